@@ -1,0 +1,1 @@
+export { routeOf } from '@ryo-faas/runtime/protocol'

@@ -1,0 +1,13 @@
+/** Header names of the protocol between proxy, dispatcher and function. Lower case, as Node reports them. */
+export const HEADERS = {
+  /** Set on every answer that the platform (not the function) made; its value is the error code. */
+  error: 'x-ryo-faas-error',
+  /** Correlates one request over all parts; taken over from the client or made by the proxy. */
+  requestId: 'x-request-id',
+  /** Id of an asynchronous call. */
+  callId: 'x-call-id',
+  /** Attempt of an asynchronous call, counting from 1. */
+  callAttempt: 'x-call-attempt',
+  /** Milliseconds the caller is still willing to wait; an instance uses the lesser of this and its own timeout. */
+  deadlineMs: 'x-ryo-faas-deadline-ms',
+} as const

@@ -1,0 +1,9 @@
+/**
+ * What the parts of the platform agree on: variable names, headers, paths, names and error shapes.
+ * It depends on nothing, so that every part, the function in its container included, can afford it.
+ */
+export { ENV } from './env.ts'
+export { HEADERS } from './headers.ts'
+export { FUNCTION_PORT, FUNCTIONS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from './paths.ts'
+export { NAME_PATTERN, routeOf } from './names.ts'
+export { PLATFORM_ERRORS, platformError, type PlatformErrorBody, type PlatformErrorCode } from './platform-error.ts'

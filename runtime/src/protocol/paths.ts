@@ -1,0 +1,10 @@
+/** Port of a function inside the private network. */
+export const FUNCTION_PORT = 6000
+
+/** Paths below this prefix belong to the platform: an instance answers them itself and the proxy never forwards them. */
+export const RESERVED_PREFIX = '/.ryo-faas/'
+export const HEALTH_PATH = '/.ryo-faas/health'
+export const METRICS_PATH = '/.ryo-faas/metrics'
+
+/** Where the proxy serves functions: `/functions/<name>[/rest][?query]`. */
+export const FUNCTIONS_PREFIX = '/functions/'

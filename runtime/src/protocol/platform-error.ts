@@ -1,0 +1,42 @@
+import { HEADERS } from './headers.ts'
+
+/** Codes of the answers that the data plane makes in place of a function. */
+export const PLATFORM_ERRORS = {
+  BAD_REQUEST: 400,
+  FUNCTION_NOT_FOUND: 404,
+  PAYLOAD_TOO_LARGE: 413,
+  FUNCTION_OVERLOADED: 429,
+  FUNCTION_ERROR: 500,
+  FUNCTION_CRASHED: 502,
+  FUNCTION_UNAVAILABLE: 503,
+  FUNCTION_TIMEOUT: 504,
+} as const
+
+export type PlatformErrorCode = keyof typeof PLATFORM_ERRORS
+
+/** Wire shape of every platform error, `application/json`. */
+export interface PlatformErrorBody {
+  error: { code: PlatformErrorCode; message: string; requestId: string }
+}
+
+/**
+ * Status, headers and body of a platform error. The header `X-Ryo-Faas-Error` tells it apart from an answer with the
+ * same status that the function made itself.
+ */
+export function platformError(
+  code: PlatformErrorCode,
+  message: string,
+  requestId: string,
+): { status: number; headers: Record<string, string>; body: string } {
+  const body = JSON.stringify({ error: { code, message, requestId } } satisfies PlatformErrorBody) + '\n'
+  return {
+    status: PLATFORM_ERRORS[code],
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': String(Buffer.byteLength(body)),
+      [HEADERS.error]: code,
+      [HEADERS.requestId]: requestId,
+    },
+    body,
+  }
+}
