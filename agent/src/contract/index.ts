@@ -1,1 +1,18 @@
-export { routeOf } from '@ryo-faas/runtime/protocol'
+/** The contract between the agent and those who talk to it. One schema serves types, validation, client and docs. */
+export { ERRORS, type ErrorCode } from './error-table.ts'
+export { ErrorBody, RyoFaasError, type ErrorDetails } from './errors.ts'
+export { Problem, formatProblem } from './problem.ts'
+export {
+  AsyncOptions,
+  DeployEntry,
+  DeployFile,
+  DeploymentKind,
+  EventKind,
+  Trigger,
+  deployFileJsonSchema,
+  kindOf,
+} from './deploy-file.ts'
+export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
+export { EngineKind, PartView, PlatformPhase, PlatformView, ResourceView } from './platform.ts'
+export { DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
+export { API, type Api, type ApiName, type ApiRoute } from './api.ts'

@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { DeploymentView } from './deployment.ts'
+import { DeployEvent, LogLine, PlatformEvent } from './events.ts'
+import { PlatformView, ResourceView } from './platform.ts'
+import { Problem } from './problem.ts'
+
+const byName = z.object({ name: z.string().min(1) })
+
+/**
+ * The agent API as data: the server validates with it, the client types itself by it, the OpenAPI document is made of
+ * it. `stream: true` means newline-delimited JSON (`application/x-ndjson`), each line of the response type.
+ * Errors are `{"error": ErrorBody}`.
+ */
+export const API = {
+  platform: { method: 'GET', path: '/v1/platform', response: PlatformView, summary: 'The platform and its parts' },
+  events: { method: 'GET', path: '/v1/events', response: PlatformEvent, stream: true, summary: 'Change signals' },
+  deploy: {
+    method: 'POST',
+    path: '/v1/deploys',
+    body: z.object({
+      file: z.string().describe('Absolute path of deploy.json'),
+      only: z.array(z.string()).optional(),
+      buildOnly: z.boolean().default(false),
+    }),
+    response: DeployEvent,
+    stream: true,
+    summary: 'Check, build, start and switch; closing the connection cancels',
+  },
+  check: {
+    method: 'POST',
+    path: '/v1/checks',
+    body: z.object({ file: z.string(), only: z.array(z.string()).optional() }),
+    response: z.object({ checked: z.int(), problems: z.array(Problem), durationMs: z.number() }),
+    summary: 'The signature check alone',
+  },
+  deployments: {
+    method: 'GET',
+    path: '/v1/deployments',
+    response: z.object({ deployments: z.array(DeploymentView) }),
+    summary: 'Every deployment',
+  },
+  deployment: {
+    method: 'GET',
+    path: '/v1/deployments/:name',
+    params: byName,
+    response: DeploymentView,
+    summary: 'One deployment',
+  },
+  scale: {
+    method: 'PATCH',
+    path: '/v1/deployments/:name',
+    params: byName,
+    body: z.object({ instances: z.int().min(1).max(100) }),
+    response: DeploymentView,
+    summary: 'Set the number of instances; answers when they are ready',
+  },
+  rollback: {
+    method: 'POST',
+    path: '/v1/deployments/:name/rollback',
+    params: byName,
+    body: z.object({ version: z.int().min(1).optional() }),
+    response: DeploymentView,
+    summary: 'Back to an earlier version, without a rebuild',
+  },
+  stop: {
+    method: 'DELETE',
+    path: '/v1/deployments/:name',
+    params: byName,
+    response: z.object({ name: z.string() }),
+    summary: 'Drain and remove a deployment',
+  },
+  logs: {
+    method: 'GET',
+    path: '/v1/deployments/:name/logs',
+    params: byName,
+    query: z.object({
+      follow: z.stringbool().default(false),
+      since: z.iso.datetime().optional(),
+      tail: z.coerce.number().int().min(0).max(100_000).default(1000),
+    }),
+    response: LogLine,
+    stream: true,
+    summary: 'Output of a deployment, interleaved over instances',
+  },
+  resources: {
+    method: 'GET',
+    path: '/v1/resources',
+    response: z.object({ resources: z.array(ResourceView) }),
+    summary: 'Images and containers of this project',
+  },
+  secrets: {
+    method: 'GET',
+    path: '/v1/secrets',
+    response: z.object({ names: z.array(z.string()) }),
+    summary: 'Names of the secrets that are set; values never leave the agent',
+  },
+  setSecret: {
+    method: 'PUT',
+    path: '/v1/secrets/:name',
+    params: z.object({ name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
+    body: z.object({ value: z.string().max(65_536).nullable().describe('null removes it') }),
+    response: z.object({ name: z.string() }),
+    summary: 'Set or remove a secret; functions see it from their next version on',
+  },
+  prune: {
+    method: 'POST',
+    path: '/v1/prune',
+    response: z.object({ removed: z.array(z.string()), freedBytes: z.int() }),
+    summary: 'Remove images of functions that no kept version needs',
+  },
+  reset: {
+    method: 'POST',
+    path: '/v1/reset',
+    response: z.object({ removed: z.array(z.string()) }),
+    summary: 'Stop and forget every deployment',
+  },
+  shutdown: {
+    method: 'POST',
+    path: '/v1/shutdown',
+    body: z.object({ prune: z.boolean().default(false) }),
+    response: z.object({ stopped: z.array(z.string()) }),
+    summary: 'Stop every function and part; data stays',
+  },
+} as const satisfies Record<string, ApiRoute>
+
+export interface ApiRoute {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  path: string
+  params?: z.ZodObject
+  query?: z.ZodObject
+  body?: z.ZodObject
+  response: z.ZodType
+  stream?: true
+  summary: string
+}
+
+export type Api = typeof API
+export type ApiName = keyof Api

@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
+
+/** Kinds of document events a trigger can ask for. */
+export const EventKind = z.enum(['new-doc', 'updated-doc', 'deleted-doc'])
+
+export const AsyncOptions = z.strictObject({
+  attempts: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(5)
+    .describe('How often a call is tried before it goes to the dead letters.'),
+  backoffMs: z.int().min(1).max(3_600_000).default(1000).describe('Wait before the second attempt; doubles with each.'),
+  concurrency: z.int().min(1).max(10_000).default(10).describe('Calls that run at the same time.'),
+})
+
+export const Trigger = z.strictObject({
+  table: z.string().min(1).describe('The table whose documents are watched.'),
+  events: z.array(EventKind).min(1).describe('The kinds of change that start the function.'),
+  ids: z.array(z.string()).min(1).optional().describe('Only these documents; default all.'),
+})
+
+/** One element of `deploy`. */
+export const DeployEntry = z.strictObject({
+  name: z
+    .string()
+    .regex(NAME_PATTERN, 'must be 1 to 63 letters, digits, "_" or "-", and begin with a letter or digit')
+    .describe('The exported function; the route is its lower case. With mainProcess it names the service.'),
+  packageDir: z.string().min(1).describe('The folder that is taken along, relative to this file.'),
+  filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
+  async: z
+    .union([z.boolean(), AsyncOptions])
+    .default(false)
+    .describe('Calls are queued durably and answered with 202.'),
+  on: z.array(Trigger).min(1).optional().describe('Document changes that start the function.'),
+  mainProcess: z
+    .boolean()
+    .default(false)
+    .describe('The module exports main(service), which registers several handlers.'),
+  env: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
+    .default({})
+    .describe('Variables by value.'),
+  secrets: z
+    .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
+    .default([])
+    .describe('Names of secrets, given to the function as variables and as files in /run/secrets.'),
+  files: z.array(z.string().min(1)).default([]).describe('Globs below packageDir of further files to take along.'),
+  timeoutMs: z.int().min(1).max(86_400_000).default(30_000).describe('Longest run of one call.'),
+  memoryMb: z.int().min(32).max(1_048_576).default(256).describe('Memory limit of an instance.'),
+  cpus: z.number().min(0.01).max(1024).default(1).describe('CPU limit of an instance.'),
+  instances: z.int().min(1).max(100).default(1).describe('Number of instances.'),
+  concurrency: z.int().min(1).max(100_000).default(1000).describe('Calls at the same time in one instance.'),
+  bodyLimitMb: z.number().positive().optional().describe('Largest request body; default no limit.'),
+})
+export type DeployEntry = z.infer<typeof DeployEntry>
+
+/** The whole of deploy.json, after comments and trailing commas are gone. */
+export const DeployFile = z.strictObject({
+  $schema: z.string().optional(),
+  deploy: z.array(DeployEntry).min(1).describe('The functions of this project.'),
+})
+export type DeployFile = z.infer<typeof DeployFile>
+
+export const DeploymentKind = z.enum(['http', 'async', 'trigger', 'service'])
+export type DeploymentKind = z.infer<typeof DeploymentKind>
+
+export function kindOf(entry: Pick<DeployEntry, 'async' | 'on' | 'mainProcess'>): DeploymentKind {
+  if (entry.mainProcess) return 'service'
+  if (entry.on) return 'trigger'
+  return entry.async ? 'async' : 'http'
+}
+
+/** JSON schema (draft 7, what editors speak) of deploy.json. */
+export function deployFileJsonSchema(): Record<string, unknown> {
+  const schema = z.toJSONSchema(DeployFile, { target: 'draft-7', io: 'input' })
+  return { ...schema, title: 'ryo-faas deploy.json', allowComments: true, allowTrailingCommas: true }
+}

@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { DeploymentKind } from './deploy-file.ts'
+
+export const InstanceView = z.object({
+  id: z.string(),
+  version: z.int(),
+  state: z.enum(['starting', 'ready', 'draining', 'exited']),
+  /** `host:port` at which the platform reaches it. */
+  address: z.string().optional(),
+  startedAt: z.string(),
+})
+export type InstanceView = z.infer<typeof InstanceView>
+
+export const VersionView = z.object({
+  version: z.int(),
+  hash: z.string(),
+  createdAt: z.string(),
+  active: z.boolean(),
+})
+
+export const DeploymentState = z.enum(['running', 'starting', 'degraded', 'failing'])
+
+export const DeploymentView = z.object({
+  name: z.string(),
+  route: z.string(),
+  kind: DeploymentKind,
+  version: z.int(),
+  /** `running`: all instances ready; `degraded`: some; `starting`: none yet; `failing`: none, and they keep dying. */
+  state: DeploymentState,
+  url: z.string(),
+  filePath: z.string(),
+  desiredInstances: z.int(),
+  instances: z.array(InstanceView),
+  versions: z.array(VersionView),
+  /** Counted by the proxy since it started. */
+  calls: z.int(),
+  errors: z.int(),
+  p95Ms: z.number().nullable(),
+  /** Why an instance last died, if one did. */
+  lastExit: z.object({ at: z.string(), code: z.int().nullable(), reason: z.string() }).optional(),
+})
+export type DeploymentView = z.infer<typeof DeploymentView>

@@ -1,0 +1,54 @@
+/**
+ * Every error the control plane can answer with, in one table. Invariants:
+ *
+ * 1. An error is recognised by its code, never by its text.
+ * 2. `fault: 'user'` means the message says what to change; the CLI exits 1. `fault: 'platform'` is ours; it exits 70.
+ * 3. README lists the codes; a test holds the two together.
+ */
+export const ERRORS = {
+  UNAUTHORIZED: { status: 401, fault: 'user', retryable: false, about: 'The bearer token is missing or wrong' },
+  FORBIDDEN_ORIGIN: { status: 403, fault: 'user', retryable: false, about: 'The Host or Origin header is not ours' },
+  INVALID_REQUEST: { status: 400, fault: 'user', retryable: false, about: 'The request does not fit its schema' },
+  ROUTE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The agent has no such route' },
+  DEPLOY_FILE_INVALID: { status: 422, fault: 'user', retryable: false, about: 'deploy.json has problems' },
+  CHECK_FAILED: { status: 422, fault: 'user', retryable: false, about: 'A handler does not have a legal signature' },
+  BUILD_FAILED: { status: 422, fault: 'user', retryable: false, about: 'The code could not be bundled' },
+  START_FAILED: {
+    status: 422,
+    fault: 'user',
+    retryable: false,
+    about: 'The new version did not become ready; the old one keeps serving',
+  },
+  DEPLOYMENT_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No deployment has this name' },
+  VERSION_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such version' },
+  SECRET_NOT_FOUND: { status: 422, fault: 'user', retryable: false, about: 'A secret named in deploy.json is not set' },
+  UNSUPPORTED: { status: 422, fault: 'user', retryable: false, about: 'This version of ryo-faas does not do this yet' },
+  CANCELLED: { status: 499, fault: 'user', retryable: true, about: 'The work was cancelled' },
+  NOT_RUNNING: { status: 503, fault: 'user', retryable: true, about: 'No platform runs in this home' },
+  ALREADY_RUNNING: {
+    status: 409,
+    fault: 'user',
+    retryable: false,
+    about: 'A platform with other options runs in this home',
+  },
+  PORT_TAKEN: { status: 409, fault: 'user', retryable: true, about: 'A port is in use by another program' },
+  DOCKER_UNREACHABLE: { status: 503, fault: 'user', retryable: true, about: 'The Docker engine does not answer' },
+  BASE_IMAGE_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No base image could be had' },
+  NATS_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No nats-server could be found or started' },
+  HOME_UNUSABLE: { status: 500, fault: 'user', retryable: false, about: 'RYO_FAAS_HOME can not be read or written' },
+  INVALID_OPTION: { status: 400, fault: 'user', retryable: false, about: 'An option or variable has an illegal value' },
+  ENGINE_FAILED: { status: 502, fault: 'platform', retryable: true, about: 'The engine refused or broke off' },
+  PART_FAILED: { status: 503, fault: 'platform', retryable: true, about: 'A part of the platform did not start' },
+  INTERNAL: { status: 500, fault: 'platform', retryable: false, about: 'A fault of ryo-faas itself' },
+} as const satisfies Record<string, ErrorRow>
+
+interface ErrorRow {
+  /** HTTP status at the agent API. */
+  status: number
+  fault: 'user' | 'platform'
+  retryable: boolean
+  /** One line for the documentation. */
+  about: string
+}
+
+export type ErrorCode = keyof typeof ERRORS

@@ -1,0 +1,26 @@
+import { z } from 'zod'
+
+/**
+ * One finding in the user's files. Lines and columns count from 1; columns are UTF-16 units, as editors show them.
+ * A problem without a place in a file (a missing file, say) stands at line 1, column 1 of the file that caused it.
+ */
+export const Problem = z.object({
+  /** Stable, kebab-case, e.g. `wrong-parameters`. */
+  code: z.string(),
+  message: z.string(),
+  /** Absolute path. */
+  file: z.string(),
+  line: z.int().min(1),
+  column: z.int().min(1),
+  endLine: z.int().min(1).optional(),
+  endColumn: z.int().min(1).optional(),
+  /** What to do about it, if there is more to say than the message does. */
+  hint: z.string().optional(),
+})
+export type Problem = z.infer<typeof Problem>
+
+/** `file:line:column  message`, the form that terminals and editors make clickable. */
+export function formatProblem(problem: Problem): string {
+  const place = `${problem.file}:${problem.line}:${problem.column}`
+  return `${place} - ${problem.message} [${problem.code}]${problem.hint ? `\n    ${problem.hint}` : ''}`
+}

@@ -1,0 +1,2 @@
+export { readDeployFile, type DeployFileOutcome, type EntryPlace } from './read-deploy-file.ts'
+export { nearMatch } from './near-match.ts'

@@ -1,0 +1,95 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { readDeployFile } from './read-deploy-file.ts'
+
+let folder: string
+let file: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rfa-deploy-file-'))
+  file = join(folder, 'deploy.json')
+  await mkdir(join(folder, 'hello'))
+  await writeFile(join(folder, 'hello', 'main.ts'), 'export {}')
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+async function problemsOf(text: string): Promise<string[]> {
+  await writeFile(file, text)
+  const outcome = await readDeployFile(file)
+  if (outcome.kind !== 'rejected') throw new Error('the file was accepted')
+  return outcome.problems.map(({ line, column, code, message }) => `${line}:${column} ${code} ${message}`)
+}
+
+test('comments and trailing commas are fine, and paths come out absolute with defaults filled in', async () => {
+  await writeFile(
+    file,
+    `{ // one
+    "deploy": [ { "name": "Hello", "packageDir": "./hello", "filePath": "./hello/main.ts", }, ],
+  }`,
+  )
+  expect(await readDeployFile(file)).toMatchObject({
+    kind: 'read',
+    entries: [
+      { name: 'Hello', packageDir: join(folder, 'hello'), filePath: join(folder, 'hello/main.ts'), timeoutMs: 30_000 },
+    ],
+  })
+})
+
+test('a missing file says how to get one', async () => {
+  expect(await readDeployFile(file)).toMatchObject({
+    kind: 'rejected',
+    problems: [{ code: 'missing-file', hint: expect.stringContaining('init') }],
+  })
+})
+
+test('a syntax error is placed where it is', async () => {
+  expect(await problemsOf('{\n  "deploy": [ nope ]\n}')).toEqual(
+    expect.arrayContaining([expect.stringMatching(/^2:15 syntax/)]),
+  )
+  expect(await problemsOf('')).toHaveLength(1)
+})
+
+test('all problems of a file come in one answer, in the order of the file', async () => {
+  const problems = await problemsOf(`{
+  "deploy": [
+    { "name": "a b", "packageDir": 1, "filePath": "./hello/main.ts" },
+    { "name": "Hello", "packageDir": "./hello", "filePath": "./hello/main.ts", "timeoutMS": 5 },
+    { "name": "hello", "packageDir": "./hello", "filePath": "./hello/absent.ts", "async": { "atempts": 3 } },
+    { "name": "up", "packageDir": "..", "filePath": "../x.ts", "memoryMb": 1 },
+    { "packageDir": "./none", "filePath": "./hello/main.ts", "on": [{ "table": "t", "events": ["changed"] }] }
+  ],
+  "wat": true
+}`)
+  expect(problems).toEqual([
+    expect.stringMatching(/^3:15 wrong-value "name": must be 1 to 63/),
+    '3:36 wrong-type "packageDir" must be a string',
+    '4:80 unknown-field unknown field "timeoutMS", did you mean "timeoutMs"?',
+    '5:15 duplicate-name "hello" and "Hello" have the same route (case does not count)',
+    '5:61 missing-file there is no file "./hello/absent.ts"',
+    '5:93 unknown-field unknown field "atempts", did you mean "attempts"?',
+    '6:35 path-outside ".." lies outside the folder of this file',
+    '6:53 path-outside "../x.ts" lies outside the folder of this file',
+    expect.stringMatching(/^6:76 wrong-value "memoryMb"/),
+    '7:5 missing-field "name" is missing',
+    '7:21 missing-folder there is no folder "./none"',
+    '7:43 path-outside "./hello/main.ts" lies outside its packageDir "./none"',
+    expect.stringMatching(/^7:96 wrong-value "on\[0\]\.events\[0\]"/),
+    '9:3 unknown-field unknown field "wat"',
+  ])
+})
+
+test('a symbolic link can not lead outside', async () => {
+  await symlink('/etc', join(folder, 'hello', 'link'))
+  await writeFile(join(folder, 'deploy.json'), '')
+  expect(
+    await problemsOf('{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/link/hostname"}]}'),
+  ).toEqual([expect.stringContaining('path-outside')])
+})
+
+test('something that is no object, or holds no functions, is rejected', async () => {
+  expect(await problemsOf('[]')).toEqual([expect.stringContaining('wrong-type')])
+  expect(await problemsOf('{"deploy":[]}')).toHaveLength(1)
+  expect(await problemsOf('{"deploy":"x"}')).toEqual(['1:11 wrong-type "deploy" must be an array'])
+})

@@ -1,0 +1,142 @@
+/**
+ * Reads deploy.json. Invariants:
+ *
+ * 1. All problems of the file are reported at once, each with line and column; with any problem there is no entry.
+ * 2. Entries come out with absolute paths, and those paths exist and lie inside the folder of the file.
+ */
+import { readFile, realpath, stat } from 'node:fs/promises'
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
+import { parseTree, getNodeValue, printParseErrorCode, type ParseError } from 'jsonc-parser'
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import { DeployFile, type DeployEntry, type Problem } from '../contract/index.ts'
+import { schemaProblems } from './schema-problems.ts'
+import { SourceMap } from './source-map.ts'
+
+export type DeployFileOutcome =
+  { kind: 'read'; entries: DeployEntry[]; places: EntryPlace[] } | { kind: 'rejected'; problems: Problem[] }
+
+/** Makes a problem that points at one entry of the file. */
+export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint'>) => Problem
+
+export async function readDeployFile(file: string): Promise<DeployFileOutcome> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const finding =
+      code === 'ENOENT'
+        ? { code: 'missing-file', message: 'there is no such file', hint: 'ryo-faas init writes one to start from' }
+        : { code: 'unreadable-file', message: `it can not be read: ${message}` }
+    return { kind: 'rejected', problems: [{ ...finding, file, line: 1, column: 1 }] }
+  }
+
+  const parseErrors: ParseError[] = []
+  const root = parseTree(text, parseErrors, { allowTrailingComma: true })
+  const source = new SourceMap(file, text, root)
+  if (parseErrors.length > 0) {
+    const problems = parseErrors.map(({ error, offset, length }) =>
+      source.atOffset({ code: 'syntax', message: syntaxMessage(error) }, offset, length),
+    )
+    return { kind: 'rejected', problems }
+  }
+
+  const parsed = DeployFile.safeParse(root ? getNodeValue(root) : undefined)
+  const problems = parsed.success ? [] : schemaProblems(parsed.error, source)
+  // Names and paths are looked at even when the schema has complaints elsewhere: the user wants one list, not two.
+  const raw = root ? (getNodeValue(root) as { deploy?: unknown } | undefined) : undefined
+  const candidates = Array.isArray(raw?.deploy) ? (raw.deploy as unknown[]) : []
+  problems.push(...duplicateNames(candidates, source), ...(await pathProblems(file, candidates, source)))
+  if (problems.length > 0 || !parsed.success) {
+    problems.sort((a, b) => a.line - b.line || a.column - b.column)
+    return { kind: 'rejected', problems }
+  }
+
+  const base = dirname(file)
+  return {
+    kind: 'read',
+    entries: parsed.data.deploy.map(entry => ({
+      ...entry,
+      packageDir: resolve(base, entry.packageDir),
+      filePath: resolve(base, entry.filePath),
+    })),
+    places: parsed.data.deploy.map((_, index) => finding => source.atPath(finding, ['deploy', index, 'name'])),
+  }
+}
+
+function duplicateNames(entries: unknown[], source: SourceMap): Problem[] {
+  const seen = new Map<string, string>()
+  return entries.flatMap((entry, index) => {
+    const name = field(entry, 'name')
+    if (name === undefined) return []
+    const earlier = seen.get(routeOf(name))
+    seen.set(routeOf(name), name)
+    if (earlier === undefined) return []
+    const message =
+      earlier === name
+        ? `"${name}" stands here twice`
+        : `"${name}" and "${earlier}" have the same route (case does not count)`
+    return [source.atPath({ code: 'duplicate-name', message }, ['deploy', index, 'name'])]
+  })
+}
+
+async function pathProblems(file: string, entries: unknown[], source: SourceMap): Promise<Problem[]> {
+  const base = dirname(file)
+  const found = await Promise.all(
+    entries.map(async (entry, index) => {
+      const packageDir = field(entry, 'packageDir')
+      const filePath = field(entry, 'filePath')
+      const problems: Problem[] = []
+      const report = (key: string, code: string, message: string) =>
+        problems.push(source.atPath({ code, message }, ['deploy', index, key]))
+
+      const folder = packageDir === undefined ? undefined : resolve(base, packageDir)
+      if (folder !== undefined) {
+        if (!(await isInside(base, folder)))
+          report('packageDir', 'path-outside', `"${packageDir}" lies outside the folder of this file`)
+        else if ((await kindOfPath(folder)) !== 'folder')
+          report('packageDir', 'missing-folder', `there is no folder "${packageDir}"`)
+      }
+      if (filePath !== undefined) {
+        const module = resolve(base, filePath)
+        if (!(await isInside(base, module)))
+          report('filePath', 'path-outside', `"${filePath}" lies outside the folder of this file`)
+        else if (folder !== undefined && !(await isInside(folder, module))) {
+          report('filePath', 'path-outside', `"${filePath}" lies outside its packageDir "${packageDir}"`)
+        } else if ((await kindOfPath(module)) !== 'file')
+          report('filePath', 'missing-file', `there is no file "${filePath}"`)
+      }
+      return problems
+    }),
+  )
+  return found.flat()
+}
+
+/** Whether `path` lies in `folder`, also after symbolic links are followed where they exist. */
+async function isInside(folder: string, path: string): Promise<boolean> {
+  const follow = (target: string) => realpath(target).catch(() => target)
+  const [realFolder, realPath] = await Promise.all([follow(folder), follow(path)])
+  return within(folder, path) && (within(realFolder, realPath) || realPath === path)
+}
+
+function within(folder: string, path: string): boolean {
+  const way = relative(folder, path)
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way))
+}
+
+async function kindOfPath(path: string): Promise<'file' | 'folder' | 'none'> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() ? 'folder' : found?.isFile() ? 'file' : 'none'
+}
+
+function field(entry: unknown, key: string): string | undefined {
+  const value = typeof entry === 'object' && entry !== null ? (entry as Record<string, unknown>)[key] : undefined
+  return typeof value === 'string' && value.length > 0 ? value : undefined
+}
+
+/** `CloseBraceExpected` → `close brace expected`. */
+function syntaxMessage(error: ParseError['error']): string {
+  return printParseErrorCode(error)
+    .replace(/([a-z])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+}

@@ -1,0 +1,67 @@
+import type { z } from 'zod'
+import { AsyncOptions, DeployEntry, DeployFile, Trigger, type Problem } from '../contract/index.ts'
+import { nearMatch } from './near-match.ts'
+import type { SourceMap } from './source-map.ts'
+
+type Path = (string | number)[]
+
+/** Every schema violation as a problem at its place; an unknown field is named with the known one it resembles. */
+export function schemaProblems(error: z.ZodError, source: SourceMap): Problem[] {
+  return error.issues.flatMap(issue => issueProblems(issue, source, []))
+}
+
+function issueProblems(issue: z.core.$ZodIssue, source: SourceMap, base: Path): Problem[] {
+  const path = [...base, ...issue.path.map(part => (typeof part === 'symbol' ? String(part) : part))]
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map(key => {
+        const known = nearMatch(key, fieldsAt(path))
+        const message = `unknown field "${key}"${known ? `, did you mean "${known}"?` : ''}`
+        return source.atKey({ code: 'unknown-field', message }, path, key)
+      })
+    case 'invalid_union': {
+      // The branch that came furthest is the one the user meant.
+      const branch = [...issue.errors].sort((a, b) => deepest(b) - deepest(a))[0]
+      if (branch && deepest(branch) > 0) return branch.flatMap(inner => issueProblems(inner, source, path))
+      return [source.atPath({ code: 'wrong-type', message: `"${label(path)}" has an illegal value` }, path)]
+    }
+    case 'invalid_type': {
+      const field = label(path)
+      if (/received undefined$/.test(issue.message)) {
+        return [source.atPath({ code: 'missing-field', message: `"${field}" is missing` }, path)]
+      }
+      const message = `"${field}" must be ${article(issue.expected)}`
+      return [source.atPath({ code: 'wrong-type', message }, path)]
+    }
+    default:
+      return [source.atPath({ code: 'wrong-value', message: `"${label(path)}": ${issue.message}` }, path)]
+  }
+}
+
+function deepest(issues: z.core.$ZodIssue[]): number {
+  return Math.max(0, ...issues.map(issue => issue.path.length + (issue.code === 'unrecognized_keys' ? 1 : 0)))
+}
+
+/** Names of the fields that may stand in the object at `path`. */
+function fieldsAt(path: Path): string[] {
+  if (path.length === 0) return Object.keys(DeployFile.shape)
+  if (path.length === 2) return Object.keys(DeployEntry.shape)
+  if (path[2] === 'async') return Object.keys(AsyncOptions.shape)
+  return Object.keys(Trigger.shape)
+}
+
+function article(type: string): string {
+  const noun = type === 'record' ? 'object' : type === 'int' ? 'integer' : type
+  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`
+}
+
+/** `['deploy', 1, 'on', 0, 'events']` → `on[0].events`, as the user sees it from inside the entry. */
+function label(path: Path): string {
+  const inner = path.length > 2 ? path.slice(2) : path.slice(0, 1)
+  return (
+    inner.reduce<string>(
+      (text, part) => (typeof part === 'number' ? `${text}[${part}]` : text ? `${text}.${part}` : part),
+      '',
+    ) || 'deploy.json'
+  )
+}

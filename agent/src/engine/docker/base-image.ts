@@ -1,0 +1,153 @@
+/**
+ * The image every function image is made `FROM`: Node, the libraries it is linked with, a user, and nothing else (no
+ * shell, no package manager). It is assembled from the host's own files, so it needs no download; where that can not
+ * be (not Linux), or where the user names an image, that one is pulled instead.
+ */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { realpath, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { promisify } from 'node:util'
+import type Docker from 'dockerode'
+import { pack, type Pack } from 'tar-stream'
+import { RyoFaasError } from '../../contract/index.ts'
+import { isDockerStatus, translateDockerError } from './docker-errors.ts'
+
+/** `assemble`: from the host's files; `{ pull }`: that reference, pulled if absent. */
+export type BaseImageSource = { kind: 'assemble'; nodePath: string } | { kind: 'pull'; ref: string }
+
+const REPOSITORY = 'ryo-faas-base'
+const NODE_IN_IMAGE = '/usr/local/bin/node'
+
+/** Answers the reference of an image that is there. */
+export async function ensureBaseImage(
+  docker: Docker,
+  source: BaseImageSource,
+  report: (doing: string) => void,
+): Promise<string> {
+  return source.kind === 'pull' ? pullImage(docker, source.ref, report) : assembleImage(docker, source.nodePath, report)
+}
+
+export async function imageExists(docker: Docker, ref: string): Promise<boolean> {
+  try {
+    await docker.getImage(ref).inspect()
+    return true
+  } catch (error) {
+    if (isDockerStatus(error, 404)) return false
+    throw translateDockerError(error, `looking for image ${ref}`)
+  }
+}
+
+export async function pullImage(docker: Docker, ref: string, report: (doing: string) => void): Promise<string> {
+  if (await imageExists(docker, ref)) return ref
+  report(`pulling ${ref}`)
+  try {
+    const stream = await docker.pull(ref)
+    await new Promise<void>((resolve, reject) =>
+      docker.modem.followProgress(stream, (error: Error | null) => (error ? reject(error) : resolve())),
+    )
+  } catch (error) {
+    throw new RyoFaasError(
+      'BASE_IMAGE_UNAVAILABLE',
+      `the image ${ref} is not here and can not be pulled: ${(error as Error).message}`,
+      {
+        hint: 'Load it with "docker load", name another with --base-image, or (on Linux) use --base-image assemble.',
+        cause: error,
+      },
+    )
+  }
+  return ref
+}
+
+async function assembleImage(docker: Docker, nodePath: string, report: (doing: string) => void): Promise<string> {
+  const node = await realpath(nodePath)
+  const libraries = await linkedLibraries(node)
+  const fingerprint = createHash('sha256').update('3')
+  for (const file of [node, ...libraries]) {
+    const info = await stat(file)
+    fingerprint.update(`${file}\0${info.size}\0${Math.trunc(info.mtimeMs)}\n`)
+  }
+  const ref = `${REPOSITORY}:${fingerprint.digest('hex').slice(0, 16)}`
+  if (await imageExists(docker, ref)) return ref
+
+  report('assembling the base image from this machine’s Node')
+  const archive = pack()
+  const [repo, tag] = ref.split(':') as [string, string]
+  try {
+    await Promise.all([
+      writeRootFilesystem(archive, node, libraries),
+      docker
+        .importImage(archive as unknown as NodeJS.ReadableStream, {
+          repo,
+          tag,
+          changes: [`LABEL ryo-faas=base`, 'WORKDIR /app'],
+        })
+        .then(stream => drain(docker, stream)),
+    ])
+  } catch (error) {
+    throw translateDockerError(error, 'assembling the base image', 'BASE_IMAGE_UNAVAILABLE')
+  }
+  return ref
+}
+
+async function writeRootFilesystem(archive: Pack, node: string, libraries: string[]): Promise<void> {
+  const folders = new Set<string>(['/etc', '/usr/local/bin', '/app', '/run/secrets'])
+  for (const library of libraries) folders.add(dirname(library))
+  for (const folder of [...folders].flatMap(ancestors).filter(isFirst))
+    archive.entry({ name: folder.slice(1) + '/', type: 'directory', mode: 0o755 })
+  archive.entry({ name: 'tmp/', type: 'directory', mode: 0o1777 })
+  archive.entry({ name: 'etc/passwd' }, 'root:x:0:0:root:/:/none\nfunction:x:1000:1000:function:/app:/none\n')
+  archive.entry({ name: 'etc/group' }, 'root:x:0:\nfunction:x:1000:\n')
+  archive.entry({ name: 'etc/nsswitch.conf' }, 'hosts: files dns\n')
+  await addFile(archive, node, NODE_IN_IMAGE)
+  for (const library of libraries) await addFile(archive, library, library)
+  archive.finalize()
+}
+
+async function addFile(archive: Pack, path: string, name: string): Promise<void> {
+  const { size } = await stat(path)
+  const entry = archive.entry({ name: name.slice(1), mode: 0o755, size, mtime: new Date(0) })
+  await pipeline(createReadStream(path), entry)
+}
+
+/** Paths of the shared libraries and the loader, as `ldd` resolves them. */
+async function linkedLibraries(program: string): Promise<string[]> {
+  try {
+    const { stdout } = await promisify(execFile)('ldd', [program])
+    return stdout
+      .split('\n')
+      .map(line => /(?:=>\s*)?(\/\S+)\s+\(0x/.exec(line)?.[1])
+      .filter(path => path !== undefined)
+  } catch (error) {
+    throw new RyoFaasError(
+      'BASE_IMAGE_UNAVAILABLE',
+      `can not tell what ${program} is linked with: ${(error as Error).message}`,
+      {
+        hint: 'Name an image to pull with --base-image, e.g. --base-image node:24-slim.',
+        cause: error,
+      },
+    )
+  }
+}
+
+function ancestors(folder: string): string[] {
+  const parts = folder.split('/').slice(1)
+  return parts.map((_, index) => '/' + parts.slice(0, index + 1).join('/'))
+}
+
+function isFirst(value: string, index: number, all: string[]): boolean {
+  return all.indexOf(value) === index
+}
+
+/** Reads a progress stream of the Docker API to its end; an error in it rejects. */
+export function drain(docker: Docker, stream: NodeJS.ReadableStream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    docker.modem.followProgress(stream, (error: Error | null, rows: { error?: string }[]) => {
+      const failure = error?.message ?? rows?.find(row => row.error)?.error
+      if (failure) reject(new Error(failure))
+      else resolve()
+    })
+  })
+}

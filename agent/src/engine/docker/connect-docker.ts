@@ -1,0 +1,62 @@
+import Docker from 'dockerode'
+import { RyoFaasError } from '../../contract/index.ts'
+import { dockerAddress, translateDockerError } from './docker-errors.ts'
+
+export interface DockerConnection {
+  docker: Docker
+  /** Version and address, one line. */
+  note: string
+  /** How this host reaches containers: over the bridge, or (Docker Desktop, rootless, remote) only over published ports. */
+  reach: 'bridge' | 'published'
+}
+
+interface DockerInfo {
+  ServerVersion: string
+  OperatingSystem: string
+  OSType: string
+  SecurityOptions?: string[]
+}
+
+/** @throws RyoFaasError DOCKER_UNREACHABLE, naming what was tried and what to do. */
+export async function connectDocker(environment: NodeJS.ProcessEnv): Promise<DockerConnection> {
+  const address = dockerAddress(environment)
+  const docker = new Docker()
+  let info: DockerInfo
+  try {
+    info = (await withTimeout(docker.info(), 5000)) as DockerInfo
+  } catch (error) {
+    const translated = translateDockerError(error, `connecting to ${address}`, 'DOCKER_UNREACHABLE')
+    throw translated.hint
+      ? translated
+      : new RyoFaasError('DOCKER_UNREACHABLE', translated.message, {
+          cause: error,
+          hint: 'Check DOCKER_HOST, or use --engine process.',
+        })
+  }
+  if (info.OSType !== 'linux') {
+    throw new RyoFaasError('DOCKER_UNREACHABLE', `the Docker engine at ${address} runs ${info.OSType} containers`, {
+      hint: 'Switch it to Linux containers, or use --engine process.',
+    })
+  }
+  const remote = /^(tcp|ssh|https?):/.test(address)
+  const desktop = /docker desktop/i.test(info.OperatingSystem)
+  const rootless = info.SecurityOptions?.some(option => option.includes('rootless')) ?? false
+  const bridged = process.platform === 'linux' && !remote && !desktop && !rootless
+  return { docker, note: `Docker ${info.ServerVersion} at ${address}`, reach: bridged ? 'bridge' : 'published' }
+}
+
+/** The client offers no cancellation for this call, and a wedged engine accepts connections without answering. */
+async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(Object.assign(new Error(`no answer within ${timeoutMs} ms`), { code: 'ETIMEDOUT' })),
+      timeoutMs,
+    )
+  })
+  try {
+    return await Promise.race([work, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,346 @@
+/** Functions as containers, through the Docker API. See `../engine.ts` for the invariants. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import Docker, { type ContainerInfo, type ContainerInspectInfo } from 'dockerode'
+import { pack as packFolder } from 'tar-fs'
+import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
+import { RyoFaasError, type LogLine } from '../../contract/index.ts'
+import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
+import { LogFiles } from '../log-files.ts'
+import { writeSecrets } from '../secret-files.ts'
+import { drain, ensureBaseImage, imageExists, type BaseImageSource } from './base-image.ts'
+import { containerLogs } from './container-logs.ts'
+import { containerOptions } from './container-spec.ts'
+import { isDockerStatus, translateDockerError } from './docker-errors.ts'
+import { EngineWatch } from './engine-watch.ts'
+
+export interface DockerEngineOptions {
+  docker: Docker
+  project: string
+  home: string
+  baseImage: BaseImageSource
+  reach: 'bridge' | 'published'
+  note: string
+}
+
+interface Network {
+  name: string
+  gateway: string
+}
+
+export class DockerEngine implements Engine {
+  readonly kind = 'docker'
+  readonly note: string
+  readonly proxyHost: string
+  readonly #docker: Docker
+  readonly #options: DockerEngineOptions
+  readonly #logFiles: LogFiles
+  readonly #watch: EngineWatch
+  #base: string | undefined
+  #network: Network | undefined
+
+  constructor(options: DockerEngineOptions) {
+    this.note = options.note
+    this.proxyHost = `${options.project}-proxy`
+    this.#docker = options.docker
+    this.#options = options
+    this.#logFiles = new LogFiles(join(options.home, 'logs', 'functions'))
+    this.#watch = new EngineWatch(options.docker, this.#filters)
+  }
+
+  get proxyListenHosts(): readonly string[] {
+    return this.#options.reach === 'bridge' && this.#network ? [this.#network.gateway] : []
+  }
+
+  get #filters() {
+    return { label: [`ryo-faas=${this.#options.project}`] }
+  }
+
+  async prepare(report: (doing: string) => void): Promise<void> {
+    const [base, network] = await Promise.all([
+      ensureBaseImage(this.#docker, this.#options.baseImage, report),
+      this.#ensureNetwork(),
+    ])
+    this.#base = base
+    this.#network = network
+  }
+
+  async build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
+    const ref = `${this.#options.project}-${built.route}:${built.hash}`
+    if (await imageExists(this.#docker, ref)) return ref
+    // The context is the package itself; the Dockerfile is one more file in its stream.
+    const context = packFolder(built.dir, {
+      map: header => ({
+        ...header,
+        name: `app/${header.name}`,
+        uid: 0,
+        gid: 0,
+        mode: header.type === 'directory' ? 0o755 : 0o644,
+      }),
+      finalize: false,
+      finish: archive => {
+        archive.entry({ name: 'Dockerfile' }, `FROM ${this.#base}\nCOPY app /app\n`)
+        archive.finalize()
+      },
+    })
+    try {
+      const stream = await this.#docker.buildImage(context as unknown as NodeJS.ReadableStream, {
+        t: ref,
+        labels: {
+          'ryo-faas': this.#options.project,
+          [`${this.#options.project}.function`]: built.route,
+          [`${this.#options.project}.hash`]: built.hash,
+        },
+        networkmode: 'none',
+        abortSignal: signal,
+      })
+      await drain(this.#docker, stream)
+    } catch (error) {
+      if (signal.aborted) throw new RyoFaasError('CANCELLED', `building ${ref} was cancelled`, { cause: error })
+      throw translateDockerError(error, `building the image ${ref}`)
+    }
+    return ref
+  }
+
+  hasImage(ref: string): Promise<boolean> {
+    return imageExists(this.#docker, ref)
+  }
+
+  async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
+    if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
+    const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
+    const network = this.#network ?? (this.#network = await this.#ensureNetwork())
+    const address = this.#options.reach === 'bridge' ? network.gateway : 'host-gateway'
+    const options = containerOptions(spec, {
+      project: this.#options.project,
+      network: network.name,
+      extraHosts: [`${this.proxyHost}:${address}`],
+      reach: this.#options.reach,
+      secretsDir,
+    })
+    try {
+      const container = await this.#docker.createContainer(options)
+      await container.start()
+      return this.#toInstance(await container.inspect())
+    } catch (error) {
+      await this.stop(spec.id, 0)
+      throw translateDockerError(error, `starting a container for ${spec.route}`)
+    }
+  }
+
+  async promote(id: string): Promise<void> {
+    const found = await this.#inspect(id)
+    if (!found) return
+    const route = found.Config.Labels[`${this.#options.project}.function`]!
+    const name = `${this.#options.project}-${route}`
+    if (found.Name === `/${name}`) return
+    try {
+      const holder = await this.#docker.getContainer(name).inspect().catch(nullIfMissing)
+      if (holder) {
+        const holderId = holder.Config.Labels[`${this.#options.project}.instance`]
+        await this.#docker.getContainer(holder.Id).rename({ name: `${name}--${holderId}` })
+      }
+      await this.#docker.getContainer(found.Id).rename({ name })
+    } catch (error) {
+      throw translateDockerError(error, `naming a container ${name}`)
+    }
+  }
+
+  async instances(): Promise<Instance[]> {
+    try {
+      const containers = await this.#list()
+      const inspected = await Promise.all(
+        containers.map(({ Id }) => this.#docker.getContainer(Id).inspect().catch(nullIfMissing)),
+      )
+      // `created` but never started: someone died between the two calls, or is about to make the second.
+      return inspected
+        .filter(found => found !== null && found.State.Status !== 'created')
+        .map(found => this.#toInstance(found!))
+    } catch (error) {
+      throw translateDockerError(error, 'listing containers')
+    }
+  }
+
+  async stop(id: string, graceMs: number): Promise<void> {
+    const found = await this.#inspect(id)
+    if (found) {
+      const container = this.#docker.getContainer(found.Id)
+      try {
+        if (found.State.Running && graceMs > 0) {
+          await container.stop({ t: Math.ceil(graceMs / 1000) }).catch(ignoreStatus(304, 404))
+        }
+        await this.#keepLogs(found, id)
+        await container.remove({ force: true, v: true }).catch(ignoreStatus(404, 409))
+      } catch (error) {
+        throw translateDockerError(error, `stopping ${found.Name}`)
+      }
+    }
+    await rm(this.#secretsDir(id), { recursive: true, force: true })
+  }
+
+  logSources(route: string): Promise<string[]> {
+    return Promise.all([
+      this.#logFiles.sources(route),
+      this.#list({ [`${this.#options.project}.function`]: route }),
+    ]).then(([kept, living]) => [...new Set([...kept, ...living.map(info => this.#instanceId(info.Labels))])])
+  }
+
+  async *logs(source: { route: string; id: string }, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
+    const living = await this.#inspect(source.id)
+    if (living) yield* containerLogs(this.#docker, { name: living.Id, instance: source.id }, { ...query, signal })
+    else yield* this.#logFiles.read({ ...source, isLive: async () => false }, query, signal)
+  }
+
+  forgetLogs(route: string): Promise<void> {
+    return this.#logFiles.remove(route)
+  }
+
+  watch(onChange: () => void): void {
+    this.#watch.start(onChange)
+  }
+
+  async images(): Promise<ImageInfo[]> {
+    try {
+      const found = await this.#docker.listImages({ filters: this.#filters })
+      return found.flatMap(image =>
+        (image.RepoTags ?? []).map(ref => ({
+          ref,
+          route: image.Labels[`${this.#options.project}.function`] ?? '',
+          hash: image.Labels[`${this.#options.project}.hash`] ?? '',
+          sizeBytes: image.Size,
+          createdAt: new Date(image.Created * 1000).toISOString(),
+        })),
+      )
+    } catch (error) {
+      throw translateDockerError(error, 'listing images')
+    }
+  }
+
+  async removeImage(ref: string): Promise<void> {
+    await this.#docker
+      .getImage(ref)
+      .remove()
+      .catch(ignoreStatus(404))
+      .catch((error: unknown) => {
+        throw translateDockerError(error, `removing the image ${ref}`)
+      })
+  }
+
+  async cleanUp(removeImages: boolean): Promise<void> {
+    await this.#docker
+      .getNetwork(this.#networkName)
+      .remove()
+      .catch(ignoreStatus(404))
+      .catch((error: unknown) => {
+        throw translateDockerError(error, `removing the network ${this.#networkName}`)
+      })
+    this.#network = undefined
+    if (!removeImages) return
+    await Promise.all((await this.images()).map(({ ref }) => this.removeImage(ref)))
+    // Other projects may stand on the same base image: then Docker refuses (409), and rightly.
+    if (this.#base && this.#options.baseImage.kind === 'assemble') {
+      await this.#docker.getImage(this.#base).remove().catch(ignoreStatus(404, 409))
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#watch.stop()
+  }
+
+  get #networkName(): string {
+    return `${this.#options.project}-net`
+  }
+
+  #secretsDir(id: string): string {
+    return join(this.#options.home, 'run', 'secrets', id)
+  }
+
+  async #ensureNetwork(): Promise<Network> {
+    const name = this.#networkName
+    try {
+      const found = await this.#docker.getNetwork(name).inspect().catch(nullIfMissing)
+      if (!found) {
+        await this.#docker
+          .createNetwork({
+            Name: name,
+            Driver: 'bridge',
+            Labels: { 'ryo-faas': this.#options.project, [this.#options.project]: 'network' },
+            CheckDuplicate: true,
+          })
+          .catch(ignoreStatus(409))
+      }
+      const info = found ?? (await this.#docker.getNetwork(name).inspect())
+      return { name, gateway: info.IPAM?.Config?.[0]?.Gateway ?? '' }
+    } catch (error) {
+      throw translateDockerError(error, `creating the network ${name}`)
+    }
+  }
+
+  #list(labels: Record<string, string> = {}): Promise<ContainerInfo[]> {
+    const label = [...this.#filters.label, `${this.#options.project}=function`]
+    for (const [name, value] of Object.entries(labels)) label.push(`${name}=${value}`)
+    return this.#docker.listContainers({ all: true, filters: { label } })
+  }
+
+  async #inspect(id: string): Promise<ContainerInspectInfo | null> {
+    try {
+      const [info] = await this.#list({ [`${this.#options.project}.instance`]: id })
+      return info ? await this.#docker.getContainer(info.Id).inspect().catch(nullIfMissing) : null
+    } catch (error) {
+      throw translateDockerError(error, `looking for instance ${id}`)
+    }
+  }
+
+  async #keepLogs(found: ContainerInspectInfo, id: string): Promise<void> {
+    const route = found.Config.Labels[`${this.#options.project}.function`]!
+    const lines: LogLine[] = []
+    const query = { follow: false, tail: 20_000, signal: AbortSignal.timeout(10_000) }
+    for await (const line of containerLogs(this.#docker, { name: found.Id, instance: id }, query)) lines.push(line)
+    if (lines.length > 0) await this.#logFiles.write(route, id, lines)
+  }
+
+  #instanceId(labels: Record<string, string>): string {
+    return labels[`${this.#options.project}.instance`] ?? ''
+  }
+
+  #toInstance(found: ContainerInspectInfo): Instance {
+    const labels = found.Config.Labels
+    return {
+      id: this.#instanceId(labels),
+      route: labels[`${this.#options.project}.function`] ?? '',
+      version: Number(labels[`${this.#options.project}.version`]),
+      name: found.Name.slice(1),
+      startedAt: found.State.StartedAt,
+      state: found.State.Running
+        ? { kind: 'running', address: this.#addressOf(found) }
+        : { kind: 'exited', at: found.State.FinishedAt, code: found.State.ExitCode, reason: exitReason(found) },
+    }
+  }
+
+  #addressOf(found: ContainerInspectInfo): { host: string; port: number } {
+    if (this.#options.reach === 'published') {
+      const binding = found.NetworkSettings.Ports[`${FUNCTION_PORT}/tcp`]?.[0]
+      return { host: '127.0.0.1', port: Number(binding?.HostPort) }
+    }
+    return { host: found.NetworkSettings.Networks[this.#networkName]?.IPAddress ?? '', port: FUNCTION_PORT }
+  }
+}
+
+function exitReason(found: ContainerInspectInfo): string {
+  if (found.State.OOMKilled) return `out of memory (limit ${(found.HostConfig.Memory ?? 0) / 1024 / 1024} MB)`
+  if (found.State.Error) return found.State.Error
+  return found.State.ExitCode > 128
+    ? `killed by signal ${found.State.ExitCode - 128}`
+    : `exited with code ${found.State.ExitCode}`
+}
+
+function nullIfMissing(error: unknown): null {
+  if (isDockerStatus(error, 404)) return null
+  throw error
+}
+
+function ignoreStatus(...statuses: number[]): (error: unknown) => void {
+  return error => {
+    if (!isDockerStatus(error, ...statuses)) throw error
+  }
+}

@@ -1,0 +1,48 @@
+/** Translates what the Docker client throws, once, here. */
+import { RyoFaasError, type ErrorCode } from '../../contract/index.ts'
+
+interface DockerFault {
+  statusCode?: number
+  code?: string
+  message?: string
+  reason?: string
+}
+
+export function isDockerStatus(error: unknown, ...statuses: number[]): boolean {
+  return statuses.includes((error as DockerFault).statusCode ?? 0)
+}
+
+/** What the client connects to, for messages. */
+export function dockerAddress(environment: NodeJS.ProcessEnv): string {
+  return (
+    environment['DOCKER_HOST'] ??
+    (process.platform === 'win32' ? '//./pipe/docker_engine' : 'unix:///var/run/docker.sock')
+  )
+}
+
+export function translateDockerError(error: unknown, doing: string, code: ErrorCode = 'ENGINE_FAILED'): RyoFaasError {
+  if (error instanceof RyoFaasError) return error
+  const fault = error as DockerFault
+  if (
+    fault.code &&
+    ['ECONNREFUSED', 'ENOENT', 'EACCES', 'EPERM', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'].includes(fault.code)
+  ) {
+    return new RyoFaasError('DOCKER_UNREACHABLE', `${doing}: Docker does not answer (${fault.message})`, {
+      hint: fixFor(fault.code),
+      cause: error,
+    })
+  }
+  return new RyoFaasError(code, `${doing}: ${fault.reason ?? fault.message ?? String(error)}`, { cause: error })
+}
+
+function fixFor(code: string): string {
+  switch (code) {
+    case 'EACCES':
+    case 'EPERM':
+      return 'Your user may not open the socket: add it to the group "docker" and log in again, or use --engine process.'
+    case 'ENOENT':
+      return 'Install or start Docker (on Debian: apt-get install docker.io), set DOCKER_HOST if it listens elsewhere, or use --engine process.'
+    default:
+      return 'Start the Docker engine (systemctl start docker), check DOCKER_HOST, or use --engine process.'
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * What runs function instances. Two implementations, `DockerEngine` and `ProcessEngine`, pass one contract test.
+ *
+ * Invariants of every engine:
+ * 1. Instances outlive the agent: a new engine object over the same project finds them through `instances()`.
+ * 2. `start` resolves when the instance has an address; whether it is ready, its health path says.
+ * 3. `stop` is idempotent; afterwards the instance is gone, its output is kept (bounded) and readable through `logs`.
+ * 4. An instance that died stays listed as `exited` (with its reason) until it is stopped.
+ */
+import type { EngineKind, LogLine } from '../contract/index.ts'
+
+/** What the builder made: a folder that holds everything a function needs at run time. */
+export interface BuiltPackage {
+  route: string
+  /** Content hash; the same hash is the same code. */
+  hash: string
+  /** Absolute folder that becomes `/app`. */
+  dir: string
+  /** Module to run, relative to `dir`. */
+  entry: string
+}
+
+export interface InstanceSpec {
+  /** Unique, `[a-z0-9]+`. */
+  id: string
+  route: string
+  version: number
+  /** What `build` answered. */
+  image: string
+  entry: string
+  env: Record<string, string>
+  /** Values by name; mounted as files and set as variables. */
+  secrets: Record<string, string>
+  limits: { memoryMb: number; cpus: number; pids: number }
+}
+
+export interface InstanceAddress {
+  host: string
+  port: number
+}
+
+export interface Instance {
+  id: string
+  route: string
+  version: number
+  /** Container or process name. */
+  name: string
+  startedAt: string
+  state:
+    { kind: 'running'; address: InstanceAddress } | { kind: 'exited'; at: string; code: number | null; reason: string }
+}
+
+export interface ImageInfo {
+  ref: string
+  route: string
+  hash: string
+  sizeBytes: number
+  createdAt: string
+}
+
+export interface LogQuery {
+  follow: boolean
+  /** ISO 8601. */
+  since?: string
+  /** At most this many of the newest lines. */
+  tail?: number
+}
+
+export interface Engine {
+  readonly kind: EngineKind
+  /** What it is and, where that matters, what it does not do; one line. */
+  readonly note: string
+  /** Addresses on which the proxy must listen besides its own so that functions reach it. Known after `prepare`. */
+  readonly proxyListenHosts: readonly string[]
+  /** Host name under which a function reaches the proxy. */
+  readonly proxyHost: string
+
+  /** Makes what all functions share: network, base image. Idempotent; `report` says what takes long. */
+  prepare(report: (doing: string) => void): Promise<void>
+  /** Makes an image of a package, or finds that it is there. Answers its reference. */
+  build(built: BuiltPackage, signal: AbortSignal): Promise<string>
+  hasImage(ref: string): Promise<boolean>
+  start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>
+  /** Makes this instance the one that answers to the deployment's own name inside the private network. */
+  promote(id: string): Promise<void>
+  instances(): Promise<Instance[]>
+  /** SIGTERM, SIGKILL after `graceMs`, then removal. */
+  stop(id: string, graceMs: number): Promise<void>
+  /** Ids of instances of a deployment, living or gone, whose output is kept; oldest first. */
+  logSources(route: string): Promise<string[]>
+  logs(source: { route: string; id: string }, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>
+  /** Deletes the kept output of a deployment. */
+  forgetLogs(route: string): Promise<void>
+  /** Calls back after any instance died or the engine itself came back; the caller looks again. */
+  watch(onChange: () => void): void
+  images(): Promise<ImageInfo[]>
+  removeImage(ref: string): Promise<void>
+  /** Removes what `prepare` made. */
+  cleanUp(removeImages: boolean): Promise<void>
+  /** Stops watching; instances go on. */
+  close(): Promise<void>
+}

@@ -1,0 +1,128 @@
+/**
+ * Kept output of instances: one file each, `<folder>/<route>/<instance id>.log`, lines in the CRI log format
+ * (`<RFC 3339 time> <stream> F <text>`). Bounded: a file holds at most `maxFileBytes` (then it is cut to its newer half
+ * in place, for the writer holds it open in append mode), a deployment at most `maxFiles` files.
+ */
+import { mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { LogLine } from '../contract/index.ts'
+import type { LogQuery } from './engine.ts'
+
+const FOLLOW_INTERVAL_MS = 100
+
+export interface LogBounds {
+  maxFileBytes: number
+  maxFiles: number
+}
+
+export class LogFiles {
+  readonly #folder: string
+  readonly #bounds: LogBounds
+
+  constructor(folder: string, bounds: LogBounds = { maxFileBytes: 10 * 1024 * 1024, maxFiles: 20 }) {
+    this.#folder = folder
+    this.#bounds = bounds
+  }
+
+  pathOf(route: string, id: string): string {
+    return join(this.#folder, route, `${id}.log`)
+  }
+
+  /** Ids with kept output, oldest first. */
+  async sources(route: string): Promise<string[]> {
+    const names = await readdir(join(this.#folder, route)).catch(() => [])
+    const aged = await Promise.all(
+      names
+        .filter(name => name.endsWith('.log'))
+        .map(async name => {
+          const info = await stat(join(this.#folder, route, name)).catch(() => undefined)
+          return { id: name.slice(0, -4), born: info?.birthtimeMs ?? 0 }
+        }),
+    )
+    return aged.sort((a, b) => a.born - b.born).map(({ id }) => id)
+  }
+
+  async write(route: string, id: string, lines: LogLine[]): Promise<void> {
+    await mkdir(join(this.#folder, route), { recursive: true, mode: 0o700 })
+    const text = lines.map(({ time, stream, line }) => `${time} ${stream} F ${line}\n`).join('')
+    await writeFile(this.pathOf(route, id), text, { mode: 0o600 })
+    await this.enforceBounds(route)
+  }
+
+  /** Drops the oldest files over the number and cuts those over the size. */
+  async enforceBounds(route: string): Promise<void> {
+    const ids = await this.sources(route)
+    await Promise.all(ids.slice(0, -this.#bounds.maxFiles).map(id => rm(this.pathOf(route, id), { force: true })))
+    await Promise.all(ids.slice(-this.#bounds.maxFiles).map(id => this.#cut(this.pathOf(route, id))))
+  }
+
+  async remove(route: string): Promise<void> {
+    await rm(join(this.#folder, route), { recursive: true, force: true })
+  }
+
+  /** `isLive` tells whether more can come; a follow ends once it cannot. */
+  async *read(
+    source: { route: string; id: string; isLive: () => Promise<boolean> },
+    query: LogQuery,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogLine> {
+    const path = this.pathOf(source.route, source.id)
+    let offset = 0
+    let rest = ''
+    let last: Pick<LogLine, 'time' | 'stream'> = { time: new Date(0).toISOString(), stream: 'stderr' }
+    let first = true
+    while (!signal.aborted) {
+      const live = query.follow && (await source.isLive())
+      const chunk = await readFrom(path, offset)
+      offset = chunk.offset
+      const pieces = (rest + chunk.text).split('\n')
+      rest = pieces.pop()!
+      let lines = pieces.map(piece => (last = parseLine(piece, source.id, last)) as LogLine)
+      if (query.since !== undefined) lines = lines.filter(line => line.time >= query.since!)
+      if (first && query.tail !== undefined) lines = query.tail === 0 ? [] : lines.slice(-query.tail)
+      yield* lines
+      first = false
+      if (!live) return
+      await delay(FOLLOW_INTERVAL_MS, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  async #cut(path: string): Promise<void> {
+    const info = await stat(path).catch(() => undefined)
+    if (!info || info.size <= this.#bounds.maxFileBytes) return
+    const content = await readFile(path)
+    const middle = content.indexOf(0x0a, content.length - this.#bounds.maxFileBytes / 2) + 1
+    await truncate(path, 0)
+    const file = await open(path, 'a')
+    try {
+      await file.write(content.subarray(middle))
+    } finally {
+      await file.close()
+    }
+  }
+}
+
+async function readFrom(path: string, offset: number): Promise<{ text: string; offset: number }> {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (!file) return { text: '', offset }
+  try {
+    const { size } = await file.stat()
+    const start = size < offset ? 0 : offset // It was cut: begin anew.
+    const buffer = Buffer.alloc(size - start)
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, start)
+    return { text: buffer.toString('utf8', 0, bytesRead), offset: start + bytesRead }
+  } finally {
+    await file.close()
+  }
+}
+
+/** A line without a stamp (Node's own last words, say) belongs to the one before it. */
+function parseLine(text: string, instance: string, last: Pick<LogLine, 'time' | 'stream'>): LogLine {
+  const match = /^(\d{4}-\d\d-\d\dT\S+) (stdout|stderr) [FP] (.*)$/s.exec(text)
+  if (!match) return { ...last, instance, line: text }
+  return { time: match[1]!, stream: match[2] as LogLine['stream'], instance, line: match[3]! }
+}

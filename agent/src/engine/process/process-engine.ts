@@ -1,0 +1,305 @@
+/**
+ * Functions as child processes: the default where no Docker answers. The same contract as containers, without
+ * isolation: a function runs as the user who runs the agent. Memory is limited by V8's heap limit and a watch on the
+ * resident size; CPU and number of processes are not limited. See `../engine.ts` for the invariants.
+ */
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { ENV } from '@ryo-faas/runtime/protocol'
+import { RyoFaasError, type LogLine } from '../../contract/index.ts'
+import {
+  isAlive,
+  readIfPresent,
+  residentBytes,
+  signalProcess,
+  spawnDetached,
+  waitForExit,
+  writeDurably,
+} from '../../host/index.ts'
+import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
+import { LogFiles } from '../log-files.ts'
+import { writeSecrets } from '../secret-files.ts'
+import { ProcessRecord, ReadyFile } from './process-record.ts'
+
+export interface ProcessEngineOptions {
+  project: string
+  home: string
+  nodePath: string
+  /** Variables every function gets, e.g. PATH; never the agent's whole environment. */
+  baseEnv: Record<string, string>
+  note: string
+  /** How long a process may take to open its port. */
+  startTimeoutMs?: number
+}
+
+const WATCH_INTERVAL_MS = 250
+const LOG_BOUNDS_EVERY = 40
+
+export class ProcessEngine implements Engine {
+  readonly kind = 'process'
+  readonly note: string
+  readonly proxyListenHosts: readonly string[] = []
+  readonly proxyHost = '127.0.0.1'
+  readonly #options: ProcessEngineOptions
+  readonly #logFiles: LogFiles
+  readonly #records = new Map<string, ProcessRecord>()
+  /** Ids of instances this very engine started. */
+  readonly #own = new Set<string>()
+  #loaded: Promise<void> | undefined
+  #onChange: () => void = () => undefined
+  #watchTimer: NodeJS.Timeout | undefined
+  #watchRounds = 0
+
+  constructor(options: ProcessEngineOptions) {
+    this.note = options.note
+    this.#options = options
+    this.#logFiles = new LogFiles(join(options.home, 'logs', 'functions'))
+  }
+
+  async prepare(): Promise<void> {
+    await this.#load()
+  }
+
+  /** A package is its own image: it runs from its folder. */
+  async build(built: BuiltPackage): Promise<string> {
+    return built.dir
+  }
+
+  async hasImage(ref: string): Promise<boolean> {
+    return (await stat(ref).catch(() => undefined))?.isDirectory() ?? false
+  }
+
+  async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
+    await this.#load()
+    const readyFile = this.#pathOf(spec.id, 'ready')
+    await rm(readyFile, { force: true })
+    const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
+    const { identity, child } = await spawnDetached({
+      command: this.#options.nodePath,
+      args: ['--enable-source-maps', `--max-old-space-size=${spec.limits.memoryMb}`, join(spec.image, spec.entry)],
+      cwd: spec.image,
+      env: {
+        ...this.#options.baseEnv,
+        ...spec.env,
+        ...spec.secrets,
+        ...(secretsDir !== undefined && { RYO_FAAS_SECRETS_DIR: secretsDir }),
+        [ENV.host]: '127.0.0.1',
+        [ENV.port]: '0',
+        [ENV.readyFile]: readyFile,
+        [ENV.stampLogs]: '1',
+      },
+      logFile: this.#logFiles.pathOf(spec.route, spec.id),
+    })
+    const record: ProcessRecord = {
+      id: spec.id,
+      route: spec.route,
+      version: spec.version,
+      startedAt: new Date().toISOString(),
+      memoryMb: spec.limits.memoryMb,
+      identity,
+    }
+    this.#records.set(spec.id, record)
+    this.#own.add(spec.id)
+    child.once('exit', (code, killedBy) => {
+      void this.#noteExit(record, code, killedBy === null ? `exited with code ${code}` : `killed by ${killedBy}`)
+    })
+    try {
+      await this.#save(record)
+      await this.#awaitPort(record, readyFile, signal)
+      return toInstance(record)
+    } catch (error) {
+      if (signal.aborted) {
+        await this.stop(spec.id, 0)
+        throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`, { cause: error })
+      }
+      throw error
+    }
+  }
+
+  /** Processes have no names to give away. */
+  async promote(): Promise<void> {}
+
+  async instances(): Promise<Instance[]> {
+    await this.#load()
+    await this.#lookForDead()
+    return [...this.#records.values()].filter(record => record.port !== undefined || record.exit).map(toInstance)
+  }
+
+  async stop(id: string, graceMs: number): Promise<void> {
+    await this.#load()
+    const record = this.#records.get(id)
+    if (record) {
+      if (graceMs > 0 && (await signalProcess(record.identity, 'SIGTERM'))) await waitForExit(record.identity, graceMs)
+      if (await signalProcess(record.identity, 'SIGKILL')) await waitForExit(record.identity, 5000)
+      this.#records.delete(id)
+      this.#own.delete(id)
+      await this.#logFiles.enforceBounds(record.route)
+    }
+    await Promise.all([
+      rm(this.#pathOf(id, 'json'), { force: true }),
+      rm(this.#pathOf(id, 'ready'), { force: true }),
+      rm(this.#secretsDir(id), { recursive: true, force: true }),
+    ])
+  }
+
+  logSources(route: string): Promise<string[]> {
+    return this.#logFiles.sources(route)
+  }
+
+  logs(source: { route: string; id: string }, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
+    const isLive = async () => {
+      const record = this.#records.get(source.id)
+      return record !== undefined && record.exit === undefined
+    }
+    return this.#logFiles.read({ ...source, isLive }, query, signal)
+  }
+
+  forgetLogs(route: string): Promise<void> {
+    return this.#logFiles.remove(route)
+  }
+
+  watch(onChange: () => void): void {
+    this.#onChange = onChange
+    this.#watchTimer = setInterval(() => void this.#watchRound(), WATCH_INTERVAL_MS)
+    this.#watchTimer.unref()
+  }
+
+  /** `<home>/deployments/<route>/<version>/app`: the builder's folders are the images here. */
+  async images(): Promise<ImageInfo[]> {
+    const root = join(this.#options.home, 'deployments')
+    const routes = await readdir(root).catch(() => [])
+    const found = await Promise.all(
+      routes.map(async route => {
+        const versions = await readdir(join(root, route)).catch(() => [])
+        return Promise.all(versions.map(version => describeFolder(join(root, route, version, 'app'), route)))
+      }),
+    )
+    return found.flat().filter(image => image !== undefined)
+  }
+
+  async removeImage(ref: string): Promise<void> {
+    await rm(dirname(ref), { recursive: true, force: true })
+  }
+
+  async cleanUp(): Promise<void> {
+    await rm(join(this.#options.home, 'run', 'instances'), { recursive: true, force: true })
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#watchTimer)
+  }
+
+  /** Instances of an earlier agent. Damaged records are dropped: their process, if any, shows up as nobody's. */
+  #load(): Promise<void> {
+    return (this.#loaded ??= (async () => {
+      const folder = join(this.#options.home, 'run', 'instances')
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      for (const name of await readdir(folder)) {
+        if (!name.endsWith('.json')) continue
+        const record = ProcessRecord.safeParse(JSON.parse((await readIfPresent(join(folder, name))) ?? 'null'))
+        if (!record.success) await rm(join(folder, name), { force: true })
+        else if (!this.#records.has(record.data.id)) {
+          this.#records.set(record.data.id, record.data)
+          const ready = await this.#readPort(this.#pathOf(record.data.id, 'ready'))
+          if (ready !== undefined) record.data.port = ready
+        }
+      }
+    })())
+  }
+
+  async #watchRound(): Promise<void> {
+    await this.#lookForDead()
+    await this.#enforceMemory()
+    if (++this.#watchRounds % LOG_BOUNDS_EVERY === 0) {
+      const routes = new Set([...this.#records.values()].map(({ route }) => route))
+      await Promise.all([...routes].map(route => this.#logFiles.enforceBounds(route)))
+    }
+  }
+
+  async #lookForDead(): Promise<void> {
+    for (const record of this.#records.values()) {
+      if (!record.exit && !(await isAlive(record.identity)))
+        await this.#noteExit(record, null, 'died while no agent was watching')
+    }
+  }
+
+  async #enforceMemory(): Promise<void> {
+    for (const record of this.#records.values()) {
+      const resident = record.exit ? undefined : await residentBytes(record.identity.pid)
+      if (resident === undefined || resident <= record.memoryMb * 1024 * 1024) continue
+      if (await signalProcess(record.identity, 'SIGKILL')) {
+        await this.#noteExit(record, null, `out of memory (limit ${record.memoryMb} MB)`)
+      }
+    }
+  }
+
+  async #noteExit(record: ProcessRecord, code: number | null, reason: string): Promise<void> {
+    if (record.exit) return
+    record.exit = {
+      at: new Date().toISOString(),
+      code,
+      reason: code === 134 ? `out of memory (limit ${record.memoryMb} MB)` : reason,
+    }
+    if (this.#records.get(record.id) !== record) return
+    await this.#save(record)
+    // Stopped meanwhile: what was just saved must not come back as a ghost.
+    if (this.#records.get(record.id) !== record) return rm(this.#pathOf(record.id, 'json'), { force: true })
+    this.#onChange()
+  }
+
+  async #awaitPort(record: ProcessRecord, readyFile: string, signal: AbortSignal): Promise<void> {
+    const deadline = Date.now() + (this.#options.startTimeoutMs ?? 30_000)
+    for (;;) {
+      const port = await this.#readPort(readyFile)
+      if (port !== undefined) {
+        record.port = port
+        return this.#save(record)
+      }
+      if (record.exit)
+        throw new RyoFaasError('START_FAILED', `${record.route} ${record.exit.reason} before it listened`)
+      if (Date.now() > deadline) throw new RyoFaasError('START_FAILED', `${record.route} did not listen in time`)
+      await delay(2, undefined, { signal })
+    }
+  }
+
+  async #readPort(readyFile: string): Promise<number | undefined> {
+    const text = await readIfPresent(readyFile)
+    return text === undefined ? undefined : ReadyFile.parse(JSON.parse(text)).port
+  }
+
+  #save(record: ProcessRecord): Promise<void> {
+    return writeDurably(this.#pathOf(record.id, 'json'), JSON.stringify(record))
+  }
+
+  #pathOf(id: string, extension: 'json' | 'ready'): string {
+    return join(this.#options.home, 'run', 'instances', `${id}.${extension}`)
+  }
+
+  #secretsDir(id: string): string {
+    return join(this.#options.home, 'run', 'secrets', id)
+  }
+}
+
+function toInstance(record: ProcessRecord): Instance {
+  const { id, route, version, startedAt, identity, port, exit } = record
+  return {
+    id,
+    route,
+    version,
+    name: `pid ${identity.pid}`,
+    startedAt,
+    state: exit ? { kind: 'exited', ...exit } : { kind: 'running', address: { host: '127.0.0.1', port: port! } },
+  }
+}
+
+async function describeFolder(dir: string, route: string): Promise<ImageInfo | undefined> {
+  const info = await stat(dir).catch(() => undefined)
+  if (!info) return undefined
+  const files = await readdir(dir, { recursive: true })
+  const sizes = await Promise.all(
+    files.map(async file => (await stat(join(dir, file)).catch(() => undefined))?.size ?? 0),
+  )
+  const sizeBytes = sizes.reduce((sum, size) => sum + size, 0)
+  return { ref: dir, route, hash: basename(dirname(dir)), sizeBytes, createdAt: info.mtime.toISOString() }
+}

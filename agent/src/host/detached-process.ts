@@ -1,0 +1,46 @@
+/** Processes that outlive the one that started them: own session, output to a file, no pipe that could break. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdir, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { RyoFaasError } from '../contract/index.ts'
+import { identifyProcess, type ProcessIdentity } from './process-identity.ts'
+
+export interface DetachedCommand {
+  command: string
+  args: string[]
+  env: NodeJS.ProcessEnv
+  cwd?: string
+  /** Standard output and error are appended here. */
+  logFile: string
+}
+
+export interface DetachedProcess {
+  identity: ProcessIdentity
+  /** For the exit event; it only comes while we live. */
+  child: ChildProcess
+}
+
+/** @throws RyoFaasError PART_FAILED if the command can not be started or dies before it can be told apart. */
+export async function spawnDetached(options: DetachedCommand): Promise<DetachedProcess> {
+  await mkdir(dirname(options.logFile), { recursive: true, mode: 0o700 })
+  const log = await open(options.logFile, 'a', 0o600)
+  try {
+    const child = spawn(options.command, options.args, {
+      detached: true,
+      env: options.env,
+      stdio: ['ignore', log.fd, log.fd],
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
+    })
+    await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject))
+    child.unref()
+    const pid = child.pid!
+    const identity = (await identifyProcess(pid)) ?? { pid, startedAt: 'gone' }
+    return { identity, child }
+  } catch (error) {
+    throw new RyoFaasError('PART_FAILED', `can not start ${options.command}: ${(error as Error).message}`, {
+      cause: error,
+    })
+  } finally {
+    await log.close()
+  }
+}

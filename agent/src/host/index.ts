@@ -1,0 +1,12 @@
+/** What we ask of the operating system, and how. */
+export { readIfPresent, writeDurably } from './durable-file.ts'
+export { spawnDetached, type DetachedCommand, type DetachedProcess } from './detached-process.ts'
+export {
+  identifyProcess,
+  isAlive,
+  ProcessIdentity,
+  residentBytes,
+  signalProcess,
+  waitForExit,
+} from './process-identity.ts'
+export { acquireProcessLock, type LockOutcome } from './process-lock.ts'

@@ -1,0 +1,81 @@
+/**
+ * Which process is meant, beyond its pid: pids are reused, so a pid alone may name a stranger after a restart. A
+ * process is the same if pid and start time are.
+ */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+
+export const ProcessIdentity = z.object({ pid: z.int().positive(), startedAt: z.string() })
+export type ProcessIdentity = z.infer<typeof ProcessIdentity>
+
+/** `undefined` if no such process runs (a zombie does not run). */
+export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
+  const startedAt = process.platform === 'linux' ? await startTicks(pid) : await startDate(pid)
+  return startedAt === undefined ? undefined : { pid, startedAt }
+}
+
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  return (await identifyProcess(identity.pid))?.startedAt === identity.startedAt
+}
+
+/** Sends a signal, but only to the very process meant. Answers whether it was there. */
+export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
+  if (!(await isAlive(identity))) return false
+  try {
+    process.kill(identity.pid, signal)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+}
+
+/** Resolves once the process is gone; polls, for it need not be a child of ours. */
+export async function waitForExit(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs
+  while (await isAlive(identity)) {
+    if (Date.now() > deadline) return false
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+  return true
+}
+
+/** Resident memory in bytes, or `undefined` if the process is gone. */
+export async function residentBytes(pid: number): Promise<number | undefined> {
+  if (process.platform === 'linux') {
+    const statm = await readFile(`/proc/${pid}/statm`, 'utf8').catch(() => undefined)
+    return statm === undefined ? undefined : Number(statm.split(' ')[1]) * 4096
+  }
+  const kilobytes = await ps(pid, 'rss')
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1024
+}
+
+/** Field 22 of /proc/<pid>/stat (proc(5)): start time in clock ticks since boot. */
+async function startTicks(pid: number): Promise<string | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  if (stat === undefined) return undefined
+  // The command name (field 2) may hold spaces and parentheses, so count from the last parenthesis.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+}
+
+async function startDate(pid: number): Promise<string | undefined> {
+  if (process.platform !== 'win32') return ps(pid, 'lstart')
+  try {
+    process.kill(pid, 0)
+    return 'unknown'
+  } catch {
+    return undefined // ESRCH: gone.
+  }
+}
+
+async function ps(pid: number, column: string): Promise<string | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)('ps', ['-o', `${column}=`, '-p', String(pid)])
+    return stdout.trim() || undefined
+  } catch {
+    return undefined // ps exits 1 when the process is gone.
+  }
+}
