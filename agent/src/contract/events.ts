@@ -7,6 +7,12 @@ export type DeployStep = z.infer<typeof DeployStep>
 
 /** What `POST /v1/deploys` streams, one JSON object a line. The last one is `finished`. */
 export const DeployEvent = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('planned'),
+    names: z.array(z.string()),
+    /** Folders whose change makes a redeploy worth it. */
+    folders: z.array(z.string()),
+  }),
   z.object({ type: z.literal('step'), name: z.string(), step: DeployStep }),
   z.object({ type: z.literal('note'), name: z.string(), message: z.string() }),
   z.object({

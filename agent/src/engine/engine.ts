@@ -83,7 +83,8 @@ export interface Engine {
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>
   /** Makes this instance the one that answers to the deployment's own name inside the private network. */
   promote(id: string): Promise<void>
-  instances(): Promise<Instance[]>
+  /** All of the project, or those of one deployment. */
+  instances(route?: string): Promise<Instance[]>
   /** SIGTERM, SIGKILL after `graceMs`, then removal. */
   stop(id: string, graceMs: number): Promise<void>
   /** Ids of instances of a deployment, living or gone, whose output is kept; oldest first. */

@@ -146,9 +146,9 @@ export class DockerEngine implements Engine {
     }
   }
 
-  async instances(): Promise<Instance[]> {
+  async instances(route?: string): Promise<Instance[]> {
     try {
-      const containers = await this.#list()
+      const containers = await this.#list(route === undefined ? {} : { [`${this.#options.project}.function`]: route })
       const inspected = await Promise.all(
         containers.map(({ Id }) => this.#docker.getContainer(Id).inspect().catch(nullIfMissing)),
       )

@@ -120,10 +120,13 @@ export class ProcessEngine implements Engine {
   /** Processes have no names to give away. */
   async promote(): Promise<void> {}
 
-  async instances(): Promise<Instance[]> {
+  async instances(route?: string): Promise<Instance[]> {
     await this.#load()
     await this.#lookForDead()
-    return [...this.#records.values()].filter(record => record.port !== undefined || record.exit).map(toInstance)
+    return [...this.#records.values()]
+      .filter(record => route === undefined || record.route === route)
+      .filter(record => record.port !== undefined || record.exit)
+      .map(toInstance)
   }
 
   async stop(id: string, graceMs: number): Promise<void> {

@@ -1,0 +1,1 @@
+export type { Bundle, BundleRequest, WrittenBundle } from './build.ts'

@@ -1,0 +1,1 @@
+export type { CheckOutcome, CheckRequest, CheckService } from './check.ts'

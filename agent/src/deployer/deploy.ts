@@ -1,0 +1,283 @@
+/**
+ * One run of `deploy`: read, check everything, then build, start and switch each function. Invariants:
+ *
+ * 1. With any problem in any file nothing is built or started.
+ * 2. A version enters the state only when its instances are ready; until then, and if it fails or is cancelled, the
+ *    old version serves and nothing of the new one is left behind.
+ * 3. The old version is drained only after the proxy serves the new routes.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import pLimit from 'p-limit'
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import type { Bundle, BundleRequest } from '../builder/index.ts'
+import type { CheckOutcome, CheckService } from '../checker/index.ts'
+import { RyoFaasError, kindOf, type DeployEntry, type DeployEvent, type Problem } from '../contract/index.ts'
+import { nearMatch, readDeployFile, type EntryPlace } from '../deploy-file/index.ts'
+import type { Engine } from '../engine/index.ts'
+import type { SecretStore } from '../secrets/index.ts'
+import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
+import type { Fleet } from './fleet.ts'
+import type { Instances } from './instances.ts'
+import type { KeyedQueue } from './keyed-queue.ts'
+import { activeVersion, type Reconciler } from './reconciler.ts'
+import type { Switcher } from './switcher.ts'
+
+const AT_ONCE = 4
+
+export interface DeployOptions {
+  home: string
+  engine: Engine
+  state: StateStore
+  checker: CheckService
+  builder: { bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> }
+  secrets: SecretStore
+  fleet: Fleet
+  instances: Instances
+  switcher: Switcher
+  reconciler: Reconciler
+  queue: KeyedQueue
+  urlOf: (route: string) => string
+}
+
+export interface DeployRequest {
+  file: string
+  only?: string[] | undefined
+  buildOnly: boolean
+}
+
+interface Planned {
+  entry: DeployEntry
+  place: EntryPlace
+}
+
+type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
+type Emit = (event: DeployEvent) => void
+
+export class Deploy {
+  readonly #options: DeployOptions
+
+  constructor(options: DeployOptions) {
+    this.#options = options
+  }
+
+  /** Everything that can be known without building. Answers no problems if the file may be deployed. */
+  async check(file: string, only?: string[]): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
+    const planned = await plan(file, only)
+    const problems = [...unsupported(planned), ...(await this.#missingSecrets(planned))]
+    const outcomes = await this.#options.checker.check(
+      planned.map(({ entry }) => ({
+        name: entry.name,
+        kind: kindOf(entry),
+        packageDir: entry.packageDir,
+        filePath: entry.filePath,
+      })),
+    )
+    const accepted: Accepted[] = []
+    planned.forEach((item, index) => {
+      const outcome = outcomes[index]!
+      if (outcome.kind === 'accepted') accepted.push({ ...item, outcome })
+      else problems.push(...outcome.problems)
+    })
+    return { accepted, problems }
+  }
+
+  /** Emits events to the end; the last one is `finished`. Never throws: failures are events too. */
+  async run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+    const begin = performance.now()
+    const finish = (counts: { deployed: number; failed: number }, error?: RyoFaasError) =>
+      emit({
+        type: 'finished',
+        ...counts,
+        durationMs: performance.now() - begin,
+        ...(error && { error: error.toBody() }),
+      })
+    let accepted: Accepted[]
+    try {
+      accepted = await this.#plan(request, emit)
+    } catch (error) {
+      return finish({ deployed: 0, failed: 0 }, RyoFaasError.from(error))
+    }
+    const limit = pLimit(AT_ONCE)
+    const outcomes = await Promise.all(
+      accepted.map(item =>
+        limit(async () => {
+          try {
+            await this.#deployOne(item, { ...request, emit, signal })
+            return true
+          } catch (error) {
+            emit({ type: 'failed', name: item.entry.name, error: RyoFaasError.from(error).toBody() })
+            return false
+          }
+        }),
+      ),
+    )
+    const deployed = outcomes.filter(Boolean).length
+    finish({ deployed, failed: outcomes.length - deployed })
+  }
+
+  async #plan(request: DeployRequest, emit: Emit): Promise<Accepted[]> {
+    const planned = await plan(request.file, request.only)
+    emit({
+      type: 'planned',
+      names: planned.map(({ entry }) => entry.name),
+      folders: [...new Set(planned.map(({ entry }) => entry.packageDir))],
+    })
+    for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
+    const { accepted, problems } = await this.check(request.file, request.only)
+    if (problems.length === 0) return accepted
+    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
+    throw new RyoFaasError('CHECK_FAILED', `${count}; nothing was deployed`, { problems })
+  }
+
+  #deployOne(
+    { entry, outcome }: Accepted,
+    run: { buildOnly: boolean; emit: Emit; signal: AbortSignal },
+  ): Promise<void> {
+    const { builder, state, engine, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
+    const begin = performance.now()
+    const { name } = entry
+    const route = routeOf(name)
+    const url = urlOf(route)
+    const done = (version: number, how: Extract<DeployEvent, { type: 'deployed' }>['outcome']) =>
+      run.emit({ type: 'deployed', name, version, url, outcome: how, durationMs: performance.now() - begin })
+
+    return queue.run(route, async () => {
+      throwIfCancelled(name, run.signal)
+      run.emit({ type: 'step', name, step: 'building' })
+      const bundle = await builder.bundle({ ...entry, ...outcome }, run.signal)
+      for (const message of bundle.notes) run.emit({ type: 'note', name, message })
+
+      const before = state.deployment(route)
+      const active = before && activeVersion(before)
+      const same = active?.hash === bundle.hash && isDeepStrictEqual(active.config, entry)
+      if (active && same && !run.buildOnly && (await engine.hasImage(active.image))) {
+        await reconciler.route(route)
+        if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
+      }
+
+      const built = await this.#build({ bundle, route, name, before, signal: run.signal })
+      if (run.buildOnly) return done(built.version, 'built')
+      const version: VersionRecord = {
+        ...built,
+        hash: bundle.hash,
+        kind: kindOf(entry),
+        style: outcome.style,
+        createdAt: new Date().toISOString(),
+        config: entry,
+      }
+      const count = desiredInstances(before, entry)
+      try {
+        run.emit({ type: 'step', name, step: 'starting' })
+        const started = await instances.start({ name, route }, version, { count, signal: run.signal })
+        run.emit({ type: 'step', name, step: 'switching' })
+        await switcher.switchTo({ name, route, version, started, instances: count })
+      } catch (error) {
+        if (built.fresh) await this.#discard(built)
+        throw error
+      }
+      done(version.version, before ? 'updated' : 'created')
+    })
+  }
+
+  /** Writes and builds, unless a kept version has the very same code. */
+  async #build(what: {
+    bundle: Bundle
+    route: string
+    name: string
+    before: DeploymentRecord | undefined
+    signal: AbortSignal
+  }): Promise<{ version: number; image: string; entry: string; folder: string; fresh: boolean }> {
+    const { engine, home } = this.#options
+    const { bundle, route, before } = what
+    const version = before?.nextVersion ?? 1
+    const folder = join(home, 'deployments', route, String(version))
+    const twin = before?.versions.find(({ hash }) => hash === bundle.hash)
+    if (twin && (await engine.hasImage(twin.image))) {
+      return { version, image: twin.image, entry: twin.entry, folder, fresh: false }
+    }
+    try {
+      const written = await bundle.write(folder)
+      throwIfCancelled(what.name, what.signal)
+      const image = await engine.build({ route, hash: bundle.hash, ...written }, what.signal)
+      return { version, image, entry: written.entry, folder, fresh: true }
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true })
+      throw error
+    }
+  }
+
+  /** Takes back what `#build` left, unless the state took it over after all. */
+  async #discard(built: { image: string; folder: string }): Promise<void> {
+    const kept = Object.values(this.#options.state.current.deployments).some(({ versions }) =>
+      versions.some(({ image }) => image === built.image),
+    )
+    if (kept) return
+    await this.#options.engine.removeImage(built.image)
+    await rm(built.folder, { recursive: true, force: true })
+  }
+
+  async #missingSecrets(planned: Planned[]): Promise<Problem[]> {
+    const known = new Set(await this.#options.secrets.names())
+    return planned.flatMap(({ entry, place }) =>
+      entry.secrets
+        .filter(name => !known.has(name))
+        .map(name =>
+          place({
+            code: 'missing-secret',
+            message: `${entry.name} needs the secret ${name}, which is not set`,
+            hint: `Set it with: ryo-faas secrets set ${name}`,
+          }),
+        ),
+    )
+  }
+}
+
+async function plan(file: string, only: string[] | undefined): Promise<Planned[]> {
+  const read = await readDeployFile(file)
+  if (read.kind === 'rejected') {
+    const count = read.problems.length === 1 ? 'a problem' : `${read.problems.length} problems`
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', `deploy.json has ${count}; nothing was deployed`, {
+      problems: read.problems,
+    })
+  }
+  const planned = read.entries.map((entry, index) => ({ entry, place: read.places[index]! }))
+  if (!only || only.length === 0) return planned
+  const wanted = new Set(only.map(routeOf))
+  for (const name of only) {
+    if (planned.some(({ entry }) => routeOf(entry.name) === routeOf(name))) continue
+    const near = nearMatch(
+      name,
+      planned.map(({ entry }) => entry.name),
+    )
+    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `deploy.json has no function "${name}"`, {
+      ...(near !== undefined && { hint: `Did you mean "${near}"?` }),
+    })
+  }
+  return planned.filter(({ entry }) => wanted.has(routeOf(entry.name)))
+}
+
+/** Kinds that the schema knows and this version can not run yet: said before anything is built. */
+function unsupported(planned: Planned[]): Problem[] {
+  return planned.flatMap(({ entry, place }) => {
+    const kind = kindOf(entry)
+    if (kind === 'http') return []
+    return [
+      place({
+        code: 'unsupported-kind',
+        message: `${entry.name}: functions of kind "${kind}" can not be deployed yet`,
+      }),
+    ]
+  })
+}
+
+/** A scaled deployment stays scaled, unless deploy.json itself asks for another number than it did. */
+function desiredInstances(before: DeploymentRecord | undefined, entry: DeployEntry): number {
+  if (!before || activeVersion(before).config.instances !== entry.instances) return entry.instances
+  return before.instances
+}
+
+function throwIfCancelled(name: string, signal: AbortSignal): void {
+  if (signal.aborted) throw new RyoFaasError('CANCELLED', `deploying ${name} was cancelled`)
+}

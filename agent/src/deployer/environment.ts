@@ -1,0 +1,27 @@
+/** The variables an instance is given. Ours come last, so a user's `env` can not fake them. */
+import { ENV } from '@ryo-faas/runtime/protocol'
+import type { VersionRecord } from '../state/index.ts'
+
+export interface Surroundings {
+  proxyUrl: string
+  storeUrl?: string
+}
+
+export function instanceEnvironment(
+  name: string,
+  version: VersionRecord,
+  instance: { id: string } & Surroundings,
+): Record<string, string> {
+  const { config } = version
+  return {
+    ...config.env,
+    [ENV.name]: name,
+    [ENV.version]: String(version.version),
+    [ENV.instance]: instance.id,
+    [ENV.timeoutMs]: String(config.timeoutMs),
+    [ENV.concurrency]: String(config.concurrency),
+    [ENV.bodyLimitBytes]: String(Math.round((config.bodyLimitMb ?? 0) * 1024 * 1024)),
+    [ENV.proxyUrl]: instance.proxyUrl,
+    ...(instance.storeUrl !== undefined && { [ENV.storeUrl]: instance.storeUrl }),
+  }
+}

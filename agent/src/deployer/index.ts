@@ -1,0 +1,1 @@
+export { Deployer, type DeployerOptions } from './deployer.ts'

@@ -1,0 +1,53 @@
+/** Waits until an instance answers its health path. */
+import { get } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
+import { HEALTH_PATH } from '@ryo-faas/runtime/protocol'
+import { RyoFaasError } from '../contract/index.ts'
+import type { Engine, Instance, InstanceAddress } from '../engine/index.ts'
+
+const FIRST_PAUSE_MS = 2
+const LONGEST_PAUSE_MS = 25
+/** Asking the engine whether it still lives costs more than asking the instance itself. */
+const LIFE_CHECK_EVERY_MS = 100
+
+export interface ReadinessOptions {
+  timeoutMs: number
+  signal: AbortSignal
+}
+
+/** @throws RyoFaasError START_FAILED if it dies or is not ready in time; CANCELLED. */
+export async function waitUntilReady(engine: Engine, instance: Instance, options: ReadinessOptions): Promise<void> {
+  const deadline = Date.now() + options.timeoutMs
+  let nextLifeCheck = Date.now() + LIFE_CHECK_EVERY_MS
+  let pauseMs = FIRST_PAUSE_MS
+  let state = instance.state
+  for (;;) {
+    if (options.signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${instance.route} was cancelled`)
+    if (state.kind === 'exited') throw new RyoFaasError('START_FAILED', `it ${state.reason} before it was ready`)
+    if (await isHealthy(state.address)) return
+    if (Date.now() > deadline) {
+      throw new RyoFaasError('START_FAILED', `it did not listen within ${options.timeoutMs} ms`, {
+        hint: 'Does the module wait or loop while it loads? The handler is only called once loading is done.',
+      })
+    }
+    if (Date.now() > nextLifeCheck) {
+      nextLifeCheck = Date.now() + LIFE_CHECK_EVERY_MS
+      const found = (await engine.instances()).find(({ id }) => id === instance.id)
+      if (!found) throw new RyoFaasError('START_FAILED', 'it was removed before it was ready')
+      state = found.state
+    }
+    await delay(pauseMs)
+    pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.3)
+  }
+}
+
+/** One question, one second at most. */
+export function isHealthy(address: InstanceAddress): Promise<boolean> {
+  return new Promise(resolve => {
+    const request = get({ ...address, path: HEALTH_PATH, agent: false, timeout: 1000 }, response => {
+      response.resume()
+      resolve(response.statusCode === 200)
+    })
+    request.once('error', () => resolve(false)).once('timeout', () => request.destroy())
+  })
+}

@@ -1,0 +1,149 @@
+/**
+ * Makes what runs equal to what the state says. For each deployment: dead instances are replaced (with backoff),
+ * surplus and outdated ones drained, living ones found ready and published; what belongs to no deployment is removed.
+ * Runs after every event of the engine, at start, and when a backoff has passed; running it twice changes nothing.
+ */
+import type { Engine, Instance } from '../engine/index.ts'
+import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
+import type { Fleet } from './fleet.ts'
+import type { Instances } from './instances.ts'
+import type { KeyedQueue } from './keyed-queue.ts'
+import { isHealthy } from './readiness.ts'
+import type { RoutePublisher } from './route-publisher.ts'
+
+export interface ReconcilerOptions {
+  engine: Engine
+  state: StateStore
+  fleet: Fleet
+  instances: Instances
+  publisher: RoutePublisher
+  queue: KeyedQueue
+  onChange: (name: string) => void
+  log: { warn(details: object, message: string): void }
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+  readonly #abort = new AbortController()
+  #pass: Promise<void> | undefined
+  #again = false
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options
+  }
+
+  /** Looks at everything; calls that come while it looks share one further round. */
+  all(): Promise<void> {
+    if (this.#pass) {
+      this.#again = true
+      return this.#pass
+    }
+    this.#pass = this.#rounds().finally(() => (this.#pass = undefined))
+    return this.#pass
+  }
+
+  /** For those who hold the queue of `route` already. Answers once its instances are ready or have failed to be. */
+  async route(route: string): Promise<void> {
+    const { engine, state, fleet, instances } = this.#options
+    if (this.#abort.signal.aborted) return
+    const record = state.deployment(route)
+    const version = record && activeVersion(record)
+    const found = (await engine.instances(route)).filter(({ id }) => !fleet.isDraining(id))
+    const dead = found.filter(instance => instance.state.kind === 'exited')
+    const living = found.filter(instance => instance.state.kind === 'running')
+
+    const current = living.filter(instance => version && instance.version === version.version)
+    const newly = await this.#markReady(current)
+    await this.#bury(record?.name ?? route, dead)
+    const surplus = current.slice(record?.instances ?? 0)
+    await instances.retire([...living.filter(instance => !current.includes(instance)), ...surplus], version)
+
+    const missing = (record?.instances ?? 0) - (current.length - surplus.length)
+    const refilled = record && version && missing > 0 ? await this.#refill(record, version, missing) : false
+    if (newly || dead.length > 0 || refilled) {
+      await this.#options.publisher.publish()
+      const first = fleet.ready(route)[0]
+      if (first) await engine.promote(first.id)
+      this.#options.onChange(record?.name ?? route)
+    }
+  }
+
+  close(): void {
+    this.#abort.abort()
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+  }
+
+  async #rounds(): Promise<void> {
+    do {
+      this.#again = false
+      const { engine, state, queue } = this.#options
+      try {
+        const running = (await engine.instances()).map(instance => instance.route)
+        const routes = new Set([...running, ...Object.keys(state.current.deployments)])
+        await Promise.all([...routes].map(route => queue.run(route, () => this.route(route))))
+      } catch (error) {
+        // Docker is away, say: its watch calls us again when it is back.
+        this.#options.log.warn({ err: error }, 'reconciling failed')
+      }
+    } while (this.#again && !this.#abort.signal.aborted)
+  }
+
+  /** Answers whether any became ready that was not known to be. */
+  async #markReady(current: Instance[]): Promise<boolean> {
+    const { fleet } = this.#options
+    const unknown = current.filter(({ id }) => !fleet.isReady(id))
+    const healthy = await Promise.all(
+      unknown.map(({ state }) => (state.kind === 'running' ? isHealthy(state.address) : false)),
+    )
+    unknown.filter((_, index) => healthy[index]).forEach(instance => fleet.markReady(instance))
+    return healthy.some(Boolean)
+  }
+
+  async #bury(name: string, dead: Instance[]): Promise<void> {
+    const { engine, fleet } = this.#options
+    const gone = dead.map(instance => fleet.unmark(instance.id)).some(Boolean)
+    if (gone) await this.#options.publisher.publish()
+    for (const { id, route, state } of dead) {
+      if (state.kind !== 'exited') continue
+      fleet.backoff(route).died(Date.now())
+      fleet.noteExit(route, { at: state.at, code: state.code, reason: state.reason })
+      this.#options.log.warn({ deployment: name, instance: id, code: state.code }, `an instance ${state.reason}`)
+      await engine.stop(id, 0)
+    }
+  }
+
+  async #refill(record: DeploymentRecord, version: VersionRecord, missing: number): Promise<boolean> {
+    const { fleet, instances, log } = this.#options
+    const backoff = fleet.backoff(record.route)
+    const wait = backoff.nextStart(Date.now()) - Date.now()
+    if (wait > 0) {
+      this.#later(record.route, wait)
+      return false
+    }
+    backoff.started(Date.now())
+    try {
+      const started = await instances.start(record, version, { count: missing, signal: this.#abort.signal })
+      started.forEach(instance => fleet.markReady(instance))
+      return true
+    } catch (error) {
+      if (this.#abort.signal.aborted) return false
+      backoff.died(Date.now())
+      fleet.noteExit(record.route, { at: new Date().toISOString(), code: null, reason: (error as Error).message })
+      log.warn({ deployment: record.name, err: error }, 'an instance could not be started again')
+      this.#later(record.route, Math.max(1, backoff.nextStart(Date.now()) - Date.now()))
+      return true
+    }
+  }
+
+  #later(route: string, delayMs: number): void {
+    clearTimeout(this.#timers.get(route))
+    const timer = setTimeout(() => void this.all(), delayMs)
+    timer.unref()
+    this.#timers.set(route, timer)
+  }
+}
+
+export function activeVersion(record: DeploymentRecord): VersionRecord {
+  return record.versions.find(({ version }) => version === record.active)!
+}

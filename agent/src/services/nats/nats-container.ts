@@ -1,0 +1,102 @@
+/**
+ * nats-server as a container, for hosts with Docker and no binary. Not on the functions' network: they do not speak to
+ * the bus. Docker restarts it by itself; the part only looks after it.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type Docker from 'dockerode'
+import { RyoFaasError } from '../../contract/index.ts'
+import type { Part, RunningPart } from '../../supervisor/index.ts'
+import { natsPaths, writeNatsConfig } from './nats-config.ts'
+import { greets } from './nats-part.ts'
+
+export interface NatsContainerOptions {
+  docker: Docker
+  project: string
+  home: string
+  image: string
+  port: () => number
+  /** `uid:gid` that owns the data on the host. */
+  user: string
+}
+
+const CONTAINER_PORT = 4222
+const POLL_MS = 500
+const START_TIMEOUT_MS = 20_000
+
+export function natsContainer(options: NatsContainerOptions): Part {
+  const name = `${options.project}-nats`
+  const container = options.docker.getContainer(name)
+  const state = () => container.inspect().catch(missing)
+
+  const create = async () => {
+    await writeNatsConfig(options.home, { host: '0.0.0.0', port: CONTAINER_PORT, data: '/data' })
+    const paths = natsPaths(options.home)
+    const port = options.port()
+    await options.docker.createContainer({
+      name,
+      Image: options.image,
+      Cmd: ['nats-server', '-c', '/nats.conf'],
+      User: options.user,
+      Labels: { 'ryo-faas': options.project, [options.project]: 'nats' },
+      ExposedPorts: { [`${CONTAINER_PORT}/tcp`]: {} },
+      HostConfig: {
+        Binds: [`${paths.config}:/nats.conf:ro`, `${paths.data}:/data`],
+        PortBindings: {
+          [`${CONTAINER_PORT}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: port === 0 ? '' : String(port) }],
+        },
+        ReadonlyRootfs: true,
+        CapDrop: ['ALL'],
+        SecurityOpt: ['no-new-privileges'],
+        RestartPolicy: { Name: 'unless-stopped' },
+        LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '2' } },
+      },
+    })
+  }
+
+  const untilGone = async () => {
+    while ((await state().catch(() => undefined))?.State.Running) await delay(POLL_MS, undefined, { ref: false })
+  }
+
+  return {
+    name: 'nats',
+    async ensure(): Promise<RunningPart> {
+      try {
+        if (!(await state())) await create()
+        if (!(await state())?.State.Running) await container.start()
+      } catch (error) {
+        const message = (error as Error).message
+        if (/port is already allocated|address already in use/.test(message)) {
+          throw new RyoFaasError('PORT_TAKEN', `port ${options.port()} (NATS) is in use by another program`, {
+            hint: 'Choose another with --nats-port, or --nats-port 0 for any free one.',
+            cause: error,
+          })
+        }
+        throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} can not be started: ${message}`, {
+          cause: error,
+        })
+      }
+      const deadline = Date.now() + START_TIMEOUT_MS
+      while (Date.now() < deadline) {
+        const port = (await state())?.NetworkSettings.Ports[`${CONTAINER_PORT}/tcp`]?.[0]?.HostPort
+        const address = `127.0.0.1:${port}`
+        if (port !== undefined && (await greets(address))) {
+          return { address, note: `JetStream on disk, container ${name}`, gone: untilGone() }
+        }
+        await delay(20)
+      }
+      throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} does not answer`, {
+        hint: `docker logs ${name}`,
+      })
+    },
+    async stop() {
+      if (!(await state())) return
+      await container.stop({ t: 10 }).catch(() => undefined) // Stopped already: removal decides.
+      await container.remove({ force: true }).catch(missing)
+    },
+  }
+}
+
+function missing(error: unknown): undefined {
+  if ((error as { statusCode?: number }).statusCode === 404) return undefined
+  throw error
+}

@@ -1,0 +1,2 @@
+export { DeploymentRecord, HandlerStyle, PlatformState, VersionRecord } from './state.ts'
+export { StateStore } from './state-store.ts'

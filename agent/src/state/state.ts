@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { DeployEntry, DeploymentKind } from '../contract/index.ts'
+
+/** How the runtime has to call a handler; the checker finds it out. */
+export const HandlerStyle = z.enum(['node', 'web', 'trigger', 'service'])
+export type HandlerStyle = z.infer<typeof HandlerStyle>
+
+/** One version of a deployment: everything needed to start it again without a rebuild. */
+export const VersionRecord = z.object({
+  version: z.int().min(1),
+  /** Content hash of the built package. */
+  hash: z.string(),
+  /** Engine reference of the image. */
+  image: z.string(),
+  /** Module to run inside the image. */
+  entry: z.string(),
+  kind: DeploymentKind,
+  style: HandlerStyle,
+  createdAt: z.string(),
+  /** The deploy.json entry it was made of, with absolute paths. */
+  config: DeployEntry,
+})
+export type VersionRecord = z.infer<typeof VersionRecord>
+
+export const DeploymentRecord = z.object({
+  name: z.string(),
+  route: z.string(),
+  /** The version that serves; always one of `versions`. */
+  active: z.int().min(1),
+  nextVersion: z.int().min(1),
+  instances: z.int().min(1),
+  versions: z.array(VersionRecord).min(1),
+})
+export type DeploymentRecord = z.infer<typeof DeploymentRecord>
+
+export const PlatformState = z.object({
+  format: z.literal(1),
+  /** Ports once chosen stay, so that clients find a restarted part where it was. */
+  ports: z.record(z.string(), z.int()),
+  deployments: z.record(z.string(), DeploymentRecord),
+})
+export type PlatformState = z.infer<typeof PlatformState>
+
+export const EMPTY_STATE: PlatformState = { format: 1, ports: {}, deployments: {} }

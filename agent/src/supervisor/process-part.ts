@@ -1,0 +1,130 @@
+/**
+ * A part that is a detached process. Its identity and address are kept in `<home>/run/<name>.json`, so a restarted
+ * agent adopts it. Standard output goes to `<home>/logs/<name>.log`.
+ */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import { RyoFaasError, type PartView } from '../contract/index.ts'
+import {
+  isAlive,
+  ProcessIdentity,
+  readIfPresent,
+  signalProcess,
+  spawnDetached,
+  waitForExit,
+  writeDurably,
+} from '../host/index.ts'
+import type { Part, RunningPart } from './part.ts'
+
+const POLL_MS = 200
+const START_TIMEOUT_MS = 15_000
+
+export interface ProcessPartOptions {
+  name: PartView['name']
+  home: string
+  command: string
+  args: string[]
+  env: NodeJS.ProcessEnv
+  note?: string
+  graceMs: number
+  /** Answers `host:port` (or '' if it has none) once the part serves; `undefined` while it does not yet. */
+  probe(): Promise<string | undefined>
+  /** Called before every start, e.g. to write configuration or remove what an earlier one left. */
+  beforeStart?(): Promise<void>
+  /** Explains an early exit better than the last log lines do. */
+  explainExit?(log: string): RyoFaasError | undefined
+}
+
+const Saved = z.object({ identity: ProcessIdentity, address: z.string() })
+
+export class ProcessPart implements Part {
+  readonly name: PartView['name']
+  readonly #options: ProcessPartOptions
+
+  constructor(options: ProcessPartOptions) {
+    this.name = options.name
+    this.#options = options
+  }
+
+  async ensure(): Promise<RunningPart> {
+    const saved = await this.#saved()
+    if (saved && (await isAlive(saved.identity))) return this.#running(saved)
+    await this.#options.beforeStart?.()
+    const logFile = join(this.#options.home, 'logs', `${this.name}.log`)
+    const logStart = (await readIfPresent(logFile))?.length ?? 0
+    const { command, args, env } = this.#options
+    const { identity } = await spawnDetached({ command, args, env, logFile })
+    const deadline = Date.now() + START_TIMEOUT_MS
+    // Saved before it is ready: if we are killed here, the next agent must find it rather than start a second.
+    await this.#save({ identity, address: '' })
+    for (;;) {
+      const alive = await isAlive(identity)
+      const address = alive ? await this.#options.probe() : undefined
+      if (address !== undefined) {
+        const fresh = { identity, address }
+        await this.#save(fresh)
+        return this.#running(fresh)
+      }
+      if (!alive || Date.now() > deadline) {
+        await signalProcess(identity, 'SIGKILL')
+        const log = ((await readIfPresent(logFile)) ?? '').slice(logStart)
+        throw (
+          this.#options.explainExit?.(log) ??
+          new RyoFaasError('PART_FAILED', `${this.name} ${alive ? 'did not answer in time' : 'exited at once'}`, {
+            logs: log.trimEnd().split('\n').slice(-10),
+            hint: `Its log is ${logFile}`,
+          })
+        )
+      }
+      await delay(5)
+    }
+  }
+
+  async stop(): Promise<void> {
+    const saved = await this.#saved()
+    if (!saved) return
+    if (await signalProcess(saved.identity, 'SIGTERM')) await waitForExit(saved.identity, this.#options.graceMs)
+    if (await signalProcess(saved.identity, 'SIGKILL')) await waitForExit(saved.identity, 2000)
+    await rm(this.#file, { force: true })
+  }
+
+  get #file(): string {
+    return join(this.#options.home, 'run', `${this.name}.json`)
+  }
+
+  async #running({ identity, address }: z.infer<typeof Saved>): Promise<RunningPart> {
+    // Adopted in the middle of its start: its address was not known yet.
+    const known = address === '' ? ((await this.#options.probe()) ?? '') : address
+    return {
+      ...(known !== '' && { address: known }),
+      ...(this.#options.note !== undefined && { note: this.#options.note }),
+      pid: identity.pid,
+      gone: untilGone(identity),
+    }
+  }
+
+  async #saved(): Promise<z.infer<typeof Saved> | undefined> {
+    const text = await readIfPresent(this.#file)
+    const parsed = text === undefined ? undefined : Saved.safeParse(safeJson(text))
+    return parsed?.success ? parsed.data : undefined
+  }
+
+  #save(saved: z.infer<typeof Saved>): Promise<void> {
+    return writeDurably(this.#file, JSON.stringify(saved))
+  }
+}
+
+/** Polls, for an adopted process is not our child and gives no exit event. The timer does not keep us alive. */
+async function untilGone(identity: ProcessIdentity): Promise<void> {
+  while (await isAlive(identity)) await delay(POLL_MS, undefined, { ref: false })
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // A damaged file is as good as none: the schema refuses it.
+  }
+}

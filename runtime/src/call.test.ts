@@ -1,0 +1,89 @@
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { call, type CallInit } from './call.ts'
+import { context } from './context.ts'
+import { deferred } from './testing/deferred.ts'
+import { send, serveWeb } from './testing/serve-handler.ts'
+
+/** Stands for the proxy: tells what it was asked, or never answers below `/functions/slow`. */
+const proxy = createServer((request: IncomingMessage, response) => {
+  if (request.url?.startsWith('/functions/slow')) return
+  response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers }))
+})
+let proxyUrl: string
+
+beforeAll(async () => {
+  await new Promise<void>(resolve => proxy.listen(0, '127.0.0.1', resolve))
+  proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  proxy.closeAllConnections()
+  proxy.close()
+})
+
+interface Asked {
+  method: string
+  url: string
+  headers: Record<string, string>
+}
+
+async function calling(name: string, init?: CallInit, headers: Record<string, string> = {}): Promise<Asked> {
+  await using served = await serveWeb(() => call(name, init), { proxyUrl, timeoutMs: 60_000 })
+  return JSON.parse((await send(served.port, { headers })).body) as Asked
+}
+
+test('the request id, the trace and the remaining time are carried on', async () => {
+  const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b' }
+  const asked = await calling('Other', { method: 'POST', body: 'x' }, { ...trace, 'x-request-id': 'r1' })
+  expect(asked).toMatchObject({ method: 'POST', url: '/functions/other', headers: { ...trace, 'x-request-id': 'r1' } })
+  const deadlineMs = Number(asked.headers['x-ryo-faas-deadline-ms'])
+  expect(deadlineMs).toBeGreaterThan(0)
+  expect(deadlineMs).toBeLessThanOrEqual(60_000)
+})
+
+test.each([
+  ['/a/b?c=d', '/functions/other/a/b?c=d'],
+  ['a', '/functions/other/a'],
+  ['?c=d', '/functions/other?c=d'],
+  ['', '/functions/other'],
+])('the path %j goes to %s', async (path, url) => {
+  expect((await calling('Other', { path })).url).toBe(url)
+})
+
+test.each([
+  ['a path that leaves the function', 'Other', '/../admin'],
+  ['a path that leaves it in disguise', 'Other', '/%2e%2e/admin'],
+  ['a name that is none', '../other', '/'],
+])('%s is refused', async (_what, name, path) => {
+  await using served = await serveWeb(
+    () => call(name, { path }).catch((error: unknown) => new Response(String(error))),
+    { proxyUrl },
+  )
+  expect((await send(served.port)).body).toContain('TypeError')
+})
+
+test('a call is aborted with its invocation', async () => {
+  using _silent = vi.spyOn(console, 'error').mockImplementation(() => {})
+  const failed = deferred<unknown>()
+  await using served = await serveWeb(
+    () =>
+      call('slow', { signal: new AbortController().signal }).catch((error: unknown) => {
+        failed.resolve(error)
+        return new Response()
+      }),
+    { proxyUrl, timeoutMs: 50 },
+  )
+  expect((await send(served.port)).status).toBe(504)
+  expect(await failed.promise).toMatchObject({ name: 'TimeoutError' })
+})
+
+test('without the address of a proxy the error names the variable', async () => {
+  await using served = await serveWeb(() => call('x').catch((error: unknown) => new Response(String(error))))
+  expect((await send(served.port)).body).toContain('RYO_FAAS_PROXY_URL')
+})
+
+test('outside an invocation there is no context and no call', async () => {
+  expect(() => context()).toThrow('context() works only while a function runs')
+  await expect(call('x')).rejects.toThrow('call() works only while a function runs')
+})

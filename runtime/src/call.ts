@@ -1,0 +1,49 @@
+/** Calls another function of the same platform through the proxy, as part of the running invocation. */
+import { currentInvocation, type RunningInvocation } from './context.ts'
+import { ENV, FUNCTIONS_PREFIX, HEADERS, NAME_PATTERN, routeOf } from './protocol/index.ts'
+
+/** Headers that make the call part of the caller's trace (W3C Trace Context). */
+const TRACE_HEADERS = ['traceparent', 'tracestate'] as const
+
+export interface CallInit extends RequestInit {
+  /** What follows the function's name, with the query: `/orders/7?full=1`. */
+  readonly path?: string
+}
+
+/**
+ * Sends a request to the function `name` and resolves to its response, whatever its status. Request id, trace and the
+ * remaining time are carried on, and the call is aborted together with the running invocation.
+ */
+export async function call(name: string, init: CallInit = {}): Promise<Response> {
+  const invocation = currentInvocation('call()')
+  const { path, ...rest } = init
+  const url = functionUrl(invocation.proxyUrl, name, path)
+  const own = invocation.context.signal
+  const signal = init.signal ? AbortSignal.any([own, init.signal]) : own
+  return fetch(url, { ...rest, headers: carriedHeaders(invocation, init), signal })
+}
+
+function functionUrl(proxyUrl: string | undefined, name: string, path = ''): URL {
+  if (!proxyUrl) throw new Error(`call('${name}') needs the address of the proxy; is ${ENV.proxyUrl} set?`)
+  if (!NAME_PATTERN.test(name)) throw new TypeError(`call('${name}'): not a legal function name`)
+  const root = FUNCTIONS_PREFIX + routeOf(name)
+  const separator = path === '' || path.startsWith('/') || path.startsWith('?') ? '' : '/'
+  const url = new URL(root + separator + path, proxyUrl)
+  // `..` in a path that came from outside must not reach another function.
+  if (url.pathname !== root && !url.pathname.startsWith(root + '/')) {
+    throw new TypeError(`call('${name}'): the path '${path}' leaves the function`)
+  }
+  return url
+}
+
+function carriedHeaders({ context, headers }: RunningInvocation, init: CallInit): Headers {
+  const carried = new Headers(init.headers)
+  carried.set(HEADERS.requestId, context.requestId)
+  for (const name of TRACE_HEADERS) {
+    const value = headers[name]
+    if (typeof value === 'string' && !carried.has(name)) carried.set(name, value)
+  }
+  const remainingMs = context.remainingMs()
+  if (remainingMs !== Infinity) carried.set(HEADERS.deadlineMs, String(Math.floor(remainingMs)))
+  return carried
+}

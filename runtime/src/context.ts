@@ -1,0 +1,70 @@
+/**
+ * The invocation that the current code runs for. It travels with the asynchronous flow (`AsyncLocalStorage`), so two
+ * requests at once never see each other's context; outside an invocation there is none.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/** Lines of readable text with the level and the request id in front: `info` and `debug` on stdout, the rest on stderr. */
+export interface FunctionLog {
+  debug(message: unknown, ...details: unknown[]): void
+  info(message: unknown, ...details: unknown[]): void
+  warn(message: unknown, ...details: unknown[]): void
+  error(message: unknown, ...details: unknown[]): void
+}
+
+/** The raw connection of a request that asks for another protocol (RFC 9110, 7.8), e.g. WebSocket. */
+export interface UpgradeRequest {
+  readonly socket: Duplex
+  /** Bytes of the new protocol that arrived together with the request. */
+  readonly head: Buffer
+}
+
+export interface FunctionContext {
+  /** Deployment name as the user wrote it. */
+  readonly name: string
+  /** Version of the deployment, counting from 1; 0 when run outside the platform. */
+  readonly version: number
+  /** Correlates this request over all parts of the platform (`X-Request-Id`). */
+  readonly requestId: string
+  /** Id of the asynchronous call (`X-Call-Id`); absent for a direct request. */
+  readonly callId?: string
+  /** Attempt of the asynchronous call, counting from 1. */
+  readonly attempt: number
+  /**
+   * Aborts when nobody waits for the answer any more: the client went away (`AbortError`), the deadline passed
+   * (`TimeoutError`) or the instance has to stop (`AbortError`).
+   */
+  readonly signal: AbortSignal
+  readonly log: FunctionLog
+  /**
+   * Present when the client asked for an upgrade. The handler either takes the socket (for instance
+   * `webSocketServer.handleUpgrade(request, context.upgrade.socket, context.upgrade.head, …)`) or answers as usual.
+   */
+  readonly upgrade?: UpgradeRequest
+  /** Milliseconds until the deadline, never negative; `Infinity` without a deadline. */
+  remainingMs(): number
+}
+
+/** What the runtime knows about an invocation beyond what its handler may see. */
+export interface RunningInvocation {
+  readonly context: FunctionContext
+  readonly headers: IncomingHttpHeaders
+  /** Base URL of the proxy, where other functions are called. */
+  readonly proxyUrl: string | undefined
+}
+
+export const running = new AsyncLocalStorage<RunningInvocation>()
+
+/** The context of the running invocation. Throws outside one, e.g. while a module loads. */
+export function context(): FunctionContext {
+  return currentInvocation('context()').context
+}
+
+/** @param caller what the error message names as having been used in the wrong place */
+export function currentInvocation(caller: string): RunningInvocation {
+  const invocation = running.getStore()
+  if (!invocation) throw new Error(`${caller} works only while a function runs, not while its module loads`)
+  return invocation
+}

@@ -1,0 +1,53 @@
+/** The shapes of user code that the platform can run. Types only: the checker and the loader decide which one it is. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FunctionContext } from './context.ts'
+
+/** Node style: answers through `response`, now or later; the invocation lasts until the response has ended. */
+export type HttpHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: FunctionContext,
+) => void | Promise<void>
+
+/** Web style: answers by returning a Fetch `Response`, whose body may stream. */
+export type WebHandler = (request: Request, context: FunctionContext) => Response | Promise<Response>
+
+export type DocumentEventKind = 'new-doc' | 'updated-doc' | 'deleted-doc'
+
+/** A change of one document in the store. `T` is the shape of the document's `data`. */
+export interface DocumentEvent<T = unknown> {
+  readonly kind: DocumentEventKind
+  readonly table: string
+  /** Id of the document. */
+  readonly id: string
+  /** Version of the document after the change, counting from 1; a deletion counts as a version. */
+  readonly version: number
+  /** The data before the change; absent for `new-doc`. */
+  readonly before?: T
+  /** The data after the change; absent for `deleted-doc`. */
+  readonly after?: T
+  /** When the change was written, ISO 8601. */
+  readonly time: string
+}
+
+/** Runs for each matching change, at least once; a rejection means "try again". */
+export type TriggerHandler<T = unknown> = (event: DocumentEvent<T>, context: FunctionContext) => void | Promise<void>
+
+/** What `main(service)` of a combination registers its handlers on. Every method returns the service, for chaining. */
+export interface Service {
+  /** Serves `path` and everything below it, synchronously. */
+  http(path: string, handler: HttpHandler | WebHandler): Service
+  /** Serves `path` as an asynchronous call: queued durably, retried, answered by callback or `/calls/<id>`. */
+  async(path: string, handler: HttpHandler | WebHandler): Service
+  /** Runs `handler` for changes of `table`; no `ids` means every document. */
+  on<T = unknown>(
+    table: string,
+    events: readonly DocumentEventKind[],
+    handler: TriggerHandler<T>,
+    options?: { readonly ids?: readonly string[] },
+  ): Service
+  /** Runs before the instance takes its first request; a rejection fails the start. */
+  onStart(run: () => void | Promise<void>): Service
+  /** Runs after the last request of a draining instance, before it exits. */
+  onStop(run: () => void | Promise<void>): Service
+}

@@ -1,0 +1,188 @@
+/** The runtime as it is deployed: entry, runtime and user code bundled into one file, in a process of its own. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { send } from './testing/serve-handler.ts'
+import { until } from './testing/until.ts'
+
+const HANDLER = `
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { context } from '@ryo-faas/runtime'
+
+interface Order { id: number }
+
+console.log('module loaded')
+
+export function Tried(request: IncomingMessage, response: ServerResponse) {
+  switch (request.url) {
+    case '/uncaught':
+      return void setTimeout(() => { throw new Error('uncaught boom') }, 1)
+    case '/listener':
+      return void request.resume().on('end', () => { throw new Error('listener boom') })
+    case '/rejection':
+      return void Promise.reject(new Error('floating boom'))
+    case '/slow':
+      return void setTimeout(() => response.end('slow ' + context().requestId), 300)
+    case '/hang':
+      return
+    case '/print':
+      process.stdout.write('half ')
+      console.error('to stderr')
+      console.log('and half')
+      return void response.end()
+  }
+  const order: Order = { id: 7 }
+  response.end('order ' + order.id)
+}
+`
+
+const SOURCE = fileURLToPath(new URL('.', import.meta.url))
+let folder: string
+let bundle: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ryo-faas-runtime-'))
+  bundle = join(folder, 'bundle.mjs')
+  await writeFile(join(folder, 'handler.ts'), HANDLER)
+  const entry = `
+    import { start } from '@ryo-faas/runtime/main'
+    import * as module from './handler.ts'
+    start({ name: 'Tried', style: 'node', handler: module.Tried })`
+  await build({
+    stdin: { contents: entry, resolveDir: folder, loader: 'ts' },
+    outfile: bundle,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    sourcemap: true,
+    alias: { '@ryo-faas/runtime/main': join(SOURCE, 'main.ts'), '@ryo-faas/runtime': join(SOURCE, 'index.ts') },
+    banner: {
+      js: `import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);`,
+    },
+  })
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+interface Instance extends AsyncDisposable {
+  readonly child: ChildProcess
+  readonly exited: Promise<[number | null, NodeJS.Signals | null]>
+  readonly port: number
+  readonly output: { stdout: string; stderr: string }
+}
+
+let instances = 0
+
+async function started(env: Record<string, string> = {}): Promise<Instance> {
+  const readyFile = join(folder, `ready-${instances++}.json`)
+  const { child, exited, output } = run({ RYO_FAAS_READY_FILE: readyFile, RYO_FAAS_PORT: '0', ...env })
+  await until(() => existsSync(readyFile))
+  const { port, pid } = JSON.parse(await readFile(readyFile, 'utf8')) as { port: number; pid: number }
+  expect(pid).toBe(child.pid)
+  const dispose = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await exited
+  }
+  return { child, exited, port, output, [Symbol.asyncDispose]: dispose }
+}
+
+function run(env: Record<string, string>): Pick<Instance, 'child' | 'exited' | 'output'> {
+  const child = spawn(process.execPath, ['--enable-source-maps', bundle], {
+    env: { RYO_FAAS_HOST: '127.0.0.1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const output = { stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
+  return { child, exited: once(child, 'close') as Instance['exited'], output }
+}
+
+test('the ready file is there whole, and the instance answers', async () => {
+  await using instance = await started()
+  expect((await send(instance.port)).body).toBe('order 7')
+  expect((await readdir(folder)).filter(name => name.endsWith('.tmp'))).toEqual([])
+})
+
+test('prom-client arrives with the first scrape', async () => {
+  await using instance = await started()
+  await send(instance.port)
+  const page = await send(instance.port, { path: '/.ryo-faas/metrics' })
+  expect(page.body).toContain('faas_invocations_total{faas_name="Tried",faas_trigger="http"} 1')
+})
+
+test.each([
+  ['/uncaught', 'uncaught boom'],
+  ['/listener', 'listener boom'],
+  ['/rejection', 'floating boom'],
+])(
+  'the error that nobody catches in %s is answered at once, logged with its TypeScript line, and survived',
+  async (path, message) => {
+    await using instance = await started({ RYO_FAAS_TIMEOUT_MS: '60000' })
+    const bystander = send(instance.port, { path: '/slow', headers: { 'x-request-id': 'bystander' } })
+    const answer = await send(instance.port, { path, headers: { 'x-request-id': 'r-9' } })
+    expect(answer).toMatchObject({ status: 500, headers: { 'x-ryo-faas-error': 'FUNCTION_ERROR' } })
+    expect((await bystander).body).toBe('slow bystander')
+    await until(() => instance.output.stderr.includes(message))
+    expect(instance.output.stderr).toContain('r-9')
+    const line = HANDLER.split('\n').findIndex(text => text.includes(message)) + 1
+    expect(instance.output.stderr).toMatch(new RegExp(`handler\\.ts:${line}:`))
+    expect((await send(instance.port)).status).toBe(200)
+  },
+)
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s finishes what is in flight and exits with 0', async signal => {
+  await using instance = await started()
+  const running = send(instance.port, { path: '/slow' })
+  await until(async () => (await send(instance.port, { path: '/.ryo-faas/health' })).body.includes('"inflight":1'))
+  instance.child.kill(signal)
+  expect((await running).body).toMatch(/^slow /)
+  expect(await instance.exited).toEqual([0, null])
+})
+
+test('a drain ends although an invocation hangs, and a second signal ends it at once', async () => {
+  for (const [drainMs, signals, code] of [
+    ['50', 1, 0],
+    ['60000', 2, 1],
+  ] as const) {
+    await using instance = await started({ RYO_FAAS_DRAIN_MS: drainMs })
+    const running = send(instance.port, { path: '/hang' }).catch((error: unknown) => error)
+    await until(async () => (await send(instance.port, { path: '/.ryo-faas/health' })).body.includes('"inflight":1'))
+    instance.child.kill('SIGTERM')
+    if (signals === 2) {
+      const refused = (): Promise<boolean> =>
+        send(instance.port).then(
+          () => false,
+          () => true,
+        )
+      await until(refused)
+      instance.child.kill('SIGTERM')
+    }
+    expect(await instance.exited).toEqual([code, null])
+    expect(await running).toBeInstanceOf(Error)
+  }
+})
+
+test('stamped output has time, stream and tag on every line, those of the loading module included', async () => {
+  await using instance = await started({ RYO_FAAS_STAMP_LOGS: '1' })
+  await send(instance.port, { path: '/print' })
+  await until(() => instance.output.stdout.includes('and half') && instance.output.stderr !== '')
+  const stamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /gm
+  expect(instance.output.stdout.replace(stamp, '')).toBe('stdout F module loaded\nstdout P half \nstdout F and half\n')
+  expect(instance.output.stderr.replace(stamp, '')).toBe('stderr F to stderr\n')
+})
+
+test('an instance that can not start says why and exits with 1', async () => {
+  const wrong = run({ RYO_FAAS_PORT: 'x' })
+  expect(await wrong.exited).toEqual([1, null])
+  expect(wrong.output.stderr).toContain('RYO_FAAS_PORT')
+
+  await using instance = await started()
+  const taken = run({ RYO_FAAS_PORT: String(instance.port) })
+  expect(await taken.exited).toEqual([1, null])
+  expect(taken.output.stderr).toContain('EADDRINUSE')
+})

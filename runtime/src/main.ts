@@ -1,0 +1,55 @@
+/**
+ * Where a function's process begins: the generated entry file imports this module, then the user's, and calls `start`.
+ * The only file of the runtime that knows the process it lives in: its environment, signals and exit.
+ *
+ * 1. Output is stamped from the first import on, so that what the user's module prints while it loads is stamped too.
+ * 2. A listening instance is ready: the user's module has been loaded before `start` runs.
+ * 3. After that only a signal ends the process: an error that nobody caught costs one invocation at most.
+ */
+import { renameSync, writeFileSync } from 'node:fs'
+import { stampLogs } from './log-stamps.ts'
+import { instanceOptions } from './options.ts'
+import { ENV } from './protocol/index.ts'
+import { createFunctionServer, type FunctionHandler, type FunctionServer } from './serve/function-server.ts'
+
+if (process.env[ENV.stampLogs] === '1') {
+  stampLogs(process.stdout, 'stdout')
+  stampLogs(process.stderr, 'stderr')
+}
+
+export type FunctionDefinition = FunctionHandler & { readonly name: string }
+
+/** Serves the handler until SIGTERM or SIGINT; exits with 1 if it can not. */
+export async function start(definition: FunctionDefinition): Promise<void> {
+  try {
+    if (typeof definition.handler !== 'function') throw new TypeError(`${definition.name} is not an exported function`)
+    const options = instanceOptions(definition.name, process.env)
+    const server = createFunctionServer(definition, options)
+    const port = await server.listen()
+    process.on('uncaughtException', error => server.handleStrayError(error))
+    process.on('unhandledRejection', reason => server.handleStrayError(reason))
+    stopOnSignals(server)
+    if (options.readyFile) announce(options.readyFile, port)
+  } catch (error) {
+    console.error(`${definition.name} could not start:`, error)
+    process.exit(1)
+  }
+}
+
+function stopOnSignals(server: FunctionServer): void {
+  let stopping = false
+  const stop = (): void => {
+    if (stopping) process.exit(1)
+    stopping = true
+    void server.drain().then(() => process.exit(0))
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+/** The rename makes sure that whoever waits for the file never reads half of it. */
+function announce(readyFile: string, port: number): void {
+  const temporary = `${readyFile}.${process.pid}.tmp`
+  writeFileSync(temporary, JSON.stringify({ port, pid: process.pid }))
+  renameSync(temporary, readyFile)
+}

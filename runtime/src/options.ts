@@ -1,0 +1,44 @@
+/** How an instance is configured: read once at start, complete and valid afterwards. */
+import { ENV, FUNCTION_PORT } from './protocol/index.ts'
+
+export interface InstanceOptions {
+  readonly name: string
+  readonly version: number
+  readonly instance: string
+  readonly host: string
+  readonly port: number
+  readonly readyFile: string | undefined
+  readonly proxyUrl: string | undefined
+  /** Longest run of one invocation; 0 means no limit. */
+  readonly timeoutMs: number
+  /** Most invocations at once; 0 means no limit. */
+  readonly concurrency: number
+  /** Largest request body; 0 means no limit. */
+  readonly bodyLimitBytes: number
+  /** How long a drain waits for invocations in flight before it aborts them. */
+  readonly drainMs: number
+}
+
+/** Throws an error that names the variable when one is not what it should be. */
+export function instanceOptions(name: string, env: Readonly<Record<string, string | undefined>>): InstanceOptions {
+  const whole = (variable: string, fallback: number, most = Number.MAX_SAFE_INTEGER): number => {
+    const text = env[variable]
+    if (text === undefined || text === '') return fallback
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value <= most) return value
+    throw new Error(`${variable} is '${text}' but has to be a whole number from 0 to ${most}`)
+  }
+  return {
+    name: env[ENV.name] || name,
+    version: whole(ENV.version, 0),
+    instance: env[ENV.instance] || 'local',
+    host: env[ENV.host] || '0.0.0.0',
+    port: whole(ENV.port, FUNCTION_PORT, 65_535),
+    readyFile: env[ENV.readyFile] || undefined,
+    proxyUrl: env[ENV.proxyUrl] || undefined,
+    timeoutMs: whole(ENV.timeoutMs, 0),
+    concurrency: whole(ENV.concurrency, 0),
+    bodyLimitBytes: whole(ENV.bodyLimitBytes, 0),
+    drainMs: whole(ENV.drainMs, 10_000),
+  }
+}

@@ -1,0 +1,68 @@
+/** The invocations in flight, and how an instance takes leave of them. */
+import type { Server } from 'node:http'
+import type { Invocation } from './invocation.ts'
+
+/** What aborted invocations get to clean up, and then what connections get to close by themselves. */
+const GRACE_MS = 500
+
+export class Inflight {
+  readonly #invocations = new Set<Invocation>()
+  readonly #waiting = new Set<() => void>()
+
+  get size(): number {
+    return this.#invocations.size
+  }
+
+  add(invocation: Invocation): void {
+    this.#invocations.add(invocation)
+  }
+
+  delete(invocation: Invocation): void {
+    this.#invocations.delete(invocation)
+    if (this.#invocations.size === 0) for (const wake of this.#waiting) wake()
+  }
+
+  [Symbol.iterator](): Iterator<Invocation> {
+    return this.#invocations.values()
+  }
+
+  /** Resolves when nothing is in flight, at the latest after `timeoutMs`. */
+  async idle(timeoutMs: number): Promise<void> {
+    if (this.size === 0) return
+    await withinMs(timeoutMs, resolve => this.#waiting.add(resolve))
+    this.#waiting.clear()
+  }
+}
+
+/**
+ * Stops listening, lets invocations finish for `drainMs`, aborts what is left, and resolves when every connection is
+ * closed. The caller refuses requests that still arrive on connections that are open.
+ */
+export async function drain(server: Server, inflight: Inflight, drainMs: number): Promise<void> {
+  let connectionsClosed = false
+  const closed = new Promise<void>(resolve => {
+    server.close(() => {
+      connectionsClosed = true
+      resolve()
+    })
+  })
+  for (const invocation of inflight) invocation.startDraining()
+  await inflight.idle(drainMs)
+  for (const invocation of inflight) invocation.abort(new DOMException('The instance has to stop', 'AbortError'))
+  await inflight.idle(GRACE_MS)
+  for (const invocation of inflight) invocation.response.destroy()
+  server.closeIdleConnections()
+  if (!connectionsClosed) await withinMs(GRACE_MS, resolve => void closed.then(resolve))
+  server.closeAllConnections()
+  await closed
+}
+
+function withinMs(timeoutMs: number, wait: (resolve: () => void) => void): Promise<void> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, timeoutMs)
+    wait(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

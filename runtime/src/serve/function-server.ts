@@ -1,0 +1,156 @@
+/**
+ * The HTTP server around one handler. It sits behind the proxy, which has already cut `/functions/<name>` from the URL
+ * and has dealt with slow clients; so connections stay open, and only the deadline of an invocation limits its time.
+ */
+import { createServer, ServerResponse, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { running } from '../context.ts'
+import type { HttpHandler, WebHandler } from '../handlers.ts'
+import { InvocationCounts, metricsPage } from '../metrics.ts'
+import type { InstanceOptions } from '../options.ts'
+import { HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../protocol/index.ts'
+import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
+import { drain, Inflight } from './drain.ts'
+import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
+import { runNodeHandler } from './node-style.ts'
+import { answerJson, answerPlatformError, type PlatformAnswer } from './platform-answer.ts'
+import { runWebHandler } from './web-style.ts'
+
+/** Longer than any proxy keeps an idle connection, so that it is never this side that closes one just being used. */
+const KEEP_ALIVE_MS = 75_000
+
+export type FunctionHandler =
+  { readonly style: 'node'; readonly handler: HttpHandler } | { readonly style: 'web'; readonly handler: WebHandler }
+
+export interface FunctionServer {
+  /** Resolves to the port. */
+  listen(): Promise<number>
+  /** Takes an error that nobody caught; it is logged, and answered if it belongs to an invocation. */
+  handleStrayError(error: unknown): void
+  /** Refuses new requests, waits for those in flight, and resolves when every connection is closed. */
+  drain(): Promise<void>
+}
+
+// `shouldUpgradeCallback` exists from Node 24.9 on.
+type UpgradingServerOptions = ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean }
+
+export function createFunctionServer(target: FunctionHandler, options: InstanceOptions): FunctionServer {
+  const { name, version, instance } = options
+  const inflight = new Inflight()
+  const counts = new InvocationCounts()
+  const renderMetrics = metricsPage({ name, counts, inflight: () => inflight.size })
+  const owner = { options, counts, release: (invocation: Invocation) => inflight.delete(invocation) }
+  let draining: Promise<void> | undefined
+
+  function handle(exchange: Exchange): void {
+    const { request, response } = exchange
+    if (request.url?.startsWith(RESERVED_PREFIX)) return answerReserved(request, response)
+    const refusal = refusalOf(exchange)
+    if (refusal) answerPlatformError(request, response, { ...refusal, requestId: requestIdOf(request) })
+    else invoke(exchange)
+  }
+
+  function refusalOf({ request, upgrade }: Exchange): Omit<PlatformAnswer, 'requestId'> | undefined {
+    const { concurrency, bodyLimitBytes } = options
+    if (draining) {
+      return { code: 'FUNCTION_UNAVAILABLE', message: `${name} is stopping.`, headers: RETRY_SOON, close: true }
+    }
+    if (upgrade && target.style === 'web') {
+      return { code: 'UPGRADE_UNSUPPORTED', message: 'A web-style handler can not take an upgrade.', close: true }
+    }
+    if (declaresMoreThan(bodyLimitBytes, request)) {
+      return { code: 'PAYLOAD_TOO_LARGE', message: bodyTooLarge(bodyLimitBytes), close: true }
+    }
+    if (concurrency > 0 && inflight.size >= concurrency) {
+      return { code: 'FUNCTION_OVERLOADED', message: `${name} already runs ${concurrency} times.`, headers: RETRY_SOON }
+    }
+    return undefined
+  }
+
+  function invoke(exchange: Exchange): void {
+    const invocation = new Invocation(exchange, owner)
+    inflight.add(invocation)
+    limitBody(options.bodyLimitBytes, invocation)
+    running
+      .run(invocation, () =>
+        target.style === 'node'
+          ? runNodeHandler(target.handler, invocation)
+          : runWebHandler(target.handler, invocation),
+      )
+      .catch((error: unknown) => invocation.fail(error))
+      .finally(() => invocation.settle())
+  }
+
+  function answerReserved(request: IncomingMessage, response: ServerResponse): void {
+    const [path] = request.url?.split('?', 1) ?? []
+    if (path === HEALTH_PATH) {
+      const status = draining ? 'draining' : 'ok'
+      answerJson(response, draining ? 503 : 200, { status, name, version, instance, inflight: inflight.size })
+    } else if (path === METRICS_PATH) {
+      answerMetrics(response).catch((error: unknown) => response.destroy(error as Error))
+    } else {
+      answerJson(response, 404, { message: `The platform serves nothing at ${path}` })
+    }
+  }
+
+  async function answerMetrics(response: ServerResponse): Promise<void> {
+    const { contentType, body } = await renderMetrics()
+    response.writeHead(200, { 'content-type': contentType }).end(body)
+  }
+
+  const server = createHttpServer()
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => handle({ request, response }))
+  server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    handle({ request, response: responseOn(socket, request), upgrade: { socket, head } })
+  })
+
+  return {
+    listen: () => listen(server, options),
+
+    handleStrayError(error) {
+      const invocation = running.getStore()
+      if (invocation instanceof Invocation) invocation.fail(error)
+      else console.error(`${name} left an error behind that belongs to no invocation:`, error)
+    },
+
+    drain() {
+      draining ??= drain(server, inflight, options.drainMs)
+      return draining
+    },
+  }
+}
+
+const RETRY_SOON = { 'retry-after': '1' }
+
+function createHttpServer(): Server {
+  const serverOptions: UpgradingServerOptions = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: 0,
+    // Counts from the moment of connecting, so it would also hit connections that the proxy holds in reserve.
+    headersTimeout: 0,
+    // An offer to talk HTTP/2 (`curl --http2`) may be ignored, and has to be when the request has a body.
+    shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() !== 'h2c',
+  }
+  return createServer(serverOptions)
+}
+
+function listen(server: Server, { host, port }: InstanceOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve((server.address() as AddressInfo).port)
+    })
+  })
+}
+
+/** Lets a handler that ignores the upgrade answer as usual; the connection closes after that. */
+function responseOn(socket: Socket, request: IncomingMessage): ServerResponse {
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  response.once('finish', () => socket.destroySoon())
+  // Node has let go of the socket. A reset needs no handling: 'close' follows, and that ends the invocation.
+  socket.on('error', () => {})
+  return response
+}

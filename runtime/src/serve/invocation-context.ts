@@ -1,0 +1,53 @@
+/** What a handler sees of its invocation. Members work when taken apart: `({ signal, remainingMs }) => …`. */
+import { format } from 'node:util'
+import type { FunctionContext, FunctionLog, UpgradeRequest } from '../context.ts'
+import { HEADERS } from '../protocol/index.ts'
+import type { Invocation } from './invocation.ts'
+
+export class InvocationContext implements FunctionContext {
+  readonly #invocation: Invocation
+  readonly callId?: string
+  readonly upgrade?: UpgradeRequest
+
+  constructor(invocation: Invocation) {
+    this.#invocation = invocation
+    const callId = invocation.headers[HEADERS.callId]
+    if (typeof callId === 'string') this.callId = callId
+    if (invocation.upgrade) this.upgrade = invocation.upgrade
+  }
+
+  get name(): string {
+    return this.#invocation.options.name
+  }
+
+  get version(): number {
+    return this.#invocation.options.version
+  }
+
+  get requestId(): string {
+    return this.#invocation.requestId
+  }
+
+  get attempt(): number {
+    const attempt = Number(this.#invocation.headers[HEADERS.callAttempt])
+    return Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1
+  }
+
+  get signal(): AbortSignal {
+    return this.#invocation.signal
+  }
+
+  get log(): FunctionLog {
+    return createLog(this.requestId)
+  }
+
+  readonly remainingMs = (): number => this.#invocation.remainingMs()
+}
+
+function createLog(requestId: string): FunctionLog {
+  const line =
+    (level: keyof FunctionLog) =>
+    (...parts: unknown[]): void =>
+      console[level](`${level.toUpperCase().padEnd(5)} [${requestId}] ${format(...parts)}`)
+  return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
+}

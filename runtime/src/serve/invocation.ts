@@ -1,0 +1,203 @@
+/**
+ * One run of the handler, from admission to release.
+ *
+ * 1. It is released once the response has closed and the handler has settled; a handler that never settles is given up
+ *    at the deadline. Until then it is in flight, for the concurrency limit and for the drain.
+ * 2. Nothing is made before somebody asks for it (request id, abort signal): most handlers need none of it.
+ * 3. The platform answers at most once, and only while nothing has been sent; afterwards it can only cut the connection.
+ * 4. An upgraded connection belongs to the handler that took it: no deadline, in flight until it closes.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { running, type FunctionContext, type RunningInvocation } from '../context.ts'
+import type { InvocationCounts } from '../metrics.ts'
+import type { InstanceOptions } from '../options.ts'
+import { HEADERS, type PlatformErrorCode } from '../protocol/index.ts'
+import { InvocationContext } from './invocation-context.ts'
+import { answerPlatformError } from './platform-answer.ts'
+
+/** `setTimeout` fires at once beyond this. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** Errors that a handler meets because its invocation is already over; the log has the reason, not the echoes. */
+const ECHO_CODES = new Set([
+  'ERR_HTTP_HEADERS_SENT',
+  'ERR_STREAM_WRITE_AFTER_END',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ECONNRESET',
+])
+
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** For a request that asks to leave HTTP. */
+  readonly upgrade?: { readonly socket: Socket; readonly head: Buffer }
+}
+
+/** What all invocations of an instance share. */
+export interface InvocationOwner {
+  readonly options: InstanceOptions
+  readonly counts: InvocationCounts
+  release(invocation: Invocation): void
+}
+
+export class Invocation implements RunningInvocation {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly upgrade: Exchange['upgrade']
+  readonly headers: IncomingHttpHeaders
+  readonly context: FunctionContext
+  readonly #owner: InvocationOwner
+  readonly #startedAt = performance.now()
+  readonly #timeoutMs: number
+  readonly #deadlineTimer: NodeJS.Timeout | undefined
+  readonly #bytesBeforeUpgrade: number
+  #requestId: string | undefined
+  #abortController: AbortController | undefined
+  #abortReason: Error | undefined
+  #responseClosed = false
+  #handlerSettled = false
+  #failed = false
+  #expired = false
+  #answeredByPlatform = false
+
+  constructor({ request, response, upgrade }: Exchange, owner: InvocationOwner) {
+    this.request = request
+    this.response = response
+    this.upgrade = upgrade
+    this.headers = request.headers
+    this.#owner = owner
+    this.#bytesBeforeUpgrade = upgrade?.socket.bytesWritten ?? 0
+    this.#timeoutMs = Math.min(owner.options.timeoutMs || Infinity, callerDeadlineMs(this.headers))
+    if (this.#timeoutMs !== Infinity) {
+      this.#deadlineTimer = setTimeout(() => this.#expire(), Math.min(this.#timeoutMs, LONGEST_TIMER_MS))
+    }
+    this.context = new InvocationContext(this)
+    response.once('close', () => this.#closeResponse())
+  }
+
+  get options(): InstanceOptions {
+    return this.#owner.options
+  }
+
+  get proxyUrl(): string | undefined {
+    return this.options.proxyUrl
+  }
+
+  get requestId(): string {
+    return (this.#requestId ??= requestIdOf(this.request))
+  }
+
+  get signal(): AbortSignal {
+    this.#abortController ??= new AbortController()
+    if (this.#abortReason) this.#abortController.abort(this.#abortReason)
+    return this.#abortController.signal
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.#timeoutMs - (performance.now() - this.#startedAt))
+  }
+
+  /** Tells the handler that nobody waits for its answer any more; only the first reason counts. */
+  abort(reason: Error): void {
+    if (this.#abortReason) return
+    this.#abortReason = reason
+    // The handler's listeners belong to its invocation, although it is the platform that runs them.
+    if (this.#abortController) running.run(this, () => this.#abortController?.abort(reason))
+  }
+
+  /** The handler threw, rejected, or left an error behind that nobody caught. */
+  fail(error: unknown): void {
+    if (this.#isEcho(error)) return
+    console.error(`Invocation ${this.requestId} of ${this.options.name} failed:`, error)
+    if (this.#responseClosed) return
+    if (!this.#failed) this.#owner.counts.errors++
+    this.#failed = true
+    this.#answer('FUNCTION_ERROR', 'The function failed; its log has the details.')
+  }
+
+  /** The request turned out to be one that the handler can not be given, or not to its end. */
+  refuse(code: 'BAD_REQUEST' | 'PAYLOAD_TOO_LARGE', message: string): void {
+    this.#answer(code, message)
+  }
+
+  /** The handler returned, or what it returned has settled. */
+  settle(): void {
+    this.#handlerSettled = true
+    this.#releaseIfOver()
+  }
+
+  /** The instance takes no new work: the client has to find another connection, an upgraded one should say goodbye. */
+  startDraining(): void {
+    if (!this.response.headersSent) this.response.shouldKeepAlive = false
+    if (this.#isUpgraded) this.abort(new DOMException('The instance is about to stop', 'AbortError'))
+  }
+
+  /** The handler has taken over the socket, which shows in bytes that did not pass through the response. */
+  get #isUpgraded(): boolean {
+    return (
+      this.upgrade !== undefined &&
+      !this.response.headersSent &&
+      this.upgrade.socket.bytesWritten > this.#bytesBeforeUpgrade
+    )
+  }
+
+  #expire(): void {
+    if (this.#isUpgraded) return
+    this.#expired = true
+    if (!this.#responseClosed && !this.response.writableEnded) {
+      this.#owner.counts.timeouts++
+      console.error(
+        `Invocation ${this.requestId} of ${this.options.name} ran into its deadline of ${this.#timeoutMs} ms`,
+      )
+      this.#answer('FUNCTION_TIMEOUT', `The function did not finish within ${this.#timeoutMs} ms.`)
+    }
+    this.abort(new DOMException('The deadline of the invocation has passed', 'TimeoutError'))
+    this.#releaseIfOver()
+  }
+
+  #answer(code: PlatformErrorCode, message: string): void {
+    if (this.#answeredByPlatform || this.response.writableEnded) return
+    this.#answeredByPlatform = true
+    if (this.response.headersSent || this.#isUpgraded) {
+      this.response.destroy()
+      return
+    }
+    const close = !this.request.complete
+    answerPlatformError(this.request, this.response, { code, message, requestId: this.requestId, close })
+  }
+
+  #isEcho(error: unknown): boolean {
+    if (!this.#answeredByPlatform && !this.#abortReason) return false
+    if (error === this.#abortReason) return true
+    return (
+      error instanceof Error && (error.name === 'AbortError' || ECHO_CODES.has((error as { code?: string }).code ?? ''))
+    )
+  }
+
+  #closeResponse(): void {
+    this.#responseClosed = true
+    this.#owner.counts.observe((performance.now() - this.#startedAt) / 1000)
+    if (!this.response.writableFinished) {
+      this.abort(new DOMException('The connection closed before the answer was complete', 'AbortError'))
+    }
+    this.#releaseIfOver()
+  }
+
+  #releaseIfOver(): void {
+    if (!this.#responseClosed || !(this.#handlerSettled || this.#expired)) return
+    clearTimeout(this.#deadlineTimer)
+    this.#owner.release(this)
+  }
+}
+
+export function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers[HEADERS.requestId]
+  return typeof given === 'string' && given !== '' ? given : crypto.randomUUID()
+}
+
+function callerDeadlineMs(headers: IncomingHttpHeaders): number {
+  const text = headers[HEADERS.deadlineMs]
+  return typeof text === 'string' && /^\d+$/.test(text) ? Number(text) : Infinity
+}

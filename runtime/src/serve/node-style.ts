@@ -1,0 +1,24 @@
+/** Runs handlers of the shape `(request, response, context)`, which get Node's own objects. */
+import type { EventEmitter } from 'node:events'
+import { running } from '../context.ts'
+import type { HttpHandler } from '../handlers.ts'
+import type { Invocation } from './invocation.ts'
+
+export async function runNodeHandler(handler: HttpHandler, invocation: Invocation): Promise<void> {
+  const { request, response, upgrade } = invocation
+  bindEvents(request, invocation)
+  bindEvents(response, invocation)
+  if (upgrade) bindEvents(upgrade.socket, invocation)
+  await handler(request, response, invocation.context)
+}
+
+/**
+ * Runs the listeners of `emitter` inside the invocation. Node emits them in the context of the connection, in which
+ * `context()` would find nothing and an error thrown in `request.on('end', …)` could not be told to the right client.
+ */
+function bindEvents(emitter: EventEmitter, invocation: Invocation): void {
+  const emit = emitter.emit
+  emitter.emit = function (this: EventEmitter, ...event: Parameters<EventEmitter['emit']>): boolean {
+    return running.run(invocation, () => emit.apply(this, event))
+  }
+}

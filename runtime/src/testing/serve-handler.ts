@@ -1,0 +1,53 @@
+/** Serves one handler in this process, on a free port of the loopback interface, for tests. */
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import type { HttpHandler, WebHandler } from '../handlers.ts'
+import { instanceOptions, type InstanceOptions } from '../options.ts'
+import { createFunctionServer, type FunctionServer } from '../serve/function-server.ts'
+
+export interface ServedHandler extends AsyncDisposable {
+  readonly server: FunctionServer
+  readonly port: number
+  readonly url: string
+}
+
+export async function serveNode(
+  handler: HttpHandler,
+  overrides: Partial<InstanceOptions> = {},
+): Promise<ServedHandler> {
+  return serve(createFunctionServer({ style: 'node', handler }, testOptions(overrides)))
+}
+
+export async function serveWeb(handler: WebHandler, overrides: Partial<InstanceOptions> = {}): Promise<ServedHandler> {
+  return serve(createFunctionServer({ style: 'web', handler }, testOptions(overrides)))
+}
+
+export interface ReceivedResponse {
+  readonly status: number
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+
+/** One request whose connection is not reused, unless `options` bring an agent. */
+export async function send(
+  port: number,
+  options: RequestOptions = {},
+  body?: string | Buffer,
+): Promise<ReceivedResponse> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const request = httpRequest({ host: '127.0.0.1', port, agent: false, ...options })
+    request.on('response', resolve).on('error', reject).end(body)
+  })
+  const chunks: Buffer[] = []
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
+  return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }
+}
+
+function testOptions(overrides: Partial<InstanceOptions>): InstanceOptions {
+  const options = instanceOptions('Tested', {})
+  return { ...options, version: 3, instance: 'i1', host: '127.0.0.1', port: 0, drainMs: 100, ...overrides }
+}
+
+async function serve(server: FunctionServer): Promise<ServedHandler> {
+  const port = await server.listen()
+  return { server, port, url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => server.drain() }
+}
