@@ -26,7 +26,7 @@ export class SourceMap {
   /** Points at the value under `path`; at the nearest ancestor that exists if the value is missing. */
   atPath(finding: Finding, path: Path): Problem {
     for (let depth = path.length; depth >= 0; depth--) {
-      const node = this.#root && findNodeAtLocation(this.#root, path.slice(0, depth) as (string | number)[])
+      const node = this.#root && findNodeAtLocation(this.#root, path.slice(0, depth))
       if (node) {
         // A whole object is too much to underline: its opening brace says enough.
         return this.atOffset(finding, node.offset, node.type === 'object' ? 1 : node.length)

@@ -4,7 +4,7 @@
  */
 import type { DeploymentView } from '../contract/index.ts'
 import type { Instance } from '../engine/index.ts'
-import { Backoff } from '../supervisor/backoff.ts'
+import { Backoff } from '../supervisor/index.ts'
 
 export class Fleet {
   readonly #ready = new Map<string, Instance>()

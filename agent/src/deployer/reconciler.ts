@@ -94,7 +94,7 @@ export class Reconciler {
     const { fleet } = this.#options
     const unknown = current.filter(({ id }) => !fleet.isReady(id))
     const healthy = await Promise.all(
-      unknown.map(({ state }) => (state.kind === 'running' ? isHealthy(state.address) : false)),
+      unknown.map(async ({ state }) => state.kind === 'running' && (await isHealthy(state.address))),
     )
     unknown.filter((_, index) => healthy[index]).forEach(instance => fleet.markReady(instance))
     return healthy.some(Boolean)

@@ -3,10 +3,11 @@
  * (`<RFC 3339 time> <stream> F <text>`). Bounded: a file holds at most `maxFileBytes` (then it is cut to its newer half
  * in place, for the writer holds it open in append mode), a deployment at most `maxFiles` files.
  */
-import { mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LogLine } from '../contract/index.ts'
+import { boundFile } from '../host/index.ts'
 import type { LogQuery } from './engine.ts'
 
 const FOLLOW_INTERVAL_MS = 100
@@ -54,7 +55,9 @@ export class LogFiles {
   async enforceBounds(route: string): Promise<void> {
     const ids = await this.sources(route)
     await Promise.all(ids.slice(0, -this.#bounds.maxFiles).map(id => rm(this.pathOf(route, id), { force: true })))
-    await Promise.all(ids.slice(-this.#bounds.maxFiles).map(id => this.#cut(this.pathOf(route, id))))
+    await Promise.all(
+      ids.slice(-this.#bounds.maxFiles).map(id => boundFile(this.pathOf(route, id), this.#bounds.maxFileBytes)),
+    )
   }
 
   async remove(route: string): Promise<void> {
@@ -78,27 +81,13 @@ export class LogFiles {
       offset = chunk.offset
       const pieces = (rest + chunk.text).split('\n')
       rest = pieces.pop()!
-      let lines = pieces.map(piece => (last = parseLine(piece, source.id, last)) as LogLine)
+      let lines = pieces.map(piece => (last = parseLine(piece, source.id, last)))
       if (query.since !== undefined) lines = lines.filter(line => line.time >= query.since!)
       if (first && query.tail !== undefined) lines = query.tail === 0 ? [] : lines.slice(-query.tail)
       yield* lines
       first = false
       if (!live) return
       await delay(FOLLOW_INTERVAL_MS, undefined, { signal }).catch(() => undefined)
-    }
-  }
-
-  async #cut(path: string): Promise<void> {
-    const info = await stat(path).catch(() => undefined)
-    if (!info || info.size <= this.#bounds.maxFileBytes) return
-    const content = await readFile(path)
-    const middle = content.indexOf(0x0a, content.length - this.#bounds.maxFileBytes / 2) + 1
-    await truncate(path, 0)
-    const file = await open(path, 'a')
-    try {
-      await file.write(content.subarray(middle))
-    } finally {
-      await file.close()
     }
   }
 }

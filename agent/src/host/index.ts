@@ -10,3 +10,5 @@ export {
   waitForExit,
 } from './process-identity.ts'
 export { acquireProcessLock, type LockOutcome } from './process-lock.ts'
+export { portTaken } from './port-owner.ts'
+export { boundFile } from './bounded-file.ts'

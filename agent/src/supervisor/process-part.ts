@@ -34,7 +34,7 @@ export interface ProcessPartOptions {
   /** Called before every start, e.g. to write configuration or remove what an earlier one left. */
   beforeStart?(): Promise<void>
   /** Explains an early exit better than the last log lines do. */
-  explainExit?(log: string): RyoFaasError | undefined
+  explainExit?(log: string): Promise<RyoFaasError | undefined>
 }
 
 const Saved = z.object({ identity: ProcessIdentity, address: z.string() })
@@ -71,7 +71,7 @@ export class ProcessPart implements Part {
         await signalProcess(identity, 'SIGKILL')
         const log = ((await readIfPresent(logFile)) ?? '').slice(logStart)
         throw (
-          this.#options.explainExit?.(log) ??
+          (await this.#options.explainExit?.(log)) ??
           new RyoFaasError('PART_FAILED', `${this.name} ${alive ? 'did not answer in time' : 'exited at once'}`, {
             logs: log.trimEnd().split('\n').slice(-10),
             hint: `Its log is ${logFile}`,

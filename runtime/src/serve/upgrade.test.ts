@@ -18,7 +18,7 @@ const echo: HttpHandler = (request, _response, { upgrade, signal }) => {
   if (!upgrade) throw new Error('No upgrade')
   sockets.handleUpgrade(request, upgrade.socket, upgrade.head, socket => {
     signal.addEventListener('abort', () => socket.close(1001))
-    socket.on('message', data => socket.send(`${context().requestId}: ${String(data as Buffer)}`))
+    socket.on('message', data => socket.send(`${context().requestId}: ${String(data)}`))
   })
 }
 

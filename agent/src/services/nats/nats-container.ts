@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
+import { portTaken } from '../../host/index.ts'
 import type { Part, RunningPart } from '../../supervisor/index.ts'
 import { natsPaths, writeNatsConfig } from './nats-config.ts'
 import { greets } from './nats-part.ts'
@@ -66,10 +67,7 @@ export function natsContainer(options: NatsContainerOptions): Part {
       } catch (error) {
         const message = (error as Error).message
         if (/port is already allocated|address already in use/.test(message)) {
-          throw new RyoFaasError('PORT_TAKEN', `port ${options.port()} (NATS) is in use by another program`, {
-            hint: 'Choose another with --nats-port, or --nats-port 0 for any free one.',
-            cause: error,
-          })
+          throw await portTaken('NATS', options.port())
         }
         throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} can not be started: ${message}`, {
           cause: error,

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { RyoFaasError } from '../../contract/index.ts'
+import { portTaken } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import { natsPaths, writeNatsConfig } from './nats-config.ts'
 
@@ -31,12 +31,7 @@ export function natsProcess(options: NatsPartOptions): Part {
       const address = await addressFromPortsFile(paths.ports)
       return address !== undefined && (await greets(address)) ? address : undefined
     },
-    explainExit: log =>
-      /address already in use/.test(log)
-        ? new RyoFaasError('PORT_TAKEN', `port ${options.port()} (NATS) is in use by another program`, {
-            hint: 'Choose another with --nats-port, or --nats-port 0 for any free one.',
-          })
-        : undefined,
+    explainExit: async log => (/address already in use/.test(log) ? portTaken('NATS', options.port()) : undefined),
   })
 }
 

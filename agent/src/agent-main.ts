@@ -1,0 +1,58 @@
+/** Entry of the agent's process: `agent-main.js <home>`. Its options lie in `<home>/run/options.json`. */
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { pino } from 'pino'
+import { Agent } from './agent.ts'
+import { homePaths } from './client/index.ts'
+import { RyoFaasError } from './contract/index.ts'
+import { acquireProcessLock, readIfPresent, writeDurably } from './host/index.ts'
+import { PlatformOptions } from './options.ts'
+
+const home = process.argv[2]
+if (home === undefined) throw new Error('usage: agent-main.js <home>')
+const paths = homePaths(home)
+const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
+const { resolve } = createRequire(import.meta.url)
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+
+const lock = await acquireProcessLock(paths.lock)
+if (lock.kind === 'held') {
+  logger.info({ holder: lock.holder.pid }, 'another agent runs in this home')
+  process.exit(0)
+}
+const saved = await readIfPresent(paths.options)
+if (saved === undefined) {
+  logger.info('this home was stopped')
+  await lock.release()
+  process.exit(0)
+}
+
+const leave = async (code: number): Promise<never> => {
+  await lock.release()
+  process.exit(code)
+}
+const agent = new Agent({
+  home,
+  version,
+  options: PlatformOptions.parse(JSON.parse(saved)),
+  environment: process.env,
+  runtimeDir: dirname(dirname(resolve('@ryo-faas/runtime/main'))),
+  logger,
+  onShutdown: () => void leave(0),
+})
+// A fault of ours must not leave a half-dead agent behind: the keeper starts a fresh one, and functions never notice.
+process.on('uncaughtException', error => {
+  logger.fatal({ err: error }, 'uncaught exception')
+  process.exit(70)
+})
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => void agent.close().finally(() => leave(0)))
+}
+try {
+  await agent.start()
+} catch (error) {
+  const failure = RyoFaasError.from(error)
+  logger.error({ err: failure }, 'the platform can not start')
+  await writeDurably(paths.startFailure, JSON.stringify(failure.toBody()))
+  await leave(failure.exitCode)
+}

@@ -1,0 +1,320 @@
+/**
+ * The agent: the composition root, the one file that names concrete classes and knows the order of starting and
+ * stopping. Invariants:
+ *
+ * 1. One agent per home (a lock tells); a second one ends quietly.
+ * 2. Parts and functions outlive the agent; `close` leaves them running, `shutdown` ends them.
+ * 3. The API answers from the first moment; what needs the platform is refused until it is ready.
+ */
+import { randomBytes } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { FastifyBaseLogger } from 'fastify'
+import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
+import { createApi, type Platform } from './api/index.ts'
+import { Builder } from './builder/index.ts'
+import { createCheckService, type CheckService } from './checker/index.ts'
+import { homePaths } from './client/index.ts'
+import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from './contract/index.ts'
+import { Deployer } from './deployer/index.ts'
+import type { Engine } from './engine/index.ts'
+import { chooseEngine, type ChosenEngine } from './engine-choice.ts'
+import { entryPath } from './entries.ts'
+import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
+import { AgentMetrics } from './metrics.ts'
+import { findNode } from './node-binary.ts'
+import type { PlatformOptions } from './options.ts'
+import { SecretStore } from './secrets/index.ts'
+import { obtainNats } from './nats-choice.ts'
+import { ProxyControl, proxyPart, proxyPaths } from './services/proxy/index.ts'
+import { StateStore } from './state/index.ts'
+import { ProcessPart, Supervisor } from './supervisor/index.ts'
+
+export interface AgentOptions {
+  home: string
+  version: string
+  options: PlatformOptions
+  environment: NodeJS.ProcessEnv
+  runtimeDir: string
+  logger: FastifyBaseLogger
+  /** Called when a shutdown was asked for and carried out: the process may end. */
+  onShutdown: () => void
+}
+
+const PART_LOG_BYTES = 10 * 1024 * 1024
+const LOG_BOUND_INTERVAL_MS = 10_000
+
+export class Agent implements Platform {
+  readonly secrets: SecretStore
+  readonly #options: AgentOptions
+  readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
+  readonly #supervisor: Supervisor
+  readonly #metrics = new AgentMetrics(() => this.#deployer)
+  #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
+  #state: StateStore | undefined
+  #engine: Engine | undefined
+  #deployer: Deployer | undefined
+  #checker: CheckService | undefined
+  #closeApi: (() => Promise<void>) | undefined
+  #logTimer: NodeJS.Timeout | undefined
+
+  constructor(options: AgentOptions) {
+    this.#options = options
+    this.secrets = new SecretStore(options.home)
+    this.#supervisor = new Supervisor({
+      onChange: name => this.#partChanged(name),
+      onFailure: (name, error) => options.logger.error({ part: name, err: error }, `${name} can not be started`),
+    })
+  }
+
+  /** Resolves when everything runs. If it can not, what was started is stopped again, and the reason is thrown. */
+  async start(): Promise<void> {
+    const { home } = this.#options
+    // An earlier agent died without goodbye: what it ran goes on, on the ports it had, whatever happens to us.
+    const adopting = (await readIfPresent(homePaths(home).agentFile)) !== undefined
+    try {
+      this.#state = await StateStore.open(join(home, 'state.json'))
+      if (!adopting) await this.#state.update(state => void (state.ports = {}))
+      await this.#serveApi()
+      await this.#bringUp(this.#state)
+      this.#setPhase({ kind: 'ready' })
+    } catch (error) {
+      const failure = RyoFaasError.from(error)
+      this.#setPhase({ kind: 'failed', error: failure.toBody() })
+      if (!adopting) await this.#takeBack()
+      throw failure
+    }
+  }
+
+  /** Ends the agent and nothing else. */
+  async close(): Promise<void> {
+    clearInterval(this.#logTimer)
+    this.#supervisor.close()
+    await this.#deployer?.close()
+    await this.#engine?.close()
+    await this.#checker?.close()
+    await this.#closeApi?.()
+  }
+
+  view(): PlatformView {
+    const { home, version, options } = this.#options
+    return {
+      project: options.project,
+      home,
+      version,
+      engine: this.#engine?.kind ?? 'process',
+      engineNote: this.#engine?.note ?? '',
+      proxyUrl: this.#proxyUrl,
+      phase: this.#phase,
+      parts: [this.#ownView(), ...this.#supervisor.views(), STORE_VIEW],
+    }
+  }
+
+  deployer(): Deployer {
+    if (this.#phase.kind === 'ready' && this.#deployer) return this.#deployer
+    const doing = this.#phase.kind === 'starting' ? `starting (${this.#phase.doing})` : this.#phase.kind
+    throw new RyoFaasError('NOT_RUNNING', `the platform is ${doing}`, { hint: 'Try again in a moment.' })
+  }
+
+  onEvent(listener: (event: PlatformEvent) => void): () => void {
+    this.#events.on('event', listener)
+    return () => this.#events.off('event', listener)
+  }
+
+  metrics() {
+    return this.#metrics.text()
+  }
+
+  async shutdown({ prune }: { prune: boolean }): Promise<string[]> {
+    const { home } = this.#options
+    this.#setPhase({ kind: 'stopping' })
+    // From here on nobody brings anything back: the keeper ends when the options are gone.
+    await rm(homePaths(home).options, { force: true })
+    const functions = (await this.#deployer?.stopInstances()) ?? []
+    const parts = await this.#supervisor.stopAll()
+    await this.#engine?.cleanUp(prune)
+    await this.#closeKeepingApi()
+    await rm(homePaths(home).agentFile, { force: true })
+    if (prune) await removeData(home)
+    // The answer to this very request goes out first.
+    setImmediate(() => void this.#closeApi?.().finally(this.#options.onShutdown))
+    return [...functions, ...parts, 'agent']
+  }
+
+  async #bringUp(state: StateStore): Promise<void> {
+    const { home, options, environment } = this.#options
+    const doing = (text: string) => this.#setPhase({ kind: 'starting', doing: text })
+    const nodePath = await findNode(options.node)
+    const chosen = await chooseEngine(options, { home, nodePath, environment })
+    this.#engine = chosen.engine
+    const checker = createCheckService()
+    this.#checker = checker
+    doing('starting NATS and preparing the engine')
+    await Promise.all([this.#startNats(chosen, doing), chosen.engine.prepare(doing)])
+    doing('starting the proxy')
+    await this.#startProxy(chosen.engine, nodePath)
+    doing('starting functions')
+    this.#deployer = this.#createDeployer(state, chosen.engine, checker)
+    await this.#deployer.start()
+    await this.#supervisor.start(this.#keeperPart())
+    this.#logTimer = setInterval(() => void this.#boundLogs(), LOG_BOUND_INTERVAL_MS).unref()
+  }
+
+  async #startNats({ docker }: ChosenEngine, report: (doing: string) => void): Promise<void> {
+    const { home, options, environment } = this.#options
+    const port = () => this.#state!.current.ports['nats'] ?? options.natsPort
+    const part = await obtainNats({ home, options, environment, docker, port, report })
+    const running = await this.#supervisor.start(part)
+    await this.#rememberPort('nats', running.address)
+  }
+
+  async #startProxy(engine: Engine, nodePath: string): Promise<void> {
+    const { home, options, environment } = this.#options
+    const part = proxyPart({
+      home,
+      nodePath,
+      entry: entryPath('services/proxy/main'),
+      environment,
+      host: options.host,
+      workers: options.proxyWorkers,
+      port: () => this.#state!.current.ports['proxy'] ?? options.port,
+      extraHosts: () => engine.proxyListenHosts,
+    })
+    const running = await this.#supervisor.start(part)
+    await this.#rememberPort('proxy', running.address)
+  }
+
+  #createDeployer(state: StateStore, engine: Engine, checker: CheckService): Deployer {
+    const { home, options, logger, runtimeDir } = this.#options
+    const emit = (event: PlatformEvent) => void this.#events.emit('event', event)
+    return new Deployer({
+      home,
+      engine,
+      state,
+      checker,
+      builder: new Builder({ runtimeDir, cacheDir: join(home, 'cache') }),
+      secrets: this.secrets,
+      proxy: new ProxyControl({ controlPath: proxyPaths(home).control }),
+      surroundings: () => ({ proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}` }),
+      urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
+      startTimeoutMs: options.startTimeoutMs,
+      onChange: name => emit({ type: 'deployment-changed', name }),
+      onRemoved: name => emit({ type: 'deployment-removed', name }),
+      log: logger,
+    })
+  }
+
+  #keeperPart(): ProcessPart {
+    const { home, environment } = this.#options
+    return new ProcessPart({
+      name: 'keeper',
+      home,
+      command: process.execPath,
+      args: [entryPath('keeper-main'), home],
+      env: environment,
+      note: 'brings the agent back if it dies',
+      graceMs: 2000,
+      probe: async () => '',
+    })
+  }
+
+  async #serveApi(): Promise<void> {
+    const { home, version, options, logger } = this.#options
+    const token = await ensureToken(home)
+    const api = await createApi({ token, version, platform: this, logger })
+    this.#closeApi = () => api.close()
+    const wanted = this.#state!.current.ports['agent'] ?? options.agentPort
+    try {
+      await api.listen({ host: '127.0.0.1', port: wanted })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw await portTaken('agent', wanted)
+      throw error
+    }
+    const { port } = api.server.address() as { port: number }
+    await this.#rememberPort('agent', `127.0.0.1:${port}`)
+    const self = await identifyProcess(process.pid)
+    const file = { url: `http://127.0.0.1:${port}`, ...self!, project: options.project, version }
+    await writeDurably(homePaths(home).agentFile, JSON.stringify(file))
+  }
+
+  /** A port once chosen stays: clients find a restarted part where it was. */
+  async #rememberPort(part: string, address: string | undefined): Promise<void> {
+    const port = Number(address?.split(':').at(-1))
+    if (!port || this.#state!.current.ports[part] === port) return
+    await this.#state!.update(state => void (state.ports[part] = port))
+  }
+
+  #partChanged(name: PartView['name']): void {
+    this.#events.emit('event', { type: 'platform-changed' })
+    // It reads its last routes from disk; those may be older than what was published while it was away.
+    if (name === 'proxy') void this.#deployer?.republish().catch(() => undefined) // Published again with the next change.
+  }
+
+  #setPhase(phase: PlatformView['phase']): void {
+    this.#phase = phase
+    this.#options.logger.info({ phase }, 'phase')
+    this.#events.emit('event', { type: 'platform-changed' })
+  }
+
+  get #proxyUrl(): string {
+    const address = this.#supervisor.views().find(({ name }) => name === 'proxy')?.address
+    return `http://${address ?? `127.0.0.1:${this.#options.options.port}`}`
+  }
+
+  #ownView(): PartView {
+    const port = this.#state?.current.ports['agent']
+    return {
+      name: 'agent',
+      state: 'running',
+      pid: process.pid,
+      restarts: 0,
+      ...(port !== undefined && { address: `127.0.0.1:${port}` }),
+    }
+  }
+
+  async #boundLogs(): Promise<void> {
+    const folder = join(this.#options.home, 'logs')
+    await Promise.all(
+      ['agent', 'keeper', 'proxy', 'nats'].map(name => boundFile(join(folder, `${name}.log`), PART_LOG_BYTES)),
+    )
+  }
+
+  /** After a first start that failed; the reason to report is that failure, not one of cleaning up. */
+  async #takeBack(): Promise<void> {
+    const paths = homePaths(this.#options.home)
+    await rm(paths.options, { force: true })
+    await this.#supervisor.stopAll().catch(() => undefined)
+    await this.#engine?.cleanUp(false).catch(() => undefined)
+    await rm(paths.agentFile, { force: true })
+  }
+
+  /** Everything but the API, which has an answer to give yet. */
+  async #closeKeepingApi(): Promise<void> {
+    clearInterval(this.#logTimer)
+    await this.#engine?.close()
+    await this.#checker?.close()
+  }
+}
+
+const STORE_VIEW: PartView = {
+  name: 'store',
+  state: 'absent',
+  restarts: 0,
+  note: 'the JSON store is not part of this version yet',
+}
+
+async function ensureToken(home: string): Promise<string> {
+  const path = homePaths(home).token
+  const existing = (await readIfPresent(path))?.trim()
+  if (existing) return existing
+  const token = randomBytes(32).toString('base64url')
+  await writeDurably(path, token)
+  return token
+}
+
+/** Everything of ours in the home, and nothing that is not. */
+async function removeData(home: string): Promise<void> {
+  const ours = ['state.json', 'deployments', 'nats', 'secrets', 'cache', 'logs', 'run', 'token']
+  await Promise.all(ours.map(name => rm(join(home, name), { recursive: true, force: true })))
+}

@@ -1,0 +1,101 @@
+/** One handler for each route of the contract. Requests arrive validated. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { z } from 'zod'
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import { API, type ApiName, type DeployEvent, type PlatformEvent } from '../contract/index.ts'
+import { openLineStream } from './line-stream.ts'
+import type { Platform } from './platform.ts'
+
+type Handler = (platform: Platform, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
+
+const bodyOf = <Name extends 'deploy' | 'check' | 'scale' | 'rollback' | 'setSecret' | 'shutdown'>(
+  _: Name,
+  request: FastifyRequest,
+) => request.body as z.output<(typeof API)[Name]['body']>
+
+const nameOf = (request: FastifyRequest) => (request.params as { name: string }).name
+
+export const handlers: Record<ApiName, Handler> = {
+  platform: async platform => platform.view(),
+
+  events: async (platform, request, reply) => {
+    const stream = openLineStream(request, reply)
+    stream.write({ type: 'hello' } satisfies PlatformEvent)
+    const unsubscribe = platform.onEvent(event => stream.write(event))
+    stream.signal.addEventListener('abort', unsubscribe, { once: true })
+    return reply
+  },
+
+  deploy: async (platform, request, reply) => {
+    const { file, only, buildOnly } = bodyOf('deploy', request)
+    const deployer = platform.deployer()
+    const stream = openLineStream(request, reply)
+    const emit = (event: DeployEvent) => stream.write(event)
+    void deployer.deploy({ file, only, buildOnly }, emit, stream.signal).finally(() => stream.end())
+    return reply
+  },
+
+  check: async (platform, request) => {
+    const { file, only } = bodyOf('check', request)
+    return platform.deployer().check(file, only)
+  },
+
+  deployments: async platform => ({ deployments: await platform.deployer().list() }),
+
+  deployment: async (platform, request) => platform.deployer().view(nameOf(request)),
+
+  scale: async (platform, request) => {
+    const name = nameOf(request)
+    await platform.deployer().scale(name, bodyOf('scale', request).instances, new AbortController().signal)
+    return platform.deployer().view(name)
+  },
+
+  rollback: async (platform, request) => {
+    const name = nameOf(request)
+    await platform.deployer().rollback(name, bodyOf('rollback', request).version, new AbortController().signal)
+    return platform.deployer().view(name)
+  },
+
+  stop: async (platform, request) => {
+    const name = nameOf(request)
+    await platform.deployer().remove(name)
+    return { name: routeOf(name) }
+  },
+
+  logs: async (platform, request, reply) => {
+    const { follow, since, tail } = request.query as z.output<(typeof API)['logs']['query']>
+    const deployer = platform.deployer()
+    await deployer.view(nameOf(request)) // An unknown name is a 404, not an empty stream.
+    const stream = openLineStream(request, reply)
+    const lines = deployer.logs(nameOf(request), {
+      follow,
+      tail,
+      ...(since !== undefined && { since }),
+      signal: stream.signal,
+    })
+    void (async () => {
+      for await (const line of lines) {
+        stream.write(line)
+        await stream.writable()
+      }
+    })()
+      .catch((error: unknown) => request.log.warn({ err: error }, 'reading logs broke off'))
+      .finally(() => stream.end())
+    return reply
+  },
+
+  resources: async platform => ({ resources: await platform.deployer().resources() }),
+
+  secrets: async platform => ({ names: await platform.secrets.names() }),
+
+  setSecret: async (platform, request) => {
+    await platform.secrets.set(nameOf(request), bodyOf('setSecret', request).value)
+    return { name: nameOf(request) }
+  },
+
+  prune: async platform => platform.deployer().prune(),
+
+  reset: async platform => ({ removed: await platform.deployer().removeAll() }),
+
+  shutdown: async (platform, request) => ({ stopped: await platform.shutdown(bodyOf('shutdown', request)) }),
+}

@@ -1,0 +1,31 @@
+/** Newline-delimited JSON over a fastify reply. */
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+export interface LineStream {
+  /** Aborts when the client goes away. */
+  signal: AbortSignal
+  write(value: unknown): void
+  /** Resolves when the client has caught up. */
+  writable(): Promise<void>
+  end(): void
+}
+
+export function openLineStream(request: FastifyRequest, reply: FastifyReply): LineStream {
+  const abort = new AbortController()
+  const body = new PassThrough()
+  request.raw.socket.once('close', () => abort.abort())
+  body.once('close', () => abort.abort()).once('error', () => abort.abort())
+  void reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(body)
+  return {
+    signal: abort.signal,
+    write: value => {
+      if (body.writable) body.write(JSON.stringify(value) + '\n')
+    },
+    writable: async () => {
+      if (body.writableNeedDrain) await once(body, 'drain', { signal: abort.signal }).catch(() => undefined)
+    },
+    end: () => body.end(),
+  }
+}

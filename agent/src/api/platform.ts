@@ -1,0 +1,15 @@
+import type { PlatformEvent, PlatformView } from '../contract/index.ts'
+import type { Deployer } from '../deployer/index.ts'
+import type { SecretStore } from '../secrets/index.ts'
+
+/** What the API serves: the agent's composition root provides it. */
+export interface Platform {
+  view(): PlatformView
+  /** @throws RyoFaasError while the platform starts or after it failed. */
+  deployer(): Deployer
+  secrets: SecretStore
+  onEvent(listener: (event: PlatformEvent) => void): () => void
+  /** Ends functions and parts; the agent itself ends after the answer is sent. */
+  shutdown(options: { prune: boolean }): Promise<string[]>
+  metrics(): Promise<{ contentType: string; body: string }>
+}

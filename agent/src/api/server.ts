@@ -1,0 +1,91 @@
+/** The agent API: validates by the contract, answers errors as the contract says, describes itself as OpenAPI. */
+import fastifySwagger from '@fastify/swagger'
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { API, ErrorBody, RyoFaasError, type ApiRoute } from '../contract/index.ts'
+import { authorize } from './authorize.ts'
+import { handlers } from './handlers.ts'
+import type { Platform } from './platform.ts'
+
+export interface ApiOptions {
+  token: string
+  version: string
+  platform: Platform
+  logger: FastifyBaseLogger
+}
+
+const PUBLIC = new Set(['/healthz', '/openapi.json'])
+const BODY_LIMIT_BYTES = 1024 * 1024
+
+export async function createApi({ token, version, platform, logger }: ApiOptions): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT_BYTES,
+    forceCloseConnections: true,
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.addHook('onRequest', async request => {
+    const { host, origin, authorization } = request.headers
+    authorize({ host, origin, authorization }, { token, public: PUBLIC.has(request.url) })
+  })
+  app.setErrorHandler((error, request, reply) => {
+    const translated = translate(error)
+    if (translated.code === 'INTERNAL') request.log.error({ err: error }, 'unexpected error')
+    void reply.code(translated.status).send({ error: translated.toBody() })
+  })
+  app.setNotFoundHandler(request => {
+    throw new RyoFaasError('ROUTE_NOT_FOUND', `${request.method} ${request.url} is no route of the agent`)
+  })
+  await app.register(fastifySwagger, {
+    openapi: {
+      info: { title: 'ryo-faas agent', version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+  })
+
+  await app.register(async routes => {
+    for (const [name, route] of Object.entries(API) as [keyof typeof API, ApiRoute][]) {
+      routes.route({
+        method: route.method,
+        url: route.path,
+        schema: {
+          summary: route.summary,
+          operationId: name,
+          ...(route.params && { params: route.params }),
+          ...(route.query && { querystring: route.query }),
+          ...(route.body && { body: route.body }),
+          // A stream is described by its line and written past the serializer.
+          ...(!route.stream && { response: { 200: route.response, default: z.object({ error: ErrorBody }) } }),
+        },
+        handler: (request, reply) => handlers[name](platform, request, reply),
+      })
+    }
+  })
+  app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/metrics', { schema: { hide: true } }, async (_, reply) => {
+    const { contentType, body } = await platform.metrics()
+    return reply.header('content-type', contentType).send(body)
+  })
+  return app
+}
+
+interface FastifyFault {
+  validation?: unknown
+  statusCode?: number
+  message?: string
+}
+
+function translate(error: unknown): RyoFaasError {
+  if (error instanceof RyoFaasError) return error
+  const { validation, statusCode, message } = error as FastifyFault
+  if (validation !== undefined || (statusCode !== undefined && statusCode < 500)) {
+    return new RyoFaasError('INVALID_REQUEST', message ?? 'the request is malformed', { cause: error })
+  }
+  return RyoFaasError.from(error)
+}

@@ -1,0 +1,63 @@
+/** Entry of the command line. */
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { runCli } from './cli/index.ts'
+import { homeFrom, homePaths } from './client/index.ts'
+import { entryPath } from './entries.ts'
+import { spawnDetached, writeDurably } from './host/index.ts'
+import { findNode } from './node-binary.ts'
+import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
+
+const { resolve } = createRequire(import.meta.url)
+const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+const environment = process.env
+const home = homeFrom(environment)
+const defaults = PlatformOptions.parse({})
+
+const abort = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    // The second one does not wait for anything.
+    if (abort.signal.aborted) process.exit(130)
+    abort.abort()
+  })
+}
+
+const code = await runCli({
+  argv: process.argv.slice(2),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment,
+  signal: abort.signal,
+  host: {
+    version,
+    environment,
+    cwd: process.cwd(),
+    home,
+    stdin: process.stdin,
+    platformFlags: Object.entries(OPTION_HELP).map(([name, help]) => ({
+      name,
+      help,
+      default: defaults[name as keyof PlatformOptions],
+      variable: variableOf(name),
+    })),
+    resolvedOptions: () => resolveOptions({}, environment),
+    launchAgent: async flags => {
+      const options = resolveOptions(flags, environment)
+      const command = await findNode(options.node)
+      await writeDurably(homePaths(home).options, JSON.stringify(options))
+      const { child } = await spawnDetached({
+        command,
+        args: ['--enable-source-maps', entryPath('agent-main'), home],
+        env: environment,
+        logFile: homePaths(home).agentLog,
+      })
+      return { hasExited: () => child.exitCode !== null || child.signalCode !== null }
+    },
+    runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
+  },
+})
+// What is still to be written to a pipe goes out before the end.
+for (const stream of [process.stdout, process.stderr]) if (stream.writableNeedDrain) await once(stream, 'drain')
+process.exit(code)

@@ -1,0 +1,112 @@
+/**
+ * The command line. Invariants: exit 0 on success, 1 on the user's mistake (message and what to do, no stack), 70 on
+ * ours (EX_SOFTWARE); Ctrl-C cancels the running work; `--json` puts one JSON result on stdout and nothing else.
+ */
+import yargs, { type Argv } from 'yargs'
+import { AgentClient } from '../client/index.ts'
+import { RyoFaasError } from '../contract/index.ts'
+import { check } from './commands/check.ts'
+import { deploy, Reported } from './commands/deploy.ts'
+import { details } from './commands/details.ts'
+import { env } from './commands/env.ts'
+import { init } from './commands/init.ts'
+import { invoke } from './commands/invoke.ts'
+import { list } from './commands/list.ts'
+import { logs } from './commands/logs.ts'
+import { prune, reset, rollback, scale, stop } from './commands/operations.ts'
+import { secrets } from './commands/secrets.ts'
+import { startFaas } from './commands/start-faas.ts'
+import { stopFaas } from './commands/stop-faas.ts'
+import type { CliHost, Command, Context } from './context.ts'
+import { Output, type Streams } from './output.ts'
+
+const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
+COMMANDS.push(secrets, init, env, prune, reset)
+
+export interface CliOptions extends Streams {
+  argv: string[]
+  host: CliHost
+  signal: AbortSignal
+}
+
+/** Runs one command line and answers the exit code. */
+export async function runCli({ argv, host, signal, ...streams }: CliOptions): Promise<number> {
+  const output = new Output(streams, argv.includes('--json'))
+  const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home) }
+  try {
+    await buildParser(argv, context).parseAsync()
+    return 0
+  } catch (error) {
+    const failure = RyoFaasError.from(error)
+    if (!(failure instanceof Reported && failure.silent)) output.error(failure)
+    if (failure.code === 'INTERNAL' && !output.json) output.note(String((error as Error).stack))
+    return failure.exitCode
+  }
+}
+
+function buildParser(argv: string[], context: Context): Argv {
+  const parser = yargs(argv)
+    .scriptName('ryo-faas')
+    .usage('$0 <command>\n\nRun your own functions: TypeScript handlers in their own containers, on this machine.')
+    .option('json', { type: 'boolean', default: false, global: true, describe: 'Print one JSON result' })
+    .version(context.version)
+    .help()
+    .alias('help', 'h')
+    .strict()
+    .recommendCommands()
+    .demandCommand(1, 'Which command?')
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .exitProcess(false)
+    .fail((message, error) => {
+      if (error) throw error
+      throw new RyoFaasError('INVALID_OPTION', message ?? 'the command line is not understood', {
+        hint: 'ryo-faas --help shows what there is.',
+      })
+    })
+    .completion('completion', 'Print a completion script for bash or zsh (after $SHELL)', completion(context))
+  for (const command of COMMANDS) {
+    parser.command(
+      command.usage,
+      command.describe,
+      builder => {
+        const configured = command.options?.(builder) ?? builder
+        return command === startFaas ? withPlatformFlags(configured, context) : configured
+      },
+      args => command.run(args, context),
+    )
+  }
+  return parser
+}
+
+function withPlatformFlags(builder: Argv, context: Context): Argv {
+  for (const flag of context.platformFlags) {
+    const option = flag.name.replace(/([A-Z])/g, '-$1').toLowerCase()
+    builder.option(option, {
+      type: 'string',
+      describe: `${flag.help} [$${flag.variable}] [default: ${String(flag.default)}]`,
+    })
+  }
+  return builder
+}
+
+const TAKES_NAME = new Set(['details', 'invoke', 'logs', 'stop', 'scale', 'rollback'])
+
+/** Commands and flags from the parser itself; names of deployments from the agent, if one answers. */
+function completion(context: Context) {
+  return async (
+    _: string,
+    args: Record<string, unknown>,
+    defaults: (done: (error: Error | null, words: string[] | undefined) => void) => void,
+    done: (words: string[]) => void,
+  ): Promise<void> => {
+    const words = args['_'] as string[]
+    const command = words.find(word => TAKES_NAME.has(word))
+    if (command === undefined) return defaults((_error, found) => done(found ?? []))
+    try {
+      const { deployments } = await (await context.connect()).call('deployments', {}, AbortSignal.timeout(1000))
+      done(deployments.map(({ name }) => name))
+    } catch {
+      done([]) // No platform, no names; a completion has nowhere to complain.
+    }
+  }
+}

@@ -1,0 +1,16 @@
+import { stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+
+export const FILE_ARGUMENT = {
+  type: 'string',
+  default: 'deploy.json',
+  describe: 'The deploy.json, or the folder it lies in',
+} as const
+export const ONLY_OPTION = { type: 'string', array: true, describe: 'Only these functions' } as const
+
+/** A folder stands for the deploy.json in it. */
+export async function deployFilePath(cwd: string, argument: unknown): Promise<string> {
+  const path = resolve(cwd, String(argument))
+  const info = await stat(path).catch(() => undefined)
+  return info?.isDirectory() ? join(path, 'deploy.json') : path
+}

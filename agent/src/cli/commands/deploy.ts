@@ -1,0 +1,151 @@
+import { watch } from 'chokidar'
+import { dirname } from 'node:path'
+import { once } from 'node:events'
+import { RyoFaasError, type DeployEvent, type DeployStep } from '../../contract/index.ts'
+import type { Command, Context } from '../context.ts'
+import { formatDuration } from '../output.ts'
+import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
+
+const SETTLE_MS = 50
+
+export const deploy: Command = {
+  usage: 'deploy [file]',
+  describe: 'Check, build, start and switch traffic to the functions of deploy.json',
+  options: yargs =>
+    yargs
+      .positional('file', FILE_ARGUMENT)
+      .option('only', ONLY_OPTION)
+      .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
+      .option('watch', { type: 'boolean', default: false, describe: 'Deploy again whenever a file changes' }),
+  run: async (args, context) => {
+    const body = {
+      file: await deployFilePath(context.cwd, args['file']),
+      buildOnly: args['buildOnly'] === true,
+      ...(args['only'] !== undefined && { only: args['only'] as string[] }),
+    }
+    if (args['watch']) return watchAndDeploy(body, context)
+    const outcome = await deployOnce(body, context)
+    if (outcome.error) throw outcome.error
+  },
+}
+
+interface DeployBody {
+  file: string
+  buildOnly: boolean
+  only?: string[]
+}
+
+interface Outcome {
+  folders: string[]
+  error: RyoFaasError | undefined
+}
+
+/** Prints what happens; answers the failure rather than throwing it, for `--watch` goes on. */
+async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> {
+  const { output, signal } = context
+  const { green, red, dim, bold } = output.colors
+  const steps = new Map<string, DeployStep>()
+  const deployed: Extract<DeployEvent, { type: 'deployed' }>[] = []
+  const failed: Extract<DeployEvent, { type: 'failed' }>[] = []
+  let folders: string[] = []
+  let finished: Extract<DeployEvent, { type: 'finished' }> | undefined
+  const client = await context.connect()
+  const interactive = output.json ? undefined : output.progress(`deploying ${body.file}`)
+  const print = (text: string) => {
+    interactive?.stop()
+    output.line(text)
+  }
+  for await (const event of client.stream('deploy', { body }, signal)) {
+    switch (event.type) {
+      case 'planned':
+        folders = event.folders
+        break
+      case 'step':
+        steps.set(event.name, event.step)
+        break
+      case 'note':
+        output.note(dim(`${event.name}: ${event.message}`))
+        break
+      case 'deployed':
+        deployed.push(event)
+        print(
+          `${green('✔')} ${bold(event.name)} v${event.version} ${event.outcome} in ${formatDuration(event.durationMs)}`,
+        )
+        break
+      case 'failed':
+        failed.push(event)
+        print(`${red('✖')} ${bold(event.name)} failed while ${steps.get(event.name) ?? 'waiting'}`)
+        break
+      case 'finished':
+        finished = event
+    }
+  }
+  interactive?.stop()
+  if (signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled; what was not switched yet is undone')
+  output.value({ deployed, failed, error: finished?.error })
+  if (deployed.length > 0 && !body.buildOnly) {
+    output.line()
+    for (const { name, url } of deployed) output.line(`  ${name}  ${url}`)
+  }
+  return { folders, error: failureOf(finished, failed, output.json) }
+}
+
+function failureOf(
+  finished: Extract<DeployEvent, { type: 'finished' }> | undefined,
+  failed: Extract<DeployEvent, { type: 'failed' }>[],
+  json: boolean,
+): RyoFaasError | undefined {
+  if (!finished)
+    return new RyoFaasError('NOT_RUNNING', 'the agent went away during the deploy', {
+      hint: 'Deploy again: it goes on from what is done.',
+    })
+  if (finished.error) return new Reported(RyoFaasError.fromBody(finished.error), json)
+  const [first, ...others] = failed
+  if (!first) return undefined
+  const error = RyoFaasError.fromBody(first.error)
+  if (others.length === 0) return new Reported(error, json)
+  const rest = others.map(({ error: { message } }) => message)
+  return new Reported(new RyoFaasError(error.code, [error.message, ...rest].join('\n      '), error), json)
+}
+
+/** With `--json` the outcome was printed already: the error only sets the exit code. */
+export class Reported extends RyoFaasError {
+  readonly silent: boolean
+
+  constructor(error: RyoFaasError, silent: boolean) {
+    super(error.code, error.message, error.toBody())
+    this.silent = silent
+  }
+}
+
+async function watchAndDeploy(body: DeployBody, context: Context): Promise<void> {
+  const { output, signal } = context
+  const run = async (): Promise<string[]> => {
+    try {
+      const { folders, error } = await deployOnce(body, context)
+      if (error) output.error(error)
+      return folders
+    } catch (error) {
+      if (signal.aborted) return []
+      output.error(RyoFaasError.from(error))
+      return []
+    }
+  }
+  const folders = await run()
+  if (signal.aborted) return
+  const watcher = watch([body.file, ...(folders.length > 0 ? folders : [dirname(body.file)])], {
+    ignoreInitial: true,
+    ignored: path => /[\\/](node_modules|\.[^\\/]+)([\\/]|$)/.test(path.slice(dirname(body.file).length)),
+  })
+  output.note('watching for changes; Ctrl-C ends')
+  let timer: NodeJS.Timeout | undefined
+  let tail = Promise.resolve<unknown>(undefined)
+  watcher.on('all', () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => (tail = tail.then(run)), SETTLE_MS)
+  })
+  if (!signal.aborted) await once(signal, 'abort')
+  clearTimeout(timer)
+  await watcher.close()
+  await tail
+}

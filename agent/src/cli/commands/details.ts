@@ -1,0 +1,83 @@
+import type { DeploymentView } from '../../contract/index.ts'
+import type { Command, Context } from '../context.ts'
+import { printPlatform } from './platform-table.ts'
+
+export const details: Command = {
+  usage: 'details [name]',
+  describe: 'Every deployment with its state, or everything about one',
+  options: yargs => yargs.positional('name', { type: 'string', describe: 'A deployment' }),
+  run: async (args, context) => {
+    const client = await context.connect()
+    if (args['name'] !== undefined) {
+      const view = await client.call('deployment', { params: { name: args['name'] as string } })
+      context.output.value(view)
+      return printOne(view, context)
+    }
+    const [platform, { deployments }] = await Promise.all([client.call('platform', {}), client.call('deployments', {})])
+    context.output.value({ platform, deployments })
+    printPlatform(platform, context.output)
+    context.output.line()
+    if (deployments.length === 0) return context.output.line('nothing is deployed; try: ryo-faas deploy')
+    printAll(deployments, context)
+  },
+}
+
+function printAll(deployments: DeploymentView[], { output }: Context): void {
+  output.table(
+    ['NAME', 'KIND', 'VERSION', 'INSTANCES', 'STATE', 'CALLS', 'ERRORS', 'P95', 'URL'],
+    deployments.map(view => [
+      view.name,
+      view.kind,
+      `v${view.version}`,
+      instancesOf(view),
+      paintState(view.state, output.colors),
+      String(view.calls),
+      String(view.errors),
+      formatP95(view),
+      view.url,
+    ]),
+  )
+}
+
+function printOne(view: DeploymentView, { output }: Context): void {
+  const { bold, dim } = output.colors
+  output.line(`${bold(view.name)}  ${view.kind}  v${view.version}  ${paintState(view.state, output.colors)}`)
+  output.line(view.url)
+  output.line(dim(view.filePath))
+  output.line(`${view.calls} calls, ${view.errors} errors, p95 ${formatP95(view)}`)
+  if (view.lastExit) output.line(`last exit ${view.lastExit.at}: ${view.lastExit.reason}`)
+  output.line()
+  output.table(
+    ['INSTANCE', 'VERSION', 'STATE', 'ADDRESS', 'SINCE'],
+    view.instances.map(({ id, version, state, address, startedAt }) => [
+      id,
+      `v${version}`,
+      state,
+      address ?? '-',
+      startedAt,
+    ]),
+  )
+  output.line()
+  output.table(
+    ['VERSION', 'HASH', 'CREATED', ''],
+    view.versions.map(({ version, hash, createdAt, active }) => [
+      `v${version}`,
+      hash,
+      createdAt,
+      active ? 'active' : '',
+    ]),
+  )
+}
+
+function instancesOf(view: DeploymentView): string {
+  return `${view.instances.filter(({ state }) => state === 'ready').length}/${view.desiredInstances}`
+}
+
+function formatP95({ p95Ms }: DeploymentView): string {
+  return p95Ms === null ? '-' : `${p95Ms < 10 ? p95Ms.toFixed(1) : Math.round(p95Ms)} ms`
+}
+
+function paintState(state: DeploymentView['state'], colors: Context['output']['colors']): string {
+  const paint = { running: colors.green, starting: colors.yellow, degraded: colors.yellow, failing: colors.red }
+  return paint[state](state)
+}

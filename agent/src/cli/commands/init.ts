@@ -1,0 +1,72 @@
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { basename, join, relative, resolve } from 'node:path'
+import { RyoFaasError } from '../../contract/index.ts'
+import type { Command } from '../context.ts'
+
+export const init: Command = {
+  usage: 'init [dir]',
+  describe: 'Make a new function project that deploys as it stands',
+  options: yargs => yargs.positional('dir', { type: 'string', default: '.', describe: 'Where; made if absent' }),
+  run: async (args, { cwd, output, runtimeTypes }) => {
+    const folder = resolve(cwd, String(args['dir']))
+    const existing: string[] = await readdir(folder).catch(() => [])
+    const files = template(basename(folder))
+    const taken = Object.keys(files).filter(name => existing.includes(name.split('/')[0]!))
+    if (taken.length > 0) {
+      throw new RyoFaasError('INVALID_OPTION', `${folder} already holds ${taken.join(', ')}`, {
+        hint: 'Choose an empty folder: ryo-faas init my-functions',
+      })
+    }
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(join(folder, name, '..'), { recursive: true })
+      await writeFile(join(folder, name), content)
+    }
+    const types = {
+      recursive: true,
+      filter: (source: string) => !/\.(js|map|tsbuildinfo)$|\.test\.d\.ts$/.test(source),
+    }
+    await cp(runtimeTypes, join(folder, '.ryo-faas', 'types'), types)
+    output.value({ folder, files: Object.keys(files) })
+    output.line(`made ${Object.keys(files).join(', ')} in ${folder}`)
+    output.line(`next: ryo-faas deploy ${relative(cwd, folder) || ''}`.trimEnd())
+  },
+}
+
+function template(name: string): Record<string, string> {
+  const json = (value: unknown) => JSON.stringify(value, null, 2) + '\n'
+  return {
+    'deploy.json': `{
+  // One entry for each function; see the README of ryo-faas for every field.
+  "deploy": [
+    { "name": "hello", "packageDir": "./src", "filePath": "./src/hello.ts" },
+  ],
+}
+`,
+    'src/hello.ts': `import { context } from '@ryo-faas/runtime'
+
+export async function hello(request: Request): Promise<Response> {
+  const name = new URL(request.url).searchParams.get('name') ?? 'World'
+  context().log.info('greeting', name)
+  return new Response(\`Hello, \${name}!\\n\`)
+}
+`,
+    'package.json': json({ name: name.toLowerCase().replace(/[^a-z0-9-]/g, '-'), private: true, type: 'module' }),
+    // The types lie in the project, so the editor knows them without anything being installed.
+    'tsconfig.json': json({
+      compilerOptions: {
+        target: 'ES2023',
+        lib: ['ES2023', 'DOM', 'DOM.Iterable'],
+        module: 'ESNext',
+        moduleResolution: 'bundler',
+        strict: true,
+        noEmit: true,
+        skipLibCheck: true,
+        allowImportingTsExtensions: true,
+        types: [],
+        paths: { '@ryo-faas/runtime': ['./.ryo-faas/types/index.d.ts'] },
+      },
+      include: ['src'],
+    }),
+    '.gitignore': 'node_modules/\n.ryo-faas/\n',
+  }
+}

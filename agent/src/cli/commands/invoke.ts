@@ -1,0 +1,118 @@
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { HEADERS, routeOf } from '@ryo-faas/runtime/protocol'
+import { PlatformErrorSchema } from '../platform-error.ts'
+import { RyoFaasError } from '../../contract/index.ts'
+import type { Command, Context } from '../context.ts'
+import { formatDuration } from '../output.ts'
+import { Reported } from './deploy.ts'
+
+export const invoke: Command = {
+  usage: 'invoke <name>',
+  describe: 'Call a function and print its answer',
+  options: yargs =>
+    yargs
+      .positional('name', { type: 'string', demandOption: true, describe: 'A deployment' })
+      .option('data', { type: 'string', alias: 'd', describe: 'Body; @file reads a file, - reads stdin' })
+      .option('header', { type: 'string', array: true, alias: 'H', describe: 'A header, "name: value"' })
+      .option('path', { type: 'string', default: '', describe: 'What follows the name, e.g. /items?x=1' })
+      .option('method', { type: 'string', alias: 'X', describe: 'Default GET, with --data POST' })
+      .option('include', { type: 'boolean', alias: 'i', default: false, describe: 'Print status and headers too' }),
+  run: async (args, context) => {
+    const { output } = context
+    const body = await bodyFrom(args['data'] as string | undefined, context)
+    const { proxyUrl } = await (await context.connect()).call('platform', {})
+    const begin = performance.now()
+    const response = await send(
+      `${proxyUrl}/functions/${routeOf(String(args['name']))}${pathFrom(args['path'] as string)}`,
+      {
+        method: (args['method'] as string | undefined) ?? (body === undefined ? 'GET' : 'POST'),
+        headers: headersFrom(args['header'] as string[] | undefined, body),
+        signal: context.signal,
+        ...(body !== undefined && { body }),
+      },
+    )
+    if (args['include']) {
+      output.line(`HTTP ${response.status} ${response.statusText}`)
+      response.headers.forEach((value, name) => output.line(`${name}: ${value}`))
+      output.line()
+    }
+    if (output.json || response.headers.has(HEADERS.error)) {
+      const text = await response.text()
+      const durationMs = performance.now() - begin
+      output.value({ status: response.status, headers: Object.fromEntries(response.headers), body: text, durationMs })
+      return settle(response, text, context)
+    }
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) output.raw(chunk)
+    output.note(output.colors.dim(`\n${response.status} in ${formatDuration(performance.now() - begin)}`))
+    settle(response, '', context)
+  },
+}
+
+/** An answer of 400 and above makes the exit code 1; one that the platform made is explained. */
+function settle(response: Response, text: string, { output }: Context): void {
+  if (response.status < 400) return
+  const code = response.headers.get(HEADERS.error)
+  if (code === null)
+    throw new Reported(new RyoFaasError('INVALID_REQUEST', `the function answered ${response.status}`), true)
+  const parsed = PlatformErrorSchema.safeParse(parseJson(text))
+  const message = parsed.success ? parsed.data.error.message : `${response.status} ${response.statusText}`
+  const hint = code === 'FUNCTION_NOT_FOUND' ? 'ryo-faas details lists what is deployed.' : undefined
+  const error = new RyoFaasError('INVALID_REQUEST', `${code}: ${message}`, hint === undefined ? {} : { hint })
+  throw new Reported(error, output.json)
+}
+
+async function send(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (error) {
+    if (init.signal?.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
+    const cause = (error as Error).cause as Error | undefined
+    throw new RyoFaasError('NOT_RUNNING', `${url} does not answer: ${cause?.message ?? (error as Error).message}`, {
+      hint: 'ryo-faas details shows the state of the proxy.',
+      cause: error,
+    })
+  }
+}
+
+async function bodyFrom(
+  data: string | undefined,
+  { cwd, stdin }: Context,
+): Promise<string | Uint8Array<ArrayBuffer> | undefined> {
+  if (data === '-') return new Uint8Array(await buffer(stdin))
+  if (!data?.startsWith('@')) return data
+  const path = resolve(cwd, data.slice(1))
+  try {
+    return new Uint8Array(await readFile(path))
+  } catch (error) {
+    throw new RyoFaasError('INVALID_OPTION', `--data ${data}: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Bodies that are JSON are sent as such; everything else needs a header of the user's. */
+function headersFrom(given: string[] | undefined, body: unknown): Headers {
+  const headers = new Headers()
+  if (typeof body === 'string' && parseJson(body) !== undefined) headers.set('content-type', 'application/json')
+  for (const header of given ?? []) {
+    const [name, ...value] = header.split(':')
+    try {
+      headers.set(name!.trim(), value.join(':').trim())
+    } catch (error) {
+      throw new RyoFaasError('INVALID_OPTION', `--header "${header}" is not "name: value"`, { cause: error })
+    }
+  }
+  return headers
+}
+
+function pathFrom(text: string): string {
+  return text === '' || /^[/?]/.test(text) ? text : `/${text}`
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined // Then it is text.
+  }
+}

@@ -1,0 +1,24 @@
+import type { Command } from '../context.ts'
+import { formatBytes } from '../output.ts'
+
+export const list: Command = {
+  usage: 'list',
+  describe: 'The images and containers of this project',
+  run: async (_, { output, connect }) => {
+    const { resources } = await (await connect()).call('resources', {})
+    output.value(resources)
+    if (resources.length === 0) return output.line('there are none')
+    output.table(
+      ['TYPE', 'NAME', 'DEPLOYMENT', 'VERSION', 'STATE', 'SIZE', 'CREATED'],
+      resources.map(({ type, name, deployment, version, state, sizeBytes, createdAt }) => [
+        type,
+        name,
+        deployment,
+        version,
+        state,
+        sizeBytes === undefined ? '-' : formatBytes(sizeBytes),
+        createdAt,
+      ]),
+    )
+  },
+}

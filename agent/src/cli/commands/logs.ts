@@ -1,0 +1,39 @@
+import { RyoFaasError } from '../../contract/index.ts'
+import type { Command } from '../context.ts'
+
+export const logs: Command = {
+  usage: 'logs <name>',
+  describe: 'The output of a function, interleaved over its instances',
+  options: yargs =>
+    yargs
+      .positional('name', { type: 'string', demandOption: true, describe: 'A deployment' })
+      .option('follow', { type: 'boolean', alias: 'f', default: false, describe: 'Go on as lines come' })
+      .option('since', { type: 'string', describe: 'Only newer lines: 10s, 5m, 2h, 1d, or an ISO time' })
+      .option('tail', { type: 'number', default: 1000, describe: 'At most this many lines of the past' }),
+  run: async (args, { output, connect, signal }) => {
+    const since = sinceFrom(args['since'] as string | undefined)
+    const query = { follow: args['follow'] === true, tail: Number(args['tail']), ...(since !== undefined && { since }) }
+    const client = await connect()
+    const input = { params: { name: String(args['name']) }, query: { ...query, follow: String(query.follow) } }
+    const instances: string[] = []
+    const paints = ['cyan', 'magenta', 'yellow', 'green', 'blue'] as const
+    for await (const line of client.stream('logs', input, signal)) {
+      if (!instances.includes(line.instance)) instances.push(line.instance)
+      const paint = output.colors[paints[instances.indexOf(line.instance) % paints.length]!]
+      const text = line.stream === 'stderr' ? output.colors.red(line.line) : line.line
+      output.record(line)
+      output.line(`${output.colors.dim(line.time.slice(0, 23))} ${paint(line.instance.slice(0, 6))} ${text}`)
+    }
+  },
+}
+
+const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+function sinceFrom(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const match = /^(\d+)([smhd])$/.exec(text)
+  const time = match ? Date.now() - Number(match[1]) * UNITS[match[2] as keyof typeof UNITS] : Date.parse(text)
+  if (Number.isNaN(time))
+    throw new RyoFaasError('INVALID_OPTION', `--since ${text} is neither a span like 10m nor an ISO time`)
+  return new Date(time).toISOString()
+}

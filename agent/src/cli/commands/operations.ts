@@ -1,0 +1,87 @@
+/** The commands that change a deployment or the project in one call. */
+import { confirm } from '../confirm.ts'
+import type { Command } from '../context.ts'
+import { formatBytes } from '../output.ts'
+
+const NAME = { type: 'string', demandOption: true, describe: 'A deployment' } as const
+
+export const stop: Command = {
+  usage: 'stop <names..>',
+  describe: 'Drain and remove deployments',
+  options: yargs => yargs.positional('names', { ...NAME, array: true }),
+  run: async (args, { output, connect, signal }) => {
+    const client = await connect()
+    const names = args['names'] as string[]
+    // All names are looked up before any is stopped.
+    for (const name of names) await client.call('deployment', { params: { name } })
+    const progress = output.progress(`draining ${names.join(', ')}`)
+    try {
+      await Promise.all(names.map(name => client.call('stop', { params: { name } }, signal)))
+    } finally {
+      progress.stop()
+    }
+    output.value({ stopped: names })
+    output.line(`stopped: ${names.join(', ')}`)
+  },
+}
+
+export const scale: Command = {
+  usage: 'scale <name> <instances>',
+  describe: 'Set the number of instances',
+  options: yargs => yargs.positional('name', NAME).positional('instances', { type: 'number', demandOption: true }),
+  run: async (args, { output, connect, signal }) => {
+    const progress = output.progress(`scaling ${String(args['name'])}`)
+    try {
+      const input = { params: { name: String(args['name']) }, body: { instances: Number(args['instances']) } }
+      const view = await (await connect()).call('scale', input, signal)
+      progress.stop()
+      output.value(view)
+      output.line(`${view.name} runs on ${view.desiredInstances} instance${view.desiredInstances === 1 ? '' : 's'}`)
+    } finally {
+      progress.stop()
+    }
+  },
+}
+
+export const rollback: Command = {
+  usage: 'rollback <name> [version]',
+  describe: 'Back to an earlier version, without a rebuild',
+  options: yargs =>
+    yargs.positional('name', NAME).positional('version', { type: 'number', describe: 'Default: the one before' }),
+  run: async (args, { output, connect, signal }) => {
+    const progress = output.progress(`rolling ${String(args['name'])} back`)
+    try {
+      const body = args['version'] === undefined ? {} : { version: Number(args['version']) }
+      const view = await (await connect()).call('rollback', { params: { name: String(args['name']) }, body }, signal)
+      progress.stop()
+      output.value(view)
+      output.line(`${view.name} runs version ${view.version}`)
+    } finally {
+      progress.stop()
+    }
+  },
+}
+
+export const prune: Command = {
+  usage: 'prune',
+  describe: 'Remove images of functions that no kept version needs',
+  run: async (_, { output, connect }) => {
+    const result = await (await connect()).call('prune', {})
+    output.value(result)
+    for (const ref of result.removed) output.line(`removed ${ref}`)
+    output.line(`${result.removed.length} removed, ${formatBytes(result.freedBytes)}`)
+  },
+}
+
+export const reset: Command = {
+  usage: 'reset',
+  describe: 'Stop and forget every deployment',
+  options: yargs => yargs.option('yes', { type: 'boolean', alias: 'y', default: false, describe: 'Do not ask' }),
+  run: async (args, context) => {
+    const client = await context.connect()
+    if (!args['yes']) await confirm('Stop and forget every deployment of this project?', context)
+    const { removed } = await client.call('reset', {})
+    context.output.value({ removed })
+    context.output.line(removed.length === 0 ? 'nothing was deployed' : `removed: ${removed.join(', ')}`)
+  },
+}

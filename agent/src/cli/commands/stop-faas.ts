@@ -1,0 +1,59 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { AgentClient, readAgentFile } from '../../client/index.ts'
+import { RyoFaasError } from '../../contract/index.ts'
+import type { Command } from '../context.ts'
+import { runningPlatform, startFaas } from './start-faas.ts'
+
+const AGENT_RETURN_MS = 15_000
+
+export const stopFaas: Command = {
+  usage: 'stopFaas',
+  describe: 'Stop every function and part and list what was stopped; data stays',
+  options: yargs =>
+    yargs.option('prune', { type: 'boolean', default: false, describe: 'Also remove images and all data' }),
+  run: async (args, context) => {
+    const { output } = context
+    if (!(await readAgentFile(context.home))) {
+      output.value({ stopped: [] })
+      return output.line('nothing runs')
+    }
+    const progress = output.progress('stopping')
+    let stopped: string[]
+    try {
+      const client = await reachAgent(context.home, () => startFaas.run({}, quiet(context)))
+      stopped = (await client.call('shutdown', { body: { prune: args['prune'] === true } })).stopped
+      while (await runningPlatform(context)) await delay(20)
+    } finally {
+      progress.stop()
+    }
+    output.value({ stopped })
+    output.line(`stopped: ${stopped.join(', ')}`)
+    output.line(args['prune'] ? 'images and data were removed' : 'data stays; startFaas brings everything back')
+  },
+}
+
+/** An agent that was killed is coming back by itself; if its keeper died with it, a new one takes over first. */
+async function reachAgent(home: string, restart: () => Promise<void>): Promise<AgentClient> {
+  const deadline = Date.now() + AGENT_RETURN_MS
+  for (let restarted = false; ;) {
+    const client = await AgentClient.connect(home)
+    try {
+      const { phase } = await client.call('platform', {})
+      if (phase.kind === 'ready') return client
+    } catch (error) {
+      if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
+      if (Date.now() > deadline - AGENT_RETURN_MS / 2 && !restarted) {
+        restarted = true
+        await restart()
+      }
+      if (Date.now() > deadline) throw error
+    }
+    await delay(50)
+  }
+}
+
+function quiet<T extends { output: unknown }>(context: T): T {
+  const silence = { line: () => undefined, value: () => undefined, table: () => undefined, note: () => undefined }
+  const progress = () => ({ update: () => undefined, stop: () => undefined })
+  return { ...context, output: Object.assign(Object.create(context.output as object) as object, silence, { progress }) }
+}

@@ -1,0 +1,36 @@
+import type { Argv } from 'yargs'
+import type { AgentClient } from '../client/index.ts'
+import type { Output } from './output.ts'
+
+/** What the CLI can not do by talking to the agent; the entry point provides it. */
+export interface CliHost {
+  version: string
+  environment: NodeJS.ProcessEnv
+  cwd: string
+  home: string
+  stdin: NodeJS.ReadStream
+  /** Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there. */
+  launchAgent(flags: Record<string, unknown>): Promise<{ hasExited: () => boolean }>
+  /** What can be set when the platform starts. */
+  platformFlags: { name: string; help: string; default: unknown; variable: string }[]
+  /** Values in force for a start without flags. */
+  resolvedOptions(): Record<string, unknown>
+  /** Folder with the type declarations of `@ryo-faas/runtime`. */
+  runtimeTypes: string
+}
+
+export interface Context extends CliHost {
+  output: Output
+  /** Aborts on Ctrl-C. */
+  signal: AbortSignal
+  connect(): Promise<AgentClient>
+}
+
+/** One command. `run` reports success by returning and failure by throwing a RyoFaasError. */
+export interface Command {
+  /** yargs notation, e.g. `scale <name> <instances>`. */
+  usage: string
+  describe: string
+  options?(yargs: Argv): Argv
+  run(args: Record<string, unknown>, context: Context): Promise<void>
+}

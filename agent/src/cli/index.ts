@@ -1,0 +1,2 @@
+export { runCli, type CliOptions } from './cli.ts'
+export type { CliHost } from './context.ts'

@@ -1,0 +1,110 @@
+/** How the CLI speaks: results on stdout, progress and errors on stderr, colours and spinners only on a terminal. */
+import Table from 'cli-table3'
+import ora, { type Ora } from 'ora'
+import pico from 'picocolors'
+import { formatProblem, type RyoFaasError } from '../contract/index.ts'
+
+export interface Streams {
+  stdout: NodeJS.WriteStream
+  stderr: NodeJS.WriteStream
+  environment: NodeJS.ProcessEnv
+}
+
+export interface Progress {
+  update(text: string): void
+  /** Ends the spinner; what follows is printed below. */
+  stop(): void
+}
+
+export class Output {
+  readonly json: boolean
+  readonly colors: ReturnType<typeof pico.createColors>
+  readonly #streams: Streams
+
+  constructor(streams: Streams, json: boolean) {
+    this.#streams = streams
+    this.json = json
+    const { NO_COLOR, FORCE_COLOR } = streams.environment
+    this.colors = pico.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || streams.stdout.isTTY))
+  }
+
+  /** A line for people; with `--json` there are none. */
+  line(text = ''): void {
+    if (!this.json) this.#streams.stdout.write(text + '\n')
+  }
+
+  /** A line that is no part of the result. */
+  note(text: string): void {
+    if (!this.json) this.#streams.stderr.write(text + '\n')
+  }
+
+  raw(chunk: string | Uint8Array): void {
+    this.#streams.stdout.write(chunk)
+  }
+
+  /** The result for programs; without `--json` there is none. */
+  value(value: unknown): void {
+    if (this.json) this.#streams.stdout.write(JSON.stringify(value, null, 2) + '\n')
+  }
+
+  /** One JSON object a line, for results that come over time. */
+  record(value: unknown): void {
+    if (this.json) this.#streams.stdout.write(JSON.stringify(value) + '\n')
+  }
+
+  table(head: string[], rows: string[][]): void {
+    const border = Object.fromEntries(
+      ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
+        .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
+        .map(part => [part, '']),
+    )
+    const table = new Table({
+      head: head.map(text => this.colors.bold(text)),
+      chars: { ...border, middle: '  ' },
+      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
+    })
+    table.push(...rows)
+    for (const line of table.toString().split('\n')) this.line(line.trimEnd())
+  }
+
+  progress(first: string): Progress {
+    if (this.json) return { update: () => undefined, stop: () => undefined }
+    if (!this.#streams.stderr.isTTY) {
+      let last = first
+      this.note(first)
+      const update = (text: string) => {
+        if (text !== last) this.note(text)
+        last = text
+      }
+      return { update, stop: () => undefined }
+    }
+    const spinner: Ora = ora({ text: first, stream: this.#streams.stderr, discardStdin: false }).start()
+    return { update: text => void (spinner.text = text), stop: () => void spinner.stop() }
+  }
+
+  error(error: RyoFaasError): void {
+    if (this.json) return this.value({ error: error.toBody() })
+    const { red, bold, dim } = this.colors
+    const lines = [red(bold('error ')) + error.message + dim(` [${error.code}]`)]
+    for (const problem of error.problems ?? []) lines.push('  ' + formatProblem(problem))
+    if (error.logs?.length) lines.push(dim('  its last output:'), ...error.logs.map(line => `  | ${line}`))
+    if (error.hint) lines.push(`  ${error.hint}`)
+    this.#streams.stderr.write(lines.join('\n') + '\n')
+  }
+}
+
+/** `1234` → `1.2 s`, `12` → `12 ms`. */
+export function formatDuration(milliseconds: number): string {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB']
+  let value = bytes
+  let unit = 0
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`
+}

@@ -1,0 +1,51 @@
+/** The folder of one platform, and how a running one is found in it. */
+import { readFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { RyoFaasError } from '../contract/index.ts'
+
+/** RYO_FAAS_HOME, else `~/.ryo-faas`. */
+export function homeFrom(environment: NodeJS.ProcessEnv): string {
+  return resolve(environment['RYO_FAAS_HOME'] || join(homedir(), '.ryo-faas'))
+}
+
+/** `<home>/agent.json`: written by an agent once its API answers, removed when the platform is stopped. */
+export const AgentFile = z.object({
+  url: z.string(),
+  pid: z.int(),
+  startedAt: z.string(),
+  project: z.string(),
+  version: z.string(),
+})
+export type AgentFile = z.infer<typeof AgentFile>
+
+export function homePaths(home: string) {
+  return {
+    agentFile: join(home, 'agent.json'),
+    token: join(home, 'token'),
+    options: join(home, 'run', 'options.json'),
+    lock: join(home, 'run', 'agent.lock'),
+    startFailure: join(home, 'run', 'start-failure.json'),
+    agentLog: join(home, 'logs', 'agent.log'),
+  }
+}
+
+/** What is needed to talk to the agent of a home, or `undefined` if none has said it runs. */
+export async function readAgentFile(home: string): Promise<{ agent: AgentFile; token: string } | undefined> {
+  const { agentFile, token } = homePaths(home)
+  try {
+    const [agent, secret] = await Promise.all([readFile(agentFile, 'utf8'), readFile(token, 'utf8')])
+    return { agent: AgentFile.parse(JSON.parse(agent)), token: secret.trim() }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    if (code === 'EACCES') {
+      throw new RyoFaasError('HOME_UNUSABLE', `${home} belongs to another user`, {
+        hint: 'Set RYO_FAAS_HOME to a folder of your own.',
+        cause: error,
+      })
+    }
+    throw new RyoFaasError('HOME_UNUSABLE', `${home} can not be read: ${(error as Error).message}`, { cause: error })
+  }
+}

@@ -1,0 +1,45 @@
+/** Chooses the engine: Docker if it answers, else processes (`auto`), or what the user named. */
+import { DockerEngine, ProcessEngine, connectDocker, type DockerConnection, type Engine } from './engine/index.ts'
+import type { PlatformOptions } from './options.ts'
+
+export interface ChosenEngine {
+  engine: Engine
+  /** For parts that are containers themselves. */
+  docker: DockerConnection | undefined
+}
+
+const NO_ISOLATION = 'functions run as plain processes of this user, with no isolation; CPU is not limited'
+
+/** What a function run as a process gets of our environment: nothing that is ours. */
+const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'NODE_EXTRA_CA_CERTS']
+
+/** @throws RyoFaasError DOCKER_UNREACHABLE if Docker was asked for by name. */
+export async function chooseEngine(
+  options: PlatformOptions,
+  context: { home: string; nodePath: string; environment: NodeJS.ProcessEnv },
+): Promise<ChosenEngine> {
+  const { home, nodePath, environment } = context
+  let why = 'chosen by --engine process'
+  if (options.engine !== 'process') {
+    try {
+      const docker = await connectDocker(environment)
+      const baseImage = baseImageOf(options.baseImage, nodePath)
+      return { engine: new DockerEngine({ ...docker, project: options.project, home, baseImage }), docker }
+    } catch (error) {
+      if (options.engine === 'docker') throw error
+      why = (error as Error).message
+    }
+  }
+  const baseEnv = Object.fromEntries(
+    PASSED_ON.flatMap(name => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  ) as Record<string, string>
+  const note = `processes (${why}): ${NO_ISOLATION}`
+  return { engine: new ProcessEngine({ project: options.project, home, nodePath, baseEnv, note }), docker: undefined }
+}
+
+/** The host's own Node makes a Linux image only on Linux. */
+function baseImageOf(choice: string, nodePath: string) {
+  const assemble = choice === 'assemble' || (choice === 'auto' && process.platform === 'linux')
+  if (assemble) return { kind: 'assemble' as const, nodePath }
+  return { kind: 'pull' as const, ref: choice === 'auto' ? 'node:24-slim' : choice }
+}

@@ -1,0 +1,8 @@
+/** Where the entry modules of our processes lie: beside this file, compiled or bundled alike. */
+import { fileURLToPath } from 'node:url'
+
+export type Entry = 'agent-main' | 'keeper-main' | 'services/proxy/main'
+
+export function entryPath(entry: Entry): string {
+  return fileURLToPath(new URL(`./${entry}.js`, import.meta.url))
+}

@@ -1,0 +1,71 @@
+/**
+ * The options of a platform: optional when they come in, resolved here once. Command line over environment over
+ * default; an illegal value is refused at start with a message that names both ways to set it.
+ */
+import { z } from 'zod'
+import { RyoFaasError } from './contract/index.ts'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+
+export const PlatformOptions = z.object({
+  project: z
+    .string()
+    .regex(/^[a-z][a-z0-9]{0,30}$/, 'must be 1 to 31 lower case letters or digits and begin with a letter')
+    .default('rfa'),
+  engine: z.enum(['auto', 'docker', 'process']).default('auto'),
+  host: z.string().min(1).default('127.0.0.1'),
+  port: port.default(9999),
+  agentPort: port.default(9998),
+  storePort: port.default(5001),
+  natsPort: port.default(4222),
+  proxyWorkers: z.coerce.number().int().min(1).max(64).default(1),
+  baseImage: z.string().min(1).default('auto'),
+  natsServer: z.string().min(1).default('auto'),
+  natsImage: z.string().min(1).default('nats:2-alpine'),
+  node: z.string().min(1).default('auto'),
+  startTimeoutMs: z.coerce.number().int().min(100).max(3_600_000).default(30_000),
+})
+export type PlatformOptions = z.infer<typeof PlatformOptions>
+
+/** What each option is for; the CLI's help and the README's table come from here. */
+export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
+  project: 'Prefix of every container, network and label; lets platforms live side by side',
+  engine: 'Where functions run: auto, docker or process (no isolation)',
+  host: 'Address the proxy listens on; anything but loopback opens it to the network',
+  port: 'Port of the proxy (0: any free one)',
+  agentPort: 'Port of the agent (0: any free one)',
+  storePort: 'Port of the store (reserved: the store is not part of this version)',
+  natsPort: 'Port of NATS (0: any free one)',
+  proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
+  baseImage: 'Image functions are built on: assemble (from this machine’s Node), or a reference to pull',
+  natsServer: 'nats-server to run: auto, image, or a path',
+  natsImage: 'Image of NATS for hosts with Docker and no nats-server',
+  node: 'Node binary that parts and functions run on: auto (Node 24 if installed with ryo-faas), or a path',
+  startTimeoutMs: 'How long a new instance may take to listen, in milliseconds',
+}
+
+/** `proxyWorkers` → `RYO_FAAS_PROXY_WORKERS`. */
+export function variableOf(option: string): string {
+  return `RYO_FAAS_${option.replace(/([A-Z])/g, '_$1').toUpperCase()}`
+}
+
+/** `proxyWorkers` → `--proxy-workers`. */
+export function flagOf(option: string): string {
+  return `--${option.replace(/([A-Z])/g, '-$1').toLowerCase()}`
+}
+
+/** @throws RyoFaasError INVALID_OPTION */
+export function resolveOptions(flags: Record<string, unknown>, environment: NodeJS.ProcessEnv): PlatformOptions {
+  const given: Record<string, unknown> = {}
+  for (const name of Object.keys(PlatformOptions.shape)) {
+    const value = flags[name] ?? (environment[variableOf(name)] || undefined)
+    if (value !== undefined) given[name] = value
+  }
+  const parsed = PlatformOptions.safeParse(given)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  const name = String(issue.path[0])
+  throw new RyoFaasError('INVALID_OPTION', `${flagOf(name)} ${JSON.stringify(given[name])}: ${issue.message}`, {
+    hint: `Set it with ${flagOf(name)} or ${variableOf(name)}. ${OPTION_HELP[name as keyof PlatformOptions]}.`,
+  })
+}

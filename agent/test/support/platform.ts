@@ -1,0 +1,100 @@
+/** A whole platform for a test: own home, own project, free ports; ended and removed without a trace afterwards. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { AgentClient } from '../../src/client/index.ts'
+import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
+
+const BIN = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
+export const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url))
+
+export interface CliResult {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+export class TestPlatform {
+  readonly home: string
+  readonly project: string
+  readonly #environment: NodeJS.ProcessEnv
+
+  constructor(home: string, environment: NodeJS.ProcessEnv) {
+    this.home = home
+    this.project = `rfat${randomBytes(4).toString('hex')}`
+    this.#environment = { ...process.env, ...environment, RYO_FAAS_HOME: home, NO_COLOR: '1' }
+  }
+
+  static async make(environment: NodeJS.ProcessEnv = {}): Promise<TestPlatform> {
+    return new TestPlatform(await mkdtemp(join(tmpdir(), 'rfa-home-')), environment)
+  }
+
+  cli(args: string[], options: { input?: string; cwd?: string } = {}): Promise<CliResult> {
+    return new Promise(resolve => {
+      const child = execFile(
+        process.execPath,
+        [BIN, ...args],
+        { env: this.#environment, cwd: options.cwd ?? this.home, maxBuffer: 64 * 1024 * 1024 },
+        (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
+      )
+      child.stdin!.end(options.input ?? '')
+    })
+  }
+
+  /** For commands that go on until they are ended. */
+  spawnCli(args: string[]): ChildProcess {
+    return spawn(process.execPath, [BIN, ...args], { env: this.#environment, cwd: this.home, stdio: 'pipe' })
+  }
+
+  /** @throws with what it printed, unless it exits 0. */
+  async ok(args: string[], options: { input?: string; cwd?: string } = {}): Promise<string> {
+    const { code, stdout, stderr } = await this.cli(args, options)
+    if (code !== 0) throw new Error(`ryo-faas ${args.join(' ')} exited ${code}\n${stdout}${stderr}`)
+    return stdout
+  }
+
+  async start(engine: 'docker' | 'process', flags: string[] = []): Promise<PlatformView> {
+    const ports = ['--port', '0', '--agent-port', '0', '--nats-port', '0', '--store-port', '0']
+    const args = ['startFaas', '--json', '--project', this.project, '--engine', engine, ...ports, ...flags]
+    return JSON.parse(await this.ok(args)) as PlatformView
+  }
+
+  async view(): Promise<PlatformView> {
+    return (await AgentClient.connect(this.home)).call('platform', {})
+  }
+
+  async details(name: string): Promise<DeploymentView> {
+    return JSON.parse(await this.ok(['details', name, '--json'])) as DeploymentView
+  }
+
+  client(): Promise<AgentClient> {
+    return AgentClient.connect(this.home)
+  }
+
+  /** Everything gone: processes, containers, network, images of functions, files. */
+  async remove(): Promise<void> {
+    await this.cli(['stopFaas', '--prune'])
+    await rm(this.home, { recursive: true, force: true })
+  }
+}
+
+/** Writes a project of one function per entry into a folder and answers the path of its deploy.json. */
+export async function writeProject(
+  folder: string,
+  functions: Record<string, { code: string; options?: Record<string, unknown> }>,
+): Promise<string> {
+  const deploy = await Promise.all(
+    Object.entries(functions).map(async ([name, { code, options }]) => {
+      const file = join(folder, name, 'main.ts')
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, code)
+      return { name, packageDir: `./${name}`, filePath: `./${name}/main.ts`, ...options }
+    }),
+  )
+  const path = join(folder, 'deploy.json')
+  await writeFile(path, JSON.stringify({ deploy }))
+  return path
+}
