@@ -1,6 +1,6 @@
 /**
  * Bundles what is shipped: the agent's processes (`agent/bundle`, ESM, laid out like `agent/dist` so that they find
- * each other) and the extension (`extension/dist/extension.js`, CommonJS, as the editor wants it). Native and huge
+ * each other) and the extension (`extension/dist/extension.cjs`, CommonJS, as the editor wants it). Native and huge
  * packages stay outside and are resolved from node_modules.
  */
 import { fileURLToPath } from 'node:url'
@@ -61,7 +61,7 @@ const extension = {
   ...shared,
   name: 'extension',
   entry: { extension: './extension/src/main.ts' },
-  output: { path: path('extension/dist'), filename: '[name].js', library: { type: 'commonjs2' } },
+  output: { path: path('extension/dist'), filename: '[name].cjs', library: { type: 'commonjs2' } },
   externalsType: 'commonjs',
   externals: { vscode: 'vscode' },
   module: { rules: [tsRule('extension/tsconfig.json')] },

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import type * as vscode from 'vscode'
-import { deployFileJsonSchema } from '../../agent/src/contract/index.ts'
+import { deployFileJsonSchema } from 'ryo-faas/contract'
 import { register } from './extension.ts'
 
 interface Manifest {

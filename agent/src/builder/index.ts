@@ -1,1 +1,2 @@
 export type { Bundle, BundleRequest, WrittenBundle } from './build.ts'
+export { Builder, type BuilderOptions } from './builder.ts'

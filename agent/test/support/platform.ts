@@ -38,7 +38,8 @@ export class TestPlatform {
         process.execPath,
         [BIN, ...args],
         { env: this.#environment, cwd: options.cwd ?? this.home, maxBuffer: 64 * 1024 * 1024 },
-        (error, stdout, stderr) => resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
+        (error, stdout, stderr) =>
+          resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
       )
       child.stdin!.end(options.input ?? '')
     })

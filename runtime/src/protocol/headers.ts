@@ -2,6 +2,11 @@
 export const HEADERS = {
   /** Set on every answer that the platform (not the function) made; its value is the error code. */
   error: 'x-ryo-faas-error',
+  /**
+   * Id of the instance whose runtime made a platform error. The proxy believes `error` only if this names the instance it
+   * asked: a function that relays another's answer relays the header too, and was not refused itself.
+   */
+  errorFrom: 'x-ryo-faas-error-from',
   /** Correlates one request over all parts; taken over from the client or made by the proxy. */
   requestId: 'x-request-id',
   /** Id of an asynchronous call. */

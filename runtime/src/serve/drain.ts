@@ -2,6 +2,11 @@
 import type { Server } from 'node:http'
 import type { Invocation } from './invocation.ts'
 
+/**
+ * How long an instance keeps listening, and refusing, after it was told to stop: a request that was written before the
+ * caller heard of it is then answered with a 503 that may be tried elsewhere, where a closed socket could not be.
+ */
+const LAME_DUCK_MS = 100
 /** What aborted invocations get to clean up, and then what connections get to close by themselves. */
 const GRACE_MS = 500
 
@@ -35,10 +40,12 @@ export class Inflight {
 }
 
 /**
- * Stops listening, lets invocations finish for `drainMs`, aborts what is left, and resolves when every connection is
+ * Refuses for a moment, stops listening, lets invocations finish for `drainMs`, aborts what is left, and resolves when every connection is
  * closed. The caller refuses requests that still arrive on connections that are open.
  */
 export async function drain(server: Server, inflight: Inflight, drainMs: number): Promise<void> {
+  for (const invocation of inflight) invocation.startDraining()
+  await new Promise(resolve => setTimeout(resolve, LAME_DUCK_MS))
   let connectionsClosed = false
   const closed = new Promise<void>(resolve => {
     server.close(() => {
@@ -46,7 +53,6 @@ export async function drain(server: Server, inflight: Inflight, drainMs: number)
       resolve()
     })
   })
-  for (const invocation of inflight) invocation.startDraining()
   await inflight.idle(drainMs)
   for (const invocation of inflight) invocation.abort(new DOMException('The instance has to stop', 'AbortError'))
   await inflight.idle(GRACE_MS)

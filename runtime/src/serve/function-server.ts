@@ -46,11 +46,11 @@ export function createFunctionServer(target: FunctionHandler, options: InstanceO
     const { request, response } = exchange
     if (request.url?.startsWith(RESERVED_PREFIX)) return answerReserved(request, response)
     const refusal = refusalOf(exchange)
-    if (refusal) answerPlatformError(request, response, { ...refusal, requestId: requestIdOf(request) })
+    if (refusal) answerPlatformError(request, response, { ...refusal, instance, requestId: requestIdOf(request) })
     else invoke(exchange)
   }
 
-  function refusalOf({ request, upgrade }: Exchange): Omit<PlatformAnswer, 'requestId'> | undefined {
+  function refusalOf({ request, upgrade }: Exchange): Omit<PlatformAnswer, 'requestId' | 'instance'> | undefined {
     const { concurrency, bodyLimitBytes } = options
     if (draining) {
       return { code: 'FUNCTION_UNAVAILABLE', message: `${name} is stopping.`, headers: RETRY_SOON, close: true }

@@ -165,7 +165,8 @@ export class Invocation implements RunningInvocation {
       return
     }
     const close = !this.request.complete
-    answerPlatformError(this.request, this.response, { code, message, requestId: this.requestId, close })
+    const { instance } = this.options
+    answerPlatformError(this.request, this.response, { code, message, requestId: this.requestId, instance, close })
   }
 
   #isEcho(error: unknown): boolean {

@@ -1,6 +1,6 @@
 /** Answers that the runtime gives in place of the handler. */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
-import { platformError, type PlatformErrorCode } from '../protocol/index.ts'
+import { HEADERS, platformError, type PlatformErrorCode } from '../protocol/index.ts'
 
 /** How long a client that still sends may go on, so that it gets to read an answer that closes the connection. */
 const LINGER_MS = 1_000
@@ -9,6 +9,8 @@ export interface PlatformAnswer {
   readonly code: PlatformErrorCode
   readonly message: string
   readonly requestId: string
+  /** Id of this instance. */
+  readonly instance: string
   readonly headers?: Record<string, string>
   /** Closes the connection afterwards: its request has not been read to the end, or the instance is going away. */
   readonly close?: boolean
@@ -20,7 +22,8 @@ export function answerPlatformError(request: IncomingMessage, response: ServerRe
   // What the handler had prepared for its own answer (content-encoding, length, cookies) does not describe this one.
   for (const name of response.getHeaderNames()) response.removeHeader(name)
   const closing = answer.close ? { connection: 'close' } : {}
-  response.writeHead(status, STATUS_CODES[status], { ...headers, ...answer.headers, ...closing })
+  const from = { [HEADERS.errorFrom]: answer.instance }
+  response.writeHead(status, STATUS_CODES[status], { ...headers, ...from, ...answer.headers, ...closing })
   if (answer.close && !request.complete) lingeringEnd(request, response, body)
   else response.end(body)
 }

@@ -290,7 +290,7 @@ function toInstance(record: ProcessRecord): Instance {
     id,
     route,
     version,
-    name: `pid ${identity.pid}`,
+    name: `${route} (pid ${identity.pid})`,
     startedAt,
     state: exit ? { kind: 'exited', ...exit } : { kind: 'running', address: { host: '127.0.0.1', port: port! } },
   }

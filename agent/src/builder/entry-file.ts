@@ -1,0 +1,25 @@
+/** The generated module that a function's process runs: the runtime first, then the user's module, then `start`. */
+import { relative, sep } from 'node:path'
+import type { BundleRequest } from './build.ts'
+
+/** `exported_<name>`, without extension. Deployment names are safe in file names on every system. */
+export function entryName(name: string): string {
+  return `exported_${name}`
+}
+
+/** @param packageAt where the package lies as seen from the entry: `.` for the bundler, `./package` for readers */
+export function entrySource(request: BundleRequest, packageAt: string): string {
+  const module = `${packageAt}/${relative(request.packageDir, request.filePath).split(sep).join('/')}`
+  const { name, style, exportName } = request
+  return [
+    `import { start } from '@ryo-faas/runtime/main'`,
+    `import { ${quoted(exportName)} as handler } from ${quoted(module)}`,
+    ``,
+    `void start({ name: ${quoted(name)}, style: ${quoted(style)}, handler })`,
+    ``,
+  ].join('\n')
+}
+
+function quoted(text: string): string {
+  return `'${JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"').replaceAll("'", "\\'")}'`
+}

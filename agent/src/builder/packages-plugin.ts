@@ -1,0 +1,54 @@
+/** Decides what becomes of imported packages: bundled (the rule), taken along because of a native addon, or installed. */
+import { existsSync } from 'node:fs'
+import { isAbsolute, relative, resolve } from 'node:path'
+import type { Plugin } from 'esbuild'
+import { findPackage, hasNativeAddon, packageNameOf } from './node-packages.ts'
+import { placeInApp } from './plain-paths.ts'
+
+const ADDON = 'ryo-faas-addon'
+const SEEN = { ryoFaasSeen: true }
+
+export interface PackagesPluginOptions {
+  packageDir: string
+  /** Folder whose `node_modules` stands in for one that the package does not have. */
+  installed: () => string | undefined
+  onNative(name: string, folder: string): void
+  /** A `.node` file outside a native package; `place` is where in the app it has to stand. */
+  onAddon(source: string, place: string): void
+}
+
+export function packagesPlugin({ packageDir, installed, onNative, onAddon }: PackagesPluginOptions): Plugin {
+  return {
+    name: 'ryo-faas-packages',
+    setup(build) {
+      build.onResolve({ filter: /^[^./]/ }, ({ path, resolveDir, pluginData, kind }) => {
+        const name = packageNameOf(path)
+        if (name === undefined || kind === 'entry-point' || pluginData === SEEN) return undefined
+        const installedIn = installed()
+        const near = findPackage(name, resolveDir)
+        const found = near ?? (installedIn !== undefined ? findPackage(name, installedIn) : undefined)
+        if (found === undefined) return undefined
+        if (hasNativeAddon(found)) {
+          onNative(name, found)
+          return { path, external: true }
+        }
+        if (near !== undefined) return undefined
+        return build.resolve(path, { kind, resolveDir: installedIn!, pluginData: SEEN })
+      })
+
+      build.onResolve({ filter: /\.node$/ }, ({ path, resolveDir, namespace }) => {
+        if (namespace === ADDON) return { path, external: true }
+        const source = isAbsolute(path) ? path : resolve(resolveDir, path)
+        if (!existsSync(source)) return undefined
+        const place = placeInApp(relative(packageDir, source))
+        onAddon(source, place)
+        return { path: place, namespace: ADDON }
+      })
+      build.onLoad({ filter: /.*/, namespace: ADDON }, ({ path }) => ({
+        contents: `module.exports = require(${JSON.stringify(`./${path}`)})`,
+        loader: 'js',
+        resolveDir: packageDir,
+      }))
+    },
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * The platform's runtime as one module. Whichever of its doors user code knocks at, it gets this copy, so that
+ * `context()` and the server around the handler share one `AsyncLocalStorage`. It is bundled once per agent, with
+ * paths that do not tell where the agent is installed.
+ */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { plainPaths } from './plain-paths.ts'
+
+const DOORS = /^@ryo-faas\/runtime(\/main|\/protocol)?$/
+/**
+ * Keeps the module out of the bundle's source map, which saves memory in every function: the map that it brings along
+ * knows only its first line, and that is left empty.
+ */
+const NO_MAP = `//# sourceMappingURL=data:application/json;base64,${Buffer.from('{"version":3,"sources":[""],"mappings":"AAAA"}').toString('base64')}`
+
+/**
+ * Resolves to the text of the module.
+ * @param runtimeDir folder of the package `@ryo-faas/runtime`, or of its compiled or source files
+ */
+export async function bundleRuntime(runtimeDir: string): Promise<string> {
+  const { dir, extension } = findRuntime(runtimeDir)
+  // The runtime loads it lazily, so it is as small as can be and nobody reads its stack traces.
+  const metrics = await bundleText({
+    entryPoints: [createRequire(import.meta.url).resolve('prom-client')],
+    format: 'cjs',
+    minify: true,
+  })
+  const doors = ['main', 'index', 'protocol/index'].map(door => `export * from './${door}.${extension}'`)
+  const text = await bundleText({
+    absWorkingDir: dir,
+    stdin: { contents: doors.join('\n'), resolveDir: dir, sourcefile: 'runtime.js', loader: 'js' },
+    format: 'esm',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    plugins: [virtualModule({ filter: /^prom-client$/, contents: metrics, path: join(dir, 'prom-client.js') })],
+  })
+  return `\n${plainPaths(text)}${NO_MAP}\n`
+}
+
+/** Serves the module under all its names; any other path into the package does not exist. */
+export function runtimePlugin(contents: string, packageDir: string): Plugin {
+  return virtualModule({ filter: DOORS, contents, path: join(packageDir, 'ryo-faas-runtime.js') })
+}
+
+/** A module that is no file; the path is where stack traces would place it. */
+function virtualModule({ filter, contents, path }: { filter: RegExp; contents: string; path: string }): Plugin {
+  return {
+    name: 'ryo-faas-virtual-module',
+    setup(build) {
+      const marker = { virtual: path }
+      build.onResolve({ filter }, () => ({ path, pluginData: marker, sideEffects: true }))
+      build.onLoad({ filter: new RegExp(`${basenamePattern(path)}$`) }, ({ pluginData }) =>
+        pluginData === marker ? { contents, loader: 'js', resolveDir: '/' } : undefined,
+      )
+    },
+  }
+}
+
+function basenamePattern(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1).replaceAll('.', '\\.')
+}
+
+async function bundleText(options: BuildOptions): Promise<string> {
+  const { outputFiles } = await build({
+    bundle: true,
+    write: false,
+    platform: 'node',
+    target: 'node20',
+    legalComments: 'none',
+    logLevel: 'silent',
+    ...options,
+  })
+  return outputFiles![0]!.text
+}
+
+function findRuntime(runtimeDir: string): { dir: string; extension: 'js' | 'ts' } {
+  for (const dir of [runtimeDir, join(runtimeDir, 'dist'), join(runtimeDir, 'src')]) {
+    for (const extension of ['js', 'ts'] as const) {
+      if (existsSync(join(dir, `main.${extension}`))) return { dir, extension }
+    }
+  }
+  throw new Error(`${runtimeDir} does not hold the package @ryo-faas/runtime, or it has not been built`)
+}

@@ -1,0 +1,74 @@
+/** Writes what a version consists of, completely or not at all. */
+import { randomUUID } from 'node:crypto'
+import { chmod, copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { TakenFile } from './taken-files.ts'
+
+export interface VersionContents {
+  /** The app's own files, by path relative to it. */
+  written: Map<string, string | Uint8Array>
+  /** What goes into the app beside them. */
+  taken: TakenFile[]
+  /** The user's package as it was, for reading. */
+  sources: TakenFile[]
+  entrySource: { name: string; text: string }
+}
+
+export async function writeVersionFolder(folder: string, contents: VersionContents): Promise<void> {
+  const unfinished = `${folder}.tmp-${randomUUID().slice(0, 8)}`
+  const writer = new Writer(unfinished)
+  try {
+    await writer.write(contents.entrySource.name, contents.entrySource.text)
+    for (const [path, content] of contents.written) await writer.write(join('app', path), content)
+    for (const file of contents.taken) await writer.copy(join('app', file.path), file)
+    for (const file of contents.sources) await writer.copy(join('package', file.path), file)
+    await rm(folder, { recursive: true, force: true })
+    await rename(unfinished, folder)
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** Everything is readable by everyone, whatever the umask: the function runs as another user. */
+class Writer {
+  readonly #root: string
+  readonly #folders = new Map<string, Promise<void>>()
+
+  constructor(root: string) {
+    this.#root = root
+  }
+
+  async write(path: string, content: string | Uint8Array): Promise<void> {
+    const target = await this.#target(path)
+    await writeFile(target, content)
+    await chmod(target, 0o644)
+  }
+
+  async copy(path: string, { source, executable }: TakenFile): Promise<void> {
+    const target = await this.#target(path)
+    await copyFile(source, target)
+    await chmod(target, executable ? 0o755 : 0o644)
+  }
+
+  async #target(path: string): Promise<string> {
+    await this.#folder(dirname(path))
+    return join(this.#root, path)
+  }
+
+  #folder(path: string): Promise<void> {
+    let made = this.#folders.get(path)
+    if (!made) {
+      made = this.#make(path)
+      this.#folders.set(path, made)
+    }
+    return made
+  }
+
+  async #make(path: string): Promise<void> {
+    if (path !== '.') await this.#folder(dirname(path))
+    const folder = join(this.#root, path)
+    await mkdir(folder, { recursive: true })
+    await chmod(folder, 0o755)
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Checks that the named export of a module is a handler that the platform can run, by its type. In process and
+ * synchronous; it keeps the packages it has seen lately warm. Type errors elsewhere are none of its business: the
+ * bundler strips types.
+ */
+import { statSync } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { ts } from 'ts-morph'
+import { acceptedTypes } from './accepted-types.ts'
+import type { CheckOutcome, CheckRequest } from './check.ts'
+import { installedTypes, type CheckerOptions } from './checker-options.ts'
+import { findExport, typeOnly, type FoundExport } from './find-export.ts'
+import { problemAt, problemInFile, syntaxProblem, type Finding } from './findings.ts'
+import { handlerShape } from './handler-shape.ts'
+import { isAny, judgeHandler } from './judge-handler.ts'
+import { openLibraryFiles, type LibraryFiles } from './library-files.ts'
+import { PackageProgram, type CheckedProgram } from './package-program.ts'
+
+/** A warm package costs tens of megabytes. */
+const MOST_PACKAGES = 8
+
+export class Checker {
+  readonly #options: CheckerOptions
+  readonly #registry = ts.createDocumentRegistry()
+  readonly #packages = new Map<string, PackageProgram>()
+  #libraries: LibraryFiles | undefined
+
+  constructor(options: CheckerOptions = installedTypes()) {
+    this.#options = options
+  }
+
+  /** Loads what every package needs: the language's and Node's declarations. */
+  warmUp(): void {
+    const packageDir = dirname(this.#options.runtimeTypes)
+    const request: CheckRequest = { name: 'warm', kind: 'http', packageDir, filePath: join(packageDir, 'warm-up.ts') }
+    this.check(request, 'export const warm = (request: Request) => new Response(request.body)')
+  }
+
+  /** @param unsaved text of the file as an editor holds it, in place of what is on disk */
+  check(request: CheckRequest, unsaved?: string): CheckOutcome {
+    const { filePath } = request
+    if (unsaved === undefined && !statSync(filePath, { throwIfNoEntry: false })?.isFile()) {
+      return rejected(problemInFile(filePath, { code: 'missing-file', message: `There is no file ${filePath}` }))
+    }
+    if (!/\.[cm]?[jt]sx?$/.test(filePath)) {
+      const hint = 'filePath in deploy.json names a module: .ts, .mts, .cts, .tsx, .js, .mjs, .cjs or .jsx'
+      return rejected(
+        problemInFile(filePath, {
+          code: 'missing-file',
+          message: `${filePath} is not a module of TypeScript or JavaScript`,
+          hint,
+        }),
+      )
+    }
+    const checked = this.#package(request.packageDir).open(filePath, unsaved)
+    const file = checked.program.getSourceFile(filePath)
+    if (!file) throw new Error(`the compiler did not load ${filePath}`)
+    const syntax = checked.program.getSyntacticDiagnostics(file)
+    if (syntax.length > 0) return { kind: 'rejected', problems: syntax.map(syntaxProblem) }
+    return judge(request, checked, file)
+  }
+
+  /** Lets go of what is kept for the package of a file, e.g. one that was deleted or closed without saving. */
+  forget(file: string): void {
+    for (const [packageDir, kept] of this.#packages) {
+      if (file !== packageDir && !file.startsWith(packageDir + sep)) continue
+      kept.close()
+      this.#packages.delete(packageDir)
+    }
+  }
+
+  close(): void {
+    for (const kept of this.#packages.values()) kept.close()
+    this.#packages.clear()
+  }
+
+  #package(packageDir: string): PackageProgram {
+    this.#libraries ??= openLibraryFiles()
+    const kept =
+      this.#packages.get(packageDir) ??
+      new PackageProgram({ ...this.#options, packageDir, libraries: this.#libraries, registry: this.#registry })
+    this.#packages.delete(packageDir)
+    this.#packages.set(packageDir, kept)
+    const [oldest] = this.#packages
+    if (oldest && this.#packages.size > MOST_PACKAGES) {
+      oldest[1].close()
+      this.#packages.delete(oldest[0])
+    }
+    return kept
+  }
+}
+
+function judge(
+  request: CheckRequest,
+  { program, acceptedTypes: accepted }: CheckedProgram,
+  file: ts.SourceFile,
+): CheckOutcome {
+  const checker = program.getTypeChecker()
+  const name = request.kind === 'service' ? 'main' : request.name
+  const found = findExport(checker, file, name)
+  if ('problem' in found) return rejected(found)
+  const unfit = notAFunction(checker, name, found)
+  if (unfit) return rejected(unfit)
+
+  const types = acceptedTypes(checker, accepted)
+  const { symbol, node, exportName } = found
+  const within = symbol.declarations ?? []
+  const verdicts = checker
+    .getTypeOfSymbolAtLocation(symbol, file)
+    .getCallSignatures()
+    .map(signature =>
+      judgeHandler({ name, kind: request.kind, shape: handlerShape(checker, signature, within), node, checker, types }),
+    )
+  for (const verdict of verdicts) {
+    if ('style' in verdict) return { kind: 'accepted', style: verdict.style, exportName }
+  }
+  return rejected(verdicts[0] as Finding)
+}
+
+function notAFunction(checker: ts.TypeChecker, name: string, { symbol, node }: FoundExport): Finding | undefined {
+  if (symbol.flags & ts.SymbolFlags.Class) {
+    return problemAt(node, {
+      code: 'is-class',
+      message: `"${name}" is a class, which can not be called`,
+      hint: 'Export a function that makes an instance and uses it',
+    })
+  }
+  if (!(symbol.flags & ts.SymbolFlags.Value)) return typeOnly(name, node)
+  const type = checker.getTypeOfSymbolAtLocation(symbol, node)
+  const signatures = type.getCallSignatures()
+  if (signatures.some(signature => isGenerator(signature))) {
+    return problemAt(node, {
+      code: 'is-generator',
+      message: `"${name}" is a generator: calling it runs nothing`,
+      hint: 'Write a plain or an async function; to stream, write to the response or return a Response with a stream',
+    })
+  }
+  if (signatures.length > 0) return undefined
+  if (isAny(type)) {
+    return problemAt(node, {
+      code: 'unresolved-type',
+      message: `The type of "${name}" is not known, so nothing says that it is a handler`,
+      hint: 'Check its imports, or give it a type: export const f: HttpHandler = …',
+    })
+  }
+  const isConstructor = type.getConstructSignatures().length > 0
+  return problemAt(node, {
+    code: isConstructor ? 'is-class' : 'not-a-function',
+    message: `"${name}" is ${isConstructor ? 'a class' : `of type ${checker.typeToString(type)}`}, which can not be called`,
+    hint: 'Export a function of this name',
+  })
+}
+
+function isGenerator(signature: ts.Signature): boolean {
+  const { declaration } = signature
+  if (declaration && 'asteriskToken' in declaration && declaration.asteriskToken) return true
+  return /^(?:Async)?Generator$/.test(signature.getReturnType().symbol?.name ?? '')
+}
+
+function rejected({ problem }: Finding): CheckOutcome {
+  return { kind: 'rejected', problems: [problem] }
+}

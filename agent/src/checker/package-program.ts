@@ -1,0 +1,199 @@
+/**
+ * A package as the compiler sees it, kept warm: a check after an edit parses the edited file only. Invariants:
+ *
+ * 1. Compiler options are the user's (tsconfig.json), except that nothing is written and JavaScript counts.
+ * 2. `@ryo-faas/runtime` is always our own copy; `@types/node` is the user's, or ours if there is none.
+ * 3. What is on disk is looked at anew for every program: files by size and time, unresolved imports by resolving them.
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname, extname, join } from 'node:path'
+import { ts } from 'ts-morph'
+import { ACCEPTED_TYPES_SOURCE } from './accepted-types.ts'
+import type { CheckerOptions } from './checker-options.ts'
+import { readConfig, type PackageConfig } from './package-config.ts'
+import type { LibraryFiles } from './library-files.ts'
+
+/** Part of the host, though not of its published type: whether the imports of an unchanged file are resolved again. */
+interface LanguageServiceHost extends ts.LanguageServiceHost {
+  hasInvalidatedResolutions(path: string): boolean
+}
+
+const ACCEPTED_TYPES_FILE = '__ryo-faas-accepted-types__.ts'
+
+export interface PackageProgramOptions extends CheckerOptions {
+  /** Absolute. */
+  packageDir: string
+  libraries: LibraryFiles
+  /** Shared by all packages, so that common declarations are parsed once. */
+  registry: ts.DocumentRegistry
+}
+
+export interface CheckedProgram {
+  program: ts.Program
+  /** The module of `ACCEPTED_TYPES_SOURCE`. */
+  acceptedTypes: ts.SourceFile
+}
+
+export class PackageProgram {
+  readonly #options: PackageProgramOptions
+  readonly #service: ts.LanguageService
+  readonly #acceptedTypesFile: string
+  readonly #nodeTypes: string
+  /** Files that have been asked about. */
+  readonly #asked = new Set<string>()
+  readonly #unsaved = new Map<string, { text: string; version: number }>()
+  /** Files some import of which led nowhere: it may lead somewhere now. */
+  readonly #unresolved = new Set<string>()
+  #config: PackageConfig
+  #unsavedCount = 0
+
+  constructor(options: PackageProgramOptions) {
+    this.#options = options
+    this.#acceptedTypesFile = join(options.packageDir, ACCEPTED_TYPES_FILE)
+    this.#nodeTypes = typesOfNode(options)
+    this.#config = readConfig(options.packageDir)
+    this.#service = ts.createLanguageService(this.#host(), options.registry)
+  }
+
+  /** @param unsaved text of `filePath` in place of what is on disk */
+  open(filePath: string, unsaved: string | undefined): CheckedProgram {
+    if (!this.#config.isCurrent()) this.#config = readConfig(this.#options.packageDir)
+    this.#asked.add(filePath)
+    const known = this.#unsaved.get(filePath)
+    if (unsaved === undefined) this.#unsaved.delete(filePath)
+    else if (known?.text !== unsaved) {
+      this.#unsaved.set(filePath, { text: unsaved, version: ++this.#unsavedCount })
+    }
+    for (const asked of this.#asked) if (asked !== filePath && !existsSync(asked)) this.#asked.delete(asked)
+    const program = this.#service.getProgram()!
+    return { program, acceptedTypes: program.getSourceFile(this.#acceptedTypesFile)! }
+  }
+
+  close(): void {
+    this.#service.dispose()
+  }
+
+  #read(path: string): string | undefined {
+    if (path === this.#acceptedTypesFile) return ACCEPTED_TYPES_SOURCE
+    return this.#unsaved.get(path)?.text ?? this.#options.libraries.read(path) ?? readIfFile(path)
+  }
+
+  #version(path: string): string {
+    const unsaved = this.#unsaved.get(path)
+    if (unsaved) return `unsaved ${unsaved.version}`
+    if (path === this.#acceptedTypesFile || path.startsWith(this.#options.libraries.folder)) return 'constant'
+    const status = statSync(path, { throwIfNoEntry: false })
+    return status ? `${status.mtimeMs} ${status.size}` : 'absent'
+  }
+
+  #exists(path: string): boolean {
+    return (
+      path === this.#acceptedTypesFile ||
+      this.#unsaved.has(path) ||
+      this.#options.libraries.read(path) !== undefined ||
+      statSync(path, { throwIfNoEntry: false })?.isFile() === true
+    )
+  }
+
+  #host(): LanguageServiceHost {
+    const { packageDir, libraries } = this.#options
+    return {
+      getCompilationSettings: () => this.#config.options,
+      getScriptFileNames: () => [
+        this.#acceptedTypesFile,
+        this.#nodeTypes,
+        ...this.#config.declarations,
+        ...this.#asked,
+      ],
+      getScriptVersion: path => this.#version(path),
+      getScriptSnapshot: path => {
+        const text = this.#read(path)
+        return text === undefined ? undefined : ts.ScriptSnapshot.fromString(text)
+      },
+      getCurrentDirectory: () => packageDir,
+      getDefaultLibFileName: options => `${libraries.folder}/${ts.getDefaultLibFileName(options)}`,
+      fileExists: path => this.#exists(path),
+      readFile: path => this.#read(path),
+      directoryExists: ts.sys.directoryExists,
+      getDirectories: ts.sys.getDirectories,
+      realpath: path => (path.startsWith(libraries.folder) ? path : ts.sys.realpath!(path)),
+      useCaseSensitiveFileNames: () => ts.sys.useCaseSensitiveFileNames,
+      resolveModuleNameLiterals: (literals, containingFile, _reference, options, file) => {
+        this.#unresolved.delete(containingFile)
+        return literals.map(({ text }, index) => {
+          const mode = ts.getModeForResolutionAtIndex(file, index, options)
+          return this.#resolve(text, containingFile, { options, mode })
+        })
+      },
+      resolveTypeReferenceDirectiveReferences: (references, containingFile, _reference, options) =>
+        references.map(reference => {
+          const name = typeof reference === 'string' ? reference : reference.fileName
+          if (name === 'node') return { resolvedTypeReferenceDirective: this.#node() }
+          return ts.resolveTypeReferenceDirective(name, containingFile, options, this.#resolutionHost)
+        }),
+      hasInvalidatedResolutions: path => this.#unresolved.has(path),
+    }
+  }
+
+  readonly #resolutionHost: ts.ModuleResolutionHost = {
+    fileExists: path => this.#exists(path),
+    readFile: path => this.#read(path),
+    directoryExists: path => ts.sys.directoryExists(path),
+    getDirectories: path => ts.sys.getDirectories(path),
+    realpath: path => ts.sys.realpath!(path),
+  }
+
+  #resolve(
+    name: string,
+    from: string,
+    how: { options: ts.CompilerOptions; mode: ts.ResolutionMode },
+  ): ts.ResolvedModuleWithFailedLookupLocations {
+    const own = runtimeDoor(name, this.#options.runtimeTypes)
+    if (own !== undefined) {
+      const extension = own.endsWith('.d.ts') ? ts.Extension.Dts : ts.Extension.Ts
+      // Not marked as a library: the compiler would not follow a library's source files.
+      return { resolvedModule: { resolvedFileName: own, extension, isExternalLibraryImport: false } }
+    }
+    const resolution = ts.resolveModuleName(
+      name,
+      from,
+      how.options,
+      this.#resolutionHost,
+      undefined,
+      undefined,
+      how.mode,
+    )
+    if (!resolution.resolvedModule) this.#unresolved.add(from)
+    return resolution
+  }
+
+  #node(): ts.ResolvedTypeReferenceDirective {
+    return { primary: true, resolvedFileName: this.#nodeTypes, isExternalLibraryImport: true }
+  }
+}
+
+function typesOfNode({ packageDir, nodeTypes }: PackageProgramOptions): string {
+  for (let dir = packageDir; ; dir = dirname(dir)) {
+    const candidate = join(dir, 'node_modules', '@types', 'node', 'index.d.ts')
+    if (existsSync(candidate)) return ts.sys.realpath!(candidate)
+    if (dirname(dir) === dir) return nodeTypes
+  }
+}
+
+function runtimeDoor(name: string, runtimeTypes: string): string | undefined {
+  const door = /^@ryo-faas\/runtime(?:\/(main|protocol))?$/.exec(name)
+  if (!door) return undefined
+  const extension = runtimeTypes.endsWith('.d.ts') ? '.d.ts' : extname(runtimeTypes)
+  if (door[1] === undefined) return runtimeTypes
+  return join(dirname(runtimeTypes), door[1] === 'main' ? `main${extension}` : `protocol/index${extension}`)
+}
+
+function readIfFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'EISDIR' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,41 @@
+/** What the proxy reads from and writes into the head of an instance's answer. */
+import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import type { ResponseHead } from './upstream/index.ts'
+
+/**
+ * The code of a platform error that the runtime of `instance` answered; undefined for the function's own answers, also
+ * those that relay a platform error of another function.
+ */
+export function platformCodeOf(head: ResponseHead, instance: string): PlatformErrorCode | undefined {
+  if (head.status < 400 || valuesOf(head.headers, HEADERS.errorFrom)[0] !== instance) return undefined
+  const code = valuesOf(head.headers, HEADERS.error)[0]
+  return code !== undefined && Object.hasOwn(PLATFORM_ERRORS, code) ? (code as PlatformErrorCode) : undefined
+}
+
+/** The label of an error: the platform's code, or `FUNCTION_5XX` for the function's own. */
+export function errorLabelOf(status: number, code: PlatformErrorCode | undefined): string | undefined {
+  return code ?? (status >= 500 ? 'FUNCTION_5XX' : undefined)
+}
+
+/** The headers for the client: those of the instance, with the request id of the call. Only the platform speaks of its errors. */
+export function clientHeaders({ headers }: ResponseHead, requestId: string, code?: PlatformErrorCode): string[] {
+  for (let i = headers.length - 2; i >= 0; i -= 2) {
+    const name = headers[i]!
+    const isForged = code === undefined && isNamed(name, HEADERS.error)
+    if (isForged || isNamed(name, HEADERS.requestId) || isNamed(name, HEADERS.errorFrom)) headers.splice(i, 2)
+  }
+  headers.push('X-Request-Id', requestId)
+  return headers
+}
+
+export function linksOf(head: ResponseHead): string[] {
+  return valuesOf(head.headers, 'link')
+}
+
+function valuesOf(headers: readonly string[], name: string): string[] {
+  return headers.filter((_, i) => i % 2 === 1 && isNamed(headers[i - 1]!, name))
+}
+
+function isNamed(header: string, name: string): boolean {
+  return header.length === name.length && header.toLowerCase() === name
+}

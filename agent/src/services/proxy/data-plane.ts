@@ -1,0 +1,184 @@
+/**
+ * The listening half of one proxy process: a fastify server whose requests for functions the hop takes first.
+ *
+ * Invariants: 1. this process serves a table from the moment that `applyRoutes` is called. 2. `close` stops
+ * accepting first, lets what is in flight finish for `graceMs`, then cuts it off; afterwards nothing is left open.
+ */
+import http from 'node:http'
+import net, { type AddressInfo, type Socket } from 'node:net'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import type { FunctionSnapshot } from './function-metrics.ts'
+import { Hop } from './hop.ts'
+import { IdSource } from './ids.ts'
+import { answerMalformed } from './malformed.ts'
+import { createRegistry } from './metrics.ts'
+import type { DataPlaneOptions } from './options.ts'
+import type { RouteTable } from './route-table.ts'
+import { Routes } from './routes.ts'
+import type { Instance } from './upstream/index.ts'
+
+const READ_BUFFER_BYTES = 64 * 1024
+const DRAIN_POLL_MS = 20
+const SETTLE_POLL_MS = 2
+/** How long answers that are complete may take to reach slow clients at the very end. */
+const LAST_WRITES_MS = 500
+
+export interface DataPlane {
+  readonly address: { host: string; port: number }
+  /** Resolves when removed instances have nothing in flight, or after `settleMs`. */
+  applyRoutes(table: RouteTable): Promise<void>
+  snapshot(): FunctionSnapshot[]
+  metricsJson(): Promise<object[]>
+  close(): Promise<void>
+}
+
+export interface DataPlaneStart {
+  /** Served from the first request on. */
+  table?: RouteTable | undefined
+  /** Text of `/metrics`, if it is not this process's own alone. */
+  scrape?: () => Promise<string>
+}
+
+export async function startDataPlane(options: DataPlaneOptions, start: DataPlaneStart = {}): Promise<DataPlane> {
+  const routes = new Routes({
+    maxWaiting: options.maxWaiting,
+    upstream: {
+      connectTimeoutMs: options.connectTimeoutMs,
+      idleMs: options.upstreamIdleMs,
+      readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    },
+  })
+  if (start.table !== undefined) routes.apply(start.table)
+  const registry = createRegistry(() => routes.snapshot())
+  const ids = new IdSource()
+  let hop: Hop | undefined
+  const fastify = Fastify({
+    clientErrorHandler: (error, socket) => answerMalformed(error, socket, ids.traceId()),
+    frameworkErrors: (_error, _request, reply) => {
+      void send(reply as unknown as Reply, 'BAD_REQUEST', 'malformed request')
+    },
+    serverFactory: fallback => {
+      hop = new Hop({ routes, readyTimeoutMs: options.readyTimeoutMs, sampleRatio: options.traceSampleRatio, fallback })
+      return createServer(hop, options, ids)
+    },
+  })
+  const send = (reply: Reply, code: PlatformErrorCode, message: string): unknown => {
+    const { status, headers, body } = platformError(code, message, ids.traceId())
+    reply.code(status)
+    reply.headers(headers)
+    return reply.send(body)
+  }
+  addOwnRoutes(fastify, {
+    isReady: () => routes.generation >= 0 && hop?.isDraining === false,
+    scrape: start.scrape ?? (() => registry.metrics()),
+    contentType: registry.contentType,
+  })
+  fastify.setNotFoundHandler((_request, reply) => send(reply, 'FUNCTION_NOT_FOUND', 'nothing is served here'))
+  fastify.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
+    (error.statusCode ?? 500) < 500
+      ? send(reply, 'BAD_REQUEST', 'malformed request')
+      : send(reply, 'FUNCTION_ERROR', 'the proxy failed to answer'),
+  )
+
+  await fastify.listen({ host: options.host, port: options.port })
+  const { port } = fastify.server.address() as AddressInfo
+  const extras = options.extraHosts.map(() => feeder(fastify.server))
+  try {
+    await Promise.all(extras.map((extra, i) => listen(extra, { host: options.extraHosts[i]!, port })))
+  } catch (error) {
+    for (const extra of extras) extra.close()
+    await fastify.close()
+    routes.close()
+    throw error
+  }
+
+  const stop = async (): Promise<void> => {
+    hop!.isDraining = true
+    const closed = [fastify.server, ...extras].map(server => new Promise(done => server.close(done)))
+    fastify.server.closeIdleConnections()
+    const deadline = performance.now() + options.graceMs
+    while (routes.inflight > 0 && performance.now() < deadline) {
+      await new Promise(done => setTimeout(done, DRAIN_POLL_MS))
+      fastify.server.closeIdleConnections()
+    }
+    hop!.closeTunnels()
+    routes.close()
+    const lastWrites = setTimeout(() => fastify.server.closeAllConnections(), LAST_WRITES_MS)
+    fastify.server.closeIdleConnections()
+    await Promise.all(closed)
+    clearTimeout(lastWrites)
+    await fastify.close()
+  }
+  let stopping: Promise<void> | undefined
+  return {
+    address: { host: options.host, port },
+    applyRoutes: table => settled(routes.apply(table), options.settleMs),
+    snapshot: () => routes.snapshot(),
+    metricsJson: () => registry.getMetricsAsJSON(),
+    close: () => (stopping ??= stop()),
+  }
+}
+
+/** What is needed of a fastify reply, whatever its type parameters. */
+interface Reply {
+  code(status: number): unknown
+  headers(headers: Record<string, string>): unknown
+  send(body: string): unknown
+}
+
+function createServer(hop: Hop, options: DataPlaneOptions, ids: IdSource): http.Server {
+  const server = http.createServer({
+    insecureHTTPParser: false,
+    // The hop checks `Host` itself, and answers in the platform's shape.
+    requireHostHeader: false,
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: options.headersTimeoutMs,
+    // A body may take as long as the function's own limit; that limit ends it.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(2_000, options.headersTimeoutMs),
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    noDelay: true,
+  })
+  // Without this node silently drops the headers beyond the 2000th; their size is limited above.
+  server.maxHeadersCount = 0
+  server.on('request', (request, response) => hop.request(request, response))
+  server.on('checkContinue', (request, response) => hop.request(request, response, true))
+  server.on('upgrade', (request, socket, head) => hop.upgrade(request, socket, head))
+  server.on('connect', (_request, socket) => {
+    socket.on('error', () => socket.destroy())
+    answerMalformed(new Error('authority form'), socket as Socket, ids.traceId())
+  })
+  return server
+}
+
+/** Accepts on another address for `server`. */
+function feeder(server: http.Server): net.Server {
+  return net.createServer({ allowHalfOpen: true, noDelay: true }, socket => server.emit('connection', socket))
+}
+
+function listen(server: net.Server, address: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(address, resolve)
+  })
+}
+
+async function settled(removed: readonly Instance[], settleMs: number): Promise<void> {
+  const deadline = performance.now() + settleMs
+  while (removed.some(instance => instance.inflight > 0) && performance.now() < deadline) {
+    await new Promise(done => setTimeout(done, SETTLE_POLL_MS))
+  }
+}
+
+function addOwnRoutes(
+  fastify: FastifyInstance,
+  own: { isReady: () => boolean; scrape: () => Promise<string>; contentType: string },
+): void {
+  fastify.get('/healthz', () => ({ status: 'ok' }))
+  fastify.get('/readyz', (_request, reply) => {
+    const isReady = own.isReady()
+    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready' })
+  })
+  fastify.get('/metrics', async (_request, reply) => reply.type(own.contentType).send(await own.scrape()))
+}

@@ -1,0 +1,308 @@
+/**
+ * One call from the client's head to the last byte of the answer: picks an instance, tries again where that is safe,
+ * streams both ways, keeps the time.
+ *
+ * Invariants:
+ * 1. A request is sent again only if its body can be (see `RequestBody`), nothing of an answer went to the client, and
+ *    either no byte of it was sent, or the instance said that it did not run it (503 FUNCTION_UNAVAILABLE,
+ *    429 FUNCTION_OVERLOADED), or its method is idempotent.
+ * 2. A request that may have run is never made to wait for a new instance; one that surely has not may wait.
+ * 3. The client never gets a silently shortened answer: once a head is out, a failure destroys the client's connection.
+ * 4. The call ends once (`finish`), whoever ends it first: answer, error, timeout, client.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { PLATFORM_ERRORS, platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { clientHeaders, errorLabelOf, linksOf, platformCodeOf } from './answer-head.ts'
+import { Attempts } from './attempts.ts'
+import { linger, RequestBody } from './request-body.ts'
+import type { RequestHead } from './request-head.ts'
+import type { FunctionEntry, Routes, Waiter } from './routes.ts'
+import type { Upgrade } from './tunnel.ts'
+import type { Instance, ResponseHead, ResponseSink, UpstreamConnection, UpstreamError } from './upstream/index.ts'
+
+/** Between two tries of instances that refuse connections, should no new table come. */
+const RECONNECT_MS = 250
+
+export interface ExchangeContext {
+  routes: Routes
+  readyTimeoutMs: number
+}
+
+export interface Call {
+  request: IncomingMessage
+  response: ServerResponse
+  entry: FunctionEntry
+  path: string
+  head: RequestHead
+  expectsContinue: boolean
+  /** Takes over both sockets after a 101. Absent if the client asked for no upgrade. */
+  tunnel?: (upgrade: Upgrade) => ResponseSink
+}
+
+export class Exchange implements ResponseSink, Waiter {
+  private readonly context: ExchangeContext
+  private readonly call: Call
+  private readonly body: RequestBody | undefined
+  private readonly startedAt: number
+  private readonly attempts = new Attempts()
+  private instance: Instance | undefined
+  private connection: UpstreamConnection | undefined
+  private timer: NodeJS.Timeout | undefined
+  private waitTimer: NodeJS.Timeout | undefined
+  private timeoutAt = 0
+  private waitUntil = 0
+  private owesContinue: boolean
+  private status = 0
+  private errorCode: string | undefined
+  private isDone = false
+
+  constructor(context: ExchangeContext, call: Call) {
+    this.context = context
+    this.call = call
+    const { bodyLength } = call.head
+    this.body = bodyLength === 0 ? undefined : new RequestBody(call.request, { isChunked: bodyLength < 0 })
+    this.owesContinue = call.expectsContinue
+    this.startedAt = performance.now()
+    call.entry.metrics.inflight += 1
+    call.response.on('close', () => this.clientClosed())
+  }
+
+  start(): void {
+    this.dispatch()
+  }
+
+  // Choosing and waiting
+
+  private dispatch(): void {
+    const { entry, head } = this.call
+    const now = performance.now()
+    const choice = this.attempts.choose(entry, now)
+    if (choice === 'busy') return this.fail('FUNCTION_OVERLOADED', 'every instance is at its concurrency limit')
+    if (choice === 'none') return this.attempts.mayHaveRun ? this.failCrashed() : this.wait(now)
+    if (this.timer === undefined) {
+      const limitMs = Math.min(entry.route.timeoutMs, head.deadlineMs)
+      this.timeoutAt = now + limitMs
+      this.timer = setTimeout(onTimeout, limitMs, this)
+    }
+    this.attempts.begin()
+    this.instance = choice
+    choice.inflight += 1
+    const connection = choice.acquire({ now, fresh: this.attempts.needsFresh })
+    this.connection = connection
+    connection.open(this)
+    if (connection.isConnected) this.transmit(connection, now)
+  }
+
+  private wait(now: number): void {
+    const { entry, head } = this.call
+    if (this.waitUntil === 0) this.waitUntil = now + Math.min(this.context.readyTimeoutMs, head.deadlineMs)
+    const remainingMs = this.waitUntil - now
+    if (remainingMs <= 0) return this.fail('FUNCTION_UNAVAILABLE', 'no instance is ready')
+    if (!this.context.routes.enqueue(entry, this)) {
+      return this.fail('FUNCTION_UNAVAILABLE', 'too many requests wait for an instance')
+    }
+    clearTimeout(this.waitTimer)
+    this.waitTimer = setTimeout(() => this.wake(), Math.min(remainingMs, RECONNECT_MS))
+  }
+
+  wake(): void {
+    if (this.isDone) return
+    this.stopWaiting()
+    this.attempts.newRound()
+    this.dispatch()
+  }
+
+  dismiss(): void {
+    this.stopWaiting()
+    this.fail('FUNCTION_NOT_FOUND', `there is no function ${this.call.entry.name}`)
+  }
+
+  private stopWaiting(): void {
+    clearTimeout(this.waitTimer)
+    this.context.routes.dequeue(this.call.entry, this)
+  }
+
+  // Request
+
+  onConnected(): void {
+    this.transmit(this.connection!, performance.now())
+  }
+
+  private transmit(connection: UpstreamConnection, now: number): void {
+    const { request, head, path } = this.call
+    const method = request.method!
+    const deadlineMs = Math.max(1, Math.round(this.timeoutAt - now))
+    const text = `${method} ${path} HTTP/1.1\r\n${head.lines}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n\r\n`
+    const isUpgrade = this.call.tunnel !== undefined
+    if (this.body === undefined) {
+      connection.send(text, { method, isUpgrade, isComplete: true })
+      return
+    }
+    if (this.owesContinue) this.call.response.writeContinue()
+    this.owesContinue = false
+    connection.send(text, { method, isUpgrade, ...this.body.start() })
+    this.body.attach(connection)
+  }
+
+  onDrain(): void {
+    this.body?.drained()
+  }
+
+  // Answer
+
+  onWhole(head: ResponseHead, body: string): void {
+    const code = platformCodeOf(head, this.instance!.id)
+    if (code !== undefined && this.tryElsewhere(code)) return
+    const { response } = this.call
+    response.writeHead(head.status, clientHeaders(head, this.call.head.requestId, code))
+    response.end(body, 'latin1')
+    this.finish(head.status, errorLabelOf(head.status, code))
+  }
+
+  onHead(head: ResponseHead): void {
+    const code = platformCodeOf(head, this.instance!.id)
+    if (code !== undefined && this.tryElsewhere(code)) return
+    this.body?.forget()
+    this.status = head.status
+    this.errorCode = errorLabelOf(head.status, code)
+    const { response } = this.call
+    // What follows in the same read leaves in the same write.
+    response.cork()
+    process.nextTick(uncork, response)
+    response.writeHead(head.status, clientHeaders(head, this.call.head.requestId, code))
+    response.flushHeaders()
+    response.on('drain', () => this.connection?.resume())
+  }
+
+  onData(piece: Buffer): void {
+    if (!this.call.response.write(Buffer.from(piece))) this.connection?.pause()
+  }
+
+  onEnd(): void {
+    this.call.response.end()
+    this.finish(this.status, this.errorCode)
+  }
+
+  /** Hints (103) go on to the client; other interim answers mean nothing to it. */
+  onInformational(head: ResponseHead): void {
+    const { request, response } = this.call
+    if (head.status !== 103 || request.httpVersionMinor === 0 || response.headersSent) return
+    const links = linksOf(head)
+    try {
+      if (links.length > 0) response.writeEarlyHints({ link: links })
+    } catch {
+      // A link that node refuses is a hint lost, and no reason to fail the call.
+    }
+  }
+
+  onUpgrade(head: ResponseHead, rest: Buffer): void {
+    this.status = 101
+    clearTimeout(this.timer)
+    const connection = this.connection!
+    const onDone = () => this.finish(101, undefined)
+    connection.open(
+      this.call.tunnel!({ upstream: connection, head, rest, requestId: this.call.head.requestId, onDone }),
+    )
+  }
+
+  /** The instance says that it has not run the request: another may. */
+  private tryElsewhere(code: PlatformErrorCode): boolean {
+    if (code !== 'FUNCTION_UNAVAILABLE' && code !== 'FUNCTION_OVERLOADED') return false
+    if (this.body !== undefined && !this.body.isReplayable) return false
+    this.attempts.exclude(this.instance!)
+    if (code === 'FUNCTION_OVERLOADED') {
+      const other = this.attempts.choose(this.call.entry, performance.now())
+      if (other === 'none' || other === 'busy') return false
+    }
+    this.endAttempt()
+    this.dispatch()
+    return true
+  }
+
+  // Failure
+
+  onFailed(error: UpstreamError): void {
+    const { response, request } = this.call
+    if (response.headersSent) {
+      // Invariant 3.
+      response.destroy()
+      return this.finish(this.status, 'FUNCTION_CRASHED')
+    }
+    const wasReused = this.connection!.isReused
+    const instance = this.instance!
+    this.endAttempt()
+    const isReplayable = this.body === undefined || this.body.isReplayable
+    if (error.kind === 'connect') {
+      this.attempts.refusedBy(instance, performance.now())
+      return this.dispatch()
+    }
+    const mayRerun = isReplayable && this.attempts.mayRerun(request.method!)
+    if (error.kind !== 'closed' || !mayRerun) return this.failCrashed()
+    this.attempts.rerunAfter(instance, wasReused)
+    this.dispatch()
+  }
+
+  private failCrashed(): void {
+    this.fail('FUNCTION_CRASHED', 'the instance went away or answered with something that is not HTTP')
+  }
+
+  timedOut(): void {
+    if (this.isDone) return
+    this.stopWaiting()
+    this.fail('FUNCTION_TIMEOUT', 'the function took longer than its limit')
+  }
+
+  private clientClosed(): void {
+    if (this.isDone) return
+    this.stopWaiting()
+    this.connection?.destroy()
+    this.finish(this.status, this.errorCode ?? 'CLIENT_ABORTED')
+  }
+
+  /** Ends the call with an answer of the platform's own. */
+  fail(code: PlatformErrorCode, message: string): void {
+    const { response, head } = this.call
+    this.stopWaiting()
+    this.connection?.destroy()
+    if (response.headersSent) {
+      response.destroy()
+    } else {
+      const error = platformError(code, message, head.requestId)
+      if (code === 'FUNCTION_UNAVAILABLE' || code === 'FUNCTION_OVERLOADED') error.headers['retry-after'] = '1'
+      response.writeHead(error.status, error.headers)
+      response.end(error.body)
+    }
+    this.finish(PLATFORM_ERRORS[code], code)
+  }
+
+  private endAttempt(): void {
+    if (this.instance !== undefined) this.instance.inflight -= 1
+    this.instance = undefined
+    this.connection?.destroy()
+    this.connection = undefined
+    this.body?.detach()
+  }
+
+  /** Invariant 4. */
+  private finish(status: number, errorCode: string | undefined): void {
+    if (this.isDone) return
+    this.isDone = true
+    clearTimeout(this.timer)
+    if (this.instance !== undefined) this.instance.inflight -= 1
+    this.instance = undefined
+    this.connection = undefined
+    const { entry, request } = this.call
+    entry.metrics.inflight -= 1
+    entry.metrics.record(status, performance.now() - this.startedAt, errorCode)
+    this.body?.abandon()
+    if (this.body !== undefined && !request.complete) linger(request)
+  }
+}
+
+function uncork(response: ServerResponse): void {
+  response.uncork()
+}
+
+function onTimeout(exchange: Exchange): void {
+  exchange.timedOut()
+}

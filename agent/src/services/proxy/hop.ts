@@ -1,0 +1,126 @@
+/**
+ * The request listener of the data plane: takes what is under `/functions/`, turns the rest over to fastify.
+ *
+ * Invariants: 1. a request that is refused here was not forwarded, in whole or in part. 2. a request with a body waits
+ * for the end of the current read, so that a body that is malformed from its start is refused with its head.
+ */
+import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { Exchange, type Call, type ExchangeContext } from './exchange.ts'
+import { IdSource } from './ids.ts'
+import { linger } from './request-body.ts'
+import { rewriteRequestHead } from './request-head.ts'
+import { parseTarget } from './target.ts'
+import { openTunnel } from './tunnel.ts'
+
+export interface HopOptions extends ExchangeContext {
+  /** Share of requests without a trace that start a sampled one, 0 to 1. */
+  sampleRatio: number
+  /** Answers everything that is not a function. */
+  fallback: RequestListener
+}
+
+export class Hop {
+  private readonly options: HopOptions
+  private readonly ids = new IdSource()
+  private readonly tunnels = new Set<Duplex>()
+  isDraining = false
+
+  constructor(options: HopOptions) {
+    this.options = options
+  }
+
+  request(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
+    // A client that waits for a 100 may or may not send its body after another answer: nobody knows where it ends.
+    if (this.isDraining || expectsContinue) response.shouldKeepAlive = false
+    this.route(request, response, { expectsContinue })
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy())
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket as Socket)
+    socket.on('drain', () => response.emit('drain'))
+    response.on('finish', () => {
+      response.detachSocket(socket as Socket)
+      socket.end(() => socket.destroy())
+    })
+    // Bytes after the head can only be told from a second request once the instance has agreed to the upgrade.
+    const { headers } = request
+    if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
+      return this.refuse(request, response, { code: 'BAD_REQUEST', reason: 'a request to upgrade carries no body' })
+    }
+    this.route(request, response, {
+      expectsContinue: false,
+      tunnel: upgrade => {
+        response.detachSocket(socket as Socket)
+        this.tunnels.add(socket)
+        socket.once('close', () => this.tunnels.delete(socket))
+        return openTunnel({ socket: socket as Socket, head }, upgrade)
+      },
+    })
+  }
+
+  closeTunnels(): void {
+    for (const socket of this.tunnels) socket.destroy()
+  }
+
+  private route(
+    request: IncomingMessage,
+    response: ServerResponse,
+    how: Pick<Call, 'expectsContinue' | 'tunnel'>,
+  ): void {
+    const target = parseTarget(request.url!)
+    switch (target.kind) {
+      case 'bad':
+        return this.refuse(request, response, { code: 'BAD_REQUEST', reason: target.reason })
+      case 'other':
+        if (how.expectsContinue) response.writeContinue()
+        return this.options.fallback(request, response)
+      case 'reserved':
+        return this.refuse(request, response, {
+          code: 'FUNCTION_NOT_FOUND',
+          reason: 'paths below /.ryo-faas/ belong to the platform',
+        })
+      case 'function': {
+        const isUpgrade = how.tunnel !== undefined
+        const { sampleRatio } = this.options
+        const head = rewriteRequestHead(request, { ids: this.ids, sampleRatio, isUpgrade })
+        if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
+        const entry = this.options.routes.find(target.name)
+        if (entry === undefined) {
+          const message = `there is no function ${target.name.slice(0, 100)}`
+          return this.refuse(request, response, {
+            code: 'FUNCTION_NOT_FOUND',
+            reason: message,
+            requestId: head.requestId,
+          })
+        }
+        const call: Call = { request, response, entry, path: target.path, head, ...how }
+        if (head.bodyLength === 0) new Exchange(this.options, call).start()
+        else process.nextTick(startUnlessRefused, this.options, call)
+        return
+      }
+    }
+  }
+
+  private refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: { code: PlatformErrorCode; reason: string; requestId?: string },
+  ): void {
+    const { status, headers, body } = platformError(error.code, error.reason, error.requestId ?? this.ids.traceId())
+    if (error.code === 'BAD_REQUEST') headers['connection'] = 'close'
+    response.writeHead(status, headers)
+    response.end(body)
+    if (!request.complete) linger(request)
+  }
+}
+
+/** Invariant 2: the parser may have found the body malformed meanwhile, and closed the connection. */
+function startUnlessRefused(context: ExchangeContext, call: Call): void {
+  if (call.request.socket.writable) new Exchange(context, call).start()
+}

@@ -1,0 +1,142 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import net, { type AddressInfo } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { ProxyControl } from './control-client.ts'
+import { call, Stage, until } from './proxy-testing.ts'
+import type { Proxy } from './proxy.ts'
+
+const main = fileURLToPath(new URL('./main.ts', import.meta.url))
+const tsx = createRequire(import.meta.url).resolve('tsx')
+
+let stage: Stage
+let folder: string
+
+beforeEach(async () => {
+  stage = new Stage()
+  folder = await mkdtemp(path.join(os.tmpdir(), 'proxy-main-'))
+  stage.onEnd(() => rm(folder, { recursive: true, force: true }))
+})
+afterEach(() => stage.end())
+
+interface Started {
+  child: ChildProcess
+  stderr: () => string
+  exit: Promise<number | null>
+  control: ProxyControl
+  /** Stands in for the proxy in `call`. */
+  proxy: Proxy
+  pid: number
+}
+
+function spawnMain(file: string): Pick<Started, 'child' | 'stderr' | 'exit'> {
+  const child = spawn(process.execPath, ['--import', tsx, '--conditions=source', main, file], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()))
+  const exit = new Promise<number | null>(resolve => child.once('exit', resolve))
+  stage.onEnd(async () => {
+    child.kill('SIGKILL')
+    await exit
+  })
+  return { child, stderr: () => stderr, exit }
+}
+
+async function start(options: object): Promise<Started> {
+  const controlPath = path.join(folder, 'control.sock')
+  const readyFile = path.join(folder, 'ready.json')
+  const file = path.join(folder, 'options.json')
+  await writeFile(file, JSON.stringify({ port: 0, controlPath, readyFile, ...options }))
+  const process = spawnMain(file)
+  let ready: { pid: number; port: number; address: string } | undefined
+  await until(async () => {
+    ready = await readFile(readyFile, 'utf8').then(
+      text => JSON.parse(text) as typeof ready,
+      () => undefined,
+    )
+    return ready !== undefined
+  }, `the proxy is ready: ${process.stderr()}`)
+  const { pid, port, address } = ready!
+  const proxy = { address: { host: address, port } } as Proxy
+  return { ...process, pid, proxy, control: new ProxyControl({ controlPath }) }
+}
+
+const table = (instances: { id: string; host: string; port: number }[]) => ({
+  generation: 1,
+  routes: [{ name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 5_000, concurrency: 0, instances }],
+})
+
+it('serves, finishes what is in flight on SIGTERM, exits 0', async () => {
+  const { child, exit, control, proxy, pid } = await start({})
+  expect(pid).toBe(child.pid)
+  let finish: (() => void) | undefined
+  const { id, host, port } = await stage.http((_request, response) => (finish = () => response.end('finished')))
+  await control.setRoutes(table([{ id, host, port }]))
+  const running = call(proxy, '/functions/fn')
+  await until(() => finish !== undefined, 'the call runs')
+  child.kill('SIGTERM')
+  await until(
+    () =>
+      call(proxy, '/healthz').then(
+        () => false,
+        () => true,
+      ),
+    'it accepts no more',
+  )
+  finish!()
+  expect((await running).body).toBe('finished')
+  expect(await exit).toBe(0)
+})
+
+it('with workers: every worker serves a push, figures add up, a dead worker is replaced with its routes', async () => {
+  const { child, exit, control, proxy } = await start({ workers: 2 })
+  const { id, host, port } = await stage.http((_request, response) => response.end('ok'))
+  await control.setRoutes(table([{ id, host, port }]))
+  for (let i = 0; i < 8; i += 1) expect((await call(proxy, '/functions/fn')).body).toBe('ok')
+  expect(await control.stats()).toMatchObject({ workers: 2, functions: [{ name: 'fn', calls: 8 }] })
+  const metrics = (await call(proxy, '/metrics')).body
+  expect(metrics).toContain('faas_invoke_duration_seconds_count{faas_name="Fn",faas_trigger="http"} 8')
+
+  const children = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim().split(' ')
+  process.kill(Number(children[0]), 'SIGKILL')
+  await until(async () => {
+    const now = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim().split(' ')
+    return !now.includes(children[0]!) && now.length === 2 && (await control.stats()).workers === 2
+  }, 'a new worker is there')
+  for (let i = 0; i < 8; i += 1) expect((await call(proxy, '/functions/fn')).body).toBe('ok')
+  child.kill('SIGTERM')
+  expect(await exit).toBe(0)
+})
+
+it.each([1, 2])('exits with 98 and says so if the address is in use (%i workers)', async workers => {
+  const taken = net.createServer()
+  await new Promise<void>(resolve => taken.listen(0, '127.0.0.1', resolve))
+  stage.onEnd(() => new Promise<void>(resolve => taken.close(() => resolve())))
+  const file = path.join(folder, 'options.json')
+  await writeFile(file, JSON.stringify({ port: (taken.address() as AddressInfo).port, workers }))
+  const { exit, stderr } = spawnMain(file)
+  expect(await exit).toBe(98)
+  expect(JSON.parse(stderr().trim().split('\n').at(-1)!)).toMatchObject({ level: 'error', code: 'EADDRINUSE' })
+})
+
+it('exits with 78 if its options are wrong', async () => {
+  const file = path.join(folder, 'options.json')
+  await writeFile(file, JSON.stringify({ porT: 1 }))
+  const { exit, stderr } = spawnMain(file)
+  expect(await exit).toBe(78)
+  expect(stderr()).toContain('porT')
+})
+
+it('listens on more addresses', async () => {
+  const { proxy } = await start({ extraHosts: ['127.0.0.2'] })
+  const socket = net.connect(proxy.address.port, '127.0.0.2')
+  stage.onEnd(() => void socket.destroy())
+  socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')
+  const answer = await new Promise<Buffer>(resolve => socket.once('data', resolve))
+  expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /)
+})

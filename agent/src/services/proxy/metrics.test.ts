@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { FunctionMetrics } from './function-metrics.ts'
+import { call, Stage } from './proxy-testing.ts'
+import type { Proxy } from './proxy.ts'
+import { summarize } from './summary.ts'
+
+let stage: Stage
+let proxy: Proxy
+
+beforeEach(async () => {
+  stage = new Stage()
+  proxy = await stage.proxy({ readyTimeoutMs: 0 })
+})
+afterEach(() => stage.end())
+
+it('/metrics shows every figure of known functions, and only of those', async () => {
+  const instance = await stage.http((request, response) => {
+    response.statusCode = request.url === '/bad' ? 500 : 200
+    response.end()
+  })
+  await stage.serve(proxy, [instance], { displayName: 'HelloWorld' })
+  await call(proxy, '/functions/fn')
+  await call(proxy, '/functions/FN')
+  await call(proxy, '/functions/fn/bad')
+  await call(proxy, '/functions/none')
+  await stage.serve(proxy, [], { displayName: 'HelloWorld' })
+  await call(proxy, '/functions/fn')
+  const { body, headers } = await call(proxy, '/metrics')
+  const labels = 'faas_name="HelloWorld",faas_trigger="http"'
+  expect(headers['content-type']).toContain('text/plain')
+  for (const line of [
+    `faas_invocations_total{${labels},http_response_status_class="2xx"} 2`,
+    `faas_invocations_total{${labels},http_response_status_class="5xx"} 2`,
+    `faas_errors_total{${labels},error_code="FUNCTION_5XX"} 1`,
+    `faas_errors_total{${labels},error_code="FUNCTION_UNAVAILABLE"} 1`,
+    `faas_timeouts_total{${labels}} 0`,
+    `faas_inflight_invocations{${labels}} 0`,
+    `faas_invoke_duration_seconds_bucket{${labels},le="+Inf"} 4`,
+    `faas_invoke_duration_seconds_count{${labels}} 4`,
+    'process_cpu_seconds_total',
+  ]) {
+    expect(body).toContain(line)
+  }
+  expect(body).not.toContain('none')
+})
+
+it('a summary adds up workers and finds percentiles within 10 %', () => {
+  const workers = [new FunctionMetrics(), new FunctionMetrics()]
+  for (let i = 1; i <= 1000; i += 1) workers[i % 2]!.record(200, i / 10, undefined)
+  workers[0]!.record(504, 5_000, 'FUNCTION_TIMEOUT')
+  workers[1]!.record(0, 1, 'CLIENT_ABORTED')
+  const [stats] = summarize(workers.map(worker => [worker.snapshot('fn', 'Fn')]))
+  expect(stats).toMatchObject({ name: 'fn', calls: 1002, errors: 1, inflight: 0 })
+  expect(stats!.p50Ms! / 50).toBeCloseTo(1, 0)
+  expect(stats!.p95Ms! / 95).toBeGreaterThan(0.9)
+  expect(stats!.p95Ms! / 95).toBeLessThan(1.1)
+  expect(Date.parse(stats!.lastErrorAt!)).toBeGreaterThan(0)
+  expect(summarize([[new FunctionMetrics().snapshot('fn', 'Fn')]])[0]).toMatchObject({ calls: 0, p50Ms: null })
+})

@@ -1,0 +1,51 @@
+/** The proxy's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
+import { z } from 'zod'
+
+const ms = z.int().min(0).max(2_147_483_647)
+
+export const DataPlaneOptions = z.strictObject({
+  host: z.string().min(1).default('127.0.0.1'),
+  /** More addresses to listen on, on the same port; e.g. the gateway of the private network. */
+  extraHosts: z.array(z.string().min(1)).default([]),
+  /** 0 means any free one. */
+  port: z.int().min(0).max(65_535).default(9999),
+  /** How long a request waits for an instance to become ready. */
+  readyTimeoutMs: ms.default(10_000),
+  /** Most requests that wait at the same time, in each worker. */
+  maxWaiting: z.int().min(0).default(1_000),
+  /** How long a client's idle connection is kept. */
+  keepAliveTimeoutMs: ms.default(60_000),
+  /** How long a request head may take to arrive. */
+  headersTimeoutMs: ms.min(1).default(10_000),
+  connectTimeoutMs: ms.min(1).default(2_000),
+  /** How long an idle connection to an instance is kept; must be below the instance's own limit. */
+  upstreamIdleMs: ms.default(4_000),
+  /**
+   * How long a push at most waits for removed instances to have nothing in flight. What was sent to them just before
+   * is read by then, so that they may close connections that look idle to them.
+   */
+  settleMs: ms.default(100),
+  /** How long `close` waits for what is in flight. */
+  graceMs: ms.default(10_000),
+  /** Share of requests without a trace that start a sampled one, 0 to 1. */
+  traceSampleRatio: z.number().min(0).max(1).default(1),
+})
+export type DataPlaneOptions = z.infer<typeof DataPlaneOptions>
+
+export const ProxyOptions = DataPlaneOptions.extend({
+  /** Unix socket (or named pipe) of the control server; none without it. */
+  controlPath: z.string().min(1).optional(),
+  /** Where the last table is kept, to serve from the first moment after a restart. */
+  routesFile: z.string().min(1).optional(),
+})
+export type ProxyOptions = z.infer<typeof ProxyOptions>
+export type ProxyInput = z.input<typeof ProxyOptions>
+
+/** What `main.ts` reads. */
+export const MainOptions = ProxyOptions.extend({
+  /** Worker processes; 1 means that the process itself serves. */
+  workers: z.int().min(1).max(64).default(1),
+  /** Where `{pid, port, address}` is written once the proxy accepts. */
+  readyFile: z.string().min(1).optional(),
+})
+export type MainOptions = z.infer<typeof MainOptions>

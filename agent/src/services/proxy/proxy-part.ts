@@ -1,0 +1,79 @@
+/** The proxy as a part of the platform: how it is started, found ready, and asked. */
+import { createHash } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { portTaken, readIfPresent, writeDurably } from '../../host/index.ts'
+import { ProcessPart, type Part } from '../../supervisor/index.ts'
+import type { MainOptions } from './options.ts'
+
+export interface ProxyPartOptions {
+  home: string
+  nodePath: string
+  /** The proxy's entry module. */
+  entry: string
+  environment: NodeJS.ProcessEnv
+  host: string
+  workers: number
+  /** Asked before every start: a restarted proxy takes the port it had. */
+  port: () => number
+  /** Addresses besides `host` on which functions reach it. */
+  extraHosts: () => readonly string[]
+}
+
+const ReadyFile = z.object({ port: z.int(), address: z.string().optional() })
+/** sun_path of unix(7) holds 108 bytes, 104 on macOS. */
+const LONGEST_SOCKET_PATH = 100
+
+export function proxyPart(options: ProxyPartOptions): Part {
+  const paths = proxyPaths(options.home)
+  return new ProcessPart({
+    name: 'proxy',
+    home: options.home,
+    command: options.nodePath,
+    args: ['--enable-source-maps', options.entry, paths.options],
+    env: options.environment,
+    graceMs: 15_000,
+    beforeStart: async () => {
+      await rm(paths.ready, { force: true })
+      const settings: z.input<typeof MainOptions> = {
+        host: options.host,
+        extraHosts: [...options.extraHosts()],
+        port: options.port(),
+        workers: options.workers,
+        controlPath: paths.control,
+        routesFile: paths.routes,
+        readyFile: paths.ready,
+      }
+      await writeDurably(paths.options, JSON.stringify(settings))
+    },
+    probe: async () => {
+      const text = await readIfPresent(paths.ready)
+      return text === undefined ? undefined : `${reachable(options.host)}:${ReadyFile.parse(JSON.parse(text)).port}`
+    },
+    explainExit: async log => (/EADDRINUSE/.test(log) ? portTaken('proxy', options.port()) : undefined),
+  })
+}
+
+export function proxyPaths(home: string) {
+  const folder = join(home, 'run')
+  return {
+    options: join(folder, 'proxy-options.json'),
+    routes: join(folder, 'routes.json'),
+    ready: join(folder, 'proxy.ready'),
+    control: controlPath(home, join(folder, 'proxy.sock')),
+  }
+}
+
+function controlPath(home: string, path: string): string {
+  const digest = createHash('sha256').update(home).digest('hex').slice(0, 16)
+  if (process.platform === 'win32') return `\\\\.\\pipe\\ryo-faas-proxy-${digest}`
+  return Buffer.byteLength(path) <= LONGEST_SOCKET_PATH ? path : join(tmpdir(), `rfa-${digest}.sock`)
+}
+
+/** An address that stands for all of them is not one to call. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -1,0 +1,170 @@
+/**
+ * Turns a client's request head into the one an instance gets, and refuses what llhttp lets pass.
+ *
+ * Invariants: 1. where the message ends is decided here once and written anew: at most one of `Content-Length` and
+ * `Transfer-Encoding: chunked`, whatever the client nominated in `Connection`. 2. hop-by-hop headers and those that
+ * only the platform may set end here (RFC 9110 §7.6.1). 3. exactly one `Host`.
+ */
+import type { IncomingMessage } from 'node:http'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { isRequestId, isTraceParent, type IdSource } from './ids.ts'
+import { connectionOptions } from './upstream/index.ts'
+
+export interface RequestHead {
+  readonly kind: 'ok'
+  /** Header lines that are the same on every attempt, each with its CRLF. */
+  readonly lines: string
+  readonly requestId: string
+  /** Bytes of body: 0 if none, -1 if chunked. */
+  readonly bodyLength: number
+  /** The client's own limit in milliseconds; Infinity if it set none. */
+  readonly deadlineMs: number
+}
+export type RequestHeadResult = RequestHead | { kind: 'bad'; reason: string }
+
+interface Incoming {
+  host: string | undefined
+  contentLength: string | undefined
+  transferEncoding: string | undefined
+  connection: string | undefined
+  upgrade: string | undefined
+  forwardedFor: string | undefined
+  forwardedProto: string | undefined
+  forwardedHost: string | undefined
+  requestId: string | undefined
+  traceParent: string | undefined
+  traceState: string | undefined
+  deadline: string | undefined
+}
+
+/** Headers that do not simply pass: read, rewritten or dropped. Null drops. */
+const SPECIAL = new Map<string, keyof Incoming | null>([
+  ['host', 'host'],
+  ['content-length', 'contentLength'],
+  ['transfer-encoding', 'transferEncoding'],
+  ['connection', 'connection'],
+  ['upgrade', 'upgrade'],
+  ['x-forwarded-for', 'forwardedFor'],
+  ['x-forwarded-proto', 'forwardedProto'],
+  ['x-forwarded-host', 'forwardedHost'],
+  [HEADERS.requestId, 'requestId'],
+  ['traceparent', 'traceParent'],
+  ['tracestate', 'traceState'],
+  [HEADERS.deadlineMs, 'deadline'],
+  [HEADERS.callId, null],
+  [HEADERS.callAttempt, null],
+  ['expect', null],
+  ['keep-alive', null],
+  ['proxy-authenticate', null],
+  ['proxy-authorization', null],
+  ['proxy-connection', null],
+  ['te', null],
+  ['trailer', null],
+])
+const INTERNAL_PREFIX = 'x-ryo-faas-'
+/** uri-host and port (RFC 9110 §7.2), loosely: nothing that could end a header or start a path. */
+const HOST = /^[A-Za-z0-9\-._~!$&'()*+,;=:%[\]]*$/
+
+export function rewriteRequestHead(
+  request: IncomingMessage,
+  options: { ids: IdSource; sampleRatio: number; isUpgrade: boolean },
+): RequestHeadResult {
+  const incoming: Incoming = {
+    host: undefined,
+    contentLength: undefined,
+    transferEncoding: undefined,
+    connection: undefined,
+    upgrade: undefined,
+    forwardedFor: undefined,
+    forwardedProto: undefined,
+    forwardedHost: undefined,
+    requestId: undefined,
+    traceParent: undefined,
+    traceState: undefined,
+    deadline: undefined,
+  }
+  if (request.httpVersionMajor !== 1) return bad('unsupported HTTP version')
+  const raw = request.rawHeaders
+  let lines = ''
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]!
+    const value = raw[i + 1]!
+    const lower = name.toLowerCase()
+    const field = SPECIAL.get(lower)
+    if (field === undefined) {
+      if (!lower.startsWith(INTERNAL_PREFIX)) lines += `${name}: ${value}\r\n`
+    } else if (field !== null) {
+      const before = incoming[field]
+      if (before !== undefined && (field === 'host' || field === 'contentLength')) return bad(`two ${lower} headers`)
+      incoming[field] = before === undefined ? value : `${before}, ${value}`
+    }
+  }
+
+  const { host, connection } = incoming
+  const isOldHttp = request.httpVersionMinor === 0
+  if (host === undefined ? !isOldHttp : !HOST.test(host)) return bad('missing or malformed host')
+  const bodyLength = framing(incoming, isOldHttp)
+  if (typeof bodyLength === 'string') return bad(bodyLength)
+  if (connection !== undefined && connection !== 'keep-alive' && connection !== 'close') {
+    const named = connectionOptions(connection)
+    lines = withoutNamed(lines, named)
+  }
+  lines = `Host: ${host ?? ''}\r\n${lines}`
+  if (bodyLength > 0) lines += `Content-Length: ${bodyLength}\r\n`
+  else if (bodyLength < 0) lines += 'Transfer-Encoding: chunked\r\n'
+  else if (incoming.contentLength !== undefined) lines += 'Content-Length: 0\r\n'
+  if (options.isUpgrade) lines += `Connection: Upgrade\r\nUpgrade: ${incoming.upgrade ?? ''}\r\n`
+
+  const requestId = incoming.requestId !== undefined && isRequestId(incoming.requestId) ? incoming.requestId : undefined
+  const id = requestId ?? options.ids.traceId()
+  lines +=
+    forwarding(incoming, request) + tracing(incoming, { ...options, freshId: requestId === undefined ? id : undefined })
+  lines += `X-Request-Id: ${id}\r\n`
+  return { kind: 'ok', lines, requestId: id, bodyLength, deadlineMs: deadline(incoming.deadline) }
+}
+
+function bad(reason: string): RequestHeadResult {
+  return { kind: 'bad', reason }
+}
+
+/** Length of the body, -1 for chunked, or what is wrong (RFC 9112 §6.3). */
+function framing({ contentLength, transferEncoding }: Incoming, isOldHttp: boolean): number | string {
+  if (transferEncoding !== undefined) {
+    if (contentLength !== undefined) return 'content-length beside transfer-encoding'
+    if (isOldHttp) return 'transfer-encoding in HTTP/1.0'
+    return transferEncoding.toLowerCase() === 'chunked' ? -1 : 'unknown transfer-encoding'
+  }
+  if (contentLength === undefined) return 0
+  return /^[0-9]{1,15}$/.test(contentLength) ? Number(contentLength) : 'malformed content-length'
+}
+
+function forwarding(incoming: Incoming, request: IncomingMessage): string {
+  const peer = request.socket.remoteAddress ?? 'unknown'
+  const client = peer.startsWith('::ffff:') ? peer.slice(7) : peer
+  const chain = incoming.forwardedFor === undefined ? client : `${incoming.forwardedFor}, ${client}`
+  const host = incoming.forwardedHost ?? incoming.host ?? ''
+  return `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${incoming.forwardedProto ?? 'http'}\r\nX-Forwarded-Host: ${host}\r\n`
+}
+
+function tracing(
+  { traceParent, traceState }: Incoming,
+  options: { ids: IdSource; sampleRatio: number; freshId: string | undefined },
+): string {
+  if (traceParent !== undefined && isTraceParent(traceParent)) {
+    return `traceparent: ${traceParent}\r\n` + (traceState === undefined ? '' : `tracestate: ${traceState}\r\n`)
+  }
+  const flags = options.sampleRatio >= 1 || Math.random() < options.sampleRatio ? '01' : '00'
+  return `traceparent: 00-${options.freshId ?? options.ids.traceId()}-${options.ids.spanId()}-${flags}\r\n`
+}
+
+function deadline(value: string | undefined): number {
+  return value !== undefined && /^[0-9]{1,12}$/.test(value) ? Math.max(1, Number(value)) : Infinity
+}
+
+function withoutNamed(lines: string, named: ReadonlySet<string>): string {
+  return lines
+    .split('\r\n')
+    .filter(line => line !== '' && !named.has(line.slice(0, line.indexOf(':')).toLowerCase()))
+    .map(line => `${line}\r\n`)
+    .join('')
+}

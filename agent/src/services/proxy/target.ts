@@ -1,0 +1,69 @@
+/**
+ * Reads a request target (RFC 9112 §3.2) down to function name and the path that is forwarded.
+ *
+ * Invariants: 1. the forwarded bytes are a suffix of what the client sent, never re-encoded. 2. a path that two
+ * parsers could read differently (dot segments, encoded separators, NUL, broken escapes) goes nowhere.
+ * 3. nothing below `/.ryo-faas/` is forwarded, however it is spelled.
+ */
+import { FUNCTIONS_PREFIX, RESERVED_PREFIX } from '@ryo-faas/runtime/protocol'
+
+export type Target =
+  | { kind: 'function'; name: string; path: string }
+  | { kind: 'reserved'; name: string }
+  | { kind: 'other' }
+  | { kind: 'bad'; reason: string }
+
+/** Anything that deserves a second look. */
+const SUSPICIOUS = /[%\\#\0-\x20\x7f]|\/\./
+const RESERVED = new RegExp(
+  `^/*${RESERVED_PREFIX.replaceAll('.', '\\.')}|^/*${RESERVED_PREFIX.slice(0, -1).replaceAll('.', '\\.')}$`,
+  'i',
+)
+
+export function parseTarget(url: string): Target {
+  const target = url.charCodeAt(0) === 47 ? url : originForm(url)
+  if (target === undefined) return { kind: 'bad', reason: 'unsupported form of request target' }
+  const queryAt = target.indexOf('?')
+  const pathEnd = queryAt < 0 ? target.length : queryAt
+
+  let decoded: string | undefined
+  if (SUSPICIOUS.test(target)) {
+    const path = target.slice(0, pathEnd)
+    const reason = pathTrick(path)
+    if (reason !== undefined) return { kind: 'bad', reason }
+    decoded = decodeURIComponentBytes(path)
+  }
+  if (!target.startsWith(FUNCTIONS_PREFIX)) return { kind: 'other' }
+
+  let nameEnd = target.indexOf('/', FUNCTIONS_PREFIX.length)
+  if (nameEnd < 0 || nameEnd > pathEnd) nameEnd = pathEnd
+  const name = target.slice(FUNCTIONS_PREFIX.length, nameEnd)
+  if (decoded !== undefined) {
+    const restAt = decoded.indexOf('/', FUNCTIONS_PREFIX.length)
+    if (restAt >= 0 && RESERVED.test(decoded.slice(restAt))) return { kind: 'reserved', name }
+  }
+  const rest = target.slice(nameEnd)
+  return { kind: 'function', name, path: rest.charCodeAt(0) === 47 ? rest : `/${rest}` }
+}
+
+/** Path and query of an absolute-form target; undefined for authority and asterisk form. */
+function originForm(url: string): string | undefined {
+  const authority = /^https?:\/\/[^/?#\\@\s]+/i.exec(url)
+  if (authority === null) return undefined
+  const rest = url.slice(authority[0].length)
+  if (rest.startsWith('/')) return rest
+  return rest === '' || rest.startsWith('?') ? `/${rest}` : undefined
+}
+
+function pathTrick(path: string): string | undefined {
+  if (/[\\#\0-\x20\x7f]/.test(path)) return 'illegal character in path'
+  if (/%(?![0-9a-f]{2})/i.test(path)) return 'malformed percent-encoding in path'
+  if (/%(?:2f|5c|00)/i.test(path)) return 'encoded separator or NUL in path'
+  if (/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path)) return 'dot segment in path'
+  return undefined
+}
+
+/** Bytes, not characters: a broken UTF-8 sequence is no reason to fail. */
+function decodeURIComponentBytes(path: string): string {
+  return path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+}

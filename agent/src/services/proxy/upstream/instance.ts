@@ -1,0 +1,93 @@
+/**
+ * One instance of a function as the proxy sees it: its idle connections and how much is in flight.
+ *
+ * Invariants: 1. once retired, its idle connections are closed, none is handed out again and none comes back: a
+ * request never meets a connection that a draining instance is about to close. 2. an idle connection is not used
+ * within `REUSE_MARGIN_MS` of the moment the instance would close it. 3. the newest idle connection goes first, so
+ * that the surplus ages and is swept.
+ */
+import { UpstreamConnection, type ConnectionOptions } from './upstream-connection.ts'
+
+const REUSE_MARGIN_MS = 1_000
+/** How long an instance that refused a connection is asked last. */
+const SUSPECT_MS = 1_000
+
+export interface UpstreamSettings {
+  connectTimeoutMs: number
+  /** Longest idle time of a kept connection, unless the instance announces a shorter one. */
+  idleMs: number
+  readBuffer: Buffer
+}
+
+export class Instance {
+  readonly id: string
+  readonly host: string
+  readonly port: number
+  inflight = 0
+  /** Until then it is the last choice; milliseconds of `performance.now()`. */
+  suspectUntil = 0
+  isRetired = false
+  private readonly idle: UpstreamConnection[] = []
+  private readonly idleMs: number
+  private readonly connectionOptions: ConnectionOptions
+
+  constructor(address: { id: string; host: string; port: number }, settings: UpstreamSettings) {
+    this.id = address.id
+    this.host = address.host
+    this.port = address.port
+    this.idleMs = settings.idleMs
+    this.connectionOptions = {
+      host: address.host,
+      port: address.port,
+      connectTimeoutMs: settings.connectTimeoutMs,
+      readBuffer: settings.readBuffer,
+      onIdle: connection => this.keep(connection),
+      onClosed: connection => this.forget(connection),
+    }
+  }
+
+  get idleCount(): number {
+    return this.idle.length
+  }
+
+  /** A kept connection, or a new one that is still connecting. */
+  acquire(options: { now: number; fresh: boolean }): UpstreamConnection {
+    while (!options.fresh) {
+      const connection = this.idle.pop()
+      if (connection === undefined) break
+      if (connection.usableUntil > options.now && !connection.socket.destroyed) return connection
+      connection.destroy()
+    }
+    return new UpstreamConnection(this.connectionOptions)
+  }
+
+  refused(now: number): void {
+    this.suspectUntil = now + SUSPECT_MS
+  }
+
+  /** Closes connections that were idle for too long. */
+  sweep(now: number): void {
+    while (this.idle.length > 0 && this.idle[0]!.usableUntil <= now) this.idle.shift()!.destroy()
+  }
+
+  retire(): void {
+    this.isRetired = true
+    for (const connection of this.idle.splice(0)) connection.destroy()
+  }
+
+  private keep(connection: UpstreamConnection): void {
+    const announced = connection.keepAliveMs > 0 ? connection.keepAliveMs - REUSE_MARGIN_MS : Infinity
+    const usableMs = Math.min(this.idleMs, announced)
+    if (this.isRetired || usableMs <= 0) {
+      connection.destroy()
+      return
+    }
+    connection.usableUntil = performance.now() + usableMs
+    this.idle.push(connection)
+  }
+
+  private forget(connection: UpstreamConnection): void {
+    const index = this.idle.indexOf(connection)
+    if (index >= 0) this.idle.splice(index, 1)
+  }
+}

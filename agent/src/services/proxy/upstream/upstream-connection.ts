@@ -1,0 +1,222 @@
+/**
+ * One HTTP/1.1 connection to an instance, one request at a time.
+ *
+ * Invariants: 1. not a byte of a request is written before the connection stands, so a `connect` failure always means
+ * that nothing was sent. 2. every request ends with exactly one of `onWhole`, `onEnd`, `onFailed`, or becomes a tunnel.
+ * 3. a connection goes back to its instance only if the whole request was sent, the whole answer read and not a byte
+ * beyond it, and neither side asked to close. 4. bytes or an end on an idle connection destroy it.
+ */
+import net from 'node:net'
+import type { ResponseHead } from './response-head.ts'
+import { ResponseParser, type ParserEvents } from './response-parser.ts'
+import { UpstreamError } from './upstream-error.ts'
+
+/** What a request hears of its connection. Pieces of data are only valid during the call. */
+export interface ResponseSink {
+  onConnected(): void
+  onInformational(head: ResponseHead): void
+  onWhole(head: ResponseHead, body: string): void
+  onHead(head: ResponseHead): void
+  onData(piece: Buffer): void
+  onEnd(): void
+  onUpgrade(head: ResponseHead, rest: Buffer): void
+  /** What was written has been taken; more may follow. */
+  onDrain(): void
+  onFailed(error: UpstreamError): void
+}
+
+export interface ConnectionOptions {
+  host: string
+  port: number
+  connectTimeoutMs: number
+  /** One buffer for all connections of a process: a read is consumed before the next one happens. */
+  readBuffer: Buffer
+  /** Takes the connection back for reuse. */
+  onIdle(connection: UpstreamConnection): void
+  onClosed(connection: UpstreamConnection): void
+}
+
+export class UpstreamConnection implements ParserEvents {
+  readonly socket: net.Socket
+  private readonly options: ConnectionOptions
+  private readonly parser: ResponseParser
+  private sink: ResponseSink | undefined
+  private connectTimer: NodeJS.Timeout | undefined
+  private failure: unknown
+  private requestSent = false
+  private mayReuse = false
+  private keepAlive = false
+  isConnected = false
+  /** It has carried a request before this one. */
+  isReused = false
+  /** Until when it may be reused while idle, in milliseconds of `performance.now()`. */
+  usableUntil = 0
+  /** How long the instance says it keeps an idle connection; 0 if it did not say. */
+  keepAliveMs = 0
+
+  constructor(options: ConnectionOptions) {
+    this.options = options
+    this.parser = new ResponseParser(this)
+    this.socket = net.connect({
+      host: options.host,
+      port: options.port,
+      noDelay: true,
+      allowHalfOpen: true,
+      onread: { buffer: options.readBuffer, callback: (length, buffer) => this.read(length, buffer as Buffer) },
+    })
+    this.connectTimer = setTimeout(
+      () => this.socket.destroy(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
+      options.connectTimeoutMs,
+    )
+    this.socket.on('connect', () => this.connected())
+    this.socket.on('drain', () => this.sink?.onDrain())
+    this.socket.on('end', () => this.ended())
+    this.socket.on('error', error => (this.failure = error))
+    this.socket.on('close', () => this.closed())
+  }
+
+  /** Takes the connection for one request; `onConnected` follows if it does not stand yet. */
+  open(sink: ResponseSink): void {
+    this.sink = sink
+  }
+
+  /** Writes the head of a request, and with it a body that is already there. */
+  send(
+    head: string,
+    request: { method: string; isUpgrade: boolean; body?: Buffer | undefined; isComplete: boolean },
+  ): void {
+    this.parser.expect(request)
+    this.requestSent = request.isComplete
+    if (request.body === undefined) {
+      this.socket.write(head, 'latin1')
+    } else if (request.body.length <= 16 * 1024) {
+      this.socket.write(head + request.body.toString('latin1'), 'latin1')
+    } else {
+      this.socket.cork()
+      this.socket.write(head, 'latin1')
+      this.socket.write(request.body)
+      this.socket.uncork()
+    }
+  }
+
+  /** @returns false if the caller should wait for `onDrain`. */
+  write(piece: Buffer): boolean {
+    return this.socket.write(piece)
+  }
+
+  /** The last byte of the request was written. */
+  finishRequest(): void {
+    this.requestSent = true
+  }
+
+  pause(): void {
+    this.socket.pause()
+  }
+
+  resume(): void {
+    this.socket.resume()
+  }
+
+  /** Gives the request up; its sink hears nothing more. */
+  destroy(): void {
+    this.sink = undefined
+    this.socket.destroy()
+  }
+
+  private connected(): void {
+    clearTimeout(this.connectTimer)
+    this.isConnected = true
+    if (this.sink === undefined) this.socket.destroy()
+    else this.sink.onConnected()
+  }
+
+  private read(length: number, buffer: Buffer): boolean {
+    if (this.parser.isTunnel) {
+      this.sink?.onData(buffer.subarray(0, length))
+      return true
+    }
+    try {
+      this.parser.write(buffer, length)
+    } catch (error) {
+      this.fail(error)
+      return true
+    }
+    if (this.mayReuse) this.goIdle()
+    return true
+  }
+
+  private ended(): void {
+    if (this.parser.isTunnel) {
+      this.sink?.onEnd()
+      return
+    }
+    try {
+      this.parser.end()
+    } catch (error) {
+      this.fail(error)
+    }
+    this.socket.destroy()
+  }
+
+  private closed(): void {
+    clearTimeout(this.connectTimer)
+    this.options.onClosed(this)
+    if (this.sink === undefined) return
+    const reason = this.failure instanceof Error ? this.failure.message : 'closed'
+    this.fail(
+      this.isConnected
+        ? this.parser.brokenOff(this.failure)
+        : new UpstreamError('connect', `no connection: ${reason}`, this.failure),
+    )
+  }
+
+  private fail(error: unknown): void {
+    const sink = this.sink
+    this.destroy()
+    sink?.onFailed(error instanceof UpstreamError ? error : new UpstreamError('protocol', String(error), error))
+  }
+
+  /** Ends the request before its sink hears of it, so that the sink may start the next one at once. */
+  private detach(keepAlive: boolean): ResponseSink | undefined {
+    const sink = this.sink
+    this.sink = undefined
+    if (keepAlive && this.requestSent) this.mayReuse = true
+    else this.socket.destroy()
+    return sink
+  }
+
+  private goIdle(): void {
+    this.mayReuse = false
+    this.isReused = true
+    // The last piece may have met a slow client.
+    if (this.socket.isPaused()) this.socket.resume()
+    this.options.onIdle(this)
+  }
+
+  onInformational(head: ResponseHead): void {
+    this.sink?.onInformational(head)
+  }
+
+  onWhole(head: ResponseHead, body: string): void {
+    this.keepAliveMs = head.keepAliveMs
+    this.detach(head.keepAlive)?.onWhole(head, body)
+  }
+
+  onHead(head: ResponseHead): void {
+    this.keepAlive = head.keepAlive
+    this.keepAliveMs = head.keepAliveMs
+    this.sink?.onHead(head)
+  }
+
+  onData(piece: Buffer): void {
+    this.sink?.onData(piece)
+  }
+
+  onEnd(): void {
+    this.detach(this.keepAlive)?.onEnd()
+  }
+
+  onUpgrade(head: ResponseHead, rest: Buffer): void {
+    this.sink?.onUpgrade(head, rest)
+  }
+}

@@ -1,0 +1,235 @@
+/** What the user can get wrong, and what is said then: always exit 1, all problems at once, nothing half done. */
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TestPlatform, writeProject } from '../support/platform.ts'
+import { until } from '../support/until.ts'
+
+const GOOD = `export const work = () => new Response('good')`
+
+for (const engine of ['docker', 'process'] as const) {
+  describe(`a version that can not start, on the ${engine} engine`, () => {
+    let platform: TestPlatform
+    let url: string
+    let folder: string
+    beforeAll(async () => {
+      platform = await TestPlatform.make()
+      const { proxyUrl } = await platform.start(engine, ['--start-timeout-ms', '1500'])
+      url = `${proxyUrl}/functions/work`
+      folder = join(platform.home, 'project')
+      await platform.ok(['deploy', await writeProject(folder, { work: { code: GOOD } })])
+    })
+    afterAll(() => platform.remove())
+
+    const cases = {
+      'throws while it loads': [`throw new Error('no database'); ${GOOD}`, /no database/],
+      'exits at once': [`console.log('leaving'); process.exit(4); ${GOOD}`, /exited with code 4[^]*leaving/],
+      'never listens': [
+        `console.log('waiting'); await new Promise(() => setInterval(() => {}, 1000)); ${GOOD}`,
+        /did not listen within[^]*waiting/,
+      ],
+      'loops while it loads': [`console.log('looping'); for (;;); ${GOOD}`, /did not listen within[^]*looping/],
+    } as const
+    for (const [what, [code, message]] of Object.entries(cases)) {
+      test(`one that ${what} fails with its last lines, and the old one serves on`, async () => {
+        const before = await platform.details('work')
+        const file = await writeProject(folder, { work: { code: code.replace('; export', '\nexport') } })
+        const { code: exit, stderr } = await platform.cli(['deploy', file])
+        expect(exit).toBe(1)
+        expect(stderr).toMatch(message)
+        expect(stderr).not.toMatch(/node_modules|internal\/process/)
+        expect(await (await fetch(url)).text()).toBe('good')
+        expect(await platform.details('work')).toMatchObject({ version: before.version, instances: before.instances })
+        expect(await readdir(join(platform.home, 'deployments/work'))).toEqual(['1'])
+      })
+    }
+
+    test('a deploy that is cut off with Ctrl-C leaves nothing of the new version', async () => {
+      const file = await writeProject(folder, {
+        work: { code: `await new Promise(() => setInterval(() => {}, 1000))\n${GOOD}` },
+      })
+      const child = platform.spawnCli(['deploy', file])
+      const client = await platform.client()
+      await until(async () => {
+        const { resources } = await client.call('resources', {})
+        return resources.filter(({ type }) => type === 'image').length > 1 || undefined
+      })
+      child.kill('SIGINT')
+      await new Promise(resolve => child.once('exit', resolve))
+      expect(child.exitCode).toBe(1)
+      await until(async () => {
+        const { resources } = await client.call('resources', {})
+        return resources.length === 2 || undefined
+      })
+      expect(await (await fetch(url)).text()).toBe('good')
+    })
+  })
+}
+
+describe('bad input', () => {
+  let platform: TestPlatform
+  beforeAll(async () => {
+    platform = await TestPlatform.make()
+    await platform.start('process')
+  })
+  afterAll(() => platform.remove())
+
+  const failing = async (args: string[]) => {
+    const result = await platform.cli(args)
+    expect(result.code).toBe(1)
+    expect(result.stderr).not.toMatch(/^\s+at /m)
+    return result.stderr
+  }
+  const fileWith = async (text: string) => {
+    const folder = join(platform.home, 'bad')
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'deploy.json'), text)
+    return join(folder, 'deploy.json')
+  }
+
+  test('a deploy.json that is not there names itself and the way to get one', async () => {
+    expect(await failing(['deploy', 'nowhere'])).toMatch(/nowhere:1:1 .*no such file[^]*init/)
+  })
+
+  test('one that is no JSON is pointed at', async () => {
+    expect(await failing(['deploy', await fileWith('{\n  "deploy": [ what ]\n}')])).toMatch(/deploy\.json:2:15/)
+  })
+
+  test('every problem of file and handlers comes in one answer and nothing is deployed', async () => {
+    const good = await writeProject(join(platform.home, 'mixed'), {
+      good: { code: `export const good = () => new Response('good')` },
+      classy: { code: 'export class classy {}' },
+      lost: { code: 'const lost = () => new Response()' },
+    })
+    const stderr = await failing(['deploy', good])
+    expect(stderr).toMatch(/classy\/main\.ts:1:\d+ .*class/)
+    expect(stderr).toMatch(/lost\/main\.ts:1:\d+ .*not exported/i)
+    expect(JSON.parse(await platform.ok(['details', '--json']))).toMatchObject({ deployments: [] })
+    expect(await failing(['check', good])).toMatch(/2 problems/)
+    expect(
+      await failing(['deploy', await fileWith('{"deploy":[{"name":"a","packageDir":".","filepath":"x.ts"}]}')]),
+    ).toMatch(/unknown field "filepath", did you mean "filePath"/)
+  })
+
+  test('kinds that this version can not run yet are refused before anything is built', async () => {
+    const file = await writeProject(join(platform.home, 'kinds'), {
+      later: { code: `export const later = () => new Response()`, options: { async: true } },
+    })
+    expect(await failing(['deploy', file])).toMatch(/kind "async" can not be deployed yet/)
+  })
+
+  test('a syntax error and a missing package are placed in the source', async () => {
+    const broken = await writeProject(join(platform.home, 'broken'), { x: { code: 'export const x = (' } })
+    expect(await failing(['deploy', broken])).toMatch(/x\/main\.ts:1:\d+/)
+    const lacking = await writeProject(join(platform.home, 'lacking'), {
+      x: { code: `import leftPad from 'left-pad-that-is-nowhere'\nexport const x = () => new Response(leftPad('x'))` },
+    })
+    expect(await failing(['deploy', lacking])).toMatch(/x\/main\.ts:1:\d+[^]*left-pad-that-is-nowhere/)
+  })
+
+  test('unknown commands, flags, functions and values are named', async () => {
+    expect(await failing(['deploi'])).toMatch(/Did you mean deploy/)
+    expect(await failing(['deploy', '--onyl', 'x'])).toMatch(/onyl/)
+    expect(await failing(['scale', 'nobody', '2'])).toMatch(/no deployment is named "nobody"/)
+    expect(await failing(['invoke', 'nobody'])).toMatch(/FUNCTION_NOT_FOUND/)
+    expect(await failing(['logs', 'nobody'])).toMatch(/no deployment is named/)
+    expect(
+      await failing(['deploy', '--only', 'x', await writeProject(join(platform.home, 'only'), { xy: { code: GOOD } })]),
+    ).toMatch(/no function "x"/)
+  })
+})
+
+describe('a start that can not be', () => {
+  let platform: TestPlatform
+  const servers: Server[] = []
+  afterAll(async () => {
+    servers.forEach(server => server.close())
+    await platform.remove()
+  })
+
+  const takenPort = async () => {
+    const server = createServer()
+    servers.push(server)
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    return (server.address() as { port: number }).port
+  }
+
+  test('a taken port is told with who has it and the option that helps, and nothing stays behind', async () => {
+    platform = await TestPlatform.make()
+    for (const flag of ['--port', '--agent-port', '--nats-port']) {
+      const port = await takenPort()
+      const others = ['--port', '--agent-port', '--nats-port']
+        .filter(other => other !== flag)
+        .flatMap(other => [other, '0'])
+      const { code, stderr } = await platform.cli([
+        'startFaas',
+        '--project',
+        platform.project,
+        '--engine',
+        'process',
+        ...others,
+        flag,
+        String(port),
+      ])
+      expect(code).toBe(1)
+      expect(stderr).toContain(`port ${port}`)
+      expect(stderr).toContain(`pid ${process.pid}`)
+      expect(stderr).toContain(flag)
+      expect(await platform.ok(['stopFaas'])).toBe('nothing runs\n')
+    }
+  })
+
+  test('Docker that does not answer is told with socket, error and fix; auto falls back and says so', async () => {
+    platform = await TestPlatform.make({ DOCKER_HOST: 'unix:///nowhere/docker.sock' })
+    const { code, stderr } = await platform.cli([
+      'startFaas',
+      '--engine',
+      'docker',
+      '--port',
+      '0',
+      '--agent-port',
+      '0',
+      '--nats-port',
+      '0',
+    ])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/unix:\/\/\/nowhere\/docker\.sock[^]*ENOENT[^]*--engine process/)
+    const output = await platform.ok([
+      'startFaas',
+      '--engine',
+      'auto',
+      '--port',
+      '0',
+      '--agent-port',
+      '0',
+      '--nats-port',
+      '0',
+    ])
+    expect(output).toMatch(/processes \(.*nowhere.*no isolation/)
+  })
+
+  test('an illegal option names the flag and the variable', async () => {
+    platform = await TestPlatform.make()
+    const { code, stderr } = await platform.cli(['startFaas', '--project', 'No Good'])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/--project[^]*RYO_FAAS_PROJECT/)
+  })
+
+  test('a nats-server that is not there is told with the command that brings it', async () => {
+    platform = await TestPlatform.make()
+    const { code, stderr } = await platform.cli([
+      'startFaas',
+      '--engine',
+      'process',
+      '--nats-server',
+      '/nowhere/nats',
+      '--port',
+      '0',
+      '--agent-port',
+      '0',
+    ])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/\/nowhere\/nats[^]*apt-get install -y nats-server/)
+  })
+})
