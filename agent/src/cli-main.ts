@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { runCli } from './cli/index.ts'
 import { homeFrom, homePaths } from './client/index.ts'
 import { entryPath } from './entries.ts'
-import { spawnDetached, writeDurably } from './host/index.ts'
+import { readIfPresent, spawnDetached, writeDurably } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
 
@@ -44,7 +44,12 @@ const code = await runCli({
     })),
     resolvedOptions: () => resolveOptions({}, environment),
     launchAgent: async flags => {
-      const options = resolveOptions(flags, environment)
+      const saved = await readIfPresent(homePaths(home).options)
+      const options = resolveOptions(
+        flags,
+        environment,
+        saved === undefined ? {} : (JSON.parse(saved) as Record<string, unknown>),
+      )
       const command = await findNode(options.node)
       await writeDurably(homePaths(home).options, JSON.stringify(options))
       const { child } = await spawnDetached({
@@ -53,7 +58,8 @@ const code = await runCli({
         env: environment,
         logFile: homePaths(home).agentLog,
       })
-      return { hasExited: () => child.exitCode !== null || child.signalCode !== null }
+      // It ends with 0 when another agent was faster: then that one is waited for.
+      return { hasFailed: () => child.signalCode !== null || (child.exitCode !== null && child.exitCode !== 0) }
     },
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
   },

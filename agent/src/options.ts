@@ -54,9 +54,16 @@ export function flagOf(option: string): string {
   return `--${option.replace(/([A-Z])/g, '-$1').toLowerCase()}`
 }
 
-/** @throws RyoFaasError INVALID_OPTION */
-export function resolveOptions(flags: Record<string, unknown>, environment: NodeJS.ProcessEnv): PlatformOptions {
-  const given: Record<string, unknown> = {}
+/**
+ * @param earlier options of a platform that died in this home: what still runs of it was made by them.
+ * @throws RyoFaasError INVALID_OPTION
+ */
+export function resolveOptions(
+  flags: Record<string, unknown>,
+  environment: NodeJS.ProcessEnv,
+  earlier: Record<string, unknown> = {},
+): PlatformOptions {
+  const given: Record<string, unknown> = { ...earlier }
   for (const name of Object.keys(PlatformOptions.shape)) {
     const value = flags[name] ?? (environment[variableOf(name)] || undefined)
     if (value !== undefined) given[name] = value

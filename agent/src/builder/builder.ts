@@ -6,7 +6,8 @@
  *    package gives the same hash in every folder and on every machine.
  * 3. Nothing is written before `write`, and then completely or not at all.
  */
-import { lstat } from 'node:fs/promises'
+import { lstat, realpath } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { RyoFaasError } from '../contract/index.ts'
 import type { Bundle, BundleRequest } from './build.ts'
 import { Digests, sha256 } from './digests.ts'
@@ -47,7 +48,7 @@ export class Builder {
   async bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {
     if (signal.aborted) throw cancelled(request.name)
     try {
-      return await this.#bundle(request, signal)
+      return await this.#bundle(await withRealPaths(request), signal)
     } catch (error) {
       throw RyoFaasError.from(error, isFileError(error) ? 'BUILD_FAILED' : 'INTERNAL')
     }
@@ -63,9 +64,10 @@ export class Builder {
   async #bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {
     const { packageDir, files } = request
     const installed = await untilAborted(this.#installer.install(packageDir), request.name, signal)
-    const session = await this.#session(request)
+    this.#runtime ??= bundleRuntime(this.#options.runtimeDir)
+    const runtime = await this.#runtime
     const [bundled, own, globbed] = await Promise.all([
-      session.build(installed, signal),
+      this.#session(request, runtime).build(installed, signal),
       packageFiles(packageDir),
       globbedFiles(packageDir, files),
     ])
@@ -86,7 +88,7 @@ export class Builder {
           sources: own.files,
           entrySource: { name: `${name}.ts`, text: entrySource(request, './package') },
         })
-        return { dir: `${versionDir}/app`, entry }
+        return { dir: join(versionDir, 'app'), entry }
       },
     }
   }
@@ -99,9 +101,7 @@ export class Builder {
   }
 
   /** The function's session, made the most recently used one; the least recently used one gives way. */
-  async #session(request: BundleRequest): Promise<EsbuildSession> {
-    this.#runtime ??= bundleRuntime(this.#options.runtimeDir)
-    const runtime = await this.#runtime
+  #session(request: BundleRequest, runtime: string): EsbuildSession {
     const { name, exportName, style, packageDir, filePath } = request
     const key = JSON.stringify([name, exportName, style, packageDir, filePath])
     const session = this.#sessions.get(key) ?? new EsbuildSession(request, runtime)
@@ -139,6 +139,12 @@ function nativeNotes({ natives }: Bundled): string[] {
   return [...natives.keys()].map(
     name => `${name} has a native addon: it is not bundled but taken along in node_modules, built for this machine`,
   )
+}
+
+/** The bundler reports real paths, so the package has to be known by its own. */
+async function withRealPaths(request: BundleRequest): Promise<BundleRequest> {
+  const packageDir = await realpath(request.packageDir)
+  return { ...request, packageDir, filePath: join(packageDir, relative(request.packageDir, request.filePath)) }
 }
 
 function isFileError(error: unknown): boolean {

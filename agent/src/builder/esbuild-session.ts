@@ -30,14 +30,15 @@ type Found = Pick<Bundled, 'natives' | 'addons' | 'references'>
 
 export class EsbuildSession {
   readonly #request: BundleRequest
-  readonly #context: Promise<BuildContext>
+  readonly #runtime: string
+  #context: BuildContext | undefined
   #found: Found = { natives: new Map(), addons: new Map(), references: new Set() }
   #installed: string | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(request: BundleRequest, runtime: string) {
     this.#request = request
-    this.#context = this.#open(runtime)
+    this.#runtime = runtime
   }
 
   /** @param installed folder of packages that stand in for a missing `node_modules` */
@@ -47,13 +48,14 @@ export class EsbuildSession {
     return build
   }
 
+  /** Lets what has been asked for finish. */
   async close(): Promise<void> {
-    const context = await this.#context
-    await context.dispose()
+    await this.#last
+    await this.#context?.dispose()
   }
 
   async #build(installed: string | undefined, signal: AbortSignal): Promise<Bundled> {
-    const context = await this.#context
+    const context = (this.#context ??= await this.#open())
     this.#found = { natives: new Map(), addons: new Map(), references: new Set() }
     this.#installed = installed
     const cancel = () => void context.cancel()
@@ -69,7 +71,7 @@ export class EsbuildSession {
     }
   }
 
-  #open(runtime: string): Promise<BuildContext> {
+  #open(): Promise<BuildContext> {
     const { name, packageDir } = this.#request
     return context({
       absWorkingDir: packageDir,
@@ -92,7 +94,7 @@ export class EsbuildSession {
       banner: { js: BUNDLE_HEAD },
       define: PLACE_DEFINES,
       plugins: [
-        runtimePlugin(runtime, packageDir),
+        runtimePlugin(this.#runtime, packageDir),
         packagesPlugin({
           packageDir,
           installed: () => this.#installed,

@@ -15,7 +15,7 @@ export interface Manifest {
 /** `@a/b/c` → `@a/b`, `x/y` → `x`; nothing for paths, URLs, `#imports` and what Node brings itself. */
 export function packageNameOf(specifier: string): string | undefined {
   if (isBuiltin(specifier)) return undefined
-  return /^(?:@[^/\s:]+\/)?[^./#@\s:][^/\s:]*(?=\/|$)/.exec(specifier)?.[0]
+  return /^(?:@[^/\s:]+\/)?[^./#@~\s:][^/\s:]*(?=\/|$)/.exec(specifier)?.[0]
 }
 
 /** The package's folder in the nearest `node_modules` from `from` upwards. */

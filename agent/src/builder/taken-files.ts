@@ -46,7 +46,7 @@ export function isReadAtRunTime({ path }: TakenFile): boolean {
   return !SOURCE.test(path) && !FOR_TOOLS.test(basename(path))
 }
 
-/** Files that the `files` globs of deploy.json name, `node_modules` and dotfiles included. */
+/** Files that the `files` globs of deploy.json name: in `node_modules` too, and dotfiles if a pattern names the dot. */
 export async function globbedFiles(packageDir: string, patterns: string[]): Promise<PackageFiles> {
   const collector = new Collector(packageDir)
   if (patterns.length === 0) return collector.done()
@@ -58,11 +58,10 @@ export async function globbedFiles(packageDir: string, patterns: string[]): Prom
   }
   const found = await glob(patterns, {
     cwd: packageDir,
-    dot: true,
     followSymbolicLinks: false,
     expandDirectories: true,
   })
-  for (const path of found.sort()) await collector.add(path.split(sep).join('/'))
+  for (const path of found) await collector.addFrom(path.split(sep).join('/'))
   return collector.done()
 }
 
@@ -70,7 +69,7 @@ export async function globbedFiles(packageDir: string, patterns: string[]): Prom
 export async function referencedFile(packageDir: string, source: string): Promise<TakenFile | undefined> {
   const path = relative(packageDir, source).split(sep).join('/')
   const collector = new Collector(packageDir)
-  if (!path.startsWith('..')) await collector.add(path)
+  if (!path.startsWith('..')) await collector.addFrom(path)
   return collector.done().files[0]
 }
 
@@ -94,17 +93,28 @@ class Collector {
     this.#root = root
   }
 
+  /** @param path of an entry in a folder that is known to lie inside */
   async add(path: string): Promise<void> {
     const source = join(this.#root, path)
     const status = await lstat(source).catch(unlessMissing)
-    if (!status) return
-    if (!status.isSymbolicLink()) return this.#take(path, source, status)
+    if (status?.isSymbolicLink()) await this.addFrom(path)
+    else if (status) this.#take(path, source, status)
+  }
+
+  /** Any part of the path may be a symbolic link. */
+  async addFrom(path: string): Promise<void> {
+    const source = join(this.#root, path)
     const target = await realpath(source).catch(unlessMissing)
-    const pointedAt = target === undefined ? undefined : await stat(target)
+    if (target === undefined) return
     this.#realRoot ??= await realpath(this.#root)
-    const inside = target?.startsWith(this.#realRoot + sep)
-    if (inside && pointedAt?.isFile()) return this.#take(path, source, pointedAt)
-    this.#notes.push(`${path} is a symbolic link ${inside ? 'to a folder' : 'that leads out of the package'}: left out`)
+    const status = await stat(target)
+    if (!target.startsWith(this.#realRoot + sep)) {
+      this.#notes.push(`${path} is a symbolic link that leads out of the package: left out`)
+    } else if (status.isFile()) {
+      this.#take(path, source, status)
+    } else {
+      this.#notes.push(`${path} is a symbolic link to a folder: left out`)
+    }
   }
 
   #take(

@@ -20,6 +20,8 @@ export interface CheckServiceOptions {
   types?: CheckerOptions
   /** Heap of the worker; default 1024. */
   memoryMb?: number
+  /** Module that the thread runs; default: our own beside this one. */
+  entry?: URL
 }
 
 export interface WarmCheckService extends CheckService {
@@ -132,14 +134,14 @@ class WorkerCheckService implements WarmCheckService {
   }
 }
 
-function startWorker({ types, memoryMb = DEFAULT_MEMORY_MB }: CheckServiceOptions): Worker {
+function startWorker({ types, memoryMb = DEFAULT_MEMORY_MB, entry }: CheckServiceOptions): Worker {
   const common = {
     name: 'checker',
     workerData: { types } satisfies WorkerOptions,
     resourceLimits: { maxOldGenerationSizeMb: memoryMb },
   }
-  const isSource = import.meta.url.endsWith('.ts')
-  if (!isSource) return new Worker(new URL('./worker.js', import.meta.url), common)
+  if (entry) return new Worker(entry, common)
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), common)
   // Run from source: Node 20 has to be taught TypeScript, and our packages resolve to their sources.
   const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
   return new Worker(new URL('./worker.ts', import.meta.url), {

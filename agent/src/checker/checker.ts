@@ -4,7 +4,7 @@
  * bundler strips types.
  */
 import { statSync } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { join, parse, sep } from 'node:path'
 import { ts } from 'ts-morph'
 import { acceptedTypes } from './accepted-types.ts'
 import type { CheckOutcome, CheckRequest } from './check.ts'
@@ -16,8 +16,8 @@ import { isAny, judgeHandler } from './judge-handler.ts'
 import { openLibraryFiles, type LibraryFiles } from './library-files.ts'
 import { PackageProgram, type CheckedProgram } from './package-program.ts'
 
-/** A warm package costs tens of megabytes. */
-const MOST_PACKAGES = 8
+/** A warm package costs tens of megabytes, up to a hundred with the DOM's declarations. */
+const MOST_PACKAGES = 4
 
 export class Checker {
   readonly #options: CheckerOptions
@@ -31,7 +31,8 @@ export class Checker {
 
   /** Loads what every package needs: the language's and Node's declarations. */
   warmUp(): void {
-    const packageDir = dirname(this.#options.runtimeTypes)
+    // Where no tsconfig.json is found, so that most packages share what is loaded.
+    const packageDir = parse(this.#options.runtimeTypes).root
     const request: CheckRequest = { name: 'warm', kind: 'http', packageDir, filePath: join(packageDir, 'warm-up.ts') }
     this.check(request, 'export const warm = (request: Request) => new Response(request.body)')
   }

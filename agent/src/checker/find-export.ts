@@ -16,7 +16,7 @@ export interface FoundExport {
  * is a default export too).
  */
 export function findExport(checker: ts.TypeChecker, file: ts.SourceFile, name: string): FoundExport | Finding {
-  const module = checker.getSymbolAtLocation(file)
+  const module = moduleOf(checker, file)
   const exports = module ? checker.getExportsOfModule(module) : []
   const named = exports.find(symbol => symbol.name === name)
   if (named) return follow(checker, named, file)
@@ -29,6 +29,11 @@ export function findExport(checker: ts.TypeChecker, file: ts.SourceFile, name: s
     return { ...found, exportName: 'default' }
   }
   return missing(file, name, exports)
+}
+
+/** The compiler answers for ES modules; what a CommonJS module exports it knows all the same. */
+function moduleOf(checker: ts.TypeChecker, file: ts.SourceFile): ts.Symbol | undefined {
+  return checker.getSymbolAtLocation(file) ?? (file as { symbol?: ts.Symbol }).symbol
 }
 
 function follow(checker: ts.TypeChecker, symbol: ts.Symbol, file: ts.SourceFile): FoundExport | Finding {
@@ -106,6 +111,10 @@ function missing(file: ts.SourceFile, name: string, exports: ts.Symbol[]): Findi
     })
   }
   const near = nearMatch(name, names)
+  if (names.includes('default')) {
+    const hint = `The default export counts only if its function is called "${name}"; or write: export function ${name}`
+    return problemInFile(file.fileName, { code: 'no-such-export', message: `The module has no export "${name}"`, hint })
+  }
   const list =
     names.length > 0 ? `It exports ${names.map(exported => `"${exported}"`).join(', ')}` : 'It exports nothing'
   return problemInFile(file.fileName, {

@@ -15,8 +15,6 @@ export interface HandlerShape {
   /** The result after `await`. */
   result: ts.Type
   resultNode: ts.Node | undefined
-  /** The signature as text. */
-  text: string
 }
 
 /** @param within declarations of the export: only parameters in there are worth pointing at */
@@ -30,7 +28,6 @@ export function handlerShape(checker: ts.TypeChecker, signature: ts.Signature, w
     parameters: signature.parameters.flatMap(symbol => parametersOf(checker, symbol, isOwn)),
     result: checker.getAwaitedType(returned) ?? returned,
     resultNode: isOwn(typeNode) ? typeNode : undefined,
-    text: checker.signatureToString(signature),
   }
 }
 

@@ -6,6 +6,7 @@
  * 3. What is on disk is looked at anew for every program: files by size and time, unresolved imports by resolving them.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { ts } from 'ts-morph'
 import { ACCEPTED_TYPES_SOURCE } from './accepted-types.ts'
@@ -163,7 +164,7 @@ export class PackageProgram {
       undefined,
       how.mode,
     )
-    if (!resolution.resolvedModule) this.#unresolved.add(from)
+    if (!resolution.resolvedModule && !isBuiltin(name)) this.#unresolved.add(from)
     return resolution
   }
 

@@ -10,7 +10,7 @@ export interface CliHost {
   home: string
   stdin: NodeJS.ReadStream
   /** Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there. */
-  launchAgent(flags: Record<string, unknown>): Promise<{ hasExited: () => boolean }>
+  launchAgent(flags: Record<string, unknown>): Promise<{ hasFailed: () => boolean }>
   /** What can be set when the platform starts. */
   platformFlags: { name: string; help: string; default: unknown; variable: string }[]
   /** Values in force for a start without flags. */

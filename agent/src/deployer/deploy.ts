@@ -8,14 +8,14 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import type { Bundle, BundleRequest } from '../builder/index.ts'
 import type { CheckOutcome, CheckService } from '../checker/index.ts'
 import { RyoFaasError, kindOf, type DeployEntry, type DeployEvent, type Problem } from '../contract/index.ts'
 import { nearMatch, readDeployFile, type EntryPlace } from '../deploy-file/index.ts'
-import type { Engine } from '../engine/index.ts'
+import type { BuiltPackage, Engine } from '../engine/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
@@ -53,6 +53,13 @@ interface Planned {
 }
 
 type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
+/** A package on disk that may become a version. */
+interface Built extends BuiltPackage {
+  version: number
+  /** Made by this deploy; not fresh: of an earlier version with the same code. */
+  fresh: boolean
+}
+
 type Emit = (event: DeployEvent) => void
 
 export class Deploy {
@@ -152,7 +159,7 @@ export class Deploy {
       const before = state.deployment(route)
       const active = before && activeVersion(before)
       const same = active?.hash === bundle.hash && isDeepStrictEqual(active.config, entry)
-      if (active && same && !run.buildOnly && (await engine.hasImage(active.image))) {
+      if (active && same && !run.buildOnly) {
         await reconciler.route(route)
         if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
       }
@@ -160,8 +167,10 @@ export class Deploy {
       const built = await this.#build({ bundle, route, name, before, signal: run.signal })
       if (run.buildOnly) return done(built.version, 'built')
       const version: VersionRecord = {
-        ...built,
-        hash: bundle.hash,
+        version: built.version,
+        hash: built.hash,
+        dir: built.dir,
+        entry: built.entry,
         kind: kindOf(entry),
         style: outcome.style,
         createdAt: new Date().toISOString(),
@@ -188,20 +197,19 @@ export class Deploy {
     name: string
     before: DeploymentRecord | undefined
     signal: AbortSignal
-  }): Promise<{ version: number; image: string; entry: string; folder: string; fresh: boolean }> {
+  }): Promise<Built> {
     const { engine, home } = this.#options
     const { bundle, route, before } = what
     const version = before?.nextVersion ?? 1
+    const { hash } = bundle
+    const twin = before?.versions.find(kept => kept.hash === hash)
+    if (twin) return { version, route, hash, dir: twin.dir, entry: twin.entry, fresh: false }
     const folder = join(home, 'deployments', route, String(version))
-    const twin = before?.versions.find(({ hash }) => hash === bundle.hash)
-    if (twin && (await engine.hasImage(twin.image))) {
-      return { version, image: twin.image, entry: twin.entry, folder, fresh: false }
-    }
     try {
-      const written = await bundle.write(folder)
+      const written = { route, hash, ...(await bundle.write(folder)) }
       throwIfCancelled(what.name, what.signal)
-      const image = await engine.build({ route, hash: bundle.hash, ...written }, what.signal)
-      return { version, image, entry: written.entry, folder, fresh: true }
+      await engine.build(written, what.signal)
+      return { version, ...written, fresh: true }
     } catch (error) {
       await rm(folder, { recursive: true, force: true })
       throw error
@@ -209,13 +217,11 @@ export class Deploy {
   }
 
   /** Takes back what `#build` left, unless the state took it over after all. */
-  async #discard(built: { image: string; folder: string }): Promise<void> {
-    const kept = Object.values(this.#options.state.current.deployments).some(({ versions }) =>
-      versions.some(({ image }) => image === built.image),
-    )
-    if (kept) return
-    await this.#options.engine.removeImage(built.image)
-    await rm(built.folder, { recursive: true, force: true })
+  async #discard(built: Built): Promise<void> {
+    const { engine, state } = this.#options
+    if (state.deployment(built.route)?.versions.some(({ hash }) => hash === built.hash)) return
+    await engine.removeImage(engine.imageOf(built))
+    await rm(dirname(built.dir), { recursive: true, force: true })
   }
 
   async #missingSecrets(planned: Planned[]): Promise<Problem[]> {

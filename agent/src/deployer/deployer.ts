@@ -137,11 +137,6 @@ export class Deployer {
         )
       }
       if (version.version === record.active) return
-      if (!(await this.#options.engine.hasImage(version.image))) {
-        throw new RyoFaasError('VERSION_NOT_FOUND', `the image of ${record.name} version ${version.version} is gone`, {
-          hint: 'It was removed outside of ryo-faas; deploy the code again.',
-        })
-      }
       const started = await this.#instances.start(record, version, { count: record.instances, signal })
       await this.#switcher.switchTo({ ...record, version, started })
     })
@@ -229,7 +224,8 @@ export class Deployer {
 
   #neededImages(): Set<string> {
     const records = Object.values(this.#options.state.current.deployments)
-    return new Set(records.flatMap(({ versions }) => versions.map(({ image }) => image)))
+    const { engine } = this.#options
+    return new Set(records.flatMap(({ route, versions }) => versions.map(each => engine.imageOf({ ...each, route }))))
   }
 
   #find(name: string): DeploymentRecord {

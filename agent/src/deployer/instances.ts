@@ -67,7 +67,7 @@ export class Instances {
     signal: AbortSignal,
   ): Promise<Instance> {
     const { engine, startTimeoutMs } = this.#options
-    const spec = await this.#specOf(record, version)
+    const spec = await this.#specOf(record, version, signal)
     const timeout = AbortSignal.timeout(startTimeoutMs)
     try {
       const instance = await engine.start(spec, AbortSignal.any([signal, timeout]))
@@ -89,10 +89,15 @@ export class Instances {
     }
   }
 
-  async #specOf(record: Pick<DeploymentRecord, 'name' | 'route'>, version: VersionRecord): Promise<InstanceSpec> {
+  async #specOf(
+    record: Pick<DeploymentRecord, 'name' | 'route'>,
+    version: VersionRecord,
+    signal: AbortSignal,
+  ): Promise<InstanceSpec> {
+    const { engine, secrets: secretStore } = this.#options
     const id = randomBytes(5).toString('hex')
     const { config } = version
-    const secrets = await this.#options.secrets.values(config.secrets)
+    const secrets = await secretStore.values(config.secrets)
     const missing = config.secrets.filter(name => !(name in secrets))
     if (missing.length > 0) {
       throw new RyoFaasError('SECRET_NOT_FOUND', `${record.name} needs the secret ${missing.join(', ')}`, {
@@ -103,7 +108,7 @@ export class Instances {
       id,
       route: record.route,
       version: version.version,
-      image: version.image,
+      image: await engine.build({ ...version, route: record.route }, signal),
       entry: version.entry,
       env: {
         ...instanceEnvironment(record.name, version, { id, ...this.#options.surroundings() }),

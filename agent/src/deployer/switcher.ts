@@ -1,6 +1,6 @@
 /** Moves the traffic of a deployment to instances that are ready: commit, publish, then drain the others. */
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Engine, Instance } from '../engine/index.ts'
 import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
@@ -19,7 +19,6 @@ export interface Switch {
 }
 
 export interface SwitcherOptions {
-  home: string
   engine: Engine
   state: StateStore
   fleet: Fleet
@@ -60,7 +59,7 @@ export class Switcher {
   }
 
   async #forgetOldVersions(route: string): Promise<void> {
-    const { engine, state, home } = this.#options
+    const { engine, state } = this.#options
     const record = state.deployment(route)
     if (!record || record.versions.length <= KEPT_VERSIONS) return
     const surplus = record.versions
@@ -70,11 +69,12 @@ export class Switcher {
       const kept = next.deployments[route]
       if (kept) kept.versions = kept.versions.filter(({ version }) => !surplus.some(old => old.version === version))
     })
-    const needed = new Set(state.deployment(route)?.versions.map(({ image }) => image))
-    for (const { image, version } of surplus) {
-      if (needed.has(image)) continue
-      await engine.removeImage(image)
-      await rm(join(home, 'deployments', route, String(version)), { recursive: true, force: true })
+    const imageOf = (version: VersionRecord) => engine.imageOf({ ...version, route })
+    const needed = new Set(state.deployment(route)?.versions.map(imageOf))
+    for (const version of surplus) {
+      if (needed.has(imageOf(version))) continue
+      await engine.removeImage(imageOf(version))
+      await rm(dirname(version.dir), { recursive: true, force: true })
     }
   }
 }

@@ -77,9 +77,13 @@ export interface Engine {
 
   /** Makes what all functions share: network, base image. Idempotent; `report` says what takes long. */
   prepare(report: (doing: string) => void): Promise<void>
-  /** Makes an image of a package, or finds that it is there. Answers its reference. */
+  /** The reference that `build` gives the image of a package. */
+  imageOf(built: BuiltPackage): string
+  /**
+   * Makes an image of a package, or finds that it is there. Answers its reference.
+   * @throws RyoFaasError VERSION_NOT_FOUND if neither the image nor the package's folder exists any more.
+   */
   build(built: BuiltPackage, signal: AbortSignal): Promise<string>
-  hasImage(ref: string): Promise<boolean>
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>
   /** Makes this instance the one that answers to the deployment's own name inside the private network. */
   promote(id: string): Promise<void>

@@ -10,9 +10,9 @@ export const VersionRecord = z.object({
   version: z.int().min(1),
   /** Content hash of the built package. */
   hash: z.string(),
-  /** Engine reference of the image. */
-  image: z.string(),
-  /** Module to run inside the image. */
+  /** Folder of the built package; an image that is gone is made from it again. */
+  dir: z.string(),
+  /** Module to run, relative to `dir`. */
   entry: z.string(),
   kind: DeploymentKind,
   style: HandlerStyle,

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker from 'dockerode'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { DeploymentView } from '../../src/contract/index.ts'
 import { startLoad } from '../support/load.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
@@ -41,7 +42,10 @@ for (const engine of ['docker', 'process'] as const) {
         const { failures, bodies } = await load.stop()
         expect(failures).toEqual([])
         expect(bodies.get(`new ${method}`)).toBeGreaterThan(400)
-        expect([...bodies.keys()]).toHaveLength(2)
+        // What served before the redeploy served again after the rollback.
+        expect(await (await fetch(url, { method, ...(method === 'POST' && { body: 'x' }) })).text()).not.toBe(
+          `new ${method}`,
+        )
       })
     }
 
@@ -69,7 +73,7 @@ for (const engine of ['docker', 'process'] as const) {
       await load.after(500)
       expect((await load.stop()).failures).toEqual([])
       expect(view.parts.find(({ name }) => name === 'proxy')!.restarts).toBe(0)
-      expect((await platform.details('work')).instances).toEqual(before.instances)
+      expect(readyOnes(await platform.details('work'))).toEqual(readyOnes(before))
     })
 
     test('kill -9 of one of two instances loses at most what it had in flight, and it is replaced', async () => {
@@ -89,9 +93,13 @@ for (const engine of ['docker', 'process'] as const) {
       expect(failures.length).toBeLessThanOrEqual(32)
       for (const failure of failures) expect(failure).toMatch(/FUNCTION_CRASHED|closed/)
       const { lastExit } = await platform.details('work')
-      expect(lastExit?.reason).toMatch(/killed/)
+      expect(lastExit?.reason).toMatch(/killed|died/)
     })
   })
+}
+
+function readyOnes({ instances }: DeploymentView) {
+  return instances.filter(({ state }) => state === 'ready')
 }
 
 async function killInstance(engine: 'docker' | 'process', platform: TestPlatform, id: string): Promise<void> {

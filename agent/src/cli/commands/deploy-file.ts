@@ -6,7 +6,12 @@ export const FILE_ARGUMENT = {
   default: 'deploy.json',
   describe: 'The deploy.json, or the folder it lies in',
 } as const
-export const ONLY_OPTION = { type: 'string', array: true, describe: 'Only these functions' } as const
+export const ONLY_OPTION = {
+  type: 'string',
+  array: true,
+  nargs: 1,
+  describe: 'Only this function; may be given several times',
+} as const
 
 /** A folder stands for the deploy.json in it. */
 export async function deployFilePath(cwd: string, argument: unknown): Promise<string> {

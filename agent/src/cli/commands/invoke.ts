@@ -14,8 +14,8 @@ export const invoke: Command = {
   options: yargs =>
     yargs
       .positional('name', { type: 'string', demandOption: true, describe: 'A deployment' })
-      .option('data', { type: 'string', alias: 'd', describe: 'Body; @file reads a file, - reads stdin' })
-      .option('header', { type: 'string', array: true, alias: 'H', describe: 'A header, "name: value"' })
+      .option('data', { type: 'string', nargs: 1, alias: 'd', describe: 'Body; @file reads a file, - reads stdin' })
+      .option('header', { type: 'string', array: true, nargs: 1, alias: 'H', describe: 'A header, "name: value"' })
       .option('path', { type: 'string', default: '', describe: 'What follows the name, e.g. /items?x=1' })
       .option('method', { type: 'string', alias: 'X', describe: 'Default GET, with --data POST' })
       .option('include', { type: 'boolean', alias: 'i', default: false, describe: 'Print status and headers too' }),

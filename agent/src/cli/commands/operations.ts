@@ -44,14 +44,14 @@ export const scale: Command = {
 }
 
 export const rollback: Command = {
-  usage: 'rollback <name> [version]',
+  usage: 'rollback <name> [to]',
   describe: 'Back to an earlier version, without a rebuild',
   options: yargs =>
-    yargs.positional('name', NAME).positional('version', { type: 'number', describe: 'Default: the one before' }),
+    yargs.positional('name', NAME).positional('to', { type: 'number', describe: 'A version; default: the one before' }),
   run: async (args, { output, connect, signal }) => {
     const progress = output.progress(`rolling ${String(args['name'])} back`)
     try {
-      const body = args['version'] === undefined ? {} : { version: Number(args['version']) }
+      const body = args['to'] === undefined ? {} : { version: Number(args['to']) }
       const view = await (await connect()).call('rollback', { params: { name: String(args['name']) }, body }, signal)
       progress.stop()
       output.value(view)

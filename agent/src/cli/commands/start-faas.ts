@@ -19,7 +19,7 @@ export const startFaas: Command = {
 
     await rm(homePaths(context.home).startFailure, { force: true })
     const agent = await context.launchAgent(args)
-    const platform = await untilReady(context, agent.hasExited)
+    const platform = await untilReady(context, agent.hasFailed)
     report(platform, `started in ${formatDuration(performance.now() - begin)}`, context)
   },
 }
@@ -36,7 +36,7 @@ export async function runningPlatform(context: Context): Promise<PlatformView | 
   }
 }
 
-async function untilReady(context: Context, hasExited: () => boolean): Promise<PlatformView> {
+async function untilReady(context: Context, hasFailed: () => boolean): Promise<PlatformView> {
   const progress = context.output.progress('starting the agent')
   const deadline = Date.now() + START_TIMEOUT_MS
   try {
@@ -48,7 +48,7 @@ async function untilReady(context: Context, hasExited: () => boolean): Promise<P
       if (platform?.phase.kind === 'starting') progress.update(platform.phase.doing)
       const failure = await startFailure(context.home)
       if (failure) throw failure
-      if (hasExited() && !platform && !(await readAgentFile(context.home))) {
+      if (hasFailed() && !platform && !(await readAgentFile(context.home))) {
         throw new RyoFaasError('PART_FAILED', 'the agent exited at once', {
           hint: `Its log is ${homePaths(context.home).agentLog}`,
         })

@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, readAgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
-import { runningPlatform, startFaas } from './start-faas.ts'
+import { startFaas } from './start-faas.ts'
 
+const AGENT_END_MS = 10_000
 const AGENT_RETURN_MS = 15_000
 
 export const stopFaas: Command = {
@@ -13,7 +14,8 @@ export const stopFaas: Command = {
     yargs.option('prune', { type: 'boolean', default: false, describe: 'Also remove images and all data' }),
   run: async (args, context) => {
     const { output } = context
-    if (!(await readAgentFile(context.home))) {
+    const found = await readAgentFile(context.home)
+    if (!found) {
       output.value({ stopped: [] })
       return output.line('nothing runs')
     }
@@ -22,7 +24,7 @@ export const stopFaas: Command = {
     try {
       const client = await reachAgent(context.home, () => startFaas.run({}, quiet(context)))
       stopped = (await client.call('shutdown', { body: { prune: args['prune'] === true } })).stopped
-      while (await runningPlatform(context)) await delay(20)
+      await untilGone(found.agent.pid)
     } finally {
       progress.stop()
     }
@@ -30,6 +32,19 @@ export const stopFaas: Command = {
     output.line(`stopped: ${stopped.join(', ')}`)
     output.line(args['prune'] ? 'images and data were removed' : 'data stays; startFaas brings everything back')
   },
+}
+
+/** The answer comes a moment before the agent's own end; who starts again at once must not meet the old one. */
+async function untilGone(pid: number): Promise<void> {
+  const deadline = Date.now() + AGENT_END_MS
+  while (Date.now() < deadline) {
+    try {
+      process.kill(pid, 0)
+    } catch {
+      return // ESRCH: gone.
+    }
+    await delay(10)
+  }
 }
 
 /** An agent that was killed is coming back by itself; if its keeper died with it, a new one takes over first. */

@@ -7,6 +7,7 @@ import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, type LogLine } from '../../contract/index.ts'
 import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
+import { requirePackage } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { drain, ensureBaseImage, imageExists, type BaseImageSource } from './base-image.ts'
 import { containerLogs } from './container-logs.ts'
@@ -65,9 +66,14 @@ export class DockerEngine implements Engine {
     this.#network = network
   }
 
+  imageOf({ route, hash }: BuiltPackage): string {
+    return `${this.#options.project}-${route}:${hash}`
+  }
+
   async build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
-    const ref = `${this.#options.project}-${built.route}:${built.hash}`
+    const ref = this.imageOf(built)
     if (await imageExists(this.#docker, ref)) return ref
+    await requirePackage(built)
     // The context is the package itself; the Dockerfile is one more file in its stream.
     const context = packFolder(built.dir, {
       map: header => ({
@@ -100,10 +106,6 @@ export class DockerEngine implements Engine {
       throw translateDockerError(error, `building the image ${ref}`)
     }
     return ref
-  }
-
-  hasImage(ref: string): Promise<boolean> {
-    return imageExists(this.#docker, ref)
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {

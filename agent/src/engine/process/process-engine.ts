@@ -19,6 +19,7 @@ import {
 } from '../../host/index.ts'
 import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
+import { requirePackage } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { ProcessRecord, ReadyFile } from './process-record.ts'
 
@@ -62,12 +63,13 @@ export class ProcessEngine implements Engine {
   }
 
   /** A package is its own image: it runs from its folder. */
-  async build(built: BuiltPackage): Promise<string> {
+  imageOf(built: BuiltPackage): string {
     return built.dir
   }
 
-  async hasImage(ref: string): Promise<boolean> {
-    return (await stat(ref).catch(() => undefined))?.isDirectory() ?? false
+  async build(built: BuiltPackage): Promise<string> {
+    await requirePackage(built)
+    return built.dir
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
@@ -223,7 +225,7 @@ export class ProcessEngine implements Engine {
   async #lookForDead(): Promise<void> {
     for (const record of this.#records.values()) {
       if (!record.exit && !(await isAlive(record.identity)))
-        await this.#noteExit(record, null, 'died while no agent was watching')
+        await this.#noteExit(record, null, 'died (how is unknown: an earlier agent started it)')
     }
   }
 

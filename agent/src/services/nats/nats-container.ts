@@ -82,8 +82,14 @@ export function natsContainer(options: NatsContainerOptions): Part {
         }
         await delay(20)
       }
+      const output = await container.logs({ stdout: true, stderr: true, tail: 10, follow: false })
+      await container.remove({ force: true })
       throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} does not answer`, {
-        hint: `docker logs ${name}`,
+        logs: output
+          .toString('utf8')
+          .replace(/[^\x20-\x7e\n]/g, '')
+          .trimEnd()
+          .split('\n'),
       })
     },
     async stop() {

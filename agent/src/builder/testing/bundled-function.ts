@@ -1,0 +1,85 @@
+/** A package in a temporary folder that is bundled and run as an engine would, for tests. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { ENV } from '@ryo-faas/runtime/protocol'
+import type { BundleRequest } from '../build.ts'
+
+export interface TemporaryFolder {
+  readonly dir: string
+  path(file: string): string
+  write(files: Readonly<Record<string, string>>, mode?: number): void
+  remove(): void
+}
+
+export function temporaryFolder(files: Readonly<Record<string, string>> = {}): TemporaryFolder {
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), 'ryo-faas-build-')))
+  const folder: TemporaryFolder = {
+    dir,
+    path: file => join(dir, file),
+    write(more, mode) {
+      for (const [path, text] of Object.entries(more)) {
+        mkdirSync(dirname(join(dir, path)), { recursive: true })
+        writeFileSync(join(dir, path), text)
+        if (mode !== undefined) chmodSync(join(dir, path), mode)
+      }
+    },
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  }
+  folder.write(files)
+  return folder
+}
+
+export function requestFor(packageDir: string, more: Partial<BundleRequest> = {}): BundleRequest {
+  const filePath = join(packageDir, 'hello.ts')
+  return { name: 'hello', exportName: 'hello', style: 'web', packageDir, filePath, files: [], ...more }
+}
+
+export interface RunningFunction extends AsyncDisposable {
+  get(path?: string): Promise<string>
+  /** What it has written to stderr so far. */
+  errors(): string
+}
+
+/** Starts the module as an instance; rejects with its output if it ends before it is ready. */
+export async function runFunction(module: string): Promise<RunningFunction> {
+  const folder = mkdtempSync(join(tmpdir(), 'ryo-faas-run-'))
+  const readyFile = join(folder, 'ready')
+  const child = spawn(process.execPath, ['--enable-source-maps', module], {
+    cwd: dirname(module),
+    env: { PATH: process.env['PATH'], [ENV.port]: '0', [ENV.host]: '127.0.0.1', [ENV.readyFile]: readyFile },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const ended = once(child, 'close')
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (errors += chunk))
+  const stop = async () => {
+    child.kill('SIGKILL')
+    await ended
+    rmSync(folder, { recursive: true, force: true })
+  }
+  while (!existsSync(readyFile)) {
+    if (child.exitCode !== null) {
+      await stop()
+      throw new Error(`ended with ${child.exitCode}: ${errors}`)
+    }
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+  const { port } = JSON.parse(readFileSync(readyFile, 'utf8')) as { port: number }
+  return {
+    get: async (path = '/') => (await fetch(`http://127.0.0.1:${port}${path}`)).text(),
+    errors: () => errors,
+    [Symbol.asyncDispose]: stop,
+  }
+}

@@ -1,0 +1,97 @@
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { pathToFileURL } from 'node:url'
+import { createCheckService, type CheckServiceOptions, type WarmCheckService } from './check-service.ts'
+import { temporaryPackage } from './testing/temporary-package.ts'
+
+const folder = temporaryPackage({
+  'web.ts': `export const web = (r: Request) => new Response(r.url)`,
+  'node.js': `export function node(req, res) { res.end() }`,
+  'none.ts': `export const other = 1`,
+})
+const services: WarmCheckService[] = []
+afterEach(async () => {
+  for (const service of services.splice(0)) await service.close()
+})
+afterAll(() => folder.remove())
+
+function start(options?: CheckServiceOptions): WarmCheckService {
+  const service = createCheckService(options)
+  services.push(service)
+  return service
+}
+
+const request = (name: string, file: string) =>
+  ({ name, kind: 'http', packageDir: folder.dir, filePath: folder.path(file) }) as const
+
+/** A thread in place of ours, which ends when it is asked for `die`: `how` says by what, `until` an existing file. */
+function dying(how: string, died: string): CheckServiceOptions {
+  folder.write({
+    'dying.mjs': `
+      import { existsSync, writeFileSync } from 'node:fs'
+      import { parentPort, workerData } from 'node:worker_threads'
+      parentPort.on('message', ({ id, requests }) => {
+        if (requests[0].name === 'die' && !existsSync(workerData.types.nodeTypes)) {
+          writeFileSync(workerData.types.runtimeTypes, '')
+          ${how}
+        }
+        parentPort.postMessage({ id, outcomes: requests.map(({ name }) => ({ kind: 'rejected', problems: [name] })) })
+      })`,
+  })
+  const types = { runtimeTypes: folder.path('died'), nodeTypes: folder.path(died) }
+  return { types, entry: pathToFileURL(folder.path('dying.mjs')), memoryMb: 16 }
+}
+
+describe('the check service', () => {
+  it('answers several functions in one go, in their order, and several questions at once', async () => {
+    const service = start()
+    await service.warmUp()
+    const all = service.check([request('web', 'web.ts'), request('none', 'none.ts'), request('node', 'node.js')])
+    const one = service.check([request('node', 'node.js')])
+    const broken = expect(
+      service.check([{ ...request('web', 'web.ts'), filePath: 7 as never }]),
+      'an error of the checker is passed on and leaves the thread alive',
+    ).rejects.toMatchObject({ code: 'INTERNAL' })
+    const afterwards = service.check([request('web', 'web.ts')])
+    expect(await all).toMatchObject([
+      { kind: 'accepted', style: 'web' },
+      { kind: 'rejected', problems: [{ code: 'no-such-export' }] },
+      { kind: 'accepted', style: 'node' },
+    ])
+    expect(await one).toMatchObject([{ kind: 'accepted', style: 'node' }])
+    await broken
+    expect(await afterwards).toMatchObject([{ kind: 'accepted', style: 'web' }])
+    expect(await service.check([])).toEqual([])
+  })
+
+  it('replaces a thread that dies and asks again what it had not answered', async () => {
+    const service = start(dying('process.exit(3)', 'died'))
+    const answers = ['first', 'die', 'last'].map(name => service.check([request(name, 'web.ts')]))
+    expect(await Promise.all(answers)).toMatchObject([
+      [{ problems: ['first'] }],
+      [{ problems: ['die'] }],
+      [{ problems: ['last'] }],
+    ])
+  })
+
+  it('fails a request over which the thread runs out of memory twice, and goes on with the next', async () => {
+    const service = start(dying('for (const all = []; ; ) all.push(new Array(100_000).fill(id))', 'never'))
+    const fatal = expect(service.check([request('die', 'web.ts')])).rejects.toMatchObject({
+      code: 'INTERNAL',
+      message: expect.stringContaining('died twice'),
+      cause: { code: 'ERR_WORKER_OUT_OF_MEMORY' },
+    })
+    const next = service.check([request('next', 'web.ts')])
+    await fatal
+    expect(await next).toMatchObject([{ problems: ['next'] }])
+  })
+
+  it('refuses what is asked, and fails what is open, when it is closed', async () => {
+    const service = start()
+    const open = service.check([request('web', 'web.ts')])
+    const failed = expect(open).rejects.toMatchObject({ code: 'CANCELLED' })
+    await service.close()
+    await failed
+    await expect(service.check([request('web', 'web.ts')])).rejects.toMatchObject({ code: 'CANCELLED' })
+    await service.close()
+  })
+})

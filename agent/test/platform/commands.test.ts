@@ -1,0 +1,254 @@
+/** The commands beside the main job, and the agent's API as a stranger meets it. */
+import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { LogLine, PlatformView, ResourceView } from '../../src/contract/index.ts'
+import { API } from '../../src/contract/index.ts'
+import { TestPlatform, writeProject } from '../support/platform.ts'
+import { until } from '../support/until.ts'
+
+let platform: TestPlatform
+let view: PlatformView
+beforeAll(async () => {
+  platform = await TestPlatform.make()
+  view = await platform.start('process')
+})
+afterAll(() => platform.remove())
+
+const call = async (path: string) => (await fetch(`${view.proxyUrl}/functions/${path}`)).text()
+const project = (name: string, functions: Parameters<typeof writeProject>[1]) =>
+  writeProject(join(platform.home, name), functions)
+
+test('init makes a project that deploys as it stands and knows its types; twice it refuses', async () => {
+  expect(await platform.ok(['init', 'fresh'])).toMatch(/next: ryo-faas deploy fresh/)
+  await platform.ok(['deploy', 'fresh'])
+  expect(await call('hello?name=you')).toBe('Hello, you!\n')
+  expect(await readdir(join(platform.home, 'fresh/.ryo-faas/types'))).toContain('index.d.ts')
+  expect(await platform.cli(['init', 'fresh'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('already holds'),
+  })
+  await platform.ok(['stop', 'hello'])
+})
+
+test('--watch deploys again on every save, tells a broken one, and goes on', async () => {
+  const file = await project('watched', { seen: { code: `export const seen = () => new Response('first')` } })
+  const source = join(platform.home, 'watched/seen/main.ts')
+  const child = platform.spawnCli(['deploy', file, '--watch'])
+  let output = ''
+  child.stdout!.on('data', (text: Buffer) => (output += text.toString()))
+  child.stderr!.on('data', (text: Buffer) => (output += text.toString()))
+  await until(async () => output.includes('watching') || undefined)
+  expect(await call('seen')).toBe('first')
+  await writeFile(source, `export const seen = () => 42`)
+  await until(async () => output.includes('CHECK_FAILED') || undefined)
+  expect(await call('seen')).toBe('first')
+  await writeFile(source, `export const seen = () => new Response('second')`)
+  await until(async () => ((await call('seen')) === 'second' ? true : undefined))
+  child.kill('SIGINT')
+  await new Promise(resolve => child.once('exit', resolve))
+  expect(child.exitCode).toBe(0)
+})
+
+test('logs come from every instance, follow new ones, and can be limited', async () => {
+  const code = `let count = 0
+    export const chatty = () => { console.log('line', ++count); console.error('trouble'); return new Response(process.env.RYO_FAAS_INSTANCE) }`
+  const file = await project('chatty', { chatty: { code, options: { instances: 2 } } })
+  await platform.ok(['deploy', file])
+  const seen = new Set<string>()
+  while (seen.size < 2) seen.add(await call('chatty'))
+  const child = platform.spawnCli(['logs', 'chatty', '--follow', '--json', '--tail', '0'])
+  let followed = ''
+  child.stdout!.on('data', (text: Buffer) => (followed += text.toString()))
+  const all = await until(async () => {
+    const lines = parseLines(await platform.ok(['logs', 'chatty', '--json']))
+    return new Set(lines.map(({ instance }) => instance)).size === 2 ? lines : undefined
+  })
+  expect(all.filter(({ stream }) => stream === 'stderr').map(({ line }) => line)).toContain('trouble')
+  expect(all.map(({ time }) => time)).toEqual(all.map(({ time }) => time).sort())
+  expect(parseLines(await platform.ok(['logs', 'chatty', '--json', '--tail', '1']))).toHaveLength(1)
+  expect(await platform.ok(['logs', 'chatty', '--since', '2099-01-01'])).toBe('')
+  await platform.ok(['scale', 'chatty', '3'])
+  await until(async () => {
+    await call('chatty')
+    return new Set(parseLines(followed).map(({ instance }) => instance)).size === 3 || undefined
+  })
+  child.kill('SIGINT')
+  await new Promise(resolve => child.once('exit', resolve))
+})
+
+test('secrets reach the function as variables and files, and nothing else shows them', async () => {
+  const code = `import { readFileSync } from 'node:fs'
+    export const keeper = () => Response.json([process.env.KEY, readFileSync((process.env.RYO_FAAS_SECRETS_DIR ?? '/run/secrets') + '/KEY', 'utf8')])`
+  const file = await project('secret', { keeper: { code, options: { secrets: ['KEY'], env: { PLAIN: 'x' } } } })
+  const missing = await platform.cli(['deploy', file])
+  expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('ryo-faas secrets set KEY') })
+  await platform.ok(['secrets', 'set', 'KEY'], { input: 'hush\n' })
+  await platform.ok(['deploy', file])
+  expect(JSON.parse(await call('keeper'))).toEqual(['hush', 'hush'])
+  expect(await platform.ok(['secrets', 'list'])).toBe('KEY\n')
+  for (const args of [
+    ['details', 'keeper', '--json'],
+    ['list', '--json'],
+    ['env', '--json'],
+  ])
+    expect(await platform.ok(args)).not.toContain('hush')
+  for (const name of await readdir(join(platform.home, 'logs'))) {
+    const path = join(platform.home, 'logs', name)
+    if ((await stat(path)).isFile()) expect(await readFile(path, 'utf8')).not.toContain('hush')
+  }
+  expect(await readFile(join(platform.home, 'state.json'), 'utf8')).not.toContain('hush')
+  expect((await stat(join(platform.home, 'secrets/KEY'))).mode & 0o777).toBe(0o600)
+  await platform.ok(['secrets', 'delete', 'KEY'])
+  expect(await platform.ok(['secrets', 'list'])).toBe('')
+})
+
+test('--only deploys what it names, --build-only switches nothing', async () => {
+  const file = await project('two', {
+    one: { code: `export const one = () => new Response('1')` },
+    two: { code: `export const two = () => new Response('2')` },
+  })
+  expect(await platform.ok(['deploy', '--only', 'ONE', file])).not.toContain('two')
+  expect(await platform.ok(['deploy', file, '--build-only'])).toMatch(/two v1 built/)
+  expect((await platform.cli(['invoke', 'two'])).code).toBe(1)
+  expect(await call('one')).toBe('1')
+})
+
+test('rollback goes to the version before or to the one named, without a rebuild; deploying again goes forward', async () => {
+  const at = (text: string) =>
+    project('versions', { turn: { code: `export const turn = () => new Response('${text}')` } })
+  for (const text of ['a', 'b', 'c']) await platform.ok(['deploy', await at(text)])
+  expect(await platform.ok(['rollback', 'turn'])).toBe('turn runs version 2\n')
+  expect(await call('turn')).toBe('b')
+  await platform.ok(['rollback', 'turn', '3'])
+  expect(await call('turn')).toBe('c')
+  expect(await platform.cli(['rollback', 'turn', '9'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('Kept versions: 1, 2, 3'),
+  })
+  await platform.ok(['deploy', await at('a')])
+  expect(await platform.details('turn')).toMatchObject({ version: 4 })
+  expect(await call('turn')).toBe('a')
+})
+
+test('limits and files of deploy.json reach the function', async () => {
+  const file = await project('limits', {
+    slow: {
+      code: `import { readFileSync } from 'node:fs'
+        export const slow = async (request: Request) => {
+          const { pathname } = new URL(request.url)
+          if (pathname === '/file') return new Response(readFileSync(new URL('./data/note.txt', import.meta.url)))
+          if (pathname === '/sleep') await new Promise(resolve => request.signal.addEventListener('abort', () => { console.log('aborted'); resolve(0) }))
+          return new Response(await request.text())
+        }`,
+      options: { timeoutMs: 300, concurrency: 1, bodyLimitMb: 0.001, files: ['data/**'] },
+    },
+  })
+  await mkdir(join(platform.home, 'limits/slow/data'), { recursive: true })
+  await writeFile(join(platform.home, 'limits/slow/data/note.txt'), 'noted')
+  await platform.ok(['deploy', file])
+  expect(await call('slow/file')).toBe('noted')
+  const both = await Promise.all([
+    fetch(`${view.proxyUrl}/functions/slow/sleep`),
+    fetch(`${view.proxyUrl}/functions/slow/sleep`),
+  ])
+  expect(both.map(({ status }) => status).sort()).toEqual([429, 504])
+  await until(async () => ((await platform.ok(['logs', 'slow'])).includes('aborted') ? true : undefined))
+  const tooMuch = await fetch(`${view.proxyUrl}/functions/slow`, { method: 'POST', body: 'x'.repeat(2000) })
+  expect([tooMuch.status, tooMuch.headers.get('x-ryo-faas-error')]).toEqual([413, 'PAYLOAD_TOO_LARGE'])
+})
+
+test('invoke sends method, headers, path and body, and exits 1 on an answer that is an error', async () => {
+  const code = `export const mirror = async (request: Request) => Response.json(
+    { method: request.method, url: new URL(request.url).pathname, tag: request.headers.get('x-tag'), body: await request.text() },
+    { status: request.headers.has('x-fail') ? 418 : 200 })`
+  await platform.ok(['deploy', await project('mirror', { mirror: { code } })])
+  const args = ['invoke', 'mirror', '-X', 'PUT', '-H', 'x-tag: t', '--path', '/p', '--data', '-']
+  expect(JSON.parse(await platform.ok(args, { input: 'from stdin' }))).toEqual({
+    method: 'PUT',
+    url: '/p',
+    tag: 't',
+    body: 'from stdin',
+  })
+  const failed = await platform.cli(['invoke', 'mirror', '-H', 'x-fail: 1', '--json'])
+  expect(failed.code).toBe(1)
+  expect(JSON.parse(failed.stdout)).toMatchObject({ status: 418 })
+})
+
+test('prune removes what no version needs; reset forgets everything', async () => {
+  await platform.ok(['stop', 'mirror', 'turn'])
+  const unused = (JSON.parse(await platform.ok(['list', '--json'])) as ResourceView[]).filter(
+    ({ state }) => state === 'unused',
+  )
+  expect(unused.length).toBeGreaterThan(1)
+  expect(await platform.ok(['prune'])).toMatch(new RegExp(`${unused.length} removed`))
+  expect(await platform.ok(['prune'])).toMatch(/^0 removed/)
+  expect(await platform.ok(['reset', '--yes'])).toMatch(/removed: .*seen/)
+  expect(JSON.parse(await platform.ok(['list', '--json']))).not.toContainEqual(
+    expect.objectContaining({ type: 'instance' }),
+  )
+})
+
+test('env shows the configuration, completion knows commands, help knows every option', async () => {
+  expect(await platform.ok(['env'])).toMatch(new RegExp(`home\\s+${platform.home}`))
+  expect(await platform.ok(['completion'])).toMatch(/ryo-faas/)
+  expect(await platform.ok(['--get-yargs-completions', 'ryo-faas', 'st'])).toMatch(/startFaas[^]*stopFaas/)
+  expect(await platform.ok(['startFaas', '--help'])).toMatch(/--proxy-workers[^]*RYO_FAAS_PROXY_WORKERS/)
+})
+
+describe('the agent API', () => {
+  const agent = async () => JSON.parse(await readFile(join(platform.home, 'agent.json'), 'utf8')) as { url: string }
+  const token = () => readFile(join(platform.home, 'token'), 'utf8')
+  const status = async (path: string, headers: Record<string, string>) => {
+    const { url } = await agent()
+    return new Promise<number>((resolve, reject) =>
+      request(url + path, { headers }, response => resolve(response.resume().statusCode!))
+        .once('error', reject)
+        .end(),
+    )
+  }
+
+  test('wants the token, which only its owner can read', async () => {
+    expect(await status('/v1/platform', {})).toBe(401)
+    expect(await status('/v1/platform', { authorization: 'Bearer wrong' })).toBe(401)
+    expect(await status('/v1/platform', { authorization: `Bearer ${await token()}` })).toBe(200)
+    expect((await stat(join(platform.home, 'token'))).mode & 0o777).toBe(0o600)
+  })
+
+  test('refuses web pages and names that are not its own', async () => {
+    const authorization = `Bearer ${await token()}`
+    expect(await status('/v1/platform', { authorization, origin: 'http://localhost:3000' })).toBe(403)
+    expect(await status('/v1/platform', { authorization, host: 'evil.example' })).toBe(403)
+    expect(await status('/healthz', { host: 'evil.example' })).toBe(403)
+    expect(await status('/healthz', {})).toBe(200)
+  })
+
+  test('describes every route as OpenAPI, and answers garbage as the contract says', async () => {
+    const { url } = await agent()
+    const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
+      openapi: string
+      paths: Record<string, object>
+    }
+    expect(document.openapi).toMatch(/^3\./)
+    for (const { path, method } of Object.values(API)) {
+      expect(document.paths[path.replace(/:(\w+)/g, '{$1}')]).toHaveProperty(method.toLowerCase())
+    }
+    const headers = { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' }
+    const bad = await fetch(`${url}/v1/deploys`, { method: 'POST', headers, body: '{"file": 1}' })
+    expect([bad.status, await bad.json()]).toMatchObject([400, { error: { code: 'INVALID_REQUEST' } }])
+    const broken = await fetch(`${url}/v1/deploys`, { method: 'POST', headers, body: '{' })
+    expect(await broken.json()).toMatchObject({ error: { code: 'INVALID_REQUEST' } })
+    expect(await (await fetch(`${url}/nowhere`, { headers })).json()).toMatchObject({
+      error: { code: 'ROUTE_NOT_FOUND' },
+    })
+    expect(await (await fetch(`${url}/metrics`, { headers })).text()).toMatch(/process_cpu_seconds_total/)
+  })
+})
+
+function parseLines(text: string): LogLine[] {
+  return text
+    .split('\n')
+    .filter(line => line.endsWith('}'))
+    .map(line => JSON.parse(line) as LogLine)
+}

@@ -1,0 +1,199 @@
+/** Parts that die, functions that die, and a platform that mends itself. */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import Docker from 'dockerode'
+import { pack } from 'tar-stream'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { PartView, PlatformView } from '../../src/contract/index.ts'
+import { TestPlatform, writeProject } from '../support/platform.ts'
+import { until } from '../support/until.ts'
+
+const HELLO = `export const hello = () => new Response('hello')`
+
+describe('parts that are killed', () => {
+  let platform: TestPlatform
+  let view: PlatformView
+  beforeAll(async () => {
+    platform = await TestPlatform.make()
+    view = await platform.start('process')
+    await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), { hello: { code: HELLO } })])
+  })
+  afterAll(() => platform.remove())
+
+  const hello = async () => (await fetch(`${view.proxyUrl}/functions/hello`)).text()
+  const partOf = (seen: PlatformView, name: PartView['name']) => seen.parts.find(part => part.name === name)!
+
+  for (const name of ['proxy', 'nats', 'keeper'] as const) {
+    test(`${name} comes back by itself, at the address it had`, async () => {
+      const before = partOf(await platform.view(), name)
+      process.kill(before.pid!, 'SIGKILL')
+      const after = await until(async () => {
+        const part = partOf(await platform.view(), name)
+        return part.state === 'running' && part.pid !== before.pid ? part : undefined
+      })
+      expect(after.address).toBe(before.address)
+      expect(after.restarts).toBe(before.restarts + 1)
+      expect(await hello()).toBe('hello')
+    })
+  }
+
+  test('a proxy that comes back while no agent is there serves its last routes', async () => {
+    const { parts } = await platform.view()
+    const pidOf = (name: PartView['name']) => parts.find(part => part.name === name)!.pid!
+    // Without its keeper the agent stays dead until somebody starts it.
+    for (const name of ['keeper', 'agent', 'proxy'] as const) process.kill(pidOf(name), 'SIGKILL')
+    expect(await platform.ok(['startFaas'])).toMatch(/started|already runs/)
+    expect(await hello()).toBe('hello')
+    view = await platform.view()
+    expect(view.parts.map(({ state }) => state)).toEqual(['running', 'running', 'running', 'running', 'absent'])
+  })
+
+  test('an agent that is killed again and again is brought back again and again', async () => {
+    for (let round = 0; round < 3; round++) {
+      const { pid } = JSON.parse(await readFile(join(platform.home, 'agent.json'), 'utf8')) as { pid: number }
+      process.kill(pid, 'SIGKILL')
+      await until(async () => {
+        const found = await platform.view().catch(() => undefined)
+        return (found?.phase.kind === 'ready' && found.parts[0]!.pid !== pid) || undefined
+      })
+      expect(await hello()).toBe('hello')
+    }
+    expect(await platform.details('hello')).toMatchObject({ state: 'running', version: 1 })
+  })
+
+  test('two startFaas at the same time make one platform', async () => {
+    await platform.ok(['stopFaas'])
+    const [one, two] = await Promise.all([platform.start('process'), platform.start('process')])
+    expect(one.parts[0]!.pid).toBe(two.parts[0]!.pid)
+    view = one
+    expect(await hello()).toBe('hello')
+  })
+
+  test('two deploys at the same time both succeed, and the last one serves', async () => {
+    const file = await writeProject(join(platform.home, 'project'), {
+      hello: { code: `export const hello = () => new Response('both')` },
+    })
+    await Promise.all([platform.ok(['deploy', file]), platform.ok(['deploy', file])])
+    expect(await hello()).toBe('both')
+    expect(await platform.details('hello')).toMatchObject({ version: 2, desiredInstances: 1 })
+  })
+})
+
+for (const engine of ['docker', 'process'] as const) {
+  describe(`functions that die, on the ${engine} engine`, () => {
+    let platform: TestPlatform
+    let proxyUrl: string
+    beforeAll(async () => {
+      platform = await TestPlatform.make()
+      proxyUrl = (await platform.start(engine)).proxyUrl
+      const file = await writeProject(join(platform.home, 'project'), {
+        greedy: {
+          code: `const hoard: Buffer[] = []
+            export const greedy = (request: Request) => {
+              if (new URL(request.url).pathname === '/eat') setInterval(() => hoard.push(Buffer.alloc(16e6, 1)), 5)
+              return new Response('alive')
+            }`,
+          options: { memoryMb: 128 },
+        },
+        fragile: {
+          code: `export const fragile = (request: Request) => {
+              if (new URL(request.url).pathname === '/exit') process.exit(9)
+              if (new URL(request.url).pathname === '/throw') throw new Error('on line four')
+              return new Response('alive')
+            }`,
+        },
+        modest: { code: `export const modest = () => new Response('alive')` },
+      })
+      await platform.ok(['deploy', file])
+    })
+    afterAll(() => platform.remove())
+
+    const ask = async (path: string) => {
+      const response = await fetch(`${proxyUrl}/functions/${path}`)
+      return { status: response.status, code: response.headers.get('x-ryo-faas-error'), body: await response.text() }
+    }
+
+    test('one that allocates too much dies alone, is restarted, and the reason is shown', async () => {
+      const neighbours = (await platform.details('modest')).instances
+      await ask('greedy/eat')
+      const details = await until(async () => {
+        const found = await platform.details('greedy')
+        return found.lastExit && found.state === 'running' ? found : undefined
+      })
+      expect(details.lastExit!.reason).toMatch(/out of memory \(limit 128 MB\)/)
+      expect(await ask('greedy')).toMatchObject({ status: 200, body: 'alive' })
+      expect((await platform.details('modest')).instances).toEqual(neighbours)
+    })
+
+    test('a call that kills its instance gets 502, and the next one is served by a new instance', async () => {
+      const posted = await fetch(`${proxyUrl}/functions/fragile/exit`, { method: 'POST' })
+      expect([posted.status, posted.headers.get('x-ryo-faas-error')]).toEqual([502, 'FUNCTION_CRASHED'])
+      expect(await ask('fragile')).toMatchObject({ status: 200, body: 'alive' })
+      expect((await platform.details('fragile')).lastExit).toMatchObject({ code: 9 })
+    })
+
+    test('an error that is thrown costs one call, and its stack shows the line of the TypeScript', async () => {
+      expect(await ask('fragile/throw')).toMatchObject({ status: 500, code: 'FUNCTION_ERROR' })
+      expect(await ask('fragile')).toMatchObject({ status: 200 })
+      const logs = await until(async () => {
+        const text = await platform.ok(['logs', 'fragile'])
+        return text.includes('on line four') ? text : undefined
+      })
+      expect(logs).toMatch(/fragile\/main\.ts:3:\d+|main\.ts:3:\d+/)
+    })
+
+    test('one that dies over and over is restarted at ever longer intervals and shown as failing', async () => {
+      for (let death = 0; death < 4; death++) await fetch(`${proxyUrl}/functions/fragile/exit`, { method: 'POST' })
+      const seen = await platform.details('fragile')
+      expect(['failing', 'starting', 'running']).toContain(seen.state)
+      await until(async () => (await platform.details('fragile')).state === 'running' || undefined)
+      expect(await ask('fragile')).toMatchObject({ status: 200 })
+    })
+  })
+}
+
+describe('NATS as a container', () => {
+  let platform: TestPlatform
+  const image = `rfat-nats-${process.pid}:1`
+  const docker = new Docker()
+
+  beforeAll(async () => {
+    platform = await TestPlatform.make()
+    await importNatsImage(docker, image)
+  })
+  afterAll(async () => {
+    await platform.remove()
+    await docker.getImage(image).remove({ force: true })
+  })
+
+  test('runs where no nats-server is installed, is restarted, and leaves nothing', async () => {
+    const view = await platform.start('docker', ['--nats-server', 'image', '--nats-image', image])
+    const nats = view.parts.find(({ name }) => name === 'nats')!
+    expect(nats).toMatchObject({ state: 'running', note: `JetStream on disk, container ${platform.project}-nats` })
+    const container = docker.getContainer(`${platform.project}-nats`)
+    process.kill((await container.inspect()).State.Pid, 'SIGKILL')
+    await until(
+      async () =>
+        ((await container.inspect()).RestartCount > 0 && (await container.inspect()).State.Running) || undefined,
+    )
+    expect(await platform.ok(['stopFaas', '--prune'])).toMatch(/nats/)
+    expect(await docker.listContainers({ all: true, filters: { label: [`ryo-faas=${platform.project}`] } })).toEqual([])
+  })
+})
+
+/** An image of this machine's own nats-server and its libraries, as nothing can be pulled where tests run. */
+async function importNatsImage(docker: Docker, image: string): Promise<void> {
+  const server = '/usr/sbin/nats-server'
+  const { stdout } = await promisify(execFile)('ldd', [server]).catch(() => ({ stdout: '' }))
+  const libraries = [...stdout.matchAll(/(\/\S+) \(0x/g)].map(match => match[1]!)
+  const archive = pack()
+  for (const path of [server, ...libraries]) archive.entry({ name: path.slice(1), mode: 0o755 }, await readFile(path))
+  archive.finalize()
+  const [repo, tag] = image.split(':') as [string, string]
+  const stream = await docker.importImage(archive as unknown as NodeJS.ReadableStream, { repo, tag })
+  await new Promise<void>((resolve, reject) =>
+    docker.modem.followProgress(stream, error => (error ? reject(error) : resolve())),
+  )
+}
