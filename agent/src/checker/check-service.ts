@@ -142,10 +142,16 @@ function startWorker({ types, memoryMb = DEFAULT_MEMORY_MB, entry }: CheckServic
   }
   if (entry) return new Worker(entry, common)
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), common)
-  // Run from source: Node 20 has to be taught TypeScript, and our packages resolve to their sources.
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-  return new Worker(new URL('./worker.ts', import.meta.url), {
-    ...common,
-    execArgv: ['--import', loader, '--conditions=source'],
-  })
+  return new Worker(sourceEntry(), { ...common, execArgv: ['--conditions=source'] })
+}
+
+/**
+ * Run from source (tests, development): Node 20 has to be taught TypeScript first, and a thread does not take that over
+ * from `--import`. With the condition `source` our packages resolve to their sources.
+ */
+function sourceEntry(): URL {
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api')).href
+  const worker = new URL('./worker.ts', import.meta.url).href
+  const code = `import { register } from ${JSON.stringify(loader)}; register(); await import(${JSON.stringify(worker)})`
+  return new URL(`data:text/javascript,${encodeURIComponent(code)}`)
 }

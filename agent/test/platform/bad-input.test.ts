@@ -37,7 +37,7 @@ for (const engine of ['docker', 'process'] as const) {
     for (const [what, [code, message]] of Object.entries(cases)) {
       test(`one that ${what} fails with its last lines, and the old one serves on`, async () => {
         const before = await platform.details('work')
-        const file = await writeProject(folder, { work: { code: code.replace('; export', '\nexport') } })
+        const file = await writeProject(folder, { work: { code: code.replace('; export', ';\nexport') } })
         const { code: exit, stderr } = await platform.cli(['deploy', file])
         expect(exit).toBe(1)
         expect(stderr).toMatch(message)

@@ -103,9 +103,7 @@ export class ProcessEngine implements Engine {
     }
     this.#records.set(spec.id, record)
     this.#own.add(spec.id)
-    child.once('exit', (code, killedBy) => {
-      void this.#noteExit(record, code, killedBy === null ? `exited with code ${code}` : `killed by ${killedBy}`)
-    })
+    child.once('exit', (code, signal) => void this.#noteExit(record, code, exitReason(record, code, signal)))
     try {
       await this.#save(record)
       await this.#awaitPort(record, readyFile, signal)
@@ -224,8 +222,9 @@ export class ProcessEngine implements Engine {
 
   async #lookForDead(): Promise<void> {
     for (const record of this.#records.values()) {
-      if (!record.exit && !(await isAlive(record.identity)))
-        await this.#noteExit(record, null, 'died (how is unknown: an earlier agent started it)')
+      // Of our own children the exit event says more.
+      if (record.exit || this.#own.has(record.id) || (await isAlive(record.identity))) continue
+      await this.#noteExit(record, null, 'died (how is unknown: an earlier agent started it)')
     }
   }
 
@@ -234,18 +233,14 @@ export class ProcessEngine implements Engine {
       const resident = record.exit ? undefined : await residentBytes(record.identity.pid)
       if (resident === undefined || resident <= record.memoryMb * 1024 * 1024) continue
       if (await signalProcess(record.identity, 'SIGKILL')) {
-        await this.#noteExit(record, null, `out of memory (limit ${record.memoryMb} MB)`)
+        await this.#noteExit(record, null, outOfMemory(record))
       }
     }
   }
 
   async #noteExit(record: ProcessRecord, code: number | null, reason: string): Promise<void> {
     if (record.exit) return
-    record.exit = {
-      at: new Date().toISOString(),
-      code,
-      reason: code === 134 ? `out of memory (limit ${record.memoryMb} MB)` : reason,
-    }
+    record.exit = { at: new Date().toISOString(), code, reason }
     if (this.#records.get(record.id) !== record) return
     await this.#save(record)
     // Stopped meanwhile: what was just saved must not come back as a ghost.
@@ -270,7 +265,12 @@ export class ProcessEngine implements Engine {
 
   async #readPort(readyFile: string): Promise<number | undefined> {
     const text = await readIfPresent(readyFile)
-    return text === undefined ? undefined : ReadyFile.parse(JSON.parse(text)).port
+    if (text === undefined) return undefined
+    try {
+      return ReadyFile.parse(JSON.parse(text)).port
+    } catch {
+      return undefined // Half written: whoever waits asks again.
+    }
   }
 
   #save(record: ProcessRecord): Promise<void> {
@@ -284,6 +284,16 @@ export class ProcessEngine implements Engine {
   #secretsDir(id: string): string {
     return join(this.#options.home, 'run', 'secrets', id)
   }
+}
+
+function outOfMemory({ memoryMb }: ProcessRecord): string {
+  return `out of memory (limit ${memoryMb} MB)`
+}
+
+function exitReason(record: ProcessRecord, code: number | null, signal: NodeJS.Signals | null): string {
+  // V8 aborts when its heap limit is reached, and for hardly any other reason.
+  if (signal === 'SIGABRT' || code === 134) return outOfMemory(record)
+  return signal === null ? `exited with code ${code}` : `killed by ${signal}`
 }
 
 function toInstance(record: ProcessRecord): Instance {
