@@ -14,7 +14,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { createApi, type Platform } from './api/index.ts'
 import { Builder } from './builder/index.ts'
-import { createCheckService, type CheckService } from './checker/index.ts'
+import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
 import { homePaths } from './client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from './contract/index.ts'
 import { Deployer } from './deployer/index.ts'
@@ -55,7 +55,8 @@ export class Agent implements Platform {
   #state: StateStore | undefined
   #engine: Engine | undefined
   #deployer: Deployer | undefined
-  #checker: CheckService | undefined
+  #checker: WarmCheckService | undefined
+  #builder: Builder | undefined
   #closeApi: (() => Promise<void>) | undefined
   #logTimer: NodeJS.Timeout | undefined
 
@@ -94,6 +95,7 @@ export class Agent implements Platform {
     await this.#deployer?.close()
     await this.#engine?.close()
     await this.#checker?.close()
+    await this.#builder?.close()
     await this.#closeApi?.()
   }
 
@@ -150,14 +152,17 @@ export class Agent implements Platform {
     this.#engine = chosen.engine
     const checker = createCheckService()
     this.#checker = checker
+    this.#builder = new Builder({ runtimeDir: this.#options.runtimeDir, cacheDir: join(home, 'cache') })
     doing('starting NATS and preparing the engine')
     await Promise.all([this.#startNats(chosen, doing), chosen.engine.prepare(doing)])
     doing('starting the proxy')
     await this.#startProxy(chosen.engine, nodePath)
     doing('starting functions')
-    this.#deployer = this.#createDeployer(state, chosen.engine, checker)
+    this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder })
     await this.#deployer.start()
     await this.#supervisor.start(this.#keeperPart())
+    // Loading the compiler takes a second of a core: after the start, before the first deploy.
+    void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
     this.#logTimer = setInterval(() => void this.#boundLogs(), LOG_BOUND_INTERVAL_MS).unref()
   }
 
@@ -185,15 +190,19 @@ export class Agent implements Platform {
     await this.#rememberPort('proxy', running.address)
   }
 
-  #createDeployer(state: StateStore, engine: Engine, checker: CheckService): Deployer {
-    const { home, options, logger, runtimeDir } = this.#options
+  #createDeployer(
+    state: StateStore,
+    engine: Engine,
+    { checker, builder }: { checker: CheckService; builder: Builder },
+  ): Deployer {
+    const { home, options, logger } = this.#options
     const emit = (event: PlatformEvent) => void this.#events.emit('event', event)
     return new Deployer({
       home,
       engine,
       state,
       checker,
-      builder: new Builder({ runtimeDir, cacheDir: join(home, 'cache') }),
+      builder,
       secrets: this.secrets,
       proxy: new ProxyControl({ controlPath: proxyPaths(home).control }),
       surroundings: () => ({ proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}` }),
@@ -294,6 +303,7 @@ export class Agent implements Platform {
     clearInterval(this.#logTimer)
     await this.#engine?.close()
     await this.#checker?.close()
+    await this.#builder?.close()
   }
 }
 

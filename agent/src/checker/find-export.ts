@@ -1,6 +1,6 @@
 /** Finds the function that a name in deploy.json means among a module's exports. */
 import { ts } from 'ts-morph'
-import { nearMatch } from '../deploy-file/near-match.ts'
+import { nearMatch } from '../contract/index.ts'
 import { problemAt, problemInFile, type Finding } from './findings.ts'
 
 export interface FoundExport {

@@ -2,6 +2,7 @@
 export { ERRORS, type ErrorCode } from './error-table.ts'
 export { ErrorBody, RyoFaasError, type ErrorDetails } from './errors.ts'
 export { Problem, formatProblem } from './problem.ts'
+export { nearMatch } from './near-match.ts'
 export {
   AsyncOptions,
   DeployEntry,

@@ -1,2 +1,1 @@
 export { readDeployFile, type DeployFileOutcome, type EntryPlace } from './read-deploy-file.ts'
-export { nearMatch } from './near-match.ts'

@@ -1,6 +1,5 @@
 import type { z } from 'zod'
-import { AsyncOptions, DeployEntry, DeployFile, Trigger, type Problem } from '../contract/index.ts'
-import { nearMatch } from './near-match.ts'
+import { AsyncOptions, DeployEntry, DeployFile, nearMatch, Trigger, type Problem } from '../contract/index.ts'
 import type { SourceMap } from './source-map.ts'
 
 type Path = (string | number)[]

@@ -11,6 +11,7 @@
  * 4. The call ends once (`finish`), whoever ends it first: answer, error, timeout, client.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { clientHeaders, errorLabelOf, linksOf, platformCodeOf } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
@@ -166,9 +167,12 @@ export class Exchange implements ResponseSink, Waiter {
     this.status = head.status
     this.errorCode = errorLabelOf(head.status, code)
     const { response } = this.call
-    // What follows in the same read leaves in the same write.
-    response.cork()
-    process.nextTick(uncork, response)
+    // What follows in the same read leaves in the same write. The socket is corked and not the response, which sends the
+    // end of a chunked body before the chunks it holds back (`OutgoingMessage.end` of Node 24).
+    if (response.socket !== null) {
+      response.socket.cork()
+      process.nextTick(uncork, response.socket)
+    }
     response.writeHead(head.status, clientHeaders(head, this.call.head.requestId, code))
     response.flushHeaders()
     response.on('drain', () => this.connection?.resume())
@@ -299,8 +303,8 @@ export class Exchange implements ResponseSink, Waiter {
   }
 }
 
-function uncork(response: ServerResponse): void {
-  response.uncork()
+function uncork(socket: Socket): void {
+  socket.uncork()
 }
 
 function onTimeout(exchange: Exchange): void {

@@ -48,6 +48,17 @@ it.each(['with a length', 'in chunks'])('carries 48 MiB up and down %s, byte for
   expect(received).toBe(total)
 })
 
+it('keeps chunks and their end in order, call after call on one connection', async () => {
+  const instance = await stage.http((request, response) => void request.pipe(response))
+  await stage.serve(proxy, [instance])
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  stage.onEnd(() => agent.destroy())
+  for (let i = 0; i < 50; i += 1) {
+    const answer = await call(proxy, '/functions/fn', { method: 'POST', body: `echo ${i}`, agent })
+    expect(answer).toMatchObject({ status: 200, body: `echo ${i}` })
+  }
+})
+
 it('reuses a connection whose last piece met a client that was slower', async () => {
   const body = Buffer.alloc(1_000_000, 'abc')
   const instance = await stage.http((_request, response) => response.end(body))
