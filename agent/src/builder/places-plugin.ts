@@ -54,7 +54,7 @@ export function placesPlugin(packageDir: string, onReference: (path: string) => 
     name: 'ryo-faas-places',
     setup(build) {
       build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: 'file' }, async ({ path, pluginData }) => {
-        if (pluginData?.virtual) return undefined
+        if ((pluginData as { virtual?: boolean } | undefined)?.virtual) return undefined
         const code = await readFile(path, 'utf8')
         if (!MENTIONS.test(code)) return undefined
         for (const [, , reference] of code.matchAll(REFERENCES)) onReference(resolve(dirname(path), reference!))

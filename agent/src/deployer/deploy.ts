@@ -142,7 +142,7 @@ export class Deploy {
     { entry, outcome }: Accepted,
     run: { buildOnly: boolean; emit: Emit; signal: AbortSignal },
   ): Promise<void> {
-    const { builder, state, engine, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
+    const { builder, state, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
     const { name } = entry
     const route = routeOf(name)

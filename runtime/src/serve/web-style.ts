@@ -13,6 +13,7 @@ export async function runWebHandler(handler: WebHandler, invocation: Invocation)
     invocation.refuse('BAD_REQUEST', 'The request has a host, path or method that a Request can not have.')
     return
   }
+  invocation.webRequest = request
   const returned: unknown = await handler(request, invocation.context)
   if (!isResponse(returned)) {
     throw new TypeError(`A web-style handler has to return a Response, but this one returned ${describe(returned)}`)
