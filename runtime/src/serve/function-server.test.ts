@@ -1,8 +1,6 @@
 import { once } from 'node:events'
 import { Agent, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { deferred } from '../testing/deferred.ts'
 import { send, serveNode, serveWeb } from '../testing/serve-handler.ts'
@@ -88,26 +86,6 @@ test('a web-style handler is cut off at its deadline too, and its late answer is
   )
   expect((await send(served.port)).status).toBe(504)
   await cancelled.promise
-})
-
-test('the signal of a Request that nobody holds any more aborts all the same', async () => {
-  setFlagsFromString('--expose-gc')
-  const collectGarbage = runInNewContext('gc') as () => void
-  const aborted = deferred()
-  await using served = await serveWeb(
-    async ({ signal }) => {
-      signal.addEventListener('abort', () => aborted.resolve())
-      for (let round = 0; round < 5; round++) {
-        await new Promise(resolve => setImmediate(resolve))
-        collectGarbage()
-      }
-      await aborted.promise
-      return new Response()
-    },
-    { timeoutMs: 200 },
-  )
-  expect((await send(served.port)).status).toBe(504)
-  await aborted.promise
 })
 
 test('a deadline after the headers cuts the connection', async () => {
