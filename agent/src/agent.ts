@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { createApi, type Platform } from './api/index.ts'
@@ -150,7 +151,7 @@ export class Agent implements Platform {
     const nodePath = await findNode(options.node)
     const chosen = await chooseEngine(options, { home, nodePath, environment })
     this.#engine = chosen.engine
-    const checker = createCheckService()
+    const checker = createCheckService({ entry: pathToFileURL(entryPath('checker/worker')) })
     this.#checker = checker
     this.#builder = new Builder({ runtimeDir: this.#options.runtimeDir, cacheDir: join(home, 'cache') })
     doing('starting NATS and preparing the engine')

@@ -9,6 +9,7 @@ import { AgentClient } from '../../src/client/index.ts'
 import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
 
 const BIN = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
+export const BUNDLED_CLI = fileURLToPath(new URL('../../bundle/cli-main.js', import.meta.url))
 export const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url))
 
 export interface CliResult {
@@ -21,22 +22,24 @@ export class TestPlatform {
   readonly home: string
   readonly project: string
   readonly #environment: NodeJS.ProcessEnv
+  readonly #program: string
 
-  constructor(home: string, environment: NodeJS.ProcessEnv) {
+  constructor(home: string, environment: NodeJS.ProcessEnv, program: string) {
+    this.#program = program
     this.home = home
     this.project = `rfat${randomBytes(4).toString('hex')}`
     this.#environment = { ...process.env, ...environment, RYO_FAAS_HOME: home, NO_COLOR: '1' }
   }
 
-  static async make(environment: NodeJS.ProcessEnv = {}): Promise<TestPlatform> {
-    return new TestPlatform(await mkdtemp(join(tmpdir(), 'rfa-home-')), environment)
+  static async make(environment: NodeJS.ProcessEnv = {}, program = BIN): Promise<TestPlatform> {
+    return new TestPlatform(await mkdtemp(join(tmpdir(), 'rfa-home-')), environment, program)
   }
 
   cli(args: string[], options: { input?: string; cwd?: string } = {}): Promise<CliResult> {
     return new Promise(resolve => {
       const child = execFile(
         process.execPath,
-        [BIN, ...args],
+        [this.#program, ...args],
         { env: this.#environment, cwd: options.cwd ?? this.home, maxBuffer: 64 * 1024 * 1024 },
         (error, stdout, stderr) =>
           resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
@@ -47,7 +50,7 @@ export class TestPlatform {
 
   /** For commands that go on until they are ended. */
   spawnCli(args: string[]): ChildProcess {
-    return spawn(process.execPath, [BIN, ...args], { env: this.#environment, cwd: this.home, stdio: 'pipe' })
+    return spawn(process.execPath, [this.#program, ...args], { env: this.#environment, cwd: this.home, stdio: 'pipe' })
   }
 
   /** @throws with what it printed, unless it exits 0. */
