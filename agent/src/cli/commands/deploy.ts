@@ -48,6 +48,7 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
   const deployed: Extract<DeployEvent, { type: 'deployed' }>[] = []
   const failed: Extract<DeployEvent, { type: 'failed' }>[] = []
   let folders: string[] = []
+  let names: string[] = []
   let finished: Extract<DeployEvent, { type: 'finished' }> | undefined
   const client = await context.connect()
   const interactive = output.json ? undefined : output.progress(`deploying ${body.file}`)
@@ -59,6 +60,7 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
     switch (event.type) {
       case 'planned':
         folders = event.folders
+        names = event.names
         break
       case 'step':
         steps.set(event.name, event.step)
@@ -85,6 +87,8 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
   output.value({ deployed, failed, error: finished?.error })
   if (deployed.length > 0 && !body.buildOnly) {
     output.line()
+    // In the order of the file, whichever was ready first.
+    deployed.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
     for (const { name, url } of deployed) output.line(`  ${name}  ${url}`)
   }
   return { folders, error: failureOf(finished, failed, output.json) }
