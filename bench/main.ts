@@ -1,0 +1,64 @@
+/**
+ * `npm run bench`: every figure beside its peers, in one run.
+ *
+ *   --only proxy,boot   these alone
+ *   --quick             a tenth of the effort: to see that it works
+ *   --write             puts what was measured into README.md, each bench between its own markers
+ */
+import { parseArgs } from 'node:util'
+import { bootBench } from './boot/bench-boot.ts'
+import { deployBench } from './deploy/bench-deploy.ts'
+import { memoryBench } from './memory/bench-memory.ts'
+import { proxyBench } from './proxy/bench-proxy.ts'
+import { startBench } from './start/bench-start.ts'
+import { streamingBench } from './streaming/bench-streaming.ts'
+import { describeMachine } from './support/machine.ts'
+import { asText, type Bench } from './support/report.ts'
+import { writeReadme } from './support/readme.ts'
+import { Stage } from './support/stage.ts'
+
+const BENCHES: Bench[] = [proxyBench, bootBench, deployBench, startBench, memoryBench, streamingBench]
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  },
+})
+
+let stage: Stage | undefined
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    console.error('\ncleaning up')
+    void (stage?.ended() ?? Promise.resolve()).then(() => process.exit(130))
+  })
+}
+
+const machine = describeMachine()
+console.log(`${machine}\n`)
+for (const bench of chosen(values.only)) {
+  stage = await Stage.open({ quick: values.quick, say })
+  try {
+    const report = await bench.run(stage)
+    say('')
+    console.log(`${asText(bench, report)}\n`)
+    if (values.write) await writeReadme(bench, { report, machine })
+  } finally {
+    await stage.ended()
+  }
+}
+
+function chosen(only: string | undefined): Bench[] {
+  if (only === undefined) return BENCHES
+  return only.split(',').map(name => {
+    const bench = BENCHES.find(candidate => candidate.name === name)
+    if (!bench) throw new Error(`no bench is named "${name}"; there are ${BENCHES.map(({ name }) => name).join(', ')}`)
+    return bench
+  })
+}
+
+/** On a terminal each line replaces the one before. */
+function say(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${line}`)
+}

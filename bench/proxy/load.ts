@@ -1,0 +1,38 @@
+/** One wrk run and its price: the CPU time that a process tree used meanwhile. */
+import { run } from '../support/programs.ts'
+import { cpuTimeUs } from '../support/processes.ts'
+
+export interface LoadResult {
+  requestsPerSecond: number
+  p50Ms: number
+  p99Ms: number
+  /** CPU per request of the processes asked for, user and system. */
+  cpuUs: number
+  failures: number
+}
+
+/** @param pid root of the process tree whose CPU time is counted. */
+export async function load(
+  target: { url: string; pid: number },
+  options: { seconds: number; connections: number },
+): Promise<LoadResult> {
+  const before = cpuTimeUs(target.pid)
+  const args = ['-t1', `-c${options.connections}`, `-d${options.seconds}s`, '--latency', target.url]
+  const text = await run('wrk', args)
+  const usedUs = cpuTimeUs(target.pid) - before
+  const find = (pattern: RegExp) => pattern.exec(text)?.slice(1) ?? []
+  const socketErrors = find(/Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/)
+  const failures = [...socketErrors, ...find(/Non-2xx or 3xx responses: (\d+)/)]
+  return {
+    requestsPerSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)[0]),
+    p50Ms: milliseconds(find(/\n\s+50%\s+(\S+)/)[0]),
+    p99Ms: milliseconds(find(/\n\s+99%\s+(\S+)/)[0]),
+    cpuUs: usedUs / Number(find(/(\d+) requests in/)[0]),
+    failures: failures.reduce((sum, count) => sum + Number(count), 0),
+  }
+}
+
+function milliseconds(text = ''): number {
+  const value = Number.parseFloat(text)
+  return text.endsWith('us') ? value / 1000 : text.endsWith('ms') ? value : value * 1000
+}

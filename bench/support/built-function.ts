@@ -1,0 +1,52 @@
+/** A handler bundled by our own builder, and how the process engine runs it. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ENV } from '../../runtime/src/protocol/index.ts'
+import { Builder } from '../../agent/src/builder/index.ts'
+import { functionNode, runtimeDir } from './places.ts'
+import type { Command } from './programs.ts'
+
+export const ANSWER = 'Hello, World!\n'
+
+export const HANDLERS = {
+  node: `import type { IncomingMessage, ServerResponse } from 'node:http'
+export function Hello(_request: IncomingMessage, response: ServerResponse): void {
+  response.end(${JSON.stringify(ANSWER)})
+}
+`,
+  web: `export function Hello(_request: Request): Response {
+  return new Response(${JSON.stringify(ANSWER)})
+}
+`,
+} as const
+
+/** The same as plain Node and nothing else: what everything is measured against. */
+export function bareServer(host: string): string {
+  return `require('node:http').createServer((request, response) => response.end(${JSON.stringify(ANSWER)})).listen(Number(process.env.PORT), ${JSON.stringify(host)})\n`
+}
+
+/** Answers the folder that an image holds, and the module in it to run. */
+export async function buildFunction(folder: string, style: 'node' | 'web'): Promise<{ dir: string; entry: string }> {
+  const packageDir = join(folder, `hello-${style}`)
+  const filePath = join(packageDir, 'main.ts')
+  await mkdir(packageDir, { recursive: true })
+  await writeFile(filePath, HANDLERS[style])
+  const builder = new Builder({ runtimeDir, cacheDir: join(folder, 'cache') })
+  try {
+    const request = { name: 'Hello', exportName: 'Hello', style, packageDir, filePath, files: [] }
+    const bundle = await builder.bundle(request, new AbortController().signal)
+    return await bundle.write(join(folder, `built-${style}`))
+  } finally {
+    await builder.close()
+  }
+}
+
+export function functionCommand(built: { dir: string; entry: string }, port: number): Command {
+  return {
+    command: functionNode,
+    args: ['--enable-source-maps', '--max-old-space-size=256', join(built.dir, built.entry)],
+    cwd: built.dir,
+    env: { [ENV.name]: 'Hello', [ENV.host]: '127.0.0.1', [ENV.port]: String(port), [ENV.stampLogs]: '1' },
+    url: `http://127.0.0.1:${port}/`,
+  }
+}

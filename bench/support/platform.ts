@@ -1,0 +1,30 @@
+/** A whole platform of our own for a bench: own home, own project, free ports. */
+import { TestPlatform } from '../../agent/test/support/platform.ts'
+import { until } from './programs.ts'
+import type { Stage } from './stage.ts'
+
+export type EngineName = 'docker' | 'process'
+export const ENGINES: readonly EngineName[] = ['docker', 'process']
+
+/** Not started yet. */
+export async function makePlatform(stage: Stage): Promise<TestPlatform> {
+  const platform = await TestPlatform.make()
+  stage.onEnd(() => platform.remove())
+  return platform
+}
+
+export async function startPlatform(stage: Stage, engine: EngineName): Promise<TestPlatform> {
+  const platform = await makePlatform(stage)
+  await platform.start(engine)
+  return platform
+}
+
+/** Waits until earlier versions are drained and gone, so that their end is not part of the next measurement. */
+export async function untilSettled(platform: TestPlatform): Promise<void> {
+  const client = await platform.client()
+  await until(async () => {
+    const { deployments } = await client.call('deployments', {})
+    const busy = deployments.find(({ instances, desiredInstances }) => instances.length !== desiredInstances)
+    if (busy) throw new Error(`${busy.name} is still draining`)
+  })
+}

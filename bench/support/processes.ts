@@ -1,0 +1,61 @@
+/** What Linux tells of a running process in /proc. */
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+
+/** USER_HZ; 100 on every Linux that matters here. */
+const TICK_US = 10_000
+const KIB = 1024
+
+export interface Memory {
+  /** Resident. */
+  rssBytes: number
+  /** Resident, shared pages divided by the number of processes that share them. */
+  pssBytes: number
+  /** What would be freed if it ended: pages nobody shares. */
+  ownBytes: number
+}
+
+/** CPU time of a process tree so far, user and system. */
+export function cpuTimeUs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+  const own = (Number(fields[11]) + Number(fields[12])) * TICK_US
+  return childrenOf(pid).reduce((sum, child) => sum + cpuTimeUs(child), own)
+}
+
+export function memoryOf(pid: number): Memory {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1]) * KIB
+  return {
+    rssBytes: bytes('Rss'),
+    pssBytes: bytes('Pss'),
+    ownBytes: bytes('Private_Clean') + bytes('Private_Dirty'),
+  }
+}
+
+/** Makes `peakBytes` count from now on (proc(5), clear_refs); answers what is resident now, over the process tree. */
+export async function resetPeak(pid: number): Promise<number> {
+  const tree = treeOf(pid)
+  await Promise.all(tree.map(member => writeFile(`/proc/${member}/clear_refs`, '5')))
+  return tree.reduce((sum, member) => sum + statusBytes(member, 'VmRSS'), 0)
+}
+
+/** Most that was ever resident since `resetPeak`. */
+export function peakBytes(pid: number): number {
+  return treeOf(pid).reduce((sum, member) => sum + statusBytes(member, 'VmHWM'), 0)
+}
+
+function statusBytes(pid: number, name: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * KIB
+}
+
+function treeOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(treeOf)]
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  return text === '' ? [] : text.split(' ').map(Number)
+}
