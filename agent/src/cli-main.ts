@@ -54,7 +54,7 @@ const code = await runCli({
       await writeDurably(homePaths(home).options, JSON.stringify(options))
       const { child } = await spawnDetached({
         command,
-        args: ['--enable-source-maps', entryPath('agent-main'), home],
+        args: [entryPath('agent-main'), home],
         env: environment,
         logFile: homePaths(home).agentLog,
       })

@@ -9,7 +9,7 @@ const home = process.argv[2]!
 await keepAgent({
   home,
   command: process.execPath,
-  args: ['--enable-source-maps', entryPath('agent-main'), home],
+  args: [entryPath('agent-main'), home],
   environment: process.env,
   signal: abort.signal,
 })

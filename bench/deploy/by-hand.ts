@@ -20,7 +20,7 @@ export async function dockerByHand(stage: Stage): Promise<Way> {
   await ownBaseImage(stage, `${name}:base`)
   await writeFile(
     join(built.dir, 'Dockerfile'),
-    `FROM ${name}:base\nCOPY . /app\nCMD ["node", "--enable-source-maps", "/app/${built.entry}"]\n`,
+    `FROM ${name}:base\nCOPY . /app\nCMD ["node", "/app/${built.entry}"]\n`,
   )
   const port = await freePort()
   stage.onEnd(async () => {

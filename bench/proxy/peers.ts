@@ -99,7 +99,7 @@ export function ours(workers: number): Peer {
       const file = join(stage.folder, `proxy-${port}.json`)
       const controlPath = join(stage.folder, `proxy-${port}.sock`)
       await writeFile(file, JSON.stringify({ port, controlPath, workers }))
-      const args = ['--enable-source-maps', proxyEntry, file]
+      const args = [proxyEntry, file]
       const program = await startProgram(stage, {
         command: functionNode,
         args,

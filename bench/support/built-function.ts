@@ -44,7 +44,7 @@ export async function buildFunction(folder: string, style: 'node' | 'web'): Prom
 export function functionCommand(built: { dir: string; entry: string }, port: number): Command {
   return {
     command: functionNode,
-    args: ['--enable-source-maps', '--max-old-space-size=256', join(built.dir, built.entry)],
+    args: ['--max-old-space-size=256', join(built.dir, built.entry)],
     cwd: built.dir,
     env: { [ENV.name]: 'Hello', [ENV.host]: '127.0.0.1', [ENV.port]: String(port), [ENV.stampLogs]: '1' },
     url: `http://127.0.0.1:${port}/`,

@@ -92,7 +92,7 @@ async function started(env: Record<string, string> = {}): Promise<Instance> {
 }
 
 function run(env: Record<string, string>): Pick<Instance, 'child' | 'exited' | 'output'> {
-  const child = spawn(process.execPath, ['--enable-source-maps', bundle], {
+  const child = spawn(process.execPath, [bundle], {
     env: { RYO_FAAS_HOST: '127.0.0.1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -10,8 +10,10 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { stampLogs } from './log-stamps.ts'
 import { instanceOptions } from './options.ts'
 import { ENV } from './protocol/index.ts'
+import { mapStacks } from './source-maps.ts'
 import { createFunctionServer, type FunctionHandler, type FunctionServer } from './serve/function-server.ts'
 
+if (process.argv[1] !== undefined) mapStacks(process.argv[1])
 if (process.env[ENV.stampLogs] === '1') {
   stampLogs(process.stdout, 'stdout')
   stampLogs(process.stderr, 'stderr')

@@ -8,6 +8,7 @@ import { RyoFaasError } from '../contract/index.ts'
 import type { BundleRequest } from './build.ts'
 import { buildNote, buildProblem } from './build-problems.ts'
 import { entryName, entrySource } from './entry-file.ts'
+import { httpPlugin } from './http-plugin.ts'
 import { packageNameOf, readManifest } from './node-packages.ts'
 import { packagesPlugin } from './packages-plugin.ts'
 import { BUNDLE_HEAD, PLACE_DEFINES, placesPlugin } from './places-plugin.ts'
@@ -94,6 +95,7 @@ export class EsbuildSession {
       banner: { js: BUNDLE_HEAD },
       define: PLACE_DEFINES,
       plugins: [
+        httpPlugin(),
         runtimePlugin(this.#runtime, packageDir),
         packagesPlugin({
           packageDir,

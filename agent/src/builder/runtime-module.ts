@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { httpPlugin } from './http-plugin.ts'
 import { plainPaths } from './plain-paths.ts'
 
 const DOORS = /^@ryo-faas\/runtime(\/main|\/protocol)?$/
@@ -35,7 +36,10 @@ export async function bundleRuntime(runtimeDir: string): Promise<string> {
     format: 'esm',
     minifySyntax: true,
     minifyWhitespace: true,
-    plugins: [virtualModule({ filter: /^prom-client$/, contents: metrics, path: join(dir, 'prom-client.js') })],
+    plugins: [
+      httpPlugin(),
+      virtualModule({ filter: /^prom-client$/, contents: metrics, path: join(dir, 'prom-client.js') }),
+    ],
   })
   return `\n${plainPaths(text)}${NO_MAP}\n`
 }

@@ -5,7 +5,7 @@ export const EngineKind = z.enum(['docker', 'process'])
 export type EngineKind = z.infer<typeof EngineKind>
 
 export const PartView = z.object({
-  name: z.enum(['agent', 'keeper', 'proxy', 'nats', 'store']),
+  name: z.enum(['agent', 'keeper', 'proxy', 'dispatcher', 'nats', 'store']),
   state: z.enum(['running', 'starting', 'failing', 'absent']),
   address: z.string().optional(),
   pid: z.int().optional(),

@@ -56,7 +56,7 @@ export interface RunningFunction extends AsyncDisposable {
 export async function runFunction(module: string): Promise<RunningFunction> {
   const folder = mkdtempSync(join(tmpdir(), 'ryo-faas-run-'))
   const readyFile = join(folder, 'ready')
-  const child = spawn(process.execPath, ['--enable-source-maps', module], {
+  const child = spawn(process.execPath, [module], {
     cwd: dirname(module),
     env: { PATH: process.env['PATH'], [ENV.port]: '0', [ENV.host]: '127.0.0.1', [ENV.readyFile]: readyFile },
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -37,7 +37,7 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
   return {
     name: `${context.project}-${spec.route}--${spec.id}`,
     Image: spec.image,
-    Cmd: ['node', '--enable-source-maps', `/app/${spec.entry}`],
+    Cmd: ['node', `/app/${spec.entry}`],
     WorkingDir: '/app',
     User: '1000:1000',
     Env: Object.entries({ ...spec.env, ...spec.secrets }).map(([name, value]) => `${name}=${value}`),

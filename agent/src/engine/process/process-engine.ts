@@ -79,7 +79,7 @@ export class ProcessEngine implements Engine {
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
     const { identity, child } = await spawnDetached({
       command: this.#options.nodePath,
-      args: ['--enable-source-maps', `--max-old-space-size=${spec.limits.memoryMb}`, join(spec.image, spec.entry)],
+      args: [`--max-old-space-size=${spec.limits.memoryMb}`, join(spec.image, spec.entry)],
       cwd: spec.image,
       env: {
         ...this.#options.baseEnv,

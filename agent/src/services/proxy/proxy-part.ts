@@ -20,7 +20,14 @@ export interface ProxyPartOptions {
   port: () => number
   /** Addresses besides `host` on which functions reach it. */
   extraHosts: () => readonly string[]
+  /** What asynchronous calls need; asked before every start too. Absent: they are answered with 503. */
+  asyncCalls?: () => AsyncSettings
 }
+
+export type AsyncSettings = Pick<
+  z.input<typeof MainOptions>,
+  'nats' | 'dispatchToken' | 'asyncBodyLimitBytes' | 'callbackAllow'
+>
 
 const ReadyFile = z.object({ port: z.int(), address: z.string().optional() })
 /** sun_path of unix(7) holds 108 bytes, 104 on macOS. */
@@ -32,7 +39,7 @@ export function proxyPart(options: ProxyPartOptions): Part {
     name: 'proxy',
     home: options.home,
     command: options.nodePath,
-    args: ['--enable-source-maps', options.entry, paths.options],
+    args: [options.entry, paths.options],
     env: options.environment,
     graceMs: 15_000,
     beforeStart: async () => {
@@ -45,6 +52,7 @@ export function proxyPart(options: ProxyPartOptions): Part {
         controlPath: paths.control,
         routesFile: paths.routes,
         readyFile: paths.ready,
+        ...options.asyncCalls?.(),
       }
       await writeDurably(paths.options, JSON.stringify(settings))
     },
