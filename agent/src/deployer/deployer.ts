@@ -41,6 +41,7 @@ export class Deployer {
   readonly #options: DeployerOptions
   readonly #fleet = new Fleet()
   readonly #queue = new KeyedQueue()
+  readonly #stopping = new AbortController()
   readonly #publisher: RoutePublisher
   readonly #instances: Instances
   readonly #switcher: Switcher
@@ -71,7 +72,7 @@ export class Deployer {
   }
 
   deploy(request: DeployRequest, emit: Parameters<Deploy['run']>[1], signal: AbortSignal): Promise<void> {
-    return this.#deploy.run(request, emit, signal)
+    return this.#deploy.run(request, emit, this.#either(signal))
   }
 
   async check(file: string, only?: string[]) {
@@ -107,7 +108,10 @@ export class Deployer {
         ({ id, state }) => state.kind === 'running' && this.#fleet.isReady(id),
       )
       const missing = instances - running.length
-      const started = missing > 0 ? await this.#instances.start(record, version, { count: missing, signal }) : []
+      const started =
+        missing > 0
+          ? await this.#instances.start(record, version, { count: missing, signal: this.#either(signal) })
+          : []
       await this.#options.state.update(next => {
         const entry = next.deployments[route]
         if (entry) entry.instances = instances
@@ -136,7 +140,10 @@ export class Deployer {
         )
       }
       if (version.version === record.active) return
-      const started = await this.#instances.start(record, version, { count: record.instances, signal })
+      const started = await this.#instances.start(record, version, {
+        count: record.instances,
+        signal: this.#either(signal),
+      })
       await this.#switcher.switchTo({ ...record, version, started })
     })
   }
@@ -204,6 +211,8 @@ export class Deployer {
   /** Ends every instance and keeps the state: the next start brings them back. Answers what was stopped. */
   async stopInstances(): Promise<string[]> {
     this.#reconciler.close()
+    // What is being deployed or scaled at this moment is taken back first.
+    this.#stopping.abort()
     await this.#queue.idle()
     const instances = await this.#options.engine.instances()
     await this.#instances.retire(instances, undefined)
@@ -219,6 +228,10 @@ export class Deployer {
   async close(): Promise<void> {
     this.#reconciler.close()
     await this.#queue.idle()
+  }
+
+  #either(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#stopping.signal])
   }
 
   #neededImages(): Set<string> {

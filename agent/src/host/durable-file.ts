@@ -7,14 +7,24 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 export async function writeDurably(path: string, content: string, mode = 0o600): Promise<void> {
+  await writeAtomically(path, content, { mode, sync: true })
+  await syncFolder(dirname(path))
+}
+
+/** Whole or not at all, but without waiting for the disk: for what a power loss ends anyway, a process's record, say. */
+export async function writeAtomically(
+  path: string,
+  content: string,
+  options: { mode?: number; sync?: boolean } = {},
+): Promise<void> {
   const folder = dirname(path)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`
   try {
-    const file = await open(temporary, 'w', mode)
+    const file = await open(temporary, 'w', options.mode ?? 0o600)
     try {
       await file.writeFile(content)
-      await file.sync()
+      if (options.sync) await file.sync()
     } finally {
       await file.close()
     }
@@ -23,7 +33,6 @@ export async function writeDurably(path: string, content: string, mode = 0o600):
     await rm(temporary, { force: true })
     throw error
   }
-  await syncFolder(folder)
 }
 
 /** The text of a file, or `undefined` if there is none. */

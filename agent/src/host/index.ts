@@ -1,5 +1,5 @@
 /** What we ask of the operating system, and how. */
-export { readIfPresent, writeDurably } from './durable-file.ts'
+export { readIfPresent, writeAtomically, writeDurably } from './durable-file.ts'
 export { spawnDetached, type DetachedCommand, type DetachedProcess } from './detached-process.ts'
 export {
   identifyProcess,

@@ -14,7 +14,7 @@ import {
   signalProcess,
   spawnDetached,
   waitForExit,
-  writeDurably,
+  writeAtomically,
 } from '../host/index.ts'
 import type { Part, RunningPart } from './part.ts'
 
@@ -112,7 +112,7 @@ export class ProcessPart implements Part {
   }
 
   #save(saved: z.infer<typeof Saved>): Promise<void> {
-    return writeDurably(this.#file, JSON.stringify(saved))
+    return writeAtomically(this.#file, JSON.stringify(saved))
   }
 }
 

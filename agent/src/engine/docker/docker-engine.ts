@@ -2,16 +2,16 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker, { type ContainerInfo, type ContainerInspectInfo } from 'dockerode'
-import { pack as packFolder } from 'tar-fs'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, type LogLine } from '../../contract/index.ts'
 import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
 import { requirePackage } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
-import { drain, ensureBaseImage, imageExists, type BaseImageSource } from './base-image.ts'
+import { ensureBaseImage, imageExists, type BaseImageSource } from './base-image.ts'
 import { containerLogs } from './container-logs.ts'
 import { containerOptions } from './container-spec.ts'
+import { buildFunctionImage, listFunctionImages } from './function-image.ts'
 import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 import { EngineWatch } from './engine-watch.ts'
 
@@ -58,11 +58,7 @@ export class DockerEngine implements Engine {
   }
 
   async prepare(report: (doing: string) => void): Promise<void> {
-    const [base, network] = await Promise.all([
-      ensureBaseImage(this.#docker, this.#options.baseImage, report),
-      this.#ensureNetwork(),
-    ])
-    this.#base = base
+    const [, network] = await Promise.all([this.#ensureBase(report), this.#ensureNetwork()])
     this.#network = network
   }
 
@@ -74,37 +70,11 @@ export class DockerEngine implements Engine {
     const ref = this.imageOf(built)
     if (await imageExists(this.#docker, ref)) return ref
     await requirePackage(built)
-    // The context is the package itself; the Dockerfile is one more file in its stream.
-    const context = packFolder(built.dir, {
-      map: header => ({
-        ...header,
-        name: `app/${header.name}`,
-        uid: 0,
-        gid: 0,
-        mode: header.type === 'directory' ? 0o755 : 0o644,
-      }),
-      finalize: false,
-      finish: archive => {
-        archive.entry({ name: 'Dockerfile' }, `FROM ${this.#base}\nCOPY app /app\n`)
-        archive.finalize()
-      },
-    })
-    try {
-      const stream = await this.#docker.buildImage(context as unknown as NodeJS.ReadableStream, {
-        t: ref,
-        labels: {
-          'ryo-faas': this.#options.project,
-          [`${this.#options.project}.function`]: built.route,
-          [`${this.#options.project}.hash`]: built.hash,
-        },
-        networkmode: 'none',
-        abortSignal: signal,
-      })
-      await drain(this.#docker, stream)
-    } catch (error) {
-      if (signal.aborted) throw new RyoFaasError('CANCELLED', `building ${ref} was cancelled`, { cause: error })
-      throw translateDockerError(error, `building the image ${ref}`)
-    }
+    await buildFunctionImage(
+      this.#docker,
+      { ref, base: await this.#ensureBase(), project: this.#options.project, built },
+      signal,
+    )
     return ref
   }
 
@@ -201,21 +171,8 @@ export class DockerEngine implements Engine {
     this.#watch.start(onChange)
   }
 
-  async images(): Promise<ImageInfo[]> {
-    try {
-      const found = await this.#docker.listImages({ filters: this.#filters })
-      return found.flatMap(image =>
-        (image.RepoTags ?? []).map(ref => ({
-          ref,
-          route: image.Labels[`${this.#options.project}.function`] ?? '',
-          hash: image.Labels[`${this.#options.project}.hash`] ?? '',
-          sizeBytes: image.Size,
-          createdAt: new Date(image.Created * 1000).toISOString(),
-        })),
-      )
-    } catch (error) {
-      throw translateDockerError(error, 'listing images')
-    }
+  images(): Promise<ImageInfo[]> {
+    return listFunctionImages(this.#docker, this.#options.project)
   }
 
   async removeImage(ref: string): Promise<void> {
@@ -239,10 +196,7 @@ export class DockerEngine implements Engine {
     this.#network = undefined
     if (!removeImages) return
     await Promise.all((await this.images()).map(({ ref }) => this.removeImage(ref)))
-    // Other projects may stand on the same base image: then Docker refuses (409), and rightly.
-    if (this.#base && this.#options.baseImage.kind === 'assemble') {
-      await this.#docker.getImage(this.#base).remove().catch(ignoreStatus(404, 409))
-    }
+    await this.#removeBaseIfUnused()
   }
 
   async close(): Promise<void> {
@@ -255,6 +209,25 @@ export class DockerEngine implements Engine {
 
   #secretsDir(id: string): string {
     return join(this.#options.home, 'run', 'secrets', id)
+  }
+
+  /** Also after somebody removed it (`docker image prune -a`). */
+  async #ensureBase(report: (doing: string) => void = () => undefined): Promise<string> {
+    if (this.#base && (await imageExists(this.#docker, this.#base))) return this.#base
+    this.#base = await ensureBaseImage(this.#docker, this.#options.baseImage, report)
+    return this.#base
+  }
+
+  /** Other projects may build on the same one, and Docker would untag it under their feet rather than refuse. */
+  async #removeBaseIfUnused(): Promise<void> {
+    if (!this.#base || this.#options.baseImage.kind !== 'assemble') return
+    const [images, containers] = await Promise.all([
+      this.#docker.listImages({ filters: { label: ['ryo-faas'] } }),
+      this.#docker.listContainers({ all: true, filters: { label: ['ryo-faas'] } }),
+    ])
+    const others = images.filter(({ Labels }) => Labels['ryo-faas'] !== 'base')
+    if (others.length > 0 || containers.length > 0) return
+    await this.#docker.getImage(this.#base).remove().catch(ignoreStatus(404, 409))
   }
 
   async #ensureNetwork(): Promise<Network> {

@@ -15,7 +15,7 @@ import {
   signalProcess,
   spawnDetached,
   waitForExit,
-  writeDurably,
+  writeAtomically,
 } from '../../host/index.ts'
 import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
@@ -254,7 +254,7 @@ export class ProcessEngine implements Engine {
       const port = await this.#readPort(readyFile)
       if (port !== undefined) {
         record.port = port
-        return this.#save(record)
+        return
       }
       if (record.exit)
         throw new RyoFaasError('START_FAILED', `${record.route} ${record.exit.reason} before it listened`)
@@ -274,7 +274,7 @@ export class ProcessEngine implements Engine {
   }
 
   #save(record: ProcessRecord): Promise<void> {
-    return writeDurably(this.#pathOf(record.id, 'json'), JSON.stringify(record))
+    return writeAtomically(this.#pathOf(record.id, 'json'), JSON.stringify(record))
   }
 
   #pathOf(id: string, extension: 'json' | 'ready'): string {

@@ -1,0 +1,58 @@
+/** The base image is shared by all platforms of a machine: none may take it away from the others. */
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Docker from 'dockerode'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { connectDocker, DockerEngine } from '../../src/engine/index.ts'
+
+const never = new AbortController().signal
+let home: string
+let engines: DockerEngine[]
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'rfa-base-'))
+  engines = []
+})
+afterEach(async () => {
+  for (const engine of engines) {
+    await engine.cleanUp(true)
+    await engine.close()
+  }
+  await rm(home, { recursive: true })
+})
+
+async function makeEngine(): Promise<DockerEngine> {
+  const connection = await connectDocker(process.env)
+  const project = `rfat${randomBytes(4).toString('hex')}`
+  const baseImage = { kind: 'assemble', nodePath: process.execPath } as const
+  const engine = new DockerEngine({ ...connection, project, home, baseImage })
+  await engine.prepare(() => undefined)
+  engines.push(engine)
+  return engine
+}
+
+async function packageNamed(hash: string) {
+  const dir = join(home, hash)
+  await mkdir(dir)
+  await writeFile(join(dir, 'main.mjs'), '')
+  return { route: 'probe', hash, dir, entry: 'main.mjs' }
+}
+
+test('a platform that is pruned leaves the base image to one that builds on it', async () => {
+  const [staying, leaving] = [await makeEngine(), await makeEngine()]
+  await staying.build(await packageNamed('one'), never)
+  await leaving.build(await packageNamed('two'), never)
+  await leaving.cleanUp(true)
+  expect(await staying.build(await packageNamed('three'), never)).toMatch(/three$/)
+})
+
+test('a base image that somebody removed is made again for the next build', async () => {
+  const engine = await makeEngine()
+  const docker = new Docker()
+  const bases = await docker.listImages({ filters: { reference: ['ryo-faas-base'] } })
+  // Only a name goes: images that stand on it keep its layers.
+  for (const { RepoTags } of bases) for (const ref of RepoTags ?? []) await docker.getImage(ref).remove()
+  expect(await engine.build(await packageNamed('four'), never)).toMatch(/four$/)
+})
