@@ -7,12 +7,22 @@ import tseslint from 'typescript-eslint'
 const LAYERS = [
   ['contract'],
   ['client', 'host'],
-  ['deploy-file', 'checker', 'builder', 'engine', 'state', 'secrets', 'supervisor'],
-  ['services/nats', 'services/proxy'],
+  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor'],
+  ['services/nats', 'services/proxy', 'services/dispatcher'],
   ['deployer'],
   ['api'],
 ]
-const ROOT_FILES = ['agent', 'entries', 'keeper', 'node-binary', 'engine-choice', 'nats-choice']
+const ROOT_FILES = [
+  'agent',
+  'entries',
+  'keeper',
+  'node-binary',
+  'engine-choice',
+  'nats-choice',
+  'platform-parts',
+  'routes-sink',
+  'ensured-secrets',
+]
 const ALL = LAYERS.flat()
 
 /** Folders that may see less than their layer would allow. */

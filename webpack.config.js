@@ -15,7 +15,14 @@ const shared = {
   optimization: { minimize: false },
 }
 
-const AGENT_ENTRIES = ['agent-main', 'cli-main', 'keeper-main', 'services/proxy/main', 'checker/worker']
+const AGENT_ENTRIES = [
+  'agent-main',
+  'cli-main',
+  'keeper-main',
+  'services/proxy/main',
+  'services/dispatcher/main',
+  'checker/worker',
+]
 const OUTSIDE = ['esbuild', 'ts-morph', 'ssh2', 'cpu-features']
 
 const agent = {

@@ -6,7 +6,6 @@
  * 2. Parts and functions outlive the agent; `close` leaves them running, `shutdown` ends them.
  * 3. The API answers from the first moment; what needs the platform is refused until it is ready.
  */
-import { randomBytes } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,17 +19,18 @@ import { homePaths } from './client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from './contract/index.ts'
 import { Deployer } from './deployer/index.ts'
 import type { Engine } from './engine/index.ts'
-import { chooseEngine, type ChosenEngine } from './engine-choice.ts'
+import { chooseEngine } from './engine-choice.ts'
+import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { entryPath } from './entries.ts'
 import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
 import { AgentMetrics } from './metrics.ts'
 import { findNode } from './node-binary.ts'
 import type { PlatformOptions } from './options.ts'
 import { SecretStore } from './secrets/index.ts'
-import { obtainNats } from './nats-choice.ts'
-import { ProxyControl, proxyPart, proxyPaths } from './services/proxy/index.ts'
+import { PlatformParts } from './platform-parts.ts'
+import { RoutesSink } from './routes-sink.ts'
 import { StateStore } from './state/index.ts'
-import { ProcessPart, Supervisor } from './supervisor/index.ts'
+import { Supervisor } from './supervisor/index.ts'
 
 export interface AgentOptions {
   home: string
@@ -78,8 +78,9 @@ export class Agent implements Platform {
     try {
       this.#state = await StateStore.open(join(home, 'state.json'))
       if (!adopting) await this.#state.update(state => void (state.ports = {}))
-      await this.#serveApi()
-      await this.#bringUp(this.#state)
+      const secrets = await ensureSecrets(home)
+      await this.#serveApi(secrets.token)
+      await this.#bringUp(this.#state, secrets)
       this.#setPhase({ kind: 'ready' })
     } catch (error) {
       const failure = RyoFaasError.from(error)
@@ -145,7 +146,7 @@ export class Agent implements Platform {
     return [...functions, ...parts, 'agent']
   }
 
-  async #bringUp(state: StateStore): Promise<void> {
+  async #bringUp(state: StateStore, secrets: EnsuredSecrets): Promise<void> {
     const { home, options, environment } = this.#options
     const doing = (text: string) => this.#setPhase({ kind: 'starting', doing: text })
     const nodePath = await findNode(options.node)
@@ -155,40 +156,22 @@ export class Agent implements Platform {
     this.#checker = checker
     this.#builder = new Builder({ runtimeDir: this.#options.runtimeDir, cacheDir: join(home, 'cache') })
     doing('starting NATS and preparing the engine')
-    await Promise.all([this.#startNats(chosen, doing), chosen.engine.prepare(doing)])
+    const parts = this.#createParts(state, secrets, nodePath)
+    await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
     doing('starting the proxy')
-    await this.#startProxy(chosen.engine, nodePath)
+    await parts.startProxy(chosen.engine)
     doing('starting functions')
     this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder })
-    await this.#deployer.start()
-    await this.#supervisor.start(this.#keeperPart())
+    // The dispatcher calls through the proxy and waits for functions by itself.
+    await Promise.all([this.#deployer.start(), parts.startDispatcher(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
     this.#logTimer = setInterval(() => void this.#boundLogs(), LOG_BOUND_INTERVAL_MS).unref()
   }
 
-  async #startNats({ docker }: ChosenEngine, report: (doing: string) => void): Promise<void> {
+  #createParts(state: StateStore, secrets: EnsuredSecrets, nodePath: string): PlatformParts {
     const { home, options, environment } = this.#options
-    const port = () => this.#state!.current.ports['nats'] ?? options.natsPort
-    const part = await obtainNats({ home, options, environment, docker, port, report })
-    const running = await this.#supervisor.start(part)
-    await this.#rememberPort('nats', running.address)
-  }
-
-  async #startProxy(engine: Engine, nodePath: string): Promise<void> {
-    const { home, options, environment } = this.#options
-    const part = proxyPart({
-      home,
-      nodePath,
-      entry: entryPath('services/proxy/main'),
-      environment,
-      host: options.host,
-      workers: options.proxyWorkers,
-      port: () => this.#state!.current.ports['proxy'] ?? options.port,
-      extraHosts: () => engine.proxyListenHosts,
-    })
-    const running = await this.#supervisor.start(part)
-    await this.#rememberPort('proxy', running.address)
+    return new PlatformParts({ home, options, environment, nodePath, state, supervisor: this.#supervisor, secrets })
   }
 
   #createDeployer(
@@ -205,7 +188,7 @@ export class Agent implements Platform {
       checker,
       builder,
       secrets: this.secrets,
-      proxy: new ProxyControl({ controlPath: proxyPaths(home).control }),
+      proxy: new RoutesSink(home),
       surroundings: () => ({ proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}` }),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
       startTimeoutMs: options.startTimeoutMs,
@@ -215,23 +198,8 @@ export class Agent implements Platform {
     })
   }
 
-  #keeperPart(): ProcessPart {
-    const { home, environment } = this.#options
-    return new ProcessPart({
-      name: 'keeper',
-      home,
-      command: process.execPath,
-      args: [entryPath('keeper-main'), home],
-      env: environment,
-      note: 'brings the agent back if it dies',
-      graceMs: 2000,
-      probe: async () => '',
-    })
-  }
-
-  async #serveApi(): Promise<void> {
+  async #serveApi(token: string): Promise<void> {
     const { home, version, options, logger } = this.#options
-    const token = await ensureToken(home)
     const api = await createApi({ token, version, platform: this, logger })
     this.#closeApi = () => api.close()
     const wanted = this.#state!.current.ports['agent'] ?? options.agentPort
@@ -242,17 +210,10 @@ export class Agent implements Platform {
       throw error
     }
     const { port } = api.server.address() as { port: number }
-    await this.#rememberPort('agent', `127.0.0.1:${port}`)
+    await this.#state!.update(state => void (state.ports['agent'] = port))
     const self = await identifyProcess(process.pid)
     const file = { url: `http://127.0.0.1:${port}`, ...self!, project: options.project, version }
     await writeDurably(homePaths(home).agentFile, JSON.stringify(file))
-  }
-
-  /** A port once chosen stays: clients find a restarted part where it was. */
-  async #rememberPort(part: string, address: string | undefined): Promise<void> {
-    const port = Number(address?.split(':').at(-1))
-    if (!port || this.#state!.current.ports[part] === port) return
-    await this.#state!.update(state => void (state.ports[part] = port))
   }
 
   #partChanged(name: PartView['name']): void {
@@ -286,7 +247,9 @@ export class Agent implements Platform {
   async #boundLogs(): Promise<void> {
     const folder = join(this.#options.home, 'logs')
     await Promise.all(
-      ['agent', 'keeper', 'proxy', 'nats'].map(name => boundFile(join(folder, `${name}.log`), PART_LOG_BYTES)),
+      ['agent', 'keeper', 'proxy', 'dispatcher', 'nats'].map(name =>
+        boundFile(join(folder, `${name}.log`), PART_LOG_BYTES),
+      ),
     )
   }
 
@@ -315,17 +278,19 @@ const STORE_VIEW: PartView = {
   note: 'the JSON store is not part of this version yet',
 }
 
-async function ensureToken(home: string): Promise<string> {
-  const path = homePaths(home).token
-  const existing = (await readIfPresent(path))?.trim()
-  if (existing) return existing
-  const token = randomBytes(32).toString('base64url')
-  await writeDurably(path, token)
-  return token
-}
-
 /** Everything of ours in the home, and nothing that is not. */
 async function removeData(home: string): Promise<void> {
-  const ours = ['state.json', 'deployments', 'nats', 'secrets', 'cache', 'logs', 'run', 'token']
+  const ours = [
+    'state.json',
+    'deployments',
+    'nats',
+    'secrets',
+    'cache',
+    'logs',
+    'run',
+    'token',
+    'dispatch-token',
+    'callback-secret',
+  ]
   await Promise.all(ours.map(name => rm(join(home, name), { recursive: true, force: true })))
 }

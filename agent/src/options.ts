@@ -19,6 +19,14 @@ export const PlatformOptions = z.object({
   storePort: port.default(5001),
   natsPort: port.default(4222),
   proxyWorkers: z.coerce.number().int().min(1).max(64).default(1),
+  asyncBodyLimitMb: z.coerce.number().min(0).max(1024).default(10),
+  callbackAllow: z.string().min(1).default('*'),
+  callRetentionMs: z.coerce
+    .number()
+    .int()
+    .min(60_000)
+    .default(7 * 86_400_000),
+  idempotencyWindowMs: z.coerce.number().int().min(1000).default(86_400_000),
   baseImage: z.string().min(1).default('auto'),
   natsServer: z.string().min(1).default('auto'),
   natsImage: z.string().min(1).default('nats:2-alpine'),
@@ -37,6 +45,10 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   storePort: 'Port of the store (reserved: the store is not part of this version)',
   natsPort: 'Port of NATS (0: any free one)',
   proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
+  asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',
+  callbackAllow: 'Hosts that results may be sent to: patterns with *, separated by commas',
+  callRetentionMs: 'How long finished asynchronous calls are kept, in milliseconds',
+  idempotencyWindowMs: 'How long an Idempotency-Key stands for its call, in milliseconds',
   baseImage: 'Image functions are built on: assemble (from this machine’s Node), or a reference to pull',
   natsServer: 'nats-server to run: auto, image, or a path',
   natsImage: 'Image of NATS for hosts with Docker and no nats-server',

@@ -5,6 +5,7 @@
 import yargs, { type Argv } from 'yargs'
 import { AgentClient } from '../client/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
+import { calls } from './commands/calls.ts'
 import { check } from './commands/check.ts'
 import { deploy, Reported } from './commands/deploy.ts'
 import { details } from './commands/details.ts'
@@ -21,7 +22,7 @@ import type { CliHost, Command, Context } from './context.ts'
 import { Output, type Streams } from './output.ts'
 
 const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
-COMMANDS.push(secrets, init, env, prune, reset)
+COMMANDS.push(calls, secrets, init, env, prune, reset)
 
 export interface CliOptions extends Streams {
   argv: string[]

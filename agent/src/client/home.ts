@@ -24,6 +24,7 @@ export function homePaths(home: string) {
   return {
     agentFile: join(home, 'agent.json'),
     token: join(home, 'token'),
+    callbackSecret: join(home, 'callback-secret'),
     options: join(home, 'run', 'options.json'),
     lock: join(home, 'run', 'agent.lock'),
     startFailure: join(home, 'run', 'start-failure.json'),

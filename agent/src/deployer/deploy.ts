@@ -268,7 +268,7 @@ async function plan(file: string, only: string[] | undefined): Promise<Planned[]
 function unsupported(planned: Planned[]): Problem[] {
   return planned.flatMap(({ entry, place }) => {
     const kind = kindOf(entry)
-    if (kind === 'http') return []
+    if (kind === 'http' || kind === 'async') return []
     return [
       place({
         code: 'unsupported-kind',

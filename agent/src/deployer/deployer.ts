@@ -5,7 +5,14 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import { nearMatch, RyoFaasError, type DeploymentView, type LogLine, type ResourceView } from '../contract/index.ts'
+import {
+  AsyncOptions,
+  nearMatch,
+  RyoFaasError,
+  type DeploymentView,
+  type LogLine,
+  type ResourceView,
+} from '../contract/index.ts'
 import type { Engine, LogQuery } from '../engine/index.ts'
 import type { ProxyStats, Route } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
@@ -267,6 +274,9 @@ export class Deployer {
         version: version.version,
         timeoutMs: version.config.timeoutMs,
         concurrency: version.config.concurrency,
+        ...(version.config.async !== false && {
+          async: AsyncOptions.parse(version.config.async === true ? {} : version.config.async),
+        }),
         instances: this.#fleet
           .ready(record.route)
           .flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),

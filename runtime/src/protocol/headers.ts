@@ -15,4 +15,13 @@ export const HEADERS = {
   callAttempt: 'x-call-attempt',
   /** Milliseconds the caller is still willing to wait; an instance uses the lesser of this and its own timeout. */
   deadlineMs: 'x-ryo-faas-deadline-ms',
+  /**
+   * The dispatcher's proof to the proxy, a secret of the platform: with it a call is run at once even if its function is
+   * asynchronous, and `callId` and `callAttempt` pass. Never reaches a function.
+   */
+  dispatch: 'x-ryo-faas-dispatch',
+  /** Where the result of an asynchronous call is to be sent. */
+  callbackUrl: 'x-callback-url',
+  /** Asynchronous calls of one function with the same key are one call. */
+  idempotencyKey: 'idempotency-key',
 } as const

@@ -4,6 +4,14 @@
  */
 export { ENV } from './env.ts'
 export { HEADERS } from './headers.ts'
-export { FUNCTION_PORT, FUNCTIONS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from './paths.ts'
+export {
+  ASYNC_FUNCTIONS_PREFIX,
+  CALLS_PATH,
+  FUNCTION_PORT,
+  FUNCTIONS_PREFIX,
+  HEALTH_PATH,
+  METRICS_PATH,
+  RESERVED_PREFIX,
+} from './paths.ts'
 export { NAME_PATTERN, routeOf } from './names.ts'
 export { PLATFORM_ERRORS, platformError, type PlatformErrorBody, type PlatformErrorCode } from './platform-error.ts'

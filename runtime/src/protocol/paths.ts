@@ -8,3 +8,7 @@ export const METRICS_PATH = '/.ryo-faas/metrics'
 
 /** Where the proxy serves functions: `/functions/<name>[/rest][?query]`. */
 export const FUNCTIONS_PREFIX = '/functions/'
+/** The same functions, called asynchronously: `/async-function/<name>[/rest][?query]`. */
+export const ASYNC_FUNCTIONS_PREFIX = '/async-function/'
+/** Where the proxy shows asynchronous calls. */
+export const CALLS_PATH = '/calls'

@@ -1,23 +1,45 @@
+import { readFile } from 'node:fs/promises'
+import { homePaths } from '../../client/index.ts'
+import { RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
 import { runningPlatform } from './start-faas.ts'
 
 export const env: Command = {
   usage: 'env',
   describe: 'Show the configuration and how to change it',
-  run: async (_, context) => {
+  options: yargs =>
+    yargs.option('secrets', { type: 'boolean', default: false, describe: 'Show the secret that signs callbacks too' }),
+  run: async (args, context) => {
     const { output, home, platformFlags, environment } = context
+    const callbackSecret = args['secrets'] ? await readSecret(home) : undefined
     const platform = await runningPlatform(context)
     const options = context.resolvedOptions()
-    output.value({ home, running: platform !== undefined, options, ...(platform && { platform }) })
+    output.value({
+      home,
+      running: platform !== undefined,
+      options,
+      ...(platform && { platform }),
+      ...(callbackSecret !== undefined && { callbackSecret }),
+    })
     output.line(`home     ${home}${environment['RYO_FAAS_HOME'] ? '' : '  (set RYO_FAAS_HOME to change it)'}`)
     output.line(`version  ${context.version}`)
     output.line(
       `running  ${platform ? `${platform.proxyUrl} (project ${platform.project}, ${platform.engine})` : 'no'}`,
     )
+    if (callbackSecret !== undefined)
+      output.line(`secret   ${callbackSecret}  (signs callbacks, see standardwebhooks.com)`)
     output.line()
     output.table(
       ['VARIABLE', 'NEXT START USES', ''],
       platformFlags.map(({ name, variable, help }) => [variable, String(options[name]), output.colors.dim(help)]),
     )
   },
+}
+
+async function readSecret(home: string): Promise<string> {
+  try {
+    return (await readFile(homePaths(home).callbackSecret, 'utf8')).trim()
+  } catch (error) {
+    throw new RyoFaasError('NOT_RUNNING', 'there is no secret yet: it is made at the first start', { cause: error })
+  }
 }

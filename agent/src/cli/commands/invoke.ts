@@ -6,6 +6,7 @@ import { PlatformErrorSchema } from '../platform-error.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
+import { CallsClient, type Call } from '../calls-client.ts'
 import { Reported } from './deploy.ts'
 
 export const invoke: Command = {
@@ -18,6 +19,8 @@ export const invoke: Command = {
       .option('header', { type: 'string', array: true, nargs: 1, alias: 'H', describe: 'A header, "name: value"' })
       .option('path', { type: 'string', default: '', describe: 'What follows the name, e.g. /items?x=1' })
       .option('method', { type: 'string', alias: 'X', describe: 'Default GET, with --data POST' })
+      .option('async', { type: 'boolean', default: false, describe: 'Queue the call (Prefer: respond-async)' })
+      .option('wait', { type: 'boolean', default: false, describe: 'With an asynchronous call: wait for its result' })
       .option('include', { type: 'boolean', alias: 'i', default: false, describe: 'Print status and headers too' }),
   run: async (args, context) => {
     const { output } = context
@@ -28,11 +31,16 @@ export const invoke: Command = {
       `${proxyUrl}/functions/${routeOf(String(args['name']))}${pathFrom(args['path'] as string)}`,
       {
         method: (args['method'] as string | undefined) ?? (body === undefined ? 'GET' : 'POST'),
-        headers: headersFrom(args['header'] as string[] | undefined, body),
+        headers: headersFrom(args['header'] as string[] | undefined, { body, isAsync: args['async'] === true }),
         signal: context.signal,
         ...(body !== undefined && { body }),
       },
     )
+    const callId = response.headers.get(HEADERS.callId)
+    if (args['wait'] && response.status === 202 && callId !== null) {
+      await response.body?.cancel()
+      return follow(new CallsClient(proxyUrl, context.signal), callId, context)
+    }
     if (args['include']) {
       output.line(`HTTP ${response.status} ${response.statusText}`)
       response.headers.forEach((value, name) => output.line(`${name}: ${value}`))
@@ -48,6 +56,28 @@ export const invoke: Command = {
     output.note(output.colors.dim(`\n${response.status} in ${formatDuration(performance.now() - begin)}`))
     settle(response, '', context)
   },
+}
+
+/** Prints each change of the call, and at the end what the function answered. */
+async function follow(client: CallsClient, id: string, { output }: Context): Promise<void> {
+  let last: Call | undefined
+  for await (const call of client.follow(id)) {
+    if (call.status !== last?.status || call.attempts.length !== last.attempts.length) {
+      output.note(output.colors.dim(`${id} ${call.status}, attempt ${call.attempts.length}`))
+    }
+    last = call
+  }
+  last ??= await client.show(id)
+  const answer =
+    last.status === 'succeeded' || last.status === 'failed' || last.status === 'dead'
+      ? await client.result(id).catch(() => undefined)
+      : undefined
+  const text = answer ? await answer.text() : ''
+  output.value({ ...last, body: text })
+  if (!output.json) output.raw(text)
+  if (last.status === 'succeeded') return
+  const message = last.error ? `${last.error.code}: ${last.error.message}` : `the call is ${last.status}`
+  throw new Reported(new RyoFaasError('INVALID_REQUEST', message), output.json)
 }
 
 /** An answer of 400 and above makes the exit code 1; one that the platform made is explained. */
@@ -91,8 +121,9 @@ async function bodyFrom(
 }
 
 /** Bodies that are JSON are sent as such; everything else needs a header of the user's. */
-function headersFrom(given: string[] | undefined, body: unknown): Headers {
+function headersFrom(given: string[] | undefined, { body, isAsync }: { body: unknown; isAsync: boolean }): Headers {
   const headers = new Headers()
+  if (isAsync) headers.set('prefer', 'respond-async')
   if (typeof body === 'string' && parseJson(body) !== undefined) headers.set('content-type', 'application/json')
   for (const header of given ?? []) {
     const [name, ...value] = header.split(':')

@@ -13,6 +13,7 @@
 import { chmod, rm } from 'node:fs/promises'
 import net from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { NO_SCHEMAS } from './no-schemas.ts'
 import { RouteTable } from './route-table.ts'
 import { StaleTableError } from './table-keeper.ts'
 import type { ProxyStats } from './summary.ts'
@@ -27,7 +28,7 @@ export interface Controlled {
 }
 
 export async function startControlServer(path: string, target: Controlled): Promise<{ close(): Promise<void> }> {
-  const fastify = Fastify({ bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true })
+  const fastify = Fastify({ schemaController: NO_SCHEMAS, bodyLimit: BODY_LIMIT_BYTES, forceCloseConnections: true })
   addRoutes(fastify, target)
   if (process.platform !== 'win32') {
     if (await answers(path)) throw Object.assign(new Error(`${path} is in use`), { code: 'EADDRINUSE' })

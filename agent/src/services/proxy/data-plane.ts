@@ -8,6 +8,9 @@ import http from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { NO_SCHEMAS } from './no-schemas.ts'
+import { AsyncCalls } from './async/async-calls.ts'
+import { addCallsApi } from './async/calls-api.ts'
 import type { FunctionSnapshot } from './function-metrics.ts'
 import { Hop } from './hop.ts'
 import { IdSource } from './ids.ts'
@@ -52,14 +55,27 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   if (start.table !== undefined) routes.apply(start.table)
   const registry = createRegistry(() => routes.snapshot())
   const ids = new IdSource()
+  const asyncCalls = new AsyncCalls({
+    nats: options.nats,
+    bodyLimitBytes: options.asyncBodyLimitBytes,
+    callbackAllow: options.callbackAllow,
+  })
   let hop: Hop | undefined
   const fastify = Fastify({
+    schemaController: NO_SCHEMAS,
     clientErrorHandler: (error, socket) => answerMalformed(error, socket, ids.traceId()),
     frameworkErrors: (_error, _request, reply) => {
       void send(reply as unknown as Reply, 'BAD_REQUEST', 'malformed request')
     },
     serverFactory: fallback => {
-      hop = new Hop({ routes, readyTimeoutMs: options.readyTimeoutMs, sampleRatio: options.traceSampleRatio, fallback })
+      hop = new Hop({
+        routes,
+        readyTimeoutMs: options.readyTimeoutMs,
+        sampleRatio: options.traceSampleRatio,
+        dispatchToken: options.dispatchToken,
+        asyncCalls,
+        fallback,
+      })
       return createServer(hop, options, ids)
     },
   })
@@ -74,6 +90,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     scrape: start.scrape ?? (() => registry.metrics()),
     contentType: registry.contentType,
   })
+  const eventStreams = addCallsApi(fastify, asyncCalls.link, () => ids.traceId())
   fastify.setNotFoundHandler((_request, reply) => send(reply, 'FUNCTION_NOT_FOUND', 'nothing is served here'))
   fastify.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
     (error.statusCode ?? 500) < 500
@@ -81,7 +98,13 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       : send(reply, 'FUNCTION_ERROR', 'the proxy failed to answer'),
   )
 
-  await fastify.listen({ host: options.host, port: options.port })
+  try {
+    await fastify.listen({ host: options.host, port: options.port })
+  } catch (error) {
+    routes.close()
+    await asyncCalls.close()
+    throw error
+  }
   const { port } = fastify.server.address() as AddressInfo
   const extras = options.extraHosts.map(() => feeder(fastify.server))
   try {
@@ -90,15 +113,17 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     for (const extra of extras) extra.close()
     await fastify.close()
     routes.close()
+    await asyncCalls.close()
     throw error
   }
 
   const stop = async (): Promise<void> => {
     hop!.isDraining = true
+    eventStreams.close()
     const closed = [fastify.server, ...extras].map(server => new Promise(done => server.close(done)))
     fastify.server.closeIdleConnections()
     const deadline = performance.now() + options.graceMs
-    while (routes.inflight > 0 && performance.now() < deadline) {
+    while (routes.inflight + asyncCalls.inflight > 0 && performance.now() < deadline) {
       await new Promise(done => setTimeout(done, DRAIN_POLL_MS))
       fastify.server.closeIdleConnections()
     }
@@ -109,6 +134,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     await Promise.all(closed)
     clearTimeout(lastWrites)
     await fastify.close()
+    await asyncCalls.close()
   }
   let stopping: Promise<void> | undefined
   return {

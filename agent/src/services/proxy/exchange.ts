@@ -12,10 +12,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { PLATFORM_ERRORS, platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { clientHeaders, errorLabelOf, linksOf, platformCodeOf } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
+import type { FunctionMetrics } from './function-metrics.ts'
 import { linger, RequestBody } from './request-body.ts'
+import { errorAnswer } from './refuse.ts'
 import type { RequestHead } from './request-head.ts'
 import type { FunctionEntry, Routes, Waiter } from './routes.ts'
 import type { Upgrade } from './tunnel.ts'
@@ -33,6 +35,8 @@ export interface Call {
   request: IncomingMessage
   response: ServerResponse
   entry: FunctionEntry
+  /** Where it is counted. */
+  metrics: FunctionMetrics
   path: string
   head: RequestHead
   expectsContinue: boolean
@@ -64,7 +68,7 @@ export class Exchange implements ResponseSink, Waiter {
     this.body = bodyLength === 0 ? undefined : new RequestBody(call.request, { isChunked: bodyLength < 0 })
     this.owesContinue = call.expectsContinue
     this.startedAt = performance.now()
-    call.entry.metrics.inflight += 1
+    call.metrics.inflight += 1
     call.response.on('close', () => this.clientClosed())
   }
 
@@ -271,8 +275,7 @@ export class Exchange implements ResponseSink, Waiter {
     if (response.headersSent) {
       response.destroy()
     } else {
-      const error = platformError(code, message, head.requestId)
-      if (code === 'FUNCTION_UNAVAILABLE' || code === 'FUNCTION_OVERLOADED') error.headers['retry-after'] = '1'
+      const error = errorAnswer({ code, reason: message, requestId: head.requestId })
       response.writeHead(error.status, error.headers)
       response.end(error.body)
     }
@@ -295,9 +298,9 @@ export class Exchange implements ResponseSink, Waiter {
     if (this.instance !== undefined) this.instance.inflight -= 1
     this.instance = undefined
     this.connection = undefined
-    const { entry, request } = this.call
-    entry.metrics.inflight -= 1
-    entry.metrics.record(status, performance.now() - this.startedAt, errorCode)
+    const { metrics, request } = this.call
+    metrics.inflight -= 1
+    metrics.record(status, performance.now() - this.startedAt, errorCode)
     this.body?.abandon()
     if (this.body !== undefined && !request.complete) linger(request)
   }

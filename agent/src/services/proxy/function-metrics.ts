@@ -20,7 +20,7 @@ const FINE_FROM_MS = 0.05
 const FINE_PER_OCTAVE = 8
 const FINE_COUNT = 210
 
-export interface FunctionSnapshot {
+export interface FunctionFigures {
   /** Route. */
   name: string
   displayName: string
@@ -35,6 +35,11 @@ export interface FunctionSnapshot {
   errors: Record<string, number>
   /** Milliseconds since the epoch; 0 if there was none. */
   lastErrorAt: number
+}
+
+/** The figures of one function for one way that calls come. */
+export interface FunctionSnapshot extends FunctionFigures {
+  trigger: 'http' | 'async'
 }
 
 export class FunctionMetrics {
@@ -59,7 +64,7 @@ export class FunctionMetrics {
     if (errorCode !== undefined) this.recordError(errorCode)
   }
 
-  snapshot(name: string, displayName: string): FunctionSnapshot {
+  snapshot(name: string, displayName: string): FunctionFigures {
     return {
       name,
       displayName,

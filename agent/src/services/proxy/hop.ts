@@ -1,5 +1,6 @@
 /**
- * The request listener of the data plane: takes what is under `/functions/`, turns the rest over to fastify.
+ * The request listener of the data plane: takes what is under `/functions/`, runs it or has it queued, and turns the rest
+ * over to fastify.
  *
  * Invariants: 1. a request that is refused here was not forwarded, in whole or in part. 2. a request with a body waits
  * for the end of the current read, so that a body that is malformed from its start is refused with its head.
@@ -7,10 +8,11 @@
 import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
-import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import type { PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import type { AsyncCalls } from './async/async-calls.ts'
 import { Exchange, type Call, type ExchangeContext } from './exchange.ts'
 import { IdSource } from './ids.ts'
-import { linger } from './request-body.ts'
+import { refuse } from './refuse.ts'
 import { rewriteRequestHead } from './request-head.ts'
 import { parseTarget } from './target.ts'
 import { openTunnel } from './tunnel.ts'
@@ -18,6 +20,8 @@ import { openTunnel } from './tunnel.ts'
 export interface HopOptions extends ExchangeContext {
   /** Share of requests without a trace that start a sampled one, 0 to 1. */
   sampleRatio: number
+  dispatchToken: string | undefined
+  asyncCalls: AsyncCalls
   /** Answers everything that is not a function. */
   fallback: RequestListener
 }
@@ -87,8 +91,8 @@ export class Hop {
         })
       case 'function': {
         const isUpgrade = how.tunnel !== undefined
-        const { sampleRatio } = this.options
-        const head = rewriteRequestHead(request, { ids: this.ids, sampleRatio, isUpgrade })
+        const { sampleRatio, dispatchToken } = this.options
+        const head = rewriteRequestHead(request, { ids: this.ids, sampleRatio, isUpgrade, dispatchToken })
         if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
         const entry = this.options.routes.find(target.name)
         if (entry === undefined) {
@@ -99,11 +103,33 @@ export class Hop {
             requestId: head.requestId,
           })
         }
-        const call: Call = { request, response, entry, path: target.path, head, ...how }
+        const metrics = head.isDispatched ? entry.dispatched : entry.metrics
+        const call: Call = { request, response, entry, metrics, path: target.path, head, ...how }
+        if (!head.isDispatched && (entry.route.async !== undefined || target.isAsync || head.prefersAsync)) {
+          return this.queue(call)
+        }
         if (head.bodyLength === 0) new Exchange(this.options, call).start()
         else process.nextTick(startUnlessRefused, this.options, call)
         return
       }
+    }
+  }
+
+  private queue(call: Call): void {
+    const { request, response, head } = call
+    if (call.tunnel !== undefined) {
+      return this.refuse(request, response, {
+        code: 'UPGRADE_UNSUPPORTED',
+        reason: 'an asynchronous call can not be upgraded',
+        requestId: head.requestId,
+      })
+    }
+    const { asyncCalls } = this.options
+    if (head.bodyLength === 0) void asyncCalls.accept(call)
+    else {
+      process.nextTick(() => {
+        if (request.socket.writable) void asyncCalls.accept(call)
+      })
     }
   }
 
@@ -112,11 +138,7 @@ export class Hop {
     response: ServerResponse,
     error: { code: PlatformErrorCode; reason: string; requestId?: string },
   ): void {
-    const { status, headers, body } = platformError(error.code, error.reason, error.requestId ?? this.ids.traceId())
-    if (error.code === 'BAD_REQUEST') headers['connection'] = 'close'
-    response.writeHead(status, headers)
-    response.end(body)
-    if (!request.complete) linger(request)
+    refuse(request, response, { ...error, requestId: error.requestId ?? this.ids.traceId() })
   }
 }
 

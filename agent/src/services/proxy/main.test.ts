@@ -7,6 +7,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ProxyControl } from './control-client.ts'
+import { ensureStreams, STREAMS } from '../../bus/index.ts'
+import { startNats } from '../../bus/testing/nats-server.ts'
 import { call, Stage, until } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
 
@@ -111,6 +113,25 @@ it('with workers: every worker serves a push, figures add up, a dead worker is r
   for (let i = 0; i < 8; i += 1) expect((await call(proxy, '/functions/fn')).body).toBe('ok')
   child.kill('SIGTERM')
   expect(await exit).toBe(0)
+})
+
+it('with workers: every worker accepts asynchronous calls, under ids that no other gives', async () => {
+  const nats = await startNats()
+  stage.onEnd(() => nats.stop())
+  const bus = await nats.connect()
+  await ensureStreams(bus)
+  const { url, user, password } = nats
+  const { control, proxy } = await start({ workers: 2, nats: { url, user, password } })
+  await control.setRoutes(table([]))
+  const send = () => call(proxy, '/async-function/fn', { method: 'POST', body: 'x' })
+  await until(async () => {
+    const answers = await Promise.all([send(), send(), send(), send()])
+    return answers.every(({ status }) => status === 202)
+  }, 'every worker has found the bus')
+  await bus.manager.streams.purge(STREAMS.calls)
+  const answers = await Promise.all(Array.from({ length: 100 }, send))
+  expect(new Set(answers.map(({ headers }) => headers['x-call-id'])).size).toBe(100)
+  expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(100)
 })
 
 it.each([1, 2])('exits with 98 and says so if the address is in use (%i workers)', async workers => {

@@ -29,6 +29,19 @@ export const DataPlaneOptions = z.strictObject({
   graceMs: ms.default(10_000),
   /** Share of requests without a trace that start a sampled one, 0 to 1. */
   traceSampleRatio: z.number().min(0).max(1).default(1),
+  /** Where asynchronous calls go; without it they are answered with 503 ASYNC_UNAVAILABLE. */
+  nats: z
+    .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
+    .optional(),
+  /** Who sends it is the dispatcher: see `HEADERS.dispatch`. Without it nobody is. */
+  dispatchToken: z.string().min(16).optional(),
+  /** Largest body of an asynchronous call. */
+  asyncBodyLimitBytes: z
+    .int()
+    .min(0)
+    .default(10 * 1024 * 1024),
+  /** Patterns of host names to which results may be sent; `*` stands for anything. */
+  callbackAllow: z.array(z.string().min(1)).default(['*']),
 })
 export type DataPlaneOptions = z.infer<typeof DataPlaneOptions>
 

@@ -3,8 +3,10 @@
  *
  * Invariants: 1. where the message ends is decided here once and written anew: at most one of `Content-Length` and
  * `Transfer-Encoding: chunked`, whatever the client nominated in `Connection`. 2. hop-by-hop headers and those that
- * only the platform may set end here (RFC 9110 §7.6.1). 3. exactly one `Host`.
+ * only the platform may set end here (RFC 9110 §7.6.1). 3. exactly one `Host`. 4. call id and attempt are believed of
+ * the dispatcher alone, and its proof goes no further.
  */
+import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { isRequestId, isTraceParent, type IdSource } from './ids.ts'
@@ -19,6 +21,12 @@ export interface RequestHead {
   readonly bodyLength: number
   /** The client's own limit in milliseconds; Infinity if it set none. */
   readonly deadlineMs: number
+  readonly traceParent: string
+  readonly traceState: string | undefined
+  /** The client prefers not to wait (`Prefer: respond-async`, RFC 7240 §4.1). */
+  readonly prefersAsync: boolean
+  /** It comes from the dispatcher: to be run now. */
+  readonly isDispatched: boolean
 }
 export type RequestHeadResult = RequestHead | { kind: 'bad'; reason: string }
 
@@ -35,6 +43,10 @@ interface Incoming {
   traceParent: string | undefined
   traceState: string | undefined
   deadline: string | undefined
+  prefer: string | undefined
+  dispatch: string | undefined
+  callId: string | undefined
+  callAttempt: string | undefined
 }
 
 /** Headers that do not simply pass: read, rewritten or dropped. Null drops. */
@@ -51,8 +63,10 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   ['traceparent', 'traceParent'],
   ['tracestate', 'traceState'],
   [HEADERS.deadlineMs, 'deadline'],
-  [HEADERS.callId, null],
-  [HEADERS.callAttempt, null],
+  ['prefer', 'prefer'],
+  [HEADERS.dispatch, 'dispatch'],
+  [HEADERS.callId, 'callId'],
+  [HEADERS.callAttempt, 'callAttempt'],
   ['expect', null],
   ['keep-alive', null],
   ['proxy-authenticate', null],
@@ -62,12 +76,13 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   ['trailer', null],
 ])
 const INTERNAL_PREFIX = 'x-ryo-faas-'
+const RESPOND_ASYNC = /(?:^|,)[ \t]*respond-async[ \t]*(?:[;,]|$)/i
 /** uri-host and port (RFC 9110 §7.2), loosely: nothing that could end a header or start a path. */
 const HOST = /^[A-Za-z0-9\-._~!$&'()*+,;=:%[\]]*$/
 
 export function rewriteRequestHead(
   request: IncomingMessage,
-  options: { ids: IdSource; sampleRatio: number; isUpgrade: boolean },
+  options: { ids: IdSource; sampleRatio: number; isUpgrade: boolean; dispatchToken: string | undefined },
 ): RequestHeadResult {
   const incoming: Incoming = {
     host: undefined,
@@ -82,6 +97,10 @@ export function rewriteRequestHead(
     traceParent: undefined,
     traceState: undefined,
     deadline: undefined,
+    prefer: undefined,
+    dispatch: undefined,
+    callId: undefined,
+    callAttempt: undefined,
   }
   if (request.httpVersionMajor !== 1) return bad('unsupported HTTP version')
   const raw = request.rawHeaders
@@ -105,6 +124,7 @@ export function rewriteRequestHead(
   if (host === undefined ? !isOldHttp : !HOST.test(host)) return bad('missing or malformed host')
   const bodyLength = framing(incoming, isOldHttp)
   if (typeof bodyLength === 'string') return bad(bodyLength)
+  if (incoming.prefer !== undefined) lines += `Prefer: ${incoming.prefer}\r\n`
   if (connection !== undefined && connection !== 'keep-alive' && connection !== 'close') {
     const named = connectionOptions(connection)
     lines = withoutNamed(lines, named)
@@ -117,10 +137,30 @@ export function rewriteRequestHead(
 
   const requestId = incoming.requestId !== undefined && isRequestId(incoming.requestId) ? incoming.requestId : undefined
   const id = requestId ?? options.ids.traceId()
-  lines +=
-    forwarding(incoming, request) + tracing(incoming, { ...options, freshId: requestId === undefined ? id : undefined })
+  const known = incoming.traceParent !== undefined && isTraceParent(incoming.traceParent)
+  const traceParent = known
+    ? incoming.traceParent!
+    : freshTraceParent({ ...options, traceId: requestId === undefined ? id : options.ids.traceId() })
+  lines += forwarding(incoming, request) + `traceparent: ${traceParent}\r\n`
+  const traceState = known ? incoming.traceState : undefined
+  if (traceState !== undefined) lines += `tracestate: ${traceState}\r\n`
   lines += `X-Request-Id: ${id}\r\n`
-  return { kind: 'ok', lines, requestId: id, bodyLength, deadlineMs: deadline(incoming.deadline) }
+  const isDispatched = incoming.dispatch !== undefined && isSecret(incoming.dispatch, options.dispatchToken)
+  if (isDispatched) {
+    if (incoming.callId !== undefined) lines += `X-Call-Id: ${incoming.callId}\r\n`
+    if (incoming.callAttempt !== undefined) lines += `X-Call-Attempt: ${incoming.callAttempt}\r\n`
+  }
+  return {
+    kind: 'ok',
+    lines,
+    requestId: id,
+    bodyLength,
+    deadlineMs: deadline(incoming.deadline),
+    traceParent,
+    traceState,
+    prefersAsync: incoming.prefer !== undefined && RESPOND_ASYNC.test(incoming.prefer),
+    isDispatched,
+  }
 }
 
 function bad(reason: string): RequestHeadResult {
@@ -139,22 +179,27 @@ function framing({ contentLength, transferEncoding }: Incoming, isOldHttp: boole
 }
 
 function forwarding(incoming: Incoming, request: IncomingMessage): string {
-  const peer = request.socket.remoteAddress ?? 'unknown'
-  const client = peer.startsWith('::ffff:') ? peer.slice(7) : peer
+  const client = clientAddress(request)
   const chain = incoming.forwardedFor === undefined ? client : `${incoming.forwardedFor}, ${client}`
   const host = incoming.forwardedHost ?? incoming.host ?? ''
   return `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${incoming.forwardedProto ?? 'http'}\r\nX-Forwarded-Host: ${host}\r\n`
 }
 
-function tracing(
-  { traceParent, traceState }: Incoming,
-  options: { ids: IdSource; sampleRatio: number; freshId: string | undefined },
-): string {
-  if (traceParent !== undefined && isTraceParent(traceParent)) {
-    return `traceparent: ${traceParent}\r\n` + (traceState === undefined ? '' : `tracestate: ${traceState}\r\n`)
-  }
+/** IPv4 as such, also on a socket that takes both. */
+export function clientAddress(request: IncomingMessage): string {
+  const peer = request.socket.remoteAddress ?? 'unknown'
+  return peer.startsWith('::ffff:') ? peer.slice(7) : peer
+}
+
+function freshTraceParent(options: { ids: IdSource; sampleRatio: number; traceId: string }): string {
   const flags = options.sampleRatio >= 1 || Math.random() < options.sampleRatio ? '01' : '00'
-  return `traceparent: 00-${options.freshId ?? options.ids.traceId()}-${options.ids.spanId()}-${flags}\r\n`
+  return `00-${options.traceId}-${options.ids.spanId()}-${flags}`
+}
+
+/** Takes the same time wherever the two begin to differ. */
+function isSecret(given: string, secret: string | undefined): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(secret ?? '')]
+  return b.length > 0 && a.length === b.length && timingSafeEqual(a, b)
 }
 
 function deadline(value: string | undefined): number {

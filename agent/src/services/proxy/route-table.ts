@@ -28,6 +28,8 @@ export const Route = z.object({
   /** Most invocations at the same time in each instance; 0 means no limit. */
   concurrency: z.int().min(0),
   instances: z.array(RouteInstance),
+  /** Present: every call is asynchronous. What it says is for the dispatcher. */
+  async: z.object({ attempts: z.int().min(1), backoffMs: z.int().min(1), concurrency: z.int().min(1) }).optional(),
 })
 export type Route = z.infer<typeof Route>
 

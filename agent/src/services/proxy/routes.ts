@@ -22,6 +22,8 @@ export type Choice = Instance | 'none' | 'busy'
 export class FunctionEntry {
   readonly name: string
   readonly metrics = new FunctionMetrics()
+  /** Of calls that come from the dispatcher, which shows them to Prometheus itself. */
+  readonly dispatched = new FunctionMetrics()
   readonly waiters = new Set<Waiter>()
   route: Route
   instances: Instance[] = []
@@ -138,13 +140,16 @@ export class Routes {
   }
 
   snapshot(): FunctionSnapshot[] {
-    return [...this.entries.values()].map(entry => entry.metrics.snapshot(entry.name, entry.route.displayName))
+    return [...this.entries.values()].flatMap(({ name, route, metrics, dispatched }) => [
+      { ...metrics.snapshot(name, route.displayName), trigger: 'http' as const },
+      { ...dispatched.snapshot(name, route.displayName), trigger: 'async' as const },
+    ])
   }
 
   /** Requests that are waited for, over all functions. */
   get inflight(): number {
     let sum = 0
-    for (const entry of this.entries.values()) sum += entry.metrics.inflight
+    for (const entry of this.entries.values()) sum += entry.metrics.inflight + entry.dispatched.inflight
     return sum
   }
 

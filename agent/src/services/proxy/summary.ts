@@ -1,6 +1,6 @@
 /** What people want to know of a function: calls, errors, percentiles; added up over workers. */
 import { z } from 'zod'
-import { fineBucketUpperMs, type FunctionSnapshot } from './function-metrics.ts'
+import { fineBucketUpperMs, type FunctionFigures } from './function-metrics.ts'
 
 export const FunctionStats = z.object({
   /** Route. */
@@ -22,8 +22,8 @@ export const ProxyStats = z.object({ generation: z.int(), workers: z.int(), func
 export type ProxyStats = z.infer<typeof ProxyStats>
 
 /** @param perWorker the snapshots of every worker. */
-export function summarize(perWorker: FunctionSnapshot[][]): FunctionStats[] {
-  const byName = new Map<string, FunctionSnapshot>()
+export function summarize(perWorker: FunctionFigures[][]): FunctionStats[] {
+  const byName = new Map<string, FunctionFigures>()
   for (const snapshot of perWorker.flat()) {
     const sum = byName.get(snapshot.name)
     byName.set(snapshot.name, sum === undefined ? snapshot : added(sum, snapshot))
@@ -31,7 +31,7 @@ export function summarize(perWorker: FunctionSnapshot[][]): FunctionStats[] {
   return [...byName.values()].map(statsOf)
 }
 
-function added(a: FunctionSnapshot, b: FunctionSnapshot): FunctionSnapshot {
+function added(a: FunctionFigures, b: FunctionFigures): FunctionFigures {
   const errors = { ...a.errors }
   for (const [code, count] of Object.entries(b.errors)) errors[code] = (errors[code] ?? 0) + count
   return {
@@ -47,7 +47,7 @@ function added(a: FunctionSnapshot, b: FunctionSnapshot): FunctionSnapshot {
   }
 }
 
-function statsOf(snapshot: FunctionSnapshot): FunctionStats {
+function statsOf(snapshot: FunctionFigures): FunctionStats {
   const { errors, fine, lastErrorAt } = snapshot
   const failed = Object.entries(errors).reduce((sum, [code, n]) => (code === 'CLIENT_ABORTED' ? sum : sum + n), 0)
   return {

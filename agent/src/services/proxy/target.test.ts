@@ -14,8 +14,10 @@ describe('a request target', () => {
     ['/functions/a/%252e%252e/b', 'a', '/%252e%252e/b'],
     ['http://host:1/functions/a/b?c', 'a', '/b?c'],
     ['HTTPS://host/functions/a', 'a', '/'],
+    ['/async-function/a/b?c', 'a', '/b?c'],
+    ['/async-function/A', 'A', '/'],
   ])('%s goes to %s as %s', (url, name, path) => {
-    expect(parseTarget(url)).toEqual({ kind: 'function', name, path })
+    expect(parseTarget(url)).toEqual({ kind: 'function', name, path, isAsync: url.startsWith('/async-function') })
   })
 
   it.each([

@@ -5,10 +5,11 @@
  * parsers could read differently (dot segments, encoded separators, NUL, broken escapes) goes nowhere.
  * 3. nothing below `/.ryo-faas/` is forwarded, however it is spelled.
  */
-import { FUNCTIONS_PREFIX, RESERVED_PREFIX } from '@ryo-faas/runtime/protocol'
+import { ASYNC_FUNCTIONS_PREFIX, FUNCTIONS_PREFIX, RESERVED_PREFIX } from '@ryo-faas/runtime/protocol'
 
 export type Target =
-  | { kind: 'function'; name: string; path: string }
+  /** `isAsync`: under the prefix that asks for an asynchronous call. */
+  | { kind: 'function'; name: string; path: string; isAsync: boolean }
   | { kind: 'reserved'; name: string }
   | { kind: 'other' }
   | { kind: 'bad'; reason: string }
@@ -33,17 +34,19 @@ export function parseTarget(url: string): Target {
     if (reason !== undefined) return { kind: 'bad', reason }
     decoded = decodeURIComponentBytes(path)
   }
-  if (!target.startsWith(FUNCTIONS_PREFIX)) return { kind: 'other' }
+  const isAsync = target.startsWith(ASYNC_FUNCTIONS_PREFIX)
+  if (!isAsync && !target.startsWith(FUNCTIONS_PREFIX)) return { kind: 'other' }
 
-  let nameEnd = target.indexOf('/', FUNCTIONS_PREFIX.length)
+  const nameAt = isAsync ? ASYNC_FUNCTIONS_PREFIX.length : FUNCTIONS_PREFIX.length
+  let nameEnd = target.indexOf('/', nameAt)
   if (nameEnd < 0 || nameEnd > pathEnd) nameEnd = pathEnd
-  const name = target.slice(FUNCTIONS_PREFIX.length, nameEnd)
+  const name = target.slice(nameAt, nameEnd)
   if (decoded !== undefined) {
-    const restAt = decoded.indexOf('/', FUNCTIONS_PREFIX.length)
+    const restAt = decoded.indexOf('/', nameAt)
     if (restAt >= 0 && RESERVED.test(decoded.slice(restAt))) return { kind: 'reserved', name }
   }
   const rest = target.slice(nameEnd)
-  return { kind: 'function', name, path: rest.charCodeAt(0) === 47 ? rest : `/${rest}` }
+  return { kind: 'function', name, path: rest.charCodeAt(0) === 47 ? rest : `/${rest}`, isAsync }
 }
 
 /** Path and query of an absolute-form target; undefined for authority and asterisk form. */

@@ -1,0 +1,63 @@
+/** What can go wrong on the bus, told apart by `code`. Errors of the library become one of these in this folder. */
+
+/**
+ * `UNAVAILABLE`: no connection, no answer in time, or no such stream (whether a message was stored is not known);
+ * `FULL`: the stream takes no more; `CONFLICT`: another wrote the subject first; `REFUSED`: anything else the server
+ * said no to.
+ */
+export type BusErrorCode = 'UNAVAILABLE' | 'FULL' | 'CONFLICT' | 'REFUSED'
+
+export class BusError extends Error {
+  readonly code: BusErrorCode
+
+  constructor(code: BusErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'BusError'
+    this.code = code
+  }
+}
+
+/** Codes of the JetStream API (nats-server, server/errors.json). */
+export const JETSTREAM_ERRORS = {
+  wrongLastSequence: 10071,
+  streamNameInUse: 10058,
+  streamNotFound: 10059,
+  deleteFailed: 10057,
+  maximumBytes: 10077,
+  maximumMessages: 10078,
+  storageExceeded: 10047,
+} as const
+
+const FULL: readonly number[] = [
+  JETSTREAM_ERRORS.maximumBytes,
+  JETSTREAM_ERRORS.maximumMessages,
+  JETSTREAM_ERRORS.storageExceeded,
+]
+
+/** Whether the library threw this error of the JetStream API. */
+export function isApiError(thrown: unknown, code: number): boolean {
+  return (thrown as { api_error?: ApiError }).api_error?.err_code === code
+}
+
+export interface ApiError {
+  code: number
+  err_code?: number | undefined
+  description?: string | undefined
+}
+
+export function fromApiError(error: ApiError): BusError {
+  const message = error.description ?? `the bus answered ${error.code}`
+  if (error.err_code === JETSTREAM_ERRORS.wrongLastSequence) return new BusError('CONFLICT', message)
+  // The server names a stream that is full 10077 or, from the store itself, just 503.
+  if (FULL.includes(error.err_code ?? 0) || /^(maximum|insufficient)/.test(message))
+    return new BusError('FULL', message)
+  return new BusError(error.code === 503 ? 'UNAVAILABLE' : 'REFUSED', message)
+}
+
+/** For what the library throws: API errors keep their meaning, all else means that nobody answered. */
+export function fromThrown(thrown: unknown): BusError {
+  if (thrown instanceof BusError) return thrown
+  const { api_error: apiError, message } = thrown as Error & { api_error?: ApiError }
+  if (apiError !== undefined) return fromApiError(apiError)
+  return new BusError('UNAVAILABLE', `the bus does not answer: ${message}`, thrown)
+}

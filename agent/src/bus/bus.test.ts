@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  advance,
+  BusError,
+  CallIdSource,
+  claimKey,
+  ensureStreams,
+  getBody,
+  putBody,
+  readState,
+  removeBody,
+  STREAMS,
+  subjectOf,
+  writeState,
+  type Bus,
+  type CallState,
+} from './index.ts'
+import { startNats, type TestNats } from './testing/nats-server.ts'
+
+const ids = new CallIdSource()
+let nats: TestNats
+let bus: Bus
+
+beforeAll(async () => {
+  nats = await startNats()
+  bus = await nats.connect()
+  await ensureStreams(bus)
+})
+afterAll(() => nats.stop())
+
+function running(id: string): CallState {
+  return { id, function: 'fn', status: 'running', acceptedAt: '', attempts: [], attemptsBefore: 0 }
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  return error instanceof BusError ? error.code : undefined
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 8_000
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error('waited in vain')
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
+describe('streams', () => {
+  it('may be set up by several at once, and take new limits later', async () => {
+    const other = await nats.connect()
+    await Promise.all([ensureStreams(bus), ensureStreams(other), ensureStreams(bus)])
+    await Promise.all([
+      ensureStreams(bus, { statesMaxBytes: 2_000_000 }),
+      ensureStreams(other, { deadMaxAgeMs: 90_000 }),
+    ])
+    await ensureStreams(bus, { statesMaxBytes: 1_000_000, idempotencyWindowMs: 60_000 })
+    const { config } = await bus.manager.streams.info(STREAMS.states)
+    expect(config.max_bytes).toBe(1_000_000)
+    await ensureStreams(bus)
+  })
+
+  it('take what a small disk has', async () => {
+    const small = await startNats('max_file_store: 96MB')
+    try {
+      const itsBus = await small.connect()
+      await ensureStreams(itsBus)
+      const { config } = await itsBus.manager.streams.info(STREAMS.calls)
+      expect(config.max_bytes).toBeLessThan(96 * 1024 ** 2)
+    } finally {
+      await small.stop()
+    }
+  })
+
+  it('of waiting calls refuse what is too much, and lose nothing', async () => {
+    await ensureStreams(bus, { callsMaxBytes: 100_000 })
+    const [first, second] = [ids.next('full'), ids.next('full')]
+    await bus.publish(subjectOf('call', first), Buffer.alloc(60_000))
+    expect(await codeOf(bus.publish(subjectOf('call', second), Buffer.alloc(60_000)))).toBe('FULL')
+    await ensureStreams(bus, { callsMaxBytes: 50_000 })
+    expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(1)
+    await ensureStreams(bus)
+    expect((await bus.publish(subjectOf('call', second), Buffer.alloc(60_000))).isDuplicate).toBe(false)
+    await bus.manager.streams.purge(STREAMS.calls)
+  })
+})
+
+describe('publishing', () => {
+  it('is acknowledged, once per message id', async () => {
+    const id = ids.next('fn')
+    const first = await bus.publish(subjectOf('dead', id), Buffer.from('1'), { messageId: id })
+    const second = await bus.publish(subjectOf('dead', id), Buffer.from('1'), { messageId: id })
+    expect(first).toMatchObject({ stream: STREAMS.dead, isDuplicate: false })
+    expect(second).toMatchObject({ sequence: first.sequence, isDuplicate: true })
+  })
+
+  it('to a subject of no stream fails', async () => {
+    expect(await codeOf(bus.publish('rfa.nothing.here', Buffer.alloc(0)))).toBe('UNAVAILABLE')
+  })
+})
+
+describe('a state', () => {
+  it('is written over the one it was made from only', async () => {
+    const id = ids.next('fn')
+    expect(await readState(bus, id)).toBeUndefined()
+    const revision = await writeState(bus, running(id), 0)
+    expect(await codeOf(writeState(bus, running(id), 0))).toBe('CONFLICT')
+    await writeState(bus, { ...running(id), status: 'failed' }, revision)
+    expect((await readState(bus, id))?.state.status).toBe('failed')
+  })
+
+  it('that is final is never left: of many that end a call at once one wins', async () => {
+    const id = ids.next('fn')
+    const ends = ['succeeded', 'cancelled', 'failed', 'succeeded', 'cancelled'] as const
+    const outcomes = await Promise.all(ends.map(status => advance(bus, id, () => ({ ...running(id), status }))))
+    const written = outcomes.filter(({ kind }) => kind === 'written')
+    expect(written).toHaveLength(1)
+    expect(outcomes.filter(({ kind }) => kind === 'final')).toHaveLength(4)
+    expect((await readState(bus, id))?.state).toEqual(written[0]!.state)
+  })
+
+  it('stays as it is if the change declines', async () => {
+    expect(await advance(bus, ids.next('fn'), () => undefined)).toEqual({ kind: 'declined', state: undefined })
+  })
+})
+
+describe('a large body', () => {
+  it('of 10 MiB comes back whole, also with another of the same call beside it, and is gone when removed', async () => {
+    const callId = ids.next('fn')
+    const [a, b] = [Buffer.alloc(10 * 1024 ** 2, 'abcdefg'), Buffer.alloc(3_000_001, 'xyz')]
+    const [one, two] = await Promise.all([
+      putBody(bus, { kind: 'body', callId }, a),
+      putBody(bus, { kind: 'body', callId }, b),
+    ])
+    expect((await getBody(bus, one, a.length)).equals(a)).toBe(true)
+    expect((await getBody(bus, two, b.length)).equals(b)).toBe(true)
+    await removeBody(bus, one)
+    expect(await codeOf(getBody(bus, one, a.length))).toBe('REFUSED')
+    expect((await getBody(bus, two, b.length)).equals(b)).toBe(true)
+  })
+})
+
+it('of many that claim an idempotency key at once one makes it and all learn the same id', async () => {
+  const claims = await Promise.all(Array.from({ length: 8 }, () => claimKey(bus, 'digest', ids.next('fn'))))
+  expect(claims.filter(({ isNew }) => isNew)).toHaveLength(1)
+  expect(new Set(claims.map(({ callId }) => callId)).size).toBe(1)
+})
+
+it('a lost connection fails what is under way, then everything at once, and heals', async () => {
+  const own = await startNats()
+  try {
+    const itsBus = await own.connect()
+    await ensureStreams(itsBus)
+    const id = ids.next('fn')
+    process.kill(own.pid(), 'SIGSTOP')
+    const underWay = codeOf(itsBus.publish(subjectOf('call', id), Buffer.from('x')))
+    await own.kill()
+    expect(await underWay).toBe('UNAVAILABLE')
+    await until(() => !itsBus.isConnected)
+    expect(await codeOf(itsBus.publish(subjectOf('call', id), Buffer.from('x')))).toBe('UNAVAILABLE')
+    expect(await codeOf(readState(itsBus, id))).toBe('UNAVAILABLE')
+    let reconnects = 0
+    itsBus.onReconnect(() => (reconnects += 1))
+    await own.start()
+    await until(() => itsBus.isConnected)
+    expect(reconnects).toBe(1)
+    await itsBus.publish(subjectOf('call', id), Buffer.from('x'))
+  } finally {
+    await own.stop()
+  }
+})

@@ -1,0 +1,111 @@
+/**
+ * What people do to calls: cancel them, try dead ones again.
+ *
+ * Invariants: 1. a call that was cancelled is final before anything of it is removed; a dispatcher that holds it finds
+ * out by the state or by the message on `rfa.cancel`. 2. a redrive may break off anywhere and be repeated: the request
+ * leaves the dead letters last.
+ */
+import type { Bus } from './bus.ts'
+import { BusError } from './bus-error.ts'
+import { removeBody } from './bodies.ts'
+import { advance, readState, writeState } from './call-states.ts'
+import type { CallState } from './call-state.ts'
+import { queuedState, readQueued, viewOf, type CallView } from './call-view.ts'
+import { lastMessage, removeMessage } from './messages.ts'
+import { scanHeads } from './scan.ts'
+import { callIdOfSubject, STREAMS, subjectOf, subjectsOf } from './subjects.ts'
+
+export type CancelOutcome = { kind: 'cancelled' | 'final'; call: CallView } | { kind: 'missing' }
+
+/** @throws BusError UNAVAILABLE */
+export async function cancelCall(bus: Bus, callId: string): Promise<CancelOutcome> {
+  const queued = await readQueued(bus, callId)
+  const outcome = await advance(bus, callId, state => {
+    if (state === undefined && queued === undefined) return undefined
+    return cancelled(state ?? queuedState(callId, queued?.head))
+  })
+  switch (outcome.kind) {
+    case 'declined':
+      return { kind: 'missing' }
+    case 'final':
+      return { kind: 'final', call: viewOf(outcome.state) }
+    case 'written': {
+      bus.connection.publish(subjectOf('cancel', callId))
+      // What can not be removed now goes when a dispatcher comes to it, and finds it final.
+      if (queued !== undefined) {
+        await removeMessage(bus, STREAMS.calls, queued.sequence).catch(() => undefined)
+        if (queued.head.bodyRef !== undefined) await removeBody(bus, queued.head.bodyRef).catch(() => undefined)
+      }
+      return { kind: 'cancelled', call: viewOf(outcome.state) }
+    }
+  }
+}
+
+function cancelled({ nextAttemptAt: _, ...state }: CallState): CallState {
+  const finishedAt = new Date().toISOString()
+  return {
+    ...state,
+    status: 'cancelled',
+    finishedAt,
+    attempts: state.attempts.map(attempt =>
+      attempt.finishedAt === undefined ? { ...attempt, finishedAt, outcome: 'CANCELLED' } : attempt,
+    ),
+  }
+}
+
+export type RedriveOutcome =
+  { kind: 'queued'; call: CallView } | { kind: 'not-dead'; call: CallView } | { kind: 'missing' }
+
+/** @throws BusError UNAVAILABLE, FULL */
+export async function redriveCall(bus: Bus, callId: string): Promise<RedriveOutcome> {
+  for (;;) {
+    const stored = await readState(bus, callId)
+    const dead = await lastMessage(bus, STREAMS.dead, subjectOf('dead', callId))
+    if (dead === undefined || (stored && stored.state.status !== 'dead' && stored.state.status !== 'queued')) {
+      return stored === undefined ? { kind: 'missing' } : { kind: 'not-dead', call: viewOf(stored.state) }
+    }
+    let state = stored?.state ?? queuedState(callId)
+    if (stored?.state.status === 'dead') {
+      state = revived(state)
+      try {
+        await writeState(bus, state, stored.revision)
+      } catch (error) {
+        if (error instanceof BusError && error.code === 'CONFLICT') continue
+        throw error
+      }
+    }
+    // The same id for the same round: redriven by two at once, it is queued once.
+    await bus.publish(subjectOf('call', callId), dead.data, { messageId: `${callId}.${state.attemptsBefore}` })
+    await removeMessage(bus, STREAMS.dead, dead.sequence)
+    return { kind: 'queued', call: viewOf(state) }
+  }
+}
+
+function revived({ finishedAt: _f, nextAttemptAt: _n, error: _e, result: _r, ...state }: CallState): CallState {
+  return {
+    ...state,
+    status: 'queued',
+    attemptsBefore: state.attempts.length,
+    ...(state.callback && { callback: { ...state.callback, state: 'pending', attempts: 0 } }),
+  }
+}
+
+const REDRIVEN_AT_ONCE = 64
+
+/**
+ * Tries again all that are dead now, of one function or of all.
+ * @returns how many were queued.
+ * @throws BusError UNAVAILABLE, FULL
+ */
+export async function redriveDead(bus: Bus, route?: string): Promise<number> {
+  const info = await bus.ask(manager => manager.streams.info(STREAMS.dead))
+  let count = 0
+  for (let from = info.state.first_seq; from <= info.state.last_seq;) {
+    const to = Math.min(from + REDRIVEN_AT_ONCE, info.state.last_seq + 1)
+    const heads = await scanHeads(bus, STREAMS.dead, { filter: subjectsOf('dead', route), from, to })
+    const outcomes = await Promise.all(heads.map(({ subject }) => redriveCall(bus, callIdOfSubject(subject))))
+    count += outcomes.filter(({ kind }) => kind === 'queued').length
+    from = to
+  }
+  return count
+}

@@ -1,0 +1,74 @@
+/**
+ * Ids of calls: `<ulid>-<route>`. The function is known from the id, and ids sort by time of acceptance.
+ *
+ * A ULID (https://github.com/ulid/spec) is 48 bits of milliseconds and 80 of chance in Crockford's base 32, here upper
+ * case. Within one process ids grow strictly; two processes meet with a chance of 2^-80 per millisecond.
+ */
+import { randomFillSync } from 'node:crypto'
+
+export interface CallIdParts {
+  ulid: string
+  /** Name of the function in lower case. */
+  route: string
+}
+
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const CALL_ID = /^([0-7][0-9A-HJKMNP-TV-Z]{25})-([a-z0-9][a-z0-9_-]{0,62})$/
+const TIME_DIGITS = 10
+const RANDOM_DIGITS = 16
+
+export class CallIdSource {
+  private readonly now: () => number
+  private readonly random = Buffer.alloc(RANDOM_DIGITS)
+  private time = -1
+  private timeText = ''
+
+  constructor(now: () => number = Date.now) {
+    this.now = now
+  }
+
+  /** @param route lower case */
+  next(route: string): string {
+    const now = this.now()
+    // A clock that was set back must not bring back old ids.
+    if (now > this.time) {
+      this.time = now
+      this.timeText = base32(now)
+      randomFillSync(this.random)
+      for (let i = 0; i < RANDOM_DIGITS; i += 1) this.random[i]! &= 31
+    } else {
+      this.increment()
+    }
+    let ulid = this.timeText
+    for (let i = 0; i < RANDOM_DIGITS; i += 1) ulid += ALPHABET[this.random[i]!]
+    return `${ulid}-${route}`
+  }
+
+  private increment(): void {
+    for (let i = RANDOM_DIGITS - 1; i >= 0; i -= 1) {
+      if (this.random[i]! < 31) {
+        this.random[i]! += 1
+        return
+      }
+      this.random[i] = 0
+    }
+  }
+}
+
+export function parseCallId(id: string): CallIdParts | undefined {
+  const match = CALL_ID.exec(id)
+  return match === null ? undefined : { ulid: match[1]!, route: match[2]! }
+}
+
+/** Milliseconds since the epoch at which the id was made. */
+export function timeOfCallId(id: string): number {
+  let time = 0
+  for (let i = 0; i < TIME_DIGITS; i += 1) time = time * 32 + ALPHABET.indexOf(id[i]!)
+  return time
+}
+
+function base32(time: number): string {
+  let text = ''
+  for (let rest = time, i = 0; i < TIME_DIGITS; i += 1, rest = Math.floor(rest / 32)) text = ALPHABET[rest % 32]! + text
+  return text
+}

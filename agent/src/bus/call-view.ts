@@ -1,0 +1,106 @@
+/** A call as its caller sees it. */
+import { isUtf8 } from 'node:buffer'
+import { z } from 'zod'
+import type { Bus } from './bus.ts'
+import { getBody } from './bodies.ts'
+import { parseCallId, timeOfCallId } from './call-id.ts'
+import { CallResult, CallState } from './call-state.ts'
+import { readState } from './call-states.ts'
+import { decodeCall, type CallHead } from './envelope.ts'
+import { lastMessage } from './messages.ts'
+import { STREAMS, subjectOf } from './subjects.ts'
+
+export const CallView = CallState.omit({ attemptsBefore: true, result: true }).extend({
+  result: CallResult.omit({ body: true, bodyRef: true })
+    .extend({
+      /** As text if it is UTF-8, else as base64; absent in lists and if it is long: see `href`. */
+      body: z.string().optional(),
+      encoding: z.enum(['utf8', 'base64']).optional(),
+      /** Where the answer is to be had as the function gave it. */
+      href: z.string(),
+    })
+    .optional(),
+})
+export type CallView = z.infer<typeof CallView>
+
+/** @throws BusError UNAVAILABLE */
+export async function getCall(bus: Bus, callId: string): Promise<CallView | undefined> {
+  const state = await getState(bus, callId)
+  return state && viewOf(state)
+}
+
+/**
+ * The state of a call, made up for one that waits and has none yet.
+ * @throws BusError UNAVAILABLE
+ */
+export async function getState(bus: Bus, callId: string): Promise<CallState | undefined> {
+  if (parseCallId(callId) === undefined) return undefined
+  const stored = await readState(bus, callId)
+  if (stored !== undefined) return stored.state
+  const queued = await readQueued(bus, callId)
+  if (queued !== undefined) return queuedState(callId, queued.head)
+  // It may have got a state and left the queue between the two looks.
+  return (await readState(bus, callId))?.state
+}
+
+export interface QueuedCall {
+  head: CallHead
+  /** The whole message. */
+  data: Buffer
+  sequence: number
+}
+
+/** A call that waits or runs, with the request. */
+export async function readQueued(bus: Bus, callId: string): Promise<QueuedCall | undefined> {
+  const message = await lastMessage(bus, STREAMS.calls, subjectOf('call', callId))
+  return message && { ...message, head: decodeCall(message.data).head }
+}
+
+export function queuedState(callId: string, head?: CallHead): CallState {
+  return {
+    id: callId,
+    function: parseCallId(callId)!.route,
+    status: 'queued',
+    acceptedAt: head?.acceptedAt ?? new Date(timeOfCallId(callId)).toISOString(),
+    attempts: [],
+    attemptsBefore: 0,
+    ...(head?.callbackUrl !== undefined && { callback: { url: head.callbackUrl, state: 'pending', attempts: 0 } }),
+  }
+}
+
+export function viewOf(state: CallState, options: { isSummary?: boolean } = {}): CallView {
+  const { attemptsBefore: _, result, ...rest } = state
+  if (result === undefined) return rest
+  const { body, bodyRef: _ref, ...head } = result
+  const href = `/calls/${state.id}/result`
+  return {
+    ...rest,
+    result: { ...head, href, ...(body !== undefined && options.isSummary !== true && readable(body)) },
+  }
+}
+
+function readable(base64: string): { body: string; encoding: 'utf8' | 'base64' } {
+  const bytes = Buffer.from(base64, 'base64')
+  return isUtf8(bytes) ? { body: bytes.toString('utf8'), encoding: 'utf8' } : { body: base64, encoding: 'base64' }
+}
+
+export interface Answer {
+  status: number
+  headers: [string, string][]
+  body: Buffer
+}
+
+/**
+ * What the function answered; undefined as long as it has not.
+ * @throws BusError UNAVAILABLE; REFUSED if the body is not kept any more
+ */
+export async function getAnswer(bus: Bus, callId: string): Promise<Answer | undefined> {
+  const result = (await getState(bus, callId))?.result
+  if (result === undefined) return undefined
+  const { status, headers, body, bodyRef, bodyBytes } = result
+  return {
+    status,
+    headers,
+    body: bodyRef === undefined ? Buffer.from(body ?? '', 'base64') : await getBody(bus, bodyRef, bodyBytes),
+  }
+}

@@ -1,0 +1,56 @@
+/** Looking through a range of a stream without reading what its messages hold. */
+import { AckPolicy, DeliverPolicy, nanos } from 'nats'
+import type { Bus } from './bus.ts'
+import { STATUS_HEADER } from './subjects.ts'
+
+export interface MessageHead {
+  subject: string
+  sequence: number
+  /** Of a state message. */
+  status: string | undefined
+}
+
+export interface ScanRange {
+  filter: string
+  /** Sequences `from` to `to`, the latter excluded. */
+  from: number
+  to: number
+}
+
+const CONSUMER_LIFE_MS = 5_000
+
+/**
+ * Heads in order of their sequence, by a consumer that lives for this one fetch. Not for work queues: their server
+ * allows no consumer that does not take.
+ * @throws BusError
+ */
+export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Promise<MessageHead[]> {
+  return bus.ask(async manager => {
+    const { name, num_pending: pending } = await manager.consumers.add(stream, {
+      ack_policy: AckPolicy.None,
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: Math.max(1, range.from),
+      filter_subject: range.filter,
+      headers_only: true,
+      mem_storage: true,
+      inactive_threshold: nanos(CONSUMER_LIFE_MS),
+    })
+    const heads: MessageHead[] = []
+    try {
+      const batch = Math.min(pending, range.to - range.from)
+      if (batch <= 0) return heads
+      for await (const message of bus.jetstream.fetch(stream, name, { batch, no_wait: true })) {
+        if (message.seq >= range.to) break
+        heads.push({
+          subject: message.subject,
+          sequence: message.seq,
+          status: message.headers?.get(STATUS_HEADER) || undefined,
+        })
+      }
+      return heads
+    } finally {
+      // If it can not be removed, it goes by itself.
+      manager.consumers.delete(stream, name).catch(() => undefined)
+    }
+  })
+}

@@ -1,0 +1,159 @@
+/** The streams and their limits, all on disk. Only the agent sets them up; the others find them or fail for a moment. */
+import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
+import type { Bus } from './bus.ts'
+import { isApiError, JETSTREAM_ERRORS, type BusError } from './bus-error.ts'
+import { idempotencySubject, STREAMS, subjectsOf } from './subjects.ts'
+
+/**
+ * Ages in milliseconds. A full stream of waiting things refuses new ones; a full history forgets the oldest. The server
+ * sets aside what a stream may take, so on a small disk all get half of it, or half of that.
+ */
+export interface StreamLimits {
+  /** Calls that wait or run. Default 2 GiB. */
+  callsMaxBytes: number
+  /** Large request bodies of calls that wait, run or are dead. Default 2 GiB. */
+  bodiesMaxBytes: number
+  /** Results on their way to a callback. Default 1 GiB. */
+  callbacksMaxBytes: number
+  /** The history, with small results. Default 1 GiB and 7 days. */
+  statesMaxBytes: number
+  statesMaxAgeMs: number
+  /** Large results; kept as long as the history. Default 1 GiB. */
+  resultsMaxBytes: number
+  /** Dead letters. Default 512 MiB and 30 days. */
+  deadMaxBytes: number
+  deadMaxAgeMs: number
+  /** How long an idempotency key stands for its call. Default 24 h. */
+  idempotencyWindowMs: number
+}
+
+const MIB = 1024 ** 2
+const DAY_MS = 86_400_000
+const DEFAULTS: StreamLimits = {
+  callsMaxBytes: 2048 * MIB,
+  bodiesMaxBytes: 2048 * MIB,
+  callbacksMaxBytes: 1024 * MIB,
+  statesMaxBytes: 1024 * MIB,
+  statesMaxAgeMs: 7 * DAY_MS,
+  resultsMaxBytes: 1024 * MIB,
+  deadMaxBytes: 512 * MIB,
+  deadMaxAgeMs: 30 * DAY_MS,
+  idempotencyWindowMs: DAY_MS,
+}
+/** A key takes about 200 bytes. */
+const IDEMPOTENCY_MAX_BYTES = 256 * MIB
+const LEAST_SHARE = 1 / 1024
+/** Within it a second publish with the same message id is taken for the first. */
+const DUPLICATE_WINDOW_MS = 120_000
+
+type Config = Partial<StreamConfig> & { name: string; max_bytes: number }
+
+/**
+ * Makes the streams, or brings them to these limits. Harmless twice and at the same time.
+ * @throws BusError
+ */
+export async function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}): Promise<void> {
+  const wanted = configs({ ...DEFAULTS, ...limits })
+  for (let share = 1; ; share /= 2) {
+    const outcomes = await Promise.allSettled(
+      wanted.map(config => ensureStream(bus, { ...config, max_bytes: Math.floor(config.max_bytes * share) })),
+    )
+    const failures = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason as BusError] : []))
+    if (failures.length === 0) return
+    const isDiskSmall = failures.every(({ code }) => code === 'FULL')
+    if (!isDiskSmall || share < LEAST_SHARE) throw failures[0]!
+  }
+}
+
+/** Updates first, because making a stream that is there already asks for its room a second time. */
+function ensureStream(bus: Bus, config: Config): Promise<void> {
+  return bus.ask(async manager => {
+    for (;;) {
+      try {
+        await manager.streams.update(config.name, config)
+        return
+      } catch (error) {
+        if (!isApiError(error, JETSTREAM_ERRORS.streamNotFound)) throw error
+      }
+      try {
+        await manager.streams.add(config)
+        return
+      } catch (error) {
+        // Another was faster, and may want other limits.
+        if (!isApiError(error, JETSTREAM_ERRORS.streamNameInUse)) throw error
+      }
+    }
+  })
+}
+
+function configs(limits: StreamLimits): Config[] {
+  return [
+    {
+      name: STREAMS.calls,
+      subjects: [subjectsOf('call')],
+      ...waiting(limits.callsMaxBytes),
+      allow_direct: true,
+      // The head of what is stored goes to those who watch, so that accepting stays one publish.
+      republish: { src: subjectsOf('call'), dest: 'rfa.accepted.{{wildcard(1)}}.{{wildcard(2)}}', headers_only: true },
+    },
+    {
+      name: STREAMS.callbacks,
+      subjects: [subjectsOf('callback')],
+      ...waiting(limits.callbacksMaxBytes),
+    },
+    {
+      name: STREAMS.bodies,
+      subjects: [`${subjectsOf('body')}.*`],
+      ...kept({ maxBytes: limits.bodiesMaxBytes }),
+      // A body whose call waits must not make room for another.
+      discard: DiscardPolicy.New,
+    },
+    {
+      name: STREAMS.results,
+      subjects: [`${subjectsOf('result')}.*`],
+      ...kept({ maxBytes: limits.resultsMaxBytes, maxAgeMs: limits.statesMaxAgeMs }),
+    },
+    {
+      name: STREAMS.states,
+      subjects: [subjectsOf('state')],
+      ...kept({ maxBytes: limits.statesMaxBytes, maxAgeMs: limits.statesMaxAgeMs }),
+      max_msgs_per_subject: 1,
+      republish: { src: subjectsOf('state'), dest: 'rfa.changed.{{wildcard(1)}}.{{wildcard(2)}}', headers_only: true },
+    },
+    {
+      name: STREAMS.dead,
+      subjects: [subjectsOf('dead')],
+      ...kept({ maxBytes: limits.deadMaxBytes, maxAgeMs: limits.deadMaxAgeMs }),
+      max_msgs_per_subject: 1,
+    },
+    {
+      name: STREAMS.idempotency,
+      subjects: [idempotencySubject('*')],
+      ...kept({ maxBytes: IDEMPOTENCY_MAX_BYTES, maxAgeMs: limits.idempotencyWindowMs }),
+      max_msgs_per_subject: 1,
+      allow_rollup_hdrs: true,
+    },
+  ]
+}
+
+function waiting(maxBytes: number) {
+  return {
+    storage: StorageType.File,
+    retention: RetentionPolicy.Workqueue,
+    discard: DiscardPolicy.New,
+    max_bytes: maxBytes,
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
+  }
+}
+
+function kept({ maxBytes, maxAgeMs = 0 }: { maxBytes: number; maxAgeMs?: number }) {
+  return {
+    storage: StorageType.File,
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    max_bytes: maxBytes,
+    max_age: nanos(maxAgeMs),
+    allow_direct: true,
+    duplicate_window: nanos(maxAgeMs === 0 ? DUPLICATE_WINDOW_MS : Math.min(maxAgeMs, DUPLICATE_WINDOW_MS)),
+  }
+}

@@ -1,0 +1,96 @@
+/** A real nats-server for tests: JetStream in a temporary folder, one user, a port that it keeps over restarts. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import net, { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { connectBus, type Bus } from '../bus.ts'
+
+export interface TestNats {
+  readonly url: string
+  readonly user: string
+  readonly password: string
+  readonly pid: () => number
+  /** `kill -9`; resolves when it is gone. */
+  kill(): Promise<void>
+  /** Starts it again on the same port and data. */
+  start(): Promise<void>
+  connect(name?: string): Promise<Bus>
+  /** Closes connections made by `connect`, ends the server, removes its data. */
+  stop(): Promise<void>
+}
+
+/** @param jetstream further settings of JetStream, as in the server's configuration file. */
+export async function startNats(jetstream = ''): Promise<TestNats> {
+  const folder = await mkdtemp(join(tmpdir(), 'bus-nats-'))
+  const port = await freePort()
+  const [user, password] = ['tester', 'secret']
+  const config = join(folder, 'nats.conf')
+  await writeFile(
+    config,
+    [
+      `listen: "127.0.0.1:${port}"`,
+      'max_payload: 1MB',
+      `jetstream { store_dir: ${JSON.stringify(join(folder, 'data'))}, ${jetstream} }`,
+      `authorization { user: ${user}, password: ${password} }`,
+    ].join('\n'),
+  )
+  const url = `nats://127.0.0.1:${port}`
+  const buses: Bus[] = []
+  let child: ChildProcess | undefined
+
+  const end = async (signal: NodeJS.Signals) => {
+    const ending = child
+    child = undefined
+    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return
+    const gone = new Promise(resolve => ending.once('exit', resolve))
+    ending.kill(signal)
+    await gone
+  }
+  const start = async () => {
+    const path = [process.env['PATH'], '/usr/sbin', '/usr/local/sbin'].join(delimiter)
+    const started = spawn('nats-server', ['-c', config], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, PATH: path },
+    })
+    child = started
+    await new Promise<void>((resolve, reject) => {
+      let output = ''
+      started.once('error', reject)
+      started.once('exit', code => reject(new Error(`nats-server ended with ${code}: ${output}`)))
+      started.stderr.on('data', (piece: Buffer) => {
+        output += piece.toString()
+        if (output.includes('Server is ready')) resolve()
+      })
+    })
+  }
+  await start()
+  return {
+    url,
+    user,
+    password,
+    pid: () => child!.pid!,
+    kill: () => end('SIGKILL'),
+    start,
+    connect: async (name = 'test') => {
+      const bus = await connectBus({ url, user, password, name })
+      buses.push(bus)
+      return bus
+    },
+    stop: async () => {
+      await Promise.all(buses.map(bus => bus.close()))
+      await end('SIGKILL')
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}

@@ -1,0 +1,104 @@
+/** The proxy's calls API as the CLI uses it. */
+import { z } from 'zod'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { RyoFaasError } from '../contract/index.ts'
+import { PlatformErrorSchema } from './platform-error.ts'
+
+/** What the CLI reads of a call; the proxy answers more. */
+export const Call = z.looseObject({
+  id: z.string(),
+  function: z.string(),
+  status: z.enum(['queued', 'running', 'succeeded', 'failed', 'dead', 'cancelled']),
+  acceptedAt: z.string(),
+  finishedAt: z.string().optional(),
+  attempts: z.array(
+    z.looseObject({
+      number: z.int(),
+      startedAt: z.string(),
+      finishedAt: z.string().optional(),
+      outcome: z.union([z.int(), z.string()]).optional(),
+      retryAt: z.string().optional(),
+    }),
+  ),
+  nextAttemptAt: z.string().optional(),
+  callback: z.looseObject({ url: z.string(), state: z.string(), attempts: z.int() }).optional(),
+  error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
+})
+export type Call = z.infer<typeof Call>
+
+const Page = z.object({ calls: z.array(Call), cursor: z.string().optional() })
+
+export class CallsClient {
+  readonly #proxyUrl: string
+  readonly #signal: AbortSignal
+
+  constructor(proxyUrl: string, signal: AbortSignal) {
+    this.#proxyUrl = proxyUrl
+    this.#signal = signal
+  }
+
+  async list(filter: { function?: string; status?: string; limit: number; cursor?: string }) {
+    const query = new URLSearchParams()
+    for (const [key, value] of Object.entries(filter)) if (value !== undefined) query.set(key, String(value))
+    return Page.parse(await this.#json('GET', `/calls?${query.toString()}`))
+  }
+
+  async show(id: string): Promise<Call> {
+    return Call.parse(await this.#json('GET', `/calls/${encodeURIComponent(id)}`))
+  }
+
+  async cancel(id: string): Promise<Call> {
+    return Call.parse(await this.#json('DELETE', `/calls/${encodeURIComponent(id)}`))
+  }
+
+  async redrive(id: string): Promise<Call> {
+    return Call.parse(await this.#json('POST', `/calls/${encodeURIComponent(id)}/redrive`))
+  }
+
+  /** All dead ones, or those of one function. Answers how many. */
+  async redriveDead(name?: string): Promise<number> {
+    const query = name === undefined ? '' : `?function=${encodeURIComponent(name)}`
+    return z.object({ redriven: z.int() }).parse(await this.#json('POST', `/calls/redrive${query}`)).redriven
+  }
+
+  /** Yields the call whenever it changes, until it is final. */
+  async *follow(id: string): AsyncGenerator<Call> {
+    const response = await this.#send('GET', `/calls/${encodeURIComponent(id)}/events`)
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      const events = (rest + decoder.decode(chunk, { stream: true })).split('\n\n')
+      rest = events.pop()!
+      for (const event of events) {
+        const data = event.split('\n').filter(line => line.startsWith('data:'))
+        if (data.length > 0) yield Call.parse(JSON.parse(data.map(line => line.slice(5)).join('\n')))
+      }
+    }
+  }
+
+  /** The function's own answer. */
+  result(id: string): Promise<Response> {
+    return this.#send('GET', `/calls/${encodeURIComponent(id)}/result`)
+  }
+
+  async #json(method: string, path: string): Promise<unknown> {
+    return (await this.#send(method, path)).json()
+  }
+
+  async #send(method: string, path: string): Promise<Response> {
+    let response: Response
+    try {
+      response = await fetch(this.#proxyUrl + path, { method, signal: this.#signal })
+    } catch (error) {
+      if (this.#signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
+      throw new RyoFaasError('NOT_RUNNING', `the proxy at ${this.#proxyUrl} does not answer`, { cause: error })
+    }
+    const code = response.headers.get(HEADERS.error)
+    if (response.ok || code === null) return response
+    const parsed = PlatformErrorSchema.safeParse(await response.json().catch(() => undefined))
+    throw new RyoFaasError(
+      'INVALID_REQUEST',
+      `${code}: ${parsed.success ? parsed.data.error.message : response.status}`,
+    )
+  }
+}

@@ -1,0 +1,102 @@
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import { RyoFaasError } from '../../contract/index.ts'
+import { CallsClient, type Call } from '../calls-client.ts'
+import type { Command, Context } from '../context.ts'
+import { formatDuration, type Output } from '../output.ts'
+
+export const calls: Command = {
+  usage: 'calls [action] [ids..]',
+  describe: 'Asynchronous calls: list, show, cancel, redrive (dead ones run again)',
+  options: yargs =>
+    yargs
+      .positional('action', { choices: ['list', 'show', 'cancel', 'redrive'] as const, default: 'list' })
+      .positional('ids', { type: 'string', array: true, describe: 'Ids of calls' })
+      .option('function', { type: 'string', describe: 'Only calls of this function' })
+      .option('status', {
+        choices: ['queued', 'running', 'succeeded', 'failed', 'dead', 'cancelled'] as const,
+        describe: 'Only calls with this status',
+      })
+      .option('limit', { type: 'number', default: 50, describe: 'At most this many' })
+      .option('cursor', { type: 'string', describe: 'Where the page before ended' })
+      .option('all', { type: 'boolean', default: false, describe: 'With redrive: every dead call (of --function)' }),
+  run: async (args, context) => {
+    const { proxyUrl } = await (await context.connect()).call('platform', {})
+    const client = new CallsClient(proxyUrl, context.signal)
+    const ids = (args['ids'] as string[] | undefined) ?? []
+    switch (args['action'] as 'list' | 'show' | 'cancel' | 'redrive') {
+      case 'list':
+        return list(client, args, context)
+      case 'show':
+        return each(ids, id => client.show(id), context)
+      case 'cancel':
+        return each(ids, id => client.cancel(id), context)
+      case 'redrive':
+        if (args['all'] !== true) return each(ids, id => client.redrive(id), context)
+        return redriveAll(client, args['function'] as string | undefined, context)
+    }
+  },
+}
+
+async function list(client: CallsClient, args: Record<string, unknown>, { output }: Context): Promise<void> {
+  const page = await client.list({
+    limit: Number(args['limit']),
+    ...(args['function'] !== undefined && { function: routeOf(args['function'] as string) }),
+    ...(args['status'] !== undefined && { status: args['status'] as string }),
+    ...(args['cursor'] !== undefined && { cursor: args['cursor'] as string }),
+  })
+  output.value(page)
+  if (page.calls.length === 0) return output.line('there are none')
+  output.table(
+    ['CALL', 'FUNCTION', 'STATUS', 'ATTEMPTS', 'ACCEPTED', 'TOOK'],
+    page.calls.map(call => [
+      call.id,
+      call.function,
+      paint(call.status, output),
+      String(call.attempts.length),
+      call.acceptedAt,
+      call.finishedAt ? formatDuration(Date.parse(call.finishedAt) - Date.parse(call.acceptedAt)) : '-',
+    ]),
+  )
+  if (page.cursor !== undefined) output.note(`more: --cursor ${page.cursor}`)
+}
+
+async function each(ids: string[], act: (id: string) => Promise<Call>, { output }: Context): Promise<void> {
+  if (ids.length === 0)
+    throw new RyoFaasError('INVALID_OPTION', 'which call? Give its id', { hint: 'ryo-faas calls lists them.' })
+  const found: Call[] = []
+  for (const id of ids) {
+    const call = await act(id)
+    found.push(call)
+    printCall(call, output)
+  }
+  output.value(found.length === 1 ? found[0] : found)
+}
+
+async function redriveAll(client: CallsClient, name: string | undefined, { output }: Context): Promise<void> {
+  const redriven = await client.redriveDead(name)
+  output.value({ redriven })
+  output.line(`${redriven} dead calls run again`)
+}
+
+export function printCall(call: Call, output: Output): void {
+  output.line(`${output.colors.bold(call.id)}  ${paint(call.status, output)}`)
+  output.line(`accepted ${call.acceptedAt}${call.finishedAt ? `, finished ${call.finishedAt}` : ''}`)
+  for (const { number, startedAt, outcome, retryAt } of call.attempts) {
+    output.line(`attempt ${number}  ${startedAt}  ${outcome ?? 'running'}${retryAt ? `, again at ${retryAt}` : ''}`)
+  }
+  if (call.callback)
+    output.line(`callback ${call.callback.url}  ${call.callback.state} after ${call.callback.attempts}`)
+  if (call.error) output.line(`${call.error.code}: ${call.error.message}`)
+}
+
+function paint(status: Call['status'], { colors }: Output): string {
+  const paints = {
+    queued: colors.dim,
+    running: colors.cyan,
+    succeeded: colors.green,
+    failed: colors.red,
+    dead: colors.red,
+    cancelled: colors.yellow,
+  }
+  return paints[status](status)
+}

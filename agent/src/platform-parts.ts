@@ -1,0 +1,124 @@
+/** Starts the parts of the platform: which processes there are, and what each is told. */
+import { connectBus, ensureStreams } from './bus/index.ts'
+import type { DockerConnection, Engine } from './engine/index.ts'
+import { entryPath } from './entries.ts'
+import type { EnsuredSecrets } from './ensured-secrets.ts'
+import { obtainNats } from './nats-choice.ts'
+import type { PlatformOptions } from './options.ts'
+import { dispatcherPart } from './services/dispatcher/index.ts'
+import { ensureCredentials } from './services/nats/index.ts'
+import { proxyPart } from './services/proxy/index.ts'
+import type { StateStore } from './state/index.ts'
+import { ProcessPart, type Supervisor } from './supervisor/index.ts'
+
+export interface PlatformPartsOptions {
+  home: string
+  options: PlatformOptions
+  environment: NodeJS.ProcessEnv
+  nodePath: string
+  state: StateStore
+  supervisor: Supervisor
+  secrets: EnsuredSecrets
+}
+
+type PortName = 'nats' | 'proxy' | 'agent'
+
+const BUS_TIMEOUT_MS = 10_000
+
+export class PlatformParts {
+  readonly #options: PlatformPartsOptions
+
+  constructor(options: PlatformPartsOptions) {
+    this.#options = options
+  }
+
+  async startNats(docker: DockerConnection | undefined, report: (doing: string) => void): Promise<void> {
+    const { home, options, environment, supervisor } = this.#options
+    const port = () => this.#port('nats') ?? options.natsPort
+    const part = await obtainNats({ home, options, environment, docker, port, report })
+    const running = await supervisor.start(part)
+    await this.rememberPort('nats', running.address)
+    const bus = await connectBus({ ...(await this.#nats()), name: 'agent' }, AbortSignal.timeout(BUS_TIMEOUT_MS))
+    try {
+      await ensureStreams(bus, {
+        idempotencyWindowMs: options.idempotencyWindowMs,
+        statesMaxAgeMs: options.callRetentionMs,
+      })
+    } finally {
+      await bus.close()
+    }
+  }
+
+  async startProxy(engine: Engine): Promise<void> {
+    const { home, options, environment, nodePath, supervisor, secrets } = this.#options
+    const nats = await this.#nats()
+    const part = proxyPart({
+      home,
+      nodePath,
+      entry: entryPath('services/proxy/main'),
+      environment,
+      host: options.host,
+      workers: options.proxyWorkers,
+      port: () => this.#port('proxy') ?? options.port,
+      extraHosts: () => engine.proxyListenHosts,
+      asyncCalls: () => ({
+        nats,
+        dispatchToken: secrets.dispatchToken,
+        asyncBodyLimitBytes: Math.round(options.asyncBodyLimitMb * 1024 * 1024),
+        callbackAllow: callbackHosts(options),
+      }),
+    })
+    const running = await supervisor.start(part)
+    await this.rememberPort('proxy', running.address)
+  }
+
+  async startDispatcher(): Promise<void> {
+    const { home, options, environment, nodePath, supervisor, secrets } = this.#options
+    const nats = await this.#nats()
+    const part = dispatcherPart({
+      home,
+      nodePath,
+      entry: entryPath('services/dispatcher/main'),
+      environment,
+      nats: () => nats,
+      proxyUrl: () => `http://127.0.0.1:${this.#port('proxy')}`,
+      callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
+      dispatchToken: secrets.dispatchToken,
+    })
+    await supervisor.start(part)
+  }
+
+  async startKeeper(): Promise<void> {
+    const { home, environment, supervisor } = this.#options
+    const part = new ProcessPart({
+      name: 'keeper',
+      home,
+      command: process.execPath,
+      args: [entryPath('keeper-main'), home],
+      env: environment,
+      note: 'brings the agent back if it dies',
+      graceMs: 2000,
+      probe: async () => '',
+    })
+    await supervisor.start(part)
+  }
+
+  /** A port once chosen stays: clients find a restarted part where it was. */
+  async rememberPort(part: PortName, address: string | undefined): Promise<void> {
+    const port = Number(address?.split(':').at(-1))
+    if (!port || this.#port(part) === port) return
+    await this.#options.state.update(state => void (state.ports[part] = port))
+  }
+
+  #port(part: PortName): number | undefined {
+    return this.#options.state.current.ports[part]
+  }
+
+  async #nats(): Promise<{ url: string; user: string; password: string }> {
+    return { url: `nats://127.0.0.1:${this.#port('nats')}`, ...(await ensureCredentials(this.#options.home)) }
+  }
+}
+
+function callbackHosts({ callbackAllow }: PlatformOptions): string[] {
+  return callbackAllow.split(',').map(pattern => pattern.trim())
+}

@@ -1,0 +1,200 @@
+/**
+ * Accepts asynchronous calls: one publish into the queue, then 202.
+ *
+ * Invariants: 1. 202 is sent only after the queue has acknowledged. 2. what is kept is the request as it came: method,
+ * path, query, headers in their order, every byte of the body; left out are the headers that only the platform may set.
+ * 3. publishes go out as they come, however many are in flight. 4. without a bus the answer is 503 at once.
+ */
+import type { IncomingMessage } from 'node:http'
+import { HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import {
+  BusError,
+  CallIdSource,
+  callbackUrlProblem,
+  claimKey,
+  digestOfKey,
+  encodeEnvelope,
+  getCall,
+  INLINE_BODY_BYTES,
+  putBody,
+  removeBody,
+  subjectOf,
+  type Bus,
+  type CallHead,
+} from '../../../bus/index.ts'
+import type { Call } from '../exchange.ts'
+import { refuse } from '../refuse.ts'
+import { clientAddress } from '../request-head.ts'
+import { BusLink, type BusAddress } from './bus-link.ts'
+import { collectBody } from './collect-body.ts'
+
+export interface AsyncCallOptions {
+  nats: BusAddress | undefined
+  bodyLimitBytes: number
+  callbackAllow: readonly string[]
+}
+
+const LONGEST_KEY = 255
+const NO_BODY = Buffer.alloc(0)
+const PLATFORM_HEADERS: readonly string[] = [HEADERS.callId, HEADERS.callAttempt]
+
+export class AsyncCalls {
+  readonly link: BusLink
+  private readonly options: AsyncCallOptions
+  private readonly ids = new CallIdSource()
+  /** Requests that are neither accepted nor refused yet. */
+  inflight = 0
+
+  constructor(options: AsyncCallOptions) {
+    this.options = options
+    this.link = new BusLink(options.nats)
+  }
+
+  /** Answers the call; never rejects. */
+  async accept(call: Call): Promise<void> {
+    this.inflight += 1
+    try {
+      const callId = await this.queue(call)
+      if (callId !== undefined) acceptedAnswer(call, callId)
+    } catch (error) {
+      const { code, reason } = refusalOf(error)
+      refuse(call.request, call.response, { code, reason, requestId: call.head.requestId })
+    } finally {
+      this.inflight -= 1
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.link.close()
+  }
+
+  /**
+   * @returns undefined if the client left before its request was complete.
+   * @throws Refused, BusError
+   */
+  private async queue(call: Call): Promise<string | undefined> {
+    const { request, head } = call
+    const bus = this.link.get()
+    const callbackUrl = single(request, HEADERS.callbackUrl)
+    const problem = callbackUrl === undefined ? undefined : callbackUrlProblem(callbackUrl, this.options.callbackAllow)
+    if (problem !== undefined) throw new Refused('BAD_REQUEST', `X-Callback-Url ${problem}`)
+    const key = single(request, HEADERS.idempotencyKey)
+    if (key !== undefined && (key === '' || key.length > LONGEST_KEY)) {
+      throw new Refused('BAD_REQUEST', `Idempotency-Key must have 1 to ${LONGEST_KEY} characters`)
+    }
+    const body = head.bodyLength === 0 ? NO_BODY : await this.read(call)
+    if (body === undefined) return undefined
+    const kept: CallHead = {
+      v: 1,
+      method: request.method!,
+      path: call.path,
+      headers: keptHeaders(request.rawHeaders),
+      acceptedAt: new Date().toISOString(),
+      requestId: head.requestId,
+      traceparent: head.traceParent,
+      tracestate: head.traceState,
+      callbackUrl,
+      clientAddress: clientAddress(request),
+      bodyBytes: body.length,
+    }
+    const callId = this.ids.next(call.entry.name)
+    if (key === undefined) {
+      await store(bus, { callId, head: kept, body })
+      return callId
+    }
+    const claim = await claimKey(bus, digestOfKey(call.entry.name, key), callId)
+    // Who claimed it may have died, or been refused, before the call was queued: then it is queued now. If he is just
+    // about to, the message id lets one of the two through.
+    if (claim.isNew || (await getCall(bus, claim.callId)) === undefined) {
+      await store(bus, { callId: claim.callId, head: kept, body, messageId: claim.callId })
+    }
+    return claim.callId
+  }
+
+  private async read({ request, response, head, entry, expectsContinue }: Call): Promise<Buffer | undefined> {
+    const bytes = this.options.bodyLimitBytes
+    const tooLarge = new Refused('PAYLOAD_TOO_LARGE', `the body of an asynchronous call may have ${bytes} bytes`)
+    if (head.bodyLength > bytes) throw tooLarge
+    if (expectsContinue) response.writeContinue()
+    const body = await collectBody(request, { bytes, timeoutMs: entry.route.timeoutMs })
+    switch (body.kind) {
+      case 'whole':
+        return body.bytes
+      case 'too-large':
+        throw tooLarge
+      case 'too-slow':
+        throw new Refused('BAD_REQUEST', 'the body did not arrive in time')
+      case 'gone':
+        return undefined
+    }
+  }
+}
+
+interface NewCall {
+  callId: string
+  head: CallHead
+  body: Buffer
+  messageId?: string
+}
+
+async function store(bus: Bus, { callId, head, body, messageId }: NewCall): Promise<void> {
+  const options = messageId === undefined ? undefined : { messageId }
+  if (body.length <= INLINE_BODY_BYTES) {
+    await bus.publish(subjectOf('call', callId), encodeEnvelope(head, body), options)
+    return
+  }
+  const bodyRef = await putBody(bus, { kind: 'body', callId }, body)
+  let isNeeded = false
+  try {
+    const ack = await bus.publish(subjectOf('call', callId), encodeEnvelope({ ...head, bodyRef }, NO_BODY), options)
+    isNeeded = !ack.isDuplicate
+  } catch (error) {
+    // Without an answer the call may be there; if not, the body is swept later.
+    isNeeded = error instanceof BusError && error.code === 'UNAVAILABLE'
+    throw error
+  } finally {
+    if (!isNeeded) await removeBody(bus, bodyRef).catch(() => undefined)
+  }
+}
+
+class Refused extends Error {
+  readonly code: PlatformErrorCode
+
+  constructor(code: PlatformErrorCode, reason: string) {
+    super(reason)
+    this.code = code
+  }
+}
+
+function refusalOf(error: unknown): { code: PlatformErrorCode; reason: string } {
+  if (error instanceof Refused) return { code: error.code, reason: error.message }
+  const reason = error instanceof BusError ? error.message : 'the call could not be queued'
+  return { code: 'ASYNC_UNAVAILABLE', reason }
+}
+
+function acceptedAnswer({ response, head }: Call, callId: string): void {
+  const body = `{"callId":"${callId}","status":"queued"}\n`
+  response.writeHead(202, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': body.length,
+    'X-Call-Id': callId,
+    Location: `/calls/${callId}`,
+    ...(head.prefersAsync && { 'Preference-Applied': 'respond-async' }),
+    'X-Request-Id': head.requestId,
+  })
+  response.end(body)
+}
+
+/** Node joins repeated headers; of these two a repetition is one value that fits no rule. */
+function single(request: IncomingMessage, name: string): string | undefined {
+  return request.headers[name] as string | undefined
+}
+
+function keptHeaders(raw: readonly string[]): [string, string][] {
+  const kept: [string, string][] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const lower = raw[i]!.toLowerCase()
+    if (!lower.startsWith('x-ryo-faas-') && !PLATFORM_HEADERS.includes(lower)) kept.push([raw[i]!, raw[i + 1]!])
+  }
+  return kept
+}

@@ -1,0 +1,219 @@
+import http, { type IncomingMessage } from 'node:http'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  CallIdSource,
+  encodeEnvelope,
+  ensureStreams,
+  STREAMS,
+  subjectOf,
+  writeState,
+  type Bus,
+  type CallPage,
+  type CallState,
+  type CallStatus,
+  type CallView,
+} from '../../../bus/index.ts'
+import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
+import { call, Stage, until } from '../proxy-testing.ts'
+import type { Proxy } from '../proxy.ts'
+
+const ids = new CallIdSource()
+let nats: TestNats
+let bus: Bus
+let stage: Stage
+let proxy: Proxy
+
+beforeAll(async () => {
+  nats = await startNats()
+  bus = await nats.connect()
+  await ensureStreams(bus)
+})
+afterAll(() => nats.stop())
+
+beforeEach(async () => {
+  stage = new Stage()
+  const { url, user, password } = nats
+  proxy = await stage.proxy({ nats: { url, user, password } })
+  await stage.serve(proxy, [], { async: { attempts: 1, backoffMs: 1, concurrency: 1 } })
+  await until(async () => (await call(proxy, '/calls')).status === 200, 'the proxy has found the bus')
+})
+afterEach(async () => {
+  await stage.end()
+  for (const stream of Object.values(STREAMS)) await bus.manager.streams.purge(stream)
+})
+
+function stateOf(id: string, status: CallStatus, more: Partial<CallState> = {}): CallState {
+  return {
+    id,
+    function: 'fn',
+    status,
+    acceptedAt: '2026-01-01T00:00:00.000Z',
+    attempts: [],
+    attemptsBefore: 0,
+    ...more,
+  }
+}
+
+const queued = async (): Promise<string> =>
+  (await call(proxy, '/functions/fn', { method: 'POST', body: 'x' })).headers['x-call-id'] as string
+
+async function dead(): Promise<string> {
+  const id = ids.next('fn')
+  const head = {
+    v: 1 as const,
+    method: 'POST',
+    path: '/',
+    headers: [],
+    acceptedAt: 'then',
+    requestId: 'r',
+    bodyBytes: 0,
+  }
+  await bus.publish(subjectOf('dead', id), encodeEnvelope(head, Buffer.alloc(0)))
+  await writeState(bus, stateOf(id, 'dead'), 0)
+  return id
+}
+
+async function json<T>(path: string, method = 'GET', status = 200): Promise<T> {
+  const answer = await call(proxy, path, { method })
+  expect(answer.status).toBe(status)
+  expect(answer.headers['content-type']).toContain('application/json')
+  return JSON.parse(answer.body) as T
+}
+
+describe('GET /calls/<id>', () => {
+  it('shows a call through its life', async () => {
+    const id = await queued()
+    expect(await json<CallView>(`/calls/${id}`)).toMatchObject({ id, function: 'fn', status: 'queued', attempts: [] })
+    const result = { status: 200, headers: [], bodyBytes: 2, body: Buffer.from('ok').toString('base64') }
+    await writeState(bus, stateOf(id, 'succeeded', { result }), 0)
+    const view = await json<CallView>(`/calls/${id}`)
+    expect(view).toMatchObject({ status: 'succeeded', result: { status: 200, body: 'ok', encoding: 'utf8' } })
+    expect(view).not.toHaveProperty('attemptsBefore')
+  })
+
+  it.each(['none', '01M86Y44WJAQCBF5RR2S8JC71M-fn', '%2e%2a', 'a.b.>'])('of %s is 404', async id => {
+    for (const path of [`/calls/${id}`, `/calls/${id}/result`, `/calls/${id}/events`]) {
+      expect(await call(proxy, path)).toMatchObject({ status: 404, code: 'CALL_NOT_FOUND' })
+    }
+    expect((await call(proxy, `/calls/${id}`, { method: 'DELETE' })).code).toBe('CALL_NOT_FOUND')
+    expect((await call(proxy, `/calls/${id}/redrive`, { method: 'POST' })).code).toBe('CALL_NOT_FOUND')
+  })
+
+  it('/result is the answer as the function gave it', async () => {
+    const id = ids.next('fn')
+    const headers: [string, string][] = [
+      ['Content-Type', 'text/x'],
+      ['Set-Cookie', 'a=1'],
+      ['set-cookie', 'b=2'],
+      ['Transfer-Encoding', 'chunked'],
+    ]
+    const result = { status: 418, headers, bodyBytes: 2, body: '/wA=' }
+    await writeState(bus, stateOf(id, 'failed', { result }), 0)
+    const answer = await call(proxy, `/calls/${id}/result`)
+    expect(answer).toMatchObject({ status: 418, body: '\xff\0', headers: { 'content-type': 'text/x' } })
+    expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2'])
+    expect(await call(proxy, `/calls/${await queued()}/result`)).toMatchObject({ status: 404, code: 'CALL_NOT_FOUND' })
+  })
+})
+
+describe('GET /calls', () => {
+  it('lists in pages, filtered', async () => {
+    const dying = [await dead(), await dead(), await dead()]
+    const waiting = await queued()
+    const first = await json<CallPage>('/calls?limit=2')
+    expect(first.calls.map(({ id }) => id)).toEqual([waiting, dying[2]])
+    const second = await json<CallPage>(`/calls?limit=2&cursor=${first.cursor}`)
+    expect(second.calls.map(({ id }) => id)).toEqual([dying[1], dying[0]])
+    expect(await json<CallPage>('/calls?status=queued&function=Fn')).toMatchObject({ calls: [{ id: waiting }] })
+    expect(await json<CallPage>('/calls?function=other')).toEqual({ calls: [] })
+  })
+
+  it.each(['limit=0', 'limit=x', 'status=sleeping', 'cursor=x', 'function=a.>'])('refuses %s', async query => {
+    const answer = await call(proxy, `/calls?${query}`)
+    expect(answer).toMatchObject({ status: 400, code: 'BAD_REQUEST' })
+    expect(answer.body).toContain(query.split('=')[0])
+  })
+})
+
+describe('DELETE /calls/<id>', () => {
+  it('cancels once', async () => {
+    const id = await queued()
+    expect(await json<CallView>(`/calls/${id}`, 'DELETE')).toMatchObject({ id, status: 'cancelled' })
+    expect(await call(proxy, `/calls/${id}`, { method: 'DELETE' })).toMatchObject({ status: 409, code: 'CALL_FINAL' })
+    expect((await call(proxy, `/calls/${ids.next('fn')}`, { method: 'DELETE' })).code).toBe('CALL_NOT_FOUND')
+  })
+})
+
+describe('POST redrive', () => {
+  it('puts a dead call back, and no other', async () => {
+    const id = await dead()
+    expect(await json<CallView>(`/calls/${id}/redrive`, 'POST', 202)).toMatchObject({ id, status: 'queued' })
+    expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(1)
+    await bus.manager.streams.purge(STREAMS.dead)
+    expect(await call(proxy, `/calls/${id}/redrive`, { method: 'POST' })).toMatchObject({ status: 409 })
+    expect((await call(proxy, `/calls/${ids.next('fn')}/redrive`, { method: 'POST' })).code).toBe('CALL_NOT_FOUND')
+  })
+
+  it('puts all back; a body that comes with it means nothing', async () => {
+    await Promise.all([dead(), dead(), dead()])
+    expect(await json('/calls/redrive?function=other', 'POST', 202)).toEqual({ redriven: 0 })
+    const answer = await call(proxy, '/calls/redrive?function=fn', {
+      method: 'POST',
+      body: '{',
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(answer).toMatchObject({ status: 202, body: '{"redriven":3}' })
+  })
+})
+
+describe('server-sent events', () => {
+  interface Events {
+    events: () => { id: string; status: string }[]
+    ended: Promise<void>
+  }
+
+  async function listen(path: string): Promise<Events> {
+    const request = http.get({ host: '127.0.0.1', port: proxy.address.port, path, agent: false })
+    request.on('error', () => undefined)
+    const response = await new Promise<IncomingMessage>(resolve => request.on('response', resolve))
+    expect(response.headers['content-type']).toBe('text/event-stream')
+    let text = ''
+    response.on('data', (piece: Buffer) => (text += piece.toString()))
+    response.on('error', () => undefined)
+    const ended = new Promise<void>(resolve => response.on('close', resolve))
+    const events = () =>
+      text.split('\n\n').flatMap(block => (block.startsWith('data: ') ? [JSON.parse(block.slice(6)) as never] : []))
+    stage.onEnd(() => void request.destroy())
+    return { events, ended }
+  }
+
+  it('of a call show it now and as it changes, and end with it', async () => {
+    const id = await queued()
+    const { events, ended } = await listen(`/calls/${id}/events`)
+    await until(() => events().length === 1, 'its state now')
+    const revision = await writeState(bus, stateOf(id, 'running'), 0)
+    await until(() => events().length === 2, 'its next state')
+    await writeState(bus, stateOf(id, 'succeeded'), revision)
+    await ended
+    expect(events().map(({ status }) => status)).toEqual(['queued', 'running', 'succeeded'])
+  })
+
+  it('of a function show every call', async () => {
+    const { events } = await listen('/calls/events?function=FN')
+    await until(async () => {
+      await queued()
+      return events().length > 0
+    }, 'a call is seen')
+    const { id } = events()[0]!
+    await writeState(bus, stateOf(id, 'running'), 0)
+    await until(() => events().some(event => event.id === id && event.status === 'running'), 'its change is seen')
+  })
+
+  it('end when the proxy stops', async () => {
+    const id = await queued()
+    const one = await listen(`/calls/${id}/events`)
+    const all = await listen('/calls/events')
+    await proxy.close()
+    await Promise.all([one.ended, all.ended])
+  })
+})

@@ -1,0 +1,179 @@
+/**
+ * The calls as people and programs see them.
+ *
+ * | request | answer |
+ * |---|---|
+ * | `GET /calls?function=&status=&limit=&cursor=` | `{calls, cursor?}`, newest first |
+ * | `GET /calls/<id>` | `CallView` · 404 CALL_NOT_FOUND |
+ * | `GET /calls/<id>/result` | what the function answered, with its status, headers and body · 404 before it has |
+ * | `DELETE /calls/<id>` | 200 `CallView`, cancelled · 409 CALL_FINAL |
+ * | `POST /calls/<id>/redrive` | 202 `CallView`, queued · 409 CALL_FINAL if it is not dead |
+ * | `POST /calls/redrive?function=` | 202 `{redriven}`: all dead ones |
+ * | `GET /calls/<id>/events` | server-sent events, each a `CallView`; ends when the call is final |
+ * | `GET /calls/events?function=` | server-sent events `{id, function, status}` |
+ *
+ * Without a bus: 503 ASYNC_UNAVAILABLE.
+ */
+import { CALLS_PATH, NAME_PATTERN, routeOf, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import {
+  BusError,
+  CallStatus,
+  cancelCall,
+  getAnswer,
+  getCall,
+  isCursor,
+  listCalls,
+  parseCallId,
+  redriveCall,
+  redriveDead,
+  watchCall,
+  watchCalls,
+} from '../../../bus/index.ts'
+import { errorAnswer } from '../refuse.ts'
+import type { BusLink } from './bus-link.ts'
+import { EventStreams } from './event-streams.ts'
+
+const FunctionName = z.string().regex(NAME_PATTERN, 'must be the name of a function').transform(routeOf)
+const ListQuery = z.object({
+  function: FunctionName.optional(),
+  status: CallStatus.optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  cursor: z.string().refine(isCursor, 'must be the cursor of an earlier page').optional(),
+})
+const FunctionQuery = z.object({ function: FunctionName.optional() })
+
+type ById = { Params: { id: string } }
+type MaybeById = { Params: { id?: string } }
+
+/** An answer with a platform error. */
+class CallError extends Error {
+  readonly code: PlatformErrorCode
+
+  constructor(code: PlatformErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** Hop-by-hop and length: the answer is framed anew. */
+const UNFRAMED = new Set([
+  'connection',
+  'keep-alive',
+  'transfer-encoding',
+  'content-length',
+  'trailer',
+  'upgrade',
+  'te',
+])
+
+/** @returns the open event streams, to be ended before the server is closed. */
+export function addCallsApi(server: FastifyInstance, link: BusLink, newRequestId: () => string): EventStreams {
+  const streams = new EventStreams()
+  void server.register(async calls => {
+    // None of these requests has a body that means anything.
+    calls.removeAllContentTypeParsers()
+    calls.addContentTypeParser('*', (_request, payload, done) => {
+      payload.resume()
+      payload.on('end', () => done(null))
+    })
+    calls.setErrorHandler((error, request, reply) => {
+      const { status, headers, body } = errorAnswer({ ...problemOf(error), requestId: newRequestId() })
+      // The rest of a body that was not read is cut off with the connection.
+      if (!request.raw.complete) headers['connection'] = 'close'
+      return reply.code(status).headers(headers).send(body)
+    })
+    calls.addHook<MaybeById>('onRequest', async ({ params: { id } }) => {
+      if (id !== undefined && parseCallId(id) === undefined) missing(id)
+    })
+    addReading(calls, link)
+    addChanging(calls, link)
+    addWatching(calls, link, streams)
+  })
+  return streams
+}
+
+function addReading(calls: FastifyInstance, link: BusLink): void {
+  calls.get(CALLS_PATH, async request => listCalls(link.get(), parse(ListQuery, request)))
+  calls.get<ById>(`${CALLS_PATH}/:id`, async ({ params: { id } }) => (await getCall(link.get(), id)) ?? missing(id))
+  calls.get<ById>(`${CALLS_PATH}/:id/result`, async ({ params: { id } }, reply) => {
+    const answer = (await getAnswer(link.get(), id)) ?? missing(id, 'has no result')
+    reply.code(answer.status)
+    for (const [name, value] of answer.headers) {
+      if (!UNFRAMED.has(name.toLowerCase())) void reply.header(name, value)
+    }
+    return reply.send(answer.body)
+  })
+}
+
+function addChanging(calls: FastifyInstance, link: BusLink): void {
+  calls.delete<ById>(`${CALLS_PATH}/:id`, async ({ params: { id } }) => {
+    const outcome = await cancelCall(link.get(), id)
+    if (outcome.kind === 'missing') return missing(id)
+    if (outcome.kind === 'final') throw new CallError('CALL_FINAL', `the call is over: ${outcome.call.status}`)
+    return outcome.call
+  })
+  calls.post<ById>(`${CALLS_PATH}/:id/redrive`, async ({ params: { id } }, reply) => {
+    const outcome = await redriveCall(link.get(), id)
+    if (outcome.kind === 'missing') return missing(id)
+    if (outcome.kind === 'not-dead') {
+      throw new CallError('CALL_FINAL', `only a dead call can be tried again; this one is ${outcome.call.status}`)
+    }
+    return reply.code(202).send(outcome.call)
+  })
+  calls.post(`${CALLS_PATH}/redrive`, async (request, reply) => {
+    const redriven = await redriveDead(link.get(), parse(FunctionQuery, request).function)
+    return reply.code(202).send({ redriven })
+  })
+}
+
+function addWatching(calls: FastifyInstance, link: BusLink, streams: EventStreams): void {
+  calls.get<ById>(`${CALLS_PATH}/:id/events`, async ({ params: { id } }, reply) => {
+    const abort = new AbortController()
+    const views = watchCall(link.get(), id, abort.signal)
+    // The first look says whether there is such a call, while an error can still be answered.
+    const first = await views.next()
+    if (first.done === true) return missing(id)
+    const stream = streams.open(reply, () => abort.abort())
+    try {
+      stream.send(first.value)
+      for await (const view of views) stream.send(view)
+    } finally {
+      stream.end()
+    }
+    return reply
+  })
+  calls.get(`${CALLS_PATH}/events`, async (request: FastifyRequest, reply: FastifyReply) => {
+    const bus = link.get()
+    const { function: route } = parse(FunctionQuery, request)
+    const stream = streams.open(reply, () => stop())
+    const stop = watchCalls(bus, route, event => stream.send(event))
+    return reply
+  })
+}
+
+function missing(id: string, what = 'is not known, or no more'): never {
+  throw new CallError('CALL_NOT_FOUND', `the call ${id.slice(0, 100)} ${what}`)
+}
+
+/** @throws CallError BAD_REQUEST */
+function parse<T>(schema: z.ZodType<T>, { query }: FastifyRequest): T {
+  const parsed = schema.safeParse(query)
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  throw new CallError('BAD_REQUEST', `${issue.path.join('.')}: ${issue.message}`)
+}
+
+function problemOf(error: unknown): { code: PlatformErrorCode; reason: string } {
+  if (error instanceof CallError) return { code: error.code, reason: error.message }
+  if (error instanceof BusError) {
+    return error.code === 'REFUSED'
+      ? { code: 'CALL_NOT_FOUND', reason: error.message }
+      : { code: 'ASYNC_UNAVAILABLE', reason: error.message }
+  }
+  const { statusCode = 500 } = error as { statusCode?: number }
+  return statusCode < 500
+    ? { code: 'BAD_REQUEST', reason: 'malformed request' }
+    : { code: 'FUNCTION_ERROR', reason: 'the proxy failed to answer' }
+}
