@@ -1,0 +1,109 @@
+/**
+ * A result to be delivered, as a message: the result in its envelope, what else the receiver learns as message headers.
+ * It holds all that is sent, so that it outlives the history of its call.
+ */
+import type { MsgHdrs } from 'nats'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import {
+  callIdOfSubject,
+  decodeResult,
+  encodeEnvelope,
+  getBody,
+  subjectOf,
+  type Bus,
+  type CallHead,
+  type CallState,
+  type ResultHead,
+} from '../../../bus/index.ts'
+import type { Delivery } from '../puller.ts'
+
+export interface Callback {
+  callId: string
+  /** Same for every attempt to deliver it. */
+  webhookId: string
+  url: string
+  functionName: string
+  status: number
+  /** Of the last attempt. */
+  durationMs: number
+  traceparent: string | undefined
+  /** Those of the result that say what its body is. */
+  headers: [string, string][]
+  body: Buffer
+}
+
+const FIELDS = { url: 'Rfa-Url', fn: 'Rfa-Function', ms: 'Rfa-Duration-Ms', id: 'Rfa-Webhook-Id', trace: 'Rfa-Trace' }
+/** What is said of a call that never got an answer. */
+const NO_ANSWER_STATUS = 502
+const ABOUT_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'content-language', HEADERS.error])
+
+/** @throws BusError */
+export async function queueCallback(
+  bus: Bus,
+  state: CallState,
+  about: { head: CallHead | undefined; functionName: string },
+): Promise<void> {
+  const { head, body } = contentOf(state)
+  const last = state.attempts.at(-1)
+  const durationMs = last === undefined ? 0 : Date.parse(last.finishedAt ?? last.startedAt) - Date.parse(last.startedAt)
+  await bus.publish(subjectOf('callback', state.id), encodeEnvelope(head, body), {
+    messageId: `${state.id}.${state.attempts.length}`,
+    headers: {
+      [FIELDS.url]: state.callback!.url,
+      [FIELDS.fn]: about.functionName,
+      [FIELDS.ms]: String(durationMs),
+      [FIELDS.id]: webhookIdOf(state),
+      ...(about.head?.traceparent !== undefined && { [FIELDS.trace]: about.head.traceparent }),
+    },
+  })
+}
+
+/**
+ * The call's id; after a redrive another one, because its result is another and receivers drop ids that they know.
+ */
+export function webhookIdOf({ id, attemptsBefore }: CallState): string {
+  return attemptsBefore === 0 ? id : `${id}.${attemptsBefore}`
+}
+
+function contentOf({ id, result, error }: CallState): { head: ResultHead; body: Uint8Array } {
+  if (result === undefined) {
+    const { code, message } = error ?? { code: 'UNKNOWN', message: 'there is no result' }
+    const body = Buffer.from(JSON.stringify({ error: { code, message, callId: id } }))
+    const headers: [string, string][] = [
+      ['content-type', 'application/json; charset=utf-8'],
+      [HEADERS.error, code],
+    ]
+    return { head: { v: 1, status: NO_ANSWER_STATUS, headers, bodyBytes: body.length }, body }
+  }
+  const { status, bodyRef, bodyBytes } = result
+  const headers = result.headers.filter(([name]) => ABOUT_BODY.has(name.toLowerCase()))
+  if (bodyRef !== undefined) return { head: { v: 1, status, headers, bodyRef, bodyBytes }, body: Buffer.alloc(0) }
+  const body = Buffer.from(result.body ?? '', 'base64')
+  // It was too long to be kept, and the receiver is to know.
+  if (body.length !== bodyBytes && error !== undefined) headers.push([HEADERS.error, error.code])
+  return { head: { v: 1, status, headers, bodyBytes: body.length }, body }
+}
+
+/**
+ * @throws BusError UNAVAILABLE; REFUSED if a long body is not kept any more
+ * @throws Error if it is no such message
+ */
+export async function readCallback(bus: Bus, delivery: Delivery): Promise<Callback> {
+  const { head, body } = decodeResult(delivery.data)
+  const callId = callIdOfSubject(delivery.subject)
+  return {
+    callId,
+    webhookId: field(delivery.headers, FIELDS.id) ?? callId,
+    url: field(delivery.headers, FIELDS.url) ?? '',
+    functionName: field(delivery.headers, FIELDS.fn) ?? '',
+    status: head.status,
+    durationMs: Number(field(delivery.headers, FIELDS.ms) ?? 0),
+    traceparent: field(delivery.headers, FIELDS.trace),
+    headers: head.headers,
+    body: head.bodyRef === undefined ? (body as Buffer) : await getBody(bus, head.bodyRef, head.bodyBytes),
+  }
+}
+
+function field(headers: MsgHdrs | undefined, name: string): string | undefined {
+  return headers?.get(name) || undefined
+}

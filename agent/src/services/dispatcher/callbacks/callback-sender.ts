@@ -1,0 +1,98 @@
+/**
+ * One attempt to deliver a result.
+ *
+ * Invariants: 1. it never throws and ends within `timeoutMs`. 2. every hop is checked like the first: the URL by the
+ * allow-list, the address behind the name at the moment of connecting. 3. only redirects that keep method and body
+ * (307, 308; RFC 9110 §15.4) are followed.
+ */
+import { request, type Agent, type Dispatcher } from 'undici'
+import { callbackUrlProblem } from '../../../bus/index.ts'
+import type { CallbackOptions } from '../options.ts'
+import { retryAfterMs } from '../verdict.ts'
+import type { Callback } from './callback-message.ts'
+import { guardedAgent, RefusedAddressError, type Resolve } from './guarded-agent.ts'
+import { signatureHeaders } from './signature.ts'
+
+export type CallbackOutcome =
+  | { kind: 'delivered' }
+  /** No further attempt is of use: not allowed, or the receiver says it is gone for good (410). */
+  | { kind: 'refused'; reason: string }
+  | { kind: 'retry'; reason: string; retryAfterMs: number }
+
+const MOST_REDIRECTS = 3
+/** Of an answer nobody reads; beyond it the connection is given up. */
+const DUMP_BYTES = 64 * 1024
+
+type SenderOptions = Pick<CallbackOptions, 'secret' | 'allow' | 'timeoutMs'>
+
+export class CallbackSender {
+  private readonly options: SenderOptions
+  private readonly agent: Agent
+
+  constructor(options: SenderOptions & { resolve?: Resolve | undefined }) {
+    this.options = options
+    const { timeoutMs: connectTimeoutMs, resolve } = options
+    this.agent = guardedAgent({ connectTimeoutMs, ...(resolve !== undefined && { resolve }) })
+  }
+
+  async send(callback: Callback, signal: AbortSignal): Promise<CallbackOutcome> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(this.options.timeoutMs)])
+    const now = Date.now()
+    const headers = this.headersFor(callback, now)
+    try {
+      let url = callback.url
+      for (let hop = 0; hop <= MOST_REDIRECTS; hop += 1) {
+        const problem = callbackUrlProblem(url, this.options.allow)
+        if (problem !== undefined) return { kind: 'refused', reason: `${url} ${problem}` }
+        const answer = await request(url, {
+          method: 'POST',
+          headers,
+          body: callback.body,
+          dispatcher: this.agent,
+          signal: limit,
+        })
+        await answer.body.dump({ limit: DUMP_BYTES, signal: limit })
+        const next = redirectOf(answer)
+        if (next === undefined) return outcomeOf(answer, now)
+        url = new URL(next, url).href
+      }
+      return { kind: 'retry', reason: `more than ${MOST_REDIRECTS} redirects`, retryAfterMs: 0 }
+    } catch (error) {
+      const { message } = error as Error
+      if (error instanceof RefusedAddressError) return { kind: 'refused', reason: message }
+      return { kind: 'retry', reason: message, retryAfterMs: 0 }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.agent.destroy()
+  }
+
+  private headersFor(callback: Callback, now: number): Record<string, string> {
+    const { webhookId: id, body, callId, functionName, status, durationMs, traceparent } = callback
+    return {
+      'user-agent': 'ryo-faas',
+      ...Object.fromEntries(callback.headers),
+      'x-call-id': callId,
+      'x-function-name': functionName,
+      'x-function-status': String(status),
+      'x-duration-seconds': (durationMs / 1_000).toFixed(3),
+      ...signatureHeaders(this.options.secret, { id, body, now }),
+      ...(traceparent !== undefined && { traceparent }),
+    }
+  }
+}
+
+function redirectOf({ statusCode, headers }: Dispatcher.ResponseData): string | undefined {
+  const { location } = headers
+  return (statusCode === 307 || statusCode === 308) && typeof location === 'string' ? location : undefined
+}
+
+function outcomeOf({ statusCode, headers }: Dispatcher.ResponseData, now: number): CallbackOutcome {
+  if (statusCode >= 200 && statusCode < 300) return { kind: 'delivered' }
+  const reason = `the receiver answered ${statusCode}`
+  if (statusCode === 410) return { kind: 'refused', reason }
+  const retryAfter = headers['retry-after']
+  const pairs: [string, string][] = typeof retryAfter === 'string' ? [['retry-after', retryAfter]] : []
+  return { kind: 'retry', reason, retryAfterMs: retryAfterMs(pairs, now) }
+}

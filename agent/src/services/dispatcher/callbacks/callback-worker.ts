@@ -1,0 +1,192 @@
+/**
+ * Delivers results out of their queue.
+ *
+ * Invariants: 1. a result is delivered at least once, or its attempts are used up; a crash between the receiver's answer
+ * and our note of it makes two. 2. a receiver that is slow or away holds `concurrencyPerReceiver` slots at most: what
+ * else is for it goes back to the queue, for longer each time, and is not counted as an attempt.
+ */
+import {
+  BusError,
+  isFinal,
+  readState,
+  STREAMS,
+  subjectsOf,
+  writeState,
+  type Bus,
+  type CallState,
+} from '../../../bus/index.ts'
+import type { OnEvent } from '../events.ts'
+import type { CallbackOptions } from '../options.ts'
+import { Puller, type Delivery } from '../puller.ts'
+import { RunningCalls, type RunningCall } from '../running-calls.ts'
+import { backoffMs } from '../verdict.ts'
+import { readCallback, webhookIdOf, type Callback } from './callback-message.ts'
+import { CallbackSender, type CallbackOutcome } from './callback-sender.ts'
+import type { Resolve } from './guarded-agent.ts'
+
+export interface CallbackWorkerOptions {
+  options: CallbackOptions
+  ackWaitMs: number
+  onEvent: OnEvent
+  onOutcome: (outcome: 'delivered' | 'failed' | 'retried') => void
+  resolve?: Resolve | undefined
+}
+
+type CallbackNote = NonNullable<CallState['callback']>
+
+const PUT_BACK_MS = 1_000
+/** For giving back what was broken off. */
+const GIVE_BACK_MS = 2_000
+const LEAST_DEFERRAL_MS = 100
+const MOST_DEFERRAL_MS = 30_000
+
+export class CallbackWorker {
+  private readonly bus: Bus
+  private readonly of: CallbackWorkerOptions
+  private readonly running: RunningCalls
+  private readonly sender: CallbackSender
+  private readonly puller: Puller
+  private readonly receivers = new Map<string, number>()
+
+  constructor(bus: Bus, of: CallbackWorkerOptions) {
+    this.bus = bus
+    this.of = of
+    this.running = new RunningCalls(of.ackWaitMs)
+    this.sender = new CallbackSender({ ...of.options, resolve: of.resolve })
+    const { concurrency } = of.options
+    this.puller = new Puller(bus, {
+      stream: STREAMS.callbacks,
+      consumer: 'callbacks',
+      filter: subjectsOf('callback'),
+      ackWaitMs: of.ackWaitMs,
+      slots: () => ({ free: concurrency - this.running.count, all: concurrency }),
+      onDelivery: delivery => void this.deliver(delivery),
+      onRefused: reason => of.onEvent({ type: 'bus-refused', what: 'callbacks', reason }),
+    })
+  }
+
+  start(): void {
+    this.puller.start()
+  }
+
+  /** Finishes what is under way, for at most `drainMs`; what is not finished then is given back. */
+  async close(drainMs: number): Promise<void> {
+    await this.puller.stop()
+    if (!(await this.running.waitForAll(drainMs))) {
+      this.running.abortAll('interrupted')
+      await this.running.waitForAll(GIVE_BACK_MS)
+    }
+    this.running.close()
+    await this.sender.close()
+  }
+
+  private async deliver(delivery: Delivery): Promise<void> {
+    const call = this.running.begin(delivery)
+    if (call === undefined) return
+    try {
+      await this.work(call)
+    } catch (error) {
+      this.of.onEvent({ type: 'call-put-back', callId: call.callId, reason: (error as Error).message })
+      call.delivery.nak(PUT_BACK_MS)
+    } finally {
+      this.running.end(call)
+      this.puller.wake()
+    }
+  }
+
+  private async work(call: RunningCall): Promise<void> {
+    let callback: Callback
+    try {
+      callback = await readCallback(this.bus, call.delivery)
+    } catch (error) {
+      if (error instanceof BusError && error.code !== 'REFUSED') throw error
+      return this.fail(call, { id: undefined, attempts: undefined, reason: (error as Error).message })
+    }
+    const state = (await readState(this.bus, call.callId))?.state
+    // Delivered already, or redriven: then another one comes.
+    if (state !== undefined && !awaits(state, callback.webhookId)) return call.delivery.ack()
+    const receiver = receiverOf(callback.url)
+    const inFlight = this.receivers.get(receiver) ?? 0
+    if (inFlight >= this.of.options.concurrencyPerReceiver) return call.delivery.nak(deferralMs(call.delivery.count))
+    this.receivers.set(receiver, inFlight + 1)
+    let outcome: CallbackOutcome
+    try {
+      outcome = await this.sender.send(callback, call.signal)
+    } finally {
+      const left = this.receivers.get(receiver)! - 1
+      if (left === 0) this.receivers.delete(receiver)
+      else this.receivers.set(receiver, left)
+    }
+    if (outcome.kind !== 'delivered' && call.signal.aborted) return call.delivery.nak()
+    // Without a history the server's count has to do.
+    const attempts = (state?.callback?.attempts ?? call.delivery.count - 1) + 1
+    await this.conclude(call, outcome, { id: callback.webhookId, attempts })
+  }
+
+  private async conclude(
+    call: RunningCall,
+    outcome: CallbackOutcome,
+    sent: Sent & { attempts: number },
+  ): Promise<void> {
+    const { options, onOutcome } = this.of
+    const { attempts } = sent
+    switch (outcome.kind) {
+      case 'delivered':
+        await this.note(call.callId, 'delivered', sent)
+        onOutcome('delivered')
+        return call.delivery.ack()
+      case 'refused':
+        return this.fail(call, { ...sent, reason: outcome.reason })
+      case 'retry': {
+        if (attempts >= options.attempts) return this.fail(call, { ...sent, reason: outcome.reason })
+        await this.note(call.callId, 'pending', sent)
+        onOutcome('retried')
+        return call.delivery.nak(Math.max(outcome.retryAfterMs, backoffMs(options, attempts, Math.random())))
+      }
+    }
+  }
+
+  private async fail(call: RunningCall, failed: Sent & { reason: string }): Promise<void> {
+    await this.note(call.callId, 'failed', failed)
+    this.of.onOutcome('failed')
+    this.of.onEvent({ type: 'callback-failed', callId: call.callId, reason: failed.reason })
+    call.delivery.ack()
+  }
+
+  /** Into the state of the call, if it still has one and has not been redriven meanwhile. */
+  private async note(callId: string, outcome: CallbackNote['state'], { id, attempts }: Sent): Promise<void> {
+    for (;;) {
+      const stored = await readState(this.bus, callId)
+      if (stored?.state.callback === undefined || !awaits(stored.state, id)) return
+      const { callback } = stored.state
+      const next = { ...callback, state: outcome, attempts: attempts ?? callback.attempts }
+      try {
+        await writeState(this.bus, { ...stored.state, callback: next }, stored.revision)
+        return
+      } catch (error) {
+        if (!(error instanceof BusError) || error.code !== 'CONFLICT') throw error
+      }
+    }
+  }
+}
+
+/** Which result was sent and how often; undefined if its message could not be read. */
+interface Sent {
+  id: string | undefined
+  attempts: number | undefined
+}
+
+/** Whether this result is the one that is still to be delivered. */
+function awaits(state: CallState, webhookId: string | undefined): boolean {
+  const isCurrent = webhookId === undefined || webhookId === webhookIdOf(state)
+  return isFinal(state.status) && state.callback?.state === 'pending' && isCurrent
+}
+
+function receiverOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : ''
+}
+
+function deferralMs(deliveries: number): number {
+  const whole = Math.min(MOST_DEFERRAL_MS, LEAST_DEFERRAL_MS * 2 ** Math.min(deliveries, 20))
+  return whole * (0.5 + Math.random() / 2)
+}

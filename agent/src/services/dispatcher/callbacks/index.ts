@@ -1,0 +1,3 @@
+/** Results on their way to whoever asked for them: queued with the end of a call, delivered from there. */
+export { queueCallback } from './callback-message.ts'
+export { CallbackWorker } from './callback-worker.ts'

@@ -1,0 +1,72 @@
+/** A dispatcher as a part of the platform: how it is started, found ready, and told what is deployed. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { readIfPresent, writeDurably } from '../../host/index.ts'
+import { ProcessPart, type Part } from '../../supervisor/index.ts'
+import { FunctionsFile, type DispatcherInput, type MainOptions } from './options.ts'
+
+export interface DispatcherPartOptions {
+  home: string
+  nodePath: string
+  /** The dispatcher's entry module. */
+  entry: string
+  environment: NodeJS.ProcessEnv
+  /** All three are asked before every start. */
+  nats: () => DispatcherInput['nats']
+  proxyUrl: () => string
+  callback: () => DispatcherInput['callback']
+  /** The same as the proxy's. */
+  dispatchToken: string
+}
+
+const ReadyFile = z.object({ port: z.int() })
+const DRAIN_MS = 10_000
+/** A drain that breaks off what runs still has to give it back. */
+const GRACE_MS = DRAIN_MS + 5_000
+
+export function dispatcherPart(options: DispatcherPartOptions): Part {
+  const paths = dispatcherPaths(options.home)
+  return new ProcessPart({
+    name: 'dispatcher',
+    home: options.home,
+    command: options.nodePath,
+    args: [options.entry, paths.options],
+    env: options.environment,
+    graceMs: GRACE_MS,
+    beforeStart: async () => {
+      await rm(paths.ready, { force: true })
+      const settings: z.input<typeof MainOptions> = {
+        nats: options.nats(),
+        proxyUrl: options.proxyUrl(),
+        dispatchToken: options.dispatchToken,
+        functionsFile: paths.functions,
+        callback: options.callback(),
+        drainMs: DRAIN_MS,
+        readyFile: paths.ready,
+      }
+      await writeDurably(paths.options, JSON.stringify(settings))
+    },
+    probe: async () => {
+      const text = await readIfPresent(paths.ready)
+      return text === undefined ? undefined : `127.0.0.1:${ReadyFile.parse(JSON.parse(text)).port}`
+    },
+  })
+}
+
+export function dispatcherPaths(home: string) {
+  const folder = join(home, 'run')
+  return {
+    options: join(folder, 'dispatcher-options.json'),
+    functions: join(folder, 'functions.json'),
+    ready: join(folder, 'dispatcher.ready'),
+  }
+}
+
+/** Tells all dispatchers of this home what is deployed; they take it over at once. */
+export async function writeFunctions(
+  home: string,
+  functions: z.input<typeof FunctionsFile>['functions'],
+): Promise<void> {
+  await writeDurably(dispatcherPaths(home).functions, JSON.stringify(FunctionsFile.parse({ functions })))
+}

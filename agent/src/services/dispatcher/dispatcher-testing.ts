@@ -1,0 +1,237 @@
+/** What the dispatcher's tests share: a real nats-server, an HTTP server in place of the proxy, dispatchers, calls. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  CallIdSource,
+  encodeEnvelope,
+  ensureStreams,
+  getCall,
+  INLINE_BODY_BYTES,
+  isFinal,
+  putBody,
+  subjectOf,
+  type Bus,
+  type CallHead,
+  type CallView,
+} from '../../bus/index.ts'
+import { writeDurably } from '../../host/index.ts'
+import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'
+import { createDispatcher, type Dispatcher } from './dispatcher.ts'
+import type { DispatcherEvent } from './events.ts'
+import type { DispatcherInput, FunctionsFile } from './options.ts'
+
+export const TOKEN = 'token-of-the-tests'
+export const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
+
+type FunctionInput = { route?: string; timeoutMs?: number; async?: Partial<FunctionsFile['functions'][0]['async']> }
+export type DispatcherOverrides = Partial<Omit<DispatcherInput, 'callback'>> & {
+  callback?: Partial<DispatcherInput['callback']>
+}
+
+export interface Received {
+  method: string
+  url: string
+  headers: http.IncomingHttpHeaders
+  rawHeaders: string[]
+  body: Buffer
+  callId: string
+  attempt: number
+  /** When it came. */
+  at: number
+}
+
+export interface TestServer {
+  url: string
+  port: number
+  received: Received[]
+  /** Closes it as if it were killed. */
+  stop(): Promise<void>
+  /** Opens it again on the same port. */
+  start(): Promise<void>
+}
+
+type Respond = (request: Received, response: ServerResponse, incoming: IncomingMessage) => void
+
+export class Stage {
+  readonly nats: TestNats
+  readonly bus: Bus
+  readonly folder: string
+  readonly events: DispatcherEvent[] = []
+  private readonly ids = new CallIdSource()
+  private readonly closers: (() => Promise<unknown> | void)[] = []
+
+  private constructor(nats: TestNats, bus: Bus, folder: string) {
+    this.nats = nats
+    this.bus = bus
+    this.folder = folder
+  }
+
+  static async open(): Promise<Stage> {
+    const nats = await startNats()
+    const bus = await nats.connect()
+    await ensureStreams(bus)
+    const stage = new Stage(nats, bus, await mkdtemp(join(tmpdir(), 'dispatcher-')))
+    stage.onEnd(() => rm(stage.folder, { recursive: true, force: true }))
+    stage.onEnd(() => nats.stop())
+    return stage
+  }
+
+  async end(): Promise<void> {
+    for (const close of this.closers.splice(0).reverse()) await close()
+  }
+
+  onEnd(close: () => Promise<unknown> | void): void {
+    this.closers.push(close)
+  }
+
+  /** An HTTP server in place of the proxy, or of a receiver of callbacks. */
+  async server(respond: Respond = (_request, response) => response.end('done')): Promise<TestServer> {
+    const received: Received[] = []
+    const listener: RequestListener = (incoming, response) => {
+      const pieces: Buffer[] = []
+      incoming.on('data', (piece: Buffer) => pieces.push(piece))
+      incoming.on('end', () => {
+        const { method, url, headers, rawHeaders } = incoming
+        const request: Received = {
+          method: method!,
+          url: url!,
+          headers,
+          rawHeaders,
+          body: Buffer.concat(pieces),
+          callId: String(headers['x-call-id']),
+          attempt: Number(headers['x-call-attempt']),
+          at: performance.now(),
+        }
+        received.push(request)
+        respond(request, response, incoming)
+      })
+    }
+    let server: http.Server
+    const listen = async (port: number) => {
+      server = http.createServer({ keepAliveTimeout: 60_000 }, listener)
+      await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
+      return (server.address() as AddressInfo).port
+    }
+    const stop = () =>
+      new Promise<void>(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+    const port = await listen(0)
+    this.onEnd(stop)
+    return { url: `http://127.0.0.1:${port}`, port, received, stop, start: async () => void (await listen(port)) }
+  }
+
+  async deploy(...functions: FunctionInput[]): Promise<void> {
+    const file = functions.map(({ route = 'fn', timeoutMs = 5_000, async: policy }) => ({
+      route,
+      displayName: route.toUpperCase(),
+      timeoutMs,
+      async: { backoffMs: 20, ...policy },
+    }))
+    await writeDurably(this.functionsFile, JSON.stringify({ functions: file }))
+  }
+
+  get functionsFile(): string {
+    return join(this.folder, 'functions.json')
+  }
+
+  options(proxyUrl: string, { callback, ...overrides }: DispatcherOverrides = {}): DispatcherInput {
+    const { url, user, password } = this.nats
+    return {
+      nats: { url, user, password },
+      proxyUrl,
+      dispatchToken: TOKEN,
+      functionsFile: this.functionsFile,
+      ackWaitMs: 1_000,
+      drainMs: 500,
+      unavailableBackoffMs: 20,
+      callback: { secret: SECRET, backoffMs: 20, ...callback },
+      ...overrides,
+    }
+  }
+
+  async dispatcher(proxy: { url: string }, overrides?: DispatcherOverrides): Promise<Dispatcher> {
+    const dispatcher = await createDispatcher(this.options(proxy.url, overrides), event => this.events.push(event))
+    this.onEnd(() => dispatcher.close())
+    return dispatcher
+  }
+
+  /** A dispatcher in a process of its own. */
+  async process(proxy: { url: string }, overrides?: DispatcherOverrides): Promise<ChildProcess> {
+    const file = join(this.folder, `options-${this.closers.length}.json`)
+    await writeFile(file, JSON.stringify(this.options(proxy.url, overrides)))
+    return this.spawnMain(file)
+  }
+
+  spawnMain(file: string): ChildProcess {
+    const main = fileURLToPath(new URL('./main.ts', import.meta.url))
+    const tsx = createRequire(import.meta.url).resolve('tsx')
+    const child = spawn(process.execPath, ['--import', tsx, '--conditions=source', main, file], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    const gone = new Promise(resolve => child.once('exit', resolve))
+    this.onEnd(async () => {
+      child.kill('SIGKILL')
+      await gone
+    })
+    return child
+  }
+
+  /** What the accepting side does. @returns the id */
+  async call(given: Partial<CallHead> & { route?: string; body?: Buffer | string } = {}): Promise<string> {
+    const { route = 'fn', body: content = '', ...overrides } = given
+    const callId = this.ids.next(route)
+    const body = Buffer.from(content)
+    const isLong = body.length > INLINE_BODY_BYTES
+    const head: CallHead = {
+      v: 1,
+      method: 'POST',
+      path: '/',
+      headers: [['Host', 'localhost']],
+      acceptedAt: new Date().toISOString(),
+      requestId: 'r1',
+      ...(isLong && { bodyRef: await putBody(this.bus, { kind: 'body', callId }, body) }),
+      bodyBytes: body.length,
+      ...overrides,
+    }
+    await this.bus.publish(subjectOf('call', callId), encodeEnvelope(head, isLong ? Buffer.alloc(0) : body), {
+      messageId: callId,
+    })
+    return callId
+  }
+
+  async view(callId: string): Promise<CallView> {
+    const call = await getCall(this.bus, callId)
+    if (call === undefined) throw new Error(`there is no call ${callId}`)
+    return call
+  }
+
+  /** The call once it is final. */
+  async final(callId: string): Promise<CallView> {
+    let call: CallView | undefined
+    await until(async () => isFinal((call = await this.view(callId)).status), `${callId} is final`)
+    return call!
+  }
+
+  /** Whether a stream holds nothing any more. */
+  async isEmpty(stream: string): Promise<boolean> {
+    return (await this.bus.manager.streams.info(stream)).state.messages === 0
+  }
+}
+
+/** Waits until `condition` holds. A bus that is away makes it wait on. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 15_000
+  for (;;) {
+    if (await Promise.resolve(condition()).catch(() => false)) return
+    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}

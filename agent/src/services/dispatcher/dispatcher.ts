@@ -1,0 +1,158 @@
+/**
+ * The dispatcher in one process: a worker for each function, one for callbacks, the figures of both.
+ *
+ * Invariants: 1. it starts without bus, proxy or file of functions, and works as soon as they are there. 2. any number
+ * of dispatchers may run; they share what is queued. 3. `close` takes no more, finishes what runs for at most `drainMs`,
+ * gives back the rest; it may be called more than once.
+ */
+import { connectBus, STREAMS, sweepBodies, type Bus } from '../../bus/index.ts'
+import { CallRunner } from './call-runner.ts'
+import { CallbackWorker } from './callbacks/index.ts'
+import type { OnEvent } from './events.ts'
+import { FunctionCaller } from './function-caller.ts'
+import { consumerOf, FunctionWorker } from './function-worker.ts'
+import { followFunctions } from './functions-file.ts'
+import { DispatcherMetrics } from './metrics.ts'
+import { startMetricsServer } from './metrics-server.ts'
+import { DispatcherOptions, type DispatchedFunction, type DispatcherInput } from './options.ts'
+import { RunningCalls } from './running-calls.ts'
+
+export interface Dispatcher {
+  /** Of the metrics server. */
+  readonly port: number
+  close(): Promise<void>
+}
+
+const SWEEP_MS = 3_600_000
+/** For giving back what was broken off. */
+const GIVE_BACK_MS = 2_000
+
+/** @throws if the options are wrong; an error with code EADDRINUSE if the metrics port is taken. */
+export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent = () => {}): Promise<Dispatcher> {
+  const options = DispatcherOptions.parse(input)
+  let work: Work | undefined
+  const metrics = new DispatcherMetrics(async () => (await work?.depths()) ?? new Map())
+  const server = await startMetricsServer({
+    host: options.metricsHost,
+    port: options.metricsPort,
+    registry: metrics.registry,
+    isReady: () => work?.isConnected === true,
+  })
+  const stopping = new AbortController()
+  const started = connectBus({ ...options.nats, name: 'ryo-faas dispatcher' }, stopping.signal).then(
+    bus => {
+      work = new Work(bus, { options, metrics, onEvent })
+      onEvent({ type: 'connected' })
+    },
+    (error: unknown) => {
+      // Told to stop before there was a connection.
+      if (!stopping.signal.aborted) throw error
+    },
+  )
+  const close = async () => {
+    stopping.abort()
+    await started
+    await work?.close()
+    await server.close()
+  }
+  let closing: Promise<void> | undefined
+  return { port: server.port, close: () => (closing ??= close()) }
+}
+
+interface WorkDependencies {
+  options: DispatcherOptions
+  metrics: DispatcherMetrics
+  onEvent: OnEvent
+}
+
+/** All that there is once there is a connection. */
+class Work {
+  private readonly bus: Bus
+  private readonly of: WorkDependencies
+  private readonly running: RunningCalls
+  private readonly caller: FunctionCaller
+  private readonly runner: CallRunner
+  private readonly callbacks: CallbackWorker
+  private readonly workers = new Map<string, FunctionWorker>()
+  private readonly unfollow: () => void
+  private readonly sweep: NodeJS.Timeout
+
+  constructor(bus: Bus, of: WorkDependencies) {
+    const { options, metrics, onEvent } = of
+    this.bus = bus
+    this.of = of
+    this.running = new RunningCalls(options.ackWaitMs)
+    this.running.listen(bus)
+    this.caller = new FunctionCaller(options)
+    this.runner = new CallRunner({ bus, caller: this.caller, running: this.running, options, onEvent })
+    this.callbacks = new CallbackWorker(bus, {
+      options: options.callback,
+      ackWaitMs: options.ackWaitMs,
+      onEvent,
+      onOutcome: outcome => metrics.callbacks.inc({ outcome }),
+    })
+    this.callbacks.start()
+    this.unfollow = followFunctions(options.functionsFile, {
+      onChange: functions => this.apply(functions),
+      onRefused: reason => onEvent({ type: 'functions-refused', reason }),
+    })
+    // What is not removed now is an hour later.
+    this.sweep = setInterval(() => void sweepBodies(bus).catch(() => undefined), SWEEP_MS)
+  }
+
+  get isConnected(): boolean {
+    return this.bus.isConnected
+  }
+
+  async depths(): Promise<Map<string, number>> {
+    const depths = new Map<string, number>()
+    await Promise.all(
+      [...this.workers.values()].map(async ({ current: { route, displayName } }) => {
+        const info = await this.bus.ask(m => m.consumers.info(STREAMS.calls, consumerOf(route))).catch(() => undefined)
+        // Not known now: no figure is better than a wrong one.
+        if (info !== undefined) depths.set(displayName, info.num_pending + info.num_ack_pending)
+      }),
+    )
+    return depths
+  }
+
+  async close(): Promise<void> {
+    const { drainMs } = this.of.options
+    this.unfollow()
+    clearInterval(this.sweep)
+    await Promise.all([this.drainCalls(drainMs), this.callbacks.close(drainMs)])
+    this.running.close()
+    await this.caller.close()
+    // So that the last acknowledgements are on their way.
+    if (this.bus.isConnected) await this.bus.connection.flush().catch(() => undefined)
+    await this.bus.close()
+  }
+
+  private async drainCalls(drainMs: number): Promise<void> {
+    await Promise.all([...this.workers.values()].map(worker => worker.stop()))
+    if (await this.running.waitForAll(drainMs)) return
+    this.running.abortAll('interrupted')
+    await this.running.waitForAll(GIVE_BACK_MS)
+  }
+
+  private apply(functions: DispatchedFunction[]): void {
+    const routes = new Set(functions.map(({ route }) => route))
+    for (const [route, worker] of this.workers) {
+      if (routes.has(route)) continue
+      // Its calls wait until it is deployed again; those that run are finished.
+      this.workers.delete(route)
+      void worker.stop()
+    }
+    for (const fn of functions) {
+      const known = this.workers.get(fn.route)
+      if (known !== undefined) {
+        known.update(fn)
+        continue
+      }
+      const worker = new FunctionWorker(fn, { bus: this.bus, runner: this.runner, ...this.of })
+      this.workers.set(fn.route, worker)
+      worker.start()
+    }
+    this.of.onEvent({ type: 'functions', count: functions.length })
+  }
+}

@@ -1,0 +1,13 @@
+/** What happens in a dispatcher that somebody may want to read about. The entry writes it down; tests look at it. */
+export type DispatcherEvent =
+  | { type: 'connected' }
+  | { type: 'functions'; count: number }
+  /** The file is no `FunctionsFile`: what was read before goes on. */
+  | { type: 'functions-refused'; reason: string }
+  | { type: 'call-dead'; callId: string; code: string; message: string }
+  /** The call comes back by itself. */
+  | { type: 'call-put-back'; callId: string; reason: string }
+  | { type: 'callback-failed'; callId: string; reason: string }
+  | { type: 'bus-refused'; what: string; reason: string }
+
+export type OnEvent = (event: DispatcherEvent) => void

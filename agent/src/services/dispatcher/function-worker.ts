@@ -1,0 +1,113 @@
+/** The calls of one function: pulled as far as its share of the concurrency goes, run, counted. */
+import { STREAMS, subjectsOf, type Bus } from '../../bus/index.ts'
+import type { CallRunner, RunFor } from './call-runner.ts'
+import type { OnEvent } from './events.ts'
+import type { DispatcherMetrics } from './metrics.ts'
+import type { DispatchedFunction, DispatcherOptions } from './options.ts'
+import { Pacing } from './pacing.ts'
+import { Puller, type Delivery } from './puller.ts'
+
+export interface FunctionWorkerDependencies {
+  bus: Bus
+  runner: CallRunner
+  metrics: DispatcherMetrics
+  options: Pick<DispatcherOptions, 'ackWaitMs' | 'dispatchers' | 'unavailableBackoffMs'>
+  onEvent: OnEvent
+}
+
+/** Durable name of a function's consumer. */
+export function consumerOf(route: string): string {
+  return `calls-${route}`
+}
+
+export class FunctionWorker {
+  private readonly of: FunctionWorkerDependencies
+  private readonly puller: Puller
+  private readonly pacing: Pacing
+  private fn: DispatchedFunction
+  private running = 0
+  private resume: NodeJS.Timeout | undefined
+
+  constructor(fn: DispatchedFunction, dependencies: FunctionWorkerDependencies) {
+    const { bus, options, onEvent } = dependencies
+    this.fn = fn
+    this.of = dependencies
+    this.pacing = new Pacing(this.share(), { backoffMs: options.unavailableBackoffMs })
+    this.puller = new Puller(bus, {
+      stream: STREAMS.calls,
+      consumer: consumerOf(fn.route),
+      filter: subjectsOf('call', fn.route),
+      ackWaitMs: options.ackWaitMs,
+      slots: () => ({ free: this.pacing.free(this.running, performance.now()), all: this.pacing.all }),
+      onDelivery: delivery => void this.run(delivery),
+      onRefused: reason => onEvent({ type: 'bus-refused', what: fn.route, reason }),
+    })
+  }
+
+  get current(): DispatchedFunction {
+    return this.fn
+  }
+
+  start(): void {
+    this.puller.start()
+  }
+
+  /** Calls that run go on as they began. */
+  update(fn: DispatchedFunction): void {
+    this.fn = fn
+    this.pacing.all = this.share()
+    this.puller.wake()
+  }
+
+  /** Takes no more; what runs goes on. */
+  async stop(): Promise<void> {
+    clearTimeout(this.resume)
+    await this.puller.stop()
+  }
+
+  private share(): number {
+    return Math.ceil(this.fn.async.concurrency / this.of.options.dispatchers)
+  }
+
+  private async run(delivery: Delivery): Promise<void> {
+    this.running += 1
+    try {
+      await this.of.runner.run(delivery, this.runFor())
+    } finally {
+      this.running -= 1
+      this.puller.wake()
+    }
+  }
+
+  private runFor(): RunFor {
+    const { fn } = this
+    const { metrics, onEvent } = this.of
+    return {
+      fn,
+      attemptEnded: (verdict, end, durationMs) => {
+        metrics.attempt(fn.displayName, { verdict, end, durationMs })
+        switch (verdict.kind) {
+          case 'unavailable':
+            return this.pause()
+          case 'overloaded':
+            return this.pacing.overloaded(this.running)
+          default:
+            this.pacing.ran()
+            return 0
+        }
+      },
+      callRetried: () => metrics.retries.inc({ faas_name: fn.displayName }),
+      callDied: ({ id: callId, error }) => {
+        metrics.dead.inc({ faas_name: fn.displayName })
+        onEvent({ type: 'call-dead', callId, code: error?.code ?? '', message: error?.message ?? '' })
+      },
+    }
+  }
+
+  private pause(): number {
+    const pauseMs = this.pacing.unavailable(performance.now())
+    clearTimeout(this.resume)
+    this.resume = setTimeout(() => this.puller.wake(), Math.ceil(pauseMs))
+    return pauseMs
+  }
+}

@@ -1,0 +1,13 @@
+/** The dispatcher: takes asynchronous calls out of their queue and runs them. `main.ts` is its process. */
+export { createDispatcher, type Dispatcher } from './dispatcher.ts'
+export type { DispatcherEvent, OnEvent } from './events.ts'
+export {
+  AsyncPolicy,
+  CallbackOptions,
+  DispatchedFunction,
+  DispatcherOptions,
+  FunctionsFile,
+  MainOptions,
+  type DispatcherInput,
+} from './options.ts'
+export { dispatcherPart, dispatcherPaths, writeFunctions, type DispatcherPartOptions } from './dispatcher-part.ts'

@@ -1,0 +1,50 @@
+/**
+ * Entry of a dispatcher process. One argument: the path of a JSON file that holds `MainOptions`.
+ *
+ * Exit codes: 0 after SIGTERM or SIGINT; 78 if the options are wrong; 98 if the address of the metrics is in use; 70
+ * otherwise. What happens is one JSON line each on stderr.
+ */
+import { readFile } from 'node:fs/promises'
+import { writeDurably } from '../../host/index.ts'
+import { createDispatcher } from './dispatcher.ts'
+import type { DispatcherEvent } from './events.ts'
+import { MainOptions } from './options.ts'
+
+function write(line: object): void {
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), part: 'dispatcher', ...line })}\n`)
+}
+
+function writeEvent(event: DispatcherEvent): void {
+  const isNews = event.type === 'connected' || event.type === 'functions'
+  write({ level: isNews ? 'info' : 'warn', ...event })
+}
+
+function fail(error: unknown): never {
+  const { code, message } = error as NodeJS.ErrnoException
+  write({ level: 'error', code, message })
+  process.exit(code === 'EADDRINUSE' ? 98 : code === 'BAD_OPTIONS' ? 78 : 70)
+}
+
+async function readOptions(path: string | undefined): Promise<MainOptions> {
+  try {
+    if (path === undefined) throw new Error('the first argument must be the path of a JSON file')
+    return MainOptions.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    throw Object.assign(new Error(`bad options: ${(error as Error).message}`), { code: 'BAD_OPTIONS' })
+  }
+}
+
+async function main(): Promise<void> {
+  const { readyFile, ...options } = await readOptions(process.argv[2])
+  const dispatcher = await createDispatcher(options, writeEvent)
+  const stop = () => {
+    dispatcher.close().then(() => process.exit(0), fail)
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  if (readyFile !== undefined) {
+    await writeDurably(readyFile, `${JSON.stringify({ pid: process.pid, port: dispatcher.port })}\n`)
+  }
+}
+
+main().catch(fail)

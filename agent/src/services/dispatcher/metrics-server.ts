@@ -1,0 +1,54 @@
+/** `/metrics`, `/healthz` (the process answers) and `/readyz` (it is connected to the bus). */
+import http, { type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Registry } from 'prom-client'
+
+export interface MetricsServer {
+  readonly port: number
+  close(): Promise<void>
+}
+
+export interface MetricsServerOptions {
+  host: string
+  port: number
+  registry: Registry
+  isReady: () => boolean
+}
+
+/** @throws an error with code EADDRINUSE if the port is taken. */
+export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
+  const server = http.createServer((request, response) => {
+    respond(request.url ?? '', response, options).catch((error: Error) => answer(response, 500, error.message))
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, options.host, resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function respond(url: string, response: ServerResponse, { registry, isReady }: MetricsServerOptions) {
+  switch (url.split('?')[0]) {
+    case '/metrics':
+      response.setHeader('content-type', registry.contentType)
+      return answer(response, 200, await registry.metrics())
+    case '/healthz':
+      return answer(response, 200, 'ok')
+    case '/readyz':
+      return isReady() ? answer(response, 200, 'ready') : answer(response, 503, 'not connected to the bus')
+    default:
+      return answer(response, 404, 'not found')
+  }
+}
+
+function answer(response: ServerResponse, status: number, text: string): void {
+  response.statusCode = status
+  response.end(`${text}\n`)
+}

@@ -1,0 +1,91 @@
+/** The dispatcher's figures. Invariant: values of `faas_name` are names of deployed functions. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { valueOf, type AttemptEnd, type Verdict } from './verdict.ts'
+
+/** OpenTelemetry's for HTTP durations, plus longer runs, as in the proxy. */
+const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300]
+
+export interface AttemptFigures {
+  verdict: Verdict
+  end: AttemptEnd
+  durationMs: number
+}
+
+/** Calls that are accepted and not final, by function name. */
+export type DepthOf = () => Promise<Map<string, number>>
+
+export class DispatcherMetrics {
+  readonly registry = new Registry()
+  readonly retries: Counter<'faas_name'>
+  readonly dead: Counter<'faas_name'>
+  readonly callbacks: Counter<'outcome'>
+  private readonly invocations: Counter<'faas_name' | 'faas_trigger' | 'http_response_status_class'>
+  private readonly durations: Histogram<'faas_name' | 'faas_trigger'>
+  private readonly errors: Counter<'faas_name' | 'faas_trigger' | 'error_code'>
+
+  constructor(depthOf: DepthOf) {
+    const registers = [this.registry]
+    collectDefaultMetrics({ register: this.registry })
+    const labels = ['faas_name', 'faas_trigger'] as const
+    this.invocations = new Counter({
+      name: 'faas_invocations_total',
+      help: 'Invocations that ended.',
+      labelNames: [...labels, 'http_response_status_class'],
+      registers,
+    })
+    this.durations = new Histogram({
+      name: 'faas_invoke_duration_seconds',
+      help: 'Time from request to the end of the answer.',
+      labelNames: labels,
+      buckets: BUCKETS,
+      registers,
+    })
+    this.errors = new Counter({
+      name: 'faas_errors_total',
+      help: 'Invocations that failed, by error code.',
+      labelNames: [...labels, 'error_code'],
+      registers,
+    })
+    this.retries = new Counter({
+      name: 'faas_async_retries_total',
+      help: 'Attempts that failed and are made again.',
+      labelNames: ['faas_name'],
+      registers,
+    })
+    this.dead = new Counter({
+      name: 'faas_async_dead_total',
+      help: 'Calls that became dead letters.',
+      labelNames: ['faas_name'],
+      registers,
+    })
+    this.callbacks = new Counter({
+      name: 'faas_callbacks_total',
+      help: 'Attempts to deliver a result, by how they ended.',
+      labelNames: ['outcome'],
+      registers,
+    })
+    new Gauge({
+      name: 'faas_async_queue_depth',
+      help: 'Asynchronous calls that are accepted and not final, those that run included; the same in every dispatcher.',
+      labelNames: ['faas_name'],
+      registers,
+      async collect() {
+        const depths = await depthOf()
+        this.reset()
+        for (const [name, depth] of depths) this.set({ faas_name: name }, depth)
+      },
+    })
+  }
+
+  attempt(name: string, { verdict, end, durationMs }: AttemptFigures): void {
+    const labels = { faas_name: name, faas_trigger: 'async' }
+    const statusClass = end.kind === 'answer' ? `${Math.floor(end.status / 100)}xx` : 'aborted'
+    this.invocations.inc({ ...labels, http_response_status_class: statusClass })
+    this.durations.observe(labels, durationMs / 1_000)
+    if (verdict.kind === 'succeeded') return
+    const isOwn = end.kind === 'answer' && valueOf(end.headers, HEADERS.error) === undefined
+    if (!isOwn) this.errors.inc({ ...labels, error_code: verdict.error.code })
+    else if (end.status >= 500) this.errors.inc({ ...labels, error_code: 'FUNCTION_5XX' })
+  }
+}

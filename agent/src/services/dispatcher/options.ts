@@ -1,0 +1,89 @@
+/** The dispatcher's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
+import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
+import { z } from 'zod'
+
+const ms = z.int().min(0).max(2_147_483_647)
+
+export const AsyncPolicy = z.strictObject({
+  /** Runs before a call is dead. */
+  attempts: z.int().min(1).max(1_000).default(5),
+  /** Wait before the second attempt; it doubles with every further one. */
+  backoffMs: ms.min(1).default(1_000),
+  /** Most calls at the same time, over all dispatchers. */
+  concurrency: z.int().min(1).max(10_000).default(10),
+})
+export type AsyncPolicy = z.infer<typeof AsyncPolicy>
+
+export const DispatchedFunction = z.strictObject({
+  /** Lower case; what stands in subjects and URLs. */
+  route: z
+    .string()
+    .regex(NAME_PATTERN)
+    .refine(route => route === route.toLowerCase(), 'must be lower case'),
+  displayName: z.string().min(1).max(200),
+  /** Longest run, which the proxy enforces. */
+  timeoutMs: ms.min(1),
+  async: AsyncPolicy.prefault({}),
+})
+export type DispatchedFunction = z.infer<typeof DispatchedFunction>
+
+/** What the agent writes: every function that is deployed. */
+export const FunctionsFile = z.strictObject({ functions: z.array(DispatchedFunction) })
+export type FunctionsFile = z.infer<typeof FunctionsFile>
+
+export const CallbackOptions = z.strictObject({
+  /** Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
+  secret: z.string().regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'must be whsec_ and 24 to 64 bytes in base64'),
+  /** Patterns of host names to which results may go; `*` stands for anything. */
+  allow: z.array(z.string().min(1)).default(['*']),
+  /** With the default backoff the last one comes about an hour and a half after the first. */
+  attempts: z.int().min(1).max(1_000).default(12),
+  backoffMs: ms.min(1).default(5_000),
+  /** For one attempt as a whole. */
+  timeoutMs: ms.min(1).default(10_000),
+  /** Most at the same time. */
+  concurrency: z.int().min(1).max(1_000).default(64),
+  /** Most at the same time to one receiver, so that a slow one does not hold up the others. */
+  concurrencyPerReceiver: z.int().min(1).max(1_000).default(8),
+})
+export type CallbackOptions = z.infer<typeof CallbackOptions>
+
+export const DispatcherOptions = z.strictObject({
+  nats: z.strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() }),
+  /** `http://host:port` */
+  proxyUrl: z.url(),
+  /** The platform's secret that the proxy knows this dispatcher by: see `HEADERS.dispatch`. */
+  dispatchToken: z.string().min(16),
+  /** Path of a `FunctionsFile`; read again when it changes. */
+  functionsFile: z.string().min(1),
+  metricsHost: z.string().min(1).default('127.0.0.1'),
+  /** 0 means any free one. */
+  metricsPort: z.int().min(0).max(65_535).default(0),
+  /** How many dispatchers share the work, this one included: each takes its part of every function's concurrency. */
+  dispatchers: z.int().min(1).max(64).default(1),
+  /** Longer results are not kept; the call counts as succeeded all the same. */
+  resultLimitBytes: z
+    .int()
+    .min(0)
+    .default(10 * 1024 * 1024),
+  /** After this time without a sign of life a call is given to another dispatcher. */
+  ackWaitMs: ms.min(100).default(10_000),
+  /** How long `close` waits for what runs. */
+  drainMs: ms.default(10_000),
+  /** How much longer than a function's `timeoutMs` the proxy may take, e.g. to wait for an instance. */
+  overtimeMs: ms.default(30_000),
+  /** For so long a proxy that is away, or a function without an instance, uses up no attempts. */
+  unavailableMs: ms.default(300_000),
+  /** Wait before a call to something unavailable is tried again; it doubles up to ten of these. */
+  unavailableBackoffMs: ms.min(1).default(1_000),
+  callback: CallbackOptions,
+})
+export type DispatcherOptions = z.infer<typeof DispatcherOptions>
+export type DispatcherInput = z.input<typeof DispatcherOptions>
+
+/** What `main.ts` reads. */
+export const MainOptions = DispatcherOptions.extend({
+  /** Where `{pid, port}` is written once the metrics server listens. */
+  readyFile: z.string().min(1).optional(),
+})
+export type MainOptions = z.infer<typeof MainOptions>

@@ -1,0 +1,233 @@
+/**
+ * A durable pull consumer that asks for exactly as many messages as there are free slots, over one inbox.
+ *
+ * Why not the library's `consume`: it keeps a buffer ahead of the work, which with several dispatchers lies where it
+ * does not run; and its `fetch` makes a subscription per batch.
+ *
+ * Invariants: 1. asked for and not yet come (`awaited`) plus taken is at most what `slots` says. 2. whatever happens to
+ * server or connection, it asks again: a silent server is noticed by its missing heartbeats. 3. after `stop` nothing is
+ * delivered; what still comes is given back.
+ */
+import { AckPolicy, createInbox, nanos, type Msg, type MsgHdrs, type Subscription } from 'nats'
+import type { Bus } from '../../bus/index.ts'
+
+/** A message that is ours until it is acknowledged, given back, or no sign of life came for `ackWaitMs`. */
+export interface Delivery {
+  readonly subject: string
+  readonly data: Uint8Array
+  readonly headers: MsgHdrs | undefined
+  /** Counts from 1. */
+  readonly count: number
+  ack(): void
+  /** Gives it back, to be delivered again after `delayMs`. */
+  nak(delayMs?: number): void
+  /** Tells the server that it is still being worked on. */
+  working(): void
+}
+
+export interface PullerOptions {
+  stream: string
+  /** Durable name. */
+  consumer: string
+  filter: string
+  ackWaitMs: number
+  /** How many more could be worked on now, and how many at most ever. */
+  slots: () => { free: number; all: number }
+  onDelivery: (delivery: Delivery) => void
+  /** The server does not let us have the consumer. */
+  onRefused: (reason: string) => void
+}
+
+const REQUEST_MS = 30_000
+const HEARTBEAT_MS = 5_000
+const SILENCE_MS = 2.5 * HEARTBEAT_MS
+const RETRY_MS = 200
+const MOST_RETRY_MS = 2_000
+/** Requests wait at the server in a list of bounded length (`max_waiting`, 512), so a few free slots wait for more. */
+const REFILL_SHARE = 1 / 16
+
+export class Puller {
+  private readonly bus: Bus
+  private readonly options: PullerOptions
+  private readonly requestSubject: string
+  private readonly removeListener: () => void
+  private subscription: Subscription | undefined
+  private inbox = ''
+  private awaited = 0
+  private heardAt = 0
+  private isReady = false
+  private isStopped = false
+  private isWakePlanned = false
+  private retryMs = RETRY_MS
+  private retry: NodeJS.Timeout | undefined
+  private watch: NodeJS.Timeout | undefined
+
+  constructor(bus: Bus, options: PullerOptions) {
+    this.bus = bus
+    this.options = options
+    this.requestSubject = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`
+    this.removeListener = bus.onReconnect(() => this.restart())
+  }
+
+  start(): void {
+    this.watch = setInterval(() => this.checkSilence(), HEARTBEAT_MS)
+    this.restart()
+  }
+
+  /** Slots have become free. Those of one turn of the event loop are asked for together. */
+  wake(): void {
+    if (this.isWakePlanned) return
+    this.isWakePlanned = true
+    setImmediate(() => {
+      this.isWakePlanned = false
+      this.pull()
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    this.removeListener()
+    clearInterval(this.watch)
+    clearTimeout(this.retry)
+    // The server forgets requests whose inbox nobody listens to.
+    const subscription = this.subscription
+    this.subscription = undefined
+    if (this.bus.isConnected)
+      await subscription?.drain().catch(() => undefined) // The connection went: nothing comes.
+    else subscription?.unsubscribe()
+  }
+
+  /** A new inbox, so that answers to what was asked before do not mix with those to come. */
+  private restart(): void {
+    if (this.isStopped) return
+    this.isReady = false
+    this.awaited = 0
+    this.subscription?.unsubscribe()
+    this.inbox = createInbox()
+    this.subscription = this.bus.connection.subscribe(this.inbox, {
+      callback: (error, message) => {
+        if (error === null) this.received(message)
+      },
+    })
+    clearTimeout(this.retry)
+    this.retry = undefined
+    void this.ensureConsumer(this.inbox)
+  }
+
+  private async ensureConsumer(inbox: string): Promise<void> {
+    const { stream, consumer, filter, ackWaitMs } = this.options
+    try {
+      await this.bus.ask(manager =>
+        manager.consumers.add(stream, {
+          durable_name: consumer,
+          filter_subject: filter,
+          ack_policy: AckPolicy.Explicit,
+          ack_wait: nanos(ackWaitMs),
+          max_deliver: -1,
+          // What waits for its retry counts as pending and must not block the rest.
+          max_ack_pending: -1,
+        }),
+      )
+    } catch (error) {
+      if (this.inbox !== inbox || this.isStopped) return
+      if (this.bus.isConnected) this.options.onRefused((error as Error).message)
+      return this.restartLater()
+    }
+    if (this.inbox !== inbox || this.isStopped) return
+    this.isReady = true
+    this.retryMs = RETRY_MS
+    this.heardAt = performance.now()
+    this.pull()
+  }
+
+  private restartLater(): void {
+    this.isReady = false
+    if (this.isStopped || this.retry !== undefined) return
+    this.retry = setTimeout(() => this.restart(), this.retryMs)
+    this.retryMs = Math.min(MOST_RETRY_MS, this.retryMs * 2)
+  }
+
+  private pull(): void {
+    if (!this.isReady || this.isStopped || !this.bus.isConnected) return
+    const { free, all } = this.options.slots()
+    const batch = free - this.awaited
+    if (batch <= 0 || (this.awaited > 0 && batch < all * REFILL_SHARE)) return
+    if (this.awaited === 0) this.heardAt = performance.now()
+    this.awaited += batch
+    const request = { batch, expires: nanos(REQUEST_MS), idle_heartbeat: nanos(HEARTBEAT_MS) }
+    this.bus.connection.publish(this.requestSubject, JSON.stringify(request), { reply: this.inbox })
+  }
+
+  private received(message: Msg): void {
+    this.heardAt = performance.now()
+    if (message.reply?.startsWith('$JS.ACK.')) {
+      this.awaited -= 1
+      const delivery = new NatsDelivery(message)
+      if (this.isStopped) delivery.nak()
+      else this.options.onDelivery(delivery)
+      this.wake()
+    } else {
+      this.statusReceived(message)
+    }
+  }
+
+  /** ADR-13 of nats-architecture-and-design: what the server says in place of messages. */
+  private statusReceived(message: Msg): void {
+    const { headers } = message
+    if (headers?.code === 100) return // Idle heartbeat.
+    const unfulfilled = headers?.get('Nats-Pending-Messages')
+    if (unfulfilled) {
+      // The request ran out; the rest of what it asked for does not come.
+      this.awaited = Math.max(0, this.awaited - Number(unfulfilled))
+      return this.wake()
+    }
+    // The consumer is gone, its server ends, or nobody is there.
+    this.restartLater()
+  }
+
+  private checkSilence(): void {
+    if (this.isReady && this.awaited > 0 && performance.now() - this.heardAt > SILENCE_MS) this.restart()
+  }
+}
+
+const ACK = Buffer.from('+ACK')
+const NAK = Buffer.from('-NAK')
+const WORKING = Buffer.from('+WPI')
+
+class NatsDelivery implements Delivery {
+  readonly subject: string
+  readonly data: Uint8Array
+  readonly headers: MsgHdrs | undefined
+  readonly count: number
+  private readonly message: Msg
+
+  constructor(message: Msg) {
+    this.message = message
+    this.subject = message.subject
+    this.data = message.data
+    this.headers = message.headers
+    // $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.… (ADR-15)
+    const tokens = message.reply!.split('.')
+    this.count = Number(tokens[tokens.length === 9 ? 4 : 6])
+  }
+
+  ack(): void {
+    this.respond(ACK)
+  }
+
+  nak(delayMs = 0): void {
+    this.respond(delayMs <= 0 ? NAK : Buffer.from(`-NAK {"delay":${nanos(Math.ceil(delayMs))}}`))
+  }
+
+  working(): void {
+    this.respond(WORKING)
+  }
+
+  private respond(payload: Uint8Array): void {
+    try {
+      this.message.respond(payload)
+    } catch {
+      // The connection is closed for good: the message comes again when its time without a sign of life is over.
+    }
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The calls that this process works on: one place for signs of life, cancellation and the end.
+ *
+ * Invariant: a call is worked on once here. If it is delivered again (its sign of life was lost with a connection), the
+ * new delivery takes the place of the old one and nothing else happens.
+ */
+import { callIdOfSubject, isFinal, readState, subjectsOf, type Bus } from '../../bus/index.ts'
+import type { Delivery } from './puller.ts'
+
+/** Why work on a call ends early: somebody cancelled it, or this process ends. */
+export type AbortCause = 'cancelled' | 'interrupted'
+
+export class RunningCall {
+  readonly callId: string
+  readonly #abort = new AbortController()
+  delivery: Delivery
+  /** Of the last sign of life. */
+  seenAt = performance.now()
+
+  constructor(callId: string, delivery: Delivery) {
+    this.callId = callId
+    this.delivery = delivery
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  get abortCause(): AbortCause | undefined {
+    return this.signal.reason as AbortCause | undefined
+  }
+
+  abort(cause: AbortCause): void {
+    this.#abort.abort(cause)
+  }
+}
+
+export class RunningCalls {
+  private readonly calls = new Map<string, RunningCall>()
+  private readonly beatMs: number
+  private readonly beat: NodeJS.Timeout
+  private readonly idle = new Set<() => void>()
+
+  /** @param ackWaitMs a sign of life is given three times within it. */
+  constructor(ackWaitMs: number) {
+    this.beatMs = ackWaitMs / 3
+    this.beat = setInterval(() => this.giveSigns(), this.beatMs / 2)
+  }
+
+  get count(): number {
+    return this.calls.size
+  }
+
+  /** Undefined if the call is worked on here already. */
+  begin(delivery: Delivery): RunningCall | undefined {
+    const callId = callIdOfSubject(delivery.subject)
+    const known = this.calls.get(callId)
+    if (known !== undefined) {
+      known.delivery = delivery
+      return undefined
+    }
+    const call = new RunningCall(callId, delivery)
+    this.calls.set(callId, call)
+    return call
+  }
+
+  end(call: RunningCall): void {
+    this.calls.delete(call.callId)
+    if (this.calls.size > 0) return
+    for (const resolve of this.idle) resolve()
+    this.idle.clear()
+  }
+
+  /** Hears of cancellations until the bus is closed. */
+  listen(bus: Bus): void {
+    bus.connection.subscribe(subjectsOf('cancel'), {
+      callback: (error, { subject }) => {
+        if (error === null) this.calls.get(callIdOfSubject(subject))?.abort('cancelled')
+      },
+    })
+    bus.onReconnect(() => void this.catchUp(bus))
+  }
+
+  abortAll(cause: AbortCause): void {
+    for (const call of this.calls.values()) call.abort(cause)
+  }
+
+  /** Resolves with whether all ended within `timeoutMs`. */
+  async waitForAll(timeoutMs: number): Promise<boolean> {
+    if (this.calls.size === 0) return true
+    let timer: NodeJS.Timeout | undefined
+    const isOver = await new Promise<boolean>(resolve => {
+      this.idle.add(() => resolve(true))
+      timer = setTimeout(() => resolve(false), timeoutMs)
+    })
+    clearTimeout(timer)
+    return isOver
+  }
+
+  close(): void {
+    clearInterval(this.beat)
+  }
+
+  private giveSigns(): void {
+    const now = performance.now()
+    for (const call of this.calls.values()) {
+      if (now - call.seenAt < this.beatMs / 2) continue
+      call.seenAt = now
+      call.delivery.working()
+    }
+  }
+
+  /** What was cancelled while there was no connection was not heard. */
+  private async catchUp(bus: Bus): Promise<void> {
+    for (const call of [...this.calls.values()]) {
+      // If it can not be known now, it is when the call's end is written.
+      const stored = await readState(bus, call.callId).catch(() => undefined)
+      if (stored !== undefined && isFinal(stored.state.status)) call.abort('cancelled')
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { STREAMS } from '../../bus/index.ts'
+import { Stage, until } from './dispatcher-testing.ts'
+
+let stage: Stage
+
+beforeEach(async () => {
+  stage = await Stage.open()
+})
+afterEach(() => stage.end())
+
+async function calls(count: number, given: Parameters<Stage['call']>[0] = {}): Promise<string[]> {
+  return Promise.all(Array.from({ length: count }, () => stage.call(given)))
+}
+
+it('runs each of 1,000 calls once with two dispatchers', async () => {
+  const proxy = await stage.server()
+  await stage.deploy({ async: { concurrency: 32 } })
+  await stage.dispatcher(proxy, { dispatchers: 2 })
+  await stage.dispatcher(proxy, { dispatchers: 2 })
+  const ids = await calls(1_000)
+  await until(() => stage.isEmpty(STREAMS.calls), 'all ran')
+  expect(proxy.received.map(({ callId }) => callId).sort()).toEqual(ids.sort())
+})
+
+it('loses no call when a dispatcher is killed in the middle', async () => {
+  let held = 0
+  const proxy = await stage.server((_request, response) => {
+    // Some are under way at any moment.
+    if (held < 8) held += 1
+    else response.end()
+  })
+  await stage.deploy({ async: { concurrency: 16 } })
+  const child = await stage.process(proxy)
+  const ids = await calls(200)
+  await until(() => proxy.received.length >= 100, 'half of them came')
+  child.kill('SIGKILL')
+  held = Infinity
+  await stage.dispatcher(proxy)
+  const done = await Promise.all(ids.map(id => stage.final(id)))
+  expect(done.every(({ status }) => status === 'succeeded')).toBe(true)
+  const again = done.filter(({ attempts }) => attempts.length > 1)
+  expect(again.length).toBeGreaterThan(0)
+  for (const { attempts } of again) expect(attempts).toMatchObject([{ outcome: 'INTERRUPTED' }, { outcome: 200 }])
+  await until(() => stage.isEmpty(STREAMS.calls), 'the queue is empty')
+})
+
+it('goes on where it was when the bus is killed and comes back', async () => {
+  const waiting: (() => void)[] = []
+  let isHolding = true
+  const proxy = await stage.server((_request, response) => {
+    if (isHolding) waiting.push(() => response.end('held'))
+    else response.end()
+  })
+  const receiver = await stage.server()
+  await stage.deploy({ async: { concurrency: 8 } })
+  await stage.dispatcher(proxy)
+  const ids = await calls(50, { callbackUrl: receiver.url })
+  await until(() => waiting.length === 8, 'some run')
+  await stage.nats.kill()
+  isHolding = false
+  for (const answer of waiting) answer()
+  await stage.nats.start()
+  const done = await Promise.all(ids.map(id => stage.final(id)))
+  // Results that came while the bus was away were not thrown away.
+  expect(done.every(({ status, attempts }) => status === 'succeeded' && attempts.length === 1)).toBe(true)
+  expect(proxy.received).toHaveLength(50)
+  await until(() => new Set(receiver.received.map(({ callId }) => callId)).size === 50, 'all callbacks came')
+  await until(() => stage.isEmpty(STREAMS.calls), 'the queue is empty')
+})
+
+it('waits for a bus that is not there yet', async () => {
+  const proxy = await stage.server()
+  await stage.deploy({})
+  await stage.nats.kill()
+  const { port } = await stage.dispatcher(proxy)
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(503)
+  expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200)
+  await stage.nats.start()
+  let callId = ''
+  await until(async () => (callId = await stage.call()) !== '', 'the bus takes calls')
+  expect(await stage.final(callId)).toMatchObject({ status: 'succeeded' })
+})
+
+it('makes a call dead that ends its dispatchers again and again', async () => {
+  const proxy = await stage.server(() => {})
+  await stage.deploy({ async: { attempts: 3 } })
+  const callId = await stage.call()
+  for (let i = 1; i <= 10; i += 1) {
+    const dispatcher = await stage.dispatcher(proxy, { drainMs: 0 })
+    await until(() => proxy.received.length === i, `attempt ${i} runs`)
+    await dispatcher.close()
+  }
+  await stage.dispatcher(proxy)
+  expect(await stage.final(callId)).toMatchObject({ status: 'dead', error: { code: 'INTERRUPTED' } })
+})
+
+it('on SIGTERM finishes what runs, takes no more, gives back what takes too long, exits 0', async () => {
+  const running = new Map<string, () => void>()
+  const proxy = await stage.server(({ callId }, response) => void running.set(callId, () => response.end()))
+  await stage.deploy({ async: { concurrency: 2 } })
+  const readyFile = join(stage.folder, 'ready')
+  const file = join(stage.folder, 'options.json')
+  await writeFile(file, JSON.stringify({ ...stage.options(proxy.url, { drainMs: 1_000 }), readyFile }))
+  const child = stage.spawnMain(file)
+  const [quick, slow, later] = await calls(3)
+  await until(() => running.size === 2, 'two run')
+  const { pid, port } = JSON.parse(await readFile(readyFile, 'utf8')) as { pid: number; port: number }
+  expect(pid).toBe(child.pid)
+  expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200)
+  child.kill('SIGTERM')
+  running.get(quick!)!()
+  expect(await once(child, 'exit')).toEqual([0, null])
+  expect(await stage.view(quick!)).toMatchObject({ status: 'succeeded' })
+  expect(await stage.view(slow!)).toMatchObject({ status: 'running', attempts: [{ number: 1 }] })
+  expect(await stage.view(later!)).toMatchObject({ status: 'queued' })
+
+  const second = await stage.server()
+  await stage.dispatcher(second)
+  expect(await stage.final(slow!)).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'INTERRUPTED' }, {}] })
+  expect(await stage.final(later!)).toMatchObject({ status: 'succeeded', attempts: [{ number: 1 }] })
+})
+
+it.each([
+  { problem: 'its options are wrong', code: 78, options: { metricsPorT: 1 }, says: 'metricsPorT' },
+  { problem: 'the address of its metrics is in use', code: 98, options: {}, says: 'EADDRINUSE' },
+])('exits with $code and says so if $problem', async ({ code, options, says }) => {
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  stage.onEnd(() => void taken.close())
+  await once(taken, 'listening')
+  const file = join(stage.folder, 'options.json')
+  const { port: metricsPort } = taken.address() as AddressInfo
+  await writeFile(file, JSON.stringify({ ...stage.options('http://127.0.0.1:1', { metricsPort }), ...options }))
+  const child = stage.spawnMain(file)
+  let stderr = ''
+  child.stderr!.on('data', (piece: Buffer) => (stderr += piece.toString()))
+  expect(await once(child, 'close')).toEqual([code, null])
+  expect(JSON.parse(stderr.trim().split('\n').at(-1)!)).toMatchObject({ level: 'error', part: 'dispatcher' })
+  expect(stderr).toContain(says)
+})

@@ -1,0 +1,152 @@
+/**
+ * How the state of a call changes: pure functions from one state to the next.
+ *
+ * Invariants: 1. attempts are numbered without gaps; one that was begun and never ended was interrupted (its dispatcher
+ * died) and does not count against the limit; one that is interrupted again and again is dead. 2. each may be applied to a state
+ * that another dispatcher has moved on meanwhile: it changes its own attempt only, unless its end is the call's.
+ */
+import {
+  parseCallId,
+  timeOfCallId,
+  type CallAttempt,
+  type CallHead,
+  type CallResult,
+  type CallState,
+} from '../../bus/index.ts'
+import type { AsyncPolicy } from './options.ts'
+import { backoffMs, type CallError, type Verdict } from './verdict.ts'
+
+/** After so many in one round a call is suspected of ending its dispatchers. */
+const MOST_INTERRUPTIONS = 10
+const INTERRUPTED = 'INTERRUPTED'
+
+/** A call before its first attempt. */
+export function newState(callId: string, head: CallHead | undefined): CallState {
+  return {
+    id: callId,
+    function: parseCallId(callId)!.route,
+    status: 'queued',
+    acceptedAt: head?.acceptedAt ?? iso(timeOfCallId(callId)),
+    attempts: [],
+    attemptsBefore: 0,
+    ...(head?.callbackUrl !== undefined && { callback: { url: head.callbackUrl, state: 'pending', attempts: 0 } }),
+  }
+}
+
+/** Undefined unless the call seems to end its dispatchers: then it is dead. */
+export function suspect(state: CallState, now: number): CallState | undefined {
+  const round = state.attempts.slice(state.attemptsBefore)
+  const interrupted = round.filter(attempt => isOpen(attempt) || attempt.outcome === INTERRUPTED).length
+  if (interrupted < MOST_INTERRUPTIONS) return undefined
+  const error = { code: INTERRUPTED, message: `interrupted ${interrupted} times` }
+  return final(state, 'dead', { error, result: undefined, now })
+}
+
+export function beginAttempt(state: CallState, now: number): CallState {
+  const { nextAttemptAt: _, ...rest } = state
+  const attempts = state.attempts.map(attempt => (isOpen(attempt) ? closed(attempt, now, INTERRUPTED) : attempt))
+  const startedAt = iso(now)
+  return {
+    ...rest,
+    status: 'running',
+    startedAt: state.startedAt ?? startedAt,
+    attempts: [...attempts, { number: (attempts.at(-1)?.number ?? 0) + 1, startedAt }],
+  }
+}
+
+export interface EndedAttempt {
+  number: number
+  /** Status of the answer or code of an error. */
+  outcome: number | string
+  verdict: Verdict
+  result: CallResult | undefined
+  /** Beside a success: what is not as it should be. */
+  remark?: CallError | undefined
+}
+
+export interface Rules {
+  policy: AsyncPolicy
+  unavailableMs: number
+  /** How long what is unavailable is left alone. */
+  pauseMs: number
+  now: number
+  /** From 0 to 1. */
+  random: number
+}
+
+export interface Ended {
+  state: CallState
+  /** When the call is to come again; undefined if it does not, or another attempt is under way already. */
+  delayMs?: number
+}
+
+export function endAttempt(state: CallState, ended: EndedAttempt, rules: Rules): Ended {
+  const { now } = rules
+  const attempts = state.attempts.map(attempt =>
+    attempt.number === ended.number ? closed(attempt, now, ended.outcome) : attempt,
+  )
+  const next: CallState = { ...state, attempts }
+  const { verdict } = ended
+  if (verdict.kind === 'succeeded') return { state: final(next, 'succeeded', { ...ended, error: ended.remark, now }) }
+  if (verdict.kind === 'failed') return { state: final(next, 'failed', { ...ended, error: verdict.error, now }) }
+  if (attempts.at(-1)?.number !== ended.number) return { state: next }
+  const counted = attempts.slice(state.attemptsBefore).filter(({ outcome }) => outcome !== INTERRUPTED)
+  if (
+    verdict.kind === 'overloaded' ||
+    (verdict.kind === 'unavailable' && now - waitsSince(state) < rules.unavailableMs)
+  ) {
+    const least = verdict.kind === 'overloaded' ? verdict.retryAfterMs : 0
+    const delayMs = Math.max(least, rules.pauseMs) * (1 + rules.random / 2)
+    // As if it had not been made: the function did not run.
+    const before = attempts.slice(0, -1)
+    return { delayMs, state: { ...next, attempts: before, nextAttemptAt: iso(now + delayMs), error: verdict.error } }
+  }
+  if (counted.length >= rules.policy.attempts) {
+    return { state: final(next, 'dead', { ...ended, error: verdict.error, now }) }
+  }
+  const least = verdict.kind === 'retry' ? verdict.retryAfterMs : 0
+  const delayMs = Math.max(least, backoffMs(rules.policy, counted.length, rules.random))
+  const retryAt = iso(now + delayMs)
+  const last = { ...attempts.at(-1)!, retryAt }
+  return { delayMs, state: { ...next, attempts: [...attempts.slice(0, -1), last], nextAttemptAt: retryAt } }
+}
+
+/** The end of a call that can not be run at all. */
+export function failUnrun(state: CallState, error: CallError, now: number): CallState {
+  return final(state, 'failed', { error, result: undefined, now })
+}
+
+function final(
+  state: CallState,
+  status: 'succeeded' | 'failed' | 'dead',
+  end: { error: CallError | undefined; result: CallResult | undefined; now: number },
+): CallState {
+  const { nextAttemptAt: _n, error: _e, result: _r, ...rest } = state
+  return {
+    ...rest,
+    status,
+    finishedAt: iso(end.now),
+    // Another attempt may be under way, of a dispatcher that was thought dead: it finds the call final.
+    attempts: state.attempts.map(attempt => (isOpen(attempt) ? closed(attempt, end.now, INTERRUPTED) : attempt)),
+    ...(end.error !== undefined && { error: end.error }),
+    ...(end.result !== undefined && { result: end.result }),
+  }
+}
+
+/** Since when the function has not run for this call although it should have. */
+function waitsSince({ attempts, attemptsBefore, startedAt, acceptedAt }: CallState): number {
+  const last = attempts.slice(attemptsBefore, -1).at(-1)
+  return Date.parse(last?.retryAt ?? last?.finishedAt ?? startedAt ?? acceptedAt)
+}
+
+function isOpen(attempt: CallAttempt): boolean {
+  return attempt.finishedAt === undefined
+}
+
+function closed(attempt: CallAttempt, now: number, outcome: number | string): CallAttempt {
+  return { ...attempt, finishedAt: iso(now), outcome }
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString()
+}

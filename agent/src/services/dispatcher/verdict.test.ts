@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest'
+import { backoffMs, judge, LONGEST_WAIT_MS, retryAfterMs, type Answer } from './verdict.ts'
+
+const NOW = Date.parse('2026-01-01T00:00:00Z')
+
+function answer(status: number, headers: Record<string, string> = {}): Answer {
+  return { kind: 'answer', status, headers: Object.entries(headers), body: Buffer.from(''), bodyBytes: 0 }
+}
+
+it.each([
+  [200, 'succeeded'],
+  [204, 'succeeded'],
+  [302, 'succeeded'],
+  [400, 'failed'],
+  [404, 'failed'],
+  [408, 'failed'],
+  [429, 'retry'],
+  [500, 'retry'],
+  [503, 'retry'],
+  [504, 'retry'],
+])("takes a function's %i as %s", (status, kind) => {
+  expect(judge(answer(status), NOW)).toMatchObject({ kind })
+})
+
+it.each([
+  [503, 'FUNCTION_UNAVAILABLE', 'unavailable'],
+  [404, 'FUNCTION_NOT_FOUND', 'unavailable'],
+  [429, 'FUNCTION_OVERLOADED', 'overloaded'],
+  [504, 'FUNCTION_TIMEOUT', 'retry'],
+  [502, 'FUNCTION_CRASHED', 'retry'],
+  [413, 'PAYLOAD_TOO_LARGE', 'failed'],
+])("takes the platform's %i %s as %s", (status, code, kind) => {
+  expect(judge(answer(status, { 'X-Ryo-Faas-Error': code }), NOW)).toMatchObject({ kind, error: { code } })
+})
+
+it.each([
+  ['7', 7_000],
+  ['Thu, 01 Jan 2026 00:00:09 GMT', 9_000],
+  ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
+  ['999999999', LONGEST_WAIT_MS],
+  ['soon', 0],
+  ['-5', 0],
+])('reads Retry-After %s as %i ms', (value, waitMs) => {
+  expect(retryAfterMs([['Retry-After', value]], NOW)).toBe(waitMs)
+})
+
+it('doubles the backoff from attempt to attempt, between the half and the whole of it, up to an hour', () => {
+  const base = { backoffMs: 1_000 }
+  expect([1, 2, 3].map(attempt => backoffMs(base, attempt, 0))).toEqual([500, 1_000, 2_000])
+  expect([1, 2, 3].map(attempt => backoffMs(base, attempt, 1))).toEqual([1_000, 2_000, 4_000])
+  expect(backoffMs(base, 1_000, 1)).toBe(LONGEST_WAIT_MS)
+})

@@ -1,0 +1,26 @@
+/**
+ * What follows from a final state, from the state alone: the dead letter, the callback, the end of a long body.
+ *
+ * Invariant: it may be done again at any time. A dead letter replaces itself, a callback is stored once for each round
+ * of a call, and the callback worker sends none that has been delivered.
+ */
+import { removeBody, subjectOf, type Bus, type CallHead, type CallState } from '../../bus/index.ts'
+import { queueCallback } from './callbacks/index.ts'
+
+export interface FinalCall {
+  state: CallState
+  /** Undefined if the message was unreadable. */
+  head: CallHead | undefined
+  /** The call's message. */
+  data: Uint8Array
+  /** As the user wrote it. */
+  functionName: string
+}
+
+/** @throws BusError */
+export async function wrapUp(bus: Bus, call: FinalCall): Promise<void> {
+  const { state, head, data } = call
+  if (state.status === 'dead') await bus.publish(subjectOf('dead', state.id), data)
+  if (state.status !== 'cancelled' && state.callback?.state === 'pending') await queueCallback(bus, state, call)
+  if (state.status !== 'dead' && head?.bodyRef !== undefined) await removeBody(bus, head.bodyRef)
+}
