@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 // `source` is the export condition under which our packages resolve to their TypeScript, so tests need no build.
 const conditions = ['source', 'node', 'import', 'default']
 
+/** Beside their source like all tests, but they start a real nats-server, which a unit run does not ask for. */
+const NEEDS_NATS = ['agent/src/{bus,services/dispatcher,services/proxy/async}/**/*.test.ts']
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -10,7 +13,16 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['{runtime,agent,extension}/src/**/*.test.ts'], testTimeout: 20_000 },
+        test: {
+          name: 'unit',
+          include: ['{runtime,agent,extension}/src/**/*.test.ts'],
+          exclude: [...NEEDS_NATS, '**/node_modules/**'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'bus', include: NEEDS_NATS, testTimeout: 30_000 },
       },
       {
         extends: true,
