@@ -117,9 +117,12 @@ describe('bad input', () => {
 
   test('kinds that this version can not run yet are refused before anything is built', async () => {
     const file = await writeProject(join(platform.home, 'kinds'), {
-      later: { code: `export const later = () => new Response()`, options: { async: true } },
+      later: {
+        code: `export const later = (event: { id: string }) => console.log(event.id)`,
+        options: { on: [{ table: 't', events: ['new-doc'] }] },
+      },
     })
-    expect(await failing(['deploy', file])).toMatch(/kind "async" can not be deployed yet/)
+    expect(await failing(['deploy', file])).toMatch(/kind "trigger" can not be deployed yet/)
   })
 
   test('a syntax error and a missing package are placed in the source', async () => {

@@ -25,7 +25,7 @@ describe('parts that are killed', () => {
   const hello = async () => (await fetch(`${view.proxyUrl}/functions/hello`)).text()
   const partOf = (seen: PlatformView, name: PartView['name']) => seen.parts.find(part => part.name === name)!
 
-  for (const name of ['proxy', 'nats', 'keeper'] as const) {
+  for (const name of ['proxy', 'nats', 'keeper', 'dispatcher'] as const) {
     test(`${name} comes back by itself, at the address it had`, async () => {
       const before = partOf(await platform.view(), name)
       process.kill(before.pid!, 'SIGKILL')
@@ -33,7 +33,8 @@ describe('parts that are killed', () => {
         const part = partOf(await platform.view(), name)
         return part.state === 'running' && part.pid !== before.pid ? part : undefined
       })
-      expect(after.address).toBe(before.address)
+      // The dispatcher has but a port for its metrics, any free one.
+      if (name !== 'dispatcher') expect(after.address).toBe(before.address)
       expect(after.restarts).toBe(before.restarts + 1)
       expect(await hello()).toBe('hello')
     })
@@ -47,7 +48,7 @@ describe('parts that are killed', () => {
     expect(await platform.ok(['startFaas'])).toMatch(/started|already runs/)
     expect(await hello()).toBe('hello')
     view = await platform.view()
-    expect(view.parts.map(({ state }) => state)).toEqual(['running', 'running', 'running', 'running', 'absent'])
+    expect(view.parts.filter(({ state }) => state !== 'running').map(({ name }) => name)).toEqual(['store'])
   })
 
   test('an agent that is killed again and again is brought back again and again', async () => {
@@ -79,6 +80,24 @@ describe('parts that are killed', () => {
     expect(await hello()).toBe('both')
     expect(await platform.details('hello')).toMatchObject({ version: 2, desiredInstances: 1 })
   })
+})
+
+test('stopFaas in the middle of a deploy takes it back and leaves nothing', async () => {
+  const platform = await TestPlatform.make()
+  try {
+    await platform.start('docker')
+    const code = `await new Promise(() => setInterval(() => {}, 1000))\n${HELLO}`
+    const deploying = platform.cli(['deploy', await writeProject(join(platform.home, 'project'), { hello: { code } })])
+    const client = await platform.client()
+    await until(async () => (await client.call('resources', {})).resources.find(({ type }) => type === 'instance'))
+    await platform.ok(['stopFaas', '--prune'])
+    expect((await deploying).code).toBe(1)
+    const filters = { label: [`ryo-faas=${platform.project}`] }
+    expect(await new Docker().listContainers({ all: true, filters })).toEqual([])
+    expect(await new Docker().listImages({ filters })).toEqual([])
+  } finally {
+    await platform.remove()
+  }
 })
 
 for (const engine of ['docker', 'process'] as const) {
@@ -130,7 +149,8 @@ for (const engine of ['docker', 'process'] as const) {
     test('a call that kills its instance gets 502, and the next one is served by a new instance', async () => {
       const posted = await fetch(`${proxyUrl}/functions/fragile/exit`, { method: 'POST' })
       expect([posted.status, posted.headers.get('x-ryo-faas-error')]).toEqual([502, 'FUNCTION_CRASHED'])
-      expect(await ask('fragile')).toMatchObject({ status: 200, body: 'alive' })
+      // One that meets the instance while it dies may have run, and gets 502 as well.
+      await until(async () => (await ask('fragile')).body === 'alive' || undefined)
       expect((await platform.details('fragile')).lastExit).toMatchObject({ code: 9 })
     })
 

@@ -20,26 +20,27 @@ for (const engine of ['docker', 'process'] as const) {
 
     test('startFaas tells every part and its address, and a second one says what already runs', async () => {
       expect(view).toMatchObject({ engine, phase: { kind: 'ready' } })
-      expect(view.parts.map(({ name, state }) => [name, state])).toEqual([
-        ['agent', 'running'],
-        ['nats', 'running'],
-        ['proxy', 'running'],
-        ['keeper', 'running'],
-        ['store', 'absent'],
-      ])
+      expect(Object.fromEntries(view.parts.map(({ name, state }) => [name, state]))).toEqual({
+        agent: 'running',
+        nats: 'running',
+        proxy: 'running',
+        dispatcher: 'running',
+        keeper: 'running',
+        store: 'absent',
+      })
       expect(await platform.ok(['startFaas'])).toMatch(/already runs/)
       if (engine === 'process') expect(view.engineNote).toMatch(/no isolation/)
     })
 
     test('deploying the examples prints a line and a URL for each', async () => {
       const output = await platform.ok(['deploy', EXAMPLES])
-      for (const name of ['HelloWorld', 'Method1', 'Method2']) {
+      for (const name of ['HelloWorld', 'Method1', 'Method2', 'MethodAsync']) {
         expect(output).toMatch(new RegExp(`✔ ${name} v1 created in`))
         expect(output).toContain(`${name}  ${url(name.toLowerCase())}`)
       }
     })
 
-    test('the three functions answer, one of them by calling another', async () => {
+    test('the functions answer, one of them by calling another', async () => {
       expect(await (await fetch(url('helloworld'))).text()).toBe('Hello, World!\n')
       expect(await (await fetch(url('HelloWorld'))).text()).toBe('Hello, World!\n')
       const posted = await fetch(url('method2/a/path?x=1'), { method: 'POST', body: 'text' })
@@ -57,7 +58,7 @@ for (const engine of ['docker', 'process'] as const) {
       const outcome = JSON.parse(await platform.ok(['deploy', EXAMPLES, '--json'])) as {
         deployed: { outcome: string }[]
       }
-      expect(outcome.deployed.map(event => event.outcome)).toEqual(['unchanged', 'unchanged', 'unchanged'])
+      expect(outcome.deployed.map(event => event.outcome)).toEqual(Array(4).fill('unchanged'))
       expect((await platform.details('HelloWorld')).instances).toEqual(before.instances)
     })
 
@@ -72,8 +73,8 @@ for (const engine of ['docker', 'process'] as const) {
         errors: 0,
       })
       const resources = JSON.parse(await platform.ok(['list', '--json'])) as ResourceView[]
-      expect(resources.filter(({ type }) => type === 'instance')).toHaveLength(3)
-      expect(resources.filter(({ type, state }) => type === 'image' && state === 'kept')).toHaveLength(3)
+      expect(resources.filter(({ type }) => type === 'instance')).toHaveLength(4)
+      expect(resources.filter(({ type, state }) => type === 'image' && state === 'kept')).toHaveLength(4)
     })
 
     if (engine === 'docker') {
@@ -82,7 +83,9 @@ for (const engine of ['docker', 'process'] as const) {
         const names = (await docker.listContainers({ filters: { label: [`ryo-faas=${platform.project}`] } })).flatMap(
           ({ Names }) => Names,
         )
-        expect(names.sort()).toEqual(['helloworld', 'method1', 'method2'].map(name => `/${platform.project}-${name}`))
+        expect(names.sort()).toEqual(
+          ['helloworld', 'method1', 'method2', 'methodasync'].map(name => `/${platform.project}-${name}`),
+        )
         const data = `http://${platform.project}-helloworld:6000`
         const answer = await platform.ok(['invoke', 'method1', '--data', JSON.stringify({ data })])
         expect(JSON.parse(answer)).toEqual({ url: data, status: 200, body: 'Hello, World!\n' })
@@ -101,7 +104,7 @@ for (const engine of ['docker', 'process'] as const) {
 
     test('stopFaas lists what it stopped and keeps the deployments; startFaas brings them back', async () => {
       const stopped = await platform.ok(['stopFaas'])
-      expect(stopped).toMatch(/^stopped: .*keeper, proxy, nats, agent/m)
+      expect(stopped).toMatch(/^stopped: .*proxy, nats, agent/m)
       await expect(fetch(url('helloworld'))).rejects.toThrow()
       expect(await platform.cli(['details'])).toMatchObject({
         code: 1,
