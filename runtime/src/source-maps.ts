@@ -30,7 +30,7 @@ export function mapStacks(bundle: string): void {
   }
 
   function show(frame: NodeJS.CallSite): string {
-    const text = String(frame)
+    const text = (frame as unknown as { toString(): string }).toString()
     const file = frame.getFileName()
     const [line, column] = [frame.getLineNumber(), frame.getColumnNumber()]
     if (!file?.endsWith(ending) || line === null || column === null) return text
