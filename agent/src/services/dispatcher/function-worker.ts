@@ -1,4 +1,9 @@
-/** The calls of one function: pulled as far as its share of the concurrency goes, run, counted. */
+/**
+ * The calls of one function: pulled as far as its share of the concurrency goes, run, counted.
+ *
+ * Invariant: a call takes a place from its delivery to the end of its attempt, as long as the function may run for it.
+ * Its end is written down while the next one runs; if that takes long, no more than twice the share is on hand.
+ */
 import { STREAMS, subjectsOf, type Bus } from '../../bus/index.ts'
 import type { CallRunner, RunFor } from './call-runner.ts'
 import type { OnEvent } from './events.ts'
@@ -6,10 +11,13 @@ import type { DispatcherMetrics } from './metrics.ts'
 import type { DispatchedFunction, DispatcherOptions } from './options.ts'
 import { Pacing } from './pacing.ts'
 import { Puller, type Delivery } from './puller.ts'
+import type { Turn } from './turn.ts'
+import type { Verdict } from './verdict.ts'
 
 export interface FunctionWorkerDependencies {
   bus: Bus
   runner: CallRunner
+  turn: Turn
   metrics: DispatcherMetrics
   options: Pick<DispatcherOptions, 'ackWaitMs' | 'dispatchers' | 'unavailableBackoffMs'>
   onEvent: OnEvent
@@ -25,11 +33,14 @@ export class FunctionWorker {
   private readonly puller: Puller
   private readonly pacing: Pacing
   private fn: DispatchedFunction
+  /** Calls for which the function runs or is about to. */
   private running = 0
+  /** Those and the ones whose end is being written. */
+  private onHand = 0
   private resume: NodeJS.Timeout | undefined
 
   constructor(fn: DispatchedFunction, dependencies: FunctionWorkerDependencies) {
-    const { bus, options, onEvent } = dependencies
+    const { bus, options, onEvent, turn } = dependencies
     this.fn = fn
     this.of = dependencies
     this.pacing = new Pacing(this.share(), { backoffMs: options.unavailableBackoffMs })
@@ -38,7 +49,8 @@ export class FunctionWorker {
       consumer: consumerOf(fn.route),
       filter: subjectsOf('call', fn.route),
       ackWaitMs: options.ackWaitMs,
-      slots: () => ({ free: this.pacing.free(this.running, performance.now()), all: this.pacing.all }),
+      turn,
+      slots: () => this.slots(),
       onDelivery: delivery => void this.run(delivery),
       onRefused: reason => onEvent({ type: 'bus-refused', what: fn.route, reason }),
     })
@@ -69,32 +81,38 @@ export class FunctionWorker {
     return Math.ceil(this.fn.async.concurrency / this.of.options.dispatchers)
   }
 
+  private slots(): { free: number; all: number } {
+    const { all } = this.pacing
+    return { free: Math.min(this.pacing.free(this.running, performance.now()), 2 * all - this.onHand), all }
+  }
+
   private async run(delivery: Delivery): Promise<void> {
     this.running += 1
-    try {
-      await this.of.runner.run(delivery, this.runFor())
-    } finally {
-      this.running -= 1
+    this.onHand += 1
+    let holdsPlace = true
+    const leave = () => {
+      if (holdsPlace) this.running -= 1
+      holdsPlace = false
       this.puller.wake()
+    }
+    try {
+      await this.of.runner.run(delivery, this.runFor(leave))
+    } finally {
+      this.onHand -= 1
+      leave()
     }
   }
 
-  private runFor(): RunFor {
+  private runFor(leave: () => void): RunFor {
     const { fn } = this
     const { metrics, onEvent } = this.of
     return {
       fn,
       attemptEnded: (verdict, end, durationMs) => {
         metrics.attempt(fn.displayName, { verdict, end, durationMs })
-        switch (verdict.kind) {
-          case 'unavailable':
-            return this.pause()
-          case 'overloaded':
-            return this.pacing.overloaded(this.running)
-          default:
-            this.pacing.ran()
-            return 0
-        }
+        const waitMs = this.keepPace(verdict)
+        leave()
+        return waitMs
       },
       callRetried: () => metrics.retries.inc({ faas_name: fn.displayName }),
       callDied: ({ id: callId, error }) => {
@@ -104,10 +122,27 @@ export class FunctionWorker {
     }
   }
 
+  private keepPace(verdict: Verdict): number {
+    switch (verdict.kind) {
+      case 'unavailable':
+        return this.pause()
+      case 'overloaded':
+        return this.pacing.overloaded(this.running)
+      case 'succeeded':
+      case 'failed':
+      case 'retry':
+        this.pacing.ran()
+        return 0
+    }
+  }
+
   private pause(): number {
     const pauseMs = this.pacing.unavailable(performance.now())
     clearTimeout(this.resume)
-    this.resume = setTimeout(() => this.puller.wake(), Math.ceil(pauseMs))
+    this.resume = setTimeout(() => {
+      this.pacing.resume()
+      this.puller.wake()
+    }, Math.ceil(pauseMs))
     return pauseMs
   }
 }

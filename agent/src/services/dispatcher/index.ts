@@ -10,4 +10,10 @@ export {
   MainOptions,
   type DispatcherInput,
 } from './options.ts'
-export { dispatcherPart, dispatcherPaths, writeFunctions, type DispatcherPartOptions } from './dispatcher-part.ts'
+export {
+  DISPATCHER_NODE_ARGS,
+  dispatcherPart,
+  dispatcherPaths,
+  writeFunctions,
+  type DispatcherPartOptions,
+} from './dispatcher-part.ts'

@@ -1,4 +1,4 @@
-/** `/metrics`, `/healthz` (the process answers) and `/readyz` (it is connected to the bus). */
+/** `/metrics`, `/healthz` (the process answers) and `/readyz` (it is connected to the bus and takes calls). */
 import http, { type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
@@ -42,7 +42,9 @@ async function respond(url: string, response: ServerResponse, { registry, isRead
     case '/healthz':
       return answer(response, 200, 'ok')
     case '/readyz':
-      return isReady() ? answer(response, 200, 'ready') : answer(response, 503, 'not connected to the bus')
+      return isReady()
+        ? answer(response, 200, 'ready')
+        : answer(response, 503, 'not connected to the bus, or about to end')
     default:
       return answer(response, 404, 'not found')
   }

@@ -74,7 +74,7 @@ export const DispatcherOptions = z.strictObject({
   overtimeMs: ms.default(30_000),
   /** For so long a proxy that is away, or a function without an instance, uses up no attempts. */
   unavailableMs: ms.default(300_000),
-  /** Wait before a call to something unavailable is tried again; it doubles up to ten of these. */
+  /** Wait before a call to something unavailable is tried again; it doubles up to eight of these. */
   unavailableBackoffMs: ms.min(1).default(1_000),
   callback: CallbackOptions,
 })

@@ -52,6 +52,11 @@ export class Pacing {
     return this.pausedUntil - now
   }
 
+  /** The pause is over, whatever the clock says: timers may be early. */
+  resume(): void {
+    this.pausedUntil = 0
+  }
+
   /** @param running the refused one included. @returns milliseconds for which that one is to wait. */
   overloaded(running: number): number {
     this.limit = Math.max(1, Math.min(this.limit, running - 1))

@@ -10,6 +10,7 @@
  */
 import { AckPolicy, createInbox, nanos, type Msg, type MsgHdrs, type Subscription } from 'nats'
 import type { Bus } from '../../bus/index.ts'
+import type { Turn } from './turn.ts'
 
 /** A message that is ours until it is acknowledged, given back, or no sign of life came for `ackWaitMs`. */
 export interface Delivery {
@@ -31,6 +32,7 @@ export interface PullerOptions {
   consumer: string
   filter: string
   ackWaitMs: number
+  turn: Turn
   /** How many more could be worked on now, and how many at most ever. */
   slots: () => { free: number; all: number }
   onDelivery: (delivery: Delivery) => void
@@ -70,7 +72,7 @@ export class Puller {
   }
 
   start(): void {
-    this.watch = setInterval(() => this.checkSilence(), HEARTBEAT_MS)
+    this.watch = setInterval(() => this.lookAfter(), HEARTBEAT_MS)
     this.restart()
   }
 
@@ -78,7 +80,7 @@ export class Puller {
   wake(): void {
     if (this.isWakePlanned) return
     this.isWakePlanned = true
-    setImmediate(() => {
+    void this.options.turn.end().then(() => {
       this.isWakePlanned = false
       this.pull()
     })
@@ -185,8 +187,9 @@ export class Puller {
     this.restartLater()
   }
 
-  private checkSilence(): void {
+  private lookAfter(): void {
     if (this.isReady && this.awaited > 0 && performance.now() - this.heardAt > SILENCE_MS) this.restart()
+    else this.pull()
   }
 }
 

@@ -12,10 +12,10 @@ export type AbortCause = 'cancelled' | 'interrupted'
 
 export class RunningCall {
   readonly callId: string
-  readonly #abort = new AbortController()
   delivery: Delivery
   /** Of the last sign of life. */
   seenAt = performance.now()
+  private readonly controller = new AbortController()
 
   constructor(callId: string, delivery: Delivery) {
     this.callId = callId
@@ -23,7 +23,7 @@ export class RunningCall {
   }
 
   get signal(): AbortSignal {
-    return this.#abort.signal
+    return this.controller.signal
   }
 
   get abortCause(): AbortCause | undefined {
@@ -31,7 +31,7 @@ export class RunningCall {
   }
 
   abort(cause: AbortCause): void {
-    this.#abort.abort(cause)
+    this.controller.abort(cause)
   }
 }
 

@@ -19,6 +19,7 @@ import type { OnEvent } from '../events.ts'
 import type { CallbackOptions } from '../options.ts'
 import { Puller, type Delivery } from '../puller.ts'
 import { RunningCalls, type RunningCall } from '../running-calls.ts'
+import type { Turn } from '../turn.ts'
 import { backoffMs } from '../verdict.ts'
 import { readCallback, webhookIdOf, type Callback } from './callback-message.ts'
 import { CallbackSender, type CallbackOutcome } from './callback-sender.ts'
@@ -27,6 +28,7 @@ import type { Resolve } from './guarded-agent.ts'
 export interface CallbackWorkerOptions {
   options: CallbackOptions
   ackWaitMs: number
+  turn: Turn
   onEvent: OnEvent
   onOutcome: (outcome: 'delivered' | 'failed' | 'retried') => void
   resolve?: Resolve | undefined
@@ -59,6 +61,7 @@ export class CallbackWorker {
       consumer: 'callbacks',
       filter: subjectsOf('callback'),
       ackWaitMs: of.ackWaitMs,
+      turn: of.turn,
       slots: () => ({ free: concurrency - this.running.count, all: concurrency }),
       onDelivery: delivery => void this.deliver(delivery),
       onRefused: reason => of.onEvent({ type: 'bus-refused', what: 'callbacks', reason }),
