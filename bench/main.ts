@@ -6,6 +6,8 @@
  *   --write             puts what was measured into README.md, each bench between its own markers
  */
 import { parseArgs } from 'node:util'
+import { acceptBench } from './async/accept.ts'
+import { dispatchBench } from './async/dispatch.ts'
 import { bootBench } from './boot/bench-boot.ts'
 import { deployBench } from './deploy/bench-deploy.ts'
 import { memoryBench } from './memory/bench-memory.ts'
@@ -17,7 +19,16 @@ import { asText, type Bench } from './support/report.ts'
 import { writeReadme } from './support/readme.ts'
 import { Stage } from './support/stage.ts'
 
-const BENCHES: Bench[] = [proxyBench, bootBench, deployBench, startBench, memoryBench, streamingBench]
+const BENCHES: Bench[] = [
+  proxyBench,
+  bootBench,
+  deployBench,
+  startBench,
+  memoryBench,
+  streamingBench,
+  acceptBench,
+  dispatchBench,
+]
 
 const { values } = parseArgs({
   options: {

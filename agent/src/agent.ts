@@ -163,7 +163,7 @@ export class Agent implements Platform {
     doing('starting functions')
     this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder })
     // The dispatcher calls through the proxy and waits for functions by itself.
-    await Promise.all([this.#deployer.start(), parts.startDispatcher(), parts.startKeeper()])
+    await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
     this.#logTimer = setInterval(() => void this.#boundLogs(), LOG_BOUND_INTERVAL_MS).unref()
@@ -246,11 +246,8 @@ export class Agent implements Platform {
 
   async #boundLogs(): Promise<void> {
     const folder = join(this.#options.home, 'logs')
-    await Promise.all(
-      ['agent', 'keeper', 'proxy', 'dispatcher', 'nats'].map(name =>
-        boundFile(join(folder, `${name}.log`), PART_LOG_BYTES),
-      ),
-    )
+    const names = ['agent', ...this.#supervisor.views().map(({ name }) => name)]
+    await Promise.all(names.map(name => boundFile(join(folder, `${name}.log`), PART_LOG_BYTES)))
   }
 
   /** After a first start that failed; the reason to report is that failure, not one of cleaning up. */

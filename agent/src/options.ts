@@ -19,6 +19,7 @@ export const PlatformOptions = z.object({
   storePort: port.default(5001),
   natsPort: port.default(4222),
   proxyWorkers: z.coerce.number().int().min(1).max(64).default(1),
+  dispatchers: z.coerce.number().int().min(1).max(64).default(1),
   asyncBodyLimitMb: z.coerce.number().min(0).max(1024).default(10),
   callbackAllow: z.string().min(1).default('*'),
   callRetentionMs: z.coerce
@@ -45,6 +46,7 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   storePort: 'Port of the store (reserved: the store is not part of this version)',
   natsPort: 'Port of NATS (0: any free one)',
   proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
+  dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',
   asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',
   callbackAllow: 'Hosts that results may be sent to: patterns with *, separated by commas',
   callRetentionMs: 'How long finished asynchronous calls are kept, in milliseconds',

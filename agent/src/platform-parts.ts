@@ -72,20 +72,23 @@ export class PlatformParts {
     await this.rememberPort('proxy', running.address)
   }
 
-  async startDispatcher(): Promise<void> {
+  async startDispatchers(): Promise<void> {
     const { home, options, environment, nodePath, supervisor, secrets } = this.#options
     const nats = await this.#nats()
-    const part = dispatcherPart({
-      home,
-      nodePath,
-      entry: entryPath('services/dispatcher/main'),
-      environment,
-      nats: () => nats,
-      proxyUrl: () => `http://127.0.0.1:${this.#port('proxy')}`,
-      callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
-      dispatchToken: secrets.dispatchToken,
-    })
-    await supervisor.start(part)
+    const makePart = (number: number) =>
+      dispatcherPart({
+        home,
+        nodePath,
+        entry: entryPath('services/dispatcher/main'),
+        environment,
+        nats: () => nats,
+        proxyUrl: () => `http://127.0.0.1:${this.#port('proxy')}`,
+        callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
+        dispatchToken: secrets.dispatchToken,
+        number,
+        of: options.dispatchers,
+      })
+    await Promise.all(Array.from({ length: options.dispatchers }, (_, index) => supervisor.start(makePart(index + 1))))
   }
 
   async startKeeper(): Promise<void> {

@@ -5,7 +5,8 @@ export const EngineKind = z.enum(['docker', 'process'])
 export type EngineKind = z.infer<typeof EngineKind>
 
 export const PartView = z.object({
-  name: z.enum(['agent', 'keeper', 'proxy', 'dispatcher', 'nats', 'store']),
+  /** `agent`, `keeper`, `proxy`, `nats`, `store`, `dispatcher`; further dispatchers are `dispatcher-2` and so on. */
+  name: z.string(),
   state: z.enum(['running', 'starting', 'failing', 'absent']),
   address: z.string().optional(),
   pid: z.int().optional(),

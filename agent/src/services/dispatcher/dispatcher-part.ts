@@ -18,6 +18,9 @@ export interface DispatcherPartOptions {
   callback: () => DispatcherInput['callback']
   /** The same as the proxy's. */
   dispatchToken: string
+  /** This one counts from 1; `of` share the work. */
+  number: number
+  of: number
 }
 
 /** What a call leaves behind is short-lived: a smaller nursery saves a third of the process's memory, and costs little. */
@@ -29,9 +32,10 @@ const DRAIN_MS = 10_000
 const GRACE_MS = DRAIN_MS + 5_000
 
 export function dispatcherPart(options: DispatcherPartOptions): Part {
-  const paths = dispatcherPaths(options.home)
+  const name = options.number === 1 ? 'dispatcher' : `dispatcher-${options.number}`
+  const paths = dispatcherPaths(options.home, name)
   return new ProcessPart({
-    name: 'dispatcher',
+    name,
     home: options.home,
     command: options.nodePath,
     args: [...DISPATCHER_NODE_ARGS, options.entry, paths.options],
@@ -45,6 +49,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
         dispatchToken: options.dispatchToken,
         functionsFile: paths.functions,
         callback: options.callback(),
+        dispatchers: options.of,
         drainMs: DRAIN_MS,
         readyFile: paths.ready,
       }
@@ -57,12 +62,12 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
   })
 }
 
-export function dispatcherPaths(home: string) {
+export function dispatcherPaths(home: string, name = 'dispatcher') {
   const folder = join(home, 'run')
   return {
-    options: join(folder, 'dispatcher-options.json'),
+    options: join(folder, `${name}-options.json`),
     functions: join(folder, 'functions.json'),
-    ready: join(folder, 'dispatcher.ready'),
+    ready: join(folder, `${name}.ready`),
   }
 }
 
