@@ -147,13 +147,18 @@ describe('bad input', () => {
 })
 
 describe('a start that can not be', () => {
-  let platform: TestPlatform
+  const platforms: TestPlatform[] = []
   const servers: Server[] = []
   afterAll(async () => {
     servers.forEach(server => server.close())
-    await platform.remove()
+    for (const platform of platforms) await platform.remove()
   })
 
+  const make = async (environment?: NodeJS.ProcessEnv) => {
+    const platform = await TestPlatform.make(environment)
+    platforms.push(platform)
+    return platform
+  }
   const takenPort = async () => {
     const server = createServer()
     servers.push(server)
@@ -162,7 +167,7 @@ describe('a start that can not be', () => {
   }
 
   test('a taken port is told with who has it and the option that helps, and nothing stays behind', async () => {
-    platform = await TestPlatform.make()
+    const platform = await make()
     for (const flag of ['--port', '--agent-port', '--nats-port']) {
       const port = await takenPort()
       const others = ['--port', '--agent-port', '--nats-port']
@@ -187,7 +192,7 @@ describe('a start that can not be', () => {
   })
 
   test('Docker that does not answer is told with socket, error and fix; auto falls back and says so', async () => {
-    platform = await TestPlatform.make({ DOCKER_HOST: 'unix:///nowhere/docker.sock' })
+    const platform = await make({ DOCKER_HOST: 'unix:///nowhere/docker.sock' })
     const { code, stderr } = await platform.cli([
       'startFaas',
       '--engine',
@@ -216,14 +221,14 @@ describe('a start that can not be', () => {
   })
 
   test('an illegal option names the flag and the variable', async () => {
-    platform = await TestPlatform.make()
+    const platform = await make()
     const { code, stderr } = await platform.cli(['startFaas', '--project', 'No Good'])
     expect(code).toBe(1)
     expect(stderr).toMatch(/--project[^]*RYO_FAAS_PROJECT/)
   })
 
   test('a nats-server that is not there is told with the command that brings it', async () => {
-    platform = await TestPlatform.make()
+    const platform = await make()
     const { code, stderr } = await platform.cli([
       'startFaas',
       '--engine',
