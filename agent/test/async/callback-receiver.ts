@@ -1,0 +1,68 @@
+/** Takes callbacks, checks each signature with the library that receivers use, and remembers what it took. */
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { Webhook } from 'standardwebhooks'
+
+export interface ReceivedCallback {
+  callId: string
+  /** Of the function, or of the platform where there was no answer. */
+  status: number
+  headers: IncomingHttpHeaders
+  body: string
+  /** Whether the platform's secret signed exactly this. */
+  isGenuine: boolean
+}
+
+export class CallbackReceiver {
+  readonly received: ReceivedCallback[] = []
+  readonly refused: ReceivedCallback[] = []
+  readonly url: string
+  /** Those it says yes to are refused: 503. */
+  refuses: (callback: ReceivedCallback) => boolean = () => false
+  readonly #server: Server
+
+  private constructor(server: Server, webhook: Webhook) {
+    this.#server = server
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/callbacks`
+    server.on('request', async (request, response) => {
+      const { headers } = request
+      const body = await text(request)
+      const callback = {
+        callId: String(headers['x-call-id']),
+        status: Number(headers['x-function-status']),
+        headers,
+        body,
+        isGenuine: isGenuine(webhook, body, headers),
+      }
+      const isRefused = this.refuses(callback)
+      ;(isRefused ? this.refused : this.received).push(callback)
+      response.writeHead(isRefused ? 503 : 204).end()
+    })
+  }
+
+  /** @param secret as `ryo-faas env --secrets` shows it */
+  static async start(secret: string): Promise<CallbackReceiver> {
+    const server = createServer()
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    return new CallbackReceiver(server, new Webhook(secret))
+  }
+
+  of(callId: string): ReceivedCallback[] {
+    return this.received.filter(callback => callback.callId === callId)
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise(resolve => this.#server.close(resolve))
+  }
+}
+
+function isGenuine(webhook: Webhook, body: string, headers: IncomingHttpHeaders): boolean {
+  try {
+    webhook.verify(body, headers as Record<string, string>, { jsonParse: false })
+    return true
+  } catch {
+    return false // Whatever the library has against it.
+  }
+}

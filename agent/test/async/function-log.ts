@@ -1,0 +1,14 @@
+import type { TestPlatform } from '../support/platform.ts'
+
+const TIMEOUT_MS = 30_000
+/** The most that the agent gives. */
+const TAIL = 100_000
+
+/** What a function wrote, over all instances, those that are gone included. */
+export async function logLinesOf(platform: TestPlatform, name: string): Promise<string[]> {
+  const client = await platform.client()
+  const input = { params: { name }, query: { follow: 'false', tail: TAIL } }
+  const lines: string[] = []
+  for await (const { line } of client.stream('logs', input, AbortSignal.timeout(TIMEOUT_MS))) lines.push(line)
+  return lines
+}

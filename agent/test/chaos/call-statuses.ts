@@ -1,0 +1,59 @@
+/** Asks what has become of calls, again and again, until they are over. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Pool } from 'undici'
+
+export interface CallStatus {
+  status: string
+  callback: string
+}
+
+const CONNECTIONS = 16
+const PAUSE_MS = 200
+const FINAL: readonly string[] = ['succeeded', 'failed', 'dead', 'cancelled']
+
+export function isFinal({ status }: CallStatus): boolean {
+  return FINAL.includes(status)
+}
+
+/** Resolves when every call is final and its callback is over too, or with what is known when it is aborted. */
+export async function untilFinal(
+  proxyUrl: string,
+  callIds: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, CallStatus>> {
+  const pool = new Pool(proxyUrl, { connections: CONNECTIONS })
+  const statuses = new Map<string, CallStatus>(
+    callIds.map(callId => [callId, { status: 'unknown', callback: 'unknown' }]),
+  )
+  let open = callIds
+  while (open.length > 0 && !signal.aborted) {
+    const rest = [...open]
+    const still: string[] = []
+    const askers = Array.from({ length: CONNECTIONS }, async () => {
+      for (let callId = rest.pop(); callId !== undefined && !signal.aborted; callId = rest.pop()) {
+        const known = await statusOf(pool, callId)
+        if (known !== undefined) statuses.set(callId, known)
+        if (known === undefined || !isFinal(known) || known.callback === 'pending') still.push(callId)
+      }
+    })
+    await Promise.all(askers)
+    open = still
+    await delay(PAUSE_MS)
+  }
+  await pool.destroy()
+  return statuses
+}
+
+/** Undefined if it can not be known now. */
+async function statusOf(pool: Pool, callId: string): Promise<CallStatus | undefined> {
+  try {
+    const answer = await pool.request({ method: 'GET', path: `/calls/${callId}` })
+    const text = await answer.body.text()
+    if (answer.statusCode === 404) return { status: 'not found', callback: 'unknown' }
+    if (answer.statusCode !== 200) return undefined
+    const { status, callback } = JSON.parse(text) as { status: string; callback?: { state: string } }
+    return { status, callback: callback?.state ?? 'none' }
+  } catch {
+    return undefined // The proxy is on its way back.
+  }
+}
