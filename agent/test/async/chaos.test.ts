@@ -14,6 +14,7 @@ test('every accepted call comes to its end and calls back while all parts are ki
     seed: 3,
     calls: 300,
     engine: 'process',
+    dispatchers: 1,
     perSecond: 25,
     killGapMs: [500, 2_000],
     limitMs: 100_000,

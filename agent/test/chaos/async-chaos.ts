@@ -14,6 +14,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     calls: { type: 'string', default: '5000' },
     engine: { type: 'string', default: 'process' },
+    dispatchers: { type: 'string', default: '1' },
     /** Calls per second that are queued. */
     rate: { type: 'string', default: '60' },
     /** Most milliseconds from one kill to the next. */
@@ -31,6 +32,7 @@ try {
     seed,
     calls: Number(values.calls),
     engine,
+    dispatchers: Number(values.dispatchers),
     perSecond: Number(values.rate),
     killGapMs: [Number(values.gap) / 10, Number(values.gap)],
     limitMs: 270_000,
@@ -55,7 +57,7 @@ function print({ faults, ...of }: ChaosReport): void {
       .map(([name, count]) => `${count} ${name}`)
       .join(', ')
   const rows = [
-    ['seed, engine', `${seed}, ${engine}`],
+    ['seed, engine, dispatchers', `${seed}, ${engine}, ${values.dispatchers}`],
     ['accepted', `${of.accepted} of ${values.calls}; ${of.unanswered} requests got no 202 and were sent again`],
     ['final states', listed(of.states)],
     ['killed', listed(of.kills)],

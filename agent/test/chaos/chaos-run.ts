@@ -18,6 +18,7 @@ export interface ChaosOptions {
   seed: number
   calls: number
   engine: 'docker' | 'process'
+  dispatchers: number
   perSecond: number
   /** Least and most milliseconds from one kill to the next. */
   killGapMs: readonly [number, number]
@@ -66,7 +67,7 @@ const RETURN_TIMEOUT_MS = 60_000
 /** The platform is not started yet; whoever made it removes it. */
 export async function runChaos(platform: TestPlatform, options: ChaosOptions): Promise<ChaosReport> {
   const signal = AbortSignal.timeout(options.limitMs)
-  const { proxyUrl } = await platform.start(options.engine)
+  const { proxyUrl } = await platform.start(options.engine, ['--dispatchers', String(options.dispatchers)])
   const work = { code: FUNCTION, options: { async: POLICY, instances: 2 } }
   await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), { work })])
   const receiver = await startReceiver(platform)

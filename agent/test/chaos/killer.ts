@@ -54,15 +54,19 @@ async function processesOf(
     case 'agent':
       return identitiesIn([join(home, 'agent.json')], ProcessIdentity.parse)
     case 'instance':
-      return engine === 'docker' ? instancesInContainers(platform) : instancesAsProcesses(home)
-    default:
+      return engine === 'docker'
+        ? instancesInContainers(platform)
+        : identitiesAt(join(home, 'run', 'instances'), /\.json$/)
+    case 'dispatcher':
+      return identitiesAt(join(home, 'run'), /^dispatcher(-\d+)?\.json$/)
+    case 'proxy':
+    case 'nats':
       return identitiesIn([join(home, 'run', `${victim}.json`)], parseSaved)
   }
 }
 
-async function instancesAsProcesses(home: string): Promise<ProcessIdentity[]> {
-  const folder = join(home, 'run', 'instances')
-  const names = (await readdir(folder)).filter(name => name.endsWith('.json')).sort()
+async function identitiesAt(folder: string, pattern: RegExp): Promise<ProcessIdentity[]> {
+  const names = (await readdir(folder)).filter(name => pattern.test(name)).sort()
   return identitiesIn(
     names.map(name => join(folder, name)),
     parseSaved,
