@@ -1,5 +1,4 @@
 /** Entry of the command line. */
-import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { runCli } from './cli/index.ts'
@@ -65,5 +64,5 @@ const code = await runCli({
   },
 })
 // What is still to be written to a pipe goes out before the end.
-for (const stream of [process.stdout, process.stderr]) if (stream.writableNeedDrain) await once(stream, 'drain')
+for (const stream of [process.stdout, process.stderr]) await new Promise(resolve => stream.write('', resolve))
 process.exit(code)

@@ -39,6 +39,8 @@ try {
     say: line => console.error(line),
   })
   print(report)
+  // Whatever was killed in the middle of, it can still be stopped and leaves nothing.
+  if (report.faults.length === 0) await platform.ok(['stopFaas', '--prune'])
   isClean = report.faults.length === 0
 } finally {
   if (isClean) {

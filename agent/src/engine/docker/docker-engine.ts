@@ -186,6 +186,10 @@ export class DockerEngine implements Engine {
   }
 
   async cleanUp(removeImages: boolean): Promise<void> {
+    // Also those that were created and never started: an agent was killed between the two calls.
+    for (const { Id } of await this.#list()) {
+      await this.#docker.getContainer(Id).remove({ force: true, v: true }).catch(ignoreStatus(404, 409))
+    }
     await this.#docker
       .getNetwork(this.#networkName)
       .remove()
