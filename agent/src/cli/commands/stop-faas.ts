@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AgentClient, readAgentFile } from '../../client/index.ts'
+import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
 import { startFaas } from './start-faas.ts'
@@ -55,6 +55,11 @@ async function reachAgent(home: string, restart: () => Promise<void>): Promise<A
     try {
       const { phase } = await client.call('platform', {})
       if (phase.kind === 'ready') return client
+      if (Date.now() > deadline) {
+        throw new RyoFaasError('PART_FAILED', `the agent does not get out of the phase "${phase.kind}"`, {
+          hint: `Its log is ${homePaths(home).agentLog}; end it with kill, and stopFaas again.`,
+        })
+      }
     } catch (error) {
       if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
       if (Date.now() > deadline - AGENT_RETURN_MS / 2 && !restarted) {
