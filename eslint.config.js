@@ -8,7 +8,7 @@ const LAYERS = [
   ['contract'],
   ['client', 'host'],
   ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor'],
-  ['services/nats', 'services/proxy', 'services/dispatcher'],
+  ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployer'],
   ['api'],
 ]

@@ -21,9 +21,10 @@ const AGENT_ENTRIES = [
   'keeper-main',
   'services/proxy/main',
   'services/dispatcher/main',
+  'services/store/main',
   'checker/worker',
 ]
-const OUTSIDE = ['esbuild', 'ts-morph', 'ssh2', 'cpu-features']
+const OUTSIDE = ['esbuild', 'ts-morph', 'ssh2', 'cpu-features', 'lmdb']
 
 const agent = {
   ...shared,

@@ -1,6 +1,9 @@
 /** The shapes of user code that the platform can run. Types only: the checker and the loader decide which one it is. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FunctionContext } from './context.ts'
+import type { DocumentEventKind } from './protocol/document-event.ts'
+
+export type { DocumentEventKind }
 
 /** Node style: answers through `response`, now or later; the invocation lasts until the response has ended. */
 export type HttpHandler = (
@@ -11,8 +14,6 @@ export type HttpHandler = (
 
 /** Web style: answers by returning a Fetch `Response`, whose body may stream. */
 export type WebHandler = (request: Request, context: FunctionContext) => Response | Promise<Response>
-
-export type DocumentEventKind = 'new-doc' | 'updated-doc' | 'deleted-doc'
 
 /** A change of one document in the store. `T` is the shape of the document's `data`. */
 export interface DocumentEvent<T = unknown> {

@@ -8,6 +8,10 @@ export type { PublishAck } from './publisher.ts'
 export { ensureStreams, type StreamLimits } from './streams.ts'
 export {
   callIdOfSubject,
+  encodeToken,
+  EVENT_HEADERS,
+  EVENT_SUBJECTS,
+  eventSubject,
   idempotencySubject,
   STATUS_HEADER,
   STREAMS,

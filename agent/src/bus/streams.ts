@@ -2,7 +2,7 @@
 import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
 import type { Bus } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS, type BusError } from './bus-error.ts'
-import { idempotencySubject, STREAMS, subjectsOf } from './subjects.ts'
+import { EVENT_SUBJECTS, idempotencySubject, STREAMS, subjectsOf, triggerSubject } from './subjects.ts'
 
 /**
  * Ages in milliseconds. A full stream of waiting things refuses new ones; a full history forgets the oldest. The server
@@ -23,6 +23,8 @@ export interface StreamLimits {
   /** Dead letters. Default 512 MiB and 30 days. */
   deadMaxBytes: number
   deadMaxAgeMs: number
+  /** Changes of documents, kept for replay. Default 1 GiB. Trimmed by dispatchers, which know what is still needed. */
+  eventsMaxBytes: number
   /** How long an idempotency key stands for its call. Default 24 h. */
   idempotencyWindowMs: number
 }
@@ -38,10 +40,12 @@ const DEFAULTS: StreamLimits = {
   resultsMaxBytes: 1024 * MIB,
   deadMaxBytes: 512 * MIB,
   deadMaxAgeMs: 30 * DAY_MS,
+  eventsMaxBytes: 1024 * MIB,
   idempotencyWindowMs: DAY_MS,
 }
 /** A key takes about 200 bytes. */
 const IDEMPOTENCY_MAX_BYTES = 256 * MIB
+const TRIGGERS_MAX_BYTES = 16 * MIB
 const LEAST_SHARE = 1 / 1024
 /** Within it a second publish with the same message id is taken for the first. */
 const DUPLICATE_WINDOW_MS = 120_000
@@ -124,6 +128,20 @@ function configs(limits: StreamLimits): Config[] {
       name: STREAMS.dead,
       subjects: [subjectsOf('dead')],
       ...kept({ maxBytes: limits.deadMaxBytes, maxAgeMs: limits.deadMaxAgeMs }),
+      max_msgs_per_subject: 1,
+    },
+    {
+      name: STREAMS.events,
+      subjects: [EVENT_SUBJECTS],
+      ...kept({ maxBytes: limits.eventsMaxBytes }),
+      // An event that a trigger has not seen yet must not make room for another: the store waits.
+      discard: DiscardPolicy.New,
+    },
+    {
+      name: STREAMS.triggers,
+      subjects: [triggerSubject('>')],
+      ...kept({ maxBytes: TRIGGERS_MAX_BYTES }),
+      discard: DiscardPolicy.New,
       max_msgs_per_subject: 1,
     },
     {

@@ -1,4 +1,5 @@
 /** Names of streams and subjects. Every subject of a call ends in `<route>.<ulid>`: one wildcard names a function. */
+import type { DocumentEventKind } from '@ryo-faas/runtime/protocol'
 import { parseCallId, type CallIdParts } from './call-id.ts'
 
 export const STREAMS = {
@@ -14,6 +15,10 @@ export const STREAMS = {
   bodies: 'rfa_bodies',
   /** Result bodies too large for a message, in pieces. */
   results: 'rfa_results',
+  /** Every change of a document, in the order of the store's log. */
+  events: 'rfa_events',
+  /** A key-value bucket: trigger → how far it has come. */
+  triggers: 'KV_rfa_triggers',
   /** A key-value bucket: digest of an idempotency key → call id. */
   idempotency: 'KV_rfa_idempotency',
 } as const
@@ -62,5 +67,36 @@ export function idempotencySubject(digest: string): string {
   return `$KV.rfa_idempotency.${digest}`
 }
 
+/** How far a trigger has come: `<route>.<handler>`. */
+export function triggerSubject(trigger: string): string {
+  return `$KV.rfa_triggers.${trigger}`
+}
+
 /** Header of a state message that repeats its status, so that lists need not read results. */
 export const STATUS_HEADER = 'Rfa-Status'
+
+/** All events of the store: `rfa.store.<kind>.<table>.<id>`, table and id as tokens. */
+export const EVENT_SUBJECTS = 'rfa.store.*.*.*'
+
+/** Subject of the changes of a document; of all documents of a table if `id` is left out. */
+export function eventSubject({ kind, table, id }: { kind: DocumentEventKind; table: string; id?: string }): string {
+  return `rfa.store.${kind}.${encodeToken(table)}.${id === undefined ? '*' : encodeToken(id)}`
+}
+
+/**
+ * Any text as one token of a subject: letters, digits, `-` and `_` stay, every other byte of its UTF-8 form becomes
+ * `=` and two hex digits. Different texts have different tokens.
+ */
+export function encodeToken(text: string): string {
+  return text.replace(/[^A-Za-z0-9_-]/gu, char =>
+    [...Buffer.from(char)].map(byte => `=${byte.toString(16).padStart(2, '0')}`).join(''),
+  )
+}
+
+/** Headers of an event message. */
+export const EVENT_HEADERS = {
+  /** Sequence in the store's log, decimal. */
+  sequence: 'Rfa-Sequence',
+  /** `1`: too long for a message, which is empty; the store has it under its sequence. */
+  isElsewhere: 'Rfa-Elsewhere',
+} as const

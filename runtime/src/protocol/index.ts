@@ -2,11 +2,18 @@
  * What the parts of the platform agree on: variable names, headers, paths, names and error shapes.
  * It depends on nothing, so that every part, the function in its container included, can afford it.
  */
+export {
+  CLOUD_EVENT_TYPE,
+  type DocumentCloudEvent,
+  type DocumentEventKind,
+  type StoredDocument,
+} from './document-event.ts'
 export { ENV } from './env.ts'
 export { HEADERS } from './headers.ts'
 export {
   ASYNC_FUNCTIONS_PREFIX,
   CALLS_PATH,
+  EVENTS_PREFIX,
   FUNCTION_PORT,
   FUNCTIONS_PREFIX,
   HEALTH_PATH,

@@ -5,6 +5,11 @@ export const FUNCTION_PORT = 6000
 export const RESERVED_PREFIX = '/.ryo-faas/'
 export const HEALTH_PATH = '/.ryo-faas/health'
 export const METRICS_PATH = '/.ryo-faas/metrics'
+/**
+ * Where an instance takes document events: `POST /.ryo-faas/events/<handler>`, one CloudEvent each. The proxy forwards it
+ * for the dispatcher only.
+ */
+export const EVENTS_PREFIX = '/.ryo-faas/events/'
 
 /** Where the proxy serves functions: `/functions/<name>[/rest][?query]`. */
 export const FUNCTIONS_PREFIX = '/functions/'
