@@ -1,9 +1,7 @@
 /** Calls another function of the same platform through the proxy, as part of the running invocation. */
-import { currentInvocation, type RunningInvocation } from './context.ts'
-import { ENV, FUNCTIONS_PREFIX, HEADERS, NAME_PATTERN, routeOf } from './protocol/index.ts'
-
-/** Headers that make the call part of the caller's trace (W3C Trace Context). */
-const TRACE_HEADERS = ['traceparent', 'tracestate'] as const
+import { carriedHeaders } from './carried-headers.ts'
+import { currentInvocation } from './context.ts'
+import { ENV, FUNCTIONS_PREFIX, NAME_PATTERN, routeOf } from './protocol/index.ts'
 
 export interface CallInit extends RequestInit {
   /** What follows the function's name, with the query: `/orders/7?full=1`. */
@@ -20,7 +18,7 @@ export async function call(name: string, init: CallInit = {}): Promise<Response>
   const url = functionUrl(invocation.proxyUrl, name, path)
   const own = invocation.context.signal
   const signal = init.signal ? AbortSignal.any([own, init.signal]) : own
-  return fetch(url, { ...rest, headers: carriedHeaders(invocation, init), signal })
+  return fetch(url, { ...rest, headers: carriedHeaders(invocation, init.headers), signal })
 }
 
 function functionUrl(proxyUrl: string | undefined, name: string, path = ''): URL {
@@ -34,16 +32,4 @@ function functionUrl(proxyUrl: string | undefined, name: string, path = ''): URL
     throw new TypeError(`call('${name}'): the path '${path}' leaves the function`)
   }
   return url
-}
-
-function carriedHeaders({ context, headers }: RunningInvocation, init: CallInit): Headers {
-  const carried = new Headers(init.headers)
-  carried.set(HEADERS.requestId, context.requestId)
-  for (const name of TRACE_HEADERS) {
-    const value = headers[name]
-    if (typeof value === 'string' && !carried.has(name)) carried.set(name, value)
-  }
-  const remainingMs = context.remainingMs()
-  if (remainingMs !== Infinity) carried.set(HEADERS.deadlineMs, String(Math.floor(remainingMs)))
-  return carried
 }

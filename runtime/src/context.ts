@@ -53,6 +53,7 @@ export interface RunningInvocation {
   readonly headers: IncomingHttpHeaders
   /** Base URL of the proxy, where other functions are called. */
   readonly proxyUrl: string | undefined
+  readonly storeUrl: string | undefined
 }
 
 export const running = new AsyncLocalStorage<RunningInvocation>()

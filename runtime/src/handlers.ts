@@ -29,23 +29,47 @@ export interface DocumentEvent<T = unknown> {
   readonly after?: T
   /** When the change was written, ISO 8601. */
   readonly time: string
+  /** Place in the store's log, counting from 1 over all tables. The same event delivered twice has the same. */
+  readonly sequence: number
 }
 
-/** Runs for each matching change, at least once; a rejection means "try again". */
+/**
+ * Runs for each matching change, at least once, and for the changes of one document one after the other; a rejection
+ * means "try again".
+ */
 export type TriggerHandler<T = unknown> = (event: DocumentEvent<T>, context: FunctionContext) => void | Promise<void>
+
+/** A web-style handler that needs no second parameter; `context()` has the context. */
+export type PlainWebHandler = (request: Request) => Response | Promise<Response>
+
+export interface RouteOptions {
+  /** How the handler is called. Default: `node` if it declares two or more parameters, else `web`. */
+  readonly style?: 'node' | 'web'
+}
+
+export interface TriggerOptions {
+  /** Only these documents. */
+  readonly ids?: readonly string[]
+  /** Under what its progress is remembered over deployments: letters, digits, `_`, `-`. Default: the handler's name. */
+  readonly name?: string
+}
 
 /** What `main(service)` of a combination registers its handlers on. Every method returns the service, for chaining. */
 export interface Service {
-  /** Serves `path` and everything below it, synchronously. */
-  http(path: string, handler: HttpHandler | WebHandler): Service
+  /** Serves `path` and everything below it; the longest path that fits wins. The handler sees the whole path. */
+  http(path: string, handler: HttpHandler | PlainWebHandler): Service
+  http(path: string, handler: WebHandler, options: { readonly style: 'web' }): Service
+  http(path: string, handler: HttpHandler, options: { readonly style: 'node' }): Service
   /** Serves `path` as an asynchronous call: queued durably, retried, answered by callback or `/calls/<id>`. */
-  async(path: string, handler: HttpHandler | WebHandler): Service
+  async(path: string, handler: HttpHandler | PlainWebHandler): Service
+  async(path: string, handler: WebHandler, options: { readonly style: 'web' }): Service
+  async(path: string, handler: HttpHandler, options: { readonly style: 'node' }): Service
   /** Runs `handler` for changes of `table`; no `ids` means every document. */
   on<T = unknown>(
     table: string,
     events: readonly DocumentEventKind[],
     handler: TriggerHandler<T>,
-    options?: { readonly ids?: readonly string[] },
+    options?: TriggerOptions,
   ): Service
   /** Runs before the instance takes its first request; a rejection fails the start. */
   onStart(run: () => void | Promise<void>): Service

@@ -1,4 +1,24 @@
 /** What user code imports as `@ryo-faas/runtime`: types and the SDK. Importing it starts nothing. */
 export { context, type FunctionContext, type FunctionLog, type UpgradeRequest } from './context.ts'
 export { call, type CallInit } from './call.ts'
-export type { DocumentEvent, DocumentEventKind, HttpHandler, Service, TriggerHandler, WebHandler } from './handlers.ts'
+export {
+  store,
+  StoreError,
+  type MergePatch,
+  type Query,
+  type QueryPage,
+  type StoredDocument,
+  type Table,
+  type WriteOptions,
+} from './store.ts'
+export type {
+  DocumentEvent,
+  DocumentEventKind,
+  HttpHandler,
+  PlainWebHandler,
+  RouteOptions,
+  Service,
+  TriggerHandler,
+  TriggerOptions,
+  WebHandler,
+} from './handlers.ts'

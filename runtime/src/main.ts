@@ -8,10 +8,14 @@
  */
 import { renameSync, writeFileSync } from 'node:fs'
 import { stampLogs } from './log-stamps.ts'
-import { instanceOptions } from './options.ts'
+import { instanceOptions, type InstanceOptions } from './options.ts'
 import { ENV } from './protocol/index.ts'
 import { mapStacks } from './source-maps.ts'
-import { createFunctionServer, type FunctionHandler, type FunctionServer } from './serve/function-server.ts'
+import type { Service, TriggerHandler } from './handlers.ts'
+import { createFunctionServer, type FunctionServer } from './serve/function-server.ts'
+import { singleHandler, singleTrigger, type HandlerSet, type RequestHandler } from './serve/handler-set.ts'
+import { runOutsideRequests } from './serve/life-invocation.ts'
+import { ServiceRegistration } from './serve/service-registration.ts'
 
 if (process.argv[1] !== undefined) mapStacks(process.argv[1])
 if (process.env[ENV.stampLogs] === '1') {
@@ -19,18 +23,23 @@ if (process.env[ENV.stampLogs] === '1') {
   stampLogs(process.stderr, 'stderr')
 }
 
-export type FunctionDefinition = FunctionHandler & { readonly name: string }
+export type FunctionDefinition = { readonly name: string } & (
+  | RequestHandler
+  | { readonly style: 'trigger'; readonly handler: TriggerHandler }
+  | { readonly style: 'service'; readonly handler: (service: Service) => void | Promise<void> }
+)
 
 /** Serves the handler until SIGTERM or SIGINT; exits with 1 if it can not. */
 export async function start(definition: FunctionDefinition): Promise<void> {
   try {
     if (typeof definition.handler !== 'function') throw new TypeError(`${definition.name} is not an exported function`)
     const options = instanceOptions(definition.name, process.env)
-    const server = createFunctionServer(definition, options)
+    const { handlers, stop } = await handlersOf(definition, options)
+    const server = createFunctionServer(handlers, options)
     const port = await server.listen()
     process.on('uncaughtException', error => server.handleStrayError(error))
     process.on('unhandledRejection', reason => server.handleStrayError(reason))
-    stopOnSignals(server)
+    stopOnSignals(server, stop)
     if (options.readyFile) announce(options.readyFile, port)
   } catch (error) {
     console.error(`${definition.name} could not start:`, error)
@@ -38,15 +47,38 @@ export async function start(definition: FunctionDefinition): Promise<void> {
   }
 }
 
-function stopOnSignals(server: FunctionServer): void {
+interface Handlers {
+  handlers: HandlerSet
+  /** After the last request. */
+  stop?: () => Promise<void>
+}
+
+async function handlersOf(definition: FunctionDefinition, options: InstanceOptions): Promise<Handlers> {
+  switch (definition.style) {
+    case 'trigger':
+      return { handlers: singleTrigger(definition.handler) }
+    case 'service': {
+      const service = new ServiceRegistration()
+      await definition.handler(service)
+      await runOutsideRequests(options, () => service.start())
+      return { handlers: service, stop: () => runOutsideRequests(options, () => service.stop()) }
+    }
+    default:
+      return { handlers: singleHandler(definition) }
+  }
+}
+
+function stopOnSignals(server: FunctionServer, stopHandlers?: () => Promise<void>): void {
   let stopping = false
-  const stop = (): void => {
+  const stop = async (): Promise<void> => {
     if (stopping) process.exit(1)
     stopping = true
-    void server.drain().then(() => process.exit(0))
+    await server.drain()
+    await stopHandlers?.()
+    process.exit(0)
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  process.on('SIGTERM', () => void stop())
+  process.on('SIGINT', () => void stop())
 }
 
 /** The rename makes sure that whoever waits for the file never reads half of it. */

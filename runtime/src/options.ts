@@ -9,6 +9,7 @@ export interface InstanceOptions {
   readonly port: number
   readonly readyFile: string | undefined
   readonly proxyUrl: string | undefined
+  readonly storeUrl: string | undefined
   /** Longest run of one invocation; 0 means no limit. */
   readonly timeoutMs: number
   /** Most invocations at once; 0 means no limit. */
@@ -36,6 +37,7 @@ export function instanceOptions(name: string, env: Readonly<Record<string, strin
     port: whole(ENV.port, FUNCTION_PORT, 65_535),
     readyFile: env[ENV.readyFile] || undefined,
     proxyUrl: env[ENV.proxyUrl] || undefined,
+    storeUrl: env[ENV.storeUrl] || undefined,
     timeoutMs: whole(ENV.timeoutMs, 0),
     concurrency: whole(ENV.concurrency, 0),
     bodyLimitBytes: whole(ENV.bodyLimitBytes, 0),

@@ -24,7 +24,7 @@ export const HEADERS = {
    * How many document events led to this request, one after the other: what a function does on behalf of an event carries
    * it on, so that triggers that set each other off are found out.
    */
-  eventDepth: 'x-ryo-faas-event-depth',
+  eventDepth: 'x-event-depth',
   /** Where the result of an asynchronous call is to be sent. */
   callbackUrl: 'x-callback-url',
   /** Asynchronous calls of one function with the same key are one call. */

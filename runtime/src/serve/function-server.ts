@@ -1,26 +1,25 @@
 /**
- * The HTTP server around one handler. It sits behind the proxy, which has already cut `/functions/<name>` from the URL
+ * The HTTP server around the handlers. It sits behind the proxy, which has already cut `/functions/<name>` from the URL
  * and has dealt with slow clients; so connections stay open, and only the deadline of an invocation limits its time.
  */
 import { createServer, ServerResponse, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { running } from '../context.ts'
-import type { HttpHandler, WebHandler } from '../handlers.ts'
+import type { TriggerHandler } from '../handlers.ts'
 import { InvocationCounts, metricsPage } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
-import { HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../protocol/index.ts'
+import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../protocol/index.ts'
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { drain, Inflight } from './drain.ts'
+import type { HandlerSet, RequestHandler } from './handler-set.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
 import { runNodeHandler } from './node-style.ts'
 import { answerJson, answerPlatformError, type PlatformAnswer } from './platform-answer.ts'
+import { runTrigger } from './trigger.ts'
 import { runWebHandler } from './web-style.ts'
 
 /** Longer than any proxy keeps an idle connection, so that it is never this side that closes one just being used. */
 const KEEP_ALIVE_MS = 75_000
-
-export type FunctionHandler =
-  { readonly style: 'node'; readonly handler: HttpHandler } | { readonly style: 'web'; readonly handler: WebHandler }
 
 export interface FunctionServer {
   /** Resolves to the port. */
@@ -34,7 +33,7 @@ export interface FunctionServer {
 // `shouldUpgradeCallback` exists from Node 24.9 on.
 type UpgradingServerOptions = ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean }
 
-export function createFunctionServer(target: FunctionHandler, options: InstanceOptions): FunctionServer {
+export function createFunctionServer(handlers: HandlerSet, options: InstanceOptions): FunctionServer {
   const { name, version, instance } = options
   const inflight = new Inflight()
   const counts = new InvocationCounts()
@@ -44,19 +43,36 @@ export function createFunctionServer(target: FunctionHandler, options: InstanceO
 
   function handle(exchange: Exchange): void {
     const { request, response } = exchange
-    if (request.url?.startsWith(RESERVED_PREFIX)) return answerReserved(request, response)
-    const refusal = refusalOf(exchange)
+    const { url = '/' } = request
+    if (url.startsWith(RESERVED_PREFIX) && !url.startsWith(EVENTS_PREFIX)) return answerReserved(request, response)
+    const work = workOf(url)
+    const refusal = refusalOf(exchange, work)
     if (refusal) answerPlatformError(request, response, { ...refusal, instance, requestId: requestIdOf(request) })
-    else invoke(exchange)
+    else invoke(exchange, work as Work)
   }
 
-  function refusalOf({ request, upgrade }: Exchange): Omit<PlatformAnswer, 'requestId' | 'instance'> | undefined {
+  /** What is to be run, or why there is nothing. */
+  function workOf(url: string): Work | string {
+    if (!url.startsWith(EVENTS_PREFIX)) return handlers.find(url)
+    const handler = handlers.triggers.get(url.slice(EVENTS_PREFIX.length))
+    return handler ? { style: 'trigger', handler } : `${name} has no such event handler.`
+  }
+
+  function refusalOf(
+    { request, upgrade }: Exchange,
+    work: Work | string,
+  ): Omit<PlatformAnswer, 'requestId' | 'instance'> | undefined {
     const { concurrency, bodyLimitBytes } = options
     if (draining) {
       return { code: 'FUNCTION_UNAVAILABLE', message: `${name} is stopping.`, headers: RETRY_SOON, close: true }
     }
-    if (upgrade && target.style === 'web') {
-      return { code: 'UPGRADE_UNSUPPORTED', message: 'A web-style handler can not take an upgrade.', close: true }
+    if (typeof work === 'string') return { code: 'FUNCTION_NOT_FOUND', message: work, close: true }
+    if (upgrade && work.style !== 'node') {
+      return {
+        code: 'UPGRADE_UNSUPPORTED',
+        message: `A ${work.style}-style handler can not take an upgrade.`,
+        close: true,
+      }
     }
     if (declaresMoreThan(bodyLimitBytes, request)) {
       return { code: 'PAYLOAD_TOO_LARGE', message: bodyTooLarge(bodyLimitBytes), close: true }
@@ -67,16 +83,12 @@ export function createFunctionServer(target: FunctionHandler, options: InstanceO
     return undefined
   }
 
-  function invoke(exchange: Exchange): void {
+  function invoke(exchange: Exchange, work: Work): void {
     const invocation = new Invocation(exchange, owner)
     inflight.add(invocation)
     limitBody(options.bodyLimitBytes, invocation)
     running
-      .run(invocation, () =>
-        target.style === 'node'
-          ? runNodeHandler(target.handler, invocation)
-          : runWebHandler(target.handler, invocation),
-      )
+      .run(invocation, () => runWork(work, invocation))
       .catch((error: unknown) => invocation.fail(error))
       .finally(() => invocation.settle())
   }
@@ -85,7 +97,8 @@ export function createFunctionServer(target: FunctionHandler, options: InstanceO
     const [path] = request.url?.split('?', 1) ?? []
     if (path === HEALTH_PATH) {
       const status = draining ? 'draining' : 'ok'
-      answerJson(response, draining ? 503 : 200, { status, name, version, instance, inflight: inflight.size })
+      const { served } = handlers
+      answerJson(response, draining ? 503 : 200, { status, name, version, instance, inflight: inflight.size, served })
     } else if (path === METRICS_PATH) {
       answerMetrics(response).catch((error: unknown) => response.destroy(error as Error))
     } else {
@@ -117,6 +130,19 @@ export function createFunctionServer(target: FunctionHandler, options: InstanceO
       draining ??= drain(server, inflight, options.drainMs)
       return draining
     },
+  }
+}
+
+type Work = RequestHandler | { readonly style: 'trigger'; readonly handler: TriggerHandler }
+
+function runWork(work: Work, invocation: Invocation): Promise<void> {
+  switch (work.style) {
+    case 'node':
+      return runNodeHandler(work.handler, invocation)
+    case 'web':
+      return runWebHandler(work.handler, invocation)
+    case 'trigger':
+      return runTrigger(work.handler, invocation)
   }
 }
 

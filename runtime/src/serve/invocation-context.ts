@@ -44,7 +44,7 @@ export class InvocationContext implements FunctionContext {
   readonly remainingMs = (): number => this.#invocation.remainingMs()
 }
 
-function createLog(requestId: string): FunctionLog {
+export function createLog(requestId: string): FunctionLog {
   const line =
     (level: keyof FunctionLog) =>
     (...parts: unknown[]): void =>

@@ -90,6 +90,10 @@ export class Invocation implements RunningInvocation {
     return this.options.proxyUrl
   }
 
+  get storeUrl(): string | undefined {
+    return this.options.storeUrl
+  }
+
   get requestId(): string {
     return (this.#requestId ??= requestIdOf(this.request))
   }
@@ -123,7 +127,7 @@ export class Invocation implements RunningInvocation {
   }
 
   /** The request turned out to be one that the handler can not be given, or not to its end. */
-  refuse(code: 'BAD_REQUEST' | 'PAYLOAD_TOO_LARGE', message: string): void {
+  refuse(code: 'BAD_REQUEST' | 'PAYLOAD_TOO_LARGE' | 'FUNCTION_NOT_FOUND', message: string): void {
     this.#answer(code, message)
   }
 

@@ -64,7 +64,7 @@ function firstOf(header: string | string[] | undefined): string | undefined {
 }
 
 /** By name, not by `instanceof`: a Response of the package `undici` or of another realm is as good. */
-function isResponse(value: unknown): value is Response {
+export function isResponse(value: unknown): value is Response {
   return Object.prototype.toString.call(value) === '[object Response]'
 }
 

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import type { HttpHandler, WebHandler } from '../handlers.ts'
 import { instanceOptions, type InstanceOptions } from '../options.ts'
 import { createFunctionServer, type FunctionServer } from '../serve/function-server.ts'
+import { singleHandler, type HandlerSet } from '../serve/handler-set.ts'
 
 export interface ServedHandler extends AsyncDisposable {
   readonly server: FunctionServer
@@ -14,11 +15,18 @@ export async function serveNode(
   handler: HttpHandler,
   overrides: Partial<InstanceOptions> = {},
 ): Promise<ServedHandler> {
-  return serve(createFunctionServer({ style: 'node', handler }, testOptions(overrides)))
+  return serve(createFunctionServer(singleHandler({ style: 'node', handler }), testOptions(overrides)))
 }
 
 export async function serveWeb(handler: WebHandler, overrides: Partial<InstanceOptions> = {}): Promise<ServedHandler> {
-  return serve(createFunctionServer({ style: 'web', handler }, testOptions(overrides)))
+  return serve(createFunctionServer(singleHandler({ style: 'web', handler }), testOptions(overrides)))
+}
+
+export async function serveHandlers(
+  handlers: HandlerSet,
+  overrides: Partial<InstanceOptions> = {},
+): Promise<ServedHandler> {
+  return serve(createFunctionServer(handlers, testOptions(overrides)))
 }
 
 export interface ReceivedResponse {

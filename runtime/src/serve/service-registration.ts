@@ -1,0 +1,135 @@
+/**
+ * What `main(service)` registers on. Invariants: 1. everything is said before the instance listens; later calls throw.
+ * 2. a mistake (a path twice, a key twice, an empty list) fails the start with an error that names it.
+ */
+import type {
+  DocumentEventKind,
+  HttpHandler,
+  PlainWebHandler,
+  RouteOptions,
+  Service,
+  TriggerHandler,
+  TriggerOptions,
+  WebHandler,
+} from '../handlers.ts'
+import type { ServedHandlers } from '../protocol/index.ts'
+import type { HandlerSet, RequestHandler } from './handler-set.ts'
+
+const KINDS: ReadonlySet<string> = new Set<DocumentEventKind>(['new-doc', 'updated-doc', 'deleted-doc'])
+const KEY = /^[A-Za-z0-9_-]{1,63}$/
+
+type AnyHandler = HttpHandler | WebHandler | PlainWebHandler
+type Run = () => void | Promise<void>
+
+export class ServiceRegistration implements Service, HandlerSet {
+  readonly triggers = new Map<string, TriggerHandler>()
+  readonly served: ServedHandlers = { http: [], async: [], triggers: [] }
+  readonly #routes = new Map<string, RequestHandler>()
+  readonly #onStart: Run[] = []
+  readonly #onStop: Run[] = []
+  #isClosed = false
+
+  http(path: string, handler: AnyHandler, options: RouteOptions = {}): Service {
+    this.served.http.push(this.#route('http', path, { handler, ...options }))
+    return this
+  }
+
+  async(path: string, handler: AnyHandler, options: RouteOptions = {}): Service {
+    this.served.async.push(this.#route('async', path, { handler, ...options }))
+    return this
+  }
+
+  on<T>(
+    table: string,
+    events: readonly DocumentEventKind[],
+    handler: TriggerHandler<T>,
+    { ids, name }: TriggerOptions = {},
+  ): Service {
+    const what = `service.on(${JSON.stringify(table)})`
+    this.#check(what, handler)
+    if (typeof table !== 'string' || table === '') throw new TypeError(`${what} needs the name of a table`)
+    if (!(events?.length > 0)) throw new TypeError(`${what} needs a list of events`)
+    const unknown = events.find(kind => !KINDS.has(kind))
+    if (unknown !== undefined) throw new TypeError(`${what} knows ${[...KINDS].join(', ')} but not '${unknown}'`)
+    if (ids?.length === 0) throw new TypeError(`${what} has an empty list of ids: it would never run`)
+    const key = this.#keyOf(what, handler.name, name)
+    this.triggers.set(key, handler as TriggerHandler)
+    this.served.triggers.push({ key, table, events: [...new Set(events)], ...(ids && { ids: [...new Set(ids)] }) })
+    return this
+  }
+
+  onStart(run: Run): Service {
+    this.#check('service.onStart()', run)
+    this.#onStart.push(run)
+    return this
+  }
+
+  onStop(run: Run): Service {
+    this.#check('service.onStop()', run)
+    this.#onStop.push(run)
+    return this
+  }
+
+  /** Runs what is to run first, in the order of registration. */
+  async start(): Promise<void> {
+    this.#isClosed = true
+    for (const run of this.#onStart) await run()
+  }
+
+  /** The last registered first, like anything that is taken down; one that fails does not keep the others. */
+  async stop(): Promise<void> {
+    for (const run of this.#onStop.toReversed()) {
+      try {
+        await run()
+      } catch (error) {
+        console.error('service.onStop() failed:', error)
+      }
+    }
+  }
+
+  find(url: string): RequestHandler | string {
+    const queryAt = url.indexOf('?')
+    let path = queryAt < 0 ? url : url.slice(0, queryAt)
+    for (;;) {
+      const found = this.#routes.get(path)
+      if (found) return found
+      if (path === '/' || path === '') return this.#nothingThere()
+      path = path.slice(0, path.lastIndexOf('/')) || '/'
+    }
+  }
+
+  #nothingThere(): string {
+    const paths = [...this.#routes.keys()]
+    return paths.length === 0 ? 'This service answers no requests.' : `This service answers at ${paths.join(', ')}.`
+  }
+
+  #route(method: 'http' | 'async', given: string, { handler, style }: RouteOptions & { handler: AnyHandler }): string {
+    const what = `service.${method}(${JSON.stringify(given)})`
+    this.#check(what, handler)
+    if (typeof given !== 'string' || !/^\/[^?#]*$/.test(given)) {
+      throw new TypeError(`${what} needs a path that starts with / and has no query`)
+    }
+    const path = given.replace(/\/+$/, '') || '/'
+    if (this.#routes.has(path)) throw new Error(`${what}: ${path} is served already`)
+    const chosen = style ?? (handler.length >= 2 ? 'node' : 'web')
+    this.#routes.set(path, { style: chosen, handler } as RequestHandler)
+    return path
+  }
+
+  #check(what: string, handler: unknown): void {
+    if (this.#isClosed) throw new Error(`${what} came too late: register everything before main() has ended`)
+    if (typeof handler !== 'function') throw new TypeError(`${what} needs a function, not ${typeof handler}`)
+  }
+
+  #keyOf(what: string, handlerName: string, given: string | undefined): string {
+    if (given !== undefined) {
+      if (!KEY.test(given)) throw new TypeError(`${what}: the name '${given}' may have letters, digits, _ and - only`)
+      if (this.triggers.has(given)) throw new Error(`${what}: another handler is named '${given}'`)
+      return given
+    }
+    const base = handlerName.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 50) || 'handler'
+    let key = base
+    for (let count = 2; this.triggers.has(key); count++) key = `${base}-${count}`
+    return key
+  }
+}
