@@ -21,7 +21,7 @@ export interface PlatformPartsOptions {
   secrets: EnsuredSecrets
 }
 
-type PortName = 'nats' | 'proxy' | 'agent'
+type PortName = 'nats' | 'proxy' | 'agent' | 'store'
 
 const BUS_TIMEOUT_MS = 10_000
 
@@ -83,6 +83,7 @@ export class PlatformParts {
         environment,
         nats: () => nats,
         proxyUrl: () => `http://127.0.0.1:${this.#port('proxy')}`,
+        storeUrl: () => `http://127.0.0.1:${this.#port('store')}`,
         callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
         dispatchToken: secrets.dispatchToken,
         number,

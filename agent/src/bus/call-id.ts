@@ -4,7 +4,7 @@
  * A ULID (https://github.com/ulid/spec) is 48 bits of milliseconds and 80 of chance in Crockford's base 32, here upper
  * case. Within one process ids grow strictly; two processes meet with a chance of 2^-80 per millisecond.
  */
-import { randomFillSync } from 'node:crypto'
+import { createHash, randomFillSync } from 'node:crypto'
 
 export interface CallIdParts {
   ulid: string
@@ -53,6 +53,17 @@ export class CallIdSource {
       this.random[i] = 0
     }
   }
+}
+
+/**
+ * The id of a call that is not accepted but follows from something else: the same cause gives the same id.
+ * @param time milliseconds since the epoch
+ */
+export function derivedCallId(route: string, time: number, cause: string): string {
+  const digest = createHash('sha256').update(cause).digest()
+  let ulid = base32(time)
+  for (let i = 0; i < RANDOM_DIGITS; i += 1) ulid += ALPHABET[digest[i]! & 31]
+  return `${ulid}-${route}`
 }
 
 export function parseCallId(id: string): CallIdParts | undefined {

@@ -2,13 +2,14 @@
  * The bus: connection, streams, subjects, what travels in messages, and what is known of each call. Whoever accepts,
  * runs or shows asynchronous calls goes through here.
  */
-export { Bus, connectBus, type BusOptions, type PublishOptions } from './bus.ts'
+export { Bus, connectBus, type BusOptions, type Manager, type PublishOptions } from './bus.ts'
 export { BusError, type BusErrorCode } from './bus-error.ts'
 export type { PublishAck } from './publisher.ts'
 export { ensureStreams, type StreamLimits } from './streams.ts'
 export {
   callIdOfSubject,
   encodeToken,
+  triggerSubject,
   EVENT_HEADERS,
   EVENT_SUBJECTS,
   eventSubject,
@@ -19,7 +20,7 @@ export {
   subjectsOf,
   type SubjectKind,
 } from './subjects.ts'
-export { CallIdSource, parseCallId, timeOfCallId, type CallIdParts } from './call-id.ts'
+export { CallIdSource, derivedCallId, parseCallId, timeOfCallId, type CallIdParts } from './call-id.ts'
 export { CallHead, decodeCall, decodeResult, encodeEnvelope, ResultHead, type Envelope } from './envelope.ts'
 export { CallAttempt, CallResult, CallState, CallStatus, INLINE_RESULT_BYTES, isFinal } from './call-state.ts'
 export { advance, readState, writeState, type Advance, type StoredState } from './call-states.ts'

@@ -4,6 +4,8 @@ import { HEADERS } from './headers.ts'
 export const PLATFORM_ERRORS = {
   BAD_REQUEST: 400,
   FUNCTION_NOT_FOUND: 404,
+  /** The function is there, but serves nothing at this path. */
+  HANDLER_NOT_FOUND: 404,
   CALL_NOT_FOUND: 404,
   CALL_FINAL: 409,
   PAYLOAD_TOO_LARGE: 413,

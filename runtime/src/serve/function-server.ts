@@ -52,10 +52,15 @@ export function createFunctionServer(handlers: HandlerSet, options: InstanceOpti
   }
 
   /** What is to be run, or why there is nothing. */
-  function workOf(url: string): Work | string {
-    if (!url.startsWith(EVENTS_PREFIX)) return handlers.find(url)
+  function workOf(url: string): Work | Refusal {
+    if (!url.startsWith(EVENTS_PREFIX)) {
+      const found = handlers.find(url)
+      return typeof found === 'string' ? { refused: 'HANDLER_NOT_FOUND', message: found } : found
+    }
     const handler = handlers.triggers.get(url.slice(EVENTS_PREFIX.length))
-    return handler ? { style: 'trigger', handler } : `${name} has no such event handler.`
+    if (handler) return { style: 'trigger', handler }
+    // The version that has it may be about to come: whoever sends the event tries again.
+    return { refused: 'FUNCTION_NOT_FOUND', message: `${name} has no such event handler.` }
   }
 
   function refusalOf(
@@ -66,7 +71,7 @@ export function createFunctionServer(handlers: HandlerSet, options: InstanceOpti
     if (draining) {
       return { code: 'FUNCTION_UNAVAILABLE', message: `${name} is stopping.`, headers: RETRY_SOON, close: true }
     }
-    if (typeof work === 'string') return { code: 'FUNCTION_NOT_FOUND', message: work, close: true }
+    if ('refused' in work) return { code: work.refused, message: work.message, close: true }
     if (upgrade && work.style !== 'node') {
       return {
         code: 'UPGRADE_UNSUPPORTED',
@@ -134,6 +139,11 @@ export function createFunctionServer(handlers: HandlerSet, options: InstanceOpti
 }
 
 type Work = RequestHandler | { readonly style: 'trigger'; readonly handler: TriggerHandler }
+
+interface Refusal {
+  readonly refused: 'FUNCTION_NOT_FOUND' | 'HANDLER_NOT_FOUND'
+  readonly message: string
+}
 
 function runWork(work: Work, invocation: Invocation): Promise<void> {
   switch (work.style) {

@@ -52,7 +52,7 @@ test('each path has its handler, the longest that fits wins, and the handler see
   expect(await get('/refund')).toBe('refund')
   const missing = await send(served.port, { path: '/payment' })
   expect(missing.status).toBe(404)
-  expect(missing.headers['x-ryo-faas-error']).toBe('FUNCTION_NOT_FOUND')
+  expect(missing.headers['x-ryo-faas-error']).toBe('HANDLER_NOT_FOUND')
   expect(missing.body).toContain('/pay, /pay/back, /refund')
 })
 

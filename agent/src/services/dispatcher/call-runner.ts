@@ -114,6 +114,7 @@ export class CallRunner {
   }
 
   private async requestOf({ delivery, callId }: RunningCall): Promise<Request> {
+    if (delivery.refusal !== undefined) throw new UnrunnableError(delivery.refusal.code, delivery.refusal.message)
     let head: CallHead
     let body: Uint8Array
     try {

@@ -12,9 +12,10 @@ export interface DispatcherPartOptions {
   /** The dispatcher's entry module. */
   entry: string
   environment: NodeJS.ProcessEnv
-  /** All three are asked before every start. */
+  /** All four are asked before every start. */
   nats: () => DispatcherInput['nats']
   proxyUrl: () => string
+  storeUrl: () => string
   callback: () => DispatcherInput['callback']
   /** The same as the proxy's. */
   dispatchToken: string
@@ -50,6 +51,8 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
         functionsFile: paths.functions,
         callback: options.callback(),
         dispatchers: options.of,
+        number: options.number,
+        storeUrl: options.storeUrl(),
         drainMs: DRAIN_MS,
         readyFile: paths.ready,
       }

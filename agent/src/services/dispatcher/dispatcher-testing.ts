@@ -11,6 +11,8 @@ import {
   CallIdSource,
   encodeEnvelope,
   ensureStreams,
+  EVENT_HEADERS,
+  eventSubject,
   getCall,
   INLINE_BODY_BYTES,
   isFinal,
@@ -20,6 +22,7 @@ import {
   type CallHead,
   type CallView,
 } from '../../bus/index.ts'
+import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { writeDurably } from '../../host/index.ts'
 import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
@@ -29,7 +32,12 @@ import type { DispatcherInput, FunctionsFile } from './options.ts'
 export const TOKEN = 'token-of-the-tests'
 export const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
 
-type FunctionInput = { route?: string; timeoutMs?: number; async?: Partial<FunctionsFile['functions'][0]['async']> }
+type FunctionInput = {
+  route?: string
+  timeoutMs?: number
+  async?: Partial<FunctionsFile['functions'][0]['async']>
+  triggers?: FunctionsFile['functions'][0]['triggers']
+}
 export type DispatcherOverrides = Partial<Omit<DispatcherInput, 'callback'>> & {
   callback?: Partial<DispatcherInput['callback']>
 }
@@ -64,6 +72,7 @@ export class Stage {
   readonly folder: string
   readonly events: DispatcherEvent[] = []
   private readonly ids = new CallIdSource()
+  private nextSequence = 1
   private readonly closers: (() => Promise<unknown> | void)[] = []
 
   private constructor(nats: TestNats, bus: Bus, folder: string) {
@@ -129,11 +138,12 @@ export class Stage {
   }
 
   async deploy(...functions: FunctionInput[]): Promise<void> {
-    const file = functions.map(({ route = 'fn', timeoutMs = 5_000, async: policy }) => ({
+    const file = functions.map(({ route = 'fn', timeoutMs = 5_000, async: policy, triggers = [] }) => ({
       route,
       displayName: route.toUpperCase(),
       timeoutMs,
       async: { backoffMs: 20, ...policy },
+      triggers,
     }))
     await writeDurably(this.functionsFile, JSON.stringify({ functions: file }))
   }
@@ -207,6 +217,25 @@ export class Stage {
     return callId
   }
 
+  /** What the store's relay does. */
+  async change(given: Partial<DocumentCloudEvent['data']> & Partial<ChangeInput> = {}): Promise<DocumentCloudEvent> {
+    const { sequence = this.nextSequence, depth = 0, isElsewhere = false, ...data } = given
+    this.nextSequence = sequence + 1
+    const event = changeEvent(sequence, { depth, data })
+    await this.bus.publish(
+      eventSubject(event.data),
+      isElsewhere ? Buffer.alloc(0) : Buffer.from(JSON.stringify(event)),
+      {
+        messageId: event.id,
+        headers: {
+          [EVENT_HEADERS.sequence]: event.sequence,
+          ...(isElsewhere && { [EVENT_HEADERS.isElsewhere]: '1' }),
+        },
+      },
+    )
+    return event
+  }
+
   async view(callId: string): Promise<CallView> {
     const call = await getCall(this.bus, callId)
     if (call === undefined) throw new Error(`there is no call ${callId}`)
@@ -223,6 +252,33 @@ export class Stage {
   /** Whether a stream holds nothing any more. */
   async isEmpty(stream: string): Promise<boolean> {
     return (await this.bus.manager.streams.info(stream)).state.messages === 0
+  }
+}
+
+interface ChangeInput {
+  sequence: number
+  depth: number
+  isElsewhere: boolean
+}
+
+function changeEvent(
+  sequence: number,
+  { depth, data }: { depth: number; data: Partial<DocumentCloudEvent['data']> },
+): DocumentCloudEvent {
+  const time = new Date().toISOString()
+  const { kind = 'updated-doc', table = 'payments', id = 'p1', version = sequence } = data
+  const document = { id, table, version, createdAt: time, editedAt: time, data: { sequence } }
+  return {
+    specversion: '1.0',
+    id: String(sequence),
+    source: '/ryo-faas/test/store',
+    type: `ryo-faas.store.${kind}`,
+    subject: `${encodeURIComponent(table)}/${encodeURIComponent(id)}`,
+    time,
+    datacontenttype: 'application/json',
+    sequence: String(sequence),
+    eventdepth: depth,
+    data: { kind, table, id, version, before: document, after: document, ...data },
   }
 }
 

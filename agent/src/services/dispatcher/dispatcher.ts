@@ -1,5 +1,5 @@
 /**
- * The dispatcher in one process: a worker for each function, one for callbacks, the figures of both.
+ * The dispatcher in one process: a worker for each function and each trigger, one for callbacks, the figures of all.
  *
  * Invariants: 1. it starts without bus, proxy or file of functions, and works as soon as they are there. 2. any number
  * of dispatchers may run; they share what is queued. 3. `close` takes no more, finishes what runs for at most `drainMs`,
@@ -16,6 +16,7 @@ import { DispatcherMetrics } from './metrics.ts'
 import { startMetricsServer } from './metrics-server.ts'
 import { DispatcherOptions, type DispatchedFunction, type DispatcherInput } from './options.ts'
 import { RunningCalls } from './running-calls.ts'
+import { Triggers } from './triggers/index.ts'
 import { Turn } from './turn.ts'
 
 export interface Dispatcher {
@@ -33,7 +34,10 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
   const options = DispatcherOptions.parse(input)
   const stopping = new AbortController()
   let work: Work | undefined
-  const metrics = new DispatcherMetrics(async () => (await work?.depths()) ?? new Map())
+  const metrics = new DispatcherMetrics(
+    async () => (await work?.depths()) ?? new Map(),
+    async () => (await work?.lags()) ?? [],
+  )
   const server = await startMetricsServer({
     host: options.metricsHost,
     port: options.metricsPort,
@@ -76,6 +80,7 @@ class Work {
   private readonly runner: CallRunner
   private readonly callbacks: CallbackWorker
   private readonly workers = new Map<string, FunctionWorker>()
+  private readonly triggers: Triggers
   private readonly unfollow: () => void
   private readonly sweep: NodeJS.Timeout
 
@@ -87,6 +92,7 @@ class Work {
     this.running.listen(bus)
     this.caller = new FunctionCaller(options)
     this.runner = new CallRunner({ bus, caller: this.caller, running: this.running, turn: this.turn, options, onEvent })
+    this.triggers = new Triggers({ bus, runner: this.runner, turn: this.turn, ...of })
     this.callbacks = new CallbackWorker(bus, {
       options: options.callback,
       ackWaitMs: options.ackWaitMs,
@@ -119,11 +125,16 @@ class Work {
     return depths
   }
 
+  lags(): ReturnType<Triggers['lags']> {
+    return this.triggers.lags()
+  }
+
   async close(): Promise<void> {
     const { drainMs } = this.of.options
     this.unfollow()
     clearInterval(this.sweep)
     await Promise.all([this.drainCalls(drainMs), this.callbacks.close(drainMs)])
+    await this.triggers.close()
     this.running.close()
     await this.caller.close()
     // So that the last acknowledgements are on their way.
@@ -132,7 +143,7 @@ class Work {
   }
 
   private async drainCalls(drainMs: number): Promise<void> {
-    await Promise.all([...this.workers.values()].map(worker => worker.stop()))
+    await Promise.all([this.triggers.stop(), ...[...this.workers.values()].map(worker => worker.stop())])
     if (await this.running.waitForAll(drainMs)) return
     this.running.abortAll('interrupted')
     await this.running.waitForAll(GIVE_BACK_MS)
@@ -156,6 +167,7 @@ class Work {
       this.workers.set(fn.route, worker)
       worker.start()
     }
+    this.triggers.apply(functions)
     this.of.onEvent({ type: 'functions', count: functions.length })
   }
 }

@@ -8,6 +8,8 @@ export type DispatcherEvent =
   /** The call comes back by itself. */
   | { type: 'call-put-back'; callId: string; reason: string }
   | { type: 'callback-failed'; callId: string; reason: string }
+  /** Something about a trigger that somebody should look at; what can be tried again is. */
+  | { type: 'trigger-failed'; functionName: string; handler: string; reason: string }
   | { type: 'bus-refused'; what: string; reason: string }
 
 export type OnEvent = (event: DispatcherEvent) => void

@@ -9,10 +9,9 @@ import type { CallRunner, RunFor } from './call-runner.ts'
 import type { OnEvent } from './events.ts'
 import type { DispatcherMetrics } from './metrics.ts'
 import type { DispatchedFunction, DispatcherOptions } from './options.ts'
-import { Pacing } from './pacing.ts'
-import { Puller, type Delivery } from './puller.ts'
+import { Pace } from './pace.ts'
+import { durableConsumer, Puller, type Delivery } from './puller.ts'
 import type { Turn } from './turn.ts'
-import type { Verdict } from './verdict.ts'
 
 export interface FunctionWorkerDependencies {
   bus: Bus
@@ -31,24 +30,25 @@ export function consumerOf(route: string): string {
 export class FunctionWorker {
   private readonly of: FunctionWorkerDependencies
   private readonly puller: Puller
-  private readonly pacing: Pacing
+  private readonly pace: Pace
   private fn: DispatchedFunction
   /** Calls for which the function runs or is about to. */
   private running = 0
   /** Those and the ones whose end is being written. */
   private onHand = 0
-  private resume: NodeJS.Timeout | undefined
 
   constructor(fn: DispatchedFunction, dependencies: FunctionWorkerDependencies) {
     const { bus, options, onEvent, turn } = dependencies
     this.fn = fn
     this.of = dependencies
-    this.pacing = new Pacing(this.share(), { backoffMs: options.unavailableBackoffMs })
+    this.pace = new Pace(this.share(), { backoffMs: options.unavailableBackoffMs, onResume: () => this.puller.wake() })
     this.puller = new Puller(bus, {
       stream: STREAMS.calls,
-      consumer: consumerOf(fn.route),
-      filter: subjectsOf('call', fn.route),
-      ackWaitMs: options.ackWaitMs,
+      ensure: durableConsumer(STREAMS.calls, {
+        name: consumerOf(fn.route),
+        filter: subjectsOf('call', fn.route),
+        ackWaitMs: options.ackWaitMs,
+      }),
       turn,
       slots: () => this.slots(),
       onDelivery: delivery => void this.run(delivery),
@@ -67,13 +67,13 @@ export class FunctionWorker {
   /** Calls that run go on as they began. */
   update(fn: DispatchedFunction): void {
     this.fn = fn
-    this.pacing.all = this.share()
+    this.pace.all = this.share()
     this.puller.wake()
   }
 
   /** Takes no more; what runs goes on. */
   async stop(): Promise<void> {
-    clearTimeout(this.resume)
+    this.pace.stop()
     await this.puller.stop()
   }
 
@@ -82,8 +82,8 @@ export class FunctionWorker {
   }
 
   private slots(): { free: number; all: number } {
-    const { all } = this.pacing
-    return { free: Math.min(this.pacing.free(this.running, performance.now()), 2 * all - this.onHand), all }
+    const { all } = this.pace
+    return { free: Math.min(this.pace.free(this.running), 2 * all - this.onHand), all }
   }
 
   private async run(delivery: Delivery): Promise<void> {
@@ -109,8 +109,8 @@ export class FunctionWorker {
     return {
       fn,
       attemptEnded: (verdict, end, durationMs) => {
-        metrics.attempt(fn.displayName, { verdict, end, durationMs })
-        const waitMs = this.keepPace(verdict)
+        metrics.attempt(fn.displayName, 'async', { verdict, end, durationMs })
+        const waitMs = this.pace.attemptEnded(verdict, this.running)
         leave()
         return waitMs
       },
@@ -120,29 +120,5 @@ export class FunctionWorker {
         onEvent({ type: 'call-dead', callId, code: error?.code ?? '', message: error?.message ?? '' })
       },
     }
-  }
-
-  private keepPace(verdict: Verdict): number {
-    switch (verdict.kind) {
-      case 'unavailable':
-        return this.pause()
-      case 'overloaded':
-        return this.pacing.overloaded(this.running)
-      case 'succeeded':
-      case 'failed':
-      case 'retry':
-        this.pacing.ran()
-        return 0
-    }
-  }
-
-  private pause(): number {
-    const pauseMs = this.pacing.unavailable(performance.now())
-    clearTimeout(this.resume)
-    this.resume = setTimeout(() => {
-      this.pacing.resume()
-      this.puller.wake()
-    }, Math.ceil(pauseMs))
-    return pauseMs
   }
 }

@@ -15,6 +15,9 @@ export interface AttemptFigures {
 /** Calls that are accepted and not final, by function name. */
 export type DepthOf = () => Promise<Map<string, number>>
 
+/** Events that a trigger has not finished, by function name and key of the handler. */
+export type LagOf = () => Promise<{ name: string; key: string; events: number }[]>
+
 export class DispatcherMetrics {
   readonly registry = new Registry()
   readonly retries: Counter<'faas_name'>
@@ -22,9 +25,9 @@ export class DispatcherMetrics {
   readonly callbacks: Counter<'outcome'>
   private readonly invocations: Counter<'faas_name' | 'faas_trigger' | 'http_response_status_class'>
   private readonly durations: Histogram<'faas_name' | 'faas_trigger'>
-  private readonly errors: Counter<'faas_name' | 'faas_trigger' | 'error_code'>
+  readonly errors: Counter<'faas_name' | 'faas_trigger' | 'error_code'>
 
-  constructor(depthOf: DepthOf) {
+  constructor(depthOf: DepthOf, lagOf: LagOf) {
     const registers = [this.registry]
     collectDefaultMetrics({ register: this.registry })
     const labels = ['faas_name', 'faas_trigger'] as const
@@ -76,10 +79,22 @@ export class DispatcherMetrics {
         for (const [name, depth] of depths) this.set({ faas_name: name }, depth)
       },
     })
+    new Gauge({
+      name: 'faas_trigger_lag_events',
+      help: 'Document events that a trigger of this dispatcher has not finished.',
+      labelNames: ['faas_name', 'faas_handler'],
+      registers,
+      async collect() {
+        const lags = await lagOf()
+        this.reset()
+        for (const { name, key, events } of lags) this.set({ faas_name: name, faas_handler: key }, events)
+      },
+    })
   }
 
-  attempt(name: string, { verdict, end, durationMs }: AttemptFigures): void {
-    const labels = { faas_name: name, faas_trigger: 'async' }
+  /** @param trigger as in OpenTelemetry's `faas.trigger`, and `async` for calls. */
+  attempt(name: string, trigger: 'async' | 'datasource', { verdict, end, durationMs }: AttemptFigures): void {
+    const labels = { faas_name: name, faas_trigger: trigger }
     const statusClass = end.kind === 'answer' ? `${Math.floor(end.status / 100)}xx` : 'aborted'
     this.invocations.inc({ ...labels, http_response_status_class: statusClass })
     this.durations.observe(labels, durationMs / 1_000)

@@ -14,6 +14,34 @@ export const AsyncPolicy = z.strictObject({
 })
 export type AsyncPolicy = z.infer<typeof AsyncPolicy>
 
+export const TriggerStart = z.strictObject({
+  /** Of two starts the one with the greater epoch counts; milliseconds since 1970 will do. */
+  epoch: z.int().min(0),
+  /** The first event: by its sequence in the store's log, or by the time at which the stream got it. */
+  from: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('sequence'), sequence: z.int().min(0) }),
+    z.strictObject({ kind: z.literal('time'), time: z.iso.datetime() }),
+  ]),
+})
+export type TriggerStart = z.infer<typeof TriggerStart>
+
+export const DispatchedTrigger = z.strictObject({
+  /** Of the handler within its function. */
+  key: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/),
+  /** The events of any of these. */
+  filters: z
+    .array(
+      z.strictObject({
+        table: z.string().min(1),
+        events: z.array(z.enum(['new-doc', 'updated-doc', 'deleted-doc'])).min(1),
+        ids: z.array(z.string().min(1)).min(1).optional(),
+      }),
+    )
+    .min(1),
+  start: TriggerStart,
+})
+export type DispatchedTrigger = z.infer<typeof DispatchedTrigger>
+
 export const DispatchedFunction = z.strictObject({
   /** Lower case; what stands in subjects and URLs. */
   route: z
@@ -23,7 +51,9 @@ export const DispatchedFunction = z.strictObject({
   displayName: z.string().min(1).max(200),
   /** Longest run, which the proxy enforces. */
   timeoutMs: ms.min(1),
+  /** Of its asynchronous calls, and of each of its triggers. */
   async: AsyncPolicy.prefault({}),
+  triggers: z.array(DispatchedTrigger).default([]),
 })
 export type DispatchedFunction = z.infer<typeof DispatchedFunction>
 
@@ -61,6 +91,17 @@ export const DispatcherOptions = z.strictObject({
   metricsPort: z.int().min(0).max(65_535).default(0),
   /** How many dispatchers share the work, this one included: each takes its part of every function's concurrency. */
   dispatchers: z.int().min(1).max(64).default(1),
+  /** Which of them this one is. A trigger belongs to one of them, so that the order of its events is kept. */
+  number: z.int().min(1).max(64).default(1),
+  /** Where events are to be had that were too long for a message; without it they wait. */
+  storeUrl: z.url().optional(),
+  /** Events that follow from so many others, one from the other, are a loop. */
+  eventDepthLimit: z.int().min(0).max(1_000).default(16),
+  /** How long events are kept for replay once every trigger has seen them. */
+  eventRetentionMs: z
+    .int()
+    .min(60_000)
+    .default(7 * 86_400_000),
   /** Longer results are not kept; the call counts as succeeded all the same. */
   resultLimitBytes: z
     .int()

@@ -1,5 +1,5 @@
 /**
- * A durable pull consumer that asks for exactly as many messages as there are free slots, over one inbox.
+ * A pull consumer that asks for exactly as many messages as there are free slots, over one inbox.
  *
  * Why not the library's `consume`: it keeps a buffer ahead of the work, which with several dispatchers lies where it
  * does not run; and its `fetch` makes a subscription per batch.
@@ -9,8 +9,9 @@
  * delivered; what still comes is given back.
  */
 import { AckPolicy, createInbox, nanos, type Msg, type MsgHdrs, type Subscription } from 'nats'
-import type { Bus } from '../../bus/index.ts'
+import type { Bus, Manager } from '../../bus/index.ts'
 import type { Turn } from './turn.ts'
+import type { CallError } from './verdict.ts'
 
 /** A message that is ours until it is acknowledged, given back, or no sign of life came for `ackWaitMs`. */
 export interface Delivery {
@@ -19,6 +20,8 @@ export interface Delivery {
   readonly headers: MsgHdrs | undefined
   /** Counts from 1. */
   readonly count: number
+  /** Why it can not be run, where that is known before. */
+  readonly refusal?: CallError | undefined
   ack(): void
   /** Gives it back, to be delivered again after `delayMs`. */
   nak(delayMs?: number): void
@@ -26,16 +29,38 @@ export interface Delivery {
   working(): void
 }
 
+/** A message as the server delivers it. */
+export interface StreamDelivery extends Delivery {
+  /** In the stream. */
+  readonly sequence: number
+  /** Counts the deliveries of the consumer from 1. */
+  readonly consumerSequence: number
+}
+
+/** A durable consumer of which any number of pullers share the messages. */
+export function durableConsumer(stream: string, options: { name: string; filter: string; ackWaitMs: number }) {
+  return async (manager: Manager): Promise<string> => {
+    await manager.consumers.add(stream, {
+      durable_name: options.name,
+      filter_subject: options.filter,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(options.ackWaitMs),
+      max_deliver: -1,
+      // What waits for its retry counts as pending and must not block the rest.
+      max_ack_pending: -1,
+    })
+    return options.name
+  }
+}
+
 export interface PullerOptions {
   stream: string
-  /** Durable name. */
-  consumer: string
-  filter: string
-  ackWaitMs: number
+  /** Makes or finds the consumer, before the first pull and whenever the server may have lost it. @returns its name. */
+  ensure: (manager: Manager) => Promise<string>
   turn: Turn
   /** How many more could be worked on now, and how many at most ever. */
   slots: () => { free: number; all: number }
-  onDelivery: (delivery: Delivery) => void
+  onDelivery: (delivery: StreamDelivery) => void
   /** The server does not let us have the consumer. */
   onRefused: (reason: string) => void
 }
@@ -51,7 +76,7 @@ const REFILL_SHARE = 1 / 16
 export class Puller {
   private readonly bus: Bus
   private readonly options: PullerOptions
-  private readonly requestSubject: string
+  private requestSubject = ''
   private readonly removeListener: () => void
   private subscription: Subscription | undefined
   private inbox = ''
@@ -67,7 +92,6 @@ export class Puller {
   constructor(bus: Bus, options: PullerOptions) {
     this.bus = bus
     this.options = options
-    this.requestSubject = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`
     this.removeListener = bus.onReconnect(() => this.restart())
   }
 
@@ -99,8 +123,8 @@ export class Puller {
     else subscription?.unsubscribe()
   }
 
-  /** A new inbox, so that answers to what was asked before do not mix with those to come. */
-  private restart(): void {
+  /** Begins anew with the consumer. In a new inbox, so that answers to what was asked before do not mix with those to come. */
+  restart(): void {
     if (this.isStopped) return
     this.isReady = false
     this.awaited = 0
@@ -117,25 +141,17 @@ export class Puller {
   }
 
   private async ensureConsumer(inbox: string): Promise<void> {
-    const { stream, consumer, filter, ackWaitMs } = this.options
+    const { stream, ensure } = this.options
+    let consumer: string
     try {
-      await this.bus.ask(manager =>
-        manager.consumers.add(stream, {
-          durable_name: consumer,
-          filter_subject: filter,
-          ack_policy: AckPolicy.Explicit,
-          ack_wait: nanos(ackWaitMs),
-          max_deliver: -1,
-          // What waits for its retry counts as pending and must not block the rest.
-          max_ack_pending: -1,
-        }),
-      )
+      consumer = await this.bus.ask(ensure)
     } catch (error) {
       if (this.inbox !== inbox || this.isStopped) return
       if (this.bus.isConnected) this.options.onRefused((error as Error).message)
       return this.restartLater()
     }
     if (this.inbox !== inbox || this.isStopped) return
+    this.requestSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`
     this.isReady = true
     this.retryMs = RETRY_MS
     this.heardAt = performance.now()
@@ -197,11 +213,13 @@ const ACK = Buffer.from('+ACK')
 const NAK = Buffer.from('-NAK')
 const WORKING = Buffer.from('+WPI')
 
-class NatsDelivery implements Delivery {
+class NatsDelivery implements StreamDelivery {
   readonly subject: string
   readonly data: Uint8Array
   readonly headers: MsgHdrs | undefined
   readonly count: number
+  readonly sequence: number
+  readonly consumerSequence: number
   private readonly message: Msg
 
   constructor(message: Msg) {
@@ -209,9 +227,12 @@ class NatsDelivery implements Delivery {
     this.subject = message.subject
     this.data = message.data
     this.headers = message.headers
-    // $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.… (ADR-15)
+    // $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<stream sequence>.… (ADR-15)
     const tokens = message.reply!.split('.')
-    this.count = Number(tokens[tokens.length === 9 ? 4 : 6])
+    const at = tokens.length === 9 ? 4 : 6
+    this.count = Number(tokens[at])
+    this.sequence = Number(tokens[at + 1])
+    this.consumerSequence = Number(tokens[at + 2])
   }
 
   ack(): void {

@@ -17,7 +17,7 @@ import {
 } from '../../../bus/index.ts'
 import type { OnEvent } from '../events.ts'
 import type { CallbackOptions } from '../options.ts'
-import { Puller, type Delivery } from '../puller.ts'
+import { durableConsumer, Puller, type Delivery } from '../puller.ts'
 import { RunningCalls, type RunningCall } from '../running-calls.ts'
 import type { Turn } from '../turn.ts'
 import { backoffMs } from '../verdict.ts'
@@ -58,9 +58,11 @@ export class CallbackWorker {
     const { concurrency } = of.options
     this.puller = new Puller(bus, {
       stream: STREAMS.callbacks,
-      consumer: 'callbacks',
-      filter: subjectsOf('callback'),
-      ackWaitMs: of.ackWaitMs,
+      ensure: durableConsumer(STREAMS.callbacks, {
+        name: 'callbacks',
+        filter: subjectsOf('callback'),
+        ackWaitMs: of.ackWaitMs,
+      }),
       turn: of.turn,
       slots: () => ({ free: concurrency - this.running.count, all: concurrency }),
       onDelivery: delivery => void this.deliver(delivery),

@@ -1,0 +1,74 @@
+/**
+ * A document event as a call: the same retries, states and dead letters as any other. What the queue does for calls is
+ * done by the trigger for events: giving back means waiting here, in front of the later changes of the document.
+ */
+import { CLOUD_EVENT_TYPE, EVENTS_PREFIX, HEADERS, type DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import { derivedCallId, encodeEnvelope, subjectOf, type CallHead } from '../../../bus/index.ts'
+import type { Delivery } from '../puller.ts'
+import type { CallError } from '../verdict.ts'
+
+export interface EventOf {
+  route: string
+  /** Of the handler. */
+  key: string
+  /** Of the subscription: a replay makes new calls. */
+  epoch: number
+}
+
+/** What became of a delivery: `undefined` as long as it is worked on. */
+export type EventOutcome = { kind: 'done' } | { kind: 'again'; delayMs: number }
+
+export class EventDelivery implements Delivery {
+  readonly subject: string
+  readonly data: Uint8Array
+  readonly headers: undefined
+  readonly count: number
+  readonly refusal: CallError | undefined
+  outcome: EventOutcome | undefined
+
+  constructor(event: KnownEvent, of: { to: EventOf; count: number; refusal: CallError | undefined }) {
+    this.subject = subjectOf('call', callIdOf(event.event, of.to))
+    this.data = encodeEnvelope(headOf(event, of.to.key), event.body)
+    this.count = of.count
+    this.refusal = of.refusal
+  }
+
+  ack(): void {
+    this.outcome = { kind: 'done' }
+  }
+
+  nak(delayMs = 0): void {
+    this.outcome = { kind: 'again', delayMs }
+  }
+
+  /** Nobody else can take it. */
+  working(): void {}
+}
+
+export interface KnownEvent {
+  event: DocumentCloudEvent
+  /** As it was written. */
+  body: Uint8Array
+}
+
+function callIdOf({ sequence, time }: DocumentCloudEvent, { route, key, epoch }: EventOf): string {
+  return derivedCallId(route, Date.parse(time), `${route}.${key}.${epoch}.${sequence}`)
+}
+
+function headOf({ event, body }: KnownEvent, key: string): CallHead {
+  return {
+    v: 1,
+    method: 'POST',
+    path: EVENTS_PREFIX + key,
+    headers: [
+      ['content-type', CLOUD_EVENT_TYPE],
+      // What the function does now was led to by one event more.
+      [HEADERS.eventDepth, String(event.eventdepth + 1)],
+    ],
+    acceptedAt: event.time,
+    requestId: `event-${event.sequence}`,
+    ...(event.traceparent !== undefined && { traceparent: event.traceparent }),
+    ...(event.tracestate !== undefined && { tracestate: event.tracestate }),
+    bodyBytes: body.length,
+  }
+}
