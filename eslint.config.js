@@ -22,6 +22,7 @@ const ROOT_FILES = [
   'platform-parts',
   'routes-sink',
   'ensured-secrets',
+  'store-log',
 ]
 const ALL = LAYERS.flat()
 

@@ -29,6 +29,7 @@ import type { PlatformOptions } from './options.ts'
 import { SecretStore } from './secrets/index.ts'
 import { PlatformParts } from './platform-parts.ts'
 import { RoutesSink } from './routes-sink.ts'
+import { nextChange } from './store-log.ts'
 import { StateStore } from './state/index.ts'
 import { Supervisor } from './supervisor/index.ts'
 
@@ -111,7 +112,7 @@ export class Agent implements Platform {
       engineNote: this.#engine?.note ?? '',
       proxyUrl: this.#proxyUrl,
       phase: this.#phase,
-      parts: [this.#ownView(), ...this.#supervisor.views(), STORE_VIEW],
+      parts: [this.#ownView(), ...this.#supervisor.views()],
     }
   }
 
@@ -135,15 +136,19 @@ export class Agent implements Platform {
     this.#setPhase({ kind: 'stopping' })
     // From here on nobody brings anything back: the keeper ends when the options are gone.
     await rm(homePaths(home).options, { force: true })
-    const functions = (await this.#deployer?.stopInstances()) ?? []
-    const parts = await this.#supervisor.stopAll()
-    await this.#engine?.cleanUp(prune)
-    await this.#closeKeepingApi()
-    await rm(homePaths(home).agentFile, { force: true })
-    if (prune) await removeData(home)
-    // The answer to this very request goes out first.
-    setImmediate(() => void this.#closeApi?.().finally(this.#options.onShutdown))
-    return [...functions, ...parts, 'agent']
+    try {
+      const functions = (await this.#deployer?.stopInstances()) ?? []
+      const parts = await this.#supervisor.stopAll()
+      await this.#engine?.cleanUp(prune)
+      return [...functions, ...parts, 'agent']
+    } finally {
+      // Whatever could not be stopped: an agent that stayed between phases could not be asked again.
+      await this.#closeKeepingApi()
+      await rm(homePaths(home).agentFile, { force: true })
+      if (prune) await removeData(home)
+      // The answer to this very request goes out first.
+      setImmediate(() => void this.#closeApi?.().finally(this.#options.onShutdown))
+    }
   }
 
   async #bringUp(state: StateStore, secrets: EnsuredSecrets): Promise<void> {
@@ -158,8 +163,8 @@ export class Agent implements Platform {
     doing('starting NATS and preparing the engine')
     const parts = this.#createParts(state, secrets, nodePath)
     await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
-    doing('starting the proxy')
-    await parts.startProxy(chosen.engine)
+    doing('starting the proxy and the store')
+    await Promise.all([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
     this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder })
     // The dispatcher calls through the proxy and waits for functions by itself.
@@ -189,7 +194,11 @@ export class Agent implements Platform {
       builder,
       secrets: this.secrets,
       proxy: new RoutesSink(home),
-      surroundings: () => ({ proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}` }),
+      surroundings: () => ({
+        proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
+        storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
+      }),
+      now: () => nextChange(`http://127.0.0.1:${state.current.ports['store']}`),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
       startTimeoutMs: options.startTimeoutMs,
       onChange: name => emit({ type: 'deployment-changed', name }),
@@ -268,19 +277,13 @@ export class Agent implements Platform {
   }
 }
 
-const STORE_VIEW: PartView = {
-  name: 'store',
-  state: 'absent',
-  restarts: 0,
-  note: 'the JSON store is not part of this version yet',
-}
-
 /** Everything of ours in the home, and nothing that is not. */
 async function removeData(home: string): Promise<void> {
   const ours = [
     'state.json',
     'deployments',
     'nats',
+    'store',
     'secrets',
     'cache',
     'logs',

@@ -43,7 +43,7 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   host: 'Address the proxy listens on; anything but loopback opens it to the network',
   port: 'Port of the proxy (0: any free one)',
   agentPort: 'Port of the agent (0: any free one)',
-  storePort: 'Port of the store (reserved: the store is not part of this version)',
+  storePort: 'Port of the store (0: any free one)',
   natsPort: 'Port of NATS (0: any free one)',
   proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
   dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',

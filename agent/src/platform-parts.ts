@@ -8,6 +8,7 @@ import type { PlatformOptions } from './options.ts'
 import { dispatcherPart } from './services/dispatcher/index.ts'
 import { ensureCredentials } from './services/nats/index.ts'
 import { proxyPart } from './services/proxy/index.ts'
+import { storePart } from './services/store/index.ts'
 import type { StateStore } from './state/index.ts'
 import { ProcessPart, type Supervisor } from './supervisor/index.ts'
 
@@ -70,6 +71,24 @@ export class PlatformParts {
     })
     const running = await supervisor.start(part)
     await this.rememberPort('proxy', running.address)
+  }
+
+  async startStore(engine: Engine): Promise<void> {
+    const { home, options, environment, nodePath, supervisor } = this.#options
+    const nats = await this.#nats()
+    const part = storePart({
+      home,
+      nodePath,
+      entry: entryPath('services/store/main'),
+      environment,
+      project: options.project,
+      host: '127.0.0.1',
+      port: () => this.#port('store') ?? options.storePort,
+      extraHosts: () => engine.proxyListenHosts,
+      nats: () => nats,
+    })
+    const running = await supervisor.start(part)
+    await this.rememberPort('store', running.address)
   }
 
   async startDispatchers(): Promise<void> {

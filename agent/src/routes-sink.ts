@@ -1,6 +1,7 @@
 /** Where the deployer's routes go: to the proxy, and what of them the dispatcher needs to its file. */
+import type { DeployedRoute } from './deployer/index.ts'
 import { writeFunctions } from './services/dispatcher/index.ts'
-import { ProxyControl, proxyPaths, type RouteTable } from './services/proxy/index.ts'
+import { ProxyControl, proxyPaths } from './services/proxy/index.ts'
 
 export class RoutesSink {
   readonly #home: string
@@ -12,13 +13,15 @@ export class RoutesSink {
     this.#proxy = new ProxyControl({ controlPath: proxyPaths(home).control })
   }
 
-  async setRoutes(table: RouteTable): Promise<void> {
-    await this.#proxy.setRoutes(table)
-    const functions = table.routes.map(({ name, displayName, timeoutMs, async }) => ({
+  async setRoutes({ generation, routes }: { generation: number; routes: DeployedRoute[] }): Promise<void> {
+    // First the proxy: a dispatcher calls through it.
+    await this.#proxy.setRoutes({ generation, routes: routes.map(({ policy: _p, triggers: _t, ...route }) => route) })
+    const functions = routes.map(({ name, displayName, timeoutMs, policy, triggers }) => ({
       route: name,
       displayName,
       timeoutMs,
-      ...(async && { async }),
+      async: policy,
+      triggers,
     }))
     // Instances come and go far more often than functions do.
     const text = JSON.stringify(functions)

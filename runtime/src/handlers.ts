@@ -57,11 +57,13 @@ export interface TriggerOptions {
 /** What `main(service)` of a combination registers its handlers on. Every method returns the service, for chaining. */
 export interface Service {
   /** Serves `path` and everything below it; the longest path that fits wins. The handler sees the whole path. */
-  http(path: string, handler: HttpHandler | PlainWebHandler): Service
+  http(path: string, handler: PlainWebHandler): Service
+  http(path: string, handler: HttpHandler): Service
   http(path: string, handler: WebHandler, options: { readonly style: 'web' }): Service
   http(path: string, handler: HttpHandler, options: { readonly style: 'node' }): Service
   /** Serves `path` as an asynchronous call: queued durably, retried, answered by callback or `/calls/<id>`. */
-  async(path: string, handler: HttpHandler | PlainWebHandler): Service
+  async(path: string, handler: PlainWebHandler): Service
+  async(path: string, handler: HttpHandler): Service
   async(path: string, handler: WebHandler, options: { readonly style: 'web' }): Service
   async(path: string, handler: HttpHandler, options: { readonly style: 'node' }): Service
   /** Runs `handler` for changes of `table`; no `ids` means every document. */

@@ -8,7 +8,7 @@ import type { Platform } from './platform.ts'
 
 type Handler = (platform: Platform, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
-const bodyOf = <Name extends 'deploy' | 'check' | 'scale' | 'rollback' | 'setSecret' | 'shutdown'>(
+const bodyOf = <Name extends 'deploy' | 'check' | 'scale' | 'rollback' | 'replay' | 'setSecret' | 'shutdown'>(
   _: Name,
   request: FastifyRequest,
 ) => request.body as z.output<(typeof API)[Name]['body']>
@@ -27,11 +27,11 @@ export const handlers: Record<ApiName, Handler> = {
   },
 
   deploy: async (platform, request, reply) => {
-    const { file, only, buildOnly } = bodyOf('deploy', request)
+    const body = bodyOf('deploy', request)
     const deployer = platform.deployer()
     const stream = openLineStream(request, reply)
     const emit = (event: DeployEvent) => stream.write(event)
-    void deployer.deploy({ file, only, buildOnly }, emit, stream.signal).finally(() => stream.end())
+    void deployer.deploy(body, emit, stream.signal).finally(() => stream.end())
     return reply
   },
 
@@ -53,6 +53,12 @@ export const handlers: Record<ApiName, Handler> = {
   rollback: async (platform, request) => {
     const name = nameOf(request)
     await platform.deployer().rollback(name, bodyOf('rollback', request).version, new AbortController().signal)
+    return platform.deployer().view(name)
+  },
+
+  replay: async (platform, request) => {
+    const name = nameOf(request)
+    await platform.deployer().replay(name, bodyOf('replay', request))
     return platform.deployer().view(name)
   },
 

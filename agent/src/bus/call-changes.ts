@@ -13,7 +13,7 @@ import type { CallState } from './call-state.ts'
 import { queuedState, readQueued, viewOf, type CallView } from './call-view.ts'
 import { lastMessage, removeMessage } from './messages.ts'
 import { scanHeads } from './scan.ts'
-import { callIdOfSubject, STREAMS, subjectOf, subjectsOf } from './subjects.ts'
+import { callIdOfSubject, REDRIVEN_HEADER, STREAMS, subjectOf, subjectsOf } from './subjects.ts'
 
 export type CancelOutcome = { kind: 'cancelled' | 'final'; call: CallView } | { kind: 'missing' }
 
@@ -75,7 +75,10 @@ export async function redriveCall(bus: Bus, callId: string): Promise<RedriveOutc
       }
     }
     // The same id for the same round: redriven by two at once, it is queued once.
-    await bus.publish(subjectOf('call', callId), dead.data, { messageId: `${callId}.${state.attemptsBefore}` })
+    await bus.publish(subjectOf('call', callId), dead.data, {
+      messageId: `${callId}.${state.attemptsBefore}`,
+      headers: { [REDRIVEN_HEADER]: '1' },
+    })
     await removeMessage(bus, STREAMS.dead, dead.sequence)
     return { kind: 'queued', call: viewOf(state) }
   }

@@ -14,6 +14,7 @@ export {
   EVENT_SUBJECTS,
   eventSubject,
   idempotencySubject,
+  REDRIVEN_HEADER,
   STATUS_HEADER,
   STREAMS,
   subjectOf,

@@ -72,6 +72,9 @@ export function triggerSubject(trigger: string): string {
   return `$KV.rfa_triggers.${trigger}`
 }
 
+/** `1` on the message of a call that had been queued before. */
+export const REDRIVEN_HEADER = 'Rfa-Redriven'
+
 /** Header of a state message that repeats its status, so that lists need not read results. */
 export const STATUS_HEADER = 'Rfa-Status'
 

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError } from '../contract/index.ts'
 import { PlatformErrorSchema } from './platform-error.ts'
+import { sseData } from './server-sent-events.ts'
 
 /** What the CLI reads of a call; the proxy answers more. */
 export const Call = z.looseObject({
@@ -64,16 +65,7 @@ export class CallsClient {
   /** Yields the call whenever it changes, until it is final. */
   async *follow(id: string): AsyncGenerator<Call> {
     const response = await this.#send('GET', `/calls/${encodeURIComponent(id)}/events`)
-    const decoder = new TextDecoder()
-    let rest = ''
-    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-      const events = (rest + decoder.decode(chunk, { stream: true })).split('\n\n')
-      rest = events.pop()!
-      for (const event of events) {
-        const data = event.split('\n').filter(line => line.startsWith('data:'))
-        if (data.length > 0) yield Call.parse(JSON.parse(data.map(line => line.slice(5)).join('\n')))
-      }
-    }
+    for await (const data of sseData(response)) yield Call.parse(JSON.parse(data))
   }
 
   /** The function's own answer. */

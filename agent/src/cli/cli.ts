@@ -17,12 +17,13 @@ import { logs } from './commands/logs.ts'
 import { prune, reset, rollback, scale, stop } from './commands/operations.ts'
 import { secrets } from './commands/secrets.ts'
 import { startFaas } from './commands/start-faas.ts'
+import { store } from './commands/store.ts'
 import { stopFaas } from './commands/stop-faas.ts'
 import type { CliHost, Command, Context } from './context.ts'
 import { Output, type Streams } from './output.ts'
 
 const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
-COMMANDS.push(calls, secrets, init, env, prune, reset)
+COMMANDS.push(calls, store, secrets, init, env, prune, reset)
 
 export interface CliOptions extends Streams {
   argv: string[]

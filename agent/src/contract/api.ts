@@ -3,6 +3,7 @@ import { DeploymentView } from './deployment.ts'
 import { DeployEvent, LogLine, PlatformEvent } from './events.ts'
 import { PlatformView, ResourceView } from './platform.ts'
 import { Problem } from './problem.ts'
+import { StartFrom } from './trigger-start.ts'
 
 const byName = z.object({ name: z.string().min(1) })
 
@@ -21,6 +22,7 @@ export const API = {
       file: z.string().describe('Absolute path of deploy.json'),
       only: z.array(z.string()).optional(),
       buildOnly: z.boolean().default(false),
+      from: StartFrom.optional().describe('Where the triggers begin; default: new ones now, others where they are'),
     }),
     response: DeployEvent,
     stream: true,
@@ -61,6 +63,17 @@ export const API = {
     body: z.object({ version: z.int().min(1).optional() }),
     response: DeploymentView,
     summary: 'Back to an earlier version, without a rebuild',
+  },
+  replay: {
+    method: 'POST',
+    path: '/v1/deployments/:name/replay',
+    params: byName,
+    body: z.object({
+      from: StartFrom,
+      handler: z.string().optional().describe('Key of one handler of a service; default: all'),
+    }),
+    response: DeploymentView,
+    summary: 'Run triggers again from an earlier document event on',
   },
   stop: {
     method: 'DELETE',

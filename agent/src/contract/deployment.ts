@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { DeploymentKind } from './deploy-file.ts'
+import { DeploymentKind, Trigger } from './deploy-file.ts'
+import { TriggerStart } from './trigger-start.ts'
 
 export const InstanceView = z.object({
   id: z.string(),
@@ -20,6 +21,10 @@ export const VersionView = z.object({
 
 export const DeploymentState = z.enum(['running', 'starting', 'degraded', 'failing'])
 
+/** A handler with what it listens to. */
+export const TriggerView = z.object({ key: z.string(), filters: z.array(Trigger), start: TriggerStart })
+export type TriggerView = z.infer<typeof TriggerView>
+
 export const DeploymentView = z.object({
   name: z.string(),
   route: z.string(),
@@ -36,6 +41,10 @@ export const DeploymentView = z.object({
   calls: z.int(),
   errors: z.int(),
   p95Ms: z.number().nullable(),
+  /** Of a service: its paths. */
+  paths: z.object({ http: z.array(z.string()), async: z.array(z.string()) }).optional(),
+  /** Handlers that run on document events. */
+  triggers: z.array(TriggerView),
   /** Why an instance last died, if one did. */
   lastExit: z.object({ at: z.string(), code: z.int().nullable(), reason: z.string() }).optional(),
 })

@@ -13,7 +13,9 @@ export {
   deployFileJsonSchema,
   kindOf,
 } from './deploy-file.ts'
-export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
+export { DeploymentState, DeploymentView, InstanceView, TriggerView, VersionView } from './deployment.ts'
+export { ServedHandlers, ServedTrigger } from './served.ts'
+export { StartFrom, TriggerStart } from './trigger-start.ts'
 export { EngineKind, PartView, PlatformPhase, PlatformView, ResourceView } from './platform.ts'
 export { DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'

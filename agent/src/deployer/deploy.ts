@@ -13,7 +13,15 @@ import pLimit from 'p-limit'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import type { Bundle, BundleRequest } from '../builder/index.ts'
 import type { CheckOutcome, CheckService } from '../checker/index.ts'
-import { RyoFaasError, kindOf, nearMatch, type DeployEntry, type DeployEvent, type Problem } from '../contract/index.ts'
+import {
+  RyoFaasError,
+  kindOf,
+  nearMatch,
+  type DeployEntry,
+  type DeployEvent,
+  type Problem,
+  type StartFrom,
+} from '../contract/index.ts'
 import { readDeployFile, type EntryPlace } from '../deploy-file/index.ts'
 import type { BuiltPackage, Engine } from '../engine/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
@@ -45,6 +53,8 @@ export interface DeployRequest {
   file: string
   only?: string[] | undefined
   buildOnly: boolean
+  /** Where triggers begin; default: those that are known where they are, others now. */
+  from?: StartFrom | undefined
 }
 
 interface Planned {
@@ -72,7 +82,7 @@ export class Deploy {
   /** Everything that can be known without building. Answers no problems if the file may be deployed. */
   async check(file: string, only?: string[]): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
     const planned = await plan(file, only)
-    const problems = [...unsupported(planned), ...(await this.#missingSecrets(planned))]
+    const problems = await this.#missingSecrets(planned)
     const outcomes = await this.#options.checker.check(
       planned.map(({ entry }) => ({
         name: entry.name,
@@ -140,7 +150,7 @@ export class Deploy {
 
   #deployOne(
     { entry, outcome }: Accepted,
-    run: { buildOnly: boolean; emit: Emit; signal: AbortSignal },
+    run: Pick<DeployRequest, 'buildOnly' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
     const { builder, state, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
@@ -161,6 +171,7 @@ export class Deploy {
       const same = active?.hash === bundle.hash && isDeepStrictEqual(active.config, entry)
       if (active && same && !run.buildOnly) {
         await reconciler.route(route)
+        if (run.from !== undefined) await switcher.replay(route, { from: run.from })
         if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
       }
 
@@ -181,7 +192,14 @@ export class Deploy {
         run.emit({ type: 'step', name, step: 'starting' })
         const started = await instances.start({ name, route }, version, { count, signal: run.signal })
         run.emit({ type: 'step', name, step: 'switching' })
-        await switcher.switchTo({ name, route, version, started, instances: count })
+        await switcher.switchTo({
+          name,
+          route,
+          version: await instances.withServed(version, started),
+          started,
+          instances: count,
+          from: run.from,
+        })
       } catch (error) {
         if (built.fresh) await this.#discard(built)
         throw error
@@ -262,20 +280,6 @@ async function plan(file: string, only: string[] | undefined): Promise<Planned[]
     })
   }
   return planned.filter(({ entry }) => wanted.has(routeOf(entry.name)))
-}
-
-/** Kinds that the schema knows and this version can not run yet: said before anything is built. */
-function unsupported(planned: Planned[]): Problem[] {
-  return planned.flatMap(({ entry, place }) => {
-    const kind = kindOf(entry)
-    if (kind === 'http' || kind === 'async') return []
-    return [
-      place({
-        code: 'unsupported-kind',
-        message: `${entry.name}: functions of kind "${kind}" can not be deployed yet`,
-      }),
-    ]
-  })
 }
 
 /** A scaled deployment stays scaled, unless deploy.json itself asks for another number than it did. */

@@ -6,15 +6,15 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import {
-  AsyncOptions,
   nearMatch,
   RyoFaasError,
   type DeploymentView,
   type LogLine,
   type ResourceView,
+  type StartFrom,
 } from '../contract/index.ts'
 import type { Engine, LogQuery } from '../engine/index.ts'
-import type { ProxyStats, Route } from '../services/proxy/index.ts'
+import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, StateStore } from '../state/index.ts'
 import { Deploy, type DeployOptions, type DeployRequest } from './deploy.ts'
@@ -26,6 +26,7 @@ import { deploymentLogs } from './log-merge.ts'
 import { activeVersion, Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher, type RouteSink } from './route-publisher.ts'
 import { Switcher } from './switcher.ts'
+import { deployedRoute, type DeployedRoute } from './deployed-route.ts'
 import { viewDeployment } from './views.ts'
 
 export interface DeployerOptions {
@@ -37,6 +38,8 @@ export interface DeployerOptions {
   secrets: SecretStore
   proxy: RouteSink & { stats(): Promise<ProxyStats> }
   surroundings: () => Surroundings
+  /** The first change of a document that is still to come. */
+  now: () => Promise<StartFrom>
   urlOf: (route: string) => string
   startTimeoutMs: number
   onChange: (name: string) => void
@@ -155,6 +158,15 @@ export class Deployer {
     })
   }
 
+  /** Lets the triggers of a deployment run again from an earlier event on, or skip to a later one. */
+  replay(name: string, replay: { from: StartFrom; handler?: string | undefined }): Promise<void> {
+    const { route } = this.#find(name)
+    return this.#queue.run(route, async () => {
+      await this.#switcher.replay(this.#find(name).route, replay)
+      this.#options.onChange(name)
+    })
+  }
+
   /** Drains and forgets a deployment; resolves when its instances are gone. */
   remove(name: string): Promise<void> {
     const record = this.#find(name)
@@ -265,22 +277,9 @@ export class Deployer {
     }
   }
 
-  #routes(): Route[] {
-    return Object.values(this.#options.state.current.deployments).map(record => {
-      const version = activeVersion(record)
-      return {
-        name: record.route,
-        displayName: record.name,
-        version: version.version,
-        timeoutMs: version.config.timeoutMs,
-        concurrency: version.config.concurrency,
-        ...(version.config.async !== false && {
-          async: AsyncOptions.parse(version.config.async === true ? {} : version.config.async),
-        }),
-        instances: this.#fleet
-          .ready(record.route)
-          .flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),
-      }
-    })
+  #routes(): DeployedRoute[] {
+    return Object.values(this.#options.state.current.deployments).map(record =>
+      deployedRoute(record, this.#fleet.ready(record.route)),
+    )
   }
 }

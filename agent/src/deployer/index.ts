@@ -1,1 +1,2 @@
+export type { DeployedRoute } from './deployed-route.ts'
 export { Deployer, type DeployerOptions } from './deployer.ts'

@@ -7,7 +7,7 @@ import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, VersionRecord } from '../state/index.ts'
 import { instanceEnvironment, type Surroundings } from './environment.ts'
 import type { Fleet } from './fleet.ts'
-import { waitUntilReady } from './readiness.ts'
+import { askServed, waitUntilReady } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 
 const LAST_LINES = 20
@@ -47,6 +47,22 @@ export class Instances {
     if (!failed) return started
     await Promise.all(started.map(({ id }) => this.#options.engine.stop(id, 0)))
     throw failed.reason
+  }
+
+  /**
+   * A service says itself what it serves, when it runs. If it does not, its instances are removed.
+   * @throws RyoFaasError START_FAILED
+   */
+  async withServed(version: VersionRecord, started: Instance[]): Promise<VersionRecord> {
+    const [first] = started
+    if (version.kind !== 'service' || first?.state.kind !== 'running') return version
+    try {
+      const served = await askServed(first.state.address)
+      return { ...version, ...(served && { served }) }
+    } catch (error) {
+      await Promise.all(started.map(({ id }) => this.#options.engine.stop(id, 0)))
+      throw error
+    }
   }
 
   /**

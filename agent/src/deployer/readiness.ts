@@ -1,14 +1,18 @@
 /** Waits until an instance answers its health path. */
 import { get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
 import { HEALTH_PATH } from '@ryo-faas/runtime/protocol'
-import { RyoFaasError } from '../contract/index.ts'
+import { RyoFaasError, ServedHandlers } from '../contract/index.ts'
 import type { Engine, Instance, InstanceAddress } from '../engine/index.ts'
 
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 25
 /** Asking the engine whether it still lives costs more than asking the instance itself. */
 const LIFE_CHECK_EVERY_MS = 100
+const ASK_MS = 5_000
+
+const HealthAnswer = z.object({ served: ServedHandlers.optional() })
 
 export interface ReadinessOptions {
   timeoutMs: number
@@ -38,6 +42,21 @@ export async function waitUntilReady(engine: Engine, instance: Instance, options
     }
     await delay(pauseMs)
     pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.3)
+  }
+}
+
+/**
+ * What a service serves; undefined for any other function.
+ * @throws RyoFaasError START_FAILED
+ */
+export async function askServed(address: InstanceAddress): Promise<ServedHandlers | undefined> {
+  try {
+    const response = await fetch(`http://${address.host}:${address.port}${HEALTH_PATH}`, {
+      signal: AbortSignal.timeout(ASK_MS),
+    })
+    return HealthAnswer.parse(await response.json()).served
+  } catch (error) {
+    throw new RyoFaasError('START_FAILED', 'it does not say what it serves', { cause: error })
   }
 }
 

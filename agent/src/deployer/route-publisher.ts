@@ -5,23 +5,23 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError } from '../contract/index.ts'
-import type { Route, RouteTable } from '../services/proxy/index.ts'
+import type { DeployedRoute } from './deployed-route.ts'
 
 const RETRY_MS = 50
 const GIVE_UP_MS = 30_000
 
 export interface RouteSink {
-  setRoutes(table: RouteTable): Promise<void>
+  setRoutes(table: { generation: number; routes: DeployedRoute[] }): Promise<void>
 }
 
 export class RoutePublisher {
   readonly #sink: RouteSink
-  readonly #current: () => Route[]
+  readonly #current: () => DeployedRoute[]
   #generation = 0
   #running: Promise<void> | undefined
   #queued: Promise<void> | undefined
 
-  constructor(sink: RouteSink, current: () => Route[]) {
+  constructor(sink: RouteSink, current: () => DeployedRoute[]) {
     this.#sink = sink
     this.#current = current
   }

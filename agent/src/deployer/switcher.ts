@@ -1,11 +1,13 @@
 /** Moves the traffic of a deployment to instances that are ready: commit, publish, then drain the others. */
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { RyoFaasError, type StartFrom } from '../contract/index.ts'
 import type { Engine, Instance } from '../engine/index.ts'
 import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { RoutePublisher } from './route-publisher.ts'
+import { nextEpoch, subscribe } from './subscriptions.ts'
 
 /** Versions kept for rollback, the active one included. */
 const KEPT_VERSIONS = 10
@@ -16,6 +18,8 @@ export interface Switch {
   version: VersionRecord
   started: Instance[]
   instances: number
+  /** Where its triggers begin; default: where they are, and new ones now. */
+  from?: StartFrom | undefined
 }
 
 export interface SwitcherOptions {
@@ -24,6 +28,8 @@ export interface SwitcherOptions {
   fleet: Fleet
   instances: Instances
   publisher: RoutePublisher
+  /** The first change of a document that is still to come. */
+  now: () => Promise<StartFrom>
   onChange: (name: string) => void
 }
 
@@ -35,13 +41,14 @@ export class Switcher {
   }
 
   /** If the commit fails, the new instances are removed and the old ones go on. */
-  async switchTo({ name, route, version, started, instances }: Switch): Promise<void> {
-    const { engine, state, fleet, publisher } = this.#options
+  async switchTo({ name, route, version, started, instances, from }: Switch): Promise<void> {
+    const { engine, state, fleet, publisher, now } = this.#options
     const before = state.deployment(route)
     const old = (await engine.instances(route)).filter(({ id }) => !started.some(instance => instance.id === id))
     try {
+      const subscriptions = await subscribe({ before, version, from, now })
       await state.update(next => {
-        next.deployments[route] = withVersion(before, { name, route, version, instances })
+        next.deployments[route] = { ...withVersion(before, { name, route, version, instances }), subscriptions }
       })
     } catch (error) {
       await Promise.all(started.map(({ id }) => engine.stop(id, 0)))
@@ -56,6 +63,23 @@ export class Switcher {
     await this.#options.instances.retire(old, previous)
     await this.#forgetOldVersions(route)
     this.#options.onChange(name)
+  }
+
+  /**
+   * Lets triggers begin again somewhere else, all of them or the one of a handler.
+   * @throws RyoFaasError HANDLER_NOT_FOUND
+   */
+  async replay(route: string, { from, handler }: { from: StartFrom; handler?: string | undefined }): Promise<void> {
+    const { state, publisher } = this.#options
+    await state.update(next => {
+      const record = next.deployments[route]
+      if (!record) return
+      const keys = Object.keys(record.subscriptions)
+      if (keys.length === 0 || (handler !== undefined && !keys.includes(handler))) throw noHandler(record, handler)
+      const start = { epoch: nextEpoch(record.subscriptions), from }
+      for (const key of handler === undefined ? keys : [handler]) record.subscriptions[key] = start
+    })
+    await publisher.publish()
   }
 
   async #forgetOldVersions(route: string): Promise<void> {
@@ -79,10 +103,17 @@ export class Switcher {
   }
 }
 
+function noHandler({ name, subscriptions }: DeploymentRecord, handler: string | undefined): RyoFaasError {
+  const keys = Object.keys(subscriptions).join(', ')
+  return handler === undefined || keys === ''
+    ? new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no trigger that could be replayed`)
+    : new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no trigger "${handler}"`, { hint: `It has: ${keys}` })
+}
+
 function withVersion(
   before: DeploymentRecord | undefined,
-  { name, route, version, instances }: Omit<Switch, 'started'>,
-): DeploymentRecord {
+  { name, route, version, instances }: Omit<Switch, 'started' | 'from'>,
+): Omit<DeploymentRecord, 'subscriptions'> {
   const others = before?.versions.filter(({ version: number }) => number !== version.version) ?? []
   return {
     name,

@@ -5,6 +5,7 @@ import type { FunctionStats } from '../services/proxy/index.ts'
 import type { DeploymentRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import { activeVersion } from './reconciler.ts'
+import { triggersOf } from './subscriptions.ts'
 
 export function viewDeployment(
   record: DeploymentRecord,
@@ -33,6 +34,8 @@ export function viewDeployment(
     calls: stats?.calls ?? 0,
     errors: stats?.errors ?? 0,
     p95Ms: stats?.p95Ms ?? null,
+    ...(active.served && { paths: { http: active.served.http, async: active.served.async } }),
+    triggers: triggersOf(record, active),
     ...(lastExit && { lastExit }),
   }
 }

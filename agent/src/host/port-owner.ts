@@ -5,9 +5,9 @@ import { promisify } from 'node:util'
 import { RyoFaasError } from '../contract/index.ts'
 
 /** The error for a port that another program has: by whom, and the option that helps. */
-export async function portTaken(part: 'proxy' | 'agent' | 'NATS', port: number): Promise<RyoFaasError> {
+export async function portTaken(part: 'proxy' | 'agent' | 'store' | 'NATS', port: number): Promise<RyoFaasError> {
   const owner = await portOwner(port)
-  const flag = { proxy: '--port', agent: '--agent-port', NATS: '--nats-port' }[part]
+  const flag = { proxy: '--port', agent: '--agent-port', store: '--store-port', NATS: '--nats-port' }[part]
   return new RyoFaasError('PORT_TAKEN', `port ${port} (${part}) is in use by ${owner ?? 'another program'}`, {
     hint: `Choose another with ${flag}, or ${flag} 0 for any free one.`,
   })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DeployEntry, DeploymentKind } from '../contract/index.ts'
+import { DeployEntry, DeploymentKind, ServedHandlers, TriggerStart } from '../contract/index.ts'
 
 /** How the runtime has to call a handler; the checker finds it out. */
 export const HandlerStyle = z.enum(['node', 'web', 'trigger', 'service'])
@@ -17,6 +17,8 @@ export const VersionRecord = z.object({
   kind: DeploymentKind,
   style: HandlerStyle,
   createdAt: z.string(),
+  /** Of a service: what its `main` registered. */
+  served: ServedHandlers.optional(),
   /** The deploy.json entry it was made of, with absolute paths. */
   config: DeployEntry,
 })
@@ -30,6 +32,8 @@ export const DeploymentRecord = z.object({
   nextVersion: z.int().min(1),
   instances: z.int().min(1),
   versions: z.array(VersionRecord).min(1),
+  /** From when on each trigger of the active version listens, by the key of its handler. */
+  subscriptions: z.record(z.string(), TriggerStart).default({}),
 })
 export type DeploymentRecord = z.infer<typeof DeploymentRecord>
 

@@ -9,6 +9,7 @@ export {
   type StoredDocument,
 } from './document-event.ts'
 export { ENV } from './env.ts'
+export { findPath } from './find-path.ts'
 export { HEADERS } from './headers.ts'
 export {
   ASYNC_FUNCTIONS_PREFIX,

@@ -65,7 +65,7 @@ export function createFunctionServer(handlers: HandlerSet, options: InstanceOpti
 
   function refusalOf(
     { request, upgrade }: Exchange,
-    work: Work | string,
+    work: Work | Refusal,
   ): Omit<PlatformAnswer, 'requestId' | 'instance'> | undefined {
     const { concurrency, bodyLimitBytes } = options
     if (draining) {

@@ -12,7 +12,7 @@ import type {
   TriggerOptions,
   WebHandler,
 } from '../handlers.ts'
-import type { ServedHandlers } from '../protocol/index.ts'
+import { findPath, type ServedHandlers } from '../protocol/index.ts'
 import type { HandlerSet, RequestHandler } from './handler-set.ts'
 
 const KINDS: ReadonlySet<string> = new Set<DocumentEventKind>(['new-doc', 'updated-doc', 'deleted-doc'])
@@ -88,14 +88,7 @@ export class ServiceRegistration implements Service, HandlerSet {
   }
 
   find(url: string): RequestHandler | string {
-    const queryAt = url.indexOf('?')
-    let path = queryAt < 0 ? url : url.slice(0, queryAt)
-    for (;;) {
-      const found = this.#routes.get(path)
-      if (found) return found
-      if (path === '/' || path === '') return this.#nothingThere()
-      path = path.slice(0, path.lastIndexOf('/')) || '/'
-    }
+    return findPath(this.#routes, url) ?? this.#nothingThere()
   }
 
   #nothingThere(): string {

@@ -1,9 +1,10 @@
 import { watch } from 'chokidar'
 import { dirname } from 'node:path'
 import { once } from 'node:events'
-import { RyoFaasError, type DeployEvent, type DeployStep } from '../../contract/index.ts'
+import { RyoFaasError, type DeployEvent, type DeployStep, type StartFrom } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
+import { startFrom } from '../start-from.ts'
 import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
 
 const SETTLE_MS = 50
@@ -15,6 +16,10 @@ export const deploy: Command = {
     yargs
       .positional('file', FILE_ARGUMENT)
       .option('only', ONLY_OPTION)
+      .option('from', {
+        type: 'string',
+        describe: 'Where its triggers begin: sequence or ISO time; default: new ones now, others where they are',
+      })
       .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
       .option('watch', { type: 'boolean', default: false, describe: 'Deploy again whenever a file changes' }),
   run: async (args, context) => {
@@ -22,6 +27,7 @@ export const deploy: Command = {
       file: await deployFilePath(context.cwd, args['file']),
       buildOnly: args['buildOnly'] === true,
       ...(args['only'] !== undefined && { only: args['only'] as string[] }),
+      ...(args['from'] !== undefined && { from: startFrom(args['from'] as string) }),
     }
     if (args['watch']) return watchAndDeploy(body, context)
     const outcome = await deployOnce(body, context)
@@ -33,6 +39,7 @@ interface DeployBody {
   file: string
   buildOnly: boolean
   only?: string[]
+  from?: StartFrom
 }
 
 interface Outcome {

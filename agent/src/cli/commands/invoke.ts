@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import { HEADERS, routeOf } from '@ryo-faas/runtime/protocol'
 import { PlatformErrorSchema } from '../platform-error.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
+import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatDuration } from '../output.ts'
 import { CallsClient, type Call } from '../calls-client.ts'
 import { Reported } from './deploy.ts'
@@ -15,7 +13,7 @@ export const invoke: Command = {
   options: yargs =>
     yargs
       .positional('name', { type: 'string', demandOption: true, describe: 'A deployment' })
-      .option('data', { type: 'string', nargs: 1, alias: 'd', describe: 'Body; @file reads a file, - reads stdin' })
+      .option('data', { type: 'string', nargs: 1, alias: 'd', describe: `Body; ${DATA_HELP}` })
       .option('header', { type: 'string', array: true, nargs: 1, alias: 'H', describe: 'A header, "name: value"' })
       .option('path', { type: 'string', default: '', describe: 'What follows the name, e.g. /items?x=1' })
       .option('method', { type: 'string', alias: 'X', describe: 'Default GET, with --data POST' })
@@ -24,7 +22,7 @@ export const invoke: Command = {
       .option('include', { type: 'boolean', alias: 'i', default: false, describe: 'Print status and headers too' }),
   run: async (args, context) => {
     const { output } = context
-    const body = await bodyFrom(args['data'] as string | undefined, context)
+    const body = await readData(args['data'] as string | undefined, context)
     const { proxyUrl } = await (await context.connect()).call('platform', {})
     const begin = performance.now()
     const response = await send(
@@ -103,20 +101,6 @@ async function send(url: string, init: RequestInit): Promise<Response> {
       hint: 'ryo-faas details shows the state of the proxy.',
       cause: error,
     })
-  }
-}
-
-async function bodyFrom(
-  data: string | undefined,
-  { cwd, stdin }: Context,
-): Promise<string | Uint8Array<ArrayBuffer> | undefined> {
-  if (data === '-') return new Uint8Array(await buffer(stdin))
-  if (!data?.startsWith('@')) return data
-  const path = resolve(cwd, data.slice(1))
-  try {
-    return new Uint8Array(await readFile(path))
-  } catch (error) {
-    throw new RyoFaasError('INVALID_OPTION', `--data ${data}: ${(error as Error).message}`, { cause: error })
   }
 }
 

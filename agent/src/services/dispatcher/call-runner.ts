@@ -1,8 +1,8 @@
 /**
  * What is done with a delivered call: begin an attempt, run it, write down how it ended.
  *
- * Invariants: 1. the function is started only after the attempt is on disk, so a call that ends its dispatcher is not
- * tried for ever. 2. a call that is final is not run, only wrapped up. 3. the order at the end is: final state, what
+ * Invariants: 1. the function is started only when the attempt is on disk, be it in the server's count of deliveries, so
+ * a call that ends its dispatcher is not tried for ever. 2. a call that is final is not run, only wrapped up. 3. the order at the end is: final state, what
  * follows from it (`wrapUp`), acknowledgement; a crash anywhere between leads to a delivery that goes on there.
  * 4. a result in hand is written for as long as it takes, until this process is told to end.
  */
@@ -28,7 +28,18 @@ import type { FunctionCaller } from './function-caller.ts'
 import type { DispatchedFunction, DispatcherOptions } from './options.ts'
 import type { Delivery } from './puller.ts'
 import type { RunningCall, RunningCalls } from './running-calls.ts'
-import { beginAttempt, endAttempt, failUnrun, newState, suspect, type Ended, type EndedAttempt } from './transitions.ts'
+import { OpeningState } from './opening-state.ts'
+import {
+  beforeFirstState,
+  beginAttempt,
+  endAttempt,
+  failUnrun,
+  newState,
+  suspect,
+  withBrokenOff,
+  type Ended,
+  type EndedAttempt,
+} from './transitions.ts'
 import { judge, platformCodeOf, type AttemptEnd, type CallError, type Verdict } from './verdict.ts'
 import type { Turn } from './turn.ts'
 import { wrapUp } from './wrap-up.ts'
@@ -137,20 +148,25 @@ export class CallRunner {
 
   private async begin(call: RunningCall, head: CallHead): Promise<Begun> {
     const { bus } = this.of
-    // A first delivery has no state, but for a call that was cancelled or redriven: tried without a look.
-    let stored = call.delivery.count > 1 ? await readState(bus, call.callId) : undefined
+    const { count, mayBeKnown } = call.delivery
+    if (count === 1 && !mayBeKnown) {
+      return { kind: 'running', opening: new OpeningState(bus, beginAttempt(newState(call.callId, head), Date.now())) }
+    }
+    let stored = await readState(bus, call.callId)
     for (;;) {
       if (stored !== undefined && isFinal(stored.state.status)) return { kind: 'final', ...stored }
       const now = Date.now()
       const delayMs = Date.parse(stored?.state.nextAttemptAt ?? '') - now
       // The server forgets delays when it restarts.
       if (delayMs > 0) return { kind: 'early', delayMs }
-      const before = stored?.state ?? newState(call.callId, head)
+      const before = stored?.state ?? beforeFirstState(newState(call.callId, head), mayBeKnown ? 1 : count)
       const dead = suspect(before, now)
       const state = dead ?? beginAttempt(before, now)
       try {
         const revision = await writeState(bus, state, stored?.revision ?? 0)
-        return { kind: dead === undefined ? 'running' : 'died', state, revision }
+        return dead === undefined
+          ? { kind: 'running', written: { state, revision } }
+          : { kind: 'died', state, revision }
       } catch (error) {
         if (!isConflict(error)) throw error
         stored = await readState(bus, call.callId)
@@ -158,13 +174,13 @@ export class CallRunner {
     }
   }
 
-  private async attempt(call: RunningCall, runFor: RunFor, begun: Request & StoredState): Promise<void> {
-    const { number } = begun.state.attempts.at(-1)!
-    const { head, body } = begun
+  private async attempt(call: RunningCall, runFor: RunFor, { head, body, ...begun }: Request & Running): Promise<void> {
+    const number = begun.opening === undefined ? begun.written.state.attempts.at(-1)!.number : 1
     const startedAt = performance.now()
     const { callId, signal } = call
     const end = await this.of.caller.call({ fn: runFor.fn, callId, number, head, body, signal })
-    if (end.kind === 'aborted') return this.aborted(call, runFor, head)
+    const begunWith = begun.opening === undefined ? begun.written : await begun.opening.close()
+    if (end.kind === 'aborted') return this.aborted(call, runFor, { head, begun: begunWith.state })
     const now = Date.now()
     const verdict = judge(end, now)
     const pauseMs = runFor.attemptEnded(verdict, end, performance.now() - startedAt)
@@ -172,7 +188,7 @@ export class CallRunner {
     const { unavailableMs } = this.of.options
     const rules = { policy: runFor.fn.async, unavailableMs, pauseMs, now, random: Math.random() }
     await this.of.turn.end()
-    const written = await this.settle(call, begun, state => endAttempt(state, ended, rules))
+    const written = await this.settle(call, begunWith, state => endAttempt(state, ended, rules))
     if (written.kind === 'overtaken' && ended.result?.bodyRef !== undefined) {
       await removeBody(this.of.bus, ended.result.bodyRef)
     }
@@ -183,10 +199,19 @@ export class CallRunner {
     if (written.kind === 'written' && written.delayMs !== undefined) call.delivery.nak(written.delayMs)
   }
 
-  private async aborted(call: RunningCall, runFor: RunFor, head: CallHead): Promise<void> {
+  private async aborted(
+    call: RunningCall,
+    runFor: RunFor,
+    { head, begun }: { head: CallHead; begun: CallState },
+  ): Promise<void> {
     if (call.abortCause === 'cancelled') {
       const stored = await readState(this.of.bus, call.callId)
-      if (stored && isFinal(stored.state.status)) return this.conclude(call, runFor, { state: stored.state, head })
+      if (stored && isFinal(stored.state.status)) {
+        const state = withBrokenOff(stored.state, begun)
+        // Whoever cancelled it so early did not know of the attempt. If it can not be written now, it is not of weight.
+        if (state !== stored.state) await writeState(this.of.bus, state, stored.revision).catch(() => undefined)
+        return this.conclude(call, runFor, { state, head })
+      }
     }
     // Whoever gets it next finds an attempt that was begun and not ended.
     call.delivery.nak()
@@ -275,8 +300,11 @@ export class CallRunner {
   }
 }
 
+type Running = { kind: 'running' } & ({ opening: OpeningState } | { opening?: never; written: StoredState })
+
 type Begun =
-  | ({ kind: 'running' | 'died' | 'final' } & StoredState)
+  | Running
+  | ({ kind: 'died' | 'final' } & StoredState)
   /** It is to wait longer than it did. */
   | { kind: 'early'; delayMs: number }
 

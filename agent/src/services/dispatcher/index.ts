@@ -5,6 +5,7 @@ export {
   AsyncPolicy,
   CallbackOptions,
   DispatchedFunction,
+  DispatchedTrigger,
   DispatcherOptions,
   FunctionsFile,
   MainOptions,

@@ -1,6 +1,7 @@
 /** The dispatcher's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
+import { TriggerStart } from '../../contract/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
 
@@ -13,17 +14,6 @@ export const AsyncPolicy = z.strictObject({
   concurrency: z.int().min(1).max(10_000).default(10),
 })
 export type AsyncPolicy = z.infer<typeof AsyncPolicy>
-
-export const TriggerStart = z.strictObject({
-  /** Of two starts the one with the greater epoch counts; milliseconds since 1970 will do. */
-  epoch: z.int().min(0),
-  /** The first event: by its sequence in the store's log, or by the time at which the stream got it. */
-  from: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('sequence'), sequence: z.int().min(0) }),
-    z.strictObject({ kind: z.literal('time'), time: z.iso.datetime() }),
-  ]),
-})
-export type TriggerStart = z.infer<typeof TriggerStart>
 
 export const DispatchedTrigger = z.strictObject({
   /** Of the handler within its function. */

@@ -9,7 +9,7 @@
  * delivered; what still comes is given back.
  */
 import { AckPolicy, createInbox, nanos, type Msg, type MsgHdrs, type Subscription } from 'nats'
-import type { Bus, Manager } from '../../bus/index.ts'
+import { REDRIVEN_HEADER, type Bus, type Manager } from '../../bus/index.ts'
 import type { Turn } from './turn.ts'
 import type { CallError } from './verdict.ts'
 
@@ -20,6 +20,8 @@ export interface Delivery {
   readonly headers: MsgHdrs | undefined
   /** Counts from 1. */
   readonly count: number
+  /** There may be a state of it although it is delivered for the first time: it was redriven. */
+  readonly mayBeKnown: boolean
   /** Why it can not be run, where that is known before. */
   readonly refusal?: CallError | undefined
   ack(): void
@@ -220,6 +222,7 @@ class NatsDelivery implements StreamDelivery {
   readonly count: number
   readonly sequence: number
   readonly consumerSequence: number
+  readonly mayBeKnown: boolean
   private readonly message: Msg
 
   constructor(message: Msg) {
@@ -227,6 +230,7 @@ class NatsDelivery implements StreamDelivery {
     this.subject = message.subject
     this.data = message.data
     this.headers = message.headers
+    this.mayBeKnown = message.headers?.has(REDRIVEN_HEADER) === true
     // $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<stream sequence>.… (ADR-15)
     const tokens = message.reply!.split('.')
     const at = tokens.length === 9 ? 4 : 6

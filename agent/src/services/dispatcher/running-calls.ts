@@ -10,6 +10,9 @@ import type { Delivery } from './puller.ts'
 /** Why work on a call ends early: somebody cancelled it, or this process ends. */
 export type AbortCause = 'cancelled' | 'interrupted'
 
+/** For so long a cancellation may be ahead of its call. */
+const CANCELLED_MS = 10_000
+
 export class RunningCall {
   readonly callId: string
   delivery: Delivery
@@ -39,6 +42,7 @@ export class RunningCalls {
   private readonly calls = new Map<string, RunningCall>()
   private readonly beatMs: number
   private readonly beat: NodeJS.Timeout
+  private readonly cancelled = new Set<string>()
   private readonly idle = new Set<() => void>()
 
   /** @param ackWaitMs a sign of life is given three times within it. */
@@ -51,7 +55,7 @@ export class RunningCalls {
     return this.calls.size
   }
 
-  /** Undefined if the call is worked on here already. */
+  /** Undefined if the call is worked on here already. One that was just cancelled begins as such. */
   begin(delivery: Delivery): RunningCall | undefined {
     const callId = callIdOfSubject(delivery.subject)
     const known = this.calls.get(callId)
@@ -60,6 +64,7 @@ export class RunningCalls {
       return undefined
     }
     const call = new RunningCall(callId, delivery)
+    if (this.cancelled.has(callId)) call.abort('cancelled')
     this.calls.set(callId, call)
     return call
   }
@@ -75,10 +80,18 @@ export class RunningCalls {
   listen(bus: Bus): void {
     bus.connection.subscribe(subjectsOf('cancel'), {
       callback: (error, { subject }) => {
-        if (error === null) this.calls.get(callIdOfSubject(subject))?.abort('cancelled')
+        if (error === null) this.cancel(callIdOfSubject(subject))
       },
     })
     bus.onReconnect(() => void this.catchUp(bus))
+  }
+
+  private cancel(callId: string): void {
+    const call = this.calls.get(callId)
+    if (call !== undefined) return call.abort('cancelled')
+    // It may be on its way to us, from before its message was taken out of the queue.
+    this.cancelled.add(callId)
+    setTimeout(() => this.cancelled.delete(callId), CANCELLED_MS).unref()
   }
 
   abortAll(cause: AbortCause): void {

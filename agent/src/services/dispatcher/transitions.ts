@@ -33,6 +33,25 @@ export function newState(callId: string, head: CallHead | undefined): CallState 
   }
 }
 
+/** A call that was delivered before and left no state: each of those attempts was broken off at its very beginning. */
+export function beforeFirstState(state: CallState, deliveries: number): CallState {
+  const { acceptedAt: time } = state
+  const attempts = Array.from({ length: deliveries - 1 }, (_, index) => ({
+    number: index + 1,
+    startedAt: time,
+    finishedAt: time,
+    outcome: INTERRUPTED,
+  }))
+  return { ...state, attempts }
+}
+
+/** A cancelled call with the attempt that was broken off by that, if it does not show it yet. */
+export function withBrokenOff(cancelled: CallState, { attempts }: CallState): CallState {
+  if (cancelled.attempts.length >= attempts.length) return cancelled
+  const finishedAt = cancelled.finishedAt ?? cancelled.acceptedAt
+  return { ...cancelled, attempts: attempts.map(attempt => ({ ...attempt, finishedAt, outcome: 'CANCELLED' })) }
+}
+
 /** Undefined unless the call seems to end its dispatchers: then it is dead. */
 export function suspect(state: CallState, now: number): CallState | undefined {
   const round = state.attempts.slice(state.attemptsBefore)

@@ -26,6 +26,8 @@ export interface HopOptions extends ExchangeContext {
   fallback: RequestListener
 }
 
+const RESERVED = { code: 'FUNCTION_NOT_FOUND', reason: 'paths below /.ryo-faas/ belong to the platform' } as const
+
 export class Hop {
   private readonly options: HopOptions
   private readonly ids = new IdSource()
@@ -85,15 +87,13 @@ export class Hop {
         if (how.expectsContinue) response.writeContinue()
         return this.options.fallback(request, response)
       case 'reserved':
-        return this.refuse(request, response, {
-          code: 'FUNCTION_NOT_FOUND',
-          reason: 'paths below /.ryo-faas/ belong to the platform',
-        })
+        return this.refuse(request, response, RESERVED)
       case 'function': {
         const isUpgrade = how.tunnel !== undefined
         const { sampleRatio, dispatchToken } = this.options
         const head = rewriteRequestHead(request, { ids: this.ids, sampleRatio, isUpgrade, dispatchToken })
         if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
+        if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
         const entry = this.options.routes.find(target.name)
         if (entry === undefined) {
           const message = `there is no function ${target.name.slice(0, 100)}`
@@ -105,7 +105,7 @@ export class Hop {
         }
         const metrics = head.isDispatched ? entry.dispatched : entry.metrics
         const call: Call = { request, response, entry, metrics, path: target.path, head, ...how }
-        if (!head.isDispatched && (entry.route.async !== undefined || target.isAsync || head.prefersAsync)) {
+        if (!head.isDispatched && (entry.isAsync(target.path) || target.isAsync || head.prefersAsync)) {
           return this.queue(call)
         }
         if (head.bodyLength === 0) new Exchange(this.options, call).start()

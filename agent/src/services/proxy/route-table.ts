@@ -28,8 +28,10 @@ export const Route = z.object({
   /** Most invocations at the same time in each instance; 0 means no limit. */
   concurrency: z.int().min(0),
   instances: z.array(RouteInstance),
-  /** Present: every call is asynchronous. What it says is for the dispatcher. */
+  /** Present: calls are asynchronous. What it says is for the dispatcher. */
   async: z.object({ attempts: z.int().min(1), backoffMs: z.int().min(1), concurrency: z.int().min(1) }).optional(),
+  /** Of a service: which of its paths are asynchronous. Absent: all or none, as `async` says. */
+  paths: z.object({ http: z.array(z.string()), async: z.array(z.string()) }).optional(),
 })
 export type Route = z.infer<typeof Route>
 

@@ -6,6 +6,7 @@
  * tables for as long as they stay in it. 3. at most `maxWaiting` requests wait; each is woken by the table that
  * changes its function.
  */
+import { findPath } from '@ryo-faas/runtime/protocol'
 import { FunctionMetrics, type FunctionSnapshot } from './function-metrics.ts'
 import type { Route, RouteTable } from './route-table.ts'
 import { Instance, type UpstreamSettings } from './upstream/index.ts'
@@ -27,11 +28,18 @@ export class FunctionEntry {
   readonly waiters = new Set<Waiter>()
   route: Route
   instances: Instance[] = []
+  private asyncPaths: ReadonlyMap<string, boolean> | undefined
   private next = 0
 
   constructor(route: Route) {
     this.name = route.name
     this.route = route
+  }
+
+  /** Whether a call of `path` is to be queued, because the function says so. */
+  isAsync(path: string): boolean {
+    if (this.route.async === undefined) return false
+    return this.asyncPaths === undefined || findPath(this.asyncPaths, path) === true
   }
 
   /** The instance with the least in flight, in turn among equals; one that just refused a connection comes last. */
@@ -68,6 +76,7 @@ export class FunctionEntry {
   /** @returns the instances that are no longer in the route. */
   apply(route: Route, settings: UpstreamSettings): Instance[] {
     this.route = route
+    this.asyncPaths = asyncPathsOf(route)
     const known = new Map(this.instances.map(instance => [keyOf(instance), instance]))
     this.instances = route.instances.map(address => {
       const key = keyOf(address)
@@ -89,6 +98,13 @@ export class FunctionEntry {
     for (const waiter of [...this.waiters]) waiter.dismiss()
     return removed
   }
+}
+
+function asyncPathsOf({ paths }: Route): ReadonlyMap<string, boolean> | undefined {
+  return (
+    paths &&
+    new Map([...paths.http.map(path => [path, false] as const), ...paths.async.map(path => [path, true] as const)])
+  )
 }
 
 function keyOf({ id, host, port }: { id: string; host: string; port: number }): string {

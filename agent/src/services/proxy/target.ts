@@ -3,13 +3,13 @@
  *
  * Invariants: 1. the forwarded bytes are a suffix of what the client sent, never re-encoded. 2. a path that two
  * parsers could read differently (dot segments, encoded separators, NUL, broken escapes) goes nowhere.
- * 3. nothing below `/.ryo-faas/` is forwarded, however it is spelled.
+ * 3. nothing below `/.ryo-faas/` is forwarded, however it is spelled, but the document events of the dispatcher.
  */
-import { ASYNC_FUNCTIONS_PREFIX, FUNCTIONS_PREFIX, RESERVED_PREFIX } from '@ryo-faas/runtime/protocol'
+import { ASYNC_FUNCTIONS_PREFIX, EVENTS_PREFIX, FUNCTIONS_PREFIX, RESERVED_PREFIX } from '@ryo-faas/runtime/protocol'
 
 export type Target =
-  /** `isAsync`: under the prefix that asks for an asynchronous call. */
-  | { kind: 'function'; name: string; path: string; isAsync: boolean }
+  /** `isAsync`: under the prefix that asks for an asynchronous call. `isEvent`: for the dispatcher alone. */
+  | { kind: 'function'; name: string; path: string; isAsync: boolean; isEvent: boolean }
   | { kind: 'reserved'; name: string }
   | { kind: 'other' }
   | { kind: 'bad'; reason: string }
@@ -20,6 +20,9 @@ const RESERVED = new RegExp(
   `^/*${RESERVED_PREFIX.replaceAll('.', '\\.')}|^/*${RESERVED_PREFIX.slice(0, -1).replaceAll('.', '\\.')}$`,
   'i',
 )
+
+/** Exactly as the dispatcher writes it. */
+const EVENT = new RegExp(`^${EVENTS_PREFIX.replaceAll('.', '\\.')}[A-Za-z0-9_-]{1,63}$`)
 
 export function parseTarget(url: string): Target {
   const target = url.charCodeAt(0) === 47 ? url : originForm(url)
@@ -43,10 +46,14 @@ export function parseTarget(url: string): Target {
   const name = target.slice(nameAt, nameEnd)
   if (decoded !== undefined) {
     const restAt = decoded.indexOf('/', nameAt)
-    if (restAt >= 0 && RESERVED.test(decoded.slice(restAt))) return { kind: 'reserved', name }
+    if (restAt >= 0 && RESERVED.test(decoded.slice(restAt))) {
+      const path = target.slice(nameEnd)
+      const isEvent = !isAsync && EVENT.test(path)
+      return isEvent ? { kind: 'function', name, path, isAsync, isEvent } : { kind: 'reserved', name }
+    }
   }
   const rest = target.slice(nameEnd)
-  return { kind: 'function', name, path: rest.charCodeAt(0) === 47 ? rest : `/${rest}`, isAsync }
+  return { kind: 'function', name, path: rest.charCodeAt(0) === 47 ? rest : `/${rest}`, isAsync, isEvent: false }
 }
 
 /** Path and query of an absolute-form target; undefined for authority and asterisk form. */

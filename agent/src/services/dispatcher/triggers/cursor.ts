@@ -9,7 +9,7 @@
  */
 import { z } from 'zod'
 import { BusError, lastMessage, STREAMS, triggerSubject, type Bus } from '../../../bus/index.ts'
-import type { TriggerStart } from '../options.ts'
+import type { TriggerStart } from '../../../contract/index.ts'
 import { startOf } from './start-position.ts'
 
 const Position = z.object({ epoch: z.int(), sequence: z.int().min(0) })

@@ -23,6 +23,8 @@ export class EventDelivery implements Delivery {
   readonly data: Uint8Array
   readonly headers: undefined
   readonly count: number
+  /** After a crash an event is read again, and its call may have ended meanwhile. */
+  readonly mayBeKnown = true
   readonly refusal: CallError | undefined
   outcome: EventOutcome | undefined
 

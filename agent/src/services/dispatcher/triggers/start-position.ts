@@ -1,6 +1,6 @@
 /** Where in the stream a subscription begins. */
 import { EVENT_HEADERS, STREAMS, type Bus } from '../../../bus/index.ts'
-import type { TriggerStart } from '../options.ts'
+import type { TriggerStart } from '../../../contract/index.ts'
 
 /**
  * @returns sequence of the last message in the stream that the subscription does not see; some that it does not want
@@ -37,7 +37,9 @@ export async function eventAt(bus: Bus, sequence: number): Promise<EventPlace> {
   return bus.ask(async manager => {
     try {
       const { header, time } = await manager.direct.getMessage(STREAMS.events, { seq: sequence })
-      return { sequence: Number(header.get(EVENT_HEADERS.sequence)), timeMs: time.getTime() }
+      const logSequence = header.get(EVENT_HEADERS.sequence)
+      // What is no event must not hide those before it.
+      return { sequence: logSequence === '' ? Infinity : Number(logSequence), timeMs: time.getTime() }
     } catch (error) {
       if ((error as { code?: string }).code === '404') return { sequence: 0, timeMs: 0 }
       throw error

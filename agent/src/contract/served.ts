@@ -1,0 +1,19 @@
+import { z } from 'zod'
+import { EventKind, Trigger } from './deploy-file.ts'
+
+/** A handler of a service that runs on document events. */
+export const ServedTrigger = z.object({
+  /** Names it within the service. */
+  key: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/),
+  table: Trigger.shape.table,
+  events: z.array(EventKind).min(1),
+  ids: z.array(z.string().min(1)).min(1).optional(),
+})
+
+/** What a service says it serves: see the runtime's `ServedHandlers`. */
+export const ServedHandlers = z.object({
+  http: z.array(z.string()),
+  async: z.array(z.string()),
+  triggers: z.array(ServedTrigger),
+})
+export type ServedHandlers = z.infer<typeof ServedHandlers>

@@ -1,0 +1,34 @@
+/** What proxy and dispatcher have to know of a deployment. */
+import { AsyncOptions } from '../contract/index.ts'
+import type { Instance } from '../engine/index.ts'
+import type { DispatchedTrigger } from '../services/dispatcher/index.ts'
+import type { Route } from '../services/proxy/index.ts'
+import type { DeploymentRecord } from '../state/index.ts'
+import { activeVersion } from './reconciler.ts'
+import { triggersOf } from './subscriptions.ts'
+
+/** A route of the proxy, with what the dispatcher needs beside. */
+export interface DeployedRoute extends Route {
+  /** How its calls and events are run, also if none of its own are asynchronous. */
+  policy: NonNullable<Route['async']>
+  triggers: DispatchedTrigger[]
+}
+
+export function deployedRoute(record: DeploymentRecord, ready: Instance[]): DeployedRoute {
+  const version = activeVersion(record)
+  const { config, served } = version
+  const policy = AsyncOptions.parse(typeof config.async === 'object' ? config.async : {})
+  const isAsync = served === undefined ? config.async !== false : served.async.length > 0
+  return {
+    name: record.route,
+    displayName: record.name,
+    version: version.version,
+    timeoutMs: config.timeoutMs,
+    concurrency: config.concurrency,
+    ...(isAsync && { async: policy }),
+    ...(served && { paths: { http: served.http, async: served.async } }),
+    instances: ready.flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),
+    policy,
+    triggers: triggersOf(record, version),
+  }
+}

@@ -1,0 +1,152 @@
+/** The routes as data, for the OpenAPI document at `/openapi.json`. Requests are checked by `requests.ts` and its callers. */
+import type { FastifySchema } from 'fastify'
+import { z } from 'zod'
+import { STORE_ERRORS, type StoreErrorCode } from '../store-error.ts'
+
+const codes = Object.keys(STORE_ERRORS) as [StoreErrorCode, ...StoreErrorCode[]]
+
+export const ErrorAnswer = z.object({
+  error: z.looseObject({ code: z.enum(codes), message: z.string() }),
+})
+
+export const DocumentAnswer = z.object({
+  id: z.string(),
+  table: z.string(),
+  version: z.int().min(1).describe('Grows by one with each write; the ETag is this in quotes'),
+  createdAt: z.iso.datetime(),
+  editedAt: z.iso.datetime(),
+  data: z.json(),
+})
+
+const IndexAnswer = z.object({
+  field: z.string(),
+  state: z.enum(['building', 'ready']),
+  documents: z.int().describe('How many are in it'),
+})
+
+const TableAnswer = z.object({ table: z.string(), documents: z.int(), indexes: z.array(IndexAnswer) })
+
+const Operation = z.object({
+  op: z.enum(['create', 'put', 'patch', 'delete']),
+  table: z.string(),
+  id: z.string().optional().describe('Only create can do without'),
+  data: z.json().optional().describe('create, put'),
+  patch: z.json().optional().describe('patch: JSON merge patch, RFC 7386'),
+  ifMatch: z
+    .union([z.int().min(0), z.literal('*')])
+    .optional()
+    .describe('The version it must have; "*": any; 0: it must not exist'),
+})
+
+const name = z.string().describe('1 to 512 bytes of Unicode, percent-encoded')
+const table = z.object({ table: name })
+const document = z.object({ table: name, id: name })
+const ifMatch = z.object({ 'if-match': z.string().optional().describe('"3", or *') })
+const since = z.object({ since: z.string().optional().describe('Sequence after which to begin; default: now') })
+const errors = { default: ErrorAnswer }
+
+export const SCHEMAS = {
+  create: {
+    summary: 'Create a document',
+    params: table,
+    body: z.object({ data: z.json(), id: z.string().optional() }),
+    response: { 201: DocumentAnswer, ...errors },
+  },
+  get: {
+    summary: 'Read a document',
+    params: document,
+    headers: z.object({ 'if-none-match': z.string().optional() }),
+    response: { 200: DocumentAnswer, 304: z.null(), ...errors },
+  },
+  put: {
+    summary: 'Create or replace a document',
+    params: document,
+    headers: ifMatch.extend({ 'if-none-match': z.literal('*').optional() }),
+    body: z.object({ data: z.json() }),
+    response: { 200: DocumentAnswer, 201: DocumentAnswer, ...errors },
+  },
+  patch: {
+    summary: 'Merge into the data of a document (RFC 7386)',
+    params: document,
+    headers: ifMatch,
+    body: z.json(),
+    response: { 200: DocumentAnswer, ...errors },
+  },
+  delete: { summary: 'Delete a document', params: document, headers: ifMatch, response: { 204: z.null(), ...errors } },
+  query: {
+    summary: 'Find documents',
+    params: table,
+    querystring: z.object({
+      where: z
+        .union([z.string(), z.array(z.string())])
+        .optional()
+        .describe('{"city":"Kiel","amount":{">=":10}} or: city = Kiel and amount >= 10'),
+      orderBy: z.string().optional().describe('A field; "-" in front turns it round'),
+      limit: z.string().optional().describe('1 to 1000; default 100'),
+      cursor: z.string().optional().describe('Of the page before'),
+    }),
+    response: { 200: z.object({ documents: z.array(DocumentAnswer), cursor: z.string().optional() }), ...errors },
+  },
+  batch: {
+    summary: 'Several writes, all or none',
+    body: z.object({ operations: z.array(Operation).min(1).max(1_000) }),
+    response: {
+      200: z.object({
+        results: z.array(
+          z.union([DocumentAnswer, z.object({ id: z.string(), version: z.int(), deleted: z.literal(true) })]),
+        ),
+      }),
+      ...errors,
+    },
+  },
+  tables: { summary: 'All tables', response: { 200: z.object({ tables: z.array(TableAnswer) }), ...errors } },
+  table: { summary: 'One table', params: table, response: { 200: TableAnswer, ...errors } },
+  dropTable: {
+    summary: 'Remove a table and its documents, without events',
+    params: table,
+    response: { 204: z.null(), ...errors },
+  },
+  indexes: {
+    summary: 'Indexes of a table',
+    params: table,
+    response: { 200: z.object({ indexes: z.array(IndexAnswer) }), ...errors },
+  },
+  declareIndex: {
+    summary: 'Declare an index; it is built beside the writes',
+    params: z.object({ table: name, field: name }),
+    response: { 200: IndexAnswer, 202: IndexAnswer, ...errors },
+  },
+  dropIndex: {
+    summary: 'Drop an index',
+    params: z.object({ table: name, field: name }),
+    response: { 204: z.null(), ...errors },
+  },
+  changes: { summary: 'All events as server-sent events', querystring: since },
+  tableChanges: { summary: 'Events of a table as server-sent events', params: table, querystring: since },
+  event: { summary: 'One event (CloudEvents 1.0)', params: z.object({ sequence: z.string() }) },
+  log: {
+    summary: 'How far the log reaches',
+    response: { 200: z.object({ first: z.int(), last: z.int() }), ...errors },
+  },
+  exportTable: {
+    summary: 'All documents of one moment, as JSON lines',
+    params: table,
+    querystring: z.object({ plain: z.string().optional().describe('true: a JSON array of the data alone, with ids') }),
+  },
+  importTable: {
+    summary: 'Take documents over: JSON lines, a JSON array, or an object of id → data',
+    params: table,
+    querystring: z.object({
+      events: z.string().optional().describe('true: emit events; default: none'),
+      plain: z.string().optional().describe('true: each entry is the data itself'),
+    }),
+    response: {
+      200: z.object({ imported: z.int(), created: z.int(), replaced: z.int() }),
+      ...errors,
+    },
+  },
+  backup: {
+    summary: 'Write a consistent copy of everything, while the store works',
+    response: { 201: z.object({ path: z.string(), bytes: z.int() }), ...errors },
+  },
+} as const satisfies Record<string, FastifySchema & { summary: string }>

@@ -1,0 +1,100 @@
+/** One document: create, read, replace, merge, delete. */
+import type { FastifyInstance } from 'fastify'
+import { checkName } from '../engine/names.ts'
+import type { DocumentStore } from '../engine/document-store.ts'
+import { StoreError } from '../store-error.ts'
+import { sendJsonText, sendWritten, writtenOf } from './answers.ts'
+import { SCHEMAS } from './contract.ts'
+import { etagOf, isKnown, preconditionOf } from './preconditions.ts'
+import {
+  dataOf,
+  idOf,
+  objectBody,
+  singleParameters,
+  tableOf,
+  type DocumentParams,
+  type TableParams,
+} from './requests.ts'
+import { contextOf } from './trace-context.ts'
+
+const DOCUMENTS = '/tables/:table/docs'
+const DOCUMENT = `${DOCUMENTS}/:id`
+
+export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): void {
+  app.post<{ Params: TableParams }>(
+    DOCUMENTS,
+    { schema: SCHEMAS.create, config: { operation: 'create' } },
+    async (request, reply) => {
+      const table = tableOf(request.params)
+      const body = objectBody(request.body, ['data', 'id'])
+      const id = idOf(body)
+      const operation = { kind: 'create', table, data: dataOf(body), ...(id !== undefined && { id }) } as const
+      const [written] = writtenOf(await store.write([operation], contextOf(request.raw.headers)))
+      return sendWritten(reply, table, written!)
+    },
+  )
+
+  app.get<{ Params: DocumentParams }>(
+    DOCUMENT,
+    { schema: SCHEMAS.get, config: { operation: 'get' } },
+    (request, reply) => {
+      const { table, id } = request.params
+      const found = store.get(table, id)
+      if (found === undefined) throw notFound(request.params)
+      void reply.header('etag', etagOf(found.version))
+      if (isKnown(request.raw.headers, found.version)) void reply.code(304).send()
+      else void sendJsonText(reply, found.text)
+    },
+  )
+
+  app.put<{ Params: DocumentParams }>(
+    DOCUMENT,
+    { schema: SCHEMAS.put, config: { operation: 'put' } },
+    async (request, reply) => {
+      const place = placeOf(request.params)
+      const data = dataOf(objectBody(request.body, ['data']))
+      const operation = { kind: 'put', ...place, data, ...conditionOf(request.raw.headers) } as const
+      const [written] = writtenOf(await store.write([operation], contextOf(request.raw.headers)))
+      return sendWritten(reply, place.table, written!)
+    },
+  )
+
+  app.patch<{ Params: DocumentParams }>(
+    DOCUMENT,
+    { schema: SCHEMAS.patch, config: { operation: 'patch' } },
+    async (request, reply) => {
+      const place = placeOf(request.params)
+      if (request.body === undefined) throw new StoreError('INVALID_REQUEST', 'the body must be a JSON merge patch')
+      const patch = JSON.stringify(request.body)
+      const operation = { kind: 'patch', ...place, patch, ...conditionOf(request.raw.headers) } as const
+      const [written] = writtenOf(await store.write([operation], contextOf(request.raw.headers)))
+      return sendWritten(reply, place.table, written!)
+    },
+  )
+
+  app.delete<{ Params: DocumentParams }>(
+    DOCUMENT,
+    { schema: SCHEMAS.delete, config: { operation: 'delete' } },
+    async (request, reply) => {
+      singleParameters(request.query, [])
+      const operation = { kind: 'delete', ...placeOf(request.params), ...conditionOf(request.raw.headers) } as const
+      writtenOf(await store.write([operation], contextOf(request.raw.headers)))
+      return reply.code(204).send()
+    },
+  )
+}
+
+function placeOf({ table, id }: DocumentParams): DocumentParams {
+  return { table: checkName('table', table), id: checkName('id', id) }
+}
+
+function conditionOf(headers: Parameters<typeof preconditionOf>[0]) {
+  const condition = preconditionOf(headers)
+  return condition === undefined ? {} : { condition }
+}
+
+/** A name that can not be is not there, but it says so. */
+function notFound({ table, id }: DocumentParams): StoreError {
+  placeOf({ table, id })
+  return new StoreError('DOCUMENT_NOT_FOUND', `table ${JSON.stringify(table)} has no document ${JSON.stringify(id)}`)
+}

@@ -1,0 +1,57 @@
+/** Reads JSON that came from outside: says where it is wrong, and refuses what could not be kept as it is. */
+import { visit } from 'jsonc-parser'
+import { StoreError } from '../store-error.ts'
+
+export const DEPTH_LIMIT = 64
+const SNIPPET = 20
+
+/** @throws StoreError INVALID_JSON with `offset`, `line` and `column` (from 1), TOO_DEEP */
+export function parseJson(text: string): unknown {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw invalid(text, error as SyntaxError)
+  }
+  checkKeepable(value, 0)
+  return value
+}
+
+/** @throws StoreError TOO_DEEP; INVALID_JSON for a number that became infinite. */
+function checkKeepable(value: unknown, depth: number): void {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new StoreError('INVALID_JSON', 'a number is beyond what JSON numbers can be here (IEEE 754 double)')
+  }
+  if (typeof value !== 'object' || value === null) return
+  if (depth === DEPTH_LIMIT) throw new StoreError('TOO_DEEP', `the JSON is nested deeper than ${DEPTH_LIMIT} levels`)
+  if (Array.isArray(value)) for (const item of value) checkKeepable(item, depth + 1)
+  else for (const key in value) checkKeepable((value as Record<string, unknown>)[key], depth + 1)
+}
+
+function invalid(text: string, error: SyntaxError): StoreError {
+  if (text.trim() === '') return new StoreError('INVALID_JSON', 'the body is empty', { details: { offset: 0 } })
+  const offset = placeOf(text, error)
+  const line = text.slice(0, offset).split('\n').length
+  const column = offset - text.lastIndexOf('\n', offset - 1)
+  const problem = offset >= text.length ? 'the text ends too early' : `unexpected ${JSON.stringify(text[offset])}`
+  const near = JSON.stringify(text.slice(Math.max(0, offset - SNIPPET), offset + SNIPPET))
+  return new StoreError('INVALID_JSON', `line ${line}, column ${column}: ${problem}, near ${near}`, {
+    details: { offset, line, column },
+    cause: error,
+  })
+}
+
+/** V8 tells the place in some of its messages; otherwise a second parser is asked. */
+function placeOf(text: string, { message }: SyntaxError): number {
+  const told = /at position (\d+)/.exec(message)
+  if (told !== null) return Number(told[1])
+  let first = text.length
+  try {
+    const onError = (_: unknown, offset: number) => void (first = Math.min(first, offset))
+    visit(text, { onError }, { disallowComments: true, allowTrailingComma: false })
+  } catch (error) {
+    // It goes down with the text; one that is too deep for it has to do without.
+    if (!(error instanceof RangeError)) throw error
+  }
+  return first
+}

@@ -1,0 +1,53 @@
+/** Where the server listens, and how it ends: what is in flight is finished, new requests find nobody. */
+import net, { type AddressInfo, type Server } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { StoreOptions } from '../options.ts'
+
+export interface Listening {
+  readonly port: number
+  /** Resolves once all connections are closed, after `graceMs` at the latest. */
+  close(): Promise<void>
+}
+
+const DRAIN_POLL_MS = 20
+
+/** @throws an error with code EADDRINUSE if the port is taken on one of the addresses. */
+export async function listen(app: FastifyInstance, options: StoreOptions): Promise<Listening> {
+  const { host, extraHosts, graceMs } = options
+  await app.listen({ host, port: options.port })
+  const { port } = app.server.address() as AddressInfo
+  const others: Server[] = []
+  try {
+    for (const other of new Set(extraHosts)) {
+      if (other !== host) others.push(await listenAlso(app, { host: other, port }))
+    }
+  } catch (error) {
+    for (const other of others) other.close()
+    await app.close()
+    throw error
+  }
+  return {
+    port,
+    close: async () => {
+      for (const other of others) other.close()
+      const closed = new Promise<void>(resolve => app.server.close(() => resolve()))
+      const timer = setTimeout(() => app.server.closeAllConnections(), graceMs)
+      const poll = setInterval(() => app.server.closeIdleConnections(), DRAIN_POLL_MS)
+      app.server.closeIdleConnections()
+      await closed
+      clearTimeout(timer)
+      clearInterval(poll)
+      await app.close()
+    },
+  }
+}
+
+/** A second address feeds the same server. */
+async function listenAlso(app: FastifyInstance, { host, port }: { host: string; port: number }): Promise<Server> {
+  const server = net.createServer({ noDelay: true }, socket => app.server.emit('connection', socket))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+  return server
+}

@@ -1,0 +1,45 @@
+/** Many documents: filtered, ordered, paged. */
+import type { FastifyInstance } from 'fastify'
+import type { DocumentStore } from '../engine/document-store.ts'
+import { parseFieldPath } from '../engine/field-path.ts'
+import { parseWhere } from '../query/parse-where.ts'
+import type { Order } from '../query/plan-query.ts'
+import { runQuery } from '../query/run-query.ts'
+import { StoreError } from '../store-error.ts'
+import { sendJsonText } from './answers.ts'
+import { SCHEMAS } from './contract.ts'
+import { singleParameters, tableOf, wholeNumber, type TableParams } from './requests.ts'
+
+const DEFAULT_LIMIT = 100
+const MOST_LIMIT = 1_000
+
+export function addQueryRoute(app: FastifyInstance, store: DocumentStore): void {
+  app.get<{ Params: TableParams; Querystring: Record<string, string | string[]> }>(
+    '/tables/:table/docs',
+    { schema: SCHEMAS.query, config: { operation: 'query' } },
+    async (request, reply) => {
+      const table = tableOf(request.params)
+      const { where, ...others } = request.query
+      const { orderBy, limit, cursor } = singleParameters(others, ['orderBy', 'limit', 'cursor'])
+      const query = {
+        table,
+        conditions: where === undefined ? [] : [where].flat().flatMap(parseWhere),
+        ...(orderBy !== undefined && { orderBy: parseOrder(orderBy) }),
+      }
+      const gone = new AbortController()
+      reply.raw.once('close', () => gone.abort(new StoreError('INVALID_REQUEST', 'the client went away')))
+      const page = await runQuery(store, query, {
+        limit: limit === undefined ? DEFAULT_LIMIT : wholeNumber('limit', limit, { least: 1, most: MOST_LIMIT }),
+        ...(cursor !== undefined && { cursor }),
+        signal: gone.signal,
+      })
+      const next = page.cursor === undefined ? '' : `,"cursor":${JSON.stringify(page.cursor)}`
+      return sendJsonText(reply, `{"documents":[${page.documents.join()}]${next}}`)
+    },
+  )
+}
+
+function parseOrder(text: string): Order {
+  const isDescending = text.startsWith('-')
+  return { field: parseFieldPath(isDescending ? text.slice(1) : text), isDescending }
+}

@@ -1,0 +1,108 @@
+/**
+ * The store's HTTP server: what holds for every route. Invariants: 1. an error is `{"error":{"code","message",...}}`.
+ * 2. a request that is refused by the guard reaches no route. 3. nothing is parsed that is not declared to be JSON.
+ */
+import fastifySwagger from '@fastify/swagger'
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import { jsonSchemaTransform } from 'fastify-type-provider-zod'
+import { NAME_LIMIT_BYTES } from '../engine/names.ts'
+import { StoreError } from '../store-error.ts'
+import type { StoreOptions } from '../options.ts'
+import { createGuard } from './guard.ts'
+import { parseJson } from './json-body.ts'
+import type { Operation, OperationMetrics } from './operation-metrics.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    operation?: Operation
+  }
+}
+
+/** A byte takes three characters in a path; one escaped in vain takes no more. */
+const LONGEST_PARAMETER = 3 * NAME_LIMIT_BYTES
+const JSON_TYPES = ['application/json', 'application/merge-patch+json']
+
+export interface ServerParts {
+  options: StoreOptions
+  metrics: OperationMetrics
+  onError: (error: Error) => void
+}
+
+export async function createServer({ options, metrics, onError }: ServerParts): Promise<FastifyInstance> {
+  const guard = createGuard(options.hostNames)
+  const app = fastify({
+    bodyLimit: options.bodyLimitBytes,
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    http: { headersTimeout: options.headersTimeoutMs },
+    exposeHeadRoutes: false,
+    frameworkErrors: (error, _request, reply) => sendError(reply, translate(error, options)),
+  })
+  // The schemas are the documentation; requests are checked by hand, which says more and costs less.
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => value => JSON.stringify(value))
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, (_request, body: string, done) => {
+    try {
+      done(null, parseJson(body))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+  app.addHook('onRequest', (request, _reply, done) => {
+    try {
+      guard(request.raw.headers)
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+  app.addHook('onResponse', (request, reply, done) => {
+    const { operation } = reply.routeOptions.config
+    if (operation !== undefined) metrics.record(operation, reply.statusCode, reply.elapsedTime)
+    done()
+  })
+  app.setErrorHandler((error: Error, _request, reply) => {
+    const translated = translate(error, options)
+    if (translated.code === 'INTERNAL') onError(error)
+    sendError(reply, translated)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const { method, url } = request
+    sendError(reply, new StoreError('ROUTE_NOT_FOUND', `${method} ${url.split('?')[0]} is no route of the store`))
+  })
+  await app.register(fastifySwagger, {
+    openapi: { info: { title: 'ryo-faas store', version: '1' } },
+    transform: jsonSchemaTransform,
+  })
+  return app
+}
+
+export function sendError(reply: FastifyReply, error: StoreError): void {
+  if (error.code === 'BUSY' || error.code === 'SHUTTING_DOWN') void reply.header('retry-after', '1')
+  void reply.code(error.status).type('application/json; charset=utf-8').send(JSON.stringify(error.toBody()))
+}
+
+interface FastifyFault extends Error {
+  code?: string
+  statusCode?: number
+}
+
+function translate(error: FastifyFault, { bodyLimitBytes }: StoreOptions): StoreError {
+  if (error instanceof StoreError) return error
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new StoreError('BODY_TOO_LARGE', `the body is larger than ${bodyLimitBytes} bytes`)
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new StoreError('UNSUPPORTED_MEDIA_TYPE', `the content type must be ${JSON_TYPES[0]}`)
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new StoreError('INVALID_NAME', `a name in the path is longer than ${NAME_LIMIT_BYTES} bytes`)
+    case 'FST_ERR_BAD_URL':
+      return new StoreError('INVALID_REQUEST', 'the path is not percent-encoded UTF-8')
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new StoreError('INVALID_REQUEST', 'the body is not as long as Content-Length says')
+  }
+  if (error.statusCode !== undefined && error.statusCode < 500) return new StoreError('INVALID_REQUEST', error.message)
+  return new StoreError('INTERNAL', 'the store failed on this request', { cause: error })
+}

@@ -1,0 +1,115 @@
+/**
+ * Runs commands that wait together in one transaction, so that they share its fsync.
+ *
+ * Invariants: 1. when `run` returns, everything that was not answered with `failed` is on disk. 2. a command that fails
+ * the transaction is not the others' misfortune: then each is run in a transaction of its own.
+ */
+import { StoreError } from '../store-error.ts'
+import type { Answer, Command, Committed } from './commands.ts'
+import { trimLog } from './trim-log.ts'
+import type { Writer } from './writer.ts'
+import { writeState } from './table-records.ts'
+
+/** errno.h and lmdb.h */
+const ENOSPC = 28
+const EDQUOT = 122
+const MDB_MAP_FULL = -30792
+const MDB_PANIC = -30795
+
+export class CommandRunner {
+  private readonly writer: Writer
+
+  constructor(writer: Writer) {
+    this.writer = writer
+  }
+
+  /** @param next hands out commands until there are no more to share this transaction. */
+  run(next: () => Command | undefined): Committed {
+    const commands: Command[] = []
+    try {
+      const answers = this.transaction(() => {
+        const answered: Answer[] = []
+        for (let command = next(); command !== undefined; command = next()) {
+          commands.push(command)
+          answered.push(this.execute(command))
+        }
+        return answered
+      })
+      return { answers, sequence: this.writer.sequence }
+    } catch (error) {
+      const answers = commands.length === 1 ? [failed(error)] : commands.map(command => this.runAlone(command))
+      return { answers, sequence: this.writer.sequence }
+    }
+  }
+
+  /** @throws StoreError; then nothing of it has happened. */
+  transaction<T>(action: () => T): T {
+    try {
+      return this.writer.environment.root.transactionSync(() => {
+        const result = action()
+        this.writer.save()
+        return result
+      })
+    } catch (error) {
+      this.writer.reload()
+      throw error
+    }
+  }
+
+  private runAlone(command: Command): Answer {
+    try {
+      return this.transaction(() => this.execute(command))
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  private execute(command: Command): Answer {
+    try {
+      return this.perform(command)
+    } catch (error) {
+      // A refusal, made before anything was put down.
+      if (error instanceof StoreError) return failed(error)
+      throw error
+    }
+  }
+
+  private perform(command: Command): Answer {
+    switch (command.type) {
+      case 'write':
+        return { type: 'write', outcome: this.writer.write(command.operations, command.context) }
+      case 'declare-index':
+        return { type: 'index', index: this.writer.declareIndex(command.table, command.field) }
+      case 'drop-index':
+        this.writer.dropIndex(command.table, command.field)
+        return { type: 'done' }
+      case 'drop-table':
+        this.writer.dropTable(command.table)
+        return { type: 'done' }
+      case 'trim':
+        return { type: 'trimmed', events: trimLog(this.writer, command) }
+      case 'save-state':
+        writeState(this.writer.environment, command.name, command.value)
+        return { type: 'done' }
+    }
+  }
+}
+
+function failed(thrown: unknown): Answer {
+  const { code, message, details } = translate(thrown)
+  return { type: 'failed', code, message, details }
+}
+
+/** @throws what it was given, if LMDB will not go on without being opened again. */
+function translate(thrown: unknown): StoreError {
+  if (thrown instanceof StoreError) return thrown
+  const { code, message } = thrown as { code?: unknown; message?: string }
+  if (code === MDB_PANIC) throw thrown
+  if (code === ENOSPC || code === EDQUOT || code === MDB_MAP_FULL) {
+    return new StoreError('STORAGE_FULL', `the disk is full: ${message}`, { cause: thrown })
+  }
+  if (typeof code === 'number') {
+    return new StoreError('STORAGE_FAILED', `the disk did not take the write: ${message}`, { cause: thrown })
+  }
+  return new StoreError('INTERNAL', `the write failed: ${message}`, { cause: thrown })
+}

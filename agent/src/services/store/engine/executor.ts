@@ -1,0 +1,139 @@
+/**
+ * Takes commands to where they are run. Invariants: 1. commands are run in the order in which they were given. 2. a
+ * command is answered after it is on disk. 3. what waits is bounded: beyond that it is refused with BUSY.
+ */
+import { StoreError } from '../store-error.ts'
+import { backgroundStep } from './background.ts'
+import type { Answer, Command, Committed } from './commands.ts'
+import type { CommandRunner } from './command-runner.ts'
+import type { Writer } from './writer.ts'
+
+export interface Executor {
+  /** @throws StoreError BUSY, SHUTTING_DOWN */
+  execute(command: Command): Promise<Answer>
+  /** Finishes what was given. */
+  close(): Promise<void>
+}
+
+/** Told of each commit before those that wait for it are. */
+export type OnCommitted = (sequence: number) => void
+
+const MOST_WAITING = 20_000
+/** UTF-16 units of all texts that wait. */
+const MOST_TEXT = 64 * 1024 * 1024
+
+interface Waiting {
+  resolve(answer: Answer): void
+  reject(error: Error): void
+  textLength: number
+}
+
+/** What was given and is not answered, in order. */
+export class WaitingCommands {
+  private readonly waiting: Waiting[] = []
+  private first = 0
+  private textLength = 0
+  private readonly onCommitted: OnCommitted
+
+  constructor(onCommitted: OnCommitted) {
+    this.onCommitted = onCommitted
+  }
+
+  get size(): number {
+    return this.waiting.length - this.first
+  }
+
+  /** @throws StoreError BUSY */
+  add(command: Command): Promise<Answer> {
+    if (this.size >= MOST_WAITING || this.textLength >= MOST_TEXT) {
+      return Promise.reject(new StoreError('BUSY', 'more writes wait than the store holds'))
+    }
+    const textLength = lengthOf(command)
+    this.textLength += textLength
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject, textLength }))
+  }
+
+  /** The first of them were answered. */
+  settle({ answers, sequence }: Committed): void {
+    this.onCommitted(sequence)
+    for (const answer of answers) {
+      const { resolve, textLength } = this.waiting[this.first++]!
+      this.textLength -= textLength
+      resolve(answer)
+    }
+    if (this.first === this.waiting.length) {
+      this.waiting.length = 0
+      this.first = 0
+    } else if (this.first > MOST_WAITING) {
+      this.waiting.splice(0, this.first)
+      this.first = 0
+    }
+  }
+
+  fail(error: Error): void {
+    const waiting = this.waiting.splice(0).slice(this.first)
+    this.first = 0
+    this.textLength = 0
+    for (const { reject } of waiting) reject(error)
+  }
+}
+
+/** Runs commands in this thread, which then waits for the disk: for tools and tests. */
+export class InlineExecutor implements Executor {
+  private readonly writer: Writer
+  private readonly runner: CommandRunner
+  private readonly waiting: WaitingCommands
+  private queue: Command[] = []
+  private scheduled: NodeJS.Immediate | undefined
+  private mayHaveBackground = true
+  private isClosed = false
+
+  constructor({ writer, runner, onCommitted }: { writer: Writer; runner: CommandRunner; onCommitted: OnCommitted }) {
+    this.writer = writer
+    this.runner = runner
+    this.waiting = new WaitingCommands(onCommitted)
+    this.schedule()
+  }
+
+  execute(command: Command): Promise<Answer> {
+    if (this.isClosed) return Promise.reject(new StoreError('SHUTTING_DOWN', 'the store is closed'))
+    const answer = this.waiting.add(command)
+    this.queue.push(command)
+    this.schedule()
+    return answer
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    clearImmediate(this.scheduled)
+    this.work()
+    clearImmediate(this.scheduled)
+  }
+
+  private schedule(): void {
+    this.scheduled ??= setImmediate(() => this.work())
+  }
+
+  private work(): void {
+    this.scheduled = undefined
+    if (this.queue.length > 0) {
+      const queue = this.queue
+      this.queue = []
+      let at = 0
+      this.waiting.settle(this.runner.run(() => queue[at++]))
+      this.mayHaveBackground = true
+    } else if (this.mayHaveBackground && !this.isClosed) {
+      this.mayHaveBackground = this.runner.transaction(() => backgroundStep(this.writer))
+    }
+    if (this.mayHaveBackground || this.queue.length > 0) this.schedule()
+  }
+}
+
+function lengthOf(command: Command): number {
+  if (command.type !== 'write') return 0
+  return command.operations.reduce(
+    (sum, operation) =>
+      sum + ('data' in operation ? operation.data.length : 'patch' in operation ? operation.patch.length : 0),
+    0,
+  )
+}

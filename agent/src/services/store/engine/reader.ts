@@ -1,0 +1,140 @@
+/** All that is read of the environment. Every call sees one moment, `snapshot` over its whole length. */
+import type { FoundDocument, LogBounds, LogEntry, ScanEntry, ScanOptions, TableView } from './document-store.ts'
+import type { Environment } from './environment.ts'
+import { digestOf, entryOf, idOf, prefixed, sequenceKey, sequenceOf } from './keys.ts'
+import {
+  readState,
+  readTable,
+  readTables,
+  STATE,
+  viewOfTable,
+  type Numbers,
+  type TableRecord,
+} from './table-records.ts'
+import { readVersion } from './texts.ts'
+
+const DIGEST_BYTES = 4
+/** Any sequence lies below. */
+const AFTER_ALL = Buffer.alloc(8, 255)
+
+export class Reader {
+  private readonly environment: Environment
+
+  constructor(environment: Environment) {
+    this.environment = environment
+  }
+
+  get(table: string, id: string): FoundDocument | undefined {
+    const record = this.record(table)
+    const bytes = record && this.environment.documents.get(prefixed(record.space, id))
+    if (bytes === undefined) return undefined
+    const text = bytes.toString('utf8')
+    return { text, version: readVersion(text, table, id) }
+  }
+
+  scan(options: ScanOptions): ScanEntry[] {
+    const record = this.record(options.table)
+    if (record === undefined) return []
+    return options.index === undefined ? this.scanIds(record, options) : this.scanIndex(record, options)
+  }
+
+  snapshot(table: string): Iterable<string> & { close(): void } {
+    const { root, documents } = this.environment
+    const transaction = root.useReadTransaction()
+    const record = this.record(table)
+    const range =
+      record && documents.getRange({ start: prefixed(record.space), end: prefixed(record.space + 1), transaction })
+    let isClosed = false
+    return {
+      *[Symbol.iterator]() {
+        for (const { value } of range ?? []) yield value.toString('utf8')
+      },
+      close: () => {
+        if (!isClosed) transaction.done()
+        isClosed = true
+      },
+    }
+  }
+
+  tables(): TableView[] {
+    return [...readTables(this.environment)].map(([name, record]) => viewOfTable(name, record))
+  }
+
+  table(name: string): TableView | undefined {
+    const record = this.record(name)
+    return record && viewOfTable(name, record)
+  }
+
+  lastSequence(): number {
+    return readState<Numbers>(this.environment, STATE.numbers)?.sequence ?? 0
+  }
+
+  logBounds(): LogBounds {
+    const last = this.lastSequence()
+    const [first] = this.environment.log.getKeys({ start: sequenceKey(0), end: AFTER_ALL, limit: 1 })
+    return { first: first === undefined ? last + 1 : sequenceOf(first), last }
+  }
+
+  readLog({ from, limit, table }: { from: number; limit: number; table?: string }): {
+    entries: LogEntry[]
+    through: number
+  } {
+    const digest = table === undefined ? undefined : digestOf(table)
+    const entries: LogEntry[] = []
+    let through = from - 1
+    for (const { key, value } of this.environment.log.getRange({ start: sequenceKey(from), end: AFTER_ALL, limit })) {
+      through = sequenceOf(key)
+      if (digest === undefined || value.readUInt32BE(0) === digest) {
+        const text = value.toString('utf8', DIGEST_BYTES)
+        if (table === undefined || isOfTable(text, table)) entries.push({ sequence: through, text })
+      }
+    }
+    return { entries, through }
+  }
+
+  event(sequence: number): LogEntry | undefined {
+    const value = this.environment.log.get(sequenceKey(sequence))
+    return value && { sequence, text: value.toString('utf8', DIGEST_BYTES) }
+  }
+
+  private record(table: string): TableRecord | undefined {
+    return readTable(this.environment, table)
+  }
+
+  private scanIds({ space }: TableRecord, { after, isDescending = false, limit }: ScanOptions): ScanEntry[] {
+    const [low, high] = [prefixed(space), prefixed(space + 1)]
+    const range = this.environment.documents.getRange({
+      start: after ? prefixed(space, after.id) : isDescending ? high : low,
+      end: isDescending ? low : high,
+      exclusiveStart: true,
+      reverse: isDescending,
+      limit,
+    })
+    return [...range].map(({ key, value }) => ({ id: idOf(key), text: value.toString('utf8') }))
+  }
+
+  private scanIndex({ space, indexes }: TableRecord, options: ScanOptions): ScanEntry[] {
+    const number = indexes.find(({ field }) => field === options.index)?.number
+    if (number === undefined) return []
+    const { from, to, after, isDescending = false, limit } = options
+    const low = from ? prefixed(number, from) : prefixed(number)
+    const high = to ? prefixed(number, to) : prefixed(number + 1)
+    const keys = this.environment.index.getKeys({
+      start: after?.value ? prefixed(number, after.value, after.id) : isDescending ? high : low,
+      end: isDescending ? low : high,
+      exclusiveStart: true,
+      reverse: isDescending,
+      limit,
+    })
+    // An index and its documents change in the same transaction, so what it names is there.
+    return [...keys].map(key => {
+      const { value, id } = entryOf(key)
+      return { value, id, text: this.environment.documents.get(prefixed(space, id))!.toString('utf8') }
+    })
+  }
+}
+
+function isOfTable(text: string, table: string): boolean {
+  // Table and subject come before any document, so the first one is the event's own.
+  return text.includes(`,"table":${JSON.stringify(table)},`)
+}

@@ -1,0 +1,94 @@
+/**
+ * Runs commands in a thread of their own: while it waits for the disk, requests are read and answered here. What is given
+ * within one turn of the event loop travels together, in pieces that keep both threads busy.
+ */
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { Worker } from 'node:worker_threads'
+import { StoreError } from '../store-error.ts'
+import type { Answer, Command, Committed } from './commands.ts'
+import { WaitingCommands, type Executor, type OnCommitted } from './executor.ts'
+
+/** `workerData` of the thread. */
+export interface WriterThreadOptions {
+  role: 'writer'
+  path: string
+  source: string
+}
+
+export interface ThreadExecutorOptions {
+  /** Module that the thread runs; it passes `workerData` to `runWriterThread`. */
+  entry: URL
+  path: string
+  source: string
+  onCommitted: OnCommitted
+  /** The thread ended by itself: nothing can be written any more. */
+  onFailure: (error: Error) => void
+}
+
+/** Commands that are sent at once, without waiting for the end of the turn. */
+const PIECE = 16
+
+export class ThreadExecutor implements Executor {
+  private readonly worker: Worker
+  private readonly waiting: WaitingCommands
+  private readonly gone: Promise<void>
+  private piece: Command[] = []
+  private scheduled: NodeJS.Immediate | undefined
+  private isClosed = false
+
+  private constructor(options: ThreadExecutorOptions, worker: Worker) {
+    this.worker = worker
+    this.waiting = new WaitingCommands(options.onCommitted)
+    this.gone = new Promise(resolve => worker.once('exit', () => resolve()))
+    worker.on('message', (committed: Committed) => this.waiting.settle(committed))
+    const failed = (error: Error) => {
+      this.isClosed = true
+      this.waiting.fail(new StoreError('STORAGE_FAILED', 'the store can not write any more', { cause: error }))
+      options.onFailure(error)
+    }
+    worker.on('error', failed)
+  }
+
+  /** Resolves once the thread has opened the environment. */
+  static async start(options: ThreadExecutorOptions): Promise<ThreadExecutor> {
+    const { entry, path, source } = options
+    const workerData: WriterThreadOptions = { role: 'writer', path, source }
+    const worker = new Worker(entry, { workerData, name: 'store-writer', ...threadArguments(entry) })
+    // Not `removeAllListeners`: the worker's own are among them, and it would hear nothing any more.
+    await once(worker, 'message')
+    return new ThreadExecutor(options, worker)
+  }
+
+  execute(command: Command): Promise<Answer> {
+    if (this.isClosed) return Promise.reject(new StoreError('SHUTTING_DOWN', 'the store is closed'))
+    const answer = this.waiting.add(command)
+    this.piece.push(command)
+    if (this.piece.length >= PIECE) this.send()
+    else this.scheduled ??= setImmediate(() => this.send())
+    return answer
+  }
+
+  async close(): Promise<void> {
+    if (!this.isClosed) {
+      this.isClosed = true
+      this.send()
+      this.worker.postMessage('close')
+    }
+    await this.gone
+  }
+
+  private send(): void {
+    clearImmediate(this.scheduled)
+    this.scheduled = undefined
+    if (this.piece.length === 0) return
+    this.worker.postMessage(this.piece)
+    this.piece = []
+  }
+}
+
+/** A module that is not built yet needs the loader that this process may have from elsewhere. */
+export function threadArguments(entry: URL): { execArgv?: string[] } {
+  if (!entry.pathname.endsWith('.ts')) return {}
+  return { execArgv: ['--import', createRequire(import.meta.url).resolve('tsx'), '--conditions=source'] }
+}

@@ -1,0 +1,39 @@
+/** Takes old events out of the log, and with the event of a deletion what was remembered of the document. */
+import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import { prefixed, sequenceKey, sequenceOf } from './keys.ts'
+import { timeOfEvent } from './texts.ts'
+import type { Writer } from './writer.ts'
+
+/** Most events at once, so that writers do not wait long. */
+export const TRIM_STEP = 1_000
+const DELETION = '"type":"ryo-faas.store.deleted-doc"'
+
+/** @returns how many were removed; `TRIM_STEP` means that there may be more. */
+export function trimLog(writer: Writer, { before, through }: { before: string; through: number }): number {
+  const { log } = writer.environment
+  const old: { key: Buffer; text: string }[] = []
+  for (const { key, value } of log.getRange({
+    start: sequenceKey(0),
+    end: sequenceKey(through + 1),
+    limit: TRIM_STEP,
+  })) {
+    const text = value.toString('utf8', 4)
+    if (timeOfEvent(text) >= before) break
+    old.push({ key: Buffer.from(key), text })
+  }
+  for (const { key, text } of old) {
+    if (text.includes(DELETION)) forget(writer, text, sequenceOf(key))
+    log.removeSync(key)
+  }
+  return old.length
+}
+
+function forget(writer: Writer, text: string, sequence: number): void {
+  const { table, id } = (JSON.parse(text) as DocumentCloudEvent).data
+  const space = writer.knownTable(table)?.space
+  if (space === undefined) return
+  const key = prefixed(space, id)
+  // It may have been created and deleted once more since.
+  const remembered = writer.environment.versions.get(key)?.toString('latin1').split(' ')[1]
+  if (remembered === String(sequence)) writer.environment.versions.removeSync(key)
+}

@@ -1,0 +1,66 @@
+/**
+ * Entry of the store process and of its threads. One argument: the path of a JSON file that holds `MainOptions`.
+ *
+ * Exit codes: 0 after SIGTERM or SIGINT; 78 if the options are wrong; 98 if an address is in use; 75 if another process
+ * has the data; 70 otherwise. What happens is one JSON line each on stderr.
+ */
+import { readFile } from 'node:fs/promises'
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import { writeDurably } from '../../host/index.ts'
+import type { WriterThreadOptions } from './engine/thread-executor.ts'
+import { runWriterThread } from './engine/writer-thread.ts'
+import type { StoreEvent } from './events.ts'
+import { MainOptions } from './options.ts'
+import { runRelayThread, type RelayThreadOptions } from './relay/relay-thread.ts'
+import { createStore } from './store.ts'
+
+const EXIT_CODES: Record<string, number> = { EADDRINUSE: 98, BAD_OPTIONS: 78, DATA_IN_USE: 75 }
+
+function write(line: object): void {
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), part: 'store', ...line })}\n`)
+}
+
+function fail(error: unknown): never {
+  const { code, message } = error as NodeJS.ErrnoException
+  write({ level: 'error', code, message })
+  process.exit(EXIT_CODES[code ?? ''] ?? 70)
+}
+
+function onEvent(event: StoreEvent): void {
+  if (event.type === 'failed') fail(new Error(event.message))
+  write({ level: event.type === 'error' ? 'error' : 'info', ...event })
+}
+
+async function readOptions(path: string | undefined): Promise<MainOptions> {
+  try {
+    if (path === undefined) throw new Error('the first argument must be the path of a JSON file')
+    return MainOptions.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    throw Object.assign(new Error(`bad options: ${(error as Error).message}`), { code: 'BAD_OPTIONS' })
+  }
+}
+
+async function main(): Promise<void> {
+  const { readyFile, ...options } = await readOptions(process.argv[2])
+  const store = await createStore(options, { threadEntry: new URL(import.meta.url), onEvent })
+  const stop = () => {
+    store.close().then(() => process.exit(0), fail)
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  if (readyFile !== undefined) {
+    await writeDurably(readyFile, `${JSON.stringify({ pid: process.pid, port: store.port })}\n`)
+  }
+}
+
+function runThread(options: WriterThreadOptions | RelayThreadOptions): void {
+  switch (options.role) {
+    case 'writer':
+      return runWriterThread(parentPort!, options)
+    case 'relay':
+      return runRelayThread(parentPort!, options)
+  }
+}
+
+if (isMainThread) main().catch(fail)
+else runThread(workerData as WriterThreadOptions | RelayThreadOptions)

@@ -1,0 +1,58 @@
+/** The store's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
+import { z } from 'zod'
+
+const ms = z.int().min(0).max(2_147_483_647)
+const MIB = 1024 * 1024
+
+export const StoreOptions = z.strictObject({
+  /** Folder of the documents, the log and the backups. */
+  dataFolder: z.string().min(1),
+  /** Part of the events' `source`. */
+  project: z.string().min(1).default('rfa'),
+  host: z.string().min(1).default('127.0.0.1'),
+  /** More addresses to listen on, on the same port; e.g. the gateway of the private network. */
+  extraHosts: z.array(z.string().min(1)).default([]),
+  /** 0 means any free one. */
+  port: z.int().min(0).max(65_535).default(5001),
+  /** Names besides `localhost` and addresses by which callers may know the store. */
+  hostNames: z.array(z.string().min(1)).default([]),
+  /** Where events go; without it they stay in the log. */
+  nats: z
+    .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
+    .optional(),
+  /** Largest body of a write. */
+  bodyLimitBytes: z
+    .int()
+    .min(1)
+    .max(256 * MIB)
+    .default(MIB),
+  /** Largest import that has to be taken as a whole (a JSON file); one of lines has no limit. */
+  importLimitBytes: z
+    .int()
+    .min(1)
+    .max(512 * MIB)
+    .default(256 * MIB),
+  /** How long events stay in the log, once they are relayed. */
+  logRetentionMs: z
+    .int()
+    .min(0)
+    .default(30 * 86_400_000),
+  /** How long a request may take to arrive. */
+  requestTimeoutMs: ms.default(60_000),
+  headersTimeoutMs: ms.min(1).default(10_000),
+  /** How long a client's idle connection is kept. */
+  keepAliveTimeoutMs: ms.default(60_000),
+  /** Pause after which a stream of changes shows that it is alive. */
+  heartbeatMs: ms.min(1).default(15_000),
+  /** How long `close` waits for requests in flight. */
+  graceMs: ms.default(10_000),
+})
+export type StoreOptions = z.infer<typeof StoreOptions>
+export type StoreInput = z.input<typeof StoreOptions>
+
+/** What `main.ts` reads. */
+export const MainOptions = StoreOptions.extend({
+  /** Where `{pid, port}` is written once the store accepts. */
+  readyFile: z.string().min(1).optional(),
+})
+export type MainOptions = z.infer<typeof MainOptions>

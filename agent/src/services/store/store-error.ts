@@ -1,0 +1,57 @@
+/**
+ * Every error that the store answers, in one table. Invariants: 1. an error is recognised by its code, never by its
+ * text. 2. nothing of a request that was answered with an error is in the store; where that is not so (an import that
+ * broke off) its `details` say how far it came.
+ */
+export const STORE_ERRORS = {
+  INVALID_JSON: { status: 400, about: 'The body is not JSON; the message says where' },
+  INVALID_REQUEST: { status: 400, about: 'The body does not have the shape that the route asks for' },
+  INVALID_NAME: { status: 400, about: 'A table name or document id is not a legal name' },
+  INVALID_HEADER: { status: 400, about: 'A header can not be understood' },
+  INVALID_QUERY: { status: 400, about: 'A query parameter is unknown or can not be understood' },
+  UNKNOWN_OPERATOR: { status: 400, about: 'A condition uses an operator that does not exist' },
+  INVALID_CURSOR: { status: 400, about: 'The cursor is damaged, or belongs to another query' },
+  TOO_DEEP: { status: 400, about: 'A document is nested deeper than 64 levels' },
+  FORBIDDEN_ORIGIN: { status: 403, about: 'The Host or Origin header is not one of ours' },
+  ROUTE_NOT_FOUND: { status: 404, about: 'The store has no such route' },
+  TABLE_NOT_FOUND: { status: 404, about: 'There is no such table' },
+  DOCUMENT_NOT_FOUND: { status: 404, about: 'The table has no document with this id' },
+  INDEX_NOT_FOUND: { status: 404, about: 'The table has no index on this field' },
+  EVENT_NOT_FOUND: { status: 404, about: 'The log has no event with this sequence' },
+  DOCUMENT_EXISTS: { status: 409, about: 'The table has a document with this id already' },
+  EVENTS_TRIMMED: { status: 410, about: 'The log does not go back that far any more' },
+  PRECONDITION_FAILED: { status: 412, about: 'If-Match or If-None-Match does not hold' },
+  BODY_TOO_LARGE: { status: 413, about: 'The body is larger than the store takes' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, about: 'The body is not declared to be JSON' },
+  INTERNAL: { status: 500, about: 'A fault of the store itself' },
+  BUSY: { status: 503, about: 'More writes wait than the store holds; try again' },
+  STORAGE_FAILED: { status: 503, about: 'The disk did not take the write; nothing of it is kept' },
+  SHUTTING_DOWN: { status: 503, about: 'The store is ending' },
+  STORAGE_FULL: { status: 507, about: 'The disk is full; nothing of the write is kept, reads go on' },
+} as const satisfies Record<string, { status: number; about: string }>
+
+export type StoreErrorCode = keyof typeof STORE_ERRORS
+
+/** JSON values that help a program: a position, a version, an index. */
+export type ErrorDetails = Record<string, string | number | boolean | null>
+
+export class StoreError extends Error {
+  readonly code: StoreErrorCode
+  readonly details: ErrorDetails
+
+  constructor(code: StoreErrorCode, message: string, options: { details?: ErrorDetails; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'StoreError'
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  get status(): number {
+    return STORE_ERRORS[this.code].status
+  }
+
+  /** `{"error":{"code","message",...details}}` */
+  toBody(): { error: { code: StoreErrorCode; message: string } & ErrorDetails } {
+    return { error: { ...this.details, code: this.code, message: this.message } }
+  }
+}

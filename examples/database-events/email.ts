@@ -1,0 +1,8 @@
+import type { DocumentEvent } from '@ryo-faas/runtime'
+import type { Payment } from './tables.ts'
+
+/** A payment that has got its invoice: the customer is told. */
+export function Email({ id, before, after }: DocumentEvent<Payment>): void {
+  if (before?.status === after!.status) return
+  console.log(`e-mail   ${id}: Dear ${after!.customer}, here is your invoice ${after!.invoice}.`)
+}

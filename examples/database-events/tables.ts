@@ -1,0 +1,17 @@
+/** The tables of the shop. An invoice has the id of its payment: made twice, it is made once. */
+import { store } from '@ryo-faas/runtime'
+
+export interface Payment {
+  customer: string
+  amount: number
+  status: 'paid' | 'invoiced'
+  invoice?: string
+}
+
+export interface Invoice {
+  payment: string
+  text: string
+}
+
+export const payments = store<Payment>('payments')
+export const invoices = store<Invoice>('invoices')
