@@ -82,9 +82,9 @@ export class PlatformParts {
       entry: entryPath('services/store/main'),
       environment,
       project: options.project,
-      host: '127.0.0.1',
       port: () => this.#port('store') ?? options.storePort,
       extraHosts: () => engine.proxyListenHosts,
+      hostNames: [engine.proxyHost],
       nats: () => nats,
     })
     const running = await supervisor.start(part)

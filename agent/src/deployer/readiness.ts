@@ -1,5 +1,7 @@
 /** Waits until an instance answers its health path. */
-import { get } from 'node:http'
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { HEALTH_PATH } from '@ryo-faas/runtime/protocol'
@@ -51,13 +53,19 @@ export async function waitUntilReady(engine: Engine, instance: Instance, options
  */
 export async function askServed(address: InstanceAddress): Promise<ServedHandlers | undefined> {
   try {
-    const response = await fetch(`http://${address.host}:${address.port}${HEALTH_PATH}`, {
-      signal: AbortSignal.timeout(ASK_MS),
-    })
-    return HealthAnswer.parse(await response.json()).served
+    const answer = await askHealth(address)
+    return HealthAnswer.parse(JSON.parse(answer)).served
   } catch (error) {
     throw new RyoFaasError('START_FAILED', 'it does not say what it serves', { cause: error })
   }
+}
+
+/** Not by `fetch`, which refuses port 6000. */
+async function askHealth(address: InstanceAddress): Promise<string> {
+  const signal = AbortSignal.timeout(ASK_MS)
+  const request = get({ ...address, path: HEALTH_PATH, agent: false, signal })
+  const [response] = (await once(request, 'response', { signal })) as [IncomingMessage]
+  return text(response)
 }
 
 /** One question, one second at most. */

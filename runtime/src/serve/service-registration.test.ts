@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import type { DocumentEvent, Service } from '../handlers.ts'
 import { EVENTS_PREFIX, HEALTH_PATH, type DocumentCloudEvent } from '../protocol/index.ts'
@@ -40,7 +41,10 @@ test('each path has its handler, the longest that fits wins, and the handler see
   const service = registered(on =>
     on
       .http('/pay', request => new Response(`pay ${new URL(request.url).pathname}`))
-      .http('/pay/back/', (request, response) => void response.end(`back ${request.url}`))
+      .http(
+        '/pay/back/',
+        (request: IncomingMessage, response: ServerResponse) => void response.end(`back ${request.url}`),
+      )
       .async('/refund', () => new Response('refund')),
   )
   await using served = await serveHandlers(service)

@@ -33,7 +33,8 @@ export const store: Command = {
       .option('data', { type: 'string', nargs: 1, alias: 'd', describe: `A JSON value; ${DATA_HELP}` })
       .option('if-version', { type: 'number', describe: 'Only if the document has this version; 0: only if it is new' })
       .option('where', { type: 'string', nargs: 1, describe: `Conditions, e.g. '{"amount":{">=":10}}'` })
-      .option('order-by', { type: 'string', nargs: 1, describe: 'A field; -field turns the order round' })
+      .option('order-by', { type: 'string', nargs: 1, describe: 'A field' })
+      .option('desc', { type: 'boolean', default: false, describe: 'With --order-by: the greatest first' })
       .option('limit', { type: 'number', default: 100, describe: 'Documents of a page' })
       .option('cursor', { type: 'string', describe: 'Where the page before ended' })
       .option('since', { type: 'string', default: '', describe: 'With changes: the first sequence; default now' })
@@ -109,9 +110,11 @@ const RUN: Record<Exclude<Action, 'replay'>, Run> = {
   query: async (client, { given, args, context: { output } }) => {
     const [table] = needed(given, ['table'])
     const parameters = new URLSearchParams({ limit: String(args['limit']) })
-    for (const name of ['where', 'orderBy', 'cursor']) {
+    for (const name of ['where', 'cursor']) {
       if (args[name] !== undefined) parameters.set(name, args[name] as string)
     }
+    const field = args['orderBy'] as string | undefined
+    if (field !== undefined) parameters.set('orderBy', args['desc'] === true ? `-${field}` : field)
     const page = await client.query(table, parameters)
     output.value(page)
     for (const document of page.documents) output.line(JSON.stringify(document))

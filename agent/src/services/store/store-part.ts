@@ -19,6 +19,8 @@ export interface StorePartOptions {
   port: () => number
   /** Addresses besides `host` on which functions reach it. */
   extraHosts: () => readonly string[]
+  /** Names by which functions know it. */
+  hostNames: readonly string[]
   nats: () => NonNullable<z.input<typeof MainOptions>['nats']>
 }
 
@@ -42,6 +44,7 @@ export function storePart(options: StorePartOptions): Part {
         project: options.project,
         host,
         extraHosts: [...options.extraHosts()],
+        hostNames: [...options.hostNames],
         port: options.port(),
         nats: options.nats(),
         graceMs: GRACE_MS,
