@@ -62,7 +62,7 @@ function print({ faults, ...of }: ChaosReport): void {
     ['seed, engine, dispatchers', `${seed}, ${engine}, ${values.dispatchers}`],
     ['accepted', `${of.accepted} of ${values.calls}; ${of.unanswered} requests got no 202 and were sent again`],
     ['final states', listed(of.states)],
-    ['killed', listed(of.kills)],
+    ['killed', listed(Object.fromEntries(of.kills))],
     ['runs beyond the first', String(of.repeatedRuns)],
     ['callbacks beyond the first', String(of.repeatedCallbacks)],
     ['duration', `${seconds(of.acceptingMs)} under fire, ${seconds(of.settlingMs)} until the last was over`],

@@ -10,7 +10,7 @@ import { writeProject, type TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { untilFinal } from './call-statuses.ts'
 import { faultsIn, type Answer, type Run } from './evidence.ts'
-import { killParts, VICTIMS, type Victim } from './killer.ts'
+import { killParts, VICTIMS, type Kills } from './killer.ts'
 import { queueCalls, type Queued } from './queue-calls.ts'
 import { SeededRandom } from './seeded-random.ts'
 
@@ -33,7 +33,7 @@ export interface ChaosReport {
   unanswered: number
   /** How many accepted calls are in which state. */
   states: Record<string, number>
-  kills: Record<Victim, number>
+  kills: Kills
   /** Runs of the function beyond the first of each call. */
   repeatedRuns: number
   /** Callbacks beyond the first of each call. */
@@ -92,7 +92,7 @@ export async function runChaos(platform: TestPlatform, options: ChaosOptions): P
       settlingMs: end - settlingFrom,
       faults: [
         ...faultsIn({ calls, callIds: queued.callIds, statuses, received, runs, paddingOf }),
-        ...VICTIMS.filter(victim => kills[victim] === 0).map(victim => `${victim} was never killed`),
+        ...VICTIMS.filter(victim => kills.get(victim) === 0).map(victim => `${victim} was never killed`),
       ],
     }
   } finally {
@@ -113,7 +113,7 @@ async function startReceiver(platform: TestPlatform): Promise<CallbackReceiver> 
 async function queueUnderFire(
   platform: TestPlatform,
   options: ChaosOptions & { proxyUrl: string; receiver: CallbackReceiver; signal: AbortSignal },
-): Promise<{ queued: Queued; kills: Record<Victim, number> }> {
+): Promise<{ queued: Queued; kills: Kills }> {
   const { seed, engine, calls, perSecond, killGapMs: gapMs, signal, say = () => undefined } = options
   const random = new SeededRandom(seed)
   const runMs = Array.from({ length: calls }, () => Math.floor(random.between(0, MOST_RUN_MS)))
@@ -122,7 +122,7 @@ async function queueUnderFire(
   const stop = new AbortController()
   const killing = killParts(
     platform,
-    { engine, random, gapMs, onKill: victim => tell(`killed ${victim}`) },
+    { engine, random, victims: VICTIMS, gapMs, onKill: victim => tell(`killed ${victim}`) },
     stop.signal,
   )
   try {

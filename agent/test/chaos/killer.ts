@@ -10,35 +10,37 @@ import { identifyProcess, ProcessIdentity, signalProcess } from '../../src/host/
 import type { TestPlatform } from '../support/platform.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
-export const VICTIMS = ['dispatcher', 'proxy', 'instance', 'agent', 'nats'] as const
-export type Victim = (typeof VICTIMS)[number]
+export type Victim = 'dispatcher' | 'proxy' | 'instance' | 'agent' | 'nats' | 'store'
+/** Those that calls need. */
+export const VICTIMS = ['dispatcher', 'proxy', 'instance', 'agent', 'nats'] as const satisfies Victim[]
 
 export interface KillerOptions {
   engine: 'docker' | 'process'
   random: SeededRandom
+  /** In each round every one of them; one that stands here twice is killed twice as often. */
+  victims: readonly Victim[]
   /** Least and most milliseconds from one kill to the next. */
   gapMs: readonly [number, number]
   onKill?: (victim: Victim) => void
 }
 
+/** How often each was killed. */
+export type Kills = Map<Victim, number>
+
 /** Goes on until it is aborted. @returns how many of each it killed. */
-export async function killParts(
-  platform: TestPlatform,
-  options: KillerOptions,
-  signal: AbortSignal,
-): Promise<Record<Victim, number>> {
-  const { random, gapMs, onKill } = options
-  const kills = { dispatcher: 0, proxy: 0, instance: 0, agent: 0, nats: 0 }
+export async function killParts(platform: TestPlatform, options: KillerOptions, signal: AbortSignal): Promise<Kills> {
+  const { random, victims, gapMs, onKill } = options
+  const kills: Kills = new Map(victims.map(victim => [victim, 0]))
   for (;;) {
     // In rounds, so that a short run kills each of them too.
-    for (const victim of random.shuffled(VICTIMS)) {
+    for (const victim of random.shuffled(victims)) {
       await delay(random.between(...gapMs), undefined, { signal }).catch(() => undefined)
       if (signal.aborted) return kills
       const candidates = await processesOf(victim, platform, options.engine)
       const chosen = candidates[Math.floor(random.next() * candidates.length)]
       // Perhaps it is dead already, and not back yet.
       if (chosen === undefined || !(await signalProcess(chosen, 'SIGKILL'))) continue
-      kills[victim] += 1
+      kills.set(victim, kills.get(victim)! + 1)
       onKill?.(victim)
     }
   }
@@ -61,6 +63,7 @@ async function processesOf(
       return identitiesAt(join(home, 'run'), /^dispatcher(-\d+)?\.json$/)
     case 'proxy':
     case 'nats':
+    case 'store':
       return identitiesIn([join(home, 'run', `${victim}.json`)], parseSaved)
   }
 }

@@ -1,0 +1,157 @@
+/**
+ * Writers of documents that know what they wrote. Each has documents of its own, so that it knows what every answer must
+ * be; an answer that was lost is made up for by looking.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { SeededRandom } from './seeded-random.ts'
+
+export const TABLE = 'chaos/of documents 🌪'
+const DOCUMENTS_PER_WRITER = 4
+const PAUSE_MS = 20
+const REQUEST_MS = 5_000
+
+/** A write that has happened: what the log must show, once. */
+export interface Happened {
+  id: string
+  version: number
+  kind: 'new-doc' | 'updated-doc' | 'deleted-doc'
+}
+
+export interface WritersReport {
+  happened: Happened[]
+  /** What each document is now: its version and content; undefined if it is deleted. */
+  documents: Map<string, { version: number; n: number } | undefined>
+  /** Requests without an answer. */
+  unanswered: number
+  faults: string[]
+}
+
+interface Known {
+  version: number
+  /** Undefined: deleted. */
+  n: number | undefined
+}
+
+export interface WritersOptions {
+  storeUrl: string
+  writers: number
+  random: SeededRandom
+  /** No write begins after it is aborted. */
+  stop: AbortSignal
+}
+
+export async function writeUnderFire(options: WritersOptions): Promise<WritersReport> {
+  const report: WritersReport = { happened: [], documents: new Map(), unanswered: 0, faults: [] }
+  const writers = Array.from({ length: options.writers }, (_, number) => new Writer(number, options, report))
+  await Promise.all(writers.map(writer => writer.run()))
+  return report
+}
+
+class Writer {
+  readonly #number: number
+  readonly #options: WritersOptions
+  readonly #report: WritersReport
+  readonly #known = new Map<string, Known>()
+  #n = 0
+
+  constructor(number: number, options: WritersOptions, report: WritersReport) {
+    this.#number = number
+    this.#options = options
+    this.#report = report
+  }
+
+  async run(): Promise<void> {
+    const { stop, random } = this.#options
+    while (!stop.aborted) {
+      const single = Math.floor(random.next() * (DOCUMENTS_PER_WRITER - 2))
+      // The last two are written together, all or none.
+      const numbers = random.next() < 0.2 ? [DOCUMENTS_PER_WRITER - 2, DOCUMENTS_PER_WRITER - 1] : [single]
+      await this.#write(numbers.map(number => `w${this.#number}.${number}`))
+      await delay(random.next() * PAUSE_MS)
+    }
+    for (const [id, { version, n }] of this.#known) {
+      this.#report.documents.set(id, n === undefined ? undefined : { version, n })
+    }
+  }
+
+  async #write(ids: string[]): Promise<void> {
+    const n = ++this.#n
+    const isDelete = ids.length === 1 && this.#known.get(ids[0]!)?.n !== undefined && this.#options.random.next() < 0.15
+    const operations = ids.map(id => this.#operation(id, isDelete ? undefined : n))
+    for (;;) {
+      const status = await this.#send('POST', '/batch', { operations })
+      if (status !== undefined && status < 300) return this.#done(ids, isDelete ? undefined : n)
+      if (status !== undefined && status < 500) {
+        // Refused, because it had happened before its answer was lost; or wrongly.
+        if (await this.#isThere(ids, isDelete ? undefined : n)) return this.#done(ids, isDelete ? undefined : n)
+        this.#report.faults.push(`${ids.join('+')}: ${JSON.stringify(operations)} was refused with ${status}`)
+        return
+      }
+      this.#report.unanswered += 1
+      await delay(PAUSE_MS)
+    }
+  }
+
+  #operation(id: string, n: number | undefined): object {
+    const known = this.#known.get(id)
+    const place = { table: TABLE, id }
+    if (known?.n === undefined) return { ...place, op: 'create', data: { n } }
+    if (n === undefined) return { ...place, op: 'delete', ifMatch: known.version }
+    const isPatch = n % 2 === 0
+    return isPatch
+      ? { ...place, op: 'patch', patch: { n }, ifMatch: known.version }
+      : { ...place, op: 'put', data: { n }, ifMatch: known.version }
+  }
+
+  #done(ids: string[], n: number | undefined): void {
+    for (const id of ids) {
+      const known = this.#known.get(id)
+      const version = (known?.version ?? 0) + 1
+      const kind = n === undefined ? 'deleted-doc' : known?.n === undefined ? 'new-doc' : 'updated-doc'
+      this.#known.set(id, { version, n })
+      this.#report.happened.push({ id, version, kind })
+    }
+  }
+
+  /** Whether the store holds what was to be written; half of a batch is a fault. */
+  async #isThere(ids: string[], n: number | undefined): Promise<boolean> {
+    const found = await Promise.all(ids.map(async id => (await this.#read(id))?.data.n === n))
+    if (found.some(Boolean) && !found.every(Boolean)) this.#report.faults.push(`half of ${ids.join('+')} was written`)
+    return found.every(Boolean)
+  }
+
+  async #read(id: string): Promise<{ version: number; data: { n: number } } | undefined> {
+    for (;;) {
+      const found = await readDocument(this.#options.storeUrl, id).catch(() => 'unknown' as const)
+      if (found !== 'unknown') return found
+      await delay(PAUSE_MS)
+    }
+  }
+
+  /** @returns the status, undefined if there was no answer. */
+  async #send(method: string, path: string, body: object): Promise<number | undefined> {
+    try {
+      const response = await fetch(this.#options.storeUrl + path, {
+        method,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(REQUEST_MS),
+      })
+      await response.arrayBuffer()
+      return response.status
+    } catch {
+      return undefined // Killed in the middle, or not back yet: that is what this is about.
+    }
+  }
+}
+
+export async function readDocument(
+  storeUrl: string,
+  id: string,
+): Promise<{ version: number; data: { n: number } } | undefined> {
+  const path = `/tables/${encodeURIComponent(TABLE)}/docs/${encodeURIComponent(id)}`
+  const response = await fetch(storeUrl + path, { signal: AbortSignal.timeout(REQUEST_MS) })
+  if (response.status === 404) return undefined
+  if (!response.ok) throw new Error(`the store answered ${response.status}`)
+  return (await response.json()) as { version: number; data: { n: number } }
+}

@@ -1,0 +1,180 @@
+/**
+ * One run of chaos on documents: many writers while store, NATS, dispatcher, proxy, agent and instances are killed; then
+ * everything is left alone until the trigger has seen all there is.
+ *
+ * What must hold: every acknowledged write is there with its version; none is half there; each has exactly one event, in
+ * the log and in the stream; the trigger saw each event at least once, and those of a document in their order.
+ */
+import { join } from 'node:path'
+import { connectBus, STREAMS } from '../../src/bus/index.ts'
+import { ensureCredentials } from '../../src/services/nats/index.ts'
+import { logLinesOf } from '../async/function-log.ts'
+import { writeProject, type TestPlatform } from '../support/platform.ts'
+import { until } from '../support/until.ts'
+import { readDocument, TABLE, writeUnderFire, type Happened, type WritersReport } from './documents-under-fire.ts'
+import { killParts, type Kills, type Victim } from './killer.ts'
+import { readLog, type LoggedEvent } from './read-log.ts'
+import { SeededRandom } from './seeded-random.ts'
+
+export interface EventsChaosOptions {
+  seed: number
+  writers: number
+  /** The writers stop when the store was killed so often. */
+  storeKills: number
+  engine: 'docker' | 'process'
+  killGapMs: readonly [number, number]
+  limitMs: number
+  say?: (line: string) => void
+}
+
+export interface EventsReport {
+  writes: number
+  unanswered: number
+  kills: Kills
+  events: number
+  /** Runs of the trigger beyond the first of each event. */
+  repeatedRuns: number
+  underFireMs: number
+  settlingMs: number
+  faults: string[]
+}
+
+const SEEN = `import type { DocumentEvent } from '@ryo-faas/runtime'
+export const seen = (event: DocumentEvent) => console.log('saw', event.sequence, event.id, event.version)`
+/** The store is what this is about. */
+const VICTIMS: readonly Victim[] = [
+  'store',
+  'store',
+  'store',
+  'store',
+  'nats',
+  'dispatcher',
+  'instance',
+  'proxy',
+  'agent',
+]
+
+/** The platform is not started yet; whoever made it removes it. */
+export async function runEventsChaos(platform: TestPlatform, options: EventsChaosOptions): Promise<EventsReport> {
+  const begin = performance.now()
+  const limit = AbortSignal.timeout(options.limitMs)
+  const view = await platform.start(options.engine)
+  const on = [{ table: TABLE, events: ['new-doc', 'updated-doc', 'deleted-doc'] }]
+  const seen = { code: SEEN, options: { on, async: { attempts: 100, backoffMs: 50, concurrency: 16 } } }
+  await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), { seen })])
+  const storeUrl = `http://${view.parts.find(({ name }) => name === 'store')!.address!}`
+  const { report, kills } = await underFire(platform, { ...options, storeUrl, limit })
+  const settlingFrom = performance.now()
+  const log = await until(() => readLog(storeUrl).catch(() => undefined), 60_000)
+  const runs = await untilAllSeen(platform, log, options.limitMs - (performance.now() - begin))
+  const end = performance.now()
+  return {
+    writes: report.happened.length,
+    unanswered: report.unanswered,
+    kills,
+    events: log.length,
+    repeatedRuns: runs.length - new Set(runs.map(({ sequence }) => sequence)).size,
+    underFireMs: settlingFrom - begin,
+    settlingMs: end - settlingFrom,
+    faults: [
+      ...report.faults,
+      ...(await documentFaults(storeUrl, report)),
+      ...logFaults(log, report.happened),
+      ...runFaults(log, runs),
+      ...(await streamFaults(platform, log)),
+    ],
+  }
+}
+
+async function underFire(
+  platform: TestPlatform,
+  options: EventsChaosOptions & { storeUrl: string; limit: AbortSignal },
+): Promise<{ report: WritersReport; kills: Kills }> {
+  const { engine, seed, writers, storeKills, storeUrl, killGapMs: gapMs, limit, say = () => undefined } = options
+  const random = new SeededRandom(seed)
+  const stop = new AbortController()
+  let left = storeKills
+  const onKill = (victim: Victim) => {
+    say(`killed ${victim}`)
+    if (victim === 'store' && --left === 0) stop.abort()
+  }
+  const signal = AbortSignal.any([stop.signal, limit])
+  const killing = killParts(platform, { engine, random, victims: VICTIMS, gapMs, onKill }, signal)
+  const report = await writeUnderFire({ storeUrl, writers, random: new SeededRandom(seed + 1), stop: signal })
+  return { report, kills: await killing }
+}
+
+interface Run {
+  sequence: number
+  id: string
+}
+
+async function untilAllSeen(platform: TestPlatform, log: LoggedEvent[], timeoutMs: number): Promise<Run[]> {
+  let runs: Run[] = []
+  // If it does not come to that, `runFaults` says what is missing.
+  await until(async () => {
+    const lines = await logLinesOf(platform, 'seen').catch(() => [])
+    runs = lines.flatMap(line => {
+      const [, sequence, id] = /saw (\d+) (\S+) \d+$/.exec(line) ?? []
+      return sequence === undefined ? [] : [{ sequence: Number(sequence), id: id! }]
+    })
+    return new Set(runs.map(({ sequence }) => sequence)).size >= log.length || undefined
+  }, timeoutMs).catch(() => undefined)
+  return runs
+}
+
+async function documentFaults(storeUrl: string, { documents }: WritersReport): Promise<string[]> {
+  const faults: string[] = []
+  for (const [id, expected] of documents) {
+    const found = await readDocument(storeUrl, id)
+    const isRight = found?.version === expected?.version && found?.data.n === expected?.n
+    if (!isRight) faults.push(`${id} is ${JSON.stringify(found)} and should be ${JSON.stringify(expected)}`)
+  }
+  return faults
+}
+
+/** Each write once, the versions of a document in their order, no gap in the sequence. */
+function logFaults(log: LoggedEvent[], happened: Happened[]): string[] {
+  const faults = log.flatMap(({ sequence }, index) =>
+    sequence === index + 1 ? [] : [`event ${index + 1} of the log has the sequence ${sequence}`],
+  )
+  const textOf = ({ id, version, kind }: Happened) => `${id} v${version} ${kind}`
+  const byDocument = (events: Happened[]) => {
+    const grouped = new Map<string, Happened[]>()
+    for (const event of events) grouped.set(event.id, [...(grouped.get(event.id) ?? []), event])
+    return grouped
+  }
+  const [logged, written] = [byDocument(log), byDocument(happened)]
+  for (const id of new Set([...logged.keys(), ...written.keys()])) {
+    const [inLog, wanted] = [logged.get(id) ?? [], written.get(id) ?? []].map(events => events.map(textOf).join(', '))
+    if (inLog !== wanted) faults.push(`the log has ${inLog} and should have ${wanted}`)
+  }
+  return faults
+}
+
+function runFaults(log: LoggedEvent[], runs: Run[]): string[] {
+  const seen = new Set(runs.map(({ sequence }) => sequence))
+  const faults = log
+    .filter(({ sequence }) => !seen.has(sequence))
+    .map(({ sequence }) => `event ${sequence} was not seen`)
+  const firsts = new Map<string, number[]>()
+  for (const { sequence, id } of runs) {
+    const before = firsts.get(id) ?? []
+    if (before.includes(sequence)) continue
+    if (sequence < (before.at(-1) ?? 0)) faults.push(`${id}: event ${sequence} was first seen after ${before.at(-1)}`)
+    firsts.set(id, [...before, sequence])
+  }
+  return faults
+}
+
+async function streamFaults(platform: TestPlatform, log: LoggedEvent[]): Promise<string[]> {
+  const { parts } = await platform.view()
+  const url = `nats://${parts.find(({ name }) => name === 'nats')!.address!}`
+  const bus = await connectBus({ url, ...(await ensureCredentials(platform.home)), name: 'chaos' })
+  try {
+    const { state } = await bus.manager.streams.info(STREAMS.events)
+    return state.messages === log.length ? [] : [`the stream has ${state.messages} messages for ${log.length} events`]
+  } finally {
+    await bus.close()
+  }
+}

@@ -1,0 +1,36 @@
+/** The store's log as anybody can read it. */
+import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import type { Happened } from './documents-under-fire.ts'
+
+export interface LoggedEvent extends Happened {
+  sequence: number
+}
+
+const READ_MS = 30_000
+
+/** From the first event to the last there is now. */
+export async function readLog(storeUrl: string): Promise<LoggedEvent[]> {
+  const { last } = (await (await fetch(`${storeUrl}/log`)).json()) as { last: number }
+  const events: LoggedEvent[] = []
+  if (last === 0) return events
+  const ended = new AbortController()
+  const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(READ_MS)])
+  const response = await fetch(`${storeUrl}/changes?since=0`, { signal })
+  let rest = ''
+  const decoder = new TextDecoder()
+  for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
+    const blocks = (rest + decoder.decode(piece, { stream: true })).split('\n\n')
+    rest = blocks.pop()!
+    for (const block of blocks) {
+      const data = block.split('\n').find(line => line.startsWith('data: '))
+      if (data !== undefined) events.push(loggedEvent(JSON.parse(data.slice(6)) as DocumentCloudEvent))
+    }
+    if ((events.at(-1)?.sequence ?? 0) >= last) break
+  }
+  ended.abort()
+  return events
+}
+
+function loggedEvent({ sequence, data: { id, version, kind } }: DocumentCloudEvent): LoggedEvent {
+  return { sequence: Number(sequence), id, version, kind }
+}
