@@ -13,6 +13,7 @@ import { deployBench } from './deploy/bench-deploy.ts'
 import { memoryBench } from './memory/bench-memory.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
 import { startBench } from './start/bench-start.ts'
+import { triggersBench } from './triggers/bench-triggers.ts'
 import { streamingBench } from './streaming/bench-streaming.ts'
 import { describeMachine } from './support/machine.ts'
 import { asText, type Bench } from './support/report.ts'
@@ -28,6 +29,7 @@ const BENCHES: Bench[] = [
   streamingBench,
   acceptBench,
   dispatchBench,
+  triggersBench,
 ]
 
 const { values } = parseArgs({

@@ -70,12 +70,11 @@ export function runRelayThread(port: MessagePort, { path, epoch, nats, saved }: 
 
   const close = async () => {
     stopping.abort()
+    // A connection that was just about to be made is made first; none is, if there was no server.
+    const bus = await started.catch(() => undefined)
     await relay?.close()
     positions.flush()
-    await started.then(
-      bus => bus.close(),
-      () => undefined, // It never connected.
-    )
+    await bus?.close()
     await environment.root.close()
     port.close()
   }
