@@ -22,6 +22,10 @@ export const API = {
       file: z.string().describe('Absolute path of deploy.json'),
       only: z.array(z.string()).optional(),
       buildOnly: z.boolean().default(false),
+      debug: z
+        .boolean()
+        .default(false)
+        .describe('One instance that a debugger may attach to (see `debugPort`), without a time limit'),
       from: StartFrom.optional().describe('Where the triggers begin; default: new ones now, others where they are'),
     }),
     response: DeployEvent,

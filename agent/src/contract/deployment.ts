@@ -45,6 +45,8 @@ export const DeploymentView = z.object({
   paths: z.object({ http: z.array(z.string()), async: z.array(z.string()) }).optional(),
   /** Handlers that run on document events. */
   triggers: z.array(TriggerView),
+  /** Port of the loopback interface where a debugger may attach. */
+  debugPort: z.int().optional(),
   /** Why an instance last died, if one did. */
   lastExit: z.object({ at: z.string(), code: z.int().nullable(), reason: z.string() }).optional(),
 })

@@ -21,6 +21,8 @@ export const DeployEvent = z.discriminatedUnion('type', [
     version: z.int(),
     url: z.string(),
     outcome: z.enum(['created', 'updated', 'unchanged', 'built']),
+    /** Port of the loopback interface where a debugger may attach. */
+    debugPort: z.int().optional(),
     durationMs: z.number(),
   }),
   z.object({ type: z.literal('failed'), name: z.string(), error: ErrorBody }),

@@ -22,6 +22,7 @@ import {
   type Problem,
   type StartFrom,
 } from '../contract/index.ts'
+import { freePort } from '../host/index.ts'
 import { readDeployFile, type EntryPlace } from '../deploy-file/index.ts'
 import type { BuiltPackage, Engine } from '../engine/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
@@ -53,6 +54,8 @@ export interface DeployRequest {
   file: string
   only?: string[] | undefined
   buildOnly: boolean
+  /** One instance, open to a debugger. */
+  debug: boolean
   /** Where triggers begin; default: those that are known where they are, others now. */
   from?: StartFrom | undefined
 }
@@ -150,15 +153,23 @@ export class Deploy {
 
   #deployOne(
     { entry, outcome }: Accepted,
-    run: Pick<DeployRequest, 'buildOnly' | 'from'> & { emit: Emit; signal: AbortSignal },
+    run: Pick<DeployRequest, 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
     const { builder, state, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
     const { name } = entry
     const route = routeOf(name)
     const url = urlOf(route)
-    const done = (version: number, how: Extract<DeployEvent, { type: 'deployed' }>['outcome']) =>
-      run.emit({ type: 'deployed', name, version, url, outcome: how, durationMs: performance.now() - begin })
+    const done = (version: number, how: Extract<DeployEvent, { type: 'deployed' }>['outcome'], debugPort?: number) =>
+      run.emit({
+        type: 'deployed',
+        name,
+        version,
+        url,
+        outcome: how,
+        durationMs: performance.now() - begin,
+        ...(debugPort !== undefined && { debugPort }),
+      })
 
     return queue.run(route, async () => {
       throwIfCancelled(name, run.signal)
@@ -169,7 +180,7 @@ export class Deploy {
       const before = state.deployment(route)
       const active = before && activeVersion(before)
       const same = active?.hash === bundle.hash && isDeepStrictEqual(active.config, entry)
-      if (active && same && !run.buildOnly) {
+      if (active && same && !run.buildOnly && !run.debug && before?.debugPort === undefined) {
         await reconciler.route(route)
         if (run.from !== undefined) await switcher.replay(route, { from: run.from })
         if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
@@ -187,10 +198,11 @@ export class Deploy {
         createdAt: new Date().toISOString(),
         config: entry,
       }
-      const count = desiredInstances(before, entry)
+      const count = run.debug ? 1 : desiredInstances(before, entry)
+      const debugPort = run.debug ? await freePort() : undefined
       try {
         run.emit({ type: 'step', name, step: 'starting' })
-        const started = await instances.start({ name, route }, version, { count, signal: run.signal })
+        const started = await instances.start({ name, route, debugPort }, version, { count, signal: run.signal })
         run.emit({ type: 'step', name, step: 'switching' })
         await switcher.switchTo({
           name,
@@ -199,12 +211,13 @@ export class Deploy {
           started,
           instances: count,
           from: run.from,
+          debugPort,
         })
       } catch (error) {
         if (built.fresh) await this.#discard(built)
         throw error
       }
-      done(version.version, before ? 'updated' : 'created')
+      done(version.version, before ? 'updated' : 'created', debugPort)
     })
   }
 

@@ -14,6 +14,9 @@ export interface DeployedRoute extends Route {
   triggers: DispatchedTrigger[]
 }
 
+/** Whoever stands at a breakpoint takes his time. */
+const DEBUG_TIMEOUT_MS = 86_400_000
+
 export function deployedRoute(record: DeploymentRecord, ready: Instance[]): DeployedRoute {
   const version = activeVersion(record)
   const { config, served } = version
@@ -23,7 +26,7 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Depl
     name: record.route,
     displayName: record.name,
     version: version.version,
-    timeoutMs: config.timeoutMs,
+    timeoutMs: record.debugPort === undefined ? config.timeoutMs : DEBUG_TIMEOUT_MS,
     concurrency: config.concurrency,
     ...(isAsync && { async: policy }),
     ...(served && { paths: { http: served.http, async: served.async } }),

@@ -120,7 +120,10 @@ export class Deployer {
       const missing = instances - running.length
       const started =
         missing > 0
-          ? await this.#instances.start(record, version, { count: missing, signal: this.#either(signal) })
+          ? await this.#instances.start(withoutDebugger(record), version, {
+              count: missing,
+              signal: this.#either(signal),
+            })
           : []
       await this.#options.state.update(next => {
         const entry = next.deployments[route]
@@ -136,7 +139,7 @@ export class Deployer {
   rollback(name: string, wanted: number | undefined, signal: AbortSignal): Promise<void> {
     const { route } = this.#find(name)
     return this.#queue.run(route, async () => {
-      const record = this.#find(name)
+      const record = withoutDebugger(this.#find(name))
       const earlier = record.versions.filter(({ version }) => version < record.active).at(-1)
       const version = wanted === undefined ? earlier : record.versions.find(({ version }) => version === wanted)
       if (!version) {
@@ -282,4 +285,9 @@ export class Deployer {
       deployedRoute(record, this.#fleet.ready(record.route)),
     )
   }
+}
+
+/** The port of the one instance that a debugger may attach to is that instance's alone. */
+function withoutDebugger({ debugPort: _, ...record }: DeploymentRecord): DeploymentRecord {
+  return record
 }

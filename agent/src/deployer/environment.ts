@@ -10,7 +10,7 @@ export interface Surroundings {
 export function instanceEnvironment(
   name: string,
   version: VersionRecord,
-  instance: { id: string } & Surroundings,
+  instance: { id: string; debugPort?: number | undefined } & Surroundings,
 ): Record<string, string> {
   const { config } = version
   return {
@@ -18,7 +18,8 @@ export function instanceEnvironment(
     [ENV.name]: name,
     [ENV.version]: String(version.version),
     [ENV.instance]: instance.id,
-    [ENV.timeoutMs]: String(config.timeoutMs),
+    // Whoever stands at a breakpoint takes his time.
+    [ENV.timeoutMs]: String(instance.debugPort === undefined ? config.timeoutMs : 0),
     [ENV.concurrency]: String(config.concurrency),
     [ENV.bodyLimitBytes]: String(Math.round((config.bodyLimitMb ?? 0) * 1024 * 1024)),
     [ENV.proxyUrl]: instance.proxyUrl,

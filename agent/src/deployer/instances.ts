@@ -14,6 +14,8 @@ const LAST_LINES = 20
 const PIDS_LIMIT = 128
 const MAX_DRAIN_MS = 60_000
 
+type Started = Pick<DeploymentRecord, 'name' | 'route' | 'debugPort'>
+
 export interface InstancesOptions {
   engine: Engine
   fleet: Fleet
@@ -35,7 +37,7 @@ export class Instances {
    * @throws RyoFaasError START_FAILED with the last lines it wrote; CANCELLED.
    */
   async start(
-    record: Pick<DeploymentRecord, 'name' | 'route'>,
+    record: Started,
     version: VersionRecord,
     options: { count: number; signal: AbortSignal },
   ): Promise<Instance[]> {
@@ -77,11 +79,7 @@ export class Instances {
     for (const { id } of instances) void fleet.drain(id, engine.stop(id, graceMs)).catch(() => undefined)
   }
 
-  async #startOne(
-    record: Pick<DeploymentRecord, 'name' | 'route'>,
-    version: VersionRecord,
-    signal: AbortSignal,
-  ): Promise<Instance> {
+  async #startOne(record: Started, version: VersionRecord, signal: AbortSignal): Promise<Instance> {
     const { engine, startTimeoutMs } = this.#options
     const spec = await this.#specOf(record, version, signal)
     const timeout = AbortSignal.timeout(startTimeoutMs)
@@ -105,11 +103,7 @@ export class Instances {
     }
   }
 
-  async #specOf(
-    record: Pick<DeploymentRecord, 'name' | 'route'>,
-    version: VersionRecord,
-    signal: AbortSignal,
-  ): Promise<InstanceSpec> {
+  async #specOf(record: Started, version: VersionRecord, signal: AbortSignal): Promise<InstanceSpec> {
     const { engine, secrets: secretStore } = this.#options
     const id = randomBytes(5).toString('hex')
     const { config } = version
@@ -127,10 +121,15 @@ export class Instances {
       image: await engine.build({ ...version, route: record.route }, signal),
       entry: version.entry,
       env: {
-        ...instanceEnvironment(record.name, version, { id, ...this.#options.surroundings() }),
+        ...instanceEnvironment(record.name, version, {
+          id,
+          debugPort: record.debugPort,
+          ...this.#options.surroundings(),
+        }),
         [ENV.drainMs]: String(drainMsOf(version)),
       },
       secrets,
+      ...(record.debugPort !== undefined && { debugPort: record.debugPort }),
       limits: { memoryMb: config.memoryMb, cpus: config.cpus, pids: PIDS_LIMIT },
     }
   }

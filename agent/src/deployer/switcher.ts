@@ -20,6 +20,7 @@ export interface Switch {
   instances: number
   /** Where its triggers begin; default: where they are, and new ones now. */
   from?: StartFrom | undefined
+  debugPort?: number | undefined
 }
 
 export interface SwitcherOptions {
@@ -41,14 +42,18 @@ export class Switcher {
   }
 
   /** If the commit fails, the new instances are removed and the old ones go on. */
-  async switchTo({ name, route, version, started, instances, from }: Switch): Promise<void> {
+  async switchTo({ name, route, version, started, instances, from, debugPort }: Switch): Promise<void> {
     const { engine, state, fleet, publisher, now } = this.#options
     const before = state.deployment(route)
     const old = (await engine.instances(route)).filter(({ id }) => !started.some(instance => instance.id === id))
     try {
       const subscriptions = await subscribe({ before, version, from, now })
       await state.update(next => {
-        next.deployments[route] = { ...withVersion(before, { name, route, version, instances }), subscriptions }
+        next.deployments[route] = {
+          ...withVersion(before, { name, route, version, instances }),
+          subscriptions,
+          ...(debugPort !== undefined && { debugPort }),
+        }
       })
     } catch (error) {
       await Promise.all(started.map(({ id }) => engine.stop(id, 0)))
@@ -112,8 +117,8 @@ function noHandler({ name, subscriptions }: DeploymentRecord, handler: string | 
 
 function withVersion(
   before: DeploymentRecord | undefined,
-  { name, route, version, instances }: Omit<Switch, 'started' | 'from'>,
-): Omit<DeploymentRecord, 'subscriptions'> {
+  { name, route, version, instances }: Omit<Switch, 'started' | 'from' | 'debugPort'>,
+): Omit<DeploymentRecord, 'subscriptions' | 'debugPort'> {
   const others = before?.versions.filter(({ version: number }) => number !== version.version) ?? []
   return {
     name,

@@ -36,6 +36,7 @@ export function viewDeployment(
     p95Ms: stats?.p95Ms ?? null,
     ...(active.served && { paths: { http: active.served.http, async: active.served.async } }),
     triggers: triggersOf(record, active),
+    ...(record.debugPort !== undefined && { debugPort: record.debugPort }),
     ...(lastExit && { lastExit }),
   }
 }

@@ -32,6 +32,8 @@ export interface InstanceSpec {
   /** Values by name; mounted as files and set as variables. */
   secrets: Record<string, string>
   limits: { memoryMb: number; cpus: number; pids: number }
+  /** Port of the loopback interface on which a debugger may attach; absent: none may. */
+  debugPort?: number
 }
 
 export interface InstanceAddress {

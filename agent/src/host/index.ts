@@ -12,3 +12,4 @@ export {
 export { acquireProcessLock, type LockOutcome } from './process-lock.ts'
 export { portTaken } from './port-owner.ts'
 export { boundFile } from './bounded-file.ts'
+export { freePort } from './free-port.ts'

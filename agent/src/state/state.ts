@@ -32,6 +32,8 @@ export const DeploymentRecord = z.object({
   nextVersion: z.int().min(1),
   instances: z.int().min(1),
   versions: z.array(VersionRecord).min(1),
+  /** Where a debugger may attach to its one instance: it was deployed for that. */
+  debugPort: z.int().optional(),
   /** From when on each trigger of the active version listens, by the key of its handler. */
   subscriptions: z.record(z.string(), TriggerStart).default({}),
 })

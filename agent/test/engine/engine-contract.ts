@@ -6,6 +6,7 @@ import { request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { LogLine } from '../../src/contract/index.ts'
 import type { BuiltPackage, Engine, Instance, InstanceSpec } from '../../src/engine/index.ts'
+import { freePort } from '../../src/host/index.ts'
 import { until } from '../support/until.ts'
 
 /** A function in its barest form, speaking the protocol of the engine and nothing else. */
@@ -119,6 +120,16 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       expect(env).toMatchObject({ GREETING: 'hi', KEY: 's3cret' })
       expect(env).not.toHaveProperty('RYO_FAAS_TEST_LEAK')
       expect(await ask(instance, '/secret')).toBe('s3cret')
+    })
+
+    test('lets a debugger in at the port it is told, and otherwise nowhere', async () => {
+      const debugPort = await freePort()
+      await start({ debugPort })
+      const { statusCode, body } = await until(() =>
+        request(`http://127.0.0.1:${debugPort}/json/list`).catch(() => undefined),
+      )
+      expect(statusCode).toBe(200)
+      expect(await body.json()).toMatchObject([{ type: 'node' }])
     })
 
     test('lists an instance that died, with its exit code, until it is stopped', async () => {

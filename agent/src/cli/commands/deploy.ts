@@ -20,12 +20,14 @@ export const deploy: Command = {
         type: 'string',
         describe: 'Where its triggers begin: sequence or ISO time; default: new ones now, others where they are',
       })
+      .option('debug', { type: 'boolean', default: false, describe: 'Open to a debugger: one instance, no time limit' })
       .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
       .option('watch', { type: 'boolean', default: false, describe: 'Deploy again whenever a file changes' }),
   run: async (args, context) => {
     const body = {
       file: await deployFilePath(context.cwd, args['file']),
       buildOnly: args['buildOnly'] === true,
+      debug: args['debug'] === true,
       ...(args['only'] !== undefined && { only: args['only'] as string[] }),
       ...(args['from'] !== undefined && { from: startFrom(args['from'] as string) }),
     }
@@ -38,6 +40,7 @@ export const deploy: Command = {
 interface DeployBody {
   file: string
   buildOnly: boolean
+  debug: boolean
   only?: string[]
   from?: StartFrom
 }
@@ -96,7 +99,9 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
     output.line()
     // In the order of the file, whichever was ready first.
     deployed.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
-    for (const { name, url } of deployed) output.line(`  ${name}  ${url}`)
+    for (const { name, url, debugPort } of deployed) {
+      output.line(`  ${name}  ${url}${debugPort === undefined ? '' : `  debugger at 127.0.0.1:${debugPort}`}`)
+    }
   }
   return { folders, error: failureOf(finished, failed, output.json) }
 }

@@ -7,6 +7,9 @@ import type { ContainerCreateOptions } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import type { InstanceSpec } from '../engine.ts'
 
+/** Inside the container; Node's own. */
+const DEBUG_PORT = 9229
+
 export interface ContainerContext {
   project: string
   network: string
@@ -33,17 +36,21 @@ export function labelsOf(
 
 export function containerOptions(spec: InstanceSpec, context: ContainerContext): ContainerCreateOptions {
   const { memoryMb, cpus, pids } = spec.limits
-  const port = `${FUNCTION_PORT}/tcp`
+  const { debugPort } = spec
+  const bound = {
+    ...(context.reach === 'published' && { [`${FUNCTION_PORT}/tcp`]: '' }),
+    ...(debugPort !== undefined && { [`${DEBUG_PORT}/tcp`]: String(debugPort) }),
+  }
   return {
     name: `${context.project}-${spec.route}--${spec.id}`,
     Image: spec.image,
-    Cmd: ['node', `/app/${spec.entry}`],
+    Cmd: ['node', ...(debugPort === undefined ? [] : [`--inspect=0.0.0.0:${DEBUG_PORT}`]), `/app/${spec.entry}`],
     WorkingDir: '/app',
     User: '1000:1000',
     Env: Object.entries({ ...spec.env, ...spec.secrets }).map(([name, value]) => `${name}=${value}`),
     Labels: labelsOf(context.project, spec),
     StopSignal: 'SIGTERM',
-    ...(context.reach === 'published' && { ExposedPorts: { [port]: {} } }),
+    ExposedPorts: mapValues(bound, () => ({})),
     HostConfig: {
       NetworkMode: context.network,
       ExtraHosts: context.extraHosts,
@@ -58,7 +65,11 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
       LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '2' } },
       RestartPolicy: { Name: 'no' },
       ...(context.secretsDir !== undefined && { Binds: [`${context.secretsDir}:/run/secrets:ro`] }),
-      ...(context.reach === 'published' && { PortBindings: { [port]: [{ HostIp: '127.0.0.1', HostPort: '' }] } }),
+      PortBindings: mapValues(bound, HostPort => [{ HostIp: '127.0.0.1', HostPort }]),
     },
   }
+}
+
+function mapValues<T>(record: Record<string, string>, change: (value: string) => T): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))
 }

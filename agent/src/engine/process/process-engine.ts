@@ -79,7 +79,11 @@ export class ProcessEngine implements Engine {
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
     const { identity, child } = await spawnDetached({
       command: this.#options.nodePath,
-      args: [`--max-old-space-size=${spec.limits.memoryMb}`, join(spec.image, spec.entry)],
+      args: [
+        `--max-old-space-size=${spec.limits.memoryMb}`,
+        ...(spec.debugPort === undefined ? [] : [`--inspect=127.0.0.1:${spec.debugPort}`]),
+        join(spec.image, spec.entry),
+      ],
       cwd: spec.image,
       env: {
         ...this.#options.baseEnv,
