@@ -196,6 +196,12 @@ describe('what is not a function', () => {
     expect(JSON.parse(missing.body)).toEqual({
       error: { code: 'FUNCTION_NOT_FOUND', message: 'there is no function none', requestId: 'r1' },
     })
+    // Document events come from the dispatcher alone.
+    const forged = { method: 'POST', headers: { 'x-ryo-faas-dispatch': 'guessed' } }
+    expect(await call(proxy, '/functions/fn/.ryo-faas/events/on', forged)).toMatchObject({
+      status: 404,
+      code: 'FUNCTION_NOT_FOUND',
+    })
     expect(await call(proxy, '/functions/fn/.ryo-faas/health')).toMatchObject({
       status: 404,
       code: 'FUNCTION_NOT_FOUND',

@@ -17,7 +17,8 @@ describe('a request target', () => {
     ['/async-function/a/b?c', 'a', '/b?c'],
     ['/async-function/A', 'A', '/'],
   ])('%s goes to %s as %s', (url, name, path) => {
-    expect(parseTarget(url)).toEqual({ kind: 'function', name, path, isAsync: url.startsWith('/async-function') })
+    const isAsync = url.startsWith('/async-function')
+    expect(parseTarget(url)).toEqual({ kind: 'function', name, path, isAsync, isEvent: false })
   })
 
   it.each([
@@ -57,8 +58,26 @@ describe('a request target', () => {
     '/functions/a/%2eryo%2dfaas/health',
     '/functions/a//.ryo-faas/health',
     '/functions/a/.ryo-faas/?x',
+    '/functions/a/.ryo-faas/events/',
+    '/functions/a/.ryo-faas/events/on/x',
+    '/functions/a/.ryo-faas/events/on?x',
+    '/functions/a/.ryo-faas/Events/on',
+    '/functions/a//.ryo-faas/events/on',
+    '/functions/a/%2eryo-faas/events/on',
+    '/async-function/a/.ryo-faas/events/on',
   ])('%s belongs to the platform', url => {
     expect(parseTarget(url).kind).toBe('reserved')
+  })
+
+  it('knows an event, as the dispatcher writes it', () => {
+    const path = '/.ryo-faas/events/Invoice-2'
+    expect(parseTarget(`/functions/a${path}`)).toEqual({
+      kind: 'function',
+      name: 'a',
+      path,
+      isAsync: false,
+      isEvent: true,
+    })
   })
 
   it.each(['/', '/healthz', '/functions', '//functions/a', '/Functions/a', '/functionsx/a', 'http://host'])(
