@@ -11,7 +11,7 @@ import { needed, type Asked } from './store.ts'
 
 export async function exportTable(client: StoreClient, { given, args, context }: Asked): Promise<void> {
   const [table, file] = needed(given, ['table'])
-  const response = await client.send('GET', `${tablePath(table)}/export?format=${String(args['format'])}`)
+  const response = await client.send('GET', `${tablePath(table)}/export?plain=${String(args['plain'])}`)
   const body = Readable.fromWeb(response.body as ReadableStream)
   if (file === undefined) {
     for await (const chunk of body) context.output.raw(chunk as Uint8Array)
@@ -26,10 +26,14 @@ export async function exportTable(client: StoreClient, { given, args, context }:
 export async function importTable(client: StoreClient, { given, args, context }: Asked): Promise<void> {
   const [table, file] = needed(given, ['table', 'file'])
   const source = file === '-' ? context.stdin : createReadStream(await readable(resolve(context.cwd, file)))
-  const response = await client.send('POST', `${tablePath(table)}/import?events=${String(args['events'])}`, {
-    body: Readable.toWeb(source) as NonNullable<RequestInit['body']>,
-    contentType: file.endsWith('.json') ? 'application/json' : 'application/x-ndjson',
-  })
+  const response = await client.send(
+    'POST',
+    `${tablePath(table)}/import?events=${String(args['events'])}&plain=${String(args['plain'])}`,
+    {
+      body: Readable.toWeb(source) as NonNullable<RequestInit['body']>,
+      contentType: file.endsWith('.json') ? 'application/json' : 'application/x-ndjson',
+    },
+  )
   const done = (await response.json()) as { imported: number }
   context.output.value({ table, ...done })
   context.output.line(`imported ${done.imported} documents into ${table}`)

@@ -14,8 +14,8 @@ const ACTIONS = {
   delete: '<table> <id>',
   query: '<table> [--where …] [--order-by …]',
   changes: '<table>: events as they happen; --since a sequence',
-  export: '<table> [file]: one JSON document a line, or --format json',
-  import: '<table> <file>: what export writes; --events sets triggers off',
+  export: '<table> [file]: a document a line; --plain: one JSON array of the data',
+  import: '<table> <file>: what export writes, or JSON; --events sets triggers off',
   index: '<table> <field> [--drop]',
   drop: '<table>: the table with all its documents',
   replay: '<function> --from: run its triggers again',
@@ -38,7 +38,7 @@ export const store: Command = {
       .option('limit', { type: 'number', default: 100, describe: 'Documents of a page' })
       .option('cursor', { type: 'string', describe: 'Where the page before ended' })
       .option('since', { type: 'string', default: '', describe: 'With changes: the first sequence; default now' })
-      .option('format', { choices: ['lines', 'json'] as const, default: 'lines' as const, describe: 'Of an export' })
+      .option('plain', { type: 'boolean', default: false, describe: 'With export and import: the data alone' })
       .option('events', { type: 'boolean', default: false, describe: 'With import: emit events, so that triggers run' })
       .option('drop', { type: 'boolean', default: false, describe: 'With index: remove it' })
       .option('from', { type: 'string', describe: 'With replay: sequence or ISO time of the first event' })
