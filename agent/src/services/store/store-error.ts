@@ -32,7 +32,7 @@ export const STORE_ERRORS = {
 
 export type StoreErrorCode = keyof typeof STORE_ERRORS
 
-/** JSON values that help a program: a position, a version, an index. */
+/** What helps a program: a position, a version, an index. */
 export type ErrorDetails = Record<string, string | number | boolean | null>
 
 export class StoreError extends Error {
@@ -52,6 +52,6 @@ export class StoreError extends Error {
 
   /** `{"error":{"code","message",...details}}` */
   toBody(): { error: { code: StoreErrorCode; message: string } & ErrorDetails } {
-    return { error: { ...this.details, code: this.code, message: this.message } }
+    return { error: { code: this.code, message: this.message, ...this.details } }
   }
 }

@@ -5,18 +5,23 @@
  * finishes what is in flight, may be called more than once, and leaves nothing running.
  */
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
 import { acquireProcessLock } from '../../host/index.ts'
+import { addAdminRoutes } from './api/admin-routes.ts'
 import { addBatchRoute } from './api/batch-route.ts'
 import { addChangesRoutes } from './api/changes-routes.ts'
 import { addDocumentRoutes } from './api/documents-routes.ts'
 import { listen } from './api/listening.ts'
+import { createRegistry } from './api/metrics.ts'
 import { OperationMetrics } from './api/operation-metrics.ts'
 import { addQueryRoute } from './api/query-route.ts'
 import { createServer } from './api/server.ts'
 import { addTableRoutes } from './api/tables-routes.ts'
+import { addTransferRoutes } from './api/transfer-routes.ts'
+import { makeBackup } from './engine/backup.ts'
 import { LmdbStore } from './engine/lmdb-store.ts'
 import type { OnStoreEvent } from './events.ts'
+import { LogKeeper } from './log-keeper.ts'
 import { StoreOptions, type StoreInput } from './options.ts'
 import { RelayClient } from './relay/relay-client.ts'
 import { storePaths } from './store-paths.ts'
@@ -27,61 +32,99 @@ export interface Store {
 }
 
 export interface StoreSurroundings {
-  /** Module of the threads; without it this thread writes, and there is no relay. */
+  /** Module of the threads (see `main.ts`); without it this thread writes, and nothing is relayed. */
   threadEntry?: URL
   onEvent: OnStoreEvent
 }
 
+type OnClose = (closer: () => Promise<unknown> | void) => void
+
 /** @throws ZodError if the options are wrong; an error with code EADDRINUSE or DATA_IN_USE. */
-export async function createStore(input: StoreInput, { threadEntry, onEvent }: StoreSurroundings): Promise<Store> {
+export async function createStore(input: StoreInput, surroundings: StoreSurroundings): Promise<Store> {
   const options = StoreOptions.parse(input)
-  const paths = storePaths(options.dataFolder)
-  await mkdir(options.dataFolder, { recursive: true, mode: 0o700 })
   const closers: (() => Promise<unknown> | void)[] = []
   const close = async () => {
     for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer()
   }
   try {
-    closers.push(await lock(paths.lock))
-    const store = await LmdbStore.open({
-      path: paths.data,
-      source: `/ryo-faas/${options.project}/store`,
-      onFailure: error => onEvent({ type: 'failed', message: error.message }),
-      ...(threadEntry !== undefined && { threadEntry }),
-    })
-    closers.push(() => store.close())
-    let relay: RelayClient | undefined
-    if (options.nats !== undefined && threadEntry !== undefined) {
-      const onState = (state: string, problem?: string) =>
-        onEvent({ type: 'relay', state, ...(problem !== undefined && { message: problem }) })
-      relay = await RelayClient.start({ store, path: paths.data, entry: threadEntry, nats: options.nats, onState })
-      closers.push(() => relay!.close())
-    }
-    const metrics = new OperationMetrics()
-    const app = await createServer({
-      options,
-      metrics,
-      onError: error => onEvent({ type: 'error', message: String(error.stack) }),
-    })
-    addDocumentRoutes(app, store)
-    addQueryRoute(app, store)
-    addBatchRoute(app, store)
-    addTableRoutes(app, store)
-    const changes = addChangesRoutes(app, { store, heartbeatMs: options.heartbeatMs })
-    const listening = await listen(app, options)
-    closers.push(() => listening.close())
-    closers.push(() => changes.close())
+    const port = await start(options, surroundings, closer => closers.push(closer))
     let closing: Promise<void> | undefined
-    return { port: listening.port, close: () => (closing ??= close()) }
+    return { port, close: () => (closing ??= close()) }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-async function lock(path: string): Promise<() => Promise<void>> {
-  const outcome = await acquireProcessLock(path)
+/** @param onClose what was started is told here; last started, first closed */
+async function start(options: StoreOptions, surroundings: StoreSurroundings, onClose: OnClose): Promise<number> {
+  const { dataFolder } = options
+  const { threadEntry, onEvent } = surroundings
+  await mkdir(dataFolder, { recursive: true, mode: 0o700 })
+  onClose(await lock(dataFolder))
+  const path = storePaths(dataFolder).data
+  const store = await LmdbStore.open({
+    path,
+    source: `/ryo-faas/${options.project}/store`,
+    onFailure: error => onEvent({ type: 'failed', message: error.message }),
+    ...(threadEntry !== undefined && { threadEntry }),
+  })
+  onClose(() => store.close())
+  const relay = threadEntry && (await startRelay(options, { store, path, entry: threadEntry, onEvent }))
+  if (relay !== undefined) onClose(() => relay.close())
+  const onError = (error: Error) => onEvent({ type: 'error', message: error.stack ?? error.message })
+  const relayed = () => (options.nats === undefined ? store.logBounds().last : (relay?.figures.sequence ?? 0))
+  const keeper = new LogKeeper({ store, retentionMs: options.logRetentionMs, relayed, onError })
+  onClose(() => keeper.close())
+
+  const operations = new OperationMetrics()
+  const app = await createServer({ options, metrics: operations, onError })
+  const registry = createRegistry({ operations, store, relay: relay && (() => relay.figures) })
+  const routes = addRoutes(app, { options, store, registry })
+  const listening = await listen(app, options)
+  onClose(() => listening.close())
+  onClose(() => routes.end())
+  return listening.port
+}
+
+interface RouteParts {
+  options: StoreOptions
+  store: LmdbStore
+  registry: ReturnType<typeof createRegistry>
+}
+
+function addRoutes(app: FastifyInstance, { options, store, registry }: RouteParts): { end(): void } {
+  let isReady = true
+  addDocumentRoutes(app, store)
+  addQueryRoute(app, store)
+  addBatchRoute(app, store)
+  addTableRoutes(app, store)
+  addTransferRoutes(app, { store, options })
+  const changes = addChangesRoutes(app, { store, heartbeatMs: options.heartbeatMs })
+  addAdminRoutes(app, { registry, backup: () => makeBackup(store, options.dataFolder), isReady: () => isReady })
+  return {
+    end: () => {
+      isReady = false
+      changes.close()
+    },
+  }
+}
+
+async function startRelay(
+  { nats }: StoreOptions,
+  { onEvent, ...parts }: { store: LmdbStore; path: string; entry: URL; onEvent: OnStoreEvent },
+): Promise<RelayClient | undefined> {
+  if (nats === undefined) return undefined
+  return RelayClient.start({
+    ...parts,
+    nats,
+    onState: (state, problem) => onEvent({ type: 'relay', state, ...(problem !== undefined && { message: problem }) }),
+  })
+}
+
+async function lock(dataFolder: string): Promise<() => Promise<void>> {
+  const outcome = await acquireProcessLock(storePaths(dataFolder).lock)
   if (outcome.kind === 'acquired') return outcome.release
-  const message = `the data in ${join(path, '..')} is in use by process ${outcome.holder.pid}`
+  const message = `the data in ${dataFolder} is in use by process ${outcome.holder.pid}`
   throw Object.assign(new Error(message), { code: 'DATA_IN_USE' })
 }

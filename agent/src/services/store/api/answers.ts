@@ -1,6 +1,6 @@
 /** How documents are answered: as the texts that they are kept as. */
 import type { FastifyReply } from 'fastify'
-import type { WriteOutcome, Written } from '../engine/document-store.ts'
+import type { WriteOutcome, Written } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import { etagOf } from './preconditions.ts'
 

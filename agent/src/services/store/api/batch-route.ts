@@ -1,7 +1,6 @@
 /** Several writes, all or none. */
 import type { FastifyInstance } from 'fastify'
-import { checkName } from '../engine/names.ts'
-import type { DocumentStore, Precondition, WriteOperation, Written } from '../engine/document-store.ts'
+import { checkName, type DocumentStore, type Precondition, type WriteOperation, type Written } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import { sendJsonText } from './answers.ts'
 import { SCHEMAS } from './contract.ts'

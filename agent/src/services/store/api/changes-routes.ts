@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CLOUD_EVENT_TYPE } from '@ryo-faas/runtime/protocol'
-import type { DocumentStore } from '../engine/document-store.ts'
+import type { DocumentStore } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { singleParameters, tableOf, wholeNumber, type TableParams } from './requests.ts'

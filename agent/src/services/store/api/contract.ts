@@ -3,6 +3,8 @@ import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
 import { STORE_ERRORS, type StoreErrorCode } from '../store-error.ts'
 
+/** Any JSON value. */
+const json = z.unknown()
 const codes = Object.keys(STORE_ERRORS) as [StoreErrorCode, ...StoreErrorCode[]]
 
 export const ErrorAnswer = z.object({
@@ -15,7 +17,7 @@ export const DocumentAnswer = z.object({
   version: z.int().min(1).describe('Grows by one with each write; the ETag is this in quotes'),
   createdAt: z.iso.datetime(),
   editedAt: z.iso.datetime(),
-  data: z.json(),
+  data: json,
 })
 
 const IndexAnswer = z.object({
@@ -30,8 +32,8 @@ const Operation = z.object({
   op: z.enum(['create', 'put', 'patch', 'delete']),
   table: z.string(),
   id: z.string().optional().describe('Only create can do without'),
-  data: z.json().optional().describe('create, put'),
-  patch: z.json().optional().describe('patch: JSON merge patch, RFC 7386'),
+  data: json.optional().describe('create, put'),
+  patch: json.optional().describe('patch: JSON merge patch, RFC 7386'),
   ifMatch: z
     .union([z.int().min(0), z.literal('*')])
     .optional()
@@ -49,7 +51,7 @@ export const SCHEMAS = {
   create: {
     summary: 'Create a document',
     params: table,
-    body: z.object({ data: z.json(), id: z.string().optional() }),
+    body: z.object({ data: json, id: z.string().optional() }),
     response: { 201: DocumentAnswer, ...errors },
   },
   get: {
@@ -62,14 +64,14 @@ export const SCHEMAS = {
     summary: 'Create or replace a document',
     params: document,
     headers: ifMatch.extend({ 'if-none-match': z.literal('*').optional() }),
-    body: z.object({ data: z.json() }),
+    body: z.object({ data: json }),
     response: { 200: DocumentAnswer, 201: DocumentAnswer, ...errors },
   },
   patch: {
     summary: 'Merge into the data of a document (RFC 7386)',
     params: document,
     headers: ifMatch,
-    body: z.json(),
+    body: json,
     response: { 200: DocumentAnswer, ...errors },
   },
   delete: { summary: 'Delete a document', params: document, headers: ifMatch, response: { 204: z.null(), ...errors } },

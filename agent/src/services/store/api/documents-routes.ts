@@ -1,7 +1,6 @@
 /** One document: create, read, replace, merge, delete. */
 import type { FastifyInstance } from 'fastify'
-import { checkName } from '../engine/names.ts'
-import type { DocumentStore } from '../engine/document-store.ts'
+import { checkName, type DocumentStore } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import { sendJsonText, sendWritten, writtenOf } from './answers.ts'
 import { SCHEMAS } from './contract.ts'

@@ -5,13 +5,16 @@ import { StoreError } from '../store-error.ts'
 export const DEPTH_LIMIT = 64
 const SNIPPET = 20
 
-/** @throws StoreError INVALID_JSON with `offset`, `line` and `column` (from 1), TOO_DEEP */
-export function parseJson(text: string): unknown {
+/**
+ * @param firstLine number of the text's first line, where it is a part of something larger
+ * @throws StoreError INVALID_JSON with `offset`, `line` and `column` (from 1), TOO_DEEP
+ */
+export function parseJson(text: string, firstLine = 1): unknown {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw invalid(text, error as SyntaxError)
+    throw invalid(text, firstLine, error as SyntaxError)
   }
   checkKeepable(value, 0)
   return value
@@ -28,10 +31,9 @@ function checkKeepable(value: unknown, depth: number): void {
   else for (const key in value) checkKeepable((value as Record<string, unknown>)[key], depth + 1)
 }
 
-function invalid(text: string, error: SyntaxError): StoreError {
-  if (text.trim() === '') return new StoreError('INVALID_JSON', 'the body is empty', { details: { offset: 0 } })
+function invalid(text: string, firstLine: number, error: SyntaxError): StoreError {
   const offset = placeOf(text, error)
-  const line = text.slice(0, offset).split('\n').length
+  const line = firstLine + text.slice(0, offset).split('\n').length - 1
   const column = offset - text.lastIndexOf('\n', offset - 1)
   const problem = offset >= text.length ? 'the text ends too early' : `unexpected ${JSON.stringify(text[offset])}`
   const near = JSON.stringify(text.slice(Math.max(0, offset - SNIPPET), offset + SNIPPET))

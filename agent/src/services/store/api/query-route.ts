@@ -1,10 +1,7 @@
 /** Many documents: filtered, ordered, paged. */
 import type { FastifyInstance } from 'fastify'
-import type { DocumentStore } from '../engine/document-store.ts'
-import { parseFieldPath } from '../engine/field-path.ts'
-import { parseWhere } from '../query/parse-where.ts'
-import type { Order } from '../query/plan-query.ts'
-import { runQuery } from '../query/run-query.ts'
+import { type DocumentStore, parseFieldPath } from '../engine/index.ts'
+import { type Order, parseWhere, runQuery } from '../query/index.ts'
 import { StoreError } from '../store-error.ts'
 import { sendJsonText } from './answers.ts'
 import { SCHEMAS } from './contract.ts'

@@ -5,7 +5,7 @@
 import fastifySwagger from '@fastify/swagger'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
-import { NAME_LIMIT_BYTES } from '../engine/names.ts'
+import { NAME_LIMIT_BYTES } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import type { StoreOptions } from '../options.ts'
 import { createGuard } from './guard.ts'
@@ -45,7 +45,8 @@ export async function createServer({ options, metrics, onError }: ServerParts): 
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, (_request, body: string, done) => {
     try {
-      done(null, parseJson(body))
+      // A request that needs none may come with the type of one.
+      done(null, body === '' ? undefined : parseJson(body))
     } catch (error) {
       done(error as Error)
     }
@@ -102,6 +103,8 @@ function translate(error: FastifyFault, { bodyLimitBytes }: StoreOptions): Store
       return new StoreError('INVALID_REQUEST', 'the path is not percent-encoded UTF-8')
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new StoreError('INVALID_REQUEST', 'the body is not as long as Content-Length says')
+    default:
+      break
   }
   if (error.statusCode !== undefined && error.statusCode < 500) return new StoreError('INVALID_REQUEST', error.message)
   return new StoreError('INTERNAL', 'the store failed on this request', { cause: error })

@@ -1,7 +1,6 @@
 /** Tables and their indexes. */
 import type { FastifyInstance } from 'fastify'
-import type { DocumentStore, TableView } from '../engine/document-store.ts'
-import { parseFieldPath } from '../engine/field-path.ts'
+import { type DocumentStore, parseFieldPath, type TableView } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { tableOf, type TableParams } from './requests.ts'

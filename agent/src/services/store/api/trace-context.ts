@@ -1,7 +1,7 @@
 /** What a write is told of where it comes from: W3C Trace Context and the depth in document events. */
 import type { IncomingHttpHeaders } from 'node:http'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import type { WriteContext } from '../engine/document-store.ts'
+import type { WriteContext } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/

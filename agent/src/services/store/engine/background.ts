@@ -1,17 +1,60 @@
 /**
  * What is done in small transactions between the others': building indexes, and sweeping what lost its owner. How far it
- * came is part of each transaction, so it goes on where it was after a crash.
+ * came is part of each transaction, so it goes on where it was after a crash. A disk that takes nothing makes it wait.
  */
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
+import type { CommandRunner } from './command-runner.ts'
 import { idOf, prefixed } from './keys.ts'
+import { translateFault } from './storage-fault.ts'
 import { readState, readTables, STATE, writeState, type Garbage } from './table-records.ts'
 import type { Writer } from './writer.ts'
 
 /** Documents or keys in one transaction. */
 const STEP = 500
+const PAUSE_MS = 1_000
+
+export class Background {
+  private readonly writer: Writer
+  private readonly runner: CommandRunner
+  private next: NodeJS.Immediate | undefined
+  private later: NodeJS.Timeout | undefined
+  private isStopped = false
+
+  constructor(writer: Writer, runner: CommandRunner) {
+    this.writer = writer
+    this.runner = runner
+    this.poke()
+  }
+
+  /** There may be something to do. */
+  poke(): void {
+    if (this.isStopped || !this.writer.hasBackgroundWork || this.later !== undefined) return
+    this.next ??= setImmediate(() => this.work())
+  }
+
+  stop(): void {
+    this.isStopped = true
+    clearImmediate(this.next)
+    clearTimeout(this.later)
+  }
+
+  private work(): void {
+    this.next = undefined
+    try {
+      this.writer.hasBackgroundWork = this.runner.transaction(() => backgroundStep(this.writer))
+    } catch (error) {
+      translateFault(error, this.writer.environment.path) // Throws if waiting can not help.
+      this.later = setTimeout(() => {
+        this.later = undefined
+        this.poke()
+      }, PAUSE_MS)
+    }
+    this.poke()
+  }
+}
 
 /** Inside a transaction. @returns whether there may be more to do. */
-export function backgroundStep(writer: Writer): boolean {
+function backgroundStep(writer: Writer): boolean {
   return buildStep(writer) || sweepStep(writer)
 }
 

@@ -6,15 +6,10 @@
  */
 import { StoreError } from '../store-error.ts'
 import type { Answer, Command, Committed } from './commands.ts'
+import { translateFault } from './storage-fault.ts'
 import { trimLog } from './trim-log.ts'
 import type { Writer } from './writer.ts'
 import { writeState } from './table-records.ts'
-
-/** errno.h and lmdb.h */
-const ENOSPC = 28
-const EDQUOT = 122
-const MDB_MAP_FULL = -30792
-const MDB_PANIC = -30795
 
 export class CommandRunner {
   private readonly writer: Writer
@@ -37,7 +32,10 @@ export class CommandRunner {
       })
       return { answers, sequence: this.writer.sequence }
     } catch (error) {
-      const answers = commands.length === 1 ? [failed(error)] : commands.map(command => this.runAlone(command))
+      const answers =
+        commands.length === 1
+          ? [failed(translateFault(error, this.writer.environment.path))]
+          : commands.map(command => this.runAlone(command))
       return { answers, sequence: this.writer.sequence }
     }
   }
@@ -60,7 +58,7 @@ export class CommandRunner {
     try {
       return this.transaction(() => this.execute(command))
     } catch (error) {
-      return failed(error)
+      return failed(translateFault(error, this.writer.environment.path))
     }
   }
 
@@ -95,21 +93,6 @@ export class CommandRunner {
   }
 }
 
-function failed(thrown: unknown): Answer {
-  const { code, message, details } = translate(thrown)
+function failed({ code, message, details }: StoreError): Answer {
   return { type: 'failed', code, message, details }
-}
-
-/** @throws what it was given, if LMDB will not go on without being opened again. */
-function translate(thrown: unknown): StoreError {
-  if (thrown instanceof StoreError) return thrown
-  const { code, message } = thrown as { code?: unknown; message?: string }
-  if (code === MDB_PANIC) throw thrown
-  if (code === ENOSPC || code === EDQUOT || code === MDB_MAP_FULL) {
-    return new StoreError('STORAGE_FULL', `the disk is full: ${message}`, { cause: thrown })
-  }
-  if (typeof code === 'number') {
-    return new StoreError('STORAGE_FAILED', `the disk did not take the write: ${message}`, { cause: thrown })
-  }
-  return new StoreError('INTERNAL', `the write failed: ${message}`, { cause: thrown })
 }

@@ -18,6 +18,7 @@ import { open, type Database, type RootDatabase } from 'lmdb'
 export type Bytes = Database<Buffer, Buffer>
 
 export interface Environment {
+  path: string
   root: RootDatabase<Buffer, Buffer>
   documents: Bytes
   versions: Bytes
@@ -43,6 +44,7 @@ export function openEnvironment(path: string): Environment {
   })
   const database = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BINARY })
   return {
+    path,
     root,
     documents: database('documents'),
     versions: database('versions'),

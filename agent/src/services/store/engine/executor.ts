@@ -3,7 +3,7 @@
  * command is answered after it is on disk. 3. what waits is bounded: beyond that it is refused with BUSY.
  */
 import { StoreError } from '../store-error.ts'
-import { backgroundStep } from './background.ts'
+import { Background } from './background.ts'
 import type { Answer, Command, Committed } from './commands.ts'
 import type { CommandRunner } from './command-runner.ts'
 import type { Writer } from './writer.ts'
@@ -46,7 +46,7 @@ export class WaitingCommands {
   /** @throws StoreError BUSY */
   add(command: Command): Promise<Answer> {
     if (this.size >= MOST_WAITING || this.textLength >= MOST_TEXT) {
-      return Promise.reject(new StoreError('BUSY', 'more writes wait than the store holds'))
+      throw new StoreError('BUSY', 'more writes wait than the store holds')
     }
     const textLength = lengthOf(command)
     this.textLength += textLength
@@ -80,52 +80,41 @@ export class WaitingCommands {
 
 /** Runs commands in this thread, which then waits for the disk: for tools and tests. */
 export class InlineExecutor implements Executor {
-  private readonly writer: Writer
   private readonly runner: CommandRunner
+  private readonly background: Background
   private readonly waiting: WaitingCommands
   private queue: Command[] = []
   private scheduled: NodeJS.Immediate | undefined
-  private mayHaveBackground = true
   private isClosed = false
 
   constructor({ writer, runner, onCommitted }: { writer: Writer; runner: CommandRunner; onCommitted: OnCommitted }) {
-    this.writer = writer
     this.runner = runner
+    this.background = new Background(writer, runner)
     this.waiting = new WaitingCommands(onCommitted)
-    this.schedule()
   }
 
-  execute(command: Command): Promise<Answer> {
-    if (this.isClosed) return Promise.reject(new StoreError('SHUTTING_DOWN', 'the store is closed'))
+  async execute(command: Command): Promise<Answer> {
+    if (this.isClosed) throw new StoreError('SHUTTING_DOWN', 'the store is closed')
     const answer = this.waiting.add(command)
     this.queue.push(command)
-    this.schedule()
+    this.scheduled ??= setImmediate(() => this.work())
     return answer
   }
 
   async close(): Promise<void> {
     this.isClosed = true
+    this.background.stop()
     clearImmediate(this.scheduled)
     this.work()
-    clearImmediate(this.scheduled)
-  }
-
-  private schedule(): void {
-    this.scheduled ??= setImmediate(() => this.work())
   }
 
   private work(): void {
     this.scheduled = undefined
-    if (this.queue.length > 0) {
-      const queue = this.queue
-      this.queue = []
-      let at = 0
-      this.waiting.settle(this.runner.run(() => queue[at++]))
-      this.mayHaveBackground = true
-    } else if (this.mayHaveBackground && !this.isClosed) {
-      this.mayHaveBackground = this.runner.transaction(() => backgroundStep(this.writer))
-    }
-    if (this.mayHaveBackground || this.queue.length > 0) this.schedule()
+    const queue = this.queue
+    this.queue = []
+    let at = 0
+    if (queue.length > 0) this.waiting.settle(this.runner.run(() => queue[at++]))
+    this.background.poke()
   }
 }
 

@@ -4,6 +4,7 @@
  * Invariant: readers of this thread see a commit before anybody is told of it (its transaction for reading is given up
  * first; LMDB would keep the one of the last few milliseconds).
  */
+import { mkdir } from 'node:fs/promises'
 import { StoreError } from '../store-error.ts'
 import { CommandRunner } from './command-runner.ts'
 import type { Answer, Command } from './commands.ts'
@@ -158,6 +159,7 @@ export class LmdbStore implements DocumentStore {
   }
 
   async backup(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
     await this.environment.root.backup(folder, true)
   }
 

@@ -60,8 +60,8 @@ export class ThreadExecutor implements Executor {
     return new ThreadExecutor(options, worker)
   }
 
-  execute(command: Command): Promise<Answer> {
-    if (this.isClosed) return Promise.reject(new StoreError('SHUTTING_DOWN', 'the store is closed'))
+  async execute(command: Command): Promise<Answer> {
+    if (this.isClosed) throw new StoreError('SHUTTING_DOWN', 'the store is closed')
     const answer = this.waiting.add(command)
     this.piece.push(command)
     if (this.piece.length >= PIECE) this.send()

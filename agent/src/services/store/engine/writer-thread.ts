@@ -1,6 +1,6 @@
 /** The thread that writes: opens the environment, runs what it is sent, and does the background's work in between. */
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads'
-import { backgroundStep } from './background.ts'
+import { Background } from './background.ts'
 import { CommandRunner } from './command-runner.ts'
 import type { Command } from './commands.ts'
 import { openEnvironment } from './environment.ts'
@@ -16,39 +16,25 @@ export function runWriterThread(port: MessagePort, { path, source }: WriterThrea
   const environment = openEnvironment(path)
   const writer = new Writer(environment, source)
   const runner = new CommandRunner(writer)
-  let mayHaveBackground = true
-  let scheduled: NodeJS.Immediate | undefined
-  let isClosing = false
+  const background = new Background(writer, runner)
 
-  const work = (first: Message) => {
+  const work = (first: Message): 'going on' | 'closing' => {
     let message: Message | undefined = first
-    while (message !== undefined && message !== 'close') {
+    while (message !== undefined) {
+      if (message === 'close') return 'closing'
       const incoming: IncomingCommands = new IncomingCommands(port, message)
       port.postMessage(runner.run(() => incoming.next()))
-      mayHaveBackground = true
       message = incoming.left()
     }
-    if (message === 'close') isClosing = true
+    return 'going on'
   }
-  const background = () => {
-    scheduled = undefined
-    mayHaveBackground = runner.transaction(() => backgroundStep(writer))
-    schedule()
-  }
-  const schedule = () => {
-    if (mayHaveBackground && !isClosing) scheduled ??= setImmediate(background)
-  }
-
   port.on('message', (message: Message) => {
-    work(message)
-    if (isClosing) {
-      clearImmediate(scheduled)
-      port.close()
-      void environment.root.close()
-    } else schedule()
+    if (work(message) === 'going on') return background.poke()
+    background.stop()
+    port.close()
+    void environment.root.close()
   })
   port.postMessage('ready')
-  schedule()
 }
 
 /** The commands of a message and of those that have come in since, as many as one transaction takes. */

@@ -39,6 +39,8 @@ export interface TableState extends PlanningTable {
 
 export class Writer {
   readonly environment: Environment
+  /** Indexes are to be built, or garbage to be swept: perhaps, at the start. */
+  hasBackgroundWork = true
   private readonly source: string
   private readonly ids = new UlidSource()
   private readonly scratch = new Scratch()
@@ -107,6 +109,7 @@ export class Writer {
     const number = this.numbers.nextIndex++
     const index: IndexRecord = { number, field: path.path, state: isEmpty ? 'ready' : 'building', done: 0 }
     record.indexes.push(index)
+    if (!isEmpty) this.hasBackgroundWork = true
     paths.push(path)
     this.changed(name)
     return viewOfIndex(index, record.documents)
@@ -214,6 +217,7 @@ export class Writer {
   }
 
   private discard(garbage: Garbage): void {
+    this.hasBackgroundWork = true
     const known = readState<Garbage[]>(this.environment, STATE.garbage) ?? []
     writeState(this.environment, STATE.garbage, [...known, garbage])
   }

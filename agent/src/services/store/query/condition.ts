@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
-import { valueAt, type FieldPath } from '../engine/field-path.ts'
+import { type FieldPath, valueAt } from '../engine/index.ts'
 
 export const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', 'in', 'contains', 'exists'] as const
 export type Operator = (typeof OPERATORS)[number]

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { ScanPosition } from '../engine/document-store.ts'
+import type { ScanPosition } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 
 export interface Cursor {

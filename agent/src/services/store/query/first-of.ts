@@ -1,5 +1,5 @@
 /** Keeps the first entries of an order out of any number that come in no order. */
-import type { ScanEntry, ScanPosition } from '../engine/document-store.ts'
+import type { ScanEntry, ScanPosition } from '../engine/index.ts'
 
 type Compare = (one: ScanPosition, other: ScanPosition) => number
 

@@ -7,7 +7,7 @@
  * The first is JSON: field → value, or operators with values. The second is for people: a value is JSON, or a word
  * without spaces that stands for itself; `exists` may stand alone.
  */
-import { parseFieldPath } from '../engine/field-path.ts'
+import { parseFieldPath } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import { OPERATORS, type Condition, type Operator } from './condition.ts'
 

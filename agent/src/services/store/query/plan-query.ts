@@ -4,9 +4,7 @@
  *
  * Without `orderBy` documents come in the order in which they are found, the same on every page.
  */
-import { endOfType, justAfter, orderKey, startOfType } from '../engine/order-key.ts'
-import type { TableView } from '../engine/document-store.ts'
-import type { FieldPath } from '../engine/field-path.ts'
+import { endOfType, type FieldPath, justAfter, orderKey, startOfType, type TableView } from '../engine/index.ts'
 import type { Condition } from './condition.ts'
 
 export interface Order {

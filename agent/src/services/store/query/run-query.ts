@@ -5,9 +5,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
-import type { DocumentStore, ScanEntry, ScanPosition } from '../engine/document-store.ts'
-import { valueAt } from '../engine/field-path.ts'
-import { orderKey } from '../engine/order-key.ts'
+import { type DocumentStore, orderKey, type ScanEntry, type ScanPosition, valueAt } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import { matches } from './condition.ts'
 import { digestOfQuery, readCursor, writeCursor } from './cursor.ts'

@@ -3,10 +3,7 @@
  * the environment, lazily: the stream knows better, but the stream may be empty.
  */
 import { Worker } from 'node:worker_threads'
-import type { LmdbStore } from '../engine/lmdb-store.ts'
-import { STATE } from '../engine/table-records.ts'
-import { timeOfEvent } from '../engine/texts.ts'
-import { threadArguments } from '../engine/thread-executor.ts'
+import { type LmdbStore, STATE, threadArguments, timeOfEvent } from '../engine/index.ts'
 import type { RelayNews, RelayOrder, RelayThreadOptions } from './relay-thread.ts'
 import type { RelayPosition, RelayState } from './relay.ts'
 

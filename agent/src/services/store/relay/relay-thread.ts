@@ -2,8 +2,7 @@
 import os from 'node:os'
 import type { MessagePort } from 'node:worker_threads'
 import { connectBus, type BusOptions } from '../../../bus/index.ts'
-import { openEnvironment } from '../engine/environment.ts'
-import { Reader } from '../engine/reader.ts'
+import { openEnvironment, Reader } from '../engine/index.ts'
 import { Relay, type RelayPosition, type RelayState } from './relay.ts'
 
 /** `workerData` of the thread. */

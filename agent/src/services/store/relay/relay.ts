@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { EVENT_SUBJECTS, STREAMS, type Bus, type BusError } from '../../../bus/index.ts'
-import type { LogEntry } from '../engine/document-store.ts'
+import type { LogEntry } from '../engine/index.ts'
 import { messageOf, sequenceOfMessage } from './relay-message.ts'
 
 /** How far the log was carried. */
@@ -157,7 +157,7 @@ export class Relay {
       if (!this.hasNews) await this.news()
     }
     await Promise.all(inFlight)
-    if (failure !== undefined) throw failure
+    if (failure !== undefined) throw failure as BusError
   }
 
   private async publish({ subject, data, messageId, headers }: ReturnType<typeof messageOf>, expected: number) {

@@ -1,0 +1,29 @@
+/** What operators ask: health, metrics, backup, the description of the API. */
+import type { FastifyInstance } from 'fastify'
+import type { Registry } from 'prom-client'
+import type { Backup } from '../engine/index.ts'
+import { SCHEMAS } from './contract.ts'
+
+export interface AdminParts {
+  registry: Registry
+  backup: () => Promise<Backup>
+  isReady: () => boolean
+}
+
+const hidden = { schema: { hide: true } }
+
+export function addAdminRoutes(app: FastifyInstance, { registry, backup, isReady }: AdminParts): void {
+  app.get('/healthz', hidden, (_, reply) => reply.type('text/plain').send('ok\n'))
+  app.get('/readyz', hidden, (_, reply) => {
+    const ready = isReady()
+    return reply
+      .code(ready ? 200 : 503)
+      .type('text/plain')
+      .send(ready ? 'ready\n' : 'about to end\n')
+  })
+  app.get('/metrics', hidden, async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  app.get('/openapi.json', hidden, () => app.swagger())
+  app.post('/backup', { schema: SCHEMAS.backup, config: { operation: 'admin' } }, async (_, reply) =>
+    reply.code(201).send(await backup()),
+  )
+}

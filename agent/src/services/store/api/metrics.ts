@@ -1,0 +1,105 @@
+/** The store's figures for Prometheus. Read at scrape; names and labels are few, whatever tables there are. */
+import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'prom-client'
+import type { DocumentStore } from '../engine/index.ts'
+import type { RelayFigures } from '../relay/index.ts'
+import { DURATION_BUCKETS, OUTCOMES, type OperationFigures, type OperationMetrics } from './operation-metrics.ts'
+
+export interface MetricsParts {
+  operations: OperationMetrics
+  store: DocumentStore
+  /** Absent if events are not relayed. */
+  relay: (() => RelayFigures) | undefined
+}
+
+interface Sample {
+  value: number
+  labels: Record<string, string | number>
+  metricName?: string
+}
+
+const DURATION = 'store_operation_duration_seconds'
+
+export function createRegistry({ operations, store, relay }: MetricsParts): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const add = (
+    about: { name: string; type: 'counter' | 'histogram'; help: string },
+    samples: (figures: OperationFigures) => Sample[],
+  ) => {
+    const metric = {
+      ...about,
+      get: async () => ({ ...about, aggregator: 'sum', values: operations.figures().flatMap(samples) }),
+    }
+    // prom-client asks of a metric no more than a name and `get()`, but its type names the concrete classes.
+    registry.registerMetric(metric as unknown as Metric)
+  }
+  add({ name: 'store_operations_total', type: 'counter', help: 'Requests that ended.' }, outcomeSamples)
+  add({ name: DURATION, type: 'histogram', help: 'Time from request to the end of the answer.' }, durationSamples)
+  gauge(registry, { name: 'store_tables', help: 'Tables.', value: () => store.tables().length })
+  gauge(registry, {
+    name: 'store_documents',
+    help: 'Documents in all tables.',
+    value: () => store.tables().reduce((sum, { documents }) => sum + documents, 0),
+  })
+  new Counter({
+    name: 'store_events_total',
+    help: 'Events that were ever written to the log.',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(store.logBounds().last)
+    },
+  })
+  if (relay !== undefined) addRelay(registry, relay)
+  return registry
+}
+
+function addRelay(registry: Registry, relay: () => RelayFigures): void {
+  gauge(registry, {
+    name: 'store_relay_lag_events',
+    help: 'Events in the log that are not in the stream yet.',
+    value: () => relay().lagEvents,
+  })
+  gauge(registry, {
+    name: 'store_relay_lag_seconds',
+    help: 'Age of the first event that is not in the stream yet.',
+    value: () => relay().lagSeconds,
+  })
+  gauge(registry, {
+    name: 'store_relay_running',
+    help: '1 if events are carried to the stream; 0 if it is away or full.',
+    value: () => (relay().state === 'running' ? 1 : 0),
+  })
+}
+
+function gauge(registry: Registry, { name, help, value }: { name: string; help: string; value: () => number }): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(value())
+    },
+  })
+}
+
+function outcomeSamples({ operation, outcomes }: OperationFigures): Sample[] {
+  return OUTCOMES.map((outcome, at) => ({ value: outcomes[at]!, labels: { operation, outcome } })).filter(
+    ({ value }) => value > 0,
+  )
+}
+
+function durationSamples({ operation, buckets, sumSeconds }: OperationFigures): Sample[] {
+  let count = 0
+  const cumulative = buckets.map((inBucket, at) => ({
+    value: (count += inBucket),
+    labels: { operation, le: DURATION_BUCKETS[at] ?? '+Inf' },
+    metricName: `${DURATION}_bucket`,
+  }))
+  if (count === 0) return []
+  return [
+    ...cumulative,
+    { value: sumSeconds, labels: { operation }, metricName: `${DURATION}_sum` },
+    { value: count, labels: { operation }, metricName: `${DURATION}_count` },
+  ]
+}

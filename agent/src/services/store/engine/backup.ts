@@ -1,0 +1,93 @@
+/**
+ * Copies of all data: written beside a store that works, put in its place while none does.
+ *
+ * Invariant: a folder in `backups` is whole (it is written under another name and renamed), and so is the data after a
+ * restore, whenever it is broken off.
+ */
+import { randomUUID } from 'node:crypto'
+import { cp, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { acquireProcessLock } from '../../../host/index.ts'
+import { StoreError } from '../store-error.ts'
+import { storePaths } from '../store-paths.ts'
+import type { DocumentStore } from './document-store.ts'
+import { openEnvironment } from './environment.ts'
+import { STATE, writeState } from './table-records.ts'
+
+export interface Backup {
+  /** Its folder. */
+  path: string
+  bytes: number
+}
+
+const DATA_FILE = 'data.mdb'
+
+/** Into a new folder of `backups`, named by the time. */
+export async function makeBackup(store: DocumentStore, dataFolder: string, now = new Date()): Promise<Backup> {
+  const { backups } = storePaths(dataFolder)
+  const name = now.toISOString().replaceAll(/[:.]/g, '-')
+  const [path, unfinished] = [join(backups, name), join(backups, `.${name}-${randomUUID()}`)]
+  await mkdir(unfinished, { recursive: true, mode: 0o700 })
+  try {
+    await store.backup(unfinished)
+    await syncFile(join(unfinished, DATA_FILE))
+    await rename(unfinished, path)
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true })
+    throw error
+  }
+  return { path, bytes: (await stat(join(path, DATA_FILE))).size }
+}
+
+/**
+ * Puts a backup in the place of the data; the data that was there is kept beside it.
+ * @param from a folder that `makeBackup` has written
+ * @returns where the data is now that was there before; `undefined` if there was none
+ * @throws an error with code DATA_IN_USE while a store has the data; StoreError INVALID_REQUEST if `from` is no backup
+ */
+export async function restoreBackup(dataFolder: string, from: string): Promise<string | undefined> {
+  const files = await readdir(from).catch((): string[] => [])
+  if (!files.includes(DATA_FILE)) throw new StoreError('INVALID_REQUEST', `${from} is no backup of a store`)
+  const paths = storePaths(dataFolder)
+  const lock = await acquireProcessLock(paths.lock)
+  if (lock.kind === 'held') {
+    const message = `the data in ${dataFolder} is in use by process ${lock.holder.pid}: stop the platform first`
+    throw Object.assign(new Error(message), { code: 'DATA_IN_USE' })
+  }
+  const fresh = `${paths.data}-restoring-${randomUUID()}`
+  try {
+    await mkdir(fresh, { mode: 0o700 })
+    await cp(join(from, DATA_FILE), join(fresh, DATA_FILE))
+    await startEpoch(fresh)
+    await syncFile(join(fresh, DATA_FILE))
+    const before = `${paths.data}-before-${new Date().toISOString().replaceAll(/[:.]/g, '-')}`
+    const hadData = await rename(paths.data, before).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error
+        return false
+      },
+    )
+    await rename(fresh, paths.data)
+    return hadData ? before : undefined
+  } finally {
+    await rm(fresh, { recursive: true, force: true })
+    await lock.release()
+  }
+}
+
+/** Its log goes on from the past, so its events must not be taken for those that were relayed since. */
+async function startEpoch(path: string): Promise<void> {
+  const environment = openEnvironment(path)
+  environment.root.transactionSync(() => writeState(environment, STATE.epoch, randomUUID()))
+  await environment.root.close()
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}

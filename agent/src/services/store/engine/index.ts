@@ -1,0 +1,24 @@
+/** The engine: documents, indexes and the log, on disk. */
+export type { Backup } from './backup.ts'
+export type {
+  DocumentStore,
+  ImportOperation,
+  LogEntry,
+  Precondition,
+  ScanEntry,
+  ScanPosition,
+  TableView,
+  WriteContext,
+  WriteOperation,
+  WriteOutcome,
+  Written,
+} from './document-store.ts'
+export { openEnvironment } from './environment.ts'
+export { type FieldPath, parseFieldPath, valueAt } from './field-path.ts'
+export type { LmdbStore } from './lmdb-store.ts'
+export { checkName, NAME_LIMIT_BYTES } from './names.ts'
+export { endOfType, justAfter, orderKey, startOfType } from './order-key.ts'
+export { Reader } from './reader.ts'
+export { STATE } from './table-records.ts'
+export { timeOfEvent } from './texts.ts'
+export { threadArguments } from './thread-executor.ts'
