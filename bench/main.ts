@@ -12,6 +12,7 @@ import { bootBench } from './boot/bench-boot.ts'
 import { deployBench } from './deploy/bench-deploy.ts'
 import { memoryBench } from './memory/bench-memory.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
+import { storeBench } from './store/bench-store.ts'
 import { startBench } from './start/bench-start.ts'
 import { triggersBench } from './triggers/bench-triggers.ts'
 import { streamingBench } from './streaming/bench-streaming.ts'
@@ -29,6 +30,7 @@ const BENCHES: Bench[] = [
   streamingBench,
   acceptBench,
   dispatchBench,
+  storeBench,
   triggersBench,
 ]
 

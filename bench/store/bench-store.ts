@@ -1,0 +1,220 @@
+/**
+ * The store beside a bare fastify route and json-server, on the same requests; how it grows; and what two storage engines
+ * would give it. Every write of ours is on disk (fsync) before it is answered; nobody else's is.
+ */
+import { writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { median, ratio, takeTurns } from '../support/figures.ts'
+import { functionNode } from '../support/places.ts'
+import { freePort, pause, run, startProgram, until, type Program } from '../support/programs.ts'
+import { figure, times, type Bench, type Report } from '../support/report.ts'
+import type { Stage } from '../support/stage.ts'
+
+const CONNECTIONS = 64
+const DOCUMENT = { customer: 'Ada Lovelace', amount: 12, city: 'Kiel', tags: ['a', 'b'] }
+const storeEntry = fileURLToPath(new URL('../../agent/dist/services/store/main.js', import.meta.url))
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+
+export const storeBench: Bench = {
+  name: 'store',
+  title: 'The JSON store',
+  method: `wrk with ${CONNECTIONS} connections. Ours writes document, event and log entry in one transaction and waits for the disk, with its relay off; the bare route parses the same body and stores nothing; json-server (0.17, lowdb) writes its whole file without waiting. Turns alternate, ratios within a turn.`,
+  run: benchStore,
+}
+
+interface Target extends Program {
+  create: string
+  read: string
+  body: string
+}
+
+async function benchStore(stage: Stage): Promise<Report> {
+  const [rounds, seconds] = stage.quick ? [2, 1] : [5, 3]
+  const ours = await startStore(stage)
+  const bare = await startBare(stage)
+  const jsonServer = await startJsonServer(stage)
+  const targets = [ours, bare, jsonServer]
+  const creates = await takeTurns(targets, rounds, target => load(stage, target.create, { seconds, body: target.body }))
+  const reads = await takeTurns(targets, rounds, target => load(stage, target.read, { seconds }))
+  await jsonServer.stop()
+  await bare.stop()
+
+  const many = stage.quick ? 20_000 : 1_000_000
+  stage.say('growth')
+  await importDocuments(ours.url, { table: 'few', count: 1_000 })
+  const few = await writeRate(stage, ours, 'few', seconds)
+  await importDocuments(ours.url, { table: 'many', count: many })
+  await indexed(ours.url, 'many')
+  const full = await writeRate(stage, ours, 'many', seconds)
+  const again = await writeRate(stage, ours, 'few', seconds)
+  const queriesMs = await queries(ours.url, many, stage.quick ? 50 : 500)
+  const engines = await compareEngines(stage)
+
+  const names = ['ours', 'bare fastify', 'json-server']
+  const perSecond = (results: number[][]) => results.map(own => median(own))
+  const [createRates, readRates] = [perSecond(creates), perSecond(reads)]
+  const grown = median([few, again]) / full
+  return {
+    tables: [
+      {
+        title: 'HTTP',
+        head: ['', 'creates/s', 'of bare', 'reads/s', 'of bare'],
+        rows: names.map((name, at) => [
+          name,
+          figure(createRates[at]!),
+          times(ratio(creates[at]!, creates[1]!)),
+          figure(readRates[at]!),
+          times(ratio(reads[at]!, reads[1]!)),
+        ]),
+      },
+      {
+        title: 'Growth',
+        head: ['documents in the table', 'creates/s'],
+        rows: [
+          ['1000', figure(median([few, again]))],
+          [`${many}, with an index`, figure(full)],
+        ],
+      },
+      {
+        title: 'Storage engines in process, durable',
+        head: ['', '64 in a transaction, writes/s', 'one in a transaction'],
+        rows: Object.entries(engines).map(([name, { together, alone }]) => [name, figure(together), figure(alone)]),
+      },
+    ],
+    goals: [
+      {
+        what: 'durable creates to a bare route',
+        measured: ratio(creates[0]!, creates[1]!),
+        unit: '×',
+        bound: { kind: 'at least', limit: 0.8 },
+      },
+      {
+        what: 'reads by id to a bare route',
+        measured: ratio(reads[0]!, reads[1]!),
+        unit: '×',
+        bound: { kind: 'at least', limit: 0.7 },
+      },
+      {
+        what: `cost of a write, ${many} documents and an index to 1000`,
+        measured: grown,
+        unit: '×',
+        bound: { kind: 'at most', limit: 1.5 },
+      },
+      {
+        what: `query on an index, ${many} documents`,
+        measured: median(queriesMs),
+        unit: 'ms',
+        bound: { kind: 'at most', limit: 5 },
+      },
+    ],
+  }
+}
+
+async function startStore(stage: Stage): Promise<Target> {
+  const port = await freePort()
+  const file = join(stage.folder, 'store.json')
+  await writeFile(file, JSON.stringify({ port, dataFolder: join(stage.folder, 'store') }))
+  const url = `http://127.0.0.1:${port}`
+  const program = await startProgram(stage, { command: functionNode, args: [storeEntry, file], url: `${url}/healthz` })
+  await send('PUT', `${url}/tables/read/docs/one`, JSON.stringify({ data: DOCUMENT }))
+  const body = JSON.stringify({ data: DOCUMENT })
+  return { ...program, url, create: `${url}/tables/written/docs`, read: `${url}/tables/read/docs/one`, body }
+}
+
+async function startBare(stage: Stage): Promise<Target> {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const args = [here('./bare-routes.mjs'), String(port)]
+  const program = await startProgram(stage, { command: functionNode, args, url })
+  const body = JSON.stringify({ data: DOCUMENT })
+  return { ...program, url, create: `${url}/tables/written/docs`, read: `${url}/tables/read/docs/one`, body }
+}
+
+async function startJsonServer(stage: Stage): Promise<Target> {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const file = join(stage.folder, 'json-server.json')
+  await writeFile(file, JSON.stringify({ written: [], read: [{ id: 'one', ...DOCUMENT }] }))
+  const cli = createRequire(import.meta.url).resolve('json-server/lib/cli/bin.js')
+  const args = [cli, '--port', String(port), '--host', '127.0.0.1', '--quiet', file]
+  const program = await startProgram(stage, { command: functionNode, args, url })
+  return { ...program, url, create: `${url}/written`, read: `${url}/read/one`, body: JSON.stringify(DOCUMENT) }
+}
+
+/** @returns answered requests per second. */
+async function load(stage: Stage, url: string, { seconds, body }: { seconds: number; body?: string }): Promise<number> {
+  const script = join(stage.folder, 'post.lua')
+  if (body !== undefined) {
+    await writeFile(
+      script,
+      `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = [[${body}]]\n`,
+    )
+  }
+  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, ...(body === undefined ? [] : ['-s', script]), url]
+  const text = await run('wrk', args)
+  const failed = /Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1]
+  if (failed !== undefined) throw new Error(`${url} refused ${failed} requests`)
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1])
+}
+
+function writeRate(stage: Stage, store: Target, table: string, seconds: number): Promise<number> {
+  return load(stage, `${store.url}/tables/${table}/docs`, { seconds, body: store.body })
+}
+
+async function importDocuments(url: string, { table, count }: { table: string; count: number }): Promise<void> {
+  const lines = function* () {
+    for (let at = 0; at < count; at += 1_000) {
+      const some = Array.from({ length: Math.min(1_000, count - at) }, (_, i) =>
+        JSON.stringify({ id: `d${at + i}`, data: { ...DOCUMENT, amount: at + i } }),
+      )
+      yield new TextEncoder().encode(`${some.join('\n')}\n`)
+    }
+  }
+  const body = ReadableStream.from(lines())
+  const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
+  const response = await fetch(`${url}/tables/${table}/import`, {
+    ...init,
+    headers: { 'content-type': 'application/x-ndjson' },
+  })
+  if (!response.ok) throw new Error(`the import was answered ${response.status}: ${await response.text()}`)
+  await response.arrayBuffer()
+}
+
+async function indexed(url: string, table: string): Promise<void> {
+  await send('PUT', `${url}/tables/${table}/indexes/amount`)
+  for (;;) {
+    const { indexes } = (await (await fetch(`${url}/tables/${table}/indexes`)).json()) as {
+      indexes: { state: string }[]
+    }
+    if (indexes.every(({ state }) => state === 'ready')) return
+    await pause(100)
+  }
+}
+
+async function queries(url: string, documents: number, count: number): Promise<number[]> {
+  const durations: number[] = []
+  for (let i = 0; i < count; i += 1) {
+    const amount = Math.floor((documents * (i + 0.5)) / count)
+    const where = encodeURIComponent(JSON.stringify({ amount: { '>=': amount, '<': amount + 10 } }))
+    const begin = performance.now()
+    const response = await fetch(`${url}/tables/many/docs?where=${where}`)
+    const { documents: found } = (await response.json()) as { documents: unknown[] }
+    durations.push(performance.now() - begin)
+    if (found.length === 0) throw new Error(`nothing was found from ${amount} on`)
+  }
+  return durations
+}
+
+async function compareEngines(stage: Stage): Promise<Record<string, { together: number; alone: number }>> {
+  const text = await run(functionNode, [here('./engines.mjs'), stage.folder, stage.quick ? '100' : '1000'])
+  return JSON.parse(text) as Record<string, { together: number; alone: number }>
+}
+
+async function send(method: string, url: string, body?: string): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const response = await until(() => fetch(url, { method, ...(body !== undefined && { body, headers }) }))
+  if (!response.ok) throw new Error(`${method} ${url} was answered ${response.status}: ${await response.text()}`)
+  await response.arrayBuffer()
+}
