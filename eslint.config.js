@@ -69,7 +69,16 @@ function layer(folder) {
 }
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/bundle/**', '**/out/**', '**/node_modules/**', 'agent/test/fixtures/**'] },
+  {
+    ignores: [
+      '**/dist/**',
+      '**/bundle/**',
+      '**/out/**',
+      '**/node_modules/**',
+      'agent/test/fixtures/**',
+      'bench/**/*.mjs',
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.js', '*.ts', 'agent/bin/*.js'] } } },

@@ -77,7 +77,7 @@ export function ask(port: number, what: string, { headers = {}, body }: Asked = 
             status: response.statusCode!,
             headers: response.headers,
             text,
-            json: isJson ? JSON.parse(text) : undefined,
+            json: isJson ? (JSON.parse(text) as unknown) : undefined,
           })
         })
       },

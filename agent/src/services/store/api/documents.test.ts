@@ -1,3 +1,4 @@
+import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ask, Stage, type Asked } from '../store-testing.ts'
 
@@ -137,7 +138,7 @@ it('does a batch as a whole or not at all', async () => {
 
 it('writes down where a change comes from', async () => {
   const headers = {
-    'x-event-depth': '4',
+    [HEADERS.eventDepth]: '4',
     traceparent: '00-11111111111111111111111111111111-2222222222222222-01',
     tracestate: 'vendor=x',
   }
@@ -154,7 +155,7 @@ it('writes down where a change comes from', async () => {
   await write({})
   expect(await last()).toMatchObject({ eventdepth: 0 })
   for (const depth of ['-1', 'x', '1.5', '', '99999999999']) {
-    expect(await write({ 'x-event-depth': depth })).toMatchObject({
+    expect(await write({ [HEADERS.eventDepth]: depth })).toMatchObject({
       status: 400,
       json: { error: { code: 'INVALID_HEADER' } },
     })

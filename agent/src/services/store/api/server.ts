@@ -34,8 +34,12 @@ export async function createServer({ options, metrics, onError }: ServerParts): 
     bodyLimit: options.bodyLimitBytes,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     requestTimeout: options.requestTimeoutMs,
+    connectionTimeout: options.silenceTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
-    http: { headersTimeout: options.headersTimeoutMs },
+    http: {
+      headersTimeout: options.headersTimeoutMs,
+      connectionsCheckingInterval: Math.min(2_000, options.headersTimeoutMs),
+    },
     exposeHeadRoutes: false,
     frameworkErrors: (error, _request, reply) => sendError(reply, translate(error, options)),
   })

@@ -65,7 +65,7 @@ async function importLines(request: FastifyRequest, work: Work, options: StoreOp
   const importer = new Importer(work.store, work.context)
   let line = 1
   try {
-    for await (const { number, text } of readLines(request.raw, options.bodyLimitBytes)) {
+    for await (const { number, text } of readLines(bodyOf(request), options.bodyLimitBytes)) {
       line = number
       await importer.add(entryOf(work, parseJson(text, number)))
     }
@@ -102,7 +102,7 @@ async function importFile(request: FastifyRequest, work: Work, options: StoreOpt
 async function checkedText(request: FastifyRequest, mostBytes: number): Promise<string> {
   const pieces: Buffer[] = []
   let bytes = 0
-  for await (const piece of request.raw as AsyncIterable<Buffer>) {
+  for await (const piece of bodyOf(request)) {
     bytes += piece.length
     if (bytes > mostBytes) throw new StoreError('BODY_TOO_LARGE', `the file is larger than ${mostBytes} bytes`)
     pieces.push(piece)
@@ -110,6 +110,15 @@ async function checkedText(request: FastifyRequest, mostBytes: number): Promise<
   const text = Buffer.concat(pieces).toString('utf8')
   parseJson(text)
   return text
+}
+
+/** Whoever stops reading before its end still has to answer, on a connection that is there. */
+async function* bodyOf({ raw }: FastifyRequest): AsyncGenerator<Buffer> {
+  try {
+    yield* raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+  } finally {
+    raw.resume()
+  }
 }
 
 function entryOf({ table, isPlain }: Work, value: unknown): ImportOperation {

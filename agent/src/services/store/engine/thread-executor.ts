@@ -3,8 +3,7 @@
  * within one turn of the event loop travels together, in pieces that keep both threads busy.
  */
 import { once } from 'node:events'
-import { createRequire } from 'node:module'
-import { Worker } from 'node:worker_threads'
+import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { StoreError } from '../store-error.ts'
 import type { Answer, Command, Committed } from './commands.ts'
 import { WaitingCommands, type Executor, type OnCommitted } from './executor.ts'
@@ -54,7 +53,7 @@ export class ThreadExecutor implements Executor {
   static async start(options: ThreadExecutorOptions): Promise<ThreadExecutor> {
     const { entry, path, source } = options
     const workerData: WriterThreadOptions = { role: 'writer', path, source }
-    const worker = new Worker(entry, { workerData, name: 'store-writer', ...threadArguments(entry) })
+    const worker = startThread(entry, { workerData, name: 'store-writer' })
     // Not `removeAllListeners`: the worker's own are among them, and it would hear nothing any more.
     await once(worker, 'message')
     return new ThreadExecutor(options, worker)
@@ -87,8 +86,14 @@ export class ThreadExecutor implements Executor {
   }
 }
 
-/** A module that is not built yet needs the loader that this process may have from elsewhere. */
-export function threadArguments(entry: URL): { execArgv?: string[] } {
-  if (!entry.pathname.endsWith('.ts')) return {}
-  return { execArgv: ['--import', createRequire(import.meta.url).resolve('tsx'), '--conditions=source'] }
+/**
+ * A module that is not built yet needs a loader, which threads do not inherit everywhere: it is registered first, by a
+ * module made up for that.
+ */
+export function startThread(entry: URL, options: WorkerOptions): Worker {
+  if (!entry.pathname.endsWith('.ts')) return new Worker(entry, options)
+  const loader = import.meta.resolve('tsx/esm/api')
+  const code = `import { register } from ${JSON.stringify(loader)}; register(); await import(${JSON.stringify(entry.href)})`
+  const module = new URL(`data:text/javascript,${encodeURIComponent(code)}`)
+  return new Worker(module, { ...options, execArgv: ['--conditions=source'] })
 }

@@ -2,8 +2,8 @@
  * The relay seen from the store: started in its thread, woken by commits, started again if it fails. Keeps its position in
  * the environment, lazily: the stream knows better, but the stream may be empty.
  */
-import { Worker } from 'node:worker_threads'
-import { type LmdbStore, STATE, threadArguments, timeOfEvent } from '../engine/index.ts'
+import type { Worker } from 'node:worker_threads'
+import { type LmdbStore, STATE, startThread, timeOfEvent } from '../engine/index.ts'
 import type { RelayNews, RelayOrder, RelayThreadOptions } from './relay-thread.ts'
 import type { RelayPosition, RelayState } from './relay.ts'
 
@@ -88,7 +88,7 @@ export class RelayClient {
   private start(): void {
     const { entry, path, nats, onState } = this.options
     const workerData: RelayThreadOptions = { role: 'relay', path, nats, epoch: this.epoch, saved: this.position }
-    const worker = new Worker(entry, { workerData, name: 'store-relay', ...threadArguments(entry) })
+    const worker = startThread(entry, { workerData, name: 'store-relay' })
     this.worker = worker
     this.isIdle = false
     worker.on('message', (news: RelayNews) => this.heard(news))

@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { ask, Stage, until } from '../store-testing.ts'
+import { createStore } from '../store.ts'
+
+let stage: Stage
+beforeEach(async () => {
+  stage = await Stage.open()
+})
+afterEach(() => stage.end())
+
+it('shows its figures under names and labels that are few', async () => {
+  const { port } = await stage.store()
+  for (const table of ['a', 'b']) await ask(port, `POST /tables/${table}/docs`, { body: { data: 1 } })
+  await ask(port, 'GET /tables/a/docs/none')
+  await ask(port, 'POST /tables/a/docs', { body: 'x' })
+  await ask(port, 'GET /tables/a/docs')
+  const shown = async () => (await ask(port, 'GET /metrics')).text
+  await until(async () => (await shown()).includes('operation="query"'), 'the last request is counted')
+  const text = await shown()
+  for (const line of [
+    'store_operations_total{operation="create",outcome="ok"} 2',
+    'store_operations_total{operation="create",outcome="invalid"} 1',
+    'store_operations_total{operation="get",outcome="conflict"} 1',
+    'store_operation_duration_seconds_count{operation="create"} 3',
+    'store_operation_duration_seconds_bucket{operation="query",le="+Inf"} 1',
+    'store_tables 2',
+    'store_documents 2',
+    'store_events_total 2',
+  ]) {
+    expect(text.split('\n')).toContain(line)
+  }
+  const names = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)]
+  for (const [, name, type] of names) {
+    expect(name).toMatch(/^[a-z][a-z0-9_]*$/)
+    if (name!.startsWith('store_')) expect(name!.endsWith('_total'), name).toBe(type === 'counter')
+  }
+})
+
+it('is alive and ready', async () => {
+  const { port } = await stage.store()
+  expect(await ask(port, 'GET /healthz')).toMatchObject({ status: 200, text: 'ok\n' })
+  expect(await ask(port, 'GET /readyz')).toMatchObject({ status: 200, text: 'ready\n' })
+})
+
+it('describes every route', async () => {
+  const { port } = await stage.store()
+  const { paths } = (await ask(port, 'GET /openapi.json')).json
+  const operations = Object.entries(paths as Record<string, object>).flatMap(([path, methods]) =>
+    Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+  )
+  expect(operations.sort()).toEqual(
+    [
+      ...['POST /tables/{table}/docs', 'GET /tables/{table}/docs', 'POST /batch', 'POST /backup', 'GET /tables'],
+      ...['GET', 'PUT', 'PATCH', 'DELETE'].map(method => `${method} /tables/{table}/docs/{id}`),
+      ...['GET /tables/{table}', 'DELETE /tables/{table}', 'GET /tables/{table}/indexes'],
+      ...['PUT /tables/{table}/indexes/{field}', 'DELETE /tables/{table}/indexes/{field}'],
+      ...['GET /tables/{table}/export', 'POST /tables/{table}/import'],
+      ...['GET /changes', 'GET /tables/{table}/changes', 'GET /changes/{sequence}', 'GET /log'],
+    ].sort(),
+  )
+})
+
+it('listens on more addresses, and tells if one is taken', async () => {
+  const { port } = await stage.store({ extraHosts: ['127.0.0.2'] })
+  const answer = await fetch(`http://127.0.0.2:${port}/healthz`)
+  expect(await answer.text()).toBe('ok\n')
+  for (const input of [{ host: '127.0.0.2' }, { host: '127.0.0.3', extraHosts: ['127.0.0.2'] }]) {
+    const taken = createStore({ dataFolder: `${stage.dataFolder}-2`, port, ...input }, { onEvent: () => undefined })
+    await expect(taken).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  }
+})
+
+it('has its data to itself', async () => {
+  await stage.store()
+  await expect(stage.store()).rejects.toMatchObject({ code: 'DATA_IN_USE' })
+})

@@ -1,0 +1,113 @@
+/** What must hold of a store that was killed again and again, from its data and the stream of its events. */
+import type { DocumentCloudEvent, StoredDocument } from '@ryo-faas/runtime/protocol'
+import { EVENT_HEADERS, STREAMS, type Bus } from '../../../bus/index.ts'
+import type { LmdbStore } from '../engine/lmdb-store.ts'
+import type { Attempt, Memory } from './crash-writers.ts'
+
+type DocumentOf = StoredDocument<{ token: string; n: number }>
+type EventOf = DocumentCloudEvent<{ token: string; n: number }>
+
+/** Empty if all is well. */
+export async function faultsAfter(store: LmdbStore, bus: Bus, memory: Memory): Promise<string[]> {
+  const { first, last } = store.logBounds()
+  const events = store.readLog({ from: 1, limit: last + 1 }).entries
+  const parsed = events.map(({ text }) => JSON.parse(text) as EventOf)
+  const documents = store
+    .tables()
+    .flatMap(({ table }) => [...store.snapshot(table)].map(text => JSON.parse(text) as DocumentOf))
+  return [
+    ...memory.faults,
+    ...(first === 1 && events.every(({ sequence }, at) => sequence === at + 1) ? [] : ['the log has gaps']),
+    ...unlikeLog(parsed, documents),
+    ...unlikeAnswers(parsed, memory),
+    ...unlikeIndexes(store),
+    ...(await unlikeStream(bus, events)),
+  ]
+}
+
+/** Each document is what its events made of it, one after the other. */
+function unlikeLog(events: EventOf[], documents: DocumentOf[]): string[] {
+  const faults: string[] = []
+  const current = new Map<string, { version: number; document: DocumentOf | undefined }>()
+  for (const { data } of events) {
+    const place = `${data.table}/${data.id}`
+    const before = current.get(place)
+    if (data.version !== (before?.version ?? 0) + 1)
+      faults.push(`${place}: version ${data.version} follows ${before?.version}`)
+    if (JSON.stringify(data.before) !== JSON.stringify(before?.document))
+      faults.push(`${place}: ${data.version} has another past`)
+    current.set(place, { version: data.version, document: data.after })
+  }
+  const stored = new Map(documents.map(document => [`${document.table}/${document.id}`, document]))
+  for (const [place, { document }] of current) {
+    if (JSON.stringify(document) !== JSON.stringify(stored.get(place)))
+      faults.push(`${place} is not what its last event says`)
+    stored.delete(place)
+  }
+  return [...faults, ...[...stored.keys()].map(place => `${place} has no event`)]
+}
+
+function unlikeAnswers(events: EventOf[], { attempts, deletions }: Memory): string[] {
+  const faults: string[] = []
+  const byToken = new Map<string, EventOf[]>()
+  for (const event of events) {
+    const token = event.data.after?.data.token
+    if (token !== undefined) byToken.set(token, [...(byToken.get(token) ?? []), event])
+  }
+  for (const attempt of attempts) {
+    faults.push(...unlikeAttempt(attempt, byToken.get(attempt.token) ?? []))
+    byToken.delete(attempt.token)
+  }
+  for (const token of byToken.keys()) faults.push(`nobody wrote ${token}, or it was refused`)
+  const deleted = new Set(
+    events
+      .filter(({ data }) => data.kind === 'deleted-doc')
+      .map(({ data }) => `${data.table}/${data.id} ${data.version}`),
+  )
+  for (const { place, version } of deletions) {
+    if (!deleted.has(`${place} ${version}`)) faults.push(`the deletion of ${place} is lost`)
+  }
+  return faults
+}
+
+function unlikeAttempt({ token, places, versions }: Attempt, events: EventOf[]): string[] {
+  if (versions === undefined && events.length === 0) return []
+  const written = events.map(({ data }) => `${data.table}/${data.id}`)
+  if (written.join() !== places.join())
+    return [`${token}: of ${places.join(' and ')} there is ${written.join() || 'nothing'}`]
+  const isApart = events.some(({ sequence }, at) => at > 0 && Number(sequence) !== Number(events[at - 1]!.sequence) + 1)
+  if (isApart) return [`${token}: its events are apart`]
+  const isOther = versions?.some((version, at) => events[at]!.data.version !== version) ?? false
+  return isOther ? [`${token} was answered with another version than it has`] : []
+}
+
+function unlikeIndexes(store: LmdbStore): string[] {
+  return store.tables().flatMap(({ table, documents, indexes }) => {
+    const limit = documents + 1_000
+    const all = store.scan({ table, limit })
+    const faults = all.length === documents ? [] : [`${table} counts ${documents} documents and has ${all.length}`]
+    for (const { field, state } of indexes) {
+      const entries = store.scan({ table, index: field, limit })
+      const values = entries.map(({ text }) => (JSON.parse(text) as DocumentOf).data.n)
+      const isSorted = values.every((value, at) => at === 0 || values[at - 1]! <= value)
+      const isWhole = new Set(entries.map(({ id }) => id)).size === all.length && entries.length === all.length
+      if (state !== 'ready' || !isSorted || !isWhole)
+        faults.push(`the index of ${table} on ${field} is not its documents`)
+    }
+    return faults
+  })
+}
+
+/** The stream holds the log: each event once, in order, as it is. */
+async function unlikeStream(bus: Bus, events: { sequence: number; text: string }[]): Promise<string[]> {
+  const { state } = await bus.manager.streams.info(STREAMS.events)
+  if (state.messages !== events.length) return [`the stream has ${state.messages} messages for ${events.length} events`]
+  const faults: string[] = []
+  for (const { sequence, text } of events) {
+    const message = await bus.manager.direct.getMessage(STREAMS.events, { seq: sequence })
+    const isRight =
+      message.header.get(EVENT_HEADERS.sequence) === String(sequence) && Buffer.from(message.data).toString() === text
+    if (!isRight) faults.push(`message ${sequence} of the stream is another event`)
+  }
+  return faults
+}

@@ -1,0 +1,71 @@
+/** The store as a process that is killed and comes back: on the same data and the same port. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { StoreInput } from '../options.ts'
+import { until } from '../store-testing.ts'
+
+export class StoreProcess {
+  readonly #folder: string
+  readonly #options: Partial<StoreInput>
+  readonly #main: string
+  #child: ChildProcess | undefined
+  #gone: Promise<number | null> = Promise.resolve(0)
+  #port = 0
+
+  /** @param main the entry to run; default: the source */
+  constructor(
+    folder: string,
+    options: Partial<StoreInput>,
+    main = fileURLToPath(new URL('../main.ts', import.meta.url)),
+  ) {
+    this.#folder = folder
+    this.#options = options
+    this.#main = main
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  get dataFolder(): string {
+    return join(this.#folder, 'data')
+  }
+
+  /** Resolves once it answers. */
+  async start(): Promise<void> {
+    const readyFile = join(this.#folder, 'ready.json')
+    const file = join(this.#folder, 'options.json')
+    await rm(readyFile, { force: true })
+    const options = { dataFolder: this.dataFolder, port: this.#port, readyFile, ...this.#options }
+    await writeFile(file, JSON.stringify(options))
+    const loader = this.#main.endsWith('.ts')
+      ? ['--import', createRequire(import.meta.url).resolve('tsx'), '--conditions=source']
+      : []
+    const child = spawn(process.execPath, [...loader, this.#main, file], { stdio: ['ignore', 'ignore', 'pipe'] })
+    let errors = ''
+    child.stderr.on('data', (piece: Buffer) => (errors += piece.toString()))
+    this.#child = child
+    this.#gone = new Promise(resolve => child.once('exit', resolve))
+    await until(async () => {
+      if (child.exitCode !== null) throw new Error(`the store ended by itself: ${errors}`)
+      const text = await readFile(readyFile, 'utf8').catch(() => undefined)
+      if (text === undefined) return child.signalCode !== null
+      this.#port = (JSON.parse(text) as { port: number }).port
+      return true
+    }, 'the store is ready')
+  }
+
+  async kill(): Promise<void> {
+    this.#child?.kill('SIGKILL')
+    await this.#gone
+  }
+
+  /** Gently. @returns its exit code */
+  async stop(): Promise<number | null> {
+    this.#child?.kill('SIGTERM')
+    return this.#gone
+  }
+}

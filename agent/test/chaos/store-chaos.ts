@@ -1,0 +1,45 @@
+/**
+ * Kills a store under its writers, and its bus as well, and counts what is lost, halved or repeated: nothing may be.
+ *
+ *     npx tsx --conditions=source agent/test/chaos/store-chaos.ts --seed 1 --kills 50 --writers 64
+ *
+ * Needs the build (`npm run build`) and nats-server. Exits 1 if anything is wrong. Triggers, and the whole platform, are
+ * for `events-chaos.ts`.
+ */
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { runCrashes } from '../../src/services/store/testing/crash-run.ts'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    kills: { type: 'string', default: '50' },
+    writers: { type: 'string', default: '64' },
+    /** Most milliseconds that the store lives between two kills. */
+    life: { type: 'string', default: '1000' },
+    /** Of so many kills one takes the bus along. */
+    bus: { type: 'string', default: '5' },
+  },
+})
+
+const begin = performance.now()
+const report = await runCrashes({
+  seed: Number(values.seed),
+  kills: Number(values.kills),
+  writers: Number(values.writers),
+  longestLifeMs: Number(values.life),
+  busKillEvery: Number(values.bus),
+  main: fileURLToPath(new URL('../../dist/services/store/main.js', import.meta.url)),
+  say: line => console.error(line),
+})
+const rows = [
+  ['seed, writers', `${values.seed}, ${values.writers}`],
+  ['killed', `store ${values.kills} times, nats-server ${report.busKills} times`],
+  ['acknowledged writes', `${report.acknowledged}; ${report.unanswered} requests got no answer`],
+  ['events, each once in log and stream', String(report.events)],
+  ['duration', `${((performance.now() - begin) / 1_000).toFixed(1)} s`],
+  ['lost, halved, repeated', String(report.faults.length)],
+] as const
+for (const [name, value] of rows) console.log(`${name.padEnd(37)} ${value}`)
+for (const fault of report.faults.slice(0, 50)) console.log(`  ${fault}`)
+process.exitCode = report.faults.length === 0 ? 0 : 1
