@@ -4,7 +4,11 @@ import { defineConfig } from 'vitest/config'
 const conditions = ['source', 'node', 'import', 'default']
 
 /** Beside their source like all tests, but they start a real nats-server, which a unit run does not ask for. */
-const NEEDS_NATS = ['agent/src/{bus,services/dispatcher,services/proxy/async,services/store/relay}/**/*.test.ts']
+const NEEDS_NATS = [
+  'agent/src/{bus,services/dispatcher,services/proxy/async,services/store/relay}/**/*.test.ts',
+  // Processes of its own, compiled on the fly: too slow for a unit run.
+  'agent/src/services/store/main.test.ts',
+]
 
 export default defineConfig({
   resolve: { conditions },
