@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { median, ratio, takeTurns } from '../support/figures.ts'
 import { functionNode } from '../support/places.ts'
@@ -172,7 +173,7 @@ async function importDocuments(url: string, { table, count }: { table: string; c
       yield new TextEncoder().encode(`${some.join('\n')}\n`)
     }
   }
-  const body = ReadableStream.from(lines())
+  const body = Readable.toWeb(Readable.from(lines())) as NonNullable<RequestInit['body']>
   const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
   const response = await fetch(`${url}/tables/${table}/import`, {
     ...init,
