@@ -24,7 +24,8 @@ const AGENT_ENTRIES = [
   'services/store/main',
   'checker/worker',
 ]
-const OUTSIDE = ['esbuild', 'ts-morph', 'ssh2', 'cpu-features', 'lmdb']
+const SSH = ['ssh2', 'cpu-features']
+const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', ...SSH]
 
 const agent = {
   ...shared,
@@ -45,13 +46,51 @@ const agent = {
   module: { parser: { javascript: { importMeta: false, url: false, worker: false, createRequire: false } } },
 }
 
-const extension = {
+/**
+ * The extension: what the editor loads at once is small; the compiler comes with the worker, which both of them and the
+ * agent that is shipped along find as the package `ts-morph` (`extension/scripts/package.ts` puts it there).
+ */
+const forEditor = {
   ...shared,
+  optimization: { minimize: true },
+  externalsType: 'commonjs',
+  devtool: 'hidden-source-map',
+}
+
+const extension = {
+  ...forEditor,
   name: 'extension',
   entry: { extension: './extension/out/main.js' },
   output: { path: path('extension/dist'), filename: '[name].cjs', library: { type: 'commonjs2' } },
-  externalsType: 'commonjs',
   externals: { vscode: 'vscode' },
 }
 
-export default [agent, extension]
+const analysisWorker = {
+  ...agent,
+  name: 'analysis-worker',
+  optimization: forEditor.optimization,
+  devtool: forEditor.devtool,
+  entry: { 'analysis-worker': './extension/out/analysis/worker/main.js' },
+  output: { ...agent.output, path: path('extension/dist'), filename: '[name].mjs', clean: false },
+}
+
+/** The file that the editor's TypeScript loads exports the plugin's function itself. */
+const typescriptPlugin = {
+  ...forEditor,
+  name: 'typescript-plugin',
+  entry: { 'typescript-plugin': './extension/out/typescript-plugin/main.js' },
+  output: { path: path('extension/dist'), filename: '[name].cjs', library: { type: 'commonjs2', export: 'init' } },
+  node: { __dirname: false },
+}
+
+/** The agent as it comes with the extension: without what only Docker over SSH needs. The packer makes it small. */
+const shippedAgent = {
+  ...agent,
+  name: 'shipped-agent',
+  output: { ...agent.output, path: path('extension/dist/agent/bundle') },
+  devtool: false,
+  externals: Object.fromEntries(OUTSIDE.filter(name => !SSH.includes(name)).map(name => [name, name])),
+  resolve: { alias: Object.fromEntries(SSH.map(name => [name, false])) },
+}
+
+export default [agent, extension, analysisWorker, typescriptPlugin, shippedAgent]

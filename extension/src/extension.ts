@@ -1,22 +1,191 @@
 /**
- * The editor's side of ryo-faas. So far a shell: it registers the commands of the manifest and hands them to the
- * `ryo-faas` command line in a terminal. `activate` awaits nothing.
+ * Puts the extension together. Invariants:
+ *
+ * 1. `activate` awaits nothing; what takes time happens when somebody looks.
+ * 2. A workspace without handlers costs nothing: no worker, and no look for an agent.
+ * 3. Whatever is made here is disposed of with the extension.
  */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type * as vscode from 'vscode'
+import { AgentProcess } from './agent/agent-process.ts'
+import { PlatformLink } from './agent/platform-link.ts'
+import { Analysis } from './analysis/client.ts'
+import { Handlers } from './analysis/handlers.ts'
+import { HandlerLenses } from './codelens/lens-provider.ts'
+import { Deploys } from './commands/deploys.ts'
+import type { Parts } from './commands/parts.ts'
+import { registerCommands } from './commands/register-commands.ts'
+import { DeployFileDiagnostics } from './diagnostics/deploy-file-diagnostics.ts'
+import { HandlerDiagnostics } from './diagnostics/handler-diagnostics.ts'
+import { ProblemList } from './diagnostics/problem-list.ts'
+import { Rules } from './diagnostics/rules.ts'
+import type { Vscode } from './editor.ts'
+import { installedTypes } from './installed-types.ts'
+import { Invoker, ANSWER_SCHEME } from './invoke/invoker.ts'
+import { RequestLenses } from './invoke/request-lenses.ts'
+import { Requests, REQUEST_SCHEME } from './invoke/requests.ts'
+import { FunctionLogs } from './logs/function-logs.ts'
+import { DeployFiles } from './project/deploy-files.ts'
+import { Settings } from './settings.ts'
+import { STORE_SCHEME, StoreFiles } from './store/store-files.ts'
+import { storeUrl } from './store/store-url.ts'
+import { createUi } from './ui/ui.ts'
+import { createViews } from './views/create-views.ts'
 
-type Vscode = typeof vscode
+export interface Host {
+  editor: Vscode
+  environment: NodeJS.ProcessEnv
+  execPath: string
+  isElectron: boolean
+}
 
-const COMMANDS = { 'ryo-faas.startFaas': 'startFaas', 'ryo-faas.stopFaas': 'stopFaas' } as const
+/** What tests inside the editor may look at. */
+export interface Extension {
+  readonly analysis: Analysis
+  readonly handlers: Handlers
+  readonly link: PlatformLink
+}
 
-/** Everything that touches the editor, given the editor: so it can be tested without one. */
-export function register(editor: Vscode, context: Pick<vscode.ExtensionContext, 'subscriptions'>): void {
-  for (const [id, command] of Object.entries(COMMANDS)) {
-    context.subscriptions.push(
-      editor.commands.registerCommand(id, () => {
-        const terminal = editor.window.createTerminal({ name: 'ryo-faas' })
-        terminal.show()
-        terminal.sendText(`npx ryo-faas ${command}`)
-      }),
-    )
+const HANDLER_FILES = ['typescript', 'typescriptreact', 'javascript', 'javascriptreact'].map(language => ({
+  language,
+  scheme: 'file',
+}))
+const DEPLOY_FILES = { scheme: 'file', pattern: '**/deploy.json' }
+
+export function createExtension(host: Host, context: vscode.ExtensionContext): Extension {
+  const { editor, environment } = host
+  const { subscriptions, extensionPath, workspaceState } = context
+  const own = <T extends vscode.Disposable>(disposable: T): T => {
+    subscriptions.push(disposable)
+    return disposable
   }
+  const log = own(editor.window.createOutputChannel('ryo-faas', { log: true }))
+  const ui = createUi(editor, log)
+  const settings = new Settings(editor)
+  const home = settings.home(environment)
+
+  const analysis = new Analysis({
+    entry: pathToFileURL(join(extensionPath, 'dist', 'analysis-worker.mjs')),
+    setup: () => ({ types: installedTypes(extensionPath) }),
+    onFailure: error => log.error(`the analysis worker died: ${error.stack}`),
+  })
+  own({ dispose: () => void analysis.close() })
+  const projects = own(new DeployFiles(editor))
+  const handlers = own(
+    new Handlers({
+      editor,
+      analysis,
+      projects,
+      delayMs: () => settings.checkDelayMs,
+      log: message => log.warn(message),
+    }),
+  )
+  const link = new PlatformLink({ home, watch: watchOf(editor, home), log: message => log.info(message) })
+  own({ dispose: () => link.close() })
+  const agent = new AgentProcess({
+    extensionPath,
+    environment,
+    execPath: host.execPath,
+    isElectron: host.isElectron,
+    home,
+    settings: () => settings.agent,
+    log: line => log.info(line),
+  })
+  const deploys = new Deploys(link, agent)
+  const requests = new Requests(editor, workspaceState, name => link.deployment(name)?.kind ?? 'http')
+  const invoker = own(new Invoker({ editor, link, requests }))
+  const logs = own(new FunctionLogs(editor, link))
+  const storeFiles = new StoreFiles({ editor, ui, url: () => storeUrl(link.state) })
+  const views = own(createViews({ editor, link, deploys, projects, settings, storeFiles }))
+  const problems = own(new ProblemList(editor, new Rules(editor, extensionPath)))
+
+  const parts: Parts = {
+    editor,
+    ui,
+    link,
+    agent,
+    deploys,
+    projects,
+    handlers,
+    invoker,
+    logs,
+    functions: views.functions,
+    calls: views.calls,
+    store: views.store,
+    storeFiles,
+    memory: workspaceState,
+    showProblems: found => problems.show(found),
+  }
+  registerCommands(parts).forEach(own)
+
+  const { languages, workspace } = editor
+  own(workspace.registerFileSystemProvider(REQUEST_SCHEME, requests))
+  own(workspace.registerFileSystemProvider(STORE_SCHEME, storeFiles, { isCaseSensitive: true }))
+  own(workspace.registerTextDocumentContentProvider(ANSWER_SCHEME, invoker))
+  own(languages.registerCodeLensProvider({ scheme: REQUEST_SCHEME }, new RequestLenses(editor)))
+
+  const lenses = own(new HandlerLenses({ editor, handlers, projects, link, deploys }))
+  whileSet(
+    editor,
+    own,
+    () => settings.hasLenses,
+    () => languages.registerCodeLensProvider([...HANDLER_FILES, DEPLOY_FILES], lenses),
+  )
+  const rules = new Rules(editor, extensionPath)
+  whileSet(
+    editor,
+    own,
+    () => settings.hasChecks,
+    () => {
+      const diagnostics = new HandlerDiagnostics({ editor, handlers, projects, rules })
+      const warn = (message: string) => log.warn(message)
+      const fileDiagnostics = new DeployFileDiagnostics({ editor, analysis, projects, rules, log: warn })
+      const actions = languages.registerCodeActionsProvider(HANDLER_FILES, diagnostics, {
+        providedCodeActionKinds: [editor.CodeActionKind.QuickFix],
+      })
+      const links = languages.registerDocumentLinkProvider(DEPLOY_FILES, fileDiagnostics)
+      handlers.start()
+      fileDiagnostics.start()
+      const all: vscode.Disposable[] = [diagnostics, fileDiagnostics, actions, links]
+      return editor.Disposable.from(...all)
+    },
+  )
+  void projects.load().catch((error: unknown) => log.warn(`no deploy.json can be found: ${String(error)}`))
+  return { analysis, handlers, link }
+}
+
+function watchOf(editor: Vscode, home: string) {
+  return (onChange: () => void): vscode.Disposable => {
+    const pattern = new editor.RelativePattern(editor.Uri.file(home), 'agent.json')
+    const watcher = editor.workspace.createFileSystemWatcher(pattern)
+    watcher.onDidCreate(onChange)
+    watcher.onDidChange(onChange)
+    watcher.onDidDelete(onChange)
+    return watcher
+  }
+}
+
+/** Makes something while a setting is on. */
+function whileSet(
+  editor: Vscode,
+  own: (disposable: vscode.Disposable) => void,
+  isSet: () => boolean,
+  make: () => vscode.Disposable,
+): void {
+  let made: vscode.Disposable | undefined
+  const follow = () => {
+    if (isSet() && !made) made = make()
+    else if (!isSet()) {
+      made?.dispose()
+      made = undefined
+    }
+  }
+  own(
+    editor.workspace.onDidChangeConfiguration(event => {
+      if (event.affectsConfiguration('ryo-faas')) follow()
+    }),
+  )
+  own({ dispose: () => void made?.dispose() })
+  follow()
 }

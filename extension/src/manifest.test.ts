@@ -1,30 +1,87 @@
-import { readFileSync } from 'node:fs'
+/** The manifest and the code name the same things. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import type * as vscode from 'vscode'
 import { deployFileJsonSchema } from 'ryo-faas/contract'
-import { register } from './extension.ts'
+import { COMMANDS } from './commands/register-commands.ts'
 
 interface Manifest {
-  contributes: { commands: { command: string }[] }
+  icon: string
+  contributes: {
+    commands: { command: string; title: string; category: string }[]
+    menus: Record<string, { command?: string; submenu?: string }[]>
+    keybindings: { command: string }[]
+    configuration: { properties: Record<string, unknown> }
+    views: Record<string, { id: string }[]>
+    viewsWelcome: { contents: string; view: string }[]
+    walkthroughs: { steps: { description: string; media: { image: string } }[] }[]
+  }
+  capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } }
 }
 
-const read = (path: string) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as unknown
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const text = (path: string) => readFileSync(at(path), 'utf8')
+const manifest = JSON.parse(text('../package.json')) as Manifest
+const { contributes } = manifest
+const ids = contributes.commands.map(({ command }) => command)
+
+function sources(folder = at('.')): string {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter(path => path.endsWith('.ts') && !path.endsWith('.test.ts'))
+    .map(path => readFileSync(`${folder}/${path}`, 'utf8'))
+    .join('\n')
+}
 
 test('every command of the manifest is registered, and none beside', () => {
-  const registered: string[] = []
-  const editor = {
-    commands: {
-      registerCommand: (id: string) => {
-        registered.push(id)
-        return { dispose: () => undefined }
-      },
-    },
-  } as unknown as typeof vscode
-  register(editor, { subscriptions: [] })
-  const { contributes } = read('../package.json') as Manifest
-  expect(registered.sort()).toEqual(contributes.commands.map(({ command }) => command).sort())
+  expect(ids.sort()).toEqual(
+    Object.keys(COMMANDS)
+      .map(name => `ryo-faas.${name}`)
+      .sort(),
+  )
+})
+
+test('menus, keys, welcome texts and the walkthrough run commands that there are', () => {
+  const used = [...Object.values(contributes.menus).flat(), ...contributes.keybindings].flatMap(
+    ({ command }) => command ?? [],
+  )
+  const texts = [
+    ...contributes.viewsWelcome.map(({ contents }) => contents),
+    ...contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ description }) => description)),
+  ]
+  for (const [, id] of texts.join('\n').matchAll(/command:([\w.-]+)/g)) used.push(id!)
+  const code = sources()
+  for (const [, id] of code.matchAll(/'(ryo-faas\.[a-z]\w+)'/gi)) {
+    if (!/^ryo-faas\.(?:functions|calls|store|platform|status|js)$/.test(id!)) used.push(id!)
+  }
+  const ours = used.filter(id => id.startsWith('ryo-faas.'))
+  expect(ours.filter(id => !ids.includes(id))).toEqual([])
+})
+
+test('settings that are read are described, and what is described is read', () => {
+  const read = [...text('settings.ts').matchAll(/#(?:get|path)(?:<[^(]*>)?\('([\w.]+)'/g)].map(
+    ([, name]) => `ryo-faas.${name}`,
+  )
+  expect(Object.keys(contributes.configuration.properties).sort()).toEqual([...new Set(read)].sort())
+  for (const name of manifest.capabilities.untrustedWorkspaces.restrictedConfigurations) expect(read).toContain(name)
+})
+
+test('the pictures that are shown are there', () => {
+  const readme = [...text('../README.md').matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(([, path]) => path!)
+  const steps = contributes.walkthroughs.flatMap(({ steps: all }) => all.map(({ media }) => media.image))
+  for (const path of [manifest.icon, ...readme, ...steps])
+    expect([path, existsSync(at(`../${path}`))]).toEqual([path, true])
+})
+
+test('every code of the checker is explained', () => {
+  const checker = fileURLToPath(new URL('../../agent/src/checker', import.meta.url))
+  const codes = [...sources(checker).matchAll(/(?:code: |#problem\([^)]*?)'([a-z]+(?:-[a-z]+)+)'/g)].map(
+    ([, code]) => code!,
+  )
+  expect(codes.length).toBeGreaterThan(5)
+  const rules = text('../docs/rules.md')
+  for (const code of codes) expect(rules).toContain(`## ${code}\n`)
 })
 
 test('the schema of deploy.json that the editor uses is the one of the contract', () => {
-  expect(read('../schemas/deploy.schema.json')).toEqual(JSON.parse(JSON.stringify(deployFileJsonSchema())))
+  expect(JSON.parse(text('../schemas/deploy.schema.json'))).toEqual(JSON.parse(JSON.stringify(deployFileJsonSchema())))
 })

@@ -15,7 +15,7 @@ export type {
 } from './document-store.ts'
 export { openEnvironment } from './environment.ts'
 export { type FieldPath, parseFieldPath, valueAt } from './field-path.ts'
-export type { LmdbStore } from './lmdb-store.ts'
+export { LmdbStore } from './lmdb-store.ts'
 export { checkName, NAME_LIMIT_BYTES } from './names.ts'
 export { endOfType, justAfter, orderKey, startOfType } from './order-key.ts'
 export { Reader } from './reader.ts'

@@ -1,7 +1,7 @@
 /** What must hold of a store that was killed again and again, from its data and the stream of its events. */
 import type { DocumentCloudEvent, StoredDocument } from '@ryo-faas/runtime/protocol'
 import { EVENT_HEADERS, STREAMS, type Bus } from '../../../bus/index.ts'
-import type { LmdbStore } from '../engine/lmdb-store.ts'
+import type { LmdbStore } from '../engine/index.ts'
 import type { Attempt, Memory } from './crash-writers.ts'
 
 type DocumentOf = StoredDocument<{ token: string; n: number }>

@@ -31,6 +31,10 @@ export interface WriterOptions {
   signal: AbortSignal
 }
 
+interface Versioned {
+  version: number
+}
+
 export const TABLES = ['crash', 'crash/of 😀.things'] as const
 export const INDEXED = 'n'
 /** All writers are after this one. */
@@ -67,7 +71,8 @@ async function change(options: WriterOptions, token: string): Promise<void> {
   const condition = { 'if-match': String(current.headers.etag) }
   if (random() < 0.15) {
     const answer = await send(options, `DELETE ${path}`, undefined, condition)
-    if (answer?.status === 204) memory.deletions.push({ place: `${table}/${id}`, version: current.json.version + 1 })
+    if (answer?.status === 204)
+      memory.deletions.push({ place: `${table}/${id}`, version: (current.json as Versioned).version + 1 })
     return
   }
   const answer =
@@ -100,7 +105,8 @@ function record(memory: Memory, attempt: Attempt, answer: Answer | undefined): v
     memory.unanswered += 1
     memory.attempts.push(attempt)
   } else if (answer.status === 200 || answer.status === 201) {
-    const documents = (answer.json.results ?? [answer.json]) as { version: number }[]
+    const json = answer.json as Versioned & { results?: Versioned[] }
+    const documents = json.results ?? [json]
     memory.attempts.push({ ...attempt, versions: documents.map(({ version }) => version) })
   } else if (!TRANSIENT.includes(answer.status)) {
     memory.faults.push(

@@ -1,0 +1,161 @@
+/**
+ * Starts and stops the platform by its command line, which knows how: it finds what runs, restarts what died, and gives
+ * one JSON answer. It comes with the extension, lies in a checkout, or is named by a setting.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { ErrorBody, PlatformView, RyoFaasError } from 'ryo-faas/contract'
+
+export interface AgentProcessOptions {
+  /** Folder of the extension. */
+  extensionPath: string
+  environment: NodeJS.ProcessEnv
+  /** Node that this code runs on, and whether it is Electron's. */
+  execPath: string
+  isElectron: boolean
+  home: string
+  /** What the user set; read at every start. */
+  settings(): AgentSettings
+  log(line: string): void
+}
+
+export interface AgentSettings {
+  /** `ryo-faas.js` of another installation. */
+  cliPath: string | undefined
+  nodePath: string | undefined
+  /** `startFaas` flags: `{ port: 0, engine: 'process' }`. */
+  startOptions: Record<string, unknown>
+}
+
+const OLDEST_NODE = [20, 19] as const
+
+export class AgentProcess {
+  readonly #options: AgentProcessOptions
+  #systemNode: Promise<string | undefined> | undefined
+
+  constructor(options: AgentProcessOptions) {
+    this.#options = options
+  }
+
+  /** @throws RyoFaasError as the command line gives it; CANCELLED */
+  async start(signal: AbortSignal): Promise<PlatformView> {
+    const flags = Object.entries(this.#options.settings().startOptions).flatMap(([name, value]) => [
+      `--${name.replace(/([A-Z])/g, '-$1').toLowerCase()}`,
+      String(value),
+    ])
+    return PlatformView.parse(await this.run(['startFaas', ...flags], signal))
+  }
+
+  async stop({ prune }: { prune: boolean }, signal: AbortSignal): Promise<string[]> {
+    const answer = (await this.run(['stopFaas', ...(prune ? ['--prune'] : [])], signal)) as { stopped: string[] }
+    return answer.stopped
+  }
+
+  /** A new project in a folder. */
+  async init(folder: string, signal: AbortSignal): Promise<void> {
+    await this.run(['init', folder], signal)
+  }
+
+  /** Runs one command with `--json` and answers what it printed. */
+  async run(args: string[], signal: AbortSignal): Promise<unknown> {
+    const { environment, home, log } = this.#options
+    const { command, env } = await this.#node()
+    const cli = this.#cli()
+    log(`${command} ${[cli, ...args].join(' ')}`)
+    const child = spawn(command, [cli, ...args, '--json'], {
+      env: { ...environment, ...env, RYO_FAAS_HOME: home },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const cancel = () => void child.kill('SIGINT')
+    signal.addEventListener('abort', cancel)
+    let out = ''
+    let err = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+    try {
+      const code = await new Promise<number | null>((resolve, reject) => {
+        child.once('error', reject).once('close', resolve)
+      })
+      if (signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled')
+      return answerOf({ code, out, err })
+    } catch (error) {
+      if (error instanceof RyoFaasError) throw error
+      throw new RyoFaasError('PART_FAILED', `can not run ${command}: ${(error as Error).message}`, {
+        hint: 'Set "ryo-faas.nodePath" to a Node 20.19 or newer.',
+        cause: error,
+      })
+    } finally {
+      signal.removeEventListener('abort', cancel)
+    }
+  }
+
+  #cli(): string {
+    const { extensionPath } = this.#options
+    const { cliPath } = this.#options.settings()
+    if (cliPath) {
+      if (existsSync(cliPath)) return cliPath
+      throw new RyoFaasError('INVALID_OPTION', `there is no file ${cliPath}`, {
+        hint: 'The setting "ryo-faas.cliPath" names the ryo-faas.js of an installation, or nothing.',
+      })
+    }
+    const bundled = join(extensionPath, 'dist', 'agent', 'bundle', 'cli-main.js')
+    const checkout = join(extensionPath, '..', 'agent', 'bin', 'ryo-faas.js')
+    // A checkout first: it may be newer than what was bundled from it.
+    const found = [checkout, bundled].find(path => existsSync(path))
+    if (found) return found
+    throw new RyoFaasError('INTERNAL', 'the extension does not hold the agent: it was not packaged whole')
+  }
+
+  /** The user's choice, else the system's Node if it is new enough, else the one the editor runs on. */
+  async #node(): Promise<{ command: string; env: NodeJS.ProcessEnv }> {
+    const { execPath, isElectron } = this.#options
+    const { nodePath } = this.#options.settings()
+    if (nodePath) return { command: nodePath, env: {} }
+    this.#systemNode ??= findSystemNode(this.#options.environment)
+    const system = await this.#systemNode
+    if (system !== undefined) return { command: system, env: {} }
+    return { command: execPath, env: isElectron ? { ELECTRON_RUN_AS_NODE: '1' } : {} }
+  }
+}
+
+async function findSystemNode(environment: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const name = process.platform === 'win32' ? 'node.exe' : 'node'
+  for (const folder of (environment['PATH'] ?? '').split(delimiter)) {
+    const command = join(folder, name)
+    if (folder !== '' && existsSync(command) && (await isNewEnough(command, environment))) return command
+  }
+  return undefined
+}
+
+function isNewEnough(command: string, environment: NodeJS.ProcessEnv): Promise<boolean> {
+  return new Promise(resolve => {
+    const child = spawn(command, ['--version'], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 5000,
+    })
+    let out = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+    child
+      .once('error', () => resolve(false))
+      .once('close', () => {
+        const [major = 0, minor = 0] = out.replace('v', '').split('.').map(Number)
+        resolve(major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]))
+      })
+  })
+}
+
+function answerOf({ code, out, err }: { code: number | null; out: string; err: string }): unknown {
+  let answer: unknown
+  try {
+    answer = out.trim() === '' ? undefined : JSON.parse(out)
+  } catch {
+    // Not what it should have printed: told below.
+  }
+  if (code === 0 && answer !== undefined) return answer
+  const error = ErrorBody.safeParse((answer as { error?: unknown } | undefined)?.error)
+  if (error.success) throw RyoFaasError.fromBody(error.data)
+  const said = `${out}${err}`.trim().slice(-2000)
+  throw new RyoFaasError('INTERNAL', `the ryo-faas command line ended with ${code}: ${said || 'no word'}`)
+}

@@ -1,0 +1,149 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { deploymentView, platformView } from '../testing/views-of-platform.ts'
+import { PlatformLink, type LinkState } from './platform-link.ts'
+
+/** An agent of which we say what it answers. */
+class FakeAgent {
+  readonly streams = new Set<ServerResponse>()
+  deployments = [deploymentView()]
+  looks = 0
+  #server: Server | undefined
+
+  async start(port = 0): Promise<number> {
+    this.#server = createServer((request, response) => {
+      if (request.url === '/v1/events') {
+        response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+        response.write('{"type":"hello"}\n')
+        this.streams.add(response)
+        return
+      }
+      if (request.url === '/v1/platform') this.looks++
+      const body = request.url === '/v1/platform' ? platformView() : { deployments: this.deployments }
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify(body))
+    })
+    await new Promise<void>(resolve => this.#server!.listen(port, '127.0.0.1', resolve))
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  async isFollowed(): Promise<void> {
+    while (this.streams.size === 0) await new Promise(resolve => setTimeout(resolve, 5))
+  }
+
+  signal(): void {
+    for (const stream of this.streams) stream.write('{"type":"deployment-changed","name":"Hello"}\n')
+  }
+
+  async stop(): Promise<void> {
+    this.streams.clear()
+    const closed = new Promise(resolve => this.#server?.close(resolve))
+    this.#server?.closeAllConnections()
+    if (this.#server) await closed
+    this.#server = undefined
+  }
+}
+
+let home: string
+let agent: FakeAgent
+let link: PlatformLink
+let poke: () => void
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'ryo-faas-link-'))
+  agent = new FakeAgent()
+  link = new PlatformLink({
+    home,
+    watch: onChange => {
+      poke = onChange
+      return { dispose: () => undefined }
+    },
+    log: () => undefined,
+  })
+})
+
+afterEach(async () => {
+  link.close()
+  await agent.stop()
+  await rm(home, { recursive: true })
+})
+
+async function announce(port: number): Promise<void> {
+  const file = { url: `http://127.0.0.1:${port}`, pid: 1, startedAt: 'x', project: 'rfa', version: '0' }
+  await writeFile(join(home, 'token'), 'secret')
+  await writeFile(join(home, 'agent.json'), JSON.stringify(file))
+}
+
+function until(isIt: (state: LinkState) => boolean): Promise<LinkState> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`it stays ${link.state.kind}`)), 10_000)
+    const listening = link.onChange(look)
+    function look(state: LinkState): void {
+      if (!isIt(state)) return
+      clearTimeout(timer)
+      listening.dispose()
+      resolve(state)
+    }
+    look(link.state)
+  })
+}
+
+test('nobody is asked before somebody wants to know', () => {
+  expect(link.state).toEqual({ kind: 'unknown' })
+})
+
+test('a platform that comes is found, followed, and missed when it goes', async () => {
+  link.follow()
+  await until(({ kind }) => kind === 'absent')
+  const port = await agent.start()
+  await announce(port)
+  poke()
+  await until(({ kind }) => kind === 'connected')
+  expect(link.deployment('Hello')?.version).toBe(3)
+
+  agent.deployments = [deploymentView({ version: 4 })]
+  await agent.isFollowed()
+  agent.signal()
+  await until(() => link.deployment('Hello')?.version === 4)
+  await rm(join(home, 'agent.json'))
+  await agent.stop()
+  await until(({ kind }) => kind === 'absent')
+})
+
+test('many signals are one look', async () => {
+  await announce(await agent.start())
+  link.follow()
+  await until(({ kind }) => kind === 'connected')
+  await agent.isFollowed()
+  const before = agent.looks
+  agent.deployments = [deploymentView({ version: 9 })]
+  for (let count = 0; count < 50; count++) agent.signal()
+  await until(() => link.deployment('Hello')?.version === 9)
+  expect(agent.looks - before).toBeLessThan(5)
+})
+
+test('while a killed agent is away the last state stays, and it is found again', async () => {
+  const port = await agent.start()
+  await announce(port)
+  link.follow()
+  await until(({ kind }) => kind === 'connected')
+  await agent.stop()
+  await until(({ kind }) => kind === 'away')
+  expect(link.deployment('Hello')?.version).toBe(3)
+  expect(link.isReady).toBe(false)
+  await agent.start(port)
+  await until(({ kind }) => kind === 'connected')
+})
+
+test('a look resolves when the state is what was seen', async () => {
+  await announce(await agent.start())
+  await link.refresh()
+  expect(link.isReady).toBe(true)
+  agent.deployments = []
+  await link.refresh()
+  expect(link.snapshot?.deployments).toEqual([])
+})

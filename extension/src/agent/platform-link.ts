@@ -1,0 +1,206 @@
+/**
+ * The running platform as the editor knows it: found through its home, followed by the agent's event stream, and found
+ * again when the agent was killed, restarted or started by somebody else. Invariants:
+ *
+ * 1. Nothing is read and nobody is asked before `follow`.
+ * 2. While the agent is away the last state stays visible, marked as such.
+ * 3. Signals of the agent only say "look again"; many of them at once are one look.
+ */
+import { EventEmitter } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AgentClient, readAgentFile } from 'ryo-faas/client'
+import type { DeploymentView, PlatformView } from 'ryo-faas/contract'
+
+export interface Snapshot {
+  platform: PlatformView
+  deployments: DeploymentView[]
+}
+
+export type LinkState =
+  /** Nobody has looked yet. */
+  | { kind: 'unknown' }
+  /** No platform runs in this home. */
+  | { kind: 'absent' }
+  /** One said that it runs, but its agent does not answer; it may be coming back. */
+  | { kind: 'away'; last: Snapshot | undefined }
+  | ({ kind: 'connected' } & Snapshot)
+
+const LOOK_AGAIN_MS = 60
+const RETRY_MS = { first: 200, longest: 3_000 }
+
+export interface PlatformLinkOptions {
+  home: string
+  /** Reports that `agent.json` in the home came, changed or went. */
+  watch(onChange: () => void): { dispose(): void }
+  log(message: string): void
+}
+
+export class PlatformLink {
+  readonly #options: PlatformLinkOptions
+  readonly #events = new EventEmitter<{ change: [LinkState]; poke: [] }>()
+  readonly #abort = new AbortController()
+  #state: LinkState = { kind: 'unknown' }
+  #client: AgentClient | undefined
+  #following: Promise<void> | undefined
+  #watcher: { dispose(): void } | undefined
+  #lookTimer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+
+  constructor(options: PlatformLinkOptions) {
+    this.#options = options
+    this.#events.setMaxListeners(0)
+  }
+
+  get home(): string {
+    return this.#options.home
+  }
+
+  get state(): LinkState {
+    return this.#state
+  }
+
+  /** What is known of the platform, up to date or not. */
+  get snapshot(): Snapshot | undefined {
+    if (this.#state.kind === 'connected') return this.#state
+    return this.#state.kind === 'away' ? this.#state.last : undefined
+  }
+
+  get isReady(): boolean {
+    return this.#state.kind === 'connected' && this.#state.platform.phase.kind === 'ready'
+  }
+
+  deployment(name: string): DeploymentView | undefined {
+    return this.snapshot?.deployments.find(deployment => deployment.name === name)
+  }
+
+  onChange(listener: (state: LinkState) => void): { dispose(): void } {
+    this.#events.on('change', listener)
+    return { dispose: () => void this.#events.off('change', listener) }
+  }
+
+  /** Begins to look after the platform; calling it again changes nothing. */
+  follow(): void {
+    if (this.#following || this.#abort.signal.aborted) return
+    this.#watcher = this.#options.watch(() => this.#events.emit('poke'))
+    this.#following = this.#run()
+  }
+
+  /** @throws RyoFaasError NOT_RUNNING */
+  async client(): Promise<AgentClient> {
+    return this.#client ?? AgentClient.connect(this.#options.home)
+  }
+
+  /** Looks now, and resolves when the state is what was seen. */
+  async refresh(): Promise<void> {
+    this.follow()
+    if (this.#client) await this.#look()
+    else {
+      this.#events.emit('poke')
+      await this.#find()
+    }
+  }
+
+  close(): void {
+    this.#abort.abort()
+    clearTimeout(this.#lookTimer)
+    this.#watcher?.dispose()
+    this.#events.emit('poke')
+    this.#events.removeAllListeners()
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort
+    let pauseMs = RETRY_MS.first
+    while (!signal.aborted) {
+      const client = await this.#find()
+      if (client) {
+        const begin = Date.now()
+        await this.#listen(client)
+        this.#client = undefined
+        if (signal.aborted) return
+        if (Date.now() - begin > RETRY_MS.longest) pauseMs = RETRY_MS.first
+        if (this.#state.kind === 'connected') this.#set({ kind: 'away', last: this.#state })
+      }
+      // Without a platform only its file tells that one came.
+      await this.#pause(this.#state.kind === 'absent' ? undefined : pauseMs)
+      pauseMs = Math.min(pauseMs * 2, RETRY_MS.longest)
+      if (this.#state.kind === 'absent') pauseMs = RETRY_MS.first
+    }
+  }
+
+  /** A client for the agent that answers in the home, and the state that it tells. */
+  async #find(): Promise<AgentClient | undefined> {
+    try {
+      const found = await readAgentFile(this.#options.home)
+      if (!found) {
+        this.#set({ kind: 'absent' })
+        return undefined
+      }
+      const client = new AgentClient({ url: found.agent.url, token: found.token })
+      await this.#look(client)
+      this.#client = client
+      return client
+    } catch (error) {
+      if (this.#state.kind !== 'away') {
+        this.#options.log(`the agent does not answer: ${(error as Error).message}`)
+        this.#set({ kind: 'away', last: this.snapshot })
+      }
+      return undefined
+    }
+  }
+
+  async #listen(client: AgentClient): Promise<void> {
+    try {
+      // The first one, `hello`, too: what changed between the last look and now was not signalled.
+      for await (const _ of client.stream('events', {}, this.#abort.signal)) this.#lookSoon()
+    } catch (error) {
+      this.#options.log(`the agent's events ended: ${(error as Error).message}`)
+    }
+  }
+
+  #lookSoon(): void {
+    this.#lookTimer ??= setTimeout(() => {
+      this.#lookTimer = undefined
+      void this.#look().catch(() => undefined) // The stream ends too then, and that is acted upon.
+    }, LOOK_AGAIN_MS)
+  }
+
+  #look(client = this.#client): Promise<void> {
+    if (!client) return Promise.resolve()
+    // One that is under way may have looked already; a second one waits for it and looks anew.
+    const before = this.#looking ?? Promise.resolve()
+    const looking = before.catch(() => undefined).then(() => this.#ask(client))
+    this.#looking = looking
+    return looking
+  }
+
+  async #ask(client: AgentClient): Promise<void> {
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(10_000)])
+    const platform = await client.call('platform', {}, signal)
+    const isReady = platform.phase.kind === 'ready'
+    const { deployments } = isReady
+      ? await client.call('deployments', {}, signal)
+      : { deployments: this.snapshot?.deployments ?? [] }
+    this.#set({ kind: 'connected', platform, deployments })
+  }
+
+  #set(state: LinkState): void {
+    if (this.#abort.signal.aborted) return
+    const isSame = JSON.stringify(state) === JSON.stringify(this.#state)
+    this.#state = state
+    if (!isSame) this.#events.emit('change', state)
+  }
+
+  async #pause(milliseconds: number | undefined): Promise<void> {
+    const wake = new AbortController()
+    const onPoke = () => wake.abort()
+    this.#events.once('poke', onPoke)
+    try {
+      await delay(milliseconds ?? 2 ** 30, undefined, { signal: wake.signal, ref: false })
+    } catch {
+      return // Poked: time to look.
+    } finally {
+      this.#events.off('poke', onPoke)
+    }
+  }
+}

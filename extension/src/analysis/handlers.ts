@@ -1,0 +1,238 @@
+/**
+ * What is known of the handlers in open files. Invariants:
+ *
+ * 1. A file that names none of the types and stands in no deploy.json is never looked at: no worker for it.
+ * 2. An outline is answered within `PATIENCE_MS` if there ever was one; a late one is told as a change.
+ * 3. Verdicts of an older text are dropped; the last ones stay until there are new ones.
+ */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type * as vscode from 'vscode'
+import type { Vscode } from '../editor.ts'
+import { exportOf } from '../project/deploy-file.ts'
+import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
+import type { Analysis } from './client.ts'
+import type { Candidate, Subject, Verdict } from './protocol.ts'
+
+const PATIENCE_MS = 8
+const LANGUAGES = new Set(['typescript', 'typescriptreact', 'javascript', 'javascriptreact'])
+const MENTIONS =
+  /\b(?:IncomingMessage|ServerResponse|Request|Response|DocumentEvent|HttpHandler|(?:Plain)?WebHandler|TriggerHandler|Service)\b/
+const EXPORTS = /\bexports?\b/
+
+/** A handler in a file. */
+export interface Site {
+  /** Of the deployment: of the entry, or of the export. */
+  name: string
+  candidate: Candidate
+  entry: FoundEntry | undefined
+  verdict: Verdict | undefined
+}
+
+interface FileState {
+  candidates: Candidate[]
+  /** Of the text that was outlined last; -1 before. */
+  outlined: number
+  verdicts: Map<string, { subject: Subject; verdict: Verdict }>
+  /** Of the text that was checked last. */
+  checked: number
+  timer: NodeJS.Timeout | undefined
+  isChecking: boolean
+}
+
+export interface HandlersOptions {
+  editor: Vscode
+  analysis: Analysis
+  projects: DeployFiles
+  /** From the last key to the check. */
+  delayMs(): number
+  log(message: string): void
+}
+
+export class Handlers {
+  readonly #options: HandlersOptions
+  readonly #files = new Map<string, FileState>()
+  readonly #changed: vscode.EventEmitter<vscode.TextDocument>
+  readonly #disposables: vscode.Disposable[]
+
+  constructor(options: HandlersOptions) {
+    this.#options = options
+    const { editor, projects } = options
+    this.#changed = new editor.EventEmitter()
+    this.#disposables = [
+      this.#changed,
+      editor.workspace.onDidChangeTextDocument(({ document }) => this.#checkLater(document)),
+      editor.workspace.onDidCloseTextDocument(document => this.#forget(document)),
+      editor.window.onDidChangeVisibleTextEditors(() => this.#checkVisible()),
+      projects.onDidChange(() => this.#recheck()),
+    ]
+  }
+
+  /** Tells the document whose outline or verdicts are new. */
+  get onDidChange(): vscode.Event<vscode.TextDocument> {
+    return this.#changed.event
+  }
+
+  isRelevant(document: vscode.TextDocument): boolean {
+    if (document.uri.scheme !== 'file' || !LANGUAGES.has(document.languageId)) return false
+    if (this.#options.projects.entriesOf(document.uri.fsPath).length > 0) return true
+    const text = document.getText()
+    return EXPORTS.test(text) && MENTIONS.test(text)
+  }
+
+  /** The handlers to stand a lens above. */
+  async lensSites(document: vscode.TextDocument): Promise<Site[]> {
+    const sites = await this.sites(document)
+    return sites.filter(({ entry, verdict, candidate }) => {
+      if (entry) return true
+      return verdict ? verdict.kind === 'accepted' : candidate.likeness === 'handler'
+    })
+  }
+
+  /** Everything that might be a handler. */
+  async sites(document: vscode.TextDocument): Promise<Site[]> {
+    if (!this.isRelevant(document)) return []
+    const state = await this.#outlined(document)
+    return this.#sitesOf(document, state)
+  }
+
+  /** What the checker said last, and whether that was about the text as it is now. */
+  verdicts(document: vscode.TextDocument): { isCurrent: boolean; all: { subject: Subject; verdict: Verdict }[] } {
+    const state = this.#files.get(document.uri.fsPath)
+    return { isCurrent: state?.checked === document.version, all: [...(state?.verdicts.values() ?? [])] }
+  }
+
+  /** Checks what is on screen; called once things are set up. */
+  start(): void {
+    this.#checkVisible()
+  }
+
+  dispose(): void {
+    for (const state of this.#files.values()) clearTimeout(state.timer)
+    for (const disposable of this.#disposables) disposable.dispose()
+  }
+
+  #stateOf(document: vscode.TextDocument): FileState {
+    const known = this.#files.get(document.uri.fsPath)
+    if (known) return known
+    const state: FileState = {
+      candidates: [],
+      outlined: -1,
+      verdicts: new Map(),
+      checked: -1,
+      timer: undefined,
+      isChecking: false,
+    }
+    this.#files.set(document.uri.fsPath, state)
+    return state
+  }
+
+  async #outlined(document: vscode.TextDocument): Promise<FileState> {
+    const state = this.#stateOf(document)
+    if (state.outlined === document.version) return state
+    const asked = this.#outline(document, state)
+    if (state.outlined < 0) await asked
+    else {
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<'late'>(resolve => (timer = setTimeout(() => resolve('late'), PATIENCE_MS)))
+      const first = await Promise.race([asked, late])
+      clearTimeout(timer)
+      if (first === 'late') void asked.then(() => this.#changed.fire(document))
+    }
+    return state
+  }
+
+  async #outline(document: vscode.TextDocument, state: FileState): Promise<void> {
+    const { version } = document
+    try {
+      const { candidates, isWhole } = await this.#options.analysis.outline(document.uri.fsPath, document.getText())
+      if (version < state.outlined) return
+      // A half-written line must not make lenses flicker.
+      if (isWhole || state.outlined < 0) state.candidates = candidates
+      state.outlined = version
+    } catch (error) {
+      this.#options.log(`no outline of ${document.uri.fsPath}: ${(error as Error).message}`)
+    }
+  }
+
+  #sitesOf(document: vscode.TextDocument, state: FileState): Site[] {
+    const entries = this.#options.projects.entriesOf(document.uri.fsPath)
+    return state.candidates.map(candidate => {
+      const entry = entries.find(found => exportOf(found) === candidate.name)
+      const name = entry?.name ?? candidate.name
+      return { name, candidate, entry, verdict: state.verdicts.get(name)?.verdict }
+    })
+  }
+
+  #checkVisible(): void {
+    for (const { document } of this.#options.editor.window.visibleTextEditors) {
+      if (this.#files.get(document.uri.fsPath)?.checked !== document.version) this.#checkLater(document)
+    }
+  }
+
+  #recheck(): void {
+    for (const { document } of this.#options.editor.window.visibleTextEditors) {
+      if (!LANGUAGES.has(document.languageId)) continue
+      this.#checkLater(document)
+      this.#changed.fire(document)
+    }
+  }
+
+  #checkLater(document: vscode.TextDocument): void {
+    if (!this.isRelevant(document)) return
+    const state = this.#stateOf(document)
+    clearTimeout(state.timer)
+    state.timer = setTimeout(() => void this.#check(document, state), this.#options.delayMs())
+  }
+
+  async #check(document: vscode.TextDocument, state: FileState): Promise<void> {
+    if (state.isChecking || document.isClosed) return
+    state.isChecking = true
+    const { version } = document
+    try {
+      await this.#outlined(document)
+      const subjects = this.#subjectsOf(document, state)
+      const text = document.getText()
+      const { verdicts } = await this.#options.analysis.check(document.uri.fsPath, text, subjects)
+      if (document.version !== version || document.isClosed) return
+      state.verdicts = new Map(subjects.map((subject, index) => [subject.name, { subject, verdict: verdicts[index]! }]))
+      state.checked = version
+      this.#changed.fire(document)
+    } catch (error) {
+      this.#options.log(`no check of ${document.uri.fsPath}: ${(error as Error).message}`)
+    } finally {
+      state.isChecking = false
+      if (document.version !== version) this.#checkLater(document)
+    }
+  }
+
+  #subjectsOf(document: vscode.TextDocument, state: FileState): Subject[] {
+    const file = document.uri.fsPath
+    const entries = this.#options.projects.entriesOf(file)
+    const registered = entries.map(({ name, kind, packageDir }) => ({ name, kind, packageDir }))
+    const known = new Set(entries.map(exportOf))
+    const packageDir = this.packageDirOf(document.uri)
+    const others = state.candidates.filter(({ name, likeness }) => likeness !== 'none' && !known.has(name))
+    return [...registered, ...others.map(({ name, kind }) => ({ name, kind, packageDir }))]
+  }
+
+  /** The nearest folder with a package.json or tsconfig.json, within the workspace. */
+  packageDirOf(uri: vscode.Uri): string {
+    const root = this.#options.editor.workspace.getWorkspaceFolder(uri)?.uri.fsPath
+    const own = dirname(uri.fsPath)
+    for (let folder = own; ; folder = dirname(folder)) {
+      if (['package.json', 'tsconfig.json'].some(name => existsSync(join(folder, name)))) return folder
+      if (root === undefined || folder === root || folder === dirname(folder)) return own
+    }
+  }
+
+  #forget(document: vscode.TextDocument): void {
+    const file = document.uri.fsPath
+    const state = this.#files.get(file)
+    if (!state) return
+    clearTimeout(state.timer)
+    this.#files.delete(file)
+    this.#options.analysis.forget(file)
+    this.#changed.fire(document)
+  }
+}

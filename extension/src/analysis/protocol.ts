@@ -1,0 +1,90 @@
+/**
+ * What the editor's side and the analysis worker say to each other. The worker answers each question once, in the order
+ * in which they were asked, except that outlines are answered before checks that still wait.
+ */
+import type { DeploymentKind, Problem } from 'ryo-faas/contract'
+
+/** A place in a text, as editors count: lines and UTF-16 units from 0. */
+export interface Position {
+  line: number
+  character: number
+}
+
+export interface Range {
+  start: Position
+  end: Position
+}
+
+/**
+ * How a function looks without its types being resolved: `handler` writes the parameter types of an accepted form,
+ * `perhaps` mentions one of the types, `none` does neither.
+ */
+export type Likeness = 'handler' | 'perhaps' | 'none'
+
+/** Something exported that might be a handler. */
+export interface Candidate {
+  name: string
+  /** Of the name, where it is declared or exported. */
+  range: Range
+  likeness: Likeness
+  /** The form that the types speak of. */
+  kind: DeploymentKind
+}
+
+export interface Outline {
+  candidates: Candidate[]
+  /** False if the text does not parse: an earlier outline may be better. */
+  isWhole: boolean
+}
+
+/** What a check is about: an entry of deploy.json, or a candidate that stands in none. */
+export interface Subject {
+  name: string
+  kind: DeploymentKind
+  /** Absolute. */
+  packageDir: string
+}
+
+export interface TextEdit {
+  range: Range
+  text: string
+}
+
+/** A change that makes a problem go away. */
+export type Fix =
+  | { kind: 'edit'; title: string; edits: TextEdit[]; isPreferred: boolean }
+  /** `name` in the entry of deploy.json becomes `newName`. */
+  | { kind: 'rename-entry'; title: string; newName: string; isPreferred: boolean }
+
+export type Verdict =
+  { kind: 'accepted'; style: 'node' | 'web' | 'trigger' | 'service' } | { kind: 'rejected'; findings: Finding[] }
+
+export interface Finding {
+  problem: Problem
+  fixes: Fix[]
+}
+
+export interface CheckAnswer {
+  /** One for each subject, in their order. */
+  verdicts: Verdict[]
+}
+
+export type Question =
+  | { id: number; type: 'outline'; file: string; text: string }
+  /** Without a text, as it stands on disk. */
+  | { id: number; type: 'check'; file: string; text: string | undefined; subjects: Subject[] }
+  | { id: number; type: 'forget'; file: string }
+  | { id: number; type: 'heap' }
+
+export interface HeapAnswer {
+  usedBytes: number
+}
+
+export type Answer =
+  { id: number; result: Outline | CheckAnswer | HeapAnswer | undefined } | { id: number; error: string }
+
+/** Handed to the worker when it is made. */
+export interface WorkerSetup {
+  /** `index.d.ts` of `@ryo-faas/runtime`, and of the `@types/node` for packages that have none. */
+  types: { runtimeTypes: string; nodeTypes: string }
+}

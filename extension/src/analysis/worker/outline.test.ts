@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest'
+import { outlineOf } from './outline.ts'
+
+const likenesses = (text: string, file = '/x/a.ts') =>
+  Object.fromEntries(outlineOf(file, text).candidates.map(({ name, likeness, kind }) => [name, `${likeness} ${kind}`]))
+
+test('functions whose types are written like those of a handler look like one', () => {
+  const text = `
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import * as http from 'http'
+import type { DocumentEvent, FunctionContext as Context, HttpHandler, Service } from '@ryo-faas/runtime'
+export function node(request: IncomingMessage, response: ServerResponse): void {}
+export async function qualified(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {}
+export const web = (request: Request): Response => new Response()
+export const late = async (request: Request, context: Context): Promise<Response> => new Response()
+export const none = (): Response => new Response()
+export const typed: HttpHandler = (request, response) => {}
+export const satisfied = ((request, response) => {}) satisfies HttpHandler
+export function changed(event: DocumentEvent<{ a: number }>) {}
+export function main(service: Service) {}
+`
+  expect(likenesses(text)).toEqual({
+    node: 'handler http',
+    qualified: 'handler http',
+    web: 'handler http',
+    late: 'handler http',
+    none: 'handler http',
+    typed: 'handler http',
+    satisfied: 'handler http',
+    changed: 'handler trigger',
+    main: 'handler service',
+  })
+})
+
+test('what only mentions the types is for the checker to say, and what does not is nothing', () => {
+  const text = `
+import type { IncomingMessage } from 'node:http'
+export function inferred(request: Request) { return new Response() }
+export const wrong = (request: Request): string => ''
+export const half = (request: IncomingMessage) => {}
+export function add(a: number, b: number) { return a + b }
+export const anything = (a, b) => {}
+export const constant = 4
+function hidden(request: Request): Response { return new Response() }
+export class Handler { handle(request: Request): Response { return new Response() } }
+`
+  expect(likenesses(text)).toEqual({
+    inferred: 'perhaps http',
+    wrong: 'perhaps http',
+    half: 'perhaps http',
+    add: 'none http',
+    anything: 'none http',
+    constant: 'none http',
+  })
+})
+
+test("another library's Request and Response are not those of the web", () => {
+  const text = `
+import type { Request, Response } from 'express'
+export const route = (request: Request, response: Response): void => {}
+`
+  expect(likenesses(text)).toEqual({ route: 'none http' })
+})
+
+test('exports are found in every form', () => {
+  const web = '(request: Request): Response => new Response()'
+  expect(
+    Object.keys(likenesses(`const a = ${web}\nexport { a as b }\nexport default a\nexport { c } from './c'`)),
+  ).toEqual(['b', 'a', 'c'])
+  const commonJs = `
+/** @param {import('node:http').IncomingMessage} req @param {import('node:http').ServerResponse} res */
+function f(req, res) {}
+module.exports = { f, g: f }
+exports.h = f
+`
+  expect(likenesses(commonJs, '/x/a.cjs')).toEqual({ f: 'handler http', g: 'none http', h: 'handler http' })
+})
+
+test('a text that does not parse says so', () => {
+  expect(outlineOf('/x/a.ts', 'export const a = (request: Request').isWhole).toBe(false)
+  expect(outlineOf('/x/a.ts', 'export const a = 1').isWhole).toBe(true)
+})

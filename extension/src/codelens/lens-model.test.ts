@@ -1,0 +1,39 @@
+import { expect, test } from 'vitest'
+import { deploymentView } from '../testing/views-of-platform.ts'
+import { lensesOf, type LensState } from './lens-model.ts'
+
+const subject = { name: 'Hello', file: '/w/hello.ts' }
+const titles = (state: Partial<LensState>) =>
+  lensesOf(subject, { deployment: undefined, activity: undefined, isAway: false, ...state }).map(({ title }) => title)
+
+test('a new handler has one lens', () => {
+  expect(titles({})).toEqual(['▶ Deploy function'])
+})
+
+test('a deployed one shows its state in one quiet line', () => {
+  expect(titles({ deployment: deploymentView() })).toEqual([
+    '✓ v3 · 12 calls · p95 8.2 ms',
+    'Redeploy',
+    'Invoke',
+    'Logs',
+  ])
+  expect(titles({ deployment: deploymentView({ calls: 1, p95Ms: null }) })[0]).toBe('✓ v3 · 1 call')
+})
+
+test('trouble shows', () => {
+  const ill = deploymentView({ state: 'failing', errors: 2, p95Ms: 1500 })
+  expect(titles({ deployment: ill })[0]).toBe('$(warning) v3 failing · 12 calls · 2 failed · p95 1.5 s')
+  expect(titles({ deployment: deploymentView(), isAway: true })[0]).toContain('(agent away)')
+})
+
+test('while it is being deployed, that is all there is to say', () => {
+  expect(titles({ deployment: deploymentView(), activity: 'building' })).toEqual(['$(sync~spin) building…'])
+})
+
+test('a function of the same name in another file is another function', () => {
+  expect(titles({ deployment: deploymentView({ filePath: '/w/other.ts' }) })).toEqual(['▶ Deploy function'])
+})
+
+test('what documents start can not be invoked', () => {
+  expect(titles({ deployment: deploymentView({ kind: 'trigger' }) }).slice(1)).toEqual(['Redeploy', 'Logs'])
+})

@@ -1,0 +1,76 @@
+/** What stands above a handler, given what is known of it. Pure. */
+import type { DeploymentView } from 'ryo-faas/contract'
+import { formatDuration } from '../ui/format.ts'
+
+export interface LensSubject {
+  /** Of the deployment, should there be one. */
+  name: string
+  /** Absolute path of the module. */
+  file: string
+}
+
+export interface LensState {
+  deployment: DeploymentView | undefined
+  /** What is being done with it right now, e.g. `building`. */
+  activity: string | undefined
+  /** The agent does not answer: what is shown may be old. */
+  isAway: boolean
+}
+
+export interface Lens {
+  title: string
+  command: string
+  tooltip: string
+}
+
+/** The deployment that was made of this very function, not one of the same name elsewhere. */
+export function isMadeOf(deployment: DeploymentView, { name, file }: LensSubject): boolean {
+  return deployment.name === name && deployment.filePath === file
+}
+
+export function lensesOf(subject: LensSubject, { deployment, activity, isAway }: LensState): Lens[] {
+  const name = subject.name
+  if (activity !== undefined) {
+    return [{ title: `$(sync~spin) ${activity}…`, command: 'ryo-faas.showOutput', tooltip: 'Show the log' }]
+  }
+  if (!deployment || !isMadeOf(deployment, subject)) {
+    return [{ title: '▶ Deploy function', command: 'ryo-faas.deploy', tooltip: `Run ${name} on this machine` }]
+  }
+  return [
+    { title: statusLine(deployment, isAway), command: 'ryo-faas.showFunction', tooltip: tooltipOf(deployment) },
+    { title: 'Redeploy', command: 'ryo-faas.deploy', tooltip: 'Check, build, start and switch traffic to this code' },
+    ...(deployment.kind === 'trigger'
+      ? []
+      : [{ title: 'Invoke', command: 'ryo-faas.invoke', tooltip: 'Call it and see the answer' }]),
+    { title: 'Logs', command: 'ryo-faas.logs', tooltip: 'Follow what it writes' },
+  ]
+}
+
+function statusLine(deployment: DeploymentView, isAway: boolean): string {
+  const { version, state, calls, errors, p95Ms } = deployment
+  const parts = [`${isAway ? '$(debug-disconnect)' : markOf(state)} v${version}`]
+  if (isAway) parts[0] += ' (agent away)'
+  else if (state !== 'running') parts[0] += ` ${state}`
+  parts.push(`${calls} ${calls === 1 ? 'call' : 'calls'}`)
+  if (errors > 0) parts.push(`${errors} failed`)
+  if (p95Ms !== null) parts.push(`p95 ${formatDuration(p95Ms)}`)
+  return parts.join(' · ')
+}
+
+function markOf(state: DeploymentView['state']): string {
+  switch (state) {
+    case 'running':
+      return '✓'
+    case 'starting':
+      return '$(sync~spin)'
+    case 'degraded':
+    case 'failing':
+      return '$(warning)'
+  }
+}
+
+function tooltipOf({ url, lastExit, instances, desiredInstances }: DeploymentView): string {
+  const ready = instances.filter(({ state }) => state === 'ready').length
+  const exit = lastExit ? `\nlast exit: ${lastExit.reason}` : ''
+  return `${url}\n${ready} of ${desiredInstances} instances ready${exit}`
+}

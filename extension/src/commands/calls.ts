@@ -1,0 +1,39 @@
+/** What can be done with asynchronous calls. */
+import { RyoFaasError } from 'ryo-faas/contract'
+import { Calls } from '../agent/calls.ts'
+import { plural } from '../ui/format.ts'
+import type { TreeNode } from '../views/node.ts'
+import type { Command, Parts } from './parts.ts'
+
+export const showCall: Command = async ({ invoker }, argument) => {
+  await invoker.showCall(idOf(argument))
+}
+
+export const redriveCall: Command = async (parts, argument) => {
+  await callsOf(parts).redrive(idOf(argument))
+  parts.calls.refresh()
+}
+
+export const redriveAllCalls: Command = async parts => {
+  const count = await callsOf(parts).redriveAll()
+  parts.calls.refresh()
+  parts.ui.say(count === 0 ? 'No call is dead.' : `${plural(count, 'dead call')} will be tried again.`)
+}
+
+export const cancelCall: Command = async (parts, argument) => {
+  await callsOf(parts).cancel(idOf(argument))
+  parts.calls.refresh()
+}
+
+function callsOf({ link }: Parts): Calls {
+  const proxyUrl = link.snapshot?.platform.proxyUrl
+  if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'the platform does not run')
+  return new Calls(proxyUrl)
+}
+
+function idOf(argument: unknown): string {
+  if (typeof argument === 'string') return argument
+  const { subject } = (argument ?? {}) as Partial<TreeNode>
+  if (subject?.kind === 'call') return subject.id
+  throw new RyoFaasError('INVALID_REQUEST', 'which call? Choose one in the view "Calls"')
+}

@@ -1,0 +1,156 @@
+/**
+ * Deploying without questions: what deploy.json knows is deployed; what it does not know is written into it and shown.
+ */
+import type * as vscode from 'vscode'
+import { dirname, sep } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
+import { exportOf, placeIn, withEntry } from '../project/deploy-file.ts'
+import { toRange } from '../codelens/lens-provider.ts'
+import type { Deployed } from './deploys.ts'
+import type { Command, Parts } from './parts.ts'
+import { chosen, targetOf, type Target } from './target.ts'
+
+export const deploy: Command = async (parts, argument) => {
+  const { projects, ui, deploys } = parts
+  await projects.load()
+  const target = await targetOf(parts, argument)
+  const entry = await entryOf(parts, target)
+  await saveBelow(parts, entry.packageDir)
+  const [deployed] = await withProblems(parts, () =>
+    ui.progress(`Deploying ${entry.name}`, progress =>
+      deploys.run({ file: entry.deployFile, only: [entry.name] }, progress),
+    ),
+  )
+  if (deployed) announce(parts, deployed)
+  return deployed
+}
+
+export const deployFile: Command = async (parts, argument) => {
+  const { projects, ui, deploys, editor } = parts
+  await projects.load()
+  const given = argument as Partial<vscode.Uri> | undefined
+  const active = editor.window.activeTextEditor?.document.uri.fsPath
+  const files = projects.all.map(({ file }) => file)
+  const file =
+    given?.fsPath ??
+    (active !== undefined && files.includes(active) ? active : undefined) ??
+    (await pickFile(parts, files))
+  await saveBelow(parts, dirname(file))
+  const deployed = await withProblems(parts, () =>
+    ui.progress(`Deploying ${editor.workspace.asRelativePath(file)}`, progress => deploys.run({ file }, progress)),
+  )
+  const changed = deployed.filter(({ outcome }) => outcome !== 'unchanged')
+  const names = deployed.map(({ name }) => name).join(', ')
+  ui.say(changed.length === 0 ? `Nothing has changed: ${names}` : `Deployed ${names}.`)
+  return deployed
+}
+
+export const addToDeployFile: Command = async (parts, argument) => {
+  await parts.projects.load()
+  const target = await targetOf(parts, argument)
+  await entryOf(parts, target)
+}
+
+async function withProblems<T>({ showProblems }: Parts, run: () => Promise<T>): Promise<T> {
+  try {
+    const result = await run()
+    showProblems([])
+    return result
+  } catch (error) {
+    if (error instanceof RyoFaasError && error.code !== 'CANCELLED') showProblems(error.problems ?? [])
+    throw error
+  }
+}
+
+function announce(parts: Parts, { name, version, url, outcome, durationMs }: Deployed): void {
+  const { ui, editor } = parts
+  const run = (command: string) => () => editor.commands.executeCommand(`ryo-faas.${command}`, name)
+  const seconds = `${(durationMs / 1000).toFixed(1)} s`
+  ui.log.info(`deployed ${name} v${version} (${outcome}) in ${seconds}: ${url}`)
+  ui.say(
+    outcome === 'unchanged' ? `${name} v${version} runs already, nothing has changed.` : `${name} v${version} runs.`,
+    { title: 'Invoke', run: run('invoke') },
+    { title: 'Logs', run: run('logs') },
+    { title: 'Open', run: run('openInBrowser') },
+  )
+}
+
+interface KnownEntry {
+  name: string
+  packageDir: string
+  deployFile: string
+}
+
+async function entryOf(parts: Parts, { name, file }: Target): Promise<KnownEntry> {
+  const { projects } = parts
+  const known = file === undefined ? undefined : projects.entryOf(file, name)
+  if (known) return known
+  if (file === undefined) {
+    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `the source of "${name}" is not in this workspace`)
+  }
+  return writeEntry(parts, { name, file })
+}
+
+async function writeEntry(parts: Parts, { name, file }: { name: string; file: string }): Promise<KnownEntry> {
+  const { editor, handlers, projects, ui } = parts
+  const uri = editor.Uri.file(file)
+  const document = await editor.workspace.openTextDocument(uri)
+  const site = (await handlers.sites(document)).find(({ candidate }) => candidate.name === name)
+  const kind: DeploymentKind = site?.candidate.kind ?? 'http'
+  const root = editor.workspace.getWorkspaceFolder(uri)?.uri.fsPath ?? dirname(file)
+  const deployFile = projects.nearest(file) ?? `${root}${sep}deploy.json`
+  const packageDir = within(dirname(deployFile), handlers.packageDirOf(uri), dirname(file))
+  const entryName = exportOf({ kind, name }) === name && kind === 'service' ? serviceName(packageDir) : name
+
+  const target = editor.Uri.file(deployFile)
+  const open = editor.workspace.textDocuments.find(({ uri: { fsPath } }) => fsPath === deployFile)
+  const before = open?.getText() ?? (await readFile(deployFile, 'utf8').catch(() => undefined))
+  const { text, span } = withEntry(deployFile, before, { name: entryName, kind, packageDir, filePath: file })
+  const edit = new editor.WorkspaceEdit()
+  if (before === undefined) edit.createFile(target, { contents: Buffer.from(text) })
+  else edit.replace(target, new editor.Range(0, 0, before.split('\n').length, 0), text)
+  if (!(await editor.workspace.applyEdit(edit))) {
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} can not be written`)
+  }
+  const written = await editor.workspace.openTextDocument(target)
+  await written.save()
+  await projects.reread(target)
+  await editor.window.showTextDocument(written, {
+    viewColumn: editor.ViewColumn.Beside,
+    preserveFocus: true,
+    preview: true,
+    selection: toRange(editor, placeIn(text, span)),
+  })
+  ui.log.info(`wrote "${entryName}" into ${deployFile}`)
+  return { name: entryName, packageDir, deployFile }
+}
+
+/** The folder to take along has to lie in the folder of deploy.json. */
+function within(root: string, folder: string, otherwise: string): string {
+  return folder === root || folder.startsWith(root + sep) ? folder : otherwise
+}
+
+function serviceName(packageDir: string): string {
+  return (packageDir.split(sep).at(-1) ?? 'service').replace(/[^A-Za-z0-9_-]/g, '-').replace(/^[-_]+/, '') || 'service'
+}
+
+/** What is deployed is what is on disk. */
+async function saveBelow({ editor }: Parts, folder: string): Promise<void> {
+  const dirty = editor.workspace.textDocuments.filter(
+    ({ isDirty, uri }) => isDirty && uri.scheme === 'file' && uri.fsPath.startsWith(folder + sep),
+  )
+  await Promise.all(dirty.map(document => document.save()))
+}
+
+async function pickFile({ editor }: Parts, files: string[]): Promise<string> {
+  const [first, ...others] = files
+  if (first === undefined) {
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', 'there is no deploy.json in this workspace', {
+      hint: 'Press "Deploy function" above a handler, and one is written.',
+    })
+  }
+  if (others.length === 0) return first
+  const items = files.sort().map(file => ({ label: editor.workspace.asRelativePath(file), file }))
+  return (await chosen(editor.window.showQuickPick(items, { placeHolder: 'Which deploy.json?' }))).file
+}

@@ -1,0 +1,119 @@
+/** Deploys that are under way, and the one way to deploy: start the platform if need be, then follow the agent's events. */
+import { EventEmitter } from 'node:events'
+import { RyoFaasError, type DeployEvent } from 'ryo-faas/contract'
+import type { AgentProcess } from '../agent/agent-process.ts'
+import type { PlatformLink } from '../agent/platform-link.ts'
+import type { Progress } from '../ui/ui.ts'
+
+export type Deployed = Extract<DeployEvent, { type: 'deployed' }>
+
+const STEPS = { checking: 'checking', building: 'building', starting: 'starting', switching: 'switching traffic' }
+
+export class Deploys {
+  readonly #link: PlatformLink
+  readonly #process: AgentProcess
+  readonly #activities = new Map<string, string>()
+  readonly #events = new EventEmitter<{ change: []; start: [RyoFaasError | undefined] }>()
+
+  constructor(link: PlatformLink, process: AgentProcess) {
+    this.#link = link
+    this.#process = process
+  }
+
+  onChange(listener: () => void): { dispose(): void } {
+    this.#events.on('change', listener)
+    return { dispose: () => void this.#events.off('change', listener) }
+  }
+
+  /** What is being done with a function, as a word for people. */
+  activityOf(name: string): string | undefined {
+    return this.#activities.get(name)
+  }
+
+  /**
+   * @param file absolute path of deploy.json
+   * @param only names; all if absent
+   * @throws RyoFaasError the first failure, with the problems of all
+   */
+  async run({ file, only }: { file: string; only?: string[] }, progress: Progress): Promise<Deployed[]> {
+    for (const name of only ?? []) this.#set(name, 'waiting')
+    const names = new Set(only)
+    try {
+      await this.ensurePlatform(progress)
+      const client = await this.#link.client()
+      const deployed: Deployed[] = []
+      const failures: Extract<DeployEvent, { type: 'failed' }>[] = []
+      let failure: RyoFaasError | undefined
+      for await (const event of client.stream('deploy', { body: { file, ...(only && { only }) } }, progress.signal)) {
+        switch (event.type) {
+          case 'planned':
+            for (const name of event.names) this.#set(name, 'waiting', names)
+            break
+          case 'step':
+            this.#set(event.name, STEPS[event.step], names)
+            progress.report(`${event.name}: ${STEPS[event.step]}`)
+            break
+          case 'note':
+            progress.report(`${event.name}: ${event.message}`)
+            break
+          case 'deployed':
+            deployed.push(event)
+            this.#set(event.name, undefined)
+            break
+          case 'failed':
+            failures.push(event)
+            this.#set(event.name, undefined)
+            break
+          case 'finished':
+            if (event.error) failure = RyoFaasError.fromBody(event.error)
+        }
+      }
+      if (progress.signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled')
+      await this.#link.refresh()
+      const [first] = failures
+      if (failures.length === 1 && first) throw RyoFaasError.fromBody(first.error)
+      if (failure) throw failure
+      return deployed
+    } finally {
+      for (const name of names) this.#set(name, undefined)
+    }
+  }
+
+  /** Starts the platform if it does not run. */
+  async ensurePlatform({ signal, report }: Progress): Promise<void> {
+    await this.#link.refresh()
+    if (this.#link.isReady) return
+    report('starting the platform')
+    const listening = this.#link.onChange(state => {
+      if (state.kind === 'connected' && state.platform.phase.kind === 'starting') report(state.platform.phase.doing)
+    })
+    try {
+      await this.#process.start(signal)
+      this.#tellStart(undefined)
+      await this.#link.refresh()
+    } catch (error) {
+      this.#tellStart(error instanceof RyoFaasError ? error : undefined)
+      throw error
+    } finally {
+      listening.dispose()
+    }
+  }
+
+  /** Told after each start: why it failed, or that it did not. */
+  onStart(listener: (error: RyoFaasError | undefined) => void): { dispose(): void } {
+    this.#events.on('start', listener)
+    return { dispose: () => void this.#events.off('start', listener) }
+  }
+
+  #tellStart(error: RyoFaasError | undefined): void {
+    this.#events.emit('start', error)
+  }
+
+  #set(name: string, activity: string | undefined, known?: Set<string>): void {
+    known?.add(name)
+    if (this.#activities.get(name) === activity) return
+    if (activity === undefined) this.#activities.delete(name)
+    else this.#activities.set(name, activity)
+    this.#events.emit('change')
+  }
+}

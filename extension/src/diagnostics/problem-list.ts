@@ -1,0 +1,44 @@
+/** What the last deploy found wrong, in files that need not be open. It goes with the next deploy or edit. */
+import type * as vscode from 'vscode'
+import type { Problem } from 'ryo-faas/contract'
+import type { Vscode } from '../editor.ts'
+import type { Rules } from './rules.ts'
+import { toDiagnostic } from './to-diagnostic.ts'
+
+/** Codes that the live check shows as well. */
+const LIVE = /^(?:is-|not-|no-|wrong-|type-only|unresolved-type|syntax|missing-|path-outside|duplicate-name)/
+
+export class ProblemList {
+  readonly #editor: Vscode
+  readonly #rules: Rules
+  readonly #collection: vscode.DiagnosticCollection
+  readonly #disposables: vscode.Disposable[]
+
+  constructor(editor: Vscode, rules: Rules) {
+    this.#editor = editor
+    this.#rules = rules
+    this.#collection = editor.languages.createDiagnosticCollection('ryo-faas deploy')
+    this.#disposables = [
+      this.#collection,
+      editor.workspace.onDidChangeTextDocument(({ document: { uri } }) => this.#collection.delete(uri)),
+    ]
+  }
+
+  show(problems: readonly Problem[]): void {
+    this.#collection.clear()
+    const open = new Set(this.#editor.window.visibleTextEditors.map(({ document }) => document.uri.fsPath))
+    const byFile = new Map<string, Problem[]>()
+    for (const problem of problems) {
+      if (open.has(problem.file) && LIVE.test(problem.code)) continue
+      byFile.set(problem.file, [...(byFile.get(problem.file) ?? []), problem])
+    }
+    for (const [file, own] of byFile) {
+      const diagnostics = own.map(problem => toDiagnostic(this.#editor, this.#rules, problem))
+      this.#collection.set(this.#editor.Uri.file(file), diagnostics)
+    }
+  }
+
+  dispose(): void {
+    for (const disposable of this.#disposables) disposable.dispose()
+  }
+}

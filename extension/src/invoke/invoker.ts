@@ -1,0 +1,155 @@
+/**
+ * Sends the request of a function and shows the answer beside it; an asynchronous call is followed to its result. One
+ * request for each function at a time: a new one ends the one before.
+ */
+import type * as vscode from 'vscode'
+import { RyoFaasError } from 'ryo-faas/contract'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { Calls } from '../agent/calls.ts'
+import type { PlatformLink } from '../agent/platform-link.ts'
+import type { Vscode } from '../editor.ts'
+import { formatDuration } from '../ui/format.ts'
+import { answerText } from './answer-text.ts'
+import { parseRequest, type InvokeRequest } from './request-text.ts'
+import { nameIn, type Requests } from './requests.ts'
+
+export const ANSWER_SCHEME = 'ryo-answer'
+
+export class Invoker implements vscode.TextDocumentContentProvider {
+  readonly onDidChange: vscode.Event<vscode.Uri>
+  readonly #editor: Vscode
+  readonly #link: PlatformLink
+  readonly #requests: Requests
+  readonly #answers = new Map<string, string>()
+  readonly #running = new Map<string, AbortController>()
+  readonly #changed: vscode.EventEmitter<vscode.Uri>
+
+  constructor({ editor, link, requests }: { editor: Vscode; link: PlatformLink; requests: Requests }) {
+    this.#editor = editor
+    this.#link = link
+    this.#requests = requests
+    this.#changed = new editor.EventEmitter()
+    this.onDidChange = this.#changed.event
+  }
+
+  provideTextDocumentContent(uri: vscode.Uri): string {
+    return this.#answers.get(nameIn(uri)) ?? ''
+  }
+
+  /** Opens the request, sends it and shows the answer beside it. */
+  async invoke(name: string): Promise<void> {
+    const { window, workspace, ViewColumn } = this.#editor
+    const document = await workspace.openTextDocument(this.#requests.uriOf(name))
+    const shown = window.visibleTextEditors.find(({ document: { uri } }) => uri.toString() === document.uri.toString())
+    await window.showTextDocument(document, { viewColumn: shown?.viewColumn ?? ViewColumn.Active, preview: false })
+    await this.send(document)
+  }
+
+  /** Sends a request as it stands in the editor. */
+  async send(document: vscode.TextDocument): Promise<void> {
+    const name = nameIn(document.uri)
+    if (document.isDirty) await document.save()
+    const parsed = parseRequest(document.getText())
+    if (parsed.kind === 'wrong') {
+      throw new RyoFaasError('INVALID_REQUEST', `line ${parsed.line + 1} of the request: ${parsed.why}`)
+    }
+    this.#running.get(name)?.abort()
+    const abort = new AbortController()
+    this.#running.set(name, abort)
+    await this.#link.refresh()
+    const proxyUrl = this.#link.snapshot?.platform.proxyUrl
+    if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'the platform does not run')
+    this.#tell(name, `sending to ${proxyUrl}${parsed.request.path} …\n`)
+    await this.#showAnswer(name)
+    try {
+      await this.#exchange(name, { proxyUrl, request: parsed.request, signal: abort.signal })
+    } catch (error) {
+      if (abort.signal.aborted) return
+      const cause = (error as { cause?: Error }).cause
+      this.#tell(name, `no answer: ${cause?.message ?? (error as Error).message}\n`)
+    } finally {
+      if (this.#running.get(name) === abort) this.#running.delete(name)
+      // The figures in lens and tree count this call too.
+      void this.#link.refresh().catch(() => undefined) // They come with the next look then.
+    }
+  }
+
+  /** Shows what became of an asynchronous call. */
+  async showCall(id: string): Promise<void> {
+    const proxyUrl = this.#link.snapshot?.platform.proxyUrl
+    if (proxyUrl === undefined) return
+    const abort = new AbortController()
+    this.#running.get(id)?.abort()
+    this.#running.set(id, abort)
+    this.#tell(id, `call ${id}\n`)
+    await this.#showAnswer(id)
+    await this.#follow(id, { calls: new Calls(proxyUrl), id, signal: abort.signal, before: '' })
+  }
+
+  dispose(): void {
+    for (const abort of this.#running.values()) abort.abort()
+    this.#changed.dispose()
+  }
+
+  async #exchange(
+    name: string,
+    { proxyUrl, request, signal }: { proxyUrl: string; request: InvokeRequest; signal: AbortSignal },
+  ): Promise<void> {
+    const { method, path, headers, body } = request
+    const begin = performance.now()
+    const response = await fetch(proxyUrl + path, {
+      method,
+      headers,
+      redirect: 'manual',
+      signal,
+      ...(body !== undefined && { body }),
+    })
+    const text = await textOf(response, begin)
+    this.#tell(name, text)
+    const id = response.headers.get(HEADERS.callId)
+    if (response.status !== 202 || id === null) return
+    await this.#follow(name, { calls: new Calls(proxyUrl), id, signal, before: `${text.trimEnd()}\n\n` })
+  }
+
+  async #follow(
+    name: string,
+    { calls, id, signal, before }: { calls: Calls; id: string; signal: AbortSignal; before: string },
+  ): Promise<void> {
+    const begin = performance.now()
+    let said = before
+    for await (const call of calls.follow(id, signal)) {
+      const attempts = call.attempts.length > 1 ? `, attempt ${call.attempts.length}` : ''
+      said += `# ${call.status}${attempts} · ${formatDuration(performance.now() - begin)}\n`
+      if (call.error) said += `# ${call.error.code}: ${call.error.message}\n`
+      this.#tell(name, said)
+    }
+    const result = await calls.result(id, signal)
+    if (result.headers.has(HEADERS.error)) return // It has none.
+    this.#tell(name, `${said}\n${await textOf(result, begin)}`)
+  }
+
+  #tell(name: string, text: string): void {
+    this.#answers.set(name, text)
+    this.#changed.fire(this.#uriOf(name))
+  }
+
+  async #showAnswer(name: string): Promise<void> {
+    const { window, workspace, ViewColumn } = this.#editor
+    const document = await workspace.openTextDocument(this.#uriOf(name))
+    const isShown = window.visibleTextEditors.some(
+      ({ document: { uri } }) => uri.toString() === document.uri.toString(),
+    )
+    if (isShown) return
+    await window.showTextDocument(document, { viewColumn: ViewColumn.Beside, preserveFocus: true, preview: true })
+  }
+
+  #uriOf(name: string): vscode.Uri {
+    return this.#editor.Uri.from({ scheme: ANSWER_SCHEME, path: `/${name}.ryo-http` })
+  }
+}
+
+async function textOf(response: Response, begin: number): Promise<string> {
+  const body = new Uint8Array(await response.arrayBuffer())
+  const { status, statusText } = response
+  return answerText({ status, statusText, durationMs: performance.now() - begin, headers: [...response.headers], body })
+}

@@ -1,0 +1,38 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { isForeignFrame, lineText } from './line-text.ts'
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ryo-faas-lines-')))
+const filePath = join(folder, 'src', 'hello.ts')
+mkdirSync(join(folder, 'src'))
+writeFileSync(filePath, '')
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const text = (line: string, hasSeveral = false) =>
+  lineText({ time: '2026-01-02T03:04:05.678Z', stream: 'stderr', instance: 'a1', line }, { hasSeveral, filePath })
+
+test('a line has its time, its level, and its instance if there are several', () => {
+  expect(text('hello')).toBe('2026-01-02 03:04:05.678 [error] hello')
+  expect(text('hello', true)).toBe('2026-01-02 03:04:05.678 [error] a1 hello')
+})
+
+test.each(['src/hello.ts', './src/hello.ts', '/app/src/hello.ts', '/nowhere/deployments/hello/3/app/src/hello.ts'])(
+  'a frame in %s leads to the source',
+  path => {
+    expect(text(`    at hello (${path}:3:9)`)).toContain(`at hello (${filePath}:3:9)`)
+    expect(text(`    at ${path}:3:9`)).toContain(`at ${filePath}:3:9`)
+  },
+)
+
+test('frames of what is not there stay as they are', () => {
+  expect(text('    at f (/app/other.ts:1:1)')).toContain('(/app/other.ts:1:1)')
+})
+
+test('frames of the platform and of Node are told from those of the user', () => {
+  expect(isForeignFrame({ line: '    at run (file:///x/app/exported_Hello.mjs:2607:14)' })).toBe(true)
+  expect(isForeignFrame({ line: '    at Server.emit (node:events:524:28)' })).toBe(true)
+  expect(isForeignFrame({ line: '    at hello (/x/app/src/hello.ts:1:2)' })).toBe(false)
+  expect(isForeignFrame({ line: 'look at node:events:1:1' })).toBe(false)
+})

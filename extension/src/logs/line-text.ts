@@ -1,0 +1,40 @@
+/** A line of a function's output for the log channel. Pure but for a look whether a file is there. */
+import { existsSync } from 'node:fs'
+import { dirname, isAbsolute, join } from 'node:path'
+import type { LogLine } from 'ryo-faas/contract'
+
+/** `(src/hello.ts:3:9)` or `at src/hello.ts:3:9` in a stack trace. */
+const FRAME = /(\s\(?)((?:file:\/\/)?[^\s():]+\.[cm]?[jt]sx?)(:\d+:\d+\)?)$/
+
+/** Frames of the platform and of Node: of no use to who looks for a mistake. The command line shows them too. */
+const FOREIGN_FRAME = /^\s+at .*(?:\/exported_[^/\s]+\.mjs:|\(?node:[\w/]+:)\d+:\d+\)?$/
+
+export function isForeignFrame({ line }: Pick<LogLine, 'line'>): boolean {
+  return FOREIGN_FRAME.test(line)
+}
+
+export function lineText(
+  { time, stream, instance, line }: LogLine,
+  { hasSeveral, filePath }: { hasSeveral: boolean; filePath: string | undefined },
+): string {
+  const level = stream === 'stderr' ? '[error]' : '[info]'
+  const who = hasSeveral ? ` ${instance}` : ''
+  return `${time.replace('T', ' ').replace('Z', '')} ${level}${who} ${linked(line, filePath)}`
+}
+
+/** Frames name files relative to the package; which folder that is tells the module, which lies somewhere below. */
+function linked(line: string, filePath: string | undefined): string {
+  const [, before, path, place] = FRAME.exec(line) ?? []
+  if (filePath === undefined || before === undefined || path === undefined || place === undefined) return line
+  const plain = path.replace(/^file:\/\//, '')
+  if (existsSync(plain) && isAbsolute(plain)) return line
+  for (let folder = dirname(filePath); ; folder = dirname(folder)) {
+    // `/app/src/hello.ts` of a container: every end of the path is tried, the longest first.
+    const parts = plain.split('/').filter(part => part !== '' && part !== '.' && part !== '..')
+    for (let from = 0; from < parts.length; from++) {
+      const candidate = join(folder, ...parts.slice(from))
+      if (existsSync(candidate)) return line.replace(FRAME, `$1${candidate.replaceAll('$', '$$$$')}$3`)
+    }
+    if (folder === dirname(folder)) return line
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Every deploy.json of the workspace, as the editor holds it. Found at the first question and followed from then on;
+ * a file that does not parse at the moment keeps its last entries.
+ */
+import { dirname, relative, sep } from 'node:path'
+import type * as vscode from 'vscode'
+import type { Vscode } from '../editor.ts'
+import type { Range } from '../analysis/protocol.ts'
+import { placeIn, readDeployFile, type DeployFileModel, type Entry, type Span } from './deploy-file.ts'
+
+const PATTERN = '**/deploy.json'
+const NOT_IN = '**/{node_modules,.ryo-faas,dist,out}/**'
+
+export interface FoundEntry extends Entry {
+  deployFile: string
+}
+
+export class DeployFiles {
+  readonly #editor: Vscode
+  readonly #models = new Map<string, DeployFileModel>()
+  readonly #texts = new Map<string, string>()
+  readonly #changed: vscode.EventEmitter<string>
+  readonly #disposables: vscode.Disposable[] = []
+  #loaded: Promise<void> | undefined
+  #isLoaded = false
+
+  constructor(editor: Vscode) {
+    this.#editor = editor
+    this.#changed = new editor.EventEmitter()
+    this.#disposables.push(this.#changed)
+  }
+
+  /** Tells the path of a file that came, changed or went. */
+  get onDidChange(): vscode.Event<string> {
+    return this.#changed.event
+  }
+
+  load(): Promise<void> {
+    return (this.#loaded ??= this.#load())
+  }
+
+  /** False before the first look. */
+  get isLoaded(): boolean {
+    return this.#isLoaded
+  }
+
+  get all(): DeployFileModel[] {
+    return [...this.#models.values()]
+  }
+
+  /** The model of a file, wherever it lies: also outside of the workspace, if it is open. */
+  modelOf(document: vscode.TextDocument): DeployFileModel {
+    return this.#models.get(document.uri.fsPath) ?? readDeployFile(document.uri.fsPath, document.getText())
+  }
+
+  /** Entries about a module. If several files speak of the same function, the nearest file counts. */
+  entriesOf(filePath: string): FoundEntry[] {
+    const found = new Map<string, FoundEntry>()
+    const nearestFirst = this.all.sort((a, b) => distance(a.file, filePath) - distance(b.file, filePath))
+    for (const { file, entries } of nearestFirst) {
+      for (const entry of entries) {
+        if (entry.filePath === filePath && !found.has(entry.name)) found.set(entry.name, { ...entry, deployFile: file })
+      }
+    }
+    return [...found.values()]
+  }
+
+  entryOf(filePath: string, name: string): FoundEntry | undefined {
+    return this.entriesOf(filePath).find(entry => entry.name === name)
+  }
+
+  /** The file that a new entry for this module belongs into: the nearest one above it. */
+  nearest(filePath: string): string | undefined {
+    const above = this.all.filter(({ file }) => filePath.startsWith(dirname(file) + sep))
+    return above.sort((a, b) => b.file.length - a.file.length)[0]?.file
+  }
+
+  /** Reads a file that was just written, before the watcher tells. */
+  async reread(uri: vscode.Uri): Promise<void> {
+    await this.#read(uri)
+  }
+
+  /** Lines and characters of a place in a file. */
+  rangeOf(file: string, span: Span): Range | undefined {
+    const text = this.#texts.get(file)
+    return text === undefined ? undefined : placeIn(text, span)
+  }
+
+  dispose(): void {
+    for (const disposable of this.#disposables) disposable.dispose()
+  }
+
+  async #load(): Promise<void> {
+    const { workspace } = this.#editor
+    const watcher = workspace.createFileSystemWatcher(PATTERN)
+    const read = (uri: vscode.Uri) => void this.#read(uri)
+    this.#disposables.push(
+      watcher,
+      watcher.onDidCreate(read),
+      watcher.onDidChange(read),
+      watcher.onDidDelete(uri => this.#drop(uri.fsPath)),
+      workspace.onDidChangeTextDocument(({ document }) => {
+        if (isDeployFile(document) && document.isDirty) this.#set(document.uri.fsPath, document.getText())
+      }),
+      workspace.onDidChangeWorkspaceFolders(() => void this.#find()),
+    )
+    await this.#find()
+    this.#isLoaded = true
+    this.#changed.fire('')
+  }
+
+  async #find(): Promise<void> {
+    const uris = await this.#editor.workspace.findFiles(PATTERN, NOT_IN)
+    const found = new Set(uris.map(({ fsPath }) => fsPath))
+    for (const file of this.#models.keys()) if (!found.has(file)) this.#drop(file)
+    await Promise.all(uris.map(uri => this.#read(uri)))
+  }
+
+  async #read(uri: vscode.Uri): Promise<void> {
+    if (/[\\/]node_modules[\\/]/.test(uri.fsPath)) return
+    const open = this.#editor.workspace.textDocuments.find(({ uri: { fsPath } }) => fsPath === uri.fsPath)
+    if (open?.isDirty) return this.#set(uri.fsPath, open.getText())
+    try {
+      const bytes = await this.#editor.workspace.fs.readFile(uri)
+      this.#set(uri.fsPath, new TextDecoder().decode(bytes))
+    } catch {
+      this.#drop(uri.fsPath) // It went away while we looked.
+    }
+  }
+
+  #set(file: string, text: string): void {
+    const model = readDeployFile(file, text)
+    const before = this.#models.get(file)
+    if (!model.isWhole && before) model.entries = before.entries
+    this.#models.set(file, model)
+    this.#texts.set(file, text)
+    this.#changed.fire(file)
+  }
+
+  #drop(file: string): void {
+    this.#texts.delete(file)
+    if (this.#models.delete(file)) this.#changed.fire(file)
+  }
+}
+
+export function isDeployFile({ uri }: Pick<vscode.TextDocument, 'uri'>): boolean {
+  return uri.scheme === 'file' && /[\\/]deploy\.json$/.test(uri.fsPath)
+}
+
+/** Steps between two places in the tree of folders. */
+function distance(from: string, to: string): number {
+  return relative(dirname(from), dirname(to)).split(sep).length
+}

@@ -1,0 +1,201 @@
+/**
+ * Documents of the store as files: `ryo-store:/<table>/<id>.json` holds the document's data. Invariants:
+ *
+ * 1. A save succeeds only over the version that was read; otherwise nothing is written and both sides are offered.
+ * 2. With `?stored` it is the document as it is stored now, for comparing; that one can not be written.
+ */
+import type * as vscode from 'vscode'
+import type { Vscode } from '../editor.ts'
+import type { Ui } from '../ui/ui.ts'
+import { StoreClient, StoreFailure, type DocumentPlace, type StoredDocument } from './store-client.ts'
+
+export const STORE_SCHEME = 'ryo-store'
+const MOST_LISTED = 1_000
+/**
+ * The editor would take another size for a conflict of its own and let people overwrite what it does not know the
+ * version of.
+ */
+const SIZE = 1
+
+export interface StoreFilesOptions {
+  editor: Vscode
+  ui: Ui
+  /** Address of the store; undefined while it does not run. */
+  url(): string | undefined
+}
+
+export class StoreFiles implements vscode.FileSystemProvider {
+  readonly onDidChangeFile: vscode.Event<vscode.FileChangeEvent[]>
+  readonly #options: StoreFilesOptions
+  readonly #changed: vscode.EventEmitter<vscode.FileChangeEvent[]>
+  /** The versions that the editor holds. */
+  readonly #versions = new Map<string, number>()
+
+  constructor(options: StoreFilesOptions) {
+    this.#options = options
+    this.#changed = new options.editor.EventEmitter()
+    this.onDidChangeFile = this.#changed.event
+  }
+
+  uriOf({ table, id }: DocumentPlace): vscode.Uri {
+    const path = `/${encodeURIComponent(table)}/${encodeURIComponent(id)}.json`
+    return this.#options.editor.Uri.from({ scheme: STORE_SCHEME, path })
+  }
+
+  /** Somebody wrote to the store; what is open and unchanged is read anew. */
+  notice(places: DocumentPlace[] | undefined): void {
+    const { workspace, FileChangeType } = this.#options.editor
+    const named = places && new Set(places.map(place => this.uriOf(place).path))
+    const open = workspace.textDocuments.filter(
+      ({ uri }) => uri.scheme === STORE_SCHEME && (named?.has(uri.path) ?? true),
+    )
+    this.#changed.fire(open.map(({ uri }) => ({ type: FileChangeType.Changed, uri })))
+  }
+
+  async stat(uri: vscode.Uri): Promise<vscode.FileStat> {
+    const { FileType, FilePermission } = this.#options.editor
+    const parts = partsOf(uri)
+    if (parts.length < 2) return { type: FileType.Directory, ctime: 0, mtime: 0, size: 0 }
+    const { createdAt, editedAt } = await this.#get(uri)
+    return {
+      type: FileType.File,
+      ctime: Date.parse(createdAt),
+      mtime: Date.parse(editedAt),
+      size: SIZE,
+      ...(isStoredSide(uri) && { permissions: FilePermission.Readonly }),
+    }
+  }
+
+  async readFile(uri: vscode.Uri): Promise<Uint8Array> {
+    const { data, version } = await this.#get(uri)
+    if (!isStoredSide(uri)) this.#versions.set(uri.path, version)
+    return Buffer.from(textOf(data))
+  }
+
+  async writeFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
+    const { FileSystemError, FileChangeType } = this.#options.editor
+    const text = Buffer.from(content).toString('utf8')
+    const data = parse(text)
+    if (!data) throw FileSystemError.Unavailable('this is not JSON, so the store can not keep it')
+    try {
+      const { version } = await this.#client().put(placeOf(uri), data.value, this.#versions.get(uri.path) ?? 0)
+      this.#versions.set(uri.path, version)
+      this.#changed.fire([{ type: FileChangeType.Changed, uri }])
+    } catch (error) {
+      if (!(error instanceof StoreFailure) || error.status !== 412) throw this.#translated(error, uri)
+      this.#offerBothSides(uri, data.value)
+      throw FileSystemError.Unavailable('the document was changed meanwhile')
+    }
+  }
+
+  async delete(uri: vscode.Uri): Promise<void> {
+    try {
+      await this.#client().delete(placeOf(uri))
+    } catch (error) {
+      throw this.#translated(error, uri)
+    }
+    this.#versions.delete(uri.path)
+    this.#changed.fire([{ type: this.#options.editor.FileChangeType.Deleted, uri }])
+  }
+
+  async readDirectory(uri: vscode.Uri): Promise<[string, vscode.FileType][]> {
+    const { FileType } = this.#options.editor
+    const [table] = partsOf(uri)
+    if (table === undefined) {
+      const tables = await this.#client().tables()
+      return tables.map(found => [encodeURIComponent(found.table), FileType.Directory])
+    }
+    const { documents } = await this.#client().documents(table, MOST_LISTED)
+    return documents.map(({ id }) => [`${encodeURIComponent(id)}.json`, FileType.File])
+  }
+
+  watch(): vscode.Disposable {
+    return { dispose: () => undefined } // Changes are told by `notice`.
+  }
+
+  createDirectory(): void {
+    // A table is there with its first document.
+  }
+
+  rename(uri: vscode.Uri): void {
+    throw this.#options.editor.FileSystemError.NoPermissions(uri)
+  }
+
+  #offerBothSides(uri: vscode.Uri, mine: unknown): void {
+    const { editor, ui } = this.#options
+    const place = placeOf(uri)
+    const stored = uri.with({ query: 'stored' })
+    ui.warn(
+      `${place.table}/${place.id} was changed by somebody else. Yours is not saved yet.`,
+      {
+        title: 'Compare',
+        run: () => editor.commands.executeCommand('vscode.diff', stored, uri, `${place.id}: stored ↔ yours`),
+      },
+      {
+        title: 'Save Mine',
+        run: async () => {
+          // Over what is stored now, unless that changes once more in this moment.
+          const { version } = await this.#client().get(place)
+          this.#versions.set(uri.path, (await this.#client().put(place, mine, version)).version)
+          await editor.window.showTextDocument(uri)
+          await editor.commands.executeCommand('workbench.action.files.revert')
+        },
+      },
+      {
+        title: 'Take Theirs',
+        run: async () => {
+          await editor.window.showTextDocument(uri)
+          await editor.commands.executeCommand('workbench.action.files.revert')
+        },
+      },
+    )
+  }
+
+  async #get(uri: vscode.Uri): Promise<StoredDocument> {
+    try {
+      return await this.#client().get(placeOf(uri))
+    } catch (error) {
+      throw this.#translated(error, uri)
+    }
+  }
+
+  #client(): StoreClient {
+    const url = this.#options.url()
+    if (url === undefined) throw this.#options.editor.FileSystemError.Unavailable('the store does not run')
+    return new StoreClient(url)
+  }
+
+  #translated(error: unknown, uri: vscode.Uri): unknown {
+    const { FileSystemError } = this.#options.editor
+    if (!(error instanceof StoreFailure)) return error
+    return error.status === 404 ? FileSystemError.FileNotFound(uri) : FileSystemError.Unavailable(error.message)
+  }
+}
+
+export function placeOf(uri: Pick<vscode.Uri, 'path'>): DocumentPlace {
+  const [table = '', id = ''] = partsOf(uri)
+  return { table, id: id.replace(/\.json$/, '') }
+}
+
+function partsOf({ path }: Pick<vscode.Uri, 'path'>): string[] {
+  return path
+    .split('/')
+    .filter(part => part !== '')
+    .map(part => decodeURIComponent(part))
+}
+
+function isStoredSide({ query }: vscode.Uri): boolean {
+  return query === 'stored'
+}
+
+function textOf(data: unknown): string {
+  return `${JSON.stringify(data, null, 2)}\n`
+}
+
+function parse(text: string): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) }
+  } catch {
+    return undefined
+  }
+}

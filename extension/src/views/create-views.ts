@@ -1,0 +1,130 @@
+/** The views in the side bar and the item in the status bar, kept up to date with the platform. */
+import type * as vscode from 'vscode'
+import type { PlatformLink, LinkState } from '../agent/platform-link.ts'
+import type { Deploys } from '../commands/deploys.ts'
+import type { Vscode } from '../editor.ts'
+import type { DeployFiles } from '../project/deploy-files.ts'
+import type { Settings } from '../settings.ts'
+import { Tree } from '../tree/tree-view.ts'
+import { callNodes } from './calls-view.ts'
+import { Calls } from '../agent/calls.ts'
+import { StoreClient } from '../store/store-client.ts'
+import { STORE_SCHEME, type StoreFiles } from '../store/store-files.ts'
+import { storeUrl } from '../store/store-url.ts'
+import { callLists } from './call-lists.ts'
+import { FollowedStream } from './followed-stream.ts'
+import { storeNodes } from './store-view.ts'
+import { functionNodes } from './functions-view.ts'
+import { platformNodes } from './platform-view.ts'
+import { statusText } from './status-item.ts'
+
+export interface ViewsOptions {
+  editor: Vscode
+  link: PlatformLink
+  deploys: Deploys
+  projects: DeployFiles
+  settings: Settings
+  storeFiles: StoreFiles
+}
+
+export interface Views extends vscode.Disposable {
+  functions: Tree
+  calls: Tree
+  store: Tree
+}
+
+export function createViews({ editor, link, deploys, projects, settings, storeFiles }: ViewsOptions): Views {
+  let dockerMissing: string | undefined
+  const activityOf = (name: string) => deploys.activityOf(name)
+  const platform = new Tree(editor, { id: 'ryo-faas.platform', nodes: () => platformNodes(link.state) })
+  const functions = new Tree(editor, {
+    id: 'ryo-faas.functions',
+    nodes: () => functionNodes({ link: link.state, activityOf, dockerMissing, now: Date.now() }),
+  })
+  const proxyUrl = () => (link.isReady ? link.snapshot?.platform.proxyUrl : undefined)
+  const calls = new Tree(editor, {
+    id: 'ryo-faas.calls',
+    nodes: async () => callNodes(await callLists(proxyUrl()), Date.now()),
+  })
+  const callChanges = new FollowedStream({
+    open: (url, signal) => new Calls(url).changes(signal),
+    onChange: () => calls.refresh(),
+  })
+  const store = new Tree(editor, { id: 'ryo-faas.store', nodes: () => storeNodes(storeUrl(link.state)) })
+  const storeChanges = new FollowedStream({
+    open: (url, signal) => new StoreClient(url).changes(signal),
+    onChange: signals => {
+      store.refresh()
+      storeFiles.notice(signals?.flatMap(placeIn))
+    },
+  })
+  const followStreams = () => {
+    callChanges.follow(calls.view.visible ? proxyUrl() : undefined)
+    const isOpen = editor.workspace.textDocuments.some(({ uri }) => uri.scheme === STORE_SCHEME)
+    storeChanges.follow(store.view.visible || isOpen ? storeUrl(link.state) : undefined)
+  }
+  const status = editor.window.createStatusBarItem('ryo-faas.status', editor.StatusBarAlignment.Left, 0)
+  status.name = 'ryo-faas'
+
+  const showStatus = () => {
+    const said = settings.hasStatusBar ? statusText(link.state) : undefined
+    if (!said) return status.hide()
+    status.text = said.text
+    status.tooltip = said.tooltip
+    status.command = said.command
+    status.backgroundColor = said.isWarning ? new editor.ThemeColor('statusBarItem.warningBackground') : undefined
+    status.show()
+  }
+  const setContext = (key: string, value: unknown) =>
+    void editor.commands.executeCommand('setContext', `ryo-faas.${key}`, value)
+  const change = () => {
+    platform.refresh()
+    functions.refresh()
+    followStreams()
+    showStatus()
+    setContext('platform', contextOf(link.state))
+    setContext('hasFunctions', (link.snapshot?.deployments.length ?? 0) > 0)
+  }
+  const setProjects = () => {
+    setContext('hasDeployFile', projects.all.length > 0)
+    // Whoever has a deploy.json wants to know whether the platform runs.
+    if (projects.all.length > 0) link.follow()
+  }
+  const look = ({ visible }: { visible: boolean }) => {
+    if (visible) link.follow()
+    followStreams()
+  }
+  const disposables = [
+    platform,
+    functions,
+    calls,
+    store,
+    status,
+    callChanges,
+    storeChanges,
+    link.onChange(change),
+    deploys.onChange(() => functions.refresh()),
+    deploys.onStart(error => {
+      dockerMissing = error?.code === 'DOCKER_UNREACHABLE' ? error.message : undefined
+      functions.refresh()
+    }),
+    projects.onDidChange(setProjects),
+    editor.workspace.onDidChangeConfiguration(showStatus),
+    editor.workspace.onDidOpenTextDocument(followStreams),
+    editor.workspace.onDidCloseTextDocument(followStreams),
+    ...[platform, functions, calls, store].map(({ view }) => view.onDidChangeVisibility(look)),
+  ]
+  setContext('platform', 'unknown')
+  return { functions, calls, store, dispose: () => disposables.forEach(disposable => void disposable.dispose()) }
+}
+
+function contextOf(state: LinkState): string {
+  if (state.kind !== 'connected') return state.kind
+  return state.platform.phase.kind === 'ready' ? 'running' : state.platform.phase.kind
+}
+
+/** The document that a change of the store is about (a CloudEvent with the document's place as its subject or data). */
+function placeIn(signal: unknown): { table: string; id: string }[] {
+  const { table, id } = ((signal as { data?: unknown }).data ?? {}) as { table?: unknown; id?: unknown }
+  return typeof table === 'string' && typeof id === 'string' ? [{ table, id }] : []
+}

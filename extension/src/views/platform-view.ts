@@ -1,0 +1,79 @@
+/** The platform and its parts. */
+import type { PartView } from 'ryo-faas/contract'
+import type { LinkState } from '../agent/platform-link.ts'
+import type { TreeNode } from './node.ts'
+
+export function platformNodes(state: LinkState): TreeNode[] {
+  if (state.kind === 'unknown' || state.kind === 'absent') return []
+  if (state.kind === 'away') {
+    const node: TreeNode = {
+      id: 'away',
+      label: 'The agent does not answer',
+      description: 'functions go on; waiting for it to come back',
+      icon: { name: 'debug-disconnect', color: 'charts.yellow' },
+      tooltip: 'Whoever calls your functions does not notice. It is brought back by itself; if it is not, start FaaS.',
+    }
+    return [node, ...(state.last?.platform.parts.map(part => partNode(part, true)) ?? [])]
+  }
+  const { phase, parts, engine, engineNote, project } = state.platform
+  const head: TreeNode = {
+    id: 'engine',
+    label: project,
+    description: engine === 'docker' ? 'in containers' : 'as processes, without isolation',
+    icon: { name: engine === 'docker' ? 'package' : 'server-process' },
+    tooltip: engineNote,
+    context: `platform.${engine}`,
+  }
+  switch (phase.kind) {
+    case 'starting':
+      head.description = phase.doing
+      head.icon = { name: 'sync~spin' }
+      break
+    case 'stopping':
+      head.description = 'stopping'
+      head.icon = { name: 'sync~spin' }
+      break
+    case 'failed':
+      head.description = phase.error.message
+      head.icon = { name: 'error', color: 'testing.iconFailed' }
+      break
+    case 'ready':
+  }
+  return [head, ...parts.map(part => partNode(part, false))]
+}
+
+const ICONS: Record<string, string> = {
+  agent: 'hubot',
+  keeper: 'shield',
+  proxy: 'globe',
+  nats: 'broadcast',
+  store: 'database',
+  dispatcher: 'arrow-swap',
+}
+
+function partNode({ name, state, address, pid, restarts, note }: PartView, isOld: boolean): TreeNode {
+  const kind = name.replace(/-\d+$/, '')
+  const facts = [address, state === 'running' ? undefined : state]
+  if (restarts > 0) facts.push(`restarted ${restarts} ${restarts === 1 ? 'time' : 'times'}`)
+  const color = isOld ? 'disabledForeground' : COLORS[state]
+  const lines = [
+    `${name}: ${state}`,
+    ...(pid === undefined ? [] : [`pid ${pid}`]),
+    ...(note === undefined ? [] : [note]),
+  ]
+  return {
+    id: `part ${name}`,
+    label: name,
+    description: facts.filter(Boolean).join(' · '),
+    tooltip: lines.join('\n'),
+    icon: { name: state === 'starting' ? 'sync~spin' : (ICONS[kind] ?? 'circle'), color },
+    context: `part.${kind}`,
+  }
+}
+
+const COLORS = {
+  running: 'testing.iconPassed',
+  starting: 'charts.yellow',
+  failing: 'testing.iconFailed',
+  absent: 'disabledForeground',
+} as const

@@ -1,0 +1,51 @@
+/** What the status bar says of the platform. Pure. */
+import type { LinkState } from '../agent/platform-link.ts'
+import { plural } from '../ui/format.ts'
+
+export interface StatusText {
+  text: string
+  tooltip: string
+  command: string
+  isWarning: boolean
+}
+
+export function statusText(state: LinkState): StatusText | undefined {
+  switch (state.kind) {
+    case 'unknown':
+      return undefined
+    case 'absent':
+      return {
+        text: '$(circle-slash) FaaS',
+        tooltip: 'ryo-faas does not run. Click to start it.',
+        command: 'ryo-faas.startFaas',
+        isWarning: false,
+      }
+    case 'away':
+      return {
+        text: '$(debug-disconnect) FaaS',
+        tooltip: 'The agent of ryo-faas does not answer; it should come back by itself.',
+        command: 'ryo-faas.functions.focus',
+        isWarning: true,
+      }
+    case 'connected':
+      return connectedText(state)
+  }
+}
+
+function connectedText({ platform, deployments }: LinkState & { kind: 'connected' }): StatusText {
+  const command = 'ryo-faas.functions.focus'
+  if (platform.phase.kind !== 'ready') {
+    const doing = platform.phase.kind === 'starting' ? platform.phase.doing : platform.phase.kind
+    return { text: `$(sync~spin) FaaS`, tooltip: `ryo-faas: ${doing}`, command, isWarning: false }
+  }
+  const ill = deployments.filter(({ state }) => state === 'failing' || state === 'degraded')
+  const parts = platform.parts.filter(({ state }) => state === 'failing')
+  const isWarning = ill.length + parts.length > 0
+  const names = [...parts, ...ill].map(({ name }) => name).join(', ')
+  return {
+    text: `$(${isWarning ? 'warning' : 'rocket'}) FaaS: ${isWarning ? `${names} failing` : plural(deployments.length, 'function')}`,
+    tooltip: `ryo-faas runs at ${platform.proxyUrl}, ${platform.engine === 'docker' ? 'in containers' : 'without containers'}`,
+    command,
+    isWarning,
+  }
+}

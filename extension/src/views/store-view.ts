@@ -1,0 +1,53 @@
+/** Tables of the store and their documents. */
+import { StoreClient, type StoredDocument } from '../store/store-client.ts'
+import { plural } from '../ui/format.ts'
+import type { TreeNode } from './node.ts'
+
+const SHOWN = 100
+
+export async function storeNodes(url: string | undefined): Promise<TreeNode[]> {
+  if (url === undefined) return []
+  const client = new StoreClient(url)
+  try {
+    const tables = await client.tables()
+    return tables.map(({ table, documents }) => ({
+      id: `table ${table}`,
+      label: table,
+      description: plural(documents, 'document'),
+      icon: { name: 'table' },
+      context: 'table',
+      subject: { kind: 'table', table },
+      isCollapsed: true,
+      load: () => documentNodes(client, table, documents),
+    }))
+  } catch {
+    return [] // The store is on its way up or down; its return is told.
+  }
+}
+
+async function documentNodes(client: StoreClient, table: string, count: number): Promise<TreeNode[]> {
+  const { documents } = await client.documents(table, SHOWN)
+  const nodes = documents.map(documentNode)
+  if (count > documents.length) {
+    nodes.push({ id: `more ${table}`, label: `and ${count - documents.length} more`, icon: { name: 'ellipsis' } })
+  }
+  return nodes
+}
+
+function documentNode({ table, id, version, data, editedAt }: StoredDocument): TreeNode {
+  return {
+    id: `document ${table} ${id}`,
+    label: id,
+    description: `v${version} · ${summaryOf(data)}`,
+    tooltip: `edited ${editedAt}`,
+    icon: { name: 'json' },
+    context: 'document',
+    subject: { kind: 'document', table, id },
+    command: { id: 'ryo-faas.openDocument', title: 'Open the document' },
+  }
+}
+
+function summaryOf(data: unknown): string {
+  const text = JSON.stringify(data)
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text
+}

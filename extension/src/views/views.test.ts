@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest'
+import type { LinkState } from '../agent/platform-link.ts'
+import { deploymentView, platformView } from '../testing/views-of-platform.ts'
+import { callNodes } from './calls-view.ts'
+import { functionNodes, type FunctionsState } from './functions-view.ts'
+import type { TreeNode } from './node.ts'
+import { platformNodes } from './platform-view.ts'
+import { statusText } from './status-item.ts'
+
+const now = Date.parse('2026-01-02T01:00:00Z')
+const connected = (more: Partial<Extract<LinkState, { kind: 'connected' }>> = {}): LinkState => ({
+  kind: 'connected',
+  platform: platformView(),
+  deployments: [deploymentView()],
+  ...more,
+})
+const functions = (link: LinkState, more: Partial<FunctionsState> = {}) =>
+  functionNodes({ link, activityOf: () => undefined, dockerMissing: undefined, now, ...more })
+const draw = (nodes: TreeNode[], indent = ''): string[] =>
+  nodes.flatMap(node => [
+    `${indent}${node.label}${node.description === undefined ? '' : ` (${node.description})`}`,
+    ...draw(node.children ?? [], `${indent}  `),
+  ])
+
+test('functions are grouped by kind, with what one wants to know of each', () => {
+  const deployments = [
+    deploymentView(),
+    deploymentView({ name: 'Job', route: 'job', kind: 'async', state: 'failing', desiredInstances: 2, errors: 3 }),
+  ]
+  expect(draw(functions(connected({ deployments })))).toEqual([
+    'HTTP (1)',
+    '  Hello (v3 · running · 12 calls)',
+    '    http://127.0.0.1:9999/functions/hello',
+    '    a1 (v3 · ready · since 1 d ago)',
+    '    Versions (2)',
+    '      v3 (serving · 1 h ago)',
+    '      v2 (1 d ago)',
+    'Async (1)',
+    '  Job (v3 · failing · 1/2 instances · 12 calls · 3 failed)',
+    '    http://127.0.0.1:9999/functions/hello',
+    '    a1 (v3 · ready · since 1 d ago)',
+    '    Versions (2)',
+    '      v3 (serving · 1 h ago)',
+    '      v2 (1 d ago)',
+  ])
+})
+
+test('ids of nodes are unique', () => {
+  const ids: string[] = []
+  const collect = (nodes: TreeNode[]): void => nodes.forEach(node => (ids.push(node.id), collect(node.children ?? [])))
+  collect(functions(connected({ deployments: [deploymentView(), deploymentView({ name: 'Other', instances: [] })] })))
+  expect(new Set(ids).size).toBe(ids.length)
+})
+
+test('why an instance died is shown and leads to the log', () => {
+  const lastExit = { at: '2026-01-02T00:55:00Z', code: 1, reason: 'exited with 1' }
+  const [group] = functions(connected({ deployments: [deploymentView({ lastExit })] }))
+  const exit = group!.children![0]!.children!.find(({ label }) => label === 'exited with 1')
+  expect([exit?.description, exit?.command?.id]).toEqual(['last exit, 5 min ago', 'ryo-faas.logs'])
+})
+
+test('without a platform there is nothing, unless Docker was missing', () => {
+  expect(functions({ kind: 'absent' })).toEqual([])
+  expect(draw(functions({ kind: 'absent' }, { dockerMissing: 'tried unix:///x' }))).toEqual([
+    'Docker does not answer (tried unix:///x)',
+    'Run without containers',
+    'Try again',
+    'Change the settings',
+  ])
+})
+
+test('the platform shows its parts, and what is wrong with one', () => {
+  expect(draw(platformNodes(connected()))).toEqual([
+    'rfa (as processes, without isolation)',
+    'agent (127.0.0.1:9998)',
+    'dispatcher-2 (failing · restarted 2 times)',
+  ])
+  const starting = platformView({ phase: { kind: 'starting', doing: 'starting NATS' } })
+  expect(draw(platformNodes(connected({ platform: starting })))[0]).toBe('rfa (starting NATS)')
+})
+
+test('while the agent is away, what was known last stays', () => {
+  const last = { platform: platformView(), deployments: [deploymentView()] }
+  expect(draw(platformNodes({ kind: 'away', last }))[0]).toContain('The agent does not answer')
+  expect(draw(functions({ kind: 'away', last }))[1]).toContain('Hello')
+})
+
+test('calls are listed by what becomes of them', () => {
+  const call = { function: 'job', acceptedAt: '2026-01-02T00:59:30Z', attempts: [] }
+  const lists = {
+    queued: [{ ...call, id: 'a', status: 'queued' as const }],
+    running: [],
+    dead: [
+      { ...call, id: 'b', status: 'dead' as const, attempts: [{ number: 1 }], error: { code: 'E', message: 'm' } },
+    ],
+  }
+  expect(draw(callNodes(lists, now))).toEqual([
+    'Queued (1)',
+    '  job (just now)',
+    'Dead (1)',
+    '  job (just now · 1 attempt · E)',
+  ])
+})
+
+test('the status bar says what there is to know', () => {
+  expect(statusText({ kind: 'unknown' })).toBeUndefined()
+  expect(statusText({ kind: 'absent' })?.command).toBe('ryo-faas.startFaas')
+  expect(statusText({ kind: 'away', last: undefined })?.isWarning).toBe(true)
+  const well = platformView({ parts: [] })
+  expect(statusText(connected({ platform: well }))?.text).toBe('$(rocket) FaaS: 1 function')
+  expect(statusText(connected())?.text).toBe('$(warning) FaaS: dispatcher-2 failing')
+})

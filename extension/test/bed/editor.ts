@@ -1,0 +1,197 @@
+/** A real VS Code: its server with a real extension host, on ports and folders of its own, shown in Chromium. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createWriteStream, existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile, mkdir } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { Prerequisites } from './prerequisites.ts'
+
+const START_TIMEOUT_MS = 30_000
+const SETTINGS = {
+  'workbench.startupEditor': 'none',
+  'workbench.tips.enabled': false,
+  'chat.commandCenter.enabled': false,
+  'security.workspace.trust.enabled': false,
+  'editor.minimap.enabled': false,
+  // What the tests write has to arrive as it is.
+  'editor.autoIndent': 'none',
+  'editor.autoClosingBrackets': 'never',
+  'editor.autoClosingQuotes': 'never',
+  'editor.quickSuggestions': { other: 'off', comments: 'off', strings: 'off' },
+  'editor.acceptSuggestionOnEnter': 'off',
+  'extensions.ignoreRecommendations': true,
+  'git.enabled': false,
+  'typescript.tsserver.log': 'off',
+  'window.commandCenter': false,
+}
+
+export interface EditorOptions extends Prerequisites {
+  /** Added to the environment of the server, and so of the extension host. */
+  environment: NodeJS.ProcessEnv
+  /** Folder of installed extensions: see `installExtension`. */
+  extensions: string
+  settings?: Record<string, unknown>
+  workspaceTrust?: boolean
+}
+
+export class Editor {
+  readonly #server: ChildProcess
+  readonly #data: string
+  readonly #browser: Browser
+  readonly #port: number
+
+  private constructor(parts: { server: ChildProcess; data: string; browser: Browser; port: number }) {
+    this.#server = parts.server
+    this.#data = parts.data
+    this.#browser = parts.browser
+    this.#port = parts.port
+  }
+
+  static async start(options: EditorOptions): Promise<Editor> {
+    const data = await mkdtemp(join(tmpdir(), 'ryo-faas-editor-'))
+    const settings = { ...SETTINGS, ...options.settings }
+    await mkdir(join(data, 'data', 'Machine'), { recursive: true })
+    await writeFile(join(data, 'data', 'Machine', 'settings.json'), JSON.stringify(settings))
+    const main = join(options.editor, 'out', 'server-main.js')
+    const folders = ['--server-data-dir', data, '--extensions-dir', options.extensions]
+    const node = { env: environmentOf(options.environment) }
+    const port = await freePort()
+    const server = spawn(
+      nodeOf(process.env),
+      [
+        ...[main, ...folders, '--host', '127.0.0.1', '--port', String(port), '--without-connection-token'],
+        ...['--accept-server-license-terms', '--disable-telemetry'],
+        ...(options.workspaceTrust ? [] : ['--disable-workspace-trust']),
+      ],
+      { ...node, stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    const log = createWriteStream(join(data, 'server.log'))
+    server.stdout.pipe(log, { end: false })
+    server.stderr.pipe(log, { end: false })
+    try {
+      await answers(port, server)
+      const browser = await chromium.launch({ executablePath: options.chromium, args: ['--no-sandbox'] })
+      return new Editor({ server, data, browser, port })
+    } catch (error) {
+      server.kill()
+      throw error
+    }
+  }
+
+  /** Folder with the editor's logs, for a look after a failure. */
+  get dataFolder(): string {
+    return this.#data
+  }
+
+  /** Opens a folder, or no folder at all, in a new window. */
+  async open(folder: string | undefined, payload: Record<string, string> = {}): Promise<Page> {
+    const context = await this.#browser.newContext({
+      viewport: { width: 1440, height: 900 },
+      permissions: ['clipboard-read', 'clipboard-write'],
+    })
+    const page = await context.newPage()
+    const entries = Object.entries({ skipWelcome: 'true', ...payload })
+    const query = new URLSearchParams({ payload: JSON.stringify(entries) })
+    if (folder === undefined) query.set('ew', 'true')
+    else query.set('folder', this.uri(folder))
+    const url = `http://127.0.0.1:${this.#port}/?${query.toString()}`
+    await page.goto(url)
+    await page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: START_TIMEOUT_MS })
+    return page
+  }
+
+  /**
+   * Runs a compiled test module inside the extension host. Answers the exit code, 0 if its `run` resolved, and what
+   * the editor wrote to its console.
+   * @param paths absolute
+   */
+  async runTests(paths: { folder: string; extension: string; tests: string }): Promise<{
+    code: number
+    said: string[]
+  }> {
+    const context = await this.#browser.newContext()
+    const page = await context.newPage()
+    const done = new Promise<number>(resolve => void page.exposeFunction('codeAutomationExit', resolve))
+    const said: string[] = []
+    await page.exposeFunction('codeAutomationLog', (_: string, args: unknown[]) =>
+      said.push(args.map(String).join(' ')),
+    )
+    const payload = {
+      skipWelcome: 'true',
+      extensionDevelopmentPath: this.uri(paths.extension),
+      extensionTestsPath: this.uri(paths.tests),
+    }
+    const query = new URLSearchParams({
+      folder: this.uri(paths.folder),
+      payload: JSON.stringify(Object.entries(payload)),
+    })
+    await page.goto(`http://127.0.0.1:${this.#port}/?${query.toString()}`)
+    const code = await done
+    await context.close()
+    return { code, said }
+  }
+
+  uri(path: string): string {
+    return `vscode-remote://127.0.0.1:${this.#port}${path}`
+  }
+
+  async close(): Promise<void> {
+    await this.#browser.close()
+    const ended = new Promise(resolve => this.#server.once('exit', resolve))
+    if (this.#server.exitCode === null && this.#server.signalCode === null) {
+      this.#server.kill()
+      await ended
+    }
+    await rm(this.#data, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  }
+}
+
+/**
+ * What the editor is run on: the machine's own Node, not the newer one that npm puts before it. The editor of this age
+ * takes a Node that has a `navigator` for a browser, and then knows no types.
+ */
+function nodeOf(environment: NodeJS.ProcessEnv): string {
+  const folders = (environment['PATH'] ?? '').split(':').filter(folder => !folder.includes('node_modules'))
+  return folders.map(folder => join(folder, 'node')).find(path => existsSync(path)) ?? process.execPath
+}
+
+/** Installs a packaged extension, as a person would, into a folder that editors are started with. */
+export async function installExtension(options: { editor: string; vsix: string; extensions: string }): Promise<void> {
+  const data = await mkdtemp(join(tmpdir(), 'ryo-faas-install-'))
+  const folders = ['--server-data-dir', data, '--extensions-dir', options.extensions]
+  const args = [join(options.editor, 'out', 'server-main.js'), ...folders, '--install-extension', options.vsix]
+  await promisify(execFile)(nodeOf(process.env), args, { env: environmentOf({}) })
+  await rm(data, { recursive: true, force: true })
+}
+
+/** Without what belongs to the editor that the tests were started from, or to npm. */
+function environmentOf(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const environment = { ...process.env, ...more }
+  for (const name of Object.keys(environment)) {
+    if (/^(?:CODE_SERVER_PARENT_PID|NODE_OPTIONS|VSCODE_.*|VITEST.*|npm_.*)$/.test(name)) delete environment[name]
+  }
+  return environment
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+async function answers(port: number, server: ChildProcess): Promise<void> {
+  const deadline = Date.now() + START_TIMEOUT_MS
+  for (;;) {
+    if (server.exitCode !== null) throw new Error(`the editor's server ended with ${server.exitCode}`)
+    const response = await fetch(`http://127.0.0.1:${port}/version`).catch(() => undefined)
+    if (response?.ok) return
+    if (Date.now() > deadline) throw new Error('the editor does not answer')
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What a test in a real editor needs and the checkout does not bring: the server build of VS Code (out of the package
+ * `code-server`), Chromium and ripgrep. Fetched once, kept in the user's cache folder.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const CODE_SERVER = '4.100.3'
+/** Changes when what is made of it does. */
+const RECIPE = 3
+const NPM_INSTALL = ['install', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+
+/**
+ * Stands in for the native module that writes the editor's logs, which is not compiled here: without it output channels
+ * stay empty.
+ */
+const SPDLOG = `
+const { appendFileSync, mkdirSync } = require('node:fs')
+const { dirname } = require('node:path')
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'critical']
+class Logger {
+  constructor(file) {
+    this.file = file
+    mkdirSync(dirname(file), { recursive: true })
+    this.level = 2
+    this.isPlain = false
+  }
+  getLevel() { return this.level }
+  setLevel(level) { this.level = level }
+  clearFormatters() { this.isPlain = true }
+  setPattern() {}
+  flush() {}
+  drop() {}
+}
+for (const [number, level] of LEVELS.entries()) {
+  Logger.prototype[level] = function (text) {
+    if (number < this.level) return
+    const time = new Date().toISOString().replace('T', ' ').replace('Z', '')
+    appendFileSync(this.file, this.isPlain ? text : time + ' [' + level + '] ' + text + '\\n')
+  }
+}
+const create = async (name, file) => new Logger(file)
+exports.version = 1
+exports.setLevel = () => {}
+exports.setFlushOn = () => {}
+exports.shutdown = () => {}
+exports.createRotatingLogger = create
+exports.createAsyncRotatingLogger = create
+`
+
+export interface Prerequisites {
+  /** Folder of the editor's server: `out/server-main.js` is in it. */
+  editor: string
+  chromium: string
+}
+
+export async function prerequisites(environment: NodeJS.ProcessEnv): Promise<Prerequisites> {
+  await debianPackages(environment)
+  const cache = join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'ryo-faas')
+  return { editor: await editor(cache), chromium: find(['chromium', 'chromium-browser', 'google-chrome'])! }
+}
+
+function find(commands: string[]): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(':').concat('/usr/bin')
+  return folders.flatMap(folder => commands.map(name => join(folder, name))).find(path => existsSync(path))
+}
+
+async function debianPackages(environment: NodeJS.ProcessEnv): Promise<void> {
+  const missing: string[] = []
+  if (!find(['chromium', 'chromium-browser', 'google-chrome'])) missing.push('chromium')
+  if (!find(['rg'])) missing.push('ripgrep')
+  if (missing.length === 0) return
+  const command = `apt-get install -y ${missing.join(' ')}`
+  if (process.getuid?.() !== 0 && environment['CI'] !== 'true') throw new Error(`the editor tests need: ${command}`)
+  const options = { env: { ...environment, DEBIAN_FRONTEND: 'noninteractive' }, maxBuffer: 64 * 1024 * 1024 }
+  await run('apt-get', ['update', '-qq'], options)
+  await run('apt-get', ['install', '-y', '-qq', ...missing], options)
+}
+
+/** Made under a temporary name and renamed, so that one that was broken off is never mistaken for a whole one. */
+async function editor(cache: string): Promise<string> {
+  const home = join(cache, `code-server-${CODE_SERVER}-${RECIPE}`)
+  const server = join(home, 'lib', 'vscode')
+  if (existsSync(join(server, 'out', 'server-main.js'))) return server
+  await mkdir(cache, { recursive: true })
+  const temporary = await mkdtemp(join(cache, 'unpacking-'))
+  try {
+    const options = { cwd: temporary, maxBuffer: 64 * 1024 * 1024 }
+    await run('npm', ['pack', `code-server@${CODE_SERVER}`, '--loglevel=error'], options)
+    const [archive] = await readdir(temporary)
+    await run('tar', ['xzf', archive!], options)
+    const unpacked = join(temporary, 'package')
+    for (const folder of [join(unpacked, 'lib', 'vscode'), join(unpacked, 'lib', 'vscode', 'extensions')]) {
+      await run('npm', NPM_INSTALL, { ...options, cwd: folder })
+    }
+    const ripgrep = join(unpacked, 'lib', 'vscode', 'node_modules', '@vscode', 'ripgrep', 'bin')
+    await mkdir(ripgrep, { recursive: true })
+    await copyFile(find(['rg'])!, join(ripgrep, 'rg'))
+    await writeFile(join(unpacked, 'lib', 'vscode', 'node_modules', '@vscode', 'spdlog', 'index.js'), SPDLOG)
+    await rename(unpacked, home)
+  } finally {
+    await rm(temporary, { recursive: true, force: true })
+  }
+  return server
+}

@@ -1,0 +1,117 @@
+/** What a person does in the editor's window: palette, lenses, trees, editors. Everything waits for what it looks for. */
+import type { Locator, Page } from 'playwright-core'
+
+export class Window {
+  readonly page: Page
+
+  constructor(page: Page) {
+    this.page = page
+    page.setDefaultTimeout(20_000)
+  }
+
+  /** Runs a command by its title, as typed into the palette. */
+  async command(title: string): Promise<void> {
+    await this.page.keyboard.press('F1')
+    const input = this.page.locator('.quick-input-widget input')
+    await input.waitFor()
+    await input.fill(`>${title}`)
+    await this.page
+      .locator('.quick-input-list .monaco-list-row')
+      .first()
+      .getByText(title, { exact: false })
+      .first()
+      .waitFor()
+    await this.page.keyboard.press('Enter')
+  }
+
+  async openFile(path: string): Promise<void> {
+    const name = path.split('/').at(-1)!
+    await this.page.keyboard.press('Control+P')
+    const input = this.page.locator('.quick-input-widget input')
+    await input.waitFor()
+    await input.fill(path)
+    await this.pick(name)
+    await this.page.locator(`.tab.active[data-resource-name="${name}"]`).first().waitFor()
+  }
+
+  lens(text: string | RegExp): Locator {
+    return this.page.locator('.codelens-decoration a', { hasText: spaced(text) })
+  }
+
+  /** The text of all lenses of a line, as it is read. */
+  async lensLines(): Promise<string[]> {
+    const texts = await this.page.locator('.codelens-decoration').allInnerTexts()
+    return texts.map(text => text.replace(/\s+/g, ' ').trim())
+  }
+
+  async openView(): Promise<void> {
+    const tab = this.page.locator('.activitybar .action-item', { has: this.page.locator('[aria-label^="ryo-faas"]') })
+    if ((await tab.getAttribute('class'))?.includes('checked') !== true) await tab.click()
+  }
+
+  row(text: string | RegExp): Locator {
+    return this.page.locator('.sidebar .monaco-list-row', { hasText: spaced(text) })
+  }
+
+  /** Of an output channel. */
+  panelText(text: string | RegExp): Locator {
+    return this.page.locator('.panel .view-lines', { hasText: spaced(text) })
+  }
+
+  /** Of a welcome view. */
+  button(text: string): Locator {
+    return this.page.locator('.welcome-view .monaco-button', { hasText: spaced(text) })
+  }
+
+  toast(text: string | RegExp): Locator {
+    return this.page.locator('.notification-toast', { hasText: spaced(text) })
+  }
+
+  editorText(text: string | RegExp): Locator {
+    return this.page.locator('.monaco-editor .view-lines', { hasText: spaced(text) })
+  }
+
+  statusBar(text: string | RegExp): Locator {
+    return this.page.locator('.statusbar-item', { hasText: spaced(text) })
+  }
+
+  /** Replaces the text of the editor that has the focus; pasted, so that nothing is completed on the way. */
+  async type(text: string): Promise<void> {
+    await this.page.keyboard.press('Control+A')
+    await this.page.keyboard.insertText(text)
+  }
+
+  async goTo(place: string): Promise<void> {
+    await this.page.keyboard.press('Control+P')
+    const input = this.page.locator('.quick-input-widget input')
+    await input.waitFor()
+    await input.fill(place)
+    await this.page.locator('.quick-input-list .monaco-list-row').first().waitFor()
+    await this.page.keyboard.press('Enter')
+  }
+
+  async pick(text: string): Promise<void> {
+    const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: spaced(text) }).first()
+    await row.waitFor()
+    await row.click()
+  }
+
+  /** At the cursor. */
+  async quickFix(title: string): Promise<void> {
+    await this.page.keyboard.press('Control+.')
+    const action = this.page.locator('.action-widget .monaco-list-row', { hasText: title })
+    await action.waitFor()
+    // The list is drawn anew as fixes of others come in.
+    await action.click({ force: true })
+  }
+
+  async closeToasts(): Promise<void> {
+    await this.command('Notifications: Clear All Notifications')
+  }
+}
+
+/** The editor draws spaces as no-break spaces. */
+function spaced(text: string | RegExp): RegExp {
+  const source = typeof text === 'string' ? text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : text.source
+  return new RegExp(source.replaceAll(' ', '\\s'))
+}

@@ -1,0 +1,41 @@
+/** The host suites in a VS Code of the desktop, where one can be downloaded: `npx tsx extension/test/electron.ts`. */
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { runTests, runVSCodeCommand } from '@vscode/test-electron'
+import { bundleSuites } from './bed/host-run.ts'
+import { TestPlatform } from './bed/platform.ts'
+import type { HostReport } from './host/index.ts'
+
+const extension = fileURLToPath(new URL('..', import.meta.url))
+const vsix = (await readdir(extension)).find(name => name.endsWith('.vsix'))
+if (vsix === undefined) throw new Error('pack the extension first: npm run package')
+
+const platform = await TestPlatform.make()
+const data = await mkdtemp(join(tmpdir(), 'ryo-faas-electron-'))
+const tests = await bundleSuites()
+try {
+  const extensions = join(data, 'extensions')
+  await runVSCodeCommand(['--extensions-dir', extensions, '--install-extension', join(extension, vsix)])
+  const name = (await readdir(extensions)).find(found => found.startsWith('ryo-faas.'))!
+  const report = join(data, 'report.json')
+  await runTests({
+    extensionDevelopmentPath: join(extensions, name),
+    extensionTestsPath: tests,
+    launchArgs: [platform.workspace, '--user-data-dir', join(data, 'user'), '--disable-workspace-trust'],
+    extensionTestsEnv: {
+      ...platform.environment,
+      RYO_FAAS_SUITE: 'first-steps',
+      RYO_FAAS_REPORT: report,
+      RYO_FAAS_START_OPTIONS: JSON.stringify(platform.settings()),
+    },
+  })
+  const { passed, failed } = JSON.parse(await readFile(report, 'utf8')) as HostReport
+  console.log(`${passed.length} passed, ${failed.length} failed`)
+  process.exitCode = failed.length === 0 ? 0 : 1
+} finally {
+  await platform.remove()
+  await rm(dirname(tests), { recursive: true, force: true })
+  await rm(data, { recursive: true, force: true })
+}

@@ -1,0 +1,51 @@
+/**
+ * Runs inside the editor's extension host: by the server build in `host.test.ts`, by `@vscode/test-electron` in
+ * `electron.ts`. Which suite is to be run, and where its report goes, stands in the environment.
+ */
+import { writeFileSync } from 'node:fs'
+import * as vscode from 'vscode'
+import { defineFirstSteps } from './first-steps.suite.ts'
+import { defineQuiet } from './quiet.suite.ts'
+import { defineFigures } from '../../bench/figures.suite.ts'
+
+const SUITES: Record<string, () => void> = {
+  'first-steps': defineFirstSteps,
+  quiet: defineQuiet,
+  figures: defineFigures,
+}
+
+export interface HostReport {
+  passed: string[]
+  failed: { title: string; error: string }[]
+  pending: string[]
+}
+
+export async function run(): Promise<void> {
+  // A module of its own kind since version 12.
+  const { default: Mocha } = await import('mocha')
+  const mocha = new Mocha({ timeout: 60_000, color: false })
+  const report: HostReport = { passed: [], failed: [], pending: [] }
+  await applySettings()
+  mocha.suite.emit('pre-require', globalThis, '', mocha)
+  SUITES[process.env['RYO_FAAS_SUITE'] ?? 'first-steps']!()
+  await new Promise<void>(resolve => {
+    mocha
+      .run(() => resolve())
+      .on('pass', test => report.passed.push(test.fullTitle()))
+      .on('pending', test => report.pending.push(test.fullTitle()))
+      .on('fail', (test, error: Error) =>
+        report.failed.push({ title: test.fullTitle(), error: error.stack ?? error.message }),
+      )
+  })
+  const file = process.env['RYO_FAAS_REPORT']
+  if (file !== undefined) writeFileSync(file, JSON.stringify(report))
+  if (report.failed.length > 0) throw new Error(`${report.failed.length} failed`)
+}
+
+/** A desktop editor takes no settings from the command line. */
+async function applySettings(): Promise<void> {
+  const given = JSON.parse(process.env['RYO_FAAS_START_OPTIONS'] ?? '{}') as Record<string, unknown>
+  for (const [name, value] of Object.entries(given)) {
+    await vscode.workspace.getConfiguration().update(name, value, vscode.ConfigurationTarget.Global)
+  }
+}

@@ -1,0 +1,53 @@
+/** For tests inside the editor. */
+import { join } from 'node:path'
+import * as vscode from 'vscode'
+import type { Extension } from '../../src/extension.ts'
+
+const WAIT_MS = 20_000
+
+/** Asks until the answer is something, or the time is up. */
+export async function until<T>(ask: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+  const deadline = Date.now() + WAIT_MS
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined && answer !== false) return answer
+    if (Date.now() > deadline) throw new Error(`waited in vain for: ${String(ask)}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+export async function extension(): Promise<Extension> {
+  const found = vscode.extensions.getExtension<Extension>('ryo-faas.ryo-faas-vscode')
+  if (!found) throw new Error('the extension is not installed')
+  return found.activate()
+}
+
+export function workspacePath(path: string): string {
+  return join(vscode.workspace.workspaceFolders![0]!.uri.fsPath, path)
+}
+
+export async function open(path: string): Promise<vscode.TextDocument> {
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.file(workspacePath(path)))
+  await vscode.window.showTextDocument(document, { preview: false })
+  return document
+}
+
+export async function lenses(document: vscode.TextDocument): Promise<string[]> {
+  const found = await vscode.commands.executeCommand<vscode.CodeLens[]>(
+    'vscode.executeCodeLensProvider',
+    document.uri,
+    100,
+  )
+  const ours = found.filter(({ command }) => command?.command.startsWith('ryo-faas.'))
+  return ours.map(({ range, command }) => `${range.start.line}: ${command!.title}`)
+}
+
+export function diagnostics(document: vscode.TextDocument): vscode.Diagnostic[] {
+  return vscode.languages.getDiagnostics(document.uri).filter(({ source }) => source === 'ryo-faas')
+}
+
+export async function replaceAll(document: vscode.TextDocument, text: string): Promise<void> {
+  const edit = new vscode.WorkspaceEdit()
+  edit.replace(document.uri, new vscode.Range(0, 0, document.lineCount, 0), text)
+  await vscode.workspace.applyEdit(edit)
+}
