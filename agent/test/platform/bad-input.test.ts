@@ -115,14 +115,14 @@ describe('bad input', () => {
     ).toMatch(/unknown field "filepath", did you mean "filePath"/)
   })
 
-  test('kinds that this version can not run yet are refused before anything is built', async () => {
+  test('a handler that does not fit its kind is refused before anything is built', async () => {
     const file = await writeProject(join(platform.home, 'kinds'), {
       later: {
-        code: `export const later = (event: { id: string }) => console.log(event.id)`,
+        code: `export const later = (request: Request) => new Response(request.url)`,
         options: { on: [{ table: 't', events: ['new-doc'] }] },
       },
     })
-    expect(await failing(['deploy', file])).toMatch(/kind "trigger" can not be deployed yet/)
+    expect(await failing(['deploy', file])).toMatch(/DocumentEvent/)
   })
 
   test('a syntax error and a missing package are placed in the source', async () => {

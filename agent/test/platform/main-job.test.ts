@@ -26,7 +26,7 @@ for (const engine of ['docker', 'process'] as const) {
         proxy: 'running',
         dispatcher: 'running',
         keeper: 'running',
-        store: 'absent',
+        store: 'running',
       })
       expect(await platform.ok(['startFaas'])).toMatch(/already runs/)
       if (engine === 'process') expect(view.engineNote).toMatch(/no isolation/)
@@ -65,7 +65,7 @@ for (const engine of ['docker', 'process'] as const) {
     test('details shows kind, version, state, calls; list shows what belongs to the project', async () => {
       const all = await platform.ok(['details'])
       expect(all).toMatch(/HelloWorld\s+http\s+v1\s+1\/1\s+running\s+[1-9]/)
-      expect(all).toMatch(/store\s+absent.*not part of this version/)
+      expect(all).toMatch(/store\s+running\s+127\.0\.0\.1:\d+/)
       expect(await platform.details('helloworld')).toMatchObject({
         name: 'HelloWorld',
         state: 'running',
