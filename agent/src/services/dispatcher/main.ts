@@ -4,8 +4,7 @@
  * Exit codes: 0 after SIGTERM or SIGINT; 78 if the options are wrong; 98 if the address of the metrics is in use; 70
  * otherwise. What happens is one JSON line each on stderr.
  */
-import { readFile } from 'node:fs/promises'
-import { writeDurably } from '../../host/index.ts'
+import { closeOnSignals, readOptionsFile, writeDurably } from '../../host/index.ts'
 import { createDispatcher } from './dispatcher.ts'
 import type { DispatcherEvent } from './events.ts'
 import { MainOptions } from './options.ts'
@@ -25,23 +24,10 @@ function fail(error: unknown): never {
   process.exit(code === 'EADDRINUSE' ? 98 : code === 'BAD_OPTIONS' ? 78 : 70)
 }
 
-async function readOptions(path: string | undefined): Promise<MainOptions> {
-  try {
-    if (path === undefined) throw new Error('the first argument must be the path of a JSON file')
-    return MainOptions.parse(JSON.parse(await readFile(path, 'utf8')))
-  } catch (error) {
-    throw Object.assign(new Error(`bad options: ${(error as Error).message}`), { code: 'BAD_OPTIONS' })
-  }
-}
-
 async function main(): Promise<void> {
-  const { readyFile, ...options } = await readOptions(process.argv[2])
+  const { readyFile, ...options } = await readOptionsFile(process.argv[2], MainOptions)
   const dispatcher = await createDispatcher(options, writeEvent)
-  const stop = () => {
-    dispatcher.close().then(() => process.exit(0), fail)
-  }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  closeOnSignals(() => dispatcher.close(), fail)
   if (readyFile !== undefined) {
     await writeDurably(readyFile, `${JSON.stringify({ pid: process.pid, port: dispatcher.port })}\n`)
   }

@@ -5,7 +5,7 @@
  * went wrong is one JSON line on stderr.
  */
 import cluster from 'node:cluster'
-import { readFile } from 'node:fs/promises'
+import { closeOnSignals, readOptionsFile } from '../../host/index.ts'
 import { createClusterProxy, runWorker } from './cluster.ts'
 import { MainOptions } from './options.ts'
 import { createProxy } from './proxy.ts'
@@ -17,28 +17,11 @@ function fail(error: unknown): never {
   process.exit(code === 'EADDRINUSE' ? 98 : code === 'BAD_OPTIONS' ? 78 : 70)
 }
 
-async function readOptions(path: string | undefined): Promise<MainOptions> {
-  try {
-    if (path === undefined) throw new Error('the first argument must be the path of a JSON file')
-    return MainOptions.parse(JSON.parse(await readFile(path, 'utf8')))
-  } catch (error) {
-    throw Object.assign(new Error(`bad options: ${(error as Error).message}`), { code: 'BAD_OPTIONS' })
-  }
-}
-
-function closeOnSignal(close: () => Promise<void>): void {
-  const stop = () => {
-    close().then(() => process.exit(0), fail)
-  }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
-}
-
 async function main(): Promise<void> {
-  const { workers, readyFile, ...options } = await readOptions(process.argv[2])
+  const { workers, readyFile, ...options } = await readOptionsFile(process.argv[2], MainOptions)
   if (cluster.isWorker) return runWorker(options)
   const proxy = workers > 1 ? await createClusterProxy(workers, options) : await createProxy(options)
-  closeOnSignal(() => proxy.close())
+  closeOnSignals(() => proxy.close(), fail)
   if (readyFile !== undefined) {
     const { host, port } = proxy.address
     await writeWhole(readyFile, `${JSON.stringify({ pid: process.pid, port, address: host })}\n`)

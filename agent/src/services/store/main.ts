@@ -4,9 +4,8 @@
  * Exit codes: 0 after SIGTERM or SIGINT; 78 if the options are wrong; 98 if an address is in use; 75 if another process
  * has the data; 70 otherwise. What happens is one JSON line each on stderr.
  */
-import { readFile } from 'node:fs/promises'
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { writeDurably } from '../../host/index.ts'
+import { closeOnSignals, readOptionsFile, writeDurably } from '../../host/index.ts'
 import type { WriterThreadOptions } from './engine/thread-executor.ts'
 import { runWriterThread } from './engine/writer-thread.ts'
 import type { StoreEvent } from './events.ts'
@@ -31,23 +30,10 @@ function onEvent(event: StoreEvent): void {
   write({ level: event.type === 'error' ? 'error' : 'info', ...event })
 }
 
-async function readOptions(path: string | undefined): Promise<MainOptions> {
-  try {
-    if (path === undefined) throw new Error('the first argument must be the path of a JSON file')
-    return MainOptions.parse(JSON.parse(await readFile(path, 'utf8')))
-  } catch (error) {
-    throw Object.assign(new Error(`bad options: ${(error as Error).message}`), { code: 'BAD_OPTIONS' })
-  }
-}
-
 async function main(): Promise<void> {
-  const { readyFile, ...options } = await readOptions(process.argv[2])
+  const { readyFile, ...options } = await readOptionsFile(process.argv[2], MainOptions)
   const store = await createStore(options, { threadEntry: new URL(import.meta.url), onEvent })
-  const stop = () => {
-    store.close().then(() => process.exit(0), fail)
-  }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  closeOnSignals(() => store.close(), fail)
   if (readyFile !== undefined) {
     await writeDurably(readyFile, `${JSON.stringify({ pid: process.pid, port: store.port })}\n`)
   }
