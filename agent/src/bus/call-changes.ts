@@ -10,7 +10,7 @@ import { BusError } from './bus-error.ts'
 import { removeBody } from './bodies.ts'
 import { advance, readState, writeState } from './call-states.ts'
 import type { CallState } from './call-state.ts'
-import { queuedState, readQueued, viewOf, type CallView } from './call-view.ts'
+import { queuedState, readQueued, viewOf, type CallView, type QueuedCall } from './call-view.ts'
 import { lastMessage, removeMessage } from './messages.ts'
 import { scanHeads } from './scan.ts'
 import { callIdOfSubject, REDRIVEN_HEADER, STREAMS, subjectOf, subjectsOf } from './subjects.ts'
@@ -28,17 +28,25 @@ export async function cancelCall(bus: Bus, callId: string): Promise<CancelOutcom
     case 'declined':
       return { kind: 'missing' }
     case 'final':
+      // Cancelled before by one who could not take it out of the queue.
+      if (outcome.state.status === 'cancelled') await dequeue(bus, queued)
       return { kind: 'final', call: viewOf(outcome.state) }
-    case 'written': {
+    case 'written':
       bus.connection.publish(subjectOf('cancel', callId))
-      // What can not be removed now goes when a dispatcher comes to it, and finds it final.
-      if (queued !== undefined) {
-        await removeMessage(bus, STREAMS.calls, queued.sequence).catch(() => undefined)
-        if (queued.head.bodyRef !== undefined) await removeBody(bus, queued.head.bodyRef).catch(() => undefined)
-      }
+      await dequeue(bus, queued)
       return { kind: 'cancelled', call: viewOf(outcome.state) }
-    }
   }
+}
+
+/**
+ * A dispatcher does not look for the state of a call that it gets for the first time, so a cancelled one must not stay.
+ * @throws BusError UNAVAILABLE: then it may run yet, and is to be cancelled again
+ */
+async function dequeue(bus: Bus, queued: QueuedCall | undefined): Promise<void> {
+  if (queued === undefined) return
+  await removeMessage(bus, STREAMS.calls, queued.sequence)
+  // A body that stays is swept later.
+  if (queued.head.bodyRef !== undefined) await removeBody(bus, queued.head.bodyRef).catch(() => undefined)
 }
 
 function cancelled({ nextAttemptAt: _, ...state }: CallState): CallState {

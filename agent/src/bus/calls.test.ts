@@ -197,6 +197,13 @@ describe('cancelling', () => {
     expect(await told).toBe(subjectOf('cancel', id))
   })
 
+  it('takes out of the queue what was cancelled by one who could not', async () => {
+    const id = await queue()
+    await writeState(bus, stateOf(id, 'cancelled'), 0)
+    expect(await cancelCall(bus, id)).toMatchObject({ kind: 'final', call: { status: 'cancelled' } })
+    expect(await lastMessage(bus, STREAMS.calls, subjectOf('call', id))).toBeUndefined()
+  })
+
   it('comes too late for a call that is over, and finds no other', async () => {
     expect(await cancelCall(bus, await finished('succeeded'))).toMatchObject({ kind: 'final' })
     expect(await cancelCall(bus, ids.next('fn'))).toEqual({ kind: 'missing' })
