@@ -2,15 +2,14 @@
  * What is done with a delivered call: begin an attempt, run it, write down how it ended.
  *
  * Invariants: 1. the function is started only when the attempt is on disk, be it in the server's count of deliveries, so
- * a call that ends its dispatcher is not tried for ever. 2. a call that is final is not run, only wrapped up. 3. the order at the end is: final state, what
- * follows from it (`wrapUp`), acknowledgement; a crash anywhere between leads to a delivery that goes on there.
- * 4. a result in hand is written for as long as it takes, until this process is told to end.
+ * a call that ends its dispatcher is not tried for ever. 2. a call that is known to be final is not run, only wrapped up
+ * (a first delivery is not looked up; if the server forgot earlier ones, it runs again). 3. the order at the end is:
+ * final state, what follows from it (`wrapUp`), acknowledgement; a crash anywhere between leads to a delivery that goes
+ * on there. 4. a result in hand is written for as long as it takes, until this process is told to end.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   BusError,
-  decodeCall,
-  getBody,
   INLINE_RESULT_BYTES,
   isFinal,
   putBody,
@@ -23,6 +22,7 @@ import {
   type CallState,
   type StoredState,
 } from '../../bus/index.ts'
+import { readRequest, UnrunnableError, type CallRequest } from './call-request.ts'
 import type { OnEvent } from './events.ts'
 import type { FunctionCaller } from './function-caller.ts'
 import type { DispatchedFunction, DispatcherOptions } from './options.ts'
@@ -65,20 +65,6 @@ export interface RunFor {
 const WRITE_RETRY_MS = 200
 const PUT_BACK_MS = 1_000
 
-/** A call whose message can not be read, or whose body is gone. */
-class UnrunnableError extends Error {
-  readonly code: string
-  constructor(code: string, message: string) {
-    super(message)
-    this.code = code
-  }
-}
-
-interface Request {
-  head: CallHead
-  body: Buffer
-}
-
 export class CallRunner {
   private readonly of: RunnerDependencies
 
@@ -103,14 +89,14 @@ export class CallRunner {
 
   private async work(call: RunningCall, runFor: RunFor): Promise<void> {
     await this.of.turn.end()
-    let request: Request
+    let request: CallRequest
     try {
-      request = await this.requestOf(call)
+      request = await readRequest(this.of.bus, call)
     } catch (error) {
       if (!(error instanceof UnrunnableError)) throw error
       return this.fail(call, runFor, error)
     }
-    const begun = await this.begin(call, request.head)
+    const begun = await this.begin(call, request)
     switch (begun.kind) {
       case 'early':
         return call.delivery.nak(begun.delayMs)
@@ -124,32 +110,10 @@ export class CallRunner {
     }
   }
 
-  private async requestOf({ delivery, callId }: RunningCall): Promise<Request> {
-    if (delivery.refusal !== undefined) throw new UnrunnableError(delivery.refusal.code, delivery.refusal.message)
-    let head: CallHead
-    let body: Uint8Array
-    try {
-      ;({ head, body } = decodeCall(delivery.data))
-    } catch (error) {
-      throw new UnrunnableError('MALFORMED_CALL', `the message of ${callId} is no call: ${(error as Error).message}`)
-    }
-    if (head.bodyRef === undefined) return { head, body: body as Buffer }
-    try {
-      return { head, body: await getBody(this.of.bus, head.bodyRef, head.bodyBytes) }
-    } catch (error) {
-      if (!(error instanceof BusError) || error.code !== 'REFUSED') throw error
-      // Its body goes after its end, or it was cancelled.
-      if (isFinal((await readState(this.of.bus, callId))?.state.status ?? 'queued')) {
-        return { head, body: Buffer.alloc(0) }
-      }
-      throw new UnrunnableError('BODY_LOST', error.message)
-    }
-  }
-
-  private async begin(call: RunningCall, head: CallHead): Promise<Begun> {
+  private async begin(call: RunningCall, { head, isOver = false }: CallRequest): Promise<Begun> {
     const { bus } = this.of
     const { count, mayBeKnown } = call.delivery
-    if (count === 1 && !mayBeKnown) {
+    if (count === 1 && !mayBeKnown && !isOver) {
       return { kind: 'running', opening: new OpeningState(bus, beginAttempt(newState(call.callId, head), Date.now())) }
     }
     let stored = await readState(bus, call.callId)
@@ -174,7 +138,11 @@ export class CallRunner {
     }
   }
 
-  private async attempt(call: RunningCall, runFor: RunFor, { head, body, ...begun }: Request & Running): Promise<void> {
+  private async attempt(
+    call: RunningCall,
+    runFor: RunFor,
+    { head, body, ...begun }: CallRequest & Running,
+  ): Promise<void> {
     const number = begun.opening === undefined ? begun.written.state.attempts.at(-1)!.number : 1
     const startedAt = performance.now()
     const { callId, signal } = call
