@@ -17,8 +17,8 @@ import type { CallError } from '../verdict.ts'
 import { Cursor, CursorLostError } from './cursor.ts'
 import { EventDelivery, type KnownEvent } from './event-delivery.ts'
 import { EventReader } from './event-reader.ts'
-import { readEvent, UnreadableEventError } from './event-source.ts'
 import { EventFilter } from './event-filter.ts'
+import { readEvent, UnreadableEventError } from './event-source.ts'
 import { Lanes } from './lanes.ts'
 import { Progress } from './progress.ts'
 
@@ -89,7 +89,10 @@ export class TriggerWorker {
 
   /** After `stop`, and after what ran has ended or was given back. */
   async close(): Promise<void> {
-    await this.save()
+    const { session } = this
+    // One at a time: each place is written over the one before.
+    await session?.saving
+    if (session !== undefined && session === this.session) await this.save(session)
   }
 
   /** Events that are not finished; undefined if that can not be known now. */
@@ -118,9 +121,10 @@ export class TriggerWorker {
         onEvent: message => this.received(message),
         onRefused: reason => onEvent({ type: 'bus-refused', what: nameOf(this.fn, this.trigger), reason }),
       })
-      this.session = { cursor, reader, lanes, progress, savesSinceLook: 0 }
+      const session = { cursor, reader, lanes, progress, savesSinceLook: 0, saving: undefined }
+      this.session = session
       reader.start()
-      this.later(SAVE_MS, () => void this.saveAgain())
+      this.later(SAVE_MS, () => void this.saveAgain(session))
     } catch (error) {
       if (!(error instanceof BusError)) onEvent({ type: 'trigger-failed', ...this.names, reason: messageOf(error) })
       this.later(RETRY_MS, () => void this.open())
@@ -211,19 +215,19 @@ export class TriggerWorker {
     }
   }
 
-  private async saveAgain(): Promise<void> {
-    await this.save()
-    this.later(SAVE_MS, () => void this.saveAgain())
+  private async saveAgain(session: Session): Promise<void> {
+    session.saving = this.save(session)
+    await session.saving
+    if (this.session === session) this.later(SAVE_MS, () => void this.saveAgain(session))
   }
 
-  private async save(): Promise<void> {
-    const { session } = this
-    if (session === undefined || !this.of.bus.isConnected) return
+  private async save(session: Session): Promise<void> {
+    if (!this.of.bus.isConnected) return
     try {
       await this.lookAhead(session)
       await session.cursor.moveTo(session.progress.done)
     } catch (error) {
-      if (!(error instanceof CursorLostError)) return // The bus: the next time will do, the place only lies further back.
+      if (this.isStopped || !(error instanceof CursorLostError)) return // The bus: the next time will do, the place only lies further back.
       this.of.onEvent({ type: 'trigger-failed', ...this.names, reason: messageOf(error) })
       await this.giveUp(session)
     }
@@ -264,6 +268,8 @@ interface Session {
   lanes: Lanes<WaitingEvent>
   progress: Progress
   savesSinceLook: number
+  /** The last save, as long as it lasts and after. */
+  saving: Promise<void> | undefined
 }
 
 export function nameOf({ route }: { route: string }, { key }: { key: string }): string {

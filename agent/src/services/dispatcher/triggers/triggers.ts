@@ -13,7 +13,8 @@ const TRIM_MS = 60_000
 export class Triggers {
   private readonly of: TriggersDependencies
   private readonly workers = new Map<string, TriggerWorker>()
-  private readonly stopped: TriggerWorker[] = []
+  /** Those whose place is to be written down at the end. */
+  private stopped: TriggerWorker[] = []
   private readonly trim: NodeJS.Timeout
   /** Of all dispatchers; undefined before it is known what is deployed. */
   private deployed: string[] | undefined
@@ -30,7 +31,11 @@ export class Triggers {
     for (const [name, worker] of this.workers) {
       const wanted = own.get(name)
       if (wanted !== undefined && worker.isSame(wanted.trigger)) worker.update(wanted.fn)
-      else this.stopWorker(name, worker)
+      else {
+        // Its subscription is no more, or another one.
+        this.workers.delete(name)
+        void worker.stop()
+      }
     }
     for (const [name, { fn, trigger }] of own) {
       if (this.workers.has(name)) continue
@@ -48,19 +53,14 @@ export class Triggers {
   /** Takes no more events. */
   async stop(): Promise<void> {
     clearInterval(this.trim)
-    for (const [name, worker] of this.workers) this.stopWorker(name, worker)
+    this.stopped = [...this.workers.values()]
+    this.workers.clear()
     await Promise.all(this.stopped.map(worker => worker.stop()))
   }
 
   /** When nothing runs any more: writes down how far everything has come. */
   async close(): Promise<void> {
     await Promise.all(this.stopped.map(worker => worker.close()))
-  }
-
-  private stopWorker(name: string, worker: TriggerWorker): void {
-    this.workers.delete(name)
-    this.stopped.push(worker)
-    void worker.stop()
   }
 
   private isOwn(name: string): boolean {
