@@ -140,12 +140,13 @@ export class Agent implements Platform {
       const functions = (await this.#deployer?.stopInstances()) ?? []
       const parts = await this.#supervisor.stopAll()
       await this.#engine?.cleanUp(prune)
+      // Only when nothing uses them any more.
+      if (prune) await removeData(home)
       return [...functions, ...parts, 'agent']
     } finally {
       // Whatever could not be stopped: an agent that stayed between phases could not be asked again.
       await this.#closeKeepingApi()
       await rm(homePaths(home).agentFile, { force: true })
-      if (prune) await removeData(home)
       // The answer to this very request goes out first.
       setImmediate(() => void this.#closeApi?.().finally(this.#options.onShutdown))
     }
