@@ -297,7 +297,9 @@ async function plan(file: string, only: string[] | undefined): Promise<Planned[]
 
 /** A scaled deployment stays scaled, unless deploy.json itself asks for another number than it did. */
 function desiredInstances(before: DeploymentRecord | undefined, entry: DeployEntry): number {
-  if (!before || activeVersion(before).config.instances !== entry.instances) return entry.instances
+  // For a debugger there was one, whatever was asked for.
+  if (!before || before.debugPort !== undefined) return entry.instances
+  if (activeVersion(before).config.instances !== entry.instances) return entry.instances
   return before.instances
 }
 

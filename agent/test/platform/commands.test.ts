@@ -51,6 +51,27 @@ test('--watch deploys again on every save, tells a broken one, and goes on', asy
   expect(child.exitCode).toBe(0)
 })
 
+test('deploy --debug opens one instance to a debugger, without a time limit, until the next deploy', async () => {
+  const code = `export const slow = () => new Promise<Response>(resolve => setTimeout(() => resolve(new Response('slow')), 400))`
+  const file = await project('debugged', { slow: { code, options: { timeoutMs: 100, instances: 2 } } })
+  const { deployed } = JSON.parse(await platform.ok(['deploy', file, '--debug', '--json'])) as {
+    deployed: { debugPort: number }[]
+  }
+  const { debugPort } = deployed[0]!
+  const inspector = () => fetch(`http://127.0.0.1:${debugPort}/json/list`).then(response => response.ok)
+  expect(await inspector()).toBe(true)
+  expect(await platform.details('slow')).toMatchObject({ debugPort, desiredInstances: 1 })
+  // Whoever stands at a breakpoint takes his time.
+  expect(await call('slow')).toBe('slow')
+  await platform.ok(['deploy', file])
+  expect(await call('slow')).toContain('FUNCTION_TIMEOUT')
+  const after = await platform.details('slow')
+  expect(after).not.toHaveProperty('debugPort')
+  expect(after.desiredInstances).toBe(2)
+  await until(async () => ((await inspector().catch(() => false)) ? undefined : true))
+  await platform.ok(['stop', 'slow'])
+})
+
 test('logs come from every instance, follow new ones, and can be limited', async () => {
   const code = `let count = 0
     export const chatty = () => { console.log('line', ++count); console.error('trouble'); return new Response(process.env.RYO_FAAS_INSTANCE) }`
