@@ -26,6 +26,7 @@ const server = createServer((req, res) => {
     case '/write': try { writeFileSync('/app/x', 'x'); return answer('written') } catch (e) { return answer(e.code) }
     case '/tmp': writeFileSync('/tmp/x', 'x'); return answer('written')
     case '/crash': process.exit(7)
+    case '/flood': for (let i = 1; i <= 30000; i++) console.log(stamp() + 'line ' + i); return answer('written')
     case '/heap': for (;;) hoard.push(new Array(1e5).fill(0).map(() => ({})))
     case '/buffers': setInterval(() => hoard.push(Buffer.alloc(16e6, 1)), 5); return
     case '/fork': {
@@ -176,6 +177,21 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       expect(await engine.instances()).toEqual([])
       expect(await linesOf(engine, instance.id)).toEqual(['listening', 'bye'])
       expect(await engine.logSources('probe')).toContain(instance.id)
+    })
+
+    test('tens of thousands of lines are read, and the newest kept after the end', async () => {
+      const instance = await start()
+      await ask(instance, '/flood')
+      const read = async (tail: number) => {
+        const lines: string[] = []
+        const query = { follow: false, tail }
+        for await (const { line } of engine.logs({ route: 'probe', id: instance.id }, query, never)) lines.push(line)
+        return lines.filter(line => line.startsWith('line '))
+      }
+      await until(async () => ((await read(10)).at(-1) === 'line 30000' ? true : undefined))
+      expect(await read(25_000)).toHaveLength(25_000)
+      await engine.stop(instance.id, 2_000)
+      expect((await read(10)).at(-1)).toBe('line 30000')
     })
 
     test('follows the output of a living instance, and reads only what is newer or last', async () => {

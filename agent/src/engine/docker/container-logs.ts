@@ -1,9 +1,11 @@
 /** Output of a container as lines with Docker's own time stamps. */
-import { PassThrough, Readable } from 'node:stream'
+import { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
 import type Docker from 'dockerode'
 import type { LogLine } from '../../contract/index.ts'
 import type { LogQuery } from '../engine.ts'
 import { isDockerStatus, translateDockerError } from './docker-errors.ts'
+import { logFrames } from './log-frames.ts'
 
 export async function* containerLogs(
   docker: Docker,
@@ -28,40 +30,39 @@ export async function* containerLogs(
     throw translateDockerError(error, `reading the logs of ${container.name}`)
   }
 
-  const merged = new PassThrough({ objectMode: true })
-  const streams = (['stdout', 'stderr'] as const).map(stream => lineSplitter(stream, container.instance, merged))
-  docker.modem.demuxStream(source, streams[0]!.input, streams[1]!.input)
-  const finish = () => {
-    for (const stream of streams) stream.flush()
-    merged.end()
+  const lines = { stdout: new LineSplitter(), stderr: new LineSplitter() }
+  // Docker puts its time in front of every line.
+  const lineOf = (stream: LogLine['stream'], text: string): LogLine => {
+    const space = text.indexOf(' ')
+    return { time: text.slice(0, space), stream, instance: container.instance, line: text.slice(space + 1) }
   }
-  source.once('end', finish).once('error', finish).once('close', finish)
   try {
-    for await (const line of merged) yield line as LogLine
+    for await (const { stream, data } of logFrames(source as Readable)) {
+      for (const text of lines[stream].push(data)) yield lineOf(stream, text)
+    }
+  } catch {
+    // Aborted, or the engine went away: what came until then is what there is.
   } finally {
     ;(source as Readable).destroy()
   }
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const rest = lines[stream].end()
+    if (rest !== '') yield lineOf(stream, rest)
+  }
 }
 
-function lineSplitter(stream: LogLine['stream'], instance: string, output: PassThrough) {
-  let rest = ''
-  const push = (text: string) => {
-    const space = text.indexOf(' ')
-    if (space > 0 && output.writable)
-      output.write({ time: text.slice(0, space), stream, instance, line: text.slice(space + 1) } satisfies LogLine)
+/** A line may come in several frames, and a character in two. */
+class LineSplitter {
+  readonly #decoder = new StringDecoder('utf8')
+  #rest = ''
+
+  push(data: Buffer): string[] {
+    const pieces = (this.#rest + this.#decoder.write(data)).split('\n')
+    this.#rest = pieces.pop()!
+    return pieces
   }
-  const input = new PassThrough()
-  input.setEncoding('utf8')
-  input.on('data', (chunk: string) => {
-    const pieces = (rest + chunk).split('\n')
-    rest = pieces.pop()!
-    pieces.forEach(push)
-  })
-  return {
-    input,
-    flush: () => {
-      if (rest !== '') push(rest)
-      rest = ''
-    },
+
+  end(): string {
+    return this.#rest + this.#decoder.end()
   }
 }
