@@ -23,25 +23,32 @@ export async function* deploymentLogs(
   // From here on only what is newer than what was shown; the last line of each instance marks the place.
   const shown = new Map(past.map(line => [line.instance, line]))
   const merged = new PassThrough({ objectMode: true })
-  const followed = new Set<string>()
+  const following = new Set<string>()
+  const met = new Set(sources.filter(id => !shown.has(id)))
   const follow = async (id: string) => {
-    followed.add(id)
+    met.add(id)
+    following.add(id)
     const last = shown.get(id)
     let skipping = last !== undefined
     const since = last ? { since: last.time } : {}
-    for await (const line of engine.logs({ route, id }, { follow: true, ...since }, signal)) {
-      if (skipping && line.time <= last!.time) continue
-      skipping = false
-      merged.write(line)
+    try {
+      for await (const line of engine.logs({ route, id }, { follow: true, ...since }, signal)) {
+        if (skipping && line.time <= last!.time) continue
+        skipping = false
+        shown.set(id, line)
+        merged.write(line)
+      }
+    } finally {
+      following.delete(id)
     }
   }
   const ignore = () => undefined // A source that breaks off ends; the others go on.
   void (async () => {
     while (!signal.aborted) {
-      for (const id of await engine.logSources(route)) {
-        if (!followed.has(id) && (!sources.includes(id) || shown.has(id) || (await isRunning(engine, route, id))))
-          void follow(id).catch(ignore)
-      }
+      const idle = (await engine.logSources(route)).filter(id => !following.has(id))
+      // A follow that met an instance while it was being born ended at once: what runs is followed again.
+      const running = idle.some(id => met.has(id)) ? await runningIds(engine, route) : new Set<string>()
+      for (const id of idle) if (!met.has(id) || running.has(id)) void follow(id).catch(ignore)
       await delay(LOOK_FOR_NEW_MS, undefined, { signal })
     }
   })()
@@ -50,8 +57,9 @@ export async function* deploymentLogs(
   yield* merged as AsyncIterable<LogLine>
 }
 
-async function isRunning(engine: Engine, route: string, id: string): Promise<boolean> {
-  return (await engine.instances(route)).some(instance => instance.id === id && instance.state.kind === 'running')
+async function runningIds(engine: Engine, route: string): Promise<Set<string>> {
+  const instances = await engine.instances(route)
+  return new Set(instances.filter(({ state }) => state.kind === 'running').map(({ id }) => id))
 }
 
 async function collect(lines: AsyncIterable<LogLine>): Promise<LogLine[]> {

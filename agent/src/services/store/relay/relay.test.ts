@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import type { StoredMsg } from 'nats'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ensureStreams, EVENT_HEADERS, eventSubject, STREAMS, type Bus } from '../../../bus/index.ts'
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
@@ -77,12 +78,12 @@ interface Stored {
 }
 
 async function stored(): Promise<Stored[]> {
-  const { state } = await bus.manager.streams.info(STREAMS.events)
-  const messages = await Promise.all(
-    Array.from({ length: state.messages }, (_, n) =>
-      bus.manager.direct.getMessage(STREAMS.events, { seq: state.first_seq + n }),
-    ),
-  )
+  // A connection of its own: the test's may still be on its way back to a server that was killed.
+  const { manager } = await nats.connect('reader')
+  const { state } = await manager.streams.info(STREAMS.events)
+  const messages: StoredMsg[] = []
+  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1)
+    messages.push(await manager.direct.getMessage(STREAMS.events, { seq }))
   return messages.map(({ subject, header, data }) => ({
     subject,
     sequence: header.get(EVENT_HEADERS.sequence),

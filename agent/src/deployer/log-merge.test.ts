@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import type { LogLine } from '../contract/index.ts'
+import type { Engine, LogQuery } from '../engine/index.ts'
+import { deploymentLogs } from './log-merge.ts'
+
+const line = (instance: string, text: string, time: string): LogLine => ({
+  ...{ instance, line: text, time },
+  stream: 'stdout',
+})
+
+/** An engine of which only what `deploymentLogs` asks for is there; `follows` are the answers to each follow, in turn. */
+function engineWith(follows: LogLine[][]) {
+  const asked: LogQuery[] = []
+  const engine = {
+    logSources: async () => ['a'],
+    instances: async () => [{ id: 'a', state: { kind: 'running' } }],
+    logs: async function* (_source: unknown, query: LogQuery) {
+      if (!query.follow) return
+      asked.push(query)
+      yield* follows.shift() ?? []
+    },
+  } as unknown as Engine
+  return { engine, asked }
+}
+
+test('an instance whose follow ended while it was being born is followed again, behind what was shown', async () => {
+  const [first, second, third] = ['1', '2', '3'].map(n => line('a', `line ${n}`, `2026-01-01T00:00:0${n}Z`))
+  const { engine, asked } = engineWith([[], [first!, second!], [second!, third!]])
+  const stop = new AbortController()
+  const seen: string[] = []
+  for await (const { line } of deploymentLogs(engine, 'a', { follow: true, tail: 0, signal: stop.signal })) {
+    seen.push(line)
+    if (seen.length === 3) stop.abort()
+  }
+  expect(seen).toEqual(['line 1', 'line 2', 'line 3'])
+  expect(asked.map(({ since }) => since)).toEqual([undefined, undefined, second!.time])
+})
