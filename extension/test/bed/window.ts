@@ -6,7 +6,7 @@ export class Window {
 
   constructor(page: Page) {
     this.page = page
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(45_000)
   }
 
   /** Runs a command by its title, as typed into the palette. */
