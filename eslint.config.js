@@ -23,6 +23,7 @@ const ROOT_FILES = [
   'routes-sink',
   'ensured-secrets',
   'store-log',
+  'home-data',
 ]
 const ALL = LAYERS.flat()
 

@@ -17,11 +17,12 @@ import { Builder } from './builder/index.ts'
 import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
 import { homePaths } from './client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from './contract/index.ts'
-import { Deployer } from './deployer/index.ts'
+import { CallCounts, Deployer } from './deployer/index.ts'
 import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { entryPath } from './entries.ts'
+import { removeData } from './home-data.ts'
 import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
 import { AgentMetrics } from './metrics.ts'
 import { findNode } from './node-binary.ts'
@@ -52,6 +53,7 @@ export class Agent implements Platform {
   readonly #options: AgentOptions
   readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
   readonly #supervisor: Supervisor
+  readonly #counts: CallCounts
   readonly #metrics = new AgentMetrics(() => this.#deployer)
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
   #state: StateStore | undefined
@@ -65,6 +67,11 @@ export class Agent implements Platform {
   constructor(options: AgentOptions) {
     this.#options = options
     this.secrets = new SecretStore(options.home)
+    const proxy = new RoutesSink(options.home)
+    this.#counts = new CallCounts({
+      stats: () => proxy.stats(),
+      tell: counts => void this.#events.emit('event', { type: 'calls-counted', counts }),
+    })
     this.#supervisor = new Supervisor({
       onChange: name => this.#partChanged(name),
       onFailure: (name, error) => options.logger.error({ part: name, err: error }, `${name} can not be started`),
@@ -124,7 +131,11 @@ export class Agent implements Platform {
 
   onEvent(listener: (event: PlatformEvent) => void): () => void {
     this.#events.on('event', listener)
-    return () => this.#events.off('event', listener)
+    const stopCounting = this.#counts.watch()
+    return () => {
+      this.#events.off('event', listener)
+      stopCounting()
+    }
   }
 
   metrics() {
@@ -276,22 +287,4 @@ export class Agent implements Platform {
     await this.#checker?.close()
     await this.#builder?.close()
   }
-}
-
-/** Everything of ours in the home, and nothing that is not. */
-async function removeData(home: string): Promise<void> {
-  const ours = [
-    'state.json',
-    'deployments',
-    'nats',
-    'store',
-    'secrets',
-    'cache',
-    'logs',
-    'run',
-    'token',
-    'dispatch-token',
-    'callback-secret',
-  ]
-  await Promise.all(ours.map(name => rm(join(home, name), { recursive: true, force: true })))
 }

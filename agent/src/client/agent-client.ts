@@ -45,7 +45,7 @@ export class AgentClient {
     return API[name].response.parse(await response.json()) as ApiOutput<Name>
   }
 
-  /** Yields each line as it comes; ends with the stream, or when `signal` aborts (which the agent notices). */
+  /** Yields each line as it comes, but events of types that only a newer agent knows; ends with the stream, or when `signal` aborts (which the agent notices). */
   async *stream<Name extends StreamName>(
     name: Name,
     input: ApiInput<Name>,
@@ -58,7 +58,12 @@ export class AgentClient {
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
         rest = lines.pop()!
-        for (const line of lines) if (line !== '') yield API[name].response.parse(JSON.parse(line)) as ApiOutput<Name>
+        for (const line of lines) {
+          if (line === '') continue
+          const parsed = API[name].response.safeParse(JSON.parse(line))
+          if (parsed.success) yield parsed.data as ApiOutput<Name>
+          else if (!isOfUnknownType(parsed.error)) throw parsed.error
+        }
       }
     } catch (error) {
       if (signal?.aborted) return
@@ -105,4 +110,8 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined // Not an answer of the agent: reported with its text.
   }
+}
+
+function isOfUnknownType({ issues }: z.ZodError): boolean {
+  return issues.length === 1 && issues[0]!.code === 'invalid_union' && issues[0]!.path.join() === 'type'
 }

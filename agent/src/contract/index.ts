@@ -17,5 +17,5 @@ export { DeploymentState, DeploymentView, InstanceView, TriggerView, VersionView
 export { ServedHandlers, ServedTrigger } from './served.ts'
 export { StartFrom, TriggerStart } from './trigger-start.ts'
 export { EngineKind, PartView, PlatformPhase, PlatformView, ResourceView } from './platform.ts'
-export { DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
+export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'

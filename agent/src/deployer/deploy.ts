@@ -16,20 +16,20 @@ import type { CheckOutcome, CheckService } from '../checker/index.ts'
 import {
   RyoFaasError,
   kindOf,
-  nearMatch,
+  type DebugPaths,
   type DeployEntry,
   type DeployEvent,
   type Problem,
   type StartFrom,
 } from '../contract/index.ts'
 import { freePort } from '../host/index.ts'
-import { readDeployFile, type EntryPlace } from '../deploy-file/index.ts'
 import type { BuiltPackage, Engine } from '../engine/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
+import { plan, type Planned } from './plan.ts'
 import { activeVersion, type Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
 
@@ -60,11 +60,6 @@ export interface DeployRequest {
   from?: StartFrom | undefined
 }
 
-interface Planned {
-  entry: DeployEntry
-  place: EntryPlace
-}
-
 type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
 /** A package on disk that may become a version. */
 interface Built extends BuiltPackage {
@@ -73,6 +68,7 @@ interface Built extends BuiltPackage {
   fresh: boolean
 }
 
+type DeployedEvent = Extract<DeployEvent, { type: 'deployed' }>
 type Emit = (event: DeployEvent) => void
 
 export class Deploy {
@@ -160,7 +156,7 @@ export class Deploy {
     const { name } = entry
     const route = routeOf(name)
     const url = urlOf(route)
-    const done = (version: number, how: Extract<DeployEvent, { type: 'deployed' }>['outcome'], debugPort?: number) =>
+    const done = (version: number, how: DeployedEvent['outcome'], debug: Partial<DeployedEvent> = {}) =>
       run.emit({
         type: 'deployed',
         name,
@@ -168,7 +164,7 @@ export class Deploy {
         url,
         outcome: how,
         durationMs: performance.now() - begin,
-        ...(debugPort !== undefined && { debugPort }),
+        ...debug,
       })
 
     return queue.run(route, async () => {
@@ -217,7 +213,8 @@ export class Deploy {
         if (built.fresh) await this.#discard(built)
         throw error
       }
-      done(version.version, before ? 'updated' : 'created', debugPort)
+      const debugged = debugPort !== undefined && { debugPort, debugPaths: this.#debugPaths(built, entry) }
+      done(version.version, before ? 'updated' : 'created', debugged || {})
     })
   }
 
@@ -247,6 +244,10 @@ export class Deploy {
     }
   }
 
+  #debugPaths({ dir, entry }: Built, { packageDir }: DeployEntry): DebugPaths {
+    return { remoteRoot: this.#options.engine.codeFolderOf({ dir }), localRoot: dir, entry, sourceRoot: packageDir }
+  }
+
   /** Takes back what `#build` left, unless the state took it over after all. */
   async #discard(built: Built): Promise<void> {
     const { engine, state } = this.#options
@@ -269,30 +270,6 @@ export class Deploy {
         ),
     )
   }
-}
-
-async function plan(file: string, only: string[] | undefined): Promise<Planned[]> {
-  const read = await readDeployFile(file)
-  if (read.kind === 'rejected') {
-    const count = read.problems.length === 1 ? 'a problem' : `${read.problems.length} problems`
-    throw new RyoFaasError('DEPLOY_FILE_INVALID', `deploy.json has ${count}; nothing was deployed`, {
-      problems: read.problems,
-    })
-  }
-  const planned = read.entries.map((entry, index) => ({ entry, place: read.places[index]! }))
-  if (!only || only.length === 0) return planned
-  const wanted = new Set(only.map(routeOf))
-  for (const name of only) {
-    if (planned.some(({ entry }) => routeOf(entry.name) === routeOf(name))) continue
-    const near = nearMatch(
-      name,
-      planned.map(({ entry }) => entry.name),
-    )
-    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `deploy.json has no function "${name}"`, {
-      ...(near !== undefined && { hint: `Did you mean "${near}"?` }),
-    })
-  }
-  return planned.filter(({ entry }) => wanted.has(routeOf(entry.name)))
 }
 
 /** A scaled deployment stays scaled, unless deploy.json itself asks for another number than it did. */
