@@ -151,7 +151,7 @@ export class Deploy {
     { entry, outcome }: Accepted,
     run: Pick<DeployRequest, 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
-    const { builder, state, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
+    const { builder, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
     const { name } = entry
     const route = routeOf(name)
@@ -175,7 +175,11 @@ export class Deploy {
 
       const before = state.deployment(route)
       const active = before && activeVersion(before)
-      const same = active?.hash === bundle.hash && isDeepStrictEqual(active.config, entry)
+      const same =
+        active?.hash === bundle.hash &&
+        isDeepStrictEqual(active.config, entry) &&
+        // A running version has the values that it was started with.
+        !(await secrets.areNewerThan(entry.secrets, active.createdAt))
       if (active && same && !run.buildOnly && !run.debug && before?.debugPort === undefined) {
         await reconciler.route(route)
         if (run.from !== undefined) await switcher.replay(route, { from: run.from })

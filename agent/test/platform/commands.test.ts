@@ -124,6 +124,11 @@ test('secrets reach the function as variables and files, and nothing else shows 
     const path = join(platform.home, 'logs', name)
     if ((await stat(path)).isFile()) expect(await readFile(path, 'utf8')).not.toContain('hush')
   }
+  // The code is the same, but what it is started with is not.
+  await platform.ok(['secrets', 'set', 'KEY'], { input: 'another\n' })
+  await platform.ok(['deploy', file])
+  expect(JSON.parse(await call('keeper'))).toEqual(['another', 'another'])
+  expect(await platform.ok(['deploy', file])).toContain('unchanged')
   expect(await readFile(join(platform.home, 'state.json'), 'utf8')).not.toContain('hush')
   expect((await stat(join(platform.home, 'secrets/KEY'))).mode & 0o777).toBe(0o600)
   await platform.ok(['secrets', 'delete', 'KEY'])

@@ -96,6 +96,31 @@ export class Window {
     await row.click()
   }
 
+  /** Types into the input box that asks for this. */
+  async answer(question: string, text: string): Promise<void> {
+    const box = this.page.locator('.quick-input-widget', { hasText: question })
+    await box.waitFor()
+    await box.locator('input').first().fill(text)
+    await this.page.keyboard.press('Enter')
+  }
+
+  /** Unfolds a view of the side bar, should it be folded. */
+  async openSection(name: string): Promise<void> {
+    const header = this.page.locator('.sidebar .pane-header', { hasText: name })
+    if ((await header.getAttribute('aria-expanded')) !== 'true') await header.click()
+  }
+
+  /** Clicks an action that a row shows while the mouse is over it. */
+  async inline(row: string | RegExp, action: string): Promise<void> {
+    await this.row(row).hover()
+    await this.row(row).getByRole('button', { name: action }).click()
+  }
+
+  /** One that must be answered. */
+  dialog(text: string): Locator {
+    return this.page.locator('.monaco-dialog-box', { hasText: spaced(text) })
+  }
+
   /** At the cursor. */
   async quickFix(title: string): Promise<void> {
     await this.page.keyboard.press('Control+.')
