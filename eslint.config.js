@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
 const LAYERS = [
   ['contract'],
   ['client', 'host'],
-  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor'],
+  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'tracing'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployer'],
   ['api'],

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import { createApi, type Platform } from './api/index.ts'
 import { Builder } from './builder/index.ts'
 import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
@@ -177,7 +178,8 @@ export class Agent implements Platform {
 
   #createParts(state: StateStore, secrets: EnsuredSecrets, nodePath: string): PlatformParts {
     const { home, options, environment } = this.#options
-    return new PlatformParts({ home, options, environment, nodePath, state, supervisor: this.#supervisor, secrets })
+    const traces = () => this.#traces('127.0.0.1')
+    return new PlatformParts({ home, options, environment, nodePath, state, supervisor: this.#supervisor, secrets, traces })
   }
 
   #createDeployer(
@@ -198,6 +200,7 @@ export class Agent implements Platform {
       surroundings: () => ({
         proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
         storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
+        traces: this.#traces(engine.proxyHost),
       }),
       now: () => nextChange(`http://127.0.0.1:${state.current.ports['store']}`),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
@@ -206,6 +209,14 @@ export class Agent implements Platform {
       onRemoved: name => emit({ type: 'deployment-removed', name }),
       log: logger,
     })
+  }
+
+  /** What is recorded, and where it goes as seen from `host`'s side. */
+  #traces(host: string): TracingSettings | undefined {
+    const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = this.#options.options
+    const port = this.#state?.current.ports['collector']
+    if (traces === 'off' || port === undefined) return undefined
+    return { url: `http://${host}:${port}`, perSecond, ratio, slowMs }
   }
 
   async #serveApi(token: string): Promise<void> {
