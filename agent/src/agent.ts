@@ -179,7 +179,16 @@ export class Agent implements Platform {
   #createParts(state: StateStore, secrets: EnsuredSecrets, nodePath: string): PlatformParts {
     const { home, options, environment } = this.#options
     const traces = () => this.#traces('127.0.0.1')
-    return new PlatformParts({ home, options, environment, nodePath, state, supervisor: this.#supervisor, secrets, traces })
+    return new PlatformParts({
+      home,
+      options,
+      environment,
+      nodePath,
+      state,
+      supervisor: this.#supervisor,
+      secrets,
+      traces,
+    })
   }
 
   #createDeployer(

@@ -52,7 +52,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   traces: 'Record traces: on or off',
   traceRate: 'Calls that are traced whatever comes, per second',
   traceRatio: 'Share of the calls beyond that rate that are traced, 0 to 1',
-  traceSlowMs: 'Calls that take this long are recorded even if not traced, in milliseconds (0: none), like those that fail',
+  traceSlowMs:
+    'Calls that take this long are recorded even if not traced, in milliseconds (0: none), like those that fail',
   proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
   dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',
   asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',

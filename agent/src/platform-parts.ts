@@ -101,7 +101,7 @@ export class PlatformParts {
     const nats = await this.#nats()
     const makePart = (number: number) =>
       dispatcherPart({
-      traces: this.#options.traces,
+        traces: this.#options.traces,
         home,
         nodePath,
         entry: entryPath('services/dispatcher/main'),

@@ -27,6 +27,8 @@ if (process.env[ENV.stampLogs] === '1') {
   stampLogs(process.stderr, 'stderr')
 }
 
+export { bridgeOpenTelemetry } from './spans/otel-bridge.ts'
+
 export type FunctionDefinition = { readonly name: string } & (
   | RequestHandler
   | { readonly style: 'trigger'; readonly handler: TriggerHandler }

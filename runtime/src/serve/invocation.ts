@@ -230,7 +230,13 @@ export class Invocation implements RunningInvocation {
         'http.request.method': request.method,
         'url.path': request.url?.split('?', 1)[0],
         'http.response.status_code': status,
-        'error.type': this.#expired ? 'FUNCTION_TIMEOUT' : this.#failed ? 'FUNCTION_ERROR' : isError ? String(status) : undefined,
+        'error.type': this.#expired
+          ? 'FUNCTION_TIMEOUT'
+          : this.#failed
+            ? 'FUNCTION_ERROR'
+            : isError
+              ? String(status)
+              : undefined,
         'ryo_faas.call.attempt': this.context.callId === undefined ? undefined : this.context.attempt,
       },
     })

@@ -10,6 +10,7 @@ import {
   parseTraceContext,
   preciseNow,
   type Attributes,
+  type AttributeValue,
   type SpanEvent,
   type SpanKind,
   type TraceContext,
@@ -34,6 +35,8 @@ export class InvocationSpan {
   #context: TraceContext | undefined
   #events: SpanEvent[] | undefined
   #dropped = 0
+  #attributes: Record<string, AttributeValue | undefined> | undefined
+  #isError = false
 
   constructor(tracing: Tracing, headers: IncomingHttpHeaders) {
     this.tracing = tracing
@@ -67,11 +70,25 @@ export class InvocationSpan {
     })
   }
 
+  addEvent(name: string, attributes: Attributes): void {
+    if (this.tracing.isOn) this.#add({ name, time: preciseNow(), attributes })
+  }
+
+  setAttributes(attributes: Attributes): void {
+    if (this.tracing.isOn) Object.assign((this.#attributes ??= {}), attributes)
+  }
+
+  /** The handler says how it went, whatever it answers. */
+  setError(isError: boolean): void {
+    this.#isError = isError
+  }
+
   addException(error: unknown): void {
     if (this.tracing.isOn) this.#add(exceptionEvent(error))
   }
 
-  end({ name, durationMs, isError, attributes }: InvocationEnd): void {
+  end({ name, durationMs, attributes, ...end }: InvocationEnd): void {
+    const isError = end.isError || this.#isError
     if (!this.tracing.isWorth(this.context, { isError, durationMs })) return
     const endTime = preciseNow()
     const callId = text(this.#headers[HEADERS.callId])
@@ -88,6 +105,7 @@ export class InvocationSpan {
         'ryo_faas.request_id': text(this.#headers[HEADERS.requestId]),
         'ryo_faas.dropped_events': this.#dropped === 0 ? undefined : this.#dropped,
         ...attributes,
+        ...this.#attributes,
       },
       ...(this.#events !== undefined && { events: this.#events }),
       status: { code: isError ? 'error' : 'unset' },

@@ -14,5 +14,12 @@ export {
   type SpanLink,
   type SpanStatus,
 } from './span.ts'
-export { formatTraceParent, isSampled, parseTraceContext, parseTraceState, SAMPLED, type TraceContext } from './trace-context.ts'
+export {
+  formatTraceParent,
+  isSampled,
+  parseTraceContext,
+  parseTraceState,
+  SAMPLED,
+  type TraceContext,
+} from './trace-context.ts'
 export { Tracing, type TracingOptions, type TracingSettings } from './tracing.ts'

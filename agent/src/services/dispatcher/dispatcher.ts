@@ -95,7 +95,10 @@ class Work {
     this.running = new RunningCalls(options.ackWaitMs)
     this.running.listen(bus)
     this.caller = new FunctionCaller(options)
-    this.runner = new CallRunner({ ...{ bus, tracing, options, onEvent }, ...{ caller: this.caller, running: this.running, turn: this.turn } })
+    this.runner = new CallRunner({
+      ...{ bus, tracing, options, onEvent },
+      ...{ caller: this.caller, running: this.running, turn: this.turn },
+    })
     this.triggers = new Triggers({ bus, runner: this.runner, turn: this.turn, ...of })
     this.callbacks = new CallbackWorker(bus, {
       options: options.callback,

@@ -2,7 +2,14 @@
  * The span of a request for a function (OpenTelemetry semantic conventions: HTTP server spans, FaaS). What the proxy has
  * sent to the instance, or put into the queue, is its child.
  */
-import { isSampled, preciseNow, type Attributes, type Span, type TraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
+import {
+  isSampled,
+  preciseNow,
+  type Attributes,
+  type Span,
+  type TraceContext,
+  type Tracing,
+} from '@ryo-faas/runtime/telemetry'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import type { Call } from './exchange.ts'
 import { clientAddress } from './request-head.ts'

@@ -9,7 +9,14 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import { formatTraceParent, isRequestId, parseTraceContext, type IdSource, type TraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
+import {
+  formatTraceParent,
+  isRequestId,
+  parseTraceContext,
+  type IdSource,
+  type TraceContext,
+  type Tracing,
+} from '@ryo-faas/runtime/telemetry'
 import { connectionOptions } from './upstream/index.ts'
 
 export interface RequestHead {

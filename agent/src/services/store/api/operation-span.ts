@@ -1,11 +1,5 @@
 /** The span of an operation (OpenTelemetry semantic conventions: HTTP server, database). A trigger is its child. */
-import {
-  isSampled,
-  parseTraceContext,
-  preciseNow,
-  type TraceContext,
-  type Tracing,
-} from '@ryo-faas/runtime/telemetry'
+import { isSampled, parseTraceContext, preciseNow, type TraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Operation } from './operation-metrics.ts'
 
