@@ -23,8 +23,10 @@ import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { entryPath } from './entries.ts'
 import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
+import { removeData } from './home-data.ts'
 import { AgentMetrics } from './metrics.ts'
 import { findNode } from './node-binary.ts'
+import { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
 import { SecretStore } from './secrets/index.ts'
 import { PlatformParts } from './platform-parts.ts'
@@ -53,6 +55,7 @@ export class Agent implements Platform {
   readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
   readonly #supervisor: Supervisor
   readonly #metrics = new AgentMetrics(() => this.#deployer)
+  readonly #observing: Observing
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
   #state: StateStore | undefined
   #engine: Engine | undefined
@@ -65,6 +68,11 @@ export class Agent implements Platform {
   constructor(options: AgentOptions) {
     this.#options = options
     this.secrets = new SecretStore(options.home)
+    this.#observing = new Observing({
+      ...options,
+      registry: this.#metrics.registry,
+      onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
+    })
     this.#supervisor = new Supervisor({
       onChange: name => this.#partChanged(name),
       onFailure: (name, error) => options.logger.error({ part: name, err: error }, `${name} can not be started`),
@@ -99,6 +107,7 @@ export class Agent implements Platform {
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()
+    await this.#observing.close()
     await this.#closeApi?.()
   }
 
@@ -127,6 +136,10 @@ export class Agent implements Platform {
     return () => this.#events.off('event', listener)
   }
 
+  traces() {
+    return this.#observing.traces
+  }
+
   metrics() {
     return this.#metrics.text()
   }
@@ -139,6 +152,7 @@ export class Agent implements Platform {
     try {
       const functions = (await this.#deployer?.stopInstances()) ?? []
       const parts = await this.#supervisor.stopAll()
+      await this.#observing.close()
       await this.#engine?.cleanUp(prune)
       // Only when nothing uses them any more.
       if (prune) await removeData(home)
@@ -164,6 +178,7 @@ export class Agent implements Platform {
     doing('starting NATS and preparing the engine')
     const parts = this.#createParts(state, secrets, nodePath)
     await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
+    await this.#observing.start(state, chosen.engine.proxyListenHosts)
     doing('starting the proxy and the store')
     await Promise.all([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
@@ -198,6 +213,7 @@ export class Agent implements Platform {
       surroundings: () => ({
         proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
         storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
+        tracesUrl: `http://${engine.proxyHost}:${state.current.ports['collector']}`,
       }),
       now: () => nextChange(`http://127.0.0.1:${state.current.ports['store']}`),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
@@ -265,6 +281,7 @@ export class Agent implements Platform {
     const paths = homePaths(this.#options.home)
     await rm(paths.options, { force: true })
     await this.#supervisor.stopAll().catch(() => undefined)
+    await this.#observing.close()
     await this.#engine?.cleanUp(false).catch(() => undefined)
     await rm(paths.agentFile, { force: true })
   }
@@ -276,22 +293,4 @@ export class Agent implements Platform {
     await this.#checker?.close()
     await this.#builder?.close()
   }
-}
-
-/** Everything of ours in the home, and nothing that is not. */
-async function removeData(home: string): Promise<void> {
-  const ours = [
-    'state.json',
-    'deployments',
-    'nats',
-    'store',
-    'secrets',
-    'cache',
-    'logs',
-    'run',
-    'token',
-    'dispatch-token',
-    'callback-secret',
-  ]
-  await Promise.all(ours.map(name => rm(join(home, name), { recursive: true, force: true })))
 }

@@ -22,7 +22,7 @@ export interface PlatformPartsOptions {
   secrets: EnsuredSecrets
 }
 
-type PortName = 'nats' | 'proxy' | 'agent' | 'store'
+type PortName = 'nats' | 'proxy' | 'agent' | 'store' | 'collector'
 
 const BUS_TIMEOUT_MS = 10_000
 
@@ -109,6 +109,11 @@ export class PlatformParts {
         of: options.dispatchers,
       })
     await Promise.all(Array.from({ length: options.dispatchers }, (_, index) => supervisor.start(makePart(index + 1))))
+  }
+
+  /** Base of the collector for parts, which run on this machine. */
+  tracesUrl(): string {
+    return `http://127.0.0.1:${this.#port('collector')}`
   }
 
   async startKeeper(): Promise<void> {

@@ -5,6 +5,8 @@ import type { VersionRecord } from '../state/index.ts'
 export interface Surroundings {
   proxyUrl: string
   storeUrl?: string
+  /** Base of the collector: spans go to `/v1/traces` of it. */
+  tracesUrl?: string
 }
 
 export function instanceEnvironment(
