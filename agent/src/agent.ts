@@ -24,8 +24,10 @@ import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { entryPath } from './entries.ts'
 import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
+import { removeData } from './home-data.ts'
 import { AgentMetrics } from './metrics.ts'
 import { findNode } from './node-binary.ts'
+import { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
 import { SecretStore } from './secrets/index.ts'
 import { PlatformParts } from './platform-parts.ts'
@@ -54,6 +56,7 @@ export class Agent implements Platform {
   readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
   readonly #supervisor: Supervisor
   readonly #metrics = new AgentMetrics(() => this.#deployer)
+  readonly #observing: Observing
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
   #state: StateStore | undefined
   #engine: Engine | undefined
@@ -66,6 +69,11 @@ export class Agent implements Platform {
   constructor(options: AgentOptions) {
     this.#options = options
     this.secrets = new SecretStore(options.home)
+    this.#observing = new Observing({
+      ...options,
+      registry: this.#metrics.registry,
+      onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
+    })
     this.#supervisor = new Supervisor({
       onChange: name => this.#partChanged(name),
       onFailure: (name, error) => options.logger.error({ part: name, err: error }, `${name} can not be started`),
@@ -100,6 +108,7 @@ export class Agent implements Platform {
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()
+    await this.#observing.close()
     await this.#closeApi?.()
   }
 
@@ -128,6 +137,10 @@ export class Agent implements Platform {
     return () => this.#events.off('event', listener)
   }
 
+  traces() {
+    return this.#observing.traces
+  }
+
   metrics() {
     return this.#metrics.text()
   }
@@ -140,6 +153,7 @@ export class Agent implements Platform {
     try {
       const functions = (await this.#deployer?.stopInstances()) ?? []
       const parts = await this.#supervisor.stopAll()
+      await this.#observing.close()
       await this.#engine?.cleanUp(prune)
       // Only when nothing uses them any more.
       if (prune) await removeData(home)
@@ -165,6 +179,7 @@ export class Agent implements Platform {
     doing('starting NATS and preparing the engine')
     const parts = this.#createParts(state, secrets, nodePath)
     await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
+    await this.#observing.start(state, chosen.engine.proxyListenHosts)
     doing('starting the proxy and the store')
     await Promise.all([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
@@ -285,6 +300,7 @@ export class Agent implements Platform {
     const paths = homePaths(this.#options.home)
     await rm(paths.options, { force: true })
     await this.#supervisor.stopAll().catch(() => undefined)
+    await this.#observing.close()
     await this.#engine?.cleanUp(false).catch(() => undefined)
     await rm(paths.agentFile, { force: true })
   }
@@ -296,22 +312,4 @@ export class Agent implements Platform {
     await this.#checker?.close()
     await this.#builder?.close()
   }
-}
-
-/** Everything of ours in the home, and nothing that is not. */
-async function removeData(home: string): Promise<void> {
-  const ours = [
-    'state.json',
-    'deployments',
-    'nats',
-    'store',
-    'secrets',
-    'cache',
-    'logs',
-    'run',
-    'token',
-    'dispatch-token',
-    'callback-secret',
-  ]
-  await Promise.all(ours.map(name => rm(join(home, name), { recursive: true, force: true })))
 }

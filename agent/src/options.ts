@@ -22,6 +22,7 @@ export const PlatformOptions = z.object({
   traceRate: z.coerce.number().min(0).default(50),
   traceRatio: z.coerce.number().min(0).max(1).default(0.01),
   traceSlowMs: z.coerce.number().min(0).default(1000),
+  collectorPort: port.default(0),
   proxyWorkers: z.coerce.number().int().min(1).max(64).default(1),
   dispatchers: z.coerce.number().int().min(1).max(64).default(1),
   asyncBodyLimitMb: z.coerce.number().min(0).max(1024).default(10),
@@ -54,6 +55,7 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   traceRatio: 'Share of the calls beyond that rate that are traced, 0 to 1',
   traceSlowMs:
     'Calls that take this long are recorded even if not traced, in milliseconds (0: none), like those that fail',
+  collectorPort: 'Port that takes traces over OTLP/HTTP (0: any free one)',
   proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
   dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',
   asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',

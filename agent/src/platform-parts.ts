@@ -25,7 +25,7 @@ export interface PlatformPartsOptions {
   traces: () => TracingSettings | undefined
 }
 
-type PortName = 'nats' | 'proxy' | 'agent' | 'store'
+type PortName = 'nats' | 'proxy' | 'agent' | 'store' | 'collector'
 
 const BUS_TIMEOUT_MS = 10_000
 

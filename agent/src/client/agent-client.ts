@@ -58,7 +58,13 @@ export class AgentClient {
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
         rest = lines.pop()!
-        for (const line of lines) if (line !== '') yield API[name].response.parse(JSON.parse(line)) as ApiOutput<Name>
+        for (const line of lines) {
+          if (line === '') continue
+          const parsed = API[name].response.safeParse(JSON.parse(line))
+          if (parsed.success) yield parsed.data as ApiOutput<Name>
+          // A newer agent has signals that we do not know; elsewhere a line that does not fit is a fault.
+          else if (name !== 'events') throw parsed.error
+        }
       }
     } catch (error) {
       if (signal?.aborted) return

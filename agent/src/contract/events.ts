@@ -36,12 +36,14 @@ export const DeployEvent = z.discriminatedUnion('type', [
 ])
 export type DeployEvent = z.infer<typeof DeployEvent>
 
-/** What `GET /v1/events` streams: "look again" signals for views, never the state itself. */
+/** What `GET /v1/events` streams: "look again" signals for views, never the state itself. Later versions know more types. */
 export const PlatformEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello') }),
   z.object({ type: z.literal('platform-changed') }),
   z.object({ type: z.literal('deployment-changed'), name: z.string() }),
   z.object({ type: z.literal('deployment-removed'), name: z.string() }),
+  /** Traces came or went on; at most twice a second. */
+  z.object({ type: z.literal('traces-changed') }),
 ])
 export type PlatformEvent = z.infer<typeof PlatformEvent>
 

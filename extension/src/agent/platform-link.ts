@@ -152,7 +152,9 @@ export class PlatformLink {
   async #listen(client: AgentClient): Promise<void> {
     try {
       // The first one, `hello`, too: what changed between the last look and now was not signalled.
-      for await (const _ of client.stream('events', {}, this.#abort.signal)) this.#lookSoon()
+      for await (const { type } of client.stream('events', {}, this.#abort.signal)) {
+        if (type !== 'traces-changed') this.#lookSoon()
+      }
     } catch (error) {
       this.#options.log(`the agent's events ended: ${(error as Error).message}`)
     }

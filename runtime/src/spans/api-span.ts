@@ -70,7 +70,7 @@ export class ApiSpan implements Api.Span {
     const isTime =
       typeof attributesOrTime !== 'object' || Array.isArray(attributesOrTime) || attributesOrTime instanceof Date
     const attributes = isTime ? {} : attributesOf(attributesOrTime)
-    this.#addEvent({ name, time: timeOf(isTime ? (attributesOrTime) : time), attributes })
+    this.#addEvent({ name, time: timeOf(isTime ? attributesOrTime : time), attributes })
     return this
   }
 
