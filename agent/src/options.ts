@@ -20,7 +20,7 @@ export const PlatformOptions = z.object({
   natsPort: port.default(4222),
   traces: z.enum(['on', 'off']).default('on'),
   traceRate: z.coerce.number().min(0).default(50),
-  traceRatio: z.coerce.number().min(0).max(1).default(0.01),
+  traceRatio: z.coerce.number().min(0).max(1).default(0.001),
   traceSlowMs: z.coerce.number().min(0).default(1000),
   collectorPort: port.default(0),
   proxyWorkers: z.coerce.number().int().min(1).max(64).default(1),

@@ -49,7 +49,7 @@ export function instanceOptions(name: string, env: Readonly<Record<string, strin
 }
 
 /** What begins here: as much as a call that comes by the proxy may. */
-const DEFAULT_SAMPLING = { perSecond: 50, ratio: 0.01, slowMs: 1_000 }
+const DEFAULT_SAMPLING = { perSecond: 50, ratio: 0.001, slowMs: 1_000 }
 
 function tracingSettings(url: string | undefined, sampling: string | undefined): TracingSettings | undefined {
   if (url === undefined || url === '') return undefined

@@ -215,31 +215,26 @@ export class Invocation implements RunningInvocation {
   }
 
   #endSpan(): void {
-    const { request, response, options } = this
-    const status = response.statusCode
+    const status = this.response.statusCode
     const isError = this.#failed || this.#expired || status >= 500
-    this.span.end({
-      name: options.name,
-      durationMs: performance.now() - this.#startedAt,
-      isError,
-      attributes: {
-        'faas.name': options.name,
-        'faas.version': String(options.version),
-        'faas.instance': options.instance,
-        'faas.coldstart': this.#isCold,
-        'http.request.method': request.method,
-        'url.path': request.url?.split('?', 1)[0],
-        'http.response.status_code': status,
-        'error.type': this.#expired
-          ? 'FUNCTION_TIMEOUT'
-          : this.#failed
-            ? 'FUNCTION_ERROR'
-            : isError
-              ? String(status)
-              : undefined,
-        'ryo_faas.call.attempt': this.context.callId === undefined ? undefined : this.context.attempt,
-      },
-    })
+    const end = { name: this.options.name, durationMs: performance.now() - this.#startedAt, isError }
+    this.span.end(end, () => ({
+      'faas.name': this.options.name,
+      'faas.version': String(this.options.version),
+      'faas.instance': this.options.instance,
+      'faas.coldstart': this.#isCold,
+      'http.request.method': this.request.method,
+      'url.path': this.request.url?.split('?', 1)[0],
+      'http.response.status_code': status,
+      'error.type': this.#errorType(status),
+      'ryo_faas.call.attempt': this.context.callId === undefined ? undefined : this.context.attempt,
+    }))
+  }
+
+  #errorType(status: number): string | undefined {
+    if (this.#expired) return 'FUNCTION_TIMEOUT'
+    if (this.#failed) return 'FUNCTION_ERROR'
+    return status >= 500 ? String(status) : undefined
   }
 }
 

@@ -25,7 +25,6 @@ export interface InvocationEnd {
   name: string
   durationMs: number
   isError: boolean
-  attributes: Attributes
 }
 
 export class InvocationSpan {
@@ -87,7 +86,8 @@ export class InvocationSpan {
     if (this.tracing.isOn) this.#add(exceptionEvent(error))
   }
 
-  end({ name, durationMs, attributes, ...end }: InvocationEnd): void {
+  /** @param describe asked only if it is recorded */
+  end({ name, durationMs, ...end }: InvocationEnd, describe: () => Attributes): void {
     const isError = end.isError || this.#isError
     if (!this.tracing.isWorth(this.context, { isError, durationMs })) return
     const endTime = preciseNow()
@@ -104,7 +104,7 @@ export class InvocationSpan {
         'faas.invocation_id': callId,
         'ryo_faas.request_id': text(this.#headers[HEADERS.requestId]),
         'ryo_faas.dropped_events': this.#dropped === 0 ? undefined : this.#dropped,
-        ...attributes,
+        ...describe(),
         ...this.#attributes,
       },
       ...(this.#events !== undefined && { events: this.#events }),
