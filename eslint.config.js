@@ -23,6 +23,7 @@ const ROOT_FILES = [
   'routes-sink',
   'ensured-secrets',
   'store-log',
+  'agent-tracing',
   'home-data',
   'observing',
   'throttle',

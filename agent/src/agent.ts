@@ -13,6 +13,7 @@ import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import { startAgentTracing, type AgentTracing } from './agent-tracing.ts'
 import { createApi, type Platform } from './api/index.ts'
 import { Builder } from './builder/index.ts'
 import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
@@ -65,6 +66,7 @@ export class Agent implements Platform {
   #builder: Builder | undefined
   #closeApi: (() => Promise<void>) | undefined
   #logTimer: NodeJS.Timeout | undefined
+  #tracing: AgentTracing | undefined
 
   constructor(options: AgentOptions) {
     this.#options = options
@@ -108,6 +110,7 @@ export class Agent implements Platform {
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()
+    await this.#tracing?.close()
     await this.#observing.close()
     await this.#closeApi?.()
   }
@@ -188,6 +191,8 @@ export class Agent implements Platform {
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
+    const traces = this.#traces('127.0.0.1')
+    if (traces !== undefined) this.#tracing = startAgentTracing(traces.url)
     this.#logTimer = setInterval(() => void this.#boundLogs(), LOG_BOUND_INTERVAL_MS).unref()
   }
 
@@ -308,6 +313,7 @@ export class Agent implements Platform {
   /** Everything but the API, which has an answer to give yet. */
   async #closeKeepingApi(): Promise<void> {
     clearInterval(this.#logTimer)
+    await this.#tracing?.close()
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()

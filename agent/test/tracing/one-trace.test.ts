@@ -46,6 +46,7 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
   let callbackTrace: string | undefined
   let platform: TestPlatform
   let view: PlatformView
+  let file: string
 
   beforeAll(async () => {
     receiver = await OtlpReceiver.start()
@@ -56,7 +57,8 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
     await new Promise<void>(resolve => callbacks.listen(0, '127.0.0.1', resolve))
     platform = await TestPlatform.make({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url })
     view = await platform.start(engine)
-    await platform.ok(['deploy', await writeProject(join(platform.home, 'shop'), FUNCTIONS)])
+    file = await writeProject(join(platform.home, 'shop'), FUNCTIONS)
+    await platform.ok(['deploy', file])
   })
   afterAll(async () => {
     await platform.remove()
@@ -139,6 +141,21 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
     expect(trace).toMatchObject({ name: 'POST /functions/order', status: 'error' })
     const { traces } = await client.call('traces', { query: { callId: trace.callId! } })
     expect(traces.map(({ traceId }) => traceId)).toEqual([TRACE])
+  })
+
+  test('a deploy is a trace too, once the agent has found time to load what it takes', async () => {
+    const client = await platform.client()
+    const trace = await until(async () => {
+      await platform.ok(['deploy', file, '--only', 'order'])
+      const { traces } = await client.call('traces', { query: { attribute: 'faas.name=order' } })
+      // One that was under way when it was loaded has lost its head.
+      const found = traces.find(({ rootService, name }) => rootService === 'ryo-faas-agent' && name === 'deploy')
+      return found && client.call('trace', { params: { id: found.traceId } })
+    })
+    const root = trace.spans.find(({ parentSpanId }) => parentSpanId === undefined)!
+    const below = (id: string) => trace.spans.filter(span => span.parentSpanId === id).map(({ name }) => name)
+    expect(below(root.spanId)).toEqual(['check', 'deploy order'])
+    expect(below(trace.spans.find(({ name }) => name === 'deploy order')!.spanId)).toContain('bundle')
   })
 })
 
