@@ -45,3 +45,25 @@ test('a killed agent comes back with its traces, on the port that functions send
   await sendSpans(platform.home, otlpRequest([otlpSpan(2)]))
   await until(async () => ((await traces()).length === 2 ? true : undefined))
 })
+
+test('the command line lists them, shows one, and takes the first digits of its id', async () => {
+  const listed = JSON.parse(
+    await platform.ok(['traces', '--json', '--function', 'hello', '--since', '2026-01-01T00:00:00Z']),
+  )
+  expect(listed.traces).toMatchObject([{ traceId: traceId(1) }])
+  expect(await platform.ok(['traces'])).toMatch(
+    /TRACE +STARTED +FUNCTION[^]*a00000000000 +2026-03-01T12:00:00.000Z +Hello/,
+  )
+  const shown = await platform.ok(['traces', 'show', traceId(1).slice(0, 31) + '1', '--attributes'])
+  expect(shown).toMatch(/otlp {2}ok {2}25 ms[^]*otlp +hello +25 ms ━+\n +faas.name=Hello/)
+  expect(JSON.parse(await platform.ok(['traces', 'show', '--slowest', '--json'])).spans).toHaveLength(1)
+  expect(await platform.ok(['traces', '--status', 'error'])).toBe('there are none\n')
+  for (const [args, said] of [
+    [['traces', 'show', 'ffffffff'], /TRACE_NOT_FOUND/],
+    [['traces', '--since', 'yesterday'], /10m/],
+    [['traces', '--attribute', 'x'], /key=value/],
+  ] as const) {
+    const { code, stderr } = await platform.cli([...args])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(said)])
+  }
+})
