@@ -38,6 +38,21 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        extends: true,
+        test: {
+          name: 'editor',
+          include: ['extension/test/**/*.test.ts'],
+          // Fetches the editor and packs the extension; only when these tests are run.
+          globalSetup: 'extension/test/bed/global-setup.ts',
+          testTimeout: 100_000,
+          hookTimeout: 120_000,
+          // Each file has an editor of its own, and much of its time is waiting. After the others, which measure nothing
+          // but would be slow beside browsers.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 })

@@ -19,13 +19,13 @@ import { Builder } from './builder/index.ts'
 import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
 import { homePaths } from './client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from './contract/index.ts'
-import { Deployer } from './deployer/index.ts'
+import { CallCounts, Deployer } from './deployer/index.ts'
 import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { entryPath } from './entries.ts'
-import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
 import { removeData } from './home-data.ts'
+import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
 import { AgentMetrics } from './metrics.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
@@ -56,6 +56,7 @@ export class Agent implements Platform {
   readonly #options: AgentOptions
   readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
   readonly #supervisor: Supervisor
+  readonly #counts: CallCounts
   readonly #metrics = new AgentMetrics(() => this.#deployer)
   readonly #observing: Observing
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
@@ -75,6 +76,11 @@ export class Agent implements Platform {
       ...options,
       registry: this.#metrics.registry,
       onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
+    })
+    const proxy = new RoutesSink(options.home)
+    this.#counts = new CallCounts({
+      stats: () => proxy.stats(),
+      tell: counts => void this.#events.emit('event', { type: 'calls-counted', counts }),
     })
     this.#supervisor = new Supervisor({
       onChange: name => this.#partChanged(name),
@@ -137,7 +143,11 @@ export class Agent implements Platform {
 
   onEvent(listener: (event: PlatformEvent) => void): () => void {
     this.#events.on('event', listener)
-    return () => this.#events.off('event', listener)
+    const stopCounting = this.#counts.watch()
+    return () => {
+      this.#events.off('event', listener)
+      stopCounting()
+    }
   }
 
   traces() {

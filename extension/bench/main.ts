@@ -20,7 +20,7 @@ const found = await prerequisites(process.env)
 const vsix = (await readdir(extension)).find(name => name.endsWith('.vsix'))
 if (vsix === undefined) throw new Error('pack the extension first: npm run package')
 const extensions = await mkdtemp(join(tmpdir(), 'ryo-faas-bench-'))
-const platform = await TestPlatform.make(files())
+const platform = await TestPlatform.make({ files: files() })
 try {
   await installExtension({ ...found, vsix: join(extension, vsix), extensions })
   const installed = join(
@@ -69,7 +69,7 @@ async function inEditor(): Promise<Figures> {
     extensions,
     suite: 'figures',
     folder: platform.workspace,
-    environment: { ...platform.environment, RYO_FAAS_FIGURES: file },
+    environment: { RYO_FAAS_FIGURES: file },
   })
   if (report.failed.length > 0) throw new Error(report.failed.map(({ error }) => error).join('\n'))
   const [lens, diagnostic, heap] = Object.entries(JSON.parse(await readFile(file, 'utf8')) as Record<string, number>)

@@ -28,5 +28,5 @@ export {
   TraceSummary,
   TraceView,
 } from './traces.ts'
-export { DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
+export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'

@@ -16,6 +16,7 @@ import type { CheckOutcome, CheckService } from '../checker/index.ts'
 import {
   RyoFaasError,
   kindOf,
+  type DebugPaths,
   type DeployEntry,
   type DeployEvent,
   type Problem,
@@ -68,6 +69,7 @@ interface Built extends BuiltPackage {
   fresh: boolean
 }
 
+type DeployedEvent = Extract<DeployEvent, { type: 'deployed' }>
 type Emit = (event: DeployEvent) => void
 
 export class Deploy {
@@ -156,12 +158,12 @@ export class Deploy {
     { entry, outcome }: Accepted,
     run: Pick<DeployRequest, 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
-    const { builder, state, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
+    const { builder, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
     const { name } = entry
     const route = routeOf(name)
     const url = urlOf(route)
-    const done = (version: number, how: Extract<DeployEvent, { type: 'deployed' }>['outcome'], debugPort?: number) =>
+    const done = (version: number, how: DeployedEvent['outcome'], debug: Partial<DeployedEvent> = {}) =>
       run.emit({
         type: 'deployed',
         name,
@@ -169,7 +171,7 @@ export class Deploy {
         url,
         outcome: how,
         durationMs: performance.now() - begin,
-        ...(debugPort !== undefined && { debugPort }),
+        ...debug,
       })
 
     return queue.run(route, async () => {
@@ -180,7 +182,11 @@ export class Deploy {
 
       const before = state.deployment(route)
       const active = before && activeVersion(before)
-      const same = active?.hash === bundle.hash && isDeepStrictEqual(active.config, entry)
+      const same =
+        active?.hash === bundle.hash &&
+        isDeepStrictEqual(active.config, entry) &&
+        // A running version has the values that it was started with.
+        !(await secrets.areNewerThan(entry.secrets, active.createdAt))
       if (active && same && !run.buildOnly && !run.debug && before?.debugPort === undefined) {
         await reconciler.route(route)
         if (run.from !== undefined) await switcher.replay(route, { from: run.from })
@@ -216,7 +222,8 @@ export class Deploy {
         if (built.fresh) await this.#discard(built)
         throw error
       }
-      done(version.version, before ? 'updated' : 'created', debugPort)
+      const debugged = debugPort !== undefined && { debugPort, debugPaths: this.#debugPaths(built, entry) }
+      done(version.version, before ? 'updated' : 'created', debugged || {})
     })
   }
 
@@ -244,6 +251,10 @@ export class Deploy {
       await rm(folder, { recursive: true, force: true })
       throw error
     }
+  }
+
+  #debugPaths({ dir, entry }: Built, { packageDir }: DeployEntry): DebugPaths {
+    return { remoteRoot: this.#options.engine.codeFolderOf({ dir }), localRoot: dir, entry, sourceRoot: packageDir }
   }
 
   /** Takes back what `#build` left, unless the state took it over after all. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import * as vscode from 'vscode'
 import type { Extension } from '../../src/extension.ts'
 
-const WAIT_MS = 20_000
+const WAIT_MS = 45_000
 
 /** Asks until the answer is something, or the time is up. */
 export async function until<T>(ask: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
