@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
 const LAYERS = [
   ['contract'],
   ['client', 'host'],
-  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor'],
+  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'tracing', 'collector'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployer'],
   ['api'],
@@ -23,7 +23,10 @@ const ROOT_FILES = [
   'routes-sink',
   'ensured-secrets',
   'store-log',
+  'agent-tracing',
   'home-data',
+  'observing',
+  'throttle',
 ]
 const ALL = LAYERS.flat()
 

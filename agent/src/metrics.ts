@@ -3,15 +3,15 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Deployer } from './deployer/index.ts'
 
 export class AgentMetrics {
-  readonly #registry = new Registry()
+  readonly registry = new Registry()
 
   constructor(deployer: () => Deployer | undefined) {
-    collectDefaultMetrics({ register: this.#registry })
+    collectDefaultMetrics({ register: this.registry })
     const instances = new Gauge({
       name: 'faas_instances',
       help: 'Instances of a function by state',
       labelNames: ['faas_name', 'state'],
-      registers: [this.#registry],
+      registers: [this.registry],
       collect: async () => {
         instances.reset()
         for (const view of (await deployer()?.list()) ?? []) {
@@ -22,6 +22,6 @@ export class AgentMetrics {
   }
 
   async text(): Promise<{ contentType: string; body: string }> {
-    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() }
+    return { contentType: this.registry.contentType, body: await this.registry.metrics() }
   }
 }

@@ -2,7 +2,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import { API, type ApiName, type DeployEvent, type PlatformEvent } from '../contract/index.ts'
+import {
+  API,
+  RyoFaasError,
+  type ApiName,
+  type DeployEvent,
+  type PlatformEvent,
+  type TraceQuery,
+} from '../contract/index.ts'
 import { openLineStream } from './line-stream.ts'
 import type { Platform } from './platform.ts'
 
@@ -91,6 +98,17 @@ export const handlers: Record<ApiName, Handler> = {
   },
 
   resources: async platform => ({ resources: await platform.deployer().resources() }),
+
+  traces: async (platform, request) => platform.traces().list(request.query as TraceQuery),
+
+  trace: async (platform, request) => {
+    const { id } = request.params as z.output<(typeof API)['trace']['params']>
+    const trace = await platform.traces().find(id)
+    if (trace) return trace
+    throw new RyoFaasError('TRACE_NOT_FOUND', `no trace that is kept has the id "${id}"`, {
+      hint: 'The oldest are forgotten first; ryo-faas traces lists what there is.',
+    })
+  },
 
   secrets: async platform => ({ names: await platform.secrets.names() }),
 

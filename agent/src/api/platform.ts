@@ -1,4 +1,5 @@
 import type { PlatformEvent, PlatformView } from '../contract/index.ts'
+import type { TraceStore } from '../collector/index.ts'
 import type { Deployer } from '../deployer/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 
@@ -8,6 +9,8 @@ export interface Platform {
   /** @throws RyoFaasError while the platform starts or after it failed. */
   deployer(): Deployer
   secrets: SecretStore
+  /** @throws RyoFaasError NOT_RUNNING before it was opened. */
+  traces(): TraceStore
   onEvent(listener: (event: PlatformEvent) => void): () => void
   /** Ends functions and parts; the agent itself ends after the answer is sent. */
   shutdown(options: { prune: boolean }): Promise<string[]>

@@ -1,6 +1,6 @@
 /** The agent API: validates by the contract, answers errors as the contract says, describes itself as OpenAPI. */
 import fastifySwagger from '@fastify/swagger'
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type ApiRoute } from '../contract/index.ts'
@@ -21,7 +21,7 @@ const BODY_LIMIT_BYTES = 1024 * 1024
 export async function createApi({ token, version, platform, logger }: ApiOptions): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
   })

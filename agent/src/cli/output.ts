@@ -28,6 +28,11 @@ export class Output {
     this.colors = pico.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || streams.stdout.isTTY))
   }
 
+  /** Columns of the terminal, or what a page has room for. */
+  get width(): number {
+    return this.#streams.stdout.columns ?? 110
+  }
+
   /** A line for people; with `--json` there are none. */
   line(text = ''): void {
     if (!this.json) this.#streams.stdout.write(text + '\n')

@@ -3,6 +3,7 @@ import { DeploymentView } from './deployment.ts'
 import { DeployEvent, LogLine, PlatformEvent } from './events.ts'
 import { PlatformView, ResourceView } from './platform.ts'
 import { Problem } from './problem.ts'
+import { TracePage, TraceQuery, TraceView } from './traces.ts'
 import { StartFrom } from './trigger-start.ts'
 
 const byName = z.object({ name: z.string().min(1) })
@@ -104,6 +105,22 @@ export const API = {
     path: '/v1/resources',
     response: z.object({ resources: z.array(ResourceView) }),
     summary: 'Images and containers of this project',
+  },
+  traces: {
+    method: 'GET',
+    path: '/traces',
+    query: TraceQuery,
+    response: TracePage,
+    summary: 'Recent traces that fit',
+  },
+  trace: {
+    method: 'GET',
+    path: '/traces/:id',
+    params: z.object({
+      id: z.string().min(1).describe('Its id or the first digits of it, or the id of an asynchronous call'),
+    }),
+    response: TraceView,
+    summary: 'One trace with its spans',
   },
   secrets: {
     method: 'GET',

@@ -23,6 +23,7 @@ export const ERRORS = {
   VERSION_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such version' },
   SECRET_NOT_FOUND: { status: 422, fault: 'user', retryable: false, about: 'A secret named in deploy.json is not set' },
   HANDLER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such trigger' },
+  TRACE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No trace that is kept has this id' },
   UNSUPPORTED: { status: 422, fault: 'user', retryable: false, about: 'This version of ryo-faas does not do this yet' },
   STORE_UNAVAILABLE: { status: 503, fault: 'platform', retryable: true, about: 'The store does not answer' },
   CANCELLED: { status: 499, fault: 'user', retryable: true, about: 'The work was cancelled' },

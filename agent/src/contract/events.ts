@@ -68,6 +68,8 @@ export const PlatformEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('platform-changed') }),
   z.object({ type: z.literal('deployment-changed'), name: z.string() }),
   z.object({ type: z.literal('deployment-removed'), name: z.string() }),
+  /** Traces came or went on; at most twice a second. */
+  z.object({ type: z.literal('traces-changed') }),
   /** At most once a second, with the deployments whose counts have changed. */
   z.object({ type: z.literal('calls-counted'), counts: z.array(CallCount) }),
 ])

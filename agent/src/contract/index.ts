@@ -17,5 +17,16 @@ export { DeploymentState, DeploymentView, InstanceView, TriggerView, VersionView
 export { ServedHandlers, ServedTrigger } from './served.ts'
 export { StartFrom, TriggerStart } from './trigger-start.ts'
 export { EngineKind, PartView, PlatformPhase, PlatformView, ResourceView } from './platform.ts'
+export {
+  Attributes,
+  SpanEvent,
+  SpanKind,
+  SpanLink,
+  SpanView,
+  TracePage,
+  TraceQuery,
+  TraceSummary,
+  TraceView,
+} from './traces.ts'
 export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'

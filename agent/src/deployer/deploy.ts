@@ -32,6 +32,7 @@ import type { KeyedQueue } from './keyed-queue.ts'
 import { plan, type Planned } from './plan.ts'
 import { activeVersion, type Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
+import { traced } from './traced.ts'
 
 const AT_ONCE = 4
 
@@ -100,7 +101,11 @@ export class Deploy {
   }
 
   /** Emits events to the end; the last one is `finished`. Never throws: failures are events too. */
-  async run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+  run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+    return traced('deploy', { 'ryo_faas.is_build_only': request.buildOnly }, () => this.#run(request, emit, signal))
+  }
+
+  async #run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
     const begin = performance.now()
     const finish = (counts: { deployed: number; failed: number }, error?: RyoFaasError) =>
       emit({
@@ -111,7 +116,7 @@ export class Deploy {
       })
     let accepted: Accepted[]
     try {
-      accepted = await this.#plan(request, emit)
+      accepted = await traced('check', {}, () => this.#plan(request, emit))
     } catch (error) {
       return finish({ deployed: 0, failed: 0 }, RyoFaasError.from(error))
     }
@@ -120,7 +125,9 @@ export class Deploy {
       accepted.map(item =>
         limit(async () => {
           try {
-            await this.#deployOne(item, { ...request, emit, signal })
+            const { name } = item.entry
+            const deployOne = () => this.#deployOne(item, { ...request, emit, signal })
+            await traced(`deploy ${name}`, { 'faas.name': name }, deployOne)
             return true
           } catch (error) {
             emit({ type: 'failed', name: item.entry.name, error: RyoFaasError.from(error).toBody() })
@@ -170,7 +177,7 @@ export class Deploy {
     return queue.run(route, async () => {
       throwIfCancelled(name, run.signal)
       run.emit({ type: 'step', name, step: 'building' })
-      const bundle = await builder.bundle({ ...entry, ...outcome }, run.signal)
+      const bundle = await traced('bundle', {}, () => builder.bundle({ ...entry, ...outcome }, run.signal))
       for (const message of bundle.notes) run.emit({ type: 'note', name, message })
 
       const before = state.deployment(route)
@@ -186,7 +193,7 @@ export class Deploy {
         if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
       }
 
-      const built = await this.#build({ bundle, route, name, before, signal: run.signal })
+      const built = await traced('build', {}, () => this.#build({ bundle, route, name, before, signal: run.signal }))
       if (run.buildOnly) return done(built.version, 'built')
       const version: VersionRecord = {
         version: built.version,
@@ -202,16 +209,14 @@ export class Deploy {
       const debugPort = run.debug ? await freePort() : undefined
       try {
         run.emit({ type: 'step', name, step: 'starting' })
-        const started = await instances.start({ name, route, debugPort }, version, { count, signal: run.signal })
+        const started = await traced('start', { 'ryo_faas.instances': count }, () =>
+          instances.start({ name, route, debugPort }, version, { count, signal: run.signal }),
+        )
         run.emit({ type: 'step', name, step: 'switching' })
-        await switcher.switchTo({
-          name,
-          route,
-          version: await instances.withServed(version, started),
-          started,
-          instances: count,
-          from: run.from,
-          debugPort,
+        await traced('switch', {}, async () => {
+          const served = await instances.withServed(version, started)
+          const { from } = run
+          await switcher.switchTo({ name, route, version: served, started, instances: count, from, debugPort })
         })
       } catch (error) {
         if (built.fresh) await this.#discard(built)

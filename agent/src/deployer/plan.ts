@@ -1,6 +1,6 @@
-/** What a deploy is to do: the entries of deploy.json, or those that were named. */
+/** What a deploy is about: the entries of its file, or those of them that were asked for. */
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import { RyoFaasError, nearMatch, type DeployEntry } from '../contract/index.ts'
+import { nearMatch, RyoFaasError, type DeployEntry } from '../contract/index.ts'
 import { readDeployFile, type EntryPlace } from '../deploy-file/index.ts'
 
 export interface Planned {

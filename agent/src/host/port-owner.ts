@@ -4,10 +4,12 @@ import { readdir, readFile, readlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { RyoFaasError } from '../contract/index.ts'
 
+type PartWithPort = 'proxy' | 'agent' | 'store' | 'NATS' | 'collector'
+
 /** The error for a port that another program has: by whom, and the option that helps. */
-export async function portTaken(part: 'proxy' | 'agent' | 'store' | 'NATS', port: number): Promise<RyoFaasError> {
+export async function portTaken(part: PartWithPort, port: number): Promise<RyoFaasError> {
   const owner = await portOwner(port)
-  const flag = { proxy: '--port', agent: '--agent-port', store: '--store-port', NATS: '--nats-port' }[part]
+  const flag = { proxy: '--port', NATS: '--nats-port' }[part as string] ?? `--${part}-port`
   return new RyoFaasError('PORT_TAKEN', `port ${port} (${part}) is in use by ${owner ?? 'another program'}`, {
     hint: `Choose another with ${flag}, or ${flag} 0 for any free one.`,
   })

@@ -156,7 +156,7 @@ export class PlatformLink {
       // The first one, `hello`, too: what changed between the last look and now was not signalled.
       for await (const event of client.stream('events', {}, this.#abort.signal)) {
         if (event.type === 'calls-counted') this.#count(event.counts)
-        else this.#lookSoon()
+        else if (event.type !== 'traces-changed') this.#lookSoon()
       }
     } catch (error) {
       this.#options.log(`the agent's events ended: ${(error as Error).message}`)

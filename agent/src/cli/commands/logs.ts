@@ -1,5 +1,5 @@
-import { RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
+import { timeFrom } from '../time-argument.ts'
 
 export const logs: Command = {
   usage: 'logs <name>',
@@ -11,7 +11,7 @@ export const logs: Command = {
       .option('since', { type: 'string', describe: 'Only newer lines: 10s, 5m, 2h, 1d, or an ISO time' })
       .option('tail', { type: 'number', default: 1000, describe: 'At most this many lines of the past' }),
   run: async (args, { output, connect, signal }) => {
-    const since = sinceFrom(args['since'] as string | undefined)
+    const since = timeFrom('--since', args['since'] as string | undefined)
     const query = { follow: args['follow'] === true, tail: Number(args['tail']), ...(since !== undefined && { since }) }
     const client = await connect()
     const input = { params: { name: String(args['name']) }, query: { ...query, follow: String(query.follow) } }
@@ -25,15 +25,4 @@ export const logs: Command = {
       output.line(`${output.colors.dim(line.time.slice(0, 23))} ${paint(line.instance.slice(0, 6))} ${text}`)
     }
   },
-}
-
-const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-function sinceFrom(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined
-  const match = /^(\d+)([smhd])$/.exec(text)
-  const time = match ? Date.now() - Number(match[1]) * UNITS[match[2] as keyof typeof UNITS] : Date.parse(text)
-  if (Number.isNaN(time))
-    throw new RyoFaasError('INVALID_OPTION', `--since ${text} is neither a span like 10m nor an ISO time`)
-  return new Date(time).toISOString()
 }

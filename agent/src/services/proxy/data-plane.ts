@@ -8,12 +8,12 @@ import http from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
 import { NO_SCHEMAS } from './no-schemas.ts'
 import { AsyncCalls } from './async/async-calls.ts'
 import { addCallsApi } from './async/calls-api.ts'
 import type { FunctionSnapshot } from './function-metrics.ts'
 import { Hop } from './hop.ts'
-import { IdSource } from './ids.ts'
 import { answerMalformed } from './malformed.ts'
 import { createRegistry } from './metrics.ts'
 import type { DataPlaneOptions } from './options.ts'
@@ -55,7 +55,9 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   if (start.table !== undefined) routes.apply(start.table)
   const registry = createRegistry(() => routes.snapshot())
   const ids = new IdSource()
+  const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-proxy' } })
   const asyncCalls = new AsyncCalls({
+    tracing,
     nats: options.nats,
     bodyLimitBytes: options.asyncBodyLimitBytes,
     callbackAllow: options.callbackAllow,
@@ -71,7 +73,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       hop = new Hop({
         routes,
         readyTimeoutMs: options.readyTimeoutMs,
-        sampleRatio: options.traceSampleRatio,
+        tracing,
         dispatchToken: options.dispatchToken,
         asyncCalls,
         fallback,
@@ -135,6 +137,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     clearTimeout(lastWrites)
     await fastify.close()
     await asyncCalls.close()
+    await tracing.close()
   }
   let stopping: Promise<void> | undefined
   return {

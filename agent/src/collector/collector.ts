@@ -1,0 +1,154 @@
+/** The collector: receives spans, keeps recent traces, forwards them if asked to, and counts. */
+import type { FastifyBaseLogger } from 'fastify'
+import { Counter, Gauge, type Registry } from 'prom-client'
+import { startCollectorServer, type CollectorServer } from './collector-server.ts'
+import { FORWARDED_HEADER, Forwarder, forwardTarget } from './forwarder.ts'
+import { openTraces } from './open-traces.ts'
+import type { TraceBounds, TraceStore } from './trace-store.ts'
+
+export interface CollectorOptions {
+  /** Where traces are kept. */
+  folder: string
+  host: string
+  extraHosts: readonly string[]
+  port: number
+  environment: NodeJS.ProcessEnv
+  logger: FastifyBaseLogger
+  /** Takes the collector's metrics. */
+  registry: Registry
+  /** Traces came or changed. */
+  onChange: () => void
+  bounds?: Partial<TraceBounds>
+  forward?: { maxQueueBytes: number; giveUpMs: number }
+}
+
+export interface Collector {
+  readonly port: number
+  readonly traces: TraceStore
+  close(): Promise<void>
+}
+
+const BOUNDS: TraceBounds = {
+  maxTraces: 10_000,
+  maxBytes: 64 * 1024 * 1024,
+  maxSpansPerTrace: 1_000,
+  maxWaitingBytes: 16 * 1024 * 1024,
+}
+const FORWARD = { maxQueueBytes: 8 * 1024 * 1024, giveUpMs: 120_000 }
+
+/** @throws an error with code EADDRINUSE if the port is taken on one of the addresses. */
+export async function startCollector(options: CollectorOptions): Promise<Collector> {
+  const { folder, logger, onChange } = options
+  const traces = await openTraces({
+    folder,
+    bounds: { ...BOUNDS, ...options.bounds },
+    onChange,
+    onFault: error => logger.error({ err: error }, 'traces can not be kept: the disk does not take them'),
+    onDamage: damage => logger.warn(damage, 'the kept traces could not be opened and were moved aside'),
+  })
+  const counters = countersOf(options.registry)
+  const forwarder = createForwarder(options, counters)
+  addGauges(options.registry, traces, forwarder)
+  let server: CollectorServer
+  try {
+    server = await startCollectorServer({
+      ...options,
+      onSpans: (spans, body, headers) => {
+        counters.received.inc(spans.length)
+        if (headers[FORWARDED_HEADER] === undefined) forwarder?.add({ body, spans: spans.length })
+        return traces.add(spans)
+      },
+      onRefused: spans => (spans === 0 ? counters.refusedRequests.inc() : counters.refusedSpans.inc(spans)),
+    })
+  } catch (error) {
+    await traces.close()
+    throw error
+  }
+  return {
+    port: server.port,
+    traces,
+    close: async () => {
+      await server.close()
+      await forwarder?.close()
+      await traces.close()
+    },
+  }
+}
+
+type Counters = ReturnType<typeof countersOf>
+
+function countersOf(registry: Registry) {
+  const registers = [registry]
+  return {
+    received: new Counter({ name: 'traces_received_spans_total', help: 'Spans that were received.', registers }),
+    refusedSpans: new Counter({
+      name: 'traces_refused_spans_total',
+      help: 'Spans that were none by the protocol.',
+      registers,
+    }),
+    refusedRequests: new Counter({
+      name: 'traces_refused_requests_total',
+      help: 'Requests that were refused whole: too large, of an unknown type, or not readable.',
+      registers,
+    }),
+    forwarded: new Counter({
+      name: 'traces_forwarded_spans_total',
+      help: 'Spans that were taken by the collector they are forwarded to.',
+      registers,
+    }),
+    forwardDropped: new Counter({
+      name: 'traces_forward_dropped_spans_total',
+      help: 'Spans that were not forwarded: the queue was full, they were refused, or nobody answered for too long.',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+  }
+}
+
+function addGauges(registry: Registry, traces: TraceStore, forwarder: Forwarder | undefined): void {
+  const registers = [registry]
+  new Counter({
+    name: 'traces_dropped_spans_total',
+    help: 'Spans that were not kept: too many waited for the disk, the disk failed, or their trace had enough.',
+    labelNames: ['reason'] as const,
+    registers,
+    collect() {
+      this.reset()
+      for (const [reason, spans] of Object.entries(traces.figures().dropped)) this.inc({ reason }, spans)
+    },
+  })
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value())
+      },
+    })
+  gauge('traces_kept', 'Traces that are kept.', () => traces.figures().traces)
+  gauge('traces_kept_bytes', 'Size of the traces that are kept.', () => traces.figures().bytes)
+  gauge('traces_forward_queue_bytes', 'Size of what waits to be forwarded.', () => forwarder?.queuedBytes ?? 0)
+}
+
+function createForwarder(
+  { environment, logger, forward }: CollectorOptions,
+  counters: Counters,
+): Forwarder | undefined {
+  let target: ReturnType<typeof forwardTarget>
+  try {
+    target = forwardTarget(environment)
+  } catch (error) {
+    logger.warn({ err: error }, 'traces are not forwarded')
+    return undefined
+  }
+  if (target === undefined) return undefined
+  return new Forwarder({
+    ...target,
+    ...FORWARD,
+    ...forward,
+    onForwarded: spans => counters.forwarded.inc(spans),
+    onDropped: (spans, reason) => counters.forwardDropped.inc({ reason }, spans),
+    log: logger,
+  })
+}

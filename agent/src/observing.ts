@@ -1,0 +1,76 @@
+/** What the agent sees of the platform: its own metrics, and the traces that are sent to it. */
+import { join } from 'node:path'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Registry } from 'prom-client'
+import { startCollector, type Collector, type CollectorOptions, type TraceStore } from './collector/index.ts'
+import { RyoFaasError } from './contract/index.ts'
+import { portTaken } from './host/index.ts'
+import type { PlatformOptions } from './options.ts'
+import type { StateStore } from './state/index.ts'
+import { throttle } from './throttle.ts'
+
+export interface ObservingOptions {
+  home: string
+  options: PlatformOptions
+  environment: NodeJS.ProcessEnv
+  logger: FastifyBaseLogger
+  registry: Registry
+  /** Traces came or went on. */
+  onTraces: () => void
+}
+
+const HOST = '127.0.0.1'
+const EVENTS_GAP_MS = 500
+
+export class Observing {
+  readonly #options: ObservingOptions
+  readonly #tellTraces: ReturnType<typeof throttle>
+  #collector: Collector | undefined
+
+  constructor(options: ObservingOptions) {
+    this.#options = options
+    this.#tellTraces = throttle(options.onTraces, EVENTS_GAP_MS)
+  }
+
+  /** Before the parts, which send to it. */
+  async start(state: StateStore, extraHosts: readonly string[]): Promise<void> {
+    const { home, options, environment, logger, registry } = this.#options
+    const known = state.current.ports['collector']
+    const collector = { folder: join(home, 'traces'), host: HOST, extraHosts, environment, logger, registry }
+    const onChange = this.#tellTraces
+    this.#collector = await listenOn(known ?? options.collectorPort, { ...collector, onChange }).catch(
+      async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error
+        if (known === undefined) throw await portTaken('collector', options.collectorPort)
+        // What runs sends to the port that we had; traces of it are missing until it starts anew, and the rest works.
+        logger.warn({ port: known }, 'the port of the collector is in use by another program: another one is taken')
+        return listenOn(0, { ...collector, onChange })
+      },
+    )
+    await state.update(next => void (next.ports['collector'] = this.#collector!.port))
+  }
+
+  /** @throws RyoFaasError NOT_RUNNING until it has started. */
+  get traces(): TraceStore {
+    if (this.#collector) return this.#collector.traces
+    throw new RyoFaasError('NOT_RUNNING', 'the platform is starting', { hint: 'Try again in a moment.' })
+  }
+
+  async close(): Promise<void> {
+    this.#tellTraces.close()
+    await this.#collector?.close()
+  }
+}
+
+const TRIES = 5
+
+/** A free port of one address may be taken on another: then another one is tried. */
+async function listenOn(port: number, options: Omit<CollectorOptions, 'port'>): Promise<Collector> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startCollector({ ...options, port })
+    } catch (error) {
+      if (port !== 0 || tries === TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+}
