@@ -135,8 +135,8 @@ export class Window {
   }
 }
 
-/** The editor draws spaces as no-break spaces. */
-function spaced(text: string | RegExp): RegExp {
+/** The editor draws spaces as no-break spaces, or not at all. */
+export function spaced(text: string | RegExp): RegExp {
   const source = typeof text === 'string' ? text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : text.source
-  return new RegExp(source.replaceAll(' ', '\\s'))
+  return new RegExp(source.replaceAll(' ', '\\s?'))
 }
