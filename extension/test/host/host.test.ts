@@ -1,4 +1,5 @@
 /** The suites of this folder, in the editor's own extension host, on the packaged extension. */
+import { access } from 'node:fs/promises'
 import { expect, inject, test } from 'vitest'
 import { runInHost } from '../bed/host-run.ts'
 import { TestPlatform } from '../bed/platform.ts'
@@ -30,7 +31,9 @@ test('a workspace without handlers costs nothing', async () => {
       folder: platform.workspace,
     })
     expect(report.failed).toEqual([])
-    expect(report.passed).toHaveLength(1)
+    expect(report.passed).toHaveLength(2)
+    // A platform that was started leaves its home.
+    await expect(access(platform.home)).rejects.toThrow()
   } finally {
     await platform.remove()
   }

@@ -6,6 +6,7 @@ import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { AgentClient, CallsClient } from 'ryo-faas/client'
 import { takePicture } from '../bed/pictures.ts'
 import { Windows, type Opened } from '../bed/windows.ts'
+import { meetBreakpoint } from './debugging.ts'
 
 const FILES = {
   'deploy.json': JSON.stringify({
@@ -91,38 +92,15 @@ test('calls from elsewhere show in lens and tree by themselves', async () => {
 })
 
 test('a breakpoint in the TypeScript is hit by a call through the proxy, and a normal deploy is offered after', async () => {
-  const { window } = opened
-  await window.closeToasts()
-  await window.openFile('greet/polite.ts')
-  await window.goTo(':3')
-  await window.page.keyboard.press('F9')
-  await window.page.locator('.codicon-debug-breakpoint-unverified, .codicon-debug-breakpoint').first().waitFor()
-  await window.openFile('greet/greet.ts')
-  await window.command('ryo-faas: Deploy and Debug Function')
-  await window.page.locator('.debug-toolbar').waitFor()
-  await window.openFile('greet/polite.ts')
-  await window.page.locator('.codicon-debug-breakpoint').first().waitFor()
-
-  const answer = fetch(`${await proxyUrl()}/functions/greet?name=Ann`).then(response => response.text())
-  await window.page.locator('.debug-top-stack-frame-line').first().waitFor()
-  const frame = window.page.locator('.debug-call-stack .monaco-list-row', { hasText: 'polite.ts' }).first()
-  await frame.waitFor()
-  expect(await frame.innerText()).toContain('3')
-  await window.page.locator('.debug-variables .monaco-list-row', { hasText: 'Good day, Ann' }).first().waitFor()
-  await takePicture(window.page, '30-breakpoint')
-  await window.command('Debug: Continue')
-  expect(await answer).toBe('Good day, Ann')
-
-  await window.command('Debug: Disconnect')
-  await window.toast('still runs for a debugger').getByRole('button', { name: 'Redeploy' }).click()
-  await window.toast('greet v3 runs.').waitFor()
-  const client = await AgentClient.connect(opened.platform.home)
-  expect(await client.call('deployment', { params: { name: 'greet' } })).not.toHaveProperty('debugPort')
+  await meetBreakpoint(opened, {
+    ...{ name: 'greet', handler: 'greet/greet.ts', file: 'greet/polite.ts', line: 3 },
+    ...{ variable: 'Good day, Ann', answer: 'Good day, Ann' },
+    picture: { name: '30-breakpoint', shownAs: 'breakpoint.png' },
+  })
 })
 
 test('a function is scaled', async () => {
   const { window } = opened
-  await window.openView()
   await window.command('ryo-faas: Scale Function')
   await window.pick('greet')
   await window.answer('Number of instances', '2')
