@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
 const LAYERS = [
   ['contract'],
   ['client', 'host'],
-  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'collector'],
+  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'collector', 'monitoring'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployer'],
   ['api'],
@@ -25,6 +25,7 @@ const ROOT_FILES = [
   'store-log',
   'home-data',
   'observing',
+  'platform-metrics',
   'throttle',
 ]
 const ALL = LAYERS.flat()

@@ -24,7 +24,6 @@ import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { entryPath } from './entries.ts'
 import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
 import { removeData } from './home-data.ts'
-import { AgentMetrics } from './metrics.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
@@ -51,11 +50,11 @@ const LOG_BOUND_INTERVAL_MS = 10_000
 
 export class Agent implements Platform {
   readonly secrets: SecretStore
+  readonly observing: Observing
   readonly #options: AgentOptions
   readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
   readonly #supervisor: Supervisor
-  readonly #metrics = new AgentMetrics(() => this.#deployer)
-  readonly #observing: Observing
+  readonly #routes: RoutesSink
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
   #state: StateStore | undefined
   #engine: Engine | undefined
@@ -68,9 +67,12 @@ export class Agent implements Platform {
   constructor(options: AgentOptions) {
     this.#options = options
     this.secrets = new SecretStore(options.home)
-    this.#observing = new Observing({
+    this.#routes = new RoutesSink(options.home)
+    this.observing = new Observing({
       ...options,
-      registry: this.#metrics.registry,
+      deployer: () => this.#deployer,
+      parts: () => this.#supervisor.views(),
+      figures: () => this.#routes.figures(),
       onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
     })
     this.#supervisor = new Supervisor({
@@ -107,7 +109,7 @@ export class Agent implements Platform {
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()
-    await this.#observing.close()
+    await this.observing.close()
     await this.#closeApi?.()
   }
 
@@ -136,14 +138,6 @@ export class Agent implements Platform {
     return () => this.#events.off('event', listener)
   }
 
-  traces() {
-    return this.#observing.traces
-  }
-
-  metrics() {
-    return this.#metrics.text()
-  }
-
   async shutdown({ prune }: { prune: boolean }): Promise<string[]> {
     const { home } = this.#options
     this.#setPhase({ kind: 'stopping' })
@@ -152,7 +146,7 @@ export class Agent implements Platform {
     try {
       const functions = (await this.#deployer?.stopInstances()) ?? []
       const parts = await this.#supervisor.stopAll()
-      await this.#observing.close()
+      await this.observing.close()
       await this.#engine?.cleanUp(prune)
       // Only when nothing uses them any more.
       if (prune) await removeData(home)
@@ -178,7 +172,7 @@ export class Agent implements Platform {
     doing('starting NATS and preparing the engine')
     const parts = this.#createParts(state, secrets, nodePath)
     await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
-    await this.#observing.start(state, chosen.engine.proxyListenHosts)
+    await this.observing.start(state, chosen.engine.proxyListenHosts)
     doing('starting the proxy and the store')
     await Promise.all([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
@@ -209,7 +203,7 @@ export class Agent implements Platform {
       checker,
       builder,
       secrets: this.secrets,
-      proxy: new RoutesSink(home),
+      proxy: this.#routes,
       surroundings: () => ({
         proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
         storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
@@ -281,7 +275,7 @@ export class Agent implements Platform {
     const paths = homePaths(this.#options.home)
     await rm(paths.options, { force: true })
     await this.#supervisor.stopAll().catch(() => undefined)
-    await this.#observing.close()
+    await this.observing.close()
     await this.#engine?.cleanUp(false).catch(() => undefined)
     await rm(paths.agentFile, { force: true })
   }

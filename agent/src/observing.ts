@@ -1,11 +1,14 @@
-/** What the agent sees of the platform: its own metrics, and the traces that are sent to it. */
+/** What the agent sees of the platform: the metrics of all parts, and the traces that are sent to it. */
 import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
-import type { Registry } from 'prom-client'
 import { startCollector, type Collector, type CollectorOptions, type TraceStore } from './collector/index.ts'
-import { RyoFaasError } from './contract/index.ts'
+import { RyoFaasError, type PartView } from './contract/index.ts'
+import type { Deployer } from './deployer/index.ts'
 import { portTaken } from './host/index.ts'
+import { AgentMetrics } from './metrics.ts'
 import type { PlatformOptions } from './options.ts'
+import { PlatformMetrics } from './platform-metrics.ts'
+import type { FunctionCounts } from './services/proxy/index.ts'
 import type { StateStore } from './state/index.ts'
 import { throttle } from './throttle.ts'
 
@@ -14,7 +17,10 @@ export interface ObservingOptions {
   options: PlatformOptions
   environment: NodeJS.ProcessEnv
   logger: FastifyBaseLogger
-  registry: Registry
+  deployer: () => Deployer | undefined
+  parts: () => readonly PartView[]
+  /** @throws if the proxy does not answer. */
+  figures: () => Promise<FunctionCounts[]>
   /** Traces came or went on. */
   onTraces: () => void
 }
@@ -23,18 +29,23 @@ const HOST = '127.0.0.1'
 const EVENTS_GAP_MS = 500
 
 export class Observing {
+  readonly metrics: PlatformMetrics
   readonly #options: ObservingOptions
+  readonly #own: AgentMetrics
   readonly #tellTraces: ReturnType<typeof throttle>
   #collector: Collector | undefined
 
   constructor(options: ObservingOptions) {
     this.#options = options
+    this.#own = new AgentMetrics(options.deployer)
+    this.metrics = new PlatformMetrics({ ...options, registry: this.#own.registry })
     this.#tellTraces = throttle(options.onTraces, EVENTS_GAP_MS)
   }
 
   /** Before the parts, which send to it. */
   async start(state: StateStore, extraHosts: readonly string[]): Promise<void> {
-    const { home, options, environment, logger, registry } = this.#options
+    const { home, options, environment, logger } = this.#options
+    const { registry } = this.#own
     const known = state.current.ports['collector']
     const collector = { folder: join(home, 'traces'), host: HOST, extraHosts, environment, logger, registry }
     const onChange = this.#tellTraces
@@ -48,6 +59,7 @@ export class Observing {
       },
     )
     await state.update(next => void (next.ports['collector'] = this.#collector!.port))
+    this.metrics.start()
   }
 
   /** @throws RyoFaasError NOT_RUNNING until it has started. */
@@ -58,6 +70,7 @@ export class Observing {
 
   async close(): Promise<void> {
     this.#tellTraces.close()
+    this.metrics.close()
     await this.#collector?.close()
   }
 }
