@@ -1,4 +1,5 @@
 /** Metrics of a whole platform: each part's own, all in one scrape, and their history. */
+import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readAgentFile } from '../../src/client/index.ts'
 import type { PlatformView } from '../../src/contract/index.ts'
 import { parseExposition, type Family } from '../../src/monitoring/exposition.ts'
-import { TestPlatform, writeProject } from '../support/platform.ts'
+import { BIN, TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { promtool } from './promtool.ts'
 
@@ -140,6 +141,25 @@ test('the history tells rates and percentiles of what was called', async () => {
   expect(last.storeOpsPerSecond).not.toBeNull()
   const newer = await client.call('metricsHistory', { query: { since: last.t } })
   for (const { t } of newer.platform) expect(t).toBeGreaterThan(last.t)
+})
+
+test('top prints one table where there is no terminal, and ends cleanly on one', async () => {
+  expect(await platform.ok(['top'])).toMatch(/calls\/s .*6 instances[^]*FUNCTION +CALLS\/S +ERRORS\/S +P50[^]*\nFine +/)
+  const { functions } = JSON.parse(await platform.ok(['top', '--json']))
+  expect(functions.find(({ name }: { name: string }) => name === 'Later')).toMatchObject({ dead: 1, queueDepth: 0 })
+  // script(1) gives it a terminal.
+  const child = spawn('script', ['-qec', `${process.execPath} ${BIN} top`, '/dev/null'], {
+    env: { ...process.env, RYO_FAAS_HOME: platform.home, TERM: 'xterm' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let shown = ''
+  child.stdout.on('data', (piece: Buffer) => (shown += piece.toString()))
+  const code = new Promise(resolve => child.once('close', resolve))
+  // Drawn more than once.
+  await until(async () => (shown.split('FUNCTION').length > 2 ? true : undefined))
+  child.stdin.write('\u0003')
+  expect(await code).toBe(0)
+  expect(shown).toMatch(/^\u001b\[\?1049h[^]*\u001b\[\?1049l/)
 })
 
 test('a part that is gone is shown as such, and the rest is still there', async () => {
