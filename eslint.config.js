@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
 const LAYERS = [
   ['contract'],
   ['client', 'host'],
-  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'tracing', 'collector'],
+  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'tracing', 'collector', 'monitoring'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployer'],
   ['api'],
@@ -26,6 +26,7 @@ const ROOT_FILES = [
   'agent-tracing',
   'home-data',
   'observing',
+  'platform-metrics',
   'throttle',
 ]
 const ALL = LAYERS.flat()

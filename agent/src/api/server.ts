@@ -69,7 +69,7 @@ export async function createApi({ token, version, platform, logger }: ApiOptions
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   app.get('/metrics', { schema: { hide: true } }, async (_, reply) => {
-    const { contentType, body } = await platform.metrics()
+    const { contentType, body } = await platform.observing.metrics.page()
     return reply.header('content-type', contentType).send(body)
   })
   return app

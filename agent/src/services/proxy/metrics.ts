@@ -3,7 +3,8 @@
  *
  * Invariant: the values of `faas_name` are the names of known deployments, so a scan of random names adds no series.
  */
-import { collectDefaultMetrics, Registry, type Metric } from 'prom-client'
+import { Registry, type Metric } from 'prom-client'
+import { addProcessMetrics } from '../../host/index.ts'
 import { DURATION_BUCKETS, OUTCOMES, type FunctionSnapshot } from './function-metrics.ts'
 
 type Labels = Record<string, string | number>
@@ -17,7 +18,7 @@ export function createRegistry(everything: () => FunctionSnapshot[]): Registry {
   // The dispatcher shows what it has called.
   const snapshot = () => everything().filter(({ trigger }) => trigger === 'http')
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  addProcessMetrics(registry)
   const add = (
     name: string,
     about: { type: 'counter' | 'gauge' | 'histogram'; help: string },

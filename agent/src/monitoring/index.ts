@@ -1,0 +1,3 @@
+export { History } from './history.ts'
+export { readDispatchers, readStore, type CallCounts, type Reading } from './reading.ts'
+export { fetchPage, Scraper, type Target } from './scraper.ts'
