@@ -68,8 +68,10 @@ export async function createApi({ token, version, platform, logger }: ApiOptions
   })
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
-  app.get('/metrics', { schema: { hide: true } }, async (_, reply) => {
-    const { contentType, body } = await platform.observing.metrics.page()
+  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+    // Prometheus asks for it if it keeps exemplars.
+    const isOpen = request.headers.accept?.includes('application/openmetrics-text') === true
+    const { contentType, body } = await platform.observing.metrics.page(isOpen ? 'openmetrics' : 'prometheus')
     return reply.header('content-type', contentType).send(body)
   })
   return app
