@@ -23,6 +23,7 @@ const ROOT_FILES = [
   'routes-sink',
   'ensured-secrets',
   'store-log',
+  'restore-store',
   'agent-tracing',
   'home-data',
   'observing',
