@@ -27,6 +27,7 @@ const ROOT_FILES = [
   'observing',
   'platform-metrics',
   'throttle',
+  'open-url',
 ]
 const ALL = LAYERS.flat()
 

@@ -21,7 +21,7 @@ import { Deployer } from './deployer/index.ts'
 import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
-import { entryPath } from './entries.ts'
+import { dashboardFolder, entryPath } from './entries.ts'
 import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
 import { removeData } from './home-data.ts'
 import { findNode } from './node-binary.ts'
@@ -220,7 +220,7 @@ export class Agent implements Platform {
 
   async #serveApi(token: string): Promise<void> {
     const { home, version, options, logger } = this.#options
-    const api = await createApi({ token, version, platform: this, logger })
+    const api = await createApi({ token, version, platform: this, dashboard: dashboardFolder(), logger })
     this.#closeApi = () => api.close()
     const wanted = this.#state!.current.ports['agent'] ?? options.agentPort
     try {

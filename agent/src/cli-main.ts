@@ -6,6 +6,7 @@ import { homeFrom, homePaths } from './client/index.ts'
 import { entryPath } from './entries.ts'
 import { readIfPresent, spawnDetached, writeDurably } from './host/index.ts'
 import { findNode } from './node-binary.ts'
+import { openUrl } from './open-url.ts'
 import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
 
 const { resolve } = createRequire(import.meta.url)
@@ -60,6 +61,7 @@ const code = await runCli({
       // It ends with 0 when another agent was faster: then that one is waited for.
       return { hasFailed: () => child.signalCode !== null || (child.exitCode !== null && child.exitCode !== 0) }
     },
+    openUrl,
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
   },
 })
