@@ -254,13 +254,14 @@ export class Agent implements Platform {
   }
 
   #ownView(): PartView {
-    const port = this.#state?.current.ports['agent']
+    const { agent: port, collector } = this.#state?.current.ports ?? {}
     return {
       name: 'agent',
       state: 'running',
       pid: process.pid,
       restarts: 0,
       ...(port !== undefined && { address: `127.0.0.1:${port}` }),
+      ...(collector !== undefined && { note: `takes traces (OTLP over HTTP) at 127.0.0.1:${collector}` }),
     }
   }
 
