@@ -7,7 +7,19 @@ import tseslint from 'typescript-eslint'
 const LAYERS = [
   ['contract'],
   ['client', 'host'],
-  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'tracing', 'collector', 'monitoring'],
+  [
+    'deploy-file',
+    'checker',
+    'builder',
+    'engine',
+    'bus',
+    'state',
+    'secrets',
+    'supervisor',
+    'tracing',
+    'collector',
+    'monitoring',
+  ],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployer'],
   ['api'],
@@ -29,6 +41,7 @@ const ROOT_FILES = [
   'observing',
   'platform-metrics',
   'throttle',
+  'open-url',
 ]
 const ALL = LAYERS.flat()
 

@@ -21,9 +21,9 @@ import { CallCounts, Deployer } from './deployer/index.ts'
 import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
-import { entryPath } from './entries.ts'
-import { removeData } from './home-data.ts'
-import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
+import { dashboardFolder, entryPath } from './entries.ts'
+import { announceAgent, boundLogs, removeData } from './home-data.ts'
+import { portTaken, readIfPresent } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
@@ -45,7 +45,6 @@ export interface AgentOptions {
   onShutdown: () => void
 }
 
-const PART_LOG_BYTES = 10 * 1024 * 1024
 const LOG_BOUND_INTERVAL_MS = 10_000
 
 export class Agent implements Platform {
@@ -190,7 +189,7 @@ export class Agent implements Platform {
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
-    this.#logTimer = setInterval(() => void this.#boundLogs(), LOG_BOUND_INTERVAL_MS).unref()
+    this.#logTimer = setInterval(() => void boundLogs(home, this.#supervisor.views()), LOG_BOUND_INTERVAL_MS).unref()
   }
 
   #createParts(state: StateStore, secrets: EnsuredSecrets, nodePath: string): PlatformParts {
@@ -239,7 +238,7 @@ export class Agent implements Platform {
 
   async #serveApi(token: string): Promise<void> {
     const { home, version, options, logger } = this.#options
-    const api = await createApi({ token, version, platform: this, logger })
+    const api = await createApi({ token, version, platform: this, dashboard: dashboardFolder(), logger })
     this.#closeApi = () => api.close()
     const wanted = this.#state!.current.ports['agent'] ?? options.agentPort
     try {
@@ -250,9 +249,7 @@ export class Agent implements Platform {
     }
     const { port } = api.server.address() as { port: number }
     await this.#state!.update(state => void (state.ports['agent'] = port))
-    const self = await identifyProcess(process.pid)
-    const file = { url: `http://127.0.0.1:${port}`, ...self!, project: options.project, version }
-    await writeDurably(homePaths(home).agentFile, JSON.stringify(file))
+    await announceAgent(home, { port, project: options.project, version })
   }
 
   #partChanged(name: PartView['name']): void {
@@ -273,20 +270,15 @@ export class Agent implements Platform {
   }
 
   #ownView(): PartView {
-    const port = this.#state?.current.ports['agent']
+    const { agent: port, collector } = this.#state?.current.ports ?? {}
     return {
       name: 'agent',
       state: 'running',
       pid: process.pid,
       restarts: 0,
       ...(port !== undefined && { address: `127.0.0.1:${port}` }),
+      ...(collector !== undefined && { note: `takes traces (OTLP over HTTP) at 127.0.0.1:${collector}` }),
     }
-  }
-
-  async #boundLogs(): Promise<void> {
-    const folder = join(this.#options.home, 'logs')
-    const names = ['agent', ...this.#supervisor.views().map(({ name }) => name)]
-    await Promise.all(names.map(name => boundFile(join(folder, `${name}.log`), PART_LOG_BYTES)))
   }
 
   /** After a first start that failed; the reason to report is that failure, not one of cleaning up. */

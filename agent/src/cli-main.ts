@@ -6,6 +6,7 @@ import { homeFrom, homePaths } from './client/index.ts'
 import { entryPath } from './entries.ts'
 import { readIfPresent, spawnDetached, writeDurably } from './host/index.ts'
 import { findNode } from './node-binary.ts'
+import { openUrl } from './open-url.ts'
 import { restoreStore } from './restore-store.ts'
 import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
 
@@ -61,6 +62,7 @@ const code = await runCli({
       // It ends with 0 when another agent was faster: then that one is waited for.
       return { hasFailed: () => child.signalCode !== null || (child.exitCode !== null && child.exitCode !== 0) }
     },
+    openUrl,
     restoreStore: backup => restoreStore(home, backup),
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
   },

@@ -21,6 +21,8 @@ export interface CliHost {
   platformFlags: { name: string; help: string; default: unknown; variable: string }[]
   /** Values in force for a start without flags. */
   resolvedOptions(): Record<string, unknown>
+  /** Shows an address in the browser of this desktop; without one it does nothing. */
+  openUrl(url: string): Promise<void>
   /** Folder with the type declarations of `@ryo-faas/runtime`. */
   runtimeTypes: string
 }
