@@ -7,7 +7,19 @@ import tseslint from 'typescript-eslint'
 const LAYERS = [
   ['contract'],
   ['client', 'host'],
-  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'tracing', 'collector'],
+  [
+    'deploy-file',
+    'checker',
+    'builder',
+    'engine',
+    'bus',
+    'state',
+    'secrets',
+    'supervisor',
+    'tracing',
+    'collector',
+    'monitoring',
+  ],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployer'],
   ['api'],
@@ -23,10 +35,13 @@ const ROOT_FILES = [
   'routes-sink',
   'ensured-secrets',
   'store-log',
+  'restore-store',
   'agent-tracing',
   'home-data',
   'observing',
+  'platform-metrics',
   'throttle',
+  'open-url',
 ]
 const ALL = LAYERS.flat()
 

@@ -1,9 +1,11 @@
 /**
- * Bundles what is shipped, from what `tsc -b` made: the agent's processes (`agent/bundle`, ESM, laid out like
+ * Bundles what is shipped, from what `npm run build` made: the agent's processes (`agent/bundle`, ESM, laid out like
  * `agent/dist` so that they find each other) and the extension (`extension/dist/extension.cjs`, CommonJS, as the editor
  * loads it). Native and huge packages stay outside and are resolved from node_modules.
  */
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import webpack from 'webpack'
 
 const path = relative => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -27,6 +29,19 @@ const AGENT_ENTRIES = [
 const SSH = ['ssh2', 'cpu-features']
 const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', ...SSH]
 
+/** The dashboard's files are made by then; the agent serves them from beside itself. */
+const withDashboard = {
+  apply: compiler =>
+    compiler.hooks.thisCompilation.tap('dashboard', compilation =>
+      compilation.hooks.processAssets.tap('dashboard', () => {
+        const folder = path('agent/dist/dashboard/')
+        for (const name of readdirSync(folder)) {
+          compilation.emitAsset(`dashboard/${name}`, new webpack.sources.RawSource(readFileSync(folder + name)))
+        }
+      }),
+    ),
+}
+
 const agent = {
   ...shared,
   name: 'agent',
@@ -40,6 +55,7 @@ const agent = {
     clean: true,
   },
   experiments: { outputModule: true },
+  plugins: [withDashboard],
   externalsType: 'module',
   externals: Object.fromEntries(OUTSIDE.map(name => [name, name])),
   // Files are found beside the running module; webpack must not rewrite those places.
@@ -67,6 +83,7 @@ const extension = {
 
 const analysisWorker = {
   ...agent,
+  plugins: [],
   name: 'analysis-worker',
   optimization: forEditor.optimization,
   devtool: forEditor.devtool,

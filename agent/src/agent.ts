@@ -12,8 +12,6 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
-import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
-import { startAgentTracing, type AgentTracing } from './agent-tracing.ts'
 import { createApi, type Platform } from './api/index.ts'
 import { Builder } from './builder/index.ts'
 import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
@@ -23,10 +21,9 @@ import { CallCounts, Deployer } from './deployer/index.ts'
 import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
-import { entryPath } from './entries.ts'
-import { removeData } from './home-data.ts'
-import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
-import { AgentMetrics } from './metrics.ts'
+import { dashboardFolder, entryPath } from './entries.ts'
+import { announceAgent, boundLogs, removeData } from './home-data.ts'
+import { portTaken, readIfPresent } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
@@ -48,17 +45,16 @@ export interface AgentOptions {
   onShutdown: () => void
 }
 
-const PART_LOG_BYTES = 10 * 1024 * 1024
 const LOG_BOUND_INTERVAL_MS = 10_000
 
 export class Agent implements Platform {
   readonly secrets: SecretStore
+  readonly observing: Observing
   readonly #options: AgentOptions
   readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
   readonly #supervisor: Supervisor
   readonly #counts: CallCounts
-  readonly #metrics = new AgentMetrics(() => this.#deployer)
-  readonly #observing: Observing
+  readonly #routes: RoutesSink
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
   #state: StateStore | undefined
   #engine: Engine | undefined
@@ -67,19 +63,20 @@ export class Agent implements Platform {
   #builder: Builder | undefined
   #closeApi: (() => Promise<void>) | undefined
   #logTimer: NodeJS.Timeout | undefined
-  #tracing: AgentTracing | undefined
 
   constructor(options: AgentOptions) {
     this.#options = options
     this.secrets = new SecretStore(options.home)
-    this.#observing = new Observing({
+    this.#routes = new RoutesSink(options.home)
+    this.observing = new Observing({
       ...options,
-      registry: this.#metrics.registry,
+      deployer: () => this.#deployer,
+      parts: () => this.#supervisor.views(),
+      figures: () => this.#routes.figures(),
       onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
     })
-    const proxy = new RoutesSink(options.home)
     this.#counts = new CallCounts({
-      stats: () => proxy.stats(),
+      stats: () => this.#routes.stats(),
       tell: counts => void this.#events.emit('event', { type: 'calls-counted', counts }),
     })
     this.#supervisor = new Supervisor({
@@ -116,8 +113,7 @@ export class Agent implements Platform {
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()
-    await this.#tracing?.close()
-    await this.#observing.close()
+    await this.observing.close()
     await this.#closeApi?.()
   }
 
@@ -150,14 +146,6 @@ export class Agent implements Platform {
     }
   }
 
-  traces() {
-    return this.#observing.traces
-  }
-
-  metrics() {
-    return this.#metrics.text()
-  }
-
   async shutdown({ prune }: { prune: boolean }): Promise<string[]> {
     const { home } = this.#options
     this.#setPhase({ kind: 'stopping' })
@@ -166,7 +154,7 @@ export class Agent implements Platform {
     try {
       const functions = (await this.#deployer?.stopInstances()) ?? []
       const parts = await this.#supervisor.stopAll()
-      await this.#observing.close()
+      await this.observing.close()
       await this.#engine?.cleanUp(prune)
       // Only when nothing uses them any more.
       if (prune) await removeData(home)
@@ -192,7 +180,7 @@ export class Agent implements Platform {
     doing('starting NATS and preparing the engine')
     const parts = this.#createParts(state, secrets, nodePath)
     await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
-    await this.#observing.start(state, chosen.engine.proxyListenHosts)
+    await this.observing.start(state, chosen.engine.proxyListenHosts)
     doing('starting the proxy and the store')
     await Promise.all([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
@@ -201,14 +189,12 @@ export class Agent implements Platform {
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
-    const traces = this.#traces('127.0.0.1')
-    if (traces !== undefined) this.#tracing = startAgentTracing(traces.url)
-    this.#logTimer = setInterval(() => void this.#boundLogs(), LOG_BOUND_INTERVAL_MS).unref()
+    this.#logTimer = setInterval(() => void boundLogs(home, this.#supervisor.views()), LOG_BOUND_INTERVAL_MS).unref()
   }
 
   #createParts(state: StateStore, secrets: EnsuredSecrets, nodePath: string): PlatformParts {
     const { home, options, environment } = this.#options
-    const traces = () => this.#traces('127.0.0.1')
+    const traces = () => this.observing.tracing('127.0.0.1')
     return new PlatformParts({
       home,
       options,
@@ -235,11 +221,11 @@ export class Agent implements Platform {
       checker,
       builder,
       secrets: this.secrets,
-      proxy: new RoutesSink(home),
+      proxy: this.#routes,
       surroundings: () => ({
         proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
         storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
-        traces: this.#traces(engine.proxyHost),
+        traces: this.observing.tracing(engine.proxyHost),
       }),
       now: () => nextChange(`http://127.0.0.1:${state.current.ports['store']}`),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
@@ -250,17 +236,9 @@ export class Agent implements Platform {
     })
   }
 
-  /** What is recorded, and where it goes as seen from `host`'s side. */
-  #traces(host: string): TracingSettings | undefined {
-    const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = this.#options.options
-    const port = this.#state?.current.ports['collector']
-    if (traces === 'off' || port === undefined) return undefined
-    return { url: `http://${host}:${port}`, perSecond, ratio, slowMs }
-  }
-
   async #serveApi(token: string): Promise<void> {
     const { home, version, options, logger } = this.#options
-    const api = await createApi({ token, version, platform: this, logger })
+    const api = await createApi({ token, version, platform: this, dashboard: dashboardFolder(), logger })
     this.#closeApi = () => api.close()
     const wanted = this.#state!.current.ports['agent'] ?? options.agentPort
     try {
@@ -271,9 +249,7 @@ export class Agent implements Platform {
     }
     const { port } = api.server.address() as { port: number }
     await this.#state!.update(state => void (state.ports['agent'] = port))
-    const self = await identifyProcess(process.pid)
-    const file = { url: `http://127.0.0.1:${port}`, ...self!, project: options.project, version }
-    await writeDurably(homePaths(home).agentFile, JSON.stringify(file))
+    await announceAgent(home, { port, project: options.project, version })
   }
 
   #partChanged(name: PartView['name']): void {
@@ -294,20 +270,15 @@ export class Agent implements Platform {
   }
 
   #ownView(): PartView {
-    const port = this.#state?.current.ports['agent']
+    const { agent: port, collector } = this.#state?.current.ports ?? {}
     return {
       name: 'agent',
       state: 'running',
       pid: process.pid,
       restarts: 0,
       ...(port !== undefined && { address: `127.0.0.1:${port}` }),
+      ...(collector !== undefined && { note: `takes traces (OTLP over HTTP) at 127.0.0.1:${collector}` }),
     }
-  }
-
-  async #boundLogs(): Promise<void> {
-    const folder = join(this.#options.home, 'logs')
-    const names = ['agent', ...this.#supervisor.views().map(({ name }) => name)]
-    await Promise.all(names.map(name => boundFile(join(folder, `${name}.log`), PART_LOG_BYTES)))
   }
 
   /** After a first start that failed; the reason to report is that failure, not one of cleaning up. */
@@ -315,7 +286,7 @@ export class Agent implements Platform {
     const paths = homePaths(this.#options.home)
     await rm(paths.options, { force: true })
     await this.#supervisor.stopAll().catch(() => undefined)
-    await this.#observing.close()
+    await this.observing.close()
     await this.#engine?.cleanUp(false).catch(() => undefined)
     await rm(paths.agentFile, { force: true })
   }
@@ -323,7 +294,6 @@ export class Agent implements Platform {
   /** Everything but the API, which has an answer to give yet. */
   async #closeKeepingApi(): Promise<void> {
     clearInterval(this.#logTimer)
-    await this.#tracing?.close()
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()

@@ -6,6 +6,8 @@ import { homeFrom, homePaths } from './client/index.ts'
 import { entryPath } from './entries.ts'
 import { readIfPresent, spawnDetached, writeDurably } from './host/index.ts'
 import { findNode } from './node-binary.ts'
+import { openUrl } from './open-url.ts'
+import { restoreStore } from './restore-store.ts'
 import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
 
 const { resolve } = createRequire(import.meta.url)
@@ -20,6 +22,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // The second one does not wait for anything.
     if (abort.signal.aborted) process.exit(130)
     abort.abort()
+  })
+}
+
+// Whoever reads us has seen enough (`| head`).
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
   })
 }
 
@@ -60,6 +70,8 @@ const code = await runCli({
       // It ends with 0 when another agent was faster: then that one is waited for.
       return { hasFailed: () => child.signalCode !== null || (child.exitCode !== null && child.exitCode !== 0) }
     },
+    openUrl,
+    restoreStore: backup => restoreStore(home, backup),
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
   },
 })

@@ -9,6 +9,11 @@ export type Entry =
   | 'services/store/main'
   | 'checker/worker'
 
+/** Where the files of the dashboard lie, beside the running module. */
+export function dashboardFolder(): string {
+  return fileURLToPath(new URL('./dashboard/', import.meta.url))
+}
+
 export function entryPath(entry: Entry): string {
   return fileURLToPath(new URL(`./${entry}.js`, import.meta.url))
 }

@@ -1,12 +1,13 @@
 /** The agent's own metrics. */
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { Gauge, Registry } from 'prom-client'
+import { addProcessMetrics } from './host/index.ts'
 import type { Deployer } from './deployer/index.ts'
 
 export class AgentMetrics {
   readonly registry = new Registry()
 
   constructor(deployer: () => Deployer | undefined) {
-    collectDefaultMetrics({ register: this.registry })
+    addProcessMetrics(this.registry)
     const instances = new Gauge({
       name: 'faas_instances',
       help: 'Instances of a function by state',
@@ -19,9 +20,5 @@ export class AgentMetrics {
         }
       },
     })
-  }
-
-  async text(): Promise<{ contentType: string; body: string }> {
-    return { contentType: this.registry.contentType, body: await this.registry.metrics() }
   }
 }

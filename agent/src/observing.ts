@@ -1,11 +1,16 @@
-/** What the agent sees of the platform: its own metrics, and the traces that are sent to it. */
+/** What the agent sees of the platform: the metrics of all parts, and the traces that are sent to it. */
 import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
-import type { Registry } from 'prom-client'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import { startAgentTracing, type AgentTracing } from './agent-tracing.ts'
 import { startCollector, type Collector, type CollectorOptions, type TraceStore } from './collector/index.ts'
-import { RyoFaasError } from './contract/index.ts'
+import { RyoFaasError, type PartView } from './contract/index.ts'
+import type { Deployer } from './deployer/index.ts'
 import { portTaken } from './host/index.ts'
+import { AgentMetrics } from './metrics.ts'
 import type { PlatformOptions } from './options.ts'
+import { PlatformMetrics } from './platform-metrics.ts'
+import type { FunctionCounts } from './services/proxy/index.ts'
 import type { StateStore } from './state/index.ts'
 import { throttle } from './throttle.ts'
 
@@ -14,7 +19,10 @@ export interface ObservingOptions {
   options: PlatformOptions
   environment: NodeJS.ProcessEnv
   logger: FastifyBaseLogger
-  registry: Registry
+  deployer: () => Deployer | undefined
+  parts: () => readonly PartView[]
+  /** @throws if the proxy does not answer. */
+  figures: () => Promise<FunctionCounts[]>
   /** Traces came or went on. */
   onTraces: () => void
 }
@@ -23,18 +31,24 @@ const HOST = '127.0.0.1'
 const EVENTS_GAP_MS = 500
 
 export class Observing {
+  readonly metrics: PlatformMetrics
   readonly #options: ObservingOptions
+  readonly #own: AgentMetrics
   readonly #tellTraces: ReturnType<typeof throttle>
   #collector: Collector | undefined
+  #ownTracing: AgentTracing | undefined
 
   constructor(options: ObservingOptions) {
     this.#options = options
+    this.#own = new AgentMetrics(options.deployer)
+    this.metrics = new PlatformMetrics({ ...options, registry: this.#own.registry })
     this.#tellTraces = throttle(options.onTraces, EVENTS_GAP_MS)
   }
 
   /** Before the parts, which send to it. */
   async start(state: StateStore, extraHosts: readonly string[]): Promise<void> {
-    const { home, options, environment, logger, registry } = this.#options
+    const { home, options, environment, logger } = this.#options
+    const { registry } = this.#own
     const known = state.current.ports['collector']
     const collector = { folder: join(home, 'traces'), host: HOST, extraHosts, environment, logger, registry }
     const onChange = this.#tellTraces
@@ -48,6 +62,16 @@ export class Observing {
       },
     )
     await state.update(next => void (next.ports['collector'] = this.#collector!.port))
+    this.metrics.start()
+    const own = this.tracing(HOST)
+    if (own !== undefined) this.#ownTracing = startAgentTracing(own.url)
+  }
+
+  /** What is recorded, and where it goes as seen from `host`'s side; undefined if nothing is. */
+  tracing(host: string): TracingSettings | undefined {
+    const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = this.#options.options
+    if (traces === 'off' || this.#collector === undefined) return undefined
+    return { url: `http://${host}:${this.#collector.port}`, perSecond, ratio, slowMs }
   }
 
   /** @throws RyoFaasError NOT_RUNNING until it has started. */
@@ -58,6 +82,8 @@ export class Observing {
 
   async close(): Promise<void> {
     this.#tellTraces.close()
+    this.metrics.close()
+    await this.#ownTracing?.close()
     await this.#collector?.close()
   }
 }

@@ -30,6 +30,11 @@ export class RoutesSink {
     this.#written = text
   }
 
+  /** @throws ProxyControlError */
+  figures() {
+    return this.#proxy.figures()
+  }
+
   stats() {
     return this.#proxy.stats()
   }

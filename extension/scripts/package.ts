@@ -1,6 +1,6 @@
 /**
  * Makes `ryo-faas-<platform>.vsix`: bundles everything, lays out exactly what is shipped in a temporary folder, and
- * packs that. Nothing gets in that is not named here. Needs a built checkout (`tsc -b`).
+ * packs that. Nothing gets in that is not named here. Needs a built checkout (`npm run build`).
  *
  *   npm run package -w extension -- [platform] [folder to put it in]
  *
@@ -80,13 +80,14 @@ async function stageFiles(): Promise<void> {
 async function stageAgent(): Promise<void> {
   const from = join(extension, 'dist', 'agent', 'bundle')
   for (const name of await readdir(from, { recursive: true })) {
-    if (!name.endsWith('.js')) continue
+    if (!name.endsWith('.js') || name.startsWith('dashboard')) continue
     const options = { minify: true, keepNames: true, format: 'esm', target: 'node20', legalComments: 'none' } as const
     const { code } = await transform(await readFile(join(from, name), 'utf8'), options)
     const to = join(stage, 'dist', 'agent', 'bundle', name)
     await mkdir(dirname(to), { recursive: true })
     await writeFile(to, code)
   }
+  await cp(join(from, 'dashboard'), join(stage, 'dist', 'agent', 'bundle', 'dashboard'), { recursive: true })
 }
 
 async function stagePlugin(): Promise<void> {

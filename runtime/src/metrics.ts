@@ -52,6 +52,8 @@ async function openRegistry(source: MetricsSource): Promise<Registry> {
   const registry = new Registry()
   registry.setDefaultLabels({ faas_name: source.name })
   collectDefaultMetrics({ register: registry })
+  // Gauges whose names say that they are counters.
+  for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`)
   for (const family of families(source)) {
     // The registry asks a metric only for its name and `get()`; a `Histogram` of its own could not take over counts.
     registry.registerMetric({ name: family.name, get: async () => family.read() } as unknown as Metric)
@@ -82,6 +84,9 @@ function families({ name, counts, inflight }: MetricsSource): Family[] {
     family('counter', 'faas_invocations_total', 'Invocations that have ended.', () => one(counts.invocations)),
     family('counter', 'faas_errors_total', 'Invocations that failed with an error.', () => one(counts.errors)),
     family('counter', 'faas_timeouts_total', 'Invocations cut off at their deadline.', () => one(counts.timeouts)),
+    family('counter', 'faas_coldstarts_total', 'Invocations that were the first of their instance.', () =>
+      one(counts.invocations + inflight() > 0 ? 1 : 0),
+    ),
     family('gauge', 'faas_inflight_invocations', 'Invocations that are running now.', () => one(inflight())),
     family('histogram', 'faas_invoke_duration_seconds', 'Time from request to end of response.', () =>
       histogramSamples('faas_invoke_duration_seconds', counts, labels),

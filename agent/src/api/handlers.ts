@@ -99,16 +99,19 @@ export const handlers: Record<ApiName, Handler> = {
 
   resources: async platform => ({ resources: await platform.deployer().resources() }),
 
-  traces: async (platform, request) => platform.traces().list(request.query as TraceQuery),
+  traces: async (platform, request) => platform.observing.traces.list(request.query as TraceQuery),
 
   trace: async (platform, request) => {
     const { id } = request.params as z.output<(typeof API)['trace']['params']>
-    const trace = await platform.traces().find(id)
+    const trace = await platform.observing.traces.find(id)
     if (trace) return trace
     throw new RyoFaasError('TRACE_NOT_FOUND', `no trace that is kept has the id "${id}"`, {
       hint: 'The oldest are forgotten first; ryo-faas traces lists what there is.',
     })
   },
+
+  metricsHistory: async (platform, request) =>
+    platform.observing.metrics.history(request.query as z.output<(typeof API)['metricsHistory']['query']>),
 
   secrets: async platform => ({ names: await platform.secrets.names() }),
 

@@ -1,4 +1,4 @@
-import type { PlatformEvent, PlatformView } from '../contract/index.ts'
+import type { MetricsHistory, PlatformEvent, PlatformView } from '../contract/index.ts'
 import type { TraceStore } from '../collector/index.ts'
 import type { Deployer } from '../deployer/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
@@ -9,10 +9,19 @@ export interface Platform {
   /** @throws RyoFaasError while the platform starts or after it failed. */
   deployer(): Deployer
   secrets: SecretStore
-  /** @throws RyoFaasError NOT_RUNNING before it was opened. */
-  traces(): TraceStore
+  observing: Observed
   onEvent(listener: (event: PlatformEvent) => void): () => void
   /** Ends functions and parts; the agent itself ends after the answer is sent. */
   shutdown(options: { prune: boolean }): Promise<string[]>
-  metrics(): Promise<{ contentType: string; body: string }>
+}
+
+/** Traces and metrics. */
+export interface Observed {
+  /** @throws RyoFaasError NOT_RUNNING before it was opened. */
+  readonly traces: TraceStore
+  readonly metrics: {
+    /** Of all parts together, for Prometheus. */
+    page(format: 'prometheus' | 'openmetrics'): Promise<{ contentType: string; body: string }>
+    history(query: { since: number; function?: string | undefined }): MetricsHistory
+  }
 }

@@ -3,8 +3,10 @@ import fastifySwagger from '@fastify/swagger'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { dashboardKey } from '../client/index.ts'
 import { API, ErrorBody, RyoFaasError, type ApiRoute } from '../contract/index.ts'
 import { authorize } from './authorize.ts'
+import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
 import { handlers } from './handlers.ts'
 import type { Platform } from './platform.ts'
 
@@ -12,13 +14,17 @@ export interface ApiOptions {
   token: string
   version: string
   platform: Platform
+  /** Folder of the dashboard's files. */
+  dashboard: string
   logger: FastifyBaseLogger
 }
 
-const PUBLIC = new Set(['/healthz', '/openapi.json'])
+const PUBLIC = new Set(['/healthz', '/openapi.json', ...DASHBOARD_PATHS])
 const BODY_LIMIT_BYTES = 1024 * 1024
 
-export async function createApi({ token, version, platform, logger }: ApiOptions): Promise<FastifyInstance> {
+export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
+  const { token, version, platform, dashboard, logger } = options
+  const key = dashboardKey(token)
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -29,7 +35,8 @@ export async function createApi({ token, version, platform, logger }: ApiOptions
   app.setSerializerCompiler(serializerCompiler)
   app.addHook('onRequest', async request => {
     const { host, origin, authorization } = request.headers
-    authorize({ host, origin, authorization }, { token, public: PUBLIC.has(request.url) })
+    const isPublic = PUBLIC.has(request.url.split('?')[0]!)
+    authorize({ method: request.method, host, origin, authorization }, { token, key, public: isPublic })
   })
   app.setErrorHandler((error, request, reply) => {
     const translated = translate(error)
@@ -66,10 +73,13 @@ export async function createApi({ token, version, platform, logger }: ApiOptions
       })
     }
   })
+  addDashboard(app, dashboard)
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
-  app.get('/metrics', { schema: { hide: true } }, async (_, reply) => {
-    const { contentType, body } = await platform.metrics()
+  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+    // Prometheus asks for it if it keeps exemplars.
+    const isOpen = request.headers.accept?.includes('application/openmetrics-text') === true
+    const { contentType, body } = await platform.observing.metrics.page(isOpen ? 'openmetrics' : 'prometheus')
     return reply.header('content-type', contentType).send(body)
   })
   return app

@@ -7,6 +7,7 @@ import { AgentClient } from '../client/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
 import { calls } from './commands/calls.ts'
 import { check } from './commands/check.ts'
+import { dashboard } from './commands/dashboard.ts'
 import { deploy, Reported } from './commands/deploy.ts'
 import { details } from './commands/details.ts'
 import { env } from './commands/env.ts'
@@ -19,12 +20,13 @@ import { secrets } from './commands/secrets.ts'
 import { startFaas } from './commands/start-faas.ts'
 import { store } from './commands/store.ts'
 import { stopFaas } from './commands/stop-faas.ts'
+import { top } from './commands/top.ts'
 import { traces } from './commands/traces.ts'
 import type { CliHost, Command, Context } from './context.ts'
 import { Output, type Streams } from './output.ts'
 
 const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
-COMMANDS.push(calls, store, traces, secrets, init, env, prune, reset)
+COMMANDS.push(calls, store, traces, top, dashboard, secrets, init, env, prune, reset)
 
 export interface CliOptions extends Streams {
   argv: string[]

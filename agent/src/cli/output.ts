@@ -16,6 +16,12 @@ export interface Progress {
   stop(): void
 }
 
+export interface Screen {
+  draw(print: () => void): void
+  /** Gives the terminal back as it was. */
+  close(): void
+}
+
 export class Output {
   readonly json: boolean
   readonly colors: ReturnType<typeof pico.createColors>
@@ -70,6 +76,23 @@ export class Output {
     })
     table.push(...rows)
     for (const line of table.toString().split('\n')) this.line(line.trimEnd())
+  }
+
+  get isTerminal(): boolean {
+    return this.#streams.stdout.isTTY
+  }
+
+  /** What is drawn again and again in the same place, on a page of the terminal's own that is gone afterwards. */
+  screen(): Screen {
+    const { stdout } = this.#streams
+    stdout.write('\u001b[?1049h\u001b[?25l')
+    return {
+      draw: print => {
+        stdout.write('\u001b[H\u001b[2J')
+        print()
+      },
+      close: () => void stdout.write('\u001b[?25h\u001b[?1049l'),
+    }
   }
 
   progress(first: string): Progress {

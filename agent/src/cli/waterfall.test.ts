@@ -1,7 +1,6 @@
 import pico from 'picocolors'
 import { expect, it } from 'vitest'
-import type { SpanView, TraceView } from '../contract/index.ts'
-import { spanTree } from './span-tree.ts'
+import { spanTree, type SpanView, type TraceView } from '../contract/index.ts'
 import { waterfall } from './waterfall.ts'
 
 const colors = pico.createColors(false)

@@ -1,7 +1,6 @@
 /** A trace drawn for a terminal: a line a span with a bar for its time, and below it what happened in it. */
-import type { SpanEvent, SpanView, TraceView } from '../contract/index.ts'
+import { spanTree, type SpanEvent, type SpanView, type TraceView } from '../contract/index.ts'
 import { formatDuration, type Output } from './output.ts'
-import { spanTree } from './span-tree.ts'
 
 export interface WaterfallOptions {
   /** Columns of the terminal. */

@@ -5,6 +5,7 @@ import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace
 import { OTLPTraceExporter as BinaryExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BasicTracerProvider, BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base'
+import { Registry } from 'prom-client'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { TraceQuery } from '../contract/index.ts'
 import type { Collector } from './collector.ts'
@@ -163,17 +164,12 @@ it('takes a batch of many spans while others ask', async () => {
   expect(page.traces).toEqual([])
 })
 
-it('listens on further addresses, and says when the port is taken', async () => {
-  const other = await stage.collector({
-    extraHosts: ['127.0.0.2', '127.0.0.1'],
-    registry: new (await import('prom-client')).Registry(),
-  })
-  const response = await fetch(`http://127.0.0.2:${other.port}/v1/traces`, {
-    method: 'POST',
-    headers: JSON_TYPE,
-    body: '{}',
-  })
-  expect(response.status).toBe(200)
-  const taken = stage.collector({ port: other.port, registry: new (await import('prom-client')).Registry() })
-  await expect(taken).rejects.toMatchObject({ code: 'EADDRINUSE' })
+it('listens on further addresses, says when the port is taken, and can be started again then', async () => {
+  const other = await stage.collector({ extraHosts: ['127.0.0.2', '127.0.0.1'], registry: new Registry() })
+  const address = `http://127.0.0.2:${other.port}/v1/traces`
+  expect((await fetch(address, { method: 'POST', headers: JSON_TYPE, body: '{}' })).status).toBe(200)
+  const registry = new Registry()
+  await expect(stage.collector({ port: other.port, registry })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await stage.collector({ registry })
+  expect(await registry.metrics()).toMatch(/^traces_kept 0$/m)
 })

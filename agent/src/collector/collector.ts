@@ -1,8 +1,8 @@
 /** The collector: receives spans, keeps recent traces, forwards them if asked to, and counts. */
 import type { FastifyBaseLogger } from 'fastify'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, Registry, type Metric } from 'prom-client'
 import { startCollectorServer, type CollectorServer } from './collector-server.ts'
-import { FORWARDED_HEADER, Forwarder, forwardTarget } from './forwarder.ts'
+import { FORWARDED_HEADER, Forwarder, forwardTarget, type ForwardDropReason } from './forwarder.ts'
 import { openTraces } from './open-traces.ts'
 import type { TraceBounds, TraceStore } from './trace-store.ts'
 
@@ -34,6 +34,7 @@ const BOUNDS: TraceBounds = {
   maxSpansPerTrace: 1_000,
   maxWaitingBytes: 16 * 1024 * 1024,
 }
+const REASONS: readonly ForwardDropReason[] = ['full', 'refused', 'unreachable']
 const FORWARD = { maxQueueBytes: 8 * 1024 * 1024, giveUpMs: 120_000 }
 
 /** @throws an error with code EADDRINUSE if the port is taken on one of the addresses. */
@@ -46,9 +47,11 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     onFault: error => logger.error({ err: error }, 'traces can not be kept: the disk does not take them'),
     onDamage: damage => logger.warn(damage, 'the kept traces could not be opened and were moved aside'),
   })
-  const counters = countersOf(options.registry)
+  // Only those of a collector that came to listen are shown.
+  const registry = new Registry()
+  const counters = countersOf(registry)
   const forwarder = createForwarder(options, counters)
-  addGauges(options.registry, traces, forwarder)
+  addGauges(registry, traces, forwarder)
   let server: CollectorServer
   try {
     server = await startCollectorServer({
@@ -64,6 +67,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     await traces.close()
     throw error
   }
+  for (const metric of registry.getMetricsAsArray()) options.registry.registerMetric(metric as unknown as Metric)
   return {
     port: server.port,
     traces,
@@ -79,7 +83,7 @@ type Counters = ReturnType<typeof countersOf>
 
 function countersOf(registry: Registry) {
   const registers = [registry]
-  return {
+  const counters = {
     received: new Counter({ name: 'traces_received_spans_total', help: 'Spans that were received.', registers }),
     refusedSpans: new Counter({
       name: 'traces_refused_spans_total',
@@ -103,6 +107,9 @@ function countersOf(registry: Registry) {
       registers,
     }),
   }
+  // A count that begins with 1 has not grown, to Prometheus.
+  for (const reason of REASONS) counters.forwardDropped.inc({ reason }, 0)
+  return counters
 }
 
 function addGauges(registry: Registry, traces: TraceStore, forwarder: Forwarder | undefined): void {

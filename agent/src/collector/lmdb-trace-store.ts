@@ -219,10 +219,11 @@ export class LmdbTraceStore implements TraceStore {
 
   #planEviction(plan: Plan): void {
     const { maxTraces, maxBytes } = this.#options.bounds
-    const ids = new Set([...this.#records.keys(), ...plan.changed.keys()])
-    let left = ids.size
-    for (const id of ids) {
-      if (left <= 1 || (left <= maxTraces && plan.bytes <= maxBytes)) return
+    const fresh = [...plan.changed.keys()].filter(id => !this.#records.has(id))
+    let left = this.#records.size + fresh.length
+    const isWithin = () => left <= 1 || (left <= maxTraces && plan.bytes <= maxBytes)
+    for (const id of chain(this.#records.keys(), fresh)) {
+      if (isWithin()) return
       const record = plan.changed.get(id) ?? this.#records.get(id)!
       plan.evicted.push(record)
       plan.bytes -= record.bytes
@@ -249,6 +250,10 @@ interface Plan {
   /** Spans beyond what a trace may have. */
   dropped: number
   nextOrder: number
+}
+
+function* chain<T>(...lists: Iterable<T>[]): Generator<T> {
+  for (const list of lists) yield* list
 }
 
 function orderKey(order: number): Buffer {

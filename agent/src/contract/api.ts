@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { DeploymentView } from './deployment.ts'
 import { DeployEvent, LogLine, PlatformEvent } from './events.ts'
+import { MetricsHistory, MetricsHistoryQuery } from './metrics-history.ts'
 import { PlatformView, ResourceView } from './platform.ts'
 import { Problem } from './problem.ts'
 import { TracePage, TraceQuery, TraceView } from './traces.ts'
@@ -121,6 +122,13 @@ export const API = {
     }),
     response: TraceView,
     summary: 'One trace with its spans',
+  },
+  metricsHistory: {
+    method: 'GET',
+    path: '/metrics/history',
+    query: MetricsHistoryQuery,
+    response: MetricsHistory,
+    summary: 'Calls, errors and percentiles of the last half hour',
   },
   secrets: {
     method: 'GET',

@@ -28,5 +28,7 @@ export {
   TraceSummary,
   TraceView,
 } from './traces.ts'
+export { spanTree, type TreeSpan } from './span-tree.ts'
+export { FunctionPoint, MetricsHistory, MetricsHistoryQuery, PlatformPoint } from './metrics-history.ts'
 export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'

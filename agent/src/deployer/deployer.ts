@@ -13,7 +13,7 @@ import {
   type ResourceView,
   type StartFrom,
 } from '../contract/index.ts'
-import type { Engine, LogQuery } from '../engine/index.ts'
+import type { Engine, Instance, LogQuery } from '../engine/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, StateStore } from '../state/index.ts'
@@ -102,6 +102,12 @@ export class Deployer {
         url: this.#options.urlOf(record.route),
       }),
     )
+  }
+
+  /** Who is ready now, from memory: asks nobody. */
+  ready(): { name: string; instances: Instance[] }[] {
+    const records = Object.values(this.#options.state.current.deployments)
+    return records.map(({ name, route }) => ({ name, instances: this.#fleet.ready(route) }))
   }
 
   async view(name: string): Promise<DeploymentView> {

@@ -12,5 +12,6 @@ export {
 export { acquireProcessLock, type LockOutcome } from './process-lock.ts'
 export { portTaken } from './port-owner.ts'
 export { boundFile } from './bounded-file.ts'
+export { addProcessMetrics } from './process-metrics.ts'
 export { freePort } from './free-port.ts'
 export { closeOnSignals, readOptionsFile } from './part-process.ts'

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { AgentClient } from '../../src/client/index.ts'
 import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
 
-const BIN = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
+export const BIN = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
 export const BUNDLED_CLI = fileURLToPath(new URL('../../bundle/cli-main.js', import.meta.url))
 export const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url))
 

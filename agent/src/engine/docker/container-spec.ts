@@ -46,7 +46,11 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
   return {
     name: `${context.project}-${spec.route}--${spec.id}`,
     Image: spec.image,
-    Cmd: ['node', ...(debugPort === undefined ? [] : [`--inspect=0.0.0.0:${DEBUG_PORT}`]), `${APP_FOLDER}/${spec.entry}`],
+    Cmd: [
+      'node',
+      ...(debugPort === undefined ? [] : [`--inspect=0.0.0.0:${DEBUG_PORT}`]),
+      `${APP_FOLDER}/${spec.entry}`,
+    ],
     WorkingDir: APP_FOLDER,
     User: '1000:1000',
     Env: Object.entries({ ...spec.env, ...spec.secrets }).map(([name, value]) => `${name}=${value}`),

@@ -1,5 +1,6 @@
 /** The dispatcher's figures. Invariant: values of `faas_name` are names of deployed functions. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { addProcessMetrics } from '../../host/index.ts'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { valueOf, type AttemptEnd, type Verdict } from './verdict.ts'
 
@@ -26,10 +27,11 @@ export class DispatcherMetrics {
   private readonly invocations: Counter<'faas_name' | 'faas_trigger' | 'http_response_status_class'>
   private readonly durations: Histogram<'faas_name' | 'faas_trigger'>
   readonly errors: Counter<'faas_name' | 'faas_trigger' | 'error_code'>
+  private readonly timeouts: Counter<'faas_name' | 'faas_trigger'>
 
   constructor(depthOf: DepthOf, lagOf: LagOf) {
     const registers = [this.registry]
-    collectDefaultMetrics({ register: this.registry })
+    addProcessMetrics(this.registry)
     const labels = ['faas_name', 'faas_trigger'] as const
     this.invocations = new Counter({
       name: 'faas_invocations_total',
@@ -50,6 +52,12 @@ export class DispatcherMetrics {
       labelNames: [...labels, 'error_code'],
       registers,
     })
+    this.timeouts = new Counter({
+      name: 'faas_timeouts_total',
+      help: 'Invocations that ran over their limit.',
+      labelNames: labels,
+      registers,
+    })
     this.retries = new Counter({
       name: 'faas_async_retries_total',
       help: 'Attempts that failed and are made again.',
@@ -68,6 +76,7 @@ export class DispatcherMetrics {
       labelNames: ['outcome'],
       registers,
     })
+    const { dead, retries } = this
     new Gauge({
       name: 'faas_async_queue_depth',
       help: 'Asynchronous calls that are accepted and not final, those that run included; the same in every dispatcher.',
@@ -76,7 +85,11 @@ export class DispatcherMetrics {
       async collect() {
         const depths = await depthOf()
         this.reset()
-        for (const [name, depth] of depths) this.set({ faas_name: name }, depth)
+        for (const [name, depth] of depths) {
+          this.set({ faas_name: name }, depth)
+          // A count that begins with 1 has not grown, to Prometheus.
+          for (const counter of [dead, retries]) counter.inc({ faas_name: name }, 0)
+        }
       },
     })
     new Gauge({
@@ -99,6 +112,7 @@ export class DispatcherMetrics {
     this.invocations.inc({ ...labels, http_response_status_class: statusClass })
     this.durations.observe(labels, durationMs / 1_000)
     if (verdict.kind === 'succeeded') return
+    if (verdict.error.code === 'FUNCTION_TIMEOUT') this.timeouts.inc(labels)
     const isOwn = end.kind === 'answer' && valueOf(end.headers, HEADERS.error) === undefined
     if (!isOwn) this.errors.inc({ ...labels, error_code: verdict.error.code })
     else if (end.status >= 500) this.errors.inc({ ...labels, error_code: 'FUNCTION_5XX' })

@@ -17,7 +17,7 @@ import { Peer, type Channel } from './ipc.ts'
 import type { DataPlaneOptions, ProxyOptions } from './options.ts'
 import type { Proxy } from './proxy.ts'
 import { RouteTable } from './route-table.ts'
-import { summarize } from './summary.ts'
+import { addUp, summarize } from './summary.ts'
 import { TableKeeper } from './table-keeper.ts'
 
 const YOUNG_MS = 5_000
@@ -98,6 +98,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
         },
         setRoutes,
         stats,
+        figures: async () => addUp(await askAll<FunctionSnapshot[]>('snapshot')),
       })
     }
   } catch (error) {

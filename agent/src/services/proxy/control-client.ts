@@ -2,7 +2,7 @@
 import http from 'node:http'
 import { z } from 'zod'
 import type { RouteTable } from './route-table.ts'
-import { ProxyStats } from './summary.ts'
+import { FunctionCounts, ProxyStats } from './summary.ts'
 import { StaleTableError } from './table-keeper.ts'
 
 const Health = z.object({ status: z.literal('ok'), generation: z.int() })
@@ -43,6 +43,11 @@ export class ProxyControl {
   /** @throws ProxyControlError */
   async stats(): Promise<ProxyStats> {
     return this.get('/stats', ProxyStats)
+  }
+
+  /** @throws ProxyControlError */
+  async figures(): Promise<FunctionCounts[]> {
+    return this.get('/figures', z.array(FunctionCounts))
   }
 
   /** @throws ProxyControlError */

@@ -5,6 +5,7 @@
  * |---|---|
  * | `PUT /routes` with a `RouteTable` | 204 when every worker serves it · 400 if it is none · 409 if it is stale |
  * | `GET /stats` | `ProxyStats` |
+ * | `GET /figures` | `FunctionCounts[]` |
  * | `GET /healthz` | `{status, generation}`; generation is -1 before the first table |
  *
  * Invariants: 1. only who may open the socket file is heard; it is made for its owner alone. 2. a socket file that a
@@ -16,7 +17,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { NO_SCHEMAS } from './no-schemas.ts'
 import { RouteTable } from './route-table.ts'
 import { StaleTableError } from './table-keeper.ts'
-import type { ProxyStats } from './summary.ts'
+import type { FunctionCounts, ProxyStats } from './summary.ts'
 
 const BODY_LIMIT_BYTES = 16 * 1024 * 1024
 
@@ -25,6 +26,7 @@ export interface Controlled {
   /** @throws StaleTableError */
   setRoutes(table: RouteTable): Promise<void>
   stats(): Promise<ProxyStats>
+  figures(): Promise<FunctionCounts[]>
 }
 
 export async function startControlServer(path: string, target: Controlled): Promise<{ close(): Promise<void> }> {
@@ -52,6 +54,7 @@ function addRoutes(fastify: FastifyInstance, target: Controlled): void {
     return reply.code(204).send()
   })
   fastify.get('/stats', () => target.stats())
+  fastify.get('/figures', () => target.figures())
   fastify.get('/healthz', () => ({ status: 'ok', generation: target.generation }))
 }
 

@@ -13,7 +13,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
-import type { Tracing } from '@ryo-faas/runtime/telemetry'
+import { isSampled, type Tracing } from '@ryo-faas/runtime/telemetry'
 import { clientHeaders, errorLabelOf, linksOf, platformCodeOf } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
 import { recordCall } from './call-span.ts'
@@ -303,6 +303,7 @@ export class Exchange implements ResponseSink, Waiter {
     metrics.inflight -= 1
     metrics.record(status, durationMs, errorCode)
     const { tracing } = this.context
+    if (tracing.isOn && isSampled(this.call.head.trace)) metrics.exemplify(durationMs, this.call.head.trace.traceId)
     if (tracing.isOn) recordCall(tracing, this.call, { status, errorCode, durationMs, instance: this.instance?.id })
     if (this.instance !== undefined) this.instance.inflight -= 1
     this.instance = undefined

@@ -8,7 +8,7 @@ import { startControlServer } from './control-server.ts'
 import { startDataPlane } from './data-plane.ts'
 import { ProxyOptions, type ProxyInput } from './options.ts'
 import { RouteTable } from './route-table.ts'
-import { summarize, type ProxyStats } from './summary.ts'
+import { addUp, summarize, type ProxyStats } from './summary.ts'
 import { TableKeeper } from './table-keeper.ts'
 
 export interface Proxy {
@@ -47,6 +47,7 @@ export async function createProxy(input: ProxyInput): Promise<Proxy> {
         },
         setRoutes,
         stats,
+        figures: async () => addUp([plane.snapshot()]),
       })
     }
   } catch (error) {

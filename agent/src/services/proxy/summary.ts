@@ -21,14 +21,32 @@ export type FunctionStats = z.infer<typeof FunctionStats>
 export const ProxyStats = z.object({ generation: z.int(), workers: z.int(), functions: z.array(FunctionStats) })
 export type ProxyStats = z.infer<typeof ProxyStats>
 
+/** What `GET /figures` answers: counts since the start of the proxy, for those who make rates and percentiles of them. */
+export const FunctionCounts = z.object({
+  displayName: z.string(),
+  inflight: z.int(),
+  /** Calls by how they ended. */
+  outcomes: z.array(z.number()),
+  /** Calls by duration: see `fineBucketUpperMs`. */
+  fine: z.array(z.number()),
+  /** Failed calls by code. */
+  errors: z.record(z.string(), z.number()),
+})
+export type FunctionCounts = z.infer<typeof FunctionCounts>
+
 /** @param perWorker the snapshots of every worker. */
 export function summarize(perWorker: FunctionFigures[][]): FunctionStats[] {
+  return addUp(perWorker).map(statsOf)
+}
+
+/** @param perWorker the snapshots of every worker, by trigger too. */
+export function addUp(perWorker: FunctionFigures[][]): FunctionFigures[] {
   const byName = new Map<string, FunctionFigures>()
   for (const snapshot of perWorker.flat()) {
     const sum = byName.get(snapshot.name)
     byName.set(snapshot.name, sum === undefined ? snapshot : added(sum, snapshot))
   }
-  return [...byName.values()].map(statsOf)
+  return [...byName.values()]
 }
 
 function added(a: FunctionFigures, b: FunctionFigures): FunctionFigures {
@@ -49,17 +67,21 @@ function added(a: FunctionFigures, b: FunctionFigures): FunctionFigures {
 
 function statsOf(snapshot: FunctionFigures): FunctionStats {
   const { errors, fine, lastErrorAt } = snapshot
-  const failed = Object.entries(errors).reduce((sum, [code, n]) => (code === 'CLIENT_ABORTED' ? sum : sum + n), 0)
   return {
     name: snapshot.name,
     calls: snapshot.outcomes.reduce((sum, n) => sum + n, 0),
-    errors: failed,
+    errors: failuresOf(errors),
     inflight: snapshot.inflight,
     p50Ms: percentile(fine, 0.5),
     p95Ms: percentile(fine, 0.95),
     p99Ms: percentile(fine, 0.99),
     lastErrorAt: lastErrorAt === 0 ? null : new Date(lastErrorAt).toISOString(),
   }
+}
+
+/** Clients that left are nobody's failure. */
+export function failuresOf(errors: Record<string, number>): number {
+  return Object.entries(errors).reduce((sum, [code, n]) => (code === 'CLIENT_ABORTED' ? sum : sum + n), 0)
 }
 
 function percentile(buckets: number[], share: number): number | null {

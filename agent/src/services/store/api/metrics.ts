@@ -1,5 +1,6 @@
 /** The store's figures for Prometheus. Read at scrape; names and labels are few, whatever tables there are. */
-import { collectDefaultMetrics, Counter, Gauge, Registry, type Metric } from 'prom-client'
+import { Counter, Gauge, Registry, type Metric } from 'prom-client'
+import { addProcessMetrics } from '../../../host/index.ts'
 import type { DocumentStore } from '../engine/index.ts'
 import type { RelayFigures } from '../relay/index.ts'
 import { DURATION_BUCKETS, OUTCOMES, type OperationFigures, type OperationMetrics } from './operation-metrics.ts'
@@ -21,7 +22,7 @@ const DURATION = 'store_operation_duration_seconds'
 
 export function createRegistry({ operations, store, relay }: MetricsParts): Registry {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  addProcessMetrics(registry)
   const add = (
     about: { name: string; type: 'counter' | 'histogram'; help: string },
     samples: (figures: OperationFigures) => Sample[],

@@ -1,4 +1,4 @@
-import type { SpanView } from '../contract/index.ts'
+import type { SpanView } from './traces.ts'
 
 export interface TreeSpan {
   span: SpanView

@@ -1,0 +1,67 @@
+/** How the page asks the agent: with the key that came in its address, which may look and change nothing. */
+import type { MetricsHistory, PlatformView, TracePage, TraceView } from '../src/contract/index.ts'
+
+const KEY = 'ryo-faas-dashboard-key'
+
+/** What the agent said when it refused, or that it did not answer. */
+export class AskError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** Takes the key out of the address, so that it is not copied along with it. */
+export function takeKey(): void {
+  const given = new URLSearchParams(location.hash.slice(1))
+  const key = given.get('key')
+  if (key === null) return
+  sessionStorage.setItem(KEY, key)
+  history.replaceState(null, '', `${location.pathname}#${given.get('to') ?? '/'}`)
+}
+
+async function ask(path: string, signal?: AbortSignal): Promise<Response> {
+  let response: Response
+  try {
+    response = await fetch(path, {
+      headers: { authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ''}` },
+      ...(signal && { signal }),
+    })
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw new AskError('AWAY', 'The agent does not answer. It is asked again.')
+  }
+  if (response.ok) return response
+  const { error } = (await response.json().catch(() => ({}))) as { error?: { code?: string; message?: string } }
+  throw new AskError(error?.code ?? 'UNKNOWN', error?.message ?? `The agent answered ${response.status}.`)
+}
+
+async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await (await ask(path, signal)).json()) as T
+}
+
+export type TraceFilter = Record<string, string>
+
+export const agent = {
+  platform: (signal?: AbortSignal) => json<PlatformView>('/v1/platform', signal),
+  history: (since: number, signal?: AbortSignal) => json<MetricsHistory>(`/metrics/history?since=${since}`, signal),
+  traces: (filter: TraceFilter, signal?: AbortSignal) =>
+    json<TracePage>(`/traces?${new URLSearchParams(filter).toString()}`, signal),
+  trace: (id: string, signal?: AbortSignal) => json<TraceView>(`/traces/${encodeURIComponent(id)}`, signal),
+}
+
+/** Types of the agent's signals as they come; ends when the connection does. */
+export async function* signals(signal: AbortSignal): AsyncGenerator<string> {
+  const response = await ask('/v1/events', signal)
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ''
+  for (;;) {
+    const { value, done } = await reader.read()
+    if (done) return
+    const lines = (rest + value).split('\n')
+    rest = lines.pop()!
+    for (const line of lines) if (line !== '') yield (JSON.parse(line) as { type: string }).type
+  }
+}

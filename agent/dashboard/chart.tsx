@@ -1,0 +1,121 @@
+/** A chart over time: uPlot, in the colours of the page. */
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+
+export interface Line {
+  label: string
+  /** Number of a colour of the palette, from 1. */
+  color: number
+  /** Null is a gap. */
+  values: (number | null)[]
+}
+
+export interface ChartProps {
+  title: string
+  /** Seconds since the epoch. */
+  times: number[]
+  lines: Line[]
+  format: (value: number | null) => string
+  /** Between whole numbers there is nothing to mark. */
+  whole?: boolean
+}
+
+const WHOLE_STEPS = [1, 2, 5]
+  .flatMap(step => [0, 1, 2, 3, 4, 5, 6, 7].map(power => step * 10 ** power))
+  .sort((a, b) => a - b)
+
+const HEIGHT = 150
+
+export function Chart({ title, times, lines, format, whole = false }: ChartProps) {
+  const box = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | undefined>(undefined)
+  const labels = lines.map(({ label, color }) => `${color} ${label}`).join('\n')
+  const theme = useTheme(() => plot.current?.redraw())
+  useEffect(() => {
+    const element = box.current!
+    const made = new uPlot(
+      optionsOf({ lines, format, whole, width: element.clientWidth, theme }),
+      dataOf(times, lines),
+      element,
+    )
+    plot.current = made
+    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }))
+    observer.observe(element)
+    return () => {
+      observer.disconnect()
+      made.destroy()
+    }
+  }, [labels])
+  useEffect(() => plot.current?.setData(dataOf(times, lines)), [times.at(-1), times.length, labels])
+  const last = lines.map(({ label, values }) => `${label} ${format(values.at(-1) ?? null)}`).join(', ')
+  return (
+    <figure class="chart">
+      <figcaption>{title}</figcaption>
+      <div ref={box} role="img" aria-label={`${title} over the last half hour; now: ${last}`} />
+      <ul class="legend">
+        {lines.map(({ label, color, values }) => (
+          <li key={label}>
+            <i class={`swatch c${color}`} /> {label} <b>{format(values.at(-1) ?? null)}</b>
+          </li>
+        ))}
+      </ul>
+    </figure>
+  )
+}
+
+function dataOf(times: number[], lines: Line[]): uPlot.AlignedData {
+  return [times, ...lines.map(({ values }) => values)]
+}
+
+type Theme = (variable: string) => string
+
+function optionsOf(
+  of: Pick<ChartProps, 'lines' | 'format'> & { whole: boolean; width: number; theme: Theme },
+): uPlot.Options {
+  const { lines, format, whole, width, theme } = of
+  const axis = {
+    stroke: () => theme('--dim'),
+    grid: { stroke: () => theme('--line'), width: 1 },
+    ticks: { show: false },
+  }
+  return {
+    width,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { drag: { x: false, y: false }, points: { size: 6 } },
+    scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    axes: [
+      { ...axis, size: 24, values: (_, ticks) => ticks.map(clock) },
+      {
+        ...axis,
+        size: 56,
+        ...(whole && { incrs: WHOLE_STEPS }),
+        values: (_, ticks) => ticks.map(tick => format(tick)),
+      },
+    ],
+    series: [
+      {},
+      ...lines.map(({ label, color }) => ({
+        label,
+        stroke: () => theme(`--c${color}`),
+        width: 1.5,
+        points: { show: false },
+        spanGaps: false,
+      })),
+    ],
+  }
+}
+
+function clock(seconds: number): string {
+  return new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
+}
+
+/** Reads the page's variables, and draws anew when the system changes between dark and light. */
+function useTheme(redraw: () => void): Theme {
+  useEffect(() => {
+    const dark = matchMedia('(prefers-color-scheme: dark)')
+    dark.addEventListener('change', redraw)
+    return () => dark.removeEventListener('change', redraw)
+  }, [])
+  return variable => getComputedStyle(document.documentElement).getPropertyValue(variable)
+}

@@ -1,0 +1,30 @@
+/** The keyboard. A key that is meant for a field goes to the field, but for Escape. */
+import { useEffect, useRef } from 'preact/hooks'
+
+/** @param keys by `KeyboardEvent.key`. */
+export function useKeys(keys: Record<string, () => void>): void {
+  const latest = useRef(keys)
+  latest.current = keys
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return
+      const target = event.target as HTMLElement
+      const isField = /^(?:INPUT|SELECT|TEXTAREA)$/.test(target.tagName)
+      if (isField && event.key !== 'Escape') return
+      // A button or link that has the focus is pressed by Enter itself.
+      if (event.key === 'Enter' && /^(?:BUTTON|A|SUMMARY)$/.test(target.tagName)) return
+      const act = latest.current[event.key]
+      if (act === undefined) return
+      event.preventDefault()
+      if (isField) target.blur()
+      act()
+    }
+    addEventListener('keydown', pressed)
+    return () => removeEventListener('keydown', pressed)
+  }, [])
+}
+
+/** Keeps the chosen row in sight. */
+export function useInSight(selector: string, key: unknown): void {
+  useEffect(() => document.querySelector(selector)?.scrollIntoView({ block: 'nearest' }), [key])
+}

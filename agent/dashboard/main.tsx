@@ -1,0 +1,60 @@
+/** The dashboard's page. */
+import { render } from 'preact'
+import { agent, takeKey } from './api.ts'
+import { useAsked, useFigures, useRoute, useSignals } from './live.ts'
+import { Overview } from './overview.tsx'
+import { Trace } from './trace.tsx'
+import { Traces } from './traces.tsx'
+
+takeKey()
+
+function App() {
+  const route = useRoute()
+  const signals = useSignals()
+  const figures = useFigures()
+  const { value: platform } = useAsked(signal => agent.platform(signal), `${signals.platform}`)
+  const [path, query] = route.split('?')
+  const traceId = /^\/trace\/(.+)$/.exec(path!)?.[1]
+  const isRefused = signals.problem?.code === 'UNAUTHORIZED'
+  return (
+    <>
+      <nav>
+        <strong>ryo-faas</strong>
+        <span class="dim">{platform?.project}</span>
+        <a href="#/" aria-current={path === '/' ? 'page' : undefined}>
+          Overview
+        </a>
+        <a href="#/traces" aria-current={path !== '/' ? 'page' : undefined}>
+          Traces
+        </a>
+        <span class="grow" />
+        <span class={signals.problem ? 'live away' : 'live'} role="status">
+          {signals.problem ? 'away' : 'live'}
+        </span>
+        <span class="dim keys">
+          <kbd>↑</kbd> <kbd>↓</kbd> choose <kbd>↵</kbd> open <kbd>esc</kbd> back <kbd>/</kbd> search
+        </span>
+      </nav>
+      <main>
+        {signals.problem && (
+          <p class="problem" role="alert">
+            {isRefused ? 'This page needs its key. Open it with: ryo-faas dashboard' : signals.problem.message}
+          </p>
+        )}
+        {isRefused ? null : traceId !== undefined ? (
+          <Trace id={decodeURIComponent(traceId)} changes={signals.traces} />
+        ) : path === '/traces' ? (
+          <Traces
+            filter={Object.fromEntries(new URLSearchParams(query))}
+            functions={[...figures.functions.keys()].sort()}
+            changes={signals.traces}
+          />
+        ) : (
+          <Overview figures={figures} />
+        )}
+      </main>
+    </>
+  )
+}
+
+render(<App />, document.getElementById('app')!)

@@ -1,0 +1,37 @@
+/** Chromium, and a page that notes what should not happen in it. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { chromium, type Browser, type Page } from 'playwright-core'
+
+/** @throws with the command that installs it. */
+export async function launchBrowser(): Promise<Browser> {
+  const folders = (process.env['PATH'] ?? '').split(':').concat('/usr/bin')
+  const names = ['chromium', 'chromium-browser', 'google-chrome']
+  const executablePath = folders.flatMap(folder => names.map(name => join(folder, name))).find(existsSync)
+  if (executablePath === undefined) throw new Error('Chromium is missing: apt-get install -y chromium')
+  return chromium.launch({ executablePath, args: ['--no-sandbox'] })
+}
+
+export interface Watched {
+  page: Page
+  /** What the console said of errors and warnings, and what threw. */
+  complaints: string[]
+  /** Addresses that were asked, other than the agent's. */
+  elsewhere: string[]
+}
+
+/** @param agentUrl whose page it is: whatever else is asked is noted. */
+export async function openPage(browser: Browser, agentUrl: string): Promise<Watched> {
+  const context = await browser.newContext({ viewport: { width: 1360, height: 900 } })
+  const page = await context.newPage()
+  const watched: Watched = { page, complaints: [], elsewhere: [] }
+  page.on('console', message => {
+    if (message.type() !== 'log' && message.type() !== 'info') watched.complaints.push(message.text())
+  })
+  page.on('pageerror', error => watched.complaints.push(String(error)))
+  page.on('request', request => {
+    const url = request.url()
+    if (!url.startsWith(`${agentUrl}/`) && !url.startsWith('data:')) watched.elsewhere.push(url)
+  })
+  return watched
+}

@@ -1,0 +1,176 @@
+/** Metrics of a whole platform: each part's own, all in one scrape, and their history. */
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readAgentFile } from '../../src/client/index.ts'
+import type { PlatformView } from '../../src/contract/index.ts'
+import { parseExposition, type Family } from '../../src/monitoring/exposition.ts'
+import { BIN, TestPlatform, writeProject } from '../support/platform.ts'
+import { until } from '../support/until.ts'
+import { promtool } from './promtool.ts'
+
+const MONITORING = fileURLToPath(new URL('../../monitoring/', import.meta.url))
+
+let platform: TestPlatform
+let view: PlatformView
+beforeAll(async () => {
+  platform = await TestPlatform.make()
+  view = await platform.start('process', ['--proxy-workers', '2', '--dispatchers', '2'])
+  const handler = (name: string, body: string) =>
+    `export const ${name} = async (request: Request): Promise<Response> => { ${body} }`
+  const project = await writeProject(platform.home + '/functions', {
+    Fine: { code: handler('Fine', "return new Response('fine')"), options: { instances: 2 } },
+    Fails: { code: handler('Fails', "throw new Error('no')") },
+    Slow: { code: handler('Slow', 'await new Promise(() => {})'), options: { timeoutMs: 50 } },
+    Later: { code: handler('Later', "throw new Error('no')"), options: { async: { attempts: 2, backoffMs: 1 } } },
+    OnDoc: { code: 'export const OnDoc = async () => {}', options: { on: [{ table: 'things', events: ['new-doc'] }] } },
+  })
+  await platform.ok(['deploy', project])
+  const call = (name: string) => fetch(`${view.proxyUrl}/functions/${name}`, { method: 'POST' })
+  await Promise.all(['fine', 'fine', 'fine', 'fails', 'slow', 'later'].map(call))
+  await fetch(`http://${addressOf('store')}/tables/things/docs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: '{"data":1}',
+  })
+})
+afterAll(() => platform.remove())
+
+const addressOf = (part: string) => view.parts.find(({ name }) => name === part)!.address!
+
+async function agentMetrics(): Promise<string> {
+  const found = await readAgentFile(platform.home)
+  const headers = { authorization: `Bearer ${found!.token}` }
+  const response = await fetch(`${found!.agent.url}/metrics`, { headers })
+  expect(response.status).toBe(200)
+  return response.text()
+}
+
+/** The sum of a family's series with these labels. */
+function sum(families: Map<string, Family>, name: string, labels: Record<string, string>): number {
+  const samples = (families.get(name)?.samples ?? []).filter(sample =>
+    Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
+  )
+  return samples.reduce((total, { value }) => total + Number(value), 0)
+}
+
+test('one scrape has what every part and instance counts, each series once', async () => {
+  const families = await until(async () => {
+    const read = parseExposition(await agentMetrics())
+    // The call is dead, and the document was seen.
+    const isDone =
+      sum(read, 'faas_async_dead_total', { faas_name: 'Later' }) === 1 &&
+      sum(read, 'faas_invocations_total', { faas_name: 'OnDoc', faas_trigger: 'datasource', part: 'dispatcher' }) +
+        sum(read, 'faas_invocations_total', {
+          faas_name: 'OnDoc',
+          faas_trigger: 'datasource',
+          part: 'dispatcher-2',
+        }) ===
+        1
+    return isDone ? read : undefined
+  })
+  const { instances } = await platform.details('Fine')
+  expect(sum(families, 'faas_invocations_total', { faas_name: 'Fine', part: 'proxy' })).toBe(3)
+  for (const { id } of instances) {
+    expect(sum(families, 'faas_scrape_up', { faas_instance: id, part: 'function' })).toBe(1)
+    expect(families.get('process_resident_memory_bytes')!.samples).toContainEqual(
+      expect.objectContaining({ labels: { faas_name: 'Fine', part: 'function', faas_instance: id } }),
+    )
+  }
+  expect(sum(families, 'faas_invocations_total', { faas_name: 'Fine', part: 'function' })).toBe(3)
+  expect(sum(families, 'faas_coldstarts_total', { faas_name: 'Fine' })).toBeGreaterThanOrEqual(1)
+  expect(sum(families, 'faas_instances', { faas_name: 'Fine', state: 'ready' })).toBe(2)
+  expect(sum(families, 'faas_errors_total', { faas_name: 'Fails', part: 'proxy' })).toBe(1)
+  expect(sum(families, 'faas_timeouts_total', { faas_name: 'Slow', part: 'proxy' })).toBe(1)
+  expect(sum(families, 'faas_invoke_duration_seconds', { faas_name: 'Fine', part: 'proxy' })).toBeGreaterThan(0)
+  expect(sum(families, 'store_operations_total', { operation: 'create', part: 'store' })).toBe(1)
+  for (const part of ['agent', 'proxy', 'store', 'dispatcher', 'dispatcher-2']) {
+    expect(sum(families, 'process_resident_memory_bytes', { part })).toBeGreaterThan(0)
+  }
+  for (const name of ['faas_async_queue_depth', 'store_operation_duration_seconds', 'faas_trigger_lag_events']) {
+    expect(families.has(name), name).toBe(true)
+  }
+})
+
+test('promtool finds nothing to say about any of the pages', async () => {
+  const { instances } = await platform.details('Fine')
+  const urls = ['proxy', 'store', 'dispatcher', 'dispatcher-2'].map(part => `http://${addressOf(part)}/metrics`)
+  for (const url of [...urls, `http://${instances[0]!.address}/.ryo-faas/metrics`]) {
+    await promtool(['check', 'metrics'], await (await fetch(url)).text())
+  }
+  await promtool(['check', 'metrics'], await agentMetrics())
+})
+
+test('the alert rules are rules, and they and the dashboard speak of metrics that exist', async () => {
+  const rules = join(MONITORING, 'alerts.yml')
+  await promtool(['check', 'rules', rules])
+  const dashboard = JSON.parse(await readFile(join(MONITORING, 'dashboard.json'), 'utf8')) as {
+    panels: { title: string; targets?: { expr: string }[]; gridPos: { x: number; y: number; w: number } }[]
+  }
+  const expressions = dashboard.panels.flatMap(({ targets }) => targets ?? []).map(({ expr }) => expr)
+  expect(expressions.length).toBeGreaterThan(20)
+  const known = parseExposition(await agentMetrics())
+  const text = [await readFile(rules, 'utf8'), ...expressions].join('\n')
+  const names = new Set(text.match(/\b(?:faas|store|traces|process|nodejs)_[a-z0-9_]+(?=[{[) ])/g))
+  for (const label of ['faas_name', 'faas_handler', 'faas_instance']) names.delete(label)
+  for (const name of names) {
+    const family = known.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '')
+    // Callbacks were not asked for here.
+    if (family !== 'faas_callbacks_total') expect([family, known.has(family)]).toEqual([family, true])
+  }
+  const places = dashboard.panels.map(({ gridPos: { x, y } }) => `${x} ${y}`)
+  expect(new Set(places).size).toBe(places.length)
+})
+
+test('the history tells rates and percentiles of what was called', async () => {
+  const client = await platform.client()
+  const history = await until(async () => {
+    await fetch(`${view.proxyUrl}/functions/fine`)
+    const read = await client.call('metricsHistory', { query: { function: 'fine' } })
+    return read.functions[0]?.points.some(({ callsPerSecond }) => callsPerSecond > 0) ? read : undefined
+  })
+  expect(history.functions).toHaveLength(1)
+  const point = history.functions[0]!.points.find(({ callsPerSecond }) => callsPerSecond > 0)!
+  expect(point).toMatchObject({ instances: 2, errorsPerSecond: 0 })
+  expect(point.p50).toBeGreaterThan(0)
+  expect(point.p99).toBeGreaterThanOrEqual(point.p50!)
+  const last = history.platform.at(-1)!
+  expect(last).toMatchObject({ instances: 6, dead: 1, relayLagEvents: 0, triggerLagEvents: 0 })
+  expect(last.storeOpsPerSecond).not.toBeNull()
+  const newer = await client.call('metricsHistory', { query: { since: last.t } })
+  for (const { t } of newer.platform) expect(t).toBeGreaterThan(last.t)
+})
+
+test('top prints one table where there is no terminal, and ends cleanly on one', async () => {
+  expect(await platform.ok(['top'])).toMatch(/calls\/s .*6 instances[^]*FUNCTION +CALLS\/S +ERRORS\/S +P50[^]*\nFine +/)
+  const { functions } = JSON.parse(await platform.ok(['top', '--json']))
+  expect(functions.find(({ name }: { name: string }) => name === 'Later')).toMatchObject({ dead: 1, queueDepth: 0 })
+  // script(1) gives it a terminal.
+  const child = spawn('script', ['-qec', `${process.execPath} ${BIN} top`, '/dev/null'], {
+    env: { ...process.env, RYO_FAAS_HOME: platform.home, TERM: 'xterm' },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  let shown = ''
+  child.stdout.on('data', (piece: Buffer) => (shown += piece.toString()))
+  const code = new Promise(resolve => child.once('close', resolve))
+  // Drawn more than once.
+  await until(async () => (shown.split('FUNCTION').length > 2 ? true : undefined))
+  child.stdin.write('\u0003')
+  expect(await code).toBe(0)
+  expect(shown).toMatch(/^\u001b\[\?1049h[^]*\u001b\[\?1049l/)
+})
+
+test('a part that is gone is shown as such, and the rest is still there', async () => {
+  process.kill(view.parts.find(({ name }) => name === 'store')!.pid!, 'SIGSTOP')
+  try {
+    const families = parseExposition(await agentMetrics())
+    expect(sum(families, 'faas_scrape_up', { part: 'store' })).toBe(0)
+    expect(sum(families, 'faas_scrape_up', { part: 'proxy' })).toBe(1)
+    expect(families.has('store_operations_total')).toBe(false)
+    expect(families.has('faas_invocations_total')).toBe(true)
+  } finally {
+    process.kill(view.parts.find(({ name }) => name === 'store')!.pid!, 'SIGCONT')
+  }
+})
