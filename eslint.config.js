@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
 const LAYERS = [
   ['contract'],
   ['client', 'host'],
-  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'collector', 'monitoring'],
+  ['deploy-file', 'checker', 'builder', 'engine', 'bus', 'state', 'secrets', 'supervisor', 'tracing', 'collector', 'monitoring'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployer'],
   ['api'],
@@ -23,11 +23,13 @@ const ROOT_FILES = [
   'routes-sink',
   'ensured-secrets',
   'store-log',
+  'agent-tracing',
   'home-data',
   'observing',
   'platform-metrics',
   'throttle',
   'open-url',
+  'bounded-logs',
 ]
 const ALL = LAYERS.flat()
 

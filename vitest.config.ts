@@ -10,6 +10,9 @@ const NEEDS_NATS = [
   'agent/src/services/store/main.test.ts',
 ]
 
+/** They fill the machine, or take away what others use (the base image). */
+const ALONE = 'agent/test/{engine/base-image,platform/{heavy,under-load,faults},{async,store}/chaos}.test.ts'
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -22,20 +25,49 @@ export default defineConfig({
           include: ['{runtime,agent,extension}/src/**/*.test.ts'],
           exclude: [...NEEDS_NATS, '**/node_modules/**'],
           testTimeout: 20_000,
+          // More than the two cores that we count on: much of the time is waiting.
+          maxWorkers: 3,
         },
       },
       {
         extends: true,
-        test: { name: 'bus', include: NEEDS_NATS, testTimeout: 30_000 },
+        test: { name: 'bus', include: NEEDS_NATS, testTimeout: 30_000, maxWorkers: 3 },
       },
       {
         extends: true,
         test: {
           name: 'platform',
           include: ['agent/test/**/*.test.ts'],
+          exclude: [ALONE],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: [ALONE],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'editor',
+          include: ['extension/test/**/*.test.ts'],
+          // Fetches the editor and packs the extension; only when these tests are run.
+          globalSetup: 'extension/test/bed/global-setup.ts',
+          testTimeout: 100_000,
+          hookTimeout: 120_000,
+          // Each file has an editor of its own, and much of its time is waiting.
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

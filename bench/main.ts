@@ -14,6 +14,7 @@ import { memoryBench } from './memory/bench-memory.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
 import { storeBench } from './store/bench-store.ts'
 import { startBench } from './start/bench-start.ts'
+import { telemetryBench } from './telemetry/bench-telemetry.ts'
 import { triggersBench } from './triggers/bench-triggers.ts'
 import { streamingBench } from './streaming/bench-streaming.ts'
 import { describeMachine } from './support/machine.ts'
@@ -32,6 +33,7 @@ const BENCHES: Bench[] = [
   dispatchBench,
   storeBench,
   triggersBench,
+  telemetryBench,
 ]
 
 const { values } = parseArgs({

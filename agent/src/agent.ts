@@ -13,17 +13,18 @@ import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { createApi, type Platform } from './api/index.ts'
+import { boundLogs } from './bounded-logs.ts'
 import { Builder } from './builder/index.ts'
 import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
 import { homePaths } from './client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from './contract/index.ts'
-import { Deployer } from './deployer/index.ts'
+import { CallCounts, Deployer } from './deployer/index.ts'
 import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { dashboardFolder, entryPath } from './entries.ts'
-import { boundFile, identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
 import { removeData } from './home-data.ts'
+import { identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
@@ -45,15 +46,13 @@ export interface AgentOptions {
   onShutdown: () => void
 }
 
-const PART_LOG_BYTES = 10 * 1024 * 1024
-const LOG_BOUND_INTERVAL_MS = 10_000
-
 export class Agent implements Platform {
   readonly secrets: SecretStore
   readonly observing: Observing
   readonly #options: AgentOptions
   readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
   readonly #supervisor: Supervisor
+  readonly #counts: CallCounts
   readonly #routes: RoutesSink
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
   #state: StateStore | undefined
@@ -62,7 +61,7 @@ export class Agent implements Platform {
   #checker: WarmCheckService | undefined
   #builder: Builder | undefined
   #closeApi: (() => Promise<void>) | undefined
-  #logTimer: NodeJS.Timeout | undefined
+  #logs: { close(): void } | undefined
 
   constructor(options: AgentOptions) {
     this.#options = options
@@ -74,6 +73,10 @@ export class Agent implements Platform {
       parts: () => this.#supervisor.views(),
       figures: () => this.#routes.figures(),
       onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
+    })
+    this.#counts = new CallCounts({
+      stats: () => this.#routes.stats(),
+      tell: counts => void this.#events.emit('event', { type: 'calls-counted', counts }),
     })
     this.#supervisor = new Supervisor({
       onChange: name => this.#partChanged(name),
@@ -103,7 +106,7 @@ export class Agent implements Platform {
 
   /** Ends the agent and nothing else. */
   async close(): Promise<void> {
-    clearInterval(this.#logTimer)
+    this.#logs?.close()
     this.#supervisor.close()
     await this.#deployer?.close()
     await this.#engine?.close()
@@ -135,7 +138,11 @@ export class Agent implements Platform {
 
   onEvent(listener: (event: PlatformEvent) => void): () => void {
     this.#events.on('event', listener)
-    return () => this.#events.off('event', listener)
+    const stopCounting = this.#counts.watch()
+    return () => {
+      this.#events.off('event', listener)
+      stopCounting()
+    }
   }
 
   async shutdown({ prune }: { prune: boolean }): Promise<string[]> {
@@ -170,7 +177,16 @@ export class Agent implements Platform {
     this.#checker = checker
     this.#builder = new Builder({ runtimeDir: this.#options.runtimeDir, cacheDir: join(home, 'cache') })
     doing('starting NATS and preparing the engine')
-    const parts = this.#createParts(state, secrets, nodePath)
+    const parts = new PlatformParts({
+      home,
+      options,
+      environment,
+      nodePath,
+      state,
+      supervisor: this.#supervisor,
+      secrets,
+      traces: () => this.observing.tracing('127.0.0.1'),
+    })
     await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
     await this.observing.start(state, chosen.engine.proxyListenHosts)
     doing('starting the proxy and the store')
@@ -181,12 +197,7 @@ export class Agent implements Platform {
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
-    this.#logTimer = setInterval(() => void this.#boundLogs(), LOG_BOUND_INTERVAL_MS).unref()
-  }
-
-  #createParts(state: StateStore, secrets: EnsuredSecrets, nodePath: string): PlatformParts {
-    const { home, options, environment } = this.#options
-    return new PlatformParts({ home, options, environment, nodePath, state, supervisor: this.#supervisor, secrets })
+    this.#logs = boundLogs(home, () => this.view().parts.map(({ name }) => name))
   }
 
   #createDeployer(
@@ -207,7 +218,7 @@ export class Agent implements Platform {
       surroundings: () => ({
         proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
         storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
-        tracesUrl: `http://${engine.proxyHost}:${state.current.ports['collector']}`,
+        traces: this.observing.tracing(engine.proxyHost),
       }),
       now: () => nextChange(`http://127.0.0.1:${state.current.ports['store']}`),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
@@ -265,12 +276,6 @@ export class Agent implements Platform {
     }
   }
 
-  async #boundLogs(): Promise<void> {
-    const folder = join(this.#options.home, 'logs')
-    const names = ['agent', ...this.#supervisor.views().map(({ name }) => name)]
-    await Promise.all(names.map(name => boundFile(join(folder, `${name}.log`), PART_LOG_BYTES)))
-  }
-
   /** After a first start that failed; the reason to report is that failure, not one of cleaning up. */
   async #takeBack(): Promise<void> {
     const paths = homePaths(this.#options.home)
@@ -283,7 +288,7 @@ export class Agent implements Platform {
 
   /** Everything but the API, which has an answer to give yet. */
   async #closeKeepingApi(): Promise<void> {
-    clearInterval(this.#logTimer)
+    this.#logs?.close()
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()

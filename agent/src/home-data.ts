@@ -1,3 +1,4 @@
+/** What lies in a home. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 

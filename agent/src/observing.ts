@@ -1,6 +1,8 @@
 /** What the agent sees of the platform: the metrics of all parts, and the traces that are sent to it. */
 import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import { startAgentTracing, type AgentTracing } from './agent-tracing.ts'
 import { startCollector, type Collector, type CollectorOptions, type TraceStore } from './collector/index.ts'
 import { RyoFaasError, type PartView } from './contract/index.ts'
 import type { Deployer } from './deployer/index.ts'
@@ -34,6 +36,7 @@ export class Observing {
   readonly #own: AgentMetrics
   readonly #tellTraces: ReturnType<typeof throttle>
   #collector: Collector | undefined
+  #ownTracing: AgentTracing | undefined
 
   constructor(options: ObservingOptions) {
     this.#options = options
@@ -60,6 +63,15 @@ export class Observing {
     )
     await state.update(next => void (next.ports['collector'] = this.#collector!.port))
     this.metrics.start()
+    const own = this.tracing(HOST)
+    if (own !== undefined) this.#ownTracing = startAgentTracing(own.url)
+  }
+
+  /** What is recorded, and where it goes as seen from `host`'s side; undefined if nothing is. */
+  tracing(host: string): TracingSettings | undefined {
+    const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = this.#options.options
+    if (traces === 'off' || this.#collector === undefined) return undefined
+    return { url: `http://${host}:${this.#collector.port}`, perSecond, ratio, slowMs }
   }
 
   /** @throws RyoFaasError NOT_RUNNING until it has started. */
@@ -71,6 +83,7 @@ export class Observing {
   async close(): Promise<void> {
     this.#tellTraces.close()
     this.metrics.close()
+    await this.#ownTracing?.close()
     await this.#collector?.close()
   }
 }

@@ -10,6 +10,7 @@ import {
   readStore,
   Scraper,
   type CallCounts,
+  type Format,
   type Reading,
   type Target,
 } from './monitoring/index.ts'
@@ -41,8 +42,8 @@ export class PlatformMetrics {
     this.#scraper = new Scraper({ own: () => options.registry.metrics(), targets: async () => this.#targets() })
   }
 
-  page(): Promise<{ contentType: string; body: string }> {
-    return this.#scraper.page()
+  page(format: Format): Promise<{ contentType: string; body: string }> {
+    return this.#scraper.page(format)
   }
 
   history(query: { since: number; function?: string | undefined }): MetricsHistory {

@@ -1,4 +1,5 @@
 /** Starts the parts of the platform: which processes there are, and what each is told. */
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import { connectBus, ensureStreams } from './bus/index.ts'
 import type { DockerConnection, Engine } from './engine/index.ts'
 import { entryPath } from './entries.ts'
@@ -20,6 +21,8 @@ export interface PlatformPartsOptions {
   state: StateStore
   supervisor: Supervisor
   secrets: EnsuredSecrets
+  /** Where parts send their spans, and which. */
+  traces: () => TracingSettings | undefined
 }
 
 type PortName = 'nats' | 'proxy' | 'agent' | 'store' | 'collector'
@@ -54,6 +57,7 @@ export class PlatformParts {
     const { home, options, environment, nodePath, supervisor, secrets } = this.#options
     const nats = await this.#nats()
     const part = proxyPart({
+      traces: this.#options.traces,
       home,
       nodePath,
       entry: entryPath('services/proxy/main'),
@@ -77,6 +81,7 @@ export class PlatformParts {
     const { home, options, environment, nodePath, supervisor } = this.#options
     const nats = await this.#nats()
     const part = storePart({
+      traces: this.#options.traces,
       home,
       nodePath,
       entry: entryPath('services/store/main'),
@@ -96,6 +101,7 @@ export class PlatformParts {
     const nats = await this.#nats()
     const makePart = (number: number) =>
       dispatcherPart({
+        traces: this.#options.traces,
         home,
         nodePath,
         entry: entryPath('services/dispatcher/main'),
@@ -109,11 +115,6 @@ export class PlatformParts {
         of: options.dispatchers,
       })
     await Promise.all(Array.from({ length: options.dispatchers }, (_, index) => supervisor.start(makePart(index + 1))))
-  }
-
-  /** Base of the collector for parts, which run on this machine. */
-  tracesUrl(): string {
-    return `http://127.0.0.1:${this.#port('collector')}`
   }
 
   async startKeeper(): Promise<void> {

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { ProxyControl } from '../../agent/src/services/proxy/index.ts'
+import type { TracingSettings } from '../../runtime/src/telemetry/index.ts'
 import { functionNode, proxyEntry } from '../support/places.ts'
 import { freePort, startProgram, until, type Program } from '../support/programs.ts'
 import type { Stage } from '../support/stage.ts'
@@ -91,14 +92,15 @@ fastify.listen({ host: '127.0.0.1', port: ${port} })
 }
 
 /** Ours as it ships: metrics on, trace headers on, fed with its route through the control socket. */
-export function ours(workers: number): Peer {
+/** @param traces where spans go and which; absent: nothing is recorded */
+export function ours(workers: number, traces?: TracingSettings): Peer {
   return {
     name: workers === 1 ? 'ours' : `ours, ${workers} workers`,
     start: async (stage, functionPort) => {
       const port = await freePort()
       const file = join(stage.folder, `proxy-${port}.json`)
       const controlPath = join(stage.folder, `proxy-${port}.sock`)
-      await writeFile(file, JSON.stringify({ port, controlPath, workers }))
+      await writeFile(file, JSON.stringify({ port, controlPath, workers, traces }))
       const args = [proxyEntry, file]
       const program = await startProgram(stage, {
         command: functionNode,

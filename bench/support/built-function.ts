@@ -1,4 +1,5 @@
 /** A handler bundled by our own builder, and how the process engine runs it. */
+import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ENV } from '../../runtime/src/protocol/index.ts'
@@ -26,16 +27,21 @@ export function bareServer(host: string): string {
 }
 
 /** Answers the folder that an image holds, and the module in it to run. */
-export async function buildFunction(folder: string, style: 'node' | 'web'): Promise<{ dir: string; entry: string }> {
-  const packageDir = join(folder, `hello-${style}`)
+export async function buildFunction(
+  folder: string,
+  style: 'node' | 'web',
+  source: string = HANDLERS[style],
+): Promise<{ dir: string; entry: string }> {
+  const name = createHash('sha256').update(source).digest('hex').slice(0, 8)
+  const packageDir = join(folder, `hello-${name}`)
   const filePath = join(packageDir, 'main.ts')
   await mkdir(packageDir, { recursive: true })
-  await writeFile(filePath, HANDLERS[style])
+  await writeFile(filePath, source)
   const builder = new Builder({ runtimeDir, cacheDir: join(folder, 'cache') })
   try {
     const request = { name: 'Hello', exportName: 'Hello', style, packageDir, filePath, files: [] }
     const bundle = await builder.bundle(request, new AbortController().signal)
-    return await bundle.write(join(folder, `built-${style}`))
+    return await bundle.write(join(folder, `built-${name}`))
   } finally {
     await builder.close()
   }

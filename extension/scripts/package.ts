@@ -2,6 +2,8 @@
  * Makes `ryo-faas-<platform>.vsix`: bundles everything, lays out exactly what is shipped in a temporary folder, and
  * packs that. Nothing gets in that is not named here. Needs a built checkout (`npm run build`).
  *
+ *   npm run package -w extension -- [platform] [folder to put it in]
+ *
  *   dist/extension.cjs, dist/analysis-worker.mjs
  *   dist/agent/bundle/**        the agent's processes
  *   dist/node_modules/**        what they find as packages: natives, the compiler (once for all), declarations
@@ -33,13 +35,13 @@ interface PackageJson {
   [key: string]: unknown
 }
 
-const target = process.argv[2] ?? `${process.platform}-${process.arch}`
+const [target = `${process.platform}-${process.arch}`, folder = extension] = process.argv.slice(2)
 const stage = await mkdtemp(join(tmpdir(), 'ryo-faas-vsix-'))
 try {
   await bundle()
   await stageFiles()
   const manifest = await stageManifest()
-  const file = join(extension, `ryo-faas-${target}-${manifest.version}.vsix`)
+  const file = join(folder, `ryo-faas-${target}-${manifest.version}.vsix`)
   await createVSIX({ cwd: stage, packagePath: file, target, allowMissingRepository: true, rewriteRelativeLinks: false })
   const [{ size }, binary] = [await stat(file), await compressedBinary()]
   const mb = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`

@@ -2,10 +2,15 @@
 import * as vscode from 'vscode'
 import { createExtension, type Extension } from './extension.ts'
 
-export function activate(context: vscode.ExtensionContext): Extension {
+export interface Activated extends Extension {
+  /** How long activating took; what comes later is not waited for. */
+  readonly activationMs: number
+}
+
+export function activate(context: vscode.ExtensionContext): Activated {
+  const begin = performance.now()
   const { env, execPath, versions } = process
-  return createExtension(
-    { editor: vscode, environment: env, execPath, isElectron: versions['electron'] !== undefined },
-    context,
-  )
+  const isElectron = versions['electron'] !== undefined
+  const extension = createExtension({ editor: vscode, environment: env, execPath, isElectron }, context)
+  return { ...extension, activationMs: performance.now() - begin }
 }

@@ -24,12 +24,7 @@ try {
     extensionDevelopmentPath: join(extensions, name),
     extensionTestsPath: tests,
     launchArgs: [platform.workspace, '--user-data-dir', join(data, 'user'), '--disable-workspace-trust'],
-    extensionTestsEnv: {
-      ...platform.environment,
-      RYO_FAAS_SUITE: 'first-steps',
-      RYO_FAAS_REPORT: report,
-      RYO_FAAS_START_OPTIONS: JSON.stringify(platform.settings()),
-    },
+    extensionTestsEnv: { RYO_FAAS_SUITE: 'first-steps', RYO_FAAS_REPORT: report },
   })
   const { passed, failed } = JSON.parse(await readFile(report, 'utf8')) as HostReport
   console.log(`${passed.length} passed, ${failed.length} failed`)

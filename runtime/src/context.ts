@@ -5,6 +5,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { InvocationSpan } from './spans/invocation-span.ts'
 
 /** Lines of readable text with the level and the request id in front: `info` and `debug` on stdout, the rest on stderr. */
 export interface FunctionLog {
@@ -28,6 +29,8 @@ export interface FunctionContext {
   readonly version: number
   /** Correlates this request over all parts of the platform (`X-Request-Id`). */
   readonly requestId: string
+  /** Trace that this invocation is a part of (W3C Trace Context, 32 hex digits). */
+  readonly traceId: string
   /** Id of the asynchronous call (`X-Call-Id`); absent for a direct request. */
   readonly callId?: string
   /** Attempt of the asynchronous call, counting from 1. */
@@ -49,6 +52,7 @@ export interface FunctionContext {
 
 /** What the runtime knows about an invocation beyond what its handler may see. */
 export interface RunningInvocation {
+  readonly span: InvocationSpan
   readonly context: FunctionContext
   readonly headers: IncomingHttpHeaders
   /** Base URL of the proxy, where other functions are called. */

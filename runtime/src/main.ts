@@ -11,17 +11,23 @@ import { stampLogs } from './log-stamps.ts'
 import { instanceOptions, type InstanceOptions } from './options.ts'
 import { ENV } from './protocol/index.ts'
 import { mapStacks } from './source-maps.ts'
+import { traceConsole } from './spans/traced-console.ts'
+import { tracedFetch } from './spans/traced-fetch.ts'
+import { Tracing } from './telemetry/index.ts'
 import type { Service, TriggerHandler } from './handlers.ts'
-import { createFunctionServer, type FunctionServer } from './serve/function-server.ts'
+import { createFunctionServer } from './serve/function-server.ts'
 import { singleHandler, singleTrigger, type HandlerSet, type RequestHandler } from './serve/handler-set.ts'
 import { runOutsideRequests } from './serve/life-invocation.ts'
 import { ServiceRegistration } from './serve/service-registration.ts'
 
 if (process.argv[1] !== undefined) mapStacks(process.argv[1])
+globalThis.fetch = tracedFetch
 if (process.env[ENV.stampLogs] === '1') {
   stampLogs(process.stdout, 'stdout')
   stampLogs(process.stderr, 'stderr')
 }
+
+export { bridgeOpenTelemetry } from './spans/otel-bridge.ts'
 
 export type FunctionDefinition = { readonly name: string } & (
   | RequestHandler
@@ -34,17 +40,33 @@ export async function start(definition: FunctionDefinition): Promise<void> {
   try {
     if (typeof definition.handler !== 'function') throw new TypeError(`${definition.name} is not an exported function`)
     const options = instanceOptions(definition.name, process.env)
-    const { handlers, stop } = await handlersOf(definition, options)
-    const server = createFunctionServer(handlers, options)
+    const instance = { options, tracing: tracingOf(options) }
+    const { handlers, stop } = await handlersOf(definition, instance)
+    const server = createFunctionServer(handlers, instance)
     const port = await server.listen()
     process.on('uncaughtException', error => server.handleStrayError(error))
     process.on('unhandledRejection', reason => server.handleStrayError(reason))
-    stopOnSignals(server, stop)
+    stopOnSignals(async () => {
+      await server.drain()
+      await stop?.()
+      await instance.tracing.close()
+    })
     if (options.readyFile) announce(options.readyFile, port)
   } catch (error) {
     console.error(`${definition.name} could not start:`, error)
     process.exit(1)
   }
+}
+
+interface Instance {
+  options: InstanceOptions
+  tracing: Tracing
+}
+
+function tracingOf({ traces: settings, name, version, instance }: InstanceOptions): Tracing {
+  if (settings !== undefined) traceConsole(console)
+  const resource = { 'service.name': name, 'service.version': String(version), 'service.instance.id': instance }
+  return new Tracing({ settings, resource })
 }
 
 interface Handlers {
@@ -53,28 +75,27 @@ interface Handlers {
   stop?: () => Promise<void>
 }
 
-async function handlersOf(definition: FunctionDefinition, options: InstanceOptions): Promise<Handlers> {
+async function handlersOf(definition: FunctionDefinition, instance: Instance): Promise<Handlers> {
   switch (definition.style) {
     case 'trigger':
       return { handlers: singleTrigger(definition.handler) }
     case 'service': {
       const service = new ServiceRegistration()
       await definition.handler(service)
-      await runOutsideRequests(options, () => service.start())
-      return { handlers: service, stop: () => runOutsideRequests(options, () => service.stop()) }
+      await runOutsideRequests(instance, () => service.start())
+      return { handlers: service, stop: () => runOutsideRequests(instance, () => service.stop()) }
     }
     default:
       return { handlers: singleHandler(definition) }
   }
 }
 
-function stopOnSignals(server: FunctionServer, stopHandlers?: () => Promise<void>): void {
+function stopOnSignals(end: () => Promise<void>): void {
   let stopping = false
   const stop = async (): Promise<void> => {
     if (stopping) process.exit(1)
     stopping = true
-    await server.drain()
-    await stopHandlers?.()
+    await end()
     process.exit(0)
   }
   process.on('SIGTERM', () => void stop())

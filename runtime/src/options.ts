@@ -1,5 +1,6 @@
 /** How an instance is configured: read once at start, complete and valid afterwards. */
 import { ENV, FUNCTION_PORT } from './protocol/index.ts'
+import type { TracingSettings } from './telemetry/index.ts'
 
 export interface InstanceOptions {
   readonly name: string
@@ -10,6 +11,7 @@ export interface InstanceOptions {
   readonly readyFile: string | undefined
   readonly proxyUrl: string | undefined
   readonly storeUrl: string | undefined
+  readonly traces: TracingSettings | undefined
   /** Longest run of one invocation; 0 means no limit. */
   readonly timeoutMs: number
   /** Most invocations at once; 0 means no limit. */
@@ -38,9 +40,23 @@ export function instanceOptions(name: string, env: Readonly<Record<string, strin
     readyFile: env[ENV.readyFile] || undefined,
     proxyUrl: env[ENV.proxyUrl] || undefined,
     storeUrl: env[ENV.storeUrl] || undefined,
+    traces: tracingSettings(env[ENV.tracesUrl], env[ENV.traceSampling]),
     timeoutMs: whole(ENV.timeoutMs, 0),
     concurrency: whole(ENV.concurrency, 0),
     bodyLimitBytes: whole(ENV.bodyLimitBytes, 0),
     drainMs: whole(ENV.drainMs, 10_000),
+  }
+}
+
+/** What begins here: as much as a call that comes by the proxy may. */
+const DEFAULT_SAMPLING = { perSecond: 50, ratio: 0.001, slowMs: 1_000 }
+
+function tracingSettings(url: string | undefined, sampling: string | undefined): TracingSettings | undefined {
+  if (url === undefined || url === '') return undefined
+  if (!URL.canParse(url)) throw new Error(`${ENV.tracesUrl} is '${url}' but has to be a URL`)
+  try {
+    return { url, ...DEFAULT_SAMPLING, ...(JSON.parse(sampling || '{}') as object) }
+  } catch {
+    throw new Error(`${ENV.traceSampling} is '${sampling}' but has to be JSON`)
   }
 }

@@ -5,6 +5,7 @@
  */
 import { carriedHeaders } from './carried-headers.ts'
 import { currentInvocation } from './context.ts'
+import { tracedFetch } from './spans/traced-fetch.ts'
 import { ENV, type StoredDocument } from './protocol/index.ts'
 
 export type { StoredDocument }
@@ -162,7 +163,7 @@ async function ask(method: string, path: string, asked: Asked = {}): Promise<Res
   const body = asked.body === undefined ? null : JSON.stringify(asked.body)
   let response: Response
   try {
-    response = await fetch(new URL(path, storeUrl), { method, headers, body, signal })
+    response = await tracedFetch(new URL(path, storeUrl), { method, headers, body, signal })
   } catch (cause) {
     signal.throwIfAborted()
     throw new StoreError('STORE_UNAVAILABLE', `${method} ${path}: the store can not be reached`, { status: 0, cause })

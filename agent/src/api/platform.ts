@@ -21,7 +21,7 @@ export interface Observed {
   readonly traces: TraceStore
   readonly metrics: {
     /** Of all parts together, for Prometheus. */
-    page(): Promise<{ contentType: string; body: string }>
+    page(format: 'prometheus' | 'openmetrics'): Promise<{ contentType: string; body: string }>
     history(query: { since: number; function?: string | undefined }): MetricsHistory
   }
 }

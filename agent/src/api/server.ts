@@ -1,6 +1,6 @@
 /** The agent API: validates by the contract, answers errors as the contract says, describes itself as OpenAPI. */
 import fastifySwagger from '@fastify/swagger'
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
@@ -27,7 +27,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const key = dashboardKey(token)
   const app = fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
   })
@@ -76,8 +76,10 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   addDashboard(app, dashboard)
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
-  app.get('/metrics', { schema: { hide: true } }, async (_, reply) => {
-    const { contentType, body } = await platform.observing.metrics.page()
+  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+    // Prometheus asks for it if it keeps exemplars.
+    const isOpen = request.headers.accept?.includes('application/openmetrics-text') === true
+    const { contentType, body } = await platform.observing.metrics.page(isOpen ? 'openmetrics' : 'prometheus')
     return reply.header('content-type', contentType).send(body)
   })
   return app

@@ -9,6 +9,7 @@ import type { BundleRequest } from './build.ts'
 import { buildNote, buildProblem } from './build-problems.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { httpPlugin } from './http-plugin.ts'
+import { otelPlugin } from './otel-plugin.ts'
 import { packageNameOf, readManifest } from './node-packages.ts'
 import { packagesPlugin } from './packages-plugin.ts'
 import { BUNDLE_HEAD, PLACE_DEFINES, placesPlugin } from './places-plugin.ts'
@@ -96,6 +97,7 @@ export class EsbuildSession {
       define: PLACE_DEFINES,
       plugins: [
         httpPlugin(),
+        otelPlugin(packageDir),
         runtimePlugin(this.#runtime, packageDir),
         packagesPlugin({
           packageDir,

@@ -18,6 +18,8 @@ export const CallAttempt = z.object({
   /** Status of the answer, or the code of an error. Absent while it runs. */
   outcome: z.union([z.int(), z.string()]).optional(),
   retryAt: z.string().optional(),
+  /** W3C trace context of its span, if that is recorded. */
+  traceparent: z.string().optional(),
 })
 export type CallAttempt = z.infer<typeof CallAttempt>
 

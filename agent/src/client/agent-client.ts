@@ -45,7 +45,7 @@ export class AgentClient {
     return API[name].response.parse(await response.json()) as ApiOutput<Name>
   }
 
-  /** Yields each line as it comes; ends with the stream, or when `signal` aborts (which the agent notices). */
+  /** Yields each line as it comes, but events of types that only a newer agent knows; ends with the stream, or when `signal` aborts (which the agent notices). */
   async *stream<Name extends StreamName>(
     name: Name,
     input: ApiInput<Name>,
@@ -62,8 +62,7 @@ export class AgentClient {
           if (line === '') continue
           const parsed = API[name].response.safeParse(JSON.parse(line))
           if (parsed.success) yield parsed.data as ApiOutput<Name>
-          // A newer agent has signals that we do not know; elsewhere a line that does not fit is a fault.
-          else if (name !== 'events') throw parsed.error
+          else if (!isOfUnknownType(parsed.error)) throw parsed.error
         }
       }
     } catch (error) {
@@ -111,4 +110,8 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined // Not an answer of the agent: reported with its text.
   }
+}
+
+function isOfUnknownType({ issues }: z.ZodError): boolean {
+  return issues.length === 1 && issues[0]!.code === 'invalid_union' && issues[0]!.path.join() === 'type'
 }

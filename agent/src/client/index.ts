@@ -1,4 +1,16 @@
-/** How programs on this machine talk to the agent. */
+/** How programs on this machine talk to the agent, to the proxy about calls, and to the store. */
 export { AgentClient, type ApiInput, type ApiOutput, type CallName, type StreamName } from './agent-client.ts'
 export { dashboardKey, dashboardUrl } from './dashboard-url.ts'
 export { AgentFile, homeFrom, homePaths, readAgentFile } from './home.ts'
+export { Call, CallsClient } from './calls-client.ts'
+export { PlatformErrorSchema } from './platform-error.ts'
+export {
+  StoreClient,
+  StoreFailure,
+  StoredDocument,
+  docPath,
+  docsPath,
+  onlyOver,
+  tablePath,
+  type StoreRequest,
+} from './store-client.ts'

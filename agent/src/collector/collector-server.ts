@@ -5,7 +5,7 @@
  * the type of the question. 3. what was received is answered at once, before it is on disk.
  */
 import net, { type AddressInfo, type Server } from 'node:net'
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
 import type { Translated } from './otlp-json.ts'
 
@@ -33,7 +33,7 @@ const INVALID_ARGUMENT = 3
 export async function startCollectorServer(options: CollectorServerOptions): Promise<CollectorServer> {
   const app = fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
   })

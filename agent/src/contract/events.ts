@@ -5,6 +5,19 @@ import { ErrorBody } from './errors.ts'
 export const DeployStep = z.enum(['checking', 'building', 'starting', 'switching'])
 export type DeployStep = z.infer<typeof DeployStep>
 
+/** Where a debugger finds what the process at `debugPort` runs; absolute folders. */
+export const DebugPaths = z.object({
+  /** Of the running code, as its process sees it. */
+  remoteRoot: z.string(),
+  /** The same files, bundle and source map, on this machine. */
+  localRoot: z.string(),
+  /** Bundle, relative to those; its map lies beside it as `<entry>.map`. */
+  entry: z.string(),
+  /** What the sources in the source map are relative to: the package that was deployed. */
+  sourceRoot: z.string(),
+})
+export type DebugPaths = z.infer<typeof DebugPaths>
+
 /** What `POST /v1/deploys` streams, one JSON object a line. The last one is `finished`. */
 export const DeployEvent = z.discriminatedUnion('type', [
   z.object({
@@ -23,6 +36,7 @@ export const DeployEvent = z.discriminatedUnion('type', [
     outcome: z.enum(['created', 'updated', 'unchanged', 'built']),
     /** Port of the loopback interface where a debugger may attach. */
     debugPort: z.int().optional(),
+    debugPaths: DebugPaths.optional(),
     durationMs: z.number(),
   }),
   z.object({ type: z.literal('failed'), name: z.string(), error: ErrorBody }),
@@ -36,7 +50,19 @@ export const DeployEvent = z.discriminatedUnion('type', [
 ])
 export type DeployEvent = z.infer<typeof DeployEvent>
 
-/** What `GET /v1/events` streams: "look again" signals for views, never the state itself. Later versions know more types. */
+/** What was counted of the calls of one deployment since the proxy started. */
+export const CallCount = z.object({
+  route: z.string(),
+  calls: z.int(),
+  errors: z.int(),
+  p95Ms: z.number().nullable(),
+})
+export type CallCount = z.infer<typeof CallCount>
+
+/**
+ * What `GET /v1/events` streams: "look again" signals for views, and counts, which change too often to be looked up.
+ * More types may come: clients skip what they do not know.
+ */
 export const PlatformEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello') }),
   z.object({ type: z.literal('platform-changed') }),
@@ -44,6 +70,8 @@ export const PlatformEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('deployment-removed'), name: z.string() }),
   /** Traces came or went on; at most twice a second. */
   z.object({ type: z.literal('traces-changed') }),
+  /** At most once a second, with the deployments whose counts have changed. */
+  z.object({ type: z.literal('calls-counted'), counts: z.array(CallCount) }),
 ])
 export type PlatformEvent = z.infer<typeof PlatformEvent>
 

@@ -30,5 +30,5 @@ export {
 } from './traces.ts'
 export { spanTree, type TreeSpan } from './span-tree.ts'
 export { FunctionPoint, MetricsHistory, MetricsHistoryQuery, PlatformPoint } from './metrics-history.ts'
-export { DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
+export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'

@@ -16,22 +16,23 @@ import type { CheckOutcome, CheckService } from '../checker/index.ts'
 import {
   RyoFaasError,
   kindOf,
-  nearMatch,
+  type DebugPaths,
   type DeployEntry,
   type DeployEvent,
   type Problem,
   type StartFrom,
 } from '../contract/index.ts'
 import { freePort } from '../host/index.ts'
-import { readDeployFile, type EntryPlace } from '../deploy-file/index.ts'
 import type { BuiltPackage, Engine } from '../engine/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
+import { plan, type Planned } from './plan.ts'
 import { activeVersion, type Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
+import { traced } from './traced.ts'
 
 const AT_ONCE = 4
 
@@ -60,11 +61,6 @@ export interface DeployRequest {
   from?: StartFrom | undefined
 }
 
-interface Planned {
-  entry: DeployEntry
-  place: EntryPlace
-}
-
 type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
 /** A package on disk that may become a version. */
 interface Built extends BuiltPackage {
@@ -73,6 +69,7 @@ interface Built extends BuiltPackage {
   fresh: boolean
 }
 
+type DeployedEvent = Extract<DeployEvent, { type: 'deployed' }>
 type Emit = (event: DeployEvent) => void
 
 export class Deploy {
@@ -104,7 +101,11 @@ export class Deploy {
   }
 
   /** Emits events to the end; the last one is `finished`. Never throws: failures are events too. */
-  async run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+  run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+    return traced('deploy', { 'ryo_faas.is_build_only': request.buildOnly }, () => this.#run(request, emit, signal))
+  }
+
+  async #run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
     const begin = performance.now()
     const finish = (counts: { deployed: number; failed: number }, error?: RyoFaasError) =>
       emit({
@@ -115,7 +116,7 @@ export class Deploy {
       })
     let accepted: Accepted[]
     try {
-      accepted = await this.#plan(request, emit)
+      accepted = await traced('check', {}, () => this.#plan(request, emit))
     } catch (error) {
       return finish({ deployed: 0, failed: 0 }, RyoFaasError.from(error))
     }
@@ -124,7 +125,9 @@ export class Deploy {
       accepted.map(item =>
         limit(async () => {
           try {
-            await this.#deployOne(item, { ...request, emit, signal })
+            const { name } = item.entry
+            const deployOne = () => this.#deployOne(item, { ...request, emit, signal })
+            await traced(`deploy ${name}`, { 'faas.name': name }, deployOne)
             return true
           } catch (error) {
             emit({ type: 'failed', name: item.entry.name, error: RyoFaasError.from(error).toBody() })
@@ -155,12 +158,12 @@ export class Deploy {
     { entry, outcome }: Accepted,
     run: Pick<DeployRequest, 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
-    const { builder, state, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
+    const { builder, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
     const { name } = entry
     const route = routeOf(name)
     const url = urlOf(route)
-    const done = (version: number, how: Extract<DeployEvent, { type: 'deployed' }>['outcome'], debugPort?: number) =>
+    const done = (version: number, how: DeployedEvent['outcome'], debug: Partial<DeployedEvent> = {}) =>
       run.emit({
         type: 'deployed',
         name,
@@ -168,25 +171,29 @@ export class Deploy {
         url,
         outcome: how,
         durationMs: performance.now() - begin,
-        ...(debugPort !== undefined && { debugPort }),
+        ...debug,
       })
 
     return queue.run(route, async () => {
       throwIfCancelled(name, run.signal)
       run.emit({ type: 'step', name, step: 'building' })
-      const bundle = await builder.bundle({ ...entry, ...outcome }, run.signal)
+      const bundle = await traced('bundle', {}, () => builder.bundle({ ...entry, ...outcome }, run.signal))
       for (const message of bundle.notes) run.emit({ type: 'note', name, message })
 
       const before = state.deployment(route)
       const active = before && activeVersion(before)
-      const same = active?.hash === bundle.hash && isDeepStrictEqual(active.config, entry)
+      const same =
+        active?.hash === bundle.hash &&
+        isDeepStrictEqual(active.config, entry) &&
+        // A running version has the values that it was started with.
+        !(await secrets.areNewerThan(entry.secrets, active.createdAt))
       if (active && same && !run.buildOnly && !run.debug && before?.debugPort === undefined) {
         await reconciler.route(route)
         if (run.from !== undefined) await switcher.replay(route, { from: run.from })
         if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
       }
 
-      const built = await this.#build({ bundle, route, name, before, signal: run.signal })
+      const built = await traced('build', {}, () => this.#build({ bundle, route, name, before, signal: run.signal }))
       if (run.buildOnly) return done(built.version, 'built')
       const version: VersionRecord = {
         version: built.version,
@@ -202,22 +209,21 @@ export class Deploy {
       const debugPort = run.debug ? await freePort() : undefined
       try {
         run.emit({ type: 'step', name, step: 'starting' })
-        const started = await instances.start({ name, route, debugPort }, version, { count, signal: run.signal })
+        const started = await traced('start', { 'ryo_faas.instances': count }, () =>
+          instances.start({ name, route, debugPort }, version, { count, signal: run.signal }),
+        )
         run.emit({ type: 'step', name, step: 'switching' })
-        await switcher.switchTo({
-          name,
-          route,
-          version: await instances.withServed(version, started),
-          started,
-          instances: count,
-          from: run.from,
-          debugPort,
+        await traced('switch', {}, async () => {
+          const served = await instances.withServed(version, started)
+          const { from } = run
+          await switcher.switchTo({ name, route, version: served, started, instances: count, from, debugPort })
         })
       } catch (error) {
         if (built.fresh) await this.#discard(built)
         throw error
       }
-      done(version.version, before ? 'updated' : 'created', debugPort)
+      const debugged = debugPort !== undefined && { debugPort, debugPaths: this.#debugPaths(built, entry) }
+      done(version.version, before ? 'updated' : 'created', debugged || {})
     })
   }
 
@@ -247,6 +253,10 @@ export class Deploy {
     }
   }
 
+  #debugPaths({ dir, entry }: Built, { packageDir }: DeployEntry): DebugPaths {
+    return { remoteRoot: this.#options.engine.codeFolderOf({ dir }), localRoot: dir, entry, sourceRoot: packageDir }
+  }
+
   /** Takes back what `#build` left, unless the state took it over after all. */
   async #discard(built: Built): Promise<void> {
     const { engine, state } = this.#options
@@ -269,30 +279,6 @@ export class Deploy {
         ),
     )
   }
-}
-
-async function plan(file: string, only: string[] | undefined): Promise<Planned[]> {
-  const read = await readDeployFile(file)
-  if (read.kind === 'rejected') {
-    const count = read.problems.length === 1 ? 'a problem' : `${read.problems.length} problems`
-    throw new RyoFaasError('DEPLOY_FILE_INVALID', `deploy.json has ${count}; nothing was deployed`, {
-      problems: read.problems,
-    })
-  }
-  const planned = read.entries.map((entry, index) => ({ entry, place: read.places[index]! }))
-  if (!only || only.length === 0) return planned
-  const wanted = new Set(only.map(routeOf))
-  for (const name of only) {
-    if (planned.some(({ entry }) => routeOf(entry.name) === routeOf(name))) continue
-    const near = nearMatch(
-      name,
-      planned.map(({ entry }) => entry.name),
-    )
-    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `deploy.json has no function "${name}"`, {
-      ...(near !== undefined && { hint: `Did you mean "${near}"?` }),
-    })
-  }
-  return planned.filter(({ entry }) => wanted.has(routeOf(entry.name)))
 }
 
 /** A scaled deployment stays scaled, unless deploy.json itself asks for another number than it did. */

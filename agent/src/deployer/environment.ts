@@ -1,12 +1,13 @@
 /** The variables an instance is given. Ours come last, so a user's `env` can not fake them. */
 import { ENV } from '@ryo-faas/runtime/protocol'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { VersionRecord } from '../state/index.ts'
 
 export interface Surroundings {
   proxyUrl: string
   storeUrl?: string
-  /** Base of the collector: spans go to `/v1/traces` of it. */
-  tracesUrl?: string
+  /** Of the collector, as functions reach it, and what is to be recorded; absent: nothing. */
+  traces?: TracingSettings | undefined
 }
 
 export function instanceEnvironment(
@@ -26,5 +27,10 @@ export function instanceEnvironment(
     [ENV.bodyLimitBytes]: String(Math.round((config.bodyLimitMb ?? 0) * 1024 * 1024)),
     [ENV.proxyUrl]: instance.proxyUrl,
     ...(instance.storeUrl !== undefined && { [ENV.storeUrl]: instance.storeUrl }),
+    ...(instance.traces !== undefined && tracingVariables(instance.traces)),
   }
+}
+
+function tracingVariables({ url, ...sampling }: TracingSettings): Record<string, string> {
+  return { [ENV.tracesUrl]: url, [ENV.traceSampling]: JSON.stringify(sampling) }
 }

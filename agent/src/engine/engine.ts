@@ -79,6 +79,8 @@ export interface Engine {
 
   /** Makes what all functions share: network, base image. Idempotent; `report` says what takes long. */
   prepare(report: (doing: string) => void): Promise<void>
+  /** Folder in which an instance of a package finds its code, as the instance sees it. */
+  codeFolderOf(built: Pick<BuiltPackage, 'dir'>): string
   /** The reference that `build` gives the image of a package. */
   imageOf(built: BuiltPackage): string
   /**

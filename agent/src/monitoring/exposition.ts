@@ -9,6 +9,8 @@ export interface Sample {
   /** Values as they stand in the text, escaped. */
   labels: Record<string, string>
   value: string
+  /** What stands behind the `#` (OpenMetrics): labels, value, time. */
+  exemplar?: string
 }
 
 export interface Family {
@@ -19,14 +21,21 @@ export interface Family {
   samples: Sample[]
 }
 
-export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+export type Format = 'prometheus' | 'openmetrics'
+export const CONTENT_TYPES: Record<Format, string> = {
+  prometheus: 'text/plain; version=0.0.4; charset=utf-8',
+  openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+}
 
 const NAME = '[a-zA-Z_:][a-zA-Z0-9_:]*'
 const ABOUT = new RegExp(`^# (HELP|TYPE) (${NAME})(?: (.*))?$`)
-const SERIES = new RegExp(`^(${NAME})(?:\\{(.*)\\})?[ \\t]+([^\\s#]+)(?:[ \\t]+-?\\d+)?[ \\t]*$`)
+const SERIES = new RegExp(
+  `^(${NAME})(?:\\{(.*)\\})?[ \\t]+([^\\s#]+)(?:[ \\t]+-?\\d+)?[ \\t]*(?:# (\\{[^{}]*\\}(?: [-+.\\w]+){1,2}))?$`,
+)
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"[ \t]*,?[ \t]*/y
 const VALUE = /^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?Inf|NaN)$/
 const TYPES = new Set(['counter', 'gauge', 'histogram', 'summary', 'untyped'])
+const TOTAL = '_total'
 const SUFFIX = /_(?:bucket|sum|count)$/
 
 /** Families by name, in the order of the page. */
@@ -50,20 +59,33 @@ export function parseExposition(text: string): Map<string, Family> {
     const labels = parseLabels(series[2] ?? '')
     if (!labels) continue
     const name = series[1]!
+    // OpenMetrics names the family of a counter without the suffix; here it has it.
+    const counter = name.endsWith(TOTAL) ? families.get(name.slice(0, -TOTAL.length)) : undefined
+    if (counter?.type === 'counter') {
+      families.delete(counter.name)
+      families.set(name, { ...counter, name })
+    }
     const base = name.replace(SUFFIX, '')
     const isPart = base !== name && ['histogram', 'summary'].includes(families.get(base)?.type ?? '')
-    familyOf(isPart ? base : name).samples.push({ name, labels, value: series[3]! })
+    const exemplar = series[4]
+    familyOf(isPart ? base : name).samples.push({ name, labels, value: series[3]!, ...(exemplar && { exemplar }) })
   }
   return families
 }
 
-export function renderExposition(families: Iterable<Family>): string {
+export function renderExposition(families: Iterable<Family>, format: Format = 'prometheus'): string {
+  const isOpen = format === 'openmetrics'
   const lines: string[] = []
   for (const { name, help, type, samples } of families) {
     if (samples.length === 0) continue
-    lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`)
-    for (const sample of samples) lines.push(`${sample.name}${labelText(sample.labels)} ${sample.value}`)
+    const title = isOpen && type === 'counter' ? name.replace(/_total$/, '') : name
+    lines.push(`# HELP ${title} ${help}`, `# TYPE ${title} ${isOpen && type === 'untyped' ? 'unknown' : type}`)
+    for (const sample of samples) {
+      const exemplar = isOpen && sample.exemplar !== undefined ? ` # ${sample.exemplar}` : ''
+      lines.push(`${sample.name}${labelText(sample.labels)} ${sample.value}${exemplar}`)
+    }
   }
+  if (isOpen) lines.push('# EOF')
   return `${lines.join('\n')}\n`
 }
 

@@ -64,3 +64,40 @@ it('reads back what it writes', () => {
   const page = `${PROXY}# HELP odd Values \\\\ and lines\\n.\n# TYPE odd gauge\nodd NaN\nodd{a="b"} +Inf\nodd{a="c"} -1.5e-9\n`
   expect(renderExposition(parseExposition(page).values())).toBe(page)
 })
+
+it('speaks OpenMetrics to who asks for it: exemplars, families of counters without their suffix, an end', () => {
+  const open = `# HELP calls Calls that ended.
+# TYPE calls counter
+calls_total{name="a"} 3
+# HELP took_seconds How long.
+# TYPE took_seconds histogram
+took_seconds_bucket{le="0.1"} 2 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 0.05 1700000000.5
+took_seconds_bucket{le="+Inf"} 3
+took_seconds_sum 0.5
+took_seconds_count 3
+# EOF
+`
+  const plain =
+    '# HELP calls_total Calls that ended.\n# TYPE calls_total counter\ncalls_total{name="a"} 4\n# TYPE odd untyped\nodd 1\n'
+  const pages = [
+    { labels: { part: 'proxy' }, text: open },
+    { labels: { part: 'function' }, text: plain },
+  ]
+  expect(mergePages(pages, 'openmetrics')).toBe(`# HELP calls Calls that ended.
+# TYPE calls counter
+calls_total{name="a",part="proxy"} 3
+calls_total{name="a",part="function"} 4
+# HELP took_seconds How long.
+# TYPE took_seconds histogram
+took_seconds_bucket{le="0.1",part="proxy"} 2 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 0.05 1700000000.5
+took_seconds_bucket{le="+Inf",part="proxy"} 3
+took_seconds_sum{part="proxy"} 0.5
+took_seconds_count{part="proxy"} 3
+# HELP odd${' '}
+# TYPE odd unknown
+odd{part="function"} 1
+# EOF
+`)
+  expect(mergePages(pages)).toContain('calls_total{name="a",part="proxy"} 3\n')
+  expect(mergePages(pages)).not.toMatch(/EOF|trace_id|TYPE calls counter/)
+})

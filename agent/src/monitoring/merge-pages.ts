@@ -2,7 +2,7 @@
  * Many pages of metrics as one. Invariants: 1. a family stands once, with one help and type; what another page says of
  * it with another type is left out. 2. every series is unique: it carries who it came from, whatever it said itself.
  */
-import { escapeLabel, labelText, parseExposition, renderExposition, type Family } from './exposition.ts'
+import { escapeLabel, labelText, parseExposition, renderExposition, type Family, type Format } from './exposition.ts'
 
 export interface Page {
   /** Put on each of its series. */
@@ -10,7 +10,7 @@ export interface Page {
   text: string
 }
 
-export function mergePages(pages: readonly Page[]): string {
+export function mergePages(pages: readonly Page[], format: Format = 'prometheus'): string {
   const merged = new Map<string, Family>()
   const seen = new Set<string>()
   for (const { labels, text } of pages) {
@@ -29,5 +29,5 @@ export function mergePages(pages: readonly Page[]): string {
       }
     }
   }
-  return renderExposition(merged.values())
+  return renderExposition(merged.values(), format)
 }

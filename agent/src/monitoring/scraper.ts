@@ -3,7 +3,7 @@
  * 2. who does not answer, or too much, is left out and shown by `faas_scrape_up` 0.
  */
 import pLimit from 'p-limit'
-import { CONTENT_TYPE, escapeLabel, labelText } from './exposition.ts'
+import { CONTENT_TYPES, escapeLabel, labelText, type Format } from './exposition.ts'
 import { mergePages, type Page } from './merge-pages.ts'
 
 export interface Target {
@@ -38,27 +38,32 @@ export class Scraper {
     this.#options = options
   }
 
-  async page(): Promise<{ contentType: string; body: string }> {
+  async page(format: Format = 'prometheus'): Promise<{ contentType: string; body: string }> {
     const scrape = pLimit(AT_ONCE)
     const targets = await this.#options.targets()
     // One deadline for all, so that many that hang do not wait in line.
     const deadline = AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT_MS)
     const [own, ...scraped] = await Promise.all([
       this.#options.own(),
-      ...targets.map(target => scrape(() => scrapeOne(target, deadline))),
+      ...targets.map(target => scrape(() => scrapeOne(target, format, deadline))),
     ])
     const pages: Page[] = scraped.flatMap(({ target, text }) =>
       text === undefined ? [] : [{ labels: { part: target.part, ...instanceOf(target) }, text }],
     )
     const all = [{ labels: { part: 'agent' }, text: own }, ...pages, { labels: {}, text: scrapeFamilies(scraped) }]
-    return { contentType: CONTENT_TYPE, body: mergePages(all) }
+    return { contentType: CONTENT_TYPES[format], body: mergePages(all, format) }
   }
 }
 
 /** The text of a page of metrics, or `undefined` if there is none to be had in time. */
-export async function fetchPage(url: string, signal: AbortSignal): Promise<string | undefined> {
+export async function fetchPage(
+  url: string,
+  signal: AbortSignal,
+  format: Format = 'prometheus',
+): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal, redirect: 'error' })
+    const headers = { accept: CONTENT_TYPES[format] }
+    const response = await fetch(url, { signal, redirect: 'error', headers })
     if (!response.ok || !response.body) return undefined
     const pieces: Uint8Array[] = []
     let bytes = 0
@@ -72,9 +77,9 @@ export async function fetchPage(url: string, signal: AbortSignal): Promise<strin
   }
 }
 
-async function scrapeOne(target: Target, signal: AbortSignal): Promise<Scraped> {
+async function scrapeOne(target: Target, format: Format, signal: AbortSignal): Promise<Scraped> {
   const begin = performance.now()
-  const text = await fetchPage(target.url, signal)
+  const text = await fetchPage(target.url, signal, format)
   return { target, text, seconds: (performance.now() - begin) / 1000 }
 }
 

@@ -1,5 +1,5 @@
 /** Secrets of a home: one file each under `<home>/secrets`, mode 0600, never in the state, a log or an image. */
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readIfPresent, writeDurably } from '../host/index.ts'
 
@@ -31,6 +31,12 @@ export class SecretStore {
   async values(names: readonly string[]): Promise<Record<string, string>> {
     const entries = await Promise.all(names.map(async name => [name, await readIfPresent(this.#pathOf(name))] as const))
     return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))
+  }
+
+  /** Whether one of `names` was set after this time (ISO 8601). */
+  async areNewerThan(names: readonly string[], time: string): Promise<boolean> {
+    const times = await Promise.all(names.map(name => stat(this.#pathOf(name)).catch(() => undefined)))
+    return times.some(found => found !== undefined && found.mtimeMs > Date.parse(time))
   }
 
   #pathOf(name: string): string {

@@ -1,9 +1,9 @@
 /** The commands beside the main job, and the agent's API as a stranger meets it. */
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { LogLine, PlatformView, ResourceView } from '../../src/contract/index.ts'
+import type { DebugPaths, LogLine, PlatformView, ResourceView } from '../../src/contract/index.ts'
 import { API } from '../../src/contract/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
@@ -55,9 +55,14 @@ test('deploy --debug opens one instance to a debugger, without a time limit, unt
   const code = `export const slow = () => new Promise<Response>(resolve => setTimeout(() => resolve(new Response('slow')), 400))`
   const file = await project('debugged', { slow: { code, options: { timeoutMs: 100, instances: 2 } } })
   const { deployed } = JSON.parse(await platform.ok(['deploy', file, '--debug', '--json'])) as {
-    deployed: { debugPort: number }[]
+    deployed: { debugPort: number; debugPaths: DebugPaths }[]
   }
-  const { debugPort } = deployed[0]!
+  const { debugPort, debugPaths } = deployed[0]!
+  const { remoteRoot, localRoot, entry, sourceRoot } = debugPaths
+  const [{ url }] = (await (await fetch(`http://127.0.0.1:${debugPort}/json/list`)).json()) as [{ url: string }]
+  expect(url).toBe(`file://${remoteRoot}/${entry}`)
+  const map = JSON.parse(await readFile(join(localRoot, `${entry}.map`), 'utf8')) as { sources: string[] }
+  expect(map.sources.map(source => join(sourceRoot, source))).toContain(join(dirname(file), 'slow', 'main.ts'))
   const inspector = () => fetch(`http://127.0.0.1:${debugPort}/json/list`).then(response => response.ok)
   expect(await inspector()).toBe(true)
   expect(await platform.details('slow')).toMatchObject({ debugPort, desiredInstances: 1 })
@@ -119,6 +124,11 @@ test('secrets reach the function as variables and files, and nothing else shows 
     const path = join(platform.home, 'logs', name)
     if ((await stat(path)).isFile()) expect(await readFile(path, 'utf8')).not.toContain('hush')
   }
+  // The code is the same, but what it is started with is not.
+  await platform.ok(['secrets', 'set', 'KEY'], { input: 'another\n' })
+  await platform.ok(['deploy', file])
+  expect(JSON.parse(await call('keeper'))).toEqual(['another', 'another'])
+  expect(await platform.ok(['deploy', file])).toContain('unchanged')
   expect(await readFile(join(platform.home, 'state.json'), 'utf8')).not.toContain('hush')
   expect((await stat(join(platform.home, 'secrets/KEY'))).mode & 0o777).toBe(0o600)
   await platform.ok(['secrets', 'delete', 'KEY'])

@@ -35,8 +35,8 @@ class FakeAgent {
     while (this.streams.size === 0) await new Promise(resolve => setTimeout(resolve, 5))
   }
 
-  signal(): void {
-    for (const stream of this.streams) stream.write('{"type":"deployment-changed","name":"Hello"}\n')
+  signal(event: object = { type: 'deployment-changed', name: 'Hello' }): void {
+    for (const stream of this.streams) stream.write(`${JSON.stringify(event)}\n`)
   }
 
   async stop(): Promise<void> {
@@ -124,6 +124,19 @@ test('many signals are one look', async () => {
   for (let count = 0; count < 50; count++) agent.signal()
   await until(() => link.deployment('Hello')?.version === 9)
   expect(agent.looks - before).toBeLessThan(5)
+})
+
+test('counts of calls come with their event, and events of a newer agent are no trouble', async () => {
+  await announce(await agent.start())
+  link.follow()
+  await until(({ kind }) => kind === 'connected')
+  await agent.isFollowed()
+  agent.signal({ type: 'something-new', of: 'tomorrow' })
+  agent.signal({ type: 'calls-counted', counts: [{ route: 'hello', calls: 77, errors: 5, p95Ms: 3 }] })
+  await until(() => link.deployment('Hello')?.calls === 77)
+  expect(link.deployment('Hello')).toMatchObject({ version: 3, errors: 5, p95Ms: 3 })
+  // The same connection, which the unknown event did not end.
+  expect(agent.streams.size).toBe(1)
 })
 
 test('while a killed agent is away the last state stays, and it is found again', async () => {

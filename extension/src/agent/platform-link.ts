@@ -4,12 +4,12 @@
  *
  * 1. Nothing is read and nobody is asked before `follow`.
  * 2. While the agent is away the last state stays visible, marked as such.
- * 3. Signals of the agent only say "look again"; many of them at once are one look.
+ * 3. Signals of the agent only say "look again", and many of them at once are one look; but counts come with theirs.
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, readAgentFile } from 'ryo-faas/client'
-import type { DeploymentView, PlatformView } from 'ryo-faas/contract'
+import type { CallCount, DeploymentView, PlatformView } from 'ryo-faas/contract'
 
 export interface Snapshot {
   platform: PlatformView
@@ -45,6 +45,8 @@ export class PlatformLink {
   #watcher: { dispose(): void } | undefined
   #lookTimer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
+  /** Since the last look began. */
+  #counted: CallCount[] = []
 
   constructor(options: PlatformLinkOptions) {
     this.#options = options
@@ -152,8 +154,9 @@ export class PlatformLink {
   async #listen(client: AgentClient): Promise<void> {
     try {
       // The first one, `hello`, too: what changed between the last look and now was not signalled.
-      for await (const { type } of client.stream('events', {}, this.#abort.signal)) {
-        if (type !== 'traces-changed') this.#lookSoon()
+      for await (const event of client.stream('events', {}, this.#abort.signal)) {
+        if (event.type === 'calls-counted') this.#count(event.counts)
+        else if (event.type !== 'traces-changed') this.#lookSoon()
       }
     } catch (error) {
       this.#options.log(`the agent's events ended: ${(error as Error).message}`)
@@ -176,14 +179,22 @@ export class PlatformLink {
     return looking
   }
 
+  #count(counts: CallCount[]): void {
+    this.#counted.push(...counts)
+    if (this.#state.kind !== 'connected') return
+    this.#set({ ...this.#state, deployments: withCounts(this.#state.deployments, counts) })
+  }
+
   async #ask(client: AgentClient): Promise<void> {
+    this.#counted = []
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(10_000)])
     const platform = await client.call('platform', {}, signal)
     const isReady = platform.phase.kind === 'ready'
     const { deployments } = isReady
       ? await client.call('deployments', {}, signal)
       : { deployments: this.snapshot?.deployments ?? [] }
-    this.#set({ kind: 'connected', platform, deployments })
+    // What was counted while the answer was on its way is newer than the answer.
+    this.#set({ kind: 'connected', platform, deployments: withCounts(deployments, this.#counted) })
   }
 
   #set(state: LinkState): void {
@@ -205,4 +216,10 @@ export class PlatformLink {
       this.#events.off('poke', onPoke)
     }
   }
+}
+
+function withCounts(deployments: DeploymentView[], counts: readonly CallCount[]): DeploymentView[] {
+  if (counts.length === 0) return deployments
+  const latest = new Map(counts.map(({ route, ...count }) => [route, count]))
+  return deployments.map(deployment => ({ ...deployment, ...latest.get(deployment.route) }))
 }

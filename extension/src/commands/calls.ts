@@ -1,9 +1,11 @@
 /** What can be done with asynchronous calls. */
 import { RyoFaasError } from 'ryo-faas/contract'
-import { Calls } from '../agent/calls.ts'
+import { CallsClient } from 'ryo-faas/client'
 import { plural } from '../ui/format.ts'
 import type { TreeNode } from '../views/node.ts'
 import type { Command, Parts } from './parts.ts'
+
+const TIMEOUT_MS = 10_000
 
 export const showCall: Command = async ({ invoker }, argument) => {
   await invoker.showCall(idOf(argument))
@@ -15,7 +17,7 @@ export const redriveCall: Command = async (parts, argument) => {
 }
 
 export const redriveAllCalls: Command = async parts => {
-  const count = await callsOf(parts).redriveAll()
+  const count = await callsOf(parts).redriveDead()
   parts.calls.refresh()
   parts.ui.say(count === 0 ? 'No call is dead.' : `${plural(count, 'dead call')} will be tried again.`)
 }
@@ -25,10 +27,10 @@ export const cancelCall: Command = async (parts, argument) => {
   parts.calls.refresh()
 }
 
-function callsOf({ link }: Parts): Calls {
+function callsOf({ link }: Parts): CallsClient {
   const proxyUrl = link.snapshot?.platform.proxyUrl
   if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'the platform does not run')
-  return new Calls(proxyUrl)
+  return new CallsClient(proxyUrl, AbortSignal.timeout(TIMEOUT_MS))
 }
 
 function idOf(argument: unknown): string {

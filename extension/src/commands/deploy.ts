@@ -12,17 +12,26 @@ import type { Command, Parts } from './parts.ts'
 import { chosen, targetOf, type Target } from './target.ts'
 
 export const deploy: Command = async (parts, argument) => {
+  const deployed = await deployOne(parts, argument, { debug: false })
+  if (deployed) announce(parts, deployed)
+  return deployed
+}
+
+/** @throws RyoFaasError CANCELLED, or why it failed */
+export async function deployOne(
+  parts: Parts,
+  argument: unknown,
+  { debug }: { debug: boolean },
+): Promise<Deployed | undefined> {
   const { projects, ui, deploys } = parts
   await projects.load()
   const target = await targetOf(parts, argument)
   const entry = await entryOf(parts, target)
   await saveBelow(parts, entry.packageDir)
+  const title = `Deploying ${entry.name}${debug ? ' for the debugger' : ''}`
   const [deployed] = await withProblems(parts, () =>
-    ui.progress(`Deploying ${entry.name}`, progress =>
-      deploys.run({ file: entry.deployFile, only: [entry.name] }, progress),
-    ),
+    ui.progress(title, progress => deploys.run({ file: entry.deployFile, only: [entry.name], debug }, progress)),
   )
-  if (deployed) announce(parts, deployed)
   return deployed
 }
 

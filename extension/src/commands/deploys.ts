@@ -33,9 +33,13 @@ export class Deploys {
   /**
    * @param file absolute path of deploy.json
    * @param only names; all if absent
+   * @param debug one instance each that a debugger may attach to
    * @throws RyoFaasError the first failure, with the problems of all
    */
-  async run({ file, only }: { file: string; only?: string[] }, progress: Progress): Promise<Deployed[]> {
+  async run(
+    { file, only, debug = false }: { file: string; only?: string[]; debug?: boolean },
+    progress: Progress,
+  ): Promise<Deployed[]> {
     for (const name of only ?? []) this.#set(name, 'waiting')
     const names = new Set(only)
     try {
@@ -44,7 +48,8 @@ export class Deploys {
       const deployed: Deployed[] = []
       const failures: Extract<DeployEvent, { type: 'failed' }>[] = []
       let failure: RyoFaasError | undefined
-      for await (const event of client.stream('deploy', { body: { file, ...(only && { only }) } }, progress.signal)) {
+      const body = { file, debug, ...(only && { only }) }
+      for await (const event of client.stream('deploy', { body }, progress.signal)) {
         switch (event.type) {
           case 'planned':
             for (const name of event.names) this.#set(name, 'waiting', names)

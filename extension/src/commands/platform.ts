@@ -14,9 +14,12 @@ export const startFaas: Command = async parts => {
 
 /** For machines without Docker: what the user wanted to know is why, and that it works all the same. */
 export const startWithoutContainers: Command = async parts => {
-  await parts.editor.workspace
-    .getConfiguration('ryo-faas')
-    .update('engine', 'process', parts.editor.ConfigurationTarget.Global)
+  const { ConfigurationTarget, workspace } = parts.editor
+  const settings = workspace.getConfiguration('ryo-faas')
+  // Where it was set otherwise: a workspace's word counts more than the user's.
+  const isOfWorkspace = settings.inspect('engine')?.workspaceValue !== undefined
+  const target = isOfWorkspace ? ConfigurationTarget.Workspace : ConfigurationTarget.Global
+  await settings.update('engine', 'process', target)
   return startFaas(parts, undefined)
 }
 

@@ -3,6 +3,7 @@ import type * as vscode from 'vscode'
 import { RyoFaasError } from 'ryo-faas/contract'
 import type { Button } from '../ui/ui.ts'
 import { cancelCall, redriveAllCalls, redriveCall, showCall } from './calls.ts'
+import { deployAndDebug } from './debug.ts'
 import { addToDeployFile, deploy, deployFile } from './deploy.ts'
 import {
   copyUrl,
@@ -31,6 +32,7 @@ export const COMMANDS: Record<string, Command> = {
   pruneFaas,
   deploy,
   deployFile,
+  deployAndDebug,
   addToDeployFile,
   invoke,
   sendRequest,

@@ -1,11 +1,15 @@
 /** What can be done with documents of the store. */
+import { StoreFailure } from 'ryo-faas/client'
 import { RyoFaasError } from 'ryo-faas/contract'
+import * as store from '../store/documents.ts'
+import type { DocumentPlace } from '../store/documents.ts'
 import { placeOf } from '../store/store-files.ts'
-import { StoreClient, type DocumentPlace } from '../store/store-client.ts'
 import { storeUrl } from '../store/store-url.ts'
 import type { TreeNode } from '../views/node.ts'
 import type { Command, Parts } from './parts.ts'
 import { chosen } from './target.ts'
+
+const MOST_LISTED = 1_000
 
 export const openStore: Command = async ({ editor, link }) => {
   await link.refresh()
@@ -23,7 +27,7 @@ export const newDocument: Command = async (parts, argument) => {
   const ask = (title: string, prompt: string) => chosen(parts.editor.window.showInputBox({ title, prompt }))
   const table = subject?.kind === 'table' ? subject.table : await ask('New document', 'Its table')
   const id = await ask(`New document in ${table}`, 'Its id')
-  await clientOf(parts).put({ table, id }, {}, 0)
+  await store.putDocument(urlOf(parts), { table, id }, { data: {}, version: 0 })
   parts.store.refresh()
   await openDocument(parts, { subject: { kind: 'document', table, id } })
 }
@@ -32,30 +36,55 @@ export const deleteDocument: Command = async (parts, argument) => {
   const place = await documentOf(parts, argument)
   const really = 'Delete'
   const question = `Delete ${place.table}/${place.id}?`
+  // The version that the person saw: of the row in the tree, else as it is when the question is put.
+  const { version } = place.version === undefined ? await store.getDocument(urlOf(parts), place) : place
   await chosen(parts.editor.window.showWarningMessage(question, { modal: true }, really))
-  await clientOf(parts).delete(place)
+  try {
+    await store.deleteDocument(urlOf(parts), place, version)
+  } catch (error) {
+    if (!(error instanceof StoreFailure) || error.answered !== 412) throw error
+    offerToDeleteAllTheSame(parts, place)
+  }
   parts.store.refresh()
 }
 
-async function documentOf(parts: Parts, argument: unknown): Promise<DocumentPlace> {
+/** Somebody wrote to it since it was looked at. */
+function offerToDeleteAllTheSame(parts: Parts, place: DocumentPlace): void {
+  parts.ui.warn(
+    `${place.table}/${place.id} was changed by somebody else, so it was not deleted.`,
+    { title: 'Open', run: () => openDocument(parts, { subject: { kind: 'document', ...place } }) },
+    {
+      title: 'Delete Anyway',
+      run: async () => {
+        await store.deleteDocument(urlOf(parts), place)
+        parts.store.refresh()
+      },
+    },
+  )
+}
+
+async function documentOf(parts: Parts, argument: unknown): Promise<DocumentPlace & { version?: number }> {
   const { subject } = (argument ?? {}) as Partial<TreeNode>
   if (subject?.kind === 'document') return subject
   const active = parts.editor.window.activeTextEditor?.document.uri
-  if (active?.scheme === 'ryo-store') return placeOf(active)
+  if (active?.scheme === 'ryo-store') {
+    const version = parts.storeFiles.versionOf(active)
+    return { ...placeOf(active), ...(version !== undefined && { version }) }
+  }
   const { window } = parts.editor
-  const client = clientOf(parts)
-  const tables = (await client.tables()).map(({ table }) => table)
+  const url = urlOf(parts)
+  const tables = (await store.storeClient(url).tables()).map(({ table }) => table)
   if (tables.length === 0) throw new RyoFaasError('INVALID_REQUEST', 'the store is empty')
   const table = await chosen(window.showQuickPick(tables, { placeHolder: 'Which table?' }))
-  const { documents } = await client.documents(table, 1_000)
+  const documents = await store.documentsOf(url, table, MOST_LISTED)
   const ids = documents.map(({ id }) => id)
   return { table, id: await chosen(window.showQuickPick(ids, { placeHolder: 'Which document?' })) }
 }
 
-function clientOf({ link }: Parts): StoreClient {
+function urlOf({ link }: Parts): string {
   const url = storeUrl(link.state)
   if (url === undefined) {
     throw new RyoFaasError('STORE_UNAVAILABLE', 'the store does not run', { hint: 'Start the platform first.' })
   }
-  return new StoreClient(url)
+  return url
 }

@@ -3,9 +3,9 @@
  * request for each function at a time: a new one ends the one before.
  */
 import type * as vscode from 'vscode'
+import { CallsClient } from 'ryo-faas/client'
 import { RyoFaasError } from 'ryo-faas/contract'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import { Calls } from '../agent/calls.ts'
 import type { PlatformLink } from '../agent/platform-link.ts'
 import type { Vscode } from '../editor.ts'
 import { formatDuration } from '../ui/format.ts'
@@ -83,7 +83,7 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     this.#running.set(id, abort)
     this.#tell(id, `call ${id}\n`)
     await this.#showAnswer(id)
-    await this.#follow(id, { calls: new Calls(proxyUrl), id, signal: abort.signal, before: '' })
+    await this.#follow(id, { calls: new CallsClient(proxyUrl, abort.signal), id, before: '' })
   }
 
   dispose(): void {
@@ -108,23 +108,23 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     this.#tell(name, text)
     const id = response.headers.get(HEADERS.callId)
     if (response.status !== 202 || id === null) return
-    await this.#follow(name, { calls: new Calls(proxyUrl), id, signal, before: `${text.trimEnd()}\n\n` })
+    await this.#follow(name, { calls: new CallsClient(proxyUrl, signal), id, before: `${text.trimEnd()}\n\n` })
   }
 
   async #follow(
     name: string,
-    { calls, id, signal, before }: { calls: Calls; id: string; signal: AbortSignal; before: string },
+    { calls, id, before }: { calls: CallsClient; id: string; before: string },
   ): Promise<void> {
     const begin = performance.now()
     let said = before
-    for await (const call of calls.follow(id, signal)) {
+    for await (const call of calls.follow(id)) {
       const attempts = call.attempts.length > 1 ? `, attempt ${call.attempts.length}` : ''
       said += `# ${call.status}${attempts} · ${formatDuration(performance.now() - begin)}\n`
       if (call.error) said += `# ${call.error.code}: ${call.error.message}\n`
       this.#tell(name, said)
     }
-    const result = await calls.result(id, signal)
-    if (result.headers.has(HEADERS.error)) return // It has none.
+    const result = await calls.result(id).catch(() => undefined) // It has none.
+    if (!result) return
     this.#tell(name, `${said}\n${await textOf(result, begin)}`)
   }
 

@@ -5,9 +5,10 @@
  * 2. With `?stored` it is the document as it is stored now, for comparing; that one can not be written.
  */
 import type * as vscode from 'vscode'
+import { StoreFailure, type StoredDocument } from 'ryo-faas/client'
 import type { Vscode } from '../editor.ts'
 import type { Ui } from '../ui/ui.ts'
-import { StoreClient, StoreFailure, type DocumentPlace, type StoredDocument } from './store-client.ts'
+import { deleteDocument, documentsOf, getDocument, putDocument, storeClient, type DocumentPlace } from './documents.ts'
 
 export const STORE_SCHEME = 'ryo-store'
 const MOST_LISTED = 1_000
@@ -40,6 +41,11 @@ export class StoreFiles implements vscode.FileSystemProvider {
   uriOf({ table, id }: DocumentPlace): vscode.Uri {
     const path = `/${encodeURIComponent(table)}/${encodeURIComponent(id)}.json`
     return this.#options.editor.Uri.from({ scheme: STORE_SCHEME, path })
+  }
+
+  /** Of a document that the editor holds. */
+  versionOf({ path }: Pick<vscode.Uri, 'path'>): number | undefined {
+    return this.#versions.get(path)
   }
 
   /** Somebody wrote to the store; what is open and unchanged is read anew. */
@@ -78,11 +84,12 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const data = parse(text)
     if (!data) throw FileSystemError.Unavailable('this is not JSON, so the store can not keep it')
     try {
-      const { version } = await this.#client().put(placeOf(uri), data.value, this.#versions.get(uri.path) ?? 0)
+      const known = this.#versions.get(uri.path) ?? 0
+      const { version } = await putDocument(this.#url(), placeOf(uri), { data: data.value, version: known })
       this.#versions.set(uri.path, version)
       this.#changed.fire([{ type: FileChangeType.Changed, uri }])
     } catch (error) {
-      if (!(error instanceof StoreFailure) || error.status !== 412) throw this.#translated(error, uri)
+      if (!(error instanceof StoreFailure) || error.answered !== 412) throw this.#translated(error, uri)
       this.#offerBothSides(uri, data.value)
       throw FileSystemError.Unavailable('the document was changed meanwhile')
     }
@@ -90,7 +97,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   async delete(uri: vscode.Uri): Promise<void> {
     try {
-      await this.#client().delete(placeOf(uri))
+      await deleteDocument(this.#url(), placeOf(uri), this.#versions.get(uri.path))
     } catch (error) {
       throw this.#translated(error, uri)
     }
@@ -102,11 +109,11 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const { FileType } = this.#options.editor
     const [table] = partsOf(uri)
     if (table === undefined) {
-      const tables = await this.#client().tables()
+      const tables = await storeClient(this.#url()).tables()
       return tables.map(found => [encodeURIComponent(found.table), FileType.Directory])
     }
-    const { documents } = await this.#client().documents(table, MOST_LISTED)
-    return documents.map(({ id }) => [`${encodeURIComponent(id)}.json`, FileType.File])
+    const found = await documentsOf(this.#url(), table, MOST_LISTED)
+    return found.map(({ id }) => [`${encodeURIComponent(id)}.json`, FileType.File])
   }
 
   watch(): vscode.Disposable {
@@ -135,8 +142,9 @@ export class StoreFiles implements vscode.FileSystemProvider {
         title: 'Save Mine',
         run: async () => {
           // Over what is stored now, unless that changes once more in this moment.
-          const { version } = await this.#client().get(place)
-          this.#versions.set(uri.path, (await this.#client().put(place, mine, version)).version)
+          const { version } = await getDocument(this.#url(), place)
+          const saved = await putDocument(this.#url(), place, { data: mine, version })
+          this.#versions.set(uri.path, saved.version)
           await editor.window.showTextDocument(uri)
           await editor.commands.executeCommand('workbench.action.files.revert')
         },
@@ -153,22 +161,22 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   async #get(uri: vscode.Uri): Promise<StoredDocument> {
     try {
-      return await this.#client().get(placeOf(uri))
+      return await getDocument(this.#url(), placeOf(uri))
     } catch (error) {
       throw this.#translated(error, uri)
     }
   }
 
-  #client(): StoreClient {
+  #url(): string {
     const url = this.#options.url()
     if (url === undefined) throw this.#options.editor.FileSystemError.Unavailable('the store does not run')
-    return new StoreClient(url)
+    return url
   }
 
   #translated(error: unknown, uri: vscode.Uri): unknown {
     const { FileSystemError } = this.#options.editor
     if (!(error instanceof StoreFailure)) return error
-    return error.status === 404 ? FileSystemError.FileNotFound(uri) : FileSystemError.Unavailable(error.message)
+    return error.answered === 404 ? FileSystemError.FileNotFound(uri) : FileSystemError.Unavailable(error.message)
   }
 }
 

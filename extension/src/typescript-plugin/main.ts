@@ -1,6 +1,7 @@
 /**
  * A plugin of the language service that the editor's own TypeScript loads: `@ryo-faas/runtime` resolves to the copy that
- * comes with the extension, and so do Node's types, where the user has installed neither. Nothing is written.
+ * comes with the extension, and so do Node's types, where the user has installed neither. Nothing is written. What Node
+ * has without an import (`process`, `Buffer`) is known in the folders that deploy.json speaks of, and in no others.
  */
 import { existsSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
@@ -14,6 +15,8 @@ const DOORS: Record<string, string> = {
 }
 /** From `<extension>/node_modules/ryo-faas-typescript-plugin`. */
 const OWN_PACKAGES = join(__dirname, '..', '..', 'dist', 'node_modules')
+
+const NODE_TYPES = join(OWN_PACKAGES, '@types', 'node', 'index.d.ts')
 
 type Resolved = ts.ResolvedModuleWithFailedLookupLocations
 
@@ -30,9 +33,33 @@ export function init({ typescript }: { typescript: typeof ts }): ts.server.Plugi
           return file === undefined ? resolution : { ...resolution, ...resolvedTo(file, typescript) }
         })
       }
+      addGlobals(host)
       return languageService
     },
   }
+}
+
+/** Node's declarations become a part of the program, if it holds functions and nobody named other types. */
+function addGlobals(host: ts.LanguageServiceHost): void {
+  const names = host.getScriptFileNames.bind(host)
+  const nodeTypes = existing(NODE_TYPES)
+  let known = { count: -1, isWanted: false }
+  host.getScriptFileNames = () => {
+    const files = names()
+    // Looked at again when files come or go: this is asked at every key.
+    if (files.length !== known.count) {
+      const isWanted = host.getCompilationSettings().types === undefined && holdFunctions(files)
+      known = { count: files.length, isWanted }
+    }
+    return known.isWanted && nodeTypes !== undefined ? [...files, nodeTypes] : files
+  }
+}
+
+function holdFunctions(files: readonly string[]): boolean {
+  const folders = new Set(files.filter(file => !file.includes('/node_modules/')).map(file => dirname(file)))
+  return [...folders].some(
+    folder => hasAbove(folder, 'deploy.json') && !hasAbove(folder, join('node_modules', '@types', 'node')),
+  )
 }
 
 function resolvedTo(resolvedFileName: string, { Extension }: typeof ts): Pick<Resolved, 'resolvedModule'> {
@@ -43,15 +70,15 @@ function ownFile(name: string, containingFile: string): string | undefined {
   const door = DOORS[name]
   if (door !== undefined) return existing(join(OWN_PACKAGES, '@ryo-faas', 'runtime', 'dist', door))
   // The modules of Node are declared as ambient ones; that file only has to be part of the program.
-  if (isBuiltin(name) && !hasNodeTypes(containingFile)) {
-    return existing(join(OWN_PACKAGES, '@types', 'node', 'index.d.ts'))
+  if (isBuiltin(name) && !hasAbove(dirname(containingFile), join('node_modules', '@types', 'node'))) {
+    return existing(NODE_TYPES)
   }
   return undefined
 }
 
-function hasNodeTypes(containingFile: string): boolean {
-  for (let folder = dirname(containingFile); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'node_modules', '@types', 'node'))) return true
+function hasAbove(start: string, name: string): boolean {
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, name))) return true
     if (folder === dirname(folder)) return false
   }
 }

@@ -1,14 +1,15 @@
 /** The lists of calls that the view shows. */
-import { Calls } from '../agent/calls.ts'
+import { CallsClient } from 'ryo-faas/client'
 import type { CallLists } from './calls-view.ts'
 
 const NONE: CallLists = { queued: [], running: [], dead: [] }
 const TIMEOUT_MS = 5_000
+const SHOWN = 100
 
 export async function callLists(proxyUrl: string | undefined): Promise<CallLists> {
   if (proxyUrl === undefined) return NONE
-  const calls = new Calls(proxyUrl)
-  const list = (status: keyof CallLists) => calls.list(status, AbortSignal.timeout(TIMEOUT_MS))
+  const client = new CallsClient(proxyUrl, AbortSignal.timeout(TIMEOUT_MS))
+  const list = async (status: keyof CallLists) => (await client.list({ status, limit: SHOWN })).calls
   try {
     const [queued, running, dead] = await Promise.all([list('queued'), list('running'), list('dead')])
     return { queued, running, dead }

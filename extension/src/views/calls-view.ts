@@ -1,5 +1,5 @@
 /** Asynchronous calls that wait, run, or have failed for good. */
-import type { Call } from '../agent/calls.ts'
+import type { Call } from 'ryo-faas/client'
 import { formatAge, plural } from '../ui/format.ts'
 import type { TreeNode } from './node.ts'
 

@@ -1,5 +1,6 @@
 /** The views in the side bar and the item in the status bar, kept up to date with the platform. */
 import type * as vscode from 'vscode'
+import { CallsClient, StoreClient } from 'ryo-faas/client'
 import type { PlatformLink, LinkState } from '../agent/platform-link.ts'
 import type { Deploys } from '../commands/deploys.ts'
 import type { Vscode } from '../editor.ts'
@@ -7,8 +8,6 @@ import type { DeployFiles } from '../project/deploy-files.ts'
 import type { Settings } from '../settings.ts'
 import { Tree } from '../tree/tree-view.ts'
 import { callNodes } from './calls-view.ts'
-import { Calls } from '../agent/calls.ts'
-import { StoreClient } from '../store/store-client.ts'
 import { STORE_SCHEME, type StoreFiles } from '../store/store-files.ts'
 import { storeUrl } from '../store/store-url.ts'
 import { callLists } from './call-lists.ts'
@@ -47,12 +46,12 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     nodes: async () => callNodes(await callLists(proxyUrl()), Date.now()),
   })
   const callChanges = new FollowedStream({
-    open: (url, signal) => new Calls(url).changes(signal),
+    open: (url, signal) => new CallsClient(url, signal).changes(),
     onChange: () => calls.refresh(),
   })
   const store = new Tree(editor, { id: 'ryo-faas.store', nodes: () => storeNodes(storeUrl(link.state)) })
   const storeChanges = new FollowedStream({
-    open: (url, signal) => new StoreClient(url).changes(signal),
+    open: (url, signal) => new StoreClient(url, signal).changes(),
     onChange: signals => {
       store.refresh()
       storeFiles.notice(signals?.flatMap(placeIn))

@@ -1,5 +1,6 @@
 /** Tables of the store and their documents. */
-import { StoreClient, type StoredDocument } from '../store/store-client.ts'
+import type { StoredDocument } from 'ryo-faas/client'
+import { documentsOf, storeClient } from '../store/documents.ts'
 import { plural } from '../ui/format.ts'
 import type { TreeNode } from './node.ts'
 
@@ -7,9 +8,8 @@ const SHOWN = 100
 
 export async function storeNodes(url: string | undefined): Promise<TreeNode[]> {
   if (url === undefined) return []
-  const client = new StoreClient(url)
   try {
-    const tables = await client.tables()
+    const tables = await storeClient(url).tables()
     return tables.map(({ table, documents }) => ({
       id: `table ${table}`,
       label: table,
@@ -18,15 +18,15 @@ export async function storeNodes(url: string | undefined): Promise<TreeNode[]> {
       context: 'table',
       subject: { kind: 'table', table },
       isCollapsed: true,
-      load: () => documentNodes(client, table, documents),
+      load: () => documentNodes(url, table, documents),
     }))
   } catch {
     return [] // The store is on its way up or down; its return is told.
   }
 }
 
-async function documentNodes(client: StoreClient, table: string, count: number): Promise<TreeNode[]> {
-  const { documents } = await client.documents(table, SHOWN)
+async function documentNodes(url: string, table: string, count: number): Promise<TreeNode[]> {
+  const documents = await documentsOf(url, table, SHOWN)
   const nodes = documents.map(documentNode)
   if (count > documents.length) {
     nodes.push({ id: `more ${table}`, label: `and ${count - documents.length} more`, icon: { name: 'ellipsis' } })
@@ -42,7 +42,7 @@ function documentNode({ table, id, version, data, editedAt }: StoredDocument): T
     tooltip: `edited ${editedAt}`,
     icon: { name: 'json' },
     context: 'document',
-    subject: { kind: 'document', table, id },
+    subject: { kind: 'document', table, id, version },
     command: { id: 'ryo-faas.openDocument', title: 'Open the document' },
   }
 }

@@ -24,4 +24,6 @@ export interface DocumentNode {
   kind: 'document'
   table: string
   id: string
+  /** That is shown. */
+  version?: number
 }

@@ -91,7 +91,13 @@ test('calls are listed by what becomes of them', () => {
     queued: [{ ...call, id: 'a', status: 'queued' as const }],
     running: [],
     dead: [
-      { ...call, id: 'b', status: 'dead' as const, attempts: [{ number: 1 }], error: { code: 'E', message: 'm' } },
+      {
+        ...call,
+        id: 'b',
+        status: 'dead' as const,
+        attempts: [{ number: 1, startedAt: '2026-01-02T00:59:30Z' }],
+        error: { code: 'E', message: 'm' },
+      },
     ],
   }
   expect(draw(callNodes(lists, now))).toEqual([

@@ -1,16 +1,15 @@
 /** A real VS Code: its server with a real extension host, on ports and folders of its own, shown in Chromium. */
-import { spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { createWriteStream, existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile, mkdir } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chromium, type Browser, type Page } from 'playwright-core'
-import { execFile } from 'node:child_process'
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { promisify } from 'node:util'
 import type { Prerequisites } from './prerequisites.ts'
 
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 60_000
 const SETTINGS = {
   'workbench.startupEditor': 'none',
   'workbench.tips.enabled': false,
@@ -27,11 +26,18 @@ const SETTINGS = {
   'git.enabled': false,
   'typescript.tsserver.log': 'off',
   'window.commandCenter': false,
+  // What only costs time here: movement, a second compiler, types from the network.
+  'workbench.reduceMotion': 'on',
+  'editor.cursorBlinking': 'solid',
+  'typescript.tsserver.useSyntaxServer': 'never',
+  'typescript.disableAutomaticTypeAcquisition': true,
+  'telemetry.telemetryLevel': 'off',
+  'remote.autoForwardPorts': false,
 }
 
 export interface EditorOptions extends Prerequisites {
-  /** Added to the environment of the server, and so of the extension host. */
-  environment: NodeJS.ProcessEnv
+  /** Added to the environment of the server, and so of the extension hosts. */
+  environment?: NodeJS.ProcessEnv
   /** Folder of installed extensions: see `installExtension`. */
   extensions: string
   settings?: Record<string, unknown>
@@ -42,12 +48,21 @@ export class Editor {
   readonly #server: ChildProcess
   readonly #data: string
   readonly #browser: Browser
+  /** One for all windows: what the first one loaded, the others have. */
+  readonly #context: BrowserContext
   readonly #port: number
 
-  private constructor(parts: { server: ChildProcess; data: string; browser: Browser; port: number }) {
+  private constructor(parts: {
+    server: ChildProcess
+    data: string
+    browser: Browser
+    context: BrowserContext
+    port: number
+  }) {
     this.#server = parts.server
     this.#data = parts.data
     this.#browser = parts.browser
+    this.#context = parts.context
     this.#port = parts.port
   }
 
@@ -58,7 +73,8 @@ export class Editor {
     await writeFile(join(data, 'data', 'Machine', 'settings.json'), JSON.stringify(settings))
     const main = join(options.editor, 'out', 'server-main.js')
     const folders = ['--server-data-dir', data, '--extensions-dir', options.extensions]
-    const node = { env: environmentOf(options.environment) }
+    // A window that is told of no platform must not find the one of whoever runs the tests.
+    const node = { env: environmentOf({ RYO_FAAS_HOME: join(data, 'no-platform'), ...options.environment }) }
     const port = await freePort()
     const server = spawn(
       nodeOf(process.env),
@@ -74,8 +90,16 @@ export class Editor {
     server.stderr.pipe(log, { end: false })
     try {
       await answers(port, server)
-      const browser = await chromium.launch({ executablePath: options.chromium, args: ['--no-sandbox'] })
-      return new Editor({ server, data, browser, port })
+      const browser = await chromium.launch({
+        executablePath: options.chromium,
+        args: ['--no-sandbox', '--disable-gpu', '--disable-extensions', '--disable-component-update'],
+      })
+      const context = await browser.newContext({
+        viewport: { width: 1440, height: 900 },
+        permissions: ['clipboard-read', 'clipboard-write'],
+        reducedMotion: 'reduce',
+      })
+      return new Editor({ server, data, browser, context, port })
     } catch (error) {
       server.kill()
       throw error
@@ -89,11 +113,7 @@ export class Editor {
 
   /** Opens a folder, or no folder at all, in a new window. */
   async open(folder: string | undefined, payload: Record<string, string> = {}): Promise<Page> {
-    const context = await this.#browser.newContext({
-      viewport: { width: 1440, height: 900 },
-      permissions: ['clipboard-read', 'clipboard-write'],
-    })
-    const page = await context.newPage()
+    const page = await this.#context.newPage()
     const entries = Object.entries({ skipWelcome: 'true', ...payload })
     const query = new URLSearchParams({ payload: JSON.stringify(entries) })
     if (folder === undefined) query.set('ew', 'true')
@@ -102,6 +122,12 @@ export class Editor {
     await page.goto(url)
     await page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: START_TIMEOUT_MS })
     return page
+  }
+
+  /** As a person closes a tab: the window says goodbye, and its extension host ends with it. */
+  async closeWindow(page: Page): Promise<void> {
+    await page.goto('about:blank')
+    await page.close()
   }
 
   /**
@@ -113,8 +139,7 @@ export class Editor {
     code: number
     said: string[]
   }> {
-    const context = await this.#browser.newContext()
-    const page = await context.newPage()
+    const page = await this.#context.newPage()
     const done = new Promise<number>(resolve => void page.exposeFunction('codeAutomationExit', resolve))
     const said: string[] = []
     await page.exposeFunction('codeAutomationLog', (_: string, args: unknown[]) =>
@@ -131,7 +156,7 @@ export class Editor {
     })
     await page.goto(`http://127.0.0.1:${this.#port}/?${query.toString()}`)
     const code = await done
-    await context.close()
+    await this.closeWindow(page)
     return { code, said }
   }
 

@@ -27,6 +27,7 @@ export async function bundleSuites(): Promise<string> {
   return outfile
 }
 
+/** @param options.folder the workspace, absolute */
 export async function runInHost(options: EditorOptions & { suite: string; folder: string }): Promise<HostReport> {
   const tests = await bundleSuites()
   const report = join(tests, '..', 'report.json')

@@ -1,5 +1,9 @@
-/** A home and a project of one test's own, and a copy of a workspace; taken away with everything that runs in it. */
+/**
+ * A home and a project of one test's own, and a workspace whose settings name them; taken away with everything that runs
+ * there.
+ */
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -8,6 +12,15 @@ import { promisify } from 'node:util'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 const run = promisify(execFile)
+
+export type EngineSetting = 'auto' | 'docker' | 'process'
+
+export interface PlatformOptions {
+  /** Of the workspace, by path; absent: a copy of `examples`. */
+  files?: Readonly<Record<string, string>>
+  /** Default: `process`, which needs nothing. */
+  engine?: EngineSetting
+}
 
 export class TestPlatform {
   readonly home: string
@@ -20,8 +33,7 @@ export class TestPlatform {
     this.project = parts.project
   }
 
-  /** @param files to write; none: a copy of `examples` */
-  static async make(files?: Readonly<Record<string, string>>): Promise<TestPlatform> {
+  static async make({ files, engine = 'process' }: PlatformOptions = {}): Promise<TestPlatform> {
     const folder = await realpath(await mkdtemp(join(tmpdir(), 'ryo-faas-extension-')))
     const workspace = join(folder, 'functions')
     if (!files) {
@@ -39,16 +51,15 @@ export class TestPlatform {
       .toString(36)
       .replace(/[^a-z0-9]/g, '')
       .slice(0, 8)}`
-    return new TestPlatform({ home: join(folder, 'home'), workspace, project })
+    const platform = new TestPlatform({ home: join(folder, 'home'), workspace, project })
+    await mkdir(dirname(platform.#settingsFile), { recursive: true })
+    await writeFile(platform.#settingsFile, JSON.stringify(platform.#firstSettings(engine)))
+    return platform
   }
 
-  get environment(): Record<string, string> {
-    return { RYO_FAAS_HOME: this.home }
-  }
-
-  settings(engine: 'auto' | 'docker' | 'process' = 'process'): Record<string, unknown> {
-    const startOptions = { project: this.project, port: 0, agentPort: 0, natsPort: 0, storePort: 0 }
-    return { 'ryo-faas.engine': engine, 'ryo-faas.startOptions': startOptions }
+  /** Of the workspace, as they are now. */
+  async settings(): Promise<unknown> {
+    return JSON.parse(await readFile(this.#settingsFile, 'utf8'))
   }
 
   async agentPid(): Promise<number> {
@@ -56,9 +67,19 @@ export class TestPlatform {
   }
 
   async remove(): Promise<void> {
-    const env = { ...process.env, RYO_FAAS_HOME: this.home }
-    const cli = join(root, 'agent', 'bin', 'ryo-faas.js')
-    await run(process.execPath, [cli, 'stopFaas', '--prune'], { env })
+    if (existsSync(this.home)) {
+      const env = { ...process.env, RYO_FAAS_HOME: this.home }
+      await run(process.execPath, [join(root, 'agent', 'bin', 'ryo-faas.js'), 'stopFaas', '--prune'], { env })
+    }
     await rm(dirname(this.home), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  }
+
+  get #settingsFile(): string {
+    return join(this.workspace, '.vscode', 'settings.json')
+  }
+
+  #firstSettings(engine: EngineSetting): Record<string, unknown> {
+    const startOptions = { project: this.project, port: 0, agentPort: 0, natsPort: 0, storePort: 0 }
+    return { 'ryo-faas.home': this.home, 'ryo-faas.engine': engine, 'ryo-faas.startOptions': startOptions }
   }
 }

@@ -6,7 +6,7 @@ export class Window {
 
   constructor(page: Page) {
     this.page = page
-    page.setDefaultTimeout(20_000)
+    page.setDefaultTimeout(45_000)
   }
 
   /** Runs a command by its title, as typed into the palette. */
@@ -94,6 +94,31 @@ export class Window {
     const row = this.page.locator('.quick-input-list .monaco-list-row', { hasText: spaced(text) }).first()
     await row.waitFor()
     await row.click()
+  }
+
+  /** Types into the input box that asks for this. */
+  async answer(question: string, text: string): Promise<void> {
+    const box = this.page.locator('.quick-input-widget', { hasText: question })
+    await box.waitFor()
+    await box.locator('input').first().fill(text)
+    await this.page.keyboard.press('Enter')
+  }
+
+  /** Unfolds a view of the side bar, should it be folded. */
+  async openSection(name: string): Promise<void> {
+    const header = this.page.locator('.sidebar .pane-header', { hasText: name })
+    if ((await header.getAttribute('aria-expanded')) !== 'true') await header.click()
+  }
+
+  /** Clicks an action that a row shows while the mouse is over it. */
+  async inline(row: string | RegExp, action: string): Promise<void> {
+    await this.row(row).hover()
+    await this.row(row).getByRole('button', { name: action }).click()
+  }
+
+  /** One that must be answered. */
+  dialog(text: string): Locator {
+    return this.page.locator('.monaco-dialog-box', { hasText: spaced(text) })
   }
 
   /** At the cursor. */

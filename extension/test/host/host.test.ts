@@ -1,17 +1,16 @@
 /** The suites of this folder, in the editor's own extension host, on the packaged extension. */
+import { access } from 'node:fs/promises'
 import { expect, inject, test } from 'vitest'
 import { runInHost } from '../bed/host-run.ts'
 import { TestPlatform } from '../bed/platform.ts'
 
-test('the first steps succeed inside the editor', { timeout: 120_000 }, async () => {
+test('the first steps succeed inside the editor', async () => {
   const platform = await TestPlatform.make()
   try {
     const report = await runInHost({
       ...inject('bed'),
       suite: 'first-steps',
       folder: platform.workspace,
-      environment: platform.environment,
-      settings: platform.settings(),
     })
     console.log(report.passed.map(title => `  in the editor: ${title}`).join('\n'))
     expect(report.failed).toEqual([])
@@ -23,18 +22,18 @@ test('the first steps succeed inside the editor', { timeout: 120_000 }, async ()
 })
 
 test('a workspace without handlers costs nothing', async () => {
-  const platform = await TestPlatform.make({
-    'src/shapes.ts': 'export interface Shape { sides: number }\nexport const area = (side: number) => side * side\n',
-  })
+  const text = 'export interface Shape { sides: number }\nexport const area = (side: number) => side * side\n'
+  const platform = await TestPlatform.make({ files: { 'src/shapes.ts': text } })
   try {
     const report = await runInHost({
       ...inject('bed'),
       suite: 'quiet',
       folder: platform.workspace,
-      environment: platform.environment,
     })
     expect(report.failed).toEqual([])
-    expect(report.passed).toHaveLength(1)
+    expect(report.passed).toHaveLength(2)
+    // A platform that was started leaves its home.
+    await expect(access(platform.home)).rejects.toThrow()
   } finally {
     await platform.remove()
   }

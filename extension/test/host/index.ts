@@ -3,7 +3,6 @@
  * `electron.ts`. Which suite is to be run, and where its report goes, stands in the environment.
  */
 import { writeFileSync } from 'node:fs'
-import * as vscode from 'vscode'
 import { defineFirstSteps } from './first-steps.suite.ts'
 import { defineQuiet } from './quiet.suite.ts'
 import { defineFigures } from '../../bench/figures.suite.ts'
@@ -23,9 +22,8 @@ export interface HostReport {
 export async function run(): Promise<void> {
   // A module of its own kind since version 12.
   const { default: Mocha } = await import('mocha')
-  const mocha = new Mocha({ timeout: 60_000, color: false })
+  const mocha = new Mocha({ timeout: 100_000, color: false })
   const report: HostReport = { passed: [], failed: [], pending: [] }
-  await applySettings()
   mocha.suite.emit('pre-require', globalThis, '', mocha)
   SUITES[process.env['RYO_FAAS_SUITE'] ?? 'first-steps']!()
   await new Promise<void>(resolve => {
@@ -40,12 +38,4 @@ export async function run(): Promise<void> {
   const file = process.env['RYO_FAAS_REPORT']
   if (file !== undefined) writeFileSync(file, JSON.stringify(report))
   if (report.failed.length > 0) throw new Error(`${report.failed.length} failed`)
-}
-
-/** A desktop editor takes no settings from the command line. */
-async function applySettings(): Promise<void> {
-  const given = JSON.parse(process.env['RYO_FAAS_START_OPTIONS'] ?? '{}') as Record<string, unknown>
-  for (const [name, value] of Object.entries(given)) {
-    await vscode.workspace.getConfiguration().update(name, value, vscode.ConfigurationTarget.Global)
-  }
 }

@@ -1,9 +1,9 @@
 /** For tests inside the editor. */
 import { join } from 'node:path'
 import * as vscode from 'vscode'
-import type { Extension } from '../../src/extension.ts'
+import type { Activated } from '../../src/main.ts'
 
-const WAIT_MS = 20_000
+const WAIT_MS = 45_000
 
 /** Asks until the answer is something, or the time is up. */
 export async function until<T>(ask: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
@@ -16,8 +16,8 @@ export async function until<T>(ask: () => T | undefined | false | Promise<T | un
   }
 }
 
-export async function extension(): Promise<Extension> {
-  const found = vscode.extensions.getExtension<Extension>('ryo-faas.ryo-faas-vscode')
+export async function extension(): Promise<Activated> {
+  const found = vscode.extensions.getExtension<Activated>('ryo-faas.ryo-faas-vscode')
   if (!found) throw new Error('the extension is not installed')
   return found.activate()
 }

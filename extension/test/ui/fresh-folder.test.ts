@@ -1,42 +1,10 @@
 /** A folder in which nothing was ever installed. */
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, expect, inject, test } from 'vitest'
-import { Editor } from '../bed/editor.ts'
-import { pictureOfFailure, takePicture } from '../bed/pictures.ts'
-import { TestPlatform } from '../bed/platform.ts'
-import { Window } from '../bed/window.ts'
+import { describe, expect, test } from 'vitest'
+import { takePicture } from '../bed/pictures.ts'
+import { Windows } from '../bed/windows.ts'
 
-const closing: (() => Promise<void>)[] = []
-
-let shown: Window | undefined
-
-afterEach(async ({ task }) => {
-  if (shown && task.result?.state === 'fail') await pictureOfFailure(shown.page, task.name)
-  shown = undefined
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-async function openFolder(
-  files: Record<string, string>,
-  options: { workspaceTrust?: boolean } = {},
-): Promise<{ platform: TestPlatform; window: Window }> {
-  const platform = await TestPlatform.make(files)
-  closing.push(() => platform.remove())
-  const settings = { ...platform.settings(), ...(options.workspaceTrust && TRUST) }
-  const editor = await Editor.start({
-    ...inject('bed'),
-    ...options,
-    environment: platform.environment,
-    settings,
-  })
-  closing.push(() => editor.close())
-  const window = new Window(await editor.open(platform.workspace))
-  shown = window
-  return { platform, window }
-}
-
-const TRUST = { 'security.workspace.trust.enabled': true }
 const HANDLER = `import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context } from '@ryo-faas/runtime'
 
@@ -45,9 +13,12 @@ export function Greet(request: IncomingMessage, response: ServerResponse): void 
   response.end(String(request.method) + wrong)
 }
 `
+const GREET = 'export const greet = (request: Request): Response => new Response(`Hi, ${request.method}`)\n'
+
+const windows = new Windows()
 
 test('the types resolve without anything being installed or written', async () => {
-  const { platform, window } = await openFolder({ 'greet.ts': HANDLER })
+  const { platform, window } = await windows.open({ files: { 'greet.ts': HANDLER } })
   await window.openFile('greet.ts')
   await window.lens('▶ Deploy function').waitFor()
   // The one mistake that is in it: so the others, of modules not found, would have been reported as well.
@@ -59,9 +30,7 @@ test('the types resolve without anything being installed or written', async () =
 })
 
 test('deploying writes the entry into a new deploy.json and shows it', async () => {
-  const { platform, window } = await openFolder({
-    'greet.ts': 'export const greet = (request: Request): Response => new Response(`Hi, ${request.method}`)\n',
-  })
+  const { platform, window } = await windows.open({ files: { 'greet.ts': GREET } })
   await window.openFile('greet.ts')
   await window.lens('▶ Deploy function').click()
   await window.lens(/✓ v1/).first().waitFor()
@@ -73,7 +42,7 @@ test('deploying writes the entry into a new deploy.json and shows it', async () 
 })
 
 test('a new project deploys as it stands', async () => {
-  const { window } = await openFolder({})
+  const { window } = await windows.open({ files: {} })
   await window.openView()
   await window.button('New Project').click()
   await window.lens('▶ Deploy function').click()
@@ -82,18 +51,22 @@ test('a new project deploys as it stands', async () => {
   await window.editorText('Hello, World!').last().waitFor()
 })
 
-test('an untrusted workspace shows lenses and runs nothing', async () => {
-  const { window } = await openFolder({ 'greet.ts': HANDLER }, { workspaceTrust: true })
-  await window.page.getByRole('button', { name: "No, I don't trust the authors" }).click()
-  await window.openFile('greet.ts')
-  await window.lens('▶ Deploy function').click()
-  await window.toast('is not trusted').waitFor()
-  await takePicture(window.page, '22-untrusted')
-})
-
 test('a folder with nothing in it is offered a project, and no folder a folder', async () => {
-  const { window } = await openFolder({ 'readme.txt': 'nothing' })
+  const { window } = await windows.open({ files: { 'readme.txt': 'nothing' } })
   await window.openView()
   await window.button('New Project').waitFor()
   await window.button('Start FaaS').waitFor()
+})
+
+describe('where trust is asked for', () => {
+  const windows = new Windows({ workspaceTrust: true, settings: { 'security.workspace.trust.enabled': true } })
+
+  test('an untrusted workspace shows lenses and runs nothing', async () => {
+    const { window } = await windows.open({ files: { 'greet.ts': HANDLER } })
+    await window.page.getByRole('button', { name: "No, I don't trust the authors" }).click()
+    await window.openFile('greet.ts')
+    await window.lens('▶ Deploy function').click()
+    await window.toast('is not trusted').waitFor()
+    await takePicture(window.page, '22-untrusted')
+  })
 })

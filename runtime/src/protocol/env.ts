@@ -29,4 +29,8 @@ export const ENV = {
   proxyUrl: 'RYO_FAAS_PROXY_URL',
   /** Base URL of the store as seen from this instance. */
   storeUrl: 'RYO_FAAS_STORE_URL',
+  /** Base URL of the collector of spans as seen from this instance. Without it nothing is recorded. */
+  tracesUrl: 'RYO_FAAS_TRACES_URL',
+  /** JSON of what is recorded: `{"perSecond":n,"ratio":n,"slowMs":n}`, see `TracingSettings`. */
+  traceSampling: 'RYO_FAAS_TRACE_SAMPLING',
 } as const

@@ -9,6 +9,7 @@ import type { TriggerHandler } from '../handlers.ts'
 import { InvocationCounts, metricsPage } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
 import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../protocol/index.ts'
+import type { Tracing } from '../telemetry/index.ts'
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { drain, Inflight } from './drain.ts'
 import type { HandlerSet, RequestHandler } from './handler-set.ts'
@@ -33,12 +34,15 @@ export interface FunctionServer {
 // `shouldUpgradeCallback` exists from Node 24.9 on.
 type UpgradingServerOptions = ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean }
 
-export function createFunctionServer(handlers: HandlerSet, options: InstanceOptions): FunctionServer {
+export function createFunctionServer(
+  handlers: HandlerSet,
+  { options, tracing }: { options: InstanceOptions; tracing: Tracing },
+): FunctionServer {
   const { name, version, instance } = options
   const inflight = new Inflight()
   const counts = new InvocationCounts()
   const renderMetrics = metricsPage({ name, counts, inflight: () => inflight.size })
-  const owner = { options, counts, release: (invocation: Invocation) => inflight.delete(invocation) }
+  const owner = { options, counts, tracing, begun: 0, release: (invocation: Invocation) => inflight.delete(invocation) }
   let draining: Promise<void> | undefined
 
   function handle(exchange: Exchange): void {

@@ -28,6 +28,10 @@ export class InvocationContext implements FunctionContext {
     return this.#invocation.requestId
   }
 
+  get traceId(): string {
+    return this.#invocation.span.context.traceId
+  }
+
   get attempt(): number {
     const attempt = Number(this.#invocation.headers[HEADERS.callAttempt])
     return Number.isSafeInteger(attempt) && attempt > 0 ? attempt : 1
@@ -38,16 +42,20 @@ export class InvocationContext implements FunctionContext {
   }
 
   get log(): FunctionLog {
-    return createLog(this.requestId)
+    const { requestId } = this
+    // The proxy makes both the same, unless a client brought an id of its own.
+    if (this.#invocation.headers['traceparent'] === undefined || requestId === this.traceId) return createLog(requestId)
+    return createLog(`${requestId} trace=${this.traceId}`)
   }
 
   readonly remainingMs = (): number => this.#invocation.remainingMs()
 }
 
-export function createLog(requestId: string): FunctionLog {
+/** @param ids what stands in brackets before each message */
+export function createLog(ids: string): FunctionLog {
   const line =
     (level: keyof FunctionLog) =>
     (...parts: unknown[]): void =>
-      console[level](`${level.toUpperCase().padEnd(5)} [${requestId}] ${format(...parts)}`)
+      console[level](`${level.toUpperCase().padEnd(5)} [${ids}] ${format(...parts)}`)
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }

@@ -13,6 +13,8 @@ import { running, type FunctionContext, type RunningInvocation } from '../contex
 import type { InvocationCounts } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
 import { HEADERS, type PlatformErrorCode } from '../protocol/index.ts'
+import { InvocationSpan } from '../spans/invocation-span.ts'
+import type { Tracing } from '../telemetry/index.ts'
 import { InvocationContext } from './invocation-context.ts'
 import { answerPlatformError } from './platform-answer.ts'
 
@@ -39,6 +41,9 @@ export interface Exchange {
 export interface InvocationOwner {
   readonly options: InstanceOptions
   readonly counts: InvocationCounts
+  readonly tracing: Tracing
+  /** Invocations that were begun. */
+  begun: number
   release(invocation: Invocation): void
 }
 
@@ -48,6 +53,7 @@ export class Invocation implements RunningInvocation {
   readonly upgrade: Exchange['upgrade']
   readonly headers: IncomingHttpHeaders
   readonly context: FunctionContext
+  readonly span: InvocationSpan
   /**
    * The Request a web-style handler was given, held for as long as the invocation lives: its signal follows ours only
    * while somebody holds the Request itself, and a handler may well hold nothing but the signal.
@@ -58,6 +64,8 @@ export class Invocation implements RunningInvocation {
   readonly #timeoutMs: number
   readonly #deadlineTimer: NodeJS.Timeout | undefined
   readonly #bytesBeforeUpgrade: number
+  /** The first one of its instance. */
+  readonly #isCold: boolean
   #requestId: string | undefined
   #abortController: AbortController | undefined
   #abortReason: Error | undefined
@@ -78,6 +86,9 @@ export class Invocation implements RunningInvocation {
     if (this.#timeoutMs !== Infinity) {
       this.#deadlineTimer = setTimeout(() => this.#expire(), Math.min(this.#timeoutMs, LONGEST_TIMER_MS))
     }
+    this.#isCold = owner.begun === 0
+    owner.begun += 1
+    this.span = new InvocationSpan(owner.tracing, this.headers)
     this.context = new InvocationContext(this)
     response.once('close', () => this.#closeResponse())
   }
@@ -119,6 +130,7 @@ export class Invocation implements RunningInvocation {
   /** The handler threw, rejected, or left an error behind that nobody caught. */
   fail(error: unknown): void {
     if (this.#isEcho(error)) return
+    this.span.addException(error)
     console.error(`Invocation ${this.requestId} of ${this.options.name} failed:`, error)
     if (this.#responseClosed) return
     if (!this.#failed) this.#owner.counts.errors++
@@ -198,7 +210,31 @@ export class Invocation implements RunningInvocation {
   #releaseIfOver(): void {
     if (!this.#responseClosed || !(this.#handlerSettled || this.#expired)) return
     clearTimeout(this.#deadlineTimer)
+    if (this.#owner.tracing.isOn) this.#endSpan()
     this.#owner.release(this)
+  }
+
+  #endSpan(): void {
+    const status = this.response.statusCode
+    const isError = this.#failed || this.#expired || status >= 500
+    const end = { name: this.options.name, durationMs: performance.now() - this.#startedAt, isError }
+    this.span.end(end, () => ({
+      'faas.name': this.options.name,
+      'faas.version': String(this.options.version),
+      'faas.instance': this.options.instance,
+      'faas.coldstart': this.#isCold,
+      'http.request.method': this.request.method,
+      'url.path': this.request.url?.split('?', 1)[0],
+      'http.response.status_code': status,
+      'error.type': this.#errorType(status),
+      'ryo_faas.call.attempt': this.context.callId === undefined ? undefined : this.context.attempt,
+    }))
+  }
+
+  #errorType(status: number): string | undefined {
+    if (this.#expired) return 'FUNCTION_TIMEOUT'
+    if (this.#failed) return 'FUNCTION_ERROR'
+    return status >= 500 ? String(status) : undefined
   }
 }
 

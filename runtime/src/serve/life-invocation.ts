@@ -1,20 +1,27 @@
 /** The context of `onStart` and `onStop`: no request, but `store()` and `call()` work there too. */
 import { running, type FunctionContext, type RunningInvocation } from '../context.ts'
 import type { InstanceOptions } from '../options.ts'
+import { InvocationSpan } from '../spans/invocation-span.ts'
+import type { Tracing } from '../telemetry/index.ts'
 import { createLog } from './invocation-context.ts'
 
-export function runOutsideRequests<T>(options: InstanceOptions, run: () => Promise<T>): Promise<T> {
+export function runOutsideRequests<T>(
+  { options, tracing }: { options: InstanceOptions; tracing: Tracing },
+  run: () => Promise<T>,
+): Promise<T> {
   const requestId = crypto.randomUUID()
+  const span = new InvocationSpan(tracing, {})
   const context: FunctionContext = {
     name: options.name,
     version: options.version,
     requestId,
+    traceId: span.context.traceId,
     attempt: 1,
     signal: new AbortController().signal,
     log: createLog(requestId),
     remainingMs: () => Infinity,
   }
   const { proxyUrl, storeUrl } = options
-  const invocation: RunningInvocation = { context, headers: {}, proxyUrl, storeUrl }
+  const invocation: RunningInvocation = { context, headers: {}, proxyUrl, storeUrl, span }
   return running.run(invocation, run)
 }

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import type { HttpHandler, WebHandler } from '../handlers.ts'
 import { instanceOptions, type InstanceOptions } from '../options.ts'
 import { createFunctionServer, type FunctionServer } from '../serve/function-server.ts'
+import { Tracing } from '../telemetry/index.ts'
 import { singleHandler, type HandlerSet } from '../serve/handler-set.ts'
 
 export interface ServedHandler extends AsyncDisposable {
@@ -15,18 +16,18 @@ export async function serveNode(
   handler: HttpHandler,
   overrides: Partial<InstanceOptions> = {},
 ): Promise<ServedHandler> {
-  return serve(createFunctionServer(singleHandler({ style: 'node', handler }), testOptions(overrides)))
+  return serve(createFunctionServer(singleHandler({ style: 'node', handler }), testInstance(overrides)))
 }
 
 export async function serveWeb(handler: WebHandler, overrides: Partial<InstanceOptions> = {}): Promise<ServedHandler> {
-  return serve(createFunctionServer(singleHandler({ style: 'web', handler }), testOptions(overrides)))
+  return serve(createFunctionServer(singleHandler({ style: 'web', handler }), testInstance(overrides)))
 }
 
 export async function serveHandlers(
   handlers: HandlerSet,
   overrides: Partial<InstanceOptions> = {},
 ): Promise<ServedHandler> {
-  return serve(createFunctionServer(handlers, testOptions(overrides)))
+  return serve(createFunctionServer(handlers, testInstance(overrides)))
 }
 
 export interface ReceivedResponse {
@@ -50,9 +51,10 @@ export async function send(
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }
 }
 
-function testOptions(overrides: Partial<InstanceOptions>): InstanceOptions {
-  const options = instanceOptions('Tested', {})
-  return { ...options, version: 3, instance: 'i1', host: '127.0.0.1', port: 0, drainMs: 100, ...overrides }
+function testInstance(overrides: Partial<InstanceOptions>): { options: InstanceOptions; tracing: Tracing } {
+  const defaults = instanceOptions('Tested', {})
+  const options = { ...defaults, version: 3, instance: 'i1', host: '127.0.0.1', port: 0, drainMs: 100, ...overrides }
+  return { options, tracing: new Tracing({ settings: options.traces, resource: { 'service.name': 'Tested' } }) }
 }
 
 async function serve(server: FunctionServer): Promise<ServedHandler> {

@@ -1,6 +1,6 @@
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError } from '../../contract/index.ts'
-import { CallsClient, type Call } from '../calls-client.ts'
+import { CallsClient, type Call } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
 import { formatDuration, type Output } from '../output.ts'
 

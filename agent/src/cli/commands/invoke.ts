@@ -1,10 +1,9 @@
 import { HEADERS, routeOf } from '@ryo-faas/runtime/protocol'
-import { PlatformErrorSchema } from '../platform-error.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatDuration } from '../output.ts'
-import { CallsClient, type Call } from '../calls-client.ts'
+import { CallsClient, PlatformErrorSchema, type Call } from '../../client/index.ts'
 import { Reported } from './deploy.ts'
 
 export const invoke: Command = {

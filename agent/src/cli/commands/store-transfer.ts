@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { RyoFaasError } from '../../contract/index.ts'
-import { tablePath, type StoreClient } from '../store-client.ts'
+import { tablePath, type StoreClient } from '../../client/index.ts'
 import { needed, type Asked } from './store.ts'
 
 export async function exportTable(client: StoreClient, { given, args, context }: Asked): Promise<void> {

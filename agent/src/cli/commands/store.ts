@@ -3,7 +3,7 @@ import type { Command, Context } from '../context.ts'
 import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatBytes } from '../output.ts'
 import { startFrom } from '../start-from.ts'
-import { docPath, docsPath, StoreClient, tablePath, type StoredDocument } from '../store-client.ts'
+import { StoreClient, docPath, docsPath, onlyOver, tablePath, type StoredDocument } from '../../client/index.ts'
 import { exportTable, importTable } from './store-transfer.ts'
 
 const ACTIONS = {
@@ -53,7 +53,7 @@ export const store: Command = {
     const given = ((args['args'] as string[] | undefined) ?? []).map(String)
     if (action === 'replay') return replay(given, args, context)
     const platform = await (await context.connect()).call('platform', {})
-    return RUN[action](new StoreClient(platform, context.signal), { given, args, context })
+    return RUN[action](StoreClient.of(platform, context.signal), { given, args, context })
   },
 }
 
@@ -176,8 +176,7 @@ export function needed<const Names extends readonly string[]>(
 }
 
 function condition(version: unknown): Record<string, string> {
-  if (version === undefined) return {}
-  return version === 0 ? { 'if-none-match': '*' } : { 'if-match': `"${Number(version)}"` }
+  return version === undefined ? {} : onlyOver(Number(version))
 }
 
 async function jsonOf(data: unknown, context: Context): Promise<unknown> {

@@ -7,6 +7,8 @@ import type { ContainerCreateOptions } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import type { InstanceSpec } from '../engine.ts'
 
+/** Where the package lies in the container: the image puts it there. */
+export const APP_FOLDER = '/app'
 /** Inside the container; Node's own. */
 const DEBUG_PORT = 9229
 
@@ -44,8 +46,12 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
   return {
     name: `${context.project}-${spec.route}--${spec.id}`,
     Image: spec.image,
-    Cmd: ['node', ...(debugPort === undefined ? [] : [`--inspect=0.0.0.0:${DEBUG_PORT}`]), `/app/${spec.entry}`],
-    WorkingDir: '/app',
+    Cmd: [
+      'node',
+      ...(debugPort === undefined ? [] : [`--inspect=0.0.0.0:${DEBUG_PORT}`]),
+      `${APP_FOLDER}/${spec.entry}`,
+    ],
+    WorkingDir: APP_FOLDER,
     User: '1000:1000',
     Env: Object.entries({ ...spec.env, ...spec.secrets }).map(([name, value]) => `${name}=${value}`),
     Labels: labelsOf(context.project, spec),

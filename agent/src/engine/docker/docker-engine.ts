@@ -10,7 +10,7 @@ import { requirePackage } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { ensureBaseImage, imageExists, type BaseImageSource } from './base-image.ts'
 import { containerLogs } from './container-logs.ts'
-import { containerOptions } from './container-spec.ts'
+import { APP_FOLDER, containerOptions } from './container-spec.ts'
 import { buildFunctionImage, listFunctionImages } from './function-image.ts'
 import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 import { EngineWatch } from './engine-watch.ts'
@@ -60,6 +60,10 @@ export class DockerEngine implements Engine {
   async prepare(report: (doing: string) => void): Promise<void> {
     const [, network] = await Promise.all([this.#ensureBase(report), this.#ensureNetwork()])
     this.#network = network
+  }
+
+  codeFolderOf(): string {
+    return APP_FOLDER
   }
 
   imageOf({ route, hash }: BuiltPackage): string {

@@ -4,6 +4,7 @@ import { pack } from 'tar-fs'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { BuiltPackage, ImageInfo } from '../engine.ts'
 import { drain } from './base-image.ts'
+import { APP_FOLDER } from './container-spec.ts'
 import { translateDockerError } from './docker-errors.ts'
 
 export interface FunctionImage {
@@ -17,7 +18,7 @@ export interface FunctionImage {
 export async function buildFunctionImage(docker: Docker, image: FunctionImage, signal: AbortSignal): Promise<void> {
   const { ref, base, project, built } = image
   // Labels that stay the same stand before the COPY: their step comes out of Docker's cache. The hash is in the tag.
-  const dockerfile = `FROM ${base}\nLABEL ryo-faas=${project} ${project}=image ${project}.function=${built.route}\nCOPY app /app\n`
+  const dockerfile = `FROM ${base}\nLABEL ryo-faas=${project} ${project}=image ${project}.function=${built.route}\nCOPY app ${APP_FOLDER}\n`
   const context = pack(built.dir, {
     map: header => ({
       ...header,

@@ -62,6 +62,10 @@ export class ProcessEngine implements Engine {
     await this.#load()
   }
 
+  codeFolderOf({ dir }: Pick<BuiltPackage, 'dir'>): string {
+    return dir
+  }
+
   /** A package is its own image: it runs from its folder. */
   imageOf(built: BuiltPackage): string {
     return built.dir

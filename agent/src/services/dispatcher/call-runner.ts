@@ -8,6 +8,7 @@
  * on there. 4. a result in hand is written for as long as it takes, until this process is told to end.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { formatTraceParent, isSampled, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
 import {
   BusError,
   INLINE_RESULT_BYTES,
@@ -22,6 +23,7 @@ import {
   type CallState,
   type StoredState,
 } from '../../bus/index.ts'
+import { recordAttempt } from './attempt-span.ts'
 import { readRequest, UnrunnableError, type CallRequest } from './call-request.ts'
 import type { OnEvent } from './events.ts'
 import type { FunctionCaller } from './function-caller.ts'
@@ -48,6 +50,7 @@ export interface RunnerDependencies {
   bus: Bus
   caller: FunctionCaller
   running: RunningCalls
+  tracing: Tracing
   turn: Turn
   options: Pick<DispatcherOptions, 'unavailableMs' | 'resultLimitBytes'>
   onEvent: OnEvent
@@ -146,13 +149,16 @@ export class CallRunner {
     const number = begun.opening === undefined ? begun.written.state.attempts.at(-1)!.number : 1
     const startedAt = performance.now()
     const { callId, signal } = call
-    const end = await this.of.caller.call({ fn: runFor.fn, callId, number, head, body, signal })
+    const trace = this.of.tracing.begin(parseTraceContext(head.traceparent, head.tracestate))
+    const end = await this.of.caller.call({ fn: runFor.fn, callId, number, head, body, signal, trace })
+    recordAttempt(this.of.tracing, { ...{ fn: runFor.fn, callId, number, head, end, trace }, startedAt })
     const begunWith = begun.opening === undefined ? begun.written : await begun.opening.close()
     if (end.kind === 'aborted') return this.aborted(call, runFor, { head, begun: begunWith.state })
     const now = Date.now()
     const verdict = judge(end, now)
     const pauseMs = runFor.attemptEnded(verdict, end, performance.now() - startedAt)
-    const ended = await this.endedAttempt(call, { number, end, verdict })
+    const traceparent = isSampled(trace) ? formatTraceParent(trace) : undefined
+    const ended = { ...(await this.endedAttempt(call, { number, end, verdict })), traceparent }
     const { unavailableMs } = this.of.options
     const rules = { policy: runFor.fn.async, unavailableMs, pauseMs, now, random: Math.random() }
     await this.of.turn.end()

@@ -2,12 +2,15 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import { readIfPresent, writeDurably } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import { FunctionsFile, type DispatcherInput, type MainOptions } from './options.ts'
 
 export interface DispatcherPartOptions {
   home: string
+  /** Asked before every start. */
+  traces: () => TracingSettings | undefined
   nodePath: string
   /** The dispatcher's entry module. */
   entry: string
@@ -55,6 +58,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
         storeUrl: options.storeUrl(),
         drainMs: DRAIN_MS,
         readyFile: paths.ready,
+        traces: options.traces(),
       }
       await writeDurably(paths.options, JSON.stringify(settings))
     },

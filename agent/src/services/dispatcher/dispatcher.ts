@@ -5,6 +5,7 @@
  * of dispatchers may run; they share what is queued. 3. `close` takes no more, finishes what runs for at most `drainMs`,
  * gives back the rest; it may be called more than once.
  */
+import { Tracing } from '@ryo-faas/runtime/telemetry'
 import { connectBus, STREAMS, sweepBodies, type Bus } from '../../bus/index.ts'
 import { CallRunner } from './call-runner.ts'
 import { CallbackWorker } from './callbacks/index.ts'
@@ -38,6 +39,7 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
     async () => (await work?.depths()) ?? new Map(),
     async () => (await work?.lags()) ?? [],
   )
+  const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-dispatcher' } })
   const server = await startMetricsServer({
     host: options.metricsHost,
     port: options.metricsPort,
@@ -46,7 +48,7 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
   })
   const started = connectBus({ ...options.nats, name: 'ryo-faas dispatcher' }, stopping.signal).then(
     bus => {
-      work = new Work(bus, { options, metrics, onEvent })
+      work = new Work(bus, { options, metrics, tracing, onEvent })
       onEvent({ type: 'connected' })
     },
     (error: unknown) => {
@@ -58,6 +60,7 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
     stopping.abort()
     await started
     await work?.close()
+    await tracing.close()
     await server.close()
   }
   let closing: Promise<void> | undefined
@@ -67,6 +70,7 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
 interface WorkDependencies {
   options: DispatcherOptions
   metrics: DispatcherMetrics
+  tracing: Tracing
   onEvent: OnEvent
 }
 
@@ -85,19 +89,21 @@ class Work {
   private readonly sweep: NodeJS.Timeout
 
   constructor(bus: Bus, of: WorkDependencies) {
-    const { options, metrics, onEvent } = of
+    const { options, metrics, tracing, onEvent } = of
     this.bus = bus
     this.of = of
     this.running = new RunningCalls(options.ackWaitMs)
     this.running.listen(bus)
     this.caller = new FunctionCaller(options)
-    this.runner = new CallRunner({ bus, caller: this.caller, running: this.running, turn: this.turn, options, onEvent })
+    this.runner = new CallRunner({
+      ...{ bus, tracing, options, onEvent },
+      ...{ caller: this.caller, running: this.running, turn: this.turn },
+    })
     this.triggers = new Triggers({ bus, runner: this.runner, turn: this.turn, ...of })
     this.callbacks = new CallbackWorker(bus, {
       options: options.callback,
       ackWaitMs: options.ackWaitMs,
-      turn: this.turn,
-      onEvent,
+      ...{ turn: this.turn, tracing, onEvent },
       onOutcome: outcome => metrics.callbacks.inc({ outcome }),
     })
     this.callbacks.start()

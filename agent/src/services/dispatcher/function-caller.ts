@@ -6,6 +6,7 @@
  * all the same, because to break off would abort a function that does its work.
  */
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
+import type { TraceContext } from '@ryo-faas/runtime/telemetry'
 import { errors, Pool, type Dispatcher } from 'undici'
 import type { CallHead } from '../../bus/index.ts'
 import type { DispatchedFunction, DispatcherOptions } from './options.ts'
@@ -18,6 +19,8 @@ export interface Attempt {
   number: number
   head: CallHead
   body: Buffer
+  /** Of the span that the proxy's is a child of. */
+  trace: TraceContext
   /** Breaks the request off; the proxy aborts the function then. */
   signal: AbortSignal
 }
@@ -42,13 +45,13 @@ export class FunctionCaller {
     })
   }
 
-  call({ fn, callId, number, head, body, signal }: Attempt): Promise<AttemptEnd> {
+  call({ fn, callId, number, head, body, signal, trace }: Attempt): Promise<AttemptEnd> {
     const { dispatchToken, overtimeMs, resultLimitBytes } = this.options
     const patienceMs = fn.timeoutMs + overtimeMs
     const request: Dispatcher.DispatchOptions = {
       method: head.method,
       path: FUNCTIONS_PREFIX + fn.route + head.path,
-      headers: requestHeaders(head, { id: callId, attempt: number, token: dispatchToken }),
+      headers: requestHeaders(head, { id: callId, attempt: number, token: dispatchToken, trace }),
       body: body.length === 0 ? null : body,
       headersTimeout: patienceMs,
       bodyTimeout: patienceMs,

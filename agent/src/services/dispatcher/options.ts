@@ -1,6 +1,7 @@
 /** The dispatcher's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
+import { TracingInput } from '../../tracing/index.ts'
 import { TriggerStart } from '../../contract/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
@@ -108,6 +109,8 @@ export const DispatcherOptions = z.strictObject({
   /** Wait before a call to something unavailable is tried again; it doubles up to eight of these. */
   unavailableBackoffMs: ms.min(1).default(1_000),
   callback: CallbackOptions,
+  /** Where spans go and which; without it nothing is recorded. */
+  traces: TracingInput.optional(),
 })
 export type DispatcherOptions = z.infer<typeof DispatcherOptions>
 export type DispatcherInput = z.input<typeof DispatcherOptions>

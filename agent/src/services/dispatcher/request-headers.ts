@@ -3,6 +3,7 @@
  * spoke of the caller's connection; who it is and which attempt is said by us alone.
  */
 import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { formatTraceParent, type TraceContext } from '@ryo-faas/runtime/telemetry'
 import type { CallHead } from '../../bus/index.ts'
 
 /** What belongs to one connection (RFC 9110 §7.6.1), and the length, which is known anyway. */
@@ -26,22 +27,26 @@ const OURS: ReadonlySet<string> = new Set([
   HEADERS.deadlineMs,
   HEADERS.dispatch,
   HEADERS.requestId,
+  'traceparent',
+  'tracestate',
 ])
 
 /** Name, value, name, value … */
-export function requestHeaders(head: CallHead, call: { id: string; attempt: number; token: string }): string[] {
+export function requestHeaders(
+  head: CallHead,
+  call: { id: string; attempt: number; token: string; trace: TraceContext },
+): string[] {
   const named = optionsOf(head.headers)
-  const replaced = head.traceparent === undefined ? [] : ['traceparent', 'tracestate']
   const lines: string[] = []
   for (const [name, value] of head.headers) {
     const lower = name.toLowerCase()
-    const isDropped = CONNECTION.has(lower) || OURS.has(lower) || named.has(lower) || replaced.includes(lower)
+    const isDropped = CONNECTION.has(lower) || OURS.has(lower) || named.has(lower)
     if (!isDropped) lines.push(name, value)
   }
   // The proxy adds the address of whom it was called by, which is us.
   if (head.clientAddress !== undefined) appendTo(lines, 'X-Forwarded-For', head.clientAddress)
-  if (head.traceparent !== undefined) lines.push('traceparent', head.traceparent)
-  if (head.traceparent !== undefined && head.tracestate !== undefined) lines.push('tracestate', head.tracestate)
+  lines.push('traceparent', formatTraceParent(call.trace))
+  if (call.trace.traceState !== undefined) lines.push('tracestate', call.trace.traceState)
   lines.push('X-Request-Id', head.requestId, 'X-Call-Id', call.id, 'X-Call-Attempt', String(call.attempt))
   lines.push(HEADERS.dispatch, call.token)
   return lines

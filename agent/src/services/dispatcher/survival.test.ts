@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
@@ -108,7 +109,7 @@ it('on SIGTERM finishes what runs, takes no more, gives back what takes too long
   await writeFile(file, JSON.stringify({ ...stage.options(proxy.url, { drainMs: 300 }), readyFile }))
   const child = stage.spawnMain(file)
   const [quick, slow, later] = await calls(3)
-  await until(() => running.size === 2, 'two run')
+  await until(() => running.size === 2 && existsSync(readyFile), 'two run')
   const { pid, port } = JSON.parse(await readFile(readyFile, 'utf8')) as { pid: number; port: number }
   expect(pid).toBe(child.pid)
   expect((await fetch(`http://127.0.0.1:${port}/metrics`)).status).toBe(200)

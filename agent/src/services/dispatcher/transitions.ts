@@ -79,6 +79,8 @@ export interface EndedAttempt {
   outcome: number | string
   verdict: Verdict
   result: CallResult | undefined
+  /** Of its span, if it is recorded. */
+  traceparent?: string | undefined
   /** Beside a success: what is not as it should be. */
   remark?: CallError | undefined
 }
@@ -102,7 +104,12 @@ export interface Ended {
 export function endAttempt(state: CallState, ended: EndedAttempt, rules: Rules): Ended {
   const { now } = rules
   const attempts = state.attempts.map(attempt =>
-    attempt.number === ended.number ? closed(attempt, now, ended.outcome) : attempt,
+    attempt.number === ended.number
+      ? {
+          ...closed(attempt, now, ended.outcome),
+          ...(ended.traceparent !== undefined && { traceparent: ended.traceparent }),
+        }
+      : attempt,
   )
   const next: CallState = { ...state, attempts }
   const { verdict } = ended

@@ -8,12 +8,12 @@ import http from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
 import { NO_SCHEMAS } from './no-schemas.ts'
 import { AsyncCalls } from './async/async-calls.ts'
 import { addCallsApi } from './async/calls-api.ts'
 import type { FunctionSnapshot } from './function-metrics.ts'
 import { Hop } from './hop.ts'
-import { IdSource } from './ids.ts'
 import { answerMalformed } from './malformed.ts'
 import { createRegistry } from './metrics.ts'
 import type { DataPlaneOptions } from './options.ts'
@@ -54,8 +54,11 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   })
   if (start.table !== undefined) routes.apply(start.table)
   const registry = createRegistry(() => routes.snapshot())
+  const withExemplars = createRegistry(() => routes.snapshot(), 'openmetrics')
   const ids = new IdSource()
+  const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-proxy' } })
   const asyncCalls = new AsyncCalls({
+    tracing,
     nats: options.nats,
     bodyLimitBytes: options.asyncBodyLimitBytes,
     callbackAllow: options.callbackAllow,
@@ -71,7 +74,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       hop = new Hop({
         routes,
         readyTimeoutMs: options.readyTimeoutMs,
-        sampleRatio: options.traceSampleRatio,
+        tracing,
         dispatchToken: options.dispatchToken,
         asyncCalls,
         fallback,
@@ -87,8 +90,11 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   }
   addOwnRoutes(fastify, {
     isReady: () => routes.generation >= 0 && hop?.isDraining === false,
-    scrape: start.scrape ?? (() => registry.metrics()),
-    contentType: registry.contentType,
+    pages: [
+      { contentType: registry.contentType, text: start.scrape ?? (() => registry.metrics()) },
+      // Of several workers there are sums, which no trace stands for.
+      ...(start.scrape ? [] : [{ contentType: withExemplars.contentType, text: () => withExemplars.metrics() }]),
+    ],
   })
   const eventStreams = addCallsApi(fastify, asyncCalls.link, () => ids.traceId())
   fastify.setNotFoundHandler((_request, reply) => send(reply, 'FUNCTION_NOT_FOUND', 'nothing is served here'))
@@ -135,6 +141,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     clearTimeout(lastWrites)
     await fastify.close()
     await asyncCalls.close()
+    await tracing.close()
   }
   let stopping: Promise<void> | undefined
   return {
@@ -199,12 +206,16 @@ async function settled(removed: readonly Instance[], settleMs: number): Promise<
 
 function addOwnRoutes(
   fastify: FastifyInstance,
-  own: { isReady: () => boolean; scrape: () => Promise<string>; contentType: string },
+  own: { isReady: () => boolean; pages: { contentType: string; text: () => Promise<string> }[] },
 ): void {
   fastify.get('/healthz', () => ({ status: 'ok' }))
   fastify.get('/readyz', (_request, reply) => {
     const isReady = own.isReady()
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready' })
   })
-  fastify.get('/metrics', async (_request, reply) => reply.type(own.contentType).send(await own.scrape()))
+  fastify.get('/metrics', async (request, reply) => {
+    const [plain, openMetrics = plain] = own.pages
+    const wanted = request.headers.accept?.includes('application/openmetrics-text') === true ? openMetrics! : plain!
+    return reply.type(wanted.contentType).send(await wanted.text())
+  })
 }

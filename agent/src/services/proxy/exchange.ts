@@ -13,8 +13,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { isSampled, type Tracing } from '@ryo-faas/runtime/telemetry'
 import { clientHeaders, errorLabelOf, linksOf, platformCodeOf } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
+import { recordCall } from './call-span.ts'
 import type { FunctionMetrics } from './function-metrics.ts'
 import { linger, RequestBody } from './request-body.ts'
 import { errorAnswer } from './refuse.ts'
@@ -28,6 +30,7 @@ const RECONNECT_MS = 250
 
 export interface ExchangeContext {
   routes: Routes
+  tracing: Tracing
   readyTimeoutMs: number
 }
 
@@ -295,12 +298,16 @@ export class Exchange implements ResponseSink, Waiter {
     if (this.isDone) return
     this.isDone = true
     clearTimeout(this.timer)
+    const { metrics, request } = this.call
+    const durationMs = performance.now() - this.startedAt
+    metrics.inflight -= 1
+    metrics.record(status, durationMs, errorCode)
+    const { tracing } = this.context
+    if (tracing.isOn && isSampled(this.call.head.trace)) metrics.exemplify(durationMs, this.call.head.trace.traceId)
+    if (tracing.isOn) recordCall(tracing, this.call, { status, errorCode, durationMs, instance: this.instance?.id })
     if (this.instance !== undefined) this.instance.inflight -= 1
     this.instance = undefined
     this.connection = undefined
-    const { metrics, request } = this.call
-    metrics.inflight -= 1
-    metrics.record(status, performance.now() - this.startedAt, errorCode)
     this.body?.abandon()
     if (this.body !== undefined && !request.complete) linger(request)
   }

@@ -107,7 +107,7 @@ describe('a forwarded request', () => {
       'x-forwarded-host': 'faas.test:1',
     })
     expect(headers['x-request-id']).toMatch(/^[0-9a-f]{32}$/)
-    expect(headers['traceparent']).toMatch(new RegExp(`^00-${headers['x-request-id']}-[0-9a-f]{16}-01$`))
+    expect(headers['traceparent']).toMatch(new RegExp(`^00-${headers['x-request-id']}-[0-9a-f]{16}-02$`))
     const deadlineMs = Number(headers['x-ryo-faas-deadline-ms'])
     expect(deadlineMs).toBeGreaterThan(4_000)
     expect(deadlineMs).toBeLessThanOrEqual(5_000)
@@ -127,7 +127,7 @@ describe('a forwarded request', () => {
     }
     const replaced = (await echo('/functions/fn', { headers: odd })).headers
     expect(replaced['x-request-id']).toMatch(/^[0-9a-f]{32}$/)
-    expect(replaced['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+    expect(replaced['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-02$/)
     expect(replaced).not.toHaveProperty('tracestate')
     expect(Number(replaced['x-ryo-faas-deadline-ms'])).toBeLessThanOrEqual(5_000)
   })

@@ -20,6 +20,14 @@ const FINE_FROM_MS = 0.05
 const FINE_PER_OCTAVE = 8
 const FINE_COUNT = 210
 
+/** A call that was counted in a bucket and whose trace is recorded (OpenMetrics, "Exemplars"). */
+export interface Exemplar {
+  traceId: string
+  seconds: number
+  /** Milliseconds since the epoch. */
+  at: number
+}
+
 export interface FunctionFigures {
   /** Route. */
   name: string
@@ -29,6 +37,8 @@ export interface FunctionFigures {
   outcomes: number[]
   /** Invocations by `DURATION_BUCKETS`, not cumulative, the last one for all that took longer. */
   coarse: number[]
+  /** The last one in each of those buckets. */
+  exemplars: (Exemplar | null)[]
   fine: number[]
   sumSeconds: number
   timeouts: number
@@ -47,6 +57,7 @@ export class FunctionMetrics {
   private readonly outcomes = new Float64Array(OUTCOMES.length)
   private readonly coarse = new Float64Array(DURATION_BUCKETS.length + 1)
   private readonly fine = new Float64Array(FINE_COUNT)
+  private readonly exemplars: (Exemplar | null)[] = Array.from({ length: DURATION_BUCKETS.length + 1 }, () => null)
   private readonly errors = new Map<string, number>()
   private sumSeconds = 0
   private timeouts = 0
@@ -55,13 +66,16 @@ export class FunctionMetrics {
   /** @param status 0 if the client left before there was an answer. */
   record(status: number, durationMs: number, errorCode: string | undefined): void {
     this.outcomes[status === 0 ? ABORTED : Math.min((status / 100) | 0, 5) - 1]! += 1
-    const seconds = durationMs / 1000
-    this.sumSeconds += seconds
-    let bucket = 0
-    while (bucket < DURATION_BUCKETS.length && seconds > DURATION_BUCKETS[bucket]!) bucket += 1
-    this.coarse[bucket]! += 1
+    this.sumSeconds += durationMs / 1000
+    this.coarse[coarseBucket(durationMs / 1000)]! += 1
     this.fine[fineBucket(durationMs)]! += 1
     if (errorCode !== undefined) this.recordError(errorCode)
+  }
+
+  /** Shows which trace stands for calls that took as long as this one did. */
+  exemplify(durationMs: number, traceId: string): void {
+    const seconds = durationMs / 1000
+    this.exemplars[coarseBucket(seconds)] = { traceId, seconds, at: Date.now() }
   }
 
   snapshot(name: string, displayName: string): FunctionFigures {
@@ -71,6 +85,7 @@ export class FunctionMetrics {
       inflight: this.inflight,
       outcomes: [...this.outcomes],
       coarse: [...this.coarse],
+      exemplars: [...this.exemplars],
       fine: [...this.fine],
       sumSeconds: this.sumSeconds,
       timeouts: this.timeouts,
@@ -85,6 +100,12 @@ export class FunctionMetrics {
     if (code === 'FUNCTION_TIMEOUT') this.timeouts += 1
     this.lastErrorAt = Date.now()
   }
+}
+
+function coarseBucket(seconds: number): number {
+  let bucket = 0
+  while (bucket < DURATION_BUCKETS.length && seconds > DURATION_BUCKETS[bucket]!) bucket += 1
+  return bucket
 }
 
 function fineBucket(durationMs: number): number {

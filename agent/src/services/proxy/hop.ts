@@ -9,17 +9,15 @@ import { ServerResponse, type IncomingMessage, type RequestListener } from 'node
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { IdSource } from '@ryo-faas/runtime/telemetry'
 import type { AsyncCalls } from './async/async-calls.ts'
 import { Exchange, type Call, type ExchangeContext } from './exchange.ts'
-import { IdSource } from './ids.ts'
 import { refuse } from './refuse.ts'
 import { rewriteRequestHead } from './request-head.ts'
 import { parseTarget } from './target.ts'
 import { openTunnel } from './tunnel.ts'
 
 export interface HopOptions extends ExchangeContext {
-  /** Share of requests without a trace that start a sampled one, 0 to 1. */
-  sampleRatio: number
   dispatchToken: string | undefined
   asyncCalls: AsyncCalls
   /** Answers everything that is not a function. */
@@ -90,8 +88,8 @@ export class Hop {
         return this.refuse(request, response, RESERVED)
       case 'function': {
         const isUpgrade = how.tunnel !== undefined
-        const { sampleRatio, dispatchToken } = this.options
-        const head = rewriteRequestHead(request, { ids: this.ids, sampleRatio, isUpgrade, dispatchToken })
+        const { tracing, dispatchToken } = this.options
+        const head = rewriteRequestHead(request, { ids: this.ids, tracing, isUpgrade, dispatchToken })
         if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
         if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
         const entry = this.options.routes.find(target.name)

@@ -44,6 +44,25 @@ it('/metrics shows every figure of known functions, and only of those', async ()
   expect(body).not.toContain('none')
 })
 
+it('/metrics in OpenMetrics shows a trace that stands for the calls of a bucket', async () => {
+  const traces = { url: 'http://127.0.0.1:1', perSecond: 0, ratio: 0, slowMs: 0 }
+  const traced = await stage.proxy({ readyTimeoutMs: 0, traces })
+  const instance = await stage.http((_request, response) => void response.end())
+  await stage.serve(traced, [instance], { displayName: 'HelloWorld' })
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+  await call(traced, '/functions/fn', { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } })
+  await call(traced, '/functions/fn')
+  const { body, headers } = await call(traced, '/metrics', { headers: { accept: 'application/openmetrics-text' } })
+  expect(headers['content-type']).toContain('application/openmetrics-text')
+  expect(body).toMatch(
+    /faas_invoke_duration_seconds_bucket\{[^}]*\} \d # \{trace_id="4bf92f35[0-9a-f]*"\} [\d.e-]+ \d+/,
+  )
+  expect(body.match(/trace_id=/g)).toHaveLength(1)
+  expect(body).toContain('# TYPE faas_invocations counter\n')
+  expect(body).toMatch(/faas_invocations_total\{[^}]*\} 2\n/)
+  expect(body.endsWith('# EOF\n')).toBe(true)
+})
+
 it('a summary adds up workers and finds percentiles within 10 %', () => {
   const workers = [new FunctionMetrics(), new FunctionMetrics()]
   for (let i = 1; i <= 1000; i += 1) workers[i % 2]!.record(200, i / 10, undefined)

@@ -3,30 +3,41 @@
  *
  * Invariant: the values of `faas_name` are the names of known deployments, so a scan of random names adds no series.
  */
-import { Registry, type Metric } from 'prom-client'
+import { Registry, type Metric, type OpenMetricsContentType } from 'prom-client'
 import { addProcessMetrics } from '../../host/index.ts'
-import { DURATION_BUCKETS, OUTCOMES, type FunctionSnapshot } from './function-metrics.ts'
+import { DURATION_BUCKETS, OUTCOMES, type Exemplar, type FunctionSnapshot } from './function-metrics.ts'
 
 type Labels = Record<string, string | number>
 interface Sample {
   value: number
   labels: Labels
   metricName?: string
+  exemplar?: { labelSet: Labels; value: number; timestamp: number }
 }
 
-export function createRegistry(everything: () => FunctionSnapshot[]): Registry {
+/** @param format OpenMetrics shows exemplars too */
+export function createRegistry(
+  everything: () => FunctionSnapshot[],
+  format: 'prometheus' | 'openmetrics' = 'prometheus',
+): Registry {
   // The dispatcher shows what it has called.
   const snapshot = () => everything().filter(({ trigger }) => trigger === 'http')
   const registry = new Registry()
+  const isOpenMetrics = format === 'openmetrics'
   addProcessMetrics(registry)
+  // The type has no room for the other format, and the class does.
+  if (isOpenMetrics)
+    (registry as unknown as Registry<OpenMetricsContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
   const add = (
     name: string,
     about: { type: 'counter' | 'gauge' | 'histogram'; help: string },
     samples: (f: FunctionSnapshot) => Sample[],
   ) => {
+    // A counter's family has the name without the suffix there, which prom-client puts on its samples.
+    const family = isOpenMetrics && about.type === 'counter' ? name.replace(/_total$/, '') : name
     const metric = {
-      name,
-      get: async () => ({ name, ...about, aggregator: 'sum', values: snapshot().flatMap(samples) }),
+      name: family,
+      get: async () => ({ name: family, ...about, aggregator: 'sum', values: snapshot().flatMap(samples) }),
     }
     // prom-client asks of a metric no more than a name and `get()`, but its type names the concrete classes.
     registry.registerMetric(metric as unknown as Metric)
@@ -66,10 +77,17 @@ function durations(fn: FunctionSnapshot): Sample[] {
     value: (count += inBucket),
     labels: { ...labels, le: DURATION_BUCKETS[i] ?? '+Inf' },
     metricName: `${metricName}_bucket`,
+    ...exemplarOf(fn.exemplars[i] ?? null),
   }))
   return [
     ...buckets,
     { value: fn.sumSeconds, labels, metricName: `${metricName}_sum` },
     { value: count, labels, metricName: `${metricName}_count` },
   ]
+}
+
+function exemplarOf(exemplar: Exemplar | null): Pick<Sample, 'exemplar'> {
+  if (exemplar === null) return {}
+  const { traceId, seconds, at } = exemplar
+  return { exemplar: { labelSet: { trace_id: traceId }, value: seconds, timestamp: at / 1000 } }
 }

@@ -1,5 +1,6 @@
 /** The proxy's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
+import { TracingInput } from '../../tracing/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
 
@@ -27,8 +28,8 @@ export const DataPlaneOptions = z.strictObject({
   settleMs: ms.default(100),
   /** How long `close` waits for what is in flight. */
   graceMs: ms.default(10_000),
-  /** Share of requests without a trace that start a sampled one, 0 to 1. */
-  traceSampleRatio: z.number().min(0).max(1).default(1),
+  /** Where spans go and which; without it nothing is recorded. */
+  traces: TracingInput.optional(),
   /** Where asynchronous calls go; without it they are answered with 503 ASYNC_UNAVAILABLE. */
   nats: z
     .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })

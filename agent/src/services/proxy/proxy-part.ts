@@ -4,12 +4,15 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import { portTaken, readIfPresent, writeDurably } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
 
 export interface ProxyPartOptions {
   home: string
+  /** Asked before every start. */
+  traces: () => TracingSettings | undefined
   nodePath: string
   /** The proxy's entry module. */
   entry: string
@@ -53,6 +56,7 @@ export function proxyPart(options: ProxyPartOptions): Part {
         routesFile: paths.routes,
         readyFile: paths.ready,
         ...options.asyncCalls?.(),
+        traces: options.traces(),
       }
       await writeDurably(paths.options, JSON.stringify(settings))
     },

@@ -9,7 +9,14 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import { isRequestId, isTraceParent, type IdSource } from './ids.ts'
+import {
+  formatTraceParent,
+  isRequestId,
+  parseTraceContext,
+  type IdSource,
+  type TraceContext,
+  type Tracing,
+} from '@ryo-faas/runtime/telemetry'
 import { connectionOptions } from './upstream/index.ts'
 
 export interface RequestHead {
@@ -21,8 +28,9 @@ export interface RequestHead {
   readonly bodyLength: number
   /** The client's own limit in milliseconds; Infinity if it set none. */
   readonly deadlineMs: number
-  readonly traceParent: string
-  readonly traceState: string | undefined
+  /** Of the span of this request, which the instance gets as its parent. */
+  readonly trace: TraceContext
+  readonly parentSpanId: string | undefined
   /** The client prefers not to wait (`Prefer: respond-async`, RFC 7240 §4.1). */
   readonly prefersAsync: boolean
   /** It comes from the dispatcher: to be run now. */
@@ -82,7 +90,7 @@ const HOST = /^[A-Za-z0-9\-._~!$&'()*+,;=:%[\]]*$/
 
 export function rewriteRequestHead(
   request: IncomingMessage,
-  options: { ids: IdSource; sampleRatio: number; isUpgrade: boolean; dispatchToken: string | undefined },
+  options: { ids: IdSource; tracing: Tracing; isUpgrade: boolean; dispatchToken: string | undefined },
 ): RequestHeadResult {
   const incoming: Incoming = {
     host: undefined,
@@ -137,13 +145,10 @@ export function rewriteRequestHead(
 
   const requestId = incoming.requestId !== undefined && isRequestId(incoming.requestId) ? incoming.requestId : undefined
   const id = requestId ?? options.ids.traceId()
-  const known = incoming.traceParent !== undefined && isTraceParent(incoming.traceParent)
-  const traceParent = known
-    ? incoming.traceParent!
-    : freshTraceParent({ ...options, traceId: requestId === undefined ? id : options.ids.traceId() })
-  lines += forwarding(incoming, request) + `traceparent: ${traceParent}\r\n`
-  const traceState = known ? incoming.traceState : undefined
-  if (traceState !== undefined) lines += `tracestate: ${traceState}\r\n`
+  const parent = parseTraceContext(incoming.traceParent, incoming.traceState)
+  const trace = options.tracing.begin(parent, requestId === undefined ? id : undefined)
+  lines += forwarding(incoming, request) + `traceparent: ${formatTraceParent(trace)}\r\n`
+  if (trace.traceState !== undefined) lines += `tracestate: ${trace.traceState}\r\n`
   lines += `X-Request-Id: ${id}\r\n`
   const isDispatched = incoming.dispatch !== undefined && isSecret(incoming.dispatch, options.dispatchToken)
   if (isDispatched) {
@@ -156,8 +161,8 @@ export function rewriteRequestHead(
     requestId: id,
     bodyLength,
     deadlineMs: deadline(incoming.deadline),
-    traceParent,
-    traceState,
+    trace,
+    parentSpanId: parent?.spanId,
     prefersAsync: incoming.prefer !== undefined && RESPOND_ASYNC.test(incoming.prefer),
     isDispatched,
   }
@@ -189,11 +194,6 @@ function forwarding(incoming: Incoming, request: IncomingMessage): string {
 export function clientAddress(request: IncomingMessage): string {
   const peer = request.socket.remoteAddress ?? 'unknown'
   return peer.startsWith('::ffff:') ? peer.slice(7) : peer
-}
-
-function freshTraceParent(options: { ids: IdSource; sampleRatio: number; traceId: string }): string {
-  const flags = options.sampleRatio >= 1 || Math.random() < options.sampleRatio ? '01' : '00'
-  return `00-${options.traceId}-${options.ids.spanId()}-${flags}`
 }
 
 /** Takes the same time wherever the two begin to differ. */

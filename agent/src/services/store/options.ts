@@ -1,5 +1,6 @@
 /** The store's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
+import { TracingInput } from '../../tracing/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
 const MIB = 1024 * 1024
@@ -48,6 +49,8 @@ export const StoreOptions = z.strictObject({
   heartbeatMs: ms.min(1).default(15_000),
   /** How long `close` waits for requests in flight. */
   graceMs: ms.default(10_000),
+  /** Where spans go and which; without it nothing is recorded. */
+  traces: TracingInput.optional(),
 })
 export type StoreOptions = z.infer<typeof StoreOptions>
 export type StoreInput = z.input<typeof StoreOptions>

@@ -2,12 +2,15 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import { portTaken, readIfPresent, writeDurably } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
 
 export interface StorePartOptions {
   home: string
+  /** Asked before every start. */
+  traces: () => TracingSettings | undefined
   nodePath: string
   /** The store's entry module. */
   entry: string
@@ -49,6 +52,7 @@ export function storePart(options: StorePartOptions): Part {
         nats: options.nats(),
         graceMs: GRACE_MS,
         readyFile: paths.ready,
+        traces: options.traces(),
       }
       await writeDurably(paths.options, JSON.stringify(settings))
     },

@@ -22,6 +22,7 @@ import { makeBackup } from './engine/backup.ts'
 import { LmdbStore } from './engine/lmdb-store.ts'
 import type { OnStoreEvent } from './events.ts'
 import { LogKeeper } from './log-keeper.ts'
+import { Tracing } from '@ryo-faas/runtime/telemetry'
 import { StoreOptions, type StoreInput } from './options.ts'
 import { RelayClient } from './relay/relay-client.ts'
 import { storePaths } from './store-paths.ts'
@@ -78,7 +79,9 @@ async function start(options: StoreOptions, surroundings: StoreSurroundings, onC
   onClose(() => keeper.close())
 
   const operations = new OperationMetrics()
-  const app = await createServer({ options, metrics: operations, onError })
+  const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-store' } })
+  onClose(() => tracing.close())
+  const app = await createServer({ options, metrics: operations, tracing, onError })
   const registry = createRegistry({ operations, store, relay: relay && (() => relay.figures) })
   const routes = addRoutes(app, { options, store, registry })
   const listening = await listen(app, options)

@@ -46,6 +46,7 @@ export async function queueCallback(
   const { head, body } = contentOf(state)
   const last = state.attempts.at(-1)
   const durationMs = last === undefined ? 0 : Date.parse(last.finishedAt ?? last.startedAt) - Date.parse(last.startedAt)
+  const traceparent = last?.traceparent ?? about.head?.traceparent
   await bus.publish(subjectOf('callback', state.id), encodeEnvelope(head, body), {
     messageId: `${state.id}.${state.attempts.length}`,
     headers: {
@@ -53,7 +54,7 @@ export async function queueCallback(
       [FIELDS.fn]: about.functionName,
       [FIELDS.ms]: String(durationMs),
       [FIELDS.id]: webhookIdOf(state),
-      ...(about.head?.traceparent !== undefined && { [FIELDS.trace]: about.head.traceparent }),
+      ...(traceparent !== undefined && { [FIELDS.trace]: traceparent }),
     },
   })
 }

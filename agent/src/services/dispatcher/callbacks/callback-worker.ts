@@ -5,6 +5,7 @@
  * and our note of it makes two. 2. a receiver that is slow or away holds `concurrencyPerReceiver` slots at most: what
  * else is for it goes back to the queue, for longer each time, and is not counted as an attempt.
  */
+import { formatTraceParent, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
 import {
   BusError,
   isFinal,
@@ -22,6 +23,7 @@ import { RunningCalls, type RunningCall } from '../running-calls.ts'
 import type { Turn } from '../turn.ts'
 import { backoffMs } from '../verdict.ts'
 import { readCallback, webhookIdOf, type Callback } from './callback-message.ts'
+import { recordCallback } from './callback-span.ts'
 import { CallbackSender, type CallbackOutcome } from './callback-sender.ts'
 import type { Resolve } from './guarded-agent.ts'
 
@@ -29,6 +31,7 @@ export interface CallbackWorkerOptions {
   options: CallbackOptions
   ackWaitMs: number
   turn: Turn
+  tracing: Tracing
   onEvent: OnEvent
   onOutcome: (outcome: 'delivered' | 'failed' | 'retried') => void
   resolve?: Resolve | undefined
@@ -116,7 +119,7 @@ export class CallbackWorker {
     this.receivers.set(receiver, inFlight + 1)
     let outcome: CallbackOutcome
     try {
-      outcome = await this.sender.send(callback, call.signal)
+      outcome = await this.send(callback, call)
     } finally {
       const left = this.receivers.get(receiver)! - 1
       if (left === 0) this.receivers.delete(receiver)
@@ -126,6 +129,16 @@ export class CallbackWorker {
     // Without a history the server's count has to do.
     const attempts = (state?.callback?.attempts ?? call.delivery.count - 1) + 1
     await this.conclude(call, outcome, { id: callback.webhookId, attempts })
+  }
+
+  private async send(callback: Callback, { callId, signal }: RunningCall): Promise<CallbackOutcome> {
+    const { tracing } = this.of
+    const parent = parseTraceContext(callback.traceparent, undefined)
+    const trace = tracing.begin(parent)
+    const startedAt = performance.now()
+    const outcome = await this.sender.send({ ...callback, traceparent: formatTraceParent(trace) }, signal)
+    recordCallback(tracing, { trace, parent, callId, callback, outcome, startedAt })
+    return outcome
   }
 
   private async conclude(

@@ -94,7 +94,7 @@ describe('an asynchronous call', () => {
       ['X-Request-Id', 'mine'],
     ])
     expect(body).toEqual(Buffer.from('\0\xff\r\n', 'latin1'))
-    expect(head.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+    expect(head.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-02$/)
     expect(instance.received()).toBe('')
   })
 

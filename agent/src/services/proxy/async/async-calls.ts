@@ -6,7 +6,8 @@
  * 3. publishes go out as they come, however many are in flight. 4. without a bus the answer is 503 at once.
  */
 import type { IncomingMessage } from 'node:http'
-import { HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { formatTraceParent, type TraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
 import {
   BusError,
   CallIdSource,
@@ -22,6 +23,7 @@ import {
   type Bus,
   type CallHead,
 } from '../../../bus/index.ts'
+import { recordAcceptance, type Acceptance } from '../call-span.ts'
 import type { Call } from '../exchange.ts'
 import { refuse } from '../refuse.ts'
 import { clientAddress } from '../request-head.ts'
@@ -29,6 +31,7 @@ import { BusLink, type BusAddress } from './bus-link.ts'
 import { collectBody } from './collect-body.ts'
 
 export interface AsyncCallOptions {
+  tracing: Tracing
   nats: BusAddress | undefined
   bodyLimitBytes: number
   callbackAllow: readonly string[]
@@ -52,16 +55,26 @@ export class AsyncCalls {
 
   /** Answers the call; never rejects. */
   async accept(call: Call): Promise<void> {
+    const { tracing } = this.options
+    const startedAt = performance.now()
+    const producer = tracing.begin(call.head.trace)
+    let callId: string | undefined
+    let end: Pick<Acceptance, 'status' | 'errorCode'> = { status: 202, errorCode: undefined }
     this.inflight += 1
     try {
-      const callId = await this.queue(call)
+      callId = await this.queue(call, producer)
       if (callId !== undefined) acceptedAnswer(call, callId)
+      else end = { status: 0, errorCode: 'CLIENT_ABORTED' }
     } catch (error) {
       const { code, reason } = refusalOf(error)
       refuse(call.request, call.response, { code, reason, requestId: call.head.requestId })
+      end = { status: PLATFORM_ERRORS[code], errorCode: code }
     } finally {
       this.inflight -= 1
     }
+    if (!tracing.isOn) return
+    const durationMs = performance.now() - startedAt
+    recordAcceptance(tracing, call, { ...end, durationMs, instance: undefined, producer, callId })
   }
 
   async close(): Promise<void> {
@@ -72,7 +85,7 @@ export class AsyncCalls {
    * @returns undefined if the client left before its request was complete.
    * @throws Refused, BusError
    */
-  private async queue(call: Call): Promise<string | undefined> {
+  private async queue(call: Call, producer: TraceContext): Promise<string | undefined> {
     const { request, head } = call
     const bus = this.link.get()
     const callbackUrl = single(request, HEADERS.callbackUrl)
@@ -91,8 +104,8 @@ export class AsyncCalls {
       headers: keptHeaders(request.rawHeaders),
       acceptedAt: new Date().toISOString(),
       requestId: head.requestId,
-      traceparent: head.traceParent,
-      tracestate: head.traceState,
+      traceparent: formatTraceParent(producer),
+      tracestate: producer.traceState,
       callbackUrl,
       clientAddress: clientAddress(request),
       bodyBytes: body.length,

@@ -23,7 +23,7 @@ export function addBatchRoute(app: FastifyInstance, store: DocumentStore): void 
     if (!Array.isArray(operations) || operations.length === 0 || operations.length > MOST_OPERATIONS) {
       throw new StoreError('INVALID_REQUEST', `"operations" must be a list of 1 to ${MOST_OPERATIONS} operations`)
     }
-    const outcome = await store.write(operations.map(operationOf), contextOf(request.raw.headers))
+    const outcome = await store.write(operations.map(operationOf), contextOf(request))
     if (outcome.kind === 'refused') {
       const { code, message, index, version } = outcome
       throw new StoreError(code, `operation ${index}: ${message}; nothing was written`, {

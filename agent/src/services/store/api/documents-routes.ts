@@ -28,7 +28,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       const body = objectBody(request.body, ['data', 'id'])
       const id = idOf(body)
       const operation = { kind: 'create', table, data: dataOf(body), ...(id !== undefined && { id }) } as const
-      const [written] = writtenOf(await store.write([operation], contextOf(request.raw.headers)))
+      const [written] = writtenOf(await store.write([operation], contextOf(request)))
       return sendWritten(reply, table, written!)
     },
   )
@@ -53,7 +53,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       const place = placeOf(request.params)
       const data = dataOf(objectBody(request.body, ['data']))
       const operation = { kind: 'put', ...place, data, ...conditionOf(request.raw.headers) } as const
-      const [written] = writtenOf(await store.write([operation], contextOf(request.raw.headers)))
+      const [written] = writtenOf(await store.write([operation], contextOf(request)))
       return sendWritten(reply, place.table, written!)
     },
   )
@@ -66,7 +66,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       if (request.body === undefined) throw new StoreError('INVALID_REQUEST', 'the body must be a JSON merge patch')
       const patch = JSON.stringify(request.body)
       const operation = { kind: 'patch', ...place, patch, ...conditionOf(request.raw.headers) } as const
-      const [written] = writtenOf(await store.write([operation], contextOf(request.raw.headers)))
+      const [written] = writtenOf(await store.write([operation], contextOf(request)))
       return sendWritten(reply, place.table, written!)
     },
   )
@@ -77,7 +77,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
     async (request, reply) => {
       singleParameters(request.query, [])
       const operation = { kind: 'delete', ...placeOf(request.params), ...conditionOf(request.raw.headers) } as const
-      writtenOf(await store.write([operation], contextOf(request.raw.headers)))
+      writtenOf(await store.write([operation], contextOf(request)))
       return reply.code(204).send()
     },
   )

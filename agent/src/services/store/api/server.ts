@@ -3,6 +3,7 @@
  * 2. a request that is refused by the guard reaches no route. 3. nothing is parsed that is not declared to be JSON.
  */
 import fastifySwagger from '@fastify/swagger'
+import type { TraceContext, Tracing } from '@ryo-faas/runtime/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 import { NAME_LIMIT_BYTES } from '../engine/index.ts'
@@ -11,10 +12,16 @@ import type { StoreOptions } from '../options.ts'
 import { createGuard } from './guard.ts'
 import { parseJson } from './json-body.ts'
 import type { Operation, OperationMetrics } from './operation-metrics.ts'
+import { beginSpan, endSpan } from './operation-span.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: Operation
+  }
+  interface FastifyRequest {
+    /** Of its span; undefined if it belongs to no trace that is of interest. */
+    trace: TraceContext | undefined
+    parentSpanId: string | undefined
   }
 }
 
@@ -25,10 +32,11 @@ const JSON_TYPES = ['application/json', 'application/merge-patch+json']
 export interface ServerParts {
   options: StoreOptions
   metrics: OperationMetrics
+  tracing: Tracing
   onError: (error: Error) => void
 }
 
-export async function createServer({ options, metrics, onError }: ServerParts): Promise<FastifyInstance> {
+export async function createServer({ options, metrics, tracing, onError }: ServerParts): Promise<FastifyInstance> {
   const guard = createGuard(options.hostNames)
   const app = fastify({
     bodyLimit: options.bodyLimitBytes,
@@ -47,6 +55,8 @@ export async function createServer({ options, metrics, onError }: ServerParts): 
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => value => JSON.stringify(value))
   app.removeAllContentTypeParsers()
+  app.decorateRequest('trace', undefined)
+  app.decorateRequest('parentSpanId', undefined)
   app.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, (_request, body: string, done) => {
     try {
       // A request that needs none may come with the type of one.
@@ -58,6 +68,7 @@ export async function createServer({ options, metrics, onError }: ServerParts): 
   app.addHook('onRequest', (request, _reply, done) => {
     try {
       guard(request.raw.headers)
+      beginSpan(tracing, request)
       done()
     } catch (error) {
       done(error as Error)
@@ -65,7 +76,10 @@ export async function createServer({ options, metrics, onError }: ServerParts): 
   })
   app.addHook('onResponse', (request, reply, done) => {
     const { operation } = reply.routeOptions.config
-    if (operation !== undefined) metrics.record(operation, reply.statusCode, reply.elapsedTime)
+    if (operation !== undefined) {
+      metrics.record(operation, reply.statusCode, reply.elapsedTime)
+      endSpan(tracing, operation, { request, reply })
+    }
     done()
   })
   app.setErrorHandler((error: Error, _request, reply) => {

@@ -45,7 +45,7 @@ export function addTransferRoutes(
       { schema: SCHEMAS.importTable, config: { operation: 'import' }, bodyLimit: Number.MAX_SAFE_INTEGER },
       async request => {
         const { events, plain } = singleParameters(request.query, ['events', 'plain'])
-        const context: WriteContext = { ...contextOf(request.raw.headers), isMuted: !flag('events', events) }
+        const context: WriteContext = { ...contextOf(request), isMuted: !flag('events', events) }
         const work = { store, context, table: tableOf(request.params), isPlain: flag('plain', plain) }
         const isFile = request.headers['content-type']?.startsWith(JSON_FILE) ?? false
         return isFile ? importFile(request, work, options) : importLines(request, work, options)

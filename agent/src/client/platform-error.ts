@@ -1,4 +1,4 @@
 import { z } from 'zod'
 
-/** What the CLI reads of a platform error of the data plane; see the protocol for the whole. */
+/** What clients read of a platform error of the data plane; see the protocol for the whole. */
 export const PlatformErrorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) })

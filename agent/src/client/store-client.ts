@@ -1,7 +1,7 @@
-/** The store's API as the CLI uses it. */
+/** The store's API. */
 import { z } from 'zod'
 import { RyoFaasError, type PlatformView } from '../contract/index.ts'
-import { sseData } from './server-sent-events.ts'
+import { serverSentEvents } from './server-sent-events.ts'
 
 const StoreErrorBody = z.object({ error: z.looseObject({ code: z.string(), message: z.string() }) })
 export const StoredDocument = z.looseObject({
@@ -17,6 +17,18 @@ const Page = z.object({ documents: z.array(StoredDocument), cursor: z.string().o
 const IndexView = z.looseObject({ field: z.string(), state: z.string(), documents: z.int() })
 const TableView = z.looseObject({ table: z.string(), documents: z.int(), indexes: z.array(IndexView) })
 
+/** What the store refused, or that it does not answer. */
+export class StoreFailure extends RyoFaasError {
+  /** Status of its answer; 0: there was none. */
+  readonly answered: number
+
+  constructor(answered: number, message: string, cause?: unknown) {
+    const isOurs = answered === 0 || answered >= 500
+    super(isOurs ? 'STORE_UNAVAILABLE' : 'INVALID_REQUEST', message, cause === undefined ? {} : { cause })
+    this.answered = answered
+  }
+}
+
 export interface StoreRequest {
   body?: NonNullable<RequestInit['body']>
   contentType?: string
@@ -27,16 +39,21 @@ export class StoreClient {
   readonly #url: string
   readonly #signal: AbortSignal
 
+  /** @param signal ends everything that this client asks for */
+  constructor(url: string, signal: AbortSignal) {
+    this.#url = url
+    this.#signal = signal
+  }
+
   /** @throws RyoFaasError STORE_UNAVAILABLE */
-  constructor({ parts }: PlatformView, signal: AbortSignal) {
+  static of({ parts }: PlatformView, signal: AbortSignal): StoreClient {
     const address = parts.find(({ name }) => name === 'store')?.address
     if (address === undefined) {
       throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running', {
         hint: 'ryo-faas details shows the state of the parts.',
       })
     }
-    this.#url = `http://${address}`
-    this.#signal = signal
+    return new StoreClient(`http://${address}`, signal)
   }
 
   async tables() {
@@ -53,14 +70,14 @@ export class StoreClient {
     return Page.parse(await response.json())
   }
 
-  /** Events as they come, from the one with this sequence on. */
-  async *changes(table: string | undefined, since: string): AsyncGenerator<unknown> {
+  /** Events as they come, from the one with this sequence on; default: those that are still to come. */
+  async *changes(table?: string, since?: string): AsyncGenerator<unknown> {
     const path = table === undefined ? '/changes' : `${tablePath(table)}/changes`
-    const response = await this.send('GET', `${path}?since=${encodeURIComponent(since)}`)
-    for await (const data of sseData(response)) yield JSON.parse(data) as unknown
+    const query = since === undefined ? '' : `?since=${encodeURIComponent(since)}`
+    yield* serverSentEvents(await this.send('GET', `${path}${query}`))
   }
 
-  /** @throws RyoFaasError INVALID_REQUEST with what the store said; STORE_UNAVAILABLE. */
+  /** @throws StoreFailure INVALID_REQUEST with what the store said; STORE_UNAVAILABLE. RyoFaasError CANCELLED */
   async send(method: string, path: string, { body, contentType, headers = {} }: StoreRequest = {}): Promise<Response> {
     const all = { ...headers, ...(contentType !== undefined && { 'content-type': contentType }) }
     let response: Response
@@ -69,12 +86,12 @@ export class StoreClient {
       response = await fetch(this.#url + path, { ...init, ...(body !== undefined && { body }) })
     } catch (error) {
       if (this.#signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
-      throw new RyoFaasError('STORE_UNAVAILABLE', `the store at ${this.#url} does not answer`, { cause: error })
+      throw new StoreFailure(0, `the store at ${this.#url} does not answer`, error)
     }
     if (response.ok) return response
     const parsed = StoreErrorBody.safeParse(await response.json().catch(() => undefined))
     const message = parsed.success ? `${parsed.data.error.code}: ${parsed.data.error.message}` : `${response.status}`
-    throw new RyoFaasError(response.status >= 500 ? 'STORE_UNAVAILABLE' : 'INVALID_REQUEST', message)
+    throw new StoreFailure(response.status, message)
   }
 }
 
@@ -88,4 +105,9 @@ export function docsPath(table: string): string {
 
 export function docPath(table: string, id: string): string {
   return `${docsPath(table)}/${encodeURIComponent(id)}`
+}
+
+/** Headers of a write that succeeds only over this version of the document; 0: only if there is none. */
+export function onlyOver(version: number): Record<string, string> {
+  return version === 0 ? { 'if-none-match': '*' } : { 'if-match': `"${version}"` }
 }

@@ -1,12 +1,11 @@
 /**
- * Request ids and W3C trace contexts (https://www.w3.org/TR/trace-context/), cheap enough to make one per request:
- * random bytes are drawn from the system a few thousand at a time.
+ * Ids of requests, traces and spans, cheap enough to make one per request: random bytes are drawn from the system a few
+ * thousand at a time.
  */
 import { randomFillSync } from 'node:crypto'
 
 const POOL_BYTES = 24 * 256
 const REQUEST_ID = /^[A-Za-z0-9!#$%&'*+.^_`|~:=@/-]{1,128}$/
-const TRACE_PARENT = /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/
 
 export class IdSource {
   private readonly pool = Buffer.allocUnsafe(POOL_BYTES)
@@ -35,9 +34,4 @@ export class IdSource {
 /** A client's request id is taken over only if it can do no harm in a header or a log line. */
 export function isRequestId(value: string): boolean {
   return REQUEST_ID.test(value)
-}
-
-export function isTraceParent(value: string): boolean {
-  const match = TRACE_PARENT.exec(value)
-  return match !== null && (match[1] === undefined || !value.startsWith('00'))
 }

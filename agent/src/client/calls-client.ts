@@ -1,11 +1,11 @@
-/** The proxy's calls API as the CLI uses it. */
+/** The proxy's calls API. */
 import { z } from 'zod'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError } from '../contract/index.ts'
 import { PlatformErrorSchema } from './platform-error.ts'
-import { sseData } from './server-sent-events.ts'
+import { serverSentEvents } from './server-sent-events.ts'
 
-/** What the CLI reads of a call; the proxy answers more. */
+/** What clients read of a call; the proxy answers more. */
 export const Call = z.looseObject({
   id: z.string(),
   function: z.string(),
@@ -33,6 +33,7 @@ export class CallsClient {
   readonly #proxyUrl: string
   readonly #signal: AbortSignal
 
+  /** @param signal ends everything that this client asks for */
   constructor(proxyUrl: string, signal: AbortSignal) {
     this.#proxyUrl = proxyUrl
     this.#signal = signal
@@ -65,7 +66,12 @@ export class CallsClient {
   /** Yields the call whenever it changes, until it is final. */
   async *follow(id: string): AsyncGenerator<Call> {
     const response = await this.#send('GET', `/calls/${encodeURIComponent(id)}/events`)
-    for await (const data of sseData(response)) yield Call.parse(JSON.parse(data))
+    for await (const data of serverSentEvents(response)) yield Call.parse(data)
+  }
+
+  /** Something for every change of any call. */
+  async *changes(): AsyncGenerator<unknown> {
+    yield* serverSentEvents(await this.#send('GET', '/calls/events'))
   }
 
   /** The function's own answer. */

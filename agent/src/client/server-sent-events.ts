@@ -1,5 +1,8 @@
-/** Reads a stream of server-sent events (WHATWG HTML, 9.2.6) as far as our own servers use it: the data of each event. */
-export async function* sseData(response: Response): AsyncGenerator<string> {
+/**
+ * Reads a stream of server-sent events (WHATWG HTML, 9.2.6) as far as our own servers use it: the data of each event,
+ * parsed as JSON.
+ */
+export async function* serverSentEvents(response: Response): AsyncGenerator<unknown> {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
@@ -7,7 +10,7 @@ export async function* sseData(response: Response): AsyncGenerator<string> {
     rest = events.pop()!
     for (const event of events) {
       const data = event.split('\n').filter(line => line.startsWith('data:'))
-      if (data.length > 0) yield data.map(line => line.slice(5).trimStart()).join('\n')
+      if (data.length > 0) yield JSON.parse(data.map(line => line.slice('data:'.length)).join('\n'))
     }
   }
 }

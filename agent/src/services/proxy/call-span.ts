@@ -1,0 +1,99 @@
+/**
+ * The span of a request for a function (OpenTelemetry semantic conventions: HTTP server spans, FaaS). What the proxy has
+ * sent to the instance, or put into the queue, is its child.
+ */
+import {
+  isSampled,
+  preciseNow,
+  type Attributes,
+  type Span,
+  type TraceContext,
+  type Tracing,
+} from '@ryo-faas/runtime/telemetry'
+import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
+import type { Call } from './exchange.ts'
+import { clientAddress } from './request-head.ts'
+
+export interface CallEnd {
+  /** 0 if the client left before there was an answer. */
+  status: number
+  errorCode: string | undefined
+  durationMs: number
+  /** Id of the one that answered. */
+  instance: string | undefined
+  attributes?: Attributes
+}
+
+export function recordCall(tracing: Tracing, call: Call, end: CallEnd): void {
+  const { status, errorCode, durationMs } = end
+  // Whoever leaves has not met an error.
+  const isError = status >= 500 || (errorCode !== undefined && status >= 400 && errorCode !== 'CLIENT_ABORTED')
+  if (tracing.isWorth(call.head.trace, { isError, durationMs })) tracing.record(callSpan(call, end))
+}
+
+function callSpan({ request, head, entry, path }: Call, end: CallEnd): Span {
+  const { status, errorCode, durationMs } = end
+  const endTime = preciseNow()
+  const method = request.method!
+  const query = path.indexOf('?')
+  return {
+    name: `${method} ${FUNCTIONS_PREFIX}${entry.name}`,
+    kind: 'server',
+    context: head.trace,
+    parentSpanId: head.parentSpanId,
+    startTime: endTime - durationMs,
+    endTime,
+    attributes: {
+      'http.request.method': method,
+      'http.route': FUNCTIONS_PREFIX + entry.name,
+      // Without the query, which may hold what nobody should read.
+      'url.path': FUNCTIONS_PREFIX + entry.name + (query < 0 ? path : path.slice(0, query)),
+      'url.scheme': 'http',
+      'http.response.status_code': status === 0 ? undefined : status,
+      'error.type': errorCode ?? (status >= 500 ? String(status) : undefined),
+      'client.address': clientAddress(request),
+      'faas.name': entry.route.displayName,
+      'faas.trigger': 'http',
+      'faas.instance': end.instance,
+      'ryo_faas.request_id': head.requestId,
+      ...end.attributes,
+    },
+    status: status >= 500 ? { code: 'error', message: errorCode } : { code: 'unset' },
+  }
+}
+
+export interface Acceptance extends CallEnd {
+  /** Of the span that the attempts of the call are children of. */
+  producer: TraceContext
+  /** Undefined if it was not accepted. */
+  callId: string | undefined
+}
+
+/** The request that was accepted, and the message that it became (semantic conventions: messaging, `send`). */
+export function recordAcceptance(tracing: Tracing, call: Call, end: Acceptance): void {
+  const { producer, callId } = end
+  recordCall(tracing, call, {
+    ...end,
+    attributes: { 'faas.invocation_id': callId, 'faas.trigger': 'pubsub', 'ryo_faas.is_async': true },
+  })
+  if (callId === undefined || !isSampled(producer)) return
+  const endTime = preciseNow()
+  const { name } = call.entry
+  tracing.record({
+    name: `send ${name}`,
+    kind: 'producer',
+    context: producer,
+    parentSpanId: call.head.trace.spanId,
+    startTime: endTime - end.durationMs,
+    endTime,
+    attributes: {
+      'messaging.system': 'nats',
+      'messaging.operation.name': 'publish',
+      'messaging.operation.type': 'send',
+      'messaging.destination.name': name,
+      'messaging.message.id': callId,
+      'faas.invocation_id': callId,
+      'faas.invoked_name': call.entry.route.displayName,
+    },
+  })
+}

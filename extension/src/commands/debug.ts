@@ -1,0 +1,51 @@
+/**
+ * Deploys a function with one instance that is open to a debugger, and attaches the editor's. When debugging ends, the
+ * function still runs that way, without a time limit: a normal deploy is offered.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type * as vscode from 'vscode'
+import { RyoFaasError } from 'ryo-faas/contract'
+import { attachTo } from '../debug/attach-configuration.ts'
+import { deployOne } from './deploy.ts'
+import type { Command, Parts } from './parts.ts'
+
+export const deployAndDebug: Command = async (parts, argument) => {
+  const { editor, ui } = parts
+  const deployed = await deployOne(parts, argument, { debug: true })
+  if (!deployed) return undefined
+  const { name, version, debugPort: port, debugPaths: paths } = deployed
+  if (port === undefined || paths === undefined) {
+    throw new RyoFaasError('UNSUPPORTED', `the agent that runs can not open "${name}" to a debugger`, {
+      hint: 'It is older than this extension: stop the platform and start it again.',
+    })
+  }
+  const folder = folderOf(parts, name)
+  const map = JSON.parse(await readFile(join(paths.localRoot, `${paths.entry}.map`), 'utf8')) as { sources: string[] }
+  const configuration = attachTo({ name, port, paths, sources: map.sources })
+  const ended = editor.debug.onDidTerminateDebugSession(({ configuration: { port: endedPort } }) => {
+    if (endedPort !== port) return
+    ended.dispose()
+    offerToRedeploy(parts, { name, port })
+  })
+  if (!(await editor.debug.startDebugging(folder, configuration))) {
+    ended.dispose()
+    throw new RyoFaasError('PART_FAILED', `the debugger could not attach to "${name}" at 127.0.0.1:${port}`)
+  }
+  ui.log.info(`debugging ${name} v${version} at 127.0.0.1:${port}`)
+  return deployed
+}
+
+function folderOf({ editor, link }: Parts, name: string): vscode.WorkspaceFolder | undefined {
+  const path = link.deployment(name)?.filePath
+  return path === undefined ? undefined : editor.workspace.getWorkspaceFolder(editor.Uri.file(path))
+}
+
+/** Unless it was deployed anew or stopped meanwhile. */
+function offerToRedeploy({ editor, link, ui }: Parts, { name, port }: { name: string; port: number }): void {
+  if (link.deployment(name)?.debugPort !== port) return
+  ui.say(`${name} still runs for a debugger: one instance, without a time limit.`, {
+    title: 'Redeploy',
+    run: () => editor.commands.executeCommand('ryo-faas.deploy', name),
+  })
+}

@@ -1,0 +1,33 @@
+/** The first steps where Docker answers. */
+import { execFileSync } from 'node:child_process'
+import { describe, test } from 'vitest'
+import { meetBreakpoint } from './debugging.ts'
+import { firstSteps } from './first-steps.ts'
+
+describe.skipIf(!dockerAnswers())('the first steps, in containers', () => {
+  firstSteps({
+    pictures: 'docker',
+    areShown: true,
+    engineNote: 'in containers',
+    inBetween: opened => {
+      test('a breakpoint is hit in a container, too', () =>
+        meetBreakpoint(opened(), {
+          ...{ name: 'Method1', handler: 'method1/method1.ts', file: 'method1/method1.ts', line: 13 },
+          ...{ variable: 'data = undefined', answer: 'send {"data": "<url>"}\n' },
+          picture: { name: 'docker-10-breakpoint' },
+        }))
+    },
+  })
+})
+
+/** On a machine of one's own it may be missing; not where everything is to be tested. */
+function dockerAnswers(): boolean {
+  if (process.env['CI'] === 'true') return true
+  try {
+    execFileSync('docker', ['info'], { stdio: 'ignore' })
+    return true
+  } catch {
+    console.warn('no Docker answers: the first steps are not tried in containers')
+    return false
+  }
+}

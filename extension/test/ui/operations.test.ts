@@ -1,0 +1,167 @@
+/** What is done with functions, calls and documents once they are there. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { AgentClient, CallsClient } from 'ryo-faas/client'
+import { takePicture } from '../bed/pictures.ts'
+import { Windows, type Opened } from '../bed/windows.ts'
+import { meetBreakpoint } from './debugging.ts'
+
+const FILES = {
+  'deploy.json': JSON.stringify({
+    deploy: [
+      { name: 'greet', packageDir: './greet', filePath: './greet/greet.ts' },
+      { name: 'slow', packageDir: './slow', filePath: './slow/slow.ts' },
+      {
+        ...{ name: 'job', packageDir: './job', filePath: './job/job.ts', secrets: ['KEY'] },
+        async: { attempts: 1 },
+      },
+    ],
+  }),
+  'greet/greet.ts': `import { polite } from './polite.ts'
+
+export function greet(request: Request): Response {
+  const name = new URL(request.url).searchParams.get('name') ?? 'World'
+  return new Response(polite(name))
+}
+`,
+  'greet/polite.ts': `export function polite(name: string): string {
+  const greeting = 'Good day, ' + name
+  return greeting
+}
+`,
+  // Is never ready: its deploy lasts until it is cancelled.
+  'slow/slow.ts': `await new Promise(resolve => setTimeout(resolve, 600_000))
+export const slow = (): Response => new Response('at last')
+`,
+  'job/job.ts': `export const job = async (request: Request): Promise<Response> => {
+  if (process.env.KEY !== 'right') throw new Error('the key does not fit')
+  return new Response(await request.text())
+}
+`,
+}
+
+const windows = new Windows({ stayOpen: true })
+let opened: Opened
+beforeAll(async () => {
+  opened = await windows.open({ files: FILES })
+})
+
+async function proxyUrl(): Promise<string> {
+  const client = await AgentClient.connect(opened.platform.home)
+  return (await client.call('platform', {})).proxyUrl
+}
+
+async function storeUrl(): Promise<string> {
+  const client = await AgentClient.connect(opened.platform.home)
+  const { parts } = await client.call('platform', {})
+  return `http://${parts.find(({ name }) => name === 'store')!.address}`
+}
+
+const put = async (data: unknown) => {
+  const init = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ data }) }
+  expect((await fetch(`${await storeUrl()}/tables/notes/docs/first`, init)).ok).toBe(true)
+}
+
+test('a deploy that is cancelled leaves nothing behind', async () => {
+  const { window } = opened
+  await window.openView()
+  await window.openFile('slow/slow.ts')
+  await window.lens('▶ Deploy function').click()
+  await window.lens('starting…').waitFor()
+  await window.toast('Deploying slow').getByRole('button', { name: 'Cancel' }).click()
+  await window.lens('▶ Deploy function').waitFor()
+  await window.row('slow').waitFor({ state: 'detached' })
+  const client = await AgentClient.connect(opened.platform.home)
+  expect((await client.call('deployments', {})).deployments).toEqual([])
+  expect((await client.call('resources', {})).resources).toEqual([])
+})
+
+test('calls from elsewhere show in lens and tree by themselves', async () => {
+  const { window } = opened
+  await window.openFile('greet/greet.ts')
+  await window.lens('▶ Deploy function').click()
+  await window.lens('✓ v1 · 0 calls').waitFor()
+  for (const name of ['Ann', 'Bob', 'Cid']) {
+    const response = await fetch(`${await proxyUrl()}/functions/greet?name=${name}`)
+    expect(await response.text()).toBe(`Good day, ${name}`)
+  }
+  await window.lens(/✓ v1 · 3 calls · p95/).waitFor()
+  await window.row(/greet.*3 calls/).waitFor()
+})
+
+test('a breakpoint in the TypeScript is hit by a call through the proxy, and a normal deploy is offered after', async () => {
+  await meetBreakpoint(opened, {
+    ...{ name: 'greet', handler: 'greet/greet.ts', file: 'greet/polite.ts', line: 3 },
+    ...{ variable: 'Good day, Ann', answer: 'Good day, Ann' },
+    picture: { name: '30-breakpoint', shownAs: 'breakpoint.png' },
+  })
+})
+
+test('a function is scaled', async () => {
+  const { window } = opened
+  await window.command('ryo-faas: Scale Function')
+  await window.pick('greet')
+  await window.answer('Number of instances', '2')
+  await window.row(/greet.*2\/2 instances/).waitFor()
+})
+
+test('a secret that is missing is asked for, and then the function is deployed', async () => {
+  const { window } = opened
+  await window.closeToasts()
+  await window.openFile('job/job.ts')
+  await window.lens('▶ Deploy function').click()
+  await window.toast('needs the secret KEY').waitFor()
+  await window.command('ryo-faas: Set Secret')
+  await window.answer('Its name', 'KEY')
+  await window.answer('Its value', 'wrong')
+  await window.toast('The secret KEY is set.').waitFor()
+  await window.lens('▶ Deploy function').click()
+  await window.lens(/✓ v1/).waitFor()
+  // Neither the missing secret is reported any more, nor that `process` is unknown: it is a function of Node.
+  await window.statusBar(/^\s*0\s*0/).waitFor()
+})
+
+test('a dead call is tried again, when what it failed of is mended', async () => {
+  const { window } = opened
+  const accepted = await fetch(`${await proxyUrl()}/functions/job`, { method: 'POST', body: 'work' })
+  const id = accepted.headers.get(HEADERS.callId)!
+  await window.openSection('Calls')
+  await window.row('Dead').waitFor()
+  await window.row(/job.*1 attempt/).waitFor()
+  await takePicture(window.page, '31-dead-call')
+  await window.command('ryo-faas: Set Secret')
+  await window.answer('Its name', 'KEY')
+  await window.answer('Its value', 'right')
+  await window.lens('Redeploy').click()
+  await window.toast('job v2 runs').waitFor()
+  await window.inline(/job.*1 attempt/, 'Try Dead Call Again')
+  await window.row('Dead').waitFor({ state: 'detached' })
+  const calls = new CallsClient(await proxyUrl(), AbortSignal.timeout(30_000))
+  for await (const _ of calls.follow(id)); // Ends when the call does.
+  expect(await calls.show(id)).toMatchObject({ status: 'succeeded' })
+  expect(await (await calls.result(id)).text()).toBe('work')
+})
+
+test('a document that somebody changed is not deleted unasked', async () => {
+  const { window } = opened
+  await window.closeToasts()
+  await put({ text: 'mine' })
+  await window.openSection('Store')
+  await window.row('notes').click()
+  await window.row(/first.*v1/).click()
+  await window.editorText('"text": "mine"').waitFor()
+  await window.command('ryo-faas: Delete Document')
+  await window.dialog('Delete notes/first?').waitFor()
+  await put({ text: 'theirs' })
+  await window.dialog('Delete notes/first?').getByRole('button', { name: 'Delete', exact: true }).click()
+  await window.toast('changed by somebody else').waitFor()
+  const stored = await fetch(`${await storeUrl()}/tables/notes/docs/first`)
+  expect(await stored.json()).toMatchObject({ version: 2, data: { text: 'theirs' } })
+  await takePicture(window.page, '32-delete-conflict')
+  await window.toast('changed by somebody else').getByRole('button', { name: 'Delete Anyway' }).click()
+  await window.row('first').waitFor({ state: 'detached' })
+  expect((await fetch(`${await storeUrl()}/tables/notes/docs/first`)).status).toBe(404)
+  expect(await readFile(join(opened.platform.workspace, 'deploy.json'), 'utf8')).toBe(FILES['deploy.json'])
+})

@@ -1,0 +1,16 @@
+/** What a function prints while it runs becomes part of its span too, so that a trace shows its log. */
+import { format } from 'node:util'
+import { running } from '../context.ts'
+
+const LEVELS = ['debug', 'info', 'log', 'warn', 'error'] as const
+
+export function traceConsole(target: Console): void {
+  for (const level of LEVELS) {
+    const print = target[level].bind(target)
+    target[level] = (...parts: unknown[]) => {
+      print(...parts)
+      const span = running.getStore()?.span
+      if (span?.isRecorded === true) span.addLog(level === 'log' ? 'info' : level, format(...parts))
+    }
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Sends spans in batches to a collector, and never gets into anybody's way.
+ *
+ * Invariants: 1. `add` costs a push and never throws. 2. at most `maxQueued` spans are held; what comes beyond is
+ * dropped and counted. 3. one request at a time; one that fails is tried again while there is room, then dropped and
+ * counted. 4. nothing here keeps a process alive, but `close` sends what is there, within its time.
+ */
+import { request, type ClientRequest } from 'node:http'
+import { encodeSpans } from './otlp-json.ts'
+import type { Attributes, Span } from './span.ts'
+
+export interface ExporterOptions {
+  /** Base of the collector, e.g. `http://127.0.0.1:4318`; spans go to `<url>/v1/traces`. */
+  url: string
+  /** Attributes of the process (OpenTelemetry resource): at least `service.name`. */
+  resource: Attributes
+  maxQueued?: number
+  maxBatch?: number
+  /** How long a span waits for others. */
+  intervalMs?: number
+  timeoutMs?: number
+  /** Before a batch that was not taken is sent again. */
+  retryMs?: number
+}
+
+export interface ExporterFigures {
+  sent: number
+  dropped: number
+}
+
+/** At the end of the process nobody waits long. */
+const LAST_TIMEOUT_MS = 1_000
+const MOST_TRIES = 5
+
+export class SpanExporter {
+  readonly figures: ExporterFigures = { sent: 0, dropped: 0 }
+  private readonly options: Required<ExporterOptions>
+  private queue: Span[] = []
+  private timer: NodeJS.Timeout | undefined
+  private sending: Promise<void> | undefined
+  private tries = 0
+  private isClosing = false
+
+  constructor(options: ExporterOptions) {
+    this.options = { maxQueued: 4_096, maxBatch: 512, intervalMs: 250, timeoutMs: 5_000, retryMs: 1_000, ...options }
+  }
+
+  add(span: Span): void {
+    if (this.queue.length >= this.options.maxQueued) {
+      this.figures.dropped += 1
+      return
+    }
+    this.queue.push(span)
+    if (this.sending === undefined) this.schedule(this.options.intervalMs)
+  }
+
+  /** Sends what is held, once, within `timeoutMs`. */
+  async close(): Promise<void> {
+    this.isClosing = true
+    clearTimeout(this.timer)
+    await this.sending
+    while (this.queue.length > 0) await this.send()
+  }
+
+  private schedule(ms: number): void {
+    if (this.timer !== undefined || this.isClosing) return
+    this.timer = setTimeout(() => {
+      this.timer = undefined
+      this.sending = this.send().finally(() => {
+        this.sending = undefined
+        if (this.queue.length > 0) this.schedule(this.tries > 0 ? this.options.retryMs : this.options.intervalMs)
+      })
+    }, ms).unref()
+  }
+
+  private async send(): Promise<void> {
+    const batch = this.queue.splice(0, this.options.maxBatch)
+    const isTaken = await this.post(encodeSpans(batch, this.options.resource))
+    if (isTaken) {
+      this.figures.sent += batch.length
+      this.tries = 0
+      return
+    }
+    this.tries += 1
+    const room = this.options.maxQueued - this.queue.length
+    if (this.isClosing || this.tries >= MOST_TRIES || room < batch.length) {
+      this.figures.dropped += batch.length
+      this.tries = 0
+    } else {
+      this.queue.unshift(...batch)
+    }
+  }
+
+  /** Resolves to false if the collector is not there or may take it later. What it refuses for good is gone. */
+  private post(body: string): Promise<boolean> {
+    return new Promise(resolve => {
+      let sent: ClientRequest
+      try {
+        sent = request(new URL('/v1/traces', this.options.url), {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+          agent: false,
+          timeout: this.isClosing ? LAST_TIMEOUT_MS : this.options.timeoutMs,
+        })
+      } catch {
+        return resolve(false)
+      }
+      sent.once('timeout', () => sent.destroy())
+      sent.once('error', () => resolve(false))
+      sent.once('close', () => resolve(false))
+      sent.once('socket', socket => {
+        if (!this.isClosing) socket.unref()
+      })
+      sent.once('response', response => {
+        response.resume()
+        const { statusCode = 0 } = response
+        resolve(statusCode < 500 && statusCode !== 429)
+      })
+      sent.end(body)
+    })
+  }
+}

@@ -1,0 +1,69 @@
+/** A span as it is kept until it is sent: plain data, so that it costs the hot path an object and nothing more. */
+import type { TraceContext } from './trace-context.ts'
+
+export type AttributeValue = string | number | boolean | readonly string[]
+/** Names by the OpenTelemetry semantic conventions; an undefined value is one that is not there. */
+export type Attributes = Readonly<Record<string, AttributeValue | undefined>>
+
+export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer'
+
+export interface SpanEvent {
+  readonly name: string
+  /** Milliseconds since the epoch, with a fraction. */
+  readonly time: number
+  readonly attributes: Attributes
+}
+
+export interface SpanLink {
+  readonly context: Pick<TraceContext, 'traceId' | 'spanId' | 'traceState'>
+  readonly attributes?: Attributes
+}
+
+export interface SpanStatus {
+  readonly code: 'unset' | 'ok' | 'error'
+  readonly message?: string | undefined
+}
+
+export interface Span {
+  readonly name: string
+  readonly kind: SpanKind
+  readonly context: TraceContext
+  readonly parentSpanId?: string | undefined
+  /** Milliseconds since the epoch, with a fraction. */
+  readonly startTime: number
+  readonly endTime: number
+  readonly attributes: Attributes
+  readonly events?: readonly SpanEvent[]
+  readonly links?: readonly SpanLink[]
+  readonly status?: SpanStatus
+  /** Who made it: the name of a library, the platform if absent. */
+  readonly scope?: { readonly name: string; readonly version?: string | undefined }
+}
+
+let wallMinusMonotonic = 0
+const TOLERANCE_MS = 20
+
+/**
+ * Now, in milliseconds since the epoch with a fraction. The fraction is the monotonic clock's; that one stands still
+ * while a laptop sleeps, so it is set by the wall clock whenever the two differ.
+ */
+export function preciseNow(): number {
+  const monotonic = performance.now()
+  const wall = Date.now()
+  if (Math.abs(wall - monotonic - wallMinusMonotonic) > TOLERANCE_MS) wallMinusMonotonic = wall - monotonic
+  return wallMinusMonotonic + monotonic
+}
+
+/** As OpenTelemetry records an exception (semantic conventions, "Exceptions on spans"). */
+export function exceptionEvent(error: unknown, time = preciseNow()): SpanEvent {
+  const isError = error instanceof Error
+  return {
+    name: 'exception',
+    time,
+    attributes: {
+      'exception.type': isError ? error.constructor.name : typeof error,
+      'exception.message': isError ? error.message : String(error),
+      'exception.stacktrace': isError ? error.stack : undefined,
+    },
+  }
+}
