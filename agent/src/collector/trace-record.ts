@@ -35,6 +35,8 @@ export const TraceRecord = z.object({
 export type TraceRecord = z.infer<typeof TraceRecord>
 
 const MOST_NAMES = 32
+/** `service.name` of the control plane. */
+const AGENT = 'ryo-faas-agent'
 
 /** A trace of which nothing came yet. */
 export function newRecord(traceId: string, order: number): TraceRecord {
@@ -59,7 +61,8 @@ export function withSpan(record: TraceRecord, span: Span): TraceRecord {
   const onlyAsks = span.kind === 'client' || span.kind === 'producer'
   const { attributes } = span
   const called = attributes['faas.invocation_id'] ?? attributes['messaging.message.id']
-  const name = attributes['faas.name']
+  // A deploy speaks of a function, and is no call of it.
+  const name = span.service === AGENT ? undefined : attributes['faas.name']
   return {
     ...record,
     startMs: Math.min(record.startMs, span.startMs),
