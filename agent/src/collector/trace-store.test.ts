@@ -79,14 +79,20 @@ it('puts a trace together from spans that come in any order, before and after a 
   ])
 })
 
-it('finds a trace by the first digits of its id and by a call', async () => {
+it('finds a trace by the first digits of its id, by a call and by a request', async () => {
   const store = await make()
   const id = `0123456789${'0'.repeat(22)}`
-  store.add([{ ...span({ trace: 1 }, { attributes: { 'messaging.message.id': '01CALL-hello' } }), traceId: id }])
+  store.add([
+    {
+      ...span({ trace: 1 }, { attributes: { 'messaging.message.id': '01CALL-hello', 'ryo_faas.request_id': 'my-1' } }),
+      traceId: id,
+    },
+  ])
   store.add([span({ trace: 2 })])
   const opened = await reopened(store)
   expect((await opened.find('01234'))?.traceId).toBe(id)
   expect((await opened.find('01CALL-hello'))?.traceId).toBe(id)
+  expect((await opened.find('my-1'))?.traceId).toBe(id)
   expect((await opened.find(id.toUpperCase()))?.traceId).toBe(id)
   expect(await opened.find('012')).toBeUndefined()
   expect(await opened.find('ffff')).toBeUndefined()
