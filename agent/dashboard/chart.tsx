@@ -85,7 +85,7 @@ function optionsOf(
     cursor: { drag: { x: false, y: false }, points: { size: 6 } },
     scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
-      { ...axis, size: 24, values: (_, ticks) => ticks.map(clock) },
+      { ...axis, size: 24, space: 70, values: (_, ticks, _axis, _space, step) => ticks.map(tick => clock(tick, step)) },
       {
         ...axis,
         size: 56,
@@ -106,8 +106,10 @@ function optionsOf(
   }
 }
 
-function clock(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })
+/** @param step between two marks, in seconds. */
+function clock(seconds: number, step: number): string {
+  const time = new Date(seconds * 1000).toLocaleTimeString('en-GB')
+  return step < 60 ? time : time.slice(0, 5)
 }
 
 /** Reads the page's variables, and draws anew when the system changes between dark and light. */

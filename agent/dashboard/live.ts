@@ -39,7 +39,7 @@ function currentRoute(): string {
 export interface Signals {
   /** Counts up when traces have changed. */
   traces: number
-  /** Counts up when the platform or a deployment has. */
+  /** Counts up when the platform has. */
   platform: number
   problem: AskError | undefined
 }
@@ -53,7 +53,7 @@ export function useSignals(): Signals {
       for await (const type of signals(abort.signal)) {
         setState(({ traces, platform }) => ({
           traces: traces + (type === 'traces-changed' || type === 'hello' ? 1 : 0),
-          platform: platform + (type === 'traces-changed' ? 0 : 1),
+          platform: platform + (type === 'platform-changed' || type === 'hello' ? 1 : 0),
           problem: undefined,
         }))
       }

@@ -133,8 +133,10 @@ export class LmdbTraceStore implements TraceStore {
     return [...this.#records.values()]
       .reverse()
       .find(
-        ({ traceId, calls }) =>
-          (prefix !== undefined && traceId.startsWith(prefix)) || calls.some(({ id }) => id === wanted),
+        ({ traceId, calls, requests }) =>
+          (prefix !== undefined && traceId.startsWith(prefix)) ||
+          requests.includes(wanted) ||
+          calls.some(({ id }) => id === wanted),
       )
   }
 

@@ -31,10 +31,14 @@ export const TraceRecord = z.object({
   functions: z.array(z.object({ name: z.string(), startMs: z.number() })),
   /** Asynchronous calls by their first span's start. */
   calls: z.array(z.object({ id: z.string(), startMs: z.number() })),
+  /** Ids that callers gave their requests; where they gave none it is the trace's own. */
+  requests: z.array(z.string()).default([]),
 })
 export type TraceRecord = z.infer<typeof TraceRecord>
 
 const MOST_NAMES = 32
+/** `service.name` of the control plane. */
+const AGENT = 'ryo-faas-agent'
 
 /** A trace of which nothing came yet. */
 export function newRecord(traceId: string, order: number): TraceRecord {
@@ -50,6 +54,7 @@ export function newRecord(traceId: string, order: number): TraceRecord {
     bytes: 0,
     functions: [],
     calls: [],
+    requests: [],
   }
 }
 
@@ -59,7 +64,10 @@ export function withSpan(record: TraceRecord, span: Span): TraceRecord {
   const onlyAsks = span.kind === 'client' || span.kind === 'producer'
   const { attributes } = span
   const called = attributes['faas.invocation_id'] ?? attributes['messaging.message.id']
-  const name = attributes['faas.name']
+  // A deploy speaks of a function, and is no call of it.
+  const name = span.service === AGENT ? undefined : attributes['faas.name']
+  const request = attributes['ryo_faas.request_id']
+  const isKnown = request === record.traceId || record.requests.length >= MOST_NAMES
   return {
     ...record,
     startMs: Math.min(record.startMs, span.startMs),
@@ -82,6 +90,10 @@ export function withSpan(record: TraceRecord, span: Span): TraceRecord {
       typeof called === 'string'
         ? first(record.calls, { id: called, startMs: span.startMs }, ({ id }) => id)
         : record.calls,
+    requests:
+      typeof request === 'string' && !isKnown && !record.requests.includes(request)
+        ? [...record.requests, request]
+        : record.requests,
   }
 }
 

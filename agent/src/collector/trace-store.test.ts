@@ -79,14 +79,20 @@ it('puts a trace together from spans that come in any order, before and after a 
   ])
 })
 
-it('finds a trace by the first digits of its id and by a call', async () => {
+it('finds a trace by the first digits of its id, by a call and by a request', async () => {
   const store = await make()
   const id = `0123456789${'0'.repeat(22)}`
-  store.add([{ ...span({ trace: 1 }, { attributes: { 'messaging.message.id': '01CALL-hello' } }), traceId: id }])
+  store.add([
+    {
+      ...span({ trace: 1 }, { attributes: { 'messaging.message.id': '01CALL-hello', 'ryo_faas.request_id': 'my-1' } }),
+      traceId: id,
+    },
+  ])
   store.add([span({ trace: 2 })])
   const opened = await reopened(store)
   expect((await opened.find('01234'))?.traceId).toBe(id)
   expect((await opened.find('01CALL-hello'))?.traceId).toBe(id)
+  expect((await opened.find('my-1'))?.traceId).toBe(id)
   expect((await opened.find(id.toUpperCase()))?.traceId).toBe(id)
   expect(await opened.find('012')).toBeUndefined()
   expect(await opened.find('ffff')).toBeUndefined()
@@ -111,20 +117,22 @@ it('lists by every filter, newest or slowest first', async () => {
     // Who only asked, and was refused, may have expected it.
     span({ trace: 3, span: 2, parent: 1 }, { kind: 'client', status: 'error', durationMs: 1 }),
   ])
+  // A deploy is none of a function's calls.
+  store.add([span({ trace: 0 }, { service: 'ryo-faas-agent', durationMs: 1, attributes: { 'faas.name': 'Hello' } })])
   const opened = await reopened(store)
-  expect(await list(opened)).toEqual([3, 2, 1])
-  expect(await list(opened, { order: 'slowest' })).toEqual([3, 2, 1])
+  expect(await list(opened)).toEqual([3, 2, 1, 0])
+  expect(await list(opened, { order: 'slowest' })).toEqual([3, 2, 1, 0])
   expect(await list(opened, { function: 'hello' })).toEqual([2, 1])
   expect(await list(opened, { status: 'error' })).toEqual([2])
-  expect(await list(opened, { status: 'ok' })).toEqual([3, 1])
+  expect(await list(opened, { status: 'ok' })).toEqual([3, 1, 0])
   expect(await list(opened, { minDurationMs: 50 })).toEqual([3, 2])
-  expect(await list(opened, { maxDurationMs: '50' })).toEqual([2, 1])
+  expect(await list(opened, { maxDurationMs: '50' })).toEqual([2, 1, 0])
   expect(await list(opened, { callId: 'c3' })).toEqual([3])
   expect(await list(opened, { attribute: 'n=1' })).toEqual([1])
   expect(await list(opened, { attribute: 'list=y' })).toEqual([1])
   expect(await list(opened, { attribute: 'n=' })).toEqual([])
   expect(await list(opened, { since: new Date(START_MS + 2).toISOString() })).toEqual([3, 2])
-  expect(await list(opened, { until: new Date(START_MS + 2).toISOString() })).toEqual([1])
+  expect(await list(opened, { until: new Date(START_MS + 2).toISOString() })).toEqual([1, 0])
 })
 
 it('gives out pages whose cursor stands for one place, though traces began at one moment', async () => {

@@ -30,8 +30,8 @@ export interface TraceStore {
   /** Answers how many were taken. */
   add(spans: readonly ReceivedSpan[]): number
   list(query: TraceQuery): Promise<TracePage>
-  /** @param traceId or its first digits, or the id of an asynchronous call. */
-  find(traceId: string): Promise<TraceView | undefined>
+  /** @param id of a trace or its first digits, of a request, or of an asynchronous call. */
+  find(id: string): Promise<TraceView | undefined>
   figures(): TraceFigures
   /** Keeps what was added so far. */
   close(): Promise<void>

@@ -118,7 +118,10 @@ export const API = {
     method: 'GET',
     path: '/traces/:id',
     params: z.object({
-      id: z.string().min(1).describe('Its id or the first digits of it, or the id of an asynchronous call'),
+      id: z
+        .string()
+        .min(1)
+        .describe('Its id or the first digits of it, a request id, or the id of an asynchronous call'),
     }),
     response: TraceView,
     summary: 'One trace with its spans',

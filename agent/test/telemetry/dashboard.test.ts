@@ -34,7 +34,10 @@ beforeAll(async () => {
   token = found.token
   for (let i = 0; i < 30; i++)
     await sendSpans(platform.home, plainTrace({ startMs: Date.now() - 60_000 + i, ms: 3 + i }).request)
-  await sendSpans(platform.home, plainTrace({ name: 'MethodAsync', ms: 900, isError: true }).request)
+  await sendSpans(
+    platform.home,
+    plainTrace({ name: 'MethodAsync', startMs: Date.now() - 600_000, ms: 900, isError: true }).request,
+  )
   await sendSpans(platform.home, shop.request)
   await fetch(`${proxyUrl}/functions/helloworld`)
   browser = await launchBrowser()
@@ -109,9 +112,12 @@ test('lists traces by filters and search, and shows a new one by itself', async 
   await expect.poll(() => rows.count()).toBe(1)
   await page.keyboard.press('Escape')
   await expect.poll(() => rows.count()).toBeGreaterThanOrEqual(32)
+  await page.getByLabel('Status').selectOption('error')
+  await expect.poll(() => rows.first().textContent()).toMatch(/Pay/)
   await page.getByLabel('slowest first').check()
   await expect.poll(() => rows.first().textContent()).toMatch(/MethodAsync/)
   await page.getByLabel('slowest first').uncheck()
+  await page.getByLabel('Status').selectOption('')
   await sendSpans(platform.home, plainTrace({ name: 'BrandNew' }).request)
   await expect.poll(() => rows.first().textContent(), { timeout: 10_000 }).toMatch(/BrandNew/)
   await picture('traces')

@@ -1,0 +1,74 @@
+/**
+ * Makes the pictures of the README: `npx tsx --conditions=source agent/test/telemetry/pictures.ts`. A platform of its own
+ * is called for a few minutes, so that there is something to see.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { dashboardUrl, readAgentFile } from '../../src/client/index.ts'
+import { TestPlatform, writeProject } from '../support/platform.ts'
+import { launchBrowser, openPage } from './browser.ts'
+import { sendSpans } from './collector-client.ts'
+import { shopTrace } from './shop-trace.ts'
+
+const FOLDER = fileURLToPath(new URL('../../media/', import.meta.url))
+const CALLED_FOR_MS = 200_000
+const TURN_MS = 20
+
+const answer = (name: string, body: string) =>
+  `const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+   export const ${name} = async (request: Request): Promise<Response> => { ${body}; return new Response('done') }`
+const FUNCTIONS = {
+  Pay: { code: answer('Pay', 'await wait(8 + 30 * Math.random() ** 4)'), options: { instances: 2 } },
+  Search: {
+    code: answer('Search', "await wait(2 + 3 * Math.random()); if (Math.random() < 0.03) throw new Error('no')"),
+  },
+  Invoice: { code: answer('Invoice', 'await wait(40 * Math.random())'), options: { async: { concurrency: 1 } } },
+  HelloWorld: { code: answer('HelloWorld', '') },
+}
+
+async function callAll(proxyUrl: string, storeUrl: string): Promise<void> {
+  const call = (name: string) => fetch(`${proxyUrl}/functions/${name}`, { method: 'POST' }).then(r => r.text())
+  const write = () =>
+    fetch(`${storeUrl}/tables/payments/docs`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"data":{"amount":12}}',
+    })
+  const end = Date.now() + CALLED_FOR_MS
+  while (Date.now() < end) {
+    // Busier and quieter by turns.
+    const share = 0.55 + 0.45 * Math.sin(Date.now() / 12_000)
+    if (Math.random() < share) void call('pay')
+    if (Math.random() < share * 0.8) void call('search')
+    if (Math.random() < 0.25 + share * 0.4) void call('invoice')
+    if (Math.random() < 0.2) void call('helloworld')
+    if (Math.random() < share) void write()
+    await delay(TURN_MS)
+  }
+}
+
+const platform = await TestPlatform.make()
+try {
+  const { proxyUrl, parts } = await platform.start('process')
+  await platform.ok(['deploy', await writeProject(`${platform.home}/functions`, FUNCTIONS)])
+  await callAll(proxyUrl, `http://${parts.find(({ name }) => name === 'store')!.address}`)
+  const shop = shopTrace()
+  await sendSpans(platform.home, shop.request)
+  const { agent, token } = (await readAgentFile(platform.home))!
+  const browser = await launchBrowser()
+  const { page } = await openPage(browser, agent.url)
+  await page.setViewportSize({ width: 1280, height: 780 })
+  await page.emulateMedia({ colorScheme: 'dark' })
+  await page.goto(dashboardUrl({ url: agent.url, token }))
+  await page.locator('.chart canvas').first().waitFor()
+  await delay(500) // The charts are drawn.
+  await page.screenshot({ path: `${FOLDER}dashboard-overview.png` })
+  await page.emulateMedia({ colorScheme: 'light' })
+  await page.setViewportSize({ width: 1280, height: 500 })
+  await page.goto(dashboardUrl({ url: agent.url, token }, `/trace/${shop.traceId}`))
+  await page.getByRole('treeitem').first().waitFor()
+  await page.screenshot({ path: `${FOLDER}dashboard-waterfall.png` })
+  await browser.close()
+} finally {
+  await platform.remove()
+}
