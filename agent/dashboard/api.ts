@@ -13,13 +13,17 @@ export class AskError extends Error {
   }
 }
 
-/** Takes the key out of the address, so that it is not copied along with it. */
-export function takeKey(): void {
+/**
+ * Takes the key out of the address, so that it is not copied along with it.
+ * @returns the theme that is asked for, if one is
+ */
+export function takeKey(): string | null {
   const given = new URLSearchParams(location.hash.slice(1))
   const key = given.get('key')
-  if (key === null) return
+  if (key === null) return null
   sessionStorage.setItem(KEY, key)
   history.replaceState(null, '', `${location.pathname}#${given.get('to') ?? '/'}`)
+  return given.get('theme')
 }
 
 async function ask(path: string, signal?: AbortSignal): Promise<Response> {

@@ -3,10 +3,11 @@ import { render } from 'preact'
 import { agent, takeKey } from './api.ts'
 import { useAsked, useFigures, useRoute, useSignals } from './live.ts'
 import { Overview } from './overview.tsx'
+import { followTheme } from './theme.ts'
 import { Trace } from './trace.tsx'
 import { Traces } from './traces.tsx'
 
-takeKey()
+followTheme(takeKey())
 
 function App() {
   const route = useRoute()

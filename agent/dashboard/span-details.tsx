@@ -1,6 +1,7 @@
 /** Everything that is known of a span. */
 import type { Attributes, SpanEvent, SpanView } from '../src/contract/index.ts'
 import { duration } from './format.ts'
+import { Stack } from './stack.tsx'
 
 export function SpanDetails({ span, close }: { span: SpanView; close: () => void }) {
   const exceptions = span.events.filter(({ name }) => name === 'exception')
@@ -19,7 +20,7 @@ export function SpanDetails({ span, close }: { span: SpanView; close: () => void
         <p class="problem">{span.statusMessage ?? 'It failed.'}</p>
       )}
       {exceptions.map((event, i) => (
-        <Exception key={i} event={event} />
+        <Exception key={i} event={event} service={span.service} />
       ))}
       {logs.length > 0 && (
         <section>
@@ -65,7 +66,7 @@ export function SpanDetails({ span, close }: { span: SpanView; close: () => void
   )
 }
 
-function Exception({ event }: { event: SpanEvent }) {
+function Exception({ event, service }: { event: SpanEvent; service: string }) {
   const what = [text(event, 'exception.type'), text(event, 'exception.message')].filter(Boolean).join(': ')
   const stack = text(event, 'exception.stacktrace')
   return (
@@ -73,7 +74,7 @@ function Exception({ event }: { event: SpanEvent }) {
       <p class="problem">
         {what} <span class="dim mono">+{duration(event.atMs)}</span>
       </p>
-      {stack !== '' && <pre>{stack}</pre>}
+      {stack !== '' && <Stack service={service} stack={stack} />}
     </section>
   )
 }

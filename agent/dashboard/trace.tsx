@@ -97,7 +97,10 @@ interface SpanRowProps {
 function SpanRow({ of: { span, depth }, totalMs, isChosen, fold, choose }: SpanRowProps) {
   const share = (ms: number) => (totalMs > 0 ? Math.min(100, Math.max(0, (ms / totalMs) * 100)) : 0)
   const left = share(span.startMs)
+  const end = Math.min(100, left + share(span.durationMs))
   const isLate = left > 60
+  /** There is no room behind the bar, nor before it. */
+  const isInside = !isLate && end > 88
   const logs = span.events.filter(({ name }) => name === 'log' || name === 'exception')
   return (
     <div
@@ -126,8 +129,8 @@ function SpanRow({ of: { span, depth }, totalMs, isChosen, fold, choose }: SpanR
           />
         ))}
         <small
-          class="lane-text"
-          style={isLate ? { right: `${100 - left}%` } : { left: `${Math.min(92, left + share(span.durationMs))}%` }}
+          class={isInside ? 'lane-text inside' : 'lane-text'}
+          style={isLate ? { right: `${100 - left}%` } : isInside ? { right: `${100 - end}%` } : { left: `${end}%` }}
         >
           {duration(span.durationMs)}
         </small>

@@ -16,6 +16,7 @@ test('a deployed one shows its state in one quiet line', () => {
     'Redeploy',
     'Invoke',
     'Logs',
+    'Traces',
   ])
   expect(titles({ deployment: deploymentView({ calls: 1, p95Ms: null }) })[0]).toBe('✓ v3 · 1 call')
 })
@@ -35,5 +36,5 @@ test('a function of the same name in another file is another function', () => {
 })
 
 test('what documents start can not be invoked', () => {
-  expect(titles({ deployment: deploymentView({ kind: 'trigger' }) }).slice(1)).toEqual(['Redeploy', 'Logs'])
+  expect(titles({ deployment: deploymentView({ kind: 'trigger' }) }).slice(1)).toEqual(['Redeploy', 'Logs', 'Traces'])
 })

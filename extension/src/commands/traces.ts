@@ -1,4 +1,5 @@
 /** From a function, a call or a line of a log to what was recorded of it. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError } from 'ryo-faas/contract'
 import { fileOfFrame } from '../logs/line-text.ts'
 import type { OpenedFrame } from '../traces/dashboard-panel.ts'
@@ -27,9 +28,24 @@ export const showSlowestCall: Command = async (parts, argument) => {
 /** A trace by its id, the id of a call, or a node of the calls. */
 export const showTrace: Command = async (parts, argument) => {
   const id = idOf(argument) ?? (await askForId(parts))
-  const client = await parts.link.client()
-  const { traceId } = await client.call('trace', { params: { id } })
-  await parts.dashboard.show(`/trace/${traceId}`)
+  await parts.dashboard.show(`/trace/${await traceIdOf(parts, id)}`)
+}
+
+/** So long a trace may be on its way: parts send what they have several times a second. */
+const UNDER_WAY = { tries: 8, everyMs: 250 }
+
+/** @throws RyoFaasError TRACE_NOT_FOUND */
+async function traceIdOf({ link }: Parts, id: string): Promise<string> {
+  const client = await link.client()
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return (await client.call('trace', { params: { id } })).traceId
+    } catch (error) {
+      const isUnderWay = error instanceof RyoFaasError && error.code === 'TRACE_NOT_FOUND'
+      if (!isUnderWay || tries === UNDER_WAY.tries) throw error
+      await delay(UNDER_WAY.everyMs)
+    }
+  }
 }
 
 function idOf(argument: unknown): string | undefined {

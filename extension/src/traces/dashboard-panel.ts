@@ -57,7 +57,7 @@ export class DashboardPanel {
     const { editor, onOpen } = this.#options
     const { Active } = editor.ViewColumn
     const options = { enableScripts: true, retainContextWhenHidden: true, localResourceRoots: [] }
-    const panel = editor.window.createWebviewPanel('ryo-faas.dashboard', 'ryo-faas', Active, options)
+    const panel = editor.window.createWebviewPanel('ryo-faas-dashboard', 'ryo-faas', Active, options)
     panel.webview.onDidReceiveMessage((message: unknown) => {
       if (isOpenedFrame(message)) onOpen(message)
     })

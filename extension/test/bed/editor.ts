@@ -75,7 +75,12 @@ export class Editor {
     const main = join(options.editor, 'out', 'server-main.js')
     const folders = ['--server-data-dir', data, '--extensions-dir', options.extensions]
     // A window that is told of no platform must not find the one of whoever runs the tests.
-    const node = { env: environmentOf({ RYO_FAAS_HOME: join(data, 'no-platform'), ...options.environment }) }
+    const here = {
+      RYO_FAAS_HOME: join(data, 'no-platform'),
+      // Ports of this machine are this browser's too: no path of the server stands for them.
+      VSCODE_PROXY_URI: 'http://127.0.0.1:{{port}}/',
+    }
+    const node = { env: environmentOf({ ...here, ...options.environment }) }
     const port = await freePort()
     const server = spawn(
       nodeOf(process.env),

@@ -1,5 +1,5 @@
 /** What a person does in the editor's window: palette, lenses, trees, editors. Everything waits for what it looks for. */
-import type { Locator, Page } from 'playwright-core'
+import type { FrameLocator, Locator, Page } from 'playwright-core'
 
 export class Window {
   readonly page: Page
@@ -70,6 +70,12 @@ export class Window {
   /** Of an output channel. */
   panelText(text: string | RegExp): Locator {
     return this.page.locator('.panel .view-lines', { hasText: spaced(text) })
+  }
+
+  /** The agent's page in a tab: a frame in the frame of a frame. */
+  dashboard(): FrameLocator {
+    const outer = this.page.frameLocator('iframe.webview').frameLocator('iframe#active-frame')
+    return outer.frameLocator('iframe[title="Dashboard"]')
   }
 
   /** Of a welcome view. */

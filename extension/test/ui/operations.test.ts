@@ -145,6 +145,26 @@ test('a dead call is tried again, when what it failed of is mended', async () =>
   expect(await (await calls.result(id)).text()).toBe('work')
 })
 
+test('a failed call is found in its trace, and the line that threw opens in the editor', async () => {
+  const { window } = opened
+  await window.closeToasts()
+  await window.command('ryo-faas: Set Secret')
+  await window.answer('Its name', 'KEY')
+  await window.answer('Its value', 'wrong again')
+  await window.lens('Redeploy').click()
+  await window.toast('job v3 runs').waitFor()
+  const accepted = await fetch(`${await proxyUrl()}/functions/job`, { method: 'POST', body: 'work' })
+  await window.command('ryo-faas: Show Trace')
+  await window.answer('Show Trace', accepted.headers.get(HEADERS.callId)!)
+  const dashboard = window.dashboard()
+  await dashboard.getByText('process job').first().waitFor()
+  // What failed is chosen already.
+  await dashboard.getByText('the key does not fit').first().waitFor()
+  await takePicture(window.page, '33-trace', { shownAs: 'trace.png' })
+  await dashboard.getByRole('button', { name: /job\.ts:2:/ }).click()
+  await window.statusBar('Ln 2, Col').waitFor()
+})
+
 test('a document that somebody changed is not deleted unasked', async () => {
   const { window } = opened
   await window.closeToasts()
