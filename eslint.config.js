@@ -35,13 +35,13 @@ const ROOT_FILES = [
   'routes-sink',
   'ensured-secrets',
   'store-log',
+  'restore-store',
   'agent-tracing',
   'home-data',
   'observing',
   'platform-metrics',
   'throttle',
   'open-url',
-  'bounded-logs',
 ]
 const ALL = LAYERS.flat()
 

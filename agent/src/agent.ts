@@ -13,7 +13,6 @@ import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { createApi, type Platform } from './api/index.ts'
-import { boundLogs } from './bounded-logs.ts'
 import { Builder } from './builder/index.ts'
 import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
 import { homePaths } from './client/index.ts'
@@ -23,8 +22,8 @@ import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { dashboardFolder, entryPath } from './entries.ts'
-import { removeData } from './home-data.ts'
-import { identifyProcess, portTaken, readIfPresent, writeDurably } from './host/index.ts'
+import { announceAgent, boundLogs, removeData } from './home-data.ts'
+import { portTaken, readIfPresent } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
@@ -46,6 +45,8 @@ export interface AgentOptions {
   onShutdown: () => void
 }
 
+const LOG_BOUND_INTERVAL_MS = 10_000
+
 export class Agent implements Platform {
   readonly secrets: SecretStore
   readonly observing: Observing
@@ -61,7 +62,7 @@ export class Agent implements Platform {
   #checker: WarmCheckService | undefined
   #builder: Builder | undefined
   #closeApi: (() => Promise<void>) | undefined
-  #logs: { close(): void } | undefined
+  #logTimer: NodeJS.Timeout | undefined
 
   constructor(options: AgentOptions) {
     this.#options = options
@@ -106,7 +107,7 @@ export class Agent implements Platform {
 
   /** Ends the agent and nothing else. */
   async close(): Promise<void> {
-    this.#logs?.close()
+    clearInterval(this.#logTimer)
     this.#supervisor.close()
     await this.#deployer?.close()
     await this.#engine?.close()
@@ -177,16 +178,7 @@ export class Agent implements Platform {
     this.#checker = checker
     this.#builder = new Builder({ runtimeDir: this.#options.runtimeDir, cacheDir: join(home, 'cache') })
     doing('starting NATS and preparing the engine')
-    const parts = new PlatformParts({
-      home,
-      options,
-      environment,
-      nodePath,
-      state,
-      supervisor: this.#supervisor,
-      secrets,
-      traces: () => this.observing.tracing('127.0.0.1'),
-    })
+    const parts = this.#createParts(state, secrets, nodePath)
     await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
     await this.observing.start(state, chosen.engine.proxyListenHosts)
     doing('starting the proxy and the store')
@@ -197,7 +189,22 @@ export class Agent implements Platform {
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
-    this.#logs = boundLogs(home, () => this.view().parts.map(({ name }) => name))
+    this.#logTimer = setInterval(() => void boundLogs(home, this.#supervisor.views()), LOG_BOUND_INTERVAL_MS).unref()
+  }
+
+  #createParts(state: StateStore, secrets: EnsuredSecrets, nodePath: string): PlatformParts {
+    const { home, options, environment } = this.#options
+    const traces = () => this.observing.tracing('127.0.0.1')
+    return new PlatformParts({
+      home,
+      options,
+      environment,
+      nodePath,
+      state,
+      supervisor: this.#supervisor,
+      secrets,
+      traces,
+    })
   }
 
   #createDeployer(
@@ -242,9 +249,7 @@ export class Agent implements Platform {
     }
     const { port } = api.server.address() as { port: number }
     await this.#state!.update(state => void (state.ports['agent'] = port))
-    const self = await identifyProcess(process.pid)
-    const file = { url: `http://127.0.0.1:${port}`, ...self!, project: options.project, version }
-    await writeDurably(homePaths(home).agentFile, JSON.stringify(file))
+    await announceAgent(home, { port, project: options.project, version })
   }
 
   #partChanged(name: PartView['name']): void {
@@ -288,7 +293,7 @@ export class Agent implements Platform {
 
   /** Everything but the API, which has an answer to give yet. */
   async #closeKeepingApi(): Promise<void> {
-    this.#logs?.close()
+    clearInterval(this.#logTimer)
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()

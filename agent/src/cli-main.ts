@@ -7,6 +7,7 @@ import { entryPath } from './entries.ts'
 import { readIfPresent, spawnDetached, writeDurably } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { openUrl } from './open-url.ts'
+import { restoreStore } from './restore-store.ts'
 import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
 
 const { resolve } = createRequire(import.meta.url)
@@ -21,6 +22,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     // The second one does not wait for anything.
     if (abort.signal.aborted) process.exit(130)
     abort.abort()
+  })
+}
+
+// Whoever reads us has seen enough (`| head`).
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
   })
 }
 
@@ -62,6 +71,7 @@ const code = await runCli({
       return { hasFailed: () => child.signalCode !== null || (child.exitCode !== null && child.exitCode !== 0) }
     },
     openUrl,
+    restoreStore: backup => restoreStore(home, backup),
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
   },
 })

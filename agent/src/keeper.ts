@@ -30,13 +30,12 @@ export async function keepAgent({ home, command, args, environment, signal }: Ke
     backoff.died(Date.now())
     await delay(Math.max(0, backoff.nextStart(Date.now()) - Date.now()), undefined, { signal }).catch(() => undefined)
     backoff.started(Date.now())
-    const { identity, child } = await spawnDetached({ command, args, env: environment, logFile: paths.agentLog })
+    const { identity, exited } = await spawnDetached({ command, args, env: environment, logFile: paths.agentLog })
     // Until it says who it is, or gives up (another agent may hold the lock), do not start a further one.
-    const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
     for (;;) {
       const now = await readAgentFile(home)
       if (now?.agent.pid === identity.pid) break
-      const over = await Promise.race([gone.then(() => true), delay(POLL_MS, false, { signal }).catch(() => true)])
+      const over = await Promise.race([exited.then(() => true), delay(POLL_MS, false, { signal }).catch(() => true)])
       if (over) break
     }
   }

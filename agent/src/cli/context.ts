@@ -11,6 +11,12 @@ export interface CliHost {
   stdin: NodeJS.ReadStream
   /** Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there. */
   launchAgent(flags: Record<string, unknown>): Promise<{ hasFailed: () => boolean }>
+  /**
+   * Puts a backup in the place of the store's data.
+   * @returns where the data is now that was there before
+   * @throws RyoFaasError while the platform runs, or if it is no backup
+   */
+  restoreStore(backup: string): Promise<string | undefined>
   /** What can be set when the platform starts. */
   platformFlags: { name: string; help: string; default: unknown; variable: string }[]
   /** Values in force for a start without flags. */

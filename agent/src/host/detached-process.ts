@@ -16,8 +16,9 @@ export interface DetachedCommand {
 
 export interface DetachedProcess {
   identity: ProcessIdentity
-  /** For the exit event; it only comes while we live. */
   child: ChildProcess
+  /** Resolves when it ends, be it before anybody could listen for that; only while we live. */
+  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }
 
 /** @throws RyoFaasError PART_FAILED if the command can not be started or dies before it can be told apart. */
@@ -31,11 +32,14 @@ export async function spawnDetached(options: DetachedCommand): Promise<DetachedP
       stdio: ['ignore', log.fd, log.fd],
       ...(options.cwd !== undefined && { cwd: options.cwd }),
     })
+    const exited = new Promise<Awaited<DetachedProcess['exited']>>(resolve =>
+      child.once('exit', (code, signal) => resolve({ code, signal })),
+    )
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject))
     child.unref()
     const pid = child.pid!
     const identity = (await identifyProcess(pid)) ?? { pid, startedAt: 'gone' }
-    return { identity, child }
+    return { identity, child, exited }
   } catch (error) {
     throw new RyoFaasError('PART_FAILED', `can not start ${options.command}: ${(error as Error).message}`, {
       cause: error,

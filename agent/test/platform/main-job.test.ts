@@ -104,7 +104,7 @@ for (const engine of ['docker', 'process'] as const) {
 
     test('stopFaas lists what it stopped and keeps the deployments; startFaas brings them back', async () => {
       const stopped = await platform.ok(['stopFaas'])
-      expect(stopped).toMatch(/^stopped: .*proxy, nats, agent/m)
+      expect(stopped).toMatch(/^stopped: .*(proxy, store|store, proxy), nats, agent/m)
       await expect(fetch(url('helloworld'))).rejects.toThrow()
       expect(await platform.cli(['details'])).toMatchObject({
         code: 1,

@@ -1,5 +1,5 @@
 /** Store, triggers and services as a user meets them, on a whole platform. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXAMPLES, TestPlatform, writeProject } from '../support/platform.ts'
@@ -186,5 +186,24 @@ test('documents from the shell: written, changed, found, indexed, out and in aga
   await writeFile(join(platform.home, 'bad.jsonl'), '{"id":"x","data":{}}\n{"id":\n')
   const bad = await platform.cli(['store', 'import', table, join(platform.home, 'bad.jsonl')])
   expect(bad).toMatchObject({ code: 1, stderr: expect.stringContaining('line 2') as string })
-  expect(await json<{ path: string }>(['store', 'backup'])).toMatchObject({ path: expect.any(String) as string })
+  const { path } = await json<{ path: string }>(['store', 'backup'])
+  expect(await platform.cli(['store', 'restore', path])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/in use by process \d+[^]*stopFaas/) as string,
+  })
+})
+
+test('a backup takes the place of the data while the platform is stopped, and what was there is kept', async () => {
+  await platform.ok(['store', 'put', 'kept', 'one', '--data', '{"n":1}'])
+  const { path } = await json<{ path: string }>(['store', 'backup'])
+  await platform.ok(['store', 'put', 'kept', 'one', '--data', '{"n":2}'])
+  await platform.ok(['stopFaas'])
+  expect(await platform.cli(['store', 'restore', platform.home])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('is no backup of a store') as string,
+  })
+  const { kept } = await json<{ kept: string }>(['store', 'restore', path])
+  expect(await readdir(kept)).toContain('data.mdb')
+  await platform.start('process')
+  expect(await json(['store', 'get', 'kept', 'one'])).toMatchObject({ data: { n: 1 } })
 })

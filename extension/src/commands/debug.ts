@@ -5,10 +5,12 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type * as vscode from 'vscode'
-import { RyoFaasError } from 'ryo-faas/contract'
+import { RyoFaasError, type DebugPaths } from 'ryo-faas/contract'
 import { attachTo } from '../debug/attach-configuration.ts'
 import { deployOne } from './deploy.ts'
 import type { Command, Parts } from './parts.ts'
+
+const INSPECTOR_TIMEOUT_MS = 5_000
 
 export const deployAndDebug: Command = async (parts, argument) => {
   const { editor, ui } = parts
@@ -21,6 +23,7 @@ export const deployAndDebug: Command = async (parts, argument) => {
     })
   }
   const folder = folderOf(parts, name)
+  await mustBeAt(port, { name, paths })
   const map = JSON.parse(await readFile(join(paths.localRoot, `${paths.entry}.map`), 'utf8')) as { sources: string[] }
   const configuration = attachTo({ name, port, paths, sources: map.sources })
   const ended = editor.debug.onDidTerminateDebugSession(({ configuration: { port: endedPort } }) => {
@@ -39,6 +42,22 @@ export const deployAndDebug: Command = async (parts, argument) => {
 function folderOf({ editor, link }: Parts, name: string): vscode.WorkspaceFolder | undefined {
   const path = link.deployment(name)?.filePath
   return path === undefined ? undefined : editor.workspace.getWorkspaceFolder(editor.Uri.file(path))
+}
+
+/**
+ * The port was free when it was chosen, and may have been taken since: Node then goes on without its inspector, and
+ * somebody else's would be attached to.
+ * @throws RyoFaasError PART_FAILED
+ */
+async function mustBeAt(port: number, { name, paths }: { name: string; paths: DebugPaths }): Promise<void> {
+  const signal = AbortSignal.timeout(INSPECTOR_TIMEOUT_MS)
+  const targets = await fetch(`http://127.0.0.1:${port}/json/list`, { signal })
+    .then(response => response.json() as Promise<{ url: string }[]>)
+    .catch(() => [])
+  if (targets.some(({ url }) => url.endsWith(`${paths.remoteRoot}/${paths.entry}`))) return
+  throw new RyoFaasError('PART_FAILED', `"${name}" runs, but does not listen to a debugger at 127.0.0.1:${port}`, {
+    hint: 'Another program may have taken that port meanwhile: try again.',
+  })
 }
 
 /** Unless it was deployed anew or stopped meanwhile. */

@@ -33,6 +33,7 @@ const SETTINGS = {
   'typescript.disableAutomaticTypeAcquisition': true,
   'telemetry.telemetryLevel': 'off',
   'remote.autoForwardPorts': false,
+  'debug.internalConsoleOptions': 'neverOpen',
 }
 
 export interface EditorOptions extends Prerequisites {

@@ -26,11 +26,13 @@ export class TestPlatform {
   readonly home: string
   readonly workspace: string
   readonly project: string
+  readonly #engine: EngineSetting
 
-  private constructor(parts: { home: string; workspace: string; project: string }) {
+  private constructor(parts: { home: string; workspace: string; project: string; engine: EngineSetting }) {
     this.home = parts.home
     this.workspace = parts.workspace
     this.project = parts.project
+    this.#engine = parts.engine
   }
 
   static async make({ files, engine = 'process' }: PlatformOptions = {}): Promise<TestPlatform> {
@@ -51,9 +53,9 @@ export class TestPlatform {
       .toString(36)
       .replace(/[^a-z0-9]/g, '')
       .slice(0, 8)}`
-    const platform = new TestPlatform({ home: join(folder, 'home'), workspace, project })
+    const platform = new TestPlatform({ home: join(folder, 'home'), workspace, project, engine })
     await mkdir(dirname(platform.#settingsFile), { recursive: true })
-    await writeFile(platform.#settingsFile, JSON.stringify(platform.#firstSettings(engine)))
+    await writeFile(platform.#settingsFile, JSON.stringify(platform.#firstSettings()))
     return platform
   }
 
@@ -71,15 +73,25 @@ export class TestPlatform {
       const env = { ...process.env, RYO_FAAS_HOME: this.home }
       await run(process.execPath, [join(root, 'agent', 'bin', 'ryo-faas.js'), 'stopFaas', '--prune'], { env })
     }
+    if (this.#engine !== 'process') await this.#removeImages()
     await rm(dirname(this.home), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+  }
+
+  /** A platform that was stopped keeps the images of its functions for its next start. */
+  async #removeImages(): Promise<void> {
+    const filter = ['--filter', `label=ryo-faas=${this.project}`]
+    // Without Docker there are none.
+    const { stdout } = await run('docker', ['images', '--quiet', ...filter]).catch(() => ({ stdout: '' }))
+    const ids = [...new Set(stdout.split('\n'))].filter(id => id !== '')
+    if (ids.length > 0) await run('docker', ['image', 'rm', '--force', ...ids])
   }
 
   get #settingsFile(): string {
     return join(this.workspace, '.vscode', 'settings.json')
   }
 
-  #firstSettings(engine: EngineSetting): Record<string, unknown> {
+  #firstSettings(): Record<string, unknown> {
     const startOptions = { project: this.project, port: 0, agentPort: 0, natsPort: 0, storePort: 0 }
-    return { 'ryo-faas.home': this.home, 'ryo-faas.engine': engine, 'ryo-faas.startOptions': startOptions }
+    return { 'ryo-faas.home': this.home, 'ryo-faas.engine': this.#engine, 'ryo-faas.startOptions': startOptions }
   }
 }

@@ -38,6 +38,18 @@ export class Window {
     return this.page.locator('.codelens-decoration a', { hasText: spaced(text) })
   }
 
+  /** Waits until no lens that is seen stands below this line: after an edit they follow when they are asked for anew. */
+  async lensesNotBelow(line: string): Promise<void> {
+    await this.page.waitForFunction(text => {
+      const topOf = (element: Element | undefined) => element?.getBoundingClientRect().top ?? 0
+      const all = (selector: string) => [...document.querySelectorAll(selector)]
+      const found = all('.monaco-editor .view-line').find(({ textContent }) =>
+        textContent?.replaceAll('\u00a0', ' ').includes(text),
+      )
+      return all('.codelens-decoration').every(lens => topOf(lens) <= topOf(found))
+    }, line)
+  }
+
   /** The text of all lenses of a line, as it is read. */
   async lensLines(): Promise<string[]> {
     const texts = await this.page.locator('.codelens-decoration').allInnerTexts()
@@ -47,6 +59,8 @@ export class Window {
   async openView(): Promise<void> {
     const tab = this.page.locator('.activitybar .action-item', { has: this.page.locator('[aria-label^="ryo-faas"]') })
     if ((await tab.getAttribute('class'))?.includes('checked') !== true) await tab.click()
+    // Off the icon, whose tooltip would stay.
+    await this.page.mouse.move(720, 700)
   }
 
   row(text: string | RegExp): Locator {
@@ -135,8 +149,8 @@ export class Window {
   }
 }
 
-/** The editor draws spaces as no-break spaces. */
-function spaced(text: string | RegExp): RegExp {
+/** The editor draws spaces as no-break spaces, or not at all. */
+export function spaced(text: string | RegExp): RegExp {
   const source = typeof text === 'string' ? text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : text.source
-  return new RegExp(source.replaceAll(' ', '\\s'))
+  return new RegExp(source.replaceAll(' ', '\\s?'))
 }

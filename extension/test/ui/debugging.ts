@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import { AgentClient } from 'ryo-faas/client'
 import { takePicture } from '../bed/pictures.ts'
+import { spaced } from '../bed/window.ts'
 import type { Opened } from '../bed/windows.ts'
 
 export interface Breakpoint {
@@ -39,7 +40,10 @@ export async function meetBreakpoint({ platform, window }: Opened, breakpoint: B
   const frame = page.locator('.debug-call-stack .monaco-list-row', { hasText: file.split('/').at(-1)! }).first()
   await frame.waitFor()
   expect(await frame.innerText()).toContain(`${line}:`)
-  await page.locator('.debug-variables .monaco-list-row', { hasText: variable }).first().waitFor()
+  await page
+    .locator('.debug-variables .monaco-list-row', { hasText: spaced(variable) })
+    .first()
+    .waitFor()
   await takePicture(page, picture.name, picture)
   await window.command('Debug: Continue')
   expect(await called).toBe(answer)
@@ -48,7 +52,5 @@ export async function meetBreakpoint({ platform, window }: Opened, breakpoint: B
   await window.toast('still runs for a debugger').getByRole('button', { name: 'Redeploy' }).click()
   await window.toast(new RegExp(`${name} v\\d+ runs`)).waitFor()
   expect(await client.call('deployment', { params: { name } })).not.toHaveProperty('debugPort')
-  await window.command('Debug: Remove All Breakpoints')
-  await window.command('View: Close Panel')
   await window.openView()
 }

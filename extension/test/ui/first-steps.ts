@@ -50,7 +50,7 @@ export function firstSteps({ pictures, areShown = false, engineNote, inBetween, 
     await window.command('ryo-faas: Start FaaS')
     await window.row(engineNote).waitFor()
     for (const part of ['agent', 'nats', 'proxy', 'keeper', 'dispatcher', 'store']) await window.row(part).waitFor()
-    await picture('03-started', 'walkthrough/platform.png', clip)
+    await picture('03-started', 'walkthrough/platform.png', { ...clip, height: 900 })
   })
 
   test('a click on the lens deploys, and the tree shows it running', async () => {
@@ -102,6 +102,7 @@ export function firstSteps({ pictures, areShown = false, engineNote, inBetween, 
     await window.statusBar(/^\s*1\s*0/).waitFor()
     await window.command('Go to Next Problem (Error, Warning, Info)')
     await window.page.getByText('IncomingMessage or Request is passed').first().waitFor()
+    await window.lensesNotBelow('export function HelloWorld')
     await picture('06-diagnostic', 'diagnostic.png', clip)
     await window.page.keyboard.press('Escape')
     await window.quickFix('Take (request: Request) and return a Response')

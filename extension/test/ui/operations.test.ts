@@ -101,6 +101,7 @@ test('a breakpoint in the TypeScript is hit by a call through the proxy, and a n
 
 test('a function is scaled', async () => {
   const { window } = opened
+  await window.openView()
   await window.command('ryo-faas: Scale Function')
   await window.pick('greet')
   await window.answer('Number of instances', '2')

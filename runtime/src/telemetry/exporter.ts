@@ -6,6 +6,7 @@
  * counted. 4. nothing here keeps a process alive, but `close` sends what is there, within its time.
  */
 import { request, type ClientRequest } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import { encodeSpans } from './otlp-json.ts'
 import type { Attributes, Span } from './span.ts'
 
@@ -54,32 +55,33 @@ export class SpanExporter {
     if (this.sending === undefined) this.schedule(this.options.intervalMs)
   }
 
-  /** Sends what is held, once, within `timeoutMs`. */
+  /** Sends what is held, as long as it is taken. */
   async close(): Promise<void> {
     this.isClosing = true
     clearTimeout(this.timer)
-    await this.sending
-    while (this.queue.length > 0) await this.send()
+    await Promise.race([this.sending, delay(LAST_TIMEOUT_MS, undefined, { ref: false })])
+    while (this.queue.length > 0 && (await this.send()));
+    this.figures.dropped += this.queue.splice(0).length
   }
 
   private schedule(ms: number): void {
     if (this.timer !== undefined || this.isClosing) return
     this.timer = setTimeout(() => {
       this.timer = undefined
-      this.sending = this.send().finally(() => {
+      this.sending = this.send().then(() => {
         this.sending = undefined
         if (this.queue.length > 0) this.schedule(this.tries > 0 ? this.options.retryMs : this.options.intervalMs)
       })
     }, ms).unref()
   }
 
-  private async send(): Promise<void> {
+  private async send(): Promise<boolean> {
     const batch = this.queue.splice(0, this.options.maxBatch)
     const isTaken = await this.post(encodeSpans(batch, this.options.resource))
     if (isTaken) {
       this.figures.sent += batch.length
       this.tries = 0
-      return
+      return true
     }
     this.tries += 1
     const room = this.options.maxQueued - this.queue.length
@@ -89,6 +91,7 @@ export class SpanExporter {
     } else {
       this.queue.unshift(...batch)
     }
+    return false
   }
 
   /** Resolves to false if the collector is not there or may take it later. What it refuses for good is gone. */

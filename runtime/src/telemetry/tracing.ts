@@ -5,7 +5,7 @@
  * Recorded is what is sampled, and of the rest what ended in an error or took long: those are what somebody looks for.
  * Every process decides on its own spans, so that of an unsampled call the failing or slow parts are there.
  */
-import { SpanExporter } from './exporter.ts'
+import { SpanExporter, type ExporterFigures } from './exporter.ts'
 import { IdSource } from './ids.ts'
 import { Sampler } from './sampler.ts'
 import type { Attributes, Span } from './span.ts'
@@ -27,6 +27,8 @@ export interface TracingOptions {
   /** `service.name` and what else is known of the process. */
   resource: Attributes
 }
+
+const NOTHING: ExporterFigures = { sent: 0, dropped: 0 }
 
 export class Tracing {
   private readonly ids = new IdSource()
@@ -51,8 +53,9 @@ export class Tracing {
     return this.exporter !== undefined
   }
 
-  get figures() {
-    return this.exporter?.figures ?? { sent: 0, dropped: 0 }
+  /** Always the same object, kept up to date. */
+  get figures(): Readonly<ExporterFigures> {
+    return this.exporter?.figures ?? NOTHING
   }
 
   /**

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { DATA_HELP, readData } from '../data-argument.ts'
@@ -20,6 +21,7 @@ const ACTIONS = {
   drop: '<table>: the table with all its documents',
   replay: '<function> --from: run its triggers again',
   backup: 'a consistent copy while the store runs',
+  restore: '<backup>: put it in the place of the data, while the platform is stopped',
 } as const
 type Action = keyof typeof ACTIONS
 
@@ -52,6 +54,7 @@ export const store: Command = {
     const action = args['action'] as Action
     const given = ((args['args'] as string[] | undefined) ?? []).map(String)
     if (action === 'replay') return replay(given, args, context)
+    if (action === 'restore') return restore(given, context)
     const platform = await (await context.connect()).call('platform', {})
     return RUN[action](StoreClient.of(platform, context.signal), { given, args, context })
   },
@@ -65,7 +68,7 @@ export interface Asked {
 
 type Run = (client: StoreClient, asked: Asked) => Promise<void>
 
-const RUN: Record<Exclude<Action, 'replay'>, Run> = {
+const RUN: Record<Exclude<Action, 'replay' | 'restore'>, Run> = {
   tables: async (client, { context: { output } }) => {
     const tables = await client.tables()
     output.value({ tables })
@@ -148,6 +151,13 @@ const RUN: Record<Exclude<Action, 'replay'>, Run> = {
     output.value(made)
     output.line(made.bytes === undefined ? made.path : `${made.path} (${formatBytes(made.bytes)})`)
   },
+}
+
+async function restore(given: string[], { cwd, restoreStore, output }: Context): Promise<void> {
+  const [backup] = needed(given, ['backup'])
+  const kept = await restoreStore(resolve(cwd, backup))
+  output.value({ restored: backup, ...(kept !== undefined && { kept }) })
+  output.line(`restored ${backup}${kept === undefined ? '' : `; the data that was there is kept in ${kept}`}`)
 }
 
 async function replay(given: string[], args: Record<string, unknown>, { connect, output }: Context): Promise<void> {

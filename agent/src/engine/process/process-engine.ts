@@ -81,7 +81,7 @@ export class ProcessEngine implements Engine {
     const readyFile = this.#pathOf(spec.id, 'ready')
     await rm(readyFile, { force: true })
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
-    const { identity, child } = await spawnDetached({
+    const { identity, exited } = await spawnDetached({
       command: this.#options.nodePath,
       args: [
         `--max-old-space-size=${spec.limits.memoryMb}`,
@@ -111,7 +111,7 @@ export class ProcessEngine implements Engine {
     }
     this.#records.set(spec.id, record)
     this.#own.add(spec.id)
-    child.once('exit', (code, signal) => void this.#noteExit(record, code, exitReason(record, code, signal)))
+    void exited.then(({ code, signal }) => this.#noteExit(record, code, exitReason(record, code, signal)))
     try {
       await this.#save(record)
       await this.#awaitPort(record, readyFile, signal)

@@ -7,6 +7,7 @@
  */
 import { Tracing } from '@ryo-faas/runtime/telemetry'
 import { connectBus, STREAMS, sweepBodies, type Bus } from '../../bus/index.ts'
+import { addTracingMetrics } from '../../tracing/index.ts'
 import { CallRunner } from './call-runner.ts'
 import { CallbackWorker } from './callbacks/index.ts'
 import type { OnEvent } from './events.ts'
@@ -40,6 +41,7 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
     async () => (await work?.lags()) ?? [],
   )
   const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-dispatcher' } })
+  addTracingMetrics(metrics.registry, tracing)
   const server = await startMetricsServer({
     host: options.metricsHost,
     port: options.metricsPort,

@@ -9,6 +9,7 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
+import { addTracingMetrics } from '../../tracing/index.ts'
 import { NO_SCHEMAS } from './no-schemas.ts'
 import { AsyncCalls } from './async/async-calls.ts'
 import { addCallsApi } from './async/calls-api.ts'
@@ -57,6 +58,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   const withExemplars = createRegistry(() => routes.snapshot(), 'openmetrics')
   const ids = new IdSource()
   const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-proxy' } })
+  for (const shown of [registry, withExemplars]) addTracingMetrics(shown, tracing)
   const asyncCalls = new AsyncCalls({
     tracing,
     nats: options.nats,

@@ -23,6 +23,7 @@ import { LmdbStore } from './engine/lmdb-store.ts'
 import type { OnStoreEvent } from './events.ts'
 import { LogKeeper } from './log-keeper.ts'
 import { Tracing } from '@ryo-faas/runtime/telemetry'
+import { addTracingMetrics } from '../../tracing/index.ts'
 import { StoreOptions, type StoreInput } from './options.ts'
 import { RelayClient } from './relay/relay-client.ts'
 import { storePaths } from './store-paths.ts'
@@ -83,6 +84,7 @@ async function start(options: StoreOptions, surroundings: StoreSurroundings, onC
   onClose(() => tracing.close())
   const app = await createServer({ options, metrics: operations, tracing, onError })
   const registry = createRegistry({ operations, store, relay: relay && (() => relay.figures) })
+  addTracingMetrics(registry, tracing)
   const routes = addRoutes(app, { options, store, registry })
   const listening = await listen(app, options)
   onClose(() => listening.close())
