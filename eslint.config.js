@@ -42,6 +42,7 @@ const ROOT_FILES = [
   'platform-metrics',
   'throttle',
   'open-url',
+  'bounded-logs',
 ]
 const ALL = LAYERS.flat()
 

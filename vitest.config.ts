@@ -63,7 +63,7 @@ export default defineConfig({
           include: ['extension/test/**/*.test.ts'],
           // Fetches the editor and packs the extension; only when these tests are run.
           globalSetup: 'extension/test/bed/global-setup.ts',
-          testTimeout: 100_000,
+          testTimeout: 180_000,
           hookTimeout: 120_000,
           // Each file has an editor of its own, and much of its time is waiting.
           maxWorkers: 2,

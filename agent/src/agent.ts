@@ -13,6 +13,7 @@ import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { createApi, type Platform } from './api/index.ts'
+import { boundLogs } from './bounded-logs.ts'
 import { Builder } from './builder/index.ts'
 import { createCheckService, type CheckService, type WarmCheckService } from './checker/index.ts'
 import { homePaths } from './client/index.ts'
@@ -22,7 +23,7 @@ import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { dashboardFolder, entryPath } from './entries.ts'
-import { announceAgent, boundLogs, removeData } from './home-data.ts'
+import { announceAgent, removeData } from './home-data.ts'
 import { portTaken, readIfPresent } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
@@ -45,8 +46,6 @@ export interface AgentOptions {
   onShutdown: () => void
 }
 
-const LOG_BOUND_INTERVAL_MS = 10_000
-
 export class Agent implements Platform {
   readonly secrets: SecretStore
   readonly observing: Observing
@@ -62,7 +61,7 @@ export class Agent implements Platform {
   #checker: WarmCheckService | undefined
   #builder: Builder | undefined
   #closeApi: (() => Promise<void>) | undefined
-  #logTimer: NodeJS.Timeout | undefined
+  #logs: { close(): void } | undefined
 
   constructor(options: AgentOptions) {
     this.#options = options
@@ -107,7 +106,7 @@ export class Agent implements Platform {
 
   /** Ends the agent and nothing else. */
   async close(): Promise<void> {
-    clearInterval(this.#logTimer)
+    this.#logs?.close()
     this.#supervisor.close()
     await this.#deployer?.close()
     await this.#engine?.close()
@@ -178,7 +177,16 @@ export class Agent implements Platform {
     this.#checker = checker
     this.#builder = new Builder({ runtimeDir: this.#options.runtimeDir, cacheDir: join(home, 'cache') })
     doing('starting NATS and preparing the engine')
-    const parts = this.#createParts(state, secrets, nodePath)
+    const parts = new PlatformParts({
+      home,
+      options,
+      environment,
+      nodePath,
+      state,
+      supervisor: this.#supervisor,
+      secrets,
+      traces: () => this.observing.tracing('127.0.0.1'),
+    })
     await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
     await this.observing.start(state, chosen.engine.proxyListenHosts)
     doing('starting the proxy and the store')
@@ -189,22 +197,7 @@ export class Agent implements Platform {
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
-    this.#logTimer = setInterval(() => void boundLogs(home, this.#supervisor.views()), LOG_BOUND_INTERVAL_MS).unref()
-  }
-
-  #createParts(state: StateStore, secrets: EnsuredSecrets, nodePath: string): PlatformParts {
-    const { home, options, environment } = this.#options
-    const traces = () => this.observing.tracing('127.0.0.1')
-    return new PlatformParts({
-      home,
-      options,
-      environment,
-      nodePath,
-      state,
-      supervisor: this.#supervisor,
-      secrets,
-      traces,
-    })
+    this.#logs = boundLogs(home, () => this.view().parts.map(({ name }) => name))
   }
 
   #createDeployer(
@@ -293,7 +286,7 @@ export class Agent implements Platform {
 
   /** Everything but the API, which has an answer to give yet. */
   async #closeKeepingApi(): Promise<void> {
-    clearInterval(this.#logTimer)
+    this.#logs?.close()
     await this.#engine?.close()
     await this.#checker?.close()
     await this.#builder?.close()

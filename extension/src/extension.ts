@@ -16,6 +16,7 @@ import { HandlerLenses } from './codelens/lens-provider.ts'
 import { Deploys } from './commands/deploys.ts'
 import type { Parts } from './commands/parts.ts'
 import { registerCommands } from './commands/register-commands.ts'
+import { openFrame } from './commands/traces.ts'
 import { DeployFileDiagnostics } from './diagnostics/deploy-file-diagnostics.ts'
 import { HandlerDiagnostics } from './diagnostics/handler-diagnostics.ts'
 import { ProblemList } from './diagnostics/problem-list.ts'
@@ -30,6 +31,8 @@ import { DeployFiles } from './project/deploy-files.ts'
 import { Settings } from './settings.ts'
 import { STORE_SCHEME, StoreFiles } from './store/store-files.ts'
 import { storeUrl } from './store/store-url.ts'
+import { DashboardPanel } from './traces/dashboard-panel.ts'
+import { LOG_DOCUMENTS, TraceLinks } from './traces/trace-links.ts'
 import { createUi } from './ui/ui.ts'
 import { createViews } from './views/create-views.ts'
 
@@ -96,6 +99,14 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
   const requests = new Requests(editor, workspaceState, name => link.deployment(name)?.kind ?? 'http')
   const invoker = own(new Invoker({ editor, link, requests }))
   const logs = own(new FunctionLogs(editor, link))
+  const dashboard = own(
+    new DashboardPanel({
+      editor,
+      home,
+      onOpen: frame => void openFrame(parts, frame).catch((error: Error) => ui.fail(error)),
+    }),
+  )
+  own(editor.languages.registerDocumentLinkProvider(LOG_DOCUMENTS, new TraceLinks(editor)))
   const storeFiles = new StoreFiles({ editor, ui, url: () => storeUrl(link.state) })
   const views = own(createViews({ editor, link, deploys, projects, settings, storeFiles }))
   const problems = own(new ProblemList(editor, new Rules(editor, extensionPath)))
@@ -110,6 +121,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     handlers,
     invoker,
     logs,
+    dashboard,
     functions: views.functions,
     calls: views.calls,
     store: views.store,

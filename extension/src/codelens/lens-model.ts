@@ -43,6 +43,7 @@ export function lensesOf(subject: LensSubject, { deployment, activity, isAway }:
       ? []
       : [{ title: 'Invoke', command: 'ryo-faas.invoke', tooltip: 'Call it and see the answer' }]),
     { title: 'Logs', command: 'ryo-faas.logs', tooltip: 'Follow what it writes' },
+    { title: 'Traces', command: 'ryo-faas.showTraces', tooltip: 'See where the time of its calls went' },
   ]
 }
 

@@ -6,6 +6,7 @@ import type { Vscode } from '../editor.ts'
 import type { Invoker } from '../invoke/invoker.ts'
 import type { FunctionLogs } from '../logs/function-logs.ts'
 import type { DeployFiles } from '../project/deploy-files.ts'
+import type { DashboardPanel } from '../traces/dashboard-panel.ts'
 import type { StoreFiles } from '../store/store-files.ts'
 import type { Tree } from '../tree/tree-view.ts'
 import type { Ui } from '../ui/ui.ts'
@@ -23,6 +24,7 @@ export interface Parts {
   handlers: Handlers
   invoker: Invoker
   logs: FunctionLogs
+  dashboard: DashboardPanel
   functions: Tree
   calls: Tree
   store: Tree

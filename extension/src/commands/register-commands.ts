@@ -23,6 +23,7 @@ import { pruneFaas, restartFaas, startFaas, startWithoutContainers, stopFaas } f
 import { init, openDeployFile, refresh, showOutput } from './project.ts'
 import { runnable } from './run-command.ts'
 import { deleteDocument, newDocument, openDocument, openStore } from './store.ts'
+import { openDashboard, showSlowestCall, showTrace, showTraces } from './traces.ts'
 
 export const COMMANDS: Record<string, Command> = {
   startFaas,
@@ -37,6 +38,10 @@ export const COMMANDS: Record<string, Command> = {
   invoke,
   sendRequest,
   logs,
+  openDashboard,
+  showTraces,
+  showSlowestCall,
+  showTrace,
   openInBrowser,
   copyUrl,
   scale,

@@ -22,19 +22,29 @@ export function lineText(
   return `${time.replace('T', ' ').replace('Z', '')} ${level}${who} ${linked(line, filePath)}`
 }
 
-/** Frames name files relative to the package; which folder that is tells the module, which lies somewhere below. */
+/** Makes the file of a frame absolute. */
 function linked(line: string, filePath: string | undefined): string {
   const [, before, path, place] = FRAME.exec(line) ?? []
   if (filePath === undefined || before === undefined || path === undefined || place === undefined) return line
+  const file = fileOfFrame(path, filePath)
+  return file === undefined ? line : line.replace(FRAME, `$1${file.replaceAll('$', '$$$$')}$3`)
+}
+
+/**
+ * Frames name files relative to the package; which folder that is tells the module, which lies somewhere below.
+ * @param filePath of the function's module
+ * @returns the absolute path, if there is such a file
+ */
+export function fileOfFrame(path: string, filePath: string): string | undefined {
   const plain = path.replace(/^file:\/\//, '')
-  if (existsSync(plain) && isAbsolute(plain)) return line
+  if (isAbsolute(plain) && existsSync(plain)) return plain
   for (let folder = dirname(filePath); ; folder = dirname(folder)) {
     // `/app/src/hello.ts` of a container: every end of the path is tried, the longest first.
     const parts = plain.split('/').filter(part => part !== '' && part !== '.' && part !== '..')
     for (let from = 0; from < parts.length; from++) {
       const candidate = join(folder, ...parts.slice(from))
-      if (existsSync(candidate)) return line.replace(FRAME, `$1${candidate.replaceAll('$', '$$$$')}$3`)
+      if (existsSync(candidate)) return candidate
     }
-    if (folder === dirname(folder)) return line
+    if (folder === dirname(folder)) return undefined
   }
 }

@@ -1,0 +1,53 @@
+/** From a function, a call or a line of a log to what was recorded of it. */
+import { RyoFaasError } from 'ryo-faas/contract'
+import { fileOfFrame } from '../logs/line-text.ts'
+import type { OpenedFrame } from '../traces/dashboard-panel.ts'
+import type { TreeNode } from '../views/node.ts'
+import type { Command, Parts } from './parts.ts'
+import { chosen, deploymentOf, showFile } from './target.ts'
+
+export const openDashboard: Command = parts => parts.dashboard.show('/')
+
+export const showTraces: Command = async (parts, argument) => {
+  const { name } = await deploymentOf(parts, argument)
+  await parts.dashboard.show(`/traces?${new URLSearchParams({ function: name }).toString()}`)
+}
+
+export const showSlowestCall: Command = async (parts, argument) => {
+  const { name } = await deploymentOf(parts, argument)
+  const client = await parts.link.client()
+  const { traces } = await client.call('traces', { query: { function: name, order: 'slowest', limit: 1 } })
+  const [slowest] = traces
+  if (slowest === undefined) {
+    throw new RyoFaasError('TRACE_NOT_FOUND', `no call of "${name}" is recorded`, { hint: 'Call it, then look again.' })
+  }
+  await parts.dashboard.show(`/trace/${slowest.traceId}`)
+}
+
+/** A trace by its id, the id of a call, or a node of the calls. */
+export const showTrace: Command = async (parts, argument) => {
+  const id = idOf(argument) ?? (await askForId(parts))
+  const client = await parts.link.client()
+  const { traceId } = await client.call('trace', { params: { id } })
+  await parts.dashboard.show(`/trace/${traceId}`)
+}
+
+function idOf(argument: unknown): string | undefined {
+  if (typeof argument === 'string') return argument
+  const { subject } = (argument ?? {}) as Partial<TreeNode>
+  return subject?.kind === 'call' ? subject.id : undefined
+}
+
+async function askForId({ editor }: Parts): Promise<string> {
+  const prompt = 'Id of a trace, or its first digits; or of an asynchronous call, or of a request'
+  return (await chosen(editor.window.showInputBox({ title: 'Show Trace', prompt }))).trim()
+}
+
+/** What was clicked in the stack trace of a span. */
+export async function openFrame(parts: Parts, { service, path, line, column }: OpenedFrame): Promise<void> {
+  const deployment = parts.link.deployment(service)
+  const file = deployment && fileOfFrame(path, deployment.filePath)
+  if (file === undefined) throw new RyoFaasError('INVALID_REQUEST', `${path} is no file of "${service}" here`)
+  const at = new parts.editor.Position(Math.max(0, line - 1), Math.max(0, column - 1))
+  await showFile(parts, file, new parts.editor.Range(at, at))
+}
