@@ -2,15 +2,7 @@
 import type { Attributes, SpanEvent, SpanView } from '../src/contract/index.ts'
 import { duration } from './format.ts'
 
-export interface SpanDetailsProps {
-  span: SpanView
-  /** Of the span itself: attempts are linked with the call that accepted them, which is shown already. */
-  traceId: string
-  close: () => void
-}
-
-export function SpanDetails({ span, traceId, close }: SpanDetailsProps) {
-  const links = span.links.filter(link => link.traceId !== traceId)
+export function SpanDetails({ span, close }: { span: SpanView; close: () => void }) {
   const exceptions = span.events.filter(({ name }) => name === 'exception')
   const logs = span.events.filter(({ name }) => name === 'log')
   const others = span.events.filter(({ name }) => name !== 'exception' && name !== 'log')
@@ -56,10 +48,10 @@ export function SpanDetails({ span, traceId, close }: SpanDetailsProps) {
         <h3>Attributes</h3>
         <AttributeTable attributes={span.attributes} />
       </section>
-      {links.length > 0 && (
+      {span.links.length > 0 && (
         <section>
           <h3>Linked with</h3>
-          {links.map((link, i) => (
+          {span.links.map((link, i) => (
             <p key={i}>
               <a class="mono" href={`#/trace/${link.traceId}`}>
                 {link.traceId}

@@ -80,7 +80,7 @@ function Waterfall({ trace }: { trace: TraceView }) {
             />
           ))}
         </div>
-        {details && <SpanDetails span={details} traceId={trace.traceId} close={() => setChosen(undefined)} />}
+        {details && <SpanDetails span={details} close={() => setChosen(undefined)} />}
       </div>
     </>
   )

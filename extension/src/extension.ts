@@ -103,7 +103,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     new DashboardPanel({
       editor,
       home,
-      onOpen: frame => void openFrame(parts, frame).catch((error: Error) => ui.fail(error)),
+      onOpen: frame => void openFrame(parts, frame).catch((error: Error) => ui.fail(error.message)),
     }),
   )
   own(editor.languages.registerDocumentLinkProvider(LOG_DOCUMENTS, new TraceLinks(editor)))
