@@ -60,7 +60,7 @@ it('tells errors, logs and links below the span they belong to', () => {
       { name: 'log', atMs: 2, attributes: { 'log.severity': 'warn', 'log.message': 'low balance' } },
       { name: 'exception', atMs: 5, attributes: exception },
     ],
-    links: [{ traceId: 'b'.repeat(32), spanId: 'c'.repeat(16), attributes: {} }],
+    links: ['a', 'b'].map(digit => ({ traceId: digit.repeat(32), spanId: 'c'.repeat(16), attributes: {} })),
     attributes: { 'faas.name': 'pay' },
   })
   const text = waterfall(trace([failed]), { width: 80, colors, attributes: true }).slice(1)

@@ -32,7 +32,7 @@ export function waterfall(trace: TraceView, { width, colors, attributes }: Water
       paint(bar(span, trace.durationMs, barWidth)),
     ].join(' ')
     const indent = '  '.repeat(depth + 1)
-    return [line.trimEnd(), ...below(span, { colors, attributes }).map(text => indent + text)]
+    return [line.trimEnd(), ...below(span, { colors, attributes, traceId: trace.traceId }).map(text => indent + text)]
   })
 }
 
@@ -41,7 +41,12 @@ export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }
 
-function below(span: SpanView, { colors, attributes }: Pick<WaterfallOptions, 'colors' | 'attributes'>): string[] {
+interface BelowOptions extends Pick<WaterfallOptions, 'colors' | 'attributes'> {
+  /** Of the span itself. */
+  traceId: string
+}
+
+function below(span: SpanView, { colors, attributes, traceId }: BelowOptions): string[] {
   const events = span.events.flatMap(event => eventLines(event, colors))
   const told = span.events.some(({ name }) => name === 'exception')
   const message = span.status === 'error' && !told ? span.statusMessage : undefined
@@ -53,7 +58,10 @@ function below(span: SpanView, { colors, attributes }: Pick<WaterfallOptions, 'c
       : []),
     ...(message === undefined ? [] : [colors.red(`✗ ${printable(message)}`)]),
     ...events,
-    ...span.links.map(link => colors.dim(`↔ linked with trace ${link.traceId}`)),
+    // Attempts are linked with the call that accepted them, which is above them already.
+    ...span.links
+      .filter(link => link.traceId !== traceId)
+      .map(link => colors.dim(`↔ linked with trace ${link.traceId}`)),
   ]
 }
 

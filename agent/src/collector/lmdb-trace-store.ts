@@ -141,6 +141,8 @@ export class LmdbTraceStore implements TraceStore {
   }
 
   #texts({ order }: TraceRecord): string[] {
+    // LMDB does not survive a read after its end, and the API goes on for the answer to a shutdown.
+    if (this.#isClosed) return []
     const range = { start: spanKey(order, ''), end: spanKey(order + 1, '') }
     return [...this.#options.environment.spans.getRange(range)].map(({ value }) => value.toString())
   }

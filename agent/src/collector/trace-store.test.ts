@@ -232,6 +232,15 @@ it('moves aside records of another format, and a file where the folder belongs',
   expect(damages).toHaveLength(2)
 })
 
+it('answers without spans, and takes none, once it is closed', async () => {
+  const store = await make()
+  store.add([span({ trace: 1 })])
+  await store.close()
+  expect(await store.find(traceId(1))).toMatchObject({ spans: [] })
+  expect(await list(store, { attribute: 'a=b' })).toEqual([])
+  expect(store.add([span({ trace: 2 })])).toBe(0)
+})
+
 it('leaves files that it does not know where they are', async () => {
   await mkdir(folder(), { recursive: true })
   await writeFile(join(folder(), 'notes.txt'), 'mine')

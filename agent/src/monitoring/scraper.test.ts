@@ -19,7 +19,7 @@ async function serve(listener: RequestListener): Promise<string> {
 }
 
 const pageOf = (targets: Target[]) =>
-  new Scraper({ own: async () => 'own 1\n', targets: async () => targets, timeoutMs: 300 }).page()
+  new Scraper({ own: async () => 'own 1\n', targets: async () => targets, timeoutMs: 3_000 }).page()
 
 it('leaves out who hangs, fails, is away or answers without end, and shows it', async () => {
   const fine = await serve((_, response) => response.end('fine 1\n'))

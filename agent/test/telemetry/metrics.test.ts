@@ -165,9 +165,12 @@ test('top prints one table where there is no terminal, and ends cleanly on one',
 test('a part that is gone is shown as such, and the rest is still there', async () => {
   process.kill(view.parts.find(({ name }) => name === 'store')!.pid!, 'SIGSTOP')
   try {
-    const families = parseExposition(await agentMetrics())
-    expect(sum(families, 'faas_scrape_up', { part: 'store' })).toBe(0)
-    expect(sum(families, 'faas_scrape_up', { part: 'proxy' })).toBe(1)
+    const families = await until(async () => {
+      const read = parseExposition(await agentMetrics())
+      const isUp = (part: string) => sum(read, 'faas_scrape_up', { part }) === 1
+      // A busy machine may make another one late too, for once.
+      return !isUp('store') && isUp('proxy') ? read : undefined
+    })
     expect(families.has('store_operations_total')).toBe(false)
     expect(families.has('faas_invocations_total')).toBe(true)
   } finally {

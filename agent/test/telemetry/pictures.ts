@@ -2,22 +2,44 @@
  * Makes the pictures of the README: `npx tsx --conditions=source agent/test/telemetry/pictures.ts`. A platform of its own
  * is called for a few minutes, so that there is something to see.
  */
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { dashboardUrl, readAgentFile } from '../../src/client/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
+import { until } from '../support/until.ts'
 import { launchBrowser, openPage } from './browser.ts'
-import { sendSpans } from './collector-client.ts'
-import { shopTrace } from './shop-trace.ts'
 
 const FOLDER = fileURLToPath(new URL('../../media/', import.meta.url))
-const CALLED_FOR_MS = 200_000
+const CALLED_FOR_MS = 150_000
 const TURN_MS = 20
 
 const answer = (name: string, body: string) =>
   `const wait = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
    export const ${name} = async (request: Request): Promise<Response> => { ${body}; return new Response('done') }`
+const ORDER = `
+import { call, context, store } from '@ryo-faas/runtime'
+export async function Order(request: Request): Promise<Response> {
+  const payment = await store('payments').create({ amount: 12.5, customer: 7 })
+  context().log.info('payment of 12.50 for customer 7')
+  await call('mail', { method: 'POST', body: JSON.stringify({ id: payment.id }) })
+  return new Response('ordered')
+}`
+const MAIL = `
+import { context, store } from '@ryo-faas/runtime'
+export async function Mail(request: Request): Promise<Response> {
+  const { id } = await request.json()
+  const payment = await store('payments').get(id)
+  context().log.info('attempt ' + request.headers.get('x-call-attempt'))
+  if (request.headers.get('x-call-attempt') === '1') throw new TypeError('the customer has no e-mail address')
+  await store('mails').create({ text: 'paid ' + payment?.data.amount })
+  return new Response('sent')
+}`
+/** Spans of an order, all told. */
+const WHOLE = 19
 const FUNCTIONS = {
+  Order: { code: ORDER },
+  Mail: { code: MAIL, options: { async: { attempts: 3, backoffMs: 100 } } },
   Pay: { code: answer('Pay', 'await wait(8 + 30 * Math.random() ** 4)'), options: { instances: 2 } },
   Search: {
     code: answer('Search', "await wait(2 + 3 * Math.random()); if (Math.random() < 0.03) throw new Error('no')"),
@@ -47,13 +69,28 @@ async function callAll(proxyUrl: string, storeUrl: string): Promise<void> {
   }
 }
 
+/** One that is queued, fails and is tried again. Answers its trace once all of it is there. */
+async function order(proxyUrl: string): Promise<string> {
+  const traceId = randomBytes(16).toString('hex')
+  // Who calls says that it is to be recorded.
+  const traceparent = `00-${traceId}-${randomBytes(8).toString('hex')}-01`
+  await fetch(`${proxyUrl}/functions/order`, { method: 'POST', headers: { traceparent } })
+  const client = await platform.client()
+  return until(async () => {
+    const trace = await client.call('trace', { params: { id: traceId } }).catch(() => undefined)
+    return trace !== undefined && trace.spans.length >= WHOLE ? traceId : undefined
+  }, 60_000)
+}
+
 const platform = await TestPlatform.make()
 try {
   const { proxyUrl, parts } = await platform.start('process')
   await platform.ok(['deploy', await writeProject(`${platform.home}/functions`, FUNCTIONS)])
   await callAll(proxyUrl, `http://${parts.find(({ name }) => name === 'store')!.address}`)
-  const shop = shopTrace()
-  await sendSpans(platform.home, shop.request)
+  // The first one pays for what the second finds warm.
+  await order(proxyUrl)
+  const traceId = await order(proxyUrl)
+  console.log(await platform.ok(['traces', 'show', traceId]))
   const { agent, token } = (await readAgentFile(platform.home))!
   const browser = await launchBrowser()
   const { page } = await openPage(browser, agent.url)
@@ -64,8 +101,8 @@ try {
   await delay(500) // The charts are drawn.
   await page.screenshot({ path: `${FOLDER}dashboard-overview.png` })
   await page.emulateMedia({ colorScheme: 'light' })
-  await page.setViewportSize({ width: 1280, height: 500 })
-  await page.goto(dashboardUrl({ url: agent.url, token }, `/trace/${shop.traceId}`))
+  await page.setViewportSize({ width: 1280, height: 700 })
+  await page.goto(dashboardUrl({ url: agent.url, token }, `/trace/${traceId}`))
   await page.getByRole('treeitem').first().waitFor()
   await page.screenshot({ path: `${FOLDER}dashboard-waterfall.png` })
   await browser.close()
