@@ -2,6 +2,8 @@
 import type { MetricsHistory, PlatformView, TracePage, TraceView } from '../src/contract/index.ts'
 
 const KEY = 'ryo-faas-dashboard-key'
+/** What stands in front of our paths where an editor in a browser passes the port on. */
+const BASE = location.pathname.replace(/\/dashboard\/?$/, '')
 
 /** What the agent said when it refused, or that it did not answer. */
 export class AskError extends Error {
@@ -29,7 +31,7 @@ export function takeKey(): string | null {
 async function ask(path: string, signal?: AbortSignal): Promise<Response> {
   let response: Response
   try {
-    response = await fetch(path, {
+    response = await fetch(BASE + path, {
       headers: { authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ''}` },
       ...(signal && { signal }),
     })

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { promisify } from 'node:util'
+import { PortProxy } from './port-proxy.ts'
 import type { Prerequisites } from './prerequisites.ts'
 
 const START_TIMEOUT_MS = 60_000
@@ -52,6 +53,7 @@ export class Editor {
   /** One for all windows: what the first one loaded, the others have. */
   readonly #context: BrowserContext
   readonly #port: number
+  readonly #ports: PortProxy
 
   private constructor(parts: {
     server: ChildProcess
@@ -59,12 +61,14 @@ export class Editor {
     browser: Browser
     context: BrowserContext
     port: number
+    ports: PortProxy
   }) {
     this.#server = parts.server
     this.#data = parts.data
     this.#browser = parts.browser
     this.#context = parts.context
     this.#port = parts.port
+    this.#ports = parts.ports
   }
 
   static async start(options: EditorOptions): Promise<Editor> {
@@ -75,11 +79,8 @@ export class Editor {
     const main = join(options.editor, 'out', 'server-main.js')
     const folders = ['--server-data-dir', data, '--extensions-dir', options.extensions]
     // A window that is told of no platform must not find the one of whoever runs the tests.
-    const here = {
-      RYO_FAAS_HOME: join(data, 'no-platform'),
-      // Ports of this machine are this browser's too: no path of the server stands for them.
-      VSCODE_PROXY_URI: 'http://127.0.0.1:{{port}}/',
-    }
+    const ports = await PortProxy.start()
+    const here = { RYO_FAAS_HOME: join(data, 'no-platform'), VSCODE_PROXY_URI: ports.template }
     const node = { env: environmentOf({ ...here, ...options.environment }) }
     const port = await freePort()
     const server = spawn(
@@ -105,9 +106,10 @@ export class Editor {
         permissions: ['clipboard-read', 'clipboard-write'],
         reducedMotion: 'reduce',
       })
-      return new Editor({ server, data, browser, context, port })
+      return new Editor({ server, data, browser, context, port, ports })
     } catch (error) {
       server.kill()
+      ports.close()
       throw error
     }
   }
@@ -172,6 +174,7 @@ export class Editor {
 
   async close(): Promise<void> {
     await this.#browser.close()
+    this.#ports.close()
     const ended = new Promise(resolve => this.#server.once('exit', resolve))
     if (this.#server.exitCode === null && this.#server.signalCode === null) {
       this.#server.kill()
@@ -201,11 +204,11 @@ export async function installExtension(options: { editor: string; vsix: string; 
 
 /** Without what belongs to the editor that the tests were started from, or to npm. */
 function environmentOf(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const environment = { ...process.env, ...more }
+  const environment = { ...process.env }
   for (const name of Object.keys(environment)) {
     if (/^(?:CODE_SERVER_PARENT_PID|NODE_OPTIONS|VSCODE_.*|VITEST.*|npm_.*)$/.test(name)) delete environment[name]
   }
-  return environment
+  return { ...environment, ...more }
 }
 
 async function freePort(): Promise<number> {

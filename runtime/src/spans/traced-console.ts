@@ -2,6 +2,9 @@
 import { format } from 'node:util'
 import { running } from '../context.ts'
 
+/** What `context.log` puts in front of a line is said by the span itself. */
+const STAMP = /^(?:DEBUG|INFO|WARN|ERROR) {1,2}\[[^\]]*\] /
+
 const LEVELS = ['debug', 'info', 'log', 'warn', 'error'] as const
 
 export function traceConsole(target: Console): void {
@@ -10,7 +13,7 @@ export function traceConsole(target: Console): void {
     target[level] = (...parts: unknown[]) => {
       print(...parts)
       const span = running.getStore()?.span
-      if (span?.isRecorded === true) span.addLog(level === 'log' ? 'info' : level, format(...parts))
+      if (span?.isRecorded === true) span.addLog(level === 'log' ? 'info' : level, format(...parts).replace(STAMP, ''))
     }
   }
 }
