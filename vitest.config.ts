@@ -3,11 +3,10 @@ import { defineConfig } from 'vitest/config'
 // `source` is the export condition under which our packages resolve to their TypeScript, so tests need no build.
 const conditions = ['source', 'node', 'import', 'default']
 
-/** Beside their source like all tests, but they start a real nats-server, which a unit run does not ask for. */
-const NEEDS_NATS = [
+/** Beside their source like all tests, but not for a unit run: a real nats-server, or processes compiled on the fly. */
+const WITH_PROCESSES = [
   'agent/src/{bus,services/dispatcher,services/proxy/async,services/store/relay}/**/*.test.ts',
-  // Processes of its own, compiled on the fly: too slow for a unit run.
-  'agent/src/services/store/main.test.ts',
+  'agent/src/{services/store/main,services/proxy/main,collector/survival}.test.ts',
 ]
 
 /** They fill the machine, or take away what others use (the base image). */
@@ -23,7 +22,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{runtime,agent,extension}/src/**/*.test.ts'],
-          exclude: [...NEEDS_NATS, '**/node_modules/**'],
+          exclude: [...WITH_PROCESSES, '**/node_modules/**'],
           testTimeout: 20_000,
           // More than the two cores that we count on: much of the time is waiting.
           maxWorkers: 3,
@@ -31,7 +30,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'bus', include: NEEDS_NATS, testTimeout: 30_000, maxWorkers: 3 },
+        test: { name: 'bus', include: WITH_PROCESSES, testTimeout: 30_000, maxWorkers: 3 },
       },
       {
         extends: true,

@@ -165,7 +165,7 @@ test('opens at a trace by the id of a call, in the colours of the system', async
   const dark = await background()
   await picture('waterfall-dark')
   await page.emulateMedia({ colorScheme: 'light' })
-  expect(await background()).not.toBe(dark)
+  await expect.poll(background).not.toBe(dark)
   await page.emulateMedia({ colorScheme: 'dark' })
   await page.getByRole('link', { name: 'Overview' }).click()
   await page.locator('.chart canvas').first().waitFor()

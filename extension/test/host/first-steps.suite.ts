@@ -130,7 +130,7 @@ export const nearly = (request: Request): string => request.url
       assert.match(status!, /✓ v1 · 0 calls/)
       assert.deepEqual(
         others.map(title => title.replace(/^\d+: /, '')),
-        ['Redeploy', 'Invoke', 'Logs'],
+        ['Redeploy', 'Invoke', 'Logs', 'Traces'],
       )
     })
 

@@ -158,6 +158,7 @@ test('a failed call is found in its trace, and the line that threw opens in the 
   await window.answer('Show Trace', accepted.headers.get(HEADERS.callId)!)
   const dashboard = window.dashboard()
   await dashboard.getByText('process job').first().waitFor()
+  await window.closeToasts()
   // What failed is chosen already.
   await dashboard.getByText('the key does not fit').first().waitFor()
   await takePicture(window.page, '33-trace', { shownAs: 'trace.png' })

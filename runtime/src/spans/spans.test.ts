@@ -79,8 +79,11 @@ function plainAttributes(pairs: Pair[]): Record<string, unknown> {
 /** Serves it for one request; resolves when its spans have arrived. */
 async function run(handler: WebHandler, headers: Record<string, string> = {}, expected = 1): Promise<Received[]> {
   const traces = { url: `http://127.0.0.1:${portOf(collector)}`, perSecond: 10, ratio: 0, slowMs: 0 }
-  await using served = await serveWeb(handler, { traces, instance: 'i7' })
-  await send(served.port, { path: '/a?secret=1', headers: { traceparent: `00-${TRACE}-${PARENT}-01`, ...headers } })
+  {
+    // Its end sends what there is.
+    await using served = await serveWeb(handler, { traces, instance: 'i7' })
+    await send(served.port, { path: '/a?secret=1', headers: { traceparent: `00-${TRACE}-${PARENT}-01`, ...headers } })
+  }
   await vi.waitFor(() => expect(spans.length).toBeGreaterThanOrEqual(expected), { timeout: 5_000 })
   return spans
 }

@@ -16,18 +16,18 @@ export async function serveNode(
   handler: HttpHandler,
   overrides: Partial<InstanceOptions> = {},
 ): Promise<ServedHandler> {
-  return serve(createFunctionServer(singleHandler({ style: 'node', handler }), testInstance(overrides)))
+  return serve(singleHandler({ style: 'node', handler }), overrides)
 }
 
 export async function serveWeb(handler: WebHandler, overrides: Partial<InstanceOptions> = {}): Promise<ServedHandler> {
-  return serve(createFunctionServer(singleHandler({ style: 'web', handler }), testInstance(overrides)))
+  return serve(singleHandler({ style: 'web', handler }), overrides)
 }
 
 export async function serveHandlers(
   handlers: HandlerSet,
   overrides: Partial<InstanceOptions> = {},
 ): Promise<ServedHandler> {
-  return serve(createFunctionServer(handlers, testInstance(overrides)))
+  return serve(handlers, overrides)
 }
 
 export interface ReceivedResponse {
@@ -57,7 +57,13 @@ function testInstance(overrides: Partial<InstanceOptions>): { options: InstanceO
   return { options, tracing: new Tracing({ settings: options.traces, resource: { 'service.name': 'Tested' } }) }
 }
 
-async function serve(server: FunctionServer): Promise<ServedHandler> {
+async function serve(handlers: HandlerSet, overrides: Partial<InstanceOptions>): Promise<ServedHandler> {
+  const instance = testInstance(overrides)
+  const server = createFunctionServer(handlers, instance)
   const port = await server.listen()
-  return { server, port, url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: () => server.drain() }
+  const dispose = async () => {
+    await server.drain()
+    await instance.tracing.close()
+  }
+  return { server, port, url: `http://127.0.0.1:${port}`, [Symbol.asyncDispose]: dispose }
 }
