@@ -19,6 +19,7 @@ import { memoryOf, type Memory } from '../support/processes.ts'
 import { freePort, pause, startProgram, type Command, type Program } from '../support/programs.ts'
 import { figure, times, type Bench, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
+import { visible } from './visible.ts'
 
 const CONNECTIONS = 64
 const MIB = 1024 ** 2
@@ -39,8 +40,9 @@ async function benchTelemetry(stage: Stage): Promise<Report> {
   const url = await startCollectorFor(stage)
   const calls = await throughput(stage, url)
   const boots = await boot(stage, url)
+  const seen = await visible(stage)
   return {
-    tables: [calls.table, boots.table],
+    tables: [calls.table, boots.table, seen.table],
     goals: [
       {
         what: 'throughput, traces as shipped to none',
@@ -53,6 +55,12 @@ async function benchTelemetry(stage: Stage): Promise<Report> {
         measured: boots.onToOff,
         unit: '×',
         bound: { kind: 'at most', limit: 1.25 },
+      },
+      {
+        what: 'a trace is in the dashboard after its call, slowest',
+        measured: seen.slowestMs,
+        unit: 'ms',
+        bound: { kind: 'at most', limit: 2_000 },
       },
     ],
   }
