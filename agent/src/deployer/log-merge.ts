@@ -5,6 +5,7 @@ import type { LogLine } from '../contract/index.ts'
 import type { Engine, LogQuery } from '../engine/index.ts'
 
 const LOOK_FOR_NEW_MS = 250
+const MARGIN = 1_000
 
 export async function* deploymentLogs(
   engine: Engine,
@@ -13,29 +14,31 @@ export async function* deploymentLogs(
 ): AsyncGenerator<LogLine> {
   const { signal, ...options } = query
   const sources = await engine.logSources(route)
-  const past = (
-    await Promise.all(sources.map(id => collect(engine.logs({ route, id }, { ...options, follow: false }, signal))))
-  ).flat()
+  // A little more than is shown, to know how many lines there are of the last moment.
+  const tail = options.tail === undefined ? {} : { tail: options.tail + MARGIN }
+  const read = { ...options, ...tail, follow: false }
+  const past = (await Promise.all(sources.map(id => collect(engine.logs({ route, id }, read, signal))))).flat()
   past.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
   yield* options.tail === undefined ? past : options.tail === 0 ? [] : past.slice(-options.tail)
   if (!options.follow) return
 
-  // From here on only what is newer than what was shown; the last line of each instance marks the place.
-  const shown = new Map(past.map(line => [line.instance, line]))
+  // From here on only what was not shown; the last lines of each instance mark the place.
+  const shown = new Map<string, Place>()
+  for (const line of past) advance(shown, line)
   const merged = new PassThrough({ objectMode: true })
   const following = new Set<string>()
   const met = new Set(sources.filter(id => !shown.has(id)))
   const follow = async (id: string) => {
     met.add(id)
     following.add(id)
-    const last = shown.get(id)
-    let skipping = last !== undefined
-    const since = last ? { since: last.time } : {}
+    const place = shown.get(id)
+    let toSkip = place?.lines ?? 0
+    const since = place ? { since: place.time } : {}
     try {
       for await (const line of engine.logs({ route, id }, { follow: true, ...since }, signal)) {
-        if (skipping && line.time <= last!.time) continue
-        skipping = false
-        shown.set(id, line)
+        if (place !== undefined && line.time < place.time) continue
+        if (line.time === place?.time && toSkip-- > 0) continue
+        advance(shown, line)
         merged.write(line)
       }
     } finally {
@@ -55,6 +58,19 @@ export async function* deploymentLogs(
     .catch(ignore)
     .finally(() => merged.end())
   yield* merged as AsyncIterable<LogLine>
+}
+
+/** How far the output of an instance was shown: many lines may be of the same millisecond. */
+interface Place {
+  time: string
+  /** Lines of that time. */
+  lines: number
+}
+
+function advance(shown: Map<string, Place>, { instance, time }: LogLine): void {
+  const place = shown.get(instance)
+  if (place?.time === time) place.lines += 1
+  else shown.set(instance, { time, lines: 1 })
 }
 
 async function runningIds(engine: Engine, route: string): Promise<Set<string>> {
