@@ -4,8 +4,9 @@
  * Invariants: 1. a page in a browser is refused (it sends an Origin, or may not send JSON unasked). 2. an answer has
  * the type of the question. 3. what was received is answered at once, before it is on disk.
  */
-import net, { type AddressInfo, type Server } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
+import { listenAlso } from '../host/index.ts'
 import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
 import type { Translated } from './otlp-json.ts'
 
@@ -47,7 +48,7 @@ export async function startCollectorServer(options: CollectorServerOptions): Pro
   }
   try {
     for (const host of new Set(options.extraHosts)) {
-      if (host !== options.host) others.push(await listenAlso(app, { host, port }))
+      if (host !== options.host) others.push(await listenAlso(app.server, { host, port }))
     }
   } catch (error) {
     await close()
@@ -117,14 +118,4 @@ function explain(status: number, message: string): string {
 
 function typeOf(headers: { 'content-type'?: string | undefined }): string {
   return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
-}
-
-/** A second address feeds the same server. */
-async function listenAlso(app: FastifyInstance, { host, port }: { host: string; port: number }): Promise<Server> {
-  const server = net.createServer({ noDelay: true }, socket => app.server.emit('connection', socket))
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
-  return server
 }

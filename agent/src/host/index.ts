@@ -10,6 +10,7 @@ export {
   waitForExit,
 } from './process-identity.ts'
 export { acquireProcessLock, type LockOutcome } from './process-lock.ts'
+export { listenAlso } from './listen-also.ts'
 export { portTaken } from './port-owner.ts'
 export { boundFile } from './bounded-file.ts'
 export { addProcessMetrics } from './process-metrics.ts'

@@ -1,6 +1,7 @@
 /** Where the server listens, and how it ends: what is in flight is finished, new requests find nobody. */
-import net, { type AddressInfo, type Server } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { listenAlso } from '../../../host/index.ts'
 import type { StoreOptions } from '../options.ts'
 
 export interface Listening {
@@ -19,7 +20,7 @@ export async function listen(app: FastifyInstance, options: StoreOptions): Promi
   const others: Server[] = []
   try {
     for (const other of new Set(extraHosts)) {
-      if (other !== host) others.push(await listenAlso(app, { host: other, port }))
+      if (other !== host) others.push(await listenAlso(app.server, { host: other, port }))
     }
   } catch (error) {
     for (const other of others) other.close()
@@ -40,14 +41,4 @@ export async function listen(app: FastifyInstance, options: StoreOptions): Promi
       await app.close()
     },
   }
-}
-
-/** A second address feeds the same server. */
-async function listenAlso(app: FastifyInstance, { host, port }: { host: string; port: number }): Promise<Server> {
-  const server = net.createServer({ noDelay: true }, socket => app.server.emit('connection', socket))
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
-  return server
 }
