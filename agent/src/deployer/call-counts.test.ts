@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import type { CallCount } from '../contract/index.ts'
 import type { FunctionStats } from '../services/proxy/index.ts'
 import { CallCounts } from './call-counts.ts'
@@ -64,4 +64,30 @@ test('nobody is asked while nobody listens', async () => {
   stop = counts.watch()
   stop()
   expect(asked()).toBe(before)
+})
+
+test('who leaves and comes back while the proxy is asked has one count running, not two', async () => {
+  let atOnce = 0
+  let most = 0
+  const answers: (() => void)[] = []
+  const counts = new CallCounts({
+    intervalMs: 1,
+    stats: async () => {
+      most = Math.max(most, ++atOnce)
+      await new Promise<void>(resolve => answers.push(resolve))
+      atOnce--
+      return { generation: 1, workers: 1, functions: [] }
+    },
+    tell: () => undefined,
+  })
+  const next = () => vi.waitFor(() => expect(answers.length).toBeGreaterThan(0))
+  const leave = counts.watch()
+  await next()
+  leave()
+  stop = counts.watch()
+  for (let n = 0; n < 20; n += 1) {
+    await next()
+    answers.shift()!()
+  }
+  expect(most).toBe(1)
 })

@@ -19,6 +19,7 @@ export interface CallCountsOptions {
 export class CallCounts {
   readonly #options: CallCountsOptions
   #listeners = 0
+  #isAsking = false
   #timer: NodeJS.Timeout | undefined
   #told = new Map<string, string>()
 
@@ -28,7 +29,8 @@ export class CallCounts {
 
   /** Counts until the answer is called. */
   watch(): () => void {
-    if (this.#listeners++ === 0) this.#next()
+    // One that is under way goes on by itself.
+    if (this.#listeners++ === 0 && !this.#isAsking) this.#next()
     return () => {
       if (--this.#listeners > 0) return
       clearTimeout(this.#timer)
@@ -39,7 +41,9 @@ export class CallCounts {
 
   #next(): void {
     this.#timer = setTimeout(() => {
+      this.#isAsking = true
       void this.#count().finally(() => {
+        this.#isAsking = false
         if (this.#listeners > 0) this.#next()
       })
     }, this.#options.intervalMs ?? INTERVAL_MS).unref()
