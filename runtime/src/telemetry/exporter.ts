@@ -3,7 +3,7 @@
  *
  * Invariants: 1. `add` costs a push and never throws. 2. at most `maxQueued` spans are held; what comes beyond is
  * dropped and counted. 3. one request at a time; one that fails is tried again while there is room, then dropped and
- * counted. 4. nothing here keeps a process alive, but `close` sends what is there, within its time.
+ * counted; one that is too large is sent in halves. 4. nothing here keeps a process alive, but `close` sends what is there, within its time.
  */
 import { request, type ClientRequest } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -32,6 +32,8 @@ export interface ExporterFigures {
 /** At the end of the process nobody waits long. */
 const LAST_TIMEOUT_MS = 1_000
 const MOST_TRIES = 5
+const TOO_LARGE = 413
+const TOO_MANY_REQUESTS = 429
 
 export class SpanExporter {
   readonly figures: ExporterFigures = { sent: 0, dropped: 0 }
@@ -40,10 +42,13 @@ export class SpanExporter {
   private timer: NodeJS.Timeout | undefined
   private sending: Promise<void> | undefined
   private tries = 0
+  /** Less than `maxBatch` while spans are large. */
+  private batchSize: number
   private isClosing = false
 
   constructor(options: ExporterOptions) {
     this.options = { maxQueued: 4_096, maxBatch: 512, intervalMs: 250, timeoutMs: 5_000, retryMs: 1_000, ...options }
+    this.batchSize = this.options.maxBatch
   }
 
   add(span: Span): void {
@@ -76,10 +81,16 @@ export class SpanExporter {
   }
 
   private async send(): Promise<boolean> {
-    const batch = this.queue.splice(0, this.options.maxBatch)
-    const isTaken = await this.post(encodeSpans(batch, this.options.resource))
-    if (isTaken) {
-      this.figures.sent += batch.length
+    const batch = this.queue.splice(0, this.batchSize)
+    const status = await this.post(encodeSpans(batch, this.options.resource))
+    if (status === TOO_LARGE && batch.length > 1) {
+      this.queue.unshift(...batch)
+      this.batchSize = Math.ceil(batch.length / 2)
+      return true
+    }
+    if (status !== undefined && status < 500 && status !== TOO_MANY_REQUESTS) {
+      this.figures[status < 300 ? 'sent' : 'dropped'] += batch.length
+      this.batchSize = Math.min(this.options.maxBatch, this.batchSize * 2)
       this.tries = 0
       return true
     }
@@ -94,8 +105,8 @@ export class SpanExporter {
     return false
   }
 
-  /** Resolves to false if the collector is not there or may take it later. What it refuses for good is gone. */
-  private post(body: string): Promise<boolean> {
+  /** Resolves to the status of the answer; undefined if there is none. */
+  private post(body: string): Promise<number | undefined> {
     return new Promise(resolve => {
       let sent: ClientRequest
       try {
@@ -106,18 +117,17 @@ export class SpanExporter {
           timeout: this.isClosing ? LAST_TIMEOUT_MS : this.options.timeoutMs,
         })
       } catch {
-        return resolve(false)
+        return resolve(undefined)
       }
       sent.once('timeout', () => sent.destroy())
-      sent.once('error', () => resolve(false))
-      sent.once('close', () => resolve(false))
+      sent.once('error', () => resolve(undefined))
+      sent.once('close', () => resolve(undefined))
       sent.once('socket', socket => {
         if (!this.isClosing) socket.unref()
       })
       sent.once('response', response => {
         response.resume()
-        const { statusCode = 0 } = response
-        resolve(statusCode < 500 && statusCode !== 429)
+        resolve(response.statusCode)
       })
       sent.end(body)
     })

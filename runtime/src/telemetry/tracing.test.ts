@@ -18,12 +18,12 @@ interface Collector {
 }
 
 /** Answers with the statuses given, in turn; after them with 200. */
-async function collector(statuses: number[] = []): Promise<Collector> {
+async function collector(statuses: number[] = [], limitBytes = Infinity): Promise<Collector> {
   const bodies: Record<string, unknown>[] = []
   const server = createServer(async (request, response) => {
     let text = ''
     for await (const piece of request) text += String(piece)
-    const status = statuses.shift() ?? 200
+    const status = statuses.shift() ?? (text.length > limitBytes ? 413 : 200)
     if (status === 200) bodies.push(JSON.parse(text) as Record<string, unknown>)
     response.writeHead(request.url === '/v1/traces' ? status : 404).end('{}')
   })
@@ -112,6 +112,41 @@ describe('the exporter', () => {
     for (let n = 0; n < 25; n += 1) exporter.add(spanNamed(String(n)))
     await vi.waitFor(() => expect(exporter.figures.dropped).toBe(25))
     await exporter.close()
+  })
+
+  it('sends in halves what is too large at once, and drops only what is too large by itself', async () => {
+    const { url, bodies } = await collector([], 5_000)
+    const exporter = new SpanExporter({ url, resource: {} })
+    const large = (name: string, bytes: number) => ({ ...spanNamed(name), attributes: { text: 'x'.repeat(bytes) } })
+    for (let n = 0; n < 9; n += 1) exporter.add(large(String(n), 1_500))
+    exporter.add(large('ten MB', 10_000_000))
+    await exporter.close()
+    expect(exporter.figures).toEqual({ sent: 9, dropped: 1 })
+    expect(bodies.length).toBeGreaterThan(2)
+  })
+
+  it('counts what is refused for good as dropped, and does not send it again', async () => {
+    const { url, bodies } = await collector([400])
+    const exporter = new SpanExporter({ url, resource: {}, maxBatch: 1 })
+    exporter.add(spanNamed('bad'))
+    exporter.add(spanNamed('good'))
+    await exporter.close()
+    expect(exporter.figures).toEqual({ sent: 1, dropped: 1 })
+    expect(bodies).toHaveLength(1)
+  })
+
+  it('does not wait at the end for a collector that says nothing', async () => {
+    const silent = createServer(() => undefined)
+    servers.push(silent)
+    await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
+    const exporter = new SpanExporter({
+      ...{ url: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`, resource: {} },
+      ...{ maxBatch: 1, timeoutMs: 60_000, intervalMs: 0 },
+    })
+    for (let n = 0; n < 5; n += 1) exporter.add(spanNamed(String(n)))
+    await new Promise<void>(resolve => silent.once('request', () => resolve()))
+    await exporter.close()
+    expect(exporter.figures).toEqual({ sent: 0, dropped: 4 })
   })
 
   it.each(['http://127.0.0.1:1', 'http://no such host', 'nonsense'])('a collector at %s costs nothing', async url => {
