@@ -38,6 +38,7 @@ export default defineConfig({
           name: 'platform',
           include: ['agent/test/**/*.test.ts'],
           exclude: [ALONE],
+          globalSetup: 'agent/test/support/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
           maxWorkers: 2,

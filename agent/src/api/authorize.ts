@@ -1,7 +1,7 @@
 /**
  * Who may talk to the agent. Invariants: every route but the public ones wants the bearer token (compared in constant
- * time), or, where nothing is changed, the key of the dashboard; the Host header must name us (DNS rebinding, a page whose domain resolves to loopback); a request with an
- * Origin comes from a page in a browser and is refused.
+ * time), or, where nothing is changed, the key of the dashboard; the Host header must name us (DNS rebinding, a page
+ * whose domain resolves to loopback); a request with an Origin comes from a page of elsewhere and is refused.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { RyoFaasError } from '../contract/index.ts'

@@ -1,13 +1,10 @@
 /** Chromium, and a page that notes what should not happen in it. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright-core'
+import { programOf } from '../support/system-packages.ts'
 
 /** @throws with the command that installs it. */
 export async function launchBrowser(): Promise<Browser> {
-  const folders = (process.env['PATH'] ?? '').split(':').concat('/usr/bin')
-  const names = ['chromium', 'chromium-browser', 'google-chrome']
-  const executablePath = folders.flatMap(folder => names.map(name => join(folder, name))).find(existsSync)
+  const executablePath = programOf('chromium')
   if (executablePath === undefined) throw new Error('Chromium is missing: apt-get install -y chromium')
   return chromium.launch({ executablePath, args: ['--no-sandbox'] })
 }

@@ -8,6 +8,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:f
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { ensureInstalled, programOf } from '../../../agent/test/support/system-packages.ts'
 
 const run = promisify(execFile)
 const CODE_SERVER = '4.100.3'
@@ -60,31 +61,9 @@ export interface Prerequisites {
 }
 
 export async function prerequisites(environment: NodeJS.ProcessEnv): Promise<Prerequisites> {
-  await debianPackages(environment)
+  await ensureInstalled(['chromium', 'ripgrep'], environment)
   const cache = join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'ryo-faas')
-  return { editor: await editor(cache), chromium: find(['chromium', 'chromium-browser', 'google-chrome'])! }
-}
-
-function find(commands: string[]): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(':').concat('/usr/bin')
-  return folders.flatMap(folder => commands.map(name => join(folder, name))).find(path => existsSync(path))
-}
-
-async function debianPackages(environment: NodeJS.ProcessEnv): Promise<void> {
-  const missing: string[] = []
-  if (!find(['chromium', 'chromium-browser', 'google-chrome'])) missing.push('chromium')
-  if (!find(['rg'])) missing.push('ripgrep')
-  if (missing.length === 0) return
-  const isRoot = process.getuid?.() === 0
-  if (!isRoot && environment['CI'] !== 'true') throw new Error(howToInstall(missing))
-  const options = { env: { ...environment, DEBIAN_FRONTEND: 'noninteractive' }, maxBuffer: 64 * 1024 * 1024 }
-  await run('apt-get', ['update', '-qq'], options)
-  await run('apt-get', ['install', '-y', '-qq', ...missing], options)
-}
-
-/** Nothing is installed unasked, but by root and in CI. */
-function howToInstall(packages: readonly string[]): string {
-  return `the tests in the editor need ${packages.join(' and ')}: sudo apt-get install -y ${packages.join(' ')}`
+  return { editor: await editor(cache), chromium: programOf('chromium')! }
 }
 
 /** Made under a temporary name and renamed, so that one that was broken off is never mistaken for a whole one. */
@@ -105,7 +84,7 @@ async function editor(cache: string): Promise<string> {
     }
     const ripgrep = join(unpacked, 'lib', 'vscode', 'node_modules', '@vscode', 'ripgrep', 'bin')
     await mkdir(ripgrep, { recursive: true })
-    await copyFile(find(['rg'])!, join(ripgrep, 'rg'))
+    await copyFile(programOf('ripgrep')!, join(ripgrep, 'rg'))
     await writeFile(join(unpacked, 'lib', 'vscode', 'node_modules', '@vscode', 'spdlog', 'index.js'), SPDLOG)
     await rename(unpacked, home).catch((error: unknown) => {
       // Another run was faster.

@@ -1,0 +1,6 @@
+/** Once before the tests of whole platforms. */
+import { ensureInstalled } from './system-packages.ts'
+
+export default async function setup(): Promise<void> {
+  await ensureInstalled(['chromium', 'prometheus'])
+}
