@@ -147,8 +147,8 @@ test('top prints one table where there is no terminal, and ends cleanly on one',
   expect(await platform.ok(['top'])).toMatch(/calls\/s .*6 instances[^]*FUNCTION +CALLS\/S +ERRORS\/S +P50[^]*\nFine +/)
   const { functions } = JSON.parse(await platform.ok(['top', '--json']))
   expect(functions.find(({ name }: { name: string }) => name === 'Later')).toMatchObject({ dead: 1, queueDepth: 0 })
-  // script(1) gives it a terminal.
-  const child = spawn('script', ['-qec', `${process.execPath} ${BIN} top`, '/dev/null'], {
+  // script(1) gives it a terminal; a shell left in between would end with 130 for its own Ctrl-C.
+  const child = spawn('script', ['-qec', `exec ${process.execPath} ${BIN} top`, '/dev/null'], {
     env: { ...process.env, RYO_FAAS_HOME: platform.home, TERM: 'xterm' },
     stdio: ['pipe', 'pipe', 'inherit'],
   })

@@ -2,17 +2,17 @@
  * The output of functions in output channels, followed live; after the agent was away it goes on where it was. File
  * names in stack traces become absolute, so that the editor links them.
  */
-import type * as vscode from 'vscode'
 import type { LogLine } from 'ryo-faas/contract'
 import type { PlatformLink } from '../agent/platform-link.ts'
 import type { Vscode } from '../editor.ts'
+import { LiveChannel } from './live-channel.ts'
 import { isForeignFrame, lineText } from './line-text.ts'
 
 interface Followed {
-  channel: vscode.OutputChannel
+  channel: LiveChannel
   abort: AbortController
-  /** Time of the last line. */
-  last: string | undefined
+  /** The time of the last line, and how many lines there were of it. */
+  last: { time: string; lines: number } | undefined
   isFollowing: boolean
 }
 
@@ -36,11 +36,11 @@ export class FunctionLogs {
   show(name: string): void {
     let followed = this.#followed.get(name)
     if (!followed) {
-      const channel = this.#editor.window.createOutputChannel(`ryo-faas: ${name}`, 'log')
+      const channel = new LiveChannel(this.#editor.window.createOutputChannel(`ryo-faas: ${name}`, 'log'))
       followed = { channel, abort: new AbortController(), last: undefined, isFollowing: false }
       this.#followed.set(name, followed)
     }
-    followed.channel.show(true)
+    followed.channel.show()
     if (!followed.isFollowing) void this.#follow(name, followed)
   }
 
@@ -57,10 +57,14 @@ export class FunctionLogs {
     const { channel, abort } = followed
     try {
       const client = await this.#link.client()
-      const query = { tail: 1000, ...(followed.last !== undefined && { since: justAfter(followed.last) }) }
+      const seen = followed.last
+      let toSkip = seen?.lines ?? 0
+      const query = { tail: 1000, ...(seen && { since: seen.time }) }
       const input = { params: { name }, query: { follow: 'true', ...query } }
       for await (const line of client.stream('logs', input, abort.signal)) {
-        followed.last = line.time
+        if (line.time === seen?.time && toSkip-- > 0) continue
+        const isSameTime = followed.last?.time === line.time
+        followed.last = { time: line.time, lines: isSameTime ? followed.last!.lines + 1 : 1 }
         if (!isForeignFrame(line)) channel.appendLine(this.#text(name, line))
       }
     } catch (error) {
@@ -75,9 +79,4 @@ export class FunctionLogs {
     const hasSeveral = (deployment?.instances.length ?? 0) > 1
     return lineText(line, { hasSeveral, filePath: deployment?.filePath })
   }
-}
-
-/** Lines of the very moment at which the log broke off have been seen. */
-function justAfter(time: string): string {
-  return new Date(Date.parse(time) + 1).toISOString()
 }

@@ -185,7 +185,10 @@ export const nearly = (request: Request): string => request.url
       await vscode.commands.executeCommand('ryo-faas.invoke', 'HelloWorld')
       const isLog = ({ uri, fileName }: vscode.TextDocument) => uri.scheme === 'output' && /HelloWorld/.test(fileName)
       const log = await until(() => vscode.workspace.textDocuments.find(isLog))
-      await until(() => log.getText().includes('on purpose'))
+      await until(
+        () => log.getText().includes('on purpose'),
+        () => log.getText(),
+      )
       assert.match(log.getText(), /seen GET/)
       assert.ok(log.getText().includes(`${document.uri.fsPath}:3:9`), log.getText())
       const answer = vscode.workspace.textDocuments.find(({ uri }) => uri.scheme === 'ryo-answer')

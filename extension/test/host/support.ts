@@ -5,13 +5,17 @@ import type { Activated } from '../../src/main.ts'
 
 const WAIT_MS = 45_000
 
-/** Asks until the answer is something, or the time is up. */
-export async function until<T>(ask: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {
+/** Asks until the answer is something, or the time is up; `instead` tells what there was. */
+export async function until<T>(
+  ask: () => T | undefined | false | Promise<T | undefined | false>,
+  instead: () => unknown = () => undefined,
+): Promise<T> {
   const deadline = Date.now() + WAIT_MS
   for (;;) {
     const answer = await ask()
     if (answer !== undefined && answer !== false) return answer
-    if (Date.now() > deadline) throw new Error(`waited in vain for: ${String(ask)}`)
+    if (Date.now() > deadline)
+      throw new Error(`waited in vain for: ${String(ask)}; instead: ${JSON.stringify(instead())}`)
     await new Promise(resolve => setTimeout(resolve, 20))
   }
 }

@@ -1,0 +1,44 @@
+/**
+ * An output channel whose last lines are shown too. The editor pushes a line to the view only if the channel is known to
+ * be visible here, and that is told a moment after the view has read what there was: lines in between stay unseen until
+ * the next one comes. So a while after the last line, the channel is given an empty text, which pushes what is there.
+ */
+import type * as vscode from 'vscode'
+
+/** After the last line, or after `show`; a busy editor takes seconds to open its view. */
+const PUSH_AFTER_MS = [300, 1_000, 3_000, 10_000]
+
+export class LiveChannel {
+  readonly #channel: vscode.OutputChannel
+  #timers: ReturnType<typeof setTimeout>[] = []
+
+  constructor(channel: vscode.OutputChannel) {
+    this.#channel = channel
+  }
+
+  /** Without taking the focus. */
+  show(): void {
+    this.#channel.show(true)
+    this.#pushLater()
+  }
+
+  appendLine(line: string): void {
+    this.#channel.appendLine(line)
+    this.#pushLater()
+  }
+
+  dispose(): void {
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#channel.dispose()
+  }
+
+  #pushLater(): void {
+    if (this.#timers.length > 0) for (const timer of this.#timers) timer.refresh()
+    else this.#timers = PUSH_AFTER_MS.map((ms, index) => setTimeout(() => this.#push(index), ms))
+  }
+
+  #push(index: number): void {
+    this.#channel.append('')
+    if (index === PUSH_AFTER_MS.length - 1) this.#timers = []
+  }
+}
