@@ -21,7 +21,7 @@ const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 export const storeBench: Bench = {
   name: 'store',
   title: 'The JSON store',
-  method: `wrk with ${CONNECTIONS} connections. Ours writes document, event and log entry in one transaction and waits for the disk, with its relay off; the bare route parses the same body and stores nothing; json-server (0.17, lowdb) writes its whole file without waiting. Turns alternate, ratios within a turn.`,
+  method: `wrk with ${CONNECTIONS} connections. Ours writes document, event and log entry in one transaction and waits for the disk, with its relay off; the bare route parses the same body and stores nothing; the LMDB route puts it down and waits for the disk, and that is all; json-server (0.17, lowdb) writes its whole file without waiting. Turns alternate, ratios within a turn.`,
   run: benchStore,
 }
 
@@ -35,11 +35,13 @@ async function benchStore(stage: Stage): Promise<Report> {
   const [rounds, seconds] = stage.quick ? [2, 1] : [5, 3]
   const ours = await startStore(stage)
   const bare = await startBare(stage)
+  const lmdb = await startLmdb(stage)
   const jsonServer = await startJsonServer(stage)
-  const targets = [ours, bare, jsonServer]
+  const targets = [ours, bare, lmdb, jsonServer]
   const creates = await takeTurns(targets, rounds, target => load(stage, target.create, { seconds, body: target.body }))
   const reads = await takeTurns(targets, rounds, target => load(stage, target.read, { seconds }))
   await jsonServer.stop()
+  await lmdb.stop()
   await bare.stop()
 
   const many = stage.quick ? 20_000 : 1_000_000
@@ -53,7 +55,7 @@ async function benchStore(stage: Stage): Promise<Report> {
   const queriesMs = await queries(ours.url, many, stage.quick ? 50 : 500)
   const engines = await compareEngines(stage)
 
-  const names = ['ours', 'bare fastify', 'json-server']
+  const names = ['ours', 'bare fastify', 'fastify, one durable LMDB put', 'json-server']
   const perSecond = (results: number[][]) => results.map(own => median(own))
   const [createRates, readRates] = [perSecond(creates), perSecond(reads)]
   const grown = median([few, again]) / full
@@ -124,10 +126,18 @@ async function startStore(stage: Stage): Promise<Target> {
   return { ...program, url, create: `${url}/tables/written/docs`, read: `${url}/tables/read/docs/one`, body }
 }
 
-async function startBare(stage: Stage): Promise<Target> {
+function startBare(stage: Stage): Promise<Target> {
+  return startRoutes(stage, './bare-routes.mjs')
+}
+
+function startLmdb(stage: Stage): Promise<Target> {
+  return startRoutes(stage, './lmdb-route.mjs', join(stage.folder, 'lmdb'))
+}
+
+async function startRoutes(stage: Stage, script: string, ...rest: string[]): Promise<Target> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const args = [here('./bare-routes.mjs'), String(port)]
+  const args = [here(script), String(port), ...rest]
   const program = await startProgram(stage, { command: functionNode, args, url })
   const body = JSON.stringify({ data: DOCUMENT })
   return { ...program, url, create: `${url}/tables/written/docs`, read: `${url}/tables/read/docs/one`, body }
