@@ -7,7 +7,7 @@
  * 3. The API answers from the first moment; what needs the platform is refused until it is ready.
  */
 import { EventEmitter } from 'node:events'
-import { rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
@@ -149,7 +149,8 @@ export class Agent implements Platform {
     const { home } = this.#options
     this.#setPhase({ kind: 'stopping' })
     // From here on nobody brings anything back: the keeper ends when the options are gone.
-    await rm(homePaths(home).options, { force: true })
+    const { options, stoppedOptions } = homePaths(home)
+    await rename(options, stoppedOptions).catch(() => rm(options, { force: true }))
     try {
       const functions = (await this.#deployer?.stopInstances()) ?? []
       const parts = await this.#supervisor.stopAll()

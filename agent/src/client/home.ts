@@ -26,6 +26,8 @@ export function homePaths(home: string) {
     token: join(home, 'token'),
     callbackSecret: join(home, 'callback-secret'),
     options: join(home, 'run', 'options.json'),
+    /** Of a platform that was stopped: what it left can be removed only by one of the same project and engine. */
+    stoppedOptions: join(home, 'run', 'stopped-options.json'),
     lock: join(home, 'run', 'agent.lock'),
     startFailure: join(home, 'run', 'start-failure.json'),
     agentLog: join(home, 'logs', 'agent.log'),

@@ -115,8 +115,9 @@ for (const engine of ['docker', 'process'] as const) {
       expect(await (await fetch(url('helloworld'))).text()).toBe('Hello, World!\n')
     })
 
-    test('stopFaas --prune leaves no container, network, image, process or file of ours', async () => {
+    test('stopFaas --prune leaves no container, network, image, process or file of ours, also later on', async () => {
       const pids = (await platform.view()).parts.flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
+      await platform.ok(['stopFaas'])
       await platform.ok(['stopFaas', '--prune'])
       for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow()
       const filters = { label: [`ryo-faas=${platform.project}`] }

@@ -1,7 +1,8 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
-import type { Command } from '../context.ts'
+import type { Command, Context } from '../context.ts'
 import { startFaas } from './start-faas.ts'
 
 const AGENT_END_MS = 10_000
@@ -14,7 +15,8 @@ export const stopFaas: Command = {
     yargs.option('prune', { type: 'boolean', default: false, describe: 'Also remove images and all data' }),
   run: async (args, context) => {
     const { output } = context
-    const found = await readAgentFile(context.home)
+    const isPruning = args['prune'] === true
+    const found = (await readAgentFile(context.home)) ?? (isPruning ? await startAgain(context) : undefined)
     if (!found) {
       output.value({ stopped: [] })
       return output.line('nothing runs')
@@ -23,15 +25,24 @@ export const stopFaas: Command = {
     let stopped: string[]
     try {
       const client = await reachAgent(context.home, () => startFaas.run({}, quiet(context)))
-      stopped = (await client.call('shutdown', { body: { prune: args['prune'] === true } })).stopped
+      stopped = (await client.call('shutdown', { body: { prune: isPruning } })).stopped
       await untilGone(found.agent.pid)
     } finally {
       progress.stop()
     }
     output.value({ stopped })
     output.line(`stopped: ${stopped.join(', ')}`)
-    output.line(args['prune'] ? 'images and data were removed' : 'data stays; startFaas brings everything back')
+    output.line(isPruning ? 'images and data were removed' : 'data stays; startFaas brings everything back')
   },
+}
+
+/** A platform that was stopped, with the options that it had: only so does it find what is its own. */
+async function startAgain(context: Context) {
+  const options = await readFile(homePaths(context.home).stoppedOptions, 'utf8').catch(() => undefined)
+  if (options === undefined) return undefined
+  context.output.note('starting once more, to find what is to be removed')
+  await startFaas.run(JSON.parse(options) as Record<string, unknown>, quiet(context))
+  return readAgentFile(context.home)
 }
 
 /** The answer comes a moment before the agent's own end; who starts again at once must not meet the old one. */
