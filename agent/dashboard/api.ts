@@ -1,7 +1,7 @@
 /** How the page asks the agent: with the key that came in its address, which may look and change nothing. */
 import type { MetricsHistory, PlatformView, TracePage, TraceView } from '../src/contract/index.ts'
+import { currentKey, rememberKey } from './key.ts'
 
-const KEY = 'ryo-faas-dashboard-key'
 /** What stands in front of our paths where an editor in a browser passes the port on. */
 const BASE = location.pathname.replace(/\/dashboard\/?$/, '')
 
@@ -23,7 +23,7 @@ export function takeKey(): string | null {
   const given = new URLSearchParams(location.hash.slice(1))
   const key = given.get('key')
   if (key === null) return null
-  sessionStorage.setItem(KEY, key)
+  rememberKey(key)
   history.replaceState(null, '', `${location.pathname}#${given.get('to') ?? '/'}`)
   return given.get('theme')
 }
@@ -32,7 +32,7 @@ async function ask(path: string, signal?: AbortSignal): Promise<Response> {
   let response: Response
   try {
     response = await fetch(BASE + path, {
-      headers: { authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ''}` },
+      headers: { authorization: `Bearer ${currentKey()}` },
       ...(signal && { signal }),
     })
   } catch (error) {

@@ -7,7 +7,10 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { RyoFaasError } from '../contract/index.ts'
 
-/** Nothing from elsewhere, nothing inline; an editor on this machine may show it in a frame. */
+/**
+ * Nothing from elsewhere, nothing inline. An editor may show it in a frame, one in a browser under whatever name: without
+ * the key the page shows nothing, and it can change nothing.
+ */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -16,7 +19,7 @@ const POLICY = [
   'img-src data:',
   "base-uri 'none'",
   "form-action 'none'",
-  "frame-ancestors 'self' http://127.0.0.1:* http://localhost:* vscode-webview: vscode-file:",
+  "frame-ancestors 'self' http://127.0.0.1:* http://localhost:* https: vscode-webview: vscode-file:",
 ].join('; ')
 
 const FILES = {

@@ -19,7 +19,7 @@ export interface ApiOptions {
   logger: FastifyBaseLogger
 }
 
-const PUBLIC = new Set(['/healthz', '/openapi.json', ...DASHBOARD_PATHS])
+const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json'])
 const BODY_LIMIT_BYTES = 1024 * 1024
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
@@ -35,8 +35,9 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(serializerCompiler)
   app.addHook('onRequest', async request => {
     const { host, origin, authorization } = request.headers
-    const isPublic = PUBLIC.has(request.url.split('?')[0]!)
-    authorize({ method: request.method, host, origin, authorization }, { token, key, public: isPublic })
+    const path = request.url.split('?')[0]!
+    const access = DASHBOARD_PATHS.has(path) ? 'page' : PUBLIC.has(path) ? 'public' : 'private'
+    authorize({ method: request.method, host, origin, authorization }, { token, key, access })
   })
   app.setErrorHandler((error, request, reply) => {
     const translated = translate(error)

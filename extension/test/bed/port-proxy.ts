@@ -1,4 +1,4 @@
-/** Passes ports of this machine on below a path, as editors in a browser do: `/proxy/<port>/…`. */
+/** Passes ports of this machine on as editors in a browser do: below a path, under a name that is not the machine's. */
 import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -28,9 +28,9 @@ export class PortProxy {
     return new PortProxy(server)
   }
 
-  /** As the editor's server is told of it. */
+  /** As the editor's server is told of it. Browsers take every name below `localhost` for this machine (RFC 6761). */
   get template(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/proxy/{{port}}/`
+    return `http://ports.localhost:${(this.#server.address() as AddressInfo).port}/proxy/{{port}}/`
   }
 
   close(): void {
