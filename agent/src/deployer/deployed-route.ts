@@ -3,8 +3,7 @@ import { AsyncOptions } from '../contract/index.ts'
 import type { Instance } from '../engine/index.ts'
 import type { DispatchedTrigger } from '../services/dispatcher/index.ts'
 import type { Route } from '../services/proxy/index.ts'
-import type { DeploymentRecord } from '../state/index.ts'
-import { activeVersion } from './reconciler.ts'
+import { activeVersion, type DeploymentRecord } from '../state/index.ts'
 import { triggersOf } from './subscriptions.ts'
 
 /** A route of the proxy, with what the dispatcher needs beside. */

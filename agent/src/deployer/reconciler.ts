@@ -4,7 +4,7 @@
  * Runs after every event of the engine, at start, and when a backoff has passed; running it twice changes nothing.
  */
 import type { Engine, Instance } from '../engine/index.ts'
-import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
+import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { KeyedQueue } from './keyed-queue.ts'
@@ -142,8 +142,4 @@ export class Reconciler {
     timer.unref()
     this.#timers.set(route, timer)
   }
-}
-
-export function activeVersion(record: DeploymentRecord): VersionRecord {
-  return record.versions.find(({ version }) => version === record.active)!
 }

@@ -2,9 +2,8 @@
 import type { DeploymentView, InstanceView } from '../contract/index.ts'
 import type { Instance } from '../engine/index.ts'
 import type { FunctionStats } from '../services/proxy/index.ts'
-import type { DeploymentRecord } from '../state/index.ts'
+import { activeVersion, type DeploymentRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
-import { activeVersion } from './reconciler.ts'
 import { triggersOf } from './subscriptions.ts'
 
 export function viewDeployment(

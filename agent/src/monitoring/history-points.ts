@@ -1,10 +1,6 @@
 /** Samples as they are shown: rates and percentiles. */
 import type { FunctionPoint } from '../contract/index.ts'
-import type { FunctionSample, HistorySample } from './history.ts'
-
-export function zeroCounts(): FunctionSample {
-  return { calls: 0, errors: 0, durations: new Map(), inflight: 0, instances: 0, queueDepth: 0, dead: 0 }
-}
+import type { FunctionSample, HistorySample } from './history-sample.ts'
 
 export function pointOf(
   counts: FunctionSample,

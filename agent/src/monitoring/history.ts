@@ -4,35 +4,9 @@
  * counted meanwhile is spread over the time until it is back; one that started anew counts from nothing.
  */
 import type { FunctionPoint, MetricsHistory, PlatformPoint } from '../contract/index.ts'
-import { pointOf, zeroCounts } from './history-points.ts'
+import { pointOf } from './history-points.ts'
+import { zeroCounts, type FunctionSample, type HistorySample } from './history-sample.ts'
 import type { Reading } from './reading.ts'
-
-/** Of one function, in the time of its sample. */
-export interface FunctionSample {
-  calls: number
-  errors: number
-  /** Calls by number of the bucket of their duration. */
-  durations: Map<number, number>
-  inflight: number
-  instances: number
-  queueDepth: number
-  dead: number
-}
-
-export interface HistorySample {
-  /** Its end, milliseconds since the epoch. */
-  t: number
-  /** What the counts of functions stand for; 0: the proxy did not answer. */
-  callsSpanMs: number
-  functions: Map<string, FunctionSample>
-  coldStarts: number
-  storeOps: number
-  /** 0: the store did not answer. */
-  storeSpanMs: number
-  relayLagEvents: number | null
-  relayLagSeconds: number | null
-  triggerLagEvents: number | null
-}
 
 export interface HistoryOptions {
   everyMs: number

@@ -1,2 +1,2 @@
-export { DeploymentRecord, HandlerStyle, PlatformState, VersionRecord } from './state.ts'
+export { activeVersion, DeploymentRecord, HandlerStyle, PlatformState, VersionRecord } from './state.ts'
 export { StateStore } from './state-store.ts'

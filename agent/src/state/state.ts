@@ -39,6 +39,10 @@ export const DeploymentRecord = z.object({
 })
 export type DeploymentRecord = z.infer<typeof DeploymentRecord>
 
+export function activeVersion({ versions, active }: DeploymentRecord): VersionRecord {
+  return versions.find(({ version }) => version === active)!
+}
+
 export const PlatformState = z.object({
   format: z.literal(1),
   /** Ports once chosen stay, so that clients find a restarted part where it was. */

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { RyoFaasError } from '../../contract/index.ts'
 import { tablePath, type StoreClient } from '../../client/index.ts'
-import { needed, type Asked } from './store.ts'
+import { needed, type Asked } from './store-arguments.ts'
 
 export async function exportTable(client: StoreClient, { given, args, context }: Asked): Promise<void> {
   const [table, file] = needed(given, ['table'])

@@ -5,6 +5,7 @@ import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatBytes } from '../output.ts'
 import { startFrom } from '../start-from.ts'
 import { StoreClient, docPath, docsPath, onlyOver, tablePath, type StoredDocument } from '../../client/index.ts'
+import { needed, type Asked } from './store-arguments.ts'
 import { exportTable, importTable } from './store-transfer.ts'
 
 const ACTIONS = {
@@ -58,12 +59,6 @@ export const store: Command = {
     const platform = await (await context.connect()).call('platform', {})
     return RUN[action](StoreClient.of(platform, context.signal), { given, args, context })
   },
-}
-
-export interface Asked {
-  given: string[]
-  args: Record<string, unknown>
-  context: Context
 }
 
 type Run = (client: StoreClient, asked: Asked) => Promise<void>
@@ -173,16 +168,6 @@ async function replay(given: string[], args: Record<string, unknown>, { connect,
 
 function handlerOf({ handler }: Record<string, unknown>): { handler?: string } {
   return handler === undefined ? {} : { handler: handler as string }
-}
-
-/** At least these. */
-export function needed<const Names extends readonly string[]>(
-  given: string[],
-  names: Names,
-): { [K in keyof Names]: string } & (string | undefined)[] {
-  const missing = names[given.length]
-  if (missing === undefined) return given as never
-  throw new RyoFaasError('INVALID_OPTION', `which ${missing}?`, { hint: 'ryo-faas store --help shows what there is.' })
 }
 
 function condition(version: unknown): Record<string, string> {

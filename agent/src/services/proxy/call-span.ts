@@ -11,7 +11,7 @@ import {
   type Tracing,
 } from '@ryo-faas/runtime/telemetry'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
-import type { Call } from './exchange.ts'
+import type { Call } from './call.ts'
 import { clientAddress } from './request-head.ts'
 
 export interface CallEnd {

@@ -10,19 +10,16 @@
  * 3. The client never gets a silently shortened answer: once a head is out, a failure destroys the client's connection.
  * 4. The call ends once (`finish`), whoever ends it first: answer, error, timeout, client.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { isSampled, type Tracing } from '@ryo-faas/runtime/telemetry'
 import { clientHeaders, errorLabelOf, linksOf, platformCodeOf } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
+import type { Call } from './call.ts'
 import { recordCall } from './call-span.ts'
-import type { FunctionMetrics } from './function-metrics.ts'
 import { linger, RequestBody } from './request-body.ts'
 import { errorAnswer } from './refuse.ts'
-import type { RequestHead } from './request-head.ts'
-import type { FunctionEntry, Routes, Waiter } from './routes.ts'
-import type { Upgrade } from './tunnel.ts'
+import type { Routes, Waiter } from './routes.ts'
 import type { Instance, ResponseHead, ResponseSink, UpstreamConnection, UpstreamError } from './upstream/index.ts'
 
 /** Between two tries of instances that refuse connections, should no new table come. */
@@ -32,19 +29,6 @@ export interface ExchangeContext {
   routes: Routes
   tracing: Tracing
   readyTimeoutMs: number
-}
-
-export interface Call {
-  request: IncomingMessage
-  response: ServerResponse
-  entry: FunctionEntry
-  /** Where it is counted. */
-  metrics: FunctionMetrics
-  path: string
-  head: RequestHead
-  expectsContinue: boolean
-  /** Takes over both sockets after a 101. Absent if the client asked for no upgrade. */
-  tunnel?: (upgrade: Upgrade) => ResponseSink
 }
 
 export class Exchange implements ResponseSink, Waiter {

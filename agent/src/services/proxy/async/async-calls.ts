@@ -24,7 +24,7 @@ import {
   type CallHead,
 } from '../../../bus/index.ts'
 import { recordAcceptance, type Acceptance } from '../call-span.ts'
-import type { Call } from '../exchange.ts'
+import type { Call } from '../call.ts'
 import { refuse } from '../refuse.ts'
 import { clientAddress } from '../request-head.ts'
 import { BusLink, type BusAddress } from './bus-link.ts'
