@@ -2,12 +2,14 @@ import Docker from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
 import { dockerAddress, translateDockerError } from './docker-errors.ts'
 
+/** How this host reaches containers: over the bridge, or (Docker Desktop, rootless, remote) only over published ports. */
+export type Reach = 'bridge' | 'published'
+
 export interface DockerConnection {
   docker: Docker
   /** Version and address, one line. */
   note: string
-  /** How this host reaches containers: over the bridge, or (Docker Desktop, rootless, remote) only over published ports. */
-  reach: 'bridge' | 'published'
+  reach: Reach
 }
 
 interface DockerInfo {

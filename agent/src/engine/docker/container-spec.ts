@@ -6,6 +6,7 @@
 import type { ContainerCreateOptions } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import type { InstanceSpec } from '../engine.ts'
+import type { Reach } from './connect-docker.ts'
 
 /** Where the package lies in the container: the image puts it there. */
 export const APP_FOLDER = '/app'
@@ -18,7 +19,7 @@ export interface ContainerContext {
   /** `host:ip` of the proxy, for /etc/hosts. */
   extraHosts: string[]
   /** `published`: the port is also bound to loopback, for hosts that can not reach the bridge (Docker Desktop). */
-  reach: 'bridge' | 'published'
+  reach: Reach
   /** Folder on the host with the secrets as files, if the function has any. */
   secretsDir: string | undefined
 }

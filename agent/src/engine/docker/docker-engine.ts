@@ -2,31 +2,28 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker, { type ContainerInfo, type ContainerInspectInfo } from 'dockerode'
-import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, type LogLine } from '../../contract/index.ts'
 import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
 import { requirePackage } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { ensureBaseImage, imageExists, type BaseImageSource } from './base-image.ts'
+import type { Reach } from './connect-docker.ts'
 import { containerLogs } from './container-logs.ts'
 import { APP_FOLDER, containerOptions } from './container-spec.ts'
 import { buildFunctionImage, listFunctionImages } from './function-image.ts'
-import { isDockerStatus, translateDockerError } from './docker-errors.ts'
+import { ignoreStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 import { EngineWatch } from './engine-watch.ts'
+import { instanceId, toInstance } from './container-instance.ts'
+import { ProjectNetwork } from './project-network.ts'
 
 export interface DockerEngineOptions {
   docker: Docker
   project: string
   home: string
   baseImage: BaseImageSource
-  reach: 'bridge' | 'published'
+  reach: Reach
   note: string
-}
-
-interface Network {
-  name: string
-  gateway: string
 }
 
 export class DockerEngine implements Engine {
@@ -36,9 +33,9 @@ export class DockerEngine implements Engine {
   readonly #docker: Docker
   readonly #options: DockerEngineOptions
   readonly #logFiles: LogFiles
+  readonly #network: ProjectNetwork
   readonly #watch: EngineWatch
   #base: string | undefined
-  #network: Network | undefined
 
   constructor(options: DockerEngineOptions) {
     this.note = options.note
@@ -46,11 +43,13 @@ export class DockerEngine implements Engine {
     this.#docker = options.docker
     this.#options = options
     this.#logFiles = new LogFiles(join(options.home, 'logs', 'functions'))
+    this.#network = new ProjectNetwork(options.docker, options.project)
     this.#watch = new EngineWatch(options.docker, this.#filters)
   }
 
   get proxyListenHosts(): readonly string[] {
-    return this.#options.reach === 'bridge' && this.#network ? [this.#network.gateway] : []
+    const { gateway } = this.#network
+    return this.#options.reach === 'bridge' && gateway !== undefined ? [gateway] : []
   }
 
   get #filters() {
@@ -58,8 +57,7 @@ export class DockerEngine implements Engine {
   }
 
   async prepare(report: (doing: string) => void): Promise<void> {
-    const [, network] = await Promise.all([this.#ensureBase(report), this.#ensureNetwork()])
-    this.#network = network
+    await Promise.all([this.#ensureBase(report), this.#network.ensure()])
   }
 
   codeFolderOf(): string {
@@ -85,11 +83,11 @@ export class DockerEngine implements Engine {
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
-    const network = this.#network ?? (this.#network = await this.#ensureNetwork())
-    const address = this.#options.reach === 'bridge' ? network.gateway : 'host-gateway'
+    const gateway = this.#network.gateway ?? (await this.#network.ensure())
+    const address = this.#options.reach === 'bridge' ? gateway : 'host-gateway'
     const options = containerOptions(spec, {
       project: this.#options.project,
-      network: network.name,
+      network: this.#network.name,
       extraHosts: [`${this.proxyHost}:${address}`],
       reach: this.#options.reach,
       secretsDir,
@@ -97,7 +95,7 @@ export class DockerEngine implements Engine {
     try {
       const container = await this.#docker.createContainer(options)
       await container.start()
-      return this.#toInstance(await container.inspect())
+      return toInstance(await container.inspect(), this.#options)
     } catch (error) {
       await this.stop(spec.id, 0)
       throw translateDockerError(error, `starting a container for ${spec.route}`)
@@ -131,7 +129,7 @@ export class DockerEngine implements Engine {
       // `created` but never started: someone died between the two calls, or is about to make the second.
       return inspected
         .filter(found => found !== null && found.State.Status !== 'created')
-        .map(found => this.#toInstance(found!))
+        .map(found => toInstance(found!, this.#options))
     } catch (error) {
       throw translateDockerError(error, 'listing containers')
     }
@@ -158,7 +156,9 @@ export class DockerEngine implements Engine {
     return Promise.all([
       this.#logFiles.sources(route),
       this.#list({ [`${this.#options.project}.function`]: route }),
-    ]).then(([kept, living]) => [...new Set([...kept, ...living.map(info => this.#instanceId(info.Labels))])])
+    ]).then(([kept, living]) => [
+      ...new Set([...kept, ...living.map(({ Labels }) => instanceId(Labels, this.#options.project))]),
+    ])
   }
 
   async *logs(source: { route: string; id: string }, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
@@ -194,14 +194,7 @@ export class DockerEngine implements Engine {
     for (const { Id } of await this.#list()) {
       await this.#docker.getContainer(Id).remove({ force: true, v: true }).catch(ignoreStatus(404, 409))
     }
-    await this.#docker
-      .getNetwork(this.#networkName)
-      .remove()
-      .catch(ignoreStatus(404))
-      .catch((error: unknown) => {
-        throw translateDockerError(error, `removing the network ${this.#networkName}`)
-      })
-    this.#network = undefined
+    await this.#network.remove()
     if (!removeImages) return
     await Promise.all((await this.images()).map(({ ref }) => this.removeImage(ref)))
     await this.#removeBaseIfUnused()
@@ -209,10 +202,6 @@ export class DockerEngine implements Engine {
 
   async close(): Promise<void> {
     this.#watch.stop()
-  }
-
-  get #networkName(): string {
-    return `${this.#options.project}-net`
   }
 
   #secretsDir(id: string): string {
@@ -238,27 +227,6 @@ export class DockerEngine implements Engine {
     await this.#docker.getImage(this.#base).remove().catch(ignoreStatus(404, 409))
   }
 
-  async #ensureNetwork(): Promise<Network> {
-    const name = this.#networkName
-    try {
-      const found = await this.#docker.getNetwork(name).inspect().catch(nullIfMissing)
-      if (!found) {
-        await this.#docker
-          .createNetwork({
-            Name: name,
-            Driver: 'bridge',
-            Labels: { 'ryo-faas': this.#options.project, [this.#options.project]: 'network' },
-            CheckDuplicate: true,
-          })
-          .catch(ignoreStatus(409))
-      }
-      const info = found ?? (await this.#docker.getNetwork(name).inspect())
-      return { name, gateway: info.IPAM?.Config?.[0]?.Gateway ?? '' }
-    } catch (error) {
-      throw translateDockerError(error, `creating the network ${name}`)
-    }
-  }
-
   #list(labels: Record<string, string> = {}): Promise<ContainerInfo[]> {
     const label = [...this.#filters.label, `${this.#options.project}=function`]
     for (const [name, value] of Object.entries(labels)) label.push(`${name}=${value}`)
@@ -280,50 +248,5 @@ export class DockerEngine implements Engine {
     const query = { follow: false, tail: 20_000, signal: AbortSignal.timeout(10_000) }
     for await (const line of containerLogs(this.#docker, { name: found.Id, instance: id }, query)) lines.push(line)
     if (lines.length > 0) await this.#logFiles.write(route, id, lines)
-  }
-
-  #instanceId(labels: Record<string, string>): string {
-    return labels[`${this.#options.project}.instance`] ?? ''
-  }
-
-  #toInstance(found: ContainerInspectInfo): Instance {
-    const labels = found.Config.Labels
-    return {
-      id: this.#instanceId(labels),
-      route: labels[`${this.#options.project}.function`] ?? '',
-      version: Number(labels[`${this.#options.project}.version`]),
-      name: found.Name.slice(1),
-      startedAt: found.State.StartedAt,
-      state: found.State.Running
-        ? { kind: 'running', address: this.#addressOf(found) }
-        : { kind: 'exited', at: found.State.FinishedAt, code: found.State.ExitCode, reason: exitReason(found) },
-    }
-  }
-
-  #addressOf(found: ContainerInspectInfo): { host: string; port: number } {
-    if (this.#options.reach === 'published') {
-      const binding = found.NetworkSettings.Ports[`${FUNCTION_PORT}/tcp`]?.[0]
-      return { host: '127.0.0.1', port: Number(binding?.HostPort) }
-    }
-    return { host: found.NetworkSettings.Networks[this.#networkName]?.IPAddress ?? '', port: FUNCTION_PORT }
-  }
-}
-
-function exitReason(found: ContainerInspectInfo): string {
-  if (found.State.OOMKilled) return `out of memory (limit ${(found.HostConfig.Memory ?? 0) / 1024 / 1024} MB)`
-  if (found.State.Error) return found.State.Error
-  return found.State.ExitCode > 128
-    ? `killed by signal ${found.State.ExitCode - 128}`
-    : `exited with code ${found.State.ExitCode}`
-}
-
-function nullIfMissing(error: unknown): null {
-  if (isDockerStatus(error, 404)) return null
-  throw error
-}
-
-function ignoreStatus(...statuses: number[]): (error: unknown) => void {
-  return error => {
-    if (!isDockerStatus(error, ...statuses)) throw error
   }
 }

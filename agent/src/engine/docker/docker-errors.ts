@@ -46,3 +46,16 @@ function fixFor(code: string): string {
       return 'Start the Docker engine (systemctl start docker), check DOCKER_HOST, or use --engine process.'
   }
 }
+
+/** For `catch`: what is not there is `null`. */
+export function nullIfMissing(error: unknown): null {
+  if (isDockerStatus(error, 404)) return null
+  throw error
+}
+
+/** For `catch`: these answers mean that there was nothing to do. */
+export function ignoreStatus(...statuses: number[]): (error: unknown) => void {
+  return error => {
+    if (!isDockerStatus(error, ...statuses)) throw error
+  }
+}

@@ -3,25 +3,19 @@
  * isolation: a function runs as the user who runs the agent. Memory is limited by V8's heap limit and a watch on the
  * resident size; CPU and number of processes are not limited. See `../engine.ts` for the invariants.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ENV } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, type LogLine } from '../../contract/index.ts'
-import {
-  isAlive,
-  readIfPresent,
-  residentBytes,
-  signalProcess,
-  spawnDetached,
-  waitForExit,
-  writeAtomically,
-} from '../../host/index.ts'
+import { isAlive, residentBytes, signalProcess, spawnDetached, waitForExit } from '../../host/index.ts'
 import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
 import { requirePackage } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
-import { ProcessRecord, ReadyFile } from './process-record.ts'
+import { packageImages } from './package-images.ts'
+import type { ProcessRecord } from './process-record.ts'
+import { RecordFiles } from './record-files.ts'
 
 export interface ProcessEngineOptions {
   project: string
@@ -44,6 +38,7 @@ export class ProcessEngine implements Engine {
   readonly proxyHost = '127.0.0.1'
   readonly #options: ProcessEngineOptions
   readonly #logFiles: LogFiles
+  readonly #files: RecordFiles
   readonly #records = new Map<string, ProcessRecord>()
   /** Ids of instances this very engine started. */
   readonly #own = new Set<string>()
@@ -56,6 +51,7 @@ export class ProcessEngine implements Engine {
     this.note = options.note
     this.#options = options
     this.#logFiles = new LogFiles(join(options.home, 'logs', 'functions'))
+    this.#files = new RecordFiles(join(options.home, 'run', 'instances'))
   }
 
   async prepare(): Promise<void> {
@@ -78,7 +74,7 @@ export class ProcessEngine implements Engine {
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     await this.#load()
-    const readyFile = this.#pathOf(spec.id, 'ready')
+    const readyFile = this.#files.readyFile(spec.id)
     await rm(readyFile, { force: true })
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
     const { identity, exited } = await spawnDetached({
@@ -113,8 +109,8 @@ export class ProcessEngine implements Engine {
     this.#own.add(spec.id)
     void exited.then(({ code, signal }) => this.#noteExit(record, code, exitReason(record, code, signal)))
     try {
-      await this.#save(record)
-      await this.#awaitPort(record, readyFile, signal)
+      await this.#files.save(record)
+      await this.#awaitPort(record, signal)
       return toInstance(record)
     } catch (error) {
       if (signal.aborted) {
@@ -147,11 +143,7 @@ export class ProcessEngine implements Engine {
       this.#own.delete(id)
       await this.#logFiles.enforceBounds(record.route)
     }
-    await Promise.all([
-      rm(this.#pathOf(id, 'json'), { force: true }),
-      rm(this.#pathOf(id, 'ready'), { force: true }),
-      rm(this.#secretsDir(id), { recursive: true, force: true }),
-    ])
+    await Promise.all([this.#files.remove(id), rm(this.#secretsDir(id), { recursive: true, force: true })])
   }
 
   logSources(route: string): Promise<string[]> {
@@ -176,17 +168,8 @@ export class ProcessEngine implements Engine {
     this.#watchTimer.unref()
   }
 
-  /** `<home>/deployments/<route>/<version>/app`: the builder's folders are the images here. */
-  async images(): Promise<ImageInfo[]> {
-    const root = join(this.#options.home, 'deployments')
-    const routes = await readdir(root).catch(() => [])
-    const found = await Promise.all(
-      routes.map(async route => {
-        const versions = await readdir(join(root, route)).catch(() => [])
-        return Promise.all(versions.map(version => describeFolder(join(root, route, version, 'app'), route)))
-      }),
-    )
-    return found.flat().filter(image => image !== undefined)
+  images(): Promise<ImageInfo[]> {
+    return packageImages(join(this.#options.home, 'deployments'))
   }
 
   async removeImage(ref: string): Promise<void> {
@@ -194,27 +177,18 @@ export class ProcessEngine implements Engine {
   }
 
   async cleanUp(): Promise<void> {
-    await rm(join(this.#options.home, 'run', 'instances'), { recursive: true, force: true })
+    await this.#files.removeAll()
   }
 
   async close(): Promise<void> {
     clearInterval(this.#watchTimer)
   }
 
-  /** Instances of an earlier agent. Damaged records are dropped: their process, if any, shows up as nobody's. */
+  /** Instances of an earlier agent. */
   #load(): Promise<void> {
     return (this.#loaded ??= (async () => {
-      const folder = join(this.#options.home, 'run', 'instances')
-      await mkdir(folder, { recursive: true, mode: 0o700 })
-      for (const name of await readdir(folder)) {
-        if (!name.endsWith('.json')) continue
-        const record = ProcessRecord.safeParse(JSON.parse((await readIfPresent(join(folder, name))) ?? 'null'))
-        if (!record.success) await rm(join(folder, name), { force: true })
-        else if (!this.#records.has(record.data.id)) {
-          this.#records.set(record.data.id, record.data)
-          const ready = await this.#readPort(this.#pathOf(record.data.id, 'ready'))
-          if (ready !== undefined) record.data.port = ready
-        }
+      for (const record of await this.#files.read()) {
+        if (!this.#records.has(record.id)) this.#records.set(record.id, record)
       }
     })())
   }
@@ -250,16 +224,16 @@ export class ProcessEngine implements Engine {
     if (record.exit) return
     record.exit = { at: new Date().toISOString(), code, reason }
     if (this.#records.get(record.id) !== record) return
-    await this.#save(record)
+    await this.#files.save(record)
     // Stopped meanwhile: what was just saved must not come back as a ghost.
-    if (this.#records.get(record.id) !== record) return rm(this.#pathOf(record.id, 'json'), { force: true })
+    if (this.#records.get(record.id) !== record) return this.#files.remove(record.id)
     this.#onChange()
   }
 
-  async #awaitPort(record: ProcessRecord, readyFile: string, signal: AbortSignal): Promise<void> {
+  async #awaitPort(record: ProcessRecord, signal: AbortSignal): Promise<void> {
     const deadline = Date.now() + (this.#options.startTimeoutMs ?? 30_000)
     for (;;) {
-      const port = await this.#readPort(readyFile)
+      const port = await this.#files.readPort(record.id)
       if (port !== undefined) {
         record.port = port
         return
@@ -269,24 +243,6 @@ export class ProcessEngine implements Engine {
       if (Date.now() > deadline) throw new RyoFaasError('START_FAILED', `${record.route} did not listen in time`)
       await delay(2, undefined, { signal })
     }
-  }
-
-  async #readPort(readyFile: string): Promise<number | undefined> {
-    const text = await readIfPresent(readyFile)
-    if (text === undefined) return undefined
-    try {
-      return ReadyFile.parse(JSON.parse(text)).port
-    } catch {
-      return undefined // Half written: whoever waits asks again.
-    }
-  }
-
-  #save(record: ProcessRecord): Promise<void> {
-    return writeAtomically(this.#pathOf(record.id, 'json'), JSON.stringify(record))
-  }
-
-  #pathOf(id: string, extension: 'json' | 'ready'): string {
-    return join(this.#options.home, 'run', 'instances', `${id}.${extension}`)
   }
 
   #secretsDir(id: string): string {
@@ -314,15 +270,4 @@ function toInstance(record: ProcessRecord): Instance {
     startedAt,
     state: exit ? { kind: 'exited', ...exit } : { kind: 'running', address: { host: '127.0.0.1', port: port! } },
   }
-}
-
-async function describeFolder(dir: string, route: string): Promise<ImageInfo | undefined> {
-  const info = await stat(dir).catch(() => undefined)
-  if (!info) return undefined
-  const files = await readdir(dir, { recursive: true })
-  const sizes = await Promise.all(
-    files.map(async file => (await stat(join(dir, file)).catch(() => undefined))?.size ?? 0),
-  )
-  const sizeBytes = sizes.reduce((sum, size) => sum + size, 0)
-  return { ref: dir, route, hash: basename(dirname(dir)), sizeBytes, createdAt: info.mtime.toISOString() }
 }

@@ -1,0 +1,44 @@
+/** A container as the instance that it is. */
+import type { ContainerInspectInfo } from 'dockerode'
+import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
+import type { Instance } from '../engine.ts'
+import type { Reach } from './connect-docker.ts'
+import { networkName } from './project-network.ts'
+
+export function instanceId(labels: Record<string, string>, project: string): string {
+  return labels[`${project}.instance`] ?? ''
+}
+
+interface Where {
+  project: string
+  reach: Reach
+}
+
+export function toInstance(found: ContainerInspectInfo, where: Where): Instance {
+  const { project } = where
+  const { State: state } = found
+  const labels = found.Config.Labels
+  return {
+    id: instanceId(labels, project),
+    route: labels[`${project}.function`] ?? '',
+    version: Number(labels[`${project}.version`]),
+    name: found.Name.slice(1),
+    startedAt: state.StartedAt,
+    state: state.Running
+      ? { kind: 'running', address: addressOf(found, where) }
+      : { kind: 'exited', at: state.FinishedAt, code: state.ExitCode, reason: exitReason(found) },
+  }
+}
+
+function addressOf({ NetworkSettings: { Ports, Networks } }: ContainerInspectInfo, { project, reach }: Where) {
+  if (reach === 'published') {
+    return { host: '127.0.0.1', port: Number(Ports[`${FUNCTION_PORT}/tcp`]?.[0]?.HostPort) }
+  }
+  return { host: Networks[networkName(project)]?.IPAddress ?? '', port: FUNCTION_PORT }
+}
+
+function exitReason({ State: state, HostConfig: limits }: ContainerInspectInfo): string {
+  if (state.OOMKilled) return `out of memory (limit ${(limits.Memory ?? 0) / 1024 / 1024} MB)`
+  if (state.Error) return state.Error
+  return state.ExitCode > 128 ? `killed by signal ${state.ExitCode - 128}` : `exited with code ${state.ExitCode}`
+}
