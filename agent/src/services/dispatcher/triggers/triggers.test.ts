@@ -301,8 +301,10 @@ it('gives a trigger up to another dispatcher that takes it', async () => {
   await stage.dispatcher(proxy)
   await changes(1)
   await until(async () => (await place()) === 1, 'the first has it')
+  const revision = async () => (await readPosition(stage.bus, 'fn.on'))!.revision
+  const ofFirst = await revision()
   await stage.dispatcher(proxy)
-  await until(() => stage.events.filter(({ type }) => type === 'functions').length === 2, 'the second is there')
+  await until(async () => (await revision()) > ofFirst, 'the second has taken it')
   await changes(5)
   await until(
     () => stage.events.some(event => event.type === 'trigger-failed' && event.reason.includes('by another')),
