@@ -46,7 +46,7 @@ async function dequeue(bus: Bus, queued: QueuedCall | undefined): Promise<void> 
   if (queued === undefined) return
   await removeMessage(bus, STREAMS.calls, queued.sequence)
   // A body that stays is swept later.
-  if (queued.head.bodyRef !== undefined) await removeBody(bus, queued.head.bodyRef).catch(() => undefined)
+  if (queued.head?.bodyRef !== undefined) await removeBody(bus, queued.head.bodyRef).catch(() => undefined)
 }
 
 function cancelled({ nextAttemptAt: _, ...state }: CallState): CallState {

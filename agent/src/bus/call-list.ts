@@ -1,6 +1,6 @@
 /**
  * Lists of calls, newest first, in pages: first those that wait for their first attempt (out of the queue), then those
- * that have a state, by the time of its last change.
+ * that have a state (also those that wait for their next attempt), by the time of its last change.
  *
  * Invariants: 1. work per page is bounded: at most `MOST_WINDOWS` stretches of a stream are looked at, so a page may hold
  * fewer calls than asked for, none even; only a page without a cursor is the last. 2. a call that changes between two pages may
@@ -44,7 +44,7 @@ export function isCursor(text: string): boolean {
 /** @throws BusError UNAVAILABLE */
 export async function listCalls(bus: Bus, query: CallQuery): Promise<CallPage> {
   const [, phase, below] = CURSOR.exec(query.cursor ?? '') ?? []
-  const phases: Phase[] = query.status === 'queued' ? ['calls'] : query.status ? ['states'] : ['calls', 'states']
+  const phases: Phase[] = isFinalOrRuns(query.status) ? ['states'] : ['calls', 'states']
   const start = phase === undefined ? 0 : phases.indexOf(phase as Phase)
   const page = new Page(bus, query)
   for (const [i, name] of phases.slice(Math.max(0, start)).entries()) {
@@ -91,11 +91,7 @@ class Page {
   /** @returns where to go on if the page is full before the end of `heads`. */
   private async take(phase: Phase, all: MessageHead[]): Promise<number | undefined> {
     const { status } = this.query
-    // Calls that wait again after a redrive are shown out of the queue.
-    const heads =
-      phase === 'calls'
-        ? all
-        : all.filter(head => head.status !== 'queued' && (status === undefined || head.status === status))
+    const heads = phase === 'calls' ? all : all.filter(head => isKeptAs(head.status, status))
     for (let at = 0; at < heads.length;) {
       const room = this.query.limit - this.calls.length
       if (room <= 0) return heads[at - 1]!.sequence
@@ -112,10 +108,23 @@ class Page {
     if (phase === 'calls') {
       return state === undefined || state.status === 'queued' ? viewOf(state ?? queuedState(callId)) : undefined
     }
+    if (state === undefined) return undefined
+    const view = viewOf(state, { isSummary: isFinal(state.status) })
     const { status } = this.query
-    if (state === undefined || (status !== undefined && state.status !== status)) return undefined
-    return viewOf(state, { isSummary: isFinal(state.status) })
+    return status === undefined || view.status === status ? view : undefined
   }
+}
+
+function isFinalOrRuns(status: CallStatus | undefined): boolean {
+  return status !== undefined && status !== 'queued'
+}
+
+/** Whether a state that is kept with this status may be what is asked for. */
+function isKeptAs(kept: string | undefined, asked: CallStatus | undefined): boolean {
+  // Those that wait again after a redrive are shown out of the queue.
+  if (kept === 'queued') return false
+  // Those that wait for their next attempt are kept as running.
+  return asked === undefined || kept === (asked === 'queued' ? 'running' : asked)
 }
 
 /** What `scanHeads` does, for a work queue. */

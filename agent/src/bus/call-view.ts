@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Bus } from './bus.ts'
 import { getBody } from './bodies.ts'
 import { parseCallId, timeOfCallId } from './call-id.ts'
-import { CallResult, CallState } from './call-state.ts'
+import { CallResult, CallState, type CallStatus } from './call-state.ts'
 import { readState } from './call-states.ts'
 import { decodeCall, type CallHead } from './envelope.ts'
 import { lastMessage } from './messages.ts'
@@ -44,7 +44,8 @@ export async function getState(bus: Bus, callId: string): Promise<CallState | un
 }
 
 export interface QueuedCall {
-  head: CallHead
+  /** Absent if the message can not be read: its call fails when its turn comes. */
+  head: CallHead | undefined
   /** The whole message. */
   data: Buffer
   sequence: number
@@ -53,9 +54,18 @@ export interface QueuedCall {
 /** A call that waits or runs, with the request. */
 export async function readQueued(bus: Bus, callId: string): Promise<QueuedCall | undefined> {
   const message = await lastMessage(bus, STREAMS.calls, subjectOf('call', callId))
-  return message && { ...message, head: decodeCall(message.data).head }
+  return message && { ...message, head: headOf(message.data) }
 }
 
+function headOf(data: Buffer): CallHead | undefined {
+  try {
+    return decodeCall(data).head
+  } catch {
+    return undefined
+  }
+}
+
+/** A call before its first attempt. */
 export function queuedState(callId: string, head?: CallHead): CallState {
   return {
     id: callId,
@@ -69,7 +79,8 @@ export function queuedState(callId: string, head?: CallHead): CallState {
 }
 
 export function viewOf(state: CallState, options: { isSummary?: boolean } = {}): CallView {
-  const { attemptsBefore: _, result, ...rest } = state
+  const { attemptsBefore: _, result, ...kept } = state
+  const rest = { ...kept, status: seenAs(state) }
   if (result === undefined) return rest
   const { body, bodyRef: _ref, ...head } = result
   const href = `/calls/${state.id}/result`
@@ -77,6 +88,11 @@ export function viewOf(state: CallState, options: { isSummary?: boolean } = {}):
     ...rest,
     result: { ...head, href, ...(body !== undefined && options.isSummary !== true && readable(body)) },
   }
+}
+
+/** Kept as running from the first attempt to the last; between two of them nothing runs. */
+function seenAs({ status, nextAttemptAt }: CallState): CallStatus {
+  return status === 'running' && nextAttemptAt !== undefined ? 'queued' : status
 }
 
 function readable(base64: string): { body: string; encoding: 'utf8' | 'base64' } {

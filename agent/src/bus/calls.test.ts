@@ -134,9 +134,12 @@ describe('a list', () => {
     const waiting = [await queue(), await queue('other')]
     const running = await queue()
     await writeState(bus, stateOf(running, 'running'), 0)
-    expect((await all({})).ids).toEqual([...waiting.reverse(), running, ...over.reverse()])
+    const again = await queue()
+    await writeState(bus, stateOf(again, 'running', { nextAttemptAt: '2026-01-01T00:10:00.000Z' }), 0)
+    expect((await all({})).ids).toEqual([...waiting.reverse(), again, running, ...over.reverse()])
     expect((await all({ function: 'other' })).ids).toEqual([waiting[0], over[1]])
-    expect((await all({ status: 'queued' })).ids).toEqual(waiting)
+    expect((await all({ status: 'queued' })).ids).toEqual([...waiting, again])
+    expect((await getCall(bus, again))?.status).toBe('queued')
     expect((await all({ status: 'running' })).ids).toEqual([running])
     expect((await all({ status: 'succeeded' })).ids).toEqual([over[0], over[2]])
     expect((await all({ status: 'dead', function: 'fn' })).ids).toEqual([])
@@ -207,6 +210,14 @@ describe('cancelling', () => {
   it('comes too late for a call that is over, and finds no other', async () => {
     expect(await cancelCall(bus, await finished('succeeded'))).toMatchObject({ kind: 'final' })
     expect(await cancelCall(bus, ids.next('fn'))).toEqual({ kind: 'missing' })
+  })
+
+  it('works for one whose message can not be read', async () => {
+    const id = ids.next('fn')
+    await bus.publish(subjectOf('call', id), Buffer.from('garbage'))
+    expect(await getCall(bus, id)).toMatchObject({ id, function: 'fn', status: 'queued' })
+    expect(await cancelCall(bus, id)).toMatchObject({ kind: 'cancelled' })
+    expect(await lastMessage(bus, STREAMS.calls, subjectOf('call', id))).toBeUndefined()
   })
 })
 

@@ -27,7 +27,16 @@ export { CallAttempt, CallResult, CallState, CallStatus, INLINE_RESULT_BYTES, is
 export { advance, readState, writeState, type Advance, type StoredState } from './call-states.ts'
 export { getBody, INLINE_BODY_BYTES, putBody, removeBody, type BodyKind } from './bodies.ts'
 export { lastMessage, nextMessage, removeMessage, type StoredMessage } from './messages.ts'
-export { CallView, getAnswer, getCall, readQueued, viewOf, type Answer, type QueuedCall } from './call-view.ts'
+export {
+  CallView,
+  getAnswer,
+  getCall,
+  queuedState,
+  readQueued,
+  viewOf,
+  type Answer,
+  type QueuedCall,
+} from './call-view.ts'
 export { cancelCall, redriveCall, redriveDead, type CancelOutcome, type RedriveOutcome } from './call-changes.ts'
 export { isCursor, listCalls, type CallPage, type CallQuery } from './call-list.ts'
 export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'

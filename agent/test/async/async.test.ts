@@ -49,6 +49,10 @@ const FUNCTIONS = {
         return new Response(request.body, { status: 201, headers: { 'x-seen': request.method + ' ' + pathname + search, 'content-type': 'application/x-mirrored' } })
       }`,
   },
+  hesitant: {
+    code: `export const hesitant = () => new Response('later', { status: 503, headers: { 'retry-after': '600' } })`,
+    options: { async: true },
+  },
   untouched: { code: `export const untouched = () => new Response()`, options: { async: true } },
 }
 
@@ -126,7 +130,7 @@ test('one that always fails ends among the dead; mended and deployed again, it c
     { status: 500, body: 'broken', isGenuine: true },
     { status: 200, body: 'mended', isGenuine: true },
   ])
-  expect(await platform.ok(['calls', 'redrive', '--all', '--function', 'broken'])).toBe('1 dead calls run again\n')
+  expect(await platform.ok(['calls', 'redrive', '--all', '--function', 'broken'])).toBe('1 dead call runs again\n')
   expect(await client.untilOver(callIds[1]!)).toMatchObject({ status: 'succeeded', result: { body: 'mended' } })
 })
 
@@ -144,6 +148,17 @@ test('a call is cancelled while it is queued and while it runs; the next one run
   expect(await client.show(running)).toMatchObject({ status: 'cancelled', attempts: [{ outcome: 'CANCELLED' }] })
   expect(await logged('patient', 'begun')).not.toContain(queued)
   expect(await platform.cli(['calls', 'cancel', running])).toMatchObject({ code: 1 })
+})
+
+test('calls that wait when their function is stopped wait on, which is said; all of them are cancelled at once', async () => {
+  const callIds = await Promise.all(Array.from({ length: 40 }, () => client.queue('hesitant')))
+  await until(async () => (await client.list('hesitant')).find(({ nextAttemptAt }) => nextAttemptAt !== undefined))
+  const { code, stderr } = await platform.cli(['stop', 'Hesitant'])
+  expect([code, stderr]).toEqual([0, expect.stringContaining('calls cancel --all --function Hesitant')])
+  expect(await client.show(callIds[0]!)).toMatchObject({ status: 'queued' })
+  expect(await platform.ok(['calls', 'cancel', '--all', '--function', 'Hesitant'])).toBe('40 calls cancelled\n')
+  for (const callId of callIds) expect(await client.show(callId)).toMatchObject({ status: 'cancelled' })
+  expect(await platform.ok(['calls', 'cancel', '--all', '--function', 'Hesitant'])).toBe('0 calls cancelled\n')
 })
 
 test('the same Idempotency-Key is the same call, at the same time and afterwards', async () => {

@@ -18,7 +18,11 @@ export const calls: Command = {
       })
       .option('limit', { type: 'number', default: 50, describe: 'At most this many' })
       .option('cursor', { type: 'string', describe: 'Where the page before ended' })
-      .option('all', { type: 'boolean', default: false, describe: 'With redrive: every dead call (of --function)' }),
+      .option('all', {
+        type: 'boolean',
+        default: false,
+        describe: 'Every call (of --function): redrive those that are dead, cancel those that wait',
+      }),
   run: async (args, context) => {
     const { proxyUrl } = await (await context.connect()).call('platform', {})
     const client = new CallsClient(proxyUrl, context.signal)
@@ -29,7 +33,8 @@ export const calls: Command = {
       case 'show':
         return each(ids, id => client.show(id), context)
       case 'cancel':
-        return each(ids, id => client.cancel(id), context)
+        if (args['all'] !== true) return each(ids, id => client.cancel(id), context)
+        return cancelAll(client, args['function'] as string | undefined, context)
       case 'redrive':
         if (args['all'] !== true) return each(ids, id => client.redrive(id), context)
         return redriveAll(client, args['function'] as string | undefined, context)
@@ -60,6 +65,33 @@ async function list(client: CallsClient, args: Record<string, unknown>, { output
   if (page.cursor !== undefined) output.note(`more: --cursor ${page.cursor}`)
 }
 
+const CANCELLED_AT_ONCE = 32
+
+/** Those that wait; also those among them that begin meanwhile. */
+async function cancelAll(client: CallsClient, name: string | undefined, { output }: Context): Promise<void> {
+  const filter = { status: 'queued', limit: CANCELLED_AT_ONCE, ...(name !== undefined && { function: routeOf(name) }) }
+  const progress = output.progress('cancelling')
+  let cancelled = 0
+  try {
+    for (let page = await client.list(filter); page.calls.length > 0; page = await client.list(filter)) {
+      const outcomes = await Promise.allSettled(page.calls.map(({ id }) => client.cancel(id)))
+      const fault = outcomes.find(outcome => outcome.status === 'rejected' && !isFinal(outcome.reason))
+      if (fault?.status === 'rejected') throw fault.reason
+      cancelled += outcomes.filter(({ status }) => status === 'fulfilled').length
+      progress.update(`cancelling: ${cancelled} so far`)
+    }
+  } finally {
+    progress.stop()
+  }
+  output.value({ cancelled })
+  output.line(`${cancelled} ${cancelled === 1 ? 'call' : 'calls'} cancelled`)
+}
+
+/** It ended before it could be cancelled. */
+function isFinal(error: unknown): boolean {
+  return error instanceof RyoFaasError && error.message.startsWith('CALL_FINAL')
+}
+
 async function each(ids: string[], act: (id: string) => Promise<Call>, { output }: Context): Promise<void> {
   if (ids.length === 0)
     throw new RyoFaasError('INVALID_OPTION', 'which call? Give its id', { hint: 'ryo-faas calls lists them.' })
@@ -75,7 +107,7 @@ async function each(ids: string[], act: (id: string) => Promise<Call>, { output 
 async function redriveAll(client: CallsClient, name: string | undefined, { output }: Context): Promise<void> {
   const redriven = await client.redriveDead(name)
   output.value({ redriven })
-  output.line(`${redriven} dead calls run again`)
+  output.line(redriven === 1 ? '1 dead call runs again' : `${redriven} dead calls run again`)
 }
 
 export function printCall(call: Call, output: Output): void {

@@ -1,4 +1,6 @@
 /** The commands that change a deployment or the project in one call. */
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import { CallsClient } from '../../client/index.ts'
 import { confirm } from '../confirm.ts'
 import type { Command } from '../context.ts'
 import { formatBytes } from '../output.ts'
@@ -22,7 +24,20 @@ export const stop: Command = {
     }
     output.value({ stopped: names })
     output.line(`stopped: ${names.join(', ')}`)
+    const { proxyUrl } = await client.call('platform', {})
+    for (const name of await withWaitingCalls(new CallsClient(proxyUrl, signal), names)) {
+      output.note(`calls of ${name} still wait, and run when it is deployed again`)
+      output.note(`  ryo-faas calls cancel --all --function ${name}   # if they are not to`)
+    }
   },
+}
+
+/** None if that can not be known now. */
+async function withWaitingCalls(calls: CallsClient, names: string[]): Promise<string[]> {
+  const pages = await Promise.all(
+    names.map(name => calls.list({ function: routeOf(name), status: 'queued', limit: 1 }).catch(() => undefined)),
+  )
+  return names.filter((_, index) => (pages[index]?.calls.length ?? 0) > 0)
 }
 
 export const scale: Command = {

@@ -22,6 +22,7 @@ import {
   type CallResult,
   type CallState,
   type StoredState,
+  queuedState,
 } from '../../bus/index.ts'
 import { recordAttempt } from './attempt-span.ts'
 import { readRequest, UnrunnableError, type CallRequest } from './call-request.ts'
@@ -36,7 +37,6 @@ import {
   beginAttempt,
   endAttempt,
   failUnrun,
-  newState,
   suspect,
   withBrokenOff,
   type Ended,
@@ -117,7 +117,10 @@ export class CallRunner {
     const { bus } = this.of
     const { count, mayBeKnown } = call.delivery
     if (count === 1 && !mayBeKnown && !isOver) {
-      return { kind: 'running', opening: new OpeningState(bus, beginAttempt(newState(call.callId, head), Date.now())) }
+      return {
+        kind: 'running',
+        opening: new OpeningState(bus, beginAttempt(queuedState(call.callId, head), Date.now())),
+      }
     }
     let stored = await readState(bus, call.callId)
     for (;;) {
@@ -126,7 +129,7 @@ export class CallRunner {
       const delayMs = Date.parse(stored?.state.nextAttemptAt ?? '') - now
       // The server forgets delays when it restarts.
       if (delayMs > 0) return { kind: 'early', delayMs }
-      const before = stored?.state ?? beforeFirstState(newState(call.callId, head), mayBeKnown ? 1 : count)
+      const before = stored?.state ?? beforeFirstState(queuedState(call.callId, head), mayBeKnown ? 1 : count)
       const dead = suspect(before, now)
       const state = dead ?? beginAttempt(before, now)
       try {
@@ -243,7 +246,7 @@ export class CallRunner {
 
   private async fail(call: RunningCall, runFor: RunFor, { code, message }: UnrunnableError): Promise<void> {
     const stored = await readState(this.of.bus, call.callId)
-    const begun = stored ?? { state: newState(call.callId, undefined), revision: 0 }
+    const begun = stored ?? { state: queuedState(call.callId), revision: 0 }
     const error: CallError = { code, message }
     const { state } = isFinal(begun.state.status)
       ? begun

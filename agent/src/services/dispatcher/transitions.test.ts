@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { CallState } from '../../bus/index.ts'
-import { beginAttempt, endAttempt, newState, suspect, type EndedAttempt, type Rules } from './transitions.ts'
+import { queuedState } from '../../bus/index.ts'
+import { beginAttempt, endAttempt, suspect, type EndedAttempt, type Rules } from './transitions.ts'
 import type { Verdict } from './verdict.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
@@ -17,7 +18,7 @@ function ended(number: number, verdict: Verdict): EndedAttempt {
 }
 
 function begun(times = 1, at = NOW): CallState {
-  let state = newState(ID, undefined)
+  let state = queuedState(ID)
   for (let i = 0; i < times; i += 1) state = beginAttempt(state, at)
   return state
 }

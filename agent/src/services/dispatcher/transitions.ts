@@ -5,33 +5,13 @@
  * died) and does not count against the limit; one that is interrupted again and again is dead. 2. each may be applied to a state
  * that another dispatcher has moved on meanwhile: it changes its own attempt only, unless its end is the call's.
  */
-import {
-  parseCallId,
-  timeOfCallId,
-  type CallAttempt,
-  type CallHead,
-  type CallResult,
-  type CallState,
-} from '../../bus/index.ts'
+import { type CallAttempt, type CallResult, type CallState } from '../../bus/index.ts'
 import type { AsyncPolicy } from './options.ts'
 import { backoffMs, type CallError, type Verdict } from './verdict.ts'
 
 /** After so many in one round a call is suspected of ending its dispatchers. */
 const MOST_INTERRUPTIONS = 10
 const INTERRUPTED = 'INTERRUPTED'
-
-/** A call before its first attempt. */
-export function newState(callId: string, head: CallHead | undefined): CallState {
-  return {
-    id: callId,
-    function: parseCallId(callId)!.route,
-    status: 'queued',
-    acceptedAt: head?.acceptedAt ?? iso(timeOfCallId(callId)),
-    attempts: [],
-    attemptsBefore: 0,
-    ...(head?.callbackUrl !== undefined && { callback: { url: head.callbackUrl, state: 'pending', attempts: 0 } }),
-  }
-}
 
 /** A call that was delivered before and left no state: each of those attempts was broken off at its very beginning. */
 export function beforeFirstState(state: CallState, deliveries: number): CallState {
