@@ -133,7 +133,10 @@ export interface DocumentStore {
   dropTable(table: string): Promise<void>
 
   logBounds(): LogBounds
-  /** Events with a sequence from `from` on, of one table or all; how far was looked. */
+  /**
+   * Events with a sequence from `from` on, of one table or all; how far was looked. Fewer than `limit`, but at least one,
+   * if they are large.
+   */
   readLog(options: { from: number; limit: number; table?: string }): { entries: LogEntry[]; through: number }
   event(sequence: number): LogEntry | undefined
   /** Called with the last sequence after each commit that wrote events. */

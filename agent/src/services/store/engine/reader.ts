@@ -14,6 +14,8 @@ import {
 import { readVersion } from './texts.ts'
 
 const DIGEST_BYTES = 4
+/** Of events that are read at once, whatever the limit on their number: each may hold two large documents. */
+const READ_BYTES = 4 * 1024 * 1024
 /** Any sequence lies below. */
 const AFTER_ALL = Buffer.alloc(8, 255)
 
@@ -82,11 +84,14 @@ export class Reader {
     const digest = table === undefined ? undefined : digestOf(table)
     const entries: LogEntry[] = []
     let through = from - 1
+    let bytes = 0
     for (const { key, value } of this.environment.log.getRange({ start: sequenceKey(from), end: AFTER_ALL, limit })) {
       through = sequenceOf(key)
       if (digest === undefined || value.readUInt32BE(0) === digest) {
         const text = value.toString('utf8', DIGEST_BYTES)
         if (table === undefined || isOfTable(text, table)) entries.push({ sequence: through, text })
+        bytes += value.length
+        if (bytes >= READ_BYTES) break
       }
     }
     return { entries, through }

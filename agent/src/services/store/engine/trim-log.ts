@@ -11,7 +11,8 @@ const DELETION = '"type":"ryo-faas.store.deleted-doc"'
 /** @returns how many were removed; `TRIM_STEP` means that there may be more. */
 export function trimLog(writer: Writer, { before, through }: { before: string; through: number }): number {
   const { log } = writer.environment
-  const old: { key: Buffer; text: string }[] = []
+  // Events hold whole documents: of a thousand not even the texts are held at once.
+  const old: { key: Buffer; deleted: DeletedDocument | undefined }[] = []
   for (const { key, value } of log.getRange({
     start: sequenceKey(0),
     end: sequenceKey(through + 1),
@@ -19,17 +20,27 @@ export function trimLog(writer: Writer, { before, through }: { before: string; t
   })) {
     const text = value.toString('utf8', 4)
     if (timeOfEvent(text) >= before) break
-    old.push({ key: Buffer.from(key), text })
+    old.push({ key: Buffer.from(key), deleted: deletedBy(text) })
   }
-  for (const { key, text } of old) {
-    if (text.includes(DELETION)) forget(writer, text, sequenceOf(key))
+  for (const { key, deleted } of old) {
+    if (deleted !== undefined) forget(writer, deleted, sequenceOf(key))
     log.removeSync(key)
   }
   return old.length
 }
 
-function forget(writer: Writer, text: string, sequence: number): void {
+interface DeletedDocument {
+  table: string
+  id: string
+}
+
+function deletedBy(text: string): DeletedDocument | undefined {
+  if (!text.includes(DELETION)) return undefined
   const { table, id } = (JSON.parse(text) as DocumentCloudEvent).data
+  return { table, id }
+}
+
+function forget(writer: Writer, { table, id }: DeletedDocument, sequence: number): void {
   const space = writer.knownTable(table)?.space
   if (space === undefined) return
   const key = prefixed(space, id)

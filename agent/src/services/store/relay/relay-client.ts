@@ -133,7 +133,11 @@ export class RelayClient {
   private async save(): Promise<void> {
     const { position } = this
     if (position === undefined || position.sequence === this.savedSequence) return
-    this.savedSequence = position.sequence
-    await this.options.store.saveState(STATE.relay, position)
+    try {
+      await this.options.store.saveState(STATE.relay, position)
+      this.savedSequence = position.sequence
+    } catch {
+      // The store is busy, or its disk is full: the next time will do.
+    }
   }
 }
