@@ -16,7 +16,7 @@ const ACTIONS = {
   delete: '<table> <id>',
   query: '<table> [--where …] [--order-by …]',
   changes: '<table>: events as they happen; --since a sequence',
-  export: '<table> [file]: a document a line; --plain: one JSON array of the data',
+  export: '<table> [file]: a document a line; --plain: the data alone, as JSON',
   import: '<table> <file>: what export writes, or JSON; --events sets triggers off',
   index: '<table> <field> [--drop]',
   drop: '<table>: the table with all its documents',

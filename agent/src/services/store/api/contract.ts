@@ -133,7 +133,12 @@ export const SCHEMAS = {
   exportTable: {
     summary: 'All documents of one moment, as JSON lines',
     params: table,
-    querystring: z.object({ plain: z.string().optional().describe('true: a JSON array of the data alone, with ids') }),
+    querystring: z.object({
+      plain: z
+        .string()
+        .optional()
+        .describe('true: the data alone, as a JSON array of objects with ids, or as an object of id → data'),
+    }),
   },
   importTable: {
     summary: 'Take documents over: JSON lines, a JSON array, or an object of id → data',

@@ -6,6 +6,7 @@ import type { StoreOptions } from '../options.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { documentEntry, plainEntry } from './import-entries.ts'
+import { linePieces, plainPieces } from './export-pieces.ts'
 import { Importer, type ImportCounts } from './importer.ts'
 import { parseJson } from './json-body.ts'
 import { readLines } from './json-lines.ts'
@@ -15,8 +16,6 @@ import { contextOf } from './trace-context.ts'
 
 const LINES = 'application/x-ndjson'
 const JSON_FILE = 'application/json'
-/** Characters that are sent at once. */
-const PIECE_LENGTH = 64 * 1024
 
 export function addTransferRoutes(
   app: FastifyInstance,
@@ -29,7 +28,8 @@ export function addTransferRoutes(
       const { plain } = singleParameters(request.query, ['plain'])
       const { table } = existing(store, tableOf(request.params))
       const isPlain = flag('plain', plain)
-      const pieces = isPlain ? plainPieces(store, table) : linePieces(store, table)
+      const snapshot = store.snapshot(table)
+      const pieces = isPlain ? plainPieces(snapshot) : linePieces(snapshot)
       return reply
         .type(`${isPlain ? JSON_FILE : LINES}; charset=utf-8`)
         .send(Readable.from(pieces, { objectMode: false }))
@@ -123,42 +123,4 @@ async function* bodyOf({ raw }: FastifyRequest): AsyncGenerator<Buffer> {
 
 function entryOf({ table, isPlain }: Work, value: unknown): ImportOperation {
   return isPlain ? plainEntry(table, value) : documentEntry(table, value)
-}
-
-function* linePieces(store: DocumentStore, table: string): Generator<string> {
-  yield* pieces(store, { table, format: text => `${text}\n`, between: '' })
-}
-
-/** A list of the data alone; what is an object there shows its id. */
-function* plainPieces(store: DocumentStore, table: string): Generator<string> {
-  yield '['
-  yield* pieces(store, { table, format: plainText, between: ',\n' })
-  yield ']\n'
-}
-
-function* pieces(
-  store: DocumentStore,
-  { table, format, between }: { table: string; format: (text: string) => string; between: string },
-): Generator<string> {
-  const snapshot = store.snapshot(table)
-  try {
-    let piece = ''
-    let isFirst = true
-    for (const text of snapshot) {
-      piece += (isFirst ? '' : between) + format(text)
-      isFirst = false
-      if (piece.length < PIECE_LENGTH) continue
-      yield piece
-      piece = ''
-    }
-    if (piece !== '') yield piece
-  } finally {
-    snapshot.close()
-  }
-}
-
-function plainText(text: string): string {
-  const { id, data } = JSON.parse(text) as { id: string; data: unknown }
-  const isObject = typeof data === 'object' && data !== null && !Array.isArray(data)
-  return JSON.stringify(isObject ? { id, ...data } : data)
 }
