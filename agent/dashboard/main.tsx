@@ -9,6 +9,15 @@ import { Traces } from './traces.tsx'
 
 followTheme(takeKey())
 
+/** What somebody typed into the address may be anything. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 function App() {
   const route = useRoute()
   const signals = useSignals()
@@ -43,7 +52,7 @@ function App() {
           </p>
         )}
         {isRefused ? null : traceId !== undefined ? (
-          <Trace id={decodeURIComponent(traceId)} changes={signals.traces} />
+          <Trace key={traceId} id={decoded(traceId)} changes={signals.traces} />
         ) : path === '/traces' ? (
           <Traces
             filter={Object.fromEntries(new URLSearchParams(query))}
