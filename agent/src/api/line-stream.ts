@@ -12,12 +12,20 @@ export interface LineStream {
   end(): void
 }
 
+/** Readers (undici) take five minutes of silence for the end. They skip empty lines. */
+const HEARTBEAT_MS = 15_000
+
 export function openLineStream(request: FastifyRequest, reply: FastifyReply): LineStream {
   const abort = new AbortController()
   const body = new PassThrough()
   request.raw.socket.once('close', () => abort.abort())
   body.once('close', () => abort.abort()).once('error', () => abort.abort())
   void reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(body)
+  const beat = () => void (body.writable && !body.writableNeedDrain && body.write('\n'))
+  // The head goes out with the first of them.
+  beat()
+  const heart = setInterval(beat, HEARTBEAT_MS).unref()
+  body.once('close', () => clearInterval(heart))
   return {
     signal: abort.signal,
     write: value => {
