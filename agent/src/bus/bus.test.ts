@@ -4,6 +4,7 @@ import {
   BusError,
   CallIdSource,
   claimKey,
+  confirmKey,
   ensureStreams,
   getBody,
   putBody,
@@ -146,6 +147,16 @@ it('of many that claim an idempotency key at once one makes it and all learn the
   const claims = await Promise.all(Array.from({ length: 8 }, () => claimKey(bus, 'digest', ids.next('fn'))))
   expect(claims.filter(({ isNew }) => isNew)).toHaveLength(1)
   expect(new Set(claims.map(({ callId }) => callId)).size).toBe(1)
+})
+
+it('a claim that was confirmed stays so for all that come later', async () => {
+  const claim = await claimKey(bus, 'confirmed', ids.next('fn'))
+  expect(claim).toMatchObject({ isNew: true, isQueued: false })
+  await confirmKey(bus, 'confirmed', claim)
+  const later = await claimKey(bus, 'confirmed', ids.next('fn'))
+  expect(later).toMatchObject({ callId: claim.callId, isNew: false, isQueued: true })
+  // Somebody was faster.
+  expect(await codeOf(confirmKey(bus, 'confirmed', claim))).toBe('CONFLICT')
 })
 
 it('a lost connection fails what is under way, then everything at once, and heals', async () => {

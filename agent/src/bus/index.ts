@@ -40,6 +40,6 @@ export {
 export { cancelCall, redriveCall, redriveDead, type CancelOutcome, type RedriveOutcome } from './call-changes.ts'
 export { isCursor, listCalls, type CallPage, type CallQuery } from './call-list.ts'
 export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'
-export { claimKey, digestOfKey, type KeyClaim } from './idempotency.ts'
+export { claimKey, confirmKey, digestOfKey, type KeyClaim } from './idempotency.ts'
 export { sweepBodies } from './sweep-bodies.ts'
 export { callbackUrlProblem, isRefusedAddress } from './callback-url.ts'

@@ -13,6 +13,7 @@ import {
   CallIdSource,
   callbackUrlProblem,
   claimKey,
+  confirmKey,
   digestOfKey,
   encodeEnvelope,
   getCall,
@@ -115,12 +116,16 @@ export class AsyncCalls {
       await store(bus, { callId, head: kept, body })
       return callId
     }
-    const claim = await claimKey(bus, digestOfKey(call.entry.name, key), callId)
+    const digest = digestOfKey(call.entry.name, key)
+    const claim = await claimKey(bus, digest, callId)
+    if (claim.isQueued) return claim.callId
     // Who claimed it may have died, or been refused, before the call was queued: then it is queued now. If he is just
     // about to, the message id lets one of the two through.
     if (claim.isNew || (await getCall(bus, claim.callId)) === undefined) {
       await store(bus, { callId: claim.callId, head: kept, body, messageId: claim.callId })
     }
+    // If it is lost, the next one with this key looks for the call.
+    await confirmKey(bus, digest, claim).catch(() => undefined)
     return claim.callId
   }
 
