@@ -27,9 +27,11 @@ export async function keepAgent({ home, command, args, environment, signal }: Ke
     if (signal.aborted || (await readIfPresent(paths.options)) === undefined) return
     const found = await readAgentFile(home)
     if (found && (await isAlive({ pid: found.agent.pid, startedAt: found.agent.startedAt }))) continue
-    backoff.died(Date.now())
-    await delay(Math.max(0, backoff.nextStart(Date.now()) - Date.now()), undefined, { signal }).catch(() => undefined)
-    backoff.started(Date.now())
+    backoff.died(performance.now())
+    await delay(Math.max(0, backoff.nextStart(performance.now()) - performance.now()), undefined, { signal }).catch(
+      () => undefined,
+    )
+    backoff.started(performance.now())
     const { identity, exited } = await spawnDetached({ command, args, env: environment, logFile: paths.agentLog })
     // Until it says who it is, or gives up (another agent may hold the lock), do not start a further one.
     for (;;) {

@@ -11,6 +11,8 @@ import type { KeyedQueue } from './keyed-queue.ts'
 import { isHealthy } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 
+const LOOK_AGAIN_MS = 1_000
+
 export interface ReconcilerOptions {
   engine: Engine
   state: StateStore
@@ -61,6 +63,9 @@ export class Reconciler {
 
     const missing = (record?.instances ?? 0) - (current.length - surplus.length)
     const refilled = record && version && missing > 0 ? await this.#refill(record, version, missing) : false
+    // Too busy to answer, perhaps: nobody else would look again.
+    const isSilent = current.some(instance => !surplus.includes(instance) && !fleet.isReady(instance.id))
+    if (isSilent) this.#later(route, LOOK_AGAIN_MS)
     if (newly || dead.length > 0 || refilled) {
       await this.#options.publisher.publish()
       const first = fleet.ready(route)[0]
@@ -106,7 +111,7 @@ export class Reconciler {
     if (gone) await this.#options.publisher.publish()
     for (const { id, route, state } of dead) {
       if (state.kind !== 'exited') continue
-      fleet.backoff(route).died(Date.now())
+      fleet.backoff(route).died(performance.now())
       fleet.noteExit(route, { at: state.at, code: state.code, reason: state.reason })
       this.#options.log.warn({ deployment: name, instance: id, code: state.code }, `an instance ${state.reason}`)
       await engine.stop(id, 0)
@@ -116,22 +121,22 @@ export class Reconciler {
   async #refill(record: DeploymentRecord, version: VersionRecord, missing: number): Promise<boolean> {
     const { fleet, instances, log } = this.#options
     const backoff = fleet.backoff(record.route)
-    const wait = backoff.nextStart(Date.now()) - Date.now()
+    const wait = backoff.nextStart(performance.now()) - performance.now()
     if (wait > 0) {
       this.#later(record.route, wait)
       return false
     }
-    backoff.started(Date.now())
+    backoff.started(performance.now())
     try {
       const started = await instances.start(record, version, { count: missing, signal: this.#abort.signal })
       started.forEach(instance => fleet.markReady(instance))
       return true
     } catch (error) {
       if (this.#abort.signal.aborted) return false
-      backoff.died(Date.now())
+      backoff.died(performance.now())
       fleet.noteExit(record.route, { at: new Date().toISOString(), code: null, reason: (error as Error).message })
       log.warn({ deployment: record.name, err: error }, 'an instance could not be started again')
-      this.#later(record.route, Math.max(1, backoff.nextStart(Date.now()) - Date.now()))
+      this.#later(record.route, Math.max(1, backoff.nextStart(performance.now()) - performance.now()))
       return true
     }
   }

@@ -5,12 +5,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError } from '../contract/index.ts'
+import { StaleTableError } from '../services/proxy/index.ts'
 import type { DeployedRoute } from './deployed-route.ts'
 
 const RETRY_MS = 50
 const GIVE_UP_MS = 30_000
 
 export interface RouteSink {
+  /** @throws StaleTableError carrying the generation that is served, if that is not lower */
   setRoutes(table: { generation: number; routes: DeployedRoute[] }): Promise<void>
 }
 
@@ -42,14 +44,16 @@ export class RoutePublisher {
   }
 
   async #send(): Promise<void> {
-    const deadline = Date.now() + GIVE_UP_MS
+    const deadline = performance.now() + GIVE_UP_MS
     for (;;) {
       // The clock keeps generations rising over restarts without another file to keep.
       this.#generation = Math.max(this.#generation + 1, Date.now())
       try {
         return await this.#sink.setRoutes({ generation: this.#generation, routes: this.#current() })
       } catch (error) {
-        if (Date.now() > deadline) {
+        // The clock was set back: from here it goes on from what is served.
+        if (error instanceof StaleTableError) this.#generation = Math.max(this.#generation, error.generation)
+        if (performance.now() > deadline) {
           throw new RyoFaasError('PART_FAILED', 'the proxy does not take the new routes', { cause: error })
         }
         await delay(RETRY_MS)

@@ -1,6 +1,7 @@
 /**
  * How long to wait before starting again what keeps dying: at once the first time, then doubling from `firstMs` to
- * `maxMs`. A life of at least `healthyMs` clears the record. Time comes from outside, in milliseconds.
+ * `maxMs`. A life of at least `healthyMs` clears the record. Time comes from outside, in
+ * milliseconds, of a clock that is never set.
  */
 export class Backoff {
   readonly #bounds: { firstMs: number; maxMs: number; healthyMs: number }

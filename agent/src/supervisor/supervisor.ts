@@ -73,25 +73,25 @@ export class Supervisor {
   async #keep(watched: Watched, first: RunningPart): Promise<void> {
     const backoff = new Backoff()
     let running: RunningPart | undefined = first
-    backoff.started(Date.now())
+    backoff.started(performance.now())
     while (!this.#closed) {
       if (running) {
         await running.gone
         if (this.#closed) return
         watched.restarts++
         watched.state = 'starting'
-        backoff.died(Date.now())
+        backoff.died(performance.now())
         this.#onChange(watched.part.name)
       }
-      await sleepUntil(backoff.nextStart(Date.now()))
+      await sleepUntil(backoff.nextStart(performance.now()))
       if (this.#closed) return
-      backoff.started(Date.now())
+      backoff.started(performance.now())
       try {
         running = await watched.part.ensure()
         this.#up(watched, running)
       } catch (error) {
         running = undefined
-        backoff.died(Date.now())
+        backoff.died(performance.now())
         watched.state = 'failing'
         watched.note = (error as Error).message
         this.#onFailure(watched.part.name, RyoFaasError.from(error, 'PART_FAILED'))
@@ -108,5 +108,5 @@ export class Supervisor {
 }
 
 function sleepUntil(time: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, Math.max(0, time - Date.now())).unref())
+  return new Promise(resolve => setTimeout(resolve, Math.max(0, time - performance.now())).unref())
 }

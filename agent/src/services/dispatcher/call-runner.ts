@@ -35,6 +35,7 @@ import { OpeningState } from './opening-state.ts'
 import {
   beforeFirstState,
   beginAttempt,
+  earlyMs,
   endAttempt,
   failUnrun,
   suspect,
@@ -126,7 +127,7 @@ export class CallRunner {
     for (;;) {
       if (stored !== undefined && isFinal(stored.state.status)) return { kind: 'final', ...stored }
       const now = Date.now()
-      const delayMs = Date.parse(stored?.state.nextAttemptAt ?? '') - now
+      const delayMs = stored === undefined ? 0 : earlyMs(stored.state, now)
       // The server forgets delays when it restarts.
       if (delayMs > 0) return { kind: 'early', delayMs }
       const before = stored?.state ?? beforeFirstState(queuedState(call.callId, head), mayBeKnown ? 1 : count)

@@ -32,6 +32,15 @@ export function withBrokenOff(cancelled: CallState, { attempts }: CallState): Ca
   return { ...cancelled, attempts: attempts.map(attempt => ({ ...attempt, finishedAt, outcome: 'CANCELLED' })) }
 }
 
+/** How long it is until the next attempt. A pause that is left to be longer than it was meant to be is over: the clock was set back. */
+export function earlyMs({ nextAttemptAt, attempts }: CallState, now: number): number {
+  if (nextAttemptAt === undefined) return 0
+  const at = Date.parse(nextAttemptAt)
+  const pausedAt = Date.parse(attempts.at(-1)?.finishedAt ?? '')
+  const leftMs = at - now
+  return leftMs > at - pausedAt ? 0 : Math.max(0, leftMs)
+}
+
 /** Undefined unless the call seems to end its dispatchers: then it is dead. */
 export function suspect(state: CallState, now: number): CallState | undefined {
   const round = state.attempts.slice(state.attemptsBefore)
