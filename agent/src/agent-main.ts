@@ -1,7 +1,7 @@
 /** Entry of the agent's process: `agent-main.js <home>`. Its options lie in `<home>/run/options.json`. */
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
-import { pino } from 'pino'
+import { destination, pino, stdTimeFunctions } from 'pino'
 import { Agent } from './agent.ts'
 import { homePaths } from './client/index.ts'
 import { RyoFaasError } from './contract/index.ts'
@@ -11,7 +11,10 @@ import { PlatformOptions } from './options.ts'
 const home = process.argv[2]
 if (home === undefined) throw new Error('usage: agent-main.js <home>')
 const paths = homePaths(home)
-const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime })
+const output = destination({ fd: 1, sync: true })
+// A line that finds no room (a full disk) is lost; the agent goes on.
+output.on('error', () => undefined)
+const logger = pino({ base: null, timestamp: stdTimeFunctions.isoTime }, output)
 const { resolve } = createRequire(import.meta.url)
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
 
@@ -53,6 +56,7 @@ try {
 } catch (error) {
   const failure = RyoFaasError.from(error)
   logger.error({ err: failure }, 'the platform can not start')
-  await writeDurably(paths.startFailure, JSON.stringify(failure.toBody()))
+  // Without room for it the log, or its end, has to do.
+  await writeDurably(paths.startFailure, JSON.stringify(failure.toBody())).catch(() => undefined)
   await leave(failure.exitCode)
 }

@@ -7,7 +7,7 @@
  * 3. The API answers from the first moment; what needs the platform is refused until it is ready.
  */
 import { EventEmitter } from 'node:events'
-import { rename, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
@@ -23,7 +23,7 @@ import type { Engine } from './engine/index.ts'
 import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { dashboardFolder, entryPath } from './entries.ts'
-import { announceAgent, removeData } from './home-data.ts'
+import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
 import { portTaken, readIfPresent } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
@@ -94,7 +94,7 @@ export class Agent implements Platform {
       if (!adopting) await this.#state.update(state => void (state.ports = {}))
       const secrets = await ensureSecrets(home)
       await this.#serveApi(secrets.token)
-      await this.#bringUp(this.#state, secrets)
+      await this.#bringUp(this.#state, { secrets, adopting })
       this.#setPhase({ kind: 'ready' })
     } catch (error) {
       const failure = RyoFaasError.from(error)
@@ -148,9 +148,8 @@ export class Agent implements Platform {
   async shutdown({ prune }: { prune: boolean }): Promise<string[]> {
     const { home } = this.#options
     this.#setPhase({ kind: 'stopping' })
-    // From here on nobody brings anything back: the keeper ends when the options are gone.
-    const { options, stoppedOptions } = homePaths(home)
-    await rename(options, stoppedOptions).catch(() => rm(options, { force: true }))
+    // From here on nobody brings anything back.
+    await setOptionsAside(home)
     try {
       const functions = (await this.#deployer?.stopInstances()) ?? []
       const parts = await this.#supervisor.stopAll()
@@ -168,12 +167,17 @@ export class Agent implements Platform {
     }
   }
 
-  async #bringUp(state: StateStore, secrets: EnsuredSecrets): Promise<void> {
+  async #bringUp(
+    state: StateStore,
+    { secrets, adopting }: { secrets: EnsuredSecrets; adopting: boolean },
+  ): Promise<void> {
     const { home, options, environment } = this.#options
     const doing = (text: string) => this.#setPhase({ kind: 'starting', doing: text })
     const nodePath = await findNode(options.node)
-    const chosen = await chooseEngine(options, { home, nodePath, environment })
-    this.#engine = chosen.engine
+    const runsOn = adopting ? state.current.engine : undefined
+    const chosen = await chooseEngine(options, { home, nodePath, environment, runsOn })
+    const { kind } = (this.#engine = chosen.engine)
+    if (kind !== state.current.engine) await state.update(next => void (next.engine = kind))
     const checker = createCheckService({ entry: pathToFileURL(entryPath('checker/worker')) })
     this.#checker = checker
     this.#builder = new Builder({ runtimeDir: this.#options.runtimeDir, cacheDir: join(home, 'cache') })
@@ -242,7 +246,7 @@ export class Agent implements Platform {
       throw error
     }
     const { port } = api.server.address() as { port: number }
-    await this.#state!.update(state => void (state.ports['agent'] = port))
+    await this.#state!.rememberPort('agent', port)
     await announceAgent(home, { port, project: options.project, version })
   }
 

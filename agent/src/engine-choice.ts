@@ -1,5 +1,6 @@
 /** Chooses the engine: Docker if it answers, else processes (`auto`), or what the user named. */
 import { DockerEngine, ProcessEngine, connectDocker, type DockerConnection, type Engine } from './engine/index.ts'
+import { RyoFaasError } from './contract/index.ts'
 import type { PlatformOptions } from './options.ts'
 
 export interface ChosenEngine {
@@ -13,12 +14,19 @@ const NO_ISOLATION = 'functions run as plain processes of this user, with no iso
 /** What a function run as a process gets of our environment: nothing that is ours. */
 const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'NODE_EXTRA_CA_CERTS']
 
-/** @throws RyoFaasError DOCKER_UNREACHABLE if Docker was asked for by name. */
+export interface EngineContext {
+  home: string
+  nodePath: string
+  environment: NodeJS.ProcessEnv
+  /** What an earlier agent left running is on this engine. */
+  runsOn: Engine['kind'] | undefined
+}
+
+/** @throws RyoFaasError DOCKER_UNREACHABLE if Docker was asked for by name, or functions run there. */
 export async function chooseEngine(
   options: PlatformOptions,
-  context: { home: string; nodePath: string; environment: NodeJS.ProcessEnv },
+  { home, nodePath, environment, runsOn }: EngineContext,
 ): Promise<ChosenEngine> {
-  const { home, nodePath, environment } = context
   let why = 'chosen by --engine process'
   if (options.engine !== 'process') {
     try {
@@ -27,6 +35,7 @@ export async function chooseEngine(
       return { engine: new DockerEngine({ ...docker, project: options.project, home, baseImage }), docker }
     } catch (error) {
       if (options.engine === 'docker') throw error
+      if (runsOn === 'docker') throw stillInDocker(error)
       why = (error as Error).message
     }
   }
@@ -35,6 +44,15 @@ export async function chooseEngine(
   ) as Record<string, string>
   const note = `processes (${why}): ${NO_ISOLATION}`
   return { engine: new ProcessEngine({ project: options.project, home, nodePath, baseEnv, note }), docker: undefined }
+}
+
+/** Docker is restarting, say. Processes beside the containers would be two of each function, and unisolated. */
+function stillInDocker(error: unknown): RyoFaasError {
+  const { message } = error as Error
+  return new RyoFaasError('DOCKER_UNREACHABLE', `the functions of this platform run in Docker; ${message}`, {
+    hint: 'It is tried again by itself. If Docker is not to come back: ryo-faas startFaas --engine process',
+    cause: error,
+  })
 }
 
 /** The host's own Node makes a Linux image only on Linux. */

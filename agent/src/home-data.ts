@@ -1,5 +1,5 @@
 /** What lies in a home. */
-import { rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { homePaths } from './client/index.ts'
 import { identifyProcess, writeDurably } from './host/index.ts'
@@ -23,6 +23,12 @@ const OURS = [
 /** Everything of ours in the home, and nothing that is not. */
 export async function removeData(home: string): Promise<void> {
   await Promise.all(OURS.map(name => rm(join(home, name), { recursive: true, force: true })))
+}
+
+/** The keeper ends when the options are gone; what is left behind is found only with them. */
+export async function setOptionsAside(home: string): Promise<void> {
+  const { options, stoppedOptions } = homePaths(home)
+  await rename(options, stoppedOptions).catch(() => rm(options, { force: true }))
 }
 
 /** Where this process is found by those who want to talk to it. */

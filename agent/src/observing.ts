@@ -61,7 +61,7 @@ export class Observing {
         return listenOn(0, { ...collector, onChange })
       },
     )
-    await state.update(next => void (next.ports['collector'] = this.#collector!.port))
+    await state.rememberPort('collector', this.#collector.port)
     this.metrics.start()
     const own = this.tracing(HOST)
     if (own !== undefined) this.#ownTracing = startAgentTracing(own.url)

@@ -135,8 +135,7 @@ export class PlatformParts {
   /** A port once chosen stays: clients find a restarted part where it was. */
   async rememberPort(part: PortName, address: string | undefined): Promise<void> {
     const port = Number(address?.split(':').at(-1))
-    if (!port || this.#port(part) === port) return
-    await this.#options.state.update(state => void (state.ports[part] = port))
+    if (port) await this.#options.state.rememberPort(part, port)
   }
 
   #port(part: PortName): number | undefined {

@@ -32,6 +32,11 @@ export class StateStore {
     return this.#low.data.deployments[route]
   }
 
+  /** Writes nothing if it is known: an agent that comes back on a full disk can still be talked to. */
+  async rememberPort(name: string, port: number): Promise<void> {
+    if (this.current.ports[name] !== port) await this.update(({ ports }) => void (ports[name] = port))
+  }
+
   /** Applies `change` to a copy; if it throws or can not be written, nothing has changed. */
   update(change: (state: PlatformState) => void): Promise<void> {
     const run = this.#tail.then(async () => {

@@ -45,6 +45,8 @@ export function activeVersion({ versions, active }: DeploymentRecord): VersionRe
 
 export const PlatformState = z.object({
   format: z.literal(1),
+  /** On which what runs was started: only there it is found again. */
+  engine: z.enum(['docker', 'process']).optional(),
   /** Ports once chosen stay, so that clients find a restarted part where it was. */
   ports: z.record(z.string(), z.int()),
   deployments: z.record(z.string(), DeploymentRecord),
