@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { CallState } from '../../bus/index.ts'
 import { queuedState } from '../../bus/index.ts'
-import { beginAttempt, endAttempt, suspect, type EndedAttempt, type Rules } from './transitions.ts'
+import { beginAttempt, earlyMs, endAttempt, suspect, type EndedAttempt, type Rules } from './transitions.ts'
 import type { Verdict } from './verdict.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
@@ -29,6 +29,13 @@ it('an attempt that was begun and not ended was interrupted and does not count a
   const { state: next, delayMs } = endAttempt(state, ended(2, { kind: 'retry', error, retryAfterMs: 0 }), rules())
   expect(next).toMatchObject({ status: 'running', nextAttemptAt: '2026-01-01T00:00:01.000Z' })
   expect(delayMs).toBe(1_000)
+})
+
+it('a call waits for its next attempt, but not for a clock that was set back', () => {
+  const { state } = endAttempt(begun(), ended(1, { kind: 'retry', error, retryAfterMs: 0 }), rules())
+  expect(earlyMs(begun(), NOW)).toBe(0)
+  expect([NOW, NOW + 400, NOW + 1_000, NOW + 5_000].map(now => earlyMs(state, now))).toEqual([1_000, 600, 0, 0])
+  expect(earlyMs(state, NOW - 3_600_000)).toBe(0)
 })
 
 it('a call is suspected after ten interruptions, not before', () => {

@@ -182,6 +182,22 @@ export function documentStoreContract(name: string, make: () => Promise<StoreUnd
       expect(subject.store.readLog({ from: 91, limit: 3 })).toEqual({ through: 90, entries: [] })
     })
 
+    it('reads of large events a few at once, and trims them whatever their size', async () => {
+      const data = JSON.stringify('x'.repeat(1_000_000))
+      for (let i = 0; i < 10; i += 1) await write([{ kind: 'put', table: 't', id: 'a', data }])
+      await write([{ kind: 'delete', table: 't', id: 'a' }])
+      const sequences: number[] = []
+      for (let from = 1; from <= 11;) {
+        const { entries, through } = subject.store.readLog({ from, limit: 100 })
+        expect(entries.length).toBeLessThan(10)
+        sequences.push(...entries.map(({ sequence }) => sequence))
+        from = through + 1
+      }
+      expect(sequences).toEqual(Array.from({ length: 11 }, (_, n) => n + 1))
+      expect(await subject.store.trimLog({ before: '9999', through: 11 })).toBe(11)
+      expect(subject.store.logBounds()).toEqual({ first: 12, last: 11 })
+    })
+
     it('tells of commits, after they can be read', async () => {
       const seen: number[] = []
       const forget = subject.store.onCommit(last => {
