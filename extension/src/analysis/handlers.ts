@@ -11,6 +11,7 @@ import type * as vscode from 'vscode'
 import type { Vscode } from '../editor.ts'
 import { exportOf } from '../project/deploy-file.ts'
 import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
+import { isFile } from '../project/open-file.ts'
 import type { Analysis } from './client.ts'
 import type { Candidate, Subject, Verdict } from './protocol.ts'
 
@@ -51,6 +52,7 @@ export interface HandlersOptions {
 
 export class Handlers {
   readonly #options: HandlersOptions
+  /** By address: a file's `git:` document has the same path. */
   readonly #files = new Map<string, FileState>()
   readonly #changed: vscode.EventEmitter<vscode.TextDocument>
   readonly #disposables: vscode.Disposable[]
@@ -74,7 +76,7 @@ export class Handlers {
   }
 
   isRelevant(document: vscode.TextDocument): boolean {
-    if (document.uri.scheme !== 'file' || !LANGUAGES.has(document.languageId)) return false
+    if (!isFile(document.uri) || !LANGUAGES.has(document.languageId)) return false
     if (this.#options.projects.entriesOf(document.uri.fsPath).length > 0) return true
     const text = document.getText()
     return EXPORTS.test(text) && MENTIONS.test(text)
@@ -98,7 +100,7 @@ export class Handlers {
 
   /** What the checker said last, and whether that was about the text as it is now. */
   verdicts(document: vscode.TextDocument): { isCurrent: boolean; all: { subject: Subject; verdict: Verdict }[] } {
-    const state = this.#files.get(document.uri.fsPath)
+    const state = this.#files.get(document.uri.toString())
     return { isCurrent: state?.checked === document.version, all: [...(state?.verdicts.values() ?? [])] }
   }
 
@@ -113,7 +115,7 @@ export class Handlers {
   }
 
   #stateOf(document: vscode.TextDocument): FileState {
-    const known = this.#files.get(document.uri.fsPath)
+    const known = this.#files.get(document.uri.toString())
     if (known) return known
     const state: FileState = {
       candidates: [],
@@ -123,7 +125,7 @@ export class Handlers {
       timer: undefined,
       isChecking: false,
     }
-    this.#files.set(document.uri.fsPath, state)
+    this.#files.set(document.uri.toString(), state)
     return state
   }
 
@@ -166,13 +168,13 @@ export class Handlers {
 
   #checkVisible(): void {
     for (const { document } of this.#options.editor.window.visibleTextEditors) {
-      if (this.#files.get(document.uri.fsPath)?.checked !== document.version) this.#checkLater(document)
+      if (this.#files.get(document.uri.toString())?.checked !== document.version) this.#checkLater(document)
     }
   }
 
   #recheck(): void {
     for (const { document } of this.#options.editor.window.visibleTextEditors) {
-      if (!LANGUAGES.has(document.languageId)) continue
+      if (!isFile(document.uri) || !LANGUAGES.has(document.languageId)) continue
       this.#checkLater(document)
       this.#changed.fire(document)
     }
@@ -227,12 +229,12 @@ export class Handlers {
   }
 
   #forget(document: vscode.TextDocument): void {
-    const file = document.uri.fsPath
-    const state = this.#files.get(file)
+    const address = document.uri.toString()
+    const state = this.#files.get(address)
     if (!state) return
     clearTimeout(state.timer)
-    this.#files.delete(file)
-    this.#options.analysis.forget(file)
+    this.#files.delete(address)
+    this.#options.analysis.forget(document.uri.fsPath)
     this.#changed.fire(document)
   }
 }

@@ -3,9 +3,9 @@
  */
 import type * as vscode from 'vscode'
 import { dirname, sep } from 'node:path'
-import { readFile } from 'node:fs/promises'
 import { RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
 import { exportOf, placeIn, withEntry } from '../project/deploy-file.ts'
+import { isFile } from '../project/open-file.ts'
 import { toRange } from '../codelens/lens-provider.ts'
 import type { Deployed } from './deploys.ts'
 import type { Command, Parts } from './parts.ts'
@@ -113,8 +113,7 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
   const entryName = exportOf({ kind, name }) === name && kind === 'service' ? serviceName(packageDir) : name
 
   const target = editor.Uri.file(deployFile)
-  const open = editor.workspace.textDocuments.find(({ uri: { fsPath } }) => fsPath === deployFile)
-  const before = open?.getText() ?? (await readFile(deployFile, 'utf8').catch(() => undefined))
+  const before = await textOf(parts, target)
   const { text, span } = withEntry(deployFile, before, { name: entryName, kind, packageDir, filePath: file })
   const edit = new editor.WorkspaceEdit()
   if (before === undefined) edit.createFile(target, { contents: Buffer.from(text) })
@@ -123,7 +122,9 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
     throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} can not be written`)
   }
   const written = await editor.workspace.openTextDocument(target)
-  await written.save()
+  if (written.isDirty && !(await written.save())) {
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} can not be saved`)
+  }
   await projects.reread(target)
   await editor.window.showTextDocument(written, {
     viewColumn: editor.ViewColumn.Beside,
@@ -133,6 +134,15 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
   })
   ui.log.info(`wrote "${entryName}" into ${deployFile}`)
   return { name: entryName, packageDir, deployFile }
+}
+
+/** As the editor holds the file, saved or not; undefined if there is none. */
+async function textOf({ editor }: Parts, uri: vscode.Uri): Promise<string | undefined> {
+  try {
+    return (await editor.workspace.openTextDocument(uri)).getText()
+  } catch {
+    return undefined // If it is there and can not be read, making it fails.
+  }
 }
 
 /** The folder to take along has to lie in the folder of deploy.json. */
@@ -147,7 +157,7 @@ function serviceName(packageDir: string): string {
 /** What is deployed is what is on disk. */
 async function saveBelow({ editor }: Parts, folder: string): Promise<void> {
   const dirty = editor.workspace.textDocuments.filter(
-    ({ isDirty, uri }) => isDirty && uri.scheme === 'file' && uri.fsPath.startsWith(folder + sep),
+    ({ isDirty, uri }) => isDirty && isFile(uri) && uri.fsPath.startsWith(folder + sep),
   )
   await Promise.all(dirty.map(document => document.save()))
 }
