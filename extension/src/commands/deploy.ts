@@ -27,7 +27,7 @@ export async function deployOne(
   await projects.load()
   const target = await targetOf(parts, argument)
   const entry = await entryOf(parts, target)
-  await saveBelow(parts, entry.packageDir)
+  await saveAll(parts, path => path === entry.deployFile || path.startsWith(entry.packageDir + sep))
   const title = `Deploying ${entry.name}${debug ? ' for the debugger' : ''}`
   const [deployed] = await withProblems(parts, () =>
     ui.progress(title, progress => deploys.run({ file: entry.deployFile, only: [entry.name], debug }, progress)),
@@ -45,7 +45,7 @@ export const deployFile: Command = async (parts, argument) => {
     given?.fsPath ??
     (active !== undefined && files.includes(active) ? active : undefined) ??
     (await pickFile(parts, files))
-  await saveBelow(parts, dirname(file))
+  await saveAll(parts, path => path.startsWith(dirname(file) + sep))
   const deployed = await withProblems(parts, () =>
     ui.progress(`Deploying ${editor.workspace.asRelativePath(file)}`, progress => deploys.run({ file }, progress)),
   )
@@ -155,9 +155,9 @@ function serviceName(packageDir: string): string {
 }
 
 /** What is deployed is what is on disk. */
-async function saveBelow({ editor }: Parts, folder: string): Promise<void> {
+async function saveAll({ editor }: Parts, isDeployed: (path: string) => boolean): Promise<void> {
   const dirty = editor.workspace.textDocuments.filter(
-    ({ isDirty, uri }) => isDirty && isFile(uri) && uri.fsPath.startsWith(folder + sep),
+    ({ isDirty, uri }) => isDirty && isFile(uri) && isDeployed(uri.fsPath),
   )
   await Promise.all(dirty.map(document => document.save()))
 }
