@@ -48,6 +48,7 @@ export interface Extension {
   readonly analysis: Analysis
   readonly handlers: Handlers
   readonly link: PlatformLink
+  readonly projects: DeployFiles
 }
 
 const HANDLER_FILES = ['typescript', 'typescriptreact', 'javascript', 'javascriptreact'].map(language => ({
@@ -164,7 +165,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     },
   )
   void projects.load().catch((error: unknown) => log.warn(`no deploy.json can be found: ${String(error)}`))
-  return { analysis, handlers, link }
+  return { analysis, handlers, link, projects }
 }
 
 function watchOf(editor: Vscode, home: string) {

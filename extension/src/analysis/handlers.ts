@@ -4,6 +4,8 @@
  * 1. A file that names none of the types and stands in no deploy.json is never looked at: no worker for it.
  * 2. An outline is answered within `PATIENCE_MS` if there ever was one; a late one is told as a change.
  * 3. Verdicts of an older text are dropped; the last ones stay until there are new ones.
+ * 4. A verdict is current only if nothing that it may follow from was changed since: the file's text, a deploy.json, or
+ *    another file that was saved (its generation).
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -11,6 +13,7 @@ import type * as vscode from 'vscode'
 import type { Vscode } from '../editor.ts'
 import { exportOf } from '../project/deploy-file.ts'
 import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
+import { isFile } from '../project/open-file.ts'
 import type { Analysis } from './client.ts'
 import type { Candidate, Subject, Verdict } from './protocol.ts'
 
@@ -18,6 +21,8 @@ const PATIENCE_MS = 8
 const LANGUAGES = new Set(['typescript', 'typescriptreact', 'javascript', 'javascriptreact'])
 const MENTIONS =
   /\b(?:IncomingMessage|ServerResponse|Request|Response|DocumentEvent|HttpHandler|(?:Plain)?WebHandler|TriggerHandler|Service)\b/
+/** Files whose contents a verdict may follow from. */
+const SOURCES = /(?:\.[cm]?[jt]sx?|[\\/]package\.json|[\\/]tsconfig[^\\/]*\.json)$/
 const EXPORTS = /\bexports?\b/
 
 /** A handler in a file. */
@@ -36,6 +41,8 @@ interface FileState {
   verdicts: Map<string, { subject: Subject; verdict: Verdict }>
   /** Of the text that was checked last. */
   checked: number
+  /** That this check began in. */
+  generation: number
   timer: NodeJS.Timeout | undefined
   isChecking: boolean
 }
@@ -51,9 +58,12 @@ export interface HandlersOptions {
 
 export class Handlers {
   readonly #options: HandlersOptions
+  /** By address: a file's `git:` document has the same path. */
   readonly #files = new Map<string, FileState>()
   readonly #changed: vscode.EventEmitter<vscode.TextDocument>
   readonly #disposables: vscode.Disposable[]
+  /** Counts changes of what verdicts may follow from besides the file's own text. */
+  #generation = 0
 
   constructor(options: HandlersOptions) {
     this.#options = options
@@ -64,7 +74,14 @@ export class Handlers {
       editor.workspace.onDidChangeTextDocument(({ document }) => this.#checkLater(document)),
       editor.workspace.onDidCloseTextDocument(document => this.#forget(document)),
       editor.window.onDidChangeVisibleTextEditors(() => this.#checkVisible()),
-      projects.onDidChange(() => this.#recheck()),
+      editor.workspace.onDidSaveTextDocument(({ uri }) => {
+        if (isFile(uri) && SOURCES.test(uri.fsPath)) this.#checkAgain()
+      }),
+      projects.onDidChange(() => {
+        this.#checkAgain()
+        // Lenses follow from the entries at once.
+        for (const document of this.#open()) this.#changed.fire(document)
+      }),
     ]
   }
 
@@ -74,7 +91,7 @@ export class Handlers {
   }
 
   isRelevant(document: vscode.TextDocument): boolean {
-    if (document.uri.scheme !== 'file' || !LANGUAGES.has(document.languageId)) return false
+    if (!isFile(document.uri) || !LANGUAGES.has(document.languageId)) return false
     if (this.#options.projects.entriesOf(document.uri.fsPath).length > 0) return true
     const text = document.getText()
     return EXPORTS.test(text) && MENTIONS.test(text)
@@ -98,7 +115,7 @@ export class Handlers {
 
   /** What the checker said last, and whether that was about the text as it is now. */
   verdicts(document: vscode.TextDocument): { isCurrent: boolean; all: { subject: Subject; verdict: Verdict }[] } {
-    const state = this.#files.get(document.uri.fsPath)
+    const state = this.#files.get(document.uri.toString())
     return { isCurrent: state?.checked === document.version, all: [...(state?.verdicts.values() ?? [])] }
   }
 
@@ -113,17 +130,18 @@ export class Handlers {
   }
 
   #stateOf(document: vscode.TextDocument): FileState {
-    const known = this.#files.get(document.uri.fsPath)
+    const known = this.#files.get(document.uri.toString())
     if (known) return known
     const state: FileState = {
       candidates: [],
       outlined: -1,
       verdicts: new Map(),
       checked: -1,
+      generation: -1,
       timer: undefined,
       isChecking: false,
     }
-    this.#files.set(document.uri.fsPath, state)
+    this.#files.set(document.uri.toString(), state)
     return state
   }
 
@@ -166,16 +184,31 @@ export class Handlers {
 
   #checkVisible(): void {
     for (const { document } of this.#options.editor.window.visibleTextEditors) {
-      if (this.#files.get(document.uri.fsPath)?.checked !== document.version) this.#checkLater(document)
+      const state = this.#files.get(document.uri.toString())
+      if (!state || !this.#isCurrent(document, state)) this.#checkLater(document)
     }
   }
 
-  #recheck(): void {
-    for (const { document } of this.#options.editor.window.visibleTextEditors) {
-      if (!LANGUAGES.has(document.languageId)) continue
-      this.#checkLater(document)
-      this.#changed.fire(document)
-    }
+  #isCurrent(document: vscode.TextDocument, { checked, generation }: FileState): boolean {
+    return checked === document.version && generation === this.#generation
+  }
+
+  /** What a verdict may follow from has changed. */
+  #checkAgain(): void {
+    this.#generation++
+    for (const document of this.#open()) this.#checkLater(document)
+  }
+
+  /** On screen, or with verdicts that the list of problems shows. */
+  #open(): vscode.TextDocument[] {
+    const { window, workspace } = this.#options.editor
+    const visible = new Set(window.visibleTextEditors.map(({ document }) => document))
+    return workspace.textDocuments.filter(
+      document =>
+        isFile(document.uri) &&
+        LANGUAGES.has(document.languageId) &&
+        (visible.has(document) || (this.#files.get(document.uri.toString())?.checked ?? -1) >= 0),
+    )
   }
 
   #checkLater(document: vscode.TextDocument): void {
@@ -189,6 +222,7 @@ export class Handlers {
     if (state.isChecking || document.isClosed) return
     state.isChecking = true
     const { version } = document
+    const generation = this.#generation
     try {
       await this.#outlined(document)
       const subjects = this.#subjectsOf(document, state)
@@ -197,12 +231,15 @@ export class Handlers {
       if (document.version !== version || document.isClosed) return
       state.verdicts = new Map(subjects.map((subject, index) => [subject.name, { subject, verdict: verdicts[index]! }]))
       state.checked = version
+      state.generation = generation
       this.#changed.fire(document)
     } catch (error) {
       this.#options.log(`no check of ${document.uri.fsPath}: ${(error as Error).message}`)
     } finally {
       state.isChecking = false
-      if (document.version !== version) this.#checkLater(document)
+      // Whether this check succeeded or not: one that fails is not tried over and over.
+      const isOutdated = document.version !== version || this.#generation !== generation
+      if (isOutdated && !document.isClosed) this.#checkLater(document)
     }
   }
 
@@ -227,12 +264,12 @@ export class Handlers {
   }
 
   #forget(document: vscode.TextDocument): void {
-    const file = document.uri.fsPath
-    const state = this.#files.get(file)
+    const address = document.uri.toString()
+    const state = this.#files.get(address)
     if (!state) return
     clearTimeout(state.timer)
-    this.#files.delete(file)
-    this.#options.analysis.forget(file)
+    this.#files.delete(address)
+    this.#options.analysis.forget(document.uri.fsPath)
     this.#changed.fire(document)
   }
 }

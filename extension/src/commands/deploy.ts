@@ -3,9 +3,9 @@
  */
 import type * as vscode from 'vscode'
 import { dirname, sep } from 'node:path'
-import { readFile } from 'node:fs/promises'
 import { RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
 import { exportOf, placeIn, withEntry } from '../project/deploy-file.ts'
+import { isFile } from '../project/open-file.ts'
 import { toRange } from '../codelens/lens-provider.ts'
 import type { Deployed } from './deploys.ts'
 import type { Command, Parts } from './parts.ts'
@@ -27,7 +27,7 @@ export async function deployOne(
   await projects.load()
   const target = await targetOf(parts, argument)
   const entry = await entryOf(parts, target)
-  await saveBelow(parts, entry.packageDir)
+  await saveAll(parts, path => path === entry.deployFile || path.startsWith(entry.packageDir + sep))
   const title = `Deploying ${entry.name}${debug ? ' for the debugger' : ''}`
   const [deployed] = await withProblems(parts, () =>
     ui.progress(title, progress => deploys.run({ file: entry.deployFile, only: [entry.name], debug }, progress)),
@@ -45,7 +45,7 @@ export const deployFile: Command = async (parts, argument) => {
     given?.fsPath ??
     (active !== undefined && files.includes(active) ? active : undefined) ??
     (await pickFile(parts, files))
-  await saveBelow(parts, dirname(file))
+  await saveAll(parts, path => path.startsWith(dirname(file) + sep))
   const deployed = await withProblems(parts, () =>
     ui.progress(`Deploying ${editor.workspace.asRelativePath(file)}`, progress => deploys.run({ file }, progress)),
   )
@@ -113,8 +113,7 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
   const entryName = exportOf({ kind, name }) === name && kind === 'service' ? serviceName(packageDir) : name
 
   const target = editor.Uri.file(deployFile)
-  const open = editor.workspace.textDocuments.find(({ uri: { fsPath } }) => fsPath === deployFile)
-  const before = open?.getText() ?? (await readFile(deployFile, 'utf8').catch(() => undefined))
+  const before = await textOf(parts, target)
   const { text, span } = withEntry(deployFile, before, { name: entryName, kind, packageDir, filePath: file })
   const edit = new editor.WorkspaceEdit()
   if (before === undefined) edit.createFile(target, { contents: Buffer.from(text) })
@@ -123,7 +122,9 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
     throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} can not be written`)
   }
   const written = await editor.workspace.openTextDocument(target)
-  await written.save()
+  if (written.isDirty && !(await written.save())) {
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} can not be saved`)
+  }
   await projects.reread(target)
   await editor.window.showTextDocument(written, {
     viewColumn: editor.ViewColumn.Beside,
@@ -133,6 +134,15 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
   })
   ui.log.info(`wrote "${entryName}" into ${deployFile}`)
   return { name: entryName, packageDir, deployFile }
+}
+
+/** As the editor holds the file, saved or not; undefined if there is none. */
+async function textOf({ editor }: Parts, uri: vscode.Uri): Promise<string | undefined> {
+  try {
+    return (await editor.workspace.openTextDocument(uri)).getText()
+  } catch {
+    return undefined // If it is there and can not be read, making it fails.
+  }
 }
 
 /** The folder to take along has to lie in the folder of deploy.json. */
@@ -145,9 +155,9 @@ function serviceName(packageDir: string): string {
 }
 
 /** What is deployed is what is on disk. */
-async function saveBelow({ editor }: Parts, folder: string): Promise<void> {
+async function saveAll({ editor }: Parts, isDeployed: (path: string) => boolean): Promise<void> {
   const dirty = editor.workspace.textDocuments.filter(
-    ({ isDirty, uri }) => isDirty && uri.scheme === 'file' && uri.fsPath.startsWith(folder + sep),
+    ({ isDirty, uri }) => isDirty && isFile(uri) && isDeployed(uri.fsPath),
   )
   await Promise.all(dirty.map(document => document.save()))
 }

@@ -6,6 +6,7 @@ import type * as vscode from 'vscode'
 import type { Analysis } from '../analysis/client.ts'
 import type { Vscode } from '../editor.ts'
 import { isDeployFile, type DeployFiles } from '../project/deploy-files.ts'
+import { openFile } from '../project/open-file.ts'
 import type { Span } from '../project/deploy-file.ts'
 import type { Rules } from './rules.ts'
 
@@ -76,8 +77,7 @@ export class DeployFileDiagnostics implements vscode.DocumentLinkProvider {
     )
     try {
       for (const { name, kind, packageDir, filePath, nameSpan } of entries) {
-        const open = editor.workspace.textDocuments.find(({ uri }) => uri.fsPath === filePath)
-        const text = open?.getText()
+        const text = openFile(editor, filePath)?.getText()
         const { verdicts } = await analysis.check(filePath, text, [{ name, kind, packageDir }])
         const [verdict] = verdicts
         if (verdict?.kind !== 'rejected') continue

@@ -25,6 +25,7 @@ interface Shown {
 export class HandlerDiagnostics implements vscode.CodeActionProvider {
   readonly #options: DiagnosticsOptions
   readonly #collection: vscode.DiagnosticCollection
+  /** By address: a file's `git:` document has the same path. */
   readonly #shown = new Map<string, Shown[]>()
   readonly #disposables: vscode.Disposable[]
 
@@ -36,7 +37,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
       this.#collection,
       handlers.onDidChange(document => this.#show(document)),
       editor.workspace.onDidCloseTextDocument(({ uri }) => {
-        this.#shown.delete(uri.fsPath)
+        this.#shown.delete(uri.toString())
         this.#collection.delete(uri)
       }),
     ]
@@ -48,7 +49,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
     context: vscode.CodeActionContext,
   ): Promise<vscode.CodeAction[]> {
     const { handlers } = this.#options
-    const near = (this.#shown.get(document.uri.fsPath) ?? []).filter(({ diagnostic }) =>
+    const near = (this.#shown.get(document.uri.toString()) ?? []).filter(({ diagnostic }) =>
       diagnostic.range.intersection(range),
     )
     // Places of an older text would be the wrong ones.
@@ -79,7 +80,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
           }))
       )
     })
-    this.#shown.set(file, shown)
+    this.#shown.set(document.uri.toString(), shown)
     this.#collection.set(
       document.uri,
       shown.map(({ diagnostic }) => diagnostic),

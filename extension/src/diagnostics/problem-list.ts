@@ -2,6 +2,7 @@
 import type * as vscode from 'vscode'
 import type { Problem } from 'ryo-faas/contract'
 import type { Vscode } from '../editor.ts'
+import { isFile } from '../project/open-file.ts'
 import type { Rules } from './rules.ts'
 import { toDiagnostic } from './to-diagnostic.ts'
 
@@ -26,7 +27,8 @@ export class ProblemList {
 
   show(problems: readonly Problem[]): void {
     this.#collection.clear()
-    const open = new Set(this.#editor.window.visibleTextEditors.map(({ document }) => document.uri.fsPath))
+    const visible = this.#editor.window.visibleTextEditors.map(({ document }) => document.uri)
+    const open = new Set(visible.filter(isFile).map(({ fsPath }) => fsPath))
     const byFile = new Map<string, Problem[]>()
     for (const problem of problems) {
       if (open.has(problem.file) && LIVE.test(problem.code)) continue

@@ -6,30 +6,54 @@ export interface InvokeAnswer {
   statusText: string
   durationMs: number
   headers: [name: string, value: string][]
+  /** What there is of it. */
   body: Uint8Array
+  end: BodyEnd
 }
 
-const LONGEST_BYTES = 512 * 1024
+/** Whether there is more of a body: not any more, still to come, not read because it is long, or lost. */
+export type BodyEnd = { kind: 'whole' | 'coming' | 'cut' } | { kind: 'broken'; why: string }
+
+/** More of an answer is not shown, and not read. */
+export const LONGEST_BYTES = 512 * 1024
+const NEW_LINE = 10
 /** Of no interest to who looks at an answer. */
 const DULL = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding'])
 
-export function answerText({ status, statusText, durationMs, headers, body }: InvokeAnswer): string {
+export function answerText({ status, statusText, durationMs, headers, body, end }: InvokeAnswer): string {
   const type = headers.find(([name]) => name === 'content-type')?.[1] ?? ''
   const shown = headers.filter(([name]) => !DULL.has(name)).map(([name, value]) => `${name}: ${value}`)
   const head = [`HTTP ${status} ${statusText}`.trimEnd() + ` · ${formatDuration(durationMs)}`, ...shown]
-  return `${head.join('\n')}\n\n${bodyText(body, type)}`
+  return `${head.join('\n')}\n\n${bodyText(body, { type, end })}${endText(body, end)}`
 }
 
-function bodyText(body: Uint8Array, type: string): string {
+function bodyText(body: Uint8Array, { type, end }: { type: string; end: BodyEnd }): string {
   if (body.length === 0) return ''
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(body.subarray(0, LONGEST_BYTES))
+    // What is not whole may end within a character.
+    const stream = end.kind !== 'whole'
+    text = new TextDecoder('utf-8', { fatal: true }).decode(body.subarray(0, LONGEST_BYTES), { stream })
   } catch {
-    return `(${body.length} bytes${type ? ` of ${type}` : ''} that are not text)\n`
+    const most = end.kind === 'cut' ? 'more than ' : ''
+    return `(${most}${body.length} bytes${type ? ` of ${type}` : ''} that are not text)\n`
   }
-  if (body.length > LONGEST_BYTES) return `${text}\n(and ${body.length - LONGEST_BYTES} bytes more)\n`
-  return /[/+]json\b/.test(type) ? pretty(text) : text
+  return end.kind === 'whole' && /[/+]json\b/.test(type) ? pretty(text) : text
+}
+
+/** On a line of its own. */
+function endText(body: Uint8Array, end: BodyEnd): string {
+  const before = body.length === 0 || body.at(-1) === NEW_LINE ? '' : '\n'
+  switch (end.kind) {
+    case 'whole':
+      return ''
+    case 'coming':
+      return `${before}…\n`
+    case 'cut':
+      return `${before}(cut here: no more than ${LONGEST_BYTES / 1024} KiB of an answer are read)\n`
+    case 'broken':
+      return `${before}(the answer broke off: ${end.why})\n`
+  }
 }
 
 function pretty(text: string): string {

@@ -9,7 +9,7 @@ import { HEADERS } from '@ryo-faas/runtime/protocol'
 import type { PlatformLink } from '../agent/platform-link.ts'
 import type { Vscode } from '../editor.ts'
 import { formatDuration } from '../ui/format.ts'
-import { answerText } from './answer-text.ts'
+import { readAnswer } from './read-answer.ts'
 import { parseRequest, type InvokeRequest } from './request-text.ts'
 import { nameIn, type Requests } from './requests.ts'
 
@@ -83,7 +83,7 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     this.#running.set(id, abort)
     this.#tell(id, `call ${id}\n`)
     await this.#showAnswer(id)
-    await this.#follow(id, { calls: new CallsClient(proxyUrl, abort.signal), id, before: '' })
+    await this.#follow(id, { calls: new CallsClient(proxyUrl, abort.signal), id, before: '', signal: abort.signal })
   }
 
   dispose(): void {
@@ -104,16 +104,16 @@ export class Invoker implements vscode.TextDocumentContentProvider {
       signal,
       ...(body !== undefined && { body }),
     })
-    const text = await textOf(response, begin)
+    const text = await readAnswer(response, { begin, signal, onProgress: soFar => this.#tell(name, soFar) })
     this.#tell(name, text)
     const id = response.headers.get(HEADERS.callId)
     if (response.status !== 202 || id === null) return
-    await this.#follow(name, { calls: new CallsClient(proxyUrl, signal), id, before: `${text.trimEnd()}\n\n` })
+    await this.#follow(name, { calls: new CallsClient(proxyUrl, signal), id, before: `${text.trimEnd()}\n\n`, signal })
   }
 
   async #follow(
     name: string,
-    { calls, id, before }: { calls: CallsClient; id: string; before: string },
+    { calls, id, before, signal }: { calls: CallsClient; id: string; before: string; signal: AbortSignal },
   ): Promise<void> {
     const begin = performance.now()
     let said = before
@@ -125,7 +125,8 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     }
     const result = await calls.result(id).catch(() => undefined) // It has none.
     if (!result) return
-    this.#tell(name, `${said}\n${await textOf(result, begin)}`)
+    const tell = (text: string): void => this.#tell(name, `${said}\n${text}`)
+    tell(await readAnswer(result, { begin, signal, onProgress: tell }))
   }
 
   #tell(name: string, text: string): void {
@@ -146,10 +147,4 @@ export class Invoker implements vscode.TextDocumentContentProvider {
   #uriOf(name: string): vscode.Uri {
     return this.#editor.Uri.from({ scheme: ANSWER_SCHEME, path: `/${name}.ryo-http` })
   }
-}
-
-async function textOf(response: Response, begin: number): Promise<string> {
-  const body = new Uint8Array(await response.arrayBuffer())
-  const { status, statusText } = response
-  return answerText({ status, statusText, durationMs: performance.now() - begin, headers: [...response.headers], body })
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { answerText } from './answer-text.ts'
+import { answerText, LONGEST_BYTES, type BodyEnd } from './answer-text.ts'
 import { firstRequest, parseRequest } from './request-text.ts'
 
 test('a request is a line, headers, an empty line and a body', () => {
@@ -38,13 +38,14 @@ test('the first request of every kind of function can be sent', () => {
   }
 })
 
-const answer = (body: string | Uint8Array, type?: string) =>
+const answer = (body: string | Uint8Array, type?: string, end: BodyEnd = { kind: 'whole' }) =>
   answerText({
     status: 200,
     statusText: 'OK',
     durationMs: 12.34,
     headers: [['date', 'today'], ...(type === undefined ? [] : [['content-type', type] as [string, string]])],
     body: typeof body === 'string' ? Buffer.from(body) : body,
+    end,
   })
 
 test('an answer shows status and time, headers and body', () => {
@@ -56,7 +57,19 @@ test('JSON is laid out, and what says it is but is not stays as it is', () => {
   expect(answer('{"a":', 'application/problem+json')).toContain('\n\n{"a":')
 })
 
-test('what is no text is counted, and what is long is cut', () => {
-  expect(answer(new Uint8Array([0xff, 0xfe, 0x00]), 'image/png')).toContain('(3 bytes of image/png that are not text)')
-  expect(answer('x'.repeat(10_000_000))).toMatch(/bytes more\)\n$/)
+test('what is no text is counted', () => {
+  const bytes = new Uint8Array([0xff, 0xfe, 0x00])
+  expect(answer(bytes, 'image/png')).toContain('(3 bytes of image/png that are not text)')
+  expect(answer(bytes, 'image/png', { kind: 'cut' })).toContain('(more than 3 bytes of')
+})
+
+test('what is not whole says so, and may end within a character', () => {
+  const part = Buffer.from('{"a":"ä').subarray(0, -1)
+  expect(answer(part, 'application/json', { kind: 'coming' })).toMatch(/\n\n\{"a":"\n…\n$/)
+  expect(answer('a\n', 'text/plain', { kind: 'broken', why: 'other side closed' })).toMatch(
+    /\n\na\n\(the answer broke off: other side closed\)\n$/,
+  )
+  expect(answer('x'.repeat(LONGEST_BYTES + 9), 'text/plain', { kind: 'cut' })).toMatch(
+    /[^x]x{524288}\n\(cut here: no more than 512 KiB of an answer are read\)\n$/,
+  )
 })

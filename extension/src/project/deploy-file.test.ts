@@ -52,6 +52,11 @@ const LINE = '{ "name": "New", "packageDir": "./src", "filePath": "./src/a.ts" }
 
 test.each([
   ['no file', undefined],
+  ['an empty file', ''],
+  ['a blank file', ' \n\n'],
+  ['an empty object', '{}\n'],
+  ['an object with a remark', '{\n  // To be filled.\n}\n'],
+  ['a file that names its schema only', '{\n  "$schema": "./deploy.schema.json",\n}\n'],
   ['an empty list', '{\n  "deploy": []\n}\n'],
   ['an empty list over lines', '{\n  "deploy": [\n  ]\n}\n'],
   ['a list', `{\n  "deploy": [\n    ${entry()}\n  ]\n}\n`],
@@ -63,6 +68,30 @@ test.each([
   expect(model.entries.at(-1)).toMatchObject(NEW)
   expect(text.slice(span.offset, span.offset + span.length)).toBe(LINE)
   expect(placeIn(text, span).start.line).toBe(text.split('\n').findIndex(line => line.includes(LINE)))
+})
+
+test('what is in the file already stays', () => {
+  const before = '{\n  // Kept.\n  "$schema": "./deploy.schema.json"\n}\n'
+  expect(withEntry(file, before, NEW).text).toBe(
+    `{\n  // Kept.\n  "$schema": "./deploy.schema.json",\n  "deploy": [\n    ${LINE}\n  ]\n}\n`,
+  )
+})
+
+test.each([
+  ['an object of something else', '{ "app": "shop", "hosts": ["a"] }'],
+  ['an object of something else beside a schema', '{ "$schema": "./x.json", "env": {} }'],
+  ['"deploy" that is no list', '{ "deploy": { "region": "eu" } }'],
+  ['a list', '[{ "name": "A" }]'],
+  ['a text', 'null'],
+  ['what does not parse', '{ "app": "sh'],
+  ['a remark alone', '// Nothing yet.\n'],
+])("another tool's deploy.json is not touched: %s", (_, before) => {
+  expect(() => withEntry(file, before, NEW)).toThrow(
+    expect.objectContaining({
+      code: 'DEPLOY_FILE_INVALID',
+      message: expect.stringContaining('is no deploy.json of ryo-faas'),
+    }),
+  )
 })
 
 test('a service and a trigger are written as such', () => {

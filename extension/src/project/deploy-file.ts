@@ -5,8 +5,8 @@
  */
 import { existsSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
-import { parseTree, findNodeAtLocation, type Node, type ParseError } from 'jsonc-parser'
-import { kindOf, type DeploymentKind } from 'ryo-faas/contract'
+import { applyEdits, findNodeAtLocation, modify, parseTree, type Node, type ParseError } from 'jsonc-parser'
+import { kindOf, RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
 import type { Range } from '../analysis/protocol.ts'
 import { NAME_PATTERN, routeOf } from '@ryo-faas/runtime/protocol'
 
@@ -125,14 +125,25 @@ export interface NewEntry {
   filePath: string
 }
 
-/** The text with one more entry, and where that stands in it. `text` undefined: a new file. */
+/**
+ * The text with one more entry, and where that stands in it. `text` undefined: a new file.
+ *
+ * @throws RyoFaasError DEPLOY_FILE_INVALID if the text is that of another tool's deploy.json
+ */
 export function withEntry(file: string, text: string | undefined, entry: NewEntry): { text: string; span: Span } {
   const line = entryText(file, entry)
-  const root = text === undefined ? undefined : parseTree(text, [], { allowTrailingComma: true })
-  const list = root && findNodeAtLocation(root, ['deploy'])
-  if (text === undefined || list?.type !== 'array') {
+  if (text === undefined || text.trim() === '') {
     const start = '{\n  // One entry for each function.\n  "deploy": [\n    '
     return { text: `${start}${line}\n  ]\n}\n`, span: { offset: start.length, length: line.length } }
+  }
+  const errors: ParseError[] = []
+  const root = parseTree(text, errors, { allowTrailingComma: true })
+  const list = root && findNodeAtLocation(root, ['deploy'])
+  if (list?.type !== 'array') {
+    // Whatever else it may be belongs to somebody.
+    if (errors.length > 0 || !root || !isUnused(root)) throw foreignFile(file)
+    const formattingOptions = { insertSpaces: true, tabSize: 2, eol: '\n' }
+    return withEntry(file, applyEdits(text, modify(text, ['deploy'], [], { formattingOptions })), entry)
   }
   const last = list.children?.at(-1)
   const at = last ? last.offset + last.length : list.offset + 1
@@ -143,6 +154,17 @@ export function withEntry(file: string, text: string | undefined, entry: NewEntr
     text: text.slice(0, at) + before + line + after + text.slice(at),
     span: { offset: at + before.length, length: line.length },
   }
+}
+
+/** An object with nothing in it but the name of its schema. */
+function isUnused({ type, children = [] }: Node): boolean {
+  return type === 'object' && children.every(({ children: property }) => property?.[0]?.value === '$schema')
+}
+
+function foreignFile(file: string): RyoFaasError {
+  return new RyoFaasError('DEPLOY_FILE_INVALID', `${file} is no deploy.json of ryo-faas: it has no list "deploy"`, {
+    hint: 'It was left as it is. Rename it, or put an empty deploy.json into a folder nearer to the function.',
+  })
 }
 
 function entryText(file: string, { name, kind, packageDir, filePath }: NewEntry): string {

@@ -6,6 +6,7 @@ import { dirname, relative, sep } from 'node:path'
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor.ts'
 import type { Range } from '../analysis/protocol.ts'
+import { isFile, openFile } from './open-file.ts'
 import { placeIn, readDeployFile, type DeployFileModel, type Entry, type Span } from './deploy-file.ts'
 
 const PATTERN = '**/deploy.json'
@@ -99,8 +100,10 @@ export class DeployFiles {
       watcher.onDidCreate(read),
       watcher.onDidChange(read),
       watcher.onDidDelete(uri => this.#drop(uri.fsPath)),
-      workspace.onDidChangeTextDocument(({ document }) => {
-        if (isDeployFile(document) && document.isDirty) this.#set(document.uri.fsPath, document.getText())
+      workspace.onDidChangeTextDocument(({ document }) => this.#follow(document)),
+      // What was not saved is gone with the document.
+      workspace.onDidCloseTextDocument(({ uri }) => {
+        if (isFile(uri) && this.#models.has(uri.fsPath)) void this.#read(uri)
       }),
       workspace.onDidChangeWorkspaceFolders(() => void this.#find()),
     )
@@ -118,14 +121,28 @@ export class DeployFiles {
 
   async #read(uri: vscode.Uri): Promise<void> {
     if (/[\\/]node_modules[\\/]/.test(uri.fsPath)) return
-    const open = this.#editor.workspace.textDocuments.find(({ uri: { fsPath } }) => fsPath === uri.fsPath)
-    if (open?.isDirty) return this.#set(uri.fsPath, open.getText())
-    try {
-      const bytes = await this.#editor.workspace.fs.readFile(uri)
-      this.#set(uri.fsPath, new TextDecoder().decode(bytes))
-    } catch {
-      this.#drop(uri.fsPath) // It went away while we looked.
-    }
+    const saved = await this.#editor.workspace.fs.readFile(uri).then(
+      bytes => new TextDecoder().decode(bytes),
+      () => undefined, // It went away while we looked.
+    )
+    // Looked at afterwards: it may have been edited while we read.
+    const text = this.#unsaved(uri) ?? saved
+    if (text === undefined) this.#drop(uri.fsPath)
+    else this.#set(uri.fsPath, text)
+  }
+
+  #unsaved({ fsPath }: vscode.Uri): string | undefined {
+    const open = openFile(this.#editor, fsPath)
+    return open?.isDirty ? open.getText() : undefined
+  }
+
+  /** Also of what is clean again: it was saved, or it was reverted. */
+  #follow(document: vscode.TextDocument): void {
+    const file = document.uri.fsPath
+    if (!isDeployFile(document) || !(document.isDirty || this.#models.has(file))) return
+    const text = document.getText()
+    // That it is dirty now, or no longer, is told as a change as well.
+    if (text !== this.#texts.get(file)) this.#set(file, text)
   }
 
   #set(file: string, text: string): void {
@@ -144,7 +161,7 @@ export class DeployFiles {
 }
 
 export function isDeployFile({ uri }: Pick<vscode.TextDocument, 'uri'>): boolean {
-  return uri.scheme === 'file' && /[\\/]deploy\.json$/.test(uri.fsPath)
+  return isFile(uri) && /[\\/]deploy\.json$/.test(uri.fsPath)
 }
 
 /** Steps between two places in the tree of folders. */

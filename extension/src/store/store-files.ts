@@ -17,6 +17,7 @@ const MOST_LISTED = 1_000
  * version of.
  */
 const SIZE = 1
+const NOT_JSON = 'this is not JSON, so the store can not keep it'
 
 export interface StoreFilesOptions {
   editor: Vscode
@@ -79,20 +80,9 @@ export class StoreFiles implements vscode.FileSystemProvider {
   }
 
   async writeFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
-    const { FileSystemError, FileChangeType } = this.#options.editor
-    const text = Buffer.from(content).toString('utf8')
-    const data = parse(text)
-    if (!data) throw FileSystemError.Unavailable('this is not JSON, so the store can not keep it')
-    try {
-      const known = this.#versions.get(uri.path) ?? 0
-      const { version } = await putDocument(this.#url(), placeOf(uri), { data: data.value, version: known })
-      this.#versions.set(uri.path, version)
-      this.#changed.fire([{ type: FileChangeType.Changed, uri }])
-    } catch (error) {
-      if (!(error instanceof StoreFailure) || error.answered !== 412) throw this.#translated(error, uri)
-      this.#offerBothSides(uri, data.value)
-      throw FileSystemError.Unavailable('the document was changed meanwhile')
-    }
+    const data = parse(Buffer.from(content).toString('utf8'))
+    if (!data) throw this.#options.editor.FileSystemError.Unavailable(NOT_JSON)
+    await this.#put(uri, data.value)
   }
 
   async delete(uri: vscode.Uri): Promise<void> {
@@ -140,14 +130,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
       },
       {
         title: 'Save Mine',
-        run: async () => {
-          // Over what is stored now, unless that changes once more in this moment.
-          const { version } = await getDocument(this.#url(), place)
-          const saved = await putDocument(this.#url(), place, { data: mine, version })
-          this.#versions.set(uri.path, saved.version)
-          await editor.window.showTextDocument(uri)
-          await editor.commands.executeCommand('workbench.action.files.revert')
-        },
+        run: () => this.#saveMine(uri, mine),
       },
       {
         title: 'Take Theirs',
@@ -157,6 +140,48 @@ export class StoreFiles implements vscode.FileSystemProvider {
         },
       },
     )
+  }
+
+  /**
+   * Over what is stored now, unless that changes once more in this moment.
+   *
+   * @param refused data of the save that failed, for a document that is open no longer
+   */
+  async #saveMine(uri: vscode.Uri, refused: unknown): Promise<void> {
+    const { workspace, window } = this.#options.editor
+    const open = workspace.textDocuments.find(document => document.uri.toString() === uri.toString())
+    if (open && !open.isDirty) throw new Error('nothing of yours is unsaved any more')
+    if (open && !parse(open.getText())) throw new Error(NOT_JSON)
+    this.#versions.set(uri.path, await this.#storedVersion(uri))
+    // By the editor, so that what was typed meanwhile is saved as well and nothing is unsaved afterwards.
+    if (open) await open.save()
+    else await this.#put(uri, refused)
+    await window.showTextDocument(uri)
+  }
+
+  /** 0 if it was deleted. */
+  async #storedVersion(uri: vscode.Uri): Promise<number> {
+    try {
+      return (await getDocument(this.#url(), placeOf(uri))).version
+    } catch (error) {
+      if (error instanceof StoreFailure && error.answered === 404) return 0
+      throw error
+    }
+  }
+
+  /** Over the version that is known; if that is not the stored one, both sides are offered. */
+  async #put(uri: vscode.Uri, data: unknown): Promise<void> {
+    const { FileSystemError, FileChangeType } = this.#options.editor
+    try {
+      const known = this.#versions.get(uri.path) ?? 0
+      const { version } = await putDocument(this.#url(), placeOf(uri), { data, version: known })
+      this.#versions.set(uri.path, version)
+      this.#changed.fire([{ type: FileChangeType.Changed, uri }])
+    } catch (error) {
+      if (!(error instanceof StoreFailure) || error.answered !== 412) throw this.#translated(error, uri)
+      this.#offerBothSides(uri, data)
+      throw FileSystemError.Unavailable('the document was changed meanwhile')
+    }
   }
 
   async #get(uri: vscode.Uri): Promise<StoredDocument> {

@@ -33,16 +33,18 @@ export function createUi(editor: Vscode, log: vscode.LogOutputChannel): Ui {
       try {
         await buttons.find(({ title }) => title === chosen)?.run()
       } catch (error) {
-        log.error(String(error))
+        log.error(`${chosen}: ${String(error)}`)
+        fail(`"${chosen}" failed: ${error instanceof Error ? error.message : String(error)}`)
       }
     })
   }
+  const fail = (message: string, ...buttons: Button[]): void =>
+    toast(window.showErrorMessage, message, [...buttons, { title: 'Show Log', run: () => log.show() }])
   return {
     log,
     say: (message, ...buttons) => toast(window.showInformationMessage, message, buttons),
     warn: (message, ...buttons) => toast(window.showWarningMessage, message, buttons),
-    fail: (message, ...buttons) =>
-      toast(window.showErrorMessage, message, [...buttons, { title: 'Show Log', run: () => log.show() }]),
+    fail,
     progress: (title, run) =>
       Promise.resolve(
         window.withProgress(

@@ -101,6 +101,16 @@ export class Window {
     await this.page.keyboard.insertText(text)
   }
 
+  /** In a string of JSON: nothing is completed, as brackets and quotes would be. */
+  async replaceWord(word: string, other: string): Promise<void> {
+    await this.page
+      .locator('.monaco-editor .view-line span', { hasText: new RegExp(`^"${word}"$`) })
+      .last()
+      .dblclick()
+    await this.page.keyboard.insertText(other)
+    await this.editorText(`"${other}"`).waitFor()
+  }
+
   async goTo(place: string): Promise<void> {
     await this.page.keyboard.press('Control+P')
     const input = this.page.locator('.quick-input-widget input')

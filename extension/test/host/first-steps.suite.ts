@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import * as vscode from 'vscode'
 import { diagnostics, extension, lenses, open, replaceAll, until, workspacePath } from './support.ts'
 
@@ -65,6 +65,41 @@ export const nearly = (request: Request): string => request.url
       await until(() => diagnostics(document).length === 0)
     })
 
+    it('takes a problem away when its cause is mended in another file', async () => {
+      const answer = workspacePath('hello/answer.ts')
+      await writeFile(answer, 'export type Answer = string\n')
+      const document = await open(HELLO)
+      const text = REPAIRED.replace('): Response', '): Answer').replace('new Response', 'String')
+      await replaceAll(document, `import type { Answer } from './answer.ts'\n${text}`)
+      await until(() => diagnostics(document).length > 0)
+      const other = await open('hello/answer.ts')
+      await replaceAll(other, 'export type Answer = Response\n')
+      assert.ok(await other.save())
+      await until(() => diagnostics(document).length === 0)
+      await vscode.commands.executeCommand('workbench.action.closeActiveEditor')
+      await rm(answer)
+    })
+
+    it("leaves another tool's deploy.json as it is", async () => {
+      const file = workspacePath('other/deploy.json')
+      const text = '{ "app": "shop" }\n'
+      await mkdir(workspacePath('other'))
+      await writeFile(file, text)
+      await writeFile(workspacePath('other/a.ts'), REPAIRED)
+      const { projects } = await extension()
+      await until(() => projects.all.some(found => found.file === file))
+      const document = await open('other/a.ts')
+      await vscode.commands.executeCommand('ryo-faas.addToDeployFile', {
+        name: 'HelloWorld',
+        file: document.uri.fsPath,
+      })
+      assert.equal(await readFile(file, 'utf8'), text)
+      assert.equal((await open('other/deploy.json')).isDirty, false)
+      await vscode.commands.executeCommand('workbench.action.closeActiveEditor')
+      await vscode.commands.executeCommand('workbench.action.closeActiveEditor')
+      await rm(workspacePath('other'), { recursive: true })
+    })
+
     it('offers to write a handler into deploy.json', async () => {
       const document = await open(HELLO)
       await replaceAll(
@@ -93,6 +128,22 @@ export const nearly = (request: Request): string => request.url
         document.uri,
       )
       assert.ok(links.some(({ target }) => target?.fsPath === workspacePath(HELLO)))
+      await vscode.commands.executeCommand('workbench.action.closeAllEditors')
+    })
+
+    it('forgets what was typed into deploy.json and discarded', async () => {
+      const before = await readFile(workspacePath('hello/deploy.json'), 'utf8')
+      for (const discard of ['files.revert', 'revertAndCloseActiveEditor']) {
+        const document = await open('hello/deploy.json')
+        const count = (await until(async () => nonEmpty(await lenses(document)))).length
+        const more = '{ "name": "more", "packageDir": ".", "filePath": "./helloWorld.ts" }'
+        await replaceAll(document, before.replace('{ "name": "fresh"', `${more}, $&`))
+        await until(async () => (await lenses(document)).length > count)
+        await vscode.commands.executeCommand(`workbench.action.${discard}`)
+        const again = await open('hello/deploy.json')
+        assert.equal(again.getText(), before)
+        await until(async () => (await lenses(again)).length === count)
+      }
       await vscode.commands.executeCommand('workbench.action.closeAllEditors')
     })
 

@@ -59,9 +59,9 @@ async function storeUrl(): Promise<string> {
   return `http://${parts.find(({ name }) => name === 'store')!.address}`
 }
 
-const put = async (data: unknown) => {
+const put = async (data: unknown, path = 'notes/docs/first') => {
   const init = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ data }) }
-  expect((await fetch(`${await storeUrl()}/tables/notes/docs/first`, init)).ok).toBe(true)
+  expect((await fetch(`${await storeUrl()}/tables/${path}`, init)).ok).toBe(true)
 }
 
 test('a deploy that is cancelled leaves nothing behind', async () => {
@@ -186,4 +186,24 @@ test('a document that somebody changed is not deleted unasked', async () => {
   await window.row('first').waitFor({ state: 'detached' })
   expect((await fetch(`${await storeUrl()}/tables/notes/docs/first`)).status).toBe(404)
   expect(await readFile(join(opened.platform.workspace, 'deploy.json'), 'utf8')).toBe(FILES['deploy.json'])
+})
+
+test('what was typed since a save that met a conflict is kept by "Save Mine"', async () => {
+  const { window } = opened
+  const path = 'drafts/docs/second'
+  await window.closeToasts()
+  await put({ text: 'read' }, path)
+  await window.openSection('Store')
+  await window.row('drafts').click()
+  await window.row(/second.*v1/).click()
+  await window.replaceWord('read', 'mine')
+  await put({ text: 'theirs' }, path)
+  await window.page.keyboard.press('Control+S')
+  await window.toast('changed by somebody else').waitFor()
+  await window.replaceWord('mine', 'later')
+  await window.toast('changed by somebody else').getByRole('button', { name: 'Save Mine' }).click()
+  await window.page.locator('.tab.active.dirty').waitFor({ state: 'detached' })
+  await window.editorText('"text": "later"').waitFor()
+  const stored = await fetch(`${await storeUrl()}/tables/${path}`)
+  expect(await stored.json()).toMatchObject({ version: 3, data: { text: 'later' } })
 })

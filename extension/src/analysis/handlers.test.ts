@@ -1,0 +1,180 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { DeployFiles } from '../project/deploy-files.ts'
+import { FakeEditor, FakeUri, type FakeDocument } from '../testing/fake-editor.ts'
+import type { Analysis } from './client.ts'
+import { Handlers } from './handlers.ts'
+import type { CheckAnswer, Subject } from './protocol.ts'
+
+const SOURCE = 'export const hello = (request: Request): Response => new Response(request.url)\n'
+const DEPLOY = (...names: string[]) =>
+  JSON.stringify({ deploy: names.map(name => ({ name, packageDir: '.', filePath: './hello.ts' })) })
+
+/** Says of every subject that it is accepted, as soon as a test lets it. */
+class FakeAnalysis {
+  readonly checks: { file: string; names: string[] }[] = []
+  readonly forgotten: string[] = []
+  answered: () => Promise<unknown> = async () => undefined
+
+  outline = async () => ({ candidates: [], isWhole: true })
+  forget = (file: string) => void this.forgotten.push(file)
+  check = async (file: string, _text: string, subjects: Subject[]): Promise<CheckAnswer> => {
+    this.checks.push({ file: file.split('/').at(-1)!, names: subjects.map(({ name }) => name) })
+    await this.answered()
+    return { verdicts: subjects.map(() => ({ kind: 'accepted', style: 'web' })) }
+  }
+}
+
+let folder: string
+let editor: FakeEditor
+let analysis: FakeAnalysis
+let projects: DeployFiles
+let handlers: Handlers
+let hello: FakeDocument
+
+const at = (name: string) => FakeUri.file(join(folder, name))
+const checked = () => analysis.checks.map(({ file, names }) => `${file}: ${names.join()}`)
+
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'ryo-faas-handlers-')))
+  for (const name of ['hello.ts', 'other.ts']) writeFileSync(join(folder, name), SOURCE)
+  writeFileSync(join(folder, 'types.ts'), 'export type Name = string\n')
+  writeFileSync(join(folder, 'deploy.json'), DEPLOY('hello'))
+  editor = new FakeEditor()
+  editor.files = [join(folder, 'deploy.json')]
+  analysis = new FakeAnalysis()
+  projects = new DeployFiles(editor.api)
+  await projects.load()
+  handlers = new Handlers({
+    editor: editor.api,
+    analysis: analysis as unknown as Analysis,
+    projects,
+    delayMs: () => 100,
+    log: () => undefined,
+  })
+  hello = editor.open(at('hello.ts'))
+})
+
+afterEach(() => {
+  handlers.dispose()
+  projects.dispose()
+  vi.useRealTimers()
+  rmSync(folder, { recursive: true })
+})
+
+function withResolvers() {
+  let resolve = () => {}
+  const promise = new Promise<void>(fulfil => (resolve = fulfil))
+  return { promise, resolve }
+}
+
+/** Lets everything happen that happens by itself. */
+const settle = () => vi.advanceTimersByTimeAsync(10_000)
+
+async function afterFirstCheck(...shown: FakeDocument[]): Promise<void> {
+  editor.show(...shown)
+  await settle()
+  analysis.checks.length = 0
+}
+
+test('what is on screen is checked once, and again only after a change', async () => {
+  editor.show(hello)
+  await settle()
+  editor.show(hello)
+  await settle()
+  expect(checked()).toEqual(['hello.ts: hello'])
+  hello.type(`${SOURCE}\n`)
+  hello.type(`${SOURCE}\n\n`)
+  await settle()
+  expect(checked()).toEqual(['hello.ts: hello', 'hello.ts: hello'])
+})
+
+test('a file that was saved has the open ones checked again, also those behind another', async () => {
+  const types = editor.open(at('types.ts'))
+  const other = editor.open(at('other.ts'))
+  await afterFirstCheck(hello, other)
+  editor.show(types)
+  other.close()
+  types.type('export type Name = number\n')
+  await settle()
+  expect(checked()).toEqual([])
+  await types.save()
+  await settle()
+  expect(checked()).toEqual(['hello.ts: hello'])
+})
+
+test.each(['package.json', 'tsconfig.json', 'tsconfig.base.json', 'a.mjs', 'b.cts', 'c.jsx'])(
+  'verdicts may follow from %s',
+  async name => {
+    await afterFirstCheck(hello)
+    const saved = editor.open(at(name), '')
+    saved.type('{}')
+    await saved.save()
+    await settle()
+    expect(checked()).toHaveLength(1)
+  },
+)
+
+test('nothing follows from other files', async () => {
+  await afterFirstCheck(hello)
+  const readme = editor.open(at('README.md'), '')
+  readme.type('# Hello')
+  await readme.save()
+  await settle()
+  expect(checked()).toEqual([])
+})
+
+test('a change of deploy.json during a check is not lost', async () => {
+  const { promise, resolve: answer } = withResolvers()
+  analysis.answered = () => promise
+  editor.show(hello)
+  await settle()
+  editor.open(at('deploy.json')).type(DEPLOY('hello', 'late'))
+  await settle()
+  expect(checked()).toEqual(['hello.ts: hello'])
+  answer()
+  await settle()
+  expect(checked()).toEqual(['hello.ts: hello', 'hello.ts: hello,late'])
+  const { all, isCurrent } = handlers.verdicts(hello as never)
+  expect([isCurrent, all.map(({ subject }) => subject.name)]).toEqual([true, ['hello', 'late']])
+})
+
+test('a check that fails is tried again with the next change, not over and over', async () => {
+  analysis.answered = () => Promise.reject(new Error('the worker died'))
+  editor.show(hello)
+  await settle()
+  expect(checked()).toHaveLength(1)
+  analysis.answered = async () => undefined
+  editor.show(hello)
+  await settle()
+  expect(checked()).toHaveLength(2)
+  expect(handlers.verdicts(hello as never).isCurrent).toBe(true)
+})
+
+test('a file that is closed during a check stays forgotten', async () => {
+  const { promise, resolve: answer } = withResolvers()
+  analysis.answered = () => promise
+  editor.show(hello)
+  await settle()
+  const deployFile = editor.open(at('deploy.json'))
+  deployFile.type(DEPLOY('hello', 'late'))
+  hello.close()
+  answer()
+  await settle()
+  expect(checked()).toHaveLength(1)
+  expect(handlers.verdicts(hello as never).all).toEqual([])
+})
+
+test('what was committed of a file is not the file: closing it forgets nothing', async () => {
+  const committed = editor.open(FakeUri.from({ scheme: 'git', path: join(folder, 'hello.ts') }), SOURCE)
+  await afterFirstCheck(hello, committed)
+  committed.close()
+  expect(analysis.forgotten).toEqual([])
+  expect(handlers.verdicts(hello as never).all).toHaveLength(1)
+  expect(handlers.verdicts(committed as never).all).toEqual([])
+  hello.close()
+  expect(analysis.forgotten).toEqual([join(folder, 'hello.ts')])
+})

@@ -1,0 +1,48 @@
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { DeployFiles } from '../project/deploy-files.ts'
+import { FakeEditor, FakeUri } from '../testing/fake-editor.ts'
+import { deployOne } from './deploy.ts'
+import type { Parts } from './parts.ts'
+
+const SAVED = JSON.stringify({ deploy: [{ name: 'Hello', packageDir: './src', filePath: './src/a.ts' }] })
+const NAMES = ['deploy.json', 'src/a.ts', 'src/b.ts', 'src-of-another/c.ts']
+
+let folder: string
+let editor: FakeEditor
+let projects: DeployFiles
+
+beforeEach(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'ryo-faas-deploy-')))
+  for (const name of ['src', 'src-of-another']) mkdirSync(join(folder, name))
+  for (const name of NAMES) writeFileSync(join(folder, name), name === 'deploy.json' ? SAVED : 'saved')
+  editor = new FakeEditor()
+  editor.files = [join(folder, 'deploy.json')]
+  projects = new DeployFiles(editor.api)
+})
+
+afterEach(() => {
+  projects.dispose()
+  rmSync(folder, { recursive: true })
+})
+
+test('what is deployed is saved before: the package and its deploy.json, nothing else and nothing of git', async () => {
+  const typed = { 'deploy.json': `${SAVED}\n` }
+  for (const name of NAMES) {
+    const path = join(folder, name)
+    editor.open(FakeUri.from({ scheme: 'git', path }), 'committed').type('committed')
+    editor.open(FakeUri.file(path)).type(typed[name as 'deploy.json'] ?? 'typed')
+  }
+  let atDeploy: string[] = []
+  const parts = {
+    editor: editor.api,
+    projects,
+    ui: { progress: (_: string, run: (progress: unknown) => unknown) => run({}) },
+    deploys: { run: async () => ((atDeploy = NAMES.map(name => readFileSync(join(folder, name), 'utf8'))), []) },
+    showProblems: () => undefined,
+  } as unknown as Parts
+  await deployOne(parts, { name: 'Hello', file: join(folder, 'src', 'a.ts') }, { debug: false })
+  expect(atDeploy).toEqual([typed['deploy.json'], 'typed', 'typed', 'saved'])
+})

@@ -1,0 +1,75 @@
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { FakeEditor, FakeUri } from '../testing/fake-editor.ts'
+import { DeployFiles } from './deploy-files.ts'
+
+const textOf = (...names: string[]) =>
+  JSON.stringify({ deploy: names.map(name => ({ name, packageDir: '.', filePath: './a.ts' })) })
+
+let folder: string
+let file: string
+let editor: FakeEditor
+let projects: DeployFiles
+
+beforeEach(async () => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'ryo-faas-deploy-files-')))
+  file = join(folder, 'deploy.json')
+  writeFileSync(file, textOf('Saved'))
+  editor = new FakeEditor()
+  editor.files = [file]
+  projects = new DeployFiles(editor.api)
+  await projects.load()
+})
+
+afterEach(() => {
+  projects.dispose()
+  rmSync(folder, { recursive: true })
+})
+
+const names = () => projects.all.flatMap(({ entries }) => entries.map(({ name }) => name))
+
+test('what is typed counts before it is saved', () => {
+  editor.open(FakeUri.file(file)).type(textOf('Typed'))
+  expect(names()).toEqual(['Typed'])
+})
+
+test('what was discarded counts no longer: the document was closed', async () => {
+  const document = editor.open(FakeUri.file(file))
+  document.type(textOf('Typed'))
+  document.close()
+  await vi.waitUntil(() => names().join() === 'Saved')
+})
+
+test('what was discarded counts no longer: the document was reverted', () => {
+  const document = editor.open(FakeUri.file(file))
+  document.type(textOf('Typed'))
+  document.revert()
+  expect(names()).toEqual(['Saved'])
+})
+
+test('what was committed is not taken for the file', async () => {
+  const committed = editor.open(FakeUri.from({ scheme: 'git', path: file }), textOf('Committed'))
+  committed.isDirty = true
+  await projects.reread(FakeUri.file(file))
+  committed.type(textOf('Committed', 'Too'))
+  expect(names()).toEqual(['Saved'])
+})
+
+test('what is typed while the file is read stays', async () => {
+  const document = editor.open(FakeUri.file(file))
+  const read = projects.reread(FakeUri.file(file))
+  document.type(textOf('Typed'))
+  await read
+  expect(names()).toEqual(['Typed'])
+})
+
+test('a change that leaves the text alone is told to nobody', () => {
+  const document = editor.open(FakeUri.file(file))
+  const told = vi.fn()
+  projects.onDidChange(told)
+  document.type(textOf('Typed'))
+  document.type(textOf('Typed'))
+  expect(told).toHaveBeenCalledTimes(1)
+})

@@ -1,0 +1,103 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import type * as vscode from 'vscode'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { FakeEditor, type FakeDocument } from '../testing/fake-editor.ts'
+import type { Button, Ui } from '../ui/ui.ts'
+import { StoreFiles } from './store-files.ts'
+
+/** One document, of which we say what somebody else makes of it. */
+let stored: { version: number; data: unknown } | undefined
+let puts: number
+let server: Server
+let editor: FakeEditor
+let files: StoreFiles
+let uri: vscode.Uri
+let document: FakeDocument
+let buttons: Button[]
+
+beforeEach(async () => {
+  stored = { version: 1, data: 'read' }
+  puts = 0
+  buttons = []
+  server = createServer(async (request, response) => {
+    response.setHeader('content-type', 'application/json')
+    const answer = (status: number, body: unknown) => response.writeHead(status).end(JSON.stringify(body))
+    if (request.method === 'PUT') {
+      puts++
+      const given = request.headers['if-match'] ?? (request.headers['if-none-match'] && '"0"')
+      if (given !== `"${stored?.version ?? 0}"`) return answer(412, { error: { code: 'C', message: 'changed' } })
+      const { data } = JSON.parse(await text(request)) as { data: unknown }
+      stored = { version: (stored?.version ?? 0) + 1, data }
+    }
+    if (!stored) return answer(404, { error: { code: 'N', message: 'none' } })
+    answer(200, { id: 'ann', table: 'users', createdAt: '', editedAt: '', ...stored })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+
+  editor = new FakeEditor()
+  const ui = { warn: (_: string, ...offered: Button[]) => void (buttons = offered) } as unknown as Ui
+  files = new StoreFiles({ editor: editor.api, ui, url: () => url })
+  uri = files.uriOf({ table: 'users', id: 'ann' })
+  document = editor.open(uri, Buffer.from(await files.readFile(uri)).toString())
+  document.write = content => files.writeFile(uri, Buffer.from(content))
+})
+
+afterEach(async () => {
+  const closed = new Promise(resolve => server.close(resolve))
+  server.closeAllConnections()
+  await closed
+})
+
+const press = async (title: string) => buttons.find(button => button.title === title)!.run()
+
+async function meetConflict(): Promise<void> {
+  document.type('"mine"')
+  stored = { version: 2, data: 'theirs' }
+  await expect(document.save()).rejects.toThrow('changed meanwhile')
+  expect(stored.data).toBe('theirs')
+}
+
+test('"Save Mine" saves what was typed since, once, and nothing is unsaved afterwards', async () => {
+  await meetConflict()
+  document.type('"mine, and more"')
+  const before = puts
+  await press('Save Mine')
+  expect(stored).toEqual({ version: 3, data: 'mine, and more' })
+  expect([document.text, document.isDirty, puts - before]).toEqual(['"mine, and more"', false, 1])
+  document.type('"later"')
+  await document.save()
+  expect(stored?.data).toBe('later')
+})
+
+test('"Save Mine" refuses what is not JSON and changes nothing', async () => {
+  await meetConflict()
+  document.type('{ "half":')
+  await expect(press('Save Mine')).rejects.toThrow('not JSON')
+  expect([stored?.data, document.text, document.isDirty]).toEqual(['theirs', '{ "half":', true])
+  document.type('"whole"')
+  await expect(document.save()).rejects.toThrow('changed meanwhile')
+})
+
+test('"Save Mine" of a document that was closed saves what the store had refused', async () => {
+  await meetConflict()
+  document.close()
+  await press('Save Mine')
+  expect(stored?.data).toBe('mine')
+})
+
+test('"Save Mine" of a document that was reverted writes nothing', async () => {
+  await meetConflict()
+  document.isDirty = false
+  await expect(press('Save Mine')).rejects.toThrow('unsaved')
+  expect(stored?.data).toBe('theirs')
+})
+
+test('"Save Mine" makes a document anew that was deleted', async () => {
+  await meetConflict()
+  stored = undefined
+  await press('Save Mine')
+  expect(stored).toEqual({ version: 1, data: 'mine' })
+})

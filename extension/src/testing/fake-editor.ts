@@ -1,0 +1,167 @@
+/** The editor as far as what follows documents sees it: real files, and documents over them that a test edits. */
+import { EventEmitter as NodeEmitter } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type * as vscode from 'vscode'
+import type { Vscode } from '../editor.ts'
+
+type Listener = (event: never) => unknown
+
+class Emitter {
+  readonly #emitter = new NodeEmitter()
+  readonly event = (listener: Listener) => {
+    this.#emitter.on('event', listener)
+    return { dispose: () => void this.#emitter.off('event', listener) }
+  }
+  fire(event?: unknown): void {
+    this.#emitter.emit('event', event)
+  }
+  dispose(): void {
+    this.#emitter.removeAllListeners()
+  }
+}
+
+export class FakeUri {
+  readonly scheme: string
+  readonly path: string
+  readonly query: string
+
+  constructor({ scheme, path, query = '' }: { scheme: string; path: string; query?: string }) {
+    this.scheme = scheme
+    this.path = path
+    this.query = query
+  }
+
+  static file(path: string): vscode.Uri {
+    return FakeUri.from({ scheme: 'file', path })
+  }
+
+  static from(parts: { scheme: string; path: string; query?: string }): vscode.Uri {
+    return new FakeUri(parts) as unknown as vscode.Uri
+  }
+
+  get fsPath(): string {
+    return this.path
+  }
+
+  with(change: { query?: string }): vscode.Uri {
+    return FakeUri.from({ scheme: this.scheme, path: this.path, query: this.query, ...change })
+  }
+
+  toString(): string {
+    return `${this.scheme}:${this.path}?${this.query}`
+  }
+}
+
+/** A document whose text, state and saving are the test's. */
+export class FakeDocument {
+  readonly uri: vscode.Uri
+  languageId = 'typescript'
+  version = 1
+  isDirty = false
+  isClosed = false
+  text: string
+  /** What a save does besides. */
+  write: (text: string) => unknown = text => writeFileSync(this.uri.fsPath, text)
+  readonly #editor: FakeEditor
+
+  constructor(editor: FakeEditor, uri: vscode.Uri, text: string) {
+    this.#editor = editor
+    this.uri = uri
+    this.text = text
+  }
+
+  getText(): string {
+    return this.text
+  }
+
+  type(text: string): void {
+    this.#change(text, true)
+  }
+
+  revert(): void {
+    this.#change(readFileSync(this.uri.fsPath, 'utf8'), false)
+  }
+
+  async save(): Promise<boolean> {
+    if (!this.isDirty) return false
+    await this.write(this.text)
+    this.isDirty = false
+    this.#editor.saved.fire(this)
+    return true
+  }
+
+  /** What was not saved is discarded. */
+  close(): void {
+    const { documents, visible, closed } = this.#editor
+    this.isClosed = true
+    for (const list of [documents, visible]) if (list.includes(this)) list.splice(list.indexOf(this), 1)
+    closed.fire(this)
+  }
+
+  #change(text: string, isDirty: boolean): void {
+    this.text = text
+    this.isDirty = isDirty
+    this.version++
+    this.#editor.changed.fire({ document: this })
+  }
+}
+
+export class FakeEditor {
+  readonly documents: FakeDocument[] = []
+  readonly visible: FakeDocument[] = []
+  readonly changed = new Emitter()
+  readonly saved = new Emitter()
+  readonly closed = new Emitter()
+  readonly shown = new Emitter()
+  /** Changes of files that the editor's watchers tell. */
+  readonly fileChanged = new Emitter()
+  /** What `findFiles` finds. */
+  files: string[] = []
+
+  open(uri: vscode.Uri, text = readFileSync(uri.fsPath, 'utf8')): FakeDocument {
+    const document = new FakeDocument(this, uri, text)
+    this.documents.push(document)
+    return document
+  }
+
+  show(...documents: FakeDocument[]): void {
+    this.visible.splice(0, this.visible.length, ...documents)
+    this.shown.fire()
+  }
+
+  get api(): Vscode {
+    const never = new Emitter().event
+    const { documents, visible } = this
+    return {
+      EventEmitter: Emitter,
+      Uri: FakeUri,
+      FileChangeType: { Changed: 1 },
+      FileSystemError: { Unavailable: (message: string) => new Error(message) },
+      commands: { executeCommand: async () => undefined },
+      window: {
+        get visibleTextEditors() {
+          return visible.map(document => ({ document }))
+        },
+        onDidChangeVisibleTextEditors: this.shown.event,
+        showTextDocument: async () => undefined,
+      },
+      workspace: {
+        textDocuments: documents,
+        onDidChangeTextDocument: this.changed.event,
+        onDidSaveTextDocument: this.saved.event,
+        onDidCloseTextDocument: this.closed.event,
+        onDidChangeWorkspaceFolders: never,
+        createFileSystemWatcher: () => ({
+          onDidCreate: never,
+          onDidChange: this.fileChanged.event,
+          onDidDelete: never,
+          dispose: () => undefined,
+        }),
+        findFiles: async () => this.files.map(FakeUri.file),
+        getWorkspaceFolder: () => undefined,
+        fs: { readFile: (uri: vscode.Uri) => readFile(uri.fsPath) },
+      },
+    } as unknown as Vscode
+  }
+}
