@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
+import { untilGone } from '../until-gone.ts'
 import { startFaas } from './start-faas.ts'
 
-const AGENT_END_MS = 10_000
 const AGENT_RETURN_MS = 15_000
 
 export const stopFaas: Command = {
@@ -43,19 +43,6 @@ async function startAgain(context: Context) {
   context.output.note('starting once more, to find what is to be removed')
   await startFaas.run(JSON.parse(options) as Record<string, unknown>, quiet(context))
   return readAgentFile(context.home)
-}
-
-/** The answer comes a moment before the agent's own end; who starts again at once must not meet the old one. */
-async function untilGone(pid: number): Promise<void> {
-  const deadline = Date.now() + AGENT_END_MS
-  while (Date.now() < deadline) {
-    try {
-      process.kill(pid, 0)
-    } catch {
-      return // ESRCH: gone.
-    }
-    await delay(10)
-  }
 }
 
 /** An agent that was killed is coming back by itself; if its keeper died with it, a new one takes over first. */
