@@ -10,6 +10,6 @@ const INTERVAL_MS = 10_000
  */
 export function boundLogs(home: string, names: () => readonly string[]): { close(): void } {
   const boundAll = () => Promise.all(names().map(name => boundFile(join(home, 'logs', `${name}.log`), PART_LOG_BYTES)))
-  const timer = setInterval(() => void boundAll(), INTERVAL_MS).unref()
+  const timer = setInterval(() => void boundAll().catch(() => undefined), INTERVAL_MS).unref() // The next round tries again.
   return { close: () => clearInterval(timer) }
 }
