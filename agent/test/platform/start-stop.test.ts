@@ -27,7 +27,8 @@ async function holdingServer() {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, held, release }
 }
 
-test('a platform that is stopping has stopped before a new one starts', async () => {
+/** A platform that stops, and has not stopped before its function was released. */
+async function stoppingPlatform() {
   const { proxyUrl, parts } = await platform.start('process')
   const holding = await holdingServer()
   const code = `export const slow = async () => { await fetch('${holding.url}'); return new Response('done') }`
@@ -36,7 +37,11 @@ test('a platform that is stopping has stopped before a new one starts', async ()
   await until(async () => holding.held.length > 0 || undefined)
   const stopped = platform.ok(['stopFaas', '--json'])
   await until(async () => (await platform.view()).phase.kind === 'stopping' || undefined)
+  return { parts, call, stopped, release: holding.release }
+}
 
+test('a platform that is stopping has stopped before a new one starts', async () => {
+  const { parts, call, stopped, release } = await stoppingPlatform()
   const ports = ['--port', '0', '--agent-port', '0', '--nats-port', '0', '--store-port', '0']
   const starting = platform.spawnCli(['startFaas', '--project', platform.project, '--engine', 'process', ...ports])
   const exited = once(starting, 'exit')
@@ -47,7 +52,7 @@ test('a platform that is stopping has stopped before a new one starts', async ()
   await until(async () => told.includes('waiting until the platform that is stopping') || undefined)
   expect((await platform.view()).phase.kind).toBe('stopping')
 
-  holding.release()
+  release()
   expect(await (await call).text()).toBe('done')
   expect(JSON.parse(await stopped)).toMatchObject({ stopped: expect.arrayContaining(['proxy', 'agent']) as unknown })
   expect(await exited, await stderr).toEqual([0, null])
@@ -56,6 +61,20 @@ test('a platform that is stopping has stopped before a new one starts', async ()
   expect(view.phase.kind).toBe('ready')
   expect(view.parts[0]!.pid).not.toBe(parts[0]!.pid)
   expect((await platform.details('slow')).state).toBe('running')
+})
+
+test('who stops a platform that is stopping waits for its end, and starts nothing', async () => {
+  const { call, stopped, release } = await stoppingPlatform()
+  const again = platform.spawnCli(['stopFaas'])
+  const exited = once(again, 'exit')
+  const stdout = text(again.stdout!)
+  await once(again.stderr!, 'data') // It says "stopping".
+  release()
+  expect((await call).status).toBe(200)
+  expect(JSON.parse(await stopped)).toMatchObject({ stopped: expect.arrayContaining(['agent']) as unknown })
+  expect(await exited).toEqual([0, null])
+  expect(await stdout).toBe('nothing runs\n')
+  await expect(platform.view()).rejects.toMatchObject({ code: 'NOT_RUNNING' })
 })
 
 test('started twice at once it is one platform, ready for both', async () => {
