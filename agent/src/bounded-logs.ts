@@ -9,8 +9,7 @@ const INTERVAL_MS = 10_000
  * @param names of the parts, asked each time
  */
 export function boundLogs(home: string, names: () => readonly string[]): { close(): void } {
-  // One that can not be cut now (a full disk) is tried again.
-  const bound = (name: string) => boundFile(join(home, 'logs', `${name}.log`), PART_LOG_BYTES).catch(() => undefined)
-  const timer = setInterval(() => names().forEach(name => void bound(name)), INTERVAL_MS).unref()
+  const boundAll = () => Promise.all(names().map(name => boundFile(join(home, 'logs', `${name}.log`), PART_LOG_BYTES)))
+  const timer = setInterval(() => void boundAll().catch(() => undefined), INTERVAL_MS).unref() // The next round tries again.
   return { close: () => clearInterval(timer) }
 }

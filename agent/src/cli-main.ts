@@ -67,8 +67,12 @@ const code = await runCli({
         env: environment,
         logFile: homePaths(home).agentLog,
       })
-      // It ends with 0 when another agent was faster: then that one is waited for.
-      return { hasFailed: () => child.signalCode !== null || (child.exitCode !== null && child.exitCode !== 0) }
+      return {
+        state: () => {
+          if (child.exitCode === null && child.signalCode === null) return 'lives'
+          return child.exitCode === 0 ? 'gave-way' : 'failed'
+        },
+      }
     },
     openUrl,
     restoreStore: backup => restoreStore(home, backup),

@@ -2,6 +2,11 @@ import type { Argv } from 'yargs'
 import type { AgentClient } from '../client/index.ts'
 import type { Output } from './output.ts'
 
+export interface LaunchedAgent {
+  /** `gave-way`: another agent holds this home, or held it a moment ago. */
+  state(): 'lives' | 'failed' | 'gave-way'
+}
+
 /** What the CLI can not do by talking to the agent; the entry point provides it. */
 export interface CliHost {
   version: string
@@ -10,7 +15,7 @@ export interface CliHost {
   home: string
   stdin: NodeJS.ReadStream
   /** Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there. */
-  launchAgent(flags: Record<string, unknown>): Promise<{ hasFailed: () => boolean }>
+  launchAgent(flags: Record<string, unknown>): Promise<LaunchedAgent>
   /**
    * Puts a backup in the place of the store's data.
    * @returns where the data is now that was there before

@@ -86,7 +86,8 @@ export class CallsClient {
   async #send(method: string, path: string): Promise<Response> {
     let response: Response
     try {
-      response = await fetch(this.#proxyUrl + path, { method, signal: this.#signal })
+      // A redirect is the result of a function, and no order to us.
+      response = await fetch(this.#proxyUrl + path, { method, signal: this.#signal, redirect: 'manual' })
     } catch (error) {
       if (this.#signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
       throw new RyoFaasError('NOT_RUNNING', `the proxy at ${this.#proxyUrl} does not answer`, { cause: error })

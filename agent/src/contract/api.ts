@@ -11,8 +11,8 @@ const byName = z.object({ name: z.string().min(1) })
 
 /**
  * The agent API as data: the server validates with it, the client types itself by it, the OpenAPI document is made of
- * it. `stream: true` means newline-delimited JSON (`application/x-ndjson`), each line of the response type.
- * Errors are `{"error": ErrorBody}`.
+ * it. `stream: true` means newline-delimited JSON (`application/x-ndjson`), each line of the response type
+ * or empty: a sign of life. Errors are `{"error": ErrorBody}`.
  */
 export const API = {
   platform: { method: 'GET', path: '/v1/platform', response: PlatformView, summary: 'The platform and its parts' },

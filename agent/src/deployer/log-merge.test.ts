@@ -62,3 +62,39 @@ test('without a tail nothing of the past is shown, and all that follows', async 
   }
   expect(seen).toEqual(['new'])
 })
+
+test('a reader that pauses is waited for, and gets every line when it goes on', async () => {
+  const count = 5_000
+  let read = 0
+  const { engine } = engineWith([])
+  engine.logs = async function* (_source, { follow }) {
+    if (!follow) return
+    for (; read < count; read++) yield line('a', String(read), `2026-01-01T00:00:00.${String(read).padStart(9, '0')}Z`)
+  }
+  const stop = new AbortController()
+  const lines = deploymentLogs(engine, 'a', { follow: true, tail: 0, signal: stop.signal })
+  expect((await lines.next()).value?.line).toBe('0')
+  // Turns enough to read them all, if nothing held it back.
+  for (let turn = 0; turn < 100; turn++) await new Promise(resolve => setImmediate(resolve))
+  expect(read).toBeLessThan(100)
+  for (let next = 1; next < count; next++) expect((await lines.next()).value?.line).toBe(String(next))
+  stop.abort()
+})
+
+test('a reader that goes away ends the reading, in the middle of a pause too', async () => {
+  const { engine } = engineWith([])
+  const ended = new Promise<void>(resolve => {
+    engine.logs = async function* (_source, { follow }) {
+      if (!follow) return
+      try {
+        for (let n = 0; ; n++) yield line('a', String(n), `2026-01-01T00:00:00.${String(n).padStart(9, '0')}Z`)
+      } finally {
+        resolve()
+      }
+    }
+  })
+  const lines = deploymentLogs(engine, 'a', { follow: true, tail: 0, signal: new AbortController().signal })
+  await lines.next()
+  await lines.return(undefined)
+  await ended
+})

@@ -1,8 +1,9 @@
 /** Output of all instances of a deployment, interleaved by time; while following, instances that come later join in. */
+import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LogLine } from '../contract/index.ts'
-import type { Engine, LogQuery } from '../engine/index.ts'
+import { LogPlace, type Engine, type LogQuery } from '../engine/index.ts'
 
 const LOOK_FOR_NEW_MS = 250
 const MARGIN = 1_000
@@ -23,23 +24,28 @@ export async function* deploymentLogs(
   if (!options.follow) return
 
   // From here on only what was not shown; the last lines of each instance mark the place.
-  const shown = new Map<string, Place>()
-  for (const line of past) advance(shown, line)
-  const merged = new PassThrough({ objectMode: true })
+  const shown = new Map<string, LogPlace>()
+  const placeOf = (id: string) => shown.get(id) ?? shown.set(id, new LogPlace()).get(id)!
+  for (const line of past) placeOf(line.instance).advance(line)
+  const merged = new PassThrough({ objectMode: true }).setMaxListeners(0)
+  // Whoever reads may end without a signal; nothing goes on then.
+  const ended = new AbortController()
+  const stop = AbortSignal.any([signal, ended.signal])
   const following = new Set<string>()
   const met = new Set(sources.filter(id => !shown.has(id)))
   const follow = async (id: string) => {
     met.add(id)
     following.add(id)
-    const place = shown.get(id)
-    let toSkip = place?.lines ?? 0
-    const since = place ? { since: place.time } : {}
+    const place = placeOf(id)
+    const isUnseen = place.unseen()
+    const since = place.time === undefined ? {} : { since: place.time }
     try {
-      for await (const line of engine.logs({ route, id }, { follow: true, ...since }, signal)) {
-        if (place !== undefined && line.time < place.time) continue
-        if (line.time === place?.time && toSkip-- > 0) continue
-        advance(shown, line)
-        merged.write(line)
+      for await (const line of engine.logs({ route, id }, { follow: true, ...since }, stop)) {
+        if (stop.aborted) return
+        if (!isUnseen(line)) continue
+        place.advance(line)
+        // A reader who pauses is waited for: what is not read yet lies where it is kept, not in our memory.
+        if (!merged.write(line)) await once(merged, 'drain', { signal: stop })
       }
     } finally {
       following.delete(id)
@@ -47,30 +53,24 @@ export async function* deploymentLogs(
   }
   const ignore = () => undefined // A source that breaks off ends; the others go on.
   void (async () => {
-    while (!signal.aborted) {
+    while (!stop.aborted) {
       const idle = (await engine.logSources(route)).filter(id => !following.has(id))
       // A follow that met an instance while it was being born ended at once: what runs is followed again.
       const running = idle.some(id => met.has(id)) ? await runningIds(engine, route) : new Set<string>()
       for (const id of idle) if (!met.has(id) || running.has(id)) void follow(id).catch(ignore)
-      await delay(LOOK_FOR_NEW_MS, undefined, { signal })
+      await delay(LOOK_FOR_NEW_MS, undefined, { signal: stop })
     }
   })()
     .catch(ignore)
-    .finally(() => merged.end())
-  yield* merged as AsyncIterable<LogLine>
-}
-
-/** How far the output of an instance was shown: many lines may be of the same millisecond. */
-interface Place {
-  time: string
-  /** Lines of that time. */
-  lines: number
-}
-
-function advance(shown: Map<string, Place>, { instance, time }: LogLine): void {
-  const place = shown.get(instance)
-  if (place?.time === time) place.lines += 1
-  else shown.set(instance, { time, lines: 1 })
+    .finally(() => {
+      ended.abort()
+      merged.end()
+    })
+  try {
+    yield* merged as AsyncIterable<LogLine>
+  } finally {
+    ended.abort()
+  }
 }
 
 async function runningIds(engine: Engine, route: string): Promise<Set<string>> {

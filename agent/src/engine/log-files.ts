@@ -3,14 +3,18 @@
  * (`<RFC 3339 time> <stream> F <text>`). Bounded: a file holds at most `maxFileBytes` (then it is cut to its newer half
  * in place, for the writer holds it open in append mode), a deployment at most `maxFiles` files.
  */
-import { mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LogLine } from '../contract/index.ts'
-import { boundFile } from '../host/index.ts'
+import { boundFile, GrowingFile } from '../host/index.ts'
 import type { LogQuery } from './engine.ts'
+import { LogPlace } from './log-place.ts'
 
 const FOLLOW_INTERVAL_MS = 100
+
+/** Of lines without a stamp before the first one that has one. */
+const START: Pick<LogLine, 'time' | 'stream'> = { time: new Date(0).toISOString(), stream: 'stderr' }
 
 export interface LogBounds {
   maxFileBytes: number
@@ -70,18 +74,25 @@ export class LogFiles {
     query: LogQuery,
     signal: AbortSignal,
   ): AsyncGenerator<LogLine> {
-    const path = this.pathOf(source.route, source.id)
-    let offset = 0
+    const file = new GrowingFile(this.pathOf(source.route, source.id))
+    const place = new LogPlace()
+    let isUnseen = place.unseen()
     let rest = ''
-    let last: Pick<LogLine, 'time' | 'stream'> = { time: new Date(0).toISOString(), stream: 'stderr' }
+    let last = START
     let first = true
     while (!signal.aborted) {
       const live = query.follow && (await source.isLive())
-      const chunk = await readFrom(path, offset)
-      offset = chunk.offset
-      const pieces = (rest + chunk.text).split('\n')
+      const { text, wasCut } = await file.readOn()
+      if (wasCut) {
+        // What is left of it begins with lines that were read already.
+        isUnseen = place.unseen()
+        rest = ''
+        last = START
+      }
+      const pieces = (rest + text).split('\n')
       rest = pieces.pop()!
-      let lines = pieces.map(piece => (last = parseLine(piece, source.id, last)))
+      let lines = pieces.map(piece => (last = parseLine(piece, source.id, last))).filter(isUnseen)
+      for (const line of lines) place.advance(line)
       if (query.since !== undefined) lines = lines.filter(line => line.time >= query.since!)
       if (first && query.tail !== undefined) lines = query.tail === 0 ? [] : lines.slice(-query.tail)
       yield* lines
@@ -89,23 +100,6 @@ export class LogFiles {
       if (!live) return
       await delay(FOLLOW_INTERVAL_MS, undefined, { signal }).catch(() => undefined)
     }
-  }
-}
-
-async function readFrom(path: string, offset: number): Promise<{ text: string; offset: number }> {
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-  if (!file) return { text: '', offset }
-  try {
-    const { size } = await file.stat()
-    const start = size < offset ? 0 : offset // It was cut: begin anew.
-    const buffer = Buffer.alloc(size - start)
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, start)
-    return { text: buffer.toString('utf8', 0, bytesRead), offset: start + bytesRead }
-  } finally {
-    await file.close()
   }
 }
 

@@ -18,6 +18,7 @@ test('the bundled agent starts, checks, deploys and serves, and comes back when 
   await platform.ok(['deploy', EXAMPLES])
   const hello = async () => (await fetch(`${proxyUrl}/functions/helloworld`)).text()
   expect(await hello()).toBe('Hello, World!\n')
+  expect(await platform.ok(['invoke', 'HelloWorld'])).toBe('Hello, World!\n')
   process.kill(parts[0]!.pid!, 'SIGKILL')
   expect(await hello()).toBe('Hello, World!\n')
   expect(await platform.ok(['stopFaas'])).toMatch(/agent/)

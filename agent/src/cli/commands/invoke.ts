@@ -1,3 +1,4 @@
+import type { RequestInit, Response } from 'undici'
 import { HEADERS, routeOf } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
@@ -28,7 +29,7 @@ export const invoke: Command = {
       `${proxyUrl}/functions/${routeOf(String(args['name']))}${pathFrom(args['path'] as string)}`,
       {
         method: (args['method'] as string | undefined) ?? (body === undefined ? 'GET' : 'POST'),
-        headers: headersFrom(args['header'] as string[] | undefined, { body, isAsync: args['async'] === true }),
+        headers: [...headersFrom(args['header'] as string[] | undefined, { body, isAsync: args['async'] === true })],
         signal: context.signal,
         ...(body !== undefined && { body }),
       },
@@ -90,9 +91,15 @@ function settle(response: Response, text: string, { output }: Context): void {
   throw new Reported(error, output.json)
 }
 
+/**
+ * Sends it and answers what the function answered, a redirect too: where it leads is for the user to see. Node's own
+ * `fetch` gives up after five minutes of silence; a function's limit may be a day, and the proxy ends what is over it.
+ */
 async function send(url: string, init: RequestInit): Promise<Response> {
+  const { Agent, fetch } = await import('undici') // No other command pays for it.
+  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
   try {
-    return await fetch(url, init)
+    return await fetch(url, { ...init, redirect: 'manual', dispatcher })
   } catch (error) {
     if (init.signal?.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
     const cause = (error as Error).cause as Error | undefined

@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
 import { ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
 import { readFile, rm } from 'node:fs/promises'
-import type { Command, Context } from '../context.ts'
+import type { Command, Context, LaunchedAgent } from '../context.ts'
 import { formatDuration } from '../output.ts'
+import { untilGone } from '../until-gone.ts'
 import { printPlatform } from './platform-table.ts'
 
 const POLL_MS = 20
@@ -15,11 +16,9 @@ export const startFaas: Command = {
   run: async (args, context) => {
     const begin = performance.now()
     const running = await runningPlatform(context)
-    if (running) return report(running, 'already runs', context)
+    if (running?.phase.kind === 'ready') return report(running, 'already runs', context)
 
-    await rm(homePaths(context.home).startFailure, { force: true })
-    const agent = await context.launchAgent(args)
-    const platform = await untilReady(context, agent.hasFailed)
+    const platform = await bringUp(context, args)
     report(platform, `started in ${formatDuration(performance.now() - begin)}`, context)
   },
 }
@@ -36,27 +35,50 @@ export async function runningPlatform(context: Context): Promise<PlatformView | 
   }
 }
 
-async function untilReady(context: Context, hasFailed: () => boolean): Promise<PlatformView> {
+/**
+ * Resolves when the platform is ready. One that is being started already is waited for; one that is ending has to be
+ * gone first, or the two would take each other's options and ports.
+ */
+async function bringUp(context: Context, args: Record<string, unknown>): Promise<PlatformView> {
+  const { agentLog, startFailure } = homePaths(context.home)
   const progress = context.output.progress('starting the agent')
   const deadline = Date.now() + START_TIMEOUT_MS
+  let launched: LaunchedAgent | undefined
+  let endingPid: number | undefined
   try {
     for (;;) {
       if (context.signal.aborted)
         throw new RyoFaasError('CANCELLED', 'cancelled; "ryo-faas stopFaas" ends what has started')
       const platform = await runningPlatform(context)
-      if (platform?.phase.kind === 'ready') return platform
-      if (platform?.phase.kind === 'starting') progress.update(platform.phase.doing)
-      const failure = await startFailure(context.home)
+      const found = await readAgentFile(context.home)
+      switch (platform?.phase.kind) {
+        case 'ready':
+          return platform
+        case 'starting':
+          progress.update(platform.phase.doing)
+          break
+        case 'stopping':
+          progress.update('waiting until the platform that is stopping has stopped')
+          endingPid = found?.agent.pid ?? endingPid
+          break
+        case 'failed': // Ours is about to say why; another one ends, and then it is our turn.
+          endingPid = found?.agent.pid ?? endingPid
+          break
+        case undefined: // None answers.
+          break
+      }
+      const failure = launched && (await readStartFailure(startFailure))
       if (failure) throw failure
-      if (hasFailed() && !platform && !(await readAgentFile(context.home))) {
-        throw new RyoFaasError('PART_FAILED', 'the agent exited at once', {
-          hint: `Its log is ${homePaths(context.home).agentLog}`,
-        })
+      if (launched?.state() === 'failed' && !platform && !found) {
+        throw new RyoFaasError('PART_FAILED', 'the agent exited at once', { hint: `Its log is ${agentLog}` })
+      }
+      if (!platform && (!launched || (launched.state() === 'gave-way' && !found))) {
+        if (endingPid !== undefined) await untilGone(endingPid)
+        await rm(startFailure, { force: true })
+        launched = await context.launchAgent(args)
       }
       if (Date.now() > deadline) {
-        throw new RyoFaasError('PART_FAILED', 'the platform did not start in time', {
-          hint: `The log is ${homePaths(context.home).agentLog}`,
-        })
+        throw new RyoFaasError('PART_FAILED', 'the platform did not start in time', { hint: `The log is ${agentLog}` })
       }
       await delay(POLL_MS)
     }
@@ -65,8 +87,8 @@ async function untilReady(context: Context, hasFailed: () => boolean): Promise<P
   }
 }
 
-async function startFailure(home: string): Promise<RyoFaasError | undefined> {
-  const text = await readFile(homePaths(home).startFailure, 'utf8').catch(() => undefined)
+async function readStartFailure(path: string): Promise<RyoFaasError | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined)
   return text === undefined ? undefined : RyoFaasError.fromBody(ErrorBody.parse(JSON.parse(text)))
 }
 

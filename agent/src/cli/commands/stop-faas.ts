@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
+import { untilGone } from '../until-gone.ts'
 import { startFaas } from './start-faas.ts'
 
-const AGENT_END_MS = 10_000
 const AGENT_RETURN_MS = 15_000
 
 export const stopFaas: Command = {
@@ -22,14 +22,16 @@ export const stopFaas: Command = {
       return output.line('nothing runs')
     }
     const progress = output.progress('stopping')
-    let stopped: string[]
+    let stopped: string[] | undefined
     try {
       const client = await reachAgent(context.home, () => startFaas.run({}, quiet(context)))
-      stopped = (await client.call('shutdown', { body: { prune: isPruning } })).stopped
+      stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
       await untilGone(found.agent.pid)
     } finally {
       progress.stop()
     }
+    // Somebody else was faster; what is left, if it was to be removed, is looked for as in any home that was stopped.
+    if (!stopped) return stopFaas.run(args, context)
     output.value({ stopped })
     output.line(`stopped: ${stopped.join(', ')}`)
     output.line(isPruning ? 'images and data were removed' : 'data stays; startFaas brings everything back')
@@ -45,28 +47,20 @@ async function startAgain(context: Context) {
   return readAgentFile(context.home)
 }
 
-/** The answer comes a moment before the agent's own end; who starts again at once must not meet the old one. */
-async function untilGone(pid: number): Promise<void> {
-  const deadline = Date.now() + AGENT_END_MS
-  while (Date.now() < deadline) {
-    try {
-      process.kill(pid, 0)
-    } catch {
-      return // ESRCH: gone.
-    }
-    await delay(10)
-  }
-}
-
-/** An agent that was killed is coming back by itself; if its keeper died with it, a new one takes over first. */
-async function reachAgent(home: string, restart: () => Promise<void>): Promise<AgentClient> {
+/**
+ * An agent that was killed is coming back by itself; if its keeper died with it, a new one takes over first.
+ * @returns undefined if the platform was being stopped already, and has been
+ */
+async function reachAgent(home: string, restart: () => Promise<void>): Promise<AgentClient | undefined> {
   const deadline = Date.now() + AGENT_RETURN_MS
   for (let restarted = false; ;) {
-    const client = await AgentClient.connect(home)
+    if (!(await readAgentFile(home))) return undefined
     try {
+      const client = await AgentClient.connect(home)
       const { phase } = await client.call('platform', {})
       if (phase.kind === 'ready') return client
-      if (Date.now() > deadline) {
+      // Functions may take their time to finish what they have begun.
+      if (phase.kind !== 'stopping' && Date.now() > deadline) {
         throw new RyoFaasError('PART_FAILED', `the agent does not get out of the phase "${phase.kind}"`, {
           hint: `Its log is ${homePaths(home).agentLog}; end it with kill, and stopFaas again.`,
         })

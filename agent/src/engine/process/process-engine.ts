@@ -126,7 +126,7 @@ export class ProcessEngine implements Engine {
 
   async instances(route?: string): Promise<Instance[]> {
     await this.#load()
-    await this.#lookForDead()
+    await this.#lookAtInherited()
     return [...this.#records.values()]
       .filter(record => route === undefined || record.route === route)
       .filter(record => record.port !== undefined || record.exit)
@@ -164,7 +164,8 @@ export class ProcessEngine implements Engine {
 
   watch(onChange: () => void): void {
     this.#onChange = onChange
-    this.#watchTimer = setInterval(() => void this.#watchRound(), WATCH_INTERVAL_MS)
+    const round = () => void this.#watchRound().catch(() => undefined) // The next one tries again.
+    this.#watchTimer = setInterval(round, WATCH_INTERVAL_MS)
     this.#watchTimer.unref()
   }
 
@@ -176,7 +177,10 @@ export class ProcessEngine implements Engine {
     await rm(dirname(ref), { recursive: true, force: true })
   }
 
+  /** Whatever still has a record ends first: without one nobody would ever find it. */
   async cleanUp(): Promise<void> {
+    await this.#load()
+    await Promise.all([...this.#records.keys()].map(id => this.stop(id, 0)))
     await this.#files.removeAll()
   }
 
@@ -194,7 +198,7 @@ export class ProcessEngine implements Engine {
   }
 
   async #watchRound(): Promise<void> {
-    await this.#lookForDead()
+    await this.#lookAtInherited()
     await this.#enforceMemory()
     if (++this.#watchRounds % LOG_BOUNDS_EVERY === 0) {
       const routes = new Set([...this.#records.values()].map(({ route }) => route))
@@ -202,11 +206,26 @@ export class ProcessEngine implements Engine {
     }
   }
 
-  async #lookForDead(): Promise<void> {
+  /** What an earlier agent started; of our own children the exit event says more, and `start` waits for their ports. */
+  async #lookAtInherited(): Promise<void> {
     for (const record of this.#records.values()) {
-      // Of our own children the exit event says more.
-      if (record.exit || this.#own.has(record.id) || (await isAlive(record.identity))) continue
-      await this.#noteExit(record, null, 'died (how is unknown: an earlier agent started it)')
+      if (record.exit || this.#own.has(record.id)) continue
+      if (!(await isAlive(record.identity))) {
+        await this.#noteExit(record, null, 'died (how is unknown: an earlier agent started it)')
+      } else if (record.port === undefined) {
+        await this.#lookForPort(record)
+      }
+    }
+  }
+
+  /** That agent died before this instance listened. */
+  async #lookForPort(record: ProcessRecord): Promise<void> {
+    const port = await this.#files.readPort(record.id)
+    if (port !== undefined) {
+      record.port = port
+      this.#onChange()
+    } else if (Date.now() > Date.parse(record.startedAt) + this.#startTimeoutMs) {
+      if (await signalProcess(record.identity, 'SIGKILL')) await this.#noteExit(record, null, 'did not listen in time')
     }
   }
 
@@ -224,14 +243,15 @@ export class ProcessEngine implements Engine {
     if (record.exit) return
     record.exit = { at: new Date().toISOString(), code, reason }
     if (this.#records.get(record.id) !== record) return
-    await this.#files.save(record)
+    // On a disk that is full, say: the record in memory is what counts, and the next agent sees that the process is gone.
+    await this.#files.save(record).catch(() => undefined)
     // Stopped meanwhile: what was just saved must not come back as a ghost.
-    if (this.#records.get(record.id) !== record) return this.#files.remove(record.id)
-    this.#onChange()
+    if (this.#records.get(record.id) !== record) await this.#files.remove(record.id).catch(() => undefined)
+    else this.#onChange()
   }
 
   async #awaitPort(record: ProcessRecord, signal: AbortSignal): Promise<void> {
-    const deadline = Date.now() + (this.#options.startTimeoutMs ?? 30_000)
+    const deadline = Date.now() + this.#startTimeoutMs
     for (;;) {
       const port = await this.#files.readPort(record.id)
       if (port !== undefined) {
@@ -243,6 +263,10 @@ export class ProcessEngine implements Engine {
       if (Date.now() > deadline) throw new RyoFaasError('START_FAILED', `${record.route} did not listen in time`)
       await delay(2, undefined, { signal })
     }
+  }
+
+  get #startTimeoutMs(): number {
+    return this.#options.startTimeoutMs ?? 30_000
   }
 
   #secretsDir(id: string): string {

@@ -162,8 +162,20 @@ interface Reply {
   send(body: string): unknown
 }
 
+// Newer than our types, which are those of the oldest Node that we run on; that one takes each offer for an upgrade.
+type UpgradingServerOptions = http.ServerOptions & { shouldUpgradeCallback(request: http.IncomingMessage): boolean }
+
+/**
+ * An offer to talk HTTP/2 (`curl --http2`, Java's HttpClient) may be ignored (RFC 9110 §7.8), and is: the request is
+ * an ordinary one, body and all.
+ */
+function isUpgrade({ headers }: http.IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() !== 'h2c'
+}
+
 function createServer(hop: Hop, options: DataPlaneOptions, ids: IdSource): http.Server {
-  const server = http.createServer({
+  const serverOptions: UpgradingServerOptions = {
+    shouldUpgradeCallback: isUpgrade,
     insecureHTTPParser: false,
     // The hop checks `Host` itself, and answers in the platform's shape.
     requireHostHeader: false,
@@ -174,7 +186,8 @@ function createServer(hop: Hop, options: DataPlaneOptions, ids: IdSource): http.
     connectionsCheckingInterval: Math.min(2_000, options.headersTimeoutMs),
     keepAliveTimeout: options.keepAliveTimeoutMs,
     noDelay: true,
-  })
+  }
+  const server = http.createServer(serverOptions)
   // Without this node silently drops the headers beyond the 2000th; their size is limited above.
   server.maxHeadersCount = 0
   server.on('request', (request, response) => hop.request(request, response))

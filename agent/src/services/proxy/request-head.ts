@@ -76,6 +76,7 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   [HEADERS.callId, 'callId'],
   [HEADERS.callAttempt, 'callAttempt'],
   ['expect', null],
+  ['http2-settings', null],
   ['keep-alive', null],
   ['proxy-authenticate', null],
   ['proxy-authorization', null],

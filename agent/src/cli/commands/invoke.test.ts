@@ -1,0 +1,82 @@
+import { once } from 'node:events'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { Agent, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
+import { expect, onTestFinished, test } from 'vitest'
+import { CallsClient } from '../../client/index.ts'
+import type { Context } from '../context.ts'
+import { Output } from '../output.ts'
+import { invoke } from './invoke.ts'
+
+/** A server in the place of the proxy. */
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(async () => {
+    server.closeAllConnections()
+    await new Promise(done => server.close(done))
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** What `invoke fn` prints on stdout. */
+async function invoked(proxyUrl: string, args: Record<string, unknown> = {}): Promise<string> {
+  const stdout = new PassThrough()
+  const output = new Output({ stdout, stderr: new PassThrough(), environment: {} } as never, false)
+  const connect = async () => ({ call: async () => ({ proxyUrl }) })
+  const context = { output, connect, signal: new AbortController().signal } as unknown as Context
+  await invoke.run({ name: 'fn', path: '', ...args }, context)
+  stdout.end()
+  return text(stdout)
+}
+
+test('a redirect is printed, not followed', async () => {
+  const asked: string[] = []
+  const url = await serve((request, response) => {
+    asked.push(request.url!)
+    response.writeHead(302, { location: '/elsewhere' }).end('over there')
+  })
+  expect(await invoked(url, { include: true })).toMatch(
+    /^HTTP 302 Found\n(.*\n)*location: \/elsewhere\n(.*\n)*over there$/,
+  )
+  expect(asked).toEqual(['/functions/fn'])
+})
+
+test('a call whose result is a redirect gives that result', async () => {
+  const asked: string[] = []
+  const url = await serve((request, response) => {
+    asked.push(request.url!)
+    response.writeHead(303, { location: '/elsewhere' }).end('over there')
+  })
+  const result = await new CallsClient(url, new AbortController().signal).result('id')
+  expect([result.status, await result.text()]).toEqual([303, 'over there'])
+  expect(asked).toEqual(['/calls/id/result'])
+})
+
+test('a function that is silent for long is waited for', async () => {
+  // The time after which `fetch` gives up, made short.
+  const before = getGlobalDispatcher()
+  const impatient = new Agent({ headersTimeout: 50, bodyTimeout: 50 })
+  setGlobalDispatcher(impatient)
+  onTestFinished(async () => {
+    setGlobalDispatcher(before)
+    await impatient.destroy()
+  })
+  const held: ServerResponse[] = []
+  const arrived = new PassThrough({ objectMode: true })
+  const url = await serve((_request, response) => {
+    held.push(response)
+    arrived.write(response)
+  })
+  const answer = invoked(url)
+  await once(arrived, 'data')
+  // It came later and has been given up by now.
+  await expect(fetch(url)).rejects.toThrow()
+  held[0]!.write('at ')
+  await expect(fetch(url)).rejects.toThrow()
+  held[0]!.end('last')
+  expect(await answer).toBe('at last')
+})

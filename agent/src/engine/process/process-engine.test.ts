@@ -1,0 +1,116 @@
+/** What only an engine of processes has to do; the rest is in the contract of all engines. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ENV } from '@ryo-faas/runtime/protocol'
+import { isAlive, spawnDetached, type ProcessIdentity } from '../../host/index.ts'
+import type { InstanceSpec } from '../engine.ts'
+import { ProcessEngine } from './process-engine.ts'
+import { ProcessRecord } from './process-record.ts'
+import { RecordFiles } from './record-files.ts'
+
+/** Says that it listens when it is allowed to. */
+const FUNCTION = `
+import { existsSync, writeFileSync } from 'node:fs'
+const timer = setInterval(() => {
+  if (!existsSync(process.env.GO) || !process.env.RYO_FAAS_READY_FILE) return
+  writeFileSync(process.env.RYO_FAAS_READY_FILE, JSON.stringify({ port: 4711, pid: process.pid }))
+  clearInterval(timer)
+  setInterval(() => {}, 1e6)
+}, 5)
+`
+const signal = new AbortController().signal
+
+let home: string
+let go: string
+let spec: InstanceSpec
+let engines: ProcessEngine[]
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'ryo-faas-processes-'))
+  go = join(home, 'go')
+  engines = []
+  await mkdir(join(home, 'image'))
+  await writeFile(join(home, 'image', 'main.mjs'), FUNCTION)
+  spec = {
+    id: 'a1',
+    route: 'slow',
+    version: 1,
+    image: join(home, 'image'),
+    entry: 'main.mjs',
+    env: { GO: go },
+    secrets: {},
+    limits: { memoryMb: 128, cpus: 1, pids: 64 },
+  }
+})
+afterEach(async () => {
+  for (const engine of engines) await engine.close()
+  await newEngine().cleanUp()
+  await rm(home, { recursive: true, force: true })
+})
+
+function newEngine(startTimeoutMs?: number): ProcessEngine {
+  const engine = new ProcessEngine({
+    project: 'rfat',
+    home,
+    nodePath: process.execPath,
+    baseEnv: {},
+    note: '',
+    ...(startTimeoutMs !== undefined && { startTimeoutMs }),
+  })
+  engines.push(engine)
+  return engine
+}
+
+/** As an agent leaves it that dies while the instance starts: its process runs, and has a record without a port. */
+async function startedByAnEarlierAgent(): Promise<ProcessIdentity> {
+  const files = new RecordFiles(join(home, 'run', 'instances'))
+  const { identity } = await spawnDetached({
+    command: process.execPath,
+    args: [join(spec.image, spec.entry)],
+    env: { ...spec.env, [ENV.readyFile]: files.readyFile(spec.id) },
+    logFile: join(home, 'a1.log'),
+  })
+  const { id, route, version } = spec
+  await files.save({ id, route, version, startedAt: new Date().toISOString(), memoryMb: 128, identity })
+  return identity
+}
+
+test('an instance that listens only after its agent has died is found, and the finder is told', async () => {
+  await startedByAnEarlierAgent()
+  const engine = newEngine()
+  const changed = new Promise<void>(resolve => engine.watch(resolve))
+  expect(await engine.instances()).toEqual([])
+  await writeFile(go, '')
+  await changed
+  expect(await engine.instances()).toMatchObject([{ id: 'a1', state: { kind: 'running', address: { port: 4711 } } }])
+})
+
+test('one that never listens is ended after the time that it had', async () => {
+  const identity = await startedByAnEarlierAgent()
+  const engine = newEngine(0)
+  const state = { kind: 'exited', reason: 'did not listen in time' }
+  await expect.poll(() => engine.instances()).toMatchObject([{ id: 'a1', state }])
+  await expect.poll(() => isAlive(identity)).toBe(false)
+})
+
+test('cleaning up ends also what has not listened yet', async () => {
+  const identity = await startedByAnEarlierAgent()
+  await newEngine().cleanUp()
+  expect(await isAlive(identity)).toBe(false)
+})
+
+test('an exit is noted where nothing can be written', async () => {
+  const engine = newEngine()
+  await writeFile(go, '')
+  await engine.start(spec, signal)
+  const changed = new Promise<void>(resolve => engine.watch(resolve))
+  const folder = join(home, 'run', 'instances')
+  const { identity } = ProcessRecord.parse(JSON.parse(await readFile(join(folder, 'a1.json'), 'utf8')))
+  await rm(folder, { recursive: true })
+  await writeFile(folder, 'no folder: nothing can be saved in it')
+  process.kill(identity.pid, 'SIGKILL')
+  await changed
+  expect(await engine.instances()).toMatchObject([{ state: { kind: 'exited', reason: 'killed by SIGKILL' } }])
+  await rm(folder)
+})

@@ -1,0 +1,95 @@
+/** startFaas meets a platform that is just starting or stopping. */
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { TestPlatform, writeProject } from '../support/platform.ts'
+import { until } from '../support/until.ts'
+
+let platform: TestPlatform
+beforeEach(async () => {
+  platform = await TestPlatform.make()
+})
+afterEach(() => platform.remove())
+
+/** Answers when it is told to; a function that asks it is in the middle of a call until then. */
+async function holdingServer() {
+  const held: ServerResponse[] = []
+  const server = createServer((_request, response) => held.push(response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const release = () => {
+    for (const response of held.splice(0)) response.end()
+  }
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, held, release }
+}
+
+/** A platform that stops, and has not stopped before its function was released. */
+async function stoppingPlatform() {
+  const { proxyUrl, parts } = await platform.start('process')
+  const holding = await holdingServer()
+  const code = `export const slow = async () => { await fetch('${holding.url}'); return new Response('done') }`
+  await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), { slow: { code } })])
+  const call = fetch(`${proxyUrl}/functions/slow`)
+  await until(async () => holding.held.length > 0 || undefined)
+  const stopped = platform.ok(['stopFaas', '--json'])
+  await until(async () => (await platform.view()).phase.kind === 'stopping' || undefined)
+  return { parts, call, stopped, release: holding.release }
+}
+
+test('a platform that is stopping has stopped before a new one starts', async () => {
+  const { parts, call, stopped, release } = await stoppingPlatform()
+  const ports = ['--port', '0', '--agent-port', '0', '--nats-port', '0', '--store-port', '0']
+  const starting = platform.spawnCli(['startFaas', '--project', platform.project, '--engine', 'process', ...ports])
+  const exited = once(starting, 'exit')
+  const [stdout, stderr] = [text(starting.stdout!), text(starting.stderr!)]
+  // It has seen what is going on, and waits.
+  let told = ''
+  starting.stderr!.on('data', (piece: Buffer) => (told += piece.toString()))
+  await until(async () => told.includes('waiting until the platform that is stopping') || undefined)
+  expect((await platform.view()).phase.kind).toBe('stopping')
+
+  release()
+  expect(await (await call).text()).toBe('done')
+  expect(JSON.parse(await stopped)).toMatchObject({ stopped: expect.arrayContaining(['proxy', 'agent']) as unknown })
+  expect(await exited, await stderr).toEqual([0, null])
+  expect(await stdout).toMatch(/started in/)
+  const view = await platform.view()
+  expect(view.phase.kind).toBe('ready')
+  expect(view.parts[0]!.pid).not.toBe(parts[0]!.pid)
+  expect((await platform.details('slow')).state).toBe('running')
+})
+
+test('who stops a platform that is stopping waits for its end, and starts nothing', async () => {
+  const { call, stopped, release } = await stoppingPlatform()
+  const again = platform.spawnCli(['stopFaas'])
+  const exited = once(again, 'exit')
+  const stdout = text(again.stdout!)
+  await once(again.stderr!, 'data') // It says "stopping".
+  release()
+  expect((await call).status).toBe(200)
+  expect(JSON.parse(await stopped)).toMatchObject({ stopped: expect.arrayContaining(['agent']) as unknown })
+  expect(await exited).toEqual([0, null])
+  expect(await stdout).toBe('nothing runs\n')
+  await expect(platform.view()).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+})
+
+test('started twice at once it is one platform, ready for both', async () => {
+  const [first, second] = await Promise.all([platform.start('process'), platform.start('process')])
+  expect([first.phase.kind, second.phase.kind]).toEqual(['ready', 'ready'])
+  expect(second.parts.map(({ pid }) => pid)).toEqual(first.parts.map(({ pid }) => pid))
+})
+
+test('started again at once when the agent has said goodbye, over and over', async () => {
+  await platform.start('process')
+  for (let round = 0; round < 2; round++) {
+    const stopped = platform.ok(['stopFaas'])
+    // The file is gone a moment before the process is.
+    await until(async () => ((await platform.view().catch(() => undefined)) === undefined ? true : undefined))
+    expect((await platform.start('process')).phase.kind).toBe('ready')
+    await stopped
+  }
+})
