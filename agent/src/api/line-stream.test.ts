@@ -1,8 +1,8 @@
-import fastify from 'fastify'
+import fastify, { type FastifyInstance } from 'fastify'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { openLineStream, type LineStream } from './line-stream.ts'
 
-let app: ReturnType<typeof fastify>
+let app: FastifyInstance
 let stream: LineStream
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })

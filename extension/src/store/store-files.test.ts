@@ -23,7 +23,7 @@ beforeEach(async () => {
   buttons = []
   server = createServer(async (request, response) => {
     response.setHeader('content-type', 'application/json')
-    const answer = (status: number, body: unknown) => response.writeHead(status).end(JSON.stringify(body))
+    const answer = (status: number, body: unknown) => void response.writeHead(status).end(JSON.stringify(body))
     if (request.method === 'PUT') {
       puts++
       const given = request.headers['if-match'] ?? (request.headers['if-none-match'] && '"0"')

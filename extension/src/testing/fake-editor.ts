@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises'
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor.ts'
 
-type Listener = (event: never) => unknown
+/** Of one kind of event each; which, its owner knows. */
+type Listener = Parameters<NodeEmitter['on']>[1]
 
 class Emitter {
   readonly #emitter = new NodeEmitter()
