@@ -6,7 +6,8 @@ const conditions = ['source', 'node', 'import', 'default']
 /** Beside their source like all tests, but not for a unit run: a real nats-server, or processes compiled on the fly. */
 const WITH_PROCESSES = [
   'agent/src/{bus,services/dispatcher,services/proxy/async,services/store/relay}/**/*.test.ts',
-  'agent/src/{services/store/main,services/proxy/main,collector/survival}.test.ts',
+  'agent/src/{services/store/main,services/proxy/main,collector/survival,engine/process/process-engine}.test.ts',
+  'runtime/src/main.test.ts',
 ]
 
 /** They fill the machine, or take away what others use (the base image). */
@@ -26,6 +27,8 @@ export default defineConfig({
           testTimeout: 20_000,
           // More than the two cores that we count on: much of the time is waiting.
           maxWorkers: 3,
+          // Modules are loaded once for each worker: a third of the time. Whoever changes what all share puts it back.
+          isolate: false,
         },
       },
       {

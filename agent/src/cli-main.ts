@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { runCli } from './cli/index.ts'
 import { homeFrom, homePaths } from './client/index.ts'
 import { entryPath } from './entries.ts'
-import { readIfPresent, spawnDetached, writeDurably } from './host/index.ts'
+import { readIfPresent, spawnDetached, waitForExit, writeDurably } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { openUrl } from './open-url.ts'
 import { restoreStore } from './restore-store.ts'
@@ -12,6 +12,7 @@ import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './opti
 
 const { resolve } = createRequire(import.meta.url)
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+const AGENT_END_MS = 10_000
 const environment = process.env
 const home = homeFrom(environment)
 const defaults = PlatformOptions.parse({})
@@ -74,6 +75,7 @@ const code = await runCli({
         },
       }
     },
+    agentGone: agent => waitForExit(agent, AGENT_END_MS),
     openUrl,
     restoreStore: backup => restoreStore(home, backup),
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),

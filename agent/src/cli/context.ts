@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs'
-import type { AgentClient } from '../client/index.ts'
+import type { AgentClient, AgentFile } from '../client/index.ts'
 import type { Output } from './output.ts'
 
 export interface LaunchedAgent {
@@ -16,6 +16,8 @@ export interface CliHost {
   stdin: NodeJS.ReadStream
   /** Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there. */
   launchAgent(flags: Record<string, unknown>): Promise<LaunchedAgent>
+  /** Resolves when the process of an agent has ended, or should long have. */
+  agentGone(agent: AgentFile): Promise<unknown>
   /**
    * Puts a backup in the place of the store's data.
    * @returns where the data is now that was there before

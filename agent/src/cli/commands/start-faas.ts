@@ -1,10 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
-import { ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
 import { readFile, rm } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AgentClient, homePaths, readAgentFile, type AgentFile } from '../../client/index.ts'
+import { ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
 import type { Command, Context, LaunchedAgent } from '../context.ts'
 import { formatDuration } from '../output.ts'
-import { untilGone } from '../until-gone.ts'
 import { printPlatform } from './platform-table.ts'
 
 const POLL_MS = 20
@@ -44,7 +43,7 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
   const progress = context.output.progress('starting the agent')
   const deadline = Date.now() + START_TIMEOUT_MS
   let launched: LaunchedAgent | undefined
-  let endingPid: number | undefined
+  let ending: AgentFile | undefined
   try {
     for (;;) {
       if (context.signal.aborted)
@@ -59,10 +58,10 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
           break
         case 'stopping':
           progress.update('waiting until the platform that is stopping has stopped')
-          endingPid = found?.agent.pid ?? endingPid
+          ending = found?.agent ?? ending
           break
         case 'failed': // Ours is about to say why; another one ends, and then it is our turn.
-          endingPid = found?.agent.pid ?? endingPid
+          ending = found?.agent ?? ending
           break
         case undefined: // None answers.
           break
@@ -73,7 +72,7 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
         throw new RyoFaasError('PART_FAILED', 'the agent exited at once', { hint: `Its log is ${agentLog}` })
       }
       if (!platform && (!launched || (launched.state() === 'gave-way' && !found))) {
-        if (endingPid !== undefined) await untilGone(endingPid)
+        if (ending !== undefined) await context.agentGone(ending)
         await rm(startFailure, { force: true })
         launched = await context.launchAgent(args)
       }

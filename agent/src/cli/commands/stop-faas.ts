@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
-import { untilGone } from '../until-gone.ts'
 import { startFaas } from './start-faas.ts'
 
 const AGENT_RETURN_MS = 15_000
@@ -26,7 +25,8 @@ export const stopFaas: Command = {
     try {
       const client = await reachAgent(context.home, () => startFaas.run({}, quiet(context)))
       stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
-      await untilGone(found.agent.pid)
+      // The answer comes a moment before its end; who starts again at once must not meet it.
+      await context.agentGone(found.agent)
     } finally {
       progress.stop()
     }
