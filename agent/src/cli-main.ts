@@ -76,6 +76,8 @@ const code = await runCli({
       }
     },
     agentGone: agent => waitForExit(agent, AGENT_END_MS),
+    // Loads the engines, which no other command needs.
+    removeStopped: async () => (await import('./remove-stopped.ts')).removeStopped(home, environment),
     openUrl,
     restoreStore: backup => restoreStore(home, backup),
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),

@@ -1,6 +1,6 @@
 /** From an acknowledged write to its trigger: on a whole platform, by the clock that all processes of a machine share. */
 import { join } from 'node:path'
-import { logLinesOf } from '../../agent/test/async/function-log.ts'
+import { logLinesOf } from '../../agent/test/support/function-log.ts'
 import { writeProject } from '../../agent/test/support/platform.ts'
 import { median, quantile } from '../support/figures.ts'
 import { startPlatform } from '../support/platform.ts'

@@ -19,6 +19,12 @@ export interface CliHost {
   /** Resolves when the process of an agent has ended, or should long have. */
   agentGone(agent: AgentFile): Promise<unknown>
   /**
+   * Removes images and data of a platform that was stopped.
+   * @returns whether there was one
+   * @throws RyoFaasError DOCKER_UNREACHABLE
+   */
+  removeStopped(): Promise<boolean>
+  /**
    * Puts a backup in the place of the store's data.
    * @returns where the data is now that was there before
    * @throws RyoFaasError while the platform runs, or if it is no backup

@@ -8,7 +8,7 @@ import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { AsyncClient } from './async-client.ts'
 import { CallbackReceiver } from './callback-receiver.ts'
-import { logLinesOf } from './function-log.ts'
+import { logLinesOf } from '../support/function-log.ts'
 
 const RUN_OF_CALL = `import { context } from '@ryo-faas/runtime'
   const ran = () => { console.log('ran', context().callId, context().attempt) }`

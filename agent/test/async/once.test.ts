@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PlatformView } from '../../src/contract/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { AsyncClient } from './async-client.ts'
-import { logLinesOf } from './function-log.ts'
+import { logLinesOf } from '../support/function-log.ts'
 
 const CALLS = 1_000
 const CALLERS = 32

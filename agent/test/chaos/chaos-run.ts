@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { CallbackReceiver } from '../async/callback-receiver.ts'
-import { logLinesOf } from '../async/function-log.ts'
+import { logLinesOf } from '../support/function-log.ts'
 import { writeProject, type TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { untilFinal } from './call-statuses.ts'

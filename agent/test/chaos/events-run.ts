@@ -8,7 +8,7 @@
 import { join } from 'node:path'
 import { connectBus, STREAMS } from '../../src/bus/index.ts'
 import { ensureCredentials } from '../../src/services/nats/index.ts'
-import { logLinesOf } from '../async/function-log.ts'
+import { logLinesOf } from '../support/function-log.ts'
 import { writeProject, type TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { readDocument, TABLE, writeUnderFire, type Happened, type WritersReport } from './documents-under-fire.ts'

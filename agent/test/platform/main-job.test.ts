@@ -3,6 +3,7 @@ import Docker from 'dockerode'
 import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PlatformView, ResourceView } from '../../src/contract/index.ts'
+import { identifyProcess } from '../../src/host/index.ts'
 import { EXAMPLES, TestPlatform } from '../support/platform.ts'
 
 for (const engine of ['docker', 'process'] as const) {
@@ -119,7 +120,7 @@ for (const engine of ['docker', 'process'] as const) {
       const pids = (await platform.view()).parts.flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
       await platform.ok(['stopFaas'])
       await platform.ok(['stopFaas', '--prune'])
-      for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow()
+      for (const pid of pids) expect(await identifyProcess(pid)).toBeUndefined()
       const filters = { label: [`ryo-faas=${platform.project}`] }
       const docker = new Docker()
       expect(await docker.listContainers({ all: true, filters })).toEqual([])

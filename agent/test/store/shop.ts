@@ -1,9 +1,13 @@
 /** The example of document events on a platform: payments made, and what followed from them. */
 import { join } from 'node:path'
+import { docPath, StoreClient } from '../../src/client/index.ts'
+import { logLinesOf } from '../support/function-log.ts'
 import { EXAMPLES, type TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 
 export const SHOP = join(EXAMPLES, 'database-events')
+
+const TIMEOUT_MS = 60_000
 
 interface Payment {
   id: string
@@ -11,15 +15,20 @@ interface Payment {
   data: { customer: string; status: string; invoice?: string }
 }
 
-export async function pay(platform: TestPlatform, args: string[], customer: string): Promise<string> {
-  const data = JSON.stringify({ customer, amount: 12 })
-  return (JSON.parse(await platform.ok(['invoke', ...args, '--data', data])) as Payment).id
+/** @param path of the function that takes payments, behind `/functions/` */
+export async function pay(platform: TestPlatform, path: string, customer: string): Promise<string> {
+  const { proxyUrl } = await platform.view()
+  const body = JSON.stringify({ customer, amount: 12 })
+  const headers = { 'content-type': 'application/json' }
+  const response = await fetch(`${proxyUrl}/functions/${path}`, { method: 'POST', body, headers })
+  return ((await response.json()) as Payment).id
 }
 
 /** The payment once it has its invoice. */
 export async function invoiced(platform: TestPlatform, id: string): Promise<Payment> {
+  const store = StoreClient.of(await platform.view(), AbortSignal.timeout(TIMEOUT_MS))
   return until(async () => {
-    const payment = JSON.parse(await platform.ok(['store', 'get', 'payments', id, '--json'])) as Payment
+    const payment = (await (await store.send('GET', docPath('payments', id))).json()) as Payment
     return payment.data.status === 'invoiced' ? payment : undefined
   })
 }
@@ -31,9 +40,7 @@ export async function printed(
   of: { id: string; lines: number },
 ): Promise<string[]> {
   return until(async () => {
-    const logs = await platform.ok(['logs', name, '--json'])
-    const lines = logs.split('\n').flatMap(text => (text === '' ? [] : [(JSON.parse(text) as { line: string }).line]))
-    const own = lines.filter(line => line.includes(of.id))
+    const own = (await logLinesOf(platform, name)).filter(line => line.includes(of.id))
     return own.length >= of.lines ? own : undefined
   })
 }

@@ -12,7 +12,7 @@ afterAll(() => platform.remove())
 
 test('the shop as one service in a container', async () => {
   await platform.ok(['deploy', SHOP])
-  const id = await pay(platform, ['Database-events', '--path', '/pay'], 'Ada')
+  const id = await pay(platform, 'database-events/pay', 'Ada')
   await invoiced(platform, id)
   const lines = await printed(platform, 'Database-events', { id, lines: 4 })
   expect(lines.map(line => line.split(' ')[0])).toEqual(['pay', 'invoice', 'update', 'e-mail'])

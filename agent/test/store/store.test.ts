@@ -51,7 +51,7 @@ async function logsOf(name: string): Promise<string> {
 
 test('the shop as one service: a payment leads to invoice, update and e-mail, in this order', async () => {
   await platform.ok(['deploy', SHOP])
-  const id = await pay(platform, ['Database-events', '--path', '/pay'], 'Ada')
+  const id = await pay(platform, 'database-events/pay', 'Ada')
   expect(await invoiced(platform, id)).toMatchObject({ version: 2, data: { customer: 'Ada', invoice: id } })
   const lines = await printed(platform, 'Database-events', { id, lines: 4 })
   expect(lines.map(line => line.split(' ')[0])).toEqual(['pay', 'invoice', 'update', 'e-mail'])
@@ -62,8 +62,9 @@ test('the shop as one service: a payment leads to invoice, update and e-mail, in
 test('three instances of a service share its events: each runs once', async () => {
   await platform.ok(['deploy', SHOP])
   await platform.ok(['scale', 'Database-events', '3'])
-  const args = ['Database-events', '--path', '/pay']
-  const ids = await Promise.all(Array.from({ length: 12 }, (_, index) => pay(platform, args, `c${index}`)))
+  const ids = await Promise.all(
+    Array.from({ length: 12 }, (_, index) => pay(platform, 'database-events/pay', `c${index}`)),
+  )
   for (const id of ids) {
     await invoiced(platform, id)
     const lines = await printed(platform, 'Database-events', { id, lines: 4 })
@@ -74,7 +75,7 @@ test('three instances of a service share its events: each runs once', async () =
 
 test('the shop as four deployments', async () => {
   await platform.ok(['deploy', join(SHOP, 'deploy.separate.json')])
-  const id = await pay(platform, ['Pay'], 'Grace')
+  const id = await pay(platform, 'pay', 'Grace')
   await invoiced(platform, id)
   expect(await printed(platform, 'Email', { id, lines: 1 })).toEqual([expect.stringContaining('Dear Grace')])
   // A trigger answers no requests.

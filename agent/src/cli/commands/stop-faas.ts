@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
-import type { Command, Context } from '../context.ts'
+import type { Command } from '../context.ts'
 import { startFaas } from './start-faas.ts'
 
 const AGENT_RETURN_MS = 15_000
@@ -15,10 +14,11 @@ export const stopFaas: Command = {
   run: async (args, context) => {
     const { output } = context
     const isPruning = args['prune'] === true
-    const found = (await readAgentFile(context.home)) ?? (isPruning ? await startAgain(context) : undefined)
+    const found = await readAgentFile(context.home)
     if (!found) {
+      const isRemoved = isPruning && (await context.removeStopped())
       output.value({ stopped: [] })
-      return output.line('nothing runs')
+      return output.line(isRemoved ? 'nothing runs; images and data were removed' : 'nothing runs')
     }
     const progress = output.progress('stopping')
     let stopped: string[] | undefined
@@ -36,15 +36,6 @@ export const stopFaas: Command = {
     output.line(`stopped: ${stopped.join(', ')}`)
     output.line(isPruning ? 'images and data were removed' : 'data stays; startFaas brings everything back')
   },
-}
-
-/** A platform that was stopped, with the options that it had: only so does it find what is its own. */
-async function startAgain(context: Context) {
-  const options = await readFile(homePaths(context.home).stoppedOptions, 'utf8').catch(() => undefined)
-  if (options === undefined) return undefined
-  context.output.note('starting once more, to find what is to be removed')
-  await startFaas.run(JSON.parse(options) as Record<string, unknown>, quiet(context))
-  return readAgentFile(context.home)
 }
 
 /**

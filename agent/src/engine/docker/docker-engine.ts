@@ -217,14 +217,13 @@ export class DockerEngine implements Engine {
 
   /** Other projects may build on the same one, and Docker would untag it under their feet rather than refuse. */
   async #removeBaseIfUnused(): Promise<void> {
-    if (!this.#base || this.#options.baseImage.kind !== 'assemble') return
     const [images, containers] = await Promise.all([
       this.#docker.listImages({ filters: { label: ['ryo-faas'] } }),
       this.#docker.listContainers({ all: true, filters: { label: ['ryo-faas'] } }),
     ])
-    const others = images.filter(({ Labels }) => Labels['ryo-faas'] !== 'base')
-    if (others.length > 0 || containers.length > 0) return
-    await this.#docker.getImage(this.#base).remove().catch(ignoreStatus(404, 409))
+    const isBase = ({ Labels }: { Labels: Record<string, string> }) => Labels['ryo-faas'] === 'base'
+    if (!images.every(isBase) || containers.length > 0) return
+    for (const { Id } of images) await this.#docker.getImage(Id).remove().catch(ignoreStatus(404, 409))
   }
 
   #list(labels: Record<string, string> = {}): Promise<ContainerInfo[]> {

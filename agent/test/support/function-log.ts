@@ -1,4 +1,4 @@
-import type { TestPlatform } from '../support/platform.ts'
+import type { TestPlatform } from './platform.ts'
 
 const TIMEOUT_MS = 30_000
 /** The most that the agent gives. */
