@@ -1,7 +1,11 @@
-/** A table as text, piece by piece. The snapshot is closed at the end, also when nobody reads on. */
+/**
+ * A table as text, piece by piece. The snapshot is opened with the first piece that is asked for, and closed at the end,
+ * also when nobody reads on: one that nobody closes keeps old pages from being used again.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { DocumentStore } from '../engine/index.ts'
 
-export type Snapshot = Iterable<string> & { close(): void }
+type Snapshot = ReturnType<DocumentStore['snapshot']>
 
 /** Characters that are sent at once. */
 const PIECE_LENGTH = 64 * 1024
@@ -9,7 +13,8 @@ const PIECE_LENGTH = 64 * 1024
 const LOOK_AT_ONCE = 500
 
 /** A document a line. */
-export async function* linePieces(snapshot: Snapshot): AsyncGenerator<string> {
+export async function* linePieces(open: () => Snapshot): AsyncGenerator<string> {
+  const snapshot = open()
   try {
     yield* pieces(snapshot, { format: text => `${text}\n`, between: '' })
   } finally {
@@ -21,7 +26,8 @@ export async function* linePieces(snapshot: Snapshot): AsyncGenerator<string> {
  * The data alone, such that an import finds the same ids: a list of objects that show their ids; or an object of id →
  * data, if some data is no object, or has an `id` that is not the document's.
  */
-export async function* plainPieces(snapshot: Snapshot): AsyncGenerator<string> {
+export async function* plainPieces(open: () => Snapshot): AsyncGenerator<string> {
+  const snapshot = open()
   try {
     const isList = await showTheirIds(snapshot)
     yield isList ? '[' : '{'

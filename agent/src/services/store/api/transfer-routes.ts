@@ -28,8 +28,8 @@ export function addTransferRoutes(
       const { plain } = singleParameters(request.query, ['plain'])
       const { table } = existing(store, tableOf(request.params))
       const isPlain = flag('plain', plain)
-      const snapshot = store.snapshot(table)
-      const pieces = isPlain ? plainPieces(snapshot) : linePieces(snapshot)
+      const open = () => store.snapshot(table)
+      const pieces = isPlain ? plainPieces(open) : linePieces(open)
       return reply
         .type(`${isPlain ? JSON_FILE : LINES}; charset=utf-8`)
         .send(Readable.from(pieces, { objectMode: false }))
