@@ -45,6 +45,16 @@ export class CallsClient {
     return Page.parse(await this.#json('GET', `/calls?${query.toString()}`))
   }
 
+  /** To the last one; a page may hold fewer calls than asked for, none even. */
+  async *pages(filter: { function?: string; status?: string; limit: number }): AsyncGenerator<Call[]> {
+    for (let cursor: string | undefined; ;) {
+      const page = await this.list({ ...filter, ...(cursor !== undefined && { cursor }) })
+      yield page.calls
+      cursor = page.cursor
+      if (cursor === undefined) return
+    }
+  }
+
   async show(id: string): Promise<Call> {
     return Call.parse(await this.#json('GET', `/calls/${encodeURIComponent(id)}`))
   }

@@ -73,8 +73,8 @@ async function cancelAll(client: CallsClient, name: string | undefined, { output
   const progress = output.progress('cancelling')
   let cancelled = 0
   try {
-    for (let page = await client.list(filter); page.calls.length > 0; page = await client.list(filter)) {
-      const outcomes = await Promise.allSettled(page.calls.map(({ id }) => client.cancel(id)))
+    for await (const calls of client.pages(filter)) {
+      const outcomes = await Promise.allSettled(calls.map(({ id }) => client.cancel(id)))
       const fault = outcomes.find(outcome => outcome.status === 'rejected' && !isFinal(outcome.reason))
       if (fault?.status === 'rejected') throw fault.reason
       cancelled += outcomes.filter(({ status }) => status === 'fulfilled').length

@@ -34,10 +34,14 @@ export const stop: Command = {
 
 /** None if that can not be known now. */
 async function withWaitingCalls(calls: CallsClient, names: string[]): Promise<string[]> {
-  const pages = await Promise.all(
-    names.map(name => calls.list({ function: routeOf(name), status: 'queued', limit: 1 }).catch(() => undefined)),
-  )
-  return names.filter((_, index) => (pages[index]?.calls.length ?? 0) > 0)
+  const waits = async (name: string) => {
+    for await (const page of calls.pages({ function: routeOf(name), status: 'queued', limit: 1 })) {
+      if (page.length > 0) return true
+    }
+    return false
+  }
+  const answers = await Promise.all(names.map(name => waits(name).catch(() => false)))
+  return names.filter((_, index) => answers[index])
 }
 
 export const scale: Command = {
