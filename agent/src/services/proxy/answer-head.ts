@@ -1,5 +1,6 @@
 /** What the proxy reads from and writes into the head of an instance's answer. */
 import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import type { Call } from './call.ts'
 import type { ResponseHead } from './upstream/index.ts'
 
 /**
@@ -28,8 +29,18 @@ export function clientHeaders({ headers }: ResponseHead, requestId: string, code
   return headers
 }
 
-export function linksOf(head: ResponseHead): string[] {
-  return valuesOf(head.headers, 'link')
+/** Hints (103) go on to the client; other interim answers mean nothing to it. */
+export function passHintsOn(
+  { status, headers }: ResponseHead,
+  { request, response }: Pick<Call, 'request' | 'response'>,
+): void {
+  if (status !== 103 || request.httpVersionMinor === 0 || response.headersSent) return
+  const links = valuesOf(headers, 'link')
+  try {
+    if (links.length > 0) response.writeEarlyHints({ link: links })
+  } catch {
+    // A link that node refuses is a hint lost, and no reason to fail the call.
+  }
 }
 
 function valuesOf(headers: readonly string[], name: string): string[] {

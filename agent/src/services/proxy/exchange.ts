@@ -13,7 +13,7 @@
 import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { isSampled, type Tracing } from '@ryo-faas/runtime/telemetry'
-import { clientHeaders, errorLabelOf, linksOf, platformCodeOf } from './answer-head.ts'
+import { clientHeaders, errorLabelOf, passHintsOn, platformCodeOf } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
 import type { Call } from './call.ts'
 import { recordCall } from './call-span.ts'
@@ -178,16 +178,8 @@ export class Exchange implements ResponseSink, Waiter {
     this.finish(this.status, this.errorCode)
   }
 
-  /** Hints (103) go on to the client; other interim answers mean nothing to it. */
   onInformational(head: ResponseHead): void {
-    const { request, response } = this.call
-    if (head.status !== 103 || request.httpVersionMinor === 0 || response.headersSent) return
-    const links = linksOf(head)
-    try {
-      if (links.length > 0) response.writeEarlyHints({ link: links })
-    } catch {
-      // A link that node refuses is a hint lost, and no reason to fail the call.
-    }
+    passHintsOn(head, this.call)
   }
 
   onUpgrade(head: ResponseHead, rest: Buffer): void {
