@@ -31,4 +31,5 @@ export {
 export { spanTree, type TreeSpan } from './span-tree.ts'
 export { FunctionPoint, MetricsHistory, MetricsHistoryQuery, PlatformPoint } from './metrics-history.ts'
 export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
+export { LogPlace } from './log-place.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'

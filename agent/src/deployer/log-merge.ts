@@ -2,8 +2,8 @@
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { LogLine } from '../contract/index.ts'
-import { LogPlace, type Engine, type LogQuery } from '../engine/index.ts'
+import { LogPlace, type LogLine } from '../contract/index.ts'
+import type { Engine, LogQuery } from '../engine/index.ts'
 
 const LOOK_FOR_NEW_MS = 250
 const MARGIN = 1_000

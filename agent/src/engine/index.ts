@@ -1,5 +1,4 @@
 export type * from './engine.ts'
-export { LogPlace } from './log-place.ts'
 export { DockerEngine, type DockerEngineOptions } from './docker/docker-engine.ts'
 export { connectDocker, type DockerConnection } from './docker/connect-docker.ts'
 export { ProcessEngine, type ProcessEngineOptions } from './process/process-engine.ts'

@@ -6,10 +6,9 @@
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { LogLine } from '../contract/index.ts'
+import { LogPlace, type LogLine } from '../contract/index.ts'
 import { boundFile, GrowingFile } from '../host/index.ts'
 import type { LogQuery } from './engine.ts'
-import { LogPlace } from './log-place.ts'
 
 const FOLLOW_INTERVAL_MS = 100
 

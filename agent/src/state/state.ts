@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DeployEntry, DeploymentKind, ServedHandlers, TriggerStart } from '../contract/index.ts'
+import { DeployEntry, DeploymentKind, EngineKind, ServedHandlers, TriggerStart } from '../contract/index.ts'
 
 /** How the runtime has to call a handler; the checker finds it out. */
 export const HandlerStyle = z.enum(['node', 'web', 'trigger', 'service'])
@@ -46,7 +46,7 @@ export function activeVersion({ versions, active }: DeploymentRecord): VersionRe
 export const PlatformState = z.object({
   format: z.literal(1),
   /** On which what runs was started: only there it is found again. */
-  engine: z.enum(['docker', 'process']).optional(),
+  engine: EngineKind.optional(),
   /** Ports once chosen stay, so that clients find a restarted part where it was. */
   ports: z.record(z.string(), z.int()),
   deployments: z.record(z.string(), DeploymentRecord),

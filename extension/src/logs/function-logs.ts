@@ -2,7 +2,7 @@
  * The output of functions in output channels, followed live; after the agent was away it goes on where it was. File
  * names in stack traces become absolute, so that the editor links them.
  */
-import type { LogLine } from 'ryo-faas/contract'
+import { LogPlace, type LogLine } from 'ryo-faas/contract'
 import type { PlatformLink } from '../agent/platform-link.ts'
 import type { Vscode } from '../editor.ts'
 import { LiveChannel } from './live-channel.ts'
@@ -11,8 +11,7 @@ import { isForeignFrame, lineText } from './line-text.ts'
 interface Followed {
   channel: LiveChannel
   abort: AbortController
-  /** The time of the last line, and how many lines there were of it. */
-  last: { time: string; lines: number } | undefined
+  readonly place: LogPlace
   isFollowing: boolean
 }
 
@@ -37,7 +36,7 @@ export class FunctionLogs {
     let followed = this.#followed.get(name)
     if (!followed) {
       const channel = new LiveChannel(this.#editor.window.createOutputChannel(`ryo-faas: ${name}`, 'log'))
-      followed = { channel, abort: new AbortController(), last: undefined, isFollowing: false }
+      followed = { channel, abort: new AbortController(), place: new LogPlace(), isFollowing: false }
       this.#followed.set(name, followed)
     }
     followed.channel.show()
@@ -54,17 +53,15 @@ export class FunctionLogs {
 
   async #follow(name: string, followed: Followed): Promise<void> {
     followed.isFollowing = true
-    const { channel, abort } = followed
+    const { channel, abort, place } = followed
     try {
       const client = await this.#link.client()
-      const seen = followed.last
-      let toSkip = seen?.lines ?? 0
-      const query = { tail: 1000, ...(seen && { since: seen.time }) }
+      const isUnseen = place.unseen()
+      const query = { tail: 1000, ...(place.time !== undefined && { since: place.time }) }
       const input = { params: { name }, query: { follow: 'true', ...query } }
       for await (const line of client.stream('logs', input, abort.signal)) {
-        if (line.time === seen?.time && toSkip-- > 0) continue
-        const isSameTime = followed.last?.time === line.time
-        followed.last = { time: line.time, lines: isSameTime ? followed.last!.lines + 1 : 1 }
+        if (!isUnseen(line)) continue
+        place.advance(line)
         if (!isForeignFrame(line)) channel.appendLine(this.#text(name, line))
       }
     } catch (error) {

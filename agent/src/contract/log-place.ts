@@ -1,7 +1,7 @@
-import type { LogLine } from '../contract/index.ts'
+import type { LogLine } from './events.ts'
 
 /**
- * How far the output of one instance was seen: up to a time, and so many lines of that very time, for many lines may
+ * How far output was seen: up to a time, and so many lines of that very time, for many lines may
  * be of the same millisecond. With it a reading that begins further back passes over what was seen.
  */
 export class LogPlace {
