@@ -73,6 +73,7 @@ export class ProcessEngine implements Engine {
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
+    if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
     await this.#load()
     const readyFile = this.#files.readyFile(spec.id)
     await rm(readyFile, { force: true })
@@ -253,6 +254,7 @@ export class ProcessEngine implements Engine {
   async #awaitPort(record: ProcessRecord, signal: AbortSignal): Promise<void> {
     const deadline = Date.now() + this.#startTimeoutMs
     for (;;) {
+      signal.throwIfAborted() // Also if it has come up just now.
       const port = await this.#files.readPort(record.id)
       if (port !== undefined) {
         record.port = port
