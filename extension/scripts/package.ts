@@ -26,6 +26,8 @@ const BUNDLES = ['extension', 'analysis-worker', 'typescript-plugin', 'shipped-a
 /** What the agent's bundle resolves as packages, each with what it depends on. */
 const PACKAGES = ['esbuild', 'lmdb', 'prom-client', '@types/node']
 const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node'])
+/** Bundles for browsers and for tests, beside those for Node. */
+const NOT_FOR_NODE = /^test\.|\.min\.|-no-eval\b/
 const NOT_SHIPPED = new Set(['node_modules', 'src', 'test', 'tests', 'docs', 'dependencies', 'benchmark', 'dict'])
 
 interface PackageJson {
@@ -149,6 +151,7 @@ async function stagePackage(name: string, from: string, staged: Set<string>): Pr
     if (path.endsWith('.node')) return !/\babi\d+\b|\bmusl\b/.test(basename(path))
     // esbuild's own `bin` may be the binary once more.
     if (name === 'esbuild') return path.endsWith(join('lib', 'main.js'))
+    if (NOT_FOR_NODE.test(basename(path))) return false
     return CODE.has(extname(path)) || dirname(path).endsWith(join('@esbuild', target, 'bin'))
   }
   await cp(folder, to, { recursive: true, filter: wanted })

@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url'
 import type * as vscode from 'vscode'
 import { AgentProcess } from './agent/agent-process.ts'
 import { PlatformLink } from './agent/platform-link.ts'
+import { watchAgentFile } from './agent/watch-agent-file.ts'
 import { Analysis } from './analysis/client.ts'
 import { Handlers } from './analysis/handlers.ts'
 import { HandlerLenses } from './codelens/lens-provider.ts'
@@ -85,7 +86,8 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
       log: message => log.warn(message),
     }),
   )
-  const link = new PlatformLink({ home, watch: watchOf(editor, home), log: message => log.info(message) })
+  const watch = (onChange: () => void) => watchAgentFile(home, onChange)
+  const link = new PlatformLink({ home, watch, log: message => log.info(message) })
   own({ dispose: () => link.close() })
   const agent = new AgentProcess({
     extensionPath,
@@ -166,17 +168,6 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
   )
   void projects.load().catch((error: unknown) => log.warn(`no deploy.json can be found: ${String(error)}`))
   return { analysis, handlers, link, projects }
-}
-
-function watchOf(editor: Vscode, home: string) {
-  return (onChange: () => void): vscode.Disposable => {
-    const pattern = new editor.RelativePattern(editor.Uri.file(home), 'agent.json')
-    const watcher = editor.workspace.createFileSystemWatcher(pattern)
-    watcher.onDidCreate(onChange)
-    watcher.onDidChange(onChange)
-    watcher.onDidDelete(onChange)
-    return watcher
-  }
 }
 
 /** Makes something while a setting is on. */

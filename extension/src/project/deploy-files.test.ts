@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -72,4 +72,15 @@ test('a change that leaves the text alone is told to nobody', () => {
   document.type(textOf('Typed'))
   document.type(textOf('Typed'))
   expect(told).toHaveBeenCalledTimes(1)
+})
+
+test('a file is found when the editor tells of its folder alone, and is forgotten with it', async () => {
+  const came = join(folder, 'came')
+  mkdirSync(came)
+  writeFileSync(join(came, 'deploy.json'), textOf('Inside'))
+  editor.files = [file, join(came, 'deploy.json')]
+  editor.created.fire(FakeUri.file(came))
+  await vi.waitUntil(() => names().join() === 'Saved,Inside')
+  editor.deleted.fire(FakeUri.file(came))
+  expect(names()).toEqual(['Saved'])
 })

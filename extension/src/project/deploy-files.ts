@@ -7,6 +7,7 @@ import type * as vscode from 'vscode'
 import type { Vscode } from '../editor.ts'
 import type { Range } from '../analysis/protocol.ts'
 import { isFile, openFile } from './open-file.ts'
+import { watchWholeFolders } from './watch-whole-folders.ts'
 import { placeIn, readDeployFile, type DeployFileModel, type Entry, type Span } from './deploy-file.ts'
 
 const PATTERN = '**/deploy.json'
@@ -93,13 +94,16 @@ export class DeployFiles {
 
   async #load(): Promise<void> {
     const { workspace } = this.#editor
-    const watcher = workspace.createFileSystemWatcher(PATTERN)
+    const watcher = workspace.createFileSystemWatcher(PATTERN, false, false, true)
     const read = (uri: vscode.Uri) => void this.#read(uri)
     this.#disposables.push(
       watcher,
       watcher.onDidCreate(read),
       watcher.onDidChange(read),
-      watcher.onDidDelete(uri => this.#drop(uri.fsPath)),
+      watchWholeFolders(this.#editor, {
+        onCame: () => void this.#find(),
+        onGone: path => this.#dropBelow(path),
+      }),
       workspace.onDidChangeTextDocument(({ document }) => this.#follow(document)),
       // What was not saved is gone with the document.
       workspace.onDidCloseTextDocument(({ uri }) => {
@@ -113,9 +117,11 @@ export class DeployFiles {
   }
 
   async #find(): Promise<void> {
+    // What is told to us during the search may be missing in its answer.
+    const known = [...this.#models.keys()]
     const uris = await this.#editor.workspace.findFiles(PATTERN, NOT_IN)
     const found = new Set(uris.map(({ fsPath }) => fsPath))
-    for (const file of this.#models.keys()) if (!found.has(file)) this.#drop(file)
+    for (const file of known) if (!found.has(file)) this.#drop(file)
     await Promise.all(uris.map(uri => this.#read(uri)))
   }
 
@@ -152,6 +158,10 @@ export class DeployFiles {
     this.#models.set(file, model)
     this.#texts.set(file, text)
     this.#changed.fire(file)
+  }
+
+  #dropBelow(path: string): void {
+    for (const file of this.#models.keys()) if (file === path || file.startsWith(path + sep)) this.#drop(file)
   }
 
   #drop(file: string): void {

@@ -1,7 +1,7 @@
 /** The editor as far as what follows documents sees it: real files, and documents over them that a test edits. */
 import { EventEmitter as NodeEmitter } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor.ts'
 
@@ -117,6 +117,8 @@ export class FakeEditor {
   readonly shown = new Emitter()
   /** Changes of files that the editor's watchers tell. */
   readonly fileChanged = new Emitter()
+  readonly created = new Emitter()
+  readonly deleted = new Emitter()
   /** What `findFiles` finds. */
   files: string[] = []
 
@@ -138,6 +140,7 @@ export class FakeEditor {
       EventEmitter: Emitter,
       Uri: FakeUri,
       FileChangeType: { Changed: 1 },
+      FileType: { Unknown: 0, File: 1, Directory: 2 },
       FileSystemError: { Unavailable: (message: string) => new Error(message) },
       commands: { executeCommand: async () => undefined },
       window: {
@@ -153,15 +156,19 @@ export class FakeEditor {
         onDidSaveTextDocument: this.saved.event,
         onDidCloseTextDocument: this.closed.event,
         onDidChangeWorkspaceFolders: never,
-        createFileSystemWatcher: () => ({
-          onDidCreate: never,
+        createFileSystemWatcher: (pattern: string) => ({
+          // All that these tests tell of are folders.
+          onDidCreate: pattern === '**' ? this.created.event : never,
           onDidChange: this.fileChanged.event,
-          onDidDelete: never,
+          onDidDelete: pattern === '**' ? this.deleted.event : never,
           dispose: () => undefined,
         }),
         findFiles: async () => this.files.map(FakeUri.file),
         getWorkspaceFolder: () => undefined,
-        fs: { readFile: (uri: vscode.Uri) => readFile(uri.fsPath) },
+        fs: {
+          readFile: (uri: vscode.Uri) => readFile(uri.fsPath),
+          stat: async (uri: vscode.Uri) => ({ type: (await stat(uri.fsPath)).isDirectory() ? 2 : 1 }),
+        },
       },
     } as unknown as Vscode
   }

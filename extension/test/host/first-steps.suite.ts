@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import * as vscode from 'vscode'
 import { diagnostics, extension, lenses, open, replaceAll, until, workspacePath } from './support.ts'
 
@@ -78,6 +79,18 @@ export const nearly = (request: Request): string => request.url
       await until(() => diagnostics(document).length === 0)
       await vscode.commands.executeCommand('workbench.action.closeActiveEditor')
       await rm(answer)
+    })
+
+    it('finds a deploy.json that comes with its folders, and forgets it with them', async () => {
+      const { projects } = await extension()
+      const file = workspacePath('came/with/its/folders/deploy.json')
+      const isFound = () => projects.all.some(found => found.file === file)
+      // As a checkout does it: the editor may tell of the topmost folder alone.
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, '{ "deploy": [] }')
+      await until(isFound)
+      await rm(workspacePath('came'), { recursive: true })
+      await until(() => !isFound())
     })
 
     it("leaves another tool's deploy.json as it is", async () => {

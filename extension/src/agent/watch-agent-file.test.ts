@@ -1,0 +1,38 @@
+import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { watchAgentFile } from './watch-agent-file.ts'
+
+let folder: string
+let home: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ryo-faas-watch-'))
+  home = join(folder, 'home')
+})
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+test('tells of an agent whose home was not there, of its end, and of nothing after it was disposed of', async () => {
+  const told = vi.fn()
+  const watch = watchAgentFile(home, told, 5)
+  const begin = () => {
+    mkdirSync(home)
+    writeFileSync(join(home, 'agent.json'), '{}')
+  }
+  // Node tells once that it is not there.
+  await vi.waitUntil(() => told.mock.calls.length === 1)
+  begin()
+  await vi.waitUntil(() => told.mock.calls.length === 2)
+  rmSync(home, { recursive: true })
+  await vi.waitUntil(() => told.mock.calls.length === 3)
+
+  const other = vi.fn()
+  const second = watchAgentFile(home, other, 5)
+  watch.dispose()
+  begin()
+  await vi.waitUntil(() => other.mock.calls.length === 1)
+  second.dispose()
+  expect(told).toHaveBeenCalledTimes(3)
+})

@@ -1,0 +1,47 @@
+/**
+ * Folders that come or go with all that is in them: a checkout, an archive, a rename. The editor may then tell of the
+ * topmost folder alone, to nobody who watches for the files inside.
+ */
+import type * as vscode from 'vscode'
+import type { Vscode } from '../editor.ts'
+
+/** Long enough for a checkout to be one look, short enough not to be noticed. */
+const SETTLE_MS = 200
+
+export interface FolderListener {
+  /** Folders came, with whatever is in them by now. */
+  onCame(): void
+  /** A file or a folder of this path is gone. */
+  onGone(path: string): void
+}
+
+export function watchWholeFolders(editor: Vscode, { onCame, onGone }: FolderListener): vscode.Disposable {
+  const watcher = editor.workspace.createFileSystemWatcher('**', false, true, false)
+  let came: vscode.Uri[] = []
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const look = async (): Promise<void> => {
+    timer = undefined
+    const looked = came
+    came = []
+    for (const uri of looked) if (await isFolder(editor, uri)) return onCame()
+  }
+  watcher.onDidCreate(uri => {
+    came.push(uri)
+    timer ??= setTimeout(() => void look(), SETTLE_MS)
+  })
+  watcher.onDidDelete(({ fsPath }) => onGone(fsPath))
+  return {
+    dispose: () => {
+      clearTimeout(timer)
+      watcher.dispose()
+    },
+  }
+}
+
+async function isFolder({ workspace, FileType }: Vscode, uri: vscode.Uri): Promise<boolean> {
+  const found = await workspace.fs.stat(uri).then(
+    ({ type }) => type,
+    () => FileType.Unknown, // It went away again.
+  )
+  return (found & FileType.Directory) !== 0
+}
