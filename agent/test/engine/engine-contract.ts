@@ -255,6 +255,13 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       const forks = (await ask(instance, '/fork')) as { failed: number; started: number }
       expect(forks.failed).toBeGreaterThan(0)
     })
+
+    // The last one: nothing is left after it.
+    test('cleans up beside instances that are being stopped', async () => {
+      const started = await Promise.all(Array.from({ length: 3 }, () => start()))
+      await Promise.all([...started.map(({ id }) => engine.stop(id, 0)), engine.cleanUp(true)])
+      expect(await engine.instances()).toEqual([])
+    })
   })
 }
 

@@ -26,7 +26,8 @@ export async function* containerLogs(
       ? await handle.logs({ ...options, follow: true, abortSignal: query.signal })
       : Readable.from([await handle.logs({ ...options, follow: false, abortSignal: query.signal })])
   } catch (error) {
-    if (isDockerStatus(error, 404) || query.signal.aborted) return
+    // Gone, or being removed at this moment.
+    if (isDockerStatus(error, 404, 409) || query.signal.aborted) return
     throw translateDockerError(error, `reading the logs of ${container.name}`)
   }
 

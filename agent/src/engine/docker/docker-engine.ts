@@ -10,6 +10,7 @@ import { writeSecrets } from '../secret-files.ts'
 import { ensureBaseImage, imageExists, type BaseImageSource } from './base-image.ts'
 import type { Reach } from './connect-docker.ts'
 import { containerLogs } from './container-logs.ts'
+import { removeContainer } from './container-removal.ts'
 import { APP_FOLDER, containerOptions } from './container-spec.ts'
 import { buildFunctionImage, listFunctionImages } from './function-image.ts'
 import { ignoreStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
@@ -144,7 +145,7 @@ export class DockerEngine implements Engine {
           await container.stop({ t: Math.ceil(graceMs / 1000) }).catch(ignoreStatus(304, 404))
         }
         await this.#keepLogs(found, id)
-        await container.remove({ force: true, v: true }).catch(ignoreStatus(404, 409))
+        await removeContainer(this.#docker, found.Id)
       } catch (error) {
         throw translateDockerError(error, `stopping ${found.Name}`)
       }
@@ -191,9 +192,7 @@ export class DockerEngine implements Engine {
 
   async cleanUp(removeImages: boolean): Promise<void> {
     // Also those that were created and never started: an agent was killed between the two calls.
-    for (const { Id } of await this.#list()) {
-      await this.#docker.getContainer(Id).remove({ force: true, v: true }).catch(ignoreStatus(404, 409))
-    }
+    for (const { Id } of await this.#list()) await removeContainer(this.#docker, Id)
     await this.#network.remove()
     if (!removeImages) return
     await Promise.all((await this.images()).map(({ ref }) => this.removeImage(ref)))

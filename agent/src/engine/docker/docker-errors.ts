@@ -6,6 +6,8 @@ interface DockerFault {
   code?: string
   message?: string
   reason?: string
+  /** What Docker answered; says more than `reason`, which is the name of the status. */
+  json?: { message?: string }
 }
 
 export function isDockerStatus(error: unknown, ...statuses: number[]): boolean {
@@ -32,7 +34,9 @@ export function translateDockerError(error: unknown, doing: string, code: ErrorC
       cause: error,
     })
   }
-  return new RyoFaasError(code, `${doing}: ${fault.reason ?? fault.message ?? String(error)}`, { cause: error })
+  return new RyoFaasError(code, `${doing}: ${fault.json?.message ?? fault.reason ?? fault.message ?? String(error)}`, {
+    cause: error,
+  })
 }
 
 function fixFor(code: string): string {
