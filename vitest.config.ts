@@ -17,6 +17,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    // A second, the default, is what a busy machine may need for one turn.
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         extends: true,

@@ -19,7 +19,9 @@ export function Trace({ id, changes }: { id: string; changes: number }) {
 }
 
 function Waterfall({ trace }: { trace: TraceView }) {
-  const [chosen, setChosen] = useState<string | undefined>(() => firstError(trace))
+  // Until somebody chooses, the first that failed: it may come later than others.
+  const [picked, setChosen] = useState<string | undefined>()
+  const chosen = picked ?? firstError(trace)
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set())
   const tree = useMemo(() => spanTree(trace.spans), [trace])
   const shown = withoutClosed(tree, closed)

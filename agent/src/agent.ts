@@ -24,7 +24,7 @@ import { chooseEngine } from './engine-choice.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { dashboardFolder, entryPath } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
-import { portTaken, readIfPresent } from './host/index.ts'
+import { portTaken, readIfPresent, settleAll } from './host/index.ts'
 import { findNode } from './node-binary.ts'
 import { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
@@ -192,10 +192,10 @@ export class Agent implements Platform {
       secrets,
       traces: () => this.observing.tracing('127.0.0.1'),
     })
-    await Promise.all([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
+    await settleAll([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
     await this.observing.start(state, chosen.engine.proxyListenHosts)
     doing('starting the proxy and the store')
-    await Promise.all([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
+    await settleAll([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
     this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder })
     // The dispatcher calls through the proxy and waits for functions by itself.

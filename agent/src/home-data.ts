@@ -1,5 +1,5 @@
 /** What lies in a home. */
-import { rename, rm } from 'node:fs/promises'
+import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { homePaths } from './client/index.ts'
 import { identifyProcess, writeDurably } from './host/index.ts'
@@ -20,9 +20,15 @@ const OURS = [
   'callback-secret',
 ]
 
+/** As `writeAtomically` names them. */
+const HALF_WRITTEN = /^(?:state\.json|agent\.json|token|dispatch-token|callback-secret)\.\d+\.[0-9a-f]{8}\.tmp$/
+
 /** Everything of ours in the home, and nothing that is not. */
 export async function removeData(home: string): Promise<void> {
-  await Promise.all(OURS.map(name => rm(join(home, name), { recursive: true, force: true })))
+  const found = await readdir(home).catch(() => [])
+  // Of a process that was killed while it wrote one.
+  const halfWritten = found.filter(name => HALF_WRITTEN.test(name))
+  await Promise.all([...OURS, ...halfWritten].map(name => rm(join(home, name), { recursive: true, force: true })))
 }
 
 /** The keeper ends when the options are gone; what is left behind is found only with them. */

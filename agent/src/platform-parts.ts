@@ -1,6 +1,7 @@
 /** Starts the parts of the platform: which processes there are, and what each is told. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
-import { connectBus, ensureStreams } from './bus/index.ts'
+import { BusError, connectBus, ensureStreams } from './bus/index.ts'
 import type { DockerConnection, Engine } from './engine/index.ts'
 import { entryPath } from './entries.ts'
 import type { EnsuredSecrets } from './ensured-secrets.ts'
@@ -28,6 +29,7 @@ export interface PlatformPartsOptions {
 type PortName = 'nats' | 'proxy' | 'agent' | 'store' | 'collector'
 
 const BUS_TIMEOUT_MS = 10_000
+const ASK_AGAIN_MS = 200
 
 export class PlatformParts {
   readonly #options: PlatformPartsOptions
@@ -42,12 +44,20 @@ export class PlatformParts {
     const part = await obtainNats({ home, options, environment, docker, port, report })
     const running = await supervisor.start(part)
     await this.rememberPort('nats', running.address)
+    const deadline = performance.now() + BUS_TIMEOUT_MS
     const bus = await connectBus({ ...(await this.#nats()), name: 'agent' }, AbortSignal.timeout(BUS_TIMEOUT_MS))
+    const limits = { idempotencyWindowMs: options.idempotencyWindowMs, statesMaxAgeMs: options.callRetentionMs }
     try {
-      await ensureStreams(bus, {
-        idempotencyWindowMs: options.idempotencyWindowMs,
-        statesMaxAgeMs: options.callRetentionMs,
-      })
+      for (;;) {
+        try {
+          return await ensureStreams(bus, limits)
+        } catch (error) {
+          // A server that reads what it has stored answers late, or says that it is not ready.
+          const isUnready = error instanceof BusError && error.code === 'UNAVAILABLE'
+          if (!isUnready || performance.now() > deadline) throw error
+          await delay(ASK_AGAIN_MS)
+        }
+      }
     } finally {
       await bus.close()
     }

@@ -110,7 +110,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     }),
   )
   own(editor.languages.registerDocumentLinkProvider(LOG_DOCUMENTS, new TraceLinks(editor)))
-  const storeFiles = new StoreFiles({ editor, ui, url: () => storeUrl(link.state) })
+  const storeFiles = own(new StoreFiles({ editor, ui, url: () => storeUrl(link.state) }))
   const views = own(createViews({ editor, link, deploys, projects, settings, storeFiles }))
   const problems = own(new ProblemList(editor, new Rules(editor, extensionPath)))
 

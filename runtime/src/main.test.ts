@@ -29,6 +29,8 @@ export function Tried(request: IncomingMessage, response: ServerResponse) {
       return void Promise.reject(new Error('floating boom'))
     case '/slow':
       return void setTimeout(() => response.end('slow ' + context().requestId), 300)
+    case '/slower':
+      return void setTimeout(() => response.end('at last'), 1500)
     case '/hang':
       return
     case '/print':
@@ -137,10 +139,10 @@ test.each([
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s finishes what is in flight and exits with 0', async signal => {
   await using instance = await started()
-  const running = send(instance.port, { path: '/slow' })
+  const running = send(instance.port, { path: '/slower' })
   await until(async () => (await send(instance.port, { path: '/.ryo-faas/health' })).body.includes('"inflight":1'))
   instance.child.kill(signal)
-  expect((await running).body).toMatch(/^slow /)
+  expect((await running).body).toBe('at last')
   expect(await instance.exited).toEqual([0, null])
 })
 

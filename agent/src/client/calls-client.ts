@@ -80,8 +80,8 @@ export class CallsClient {
   }
 
   /** Something for every change of any call. */
-  async *changes(): AsyncGenerator<unknown> {
-    yield* serverSentEvents(await this.#send('GET', '/calls/events'))
+  async changes(): Promise<AsyncGenerator<unknown>> {
+    return serverSentEvents(await this.#send('GET', '/calls/events'))
   }
 
   /** The function's own answer. */

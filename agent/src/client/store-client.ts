@@ -71,10 +71,10 @@ export class StoreClient {
   }
 
   /** Events as they come, from the one with this sequence on; default: those that are still to come. */
-  async *changes(table?: string, since?: string): AsyncGenerator<unknown> {
+  async changes(table?: string, since?: string): Promise<AsyncGenerator<unknown>> {
     const path = table === undefined ? '/changes' : `${tablePath(table)}/changes`
     const query = since === undefined ? '' : `?since=${encodeURIComponent(since)}`
-    yield* serverSentEvents(await this.send('GET', `${path}${query}`))
+    return serverSentEvents(await this.send('GET', `${path}${query}`))
   }
 
   /** @throws StoreFailure INVALID_REQUEST with what the store said; STORE_UNAVAILABLE. RyoFaasError CANCELLED */

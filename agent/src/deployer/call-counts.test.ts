@@ -80,7 +80,7 @@ test('who leaves and comes back while the proxy is asked has one count running, 
     },
     tell: () => undefined,
   })
-  const next = () => vi.waitFor(() => expect(answers.length).toBeGreaterThan(0))
+  const next = () => vi.waitFor(() => expect(answers.length).toBeGreaterThan(0), { timeout: 10_000 })
   const leave = counts.watch()
   await next()
   leave()

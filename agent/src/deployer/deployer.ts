@@ -71,7 +71,7 @@ export class Deployer {
 
   /** Adopts what runs, mends what does not, and keeps doing so. */
   async start(): Promise<void> {
-    await this.#reconciler.all()
+    await this.#reconciler.adopt()
     await this.#publisher.publish()
     this.#options.engine.watch(() => void this.#reconciler.all())
   }

@@ -57,11 +57,20 @@ test('an instance that is too busy to answer is asked again, until it does', asy
     expect([fleet.isReady('a1'), published()]).toEqual([false, 0])
     isBusy = false
     await vi.advanceTimersByTimeAsync(1_000)
-    await vi.waitUntil(() => fleet.isReady('a1'))
-    await vi.waitUntil(() => published() === 1)
+    await vi.waitUntil(() => fleet.isReady('a1'), { timeout: 10_000 })
+    await vi.waitUntil(() => published() === 1, { timeout: 10_000 })
     // Nothing is looked for any more.
     expect(vi.getTimerCount()).toBe(0)
   } finally {
     reconciler.close()
   }
+})
+
+test('those who were there before are waited for, so that nobody takes them out of the routes', async () => {
+  const { reconciler, fleet, published } = adopted()
+  let asked = 0
+  server.on('request', () => (isBusy = ++asked < 3))
+  await reconciler.adopt()
+  expect([fleet.isReady('a1'), published()]).toEqual([true, 1])
+  reconciler.close()
 })

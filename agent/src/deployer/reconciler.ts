@@ -3,7 +3,8 @@
  * surplus and outdated ones drained, living ones found ready and published; what belongs to no deployment is removed.
  * Runs after every event of the engine, at start, and when a backoff has passed; running it twice changes nothing.
  */
-import type { Engine, Instance } from '../engine/index.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Engine, Instance, InstanceAddress } from '../engine/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
@@ -12,6 +13,9 @@ import { isHealthy } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 
 const LOOK_AGAIN_MS = 1_000
+/** For instances that were there before us: they served a moment ago, and busy is not dead. */
+const ADOPT_MS = 5_000
+const ASK_AGAIN_MS = 50
 
 export interface ReconcilerOptions {
   engine: Engine
@@ -30,9 +34,17 @@ export class Reconciler {
   readonly #abort = new AbortController()
   #pass: Promise<void> | undefined
   #again = false
+  #isAdopting = false
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
+  }
+
+  /** The first look, before routes are published: patient with those who do not answer at once. */
+  async adopt(): Promise<void> {
+    this.#isAdopting = true
+    await this.all()
+    this.#isAdopting = false
   }
 
   /** Looks at everything; calls that come while it looks share one further round. */
@@ -99,10 +111,19 @@ export class Reconciler {
     const { fleet } = this.#options
     const unknown = current.filter(({ id }) => !fleet.isReady(id))
     const healthy = await Promise.all(
-      unknown.map(async ({ state }) => state.kind === 'running' && (await isHealthy(state.address))),
+      unknown.map(async ({ state }) => state.kind === 'running' && (await this.#answers(state.address))),
     )
     unknown.filter((_, index) => healthy[index]).forEach(instance => fleet.markReady(instance))
     return healthy.some(Boolean)
+  }
+
+  async #answers(address: InstanceAddress): Promise<boolean> {
+    const deadline = performance.now() + (this.#isAdopting ? ADOPT_MS : 0)
+    for (;;) {
+      if (await isHealthy(address)) return true
+      if (this.#abort.signal.aborted || performance.now() > deadline) return false
+      await delay(ASK_AGAIN_MS)
+    }
   }
 
   async #bury(name: string, dead: Instance[]): Promise<void> {

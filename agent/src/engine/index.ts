@@ -1,5 +1,6 @@
 export type * from './engine.ts'
 export { DockerEngine, type DockerEngineOptions } from './docker/docker-engine.ts'
+export { removeContainer } from './docker/container-removal.ts'
 export { connectDocker, type DockerConnection } from './docker/connect-docker.ts'
 export { ProcessEngine, type ProcessEngineOptions } from './process/process-engine.ts'
 export { pullImage } from './docker/base-image.ts'

@@ -9,7 +9,14 @@ export async function writeSecrets(folder: string, secrets: Record<string, strin
   const entries = Object.entries(secrets)
   if (entries.length === 0) return undefined
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  await Promise.all(entries.map(([name, value]) => writeFile(join(folder, name), value, { mode: 0o444 })))
+  await Promise.all(
+    entries.map(async ([name, value]) => {
+      const path = join(folder, name)
+      await writeFile(path, value, { mode: 0o400 })
+      // Not by the mode above, which the umask cuts.
+      await chmod(path, 0o444)
+    }),
+  )
   await chmod(folder, 0o755)
   return folder
 }

@@ -34,9 +34,9 @@ export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Si
 
 /** Resolves once the process is gone; polls, for it need not be a child of ours. */
 export async function waitForExit(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs
+  const deadline = performance.now() + timeoutMs
   while (await isAlive(identity)) {
-    if (Date.now() > deadline) return false
+    if (performance.now() > deadline) return false
     await new Promise(resolve => setTimeout(resolve, 10))
   }
   return true

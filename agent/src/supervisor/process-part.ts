@@ -56,7 +56,7 @@ export class ProcessPart implements Part {
     const logStart = (await readIfPresent(logFile))?.length ?? 0
     const { command, args, env } = this.#options
     const { identity } = await spawnDetached({ command, args, env, logFile })
-    const deadline = Date.now() + START_TIMEOUT_MS
+    const deadline = performance.now() + START_TIMEOUT_MS
     // Saved before it is ready: if we are killed here, the next agent must find it rather than start a second.
     await this.#save({ identity, address: '' })
     for (;;) {
@@ -67,7 +67,7 @@ export class ProcessPart implements Part {
         await this.#save(fresh)
         return this.#running(fresh)
       }
-      if (!alive || Date.now() > deadline) {
+      if (!alive || performance.now() > deadline) {
         await signalProcess(identity, 'SIGKILL')
         const log = ((await readIfPresent(logFile)) ?? '').slice(logStart)
         throw (

@@ -11,6 +11,8 @@ interface Watched {
   part: Part
   state: PartView['state']
   running?: RunningPart
+  /** While it is being started. */
+  ensuring?: Promise<RunningPart>
   restarts: number
   note?: string
 }
@@ -34,7 +36,7 @@ export class Supervisor {
     const watched: Watched = { part, state: 'starting', restarts: 0 }
     this.#watched.push(watched)
     try {
-      const running = await part.ensure()
+      const running = await this.#ensure(watched)
       this.#up(watched, running)
       void this.#keep(watched, running)
       return running
@@ -59,7 +61,9 @@ export class Supervisor {
   async stopAll(): Promise<string[]> {
     this.close()
     const names: string[] = []
-    for (const { part } of [...this.#watched].reverse()) {
+    for (const { part, ensuring } of [...this.#watched].reverse()) {
+      // Stopped in the middle of its start, it would be there afterwards.
+      await ensuring?.catch(() => undefined)
       await part.stop()
       names.push(part.name)
     }
@@ -87,7 +91,7 @@ export class Supervisor {
       if (this.#closed) return
       backoff.started(performance.now())
       try {
-        running = await watched.part.ensure()
+        running = await this.#ensure(watched)
         this.#up(watched, running)
       } catch (error) {
         running = undefined
@@ -96,6 +100,15 @@ export class Supervisor {
         watched.note = (error as Error).message
         this.#onFailure(watched.part.name, RyoFaasError.from(error, 'PART_FAILED'))
       }
+    }
+  }
+
+  async #ensure(watched: Watched): Promise<RunningPart> {
+    watched.ensuring = watched.part.ensure()
+    try {
+      return await watched.ensuring
+    } finally {
+      delete watched.ensuring
     }
   }
 

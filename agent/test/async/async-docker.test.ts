@@ -31,7 +31,7 @@ test('the example answers at once, logs its progress, and its receiver finds the
       'succeeded',
       { callId, attempt: 1, steps: 4, input: 'report' },
     ])
-    expect(await platform.ok(['logs', 'MethodAsync'])).toMatch(/step 1 of 4[^]*step 4 of 4/)
+    await expect.poll(() => platform.ok(['logs', 'MethodAsync'])).toMatch(/step 1 of 4[^]*step 4 of 4/)
     await until(async () => printed.includes('signature right') || undefined)
     expect(printed).toContain(`MethodAsync answered 200 to call ${callId}`)
   } finally {

@@ -28,7 +28,7 @@ const server = createServer((req, res) => {
     case '/crash': process.exit(7)
     case '/flood': for (let i = 1; i <= 30000; i++) console.log(stamp() + 'line ' + i); return answer('written')
     case '/heap': for (;;) hoard.push(new Array(1e5).fill(0).map(() => ({})))
-    case '/buffers': setInterval(() => hoard.push(Buffer.alloc(16e6, 1)), 5); return
+    case '/buffers': setInterval(() => hoard.push(Buffer.alloc(16e6, 1)), 40); return
     case '/fork': {
       let failed = 0, started = 0
       const children = Array.from({ length: 100 }, () => spawn(process.execPath, ['-e', 'setTimeout(() => {}, 1e4)']))

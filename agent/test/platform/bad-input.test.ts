@@ -1,4 +1,5 @@
 /** What the user can get wrong, and what is said then: always exit 1, all problems at once, nothing half done. */
+import { once } from 'node:events'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
@@ -15,7 +16,7 @@ for (const engine of ['docker', 'process'] as const) {
     let folder: string
     beforeAll(async () => {
       platform = await TestPlatform.make()
-      const { proxyUrl } = await platform.start(engine, ['--start-timeout-ms', '1500'])
+      const { proxyUrl } = await platform.start(engine, ['--start-timeout-ms', '4000'])
       url = `${proxyUrl}/functions/work`
       folder = join(platform.home, 'project')
       await platform.ok(['deploy', await writeProject(folder, { work: { code: GOOD } })])
@@ -53,13 +54,14 @@ for (const engine of ['docker', 'process'] as const) {
         work: { code: `await new Promise(() => setInterval(() => {}, 1000))\n${GOOD}` },
       })
       const child = platform.spawnCli(['deploy', file])
+      const exited = once(child, 'exit')
       const client = await platform.client()
       await until(async () => {
         const { resources } = await client.call('resources', {})
         return resources.filter(({ type }) => type === 'image').length > 1 || undefined
       })
       child.kill('SIGINT')
-      await new Promise(resolve => child.once('exit', resolve))
+      await exited
       expect(child.exitCode).toBe(1)
       await until(async () => {
         const { resources } = await client.call('resources', {})
@@ -168,11 +170,10 @@ describe('a start that can not be', () => {
 
   test('a taken port is told with who has it and the option that helps, and nothing stays behind', async () => {
     const platform = await make()
-    for (const flag of ['--port', '--agent-port', '--nats-port']) {
+    const flags = ['--port', '--agent-port', '--nats-port', '--store-port']
+    for (const flag of flags) {
       const port = await takenPort()
-      const others = ['--port', '--agent-port', '--nats-port']
-        .filter(other => other !== flag)
-        .flatMap(other => [other, '0'])
+      const others = flags.filter(other => other !== flag).flatMap(other => [other, '0'])
       const { code, stderr } = await platform.cli([
         'startFaas',
         '--project',
@@ -203,6 +204,8 @@ describe('a start that can not be', () => {
       '0',
       '--nats-port',
       '0',
+      '--store-port',
+      '0',
     ])
     expect(code).toBe(1)
     expect(stderr).toMatch(/unix:\/\/\/nowhere\/docker\.sock[^]*ENOENT[^]*--engine process/)
@@ -215,6 +218,8 @@ describe('a start that can not be', () => {
       '--agent-port',
       '0',
       '--nats-port',
+      '0',
+      '--store-port',
       '0',
     ])
     expect(output).toMatch(/processes \(.*nowhere.*no isolation/)

@@ -61,7 +61,7 @@ describe('parts that are killed', () => {
       })
       expect(await hello()).toBe('hello')
     }
-    expect(await platform.details('hello')).toMatchObject({ state: 'running', version: 1 })
+    await expect.poll(() => platform.details('hello')).toMatchObject({ state: 'running', version: 1 })
   })
 
   test('two startFaas at the same time make one platform', async () => {
@@ -111,7 +111,7 @@ for (const engine of ['docker', 'process'] as const) {
         greedy: {
           code: `const hoard: Buffer[] = []
             export const greedy = (request: Request) => {
-              if (new URL(request.url).pathname === '/eat') setInterval(() => hoard.push(Buffer.alloc(16e6, 1)), 5)
+              if (new URL(request.url).pathname === '/eat') setInterval(() => hoard.push(Buffer.alloc(16e6, 1)), 40)
               return new Response('alive')
             }`,
           options: { memoryMb: 128 },

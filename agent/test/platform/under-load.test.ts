@@ -73,7 +73,7 @@ for (const engine of ['docker', 'process'] as const) {
       await load.after(500)
       expect((await load.stop()).failures).toEqual([])
       expect(view.parts.find(({ name }) => name === 'proxy')!.restarts).toBe(0)
-      expect(readyOnes(await platform.details('work'))).toEqual(readyOnes(before))
+      await expect.poll(async () => readyOnes(await platform.details('work'))).toEqual(readyOnes(before))
     })
 
     test('kill -9 of one of two instances loses at most what it had in flight, and it is replaced', async () => {

@@ -55,8 +55,13 @@ test('the shop as one service: a payment leads to invoice, update and e-mail, in
   expect(await invoiced(platform, id)).toMatchObject({ version: 2, data: { customer: 'Ada', invoice: id } })
   const lines = await printed(platform, 'Database-events', { id, lines: 4 })
   expect(lines.map(line => line.split(' ')[0])).toEqual(['pay', 'invoice', 'update', 'e-mail'])
-  const calls = await json<{ calls: { status: string }[] }>(['calls', '--function', 'Database-events'])
-  expect(calls.calls.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded'])
+  // A call is over a moment after its handler has printed.
+  await expect
+    .poll(async () => {
+      const { calls } = await json<{ calls: { status: string }[] }>(['calls', '--function', 'Database-events'])
+      return calls.map(({ status }) => status)
+    })
+    .toEqual(['succeeded', 'succeeded', 'succeeded'])
 })
 
 test('three instances of a service share its events: each runs once', async () => {
@@ -113,7 +118,8 @@ test('a trigger begins with what is written after its deployment, and can be rep
   expect((await logsOf('watch')).match(/saw after 2/g)).toHaveLength(1)
   await platform.ok(['store', 'replay', 'watch', '--from', '1'])
   await until(async () => ((await logsOf('watch')).match(/saw after 3/g)?.length === 2 ? true : undefined))
-  expect(await logsOf('watch')).toContain('saw before 1')
+  // In order within a document only.
+  await until(async () => (/saw before 1/.test(await logsOf('watch')) ? true : undefined))
   expect(await platform.cli(['store', 'replay', 'Notes', '--from', '1'])).toMatchObject({ code: 1 })
   expect((await platform.cli(['store', 'replay', 'watch', '--from', 'soon'])).stderr).toContain('neither a sequence')
 })

@@ -6,7 +6,7 @@ import { programOf } from '../support/system-packages.ts'
 export async function launchBrowser(): Promise<Browser> {
   const executablePath = programOf('chromium')
   if (executablePath === undefined) throw new Error('Chromium is missing: apt-get install -y chromium')
-  return chromium.launch({ executablePath, args: ['--no-sandbox'] })
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
 }
 
 export interface Watched {

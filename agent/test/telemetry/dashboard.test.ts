@@ -78,7 +78,7 @@ test('shows how the platform does, live, by mouse and keyboard', async () => {
   await page.locator('.tile', { hasText: 'instances' }).getByText('2', { exact: true }).waitFor()
   const functions = page.getByRole('table', { name: 'Functions' })
   await functions.getByRole('row', { name: 'HelloWorld' }).waitFor()
-  expect(await page.locator('.chart canvas').count()).toBe(7)
+  await expect.poll(() => page.locator('.chart canvas').count()).toBe(7)
   // A call is seen without doing anything.
   const { proxyUrl } = await platform.view()
   await until(async () => {

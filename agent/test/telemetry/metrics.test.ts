@@ -48,6 +48,14 @@ async function agentMetrics(): Promise<string> {
   return response.text()
 }
 
+/** A page on which everyone has answered; one that is busy for a second is left out of a scrape. */
+async function wholePage(): Promise<Map<string, Family> | undefined> {
+  const read = parseExposition(await agentMetrics())
+  const asked = read.get('faas_scrape_up')?.samples ?? []
+  const isWhole = asked.filter(({ labels }) => labels['part'] === 'function').length === 6
+  return isWhole && asked.every(({ value }) => Number(value) === 1) ? read : undefined
+}
+
 /** The sum of a family's series with these labels. */
 function sum(families: Map<string, Family>, name: string, labels: Record<string, string>): number {
   const samples = (families.get(name)?.samples ?? []).filter(sample =>
@@ -58,9 +66,10 @@ function sum(families: Map<string, Family>, name: string, labels: Record<string,
 
 test('one scrape has what every part and instance counts, each series once', async () => {
   const families = await until(async () => {
-    const read = parseExposition(await agentMetrics())
+    const read = await wholePage()
     // The call is dead, and the document was seen.
     const isDone =
+      read &&
       sum(read, 'faas_async_dead_total', { faas_name: 'Later' }) === 1 &&
       sum(read, 'faas_invocations_total', { faas_name: 'OnDoc', faas_trigger: 'datasource', part: 'dispatcher' }) +
         sum(read, 'faas_invocations_total', {
@@ -111,7 +120,7 @@ test('the alert rules are rules, and they and the dashboard speak of metrics tha
   }
   const expressions = dashboard.panels.flatMap(({ targets }) => targets ?? []).map(({ expr }) => expr)
   expect(expressions.length).toBeGreaterThan(20)
-  const known = parseExposition(await agentMetrics())
+  const known = await until(wholePage)
   const text = [await readFile(rules, 'utf8'), ...expressions].join('\n')
   const names = new Set(text.match(/\b(?:faas|store|traces|process|nodejs)_[a-z0-9_]+(?=[{[) ])/g))
   for (const label of ['faas_name', 'faas_handler', 'faas_instance']) names.delete(label)
@@ -129,7 +138,12 @@ test('the history tells rates and percentiles of what was called', async () => {
   const history = await until(async () => {
     await fetch(`${view.proxyUrl}/functions/fine`)
     const read = await client.call('metricsHistory', { query: { function: 'fine' } })
-    return read.functions[0]?.points.some(({ callsPerSecond }) => callsPerSecond > 0) ? read : undefined
+    const wasCalled = read.functions[0]?.points.some(({ callsPerSecond }) => callsPerSecond > 0)
+    // A part that is busy for a second is missing in the sample.
+    const last = read.platform.at(-1)
+    return wasCalled && last?.dead === 1 && last.triggerLagEvents === 0 && last.storeOpsPerSecond !== null
+      ? read
+      : undefined
   })
   expect(history.functions).toHaveLength(1)
   const point = history.functions[0]!.points.find(({ callsPerSecond }) => callsPerSecond > 0)!
@@ -137,16 +151,18 @@ test('the history tells rates and percentiles of what was called', async () => {
   expect(point.p50).toBeGreaterThan(0)
   expect(point.p99).toBeGreaterThanOrEqual(point.p50!)
   const last = history.platform.at(-1)!
-  expect(last).toMatchObject({ instances: 6, dead: 1, relayLagEvents: 0, triggerLagEvents: 0 })
-  expect(last.storeOpsPerSecond).not.toBeNull()
+  expect(last).toMatchObject({ instances: 6, relayLagEvents: 0 })
   const newer = await client.call('metricsHistory', { query: { since: last.t } })
   for (const { t } of newer.platform) expect(t).toBeGreaterThan(last.t)
 })
 
 test('top prints one table where there is no terminal, and ends cleanly on one', async () => {
   expect(await platform.ok(['top'])).toMatch(/calls\/s .*6 instances[^]*FUNCTION +CALLS\/S +ERRORS\/S +P50[^]*\nFine +/)
-  const { functions } = JSON.parse(await platform.ok(['top', '--json']))
-  expect(functions.find(({ name }: { name: string }) => name === 'Later')).toMatchObject({ dead: 1, queueDepth: 0 })
+  await until(async () => {
+    const { functions } = JSON.parse(await platform.ok(['top', '--json']))
+    const later = functions.find(({ name }: { name: string }) => name === 'Later')
+    return later.dead === 1 && later.queueDepth === 0 ? true : undefined
+  })
   // script(1) gives it a terminal; a shell left in between would end with 130 for its own Ctrl-C.
   const child = spawn('script', ['-qec', `exec ${process.execPath} ${BIN} top`, '/dev/null'], {
     env: { ...process.env, RYO_FAAS_HOME: platform.home, TERM: 'xterm' },

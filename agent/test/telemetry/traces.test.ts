@@ -17,14 +17,16 @@ const traces = async () => (await (await platform.client()).call('traces', { que
 test('what is sent to the collector is found at the agent, and signalled to those who listen', async () => {
   const client = await platform.client()
   const abort = new AbortController()
-  const signalled = (async () => {
-    for await (const { type } of client.stream('events', {}, abort.signal)) if (type === 'traces-changed') return true
-    return false
-  })()
+  const types: string[] = []
+  const following = (async () => {
+    for await (const { type } of client.stream('events', {}, abort.signal)) types.push(type)
+  })().catch(() => undefined)
+  await until(async () => types.includes('hello') || undefined)
   const attributes = [{ key: 'faas.name', value: { stringValue: 'Hello' } }]
   await sendSpans(platform.home, otlpRequest([otlpSpan(1, { attributes })]))
-  expect(await signalled).toBe(true)
+  await until(async () => types.includes('traces-changed') || undefined)
   abort.abort()
+  await following
   expect(await traces()).toMatchObject([{ traceId: traceId(1), function: 'Hello', durationMs: 25, status: 'ok' }])
   const view = await client.call('trace', { params: { id: traceId(1) } })
   expect(view.spans).toMatchObject([{ name: 'otlp', kind: 'server', service: 'hello', startMs: 0 }])

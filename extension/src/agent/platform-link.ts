@@ -45,6 +45,9 @@ export class PlatformLink {
   #watcher: { dispose(): void } | undefined
   #lookTimer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
+  #finding: Promise<AgentClient | undefined> = Promise.resolve(undefined)
+  /** Since the last search began. */
+  #wasPoked = false
   /** Since the last look began. */
   #counted: CallCount[] = []
 
@@ -83,7 +86,7 @@ export class PlatformLink {
   /** Begins to look after the platform; calling it again changes nothing. */
   follow(): void {
     if (this.#following || this.#abort.signal.aborted) return
-    this.#watcher = this.#options.watch(() => this.#events.emit('poke'))
+    this.#watcher = this.#options.watch(() => this.#poke())
     this.#following = this.#run()
   }
 
@@ -97,7 +100,7 @@ export class PlatformLink {
     this.follow()
     if (this.#client) await this.#look()
     else {
-      this.#events.emit('poke')
+      this.#poke()
       await this.#find()
     }
   }
@@ -106,7 +109,7 @@ export class PlatformLink {
     this.#abort.abort()
     clearTimeout(this.#lookTimer)
     this.#watcher?.dispose()
-    this.#events.emit('poke')
+    this.#poke()
     this.#events.removeAllListeners()
   }
 
@@ -114,6 +117,7 @@ export class PlatformLink {
     const { signal } = this.#abort
     let pauseMs = RETRY_MS.first
     while (!signal.aborted) {
+      this.#wasPoked = false
       const client = await this.#find()
       if (client) {
         const begin = Date.now()
@@ -131,7 +135,12 @@ export class PlatformLink {
   }
 
   /** A client for the agent that answers in the home, and the state that it tells. */
-  async #find(): Promise<AgentClient | undefined> {
+  #find(): Promise<AgentClient | undefined> {
+    // One after the other: an older search that fails must not undo what a newer one found.
+    return (this.#finding = this.#finding.then(() => this.#search()))
+  }
+
+  async #search(): Promise<AgentClient | undefined> {
     try {
       const found = await readAgentFile(this.#options.home)
       if (!found) {
@@ -204,7 +213,13 @@ export class PlatformLink {
     if (!isSame) this.#events.emit('change', state)
   }
 
+  #poke(): void {
+    this.#wasPoked = true
+    this.#events.emit('poke')
+  }
+
   async #pause(milliseconds: number | undefined): Promise<void> {
+    if (this.#wasPoked) return
     const wake = new AbortController()
     const onPoke = () => wake.abort()
     this.#events.once('poke', onPoke)

@@ -22,17 +22,17 @@ test('tells of an agent whose home was not there, of its end, and of nothing aft
     writeFileSync(join(home, 'agent.json'), '{}')
   }
   // Node tells once that it is not there.
-  await vi.waitUntil(() => told.mock.calls.length === 1)
+  await vi.waitUntil(() => told.mock.calls.length === 1, { timeout: 10_000 })
   begin()
-  await vi.waitUntil(() => told.mock.calls.length === 2)
+  await vi.waitUntil(() => told.mock.calls.length === 2, { timeout: 10_000 })
   rmSync(home, { recursive: true })
-  await vi.waitUntil(() => told.mock.calls.length === 3)
+  await vi.waitUntil(() => told.mock.calls.length === 3, { timeout: 10_000 })
 
   const other = vi.fn()
   const second = watchAgentFile(home, other, 5)
   watch.dispose()
   begin()
-  await vi.waitUntil(() => other.mock.calls.length === 1)
+  await vi.waitUntil(() => other.mock.calls.length === 1, { timeout: 10_000 })
   second.dispose()
   expect(told).toHaveBeenCalledTimes(3)
 })

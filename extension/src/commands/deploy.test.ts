@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { DeployFiles } from '../project/deploy-files.ts'
 import { FakeEditor, FakeUri } from '../testing/fake-editor.ts'
 import { deployOne } from './deploy.ts'
@@ -45,4 +45,24 @@ test('what is deployed is saved before: the package and its deploy.json, nothing
   } as unknown as Parts
   await deployOne(parts, { name: 'Hello', file: join(folder, 'src', 'a.ts') }, { debug: false })
   expect(atDeploy).toEqual([typed['deploy.json'], 'typed', 'typed', 'saved'])
+})
+
+test('an entry that stands there already, and that nobody has told of, is not written a second time', async () => {
+  const file = join(folder, 'src', 'a.ts')
+  const deployFile = join(folder, 'src', 'deploy.json')
+  const text = JSON.stringify({ deploy: [{ name: 'Fresh', packageDir: '.', filePath: './a.ts' }] })
+  writeFileSync(deployFile, text)
+  editor.files = []
+  const run = vi.fn(async () => [])
+  const parts = {
+    editor: editor.api,
+    projects: new DeployFiles(editor.api),
+    handlers: { sites: async () => [], packageDirOf: () => join(folder, 'src') },
+    ui: { progress: (_: string, work: (progress: unknown) => unknown) => work({}) },
+    deploys: { run },
+    showProblems: () => undefined,
+  } as unknown as Parts
+  await deployOne(parts, { name: 'Fresh', file }, { debug: false })
+  expect(readFileSync(deployFile, 'utf8')).toBe(text)
+  expect(run).toHaveBeenCalledTimes(1)
 })

@@ -93,6 +93,7 @@ interface KnownEntry {
 
 async function entryOf(parts: Parts, { name, file }: Target): Promise<KnownEntry> {
   const { projects } = parts
+  await projects.load()
   const known = file === undefined ? undefined : projects.entryOf(file, name)
   if (known) return known
   if (file === undefined) {
@@ -113,6 +114,10 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
   const entryName = exportOf({ kind, name }) === name && kind === 'service' ? serviceName(packageDir) : name
 
   const target = editor.Uri.file(deployFile)
+  // Somebody else may have written it just now (a checkout, a new project), before the watcher tells.
+  await projects.reread(target)
+  const there = projects.entryOf(file, entryName)
+  if (there) return there
   const before = await textOf(parts, target)
   const { text, span } = withEntry(deployFile, before, { name: entryName, kind, packageDir, filePath: file })
   const edit = new editor.WorkspaceEdit()

@@ -6,9 +6,10 @@ import type { Command, Parts } from './parts.ts'
 import { chosen, showFile } from './target.ts'
 
 export const init: Command = async parts => {
-  const { editor, agent, ui } = parts
+  const { editor, agent, projects, ui } = parts
   const folder = editor.workspace.workspaceFolders?.[0]?.uri.fsPath ?? (await askForFolder(parts))
   await ui.progress('Making a project', ({ signal }) => agent.init(folder, signal))
+  await projects.reread(editor.Uri.file(`${folder}/deploy.json`))
   const isOpen = editor.workspace.workspaceFolders !== undefined
   if (!isOpen) return editor.commands.executeCommand('vscode.openFolder', editor.Uri.file(folder))
   await showFile(parts, `${folder}/src/hello.ts`)

@@ -68,9 +68,10 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
   const { editor, ui } = parts
   return Object.entries(COMMANDS).map(([name, command]) => {
     const id = `ryo-faas.${name}`
-    const handler = (argument: unknown) => {
+    const handler = (...args: unknown[]) => {
       if (RUNS.has(name) && !editor.workspace.isTrusted) throw new NotTrusted()
-      return command(parts, argument)
+      if (OF_ROWS.has(name) && args.length > 0 && args[0] == null) throw new RowChanged()
+      return command(parts, args[0])
     }
     const remedies = (error: RyoFaasError) => remediesFor(parts, error)
     return editor.commands.registerCommand(id, runnable(id, handler, { ui, remedies }))
@@ -82,6 +83,21 @@ const RUNS = new Set([
   ...['startFaas', 'startWithoutContainers', 'restartFaas', 'stopFaas', 'pruneFaas'],
   ...['deploy', 'deployFile', 'deployAndDebug', 'init'],
 ])
+
+/**
+ * Commands of a row in a tree. While the tree is drawn anew, the editor calls them with nothing in place of the row; to
+ * take what the cursor is in for it would stop or deploy something else.
+ */
+const OF_ROWS = new Set([
+  ...['deploy', 'deployAndDebug', 'invoke', 'logs', 'scale', 'rollback', 'stop', 'showTraces', 'showSlowestCall'],
+  ...['openInBrowser', 'copyUrl', 'openSource', 'redriveCall', 'cancelCall', 'deleteDocument', 'showTrace'],
+])
+
+class RowChanged extends RyoFaasError {
+  constructor() {
+    super('INVALID_REQUEST', 'that row has just changed', { hint: 'Try again.' })
+  }
+}
 
 class NotTrusted extends RyoFaasError {
   constructor() {

@@ -60,7 +60,7 @@ test('the head is shown while nothing else comes', async () => {
     response.flushHeaders()
     request.on('close', () => undefined)
   })
-  await vi.waitUntil(() => told.length > 0)
+  await vi.waitUntil(() => told.length > 0, { timeout: 10_000 })
   expect(told[0]).toMatch(/^HTTP 200 OK · .*\n\n…\n$/)
   server!.closeAllConnections()
   await whole

@@ -39,7 +39,7 @@ test('what was discarded counts no longer: the document was closed', async () =>
   const document = editor.open(FakeUri.file(file))
   document.type(textOf('Typed'))
   document.close()
-  await vi.waitUntil(() => names().join() === 'Saved')
+  await vi.waitUntil(() => names().join() === 'Saved', { timeout: 10_000 })
 })
 
 test('what was discarded counts no longer: the document was reverted', () => {
@@ -80,7 +80,7 @@ test('a file is found when the editor tells of its folder alone, and is forgotte
   writeFileSync(join(came, 'deploy.json'), textOf('Inside'))
   editor.files = [file, join(came, 'deploy.json')]
   editor.created.fire(FakeUri.file(came))
-  await vi.waitUntil(() => names().join() === 'Saved,Inside')
+  await vi.waitUntil(() => names().join() === 'Saved,Inside', { timeout: 10_000 })
   editor.deleted.fire(FakeUri.file(came))
   expect(names()).toEqual(['Saved'])
 })

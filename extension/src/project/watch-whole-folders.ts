@@ -7,6 +7,8 @@ import type { Vscode } from '../editor.ts'
 
 /** Long enough for a checkout to be one look, short enough not to be noticed. */
 const SETTLE_MS = 200
+/** Folders inside may not be watched by anybody: what is written there a moment later is told to nobody either. */
+const LOOK_AGAIN_MS = [1_000, 4_000]
 
 export interface FolderListener {
   /** Folders came, with whatever is in them by now. */
@@ -17,13 +19,19 @@ export interface FolderListener {
 
 export function watchWholeFolders(editor: Vscode, { onCame, onGone }: FolderListener): vscode.Disposable {
   const watcher = editor.workspace.createFileSystemWatcher('**', false, true, false)
+  let isDisposed = false
   let came: vscode.Uri[] = []
   let timer: ReturnType<typeof setTimeout> | undefined
+  let again: ReturnType<typeof setTimeout>[] = []
   const look = async (): Promise<void> => {
     timer = undefined
     const looked = came
     came = []
-    for (const uri of looked) if (await isFolder(editor, uri)) return onCame()
+    const folders = await Promise.all(looked.map(uri => isFolder(editor, uri)))
+    if (isDisposed || !folders.includes(true)) return
+    again.forEach(clearTimeout)
+    again = LOOK_AGAIN_MS.map(ms => setTimeout(onCame, ms))
+    onCame()
   }
   watcher.onDidCreate(uri => {
     came.push(uri)
@@ -32,7 +40,8 @@ export function watchWholeFolders(editor: Vscode, { onCame, onGone }: FolderList
   watcher.onDidDelete(({ fsPath }) => onGone(fsPath))
   return {
     dispose: () => {
-      clearTimeout(timer)
+      isDisposed = true
+      for (const each of [timer, ...again]) clearTimeout(each)
       watcher.dispose()
     },
   }

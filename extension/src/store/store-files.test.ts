@@ -101,3 +101,27 @@ test('"Save Mine" makes a document anew that was deleted', async () => {
   await press('Save Mine')
   expect(stored).toEqual({ version: 1, data: 'mine' })
 })
+
+test('a version that was read and not shown, for somebody typed meanwhile, is not saved over', async () => {
+  stored = { version: 2, data: 'theirs' }
+  await files.readFile(uri)
+  document.type('"mine"')
+  await expect(document.save()).rejects.toThrow('changed meanwhile')
+  expect(stored).toEqual({ version: 2, data: 'theirs' })
+})
+
+test('a version that is shown after a change elsewhere is saved over', async () => {
+  stored = { version: 2, data: 'theirs' }
+  document.reload(Buffer.from(await files.readFile(uri)).toString())
+  document.type('"mine"')
+  await document.save()
+  expect(stored).toEqual({ version: 3, data: 'mine' })
+})
+
+test('another version of the same data is saved over: it is what is shown', async () => {
+  stored = { version: 2, data: 'read' }
+  await files.readFile(uri)
+  document.type('"mine"')
+  await document.save()
+  expect(stored).toEqual({ version: 3, data: 'mine' })
+})

@@ -1,7 +1,7 @@
 /**
  * Documents of the store as files: `ryo-store:/<table>/<id>.json` holds the document's data. Invariants:
  *
- * 1. A save succeeds only over the version that was read; otherwise nothing is written and both sides are offered.
+ * 1. A save succeeds only over the version that was shown; otherwise nothing is written and both sides are offered.
  * 2. With `?stored` it is the document as it is stored now, for comparing; that one can not be written.
  */
 import type * as vscode from 'vscode'
@@ -30,13 +30,23 @@ export class StoreFiles implements vscode.FileSystemProvider {
   readonly onDidChangeFile: vscode.Event<vscode.FileChangeEvent[]>
   readonly #options: StoreFilesOptions
   readonly #changed: vscode.EventEmitter<vscode.FileChangeEvent[]>
-  /** The versions that the editor holds. */
+  /** The versions that the editor shows. */
   readonly #versions = new Map<string, number>()
+  /** What was read last. The editor does not show it if somebody typed meanwhile. */
+  readonly #read = new Map<string, { version: number; text: string }>()
+  readonly #following: vscode.Disposable
 
   constructor(options: StoreFilesOptions) {
     this.#options = options
     this.#changed = new options.editor.EventEmitter()
     this.onDidChangeFile = this.#changed.event
+    // That a document is dirty no longer is told as a change, too.
+    this.#following = options.editor.workspace.onDidChangeTextDocument(({ document }) => this.#takeOver(document))
+  }
+
+  dispose(): void {
+    this.#following.dispose()
+    this.#changed.dispose()
   }
 
   uriOf({ table, id }: DocumentPlace): vscode.Uri {
@@ -75,8 +85,14 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   async readFile(uri: vscode.Uri): Promise<Uint8Array> {
     const { data, version } = await this.#get(uri)
-    if (!isStoredSide(uri)) this.#versions.set(uri.path, version)
-    return Buffer.from(textOf(data))
+    const text = textOf(data)
+    if (!isStoredSide(uri)) {
+      this.#read.set(uri.path, { version, text })
+      const open = this.#openDocument(uri)
+      if (open) this.#takeOver(open)
+      else this.#versions.set(uri.path, version)
+    }
+    return Buffer.from(text)
   }
 
   async writeFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
@@ -92,6 +108,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
       throw this.#translated(error, uri)
     }
     this.#versions.delete(uri.path)
+    this.#read.delete(uri.path)
     this.#changed.fire([{ type: this.#options.editor.FileChangeType.Deleted, uri }])
   }
 
@@ -116,6 +133,19 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   rename(uri: vscode.Uri): void {
     throw this.#options.editor.FileSystemError.NoPermissions(uri)
+  }
+
+  #openDocument(uri: vscode.Uri): vscode.TextDocument | undefined {
+    const { textDocuments } = this.#options.editor.workspace
+    return textDocuments.find(document => document.uri.toString() === uri.toString())
+  }
+
+  /** The version of what is shown is that of what was read, once that is what is shown. */
+  #takeOver(document: vscode.TextDocument): void {
+    const { uri } = document
+    if (uri.scheme !== STORE_SCHEME || isStoredSide(uri) || document.isDirty) return
+    const read = this.#read.get(uri.path)
+    if (read && document.getText() === read.text) this.#versions.set(uri.path, read.version)
   }
 
   #offerBothSides(uri: vscode.Uri, mine: unknown): void {
@@ -148,8 +178,8 @@ export class StoreFiles implements vscode.FileSystemProvider {
    * @param refused data of the save that failed, for a document that is open no longer
    */
   async #saveMine(uri: vscode.Uri, refused: unknown): Promise<void> {
-    const { workspace, window } = this.#options.editor
-    const open = workspace.textDocuments.find(document => document.uri.toString() === uri.toString())
+    const { window } = this.#options.editor
+    const open = this.#openDocument(uri)
     if (open && !open.isDirty) throw new Error('nothing of yours is unsaved any more')
     if (open && !parse(open.getText())) throw new Error(NOT_JSON)
     this.#versions.set(uri.path, await this.#storedVersion(uri))

@@ -84,6 +84,11 @@ export class FakeDocument {
     this.#change(readFileSync(this.uri.fsPath, 'utf8'), false)
   }
 
+  /** What changed elsewhere is shown. */
+  reload(text: string): void {
+    this.#change(text, false)
+  }
+
   async save(): Promise<boolean> {
     if (!this.isDirty) return false
     await this.write(this.text)
@@ -152,6 +157,8 @@ export class FakeEditor {
       },
       workspace: {
         textDocuments: documents,
+        openTextDocument: async (uri: vscode.Uri) =>
+          documents.find(document => String(document.uri) === String(uri)) ?? this.open(uri),
         onDidChangeTextDocument: this.changed.event,
         onDidSaveTextDocument: this.saved.event,
         onDidCloseTextDocument: this.closed.event,

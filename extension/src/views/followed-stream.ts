@@ -5,7 +5,8 @@ const SETTLE_MS = 150
 const RETRY_MS = 1000
 
 export interface FollowedStreamOptions {
-  open(url: string, signal: AbortSignal): AsyncIterable<unknown>
+  /** Resolves when it is listened to: from then on nothing is missed. */
+  open(url: string, signal: AbortSignal): Promise<AsyncIterable<unknown>>
   /** `undefined` if what was signalled is not known, e.g. after the stream broke off. */
   onChange(signals: unknown[] | undefined): void
 }
@@ -46,11 +47,13 @@ export class FollowedStream {
       }, SETTLE_MS)
     }
     while (!signal.aborted) {
-      onChange(undefined)
       try {
-        for await (const what of open(url, signal)) tell(what)
+        const stream = await open(url, signal)
+        onChange(undefined)
+        for await (const what of stream) tell(what)
       } catch {
         // The part was restarted, or is not up yet: tried again below.
+        if (!signal.aborted) onChange(undefined)
       }
       await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }

@@ -10,13 +10,17 @@ import { promisify } from 'node:util'
 import { PortProxy } from './port-proxy.ts'
 import type { Prerequisites } from './prerequisites.ts'
 
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 90_000
+const SUITE_TIMEOUT_MS = 360_000
+const END_TIMEOUT_MS = 10_000
 const SETTINGS = {
   'workbench.startupEditor': 'none',
   'workbench.tips.enabled': false,
   'chat.commandCenter.enabled': false,
   'security.workspace.trust.enabled': false,
   'editor.minimap.enabled': false,
+  // On by default where the window is a page; on a desktop it is off.
+  'files.autoSave': 'off',
   // What the tests write has to arrive as it is.
   'editor.autoIndent': 'none',
   'editor.autoClosingBrackets': 'never',
@@ -99,13 +103,20 @@ export class Editor {
       await answers(port, server)
       const browser = await chromium.launch({
         executablePath: options.chromium,
-        args: ['--no-sandbox', '--disable-gpu', '--disable-extensions', '--disable-component-update'],
+        args: [
+          '--no-sandbox',
+          '--disable-dev-shm-usage',
+          '--disable-gpu',
+          '--disable-extensions',
+          '--disable-component-update',
+        ],
       })
       const context = await browser.newContext({
         viewport: { width: 1440, height: 900 },
         permissions: ['clipboard-read', 'clipboard-write'],
         reducedMotion: 'reduce',
       })
+      context.setDefaultTimeout(START_TIMEOUT_MS)
       return new Editor({ server, data, browser, context, port, ports })
     } catch (error) {
       server.kill()
@@ -128,7 +139,7 @@ export class Editor {
     else query.set('folder', this.uri(folder))
     const url = `http://127.0.0.1:${this.#port}/?${query.toString()}`
     await page.goto(url)
-    await page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: START_TIMEOUT_MS })
+    await page.locator('.monaco-workbench .part.statusbar').waitFor()
     return page
   }
 
@@ -163,9 +174,20 @@ export class Editor {
       payload: JSON.stringify(Object.entries(payload)),
     })
     await page.goto(`http://127.0.0.1:${this.#port}/?${query.toString()}`)
-    const code = await done
-    await this.closeWindow(page)
-    return { code, said }
+    let timer: NodeJS.Timeout | undefined
+    const failed = new Promise<never>((_, reject) => {
+      page.once('crash', () => reject(new Error('the window crashed')))
+      timer = setTimeout(
+        () => reject(new Error(`the suite did not end; it said:\n${said.join('\n')}`)),
+        SUITE_TIMEOUT_MS,
+      )
+    })
+    try {
+      return { code: await Promise.race([done, failed]), said }
+    } finally {
+      clearTimeout(timer)
+      await this.closeWindow(page)
+    }
   }
 
   uri(path: string): string {
@@ -173,12 +195,14 @@ export class Editor {
   }
 
   async close(): Promise<void> {
-    await this.#browser.close()
+    await this.#browser.close().catch(() => undefined)
     this.#ports.close()
     const ended = new Promise(resolve => this.#server.once('exit', resolve))
     if (this.#server.exitCode === null && this.#server.signalCode === null) {
       this.#server.kill()
+      const kill = setTimeout(() => this.#server.kill('SIGKILL'), END_TIMEOUT_MS)
       await ended
+      clearTimeout(kill)
     }
     await rm(this.#data, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   }

@@ -69,12 +69,15 @@ export class TestPlatform {
   }
 
   async remove(): Promise<void> {
-    if (existsSync(this.home)) {
-      const env = { ...process.env, RYO_FAAS_HOME: this.home }
-      await run(process.execPath, [join(root, 'agent', 'bin', 'ryo-faas.js'), 'stopFaas', '--prune'], { env })
+    try {
+      if (existsSync(this.home)) {
+        const env = { ...process.env, RYO_FAAS_HOME: this.home }
+        await run(process.execPath, [join(root, 'agent', 'bin', 'ryo-faas.js'), 'stopFaas', '--prune'], { env })
+      }
+      if (this.#engine !== 'process') await this.#removeImages()
+    } finally {
+      await rm(dirname(this.home), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
     }
-    if (this.#engine !== 'process') await this.#removeImages()
-    await rm(dirname(this.home), { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   }
 
   /** A platform that was stopped keeps the images of its functions for its next start. */

@@ -6,7 +6,7 @@ export class Window {
 
   constructor(page: Page) {
     this.page = page
-    page.setDefaultTimeout(45_000)
+    page.setDefaultTimeout(90_000)
   }
 
   /** Runs a command by its title, as typed into the palette. */
@@ -32,6 +32,11 @@ export class Window {
     await input.fill(path)
     await this.pick(name)
     await this.page.locator(`.tab.active[data-resource-name="${name}"]`).first().waitFor()
+    // The tab is there before its text, and until then the file before takes the input.
+    await this.page
+      .locator(`.editor-group-container.active .monaco-editor[data-uri$="/${path}"] .view-line`)
+      .first()
+      .waitFor()
   }
 
   lens(text: string | RegExp): Locator {

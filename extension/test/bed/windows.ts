@@ -31,14 +31,20 @@ export class Windows {
       this.#editor = await Editor.start({ ...inject('bed'), ...options })
     })
     afterEach(async ({ task }) => {
-      if (task.result?.state === 'fail') {
-        for (const { window } of this.#opened) await pictureOfFailure(window.page, task.name)
+      try {
+        if (task.result?.state === 'fail') {
+          for (const { window } of this.#opened) await pictureOfFailure(window.page, task.name)
+        }
+      } finally {
+        if (!stayOpen) await this.#closeAll()
       }
-      if (!stayOpen) await this.#closeAll()
     })
     afterAll(async () => {
-      await this.#closeAll()
-      await this.#editor?.close()
+      try {
+        await this.#closeAll()
+      } finally {
+        await this.#editor?.close()
+      }
     })
   }
 
@@ -56,9 +62,15 @@ export class Windows {
   }
 
   async #closeAll(): Promise<void> {
-    for (const { platform, window } of this.#opened.splice(0)) {
-      await this.#editor?.closeWindow(window.page)
-      await platform.remove()
-    }
+    // All of them, whichever can not be closed.
+    const closed = this.#opened.splice(0).map(async ({ platform, window }) => {
+      try {
+        await this.#editor?.closeWindow(window.page)
+      } finally {
+        await platform.remove()
+      }
+    })
+    const failed = (await Promise.allSettled(closed)).find(outcome => outcome.status === 'rejected')
+    if (failed) throw failed.reason
   }
 }

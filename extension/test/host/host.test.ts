@@ -4,6 +4,7 @@ import { expect, inject, test } from 'vitest'
 import { runInHost } from '../bed/host-run.ts'
 import { TestPlatform } from '../bed/platform.ts'
 
+// All of them in one.
 test('the first steps succeed inside the editor', async () => {
   const platform = await TestPlatform.make()
   try {
@@ -19,7 +20,7 @@ test('the first steps succeed inside the editor', async () => {
   } finally {
     await platform.remove()
   }
-})
+}, 420_000)
 
 test('a workspace without handlers costs nothing', async () => {
   const text = 'export interface Shape { sides: number }\nexport const area = (side: number) => side * side\n'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import * as vscode from 'vscode'
 import type { Activated } from '../../src/main.ts'
 
-const WAIT_MS = 45_000
+const WAIT_MS = 60_000
 
 /** Asks until the answer is something, or the time is up; `instead` tells what there was. */
 export async function until<T>(

@@ -35,8 +35,11 @@ export async function meetBreakpoint({ platform, window }: Opened, breakpoint: B
   await page.locator('.codicon-debug-breakpoint').first().waitFor()
 
   const { url } = await client.call('deployment', { params: { name } })
-  const called = fetch(`${url}?name=Ann`).then(response => response.text())
-  await page.locator('.debug-top-stack-frame-line').first().waitFor()
+  const stopped = page.locator('.debug-top-stack-frame-line').first()
+  const { called } = await untilHeld(
+    async () => (await fetch(`${url}?name=Ann`)).text(),
+    () => stopped.waitFor(),
+  )
   const frame = page.locator('.debug-call-stack .monaco-list-row', { hasText: file.split('/').at(-1)! }).first()
   await frame.waitFor()
   expect(await frame.innerText()).toContain(`${line}:`)
@@ -53,4 +56,22 @@ export async function meetBreakpoint({ platform, window }: Opened, breakpoint: B
   await window.toast(new RegExp(`${name} v\\d+ runs`)).waitFor()
   expect(await client.call('deployment', { params: { name } })).not.toHaveProperty('debugPort')
   await window.openView()
+}
+
+/** The dot is drawn before the debugger has bound the breakpoint, and until then calls run through. */
+async function untilHeld(
+  call: () => Promise<string>,
+  stopped: () => Promise<void>,
+): Promise<{ called: Promise<string> }> {
+  for (;;) {
+    const called = call()
+    const isHeld = await Promise.race([
+      called.then(() => false),
+      stopped().then(
+        () => true,
+        () => false,
+      ),
+    ])
+    if (isHeld) return { called }
+  }
 }

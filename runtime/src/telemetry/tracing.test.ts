@@ -101,7 +101,7 @@ describe('the exporter', () => {
     const { url, bodies } = await collector([503, 429])
     const exporter = new SpanExporter({ url, resource: {}, intervalMs: 0, retryMs: 0 })
     exporter.add(spanNamed('patient'))
-    await vi.waitFor(() => expect(bodies).toHaveLength(1))
+    await vi.waitFor(() => expect(bodies).toHaveLength(1), { timeout: 10_000 })
     await exporter.close()
     expect(exporter.figures).toEqual({ sent: 1, dropped: 0 })
   })
@@ -110,7 +110,7 @@ describe('the exporter', () => {
     const { url } = await collector(Array.from({ length: 50 }, () => 503))
     const exporter = new SpanExporter({ url, resource: {}, maxQueued: 10, intervalMs: 0, retryMs: 0 })
     for (let n = 0; n < 25; n += 1) exporter.add(spanNamed(String(n)))
-    await vi.waitFor(() => expect(exporter.figures.dropped).toBe(25))
+    await vi.waitFor(() => expect(exporter.figures.dropped).toBe(25), { timeout: 10_000 })
     await exporter.close()
   })
 

@@ -8,6 +8,8 @@ import { startFrom } from '../start-from.ts'
 import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
 
 const SETTLE_MS = 50
+/** Time stamps of files may be that coarse. */
+const FILE_TIME_MS = 50
 
 export const deploy: Command = {
   usage: 'deploy [file]',
@@ -147,19 +149,25 @@ async function watchAndDeploy(body: DeployBody, context: Context): Promise<void>
       return []
     }
   }
+  const begin = Date.now() - FILE_TIME_MS
   const folders = await run()
   if (signal.aborted) return
   const watcher = watch([body.file, ...(folders.length > 0 ? folders : [dirname(body.file)])], {
-    ignoreInitial: true,
+    alwaysStat: true,
     ignored: path => /[\\/](node_modules|\.[^\\/]+)([\\/]|$)/.test(path.slice(dirname(body.file).length)),
   })
-  output.note('watching for changes; Ctrl-C ends')
   let timer: NodeJS.Timeout | undefined
   let tail = Promise.resolve<unknown>(undefined)
-  watcher.on('all', () => {
+  let isReady = false
+  watcher.on('all', (event, _path, stats) => {
+    // What was there before is told as added; only what was saved since the deploy began may be news to it.
+    if (!isReady && event.startsWith('add') && (stats?.mtimeMs ?? 0) < begin) return
     clearTimeout(timer)
     timer = setTimeout(() => (tail = tail.then(run)), SETTLE_MS)
   })
+  await once(watcher, 'ready', { signal }).catch(() => undefined)
+  isReady = true
+  output.note('watching for changes; Ctrl-C ends')
   if (!signal.aborted) await once(signal, 'abort')
   clearTimeout(timer)
   await watcher.close()

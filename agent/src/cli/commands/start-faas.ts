@@ -41,7 +41,7 @@ export async function runningPlatform(context: Context): Promise<PlatformView | 
 async function bringUp(context: Context, args: Record<string, unknown>): Promise<PlatformView> {
   const { agentLog, startFailure } = homePaths(context.home)
   const progress = context.output.progress('starting the agent')
-  const deadline = Date.now() + START_TIMEOUT_MS
+  const deadline = performance.now() + START_TIMEOUT_MS
   let launched: LaunchedAgent | undefined
   let ending: AgentFile | undefined
   try {
@@ -76,7 +76,7 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
         await rm(startFailure, { force: true })
         launched = await context.launchAgent(args)
       }
-      if (Date.now() > deadline) {
+      if (performance.now() > deadline) {
         throw new RyoFaasError('PART_FAILED', 'the platform did not start in time', { hint: `The log is ${agentLog}` })
       }
       await delay(POLL_MS)

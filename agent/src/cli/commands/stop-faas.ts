@@ -24,9 +24,11 @@ export const stopFaas: Command = {
     let stopped: string[] | undefined
     try {
       const client = await reachAgent(context.home, () => startFaas.run({}, quiet(context)))
+      // Whom we talk to may be the successor of the one that was found.
+      const { agent } = (await readAgentFile(context.home)) ?? found
       stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
       // The answer comes a moment before its end; who starts again at once must not meet it.
-      await context.agentGone(found.agent)
+      await context.agentGone(agent)
     } finally {
       progress.stop()
     }
@@ -43,7 +45,7 @@ export const stopFaas: Command = {
  * @returns undefined if the platform was being stopped already, and has been
  */
 async function reachAgent(home: string, restart: () => Promise<void>): Promise<AgentClient | undefined> {
-  const deadline = Date.now() + AGENT_RETURN_MS
+  const deadline = performance.now() + AGENT_RETURN_MS
   for (let restarted = false; ;) {
     if (!(await readAgentFile(home))) return undefined
     try {
@@ -51,18 +53,18 @@ async function reachAgent(home: string, restart: () => Promise<void>): Promise<A
       const { phase } = await client.call('platform', {})
       if (phase.kind === 'ready') return client
       // Functions may take their time to finish what they have begun.
-      if (phase.kind !== 'stopping' && Date.now() > deadline) {
+      if (phase.kind !== 'stopping' && performance.now() > deadline) {
         throw new RyoFaasError('PART_FAILED', `the agent does not get out of the phase "${phase.kind}"`, {
           hint: `Its log is ${homePaths(home).agentLog}; end it with kill, and stopFaas again.`,
         })
       }
     } catch (error) {
       if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
-      if (Date.now() > deadline - AGENT_RETURN_MS / 2 && !restarted) {
+      if (performance.now() > deadline - AGENT_RETURN_MS / 2 && !restarted) {
         restarted = true
         await restart()
       }
-      if (Date.now() > deadline) throw error
+      if (performance.now() > deadline) throw error
     }
     await delay(50)
   }

@@ -121,7 +121,7 @@ const RUN: Record<Exclude<Action, 'replay' | 'restore'>, Run> = {
   },
   changes: async (client, { given, args, context: { output } }) => {
     const [table] = given
-    for await (const event of client.changes(table, args['since'] as string)) {
+    for await (const event of await client.changes(table, args['since'] as string)) {
       output.record(event)
       output.line(JSON.stringify(event))
     }

@@ -36,10 +36,10 @@ export const top: Command = {
 
 /** Right after the start there is none yet. */
 async function firstPoint(look: () => Promise<MetricsHistory>, signal: AbortSignal): Promise<MetricsHistory> {
-  const deadline = Date.now() + 3 * EVERY_MS
+  const deadline = performance.now() + 3 * EVERY_MS
   for (;;) {
     const history = await look()
-    if (history.platform.length > 0 || Date.now() > deadline) return history
+    if (history.platform.length > 0 || performance.now() > deadline) return history
     await delay(EVERY_MS / 10, undefined, { signal })
   }
 }

@@ -25,7 +25,9 @@ export async function connectDocker(environment: NodeJS.ProcessEnv): Promise<Doc
   const docker = new Docker()
   let info: DockerInfo
   try {
-    info = (await withTimeout(docker.info(), 5000)) as DockerInfo
+    // The first says whether anybody is there; the second runs programs, which takes its time on a busy machine.
+    await withTimeout(docker.ping(), 5_000)
+    info = (await withTimeout(docker.info(), 30_000)) as DockerInfo
   } catch (error) {
     const translated = translateDockerError(error, `connecting to ${address}`, 'DOCKER_UNREACHABLE')
     throw translated.hint

@@ -1,12 +1,35 @@
 /** A container as the instance that it is. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type Docker from 'dockerode'
 import type { ContainerInspectInfo } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import type { Instance } from '../engine.ts'
 import type { Reach } from './connect-docker.ts'
+import { nullIfMissing } from './docker-errors.ts'
 import { networkName } from './project-network.ts'
 
 export function instanceId(labels: Record<string, string>, project: string): string {
   return labels[`${project}.instance`] ?? ''
+}
+
+/** That memory ran out is told apart from the end, and may come after it (containerd/containerd#8893). */
+const REASON_MS = 300
+const KILLED = 128 + 9
+
+/** What Docker knows of a container, with the reason of its end. @returns null if there is none */
+export async function inspectSettled(docker: Docker, id: string): Promise<ContainerInspectInfo | null> {
+  for (;;) {
+    const found = await docker.getContainer(id).inspect().catch(nullIfMissing)
+    if (!found || !isReasonOpen(found)) return found
+    await delay(REASON_MS / 4)
+  }
+}
+
+function isReasonOpen({ State: state }: ContainerInspectInfo): boolean {
+  if (state.Running || state.OOMKilled || state.ExitCode !== KILLED) return false
+  const age = Date.now() - Date.parse(state.FinishedAt)
+  // Of a clock that was set back nothing is known.
+  return age >= 0 && age < REASON_MS
 }
 
 interface Where {

@@ -15,7 +15,7 @@ import { APP_FOLDER, containerOptions } from './container-spec.ts'
 import { buildFunctionImage, listFunctionImages } from './function-image.ts'
 import { ignoreStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 import { EngineWatch } from './engine-watch.ts'
-import { instanceId, toInstance } from './container-instance.ts'
+import { inspectSettled, instanceId, toInstance } from './container-instance.ts'
 import { ProjectNetwork } from './project-network.ts'
 
 export interface DockerEngineOptions {
@@ -37,6 +37,7 @@ export class DockerEngine implements Engine {
   readonly #network: ProjectNetwork
   readonly #watch: EngineWatch
   #base: string | undefined
+  #makingBase: Promise<string> | undefined
 
   constructor(options: DockerEngineOptions) {
     this.note = options.note
@@ -73,11 +74,17 @@ export class DockerEngine implements Engine {
     const ref = this.imageOf(built)
     if (await imageExists(this.#docker, ref)) return ref
     await requirePackage(built)
-    await buildFunctionImage(
-      this.#docker,
-      { ref, base: await this.#ensureBase(), project: this.#options.project, built },
-      signal,
-    )
+    const { project } = this.#options
+    const buildOn = (base: string) => buildFunctionImage(this.#docker, { ref, base, project, built }, signal)
+    // By its id: a name that is gone would be asked for on the network.
+    const base = await this.#baseId()
+    try {
+      await buildOn(base)
+    } catch (error) {
+      // The last other project may have taken it away with its own images just now.
+      if (signal.aborted || (await imageExists(this.#docker, base))) throw error
+      await buildOn(await this.#baseId())
+    }
     return ref
   }
 
@@ -124,9 +131,7 @@ export class DockerEngine implements Engine {
   async instances(route?: string): Promise<Instance[]> {
     try {
       const containers = await this.#list(route === undefined ? {} : { [`${this.#options.project}.function`]: route })
-      const inspected = await Promise.all(
-        containers.map(({ Id }) => this.#docker.getContainer(Id).inspect().catch(nullIfMissing)),
-      )
+      const inspected = await Promise.all(containers.map(({ Id }) => inspectSettled(this.#docker, Id)))
       // `created` but never started: someone died between the two calls, or is about to make the second.
       return inspected
         .filter(found => found !== null && found.State.Status !== 'created')
@@ -207,11 +212,24 @@ export class DockerEngine implements Engine {
     return join(this.#options.home, 'run', 'secrets', id)
   }
 
-  /** Also after somebody removed it (`docker image prune -a`). */
-  async #ensureBase(report: (doing: string) => void = () => undefined): Promise<string> {
+  /** Also after somebody removed it (`docker image prune -a`). Several that ask at once share one that is made. */
+  #ensureBase(report: (doing: string) => void = () => undefined): Promise<string> {
+    return (this.#makingBase ??= this.#makeBase(report).finally(() => (this.#makingBase = undefined)))
+  }
+
+  async #makeBase(report: (doing: string) => void): Promise<string> {
     if (this.#base && (await imageExists(this.#docker, this.#base))) return this.#base
     this.#base = await ensureBaseImage(this.#docker, this.#options.baseImage, report)
     return this.#base
+  }
+
+  async #baseId(): Promise<string> {
+    const base = await this.#ensureBase()
+    try {
+      return (await this.#docker.getImage(base).inspect()).Id
+    } catch (error) {
+      throw translateDockerError(error, `looking for the base image ${base}`)
+    }
   }
 
   /** Other projects may build on the same one, and Docker would untag it under their feet rather than refuse. */

@@ -1,6 +1,10 @@
 /** The private network of a project's functions. Its gateway is this machine, as seen from a function. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
-import { ignoreStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
+import { ignoreStatus, isDockerStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
+
+const LEFT_MS = 5_000
+const ASK_AGAIN_MS = 100
 
 export function networkName(project: string): string {
   return `${project}-net`
@@ -46,11 +50,19 @@ export class ProjectNetwork {
   }
 
   async remove(): Promise<void> {
-    try {
-      await this.#docker.getNetwork(this.name).remove().catch(ignoreStatus(404))
-    } catch (error) {
-      throw translateDockerError(error, `removing the network ${this.name}`)
+    const deadline = performance.now() + LEFT_MS
+    for (;;) {
+      try {
+        await this.#docker.getNetwork(this.name).remove().catch(ignoreStatus(404))
+        this.#gateway = undefined
+        return
+      } catch (error) {
+        // 403: a container that has ended is only about to leave it.
+        if (!isDockerStatus(error, 403) || performance.now() > deadline) {
+          throw translateDockerError(error, `removing the network ${this.name}`)
+        }
+        await delay(ASK_AGAIN_MS)
+      }
     }
-    this.#gateway = undefined
   }
 }

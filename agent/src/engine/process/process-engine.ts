@@ -252,7 +252,7 @@ export class ProcessEngine implements Engine {
   }
 
   async #awaitPort(record: ProcessRecord, signal: AbortSignal): Promise<void> {
-    const deadline = Date.now() + this.#startTimeoutMs
+    const deadline = performance.now() + this.#startTimeoutMs
     for (;;) {
       signal.throwIfAborted() // Also if it has come up just now.
       const port = await this.#files.readPort(record.id)
@@ -262,7 +262,7 @@ export class ProcessEngine implements Engine {
       }
       if (record.exit)
         throw new RyoFaasError('START_FAILED', `${record.route} ${record.exit.reason} before it listened`)
-      if (Date.now() > deadline) throw new RyoFaasError('START_FAILED', `${record.route} did not listen in time`)
+      if (performance.now() > deadline) throw new RyoFaasError('START_FAILED', `${record.route} did not listen in time`)
       await delay(2, undefined, { signal })
     }
   }

@@ -21,8 +21,10 @@ async function calls(count: number, given: Parameters<Stage['call']>[0] = {}): P
 it('runs each of 1,000 calls once with two dispatchers', async () => {
   const proxy = await stage.server()
   await stage.deploy({ async: { concurrency: 32 } })
-  await stage.dispatcher(proxy, { dispatchers: 2 })
-  await stage.dispatcher(proxy, { dispatchers: 2 })
+  // Both, the server and a thousand calls share this one process: it must not look dead.
+  const both = { dispatchers: 2, ackWaitMs: 5_000 }
+  await stage.dispatcher(proxy, both)
+  await stage.dispatcher(proxy, both)
   const ids = await calls(1_000)
   await until(() => stage.isEmpty(STREAMS.calls), 'all ran')
   expect(proxy.received.map(({ callId }) => callId).sort()).toEqual(ids.sort())
@@ -106,7 +108,7 @@ it('on SIGTERM finishes what runs, takes no more, gives back what takes too long
   await stage.deploy({ async: { concurrency: 2 } })
   const readyFile = join(stage.folder, 'ready')
   const file = join(stage.folder, 'options.json')
-  await writeFile(file, JSON.stringify({ ...stage.options(proxy.url, { drainMs: 300 }), readyFile }))
+  await writeFile(file, JSON.stringify({ ...stage.options(proxy.url, { drainMs: 2_000 }), readyFile }))
   const child = stage.spawnMain(file)
   const [quick, slow, later] = await calls(3)
   await until(() => running.size === 2 && existsSync(readyFile), 'two run')

@@ -69,7 +69,7 @@ it('a function that takes too long is timed out by the proxy and tried again', a
   const instance = await stage.server(({ attempt }, response) => {
     if (attempt > 1) response.end()
   })
-  await serve([instance], { timeoutMs: 50 })
+  await serve([instance], { timeoutMs: 1_000 })
   await stage.dispatcher({ url })
   const call = await stage.final(await accept('/functions/fn'))
   expect(call).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'FUNCTION_TIMEOUT' }, { outcome: 200 }] })

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
+import { removeContainer } from '../../engine/index.ts'
 import { portTaken } from '../../host/index.ts'
 import type { Part, RunningPart } from '../../supervisor/index.ts'
 import { natsPaths, writeNatsConfig } from './nats-config.ts'
@@ -73,8 +74,8 @@ export function natsContainer(options: NatsContainerOptions): Part {
           cause: error,
         })
       }
-      const deadline = Date.now() + START_TIMEOUT_MS
-      while (Date.now() < deadline) {
+      const deadline = performance.now() + START_TIMEOUT_MS
+      while (performance.now() < deadline) {
         const port = (await state())?.NetworkSettings.Ports[`${CONTAINER_PORT}/tcp`]?.[0]?.HostPort
         const address = `127.0.0.1:${port}`
         if (port !== undefined && (await greets(address))) {
@@ -83,7 +84,7 @@ export function natsContainer(options: NatsContainerOptions): Part {
         await delay(20)
       }
       const output = await container.logs({ stdout: true, stderr: true, tail: 10, follow: false })
-      await container.remove({ force: true })
+      await removeContainer(options.docker, name)
       throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} does not answer`, {
         logs: output
           .toString('utf8')
@@ -95,7 +96,7 @@ export function natsContainer(options: NatsContainerOptions): Part {
     async stop() {
       if (!(await state())) return
       await container.stop({ t: 10 }).catch(() => undefined) // Stopped already: removal decides.
-      await container.remove({ force: true }).catch(missing)
+      await removeContainer(options.docker, name)
     },
   }
 }

@@ -14,11 +14,13 @@
  *
  * Without a bus: 503 ASYNC_UNAVAILABLE.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { CALLS_PATH, NAME_PATTERN, routeOf, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import {
   BusError,
+  type CallEvent,
   CallStatus,
   cancelCall,
   getAnswer,
@@ -43,6 +45,9 @@ const ListQuery = z.object({
   cursor: z.string().refine(isCursor, 'must be the cursor of an earlier page').optional(),
 })
 const FunctionQuery = z.object({ function: FunctionName.optional() })
+
+/** A bus that was lost in this moment answers when it is back. */
+const FLUSH_MS = 1_000
 
 type ById = { Params: { id: string } }
 type MaybeById = { Params: { id?: string } }
@@ -147,8 +152,12 @@ function addWatching(calls: FastifyInstance, link: BusLink, streams: EventStream
   calls.get(`${CALLS_PATH}/events`, async (request: FastifyRequest, reply: FastifyReply) => {
     const bus = link.get()
     const { function: route } = parse(FunctionQuery, request)
-    const stream = streams.open(reply, () => stop())
-    const stop = watchCalls(bus, route, event => stream.send(event))
+    let send: (event: CallEvent) => void = () => undefined
+    const stop = watchCalls(bus, route, event => send(event))
+    // Who has the head of the answer misses nothing that happens from then on.
+    await Promise.race([bus.connection.flush().catch(() => undefined), delay(FLUSH_MS)])
+    const stream = streams.open(reply, stop)
+    send = event => stream.send(event)
     return reply
   })
 }

@@ -27,11 +27,14 @@ export class EventStreams {
     this.streams.add(response)
     // Proxies between us and the client may give up a connection that is silent.
     const timer = setInterval(() => response.write(':\n\n'), KEEP_ALIVE_MS)
-    response.once('close', () => {
+    const end = () => {
       clearInterval(timer)
       this.streams.delete(response)
       onClose()
-    })
+    }
+    // Whoever asked may have left already, and that is told only once.
+    if (response.destroyed) setImmediate(end)
+    else response.once('close', end)
     if (this.isClosed) response.end()
     return {
       send: data => {

@@ -1,0 +1,6 @@
+/** As `Promise.all`, but rejects (with the first reason) only when all have ended: nothing goes on behind the caller. */
+export async function settleAll(work: Promise<unknown>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(work)
+  const failed = outcomes.find(outcome => outcome.status === 'rejected')
+  if (failed) throw failed.reason
+}
