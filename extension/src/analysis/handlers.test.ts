@@ -118,6 +118,17 @@ test.each(['package.json', 'tsconfig.json', 'tsconfig.base.json', 'a.mjs', 'b.ct
   },
 )
 
+test('files that others change have the open ones checked again, many as one, and not for the output of tools', async () => {
+  editor.show(hello)
+  await settle()
+  for (let count = 0; count < 50; count++) editor.fileChanged.fire(at('types.ts'))
+  await settle()
+  expect(checked()).toEqual(['hello.ts: hello', 'hello.ts: hello'])
+  for (const name of ['dist/hello.js', '.git/hooks/x.js', 'data.json']) editor.fileChanged.fire(at(name))
+  await settle()
+  expect(checked()).toHaveLength(2)
+})
+
 test('nothing follows from other files', async () => {
   await afterFirstCheck(hello)
   const readme = editor.open(at('README.md'), '')

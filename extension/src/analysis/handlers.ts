@@ -5,7 +5,7 @@
  * 2. An outline is answered within `PATIENCE_MS` if there ever was one; a late one is told as a change.
  * 3. Verdicts of an older text are dropped; the last ones stay until there are new ones.
  * 4. A verdict is current only if nothing that it may follow from was changed since: the file's text, a deploy.json, or
- *    another file that was saved (its generation).
+ *    another file, saved here or written by others (its generation).
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -16,13 +16,12 @@ import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'
 import type { Analysis } from './client.ts'
 import type { Candidate, Subject, Verdict } from './protocol.ts'
+import { SOURCES, watchSources } from './watch-sources.ts'
 
 const PATIENCE_MS = 8
 const LANGUAGES = new Set(['typescript', 'typescriptreact', 'javascript', 'javascriptreact'])
 const MENTIONS =
   /\b(?:IncomingMessage|ServerResponse|Request|Response|DocumentEvent|HttpHandler|(?:Plain)?WebHandler|TriggerHandler|Service)\b/
-/** Files whose contents a verdict may follow from. */
-const SOURCES = /(?:\.[cm]?[jt]sx?|[\\/]package\.json|[\\/]tsconfig[^\\/]*\.json)$/
 const EXPORTS = /\bexports?\b/
 
 /** A handler in a file. */
@@ -64,6 +63,8 @@ export class Handlers {
   readonly #disposables: vscode.Disposable[]
   /** Counts changes of what verdicts may follow from besides the file's own text. */
   #generation = 0
+  /** Once there was something to check. */
+  #watch: vscode.Disposable | undefined
 
   constructor(options: HandlersOptions) {
     this.#options = options
@@ -127,6 +128,7 @@ export class Handlers {
   dispose(): void {
     for (const state of this.#files.values()) clearTimeout(state.timer)
     for (const disposable of this.#disposables) disposable.dispose()
+    this.#watch?.dispose()
   }
 
   #stateOf(document: vscode.TextDocument): FileState {
@@ -221,6 +223,9 @@ export class Handlers {
   async #check(document: vscode.TextDocument, state: FileState): Promise<void> {
     if (state.isChecking || document.isClosed) return
     state.isChecking = true
+    // Slower than checks begin, so that they do.
+    const everyMs = 2 * this.#options.delayMs() + 200
+    this.#watch ??= watchSources(this.#options.editor, everyMs, () => this.#checkAgain())
     const { version } = document
     const generation = this.#generation
     try {

@@ -4,6 +4,7 @@
  */
 import type * as vscode from 'vscode'
 import type { Analysis } from '../analysis/client.ts'
+import { watchSources } from '../analysis/watch-sources.ts'
 import type { Vscode } from '../editor.ts'
 import { isDeployFile, type DeployFiles } from '../project/deploy-files.ts'
 import { openFile } from '../project/open-file.ts'
@@ -25,6 +26,8 @@ export class DeployFileDiagnostics implements vscode.DocumentLinkProvider {
   readonly #collection: vscode.DiagnosticCollection
   readonly #timers = new Map<string, NodeJS.Timeout>()
   readonly #disposables: vscode.Disposable[]
+  /** Once a file is on screen. */
+  #watch: vscode.Disposable | undefined
 
   constructor(options: DeployFileDiagnosticsOptions) {
     this.#options = options
@@ -56,10 +59,12 @@ export class DeployFileDiagnostics implements vscode.DocumentLinkProvider {
   dispose(): void {
     for (const timer of this.#timers.values()) clearTimeout(timer)
     for (const disposable of this.#disposables) disposable.dispose()
+    this.#watch?.dispose()
   }
 
   #later(document: vscode.TextDocument): void {
     if (!isDeployFile(document)) return
+    this.#watch ??= watchSources(this.#options.editor, 2 * SETTLE_MS, () => this.start())
     const { fsPath } = document.uri
     clearTimeout(this.#timers.get(fsPath))
     this.#timers.set(

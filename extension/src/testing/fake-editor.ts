@@ -166,7 +166,10 @@ export class FakeEditor {
         createFileSystemWatcher: (pattern: string) => ({
           // All that these tests tell of are folders.
           onDidCreate: pattern === '**' ? this.created.event : never,
-          onDidChange: this.fileChanged.event,
+          onDidChange: (listener: (uri: vscode.Uri) => void) =>
+            this.fileChanged.event((uri: vscode.Uri) => {
+              if (/deploy\.json$/.test(pattern) === /deploy\.json$/.test(uri.path)) listener(uri)
+            }),
           onDidDelete: pattern === '**' ? this.deleted.event : never,
           dispose: () => undefined,
         }),
