@@ -39,6 +39,11 @@ class FakeAgent {
     for (const stream of this.streams) stream.write(`${JSON.stringify(event)}\n`)
   }
 
+  /** Ends what is asked, but no stream. */
+  refuse(): void {
+    this.#server!.removeAllListeners('request').on('request', (_request, response: ServerResponse) => response.destroy())
+  }
+
   async stop(): Promise<void> {
     this.streams.clear()
     const closed = new Promise(resolve => this.#server?.close(resolve))
@@ -159,4 +164,33 @@ test('a look resolves when the state is what was seen', async () => {
   agent.deployments = []
   await link.refresh()
   expect(link.snapshot?.deployments).toEqual([])
+})
+
+test('a look at an agent that has just gone finds it gone, before its stream tells', async () => {
+  await announce(await agent.start())
+  link.follow()
+  await until(({ kind }) => kind === 'connected')
+  await agent.isFollowed()
+  await rm(join(home, 'agent.json'))
+  agent.refuse()
+  await link.refresh()
+  expect(link.state.kind).toBe('absent')
+})
+
+test('a look at an agent that was replaced is one at its successor, before the stream tells', async () => {
+  await announce(await agent.start())
+  link.follow()
+  await until(({ kind }) => kind === 'connected')
+  await agent.isFollowed()
+  const successor = new FakeAgent()
+  try {
+    successor.deployments = [deploymentView({ version: 5 })]
+    await announce(await successor.start())
+    agent.refuse()
+    await link.refresh()
+    expect(link.deployment('Hello')?.version).toBe(5)
+  } finally {
+    link.close()
+    await successor.stop()
+  }
 })

@@ -98,11 +98,15 @@ export class PlatformLink {
   /** Looks now, and resolves when the state is what was seen. */
   async refresh(): Promise<void> {
     this.follow()
-    if (this.#client) await this.#look()
-    else {
-      this.#poke()
-      await this.#find()
+    const client = this.#client
+    try {
+      if (client) return await this.#look(client)
+    } catch {
+      // It has gone, and its stream has not told yet: whoever asks just after an end or a restart.
+      if (this.#client === client) this.#client = undefined
     }
+    this.#poke()
+    await this.#find()
   }
 
   close(): void {

@@ -26,7 +26,14 @@ export const stopFaas: Command = {
       const client = await reachAgent(context.home, () => startFaas.run({}, quiet(context)))
       // Whom we talk to may be the successor of the one that was found.
       const { agent } = (await readAgentFile(context.home)) ?? found
-      stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
+      try {
+        stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
+      } catch (error) {
+        // Two who ask at once: the end that the first one caused may cut the second one's answer off.
+        if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
+        await context.agentGone(agent)
+        if (await readAgentFile(context.home)) throw error
+      }
       // The answer comes a moment before its end; who starts again at once must not meet it.
       await context.agentGone(agent)
     } finally {
