@@ -41,7 +41,9 @@ class FakeAgent {
 
   /** Ends what is asked, but no stream. */
   refuse(): void {
-    this.#server!.removeAllListeners('request').on('request', (_request, response: ServerResponse) => response.destroy())
+    this.#server!.removeAllListeners('request').on('request', (_request, response: ServerResponse) =>
+      response.destroy(),
+    )
   }
 
   async stop(): Promise<void> {
