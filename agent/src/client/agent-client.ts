@@ -42,7 +42,11 @@ export class AgentClient {
 
   async call<Name extends CallName>(name: Name, input: ApiInput<Name>, signal?: AbortSignal): Promise<ApiOutput<Name>> {
     const response = await this.#send(API[name], input as AnyInput, signal)
-    return API[name].response.parse(await response.json()) as ApiOutput<Name>
+    const answer: unknown = await response.json().catch((error: unknown) => {
+      if (signal?.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
+      throw error instanceof TypeError ? brokenOff(error) : error
+    })
+    return API[name].response.parse(answer) as ApiOutput<Name>
   }
 
   /** Yields each line as it comes, but events of types that only a newer agent knows; ends with the stream, or when `signal` aborts (which the agent notices). */
@@ -67,7 +71,7 @@ export class AgentClient {
       }
     } catch (error) {
       if (signal?.aborted) return
-      if (error instanceof TypeError) throw notRunning('the agent went away in the middle of its answer', error)
+      if (error instanceof TypeError) throw brokenOff(error)
       throw error
     }
   }
@@ -102,6 +106,10 @@ export class AgentClient {
 
 function notRunning(message: string, cause?: unknown): RyoFaasError {
   return new RyoFaasError('NOT_RUNNING', message, { hint: 'Start it with: ryo-faas startFaas', cause })
+}
+
+function brokenOff(cause: TypeError): RyoFaasError {
+  return notRunning('the agent went away in the middle of its answer', cause)
 }
 
 function parseJson(text: string): unknown {

@@ -9,7 +9,7 @@
 import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, readAgentFile } from 'ryo-faas/client'
-import type { CallCount, DeploymentView, PlatformView } from 'ryo-faas/contract'
+import { RyoFaasError, type CallCount, type DeploymentView, type PlatformView } from 'ryo-faas/contract'
 
 export interface Snapshot {
   platform: PlatformView
@@ -101,7 +101,8 @@ export class PlatformLink {
     const client = this.#client
     try {
       if (client) return await this.#look(client)
-    } catch {
+    } catch (error) {
+      if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
       // It has gone, and its stream has not told yet: whoever asks just after an end or a restart.
       if (this.#client === client) this.#client = undefined
     }

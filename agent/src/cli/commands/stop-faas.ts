@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AgentClient, homePaths, readAgentFile } from '../../client/index.ts'
+import { AgentClient, homePaths, readAgentFile, type AgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
-import type { Command } from '../context.ts'
+import type { Command, Context } from '../context.ts'
 import { startFaas } from './start-faas.ts'
 
 const AGENT_RETURN_MS = 15_000
@@ -29,10 +29,9 @@ export const stopFaas: Command = {
       try {
         stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
       } catch (error) {
+        const isCutOff = error instanceof RyoFaasError && error.code === 'NOT_RUNNING'
         // Two who ask at once: the end that the first one caused may cut the second one's answer off.
-        if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
-        await context.agentGone(agent)
-        if (await readAgentFile(context.home)) throw error
+        if (!isCutOff || !(await hasStopped(context, agent))) throw error
       }
       // The answer comes a moment before its end; who starts again at once must not meet it.
       await context.agentGone(agent)
@@ -75,6 +74,11 @@ async function reachAgent(home: string, restart: () => Promise<void>): Promise<A
     }
     await delay(50)
   }
+}
+
+async function hasStopped({ home, agentGone }: Context, agent: AgentFile): Promise<boolean> {
+  await agentGone(agent)
+  return (await readAgentFile(home)) === undefined
 }
 
 function quiet<T extends { output: unknown }>(context: T): T {
