@@ -72,7 +72,7 @@ function buildStep(writer: Writer): boolean {
   })
   let taken = 0
   for (const { key, value } of [...range]) {
-    writer.putEntry(index, paths[at]!, JSON.parse(value.toString('utf8')) as StoredDocument)
+    writer.putEntry(index, paths[at]!, JSON.parse(value) as StoredDocument)
     index.through = idOf(key)
     taken += 1
   }

@@ -13,44 +13,52 @@
  *
  * A table that is dropped loses its number at once (`space`), and what lies under it is swept away later.
  */
-import { open, type Database, type RootDatabase } from 'lmdb'
+import { open, type asBinary, type Database, type RootDatabase } from 'lmdb'
 
 export type Bytes = Database<Buffer, Buffer>
+/** Values are UTF-8. Read as text: a `Buffer` of its own for each value costs five times as much as the rest of a read. */
+export type Texts = Database<string, Buffer>
+/** Takes values that are encoded already, too. */
+export interface EncodedTexts extends Texts {
+  putSync(key: Buffer, value: string | ReturnType<typeof asBinary>): void
+}
 
 export interface Environment {
   path: string
   root: RootDatabase<Buffer, Buffer>
-  documents: Bytes
-  versions: Bytes
+  documents: EncodedTexts
+  versions: Texts
   index: Bytes
   log: Bytes
-  tables: Bytes
-  state: Bytes
+  tables: Texts
+  state: Texts
 }
 
 /** Address space, not memory or disk; where a file is made as large as its map (Windows), it grows as needed. */
 const MAP_BYTES = process.platform === 'win32' ? undefined : 512 * 1024 ** 3
-const BINARY = { encoding: 'binary', keyEncoding: 'binary' } as const
+const BYTES = { encoding: 'binary', keyEncoding: 'binary' } as const
+const TEXTS = { encoding: 'string', keyEncoding: 'binary' } as const
 
 export function openEnvironment(path: string): Environment {
   const root = open<Buffer, Buffer>({
     path,
-    ...BINARY,
+    ...BYTES,
     maxDbs: 8,
     maxReaders: 64,
     // A commit returns once it is on disk.
     overlappingSync: false,
     ...(MAP_BYTES !== undefined && { mapSize: MAP_BYTES }),
   })
-  const database = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BINARY })
+  const bytes = (name: string) => root.openDB<Buffer, Buffer>({ name, ...BYTES })
+  const texts = (name: string) => root.openDB<string, Buffer>({ name, ...TEXTS })
   return {
     path,
     root,
-    documents: database('documents'),
-    versions: database('versions'),
-    index: database('index'),
-    log: database('log'),
-    tables: database('tables'),
-    state: database('state'),
+    documents: texts('documents'),
+    versions: texts('versions'),
+    index: bytes('index'),
+    log: bytes('log'),
+    tables: texts('tables'),
+    state: texts('state'),
   }
 }

@@ -21,6 +21,11 @@ export type OnCommitted = (sequence: number) => void
 const MOST_WAITING = 20_000
 /** UTF-16 units of all texts that wait. */
 const MOST_TEXT = 64 * 1024 * 1024
+/**
+ * Answers that go out before requests are read again. All at once would have this thread and the writer take turns: one
+ * has nothing to do while the other is busy.
+ */
+const TOLD_AT_ONCE = 16
 
 interface Waiting {
   resolve(answer: Answer): void
@@ -33,6 +38,8 @@ export class WaitingCommands {
   private readonly waiting: Waiting[] = []
   private first = 0
   private textLength = 0
+  private readonly answers: Answer[] = []
+  private telling: NodeJS.Immediate | undefined
   private readonly onCommitted: OnCommitted
 
   constructor(onCommitted: OnCommitted) {
@@ -53,14 +60,35 @@ export class WaitingCommands {
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject, textLength }))
   }
 
-  /** The first of them were answered. */
+  /** The first of them were answered. They are told so in pieces, which lets new ones come in meanwhile. */
   settle({ answers, sequence }: Committed): void {
     this.onCommitted(sequence)
-    for (const answer of answers) {
+    this.answers.push(...answers)
+    if (this.telling === undefined) this.tell(TOLD_AT_ONCE)
+  }
+
+  /** Tells at once what is left to tell. */
+  flush(): void {
+    this.tell(Infinity)
+  }
+
+  /** Rejects those that were not answered. */
+  fail(error: Error): void {
+    this.flush()
+    const waiting = this.waiting.splice(0).slice(this.first)
+    this.first = 0
+    this.textLength = 0
+    for (const { reject } of waiting) reject(error)
+  }
+
+  private tell(most: number): void {
+    clearImmediate(this.telling)
+    for (const answer of this.answers.splice(0, most)) {
       const { resolve, textLength } = this.waiting[this.first++]!
       this.textLength -= textLength
       resolve(answer)
     }
+    this.telling = this.answers.length === 0 ? undefined : setImmediate(() => this.tell(TOLD_AT_ONCE))
     if (this.first === this.waiting.length) {
       this.waiting.length = 0
       this.first = 0
@@ -68,13 +96,6 @@ export class WaitingCommands {
       this.waiting.splice(0, this.first)
       this.first = 0
     }
-  }
-
-  fail(error: Error): void {
-    const waiting = this.waiting.splice(0).slice(this.first)
-    this.first = 0
-    this.textLength = 0
-    for (const { reject } of waiting) reject(error)
   }
 }
 
@@ -106,6 +127,7 @@ export class InlineExecutor implements Executor {
     this.background.stop()
     clearImmediate(this.scheduled)
     this.work()
+    this.waiting.flush()
   }
 
   private work(): void {

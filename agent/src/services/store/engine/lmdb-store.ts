@@ -47,9 +47,14 @@ export class LmdbStore implements DocumentStore {
   private readonly listeners: Set<(last: number) => void>
   private closing: Promise<void> | undefined
 
-  private constructor(parts: { environment: Environment; executor: Executor; listeners: Set<(last: number) => void> }) {
+  private constructor(parts: {
+    environment: Environment
+    reader: Reader
+    executor: Executor
+    listeners: Set<(last: number) => void>
+  }) {
     this.environment = parts.environment
-    this.reader = new Reader(parts.environment)
+    this.reader = parts.reader
     this.executor = parts.executor
     this.listeners = parts.listeners
   }
@@ -57,20 +62,26 @@ export class LmdbStore implements DocumentStore {
   static async open({ path, source, threadEntry, onFailure }: LmdbStoreOptions): Promise<LmdbStore> {
     const environment = openEnvironment(path)
     const listeners = new Set<(last: number) => void>()
-    let last = new Reader(environment).lastSequence()
+    const reader = new Reader(environment)
+    let last = reader.lastSequence()
     const onCommitted: OnCommitted = sequence => {
-      environment.root.resetReadTxn()
+      reader.refresh()
       if (sequence === last) return
       last = sequence
       for (const listener of listeners) listener(sequence)
     }
     if (threadEntry !== undefined) {
       const thread = { entry: threadEntry, path, source, onCommitted, onFailure: onFailure ?? rethrow }
-      return new LmdbStore({ environment, listeners, executor: await ThreadExecutor.start(thread) })
+      return new LmdbStore({ environment, reader, listeners, executor: await ThreadExecutor.start(thread) })
     }
     const writer = new Writer(environment, source)
     const runner = new CommandRunner(writer)
-    return new LmdbStore({ environment, listeners, executor: new InlineExecutor({ writer, runner, onCommitted }) })
+    return new LmdbStore({
+      environment,
+      reader,
+      listeners,
+      executor: new InlineExecutor({ writer, runner, onCommitted }),
+    })
   }
 
   async write(operations: readonly WriteOperation[], context: WriteContext = {}): Promise<WriteOutcome> {

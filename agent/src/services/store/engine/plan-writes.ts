@@ -6,7 +6,7 @@ import type { DocumentEventKind } from '@ryo-faas/runtime/protocol'
 import type { ImportOperation, Precondition, WriteOperation, WriteOutcome } from './document-store.ts'
 import { prefixed } from './keys.ts'
 import { mergePatch } from './merge-patch.ts'
-import { documentText, readDocument, readVersion } from './texts.ts'
+import { documentText, readCreatedAt, readData, readVersion } from './texts.ts'
 
 export interface PlanningTable {
   name: string
@@ -79,19 +79,24 @@ function currentOf(
 function judge(operation: WriteOperation, current: Current, now: string): Change | Omit<Refusal, 'index'> {
   const { table } = operation
   const { id, text, key } = current
-  const version = text === undefined ? undefined : readVersion(text, table, id)
+  const version = text === undefined ? undefined : readVersion(text)
   if (operation.kind !== 'create' && operation.kind !== 'import' && operation.condition !== undefined) {
     const refusal = checkCondition(operation.condition, version)
     if (refusal !== undefined) return refusal
   }
   const changed = (after: string | undefined, next: number): Change => ({
     kind: after === undefined ? 'deleted-doc' : text === undefined ? 'new-doc' : 'updated-doc',
-    ...{ table, id, version: next, key, before: text, after },
+    table,
+    id,
+    version: next,
+    key,
+    before: text,
+    after,
     isReborn: text === undefined && current.lastVersion > 0,
   })
   const next = (version ?? current.lastVersion) + 1
   const written = (data: string): Change => {
-    const createdAt = text === undefined ? now : readDocument(text, table, id).createdAt
+    const createdAt = text === undefined ? now : readCreatedAt(text)
     return changed(documentText({ id, table, version: next, createdAt, editedAt: now, data }), next)
   }
   switch (operation.kind) {
@@ -108,7 +113,7 @@ function judge(operation: WriteOperation, current: Current, now: string): Change
       return written(operation.data)
     case 'patch':
       if (text === undefined) return missing(table, id)
-      return written(patched(readDocument(text, table, id).data, operation.patch))
+      return written(patched(readData(text), operation.patch))
     case 'delete':
       return text === undefined ? missing(table, id) : changed(undefined, next)
     case 'import': {

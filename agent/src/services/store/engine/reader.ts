@@ -21,17 +21,23 @@ const AFTER_ALL = Buffer.alloc(8, 255)
 
 export class Reader {
   private readonly environment: Environment
+  /** Tables that were read since the last commit: to look one up costs as much as to read a document. */
+  private readonly spaces = new Map<string, number>()
 
   constructor(environment: Environment) {
     this.environment = environment
   }
 
+  /** Gives up the transaction of reads before: the next ones see what was committed by now. */
+  refresh(): void {
+    this.environment.root.resetReadTxn()
+    this.spaces.clear()
+  }
+
   get(table: string, id: string): FoundDocument | undefined {
-    const record = this.record(table)
-    const bytes = record && this.environment.documents.get(prefixed(record.space, id))
-    if (bytes === undefined) return undefined
-    const text = bytes.toString('utf8')
-    return { text, version: readVersion(text, table, id) }
+    const space = this.spaceOf(table)
+    const text = space === undefined ? undefined : this.environment.documents.get(prefixed(space, id))
+    return text === undefined ? undefined : { text, version: readVersion(text) }
   }
 
   scan(options: ScanOptions): ScanEntry[] {
@@ -49,7 +55,7 @@ export class Reader {
     let isClosed = false
     return {
       *[Symbol.iterator]() {
-        for (const { value } of range ?? []) yield value.toString('utf8')
+        for (const { value } of range ?? []) yield value
       },
       close: () => {
         if (!isClosed) transaction.done()
@@ -102,6 +108,14 @@ export class Reader {
     return value && { sequence, text: value.toString('utf8', DIGEST_BYTES) }
   }
 
+  private spaceOf(table: string): number | undefined {
+    const known = this.spaces.get(table)
+    if (known !== undefined) return known
+    const space = this.record(table)?.space
+    if (space !== undefined) this.spaces.set(table, space)
+    return space
+  }
+
   private record(table: string): TableRecord | undefined {
     return readTable(this.environment, table)
   }
@@ -115,7 +129,7 @@ export class Reader {
       reverse: isDescending,
       limit,
     })
-    return [...range].map(({ key, value }) => ({ id: idOf(key), text: value.toString('utf8') }))
+    return [...range].map(({ key, value }) => ({ id: idOf(key), text: value }))
   }
 
   private scanIndex({ space, indexes }: TableRecord, options: ScanOptions): ScanEntry[] {
@@ -134,7 +148,7 @@ export class Reader {
     // An index and its documents change in the same transaction, so what it names is there.
     return [...keys].map(key => {
       const { value, id } = entryOf(key)
-      return { value, id, text: this.environment.documents.get(prefixed(space, id))!.toString('utf8') }
+      return { value, id, text: this.environment.documents.get(prefixed(space, id))! }
     })
   }
 }

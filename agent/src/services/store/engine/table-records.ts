@@ -48,7 +48,7 @@ export function readState<T>(environment: Environment, name: StateName): T | und
 }
 
 export function writeState(environment: Environment, name: StateName, value: unknown): void {
-  environment.state.putSync(Buffer.from(name), Buffer.from(JSON.stringify(value)))
+  environment.state.putSync(Buffer.from(name), JSON.stringify(value))
 }
 
 export function readTable(environment: Environment, name: string): TableRecord | undefined {
@@ -58,7 +58,7 @@ export function readTable(environment: Environment, name: string): TableRecord |
 export function* readTables(environment: Environment): Generator<[name: string, record: TableRecord]> {
   // A name begins with a byte of UTF-8, which is below 255.
   for (const { key, value } of environment.tables.getRange({ start: Buffer.of(0), end: Buffer.of(255) })) {
-    yield [key.toString('utf8'), JSON.parse(value.toString('utf8')) as TableRecord]
+    yield [key.toString('utf8'), JSON.parse(value) as TableRecord]
   }
 }
 
@@ -70,6 +70,6 @@ export function viewOfIndex({ field, state, done }: IndexRecord, documents: numb
   return { field, state, documents: state === 'ready' ? documents : done }
 }
 
-function parsed<T>(bytes: Buffer | undefined): T | undefined {
-  return bytes === undefined ? undefined : (JSON.parse(bytes.toString('utf8')) as T)
+function parsed<T>(text: string | undefined): T | undefined {
+  return text === undefined ? undefined : (JSON.parse(text) as T)
 }

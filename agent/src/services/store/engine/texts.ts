@@ -18,37 +18,34 @@ export interface DocumentParts {
 }
 
 const TIME_LENGTH = 24
+/** Within a JSON string a quote has a backslash in front, so the first of these is the document's own. */
+const VERSION = ',"version":'
 const CREATED = ',"createdAt":"'
 const EDITED = '","editedAt":"'
 const DATA = '","data":'
 
 export function documentText({ id, table, version, createdAt, editedAt, data }: DocumentParts): string {
-  return `${documentHead(table, id)}${version}${CREATED}${createdAt}${EDITED}${editedAt}${DATA}${data}}`
+  const head = `{"id":${quoted(id)},"table":${quoted(table)}${VERSION}${version}`
+  return `${head}${CREATED}${createdAt}${EDITED}${editedAt}${DATA}${data}}`
 }
 
-export function readDocument(text: string, table: string, id: string): DocumentParts {
-  const from = documentHead(table, id).length
-  const versionEnd = text.indexOf(',', from)
-  const created = versionEnd + CREATED.length
-  const edited = created + TIME_LENGTH + EDITED.length
-  return {
-    id,
-    table,
-    version: Number(text.slice(from, versionEnd)),
-    createdAt: text.slice(created, created + TIME_LENGTH),
-    editedAt: text.slice(edited, edited + TIME_LENGTH),
-    data: text.slice(edited + TIME_LENGTH + DATA.length, -1),
-  }
-}
-
-/** The version alone. */
-export function readVersion(text: string, table: string, id: string): number {
-  const from = documentHead(table, id).length
+export function readVersion(text: string): number {
+  const from = text.indexOf(VERSION) + VERSION.length
   return Number(text.slice(from, text.indexOf(',', from)))
 }
 
-function documentHead(table: string, id: string): string {
-  return `{"id":${JSON.stringify(id)},"table":${JSON.stringify(table)},"version":`
+export function readCreatedAt(text: string): string {
+  const from = createdFrom(text)
+  return text.slice(from, from + TIME_LENGTH)
+}
+
+/** JSON text. */
+export function readData(text: string): string {
+  return text.slice(createdFrom(text) + TIME_LENGTH + EDITED.length + TIME_LENGTH + DATA.length, -1)
+}
+
+function createdFrom(text: string): number {
+  return text.indexOf(CREATED, text.indexOf(VERSION)) + CREATED.length
 }
 
 export interface EventParts {
@@ -60,25 +57,27 @@ export interface EventParts {
   version: number
   time: string
   depth: number
-  traceparent?: string | undefined
-  tracestate?: string | undefined
+}
+
+export interface OptionalEventParts {
+  traceparent: string | undefined
+  tracestate: string | undefined
   /** Documents as JSON texts. */
-  before?: string | undefined
-  after?: string | undefined
+  before: string | undefined
+  after: string | undefined
 }
 
 /** A `DocumentCloudEvent`. Its time comes early, so that it is found without reading on. */
-export function eventText(event: EventParts): string {
-  const { sequence, kind, table, id, version, time, before, after } = event
-  const subject = `${encodeURIComponent(table)}/${encodeURIComponent(id)}`
+export function eventText(event: EventParts, { traceparent, tracestate, before, after }: OptionalEventParts): string {
+  const { sequence, kind, table, id, version, time } = event
   const trace =
-    (event.traceparent === undefined ? '' : `"traceparent":${JSON.stringify(event.traceparent)},`) +
-    (event.tracestate === undefined ? '' : `"tracestate":${JSON.stringify(event.tracestate)},`)
+    (traceparent === undefined ? '' : `"traceparent":${JSON.stringify(traceparent)},`) +
+    (tracestate === undefined ? '' : `"tracestate":${JSON.stringify(tracestate)},`)
   return (
     `{"specversion":"1.0","id":"${sequence}","time":"${time}","type":"ryo-faas.store.${kind}",` +
-    `"source":${JSON.stringify(event.source)},"subject":${JSON.stringify(subject)},` +
+    `"source":${quoted(event.source)},"subject":"${encoded(table)}/${encoded(id)}",` +
     `"datacontenttype":"application/json","sequence":"${sequence}","eventdepth":${event.depth},${trace}` +
-    `"data":{"kind":"${kind}","table":${JSON.stringify(table)},"id":${JSON.stringify(id)},"version":${version}` +
+    `"data":{"kind":"${kind}","table":${quoted(table)},"id":${quoted(id)},"version":${version}` +
     `${before === undefined ? '' : `,"before":${before}`}${after === undefined ? '' : `,"after":${after}`}}}`
   )
 }
@@ -87,4 +86,15 @@ const EVENT_TIME = /"time":"([^"]*)"/
 
 export function timeOfEvent(text: string): string {
   return EVENT_TIME.exec(text)?.[1] ?? ''
+}
+
+/** Nearly all names consist of these, which stand for themselves in JSON strings and in URIs; seen faster than done. */
+const PLAIN = /^[\w.~-]*$/
+
+function quoted(name: string): string {
+  return PLAIN.test(name) ? `"${name}"` : JSON.stringify(name)
+}
+
+function encoded(name: string): string {
+  return PLAIN.test(name) ? name : encodeURIComponent(name)
 }

@@ -75,6 +75,7 @@ export class ThreadExecutor implements Executor {
       this.worker.postMessage('close')
     }
     await this.gone
+    this.waiting.flush()
   }
 
   private send(): void {

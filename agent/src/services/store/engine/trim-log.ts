@@ -45,6 +45,6 @@ function forget(writer: Writer, { table, id }: DeletedDocument, sequence: number
   if (space === undefined) return
   const key = prefixed(space, id)
   // It may have been created and deleted once more since.
-  const remembered = writer.environment.versions.get(key)?.toString('latin1').split(' ')[1]
+  const remembered = writer.environment.versions.get(key)?.split(' ')[1]
   if (remembered === String(sequence)) writer.environment.versions.removeSync(key)
 }

@@ -7,6 +7,7 @@
  * failed it is read again. 3. index entries of a document are those of its last text, also while the index is built.
  */
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
+import { asBinary } from 'lmdb'
 import { StoreError } from '../store-error.ts'
 import { planWrites, type Change, type PlanningTable } from './plan-writes.ts'
 import type { IndexView, WriteContext, WriteOperation, WriteOutcome } from './document-store.ts'
@@ -27,6 +28,7 @@ import {
   type TableRecord,
 } from './table-records.ts'
 import { eventText } from './texts.ts'
+import { IsoClock } from './iso-clock.ts'
 import { UlidSource } from './ulid.ts'
 
 export interface TableState extends PlanningTable {
@@ -43,6 +45,7 @@ export class Writer {
   hasBackgroundWork = true
   private readonly source: string
   private readonly ids = new UlidSource()
+  private readonly clock = new IsoClock()
   private readonly scratch = new Scratch()
   private readonly tables = new Map<string, TableState>()
   private numbers: Numbers = { sequence: 0, nextSpace: 1, nextIndex: 1 }
@@ -73,19 +76,19 @@ export class Writer {
     this.areNumbersChanged = false
     for (const table of this.tables.values()) {
       if (!table.isChanged) continue
-      this.environment.tables.putSync(Buffer.from(table.name), Buffer.from(JSON.stringify(table.record)))
+      this.environment.tables.putSync(Buffer.from(table.name), JSON.stringify(table.record))
       table.isChanged = false
     }
   }
 
   write(operations: readonly WriteOperation[], context: WriteContext): WriteOutcome {
-    const now = new Date().toISOString()
+    const now = this.clock.now()
     const plan = planWrites(operations, {
       now,
       nextId: () => this.ids.next(),
       table: name => this.knownTable(name),
-      document: key => this.environment.documents.get(key)?.toString('utf8'),
-      lastVersion: key => Number(this.environment.versions.get(key)?.toString('latin1').split(' ')[0] ?? 0),
+      document: key => this.environment.documents.get(key),
+      lastVersion: key => Number(this.environment.versions.get(key)?.split(' ')[0] ?? 0),
     })
     if (plan.kind === 'refused') return plan
     for (const change of plan.changes) this.apply(change, context, now)
@@ -159,7 +162,7 @@ export class Writer {
     const { documents, versions } = this.environment
     const table = this.ensureTable(change.table)
     const place = key ?? prefixed(table.record.space, id)
-    if (after !== undefined) documents.putSync(place, this.scratch.encode(after))
+    if (after !== undefined) documents.putSync(place, asBinary(this.scratch.encode(after)))
     else documents.removeSync(place)
     if (table.record.indexes.length > 0) this.applyToIndexes(table, { id, before, after })
     if (before === undefined) table.record.documents += 1
@@ -169,13 +172,10 @@ export class Writer {
     if (context.isMuted === true) return
     const sequence = ++this.numbers.sequence
     this.areNumbersChanged = true
-    if (after === undefined) versions.putSync(place, Buffer.from(`${version} ${sequence}`))
-    const text = eventText({
-      ...{ sequence, source: this.source, kind, table: table.name, id, version, time: now, before, after },
-      depth: context.depth ?? 0,
-      traceparent: context.traceparent,
-      tracestate: context.tracestate,
-    })
+    if (after === undefined) versions.putSync(place, `${version} ${sequence}`)
+    const { depth = 0, traceparent, tracestate } = context
+    const event = { sequence, source: this.source, kind, table: table.name, id, version, time: now, depth }
+    const text = eventText(event, { traceparent, tracestate, before, after })
     this.environment.log.putSync(sequenceKey(sequence), this.scratch.encode(text, table.digest))
   }
 

@@ -45,11 +45,11 @@ export function runRelayThread(port: MessagePort, { path, epoch, nats, saved }: 
       saved,
       log: {
         read: options => {
-          environment.root.resetReadTxn()
+          reader.refresh()
           return reader.readLog(options).entries
         },
         last: () => {
-          environment.root.resetReadTxn()
+          reader.refresh()
           return reader.lastSequence()
         },
       },
