@@ -30,7 +30,7 @@ export function addBatchRoute(app: FastifyInstance, store: DocumentStore): void 
         details: { index, ...(version !== undefined && { version }) },
       })
     }
-    return sendJsonText(reply, `{"results":[${outcome.written.map(resultText).join()}]}`)
+    sendJsonText(reply, `{"results":[${outcome.written.map(resultText).join()}]}`)
   })
 }
 

@@ -34,7 +34,10 @@ export function addChangesRoutes(
       ...(table !== undefined && { table }),
     })
     open.add(stream)
-    reply.raw.once('close', () => open.delete(stream))
+    reply.raw.once('close', () => {
+      open.delete(stream)
+      app.endOperation(request, reply)
+    })
     stream.start()
   }
   const config = { operation: 'changes' } as const

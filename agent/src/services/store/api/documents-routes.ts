@@ -29,7 +29,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       const id = idOf(body)
       const operation = { kind: 'create', table, data: dataOf(body), ...(id !== undefined && { id }) } as const
       const [written] = writtenOf(await store.write([operation], contextOf(request)))
-      return sendWritten(reply, table, written!)
+      sendWritten(reply, table, written!)
     },
   )
 
@@ -42,7 +42,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       if (found === undefined) throw notFound(request.params)
       void reply.header('etag', etagOf(found.version))
       if (isKnown(request.raw.headers, found.version)) void reply.code(304).send()
-      else void sendJsonText(reply, found.text)
+      else sendJsonText(reply, found.text)
     },
   )
 
@@ -54,7 +54,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       const data = dataOf(objectBody(request.body, ['data']))
       const operation = { kind: 'put', ...place, data, ...conditionOf(request.raw.headers) } as const
       const [written] = writtenOf(await store.write([operation], contextOf(request)))
-      return sendWritten(reply, place.table, written!)
+      sendWritten(reply, place.table, written!)
     },
   )
 
@@ -67,7 +67,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       const patch = JSON.stringify(request.body)
       const operation = { kind: 'patch', ...place, patch, ...conditionOf(request.raw.headers) } as const
       const [written] = writtenOf(await store.write([operation], contextOf(request)))
-      return sendWritten(reply, place.table, written!)
+      sendWritten(reply, place.table, written!)
     },
   )
 

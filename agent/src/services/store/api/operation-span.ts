@@ -18,11 +18,11 @@ export function beginSpan(tracing: Tracing, request: FastifyRequest): void {
 export function endSpan(
   tracing: Tracing,
   operation: Operation,
-  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+  { request, reply, durationMs }: { request: FastifyRequest; reply: FastifyReply; durationMs: number },
 ): void {
   // A stream of changes lasts as long as somebody listens.
   if (!tracing.isOn || operation === 'changes') return
-  const { statusCode, elapsedTime: durationMs } = reply
+  const { statusCode } = reply
   const isError = statusCode >= 500
   const context: TraceContext = request.trace ?? UNSAMPLED
   if (!tracing.isWorth(context, { isError, durationMs })) return

@@ -31,7 +31,7 @@ export function addQueryRoute(app: FastifyInstance, store: DocumentStore): void 
         signal: gone.signal,
       })
       const next = page.cursor === undefined ? '' : `,"cursor":${JSON.stringify(page.cursor)}`
-      return sendJsonText(reply, `{"documents":[${page.documents.join()}]${next}}`)
+      sendJsonText(reply, `{"documents":[${page.documents.join()}]${next}}`)
     },
   )
 }

@@ -2,9 +2,10 @@
  * The store's HTTP server: what holds for every route. Invariants: 1. an error is `{"error":{"code","message",...}}`.
  * 2. a request that is refused by the guard reaches no route. 3. nothing is parsed that is not declared to be JSON.
  */
+import { Readable } from 'node:stream'
 import fastifySwagger from '@fastify/swagger'
 import type { TraceContext, Tracing } from '@ryo-faas/runtime/telemetry'
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 import { NAME_LIMIT_BYTES } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
@@ -18,7 +19,13 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     operation?: Operation
   }
+  interface FastifyInstance {
+    /** Counts and measures what was answered. */
+    endOperation(request: FastifyRequest, reply: FastifyReply): void
+  }
   interface FastifyRequest {
+    /** `performance.now()` */
+    beganAt: number
     /** Of its span; undefined if it belongs to no trace that is of interest. */
     trace: TraceContext | undefined
     parentSpanId: string | undefined
@@ -55,6 +62,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => value => JSON.stringify(value))
   app.removeAllContentTypeParsers()
+  app.decorateRequest('beganAt', 0)
   app.decorateRequest('trace', undefined)
   app.decorateRequest('parentSpanId', undefined)
   app.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, (_request, body: string, done) => {
@@ -66,6 +74,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
     }
   })
   app.addHook('onRequest', (request, _reply, done) => {
+    request.beganAt = performance.now()
     try {
       guard(request.raw.headers)
       beginSpan(tracing, request)
@@ -74,13 +83,18 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
       done(error as Error)
     }
   })
-  app.addHook('onResponse', (request, reply, done) => {
-    const { operation } = reply.routeOptions.config
-    if (operation !== undefined) {
-      metrics.record(operation, reply.statusCode, reply.elapsedTime)
-      endSpan(tracing, operation, { request, reply })
-    }
-    done()
+  app.decorate('endOperation', (request: FastifyRequest, reply: FastifyReply) => {
+    const { operation } = request.routeOptions.config
+    if (operation === undefined) return
+    const durationMs = performance.now() - request.beganAt
+    metrics.record(operation, reply.statusCode, durationMs)
+    endSpan(tracing, operation, { request, reply, durationMs })
+  })
+  // An answer ends when it is handed over; to be told when it was flushed costs two listeners for each.
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (payload instanceof Readable) reply.raw.once('close', () => app.endOperation(request, reply))
+    else app.endOperation(request, reply)
+    done(null, payload)
   })
   app.setErrorHandler((error: Error, _request, reply) => {
     const translated = translate(error, options)

@@ -26,20 +26,19 @@ export class Background {
     this.poke()
   }
 
-  /** There may be something to do. */
+  /** There may be something to do, once nothing else is. */
   poke(): void {
-    if (this.isStopped || !this.writer.hasBackgroundWork || this.later !== undefined) return
-    this.next ??= setImmediate(() => this.work())
+    if (!this.isDue) return
+    this.next ??= setImmediate(() => {
+      this.next = undefined
+      this.step()
+      this.poke()
+    })
   }
 
-  stop(): void {
-    this.isStopped = true
-    clearImmediate(this.next)
-    clearTimeout(this.later)
-  }
-
-  private work(): void {
-    this.next = undefined
+  /** One transaction, if there is something to do: for those who are never done with something else. */
+  step(): void {
+    if (!this.isDue) return
     try {
       this.writer.hasBackgroundWork = this.runner.transaction(() => backgroundStep(this.writer))
     } catch (error) {
@@ -49,7 +48,16 @@ export class Background {
         this.poke()
       }, PAUSE_MS)
     }
-    this.poke()
+  }
+
+  stop(): void {
+    this.isStopped = true
+    clearImmediate(this.next)
+    clearTimeout(this.later)
+  }
+
+  private get isDue(): boolean {
+    return !this.isStopped && this.writer.hasBackgroundWork && this.later === undefined
   }
 }
 

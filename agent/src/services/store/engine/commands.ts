@@ -1,4 +1,4 @@
-/** What a writing thread is told, and what it answers. Plain data, as it crosses threads. */
+/** What a writing thread is told, and what it answers. Plain data, as it crosses threads (see `packing.ts`). */
 import type { ErrorDetails, StoreErrorCode } from '../store-error.ts'
 import type { IndexView, WriteContext, WriteOperation, WriteOutcome } from './document-store.ts'
 import type { StateName } from './table-records.ts'

@@ -25,7 +25,7 @@ const MOST_TEXT = 64 * 1024 * 1024
  * Answers that go out before requests are read again. All at once would have this thread and the writer take turns: one
  * has nothing to do while the other is busy.
  */
-const TOLD_AT_ONCE = 16
+const TOLD_AT_ONCE = 32
 
 interface Waiting {
   resolve(answer: Answer): void
@@ -114,7 +114,7 @@ export class InlineExecutor implements Executor {
     this.waiting = new WaitingCommands(onCommitted)
   }
 
-  async execute(command: Command): Promise<Answer> {
+  execute(command: Command): Promise<Answer> {
     if (this.isClosed) throw new StoreError('SHUTTING_DOWN', 'the store is closed')
     const answer = this.waiting.add(command)
     this.queue.push(command)

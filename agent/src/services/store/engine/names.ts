@@ -9,7 +9,7 @@ export const NAME_LIMIT_BYTES = 512
 
 /** Control characters (C0, DEL, C1) and surrogates without their other half. */
 const FORBIDDEN = /[\p{Cc}\p{Cs}]/u
-/** Most names: nothing to look at twice. */
+/** Most names: nothing to look at twice, and in JSON and URIs they stand for themselves. */
 const PLAIN = /^[A-Za-z0-9_-]{1,170}$/
 
 /** What is wrong with a name, or `undefined`. */
@@ -29,4 +29,14 @@ export function checkName(what: 'table' | 'id', name: string): string {
     throw new StoreError('INVALID_NAME', `the ${what === 'id' ? 'document id' : 'table name'} ${problem}`)
   }
   return name
+}
+
+/** As a JSON string. */
+export function quotedName(name: string): string {
+  return PLAIN.test(name) ? `"${name}"` : JSON.stringify(name)
+}
+
+/** As a segment of a URI's path. */
+export function encodedName(name: string): string {
+  return PLAIN.test(name) ? name : encodeURIComponent(name)
 }

@@ -6,6 +6,7 @@
  * times are 24 characters, so that version, times and data are found by their place.
  */
 import type { DocumentEventKind } from '@ryo-faas/runtime/protocol'
+import { encodedName, quotedName } from './names.ts'
 
 export interface DocumentParts {
   id: string
@@ -25,7 +26,7 @@ const EDITED = '","editedAt":"'
 const DATA = '","data":'
 
 export function documentText({ id, table, version, createdAt, editedAt, data }: DocumentParts): string {
-  const head = `{"id":${quoted(id)},"table":${quoted(table)}${VERSION}${version}`
+  const head = `{"id":${quotedName(id)},"table":${quotedName(table)}${VERSION}${version}`
   return `${head}${CREATED}${createdAt}${EDITED}${editedAt}${DATA}${data}}`
 }
 
@@ -75,9 +76,9 @@ export function eventText(event: EventParts, { traceparent, tracestate, before, 
     (tracestate === undefined ? '' : `"tracestate":${JSON.stringify(tracestate)},`)
   return (
     `{"specversion":"1.0","id":"${sequence}","time":"${time}","type":"ryo-faas.store.${kind}",` +
-    `"source":${quoted(event.source)},"subject":"${encoded(table)}/${encoded(id)}",` +
+    `"source":${quotedName(event.source)},"subject":"${encodedName(table)}/${encodedName(id)}",` +
     `"datacontenttype":"application/json","sequence":"${sequence}","eventdepth":${event.depth},${trace}` +
-    `"data":{"kind":"${kind}","table":${quoted(table)},"id":${quoted(id)},"version":${version}` +
+    `"data":{"kind":"${kind}","table":${quotedName(table)},"id":${quotedName(id)},"version":${version}` +
     `${before === undefined ? '' : `,"before":${before}`}${after === undefined ? '' : `,"after":${after}`}}}`
   )
 }
@@ -86,15 +87,4 @@ const EVENT_TIME = /"time":"([^"]*)"/
 
 export function timeOfEvent(text: string): string {
   return EVENT_TIME.exec(text)?.[1] ?? ''
-}
-
-/** Nearly all names consist of these, which stand for themselves in JSON strings and in URIs; seen faster than done. */
-const PLAIN = /^[\w.~-]*$/
-
-function quoted(name: string): string {
-  return PLAIN.test(name) ? `"${name}"` : JSON.stringify(name)
-}
-
-function encoded(name: string): string {
-  return PLAIN.test(name) ? name : encodeURIComponent(name)
 }

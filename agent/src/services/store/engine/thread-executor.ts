@@ -5,14 +5,22 @@
 import { once } from 'node:events'
 import { Worker, type WorkerOptions } from 'node:worker_threads'
 import { StoreError } from '../store-error.ts'
-import type { Answer, Command, Committed } from './commands.ts'
+import type { Answer, Command } from './commands.ts'
 import { WaitingCommands, type Executor, type OnCommitted } from './executor.ts'
+import { packCommands, unpackAnswers, type PackedAnswers } from './packing.ts'
 
 /** `workerData` of the thread. */
 export interface WriterThreadOptions {
   role: 'writer'
   path: string
   source: string
+}
+
+/** What the thread tells of a commit. */
+export interface CommittedMessage {
+  answers: PackedAnswers
+  /** Of the last event in the log. */
+  sequence: number
 }
 
 export interface ThreadExecutorOptions {
@@ -40,7 +48,9 @@ export class ThreadExecutor implements Executor {
     this.worker = worker
     this.waiting = new WaitingCommands(options.onCommitted)
     this.gone = new Promise(resolve => worker.once('exit', () => resolve()))
-    worker.on('message', (committed: Committed) => this.waiting.settle(committed))
+    worker.on('message', ({ answers, sequence }: CommittedMessage) =>
+      this.waiting.settle({ answers: unpackAnswers(answers), sequence }),
+    )
     const failed = (error: Error) => {
       this.isClosed = true
       this.waiting.fail(new StoreError('STORAGE_FAILED', 'the store can not write any more', { cause: error }))
@@ -59,7 +69,7 @@ export class ThreadExecutor implements Executor {
     return new ThreadExecutor(options, worker)
   }
 
-  async execute(command: Command): Promise<Answer> {
+  execute(command: Command): Promise<Answer> {
     if (this.isClosed) throw new StoreError('SHUTTING_DOWN', 'the store is closed')
     const answer = this.waiting.add(command)
     this.piece.push(command)
@@ -82,7 +92,7 @@ export class ThreadExecutor implements Executor {
     clearImmediate(this.scheduled)
     this.scheduled = undefined
     if (this.piece.length === 0) return
-    this.worker.postMessage(this.piece)
+    this.worker.postMessage(packCommands(this.piece))
     this.piece = []
   }
 }

@@ -4,10 +4,12 @@ import { Background } from './background.ts'
 import { CommandRunner } from './command-runner.ts'
 import type { Command } from './commands.ts'
 import { openEnvironment } from './environment.ts'
-import type { WriterThreadOptions } from './thread-executor.ts'
+import { packAnswers, unpackCommands, type PackedCommands } from './packing.ts'
+import type { CommittedMessage, WriterThreadOptions } from './thread-executor.ts'
 import { Writer } from './writer.ts'
 
-type Message = Command[] | 'close'
+type Message = PackedCommands | 'close'
+type Received = Command[] | 'close'
 
 /** Most commands in one transaction. */
 const MOST_TOGETHER = 1_000
@@ -18,18 +20,20 @@ export function runWriterThread(port: MessagePort, { path, source }: WriterThrea
   const runner = new CommandRunner(writer)
   const background = new Background(writer, runner)
 
-  const work = (first: Message): 'going on' | 'closing' => {
-    let message: Message | undefined = first
+  const work = (first: Received): 'going on' | 'closing' => {
+    let message: Received | undefined = first
     while (message !== undefined) {
       if (message === 'close') return 'closing'
       const incoming: IncomingCommands = new IncomingCommands(port, message)
-      port.postMessage(runner.run(() => incoming.next()))
+      const { answers, sequence } = runner.run(() => incoming.next())
+      port.postMessage({ answers: packAnswers(answers), sequence } satisfies CommittedMessage)
+      background.step()
       message = incoming.left()
     }
     return 'going on'
   }
   port.on('message', (message: Message) => {
-    if (work(message) === 'going on') return background.poke()
+    if (work(unpacked(message)) === 'going on') return background.poke()
     background.stop()
     port.close()
     void environment.root.close()
@@ -40,11 +44,11 @@ export function runWriterThread(port: MessagePort, { path, source }: WriterThrea
 /** The commands of a message and of those that have come in since, as many as one transaction takes. */
 class IncomingCommands {
   private readonly port: MessagePort
-  private message: Message | undefined
+  private message: Received | undefined
   private at = 0
   private count = 0
 
-  constructor(port: MessagePort, first: Message) {
+  constructor(port: MessagePort, first: Received) {
     this.port = port
     this.message = first
   }
@@ -61,13 +65,18 @@ class IncomingCommands {
   }
 
   /** What was received and not handed out. */
-  left(): Message | undefined {
+  left(): Received | undefined {
     if (this.message === undefined || this.message === 'close') return this.message
     const rest = this.message.slice(this.at)
     return rest.length > 0 ? rest : receive(this.port)
   }
 }
 
-function receive(port: MessagePort): Message | undefined {
-  return receiveMessageOnPort(port)?.message as Message | undefined
+function receive(port: MessagePort): Received | undefined {
+  const message = receiveMessageOnPort(port)?.message as Message | undefined
+  return message && unpacked(message)
+}
+
+function unpacked(message: Message): Received {
+  return message === 'close' ? message : unpackCommands(message)
 }

@@ -308,12 +308,16 @@ export function documentStoreContract(name: string, make: () => Promise<StoreUnd
     it('drops a table at once, and makes a new one of the same name', async () => {
       for (let n = 0; n < 10; n += 1) await create('t', String(n), { n })
       await built('t', 'n')
+      expect(read('t', '4')).toMatchObject({ data: { n: 4 } })
       await subject.store.dropTable('t')
       expect(subject.store.table('t')).toBeUndefined()
       expect(ids({ table: 't' })).toEqual([])
       await expect(subject.store.dropTable('t')).rejects.toMatchObject({ code: 'TABLE_NOT_FOUND' })
+      expect(read('t', '3')).toBeUndefined()
       await create('t', '3')
       expect(ids({ table: 't' })).toEqual(['3'])
+      expect(read('t', '3')).toMatchObject({ version: 1, data: {} })
+      expect(read('t', '4')).toBeUndefined()
       expect(subject.store.table('t')).toEqual({ table: 't', documents: 1, indexes: [] })
     })
 
