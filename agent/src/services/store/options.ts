@@ -40,8 +40,8 @@ export const StoreOptions = z.strictObject({
     .default(30 * 86_400_000),
   /** How long a request may take to arrive; an import may be long. */
   requestTimeoutMs: ms.default(3_600_000),
-  /** How long a connection may be silent while a request is under way. */
-  silenceTimeoutMs: ms.default(120_000),
+  /** How long a connection may be silent. */
+  silenceTimeoutMs: ms.min(1).default(120_000),
   headersTimeoutMs: ms.min(1).default(10_000),
   /** How long a client's idle connection is kept. */
   keepAliveTimeoutMs: ms.default(60_000),

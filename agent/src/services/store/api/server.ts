@@ -14,6 +14,7 @@ import { createGuard } from './guard.ts'
 import { parseJson } from './json-body.ts'
 import type { Operation, OperationMetrics } from './operation-metrics.ts'
 import { beginSpan, endSpan } from './operation-span.ts'
+import { endSilentConnections } from './silence.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -49,7 +50,6 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
     bodyLimit: options.bodyLimitBytes,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     requestTimeout: options.requestTimeoutMs,
-    connectionTimeout: options.silenceTimeoutMs,
     keepAliveTimeout: options.keepAliveTimeoutMs,
     http: {
       headersTimeout: options.headersTimeoutMs,
@@ -57,6 +57,11 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
     },
     exposeHeadRoutes: false,
     frameworkErrors: (error, _request, reply) => sendError(reply, translate(error, options)),
+  })
+  const stopLooking = endSilentConnections(app.server, options.silenceTimeoutMs)
+  app.addHook('onClose', (_app, done) => {
+    stopLooking()
+    done()
   })
   // The schemas are the documentation; requests are checked by hand, which says more and costs less.
   app.setValidatorCompiler(() => () => true)
