@@ -36,6 +36,23 @@ it('shows its figures under names and labels that are few', async () => {
   }
 })
 
+it('counts what streams once it has ended', async () => {
+  const { port } = await stage.store()
+  await ask(port, 'POST /tables/a/docs', { body: { data: 1 } })
+  const counted = async (operation: string) =>
+    new RegExp(`store_operations_total{operation="${operation}",outcome="ok"} (\\d+)`).exec(
+      (await ask(port, 'GET /metrics')).text,
+    )?.[1]
+  await ask(port, 'GET /tables/a/export')
+  await until(async () => (await counted('export')) === '1', 'the export is counted')
+  const leaving = new AbortController()
+  const following = await fetch(`http://127.0.0.1:${port}/changes`, { signal: leaving.signal })
+  expect(following.status).toBe(200)
+  expect(await counted('changes')).toBeUndefined()
+  leaving.abort()
+  await until(async () => (await counted('changes')) === '1', 'the stream of changes is counted')
+})
+
 it('is alive and ready', async () => {
   const { port } = await stage.store()
   expect(await ask(port, 'GET /healthz')).toMatchObject({ status: 200, text: 'ok\n' })

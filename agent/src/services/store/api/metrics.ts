@@ -35,7 +35,14 @@ export function createRegistry({ operations, store, relay }: MetricsParts): Regi
     registry.registerMetric(metric as unknown as Metric)
   }
   add({ name: 'store_operations_total', type: 'counter', help: 'Requests that ended.' }, outcomeSamples)
-  add({ name: DURATION, type: 'histogram', help: 'Time from request to the end of the answer.' }, durationSamples)
+  add(
+    {
+      name: DURATION,
+      type: 'histogram',
+      help: 'Time from a request until its answer is handed over; of one that streams, until its end.',
+    },
+    durationSamples,
+  )
   gauge(registry, { name: 'store_tables', help: 'Tables.', value: () => store.tables().length })
   gauge(registry, {
     name: 'store_documents',
