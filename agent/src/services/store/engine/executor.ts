@@ -25,7 +25,7 @@ const MOST_TEXT = 64 * 1024 * 1024
  * Answers that go out before requests are read again. All at once would have this thread and the writer take turns: one
  * has nothing to do while the other is busy.
  */
-const TOLD_AT_ONCE = 32
+const TOLD_AT_ONCE = 16
 
 interface Waiting {
   resolve(answer: Answer): void

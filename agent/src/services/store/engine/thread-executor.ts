@@ -48,9 +48,11 @@ export class ThreadExecutor implements Executor {
     this.worker = worker
     this.waiting = new WaitingCommands(options.onCommitted)
     this.gone = new Promise(resolve => worker.once('exit', () => resolve()))
-    worker.on('message', ({ answers, sequence }: CommittedMessage) =>
-      this.waiting.settle({ answers: unpackAnswers(answers), sequence }),
-    )
+    worker.on('message', ({ answers, sequence }: CommittedMessage) => {
+      // The writer has nothing to do now; to tell of what it did takes longer than to give it more.
+      this.send()
+      this.waiting.settle({ answers: unpackAnswers(answers), sequence })
+    })
     const failed = (error: Error) => {
       this.isClosed = true
       this.waiting.fail(new StoreError('STORAGE_FAILED', 'the store can not write any more', { cause: error }))
