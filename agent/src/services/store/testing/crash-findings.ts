@@ -1,7 +1,7 @@
 /** What must hold of a store that was killed again and again, from its data and the stream of its events. */
 import type { DocumentCloudEvent, StoredDocument } from '@ryo-faas/runtime/protocol'
 import { EVENT_HEADERS, STREAMS, type Bus } from '../../../bus/index.ts'
-import type { LmdbStore } from '../engine/index.ts'
+import type { LmdbStore, LogEntry } from '../engine/index.ts'
 import type { Attempt, Memory } from './crash-writers.ts'
 
 type DocumentOf = StoredDocument<{ token: string; n: number }>
@@ -9,8 +9,8 @@ type EventOf = DocumentCloudEvent<{ token: string; n: number }>
 
 /** Empty if all is well. */
 export async function faultsAfter(store: LmdbStore, bus: Bus, memory: Memory): Promise<string[]> {
-  const { first, last } = store.logBounds()
-  const events = store.readLog({ from: 1, limit: last + 1 }).entries
+  const { first } = store.logBounds()
+  const events = wholeLog(store)
   const parsed = events.map(({ text }) => JSON.parse(text) as EventOf)
   const documents = store
     .tables()
@@ -23,6 +23,18 @@ export async function faultsAfter(store: LmdbStore, bus: Bus, memory: Memory): P
     ...unlikeIndexes(store),
     ...(await unlikeStream(bus, events)),
   ]
+}
+
+/** A read gives as many events as fit into some megabytes. */
+function wholeLog(store: LmdbStore): LogEntry[] {
+  const { last } = store.logBounds()
+  const events: LogEntry[] = []
+  for (let from = 1; from <= last;) {
+    const { entries, through } = store.readLog({ from, limit: 10_000 })
+    for (const entry of entries) events.push(entry)
+    from = through + 1
+  }
+  return events
 }
 
 /** Each document is what its events made of it, one after the other. */
