@@ -21,12 +21,13 @@ declare module 'fastify' {
     operation?: Operation
   }
   interface FastifyInstance {
-    /** Counts and measures what was answered. */
+    /** Counts and measures what was answered, once. */
     endOperation(request: FastifyRequest, reply: FastifyReply): void
   }
   interface FastifyRequest {
     /** `performance.now()` */
     beganAt: number
+    isMeasured: boolean
     /** Of its span; undefined if it belongs to no trace that is of interest. */
     trace: TraceContext | undefined
     parentSpanId: string | undefined
@@ -68,6 +69,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   app.setSerializerCompiler(() => value => JSON.stringify(value))
   app.removeAllContentTypeParsers()
   app.decorateRequest('beganAt', 0)
+  app.decorateRequest('isMeasured', false)
   app.decorateRequest('trace', undefined)
   app.decorateRequest('parentSpanId', undefined)
   app.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, (_request, body: string, done) => {
@@ -90,7 +92,9 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   })
   app.decorate('endOperation', (request: FastifyRequest, reply: FastifyReply) => {
     const { operation } = request.routeOptions.config
-    if (operation === undefined) return
+    // A stream that fails before its first piece is answered a second time, with the error.
+    if (operation === undefined || request.isMeasured) return
+    request.isMeasured = true
     const durationMs = performance.now() - request.beganAt
     metrics.record(operation, reply.statusCode, durationMs)
     endSpan(tracing, operation, { request, reply, durationMs })

@@ -54,6 +54,17 @@ test('every kind of write and its outcome passes between the threads', async () 
   expect(JSON.parse(store.event(last)!.text)).toMatchObject({ eventdepth: 3, data: { id: 'of-a-trigger' } })
 })
 
+test('an index is built while writes never pause', async () => {
+  await Promise.all(Array.from({ length: 1_000 }, (_, i) => store.write([create(`old${i}`)])))
+  // All at once: the writer has no moment without a command until the last of them.
+  const declared = store.declareIndex('many', 'a')
+  const writes = Array.from({ length: 10_000 }, () => store.write([{ kind: 'create', table: 'other', data: '1' }]))
+  const again = store.declareIndex('many', 'a')
+  expect((await declared).state).toBe('building')
+  expect((await again).state).toBe('ready')
+  await Promise.all(writes)
+})
+
 test('what is waited for at the end is on disk and answered', async () => {
   const last = Array.from({ length: 100 }, (_, i) => store.write([create(`last${i}`)]))
   await store.close()
