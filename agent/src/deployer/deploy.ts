@@ -22,13 +22,12 @@ import {
   type Problem,
   type StartFrom,
 } from '../contract/index.ts'
-import { freePort } from '../host/index.ts'
+import { type KeyedQueue, freePort } from '../host/index.ts'
 import type { BuiltPackage, Engine } from '../engine/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
-import type { KeyedQueue } from './keyed-queue.ts'
 import { plan, type Planned } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'

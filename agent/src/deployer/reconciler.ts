@@ -5,10 +5,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Engine, Instance, InstanceAddress } from '../engine/index.ts'
+import type { KeyedQueue } from '../host/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
-import type { KeyedQueue } from './keyed-queue.ts'
 import { isHealthy } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 

@@ -1,5 +1,6 @@
 /** What we ask of the operating system, and how. */
 export { readIfPresent, writeAtomically, writeDurably } from './durable-file.ts'
+export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'
 export { spawnDetached, type DetachedCommand, type DetachedProcess } from './detached-process.ts'
 export {

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker, { type ContainerInfo, type ContainerInspectInfo } from 'dockerode'
 import { RyoFaasError, type LogLine } from '../../contract/index.ts'
+import { KeyedQueue } from '../../host/index.ts'
 import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
 import { requirePackage } from '../package-folder.ts'
@@ -12,7 +13,7 @@ import type { Reach } from './connect-docker.ts'
 import { containerLogs } from './container-logs.ts'
 import { removeContainer } from './container-removal.ts'
 import { APP_FOLDER, containerOptions } from './container-spec.ts'
-import { buildFunctionImage, listFunctionImages } from './function-image.ts'
+import { buildFunctionImage, listFunctionImages, removeFunctionImage } from './function-image.ts'
 import { ignoreStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 import { EngineWatch } from './engine-watch.ts'
 import { inspectSettled, instanceId, toInstance } from './container-instance.ts'
@@ -36,6 +37,8 @@ export class DockerEngine implements Engine {
   readonly #logFiles: LogFiles
   readonly #network: ProjectNetwork
   readonly #watch: EngineWatch
+  /** Images of a function share the step with their labels, which Docker removes with the last of them. */
+  readonly #imagesInTurn = new KeyedQueue()
   #base: string | undefined
   #makingBase: Promise<string> | undefined
 
@@ -70,22 +73,24 @@ export class DockerEngine implements Engine {
     return `${this.#options.project}-${route}:${hash}`
   }
 
-  async build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
+  build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
     const ref = this.imageOf(built)
-    if (await imageExists(this.#docker, ref)) return ref
-    await requirePackage(built)
-    const { project } = this.#options
-    const buildOn = (base: string) => buildFunctionImage(this.#docker, { ref, base, project, built }, signal)
-    // By its id: a name that is gone would be asked for on the network.
-    const base = await this.#baseId()
-    try {
-      await buildOn(base)
-    } catch (error) {
-      // The last other project may have taken it away with its own images just now.
-      if (signal.aborted || (await imageExists(this.#docker, base))) throw error
-      await buildOn(await this.#baseId())
-    }
-    return ref
+    return this.#imagesInTurn.run(repositoryOf(ref), async () => {
+      if (await imageExists(this.#docker, ref)) return ref
+      await requirePackage(built)
+      const { project } = this.#options
+      const buildOn = (base: string) => buildFunctionImage(this.#docker, { ref, base, project, built }, signal)
+      // By its id: a name that is gone would be asked for on the network.
+      const base = await this.#baseId()
+      try {
+        await buildOn(base)
+      } catch (error) {
+        // The last other project may have taken it away with its own images just now.
+        if (signal.aborted || (await imageExists(this.#docker, base))) throw error
+        await buildOn(await this.#baseId())
+      }
+      return ref
+    })
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
@@ -185,14 +190,8 @@ export class DockerEngine implements Engine {
     return listFunctionImages(this.#docker, this.#options.project)
   }
 
-  async removeImage(ref: string): Promise<void> {
-    await this.#docker
-      .getImage(ref)
-      .remove()
-      .catch(ignoreStatus(404))
-      .catch((error: unknown) => {
-        throw translateDockerError(error, `removing the image ${ref}`)
-      })
+  removeImage(ref: string): Promise<void> {
+    return this.#imagesInTurn.run(repositoryOf(ref), () => removeFunctionImage(this.#docker, ref))
   }
 
   async cleanUp(removeImages: boolean): Promise<void> {
@@ -224,11 +223,12 @@ export class DockerEngine implements Engine {
   }
 
   async #baseId(): Promise<string> {
-    const base = await this.#ensureBase()
+    const idOf = async () => (await this.#docker.getImage(await this.#ensureBase()).inspect()).Id
     try {
-      return (await this.#docker.getImage(base).inspect()).Id
+      // `null`: another project took it away between the two questions.
+      return (await idOf().catch(nullIfMissing)) ?? (await idOf())
     } catch (error) {
-      throw translateDockerError(error, `looking for the base image ${base}`)
+      throw translateDockerError(error, 'looking for the base image')
     }
   }
 
@@ -265,4 +265,9 @@ export class DockerEngine implements Engine {
     for await (const line of containerLogs(this.#docker, { name: found.Id, instance: id }, query)) lines.push(line)
     if (lines.length > 0) await this.#logFiles.write(route, id, lines)
   }
+}
+
+/** `project-route:hash` → `project-route`. */
+function repositoryOf(ref: string): string {
+  return ref.slice(0, ref.lastIndexOf(':'))
 }

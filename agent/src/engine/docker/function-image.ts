@@ -3,9 +3,9 @@ import type Docker from 'dockerode'
 import { pack } from 'tar-fs'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { BuiltPackage, ImageInfo } from '../engine.ts'
-import { drain } from './base-image.ts'
+import { drain, imageExists } from './base-image.ts'
 import { APP_FOLDER } from './container-spec.ts'
-import { translateDockerError } from './docker-errors.ts'
+import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 
 export interface FunctionImage {
   ref: string
@@ -56,5 +56,23 @@ export async function listFunctionImages(docker: Docker, project: string): Promi
     )
   } catch (error) {
     throw translateDockerError(error, 'listing images')
+  }
+}
+
+/**
+ * Removes an image by its name; one that is not there is no error.
+ *
+ * Docker then removes the steps below it that nobody needs, and may refuse (409) for the sake of one that others are
+ * giving up at the same time, after the image itself is gone. So a refusal counts only while the name is still there.
+ *
+ * @throws RyoFaasError ENGINE_FAILED if a container uses it, DOCKER_UNREACHABLE
+ */
+export async function removeFunctionImage(docker: Docker, ref: string): Promise<void> {
+  try {
+    await docker.getImage(ref).remove()
+  } catch (error) {
+    if (isDockerStatus(error, 404)) return
+    if (isDockerStatus(error, 409) && !(await imageExists(docker, ref))) return
+    throw translateDockerError(error, `removing the image ${ref}`)
   }
 }

@@ -1,4 +1,4 @@
-/** The base image is shared by all platforms of a machine: none may take it away from the others. */
+/** What images share (the base, the step with a function's labels) may not go under the feet of those who need it. */
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -55,4 +55,23 @@ test('a base image that somebody removed is made again for the next build', asyn
   // Only a name goes: images that stand on it keep its layers.
   for (const { RepoTags } of bases) for (const ref of RepoTags ?? []) await docker.getImage(ref).remove()
   expect(await engine.build(await packageNamed('four'), never)).toMatch(/four$/)
+})
+
+test('images of a function are built and removed side by side', async () => {
+  const engine = await makeEngine()
+  const buildAndRemove = async (name: string) => {
+    for (let i = 0; i < 8; i++) await engine.removeImage(await engine.build(await packageNamed(`${name}${i}`), never))
+  }
+  await Promise.all(['a', 'b', 'c'].map(buildAndRemove))
+  expect(await engine.images()).toEqual([])
+})
+
+test('an image that is in use stays', async () => {
+  const engine = await makeEngine()
+  const image = await engine.build(await packageNamed('five'), never)
+  const limits = { memoryMb: 64, cpus: 1, pids: 16 }
+  const spec = { id: 'i1x', route: 'probe', version: 1, image, entry: 'main.mjs', env: {}, secrets: {}, limits }
+  await engine.start(spec, never)
+  await expect(engine.removeImage(image)).rejects.toMatchObject({ code: 'ENGINE_FAILED' })
+  expect((await engine.images()).map(({ ref }) => ref)).toEqual([image])
 })
