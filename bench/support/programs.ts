@@ -87,8 +87,13 @@ export function textOf(url: string, agent: http.Agent | false = false): Promise<
 }
 
 export async function run(command: string, args: string[], options: { cwd?: string } = {}): Promise<string> {
-  const { stdout } = await promisify(execFile)(command, args, { ...options, maxBuffer: 64 * 1024 * 1024 })
-  return stdout
+  try {
+    const { stdout } = await promisify(execFile)(command, args, { ...options, maxBuffer: 64 * 1024 * 1024 })
+    return stdout
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new Error(`"${command}" is needed and not there (on Debian: apt-get install ${command})`, { cause: error })
+  }
 }
 
 /** Tries again until it works; fails with the last failure. */

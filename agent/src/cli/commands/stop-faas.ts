@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, readAgentFile, type AgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
+import type { Progress } from '../output.ts'
 import { startFaas } from './start-faas.ts'
 
 const AGENT_RETURN_MS = 15_000
@@ -23,7 +24,7 @@ export const stopFaas: Command = {
     const progress = output.progress('stopping')
     let stopped: string[] | undefined
     try {
-      const client = await reachAgent(context.home, () => startFaas.run({}, quiet(context)))
+      const client = await reachAgent(context, progress)
       // Whom we talk to may be the successor of the one that was found.
       const { agent } = (await readAgentFile(context.home)) ?? found
       try {
@@ -50,7 +51,8 @@ export const stopFaas: Command = {
  * An agent that was killed is coming back by itself; if its keeper died with it, a new one takes over first.
  * @returns undefined if the platform was being stopped already, and has been
  */
-async function reachAgent(home: string, restart: () => Promise<void>): Promise<AgentClient | undefined> {
+async function reachAgent(context: Context, progress: Progress): Promise<AgentClient | undefined> {
+  const { home } = context
   const deadline = performance.now() + AGENT_RETURN_MS
   for (let restarted = false; ;) {
     if (!(await readAgentFile(home))) return undefined
@@ -58,8 +60,9 @@ async function reachAgent(home: string, restart: () => Promise<void>): Promise<A
       const client = await AgentClient.connect(home)
       const { phase } = await client.call('platform', {})
       if (phase.kind === 'ready') return client
-      // Functions may take their time to finish what they have begun.
-      if (phase.kind !== 'stopping' && performance.now() > deadline) {
+      if (phase.kind === 'stopping') {
+        progress.update('somebody stops it already: waiting until its functions have finished what they began')
+      } else if (performance.now() > deadline) {
         throw new RyoFaasError('PART_FAILED', `the agent does not get out of the phase "${phase.kind}"`, {
           hint: `Its log is ${homePaths(home).agentLog}; end it with kill, and stopFaas again.`,
         })
@@ -68,7 +71,7 @@ async function reachAgent(home: string, restart: () => Promise<void>): Promise<A
       if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
       if (performance.now() > deadline - AGENT_RETURN_MS / 2 && !restarted) {
         restarted = true
-        await restart()
+        await startFaas.run({}, quiet(context))
       }
       if (performance.now() > deadline) throw error
     }
