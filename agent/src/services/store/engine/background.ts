@@ -18,6 +18,8 @@ export class Background {
   private readonly runner: CommandRunner
   private next: NodeJS.Immediate | undefined
   private later: NodeJS.Timeout | undefined
+  /** In `performance.now()`: a thread that is never idle does not come to its timers. */
+  private pausedUntil = 0
   private isStopped = false
 
   constructor(writer: Writer, runner: CommandRunner) {
@@ -43,8 +45,10 @@ export class Background {
       this.writer.hasBackgroundWork = this.runner.transaction(() => backgroundStep(this.writer))
     } catch (error) {
       translateFault(error, this.writer.environment.path) // Throws if waiting can not help.
+      this.pausedUntil = performance.now() + PAUSE_MS
+      clearTimeout(this.later)
       this.later = setTimeout(() => {
-        this.later = undefined
+        this.pausedUntil = 0
         this.poke()
       }, PAUSE_MS)
     }
@@ -57,7 +61,7 @@ export class Background {
   }
 
   private get isDue(): boolean {
-    return !this.isStopped && this.writer.hasBackgroundWork && this.later === undefined
+    return !this.isStopped && this.writer.hasBackgroundWork && performance.now() >= this.pausedUntil
   }
 }
 

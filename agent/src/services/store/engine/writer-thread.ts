@@ -64,10 +64,10 @@ class IncomingCommands {
     return this.message[this.at++]
   }
 
-  /** What was received and not handed out. */
+  /** What was received and not handed out, or has come in while the disk was waited for. */
   left(): Received | undefined {
-    if (this.message === undefined || this.message === 'close') return this.message
-    const rest = this.message.slice(this.at)
+    if (this.message === 'close') return 'close'
+    const rest = this.message?.slice(this.at) ?? []
     return rest.length > 0 ? rest : receive(this.port)
   }
 }
