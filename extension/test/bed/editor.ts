@@ -84,7 +84,14 @@ export class Editor {
     const folders = ['--server-data-dir', data, '--extensions-dir', options.extensions]
     // A window that is told of no platform must not find the one of whoever runs the tests.
     const ports = await PortProxy.start()
-    const here = { RYO_FAAS_HOME: join(data, 'no-platform'), VSCODE_PROXY_URI: ports.template }
+    // Its debugger leaves files in the temporary folder, which are to go with the rest.
+    const temporary = join(data, 'tmp')
+    await mkdir(temporary)
+    const here = {
+      RYO_FAAS_HOME: join(data, 'no-platform'),
+      VSCODE_PROXY_URI: ports.template,
+      TMPDIR: temporary,
+    }
     const node = { env: environmentOf({ ...here, ...options.environment }) }
     const port = await freePort()
     const server = spawn(

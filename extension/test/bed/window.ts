@@ -1,5 +1,5 @@
 /** What a person does in the editor's window: palette, lenses, trees, editors. Everything waits for what it looks for. */
-import type { FrameLocator, Locator, Page } from 'playwright-core'
+import { errors, type FrameLocator, type Locator, type Page } from 'playwright-core'
 
 export class Window {
   readonly page: Page
@@ -96,6 +96,11 @@ export class Window {
     return this.page.locator('.monaco-editor .view-lines', { hasText: spaced(text) })
   }
 
+  /** An editor takes the focus a moment after its text is seen: from a palette that was opened meanwhile, too. */
+  focusedText(text: string | RegExp): Locator {
+    return this.page.locator('.monaco-editor.focused .view-lines', { hasText: spaced(text) })
+  }
+
   statusBar(text: string | RegExp): Locator {
     return this.page.locator('.statusbar-item', { hasText: spaced(text) })
   }
@@ -145,6 +150,17 @@ export class Window {
     if ((await header.getAttribute('aria-expanded')) !== 'true') await header.click()
   }
 
+  /**
+   * Opens a folded row, of which a child is seen then. The editor's trees draw what they were asked to draw as it was when they were asked, and so fold
+   * again what was clicked meanwhile: a person clicks once more.
+   */
+  async unfold(text: string | RegExp, child: string | RegExp): Promise<void> {
+    const row = this.row(text)
+    do {
+      if ((await row.getAttribute('aria-expanded')) !== 'true') await row.click()
+    } while (!(await isShown(this.row(child))))
+  }
+
   /** Clicks an action that a row shows while the mouse is over it. */
   async inline(row: string | RegExp, action: string): Promise<void> {
     await this.row(row).hover()
@@ -174,4 +190,16 @@ export class Window {
 export function spaced(text: string | RegExp): RegExp {
   const source = typeof text === 'string' ? text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&') : text.source
   return new RegExp(source.replaceAll(' ', '\\s?'))
+}
+
+const SHOWN_MS = 5_000
+
+async function isShown(what: Locator): Promise<boolean> {
+  try {
+    await what.waitFor({ timeout: SHOWN_MS })
+    return true
+  } catch (error) {
+    if (error instanceof errors.TimeoutError) return false
+    throw error
+  }
 }
