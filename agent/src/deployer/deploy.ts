@@ -22,7 +22,7 @@ import {
   type Problem,
   type StartFrom,
 } from '../contract/index.ts'
-import { type KeyedQueue, freePort } from '../host/index.ts'
+import { freePort, type KeyedQueue } from '../host/index.ts'
 import type { BuiltPackage, Engine } from '../engine/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'

@@ -150,10 +150,7 @@ export class Window {
     if ((await header.getAttribute('aria-expanded')) !== 'true') await header.click()
   }
 
-  /**
-   * Opens a folded row, of which a child is seen then. The editor's trees draw what they were asked to draw as it was when they were asked, and so fold
-   * again what was clicked meanwhile: a person clicks once more.
-   */
+  /** Unfolds a row until its child is seen: one that is clicked while the editor draws its tree may be folded again. */
   async unfold(text: string | RegExp, child: string | RegExp): Promise<void> {
     const row = this.row(text)
     do {

@@ -24,14 +24,15 @@ const PLATFORM: PlatformView = {
   parts: [],
 }
 
-type AnswerShutdown = (response: ServerResponse, home: string) => Promise<void>
+type Answer = (response: ServerResponse, home: string) => Promise<void>
 
-/** What it prints, with an agent that meets `shutdown` like this. */
-async function stopped(answerShutdown: AnswerShutdown): Promise<string> {
+const isReady: Answer = async response => void response.end(JSON.stringify(PLATFORM))
+
+/** What it prints, with an agent that meets `shutdown`, and questions after the platform, like this. */
+async function stopped(shutdown: Answer, platform = isReady): Promise<{ result: string; progress: string }> {
   const home = await mkdtemp(join(tmpdir(), 'ryo-faas-stop-'))
   const server = createServer((request, response) => {
-    if (request.url === '/v1/shutdown') return void answerShutdown(response, home)
-    response.end(JSON.stringify(PLATFORM))
+    void (request.url === '/v1/shutdown' ? shutdown : platform)(response, home)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -46,28 +47,43 @@ async function stopped(answerShutdown: AnswerShutdown): Promise<string> {
     join(home, 'agent.json'),
     JSON.stringify({ url, pid: 1, startedAt: 'x', project: 'rfa', version: '0' }),
   )
-  const stdout = new PassThrough()
-  const output = new Output({ stdout, stderr: new PassThrough(), environment: {} } as never, false)
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const output = new Output({ stdout, stderr, environment: {} } as never, false)
   await stopFaas.run({}, { output, home, agentGone: async () => undefined } as unknown as Context)
   stdout.end()
-  return text(stdout)
+  stderr.end()
+  return { result: await text(stdout), progress: await text(stderr) }
 }
 
 test('an answer that is cut off by the end that somebody else asked for is no failure', async () => {
-  const beforeItsHead: AnswerShutdown = async (response, home) => {
+  const beforeItsHead: Answer = async (response, home) => {
     await rm(join(home, 'agent.json'))
     response.destroy()
   }
-  expect(await stopped(beforeItsHead)).toBe('nothing runs\n')
-  const inItsMiddle: AnswerShutdown = async (response, home) => {
+  expect((await stopped(beforeItsHead)).result).toBe('nothing runs\n')
+  const inItsMiddle: Answer = async (response, home) => {
     await rm(join(home, 'agent.json'))
     response.writeHead(200, { 'content-length': 100 })
     response.write('{"stopped":', () => response.destroy())
   }
-  expect(await stopped(inItsMiddle)).toBe('nothing runs\n')
+  expect((await stopped(inItsMiddle)).result).toBe('nothing runs\n')
 })
 
 test('an agent that went away without stopping the platform is told', async () => {
-  const killed: AnswerShutdown = async response => void response.destroy()
+  const killed: Answer = async response => void response.destroy()
   await expect(stopped(killed)).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+})
+
+test('a platform that somebody else stops is waited for, which is said once', async () => {
+  let asked = 0
+  const isStopping: Answer = async (response, home) => {
+    asked += 1
+    if (asked === 5) await rm(join(home, 'agent.json'))
+    response.end(JSON.stringify({ ...PLATFORM, phase: { kind: 'stopping' } }))
+  }
+  const neverAsked: Answer = async response => void response.writeHead(500).end()
+  const { result, progress } = await stopped(neverAsked, isStopping)
+  expect(result).toBe('nothing runs\n')
+  expect(progress.match(/somebody stops it already/g)).toHaveLength(1)
+  expect(asked).toBe(5)
 })
