@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint'
  */
 const LAYERS = [
   ['contract'],
-  ['client', 'host'],
+  ['client', 'host', 'access'],
   [
     'deploy-file',
     'checker',

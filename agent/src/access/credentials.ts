@@ -1,0 +1,93 @@
+/**
+ * Who is asking? Every door of the platform but the functions' own (`/functions/<name>`) asks this, and says what each
+ * may do.
+ *
+ * | who | shows | which is |
+ * |---|---|---|
+ * | operator | `Authorization: Bearer <token>` | the token of the home, made at every start |
+ * | part of the platform | `Authorization: Bearer <token>` | a secret of the home |
+ * | function | `Authorization: Bearer ryf.<claims>.<mac>` | made for its deployment, in its environment |
+ *
+ * Invariants:
+ * 1. Secrets are compared in constant time. A header that was found good is remembered, so that the next request costs
+ *    a look-up; what was found bad is not.
+ * 2. A function's token says what it may do and is signed: any part can check it without asking anybody. It ends with
+ *    the functions' key, which a new start of the platform changes.
+ */
+import { createHmac, createHash, timingSafeEqual } from 'node:crypto'
+import { z } from 'zod'
+
+export const AccessKeys = z.strictObject({
+  /** The operator's token. */
+  operator: z.string().min(16),
+  /** What parts of the platform show each other. */
+  part: z.string().min(16),
+  /** Signs what functions are given. */
+  functions: z.string().min(16),
+})
+export type AccessKeys = z.infer<typeof AccessKeys>
+
+const FunctionClaims = z.object({
+  /** Route of the deployment. */
+  route: z.string(),
+  /** Tables it may read and write; absent: all. */
+  read: z.array(z.string()).optional(),
+  write: z.array(z.string()).optional(),
+})
+export type FunctionClaims = z.infer<typeof FunctionClaims>
+
+export type Principal = { kind: 'operator' } | { kind: 'part' } | ({ kind: 'function' } & FunctionClaims)
+
+const FUNCTION_TOKEN = /^ryf\.([\w-]+)\.([\w-]+)$/
+const BEARER = /^Bearer ([\w.~+/-]+=*)$/i
+const REMEMBERED = 1_000
+
+export class Credentials {
+  readonly #keys: AccessKeys
+  readonly #known = new Map<string, Principal>()
+
+  constructor(keys: AccessKeys) {
+    this.#keys = keys
+  }
+
+  /** @param authorization value of the header @returns undefined if it proves nothing */
+  identify(authorization: string | undefined): Principal | undefined {
+    if (authorization === undefined) return undefined
+    const known = this.#known.get(authorization)
+    if (known !== undefined) return known
+    const token = BEARER.exec(authorization)?.[1]
+    const principal = token === undefined ? undefined : this.#principalOf(token)
+    if (principal === undefined) return undefined
+    if (this.#known.size >= REMEMBERED) this.#known.clear()
+    this.#known.set(authorization, principal)
+    return principal
+  }
+
+  functionToken(claims: FunctionClaims): string {
+    const text = Buffer.from(JSON.stringify(claims)).toString('base64url')
+    return `ryf.${text}.${this.#mac(`token ${text}`)}`
+  }
+
+  /** What the proxy shows an instance of `route` with a request that only the platform may make, such as an event. */
+  deliveryToken(route: string): string {
+    return this.#mac(`delivery ${route}`)
+  }
+
+  #principalOf(token: string): Principal | undefined {
+    if (isEqual(token, this.#keys.operator)) return { kind: 'operator' }
+    if (isEqual(token, this.#keys.part)) return { kind: 'part' }
+    const [, text, mac] = FUNCTION_TOKEN.exec(token) ?? []
+    if (text === undefined || mac === undefined || !isEqual(mac, this.#mac(`token ${text}`))) return undefined
+    return { kind: 'function', ...FunctionClaims.parse(JSON.parse(Buffer.from(text, 'base64url').toString())) }
+  }
+
+  #mac(text: string): string {
+    return createHmac('sha256', this.#keys.functions).update(text).digest('base64url')
+  }
+}
+
+/** Digests have one length whatever was sent, as the comparison needs. */
+function isEqual(given: string, expected: string): boolean {
+  const [a, b] = [given, expected].map(text => createHash('sha256').update(text).digest())
+  return timingSafeEqual(a!, b!)
+}

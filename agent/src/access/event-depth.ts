@@ -1,0 +1,22 @@
+/**
+ * How many document events led to a request, as it travels through functions (`X-Event-Depth`): `<n>.<mac>`, signed by
+ * the dispatcher, carried on unread by the runtime, and believed by proxy and store only if the signature is right.
+ * A caller could otherwise switch off the triggers of what he causes, by claiming to be deep in a loop.
+ *
+ * A function can still leave the header out: that resets the count of its own chain, which the store's limits then bound.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+/** @param key the key of functions (`AccessKeys.functions`) */
+export function signDepth(key: string, depth: number): string {
+  return `${depth}.${createHmac('sha256', key).update(`event-depth ${depth}`).digest('base64url')}`
+}
+
+/** @returns 0 for everything that was not signed with `key` */
+export function depthOf(key: string, value: string | string[] | undefined): number {
+  if (typeof value !== 'string') return 0
+  const depth = Number(/^\d{1,4}(?=\.)/.exec(value)?.[0] ?? NaN)
+  if (Number.isNaN(depth)) return 0
+  const [given, expected] = [Buffer.from(value), Buffer.from(signDepth(key, depth))]
+  return given.length === expected.length && timingSafeEqual(given, expected) ? depth : 0
+}

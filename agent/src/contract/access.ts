@@ -1,0 +1,34 @@
+/**
+ * How a listener of the platform proves to a client that it is ours, before the client sends it a token: after a crash
+ * or a reboot another program may hold the port.
+ *
+ * The client sends a nonce (`GET /.ryo-faas/proof?nonce=<32 to 128 hex digits>`); the answer is `{"proof": "<base64url>"}`,
+ * an HMAC-SHA256 under the operator's token over the nonce and the port that the connection arrived at. The port is part
+ * of it so that a listener in the middle cannot pass the question on to the real one.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { z } from 'zod'
+
+export const PROOF_PATH = '/.ryo-faas/proof'
+export const ProofQuery = z.object({ nonce: z.string().regex(/^[0-9a-f]{32,128}$/) })
+export const Proof = z.object({ proof: z.string() })
+
+export interface Challenge {
+  /** Hexadecimal. */
+  nonce: string
+  /** Local port of the connection, as the listener sees it; the one the client connected to, as the client sees it. */
+  port: number
+}
+
+export function newNonce(): string {
+  return randomBytes(16).toString('hex')
+}
+
+export function proofOf(token: string, { nonce, port }: Challenge): string {
+  return createHmac('sha256', token).update(`ryo-faas proof ${port} ${nonce}`).digest('base64url')
+}
+
+export function isProof(token: string, challenge: Challenge, given: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(proofOf(token, challenge))]
+  return a.length === b.length && timingSafeEqual(a, b)
+}
