@@ -92,8 +92,8 @@ export class Agent implements Platform {
     try {
       this.#state = await StateStore.open(join(home, 'state.json'))
       if (!adopting) await this.#state.update(state => void (state.ports = {}))
-      const secrets = await ensureSecrets(home)
-      await this.#serveApi(secrets.token)
+      const secrets = await ensureSecrets(home, { keep: adopting })
+      await this.#serveApi(secrets.keys.operator)
       await this.#bringUp(this.#state, { secrets, adopting })
       this.#setPhase({ kind: 'ready' })
     } catch (error) {

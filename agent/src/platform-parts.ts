@@ -78,7 +78,7 @@ export class PlatformParts {
       extraHosts: () => engine.proxyListenHosts,
       asyncCalls: () => ({
         nats,
-        dispatchToken: secrets.dispatchToken,
+        dispatchToken: secrets.keys.part,
         asyncBodyLimitBytes: Math.round(options.asyncBodyLimitMb * 1024 * 1024),
         callbackAllow: callbackHosts(options),
       }),
@@ -120,7 +120,7 @@ export class PlatformParts {
         proxyUrl: () => `http://127.0.0.1:${this.#port('proxy')}`,
         storeUrl: () => `http://127.0.0.1:${this.#port('store')}`,
         callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
-        dispatchToken: secrets.dispatchToken,
+        dispatchToken: secrets.keys.part,
         number,
         of: options.dispatchers,
       })
