@@ -22,7 +22,8 @@ const OURS = [
 ]
 
 /** As `writeAtomically` names them. */
-const HALF_WRITTEN = /^(?:state\.json|agent\.json|token|dispatch-token|functions-key|callback-secret)\.\d+\.[0-9a-f]{8}\.tmp$/
+const HALF_WRITTEN =
+  /^(?:state\.json|agent\.json|token|dispatch-token|functions-key|callback-secret)\.\d+\.[0-9a-f]{8}\.tmp$/
 
 /** Everything of ours in the home, and nothing that is not. */
 export async function removeData(home: string): Promise<void> {
