@@ -1,22 +1,29 @@
 /** Programs that tests need and npm does not bring: installed unasked only for root and in CI, else named with the command. */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Names of a program, the first that is there counts, by the Debian package that has it. */
+/** Debian package → names of the program it has; the first that is there counts. */
 const PROGRAMS = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
-  ripgrep: ['rg'],
+  'docker.io': ['dockerd'],
+  iproute2: ['ip'],
+  'nats-server': ['nats-server'],
   prometheus: ['promtool'],
+  ripgrep: ['rg'],
 } as const
 export type SystemPackage = keyof typeof PROGRAMS
+export const SYSTEM_PACKAGES = Object.keys(PROGRAMS) as SystemPackage[]
+
+/** Where a login as root looks, and a user's may not. */
+const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin']
 
 /** Its path, if it is installed. */
 export function programOf(name: SystemPackage): string | undefined {
-  const folders = (process.env['PATH'] ?? '').split(':').concat('/usr/bin')
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_FOLDERS]
   return folders.flatMap(folder => PROGRAMS[name].map(program => join(folder, program))).find(path => existsSync(path))
 }
 
@@ -25,10 +32,10 @@ export async function ensureInstalled(names: readonly SystemPackage[], environme
   const missing = names.filter(name => programOf(name) === undefined)
   if (missing.length === 0) return
   if (process.getuid?.() !== 0 && environment['CI'] !== 'true') {
-    throw new Error(`these tests need more: sudo apt-get install -y ${missing.join(' ')}`)
+    throw new Error(`The tests need ${missing.join(', ')}. Run: sudo apt-get install -y ${missing.join(' ')}`)
   }
   const options = { env: { ...environment, DEBIAN_FRONTEND: 'noninteractive' }, maxBuffer: 64 * 1024 * 1024 }
-  // Another run may be at it.
+  // Another run may hold the lock.
   const patiently = ['-qq', '-o', 'DPkg::Lock::Timeout=300']
   await run('apt-get', ['update', ...patiently], options)
   await run('apt-get', ['install', '-y', ...patiently, ...missing], options)

@@ -1,0 +1,69 @@
+/**
+ * `npm test`: makes sure that everything the tests need is there, before the first one runs, and runs them.
+ *
+ * As root (or with CI=true) what is missing is installed, and a Docker engine is started if none answers, and stopped at
+ * the end. Otherwise one line says what is missing and how to get it. Arguments go to vitest as they are.
+ *
+ * The last line counts all tests: `N passed, N failed, N skipped`. A test that was skipped is a failure in CI.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ensureDocker } from './support/docker-daemon.ts'
+import { ensureInstalled, SYSTEM_PACKAGES } from './support/system-packages.ts'
+
+/** What we need of vitest's JSON report. */
+interface Report {
+  success: boolean
+  numPassedTests: number
+  numFailedTests: number
+  numPendingTests: number
+  numTodoTests: number
+}
+
+async function main(): Promise<number> {
+  try {
+    await ensureInstalled(SYSTEM_PACKAGES)
+  } catch (error) {
+    console.error((error as Error).message)
+    return 1
+  }
+  const stopDocker = await ensureDocker()
+  const folder = await mkdtemp(join(tmpdir(), 'ryo-faas-report-'))
+  try {
+    const report = join(folder, 'report.json')
+    const status = await vitest(['--reporter=default', '--reporter=json', `--outputFile.json=${report}`])
+    return conclude(JSON.parse(await readFile(report, 'utf8')) as Report, status)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    await stopDocker()
+  }
+}
+
+/** Its exit code. Ctrl-C reaches it as well; its own end is waited for. */
+async function vitest(reporters: string[]): Promise<number> {
+  const args = ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...process.argv.slice(2)]
+  const child = spawn(process.execPath, args, { stdio: 'inherit' })
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return code ?? 1
+}
+
+function conclude(report: Report, status: number): number {
+  const skipped = report.numPendingTests + report.numTodoTests
+  // Errors outside of tests count as one.
+  const failed = report.numFailedTests + (status !== 0 && report.numFailedTests === 0 ? 1 : 0)
+  console.log(`${report.numPassedTests} passed, ${failed} failed, ${skipped} skipped`)
+  const isGate = process.env['CI'] === 'true'
+  return failed > 0 || report.numPassedTests === 0 || (isGate && skipped > 0) ? 1 : 0
+}
+
+main().then(
+  code => (process.exitCode = code),
+  (error: unknown) => {
+    console.error((error as Error).message)
+    process.exitCode = 1
+  },
+)
