@@ -19,8 +19,17 @@ export class SeededRandom {
     return least + this.next() * (most - least)
   }
 
+  /** A whole number from 0 to below `limit`. */
+  below(limit: number): number {
+    return Math.floor(this.next() * limit)
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[this.below(items.length)]!
+  }
+
   shuffled<T>(items: readonly T[]): T[] {
     const rest = [...items]
-    return items.map(() => rest.splice(Math.floor(this.next() * rest.length), 1)[0]!)
+    return items.map(() => rest.splice(this.below(rest.length), 1)[0]!)
   }
 }

@@ -2,14 +2,16 @@
  * Takes the chunked transfer coding off a body (RFC 9112 §7.1), piece by piece.
  *
  * Invariants: 1. sizes are 1–13 hex digits, lines end in CRLF and nothing else, a chunk's data is followed by CRLF.
- * 2. extensions and trailers are skipped and together hold at most `FRAMING_LIMIT` bytes per chunk line or trailer
- * section. 3. data slices point into the buffer that was handed in.
+ * 2. extensions and trailers are skipped, hold no control characters, and at most `FRAMING_LIMIT` bytes per chunk line
+ * or trailer section. 3. data slices point into the buffer that was handed in.
  */
 import { UpstreamError } from './upstream-error.ts'
 
 const FRAMING_LIMIT = 16 * 1024
 const CR = 13
 const LF = 10
+const TAB = 9
+const DEL = 127
 
 type State = 'size' | 'extension' | 'size-lf' | 'data' | 'data-cr' | 'data-lf' | 'trailer' | 'trailer-lf' | 'done'
 
@@ -67,8 +69,8 @@ export class ChunkedDecoder {
       }
       case 'extension':
         this.countFraming()
-        if (byte === LF) throw new UpstreamError('protocol', 'bare LF in chunk extension')
         if (byte === CR) this.state = 'size-lf'
+        else refuseControl(byte, 'a chunk extension')
         return
       case 'size-lf':
         this.expect(byte, LF)
@@ -87,9 +89,11 @@ export class ChunkedDecoder {
         return
       case 'trailer':
         this.countFraming()
-        if (byte === LF) throw new UpstreamError('protocol', 'bare LF in trailers')
         if (byte === CR) this.state = 'trailer-lf'
-        else this.lineLength += 1
+        else {
+          refuseControl(byte, 'trailers')
+          this.lineLength += 1
+        }
         return
       case 'trailer-lf':
         this.expect(byte, LF)
@@ -108,6 +112,12 @@ export class ChunkedDecoder {
 
   private countFraming(): void {
     if (++this.framing > FRAMING_LIMIT) throw new UpstreamError('protocol', 'chunk framing too large')
+  }
+}
+
+function refuseControl(byte: number, place: string): void {
+  if ((byte < 32 && byte !== TAB) || byte === DEL) {
+    throw new UpstreamError('protocol', `control character in ${place}`)
   }
 }
 

@@ -60,7 +60,7 @@ export function parseResponseHead(text: string): ResponseHead {
     const colon = text.indexOf(':', at)
     const eol = text.indexOf('\r\n', colon)
     const name = text.slice(at, colon)
-    const value = text.slice(colon + 1, eol).trim()
+    const value = withoutPadding(text, colon + 1, eol)
     at = eol + 2
     const lower = name.length < 32 && (SPECIAL_LENGTHS & (1 << name.length)) !== 0 ? name.toLowerCase() : ''
     if (lower === '' || !SPECIAL.has(lower)) {
@@ -68,8 +68,8 @@ export function parseResponseHead(text: string): ResponseHead {
     } else if (lower === 'content-length') {
       const length = /^[0-9]{1,15}$/.test(value) ? Number(value) : -1
       if (length < 0) throw new UpstreamError('protocol', 'malformed content-length')
-      if (contentLength >= 0 && contentLength !== length) throw new UpstreamError('protocol', 'two content-lengths')
-      if (contentLength < 0) headers.push(name, value)
+      if (contentLength >= 0) throw new UpstreamError('protocol', 'two content-lengths')
+      headers.push(name, value)
       contentLength = length
     } else if (lower === 'transfer-encoding') {
       transferCoding = transferCoding === undefined ? value : `${transferCoding}, ${value}`
@@ -99,6 +99,17 @@ export function parseResponseHead(text: string): ResponseHead {
     keepAliveMs,
     upgrade,
   }
+}
+
+/** Optional white space is spaces and tabs (RFC 9110 §5.6.3); `trim` would take a no-break space as well. */
+function withoutPadding(text: string, from: number, to: number): string {
+  while (from < to && isPadding(text.charCodeAt(from))) from += 1
+  while (to > from && isPadding(text.charCodeAt(to - 1))) to -= 1
+  return text.slice(from, to)
+}
+
+function isPadding(code: number): boolean {
+  return code === 32 || code === 9
 }
 
 /** The lower-cased options of a `Connection` header. */

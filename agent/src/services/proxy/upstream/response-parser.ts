@@ -165,6 +165,8 @@ export class ResponseParser {
       this.events.onUpgrade(head, Buffer.from(rest))
       return bodyStart + rest.length
     }
+    if (head.contentLength >= 0 || head.chunked) throw new UpstreamError('protocol', 'a 1xx answer with a body')
+    if (!head.keepAlive) throw new UpstreamError('protocol', 'a 1xx answer that closes the connection')
     if (++this.informational > INFORMATIONAL_LIMIT) throw new UpstreamError('protocol', 'too many 1xx answers')
     this.events.onInformational(head)
     return bodyStart
