@@ -12,6 +12,7 @@ const PROGRAMS = {
   'docker.io': ['dockerd'],
   iproute2: ['ip'],
   'nats-server': ['nats-server'],
+  'nginx-light': ['nginx'],
   prometheus: ['promtool'],
   ripgrep: ['rg'],
 } as const

@@ -1,0 +1,212 @@
+/**
+ * The same bytes given to our proxy, to nginx and to a bare Node server: whatever requests ours and another one pass on,
+ * they agree on where each ends. A difference here is what request smuggling is made of.
+ *
+ * Requests are well-formed ones, changed at random from a seed: `FUZZ_SEED`, `FUZZ_ROUNDS`.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http, { type IncomingMessage } from 'node:http'
+import net, { type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../../src/host/index.ts'
+import { Stage } from '../../src/services/proxy/proxy-testing.ts'
+import { SeededRandom } from '../chaos/seeded-random.ts'
+import { programOf } from '../support/system-packages.ts'
+import { until } from '../support/until.ts'
+import { mutated } from './mutations.ts'
+
+const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 320)
+/** Cases that run side by side; each has servers of its own, so that what arrives belongs to one case. */
+const SLOTS = 64
+/** After this much silence every server gives a connection up, which ends a case. */
+const SILENCE_MS = 200
+
+const PATH = '/functions/fn'
+const HEAD = 'Host: localhost\r\n'
+const SECOND = `GET ${PATH}/second HTTP/1.1\r\n${HEAD}\r\n`
+const SEEDS = [
+  `GET ${PATH}/a HTTP/1.1\r\n${HEAD}\r\n${SECOND}`,
+  `POST ${PATH}/a HTTP/1.1\r\n${HEAD}Content-Length: 5\r\n\r\nhello${SECOND}`,
+  `POST ${PATH}/a HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n${SECOND}`,
+  `POST ${PATH}/a HTTP/1.1\r\n${HEAD}Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nX: y\r\n\r\n${SECOND}`,
+  `POST ${PATH}/a HTTP/1.1\r\n${HEAD}Content-Length: ${SECOND.length}\r\n\r\n${SECOND}`,
+  `PUT ${PATH}/a?b=c HTTP/1.1\r\n${HEAD}X-A: 1\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n${SECOND}`,
+]
+const DICTIONARY = [
+  'Content-Length: 5\r\n',
+  'Content-Length: 6\r\n',
+  'Content-Length: +5\r\n',
+  'Content-Length: 5, 5\r\n',
+  'Content-Length : 5\r\n',
+  'Content_Length: 5\r\n',
+  'content-length:\t5 \r\n',
+  'Transfer-Encoding: chunked\r\n',
+  'Transfer-Encoding: gzip, chunked\r\n',
+  'Transfer-Encoding: chunked, identity\r\n',
+  'Transfer-Encoding: xchunked\r\n',
+  'Transfer-Encoding:\x0bchunked\r\n',
+  'Transfer-Encoding: "chunked"\r\n',
+  ' Transfer-Encoding: chunked\r\n',
+  'X-Fold: a\r\n b\r\n',
+  'Connection: close\r\n',
+  'Connection: content-length\r\n',
+  'Connection: transfer-encoding\r\n',
+  'Expect: 100-continue\r\n',
+  'Upgrade: h2c\r\n',
+  'Host: other\r\n',
+  ': nameless\r\n',
+  'No colon\r\n',
+  SECOND,
+  '\r\n',
+  '\n',
+  '\r',
+  '\0',
+  '0x5\r\n',
+  '0\r\n\r\n',
+  '00000000000000005\r\n',
+  '-1\r\n',
+  ';x="\r\n"\r\n',
+]
+
+/** A request that arrived whole, as `method path body`. */
+class Recorder {
+  readonly #requests: string[] = []
+
+  /** @returns what came since it was last asked */
+  taken(): string[] {
+    return this.#requests.splice(0)
+  }
+
+  readonly listen = (request: IncomingMessage, answer: () => void): void => {
+    let body = ''
+    request.setEncoding('latin1')
+    request.on('data', (piece: string) => (body += piece))
+    request.on('end', () => {
+      const path = request.url!.replace(new RegExp(`^${PATH}`, 'i'), '')
+      this.#requests.push(`${request.method} ${path} ${JSON.stringify(body)}`)
+      answer()
+    })
+    request.on('error', () => undefined) // Broken off: it did not arrive.
+  }
+}
+
+interface Slot {
+  servers: { name: string; port: number; recorder: Recorder }[]
+}
+
+const stage = new Stage()
+let nginx: ChildProcess
+let folder: string
+let slots: Slot[]
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rfa-nginx-'))
+  slots = await Promise.all(Array.from({ length: SLOTS }, makeSlot))
+  nginx = await startNginx(slots)
+})
+afterAll(async () => {
+  nginx.kill('SIGTERM')
+  await once(nginx, 'exit')
+  await stage.end()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function makeSlot(): Promise<Slot> {
+  const [ours, theirs, bare] = [new Recorder(), new Recorder(), new Recorder()]
+  const instance = await stage.http((request, response) => ours.listen(request, () => response.end('ok')))
+  const timeouts = { headersTimeoutMs: SILENCE_MS, keepAliveTimeoutMs: SILENCE_MS }
+  const proxy = await stage.proxy(timeouts)
+  await stage.serve(proxy, [instance], { timeoutMs: 2 * SILENCE_MS })
+  const upstream = await stage.http((request, response) => theirs.listen(request, () => response.end('ok')))
+  const options = { headersTimeout: SILENCE_MS, keepAliveTimeout: SILENCE_MS, requestTimeout: 2 * SILENCE_MS }
+  const server = http.createServer({ ...options, connectionsCheckingInterval: 50 }, (request, response) =>
+    bare.listen(request, () => response.end('ok')),
+  )
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  stage.onEnd(() => void server.close())
+  return {
+    servers: [
+      { name: 'ours', port: proxy.address.port, recorder: ours },
+      { name: 'Node', port: (server.address() as AddressInfo).port, recorder: bare },
+      // The port of its upstream; its own is chosen by `startNginx`.
+      { name: 'nginx', port: upstream.port, recorder: theirs },
+    ],
+  }
+}
+
+async function startNginx(all: readonly Slot[]): Promise<ChildProcess> {
+  await mkdir(join(folder, 'temp'))
+  const blocks: string[] = []
+  for (const { servers } of all) {
+    const one = servers.find(({ name }) => name === 'nginx')!
+    const port = await freePort()
+    blocks.push(`server {
+      listen 127.0.0.1:${port};
+      location ~* ^${PATH}(/|$) { proxy_pass http://127.0.0.1:${one.port}; proxy_http_version 1.1; }
+      location / { return 404; }
+    }`)
+    one.port = port
+  }
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    name => `${name}_temp_path ${join(folder, 'temp', name)};`,
+  )
+  const config = `daemon off; master_process off; pid ${join(folder, 'pid')}; error_log ${join(folder, 'log')};
+    events { worker_connections 1024; }
+    http {
+      access_log off; ${temporary.join(' ')}
+      client_header_timeout ${SILENCE_MS}ms; client_body_timeout ${SILENCE_MS}ms; keepalive_timeout ${SILENCE_MS}ms;
+      lingering_close off; merge_slashes off;
+      ${blocks.join('\n')}
+    }`
+  await writeFile(join(folder, 'nginx.conf'), config)
+  const program = programOf('nginx-light')!
+  const child = spawn(program, ['-c', join(folder, 'nginx.conf'), '-p', folder], { stdio: 'inherit' })
+  const { port } = all.at(-1)!.servers.find(({ name }) => name === 'nginx')!
+  await until(async () => (await accepts(port)) || undefined)
+  return child
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = net.connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}
+
+/** Resolves when the server has closed the connection. */
+function send(port: number, bytes: Buffer): Promise<void> {
+  return new Promise(resolve => {
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: false }, () => socket.write(bytes))
+    socket.resume()
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => resolve())
+  })
+}
+
+test(`${ROUNDS} changed requests (seed ${SEED}) end where nginx and Node see their ends`, async () => {
+  const random = new SeededRandom(SEED)
+  let passedOn = 0
+  for (let round = 0; round < ROUNDS; round += SLOTS) {
+    const cases = slots.map(slot => ({ slot, bytes: mutated(random, SEEDS, DICTIONARY) }))
+    await Promise.all(cases.flatMap(({ slot, bytes }) => slot.servers.map(({ port }) => send(port, bytes))))
+    for (const { slot, bytes } of cases) {
+      const [ours, ...others] = slot.servers.map(({ name, recorder }) => ({ name, requests: recorder.taken() }))
+      passedOn += ours!.requests.length
+      for (const { name, requests } of others) {
+        // The stricter one sees fewer; what it sees, the other sees as well. Pipelined ones overtake each other.
+        const [fewer, more] = [ours!.requests, requests].sort((x, y) => x.length - y.length)
+        const shown = `ours beside ${name}: ${JSON.stringify(bytes.toString('latin1'))}`
+        expect(more, shown).toEqual(expect.arrayContaining(fewer!))
+      }
+    }
+  }
+  expect(passedOn).toBeGreaterThan(ROUNDS / 2)
+})
