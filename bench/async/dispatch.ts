@@ -314,7 +314,7 @@ async function startProxy(stage: Stage, entry: string, functionPort: number): Pr
     url: `http://127.0.0.1:${port}/healthz`,
   })
   const instances = [{ id: 'one', host: '127.0.0.1', port: functionPort }]
-  const route = { name: 'hello', displayName: 'Hello', version: 1, timeoutMs: 60_000, concurrency: 0, instances }
+  const route = { name: 'hello', displayName: 'Hello', version: 1, timeoutMs: 60_000, concurrency: 0, isAnonymous: true, instances }
   const control = new ProxyControl({ controlPath })
   await until(() => control.setRoutes({ generation: 1, routes: [route] }))
   return { ...program, url: `http://127.0.0.1:${port}` }

@@ -12,8 +12,9 @@ export class Fleet {
   readonly #deaths = new Map<string, Backoff>()
   readonly #lastExit = new Map<string, NonNullable<DeploymentView['lastExit']>>()
 
-  ready(route: string): Instance[] {
-    return [...this.#ready.values()].filter(instance => instance.route === route)
+  /** Of one route, or of all. */
+  ready(route?: string): Instance[] {
+    return [...this.#ready.values()].filter(instance => route === undefined || instance.route === route)
   }
 
   isReady(id: string): boolean {

@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { HEALTH_PATH } from '@ryo-faas/runtime/protocol'
+import { HEADERS, HEALTH_PATH } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, ServedHandlers } from '../contract/index.ts'
 import type { Engine, Instance, InstanceAddress } from '../engine/index.ts'
 
@@ -30,7 +30,7 @@ export async function waitUntilReady(engine: Engine, instance: Instance, options
   for (;;) {
     if (options.signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${instance.route} was cancelled`)
     if (state.kind === 'exited') throw new RyoFaasError('START_FAILED', `it ${state.reason} before it was ready`)
-    if (await isHealthy(state.address)) return
+    if (await isHealthy({ ...instance, state })) return
     const isLate = performance.now() > deadline
     if (isLate || performance.now() > nextLifeCheck) {
       nextLifeCheck = performance.now() + LIFE_CHECK_EVERY_MS
@@ -70,10 +70,13 @@ async function askHealth(address: InstanceAddress): Promise<string> {
   return text(response)
 }
 
-/** One question, one second at most. */
-export function isHealthy(address: InstanceAddress): Promise<boolean> {
+/** One question, one second at most. Another instance that has the address by now says no. */
+export async function isHealthy({ id, state }: Pick<Instance, 'id' | 'state'>): Promise<boolean> {
+  if (state.kind !== 'running') return false
+  const headers = { [HEADERS.instance]: id }
+  const options = { ...state.address, path: HEALTH_PATH, headers, agent: false, timeout: 1000 }
   return new Promise(resolve => {
-    const request = get({ ...address, path: HEALTH_PATH, agent: false, timeout: 1000 }, response => {
+    const request = get(options, response => {
       response.resume()
       resolve(response.statusCode === 200)
     })

@@ -25,26 +25,47 @@ afterEach(() => {
 })
 
 /** What an agent finds that came back: one instance, of which it knows nothing yet. */
-function adopted() {
-  const { port } = server.address() as AddressInfo
-  const instance: Instance = {
-    ...{ id: 'a1', route: 'fn', version: 1, name: 'fn', startedAt: '2026-01-01T00:00:00.000Z' },
-    state: { kind: 'running', address: { host: '127.0.0.1', port } },
-  }
+function adopted(listed: Instance[] = [running('a1')]) {
   const record = { name: 'Fn', route: 'fn', active: 1, instances: 1, versions: [{ version: 1 }] }
   const fleet = new Fleet()
   let published = 0
+  /** What happened, in order. */
+  const log: string[] = []
   const reconciler = new Reconciler({
     fleet,
-    engine: { instances: async () => [instance], promote: async () => undefined } as unknown as Engine,
+    engine: {
+      instances: async () => [...listed],
+      promote: async () => undefined,
+      stop: async () => undefined,
+    } as unknown as Engine,
     state: { deployment: () => record, current: { deployments: { fn: record } } } as unknown as StateStore,
-    instances: { retire: async () => undefined } as unknown as Instances,
-    publisher: { publish: async () => void (published += 1) } as unknown as RoutePublisher,
+    instances: {
+      retire: async () => undefined,
+      start: async () => {
+        log.push('started another')
+        listed.push(running('a2'))
+        return [running('a2')]
+      },
+    } as unknown as Instances,
+    publisher: {
+      publish: async () => {
+        published += 1
+        log.push(`routes: ${fleet.ready('fn').map(({ id }) => id)}`)
+      },
+    } as unknown as RoutePublisher,
     queue: new KeyedQueue(),
     onChange: () => undefined,
     log: { warn: () => undefined },
   })
-  return { reconciler, fleet, published: () => published }
+  return { reconciler, fleet, listed, log, published: () => published }
+}
+
+function running(id: string, { host = '127.0.0.1' } = {}): Instance {
+  const { port } = server.address() as AddressInfo
+  return {
+    ...{ id, route: 'fn', version: 1, name: 'fn', startedAt: '2026-01-01T00:00:00.000Z' },
+    state: { kind: 'running', address: { host, port } },
+  }
 }
 
 test('an instance that is too busy to answer is asked again, until it does', async () => {
@@ -72,5 +93,47 @@ test('those who were there before are waited for, so that nobody takes them out 
   server.on('request', () => (isBusy = ++asked < 3))
   await reconciler.adopt()
   expect([fleet.isReady('a1'), published()]).toEqual([true, 1])
+  reconciler.close()
+})
+
+test.each([
+  ['is not listed by the engine any more', () => []],
+  ['is listed as exited', () => [{ ...running('a1'), state: { kind: 'exited', at: '', code: 1, reason: 'died' } }]],
+] as [string, () => Instance[]][])(
+  'an instance that %s is out of the routes before another is started',
+  async (_what, listed) => {
+    const { reconciler, fleet, listed: now, log } = adopted()
+    isBusy = false
+    await reconciler.all()
+    now.splice(0, 1, ...listed())
+    log.length = 0
+    await reconciler.all()
+    expect(log).toEqual(['routes: ', 'started another', 'routes: a2'])
+    expect(fleet.isReady('a1')).toBe(false)
+    expect(fleet.lastExit('fn')).toMatchObject({ reason: expect.stringMatching(/died|removed/) as string })
+    reconciler.close()
+  },
+)
+
+test('an instance whose address has changed is known by the new one only', async () => {
+  const { reconciler, fleet, listed, log } = adopted([running('a1', { host: '127.0.0.2' })])
+  fleet.markReady(running('a1', { host: '127.0.0.2' }))
+  isBusy = false
+  listed.splice(0, 1, running('a1'))
+  await reconciler.all()
+  expect(log).toEqual(['routes: ', 'routes: a1'])
+  expect(fleet.ready()).toEqual([running('a1')])
+  expect(fleet.lastExit('fn')).toBeUndefined()
+  reconciler.close()
+})
+
+test('one that is marked ready while the engine is asked keeps its place', async () => {
+  const { reconciler, fleet, listed } = adopted([])
+  isBusy = false
+  const looked = reconciler.all()
+  listed.push(running('a3'))
+  fleet.markReady(running('a3'))
+  await looked
+  expect(fleet.isReady('a3')).toBe(true)
   reconciler.close()
 })

@@ -2,9 +2,12 @@
  * Makes what runs equal to what the state says. For each deployment: dead instances are replaced (with backoff),
  * surplus and outdated ones drained, living ones found ready and published; what belongs to no deployment is removed.
  * Runs after every event of the engine, at start, and when a backoff has passed; running it twice changes nothing.
+ *
+ * Invariant: an instance that the engine does not list as running at the address we know is in no route before anything
+ * else happens: its address may belong to another function by then.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Engine, Instance, InstanceAddress } from '../engine/index.ts'
+import type { Engine, Instance } from '../engine/index.ts'
 import type { KeyedQueue } from '../host/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
@@ -63,7 +66,7 @@ export class Reconciler {
     if (this.#abort.signal.aborted) return
     const record = state.deployment(route)
     const version = record && activeVersion(record)
-    const found = (await engine.instances(route)).filter(({ id }) => !fleet.isDraining(id))
+    const found = (await this.#look(route)).filter(({ id }) => !fleet.isDraining(id))
     const dead = found.filter(instance => instance.state.kind === 'exited')
     const living = found.filter(instance => instance.state.kind === 'running')
 
@@ -94,10 +97,10 @@ export class Reconciler {
   async #rounds(): Promise<void> {
     do {
       this.#again = false
-      const { engine, state, queue } = this.#options
+      const { state, queue } = this.#options
       try {
-        const running = (await engine.instances()).map(instance => instance.route)
-        const routes = new Set([...running, ...Object.keys(state.current.deployments)])
+        const listed = await this.#look()
+        const routes = new Set([...listed.map(({ route }) => route), ...Object.keys(state.current.deployments)])
         await Promise.all([...routes].map(route => queue.run(route, () => this.route(route))))
       } catch (error) {
         // Docker is away, say: its watch calls us again when it is back.
@@ -106,21 +109,39 @@ export class Reconciler {
     } while (this.#again && !this.#abort.signal.aborted)
   }
 
+  /**
+   * What the engine lists, of one route or of all. Whatever was ready and is not listed as running at its address is out
+   * of the routes when this resolves. It needs no queue, because who is ready is read before the engine is asked.
+   */
+  async #look(wanted?: string): Promise<Instance[]> {
+    const { engine, state, fleet, publisher, log, onChange } = this.#options
+    const known = fleet.ready(wanted)
+    const listed = await engine.instances(wanted)
+    const lost = known.filter(instance => !listed.some(other => isSamePlace(instance, other)))
+    const taken = lost.filter(({ id }) => fleet.unmark(id))
+    if (taken.length > 0) await publisher.publish()
+    for (const { id, route } of taken) {
+      if (listed.some(other => other.id === id)) continue
+      fleet.noteExit(route, { at: new Date().toISOString(), code: null, reason: 'was removed by somebody else' })
+      log.warn({ route, instance: id }, 'an instance was removed by somebody else')
+      onChange(state.deployment(route)?.name ?? route)
+    }
+    return listed
+  }
+
   /** Answers whether any became ready that was not known to be. */
   async #markReady(current: Instance[]): Promise<boolean> {
     const { fleet } = this.#options
     const unknown = current.filter(({ id }) => !fleet.isReady(id))
-    const healthy = await Promise.all(
-      unknown.map(async ({ state }) => state.kind === 'running' && (await this.#answers(state.address))),
-    )
+    const healthy = await Promise.all(unknown.map(instance => this.#answers(instance)))
     unknown.filter((_, index) => healthy[index]).forEach(instance => fleet.markReady(instance))
     return healthy.some(Boolean)
   }
 
-  async #answers(address: InstanceAddress): Promise<boolean> {
+  async #answers(instance: Instance): Promise<boolean> {
     const deadline = performance.now() + (this.#isAdopting ? ADOPT_MS : 0)
     for (;;) {
-      if (await isHealthy(address)) return true
+      if (await isHealthy(instance)) return true
       if (this.#abort.signal.aborted || performance.now() > deadline) return false
       await delay(ASK_AGAIN_MS)
     }
@@ -128,8 +149,6 @@ export class Reconciler {
 
   async #bury(name: string, dead: Instance[]): Promise<void> {
     const { engine, fleet } = this.#options
-    const gone = dead.map(instance => fleet.unmark(instance.id)).some(Boolean)
-    if (gone) await this.#options.publisher.publish()
     for (const { id, route, state } of dead) {
       if (state.kind !== 'exited') continue
       fleet.backoff(route).died(performance.now())
@@ -168,4 +187,10 @@ export class Reconciler {
     timer.unref()
     this.#timers.set(route, timer)
   }
+}
+
+function isSamePlace(known: Instance, other: Instance): boolean {
+  if (known.id !== other.id || known.state.kind !== 'running' || other.state.kind !== 'running') return false
+  const [a, b] = [known.state.address, other.state.address]
+  return a.host === b.host && a.port === b.port
 }

@@ -100,7 +100,7 @@ export interface Engine {
   logs(source: { route: string; id: string }, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>
   /** Deletes the kept output of a deployment. */
   forgetLogs(route: string): Promise<void>
-  /** Calls back after any instance died or the engine itself came back; the caller looks again. */
+  /** Calls back after any instance died or was removed, or the engine itself came back; the caller looks again. */
   watch(onChange: () => void): void
   images(): Promise<ImageInfo[]>
   removeImage(ref: string): Promise<void>

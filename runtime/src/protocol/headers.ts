@@ -7,6 +7,11 @@ export const HEADERS = {
    * asked: a function that relays another's answer relays the header too, and was not refused itself.
    */
   errorFrom: 'x-ryo-faas-error-from',
+  /**
+   * Id of an instance. In a request: whom it is for; another runtime answers 421 with its own id and runs nothing. In a 102
+   * answer, ahead of whatever else comes on the connection: who it is that answers. Never reaches a function or a client.
+   */
+  instance: 'x-ryo-faas-instance',
   /** Correlates one request over all parts; taken over from the client or made by the proxy. */
   requestId: 'x-request-id',
   /** Id of an asynchronous call. */

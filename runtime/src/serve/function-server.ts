@@ -13,6 +13,7 @@ import type { Tracing } from '../telemetry/index.ts'
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { drain, Inflight } from './drain.ts'
 import type { HandlerSet, RequestHandler } from './handler-set.ts'
+import { introduce } from './introduction.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
 import { runNodeHandler } from './node-style.ts'
 import { answerJson, answerPlatformError, type PlatformAnswer } from './platform-answer.ts'
@@ -47,6 +48,7 @@ export function createFunctionServer(
 
   function handle(exchange: Exchange): void {
     const { request, response } = exchange
+    if (!introduce(request, response, instance)) return
     const { url = '/' } = request
     if (url.startsWith(RESERVED_PREFIX) && !url.startsWith(EVENTS_PREFIX)) return answerReserved(request, response)
     const work = workOf(url)

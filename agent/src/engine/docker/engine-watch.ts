@@ -30,7 +30,7 @@ export class EngineWatch {
     }
     try {
       const events = (await this.#docker.getEvents({
-        filters: { ...this.#filters, type: ['container'], event: ['die', 'oom'] },
+        filters: { ...this.#filters, type: ['container'], event: ['die', 'oom', 'destroy'] },
         abortSignal: this.#abort.signal,
       })) as Readable
       events

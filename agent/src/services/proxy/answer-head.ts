@@ -1,7 +1,7 @@
 /** What the proxy reads from and writes into the head of an instance's answer. */
 import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import type { Call } from './call.ts'
-import type { ResponseHead } from './upstream/index.ts'
+import { isNamed, valuesOf, type ResponseHead } from './upstream/index.ts'
 
 /**
  * The code of a platform error that the runtime of `instance` answered; undefined for the function's own answers, also
@@ -41,12 +41,4 @@ export function passHintsOn(
   } catch {
     // A link that node refuses is a hint lost, and no reason to fail the call.
   }
-}
-
-function valuesOf(headers: readonly string[], name: string): string[] {
-  return headers.filter((_, i) => i % 2 === 1 && isNamed(headers[i - 1]!, name))
-}
-
-function isNamed(header: string, name: string): boolean {
-  return header.length === name.length && header.toLowerCase() === name
 }

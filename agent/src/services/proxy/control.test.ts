@@ -26,7 +26,9 @@ afterEach(() => stage.end())
 
 const table = (generation: number, instances: RouteTable['routes'][0]['instances'] = []): RouteTable => ({
   generation,
-  routes: [{ name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 1_000, concurrency: 0, instances }],
+  routes: [
+    { name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 1_000, concurrency: 0, isAnonymous: true, instances },
+  ],
 })
 
 it('routes pushed through the control socket are served when the push is answered, and counted', async () => {

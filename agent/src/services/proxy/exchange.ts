@@ -5,7 +5,7 @@
  * Invariants:
  * 1. A request is sent again only if its body can be (see `RequestBody`), nothing of an answer went to the client, and
  *    either no byte of it was sent, or the instance said that it did not run it (503 FUNCTION_UNAVAILABLE,
- *    429 FUNCTION_OVERLOADED), or its method is idempotent.
+ *    429 FUNCTION_OVERLOADED; 421 of another instance that has the address by now), or its method is idempotent.
  * 2. A request that may have run is never made to wait for a new instance; one that surely has not may wait.
  * 3. The client never gets a silently shortened answer: once a head is out, a failure destroys the client's connection.
  * 4. The call ends once (`finish`), whoever ends it first: answer, error, timeout, client.
@@ -124,7 +124,7 @@ export class Exchange implements ResponseSink, Waiter {
     const { request, head, path } = this.call
     const method = request.method!
     const deadlineMs = Math.max(1, Math.round(this.timeoutAt - now))
-    const text = `${method} ${path} HTTP/1.1\r\n${head.lines}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n\r\n`
+    const text = `${method} ${path} HTTP/1.1\r\n${head.lines}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n`
     const isUpgrade = this.call.tunnel !== undefined
     if (this.body === undefined) {
       connection.send(text, { method, isUpgrade, isComplete: true })
@@ -223,8 +223,13 @@ export class Exchange implements ResponseSink, Waiter {
       this.attempts.refusedBy(instance, performance.now())
       return this.dispatch()
     }
+    if (error.kind === 'misdirected' || error.kind === 'stranger') instance.lost()
+    if (error.kind === 'misdirected') {
+      if (!isReplayable) return this.fail('FUNCTION_UNAVAILABLE', 'the instance is gone')
+      return this.dispatch()
+    }
     const mayRerun = isReplayable && this.attempts.mayRerun(request.method!)
-    if (error.kind !== 'closed' || !mayRerun) return this.failCrashed()
+    if ((error.kind !== 'closed' && error.kind !== 'stranger') || !mayRerun) return this.failCrashed()
     this.attempts.rerunAfter(instance, wasReused)
     this.dispatch()
   }

@@ -70,7 +70,9 @@ async function start(options: object): Promise<Started> {
 
 const table = (instances: { id: string; host: string; port: number }[]) => ({
   generation: 1,
-  routes: [{ name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 5_000, concurrency: 0, instances }],
+  routes: [
+    { name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 5_000, concurrency: 0, isAnonymous: true, instances },
+  ],
 })
 
 it('serves, finishes what is in flight on SIGTERM, exits 0', async () => {

@@ -41,10 +41,10 @@ export class Stage {
     return this.listen(net.createServer(options, onSocket))
   }
 
-  /** Serves `instances` as the function `fn`, in place of all that was served. */
+  /** Serves `instances` as the function `fn`, in place of all that was served; those of `http` and `raw` are anonymous. */
   async serve(proxy: Proxy, instances: RouteInstance[], route: Partial<Route> = {}): Promise<void> {
     const addresses = instances.map(({ id, host, port }) => ({ id, host, port }))
-    const defaults = { name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 5_000, concurrency: 0 }
+    const defaults = { name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 5_000, concurrency: 0, isAnonymous: true }
     await proxy.setRoutes({
       generation: ++this.generation,
       routes: [{ ...defaults, instances: addresses, ...route }],

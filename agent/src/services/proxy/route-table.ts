@@ -28,6 +28,8 @@ export const Route = z.object({
   /** Most invocations at the same time in each instance; 0 means no limit. */
   concurrency: z.int().min(0),
   instances: z.array(RouteInstance),
+  /** Its instances are servers of any kind that do not say who they are: whatever answers at an address is believed. */
+  isAnonymous: z.boolean().optional(),
   /** Present: calls are asynchronous. What it says is for the dispatcher. */
   async: z.object({ attempts: z.int().min(1), backoffMs: z.int().min(1), concurrency: z.int().min(1) }).optional(),
   /** Of a service: which of its paths are asynchronous. Absent: all or none, as `async` says. */

@@ -4,7 +4,8 @@
  * Invariants: 1. `apply` changes everything in one turn of the event loop; when it returns, no removed instance has
  * an idle connection or is chosen again. 2. a function keeps its figures and an instance its connections across
  * tables for as long as they stay in it. 3. at most `maxWaiting` requests wait; each is woken by the table that
- * changes its function.
+ * changes its function. 4. an instance at whose address somebody else was met is not chosen until the next table, which
+ * comes from who knows what runs: one more request finds out if it was wrong, and is not run there.
  */
 import { findPath } from '@ryo-faas/runtime/protocol'
 import { FunctionMetrics, type FunctionSnapshot } from './function-metrics.ts'
@@ -54,7 +55,7 @@ export class FunctionEntry {
     for (let i = 0; i < count; i += 1) {
       const at = start + i < count ? start + i : start + i - count
       const instance = instances[at]!
-      if (excluded?.has(instance) === true) continue
+      if (instance.isLost || excluded?.has(instance) === true) continue
       if (instance.inflight >= limit) {
         sawBusy = true
         continue
@@ -80,7 +81,9 @@ export class FunctionEntry {
     const known = new Map(this.instances.map(instance => [keyOf(instance), instance]))
     this.instances = route.instances.map(address => {
       const key = keyOf(address)
-      const instance = known.get(key) ?? new Instance(address, settings)
+      const { isAnonymous } = route
+      const instance = known.get(key) ?? new Instance({ ...address, isAnonymous }, settings)
+      instance.isLost = false
       known.delete(key)
       return instance
     })

@@ -26,7 +26,7 @@ afterEach(async () => {
 function instance(options: { idleMs?: number; port?: number } = {}): Instance {
   const port = options.port ?? (server.address() as AddressInfo).port
   const settings = { connectTimeoutMs: 1_000, idleMs: options.idleMs ?? 10_000, readBuffer: READ_BUFFER }
-  return new Instance({ id: 'a', host: '127.0.0.1', port }, settings)
+  return new Instance({ id: 'a', host: '127.0.0.1', port, isAnonymous: true }, settings)
 }
 
 /** Sends a GET over a connection of `target` and waits for its end, and for the connection to be put away. */
@@ -34,7 +34,7 @@ async function get(target: Instance, now = performance.now()): Promise<{ head: R
   const connection = target.acquire({ now, fresh: false })
   const result = await new Promise<{ head: ResponseHead; body: string }>((resolve, reject) => {
     const send = () =>
-      connection.send('GET / HTTP/1.1\r\nHost: a\r\n\r\n', { method: 'GET', isUpgrade: false, isComplete: true })
+      connection.send('GET / HTTP/1.1\r\nHost: a\r\n', { method: 'GET', isUpgrade: false, isComplete: true })
     const sink: ResponseSink = {
       onConnected: send,
       onWhole: (head, body) => resolve({ head, body }),

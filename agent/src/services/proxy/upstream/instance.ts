@@ -19,6 +19,14 @@ export interface UpstreamSettings {
   readBuffer: Buffer
 }
 
+export interface InstanceAddress {
+  id: string
+  host: string
+  port: number
+  /** It is no runtime of ours, and does not say who it is. */
+  isAnonymous?: boolean | undefined
+}
+
 export class Instance {
   readonly id: string
   readonly host: string
@@ -27,11 +35,13 @@ export class Instance {
   /** Until then it is the last choice; milliseconds of `performance.now()`. */
   suspectUntil = 0
   isRetired = false
+  /** Somebody else was met at its address: it is no choice until the agent says again that it is there. */
+  isLost = false
   private readonly idle: UpstreamConnection[] = []
   private readonly idleMs: number
   private readonly connectionOptions: ConnectionOptions
 
-  constructor(address: { id: string; host: string; port: number }, settings: UpstreamSettings) {
+  constructor(address: InstanceAddress, settings: UpstreamSettings) {
     this.id = address.id
     this.host = address.host
     this.port = address.port
@@ -39,6 +49,7 @@ export class Instance {
     this.connectionOptions = {
       host: address.host,
       port: address.port,
+      instance: address.isAnonymous === true ? undefined : address.id,
       connectTimeoutMs: settings.connectTimeoutMs,
       readBuffer: settings.readBuffer,
       onIdle: connection => this.keep(connection),
@@ -65,6 +76,12 @@ export class Instance {
     this.suspectUntil = now + SUSPECT_MS
   }
 
+  /** Somebody else has its address. */
+  lost(): void {
+    this.isLost = true
+    this.closeIdle()
+  }
+
   /** Closes connections that were idle for too long. */
   sweep(now: number): void {
     while (this.idle.length > 0 && this.idle[0]!.usableUntil <= now) this.idle.shift()!.destroy()
@@ -72,13 +89,17 @@ export class Instance {
 
   retire(): void {
     this.isRetired = true
+    this.closeIdle()
+  }
+
+  private closeIdle(): void {
     for (const connection of this.idle.splice(0)) connection.destroy()
   }
 
   private keep(connection: UpstreamConnection): void {
     const announced = connection.keepAliveMs > 0 ? connection.keepAliveMs - REUSE_MARGIN_MS : Infinity
     const usableMs = Math.min(this.idleMs, announced)
-    if (this.isRetired || usableMs <= 0) {
+    if (this.isRetired || this.isLost || usableMs <= 0) {
       connection.destroy()
       return
     }

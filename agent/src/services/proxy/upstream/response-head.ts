@@ -117,6 +117,16 @@ export function connectionOptions(value: string): Set<string> {
   return new Set(value.split(',').map(option => option.trim().toLowerCase()))
 }
 
+/** @param name in lower case. */
+export function valuesOf(headers: readonly string[], name: string): string[] {
+  return headers.filter((_, i) => i % 2 === 1 && isNamed(headers[i - 1]!, name))
+}
+
+/** @param name in lower case. */
+export function isNamed(header: string, name: string): boolean {
+  return header.length === name.length && header.toLowerCase() === name
+}
+
 /** A length is kept even if `Connection` names it: dropping it would change where the message ends. */
 function withoutNamed(headers: string[], options: ReadonlySet<string>): string[] {
   const kept: string[] = []

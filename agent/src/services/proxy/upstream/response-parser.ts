@@ -36,7 +36,7 @@ export class ResponseParser {
   private remaining = 0
   private informational = 0
   private decoder: ChunkedDecoder | undefined
-  /** Bytes of a response have arrived since `expect`. */
+  /** Bytes of a final response have arrived since `expect`. */
   hasBegun = false
 
   constructor(events: ParserEvents) {
@@ -169,6 +169,7 @@ export class ResponseParser {
     if (!head.keepAlive) throw new UpstreamError('protocol', 'a 1xx answer that closes the connection')
     if (++this.informational > INFORMATIONAL_LIMIT) throw new UpstreamError('protocol', 'too many 1xx answers')
     this.events.onInformational(head)
+    this.hasBegun = false
     return bodyStart
   }
 }

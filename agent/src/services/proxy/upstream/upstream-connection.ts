@@ -4,10 +4,13 @@
  * Invariants: 1. not a byte of a request is written before the connection stands, so a `connect` failure always means
  * that nothing was sent. 2. every request ends with exactly one of `onWhole`, `onEnd`, `onFailed`, or becomes a tunnel.
  * 3. a connection goes back to its instance only if the whole request was sent, the whole answer read and not a byte
- * beyond it, and neither side asked to close. 4. bytes or an end on an idle connection destroy it.
+ * beyond it, and neither side asked to close. 4. bytes or an end on an idle connection destroy it. 5. nothing that is
+ * said on a connection counts before the other side has named itself as the instance that was asked for, but for
+ * instances of which it is known that they never do. Once is enough: a connection does not change hands.
  */
 import net from 'node:net'
-import type { ResponseHead } from './response-head.ts'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { valuesOf, type ResponseHead } from './response-head.ts'
 import { ResponseParser, type ParserEvents } from './response-parser.ts'
 import { UpstreamError } from './upstream-error.ts'
 
@@ -28,6 +31,8 @@ export interface ResponseSink {
 export interface ConnectionOptions {
   host: string
   port: number
+  /** The name by which the instance has to introduce itself; undefined if it never does. */
+  instance: string | undefined
   connectTimeoutMs: number
   /** One buffer for all connections of a process: a read is consumed before the next one happens. */
   readBuffer: Buffer
@@ -41,6 +46,8 @@ export class UpstreamConnection implements ParserEvents {
   private readonly options: ConnectionOptions
   private readonly parser: ResponseParser
   private sink: ResponseSink | undefined
+  /** Invariant 5: the name that is still to come. */
+  private awaited: string | undefined
   private connectTimer: NodeJS.Timeout | undefined
   private failure: unknown
   private requestSent = false
@@ -56,6 +63,7 @@ export class UpstreamConnection implements ParserEvents {
 
   constructor(options: ConnectionOptions) {
     this.options = options
+    this.awaited = options.instance
     this.parser = new ResponseParser(this)
     this.socket = net.connect({
       host: options.host,
@@ -80,11 +88,16 @@ export class UpstreamConnection implements ParserEvents {
     this.sink = sink
   }
 
-  /** Writes the head of a request, and with it a body that is already there. */
+  /**
+   * Writes the head of a request, and with it a body that is already there.
+   * @param lines the head without the empty line at its end.
+   */
   send(
-    head: string,
+    lines: string,
     request: { method: string; isUpgrade: boolean; body?: Buffer | undefined; isComplete: boolean },
   ): void {
+    const introduction = this.awaited === undefined ? '' : `${HEADERS.instance}: ${this.awaited}\r\n`
+    const head = `${lines}${introduction}\r\n`
     this.parser.expect(request)
     this.requestSent = request.isComplete
     if (request.body === undefined) {
@@ -194,15 +207,27 @@ export class UpstreamConnection implements ParserEvents {
   }
 
   onInformational(head: ResponseHead): void {
-    this.sink?.onInformational(head)
+    if (this.awaited === undefined) this.sink?.onInformational(head)
+    else if (valuesOf(head.headers, HEADERS.instance).includes(this.awaited)) this.awaited = undefined
+  }
+
+  /** Invariant 5. */
+  private requireIntroduction({ status, headers }: ResponseHead): void {
+    if (this.awaited === undefined) return
+    const [other] = valuesOf(headers, HEADERS.instance)
+    throw status === 421 && other !== undefined
+      ? new UpstreamError('misdirected', `${other} answers at the address of ${this.awaited}`)
+      : new UpstreamError('stranger', `what answers does not say that it is ${this.awaited}`)
   }
 
   onWhole(head: ResponseHead, body: string): void {
+    this.requireIntroduction(head)
     this.keepAliveMs = head.keepAliveMs
     this.detach(head.keepAlive)?.onWhole(head, body)
   }
 
   onHead(head: ResponseHead): void {
+    this.requireIntroduction(head)
     this.keepAlive = head.keepAlive
     this.keepAliveMs = head.keepAliveMs
     this.sink?.onHead(head)
@@ -217,6 +242,7 @@ export class UpstreamConnection implements ParserEvents {
   }
 
   onUpgrade(head: ResponseHead, rest: Buffer): void {
+    this.requireIntroduction(head)
     this.sink?.onUpgrade(head, rest)
   }
 }

@@ -3,9 +3,11 @@
  * - `connect`: no connection came about, so not a byte of the request was sent;
  * - `closed`: the connection ended before the first byte of an answer; the request may or may not have run;
  * - `protocol`: the instance answered something that is not HTTP/1.1;
- * - `truncated`: the answer broke off after it had begun.
+ * - `truncated`: the answer broke off after it had begun;
+ * - `misdirected`: another instance has the address by now; it said so and ran nothing;
+ * - `stranger`: what answered did not say that it is the instance; the request may have run there.
  */
-export type UpstreamErrorKind = 'connect' | 'closed' | 'protocol' | 'truncated'
+export type UpstreamErrorKind = 'connect' | 'closed' | 'protocol' | 'truncated' | 'misdirected' | 'stranger'
 
 export class UpstreamError extends Error {
   readonly kind: UpstreamErrorKind
