@@ -15,7 +15,6 @@ import { AsyncCalls } from './async/async-calls.ts'
 import { addCallsApi } from './async/calls-api.ts'
 import type { FunctionSnapshot } from './function-metrics.ts'
 import { Hop } from './hop.ts'
-import { answerMalformed } from './malformed.ts'
 import { createRegistry } from './metrics.ts'
 import type { DataPlaneOptions } from './options.ts'
 import type { RouteTable } from './route-table.ts'
@@ -68,7 +67,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   let hop: Hop | undefined
   const fastify = Fastify({
     schemaController: NO_SCHEMAS,
-    clientErrorHandler: (error, socket) => answerMalformed(error, socket, ids.traceId()),
+    clientErrorHandler: (error, socket) => hop?.malformed(error, socket),
     frameworkErrors: (_error, _request, reply) => {
       void send(reply as unknown as Reply, 'BAD_REQUEST', 'malformed request')
     },
@@ -81,7 +80,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         asyncCalls,
         fallback,
       })
-      return createServer(hop, options, ids)
+      return createServer(hop, options)
     },
   })
   const send = (reply: Reply, code: PlatformErrorCode, message: string): unknown => {
@@ -173,7 +172,7 @@ function isUpgrade({ headers }: http.IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() !== 'h2c'
 }
 
-function createServer(hop: Hop, options: DataPlaneOptions, ids: IdSource): http.Server {
+function createServer(hop: Hop, options: DataPlaneOptions): http.Server {
   const serverOptions: UpgradingServerOptions = {
     shouldUpgradeCallback: isUpgrade,
     insecureHTTPParser: false,
@@ -195,7 +194,7 @@ function createServer(hop: Hop, options: DataPlaneOptions, ids: IdSource): http.
   server.on('upgrade', (request, socket, head) => hop.upgrade(request, socket, head))
   server.on('connect', (_request, socket) => {
     socket.on('error', () => socket.destroy())
-    answerMalformed(new Error('authority form'), socket as Socket, ids.traceId())
+    hop.malformed(new Error('authority form'), socket as Socket)
   })
   return server
 }

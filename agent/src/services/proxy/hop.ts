@@ -3,7 +3,8 @@
  * over to fastify.
  *
  * Invariants: 1. a request that is refused here was not forwarded, in whole or in part. 2. a request with a body waits
- * for the end of the current read, so that a body that is malformed from its start is refused with its head.
+ * for the end of the current read, so that a body that is malformed from its start is refused with its head. 3. what
+ * follows a request whose answer closes the connection is not looked at: if it was refused, nobody knows where it ends.
  */
 import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -13,6 +14,7 @@ import { IdSource } from '@ryo-faas/runtime/telemetry'
 import type { AsyncCalls } from './async/async-calls.ts'
 import type { Call } from './call.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
+import { answerMalformed } from './malformed.ts'
 import { refuse } from './refuse.ts'
 import { rewriteRequestHead } from './request-head.ts'
 import { parseTarget } from './target.ts'
@@ -31,6 +33,8 @@ export class Hop {
   private readonly options: HopOptions
   private readonly ids = new IdSource()
   private readonly tunnels = new Set<Duplex>()
+  /** The answer to the latest request of each connection. */
+  private readonly latest = new WeakMap<Duplex, ServerResponse>()
   isDraining = false
 
   constructor(options: HopOptions) {
@@ -38,6 +42,8 @@ export class Hop {
   }
 
   request(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
+    if (!this.isOpen(request.socket)) return
+    this.latest.set(request.socket, response)
     // A client that waits for a 100 may or may not send its body after another answer: nobody knows where it ends.
     if (this.isDraining || expectsContinue) response.shouldKeepAlive = false
     this.route(request, response, { expectsContinue })
@@ -45,6 +51,7 @@ export class Hop {
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy())
+    if (!this.isOpen(socket)) return
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     response.assignSocket(socket as Socket)
@@ -69,8 +76,18 @@ export class Hop {
     })
   }
 
+  /** The parser can not go on: what came is no request, or the body of the latest one is malformed. */
+  malformed(error: NodeJS.ErrnoException, socket: Socket): void {
+    answerMalformed(error, { socket, latest: this.latest.get(socket), requestId: this.ids.traceId() })
+  }
+
   closeTunnels(): void {
     for (const socket of this.tunnels) socket.destroy()
+  }
+
+  /** Invariant 3. */
+  private isOpen(socket: Duplex): boolean {
+    return this.latest.get(socket)?.shouldKeepAlive !== false
   }
 
   private route(

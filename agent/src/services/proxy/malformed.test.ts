@@ -130,3 +130,81 @@ it('a request that follows an upgrade which the function ignores is not forwarde
   expect(answer.match(/HTTP\/1.1 /g)).toHaveLength(1)
   expect(instance.received()).not.toContain('/.ryo-faas/health')
 })
+
+describe('what follows on the connection is not run', () => {
+  const second = get('/functions/fn/second')
+  it.each([
+    ['coding gzip, chunked', post('Transfer-Encoding: gzip, chunked', '0\r\n\r\n')],
+    ['coding ,chunked', post('Transfer-Encoding: ,chunked', '0\r\n\r\n')],
+    ['two hosts', 'GET /functions/fn HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n'],
+    ['no host', 'GET /functions/fn HTTP/1.1\r\n\r\n'],
+    ['an encoded NUL', get('/functions/fn/%00')],
+    ['asterisk form', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n'],
+    [
+      'coding gzip, chunked, asynchronous',
+      post('Transfer-Encoding: gzip, chunked\r\nPrefer: respond-async', '0\r\n\r\n'),
+    ],
+  ])('after a refusal: %s', async (_name, bytes) => {
+    const upgrade = 'GET /functions/fn/second HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'
+    // Over a connection that stands it would be there at once.
+    await call(proxy, '/functions/fn')
+    const before = instance.received()
+    for (const next of [second, upgrade]) {
+      const answer = await exchangeRaw(proxy, bytes + next)
+      expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 400'])
+    }
+    expect(instance.received()).toBe(before)
+  })
+
+  it('after the last answer of a proxy that stops', async () => {
+    const held: (() => void)[] = []
+    const slow = await stage.http((request, response) => {
+      const answer = () => response.end(request.url)
+      if (request.url === '/held') held.push(answer)
+      else answer()
+    })
+    const stopping = await stage.proxy({ graceMs: 5_000 })
+    await stage.serve(stopping, [slow])
+    let answers = ''
+    const socket = net.connect(stopping.address.port, '127.0.0.1').on('data', piece => (answers += String(piece)))
+    const closed = new Promise(resolve => socket.once('close', resolve))
+    socket.write(get('/functions/fn/held'))
+    await until(() => held.length === 1, 'a call runs')
+    const stopped = stopping.close()
+    socket.write(get('/functions/fn/last') + second)
+    await until(() => slow.received().includes('/last'), 'the next one runs too')
+    held[0]!()
+    await closed
+    await stopped
+    expect(answers.match(/\/(held|last|second)/g)).toEqual(['/held', '/last'])
+    expect(slow.received()).not.toContain('/second')
+  })
+})
+
+describe('a request that runs gets its own answer, whatever follows it:', () => {
+  it.each([
+    ['junk', `${get('/functions/fn')}junk\r\n\r\n`],
+    ['junk after a body', `${post('Content-Length: 3', 'abc')}junk\r\n\r\n`],
+    ['another over HTTP/1.0', 'GET /functions/fn HTTP/1.0\r\n\r\nGET /functions/fn/second HTTP/1.0\r\n\r\n'],
+    [
+      'another after the close it asked for',
+      `${post('Connection: close\r\nContent-Length: 0')}${get('/functions/fn/2')}`,
+    ],
+    ['another behind a body that waited', `${post('Expect: 100-continue\r\nContent-Length: 3', 'abc')}junk\r\n\r\n`],
+    ['two, then junk', `${get('/functions/fn')}${get('/functions/fn')}junk\r\n\r\n`],
+  ])('%s', async (_name, bytes) => {
+    const answer = await exchangeRaw(proxy, bytes)
+    expect(answer).not.toContain(' 400 ')
+    const runs = instance.received().match(/ HTTP\/1.1\r\n/g)!.length
+    expect(answer.match(/HTTP\/1.1 200 OK/g)).toHaveLength(runs)
+    expect(answer).toMatch(/ok$/)
+    expect(instance.received()).not.toContain('/second')
+  })
+
+  it('a body that is malformed, behind a request that still runs, is not answered in its place', async () => {
+    const held = await stage.http(() => {})
+    await stage.serve(proxy, [held])
+    const bytes = get('/functions/fn') + post('Transfer-Encoding: chunked', 'zz\r\n')
+    expect(await exchangeRaw(proxy, bytes)).toBe('')
+  })
+})

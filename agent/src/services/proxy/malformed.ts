@@ -1,7 +1,8 @@
 /**
  * Answers what never became a request: broken syntax, oversized headers, a head that does not end.
  *
- * Invariants: 1. the connection is closed. 2. if an answer is already on its way on it, nothing is written into it.
+ * Invariants: 1. the connection is closed. 2. a request that came whole gets its own answer, whatever follows it: the error
+ * is not for it. 3. if an answer is already on its way on it, nothing is written into it.
  */
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -14,15 +15,32 @@ const CASES: Record<string, { status: string; message: string }> = {
 }
 const MALFORMED = { status: '400 Bad Request', message: 'malformed request' }
 
-export function answerMalformed(error: NodeJS.ErrnoException, socket: Socket, requestId: string): void {
-  // Node's own default handler reads the same field to learn whether an answer has begun.
-  const current = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage
-  if (!socket.writable || error.code === 'ECONNRESET' || current?.headersSent === true) {
-    socket.destroy()
-    return
+export interface Broken {
+  socket: Socket
+  /** The answer to the latest request of the connection, if there was one. */
+  latest: ServerResponse | undefined
+  requestId: string
+}
+
+export function answerMalformed(error: NodeJS.ErrnoException, { socket, latest, requestId }: Broken): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  if (latest !== undefined && !latest.writableFinished) {
+    if (latest.req.complete) return closeAfter(latest, socket)
+    if (latest.headersSent || currentAnswer(socket) !== latest) return void socket.destroy()
   }
   const { status, message } = CASES[error.code ?? ''] ?? MALFORMED
   const { headers, body } = platformError('BAD_REQUEST', message, requestId)
   const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${body}`, () => socket.destroy())
+}
+
+/** Invariant 2: what was run is answered, and nothing after it. */
+function closeAfter(latest: ServerResponse, socket: Socket): void {
+  latest.shouldKeepAlive = false
+  latest.once('finish', () => socket.destroySoon())
+}
+
+/** Node's own default handler reads the same field to learn whose turn it is. */
+function currentAnswer(socket: Socket & { _httpMessage?: ServerResponse | null }): ServerResponse | null | undefined {
+  return socket._httpMessage
 }

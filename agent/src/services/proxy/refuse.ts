@@ -19,7 +19,7 @@ export function errorAnswer({ code, reason, requestId }: Refusal): ReturnType<ty
 
 export function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
   const { status, headers, body } = errorAnswer(refusal)
-  if (refusal.code === 'BAD_REQUEST') headers['connection'] = 'close'
+  if (refusal.code === 'BAD_REQUEST') response.shouldKeepAlive = false
   response.writeHead(status, headers)
   response.end(body)
   if (!request.complete) linger(request)
