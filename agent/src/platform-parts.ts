@@ -79,6 +79,7 @@ export class PlatformParts {
       asyncCalls: () => ({
         nats,
         dispatchToken: secrets.keys.part,
+        functionsKey: secrets.keys.functions,
         asyncBodyLimitBytes: Math.round(options.asyncBodyLimitMb * 1024 * 1024),
         callbackAllow: callbackHosts(options),
       }),
@@ -88,7 +89,7 @@ export class PlatformParts {
   }
 
   async startStore(engine: Engine): Promise<void> {
-    const { home, options, environment, nodePath, supervisor } = this.#options
+    const { home, options, environment, nodePath, supervisor, secrets } = this.#options
     const nats = await this.#nats()
     const part = storePart({
       traces: this.#options.traces,
@@ -100,6 +101,7 @@ export class PlatformParts {
       port: () => this.#port('store') ?? options.storePort,
       extraHosts: () => engine.proxyListenHosts,
       hostNames: [engine.proxyHost],
+      functionsKey: secrets.keys.functions,
       nats: () => nats,
     })
     const running = await supervisor.start(part)
@@ -121,6 +123,7 @@ export class PlatformParts {
         storeUrl: () => `http://127.0.0.1:${this.#port('store')}`,
         callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
         dispatchToken: secrets.keys.part,
+        functionsKey: secrets.keys.functions,
         number,
         of: options.dispatchers,
       })

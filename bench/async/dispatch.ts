@@ -168,6 +168,7 @@ async function startPlatform(stage: Stage, entries: Entries): Promise<Platform> 
     nats: { url, user, password },
     proxyUrl: proxy.url,
     dispatchToken: TOKEN,
+    functionsKey: TOKEN,
     functionsFile,
     callback: { secret: `whsec_${Buffer.alloc(24).toString('base64')}` },
   })
@@ -314,7 +315,15 @@ async function startProxy(stage: Stage, entry: string, functionPort: number): Pr
     url: `http://127.0.0.1:${port}/healthz`,
   })
   const instances = [{ id: 'one', host: '127.0.0.1', port: functionPort }]
-  const route = { name: 'hello', displayName: 'Hello', version: 1, timeoutMs: 60_000, concurrency: 0, isAnonymous: true, instances }
+  const route = {
+    name: 'hello',
+    displayName: 'Hello',
+    version: 1,
+    timeoutMs: 60_000,
+    concurrency: 0,
+    isAnonymous: true,
+    instances,
+  }
   const control = new ProxyControl({ controlPath })
   await until(() => control.setRoutes({ generation: 1, routes: [route] }))
   return { ...program, url: `http://127.0.0.1:${port}` }

@@ -12,9 +12,9 @@ export function signDepth(key: string, depth: number): string {
   return `${depth}.${createHmac('sha256', key).update(`event-depth ${depth}`).digest('base64url')}`
 }
 
-/** @returns 0 for everything that was not signed with `key` */
-export function depthOf(key: string, value: string | string[] | undefined): number {
-  if (typeof value !== 'string') return 0
+/** @returns 0 for everything that was not signed with `key`, and without one */
+export function depthOf(key: string | undefined, value: string | string[] | undefined): number {
+  if (key === undefined || typeof value !== 'string') return 0
   const depth = Number(/^\d{1,4}(?=\.)/.exec(value)?.[0] ?? NaN)
   if (Number.isNaN(depth)) return 0
   const [given, expected] = [Buffer.from(value), Buffer.from(signDepth(key, depth))]

@@ -27,7 +27,7 @@ export const HEADERS = {
   dispatch: 'x-ryo-faas-dispatch',
   /**
    * How many document events led to this request, one after the other: what a function does on behalf of an event carries
-   * it on, so that triggers that set each other off are found out.
+   * it on unread, so that triggers that set each other off are found out. Signed by the dispatcher; what is not counts as 0.
    */
   eventDepth: 'x-event-depth',
   /** Where the result of an asynchronous call is to be sent. */

@@ -22,6 +22,8 @@ export interface DispatcherPartOptions {
   callback: () => DispatcherInput['callback']
   /** The same as the proxy's. */
   dispatchToken: string
+  /** Signs depths of events. */
+  functionsKey: string
   /** This one counts from 1; `of` share the work. */
   number: number
   of: number
@@ -51,6 +53,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
         nats: options.nats(),
         proxyUrl: options.proxyUrl(),
         dispatchToken: options.dispatchToken,
+        functionsKey: options.functionsKey,
         functionsFile: paths.functions,
         callback: options.callback(),
         dispatchers: options.of,

@@ -29,6 +29,7 @@ import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import type { DispatcherEvent } from './events.ts'
 import type { DispatcherInput, FunctionsFile } from './options.ts'
 
+export const FUNCTIONS_KEY = 'signs what functions are given'
 export const TOKEN = 'token-of-the-tests'
 export const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
 
@@ -158,6 +159,7 @@ export class Stage {
       nats: { url, user, password },
       proxyUrl,
       dispatchToken: TOKEN,
+      functionsKey: FUNCTIONS_KEY,
       functionsFile: this.functionsFile,
       ackWaitMs: 400,
       drainMs: 100,

@@ -75,6 +75,8 @@ export const DispatcherOptions = z.strictObject({
   proxyUrl: z.url(),
   /** The platform's secret that the proxy knows this dispatcher by: see `HEADERS.dispatch`. */
   dispatchToken: z.string().min(16),
+  /** Signs how deep in document events a request is. */
+  functionsKey: z.string().min(16),
   /** Path of a `FunctionsFile`; read again when it changes. */
   functionsFile: z.string().min(1),
   metricsHost: z.string().min(1).default('127.0.0.1'),

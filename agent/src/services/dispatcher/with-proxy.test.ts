@@ -20,7 +20,15 @@ afterEach(() => stage.end())
 /** Deploys an asynchronous function to both. */
 async function serve(instances: TestServer[], { timeoutMs = 5_000 } = {}): Promise<void> {
   const policy = { attempts: 3, backoffMs: 20, concurrency: 4 }
-  const route = { name: 'fn', displayName: 'Fn', version: 1, timeoutMs, concurrency: 0, isAnonymous: true, async: policy }
+  const route = {
+    name: 'fn',
+    displayName: 'Fn',
+    version: 1,
+    timeoutMs,
+    concurrency: 0,
+    isAnonymous: true,
+    async: policy,
+  }
   const addresses = instances.map(({ port }) => ({ id: `i${port}`, host: '127.0.0.1', port }))
   await proxy.setRoutes({ generation: ++generation, routes: [{ ...route, instances: addresses }] })
   await stage.deploy({ timeoutMs, async: policy })

@@ -77,6 +77,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         readyTimeoutMs: options.readyTimeoutMs,
         tracing,
         dispatchToken: options.dispatchToken,
+        functionsKey: options.functionsKey,
         asyncCalls,
         fallback,
       })

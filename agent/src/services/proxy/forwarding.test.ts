@@ -1,5 +1,6 @@
 import http from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { signDepth } from '../../access/index.ts'
 import { call, exchangeRaw, Stage, type TestInstance } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
 
@@ -244,4 +245,24 @@ describe('what is not a function', () => {
   it('is not ready before it has routes', async () => {
     expect((await call(await stage.proxy(), '/readyz')).status).toBe(503)
   })
+})
+
+it('a depth in document events passes only as the platform signed it', async () => {
+  const key = 'the key of all functions'
+  const signing = await stage.proxy({ functionsKey: key })
+  const seen: unknown[] = []
+  const instance = await stage.http((request, response) => {
+    seen.push(request.headers['x-event-depth'])
+    response.end()
+  })
+  await stage.serve(signing, [instance])
+  await stage.serve(proxy, [instance])
+  const send = (to: Proxy, depth: string) => call(to, '/functions/fn', { headers: { 'X-Event-Depth': depth } })
+  const signed = signDepth(key, 3)
+  await send(signing, signed)
+  for (const forged of ['17', 'x', '', signDepth('another key of functions', 17), `17${signed.slice(1)}`]) {
+    await send(signing, forged)
+  }
+  await send(proxy, signed)
+  expect(seen).toEqual([signed, ...Array.from({ length: 6 }, () => undefined)])
 })

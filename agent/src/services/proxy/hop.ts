@@ -22,6 +22,7 @@ import { openTunnel } from './tunnel.ts'
 
 export interface HopOptions extends ExchangeContext {
   dispatchToken: string | undefined
+  functionsKey: string | undefined
   asyncCalls: AsyncCalls
   /** Answers everything that is not a function. */
   fallback: RequestListener
@@ -106,8 +107,8 @@ export class Hop {
         return this.refuse(request, response, RESERVED)
       case 'function': {
         const isUpgrade = how.tunnel !== undefined
-        const { tracing, dispatchToken } = this.options
-        const head = rewriteRequestHead(request, { ids: this.ids, tracing, isUpgrade, dispatchToken })
+        const { tracing, dispatchToken, functionsKey } = this.options
+        const head = rewriteRequestHead(request, { ids: this.ids, tracing, isUpgrade, dispatchToken, functionsKey })
         if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
         if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
         const entry = this.options.routes.find(target.name)

@@ -36,6 +36,8 @@ export const DataPlaneOptions = z.strictObject({
     .optional(),
   /** Who sends it is the dispatcher: see `HEADERS.dispatch`. Without it nobody is. */
   dispatchToken: z.string().min(16).optional(),
+  /** Signs how deep in document events a request is; without it nobody is believed. */
+  functionsKey: z.string().min(16).optional(),
   /** Largest body of an asynchronous call. */
   asyncBodyLimitBytes: z
     .int()

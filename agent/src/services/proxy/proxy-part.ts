@@ -29,7 +29,7 @@ export interface ProxyPartOptions {
 
 export type AsyncSettings = Pick<
   z.input<typeof MainOptions>,
-  'nats' | 'dispatchToken' | 'asyncBodyLimitBytes' | 'callbackAllow'
+  'nats' | 'dispatchToken' | 'functionsKey' | 'asyncBodyLimitBytes' | 'callbackAllow'
 >
 
 const ReadyFile = z.object({ port: z.int(), address: z.string().optional() })

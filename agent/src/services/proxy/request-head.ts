@@ -4,7 +4,7 @@
  * Invariants: 1. where the message ends is decided here once and written anew: at most one of `Content-Length` and
  * `Transfer-Encoding: chunked`, whatever the client nominated in `Connection`. 2. hop-by-hop headers and those that
  * only the platform may set end here (RFC 9110 §7.6.1). 3. exactly one `Host`. 4. call id and attempt are believed of
- * the dispatcher alone, and its proof goes no further.
+ * the dispatcher alone, and its proof goes no further. 5. a depth in document events passes only with its signature.
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
@@ -17,6 +17,7 @@ import {
   type TraceContext,
   type Tracing,
 } from '@ryo-faas/runtime/telemetry'
+import { depthOf } from '../../access/index.ts'
 import { connectionOptions } from './upstream/index.ts'
 
 export interface RequestHead {
@@ -55,6 +56,7 @@ interface Incoming {
   dispatch: string | undefined
   callId: string | undefined
   callAttempt: string | undefined
+  eventDepth: string | undefined
 }
 
 /** Headers that do not simply pass: read, rewritten or dropped. Null drops. */
@@ -75,6 +77,7 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   [HEADERS.dispatch, 'dispatch'],
   [HEADERS.callId, 'callId'],
   [HEADERS.callAttempt, 'callAttempt'],
+  [HEADERS.eventDepth, 'eventDepth'],
   ['expect', null],
   ['http2-settings', null],
   ['keep-alive', null],
@@ -91,7 +94,13 @@ const HOST = /^[A-Za-z0-9\-._~!$&'()*+,;=:%[\]]*$/
 
 export function rewriteRequestHead(
   request: IncomingMessage,
-  options: { ids: IdSource; tracing: Tracing; isUpgrade: boolean; dispatchToken: string | undefined },
+  options: {
+    ids: IdSource
+    tracing: Tracing
+    isUpgrade: boolean
+    dispatchToken: string | undefined
+    functionsKey: string | undefined
+  },
 ): RequestHeadResult {
   const incoming: Incoming = {
     host: undefined,
@@ -110,6 +119,7 @@ export function rewriteRequestHead(
     dispatch: undefined,
     callId: undefined,
     callAttempt: undefined,
+    eventDepth: undefined,
   }
   if (request.httpVersionMajor !== 1) return bad('unsupported HTTP version')
   const raw = request.rawHeaders
@@ -151,6 +161,9 @@ export function rewriteRequestHead(
   lines += forwarding(incoming, request) + `traceparent: ${formatTraceParent(trace)}\r\n`
   if (trace.traceState !== undefined) lines += `tracestate: ${trace.traceState}\r\n`
   lines += `X-Request-Id: ${id}\r\n`
+  if (incoming.eventDepth !== undefined && depthOf(options.functionsKey, incoming.eventDepth) > 0) {
+    lines += `X-Event-Depth: ${incoming.eventDepth}\r\n`
+  }
   const isDispatched = incoming.dispatch !== undefined && isSecret(incoming.dispatch, options.dispatchToken)
   if (isDispatched) {
     if (incoming.callId !== undefined) lines += `X-Call-Id: ${incoming.callId}\r\n`

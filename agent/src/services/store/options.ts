@@ -21,6 +21,8 @@ export const StoreOptions = z.strictObject({
   nats: z
     .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
     .optional(),
+  /** Signs how deep in document events a request is; without it nobody is believed. */
+  functionsKey: z.string().min(16).optional(),
   /** Largest body of a write. */
   bodyLimitBytes: z
     .int()

@@ -24,6 +24,8 @@ export interface StorePartOptions {
   extraHosts: () => readonly string[]
   /** Names by which functions know it. */
   hostNames: readonly string[]
+  /** Signs depths of events. */
+  functionsKey: string
   nats: () => NonNullable<z.input<typeof MainOptions>['nats']>
 }
 
@@ -48,6 +50,7 @@ export function storePart(options: StorePartOptions): Part {
         host,
         extraHosts: [...options.extraHosts()],
         hostNames: [...options.hostNames],
+        functionsKey: options.functionsKey,
         port: options.port(),
         nats: options.nats(),
         graceMs: GRACE_MS,

@@ -3,6 +3,7 @@
  * done by the trigger for events: giving back means waiting here, in front of the later changes of the document.
  */
 import { CLOUD_EVENT_TYPE, EVENTS_PREFIX, HEADERS, type DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import { signDepth } from '../../../access/index.ts'
 import { derivedCallId, encodeEnvelope, subjectOf, type CallHead } from '../../../bus/index.ts'
 import type { Delivery } from '../puller.ts'
 import type { CallError } from '../verdict.ts'
@@ -28,9 +29,12 @@ export class EventDelivery implements Delivery {
   readonly refusal: CallError | undefined
   outcome: EventOutcome | undefined
 
-  constructor(event: KnownEvent, of: { to: EventOf; count: number; refusal: CallError | undefined }) {
+  constructor(
+    event: KnownEvent,
+    of: { to: EventOf; count: number; refusal: CallError | undefined; functionsKey: string },
+  ) {
     this.subject = subjectOf('call', callIdOf(event.event, of.to))
-    this.data = encodeEnvelope(headOf(event, of.to.key), event.body)
+    this.data = encodeEnvelope(headOf(event, { key: of.to.key, functionsKey: of.functionsKey }), event.body)
     this.count = of.count
     this.refusal = of.refusal
   }
@@ -57,15 +61,15 @@ function callIdOf({ sequence, time }: DocumentCloudEvent, { route, key, epoch }:
   return derivedCallId(route, Date.parse(time), `${route}.${key}.${epoch}.${sequence}`)
 }
 
-function headOf({ event, body }: KnownEvent, key: string): CallHead {
+function headOf({ event, body }: KnownEvent, of: { key: string; functionsKey: string }): CallHead {
   return {
     v: 1,
     method: 'POST',
-    path: EVENTS_PREFIX + key,
+    path: EVENTS_PREFIX + of.key,
     headers: [
       ['content-type', CLOUD_EVENT_TYPE],
       // What the function does now was led to by one event more.
-      [HEADERS.eventDepth, String(event.eventdepth + 1)],
+      [HEADERS.eventDepth, signDepth(of.functionsKey, event.eventdepth + 1)],
     ],
     acceptedAt: event.time,
     requestId: `event-${event.sequence}`,

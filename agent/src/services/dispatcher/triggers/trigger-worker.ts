@@ -27,7 +27,7 @@ export interface TriggerDependencies {
   runner: CallRunner
   turn: Turn
   metrics: DispatcherMetrics
-  options: Pick<DispatcherOptions, 'unavailableBackoffMs' | 'storeUrl' | 'eventDepthLimit'>
+  options: Pick<DispatcherOptions, 'unavailableBackoffMs' | 'storeUrl' | 'eventDepthLimit' | 'functionsKey'>
   onEvent: OnEvent
 }
 
@@ -155,7 +155,9 @@ export class TriggerWorker {
     try {
       const known = await readEvent(item.message, this.of.options.storeUrl, this.stopping.signal)
       const to = { route: this.fn.route, key: this.trigger.key, epoch: session.cursor.epoch }
-      const delivery = new EventDelivery(known, { to, count: item.count, refusal: this.refusalOf(known) })
+      const { functionsKey } = this.of.options
+      const of = { to, count: item.count, refusal: this.refusalOf(known), functionsKey }
+      const delivery = new EventDelivery(known, of)
       await runner.run(delivery, this.runFor())
       const outcome = delivery.outcome
       if (outcome?.kind === 'done') this.finished(session, key, item)

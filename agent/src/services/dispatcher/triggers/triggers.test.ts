@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import { signDepth } from '../../../access/index.ts'
 import { listCalls, redriveDead, STREAMS, type CallView } from '../../../bus/index.ts'
-import { Stage, until, type Received, type TestServer } from '../dispatcher-testing.ts'
+import { FUNCTIONS_KEY, Stage, until, type Received, type TestServer } from '../dispatcher-testing.ts'
 import type { DispatchedTrigger } from '../options.ts'
 import { readPosition } from './cursor.ts'
 import { trimEvents } from './trim-events.ts'
@@ -56,7 +57,7 @@ it('posts an event to the handler, with trace and depth, and shows it as a call'
   expect(request).toMatchObject({ method: 'POST', url: '/functions/fn/.ryo-faas/events/on', attempt: 1 })
   expect(request!.headers).toMatchObject({
     'content-type': 'application/cloudevents+json',
-    'x-event-depth': '3',
+    'x-event-depth': signDepth(FUNCTIONS_KEY, 3),
     'x-request-id': 'event-1',
   })
   expect(JSON.parse(request!.body.toString())).toEqual(event)

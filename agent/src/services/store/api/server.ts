@@ -4,9 +4,11 @@
  */
 import { Readable } from 'node:stream'
 import fastifySwagger from '@fastify/swagger'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
 import type { TraceContext, Tracing } from '@ryo-faas/runtime/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
+import { depthOf } from '../../../access/index.ts'
 import { NAME_LIMIT_BYTES } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import type { StoreOptions } from '../options.ts'
@@ -31,6 +33,8 @@ declare module 'fastify' {
     /** Of its span; undefined if it belongs to no trace that is of interest. */
     trace: TraceContext | undefined
     parentSpanId: string | undefined
+    /** How many document events led to it, one after the other. */
+    depth: number
   }
 }
 
@@ -72,6 +76,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   app.decorateRequest('isMeasured', false)
   app.decorateRequest('trace', undefined)
   app.decorateRequest('parentSpanId', undefined)
+  app.decorateRequest('depth', 0)
   app.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, (_request, body: string, done) => {
     try {
       // A request that needs none may come with the type of one.
@@ -85,6 +90,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
     try {
       guard(request.raw.headers)
       beginSpan(tracing, request)
+      request.depth = depthOf(options.functionsKey, request.raw.headers[HEADERS.eventDepth])
       done()
     } catch (error) {
       done(error as Error)
