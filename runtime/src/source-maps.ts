@@ -3,55 +3,56 @@
  * map of every module while it loads, which costs each idle function memory and boot time; this reads the one map of
  * the bundle when the first stack is looked at.
  *
- * Invariant: whatever goes wrong here, there is a stack: at worst with the lines of the bundle.
+ * Invariant: whatever goes wrong here, there is a stack: at worst with the lines of the bundle. An error thrown here
+ * would take the place of the one that the user looks at.
  */
 import { readFileSync } from 'node:fs'
-import { SourceMap } from 'node:module'
 import { basename, dirname, resolve } from 'node:path'
+import { BundleMap } from './bundle-map.ts'
 
 /** @param bundle path of the running module; its map lies beside it as `<bundle>.map`. */
 export function mapStacks(bundle: string): void {
   const ending = `/${basename(bundle)}`
-  let map: SourceMap | undefined
+  let map: BundleMap | undefined
   let isRead = false
 
-  function mapOf(): SourceMap | undefined {
+  function mapOf(): BundleMap | undefined {
     if (!isRead) {
-      isRead = true
-      try {
-        map = new SourceMap(
-          JSON.parse(readFileSync(`${bundle}.map`, 'utf8')) as ConstructorParameters<typeof SourceMap>[0],
-        )
-      } catch {
-        map = undefined // No map, or not one: the lines of the bundle have to do.
-      }
+      isRead = true // Also if it fails: no map, or not one. Then the lines of the bundle have to do.
+      map = new BundleMap(readFileSync(`${bundle}.map`, 'utf8'))
     }
     return map
   }
 
-  function show(frame: NodeJS.CallSite): string {
-    const text = (frame as unknown as { toString(): string }).toString()
+  function placeOf(frame: NodeJS.CallSite): { inBundle: string; inSource: string } | undefined {
     const file = frame.getFileName()
     const [line, column] = [frame.getLineNumber(), frame.getColumnNumber()]
-    if (!file?.endsWith(ending) || line === null || column === null) return text
+    if (!file?.endsWith(ending) || line === null || column === null) return undefined
     // Lines and columns count from 0 in the map and from 1 in a stack.
-    const entry = mapOf()?.findEntry(line - 1, column - 1)
-    if (!entry || !('originalSource' in entry)) return text
-    const source = resolve(dirname(bundle), entry.originalSource)
-    const place = `${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
-    return text.replace(`${file}:${line}:${column}`, place)
+    const found = mapOf()?.find(line - 1, column - 1)
+    if (found === undefined) return undefined
+    const source = resolve(dirname(bundle), found.source)
+    return { inBundle: `${file}:${line}:${column}`, inSource: `${source}:${found.line + 1}:${found.column + 1}` }
+  }
+
+  function show(frame: NodeJS.CallSite): string {
+    const text = attempt(() => (frame as unknown as { toString(): string }).toString()) ?? '<anonymous>'
+    const place = attempt(() => placeOf(frame))
+    // A function, because a path may hold `$`, which means something in a replacement.
+    return place === undefined ? text : text.replace(place.inBundle, () => place.inSource)
   }
 
   Error.prepareStackTrace = (error, frames) => {
-    const head = headOf(error)
+    // An error's own toString may throw; V8 says the same then.
+    const head = attempt(() => String(error)) ?? '<error>'
     return frames.length === 0 ? head : `${head}\n    at ${frames.map(show).join('\n    at ')}`
   }
 }
 
-function headOf(error: Error): string {
+function attempt<T>(get: () => T): T | undefined {
   try {
-    return String(error)
+    return get()
   } catch {
-    return '<error>' // Its own toString throws, as V8 also allows for.
+    return undefined
   }
 }

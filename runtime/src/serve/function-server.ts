@@ -6,6 +6,7 @@ import { createServer, ServerResponse, type IncomingMessage, type Server, type S
 import type { AddressInfo, Socket } from 'node:net'
 import { running } from '../context.ts'
 import type { TriggerHandler } from '../handlers.ts'
+import { logError } from '../log-error.ts'
 import { InvocationCounts, metricsPage } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
 import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../protocol/index.ts'
@@ -134,7 +135,7 @@ export function createFunctionServer(
     handleStrayError(error) {
       const invocation = running.getStore()
       if (invocation instanceof Invocation) invocation.fail(error)
-      else console.error(`${name} left an error behind that belongs to no invocation:`, error)
+      else logError(`${name} left an error behind that belongs to no invocation:`, error)
     },
 
     drain() {

@@ -10,6 +10,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { running, type FunctionContext, type RunningInvocation } from '../context.ts'
+import { logError } from '../log-error.ts'
 import type { InvocationCounts } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
 import { HEADERS, type PlatformErrorCode } from '../protocol/index.ts'
@@ -131,7 +132,7 @@ export class Invocation implements RunningInvocation {
   fail(error: unknown): void {
     if (this.#isEcho(error)) return
     this.span.addException(error)
-    console.error(`Invocation ${this.requestId} of ${this.options.name} failed:`, error)
+    logError(`Invocation ${this.requestId} of ${this.options.name} failed:`, error)
     if (this.#responseClosed) return
     if (!this.#failed) this.#owner.counts.errors++
     this.#failed = true

@@ -1,4 +1,5 @@
 import { request as httpRequest } from 'node:http'
+import { format, inspect } from 'node:util'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { context } from '../context.ts'
 import { deferred } from '../testing/deferred.ts'
@@ -75,6 +76,26 @@ test.each([
   expect(answer.body).not.toContain('boom')
   expect(errors.mock.calls[0]![0]).toContain('r-7')
 })
+
+test.each([
+  ['cannot be converted', Object.create(null)],
+  [
+    'throws when its stack is read',
+    Object.defineProperty(new Error('boom'), 'stack', { get: () => fail('not this one') }),
+  ],
+  ['throws when it is printed', { [inspect.custom]: () => fail('not this one') }],
+])('an error that %s is answered all the same', async (_what, thrown: unknown) => {
+  // The console as it is, which looks into what it prints.
+  errors.mockImplementation((...parts: unknown[]) => void format(...parts))
+  await using served = await serveNode(() => {
+    throw thrown
+  })
+  expect(await send(served.port)).toMatchObject({ status: 500, headers: { 'x-ryo-faas-error': 'FUNCTION_ERROR' } })
+})
+
+function fail(message: string): never {
+  throw new Error(message)
+}
 
 test('a request without an id gets one', async () => {
   await using served = await serveNode((_request, response) => void response.end(context().requestId))

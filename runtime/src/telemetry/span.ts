@@ -54,16 +54,23 @@ export function preciseNow(): number {
   return wallMinusMonotonic + monotonic
 }
 
-/** As OpenTelemetry records an exception (semantic conventions, "Exceptions on spans"). */
+/**
+ * As OpenTelemetry records an exception (semantic conventions, "Exceptions on spans"). Never throws, whatever was thrown:
+ * getters and conversions are the user's code.
+ */
 export function exceptionEvent(error: unknown, time = preciseNow()): SpanEvent {
-  const isError = error instanceof Error
-  return {
-    name: 'exception',
-    time,
-    attributes: {
-      'exception.type': isError ? error.constructor.name : typeof error,
-      'exception.message': isError ? error.message : String(error),
-      'exception.stacktrace': isError ? error.stack : undefined,
-    },
+  return { name: 'exception', time, attributes: exceptionAttributes(error) }
+}
+
+function exceptionAttributes(error: unknown): Attributes {
+  try {
+    if (!(error instanceof Error)) return { 'exception.type': typeof error, 'exception.message': String(error) }
+    return {
+      'exception.type': error.constructor.name,
+      'exception.message': error.message,
+      'exception.stacktrace': error.stack,
+    }
+  } catch {
+    return { 'exception.type': typeof error }
   }
 }

@@ -206,3 +206,16 @@ describe('what is recorded', () => {
     expect(Math.abs(preciseNow() - wall.getMockImplementation()!())).toBeLessThan(1)
   })
 })
+
+it.each([
+  ['an object without prototype', Object.create(null), 'object'],
+  ['an error without a name', Object.assign(new Error('x'), { constructor: undefined }), 'object'],
+  ['an error whose stack throws', Object.defineProperty(new Error('x'), 'stack', { get: fail }), 'object'],
+  ['a string', 'boom', 'string'],
+])('%s becomes an event of a span', (_what, thrown: unknown, type: string) => {
+  expect(exceptionEvent(thrown).attributes['exception.type']).toBe(type)
+})
+
+function fail(): never {
+  throw new Error('not this one')
+}

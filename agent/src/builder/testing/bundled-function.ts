@@ -47,6 +47,7 @@ export function requestFor(packageDir: string, more: Partial<BundleRequest> = {}
 }
 
 export interface RunningFunction extends AsyncDisposable {
+  readonly url: string
   get(path?: string): Promise<string>
   /** What it has written to stderr so far. */
   errors(): string
@@ -77,8 +78,10 @@ export async function runFunction(module: string): Promise<RunningFunction> {
     await new Promise(resolve => setTimeout(resolve, 5))
   }
   const { port } = JSON.parse(readFileSync(readyFile, 'utf8')) as { port: number }
+  const url = `http://127.0.0.1:${port}`
   return {
-    get: async (path = '/') => (await fetch(`http://127.0.0.1:${port}${path}`)).text(),
+    url,
+    get: async (path = '/') => (await fetch(`${url}${path}`)).text(),
     errors: () => errors,
     [Symbol.asyncDispose]: stop,
   }
