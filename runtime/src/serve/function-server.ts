@@ -2,7 +2,7 @@
  * The HTTP server around the handlers. It sits behind the proxy, which has already cut `/functions/<name>` from the URL
  * and has dealt with slow clients; so connections stay open, and only the deadline of an invocation limits its time.
  */
-import { createServer, ServerResponse, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { running } from '../context.ts'
 import type { TriggerHandler } from '../handlers.ts'
@@ -13,6 +13,7 @@ import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../pr
 import type { Tracing } from '../telemetry/index.ts'
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { drain, Inflight } from './drain.ts'
+import { FunctionResponse } from './function-response.ts'
 import type { HandlerSet, RequestHandler } from './handler-set.ts'
 import { introduce } from './introduction.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
@@ -34,7 +35,9 @@ export interface FunctionServer {
 }
 
 // `shouldUpgradeCallback` exists from Node 24.9 on.
-type UpgradingServerOptions = ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean }
+type UpgradingServerOptions = ServerOptions<typeof IncomingMessage, typeof FunctionResponse> & {
+  shouldUpgradeCallback(request: IncomingMessage): boolean
+}
 
 export function createFunctionServer(
   handlers: HandlerSet,
@@ -167,6 +170,7 @@ const RETRY_SOON = { 'retry-after': '1' }
 
 function createHttpServer(): Server {
   const serverOptions: UpgradingServerOptions = {
+    ServerResponse: FunctionResponse,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: 0,
     // Counts from the moment of connecting, so it would also hit connections that the proxy holds in reserve.
@@ -189,7 +193,7 @@ function listen(server: Server, { host, port }: InstanceOptions): Promise<number
 
 /** Lets a handler that ignores the upgrade answer as usual; the connection closes after that. */
 function responseOn(socket: Socket, request: IncomingMessage): ServerResponse {
-  const response = new ServerResponse(request)
+  const response = new FunctionResponse(request)
   response.shouldKeepAlive = false
   response.assignSocket(socket)
   response.once('finish', () => socket.destroySoon())
