@@ -5,7 +5,10 @@ import type { DocumentEventKind } from './protocol/document-event.ts'
 
 export type { DocumentEventKind }
 
-/** Node style: answers through `response`, now or later; the invocation lasts until the response has ended. */
+/**
+ * Node style: answers through `response`, now or later; the invocation lasts until the response has ended. An app of
+ * Express or the like is one too; the context is passed only to a handler that declares a parameter for it.
+ */
 export type HttpHandler = (
   request: IncomingMessage,
   response: ServerResponse,

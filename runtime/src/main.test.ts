@@ -55,7 +55,7 @@ beforeAll(async () => {
   const entry = `
     import { start } from '@ryo-faas/runtime/main'
     import * as module from './handler.ts'
-    start({ name: 'Tried', style: 'node', handler: module.Tried })`
+    start({ name: 'Tried', style: 'node', takesContext: false, handler: module.Tried })`
   await build({
     stdin: { contents: entry, resolveDir: folder, loader: 'ts' },
     outfile: bundle,

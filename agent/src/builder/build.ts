@@ -5,6 +5,8 @@ export interface BundleRequest {
   /** Key of the module's exports under which the handler stands. */
   exportName: string
   style: 'node' | 'web' | 'trigger' | 'service'
+  /** Node style: the handler is given the context as its third argument. */
+  takesContext?: boolean
   /** Absolute. */
   packageDir: string
   /** Absolute, inside `packageDir`. */

@@ -57,6 +57,14 @@ describe('a bundle', () => {
     expect(await answerOf(dir, { style: 'node' })).toBe('Hello from /')
   })
 
+  it('hands the context to a Node-style function that takes it, and two arguments to any other', async () => {
+    const { dir } = folder({
+      'hello.ts': `export function hello(...given: any[]) { given[1].end(given.length + ' ' + given[2]?.name) }`,
+    })
+    expect(await answerOf(dir, { style: 'node', takesContext: true })).toBe('3 hello')
+    expect(await answerOf(dir, { style: 'node' })).toBe('2 undefined')
+  })
+
   it('shares one runtime with user code, whatever the user has installed', async () => {
     const { dir } = folder({
       'hello.ts': `import { context } from '@ryo-faas/runtime'

@@ -102,8 +102,8 @@ export class Builder {
 
   /** The function's session, made the most recently used one; the least recently used one gives way. */
   #session(request: BundleRequest, runtime: string): EsbuildSession {
-    const { name, exportName, style, packageDir, filePath } = request
-    const key = JSON.stringify([name, exportName, style, packageDir, filePath])
+    const { name, exportName, style, takesContext, packageDir, filePath } = request
+    const key = JSON.stringify([name, exportName, style, takesContext === true, packageDir, filePath])
     const session = this.#sessions.get(key) ?? new EsbuildSession(request, runtime)
     this.#sessions.delete(key)
     this.#sessions.set(key, session)

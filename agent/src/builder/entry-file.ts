@@ -10,12 +10,13 @@ export function entryName(name: string): string {
 /** @param packageAt where the package lies as seen from the entry: `.` for the bundler, `./package` for readers */
 export function entrySource(request: BundleRequest, packageAt: string): string {
   const module = `${packageAt}/${relative(request.packageDir, request.filePath).split(sep).join('/')}`
-  const { name, style, exportName } = request
+  const { name, style, exportName, takesContext = false } = request
+  const passed = style === 'node' ? `, takesContext: ${takesContext}` : ''
   return [
     `import { start } from '@ryo-faas/runtime/main'`,
     `import { ${quoted(exportName)} as handler } from ${quoted(module)}`,
     ``,
-    `void start({ name: ${quoted(name)}, style: ${quoted(style)}, handler })`,
+    `void start({ name: ${quoted(name)}, style: ${quoted(style)}${passed}, handler })`,
     ``,
   ].join('\n')
 }

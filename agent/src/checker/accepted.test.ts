@@ -22,6 +22,7 @@ interface Case {
   file?: string
   others?: Record<string, string>
   style: Accepted['style']
+  takesContext?: true
   exportName?: string
   kind?: 'http' | 'async' | 'trigger' | 'service'
 }
@@ -65,6 +66,30 @@ const CASES: Case[] = [
       RUNTIME +
       `export function HelloWorld(q: IncomingMessage, s: ServerResponse, c: FunctionContext) { s.end(c.name) }`,
     style: 'node',
+    takesContext: true,
+  },
+  {
+    title: 'an app that takes three arguments, the third of which is not the context',
+    code:
+      NODE +
+      `type App = (q: IncomingMessage, s: ServerResponse, next?: (error?: unknown) => void) => void
+export const HelloWorld: App = (q, s, next) => { s.end(); next?.() }`,
+    style: 'node',
+  },
+  {
+    title: 'an app as Express declares it, whose own code takes three arguments',
+    code:
+      NODE +
+      `interface ExpressRequest extends IncomingMessage { params: object }
+interface ExpressResponse extends ServerResponse { send(body: string): this }
+interface App {
+  (request: ExpressRequest | IncomingMessage, response: ExpressResponse | ServerResponse): any
+  (request: ExpressRequest, response: ExpressResponse, next: (error?: any) => void): void
+  use(...handlers: unknown[]): this
+}
+declare function express(): App
+export const HelloWorld = express()`,
+    style: 'node',
   },
   {
     title: 'an optional parameter beyond what is passed',
@@ -72,6 +97,7 @@ const CASES: Case[] = [
       NODE +
       `export function HelloWorld(q: IncomingMessage, s: ServerResponse, c?: unknown, more?: string) { s.end() }`,
     style: 'node',
+    takesContext: true,
   },
   {
     title: 'a namespace import of node:http',
@@ -116,6 +142,7 @@ export function HelloWorld(a: any, b?: any): any { b?.end(String(a)) }`,
     title: 'a const of type HttpHandler',
     code: RUNTIME + `export const HelloWorld: HttpHandler = (_, res) => { res.end() }`,
     style: 'node',
+    takesContext: true,
   },
   {
     title: 'satisfies HttpHandler',
@@ -374,14 +401,14 @@ export function HelloWorld(req, res) { res.end() }`,
 describe('accepts', () => {
   for (const [index, given] of CASES.entries()) {
     it(given.title, () => {
-      const { code, file = 'handler.ts', others, style, exportName, kind = 'http' } = given
+      const { code, file = 'handler.ts', others, style, exportName, takesContext, kind = 'http' } = given
       // One package for all, which is warm after the first; a package of its own where other files matter.
       const at = others ? `case-${index}` : 'common'
       const name = others ? file : `case-${index}-${file}`
       for (const [path, text] of Object.entries({ ...others, [name]: code })) folder.write({ [`${at}/${path}`]: text })
       const packageDir = folder.path(at)
       const outcome = checker.check({ name: 'HelloWorld', kind, packageDir, filePath: `${packageDir}/${name}` })
-      expect(outcome).toEqual({ kind: 'accepted', style, exportName: exportName ?? 'HelloWorld' })
+      expect(outcome).toEqual({ kind: 'accepted', style, takesContext, exportName: exportName ?? 'HelloWorld' })
     })
   }
 })

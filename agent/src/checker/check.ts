@@ -18,6 +18,11 @@ export type CheckOutcome =
       style: 'node' | 'web' | 'trigger' | 'service'
       /** Key of the module's exports under which the handler stands: its name, `default` or `main`. */
       exportName: string
+      /**
+       * Node style: its third parameter is one for the context. Where it is absent the handler is given two arguments,
+       * because an app of Express takes a third one for `next`.
+       */
+      takesContext?: true
     }
   | { kind: 'rejected'; problems: Problem[] }
 

@@ -113,7 +113,7 @@ function judge(
       judgeHandler({ name, kind: request.kind, shape: handlerShape(checker, signature, within), node, checker, types }),
     )
   for (const verdict of verdicts) {
-    if ('style' in verdict) return { kind: 'accepted', style: verdict.style, exportName }
+    if ('style' in verdict) return { kind: 'accepted', ...verdict, exportName }
   }
   return rejected(verdicts[0] as Finding)
 }

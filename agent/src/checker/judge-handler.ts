@@ -10,7 +10,7 @@ import type { CheckOutcome } from './check.ts'
 import { problemAt, type Finding } from './findings.ts'
 import type { HandlerParameter, HandlerShape } from './handler-shape.ts'
 
-type Style = Extract<CheckOutcome, { kind: 'accepted' }>['style']
+export type HandlerCall = Pick<Extract<CheckOutcome, { kind: 'accepted' }>, 'style' | 'takesContext'>
 
 const HTTP_FORMS =
   'Accepted are (request: IncomingMessage, response: ServerResponse, context?: FunctionContext) => void | Promise<void> ' +
@@ -34,7 +34,7 @@ export interface Judged {
   types: AcceptedTypes
 }
 
-export function judgeHandler(judged: Judged): { style: Style } | Finding {
+export function judgeHandler(judged: Judged): HandlerCall | Finding {
   const judge = new Judge(judged)
   switch (judged.kind) {
     case 'http':
@@ -56,7 +56,7 @@ class Judge {
     this.#forms = { http: HTTP_FORMS, async: HTTP_FORMS, trigger: TRIGGER_FORM, service: SERVICE_FORM }[judged.kind]
   }
 
-  http(): { style: Style } | Finding {
+  http(): HandlerCall | Finding {
     const { shape, types } = this.#judged
     const [first, second] = shape.parameters
     if (!first) return this.#withoutParameters()
@@ -70,7 +70,7 @@ class Judge {
     return this.#wrongParameter(first, 'IncomingMessage or Request')
   }
 
-  trigger(): { style: Style } | Finding {
+  trigger(): HandlerCall | Finding {
     const { types } = this.#judged
     return (
       this.#wrongParameters([
@@ -80,7 +80,7 @@ class Judge {
     )
   }
 
-  service(): { style: Style } | Finding {
+  service(): HandlerCall | Finding {
     const { shape, types } = this.#judged
     if (shape.parameters.length === 0) {
       return this.#problem(undefined, 'wrong-parameters', 'takes no parameter, so it has no service to register on')
@@ -88,12 +88,16 @@ class Judge {
     return this.#wrongParameters([{ type: types.Combination, name: 'Service' }]) ?? { style: 'service' }
   }
 
-  #node(): { style: Style } | Finding {
+  #node(): HandlerCall | Finding {
     const { shape, types } = this.#judged
+    const third = shape.parameters[2]
+    const takesContext = third !== undefined && this.#takes(third, types.Context)
+    // One that takes something else may stay away, such as the `next` of an app.
+    const passed = takesContext || third?.optional !== true ? [{ type: types.Context, name: 'FunctionContext' }] : []
     const wrong = this.#wrongParameters([
       { type: types.NodeRequest, name: 'IncomingMessage' },
       { type: types.NodeResponse, name: 'ServerResponse' },
-      { type: types.Context, name: 'FunctionContext' },
+      ...passed,
     ])
     if (wrong) return wrong
     if (shape.parameters.length === 1) {
@@ -106,7 +110,7 @@ class Judge {
           : 'takes the request but no response: it could not answer',
       )
     }
-    if (!this.#returnsResponse()) return { style: 'node' }
+    if (!this.#returnsResponse()) return { style: 'node', ...(takesContext && { takesContext }) }
     return this.#problem(
       shape.resultNode,
       'wrong-return',
@@ -114,7 +118,7 @@ class Judge {
     )
   }
 
-  #web(): { style: Style } | Finding {
+  #web(): HandlerCall | Finding {
     const { shape, types } = this.#judged
     const wrong = this.#wrongParameters([
       { type: types.WebRequest, name: 'Request' },
@@ -125,7 +129,7 @@ class Judge {
     return this.#wrongReturn('takes a Request')
   }
 
-  #withoutParameters(): { style: Style } | Finding {
+  #withoutParameters(): HandlerCall | Finding {
     if (this.#returnsResponse()) return { style: 'web' }
     const returned = this.#text(this.#judged.shape.result)
     return this.#problem(

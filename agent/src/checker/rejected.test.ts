@@ -290,6 +290,15 @@ const CASES: Case[] = [
 
   // Triggers and services.
   {
+    title: 'a third parameter that has to be there and is not the context',
+    code:
+      `import type { IncomingMessage, ServerResponse } from 'node:http'\n` +
+      `export const HelloWorld = (q: IncomingMessage, s: ServerResponse, next: (error?: unknown) => void) => next()`,
+    problem: 'wrong-parameters',
+    at: 'next: (error?: unknown) => void',
+    says: /"next" of type .*, but FunctionContext is passed/,
+  },
+  {
     title: 'a trigger that takes a request',
     kind: 'trigger',
     code: NODE + `export function HelloWorld(q: IncomingMessage) {}`,

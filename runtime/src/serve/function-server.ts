@@ -158,7 +158,7 @@ interface Refusal {
 function runWork(work: Work, invocation: Invocation): Promise<void> {
   switch (work.style) {
     case 'node':
-      return runNodeHandler(work.handler, invocation)
+      return runNodeHandler(work, invocation)
     case 'web':
       return runWebHandler(work.handler, invocation)
     case 'trigger':

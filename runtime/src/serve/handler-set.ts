@@ -1,9 +1,20 @@
 /** What an instance serves: one handler, one trigger, or all that the `main` of a service registered. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HttpHandler, TriggerHandler, WebHandler } from '../handlers.ts'
 import { TRIGGER_KEY, type ServedHandlers } from '../protocol/index.ts'
 
-export type RequestHandler =
-  { readonly style: 'node'; readonly handler: HttpHandler } | { readonly style: 'web'; readonly handler: WebHandler }
+export type RequestHandler = NodeStyleHandler | { readonly style: 'web'; readonly handler: WebHandler }
+
+/**
+ * A third argument is given only to a handler that is known to want the context: an app of Express takes it for `next`,
+ * which is called with an error or with nothing.
+ */
+export type NodeStyleHandler = { readonly style: 'node' } & (
+  | { readonly takesContext: true; readonly handler: HttpHandler }
+  | { readonly takesContext: false; readonly handler: NodeApp }
+)
+
+type NodeApp = (request: IncomingMessage, response: ServerResponse) => unknown
 
 export interface HandlerSet {
   /** @param url path and query as they came. @returns the handler, or why there is none. */

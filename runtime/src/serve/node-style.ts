@@ -1,16 +1,18 @@
 /** Runs handlers of the shape `(request, response, context)`, which get Node's own objects. */
 import type { EventEmitter } from 'node:events'
 import { running } from '../context.ts'
-import type { HttpHandler } from '../handlers.ts'
+import type { NodeStyleHandler } from './handler-set.ts'
 import type { Invocation } from './invocation.ts'
 import { isResponse } from './web-style.ts'
 
-export async function runNodeHandler(handler: HttpHandler, invocation: Invocation): Promise<void> {
+export async function runNodeHandler(target: NodeStyleHandler, invocation: Invocation): Promise<void> {
   const { request, response, upgrade } = invocation
   bindEvents(request, invocation)
   bindEvents(response, invocation)
   if (upgrade) bindEvents(upgrade.socket, invocation)
-  const returned: unknown = await handler(request, response, invocation.context)
+  const returned: unknown = await (target.takesContext
+    ? target.handler(request, response, invocation.context)
+    : target.handler(request, response))
   if (returned !== undefined && isResponse(returned) && !response.headersSent) {
     throw new TypeError("A node-style handler returned a Response; in a service, register it with { style: 'web' }")
   }

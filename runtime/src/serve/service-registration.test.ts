@@ -31,6 +31,18 @@ function stored(version: number, data: unknown) {
   return { id: 'p1', table: 'payments', version, createdAt: time, editedAt: time, data }
 }
 
+/** As Express makes it: what it is called with goes to its `handle`, and `next` is what it calls when nothing fits. */
+function app(): { (request: IncomingMessage, response: ServerResponse): void; handle: unknown } {
+  const handle = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void => {
+    if (request.url === '/app/known') response.end('known')
+    else if (next) next()
+    else response.writeHead(404).end('nothing fits')
+  }
+  const called = (...given: Parameters<typeof handle>): void => called.handle(...given)
+  called.handle = handle
+  return called
+}
+
 function registered(main: (service: Service) => void): ServiceRegistration {
   const service = new ServiceRegistration()
   main(service)
@@ -153,4 +165,16 @@ test('onStart runs first and in order, onStop last and backwards, and nothing is
   await service.stop()
   expect(order).toEqual(['start 1', 'start 2', 'stop 2', 'stop 1'])
   expect(() => service.http('/late', () => new Response())).toThrow(/too late/)
+})
+
+test('an app of Express is not given the context for its next, any other Node-style handler is', async () => {
+  const service = registered(on =>
+    on
+      .http('/app', app(), { style: 'node' })
+      .http('/own', (_request, response, { name }) => void response.end(name), { style: 'node' }),
+  )
+  await using served = await serveHandlers(service)
+  expect(await send(served.port, { path: '/app/known' })).toMatchObject({ status: 200, body: 'known' })
+  expect(await send(served.port, { path: '/app/unknown' })).toMatchObject({ status: 404, body: 'nothing fits' })
+  expect((await send(served.port, { path: '/own' })).body).toBe('Tested')
 })

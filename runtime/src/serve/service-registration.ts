@@ -105,7 +105,7 @@ export class ServiceRegistration implements Service, HandlerSet {
     const path = given.replace(/\/+$/, '') || '/'
     if (this.#routes.has(path)) throw new Error(`${what}: ${path} is served already`)
     const chosen = style ?? (handler.length >= 2 ? 'node' : 'web')
-    this.#routes.set(path, { style: chosen, handler } as RequestHandler)
+    this.#routes.set(path, { style: chosen, takesContext: !isApp(handler), handler } as RequestHandler)
     return path
   }
 
@@ -125,4 +125,9 @@ export class ServiceRegistration implements Service, HandlerSet {
     for (let count = 2; this.triggers.has(key); count++) key = `${base}-${count}`
     return key
   }
+}
+
+/** An app or a router of Express or Connect: a function that hands on to its own `handle`, with `next` as third argument. */
+function isApp(handler: AnyHandler): boolean {
+  return 'handle' in handler && typeof handler.handle === 'function'
 }

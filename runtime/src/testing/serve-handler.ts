@@ -16,7 +16,7 @@ export async function serveNode(
   handler: HttpHandler,
   overrides: Partial<InstanceOptions> = {},
 ): Promise<ServedHandler> {
-  return serve(singleHandler({ style: 'node', handler }), overrides)
+  return serve(singleHandler({ style: 'node', takesContext: true, handler }), overrides)
 }
 
 export async function serveWeb(handler: WebHandler, overrides: Partial<InstanceOptions> = {}): Promise<ServedHandler> {
