@@ -37,7 +37,7 @@ export async function buildFunction(
   const filePath = join(packageDir, 'main.ts')
   await mkdir(packageDir, { recursive: true })
   await writeFile(filePath, source)
-  const builder = new Builder({ runtimeDir, cacheDir: join(folder, 'cache') })
+  const builder = new Builder({ runtimeDir, cacheDir: join(folder, 'cache'), environment: process.env })
   try {
     const request = { name: 'Hello', exportName: 'Hello', style, packageDir, filePath, files: [] }
     const bundle = await builder.bundle(request, new AbortController().signal)

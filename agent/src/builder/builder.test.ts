@@ -8,7 +8,7 @@ import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from '
 
 const runtimeDir = fileURLToPath(new URL('../../../runtime/src', import.meta.url))
 const cache = temporaryFolder()
-const builder = new Builder({ runtimeDir, cacheDir: cache.dir })
+const builder = new Builder({ runtimeDir, cacheDir: cache.dir, environment: process.env })
 const folders: TemporaryFolder[] = []
 afterEach(() => {
   for (const folder of folders.splice(0)) folder.remove()
@@ -308,7 +308,11 @@ describe('the hash', () => {
     const elsewhere = folder()
     cpSync(runtimeDir, elsewhere.path('deep/runtime/src'), { recursive: true })
     cpSync(join(runtimeDir, '../package.json'), elsewhere.path('deep/runtime/package.json'))
-    const other = new Builder({ runtimeDir: elsewhere.path('deep/runtime'), cacheDir: cache.dir })
+    const other = new Builder({
+      runtimeDir: elsewhere.path('deep/runtime'),
+      cacheDir: cache.dir,
+      environment: process.env,
+    })
     const { hash } = await other.bundle(requestFor(dir), never)
     await other.close()
     expect(hash).toBe(await hashOf(dir))

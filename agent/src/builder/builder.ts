@@ -29,6 +29,8 @@ export interface BuilderOptions {
   runtimeDir: string
   /** Where packages are installed for functions that have a lock file but no `node_modules`. */
   cacheDir: string
+  /** Of the agent: npm gets what it needs of it. */
+  environment: NodeJS.ProcessEnv
   /** The program `npm`; default: the one on the path. */
   npmPath?: string
 }
@@ -42,7 +44,7 @@ export class Builder {
 
   constructor(options: BuilderOptions) {
     this.#options = options
-    this.#installer = new NpmInstaller({ cacheDir: options.cacheDir, npmPath: options.npmPath ?? 'npm' })
+    this.#installer = new NpmInstaller({ ...options, npmPath: options.npmPath ?? 'npm' })
   }
 
   async bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {
