@@ -296,7 +296,15 @@ async function startFunction(stage: Stage): Promise<Program & { port: number }> 
   await mkdir(packageDir)
   await writeFile(filePath, HANDLER)
   const builder = new Builder({ runtimeDir, cacheDir: join(stage.folder, 'cache'), environment: process.env })
-  const request = { name: 'Hello', exportName: 'Hello', style: 'node' as const, packageDir, filePath, files: [] }
+  const request = {
+    name: 'Hello',
+    exportName: 'Hello',
+    style: 'node' as const,
+    rootDir: packageDir,
+    packageDir,
+    filePath,
+    files: [],
+  }
   const bundle = await builder.bundle(request, new AbortController().signal)
   const built = await bundle.write(join(stage.folder, 'built'))
   await builder.close()

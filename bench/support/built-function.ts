@@ -39,7 +39,7 @@ export async function buildFunction(
   await writeFile(filePath, source)
   const builder = new Builder({ runtimeDir, cacheDir: join(folder, 'cache'), environment: process.env })
   try {
-    const request = { name: 'Hello', exportName: 'Hello', style, packageDir, filePath, files: [] }
+    const request = { name: 'Hello', exportName: 'Hello', style, rootDir: packageDir, packageDir, filePath, files: [] }
     const bundle = await builder.bundle(request, new AbortController().signal)
     return await bundle.write(join(folder, `built-${name}`))
   } finally {

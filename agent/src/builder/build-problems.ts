@@ -13,13 +13,20 @@ export function buildProblem(
 ): Problem {
   const { text, location } = message
   const missing = /^Could not resolve "([^"]+)"/.exec(text)?.[1]
-  const hint = (missing !== undefined && hintFor(missing)) || location?.suggestion || undefined
+  const hint = ownHint(message) ?? ((missing !== undefined && hintFor(missing)) || location?.suggestion || undefined)
   return {
     code: 'build',
     message: text,
     ...place(location, request),
     ...(hint !== undefined && { hint }),
   }
+}
+
+/** What a plugin of ours says is to be done. */
+function ownHint(message: Message): string | undefined {
+  const detail: unknown = message.detail
+  if (typeof detail !== 'object' || detail === null || !('hint' in detail)) return undefined
+  return typeof detail.hint === 'string' ? detail.hint : undefined
 }
 
 /** One line: `file:line:column: text`, the file as seen from the package. */

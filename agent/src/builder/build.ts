@@ -7,7 +7,9 @@ export interface BundleRequest {
   style: 'node' | 'web' | 'trigger' | 'service'
   /** Node style: the handler is given the context as its third argument. */
   takesContext?: boolean
-  /** Absolute. */
+  /** Absolute: the folder of deploy.json. Nothing outside it is read but packages. */
+  rootDir: string
+  /** Absolute, inside `rootDir`. */
   packageDir: string
   /** Absolute, inside `packageDir`. */
   filePath: string

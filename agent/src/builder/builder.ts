@@ -104,8 +104,8 @@ export class Builder {
 
   /** The function's session, made the most recently used one; the least recently used one gives way. */
   #session(request: BundleRequest, runtime: string): EsbuildSession {
-    const { name, exportName, style, takesContext, packageDir, filePath } = request
-    const key = JSON.stringify([name, exportName, style, takesContext === true, packageDir, filePath])
+    const { name, exportName, style, takesContext, rootDir, packageDir, filePath } = request
+    const key = JSON.stringify([name, exportName, style, takesContext === true, rootDir, packageDir, filePath])
     const session = this.#sessions.get(key) ?? new EsbuildSession(request, runtime)
     this.#sessions.delete(key)
     this.#sessions.set(key, session)
@@ -123,7 +123,7 @@ async function takenFiles(request: BundleRequest, bundled: Bundled, files: Taken
   const byPath = new Map<string, TakenFile>()
   const referenced = await Promise.all([...bundled.references].map(path => referencedFile(request.packageDir, path)))
   const addons = await Promise.all([...bundled.addons].map(([source, place]) => addonFile(source, place)))
-  for (const file of [...files, ...referenced, ...addons, ...nativePackageFiles(bundled.natives)]) {
+  for (const file of [...files, ...referenced, ...addons, ...nativePackageFiles(bundled.natives, bundled.readable)]) {
     if (file) byPath.set(file.path, file)
   }
   const entry = `${entryName(request.name)}.mjs`
@@ -145,8 +145,8 @@ function nativeNotes({ natives }: Bundled): string[] {
 
 /** The bundler reports real paths, so the package has to be known by its own. */
 async function withRealPaths(request: BundleRequest): Promise<BundleRequest> {
-  const packageDir = await realpath(request.packageDir)
-  return { ...request, packageDir, filePath: join(packageDir, relative(request.packageDir, request.filePath)) }
+  const [rootDir, packageDir] = await Promise.all([realpath(request.rootDir), realpath(request.packageDir)])
+  return { ...request, rootDir, packageDir, filePath: join(packageDir, relative(request.packageDir, request.filePath)) }
 }
 
 function isFileError(error: unknown): boolean {

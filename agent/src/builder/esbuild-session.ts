@@ -14,6 +14,8 @@ import { packageNameOf, readManifest } from './node-packages.ts'
 import { packagesPlugin } from './packages-plugin.ts'
 import { BUNDLE_HEAD, PLACE_DEFINES, placesPlugin } from './places-plugin.ts'
 import { plainPaths, plainSources } from './plain-paths.ts'
+import { ReadableFolders } from './readable-folders.ts'
+import { readablePlugin } from './readable-plugin.ts'
 import { runtimePlugin } from './runtime-module.ts'
 
 export interface Bundled {
@@ -26,21 +28,24 @@ export interface Bundled {
   addons: Map<string, string>
   /** Absolute paths of files that the code names by URL. */
   references: Set<string>
+  /** What the build may read. */
+  readable: ReadableFolders
 }
 
-type Found = Pick<Bundled, 'natives' | 'addons' | 'references'>
+type Found = Pick<Bundled, 'natives' | 'addons' | 'references' | 'readable'>
 
 export class EsbuildSession {
   readonly #request: BundleRequest
   readonly #runtime: string
   #context: BuildContext | undefined
-  #found: Found = { natives: new Map(), addons: new Map(), references: new Set() }
+  #found: Found
   #installed: string | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(request: BundleRequest, runtime: string) {
     this.#request = request
     this.#runtime = runtime
+    this.#found = nothingFound(request.rootDir, undefined)
   }
 
   /** @param installed folder of packages that stand in for a missing `node_modules` */
@@ -58,7 +63,7 @@ export class EsbuildSession {
 
   async #build(installed: string | undefined, signal: AbortSignal): Promise<Bundled> {
     const context = (this.#context ??= await this.#open())
-    this.#found = { natives: new Map(), addons: new Map(), references: new Set() }
+    this.#found = nothingFound(this.#request.rootDir, installed)
     this.#installed = installed
     const cancel = () => void context.cancel()
     signal.addEventListener('abort', cancel, { once: true })
@@ -96,12 +101,14 @@ export class EsbuildSession {
       banner: { js: BUNDLE_HEAD },
       define: PLACE_DEFINES,
       plugins: [
+        readablePlugin(() => this.#found.readable),
         httpPlugin(),
         otelPlugin(packageDir),
         runtimePlugin(this.#runtime, packageDir),
         packagesPlugin({
           packageDir,
           installed: () => this.#installed,
+          readable: () => this.#found.readable,
           onNative: (name, folder) => this.#found.natives.set(name, folder),
           onAddon: (source, place) => this.#found.addons.set(source, place),
         }),
@@ -138,6 +145,11 @@ export class EsbuildSession {
     const { dependencies } = readManifest(packageDir)
     return `Run: cd ${packageDir} && npm install${dependencies && name in dependencies ? '' : ` ${name}`}`
   }
+}
+
+function nothingFound(rootDir: string, installed: string | undefined): Found {
+  const readable = new ReadableFolders(rootDir, installed)
+  return { natives: new Map(), addons: new Map(), references: new Set(), readable }
 }
 
 export function cancelled(name: string): RyoFaasError {

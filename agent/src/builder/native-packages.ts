@@ -2,16 +2,25 @@
  * Packages with native addons stay outside the bundle and come along in `app/node_modules`, with everything they depend
  * on. A package stands at the top unless another version of it already does; then it is nested in the one that needs it.
  */
-import { readdirSync, realpathSync, statSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { RyoFaasError } from '../contract/index.ts'
 import { findPackage, readManifest } from './node-packages.ts'
+import { unreadable, type ReadableFolders } from './readable-folders.ts'
 import type { TakenFile } from './taken-files.ts'
 
-/** @param natives folders of packages by the name under which the code imports them */
-export function nativePackageFiles(natives: ReadonlyMap<string, string>): TakenFile[] {
+/**
+ * @param natives folders of packages by the name under which the code imports them
+ * @throws RyoFaasError BUILD_FAILED if one of them needs a package that may not be read
+ */
+export function nativePackageFiles(natives: ReadonlyMap<string, string>, readable: ReadableFolders): TakenFile[] {
   const placed = new Map<string, string>()
   const place = (name: string, found: string, parent: string): void => {
-    const folder = realpathSync(found)
+    const folder = readable.follow(found, name)
+    if (!readable.holds(join(folder, 'package.json'))) {
+      const { text, hint } = unreadable(folder, readable)
+      throw new RyoFaasError('BUILD_FAILED', `${name}: ${text}`, { hint })
+    }
     const top = `node_modules/${name}`
     const nested = `${parent}${top}`
     if (placed.get(top) === folder || placed.get(nested) === folder) return

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 
 export interface Manifest {
   name?: string
+  workspaces?: unknown
   gypfile?: boolean
   binary?: unknown
   dependencies?: Record<string, string>

@@ -1,9 +1,11 @@
 /** Decides what becomes of imported packages: bundled (the rule), taken along because of a native addon, or installed. */
-import { existsSync } from 'node:fs'
-import { isAbsolute, relative, resolve } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Plugin } from 'esbuild'
 import { findPackage, hasNativeAddon, packageNameOf } from './node-packages.ts'
 import { placeInApp } from './plain-paths.ts'
+import type { ReadableFolders } from './readable-folders.ts'
+import { refusal } from './readable-plugin.ts'
 
 const ADDON = 'ryo-faas-addon'
 const SEEN = { ryoFaasSeen: true }
@@ -12,12 +14,15 @@ export interface PackagesPluginOptions {
   packageDir: string
   /** Folder whose `node_modules` stands in for one that the package does not have. */
   installed: () => string | undefined
+  /** What the build that runs may read; it is told of links that lead to packages. */
+  readable: () => ReadableFolders
   onNative(name: string, folder: string): void
   /** A `.node` file outside a native package; `place` is where in the app it has to stand. */
   onAddon(source: string, place: string): void
 }
 
-export function packagesPlugin({ packageDir, installed, onNative, onAddon }: PackagesPluginOptions): Plugin {
+export function packagesPlugin(options: PackagesPluginOptions): Plugin {
+  const { packageDir, installed, readable, onNative, onAddon } = options
   return {
     name: 'ryo-faas-packages',
     setup(build) {
@@ -28,7 +33,9 @@ export function packagesPlugin({ packageDir, installed, onNative, onAddon }: Pac
         const near = findPackage(name, resolveDir)
         const found = near ?? (installedIn !== undefined ? findPackage(name, installedIn) : undefined)
         if (found === undefined) return undefined
+        const folder = readable().follow(found, name)
         if (hasNativeAddon(found)) {
+          if (!readable().holds(join(folder, 'package.json'))) return { errors: [refusal(folder, readable())] }
           onNative(name, found)
           return { path, external: true }
         }
@@ -40,6 +47,8 @@ export function packagesPlugin({ packageDir, installed, onNative, onAddon }: Pac
         if (namespace === ADDON) return { path, external: true }
         const source = isAbsolute(path) ? path : resolve(resolveDir, path)
         if (!existsSync(source)) return undefined
+        const real = realpathSync(source)
+        if (!readable().holds(real)) return { errors: [refusal(real, readable())] }
         const place = placeInApp(relative(packageDir, source))
         onAddon(source, place)
         return { path: place, namespace: ADDON }

@@ -155,7 +155,7 @@ export class Deploy {
 
   #deployOne(
     { entry, outcome }: Accepted,
-    run: Pick<DeployRequest, 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
+    run: Pick<DeployRequest, 'file' | 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
     const { builder, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
@@ -176,7 +176,8 @@ export class Deploy {
     return queue.run(route, async () => {
       throwIfCancelled(name, run.signal)
       run.emit({ type: 'step', name, step: 'building' })
-      const bundle = await traced('bundle', {}, () => builder.bundle({ ...entry, ...outcome }, run.signal))
+      const request = { ...entry, ...outcome, rootDir: dirname(run.file) }
+      const bundle = await traced('bundle', {}, () => builder.bundle(request, run.signal))
       for (const message of bundle.notes) run.emit({ type: 'note', name, message })
 
       const before = state.deployment(route)

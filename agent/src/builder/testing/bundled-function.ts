@@ -43,7 +43,16 @@ export function temporaryFolder(files: Readonly<Record<string, string>> = {}): T
 
 export function requestFor(packageDir: string, more: Partial<BundleRequest> = {}): BundleRequest {
   const filePath = join(packageDir, 'hello.ts')
-  return { name: 'hello', exportName: 'hello', style: 'web', packageDir, filePath, files: [], ...more }
+  return {
+    name: 'hello',
+    exportName: 'hello',
+    style: 'web',
+    rootDir: packageDir,
+    packageDir,
+    filePath,
+    files: [],
+    ...more,
+  }
 }
 
 export interface RunningFunction extends AsyncDisposable {

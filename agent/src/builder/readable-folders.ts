@@ -1,0 +1,97 @@
+/**
+ * What a build may read, so that no package can bring files of this machine into a function. Invariants:
+ *
+ * 1. A path is judged after symbolic links are followed.
+ * 2. Readable are the folder of deploy.json, packages that the platform installed for it, the `node_modules` folders in
+ *    which packages are looked for from there, and what a link in these names: a package of the same workspace.
+ * 3. Only links that resolution came upon count, so a package cannot make more readable by naming a path.
+ *
+ * Settings are no content: the tsconfig.json that esbuild finds may extend one further up, as in every monorepo.
+ */
+import { existsSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, sep } from 'node:path'
+import { readManifest } from './node-packages.ts'
+
+const MODULES = `${sep}node_modules${sep}`
+
+/** Of one build: what it has looked up is not looked up again. */
+export class ReadableFolders {
+  readonly #root: string
+  /** Real paths of folders from which packages are looked for. */
+  readonly #bases: string[]
+  readonly #modules = new Set<string>()
+  readonly #followed = new Map<string, string>()
+  #judged = new Map<string, boolean>()
+  #workspace: string | undefined
+
+  /**
+   * @param rootDir folder of deploy.json, a real path
+   * @param installed folder with packages that stand in for a missing `node_modules`
+   */
+  constructor(rootDir: string, installed: string | undefined) {
+    this.#root = rootDir
+    this.#bases = installed === undefined ? [rootDir] : [rootDir, realpathSync(installed)]
+  }
+
+  get root(): string {
+    return this.#root
+  }
+
+  /** @param path real, of a file */
+  holds(path: string): boolean {
+    const folder = dirname(path)
+    let holds = this.#judged.get(folder)
+    if (holds === undefined) {
+      holds = this.#holds(path)
+      this.#judged.set(folder, holds)
+    }
+    return holds
+  }
+
+  /**
+   * Answers where the package really lies. If that is elsewhere in the workspace, it is readable from now on.
+   * @param found folder of a package as resolution found it in a `node_modules`
+   */
+  follow(found: string, name: string): string {
+    const known = this.#followed.get(found)
+    if (known !== undefined) return known
+    const real = realpathSync(found)
+    this.#followed.set(found, real)
+    if (this.#holds(join(real, 'package.json'))) return real
+    // A whole node_modules may be a link, as in a second worktree of a repository.
+    const modules = realpathSync(found.slice(0, -name.length - 1))
+    if (basename(modules) === 'node_modules') this.#modules.add(modules)
+    if (real.startsWith(this.#workspaceRoot() + sep)) this.#bases.push(real)
+    this.#judged = new Map()
+    return real
+  }
+
+  #holds(path: string): boolean {
+    if (this.#bases.some(base => path.startsWith(base + sep))) return true
+    const at = path.indexOf(MODULES)
+    if (at < 0) return false
+    const above = path.slice(0, at) + sep
+    if (this.#bases.some(base => `${base}${sep}`.startsWith(above))) return true
+    return [...this.#modules].some(modules => path.startsWith(modules + sep))
+  }
+
+  /** The nearest folder that declares workspaces, else the repository, else the folder of deploy.json. */
+  #workspaceRoot(): string {
+    if (this.#workspace !== undefined) return this.#workspace
+    const above = [this.#root]
+    for (let dir = this.#root; dirname(dir) !== dir; dir = dirname(dir)) above.push(dirname(dir))
+    this.#workspace =
+      above.find(dir => existsSync(join(dir, 'pnpm-workspace.yaml')) || readManifest(dir).workspaces !== undefined) ??
+      above.find(dir => existsSync(join(dir, '.git'))) ??
+      this.#root
+    return this.#workspace
+  }
+}
+
+/** What is said of a path that is not readable. */
+export function unreadable(path: string, { root }: ReadableFolders): { text: string; hint: string } {
+  return {
+    text: `${path} lies outside ${root} and its packages, so it is not taken into the function`,
+    hint: 'Move it into the folder of deploy.json, or deploy from a folder that holds both. A package linked into node_modules must be one of the same workspace.',
+  }
+}
