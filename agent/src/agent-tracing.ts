@@ -4,6 +4,7 @@
  * and loads it when it has nothing else to do.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 
 export interface AgentTracing {
   close(): Promise<void>
@@ -12,10 +13,10 @@ export interface AgentTracing {
 /** So long after the start the first deploy is usually over, or not asked for. */
 const LOAD_AFTER_MS = 3_000
 
-/** @param url base of the collector */
-export function startAgentTracing(url: string): AgentTracing {
+/** @param collector its base URL, and what it knows us by */
+export function startAgentTracing(collector: Pick<TracingSettings, 'url' | 'token'>): AgentTracing {
   const stop = new AbortController()
-  const started = load(url, stop.signal).catch(() => undefined) // Told to stop before it was loaded.
+  const started = load(collector, stop.signal).catch(() => undefined) // Told to stop before it was loaded.
   return {
     close: async () => {
       stop.abort()
@@ -24,7 +25,7 @@ export function startAgentTracing(url: string): AgentTracing {
   }
 }
 
-async function load(url: string, signal: AbortSignal) {
+async function load({ url, token }: Pick<TracingSettings, 'url' | 'token'>, signal: AbortSignal) {
   await delay(LOAD_AFTER_MS, undefined, { signal, ref: false })
   const [{ NodeSDK }, { OTLPTraceExporter }] = await Promise.all([
     import('@opentelemetry/sdk-node'),
@@ -34,7 +35,7 @@ async function load(url: string, signal: AbortSignal) {
     serviceName: 'ryo-faas-agent',
     autoDetectResources: false,
     instrumentations: [],
-    traceExporter: new OTLPTraceExporter({ url: `${url}/v1/traces` }),
+    traceExporter: new OTLPTraceExporter({ url: `${url}/v1/traces`, headers: { authorization: `Bearer ${token}` } }),
   })
   signal.throwIfAborted()
   sdk.start()

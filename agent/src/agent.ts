@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
+import { Credentials, type AccessKeys } from './access/index.ts'
 import { createApi, type Platform } from './api/index.ts'
 import { boundLogs } from './bounded-logs.ts'
 import { Builder } from './builder/index.ts'
@@ -190,14 +191,14 @@ export class Agent implements Platform {
       state,
       supervisor: this.#supervisor,
       secrets,
-      traces: () => this.observing.tracing('127.0.0.1'),
+      traces: () => this.observing.tracingOfParts(),
     })
     await settleAll([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
-    await this.observing.start(state, chosen.engine.proxyListenHosts)
+    await this.observing.start(state, { extraHosts: chosen.engine.proxyListenHosts, access: secrets.keys })
     doing('starting the proxy and the store')
     await settleAll([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
-    this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder })
+    this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder, keys: secrets.keys })
     // The dispatcher calls through the proxy and waits for functions by itself.
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
@@ -208,9 +209,10 @@ export class Agent implements Platform {
   #createDeployer(
     state: StateStore,
     engine: Engine,
-    { checker, builder }: { checker: CheckService; builder: Builder },
+    { checker, builder, keys }: { checker: CheckService; builder: Builder; keys: AccessKeys },
   ): Deployer {
     const { home, options, logger } = this.#options
+    const credentials = new Credentials(keys)
     const emit = (event: PlatformEvent) => void this.#events.emit('event', event)
     return new Deployer({
       home,
@@ -223,9 +225,10 @@ export class Agent implements Platform {
       surroundings: () => ({
         proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
         storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
+        tokenOf: claims => credentials.functionToken(claims),
         traces: this.observing.tracing(engine.proxyHost),
       }),
-      now: () => nextChange(`http://127.0.0.1:${state.current.ports['store']}`),
+      now: () => nextChange({ url: `http://127.0.0.1:${state.current.ports['store']}`, token: keys.part }),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
       startTimeoutMs: options.startTimeoutMs,
       onChange: name => emit({ type: 'deployment-changed', name }),

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { AccessKeys } from './access/index.ts'
 import { startAgentTracing, type AgentTracing } from './agent-tracing.ts'
 import { startCollector, type Collector, type CollectorOptions, type TraceStore } from './collector/index.ts'
 import { RyoFaasError, type PartView } from './contract/index.ts'
@@ -27,6 +28,12 @@ export interface ObservingOptions {
   onTraces: () => void
 }
 
+/** How the collector is reached, and by whom. */
+export interface Reachable {
+  extraHosts: readonly string[]
+  access: AccessKeys
+}
+
 const HOST = '127.0.0.1'
 const EVENTS_GAP_MS = 500
 
@@ -37,6 +44,7 @@ export class Observing {
   readonly #tellTraces: ReturnType<typeof throttle>
   #collector: Collector | undefined
   #ownTracing: AgentTracing | undefined
+  #partToken: string | undefined
 
   constructor(options: ObservingOptions) {
     this.#options = options
@@ -46,25 +54,26 @@ export class Observing {
   }
 
   /** Before the parts, which send to it. */
-  async start(state: StateStore, extraHosts: readonly string[]): Promise<void> {
+  async start(state: StateStore, { extraHosts, access }: Reachable): Promise<void> {
     const { home, options, environment, logger } = this.#options
     const { registry } = this.#own
     const known = state.current.ports['collector']
-    const collector = { folder: join(home, 'traces'), host: HOST, extraHosts, environment, logger, registry }
+    const collector = { folder: join(home, 'traces'), host: HOST, extraHosts, access, environment, logger, registry }
     const onChange = this.#tellTraces
     this.#collector = await listenOn(known ?? options.collectorPort, { ...collector, onChange }).catch(
       async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'EADDRINUSE') throw error
         if (known === undefined) throw await portTaken('collector', options.collectorPort)
         // What runs sends to the port that we had; traces of it are missing until it starts anew, and the rest works.
-        logger.warn({ port: known }, 'the port of the collector is in use by another program: another one is taken')
+        logger.warn({ port: known }, 'the collector’s port is in use by another program; using another one')
         return listenOn(0, { ...collector, onChange })
       },
     )
     await state.rememberPort('collector', this.#collector.port)
-    this.metrics.start()
-    const own = this.tracing(HOST)
-    if (own !== undefined) this.#ownTracing = startAgentTracing(own.url)
+    this.metrics.start(access.part)
+    this.#partToken = access.part
+    const own = this.tracingOfParts()
+    if (own !== undefined) this.#ownTracing = startAgentTracing(own)
   }
 
   /** What is recorded, and where it goes as seen from `host`'s side; undefined if nothing is. */
@@ -72,6 +81,12 @@ export class Observing {
     const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = this.#options.options
     if (traces === 'off' || this.#collector === undefined) return undefined
     return { url: `http://${host}:${this.#collector.port}`, perSecond, ratio, slowMs }
+  }
+
+  /** What parts of the platform are told. */
+  tracingOfParts(): TracingSettings | undefined {
+    const settings = this.tracing(HOST)
+    return settings && this.#partToken !== undefined ? { ...settings, token: this.#partToken } : undefined
   }
 
   /** @throws RyoFaasError NOT_RUNNING until it has started. */

@@ -33,6 +33,7 @@ const WITH_METRICS = /^(?:proxy|store|dispatcher(?:-\d+)?)$/
 export class PlatformMetrics {
   readonly #options: PlatformMetricsOptions
   readonly #scraper: Scraper
+  #storeToken: string | undefined
   readonly #history = new History({ ...HISTORY, upperMs: fineBucketUpperMs })
   #timer: NodeJS.Timeout | undefined
   #isSampling = false
@@ -50,8 +51,9 @@ export class PlatformMetrics {
     return this.#history.view({ since: query.since, name: query.function })
   }
 
-  /** Begins to keep a history. */
-  start(): void {
+  /** Begins to keep a history. @param storeToken what the store knows the platform's parts by */
+  start(storeToken: string): void {
+    this.#storeToken = storeToken
     this.#timer = setInterval(() => void this.#sample(), SAMPLE_EVERY_MS).unref()
     void this.#sample()
   }
@@ -64,7 +66,9 @@ export class PlatformMetrics {
     const parts = this.#options
       .parts()
       .flatMap(({ name, address }): Target[] =>
-        WITH_METRICS.test(name) && address !== undefined ? [{ part: name, url: `http://${address}/metrics` }] : [],
+        WITH_METRICS.test(name) && address !== undefined
+          ? [{ part: name, url: `http://${address}/metrics`, ...(name === 'store' && { token: this.#storeToken }) }]
+          : [],
       )
     const functions = (this.#options.deployer()?.ready() ?? []).flatMap(({ name, instances }) =>
       instances.flatMap(({ id, state }): Target[] => {
@@ -92,7 +96,7 @@ export class PlatformMetrics {
     const signal = AbortSignal.timeout(ANSWER_MS)
     const targets = this.#targets()
     const pages = (part: RegExp) =>
-      Promise.all(targets.filter(target => part.test(target.part)).map(({ url }) => fetchPage(url, signal)))
+      Promise.all(targets.filter(target => part.test(target.part)).map(target => fetchPage(target, signal)))
     const [counts, dispatchers, [store]] = await Promise.all([
       this.#options.figures().catch(() => undefined), // The proxy is away: a gap.
       pages(/^dispatcher/),

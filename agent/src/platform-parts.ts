@@ -101,7 +101,7 @@ export class PlatformParts {
       port: () => this.#port('store') ?? options.storePort,
       extraHosts: () => engine.proxyListenHosts,
       hostNames: [engine.proxyHost],
-      functionsKey: secrets.keys.functions,
+      access: secrets.keys,
       nats: () => nats,
     })
     const running = await supervisor.start(part)

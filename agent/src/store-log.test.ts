@@ -4,7 +4,9 @@ import { expect, test } from 'vitest'
 import { nextChange } from './store-log.ts'
 
 async function storeThatAnswers(body: string): Promise<{ url: string; close(): void }> {
-  const server = createServer((_request, response) => response.end(body))
+  const server = createServer((request, response) =>
+    response.end(request.headers.authorization === 'Bearer secret' ? body : '{}'),
+  )
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return { url: `http://127.0.0.1:${port}`, close: () => void server.close() }
@@ -12,14 +14,14 @@ async function storeThatAnswers(body: string): Promise<{ url: string; close(): v
 
 test('the next change is the one behind the last of the log', async () => {
   const store = await storeThatAnswers('{"first":1,"last":7}')
-  expect(await nextChange(store.url)).toEqual({ kind: 'sequence', sequence: 8 })
+  expect(await nextChange({ url: store.url, token: 'secret' })).toEqual({ kind: 'sequence', sequence: 8 })
   store.close()
 })
 
 test('a store that is away, or answers anything else, is an error that says what to look at', async () => {
   const store = await storeThatAnswers('<html>')
   const refused = { code: 'STORE_UNAVAILABLE', hint: expect.stringContaining('details') as string }
-  await expect(nextChange(store.url)).rejects.toMatchObject(refused)
+  await expect(nextChange({ url: store.url, token: 'secret' })).rejects.toMatchObject(refused)
   store.close()
-  await expect(nextChange('http://127.0.0.1:1')).rejects.toMatchObject(refused)
+  await expect(nextChange({ url: 'http://127.0.0.1:1', token: 'secret' })).rejects.toMatchObject(refused)
 })

@@ -9,13 +9,16 @@ const ASK_MS = 5_000
  * The first change that is still to come.
  * @throws RyoFaasError STORE_UNAVAILABLE
  */
-export async function nextChange(storeUrl: string): Promise<StartFrom> {
+export async function nextChange({ url, token }: { url: string; token: string }): Promise<StartFrom> {
   try {
-    const response = await fetch(`${storeUrl}/log`, { signal: AbortSignal.timeout(ASK_MS) })
+    const response = await fetch(`${url}/log`, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(ASK_MS),
+    })
     const { last } = Bounds.parse(await response.json())
     return { kind: 'sequence', sequence: last + 1 }
   } catch (error) {
-    throw new RyoFaasError('STORE_UNAVAILABLE', 'the store does not say from where a new trigger is to listen', {
+    throw new RyoFaasError('STORE_UNAVAILABLE', 'could not read the store’s log position', {
       hint: 'ryo-faas details shows the state of the store; try again in a moment.',
       cause: error,
     })

@@ -2,6 +2,7 @@
  * The store beside a bare fastify route and json-server, on the same requests; how it grows; and what two storage engines
  * would give it. Every write of ours is on disk (fsync) before it is answered; nobody else's is.
  */
+import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -16,6 +17,13 @@ import type { Stage } from '../support/stage.ts'
 const CONNECTIONS = 64
 /** Code that has just started is compiled while it is measured. */
 const WARM_UP_ROUNDS = 1
+/** Peers are sent it too, so that all parse the same request. */
+const AUTHORIZATION = `Bearer ${randomBytes(32).toString('base64url')}`
+const KEYS = {
+  operator: AUTHORIZATION.slice('Bearer '.length),
+  part: randomBytes(32).toString('base64url'),
+  functions: randomBytes(32).toString('base64url'),
+}
 const DOCUMENT = { customer: 'Ada Lovelace', amount: 12, city: 'Kiel', tags: ['a', 'b'] }
 const storeEntry = fileURLToPath(new URL('../../agent/dist/services/store/main.js', import.meta.url))
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
@@ -127,7 +135,7 @@ async function benchStore(stage: Stage): Promise<Report> {
 async function startStore(stage: Stage): Promise<Target> {
   const port = await freePort()
   const file = join(stage.folder, 'store.json')
-  await writeFile(file, JSON.stringify({ port, dataFolder: join(stage.folder, 'store') }))
+  await writeFile(file, JSON.stringify({ port, dataFolder: join(stage.folder, 'store'), access: KEYS }))
   const url = `http://127.0.0.1:${port}`
   const program = await startProgram(stage, { command: functionNode, args: [storeEntry, file], url: `${url}/healthz` })
   await send('PUT', `${url}/tables/read/docs/one`, JSON.stringify({ data: DOCUMENT }))
@@ -172,7 +180,8 @@ async function load(stage: Stage, url: string, { seconds, body }: { seconds: num
       `wrk.method = "POST"\nwrk.headers["content-type"] = "application/json"\nwrk.body = [[${body}]]\n`,
     )
   }
-  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, ...(body === undefined ? [] : ['-s', script]), url]
+  const head = ['-H', `Authorization: ${AUTHORIZATION}`]
+  const args = ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, ...head, ...(body === undefined ? [] : ['-s', script]), url]
   const text = await run('wrk', args)
   const failed = /Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1]
   if (failed !== undefined) throw new Error(`${url} refused ${failed} requests`)
@@ -196,7 +205,7 @@ async function importDocuments(url: string, { table, count }: { table: string; c
   const init: RequestInit & { duplex: 'half' } = { method: 'POST', body, duplex: 'half' }
   const response = await fetch(`${url}/tables/${table}/import`, {
     ...init,
-    headers: { 'content-type': 'application/x-ndjson' },
+    headers: { 'content-type': 'application/x-ndjson', authorization: AUTHORIZATION },
   })
   if (!response.ok) throw new Error(`the import was answered ${response.status}: ${await response.text()}`)
   await response.arrayBuffer()
@@ -205,7 +214,7 @@ async function importDocuments(url: string, { table, count }: { table: string; c
 async function indexed(url: string, table: string): Promise<void> {
   await send('PUT', `${url}/tables/${table}/indexes/amount`)
   for (;;) {
-    const { indexes } = (await (await fetch(`${url}/tables/${table}/indexes`)).json()) as {
+    const { indexes } = (await (await ask(`${url}/tables/${table}/indexes`)).json()) as {
       indexes: { state: string }[]
     }
     if (indexes.every(({ state }) => state === 'ready')) return
@@ -219,12 +228,16 @@ async function queries(url: string, documents: number, count: number): Promise<n
     const amount = Math.floor((documents * (i + 0.5)) / count)
     const where = encodeURIComponent(JSON.stringify({ amount: { '>=': amount, '<': amount + 10 } }))
     const begin = performance.now()
-    const response = await fetch(`${url}/tables/many/docs?where=${where}`)
+    const response = await ask(`${url}/tables/many/docs?where=${where}`)
     const { documents: found } = (await response.json()) as { documents: unknown[] }
     durations.push(performance.now() - begin)
     if (found.length === 0) throw new Error(`nothing was found from ${amount} on`)
   }
   return durations
+}
+
+function ask(url: string): Promise<Response> {
+  return fetch(url, { headers: { authorization: AUTHORIZATION } })
 }
 
 async function compareEngines(stage: Stage): Promise<Record<string, { together: number; alone: number }>> {
@@ -233,8 +246,8 @@ async function compareEngines(stage: Stage): Promise<Record<string, { together: 
 }
 
 async function send(method: string, url: string, body?: string): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  const response = await until(() => fetch(url, { method, ...(body !== undefined && { body, headers }) }))
+  const headers = { authorization: AUTHORIZATION, ...(body !== undefined && { 'content-type': 'application/json' }) }
+  const response = await until(() => fetch(url, { method, headers, ...(body !== undefined && { body }) }))
   if (!response.ok) throw new Error(`${method} ${url} was answered ${response.status}: ${await response.text()}`)
   await response.arrayBuffer()
 }

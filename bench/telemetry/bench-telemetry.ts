@@ -2,6 +2,7 @@
  * What traces cost: the way of a call through proxy and function with nothing recorded, as it ships, and with every
  * call recorded; and the boot of a function without traces, with ours, and with OpenTelemetry's SDK in it.
  */
+import { randomBytes } from 'node:crypto'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -37,9 +38,9 @@ export const telemetryBench: Bench = {
 }
 
 async function benchTelemetry(stage: Stage): Promise<Report> {
-  const url = await startCollectorFor(stage)
-  const calls = await throughput(stage, url)
-  const boots = await boot(stage, url)
+  const collector = await startCollectorFor(stage)
+  const calls = await throughput(stage, collector)
+  const boots = await boot(stage, collector)
   const seen = await visible(stage)
   return {
     tables: [calls.table, boots.table, seen.table],
@@ -66,25 +67,30 @@ async function benchTelemetry(stage: Stage): Promise<Report> {
   }
 }
 
-async function startCollectorFor(stage: Stage): Promise<string> {
+type CollectorAddress = Required<Pick<TracingSettings, 'url' | 'token'>>
+
+async function startCollectorFor(stage: Stage): Promise<CollectorAddress> {
+  const key = () => randomBytes(32).toString('base64url')
+  const access = { operator: key(), part: key(), functions: key() }
   const collector = await startCollector({
     folder: join(stage.folder, 'traces'),
     host: '127.0.0.1',
     extraHosts: [],
     port: 0,
+    access,
     environment: {},
     logger: pino({ level: 'silent' }),
     registry: new Registry(),
     onChange: () => undefined,
   })
   stage.onEnd(() => collector.close())
-  return `http://127.0.0.1:${collector.port}`
+  return { url: `http://127.0.0.1:${collector.port}`, token: access.part }
 }
 
 type Table = Report['tables'][number]
 
-async function throughput(stage: Stage, url: string): Promise<{ table: Table; shippedToOff: number }> {
-  const shipped: TracingSettings = { url, perSecond: 50, ratio: 0.001, slowMs: 1_000 }
+async function throughput(stage: Stage, collector: CollectorAddress): Promise<{ table: Table; shippedToOff: number }> {
+  const shipped: TracingSettings = { ...collector, perSecond: 50, ratio: 0.001, slowMs: 1_000 }
   const built = await buildFunction(stage.folder, 'node')
   const rows: [string, TracingSettings | undefined][] = [
     [OFF, undefined],
@@ -128,8 +134,8 @@ async function throughput(stage: Stage, url: string): Promise<{ table: Table; sh
 
 type Boot = Memory & { bootMs: number }
 
-async function boot(stage: Stage, url: string): Promise<{ table: Table; onToOff: number }> {
-  const traces: TracingSettings = { url, perSecond: 50, ratio: 0.001, slowMs: 1_000 }
+async function boot(stage: Stage, collector: CollectorAddress): Promise<{ table: Table; onToOff: number }> {
+  const traces: TracingSettings = { ...collector, perSecond: 50, ratio: 0.001, slowMs: 1_000 }
   // Found from the function's folder, as if it had been installed there.
   await mkdir(join(stage.folder, 'node_modules', '@opentelemetry'), { recursive: true })
   const apiFolder = join(dirname(resolve('@opentelemetry/api')), '..', '..')
@@ -139,7 +145,7 @@ async function boot(stage: Stage, url: string): Promise<{ table: Table; onToOff:
     await buildFunction(stage.folder, 'node', ownSpans()),
   ]
   const sdk = join(stage.folder, 'sdk.cjs')
-  await writeFile(sdk, `${startSdk(url)}\n${bareServer('127.0.0.1')}`)
+  await writeFile(sdk, `${startSdk(collector)}\n${bareServer('127.0.0.1')}`)
   const candidates: { name: string; command: (port: number) => Command }[] = [
     { name: BOOT_OFF, command: port => functionCommand(plain, port) },
     { name: BOOT_ON, command: port => traced(functionCommand(plain, port), traces) },
@@ -178,8 +184,9 @@ async function boot(stage: Stage, url: string): Promise<{ table: Table; onToOff:
 
 function traced(command: Command, traces: TracingSettings | undefined): Command {
   if (traces === undefined) return command
-  const { url, ...sampling } = traces
-  return { ...command, env: { ...command.env, [ENV.tracesUrl]: url, [ENV.traceSampling]: JSON.stringify(sampling) } }
+  const { url, token = '', ...sampling } = traces
+  const variables = { [ENV.tracesUrl]: url, [ENV.token]: token, [ENV.traceSampling]: JSON.stringify(sampling) }
+  return { ...command, env: { ...command.env, ...variables } }
 }
 
 const resolve = createRequire(import.meta.url).resolve
@@ -195,11 +202,11 @@ export function Hello(_request: IncomingMessage, response: ServerResponse): void
 `
 }
 
-function startSdk(url: string): string {
+function startSdk({ url, token }: CollectorAddress): string {
   const path = JSON.stringify(`${url}/v1/traces`)
   return `const { NodeSDK } = require(${JSON.stringify(resolve('@opentelemetry/sdk-node'))})
 const { OTLPTraceExporter } = require(${JSON.stringify(resolve('@opentelemetry/exporter-trace-otlp-http'))})
-new NodeSDK({ serviceName: 'bench', autoDetectResources: false, traceExporter: new OTLPTraceExporter({ url: ${path} }) }).start()`
+new NodeSDK({ serviceName: 'bench', autoDetectResources: false, traceExporter: new OTLPTraceExporter({ url: ${path}, headers: { authorization: ${JSON.stringify(`Bearer ${token}`)} } }) }).start()`
 }
 
 function bare(file: string, port: number): Command {

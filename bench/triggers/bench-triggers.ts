@@ -27,10 +27,10 @@ async function benchTriggers(stage: Stage): Promise<Report> {
     'deploy',
     await writeProject(join(platform.home, 'project'), { seen: { code: TRIGGER, options } }),
   ])
-  const address = (await platform.view()).parts.find(({ name }) => name === 'store')!.address!
+  const store = await platform.store()
   const written = new Map<string, bigint>()
   for (let i = 0; i < count; i += 1) {
-    const response = await fetch(`http://${address}/tables/bench/docs`, {
+    const response = await store('/tables/bench/docs', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ data: { i } }),

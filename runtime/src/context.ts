@@ -58,6 +58,8 @@ export interface RunningInvocation {
   /** Base URL of the proxy, where other functions are called. */
   readonly proxyUrl: string | undefined
   readonly storeUrl: string | undefined
+  /** What the store knows this deployment by. */
+  readonly token: string | undefined
 }
 
 export const running = new AsyncLocalStorage<RunningInvocation>()

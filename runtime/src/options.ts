@@ -11,6 +11,8 @@ export interface InstanceOptions {
   readonly readyFile: string | undefined
   readonly proxyUrl: string | undefined
   readonly storeUrl: string | undefined
+  /** What store and collector know this deployment by. */
+  readonly token: string | undefined
   readonly traces: TracingSettings | undefined
   /** Longest run of one invocation; 0 means no limit. */
   readonly timeoutMs: number
@@ -40,7 +42,8 @@ export function instanceOptions(name: string, env: Readonly<Record<string, strin
     readyFile: env[ENV.readyFile] || undefined,
     proxyUrl: env[ENV.proxyUrl] || undefined,
     storeUrl: env[ENV.storeUrl] || undefined,
-    traces: tracingSettings(env[ENV.tracesUrl], env[ENV.traceSampling]),
+    token: env[ENV.token] || undefined,
+    traces: tracingSettings(env),
     timeoutMs: whole(ENV.timeoutMs, 0),
     concurrency: whole(ENV.concurrency, 0),
     bodyLimitBytes: whole(ENV.bodyLimitBytes, 0),
@@ -51,11 +54,12 @@ export function instanceOptions(name: string, env: Readonly<Record<string, strin
 /** What begins here: as much as a call that comes by the proxy may. */
 const DEFAULT_SAMPLING = { perSecond: 50, ratio: 0.001, slowMs: 1_000 }
 
-function tracingSettings(url: string | undefined, sampling: string | undefined): TracingSettings | undefined {
+function tracingSettings(env: Readonly<Record<string, string | undefined>>): TracingSettings | undefined {
+  const { [ENV.tracesUrl]: url, [ENV.traceSampling]: sampling, [ENV.token]: token } = env
   if (url === undefined || url === '') return undefined
   if (!URL.canParse(url)) throw new Error(`${ENV.tracesUrl} is '${url}' but has to be a URL`)
   try {
-    return { url, ...DEFAULT_SAMPLING, ...(JSON.parse(sampling || '{}') as object) }
+    return { url, ...(token && { token }), ...DEFAULT_SAMPLING, ...(JSON.parse(sampling || '{}') as object) }
   } catch {
     throw new Error(`${ENV.traceSampling} is '${sampling}' but has to be JSON`)
   }

@@ -61,7 +61,7 @@ async function within<T>(
       outcome = await work(store<Note>('no tes/😀')).catch((error: unknown) => error)
       return new Response()
     },
-    { storeUrl: url },
+    { storeUrl: url, token: 'token-of-the-function' },
   )
   await send(served.port, { headers })
   return outcome
@@ -101,6 +101,11 @@ test('trace, request id and the depth in document events are carried on', async 
   }
   await within(notes => notes.get('x'), carried)
   expect(asked[0]!.headers).toMatchObject(carried)
+})
+
+test('the store is shown the token of the deployment, and a caller’s own is not passed on', async () => {
+  await within(notes => notes.get('x'), { authorization: 'Bearer of-the-caller' })
+  expect(asked[0]!.headers.authorization).toBe('Bearer token-of-the-function')
 })
 
 test('what is not there is undefined or false', async () => {

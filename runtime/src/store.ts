@@ -154,9 +154,10 @@ interface Asked extends WriteOptions {
 
 async function ask(method: string, path: string, asked: Asked = {}): Promise<Response> {
   const invocation = currentInvocation('store()')
-  const { storeUrl } = invocation
+  const { storeUrl, token } = invocation
   if (!storeUrl) throw new Error(`store() needs the address of the store; is ${ENV.storeUrl} set?`)
   const headers = carriedHeaders(invocation, undefined)
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
   if (asked.body !== undefined) headers.set('content-type', asked.type ?? 'application/json')
   if (asked.ifVersion !== undefined) headers.set('if-match', `"${asked.ifVersion}"`)
   const { signal } = invocation.context
@@ -166,7 +167,7 @@ async function ask(method: string, path: string, asked: Asked = {}): Promise<Res
     response = await tracedFetch(new URL(path, storeUrl), { method, headers, body, signal })
   } catch (cause) {
     signal.throwIfAborted()
-    throw new StoreError('STORE_UNAVAILABLE', `${method} ${path}: the store can not be reached`, { status: 0, cause })
+    throw new StoreError('STORE_UNAVAILABLE', `${method} ${path}: the store cannot be reached`, { status: 0, cause })
   }
   if (response.ok || response.status === asked.allow) return response
   throw await errorOf(response, `${method} ${path}`)

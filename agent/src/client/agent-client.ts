@@ -25,12 +25,13 @@ interface AnyInput {
 }
 
 export class AgentClient {
+  /** The operator's. */
+  readonly token: string
   readonly #url: string
-  readonly #token: string
 
   constructor(address: { url: string; token: string }) {
     this.#url = address.url
-    this.#token = address.token
+    this.token = address.token
   }
 
   /** @throws RyoFaasError NOT_RUNNING if no platform was started in this home. */
@@ -86,7 +87,7 @@ export class AgentClient {
       response = await fetch(`${this.#url}${path}${search}`, {
         method: route.method,
         headers: {
-          authorization: `Bearer ${this.#token}`,
+          authorization: `Bearer ${this.token}`,
           ...(input.body !== undefined && { 'content-type': 'application/json' }),
         },
         ...(input.body !== undefined && { body: JSON.stringify(input.body) }),

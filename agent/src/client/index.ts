@@ -12,5 +12,6 @@ export {
   docsPath,
   onlyOver,
   tablePath,
+  type StoreAddress,
   type StoreRequest,
 } from './store-client.ts'

@@ -29,6 +29,12 @@ export class StoreFailure extends RyoFaasError {
   }
 }
 
+export interface StoreAddress {
+  url: string
+  /** What the store knows us by. */
+  token: string
+}
+
 export interface StoreRequest {
   body?: NonNullable<RequestInit['body']>
   contentType?: string
@@ -37,23 +43,25 @@ export interface StoreRequest {
 
 export class StoreClient {
   readonly #url: string
+  readonly #token: string
   readonly #signal: AbortSignal
 
   /** @param signal ends everything that this client asks for */
-  constructor(url: string, signal: AbortSignal) {
+  constructor({ url, token }: StoreAddress, signal: AbortSignal) {
     this.#url = url
+    this.#token = token
     this.#signal = signal
   }
 
-  /** @throws RyoFaasError STORE_UNAVAILABLE */
-  static of({ parts }: PlatformView, signal: AbortSignal): StoreClient {
+  /** @param token the operator's. @throws RyoFaasError STORE_UNAVAILABLE */
+  static of({ parts }: PlatformView, { token, signal }: { token: string; signal: AbortSignal }): StoreClient {
     const address = parts.find(({ name }) => name === 'store')?.address
     if (address === undefined) {
       throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running', {
         hint: 'ryo-faas details shows the state of the parts.',
       })
     }
-    return new StoreClient(`http://${address}`, signal)
+    return new StoreClient({ url: `http://${address}`, token }, signal)
   }
 
   async tables() {
@@ -79,7 +87,11 @@ export class StoreClient {
 
   /** @throws StoreFailure INVALID_REQUEST with what the store said; STORE_UNAVAILABLE. RyoFaasError CANCELLED */
   async send(method: string, path: string, { body, contentType, headers = {} }: StoreRequest = {}): Promise<Response> {
-    const all = { ...headers, ...(contentType !== undefined && { 'content-type': contentType }) }
+    const all = {
+      authorization: `Bearer ${this.#token}`,
+      ...headers,
+      ...(contentType !== undefined && { 'content-type': contentType }),
+    }
     let response: Response
     try {
       const init: RequestInit & { duplex?: 'half' } = { method, headers: all, signal: this.#signal, duplex: 'half' }

@@ -1,11 +1,14 @@
 /**
  * OTLP over HTTP in (`POST /v1/traces`), on listeners of its own: functions reach it, and they must not reach the agent.
  *
- * Invariants: 1. a page in a browser is refused (it sends an Origin, or may not send JSON unasked). 2. an answer has
- * the type of the question. 3. what was received is answered at once, before it is on disk.
+ * Invariants: 1. a page in a browser is refused (it sends an Origin, or may not send JSON unasked), and so is who shows no
+ * token. 2. a function sends spans of its own and of nobody else. 3. an answer has the type of the question. 4. what was
+ * received is answered at once, before it is on disk.
  */
 import type { AddressInfo, Server } from 'node:net'
+import { routeOf } from '@ryo-faas/runtime/protocol'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
+import { Credentials, type AccessKeys } from '../access/index.ts'
 import { listenAlso } from '../host/index.ts'
 import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
 import type { Translated } from './otlp-json.ts'
@@ -17,14 +20,25 @@ export interface CollectorServerOptions {
   /** 0: any free one. */
   port: number
   logger: FastifyBaseLogger
+  access: AccessKeys
   /** Answers how many of the spans were taken. */
-  onSpans: (spans: Translated['spans'], body: Body, headers: Record<string, unknown>) => number
+  onSpans: (
+    spans: Translated['spans'],
+    from: { body: Body; headers: Record<string, unknown>; sender: string },
+  ) => number
   onRefused: (spans: number) => void
 }
 
 export interface CollectorServer {
   readonly port: number
   close(): Promise<void>
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Route of the function that sends; '' if it is another. */
+    sender: string
+  }
 }
 
 /** google.rpc.Code */
@@ -57,14 +71,22 @@ export async function startCollectorServer(options: CollectorServerOptions): Pro
   return { port, close }
 }
 
-function addRoutes(app: FastifyInstance, { onSpans, onRefused }: CollectorServerOptions): void {
+function addRoutes(app: FastifyInstance, { access, onSpans, onRefused }: CollectorServerOptions): void {
+  const credentials = new Credentials(access)
+  app.decorateRequest('sender', '')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(['application/json', PROTOBUF], { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
   )
   app.addHook('onRequest', async (request, reply) => {
     if (request.headers.origin !== undefined)
-      return reply.code(403).send({ message: 'pages in a browser send nothing here' })
+      return reply.code(403).send({ message: 'the collector does not take spans from web pages' })
+    const principal = credentials.identify(request.headers.authorization)
+    if (principal === undefined) {
+      void reply.code(401).header('www-authenticate', 'Bearer realm="ryo-faas collector"')
+      return reply.send({ message: 'the collector needs a token: send "Authorization: Bearer <token>"' })
+    }
+    if (principal.kind === 'function') request.sender = principal.route
   })
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500
@@ -83,10 +105,15 @@ function addRoutes(app: FastifyInstance, { onSpans, onRefused }: CollectorServer
       onRefused(0)
       return answer(reply, { ...received, contentType })
     }
+    const { sender } = request
+    if (sender !== '' && received.spans.some(({ span }) => routeOf(span.service) !== sender)) {
+      onRefused(0)
+      return answer(reply, { status: 403, message: 'a function may send spans of its own service only', contentType })
+    }
     if (received.rejected > 0) onRefused(received.rejected)
-    const taken = onSpans(received.spans, body, request.headers)
+    const taken = onSpans(received.spans, { body, headers: request.headers, sender })
     const rejected = received.rejected + received.spans.length - taken
-    const reason = received.reason ?? 'more spans wait for the disk than are held'
+    const reason = received.reason ?? 'too many spans are waiting for the disk'
     return answer(reply, { status: 200, rejected, message: reason, contentType })
   })
 }

@@ -6,7 +6,9 @@ import { OTLPTraceExporter as BinaryExporter } from '@opentelemetry/exporter-tra
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BasicTracerProvider, BatchSpanProcessor, type SpanExporter } from '@opentelemetry/sdk-trace-base'
 import { Registry } from 'prom-client'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Credentials } from '../access/index.ts'
+import { AS_OPERATOR, TEST_KEYS } from '../access/access-testing.ts'
 import { TraceQuery } from '../contract/index.ts'
 import type { Collector } from './collector.ts'
 import { otlpRequest, otlpSpan, traceId } from './testing/spans.ts'
@@ -24,15 +26,16 @@ afterEach(() => stage.end())
 
 const url = () => `http://127.0.0.1:${collector.port}/v1/traces`
 const JSON_TYPE = { 'content-type': 'application/json' }
+const headers = AS_OPERATOR
 
 const post = (body: string | Uint8Array, headers: Record<string, string> = JSON_TYPE) =>
-  fetch(url(), { method: 'POST', headers, body: body as string })
+  fetch(url(), { method: 'POST', headers: { ...AS_OPERATOR, ...headers }, body: body as string })
 
 it.each<[string, () => SpanExporter]>([
-  ['JSON', () => new JsonExporter({ url: url() })],
-  ['JSON, packed', () => new JsonExporter({ url: url(), compression: 'gzip' as never })],
-  ['protobuf', () => new BinaryExporter({ url: url() })],
-  ['protobuf, packed', () => new BinaryExporter({ url: url(), compression: 'gzip' as never })],
+  ['JSON', () => new JsonExporter({ url: url(), headers })],
+  ['JSON, packed', () => new JsonExporter({ url: url(), headers, compression: 'gzip' as never })],
+  ['protobuf', () => new BinaryExporter({ url: url(), headers })],
+  ['protobuf, packed', () => new BinaryExporter({ url: url(), headers, compression: 'gzip' as never })],
 ])('takes what the SDK sends as %s, whole', async (_, makeExporter) => {
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': 'hello', 'faas.instance': 'i1', 'host.name': 'x' }),
@@ -143,9 +146,9 @@ it('refuses what it can not read, by the status and the message that tell why', 
     ['other type', post('{}', { 'content-type': 'text/plain' }), 415, /application\/json/],
     ['too large', post(large), 413, /4194304/],
     ['too large unpacked', post(await pack(large), { ...JSON_TYPE, 'content-encoding': 'gzip' }), 413, /unpacked/],
-    ['a page', post('{}', { ...JSON_TYPE, origin: 'http://evil.example' }), 403, /browser/],
+    ['a page', post('{}', { ...JSON_TYPE, origin: 'http://evil.example' }), 403, /web pages/],
     ['no protobuf', post('\xff\xff', BINARY), 400, /protobuf/],
-    ['nothing here', fetch(`http://127.0.0.1:${collector.port}/`), 404, /POST \/v1\/traces/],
+    ['nothing here', fetch(`http://127.0.0.1:${collector.port}/`, { headers: AS_OPERATOR }), 404, /POST \/v1\/traces/],
   ]
   for (const [what, asked, status, text] of cases) {
     const response = await asked
@@ -167,9 +170,64 @@ it('takes a batch of many spans while others ask', async () => {
 it('listens on further addresses, says when the port is taken, and can be started again then', async () => {
   const other = await stage.collector({ extraHosts: ['127.0.0.2', '127.0.0.1'], registry: new Registry() })
   const address = `http://127.0.0.2:${other.port}/v1/traces`
-  expect((await fetch(address, { method: 'POST', headers: JSON_TYPE, body: '{}' })).status).toBe(200)
+  expect((await fetch(address, { method: 'POST', headers: { ...JSON_TYPE, ...AS_OPERATOR }, body: '{}' })).status).toBe(
+    200,
+  )
   const registry = new Registry()
   await expect(stage.collector({ port: other.port, registry })).rejects.toMatchObject({ code: 'EADDRINUSE' })
   await stage.collector({ registry })
   expect(await registry.metrics()).toMatch(/^traces_kept 0$/m)
+})
+
+describe('who may send', () => {
+  const credentials = new Credentials(TEST_KEYS)
+  const asFunction = (route: string) => ({
+    ...JSON_TYPE,
+    authorization: `Bearer ${credentials.functionToken({ route })}`,
+  })
+
+  it.each([
+    ['no token', ''],
+    ['a wrong one', `Bearer ${'x'.repeat(32)}`],
+    ['the key of functions itself', `Bearer ${TEST_KEYS.functions}`],
+  ])('is refused with %s, and nothing is kept', async (_, authorization) => {
+    const response = await post(JSON.stringify(otlpRequest([otlpSpan(1)])), { ...JSON_TYPE, authorization })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('www-authenticate')).toMatch(/^Bearer /)
+    expect(await stage.metric('traces_received_spans_total')).toBe(0)
+  })
+
+  it('a function sends spans of its own, whatever the case of its name', async () => {
+    const response = await post(JSON.stringify(otlpRequest([otlpSpan(1)], 'Hello')), asFunction('hello'))
+    expect([response.status, await response.json()]).toEqual([200, {}])
+    await expect.poll(() => collector.traces.find(traceId(1))).toBeTruthy()
+  })
+
+  it('a function cannot speak for another, nor for a part of the platform', async () => {
+    for (const service of ['audit', 'ryo-faas-proxy', 'unknown_service']) {
+      const response = await post(JSON.stringify(otlpRequest([otlpSpan(1)], service)), asFunction('hello'))
+      expect(response.status, service).toBe(403)
+    }
+    expect(await stage.metric('traces_received_spans_total')).toBe(0)
+  })
+
+  it('a function that floods the collector pushes out no trace of another', async () => {
+    const small = await stage.collector({ registry: new Registry(), bounds: { maxTraces: 20 } })
+    const send = (service: string, first: number, count: number) =>
+      fetch(`http://127.0.0.1:${small.port}/v1/traces`, {
+        method: 'POST',
+        headers: asFunction(service),
+        body: JSON.stringify(
+          otlpRequest(
+            Array.from({ length: count }, (_, i) => otlpSpan(first + i)),
+            service,
+          ),
+        ),
+      })
+    await send('audit', 1, 5)
+    await send('flood', 100, 500)
+    await expect.poll(() => small.traces.find(traceId(599))).toBeTruthy()
+    for (let trace = 1; trace <= 5; trace++) expect(await small.traces.find(traceId(trace)), `${trace}`).toBeTruthy()
+    expect(small.traces.figures().traces).toBe(20)
+  })
 })

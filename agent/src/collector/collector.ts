@@ -1,6 +1,7 @@
 /** The collector: receives spans, keeps recent traces, forwards them if asked to, and counts. */
 import type { FastifyBaseLogger } from 'fastify'
 import { Counter, Gauge, Registry, type Metric } from 'prom-client'
+import type { AccessKeys } from '../access/index.ts'
 import { startCollectorServer, type CollectorServer } from './collector-server.ts'
 import { FORWARDED_HEADER, Forwarder, forwardTarget, type ForwardDropReason } from './forwarder.ts'
 import { openTraces } from './open-traces.ts'
@@ -12,6 +13,7 @@ export interface CollectorOptions {
   host: string
   extraHosts: readonly string[]
   port: number
+  access: AccessKeys
   environment: NodeJS.ProcessEnv
   logger: FastifyBaseLogger
   /** Takes the collector's metrics. */
@@ -44,7 +46,7 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     folder,
     bounds: { ...BOUNDS, ...options.bounds },
     onChange,
-    onFault: error => logger.error({ err: error }, 'traces can not be kept: the disk does not take them'),
+    onFault: error => logger.error({ err: error }, 'traces cannot be kept: writing to disk failed'),
     onDamage: damage => logger.warn(damage, 'the kept traces could not be opened and were moved aside'),
   })
   // Only those of a collector that came to listen are shown.
@@ -56,10 +58,10 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
   try {
     server = await startCollectorServer({
       ...options,
-      onSpans: (spans, body, headers) => {
+      onSpans: (spans, { body, headers, sender }) => {
         counters.received.inc(spans.length)
         if (headers[FORWARDED_HEADER] === undefined) forwarder?.add({ body, spans: spans.length })
-        return traces.add(spans)
+        return traces.add(spans, sender)
       },
       onRefused: spans => (spans === 0 ? counters.refusedRequests.inc() : counters.refusedSpans.inc(spans)),
     })
@@ -87,7 +89,7 @@ function countersOf(registry: Registry) {
     received: new Counter({ name: 'traces_received_spans_total', help: 'Spans that were received.', registers }),
     refusedSpans: new Counter({
       name: 'traces_refused_spans_total',
-      help: 'Spans that were none by the protocol.',
+      help: 'Spans that did not follow the protocol.',
       registers,
     }),
     refusedRequests: new Counter({
@@ -102,7 +104,7 @@ function countersOf(registry: Registry) {
     }),
     forwardDropped: new Counter({
       name: 'traces_forward_dropped_spans_total',
-      help: 'Spans that were not forwarded: the queue was full, they were refused, or nobody answered for too long.',
+      help: 'Spans that were not forwarded: the queue was full, they were refused, or the receiver did not answer for too long.',
       labelNames: ['reason'] as const,
       registers,
     }),

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { AS_OPERATOR } from '../access/access-testing.ts'
 import { forwardTarget } from './forwarder.ts'
 import { otlpRequest, otlpSpan, traceId } from './testing/spans.ts'
 import { receiver, Stage } from './testing/stage.ts'
@@ -14,7 +15,7 @@ const BODY = JSON.stringify(otlpRequest([otlpSpan(1), otlpSpan(2)]), null, 1)
 const post = (port: number, headers: Record<string, string> = {}) =>
   fetch(`http://127.0.0.1:${port}/v1/traces`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
+    headers: { 'content-type': 'application/json', ...AS_OPERATOR, ...headers },
     body: BODY,
   })
 

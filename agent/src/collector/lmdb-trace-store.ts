@@ -12,6 +12,7 @@
 import type { Database, RootDatabase } from 'lmdb'
 import type { TracePage, TraceQuery, TraceView } from '../contract/index.ts'
 import { boundedText, type ReceivedSpan, type Span } from './span.ts'
+import { chooseEvicted } from './trace-eviction.ts'
 import { TraceRecord, newRecord, summarize, withSpan } from './trace-record.ts'
 import { select } from './trace-selection.ts'
 import type { DropReason, TraceBounds, TraceFigures, TraceStore } from './trace-store.ts'
@@ -35,6 +36,7 @@ interface Waiting {
   traceId: string
   span: Span
   text: string
+  sender: string
 }
 
 /** What the disk takes beside the text of a span. */
@@ -69,12 +71,12 @@ export class LmdbTraceStore implements TraceStore {
     }
   }
 
-  add(spans: readonly ReceivedSpan[]): number {
+  add(spans: readonly ReceivedSpan[], sender = ''): number {
     let taken = 0
     for (const { traceId, span } of spans) {
       if (this.#isClosed || this.#waitingBytes >= this.#options.bounds.maxWaitingBytes) break
       const text = boundedText(span)
-      this.#waiting.push({ traceId, span, text })
+      this.#waiting.push({ traceId, span, text, sender })
       this.#waitingBytes += text.length
       taken++
     }
@@ -198,7 +200,7 @@ export class LmdbTraceStore implements TraceStore {
       nextOrder: this.#nextOrder,
     }
     const seen = new Set<string>()
-    for (const { traceId, span, text } of batch) {
+    for (const { traceId, span, text, sender } of batch) {
       const record = plan.changed.get(traceId) ?? this.#records.get(traceId) ?? newRecord(traceId, plan.nextOrder++)
       const key = spanKey(record.order, span.spanId)
       // Senders that got no answer send again.
@@ -209,6 +211,7 @@ export class LmdbTraceStore implements TraceStore {
       const bytes = isKept ? Buffer.byteLength(text) + OVERHEAD_BYTES : 0
       plan.changed.set(traceId, {
         ...withSpan(record, span),
+        owner: record.owner === '' ? sender : record.owner,
         spans: record.spans + (isKept ? 1 : 0),
         dropped: record.dropped + (isKept ? 0 : 1),
         bytes: record.bytes + bytes,
@@ -223,16 +226,11 @@ export class LmdbTraceStore implements TraceStore {
 
   #planEviction(plan: Plan): void {
     const { maxTraces, maxBytes } = this.#options.bounds
-    const fresh = [...plan.changed.keys()].filter(id => !this.#records.has(id))
-    let left = this.#records.size + fresh.length
-    const isWithin = () => left <= 1 || (left <= maxTraces && plan.bytes <= maxBytes)
-    for (const id of chain(this.#records.keys(), fresh)) {
-      if (isWithin()) return
-      const record = plan.changed.get(id) ?? this.#records.get(id)!
-      plan.evicted.push(record)
-      plan.bytes -= record.bytes
-      left--
-    }
+    const fresh = [...plan.changed.values()].filter(({ traceId }) => !this.#records.has(traceId))
+    if (this.#records.size + fresh.length <= maxTraces && plan.bytes <= maxBytes) return
+    const known = [...this.#records.values()].map(record => plan.changed.get(record.traceId) ?? record)
+    plan.evicted = chooseEvicted([...known, ...fresh], this.#options.bounds)
+    for (const { bytes } of plan.evicted) plan.bytes -= bytes
   }
 
   #erase({ order }: TraceRecord): void {
@@ -254,10 +252,6 @@ interface Plan {
   /** Spans beyond what a trace may have. */
   dropped: number
   nextOrder: number
-}
-
-function* chain<T>(...lists: Iterable<T>[]): Generator<T> {
-  for (const list of lists) yield* list
 }
 
 function orderKey(order: number): Buffer {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { AS_OPERATOR } from '../access/access-testing.ts'
 import { TraceQuery } from '../contract/index.ts'
 import { openTraces } from './open-traces.ts'
 import { otlpRequest, otlpSpan, traceId } from './testing/spans.ts'
@@ -52,7 +53,7 @@ async function start({ fileLimitBlocks }: { fileLimitBlocks?: number } = {}) {
     send: (first: number, count: number, attributes: object[] = []) =>
       fetch(`http://127.0.0.1:${port}/v1/traces`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', ...AS_OPERATOR },
         body: JSON.stringify(otlpRequest(Array.from({ length: count }, (_, i) => otlpSpan(first + i, { attributes })))),
       }),
   }

@@ -10,6 +10,8 @@ export const TraceRecord = z.object({
   traceId: z.string(),
   /** Counts up with each trace that is new here: the lowest goes first. */
   order: z.number(),
+  /** Route of the first function that sent a span of it; '' if none has. */
+  owner: z.string().default(''),
   startMs: z.number(),
   endMs: z.number(),
   root: z.object({
@@ -45,6 +47,7 @@ export function newRecord(traceId: string, order: number): TraceRecord {
   return {
     traceId,
     order,
+    owner: '',
     startMs: Infinity,
     endMs: 0,
     root: { name: '', service: '', startMs: Infinity, hasParent: true, isError: false },

@@ -2,7 +2,8 @@
  * Keeps recent traces. Invariants of every implementation:
  *
  * 1. `add` never waits and never throws: what can not be kept is counted as dropped.
- * 2. Traces are bounded by count and bytes; the first that came go first. Spans of one trace are bounded too.
+ * 2. Traces are bounded by count and bytes; the first that came go first, but before all others those of a function that
+ *    holds more than its share. Spans of one trace are bounded too.
  * 3. What was added is found within moments, and after a restart or `kill -9`.
  */
 import type { TracePage, TraceQuery, TraceView } from '../contract/index.ts'
@@ -27,8 +28,8 @@ export interface TraceFigures {
 export type DropReason = 'busy' | 'storage' | 'trace'
 
 export interface TraceStore {
-  /** Answers how many were taken. */
-  add(spans: readonly ReceivedSpan[]): number
+  /** Answers how many were taken. @param sender route of the function that sent them; default: it was no function */
+  add(spans: readonly ReceivedSpan[], sender?: string): number
   list(query: TraceQuery): Promise<TracePage>
   /** @param id of a trace or its first digits, of a request, or of an asynchronous call. */
   find(id: string): Promise<TraceView | undefined>

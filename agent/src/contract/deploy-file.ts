@@ -27,7 +27,7 @@ export const DeployEntry = z.strictObject({
     .string()
     .regex(NAME_PATTERN, 'must be 1 to 63 letters, digits, "_" or "-", and begin with a letter or digit')
     .describe('The exported function; the route is its lower case. With mainProcess it names the service.'),
-  packageDir: z.string().min(1).describe('The folder that is taken along, relative to this file.'),
+  packageDir: z.string().min(1).describe('Folder to package, relative to this file.'),
   filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
   async: z
     .union([z.boolean(), AsyncOptions])
@@ -41,13 +41,20 @@ export const DeployEntry = z.strictObject({
   env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
     .default({})
-    .describe('Variables by value.'),
+    .describe('Environment variables.'),
   secrets: z
     .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
     .default([])
     .describe('Names of secrets, given to the function as variables and as files in /run/secrets.'),
+  store: z
+    .strictObject({
+      read: z.array(z.string().min(1)).default([]).describe('Tables it may read.'),
+      write: z.array(z.string().min(1)).default([]).describe('Tables it may write; to patch, it must also read.'),
+    })
+    .optional()
+    .describe('Tables of the store that the function may use; default all.'),
   files: z.array(z.string().min(1)).default([]).describe('Globs below packageDir of further files to take along.'),
-  timeoutMs: z.int().min(1).max(86_400_000).default(30_000).describe('Longest run of one call.'),
+  timeoutMs: z.int().min(1).max(86_400_000).default(30_000).describe('Maximum duration of one call.'),
   memoryMb: z.int().min(32).max(1_048_576).default(256).describe('Memory limit of an instance.'),
   cpus: z.number().min(0.01).max(1024).default(1).describe('CPU limit of an instance.'),
   instances: z.int().min(1).max(100).default(1).describe('Number of instances.'),

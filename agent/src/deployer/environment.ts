@@ -1,11 +1,14 @@
-/** The variables an instance is given. Ours come last, so a user's `env` can not fake them. */
-import { ENV } from '@ryo-faas/runtime/protocol'
+/** The variables an instance is given. Ours come last and win over secrets, so nothing of a user's can fake them. */
+import { ENV, routeOf } from '@ryo-faas/runtime/protocol'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { FunctionClaims } from '../access/index.ts'
 import type { VersionRecord } from '../state/index.ts'
 
 export interface Surroundings {
   proxyUrl: string
   storeUrl?: string
+  /** What the store and the collector know a deployment by. */
+  tokenOf: (claims: FunctionClaims) => string
   /** Of the collector, as functions reach it, and what is to be recorded; absent: nothing. */
   traces?: TracingSettings | undefined
 }
@@ -17,20 +20,26 @@ export function instanceEnvironment(
 ): Record<string, string> {
   const { config } = version
   return {
-    ...config.env,
+    ...Object.fromEntries(Object.entries(config.env).filter(([variable]) => !config.secrets.includes(variable))),
     [ENV.name]: name,
     [ENV.version]: String(version.version),
     [ENV.instance]: instance.id,
-    // Whoever stands at a breakpoint takes his time.
+    // Calls paused in a debugger must not time out.
     [ENV.timeoutMs]: String(instance.debugPort === undefined ? config.timeoutMs : 0),
     [ENV.concurrency]: String(config.concurrency),
     [ENV.bodyLimitBytes]: String(Math.round((config.bodyLimitMb ?? 0) * 1024 * 1024)),
     [ENV.proxyUrl]: instance.proxyUrl,
     ...(instance.storeUrl !== undefined && { [ENV.storeUrl]: instance.storeUrl }),
+    [ENV.token]: instance.tokenOf(claimsOf(name, config.store)),
     ...(instance.traces !== undefined && tracingVariables(instance.traces)),
   }
 }
 
-function tracingVariables({ url, ...sampling }: TracingSettings): Record<string, string> {
-  return { [ENV.tracesUrl]: url, [ENV.traceSampling]: JSON.stringify(sampling) }
+/** Without `store` in deploy.json every table; with it those it names. */
+function claimsOf(name: string, store: VersionRecord['config']['store']): FunctionClaims {
+  return { route: routeOf(name), ...(store && { read: store.read, write: store.write }) }
+}
+
+function tracingVariables({ url, perSecond, ratio, slowMs }: TracingSettings): Record<string, string> {
+  return { [ENV.tracesUrl]: url, [ENV.traceSampling]: JSON.stringify({ perSecond, ratio, slowMs }) }
 }

@@ -29,7 +29,7 @@ export interface InstanceSpec {
   image: string
   entry: string
   env: Record<string, string>
-  /** Values by name; mounted as files and set as variables. */
+  /** Values by name; mounted as files and set as variables, over which `env` wins. */
   secrets: Record<string, string>
   limits: { memoryMb: number; cpus: number; pids: number }
   /** Port of the loopback interface on which a debugger may attach; absent: none may. */

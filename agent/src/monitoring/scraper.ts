@@ -10,6 +10,8 @@ export interface Target {
   /** `proxy`, `store`, `dispatcher`, `function` … */
   part: string
   url: string
+  /** What it wants to be shown (`Authorization: Bearer …`). */
+  token?: string | undefined
   /** Of a function: which one, and which instance of it. */
   function?: { name: string; instance: string }
 }
@@ -55,14 +57,14 @@ export class Scraper {
   }
 }
 
-/** The text of a page of metrics, or `undefined` if there is none to be had in time. */
+/** The text of a page of metrics, or `undefined` if there is none in time. */
 export async function fetchPage(
-  url: string,
+  { url, token }: Pick<Target, 'url' | 'token'>,
   signal: AbortSignal,
   format: Format = 'prometheus',
 ): Promise<string | undefined> {
   try {
-    const headers = { accept: CONTENT_TYPES[format] }
+    const headers = { accept: CONTENT_TYPES[format], ...(token !== undefined && { authorization: `Bearer ${token}` }) }
     const response = await fetch(url, { signal, redirect: 'error', headers })
     if (!response.ok || !response.body) return undefined
     const pieces: Uint8Array[] = []
@@ -79,7 +81,7 @@ export async function fetchPage(
 
 async function scrapeOne(target: Target, format: Format, signal: AbortSignal): Promise<Scraped> {
   const begin = performance.now()
-  const text = await fetchPage(target.url, signal, format)
+  const text = await fetchPage(target, signal, format)
   return { target, text, seconds: (performance.now() - begin) / 1000 }
 }
 

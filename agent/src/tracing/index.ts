@@ -5,6 +5,7 @@ import { z } from 'zod'
 
 export const TracingInput: z.ZodType<TracingSettings> = z.strictObject({
   url: z.url(),
+  token: z.string().optional(),
   perSecond: z.number().min(0),
   ratio: z.number().min(0).max(1),
   slowMs: z.number().min(0),

@@ -3,6 +3,7 @@
  * be; an answer that was lost is made up for by looking.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { StoreFetch } from '../support/platform.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 export const TABLE = 'chaos/of documents 🌪'
@@ -33,7 +34,7 @@ interface Known {
 }
 
 export interface WritersOptions {
-  storeUrl: string
+  store: StoreFetch
   writers: number
   random: SeededRandom
   /** No write begins after it is aborted. */
@@ -122,7 +123,7 @@ class Writer {
 
   async #read(id: string): Promise<{ version: number; data: { n: number } } | undefined> {
     for (;;) {
-      const found = await readDocument(this.#options.storeUrl, id).catch(() => 'unknown' as const)
+      const found = await readDocument(this.#options.store, id).catch(() => 'unknown' as const)
       if (found !== 'unknown') return found
       await delay(PAUSE_MS)
     }
@@ -131,7 +132,7 @@ class Writer {
   /** @returns the status, undefined if there was no answer. */
   async #send(method: string, path: string, body: object): Promise<number | undefined> {
     try {
-      const response = await fetch(this.#options.storeUrl + path, {
+      const response = await this.#options.store(path, {
         method,
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify(body),
@@ -146,11 +147,11 @@ class Writer {
 }
 
 export async function readDocument(
-  storeUrl: string,
+  store: StoreFetch,
   id: string,
 ): Promise<{ version: number; data: { n: number } } | undefined> {
   const path = `/tables/${encodeURIComponent(TABLE)}/docs/${encodeURIComponent(id)}`
-  const response = await fetch(storeUrl + path, { signal: AbortSignal.timeout(REQUEST_MS) })
+  const response = await store(path, { signal: AbortSignal.timeout(REQUEST_MS) })
   if (response.status === 404) return undefined
   if (!response.ok) throw new Error(`the store answered ${response.status}`)
   return (await response.json()) as { version: number; data: { n: number } }

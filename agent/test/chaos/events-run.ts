@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { connectBus, STREAMS } from '../../src/bus/index.ts'
 import { ensureCredentials } from '../../src/services/nats/index.ts'
 import { logLinesOf } from '../support/function-log.ts'
-import { writeProject, type TestPlatform } from '../support/platform.ts'
+import { writeProject, type StoreFetch, type TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { readDocument, TABLE, writeUnderFire, type Happened, type WritersReport } from './documents-under-fire.ts'
 import { killParts, type Kills, type Victim } from './killer.ts'
@@ -58,14 +58,14 @@ const VICTIMS: readonly Victim[] = [
 export async function runEventsChaos(platform: TestPlatform, options: EventsChaosOptions): Promise<EventsReport> {
   const begin = performance.now()
   const limit = AbortSignal.timeout(options.limitMs)
-  const view = await platform.start(options.engine)
+  await platform.start(options.engine)
   const on = [{ table: TABLE, events: ['new-doc', 'updated-doc', 'deleted-doc'] }]
   const seen = { code: SEEN, options: { on, async: { attempts: 100, backoffMs: 50, concurrency: 16 } } }
   await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), { seen })])
-  const storeUrl = `http://${view.parts.find(({ name }) => name === 'store')!.address!}`
-  const { report, kills } = await underFire(platform, { ...options, storeUrl, limit })
+  const store = await platform.store()
+  const { report, kills } = await underFire(platform, { ...options, store, limit })
   const settlingFrom = performance.now()
-  const log = await until(() => readLog(storeUrl).catch(() => undefined), 60_000)
+  const log = await until(() => readLog(store).catch(() => undefined), 60_000)
   const runs = await untilAllSeen(platform, log, options.limitMs - (performance.now() - begin))
   const end = performance.now()
   return {
@@ -78,7 +78,7 @@ export async function runEventsChaos(platform: TestPlatform, options: EventsChao
     settlingMs: end - settlingFrom,
     faults: [
       ...report.faults,
-      ...(await documentFaults(storeUrl, report)),
+      ...(await documentFaults(store, report)),
       ...logFaults(log, report.happened),
       ...runFaults(log, runs),
       ...(await streamFaults(platform, log)),
@@ -88,9 +88,9 @@ export async function runEventsChaos(platform: TestPlatform, options: EventsChao
 
 async function underFire(
   platform: TestPlatform,
-  options: EventsChaosOptions & { storeUrl: string; limit: AbortSignal },
+  options: EventsChaosOptions & { store: StoreFetch; limit: AbortSignal },
 ): Promise<{ report: WritersReport; kills: Kills }> {
-  const { engine, seed, writers, storeKills, storeUrl, killGapMs: gapMs, limit, say = () => undefined } = options
+  const { engine, seed, writers, storeKills, store, killGapMs: gapMs, limit, say = () => undefined } = options
   const random = new SeededRandom(seed)
   const stop = new AbortController()
   let left = storeKills
@@ -100,7 +100,7 @@ async function underFire(
   }
   const signal = AbortSignal.any([stop.signal, limit])
   const killing = killParts(platform, { engine, random, victims: VICTIMS, gapMs, onKill }, signal)
-  const report = await writeUnderFire({ storeUrl, writers, random: new SeededRandom(seed + 1), stop: signal })
+  const report = await writeUnderFire({ store, writers, random: new SeededRandom(seed + 1), stop: signal })
   return { report, kills: await killing }
 }
 
@@ -123,10 +123,10 @@ async function untilAllSeen(platform: TestPlatform, log: LoggedEvent[], timeoutM
   return runs
 }
 
-async function documentFaults(storeUrl: string, { documents }: WritersReport): Promise<string[]> {
+async function documentFaults(store: StoreFetch, { documents }: WritersReport): Promise<string[]> {
   const faults: string[] = []
   for (const [id, expected] of documents) {
-    const found = await readDocument(storeUrl, id)
+    const found = await readDocument(store, id)
     const isRight = found?.version === expected?.version && found?.data.n === expected?.n
     if (!isRight) faults.push(`${id} is ${JSON.stringify(found)} and should be ${JSON.stringify(expected)}`)
   }

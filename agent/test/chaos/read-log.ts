@@ -1,5 +1,6 @@
-/** The store's log as anybody can read it. */
+/** The store's log as the operator reads it. */
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import type { StoreFetch } from '../support/platform.ts'
 import type { Happened } from './documents-under-fire.ts'
 
 export interface LoggedEvent extends Happened {
@@ -9,13 +10,13 @@ export interface LoggedEvent extends Happened {
 const READ_MS = 30_000
 
 /** From the first event to the last there is now. */
-export async function readLog(storeUrl: string): Promise<LoggedEvent[]> {
-  const { last } = (await (await fetch(`${storeUrl}/log`)).json()) as { last: number }
+export async function readLog(store: StoreFetch): Promise<LoggedEvent[]> {
+  const { last } = (await (await store('/log')).json()) as { last: number }
   const events: LoggedEvent[] = []
   if (last === 0) return events
   const ended = new AbortController()
   const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(READ_MS)])
-  const response = await fetch(`${storeUrl}/changes?since=0`, { signal })
+  const response = await store('/changes?since=0', { signal })
   let rest = ''
   const decoder = new TextDecoder()
   for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {

@@ -1,6 +1,6 @@
 /** The example of document events on a platform: payments made, and what followed from them. */
 import { join } from 'node:path'
-import { docPath, StoreClient } from '../../src/client/index.ts'
+import { docPath } from '../../src/client/index.ts'
 import { logLinesOf } from '../support/function-log.ts'
 import { EXAMPLES, type TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
@@ -26,7 +26,7 @@ export async function pay(platform: TestPlatform, path: string, customer: string
 
 /** The payment once it has its invoice. */
 export async function invoiced(platform: TestPlatform, id: string): Promise<Payment> {
-  const store = StoreClient.of(await platform.view(), AbortSignal.timeout(TIMEOUT_MS))
+  const store = await platform.storeClient(AbortSignal.timeout(TIMEOUT_MS))
   return until(async () => {
     const payment = (await (await store.send('GET', docPath('payments', id))).json()) as Payment
     return payment.data.status === 'invoiced' ? payment : undefined

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { AgentClient } from '../../src/client/index.ts'
+import { AgentClient, StoreClient } from '../../src/client/index.ts'
 import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
 
 export const BIN = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
@@ -17,6 +17,9 @@ export interface CliResult {
   stdout: string
   stderr: string
 }
+
+/** `fetch` for a path of the store, as the operator. */
+export type StoreFetch = (path: string, init?: RequestInit) => Promise<Response>
 
 export class TestPlatform {
   readonly home: string
@@ -72,6 +75,22 @@ export class TestPlatform {
 
   async details(name: string): Promise<DeploymentView> {
     return JSON.parse(await this.ok(['details', name, '--json'])) as DeploymentView
+  }
+
+  async store(): Promise<StoreFetch> {
+    const agent = await this.client()
+    const { parts } = await agent.call('platform', {})
+    const address = parts.find(({ name }) => name === 'store')!.address!
+    return (path, init = {}) => {
+      const headers = new Headers(init.headers)
+      headers.set('authorization', `Bearer ${agent.token}`)
+      return fetch(`http://${address}${path}`, { ...init, headers })
+    }
+  }
+
+  async storeClient(signal: AbortSignal): Promise<StoreClient> {
+    const agent = await this.client()
+    return StoreClient.of(await agent.call('platform', {}), { token: agent.token, signal })
   }
 
   client(): Promise<AgentClient> {

@@ -30,7 +30,8 @@ beforeAll(async () => {
   await platform.ok(['deploy', project])
   const call = (name: string) => fetch(`${view.proxyUrl}/functions/${name}`, { method: 'POST' })
   await Promise.all(['fine', 'fine', 'fine', 'fails', 'slow', 'later'].map(call))
-  await fetch(`http://${addressOf('store')}/tables/things/docs`, {
+  const store = await platform.store()
+  await store('/tables/things/docs', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: '{"data":1}',
@@ -105,9 +106,13 @@ test('one scrape has what every part and instance counts, each series once', asy
 
 test('promtool finds nothing to say about any of the pages', async () => {
   const { instances } = await platform.details('Fine')
+  const { token } = await platform.client()
   const urls = ['proxy', 'store', 'dispatcher', 'dispatcher-2'].map(part => `http://${addressOf(part)}/metrics`)
   for (const url of [...urls, `http://${instances[0]!.address}/.ryo-faas/metrics`]) {
-    await promtool(['check', 'metrics'], await (await fetch(url)).text())
+    await promtool(
+      ['check', 'metrics'],
+      await (await fetch(url, { headers: { authorization: `Bearer ${token}` } })).text(),
+    )
   }
   await promtool(['check', 'metrics'], await agentMetrics())
 })

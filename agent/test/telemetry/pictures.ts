@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { dashboardUrl, readAgentFile } from '../../src/client/index.ts'
-import { TestPlatform, writeProject } from '../support/platform.ts'
+import { TestPlatform, writeProject, type StoreFetch } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { launchBrowser, openPage } from './browser.ts'
 
@@ -48,10 +48,10 @@ const FUNCTIONS = {
   HelloWorld: { code: answer('HelloWorld', '') },
 }
 
-async function callAll(proxyUrl: string, storeUrl: string): Promise<void> {
+async function callAll(proxyUrl: string, store: StoreFetch): Promise<void> {
   const call = (name: string) => fetch(`${proxyUrl}/functions/${name}`, { method: 'POST' }).then(r => r.text())
   const write = () =>
-    fetch(`${storeUrl}/tables/payments/docs`, {
+    store('/tables/payments/docs', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"data":{"amount":12}}',
@@ -84,9 +84,9 @@ async function order(proxyUrl: string): Promise<string> {
 
 const platform = await TestPlatform.make()
 try {
-  const { proxyUrl, parts } = await platform.start('process')
+  const { proxyUrl } = await platform.start('process')
   await platform.ok(['deploy', await writeProject(`${platform.home}/functions`, FUNCTIONS)])
-  await callAll(proxyUrl, `http://${parts.find(({ name }) => name === 'store')!.address}`)
+  await callAll(proxyUrl, await platform.store())
   // The first one pays for what the second finds warm.
   await order(proxyUrl)
   const traceId = await order(proxyUrl)

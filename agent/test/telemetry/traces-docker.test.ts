@@ -17,12 +17,12 @@ test('a function in a container sends spans to the collector by the name of the 
   const send = `
     export const Send = async (request: Request): Promise<Response> => {
       const { url, body } = await request.json()
-      const headers = { 'content-type': 'application/json' }
+      const headers = { 'content-type': 'application/json', authorization: 'Bearer ' + process.env.RYO_FAAS_TOKEN }
       const status = await fetch(url, { method: 'POST', headers, body }).then(({ status }) => status, () => 0)
       return new Response(String(status))
     }`
   await platform.ok(['deploy', await writeProject(`${platform.home}/functions`, { Send: { code: send } })])
-  const body = JSON.stringify(otlpRequest([otlpSpan(1)]))
+  const body = JSON.stringify(otlpRequest([otlpSpan(1)], 'Send'))
   const sent = async (port: number) => {
     const url = `http://${project}-proxy:${port}/v1/traces`
     const request = { method: 'POST', body: JSON.stringify({ url, body }) }

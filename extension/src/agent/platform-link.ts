@@ -23,7 +23,8 @@ export type LinkState =
   | { kind: 'absent' }
   /** One said that it runs, but its agent does not answer; it may be coming back. */
   | { kind: 'away'; last: Snapshot | undefined }
-  | ({ kind: 'connected' } & Snapshot)
+  /** `token`: what store and proxy know the operator by. */
+  | ({ kind: 'connected'; token: string } & Snapshot)
 
 const LOOK_AGAIN_MS = 60
 const RETRY_MS = { first: 200, longest: 3_000 }
@@ -208,7 +209,7 @@ export class PlatformLink {
       ? await client.call('deployments', {}, signal)
       : { deployments: this.snapshot?.deployments ?? [] }
     // What was counted while the answer was on its way is newer than the answer.
-    this.#set({ kind: 'connected', platform, deployments: withCounts(deployments, this.#counted) })
+    this.#set({ kind: 'connected', token: client.token, platform, deployments: withCounts(deployments, this.#counted) })
   }
 
   #set(state: LinkState): void {

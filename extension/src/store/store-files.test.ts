@@ -39,7 +39,7 @@ beforeEach(async () => {
 
   editor = new FakeEditor()
   const ui = { warn: (_: string, ...offered: Button[]) => void (buttons = offered) } as unknown as Ui
-  files = new StoreFiles({ editor: editor.api, ui, url: () => url })
+  files = new StoreFiles({ editor: editor.api, ui, store: () => ({ url, token: 'secret' }) })
   uri = files.uriOf({ table: 'users', id: 'ann' })
   document = editor.open(uri, Buffer.from(await files.readFile(uri)).toString())
   document.write = content => files.writeFile(uri, Buffer.from(content))

@@ -9,7 +9,7 @@ import type { Settings } from '../settings.ts'
 import { Tree } from '../tree/tree-view.ts'
 import { callNodes } from './calls-view.ts'
 import { STORE_SCHEME, type StoreFiles } from '../store/store-files.ts'
-import { storeUrl } from '../store/store-url.ts'
+import { storeAddress } from '../store/store-address.ts'
 import { callLists } from './call-lists.ts'
 import { FollowedStream } from './followed-stream.ts'
 import { storeNodes } from './store-view.ts'
@@ -49,9 +49,14 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     open: (url, signal) => new CallsClient(url, signal).changes(),
     onChange: () => calls.refresh(),
   })
-  const store = new Tree(editor, { id: 'ryo-faas.store', nodes: () => storeNodes(storeUrl(link.state)) })
+  const store = new Tree(editor, { id: 'ryo-faas.store', nodes: () => storeNodes(storeAddress(link.state)) })
   const storeChanges = new FollowedStream({
-    open: (url, signal) => new StoreClient(url, signal).changes(),
+    open: async (url, signal) => {
+      const address = storeAddress(link.state)
+      // Another look at the platform says when it is back.
+      if (address?.url !== url) throw new Error('the store is not running')
+      return new StoreClient(address, signal).changes()
+    },
     onChange: signals => {
       store.refresh()
       storeFiles.notice(signals?.flatMap(placeIn))
@@ -60,7 +65,7 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
   const followStreams = () => {
     callChanges.follow(calls.view.visible ? proxyUrl() : undefined)
     const isOpen = editor.workspace.textDocuments.some(({ uri }) => uri.scheme === STORE_SCHEME)
-    storeChanges.follow(store.view.visible || isOpen ? storeUrl(link.state) : undefined)
+    storeChanges.follow(store.view.visible || isOpen ? storeAddress(link.state)?.url : undefined)
   }
   const status = editor.window.createStatusBarItem('ryo-faas.status', editor.StatusBarAlignment.Left, 0)
   status.name = 'ryo-faas'

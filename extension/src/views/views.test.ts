@@ -10,6 +10,7 @@ import { statusText } from './status-item.ts'
 const now = Date.parse('2026-01-02T01:00:00Z')
 const connected = (more: Partial<Extract<LinkState, { kind: 'connected' }>> = {}): LinkState => ({
   kind: 'connected',
+  token: 'secret',
   platform: platformView(),
   deployments: [deploymentView()],
   ...more,

@@ -204,11 +204,12 @@ export const nearly = (request: Request): string => request.url
     it('opens documents of the store, and saves them over the version that was read', async () => {
       const { link } = await extension()
       const part = link.snapshot!.platform.parts.find(({ name }) => name === 'store')!
+      const authorization = `Bearer ${(await link.client()).token}`
       const url = `http://${part.address}/tables/users/docs/ann`
       const put = async (data: unknown) =>
         await fetch(url, {
           method: 'PUT',
-          headers: { 'content-type': 'application/json' },
+          headers: { 'content-type': 'application/json', authorization },
           body: JSON.stringify({ data }),
         })
       await put({ roles: ['reader'] })
@@ -219,7 +220,10 @@ export const nearly = (request: Request): string => request.url
 
       await replaceAll(document, '{ "roles": ["writer"] }\n')
       assert.ok(await document.save())
-      const stored = (await (await fetch(url)).json()) as { version: number; data: unknown }
+      const stored = (await (await fetch(url, { headers: { authorization } })).json()) as {
+        version: number
+        data: unknown
+      }
       assert.deepEqual(stored.data, { roles: ['writer'] })
       assert.equal(stored.version, 2)
 

@@ -53,15 +53,18 @@ async function proxyUrl(): Promise<string> {
   return (await client.call('platform', {})).proxyUrl
 }
 
-async function storeUrl(): Promise<string> {
+/** Asks the store as the operator. */
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   const client = await AgentClient.connect(opened.platform.home)
   const { parts } = await client.call('platform', {})
-  return `http://${parts.find(({ name }) => name === 'store')!.address}`
+  const headers = new Headers(init.headers)
+  headers.set('authorization', `Bearer ${client.token}`)
+  return fetch(`http://${parts.find(({ name }) => name === 'store')!.address}${path}`, { ...init, headers })
 }
 
 const put = async (data: unknown, path = 'notes/docs/first') => {
   const init = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ data }) }
-  expect((await fetch(`${await storeUrl()}/tables/${path}`, init)).ok).toBe(true)
+  expect((await ask(`/tables/${path}`, init)).ok).toBe(true)
 }
 
 test('a deploy that is cancelled leaves nothing behind', async () => {
@@ -180,12 +183,12 @@ test('a document that somebody changed is not deleted unasked', async () => {
   await put({ text: 'theirs' })
   await window.dialog('Delete notes/first?').getByRole('button', { name: 'Delete', exact: true }).click()
   await window.toast('changed by somebody else').waitFor()
-  const stored = await fetch(`${await storeUrl()}/tables/notes/docs/first`)
+  const stored = await ask('/tables/notes/docs/first')
   expect(await stored.json()).toMatchObject({ version: 2, data: { text: 'theirs' } })
   await takePicture(window.page, '32-delete-conflict')
   await window.toast('changed by somebody else').getByRole('button', { name: 'Delete Anyway' }).click()
   await window.row('first').waitFor({ state: 'detached' })
-  expect((await fetch(`${await storeUrl()}/tables/notes/docs/first`)).status).toBe(404)
+  expect((await ask('/tables/notes/docs/first')).status).toBe(404)
   expect(await readFile(join(opened.platform.workspace, 'deploy.json'), 'utf8')).toBe(FILES['deploy.json'])
 })
 
@@ -205,6 +208,6 @@ test('what was typed since a save that met a conflict is kept by "Save Mine"', a
   await window.toast('changed by somebody else').getByRole('button', { name: 'Save Mine' }).click()
   await window.page.locator('.tab.active.dirty').waitFor({ state: 'detached' })
   await window.editorText('"text": "later"').waitFor()
-  const stored = await fetch(`${await storeUrl()}/tables/${path}`)
+  const stored = await ask(`/tables/${path}`)
   expect(await stored.json()).toMatchObject({ version: 3, data: { text: 'later' } })
 })

@@ -1,6 +1,6 @@
 /**
  * The variables through which an engine tells a function instance who it is. Every one is a string; numbers are
- * decimal. A user's own `env` can not override them (the deployer writes ours last).
+ * decimal. A user's own `env` cannot override them (the deployer writes ours last).
  */
 export const ENV = {
   /** Deployment name as the user wrote it, e.g. `HelloWorld`. */
@@ -29,6 +29,8 @@ export const ENV = {
   proxyUrl: 'RYO_FAAS_PROXY_URL',
   /** Base URL of the store as seen from this instance. */
   storeUrl: 'RYO_FAAS_STORE_URL',
+  /** What this instance shows to the store and the collector (`Authorization: Bearer …`). */
+  token: 'RYO_FAAS_TOKEN',
   /** Base URL of the collector of spans as seen from this instance. Without it nothing is recorded. */
   tracesUrl: 'RYO_FAAS_TRACES_URL',
   /** JSON of what is recorded: `{"perSecond":n,"ratio":n,"slowMs":n}`, see `TracingSettings`. */

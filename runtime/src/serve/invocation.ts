@@ -106,6 +106,10 @@ export class Invocation implements RunningInvocation {
     return this.options.storeUrl
   }
 
+  get token(): string | undefined {
+    return this.options.token
+  }
+
   get requestId(): string {
     return (this.#requestId ??= requestIdOf(this.request))
   }

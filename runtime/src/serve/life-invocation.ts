@@ -21,7 +21,7 @@ export function runOutsideRequests<T>(
     log: createLog(requestId),
     remainingMs: () => Infinity,
   }
-  const { proxyUrl, storeUrl } = options
-  const invocation: RunningInvocation = { context, headers: {}, proxyUrl, storeUrl, span }
+  const { proxyUrl, storeUrl, token } = options
+  const invocation: RunningInvocation = { context, headers: {}, proxyUrl, storeUrl, token, span }
   return running.run(invocation, run)
 }

@@ -13,6 +13,8 @@ import type { Attributes, Span } from './span.ts'
 export interface ExporterOptions {
   /** Base of the collector, e.g. `http://127.0.0.1:4318`; spans go to `<url>/v1/traces`. */
   url: string
+  /** What the collector knows the sender by. */
+  token?: string | undefined
   /** Attributes of the process (OpenTelemetry resource): at least `service.name`. */
   resource: Attributes
   maxQueued?: number
@@ -37,7 +39,7 @@ const TOO_MANY_REQUESTS = 429
 
 export class SpanExporter {
   readonly figures: ExporterFigures = { sent: 0, dropped: 0 }
-  private readonly options: Required<ExporterOptions>
+  private readonly options: Required<Omit<ExporterOptions, 'token'>> & Pick<ExporterOptions, 'token'>
   private queue: Span[] = []
   private timer: NodeJS.Timeout | undefined
   private sending: Promise<void> | undefined
@@ -108,11 +110,16 @@ export class SpanExporter {
   /** Resolves to the status of the answer; undefined if there is none. */
   private post(body: string): Promise<number | undefined> {
     return new Promise(resolve => {
+      const { token } = this.options
       let sent: ClientRequest
       try {
         sent = request(new URL('/v1/traces', this.options.url), {
           method: 'POST',
-          headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+          headers: {
+            'content-type': 'application/json',
+            'content-length': Buffer.byteLength(body),
+            ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          },
           agent: false,
           timeout: this.isClosing ? LAST_TIMEOUT_MS : this.options.timeoutMs,
         })

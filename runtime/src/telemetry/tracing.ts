@@ -14,6 +14,8 @@ import { isSampled, RANDOM, SAMPLED, type TraceContext } from './trace-context.t
 export interface TracingSettings {
   /** Base URL of the collector. */
   url: string
+  /** What the collector knows the sender by. */
+  token?: string | undefined
   /** Traces that begin in this process and are recorded each second. */
   perSecond: number
   /** Share of the others, 0 to 1. */
@@ -46,7 +48,7 @@ export class Tracing {
     this.sampler = new Sampler(settings)
     this.exceptions = new Sampler({ perSecond: settings.perSecond, ratio: 0 })
     this.slowMs = settings.slowMs === 0 ? Infinity : settings.slowMs
-    this.exporter = new SpanExporter({ url: settings.url, resource })
+    this.exporter = new SpanExporter({ url: settings.url, token: settings.token, resource })
   }
 
   get isOn(): boolean {

@@ -56,8 +56,9 @@ export const store: Command = {
     const given = ((args['args'] as string[] | undefined) ?? []).map(String)
     if (action === 'replay') return replay(given, args, context)
     if (action === 'restore') return restore(given, context)
-    const platform = await (await context.connect()).call('platform', {})
-    return RUN[action](StoreClient.of(platform, context.signal), { given, args, context })
+    const agent = await context.connect()
+    const store = StoreClient.of(await agent.call('platform', {}), { token: agent.token, signal: context.signal })
+    return RUN[action](store, { given, args, context })
   },
 }
 
@@ -67,7 +68,7 @@ const RUN: Record<Exclude<Action, 'replay' | 'restore'>, Run> = {
   tables: async (client, { context: { output } }) => {
     const tables = await client.tables()
     output.value({ tables })
-    if (tables.length === 0) return output.line('there are no tables yet')
+    if (tables.length === 0) return output.line('No tables yet.')
     output.table(
       ['TABLE', 'DOCUMENTS', 'INDEXES'],
       tables.map(({ table, documents, indexes }) => [

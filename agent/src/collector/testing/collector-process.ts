@@ -4,6 +4,7 @@
  */
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import { TEST_KEYS } from '../../access/access-testing.ts'
 import { startCollector } from '../index.ts'
 
 // With a limit on the size of files a write beyond it brings this signal before it brings an error.
@@ -13,6 +14,7 @@ const collector = await startCollector({
   host: '127.0.0.1',
   extraHosts: [],
   port: 0,
+  access: TEST_KEYS,
   environment: {},
   logger: pino(process.stderr),
   registry: new Registry(),

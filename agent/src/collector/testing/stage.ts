@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import { TEST_KEYS } from '../../access/access-testing.ts'
 import { startCollector, type Collector, type CollectorOptions } from '../collector.ts'
 
 export class Stage {
@@ -29,6 +30,7 @@ export class Stage {
       host: '127.0.0.1',
       extraHosts: [],
       port: 0,
+      access: TEST_KEYS,
       environment: {},
       logger: pino({ level: 'silent' }),
       registry: this.registry,

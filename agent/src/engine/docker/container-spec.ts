@@ -54,7 +54,7 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
     ],
     WorkingDir: APP_FOLDER,
     User: '1000:1000',
-    Env: Object.entries({ ...spec.env, ...spec.secrets }).map(([name, value]) => `${name}=${value}`),
+    Env: Object.entries({ ...spec.secrets, ...spec.env }).map(([name, value]) => `${name}=${value}`),
     Labels: labelsOf(context.project, spec),
     StopSignal: 'SIGTERM',
     ExposedPorts: mapValues(bound, () => ({})),

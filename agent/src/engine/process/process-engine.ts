@@ -88,8 +88,8 @@ export class ProcessEngine implements Engine {
       cwd: spec.image,
       env: {
         ...this.#options.baseEnv,
-        ...spec.env,
         ...spec.secrets,
+        ...spec.env,
         ...(secretsDir !== undefined && { RYO_FAAS_SECRETS_DIR: secretsDir }),
         [ENV.host]: '127.0.0.1',
         [ENV.port]: '0',

@@ -5,6 +5,7 @@ import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { TEST_KEYS } from '../../access/access-testing.ts'
 import { ask, Stage, until } from './store-testing.ts'
 
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
@@ -24,7 +25,7 @@ interface Started {
 
 async function run(options: object, { fileLimitBlocks }: { fileLimitBlocks?: number } = {}): Promise<Started> {
   const file = join(stage.folder, 'options.json')
-  await writeFile(file, JSON.stringify({ dataFolder: stage.dataFolder, port: 0, ...options }))
+  await writeFile(file, JSON.stringify({ dataFolder: stage.dataFolder, access: TEST_KEYS, port: 0, ...options }))
   const node = [process.execPath, '--import', tsx, '--conditions=source', main, file]
   const [command, args] =
     fileLimitBlocks === undefined

@@ -1,5 +1,6 @@
 /** The store's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
+import { AccessKeys } from '../../access/index.ts'
 import { TracingInput } from '../../tracing/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
@@ -8,6 +9,8 @@ const MIB = 1024 * 1024
 export const StoreOptions = z.strictObject({
   /** Folder of the documents, the log and the backups. */
   dataFolder: z.string().min(1),
+  /** Who may ask for what: see `api/door.ts`. */
+  access: AccessKeys,
   /** Part of the events' `source`. */
   project: z.string().min(1).default('rfa'),
   host: z.string().min(1).default('127.0.0.1'),
@@ -21,8 +24,6 @@ export const StoreOptions = z.strictObject({
   nats: z
     .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
     .optional(),
-  /** Signs how deep in document events a request is; without it nobody is believed. */
-  functionsKey: z.string().min(16).optional(),
   /** Largest body of a write. */
   bodyLimitBytes: z
     .int()

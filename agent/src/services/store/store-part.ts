@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { AccessKeys } from '../../access/index.ts'
 import { portTaken, readIfPresent, writeDurably } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
@@ -24,9 +25,8 @@ export interface StorePartOptions {
   extraHosts: () => readonly string[]
   /** Names by which functions know it. */
   hostNames: readonly string[]
-  /** Signs depths of events. */
-  functionsKey: string
   nats: () => NonNullable<z.input<typeof MainOptions>['nats']>
+  access: AccessKeys
 }
 
 const ReadyFile = z.object({ port: z.int() })
@@ -50,9 +50,9 @@ export function storePart(options: StorePartOptions): Part {
         host,
         extraHosts: [...options.extraHosts()],
         hostNames: [...options.hostNames],
-        functionsKey: options.functionsKey,
         port: options.port(),
         nats: options.nats(),
+        access: options.access,
         graceMs: GRACE_MS,
         readyFile: paths.ready,
         traces: options.traces(),

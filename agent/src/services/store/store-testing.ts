@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { AS_OPERATOR, TEST_KEYS } from '../../access/access-testing.ts'
 import type { StoreEvent } from './events.ts'
 import type { StoreInput } from './options.ts'
 import { createStore, type Store } from './store.ts'
@@ -49,14 +50,14 @@ export class Stage {
   }
 
   async store(input: Partial<StoreInput> = {}): Promise<Store> {
-    const options = { dataFolder: this.dataFolder, port: 0, graceMs: 200, ...input }
+    const options = { dataFolder: this.dataFolder, access: TEST_KEYS, port: 0, graceMs: 200, ...input }
     const store = await createStore(options, { onEvent: event => this.events.push(event) })
     this.onEnd(() => store.close())
     return store
   }
 }
 
-/** Keeps the path as it is, which `fetch` would tidy up. */
+/** Asks as the operator, unless another `authorization` is given. Keeps the path as it is, which `fetch` would tidy up. */
 export function ask(port: number, what: string, { headers = {}, body }: Asked = {}): Promise<Answer> {
   const [method, path] = what.split(' ', 2) as [string, string]
   const isRaw = typeof body === 'string' || body instanceof Uint8Array
@@ -64,7 +65,7 @@ export function ask(port: number, what: string, { headers = {}, body }: Asked = 
   return new Promise((resolve, reject) => {
     const type = body === undefined ? {} : { 'content-type': 'application/json' }
     const request = http.request(
-      { port, host: '127.0.0.1', method, path, headers: { ...type, ...headers } },
+      { port, host: '127.0.0.1', method, path, headers: { ...type, ...AS_OPERATOR, ...headers } },
       response => {
         const pieces: Buffer[] = []
         response.on('data', (piece: Buffer) => pieces.push(piece))

@@ -1,22 +1,26 @@
 /** The event of a message: in it, or at the store if it was too long. */
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { EVENT_HEADERS } from '../../../bus/index.ts'
+import type { DispatcherOptions } from '../options.ts'
 import type { Delivery } from '../puller.ts'
 import type { KnownEvent } from './event-delivery.ts'
 
-/** It will never be had. */
+/** Where events are that were too long for a message, and what the store knows us by. */
+export type EventStore = Pick<DispatcherOptions, 'storeUrl' | 'dispatchToken'>
+
+/** It will never be readable. */
 export class UnreadableEventError extends Error {}
 
 /** @throws UnreadableEventError; any other error if the store does not have it now. */
 export async function readEvent(
   { subject, data, headers }: Delivery,
-  storeUrl: string | undefined,
+  store: EventStore,
   signal: AbortSignal,
 ): Promise<KnownEvent> {
   const isElsewhere = headers?.has(EVENT_HEADERS.isElsewhere) === true
-  const body = isElsewhere ? await fetchEvent(headers.get(EVENT_HEADERS.sequence), storeUrl, signal) : data
+  const body = isElsewhere ? await fetchEvent(headers.get(EVENT_HEADERS.sequence), store, signal) : data
   const event = parsed(body)
-  if (event === undefined) throw new UnreadableEventError(`a message on ${subject} is no event; it was passed over`)
+  if (event === undefined) throw new UnreadableEventError(`a message on ${subject} is not an event; it was skipped`)
   return { body, event }
 }
 
@@ -30,11 +34,18 @@ function parsed(body: Uint8Array): DocumentCloudEvent | undefined {
   }
 }
 
-async function fetchEvent(sequence: string, storeUrl: string | undefined, signal: AbortSignal): Promise<Uint8Array> {
+async function fetchEvent(
+  sequence: string,
+  { storeUrl, dispatchToken }: EventStore,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
   if (storeUrl === undefined) throw new Error(`event ${sequence} is at the store, whose address is not known`)
-  const response = await fetch(new URL(`/changes/${sequence}`, storeUrl), { signal })
+  const response = await fetch(new URL(`/changes/${sequence}`, storeUrl), {
+    headers: { authorization: `Bearer ${dispatchToken}` },
+    signal,
+  })
   if (response.status === 404) {
-    throw new UnreadableEventError(`event ${sequence} was too long for a message, and the store has it no more`)
+    throw new UnreadableEventError(`event ${sequence} was too long for a message, and the store no longer has it`)
   }
   if (!response.ok) throw new Error(`the store answered ${response.status} for event ${sequence}`)
   return new Uint8Array(await response.arrayBuffer())

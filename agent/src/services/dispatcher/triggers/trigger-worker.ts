@@ -27,7 +27,10 @@ export interface TriggerDependencies {
   runner: CallRunner
   turn: Turn
   metrics: DispatcherMetrics
-  options: Pick<DispatcherOptions, 'unavailableBackoffMs' | 'storeUrl' | 'eventDepthLimit' | 'functionsKey'>
+  options: Pick<
+    DispatcherOptions,
+    'unavailableBackoffMs' | 'storeUrl' | 'dispatchToken' | 'eventDepthLimit' | 'functionsKey'
+  >
   onEvent: OnEvent
 }
 
@@ -153,7 +156,7 @@ export class TriggerWorker {
     const { runner } = this.of
     this.running += 1
     try {
-      const known = await readEvent(item.message, this.of.options.storeUrl, this.stopping.signal)
+      const known = await readEvent(item.message, this.of.options, this.stopping.signal)
       const to = { route: this.fn.route, key: this.trigger.key, epoch: session.cursor.epoch }
       const { functionsKey } = this.of.options
       const of = { to, count: item.count, refusal: this.refusalOf(known), functionsKey }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
 import { ask, Stage, until } from '../store-testing.ts'
 import { createStore } from '../store.ts'
 
@@ -46,7 +47,7 @@ it('counts what streams once it has ended', async () => {
   await ask(port, 'GET /tables/a/export')
   await until(async () => (await counted('export')) === '1', 'the export is counted')
   const leaving = new AbortController()
-  const following = await fetch(`http://127.0.0.1:${port}/changes`, { signal: leaving.signal })
+  const following = await fetch(`http://127.0.0.1:${port}/changes`, { signal: leaving.signal, headers: AS_OPERATOR })
   expect(following.status).toBe(200)
   expect(await counted('changes')).toBeUndefined()
   leaving.abort()
@@ -82,7 +83,10 @@ it('listens on more addresses, and tells if one is taken', async () => {
   const answer = await fetch(`http://127.0.0.2:${port}/healthz`)
   expect(await answer.text()).toBe('ok\n')
   for (const input of [{ host: '127.0.0.2' }, { host: '127.0.0.3', extraHosts: ['127.0.0.2'] }]) {
-    const taken = createStore({ dataFolder: `${stage.dataFolder}-2`, port, ...input }, { onEvent: () => undefined })
+    const taken = createStore(
+      { dataFolder: `${stage.dataFolder}-2`, access: TEST_KEYS, port, ...input },
+      { onEvent: () => undefined },
+    )
     await expect(taken).rejects.toMatchObject({ code: 'EADDRINUSE' })
   }
 })

@@ -4,6 +4,7 @@ import { checkName, type DocumentStore, type Precondition, type WriteOperation, 
 import { StoreError } from '../store-error.ts'
 import { sendJsonText } from './answers.ts'
 import { SCHEMAS } from './contract.ts'
+import { checkRight } from './door.ts'
 import { dataOf, idOf, listed, objectBody } from './requests.ts'
 import { contextOf } from './trace-context.ts'
 
@@ -18,20 +19,30 @@ const TAKES = {
 } as const
 
 export function addBatchRoute(app: FastifyInstance, store: DocumentStore): void {
-  app.post('/batch', { schema: SCHEMAS.batch, config: { operation: 'batch' } }, async (request, reply) => {
-    const { operations } = objectBody(request.body, ['operations'])
-    if (!Array.isArray(operations) || operations.length === 0 || operations.length > MOST_OPERATIONS) {
-      throw new StoreError('INVALID_REQUEST', `"operations" must be a list of 1 to ${MOST_OPERATIONS} operations`)
-    }
-    const outcome = await store.write(operations.map(operationOf), contextOf(request))
-    if (outcome.kind === 'refused') {
-      const { code, message, index, version } = outcome
-      throw new StoreError(code, `operation ${index}: ${message}; nothing was written`, {
-        details: { index, ...(version !== undefined && { version }) },
-      })
-    }
-    sendJsonText(reply, `{"results":[${outcome.written.map(resultText).join()}]}`)
-  })
+  app.post(
+    '/batch',
+    { schema: SCHEMAS.batch, config: { operation: 'batch', access: 'function' } },
+    async (request, reply) => {
+      const { operations } = objectBody(request.body, ['operations'])
+      if (!Array.isArray(operations) || operations.length === 0 || operations.length > MOST_OPERATIONS) {
+        throw new StoreError('INVALID_REQUEST', `"operations" must be a list of 1 to ${MOST_OPERATIONS} operations`)
+      }
+      const writes = operations.map(operationOf)
+      for (const { kind, table } of writes) {
+        checkRight(request.principal, 'write', table)
+        // Its result is the whole document.
+        if (kind === 'patch') checkRight(request.principal, 'read', table)
+      }
+      const outcome = await store.write(writes, contextOf(request))
+      if (outcome.kind === 'refused') {
+        const { code, message, index, version } = outcome
+        throw new StoreError(code, `operation ${index}: ${message}; nothing was written`, {
+          details: { index, ...(version !== undefined && { version }) },
+        })
+      }
+      sendJsonText(reply, `{"results":[${outcome.written.map(resultText).join()}]}`)
+    },
+  )
 }
 
 function resultText({ change, id, version, document }: Written): string {

@@ -40,7 +40,7 @@ export function addChangesRoutes(
     })
     stream.start()
   }
-  const config = { operation: 'changes' } as const
+  const config = { operation: 'changes', access: ['read'] } as const
 
   app.get('/changes', { schema: SCHEMAS.changes, config }, (request, reply) => follow(request, reply))
   app.get<{ Params: TableParams }>(

@@ -1,5 +1,6 @@
 import http from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { AS_OPERATOR } from '../../../access/access-testing.ts'
 import { ask, Stage, until } from '../store-testing.ts'
 import type { Store } from '../store.ts'
 
@@ -25,16 +26,19 @@ interface Reading {
 
 function follow(path: string, headers: Record<string, string> = {}): Promise<Reading> {
   return new Promise((resolve, reject) => {
-    const request = http.get({ port: store.port, host: '127.0.0.1', path, headers }, response => {
-      let text = ''
-      response.on('data', (piece: Buffer) => (text += piece.toString()))
-      const ended = new Promise<void>(done => response.once('close', done))
-      const seen = () =>
-        [...text.matchAll(/^id: (\d+)\ndata: (.*)\n\n/gm)].map(
-          ([, id, data]) => `${id} ${(JSON.parse(data!) as { data: { id: string } }).data.id}`,
-        )
-      resolve({ text: () => text, seen, ended, stop: () => request.destroy() })
-    })
+    const request = http.get(
+      { port: store.port, host: '127.0.0.1', path, headers: { ...AS_OPERATOR, ...headers } },
+      response => {
+        let text = ''
+        response.on('data', (piece: Buffer) => (text += piece.toString()))
+        const ended = new Promise<void>(done => response.once('close', done))
+        const seen = () =>
+          [...text.matchAll(/^id: (\d+)\ndata: (.*)\n\n/gm)].map(
+            ([, id, data]) => `${id} ${(JSON.parse(data!) as { data: { id: string } }).data.id}`,
+          )
+        resolve({ text: () => text, seen, ended, stop: () => request.destroy() })
+      },
+    )
     request.on('error', reject)
     stage.onEnd(() => void request.destroy())
   })

@@ -22,7 +22,7 @@ const DOCUMENT = `${DOCUMENTS}/:id`
 export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): void {
   app.post<{ Params: TableParams }>(
     DOCUMENTS,
-    { schema: SCHEMAS.create, config: { operation: 'create' } },
+    { schema: SCHEMAS.create, config: { operation: 'create', access: ['write'] } },
     async (request, reply) => {
       const table = tableOf(request.params)
       const body = objectBody(request.body, ['data', 'id'])
@@ -35,7 +35,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
 
   app.get<{ Params: DocumentParams }>(
     DOCUMENT,
-    { schema: SCHEMAS.get, config: { operation: 'get' } },
+    { schema: SCHEMAS.get, config: { operation: 'get', access: ['read'] } },
     (request, reply) => {
       const { table, id } = request.params
       const found = store.get(table, id)
@@ -48,7 +48,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
 
   app.put<{ Params: DocumentParams }>(
     DOCUMENT,
-    { schema: SCHEMAS.put, config: { operation: 'put' } },
+    { schema: SCHEMAS.put, config: { operation: 'put', access: ['write'] } },
     async (request, reply) => {
       const place = placeOf(request.params)
       const data = dataOf(objectBody(request.body, ['data']))
@@ -60,7 +60,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
 
   app.patch<{ Params: DocumentParams }>(
     DOCUMENT,
-    { schema: SCHEMAS.patch, config: { operation: 'patch' } },
+    { schema: SCHEMAS.patch, config: { operation: 'patch', access: ['read', 'write'] } },
     async (request, reply) => {
       const place = placeOf(request.params)
       if (request.body === undefined) throw new StoreError('INVALID_REQUEST', 'the body must be a JSON merge patch')
@@ -73,7 +73,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
 
   app.delete<{ Params: DocumentParams }>(
     DOCUMENT,
-    { schema: SCHEMAS.delete, config: { operation: 'delete' } },
+    { schema: SCHEMAS.delete, config: { operation: 'delete', access: ['write'] } },
     async (request, reply) => {
       singleParameters(request.query, [])
       const operation = { kind: 'delete', ...placeOf(request.params), ...conditionOf(request.raw.headers) } as const
@@ -92,7 +92,7 @@ function conditionOf(headers: Parameters<typeof preconditionOf>[0]) {
   return condition === undefined ? {} : { condition }
 }
 
-/** A name that can not be is not there, but it says so. */
+/** A name that is not legal is not there, but the answer says why. */
 function notFound({ table, id }: DocumentParams): StoreError {
   placeOf({ table, id })
   return new StoreError('DOCUMENT_NOT_FOUND', `table ${JSON.stringify(table)} has no document ${JSON.stringify(id)}`)

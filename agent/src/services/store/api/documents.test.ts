@@ -1,15 +1,15 @@
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { TEST_KEYS } from '../../../access/access-testing.ts'
 import { signDepth } from '../../../access/index.ts'
 import { ask, Stage, type Asked } from '../store-testing.ts'
 
-const KEY = 'the key of all functions'
 let stage: Stage
 let port: number
 
 beforeAll(async () => {
   stage = await Stage.open()
-  port = (await stage.store({ functionsKey: KEY })).port
+  port = (await stage.store()).port
 })
 afterAll(() => stage.end())
 
@@ -140,7 +140,7 @@ it('does a batch as a whole or not at all', async () => {
 
 it('writes down where a change comes from', async () => {
   const headers = {
-    [HEADERS.eventDepth]: signDepth(KEY, 4),
+    [HEADERS.eventDepth]: signDepth(TEST_KEYS.functions, 4),
     traceparent: '00-11111111111111111111111111111111-2222222222222222-01',
     tracestate: 'vendor=x',
   }
@@ -158,7 +158,7 @@ it('writes down where a change comes from', async () => {
   expect(await last()).toMatchObject({ eventdepth: 0 })
   // What was not signed by the platform is no reason to refuse a write, and not believed.
   const foreign = signDepth('another key of functions', 17)
-  for (const depth of ['-1', 'x', '', '17', '17.', foreign, `17${signDepth(KEY, 4).slice(1)}`]) {
+  for (const depth of ['-1', 'x', '', '17', '17.', foreign, `17${signDepth(TEST_KEYS.functions, 4).slice(1)}`]) {
     expect(await write({ [HEADERS.eventDepth]: depth })).toMatchObject({ status: 201 })
     expect(await last()).toMatchObject({ eventdepth: 0 })
   }

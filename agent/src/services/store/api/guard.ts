@@ -1,7 +1,7 @@
 /**
- * Who may talk to the store: programs that reach its address. Pages in a browser may not, not even by a domain that
- * resolves to it (DNS rebinding): the Host header must be an address or a name we go by, and a request that another
- * origin's page sends is refused.
+ * Pages in a browser may not talk to the store, not even by a domain that resolves to it (DNS rebinding): the Host header
+ * must be an address or a name we go by, and a request that another origin's page sends is refused. Who the program is
+ * that asks, `door.ts` looks at.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
@@ -17,15 +17,15 @@ export function createGuard(hostNames: readonly string[]): Guard {
   return ({ host, origin, 'sec-fetch-site': site }) => {
     if (host === undefined || host !== lastHost) {
       if (!isOurs(host, names)) {
-        throw new StoreError('FORBIDDEN_ORIGIN', `the store does not go by the name ${JSON.stringify(host ?? '')}`)
+        throw new StoreError('FORBIDDEN_ORIGIN', `Host header ${JSON.stringify(host ?? '')} not allowed`)
       }
       lastHost = host
     }
     if (origin !== undefined && !isSameOrigin(origin, host)) {
-      throw new StoreError('FORBIDDEN_ORIGIN', 'the store answers programs, not pages of other origins')
+      throw new StoreError('FORBIDDEN_ORIGIN', 'the store does not answer web pages of other origins')
     }
     if (site === 'cross-site' || site === 'same-site') {
-      throw new StoreError('FORBIDDEN_ORIGIN', 'the store answers programs, not pages of other origins')
+      throw new StoreError('FORBIDDEN_ORIGIN', 'the store does not answer web pages of other origins')
     }
   }
 }

@@ -13,7 +13,7 @@ const MOST_LIMIT = 1_000
 export function addQueryRoute(app: FastifyInstance, store: DocumentStore): void {
   app.get<{ Params: TableParams; Querystring: Record<string, string | string[]> }>(
     '/tables/:table/docs',
-    { schema: SCHEMAS.query, config: { operation: 'query' } },
+    { schema: SCHEMAS.query, config: { operation: 'query', access: ['read'] } },
     async (request, reply) => {
       const table = tableOf(request.params)
       const { where, ...others } = request.query

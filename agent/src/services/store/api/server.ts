@@ -1,6 +1,7 @@
 /**
  * The store's HTTP server: what holds for every route. Invariants: 1. an error is `{"error":{"code","message",...}}`.
- * 2. a request that is refused by the guard reaches no route. 3. nothing is parsed that is not declared to be JSON.
+ * 2. a request that the guard (origin) or the door (token) refuses reaches no route. 3. nothing is parsed that is not
+ * declared to be JSON.
  */
 import { Readable } from 'node:stream'
 import fastifySwagger from '@fastify/swagger'
@@ -12,6 +13,7 @@ import { depthOf } from '../../../access/index.ts'
 import { NAME_LIMIT_BYTES } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import type { StoreOptions } from '../options.ts'
+import { createDoor } from './door.ts'
 import { createGuard } from './guard.ts'
 import { parseJson } from './json-body.ts'
 import type { Operation, OperationMetrics } from './operation-metrics.ts'
@@ -51,6 +53,7 @@ export interface ServerParts {
 
 export async function createServer({ options, metrics, tracing, onError }: ServerParts): Promise<FastifyInstance> {
   const guard = createGuard(options.hostNames)
+  const door = createDoor(options.access)
   const app = fastify({
     bodyLimit: options.bodyLimitBytes,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
@@ -72,6 +75,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => value => JSON.stringify(value))
   app.removeAllContentTypeParsers()
+  app.decorateRequest('principal', undefined)
   app.decorateRequest('beganAt', 0)
   app.decorateRequest('isMeasured', false)
   app.decorateRequest('trace', undefined)
@@ -89,8 +93,9 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
     request.beganAt = performance.now()
     try {
       guard(request.raw.headers)
+      door(request)
       beginSpan(tracing, request)
-      request.depth = depthOf(options.functionsKey, request.raw.headers[HEADERS.eventDepth])
+      request.depth = depthOf(options.access.functions, request.raw.headers[HEADERS.eventDepth])
       done()
     } catch (error) {
       done(error as Error)
@@ -118,7 +123,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   })
   app.setNotFoundHandler((request, reply) => {
     const { method, url } = request
-    sendError(reply, new StoreError('ROUTE_NOT_FOUND', `${method} ${url.split('?')[0]} is no route of the store`))
+    sendError(reply, new StoreError('ROUTE_NOT_FOUND', `${method} ${url.split('?')[0]} is not a route of the store`))
   })
   await app.register(fastifySwagger, {
     openapi: { info: { title: 'ryo-faas store', version: '1' } },
@@ -129,6 +134,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
 
 export function sendError(reply: FastifyReply, error: StoreError): void {
   if (error.code === 'BUSY' || error.code === 'SHUTTING_DOWN') void reply.header('retry-after', '1')
+  if (error.code === 'UNAUTHORIZED') void reply.header('www-authenticate', 'Bearer realm="ryo-faas store"')
   void reply.code(error.status).type('application/json; charset=utf-8').send(JSON.stringify(error.toBody()))
 }
 

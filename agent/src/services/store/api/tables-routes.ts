@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { type DocumentStore, parseFieldPath, type TableView } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
+import { hasRight } from './door.ts'
 import { tableOf, type TableParams } from './requests.ts'
 
 interface IndexParams extends TableParams {
@@ -11,11 +12,14 @@ interface IndexParams extends TableParams {
 
 const INDEX = '/tables/:table/indexes/:field'
 const config = { operation: 'admin' } as const
+const forReaders = { operation: 'admin', access: ['read'] } as const
 
 export function addTableRoutes(app: FastifyInstance, store: DocumentStore): void {
-  app.get('/tables', { schema: SCHEMAS.tables, config }, () => ({ tables: store.tables() }))
+  app.get('/tables', { schema: SCHEMAS.tables, config: { operation: 'admin', access: 'function' } }, request => ({
+    tables: store.tables().filter(({ table }) => hasRight(request.principal, 'read', table)),
+  }))
 
-  app.get<{ Params: TableParams }>('/tables/:table', { schema: SCHEMAS.table, config }, request =>
+  app.get<{ Params: TableParams }>('/tables/:table', { schema: SCHEMAS.table, config: forReaders }, request =>
     existing(store, tableOf(request.params)),
   )
 
@@ -28,9 +32,13 @@ export function addTableRoutes(app: FastifyInstance, store: DocumentStore): void
     },
   )
 
-  app.get<{ Params: TableParams }>('/tables/:table/indexes', { schema: SCHEMAS.indexes, config }, request => ({
-    indexes: existing(store, tableOf(request.params)).indexes,
-  }))
+  app.get<{ Params: TableParams }>(
+    '/tables/:table/indexes',
+    { schema: SCHEMAS.indexes, config: forReaders },
+    request => ({
+      indexes: existing(store, tableOf(request.params)).indexes,
+    }),
+  )
 
   app.put<{ Params: IndexParams }>(INDEX, { schema: SCHEMAS.declareIndex, config }, async (request, reply) => {
     const { field } = request.params

@@ -2,6 +2,7 @@ import http from 'node:http'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { AS_OPERATOR } from '../../../access/access-testing.ts'
 import { restoreBackup } from '../engine/backup.ts'
 import { ask, Stage, until, type Answer } from '../store-testing.ts'
 import type { Store } from '../store.ts'
@@ -90,7 +91,13 @@ it('gives the data alone such that an import finds the same ids', async () => {
 it('takes what comes in small pieces, with blank lines, a byte order mark and no end of line', async () => {
   const body = Buffer.from('\uFEFF{"id":"a","data":"ä😀"}\r\n\n  \n{"id":"b","data":2}')
   const answer = await new Promise<number>(resolve => {
-    const options = { port: store.port, host: '127.0.0.1', path: '/tables/t/import', method: 'POST', headers: LINES }
+    const options = {
+      port: store.port,
+      host: '127.0.0.1',
+      path: '/tables/t/import',
+      method: 'POST',
+      headers: { ...LINES, ...AS_OPERATOR },
+    }
     const request = http.request(options, response => resolve(response.statusCode!))
     for (const byte of body) request.write(Uint8Array.of(byte))
     request.end()
@@ -134,7 +141,13 @@ it('says which entry of a file is wrong, and takes none that is too large or no 
 })
 
 it('keeps groups that are whole when an import is broken off', async () => {
-  const options = { port: store.port, host: '127.0.0.1', path: '/tables/t/import', method: 'POST', headers: LINES }
+  const options = {
+    port: store.port,
+    host: '127.0.0.1',
+    path: '/tables/t/import',
+    method: 'POST',
+    headers: { ...LINES, ...AS_OPERATOR },
+  }
   const request = http.request(options)
   request.on('error', () => undefined)
   for (let n = 0; n < 2_000; n += 1) request.write(`{"id":"${n}","data":${n}}\n`)

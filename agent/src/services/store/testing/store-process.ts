@@ -4,6 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TEST_KEYS } from '../../../access/access-testing.ts'
 import type { StoreInput } from '../options.ts'
 import { until } from '../store-testing.ts'
 
@@ -39,7 +40,7 @@ export class StoreProcess {
     const readyFile = join(this.#folder, 'ready.json')
     const file = join(this.#folder, 'options.json')
     await rm(readyFile, { force: true })
-    const options = { dataFolder: this.dataFolder, port: this.#port, readyFile, ...this.#options }
+    const options = { dataFolder: this.dataFolder, access: TEST_KEYS, port: this.#port, readyFile, ...this.#options }
     await writeFile(file, JSON.stringify(options))
     const loader = this.#main.endsWith('.ts')
       ? ['--import', createRequire(import.meta.url).resolve('tsx'), '--conditions=source']

@@ -1,0 +1,61 @@
+/**
+ * What each caller may do. Operator and parts of the platform: everything. A function: what its token says of the tables
+ * it may read and write.
+ *
+ * Invariants: 1. a route that says nothing of access is not for functions: one that somebody adds is closed until it is
+ * opened. 2. the right to write gives none to read: what answers with more than it was sent needs both. 3. only a request
+ * that shows who asks learns whether a route, a table or a document exists.
+ */
+import type { FastifyRequest } from 'fastify'
+import { Credentials, type AccessKeys, type Principal } from '../../../access/index.ts'
+import { StoreError } from '../store-error.ts'
+
+export type TableRight = 'read' | 'write'
+
+/**
+ * `anyone`: no token at all. `function`: any function; the route looks at the tables itself. A list: functions that have
+ * these rights on the table in the path, or on every table if the path names none.
+ */
+export type Access = 'anyone' | 'function' | readonly TableRight[]
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access
+  }
+  interface FastifyRequest {
+    /** Who asks. Undefined where `access` is `anyone`. */
+    principal: Principal | undefined
+  }
+}
+
+/** @returns a function that throws StoreError UNAUTHORIZED, FORBIDDEN */
+export function createDoor(keys: AccessKeys): (request: FastifyRequest) => void {
+  const credentials = new Credentials(keys)
+  return request => {
+    const { access } = request.routeOptions.config
+    if (access === 'anyone') return
+    const principal = credentials.identify(request.raw.headers.authorization)
+    if (principal === undefined) {
+      throw new StoreError('UNAUTHORIZED', 'the store needs a token: send "Authorization: Bearer <token>"')
+    }
+    request.principal = principal
+    if (principal.kind !== 'function' || access === 'function' || request.is404) return
+    if (access === undefined) throw new StoreError('FORBIDDEN', 'this is for the operator, not for functions')
+    const { table } = request.params as { table?: string }
+    for (const right of access) checkRight(principal, right, table)
+  }
+}
+
+/** @throws StoreError FORBIDDEN */
+export function checkRight(principal: Principal | undefined, right: TableRight, table: string | undefined): void {
+  if (hasRight(principal, right, table)) return
+  const what = table === undefined ? 'every table' : `table ${JSON.stringify(table)}`
+  throw new StoreError('FORBIDDEN', `this function may not ${right} ${what}; "store" in deploy.json says what it may`)
+}
+
+/** @param table undefined: every one */
+export function hasRight(principal: Principal | undefined, right: TableRight, table: string | undefined): boolean {
+  if (principal?.kind !== 'function') return principal !== undefined
+  const tables = principal[right]
+  return tables === undefined || (table !== undefined && tables.includes(table))
+}
