@@ -59,7 +59,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
   dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',
   asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',
-  callbackAllow: 'Hosts that results may be sent to: patterns with *, separated by commas',
+  callbackAllow:
+    'Hosts that callbacks may go to: patterns with *, separated by commas; * alone means public hosts, others must be named',
   callRetentionMs: 'How long finished asynchronous calls are kept, in milliseconds',
   idempotencyWindowMs: 'How long an Idempotency-Key stands for its call, in milliseconds',
   baseImage: 'Image functions are built on: assemble (from this machine’s Node), or a reference to pull',

@@ -42,4 +42,4 @@ export { isCursor, listCalls, type CallPage, type CallQuery } from './call-list.
 export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'
 export { claimKey, confirmKey, digestOfKey, type KeyClaim } from './idempotency.ts'
 export { sweepBodies } from './sweep-bodies.ts'
-export { callbackUrlProblem, isRefusedAddress } from './callback-url.ts'
+export { CallbackRule } from './callback-url.ts'

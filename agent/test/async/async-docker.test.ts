@@ -10,7 +10,7 @@ let platform: TestPlatform
 let client: AsyncClient
 beforeAll(async () => {
   platform = await TestPlatform.make()
-  client = new AsyncClient((await platform.start('docker')).proxyUrl)
+  client = new AsyncClient((await platform.start('docker', ['--callback-allow', '127.0.0.1'])).proxyUrl)
   await platform.ok(['deploy', join(EXAMPLES, 'async')])
 })
 afterAll(() => platform.remove())

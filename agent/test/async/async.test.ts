@@ -61,7 +61,7 @@ let client: AsyncClient
 let receiver: CallbackReceiver
 beforeAll(async () => {
   platform = await TestPlatform.make()
-  const { proxyUrl } = await platform.start('process')
+  const { proxyUrl } = await platform.start('process', ['--callback-allow', '127.0.0.1'])
   client = new AsyncClient(proxyUrl)
   await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), FUNCTIONS)])
   const { callbackSecret } = JSON.parse(await platform.ok(['env', '--secrets', '--json'])) as { callbackSecret: string }

@@ -67,7 +67,8 @@ const RETURN_TIMEOUT_MS = 60_000
 /** The platform is not started yet; whoever made it removes it. */
 export async function runChaos(platform: TestPlatform, options: ChaosOptions): Promise<ChaosReport> {
   const signal = AbortSignal.timeout(options.limitMs)
-  const { proxyUrl } = await platform.start(options.engine, ['--dispatchers', String(options.dispatchers)])
+  const flags = ['--dispatchers', String(options.dispatchers), '--callback-allow', '127.0.0.1']
+  const { proxyUrl } = await platform.start(options.engine, flags)
   const work = { code: FUNCTION, options: { async: POLICY, instances: 2 } }
   await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), { work })])
   const receiver = await startReceiver(platform)

@@ -56,7 +56,7 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
     })
     await new Promise<void>(resolve => callbacks.listen(0, '127.0.0.1', resolve))
     platform = await TestPlatform.make({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url })
-    view = await platform.start(engine)
+    view = await platform.start(engine, ['--callback-allow', '127.0.0.1'])
     file = await writeProject(join(platform.home, 'shop'), FUNCTIONS)
     await platform.ok(['deploy', file])
   })

@@ -164,7 +164,7 @@ export class Stage {
       ackWaitMs: 400,
       drainMs: 100,
       unavailableBackoffMs: 20,
-      callback: { secret: SECRET, backoffMs: 20, ...callback },
+      callback: { secret: SECRET, allow: ['127.0.0.1'], backoffMs: 20, ...callback },
       ...overrides,
     }
   }

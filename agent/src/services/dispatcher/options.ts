@@ -55,7 +55,7 @@ export type FunctionsFile = z.infer<typeof FunctionsFile>
 export const CallbackOptions = z.strictObject({
   /** Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
   secret: z.string().regex(/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/, 'must be whsec_ and 24 to 64 bytes in base64'),
-  /** Patterns of host names to which results may go; `*` stands for anything. */
+  /** Patterns of host names to which results may go: see `CallbackRule`. */
   allow: z.array(z.string().min(1)).default(['*']),
   /** With the default backoff the last one comes about an hour and a half after the first. */
   attempts: z.int().min(1).max(1_000).default(12),

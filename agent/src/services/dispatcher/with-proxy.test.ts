@@ -11,7 +11,10 @@ beforeEach(async () => {
   stage = await Stage.open()
   const { url: natsUrl, user, password } = stage.nats
   const nats = { url: natsUrl, user, password }
-  proxy = await createProxy({ port: 0, graceMs: 200, readyTimeoutMs: 50, nats, dispatchToken: TOKEN })
+  proxy = await createProxy({
+    ...{ port: 0, graceMs: 200, readyTimeoutMs: 50, nats, dispatchToken: TOKEN },
+    callbackAllow: ['127.0.0.1'],
+  })
   stage.onEnd(() => proxy.close())
   url = `http://127.0.0.1:${proxy.address.port}`
 })

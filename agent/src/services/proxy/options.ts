@@ -43,7 +43,7 @@ export const DataPlaneOptions = z.strictObject({
     .int()
     .min(0)
     .default(10 * 1024 * 1024),
-  /** Patterns of host names to which results may be sent; `*` stands for anything. */
+  /** Patterns of host names to which results may be sent: see `CallbackRule`. */
   callbackAllow: z.array(z.string().min(1)).default(['*']),
 })
 export type DataPlaneOptions = z.infer<typeof DataPlaneOptions>

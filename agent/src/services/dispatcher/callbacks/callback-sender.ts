@@ -1,12 +1,12 @@
 /**
  * One attempt to deliver a result.
  *
- * Invariants: 1. it never throws and ends within `timeoutMs`. 2. every hop is checked like the first: the URL by the
- * allow-list, the address behind the name at the moment of connecting. 3. only redirects that keep method and body
+ * Invariants: 1. it never throws and ends within `timeoutMs`. 2. every hop is checked like the first: the URL, then the
+ * address behind the name at the moment of connecting. 3. only redirects that keep method and body
  * (307, 308; RFC 9110 §15.4) are followed.
  */
 import { request, type Agent, type Dispatcher } from 'undici'
-import { callbackUrlProblem } from '../../../bus/index.ts'
+import { CallbackRule } from '../../../bus/index.ts'
 import type { CallbackOptions } from '../options.ts'
 import { retryAfterMs } from '../verdict.ts'
 import type { Callback } from './callback-message.ts'
@@ -27,12 +27,14 @@ type SenderOptions = Pick<CallbackOptions, 'secret' | 'allow' | 'timeoutMs'>
 
 export class CallbackSender {
   private readonly options: SenderOptions
+  private readonly rule: CallbackRule
   private readonly agent: Agent
 
   constructor(options: SenderOptions & { resolve?: Resolve | undefined }) {
     this.options = options
     const { timeoutMs: connectTimeoutMs, resolve } = options
-    this.agent = guardedAgent({ connectTimeoutMs, ...(resolve !== undefined && { resolve }) })
+    this.rule = new CallbackRule(options.allow)
+    this.agent = guardedAgent(this.rule, { connectTimeoutMs, ...(resolve !== undefined && { resolve }) })
   }
 
   async send(callback: Callback, signal: AbortSignal): Promise<CallbackOutcome> {
@@ -42,7 +44,7 @@ export class CallbackSender {
     try {
       let url = callback.url
       for (let hop = 0; hop <= MOST_REDIRECTS; hop += 1) {
-        const problem = callbackUrlProblem(url, this.options.allow)
+        const problem = this.rule.urlProblem(url)
         if (problem !== undefined) return { kind: 'refused', reason: `${url} ${problem}` }
         const answer = await request(url, {
           method: 'POST',

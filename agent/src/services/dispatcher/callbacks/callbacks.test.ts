@@ -174,7 +174,13 @@ function sender(
     const found = answers.map(address => ({ address, family: address.includes(':') ? 6 : 4 }))
     done(found.length > 0 ? null : new Error(`no such name ${name}`), found)
   }) as unknown as Resolve
-  const made = new CallbackSender({ secret: SECRET, allow: ['*'], timeoutMs: 5_000, resolve, ...options })
+  const made = new CallbackSender({
+    secret: SECRET,
+    allow: ['127.0.0.1', '*.test'],
+    timeoutMs: 5_000,
+    resolve,
+    ...options,
+  })
   stage.onEnd(() => made.close())
   return made
 }
@@ -187,6 +193,15 @@ it.each(['169.254.169.254', '0.0.0.0', '224.0.0.1', 'fe80::1', '::ffff:169.254.1
       signal,
     )
     expect(outcome).toMatchObject({ kind: 'refused' })
+  },
+)
+
+it.each(['127.0.0.1', '10.0.0.1', '::1', 'fd12::1', '2002:7f00:1::', '::ffff:192.168.0.1', '64:ff9b::7f00:1'])(
+  'refuses a name that stands for %s unless the allow-list names it',
+  async address => {
+    const names = { 'innocent.test': [[address]] }
+    const outcome = await sender(names, { allow: ['*'] }).send({ ...callback, url: 'http://innocent.test/' }, signal)
+    expect(outcome).toMatchObject({ kind: 'refused', reason: expect.stringContaining('--callback-allow') as string })
   },
 )
 
@@ -212,10 +227,12 @@ it.each([
   { target: 'a metadata address', location: 'http://169.254.169.254/', names: {} },
   { target: 'a name for one', location: 'http://meta.test/', names: { 'meta.test': [['169.254.169.254']] } },
   { target: 'a host that is not allowed', location: 'http://127.0.0.2/', names: {} },
+  { target: 'loopback', location: 'http://localhost:1/', names: {}, allow: ['*', '127.0.0.1'] },
+  { target: 'a name for loopback', location: 'http://a.b/', names: { 'a.b': [['::1']] }, allow: ['*', '127.0.0.1'] },
   { target: 'another scheme', location: 'file:///etc/passwd', names: {} },
-])('does not follow a redirect to $target', async ({ location, names }) => {
+])('does not follow a redirect to $target', async ({ location, names, allow = ['127.0.0.1', '*.test'] }) => {
   const { url } = await stage.server((_request, response) => response.writeHead(307, { location }).end())
-  const outcome = await sender(names, { allow: ['127.0.0.1', '*.test'] }).send({ ...callback, url }, signal)
+  const outcome = await sender(names, { allow }).send({ ...callback, url }, signal)
   expect(outcome).toMatchObject({ kind: 'refused' })
 })
 

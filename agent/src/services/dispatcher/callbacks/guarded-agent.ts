@@ -1,12 +1,12 @@
 /**
  * HTTP connections that only go where results may go. Invariant: the address that was checked is the address connected
- * to, because both come out of the same look-up; a name can not stand for another one a moment later. Addresses that
- * are written out in a URL never come here: `callbackUrlProblem` has seen them.
+ * to, because both come from the same look-up; a name cannot stand for another one a moment later. Addresses that
+ * are written out in a URL never come here: the rule has seen them with the URL.
  */
 import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { Agent } from 'undici'
-import { isRefusedAddress } from '../../../bus/index.ts'
+import type { CallbackRule } from '../../../bus/index.ts'
 
 export class RefusedAddressError extends Error {
   readonly code = 'REFUSED_ADDRESS'
@@ -15,26 +15,24 @@ export class RefusedAddressError extends Error {
 /** The rest of Node's `dns.lookup`, for tests to stand in for. */
 export type Resolve = typeof lookup
 
-export function guardedAgent(options: { connectTimeoutMs: number; resolve?: Resolve }): Agent {
+export function guardedAgent(rule: CallbackRule, options: { connectTimeoutMs: number; resolve?: Resolve }): Agent {
   return new Agent({
-    connect: { lookup: guardedLookup(options.resolve ?? lookup), timeout: options.connectTimeoutMs },
+    connect: { lookup: guardedLookup(rule, options.resolve ?? lookup), timeout: options.connectTimeoutMs },
     pipelining: 1,
     // Receivers are many and seldom asked twice.
     keepAliveTimeout: 2_000,
   })
 }
 
-function guardedLookup(resolve: Resolve): LookupFunction {
+function guardedLookup(rule: CallbackRule, resolve: Resolve): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, '')
-      const refused = addresses.find(({ address }) => isRefusedAddress(address))
-      const first = addresses[0]
+      const [first] = addresses
+      if (first === undefined) return callback(new Error(`${hostname} has no address`), '')
       // One bad address is enough: which one would be tried first is not ours to say.
-      if (refused !== undefined || first === undefined) {
-        const what = refused?.address ?? 'no address'
-        return callback(new RefusedAddressError(`${hostname} stands for ${what}`), '')
-      }
+      const problem = addresses.map(({ address }) => rule.addressProblem(hostname, address)).find(Boolean)
+      if (problem !== undefined) return callback(new RefusedAddressError(`${hostname} ${problem}`), '')
       if (options.all === true) callback(null, addresses)
       else callback(null, first.address, first.family)
     })

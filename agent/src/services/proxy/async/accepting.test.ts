@@ -207,7 +207,7 @@ describe('the body of an asynchronous call', () => {
 
 describe('X-Callback-Url', () => {
   it('is kept', async () => {
-    const url = 'http://127.0.0.1:9/done?a=1'
+    const url = 'https://example.com/done?a=1'
     expect((await kept(idOf(await post('/functions/fn', '', { 'x-callback-url': url })))).head.callbackUrl).toBe(url)
   })
 
@@ -219,10 +219,23 @@ describe('X-Callback-Url', () => {
     'http://u:p@a.b',
     'http://169.254.169.254/',
     'http://[::]',
+    'http://localhost:5001/batch',
+    'http://127.0.0.1:5001/batch',
+    'http://192.168.1.1/',
   ])('%j is refused', async url => {
     const answer = await post('/functions/fn', 'x', { 'x-callback-url': url })
     expect(answer).toMatchObject({ status: 400, code: 'BAD_REQUEST' })
     expect(await queueLength()).toBe(0)
+  })
+
+  it('may lead to a host that is not public if the allow-list names it', async () => {
+    await stage.end()
+    proxy = await stage.proxy({ nats: addressOf(nats), callbackAllow: ['*', 'localhost'] })
+    await stage.serve(proxy, [], asyncRoute)
+    await until(async () => (await call(proxy, '/calls')).status === 200, 'the proxy has found the bus')
+    idOf(await post('/functions/fn', '', { 'x-callback-url': 'http://localhost:9/done' }))
+    const other = await post('/functions/fn', '', { 'x-callback-url': 'http://127.0.0.1:9/done' })
+    expect(other).toMatchObject({ status: 400, body: expect.stringContaining('--callback-allow') as string })
   })
 })
 

@@ -11,7 +11,7 @@ import { formatTraceParent, type TraceContext, type Tracing } from '@ryo-faas/ru
 import {
   BusError,
   CallIdSource,
-  callbackUrlProblem,
+  CallbackRule,
   claimKey,
   confirmKey,
   digestOfKey,
@@ -45,12 +45,14 @@ const PLATFORM_HEADERS: readonly string[] = [HEADERS.callId, HEADERS.callAttempt
 export class AsyncCalls {
   readonly link: BusLink
   private readonly options: AsyncCallOptions
+  private readonly callbackRule: CallbackRule
   private readonly ids = new CallIdSource()
   /** Requests that are neither accepted nor refused yet. */
   inflight = 0
 
   constructor(options: AsyncCallOptions) {
     this.options = options
+    this.callbackRule = new CallbackRule(options.callbackAllow)
     this.link = new BusLink(options.nats)
   }
 
@@ -90,7 +92,7 @@ export class AsyncCalls {
     const { request, head } = call
     const bus = this.link.get()
     const callbackUrl = single(request, HEADERS.callbackUrl)
-    const problem = callbackUrl === undefined ? undefined : callbackUrlProblem(callbackUrl, this.options.callbackAllow)
+    const problem = callbackUrl === undefined ? undefined : this.callbackRule.urlProblem(callbackUrl)
     if (problem !== undefined) throw new Refused('BAD_REQUEST', `X-Callback-Url ${problem}`)
     const key = single(request, HEADERS.idempotencyKey)
     if (key !== undefined && (key === '' || key.length > LONGEST_KEY)) {
