@@ -8,6 +8,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Pool } from 'undici'
+import type { CallStatus } from '../../agent/src/contract/index.ts'
 import {
   CallIdSource,
   callIdOfSubject,
@@ -20,7 +21,6 @@ import {
   subjectOf,
   subjectsOf,
   type Bus,
-  type CallStatus,
 } from '../../agent/src/bus/index.ts'
 import { startNats } from '../../agent/src/bus/testing/nats-server.ts'
 import { Builder } from '../../agent/src/builder/index.ts'

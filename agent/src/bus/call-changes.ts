@@ -5,12 +5,13 @@
  * out by the state or by the message on `rfa.cancel`. 2. a redrive may break off anywhere and be repeated: the request
  * leaves the dead letters last.
  */
+import type { CallView } from '../contract/index.ts'
 import type { Bus } from './bus.ts'
 import { BusError } from './bus-error.ts'
 import { removeBody } from './bodies.ts'
 import { advance, readState, writeState } from './call-states.ts'
 import type { CallState } from './call-state.ts'
-import { queuedState, readQueued, viewOf, type CallView, type QueuedCall } from './call-view.ts'
+import { queuedState, readQueued, viewOf, type QueuedCall } from './call-view.ts'
 import { lastMessage, removeMessage } from './messages.ts'
 import { scanHeads } from './scan.ts'
 import { callIdOfSubject, REDRIVEN_HEADER, STREAMS, subjectOf, subjectsOf } from './subjects.ts'

@@ -3,13 +3,14 @@
  * that have a state (also those that wait for their next attempt), by the time of its last change.
  *
  * Invariants: 1. work per page is bounded: at most `MOST_WINDOWS` stretches of a stream are looked at, so a page may hold
- * fewer calls than asked for, none even; only a page without a cursor is the last. 2. a call that changes between two pages may
+ * fewer calls than asked for, or none; only a page without a cursor is the last. 2. a call that changes between two pages may
  * show up on both.
  */
+import type { CallPage, CallStatus, CallView } from '../contract/index.ts'
 import type { Bus } from './bus.ts'
-import { isFinal, type CallStatus } from './call-state.ts'
+import { isFinal } from './call-state.ts'
 import { readState } from './call-states.ts'
-import { queuedState, viewOf, type CallView } from './call-view.ts'
+import { queuedState, viewOf } from './call-view.ts'
 import { nextMessage } from './messages.ts'
 import { scanHeads, type MessageHead, type ScanRange } from './scan.ts'
 import { callIdOfSubject, STREAMS, subjectsOf } from './subjects.ts'
@@ -21,11 +22,6 @@ export interface CallQuery {
   limit: number
   /** Of an earlier page. */
   cursor?: string | undefined
-}
-
-export interface CallPage {
-  calls: CallView[]
-  cursor?: string
 }
 
 const MOST_WINDOWS = 16

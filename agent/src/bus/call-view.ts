@@ -1,27 +1,14 @@
-/** A call as its caller sees it. */
+/** Calls as their callers see them, made of what the streams hold. */
 import { isUtf8 } from 'node:buffer'
-import { z } from 'zod'
+import type { CallStatus, CallView } from '../contract/index.ts'
 import type { Bus } from './bus.ts'
 import { getBody } from './bodies.ts'
 import { parseCallId, timeOfCallId } from './call-id.ts'
-import { CallResult, CallState, type CallStatus } from './call-state.ts'
+import type { CallState } from './call-state.ts'
 import { readState } from './call-states.ts'
 import { decodeCall, type CallHead } from './envelope.ts'
 import { lastMessage } from './messages.ts'
 import { STREAMS, subjectOf } from './subjects.ts'
-
-export const CallView = CallState.omit({ attemptsBefore: true, result: true }).extend({
-  result: CallResult.omit({ body: true, bodyRef: true })
-    .extend({
-      /** As text if it is UTF-8, else as base64; absent in lists and if it is long: see `href`. */
-      body: z.string().optional(),
-      encoding: z.enum(['utf8', 'base64']).optional(),
-      /** Where the answer is to be had as the function gave it. */
-      href: z.string(),
-    })
-    .optional(),
-})
-export type CallView = z.infer<typeof CallView>
 
 /** @throws BusError UNAVAILABLE */
 export async function getCall(bus: Bus, callId: string): Promise<CallView | undefined> {
@@ -44,7 +31,7 @@ export async function getState(bus: Bus, callId: string): Promise<CallState | un
 }
 
 export interface QueuedCall {
-  /** Absent if the message can not be read: its call fails when its turn comes. */
+  /** Absent if the message cannot be read: its call fails when its turn comes. */
   head: CallHead | undefined
   /** The whole message. */
   data: Buffer

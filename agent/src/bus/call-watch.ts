@@ -1,9 +1,10 @@
 /** Following calls as they change. */
+import { CallStatus, type CallView } from '../contract/index.ts'
 import type { Bus } from './bus.ts'
 import { BusError } from './bus-error.ts'
 import { parseCallId } from './call-id.ts'
-import { CallStatus, isFinal } from './call-state.ts'
-import { getCall, type CallView } from './call-view.ts'
+import { isFinal } from './call-state.ts'
+import { getCall } from './call-view.ts'
 import { callIdOfSubject, STATUS_HEADER, subjectOf, subjectsOf } from './subjects.ts'
 
 /** Looked again after this time even if nothing was heard: messages of core subjects may be missed. */

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { CallStatus } from '../contract/index.ts'
 import {
   CallIdSource,
   cancelCall,
@@ -23,7 +24,6 @@ import {
   type CallEvent,
   type CallQuery,
   type CallState,
-  type CallStatus,
 } from './index.ts'
 import { startNats, type TestNats } from './testing/nats-server.ts'
 

@@ -23,22 +23,13 @@ export {
 } from './subjects.ts'
 export { CallIdSource, derivedCallId, parseCallId, timeOfCallId, type CallIdParts } from './call-id.ts'
 export { CallHead, decodeCall, decodeResult, encodeEnvelope, ResultHead, type Envelope } from './envelope.ts'
-export { CallAttempt, CallResult, CallState, CallStatus, INLINE_RESULT_BYTES, isFinal } from './call-state.ts'
+export { CallResult, CallState, INLINE_RESULT_BYTES, isFinal } from './call-state.ts'
 export { advance, readState, writeState, type Advance, type StoredState } from './call-states.ts'
 export { getBody, INLINE_BODY_BYTES, putBody, removeBody, type BodyKind } from './bodies.ts'
 export { lastMessage, nextMessage, removeMessage, type StoredMessage } from './messages.ts'
-export {
-  CallView,
-  getAnswer,
-  getCall,
-  queuedState,
-  readQueued,
-  viewOf,
-  type Answer,
-  type QueuedCall,
-} from './call-view.ts'
+export { getAnswer, getCall, queuedState, readQueued, viewOf, type Answer, type QueuedCall } from './call-view.ts'
 export { cancelCall, redriveCall, redriveDead, type CancelOutcome, type RedriveOutcome } from './call-changes.ts'
-export { isCursor, listCalls, type CallPage, type CallQuery } from './call-list.ts'
+export { isCursor, listCalls, type CallQuery } from './call-list.ts'
 export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'
 export { claimKey, confirmKey, digestOfKey, type KeyClaim } from './idempotency.ts'
 export { sweepBodies } from './sweep-bodies.ts'

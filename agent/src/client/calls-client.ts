@@ -1,33 +1,9 @@
 /** The proxy's calls API. */
 import { z } from 'zod'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import { RyoFaasError } from '../contract/index.ts'
+import { CallPage, CallView, RyoFaasError } from '../contract/index.ts'
 import { PlatformErrorSchema } from './platform-error.ts'
 import { serverSentEvents } from './server-sent-events.ts'
-
-/** What clients read of a call; the proxy answers more. */
-export const Call = z.looseObject({
-  id: z.string(),
-  function: z.string(),
-  status: z.enum(['queued', 'running', 'succeeded', 'failed', 'dead', 'cancelled']),
-  acceptedAt: z.string(),
-  finishedAt: z.string().optional(),
-  attempts: z.array(
-    z.looseObject({
-      number: z.int(),
-      startedAt: z.string(),
-      finishedAt: z.string().optional(),
-      outcome: z.union([z.int(), z.string()]).optional(),
-      retryAt: z.string().optional(),
-    }),
-  ),
-  nextAttemptAt: z.string().optional(),
-  callback: z.looseObject({ url: z.string(), state: z.string(), attempts: z.int() }).optional(),
-  error: z.looseObject({ code: z.string(), message: z.string() }).optional(),
-})
-export type Call = z.infer<typeof Call>
-
-const Page = z.object({ calls: z.array(Call), cursor: z.string().optional() })
 
 export class CallsClient {
   readonly #proxyUrl: string
@@ -42,11 +18,11 @@ export class CallsClient {
   async list(filter: { function?: string; status?: string; limit: number; cursor?: string }) {
     const query = new URLSearchParams()
     for (const [key, value] of Object.entries(filter)) if (value !== undefined) query.set(key, String(value))
-    return Page.parse(await this.#json('GET', `/calls?${query.toString()}`))
+    return CallPage.parse(await this.#json('GET', `/calls?${query.toString()}`))
   }
 
-  /** To the last one; a page may hold fewer calls than asked for, none even. */
-  async *pages(filter: { function?: string; status?: string; limit: number }): AsyncGenerator<Call[]> {
+  /** To the last one; a page may hold fewer calls than asked for, or none. */
+  async *pages(filter: { function?: string; status?: string; limit: number }): AsyncGenerator<CallView[]> {
     for (let cursor: string | undefined; ;) {
       const page = await this.list({ ...filter, ...(cursor !== undefined && { cursor }) })
       yield page.calls
@@ -55,16 +31,16 @@ export class CallsClient {
     }
   }
 
-  async show(id: string): Promise<Call> {
-    return Call.parse(await this.#json('GET', `/calls/${encodeURIComponent(id)}`))
+  async show(id: string): Promise<CallView> {
+    return CallView.parse(await this.#json('GET', `/calls/${encodeURIComponent(id)}`))
   }
 
-  async cancel(id: string): Promise<Call> {
-    return Call.parse(await this.#json('DELETE', `/calls/${encodeURIComponent(id)}`))
+  async cancel(id: string): Promise<CallView> {
+    return CallView.parse(await this.#json('DELETE', `/calls/${encodeURIComponent(id)}`))
   }
 
-  async redrive(id: string): Promise<Call> {
-    return Call.parse(await this.#json('POST', `/calls/${encodeURIComponent(id)}/redrive`))
+  async redrive(id: string): Promise<CallView> {
+    return CallView.parse(await this.#json('POST', `/calls/${encodeURIComponent(id)}/redrive`))
   }
 
   /** All dead ones, or those of one function. Answers how many. */
@@ -74,9 +50,9 @@ export class CallsClient {
   }
 
   /** Yields the call whenever it changes, until it is final. */
-  async *follow(id: string): AsyncGenerator<Call> {
+  async *follow(id: string): AsyncGenerator<CallView> {
     const response = await this.#send('GET', `/calls/${encodeURIComponent(id)}/events`)
-    for await (const data of serverSentEvents(response)) yield Call.parse(data)
+    for await (const data of serverSentEvents(response)) yield CallView.parse(data)
   }
 
   /** Something for every change of any call. */

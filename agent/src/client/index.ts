@@ -2,7 +2,7 @@
 export { AgentClient, type ApiInput, type ApiOutput, type CallName, type StreamName } from './agent-client.ts'
 export { dashboardKey, dashboardUrl } from './dashboard-url.ts'
 export { AgentFile, homeFrom, homePaths, readAgentFile } from './home.ts'
-export { Call, CallsClient } from './calls-client.ts'
+export { CallsClient } from './calls-client.ts'
 export { PlatformErrorSchema } from './platform-error.ts'
 export {
   StoreClient,

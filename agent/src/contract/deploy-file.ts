@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
+import { DOCUMENT_EVENT_KINDS, NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 
 /** Kinds of document events a trigger can ask for. */
-export const EventKind = z.enum(['new-doc', 'updated-doc', 'deleted-doc'])
+export const EventKind = z.enum(DOCUMENT_EVENT_KINDS)
 
-export const AsyncOptions = z.strictObject({
+export const AsyncPolicy = z.strictObject({
   attempts: z
     .int()
     .min(1)
@@ -14,6 +14,7 @@ export const AsyncOptions = z.strictObject({
   backoffMs: z.int().min(1).max(3_600_000).default(1000).describe('Wait before the second attempt; doubles with each.'),
   concurrency: z.int().min(1).max(10_000).default(10).describe('Calls that run at the same time.'),
 })
+export type AsyncPolicy = z.infer<typeof AsyncPolicy>
 
 export const Trigger = z.strictObject({
   table: z.string().min(1).describe('The table whose documents are watched.'),
@@ -29,10 +30,7 @@ export const DeployEntry = z.strictObject({
     .describe('The exported function; the route is its lower case. With mainProcess it names the service.'),
   packageDir: z.string().min(1).describe('Folder to package, relative to this file.'),
   filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
-  async: z
-    .union([z.boolean(), AsyncOptions])
-    .default(false)
-    .describe('Calls are queued durably and answered with 202.'),
+  async: z.union([z.boolean(), AsyncPolicy]).default(false).describe('Calls are queued durably and answered with 202.'),
   on: z.array(Trigger).min(1).optional().describe('Document changes that start the function.'),
   mainProcess: z
     .boolean()

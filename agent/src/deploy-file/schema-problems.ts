@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { AsyncOptions, DeployEntry, DeployFile, nearMatch, Trigger, type Problem } from '../contract/index.ts'
+import { AsyncPolicy, DeployEntry, DeployFile, nearMatch, Trigger, type Problem } from '../contract/index.ts'
 import type { SourceMap } from './source-map.ts'
 
 type Path = (string | number)[]
@@ -45,7 +45,7 @@ function deepest(issues: z.core.$ZodIssue[]): number {
 function fieldsAt(path: Path): string[] {
   if (path.length === 0) return Object.keys(DeployFile.shape)
   if (path.length === 2) return Object.keys(DeployEntry.shape)
-  if (path[2] === 'async') return Object.keys(AsyncOptions.shape)
+  if (path[2] === 'async') return Object.keys(AsyncPolicy.shape)
   return Object.keys(Trigger.shape)
 }
 

@@ -1,5 +1,5 @@
 /** What proxy and dispatcher have to know of a deployment. */
-import { AsyncOptions } from '../contract/index.ts'
+import { AsyncPolicy } from '../contract/index.ts'
 import type { Instance } from '../engine/index.ts'
 import type { DispatchedTrigger } from '../services/dispatcher/index.ts'
 import type { Route } from '../services/proxy/index.ts'
@@ -19,7 +19,7 @@ const DEBUG_TIMEOUT_MS = 86_400_000
 export function deployedRoute(record: DeploymentRecord, ready: Instance[]): DeployedRoute {
   const version = activeVersion(record)
   const { config, served } = version
-  const policy = AsyncOptions.parse(typeof config.async === 'object' ? config.async : {})
+  const policy = AsyncPolicy.parse(typeof config.async === 'object' ? config.async : {})
   const isAsync = served === undefined ? config.async !== false : served.async.length > 0
   return {
     name: record.route,

@@ -1,5 +1,5 @@
 /** A caller of asynchronous functions, as a program would be one: HTTP and nothing else. */
-import type { CallView } from '../../src/bus/index.ts'
+import type { CallView } from '../../src/contract/index.ts'
 import { until } from '../support/until.ts'
 
 const FINAL: readonly string[] = ['succeeded', 'failed', 'dead', 'cancelled']

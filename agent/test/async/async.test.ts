@@ -1,9 +1,9 @@
 /** Asynchronous calls as a caller meets them, on a whole platform. */
+import type { CallView } from '../../src/contract/index.ts'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { CallView } from '../../src/bus/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { AsyncClient } from './async-client.ts'

@@ -1,16 +1,16 @@
 /** Asynchronous calls that wait, run, or have failed for good. */
-import type { Call } from 'ryo-faas/client'
+import type { CallView } from 'ryo-faas/contract'
 import { formatAge, plural } from '../ui/format.ts'
 import type { TreeNode } from './node.ts'
 
 export interface CallLists {
-  queued: Call[]
-  running: Call[]
-  dead: Call[]
+  queued: CallView[]
+  running: CallView[]
+  dead: CallView[]
 }
 
 export function callNodes({ queued, running, dead }: CallLists, now: number): TreeNode[] {
-  const groups: [string, Call[], string][] = [
+  const groups: [string, CallView[], string][] = [
     ['Running', running, 'calls.running'],
     ['Queued', queued, 'calls.queued'],
     ['Dead', dead, 'calls.dead'],
@@ -30,7 +30,7 @@ export function callNodes({ queued, running, dead }: CallLists, now: number): Tr
   )
 }
 
-function callNode({ id, function: route, status, acceptedAt, attempts, error }: Call, now: number): TreeNode {
+function callNode({ id, function: route, status, acceptedAt, attempts, error }: CallView, now: number): TreeNode {
   const facts = [formatAge(acceptedAt, now)]
   if (attempts.length > 0) facts.push(plural(attempts.length, 'attempt'))
   if (error) facts.push(error.code)

@@ -3,7 +3,8 @@
  * over the bus, posted to a function. CloudEvents 1.0 in structured JSON (`application/cloudevents+json`); extension
  * attributes are lower case, as its naming rules ask.
  */
-export type DocumentEventKind = 'new-doc' | 'updated-doc' | 'deleted-doc'
+export const DOCUMENT_EVENT_KINDS = ['new-doc', 'updated-doc', 'deleted-doc'] as const
+export type DocumentEventKind = (typeof DOCUMENT_EVENT_KINDS)[number]
 
 /** A document as the store answers it. Times are ISO 8601 in UTC with milliseconds. */
 export interface StoredDocument<T = unknown> {

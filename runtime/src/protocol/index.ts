@@ -4,6 +4,7 @@
  */
 export {
   CLOUD_EVENT_TYPE,
+  DOCUMENT_EVENT_KINDS,
   type DocumentCloudEvent,
   type DocumentEventKind,
   type StoredDocument,

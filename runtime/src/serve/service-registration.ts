@@ -12,10 +12,9 @@ import type {
   TriggerOptions,
   WebHandler,
 } from '../handlers.ts'
-import { findPath, type ServedHandlers } from '../protocol/index.ts'
+import { DOCUMENT_EVENT_KINDS, findPath, type ServedHandlers } from '../protocol/index.ts'
 import type { HandlerSet, RequestHandler } from './handler-set.ts'
 
-const KINDS: ReadonlySet<string> = new Set<DocumentEventKind>(['new-doc', 'updated-doc', 'deleted-doc'])
 const KEY = /^[A-Za-z0-9_-]{1,63}$/
 
 type AnyHandler = HttpHandler | WebHandler | PlainWebHandler
@@ -49,8 +48,9 @@ export class ServiceRegistration implements Service, HandlerSet {
     this.#check(what, handler)
     if (typeof table !== 'string' || table === '') throw new TypeError(`${what} needs the name of a table`)
     if (!(events?.length > 0)) throw new TypeError(`${what} needs a list of events`)
-    const unknown = events.find(kind => !KINDS.has(kind))
-    if (unknown !== undefined) throw new TypeError(`${what} knows ${[...KINDS].join(', ')} but not '${unknown}'`)
+    const unknown = events.find(kind => !DOCUMENT_EVENT_KINDS.includes(kind))
+    if (unknown !== undefined)
+      throw new TypeError(`${what} knows ${DOCUMENT_EVENT_KINDS.join(', ')} but not '${unknown}'`)
     if (ids?.length === 0) throw new TypeError(`${what} has an empty list of ids: it would never run`)
     const key = this.#keyOf(what, handler.name, name)
     this.triggers.set(key, handler as TriggerHandler)

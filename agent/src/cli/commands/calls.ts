@@ -1,6 +1,6 @@
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import { RyoFaasError } from '../../contract/index.ts'
-import { CallsClient, type Call } from '../../client/index.ts'
+import { RyoFaasError, type CallView } from '../../contract/index.ts'
+import { CallsClient } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
 import { formatDuration, type Output } from '../output.ts'
 
@@ -92,10 +92,10 @@ function isFinal(error: unknown): boolean {
   return error instanceof RyoFaasError && error.message.startsWith('CALL_FINAL')
 }
 
-async function each(ids: string[], act: (id: string) => Promise<Call>, { output }: Context): Promise<void> {
+async function each(ids: string[], act: (id: string) => Promise<CallView>, { output }: Context): Promise<void> {
   if (ids.length === 0)
     throw new RyoFaasError('INVALID_OPTION', 'which call? Give its id', { hint: 'ryo-faas calls lists them.' })
-  const found: Call[] = []
+  const found: CallView[] = []
   for (const id of ids) {
     const call = await act(id)
     found.push(call)
@@ -110,7 +110,7 @@ async function redriveAll(client: CallsClient, name: string | undefined, { outpu
   output.line(redriven === 1 ? '1 dead call runs again' : `${redriven} dead calls run again`)
 }
 
-export function printCall(call: Call, output: Output): void {
+export function printCall(call: CallView, output: Output): void {
   output.line(`${output.colors.bold(call.id)}  ${paint(call.status, output)}`)
   output.line(`accepted ${call.acceptedAt}${call.finishedAt ? `, finished ${call.finishedAt}` : ''}`)
   for (const { number, startedAt, outcome, retryAt } of call.attempts) {
@@ -121,7 +121,7 @@ export function printCall(call: Call, output: Output): void {
   if (call.error) output.line(`${call.error.code}: ${call.error.message}`)
 }
 
-function paint(status: Call['status'], { colors }: Output): string {
+function paint(status: CallView['status'], { colors }: Output): string {
   const paints = {
     queued: colors.dim,
     running: colors.cyan,

@@ -1,10 +1,10 @@
 import type { RequestInit, Response } from 'undici'
 import { HEADERS, routeOf } from '@ryo-faas/runtime/protocol'
-import { RyoFaasError } from '../../contract/index.ts'
+import { RyoFaasError, type CallView } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatDuration } from '../output.ts'
-import { CallsClient, PlatformErrorSchema, type Call } from '../../client/index.ts'
+import { CallsClient, PlatformErrorSchema } from '../../client/index.ts'
 import { Reported } from './deploy.ts'
 
 export const invoke: Command = {
@@ -58,7 +58,7 @@ export const invoke: Command = {
 
 /** Prints each change of the call, and at the end what the function answered. */
 async function follow(client: CallsClient, id: string, { output }: Context): Promise<void> {
-  let last: Call | undefined
+  let last: CallView | undefined
   for await (const call of client.follow(id)) {
     if (call.status !== last?.status || call.attempts.length !== last.attempts.length) {
       output.note(output.colors.dim(`${id} ${call.status}, attempt ${call.attempts.length}`))

@@ -9,6 +9,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatTraceParent, isSampled, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
+import type { CallError } from '../../contract/index.ts'
 import {
   BusError,
   INLINE_RESULT_BYTES,
@@ -43,7 +44,7 @@ import {
   type Ended,
   type EndedAttempt,
 } from './transitions.ts'
-import { judge, platformCodeOf, type AttemptEnd, type CallError, type Verdict } from './verdict.ts'
+import { judge, platformCodeOf, type AttemptEnd, type Verdict } from './verdict.ts'
 import type { Turn } from './turn.ts'
 import { wrapUp } from './wrap-up.ts'
 

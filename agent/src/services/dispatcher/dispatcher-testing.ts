@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { CallView } from '../../contract/index.ts'
 import {
   CallIdSource,
   encodeEnvelope,
@@ -20,7 +21,6 @@ import {
   subjectOf,
   type Bus,
   type CallHead,
-  type CallView,
 } from '../../bus/index.ts'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { writeDurably } from '../../host/index.ts'

@@ -2,7 +2,6 @@
 export { createDispatcher, type Dispatcher } from './dispatcher.ts'
 export type { DispatcherEvent, OnEvent } from './events.ts'
 export {
-  AsyncPolicy,
   CallbackOptions,
   DispatchedFunction,
   DispatchedTrigger,

@@ -2,19 +2,9 @@
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { TracingInput } from '../../tracing/index.ts'
-import { TriggerStart } from '../../contract/index.ts'
+import { AsyncPolicy, EventKind, TriggerStart } from '../../contract/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
-
-export const AsyncPolicy = z.strictObject({
-  /** Runs before a call is dead. */
-  attempts: z.int().min(1).max(1_000).default(5),
-  /** Wait before the second attempt; it doubles with every further one. */
-  backoffMs: ms.min(1).default(1_000),
-  /** Most calls at the same time, over all dispatchers. */
-  concurrency: z.int().min(1).max(10_000).default(10),
-})
-export type AsyncPolicy = z.infer<typeof AsyncPolicy>
 
 export const DispatchedTrigger = z.strictObject({
   /** Of the handler within its function. */
@@ -24,7 +14,7 @@ export const DispatchedTrigger = z.strictObject({
     .array(
       z.strictObject({
         table: z.string().min(1),
-        events: z.array(z.enum(['new-doc', 'updated-doc', 'deleted-doc'])).min(1),
+        events: z.array(EventKind).min(1),
         ids: z.array(z.string().min(1)).min(1).optional(),
       }),
     )

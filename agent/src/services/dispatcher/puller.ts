@@ -9,9 +9,9 @@
  * delivered; what still comes is given back.
  */
 import { AckPolicy, createInbox, nanos, type Msg, type MsgHdrs, type Subscription } from 'nats'
+import type { CallError } from '../../contract/index.ts'
 import { REDRIVEN_HEADER, type Bus, type Manager } from '../../bus/index.ts'
 import type { Turn } from './turn.ts'
-import type { CallError } from './verdict.ts'
 
 /** A message that is ours until it is acknowledged, given back, or no sign of life came for `ackWaitMs`. */
 export interface Delivery {

@@ -5,9 +5,9 @@
  * died) and does not count against the limit; one that is interrupted again and again is dead. 2. each may be applied to a state
  * that another dispatcher has moved on meanwhile: it changes its own attempt only, unless its end is the call's.
  */
-import { type CallAttempt, type CallResult, type CallState } from '../../bus/index.ts'
-import type { AsyncPolicy } from './options.ts'
-import { backoffMs, type CallError, type Verdict } from './verdict.ts'
+import { type CallResult, type CallState } from '../../bus/index.ts'
+import type { AsyncPolicy, CallAttempt, CallError } from '../../contract/index.ts'
+import { backoffMs, type Verdict } from './verdict.ts'
 
 /** After so many in one round a call is suspected of ending its dispatchers. */
 const MOST_INTERRUPTIONS = 10

@@ -1,6 +1,6 @@
 /** What the end of an attempt means for its call: pure rules, no clock, no chance but those handed in. */
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import type { AsyncPolicy } from './options.ts'
+import type { AsyncPolicy, CallError } from '../../contract/index.ts'
 
 export interface Answer {
   kind: 'answer'
@@ -22,11 +22,6 @@ export type AttemptEnd =
   /** It is not a request that can be sent. */
   | { kind: 'unsendable'; message: string }
   | { kind: 'aborted' }
-
-export interface CallError {
-  code: string
-  message: string
-}
 
 export type Verdict =
   | { kind: 'succeeded' }

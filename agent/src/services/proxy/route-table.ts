@@ -6,6 +6,7 @@
  */
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
+import { AsyncPolicy } from '../../contract/index.ts'
 
 export const RouteInstance = z.object({
   id: z.string().min(1).max(200),
@@ -31,7 +32,7 @@ export const Route = z.object({
   /** Its instances are servers of any kind that do not say who they are: whatever answers at an address is believed. */
   isAnonymous: z.boolean().optional(),
   /** Present: calls are asynchronous. What it says is for the dispatcher. */
-  async: z.object({ attempts: z.int().min(1), backoffMs: z.int().min(1), concurrency: z.int().min(1) }).optional(),
+  async: AsyncPolicy.optional(),
   /** Of a service: which of its paths are asynchronous. Absent: all or none, as `async` says. */
   paths: z.object({ http: z.array(z.string()), async: z.array(z.string()) }).optional(),
 })

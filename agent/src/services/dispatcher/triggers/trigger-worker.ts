@@ -5,6 +5,7 @@
  * when the call of the document's event before it is final. 3. in memory are at most `WINDOW` events, and of those that
  * were long for a message only the ones that run. 4. after `stop` nothing is begun; what was not finished comes again.
  */
+import type { CallError } from '../../../contract/index.ts'
 import { BusError, type Bus } from '../../../bus/index.ts'
 import type { CallRunner, RunFor } from '../call-runner.ts'
 import type { OnEvent } from '../events.ts'
@@ -13,7 +14,6 @@ import type { DispatchedFunction, DispatchedTrigger, DispatcherOptions } from '.
 import { Pace } from '../pace.ts'
 import type { StreamDelivery } from '../puller.ts'
 import type { Turn } from '../turn.ts'
-import type { CallError } from '../verdict.ts'
 import { Cursor, CursorLostError } from './cursor.ts'
 import { EventDelivery, type KnownEvent } from './event-delivery.ts'
 import { EventReader } from './event-reader.ts'

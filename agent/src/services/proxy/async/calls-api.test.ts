@@ -1,5 +1,6 @@
 import http, { type IncomingMessage } from 'node:http'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { CallPage, CallStatus, CallView } from '../../../contract/index.ts'
 import {
   CallIdSource,
   encodeEnvelope,
@@ -8,10 +9,7 @@ import {
   subjectOf,
   writeState,
   type Bus,
-  type CallPage,
   type CallState,
-  type CallStatus,
-  type CallView,
 } from '../../../bus/index.ts'
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
 import { call, Stage, until } from '../proxy-testing.ts'

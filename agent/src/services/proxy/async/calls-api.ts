@@ -18,10 +18,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { CALLS_PATH, NAME_PATTERN, routeOf, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { CallStatus } from '../../../contract/index.ts'
 import {
   BusError,
   type CallEvent,
-  CallStatus,
   cancelCall,
   getAnswer,
   getCall,
