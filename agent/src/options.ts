@@ -26,6 +26,7 @@ export const PlatformOptions = z.object({
   proxyWorkers: z.coerce.number().int().min(1).max(64).default(1),
   dispatchers: z.coerce.number().int().min(1).max(64).default(1),
   asyncBodyLimitMb: z.coerce.number().min(0).max(1024).default(10),
+  resultLimitMb: z.coerce.number().min(0).max(1024).default(10),
   callbackAllow: z.string().min(1).default('*'),
   callRetentionMs: z.coerce
     .number()
@@ -59,6 +60,7 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
   dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',
   asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',
+  resultLimitMb: 'Largest result of an asynchronous call that is kept, in MB',
   callbackAllow:
     'Hosts that callbacks may go to: patterns with *, separated by commas; * alone means public hosts, others must be named',
   callRetentionMs: 'How long finished asynchronous calls are kept, in milliseconds',

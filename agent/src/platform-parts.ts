@@ -80,7 +80,7 @@ export class PlatformParts {
         nats,
         dispatchToken: secrets.keys.part,
         functionsKey: secrets.keys.functions,
-        asyncBodyLimitBytes: Math.round(options.asyncBodyLimitMb * 1024 * 1024),
+        asyncBodyLimitBytes: bytesOf(options.asyncBodyLimitMb),
         callbackAllow: callbackHosts(options),
       }),
     })
@@ -122,6 +122,7 @@ export class PlatformParts {
         proxyUrl: () => `http://127.0.0.1:${this.#port('proxy')}`,
         storeUrl: () => `http://127.0.0.1:${this.#port('store')}`,
         callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
+        resultLimitBytes: bytesOf(options.resultLimitMb),
         dispatchToken: secrets.keys.part,
         functionsKey: secrets.keys.functions,
         number,
@@ -158,6 +159,10 @@ export class PlatformParts {
   async #nats(): Promise<{ url: string; user: string; password: string }> {
     return { url: `nats://127.0.0.1:${this.#port('nats')}`, ...(await ensureCredentials(this.#options.home)) }
   }
+}
+
+function bytesOf(megabytes: number): number {
+  return Math.round(megabytes * 1024 * 1024)
 }
 
 function callbackHosts({ callbackAllow }: PlatformOptions): string[] {

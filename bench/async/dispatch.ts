@@ -251,7 +251,7 @@ async function latenciesOf(bus: Bus, ids: CallIdSource, count: number): Promise<
     await publish(bus, callId)
     await ended
     waiting.delete(callId)
-    const start = BigInt((await getAnswer(bus, callId))!.body.toString())
+    const start = BigInt((await getAnswer(bus, callId))!.body!.toString())
     latencies.push(Number(start - begin) / 1e6)
     await pause(2)
   }

@@ -4,7 +4,7 @@ import type { CallStatus, CallView } from '../contract/index.ts'
 import type { Bus } from './bus.ts'
 import { getBody } from './bodies.ts'
 import { parseCallId, timeOfCallId } from './call-id.ts'
-import type { CallState } from './call-state.ts'
+import type { CallResult, CallState } from './call-state.ts'
 import { readState } from './call-states.ts'
 import { decodeCall, type CallHead } from './envelope.ts'
 import { lastMessage } from './messages.ts'
@@ -90,7 +90,9 @@ function readable(base64: string): { body: string; encoding: 'utf8' | 'base64' }
 export interface Answer {
   status: number
   headers: [string, string][]
-  body: Buffer
+  /** Undefined if it was longer than is kept. */
+  body: Buffer | undefined
+  bodyBytes: number
 }
 
 /**
@@ -100,10 +102,11 @@ export interface Answer {
 export async function getAnswer(bus: Bus, callId: string): Promise<Answer | undefined> {
   const result = (await getState(bus, callId))?.result
   if (result === undefined) return undefined
-  const { status, headers, body, bodyRef, bodyBytes } = result
-  return {
-    status,
-    headers,
-    body: bodyRef === undefined ? Buffer.from(body ?? '', 'base64') : await getBody(bus, bodyRef, bodyBytes),
-  }
+  const { status, headers, bodyBytes } = result
+  return { status, headers, bodyBytes, body: await bodyOf(bus, result) }
+}
+
+async function bodyOf(bus: Bus, { body, bodyRef, bodyBytes, tooLarge }: CallResult): Promise<Buffer | undefined> {
+  if (tooLarge) return undefined
+  return bodyRef === undefined ? Buffer.from(body ?? '', 'base64') : getBody(bus, bodyRef, bodyBytes)
 }

@@ -114,7 +114,7 @@ describe('a call', () => {
     })
     const answer = await getAnswer(bus, id)
     expect(answer?.status).toBe(201)
-    expect(answer?.body.equals(large)).toBe(true)
+    expect(answer?.body?.equals(large)).toBe(true)
   })
 })
 

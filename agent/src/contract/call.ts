@@ -26,6 +26,8 @@ export const CallAnswer = z.object({
   status: z.int(),
   headers: z.array(z.tuple([z.string(), z.string()])),
   bodyBytes: z.int().min(0),
+  /** The body was longer than is kept: only its length is known. */
+  tooLarge: z.literal(true).optional(),
 })
 
 export const CallView = z.object({

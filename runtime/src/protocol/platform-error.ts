@@ -8,6 +8,8 @@ export const PLATFORM_ERRORS = {
   HANDLER_NOT_FOUND: 404,
   CALL_NOT_FOUND: 404,
   CALL_FINAL: 409,
+  /** The function answered, with more than is kept. */
+  RESULT_TOO_LARGE: 410,
   PAYLOAD_TOO_LARGE: 413,
   FUNCTION_OVERLOADED: 429,
   FUNCTION_ERROR: 500,

@@ -56,6 +56,27 @@ test('a call whose result is a redirect gives that result', async () => {
   expect(asked).toEqual(['/calls/id/result'])
 })
 
+test('a call that is waited for fails if its result was too large to be kept', async () => {
+  const asked: string[] = []
+  const call = {
+    id: 'id',
+    function: 'fn',
+    status: 'succeeded',
+    acceptedAt: '2026-01-01T00:00:00.000Z',
+    attempts: [],
+    error: { code: 'RESULT_TOO_LARGE', message: 'the function answered with 20971520 bytes' },
+    result: { status: 200, headers: [], bodyBytes: 20_971_520, tooLarge: true, href: '/calls/id/result' },
+  }
+  const url = await serve((request, response) => {
+    asked.push(request.url!)
+    if (request.method === 'POST') response.writeHead(202, { 'x-call-id': 'id' }).end()
+    else response.end(`data: ${JSON.stringify(call)}\n\n`)
+  })
+  const waiting = invoked(url, { async: true, wait: true, method: 'POST' })
+  await expect(waiting).rejects.toThrow('RESULT_TOO_LARGE: the function answered with 20971520 bytes')
+  expect(asked).toEqual(['/functions/fn', '/calls/id/events'])
+})
+
 test('a function that is silent for long is waited for', async () => {
   // The time after which `fetch` gives up, made short.
   const before = getGlobalDispatcher()

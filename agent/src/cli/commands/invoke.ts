@@ -66,14 +66,12 @@ async function follow(client: CallsClient, id: string, { output }: Context): Pro
     last = call
   }
   last ??= await client.show(id)
-  const answer =
-    last.status === 'succeeded' || last.status === 'failed' || last.status === 'dead'
-      ? await client.result(id).catch(() => undefined)
-      : undefined
-  const text = answer ? await answer.text() : ''
+  const isKept = last.result !== undefined && last.result.tooLarge === undefined
+  const text = isKept ? await (await client.result(id)).text() : ''
   output.value({ ...last, body: text })
   if (!output.json) output.raw(text)
-  if (last.status === 'succeeded') return
+  // A call that succeeded has an error if its result was too large to be kept.
+  if (last.status === 'succeeded' && last.error === undefined) return
   const message = last.error ? `${last.error.code}: ${last.error.message}` : `the call is ${last.status}`
   throw new Reported(new RyoFaasError('INVALID_REQUEST', message), output.json)
 }

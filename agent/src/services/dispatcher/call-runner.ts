@@ -210,8 +210,11 @@ export class CallRunner {
     const result: CallResult = { status, headers, bodyBytes }
     const { resultLimitBytes } = this.of.options
     if (body === undefined) {
-      const remark = { code: 'RESULT_TOO_LARGE', message: `${bodyBytes} bytes; up to ${resultLimitBytes} are kept` }
-      return { number, outcome, verdict, result, remark }
+      const remark = {
+        code: 'RESULT_TOO_LARGE',
+        message: `the function answered with ${bodyBytes} bytes; up to ${resultLimitBytes} are kept (--result-limit-mb)`,
+      }
+      return { number, outcome, verdict, result: { ...result, tooLarge: true }, remark }
     }
     if (body.length <= INLINE_RESULT_BYTES) {
       return { number, outcome, verdict, result: { ...result, body: body.toString('base64') } }

@@ -15,11 +15,12 @@ export interface DispatcherPartOptions {
   /** The dispatcher's entry module. */
   entry: string
   environment: NodeJS.ProcessEnv
-  /** All four are asked before every start. */
+  /** These four are asked before every start. */
   nats: () => DispatcherInput['nats']
   proxyUrl: () => string
   storeUrl: () => string
   callback: () => DispatcherInput['callback']
+  resultLimitBytes: number
   /** The same as the proxy's. */
   dispatchToken: string
   /** Signs depths of events. */
@@ -56,6 +57,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
         functionsKey: options.functionsKey,
         functionsFile: paths.functions,
         callback: options.callback(),
+        resultLimitBytes: options.resultLimitBytes,
         dispatchers: options.of,
         number: options.number,
         storeUrl: options.storeUrl(),

@@ -65,16 +65,24 @@ it('carries 10 MiB there and back, and keeps no body of a call that is final', a
   const body = Buffer.alloc(10 * 1024 * 1024, 'ab')
   const callId = await stage.call({ body })
   expect(await stage.final(callId)).toMatchObject({ status: 'succeeded', result: { bodyBytes: body.length } })
-  expect((await getAnswer(stage.bus, callId))!.body.equals(body)).toBe(true)
+  expect((await getAnswer(stage.bus, callId))!.body!.equals(body)).toBe(true)
   await until(() => stage.isEmpty(STREAMS.bodies), 'the request body is gone')
 })
 
-it('counts a call whose result is too long to be kept as succeeded, and says so', async () => {
+it('counts a call whose result is too large to be kept as succeeded, and says so, in its callback too', async () => {
   const proxy = await stage.server((_request, response) => response.end('x'.repeat(1_001)))
   await stage.deploy({})
   await stage.dispatcher(proxy, { resultLimitBytes: 1_000 })
-  const call = await stage.final(await stage.call())
-  expect(call).toMatchObject({ status: 'succeeded', error: { code: 'RESULT_TOO_LARGE' }, result: { bodyBytes: 1_001 } })
+  const receiver = await stage.server()
+  const call = await stage.final(await stage.call({ callbackUrl: receiver.url }))
+  const result = { bodyBytes: 1_001, tooLarge: true }
+  expect(call).toMatchObject({ status: 'succeeded', error: { code: 'RESULT_TOO_LARGE' }, result })
+  expect(await getAnswer(stage.bus, call.id)).toMatchObject({ status: 200, body: undefined, bodyBytes: 1_001 })
+  await until(() => receiver.received.length === 1, 'it is called back')
+  expect(receiver.received[0]!.headers).toMatchObject({
+    'x-function-status': '200',
+    'x-ryo-faas-error': 'RESULT_TOO_LARGE',
+  })
 })
 
 it('tries again with growing gaps until it works', async () => {

@@ -70,7 +70,7 @@ export interface EndedAttempt {
   result: CallResult | undefined
   /** Of its span, if it is recorded. */
   traceparent?: string | undefined
-  /** Beside a success: what is not as it should be. */
+  /** What is not as it should be although the call succeeded. */
   remark?: CallError | undefined
 }
 

@@ -3,7 +3,7 @@
  * It holds all that is sent, so that it outlives the history of its call.
  */
 import type { MsgHdrs } from 'nats'
-import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import {
   callIdOfSubject,
   decodeResult,
@@ -76,12 +76,11 @@ function contentOf({ id, result, error }: CallState): { head: ResultHead; body: 
     ]
     return { head: { v: 1, status: NO_ANSWER_STATUS, headers, bodyBytes: body.length }, body }
   }
-  const { status, bodyRef, bodyBytes } = result
+  const { status, bodyRef, bodyBytes, tooLarge } = result
   const headers = result.headers.filter(([name]) => ABOUT_BODY.has(name.toLowerCase()))
   if (bodyRef !== undefined) return { head: { v: 1, status, headers, bodyRef, bodyBytes }, body: Buffer.alloc(0) }
   const body = Buffer.from(result.body ?? '', 'base64')
-  // It was too long to be kept, and the receiver is to know.
-  if (body.length !== bodyBytes && error !== undefined) headers.push([HEADERS.error, error.code])
+  if (tooLarge) headers.push([HEADERS.error, 'RESULT_TOO_LARGE' satisfies PlatformErrorCode])
   return { head: { v: 1, status, headers, bodyBytes: body.length }, body }
 }
 

@@ -114,6 +114,18 @@ describe('GET /calls/<id>', () => {
   })
 })
 
+describe('GET /calls/<id>/result', () => {
+  it('says so where the answer was larger than is kept', async () => {
+    const id = ids.next('fn')
+    const result = { status: 200, headers: [], bodyBytes: 20_971_520, tooLarge: true as const }
+    await writeState(bus, stateOf(id, 'succeeded', { result }), 0)
+    expect(await json<CallView>(`/calls/${id}`)).toMatchObject({ result: { tooLarge: true, bodyBytes: 20_971_520 } })
+    const answer = await call(proxy, `/calls/${id}/result`)
+    expect(answer).toMatchObject({ status: 410, code: 'RESULT_TOO_LARGE' })
+    expect(answer.body).toContain('20971520 bytes')
+  })
+})
+
 describe('GET /calls', () => {
   it('lists in pages, filtered', async () => {
     const dying = [await dead(), await dead(), await dead()]

@@ -5,7 +5,7 @@
  * |---|---|
  * | `GET /calls?function=&status=&limit=&cursor=` | `{calls, cursor?}`, newest first |
  * | `GET /calls/<id>` | `CallView` · 404 CALL_NOT_FOUND |
- * | `GET /calls/<id>/result` | what the function answered, with its status, headers and body · 404 before it has |
+ * | `GET /calls/<id>/result` | what the function answered, with its status, headers and body · 404 before it has · 410 RESULT_TOO_LARGE |
  * | `DELETE /calls/<id>` | 200 `CallView`, cancelled · 409 CALL_FINAL |
  * | `POST /calls/<id>/redrive` | 202 `CallView`, queued · 409 CALL_FINAL if it is not dead |
  * | `POST /calls/redrive?function=` | 202 `{redriven}`: all dead ones |
@@ -103,12 +103,16 @@ function addReading(calls: FastifyInstance, link: BusLink): void {
   calls.get(CALLS_PATH, async request => listCalls(link.get(), parse(ListQuery, request)))
   calls.get<ById>(`${CALLS_PATH}/:id`, async ({ params: { id } }) => (await getCall(link.get(), id)) ?? missing(id))
   calls.get<ById>(`${CALLS_PATH}/:id/result`, async ({ params: { id } }, reply) => {
-    const answer = (await getAnswer(link.get(), id)) ?? missing(id, 'has no result')
-    reply.code(answer.status)
-    for (const [name, value] of answer.headers) {
+    const { status, headers, body, bodyBytes } = (await getAnswer(link.get(), id)) ?? missing(id, 'has no result')
+    if (body === undefined) {
+      const reason = `the function answered ${status} with ${bodyBytes} bytes, more than is kept (--result-limit-mb)`
+      throw new CallError('RESULT_TOO_LARGE', reason)
+    }
+    reply.code(status)
+    for (const [name, value] of headers) {
       if (!UNFRAMED.has(name.toLowerCase())) void reply.header(name, value)
     }
-    return reply.send(answer.body)
+    return reply.send(body)
   })
 }
 
