@@ -16,7 +16,7 @@ const output = destination({ fd: 1, sync: true })
 output.on('error', () => undefined)
 const logger = pino({ base: null, timestamp: stdTimeFunctions.isoTime }, output)
 const { resolve } = createRequire(import.meta.url)
-const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+const { version, build } = createRequire(import.meta.url)('../package.json') as { version: string; build?: string }
 
 const lock = await acquireProcessLock(paths.lock)
 if (lock.kind === 'held') {
@@ -37,6 +37,7 @@ const leave = async (code: number): Promise<never> => {
 const agent = new Agent({
   home,
   version,
+  build,
   options: PlatformOptions.parse(JSON.parse(saved)),
   environment: process.env,
   runtimeDir: dirname(dirname(resolve('@ryo-faas/runtime/main'))),

@@ -39,6 +39,8 @@ import { Supervisor } from './supervisor/index.ts'
 export interface AgentOptions {
   home: string
   version: string
+  /** Hash of our own code, if it came packed: two builds may have one version. */
+  build?: string | undefined
   options: PlatformOptions
   environment: NodeJS.ProcessEnv
   runtimeDir: string
@@ -118,11 +120,12 @@ export class Agent implements Platform {
   }
 
   view(): PlatformView {
-    const { home, version, options } = this.#options
+    const { home, version, build, options } = this.#options
     return {
       project: options.project,
       home,
       version,
+      ...(build !== undefined && { build }),
       engine: this.#engine?.kind ?? 'process',
       engineNote: this.#engine?.note ?? '',
       proxyUrl: this.#proxyUrl,
@@ -238,7 +241,7 @@ export class Agent implements Platform {
   }
 
   async #serveApi(token: string): Promise<void> {
-    const { home, version, options, logger } = this.#options
+    const { home, version, build, options, logger } = this.#options
     const api = await createApi({ token, version, platform: this, dashboard: dashboardFolder(), logger })
     this.#closeApi = () => api.close()
     const wanted = this.#state!.current.ports['agent'] ?? options.agentPort
@@ -250,7 +253,7 @@ export class Agent implements Platform {
     }
     const { port } = api.server.address() as { port: number }
     await this.#state!.rememberPort('agent', port)
-    await announceAgent(home, { port, project: options.project, version })
+    await announceAgent(home, { port, project: options.project, version, ...(build !== undefined && { build }) })
   }
 
   #partChanged(name: PartView['name']): void {

@@ -42,7 +42,7 @@ export async function setOptionsAside(home: string): Promise<void> {
 /** Where this process is found by those who want to talk to it. */
 export async function announceAgent(
   home: string,
-  { port, ...about }: { port: number; project: string; version: string },
+  { port, ...about }: { port: number; project: string; version: string; build?: string },
 ): Promise<void> {
   const self = await identifyProcess(process.pid)
   const file = { url: `http://127.0.0.1:${port}`, ...self!, ...about }

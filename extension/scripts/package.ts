@@ -10,10 +10,11 @@
  *   node_modules/ryo-faas-typescript-plugin   where the editor's TypeScript looks for it
  */
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readFile, readdir, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, extname, join, resolve } from 'node:path'
+import { basename, dirname, extname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createVSIX } from '@vscode/vsce'
@@ -69,13 +70,25 @@ async function stageFiles(): Promise<void> {
     await cp(join(extension, 'dist', name), join(stage, 'dist', name))
   }
   await stageAgent()
-  const { version } = await readJson(join(root, 'agent', 'package.json'))
-  await writeJson(join(stage, 'dist', 'agent', 'package.json'), { name: 'ryo-faas', version, type: 'module' })
   await stagePlugin()
   await stageRuntime()
   await stageCompiler()
   const staged = new Set<string>()
   for (const name of PACKAGES) await stagePackage(name, root, staged)
+  const { version } = await readJson(join(root, 'agent', 'package.json'))
+  const build = await hashOf(['agent', 'node_modules'].map(name => join(stage, 'dist', name)))
+  await writeJson(join(stage, 'dist', 'agent', 'package.json'), { name: 'ryo-faas', version, build, type: 'module' })
+}
+
+/** Tells one packed agent from another of the same version: the extension keeps a copy of each that runs. */
+async function hashOf(folders: string[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const folder of folders) {
+    const files = await readdir(folder, { recursive: true, withFileTypes: true })
+    const paths = files.filter(file => file.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+    for (const path of paths.sort()) hash.update(`${relative(stage, path)}\0`).update(await readFile(path))
+  }
+  return hash.digest('hex').slice(0, 16)
 }
 
 /** Made small here: webpack's own way takes most of a minute for it. */

@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url'
 import type * as vscode from 'vscode'
 import { AgentProcess } from './agent/agent-process.ts'
 import { PlatformLink } from './agent/platform-link.ts'
+import { noticeUpdates } from './agent/update-notice.ts'
 import { watchAgentFile } from './agent/watch-agent-file.ts'
 import { Analysis } from './analysis/client.ts'
 import { Handlers } from './analysis/handlers.ts'
@@ -60,7 +61,7 @@ const DEPLOY_FILES = { scheme: 'file', pattern: '**/deploy.json' }
 
 export function createExtension(host: Host, context: vscode.ExtensionContext): Extension {
   const { editor, environment } = host
-  const { subscriptions, extensionPath, workspaceState } = context
+  const { subscriptions, extensionPath, workspaceState, globalState } = context
   const own = <T extends vscode.Disposable>(disposable: T): T => {
     subscriptions.push(disposable)
     return disposable
@@ -98,6 +99,15 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     settings: () => settings.agent,
     log: line => log.info(line),
   })
+  own(
+    noticeUpdates({
+      link,
+      ui,
+      memory: globalState,
+      build: () => agent.build(),
+      restart: () => editor.commands.executeCommand('ryo-faas.restartFaas'),
+    }),
+  )
   const deploys = new Deploys(link, agent)
   const requests = new Requests(editor, workspaceState, name => link.deployment(name)?.kind ?? 'http')
   const invoker = own(new Invoker({ editor, link, requests }))

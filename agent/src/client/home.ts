@@ -17,6 +17,8 @@ export const AgentFile = z.object({
   startedAt: z.string(),
   project: z.string(),
   version: z.string(),
+  /** Which code of that version, if it came packed. */
+  build: z.string().optional(),
 })
 export type AgentFile = z.infer<typeof AgentFile>
 

@@ -27,6 +27,8 @@ export const PlatformView = z.object({
   project: z.string(),
   home: z.string(),
   version: z.string(),
+  /** Which code of that version runs, if it came packed: an update is noticed by it. */
+  build: z.string().optional(),
   engine: EngineKind,
   /** What the engine said of itself, e.g. the Docker version, or why `auto` fell back to processes. */
   engineNote: z.string(),

@@ -42,7 +42,7 @@ test('an error of the command line is the error that it was', async () => {
 
 test('one that breaks down is told with its last words', async () => {
   const agent = await processWith("console.error('out of luck'); process.exit(70)")
-  await expect(agent.stop({ prune: false }, never)).rejects.toThrow('ended with 70: out of luck')
+  await expect(agent.stop({ prune: false }, never)).rejects.toThrow('exited with 70: out of luck')
 })
 
 test('cancelling interrupts it', async () => {

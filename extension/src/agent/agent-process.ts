@@ -1,11 +1,13 @@
 /**
  * Starts and stops the platform by its command line, which knows how: it finds what runs, restarts what died, and gives
- * one JSON answer. It comes with the extension, lies in a checkout, or is named by a setting.
+ * one JSON answer. It comes with the extension, lies in a checkout, or is named by a setting. What starts the platform
+ * is run from the home, because the platform outlives the extension's folder.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { ErrorBody, PlatformView, RyoFaasError } from 'ryo-faas/contract'
+import { removeAgents, ShippedAgent } from './shipped-agent.ts'
 
 export interface AgentProcessOptions {
   /** Folder of the extension. */
@@ -32,10 +34,17 @@ const OLDEST_NODE = [20, 19] as const
 
 export class AgentProcess {
   readonly #options: AgentProcessOptions
+  readonly #shipped: ShippedAgent
   #systemNode: Promise<string | undefined> | undefined
 
   constructor(options: AgentProcessOptions) {
     this.#options = options
+    this.#shipped = new ShippedAgent(options.extensionPath)
+  }
+
+  /** Which agent a start would run, if it is the one that comes with the extension. */
+  async build(): Promise<string | undefined> {
+    return this.#ownCli() === undefined ? this.#shipped.build() : undefined
   }
 
   /** @throws RyoFaasError as the command line gives it; CANCELLED */
@@ -44,11 +53,13 @@ export class AgentProcess {
       `--${name.replace(/([A-Z])/g, '-$1').toLowerCase()}`,
       String(value),
     ])
-    return PlatformView.parse(await this.run(['startFaas', ...flags], signal))
+    const cli = this.#ownCli() ?? (await this.#shipped.install(this.#options.home))
+    return PlatformView.parse(await this.#run(cli, ['startFaas', ...flags], signal))
   }
 
   async stop({ prune }: { prune: boolean }, signal: AbortSignal): Promise<string[]> {
     const answer = (await this.run(['stopFaas', ...(prune ? ['--prune'] : [])], signal)) as { stopped: string[] }
+    if (prune) await removeAgents(this.#options.home)
     return answer.stopped
   }
 
@@ -59,9 +70,15 @@ export class AgentProcess {
 
   /** Runs one command with `--json` and answers what it printed. */
   async run(args: string[], signal: AbortSignal): Promise<unknown> {
+    return await this.#run(this.#ownCli() ?? this.#shipped.cli, args, signal)
+  }
+
+  async #run(cli: string | undefined, args: string[], signal: AbortSignal): Promise<unknown> {
+    if (cli === undefined) {
+      throw new RyoFaasError('INTERNAL', 'the extension does not contain the agent: it was not packed completely')
+    }
     const { environment, home, log } = this.#options
     const { command, env } = await this.#node()
-    const cli = this.#cli()
     log(`${command} ${[cli, ...args].join(' ')}`)
     const child = spawn(command, [cli, ...args, '--json'], {
       env: { ...environment, ...env, RYO_FAAS_HOME: home },
@@ -81,7 +98,7 @@ export class AgentProcess {
       return answerOf({ code, out, err })
     } catch (error) {
       if (error instanceof RyoFaasError) throw error
-      throw new RyoFaasError('PART_FAILED', `can not run ${command}: ${(error as Error).message}`, {
+      throw new RyoFaasError('PART_FAILED', `cannot run ${command}: ${(error as Error).message}`, {
         hint: 'Set "ryo-faas.nodePath" to a Node 20.19 or newer.',
         cause: error,
       })
@@ -90,21 +107,18 @@ export class AgentProcess {
     }
   }
 
-  #cli(): string {
+  /** Of another installation that the user named, or of a checkout: it may be newer than what was packed from it. */
+  #ownCli(): string | undefined {
     const { extensionPath } = this.#options
     const { cliPath } = this.#options.settings()
     if (cliPath) {
       if (existsSync(cliPath)) return cliPath
       throw new RyoFaasError('INVALID_OPTION', `there is no file ${cliPath}`, {
-        hint: 'The setting "ryo-faas.cliPath" names the ryo-faas.js of an installation, or nothing.',
+        hint: 'Set "ryo-faas.cliPath" to the ryo-faas.js of an installation, or leave it empty.',
       })
     }
-    const bundled = join(extensionPath, 'dist', 'agent', 'bundle', 'cli-main.js')
     const checkout = join(extensionPath, '..', 'agent', 'bin', 'ryo-faas.js')
-    // A checkout first: it may be newer than what was bundled from it.
-    const found = [checkout, bundled].find(path => existsSync(path))
-    if (found) return found
-    throw new RyoFaasError('INTERNAL', 'the extension does not hold the agent: it was not packaged whole')
+    return existsSync(checkout) ? checkout : undefined
   }
 
   /** The user's choice, else the system's Node if it is new enough, else the one the editor runs on. */
@@ -157,5 +171,8 @@ function answerOf({ code, out, err }: { code: number | null; out: string; err: s
   const error = ErrorBody.safeParse((answer as { error?: unknown } | undefined)?.error)
   if (error.success) throw RyoFaasError.fromBody(error.data)
   const said = `${out}${err}`.trim().slice(-2000)
-  throw new RyoFaasError('INTERNAL', `the ryo-faas command line ended with ${code}: ${said || 'no word'}`)
+  throw new RyoFaasError(
+    'INTERNAL',
+    `the ryo-faas command line exited with ${code}${said ? `: ${said}` : ' and no output'}`,
+  )
 }

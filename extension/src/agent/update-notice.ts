@@ -1,0 +1,30 @@
+/** Says that the platform still runs what the extension brought before it was updated; once for each pair of builds. */
+import type * as vscode from 'vscode'
+import type { Ui } from '../ui/ui.ts'
+import type { PlatformLink } from './platform-link.ts'
+
+const TOLD = 'ryo-faas.update-told'
+
+export interface UpdateNoticeOptions {
+  link: PlatformLink
+  ui: Pick<Ui, 'say'>
+  /** Of all windows. */
+  memory: vscode.Memento
+  /** What a start would run; `undefined` if that is not for the extension to say. */
+  build(): Promise<string | undefined>
+  restart(): unknown
+}
+
+export function noticeUpdates({ link, ui, memory, build, restart }: UpdateNoticeOptions): vscode.Disposable {
+  const look = async () => {
+    if (!link.isReady) return
+    // One that did not come with an extension is updated by those who installed it.
+    const running = link.snapshot?.platform.build
+    const shipped = running === undefined ? undefined : await build()
+    const pair = `${running} ${shipped}`
+    if (shipped === undefined || shipped === running || memory.get(TOLD) === pair) return
+    await memory.update(TOLD, pair)
+    ui.say('ryo-faas was updated. Restart the platform to use the new version.', { title: 'Restart', run: restart })
+  }
+  return link.onChange(() => void look().catch(() => undefined)) // Looked at again with the next change.
+}
