@@ -28,6 +28,7 @@ export const API = {
         .boolean()
         .default(false)
         .describe('One instance that a debugger may attach to (see `debugPort`), without a time limit'),
+      replace: z.boolean().default(false).describe('Replace functions of other projects that have the same name'),
       from: StartFrom.optional().describe('Where the triggers begin; default: new ones now, others where they are'),
     }),
     response: DeployEvent,

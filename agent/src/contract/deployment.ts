@@ -34,6 +34,8 @@ export const DeploymentView = z.object({
   state: DeploymentState,
   url: z.string(),
   filePath: z.string(),
+  /** Absolute path of the deploy.json that it was last deployed from. */
+  deployFile: z.string().optional(),
   desiredInstances: z.int(),
   instances: z.array(InstanceView),
   versions: z.array(VersionView),

@@ -6,7 +6,8 @@ const codes = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
 
 /** Wire shape of an error at the agent API and inside event streams. */
 export const ErrorBody = z.object({
-  code: z.enum(codes),
+  /** One that only a newer agent knows is told by its message. */
+  code: z.enum(codes).catch('INTERNAL'),
   message: z.string(),
   /** What the user can do, one sentence. */
   hint: z.string().optional(),

@@ -28,6 +28,7 @@ import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
+import { mustBeFree } from './name-owner.ts'
 import { plan, type Planned } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
@@ -56,6 +57,8 @@ export interface DeployRequest {
   buildOnly: boolean
   /** One instance, open to a debugger. */
   debug: boolean
+  /** Functions of other projects may be replaced. */
+  replace: boolean
   /** Where triggers begin; default: those that are known where they are, others now. */
   from?: StartFrom | undefined
 }
@@ -148,9 +151,15 @@ export class Deploy {
     })
     for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
     const { accepted, problems } = await this.check(request.file, request.only)
-    if (problems.length === 0) return accepted
-    const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
-    throw new RyoFaasError('CHECK_FAILED', `${count}; nothing was deployed`, { problems })
+    if (problems.length > 0) {
+      const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
+      throw new RyoFaasError('CHECK_FAILED', `${count} found; nothing was deployed`, { problems })
+    }
+    if (!request.replace && !request.buildOnly) {
+      const entries = accepted.map(({ entry }) => entry)
+      await mustBeFree(entries, { file: request.file, recordOf: name => this.#options.state.deployment(routeOf(name)) })
+    }
+    return accepted
   }
 
   #deployOne(
@@ -204,6 +213,7 @@ export class Deploy {
         style: outcome.style,
         createdAt: new Date().toISOString(),
         config: entry,
+        deployFile: run.file,
       }
       const count = run.debug ? 1 : desiredInstances(before, entry)
       const debugPort = run.debug ? await freePort() : undefined

@@ -21,6 +21,8 @@ export const VersionRecord = z.object({
   served: ServedHandlers.optional(),
   /** The deploy.json entry it was made of, with absolute paths. */
   config: DeployEntry,
+  /** Where that entry is, absolute; versions of earlier releases do not tell. */
+  deployFile: z.string().optional(),
 })
 export type VersionRecord = z.infer<typeof VersionRecord>
 

@@ -122,7 +122,10 @@ test('one that always fails ends among the dead; mended and deployed again, it c
   const listed = await platform.ok(['calls', '--status', 'dead', '--function', 'broken'])
   for (const callId of callIds) expect(listed).toContain(callId)
   const fixed = { broken: { ...FUNCTIONS.broken, code: `export const broken = () => new Response('mended')` } }
-  await platform.ok(['deploy', await writeProject(join(platform.home, 'fixed'), fixed)])
+  const file = await writeProject(join(platform.home, 'fixed'), fixed)
+  // The name belongs to another project.
+  expect(await platform.cli(['deploy', file])).toMatchObject({ code: 1, stderr: expect.stringMatching(/--replace/) })
+  await platform.ok(['deploy', file, '--replace'])
   await platform.ok(['calls', 'redrive', callIds[0]!])
   expect(await client.untilOver(callIds[0]!)).toMatchObject({ status: 'succeeded', result: { body: 'mended' } })
   await until(async () => receiver.of(callIds[0]!)[1])

@@ -32,7 +32,10 @@ test('while it is being deployed, that is all there is to say', () => {
 })
 
 test('a function of the same name in another file is another function', () => {
-  expect(titles({ deployment: deploymentView({ filePath: '/w/other.ts' }) })).toEqual(['▶ Deploy function'])
+  const elsewhere = deploymentView({ filePath: '/shop/src/hello.ts', deployFile: '/shop/deploy.json' })
+  expect(titles({ deployment: elsewhere })).toEqual(['▶ Deploy function (replaces Hello of “shop”)'])
+  const here = deploymentView({ filePath: '/w/other.ts', deployFile: '/w/deploy.json' })
+  expect(titles({ deployment: here })).toEqual(['▶ Deploy function (replaces Hello of “other.ts”)'])
 })
 
 test('what documents start can not be invoked', () => {

@@ -1,5 +1,7 @@
 /** What stands above a handler, given what is known of it. Pure. */
+import { relative, sep } from 'node:path'
 import type { DeploymentView } from 'ryo-faas/contract'
+import { projectFolderOf, projectNameOf } from '../project/project-of.ts'
 import { formatDuration } from '../ui/format.ts'
 
 export interface LensSubject {
@@ -34,7 +36,10 @@ export function lensesOf(subject: LensSubject, { deployment, activity, isAway }:
     return [{ title: `$(sync~spin) ${activity}…`, command: 'ryo-faas.showOutput', tooltip: 'Show the log' }]
   }
   if (!deployment || !isMadeOf(deployment, subject)) {
-    return [{ title: '▶ Deploy function', command: 'ryo-faas.deploy', tooltip: `Run ${name} on this machine` }]
+    const replaced = deployment ? ` (replaces ${placeOf(deployment, subject)})` : ''
+    return [
+      { title: `▶ Deploy function${replaced}`, command: 'ryo-faas.deploy', tooltip: `Run ${name} on this machine` },
+    ]
   }
   return [
     { title: statusLine(deployment, isAway), command: 'ryo-faas.showFunction', tooltip: tooltipOf(deployment) },
@@ -45,6 +50,14 @@ export function lensesOf(subject: LensSubject, { deployment, activity, isAway }:
     { title: 'Logs', command: 'ryo-faas.logs', tooltip: 'Follow what it writes' },
     { title: 'Traces', command: 'ryo-faas.showTraces', tooltip: 'See where the time of its calls went' },
   ]
+}
+
+/** Of another function with this name: its project, or its file if that is in the same project. */
+function placeOf(deployment: DeploymentView, { name, file }: LensSubject): string {
+  const folder = projectFolderOf(deployment)
+  const isOfThisProject = folder !== undefined && file.startsWith(folder + sep)
+  const place = isOfThisProject ? relative(folder, deployment.filePath) : projectNameOf(deployment)
+  return `${name} of “${place}”`
 }
 
 function statusLine(deployment: DeploymentView, isAway: boolean): string {

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { RyoFaasError } from 'ryo-faas/contract'
 import { DeployFiles } from '../project/deploy-files.ts'
 import { FakeEditor, FakeUri } from '../testing/fake-editor.ts'
 import { deployOne } from './deploy.ts'
@@ -65,4 +66,35 @@ test('an entry that stands there already, and that nobody has told of, is not wr
   await deployOne(parts, { name: 'Fresh', file }, { debug: false })
   expect(readFileSync(deployFile, 'utf8')).toBe(text)
   expect(run).toHaveBeenCalledTimes(1)
+})
+
+test('a function of another project is replaced only when the person says so', async () => {
+  const taken = new RyoFaasError(
+    'NAME_TAKEN',
+    '"Hello" is already deployed from /shop/deploy.json; nothing was deployed',
+  )
+  const run = vi.fn(async ({ replace }: { replace: boolean }) => {
+    if (!replace) throw taken
+    return [{ name: 'Hello', version: 12 }]
+  })
+  const asked: string[] = []
+  const answers: (string | undefined)[] = [undefined, 'Replace']
+  const { window } = editor.api
+  window.showWarningMessage = (async (question: string) => {
+    asked.push(question)
+    return answers.shift()
+  })
+  const parts = {
+    editor: { ...editor.api, window },
+    projects,
+    ui: { progress: (_: string, work: (progress: unknown) => unknown) => work({}) },
+    deploys: { run },
+    showProblems: () => undefined,
+  } as unknown as Parts
+  const deploy = () => deployOne(parts, { name: 'Hello', file: join(folder, 'src', 'a.ts') }, { debug: false })
+  await expect(deploy()).rejects.toMatchObject({ code: 'CANCELLED' })
+  expect(asked).toEqual(['"Hello" is already deployed from /shop/deploy.json.'])
+  expect(run.mock.calls.map(([{ replace }]) => replace)).toEqual([false])
+  expect(await deploy()).toMatchObject({ version: 12 })
+  expect(run.mock.calls.map(([{ replace }]) => replace)).toEqual([false, false, true])
 })

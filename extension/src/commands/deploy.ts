@@ -7,9 +7,9 @@ import { RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
 import { exportOf, placeIn, withEntry } from '../project/deploy-file.ts'
 import { isFile } from '../project/open-file.ts'
 import { toRange } from '../codelens/lens-provider.ts'
-import type { Deployed } from './deploys.ts'
+import type { Deployed, DeployRequest } from './deploys.ts'
 import type { Command, Parts } from './parts.ts'
-import { chosen, targetOf, type Target } from './target.ts'
+import { chosen, showFile, targetOf, type Target } from './target.ts'
 
 export const deploy: Command = async (parts, argument) => {
   const deployed = await deployOne(parts, argument, { debug: false })
@@ -23,20 +23,38 @@ export async function deployOne(
   argument: unknown,
   { debug }: { debug: boolean },
 ): Promise<Deployed | undefined> {
-  const { projects, ui, deploys } = parts
+  const { projects } = parts
   await projects.load()
   const target = await targetOf(parts, argument)
   const entry = await entryOf(parts, target)
   await saveAll(parts, path => path === entry.deployFile || path.startsWith(entry.packageDir + sep))
   const title = `Deploying ${entry.name}${debug ? ' for the debugger' : ''}`
-  const [deployed] = await withProblems(parts, () =>
-    ui.progress(title, progress => deploys.run({ file: entry.deployFile, only: [entry.name], debug }, progress)),
-  )
+  const [deployed] = await deployAsking(parts, { file: entry.deployFile, only: [entry.name], debug }, title)
   return deployed
 }
 
+/** What another project would lose is replaced only if the person says so. */
+async function deployAsking(parts: Parts, request: DeployRequest, title: string): Promise<Deployed[]> {
+  const { deploys, editor, ui } = parts
+  const run = (replace: boolean) =>
+    withProblems(parts, () => ui.progress(title, progress => deploys.run({ ...request, replace }, progress)))
+  try {
+    return await run(false)
+  } catch (error) {
+    if (!(error instanceof RyoFaasError) || error.code !== 'NAME_TAKEN') throw error
+    const [replaceIt, rename] = ['Replace', 'Open deploy.json']
+    const detail =
+      'If you replace it, its address serves your function. Otherwise give yours another name in deploy.json.'
+    const question = error.message.replace('; nothing was deployed', '.')
+    const answer = await chosen(editor.window.showWarningMessage(question, { modal: true, detail }, replaceIt, rename))
+    if (answer === replaceIt) return run(true)
+    await showFile(parts, request.file)
+    throw new RyoFaasError('CANCELLED', error.message, { cause: error })
+  }
+}
+
 export const deployFile: Command = async (parts, argument) => {
-  const { projects, ui, deploys, editor } = parts
+  const { projects, ui, editor } = parts
   await projects.load()
   const given = argument as Partial<vscode.Uri> | undefined
   const active = editor.window.activeTextEditor?.document.uri.fsPath
@@ -46,9 +64,7 @@ export const deployFile: Command = async (parts, argument) => {
     (active !== undefined && files.includes(active) ? active : undefined) ??
     (await pickFile(parts, files))
   await saveAll(parts, path => path.startsWith(dirname(file) + sep))
-  const deployed = await withProblems(parts, () =>
-    ui.progress(`Deploying ${editor.workspace.asRelativePath(file)}`, progress => deploys.run({ file }, progress)),
-  )
+  const deployed = await deployAsking(parts, { file }, `Deploying ${editor.workspace.asRelativePath(file)}`)
   const changed = deployed.filter(({ outcome }) => outcome !== 'unchanged')
   const names = deployed.map(({ name }) => name).join(', ')
   ui.say(changed.length === 0 ? `Nothing has changed: ${names}` : `Deployed ${names}.`)

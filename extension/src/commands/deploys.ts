@@ -7,6 +7,13 @@ import type { Progress } from '../ui/ui.ts'
 
 export type Deployed = Extract<DeployEvent, { type: 'deployed' }>
 
+export interface DeployRequest {
+  file: string
+  only?: string[]
+  debug?: boolean
+  replace?: boolean
+}
+
 const STEPS = { checking: 'checking', building: 'building', starting: 'starting', switching: 'switching traffic' }
 
 export class Deploys {
@@ -34,12 +41,10 @@ export class Deploys {
    * @param file absolute path of deploy.json
    * @param only names; all if absent
    * @param debug one instance each that a debugger may attach to
-   * @throws RyoFaasError the first failure, with the problems of all
+   * @param replace functions of other projects that have the same name
+   * @throws RyoFaasError the first failure, with the problems of all; NAME_TAKEN
    */
-  async run(
-    { file, only, debug = false }: { file: string; only?: string[]; debug?: boolean },
-    progress: Progress,
-  ): Promise<Deployed[]> {
+  async run({ file, only, debug = false, replace = false }: DeployRequest, progress: Progress): Promise<Deployed[]> {
     for (const name of only ?? []) this.#set(name, 'waiting')
     const names = new Set(only)
     try {
@@ -48,7 +53,7 @@ export class Deploys {
       const deployed: Deployed[] = []
       const failures: Extract<DeployEvent, { type: 'failed' }>[] = []
       let failure: RyoFaasError | undefined
-      const body = { file, debug, ...(only && { only }) }
+      const body = { file, debug, replace, ...(only && { only }) }
       for await (const event of client.stream('deploy', { body }, progress.signal)) {
         switch (event.type) {
           case 'planned':

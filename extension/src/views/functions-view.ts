@@ -1,6 +1,7 @@
 /** The deployments, grouped by kind. */
 import type { DeploymentKind, DeploymentView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
+import { projectFolderOf, projectNameOf } from '../project/project-of.ts'
 import { formatAge, formatDuration, plural } from '../ui/format.ts'
 import type { TreeNode } from './node.ts'
 
@@ -24,13 +25,21 @@ export function functionNodes({ link, activityOf, dockerMissing, now }: Function
   if (link.kind === 'absent' && dockerMissing !== undefined) return withoutDocker(dockerMissing)
   const snapshot = link.kind === 'connected' ? link : link.kind === 'away' ? link.last : undefined
   if (!snapshot) return []
+  const projects = new Set(snapshot.deployments.map(projectFolderOf))
   const kinds = Object.keys(GROUPS) as DeploymentKind[]
   return kinds.flatMap(kind => {
     const own = snapshot.deployments.filter(deployment => deployment.kind === kind)
     if (own.length === 0) return []
     const children = own
       .sort((a, b) => a.name.localeCompare(b.name))
-      .map(deployment => functionNode(deployment, { activity: activityOf(deployment.name), now }))
+      .map(deployment =>
+        functionNode(deployment, {
+          activity: activityOf(deployment.name),
+          // Where all are of one project, there is no need to say which.
+          project: projects.size > 1 ? projectNameOf(deployment) : undefined,
+          now,
+        }),
+      )
     return [{ id: `group ${kind}`, label: GROUPS[kind], description: String(own.length), children, context: 'group' }]
   })
 }
@@ -60,11 +69,13 @@ function withoutDocker(tried: string): TreeNode[] {
 
 function functionNode(
   deployment: DeploymentView,
-  { activity, now }: { activity: string | undefined; now: number },
+  { activity, project, now }: { activity: string | undefined; project: string | undefined; now: number },
 ): TreeNode {
-  const { name, version, state, instances, desiredInstances, calls, errors, p95Ms, url, kind, lastExit } = deployment
+  const { name, version, state, instances, desiredInstances, calls, errors, p95Ms, url, kind, filePath, lastExit } =
+    deployment
   const ready = instances.filter(instance => instance.state === 'ready').length
-  const facts = [`v${version}`, activity ?? state]
+  const facts = [`v${version}`, ...(project === undefined ? [] : [project])]
+  if (activity !== undefined || state !== 'running') facts.push(activity ?? state)
   if (desiredInstances > 1 || ready !== desiredInstances) facts.push(`${ready}/${desiredInstances} instances`)
   if (calls > 0) facts.push(plural(calls, 'call'))
   if (errors > 0) facts.push(`${errors} failed`)
@@ -74,7 +85,7 @@ function functionNode(
     id: `function ${name}`,
     label: name,
     description: facts.join(' · '),
-    tooltip: `${url}\n${plural(calls, 'call')}${timing}, ${errors} failed${exit}`,
+    tooltip: `${url}\n${filePath}\n${plural(calls, 'call')}${timing}, ${errors} failed${exit}`,
     icon: activity ? { name: 'sync~spin' } : iconOf(deployment),
     context: `deployment.${kind}`,
     subject: { kind: 'deployment', name },

@@ -30,7 +30,7 @@ test('functions are grouped by kind, with what one wants to know of each', () =>
   ]
   expect(draw(functions(connected({ deployments })))).toEqual([
     'HTTP (1)',
-    '  Hello (v3 · running · 12 calls)',
+    '  Hello (v3 · 12 calls)',
     '    http://127.0.0.1:9999/functions/hello',
     '    a1 (v3 · ready · since 1 d ago)',
     '    Versions (2)',
@@ -44,6 +44,19 @@ test('functions are grouped by kind, with what one wants to know of each', () =>
     '      v3 (serving · 1 h ago)',
     '      v2 (1 d ago)',
   ])
+})
+
+test('functions of several projects say which they are from', () => {
+  const deployments = [
+    deploymentView({ deployFile: '/shop/deploy.json', filePath: '/shop/src/hello.ts' }),
+    deploymentView({ name: 'Job', deployFile: '/blog/deploy.json', state: 'degraded' }),
+  ]
+  const [group] = functions(connected({ deployments }))
+  expect(group!.children!.map(({ description }) => description)).toEqual([
+    'v3 · shop · 12 calls',
+    'v3 · blog · degraded · 12 calls',
+  ])
+  expect(group!.children![0]!.tooltip).toContain('/shop/src/hello.ts')
 })
 
 test('ids of nodes are unique', () => {

@@ -22,7 +22,16 @@ export const deploy: Command = {
         type: 'string',
         describe: 'Where its triggers begin: sequence or ISO time; default: new ones now, others where they are',
       })
-      .option('debug', { type: 'boolean', default: false, describe: 'Open to a debugger: one instance, no time limit' })
+      .option('debug', {
+        type: 'boolean',
+        default: false,
+        describe: 'Attachable by a debugger (one instance, no timeout)',
+      })
+      .option('replace', {
+        type: 'boolean',
+        default: false,
+        describe: 'Replace functions of other projects that have the same name',
+      })
       .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
       .option('watch', { type: 'boolean', default: false, describe: 'Deploy again whenever a file changes' }),
   run: async (args, context) => {
@@ -30,6 +39,7 @@ export const deploy: Command = {
       file: await deployFilePath(context.cwd, args['file']),
       buildOnly: args['buildOnly'] === true,
       debug: args['debug'] === true,
+      replace: args['replace'] === true,
       ...(args['only'] !== undefined && { only: args['only'] as string[] }),
       ...(args['from'] !== undefined && { from: startFrom(args['from'] as string) }),
     }
@@ -43,6 +53,7 @@ interface DeployBody {
   file: string
   buildOnly: boolean
   debug: boolean
+  replace: boolean
   only?: string[]
   from?: StartFrom
 }

@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path'
 import type { DeploymentView } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { printPlatform } from './platform-table.ts'
@@ -24,7 +25,7 @@ export const details: Command = {
 
 function printAll(deployments: DeploymentView[], { output }: Context): void {
   output.table(
-    ['NAME', 'KIND', 'VERSION', 'INSTANCES', 'STATE', 'CALLS', 'ERRORS', 'P95', 'URL'],
+    ['NAME', 'KIND', 'VERSION', 'INSTANCES', 'STATE', 'CALLS', 'ERRORS', 'P95', 'PROJECT', 'URL'],
     deployments.map(view => [
       view.name,
       view.kind,
@@ -34,6 +35,7 @@ function printAll(deployments: DeploymentView[], { output }: Context): void {
       String(view.calls),
       String(view.errors),
       formatP95(view),
+      view.deployFile === undefined ? '-' : basename(dirname(view.deployFile)),
       view.url,
     ]),
   )
@@ -44,6 +46,7 @@ function printOne(view: DeploymentView, { output }: Context): void {
   output.line(`${bold(view.name)}  ${view.kind}  v${view.version}  ${paintState(view.state, output.colors)}`)
   output.line(view.url)
   output.line(dim(view.filePath))
+  if (view.deployFile !== undefined) output.line(dim(`deployed from ${view.deployFile}`))
   output.line(`${view.calls} calls, ${view.errors} errors, p95 ${formatP95(view)}`)
   if (view.lastExit) output.line(`last exit ${view.lastExit.at}: ${view.lastExit.reason}`)
   output.line()
