@@ -80,10 +80,10 @@ test('a function of another project is replaced only when the person says so', a
   const asked: string[] = []
   const answers: (string | undefined)[] = [undefined, 'Replace']
   const { window } = editor.api
-  window.showWarningMessage = (async (question: string) => {
+  window.showWarningMessage = async (question: string) => {
     asked.push(question)
     return answers.shift()
-  })
+  }
   const parts = {
     editor: { ...editor.api, window },
     projects,
