@@ -6,24 +6,27 @@ import { DeployFiles } from '../project/deploy-files.ts'
 import { FakeEditor, FakeUri, type FakeDocument } from '../testing/fake-editor.ts'
 import type { Analysis } from './client.ts'
 import { Handlers } from './handlers.ts'
-import type { CheckAnswer, Subject } from './protocol.ts'
+import type { Candidate, CheckAnswer, Outline, Subject, Verdict } from './protocol.ts'
 
 const SOURCE = 'export const hello = (request: Request): Response => new Response(request.url)\n'
 const DEPLOY = (...names: string[]) =>
   JSON.stringify({ deploy: names.map(name => ({ name, packageDir: '.', filePath: './hello.ts' })) })
 
-/** Says of every subject that it is accepted, as soon as a test lets it. */
+/** Says what a test says, as soon as it lets it. */
 class FakeAnalysis {
   readonly checks: { file: string; names: string[] }[] = []
   readonly forgotten: string[] = []
   answered: () => Promise<unknown> = async () => undefined
 
-  outline = async () => ({ candidates: [], isWhole: true })
+  outlined: Outline = { candidates: [], isWhole: true }
+  verdict: Verdict = { kind: 'accepted', style: 'web' }
+
+  outline = async () => this.outlined
   forget = (file: string) => void this.forgotten.push(file)
   check = async (file: string, _text: string, subjects: Subject[]): Promise<CheckAnswer> => {
     this.checks.push({ file: file.split('/').at(-1)!, names: subjects.map(({ name }) => name) })
     await this.answered()
-    return { verdicts: subjects.map(() => ({ kind: 'accepted', style: 'web' })) }
+    return { verdicts: subjects.map(() => this.verdict) }
   }
 }
 
@@ -188,4 +191,36 @@ test('what was committed of a file is not the file: closing it forgets nothing',
   expect(handlers.verdicts(committed as never).all).toEqual([])
   hello.close()
   expect(analysis.forgotten).toEqual([join(folder, 'hello.ts')])
+})
+
+const candidate = (name: string, line: number, likeness: Candidate['likeness'] = 'perhaps'): Candidate => {
+  const range = { start: { line, character: 13 }, end: { line, character: 18 } }
+  return { name, range, extent: range, likeness, kind: 'http' }
+}
+const rejected = (code: string): Verdict => ({
+  kind: 'rejected',
+  findings: [{ problem: { code, message: code, file: join(folder, 'other.ts'), line: 1, column: 1 }, fixes: [] }],
+})
+
+test('while a line is half written, lenses stay and move with their handlers', async () => {
+  const other = editor.open(at('other.ts'))
+  const lensesAt = async () =>
+    (await handlers.lensSites(other as never)).map(({ name, candidate: { range } }) => `${name} ${range.start.line}`)
+  analysis.outlined = { candidates: [candidate('one', 2), candidate('two', 5)], isWhole: true }
+  editor.show(other)
+  await settle()
+  expect(await lensesAt()).toEqual(['one 2', 'two 5'])
+
+  analysis.outlined = { candidates: [candidate('two', 6, 'none')], isWhole: false }
+  analysis.verdict = rejected('syntax-error')
+  other.type(`${SOURCE}\nconst a = 1 +`)
+  await settle()
+  expect(handlers.verdicts(other as never).isCurrent).toBe(true)
+  expect(await lensesAt()).toEqual(['one 2', 'two 6'])
+
+  analysis.outlined = { candidates: [candidate('one', 2), candidate('two', 6)], isWhole: true }
+  analysis.verdict = rejected('wrong-parameters')
+  other.type(`${SOURCE}\nconst a = 1 + 2`)
+  await settle()
+  expect(await lensesAt()).toEqual([])
 })

@@ -4,7 +4,8 @@
  * 1. A file that names none of the types and stands in no deploy.json is never looked at: no worker for it.
  * 2. An outline is answered within `PATIENCE_MS` if there ever was one; a late one is told as a change.
  * 3. Verdicts of an older text are dropped; the last ones stay until there are new ones.
- * 4. A verdict is current only if nothing that it may follow from was changed since: the file's text, a deploy.json, or
+ * 4. While a text does not parse, handlers stay where they can be found, and nothing is taken from lenses.
+ * 5. A verdict is current only if nothing that it may follow from was changed since: the file's text, a deploy.json, or
  *    another file, saved here or written by others (its generation).
  */
 import { existsSync } from 'node:fs'
@@ -30,6 +31,7 @@ export interface Site {
   name: string
   candidate: Candidate
   entry: FoundEntry | undefined
+  /** The last one about a text that parsed. */
   verdict: Verdict | undefined
 }
 
@@ -38,6 +40,8 @@ interface FileState {
   /** Of the text that was outlined last; -1 before. */
   outlined: number
   verdicts: Map<string, { subject: Subject; verdict: Verdict }>
+  /** By the subject's name, the last ones about a text that parsed. */
+  judged: Map<string, Verdict>
   /** Of the text that was checked last. */
   checked: number
   /** That this check began in. */
@@ -138,6 +142,7 @@ export class Handlers {
       candidates: [],
       outlined: -1,
       verdicts: new Map(),
+      judged: new Map(),
       checked: -1,
       generation: -1,
       timer: undefined,
@@ -167,8 +172,7 @@ export class Handlers {
     try {
       const { candidates, isWhole } = await this.#options.analysis.outline(document.uri.fsPath, document.getText())
       if (version < state.outlined) return
-      // A half-written line must not make lenses flicker.
-      if (isWhole || state.outlined < 0) state.candidates = candidates
+      state.candidates = isWhole || state.outlined < 0 ? candidates : moved(state.candidates, candidates)
       state.outlined = version
     } catch (error) {
       this.#options.log(`no outline of ${document.uri.fsPath}: ${(error as Error).message}`)
@@ -180,7 +184,7 @@ export class Handlers {
     return state.candidates.map(candidate => {
       const entry = entries.find(found => exportOf(found) === candidate.name)
       const name = entry?.name ?? candidate.name
-      return { name, candidate, entry, verdict: state.verdicts.get(name)?.verdict }
+      return { name, candidate, entry, verdict: state.judged.get(name) }
     })
   }
 
@@ -235,6 +239,11 @@ export class Handlers {
       const { verdicts } = await this.#options.analysis.check(document.uri.fsPath, text, subjects)
       if (document.version !== version || document.isClosed) return
       state.verdicts = new Map(subjects.map((subject, index) => [subject.name, { subject, verdict: verdicts[index]! }]))
+      const judged = subjects.map(({ name }, index): [string, Verdict | undefined] => {
+        const verdict = verdicts[index]!
+        return [name, isOfHalfWritten(verdict) ? state.judged.get(name) : verdict]
+      })
+      state.judged = new Map(judged.filter((pair): pair is [string, Verdict] => pair[1] !== undefined))
       state.checked = version
       state.generation = generation
       this.#changed.fire(document)
@@ -277,4 +286,14 @@ export class Handlers {
     this.#options.analysis.forget(document.uri.fsPath)
     this.#changed.fire(document)
   }
+}
+
+/** What was known, where it is now as far as that can be seen. */
+function moved(known: Candidate[], seen: Candidate[]): Candidate[] {
+  const places = new Map(seen.map(({ name, range, extent }) => [name, { range, extent }]))
+  return known.map(candidate => ({ ...candidate, ...places.get(candidate.name) }))
+}
+
+function isOfHalfWritten(verdict: Verdict): boolean {
+  return verdict.kind === 'rejected' && verdict.findings.every(({ problem }) => problem.code === 'syntax-error')
 }

@@ -26,6 +26,8 @@ export interface Candidate {
   name: string
   /** Of the name, where it is declared or exported. */
   range: Range
+  /** Of the whole that is exported, with the comment above it. */
+  extent: Range
   likeness: Likeness
   /** The form that the types speak of. */
   kind: DeploymentKind

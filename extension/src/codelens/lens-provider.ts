@@ -54,8 +54,8 @@ export class HandlerLenses implements vscode.CodeLensProvider {
 
   #ofDeployFile(document: vscode.TextDocument): vscode.CodeLens[] {
     const { editor, projects, link } = this.#options
-    const { entries, isWhole } = projects.modelOf(document)
-    if (!isWhole || entries.length === 0) return []
+    const { entries } = projects.modelOf(document)
+    if (entries.length === 0) return []
     link.follow()
     const first = new editor.Range(0, 0, 0, 0)
     const all = new editor.CodeLens(first, {

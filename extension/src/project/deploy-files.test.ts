@@ -84,3 +84,12 @@ test('a file is found when the editor tells of its folder alone, and is forgotte
   editor.deleted.fire(FakeUri.file(came))
   expect(names()).toEqual(['Saved'])
 })
+
+test('while a line is half written, entries stay and move with their text', () => {
+  const document = editor.open(FakeUri.file(file))
+  document.type(textOf('One', 'Two'))
+  const before = projects.all[0]!.entries.map(({ span }) => span.offset)
+  document.type(`\n\n${textOf('One', 'Two').replace('}]}', '},{ "name": ]}')}`)
+  expect(names()).toEqual(['One', 'Two'])
+  expect(projects.all[0]!.entries.map(({ span }) => span.offset)).toEqual(before.map(offset => offset + 2))
+})

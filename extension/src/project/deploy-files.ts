@@ -154,7 +154,7 @@ export class DeployFiles {
   #set(file: string, text: string): void {
     const model = readDeployFile(file, text)
     const before = this.#models.get(file)
-    if (!model.isWhole && before) model.entries = before.entries
+    if (!model.isWhole && before) model.entries = moved(before.entries, model.entries)
     this.#models.set(file, model)
     this.#texts.set(file, text)
     this.#changed.fire(file)
@@ -177,4 +177,12 @@ export function isDeployFile({ uri }: Pick<vscode.TextDocument, 'uri'>): boolean
 /** Steps between two places in the tree of folders. */
 function distance(from: string, to: string): number {
   return relative(dirname(from), dirname(to)).split(sep).length
+}
+
+/** Entries of a text that parsed, where they are now as far as that can be seen. */
+function moved(known: Entry[], seen: Entry[]): Entry[] {
+  return known.map(entry => {
+    const now = seen.find(({ name, filePath }) => name === entry.name && filePath === entry.filePath)
+    return now ? { ...entry, span: now.span, nameSpan: now.nameSpan, fileSpan: now.fileSpan } : entry
+  })
 }

@@ -46,6 +46,27 @@ export const nearly = (request: Request): string => request.url
       assert.equal((await lenses(document)).length, 1)
     })
 
+    it('keeps the lenses of handlers that are in no deploy.json, also after the check of a half-written line', async () => {
+      const { handlers } = await extension()
+      const document = await open(HELLO)
+      const lines = ['a', 'b', 'c'].map(
+        name => `export const ${name} = (request: Request) => new Response(request.url)`,
+      )
+      await replaceAll(document, lines.join('\n'))
+      await until(async () => (await lenses(document)).length === 3)
+      await replaceAll(document, ['const half = 1 +', '', ...lines].join('\n'))
+      await until(() => handlers.verdicts(document).isCurrent)
+      assert.deepEqual(
+        (await lenses(document)).map(title => title.split(':')[0]),
+        ['2', '3', '4'],
+      )
+      const deployFile = await open('hello/deploy.json')
+      const count = (await until(async () => nonEmpty(await lenses(deployFile)))).length
+      await replaceAll(deployFile, deployFile.getText().replace('}]', '}, {]'))
+      assert.equal((await lenses(deployFile)).length, count)
+      await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor')
+    })
+
     it('says what is wrong with a signature, with a code and a link, and offers to repair it', async () => {
       const document = await open(HELLO)
       await replaceAll(document, BROKEN)

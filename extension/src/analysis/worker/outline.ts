@@ -5,7 +5,7 @@
 import { ts } from 'ts-morph'
 import type { Candidate, Likeness, Outline } from '../protocol.ts'
 import { HandlerTypes } from './handler-types.ts'
-import { exportsOf, functionOf, isWhole, parse, rangeOfNode, type Exported } from './source.ts'
+import { exportsOf, extentOf, functionOf, isWhole, parse, rangeOfNode, type Exported } from './source.ts'
 
 export function outlineOf(file: string, text: string): Outline {
   const source = parse(file, text)
@@ -15,7 +15,12 @@ export function outlineOf(file: string, text: string): Outline {
 }
 
 function candidate({ name, nameNode, declaration }: Exported, types: HandlerTypes): Candidate {
-  return { name, range: rangeOfNode(nameNode), ...(declaration ? look(name, declaration, types) : NOTHING) }
+  return {
+    name,
+    range: rangeOfNode(nameNode),
+    extent: extentOf(declaration ?? nameNode),
+    ...(declaration ? look(name, declaration, types) : NOTHING),
+  }
 }
 
 type Look = Pick<Candidate, 'likeness' | 'kind'>

@@ -32,6 +32,22 @@ export function rangeOfNode(node: ts.Node): Range {
   return rangeOf(source, node.getStart(source), node.getEnd())
 }
 
+/** Of the statement that a node is in, or of what is the node's own of a statement with several. */
+export function extentOf(node: ts.Node): Range {
+  const source = node.getSourceFile()
+  let whole = node
+  while (!ts.isSourceFile(whole.parent) && !hasSeveral(whole.parent)) whole = whole.parent
+  return rangeOf(source, whole.getStart(source, true), whole.getEnd())
+}
+
+function hasSeveral(node: ts.Node): boolean {
+  return (
+    ts.isObjectLiteralExpression(node) ||
+    ts.isNamedExports(node) ||
+    (ts.isVariableDeclarationList(node) && node.declarations.length > 1)
+  )
+}
+
 /** An export by its name: what is exported, and the node that names it. */
 export interface Exported {
   name: string
