@@ -11,6 +11,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type * as vscode from 'vscode'
+import type { Problem } from 'ryo-faas/contract'
 import type { Vscode } from '../editor.ts'
 import { exportOf } from '../project/deploy-file.ts'
 import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
@@ -122,6 +123,15 @@ export class Handlers {
   verdicts(document: vscode.TextDocument): { isCurrent: boolean; all: { subject: Subject; verdict: Verdict }[] } {
     const state = this.#files.get(document.uri.toString())
     return { isCurrent: state?.checked === document.version, all: [...(state?.verdicts.values() ?? [])] }
+  }
+
+  /** What keeps an export from being a handler, as the text is now; empty if nothing does. */
+  async problemsOf(document: vscode.TextDocument, { name, candidate }: Site): Promise<Problem[]> {
+    const subject = { name, kind: candidate.kind, packageDir: this.packageDirOf(document.uri) }
+    const { verdicts } = await this.#options.analysis.check(document.uri.fsPath, document.getText(), [subject])
+    return verdicts
+      .flatMap(verdict => (verdict.kind === 'rejected' ? verdict.findings : []))
+      .map(found => found.problem)
   }
 
   /** Checks what is on screen; called once things are set up. */

@@ -1,6 +1,8 @@
 /** Which function a command is about: what it was called with, else the one at the cursor, else the user's choice. */
 import type * as vscode from 'vscode'
 import { RyoFaasError, type DeploymentView } from 'ryo-faas/contract'
+import type { Site } from '../analysis/handlers.ts'
+import type { Position, Range } from '../analysis/protocol.ts'
 import type { TreeNode } from '../views/node.ts'
 import type { Parts } from './parts.ts'
 
@@ -10,12 +12,17 @@ export interface Target {
   file: string | undefined
 }
 
-/** A function in a file, deployed or not. @throws RyoFaasError CANCELLED */
+/**
+ * A function in a file, deployed or not.
+ * @throws RyoFaasError CANCELLED; CHECK_FAILED if the cursor is in what is not a handler
+ */
 export async function targetOf(parts: Parts, argument: unknown): Promise<Target> {
   const given = givenTarget(parts, argument)
   if (given) return given
-  const here = await targetAtCursor(parts)
-  return here ?? (await pickTarget(parts))
+  const here = await lookAtCursor(parts)
+  if (here?.kind === 'handler') return here.target
+  if (here?.kind === 'other') return checkedTarget(parts, here)
+  return pickTarget(parts)
 }
 
 /** A deployment. @throws RyoFaasError CANCELLED, DEPLOYMENT_NOT_FOUND */
@@ -31,9 +38,13 @@ export async function deploymentOf(parts: Parts, argument: unknown): Promise<Dep
   throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `"${name}" is not deployed`)
 }
 
+/** The one that was made of the function at the cursor, not another one of its name. */
 async function deployedAtCursor(parts: Parts): Promise<Target | undefined> {
-  const here = await targetAtCursor(parts)
-  return here && parts.link.deployment(here.name) ? here : undefined
+  const here = await lookAtCursor(parts)
+  if (here?.kind !== 'handler') return undefined
+  const { name, file } = here.target
+  const deployment = parts.link.deployment(name)
+  return deployment && deployment.filePath === file ? here.target : undefined
 }
 
 function givenTarget({ link }: Parts, argument: unknown): Target | undefined {
@@ -44,30 +55,56 @@ function givenTarget({ link }: Parts, argument: unknown): Target | undefined {
   return { name: subject.name, file: link.deployment(subject.name)?.filePath }
 }
 
-/** The handler that the cursor is in or below. */
-async function targetAtCursor({ editor, handlers }: Parts): Promise<Target | undefined> {
+type AtCursor = { kind: 'handler'; target: Target } | { kind: 'other'; document: vscode.TextDocument; site: Site }
+
+/** The handler, or other export, that the cursor is in. Outside of all, the only handler of a file is meant. */
+async function lookAtCursor({ editor, handlers }: Parts): Promise<AtCursor | undefined> {
   const active = editor.window.activeTextEditor
   if (!active) return undefined
   const { document, selection } = active
-  const sites = await handlers.lensSites(document)
-  const above = sites.filter(({ candidate }) => candidate.range.start.line <= selection.active.line)
-  const site = above.at(-1) ?? sites[0]
-  return site && { name: site.name, file: document.uri.fsPath }
+  const [sites, all] = [await handlers.lensSites(document), await handlers.sites(document)]
+  const isHere = ({ candidate: { extent } }: Site) => isWithin(extent, selection.active)
+  const other = all.find(isHere)
+  const here = sites.find(isHere) ?? (other === undefined && sites.length === 1 ? sites[0] : undefined)
+  if (here) return { kind: 'handler', target: { name: here.name, file: document.uri.fsPath } }
+  return other && { kind: 'other', document, site: other }
 }
 
-async function pickTarget({ editor, projects }: Parts): Promise<Target> {
+function isWithin({ start, end }: Range, { line, character }: Position): boolean {
+  const isAfter = line > start.line || (line === start.line && character >= start.character)
+  return isAfter && (line < end.line || (line === end.line && character <= end.character))
+}
+
+/** An export that does not look like a handler, if the checker accepts it: a wrapped one, for instance. */
+async function checkedTarget(
+  { handlers }: Parts,
+  { document, site }: { document: vscode.TextDocument; site: Site },
+): Promise<Target> {
+  const problems = await handlers.problemsOf(document, site)
+  if (problems.length > 0) throw new RyoFaasError('CHECK_FAILED', `"${site.name}" is not a handler`, { problems })
+  return { name: site.name, file: document.uri.fsPath }
+}
+
+/** Of the handlers of the file that is shown, and of all that are in a deploy.json. */
+async function pickTarget({ editor, handlers, projects }: Parts): Promise<Target> {
   await projects.load()
-  const items = projects.all.flatMap(({ file, entries }) =>
-    entries.map(({ name, filePath }) => ({
-      label: name,
-      description: editor.workspace.asRelativePath(filePath),
-      detail: editor.workspace.asRelativePath(file),
-      file: filePath,
-    })),
-  )
+  const shown = editor.window.activeTextEditor?.document
+  const fresh = (shown ? await handlers.lensSites(shown) : []).filter(({ entry }) => !entry)
+  const item = (name: string, filePath: string, detail: string) => ({
+    label: name,
+    description: editor.workspace.asRelativePath(filePath),
+    detail,
+    file: filePath,
+  })
+  const items = [
+    ...fresh.map(({ name }) => item(name, shown!.uri.fsPath, 'in no deploy.json yet')),
+    ...projects.all.flatMap(({ file, entries }) =>
+      entries.map(({ name, filePath }) => item(name, filePath, editor.workspace.asRelativePath(file))),
+    ),
+  ]
   if (items.length === 0) {
-    throw new RyoFaasError('DEPLOY_FILE_INVALID', 'there is no function to deploy here', {
-      hint: 'Open a file that exports a handler, or make a project with "ryo-faas: New Project".',
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', 'no function to deploy was found here', {
+      hint: 'Open a file that exports a handler, or create a project with "ryo-faas: New Project".',
     })
   }
   const { label, file } = await chosen(editor.window.showQuickPick(items, { placeHolder: 'Which function?' }))

@@ -80,3 +80,16 @@ test('a text that does not parse says so', () => {
   expect(outlineOf('/x/a.ts', 'export const a = (request: Request').isWhole).toBe(false)
   expect(outlineOf('/x/a.ts', 'export const a = 1').isWhole).toBe(true)
 })
+
+test('an export reaches from its comment to its end, and no further than what is its own', () => {
+  const extents = (text: string, file?: string) =>
+    outlineOf(file ?? '/x/a.ts', text).candidates.map(({ name, extent: { start, end } }) =>
+      [name, start.line, end.line].join(' '),
+    )
+  expect(extents('\n/** a */\nexport function a() {\n}\nconst b = () => {\n}\nexport { b }\n')).toEqual([
+    'a 1 3',
+    'b 4 5',
+  ])
+  expect(extents('export const a = 1,\n  b = 2')).toEqual(['a 0 0', 'b 1 1'])
+  expect(extents('module.exports = {\n  f() {\n  },\n  g: () => 1,\n}', '/x/a.cjs')).toEqual(['f 1 2', 'g 3 3'])
+})
