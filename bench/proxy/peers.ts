@@ -108,7 +108,15 @@ export function ours(workers: number, traces?: TracingSettings): Peer {
         url: `http://127.0.0.1:${port}/healthz`,
       })
       const instances = [{ id: 'one', host: '127.0.0.1', port: functionPort }]
-      const route = { name: 'hello', displayName: 'Hello', version: 1, timeoutMs: 300_000, concurrency: 0, isAnonymous: true, instances }
+      const route = {
+        name: 'hello',
+        displayName: 'Hello',
+        version: 1,
+        timeoutMs: 300_000,
+        concurrency: 0,
+        isAnonymous: true,
+        instances,
+      }
       const control = new ProxyControl({ controlPath })
       await until(() => control.setRoutes({ generation: 1, routes: [route] }))
       return { ...program, url: `http://127.0.0.1:${port}/functions/hello` }

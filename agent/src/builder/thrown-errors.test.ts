@@ -34,7 +34,7 @@ const folder = temporaryFolder({
   'node_modules/legacy/index.js': `module.exports = function word() { return 'legacy' }`,
 })
 const runtimeDir = fileURLToPath(new URL('../../../runtime/src', import.meta.url))
-const builder = new Builder({ runtimeDir, cacheDir: folder.path('cache') })
+const builder = new Builder({ runtimeDir, cacheDir: folder.path('cache'), environment: process.env })
 afterAll(async () => {
   await builder.close()
   folder.remove()
