@@ -1,0 +1,78 @@
+/**
+ * Whatever a deploy.json holds, the answer is a list of problems with a place, or entries: never an exception. Files are
+ * made at random from a seed: `FUZZ_SEED`, `FUZZ_ROUNDS`.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, expect, it } from 'vitest'
+import { DeployEntry } from '../contract/index.ts'
+import { readDeployFile } from './read-deploy-file.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'rfa-deploy-fuzz-'))
+const file = join(folder, 'deploy.json')
+writeFileSync(join(folder, 'main.ts'), 'export const hello = () => new Response()')
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const seed = Number(process.env['FUZZ_SEED'] ?? 1)
+const numRuns = Number(process.env['FUZZ_ROUNDS'] ?? 150)
+
+const name = fc.constantFrom('hello', 'Hello', '', '__proto__', 'constructor', 'a'.repeat(64), 'ä', '../x', 'nats')
+const path = fc.constantFrom('.', './main.ts', '..', '/etc', '', './none.ts', 'a\0b', '~', './main.ts/x')
+const trigger = fc.record(
+  { table: fc.string(), events: fc.array(fc.constantFrom('new-doc', 'old-doc', 1)), ids: fc.array(fc.string()) },
+  { requiredKeys: [] },
+)
+/** Now and then right, mostly not: of the right kind, or anything. */
+const anything = <T>(likely: fc.Arbitrary<T>) => fc.oneof({ weight: 3, arbitrary: likely }, fc.jsonValue())
+const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
+  name: anything(name),
+  packageDir: anything(path),
+  filePath: anything(path),
+  async: anything(fc.oneof(fc.boolean(), fc.record({ attempts: fc.integer(), backoffMs: fc.double() }))),
+  on: anything(fc.array(anything(trigger))),
+  mainProcess: anything(fc.boolean()),
+  env: anything(fc.dictionary(fc.string(), fc.string())),
+  secrets: anything(fc.array(fc.string())),
+  store: anything(fc.record({ read: fc.array(fc.string()), write: fc.array(fc.string()) }, { requiredKeys: [] })),
+  files: anything(fc.array(fc.string())),
+  timeoutMs: anything(fc.integer()),
+  memoryMb: anything(fc.double()),
+  cpus: anything(fc.double()),
+  instances: anything(fc.integer()),
+  concurrency: anything(fc.integer()),
+  bodyLimitMb: anything(fc.double()),
+}
+const entry = fc.record(FIELDS, { requiredKeys: ['name', 'packageDir', 'filePath'] })
+const document = anything(fc.record({ deploy: anything(fc.array(anything(entry))) }))
+
+async function read(text: string): Promise<void> {
+  writeFileSync(file, text)
+  const outcome = await readDeployFile(file)
+  if (outcome.kind === 'read') {
+    for (const one of outcome.entries) expect(() => DeployEntry.parse(one)).not.toThrow()
+    return
+  }
+  expect(outcome.problems.length).toBeGreaterThan(0)
+  for (const { line, column, message } of outcome.problems) {
+    expect(line).toBeGreaterThan(0)
+    expect(column).toBeGreaterThan(0)
+    expect(message).not.toBe('')
+  }
+}
+
+it('every deploy.json of any content is read, or refused with places', async () => {
+  await fc.assert(
+    fc.asyncProperty(document, value => read(JSON.stringify(value, undefined, 2) ?? '')),
+    { seed, numRuns },
+  )
+})
+
+it('every text is read, or refused with places', async () => {
+  const valid = JSON.stringify({ deploy: [{ name: 'hello', packageDir: '.', filePath: './main.ts' }] }, undefined, 2)
+  const damaged = fc
+    .tuple(fc.nat(valid.length), fc.nat(8), fc.string({ unit: 'binary' }))
+    .map(([at, length, text]) => valid.slice(0, at) + text + valid.slice(at + length))
+  await fc.assert(fc.asyncProperty(fc.oneof(damaged, fc.string({ unit: 'binary' })), read), { seed, numRuns })
+})
