@@ -1,5 +1,6 @@
 /** What the proxy's tests share: a proxy on a free port, instances with real sockets, raw clients. Closed by `end`. */
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
+import type { Duplex } from 'node:stream'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import type { ProxyInput } from './options.ts'
 import { createProxy, type Proxy } from './proxy.ts'
@@ -12,6 +13,8 @@ export interface TestInstance extends RouteInstance {
   received: () => string
   close(): Promise<void>
 }
+
+type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 export class Stage {
   private readonly closers: (() => Promise<void> | void)[] = []
@@ -32,8 +35,10 @@ export class Stage {
   }
 
   /** An instance that speaks HTTP. */
-  http(listener: RequestListener): Promise<TestInstance> {
-    return this.listen(http.createServer({ keepAliveTimeout: 60_000 }, listener))
+  http(listener: RequestListener, onUpgrade?: UpgradeListener): Promise<TestInstance> {
+    const server = http.createServer({ keepAliveTimeout: 60_000 }, listener)
+    if (onUpgrade !== undefined) server.on('upgrade', onUpgrade)
+    return this.listen(server)
   }
 
   /** An instance that speaks whatever the test writes. */

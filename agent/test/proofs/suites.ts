@@ -1,0 +1,81 @@
+/** What `npm run proofs` runs, and what each suite restates. Each is made of tests that `npm test` runs as well. */
+export interface Suite {
+  name: string
+  /** What it follows, with its version. */
+  follows: string
+  /** Globs of test files, relative to the repository; a suite without a seed has none to choose. */
+  files: readonly string[]
+  isSeeded: boolean
+}
+
+const PROXY = 'agent/src/services/proxy'
+const DISPATCHER = 'agent/src/services/dispatcher'
+
+export const SUITES: readonly Suite[] = [
+  {
+    name: 'Trace context over fetch, node:http and undici',
+    follows: 'W3C Trace Context, levels 1 and 2, strict',
+    files: ['agent/test/tracing/trace-context.test.ts'],
+    isSeeded: false,
+  },
+  {
+    name: 'HTTP/1.1 on raw sockets',
+    follows: 'RFC 9110, RFC 9112',
+    files: [`${PROXY}/{forwarding,streaming,failures,introduction}.test.ts`, `${PROXY}/upstream/response-head.test.ts`],
+    isSeeded: false,
+  },
+  {
+    name: 'Request smuggling',
+    follows: 'RFC 9112 §6.3, §11.2; every severe case is refused and the connection closed',
+    files: [`${PROXY}/{malformed,target}.test.ts`],
+    isSeeded: false,
+  },
+  {
+    name: 'Parsers beside llhttp and nginx',
+    follows: 'llhttp of this Node, nginx of this machine',
+    files: [`${PROXY}/upstream/response-differential.test.ts`, 'agent/test/proofs/request-differential.test.ts'],
+    isSeeded: true,
+  },
+  {
+    name: 'WebSocket',
+    follows: 'RFC 6455, with ws as client and server',
+    files: [`${PROXY}/tunnel.test.ts`, 'agent/test/proofs/web-socket.test.ts'],
+    isSeeded: false,
+  },
+  {
+    name: 'Webhooks',
+    follows: 'Standard Webhooks 1.0.0, with a second verifier',
+    files: [`${DISPATCHER}/callbacks/*.test.ts`, 'agent/test/proofs/webhook-signatures.test.ts'],
+    isSeeded: false,
+  },
+  {
+    name: 'CloudEvents of the store',
+    follows: 'CloudEvents 1.0.2, JSON format and structured mode',
+    files: ['agent/test/proofs/cloud-events.test.ts'],
+    isSeeded: false,
+  },
+  {
+    name: 'Whatever one sends to the APIs, and writes in deploy.json',
+    follows: 'our own OpenAPI documents and schema',
+    files: ['agent/test/proofs/api-fuzz.test.ts', 'agent/src/deploy-file/deploy-file-fuzz.test.ts'],
+    isSeeded: true,
+  },
+  {
+    name: 'Chaos: asynchronous calls',
+    follows: 'every accepted call ends once and calls back, whatever is killed',
+    files: ['agent/test/async/chaos.test.ts'],
+    isSeeded: true,
+  },
+  {
+    name: 'Chaos: documents and their events',
+    follows: 'no write is lost or doubled, no event missed or out of order',
+    files: ['agent/test/store/chaos.test.ts'],
+    isSeeded: true,
+  },
+  {
+    name: 'Lock-down of containers',
+    follows: 'docker inspect, point by point',
+    files: ['agent/test/proofs/lock-down.test.ts'],
+    isSeeded: false,
+  },
+]
