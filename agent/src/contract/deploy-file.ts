@@ -57,7 +57,7 @@ export const DeployEntry = z.strictObject({
   cpus: z.number().min(0.01).max(1024).default(1).describe('CPU limit of an instance.'),
   instances: z.int().min(1).max(100).default(1).describe('Number of instances.'),
   concurrency: z.int().min(1).max(100_000).default(1000).describe('Calls at the same time in one instance.'),
-  bodyLimitMb: z.number().positive().optional().describe('Largest request body; default no limit.'),
+  bodyLimitMb: z.number().min(0).default(10).describe('Largest request body in MB; 0: no limit.'),
 })
 export type DeployEntry = z.infer<typeof DeployEntry>
 

@@ -4,6 +4,7 @@ import type { Instance } from '../engine/index.ts'
 import type { DispatchedTrigger } from '../services/dispatcher/index.ts'
 import type { Route } from '../services/proxy/index.ts'
 import { activeVersion, type DeploymentRecord } from '../state/index.ts'
+import { bodyLimitBytesOf } from './environment.ts'
 import { triggersOf } from './subscriptions.ts'
 
 /** A route of the proxy, with what the dispatcher needs beside. */
@@ -20,6 +21,7 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Depl
   const version = activeVersion(record)
   const { config, served } = version
   const policy = AsyncPolicy.parse(typeof config.async === 'object' ? config.async : {})
+  const bodyLimitBytes = bodyLimitBytesOf(config)
   const isAsync = served === undefined ? config.async !== false : served.async.length > 0
   return {
     name: record.route,
@@ -27,6 +29,7 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Depl
     version: version.version,
     timeoutMs: record.debugPort === undefined ? config.timeoutMs : DEBUG_TIMEOUT_MS,
     concurrency: config.concurrency,
+    ...(bodyLimitBytes > 0 && { bodyLimitBytes }),
     ...(isAsync && { async: policy }),
     ...(served && { paths: { http: served.http, async: served.async } }),
     instances: ready.flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),

@@ -27,7 +27,7 @@ export function instanceEnvironment(
     // Calls paused in a debugger must not time out.
     [ENV.timeoutMs]: String(instance.debugPort === undefined ? config.timeoutMs : 0),
     [ENV.concurrency]: String(config.concurrency),
-    [ENV.bodyLimitBytes]: String(Math.round((config.bodyLimitMb ?? 0) * 1024 * 1024)),
+    [ENV.bodyLimitBytes]: String(bodyLimitBytesOf(config)),
     [ENV.proxyUrl]: instance.proxyUrl,
     ...(instance.storeUrl !== undefined && { [ENV.storeUrl]: instance.storeUrl }),
     [ENV.token]: instance.tokenOf(claimsOf(name, config.store)),
@@ -38,6 +38,11 @@ export function instanceEnvironment(
 /** Without `store` in deploy.json every table; with it those it names. */
 function claimsOf(name: string, store: VersionRecord['config']['store']): FunctionClaims {
   return { route: routeOf(name), ...(store && { read: store.read, write: store.write }) }
+}
+
+/** 0: no limit. */
+export function bodyLimitBytesOf({ bodyLimitMb }: VersionRecord['config']): number {
+  return Math.round(bodyLimitMb * 1024 * 1024)
 }
 
 function tracingVariables({ url, perSecond, ratio, slowMs }: TracingSettings): Record<string, string> {

@@ -7,6 +7,7 @@ export const PLATFORM_ERRORS = {
   /** The function is there, but serves nothing at this path. */
   HANDLER_NOT_FOUND: 404,
   CALL_NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
   CALL_FINAL: 409,
   /** The function answered, with more than is kept. */
   RESULT_TOO_LARGE: 410,

@@ -8,7 +8,7 @@
 import type { Choice, FunctionEntry } from './routes.ts'
 import type { Instance } from './upstream/index.ts'
 
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 const MAX_RERUNS = 2
 const MAX_ATTEMPTS = 50
 

@@ -24,6 +24,7 @@ import type { Instance, ResponseHead, ResponseSink, UpstreamConnection, Upstream
 
 /** Between two tries of instances that refuse connections, should no new table come. */
 const RECONNECT_MS = 250
+const GONE = 'the instance went away before it had answered'
 
 export interface ExchangeContext {
   routes: Routes
@@ -44,6 +45,8 @@ export class Exchange implements ResponseSink, Waiter {
   private timeoutAt = 0
   private waitUntil = 0
   private owesContinue: boolean
+  /** Of an answer whose head is not out yet. */
+  private owedHeaders: string[] | undefined
   private status = 0
   private errorCode: string | undefined
   private isDone = false
@@ -52,7 +55,12 @@ export class Exchange implements ResponseSink, Waiter {
     this.context = context
     this.call = call
     const { bodyLength } = call.head
-    this.body = bodyLength === 0 ? undefined : new RequestBody(call.request, { isChunked: bodyLength < 0 })
+    const limitBytes = call.entry.route.bodyLimitBytes ?? Infinity
+    const onTooLarge = () => this.fail('PAYLOAD_TOO_LARGE', tooLarge(limitBytes))
+    this.body =
+      bodyLength === 0
+        ? undefined
+        : new RequestBody(call.request, { isChunked: bodyLength < 0, limitBytes, onTooLarge })
     this.owesContinue = call.expectsContinue
     this.startedAt = performance.now()
     call.metrics.inflight += 1
@@ -70,7 +78,7 @@ export class Exchange implements ResponseSink, Waiter {
     const now = performance.now()
     const choice = this.attempts.choose(entry, now)
     if (choice === 'busy') return this.fail('FUNCTION_OVERLOADED', 'every instance is at its concurrency limit')
-    if (choice === 'none') return this.attempts.mayHaveRun ? this.failCrashed() : this.wait(now)
+    if (choice === 'none') return this.attempts.mayHaveRun ? this.fail('FUNCTION_CRASHED', GONE) : this.wait(now)
     if (this.timer === undefined) {
       const limitMs = Math.min(entry.route.timeoutMs, head.deadlineMs)
       this.timeoutAt = now + limitMs
@@ -132,7 +140,9 @@ export class Exchange implements ResponseSink, Waiter {
     }
     if (this.owesContinue) this.call.response.writeContinue()
     this.owesContinue = false
-    connection.send(text, { method, isUpgrade, ...this.body.start() })
+    const begun = this.body.start()
+    if (this.body.isTooLarge) return this.fail('PAYLOAD_TOO_LARGE', tooLarge(this.call.entry.route.bodyLimitBytes!))
+    connection.send(text, { method, isUpgrade, ...begun })
     this.body.attach(connection)
   }
 
@@ -157,6 +167,15 @@ export class Exchange implements ResponseSink, Waiter {
     this.body?.forget()
     this.status = head.status
     this.errorCode = errorLabelOf(head.status, code)
+    this.owedHeaders = clientHeaders(head, this.call.head.requestId, code)
+    process.nextTick(sendHead, this)
+  }
+
+  /** With the first of the body, or when the read has ended: a body that is malformed from its start is still 502. */
+  sendHead(): void {
+    const headers = this.owedHeaders
+    if (headers === undefined) return
+    this.owedHeaders = undefined
     const { response } = this.call
     // What follows in the same read leaves in the same write. The socket is corked and not the response, which sends the
     // end of a chunked body before the chunks it holds back (`OutgoingMessage.end` of Node 24).
@@ -164,16 +183,18 @@ export class Exchange implements ResponseSink, Waiter {
       response.socket.cork()
       process.nextTick(uncork, response.socket)
     }
-    response.writeHead(head.status, clientHeaders(head, this.call.head.requestId, code))
+    response.writeHead(this.status, headers)
     response.flushHeaders()
     response.on('drain', () => this.connection?.resume())
   }
 
   onData(piece: Buffer): void {
+    this.sendHead()
     if (!this.call.response.write(Buffer.from(piece))) this.connection?.pause()
   }
 
   onEnd(): void {
+    this.sendHead()
     this.call.response.end()
     this.finish(this.status, this.errorCode)
   }
@@ -229,13 +250,11 @@ export class Exchange implements ResponseSink, Waiter {
       return this.dispatch()
     }
     const mayRerun = isReplayable && this.attempts.mayRerun(request.method!)
-    if ((error.kind !== 'closed' && error.kind !== 'stranger') || !mayRerun) return this.failCrashed()
+    if ((error.kind !== 'closed' && error.kind !== 'stranger') || !mayRerun) {
+      return this.fail('FUNCTION_CRASHED', reasonOf(error))
+    }
     this.attempts.rerunAfter(instance, wasReused)
     this.dispatch()
-  }
-
-  private failCrashed(): void {
-    this.fail('FUNCTION_CRASHED', 'the instance went away or answered with something that is not HTTP')
   }
 
   timedOut(): void {
@@ -278,6 +297,7 @@ export class Exchange implements ResponseSink, Waiter {
   private finish(status: number, errorCode: string | undefined): void {
     if (this.isDone) return
     this.isDone = true
+    this.owedHeaders = undefined
     clearTimeout(this.timer)
     const { metrics, request } = this.call
     const durationMs = performance.now() - this.startedAt
@@ -296,6 +316,27 @@ export class Exchange implements ResponseSink, Waiter {
 
 function uncork(socket: Socket): void {
   socket.uncork()
+}
+
+function sendHead(exchange: Exchange): void {
+  exchange.sendHead()
+}
+
+/** What a caller is told of a body that is larger than its function takes. */
+export function tooLarge(limitBytes: number): string {
+  return `the request body is larger than ${limitBytes} bytes`
+}
+
+/** What became of an instance that gave no answer that could be passed on. */
+function reasonOf({ kind, message }: UpstreamError): string {
+  switch (kind) {
+    case 'protocol':
+      return `the answer of the instance cannot be passed on: ${message}`
+    case 'stranger':
+      return 'another program answers at the address of the instance'
+    default:
+      return GONE
+  }
 }
 
 function onTimeout(exchange: Exchange): void {

@@ -20,7 +20,7 @@ const bytes = (text: string) => stage.raw(socket => socket.on('data', () => sock
 describe('an instance that dies before it answers', () => {
   it('is replaced by another for an idempotent method', async () => {
     await stage.serve(proxy, [await deadly(), await ok()])
-    for (const method of ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE', 'GET', 'DELETE', 'TRACE']) {
+    for (const method of ['GET', 'HEAD', 'OPTIONS', 'DELETE', 'GET', 'DELETE']) {
       expect((await call(proxy, '/functions/fn', { method })).status).toBe(200)
     }
     expect((await call(proxy, '/functions/fn', { method: 'PUT', body: 'again' })).status).toBe(200)
@@ -140,6 +140,21 @@ describe('an answer that is not HTTP/1.1', () => {
   ])('is 502: %s', async (_name, text) => {
     await stage.serve(proxy, [await bytes(text)])
     expect(await call(proxy, '/functions/fn')).toMatchObject({ status: 502, code: 'FUNCTION_CRASHED' })
+  })
+
+  it.each([
+    ['is malformed from its first chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz', 'chunk size'],
+    ['has headers over 32 KiB', `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(40_000)}\r\n\r\n`, 'larger than 32 KiB'],
+    [
+      'comes after 33 interim ones',
+      `${'HTTP/1.1 102 Processing\r\n\r\n'.repeat(33)}HTTP/1.1 204 X\r\n\r\n`,
+      '32 interim',
+    ],
+  ])('is told as what it is: one that %s', async (_what, text, reason) => {
+    await stage.serve(proxy, [await bytes(text)])
+    const answer = await call(proxy, '/functions/fn')
+    expect(answer).toMatchObject({ status: 502, code: 'FUNCTION_CRASHED' })
+    expect(answer.body).toContain(reason)
   })
 
   it('poisons the connection if it goes on after its end', async () => {
@@ -267,4 +282,54 @@ it('instances share the calls evenly', async () => {
   await stage.serve(proxy, [await make(0), await make(1), await make(2)])
   for (let i = 0; i < 9; i += 1) await call(proxy, '/functions/fn')
   expect(counts).toEqual([3, 3, 3])
+})
+
+describe('a body over the limit of its function costs 413', () => {
+  const limit = 100_000
+  const post = (body: string, headers: http.OutgoingHttpHeaders = {}) =>
+    call(proxy, '/functions/fn', { method: 'POST', body, headers })
+
+  it('by its length, before an instance hears of it', async () => {
+    const instance = await ok()
+    await stage.serve(proxy, [instance], { bodyLimitBytes: limit })
+    expect(await post('x'.repeat(limit + 1))).toMatchObject({ status: 413, code: 'PAYLOAD_TOO_LARGE' })
+    expect(instance.received()).toBe('')
+    expect((await post('x'.repeat(limit))).status).toBe(200)
+  })
+
+  it('in chunks, as soon as it is larger; the instance gets no more than the limit', async () => {
+    const instance = await ok()
+    await stage.serve(proxy, [instance], { bodyLimitBytes: limit })
+    const chunked = { 'transfer-encoding': 'chunked' }
+    expect(await post('x'.repeat(limit * 20), chunked)).toMatchObject({ status: 413, code: 'PAYLOAD_TOO_LARGE' })
+    expect(instance.received().replaceAll(/[^x]/g, '').length).toBeLessThanOrEqual(limit)
+    await until(() => instance.connections.size === 0, 'its connection is closed')
+    expect((await post('x'.repeat(limit), chunked)).status).toBe(200)
+    expect(await post('x'.repeat(200), chunked)).toMatchObject({ status: 200 })
+  })
+
+  it('in one small chunk too', async () => {
+    await stage.serve(proxy, [await ok()], { bodyLimitBytes: 10 })
+    expect(await post('x'.repeat(11), { 'transfer-encoding': 'chunked' })).toMatchObject({ status: 413 })
+  })
+
+  it('also if it is to be queued', async () => {
+    await stage.serve(proxy, [await ok()], { bodyLimitBytes: 10 })
+    expect(await post('x'.repeat(11), { prefer: 'respond-async' })).toMatchObject({ status: 413 })
+  })
+})
+
+it('TRACE is 405, and goes nowhere', async () => {
+  const instance = await ok()
+  await stage.serve(proxy, [instance])
+  for (const path of ['/functions/fn', '/async-function/fn', '/healthz']) {
+    const answer = await call(proxy, path, { method: 'TRACE', headers: { cookie: 'secret' } })
+    expect(answer).toMatchObject({
+      status: 405,
+      code: 'METHOD_NOT_ALLOWED',
+      headers: { allow: expect.stringContaining('GET') as string },
+    })
+    expect(answer.body).not.toContain('secret')
+  }
+  expect(instance.received()).toBe('')
 })

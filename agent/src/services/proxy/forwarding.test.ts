@@ -54,7 +54,7 @@ describe('a forwarded request', () => {
     expect(answer).toContain('"url":"/a"')
   })
 
-  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY'])(
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])(
     'keeps the method %s',
     async method => {
       expect((await echo('/functions/fn', { method })).method).toBe(method)

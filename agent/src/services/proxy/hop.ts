@@ -13,7 +13,7 @@ import type { PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource } from '@ryo-faas/runtime/telemetry'
 import type { AsyncCalls } from './async/async-calls.ts'
 import type { Call } from './call.ts'
-import { Exchange, type ExchangeContext } from './exchange.ts'
+import { Exchange, tooLarge, type ExchangeContext } from './exchange.ts'
 import { answerMalformed } from './malformed.ts'
 import { refuse } from './refuse.ts'
 import { rewriteRequestHead } from './request-head.ts'
@@ -96,6 +96,10 @@ export class Hop {
     response: ServerResponse,
     how: Pick<Call, 'expectsContinue' | 'tunnel'>,
   ): void {
+    // It would show a page what its browser sent along, cookies included (RFC 9110 §9.3.8).
+    if (request.method === 'TRACE') {
+      return this.refuse(request, response, { code: 'METHOD_NOT_ALLOWED', reason: 'TRACE is not allowed' })
+    }
     const target = parseTarget(request.url!)
     switch (target.kind) {
       case 'bad':
@@ -118,6 +122,15 @@ export class Hop {
             code: 'FUNCTION_NOT_FOUND',
             reason: message,
             requestId: head.requestId,
+          })
+        }
+        const { bodyLimitBytes } = entry.route
+        if (bodyLimitBytes !== undefined && head.bodyLength > bodyLimitBytes) {
+          const { requestId } = head
+          return this.refuse(request, response, {
+            code: 'PAYLOAD_TOO_LARGE',
+            reason: tooLarge(bodyLimitBytes),
+            requestId,
           })
         }
         const metrics = head.isDispatched ? entry.dispatched : entry.metrics

@@ -11,8 +11,12 @@ export interface Refusal {
 
 const RETRY_SOON: readonly PlatformErrorCode[] = ['FUNCTION_UNAVAILABLE', 'FUNCTION_OVERLOADED', 'ASYNC_UNAVAILABLE']
 
+const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+
 export function errorAnswer({ code, reason, requestId }: Refusal): ReturnType<typeof platformError> {
   const error = platformError(code, reason, requestId)
+  // RFC 9110 §15.5.6 asks for it.
+  if (code === 'METHOD_NOT_ALLOWED') error.headers['allow'] = METHODS
   if (RETRY_SOON.includes(code)) error.headers['retry-after'] = '1'
   return error
 }

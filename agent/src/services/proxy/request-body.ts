@@ -3,7 +3,7 @@
  *
  * Invariants: 1. nothing is read from the client while no instance takes it. 2. up to `REPLAY_LIMIT_BYTES` are kept
  * until `forget`; while all that was read is kept, the body can be sent again from its start. 3. framing is this
- * file's: raw bytes under a length, chunks otherwise.
+ * file's: raw bytes under a length, chunks otherwise. 4. nothing beyond the limit is passed on.
  */
 import type { IncomingMessage } from 'node:http'
 import type { UpstreamConnection } from './upstream/index.ts'
@@ -17,15 +17,24 @@ const CRLF = Buffer.from('\r\n')
 export class RequestBody {
   private readonly request: IncomingMessage
   private readonly isChunked: boolean
+  private readonly limitBytes: number
+  private readonly onTooLarge: () => void
   private connection: UpstreamConnection | undefined
   private kept: Buffer[] | undefined = []
   private keptBytes = 0
   private isComplete = false
   private isFlowing = false
+  private readBytes = 0
 
-  constructor(request: IncomingMessage, options: { isChunked: boolean }) {
+  constructor(request: IncomingMessage, options: { isChunked: boolean; limitBytes: number; onTooLarge: () => void }) {
     this.request = request
     this.isChunked = options.isChunked
+    this.limitBytes = options.limitBytes
+    this.onTooLarge = options.onTooLarge
+  }
+
+  get isTooLarge(): boolean {
+    return this.readBytes > this.limitBytes
   }
 
   get isReplayable(): boolean {
@@ -38,7 +47,9 @@ export class RequestBody {
    */
   start(): { body: Buffer | undefined; isComplete: boolean } {
     if (!this.isFlowing && this.request.complete) {
-      this.take(this.request.read() as Buffer | null)
+      const whole = this.request.read() as Buffer | null
+      this.readBytes = whole?.length ?? 0
+      this.take(whole)
       this.isComplete = true
     }
     const pieces = this.kept ?? []
@@ -89,6 +100,12 @@ export class RequestBody {
   }
 
   private piece(piece: Buffer): void {
+    this.readBytes += piece.length
+    if (this.readBytes > this.limitBytes) {
+      // The call is over with the first that is too much; what follows is thrown away.
+      if (this.connection !== undefined) this.onTooLarge()
+      return
+    }
     this.take(piece)
     const { connection } = this
     if (connection === undefined) return

@@ -28,6 +28,8 @@ export const Route = z.object({
   timeoutMs: z.int().min(1).max(2_147_483_647),
   /** Most invocations at the same time in each instance; 0 means no limit. */
   concurrency: z.int().min(0),
+  /** Largest body of a request; absent: none is too large. */
+  bodyLimitBytes: z.int().min(0).optional(),
   instances: z.array(RouteInstance),
   /** Its instances are servers of any kind that do not say who they are: whatever answers at an address is believed. */
   isAnonymous: z.boolean().optional(),

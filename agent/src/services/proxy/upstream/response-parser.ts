@@ -125,7 +125,8 @@ export class ResponseParser {
     const text = source.toString('latin1', start, Math.min(stop, start + HEAD_LIMIT))
     const blank = text.indexOf('\r\n\r\n')
     if (blank < 0) {
-      if (stop - start >= HEAD_LIMIT) throw new UpstreamError('protocol', 'response head too large')
+      if (stop - start >= HEAD_LIMIT)
+        throw new UpstreamError('protocol', `its headers are larger than ${HEAD_LIMIT / 1024} KiB`)
       this.pending = Buffer.from(source.subarray(start, stop))
       return length
     }
@@ -167,7 +168,9 @@ export class ResponseParser {
     }
     if (head.contentLength >= 0 || head.chunked) throw new UpstreamError('protocol', 'a 1xx answer with a body')
     if (!head.keepAlive) throw new UpstreamError('protocol', 'a 1xx answer that closes the connection')
-    if (++this.informational > INFORMATIONAL_LIMIT) throw new UpstreamError('protocol', 'too many 1xx answers')
+    if (++this.informational > INFORMATIONAL_LIMIT) {
+      throw new UpstreamError('protocol', `more than ${INFORMATIONAL_LIMIT} interim (1xx) answers came before it`)
+    }
     this.events.onInformational(head)
     this.hasBegun = false
     return bodyStart
