@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { RyoFaasError } from './contract/index.ts'
+import { isNetwork } from './services/proxy/index.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -14,6 +15,10 @@ export const PlatformOptions = z.object({
     .default('rfa'),
   engine: z.enum(['auto', 'docker', 'process']).default('auto'),
   host: z.string().min(1).default('127.0.0.1'),
+  trustProxy: z
+    .string()
+    .refine(value => networksOf(value).every(isNetwork), 'must be addresses or networks, separated by commas, or none')
+    .default('none'),
   port: port.default(9999),
   agentPort: port.default(9998),
   storePort: port.default(5001),
@@ -42,11 +47,17 @@ export const PlatformOptions = z.object({
 })
 export type PlatformOptions = z.infer<typeof PlatformOptions>
 
+/** The addresses and networks of `--trust-proxy`. */
+export function networksOf(trustProxy: string): string[] {
+  return trustProxy === 'none' ? [] : trustProxy.split(',').map(network => network.trim())
+}
+
 /** What each option is for; the CLI's help and the README's table come from here. */
 export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   project: 'Prefix of every container, network and label; lets platforms live side by side',
   engine: 'Where functions run: auto, docker or process (no isolation)',
   host: 'Address the proxy listens on; anything but loopback opens it to the network',
+  trustProxy: 'Reverse proxies whose X-Forwarded-* headers are believed: addresses or networks, separated by commas',
   port: 'Port of the proxy (0: any free one)',
   agentPort: 'Port of the agent (0: any free one)',
   storePort: 'Port of the store (0: any free one)',

@@ -6,7 +6,7 @@ import type { DockerConnection, Engine } from './engine/index.ts'
 import { entryPath } from './entries.ts'
 import type { EnsuredSecrets } from './ensured-secrets.ts'
 import { obtainNats } from './nats-choice.ts'
-import type { PlatformOptions } from './options.ts'
+import { networksOf, type PlatformOptions } from './options.ts'
 import { dispatcherPart } from './services/dispatcher/index.ts'
 import { ensureCredentials } from './services/nats/index.ts'
 import { proxyPart } from './services/proxy/index.ts'
@@ -73,6 +73,7 @@ export class PlatformParts {
       entry: entryPath('services/proxy/main'),
       environment,
       host: options.host,
+      trustProxy: networksOf(options.trustProxy),
       workers: options.proxyWorkers,
       port: () => this.#port('proxy') ?? options.port,
       extraHosts: () => engine.proxyListenHosts,

@@ -18,12 +18,19 @@ export function errorLabelOf(status: number, code: PlatformErrorCode | undefined
   return code ?? (status >= 500 ? 'FUNCTION_5XX' : undefined)
 }
 
-/** The headers for the client: those of the instance, with the request id of the call. Only the platform speaks of its errors. */
+/** Below the path of one function a page would install a service worker for all of them, and for the platform's own paths. */
+const WIDER_WORKER = 'service-worker-allowed'
+
+/**
+ * The headers for the client: those of the instance, with the request id of the call. Only the platform speaks of its
+ * errors, and no function takes a wider scope than its own path.
+ */
 export function clientHeaders({ headers }: ResponseHead, requestId: string, code?: PlatformErrorCode): string[] {
   for (let i = headers.length - 2; i >= 0; i -= 2) {
     const name = headers[i]!
     const isForged = code === undefined && isNamed(name, HEADERS.error)
-    if (isForged || isNamed(name, HEADERS.requestId) || isNamed(name, HEADERS.errorFrom)) headers.splice(i, 2)
+    const isOurs = isNamed(name, HEADERS.requestId) || isNamed(name, HEADERS.errorFrom)
+    if (isForged || isOurs || isNamed(name, WIDER_WORKER)) headers.splice(i, 2)
   }
   headers.push('X-Request-Id', requestId)
   return headers

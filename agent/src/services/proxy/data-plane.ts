@@ -19,6 +19,7 @@ import { createRegistry } from './metrics.ts'
 import type { DataPlaneOptions } from './options.ts'
 import type { RouteTable } from './route-table.ts'
 import { Routes } from './routes.ts'
+import { TrustedPeers } from './trusted-peers.ts'
 import type { Instance } from './upstream/index.ts'
 
 const READ_BUFFER_BYTES = 64 * 1024
@@ -78,6 +79,9 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         tracing,
         dispatchToken: options.dispatchToken,
         functionsKey: options.functionsKey,
+        bodyTimeoutMs: options.bodyTimeoutMs,
+        upgradeIdleMs: options.upgradeIdleMs,
+        trusted: new TrustedPeers(options.trustProxy),
         asyncCalls,
         fallback,
       })
@@ -188,6 +192,7 @@ function createServer(hop: Hop, options: DataPlaneOptions): http.Server {
     noDelay: true,
   }
   const server = http.createServer(serverOptions)
+  server.maxConnections = options.maxConnections
   // Without this node silently drops the headers beyond the 2000th; their size is limited above.
   server.maxHeadersCount = 0
   server.on('request', (request, response) => hop.request(request, response))

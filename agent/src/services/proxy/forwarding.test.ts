@@ -54,12 +54,9 @@ describe('a forwarded request', () => {
     expect(answer).toContain('"url":"/a"')
   })
 
-  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])(
-    'keeps the method %s',
-    async method => {
-      expect((await echo('/functions/fn', { method })).method).toBe(method)
-    },
-  )
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'QUERY'])('keeps the method %s', async method => {
+    expect((await echo('/functions/fn', { method })).method).toBe(method)
+  })
 
   it('carries a body with a length and one in chunks', async () => {
     const body = Buffer.alloc(100_000, 'abc')
@@ -101,10 +98,10 @@ describe('a forwarded request', () => {
   })
 
   it('tells who called: X-Forwarded-*, Host, request id, trace, deadline', async () => {
-    const { headers } = await echo('/functions/fn', { headers: { host: 'faas.test:1', 'x-forwarded-for': '10.0.0.1' } })
+    const { headers } = await echo('/functions/fn', { headers: { host: 'faas.test:1' } })
     expect(headers).toMatchObject({
       host: 'faas.test:1',
-      'x-forwarded-for': '10.0.0.1, 127.0.0.1',
+      'x-forwarded-for': '127.0.0.1',
       'x-forwarded-proto': 'http',
       'x-forwarded-host': 'faas.test:1',
     })
@@ -265,4 +262,63 @@ it('a depth in document events passes only as the platform signed it', async () 
   }
   await send(proxy, signed)
   expect(seen).toEqual([signed, ...Array.from({ length: 6 }, () => undefined)])
+})
+
+describe('what a request says of where it comes from', () => {
+  const claims = {
+    'X-Forwarded-For': '6.6.6.6',
+    'X-Forwarded-Proto': 'https',
+    'X-Forwarded-Host': 'bank.example',
+    'X-Real-IP': '6.6.6.6',
+    Forwarded: 'for=6.6.6.6',
+  }
+  async function seenBy(trustProxy: string[]): Promise<http.IncomingHttpHeaders> {
+    const asked = await stage.proxy({ trustProxy })
+    let seen: http.IncomingHttpHeaders = {}
+    const server = await stage.http((request, response) => {
+      seen = request.headers
+      response.end()
+    })
+    await stage.serve(asked, [server])
+    await call(asked, '/functions/fn', { headers: { host: 'faas.test', ...claims } })
+    return seen
+  }
+
+  it.each([[[]], [['10.0.0.0/8', 'fd00::/8']]])('is replaced by what we see: trusting %j', async trusted => {
+    const seen = await seenBy(trusted)
+    expect(seen).toMatchObject({
+      'x-forwarded-for': '127.0.0.1',
+      'x-forwarded-proto': 'http',
+      'x-forwarded-host': 'faas.test',
+    })
+    expect(seen).not.toHaveProperty('x-real-ip')
+    expect(seen).not.toHaveProperty('forwarded')
+  })
+
+  it.each([[['127.0.0.1']], [['::1', '127.0.0.0/8']]])('is believed of a peer that is trusted: %j', async trusted => {
+    expect(await seenBy(trusted)).toMatchObject({
+      'x-forwarded-for': '6.6.6.6, 127.0.0.1',
+      'x-forwarded-proto': 'https',
+      'x-forwarded-host': 'bank.example',
+      'x-real-ip': '6.6.6.6',
+      forwarded: 'for=6.6.6.6',
+    })
+  })
+
+  it.each(['10.0.0.0/33', 'example.com', '10.0.0.0/8/8', '', '10.0.0/8', 'fd00::/129'])(
+    'is not trusted to "%s", which is no network',
+    async network => {
+      await expect(stage.proxy({ trustProxy: [network] })).rejects.toThrow(/must be an address or a network/)
+    },
+  )
+})
+
+it('a function can not have a service worker beyond its own path', async () => {
+  const server = await stage.http((_request, response) => {
+    response.writeHead(200, { 'Service-Worker-Allowed': '/', 'x-kept': '1' }).end()
+  })
+  await stage.serve(proxy, [server])
+  const { headers } = await call(proxy, '/functions/fn')
+  expect(headers).not.toHaveProperty('service-worker-allowed')
+  expect(headers).toMatchObject({ 'x-kept': '1' })
 })

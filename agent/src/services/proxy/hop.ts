@@ -18,11 +18,15 @@ import { answerMalformed } from './malformed.ts'
 import { refuse } from './refuse.ts'
 import { rewriteRequestHead } from './request-head.ts'
 import { parseTarget } from './target.ts'
+import type { TrustedPeers } from './trusted-peers.ts'
 import { openTunnel } from './tunnel.ts'
 
 export interface HopOptions extends ExchangeContext {
   dispatchToken: string | undefined
   functionsKey: string | undefined
+  bodyTimeoutMs: number
+  upgradeIdleMs: number
+  trusted: TrustedPeers
   asyncCalls: AsyncCalls
   /** Answers everything that is not a function. */
   fallback: RequestListener
@@ -72,7 +76,7 @@ export class Hop {
         response.detachSocket(socket as Socket)
         this.tunnels.add(socket)
         socket.once('close', () => this.tunnels.delete(socket))
-        return openTunnel({ socket: socket as Socket, head }, upgrade)
+        return openTunnel({ socket: socket as Socket, head, idleMs: this.options.upgradeIdleMs }, upgrade)
       },
     })
   }
@@ -105,14 +109,20 @@ export class Hop {
       case 'bad':
         return this.refuse(request, response, { code: 'BAD_REQUEST', reason: target.reason })
       case 'other':
-        if (how.expectsContinue) response.writeContinue()
-        return this.options.fallback(request, response)
+        return this.fallBack(request, response, how.expectsContinue)
       case 'reserved':
         return this.refuse(request, response, RESERVED)
       case 'function': {
         const isUpgrade = how.tunnel !== undefined
-        const { tracing, dispatchToken, functionsKey } = this.options
-        const head = rewriteRequestHead(request, { ids: this.ids, tracing, isUpgrade, dispatchToken, functionsKey })
+        const { tracing, dispatchToken, functionsKey, trusted } = this.options
+        const head = rewriteRequestHead(request, {
+          ids: this.ids,
+          tracing,
+          isUpgrade,
+          dispatchToken,
+          functionsKey,
+          trusted,
+        })
         if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
         if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
         const entry = this.options.routes.find(target.name)
@@ -143,6 +153,26 @@ export class Hop {
         return
       }
     }
+  }
+
+  /** What is for no function has no limit of a function either: a body comes soon, and to a question not at all. */
+  private fallBack(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const { method, headers } = request
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
+    if (hasBody && (method === 'GET' || method === 'HEAD')) {
+      return this.refuse(request, response, { code: 'BAD_REQUEST', reason: `${method} takes no body here` })
+    }
+    if (hasBody) this.limitBodyTime(request)
+    if (expectsContinue) response.writeContinue()
+    this.options.fallback(request, response)
+  }
+
+  private limitBodyTime(request: IncomingMessage): void {
+    const late = Object.assign(new Error('the body is late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
+    const timer = setTimeout(() => {
+      if (!request.complete) this.malformed(late, request.socket)
+    }, this.options.bodyTimeoutMs).unref()
+    request.once('close', () => clearTimeout(timer))
   }
 
   private queue(call: Call): void {

@@ -116,6 +116,41 @@ describe('a client that asks too much', () => {
   })
 })
 
+describe('a request that is for no function', () => {
+  it.each(['GET /healthz', 'GET /nope', 'HEAD /metrics'])('takes no body: %s', async what => {
+    const head = `${what} HTTP/1.1\r\nHost: a\r\n`
+    for (const body of ['Content-Length: 3\r\n\r\nabc', 'Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n']) {
+      expect(await exchangeRaw(proxy, head + body + get('/functions/fn'))).toMatch(/^HTTP\/1.1 400 /)
+    }
+    expect(instance.received()).toBe('')
+  })
+
+  it.each(['/nope', '/calls/redrive', '/healthz'])('is cut off if its body does not come: %s', async path => {
+    const hasty = await stage.proxy({ bodyTimeoutMs: 100 })
+    const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`
+    for (const body of ['Content-Length: 10\r\n\r\nabc', 'Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n']) {
+      // Ends, which is what counts; with the answer that it had already, or with 408.
+      expect((await exchangeRaw(hasty, head + body)).match(/HTTP\/1.1 \d+/g)?.length ?? 0).toBeLessThanOrEqual(1)
+    }
+  })
+})
+
+it('more connections than there may be are closed at once; one that ends makes room', async () => {
+  const small = await stage.proxy({ maxConnections: 2 })
+  await stage.serve(small, [instance])
+  const held = [1, 2].map(() => net.connect(small.address.port, '127.0.0.1'))
+  stage.onEnd(() => held.forEach(socket => socket.destroy()))
+  for (const socket of held) {
+    await new Promise<void>(resolve => {
+      socket.once('data', () => resolve())
+      socket.write(get('/functions/fn'))
+    })
+  }
+  expect(await exchangeRaw(small, get('/functions/fn'))).toBe('')
+  held[0]!.destroy()
+  await until(async () => (await call(small, '/functions/fn').catch(() => undefined))?.body === 'ok', 'there is room')
+})
+
 it('a request that hides in the body of another stays a body', async () => {
   const hidden = 'GET /functions/fn/hidden HTTP/1.1\r\nHost: a\r\n\r\n'
   const answer = await exchangeRaw(proxy, post(`Connection: close\r\nContent-Length: ${hidden.length}`, hidden))

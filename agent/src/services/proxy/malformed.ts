@@ -11,7 +11,7 @@ import { platformError } from '@ryo-faas/runtime/protocol'
 const CASES: Record<string, { status: string; message: string }> = {
   HPE_HEADER_OVERFLOW: { status: '431 Request Header Fields Too Large', message: 'the header block is too large' },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: { status: '413 Payload Too Large', message: 'chunk extensions are too large' },
-  ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', message: 'the request head did not arrive in time' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', message: 'the request did not arrive in time' },
 }
 const MALFORMED = { status: '400 Bad Request', message: 'malformed request' }
 
@@ -24,7 +24,8 @@ export interface Broken {
 
 export function answerMalformed(error: NodeJS.ErrnoException, { socket, latest, requestId }: Broken): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
-  if (latest !== undefined && !latest.writableFinished) {
+  const isOpen = latest !== undefined && !(latest.writableFinished && latest.req.complete)
+  if (isOpen) {
     if (latest.req.complete) return closeAfter(latest, socket)
     if (latest.headersSent || currentAnswer(socket) !== latest) return void socket.destroy()
   }

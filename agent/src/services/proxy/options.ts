@@ -1,6 +1,7 @@
 /** The proxy's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
 import { TracingInput } from '../../tracing/index.ts'
+import { isNetwork } from './trusted-peers.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
 
@@ -19,6 +20,12 @@ export const DataPlaneOptions = z.strictObject({
   /** How long a request head may take to arrive. */
   headersTimeoutMs: ms.min(1).default(10_000),
   connectTimeoutMs: ms.min(1).default(2_000),
+  /** How long a body may take that is for no function: the limit of a function ends those. */
+  bodyTimeoutMs: ms.min(1).default(10_000),
+  /** Most connections of clients, in each worker; more are closed at once. */
+  maxConnections: z.int().min(1).default(10_000),
+  /** How long an upgraded connection may be silent in both directions. 0: for ever. */
+  upgradeIdleMs: ms.default(600_000),
   /** How long an idle connection to an instance is kept; must be below the instance's own limit. */
   upstreamIdleMs: ms.default(4_000),
   /**
@@ -38,6 +45,8 @@ export const DataPlaneOptions = z.strictObject({
   dispatchToken: z.string().min(16).optional(),
   /** Signs how deep in document events a request is; without it nobody is believed. */
   functionsKey: z.string().min(16).optional(),
+  /** Peers, as addresses or networks, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are believed. */
+  trustProxy: z.array(z.string().refine(isNetwork, 'must be an address or a network')).default([]),
   /** Largest body of an asynchronous call. */
   asyncBodyLimitBytes: z
     .int()

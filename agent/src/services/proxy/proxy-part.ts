@@ -23,6 +23,8 @@ export interface ProxyPartOptions {
   port: () => number
   /** Addresses besides `host` on which functions reach it. */
   extraHosts: () => readonly string[]
+  /** Peers whose word on where a request comes from is taken. */
+  trustProxy?: readonly string[]
   /** What asynchronous calls need; asked before every start too. Absent: they are answered with 503. */
   asyncCalls?: () => AsyncSettings
 }
@@ -55,6 +57,7 @@ export function proxyPart(options: ProxyPartOptions): Part {
         controlPath: paths.control,
         routesFile: paths.routes,
         readyFile: paths.ready,
+        trustProxy: [...(options.trustProxy ?? [])],
         ...options.asyncCalls?.(),
         traces: options.traces(),
       }

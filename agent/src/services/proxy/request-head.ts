@@ -4,7 +4,8 @@
  * Invariants: 1. where the message ends is decided here once and written anew: at most one of `Content-Length` and
  * `Transfer-Encoding: chunked`, whatever the client nominated in `Connection`. 2. hop-by-hop headers and those that
  * only the platform may set end here (RFC 9110 §7.6.1). 3. exactly one `Host`. 4. call id and attempt are believed of
- * the dispatcher alone, and its proof goes no further. 5. a depth in document events passes only with its signature.
+ * the dispatcher alone, and its proof goes no further. 5. a depth in document events passes only with its signature. 6. where a
+ * request comes from is believed of the dispatcher and of peers that the operator trusts; of others it is what we see.
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
@@ -18,6 +19,7 @@ import {
   type Tracing,
 } from '@ryo-faas/runtime/telemetry'
 import { depthOf } from '../../access/index.ts'
+import type { TrustedPeers } from './trusted-peers.ts'
 import { connectionOptions } from './upstream/index.ts'
 
 export interface RequestHead {
@@ -36,6 +38,8 @@ export interface RequestHead {
   readonly prefersAsync: boolean
   /** It comes from the dispatcher: to be run now. */
   readonly isDispatched: boolean
+  /** What it says of where it comes from (`X-Forwarded-*` and the like) is believed. */
+  readonly isOriginTrusted: boolean
 }
 export type RequestHeadResult = RequestHead | { kind: 'bad'; reason: string }
 
@@ -48,6 +52,8 @@ interface Incoming {
   forwardedFor: string | undefined
   forwardedProto: string | undefined
   forwardedHost: string | undefined
+  forwarded: string | undefined
+  realIp: string | undefined
   requestId: string | undefined
   traceParent: string | undefined
   traceState: string | undefined
@@ -69,6 +75,8 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   ['x-forwarded-for', 'forwardedFor'],
   ['x-forwarded-proto', 'forwardedProto'],
   ['x-forwarded-host', 'forwardedHost'],
+  ['forwarded', 'forwarded'],
+  ['x-real-ip', 'realIp'],
   [HEADERS.requestId, 'requestId'],
   ['traceparent', 'traceParent'],
   ['tracestate', 'traceState'],
@@ -87,6 +95,14 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   ['te', null],
   ['trailer', null],
 ])
+/** What a request says of where it comes from. */
+export const ORIGIN_HEADERS: readonly string[] = [
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'forwarded',
+  'x-real-ip',
+]
 const INTERNAL_PREFIX = 'x-ryo-faas-'
 const RESPOND_ASYNC = /(?:^|,)[ \t]*respond-async[ \t]*(?:[;,]|$)/i
 /** uri-host and port (RFC 9110 §7.2), loosely: nothing that could end a header or start a path. */
@@ -100,6 +116,7 @@ export function rewriteRequestHead(
     isUpgrade: boolean
     dispatchToken: string | undefined
     functionsKey: string | undefined
+    trusted: TrustedPeers
   },
 ): RequestHeadResult {
   const incoming: Incoming = {
@@ -111,6 +128,8 @@ export function rewriteRequestHead(
     forwardedFor: undefined,
     forwardedProto: undefined,
     forwardedHost: undefined,
+    forwarded: undefined,
+    realIp: undefined,
     requestId: undefined,
     traceParent: undefined,
     traceState: undefined,
@@ -158,13 +177,14 @@ export function rewriteRequestHead(
   const id = requestId ?? options.ids.traceId()
   const parent = parseTraceContext(incoming.traceParent, incoming.traceState)
   const trace = options.tracing.begin(parent, requestId === undefined ? id : undefined)
-  lines += forwarding(incoming, request) + `traceparent: ${formatTraceParent(trace)}\r\n`
+  const isDispatched = incoming.dispatch !== undefined && isSecret(incoming.dispatch, options.dispatchToken)
+  const isOriginTrusted = isDispatched || options.trusted.has(clientAddress(request))
+  lines += forwarding(incoming, { request, isOriginTrusted }) + `traceparent: ${formatTraceParent(trace)}\r\n`
   if (trace.traceState !== undefined) lines += `tracestate: ${trace.traceState}\r\n`
   lines += `X-Request-Id: ${id}\r\n`
   if (incoming.eventDepth !== undefined && depthOf(options.functionsKey, incoming.eventDepth) > 0) {
     lines += `X-Event-Depth: ${incoming.eventDepth}\r\n`
   }
-  const isDispatched = incoming.dispatch !== undefined && isSecret(incoming.dispatch, options.dispatchToken)
   if (isDispatched) {
     if (incoming.callId !== undefined) lines += `X-Call-Id: ${incoming.callId}\r\n`
     if (incoming.callAttempt !== undefined) lines += `X-Call-Attempt: ${incoming.callAttempt}\r\n`
@@ -179,6 +199,7 @@ export function rewriteRequestHead(
     parentSpanId: parent?.spanId,
     prefersAsync: incoming.prefer !== undefined && RESPOND_ASYNC.test(incoming.prefer),
     isDispatched,
+    isOriginTrusted,
   }
 }
 
@@ -197,11 +218,20 @@ function framing({ contentLength, transferEncoding }: Incoming, isOldHttp: boole
   return /^[0-9]{1,15}$/.test(contentLength) ? Number(contentLength) : 'malformed content-length'
 }
 
-function forwarding(incoming: Incoming, request: IncomingMessage): string {
-  const client = clientAddress(request)
-  const chain = incoming.forwardedFor === undefined ? client : `${incoming.forwardedFor}, ${client}`
-  const host = incoming.forwardedHost ?? incoming.host ?? ''
-  return `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${incoming.forwardedProto ?? 'http'}\r\nX-Forwarded-Host: ${host}\r\n`
+/** Invariant 6. */
+function forwarding(incoming: Incoming, from: { request: IncomingMessage; isOriginTrusted: boolean }): string {
+  const client = clientAddress(from.request)
+  if (!from.isOriginTrusted) return forwardedLines(client, 'http', incoming.host ?? '')
+  const { forwardedFor, forwardedProto, forwardedHost, forwarded, realIp } = incoming
+  const chain = forwardedFor === undefined ? client : `${forwardedFor}, ${client}`
+  let lines = forwardedLines(chain, forwardedProto ?? 'http', forwardedHost ?? incoming.host ?? '')
+  if (forwarded !== undefined) lines += `Forwarded: ${forwarded}\r\n`
+  if (realIp !== undefined) lines += `X-Real-IP: ${realIp}\r\n`
+  return lines
+}
+
+function forwardedLines(chain: string, proto: string, host: string): string {
+  return `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${proto}\r\nX-Forwarded-Host: ${host}\r\n`
 }
 
 /** IPv4 as such, also on a socket that takes both. */

@@ -108,3 +108,28 @@ it('any other answer to an upgrade is an answer, errors of the platform included
   await until(late.isEnded, 'the answer is complete')
   expect(late.received()).toMatch(/^HTTP\/1.1 504 /)
 })
+
+it('a tunnel that is silent both ways is closed, and counts no longer; one that is not stays', async () => {
+  const idle = await stage.proxy({ upgradeIdleMs: 200 })
+  const talkative = await stage.raw(socket =>
+    socket.once('data', () => {
+      socket.write(SWITCH)
+      let said = 0
+      // Longer than it may be silent, in one direction only.
+      const timer = setInterval(() => {
+        if (socket.destroyed || said === 20) clearInterval(timer)
+        else socket.write(`<${(said += 1)}>`)
+      }, 25)
+    }),
+  )
+  await stage.serve(idle, [talkative], { concurrency: 1 })
+  const socket = net.connect(idle.address.port, '127.0.0.1')
+  let received = ''
+  socket.on('data', piece => (received += String(piece)))
+  const closed = new Promise(resolve => socket.once('close', resolve))
+  socket.write(UPGRADE)
+  await closed
+  expect(received).toContain('<20>')
+  await until(async () => (await idle.stats()).functions[0]!.inflight === 0, 'it counts no longer')
+  await until(() => talkative.connections.size === 0, 'the instance is let go')
+})

@@ -2,7 +2,8 @@
  * Joins a client and an instance after a 101: bytes both ways with backpressure, each half closed on its own.
  *
  * Invariants: 1. bytes that came with the 101 or with the request go first. 2. an end on one side ends that direction
- * only; a failure or close of either side closes both. 3. `onDone` is called once.
+ * only; a failure or close of either side closes both. 3. `onDone` is called once. 4. if nothing goes either way for
+ * `idleMs`, both are closed: an upgraded connection counts against the concurrency of its function while it is open.
  */
 import type { Socket } from 'node:net'
 import type { ResponseHead, ResponseSink, UpstreamConnection } from './upstream/index.ts'
@@ -21,12 +22,13 @@ export interface Upgrade {
  * @param client the client's socket, and what it already sent in the new protocol.
  * @returns the sink for what the instance sends from now on.
  */
-export function openTunnel(client: { socket: Socket; head: Buffer }, upgrade: Upgrade): ResponseSink {
+export function openTunnel(client: { socket: Socket; head: Buffer; idleMs: number }, upgrade: Upgrade): ResponseSink {
   const { upstream, head, rest, requestId, onDone } = upgrade
   const { socket } = client
   let lines = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${head.upgrade ?? ''}\r\n`
   for (let i = 0; i < head.headers.length; i += 2) lines += `${head.headers[i]}: ${head.headers[i + 1]}\r\n`
-  socket.setTimeout(0)
+  // What comes from the instance counts too: it is written here.
+  socket.setTimeout(client.idleMs, () => socket.destroy())
   socket.write(`${lines}X-Request-Id: ${requestId}\r\n\r\n`, 'latin1')
   if (rest.length > 0) socket.write(rest)
   if (client.head.length > 0) upstream.write(client.head)

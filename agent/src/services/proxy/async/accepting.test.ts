@@ -100,6 +100,18 @@ describe('an asynchronous call', () => {
     expect(instance.received()).toBe('')
   })
 
+  it('does not keep what an untrusted caller says of where it comes from', async () => {
+    const claims = {
+      'X-Forwarded-For': '6.6.6.6',
+      'X-Forwarded-Proto': 'https',
+      Forwarded: 'x',
+      'X-Real-IP': '6.6.6.6',
+    }
+    const { head } = await kept(idOf(await post('/functions/fn', '', claims)))
+    expect(JSON.stringify(head.headers)).not.toMatch(/forwarded|real-ip|6\.6/i)
+    expect(head.clientAddress).toBe('127.0.0.1')
+  })
+
   it('carries the trace of its caller', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00'
     const { head } = await kept(idOf(await post('/functions/fn', '', { traceparent, tracestate: 'a=1' })))

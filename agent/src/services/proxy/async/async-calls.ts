@@ -27,7 +27,7 @@ import {
 import { recordAcceptance, type Acceptance } from '../call-span.ts'
 import type { Call } from '../call.ts'
 import { refuse } from '../refuse.ts'
-import { clientAddress } from '../request-head.ts'
+import { clientAddress, ORIGIN_HEADERS, type RequestHead } from '../request-head.ts'
 import { BusLink, type BusAddress } from './bus-link.ts'
 import { collectBody } from './collect-body.ts'
 
@@ -104,7 +104,7 @@ export class AsyncCalls {
       v: 1,
       method: request.method!,
       path: call.path,
-      headers: keptHeaders(request.rawHeaders),
+      headers: keptHeaders(request.rawHeaders, head),
       acceptedAt: new Date().toISOString(),
       requestId: head.requestId,
       traceparent: formatTraceParent(producer),
@@ -210,11 +210,12 @@ function single(request: IncomingMessage, name: string): string | undefined {
   return request.headers[name] as string | undefined
 }
 
-function keptHeaders(raw: readonly string[]): [string, string][] {
+function keptHeaders(raw: readonly string[], { isOriginTrusted }: RequestHead): [string, string][] {
   const kept: [string, string][] = []
   for (let i = 0; i < raw.length; i += 2) {
     const lower = raw[i]!.toLowerCase()
-    if (!lower.startsWith('x-ryo-faas-') && !PLATFORM_HEADERS.includes(lower)) kept.push([raw[i]!, raw[i + 1]!])
+    if (lower.startsWith('x-ryo-faas-') || PLATFORM_HEADERS.includes(lower)) continue
+    if (isOriginTrusted || !ORIGIN_HEADERS.includes(lower)) kept.push([raw[i]!, raw[i + 1]!])
   }
   return kept
 }

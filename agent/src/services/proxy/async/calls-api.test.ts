@@ -104,12 +104,15 @@ describe('GET /calls/<id>', () => {
       ['Set-Cookie', 'a=1'],
       ['set-cookie', 'b=2'],
       ['Transfer-Encoding', 'chunked'],
+      ['Content-Security-Policy', "script-src 'unsafe-inline'"],
     ]
     const result = { status: 418, headers, bodyBytes: 2, body: '/wA=' }
     await writeState(bus, stateOf(id, 'failed', { result }), 0)
     const answer = await call(proxy, `/calls/${id}/result`)
     expect(answer).toMatchObject({ status: 418, body: '\xff\0', headers: { 'content-type': 'text/x' } })
     expect(answer.headers['set-cookie']).toEqual(['a=1', 'b=2'])
+    // A page in it has no part in the platform's origin.
+    expect(answer.headers).toMatchObject({ 'content-security-policy': 'sandbox', 'x-content-type-options': 'nosniff' })
     expect(await call(proxy, `/calls/${await queued()}/result`)).toMatchObject({ status: 404, code: 'CALL_NOT_FOUND' })
   })
 })

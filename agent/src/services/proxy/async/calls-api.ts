@@ -112,6 +112,8 @@ function addReading(calls: FastifyInstance, link: BusLink): void {
     for (const [name, value] of headers) {
       if (!UNFRAMED.has(name.toLowerCase())) void reply.header(name, value)
     }
+    // It comes from an address of the platform's own: a page in it must not run there.
+    void reply.headers({ 'content-security-policy': 'sandbox', 'x-content-type-options': 'nosniff' })
     return reply.send(body)
   })
 }
