@@ -12,7 +12,7 @@ import { send } from './testing/serve-handler.ts'
 import { until } from './testing/until.ts'
 
 const HANDLER = `
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { get, type IncomingMessage, type ServerResponse } from 'node:http'
 import { context } from '@ryo-faas/runtime'
 
 interface Order { id: number }
@@ -31,6 +31,11 @@ export function Tried(request: IncomingMessage, response: ServerResponse) {
       return void setTimeout(() => response.end('slow ' + context().requestId), 300)
     case '/slower':
       return void setTimeout(() => response.end('at last'), 1500)
+    case '/ask':
+      const { localPort: port } = request.socket
+      return void get({ host: '127.0.0.1', port, path: '/asked' }, answer => void answer.pipe(response))
+    case '/asked':
+      return void response.end(request.headers.traceparent)
     case '/hang':
       return
     case '/print':
@@ -108,6 +113,13 @@ test('the ready file is there whole, and the instance answers', async () => {
   await using instance = await started()
   expect((await send(instance.port)).body).toBe('order 7')
   expect((await readdir(folder)).filter(name => name.endsWith('.tmp'))).toEqual([])
+})
+
+test('a request by node:http carries the trace on', async () => {
+  await using instance = await started()
+  const trace = `00-${'1'.repeat(32)}`
+  const answer = await send(instance.port, { path: '/ask', headers: { traceparent: `${trace}-${'2'.repeat(16)}-01` } })
+  expect(answer.body).toContain(trace)
 })
 
 test('prom-client arrives with the first scrape', async () => {

@@ -11,6 +11,7 @@ import { stampLogs } from './log-stamps.ts'
 import { instanceOptions, type InstanceOptions } from './options.ts'
 import { ENV } from './protocol/index.ts'
 import { mapStacks } from './source-maps.ts'
+import { traceClients } from './spans/traced-clients.ts'
 import { traceConsole } from './spans/traced-console.ts'
 import { tracedFetch } from './spans/traced-fetch.ts'
 import { Tracing } from './telemetry/index.ts'
@@ -22,6 +23,7 @@ import { ServiceRegistration } from './serve/service-registration.ts'
 
 if (process.argv[1] !== undefined) mapStacks(process.argv[1])
 globalThis.fetch = tracedFetch
+traceClients()
 if (process.env[ENV.stampLogs] === '1') {
   stampLogs(process.stdout, 'stdout')
   stampLogs(process.stderr, 'stderr')

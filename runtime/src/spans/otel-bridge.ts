@@ -9,7 +9,7 @@ import { running, type RunningInvocation } from '../context.ts'
 import { formatTraceParent, parseTraceContext, Tracing, type TraceContext } from '../telemetry/index.ts'
 import { ApiSpan, fromSpanContext, InvocationApiSpan, toSpanContext } from './api-span.ts'
 import { formatBaggage, parseBaggage } from './baggage.ts'
-import { active } from './traced-fetch.ts'
+import { active } from './client-span.ts'
 
 type OpenTelemetry = typeof Api
 

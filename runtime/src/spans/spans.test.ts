@@ -6,79 +6,40 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { WebHandler } from '../handlers.ts'
 import { context } from '../context.ts'
 import { send, serveWeb } from '../testing/serve-handler.ts'
+import { startSpanCollector, type ReceivedSpan, type SpanCollector } from '../testing/span-collector.ts'
 import { bridgeOpenTelemetry } from './otel-bridge.ts'
 import { traceConsole } from './traced-console.ts'
 import { tracedFetch } from './traced-fetch.ts'
 
-interface Received {
-  name: string
-  kind: number
-  traceId: string
-  spanId: string
-  parentSpanId?: string
-  traceState?: string
-  attributes: Record<string, unknown>
-  events: { name: string; attributes: Record<string, unknown> }[]
-  links: { spanId: string }[]
-  status: { code: number; message?: string }
-  scope: string
-}
-
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const PARENT = 'b7ad6b7169203331'
-const spans: Received[] = []
 /** What reached the server that handlers call. */
 const called: Record<string, unknown>[] = []
-let collector: Server
+let collector: SpanCollector
 let other: Server
 const portOf = (server: Server) => (server.address() as AddressInfo).port
 
 beforeAll(async () => {
-  collector = createServer(async (request, response) => {
-    let text = ''
-    for await (const piece of request) text += String(piece)
-    for (const resource of (JSON.parse(text) as { resourceSpans: { scopeSpans: OtlpScope[] }[] }).resourceSpans) {
-      for (const { scope, spans: given } of resource.scopeSpans)
-        spans.push(...given.map(span => plain(span, scope.name)))
-    }
-    response.end('{}')
-  })
+  collector = await startSpanCollector()
   other = createServer((request, response) => {
     called.push(request.headers)
     response.writeHead(request.url === '/broken' ? 503 : 200).end()
   })
-  for (const server of [collector, other]) await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve))
 })
 afterAll(() => {
   collector.close()
   other.close()
 })
 afterEach(() => {
-  spans.length = 0
+  collector.spans.length = 0
   called.length = 0
 })
 
-interface OtlpScope {
-  scope: { name: string }
-  spans: (Omit<Received, 'attributes' | 'events' | 'scope'> & {
-    attributes: Pair[]
-    events: { name: string; attributes: Pair[] }[]
-  })[]
-}
-type Pair = { key: string; value: Record<string, unknown> }
-
-function plain(span: OtlpScope['spans'][number], scope: string): Received {
-  const events = span.events.map(({ name, attributes }) => ({ name, attributes: plainAttributes(attributes) }))
-  return { ...span, scope, events, attributes: plainAttributes(span.attributes) }
-}
-
-function plainAttributes(pairs: Pair[]): Record<string, unknown> {
-  return Object.fromEntries(pairs.map(({ key, value }) => [key, Object.values(value)[0]]))
-}
-
 /** Serves it for one request; resolves when its spans have arrived. */
-async function run(handler: WebHandler, headers: Record<string, string> = {}, expected = 1): Promise<Received[]> {
-  const traces = { url: `http://127.0.0.1:${portOf(collector)}`, perSecond: 10, ratio: 0, slowMs: 0 }
+async function run(handler: WebHandler, headers: Record<string, string> = {}, expected = 1): Promise<ReceivedSpan[]> {
+  const { url, spans } = collector
+  const traces = { url, perSecond: 10, ratio: 0, slowMs: 0 }
   {
     // Its end sends what there is.
     await using served = await serveWeb(handler, { traces, instance: 'i7' })
@@ -88,7 +49,7 @@ async function run(handler: WebHandler, headers: Record<string, string> = {}, ex
   return spans
 }
 
-const named = (name: string) => spans.find(span => span.name === name)!
+const named = (name: string) => collector.spans.find(span => span.name === name)!
 
 describe('the span of an invocation', () => {
   it('says what was run, by whom it was asked, and that it is the first of its instance', async () => {
@@ -111,7 +72,7 @@ describe('the span of an invocation', () => {
         'ryo_faas.request_id': 'r1',
       },
     })
-    expect(JSON.stringify(spans)).not.toContain('secret')
+    expect(JSON.stringify(collector.spans)).not.toContain('secret')
   })
 
   it('knows calls and their attempts', async () => {
@@ -197,7 +158,7 @@ describe('fetch within an invocation', () => {
     expect(named('POST')).toMatchObject({ status: { code: 2 }, attributes: { 'error.type': '503' } })
     expect(named('GET')).toMatchObject({ status: { code: 2 }, attributes: { 'error.type': 'TypeError' } })
     expect(called[1]).toMatchObject({ traceparent: mine })
-    expect(spans).toHaveLength(3)
+    expect(collector.spans).toHaveLength(3)
   })
 })
 
@@ -241,7 +202,7 @@ describe("spans by OpenTelemetry's API", () => {
       attributes: {},
     })
     expect(named('GET').parentSpanId).toBe(outer.spanId)
-    expect(spans).toHaveLength(4)
+    expect(collector.spans).toHaveLength(4)
   })
 
   it('show the invocation as the active span, which takes attributes, events and an error', async () => {
@@ -282,7 +243,7 @@ describe("spans by OpenTelemetry's API", () => {
   it('do nothing outside of an invocation, and never mix two of them', async () => {
     tracer.startSpan('outside').end()
     await run(() => new Response())
-    expect(spans.map(({ name }) => name)).toEqual(['Tested'])
+    expect(collector.spans.map(({ name }) => name)).toEqual(['Tested'])
     expect(api.trace.getActiveSpan()).toBeUndefined()
   })
 })

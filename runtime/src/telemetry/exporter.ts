@@ -5,6 +5,7 @@
  * dropped and counted. 3. one request at a time; one that fails is tried again while there is room, then dropped and
  * counted; one that is too large is sent in halves. 4. nothing here keeps a process alive, but `close` sends what is there, within its time.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { request, type ClientRequest } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { encodeSpans } from './otlp-json.ts'
@@ -47,6 +48,8 @@ export class SpanExporter {
   /** Less than `maxBatch` while spans are large. */
   private batchSize: number
   private isClosing = false
+  /** Runs something as if nobody had asked for it: what sends spans is no part of the trace that they are of. */
+  private readonly outside = AsyncLocalStorage.snapshot()
 
   constructor(options: ExporterOptions) {
     this.options = { maxQueued: 4_096, maxBatch: 512, intervalMs: 250, timeoutMs: 5_000, retryMs: 1_000, ...options }
@@ -113,7 +116,7 @@ export class SpanExporter {
       const { token } = this.options
       let sent: ClientRequest
       try {
-        sent = request(new URL('/v1/traces', this.options.url), {
+        const options = {
           method: 'POST',
           headers: {
             'content-type': 'application/json',
@@ -122,7 +125,8 @@ export class SpanExporter {
           },
           agent: false,
           timeout: this.isClosing ? LAST_TIMEOUT_MS : this.options.timeoutMs,
-        })
+        }
+        sent = this.outside(() => request(new URL('/v1/traces', this.options.url), options))
       } catch {
         return resolve(undefined)
       }
