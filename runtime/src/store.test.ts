@@ -108,6 +108,37 @@ test('the store is shown the token of the deployment, and a caller’s own is no
   expect(asked[0]!.headers.authorization).toBe('Bearer token-of-the-function')
 })
 
+test('baggage goes along with a write, so that what it triggers gets it', async () => {
+  await within(notes => notes.create({ text: 'a' }), { baggage: 'k=v' })
+  expect(asked[0]!.headers).toMatchObject({ baggage: 'k=v' })
+})
+
+test.each(['', '.', '..', '\ud800'])(
+  '%j is refused as an id and as a table, before a URL makes another path of it',
+  async name => {
+    for (const work of [
+      (notes: Table<Note>) => notes.get(name),
+      (notes: Table<Note>) => notes.update(name, { text: 'a' }),
+      (notes: Table<Note>) => notes.replace(name, { text: 'a' }),
+      (notes: Table<Note>) => notes.delete(name),
+      () => store(name).get('x'),
+      () => store(name).create({}),
+      () => store(name).query(),
+    ]) {
+      const refused = await within<unknown>(work)
+      expect(refused).toBeInstanceOf(StoreError)
+      expect(refused).toMatchObject({ code: 'INVALID_NAME', status: 400 })
+    }
+    expect(asked).toEqual([])
+  },
+)
+
+test.each(['...', '.a', '%2e', '%2e%2e', 'a/../b', '\\\\..', '?', '#', ' '])('%j is an id like any other', async id => {
+  await within(notes => notes.get(id))
+  expect(decodeURIComponent(asked[0]!.url.slice(`${PATH}/`.length))).toBe(id)
+  expect(asked[0]!.url.slice(`${PATH}/`.length)).not.toContain('/')
+})
+
 test('what is not there is undefined or false', async () => {
   answers.push({ status: 404, json: {} }, { status: 404, json: {} }, { status: 204 })
   expect(await within(notes => notes.get('x'))).toBeUndefined()

@@ -6,7 +6,7 @@
 import { carriedHeaders } from './carried-headers.ts'
 import { currentInvocation } from './context.ts'
 import { tracedFetch } from './spans/traced-fetch.ts'
-import { ENV, type StoredDocument } from './protocol/index.ts'
+import { ENV, pathSegment, type StoredDocument } from './protocol/index.ts'
 
 export type { StoredDocument }
 
@@ -89,10 +89,10 @@ export function store<T = unknown>(table: string): Table<T> {
 }
 
 class StoreTable<T> implements Table<T> {
-  readonly #path: string
+  readonly #table: string
 
   constructor(table: string) {
-    this.#path = `/tables/${encodeURIComponent(table)}/docs`
+    this.#table = table
   }
 
   async create(data: T, { id }: { readonly id?: string } = {}): Promise<StoredDocument<T>> {
@@ -136,13 +136,24 @@ class StoreTable<T> implements Table<T> {
     } while (cursor !== undefined)
   }
 
+  get #path(): string {
+    return `/tables/${segmentOf('table name', this.#table)}/docs`
+  }
+
   #pathOf(id: string): string {
-    return `${this.#path}/${encodeURIComponent(id)}`
+    return `${this.#path}/${segmentOf('document id', id)}`
   }
 
   async #document(response: Response): Promise<StoredDocument<T>> {
     return (await response.json()) as StoredDocument<T>
   }
+}
+
+/** Refuses, as the store does, what would make a path to something else. */
+function segmentOf(what: string, name: string): string {
+  const segment = pathSegment(name)
+  if (segment !== undefined) return segment
+  throw new StoreError('INVALID_NAME', `${JSON.stringify(name)} cannot be a ${what}`, { status: 400 })
 }
 
 interface Asked extends WriteOptions {

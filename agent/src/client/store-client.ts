@@ -1,4 +1,5 @@
 /** The store's API. */
+import { pathSegment } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { RyoFaasError, type PlatformView } from '../contract/index.ts'
 import { serverSentEvents } from './server-sent-events.ts'
@@ -108,7 +109,7 @@ export class StoreClient {
 }
 
 export function tablePath(table: string): string {
-  return `/tables/${encodeURIComponent(table)}`
+  return `/tables/${segmentOf('table name', table)}`
 }
 
 export function docsPath(table: string): string {
@@ -116,7 +117,14 @@ export function docsPath(table: string): string {
 }
 
 export function docPath(table: string, id: string): string {
-  return `${docsPath(table)}/${encodeURIComponent(id)}`
+  return `${docsPath(table)}/${segmentOf('document id', id)}`
+}
+
+/** Refuses, as the store does, what would make a path to something else. */
+function segmentOf(what: string, name: string): string {
+  const segment = pathSegment(name)
+  if (segment !== undefined) return segment
+  throw new StoreFailure(400, `INVALID_NAME: ${JSON.stringify(name)} cannot be a ${what}`)
 }
 
 /** Headers of a write that succeeds only over this version of the document; 0: only if there is none. */

@@ -22,6 +22,6 @@ export {
   METRICS_PATH,
   RESERVED_PREFIX,
 } from './paths.ts'
-export { NAME_PATTERN, routeOf } from './names.ts'
+export { NAME_PATTERN, pathSegment, routeOf } from './names.ts'
 export { PLATFORM_ERRORS, platformError, type PlatformErrorBody, type PlatformErrorCode } from './platform-error.ts'
 export { TRIGGER_KEY, type ServedHandlers, type ServedTrigger } from './served-handlers.ts'

@@ -5,3 +5,11 @@ export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/
 export function routeOf(name: string): string {
   return name.toLowerCase()
 }
+
+/**
+ * Text as one segment of a URL's path. Undefined for what cannot be one: nothing, dots that every URL parser resolves
+ * (also encoded), and halves of surrogate pairs.
+ */
+export function pathSegment(text: string): string | undefined {
+  return text === '' || text === '.' || text === '..' || /\p{Cs}/u.test(text) ? undefined : encodeURIComponent(text)
+}
