@@ -184,7 +184,9 @@ export class Agent implements Platform {
     if (kind !== state.current.engine) await state.update(next => void (next.engine = kind))
     const checker = createCheckService({ entry: pathToFileURL(entryPath('checker/worker')) })
     this.#checker = checker
-    this.#builder = new Builder({ runtimeDir: this.#options.runtimeDir, cacheDir: join(home, 'cache'), environment })
+    const { runtimeDir } = this.#options
+    const { surroundings } = chosen
+    this.#builder = new Builder({ runtimeDir, cacheDir: join(home, 'cache'), environment, surroundings })
     doing('starting NATS and preparing the engine')
     const parts = new PlatformParts({
       home,

@@ -1,5 +1,15 @@
 /** Chooses the engine: Docker if it answers, else processes (`auto`), or what the user named. */
-import { DockerEngine, ProcessEngine, connectDocker, type DockerConnection, type Engine } from './engine/index.ts'
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { NativeSurroundings } from './builder/index.ts'
+import {
+  baseImageLibraries,
+  DockerEngine,
+  ProcessEngine,
+  connectDocker,
+  type DockerConnection,
+  type Engine,
+} from './engine/index.ts'
 import { RyoFaasError } from './contract/index.ts'
 import type { PlatformOptions } from './options.ts'
 
@@ -7,6 +17,8 @@ export interface ChosenEngine {
   engine: Engine
   /** For parts that are containers themselves. */
   docker: DockerConnection | undefined
+  /** What native addons find where functions run; nothing is known of an image that is pulled. */
+  surroundings: () => Promise<NativeSurroundings>
 }
 
 const NO_ISOLATION = 'functions run as plain processes of this user, with no isolation; CPU is not limited'
@@ -32,7 +44,9 @@ export async function chooseEngine(
     try {
       const docker = await connectDocker(environment)
       const baseImage = baseImageOf(options.baseImage, nodePath)
-      return { engine: new DockerEngine({ ...docker, project: options.project, home, baseImage }), docker }
+      const engine = new DockerEngine({ ...docker, project: options.project, home, baseImage })
+      const assembled = baseImage.kind === 'assemble'
+      return { engine, docker, surroundings: () => (assembled ? imageSurroundings(nodePath) : Promise.resolve({})) }
     } catch (error) {
       if (options.engine === 'docker') throw error
       if (runsOn === 'docker') throw stillInDocker(error)
@@ -43,7 +57,20 @@ export async function chooseEngine(
     PASSED_ON.flatMap(name => (environment[name] === undefined ? [] : [[name, environment[name]]])),
   ) as Record<string, string>
   const note = `processes (${why}): ${NO_ISOLATION}`
-  return { engine: new ProcessEngine({ project: options.project, home, nodePath, baseEnv, note }), docker: undefined }
+  const engine = new ProcessEngine({ project: options.project, home, nodePath, baseEnv, note })
+  return { engine, docker: undefined, surroundings: async () => ({ modules: await modulesOf(nodePath) }) }
+}
+
+async function imageSurroundings(nodePath: string): Promise<NativeSurroundings> {
+  const [modules, libraries] = await Promise.all([modulesOf(nodePath), baseImageLibraries(nodePath)])
+  return { modules, libraries }
+}
+
+/** NODE_MODULE_VERSION of a Node. */
+async function modulesOf(nodePath: string): Promise<string> {
+  if (nodePath === process.execPath) return process.versions.modules
+  const { stdout } = await promisify(execFile)(nodePath, ['-p', 'process.versions.modules'])
+  return stdout.trim()
 }
 
 /** Docker is restarting, say. Processes beside the containers would be two of each function, and unisolated. */

@@ -13,6 +13,7 @@ import type { Bundle, BundleRequest } from './build.ts'
 import { Digests, sha256 } from './digests.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
+import { NativeNotes, type NativeSurroundings } from './native-notes.ts'
 import { nativePackageFiles } from './native-packages.ts'
 import { NpmInstaller } from './npm-install.ts'
 import { bundleRuntime } from './runtime-module.ts'
@@ -31,6 +32,8 @@ export interface BuilderOptions {
   cacheDir: string
   /** Of the agent: npm gets what it needs of it. */
   environment: NodeJS.ProcessEnv
+  /** Where functions run, as far as it is known. Asked when machine code is taken along. */
+  surroundings?: () => Promise<NativeSurroundings>
   /** The program `npm`; default: the one on the path. */
   npmPath?: string
 }
@@ -39,12 +42,14 @@ export class Builder {
   readonly #options: BuilderOptions
   readonly #installer: NpmInstaller
   readonly #digests = new Digests()
+  readonly #nativeNotes: NativeNotes
   readonly #sessions = new Map<string, EsbuildSession>()
   #runtime: Promise<string> | undefined
 
   constructor(options: BuilderOptions) {
     this.#options = options
     this.#installer = new NpmInstaller({ ...options, npmPath: options.npmPath ?? 'npm' })
+    this.#nativeNotes = new NativeNotes(options.surroundings ?? (() => Promise.resolve({})))
   }
 
   async bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {
@@ -82,7 +87,12 @@ export class Builder {
     ])
     return {
       hash: await this.#hash(entry, written, taken),
-      notes: [...bundled.notes, ...nativeNotes(bundled), ...own.notes, ...globbed.notes],
+      notes: [
+        ...bundled.notes,
+        ...(await this.#nativeNotes.of(bundled.natives, taken)),
+        ...own.notes,
+        ...globbed.notes,
+      ],
       write: async versionDir => {
         await writeVersionFolder(versionDir, {
           written,
@@ -135,12 +145,6 @@ async function takenFiles(request: BundleRequest, bundled: Bundled, files: Taken
 async function addonFile(source: string, path: string): Promise<TakenFile> {
   const { size, mtimeMs, mode } = await lstat(source)
   return { path, source, size, mtimeMs, executable: (mode & 0o111) !== 0 }
-}
-
-function nativeNotes({ natives }: Bundled): string[] {
-  return [...natives.keys()].map(
-    name => `${name} has a native addon: it is not bundled but taken along in node_modules, built for this machine`,
-  )
 }
 
 /** The bundler reports real paths, so the package has to be known by its own. */

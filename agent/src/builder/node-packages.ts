@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path'
 export interface Manifest {
   name?: string
   workspaces?: unknown
+  os?: unknown
+  cpu?: unknown
   gypfile?: boolean
   binary?: unknown
   dependencies?: Record<string, string>
@@ -40,10 +42,22 @@ export function readManifest(packageDir: string): Manifest {
   }
 }
 
-/** Machine code is found by paths that only make sense in the package's own folder, so it can not be bundled. */
-export function hasNativeAddon(packageDir: string): boolean {
-  const { gypfile, binary } = readManifest(packageDir)
-  if (gypfile || binary !== undefined) return true
-  const names = readdirSync(packageDir)
-  return names.some(name => name === 'binding.gyp' || name === 'prebuilds' || name.endsWith('.node'))
+/**
+ * Machine code is found by paths that only make sense in the package's own folder, so it cannot be bundled. Answers
+ * where a package has it: in itself, or in a package for this platform that was installed with it.
+ * @param packageDir real path
+ */
+export function nativeAddonOf(packageDir: string): { within: string } | undefined {
+  const { name = 'it', gypfile, binary, optionalDependencies } = readManifest(packageDir)
+  const here = readdirSync(packageDir).some(
+    entry => entry === 'binding.gyp' || entry === 'prebuilds' || entry.endsWith('.node'),
+  )
+  if (gypfile || binary !== undefined || here) return { within: name }
+  for (const optional of Object.keys(optionalDependencies ?? {})) {
+    const found = findPackage(optional, packageDir)
+    if (found === undefined) continue
+    const { os, cpu } = readManifest(found)
+    if (os !== undefined || cpu !== undefined) return { within: optional }
+  }
+  return undefined
 }

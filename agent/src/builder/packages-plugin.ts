@@ -2,7 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Plugin } from 'esbuild'
-import { findPackage, hasNativeAddon, packageNameOf } from './node-packages.ts'
+import { findPackage, nativeAddonOf, packageNameOf } from './node-packages.ts'
 import { placeInApp } from './plain-paths.ts'
 import type { ReadableFolders } from './readable-folders.ts'
 import { refusal } from './readable-plugin.ts'
@@ -34,7 +34,7 @@ export function packagesPlugin(options: PackagesPluginOptions): Plugin {
         const found = near ?? (installedIn !== undefined ? findPackage(name, installedIn) : undefined)
         if (found === undefined) return undefined
         const folder = readable().follow(found, name)
-        if (hasNativeAddon(found)) {
+        if (nativeAddonOf(folder) !== undefined) {
           if (!readable().holds(join(folder, 'package.json'))) return { errors: [refusal(folder, readable())] }
           onNative(name, found)
           return { path, external: true }

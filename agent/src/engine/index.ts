@@ -3,4 +3,4 @@ export { DockerEngine, type DockerEngineOptions } from './docker/docker-engine.t
 export { removeContainer } from './docker/container-removal.ts'
 export { connectDocker, type DockerConnection } from './docker/connect-docker.ts'
 export { ProcessEngine, type ProcessEngineOptions } from './process/process-engine.ts'
-export { pullImage } from './docker/base-image.ts'
+export { baseImageLibraries, pullImage } from './docker/base-image.ts'

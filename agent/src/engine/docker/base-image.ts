@@ -1,13 +1,13 @@
 /**
- * The image every function image is made `FROM`: Node, the libraries it is linked with, a user, and nothing else (no
+ * The image every function image is made `FROM`: Node, the libraries that it and native addons are linked with, a user, and nothing else (no
  * shell, no package manager). It is assembled from the host's own files, so it needs no download; where that can not
  * be (not Linux), or where the user names an image, that one is pulled instead.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import type Docker from 'dockerode'
@@ -19,6 +19,10 @@ import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 export type BaseImageSource = { kind: 'assemble'; nodePath: string } | { kind: 'pull'; ref: string }
 
 const REPOSITORY = 'ryo-faas-base'
+const GLIBC_LIBRARIES = [
+  ...['libdl.so.2', 'libm.so.6', 'libpthread.so.0', 'librt.so.1', 'libutil.so.1'],
+  ...['libresolv.so.2', 'libanl.so.1', 'libnss_dns.so.2', 'libnss_files.so.2'],
+]
 const NODE_IN_IMAGE = '/usr/local/bin/node'
 
 /** Answers the reference of an image that is there. */
@@ -63,7 +67,7 @@ export async function pullImage(docker: Docker, ref: string, report: (doing: str
 
 async function assembleImage(docker: Docker, nodePath: string, report: (doing: string) => void): Promise<string> {
   const node = await realpath(nodePath)
-  const libraries = await linkedLibraries(node)
+  const libraries = await imageLibraries(node)
   const fingerprint = createHash('sha256').update('3')
   for (const file of [node, ...libraries]) {
     const info = await stat(file)
@@ -110,6 +114,23 @@ async function addFile(archive: Pack, path: string, name: string): Promise<void>
   const { size } = await stat(path)
   const entry = archive.entry({ name: name.slice(1), mode: 0o755, size, mtime: new Date(0) })
   await pipeline(createReadStream(path), entry)
+}
+
+/**
+ * Node's libraries, and those of the same C library that it is not linked with itself but native addons are: before
+ * glibc 2.34 they hold code, since then addons that were built for older ones still name them.
+ */
+async function imageLibraries(node: string): Promise<string[]> {
+  const linked = await linkedLibraries(node)
+  const clib = linked.find(path => basename(path) === 'libc.so.6')
+  if (clib === undefined) return linked
+  const more = GLIBC_LIBRARIES.map(name => join(dirname(clib), name)).filter(path => !linked.includes(path))
+  return [...linked, ...more.filter(path => existsSync(path))]
+}
+
+/** File names of the shared libraries in the image that is assembled around a Node. */
+export async function baseImageLibraries(nodePath: string): Promise<ReadonlySet<string>> {
+  return new Set((await imageLibraries(await realpath(nodePath))).map(path => basename(path)))
 }
 
 /** Paths of the shared libraries and the loader, as `ldd` resolves them. */
