@@ -7,10 +7,10 @@ import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, VersionRecord } from '../state/index.ts'
 import { instanceEnvironment, type Surroundings } from './environment.ts'
 import type { Fleet } from './fleet.ts'
+import { TAIL_LINES, tellingLines } from './last-output.ts'
 import { askServed, waitUntilReady } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 
-const LAST_LINES = 20
 const PIDS_LIMIT = 128
 const MAX_DRAIN_MS = 60_000
 
@@ -137,13 +137,13 @@ export class Instances {
   async #lastLines(route: string, id: string): Promise<string[]> {
     const lines: string[] = []
     try {
-      const query = { follow: false, tail: LAST_LINES }
+      const query = { follow: false, tail: TAIL_LINES }
       for await (const { line } of this.#options.engine.logs({ route, id }, query, AbortSignal.timeout(5000)))
         lines.push(line)
     } catch {
-      return lines // The failure itself matters more than its log; it is being reported already.
+      // The failure itself matters more than its log; it is being reported already.
     }
-    return lines
+    return tellingLines(lines)
   }
 }
 
