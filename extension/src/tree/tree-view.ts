@@ -1,21 +1,87 @@
-/** Draws nodes of a model as one of the editor's trees. */
+/**
+ * Draws nodes of a model as one of the editor's trees. Invariants:
+ *
+ * 1. A row is the same object for as long as its node keeps its id, so that a click reaches it while the tree changes.
+ * 2. Only rows that have changed are drawn again; all of them only when the roots are others, or when nobody looks.
+ * 3. One update at a time; what changes during one is seen by a further one.
+ */
+import { isDeepStrictEqual } from 'node:util'
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor.ts'
-import type { TreeNode } from '../views/node.ts'
+import type { Subject, TreeNode } from '../views/node.ts'
 
 export interface TreeOptions {
   id: string
   nodes(): TreeNode[] | Promise<TreeNode[]>
 }
 
-export class Tree implements vscode.TreeDataProvider<TreeNode> {
-  readonly view: vscode.TreeView<TreeNode>
-  readonly onDidChangeTreeData: vscode.Event<undefined>
+/** What the editor knows of a node, and hands to the commands of its menu. */
+export class Row {
+  readonly parent: Row | undefined
+  #node: TreeNode
+  /** Of a node that loads them: only while it is unfolded. */
+  #children: Row[] | undefined
+
+  constructor(node: TreeNode, parent: Row | undefined) {
+    this.parent = parent
+    this.#node = node
+    if (!node.load) this.#children = node.children?.map(child => new Row(child, this)) ?? []
+  }
+
+  get node(): TreeNode {
+    return this.#node
+  }
+
+  get subject(): Subject | undefined {
+    return this.#node.subject
+  }
+
+  get children(): readonly Row[] {
+    return this.#children ?? []
+  }
+
+  /** Takes over what the model says now, and adds the rows that have to be drawn again for it. */
+  become(node: TreeNode, changed: Row[]): void {
+    const isOther = !isDeepStrictEqual(faceOf(this.#node), faceOf(node))
+    this.#node = node
+    // What is folded is asked for when it is unfolded, which has to be told.
+    const hasOthers = node.load ? !this.#children : this.#adopt(node.children ?? [], changed)
+    if (isOther || hasOthers) changed.push(this)
+  }
+
+  /** Of a node that loads its children. */
+  async unfold(): Promise<readonly Row[]> {
+    if (this.#node.load) this.#adopt(await this.#node.load(), [])
+    return this.children
+  }
+
+  fold(): void {
+    if (this.#node.load) this.#children = undefined
+  }
+
+  /** Loads again what is unfolded. */
+  async reload(changed: Row[]): Promise<void> {
+    if (this.#node.load && this.#children && this.#adopt(await this.#node.load(), changed)) changed.push(this)
+  }
+
+  /** @returns whether they are others, or in another order */
+  #adopt(nodes: readonly TreeNode[], changed: Row[]): boolean {
+    const before = this.#children ?? []
+    this.#children = reconciled(nodes, { known: before, parent: this, changed })
+    return !areTheSame(before, this.#children)
+  }
+}
+
+export class Tree implements vscode.TreeDataProvider<Row> {
+  readonly view: vscode.TreeView<Row>
+  readonly onDidChangeTreeData: vscode.Event<Row[] | undefined>
   readonly #editor: Vscode
   readonly #options: TreeOptions
-  readonly #changed: vscode.EventEmitter<undefined>
-  readonly #parents = new WeakMap<TreeNode, TreeNode>()
-  #roots: TreeNode[] = []
+  readonly #changed: vscode.EventEmitter<Row[] | undefined>
+  readonly #folding: vscode.Disposable
+  #roots: Row[] = []
+  #updating: Promise<void> | undefined
+  #isOutdated = false
 
   constructor(editor: Vscode, options: TreeOptions) {
     this.#editor = editor
@@ -23,40 +89,35 @@ export class Tree implements vscode.TreeDataProvider<TreeNode> {
     this.#changed = new editor.EventEmitter()
     this.onDidChangeTreeData = this.#changed.event
     this.view = editor.window.createTreeView(options.id, { treeDataProvider: this, showCollapseAll: true })
+    this.#folding = this.view.onDidCollapseElement(({ element }) => element.fold())
   }
 
   refresh(): void {
-    this.#changed.fire(undefined)
+    // Asked for again when somebody looks.
+    if (!this.view.visible) return this.#changed.fire(undefined)
+    this.#isOutdated = true
+    this.#updating ??= this.#update().finally(() => (this.#updating = undefined))
   }
 
-  async getChildren(node?: TreeNode): Promise<TreeNode[]> {
-    if (node?.load) {
-      const children = await node.load()
-      for (const child of children) this.#parents.set(child, node)
-      return children
-    }
-    if (node) return node.children ?? []
-    this.#roots = await this.#options.nodes()
-    const adopt = (parent: TreeNode): void => {
-      for (const child of parent.children ?? []) {
-        this.#parents.set(child, parent)
-        adopt(child)
-      }
-    }
-    this.#roots.forEach(adopt)
-    return this.#roots
+  async getChildren(row?: Row): Promise<Row[]> {
+    if (row) return [...(await row.unfold())]
+    const nodes = await this.#options.nodes()
+    return (this.#roots = reconciled(nodes, { known: this.#roots, parent: undefined, changed: [] }))
   }
 
-  getParent(node: TreeNode): TreeNode | undefined {
-    return this.#parents.get(node)
+  getParent(row: Row): Row | undefined {
+    return row.parent
   }
 
-  getTreeItem(node: TreeNode): vscode.TreeItem {
+  getTreeItem(row: Row): vscode.TreeItem {
     const { TreeItem, TreeItemCollapsibleState: State, ThemeIcon, ThemeColor } = this.#editor
+    const { node } = row
     const state =
       !node.load && !node.children?.length ? State.None : node.isCollapsed ? State.Collapsed : State.Expanded
     const item = new TreeItem(node.label, state)
     item.id = node.id
+    // Else a tooltip is read out in place of the row.
+    item.accessibilityInformation = { label: node.spoken ?? [node.label, node.description].filter(Boolean).join(', ') }
     if (node.description !== undefined) item.description = node.description
     if (node.tooltip !== undefined) item.tooltip = node.tooltip
     if (node.context !== undefined) item.contextValue = node.context
@@ -65,7 +126,7 @@ export class Tree implements vscode.TreeDataProvider<TreeNode> {
       item.command = {
         command: node.command.id,
         title: node.command.title,
-        arguments: node.command.arguments ?? [node],
+        arguments: node.command.arguments ?? [row],
       }
     return item
   }
@@ -73,20 +134,55 @@ export class Tree implements vscode.TreeDataProvider<TreeNode> {
   /** Shows and selects the node with this id. */
   async reveal(id: string): Promise<boolean> {
     await this.getChildren()
-    const find = (nodes: TreeNode[]): TreeNode | undefined => {
-      for (const node of nodes) {
-        const found = node.id === id ? node : find(node.children ?? [])
+    const find = (rows: readonly Row[]): Row | undefined => {
+      for (const row of rows) {
+        const found = row.node.id === id ? row : find(row.children)
         if (found) return found
       }
       return undefined
     }
-    const node = find(this.#roots)
-    if (node) await this.view.reveal(node, { select: true, focus: true, expand: true })
-    return node !== undefined
+    const row = find(this.#roots)
+    if (row) await this.view.reveal(row, { select: true, focus: true, expand: true })
+    return row !== undefined
   }
 
   dispose(): void {
+    this.#folding.dispose()
     this.view.dispose()
     this.#changed.dispose()
   }
+
+  async #update(): Promise<void> {
+    while (this.#isOutdated) {
+      this.#isOutdated = false
+      const changed: Row[] = []
+      const before = this.#roots
+      this.#roots = reconciled(await this.#options.nodes(), { known: before, parent: undefined, changed })
+      for (const row of this.#roots) await row.reload(changed)
+      if (!areTheSame(before, this.#roots)) this.#changed.fire(undefined)
+      else if (changed.length > 0) this.#changed.fire(changed)
+    }
+  }
+}
+
+/** Rows for these nodes: the known ones by their ids, which add themselves to `changed`, and new ones. */
+function reconciled(
+  nodes: readonly TreeNode[],
+  { known, parent, changed }: { known: readonly Row[]; parent: Row | undefined; changed: Row[] },
+): Row[] {
+  const byId = new Map(known.map(row => [row.node.id, row]))
+  return nodes.map(node => {
+    const row = byId.get(node.id)
+    row?.become(node, changed)
+    return row ?? new Row(node, parent)
+  })
+}
+
+/** What is drawn of a node itself. */
+function faceOf({ children, load, ...face }: TreeNode): unknown {
+  return { ...face, isLeaf: !load && !children?.length }
+}
+
+function areTheSame(before: readonly Row[], now: readonly Row[]): boolean {
+  return before.length === now.length && before.every((row, index) => row === now[index])
 }

@@ -38,6 +38,7 @@ function callNode({ id, function: route, status, acceptedAt, attempts, error }: 
     id: `call ${id}`,
     label: route,
     description: facts.join(' · '),
+    spoken: [route, status, ...facts].join(', '),
     tooltip: error ? `${id}\n${error.message}` : id,
     icon:
       status === 'dead'

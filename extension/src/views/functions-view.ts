@@ -74,8 +74,7 @@ function functionNode(
   const { name, version, state, instances, desiredInstances, calls, errors, p95Ms, url, kind, filePath, lastExit } =
     deployment
   const ready = instances.filter(instance => instance.state === 'ready').length
-  const facts = [`v${version}`, ...(project === undefined ? [] : [project])]
-  if (activity !== undefined || state !== 'running') facts.push(activity ?? state)
+  const facts: string[] = []
   if (desiredInstances > 1 || ready !== desiredInstances) facts.push(`${ready}/${desiredInstances} instances`)
   if (calls > 0) facts.push(plural(calls, 'call'))
   if (errors > 0) facts.push(`${errors} failed`)
@@ -84,7 +83,11 @@ function functionNode(
   return {
     id: `function ${name}`,
     label: name,
-    description: facts.join(' · '),
+    // That it runs, its icon says.
+    description: listOf(`v${version}`, project, activity ?? (state === 'running' ? undefined : state), ...facts).join(
+      ' · ',
+    ),
+    spoken: listOf(name, `version ${version}`, project, activity ?? state, ...facts).join(', '),
     tooltip: `${url}\n${filePath}\n${plural(calls, 'call')}${timing}, ${errors} failed${exit}`,
     icon: activity ? { name: 'sync~spin' } : iconOf(deployment),
     context: `deployment.${kind}`,
@@ -93,6 +96,10 @@ function functionNode(
     children: detailsOf(deployment, now),
     isCollapsed: true,
   }
+}
+
+function listOf(...items: (string | undefined)[]): string[] {
+  return items.filter(item => item !== undefined)
 }
 
 function iconOf({ state }: DeploymentView): NonNullable<TreeNode['icon']> {

@@ -7,6 +7,8 @@ export interface TreeNode {
   label: string
   description?: string
   tooltip?: string
+  /** For screen readers; default: label and description. */
+  spoken?: string
   icon?: { name: string; color?: Color }
   /** Tells menus what it is. */
   context?: string

@@ -1,0 +1,131 @@
+import { EventEmitter } from 'node:events'
+import { beforeEach, expect, test } from 'vitest'
+import type { Vscode } from '../editor.ts'
+import { FakeEditor } from '../testing/fake-editor.ts'
+import type { TreeNode } from '../views/node.ts'
+import { Row, Tree } from './tree-view.ts'
+
+class Item {
+  label: string
+  constructor(label: string) {
+    this.label = label
+  }
+}
+
+let nodes: TreeNode[]
+let told: (string[] | 'all')[]
+let view: { visible: boolean; collapse(row: Row): void }
+let tree: Tree
+
+beforeEach(() => {
+  nodes = [{ id: 'group', label: 'HTTP', children: [functionNode('a'), functionNode('b')] }]
+  told = []
+  const folded = new EventEmitter()
+  view = { visible: true, collapse: row => void folded.emit('fold', { element: row }) }
+  const editor = {
+    ...new FakeEditor().api,
+    TreeItem: Item,
+    TreeItemCollapsibleState: { None: 0, Collapsed: 1, Expanded: 2 },
+    ThemeIcon: Item,
+    ThemeColor: Item,
+    window: {
+      createTreeView: () =>
+        Object.assign(view, {
+          onDidCollapseElement: (listener: () => void) => {
+            folded.on('fold', listener)
+            return { dispose: () => undefined }
+          },
+          dispose: () => undefined,
+        }),
+    },
+  } as unknown as Vscode
+  tree = new Tree(editor, { id: 'x', nodes: async () => structuredNodes() })
+  tree.onDidChangeTreeData(rows => told.push(rows?.map(({ node }) => node.id) ?? 'all'))
+})
+
+/** New objects each time, as the models make them. */
+const structuredNodes = () => nodes.map(node => ({ ...node }))
+
+function functionNode(name: string, description = 'v1'): TreeNode {
+  return { id: name, label: name, description, subject: { kind: 'deployment', name }, children: [] }
+}
+
+async function refreshed(): Promise<(string[] | 'all')[]> {
+  told.length = 0
+  tree.refresh()
+  await new Promise(resolve => setImmediate(resolve))
+  return told
+}
+
+async function shown(): Promise<Row[]> {
+  const [group] = await tree.getChildren()
+  return [group!, ...(await tree.getChildren(group))]
+}
+
+test('a row that changes stays the same row, and it alone is drawn again', async () => {
+  const [, a, b] = await shown()
+  nodes[0]!.children = [functionNode('a', 'v1 · 1 call'), functionNode('b')]
+  expect(await refreshed()).toEqual([['a']])
+  expect(await shown()).toEqual([expect.anything(), a, b])
+  expect([a!.node.description, a!.subject]).toEqual(['v1 · 1 call', { kind: 'deployment', name: 'a' }])
+})
+
+test('what has not changed is not drawn again', async () => {
+  await shown()
+  expect(await refreshed()).toEqual([])
+})
+
+test('a row that comes is drawn with those beside it, which stay; one that comes to the roots with all', async () => {
+  const [, a] = await shown()
+  nodes[0]!.children!.push(functionNode('c'))
+  expect(await refreshed()).toEqual([['group']])
+  expect((await shown())[1]).toBe(a)
+  nodes = [...nodes, { id: 'other', label: 'Async', children: [functionNode('d')] }]
+  expect(await refreshed()).toEqual(['all'])
+  expect((await shown())[1]).toBe(a)
+})
+
+test('what is loaded is loaded again while it is unfolded, and only told of while it is folded', async () => {
+  let loads = 0
+  let documents = ['v1', 'v1']
+  const load = async () => {
+    loads++
+    return documents.map((description, index) => functionNode(`document ${index}`, description))
+  }
+  nodes = [{ id: 'table', label: 'notes', isCollapsed: true, load }]
+  const [table] = await tree.getChildren()
+  expect(await refreshed()).toEqual([['table']])
+  expect(loads).toBe(0)
+  const [first] = await tree.getChildren(table)
+  documents = ['v2', 'v1']
+  expect(await refreshed()).toEqual([['document 0']])
+  expect(first!.node.description).toBe('v2')
+  view.collapse(table!)
+  loads = 0
+  expect(await refreshed()).toEqual([['table']])
+  expect(loads).toBe(0)
+})
+
+test('a view that nobody sees asks for nothing until it is seen', async () => {
+  await shown()
+  view.visible = false
+  nodes = []
+  expect(await refreshed()).toEqual(['all'])
+})
+
+test('changes during an update are seen by a further one', async () => {
+  await shown()
+  tree.refresh()
+  nodes[0]!.children = [functionNode('a', 'v2'), functionNode('b')]
+  await refreshed()
+  expect((await shown())[1]!.node.description).toBe('v2')
+})
+
+test('a screen reader hears the row, not its tooltip', async () => {
+  nodes = [
+    { ...functionNode('a', 'v1 · shop'), tooltip: 'http://127.0.0.1' },
+    { id: 'b', label: 'b', spoken: 'b, dead' },
+  ]
+  const labels = (await tree.getChildren()).map(row => tree.getTreeItem(row).accessibilityInformation?.label)
+  expect(labels).toEqual(['a, v1 · shop', 'b, dead'])
+})
