@@ -8,6 +8,7 @@ import type { DeploymentRecord, VersionRecord } from '../state/index.ts'
 import { instanceEnvironment, type Surroundings } from './environment.ts'
 import type { Fleet } from './fleet.ts'
 import { TAIL_LINES, tellingLines } from './last-output.ts'
+import { loadProblem } from './load-problem.ts'
 import { askServed, waitUntilReady } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 
@@ -94,9 +95,12 @@ export class Instances {
       if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${record.name} was cancelled`, { cause: error })
       const timedOut = failure.code === 'CANCELLED' && timeout.aborted
       const code = timedOut ? 'START_FAILED' : failure.code
-      const message = timedOut ? `it did not listen within ${startTimeoutMs} ms` : failure.message
+      const { packageDir } = version.config
+      const thrown = loadProblem(logs, { codeFolder: engine.codeFolderOf(version), packageDir })
+      const message = timedOut ? `it did not listen within ${startTimeoutMs} ms` : (thrown?.message ?? failure.message)
       throw new RyoFaasError(code, `${record.name} did not start: ${message}`, {
         ...(failure.hint !== undefined && { hint: failure.hint }),
+        ...(thrown && { problems: [thrown] }),
         logs,
         cause: error,
       })

@@ -24,7 +24,10 @@ for (const engine of ['docker', 'process'] as const) {
     afterAll(() => platform.remove())
 
     const cases = {
-      'throws while it loads': [`throw new Error('no database'); ${GOOD}`, /no database/],
+      'throws while it loads': [
+        `throw new Error('no database'); ${GOOD}`,
+        /did not start: Error: no database.*\n.*project\/work\/main\.ts:1:\d+/,
+      ],
       'exits at once': [`console.log('leaving'); process.exit(4); ${GOOD}`, /exited with code 4[^]*leaving/],
       'never listens': [
         `console.log('waiting'); await new Promise(() => setInterval(() => {}, 1000)); ${GOOD}`,

@@ -43,7 +43,8 @@ function report(id: string, error: RyoFaasError, { ui, remedies }: CommandOption
   ui.log.error(lines.join('\n'))
   const [problem, ...others] = error.problems ?? []
   const more = others.length > 0 ? ` (and ${others.length} more)` : ''
-  const what = problem ? `${problem.message}${more}` : oneLine(error.message)
+  // Of one that did not start, which function it is stands in the message alone.
+  const what = problem && error.code !== 'START_FAILED' ? `${problem.message}${more}` : oneLine(error.message)
   ui.fail(error.hint && !problem ? `${what}. ${error.hint}` : what, ...remedies(error))
 }
 

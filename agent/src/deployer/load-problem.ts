@@ -1,0 +1,41 @@
+/**
+ * What a module threw while it was loaded, as a problem in the user's file: read from the last lines of the instance,
+ * where the runtime has mapped the frames to the sources already.
+ */
+import { existsSync } from 'node:fs'
+import { relative, resolve, sep } from 'node:path'
+import type { Problem } from '../contract/index.ts'
+
+/** `at main (/app/src/hello.ts:1:21)`, `at /app/hello.ts:1:21`, `at async file:///…`; not those of a cause. */
+const FRAME = /^ {4}at (?:.*\()?(?:file:\/\/)?([^():]+):(\d+):(\d+)\)?$/
+const ANY_FRAME = /^ {4}at /
+const HEAD = /^(?:\S+ could not start: )?([A-Z][\w$]*(?: \[\w+\])?: .*|[A-Z][\w$]*Error)$/
+/** What a process says only if it dies of what was thrown: Node's last line, or the runtime's word. */
+const DEATH = /^(?:Node\.js v\d|\S+ could not start: )/
+
+export interface LoadedCode {
+  /** Where the process sees its code. */
+  codeFolder: string
+  packageDir: string
+}
+
+/** `undefined` if it did not die of an error, or of none in a file of the package. */
+export function loadProblem(lines: readonly string[], code: LoadedCode): Problem | undefined {
+  if (!lines.some(line => DEATH.test(line))) return undefined
+  const end = lines.findLastIndex(line => ANY_FRAME.test(line)) + 1
+  const start = lines.slice(0, end).findLastIndex(line => HEAD.test(line))
+  const message = HEAD.exec(lines[start] ?? '')?.[1]
+  if (message === undefined) return undefined
+  for (const line of lines.slice(start, end)) {
+    const [, path, row, column] = FRAME.exec(line) ?? []
+    const file = path === undefined ? undefined : sourceOf(path, code)
+    if (file !== undefined) return { code: 'load-failed', message, file, line: Number(row), column: Number(column) }
+  }
+  return undefined
+}
+
+/** The user's file, which the bundle itself and packages are not. */
+function sourceOf(path: string, { codeFolder, packageDir }: LoadedCode): string | undefined {
+  const file = resolve(packageDir, relative(codeFolder, path))
+  return path.includes(`${sep}node_modules${sep}`) || !existsSync(file) ? undefined : file
+}
