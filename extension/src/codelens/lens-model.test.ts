@@ -4,7 +4,9 @@ import { lensesOf, type LensState } from './lens-model.ts'
 
 const subject = { name: 'Hello', file: '/w/hello.ts' }
 const titles = (state: Partial<LensState>) =>
-  lensesOf(subject, { deployment: undefined, activity: undefined, isAway: false, ...state }).map(({ title }) => title)
+  lensesOf(subject, { deployment: undefined, activity: undefined, failure: undefined, isAway: false, ...state }).map(
+    ({ title }) => title,
+  )
 
 test('a new handler has one lens', () => {
   expect(titles({})).toEqual(['▶ Deploy function'])
@@ -24,6 +26,9 @@ test('a deployed one shows its state in one quiet line', () => {
 test('trouble shows', () => {
   const ill = deploymentView({ state: 'failing', errors: 2, p95Ms: 1500 })
   expect(titles({ deployment: ill })[0]).toBe('$(warning) v3 failing · 12 calls · 2 failed · p95 1.5 s')
+  expect(titles({ deployment: deploymentView(), failure: 'it threw' })[0]).toBe(
+    '✓ v3 · last deploy failed · 12 calls · p95 8.2 ms',
+  )
   expect(titles({ deployment: deploymentView(), isAway: true })[0]).toContain('(agent away)')
 })
 

@@ -15,6 +15,8 @@ export interface LensState {
   deployment: DeploymentView | undefined
   /** What is being done with it right now, e.g. `building`. */
   activity: string | undefined
+  /** Why the last deploy failed, if it did. */
+  failure: string | undefined
   /** The agent does not answer: what is shown may be old. */
   isAway: boolean
 }
@@ -30,7 +32,7 @@ export function isMadeOf(deployment: DeploymentView, { name, file }: LensSubject
   return deployment.name === name && deployment.filePath === file
 }
 
-export function lensesOf(subject: LensSubject, { deployment, activity, isAway }: LensState): Lens[] {
+export function lensesOf(subject: LensSubject, { deployment, activity, failure, isAway }: LensState): Lens[] {
   const name = subject.name
   if (activity !== undefined) {
     return [{ title: `$(sync~spin) ${activity}…`, command: 'ryo-faas.showOutput', tooltip: 'Show the log' }]
@@ -42,7 +44,11 @@ export function lensesOf(subject: LensSubject, { deployment, activity, isAway }:
     ]
   }
   return [
-    { title: statusLine(deployment, isAway), command: 'ryo-faas.showFunction', tooltip: tooltipOf(deployment) },
+    {
+      title: statusLine(deployment, { failure, isAway }),
+      command: 'ryo-faas.showFunction',
+      tooltip: `${failure === undefined ? '' : `last deploy failed: ${failure}\n`}${tooltipOf(deployment)}`,
+    },
     { title: 'Redeploy', command: 'ryo-faas.deploy', tooltip: 'Check, build, start and switch traffic to this code' },
     ...(deployment.kind === 'trigger'
       ? []
@@ -60,11 +66,12 @@ function placeOf(deployment: DeploymentView, { name, file }: LensSubject): strin
   return `${name} of “${place}”`
 }
 
-function statusLine(deployment: DeploymentView, isAway: boolean): string {
+function statusLine(deployment: DeploymentView, { failure, isAway }: Pick<LensState, 'failure' | 'isAway'>): string {
   const { version, state, calls, errors, p95Ms } = deployment
   const parts = [`${isAway ? '$(debug-disconnect)' : markOf(state)} v${version}`]
   if (isAway) parts[0] += ' (agent away)'
   else if (state !== 'running') parts[0] += ` ${state}`
+  if (failure !== undefined) parts.push('last deploy failed')
   parts.push(`${calls} ${calls === 1 ? 'call' : 'calls'}`)
   if (errors > 0) parts.push(`${errors} failed`)
   if (p95Ms !== null) parts.push(`p95 ${formatDuration(p95Ms)}`)

@@ -76,6 +76,7 @@ export class HandlerLenses implements vscode.CodeLensProvider {
     const state = {
       deployment: link.deployment(subject.name),
       activity: deploys.activityOf(subject.name),
+      failure: deploys.failureOf(subject.name),
       isAway: link.state.kind === 'away',
     }
     return lensesOf(subject, state).map(

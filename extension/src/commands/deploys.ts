@@ -1,6 +1,6 @@
 /** Deploys that are under way, and the one way to deploy: start the platform if need be, then follow the agent's events. */
 import { EventEmitter } from 'node:events'
-import { RyoFaasError, type DeployEvent } from 'ryo-faas/contract'
+import { RyoFaasError, type DeployEvent, type ErrorBody } from 'ryo-faas/contract'
 import type { AgentProcess } from '../agent/agent-process.ts'
 import type { PlatformLink } from '../agent/platform-link.ts'
 import type { Progress } from '../ui/ui.ts'
@@ -20,6 +20,7 @@ export class Deploys {
   readonly #link: PlatformLink
   readonly #process: AgentProcess
   readonly #activities = new Map<string, string>()
+  readonly #failures = new Map<string, string>()
   readonly #events = new EventEmitter<{ change: []; start: [RyoFaasError | undefined] }>()
 
   constructor(link: PlatformLink, process: AgentProcess) {
@@ -35,6 +36,11 @@ export class Deploys {
   /** What is being done with a function, as a word for people. */
   activityOf(name: string): string | undefined {
     return this.#activities.get(name)
+  }
+
+  /** Why the last deploy of a function failed, if it did. */
+  failureOf(name: string): string | undefined {
+    return this.#failures.get(name)
   }
 
   /**
@@ -68,14 +74,17 @@ export class Deploys {
             break
           case 'deployed':
             deployed.push(event)
-            this.#set(event.name, undefined)
+            this.#failures.delete(event.name)
+            void this.#endWhenSeen(event.name)
             break
           case 'failed':
             failures.push(event)
-            this.#set(event.name, undefined)
+            this.#fail(event.name, event.error)
             break
           case 'finished':
-            if (event.error) failure = RyoFaasError.fromBody(event.error)
+            if (!event.error) break
+            failure = RyoFaasError.fromBody(event.error)
+            for (const name of names) this.#fail(name, event.error)
         }
       }
       if (progress.signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled')
@@ -117,6 +126,19 @@ export class Deploys {
 
   #tellStart(error: RyoFaasError | undefined): void {
     this.#events.emit('start', error)
+  }
+
+  #fail(name: string, { code, message }: ErrorBody): void {
+    // Whether to replace another project's is a question, and the answer no failure.
+    if (code !== 'CANCELLED' && code !== 'NAME_TAKEN') this.#failures.set(name, message)
+    this.#set(name, undefined)
+    this.#events.emit('change')
+  }
+
+  /** Until the new version is known, nothing else is to be said of a function than what was done with it. */
+  async #endWhenSeen(name: string): Promise<void> {
+    await this.#link.refresh().catch(() => undefined) // It is seen with the next look, or with the end of all.
+    this.#set(name, undefined)
   }
 
   #set(name: string, activity: string | undefined, known?: Set<string>): void {
