@@ -77,6 +77,7 @@ test('that the last deploy failed is known until one succeeds', async () => {
   await goOn()
   expect(deploys.failureOf('a')).toBeUndefined()
   await goOn()
+  await goOn()
   await look()
   await expect(run).rejects.toMatchObject({ code: 'START_FAILED' })
 })
