@@ -231,6 +231,7 @@ export class Agent implements Platform {
         proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
         storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
         tokenOf: claims => credentials.functionToken(claims),
+        deliveryTokenOf: route => credentials.deliveryToken(route),
         traces: this.observing.tracing(engine.proxyHost),
       }),
       now: () => nextChange({ url: `http://127.0.0.1:${state.current.ports['store']}`, token: keys.part }),

@@ -13,6 +13,8 @@ export interface InstanceOptions {
   readonly storeUrl: string | undefined
   /** What store and collector know this deployment by. */
   readonly token: string | undefined
+  /** What shows that a request comes from the platform. */
+  readonly deliveryToken: string | undefined
   readonly traces: TracingSettings | undefined
   /** Longest run of one invocation; 0 means no limit. */
   readonly timeoutMs: number
@@ -43,6 +45,7 @@ export function instanceOptions(name: string, env: Readonly<Record<string, strin
     proxyUrl: env[ENV.proxyUrl] || undefined,
     storeUrl: env[ENV.storeUrl] || undefined,
     token: env[ENV.token] || undefined,
+    deliveryToken: env[ENV.deliveryToken] || undefined,
     traces: tracingSettings(env),
     timeoutMs: whole(ENV.timeoutMs, 0),
     concurrency: whole(ENV.concurrency, 0),

@@ -68,9 +68,9 @@ export class Credentials {
     return `ryf.${text}.${this.#mac(`token ${text}`)}`
   }
 
-  /** What the proxy shows an instance of `route` with a request that only the platform may make, such as an event. */
+  /** See `deliveryToken`. */
   deliveryToken(route: string): string {
-    return this.#mac(`delivery ${route}`)
+    return deliveryToken(this.#keys.functions, route)
   }
 
   #principalOf(token: string): Principal | undefined {
@@ -82,8 +82,20 @@ export class Credentials {
   }
 
   #mac(text: string): string {
-    return createHmac('sha256', this.#keys.functions).update(text).digest('base64url')
+    return macOf(this.#keys.functions, text)
   }
+}
+
+/**
+ * What the proxy shows an instance of `route` with a request that only the platform may make, such as an event.
+ * @param key the key of functions (`AccessKeys.functions`)
+ */
+export function deliveryToken(key: string, route: string): string {
+  return macOf(key, `delivery ${route}`)
+}
+
+function macOf(key: string, text: string): string {
+  return createHmac('sha256', key).update(text).digest('base64url')
 }
 
 /** Digests have one length whatever was sent, as the comparison needs. */

@@ -1,2 +1,2 @@
-export { AccessKeys, Credentials, type FunctionClaims, type Principal } from './credentials.ts'
+export { AccessKeys, Credentials, deliveryToken, type FunctionClaims, type Principal } from './credentials.ts'
 export { depthOf, signDepth } from './event-depth.ts'

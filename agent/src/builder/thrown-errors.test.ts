@@ -7,7 +7,13 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
 import type { BundleRequest } from './build.ts'
 import { Builder } from './builder.ts'
-import { requestFor, runFunction, temporaryFolder, type RunningFunction } from './testing/bundled-function.ts'
+import {
+  DELIVERED,
+  requestFor,
+  runFunction,
+  temporaryFolder,
+  type RunningFunction,
+} from './testing/bundled-function.ts'
 
 const MODULE = `import word from 'legacy'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -64,7 +70,10 @@ test.each([
   const [exportName, style, line] = row
   await using running = await started(exportName, style)
   const path = style === 'trigger' ? '/.ryo-faas/events/on' : '/'
-  const response = await fetch(running.url + path, style === 'trigger' ? { method: 'POST', body: EVENT } : {})
+  const response = await fetch(
+    running.url + path,
+    style === 'trigger' ? { method: 'POST', body: EVENT, headers: DELIVERED } : {},
+  )
   expect(response.status).toBe(500)
   expect(await response.json()).toMatchObject({ error: { code: 'FUNCTION_ERROR' } })
   await expect.poll(() => running.errors()).toMatch(new RegExp(`boom legacy[^]*hello\\.ts:${line}:`))

@@ -18,6 +18,7 @@ function environmentOf(entry: object): Record<string, string> {
     proxyUrl: 'http://proxy:1',
     storeUrl: 'http://store:1',
     tokenOf: claims => credentials.functionToken(claims),
+    deliveryTokenOf: route => credentials.deliveryToken(route),
     traces: { url: 'http://collector:1', token: 'of-a-part', perSecond: 1, ratio: 0, slowMs: 0 },
   })
 }
@@ -43,6 +44,10 @@ test('neither variables nor secrets of a user take the place of ours', () => {
 
 test('a secret wins over a variable of the same name', () => {
   expect(environmentOf({ env: { KEY: 'variable' }, secrets: ['KEY'] })).not.toHaveProperty('KEY')
+})
+
+test('an instance is given what it knows the platform by, of its own deployment', () => {
+  expect(environmentOf({})[ENV.deliveryToken]).toBe(credentials.deliveryToken('audit'))
 })
 
 test('what a part of the platform is known by is in no variable', () => {

@@ -9,6 +9,8 @@ export interface Surroundings {
   storeUrl?: string
   /** What the store and the collector know a deployment by. */
   tokenOf: (claims: FunctionClaims) => string
+  /** What a deployment knows the platform by. */
+  deliveryTokenOf: (route: string) => string
   /** Of the collector, as functions reach it, and what is to be recorded; absent: nothing. */
   traces?: TracingSettings | undefined
 }
@@ -31,6 +33,7 @@ export function instanceEnvironment(
     [ENV.proxyUrl]: instance.proxyUrl,
     ...(instance.storeUrl !== undefined && { [ENV.storeUrl]: instance.storeUrl }),
     [ENV.token]: instance.tokenOf(claimsOf(name, config.store)),
+    [ENV.deliveryToken]: instance.deliveryTokenOf(routeOf(name)),
     ...(instance.traces !== undefined && tracingVariables(instance.traces)),
   }
 }

@@ -31,6 +31,8 @@ export const ENV = {
   storeUrl: 'RYO_FAAS_STORE_URL',
   /** What this instance shows to the store and the collector (`Authorization: Bearer …`). */
   token: 'RYO_FAAS_TOKEN',
+  /** What the platform shows this instance with events and asynchronous calls (`HEADERS.delivery`). */
+  deliveryToken: 'RYO_FAAS_DELIVERY_TOKEN',
   /** Base URL of the collector of spans as seen from this instance. Without it nothing is recorded. */
   tracesUrl: 'RYO_FAAS_TRACES_URL',
   /** JSON of what is recorded: `{"perSecond":n,"ratio":n,"slowMs":n}`, see `TracingSettings`. */

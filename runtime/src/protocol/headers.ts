@@ -26,6 +26,11 @@ export const HEADERS = {
    */
   dispatch: 'x-ryo-faas-dispatch',
   /**
+   * The proxy's proof to an instance that the platform sends the request, a secret of the deployment: with it the
+   * instance takes events, `callId` and `callAttempt`. Handlers do not see it.
+   */
+  delivery: 'x-ryo-faas-delivery',
+  /**
    * How many document events led to this request, one after the other: what a function does on behalf of an event carries
    * it on unread, so that triggers that set each other off are found out. Signed by the dispatcher; what is not counts as 0.
    */

@@ -12,6 +12,7 @@ import type { InstanceOptions } from '../options.ts'
 import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../protocol/index.ts'
 import type { Tracing } from '../telemetry/index.ts'
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
+import { isDelivered } from './delivery.ts'
 import { drain, Inflight } from './drain.ts'
 import { FunctionResponse } from './function-response.ts'
 import type { HandlerSet, RequestHandler } from './handler-set.ts'
@@ -54,7 +55,9 @@ export function createFunctionServer(
     const { request, response } = exchange
     if (!introduce(request, response, instance)) return
     const { url = '/' } = request
-    if (url.startsWith(RESERVED_PREFIX) && !url.startsWith(EVENTS_PREFIX)) return answerReserved(request, response)
+    const isFromPlatform = isDelivered(request, options.deliveryToken)
+    const isEvent = url.startsWith(EVENTS_PREFIX) && isFromPlatform
+    if (url.startsWith(RESERVED_PREFIX) && !isEvent) return answerReserved(request, response)
     const work = workOf(url)
     const refusal = refusalOf(exchange, work)
     if (refusal) answerPlatformError(request, response, { ...refusal, instance, requestId: requestIdOf(request) })

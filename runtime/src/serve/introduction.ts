@@ -9,6 +9,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { HEADERS } from '../protocol/index.ts'
+import { hideHeaders } from './hide-headers.ts'
 import { answerJson } from './platform-answer.ts'
 
 const MISDIRECTED_REQUEST = 421
@@ -17,7 +18,7 @@ const MISDIRECTED_REQUEST = 421
 export function introduce(request: IncomingMessage, response: ServerResponse, instance: string): boolean {
   const wanted = request.headers[HEADERS.instance]
   if (wanted === undefined) return true
-  hide(request)
+  hideHeaders(request, [HEADERS.instance])
   if (wanted !== instance) {
     response.setHeader(HEADERS.instance, instance)
     answerJson(response, MISDIRECTED_REQUEST, { message: `This is not the instance ${String(wanted)}.` })
@@ -30,15 +31,6 @@ export function introduce(request: IncomingMessage, response: ServerResponse, in
   process.nextTick(uncork, socket)
   socket.write(`HTTP/1.1 102 Processing\r\n${HEADERS.instance}: ${instance}\r\n\r\n`, 'latin1')
   return true
-}
-
-/** Invariant 3. Node makes the first two of the third when they are first asked for, by a count of its own: in this order. */
-function hide({ headers, headersDistinct, rawHeaders }: IncomingMessage): void {
-  delete headers[HEADERS.instance]
-  delete headersDistinct[HEADERS.instance]
-  for (let i = rawHeaders.length - 2; i >= 0; i -= 2) {
-    if (rawHeaders[i]!.toLowerCase() === HEADERS.instance) rawHeaders.splice(i, 2)
-  }
 }
 
 function uncork(socket: Socket): void {

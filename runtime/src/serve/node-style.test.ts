@@ -3,7 +3,7 @@ import { format, inspect } from 'node:util'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { context } from '../context.ts'
 import { deferred } from '../testing/deferred.ts'
-import { send, serveNode } from '../testing/serve-handler.ts'
+import { DELIVERED, send, serveNode } from '../testing/serve-handler.ts'
 
 const errors = vi.spyOn(console, 'error')
 beforeEach(() => void errors.mockImplementation(() => {}))
@@ -138,7 +138,7 @@ test('the context tells name, version, call and attempt', async () => {
   })
   const plain = await send(served.port)
   expect(JSON.parse(plain.body)).toEqual({ name: 'Tested', version: 3, attempt: 1, forever: true })
-  const called = await send(served.port, { headers: { 'x-call-id': 'c1', 'x-call-attempt': '2' } })
+  const called = await send(served.port, { headers: { 'x-call-id': 'c1', 'x-call-attempt': '2', ...DELIVERED } })
   expect(JSON.parse(called.body)).toMatchObject({ callId: 'c1', attempt: 2 })
 })
 

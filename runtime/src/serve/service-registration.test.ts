@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import type { DocumentEvent, Service } from '../handlers.ts'
 import { EVENTS_PREFIX, HEALTH_PATH, type DocumentCloudEvent } from '../protocol/index.ts'
-import { send, serveHandlers } from '../testing/serve-handler.ts'
+import { DELIVERED, send, serveHandlers } from '../testing/serve-handler.ts'
 import { singleTrigger } from './handler-set.ts'
 import { ServiceRegistration } from './service-registration.ts'
 
@@ -103,7 +103,11 @@ test('an event reaches its handler as data before and after, and is answered whe
     }),
   )
   await using served = await serveHandlers(service)
-  const answer = await send(served.port, { method: 'POST', path: `${EVENTS_PREFIX}invoice` }, JSON.stringify(CHANGE))
+  const answer = await send(
+    served.port,
+    { method: 'POST', path: `${EVENTS_PREFIX}invoice`, headers: DELIVERED },
+    JSON.stringify(CHANGE),
+  )
   expect(answer.status).toBe(204)
   expect(seen).toEqual([
     {
@@ -125,7 +129,8 @@ test('a trigger that throws is answered with 500, garbage with 400, a request wi
       throw new Error('not today')
     }),
   )
-  const post = async (path: string, body: string) => (await send(served.port, { method: 'POST', path }, body)).status
+  const post = async (path: string, body: string) =>
+    (await send(served.port, { method: 'POST', path, headers: DELIVERED }, body)).status
   expect(await post(`${EVENTS_PREFIX}on`, JSON.stringify(CHANGE))).toBe(500)
   expect(await post(`${EVENTS_PREFIX}on`, '{"half":')).toBe(400)
   expect(await post(`${EVENTS_PREFIX}on`, 'null')).toBe(400)

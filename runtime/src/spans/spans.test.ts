@@ -5,7 +5,7 @@ import * as api from '@opentelemetry/api'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { WebHandler } from '../handlers.ts'
 import { context } from '../context.ts'
-import { send, serveWeb } from '../testing/serve-handler.ts'
+import { DELIVERED, send, serveWeb } from '../testing/serve-handler.ts'
 import { startSpanCollector, type ReceivedSpan, type SpanCollector } from '../testing/span-collector.ts'
 import { bridgeOpenTelemetry } from './otel-bridge.ts'
 import { traceConsole } from './traced-console.ts'
@@ -76,7 +76,7 @@ describe('the span of an invocation', () => {
   })
 
   it('knows calls and their attempts', async () => {
-    await run(() => new Response(), { 'x-call-id': 'c1', 'x-call-attempt': '2' })
+    await run(() => new Response(), { 'x-call-id': 'c1', 'x-call-attempt': '2', ...DELIVERED })
     expect(named('Tested').attributes).toMatchObject({
       'faas.trigger': 'pubsub',
       'faas.invocation_id': 'c1',

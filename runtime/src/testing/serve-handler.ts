@@ -2,9 +2,13 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import type { HttpHandler, WebHandler } from '../handlers.ts'
 import { instanceOptions, type InstanceOptions } from '../options.ts'
+import { ENV, HEADERS } from '../protocol/index.ts'
 import { createFunctionServer, type FunctionServer } from '../serve/function-server.ts'
 import { Tracing } from '../telemetry/index.ts'
 import { singleHandler, type HandlerSet } from '../serve/handler-set.ts'
+
+/** What the platform sends along with events and asynchronous calls. */
+export const DELIVERED = { [HEADERS.delivery]: 'delivery-token-of-the-tests' } as const
 
 export interface ServedHandler extends AsyncDisposable {
   readonly server: FunctionServer
@@ -52,7 +56,7 @@ export async function send(
 }
 
 function testInstance(overrides: Partial<InstanceOptions>): { options: InstanceOptions; tracing: Tracing } {
-  const defaults = instanceOptions('Tested', {})
+  const defaults = instanceOptions('Tested', { [ENV.deliveryToken]: DELIVERED[HEADERS.delivery] })
   const options = { ...defaults, version: 3, instance: 'i1', host: '127.0.0.1', port: 0, drainMs: 100, ...overrides }
   return { options, tracing: new Tracing({ settings: options.traces, resource: { 'service.name': 'Tested' } }) }
 }

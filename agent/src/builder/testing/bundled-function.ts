@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { ENV } from '@ryo-faas/runtime/protocol'
+import { ENV, HEADERS } from '@ryo-faas/runtime/protocol'
 import type { BundleRequest } from '../build.ts'
 
 export interface TemporaryFolder {
@@ -63,12 +63,21 @@ export interface RunningFunction extends AsyncDisposable {
 }
 
 /** Starts the module as an instance; rejects with its output if it ends before it is ready. */
+/** What the platform sends along with events. */
+export const DELIVERED = { [HEADERS.delivery]: 'delivery-token-of-the-tests' } as const
+
 export async function runFunction(module: string): Promise<RunningFunction> {
   const folder = mkdtempSync(join(tmpdir(), 'ryo-faas-run-'))
   const readyFile = join(folder, 'ready')
   const child = spawn(process.execPath, [module], {
     cwd: dirname(module),
-    env: { PATH: process.env['PATH'], [ENV.port]: '0', [ENV.host]: '127.0.0.1', [ENV.readyFile]: readyFile },
+    env: {
+      PATH: process.env['PATH'],
+      [ENV.port]: '0',
+      [ENV.host]: '127.0.0.1',
+      [ENV.readyFile]: readyFile,
+      [ENV.deliveryToken]: DELIVERED[HEADERS.delivery],
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const ended = once(child, 'close')

@@ -13,6 +13,7 @@ import { addTracingMetrics } from '../../tracing/index.ts'
 import { NO_SCHEMAS } from './no-schemas.ts'
 import { AsyncCalls } from './async/async-calls.ts'
 import { addCallsApi } from './async/calls-api.ts'
+import { deliveryLines } from './delivery-line.ts'
 import type { FunctionSnapshot } from './function-metrics.ts'
 import { Hop } from './hop.ts'
 import { createRegistry } from './metrics.ts'
@@ -82,6 +83,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         bodyTimeoutMs: options.bodyTimeoutMs,
         upgradeIdleMs: options.upgradeIdleMs,
         trusted: new TrustedPeers(options.trustProxy),
+        deliveryLineOf: deliveryLines(options.functionsKey),
         asyncCalls,
         fallback,
       })

@@ -30,6 +30,8 @@ export interface ExchangeContext {
   routes: Routes
   tracing: Tracing
   readyTimeoutMs: number
+  /** What an instance of this route is shown with what the dispatcher sends: whole header lines. */
+  deliveryLineOf: (route: string) => string
 }
 
 export class Exchange implements ResponseSink, Waiter {
@@ -129,10 +131,11 @@ export class Exchange implements ResponseSink, Waiter {
   }
 
   private transmit(connection: UpstreamConnection, now: number): void {
-    const { request, head, path } = this.call
+    const { request, head, path, entry } = this.call
     const method = request.method!
     const deadlineMs = Math.max(1, Math.round(this.timeoutAt - now))
-    const text = `${method} ${path} HTTP/1.1\r\n${head.lines}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n`
+    const delivery = head.isDispatched ? this.context.deliveryLineOf(entry.name) : ''
+    const text = `${method} ${path} HTTP/1.1\r\n${head.lines}${delivery}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n`
     const isUpgrade = this.call.tunnel !== undefined
     if (this.body === undefined) {
       connection.send(text, { method, isUpgrade, isComplete: true })

@@ -1,6 +1,6 @@
 import http from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { signDepth } from '../../access/index.ts'
+import { deliveryToken, signDepth } from '../../access/index.ts'
 import { call, exchangeRaw, Stage, type TestInstance } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
 
@@ -321,4 +321,33 @@ it('a function can not have a service worker beyond its own path', async () => {
   const { headers } = await call(proxy, '/functions/fn')
   expect(headers).not.toHaveProperty('service-worker-allowed')
   expect(headers).toMatchObject({ 'x-kept': '1' })
+})
+
+describe('what shows an instance that the platform sends a request', () => {
+  const functionsKey = 'the key of all functions'
+  const dispatchToken = 'a-secret-of-the-platform'
+  const seenBy = async (headers: Record<string, string>) => {
+    const own = await stage.proxy({ functionsKey, dispatchToken })
+    let seen: unknown
+    const instance = await stage.http((request, response) => {
+      seen = request.headers['x-ryo-faas-delivery']
+      response.end()
+    })
+    await stage.serve(own, [instance])
+    await call(own, '/functions/fn', { headers })
+    return seen
+  }
+
+  it('goes with what the dispatcher sends', async () => {
+    expect(await seenBy({ 'x-ryo-faas-dispatch': dispatchToken })).toBe(deliveryToken(functionsKey, 'fn'))
+  })
+
+  it.each([
+    {},
+    { 'x-ryo-faas-dispatch': 'guessed' },
+    { 'x-ryo-faas-delivery': deliveryToken(functionsKey, 'fn') },
+    { 'X-Ryo-Faas-Delivery': 'x', connection: 'x-ryo-faas-delivery' },
+  ])('goes with nothing else: %j', async headers => {
+    expect(await seenBy(headers)).toBeUndefined()
+  })
 })

@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http'
+import { expect, test } from 'vitest'
+import { EVENTS_PREFIX } from '../protocol/index.ts'
+import { DELIVERED, send, serveHandlers, serveNode, serveWeb } from '../testing/serve-handler.ts'
+import { singleTrigger } from './handler-set.ts'
+
+const EVENT = JSON.stringify({
+  ...{ specversion: '1.0', time: '2026-01-01T00:00:00Z', sequence: '1' },
+  data: { kind: 'new-doc', table: 't', id: 'a', version: 1 },
+})
+const CLAIMS = { 'X-Call-Id': 'forged', 'X-Call-Attempt': '7' }
+const FORGED: Record<string, string>[] = [
+  {},
+  { 'X-Ryo-Faas-Delivery': '' },
+  { 'X-Ryo-Faas-Delivery': 'guessed' },
+  { 'X-Ryo-Faas-Delivery': `${DELIVERED['x-ryo-faas-delivery']}x` },
+]
+
+test.each(FORGED)('an event with %j is answered as if there were nothing, and runs nothing', async headers => {
+  let ran = 0
+  await using served = await serveHandlers(singleTrigger(() => void (ran += 1)))
+  const post = (own: Record<string, string>) =>
+    send(served.port, { method: 'POST', path: `${EVENTS_PREFIX}on`, headers: own }, EVENT)
+  expect((await post(headers)).status).toBe(404)
+  expect(ran).toBe(0)
+  expect((await post(DELIVERED)).status).toBe(204)
+  expect(ran).toBe(1)
+})
+
+test('an instance that was given no token takes no event', async () => {
+  let ran = 0
+  const options = { deliveryToken: undefined }
+  await using served = await serveHandlers(
+    singleTrigger(() => void (ran += 1)),
+    options,
+  )
+  for (const headers of [{}, { 'x-ryo-faas-delivery': '' }, { 'x-ryo-faas-delivery': 'undefined' }]) {
+    const answer = await send(served.port, { method: 'POST', path: `${EVENTS_PREFIX}on`, headers }, EVENT)
+    expect(answer.status).toBe(404)
+  }
+  expect(ran).toBe(0)
+})
+
+test.each(FORGED)('a call id with %j reaches no handler, in no style', async headers => {
+  await using node = await serveNode((request, response, { callId, attempt }) => {
+    response.end(JSON.stringify({ callId, attempt, ...all(request) }))
+  })
+  await using web = await serveWeb((request, { callId, attempt }) =>
+    Response.json({ callId, attempt, headers: [...request.headers] }),
+  )
+  for (const { port } of [node, web]) {
+    const { status, body } = await send(port, { headers: { ...CLAIMS, ...headers } })
+    expect(status).toBe(200)
+    expect(body).not.toMatch(/forged|call-id|call-attempt|delivery/i)
+    expect(JSON.parse(body)).toMatchObject({ attempt: 1 })
+  }
+})
+
+test('of a request of the platform a handler sees the call id, and not the token', async () => {
+  await using node = await serveNode((request, response) => void response.end(JSON.stringify(all(request))))
+  await using web = await serveWeb(request => Response.json([...request.headers]))
+  for (const { port } of [node, web]) {
+    const { body } = await send(port, {
+      headers: { ...CLAIMS, 'X-Ryo-Faas-Delivery': DELIVERED['x-ryo-faas-delivery'] },
+    })
+    expect(body).toMatch(/x-call-id/i)
+    expect(body).not.toMatch(/delivery/i)
+  }
+})
+
+function all({ headers, headersDistinct, rawHeaders }: IncomingMessage) {
+  return { headers, headersDistinct, rawHeaders }
+}
