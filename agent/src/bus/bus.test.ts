@@ -143,20 +143,23 @@ describe('a large body', () => {
   })
 })
 
+const keyOf = (digest: string) => ({ digest, request: 'the-same' })
+
 it('of many that claim an idempotency key at once one makes it and all learn the same id', async () => {
-  const claims = await Promise.all(Array.from({ length: 8 }, () => claimKey(bus, 'digest', ids.next('fn'))))
-  expect(claims.filter(({ isNew }) => isNew)).toHaveLength(1)
-  expect(new Set(claims.map(({ callId }) => callId)).size).toBe(1)
+  const claims = await Promise.all(Array.from({ length: 8 }, () => claimKey(bus, keyOf('digest'), ids.next('fn'))))
+  expect(claims.filter(claim => claim!.isNew)).toHaveLength(1)
+  expect(new Set(claims.map(claim => claim!.callId)).size).toBe(1)
 })
 
 it('a claim that was confirmed stays so for all that come later', async () => {
-  const claim = await claimKey(bus, 'confirmed', ids.next('fn'))
+  const claim = (await claimKey(bus, keyOf('confirmed'), ids.next('fn')))!
   expect(claim).toMatchObject({ isNew: true, isQueued: false })
-  await confirmKey(bus, 'confirmed', claim)
-  const later = await claimKey(bus, 'confirmed', ids.next('fn'))
+  await confirmKey(bus, keyOf('confirmed'), claim)
+  const later = await claimKey(bus, keyOf('confirmed'), ids.next('fn'))
   expect(later).toMatchObject({ callId: claim.callId, isNew: false, isQueued: true })
+  expect(await claimKey(bus, { ...keyOf('confirmed'), request: 'another' }, ids.next('fn'))).toBeUndefined()
   // Somebody was faster.
-  expect(await codeOf(confirmKey(bus, 'confirmed', claim))).toBe('CONFLICT')
+  expect(await codeOf(confirmKey(bus, keyOf('confirmed'), claim))).toBe('CONFLICT')
 })
 
 it('a lost connection fails what is under way, then everything at once, and heals', async () => {

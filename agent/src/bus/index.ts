@@ -31,6 +31,6 @@ export { getAnswer, getCall, queuedState, readQueued, viewOf, type Answer, type 
 export { cancelCall, redriveCall, redriveDead, type CancelOutcome, type RedriveOutcome } from './call-changes.ts'
 export { isCursor, listCalls, type CallQuery } from './call-list.ts'
 export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'
-export { claimKey, confirmKey, digestOfKey, type KeyClaim } from './idempotency.ts'
+export { claimKey, confirmKey, idempotencyKey, type IdempotencyKey, type KeyClaim } from './idempotency.ts'
 export { sweepBodies } from './sweep-bodies.ts'
 export { CallbackRule } from './callback-url.ts'

@@ -12,6 +12,8 @@ export const PLATFORM_ERRORS = {
   /** The function answered, with more than is kept. */
   RESULT_TOO_LARGE: 410,
   PAYLOAD_TOO_LARGE: 413,
+  /** The key stands for another request. */
+  IDEMPOTENCY_KEY_REUSED: 422,
   FUNCTION_OVERLOADED: 429,
   FUNCTION_ERROR: 500,
   UPGRADE_UNSUPPORTED: 501,

@@ -6,9 +6,9 @@ import {
   CallIdSource,
   claimKey,
   decodeCall,
-  digestOfKey,
   ensureStreams,
   getBody,
+  idempotencyKey,
   lastMessage,
   parseCallId,
   STREAMS,
@@ -271,7 +271,8 @@ describe('Idempotency-Key', () => {
   it('of a call that was never queued queues it now', async () => {
     const headers = { 'idempotency-key': 'lost' }
     const id = new CallIdSource().next('fn')
-    await claimKey(bus, digestOfKey('fn', 'lost'), id)
+    const request = { route: 'fn', method: 'POST', path: '/', authorization: undefined, body: Buffer.from('b') }
+    await claimKey(bus, idempotencyKey('lost', request), id)
     expect(idOf(await post('/functions/fn', 'b', headers))).toBe(id)
     expect((await kept(id)).body.toString()).toBe('b')
   })
@@ -283,6 +284,26 @@ describe('Idempotency-Key', () => {
     await bus.manager.streams.purge(STREAMS.calls)
     expect(idOf(await post('/functions/fn', 'a', headers))).toBe(id)
     expect(await queueLength()).toBe(0)
+  })
+
+  it('never gives one caller the call of another who chose the same key', async () => {
+    const headers = { 'idempotency-key': 'order-1', authorization: 'Bearer alice' }
+    const id = idOf(await post('/functions/fn/pay?to=x', 'alice pays 10', headers))
+    const others = [
+      { path: '/functions/fn/pay?to=x', body: 'bob pays 99', headers },
+      { path: '/functions/fn/pay?to=y', body: 'alice pays 10', headers },
+      { path: '/functions/fn/pay?to=x', body: 'alice pays 10', headers: { ...headers, authorization: 'Bearer bob' } },
+      { path: '/functions/fn/pay?to=x', body: 'alice pays 10', headers: { ...headers, authorization: '' } },
+    ]
+    for (const other of others) {
+      const answer = await post(other.path, other.body, other.headers)
+      expect(answer).toMatchObject({ status: 422, code: 'IDEMPOTENCY_KEY_REUSED' })
+      expect(answer.body).not.toContain(id)
+    }
+    const put = await call(proxy, '/functions/fn/pay?to=x', { method: 'PUT', body: 'alice pays 10', headers })
+    expect(put.status).toBe(422)
+    expect(idOf(await post('/functions/fn/pay?to=x', 'alice pays 10', headers))).toBe(id)
+    expect(await queueLength()).toBe(1)
   })
 
   it.each(['', 'x'.repeat(256)])('%.3s is refused', async key => {

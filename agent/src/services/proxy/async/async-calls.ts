@@ -14,9 +14,9 @@ import {
   CallbackRule,
   claimKey,
   confirmKey,
-  digestOfKey,
   encodeEnvelope,
   getCall,
+  idempotencyKey,
   INLINE_BODY_BYTES,
   putBody,
   removeBody,
@@ -118,8 +118,17 @@ export class AsyncCalls {
       await store(bus, { callId, head: kept, body })
       return callId
     }
-    const digest = digestOfKey(call.entry.name, key)
-    const claim = await claimKey(bus, digest, callId)
+    const keyed = idempotencyKey(key, {
+      route: call.entry.name,
+      method: kept.method,
+      path: kept.path,
+      authorization: request.headers.authorization,
+      body,
+    })
+    const claim = await claimKey(bus, keyed, callId)
+    if (claim === undefined) {
+      throw new Refused('IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key came with another request: use a new one')
+    }
     if (claim.isQueued) return claim.callId
     // Who claimed it may have died, or been refused, before the call was queued: then it is queued now. If he is just
     // about to, the message id lets one of the two through.
@@ -127,7 +136,7 @@ export class AsyncCalls {
       await store(bus, { callId: claim.callId, head: kept, body, messageId: claim.callId })
     }
     // If it is lost, the next one with this key looks for the call.
-    await confirmKey(bus, digest, claim).catch(() => undefined)
+    await confirmKey(bus, keyed, claim).catch(() => undefined)
     return claim.callId
   }
 
