@@ -54,7 +54,7 @@ export interface RunnerDependencies {
   running: RunningCalls
   tracing: Tracing
   turn: Turn
-  options: Pick<DispatcherOptions, 'unavailableMs' | 'resultLimitBytes'>
+  options: Pick<DispatcherOptions, 'unavailableMs' | 'resultLimitBytes' | 'interruptionLimit'>
   onEvent: OnEvent
 }
 
@@ -132,7 +132,7 @@ export class CallRunner {
       // The server forgets delays when it restarts.
       if (delayMs > 0) return { kind: 'early', delayMs }
       const before = stored?.state ?? beforeFirstState(queuedState(call.callId, head), mayBeKnown ? 1 : count)
-      const dead = suspect(before, now)
+      const dead = suspect(before, this.of.options.interruptionLimit, now)
       const state = dead ?? beginAttempt(before, now)
       try {
         const revision = await writeState(bus, state, stored?.revision ?? 0)

@@ -171,7 +171,7 @@ it('tries again when the connection breaks or the answer ends early', async () =
   await stage.dispatcher(proxy)
   expect(await stage.final(await stage.call())).toMatchObject({
     status: 'succeeded',
-    attempts: [{ outcome: 'CONNECTION_LOST' }, { outcome: 'CONNECTION_LOST' }, { outcome: 200 }],
+    attempts: [{ outcome: 'PROXY_LOST' }, { outcome: 'CONNECTION_LOST' }, { outcome: 200 }],
     result: { body: 'whole' },
   })
 })

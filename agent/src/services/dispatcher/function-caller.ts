@@ -11,7 +11,7 @@ import { errors, Pool, type Dispatcher } from 'undici'
 import type { CallHead } from '../../bus/index.ts'
 import type { DispatchedFunction, DispatcherOptions } from './options.ts'
 import { requestHeaders, resultHeaders } from './request-headers.ts'
-import type { AttemptEnd } from './verdict.ts'
+import { PROXY_LOST, type AttemptEnd } from './verdict.ts'
 
 export interface Attempt {
   fn: DispatchedFunction
@@ -127,7 +127,7 @@ class AnswerCollector implements Dispatcher.DispatchHandler {
     if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
       return { kind: 'lost', code: 'FUNCTION_TIMEOUT', message }
     }
-    return { kind: 'lost', code: 'CONNECTION_LOST', message }
+    return { kind: 'lost', code: this.status === 0 ? PROXY_LOST : 'CONNECTION_LOST', message }
   }
 
   private end(end: AttemptEnd): void {

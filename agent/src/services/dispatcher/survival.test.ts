@@ -93,13 +93,60 @@ it('makes a call dead that ends its dispatchers again and again', async () => {
   const proxy = await stage.server(() => {})
   await stage.deploy({ async: { attempts: 3 } })
   const callId = await stage.call()
-  for (let i = 1; i <= 10; i += 1) {
+  const limits = { drainMs: 0, interruptionLimit: 5 }
+  for (let i = 1; i <= 5; i += 1) {
+    const dispatcher = await stage.dispatcher(proxy, limits)
+    await until(() => proxy.received.length === i, `attempt ${i} runs`)
+    await dispatcher.close()
+  }
+  await stage.dispatcher(proxy, limits)
+  expect(await stage.final(callId)).toMatchObject({ status: 'dead', error: { code: 'INTERRUPTED' } })
+})
+
+it('a call succeeds however often its dispatchers were stopped, and its proxy was lost', async () => {
+  let isAnswering = false
+  const proxy = await stage.server((_request, response) => {
+    if (isAnswering) response.end()
+  })
+  await stage.deploy({ async: { attempts: 1, backoffMs: 1 } })
+  const callId = await stage.call()
+  for (let i = 1; i <= 12; i += 1) {
     const dispatcher = await stage.dispatcher(proxy, { drainMs: 0 })
     await until(() => proxy.received.length === i, `attempt ${i} runs`)
     await dispatcher.close()
   }
   await stage.dispatcher(proxy)
-  expect(await stage.final(callId)).toMatchObject({ status: 'dead', error: { code: 'INTERRUPTED' } })
+  for (let i = 13; i <= 16; i += 1) {
+    await until(() => proxy.received.length === i, `attempt ${i} runs`)
+    await proxy.stop()
+    await proxy.start()
+  }
+  await until(() => proxy.received.length === 17, 'the last attempt runs')
+  await proxy.stop()
+  isAnswering = true
+  await proxy.start()
+  const { status, attempts } = await stage.final(callId)
+  const outcomes = attempts.map(({ outcome }) => outcome)
+  expect(status).toBe('succeeded')
+  expect(outcomes).toEqual([...Array<string>(12).fill('INTERRUPTED'), ...Array<string>(5).fill('PROXY_LOST'), 200])
+})
+
+it('a call survives more kills of its dispatcher than it has attempts', async () => {
+  let isAnswering = false
+  const proxy = await stage.server((_request, response) => {
+    if (isAnswering) response.end()
+  })
+  await stage.deploy({ async: { attempts: 1 } })
+  const callId = await stage.call()
+  for (let i = 1; i <= 3; i += 1) {
+    const child = await stage.process(proxy)
+    await until(() => proxy.received.length === i, `attempt ${i} runs`)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+  }
+  isAnswering = true
+  await stage.dispatcher(proxy)
+  expect(await stage.final(callId)).toMatchObject({ status: 'succeeded', attempts: [{}, {}, {}, { outcome: 200 }] })
 })
 
 it('on SIGTERM finishes what runs, takes no more, gives back what takes too long, exits 0', async () => {

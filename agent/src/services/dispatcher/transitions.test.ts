@@ -38,9 +38,22 @@ it('a call waits for its next attempt, but not for a clock that was set back', (
   expect(earlyMs(state, NOW - 3_600_000)).toBe(0)
 })
 
-it('a call is suspected after ten interruptions, not before', () => {
-  expect(suspect(begun(9), NOW)).toBeUndefined()
-  expect(suspect(begun(10), NOW)).toMatchObject({ status: 'dead', error: { code: 'INTERRUPTED' } })
+it('a call is suspected after as many interruptions as it may have, not before', () => {
+  expect(suspect(begun(99), 100, NOW)).toBeUndefined()
+  expect(suspect(begun(100), 100, NOW)).toMatchObject({ status: 'dead', error: { code: 'INTERRUPTED' } })
+})
+
+it('what a dying proxy broke off uses up no attempts, and is tried again without growing gaps', () => {
+  const lost = { ...ended(0, { kind: 'retry', error, retryAfterMs: 0 }), outcome: 'PROXY_LOST', result: undefined }
+  let state = queuedState(ID)
+  for (let number = 1; number <= 20; number += 1) {
+    const next = endAttempt(beginAttempt(state, NOW), { ...lost, number }, rules())
+    expect(next).toMatchObject({ delayMs: 1_000, state: { status: 'running' } })
+    state = next.state
+  }
+  expect(suspect(state, 20, NOW)).toMatchObject({ status: 'dead' })
+  const failed = endAttempt(beginAttempt(state, NOW), ended(21, { kind: 'retry', error, retryAfterMs: 0 }), rules())
+  expect(failed).toMatchObject({ delayMs: 1_000, state: { status: 'running' } })
 })
 
 it('attempts before a redrive do not count', () => {

@@ -1,16 +1,16 @@
 /**
  * How the state of a call changes: pure functions from one state to the next.
  *
- * Invariants: 1. attempts are numbered without gaps; one that was begun and never ended was interrupted (its dispatcher
- * died) and does not count against the limit; one that is interrupted again and again is dead. 2. each may be applied to a state
- * that another dispatcher has moved on meanwhile: it changes its own attempt only, unless its end is the call's.
+ * Invariants: 1. attempts are numbered without gaps. One that the platform itself broke off is an interruption: its
+ * dispatcher died (it was begun and never ended) or its proxy did. Interruptions say nothing of the call and do not count
+ * against its attempts; they have a limit of their own, so that a call that ends dispatchers cannot do so for ever. An
+ * instance that dies while it runs the call is an attempt: the call may be why. 2. each may be applied to a state that
+ * another dispatcher has moved on meanwhile: it changes its own attempt only, unless its end is the call's.
  */
 import { type CallResult, type CallState } from '../../bus/index.ts'
 import type { AsyncPolicy, CallAttempt, CallError } from '../../contract/index.ts'
-import { backoffMs, type Verdict } from './verdict.ts'
+import { backoffMs, PROXY_LOST, type Verdict } from './verdict.ts'
 
-/** After so many in one round a call is suspected of ending its dispatchers. */
-const MOST_INTERRUPTIONS = 10
 const INTERRUPTED = 'INTERRUPTED'
 
 /** A call that was delivered before and left no state: each of those attempts was broken off at its very beginning. */
@@ -41,12 +41,12 @@ export function earlyMs({ nextAttemptAt, attempts }: CallState, now: number): nu
   return leftMs > at - pausedAt ? 0 : Math.max(0, leftMs)
 }
 
-/** Undefined unless the call seems to end its dispatchers: then it is dead. */
-export function suspect(state: CallState, now: number): CallState | undefined {
-  const round = state.attempts.slice(state.attemptsBefore)
-  const interrupted = round.filter(attempt => isOpen(attempt) || attempt.outcome === INTERRUPTED).length
-  if (interrupted < MOST_INTERRUPTIONS) return undefined
-  const error = { code: INTERRUPTED, message: `interrupted ${interrupted} times` }
+/** Undefined unless the call has had `limit` interruptions in this round: then it is dead. */
+export function suspect(state: CallState, limit: number, now: number): CallState | undefined {
+  const interrupted = state.attempts.slice(state.attemptsBefore).filter(isInterruption).length
+  if (interrupted < limit) return undefined
+  const message = `interrupted ${interrupted} times: each time a part of the platform died or was stopped while it ran`
+  const error = { code: INTERRUPTED, message }
   return final(state, 'dead', { error, result: undefined, now })
 }
 
@@ -105,7 +105,7 @@ export function endAttempt(state: CallState, ended: EndedAttempt, rules: Rules):
   if (verdict.kind === 'succeeded') return { state: final(next, 'succeeded', { ...ended, error: ended.remark, now }) }
   if (verdict.kind === 'failed') return { state: final(next, 'failed', { ...ended, error: verdict.error, now }) }
   if (attempts.at(-1)?.number !== ended.number) return { state: next }
-  const counted = attempts.slice(state.attemptsBefore).filter(({ outcome }) => outcome !== INTERRUPTED)
+  const counted = attempts.slice(state.attemptsBefore).filter(attempt => !isInterruption(attempt)).length
   if (
     verdict.kind === 'overloaded' ||
     (verdict.kind === 'unavailable' && now - waitsSince(state) < rules.unavailableMs)
@@ -116,11 +116,14 @@ export function endAttempt(state: CallState, ended: EndedAttempt, rules: Rules):
     const before = attempts.slice(0, -1)
     return { delayMs, state: { ...next, attempts: before, nextAttemptAt: iso(now + delayMs), error: verdict.error } }
   }
-  if (counted.length >= rules.policy.attempts) {
+  const isInterrupted = ended.outcome === PROXY_LOST
+  if (!isInterrupted && counted >= rules.policy.attempts) {
     return { state: final(next, 'dead', { ...ended, error: verdict.error, now }) }
   }
   const least = verdict.kind === 'retry' ? verdict.retryAfterMs : 0
-  const delayMs = Math.max(least, backoffMs(rules.policy, counted.length, rules.random))
+  // An interruption does not make the next one likelier; while the proxy is away, nothing is tried.
+  const failures = isInterrupted ? 1 : counted
+  const delayMs = Math.max(least, backoffMs(rules.policy, failures, rules.random))
   const retryAt = iso(now + delayMs)
   const last = { ...attempts.at(-1)!, retryAt }
   return { delayMs, state: { ...next, attempts: [...attempts.slice(0, -1), last], nextAttemptAt: retryAt } }
@@ -152,6 +155,10 @@ function final(
 function waitsSince({ attempts, attemptsBefore, startedAt, acceptedAt }: CallState): number {
   const last = attempts.slice(attemptsBefore, -1).at(-1)
   return Date.parse(last?.retryAt ?? last?.finishedAt ?? startedAt ?? acceptedAt)
+}
+
+function isInterruption(attempt: CallAttempt): boolean {
+  return isOpen(attempt) || attempt.outcome === INTERRUPTED || attempt.outcome === PROXY_LOST
 }
 
 function isOpen(attempt: CallAttempt): boolean {

@@ -12,13 +12,16 @@ export interface Answer {
   bodyBytes: number
 }
 
+/** Outcome of an attempt that the death of the proxy broke off. */
+export const PROXY_LOST = 'PROXY_LOST'
+
 /** How an attempt ended. */
 export type AttemptEnd =
   | Answer
   /** Nothing was sent: nobody took the connection. */
   | { kind: 'unreachable'; message: string }
-  /** The answer did not come, or not to its end. */
-  | { kind: 'lost'; code: 'CONNECTION_LOST' | 'FUNCTION_TIMEOUT'; message: string }
+  /** The proxy went away before it had answered; CONNECTION_LOST if the answer had begun: then the function may be why. */
+  | { kind: 'lost'; code: typeof PROXY_LOST | 'CONNECTION_LOST' | 'FUNCTION_TIMEOUT'; message: string }
   /** It is not a request that can be sent. */
   | { kind: 'unsendable'; message: string }
   | { kind: 'aborted' }

@@ -52,7 +52,7 @@ it('sends one signed callback after three attempts: body, type, status and durat
 it('tells of failed and dead calls too, and again of a redriven one, with another webhook id', async () => {
   let status = 422
   const proxy = await stage.server((_request, response, incoming) => {
-    if (status === 0) return void incoming.socket.destroy()
+    if (status === 0) return void response.write('half', () => incoming.socket.destroy())
     response.statusCode = status
     response.end(`status ${status}`)
   })
