@@ -37,6 +37,8 @@ export interface DocumentCloudEvent<T = unknown> {
   /** W3C Trace Context of the write (CloudEvents distributed tracing extension). */
   traceparent?: string
   tracestate?: string
+  /** W3C Baggage of the write, as it came. */
+  baggage?: string
   data: {
     kind: DocumentEventKind
     table: string

@@ -221,9 +221,9 @@ export class Stage {
 
   /** What the store's relay does. */
   async change(given: Partial<DocumentCloudEvent['data']> & Partial<ChangeInput> = {}): Promise<DocumentCloudEvent> {
-    const { sequence = this.nextSequence, depth = 0, isElsewhere = false, ...data } = given
+    const { sequence = this.nextSequence, depth = 0, isElsewhere = false, baggage, ...data } = given
     this.nextSequence = sequence + 1
-    const event = changeEvent(sequence, { depth, data })
+    const event = { ...changeEvent(sequence, { depth, data }), ...(baggage !== undefined && { baggage }) }
     await this.bus.publish(
       eventSubject(event.data),
       isElsewhere ? Buffer.alloc(0) : Buffer.from(JSON.stringify(event)),
@@ -258,6 +258,7 @@ export class Stage {
 }
 
 interface ChangeInput {
+  baggage: string
   sequence: number
   depth: number
   isElsewhere: boolean

@@ -70,6 +70,7 @@ function headOf({ event, body }: KnownEvent, of: { key: string; functionsKey: st
       ['content-type', CLOUD_EVENT_TYPE],
       // What the function does now was led to by one event more.
       [HEADERS.eventDepth, signDepth(of.functionsKey, event.eventdepth + 1)],
+      ...(event.baggage === undefined ? [] : [['baggage', event.baggage] satisfies [string, string]]),
     ],
     acceptedAt: event.time,
     requestId: `event-${event.sequence}`,

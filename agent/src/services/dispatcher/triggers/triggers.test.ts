@@ -48,17 +48,18 @@ async function place(name = 'fn.on'): Promise<number> {
   return (await readPosition(stage.bus, name))?.position.sequence ?? -1
 }
 
-it('posts an event to the handler, with trace and depth, and shows it as a call', async () => {
+it('posts an event to the handler, with trace, baggage and depth, and shows it as a call', async () => {
   const proxy = await stage.server((_request, response) => response.writeHead(204).end())
   await stage.deploy({ triggers: [trigger()] })
   await stage.dispatcher(proxy)
-  const event = await stage.change({ kind: 'new-doc', id: 'a b/😀', depth: 2 })
+  const event = await stage.change({ kind: 'new-doc', id: 'a b/😀', depth: 2, baggage: 'k=v' })
   await until(() => proxy.received.length === 1, 'it came')
   const [request] = proxy.received
   expect(request).toMatchObject({ method: 'POST', url: '/functions/fn/.ryo-faas/events/on', attempt: 1 })
   expect(request!.headers).toMatchObject({
     'content-type': 'application/cloudevents+json',
-    'x-event-depth': signDepth(FUNCTIONS_KEY, 3),
+      'x-event-depth': signDepth(FUNCTIONS_KEY, 3),
+      baggage: 'k=v',
     'x-request-id': 'event-1',
   })
   expect(JSON.parse(request!.body.toString())).toEqual(event)

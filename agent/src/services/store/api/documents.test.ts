@@ -143,6 +143,7 @@ it('writes down where a change comes from', async () => {
     [HEADERS.eventDepth]: signDepth(TEST_KEYS.functions, 4),
     traceparent: '00-11111111111111111111111111111111-2222222222222222-01',
     tracestate: 'vendor=x',
+    baggage: 'user="a"%20b;ttl=1,k=v',
   }
   const write = (sent: Record<string, string>) => send('POST /tables/traced/docs', { body: { data: 1 }, headers: sent })
   const last = async () => {
@@ -150,8 +151,12 @@ it('writes down where a change comes from', async () => {
     return (await send(`GET /changes/${json.last}`)).json
   }
   await write(headers)
-  const { traceparent, tracestate } = headers
-  expect(await last()).toMatchObject({ eventdepth: 4, traceparent, tracestate, data: { table: 'traced' } })
+  const { traceparent, tracestate, baggage } = headers
+  expect(await last()).toMatchObject({ eventdepth: 4, traceparent, tracestate, baggage, data: { table: 'traced' } })
+  await write({ baggage })
+  expect(await last()).toMatchObject({ eventdepth: 0, baggage })
+  await write({ baggage: `k=${'v'.repeat(8_200)}` })
+  expect(await last()).not.toHaveProperty('baggage')
   await write({ ...headers, traceparent: 'nonsense' })
   expect(await last()).not.toHaveProperty('traceparent')
   await write({})

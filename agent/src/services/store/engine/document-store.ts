@@ -40,6 +40,7 @@ export interface WriteContext {
   depth?: number
   traceparent?: string
   tracestate?: string
+  baggage?: string
 }
 
 export interface Written {

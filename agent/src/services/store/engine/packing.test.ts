@@ -41,6 +41,10 @@ test.each<[string, Command]>([
     },
   ],
   [
+    'write with nothing but baggage',
+    { type: 'write', operations: [{ kind: 'create', table: 't', data: '{}' }], context: { baggage: 'k=v' } },
+  ],
+  [
     'batch',
     {
       type: 'write',

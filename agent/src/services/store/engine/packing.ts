@@ -69,8 +69,9 @@ export function unpackAnswers(packed: PackedAnswers): Answer[] {
 /** Of a write that has one operation and comes from nowhere in particular. */
 function commonOperation(command: Command): WriteOperation | undefined {
   if (command.type !== 'write' || command.operations.length !== 1) return undefined
-  const { isMuted, depth, traceparent } = command.context
-  return isMuted === undefined && depth === undefined && traceparent === undefined ? command.operations[0] : undefined
+  const { isMuted, depth, traceparent, baggage } = command.context
+  const isCommon = isMuted === undefined && depth === undefined && traceparent === undefined && baggage === undefined
+  return isCommon ? command.operations[0] : undefined
 }
 
 function operationAt(packed: PackedCommands, at: number): WriteOperation {

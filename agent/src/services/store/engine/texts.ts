@@ -63,17 +63,20 @@ export interface EventParts {
 export interface OptionalEventParts {
   traceparent: string | undefined
   tracestate: string | undefined
+  baggage: string | undefined
   /** Documents as JSON texts. */
   before: string | undefined
   after: string | undefined
 }
 
 /** A `DocumentCloudEvent`. Its time comes early, so that it is found without reading on. */
-export function eventText(event: EventParts, { traceparent, tracestate, before, after }: OptionalEventParts): string {
+export function eventText(event: EventParts, optional: OptionalEventParts): string {
   const { sequence, kind, table, id, version, time } = event
+  const { traceparent, tracestate, baggage, before, after } = optional
   const trace =
     (traceparent === undefined ? '' : `"traceparent":${JSON.stringify(traceparent)},`) +
-    (tracestate === undefined ? '' : `"tracestate":${JSON.stringify(tracestate)},`)
+    (tracestate === undefined ? '' : `"tracestate":${JSON.stringify(tracestate)},`) +
+    (baggage === undefined ? '' : `"baggage":${JSON.stringify(baggage)},`)
   return (
     `{"specversion":"1.0","id":"${sequence}","time":"${time}","type":"ryo-faas.store.${kind}",` +
     `"source":${quotedName(event.source)},"subject":"${encodedName(table)}/${encodedName(id)}",` +

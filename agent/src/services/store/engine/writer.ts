@@ -173,9 +173,9 @@ export class Writer {
     const sequence = ++this.numbers.sequence
     this.areNumbersChanged = true
     if (after === undefined) versions.putSync(place, `${version} ${sequence}`)
-    const { depth = 0, traceparent, tracestate } = context
+    const { depth = 0, traceparent, tracestate, baggage } = context
     const event = { sequence, source: this.source, kind, table: table.name, id, version, time: now, depth }
-    const text = eventText(event, { traceparent, tracestate, before, after })
+    const text = eventText(event, { traceparent, tracestate, baggage, before, after })
     this.environment.log.putSync(sequenceKey(sequence), this.scratch.encode(text, table.digest))
   }
 
