@@ -58,8 +58,8 @@ it('posts an event to the handler, with trace, baggage and depth, and shows it a
   expect(request).toMatchObject({ method: 'POST', url: '/functions/fn/.ryo-faas/events/on', attempt: 1 })
   expect(request!.headers).toMatchObject({
     'content-type': 'application/cloudevents+json',
-      'x-event-depth': signDepth(FUNCTIONS_KEY, 3),
-      baggage: 'k=v',
+    'x-event-depth': signDepth(FUNCTIONS_KEY, 3),
+    baggage: 'k=v',
     'x-request-id': 'event-1',
   })
   expect(JSON.parse(request!.body.toString())).toEqual(event)
