@@ -5,6 +5,9 @@ import type { Problem } from '../contract/index.ts'
 import type { BundleRequest } from './build.ts'
 import { entryName } from './entry-file.ts'
 
+/** What esbuild says of an import that it does not find. */
+export const MISSING = /^Could not resolve "([^"]+)"/
+
 /** @param hintFor what to do about a bare import that can not be found */
 export function buildProblem(
   message: Message,
@@ -12,7 +15,7 @@ export function buildProblem(
   hintFor: (missing: string) => string | undefined,
 ): Problem {
   const { text, location } = message
-  const missing = /^Could not resolve "([^"]+)"/.exec(text)?.[1]
+  const missing = MISSING.exec(text)?.[1]
   const hint = ownHint(message) ?? ((missing !== undefined && hintFor(missing)) || location?.suggestion || undefined)
   return {
     code: 'build',

@@ -3,10 +3,10 @@
  * Builds of one session run one after the other.
  */
 import { join } from 'node:path'
-import { context, type BuildContext, type BuildResult, type Message } from 'esbuild'
+import { context, type BuildContext, type BuildResult, type Loader, type Message } from 'esbuild'
 import { RyoFaasError } from '../contract/index.ts'
 import type { BundleRequest } from './build.ts'
-import { buildNote, buildProblem } from './build-problems.ts'
+import { buildNote, buildProblem, MISSING } from './build-problems.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { httpPlugin } from './http-plugin.ts'
 import { otelPlugin } from './otel-plugin.ts'
@@ -28,11 +28,19 @@ export interface Bundled {
   addons: Map<string, string>
   /** Absolute paths of files that the code names by URL. */
   references: Set<string>
+  /** What packages require that is not installed, by package. */
+  absent: Map<string, Set<string>>
   /** What the build may read. */
   readable: ReadableFolders
 }
 
-type Found = Pick<Bundled, 'natives' | 'addons' | 'references' | 'readable'>
+/** What an import of a file that is no code gives: its text, or its bytes (a `Uint8Array`). */
+const LOADERS: Record<string, Loader> = {
+  ...Object.fromEntries(['.sql', '.graphql', '.gql', '.html', '.txt', '.md'].map(extension => [extension, 'text'])),
+  '.wasm': 'binary',
+}
+
+type Found = Pick<Bundled, 'natives' | 'addons' | 'references' | 'absent' | 'readable'>
 
 export class EsbuildSession {
   readonly #request: BundleRequest
@@ -40,6 +48,8 @@ export class EsbuildSession {
   #context: BuildContext | undefined
   #found: Found
   #installed: string | undefined
+  /** What packages have been seen to require although it was not installed. */
+  readonly #absent = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(request: BundleRequest, runtime: string) {
@@ -69,12 +79,28 @@ export class EsbuildSession {
     signal.addEventListener('abort', cancel, { once: true })
     try {
       if (signal.aborted) throw cancelled(this.#request.name)
-      return this.#bundled(await context.rebuild())
+      return this.#bundled(await this.#rebuilt(context))
     } catch (error) {
       if (signal.aborted) throw cancelled(this.#request.name)
       throw this.#failure(error)
     } finally {
       signal.removeEventListener('abort', cancel)
+    }
+  }
+
+  /**
+   * Packages require what may not be installed, and do without: Node throws when such a line is reached. esbuild fails
+   * the build instead, unless the line stands in a `try`; then it is built once more, with what is missing left out.
+   */
+  async #rebuilt(context: BuildContext): Promise<BuildResult> {
+    try {
+      return await context.rebuild()
+    } catch (error) {
+      const missing = missingInPackages(error)
+      if (missing.every(specifier => this.#absent.has(specifier))) throw error
+      for (const specifier of missing) this.#absent.add(specifier)
+      this.#found = nothingFound(this.#request.rootDir, this.#installed)
+      return context.rebuild()
     }
   }
 
@@ -100,6 +126,7 @@ export class EsbuildSession {
       logLevel: 'silent',
       banner: { js: BUNDLE_HEAD },
       define: PLACE_DEFINES,
+      loader: LOADERS,
       plugins: [
         readablePlugin(() => this.#found.readable),
         httpPlugin(),
@@ -109,6 +136,8 @@ export class EsbuildSession {
           packageDir,
           installed: () => this.#installed,
           readable: () => this.#found.readable,
+          isAbsent: specifier => this.#absent.has(specifier),
+          onAbsent: (specifier, importer) => noteAbsent(this.#found.absent, specifier, importer),
           onNative: (name, folder) => this.#found.natives.set(name, folder),
           onAddon: (source, place) => this.#found.addons.set(source, place),
         }),
@@ -123,7 +152,7 @@ export class EsbuildSession {
       ...this.#found,
       code: plainPaths(text('.mjs')),
       map: plainSources(text('.map')),
-      notes: warnings.map(buildNote),
+      notes: [...warnings.map(buildNote), ...absentNotes(this.#found.absent)],
     }
   }
 
@@ -149,7 +178,29 @@ export class EsbuildSession {
 
 function nothingFound(rootDir: string, installed: string | undefined): Found {
   const readable = new ReadableFolders(rootDir, installed)
-  return { natives: new Map(), addons: new Map(), references: new Set(), readable }
+  return { natives: new Map(), addons: new Map(), references: new Set(), absent: new Map(), readable }
+}
+
+/** Specifiers of packages that files in `node_modules` name and that were not found. */
+function missingInPackages(error: unknown): string[] {
+  const messages = (error as { errors?: Message[] }).errors ?? []
+  return messages.flatMap(({ text, location }) => {
+    const specifier = MISSING.exec(text)?.[1]
+    const inPackage = location !== null && location.file.split(/[\\/]/).includes('node_modules')
+    return inPackage && specifier !== undefined && packageNameOf(specifier) !== undefined ? [specifier] : []
+  })
+}
+
+function noteAbsent(absent: Map<string, Set<string>>, specifier: string, importer: string): void {
+  const from = /^.*node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(importer)?.[1] ?? importer
+  absent.set(from, (absent.get(from) ?? new Set()).add(specifier))
+}
+
+function absentNotes(absent: Map<string, Set<string>>): string[] {
+  return [...absent].map(
+    ([name, missing]) =>
+      `${name} may require ${[...missing].sort().join(', ')}, which is not installed: where it does, it gets MODULE_NOT_FOUND`,
+  )
 }
 
 export function cancelled(name: string): RyoFaasError {

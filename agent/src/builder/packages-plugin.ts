@@ -8,6 +8,9 @@ import type { ReadableFolders } from './readable-folders.ts'
 import { refusal } from './readable-plugin.ts'
 
 const ADDON = 'ryo-faas-addon'
+const IN_PACKAGE = /[\\/]node_modules[\\/]/
+/** Looked up when the line is reached; a static import is looked up before anything runs. */
+const CAN_WAIT: ReadonlySet<string> = new Set(['require-call', 'require-resolve', 'dynamic-import'])
 const SEEN = { ryoFaasSeen: true }
 
 export interface PackagesPluginOptions {
@@ -16,23 +19,31 @@ export interface PackagesPluginOptions {
   installed: () => string | undefined
   /** What the build that runs may read; it is told of links that lead to packages. */
   readable: () => ReadableFolders
+  /** Whether a package has been seen to require it although it was not there. */
+  isAbsent(specifier: string): boolean
+  /** It is left to Node, which throws when the line is reached. */
+  onAbsent(specifier: string, importer: string): void
   onNative(name: string, folder: string): void
   /** A `.node` file outside a native package; `place` is where in the app it has to stand. */
   onAddon(source: string, place: string): void
 }
 
 export function packagesPlugin(options: PackagesPluginOptions): Plugin {
-  const { packageDir, installed, readable, onNative, onAddon } = options
+  const { packageDir, installed, readable, isAbsent, onAbsent, onNative, onAddon } = options
   return {
     name: 'ryo-faas-packages',
     setup(build) {
-      build.onResolve({ filter: /^[^./]/ }, ({ path, resolveDir, pluginData, kind }) => {
+      build.onResolve({ filter: /^[^./]/ }, ({ path, importer, resolveDir, pluginData, kind }) => {
         const name = packageNameOf(path)
         if (name === undefined || kind === 'entry-point' || pluginData === SEEN) return undefined
         const installedIn = installed()
         const near = findPackage(name, resolveDir)
         const found = near ?? (installedIn !== undefined ? findPackage(name, installedIn) : undefined)
-        if (found === undefined) return undefined
+        if (found === undefined) {
+          if (!CAN_WAIT.has(kind) || !isAbsent(path) || !IN_PACKAGE.test(importer)) return undefined
+          onAbsent(path, importer)
+          return { path, external: true }
+        }
         const folder = readable().follow(found, name)
         if (nativeAddonOf(folder) !== undefined) {
           if (!readable().holds(join(folder, 'package.json'))) return { errors: [refusal(folder, readable())] }

@@ -35,6 +35,12 @@ const CASES: Case[] = [
     style: 'node',
   },
   {
+    title: 'a module that imports files which are no code',
+    code: `import sql from './a.sql'; import wasm from './a.wasm'; export const HelloWorld = () => new Response(sql + wasm)`,
+    others: { 'a.sql': 'SELECT 1', 'a.wasm': '' },
+    style: 'web',
+  },
+  {
     title: 'whatever its parameters are called',
     code: NODE + `export function HelloWorld(a: IncomingMessage, _: ServerResponse): void { _.end(a.url) }`,
     style: 'node',
