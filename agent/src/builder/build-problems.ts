@@ -8,7 +8,7 @@ import { entryName } from './entry-file.ts'
 /** What esbuild says of an import that it does not find. */
 export const MISSING = /^Could not resolve "([^"]+)"/
 
-/** @param hintFor what to do about a bare import that can not be found */
+/** @param hintFor what to do about a bare import that cannot be found */
 export function buildProblem(
   message: Message,
   request: BundleRequest,

@@ -30,7 +30,7 @@ export function findPackage(name: string, from: string): string | undefined {
   }
 }
 
-/** Empty if there is none or it can not be read: esbuild says so where it matters. */
+/** Empty if there is none or it cannot be read: esbuild says so where it matters. */
 export function readManifest(packageDir: string): Manifest {
   try {
     const manifest: unknown = JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8'))

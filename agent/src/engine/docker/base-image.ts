@@ -1,6 +1,6 @@
 /**
  * The image every function image is made `FROM`: Node, the libraries that it and native addons are linked with, a user, and nothing else (no
- * shell, no package manager). It is assembled from the host's own files, so it needs no download; where that can not
+ * shell, no package manager). It is assembled from the host's own files, so it needs no download; where that cannot
  * be (not Linux), or where the user names an image, that one is pulled instead.
  */
 import { execFile } from 'node:child_process'
@@ -55,7 +55,7 @@ export async function pullImage(docker: Docker, ref: string, report: (doing: str
   } catch (error) {
     throw new RyoFaasError(
       'BASE_IMAGE_UNAVAILABLE',
-      `the image ${ref} is not here and can not be pulled: ${(error as Error).message}`,
+      `the image ${ref} is not here and cannot be pulled: ${(error as Error).message}`,
       {
         hint: 'Load it with "docker load", name another with --base-image, or (on Linux) use --base-image assemble.',
         cause: error,
@@ -144,7 +144,7 @@ async function linkedLibraries(program: string): Promise<string[]> {
   } catch (error) {
     throw new RyoFaasError(
       'BASE_IMAGE_UNAVAILABLE',
-      `can not tell what ${program} is linked with: ${(error as Error).message}`,
+      `cannot tell what ${program} is linked with: ${(error as Error).message}`,
       {
         hint: 'Name an image to pull with --base-image, e.g. --base-image node:24-slim.',
         cause: error,
