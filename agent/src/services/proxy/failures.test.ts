@@ -166,6 +166,26 @@ describe('an answer that is not HTTP/1.1', () => {
     await until(() => chatty.connections.size === 0, 'the connection is closed')
   })
 
+  it('costs the instance its kept connections for good if it goes on after its end, however late', async () => {
+    const perConnection: number[] = []
+    const late = await stage.raw(socket => {
+      const mine = perConnection.push(0) - 1
+      socket.on('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+        perConnection[mine]! += 1
+        if (mine > 0) return
+        // When the connection is idle: the next time it might carry another request by then.
+        setTimeout(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil'), 20)
+      })
+    })
+    await stage.serve(proxy, [late])
+    expect((await call(proxy, '/functions/fn')).body).toBe('ok')
+    await until(() => late.connections.size === 0, 'it was found out')
+    for (let i = 0; i < 4; i += 1) expect((await call(proxy, '/functions/fn')).body).toBe('ok')
+    expect(perConnection).toEqual([1, 1, 1, 1, 1])
+    await until(() => late.connections.size === 0, 'none is kept')
+  })
+
   it('destroys the client connection if it breaks off: by length, in chunks, in a bad chunk', async () => {
     for (const text of [
       'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc',

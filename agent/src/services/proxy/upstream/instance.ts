@@ -4,7 +4,8 @@
  * Invariants: 1. once retired, its idle connections are closed, none is handed out again and none comes back: a
  * request never meets a connection that a draining instance is about to close. 2. an idle connection is not used
  * within `REUSE_MARGIN_MS` of the moment the instance would close it. 3. the newest idle connection goes first, so
- * that the surplus ages and is swept.
+ * that the surplus ages and is swept. 4. an instance that sent more than an answer once keeps no connection any more: what
+ * it sends too late would be taken for the answer to the next request.
  */
 import { UpstreamConnection, type ConnectionOptions } from './upstream-connection.ts'
 
@@ -38,6 +39,8 @@ export class Instance {
   /** Somebody else was met at its address: it is no choice until the agent says again that it is there. */
   isLost = false
   private readonly idle: UpstreamConnection[] = []
+  /** It keeps to its answers, as far as we know. */
+  private isExact = true
   private readonly idleMs: number
   private readonly connectionOptions: ConnectionOptions
 
@@ -54,6 +57,7 @@ export class Instance {
       readBuffer: settings.readBuffer,
       onIdle: connection => this.keep(connection),
       onClosed: connection => this.forget(connection),
+      onSurplus: () => this.exceeded(),
     }
   }
 
@@ -92,6 +96,12 @@ export class Instance {
     this.closeIdle()
   }
 
+  /** Invariant 4. */
+  private exceeded(): void {
+    this.isExact = false
+    this.closeIdle()
+  }
+
   private closeIdle(): void {
     for (const connection of this.idle.splice(0)) connection.destroy()
   }
@@ -99,7 +109,7 @@ export class Instance {
   private keep(connection: UpstreamConnection): void {
     const announced = connection.keepAliveMs > 0 ? connection.keepAliveMs - REUSE_MARGIN_MS : Infinity
     const usableMs = Math.min(this.idleMs, announced)
-    if (this.isRetired || this.isLost || usableMs <= 0) {
+    if (this.isRetired || this.isLost || !this.isExact || usableMs <= 0) {
       connection.destroy()
       return
     }

@@ -4,9 +4,14 @@
  * Invariants: 1. not a byte of a request is written before the connection stands, so a `connect` failure always means
  * that nothing was sent. 2. every request ends with exactly one of `onWhole`, `onEnd`, `onFailed`, or becomes a tunnel.
  * 3. a connection goes back to its instance only if the whole request was sent, the whole answer read and not a byte
- * beyond it, and neither side asked to close. 4. bytes or an end on an idle connection destroy it. 5. nothing that is
- * said on a connection counts before the other side has named itself as the instance that was asked for, but for
- * instances of which it is known that they never do. Once is enough: a connection does not change hands.
+ * beyond it, and neither side asked to close. 4. bytes or an end on an idle connection destroy it, and bytes
+ * beyond an answer are told of its instance. 5. nothing that is said on a connection counts before the other side has named
+ * itself as the instance that was asked for, but for instances of which it is known that they never do. Once is enough: a
+ * connection does not change hands.
+ *
+ * What no invariant can hold: bytes beyond an answer that come so late that the connection carries the next request are
+ * taken for the answer to that. They reach callers of the same function only, and the first time only if none came before
+ * that were noticed. The runtime lets no response exceed its length, so it takes code that writes to the socket itself.
  */
 import net from 'node:net'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
@@ -39,6 +44,8 @@ export interface ConnectionOptions {
   /** Takes the connection back for reuse. */
   onIdle(connection: UpstreamConnection): void
   onClosed(connection: UpstreamConnection): void
+  /** The instance sent more than its answer. */
+  onSurplus(): void
 }
 
 export class UpstreamConnection implements ParserEvents {
@@ -151,6 +158,7 @@ export class UpstreamConnection implements ParserEvents {
     try {
       this.parser.write(buffer, length)
     } catch (error) {
+      if (this.sink === undefined) this.options.onSurplus()
       this.fail(error)
       return true
     }
