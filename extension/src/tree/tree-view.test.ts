@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Vscode } from '../editor.ts'
 import { FakeEditor } from '../testing/fake-editor.ts'
 import type { TreeNode } from '../views/node.ts'
@@ -16,6 +16,7 @@ let nodes: TreeNode[]
 let told: (string[] | 'all')[]
 let view: { visible: boolean; collapse(row: Row): void }
 let tree: Tree
+let isSilent: boolean
 
 beforeEach(() => {
   nodes = [{ id: 'group', label: 'HTTP', children: [functionNode('a'), functionNode('b')] }]
@@ -39,16 +40,22 @@ beforeEach(() => {
         }),
     },
   } as unknown as Vscode
-  tree = new Tree(editor, { id: 'x', nodes: async () => structuredNodes() })
+  isSilent = false
+  tree = new Tree(editor, {
+    ...{ id: 'x', silent: 'The store does not respond', retryMs: 5 },
+    nodes: async () => {
+      if (isSilent) throw new Error('timed out')
+      return nodes.map(node => ({ ...node }))
+    },
+  })
   tree.onDidChangeTreeData(rows => told.push(rows?.map(({ node }) => node.id) ?? 'all'))
 })
-
-/** New objects each time, as the models make them. */
-const structuredNodes = () => nodes.map(node => ({ ...node }))
 
 function functionNode(name: string, description = 'v1'): TreeNode {
   return { id: name, label: name, description, subject: { kind: 'deployment', name }, children: [] }
 }
+
+afterEach(() => tree.dispose())
 
 async function refreshed(): Promise<(string[] | 'all')[]> {
   told.length = 0
@@ -104,6 +111,16 @@ test('what is loaded is loaded again while it is unfolded, and only told of whil
   loads = 0
   expect(await refreshed()).toEqual([['table']])
   expect(loads).toBe(0)
+})
+
+test('who does not answer is not shown as empty, and is there again by itself', async () => {
+  isSilent = true
+  expect((await tree.getChildren()).map(({ node }) => [node.label, node.tooltip])).toEqual([
+    ['The store does not respond', 'timed out'],
+  ])
+  isSilent = false
+  await vi.waitUntil(() => told.length > 0, { timeout: 10_000 })
+  expect((await shown())[0]!.node.label).toBe('HTTP')
 })
 
 test('a view that nobody sees asks for nothing until it is seen', async () => {

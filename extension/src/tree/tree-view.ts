@@ -3,7 +3,8 @@
  *
  * 1. A row is the same object for as long as its node keeps its id, so that a click reaches it while the tree changes.
  * 2. Only rows that have changed are drawn again; all of them only when the roots are others, or when nobody looks.
- * 3. One update at a time; what changes during one is seen by a further one.
+ * 3. What cannot be asked is said to be silent, never shown as empty, and asked again by itself while somebody looks.
+ * 4. One update at a time; what changes during one is seen by a further one.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type * as vscode from 'vscode'
@@ -12,8 +13,14 @@ import type { Subject, TreeNode } from '../views/node.ts'
 
 export interface TreeOptions {
   id: string
+  /** If it rejects, the tree says `silent`. */
   nodes(): TreeNode[] | Promise<TreeNode[]>
+  /** What is said while nobody answers. */
+  silent?: string
+  retryMs?: number
 }
+
+const RETRY_MS = 2_000
 
 /** What the editor knows of a node, and hands to the commands of its menu. */
 export class Row {
@@ -50,9 +57,9 @@ export class Row {
   }
 
   /** Of a node that loads its children. */
-  async unfold(): Promise<readonly Row[]> {
+  async unfold(): Promise<Row[]> {
     if (this.#node.load) this.#adopt(await this.#node.load(), [])
-    return this.children
+    return [...this.children]
   }
 
   fold(): void {
@@ -82,6 +89,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
   #roots: Row[] = []
   #updating: Promise<void> | undefined
   #isOutdated = false
+  #retry: NodeJS.Timeout | undefined
 
   constructor(editor: Vscode, options: TreeOptions) {
     this.#editor = editor
@@ -100,8 +108,8 @@ export class Tree implements vscode.TreeDataProvider<Row> {
   }
 
   async getChildren(row?: Row): Promise<Row[]> {
-    if (row) return [...(await row.unfold())]
-    const nodes = await this.#options.nodes()
+    if (row) return row.unfold().catch((error: unknown) => [new Row(this.#silentNode(row.node.id, error), row)])
+    const nodes = await this.#nodes()
     return (this.#roots = reconciled(nodes, { known: this.#roots, parent: undefined, changed: [] }))
   }
 
@@ -147,9 +155,34 @@ export class Tree implements vscode.TreeDataProvider<Row> {
   }
 
   dispose(): void {
+    clearTimeout(this.#retry)
     this.#folding.dispose()
     this.view.dispose()
     this.#changed.dispose()
+  }
+
+  async #nodes(): Promise<TreeNode[]> {
+    clearTimeout(this.#retry)
+    try {
+      return await this.#options.nodes()
+    } catch (error) {
+      return [this.#silentNode('', error)]
+    }
+  }
+
+  /** In place of what cannot be asked; asks again a little later. */
+  #silentNode(parentId: string, error: unknown): TreeNode {
+    const { silent = 'Nobody answers', retryMs = RETRY_MS } = this.#options
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.view.visible && this.refresh(), retryMs).unref()
+    return {
+      id: `silent ${parentId}`,
+      label: silent,
+      description: 'asking again',
+      tooltip: error instanceof Error ? error.message : String(error),
+      icon: { name: 'warning', color: 'charts.yellow' },
+      command: { id: 'ryo-faas.refresh', title: 'Ask again' },
+    }
   }
 
   async #update(): Promise<void> {
@@ -157,8 +190,8 @@ export class Tree implements vscode.TreeDataProvider<Row> {
       this.#isOutdated = false
       const changed: Row[] = []
       const before = this.#roots
-      this.#roots = reconciled(await this.#options.nodes(), { known: before, parent: undefined, changed })
-      for (const row of this.#roots) await row.reload(changed)
+      this.#roots = reconciled(await this.#nodes(), { known: before, parent: undefined, changed })
+      for (const row of this.#roots) await row.reload(changed).catch(() => changed.push(row)) // Said when it is asked.
       if (!areTheSame(before, this.#roots)) this.#changed.fire(undefined)
       else if (changed.length > 0) this.#changed.fire(changed)
     }

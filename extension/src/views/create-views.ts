@@ -43,13 +43,18 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
   const proxyUrl = () => (link.isReady ? link.snapshot?.platform.proxyUrl : undefined)
   const calls = new Tree(editor, {
     id: 'ryo-faas.calls',
+    silent: 'The proxy does not respond',
     nodes: async () => callNodes(await callLists(proxyUrl()), Date.now()),
   })
   const callChanges = new FollowedStream({
     open: (url, signal) => new CallsClient(url, signal).changes(),
     onChange: () => calls.refresh(),
   })
-  const store = new Tree(editor, { id: 'ryo-faas.store', nodes: () => storeNodes(storeAddress(link.state)) })
+  const store = new Tree(editor, {
+    id: 'ryo-faas.store',
+    silent: 'The store does not respond',
+    nodes: () => storeNodes(storeAddress(link.state)),
+  })
   const storeChanges = new FollowedStream({
     open: async (url, signal) => {
       const address = storeAddress(link.state)

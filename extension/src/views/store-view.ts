@@ -8,21 +8,17 @@ const SHOWN = 100
 
 export async function storeNodes(store: StoreAddress | undefined): Promise<TreeNode[]> {
   if (store === undefined) return []
-  try {
-    const tables = await storeClient(store).tables()
-    return tables.map(({ table, documents }) => ({
-      id: `table ${table}`,
-      label: table,
-      description: plural(documents, 'document'),
-      icon: { name: 'table' },
-      context: 'table',
-      subject: { kind: 'table', table },
-      isCollapsed: true,
-      load: () => documentNodes(store, table, documents),
-    }))
-  } catch {
-    return [] // The store is on its way up or down; its return is told.
-  }
+  const tables = await storeClient(store).tables()
+  return tables.map(({ table, documents }) => ({
+    id: `table ${table}`,
+    label: table,
+    description: plural(documents, 'document'),
+    icon: { name: 'table' },
+    context: 'table',
+    subject: { kind: 'table', table },
+    isCollapsed: true,
+    load: () => documentNodes(store, table, documents),
+  }))
 }
 
 async function documentNodes(store: StoreAddress, table: string, count: number): Promise<TreeNode[]> {
