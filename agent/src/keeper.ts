@@ -21,7 +21,7 @@ export interface KeeperOptions {
 /** Resolves when the platform was stopped (its options file is gone) or `signal` aborts. */
 export async function keepAgent({ home, command, args, environment, signal }: KeeperOptions): Promise<void> {
   const paths = homePaths(home)
-  const backoff = new Backoff({ firstMs: 200, maxMs: 10_000, healthyMs: 10_000 })
+  const backoff = new Backoff({ firstMs: 200, maxMs: 10_000, forgivingMs: 2_000, healthyMs: 10_000 })
   while (!signal.aborted) {
     await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
     if (signal.aborted || (await readIfPresent(paths.options)) === undefined) return

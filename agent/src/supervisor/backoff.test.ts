@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Backoff } from './backoff.ts'
 
-const bounds = { firstMs: 100, maxMs: 1000, healthyMs: 5000 }
+const bounds = { firstMs: 100, maxMs: 1000, forgivingMs: 500, healthyMs: 5000 }
 
 test('the first death is mended at once, further ones wait twice as long each, up to the most', () => {
   const backoff = new Backoff(bounds)
@@ -23,4 +23,28 @@ test('a long healthy life clears the record', () => {
   backoff.died(6000)
   expect(backoff.deaths).toBe(1)
   expect(backoff.nextStart(6000)).toBe(6000)
+})
+
+test('what lived for a while between its deaths is started again at once, however often it dies', () => {
+  const backoff = new Backoff(bounds)
+  let now = 0
+  for (let i = 0; i < 50; i += 1) {
+    backoff.started(now)
+    now += 600
+    backoff.died(now)
+    expect(backoff.nextStart(now)).toBe(now)
+  }
+})
+
+test('a life takes deaths off the record, which never grows beyond what makes the wait the longest', () => {
+  const backoff = new Backoff(bounds)
+  for (let i = 0; i < 30; i += 1) {
+    backoff.started(0)
+    backoff.died(1)
+  }
+  expect(backoff.deaths).toBe(6)
+  backoff.started(0)
+  backoff.died(1_500)
+  expect(backoff.deaths).toBe(4)
+  expect(backoff.nextStart(1_500)).toBe(1_500)
 })

@@ -1,14 +1,16 @@
 /**
  * How long to wait before starting again what keeps dying: at once the first time, then doubling from `firstMs` to
- * `maxMs`. A life of at least `healthyMs` clears the record. Time comes from outside, in
- * milliseconds, of a clock that is never set.
+ * `maxMs`. Time comes from outside, in milliseconds, of a clock that is never set.
+ *
+ * Invariant: a life makes up for deaths. Every `forgivingMs` of it takes one off the record, and `healthyMs` takes all:
+ * what dies at its start is a crash loop and waits, what was killed after it had served for a while is needed again.
  */
 export class Backoff {
-  readonly #bounds: { firstMs: number; maxMs: number; healthyMs: number }
+  readonly #bounds: { firstMs: number; maxMs: number; forgivingMs: number; healthyMs: number }
   #deaths = 0
   #lastStart = -Infinity
 
-  constructor(bounds = { firstMs: 100, maxMs: 30_000, healthyMs: 10_000 }) {
+  constructor(bounds = { firstMs: 100, maxMs: 30_000, forgivingMs: 2_000, healthyMs: 10_000 }) {
     this.#bounds = bounds
   }
 
@@ -21,7 +23,10 @@ export class Backoff {
   }
 
   died(now: number): void {
-    this.#deaths = now - this.#lastStart >= this.#bounds.healthyMs ? 1 : this.#deaths + 1
+    const { forgivingMs, healthyMs } = this.#bounds
+    const livedMs = now - this.#lastStart
+    const forgiven = livedMs >= healthyMs ? this.#deaths : Math.floor(livedMs / forgivingMs)
+    this.#deaths = Math.min(this.#most, Math.max(0, this.#deaths - forgiven)) + 1
   }
 
   /** Earliest time of the next start. */
@@ -29,5 +34,10 @@ export class Backoff {
     if (this.#deaths <= 1) return now
     const waitMs = Math.min(this.#bounds.maxMs, this.#bounds.firstMs * 2 ** (this.#deaths - 2))
     return Math.max(now, this.#lastStart + waitMs)
+  }
+
+  /** More deaths would not lengthen the wait, only the time until they are forgiven. */
+  get #most(): number {
+    return Math.ceil(Math.log2(this.#bounds.maxMs / this.#bounds.firstMs)) + 1
   }
 }
