@@ -27,12 +27,20 @@ export interface Callback {
   /** Of the last attempt. */
   durationMs: number
   traceparent: string | undefined
+  tracestate: string | undefined
   /** Those of the result that say what its body is. */
   headers: [string, string][]
   body: Buffer
 }
 
-const FIELDS = { url: 'Rfa-Url', fn: 'Rfa-Function', ms: 'Rfa-Duration-Ms', id: 'Rfa-Webhook-Id', trace: 'Rfa-Trace' }
+const FIELDS = {
+  url: 'Rfa-Url',
+  fn: 'Rfa-Function',
+  ms: 'Rfa-Duration-Ms',
+  id: 'Rfa-Webhook-Id',
+  trace: 'Rfa-Trace',
+  traceState: 'Rfa-Trace-State',
+}
 /** What is said of a call that never got an answer. */
 const NO_ANSWER_STATUS = 502
 const ABOUT_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'content-language', HEADERS.error])
@@ -47,6 +55,7 @@ export async function queueCallback(
   const last = state.attempts.at(-1)
   const durationMs = last === undefined ? 0 : Date.parse(last.finishedAt ?? last.startedAt) - Date.parse(last.startedAt)
   const traceparent = last?.traceparent ?? about.head?.traceparent
+  const tracestate = about.head?.tracestate
   await bus.publish(subjectOf('callback', state.id), encodeEnvelope(head, body), {
     messageId: `${state.id}.${state.attempts.length}`,
     headers: {
@@ -55,6 +64,7 @@ export async function queueCallback(
       [FIELDS.ms]: String(durationMs),
       [FIELDS.id]: webhookIdOf(state),
       ...(traceparent !== undefined && { [FIELDS.trace]: traceparent }),
+      ...(tracestate !== undefined && { [FIELDS.traceState]: tracestate }),
     },
   })
 }
@@ -99,6 +109,7 @@ export async function readCallback(bus: Bus, delivery: Delivery): Promise<Callba
     status: head.status,
     durationMs: Number(field(delivery.headers, FIELDS.ms) ?? 0),
     traceparent: field(delivery.headers, FIELDS.trace),
+    tracestate: field(delivery.headers, FIELDS.traceState),
     headers: head.headers,
     body: head.bodyRef === undefined ? (body as Buffer) : await getBody(bus, head.bodyRef, head.bodyBytes),
   }

@@ -71,7 +71,7 @@ export class CallbackSender {
   }
 
   private headersFor(callback: Callback, now: number): Record<string, string> {
-    const { webhookId: id, body, callId, functionName, status, durationMs, traceparent } = callback
+    const { webhookId: id, body, callId, functionName, status, durationMs, traceparent, tracestate } = callback
     return {
       'user-agent': 'ryo-faas',
       ...Object.fromEntries(callback.headers),
@@ -81,6 +81,7 @@ export class CallbackSender {
       'x-duration-seconds': (durationMs / 1_000).toFixed(3),
       ...signatureHeaders(this.options.secret, { id, body, now }),
       ...(traceparent !== undefined && { traceparent }),
+      ...(tracestate !== undefined && { tracestate }),
     }
   }
 }

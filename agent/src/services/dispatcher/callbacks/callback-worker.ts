@@ -133,10 +133,11 @@ export class CallbackWorker {
 
   private async send(callback: Callback, { callId, signal }: RunningCall): Promise<CallbackOutcome> {
     const { tracing } = this.of
-    const parent = parseTraceContext(callback.traceparent, undefined)
+    const parent = parseTraceContext(callback.traceparent, callback.tracestate)
     const trace = tracing.begin(parent)
     const startedAt = performance.now()
-    const outcome = await this.sender.send({ ...callback, traceparent: formatTraceParent(trace) }, signal)
+    const sent = { ...callback, traceparent: formatTraceParent(trace), tracestate: trace.traceState }
+    const outcome = await this.sender.send(sent, signal)
     recordCallback(tracing, { trace, parent, callId, callback, outcome, startedAt })
     return outcome
   }

@@ -29,7 +29,11 @@ it('sends one signed callback after three attempts: body, type, status and durat
   const receiver = await stage.server()
   await stage.deploy({})
   await stage.dispatcher(proxy)
-  const callId = await stage.call({ callbackUrl: `${receiver.url}/hook?a=1`, traceparent: trace })
+  const callId = await stage.call({
+    callbackUrl: `${receiver.url}/hook?a=1`,
+    traceparent: trace,
+    tracestate: 'vendor=1',
+  })
   await until(async () => (await stage.view(callId)).callback?.state === 'delivered', 'it is delivered')
   await until(() => stage.isEmpty(STREAMS.callbacks), 'the queue is empty')
   expect(receiver.received).toHaveLength(1)
@@ -44,6 +48,7 @@ it('sends one signed callback after three attempts: body, type, status and durat
     'x-function-status': '200',
     'x-duration-seconds': expect.stringMatching(/^0\.\d{3}$/),
     traceparent: trace,
+    tracestate: 'vendor=1',
   })
   expect(callback.headers).not.toHaveProperty('x-private')
   expect((await stage.view(callId)).callback).toMatchObject({ state: 'delivered', attempts: 1 })
@@ -159,6 +164,7 @@ const callback: Omit<Callback, 'url'> = {
   status: 200,
   durationMs: 1,
   traceparent: undefined,
+  tracestate: undefined,
   headers: [['content-type', 'text/plain']],
   body: Buffer.from('result'),
 }
