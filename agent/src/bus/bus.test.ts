@@ -8,6 +8,7 @@ import {
   ensureStreams,
   getBody,
   putBody,
+  queuedState,
   readState,
   removeBody,
   STREAMS,
@@ -73,6 +74,16 @@ describe('streams', () => {
     } finally {
       await small.stop()
     }
+  })
+
+  it('of the history keep so many calls by default as the memory of the server bears, and forget the oldest', async () => {
+    expect((await bus.manager.streams.info(STREAMS.states)).config.max_msgs).toBe(500_000)
+    await ensureStreams(bus, { statesMaxCount: 2 })
+    const history = Array.from({ length: 3 }, () => queuedState(ids.next('fn')))
+    for (const state of history) await writeState(bus, state, 0)
+    const kept = await Promise.all(history.map(async ({ id }) => (await readState(bus, id)) !== undefined))
+    expect(kept).toEqual([false, true, true])
+    await ensureStreams(bus)
   })
 
   it('of waiting calls refuse what is too much, and lose nothing', async () => {

@@ -15,8 +15,12 @@ export interface StreamLimits {
   bodiesMaxBytes: number
   /** Results on their way to a callback. Default 1 GiB. */
   callbacksMaxBytes: number
-  /** The history, with small results. Default 1 GiB and 7 days. */
+  /**
+   * The history, with small results. Default 1 GiB, 7 days and 500,000 calls: the server keeps an index of the subjects in
+   * memory, about 400 bytes for each.
+   */
   statesMaxBytes: number
+  statesMaxCount: number
   statesMaxAgeMs: number
   /** Large results; kept as long as the history. Default 1 GiB. */
   resultsMaxBytes: number
@@ -36,6 +40,7 @@ const DEFAULTS: StreamLimits = {
   bodiesMaxBytes: 2048 * MIB,
   callbacksMaxBytes: 1024 * MIB,
   statesMaxBytes: 1024 * MIB,
+  statesMaxCount: 500_000,
   statesMaxAgeMs: 7 * DAY_MS,
   resultsMaxBytes: 1024 * MIB,
   deadMaxBytes: 512 * MIB,
@@ -121,6 +126,7 @@ function configs(limits: StreamLimits): Config[] {
       name: STREAMS.states,
       subjects: [subjectsOf('state')],
       ...kept({ maxBytes: limits.statesMaxBytes, maxAgeMs: limits.statesMaxAgeMs }),
+      max_msgs: limits.statesMaxCount,
       max_msgs_per_subject: 1,
       republish: { src: subjectsOf('state'), dest: 'rfa.changed.{{wildcard(1)}}.{{wildcard(2)}}', headers_only: true },
     },
