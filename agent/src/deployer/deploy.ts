@@ -10,7 +10,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
-import { routeOf } from '@ryo-faas/runtime/protocol'
+import { routeOf, RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
 import type { Bundle, BundleRequest } from '../builder/index.ts'
 import type { CheckOutcome, CheckService } from '../checker/index.ts'
 import {
@@ -211,6 +211,7 @@ export class Deploy {
         entry: built.entry,
         kind: kindOf(entry),
         style: outcome.style,
+        protocol: RUNTIME_PROTOCOL,
         createdAt: new Date().toISOString(),
         config: entry,
         deployFile: run.file,

@@ -30,6 +30,8 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Depl
     timeoutMs: record.debugPort === undefined ? config.timeoutMs : DEBUG_TIMEOUT_MS,
     concurrency: config.concurrency,
     ...(bodyLimitBytes > 0 && { bodyLimitBytes }),
+    // Built by an earlier release: it does not say which instance it is.
+    ...(version.protocol < 2 && { isAnonymous: true }),
     ...(isAsync && { async: policy }),
     ...(served && { paths: { http: served.http, async: served.async } }),
     instances: ready.flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),

@@ -11,7 +11,17 @@ const credentials = new Credentials(TEST_KEYS)
 function environmentOf(entry: object): Record<string, string> {
   const config = DeployEntry.parse({ name: 'Audit', packageDir: '/p', filePath: '/p/a.ts', ...entry })
   const version: VersionRecord = {
-    ...{ version: 1, hash: 'h', dir: '/p', entry: 'main.mjs', kind: 'http', style: 'web', createdAt: '', config },
+    ...{
+      version: 1,
+      hash: 'h',
+      dir: '/p',
+      entry: 'main.mjs',
+      kind: 'http',
+      style: 'web',
+      protocol: 2,
+      createdAt: '',
+      config,
+    },
   }
   return instanceEnvironment('Audit', version, {
     id: 'i1',

@@ -7,6 +7,7 @@ import { rename } from 'node:fs/promises'
 import { Low, type Adapter } from 'lowdb'
 import { RyoFaasError } from '../contract/index.ts'
 import { readIfPresent, writeDurably } from '../host/index.ts'
+import { migrated } from './migrations.ts'
 import { EMPTY_STATE, PlatformState, type DeploymentRecord } from './state.ts'
 
 export class StateStore {
@@ -70,8 +71,9 @@ class DurableJson implements Adapter<PlatformState> {
     const text = await readIfPresent(this.#path)
     if (text === undefined) return null
     try {
-      return PlatformState.parse(JSON.parse(text))
+      return PlatformState.parse(migrated(JSON.parse(text)))
     } catch (error) {
+      if (error instanceof RyoFaasError) throw error
       const aside = `${this.#path}.damaged-${Date.now()}`
       await rename(this.#path, aside)
       throw new RyoFaasError('HOME_UNUSABLE', `the state file was damaged; it is kept as ${aside}`, {

@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import { DeployEntry, DeploymentKind, EngineKind, ServedHandlers, TriggerStart } from '../contract/index.ts'
 
+/** Counts up with every change that an earlier release could not read; `migrations.ts` has the steps. */
+export const STATE_FORMAT = 2
+
 /** How the runtime has to call a handler; the checker finds it out. */
 export const HandlerStyle = z.enum(['node', 'web', 'trigger', 'service'])
 export type HandlerStyle = z.infer<typeof HandlerStyle>
@@ -16,6 +19,8 @@ export const VersionRecord = z.object({
   entry: z.string(),
   kind: DeploymentKind,
   style: HandlerStyle,
+  /** Of the runtime that it was built with: `RUNTIME_PROTOCOL`. */
+  protocol: z.int().min(1),
   createdAt: z.string(),
   /** Of a service: what its `main` registered. */
   served: ServedHandlers.optional(),
@@ -46,7 +51,7 @@ export function activeVersion({ versions, active }: DeploymentRecord): VersionRe
 }
 
 export const PlatformState = z.object({
-  format: z.literal(1),
+  format: z.literal(STATE_FORMAT),
   /** On which what runs was started: only there it is found again. */
   engine: EngineKind.optional(),
   /** Ports once chosen stay, so that clients find a restarted part where it was. */
@@ -55,4 +60,4 @@ export const PlatformState = z.object({
 })
 export type PlatformState = z.infer<typeof PlatformState>
 
-export const EMPTY_STATE: PlatformState = { format: 1, ports: {}, deployments: {} }
+export const EMPTY_STATE: PlatformState = { format: STATE_FORMAT, ports: {}, deployments: {} }

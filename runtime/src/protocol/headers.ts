@@ -1,3 +1,10 @@
+/**
+ * What the runtime in an instance can do: 1 answers requests; 2 says which instance it is (`HEADERS.instance`), shows its
+ * token to the store and the collector, and takes events from the platform only (`HEADERS.delivery`). It is built into a
+ * function's package, so an old version keeps the one it was built with.
+ */
+export const RUNTIME_PROTOCOL = 2
+
 /** Header names of the protocol between proxy, dispatcher and function. Lower case, as Node reports them. */
 export const HEADERS = {
   /** Set on every answer that the platform (not the function) made; its value is the error code. */

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { migrated } from './migrations.ts'
+import { STATE_FORMAT } from './state.ts'
+
+it('gives versions of the first format the first protocol, and keeps all else', () => {
+  const version = { version: 1, hash: 'h' }
+  const record = { name: 'A', active: 1, versions: [version] }
+  const state = { format: 1, engine: 'process', ports: { proxy: 1 }, deployments: { a: record } }
+  const versions = [{ ...version, protocol: 1 }]
+  expect(migrated(state)).toEqual({ ...state, format: STATE_FORMAT, deployments: { a: { ...record, versions } } })
+})
+
+it('leaves a state of today as it is', () => {
+  const state = { format: STATE_FORMAT, ports: {}, deployments: {} }
+  expect(migrated(state)).toEqual(state)
+})
+
+it('refuses the state of a later release, and says so', () => {
+  expect(() => migrated({ format: STATE_FORMAT + 1 })).toThrow(/written by a later release/)
+})
+
+it.each([{}, null, [], { format: 0 }, { format: '1' }, { format: 1 }])('refuses what is no state: %j', raw => {
+  expect(() => migrated(raw)).toThrow()
+})
