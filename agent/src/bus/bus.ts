@@ -145,7 +145,7 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
 }
 
 function disconnected(): BusError {
-  return new BusError('UNAVAILABLE', 'there is no connection to the bus')
+  return new BusError('UNAVAILABLE', 'not connected to NATS')
 }
 
 function headersOf({ messageId, lastSubjectSequence, headers: own = {} }: PublishOptions) {

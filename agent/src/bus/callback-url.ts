@@ -7,7 +7,7 @@
  * 3. IPv4 within IPv6 (mapped, NAT64) is judged as the IPv4 address; what else embeds one (6to4, Teredo, IPv4-compatible)
  *    is not public.
  *
- * The URL is the first of two looks: whoever connects asks again about the address that the name stands for.
+ * The URL is the first of two looks: the dispatcher asks again, before it connects, about the address behind the name.
  */
 import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'

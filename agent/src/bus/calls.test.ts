@@ -212,7 +212,7 @@ describe('cancelling', () => {
     expect(await cancelCall(bus, ids.next('fn'))).toEqual({ kind: 'missing' })
   })
 
-  it('works for one whose message can not be read', async () => {
+  it('works for one whose message cannot be read', async () => {
     const id = ids.next('fn')
     await bus.publish(subjectOf('call', id), Buffer.from('garbage'))
     expect(await getCall(bus, id)).toMatchObject({ id, function: 'fn', status: 'queued' })

@@ -1,5 +1,5 @@
 /**
- * The bus: connection, streams, subjects, what travels in messages, and what is known of each call. Whoever accepts,
+ * The bus: connection, streams, subjects, what travels in messages, and what is known of each call. Everything that accepts,
  * runs or shows asynchronous calls goes through here.
  */
 export { Bus, connectBus, type BusOptions, type Manager, type PublishOptions } from './bus.ts'

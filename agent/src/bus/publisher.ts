@@ -55,7 +55,7 @@ export class Publisher {
         this.connection.publish(subject, data, headers === undefined ? { reply } : { reply, headers })
       } catch (error) {
         this.waiting.delete(token)
-        reject(new BusError('UNAVAILABLE', 'the bus takes nothing', error))
+        reject(new BusError('UNAVAILABLE', 'NATS is not accepting messages', error))
       }
     })
   }

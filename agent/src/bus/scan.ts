@@ -49,7 +49,7 @@ export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Pro
       }
       return heads
     } finally {
-      // If it can not be removed, it goes by itself.
+      // If it cannot be removed, it expires.
       manager.consumers.delete(stream, name).catch(() => undefined)
     }
   })

@@ -9,7 +9,7 @@ export interface CallRequest {
   isOver?: boolean
 }
 
-/** A call that can not be run: its message is unreadable, its body is gone, or it was refused before. */
+/** A call that cannot be run: its message is unreadable, its body is gone, or it was refused before. */
 export class UnrunnableError extends Error {
   readonly code: string
   constructor(code: string, message: string) {
@@ -26,7 +26,7 @@ export async function readRequest(bus: Bus, { delivery, callId }: RunningCall): 
   try {
     ;({ head, body } = decodeCall(delivery.data))
   } catch (error) {
-    throw new UnrunnableError('MALFORMED_CALL', `the message of ${callId} is no call: ${(error as Error).message}`)
+    throw new UnrunnableError('MALFORMED_CALL', `the message of ${callId} is not a call: ${(error as Error).message}`)
   }
   if (head.bodyRef === undefined) return { head, body: body as Buffer }
   try {

@@ -77,7 +77,7 @@ export class CallRunner {
     this.of = dependencies
   }
 
-  /** Never throws; resolves when the call needs this process no more. */
+  /** Never throws; resolves when the call no longer needs this process. */
   async run(delivery: Delivery, runFor: RunFor): Promise<void> {
     const call = this.of.running.begin(delivery)
     if (call === undefined) return
@@ -187,12 +187,12 @@ export class CallRunner {
       const stored = await readState(this.of.bus, call.callId)
       if (stored && isFinal(stored.state.status)) {
         const state = withBrokenOff(stored.state, begun)
-        // Whoever cancelled it so early did not know of the attempt. If it can not be written now, it is not of weight.
+        // The cancellation came before the attempt was known. Losing this does no harm.
         if (state !== stored.state) await writeState(this.of.bus, state, stored.revision).catch(() => undefined)
         return this.conclude(call, runFor, { state, head })
       }
     }
-    // Whoever gets it next finds an attempt that was begun and not ended.
+    // The next dispatcher that gets it finds an attempt that was begun and not ended.
     call.delivery.nak()
   }
 

@@ -67,7 +67,7 @@ function watchFolder(path: string, changed: () => void): FSWatcher | undefined {
   }
 }
 
-/** Undefined if it can not be read now; it is tried again soon. */
+/** Undefined if it cannot be read now; it is tried again soon. */
 function textOf(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch(() => undefined)
 }

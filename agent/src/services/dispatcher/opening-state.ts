@@ -31,7 +31,7 @@ export class OpeningState {
       return await writeState(this.bus, this.state, 0)
     } catch (error) {
       if (!(error instanceof BusError)) throw error
-      // Cancelled, or the bus is away: whoever writes the end finds out.
+      // Cancelled, or the bus is away: found out when the end is written.
       return 0
     }
   }

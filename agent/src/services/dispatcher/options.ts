@@ -76,7 +76,7 @@ export const DispatcherOptions = z.strictObject({
   dispatchers: z.int().min(1).max(64).default(1),
   /** Which of them this one is. A trigger belongs to one of them, so that the order of its events is kept. */
   number: z.int().min(1).max(64).default(1),
-  /** Where events are to be had that were too long for a message; without it they wait. */
+  /** Where to get events that were too long for a message; without it they wait. */
   storeUrl: z.url().optional(),
   /** Events that follow from so many others, one from the other, are a loop. */
   eventDepthLimit: z.int().min(0).max(1_000).default(16),

@@ -27,7 +27,7 @@ export class Pace {
     this.pacing.all = share
   }
 
-  /** How many more may run beside those that do. */
+  /** How many more may run. */
   free(running: number): number {
     return this.pacing.free(running, performance.now())
   }

@@ -22,7 +22,7 @@ export interface Delivery {
   readonly count: number
   /** There may be a state of it although it is delivered for the first time: it was redriven. */
   readonly mayBeKnown: boolean
-  /** Why it can not be run, where that is known before. */
+  /** Why it cannot be run, where that is known before. */
   readonly refusal?: CallError | undefined
   ack(): void
   /** Gives it back, to be delivered again after `delayMs`. */
@@ -125,7 +125,7 @@ export class Puller {
     else subscription?.unsubscribe()
   }
 
-  /** Begins anew with the consumer. In a new inbox, so that answers to what was asked before do not mix with those to come. */
+  /** Starts over with the consumer. In a new inbox, so that answers to what was asked before do not mix with those to come. */
   restart(): void {
     if (this.isStopped) return
     this.isReady = false

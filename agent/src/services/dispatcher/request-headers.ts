@@ -20,7 +20,7 @@ const CONNECTION: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ])
-/** Said anew; the deadline was the caller's patience for the acceptance. */
+/** Set by us; the deadline was the caller's patience for the acceptance. */
 const OURS: ReadonlySet<string> = new Set([
   HEADERS.callAttempt,
   HEADERS.callId,

@@ -126,7 +126,7 @@ export class RunningCalls {
   /** What was cancelled while there was no connection was not heard. */
   private async catchUp(bus: Bus): Promise<void> {
     for (const call of [...this.calls.values()]) {
-      // If it can not be known now, it is when the call's end is written.
+      // If it cannot be known now, it is when the call's end is written.
       const stored = await readState(bus, call.callId).catch(() => undefined)
       if (stored !== undefined && isFinal(stored.state.status)) call.abort('cancelled')
     }

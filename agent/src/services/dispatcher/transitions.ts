@@ -129,7 +129,7 @@ export function endAttempt(state: CallState, ended: EndedAttempt, rules: Rules):
   return { delayMs, state: { ...next, attempts: [...attempts.slice(0, -1), last], nextAttemptAt: retryAt } }
 }
 
-/** The end of a call that can not be run at all. */
+/** The end of a call that cannot be run at all. */
 export function failUnrun(state: CallState, error: CallError, now: number): CallState {
   return final(state, 'failed', { error, result: undefined, now })
 }

@@ -5,7 +5,7 @@
  * those again that were under way, and the changes of a document would be seen out of order.
  *
  * Invariants: 1. everything up to `sequence` is done. 2. a position is written only over the one this process wrote or
- * read (expected sequence): who was replaced finds out and stops. 3. a later epoch begins anew.
+ * read (expected sequence): who was replaced finds out and stops. 3. a later epoch starts over.
  */
 import { z } from 'zod'
 import { BusError, lastMessage, STREAMS, triggerSubject, type Bus } from '../../../bus/index.ts'

@@ -2,7 +2,7 @@
  * Reads the events of a trigger in the order of the stream, from a place on.
  *
  * Invariant: each is delivered once, in order, without a gap, whatever becomes of connection, server and consumer. The
- * consumer is made anew behind the last event that came whenever anything was lost.
+ * consumer is made again behind the last event that came whenever anything was lost.
  */
 import { randomBytes } from 'node:crypto'
 import { AckPolicy, DeliverPolicy, nanos, type ConsumerInfo } from 'nats'
@@ -73,7 +73,7 @@ export class EventReader {
     await this.puller.stop()
     const { consumer } = this
     if (consumer === undefined || !this.bus.isConnected) return
-    // If it can not be removed now, the server forgets it in a minute.
+    // If it cannot be removed now, the server forgets it in a minute.
     await this.bus.ask(manager => manager.consumers.delete(STREAMS.events, consumer)).catch(() => undefined)
   }
 

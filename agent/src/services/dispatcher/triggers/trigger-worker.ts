@@ -98,7 +98,7 @@ export class TriggerWorker {
     if (session !== undefined && session === this.session) await this.save(session)
   }
 
-  /** Events that are not finished; undefined if that can not be known now. */
+  /** Events that are not finished; undefined if that cannot be known now. */
   async lag(): Promise<{ name: string; key: string; events: number } | undefined> {
     const pending = await this.session?.reader.pending().catch(() => undefined)
     if (this.session === undefined || pending === undefined) return undefined

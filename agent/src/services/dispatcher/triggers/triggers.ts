@@ -32,7 +32,7 @@ export class Triggers {
       const wanted = own.get(name)
       if (wanted !== undefined && worker.isSame(wanted.trigger)) worker.update(wanted.fn)
       else {
-        // Its subscription is no more, or another one.
+        // Its subscription is gone or has changed.
         this.workers.delete(name)
         void worker.stop()
       }
@@ -71,7 +71,7 @@ export class Triggers {
   private async trimEvents(): Promise<void> {
     const { bus, options } = this.of
     if (options.number !== 1 || this.deployed === undefined) return
-    // What can not be removed now is in a minute.
+    // What cannot be removed now is removed in a minute.
     await trimEvents(bus, this.deployed, { retentionMs: options.eventRetentionMs, now: Date.now() }).catch(
       () => undefined,
     )

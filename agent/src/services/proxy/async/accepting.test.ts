@@ -145,7 +145,7 @@ describe('an asynchronous call', () => {
     expect(await queueLength()).toBe(0)
   })
 
-  it('can not carry what only the platform sets', async () => {
+  it('cannot carry what only the platform sets', async () => {
     const forged = { 'x-ryo-faas-dispatch': 'guess', 'X-Call-Id': '1', 'x-call-attempt': '2', 'x-mine': '3' }
     const { head } = await kept(idOf(await post('/functions/fn', '', forged)))
     const names = head.headers.map(([name]) => name.toLowerCase())
@@ -153,7 +153,7 @@ describe('an asynchronous call', () => {
     for (const name of ['x-ryo-faas-dispatch', 'x-call-id', 'x-call-attempt']) expect(names).not.toContain(name)
   })
 
-  it('can not be an upgrade', async () => {
+  it('cannot be an upgrade', async () => {
     const headers = { connection: 'upgrade', upgrade: 'websocket' }
     expect(await call(proxy, '/functions/fn', { headers })).toMatchObject({ status: 501, code: 'UPGRADE_UNSUPPORTED' })
   })

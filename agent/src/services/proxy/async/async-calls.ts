@@ -142,7 +142,10 @@ export class AsyncCalls {
 
   private async read({ request, response, head, entry, expectsContinue }: Call): Promise<Buffer | undefined> {
     const bytes = this.options.bodyLimitBytes
-    const tooLarge = new Refused('PAYLOAD_TOO_LARGE', `the body of an asynchronous call may have ${bytes} bytes`)
+    const tooLarge = new Refused(
+      'PAYLOAD_TOO_LARGE',
+      `the body of an asynchronous call may have at most ${bytes} bytes`,
+    )
     if (head.bodyLength > bytes) throw tooLarge
     if (expectsContinue) response.writeContinue()
     const body = await collectBody(request, { bytes, timeoutMs: entry.route.timeoutMs })

@@ -20,7 +20,7 @@ export class BusLink {
   /** @throws BusError UNAVAILABLE at once if there is no connection now. */
   get(): Bus {
     if (this.bus?.isConnected === true) return this.bus
-    throw new BusError('UNAVAILABLE', `there is no connection to the bus${this.lastFailure}`)
+    throw new BusError('UNAVAILABLE', `not connected to NATS${this.lastFailure}`)
   }
 
   async close(): Promise<void> {

@@ -62,7 +62,7 @@ class CallError extends Error {
   }
 }
 
-/** Hop-by-hop and length: the answer is framed anew. */
+/** Hop-by-hop and length: the answer gets its own. */
 const UNFRAMED = new Set([
   'connection',
   'keep-alive',
@@ -122,7 +122,8 @@ function addChanging(calls: FastifyInstance, link: BusLink): void {
   calls.delete<ById>(`${CALLS_PATH}/:id`, async ({ params: { id } }) => {
     const outcome = await cancelCall(link.get(), id)
     if (outcome.kind === 'missing') return missing(id)
-    if (outcome.kind === 'final') throw new CallError('CALL_FINAL', `the call is over: ${outcome.call.status}`)
+    if (outcome.kind === 'final')
+      throw new CallError('CALL_FINAL', `the call has already ended: ${outcome.call.status}`)
     return outcome.call
   })
   calls.post<ById>(`${CALLS_PATH}/:id/redrive`, async ({ params: { id } }, reply) => {
@@ -168,7 +169,7 @@ function addWatching(calls: FastifyInstance, link: BusLink, streams: EventStream
   })
 }
 
-function missing(id: string, what = 'is not known, or no more'): never {
+function missing(id: string, what = 'was not found: it is unknown or has expired'): never {
   throw new CallError('CALL_NOT_FOUND', `the call ${id.slice(0, 100)} ${what}`)
 }
 

@@ -32,7 +32,7 @@ export class EventStreams {
       this.streams.delete(response)
       onClose()
     }
-    // Whoever asked may have left already, and that is told only once.
+    // The client may have left already, and that is told only once.
     if (response.destroyed) setImmediate(end)
     else response.once('close', end)
     if (this.isClosed) response.end()
