@@ -7,9 +7,9 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { globSync } from 'tinyglobby'
 import { ensureDocker } from '../support/docker-daemon.ts'
@@ -46,7 +46,10 @@ async function main(): Promise<number> {
     const lines = suites.map(suite => lineOf(suite, report))
     const page = pageOf(lines)
     console.log(`\n${page}`)
-    if (values.only === undefined) await writeFile(PAGE, page)
+    if (values.only === undefined) {
+      await mkdir(dirname(PAGE), { recursive: true })
+      await writeFile(PAGE, page)
+    }
     return lines.every(({ passed, total }) => total > 0 && passed === total) ? 0 : 1
   } finally {
     await stopDocker()
