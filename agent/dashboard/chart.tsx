@@ -1,6 +1,7 @@
 /** A chart over time: uPlot, in the colours of the page. */
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
+import { THEME_CHANGE } from './theme.ts'
 
 export interface Line {
   label: string
@@ -112,12 +113,11 @@ function clock(seconds: number, step: number): string {
   return step < 60 ? time : time.slice(0, 5)
 }
 
-/** Reads the page's variables, and draws anew when the system changes between dark and light. */
+/** Reads the page's variables, and draws again when they change between dark and light. */
 function useTheme(redraw: () => void): Theme {
   useEffect(() => {
-    const dark = matchMedia('(prefers-color-scheme: dark)')
-    dark.addEventListener('change', redraw)
-    return () => dark.removeEventListener('change', redraw)
+    addEventListener(THEME_CHANGE, redraw)
+    return () => removeEventListener(THEME_CHANGE, redraw)
   }, [])
   return variable => getComputedStyle(document.documentElement).getPropertyValue(variable)
 }

@@ -1,12 +1,27 @@
-/** Dark or light: as the editor says in whose frame this page is, else as the system says, also when it changes. */
+/** Dark or light: as the editor in whose frame this page is says, else as the system says; also when it changes. */
 export type Theme = 'dark' | 'light'
+
+/** Of the window: what reads colours reads them again. */
+export const THEME_CHANGE = 'ryo-faas-theme'
 
 export function followTheme(given: string | null): void {
   const dark = matchMedia('(prefers-color-scheme: dark)')
+  let wanted: unknown = given
   const apply = (): void => {
-    const theme: Theme = given === 'dark' || given === 'light' ? given : dark.matches ? 'dark' : 'light'
+    const theme: Theme = isTheme(wanted) ? wanted : dark.matches ? 'dark' : 'light'
     document.documentElement.dataset['theme'] = theme
+    dispatchEvent(new Event(THEME_CHANGE))
   }
   apply()
   dark.addEventListener('change', apply)
+  addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+    const { theme } = (data ?? {}) as { theme?: unknown }
+    if (!isTheme(theme)) return
+    wanted = theme
+    apply()
+  })
+}
+
+function isTheme(value: unknown): value is Theme {
+  return value === 'dark' || value === 'light'
 }

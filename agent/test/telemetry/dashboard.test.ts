@@ -177,6 +177,15 @@ test('opens at a trace by the id of a call, in the colours of the system', async
   expect(watched.complaints).toEqual([])
 })
 
+test('follows the theme of the editor in whose frame it is', async () => {
+  await open()
+  const theme = () => page.evaluate(() => document.documentElement.dataset['theme'])
+  for (const wanted of ['dark', 'light', 'dark']) {
+    await page.evaluate(data => postMessage(data, '*'), { theme: wanted })
+    await until(async () => (await theme()) === wanted || undefined)
+  }
+})
+
 test('says what it needs without its key, and says when the agent is away', async () => {
   await page.goto(`${agentUrl}/dashboard`)
   await page.getByText('Open it with: ryo-faas dashboard').waitFor()

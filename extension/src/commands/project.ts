@@ -1,14 +1,16 @@
 /** Making a project, and finding one's way in it. */
 import type * as vscode from 'vscode'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { RyoFaasError } from 'ryo-faas/contract'
 import type { Command, Parts } from './parts.ts'
 import { chosen, showFile } from './target.ts'
 
 export const init: Command = async parts => {
   const { editor, agent, projects, ui } = parts
-  const folder = editor.workspace.workspaceFolders?.[0]?.uri.fsPath ?? (await askForFolder(parts))
-  await ui.progress('Making a project', ({ signal }) => agent.init(folder, signal))
+  const folder = await folderFor(parts)
+  await ui.progress('Creating a project', ({ signal }) => agent.init(folder, signal))
   await projects.reread(editor.Uri.file(`${folder}/deploy.json`))
   const isOpen = editor.workspace.workspaceFolders !== undefined
   if (!isOpen) return editor.commands.executeCommand('vscode.openFolder', editor.Uri.file(folder))
@@ -16,11 +18,42 @@ export const init: Command = async parts => {
   return undefined
 }
 
-async function askForFolder({ editor }: Parts): Promise<string> {
-  const options = { canSelectFolders: true, canSelectFiles: false, openLabel: 'Make a project here' }
+/** The folder that is open, if nothing is in it; else a new one inside. */
+async function folderFor(parts: Parts): Promise<string> {
+  const { editor } = parts
+  const [first, ...others] = editor.workspace.workspaceFolders ?? []
+  const place = first && others.length > 0 ? await pickFolder(parts) : (first?.uri ?? (await askForFolder(parts)))
+  if (await isVacant(place.fsPath)) return place.fsPath
+  const name = await chosen(
+    editor.window.showInputBox({
+      title: 'New Project',
+      prompt: `Name of the new folder in ${place.fsPath}`,
+      value: 'my-functions',
+      validateInput: text => {
+        if (!/^[\w.-]+$/.test(text) || /^\.+$/.test(text)) return 'Use letters, digits, "-", "_" and "."'
+        return existsSync(join(place.fsPath, text)) ? `${text} already exists` : undefined
+      },
+    }),
+  )
+  return join(place.fsPath, name)
+}
+
+/** Settings of editors and the like do not count. */
+async function isVacant(folder: string): Promise<boolean> {
+  const names = await readdir(folder)
+  return names.every(name => name.startsWith('.') && name !== '.gitignore')
+}
+
+async function pickFolder({ editor }: Parts): Promise<vscode.Uri> {
+  const picked = await chosen(editor.window.showWorkspaceFolderPick({ placeHolder: 'In which folder?' }))
+  return picked.uri
+}
+
+async function askForFolder({ editor }: Parts): Promise<vscode.Uri> {
+  const options = { canSelectFolders: true, canSelectFiles: false, openLabel: 'Create a Project Here' }
   const [uri] = await chosen<vscode.Uri[]>(editor.window.showOpenDialog(options))
   if (!uri) throw new RyoFaasError('CANCELLED', 'no folder was chosen')
-  return uri.fsPath
+  return uri
 }
 
 export const openDeployFile: Command = async parts => {

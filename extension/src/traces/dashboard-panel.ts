@@ -1,6 +1,6 @@
 /**
- * The agent's dashboard in an editor tab. There is one; it shows the place that was asked for last. What is clicked in
- * a stack trace opens in the editor.
+ * The agent's dashboard in an editor tab. There is one; it shows the place that was asked for last, in the colours of the
+ * editor's theme, and is there again after a reload of the window. What is clicked in a stack trace opens in the editor.
  */
 import { randomBytes } from 'node:crypto'
 import type * as vscode from 'vscode'
@@ -24,12 +24,26 @@ export interface OpenedFrame {
   column: number
 }
 
+const VIEW_TYPE = 'ryo-faas-dashboard'
+
 export class DashboardPanel {
   readonly #options: DashboardPanelOptions
+  readonly #disposables: vscode.Disposable[]
   #panel: vscode.WebviewPanel | undefined
 
   constructor(options: DashboardPanelOptions) {
     this.#options = options
+    const { window } = options.editor
+    this.#disposables = [
+      window.onDidChangeActiveColorTheme(() => void this.#panel?.webview.postMessage({ theme: this.#theme })),
+      window.registerWebviewPanelSerializer(VIEW_TYPE, {
+        deserializeWebviewPanel: async (panel, state: unknown) => {
+          this.#panel = this.#follow(panel)
+          // Without a platform there is nothing to show, and nobody has asked.
+          await this.show(placeIn(state)).catch(() => panel.dispose())
+        },
+      }),
+    ]
   }
 
   /**
@@ -39,36 +53,46 @@ export class DashboardPanel {
   async show(place: string): Promise<void> {
     const { editor, home } = this.#options
     const found = await readAgentFile(home)
-    if (found === undefined) throw new RyoFaasError('NOT_RUNNING', 'the platform does not run')
+    if (found === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
     // On a remote machine this forwards the port.
     const outside = await editor.env.asExternalUri(editor.Uri.parse(found.agent.url))
     const url = dashboardUrl({ url: outside.toString(true).replace(/\/$/, ''), token: found.token }, place)
-    const panel = (this.#panel ??= this.#open())
-    const theme = isDark(editor) ? 'dark' : 'light'
-    panel.webview.html = panelHtml({ url: `${url}&theme=${theme}`, nonce: randomBytes(16).toString('hex') })
+    const panel = (this.#panel ??= this.#follow(this.#open()))
+    const nonce = randomBytes(16).toString('hex')
+    panel.webview.html = panelHtml({ url: `${url}&theme=${this.#theme}`, place, nonce })
     panel.reveal()
   }
 
   dispose(): void {
+    for (const disposable of this.#disposables) disposable.dispose()
     this.#panel?.dispose()
   }
 
+  get #theme(): 'dark' | 'light' {
+    const { window, ColorThemeKind } = this.#options.editor
+    const { kind } = window.activeColorTheme
+    return kind === ColorThemeKind.Dark || kind === ColorThemeKind.HighContrast ? 'dark' : 'light'
+  }
+
   #open(): vscode.WebviewPanel {
-    const { editor, onOpen } = this.#options
-    const { Active } = editor.ViewColumn
+    const { window, ViewColumn } = this.#options.editor
     const options = { enableScripts: true, retainContextWhenHidden: true, localResourceRoots: [] }
-    const panel = editor.window.createWebviewPanel('ryo-faas-dashboard', 'ryo-faas', Active, options)
+    return window.createWebviewPanel(VIEW_TYPE, 'ryo-faas', ViewColumn.Active, options)
+  }
+
+  #follow(panel: vscode.WebviewPanel): vscode.WebviewPanel {
     panel.webview.onDidReceiveMessage((message: unknown) => {
-      if (isOpenedFrame(message)) onOpen(message)
+      if (isOpenedFrame(message)) this.#options.onOpen(message)
     })
     panel.onDidDispose(() => (this.#panel = undefined))
     return panel
   }
 }
 
-function isDark({ window, ColorThemeKind }: Vscode): boolean {
-  const { kind } = window.activeColorTheme
-  return kind === ColorThemeKind.Dark || kind === ColorThemeKind.HighContrast
+/** Where the tab was, as the page remembered it. */
+function placeIn(state: unknown): string {
+  const { place } = (state ?? {}) as { place?: unknown }
+  return typeof place === 'string' ? place : '/'
 }
 
 function isOpenedFrame(message: unknown): message is OpenedFrame {

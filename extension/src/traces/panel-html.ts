@@ -1,7 +1,10 @@
-/** The page of the panel: a frame with the dashboard, and a door through which the dashboard's messages come. */
+/** The page of the panel: a frame with the dashboard, and a door for messages between it and the editor. */
 
-/** @param url of the dashboard, with its key */
-export function panelHtml({ url, nonce }: { url: string; nonce: string }): string {
+/**
+ * @param url of the dashboard, with its key
+ * @param place remembered for when the window is reloaded
+ */
+export function panelHtml({ url, place, nonce }: { url: string; place: string; nonce: string }): string {
   const { origin } = new URL(url)
   const policy = `default-src 'none'; frame-src ${origin}; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'`
   return `<!doctype html>
@@ -16,7 +19,12 @@ export function panelHtml({ url, nonce }: { url: string; nonce: string }): strin
 <iframe src="${escaped(url)}" title="Dashboard"></iframe>
 <script nonce="${nonce}">
 const editor = acquireVsCodeApi()
-addEventListener('message', ({ origin, data }) => { if (origin === ${JSON.stringify(origin)}) editor.postMessage(data) })
+editor.setState(${json({ place })})
+const dashboard = ${json(origin)}
+addEventListener('message', ({ origin, data }) => {
+  if (origin === dashboard) editor.postMessage(data)
+  else document.querySelector('iframe').contentWindow.postMessage(data, dashboard)
+})
 </script>
 </body>
 </html>`
@@ -24,4 +32,9 @@ addEventListener('message', ({ origin, data }) => { if (origin === ${JSON.string
 
 function escaped(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/"/g, '&quot;').replace(/</g, '&lt;')
+}
+
+/** As a script may hold it: no text of it ends the script. */
+function json(value: unknown): string {
+  return JSON.stringify(value).replace(/</g, '\\u003c')
 }
