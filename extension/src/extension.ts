@@ -176,7 +176,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
       return editor.Disposable.from(...all)
     },
   )
-  void projects.load().catch((error: unknown) => log.warn(`no deploy.json can be found: ${String(error)}`))
+  void projects.load().catch((error: unknown) => log.warn(`looking for deploy.json failed: ${String(error)}`))
   return { analysis, handlers, link, projects }
 }
 

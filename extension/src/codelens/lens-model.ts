@@ -52,9 +52,9 @@ export function lensesOf(subject: LensSubject, { deployment, activity, failure, 
     { title: 'Redeploy', command: 'ryo-faas.deploy', tooltip: 'Check, build, start and switch traffic to this code' },
     ...(deployment.kind === 'trigger'
       ? []
-      : [{ title: 'Invoke', command: 'ryo-faas.invoke', tooltip: 'Call it and see the answer' }]),
-    { title: 'Logs', command: 'ryo-faas.logs', tooltip: 'Follow what it writes' },
-    { title: 'Traces', command: 'ryo-faas.showTraces', tooltip: 'See where the time of its calls went' },
+      : [{ title: 'Invoke', command: 'ryo-faas.invoke', tooltip: 'Send a request' }]),
+    { title: 'Logs', command: 'ryo-faas.logs', tooltip: 'Follow the logs' },
+    { title: 'Traces', command: 'ryo-faas.showTraces', tooltip: 'See where the time went' },
   ]
 }
 

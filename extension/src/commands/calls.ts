@@ -19,7 +19,7 @@ export const redriveCall: Command = async (parts, argument) => {
 export const redriveAllCalls: Command = async parts => {
   const count = await callsOf(parts).redriveDead()
   parts.calls.refresh()
-  parts.ui.say(count === 0 ? 'No call is dead.' : `${plural(count, 'dead call')} will be tried again.`)
+  parts.ui.say(count === 0 ? 'No dead calls.' : `Retrying ${plural(count, 'dead call')}.`)
 }
 
 export const cancelCall: Command = async (parts, argument) => {
@@ -29,7 +29,7 @@ export const cancelCall: Command = async (parts, argument) => {
 
 function callsOf({ link }: Parts): CallsClient {
   const proxyUrl = link.snapshot?.platform.proxyUrl
-  if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'the platform does not run')
+  if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
   return new CallsClient(proxyUrl, AbortSignal.timeout(TIMEOUT_MS))
 }
 
@@ -37,5 +37,5 @@ function idOf(argument: unknown): string {
   if (typeof argument === 'string') return argument
   const { subject } = (argument ?? {}) as Partial<TreeNode>
   if (subject?.kind === 'call') return subject.id
-  throw new RyoFaasError('INVALID_REQUEST', 'which call? Choose one in the view "Calls"')
+  throw new RyoFaasError('INVALID_REQUEST', 'choose a call in the Calls view')
 }

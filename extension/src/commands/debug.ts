@@ -18,8 +18,8 @@ export const deployAndDebug: Command = async (parts, argument) => {
   if (!deployed) return undefined
   const { name, version, debugPort: port, debugPaths: paths } = deployed
   if (port === undefined || paths === undefined) {
-    throw new RyoFaasError('UNSUPPORTED', `the agent that runs can not open "${name}" to a debugger`, {
-      hint: 'It is older than this extension: stop the platform and start it again.',
+    throw new RyoFaasError('UNSUPPORTED', `the running agent cannot start "${name}" for a debugger`, {
+      hint: 'It is older than this extension: restart ryo-faas.',
     })
   }
   const folder = folderOf(parts, name)
@@ -55,15 +55,15 @@ async function mustBeAt(port: number, { name, paths }: { name: string; paths: De
     .then(response => response.json() as Promise<{ url: string }[]>)
     .catch(() => [])
   if (targets.some(({ url }) => url.endsWith(`${paths.remoteRoot}/${paths.entry}`))) return
-  throw new RyoFaasError('PART_FAILED', `"${name}" runs, but does not listen to a debugger at 127.0.0.1:${port}`, {
-    hint: 'Another program may have taken that port meanwhile: try again.',
+  throw new RyoFaasError('PART_FAILED', `"${name}" is running, but no debugger can attach at 127.0.0.1:${port}`, {
+    hint: 'Another program may have taken that port. Try again.',
   })
 }
 
 /** Unless it was deployed anew or stopped meanwhile. */
 function offerToRedeploy({ editor, link, ui }: Parts, { name, port }: { name: string; port: number }): void {
   if (link.deployment(name)?.debugPort !== port) return
-  ui.say(`${name} still runs for a debugger: one instance, without a time limit.`, {
+  ui.say(`${name} is still running in debug mode (one instance, no timeout).`, {
     title: 'Redeploy',
     run: () => editor.commands.executeCommand('ryo-faas.deploy', name),
   })

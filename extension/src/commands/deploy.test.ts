@@ -9,6 +9,7 @@ import { deployOne } from './deploy.ts'
 import type { Parts } from './parts.ts'
 
 const SAVED = JSON.stringify({ deploy: [{ name: 'Hello', packageDir: './src', filePath: './src/a.ts' }] })
+const ENTRY = JSON.stringify({ name: 'Fresh', packageDir: './src', filePath: './src/b.ts' })
 const NAMES = ['deploy.json', 'src/a.ts', 'src/b.ts', 'src-of-another/c.ts']
 
 let folder: string
@@ -66,6 +67,34 @@ test('an entry that stands there already, and that nobody has told of, is not wr
   await deployOne(parts, { name: 'Fresh', file }, { debug: false })
   expect(readFileSync(deployFile, 'utf8')).toBe(text)
   expect(run).toHaveBeenCalledTimes(1)
+})
+
+test('two quick clicks write one entry, and deploy it twice', async () => {
+  const file = join(folder, 'src', 'b.ts')
+  let applied = 0
+  const applyEdit = async () => {
+    applied++
+    // The editor takes its time.
+    await new Promise(resolve => setTimeout(resolve, 20))
+    writeFileSync(join(folder, 'deploy.json'), SAVED.replace(']', `,${ENTRY}]`))
+    return true
+  }
+  const run = vi.fn(async () => [])
+  class WorkspaceEdit {
+    replace = () => undefined
+  }
+  const { api } = editor
+  const parts = {
+    editor: { ...api, WorkspaceEdit, Range: Object, ViewColumn: {}, workspace: { ...api.workspace, applyEdit } },
+    projects,
+    handlers: { sites: async () => [], packageDirOf: () => join(folder, 'src') },
+    ui: { progress: (_: string, work: (progress: unknown) => unknown) => work({}), log: { info: () => undefined } },
+    deploys: { run },
+    showProblems: () => undefined,
+  } as unknown as Parts
+  const click = () => deployOne(parts, { name: 'Fresh', file }, { debug: false })
+  await Promise.all([click(), click()])
+  expect([applied, run.mock.calls.length]).toEqual([1, 2])
 })
 
 test('a function of another project is replaced only when the person says so', async () => {

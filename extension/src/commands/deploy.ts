@@ -94,7 +94,9 @@ function announce(parts: Parts, { name, version, url, outcome, durationMs }: Dep
   const seconds = `${(durationMs / 1000).toFixed(1)} s`
   ui.log.info(`deployed ${name} v${version} (${outcome}) in ${seconds}: ${url}`)
   ui.say(
-    outcome === 'unchanged' ? `${name} v${version} runs already, nothing has changed.` : `${name} v${version} runs.`,
+    outcome === 'unchanged'
+      ? `${name} v${version} is already live; nothing changed.`
+      : `${name} v${version} is live at ${url}`,
     { title: 'Invoke', run: run('invoke') },
     { title: 'Logs', run: run('logs') },
     { title: 'Open', run: run('openInBrowser') },
@@ -115,7 +117,7 @@ async function entryOf(parts: Parts, { name, file }: Target): Promise<KnownEntry
   if (file === undefined) {
     throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `the source of "${name}" is not in this workspace`)
   }
-  return writeEntry(parts, { name, file })
+  return projects.inTurn(() => writeEntry(parts, { name, file }))
 }
 
 async function writeEntry(parts: Parts, { name, file }: { name: string; file: string }): Promise<KnownEntry> {
@@ -140,11 +142,11 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
   if (before === undefined) edit.createFile(target, { contents: Buffer.from(text) })
   else edit.replace(target, new editor.Range(0, 0, before.split('\n').length, 0), text)
   if (!(await editor.workspace.applyEdit(edit))) {
-    throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} can not be written`)
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} could not be written`)
   }
   const written = await editor.workspace.openTextDocument(target)
   if (written.isDirty && !(await written.save())) {
-    throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} can not be saved`)
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} could not be saved`)
   }
   await projects.reread(target)
   await editor.window.showTextDocument(written, {
@@ -186,8 +188,8 @@ async function saveAll({ editor }: Parts, isDeployed: (path: string) => boolean)
 async function pickFile({ editor }: Parts, files: string[]): Promise<string> {
   const [first, ...others] = files
   if (first === undefined) {
-    throw new RyoFaasError('DEPLOY_FILE_INVALID', 'there is no deploy.json in this workspace', {
-      hint: 'Press "Deploy function" above a handler, and one is written.',
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', 'this workspace has no deploy.json', {
+      hint: 'Press "Deploy function" above a handler to create one.',
     })
   }
   if (others.length === 0) return first

@@ -53,6 +53,8 @@ export class Deploys {
   async run({ file, only, debug = false, replace = false }: DeployRequest, progress: Progress): Promise<Deployed[]> {
     for (const name of only ?? []) this.#set(name, 'waiting')
     const names = new Set(only)
+    // The title names the only one.
+    const about = (name: string, what: string) => (only?.length === 1 ? what : `${name}: ${what}`)
     try {
       await this.ensurePlatform(progress)
       const client = await this.#link.client()
@@ -67,10 +69,10 @@ export class Deploys {
             break
           case 'step':
             this.#set(event.name, STEPS[event.step], names)
-            progress.report(`${event.name}: ${STEPS[event.step]}`)
+            progress.report(about(event.name, STEPS[event.step]))
             break
           case 'note':
-            progress.report(`${event.name}: ${event.message}`)
+            progress.report(about(event.name, event.message))
             break
           case 'deployed':
             deployed.push(event)

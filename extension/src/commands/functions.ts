@@ -9,7 +9,7 @@ import { chosen, deploymentOf, showFile } from './target.ts'
 export const invoke: Command = async (parts, argument) => {
   const { name, kind } = await deploymentOf(parts, argument)
   if (kind === 'trigger') {
-    throw new RyoFaasError('UNSUPPORTED', `"${name}" is started by documents, not by calls`, {
+    throw new RyoFaasError('UNSUPPORTED', `"${name}" runs on document changes and cannot be called`, {
       hint: 'Change a document of its table.',
     })
   }
@@ -66,7 +66,7 @@ export const rollback: Command = async (parts, argument) => {
     await client.call('rollback', { params: { name }, body: { version } }, signal)
   })
   await parts.link.refresh()
-  parts.ui.say(`${name} serves v${version} again.`)
+  parts.ui.say(`${name} is back on v${version}.`)
 }
 
 async function pickVersion({ editor }: Parts, { name, versions }: DeploymentView): Promise<number> {
@@ -91,6 +91,7 @@ export const stop: Command = async (parts, argument) => {
     await client.call('stop', { params: { name } }, signal)
   })
   await parts.link.refresh()
+  parts.ui.say(`${name} was stopped and removed.`)
 }
 
 export const showFunction: Command = async (parts, argument) => {
@@ -115,8 +116,8 @@ export const setSecret: Command = async ({ editor, link, ui }, argument) => {
   const name =
     typeof argument === 'string'
       ? argument
-      : await chosen(window.showInputBox({ title: 'Secret', prompt: 'Its name, as in deploy.json' }))
-  const prompt = 'Its value. Functions see it from their next version on.'
+      : await chosen(window.showInputBox({ title: 'Secret', prompt: 'Secret name, as in deploy.json' }))
+  const prompt = 'Value. Functions get it with their next deploy.'
   const value = await chosen(window.showInputBox({ title: `Secret ${name}`, prompt, password: true }))
   const client = await link.client()
   await client.call('setSecret', { params: { name }, body: { value } })

@@ -6,7 +6,7 @@ import type { Command, Parts } from './parts.ts'
 export const startFaas: Command = async parts => {
   const { ui, link } = parts
   await link.refresh()
-  if (link.isReady) return ui.say(`ryo-faas already runs: ${link.snapshot!.platform.proxyUrl}`)
+  if (link.isReady) return ui.say(`ryo-faas is already running at ${link.snapshot!.platform.proxyUrl}`)
   await ui.progress('Starting ryo-faas', progress => parts.deploys.ensurePlatform(progress))
   const platform = link.snapshot?.platform
   if (platform) welcome(parts, platform)
@@ -27,7 +27,9 @@ export const stopFaas: Command = async ({ ui, agent, link }) => {
   const stopped = await ui.progress('Stopping ryo-faas', ({ signal }) => agent.stop({ prune: false }, signal))
   await link.refresh()
   ui.say(
-    stopped.length === 0 ? 'ryo-faas does not run.' : 'ryo-faas is stopped. Data and versions stay for the next start.',
+    stopped.length === 0
+      ? 'ryo-faas is not running.'
+      : 'ryo-faas is stopped. Data and versions are kept for the next start.',
   )
 }
 
@@ -42,7 +44,7 @@ export const pruneFaas: Command = async ({ editor, ui, agent, link }) => {
   )
   await ui.progress('Removing ryo-faas', ({ signal }) => agent.stop({ prune: true }, signal))
   await link.refresh()
-  ui.say('ryo-faas is stopped, and its data is gone.')
+  ui.say('ryo-faas is stopped and its data was removed.')
 }
 
 export const restartFaas: Command = async parts => {
@@ -55,9 +57,9 @@ export const restartFaas: Command = async parts => {
 }
 
 function welcome({ ui, editor }: Parts, { engine, engineNote, proxyUrl }: PlatformView): void {
-  if (engine === 'docker') return ui.say(`ryo-faas runs: ${proxyUrl}`)
+  if (engine === 'docker') return ui.say(`ryo-faas is running at ${proxyUrl}`)
   ui.log.info(engineNote)
-  ui.say(`ryo-faas runs without containers: ${proxyUrl}. Functions are not isolated from this machine.`, {
+  ui.say(`ryo-faas is running without containers at ${proxyUrl}. Functions are not isolated from this machine.`, {
     title: 'Why?',
     run: () => void editor.window.showInformationMessage(engineNote, { modal: true }),
   })

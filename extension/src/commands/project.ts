@@ -61,8 +61,8 @@ export const openDeployFile: Command = async parts => {
   const files = parts.projects.all.map(({ file }) => file).sort((a, b) => dirname(a).length - dirname(b).length)
   const [first] = files
   if (first === undefined) {
-    throw new RyoFaasError('DEPLOY_FILE_INVALID', 'there is no deploy.json in this workspace', {
-      hint: 'Press "Deploy function" above a handler, and one is written.',
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', 'this workspace has no deploy.json', {
+      hint: 'Press "Deploy function" above a handler to create one.',
     })
   }
   await showFile(parts, first)

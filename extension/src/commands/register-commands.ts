@@ -95,13 +95,13 @@ const OF_ROWS = new Set([
 
 class RowChanged extends RyoFaasError {
   constructor() {
-    super('INVALID_REQUEST', 'that row has just changed', { hint: 'Try again.' })
+    super('INVALID_REQUEST', 'the list has just changed', { hint: 'Please try again.' })
   }
 }
 
 class NotTrusted extends RyoFaasError {
   constructor() {
-    super('INVALID_REQUEST', 'this workspace is not trusted, so nothing of it is run')
+    super('INVALID_REQUEST', 'this workspace is not trusted, so ryo-faas will not run its code')
   }
 }
 

@@ -45,7 +45,13 @@ function report(id: string, error: RyoFaasError, { ui, remedies }: CommandOption
   const more = others.length > 0 ? ` (and ${others.length} more)` : ''
   // Of one that did not start, which function it is stands in the message alone.
   const what = problem && error.code !== 'START_FAILED' ? `${problem.message}${more}` : oneLine(error.message)
-  ui.fail(error.hint && !problem ? `${what}. ${error.hint}` : what, ...remedies(error))
+  const hint = problem || isForShell(error.hint) ? undefined : error.hint
+  ui.fail(hint === undefined ? what : `${what}. ${hint}`, ...remedies(error))
+}
+
+/** Advice for the command line is in the log; here there are buttons. */
+function isForShell(hint: string | undefined): boolean {
+  return hint !== undefined && /\bryo-faas [a-z]|--[a-z]/.test(hint)
 }
 
 function oneLine(text: string): string {

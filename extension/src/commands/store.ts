@@ -7,12 +7,13 @@ import { placeOf } from '../store/store-files.ts'
 import { storeAddress } from '../store/store-address.ts'
 import type { TreeNode } from '../views/node.ts'
 import type { Command, Parts } from './parts.ts'
-import { chosen } from './target.ts'
+import { chosen, mustRun } from './target.ts'
 
 const MOST_LISTED = 1_000
 
 export const openStore: Command = async ({ editor, link }) => {
   await link.refresh()
+  mustRun({ link })
   await editor.commands.executeCommand('ryo-faas.store.focus')
 }
 
@@ -23,11 +24,12 @@ export const openDocument: Command = async (parts, argument) => {
 }
 
 export const newDocument: Command = async (parts, argument) => {
+  const address = addressOf(parts)
   const { subject } = (argument ?? {}) as Partial<TreeNode>
   const ask = (title: string, prompt: string) => chosen(parts.editor.window.showInputBox({ title, prompt }))
-  const table = subject?.kind === 'table' ? subject.table : await ask('New document', 'Its table')
-  const id = await ask(`New document in ${table}`, 'Its id')
-  await store.putDocument(addressOf(parts), { table, id }, { data: {}, version: 0 })
+  const table = subject?.kind === 'table' ? subject.table : await ask('New document', 'Table name')
+  const id = await ask(`New document in ${table}`, 'Document ID')
+  await store.putDocument(address, { table, id }, { data: {}, version: 0 })
   parts.store.refresh()
   await openDocument(parts, { subject: { kind: 'document', table, id } })
 }
@@ -51,7 +53,7 @@ export const deleteDocument: Command = async (parts, argument) => {
 /** Somebody wrote to it since it was looked at. */
 function offerToDeleteAllTheSame(parts: Parts, place: DocumentPlace): void {
   parts.ui.warn(
-    `${place.table}/${place.id} was changed by somebody else, so it was not deleted.`,
+    `${place.table}/${place.id} was changed by somebody else and was not deleted.`,
     { title: 'Open', run: () => openDocument(parts, { subject: { kind: 'document', ...place } }) },
     {
       title: 'Delete Anyway',
@@ -84,7 +86,8 @@ async function documentOf(parts: Parts, argument: unknown): Promise<DocumentPlac
 function addressOf({ link }: Parts): StoreAddress {
   const address = storeAddress(link.state)
   if (address === undefined) {
-    throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running', { hint: 'Start the platform first.' })
+    mustRun({ link })
+    throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running')
   }
   return address
 }

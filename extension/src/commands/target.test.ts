@@ -82,3 +82,11 @@ test('a deployment at the cursor is the one made of that function, not one of it
   await expect(deploymentOf(parts, undefined)).rejects.toMatchObject({ code: 'CANCELLED' })
   expect(asked).toEqual([['other']])
 })
+
+test('without a platform it is said that it is not running, before anything is asked', async () => {
+  const { parts, asked } = stage('import')
+  Object.assign(parts.link, { snapshot: undefined })
+  await expect(deploymentOf(parts, undefined)).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+  await expect(deploymentOf(parts, 'hello')).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+  expect(asked).toEqual([])
+})

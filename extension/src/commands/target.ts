@@ -28,14 +28,17 @@ export async function targetOf(parts: Parts, argument: unknown): Promise<Target>
 /** A deployment. @throws RyoFaasError CANCELLED, DEPLOYMENT_NOT_FOUND */
 export async function deploymentOf(parts: Parts, argument: unknown): Promise<DeploymentView> {
   await parts.link.refresh()
+  mustRun(parts)
   const given = givenTarget(parts, argument) ?? (await deployedAtCursor(parts))
   const name = given?.name ?? (await pickDeployment(parts))
   const deployment = parts.link.deployment(name)
   if (deployment) return deployment
-  if (parts.link.snapshot === undefined) {
-    throw new RyoFaasError('NOT_RUNNING', 'the platform does not run', { hint: 'Start it, then deploy the function.' })
-  }
   throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `"${name}" is not deployed`)
+}
+
+/** Before anything is asked. @throws RyoFaasError NOT_RUNNING */
+export function mustRun({ link }: Pick<Parts, 'link'>): void {
+  if (link.snapshot === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
 }
 
 /** The one that was made of the function at the cursor, not another one of its name. */
@@ -97,7 +100,7 @@ async function pickTarget({ editor, handlers, projects }: Parts): Promise<Target
     file: filePath,
   })
   const items = [
-    ...fresh.map(({ name }) => item(name, shown!.uri.fsPath, 'in no deploy.json yet')),
+    ...fresh.map(({ name }) => item(name, shown!.uri.fsPath, 'not in a deploy.json yet')),
     ...projects.all.flatMap(({ file, entries }) =>
       entries.map(({ name, filePath }) => item(name, filePath, editor.workspace.asRelativePath(file))),
     ),
@@ -117,7 +120,7 @@ async function pickDeployment({ editor, link }: Parts): Promise<string> {
     description: `v${version} · ${state} · ${kind}`,
   }))
   if (items.length === 0) {
-    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', 'nothing is deployed', {
+    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', 'nothing is deployed yet', {
       hint: 'Open a file that exports a handler and press "Deploy function".',
     })
   }

@@ -5,7 +5,7 @@ import { fileOfFrame } from '../logs/line-text.ts'
 import type { OpenedFrame } from '../traces/dashboard-panel.ts'
 import type { TreeNode } from '../views/node.ts'
 import type { Command, Parts } from './parts.ts'
-import { chosen, deploymentOf, showFile } from './target.ts'
+import { chosen, deploymentOf, mustRun, showFile } from './target.ts'
 
 export const openDashboard: Command = parts => parts.dashboard.show('/')
 
@@ -20,13 +20,15 @@ export const showSlowestCall: Command = async (parts, argument) => {
   const { traces } = await client.call('traces', { query: { function: name, order: 'slowest', limit: 1 } })
   const [slowest] = traces
   if (slowest === undefined) {
-    throw new RyoFaasError('TRACE_NOT_FOUND', `no call of "${name}" is recorded`, { hint: 'Call it, then look again.' })
+    throw new RyoFaasError('TRACE_NOT_FOUND', `no call of "${name}" was recorded`, { hint: 'Call it, then try again.' })
   }
   await parts.dashboard.show(`/trace/${slowest.traceId}`)
 }
 
 /** A trace by its id, the id of a call, or a node of the calls. */
 export const showTrace: Command = async (parts, argument) => {
+  await parts.link.refresh()
+  mustRun(parts)
   const id = idOf(argument) ?? (await askForId(parts))
   await parts.dashboard.show(`/trace/${await traceIdOf(parts, id)}`)
 }
@@ -55,7 +57,7 @@ function idOf(argument: unknown): string | undefined {
 }
 
 async function askForId({ editor }: Parts): Promise<string> {
-  const prompt = 'Id of a trace, or its first digits; or of an asynchronous call, or of a request'
+  const prompt = 'Trace, call or request ID (a prefix is enough)'
   return (await chosen(editor.window.showInputBox({ title: 'Show Trace', prompt }))).trim()
 }
 
@@ -63,7 +65,8 @@ async function askForId({ editor }: Parts): Promise<string> {
 export async function openFrame(parts: Parts, { service, path, line, column }: OpenedFrame): Promise<void> {
   const deployment = parts.link.deployment(service)
   const file = deployment && fileOfFrame(path, deployment.filePath)
-  if (file === undefined) throw new RyoFaasError('INVALID_REQUEST', `${path} is no file of "${service}" here`)
+  if (file === undefined)
+    throw new RyoFaasError('INVALID_REQUEST', `${path} was not found in the project of "${service}"`)
   const at = new parts.editor.Position(Math.max(0, line - 1), Math.max(0, column - 1))
   await showFile(parts, file, new parts.editor.Range(at, at))
 }

@@ -112,7 +112,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
     return true
   }
 
-  /** For a handler that stands in no deploy.json yet. */
+  /** For a handler that stands not in a deploy.json yet. */
   async #adding(
     document: vscode.TextDocument,
     range: vscode.Range,

@@ -50,7 +50,7 @@ function endText(body: Uint8Array, end: BodyEnd): string {
     case 'coming':
       return `${before}…\n`
     case 'cut':
-      return `${before}(cut here: no more than ${LONGEST_BYTES / 1024} KiB of an answer are read)\n`
+      return `${before}(truncated: only the first ${LONGEST_BYTES / 1024} KiB are shown)\n`
     case 'broken':
       return `${before}(the answer broke off: ${end.why})\n`
   }

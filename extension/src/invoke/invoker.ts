@@ -58,7 +58,7 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     this.#running.set(name, abort)
     await this.#link.refresh()
     const proxyUrl = this.#link.snapshot?.platform.proxyUrl
-    if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'the platform does not run')
+    if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
     this.#tell(name, `sending to ${proxyUrl}${parsed.request.path} …\n`)
     await this.#showAnswer(name)
     try {

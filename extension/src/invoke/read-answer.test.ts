@@ -86,7 +86,7 @@ test('an answer without an end is read as far as it is shown', async () => {
     response.on('drain', write)
     write()
   })
-  expect(await whole).toMatch(/x\n\(cut here: no more than 512 KiB of an answer are read\)\n$/)
+  expect(await whole).toMatch(/x\n\(truncated: only the first 512 KiB are shown\)\n$/)
   await closed
   // Beside what is under way in buffers.
   expect(written).toBeLessThan(LONGEST_BYTES + 16 * 1024 * 1024)

@@ -20,7 +20,7 @@ const BODYLESS = new Set(['GET', 'HEAD'])
 export function parseRequest(text: string): ParsedRequest {
   const lines = text.split(/\r?\n/)
   let at = lines.findIndex(line => line.trim() !== '' && !line.startsWith('#'))
-  if (at < 0) return { kind: 'wrong', line: 0, why: 'there is no request: write e.g. "GET /functions/hello"' }
+  if (at < 0) return { kind: 'wrong', line: 0, why: 'the request is empty; write for example "GET /functions/hello"' }
   const [, method, path] = /^([A-Za-z]+)\s+(\/\S*)(?:\s+HTTP\/\S+)?\s*$/.exec(lines[at]!) ?? []
   if (method === undefined || path === undefined) {
     return { kind: 'wrong', line: at, why: 'a request begins with a method and a path: "POST /functions/hello?x=1"' }
@@ -45,7 +45,7 @@ export function parseRequest(text: string): ParsedRequest {
 /** What stands in the editor before the user has written anything. */
 export function firstRequest(name: string, kind: DeploymentKind): string {
   const path = `${FUNCTIONS_PREFIX}${routeOf(name)}`
-  const remark = '# Change it and send it again: Ctrl+Enter, or the lens below. It is remembered.\n'
+  const remark = '# Edit and press Ctrl+Enter (or ▶ Send) to send again. Saved automatically.\n'
   if (kind !== 'async') return `${remark}GET ${path}\n\n`
   return `${remark}POST ${path}\ncontent-type: application/json\n\n{}\n`
 }

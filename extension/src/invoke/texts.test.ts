@@ -70,6 +70,6 @@ test('what is not whole says so, and may end within a character', () => {
     /\n\na\n\(the answer broke off: other side closed\)\n$/,
   )
   expect(answer('x'.repeat(LONGEST_BYTES + 9), 'text/plain', { kind: 'cut' })).toMatch(
-    /[^x]x{524288}\n\(cut here: no more than 512 KiB of an answer are read\)\n$/,
+    /[^x]x{524288}\n\(truncated: only the first 512 KiB are shown\)\n$/,
   )
 })

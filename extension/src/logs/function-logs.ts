@@ -65,7 +65,7 @@ export class FunctionLogs {
         if (!isForeignFrame(line)) channel.appendLine(this.#text(name, line))
       }
     } catch (error) {
-      if (!abort.signal.aborted) channel.appendLine(`[the log broke off: ${(error as Error).message}]`)
+      if (!abort.signal.aborted) channel.appendLine(`[Disconnected: ${(error as Error).message}]`)
     } finally {
       followed.isFollowing = false
     }

@@ -10,12 +10,14 @@ mkdirSync(join(folder, 'src'))
 writeFileSync(filePath, '')
 afterAll(() => rmSync(folder, { recursive: true }))
 
+/** Noon here, wherever that is. */
+const time = new Date(2026, 0, 2, 12, 4, 5, 678).toISOString().replace('Z', '901234Z')
 const text = (line: string, hasSeveral = false) =>
-  lineText({ time: '2026-01-02T03:04:05.678Z', stream: 'stderr', instance: 'a1', line }, { hasSeveral, filePath })
+  lineText({ time, stream: 'stderr', instance: 'a1', line }, { hasSeveral, filePath })
 
 test('a line has its time, its level, and its instance if there are several', () => {
-  expect(text('hello')).toBe('2026-01-02 03:04:05.678 [error] hello')
-  expect(text('hello', true)).toBe('2026-01-02 03:04:05.678 [error] a1 hello')
+  expect(text('hello')).toBe('2026-01-02 12:04:05.678 [error] hello')
+  expect(text('hello', true)).toBe('2026-01-02 12:04:05.678 [error] a1 hello')
 })
 
 test.each(['src/hello.ts', './src/hello.ts', '/app/src/hello.ts', '/nowhere/deployments/hello/3/app/src/hello.ts'])(

@@ -19,7 +19,16 @@ export function lineText(
 ): string {
   const level = stream === 'stderr' ? '[error]' : '[info]'
   const who = hasSeveral ? ` ${instance}` : ''
-  return `${time.replace('T', ' ').replace('Z', '')} ${level}${who} ${linked(line, filePath)}`
+  return `${localTime(time)} ${level}${who} ${linked(line, filePath)}`
+}
+
+/** As the editor writes it into its own logs: of this place, to the millisecond. */
+function localTime(iso: string): string {
+  const time = new Date(iso)
+  const two = (value: number) => String(value).padStart(2, '0')
+  const day = [time.getFullYear(), two(time.getMonth() + 1), two(time.getDate())].join('-')
+  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':')
+  return `${day} ${clock}.${String(time.getMilliseconds()).padStart(3, '0')}`
 }
 
 /** Makes the file of a frame absolute. */

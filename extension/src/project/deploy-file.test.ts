@@ -89,7 +89,7 @@ test.each([
   expect(() => withEntry(file, before, NEW)).toThrow(
     expect.objectContaining({
       code: 'DEPLOY_FILE_INVALID',
-      message: expect.stringContaining('is no deploy.json of ryo-faas'),
+      message: expect.stringContaining('is not a ryo-faas deploy.json'),
     }),
   )
 })

@@ -67,7 +67,7 @@ function addEntry(model: DeployFileModel, node: Node, routes: Map<string, string
     const earlier = routes.get(routeOf(name.text))
     const message =
       earlier === name.text
-        ? `"${name.text}" stands here twice`
+        ? `"${name.text}" is declared twice`
         : `"${name.text}" and "${earlier}" have the same route (case does not count)`
     if (earlier !== undefined) model.problems.push({ ...name.span, code: 'duplicate-name', message })
     routes.set(routeOf(name.text), name.text)
@@ -80,10 +80,14 @@ function addEntry(model: DeployFileModel, node: Node, routes: Map<string, string
     const target = resolve(folder, found.text)
     const outside = target !== folder && !target.startsWith(folder + sep)
     if (outside) {
-      const message = `"${found.text}" lies outside the folder of this file`
+      const message = `"${found.text}" is outside the folder of this file`
       model.problems.push({ ...found.span, code: 'path-outside', message })
     } else if (!existsSync(target)) {
-      model.problems.push({ ...found.span, code: `missing-${what}`, message: `there is no ${what} "${found.text}"` })
+      model.problems.push({
+        ...found.span,
+        code: `missing-${what}`,
+        message: `the ${what} "${found.text}" does not exist`,
+      })
     }
     model.links.push({ ...found.span, target })
   }
@@ -162,9 +166,13 @@ function isUnused({ type, children = [] }: Node): boolean {
 }
 
 function foreignFile(file: string): RyoFaasError {
-  return new RyoFaasError('DEPLOY_FILE_INVALID', `${file} is no deploy.json of ryo-faas: it has no list "deploy"`, {
-    hint: 'It was left as it is. Rename it, or put an empty deploy.json into a folder nearer to the function.',
-  })
+  return new RyoFaasError(
+    'DEPLOY_FILE_INVALID',
+    `${file} is not a ryo-faas deploy.json: the "deploy" list is missing`,
+    {
+      hint: 'It was not changed. Rename it, or create an empty deploy.json in a folder closer to the function.',
+    },
+  )
 }
 
 function entryText(file: string, { name, kind, packageDir, filePath }: NewEntry): string {

@@ -25,6 +25,7 @@ export class DeployFiles {
   readonly #disposables: vscode.Disposable[] = []
   #loaded: Promise<void> | undefined
   #isLoaded = false
+  #writing: Promise<unknown> = Promise.resolve()
 
   constructor(editor: Vscode) {
     this.#editor = editor
@@ -80,6 +81,13 @@ export class DeployFiles {
   /** Reads a file that was just written, before the watcher tells. */
   async reread(uri: vscode.Uri): Promise<void> {
     await this.#read(uri)
+  }
+
+  /** Whoever writes an entry sees what was written before: of two quick clicks, the second one finds its entry. */
+  inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const written = this.#writing.then(write)
+    this.#writing = written.catch(() => undefined)
+    return written
   }
 
   /** Lines and characters of a place in a file. */

@@ -5,7 +5,7 @@ import type * as vscode from 'vscode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeEditor, type FakeDocument } from '../testing/fake-editor.ts'
 import type { Button, Ui } from '../ui/ui.ts'
-import { StoreFiles } from './store-files.ts'
+import { placeOf, StoreFiles } from './store-files.ts'
 
 /** One document, of which we say what somebody else makes of it. */
 let stored: { version: number; data: unknown } | undefined
@@ -56,7 +56,7 @@ const press = async (title: string) => buttons.find(button => button.title === t
 async function meetConflict(): Promise<void> {
   document.type('"mine"')
   stored = { version: 2, data: 'theirs' }
-  await expect(document.save()).rejects.toThrow('changed meanwhile')
+  await expect(document.save()).rejects.toThrow('has changed since')
   expect(stored.data).toBe('theirs')
 }
 
@@ -75,10 +75,10 @@ test('"Save Mine" saves what was typed since, once, and nothing is unsaved after
 test('"Save Mine" refuses what is not JSON and changes nothing', async () => {
   await meetConflict()
   document.type('{ "half":')
-  await expect(press('Save Mine')).rejects.toThrow('not JSON')
+  await expect(press('Save Mine')).rejects.toThrow('not valid JSON')
   expect([stored?.data, document.text, document.isDirty]).toEqual(['theirs', '{ "half":', true])
   document.type('"whole"')
-  await expect(document.save()).rejects.toThrow('changed meanwhile')
+  await expect(document.save()).rejects.toThrow('has changed since')
 })
 
 test('"Save Mine" of a document that was closed saves what the store had refused', async () => {
@@ -106,7 +106,7 @@ test('a version that was read and not shown, for somebody typed meanwhile, is no
   stored = { version: 2, data: 'theirs' }
   await files.readFile(uri)
   document.type('"mine"')
-  await expect(document.save()).rejects.toThrow('changed meanwhile')
+  await expect(document.save()).rejects.toThrow('has changed since')
   expect(stored).toEqual({ version: 2, data: 'theirs' })
 })
 
@@ -124,4 +124,11 @@ test('another version of the same data is saved over: it is what is shown', asyn
   document.type('"mine"')
   await document.save()
   expect(stored).toEqual({ version: 3, data: 'mine' })
+})
+
+test('a tab shows the id of a document as it is, and leads back to it', () => {
+  for (const id of ['first note/ü', '100%', 'a%2Fb', 'c\\d', 'e?f#g']) {
+    expect(placeOf(files.uriOf({ table: 'my notes', id }))).toEqual({ table: 'my notes', id })
+  }
+  expect(files.uriOf({ table: 'notes', id: 'first note ü' }).path).toBe('/notes/first note ü.json')
 })

@@ -17,7 +17,7 @@ const MOST_LISTED = 1_000
  * version of.
  */
 const SIZE = 1
-const NOT_JSON = 'this is not JSON, so the store can not keep it'
+const NOT_JSON = 'not valid JSON; nothing was saved'
 
 export interface StoreFilesOptions {
   editor: Vscode
@@ -50,7 +50,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
   }
 
   uriOf({ table, id }: DocumentPlace): vscode.Uri {
-    const path = `/${encodeURIComponent(table)}/${encodeURIComponent(id)}.json`
+    const path = `/${segmentOf(table)}/${segmentOf(id)}.json`
     return this.#options.editor.Uri.from({ scheme: STORE_SCHEME, path })
   }
 
@@ -117,10 +117,10 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const [table] = partsOf(uri)
     if (table === undefined) {
       const tables = await storeClient(this.#store()).tables()
-      return tables.map(found => [encodeURIComponent(found.table), FileType.Directory])
+      return tables.map(found => [segmentOf(found.table), FileType.Directory])
     }
     const found = await documentsOf(this.#store(), table, MOST_LISTED)
-    return found.map(({ id }) => [`${encodeURIComponent(id)}.json`, FileType.File])
+    return found.map(({ id }) => [`${segmentOf(id)}.json`, FileType.File])
   }
 
   watch(): vscode.Disposable {
@@ -153,7 +153,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const place = placeOf(uri)
     const stored = uri.with({ query: 'stored' })
     ui.warn(
-      `${place.table}/${place.id} was changed by somebody else. Yours is not saved yet.`,
+      `${place.table}/${place.id} was changed by somebody else. Your version is not saved yet.`,
       {
         title: 'Compare',
         run: () => editor.commands.executeCommand('vscode.diff', stored, uri, `${place.id}: stored ↔ yours`),
@@ -180,7 +180,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
   async #saveMine(uri: vscode.Uri, refused: unknown): Promise<void> {
     const { window } = this.#options.editor
     const open = this.#openDocument(uri)
-    if (open && !open.isDirty) throw new Error('nothing of yours is unsaved any more')
+    if (open && !open.isDirty) throw new Error('there are no unsaved changes left')
     if (open && !parse(open.getText())) throw new Error(NOT_JSON)
     this.#versions.set(uri.path, await this.#storedVersion(uri))
     // By the editor, so that what was typed meanwhile is saved as well and nothing is unsaved afterwards.
@@ -210,7 +210,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     } catch (error) {
       if (!(error instanceof StoreFailure) || error.answered !== 412) throw this.#translated(error, uri)
       this.#offerBothSides(uri, data)
-      throw FileSystemError.Unavailable('the document was changed meanwhile')
+      throw FileSystemError.Unavailable('the document has changed since you opened it')
     }
   }
 
@@ -238,6 +238,11 @@ export class StoreFiles implements vscode.FileSystemProvider {
 export function placeOf(uri: Pick<vscode.Uri, 'path'>): DocumentPlace {
   const [table = '', id = ''] = partsOf(uri)
   return { table, id: id.replace(/\.json$/, '') }
+}
+
+/** As a tab shows it; only what would change the path is written otherwise. */
+function segmentOf(name: string): string {
+  return name.replace(/[%/\\]/g, encodeURIComponent)
 }
 
 function partsOf({ path }: Pick<vscode.Uri, 'path'>): string[] {

@@ -40,7 +40,7 @@ export class DashboardPanel {
         deserializeWebviewPanel: async (panel, state: unknown) => {
           this.#panel = this.#follow(panel)
           // Without a platform there is nothing to show, and nobody has asked.
-          await this.show(placeIn(state)).catch(() => panel.dispose())
+          await this.show(placeIn(state)).catch(() => void panel.dispose())
         },
       }),
     ]

@@ -8,5 +8,7 @@ test('an id in a line is found where it stands, also behind a request id that a 
   expect(traceIdsIn(plain)).toEqual([{ id: ID, start: plain.indexOf(ID), end: plain.indexOf(ID) + 32 }])
   const given = `[info] WARN  [order-7 trace=${ID}] again`
   expect(traceIdsIn(given).map(({ start, end }) => given.slice(start, end))).toEqual([ID])
+  const failed = `[error] Invocation ${ID} of hello failed: Error: on purpose`
+  expect(traceIdsIn(failed).map(({ start, end }) => failed.slice(start, end))).toEqual([ID])
   expect(traceIdsIn(`[order-7] ${ID} [${ID}0] [${ID.toUpperCase()}]`)).toEqual([])
 })

@@ -1,5 +1,8 @@
-/** Trace ids in a line of a log: the proxy makes request ids of 32 hex digits that are trace ids too. */
-const TRACE = /\[(?:\S+ trace=)?([0-9a-f]{32})\]/g
+/**
+ * Trace ids in a line of a log: the proxy makes request ids of 32 hex digits that are trace ids too. They are in `[…]`, or
+ * in what the runtime says of a failure: `Invocation <id> of hello failed`.
+ */
+const TRACE = /\[(?:\S+ trace=)?([0-9a-f]{32})\]|\bInvocation ([0-9a-f]{32})\b/g
 
 export interface FoundTrace {
   id: string
@@ -10,7 +13,8 @@ export interface FoundTrace {
 
 export function traceIdsIn(line: string): FoundTrace[] {
   return [...line.matchAll(TRACE)].map(match => {
-    const start = match.index + match[0].lastIndexOf(match[1]!)
-    return { id: match[1]!, start, end: start + match[1]!.length }
+    const id = (match[1] ?? match[2])!
+    const start = match.index + match[0].lastIndexOf(id)
+    return { id, start, end: start + id.length }
   })
 }

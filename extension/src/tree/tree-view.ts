@@ -172,13 +172,13 @@ export class Tree implements vscode.TreeDataProvider<Row> {
 
   /** In place of what cannot be asked; asks again a little later. */
   #silentNode(parentId: string, error: unknown): TreeNode {
-    const { silent = 'Nobody answers', retryMs = RETRY_MS } = this.#options
+    const { silent = 'Not responding', retryMs = RETRY_MS } = this.#options
     clearTimeout(this.#retry)
     this.#retry = setTimeout(() => this.view.visible && this.refresh(), retryMs).unref()
     return {
       id: `silent ${parentId}`,
       label: silent,
-      description: 'asking again',
+      description: 'retrying…',
       tooltip: error instanceof Error ? error.message : String(error),
       icon: { name: 'warning', color: 'charts.yellow' },
       command: { id: 'ryo-faas.refresh', title: 'Ask again' },

@@ -55,7 +55,7 @@ function withoutDocker(tried: string): TreeNode[] {
   return [
     {
       id: 'docker',
-      label: 'Docker does not answer',
+      label: 'Docker is not responding',
       description: tried,
       tooltip: tried,
       icon: { name: 'error', color: 'testing.iconFailed' },

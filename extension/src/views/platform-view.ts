@@ -8,10 +8,10 @@ export function platformNodes(state: LinkState): TreeNode[] {
   if (state.kind === 'away') {
     const node: TreeNode = {
       id: 'away',
-      label: 'The agent does not answer',
-      description: 'functions go on; waiting for it to come back',
+      label: 'The agent is not responding',
+      description: 'functions keep running; waiting for it to restart',
       icon: { name: 'debug-disconnect', color: 'charts.yellow' },
-      tooltip: 'Whoever calls your functions does not notice. It is brought back by itself; if it is not, start FaaS.',
+      tooltip: 'Calls are not affected. It restarts on its own; otherwise run Start FaaS.',
     }
     return [node, ...(state.last?.platform.parts.map(part => partNode(part, true)) ?? [])]
   }

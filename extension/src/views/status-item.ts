@@ -16,14 +16,14 @@ export function statusText(state: LinkState): StatusText | undefined {
     case 'absent':
       return {
         text: '$(circle-slash) FaaS',
-        tooltip: 'ryo-faas does not run. Click to start it.',
+        tooltip: 'ryo-faas is not running. Click to start it.',
         command: 'ryo-faas.startFaas',
         isWarning: false,
       }
     case 'away':
       return {
         text: '$(debug-disconnect) FaaS',
-        tooltip: 'The agent of ryo-faas does not answer; it should come back by itself.',
+        tooltip: 'The ryo-faas agent is not responding. It restarts on its own; otherwise run Start FaaS.',
         command: 'ryo-faas.functions.focus',
         isWarning: true,
       }
@@ -44,7 +44,7 @@ function connectedText({ platform, deployments }: LinkState & { kind: 'connected
   const names = [...parts, ...ill].map(({ name }) => name).join(', ')
   return {
     text: `$(${isWarning ? 'warning' : 'rocket'}) FaaS: ${isWarning ? `${names} failing` : plural(deployments.length, 'function')}`,
-    tooltip: `ryo-faas runs at ${platform.proxyUrl}, ${platform.engine === 'docker' ? 'in containers' : 'without containers'}`,
+    tooltip: `ryo-faas is running at ${platform.proxyUrl}, ${platform.engine === 'docker' ? 'in containers' : 'without containers'}`,
     command,
     isWarning,
   }

@@ -76,7 +76,7 @@ test('why an instance died is shown and leads to the log', () => {
 test('without a platform there is nothing, unless Docker was missing', () => {
   expect(functions({ kind: 'absent' })).toEqual([])
   expect(draw(functions({ kind: 'absent' }, { dockerMissing: 'tried unix:///x' }))).toEqual([
-    'Docker does not answer (tried unix:///x)',
+    'Docker is not responding (tried unix:///x)',
     'Run without containers',
     'Try again',
     'Change the settings',
@@ -95,7 +95,7 @@ test('the platform shows its parts, and what is wrong with one', () => {
 
 test('while the agent is away, what was known last stays', () => {
   const last = { platform: platformView(), deployments: [deploymentView()] }
-  expect(draw(platformNodes({ kind: 'away', last }))[0]).toContain('The agent does not answer')
+  expect(draw(platformNodes({ kind: 'away', last }))[0]).toContain('The agent is not responding')
   expect(draw(functions({ kind: 'away', last }))[1]).toContain('Hello')
 })
 

@@ -52,8 +52,8 @@ export async function meetBreakpoint({ platform, window }: Opened, breakpoint: B
   expect(await called).toBe(answer)
 
   await window.command('Debug: Disconnect')
-  await window.toast('still runs for a debugger').getByRole('button', { name: 'Redeploy' }).click()
-  await window.toast(new RegExp(`${name} v\\d+ runs`)).waitFor()
+  await window.toast('still running in debug mode').getByRole('button', { name: 'Redeploy' }).click()
+  await window.toast(new RegExp(`${name} v\\d+ is live`)).waitFor()
   expect(await client.call('deployment', { params: { name } })).not.toHaveProperty('debugPort')
   await window.openView()
 }

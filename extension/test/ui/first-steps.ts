@@ -59,7 +59,7 @@ export function firstSteps({ pictures, areShown = false, engineNote, inBetween, 
     await window.lens('▶ Deploy function').click()
     await window.lens('✓ v1 · 0 calls').waitFor()
     await window.row(/HelloWorld.*v1(?! · [a-z])/).waitFor()
-    await window.toast('HelloWorld v1 runs.').waitFor()
+    await window.toast('HelloWorld v1 is live').waitFor()
     await picture('04-deployed', 'walkthrough/deployed.png', clip)
   })
 
@@ -138,7 +138,7 @@ export function firstSteps({ pictures, areShown = false, engineNote, inBetween, 
   test('a version of before serves again', async () => {
     const window = at()
     await window.command('View: Close All Editors')
-    await window.command('ryo-faas: Roll Function Back')
+    await window.command('ryo-faas: Roll Back Function')
     await window.pick('HelloWorld')
     await window.pick('v1')
     await window.row(/HelloWorld.*v1(?! · [a-z])/).waitFor()
@@ -147,7 +147,7 @@ export function firstSteps({ pictures, areShown = false, engineNote, inBetween, 
 
   test('stopping takes it out of the tree', async () => {
     const window = at()
-    await window.command('ryo-faas: Stop Function')
+    await window.command('ryo-faas: Stop and Remove Function')
     await window.pick('HelloWorld')
     await window.row('HelloWorld').waitFor({ state: 'detached' })
     await window.command('ryo-faas: Stop FaaS')

@@ -10,7 +10,7 @@ test('where Docker is asked for and does not answer, the view says what was trie
   await window.openView()
   await window.button('Start FaaS').click()
   await window.toast('Run without containers').waitFor()
-  await window.row(/Docker does not answer.*nowhere/).waitFor()
+  await window.row(/Docker is not responding.*nowhere/).waitFor()
   await takePicture(window.page, '11-docker-missing')
   await window.row('Run without containers').click()
   await window.row('as processes, without isolation').waitFor()

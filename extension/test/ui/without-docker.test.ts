@@ -25,7 +25,7 @@ firstSteps({
       await window.lens(/✓ v1 · 4 calls/).waitFor()
       expect(await platform.agentPid()).not.toBe(before)
       await window.lens('Redeploy').click()
-      await window.toast('nothing has changed').waitFor()
+      await window.toast('nothing changed').waitFor()
     })
 
     test('a reloaded window finds the platform again', async () => {
