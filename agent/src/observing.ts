@@ -7,7 +7,7 @@ import { startAgentTracing, type AgentTracing } from './agent-tracing.ts'
 import { startCollector, type Collector, type CollectorOptions, type TraceStore } from './collector/index.ts'
 import { RyoFaasError, type PartView } from './contract/index.ts'
 import type { Deployer } from './deployer/index.ts'
-import { portTaken } from './host/index.ts'
+import { portTaken, type ExtraHost } from './host/index.ts'
 import { AgentMetrics } from './metrics.ts'
 import type { PlatformOptions } from './options.ts'
 import { PlatformMetrics } from './platform-metrics.ts'
@@ -30,7 +30,7 @@ export interface ObservingOptions {
 
 /** How the collector is reached, and by whom. */
 export interface Reachable {
-  extraHosts: readonly string[]
+  extraHosts: readonly ExtraHost[]
   access: AccessKeys
 }
 

@@ -9,14 +9,14 @@ import type { AddressInfo, Server } from 'node:net'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import { Credentials, type AccessKeys } from '../access/index.ts'
-import { listenAlso } from '../host/index.ts'
+import { listenAtAll, type ExtraHost } from '../host/index.ts'
 import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
 import type { Translated } from './otlp-json.ts'
 
 export interface CollectorServerOptions {
   host: string
   /** Addresses besides `host` on which functions reach it. */
-  extraHosts: readonly string[]
+  extraHosts: readonly ExtraHost[]
   /** 0: any free one. */
   port: number
   logger: FastifyBaseLogger
@@ -55,15 +55,13 @@ export async function startCollectorServer(options: CollectorServerOptions): Pro
   addRoutes(app, options)
   await app.listen({ host: options.host, port: options.port })
   const { port } = app.server.address() as AddressInfo
-  const others: Server[] = []
+  let others: Server[] = []
   const close = async () => {
     for (const other of others) other.close()
     await app.close()
   }
   try {
-    for (const host of new Set(options.extraHosts)) {
-      if (host !== options.host) others.push(await listenAlso(app.server, { host, port }))
-    }
+    others = await listenAtAll(app.server, { ...options, port })
   } catch (error) {
     await close()
     throw error

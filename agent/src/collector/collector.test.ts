@@ -168,7 +168,10 @@ it('takes a batch of many spans while others ask', async () => {
 })
 
 it('listens on further addresses, says when the port is taken, and can be started again then', async () => {
-  const other = await stage.collector({ extraHosts: ['127.0.0.2', '127.0.0.1'], registry: new Registry() })
+  const other = await stage.collector({
+    extraHosts: ['127.0.0.2', '127.0.0.1'].map(host => ({ host, peers: ['127.0.0.0/8'] })),
+    registry: new Registry(),
+  })
   const address = `http://127.0.0.2:${other.port}/v1/traces`
   expect((await fetch(address, { method: 'POST', headers: { ...JSON_TYPE, ...AS_OPERATOR }, body: '{}' })).status).toBe(
     200,

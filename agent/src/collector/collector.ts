@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { Counter, Gauge, Registry, type Metric } from 'prom-client'
 import type { AccessKeys } from '../access/index.ts'
+import type { ExtraHost } from '../host/index.ts'
 import { startCollectorServer, type CollectorServer } from './collector-server.ts'
 import { FORWARDED_HEADER, Forwarder, forwardTarget, type ForwardDropReason } from './forwarder.ts'
 import { openTraces } from './open-traces.ts'
@@ -11,7 +12,7 @@ export interface CollectorOptions {
   /** Where traces are kept. */
   folder: string
   host: string
-  extraHosts: readonly string[]
+  extraHosts: readonly ExtraHost[]
   port: number
   access: AccessKeys
   environment: NodeJS.ProcessEnv

@@ -8,6 +8,7 @@
  * 4. An instance that died stays listed as `exited` (with its reason) until it is stopped.
  */
 import type { EngineKind, LogLine } from '../contract/index.ts'
+import type { ExtraHost } from '../host/index.ts'
 
 /** What the builder made: a folder that holds everything a function needs at run time. */
 export interface BuiltPackage {
@@ -72,8 +73,11 @@ export interface Engine {
   readonly kind: EngineKind
   /** What it is and, where that matters, what it does not do; one line. */
   readonly note: string
-  /** Addresses on which the proxy must listen besides its own so that functions reach it. Known after `prepare`. */
-  readonly proxyListenHosts: readonly string[]
+  /**
+   * Addresses on which proxy, store and collector must listen besides their own so that functions reach them, and the
+   * network of those functions: nobody else is to be served there. Known after `prepare`.
+   */
+  readonly proxyListenHosts: readonly ExtraHost[]
   /** Host name under which a function reaches the proxy. */
   readonly proxyHost: string
 

@@ -12,7 +12,7 @@ export {
   waitForExit,
 } from './process-identity.ts'
 export { acquireProcessLock, type LockOutcome } from './process-lock.ts'
-export { listenAlso } from './listen-also.ts'
+export { ExtraHost, listenAtAll } from './extra-listener.ts'
 export { portTaken } from './port-owner.ts'
 export { boundFile } from './bounded-file.ts'
 export { GrowingFile } from './growing-file.ts'

@@ -79,7 +79,7 @@ for (const engine of ['docker', 'process'] as const) {
     })
 
     if (engine === 'docker') {
-      test('containers carry the name of their function and answer to it inside the private network', async () => {
+      test('containers carry the name of their function, and call each other through the proxy', async () => {
         const docker = new Docker()
         const names = (await docker.listContainers({ filters: { label: [`ryo-faas=${platform.project}`] } })).flatMap(
           ({ Names }) => Names,
@@ -87,7 +87,8 @@ for (const engine of ['docker', 'process'] as const) {
         expect(names.sort()).toEqual(
           ['helloworld', 'method1', 'method2', 'methodasync'].map(name => `/${platform.project}-${name}`),
         )
-        const data = `http://${platform.project}-helloworld:6000`
+        const { port } = new URL(view.proxyUrl)
+        const data = `http://${platform.project}-proxy:${port}/functions/helloworld`
         const answer = await platform.ok(['invoke', 'method1', '--data', JSON.stringify({ data })])
         expect(JSON.parse(answer)).toEqual({ url: data, status: 200, body: 'Hello, World!\n' })
       })

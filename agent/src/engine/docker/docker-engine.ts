@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker, { type ContainerInfo, type ContainerInspectInfo } from 'dockerode'
 import { RyoFaasError, type LogLine } from '../../contract/index.ts'
-import { KeyedQueue } from '../../host/index.ts'
+import { KeyedQueue, type ExtraHost } from '../../host/index.ts'
 import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
 import { requirePackage } from '../package-folder.ts'
@@ -30,7 +30,6 @@ export interface DockerEngineOptions {
 
 export class DockerEngine implements Engine {
   readonly kind = 'docker'
-  readonly note: string
   readonly proxyHost: string
   readonly #docker: Docker
   readonly #options: DockerEngineOptions
@@ -43,7 +42,6 @@ export class DockerEngine implements Engine {
   #makingBase: Promise<string> | undefined
 
   constructor(options: DockerEngineOptions) {
-    this.note = options.note
     this.proxyHost = `${options.project}-proxy`
     this.#docker = options.docker
     this.#options = options
@@ -52,9 +50,15 @@ export class DockerEngine implements Engine {
     this.#watch = new EngineWatch(options.docker, this.#filters)
   }
 
-  get proxyListenHosts(): readonly string[] {
-    const { gateway } = this.#network
-    return this.#options.reach === 'bridge' && gateway !== undefined ? [gateway] : []
+  get note(): string {
+    return [this.#options.note, ...this.#network.warnings].join('; ')
+  }
+
+  get proxyListenHosts(): readonly ExtraHost[] {
+    const { place } = this.#network
+    return this.#options.reach === 'bridge' && place !== undefined
+      ? [{ host: place.gateway, peers: [place.subnet] }]
+      : []
   }
 
   get #filters() {
@@ -96,7 +100,7 @@ export class DockerEngine implements Engine {
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
-    const gateway = this.#network.gateway ?? (await this.#network.ensure())
+    const { gateway } = this.#network.place ?? (await this.#network.ensure())
     const address = this.#options.reach === 'bridge' ? gateway : 'host-gateway'
     const options = containerOptions(spec, {
       project: this.#options.project,

@@ -1,20 +1,37 @@
-/** The private network of a project's functions. Its gateway is this machine, as seen from a function. */
+/**
+ * The private network of a project's functions. Its gateway is this machine, as seen from a function.
+ *
+ * Invariant: containers in it do not reach each other. A function is called through the proxy only, which knows who may
+ * call what; its debugger, and the paths that are for the platform alone, are reached by no other function.
+ */
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
+import type { NetworkCreateOptions, NetworkInspectInfo } from 'dockerode'
+import { RyoFaasError } from '../../contract/index.ts'
 import { ignoreStatus, isDockerStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 
 const LEFT_MS = 5_000
 const ASK_AGAIN_MS = 100
+const OLD = 'functions can reach each other’s ports until the platform is stopped and started again'
+const BETWEEN_CONTAINERS = 'com.docker.network.bridge.enable_icc'
 
 export function networkName(project: string): string {
   return `${project}-net`
+}
+
+/** Where functions find this machine, and the addresses that they have themselves. */
+export interface NetworkPlace {
+  gateway: string
+  /** CIDR notation. */
+  subnet: string
 }
 
 export class ProjectNetwork {
   readonly name: string
   readonly #docker: Docker
   readonly #project: string
-  #gateway: string | undefined
+  #place: NetworkPlace | undefined
+  #warnings: string[] = []
 
   constructor(docker: Docker, project: string) {
     this.name = networkName(project)
@@ -22,30 +39,50 @@ export class ProjectNetwork {
     this.#project = project
   }
 
-  /** Known once the network is there. */
-  get gateway(): string | undefined {
-    return this.#gateway
+  /** What it should be and is not, for users to read. */
+  get warnings(): readonly string[] {
+    return this.#warnings
   }
 
-  /** Makes it if there is none. @returns its gateway; '' if it has none */
-  async ensure(): Promise<string> {
+  /** Known once the network is there. */
+  get place(): NetworkPlace | undefined {
+    return this.#place
+  }
+
+  /** Makes it if there is none; one that is not as it should be is replaced unless something runs in it. */
+  async ensure(): Promise<NetworkPlace> {
     const network = this.#docker.getNetwork(this.name)
     try {
       let info = await network.inspect().catch(nullIfMissing)
-      if (!info) {
-        await this.#docker
-          .createNetwork({
-            Name: this.name,
-            Driver: 'bridge',
-            Labels: { 'ryo-faas': this.#project, [this.#project]: 'network' },
-            CheckDuplicate: true,
-          })
-          .catch(ignoreStatus(409))
+      if (info !== null && !isAsWanted(info) && isEmpty(info)) {
+        await network.remove().catch(ignoreStatus(404))
+        info = null
+      }
+      if (info === null) {
+        await this.#docker.createNetwork(this.#wanted()).catch(ignoreStatus(409))
         info = await network.inspect()
       }
-      return (this.#gateway = info.IPAM?.Config?.[0]?.Gateway ?? '')
+      this.#warnings = isAsWanted(info) ? [] : [OLD]
+      const { Gateway: gateway = '', Subnet: subnet = '' } = info.IPAM?.Config?.[0] ?? {}
+      if (gateway === '' || subnet === '') {
+        throw new RyoFaasError('ENGINE_FAILED', `the network ${this.name} has no gateway`, {
+          hint: `Remove it with "docker network rm ${this.name}" and start again.`,
+        })
+      }
+      return (this.#place = { gateway, subnet })
     } catch (error) {
       throw translateDockerError(error, `creating the network ${this.name}`)
+    }
+  }
+
+  #wanted(): NetworkCreateOptions {
+    return {
+      Name: this.name,
+      Driver: 'bridge',
+      Labels: { 'ryo-faas': this.#project, [this.#project]: 'network' },
+      CheckDuplicate: true,
+      EnableIPv6: false,
+      Options: { [BETWEEN_CONTAINERS]: 'false' },
     }
   }
 
@@ -54,7 +91,7 @@ export class ProjectNetwork {
     for (;;) {
       try {
         await this.#docker.getNetwork(this.name).remove().catch(ignoreStatus(404))
-        this.#gateway = undefined
+        this.#place = undefined
         return
       } catch (error) {
         // 403: a container that has ended is only about to leave it.
@@ -65,4 +102,12 @@ export class ProjectNetwork {
       }
     }
   }
+}
+
+function isAsWanted({ Options }: NetworkInspectInfo): boolean {
+  return Options?.[BETWEEN_CONTAINERS] === 'false'
+}
+
+function isEmpty({ Containers }: NetworkInspectInfo): boolean {
+  return Object.keys(Containers ?? {}).length === 0
 }

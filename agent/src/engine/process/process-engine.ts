@@ -34,7 +34,7 @@ const LOG_BOUNDS_EVERY = 40
 export class ProcessEngine implements Engine {
   readonly kind = 'process'
   readonly note: string
-  readonly proxyListenHosts: readonly string[] = []
+  readonly proxyListenHosts = []
   readonly proxyHost = '127.0.0.1'
   readonly #options: ProcessEngineOptions
   readonly #logFiles: LogFiles

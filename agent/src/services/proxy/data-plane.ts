@@ -5,10 +5,11 @@
  * accepting first, lets what is in flight finish for `graceMs`, then cuts it off; afterwards nothing is left open.
  */
 import http from 'node:http'
-import net, { type AddressInfo, type Socket } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
+import { listenAtAll } from '../../host/index.ts'
 import { addTracingMetrics } from '../../tracing/index.ts'
 import { NO_SCHEMAS } from './no-schemas.ts'
 import { AsyncCalls } from './async/async-calls.ts'
@@ -120,11 +121,10 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     throw error
   }
   const { port } = fastify.server.address() as AddressInfo
-  const extras = options.extraHosts.map(() => feeder(fastify.server))
+  let extras: Server[]
   try {
-    await Promise.all(extras.map((extra, i) => listen(extra, { host: options.extraHosts[i]!, port })))
+    extras = await listenAtAll(fastify.server, { ...options, port })
   } catch (error) {
-    for (const extra of extras) extra.close()
     await fastify.close()
     routes.close()
     await asyncCalls.close()
@@ -205,18 +205,6 @@ function createServer(hop: Hop, options: DataPlaneOptions): http.Server {
     hop.malformed(new Error('authority form'), socket as Socket)
   })
   return server
-}
-
-/** Accepts on another address for `server`. */
-function feeder(server: http.Server): net.Server {
-  return net.createServer({ allowHalfOpen: true, noDelay: true }, socket => server.emit('connection', socket))
-}
-
-function listen(server: net.Server, address: { host: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(address, resolve)
-  })
 }
 
 async function settled(removed: readonly Instance[], settleMs: number): Promise<void> {

@@ -156,7 +156,7 @@ it('exits with 78 if its options are wrong', async () => {
 })
 
 it('listens on more addresses', async () => {
-  const { proxy } = await start({ extraHosts: ['127.0.0.2'] })
+  const { proxy } = await start({ extraHosts: [{ host: '127.0.0.2', peers: ['127.0.0.0/8'] }] })
   const socket = net.connect(proxy.address.port, '127.0.0.2')
   stage.onEnd(() => void socket.destroy())
   socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n')

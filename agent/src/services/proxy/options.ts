@@ -1,5 +1,6 @@
 /** The proxy's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
+import { ExtraHost } from '../../host/index.ts'
 import { TracingInput } from '../../tracing/index.ts'
 import { isNetwork } from './trusted-peers.ts'
 
@@ -7,8 +8,8 @@ const ms = z.int().min(0).max(2_147_483_647)
 
 export const DataPlaneOptions = z.strictObject({
   host: z.string().min(1).default('127.0.0.1'),
-  /** More addresses to listen on, on the same port; e.g. the gateway of the private network. */
-  extraHosts: z.array(z.string().min(1)).default([]),
+  /** More addresses to listen on, on the same port, and whom they are for: the gateway of the private network. */
+  extraHosts: z.array(ExtraHost).default([]),
   /** 0 means any free one. */
   port: z.int().min(0).max(65_535).default(9999),
   /** How long a request waits for an instance to become ready. */

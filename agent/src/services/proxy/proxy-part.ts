@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
-import { portTaken, readIfPresent, writeDurably } from '../../host/index.ts'
+import { portTaken, readIfPresent, writeDurably, type ExtraHost } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
 
@@ -22,7 +22,7 @@ export interface ProxyPartOptions {
   /** Asked before every start: a restarted proxy takes the port it had. */
   port: () => number
   /** Addresses besides `host` on which functions reach it. */
-  extraHosts: () => readonly string[]
+  extraHosts: () => readonly ExtraHost[]
   /** Peers whose word on where a request comes from is taken. */
   trustProxy?: readonly string[]
   /** What asynchronous calls need; asked before every start too. Absent: they are answered with 503. */

@@ -1,6 +1,7 @@
 /** The store's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
 import { AccessKeys } from '../../access/index.ts'
+import { ExtraHost } from '../../host/index.ts'
 import { TracingInput } from '../../tracing/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
@@ -14,8 +15,8 @@ export const StoreOptions = z.strictObject({
   /** Part of the events' `source`. */
   project: z.string().min(1).default('rfa'),
   host: z.string().min(1).default('127.0.0.1'),
-  /** More addresses to listen on, on the same port; e.g. the gateway of the private network. */
-  extraHosts: z.array(z.string().min(1)).default([]),
+  /** More addresses to listen on, on the same port, and whom they are for: the gateway of the private network. */
+  extraHosts: z.array(ExtraHost).default([]),
   /** 0 means any free one. */
   port: z.int().min(0).max(65_535).default(5001),
   /** Names besides `localhost` and addresses by which callers may know the store. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { AccessKeys } from '../../access/index.ts'
-import { portTaken, readIfPresent, writeDurably } from '../../host/index.ts'
+import { portTaken, readIfPresent, writeDurably, type ExtraHost } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
 
@@ -22,7 +22,7 @@ export interface StorePartOptions {
   /** All three are asked before every start: a restarted store takes the port it had. */
   port: () => number
   /** Addresses besides `host` on which functions reach it. */
-  extraHosts: () => readonly string[]
+  extraHosts: () => readonly ExtraHost[]
   /** Names by which functions know it. */
   hostNames: readonly string[]
   nats: () => NonNullable<z.input<typeof MainOptions>['nats']>

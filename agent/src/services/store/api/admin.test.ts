@@ -3,6 +3,8 @@ import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
 import { ask, Stage, until } from '../store-testing.ts'
 import { createStore } from '../store.ts'
 
+const AT_TWO = { host: '127.0.0.2', peers: ['127.0.0.0/8'] }
+
 let stage: Stage
 beforeEach(async () => {
   stage = await Stage.open()
@@ -79,10 +81,10 @@ it('describes every route', async () => {
 })
 
 it('listens on more addresses, and tells if one is taken', async () => {
-  const { port } = await stage.store({ extraHosts: ['127.0.0.2'] })
+  const { port } = await stage.store({ extraHosts: [AT_TWO] })
   const answer = await fetch(`http://127.0.0.2:${port}/healthz`)
   expect(await answer.text()).toBe('ok\n')
-  for (const input of [{ host: '127.0.0.2' }, { host: '127.0.0.3', extraHosts: ['127.0.0.2'] }]) {
+  for (const input of [{ host: '127.0.0.2' }, { host: '127.0.0.3', extraHosts: [AT_TWO] }]) {
     const taken = createStore(
       { dataFolder: `${stage.dataFolder}-2`, access: TEST_KEYS, port, ...input },
       { onEvent: () => undefined },

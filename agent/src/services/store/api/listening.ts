@@ -1,7 +1,7 @@
 /** Where the server listens, and how it ends: what is in flight is finished, new requests find nobody. */
 import type { AddressInfo, Server } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { listenAlso } from '../../../host/index.ts'
+import { listenAtAll } from '../../../host/index.ts'
 import type { StoreOptions } from '../options.ts'
 
 export interface Listening {
@@ -17,13 +17,10 @@ export async function listen(app: FastifyInstance, options: StoreOptions): Promi
   const { host, extraHosts, graceMs } = options
   await app.listen({ host, port: options.port })
   const { port } = app.server.address() as AddressInfo
-  const others: Server[] = []
+  let others: Server[]
   try {
-    for (const other of new Set(extraHosts)) {
-      if (other !== host) others.push(await listenAlso(app.server, { host: other, port }))
-    }
+    others = await listenAtAll(app.server, { host, port, extraHosts })
   } catch (error) {
-    for (const other of others) other.close()
     await app.close()
     throw error
   }

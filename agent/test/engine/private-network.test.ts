@@ -1,0 +1,179 @@
+/**
+ * Who reaches what in the private network of a project: functions reach proxy, store and collector at its gateway, and
+ * not each other; nobody else reaches the gateway's listeners.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type Docker from 'dockerode'
+import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { request } from 'undici'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { TEST_KEYS } from '../../src/access/access-testing.ts'
+import { startCollector } from '../../src/collector/index.ts'
+import { connectDocker, DockerEngine, type InstanceSpec } from '../../src/engine/index.ts'
+import { freePort } from '../../src/host/index.ts'
+import { createProxy } from '../../src/services/proxy/index.ts'
+import { createStore } from '../../src/services/store/index.ts'
+import { fromContainer, Neighbour, type Target } from '../support/probes.ts'
+import { until } from '../support/until.ts'
+
+const FUNCTION = `
+import { createServer } from 'node:http'
+createServer((_, response) => response.end('hello')).listen(6000, '0.0.0.0')
+process.on('SIGTERM', () => process.exit(0))
+`
+const project = `rfat${randomBytes(4).toString('hex')}`
+const network = `${project}-net`
+const never = new AbortController().signal
+
+let home: string
+let docker: Docker
+let engine: DockerEngine
+let image: string
+const ends: (() => Promise<unknown>)[] = []
+
+const makeEngine = async () =>
+  new DockerEngine({
+    ...(await connectDocker(process.env)),
+    project,
+    home,
+    baseImage: { kind: 'assemble', nodePath: process.execPath },
+  })
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'rfa-network-'))
+  docker = (await connectDocker(process.env)).docker
+  engine = await makeEngine()
+  await engine.prepare(() => undefined)
+  const dir = join(home, 'app')
+  await mkdir(dir)
+  await writeFile(join(dir, 'main.mjs'), FUNCTION)
+  image = await engine.build({ route: 'probe', hash: 'h1', dir, entry: 'main.mjs' }, never)
+})
+afterAll(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+  await engine.cleanUp(true)
+  await engine.close()
+  await rm(home, { recursive: true, force: true })
+})
+
+const start = (more: Partial<InstanceSpec> = {}) =>
+  engine.start(
+    {
+      ...{ id: `i${randomBytes(4).toString('hex')}`, route: 'probe', version: 1, image, entry: 'main.mjs' },
+      ...{ env: {}, secrets: {}, limits: { memoryMb: 128, cpus: 1, pids: 64 } },
+      ...more,
+    },
+    never,
+  )
+const asFunction = (target: Target) => fromContainer(docker, { network, image }, target)
+
+describe('the listeners at the gateway', () => {
+  const parts: { name: string; answer: string; port: number }[] = []
+  let gateway: string
+
+  beforeAll(async () => {
+    const extraHosts = [...engine.proxyListenHosts]
+    gateway = extraHosts[0]!.host
+    const proxy = await createProxy({ port: 0, extraHosts })
+    ends.push(() => proxy.close())
+    const store = await createStore(
+      { dataFolder: join(home, 'store'), access: TEST_KEYS, port: 0, extraHosts },
+      { onEvent: () => undefined },
+    )
+    ends.push(() => store.close())
+    const collector = await startCollector({
+      ...{ folder: join(home, 'traces'), host: '127.0.0.1', extraHosts, port: 0, access: TEST_KEYS, environment: {} },
+      ...{ logger: pino({ level: 'silent' }), registry: new Registry(), onChange: () => undefined },
+    })
+    ends.push(() => collector.close())
+    parts.push({ name: 'proxy', answer: '200', port: proxy.address.port })
+    parts.push({ name: 'store', answer: '200', port: store.port })
+    // It has nothing there; that it answers is what counts.
+    parts.push({ name: 'collector', answer: '401', port: collector.port })
+  })
+
+  test('answer a container of the project', async () => {
+    for (const { name, port, answer } of parts)
+      expect([name, await asFunction({ host: gateway, port })]).toEqual([name, answer])
+  })
+
+  test('answer no container of another network', async () => {
+    const other = await docker.createNetwork({ Name: `${project}-other`, Driver: 'bridge' })
+    try {
+      for (const { name, port } of parts) {
+        const outcome = await fromContainer(docker, { network: `${project}-other`, image }, { host: gateway, port })
+        expect([name, outcome]).toEqual([name, 'closed'])
+      }
+    } finally {
+      await other.remove()
+    }
+  })
+
+  test('answer no neighbour that routes the network to this machine', async () => {
+    const neighbour = await Neighbour.make()
+    try {
+      for (const { name, port } of parts) {
+        expect([name, await neighbour.probe({ host: gateway, port })]).toEqual([name, 'closed'])
+      }
+    } finally {
+      await neighbour.remove()
+    }
+  })
+})
+
+test('a function does not reach another one, neither its port nor its debugger, and this machine reaches both', async () => {
+  const debugPort = await freePort()
+  const { state } = await start({ debugPort })
+  if (state.kind !== 'running') throw new Error(state.reason)
+  const { host, port } = state.address
+  const get = (url: string) =>
+    until(() =>
+      request(url).then(
+        ({ statusCode }) => statusCode,
+        () => undefined,
+      ),
+    )
+  expect(await get(`http://${host}:${port}/`)).toBe(200)
+  expect(await get(`http://127.0.0.1:${debugPort}/json/version`)).toBe(200)
+  expect(await asFunction({ host, port })).toBe('timeout')
+  expect(await asFunction({ host, port: 9229 })).toBe('timeout')
+})
+
+describe('a network that was made by an earlier version', () => {
+  const isolation = async () => {
+    const { Options } = (await docker.getNetwork(network).inspect()) as { Options: Record<string, string> }
+    return Options['com.docker.network.bridge.enable_icc']
+  }
+  const makeOld = async () => {
+    for (const { id } of await engine.instances()) await engine.stop(id, 0)
+    await docker.getNetwork(network).remove()
+    await docker.createNetwork({
+      Name: network,
+      Driver: 'bridge',
+      Labels: { 'ryo-faas': project, [project]: 'network' },
+    })
+  }
+
+  test('is replaced if nothing runs in it', async () => {
+    await makeOld()
+    const later = await makeEngine()
+    await later.prepare(() => undefined)
+    await later.close()
+    expect(await isolation()).toBe('false')
+  })
+
+  test('stays as long as something runs in it', async () => {
+    await makeOld()
+    const { id } = await start()
+    const later = await makeEngine()
+    await later.prepare(() => undefined)
+    expect(await isolation()).toBeUndefined()
+    expect(await later.instances()).toMatchObject([{ id, state: { kind: 'running' } }])
+    expect(later.note).toMatch(/functions can reach each other/)
+    await later.close()
+  })
+})

@@ -1,0 +1,95 @@
+/** Places from which a test tries to reach an address: containers of a network, and a network namespace of its own. */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import type Docker from 'dockerode'
+
+const run = promisify(execFile)
+
+/** `<status>` of an HTTP answer, `closed` if the connection ends without one, `refused`, or `timeout`. */
+const PROBE = `
+const [host, port] = process.argv.slice(-2)
+const socket = require('node:net').connect({ host, port: Number(port) })
+const say = outcome => { process.stdout.write(outcome); process.exit(0) }
+setTimeout(say, 3000, 'timeout')
+let answer = ''
+socket.on('connect', () => socket.write('GET /healthz HTTP/1.1\\r\\nHost: ' + host + '\\r\\n\\r\\n'))
+socket.on('data', piece => { answer += piece; const status = /^HTTP\\/1.1 (\\d+)/.exec(answer); if (status) say(status[1]) })
+socket.on('error', error => say(error.code === 'ECONNRESET' ? 'closed' : error.code === 'ECONNREFUSED' ? 'refused' : error.code))
+socket.on('close', () => say('closed'))
+`
+
+export interface Target {
+  host: string
+  port: number
+}
+
+/** @param image one that has `node` */
+export async function fromContainer(
+  docker: Docker,
+  { network, image }: { network: string; image: string },
+  { host, port }: Target,
+): Promise<string> {
+  const container = await docker.createContainer({
+    Image: image,
+    Cmd: ['node', '-e', PROBE, host, String(port)],
+    Tty: true,
+    HostConfig: { NetworkMode: network, CapDrop: ['ALL'] },
+  })
+  try {
+    await container.start()
+    await container.wait()
+    // The client makes a number of what looks like one.
+    return String(await container.logs({ stdout: true, stderr: true, follow: false })).trim()
+  } finally {
+    await container.remove({ force: true })
+  }
+}
+
+/** A neighbour of this machine: a network namespace that is linked to it and routes everything to it. */
+export class Neighbour {
+  readonly #name = `rfat${randomBytes(4).toString('hex')}`
+  readonly address: string
+  readonly #gateway: string
+
+  private constructor() {
+    // 198.18.0.0/15 is for tests between devices (RFC 2544): nobody else has it.
+    const net = randomBytes(2)
+    const prefix = `198.${18 + (net[0]! % 2)}.${net[1]}`
+    this.address = `${prefix}.2`
+    this.#gateway = `${prefix}.1`
+  }
+
+  static async make(): Promise<Neighbour> {
+    const made = new Neighbour()
+    const name = made.#name
+    const [outside, inside] = [`${name}o`, `${name}i`]
+    try {
+      await run('ip', ['netns', 'add', name])
+      await run('ip', ['link', 'add', outside, 'type', 'veth', 'peer', 'name', inside, 'netns', name])
+      await run('ip', ['address', 'add', `${made.#gateway}/30`, 'dev', outside])
+      await run('ip', ['link', 'set', outside, 'up'])
+      await made.#inside('ip', ['address', 'add', `${made.address}/30`, 'dev', inside])
+      await made.#inside('ip', ['link', 'set', 'lo', 'up'])
+      await made.#inside('ip', ['link', 'set', inside, 'up'])
+      await made.#inside('ip', ['route', 'add', 'default', 'via', made.#gateway])
+      return made
+    } catch (error) {
+      await made.remove().catch(() => undefined) // The reason to report is why it could not be made.
+      throw error
+    }
+  }
+
+  async probe({ host, port }: Target): Promise<string> {
+    return this.#inside(process.execPath, ['-e', PROBE, host, String(port)])
+  }
+
+  /** Its end of the link goes with it, and so does ours. */
+  async remove(): Promise<void> {
+    await run('ip', ['netns', 'delete', this.#name])
+  }
+
+  async #inside(command: string, args: string[]): Promise<string> {
+    return (await run('ip', ['netns', 'exec', this.#name, command, ...args])).stdout
+  }
+}
