@@ -40,15 +40,19 @@ export async function chooseEngine(
   { home, nodePath, environment, runsOn }: EngineContext,
 ): Promise<ChosenEngine> {
   let why = 'chosen by --engine process'
+  if (options.engine === 'process' && options.egress === 'none') throw notConfined('--engine process')
   if (options.engine !== 'process') {
     try {
       const docker = await connectDocker(environment)
+      const { project, egress } = options
       const baseImage = baseImageOf(options.baseImage, nodePath)
-      const engine = new DockerEngine({ ...docker, project: options.project, home, baseImage })
+      // A published port, over which this machine would reach them, is a way out as well.
+      if (egress === 'none' && docker.reach === 'published') throw notConfined(docker.note)
+      const engine = new DockerEngine({ ...docker, project, egress, home, baseImage })
       const assembled = baseImage.kind === 'assemble'
       return { engine, docker, surroundings: () => (assembled ? imageSurroundings(nodePath) : Promise.resolve({})) }
     } catch (error) {
-      if (options.engine === 'docker') throw error
+      if (options.engine === 'docker' || options.egress === 'none') throw error
       if (runsOn === 'docker') throw stillInDocker(error)
       why = (error as Error).message
     }
@@ -79,6 +83,12 @@ function stillInDocker(error: unknown): RyoFaasError {
   return new RyoFaasError('DOCKER_UNREACHABLE', `the functions of this platform run in Docker; ${message}`, {
     hint: 'It is tried again by itself. If Docker is not to come back: ryo-faas startFaas --engine process',
     cause: error,
+  })
+}
+
+function notConfined(where: string): RyoFaasError {
+  return new RyoFaasError('INVALID_OPTION', `--egress none cannot be kept with ${where}`, {
+    hint: 'It needs Docker on this Linux machine. Leave --egress out to let functions reach the Internet.',
   })
 }
 

@@ -19,6 +19,7 @@ export const PlatformOptions = z.object({
     .string()
     .refine(value => networksOf(value).every(isNetwork), 'must be addresses or networks, separated by commas, or none')
     .default('none'),
+  egress: z.enum(['internet', 'none']).default('internet'),
   port: port.default(9999),
   agentPort: port.default(9998),
   storePort: port.default(5001),
@@ -58,6 +59,7 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   engine: 'Where functions run: auto, docker or process (no isolation)',
   host: 'Address the proxy listens on; anything but loopback opens it to the network',
   trustProxy: 'Reverse proxies whose X-Forwarded-* headers are believed: addresses or networks, separated by commas',
+  egress: 'What functions in containers reach beyond the platform: internet, or none',
   port: 'Port of the proxy (0: any free one)',
   agentPort: 'Port of the agent (0: any free one)',
   storePort: 'Port of the store (0: any free one)',

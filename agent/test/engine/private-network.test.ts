@@ -3,6 +3,10 @@
  * not each other; nobody else reaches the gateway's listeners.
  */
 import { randomBytes } from 'node:crypto'
+import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +17,8 @@ import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TEST_KEYS } from '../../src/access/access-testing.ts'
 import { startCollector } from '../../src/collector/index.ts'
-import { connectDocker, DockerEngine, type InstanceSpec } from '../../src/engine/index.ts'
+import { block, unblock } from '../../src/engine/docker/link-local-block.ts'
+import { connectDocker, DockerEngine, type DockerEngineOptions, type InstanceSpec } from '../../src/engine/index.ts'
 import { freePort } from '../../src/host/index.ts'
 import { createProxy } from '../../src/services/proxy/index.ts'
 import { createStore } from '../../src/services/store/index.ts'
@@ -25,6 +30,7 @@ import { createServer } from 'node:http'
 createServer((_, response) => response.end('hello')).listen(6000, '0.0.0.0')
 process.on('SIGTERM', () => process.exit(0))
 `
+const run = promisify(execFile)
 const project = `rfat${randomBytes(4).toString('hex')}`
 const network = `${project}-net`
 const never = new AbortController().signal
@@ -35,12 +41,13 @@ let engine: DockerEngine
 let image: string
 const ends: (() => Promise<unknown>)[] = []
 
-const makeEngine = async () =>
+const makeEngine = async (more: Partial<DockerEngineOptions> = {}) =>
   new DockerEngine({
     ...(await connectDocker(process.env)),
     project,
     home,
     baseImage: { kind: 'assemble', nodePath: process.execPath },
+    ...more,
   })
 
 beforeAll(async () => {
@@ -143,14 +150,82 @@ test('a function does not reach another one, neither its port nor its debugger, 
   expect(await asFunction({ host, port: 9229 })).toBe('timeout')
 })
 
+describe('link-local addresses', () => {
+  const bridge = async () => `br-${((await docker.getNetwork(network).inspect()) as { Id: string }).Id.slice(0, 12)}`
+  const rulesOf = async (name: string) =>
+    (await run('iptables', ['-t', 'raw', '-S', 'PREROUTING'])).stdout.split('\n').filter(line => line.includes(name))
+
+  test('are closed to functions by a rule that is set once, and goes with the network', async () => {
+    const own = await makeEngine({ project: `${project}l` })
+    await own.prepare(() => undefined)
+    const { Id } = (await docker.getNetwork(`${project}l-net`).inspect()) as { Id: string }
+    const name = `br-${Id.slice(0, 12)}`
+    await own.prepare(() => undefined)
+    const rules = await rulesOf(name)
+    expect(rules).toHaveLength(2)
+    for (const rule of rules)
+      expect(rule).toMatch(/-d 169\.254\.0\.0\/16 -i br-\w+ -p (tcp|udp) .*! --dport 53 .*-j DROP/)
+    expect(own.note).not.toContain('link-local')
+    await own.cleanUp(false)
+    await own.close()
+    expect(await rulesOf(name)).toEqual([])
+  })
+
+  test('such a rule stops what a function sends, and nothing of others', async () => {
+    const neighbour = await Neighbour.make()
+    const stop = await neighbour.serve(8080)
+    const target = { host: neighbour.address, port: 8080 }
+    // An address of this test's own stands for one that must not be asked.
+    const blocked = { bridge: await bridge(), addresses: `${neighbour.address}/32` }
+    try {
+      expect(await asFunction(target)).toBe('200')
+      expect(await block(blocked)).toBeUndefined()
+      expect(await asFunction(target)).toBe('timeout')
+      expect(await fromContainer(docker, { network: 'bridge', image }, target)).toBe('200')
+      await unblock(blocked)
+      expect(await asFunction(target)).toBe('200')
+    } finally {
+      await unblock(blocked)
+      stop()
+      await neighbour.remove()
+    }
+  })
+})
+
+test('without egress a function reaches the gateway and nothing beyond, and this machine reaches it', async () => {
+  const neighbour = await Neighbour.make()
+  const stop = await neighbour.serve(8080)
+  const own = await makeEngine({ project: `${project}e`, egress: 'none' })
+  const server = createServer((_request, response) => void response.end()).listen(0, '0.0.0.0')
+  try {
+    await own.prepare(() => undefined)
+    const [gateway] = own.proxyListenHosts
+    const asConfined = (target: Target) => fromContainer(docker, { network: `${project}e-net`, image }, target)
+    expect(await asConfined({ host: gateway!.host, port: (server.address() as AddressInfo).port })).toBe('200')
+    expect(await asConfined({ host: neighbour.address, port: 8080 })).toMatch(/^(timeout|ENETUNREACH|EHOSTUNREACH)$/)
+    expect(await asFunction({ host: neighbour.address, port: 8080 })).toBe('200')
+    const spec = { ...{ id: 'i1', route: 'probe', version: 1, image, entry: 'main.mjs', env: {}, secrets: {} } }
+    const { state } = await own.start({ ...spec, limits: { memoryMb: 128, cpus: 1, pids: 64 } }, never)
+    if (state.kind !== 'running') throw new Error(state.reason)
+    const { host, port } = state.address
+    const ask = () => request(`http://${host}:${port}/`).then(({ statusCode }) => statusCode, () => undefined) // prettier-ignore
+    expect(await until(ask)).toBe(200)
+  } finally {
+    server.close()
+    stop()
+    await neighbour.remove()
+    await own.cleanUp(false)
+    await own.close()
+  }
+})
+
 describe('a network that was made by an earlier version', () => {
   const isolation = async () => {
     const { Options } = (await docker.getNetwork(network).inspect()) as { Options: Record<string, string> }
     return Options['com.docker.network.bridge.enable_icc']
   }
   const makeOld = async () => {
-    for (const { id } of await engine.instances()) await engine.stop(id, 0)
-    await docker.getNetwork(network).remove()
+    await engine.cleanUp(false)
     await docker.createNetwork({
       Name: network,
       Driver: 'bridge',

@@ -1,6 +1,7 @@
 /** Places from which a test tries to reach an address: containers of a network, and a network namespace of its own. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { promisify } from 'node:util'
 import type Docker from 'dockerode'
 
@@ -82,6 +83,14 @@ export class Neighbour {
 
   async probe({ host, port }: Target): Promise<string> {
     return this.#inside(process.execPath, ['-e', PROBE, host, String(port)])
+  }
+
+  /** Answers every request at a port of its. @returns what ends it */
+  async serve(port: number): Promise<() => void> {
+    const code = `require('node:http').createServer((_, r) => r.end()).listen(${port}, () => console.log('on'))`
+    const server = spawn('ip', ['netns', 'exec', this.#name, process.execPath, '-e', code])
+    await once(server.stdout, 'data')
+    return () => void server.kill('SIGKILL')
   }
 
   /** Its end of the link goes with it, and so does ours. */

@@ -17,7 +17,7 @@ import { buildFunctionImage, listFunctionImages, removeFunctionImage } from './f
 import { ignoreStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 import { EngineWatch } from './engine-watch.ts'
 import { inspectSettled, instanceId, toInstance } from './container-instance.ts'
-import { ProjectNetwork } from './project-network.ts'
+import { ProjectNetwork, type Egress } from './project-network.ts'
 
 export interface DockerEngineOptions {
   docker: Docker
@@ -26,6 +26,8 @@ export interface DockerEngineOptions {
   baseImage: BaseImageSource
   reach: Reach
   note: string
+  /** Default: internet. */
+  egress?: Egress
 }
 
 export class DockerEngine implements Engine {
@@ -46,7 +48,11 @@ export class DockerEngine implements Engine {
     this.#docker = options.docker
     this.#options = options
     this.#logFiles = new LogFiles(join(options.home, 'logs', 'functions'))
-    this.#network = new ProjectNetwork(options.docker, options.project)
+    this.#network = new ProjectNetwork(options.docker, {
+      project: options.project,
+      egress: options.egress ?? 'internet',
+      isLocal: options.reach === 'bridge',
+    })
     this.#watch = new EngineWatch(options.docker, this.#filters)
   }
 

@@ -8,11 +8,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { NetworkCreateOptions, NetworkInspectInfo } from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
+import { block, unblock } from './link-local-block.ts'
 import { ignoreStatus, isDockerStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 
 const LEFT_MS = 5_000
 const ASK_AGAIN_MS = 100
-const OLD = 'functions can reach each other’s ports until the platform is stopped and started again'
+const OLD =
+  'its network is of an earlier start: functions can reach each other’s ports, and --egress does not hold, until the platform is stopped and started again'
 const BETWEEN_CONTAINERS = 'com.docker.network.bridge.enable_icc'
 
 export function networkName(project: string): string {
@@ -26,17 +28,27 @@ export interface NetworkPlace {
   subnet: string
 }
 
+/** Whether functions reach anything beyond the gateway. */
+export type Egress = 'internet' | 'none'
+
+export interface ProjectNetworkOptions {
+  project: string
+  egress: Egress
+  /** The bridge is an interface of this machine, so that rules can be set for it. */
+  isLocal: boolean
+}
+
 export class ProjectNetwork {
   readonly name: string
   readonly #docker: Docker
-  readonly #project: string
+  readonly #options: ProjectNetworkOptions
   #place: NetworkPlace | undefined
   #warnings: string[] = []
 
-  constructor(docker: Docker, project: string) {
-    this.name = networkName(project)
+  constructor(docker: Docker, options: ProjectNetworkOptions) {
+    this.name = networkName(options.project)
     this.#docker = docker
-    this.#project = project
+    this.#options = options
   }
 
   /** What it should be and is not, for users to read. */
@@ -54,7 +66,8 @@ export class ProjectNetwork {
     const network = this.#docker.getNetwork(this.name)
     try {
       let info = await network.inspect().catch(nullIfMissing)
-      if (info !== null && !isAsWanted(info) && isEmpty(info)) {
+      if (info !== null && !this.#isAsWanted(info) && isEmpty(info)) {
+        await unblock({ bridge: bridgeOf(info) })
         await network.remove().catch(ignoreStatus(404))
         info = null
       }
@@ -62,7 +75,7 @@ export class ProjectNetwork {
         await this.#docker.createNetwork(this.#wanted()).catch(ignoreStatus(409))
         info = await network.inspect()
       }
-      this.#warnings = isAsWanted(info) ? [] : [OLD]
+      this.#warnings = [...(this.#isAsWanted(info) ? [] : [OLD]), ...(await this.#confine(info))]
       const { Gateway: gateway = '', Subnet: subnet = '' } = info.IPAM?.Config?.[0] ?? {}
       if (gateway === '' || subnet === '') {
         throw new RyoFaasError('ENGINE_FAILED', `the network ${this.name} has no gateway`, {
@@ -75,19 +88,39 @@ export class ProjectNetwork {
     }
   }
 
+  /** @returns what does not hold */
+  async #confine(info: NetworkInspectInfo): Promise<string[]> {
+    // Such a network has no way out at all.
+    if (info.Internal) return []
+    const why = this.#options.isLocal ? await block({ bridge: bridgeOf(info) }) : 'Docker runs elsewhere'
+    if (why === undefined) return []
+    return [`functions can reach link-local addresses, such as a cloud’s metadata service (${why})`]
+  }
+
+  #isAsWanted({ Options, Internal }: NetworkInspectInfo): boolean {
+    return Options?.[BETWEEN_CONTAINERS] === 'false' && Internal === (this.#options.egress === 'none')
+  }
+
   #wanted(): NetworkCreateOptions {
+    const { project, egress } = this.#options
     return {
       Name: this.name,
       Driver: 'bridge',
-      Labels: { 'ryo-faas': this.#project, [this.#project]: 'network' },
+      Labels: { 'ryo-faas': project, [project]: 'network' },
       CheckDuplicate: true,
       EnableIPv6: false,
+      Internal: egress === 'none',
       Options: { [BETWEEN_CONTAINERS]: 'false' },
     }
   }
 
   async remove(): Promise<void> {
     const deadline = performance.now() + LEFT_MS
+    const info = await this.#docker
+      .getNetwork(this.name)
+      .inspect()
+      .catch(() => undefined) // Removal says why.
+    if (info !== undefined && this.#options.isLocal) await unblock({ bridge: bridgeOf(info) })
     for (;;) {
       try {
         await this.#docker.getNetwork(this.name).remove().catch(ignoreStatus(404))
@@ -104,8 +137,9 @@ export class ProjectNetwork {
   }
 }
 
-function isAsWanted({ Options }: NetworkInspectInfo): boolean {
-  return Options?.[BETWEEN_CONTAINERS] === 'false'
+/** Docker's name for the interface. */
+function bridgeOf({ Id }: NetworkInspectInfo): string {
+  return `br-${Id.slice(0, 12)}`
 }
 
 function isEmpty({ Containers }: NetworkInspectInfo): boolean {
