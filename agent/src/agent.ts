@@ -197,7 +197,11 @@ export class Agent implements Platform {
     doing('starting the proxy and the store')
     await settleAll([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
-    this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder })
+    this.#deployer = this.#createDeployer(state, chosen.engine, {
+      checker,
+      builder: this.#builder,
+      token: secrets.keys.operator,
+    })
     // The dispatcher calls through the proxy and waits for functions by itself.
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
@@ -208,7 +212,7 @@ export class Agent implements Platform {
   #createDeployer(
     state: StateStore,
     engine: Engine,
-    { checker, builder }: { checker: CheckService; builder: Builder },
+    { checker, builder, token }: { checker: CheckService; builder: Builder; token: string },
   ): Deployer {
     const { home, options, logger } = this.#options
     const emit = (event: PlatformEvent) => void this.#events.emit('event', event)
@@ -225,7 +229,7 @@ export class Agent implements Platform {
         storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
         traces: this.observing.tracing(engine.proxyHost),
       }),
-      now: () => nextChange(`http://127.0.0.1:${state.current.ports['store']}`),
+      now: () => nextChange({ url: `http://127.0.0.1:${state.current.ports['store']}`, token }),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
       startTimeoutMs: options.startTimeoutMs,
       onChange: name => emit({ type: 'deployment-changed', name }),

@@ -76,6 +76,7 @@ export class PlatformParts {
       workers: options.proxyWorkers,
       port: () => this.#port('proxy') ?? options.port,
       extraHosts: () => engine.proxyListenHosts,
+      access: secrets.keys,
       asyncCalls: () => ({
         nats,
         dispatchToken: secrets.keys.part,
@@ -88,9 +89,10 @@ export class PlatformParts {
   }
 
   async startStore(engine: Engine): Promise<void> {
-    const { home, options, environment, nodePath, supervisor } = this.#options
+    const { home, options, environment, nodePath, supervisor, secrets } = this.#options
     const nats = await this.#nats()
     const part = storePart({
+      access: secrets.keys,
       traces: this.#options.traces,
       home,
       nodePath,
@@ -121,6 +123,7 @@ export class PlatformParts {
         storeUrl: () => `http://127.0.0.1:${this.#port('store')}`,
         callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
         dispatchToken: secrets.keys.part,
+        access: secrets.keys,
         number,
         of: options.dispatchers,
       })

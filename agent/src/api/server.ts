@@ -4,7 +4,7 @@ import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
-import { API, ErrorBody, RyoFaasError, type ApiRoute } from '../contract/index.ts'
+import { answerProof, API, ErrorBody, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
 import { authorize } from './authorize.ts'
 import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
 import { handlers } from './handlers.ts'
@@ -19,7 +19,7 @@ export interface ApiOptions {
   logger: FastifyBaseLogger
 }
 
-const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json'])
+const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json', PROOF_PATH])
 const BODY_LIMIT_BYTES = 1024 * 1024
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
@@ -75,6 +75,11 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     }
   })
   addDashboard(app, dashboard)
+  app.get(PROOF_PATH, { schema: { hide: true } }, async (request, reply) => {
+    const proof = answerProof(token, { url: request.url, port: request.socket.localPort! })
+    if (proof === undefined) throw new RyoFaasError('INVALID_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
+    return reply.type('application/json').send(proof)
+  })
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {

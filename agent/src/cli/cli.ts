@@ -37,7 +37,7 @@ export interface CliOptions extends Streams {
 /** Runs one command line and answers the exit code. */
 export async function runCli({ argv, host, signal, ...streams }: CliOptions): Promise<number> {
   const output = new Output(streams, argv.includes('--json'))
-  const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home) }
+  const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home, signal) }
   try {
     await buildParser(argv, context).parseAsync()
     return 0

@@ -3,6 +3,8 @@ export { AgentClient, type ApiInput, type ApiOutput, type CallName, type StreamN
 export { dashboardKey, dashboardUrl } from './dashboard-url.ts'
 export { AgentFile, homeFrom, homePaths, readAgentFile } from './home.ts'
 export { Call, CallsClient } from './calls-client.ts'
+export { proveListener } from './prove-listener.ts'
+export type { Door } from './listener-client.ts'
 export { PlatformErrorSchema } from './platform-error.ts'
 export {
   StoreClient,

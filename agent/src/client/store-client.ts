@@ -1,6 +1,7 @@
 /** The store's API. */
 import { z } from 'zod'
 import { RyoFaasError, type PlatformView } from '../contract/index.ts'
+import { type Door, ListenerClient, type ListenerRequest } from './listener-client.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
 const StoreErrorBody = z.object({ error: z.looseObject({ code: z.string(), message: z.string() }) })
@@ -29,31 +30,33 @@ export class StoreFailure extends RyoFaasError {
   }
 }
 
-export interface StoreRequest {
-  body?: NonNullable<RequestInit['body']>
+export interface StoreRequest extends Omit<ListenerRequest, 'signal'> {
   contentType?: string
-  headers?: Record<string, string>
 }
 
 export class StoreClient {
-  readonly #url: string
+  readonly #store: ListenerClient
   readonly #signal: AbortSignal
 
   /** @param signal ends everything that this client asks for */
-  constructor(url: string, signal: AbortSignal) {
-    this.#url = url
+  constructor(store: Door, signal: AbortSignal) {
+    this.#store = new ListenerClient({
+      ...store,
+      name: 'the store',
+      unreachable: (message, cause) => new StoreFailure(0, message, cause),
+    })
     this.#signal = signal
   }
 
   /** @throws RyoFaasError STORE_UNAVAILABLE */
-  static of({ parts }: PlatformView, signal: AbortSignal): StoreClient {
+  static of({ parts }: PlatformView, { token, signal }: { token: string; signal: AbortSignal }): StoreClient {
     const address = parts.find(({ name }) => name === 'store')?.address
     if (address === undefined) {
       throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running', {
         hint: 'ryo-faas details shows the state of the parts.',
       })
     }
-    return new StoreClient(`http://${address}`, signal)
+    return new StoreClient({ url: `http://${address}`, token }, signal)
   }
 
   async tables() {
@@ -74,20 +77,19 @@ export class StoreClient {
   async changes(table?: string, since?: string): Promise<AsyncGenerator<unknown>> {
     const path = table === undefined ? '/changes' : `${tablePath(table)}/changes`
     const query = since === undefined ? '' : `?since=${encodeURIComponent(since)}`
-    return serverSentEvents(await this.send('GET', `${path}${query}`))
+    return serverSentEvents(await this.send('GET', `${path}${query}`, { pace: 'stream' }))
   }
 
   /** @throws StoreFailure INVALID_REQUEST with what the store said; STORE_UNAVAILABLE. RyoFaasError CANCELLED */
-  async send(method: string, path: string, { body, contentType, headers = {} }: StoreRequest = {}): Promise<Response> {
-    const all = { ...headers, ...(contentType !== undefined && { 'content-type': contentType }) }
-    let response: Response
-    try {
-      const init: RequestInit & { duplex?: 'half' } = { method, headers: all, signal: this.#signal, duplex: 'half' }
-      response = await fetch(this.#url + path, { ...init, ...(body !== undefined && { body }) })
-    } catch (error) {
-      if (this.#signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
-      throw new StoreFailure(0, `the store at ${this.#url} does not answer`, error)
-    }
+  async send(method: string, path: string, request: StoreRequest = {}): Promise<Response> {
+    const { contentType, headers, ...rest } = request
+    const response = await this.#store.send(method, path, {
+      // A query or an import takes as long as there is to read.
+      pace: 'long',
+      ...rest,
+      headers: { ...headers, ...(contentType !== undefined && { 'content-type': contentType }) },
+      signal: this.#signal,
+    })
     if (response.ok) return response
     const parsed = StoreErrorBody.safeParse(await response.json().catch(() => undefined))
     const message = parsed.success ? `${parsed.data.error.code}: ${parsed.data.error.message}` : `${response.status}`

@@ -39,6 +39,7 @@ export const API = {
     path: '/v1/checks',
     body: z.object({ file: z.string(), only: z.array(z.string()).optional() }),
     response: z.object({ checked: z.int(), problems: z.array(Problem), durationMs: z.number() }),
+    isLong: true,
     summary: 'The signature check alone',
   },
   deployments: {
@@ -60,6 +61,7 @@ export const API = {
     params: byName,
     body: z.object({ instances: z.int().min(1).max(100) }),
     response: DeploymentView,
+    isLong: true,
     summary: 'Set the number of instances; answers when they are ready',
   },
   rollback: {
@@ -68,6 +70,7 @@ export const API = {
     params: byName,
     body: z.object({ version: z.int().min(1).optional() }),
     response: DeploymentView,
+    isLong: true,
     summary: 'Back to an earlier version, without a rebuild',
   },
   replay: {
@@ -79,6 +82,7 @@ export const API = {
       handler: z.string().optional().describe('Key of one handler of a service; default: all'),
     }),
     response: DeploymentView,
+    isLong: true,
     summary: 'Run triggers again from an earlier document event on',
   },
   stop: {
@@ -86,6 +90,7 @@ export const API = {
     path: '/v1/deployments/:name',
     params: byName,
     response: z.object({ name: z.string() }),
+    isLong: true,
     summary: 'Drain and remove a deployment',
   },
   logs: {
@@ -105,6 +110,7 @@ export const API = {
     method: 'GET',
     path: '/v1/resources',
     response: z.object({ resources: z.array(ResourceView) }),
+    isLong: true,
     summary: 'Images and containers of this project',
   },
   traces: {
@@ -151,12 +157,14 @@ export const API = {
     method: 'POST',
     path: '/v1/prune',
     response: z.object({ removed: z.array(z.string()), freedBytes: z.int() }),
+    isLong: true,
     summary: 'Remove images of functions that no kept version needs',
   },
   reset: {
     method: 'POST',
     path: '/v1/reset',
     response: z.object({ removed: z.array(z.string()) }),
+    isLong: true,
     summary: 'Stop and forget every deployment',
   },
   shutdown: {
@@ -164,6 +172,7 @@ export const API = {
     path: '/v1/shutdown',
     body: z.object({ prune: z.boolean().default(false) }),
     response: z.object({ stopped: z.array(z.string()) }),
+    isLong: true,
     summary: 'Stop every function and part; data stays',
   },
 } as const satisfies Record<string, ApiRoute>
@@ -176,6 +185,8 @@ export interface ApiRoute {
   body?: z.ZodObject
   response: z.ZodType
   stream?: true
+  /** Answers when the work is done, which may take long. */
+  isLong?: true
   summary: string
 }
 

@@ -26,7 +26,10 @@ export async function pay(platform: TestPlatform, path: string, customer: string
 
 /** The payment once it has its invoice. */
 export async function invoiced(platform: TestPlatform, id: string): Promise<Payment> {
-  const store = StoreClient.of(await platform.view(), AbortSignal.timeout(TIMEOUT_MS))
+  const store = StoreClient.of(await platform.view(), {
+    token: (await platform.client()).token,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  })
   return until(async () => {
     const payment = (await (await store.send('GET', docPath('payments', id))).json()) as Payment
     return payment.data.status === 'invoiced' ? payment : undefined

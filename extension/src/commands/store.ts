@@ -1,10 +1,10 @@
 /** What can be done with documents of the store. */
-import { StoreFailure } from 'ryo-faas/client'
+import { type Door, StoreFailure } from 'ryo-faas/client'
 import { RyoFaasError } from 'ryo-faas/contract'
 import * as store from '../store/documents.ts'
 import type { DocumentPlace } from '../store/documents.ts'
 import { placeOf } from '../store/store-files.ts'
-import { storeUrl } from '../store/store-url.ts'
+import { storeDoor } from '../store/store-door.ts'
 import type { TreeNode } from '../views/node.ts'
 import type { Command, Parts } from './parts.ts'
 import { chosen } from './target.ts'
@@ -27,7 +27,7 @@ export const newDocument: Command = async (parts, argument) => {
   const ask = (title: string, prompt: string) => chosen(parts.editor.window.showInputBox({ title, prompt }))
   const table = subject?.kind === 'table' ? subject.table : await ask('New document', 'Its table')
   const id = await ask(`New document in ${table}`, 'Its id')
-  await store.putDocument(urlOf(parts), { table, id }, { data: {}, version: 0 })
+  await store.putDocument(doorOf(parts), { table, id }, { data: {}, version: 0 })
   parts.store.refresh()
   await openDocument(parts, { subject: { kind: 'document', table, id } })
 }
@@ -37,10 +37,10 @@ export const deleteDocument: Command = async (parts, argument) => {
   const really = 'Delete'
   const question = `Delete ${place.table}/${place.id}?`
   // The version that the person saw: of the row in the tree, else as it is when the question is put.
-  const { version } = place.version === undefined ? await store.getDocument(urlOf(parts), place) : place
+  const { version } = place.version === undefined ? await store.getDocument(doorOf(parts), place) : place
   await chosen(parts.editor.window.showWarningMessage(question, { modal: true }, really))
   try {
-    await store.deleteDocument(urlOf(parts), place, version)
+    await store.deleteDocument(doorOf(parts), place, version)
   } catch (error) {
     if (!(error instanceof StoreFailure) || error.answered !== 412) throw error
     offerToDeleteAllTheSame(parts, place)
@@ -56,7 +56,7 @@ function offerToDeleteAllTheSame(parts: Parts, place: DocumentPlace): void {
     {
       title: 'Delete Anyway',
       run: async () => {
-        await store.deleteDocument(urlOf(parts), place)
+        await store.deleteDocument(doorOf(parts), place)
         parts.store.refresh()
       },
     },
@@ -72,19 +72,19 @@ async function documentOf(parts: Parts, argument: unknown): Promise<DocumentPlac
     return { ...placeOf(active), ...(version !== undefined && { version }) }
   }
   const { window } = parts.editor
-  const url = urlOf(parts)
-  const tables = (await store.storeClient(url).tables()).map(({ table }) => table)
+  const door = doorOf(parts)
+  const tables = (await store.storeClient(door).tables()).map(({ table }) => table)
   if (tables.length === 0) throw new RyoFaasError('INVALID_REQUEST', 'the store is empty')
   const table = await chosen(window.showQuickPick(tables, { placeHolder: 'Which table?' }))
-  const documents = await store.documentsOf(url, table, MOST_LISTED)
+  const documents = await store.documentsOf(door, table, MOST_LISTED)
   const ids = documents.map(({ id }) => id)
   return { table, id: await chosen(window.showQuickPick(ids, { placeHolder: 'Which document?' })) }
 }
 
-function urlOf({ link }: Parts): string {
-  const url = storeUrl(link.state)
-  if (url === undefined) {
-    throw new RyoFaasError('STORE_UNAVAILABLE', 'the store does not run', { hint: 'Start the platform first.' })
+function doorOf({ link }: Parts): Door {
+  const door = storeDoor(link.state)
+  if (door === undefined) {
+    throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running', { hint: 'Start the platform first.' })
   }
-  return url
+  return door
 }

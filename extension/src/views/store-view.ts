@@ -1,15 +1,15 @@
 /** Tables of the store and their documents. */
-import type { StoredDocument } from 'ryo-faas/client'
+import type { Door, StoredDocument } from 'ryo-faas/client'
 import { documentsOf, storeClient } from '../store/documents.ts'
 import { plural } from '../ui/format.ts'
 import type { TreeNode } from './node.ts'
 
 const SHOWN = 100
 
-export async function storeNodes(url: string | undefined): Promise<TreeNode[]> {
-  if (url === undefined) return []
+export async function storeNodes(store: Door | undefined): Promise<TreeNode[]> {
+  if (store === undefined) return []
   try {
-    const tables = await storeClient(url).tables()
+    const tables = await storeClient(store).tables()
     return tables.map(({ table, documents }) => ({
       id: `table ${table}`,
       label: table,
@@ -18,15 +18,15 @@ export async function storeNodes(url: string | undefined): Promise<TreeNode[]> {
       context: 'table',
       subject: { kind: 'table', table },
       isCollapsed: true,
-      load: () => documentNodes(url, table, documents),
+      load: () => documentNodes(store, table, documents),
     }))
   } catch {
     return [] // The store is on its way up or down; its return is told.
   }
 }
 
-async function documentNodes(url: string, table: string, count: number): Promise<TreeNode[]> {
-  const documents = await documentsOf(url, table, SHOWN)
+async function documentNodes(store: Door, table: string, count: number): Promise<TreeNode[]> {
+  const documents = await documentsOf(store, table, SHOWN)
   const nodes = documents.map(documentNode)
   if (count > documents.length) {
     nodes.push({ id: `more ${table}`, label: `and ${count - documents.length} more`, icon: { name: 'ellipsis' } })

@@ -24,8 +24,7 @@ export const calls: Command = {
         describe: 'Every call (of --function): redrive those that are dead, cancel those that wait',
       }),
   run: async (args, context) => {
-    const { proxyUrl } = await (await context.connect()).call('platform', {})
-    const client = new CallsClient(proxyUrl, context.signal)
+    const client = await CallsClient.of(await context.connect(), context.signal)
     const ids = (args['ids'] as string[] | undefined) ?? []
     switch (args['action'] as 'list' | 'show' | 'cancel' | 'redrive') {
       case 'list':

@@ -24,8 +24,7 @@ export const stop: Command = {
     }
     output.value({ stopped: names })
     output.line(`stopped: ${names.join(', ')}`)
-    const { proxyUrl } = await client.call('platform', {})
-    for (const name of await withWaitingCalls(new CallsClient(proxyUrl, signal), names)) {
+    for (const name of await withWaitingCalls(await CallsClient.of(client, signal), names)) {
       output.note(`calls of ${name} still wait, and run when it is deployed again`)
       output.note(`  ryo-faas calls cancel --all --function ${name}   # if they are not to`)
     }

@@ -27,7 +27,10 @@ export async function runningPlatform(context: Context): Promise<PlatformView | 
   const found = await readAgentFile(context.home)
   if (!found) return undefined
   try {
-    return await new AgentClient({ url: found.agent.url, token: found.token }).call('platform', {})
+    return await new AgentClient({ url: found.agent.url, token: found.token, signal: context.signal }).call(
+      'platform',
+      {},
+    )
   } catch (error) {
     if (error instanceof RyoFaasError && error.code === 'NOT_RUNNING') return undefined
     throw error

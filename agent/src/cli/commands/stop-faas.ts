@@ -52,12 +52,12 @@ export const stopFaas: Command = {
  * @returns undefined if the platform was being stopped already, and has been
  */
 async function reachAgent(context: Context, progress: Progress): Promise<AgentClient | undefined> {
-  const { home } = context
+  const { home, signal } = context
   const deadline = performance.now() + AGENT_RETURN_MS
   for (let restarted = false; ;) {
     if (!(await readAgentFile(home))) return undefined
     try {
-      const client = await AgentClient.connect(home)
+      const client = await AgentClient.connect(home, signal)
       const { phase } = await client.call('platform', {})
       if (phase.kind === 'ready') return client
       if (phase.kind === 'stopping') {

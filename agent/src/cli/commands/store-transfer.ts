@@ -30,7 +30,7 @@ export async function importTable(client: StoreClient, { given, args, context }:
     'POST',
     `${tablePath(table)}/import?events=${String(args['events'])}&plain=${String(args['plain'])}`,
     {
-      body: Readable.toWeb(source) as NonNullable<RequestInit['body']>,
+      body: source,
       contentType: file.endsWith('.json') ? 'application/json' : 'application/x-ndjson',
     },
   )

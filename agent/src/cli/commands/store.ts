@@ -56,8 +56,13 @@ export const store: Command = {
     const given = ((args['args'] as string[] | undefined) ?? []).map(String)
     if (action === 'replay') return replay(given, args, context)
     if (action === 'restore') return restore(given, context)
-    const platform = await (await context.connect()).call('platform', {})
-    return RUN[action](StoreClient.of(platform, context.signal), { given, args, context })
+    const agent = await context.connect()
+    const platform = await agent.call('platform', {})
+    return RUN[action](StoreClient.of(platform, { token: agent.token, signal: context.signal }), {
+      given,
+      args,
+      context,
+    })
   },
 }
 

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { AccessKeys } from '../../access/index.ts'
 import { readIfPresent, writeDurably } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import { FunctionsFile, type DispatcherInput, type MainOptions } from './options.ts'
@@ -20,8 +21,9 @@ export interface DispatcherPartOptions {
   proxyUrl: () => string
   storeUrl: () => string
   callback: () => DispatcherInput['callback']
-  /** The same as the proxy's. */
+  /** Both the same as the proxy's. */
   dispatchToken: string
+  access: AccessKeys
   /** This one counts from 1; `of` share the work. */
   number: number
   of: number
@@ -51,6 +53,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
         nats: options.nats(),
         proxyUrl: options.proxyUrl(),
         dispatchToken: options.dispatchToken,
+        access: options.access,
         functionsFile: paths.functions,
         callback: options.callback(),
         dispatchers: options.of,

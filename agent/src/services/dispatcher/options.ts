@@ -1,6 +1,7 @@
 /** The dispatcher's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
+import { AccessKeys } from '../../access/index.ts'
 import { TracingInput } from '../../tracing/index.ts'
 import { TriggerStart } from '../../contract/index.ts'
 
@@ -75,6 +76,8 @@ export const DispatcherOptions = z.strictObject({
   proxyUrl: z.url(),
   /** The platform's secret that the proxy knows this dispatcher by: see `HEADERS.dispatch`. */
   dispatchToken: z.string().min(16),
+  /** By it the proxy proves itself before anything is sent to it; without it, it need not. */
+  access: AccessKeys.optional(),
   /** Path of a `FunctionsFile`; read again when it changes. */
   functionsFile: z.string().min(1),
   metricsHost: z.string().min(1).default('127.0.0.1'),

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { PROOF_PATH } from '../../contract/index.ts'
 import { createProxy, type Proxy } from '../proxy/index.ts'
 import { Stage, TOKEN, until, type TestServer } from './dispatcher-testing.ts'
 
+const access = { operator: 'o'.repeat(32), part: 'p'.repeat(32), functions: 'f'.repeat(32) }
 let stage: Stage
 let proxy: Proxy
 let url: string
@@ -11,7 +13,7 @@ beforeEach(async () => {
   stage = await Stage.open()
   const { url: natsUrl, user, password } = stage.nats
   const nats = { url: natsUrl, user, password }
-  proxy = await createProxy({ port: 0, graceMs: 200, readyTimeoutMs: 50, nats, dispatchToken: TOKEN })
+  proxy = await createProxy({ port: 0, graceMs: 200, readyTimeoutMs: 50, nats, dispatchToken: TOKEN, access })
   stage.onEnd(() => proxy.close())
   url = `http://127.0.0.1:${proxy.address.port}`
 })
@@ -44,7 +46,7 @@ it('a call goes all the way: accepted, run with its id and attempt, shown, calle
   })
   const receiver = await stage.server()
   await serve([instance])
-  await stage.dispatcher({ url })
+  await stage.dispatcher({ url }, { access })
   const callId = await accept('/functions/FN/a%20b?x=1', {
     headers: {
       'x-callback-url': receiver.url,
@@ -70,14 +72,14 @@ it('a function that takes too long is timed out by the proxy and tried again', a
     if (attempt > 1) response.end()
   })
   await serve([instance], { timeoutMs: 1_000 })
-  await stage.dispatcher({ url })
+  await stage.dispatcher({ url }, { access })
   const call = await stage.final(await accept('/functions/fn'))
   expect(call).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'FUNCTION_TIMEOUT' }, { outcome: 200 }] })
 })
 
 it('a call waits for an instance without using up attempts', async () => {
   await serve([])
-  await stage.dispatcher({ url })
+  await stage.dispatcher({ url }, { access })
   const callId = await accept('/functions/fn')
   await until(async () => (await stage.view(callId)).error?.code === 'FUNCTION_UNAVAILABLE', 'there is none')
   await serve([await stage.server()])
@@ -88,10 +90,23 @@ it('cancelling a running call aborts the function', async () => {
   let isAborted = false
   const instance = await stage.server((_request, response) => void response.on('close', () => (isAborted = true)))
   await serve([instance])
-  await stage.dispatcher({ url })
+  await stage.dispatcher({ url }, { access })
   const callId = await accept('/functions/fn')
   await until(() => instance.received.length === 1, 'it runs')
   expect((await fetch(`${url}/calls/${callId}`, { method: 'DELETE' })).ok).toBe(true)
   await until(() => isAborted, 'the instance is told')
   expect(await stage.view(callId)).toMatchObject({ status: 'cancelled' })
+})
+
+it('a program in the place of the proxy sees neither calls nor the secret of the platform', async () => {
+  const squatter = await stage.server()
+  await serve([await stage.server()])
+  await stage.dispatcher(squatter, { access })
+  const callId = await accept('/functions/fn', { body: 'payload' })
+  await until(async () => (await stage.view(callId)).error !== undefined, 'it was tried')
+  expect(squatter.received.length).toBeGreaterThan(0)
+  for (const { url, headers, body } of squatter.received) {
+    expect([url.split('?')[0], headers['x-ryo-faas-dispatch'], body.length]).toEqual([PROOF_PATH, undefined, 0])
+  }
+  expect(await stage.view(callId)).toMatchObject({ status: 'queued' })
 })

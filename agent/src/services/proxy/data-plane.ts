@@ -7,6 +7,7 @@
 import http from 'node:http'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { answerProof, PROOF_PATH } from '../../contract/index.ts'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
 import { addTracingMetrics } from '../../tracing/index.ts'
@@ -89,6 +90,15 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     reply.code(status)
     reply.headers(headers)
     return reply.send(body)
+  }
+  const { access } = options
+  if (access !== undefined) {
+    fastify.get(PROOF_PATH, (request, reply) => {
+      const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
+      return proof === undefined
+        ? send(reply, 'BAD_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
+        : reply.type('application/json').send(proof)
+    })
   }
   addOwnRoutes(fastify, {
     isReady: () => routes.generation >= 0 && hop?.isDraining === false,

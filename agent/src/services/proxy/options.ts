@@ -1,5 +1,6 @@
 /** The proxy's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
+import { AccessKeys } from '../../access/index.ts'
 import { TracingInput } from '../../tracing/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
@@ -34,6 +35,8 @@ export const DataPlaneOptions = z.strictObject({
   nats: z
     .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
     .optional(),
+  /** Who may do what beside calling functions; without it nobody may. */
+  access: AccessKeys.optional(),
   /** Who sends it is the dispatcher: see `HEADERS.dispatch`. Without it nobody is. */
   dispatchToken: z.string().min(16).optional(),
   /** Largest body of an asynchronous call. */

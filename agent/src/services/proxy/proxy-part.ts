@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { AccessKeys } from '../../access/index.ts'
 import { portTaken, readIfPresent, writeDurably } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
@@ -23,6 +24,8 @@ export interface ProxyPartOptions {
   port: () => number
   /** Addresses besides `host` on which functions reach it. */
   extraHosts: () => readonly string[]
+  /** Who may do what. */
+  access: AccessKeys
   /** What asynchronous calls need; asked before every start too. Absent: they are answered with 503. */
   asyncCalls?: () => AsyncSettings
 }
@@ -55,6 +58,7 @@ export function proxyPart(options: ProxyPartOptions): Part {
         controlPath: paths.control,
         routesFile: paths.routes,
         readyFile: paths.ready,
+        access: options.access,
         ...options.asyncCalls?.(),
         traces: options.traces(),
       }

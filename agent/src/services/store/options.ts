@@ -1,5 +1,6 @@
 /** The store's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
+import { AccessKeys } from '../../access/index.ts'
 import { TracingInput } from '../../tracing/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
@@ -17,6 +18,8 @@ export const StoreOptions = z.strictObject({
   port: z.int().min(0).max(65_535).default(5001),
   /** Names besides `localhost` and addresses by which callers may know the store. */
   hostNames: z.array(z.string().min(1)).default([]),
+  /** Who may do what. */
+  access: AccessKeys.optional(),
   /** Where events go; without it they stay in the log. */
   nats: z
     .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { AccessKeys } from '../../access/index.ts'
 import { portTaken, readIfPresent, writeDurably } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
@@ -24,6 +25,8 @@ export interface StorePartOptions {
   extraHosts: () => readonly string[]
   /** Names by which functions know it. */
   hostNames: readonly string[]
+  /** Who may do what. */
+  access: AccessKeys
   nats: () => NonNullable<z.input<typeof MainOptions>['nats']>
 }
 
@@ -50,6 +53,7 @@ export function storePart(options: StorePartOptions): Part {
         hostNames: [...options.hostNames],
         port: options.port(),
         nats: options.nats(),
+        access: options.access,
         graceMs: GRACE_MS,
         readyFile: paths.ready,
         traces: options.traces(),

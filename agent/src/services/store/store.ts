@@ -106,7 +106,12 @@ function addRoutes(app: FastifyInstance, { options, store, registry }: RoutePart
   addTableRoutes(app, store)
   addTransferRoutes(app, { store, options })
   const changes = addChangesRoutes(app, { store, heartbeatMs: options.heartbeatMs })
-  addAdminRoutes(app, { registry, backup: () => makeBackup(store, options.dataFolder), isReady: () => isReady })
+  addAdminRoutes(app, {
+    access: options.access,
+    registry,
+    backup: () => makeBackup(store, options.dataFolder),
+    isReady: () => isReady,
+  })
   return {
     end: () => {
       isReady = false

@@ -1,10 +1,14 @@
 /** What operators ask: health, metrics, backup, the description of the API. */
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
+import type { AccessKeys } from '../../../access/index.ts'
+import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
 import type { Backup } from '../engine/index.ts'
+import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 
 export interface AdminParts {
+  access: AccessKeys | undefined
   registry: Registry
   backup: () => Promise<Backup>
   isReady: () => boolean
@@ -12,7 +16,14 @@ export interface AdminParts {
 
 const hidden = { schema: { hide: true } }
 
-export function addAdminRoutes(app: FastifyInstance, { registry, backup, isReady }: AdminParts): void {
+export function addAdminRoutes(app: FastifyInstance, { access, registry, backup, isReady }: AdminParts): void {
+  if (access !== undefined) {
+    app.get(PROOF_PATH, hidden, (request, reply) => {
+      const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
+      if (proof === undefined) throw new StoreError('INVALID_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
+      return reply.type('application/json; charset=utf-8').send(proof)
+    })
+  }
   app.get('/healthz', hidden, (_, reply) => reply.type('text/plain').send('ok\n'))
   app.get('/readyz', hidden, (_, reply) => {
     const ready = isReady()
