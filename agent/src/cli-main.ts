@@ -76,7 +76,8 @@ const code = await runCli({
       }
     },
     agentGone: agent => waitForExit(agent, AGENT_END_MS),
-    // Loads the engines, which no other command needs.
+    // Both load the engines, which no other command needs.
+    endByForce: async () => (await import('./end-by-force.ts')).endByForce(home, environment),
     removeStopped: async () => (await import('./remove-stopped.ts')).removeStopped(home, environment),
     openUrl,
     restoreStore: backup => restoreStore(home, backup),

@@ -2,6 +2,8 @@
  * The command line. Invariants: exit 0 on success, 1 on the user's mistake (message and what to do, no stack), 70 on
  * ours (EX_SOFTWARE); Ctrl-C cancels the running work; `--json` puts one JSON result on stdout and nothing else.
  */
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import yargs, { type Argv } from 'yargs'
 import { AgentClient } from '../client/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
@@ -28,6 +30,8 @@ import { Output, type Streams } from './output.ts'
 const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
 COMMANDS.push(calls, store, traces, top, dashboard, secrets, init, env, prune, reset)
 
+const CANCEL_MS = 2_000
+
 export interface CliOptions extends Streams {
   argv: string[]
   host: CliHost
@@ -39,7 +43,7 @@ export async function runCli({ argv, host, signal, ...streams }: CliOptions): Pr
   const output = new Output(streams, argv.includes('--json'))
   const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home, signal) }
   try {
-    await buildParser(argv, context).parseAsync()
+    await Promise.race([buildParser(argv, context).parseAsync(), cancelled(signal)])
     return 0
   } catch (error) {
     const failure = RyoFaasError.from(error)
@@ -47,6 +51,13 @@ export async function runCli({ argv, host, signal, ...streams }: CliOptions): Pr
     if (failure.code === 'INTERNAL' && !output.json) output.note(String((error as Error).stack))
     return failure.exitCode
   }
+}
+
+/** Commands end by themselves when they are cancelled, and may undo something first; they have a moment for it. */
+async function cancelled(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort')
+  await delay(CANCEL_MS)
+  throw new RyoFaasError('CANCELLED', 'cancelled')
 }
 
 function buildParser(argv: string[], context: Context): Argv {

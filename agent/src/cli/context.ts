@@ -19,6 +19,11 @@ export interface CliHost {
   /** Resolves when the process of an agent has ended, or should long have. */
   agentGone(agent: AgentFile): Promise<unknown>
   /**
+   * Ends a platform whose agent cannot do it itself.
+   * @returns the names of what was ended
+   */
+  endByForce(): Promise<string[]>
+  /**
    * Removes images and data of a platform that was stopped.
    * @returns whether there was one
    * @throws RyoFaasError DOCKER_UNREACHABLE

@@ -16,7 +16,7 @@ import { Readable, type Duplex } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { RyoFaasError } from '../contract/index.ts'
-import { ForeignListenerError, proveListener } from './prove-listener.ts'
+import { ForeignListenerError, proveListener, SilentListenerError } from './prove-listener.ts'
 
 /** `prompt`: the answer comes at once; `long`: when the work is done; `stream`: at once, and goes on. */
 export type Pace = 'prompt' | 'long' | 'stream'
@@ -105,7 +105,7 @@ export class ListenerClient {
         signal: signal === undefined ? hung : AbortSignal.any([signal, hung]),
       })
       if (pace !== 'long') {
-        request.setTimeout(this.#patienceMs, () => request.destroy(new Error(`silent for ${this.#patienceMs} ms`)))
+        request.setTimeout(this.#patienceMs, () => request.destroy(new SilentListenerError()))
       }
       request.on('response', resolve).on('error', error => {
         // The listener closed an idle connection in the moment in which we took it.
@@ -143,6 +143,11 @@ export class ListenerClient {
       ? unreachable(`another program listens on ${url}, where ${name} should be`, error)
       : unreachable(`${name} at ${url} does not answer`, error)
   }
+}
+
+/** Whether a request failed because the listener took it and did nothing. */
+export function isHangingListener(error: unknown): boolean {
+  return error instanceof RyoFaasError && error.cause instanceof SilentListenerError
 }
 
 interface Trust {

@@ -14,9 +14,10 @@ export class ForeignListenerError extends Error {
   }
 }
 
+/** It took the connection, or the request, and nothing came. */
 export class SilentListenerError extends Error {
   constructor() {
-    super('the connection was accepted and nothing came')
+    super('no answer came')
   }
 }
 

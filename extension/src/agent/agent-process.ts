@@ -48,7 +48,9 @@ export class AgentProcess {
   }
 
   async stop({ prune }: { prune: boolean }, signal: AbortSignal): Promise<string[]> {
-    const answer = (await this.run(['stopFaas', ...(prune ? ['--prune'] : [])], signal)) as { stopped: string[] }
+    const answer = (await this.run(['stopFaas', ...(prune ? ['--prune', '--yes'] : [])], signal)) as {
+      stopped: string[]
+    }
     return answer.stopped
   }
 

@@ -1,7 +1,7 @@
 /** The commands that change a deployment or the project in one call. */
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { CallsClient } from '../../client/index.ts'
-import { confirm } from '../confirm.ts'
+import { confirm, YES } from '../confirm.ts'
 import type { Command } from '../context.ts'
 import { formatBytes } from '../output.ts'
 
@@ -94,10 +94,10 @@ export const prune: Command = {
 export const reset: Command = {
   usage: 'reset',
   describe: 'Stop and forget every deployment',
-  options: yargs => yargs.option('yes', { type: 'boolean', alias: 'y', default: false, describe: 'Do not ask' }),
+  options: yargs => yargs.option('yes', YES),
   run: async (args, context) => {
     const client = await context.connect()
-    if (!args['yes']) await confirm('Stop and forget every deployment of this project?', context)
+    await confirm('Stop and forget every deployment of this project?', args['yes'] === true, context)
     const { removed } = await client.call('reset', {})
     context.output.value({ removed })
     context.output.line(removed.length === 0 ? 'nothing was deployed' : `removed: ${removed.join(', ')}`)

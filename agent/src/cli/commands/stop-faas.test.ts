@@ -67,13 +67,13 @@ test('an answer that is cut off by the end that somebody else asked for is no fa
     await rm(join(home, 'agent.json'))
     response.destroy()
   }
-  expect((await stopped(beforeItsHead)).result).toBe('nothing runs\n')
+  expect((await stopped(beforeItsHead)).result).toBe('nothing is running\n')
   const inItsMiddle: Answer = async (response, home) => {
     await rm(join(home, 'agent.json'))
     response.writeHead(200, { 'content-length': 100 })
     response.write('{"stopped":', () => response.destroy())
   }
-  expect((await stopped(inItsMiddle)).result).toBe('nothing runs\n')
+  expect((await stopped(inItsMiddle)).result).toBe('nothing is running\n')
 })
 
 test('an agent that went away without stopping the platform is told', async () => {
@@ -90,7 +90,7 @@ test('a platform that somebody else stops is waited for, which is said once', as
   }
   const neverAsked: Answer = async response => void response.writeHead(500).end()
   const { result, progress } = await stopped(neverAsked, isStopping)
-  expect(result).toBe('nothing runs\n')
-  expect(progress.match(/somebody stops it already/g)).toHaveLength(1)
+  expect(result).toBe('nothing is running\n')
+  expect(progress.match(/being stopped already/g)).toHaveLength(1)
   expect(asked).toBe(5)
 })
