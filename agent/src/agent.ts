@@ -55,6 +55,7 @@ export class Agent implements Platform {
   readonly #counts: CallCounts
   readonly #routes: RoutesSink
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
+  #token: string | undefined
   #state: StateStore | undefined
   #engine: Engine | undefined
   #deployer: Deployer | undefined
@@ -71,6 +72,7 @@ export class Agent implements Platform {
       ...options,
       deployer: () => this.#deployer,
       parts: () => this.#supervisor.views(),
+      token: () => this.#token,
       figures: () => this.#routes.figures(),
       onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
     })
@@ -93,7 +95,8 @@ export class Agent implements Platform {
       this.#state = await StateStore.open(join(home, 'state.json'))
       if (!adopting) await this.#state.update(state => void (state.ports = {}))
       const secrets = await ensureSecrets(home, { keep: adopting })
-      await this.#serveApi(secrets.keys.operator)
+      this.#token = secrets.keys.operator
+      await this.#serveApi(this.#token)
       await this.#bringUp(this.#state, { secrets, adopting })
       this.#setPhase({ kind: 'ready' })
     } catch (error) {

@@ -20,6 +20,8 @@ export interface PlatformMetricsOptions {
   /** The agent's own. */
   registry: Registry
   parts: () => readonly PartView[]
+  /** The operator's, once there is one. */
+  token: () => string | undefined
   deployer: () => Deployer | undefined
   /** @throws if the proxy does not answer. */
   figures: () => Promise<FunctionCounts[]>
@@ -64,7 +66,7 @@ export class PlatformMetrics {
     const parts = this.#options
       .parts()
       .flatMap(({ name, address }): Target[] =>
-        WITH_METRICS.test(name) && address !== undefined ? [{ part: name, url: `http://${address}/metrics` }] : [],
+        WITH_METRICS.test(name) && address !== undefined ? [this.#target(name, address)] : [],
       )
     const functions = (this.#options.deployer()?.ready() ?? []).flatMap(({ name, instances }) =>
       instances.flatMap(({ id, state }): Target[] => {
@@ -74,6 +76,11 @@ export class PlatformMetrics {
       }),
     )
     return [...parts, ...functions]
+  }
+
+  #target(part: string, address: string): Target {
+    const token = part === 'proxy' ? this.#options.token() : undefined
+    return { part, url: `http://${address}/metrics`, ...(token !== undefined && { token }) }
   }
 
   /** One that takes longer than the gap is not overtaken. */
@@ -92,7 +99,7 @@ export class PlatformMetrics {
     const signal = AbortSignal.timeout(ANSWER_MS)
     const targets = this.#targets()
     const pages = (part: RegExp) =>
-      Promise.all(targets.filter(target => part.test(target.part)).map(({ url }) => fetchPage(url, signal)))
+      Promise.all(targets.filter(target => part.test(target.part)).map(target => fetchPage(target, signal)))
     const [counts, dispatchers, [store]] = await Promise.all([
       this.#options.figures().catch(() => undefined), // The proxy is away: a gap.
       pages(/^dispatcher/),

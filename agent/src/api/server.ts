@@ -5,7 +5,7 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fast
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
 import { answerProof, API, ErrorBody, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
-import { authorize } from './authorize.ts'
+import { authorize, isShown } from './authorize.ts'
 import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
 import { handlers } from './handlers.ts'
 import type { Platform } from './platform.ts'
@@ -34,14 +34,21 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.addHook('onRequest', async request => {
-    const { host, origin, authorization } = request.headers
+    const { host, origin, authorization, 'sec-fetch-site': site } = request.headers
     const path = request.url.split('?')[0]!
-    const access = DASHBOARD_PATHS.has(path) ? 'page' : PUBLIC.has(path) ? 'public' : 'private'
-    authorize({ method: request.method, host, origin, authorization }, { token, key, access })
+    const access = DASHBOARD_PATHS.has(path)
+      ? 'page'
+      : PUBLIC.has(path)
+        ? 'public'
+        : isShown(path)
+          ? 'shown'
+          : 'private'
+    authorize({ method: request.method, host, origin, site, authorization }, { token, key, access })
   })
   app.setErrorHandler((error, request, reply) => {
     const translated = translate(error)
     if (translated.code === 'INTERNAL') request.log.error({ err: error }, 'unexpected error')
+    if (translated.code === 'UNAUTHORIZED') void reply.header('www-authenticate', 'Bearer realm="ryo-faas"')
     void reply.code(translated.status).send({ error: translated.toBody() })
   })
   app.setNotFoundHandler(request => {

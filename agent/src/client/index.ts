@@ -4,7 +4,7 @@ export { dashboardKey, dashboardUrl } from './dashboard-url.ts'
 export { AgentFile, homeFrom, homePaths, readAgentFile } from './home.ts'
 export { Call, CallsClient } from './calls-client.ts'
 export { proveListener } from './prove-listener.ts'
-export { isHangingListener, type Door } from './listener-client.ts'
+export { isHangingListener, ListenerClient, type Door } from './listener-client.ts'
 export { PlatformErrorSchema } from './platform-error.ts'
 export {
   StoreClient,

@@ -6,6 +6,7 @@
  */
 import type { AddressInfo, Server } from 'node:net'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
+import { isFromOtherOrigin } from '../access/index.ts'
 import { listenAlso } from '../host/index.ts'
 import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
 import type { Translated } from './otlp-json.ts'
@@ -63,8 +64,9 @@ function addRoutes(app: FastifyInstance, { onSpans, onRefused }: CollectorServer
     done(null, body),
   )
   app.addHook('onRequest', async (request, reply) => {
-    if (request.headers.origin !== undefined)
+    if (request.headers.origin !== undefined || isFromOtherOrigin(request.headers)) {
       return reply.code(403).send({ message: 'pages in a browser send nothing here' })
+    }
   })
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500

@@ -93,7 +93,14 @@ it('cancelling a running call aborts the function', async () => {
   await stage.dispatcher({ url }, { access })
   const callId = await accept('/functions/fn')
   await until(() => instance.received.length === 1, 'it runs')
-  expect((await fetch(`${url}/calls/${callId}`, { method: 'DELETE' })).ok).toBe(true)
+  expect(
+    (
+      await fetch(`${url}/calls/${callId}`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${access.operator}` },
+      })
+    ).ok,
+  ).toBe(true)
   await until(() => isAborted, 'the instance is told')
   expect(await stage.view(callId)).toMatchObject({ status: 'cancelled' })
 })

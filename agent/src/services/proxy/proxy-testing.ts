@@ -5,6 +5,10 @@ import type { ProxyInput } from './options.ts'
 import { createProxy, type Proxy } from './proxy.ts'
 import type { Route, RouteInstance } from './route-table.ts'
 
+/** Of every proxy here. */
+export const ACCESS = { operator: 'o'.repeat(32), part: 'p'.repeat(32), functions: 'f'.repeat(32) }
+export const OPERATOR = { authorization: `Bearer ${ACCESS.operator}` }
+
 export interface TestInstance extends RouteInstance {
   /** Connections that were ever opened to it. */
   connections: Set<Socket>
@@ -26,7 +30,7 @@ export class Stage {
   }
 
   async proxy(options: ProxyInput = {}): Promise<Proxy> {
-    const proxy = await createProxy({ port: 0, graceMs: 200, ...options })
+    const proxy = await createProxy({ port: 0, graceMs: 200, access: ACCESS, ...options })
     this.onEnd(() => proxy.close())
     return proxy
   }

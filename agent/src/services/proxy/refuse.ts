@@ -14,6 +14,7 @@ const RETRY_SOON: readonly PlatformErrorCode[] = ['FUNCTION_UNAVAILABLE', 'FUNCT
 export function errorAnswer({ code, reason, requestId }: Refusal): ReturnType<typeof platformError> {
   const error = platformError(code, reason, requestId)
   if (RETRY_SOON.includes(code)) error.headers['retry-after'] = '1'
+  if (code === 'UNAUTHORIZED') error.headers['www-authenticate'] = 'Bearer realm="ryo-faas"'
   return error
 }
 
