@@ -1,6 +1,6 @@
 /** Entry of the command line. */
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { runCli } from './cli/index.ts'
 import { homeFrom, homePaths } from './client/index.ts'
 import { entryPath } from './entries.ts'
@@ -79,7 +79,7 @@ const code = await runCli({
     // Both load the engines, which no other command needs.
     endByForce: async () => (await import('./end-by-force.ts')).endByForce(home, environment),
     removeStopped: async () => (await import('./remove-stopped.ts')).removeStopped(home, environment),
-    openUrl,
+    openUrl: url => openUrl(url, join(home, 'run', 'dashboard.html')),
     restoreStore: backup => restoreStore(home, backup),
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
   },

@@ -50,8 +50,8 @@ test.each<[string, Partial<Caller>, Rules['access'], 'welcome' | 'UNAUTHORIZED' 
   else expect(ask).toThrow(expect.objectContaining({ code: expected }) as Error)
 })
 
-test('the dashboard is shown figures, traces and deployments; no logs, no names of secrets', () => {
-  const paths = ['/v1/platform', '/v1/events', '/v1/deployments', '/traces', '/traces/abc', '/metrics/history']
+test('the dashboard is shown figures and traces; no logs, no names of secrets', () => {
+  const paths = ['/v1/platform', '/v1/events', '/traces', '/traces/abc', '/metrics/history']
   expect(paths.filter(path => !isShown(path))).toEqual([])
   const others = [
     '/v1/secrets',

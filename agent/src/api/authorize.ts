@@ -27,11 +27,7 @@ export interface Rules {
 }
 
 /** What the dashboard asks for. Logs and names of secrets are not among it. */
-const SHOWN: readonly RegExp[] = [
-  /^\/v1\/(?:platform|events|deployments)$/,
-  /^\/traces(?:\/[^/]+)?$/,
-  /^\/metrics\/history$/,
-]
+const SHOWN: readonly RegExp[] = [/^\/v1\/(?:platform|events)$/, /^\/traces(?:\/[^/]+)?$/, /^\/metrics\/history$/]
 
 export function isShown(path: string): boolean {
   return SHOWN.some(pattern => pattern.test(path))

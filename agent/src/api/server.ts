@@ -1,6 +1,6 @@
 /** The agent API: validates by the contract, answers errors as the contract says, describes itself as OpenAPI. */
 import fastifySwagger from '@fastify/swagger'
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
@@ -20,6 +20,7 @@ export interface ApiOptions {
 }
 
 const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json', PROOF_PATH])
+const LONGEST_PARAMETER = 1_000
 const BODY_LIMIT_BYTES = 1024 * 1024
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
@@ -30,6 +31,12 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
+    // Longer than anything that may stand there, which the routes then say themselves.
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const translated = translate(error)
+      void reply.code(translated.status).send({ error: translated.toBody() })
+    },
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)

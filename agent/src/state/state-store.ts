@@ -7,7 +7,7 @@ import { rename } from 'node:fs/promises'
 import { Low, type Adapter } from 'lowdb'
 import { RyoFaasError } from '../contract/index.ts'
 import { readIfPresent, writeDurably } from '../host/index.ts'
-import { EMPTY_STATE, PlatformState, type DeploymentRecord } from './state.ts'
+import { deploymentIn, EMPTY_STATE, PlatformState, type DeploymentRecord } from './state.ts'
 
 export class StateStore {
   readonly #low: Low<PlatformState>
@@ -29,7 +29,7 @@ export class StateStore {
   }
 
   deployment(route: string): DeploymentRecord | undefined {
-    return this.#low.data.deployments[route]
+    return deploymentIn(this.#low.data, route)
   }
 
   /** Writes nothing if it is known: an agent that comes back on a full disk can still be talked to. */

@@ -191,8 +191,8 @@ describe('NATS as a container', () => {
   test('runs where no nats-server is installed, is restarted, and leaves nothing', async () => {
     const view = await platform.start('docker', ['--nats-server', 'image', '--nats-image', image])
     const nats = view.parts.find(({ name }) => name === 'nats')!
-    expect(nats).toMatchObject({ state: 'running', note: `JetStream on disk, container ${platform.project}-nats` })
-    const container = docker.getContainer(`${platform.project}-nats`)
+    expect(nats).toMatchObject({ state: 'running', note: `JetStream on disk, container ${platform.project}.nats` })
+    const container = docker.getContainer(`${platform.project}.nats`)
     process.kill((await container.inspect()).State.Pid, 'SIGKILL')
     await until(
       async () =>
