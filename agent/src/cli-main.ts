@@ -8,7 +8,7 @@ import { readIfPresent, spawnDetached, waitForExit, writeDurably } from './host/
 import { findNode } from './node-binary.ts'
 import { openUrl } from './open-url.ts'
 import { restoreStore } from './restore-store.ts'
-import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
+import { flagOf, OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
 
 const { resolve } = createRequire(import.meta.url)
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
@@ -74,6 +74,14 @@ const code = await runCli({
           return child.exitCode === 0 ? 'gave-way' : 'failed'
         },
       }
+    },
+    differingFlags: async flags => {
+      const saved = await readIfPresent(homePaths(home).options)
+      if (saved === undefined) return []
+      const running = PlatformOptions.parse(JSON.parse(saved))
+      const wanted = resolveOptions(flags, {}, running)
+      const names = Object.keys(OPTION_HELP) as (keyof PlatformOptions)[]
+      return names.filter(name => wanted[name] !== running[name]).map(flagOf)
     },
     agentGone: agent => waitForExit(agent, AGENT_END_MS),
     // Both load the engines, which no other command needs.

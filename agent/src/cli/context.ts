@@ -16,6 +16,8 @@ export interface CliHost {
   stdin: NodeJS.ReadStream
   /** Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there. */
   launchAgent(flags: Record<string, unknown>): Promise<LaunchedAgent>
+  /** Which of these flags say something else than the options that this home runs with. */
+  differingFlags(flags: Record<string, unknown>): Promise<string[]>
   /** Resolves when the process of an agent has ended, or should long have. */
   agentGone(agent: AgentFile): Promise<unknown>
   /**

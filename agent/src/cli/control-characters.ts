@@ -2,7 +2,6 @@
  * What a function logs may come from its callers: on a terminal it must not set titles, move the cursor or write to the
  * clipboard. Colours (SGR, ECMA-48 8.3.117) and tabs stay.
  */
-// eslint-disable-next-line no-control-regex -- these are what it is about
 const CONTROLS = /\u001b\[[\d;:]*m|[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g
 
 export function withoutControls(text: string): string {

@@ -17,7 +17,13 @@ export const startFaas: Command = {
   run: async (args, context) => {
     const begin = performance.now()
     const running = await runningPlatform(context)
-    if (running?.phase.kind === 'ready') return report(running, 'is already running', context)
+    if (running?.phase.kind === 'ready') {
+      const differing = await context.differingFlags(args)
+      if (differing.length === 0) return report(running, 'is already running', context)
+      throw new RyoFaasError('ALREADY_RUNNING', `ryo-faas is already running with another ${differing.join(', ')}`, {
+        hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
+      })
+    }
 
     const platform = await bringUp(context, args)
     report(platform, `started in ${formatDuration(performance.now() - begin)}`, context)
