@@ -7,7 +7,7 @@ export interface LaunchedAgent {
   state(): 'lives' | 'failed' | 'gave-way'
 }
 
-/** What the CLI can not do by talking to the agent; the entry point provides it. */
+/** What the CLI cannot do by talking to the agent; the entry point provides it. */
 export interface CliHost {
   version: string
   environment: NodeJS.ProcessEnv

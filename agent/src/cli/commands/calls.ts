@@ -49,7 +49,7 @@ async function list(client: CallsClient, args: Record<string, unknown>, { output
     ...(args['cursor'] !== undefined && { cursor: args['cursor'] as string }),
   })
   output.value(page)
-  if (page.calls.length === 0) return output.line('there are none')
+  if (page.calls.length === 0) return output.line('No calls.')
   output.table(
     ['CALL', 'FUNCTION', 'STATUS', 'ATTEMPTS', 'ACCEPTED', 'TOOK'],
     page.calls.map(call => [

@@ -31,7 +31,7 @@ export const stop: Command = {
   },
 }
 
-/** None if that can not be known now. */
+/** None if that cannot be known now. */
 async function withWaitingCalls(calls: CallsClient, names: string[]): Promise<string[]> {
   const waits = async (name: string) => {
     for await (const page of calls.pages({ function: routeOf(name), status: 'queued', limit: 1 })) {

@@ -43,7 +43,7 @@ async function readable(path: string): Promise<string> {
   try {
     if ((await stat(path)).isFile()) return path
   } catch (error) {
-    throw new RyoFaasError('INVALID_OPTION', `${path} can not be read`, { cause: error })
+    throw new RyoFaasError('INVALID_OPTION', `${path} cannot be read`, { cause: error })
   }
   throw new RyoFaasError('INVALID_OPTION', `${path} is no file`)
 }
