@@ -28,6 +28,8 @@ const ROOT_FILES = [
   'agent',
   'entries',
   'keeper',
+  'hang-watch',
+  'end-by-force',
   'node-binary',
   'engine-choice',
   'nats-choice',

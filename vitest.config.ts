@@ -27,6 +27,7 @@ export default defineConfig({
           include: ['{runtime,agent,extension}/src/**/*.test.ts'],
           exclude: [...WITH_PROCESSES, '**/node_modules/**'],
           testTimeout: 20_000,
+          hookTimeout: 60_000,
           // More than the two cores that we count on: much of the time is waiting.
           maxWorkers: 3,
           // Modules are loaded once for each worker: a third of the time. Whoever changes what all share puts it back.
@@ -35,7 +36,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'bus', include: WITH_PROCESSES, testTimeout: 30_000, maxWorkers: 3 },
+        test: { name: 'bus', include: WITH_PROCESSES, testTimeout: 30_000, hookTimeout: 60_000, maxWorkers: 3 },
       },
       {
         extends: true,

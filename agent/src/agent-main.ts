@@ -5,6 +5,7 @@ import { destination, pino, stdTimeFunctions } from 'pino'
 import { Agent } from './agent.ts'
 import { homePaths } from './client/index.ts'
 import { RyoFaasError } from './contract/index.ts'
+import { closeHome } from './home-data.ts'
 import { acquireProcessLock, readIfPresent, writeDurably } from './host/index.ts'
 import { PlatformOptions } from './options.ts'
 
@@ -23,6 +24,7 @@ if (lock.kind === 'held') {
   logger.info({ holder: lock.holder.pid }, 'another agent runs in this home')
   process.exit(0)
 }
+await closeHome(home)
 const saved = await readIfPresent(paths.options)
 if (saved === undefined) {
   logger.info('this home was stopped')

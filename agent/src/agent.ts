@@ -58,6 +58,7 @@ export class Agent implements Platform {
   readonly #counts: CallCounts
   readonly #routes: RoutesSink
   #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
+  #token: string | undefined
   #state: StateStore | undefined
   #engine: Engine | undefined
   #deployer: Deployer | undefined
@@ -74,6 +75,7 @@ export class Agent implements Platform {
       ...options,
       deployer: () => this.#deployer,
       parts: () => this.#supervisor.views(),
+      token: () => this.#token,
       figures: () => this.#routes.figures(),
       onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
     })
@@ -96,7 +98,8 @@ export class Agent implements Platform {
       this.#state = await StateStore.open(join(home, 'state.json'))
       if (!adopting) await this.#state.update(state => void (state.ports = {}))
       const secrets = await ensureSecrets(home, { keep: adopting })
-      await this.#serveApi(secrets.keys.operator)
+      this.#token = secrets.keys.operator
+      await this.#serveApi(this.#token)
       await this.#bringUp(this.#state, { secrets, adopting })
       this.#setPhase({ kind: 'ready' })
     } catch (error) {
@@ -234,7 +237,7 @@ export class Agent implements Platform {
         deliveryTokenOf: route => credentials.deliveryToken(route),
         traces: this.observing.tracing(engine.proxyHost),
       }),
-      now: () => nextChange({ url: `http://127.0.0.1:${state.current.ports['store']}`, token: keys.part }),
+      now: () => nextChange({ url: `http://127.0.0.1:${state.current.ports['store']}`, token: keys.operator }),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
       startTimeoutMs: options.startTimeoutMs,
       onChange: name => emit({ type: 'deployment-changed', name }),

@@ -1,6 +1,6 @@
 /** Entry of the command line. */
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { runCli } from './cli/index.ts'
 import { homeFrom, homePaths } from './client/index.ts'
 import { entryPath } from './entries.ts'
@@ -8,7 +8,7 @@ import { readIfPresent, spawnDetached, waitForExit, writeDurably } from './host/
 import { findNode } from './node-binary.ts'
 import { openUrl } from './open-url.ts'
 import { restoreStore } from './restore-store.ts'
-import { OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
+import { flagOf, OPTION_HELP, PlatformOptions, resolveOptions, variableOf } from './options.ts'
 
 const { resolve } = createRequire(import.meta.url)
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
@@ -75,10 +75,19 @@ const code = await runCli({
         },
       }
     },
+    differingFlags: async flags => {
+      const saved = await readIfPresent(homePaths(home).options)
+      if (saved === undefined) return []
+      const running = PlatformOptions.parse(JSON.parse(saved))
+      const wanted = resolveOptions(flags, {}, running)
+      const names = Object.keys(OPTION_HELP) as (keyof PlatformOptions)[]
+      return names.filter(name => wanted[name] !== running[name]).map(flagOf)
+    },
     agentGone: agent => waitForExit(agent, AGENT_END_MS),
-    // Loads the engines, which no other command needs.
+    // Both load the engines, which no other command needs.
+    endByForce: async () => (await import('./end-by-force.ts')).endByForce(home, environment),
     removeStopped: async () => (await import('./remove-stopped.ts')).removeStopped(home, environment),
-    openUrl,
+    openUrl: url => openUrl(url, join(home, 'run', 'dashboard.html')),
     restoreStore: backup => restoreStore(home, backup),
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
   },

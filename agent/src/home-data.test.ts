@@ -1,8 +1,9 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmod, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { removeData } from './home-data.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { closeHome, removeData } from './home-data.ts'
 
 test('removes what is ours, half written or whole, and nothing else', async () => {
   const home = mkdtempSync(join(tmpdir(), 'ryo-faas-data-'))
@@ -18,4 +19,12 @@ test('removes what is ours, half written or whole, and nothing else', async () =
   } finally {
     rmSync(home, { recursive: true })
   }
+})
+
+test('a home that was open to others is closed to them', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'ryo-faas-open-'))
+  onTestFinished(() => rm(home, { recursive: true }))
+  await chmod(home, 0o755)
+  await closeHome(home)
+  expect((await stat(home)).mode & 0o777).toBe(0o700)
 })

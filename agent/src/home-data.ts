@@ -1,5 +1,5 @@
 /** What lies in a home. */
-import { readdir, rename, rm } from 'node:fs/promises'
+import { chmod, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { homePaths } from './client/index.ts'
 import { identifyProcess, writeDurably } from './host/index.ts'
@@ -31,6 +31,11 @@ export async function removeData(home: string): Promise<void> {
   // Of a process that was killed while it wrote one.
   const halfWritten = found.filter(name => HALF_WRITTEN.test(name))
   await Promise.all([...OURS, ...halfWritten].map(name => rm(join(home, name), { recursive: true, force: true })))
+}
+
+/** One that was there before us may be open to others; bundles and logs lie in it. */
+export async function closeHome(home: string): Promise<void> {
+  await chmod(home, 0o700)
 }
 
 /** The keeper ends when the options are gone; what is left behind is found only with them. */

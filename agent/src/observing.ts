@@ -22,6 +22,8 @@ export interface ObservingOptions {
   logger: FastifyBaseLogger
   deployer: () => Deployer | undefined
   parts: () => readonly PartView[]
+  /** The operator's, once there is one. */
+  token: () => string | undefined
   /** @throws if the proxy does not answer. */
   figures: () => Promise<FunctionCounts[]>
   /** Traces came or went on. */

@@ -20,6 +20,8 @@ export interface PlatformMetricsOptions {
   /** The agent's own. */
   registry: Registry
   parts: () => readonly PartView[]
+  /** The operator's, once there is one. */
+  token: () => string | undefined
   deployer: () => Deployer | undefined
   /** @throws if the proxy does not answer. */
   figures: () => Promise<FunctionCounts[]>
@@ -66,9 +68,7 @@ export class PlatformMetrics {
     const parts = this.#options
       .parts()
       .flatMap(({ name, address }): Target[] =>
-        WITH_METRICS.test(name) && address !== undefined
-          ? [{ part: name, url: `http://${address}/metrics`, ...(name === 'store' && { token: this.#storeToken }) }]
-          : [],
+        WITH_METRICS.test(name) && address !== undefined ? [this.#target(name, address)] : [],
       )
     const functions = (this.#options.deployer()?.ready() ?? []).flatMap(({ name, instances }) =>
       instances.flatMap(({ id, state }): Target[] => {
@@ -78,6 +78,11 @@ export class PlatformMetrics {
       }),
     )
     return [...parts, ...functions]
+  }
+
+  #target(part: string, address: string): Target {
+    const token = part === 'proxy' ? this.#options.token() : undefined
+    return { part, url: `http://${address}/metrics`, ...(token !== undefined && { token }) }
   }
 
   /** One that takes longer than the gap is not overtaken. */

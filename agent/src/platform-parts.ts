@@ -77,10 +77,9 @@ export class PlatformParts {
       workers: options.proxyWorkers,
       port: () => this.#port('proxy') ?? options.port,
       extraHosts: () => engine.proxyListenHosts,
+      access: secrets.keys,
       asyncCalls: () => ({
         nats,
-        dispatchToken: secrets.keys.part,
-        functionsKey: secrets.keys.functions,
         asyncBodyLimitBytes: bytesOf(options.asyncBodyLimitMb),
         callbackAllow: callbackHosts(options),
       }),
@@ -124,8 +123,7 @@ export class PlatformParts {
         storeUrl: () => `http://127.0.0.1:${this.#port('store')}`,
         callback: () => ({ secret: secrets.callbackSecret, allow: callbackHosts(options) }),
         resultLimitBytes: bytesOf(options.resultLimitMb),
-        dispatchToken: secrets.keys.part,
-        functionsKey: secrets.keys.functions,
+        access: secrets.keys,
         number,
         of: options.dispatchers,
       })

@@ -37,6 +37,7 @@ import type { Stage } from '../support/stage.ts'
 
 const CONCURRENCY = 64
 const TOKEN = 'token-of-the-bench'
+const ACCESS = { operator: TOKEN, part: TOKEN, functions: TOKEN }
 const MIB = 1024 ** 2
 /** Answers when it was started, by the clock that all processes of a machine share. */
 const HANDLER = `import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -167,8 +168,7 @@ async function startPlatform(stage: Stage, entries: Entries): Promise<Platform> 
   const dispatcher = await startDispatcher(stage, entries.dispatcher, {
     nats: { url, user, password },
     proxyUrl: proxy.url,
-    dispatchToken: TOKEN,
-    functionsKey: TOKEN,
+    access: ACCESS,
     functionsFile,
     callback: { secret: `whsec_${Buffer.alloc(24).toString('base64')}` },
   })
@@ -316,7 +316,7 @@ async function startProxy(stage: Stage, entry: string, functionPort: number): Pr
   const port = await freePort()
   const file = join(stage.folder, 'proxy.json')
   const controlPath = join(stage.folder, 'proxy.sock')
-  await writeFile(file, JSON.stringify({ port, controlPath, dispatchToken: TOKEN }))
+  await writeFile(file, JSON.stringify({ port, controlPath, access: ACCESS }))
   const program = await startProgram(stage, {
     command: functionNode,
     args: ['--enable-source-maps', entry, file],

@@ -32,7 +32,7 @@ import { FunctionLogs } from './logs/function-logs.ts'
 import { DeployFiles } from './project/deploy-files.ts'
 import { Settings } from './settings.ts'
 import { STORE_SCHEME, StoreFiles } from './store/store-files.ts'
-import { storeAddress } from './store/store-address.ts'
+import { storeDoor } from './store/store-door.ts'
 import { DashboardPanel } from './traces/dashboard-panel.ts'
 import { LOG_DOCUMENTS, TraceLinks } from './traces/trace-links.ts'
 import { createUi } from './ui/ui.ts'
@@ -120,7 +120,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     }),
   )
   own(editor.languages.registerDocumentLinkProvider(LOG_DOCUMENTS, new TraceLinks(editor)))
-  const storeFiles = own(new StoreFiles({ editor, ui, store: () => storeAddress(link.state) }))
+  const storeFiles = own(new StoreFiles({ editor, ui, door: () => storeDoor(link.state) }))
   const views = own(createViews({ editor, link, deploys, projects, settings, storeFiles }))
   const problems = own(new ProblemList(editor, new Rules(editor, extensionPath)))
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { authorize, type Caller, type Rules } from './authorize.ts'
+import { authorize, isShown, type Caller, type Rules } from './authorize.ts'
 
 const HERE = '127.0.0.1:9998'
 const ELSEWHERE = 'code.example'
@@ -14,9 +14,15 @@ test.each<[string, Partial<Caller>, Rules['access'], 'welcome' | 'UNAUTHORIZED' 
   ['a wrong token', { authorization: 'Bearer tokem' }, 'private', 'UNAUTHORIZED'],
   ['another scheme', { authorization: 'Basic token' }, 'private', 'UNAUTHORIZED'],
   ['nothing', {}, 'private', 'UNAUTHORIZED'],
-  ['the key', { authorization: 'Bearer key' }, 'private', 'welcome'],
-  ['the key, to change something', { method: 'POST', authorization: 'Bearer key' }, 'private', 'UNAUTHORIZED'],
-  ['the key through an editor in a browser', { authorization: 'Bearer key', host: ELSEWHERE }, 'private', 'welcome'],
+  ['the key', { authorization: 'Bearer key' }, 'shown', 'welcome'],
+  ['the key, for what the dashboard does not show', { authorization: 'Bearer key' }, 'private', 'UNAUTHORIZED'],
+  ['the token, for what the dashboard shows', { authorization: 'Bearer token' }, 'shown', 'welcome'],
+  ['nothing, for what the dashboard shows', {}, 'shown', 'UNAUTHORIZED'],
+  ['the token from another site', { authorization: 'Bearer token', site: 'cross-site' }, 'private', 'FORBIDDEN_ORIGIN'],
+  ['the key from the dashboard', { authorization: 'Bearer key', site: 'same-origin' }, 'shown', 'welcome'],
+  ['a link to the page from another site', { site: 'cross-site' }, 'page', 'welcome'],
+  ['the key, to change something', { method: 'POST', authorization: 'Bearer key' }, 'shown', 'UNAUTHORIZED'],
+  ['the key through an editor in a browser', { authorization: 'Bearer key', host: ELSEWHERE }, 'shown', 'welcome'],
   [
     'the same, to change something',
     { method: 'DELETE', authorization: 'Bearer key', host: ELSEWHERE },
@@ -42,4 +48,18 @@ test.each<[string, Partial<Caller>, Rules['access'], 'welcome' | 'UNAUTHORIZED' 
     )
   if (expected === 'welcome') expect(ask).not.toThrow()
   else expect(ask).toThrow(expect.objectContaining({ code: expected }) as Error)
+})
+
+test('the dashboard is shown figures and traces; no logs, no names of secrets', () => {
+  const paths = ['/v1/platform', '/v1/events', '/traces', '/traces/abc', '/metrics/history']
+  expect(paths.filter(path => !isShown(path))).toEqual([])
+  const others = [
+    '/v1/secrets',
+    '/v1/deployments/a/logs',
+    '/v1/resources',
+    '/metrics',
+    '/v1/shutdown',
+    '/v1/platform/x',
+  ]
+  expect(others.filter(isShown)).toEqual([])
 })

@@ -1,17 +1,20 @@
 /**
  * Who may talk to the agent. Invariants: every route but the public ones wants the bearer token (compared in constant
- * time), or, where nothing is changed, the key of the dashboard; a request with an Origin comes from a page of elsewhere
- * and is refused. The Host header must name us (DNS rebinding: a page whose domain resolves to loopback), except for the
+ * time), or, for what the dashboard shows, its key; a request with an Origin, or one that another site caused, comes from
+ * a page of elsewhere and is refused. The Host header must name us (DNS rebinding: a page whose domain resolves to loopback), except for the
  * dashboard: its files are the same for everybody, and who has its key was given it. Editors in a browser pass ports on
  * below a name of their own.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { isFromOtherOrigin, isOurHost } from '../access/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
 
 export interface Caller {
   method: string
   host: string | undefined
   origin: string | undefined
+  /** Sec-Fetch-Site */
+  site?: string | undefined
   authorization: string | undefined
 }
 
@@ -19,24 +22,30 @@ export interface Rules {
   token: string
   /** Of the dashboard. */
   key: string
-  /** What the route asks for; `page` is a file of the dashboard. */
-  access: 'page' | 'public' | 'private'
+  /** What the route asks for; `page` is a file of the dashboard, `shown` is what it shows. */
+  access: 'page' | 'public' | 'shown' | 'private'
 }
 
-const LOOPBACK = new Set(['127.0.0.1', 'localhost', '[::1]'])
+/** What the dashboard asks for. Logs and names of secrets are not among it. */
+const SHOWN: readonly RegExp[] = [/^\/v1\/(?:platform|events)$/, /^\/traces(?:\/[^/]+)?$/, /^\/metrics\/history$/]
+
+export function isShown(path: string): boolean {
+  return SHOWN.some(pattern => pattern.test(path))
+}
 
 /** @throws RyoFaasError FORBIDDEN_ORIGIN, UNAUTHORIZED */
-export function authorize({ method, host, origin, authorization }: Caller, { token, key, access }: Rules): void {
+export function authorize({ method, host, origin, site, authorization }: Caller, { token, key, access }: Rules): void {
   const given = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? ''
   const isToken = isEqual(given, token)
-  const isKey = isEqual(given, key) && method === 'GET'
-  const isOurName = host !== undefined && LOOPBACK.has(host.replace(/:\d+$/, ''))
-  if (origin !== undefined || !(isOurName || isKey || access === 'page')) {
+  const isKey = access === 'shown' && method === 'GET' && isEqual(given, key)
+  // A link may lead to the page from anywhere.
+  const isElsewhere = origin !== undefined || (access !== 'page' && isFromOtherOrigin({ 'sec-fetch-site': site }))
+  if (isElsewhere || !(isOurHost(host) || isKey || access === 'page')) {
     throw new RyoFaasError('FORBIDDEN_ORIGIN', 'the agent answers programs on this machine, not web pages')
   }
-  if (access === 'private' && !isToken && !isKey) {
+  if ((access === 'private' || access === 'shown') && !isToken && !isKey) {
     throw new RyoFaasError('UNAUTHORIZED', 'the bearer token is missing or wrong', {
-      hint: 'It stands in the file "token" of RYO_FAAS_HOME.',
+      hint: 'Read it from RYO_FAAS_HOME/token.',
     })
   }
 }

@@ -1,11 +1,11 @@
 /** The agent API: validates by the contract, answers errors as the contract says, describes itself as OpenAPI. */
 import fastifySwagger from '@fastify/swagger'
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
-import { API, ErrorBody, RyoFaasError, type ApiRoute } from '../contract/index.ts'
-import { authorize } from './authorize.ts'
+import { answerProof, API, ErrorBody, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
+import { authorize, isShown } from './authorize.ts'
 import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
 import { handlers } from './handlers.ts'
 import type { Platform } from './platform.ts'
@@ -19,7 +19,8 @@ export interface ApiOptions {
   logger: FastifyBaseLogger
 }
 
-const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json'])
+const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json', PROOF_PATH])
+const LONGEST_PARAMETER = 1_000
 const BODY_LIMIT_BYTES = 1024 * 1024
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
@@ -30,18 +31,31 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
+    // Longer than anything that may stand there, which the routes then say themselves.
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    frameworkErrors: (error, _request, reply: FastifyReply) => {
+      const translated = translate(error)
+      void reply.code(translated.status).send({ error: translated.toBody() })
+    },
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.addHook('onRequest', async request => {
-    const { host, origin, authorization } = request.headers
+    const { host, origin, authorization, 'sec-fetch-site': site } = request.headers
     const path = request.url.split('?')[0]!
-    const access = DASHBOARD_PATHS.has(path) ? 'page' : PUBLIC.has(path) ? 'public' : 'private'
-    authorize({ method: request.method, host, origin, authorization }, { token, key, access })
+    const access = DASHBOARD_PATHS.has(path)
+      ? 'page'
+      : PUBLIC.has(path)
+        ? 'public'
+        : isShown(path)
+          ? 'shown'
+          : 'private'
+    authorize({ method: request.method, host, origin, site, authorization }, { token, key, access })
   })
   app.setErrorHandler((error, request, reply) => {
     const translated = translate(error)
     if (translated.code === 'INTERNAL') request.log.error({ err: error }, 'unexpected error')
+    if (translated.code === 'UNAUTHORIZED') void reply.header('www-authenticate', 'Bearer realm="ryo-faas"')
     void reply.code(translated.status).send({ error: translated.toBody() })
   })
   app.setNotFoundHandler(request => {
@@ -75,6 +89,11 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     }
   })
   addDashboard(app, dashboard)
+  app.get(PROOF_PATH, { schema: { hide: true } }, async (request, reply) => {
+    const proof = answerProof(token, { url: request.url, port: request.socket.localPort! })
+    if (proof === undefined) throw new RyoFaasError('INVALID_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
+    return reply.type('application/json').send(proof)
+  })
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {

@@ -7,12 +7,19 @@ it('ids hold function and time and can be read back', () => {
   expect(timeOfCallId(id)).toBe(1_700_000_000_123)
 })
 
-it('ids grow strictly, within a millisecond and when the clock is set back', () => {
-  const times = [5, 5, 5, 3, 6, 6]
-  const source = new CallIdSource(() => times.shift() ?? 6)
-  const ids = Array.from({ length: 2_000 }, () => source.next('f'))
-  expect([...ids].sort()).toEqual(ids)
-  expect(new Set(ids).size).toBe(ids.length)
+it('ids sort by time, also when the clock is set back', () => {
+  const times = [5, 5, 3, 6]
+  const source = new CallIdSource(() => times.shift()!)
+  expect(Array.from({ length: 4 }, () => timeOfCallId(source.next('f')))).toEqual([5, 5, 5, 6])
+})
+
+it('who knows an id cannot guess the next one of the same millisecond', () => {
+  const source = new CallIdSource(() => 5)
+  const chances = Array.from({ length: 2_000 }, () => source.next('f').slice(10, 26))
+  expect(new Set(chances).size).toBe(chances.length)
+  // Of neighbours, nearly every digit differs; those that count on differ in the last.
+  const [first, second] = [chances[0]!, chances[1]!]
+  expect([...first].filter((digit, i) => digit !== second[i]).length).toBeGreaterThan(4)
 })
 
 it.each(['', 'x', '01M86Y44WJAQCBF5RR2S8JC71M', '01M86Y44WJAQCBF5RR2S8JC71M-', '01M86Y44WJAQCBF5RR2S8JC71M-a.b'])(

@@ -2,7 +2,8 @@
  * Ids of calls: `<ulid>-<route>`. The function is known from the id, and ids sort by time of acceptance.
  *
  * A ULID (https://github.com/ulid/spec) is 48 bits of milliseconds and 80 of chance in Crockford's base 32, here upper
- * case. Within one process ids grow strictly; two processes meet with a chance of 2^-80 per millisecond.
+ * case. All 80 are drawn for each id, so that who knows one cannot guess the next: the id of an accepted call is what
+ * opens it to its caller. Ids of one millisecond are in no order.
  */
 import { createHash, randomFillSync } from 'node:crypto'
 
@@ -21,7 +22,6 @@ export class CallIdSource {
   private readonly now: () => number
   private readonly random = Buffer.alloc(RANDOM_DIGITS)
   private time = -1
-  private timeText = ''
 
   constructor(now: () => number = Date.now) {
     this.now = now
@@ -29,29 +29,12 @@ export class CallIdSource {
 
   /** @param route lower case */
   next(route: string): string {
-    const now = this.now()
-    // A clock that was set back must not bring back old ids.
-    if (now > this.time) {
-      this.time = now
-      this.timeText = base32(now)
-      randomFillSync(this.random)
-      for (let i = 0; i < RANDOM_DIGITS; i += 1) this.random[i]! &= 31
-    } else {
-      this.increment()
-    }
-    let ulid = this.timeText
-    for (let i = 0; i < RANDOM_DIGITS; i += 1) ulid += ALPHABET[this.random[i]!]
+    // A clock that was set back makes no older ids.
+    this.time = Math.max(this.time, this.now())
+    randomFillSync(this.random)
+    let ulid = base32(this.time)
+    for (let i = 0; i < RANDOM_DIGITS; i += 1) ulid += ALPHABET[this.random[i]! & 31]
     return `${ulid}-${route}`
-  }
-
-  private increment(): void {
-    for (let i = RANDOM_DIGITS - 1; i >= 0; i -= 1) {
-      if (this.random[i]! < 31) {
-        this.random[i]! += 1
-        return
-      }
-      this.random[i] = 0
-    }
   }
 }
 

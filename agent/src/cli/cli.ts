@@ -2,6 +2,8 @@
  * The command line. Invariants: exit 0 on success, 1 on the user's mistake (message and what to do, no stack), 70 on
  * ours (EX_SOFTWARE); Ctrl-C cancels the running work; `--json` puts one JSON result on stdout and nothing else.
  */
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import yargs, { type Argv } from 'yargs'
 import { AgentClient } from '../client/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
@@ -28,6 +30,9 @@ import { Output, type Streams } from './output.ts'
 const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
 COMMANDS.push(calls, store, traces, top, dashboard, secrets, init, env, prune, reset)
 
+const COMPLETION_FLAG = '--get-yargs-completions'
+const CANCEL_MS = 2_000
+
 export interface CliOptions extends Streams {
   argv: string[]
   host: CliHost
@@ -37,9 +42,10 @@ export interface CliOptions extends Streams {
 /** Runs one command line and answers the exit code. */
 export async function runCli({ argv, host, signal, ...streams }: CliOptions): Promise<number> {
   const output = new Output(streams, argv.includes('--json'))
-  const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home) }
+  const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home, signal) }
   try {
-    await buildParser(argv, context).parseAsync()
+    if (asksForNames(argv)) return await printNames(context, streams)
+    await Promise.race([buildParser(usual(argv), context).parseAsync(), cancelled(signal)])
     return 0
   } catch (error) {
     const failure = RyoFaasError.from(error)
@@ -47,6 +53,21 @@ export async function runCli({ argv, host, signal, ...streams }: CliOptions): Pr
     if (failure.code === 'INTERNAL' && !output.json) output.note(String((error as Error).stack))
     return failure.exitCode
   }
+}
+
+/** What people type who know other programs. */
+function usual(argv: string[]): string[] {
+  const [first, ...rest] = argv
+  if (first === undefined) return ['--help']
+  if (first === 'help') return [...rest, '--help']
+  return first === 'version' || first === '-v' ? ['--version', ...rest] : argv
+}
+
+/** Commands end by themselves when they are cancelled, and may undo something first; they have a moment for it. */
+async function cancelled(signal: AbortSignal): Promise<never> {
+  if (!signal.aborted) await once(signal, 'abort')
+  await delay(CANCEL_MS)
+  throw new RyoFaasError('CANCELLED', 'cancelled')
 }
 
 function buildParser(argv: string[], context: Context): Argv {
@@ -68,7 +89,7 @@ function buildParser(argv: string[], context: Context): Argv {
         hint: 'ryo-faas --help shows what there is.',
       })
     })
-    .completion('completion', 'Print a completion script for bash or zsh (after $SHELL)', completion(context))
+    .completion('completion', 'Print a completion script for bash or zsh (after $SHELL)')
   for (const command of COMMANDS) {
     parser.command(
       command.usage,
@@ -96,22 +117,17 @@ function withPlatformFlags(builder: Argv, context: Context): Argv {
 
 const TAKES_NAME = new Set(['details', 'invoke', 'logs', 'stop', 'scale', 'rollback'])
 
-/** Commands and flags from the parser itself; names of deployments from the agent, if one answers. */
-function completion(context: Context) {
-  return async (
-    _: string,
-    args: Record<string, unknown>,
-    defaults: (done: (error: Error | null, words: string[] | undefined) => void) => void,
-    done: (words: string[]) => void,
-  ): Promise<void> => {
-    const words = args['_'] as string[]
-    const command = words.find(word => TAKES_NAME.has(word))
-    if (command === undefined) return defaults((_error, found) => done(found ?? []))
-    try {
-      const { deployments } = await (await context.connect()).call('deployments', {}, AbortSignal.timeout(1000))
-      done(deployments.map(({ name }) => name))
-    } catch {
-      done([]) // No platform, no names; a completion has nowhere to complain.
-    }
+/** A shell that completes: words from the parser itself, but names of deployments from the agent, if one answers. */
+function asksForNames(argv: string[]): boolean {
+  return argv[0] === COMPLETION_FLAG && argv.some(word => TAKES_NAME.has(word))
+}
+
+async function printNames(context: Context, { stdout }: Pick<Streams, 'stdout'>): Promise<number> {
+  try {
+    const { deployments } = await (await context.connect()).call('deployments', {}, AbortSignal.timeout(1000))
+    for (const { name } of deployments) stdout.write(`${name}\n`)
+  } catch {
+    // No platform, no names; a completion has nowhere to complain.
   }
+  return 0
 }

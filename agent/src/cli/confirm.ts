@@ -2,13 +2,26 @@ import { createInterface } from 'node:readline/promises'
 import { RyoFaasError } from '../contract/index.ts'
 import type { Context } from './context.ts'
 
-/** Asks on a terminal; elsewhere nobody can answer, so it goes on (scripts say what they mean). */
-export async function confirm(question: string, { stdin, output, signal }: Context): Promise<void> {
-  if (!stdin.isTTY || output.json) return
+/** Of commands that ask. */
+export const YES = { type: 'boolean', alias: 'y', default: false, describe: 'Do not ask' } as const
+
+/**
+ * Asks before something is destroyed.
+ * @param isSure `--yes` was given
+ * @throws RyoFaasError CANCELLED; INVALID_OPTION where nobody can be asked
+ */
+export async function confirm(question: string, isSure: boolean, context: Context): Promise<void> {
+  const { stdin, output, signal } = context
+  if (isSure) return
+  if (!stdin.isTTY || output.json) {
+    throw new RyoFaasError('INVALID_OPTION', `${question} Nobody can be asked here`, { hint: 'Add --yes to go ahead.' })
+  }
   const prompt = createInterface({ input: stdin, output: process.stderr })
   try {
     const answer = await prompt.question(`${question} [y/N] `, { signal })
     if (!/^y(es)?$/i.test(answer.trim())) throw new RyoFaasError('CANCELLED', 'nothing was changed')
+  } catch (error) {
+    throw signal.aborted ? new RyoFaasError('CANCELLED', 'nothing was changed', { cause: error }) : error
   } finally {
     prompt.close()
   }

@@ -7,7 +7,7 @@ export interface LaunchedAgent {
   state(): 'lives' | 'failed' | 'gave-way'
 }
 
-/** What the CLI can not do by talking to the agent; the entry point provides it. */
+/** What the CLI cannot do by talking to the agent; the entry point provides it. */
 export interface CliHost {
   version: string
   environment: NodeJS.ProcessEnv
@@ -16,8 +16,15 @@ export interface CliHost {
   stdin: NodeJS.ReadStream
   /** Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there. */
   launchAgent(flags: Record<string, unknown>): Promise<LaunchedAgent>
+  /** Which of these flags say something else than the options that this home runs with. */
+  differingFlags(flags: Record<string, unknown>): Promise<string[]>
   /** Resolves when the process of an agent has ended, or should long have. */
   agentGone(agent: AgentFile): Promise<unknown>
+  /**
+   * Ends a platform whose agent cannot do it itself.
+   * @returns the names of what was ended
+   */
+  endByForce(): Promise<string[]>
   /**
    * Removes images and data of a platform that was stopped.
    * @returns whether there was one

@@ -7,7 +7,7 @@ import type { CliHost } from './context.ts'
 
 export const DATA_HELP = '@file reads a file, - reads stdin'
 
-/** @throws RyoFaasError INVALID_OPTION if the file can not be read. */
+/** @throws RyoFaasError INVALID_OPTION if the file cannot be read. */
 export async function readData(
   data: string | undefined,
   { cwd, stdin }: Pick<CliHost, 'cwd' | 'stdin'>,

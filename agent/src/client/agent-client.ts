@@ -1,10 +1,11 @@
 /**
  * Talks to the agent, typed by the contract. Errors of the agent come back as the `RyoFaasError` they were; an agent
- * that does not answer is NOT_RUNNING.
+ * that does not answer, or another program in its place, is NOT_RUNNING.
  */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type Api, type ApiName, type ApiRoute } from '../contract/index.ts'
 import { readAgentFile } from './home.ts'
+import { ListenerClient } from './listener-client.ts'
 
 type Part<Name extends ApiName, Key extends 'params' | 'query' | 'body'> =
   Api[Name] extends Record<Key, infer Schema>
@@ -24,28 +25,43 @@ interface AnyInput {
   body?: unknown
 }
 
-export class AgentClient {
-  /** The operator's. */
-  readonly token: string
-  readonly #url: string
+export interface AgentAddress {
+  url: string
+  token: string
+  /** Ends everything that the client asks for. */
+  signal?: AbortSignal | undefined
+  /** How long the agent may be silent where it has to answer at once. */
+  patienceMs?: number
+}
 
-  constructor(address: { url: string; token: string }) {
-    this.#url = address.url
+export class AgentClient {
+  /** The operator's; opens the doors of proxy and store as well. */
+  readonly token: string
+  readonly #agent: ListenerClient
+  readonly #signal: AbortSignal | undefined
+
+  constructor({ signal, ...address }: AgentAddress) {
     this.token = address.token
+    this.#signal = signal
+    this.#agent = new ListenerClient({ ...address, name: 'the agent', unreachable: notRunning })
   }
 
   /** @throws RyoFaasError NOT_RUNNING if no platform was started in this home. */
-  static async connect(home: string): Promise<AgentClient> {
+  static async connect(home: string, signal?: AbortSignal): Promise<AgentClient> {
     const found = await readAgentFile(home)
-    if (!found) throw notRunning(`no platform runs in ${home}`)
-    return new AgentClient({ url: found.agent.url, token: found.token })
+    if (!found) throw notRunning(`ryo-faas is not running in ${home}`)
+    return new AgentClient({ url: found.agent.url, token: found.token, signal })
   }
 
-  async call<Name extends CallName>(name: Name, input: ApiInput<Name>, signal?: AbortSignal): Promise<ApiOutput<Name>> {
+  async call<Name extends CallName>(
+    name: Name,
+    input: ApiInput<Name>,
+    signal = this.#signal,
+  ): Promise<ApiOutput<Name>> {
     const response = await this.#send(API[name], input as AnyInput, signal)
     const answer: unknown = await response.json().catch((error: unknown) => {
       if (signal?.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
-      throw error instanceof TypeError ? brokenOff(error) : error
+      throw error instanceof SyntaxError ? error : brokenOff(error)
     })
     return API[name].response.parse(answer) as ApiOutput<Name>
   }
@@ -54,7 +70,7 @@ export class AgentClient {
   async *stream<Name extends StreamName>(
     name: Name,
     input: ApiInput<Name>,
-    signal?: AbortSignal,
+    signal = this.#signal,
   ): AsyncGenerator<ApiOutput<Name>> {
     const response = await this.#send(API[name], input as AnyInput, signal)
     const decoder = new TextDecoder()
@@ -72,8 +88,7 @@ export class AgentClient {
       }
     } catch (error) {
       if (signal?.aborted) return
-      if (error instanceof TypeError) throw brokenOff(error)
-      throw error
+      throw error instanceof SyntaxError || error instanceof z.ZodError ? error : brokenOff(error)
     }
   }
 
@@ -82,21 +97,14 @@ export class AgentClient {
     const query = new URLSearchParams()
     for (const [key, value] of Object.entries(input.query ?? {})) if (value !== undefined) query.set(key, String(value))
     const search = query.size > 0 ? `?${query.toString()}` : ''
-    let response: Response
-    try {
-      response = await fetch(`${this.#url}${path}${search}`, {
-        method: route.method,
-        headers: {
-          authorization: `Bearer ${this.token}`,
-          ...(input.body !== undefined && { 'content-type': 'application/json' }),
-        },
-        ...(input.body !== undefined && { body: JSON.stringify(input.body) }),
-        ...(signal && { signal }),
-      })
-    } catch (error) {
-      if (signal?.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
-      throw notRunning(`the agent at ${this.#url} does not answer`, error)
-    }
+    const response = await this.#agent.send(route.method, `${path}${search}`, {
+      ...(input.body !== undefined && {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(input.body),
+      }),
+      pace: route.stream ? 'stream' : route.isLong ? 'long' : 'prompt',
+      signal,
+    })
     if (response.ok) return response
     const text = await response.text()
     const parsed = ErrorBody.safeParse((parseJson(text) as { error?: unknown } | undefined)?.error)
@@ -109,7 +117,7 @@ function notRunning(message: string, cause?: unknown): RyoFaasError {
   return new RyoFaasError('NOT_RUNNING', message, { hint: 'Start it with: ryo-faas startFaas', cause })
 }
 
-function brokenOff(cause: TypeError): RyoFaasError {
+function brokenOff(cause: unknown): RyoFaasError {
   return notRunning('the agent went away in the middle of its answer', cause)
 }
 

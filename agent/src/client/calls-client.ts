@@ -2,17 +2,28 @@
 import { z } from 'zod'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { CallPage, CallView, RyoFaasError } from '../contract/index.ts'
+import type { AgentClient } from './agent-client.ts'
+import { type Door, ListenerClient, type Pace } from './listener-client.ts'
 import { PlatformErrorSchema } from './platform-error.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
 export class CallsClient {
-  readonly #proxyUrl: string
+  readonly #proxy: ListenerClient
   readonly #signal: AbortSignal
 
   /** @param signal ends everything that this client asks for */
-  constructor(proxyUrl: string, signal: AbortSignal) {
-    this.#proxyUrl = proxyUrl
+  constructor(proxy: Door, signal: AbortSignal) {
+    this.#proxy = new ListenerClient({
+      ...proxy,
+      name: 'the proxy',
+      unreachable: (message, cause) => new RyoFaasError('NOT_RUNNING', message, { cause }),
+    })
     this.#signal = signal
+  }
+
+  static async of(agent: AgentClient, signal: AbortSignal): Promise<CallsClient> {
+    const { proxyUrl } = await agent.call('platform', {}, signal)
+    return new CallsClient({ url: proxyUrl, token: agent.token }, signal)
   }
 
   async list(filter: { function?: string; status?: string; limit: number; cursor?: string }) {
@@ -46,18 +57,18 @@ export class CallsClient {
   /** All dead ones, or those of one function. Answers how many. */
   async redriveDead(name?: string): Promise<number> {
     const query = name === undefined ? '' : `?function=${encodeURIComponent(name)}`
-    return z.object({ redriven: z.int() }).parse(await this.#json('POST', `/calls/redrive${query}`)).redriven
+    return z.object({ redriven: z.int() }).parse(await this.#json('POST', `/calls/redrive${query}`, 'long')).redriven
   }
 
   /** Yields the call whenever it changes, until it is final. */
   async *follow(id: string): AsyncGenerator<CallView> {
-    const response = await this.#send('GET', `/calls/${encodeURIComponent(id)}/events`)
+    const response = await this.#send('GET', `/calls/${encodeURIComponent(id)}/events`, 'stream')
     for await (const data of serverSentEvents(response)) yield CallView.parse(data)
   }
 
   /** Something for every change of any call. */
   async changes(): Promise<AsyncGenerator<unknown>> {
-    return serverSentEvents(await this.#send('GET', '/calls/events'))
+    return serverSentEvents(await this.#send('GET', '/calls/events', 'stream'))
   }
 
   /** The function's own answer. */
@@ -65,19 +76,12 @@ export class CallsClient {
     return this.#send('GET', `/calls/${encodeURIComponent(id)}/result`)
   }
 
-  async #json(method: string, path: string): Promise<unknown> {
-    return (await this.#send(method, path)).json()
+  async #json(method: string, path: string, pace?: Pace): Promise<unknown> {
+    return (await this.#send(method, path, pace)).json()
   }
 
-  async #send(method: string, path: string): Promise<Response> {
-    let response: Response
-    try {
-      // A redirect is the result of a function, and no order to us.
-      response = await fetch(this.#proxyUrl + path, { method, signal: this.#signal, redirect: 'manual' })
-    } catch (error) {
-      if (this.#signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
-      throw new RyoFaasError('NOT_RUNNING', `the proxy at ${this.#proxyUrl} does not answer`, { cause: error })
-    }
+  async #send(method: string, path: string, pace: Pace = 'prompt'): Promise<Response> {
+    const response = await this.#proxy.send(method, path, { signal: this.#signal, pace })
     const code = response.headers.get(HEADERS.error)
     if (response.ok || code === null) return response
     const parsed = PlatformErrorSchema.safeParse(await response.json().catch(() => undefined))

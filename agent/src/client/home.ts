@@ -51,6 +51,6 @@ export async function readAgentFile(home: string): Promise<{ agent: AgentFile; t
         cause: error,
       })
     }
-    throw new RyoFaasError('HOME_UNUSABLE', `${home} can not be read: ${(error as Error).message}`, { cause: error })
+    throw new RyoFaasError('HOME_UNUSABLE', `${home} cannot be read: ${(error as Error).message}`, { cause: error })
   }
 }

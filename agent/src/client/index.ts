@@ -3,6 +3,8 @@ export { AgentClient, type ApiInput, type ApiOutput, type CallName, type StreamN
 export { dashboardKey, dashboardUrl } from './dashboard-url.ts'
 export { AgentFile, homeFrom, homePaths, readAgentFile } from './home.ts'
 export { CallsClient } from './calls-client.ts'
+export { proveListener } from './prove-listener.ts'
+export { isHangingListener, ListenerClient, type Door } from './listener-client.ts'
 export { PlatformErrorSchema } from './platform-error.ts'
 export {
   StoreClient,
@@ -12,6 +14,5 @@ export {
   docsPath,
   onlyOver,
   tablePath,
-  type StoreAddress,
   type StoreRequest,
 } from './store-client.ts'

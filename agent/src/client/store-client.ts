@@ -2,6 +2,7 @@
 import { pathSegment } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { RyoFaasError, type PlatformView } from '../contract/index.ts'
+import { type Door, ListenerClient, type ListenerRequest } from './listener-client.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
 const StoreErrorBody = z.object({ error: z.looseObject({ code: z.string(), message: z.string() }) })
@@ -30,31 +31,25 @@ export class StoreFailure extends RyoFaasError {
   }
 }
 
-export interface StoreAddress {
-  url: string
-  /** What the store knows us by. */
-  token: string
-}
-
-export interface StoreRequest {
-  body?: NonNullable<RequestInit['body']>
+export interface StoreRequest extends Omit<ListenerRequest, 'signal'> {
   contentType?: string
-  headers?: Record<string, string>
 }
 
 export class StoreClient {
-  readonly #url: string
-  readonly #token: string
+  readonly #store: ListenerClient
   readonly #signal: AbortSignal
 
   /** @param signal ends everything that this client asks for */
-  constructor({ url, token }: StoreAddress, signal: AbortSignal) {
-    this.#url = url
-    this.#token = token
+  constructor(store: Door, signal: AbortSignal) {
+    this.#store = new ListenerClient({
+      ...store,
+      name: 'the store',
+      unreachable: (message, cause) => new StoreFailure(0, message, cause),
+    })
     this.#signal = signal
   }
 
-  /** @param token the operator's. @throws RyoFaasError STORE_UNAVAILABLE */
+  /** @throws RyoFaasError STORE_UNAVAILABLE */
   static of({ parts }: PlatformView, { token, signal }: { token: string; signal: AbortSignal }): StoreClient {
     const address = parts.find(({ name }) => name === 'store')?.address
     if (address === undefined) {
@@ -83,24 +78,19 @@ export class StoreClient {
   async changes(table?: string, since?: string): Promise<AsyncGenerator<unknown>> {
     const path = table === undefined ? '/changes' : `${tablePath(table)}/changes`
     const query = since === undefined ? '' : `?since=${encodeURIComponent(since)}`
-    return serverSentEvents(await this.send('GET', `${path}${query}`))
+    return serverSentEvents(await this.send('GET', `${path}${query}`, { pace: 'stream' }))
   }
 
   /** @throws StoreFailure INVALID_REQUEST with what the store said; STORE_UNAVAILABLE. RyoFaasError CANCELLED */
-  async send(method: string, path: string, { body, contentType, headers = {} }: StoreRequest = {}): Promise<Response> {
-    const all = {
-      authorization: `Bearer ${this.#token}`,
-      ...headers,
-      ...(contentType !== undefined && { 'content-type': contentType }),
-    }
-    let response: Response
-    try {
-      const init: RequestInit & { duplex?: 'half' } = { method, headers: all, signal: this.#signal, duplex: 'half' }
-      response = await fetch(this.#url + path, { ...init, ...(body !== undefined && { body }) })
-    } catch (error) {
-      if (this.#signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
-      throw new StoreFailure(0, `the store at ${this.#url} does not answer`, error)
-    }
+  async send(method: string, path: string, request: StoreRequest = {}): Promise<Response> {
+    const { contentType, headers, ...rest } = request
+    const response = await this.#store.send(method, path, {
+      // A query or an import takes as long as there is to read.
+      pace: 'long',
+      ...rest,
+      headers: { ...headers, ...(contentType !== undefined && { 'content-type': contentType }) },
+      signal: this.#signal,
+    })
     if (response.ok) return response
     const parsed = StoreErrorBody.safeParse(await response.json().catch(() => undefined))
     const message = parsed.success ? `${parsed.data.error.code}: ${parsed.data.error.message}` : `${response.status}`

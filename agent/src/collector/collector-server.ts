@@ -8,7 +8,7 @@
 import type { AddressInfo, Server } from 'node:net'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
-import { Credentials, type AccessKeys } from '../access/index.ts'
+import { Credentials, isFromOtherOrigin, type AccessKeys } from '../access/index.ts'
 import { listenAtAll, type ExtraHost } from '../host/index.ts'
 import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
 import type { Translated } from './otlp-json.ts'
@@ -77,8 +77,9 @@ function addRoutes(app: FastifyInstance, { access, onSpans, onRefused }: Collect
     done(null, body),
   )
   app.addHook('onRequest', async (request, reply) => {
-    if (request.headers.origin !== undefined)
+    if (request.headers.origin !== undefined || isFromOtherOrigin(request.headers)) {
       return reply.code(403).send({ message: 'the collector does not take spans from web pages' })
+    }
     const principal = credentials.identify(request.headers.authorization)
     if (principal === undefined) {
       void reply.code(401).header('www-authenticate', 'Bearer realm="ryo-faas collector"')

@@ -32,3 +32,16 @@ export function isProof(token: string, challenge: Challenge, given: string): boo
   const [a, b] = [Buffer.from(given), Buffer.from(proofOf(token, challenge))]
   return a.length === b.length && timingSafeEqual(a, b)
 }
+
+/**
+ * What a listener answers to `GET PROOF_PATH?nonce=`.
+ * @param port local port of the connection
+ * @returns JSON; undefined if `url` does not ask for a proof
+ */
+export function answerProof(token: string, { url, port }: { url: string; port: number }): string | undefined {
+  const [path, search] = url.split('?', 2)
+  if (path !== PROOF_PATH) return undefined
+  const [nonce, another] = new URLSearchParams(search).getAll('nonce')
+  const query = ProofQuery.safeParse({ nonce: another === undefined ? nonce : undefined })
+  return query.success ? JSON.stringify({ proof: proofOf(token, { nonce: query.data.nonce, port }) }) : undefined
+}

@@ -40,6 +40,7 @@ export const API = {
     path: '/v1/checks',
     body: z.object({ file: z.string(), only: z.array(z.string()).optional() }),
     response: z.object({ checked: z.int(), problems: z.array(Problem), durationMs: z.number() }),
+    isLong: true,
     summary: 'The signature check alone',
   },
   deployments: {
@@ -61,6 +62,7 @@ export const API = {
     params: byName,
     body: z.object({ instances: z.int().min(1).max(100) }),
     response: DeploymentView,
+    isLong: true,
     summary: 'Set the number of instances; answers when they are ready',
   },
   rollback: {
@@ -69,6 +71,7 @@ export const API = {
     params: byName,
     body: z.object({ version: z.int().min(1).optional() }),
     response: DeploymentView,
+    isLong: true,
     summary: 'Back to an earlier version, without a rebuild',
   },
   replay: {
@@ -80,6 +83,7 @@ export const API = {
       handler: z.string().optional().describe('Key of one handler of a service; default: all'),
     }),
     response: DeploymentView,
+    isLong: true,
     summary: 'Run triggers again from an earlier document event on',
   },
   stop: {
@@ -87,6 +91,7 @@ export const API = {
     path: '/v1/deployments/:name',
     params: byName,
     response: z.object({ name: z.string() }),
+    isLong: true,
     summary: 'Drain and remove a deployment',
   },
   logs: {
@@ -106,6 +111,7 @@ export const API = {
     method: 'GET',
     path: '/v1/resources',
     response: z.object({ resources: z.array(ResourceView) }),
+    isLong: true,
     summary: 'Images and containers of this project',
   },
   traces: {
@@ -152,12 +158,14 @@ export const API = {
     method: 'POST',
     path: '/v1/prune',
     response: z.object({ removed: z.array(z.string()), freedBytes: z.int() }),
+    isLong: true,
     summary: 'Remove images of functions that no kept version needs',
   },
   reset: {
     method: 'POST',
     path: '/v1/reset',
     response: z.object({ removed: z.array(z.string()) }),
+    isLong: true,
     summary: 'Stop and forget every deployment',
   },
   shutdown: {
@@ -165,6 +173,7 @@ export const API = {
     path: '/v1/shutdown',
     body: z.object({ prune: z.boolean().default(false) }),
     response: z.object({ stopped: z.array(z.string()) }),
+    isLong: true,
     summary: 'Stop every function and part; data stays',
   },
 } as const satisfies Record<string, ApiRoute>
@@ -177,6 +186,8 @@ export interface ApiRoute {
   body?: z.ZodObject
   response: z.ZodType
   stream?: true
+  /** Answers when the work is done, which may take long. */
+  isLong?: true
   summary: string
 }
 

@@ -1,5 +1,5 @@
 /** The contract between the agent and those who talk to it. One schema serves types, validation, client and docs. */
-export { isProof, newNonce, Proof, PROOF_PATH, proofOf, ProofQuery, type Challenge } from './access.ts'
+export { answerProof, isProof, newNonce, Proof, PROOF_PATH, proofOf, ProofQuery, type Challenge } from './access.ts'
 export { ERRORS, type ErrorCode } from './error-table.ts'
 export { ErrorBody, RyoFaasError, type ErrorDetails } from './errors.ts'
 export { Problem, formatProblem } from './problem.ts'

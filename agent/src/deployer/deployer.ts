@@ -17,7 +17,7 @@ import type { Engine, Instance, LogQuery } from '../engine/index.ts'
 import { KeyedQueue } from '../host/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
-import { activeVersion, type DeploymentRecord, type StateStore } from '../state/index.ts'
+import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from '../state/index.ts'
 import { Deploy, type DeployOptions, type DeployRequest } from './deploy.ts'
 import type { Surroundings } from './environment.ts'
 import { Fleet } from './fleet.ts'
@@ -132,7 +132,7 @@ export class Deployer {
             })
           : []
       await this.#options.state.update(next => {
-        const entry = next.deployments[route]
+        const entry = deploymentIn(next, route)
         if (entry) entry.instances = instances
       })
       started.forEach(instance => this.#fleet.markReady(instance))

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RyoFaasError, type StartFrom } from '../contract/index.ts'
 import type { Engine, Instance } from '../engine/index.ts'
-import type { DeploymentRecord, StateStore, VersionRecord } from '../state/index.ts'
+import { deploymentIn, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { RoutePublisher } from './route-publisher.ts'
@@ -77,7 +77,7 @@ export class Switcher {
   async replay(route: string, { from, handler }: { from: StartFrom; handler?: string | undefined }): Promise<void> {
     const { state, publisher } = this.#options
     await state.update(next => {
-      const record = next.deployments[route]
+      const record = deploymentIn(next, route)
       if (!record) return
       const keys = Object.keys(record.subscriptions)
       if (keys.length === 0 || (handler !== undefined && !keys.includes(handler))) throw noHandler(record, handler)
@@ -95,7 +95,7 @@ export class Switcher {
       .filter(({ version }) => version !== record.active)
       .slice(0, record.versions.length - KEPT_VERSIONS)
     await state.update(next => {
-      const kept = next.deployments[route]
+      const kept = deploymentIn(next, route)
       if (kept) kept.versions = kept.versions.filter(({ version }) => !surplus.some(old => old.version === version))
     })
     const imageOf = (version: VersionRecord) => engine.imageOf({ ...version, route })

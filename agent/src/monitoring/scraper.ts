@@ -3,6 +3,8 @@
  * 2. who does not answer, or too much, is left out and shown by `faas_scrape_up` 0.
  */
 import pLimit from 'p-limit'
+import { ListenerClient } from '../client/index.ts'
+import { RyoFaasError } from '../contract/index.ts'
 import { CONTENT_TYPES, escapeLabel, labelText, type Format } from './exposition.ts'
 import { mergePages, type Page } from './merge-pages.ts'
 
@@ -10,8 +12,8 @@ export interface Target {
   /** `proxy`, `store`, `dispatcher`, `function` … */
   part: string
   url: string
-  /** What it wants to be shown (`Authorization: Bearer …`). */
-  token?: string | undefined
+  /** The operator's, for a part that wants it; it has to prove itself first. */
+  token?: string
   /** Of a function: which one, and which instance of it. */
   function?: { name: string; instance: string }
 }
@@ -59,13 +61,16 @@ export class Scraper {
 
 /** The text of a page of metrics, or `undefined` if there is none in time. */
 export async function fetchPage(
-  { url, token }: Pick<Target, 'url' | 'token'>,
+  { part, url, token }: Target,
   signal: AbortSignal,
   format: Format = 'prometheus',
 ): Promise<string | undefined> {
   try {
-    const headers = { accept: CONTENT_TYPES[format], ...(token !== undefined && { authorization: `Bearer ${token}` }) }
-    const response = await fetch(url, { signal, redirect: 'error', headers })
+    const headers = { accept: CONTENT_TYPES[format] }
+    const response =
+      token === undefined
+        ? await fetch(url, { signal, redirect: 'error', headers })
+        : await askAsOperator({ part, url, token }, { headers, signal })
     if (!response.ok || !response.body) return undefined
     const pieces: Uint8Array[] = []
     let bytes = 0
@@ -77,6 +82,16 @@ export async function fetchPage(
   } catch {
     return undefined // It is away or hangs; the caller shows that.
   }
+}
+
+function askAsOperator(
+  { part, url, token }: { part: string; url: string; token: string },
+  { headers, signal }: { headers: Record<string, string>; signal: AbortSignal },
+): Promise<Response> {
+  const { origin, pathname } = new URL(url)
+  const unreachable = (message: string, cause: unknown) => new RyoFaasError('NOT_RUNNING', message, { cause })
+  const listener = new ListenerClient({ url: origin, token, name: part, unreachable })
+  return listener.send('GET', pathname, { headers: { ...headers, connection: 'close' }, signal })
 }
 
 async function scrapeOne(target: Target, format: Format, signal: AbortSignal): Promise<Scraped> {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { StateStore } from './state-store.ts'
+import { deploymentIn } from './state.ts'
 
 let folder: string
 let path: string
@@ -53,4 +54,14 @@ test('a damaged file is set aside and named', async () => {
   await expect(StateStore.open(path)).rejects.toMatchObject({ code: 'HOME_UNUSABLE' })
   expect(await readdir(folder)).toEqual([expect.stringMatching(/^state\.json\.damaged-/)])
   expect((await StateStore.open(path)).current.deployments).toEqual({})
+})
+
+test('a deployment may be called as a property that every object has', async () => {
+  const store = await StateStore.open(join(folder, 'names.json'))
+  expect(['constructor', '__proto__', 'valueof'].map(route => store.deployment(route))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ])
+  expect(deploymentIn(store.current, 'constructor')).toBeUndefined()
 })

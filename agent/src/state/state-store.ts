@@ -8,7 +8,7 @@ import { Low, type Adapter } from 'lowdb'
 import { RyoFaasError } from '../contract/index.ts'
 import { readIfPresent, writeDurably } from '../host/index.ts'
 import { migrated } from './migrations.ts'
-import { EMPTY_STATE, PlatformState, type DeploymentRecord } from './state.ts'
+import { deploymentIn, EMPTY_STATE, PlatformState, type DeploymentRecord } from './state.ts'
 
 export class StateStore {
   readonly #low: Low<PlatformState>
@@ -30,7 +30,7 @@ export class StateStore {
   }
 
   deployment(route: string): DeploymentRecord | undefined {
-    return this.#low.data.deployments[route]
+    return deploymentIn(this.#low.data, route)
   }
 
   /** Writes nothing if it is known: an agent that comes back on a full disk can still be talked to. */

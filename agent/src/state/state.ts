@@ -61,3 +61,8 @@ export const PlatformState = z.object({
 export type PlatformState = z.infer<typeof PlatformState>
 
 export const EMPTY_STATE: PlatformState = { format: STATE_FORMAT, ports: {}, deployments: {} }
+
+/** The names of functions are their authors'; one may be called `constructor`. */
+export function deploymentIn(state: Readonly<PlatformState>, route: string): DeploymentRecord | undefined {
+  return Object.hasOwn(state.deployments, route) ? state.deployments[route] : undefined
+}

@@ -30,8 +30,11 @@ export class AsyncClient {
     return (await response.json()) as CallView
   }
 
-  async list(name: string): Promise<CallView[]> {
-    const response = await fetch(`${this.#proxyUrl}/calls?function=${name}`)
+  /** Lists are the operator's. */
+  async list(name: string, token: string): Promise<CallView[]> {
+    const response = await fetch(`${this.#proxyUrl}/calls?function=${name}`, {
+      headers: { authorization: `Bearer ${token}` },
+    })
     return ((await response.json()) as { calls: CallView[] }).calls
   }
 

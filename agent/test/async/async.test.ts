@@ -87,7 +87,9 @@ test('a call is answered with 202 and where to look, and there the result is', a
   expect(await (await client.result(callId)).json()).toMatchObject({ body: 'payload' })
   expect(await platform.ok(['calls', 'show', callId])).toMatch(/succeeded[^]*attempt 1/)
   expect(await platform.ok(['calls', '--function', 'job', '--status', 'succeeded'])).toContain(callId)
-  expect(await client.list('job')).toContainEqual(expect.objectContaining({ id: callId, status: 'succeeded' }))
+  expect(await client.list('job', (await platform.client()).token)).toContainEqual(
+    expect.objectContaining({ id: callId, status: 'succeeded' }),
+  )
 })
 
 test('invoke --async --wait prints what the function answered', async () => {
@@ -155,7 +157,11 @@ test('a call is cancelled while it is queued and while it runs; the next one run
 
 test('calls that wait when their function is stopped wait on, which is said; all of them are cancelled at once', async () => {
   const callIds = await Promise.all(Array.from({ length: 40 }, () => client.queue('hesitant')))
-  await until(async () => (await client.list('hesitant')).find(({ nextAttemptAt }) => nextAttemptAt !== undefined))
+  await until(async () =>
+    (await client.list('hesitant', (await platform.client()).token)).find(
+      ({ nextAttemptAt }) => nextAttemptAt !== undefined,
+    ),
+  )
   const { code, stderr } = await platform.cli(['stop', 'Hesitant'])
   expect([code, stderr]).toEqual([0, expect.stringContaining('calls cancel --all --function Hesitant')])
   expect(await client.show(callIds[0]!)).toMatchObject({ status: 'queued' })
@@ -216,7 +222,7 @@ test.each([
 ])('a result can not be sent to %s: 400, and nothing is queued', async url => {
   const refused = await client.send('untouched', { headers: { 'x-callback-url': url } })
   expect([refused.status, refused.headers.get('x-ryo-faas-error')]).toEqual([400, 'BAD_REQUEST'])
-  expect(await client.list('untouched')).toEqual([])
+  expect(await client.list('untouched', (await platform.client()).token)).toEqual([])
 })
 
 test('while NATS is away a call is refused with Retry-After, and none that was accepted is lost', async () => {

@@ -40,7 +40,7 @@ try {
   })
   print(report)
   // Whatever was killed in the middle of, it can still be stopped and leaves nothing.
-  if (report.faults.length === 0) await platform.ok(['stopFaas', '--prune'])
+  if (report.faults.length === 0) await platform.ok(['stopFaas', '--prune', '--yes'])
   isClean = report.faults.length === 0
 } finally {
   if (isClean) {

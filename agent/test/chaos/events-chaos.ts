@@ -44,7 +44,7 @@ try {
   console.log(`lost or wrong: ${faults.length}`)
   for (const fault of faults.slice(0, 50)) console.log(`  ${fault}`)
   // Whatever was killed in the middle of, it can still be stopped and leaves nothing.
-  if (faults.length === 0) await platform.ok(['stopFaas', '--prune'])
+  if (faults.length === 0) await platform.ok(['stopFaas', '--prune', '--yes'])
   isClean = faults.length === 0
 } finally {
   if (isClean) {

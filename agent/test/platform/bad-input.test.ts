@@ -191,7 +191,7 @@ describe('a start that can not be', () => {
       expect(stderr).toContain(`port ${port}`)
       expect(stderr).toContain(`pid ${process.pid}`)
       expect(stderr).toContain(flag)
-      expect(await platform.ok(['stopFaas'])).toBe('nothing runs\n')
+      expect(await platform.ok(['stopFaas'])).toBe('nothing is running\n')
     }
   })
 

@@ -22,5 +22,5 @@ test('the bundled agent starts, checks, deploys and serves, and comes back when 
   process.kill(parts[0]!.pid!, 'SIGKILL')
   expect(await hello()).toBe('Hello, World!\n')
   expect(await platform.ok(['stopFaas'])).toMatch(/agent/)
-  expect(await platform.ok(['stopFaas', '--prune'])).toMatch(/data were removed/)
+  expect(await platform.ok(['stopFaas', '--prune', '--yes'])).toMatch(/data were removed/)
 })

@@ -45,7 +45,7 @@ describe('parts that are killed', () => {
     const pidOf = (name: PartView['name']) => parts.find(part => part.name === name)!.pid!
     // Without its keeper the agent stays dead until somebody starts it.
     for (const name of ['keeper', 'agent', 'proxy'] as const) process.kill(pidOf(name), 'SIGKILL')
-    expect(await platform.ok(['startFaas'])).toMatch(/started|already runs/)
+    expect(await platform.ok(['startFaas'])).toMatch(/started|already running/)
     expect(await hello()).toBe('hello')
     view = await platform.view()
     expect(view.parts.filter(({ state }) => state !== 'running')).toEqual([])
@@ -90,7 +90,7 @@ test('stopFaas in the middle of a deploy takes it back and leaves nothing', asyn
     const deploying = platform.cli(['deploy', await writeProject(join(platform.home, 'project'), { hello: { code } })])
     const client = await platform.client()
     await until(async () => (await client.call('resources', {})).resources.find(({ type }) => type === 'instance'))
-    await platform.ok(['stopFaas', '--prune'])
+    await platform.ok(['stopFaas', '--prune', '--yes'])
     expect((await deploying).code).toBe(1)
     const filters = { label: [`ryo-faas=${platform.project}`] }
     expect(await new Docker().listContainers({ all: true, filters })).toEqual([])
@@ -191,14 +191,14 @@ describe('NATS as a container', () => {
   test('runs where no nats-server is installed, is restarted, and leaves nothing', async () => {
     const view = await platform.start('docker', ['--nats-server', 'image', '--nats-image', image])
     const nats = view.parts.find(({ name }) => name === 'nats')!
-    expect(nats).toMatchObject({ state: 'running', note: `JetStream on disk, container ${platform.project}-nats` })
-    const container = docker.getContainer(`${platform.project}-nats`)
+    expect(nats).toMatchObject({ state: 'running', note: `JetStream on disk, container ${platform.project}.nats` })
+    const container = docker.getContainer(`${platform.project}.nats`)
     process.kill((await container.inspect()).State.Pid, 'SIGKILL')
     await until(
       async () =>
         ((await container.inspect()).RestartCount > 0 && (await container.inspect()).State.Running) || undefined,
     )
-    expect(await platform.ok(['stopFaas', '--prune'])).toMatch(/nats/)
+    expect(await platform.ok(['stopFaas', '--prune', '--yes'])).toMatch(/nats/)
     expect(await docker.listContainers({ all: true, filters: { label: [`ryo-faas=${platform.project}`] } })).toEqual([])
   })
 })

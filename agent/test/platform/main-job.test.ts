@@ -29,7 +29,7 @@ for (const engine of ['docker', 'process'] as const) {
         keeper: 'running',
         store: 'running',
       })
-      expect(await platform.ok(['startFaas'])).toMatch(/already runs/)
+      expect(await platform.ok(['startFaas'])).toMatch(/already running/)
       if (engine === 'process') expect(view.engineNote).toMatch(/no isolation/)
     })
 
@@ -112,7 +112,7 @@ for (const engine of ['docker', 'process'] as const) {
         code: 1,
         stderr: expect.stringContaining('startFaas') as string,
       })
-      expect(await platform.ok(['stopFaas'])).toBe('nothing runs\n')
+      expect(await platform.ok(['stopFaas'])).toBe('nothing is running\n')
       view = await platform.start(engine)
       expect(await (await fetch(url('helloworld'))).text()).toBe('Hello, World!\n')
     })
@@ -120,7 +120,7 @@ for (const engine of ['docker', 'process'] as const) {
     test('stopFaas --prune leaves no container, network, image, process or file of ours, also later on', async () => {
       const pids = (await platform.view()).parts.flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
       await platform.ok(['stopFaas'])
-      await platform.ok(['stopFaas', '--prune'])
+      await platform.ok(['stopFaas', '--prune', '--yes'])
       for (const pid of pids) expect(await identifyProcess(pid)).toBeUndefined()
       const filters = { label: [`ryo-faas=${platform.project}`] }
       const docker = new Docker()

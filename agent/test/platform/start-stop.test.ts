@@ -73,7 +73,7 @@ test('who stops a platform that is stopping waits for its end, and starts nothin
   expect((await call).status).toBe(200)
   expect(JSON.parse(await stopped)).toMatchObject({ stopped: expect.arrayContaining(['agent']) as unknown })
   expect(await exited).toEqual([0, null])
-  expect(await stdout).toBe('nothing runs\n')
+  expect(await stdout).toBe('nothing is running\n')
   await expect(platform.view()).rejects.toMatchObject({ code: 'NOT_RUNNING' })
 })
 

@@ -99,7 +99,7 @@ export class TestPlatform {
 
   /** Everything gone: processes, containers, network, images of functions, files. */
   async remove(): Promise<void> {
-    const { code, stderr } = await this.cli(['stopFaas', '--prune'])
+    const { code, stderr } = await this.cli(['stopFaas', '--prune', '--yes'])
     await rm(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     if (code !== 0) throw new Error(`the platform could not be removed: ${stderr}`)
   }

@@ -59,7 +59,7 @@ test('the command line lists them, shows one, and takes the first digits of its 
   const shown = await platform.ok(['traces', 'show', traceId(1).slice(0, 31) + '1', '--attributes'])
   expect(shown).toMatch(/otlp {2}ok {2}25 ms[^]*otlp +hello +25 ms ━+\n +faas.name=Hello/)
   expect(JSON.parse(await platform.ok(['traces', 'show', '--slowest', '--json'])).spans).toHaveLength(1)
-  expect(await platform.ok(['traces', '--status', 'error'])).toBe('there are none\n')
+  expect(await platform.ok(['traces', '--status', 'error'])).toBe('No traces match.\n')
   for (const [args, said] of [
     [['traces', 'show', 'ffffffff'], /TRACE_NOT_FOUND/],
     [['traces', '--since', 'yesterday'], /10m/],

@@ -58,7 +58,8 @@ export class AgentProcess {
   }
 
   async stop({ prune }: { prune: boolean }, signal: AbortSignal): Promise<string[]> {
-    const answer = (await this.run(['stopFaas', ...(prune ? ['--prune'] : [])], signal)) as { stopped: string[] }
+    const flags = prune ? ['--prune', '--yes'] : []
+    const answer = (await this.run(['stopFaas', ...flags], signal)) as { stopped: string[] }
     if (prune) await removeAgents(this.#options.home)
     return answer.stopped
   }

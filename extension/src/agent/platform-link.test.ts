@@ -4,8 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { answerProof } from 'ryo-faas/contract'
 import { deploymentView, platformView } from '../testing/views-of-platform.ts'
 import { PlatformLink, type LinkState } from './platform-link.ts'
+
+const TOKEN = 'secret'
 
 /** An agent of which we say what it answers. */
 class FakeAgent {
@@ -16,6 +19,8 @@ class FakeAgent {
 
   async start(port = 0): Promise<number> {
     this.#server = createServer((request, response) => {
+      const proof = answerProof(TOKEN, { url: request.url!, port: request.socket.localPort! })
+      if (proof !== undefined) return void response.end(proof)
       if (request.url === '/v1/events') {
         response.writeHead(200, { 'content-type': 'application/x-ndjson' })
         response.write('{"type":"hello"}\n')

@@ -8,10 +8,12 @@
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AgentClient, readAgentFile } from 'ryo-faas/client'
+import { AgentClient, readAgentFile, type Door } from 'ryo-faas/client'
 import { RyoFaasError, type CallCount, type DeploymentView, type PlatformView } from 'ryo-faas/contract'
 
 export interface Snapshot {
+  /** The operator's, with which the doors of the platform open. */
+  token: string
   platform: PlatformView
   deployments: DeploymentView[]
 }
@@ -73,6 +75,12 @@ export class PlatformLink {
 
   get isReady(): boolean {
     return this.#state.kind === 'connected' && this.#state.platform.phase.kind === 'ready'
+  }
+
+  /** Where calls are asked for, running or not. */
+  get proxy(): Door | undefined {
+    const { snapshot } = this
+    return snapshot && { url: snapshot.platform.proxyUrl, token: snapshot.token }
   }
 
   deployment(name: string): DeploymentView | undefined {

@@ -28,9 +28,9 @@ export const cancelCall: Command = async (parts, argument) => {
 }
 
 function callsOf({ link }: Parts): CallsClient {
-  const proxyUrl = link.snapshot?.platform.proxyUrl
-  if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
-  return new CallsClient(proxyUrl, AbortSignal.timeout(TIMEOUT_MS))
+  const { proxy } = link
+  if (proxy === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
+  return new CallsClient(proxy, AbortSignal.timeout(TIMEOUT_MS))
 }
 
 function idOf(argument: unknown): string {

@@ -1,10 +1,10 @@
 /** What can be done with documents of the store. */
-import { StoreFailure, type StoreAddress } from 'ryo-faas/client'
+import { type Door, StoreFailure } from 'ryo-faas/client'
 import { RyoFaasError } from 'ryo-faas/contract'
 import * as store from '../store/documents.ts'
 import type { DocumentPlace } from '../store/documents.ts'
 import { placeOf } from '../store/store-files.ts'
-import { storeAddress } from '../store/store-address.ts'
+import { storeDoor } from '../store/store-door.ts'
 import type { TreeNode } from '../views/node.ts'
 import type { Command, Parts } from './parts.ts'
 import { chosen, mustRun } from './target.ts'
@@ -24,12 +24,12 @@ export const openDocument: Command = async (parts, argument) => {
 }
 
 export const newDocument: Command = async (parts, argument) => {
-  const address = addressOf(parts)
+  const door = doorOf(parts)
   const { subject } = (argument ?? {}) as Partial<TreeNode>
   const ask = (title: string, prompt: string) => chosen(parts.editor.window.showInputBox({ title, prompt }))
   const table = subject?.kind === 'table' ? subject.table : await ask('New document', 'Table name')
   const id = await ask(`New document in ${table}`, 'Document ID')
-  await store.putDocument(address, { table, id }, { data: {}, version: 0 })
+  await store.putDocument(door, { table, id }, { data: {}, version: 0 })
   parts.store.refresh()
   await openDocument(parts, { subject: { kind: 'document', table, id } })
 }
@@ -39,10 +39,10 @@ export const deleteDocument: Command = async (parts, argument) => {
   const really = 'Delete'
   const question = `Delete ${place.table}/${place.id}?`
   // The version that the person saw: of the row in the tree, else as it is when the question is put.
-  const { version } = place.version === undefined ? await store.getDocument(addressOf(parts), place) : place
+  const { version } = place.version === undefined ? await store.getDocument(doorOf(parts), place) : place
   await chosen(parts.editor.window.showWarningMessage(question, { modal: true }, really))
   try {
-    await store.deleteDocument(addressOf(parts), place, version)
+    await store.deleteDocument(doorOf(parts), place, version)
   } catch (error) {
     if (!(error instanceof StoreFailure) || error.answered !== 412) throw error
     offerToDeleteAllTheSame(parts, place)
@@ -58,7 +58,7 @@ function offerToDeleteAllTheSame(parts: Parts, place: DocumentPlace): void {
     {
       title: 'Delete Anyway',
       run: async () => {
-        await store.deleteDocument(addressOf(parts), place)
+        await store.deleteDocument(doorOf(parts), place)
         parts.store.refresh()
       },
     },
@@ -74,20 +74,20 @@ async function documentOf(parts: Parts, argument: unknown): Promise<DocumentPlac
     return { ...placeOf(active), ...(version !== undefined && { version }) }
   }
   const { window } = parts.editor
-  const address = addressOf(parts)
-  const tables = (await store.storeClient(address).tables()).map(({ table }) => table)
+  const door = doorOf(parts)
+  const tables = (await store.storeClient(door).tables()).map(({ table }) => table)
   if (tables.length === 0) throw new RyoFaasError('INVALID_REQUEST', 'the store is empty')
   const table = await chosen(window.showQuickPick(tables, { placeHolder: 'Which table?' }))
-  const documents = await store.documentsOf(address, table, MOST_LISTED)
+  const documents = await store.documentsOf(door, table, MOST_LISTED)
   const ids = documents.map(({ id }) => id)
   return { table, id: await chosen(window.showQuickPick(ids, { placeHolder: 'Which document?' })) }
 }
 
-function addressOf({ link }: Parts): StoreAddress {
-  const address = storeAddress(link.state)
-  if (address === undefined) {
+function doorOf({ link }: Parts): Door {
+  const door = storeDoor(link.state)
+  if (door === undefined) {
     mustRun({ link })
     throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running')
   }
-  return address
+  return door
 }

@@ -3,7 +3,7 @@
  * request for each function at a time: a new one ends the one before.
  */
 import type * as vscode from 'vscode'
-import { CallsClient } from 'ryo-faas/client'
+import { CallsClient, type Door } from 'ryo-faas/client'
 import { RyoFaasError } from 'ryo-faas/contract'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import type { PlatformLink } from '../agent/platform-link.ts'
@@ -57,12 +57,12 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     const abort = new AbortController()
     this.#running.set(name, abort)
     await this.#link.refresh()
-    const proxyUrl = this.#link.snapshot?.platform.proxyUrl
-    if (proxyUrl === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
-    this.#tell(name, `sending to ${proxyUrl}${parsed.request.path} …\n`)
+    const { proxy } = this.#link
+    if (proxy === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
+    this.#tell(name, `sending to ${proxy.url}${parsed.request.path} …\n`)
     await this.#showAnswer(name)
     try {
-      await this.#exchange(name, { proxyUrl, request: parsed.request, signal: abort.signal })
+      await this.#exchange(name, { proxy, request: parsed.request, signal: abort.signal })
     } catch (error) {
       if (abort.signal.aborted) return
       const cause = (error as { cause?: Error }).cause
@@ -76,14 +76,14 @@ export class Invoker implements vscode.TextDocumentContentProvider {
 
   /** Shows what became of an asynchronous call. */
   async showCall(id: string): Promise<void> {
-    const proxyUrl = this.#link.snapshot?.platform.proxyUrl
-    if (proxyUrl === undefined) return
+    const { proxy } = this.#link
+    if (proxy === undefined) return
     const abort = new AbortController()
     this.#running.get(id)?.abort()
     this.#running.set(id, abort)
     this.#tell(id, `call ${id}\n`)
     await this.#showAnswer(id)
-    await this.#follow(id, { calls: new CallsClient(proxyUrl, abort.signal), id, before: '', signal: abort.signal })
+    await this.#follow(id, { calls: new CallsClient(proxy, abort.signal), id, before: '', signal: abort.signal })
   }
 
   dispose(): void {
@@ -93,11 +93,11 @@ export class Invoker implements vscode.TextDocumentContentProvider {
 
   async #exchange(
     name: string,
-    { proxyUrl, request, signal }: { proxyUrl: string; request: InvokeRequest; signal: AbortSignal },
+    { proxy, request, signal }: { proxy: Door; request: InvokeRequest; signal: AbortSignal },
   ): Promise<void> {
     const { method, path, headers, body } = request
     const begin = performance.now()
-    const response = await fetch(proxyUrl + path, {
+    const response = await fetch(proxy.url + path, {
       method,
       headers,
       redirect: 'manual',
@@ -108,7 +108,7 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     this.#tell(name, text)
     const id = response.headers.get(HEADERS.callId)
     if (response.status !== 202 || id === null) return
-    await this.#follow(name, { calls: new CallsClient(proxyUrl, signal), id, before: `${text.trimEnd()}\n\n`, signal })
+    await this.#follow(name, { calls: new CallsClient(proxy, signal), id, before: `${text.trimEnd()}\n\n`, signal })
   }
 
   async #follow(

@@ -1,5 +1,5 @@
 /** Documents of the store as the editor reads and writes them. */
-import { StoreClient, docPath, onlyOver, type StoreAddress, type StoredDocument } from 'ryo-faas/client'
+import { type Door, StoreClient, docPath, onlyOver, type StoredDocument } from 'ryo-faas/client'
 
 export interface DocumentPlace {
   table: string
@@ -8,17 +8,17 @@ export interface DocumentPlace {
 
 const TIMEOUT_MS = 10_000
 
-export function storeClient(store: StoreAddress): StoreClient {
+export function storeClient(store: Door): StoreClient {
   return new StoreClient(store, AbortSignal.timeout(TIMEOUT_MS))
 }
 
 /** The first ones of a table. */
-export async function documentsOf(store: StoreAddress, table: string, limit: number): Promise<StoredDocument[]> {
+export async function documentsOf(store: Door, table: string, limit: number): Promise<StoredDocument[]> {
   return (await storeClient(store).query(table, new URLSearchParams({ limit: String(limit) }))).documents
 }
 
 /** @throws StoreFailure 404 */
-export function getDocument(store: StoreAddress, { table, id }: DocumentPlace): Promise<StoredDocument> {
+export function getDocument(store: Door, { table, id }: DocumentPlace): Promise<StoredDocument> {
   return storeClient(store).document('GET', docPath(table, id))
 }
 
@@ -27,7 +27,7 @@ export function getDocument(store: StoreAddress, { table, id }: DocumentPlace): 
  * @throws StoreFailure 412 if it has another
  */
 export function putDocument(
-  store: StoreAddress,
+  store: Door,
   { table, id }: DocumentPlace,
   { data, version }: { data: unknown; version: number },
 ): Promise<StoredDocument> {
@@ -43,11 +43,7 @@ export function putDocument(
  * @param version that it must have; absent: whatever it has
  * @throws StoreFailure 412 if it has another
  */
-export async function deleteDocument(
-  store: StoreAddress,
-  { table, id }: DocumentPlace,
-  version?: number,
-): Promise<void> {
+export async function deleteDocument(store: Door, { table, id }: DocumentPlace, version?: number): Promise<void> {
   const headers = version === undefined ? {} : onlyOver(version)
   await storeClient(store).send('DELETE', docPath(table, id), { headers })
 }

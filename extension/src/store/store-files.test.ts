@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { answerProof } from 'ryo-faas/contract'
 import type * as vscode from 'vscode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeEditor, type FakeDocument } from '../testing/fake-editor.ts'
@@ -23,6 +24,8 @@ beforeEach(async () => {
   buttons = []
   server = createServer(async (request, response) => {
     response.setHeader('content-type', 'application/json')
+    const proof = answerProof('token', { url: request.url!, port: request.socket.localPort! })
+    if (proof !== undefined) return void response.end(proof)
     const answer = (status: number, body: unknown) => void response.writeHead(status).end(JSON.stringify(body))
     if (request.method === 'PUT') {
       puts++
@@ -39,7 +42,7 @@ beforeEach(async () => {
 
   editor = new FakeEditor()
   const ui = { warn: (_: string, ...offered: Button[]) => void (buttons = offered) } as unknown as Ui
-  files = new StoreFiles({ editor: editor.api, ui, store: () => ({ url, token: 'secret' }) })
+  files = new StoreFiles({ editor: editor.api, ui, door: () => ({ url, token: 'token' }) })
   uri = files.uriOf({ table: 'users', id: 'ann' })
   document = editor.open(uri, Buffer.from(await files.readFile(uri)).toString())
   document.write = content => files.writeFile(uri, Buffer.from(content))

@@ -5,7 +5,7 @@
  * 2. With `?stored` it is the document as it is stored now, for comparing; that one can not be written.
  */
 import type * as vscode from 'vscode'
-import { StoreFailure, type StoreAddress, type StoredDocument } from 'ryo-faas/client'
+import { type Door, StoreFailure, type StoredDocument } from 'ryo-faas/client'
 import type { Vscode } from '../editor.ts'
 import type { Ui } from '../ui/ui.ts'
 import { deleteDocument, documentsOf, getDocument, putDocument, storeClient, type DocumentPlace } from './documents.ts'
@@ -22,8 +22,8 @@ const NOT_JSON = 'not valid JSON; nothing was saved'
 export interface StoreFilesOptions {
   editor: Vscode
   ui: Ui
-  /** Undefined while the store is not running. */
-  store(): StoreAddress | undefined
+  /** Of the store; undefined while it does not run. */
+  door(): Door | undefined
 }
 
 export class StoreFiles implements vscode.FileSystemProvider {
@@ -103,7 +103,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   async delete(uri: vscode.Uri): Promise<void> {
     try {
-      await deleteDocument(this.#store(), placeOf(uri), this.#versions.get(uri.path))
+      await deleteDocument(this.#door(), placeOf(uri), this.#versions.get(uri.path))
     } catch (error) {
       throw this.#translated(error, uri)
     }
@@ -116,10 +116,10 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const { FileType } = this.#options.editor
     const [table] = partsOf(uri)
     if (table === undefined) {
-      const tables = await storeClient(this.#store()).tables()
+      const tables = await storeClient(this.#door()).tables()
       return tables.map(found => [segmentOf(found.table), FileType.Directory])
     }
-    const found = await documentsOf(this.#store(), table, MOST_LISTED)
+    const found = await documentsOf(this.#door(), table, MOST_LISTED)
     return found.map(({ id }) => [`${segmentOf(id)}.json`, FileType.File])
   }
 
@@ -192,7 +192,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
   /** 0 if it was deleted. */
   async #storedVersion(uri: vscode.Uri): Promise<number> {
     try {
-      return (await getDocument(this.#store(), placeOf(uri))).version
+      return (await getDocument(this.#door(), placeOf(uri))).version
     } catch (error) {
       if (error instanceof StoreFailure && error.answered === 404) return 0
       throw error
@@ -204,7 +204,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const { FileSystemError, FileChangeType } = this.#options.editor
     try {
       const known = this.#versions.get(uri.path) ?? 0
-      const { version } = await putDocument(this.#store(), placeOf(uri), { data, version: known })
+      const { version } = await putDocument(this.#door(), placeOf(uri), { data, version: known })
       this.#versions.set(uri.path, version)
       this.#changed.fire([{ type: FileChangeType.Changed, uri }])
     } catch (error) {
@@ -216,16 +216,16 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   async #get(uri: vscode.Uri): Promise<StoredDocument> {
     try {
-      return await getDocument(this.#store(), placeOf(uri))
+      return await getDocument(this.#door(), placeOf(uri))
     } catch (error) {
       throw this.#translated(error, uri)
     }
   }
 
-  #store(): StoreAddress {
-    const store = this.#options.store()
-    if (store === undefined) throw this.#options.editor.FileSystemError.Unavailable('The store is not running')
-    return store
+  #door(): Door {
+    const door = this.#options.door()
+    if (door === undefined) throw this.#options.editor.FileSystemError.Unavailable('The store is not running')
+    return door
   }
 
   #translated(error: unknown, uri: vscode.Uri): unknown {

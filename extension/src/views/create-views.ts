@@ -9,7 +9,7 @@ import type { Settings } from '../settings.ts'
 import { Tree } from '../tree/tree-view.ts'
 import { callNodes } from './calls-view.ts'
 import { STORE_SCHEME, type StoreFiles } from '../store/store-files.ts'
-import { storeAddress } from '../store/store-address.ts'
+import { storeDoor } from '../store/store-door.ts'
 import { callLists } from './call-lists.ts'
 import { FollowedStream } from './followed-stream.ts'
 import { storeNodes } from './store-view.ts'
@@ -40,37 +40,32 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     id: 'ryo-faas.functions',
     nodes: () => functionNodes({ link: link.state, activityOf, dockerMissing, now: Date.now() }),
   })
-  const proxyUrl = () => (link.isReady ? link.snapshot?.platform.proxyUrl : undefined)
+  const proxy = () => (link.isReady ? link.proxy : undefined)
   const calls = new Tree(editor, {
     id: 'ryo-faas.calls',
     silent: 'The proxy does not respond',
-    nodes: async () => callNodes(await callLists(proxyUrl()), Date.now()),
+    nodes: async () => callNodes(await callLists(proxy()), Date.now()),
   })
   const callChanges = new FollowedStream({
-    open: (url, signal) => new CallsClient(url, signal).changes(),
+    open: (door, signal) => new CallsClient(door, signal).changes(),
     onChange: () => calls.refresh(),
   })
   const store = new Tree(editor, {
     id: 'ryo-faas.store',
     silent: 'The store does not respond',
-    nodes: () => storeNodes(storeAddress(link.state)),
+    nodes: () => storeNodes(storeDoor(link.state)),
   })
   const storeChanges = new FollowedStream({
-    open: async (url, signal) => {
-      const address = storeAddress(link.state)
-      // Another look at the platform says when it is back.
-      if (address?.url !== url) throw new Error('the store is not running')
-      return new StoreClient(address, signal).changes()
-    },
+    open: (door, signal) => new StoreClient(door, signal).changes(),
     onChange: signals => {
       store.refresh()
       storeFiles.notice(signals?.flatMap(placeIn))
     },
   })
   const followStreams = () => {
-    callChanges.follow(calls.view.visible ? proxyUrl() : undefined)
+    callChanges.follow(calls.view.visible ? proxy() : undefined)
     const isOpen = editor.workspace.textDocuments.some(({ uri }) => uri.scheme === STORE_SCHEME)
-    storeChanges.follow(store.view.visible || isOpen ? storeAddress(link.state)?.url : undefined)
+    storeChanges.follow(store.view.visible || isOpen ? storeDoor(link.state) : undefined)
   }
   const status = editor.window.createStatusBarItem('ryo-faas.status', editor.StatusBarAlignment.Left, 0)
   status.name = 'ryo-faas'

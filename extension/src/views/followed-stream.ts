@@ -1,32 +1,34 @@
 /** A stream of change signals, listened to while somebody looks and not otherwise; many signals are one change. */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Door } from 'ryo-faas/client'
 
 const SETTLE_MS = 150
 const RETRY_MS = 1000
 
 export interface FollowedStreamOptions {
   /** Resolves when it is listened to: from then on nothing is missed. */
-  open(url: string, signal: AbortSignal): Promise<AsyncIterable<unknown>>
+  open(door: Door, signal: AbortSignal): Promise<AsyncIterable<unknown>>
   /** `undefined` if what was signalled is not known, e.g. after the stream broke off. */
   onChange(signals: unknown[] | undefined): void
 }
 
 export class FollowedStream {
   readonly #options: FollowedStreamOptions
-  #following: { url: string; abort: AbortController } | undefined
+  #following: { door: Door; abort: AbortController } | undefined
 
   constructor(options: FollowedStreamOptions) {
     this.#options = options
   }
 
-  /** Listens to this address from now on, or to nobody. */
-  follow(url: string | undefined): void {
-    if (this.#following?.url === url) return
+  /** Listens there from now on, or to nobody. */
+  follow(door: Door | undefined): void {
+    const before = this.#following?.door
+    if (before?.url === door?.url && before?.token === door?.token) return
     this.dispose()
-    if (url === undefined) return
+    if (door === undefined) return
     const abort = new AbortController()
-    this.#following = { url, abort }
-    void this.#listen(url, abort.signal)
+    this.#following = { door, abort }
+    void this.#listen(door, abort.signal)
   }
 
   dispose(): void {
@@ -34,7 +36,7 @@ export class FollowedStream {
     this.#following = undefined
   }
 
-  async #listen(url: string, signal: AbortSignal): Promise<void> {
+  async #listen(door: Door, signal: AbortSignal): Promise<void> {
     const { open, onChange } = this.#options
     let waiting: unknown[] = []
     let timer: NodeJS.Timeout | undefined
@@ -48,7 +50,7 @@ export class FollowedStream {
     }
     while (!signal.aborted) {
       try {
-        const stream = await open(url, signal)
+        const stream = await open(door, signal)
         onChange(undefined)
         for await (const what of stream) tell(what)
       } catch {

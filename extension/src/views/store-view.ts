@@ -1,12 +1,12 @@
 /** Tables of the store and their documents. */
-import type { StoreAddress, StoredDocument } from 'ryo-faas/client'
+import type { Door, StoredDocument } from 'ryo-faas/client'
 import { documentsOf, storeClient } from '../store/documents.ts'
 import { plural } from '../ui/format.ts'
 import type { TreeNode } from './node.ts'
 
 const SHOWN = 100
 
-export async function storeNodes(store: StoreAddress | undefined): Promise<TreeNode[]> {
+export async function storeNodes(store: Door | undefined): Promise<TreeNode[]> {
   if (store === undefined) return []
   const tables = await storeClient(store).tables()
   return tables.map(({ table, documents }) => ({
@@ -21,7 +21,7 @@ export async function storeNodes(store: StoreAddress | undefined): Promise<TreeN
   }))
 }
 
-async function documentNodes(store: StoreAddress, table: string, count: number): Promise<TreeNode[]> {
+async function documentNodes(store: Door, table: string, count: number): Promise<TreeNode[]> {
   const documents = await documentsOf(store, table, SHOWN)
   const nodes = documents.map(documentNode)
   if (count > documents.length) {

@@ -10,7 +10,7 @@ import { statusText } from './status-item.ts'
 const now = Date.parse('2026-01-02T01:00:00Z')
 const connected = (more: Partial<Extract<LinkState, { kind: 'connected' }>> = {}): LinkState => ({
   kind: 'connected',
-  token: 'secret',
+  token: 'token',
   platform: platformView(),
   deployments: [deploymentView()],
   ...more,
@@ -94,7 +94,7 @@ test('the platform shows its parts, and what is wrong with one', () => {
 })
 
 test('while the agent is away, what was known last stays', () => {
-  const last = { platform: platformView(), deployments: [deploymentView()] }
+  const last = { token: 'token', platform: platformView(), deployments: [deploymentView()] }
   expect(draw(platformNodes({ kind: 'away', last }))[0]).toContain('The agent is not responding')
   expect(draw(functions({ kind: 'away', last }))[1]).toContain('Hello')
 })

@@ -72,7 +72,9 @@ export class TestPlatform {
     try {
       if (existsSync(this.home)) {
         const env = { ...process.env, RYO_FAAS_HOME: this.home }
-        await run(process.execPath, [join(root, 'agent', 'bin', 'ryo-faas.js'), 'stopFaas', '--prune'], { env })
+        await run(process.execPath, [join(root, 'agent', 'bin', 'ryo-faas.js'), 'stopFaas', '--prune', '--yes'], {
+          env,
+        })
       }
       if (this.#engine !== 'process') await this.#removeImages()
     } finally {

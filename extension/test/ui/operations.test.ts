@@ -143,7 +143,8 @@ test('a dead call is tried again, when what it failed of is mended', async () =>
   await window.toast('job v2 is live').waitFor()
   await window.inline(/job.*1 attempt/, 'Retry Dead Call')
   await window.row('Dead').waitFor({ state: 'detached' })
-  const calls = new CallsClient(await proxyUrl(), AbortSignal.timeout(30_000))
+  const agent = await AgentClient.connect(opened.platform.home)
+  const calls = await CallsClient.of(agent, AbortSignal.timeout(30_000))
   for await (const _ of calls.follow(id)); // Ends when the call does.
   expect(await calls.show(id)).toMatchObject({ status: 'succeeded' })
   expect(await (await calls.result(id)).text()).toBe('work')

@@ -3,6 +3,10 @@ import { HEADERS } from './headers.ts'
 /** Codes of the answers that the data plane makes in place of a function. */
 export const PLATFORM_ERRORS = {
   BAD_REQUEST: 400,
+  /** The caller is unknown. */
+  UNAUTHORIZED: 401,
+  /** The caller is known, and may not do this. */
+  FORBIDDEN: 403,
   FUNCTION_NOT_FOUND: 404,
   /** The function is there, but serves nothing at this path. */
   HANDLER_NOT_FOUND: 404,

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
+import { answerProof } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 import { Output } from '../output.ts'
 import { calls } from './calls.ts'
@@ -18,7 +19,9 @@ const PAGES: Record<string, object> = {
 
 test('cancel --all goes through all pages, also behind an empty one, and does not count what has ended', async () => {
   const cancelled: string[] = []
-  const server = createServer(({ method, url }, response) => {
+  const server = createServer(({ method, url, socket }, response) => {
+    const proof = answerProof('token', { url: url!, port: socket.localPort! })
+    if (proof !== undefined) return response.end(proof)
     const { pathname, searchParams } = new URL(url!, 'http://proxy')
     if (method === 'GET') return response.end(JSON.stringify(PAGES[searchParams.get('cursor') ?? '']))
     const id = pathname.split('/').at(-1)!
@@ -38,7 +41,7 @@ test('cancel --all goes through all pages, also behind an empty one, and does no
   const stdout = new PassThrough()
   const output = new Output({ stdout, stderr: new PassThrough(), environment: {} } as never, false)
   const proxyUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const connect = async () => ({ call: async () => ({ proxyUrl }) })
+  const connect = async () => ({ call: async () => ({ proxyUrl }), token: 'token' })
   const context = { output, connect, signal: new AbortController().signal } as unknown as Context
   await calls.run({ action: 'cancel', all: true }, context)
   stdout.end()

@@ -24,8 +24,7 @@ export const calls: Command = {
         describe: 'Every call (of --function): redrive those that are dead, cancel those that wait',
       }),
   run: async (args, context) => {
-    const { proxyUrl } = await (await context.connect()).call('platform', {})
-    const client = new CallsClient(proxyUrl, context.signal)
+    const client = await CallsClient.of(await context.connect(), context.signal)
     const ids = (args['ids'] as string[] | undefined) ?? []
     switch (args['action'] as 'list' | 'show' | 'cancel' | 'redrive') {
       case 'list':
@@ -50,7 +49,7 @@ async function list(client: CallsClient, args: Record<string, unknown>, { output
     ...(args['cursor'] !== undefined && { cursor: args['cursor'] as string }),
   })
   output.value(page)
-  if (page.calls.length === 0) return output.line('there are none')
+  if (page.calls.length === 0) return output.line('No calls.')
   output.table(
     ['CALL', 'FUNCTION', 'STATUS', 'ATTEMPTS', 'ACCEPTED', 'TOOK'],
     page.calls.map(call => [

@@ -10,6 +10,8 @@ export const dashboard: Command = {
       .option('trace', { type: 'string', describe: 'Show this trace: an id or its first digits, or the id of a call' }),
   run: async (args, context) => {
     const client = await context.connect()
+    // The address holds a key: no other program is to be asked for it.
+    await client.call('platform', {})
     const trace = args['trace'] as string | undefined
     const found = trace === undefined ? undefined : await client.call('trace', { params: { id: trace } })
     const { agent, token } = (await readAgentFile(context.home))!

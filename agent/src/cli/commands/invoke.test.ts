@@ -6,13 +6,18 @@ import { text } from 'node:stream/consumers'
 import { Agent, getGlobalDispatcher, setGlobalDispatcher } from 'undici'
 import { expect, onTestFinished, test } from 'vitest'
 import { CallsClient } from '../../client/index.ts'
+import { answerProof } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 import { Output } from '../output.ts'
 import { invoke } from './invoke.ts'
 
 /** A server in the place of the proxy. */
 async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener)
+  const server = createServer((request, response) => {
+    const proof = answerProof('token', { url: request.url!, port: request.socket.localPort! })
+    if (proof === undefined) listener(request, response)
+    else response.end(proof)
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(async () => {
@@ -26,7 +31,7 @@ async function serve(listener: RequestListener): Promise<string> {
 async function invoked(proxyUrl: string, args: Record<string, unknown> = {}): Promise<string> {
   const stdout = new PassThrough()
   const output = new Output({ stdout, stderr: new PassThrough(), environment: {} } as never, false)
-  const connect = async () => ({ call: async () => ({ proxyUrl }) })
+  const connect = async () => ({ token: 'token', call: async () => ({ proxyUrl }) })
   const context = { output, connect, signal: new AbortController().signal } as unknown as Context
   await invoke.run({ name: 'fn', path: '', ...args }, context)
   stdout.end()
@@ -51,7 +56,7 @@ test('a call whose result is a redirect gives that result', async () => {
     asked.push(request.url!)
     response.writeHead(303, { location: '/elsewhere' }).end('over there')
   })
-  const result = await new CallsClient(url, new AbortController().signal).result('id')
+  const result = await new CallsClient({ url, token: 'token' }, new AbortController().signal).result('id')
   expect([result.status, await result.text()]).toEqual([303, 'over there'])
   expect(asked).toEqual(['/calls/id/result'])
 })

@@ -23,7 +23,8 @@ export const invoke: Command = {
   run: async (args, context) => {
     const { output } = context
     const body = await readData(args['data'] as string | undefined, context)
-    const { proxyUrl } = await (await context.connect()).call('platform', {})
+    const agent = await context.connect()
+    const { proxyUrl } = await agent.call('platform', {})
     const begin = performance.now()
     const response = await send(
       `${proxyUrl}/functions/${routeOf(String(args['name']))}${pathFrom(args['path'] as string)}`,
@@ -37,7 +38,7 @@ export const invoke: Command = {
     const callId = response.headers.get(HEADERS.callId)
     if (args['wait'] && response.status === 202 && callId !== null) {
       await response.body?.cancel()
-      return follow(new CallsClient(proxyUrl, context.signal), callId, context)
+      return follow(new CallsClient({ url: proxyUrl, token: agent.token }, context.signal), callId, context)
     }
     if (args['include']) {
       output.line(`HTTP ${response.status} ${response.statusText}`)

@@ -1,4 +1,5 @@
 import type { Command } from '../context.ts'
+import { withoutControls } from '../control-characters.ts'
 import { timeFrom } from '../time-argument.ts'
 
 export const logs: Command = {
@@ -7,7 +8,7 @@ export const logs: Command = {
   options: yargs =>
     yargs
       .positional('name', { type: 'string', demandOption: true, describe: 'A deployment' })
-      .option('follow', { type: 'boolean', alias: 'f', default: false, describe: 'Go on as lines come' })
+      .option('follow', { type: 'boolean', alias: 'f', default: false, describe: 'Stream new lines' })
       .option('since', { type: 'string', describe: 'Only newer lines: 10s, 5m, 2h, 1d, or an ISO time' })
       .option('tail', { type: 'number', default: 1000, describe: 'At most this many lines of the past' }),
   run: async (args, { output, connect, signal }) => {
@@ -20,7 +21,8 @@ export const logs: Command = {
     for await (const line of client.stream('logs', input, signal)) {
       if (!instances.includes(line.instance)) instances.push(line.instance)
       const paint = output.colors[paints[instances.indexOf(line.instance) % paints.length]!]
-      const text = line.stream === 'stderr' ? output.colors.red(line.line) : line.line
+      const shown = output.isTerminal ? withoutControls(line.line) : line.line
+      const text = line.stream === 'stderr' ? output.colors.red(shown) : shown
       output.record(line)
       output.line(`${output.colors.dim(line.time.slice(0, 23))} ${paint(line.instance.slice(0, 6))} ${text}`)
     }

@@ -1,7 +1,7 @@
 /** The commands that change a deployment or the project in one call. */
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { CallsClient } from '../../client/index.ts'
-import { confirm } from '../confirm.ts'
+import { confirm, YES } from '../confirm.ts'
 import type { Command } from '../context.ts'
 import { formatBytes } from '../output.ts'
 
@@ -24,15 +24,14 @@ export const stop: Command = {
     }
     output.value({ stopped: names })
     output.line(`stopped: ${names.join(', ')}`)
-    const { proxyUrl } = await client.call('platform', {})
-    for (const name of await withWaitingCalls(new CallsClient(proxyUrl, signal), names)) {
+    for (const name of await withWaitingCalls(await CallsClient.of(client, signal), names)) {
       output.note(`calls of ${name} still wait, and run when it is deployed again`)
       output.note(`  ryo-faas calls cancel --all --function ${name}   # if they are not to`)
     }
   },
 }
 
-/** None if that can not be known now. */
+/** None if that cannot be known now. */
 async function withWaitingCalls(calls: CallsClient, names: string[]): Promise<string[]> {
   const waits = async (name: string) => {
     for await (const page of calls.pages({ function: routeOf(name), status: 'queued', limit: 1 })) {
@@ -95,10 +94,10 @@ export const prune: Command = {
 export const reset: Command = {
   usage: 'reset',
   describe: 'Stop and forget every deployment',
-  options: yargs => yargs.option('yes', { type: 'boolean', alias: 'y', default: false, describe: 'Do not ask' }),
+  options: yargs => yargs.option('yes', YES),
   run: async (args, context) => {
     const client = await context.connect()
-    if (!args['yes']) await confirm('Stop and forget every deployment of this project?', context)
+    await confirm('Stop and forget every deployment of this project?', args['yes'] === true, context)
     const { removed } = await client.call('reset', {})
     context.output.value({ removed })
     context.output.line(removed.length === 0 ? 'nothing was deployed' : `removed: ${removed.join(', ')}`)

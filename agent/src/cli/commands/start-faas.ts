@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AgentClient, homePaths, readAgentFile, type AgentFile } from '../../client/index.ts'
+import { AgentClient, homePaths, isHangingListener, readAgentFile, type AgentFile } from '../../client/index.ts'
 import { ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
 import type { Command, Context, LaunchedAgent } from '../context.ts'
 import { formatDuration } from '../output.ts'
@@ -8,6 +8,8 @@ import { printPlatform } from './platform-table.ts'
 
 const POLL_MS = 20
 const START_TIMEOUT_MS = 300_000
+/** The keeper needs half a minute to be sure. */
+const REPLACED_MS = 60_000
 
 export const startFaas: Command = {
   usage: 'startFaas',
@@ -15,7 +17,13 @@ export const startFaas: Command = {
   run: async (args, context) => {
     const begin = performance.now()
     const running = await runningPlatform(context)
-    if (running?.phase.kind === 'ready') return report(running, 'already runs', context)
+    if (running?.phase.kind === 'ready') {
+      const differing = await context.differingFlags(args)
+      if (differing.length === 0) return report(running, 'is already running', context)
+      throw new RyoFaasError('ALREADY_RUNNING', `ryo-faas is already running with another ${differing.join(', ')}`, {
+        hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
+      })
+    }
 
     const platform = await bringUp(context, args)
     report(platform, `started in ${formatDuration(performance.now() - begin)}`, context)
@@ -24,11 +32,18 @@ export const startFaas: Command = {
 
 /** The platform of this home if its agent answers. */
 export async function runningPlatform(context: Context): Promise<PlatformView | undefined> {
-  const found = await readAgentFile(context.home)
+  const seen = await lookAt(context)
+  return seen === 'hung' ? undefined : seen
+}
+
+/** The same; `hung` if it takes the question and does nothing. */
+async function lookAt({ home, signal }: Context): Promise<PlatformView | 'hung' | undefined> {
+  const found = await readAgentFile(home)
   if (!found) return undefined
   try {
-    return await new AgentClient({ url: found.agent.url, token: found.token }).call('platform', {})
+    return await new AgentClient({ url: found.agent.url, token: found.token, signal }).call('platform', {})
   } catch (error) {
+    if (isHangingListener(error)) return 'hung'
     if (error instanceof RyoFaasError && error.code === 'NOT_RUNNING') return undefined
     throw error
   }
@@ -44,12 +59,22 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
   const deadline = performance.now() + START_TIMEOUT_MS
   let launched: LaunchedAgent | undefined
   let ending: AgentFile | undefined
+  let hungSince: number | undefined
   try {
     for (;;) {
       if (context.signal.aborted)
         throw new RyoFaasError('CANCELLED', 'cancelled; "ryo-faas stopFaas" ends what has started')
-      const platform = await runningPlatform(context)
+      const seen = await lookAt(context)
       const found = await readAgentFile(context.home)
+      if (seen === 'hung') {
+        progress.update('the agent does not answer: waiting until its keeper has replaced it')
+        if (performance.now() - (hungSince ??= performance.now()) < REPLACED_MS) continue
+        throw new RyoFaasError('PART_FAILED', `the agent (pid ${found?.agent.pid}) is running and does not answer`, {
+          hint: `Its log is ${agentLog}. ryo-faas stopFaas --force ends it.`,
+        })
+      }
+      hungSince = undefined
+      const platform = seen
       switch (platform?.phase.kind) {
         case 'ready':
           return platform

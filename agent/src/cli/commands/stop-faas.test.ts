@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
-import type { PlatformView } from '../../contract/index.ts'
+import { answerProof, type PlatformView } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 import { Output } from '../output.ts'
 import { stopFaas } from './stop-faas.ts'
@@ -32,6 +32,8 @@ const isReady: Answer = async response => void response.end(JSON.stringify(PLATF
 async function stopped(shutdown: Answer, platform = isReady): Promise<{ result: string; progress: string }> {
   const home = await mkdtemp(join(tmpdir(), 'ryo-faas-stop-'))
   const server = createServer((request, response) => {
+    const proof = answerProof('secret', { url: request.url!, port: request.socket.localPort! })
+    if (proof !== undefined) return void response.end(proof)
     void (request.url === '/v1/shutdown' ? shutdown : platform)(response, home)
   })
   server.listen(0, '127.0.0.1')
@@ -49,7 +51,12 @@ async function stopped(shutdown: Answer, platform = isReady): Promise<{ result: 
   )
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const output = new Output({ stdout, stderr, environment: {} } as never, false)
-  await stopFaas.run({}, { output, home, agentGone: async () => undefined } as unknown as Context)
+  await stopFaas.run({}, {
+    output,
+    home,
+    agentGone: async () => undefined,
+    signal: new AbortController().signal,
+  } as unknown as Context)
   stdout.end()
   stderr.end()
   return { result: await text(stdout), progress: await text(stderr) }
@@ -60,13 +67,13 @@ test('an answer that is cut off by the end that somebody else asked for is no fa
     await rm(join(home, 'agent.json'))
     response.destroy()
   }
-  expect((await stopped(beforeItsHead)).result).toBe('nothing runs\n')
+  expect((await stopped(beforeItsHead)).result).toBe('nothing is running\n')
   const inItsMiddle: Answer = async (response, home) => {
     await rm(join(home, 'agent.json'))
     response.writeHead(200, { 'content-length': 100 })
     response.write('{"stopped":', () => response.destroy())
   }
-  expect((await stopped(inItsMiddle)).result).toBe('nothing runs\n')
+  expect((await stopped(inItsMiddle)).result).toBe('nothing is running\n')
 })
 
 test('an agent that went away without stopping the platform is told', async () => {
@@ -83,7 +90,7 @@ test('a platform that somebody else stops is waited for, which is said once', as
   }
   const neverAsked: Answer = async response => void response.writeHead(500).end()
   const { result, progress } = await stopped(neverAsked, isStopping)
-  expect(result).toBe('nothing runs\n')
-  expect(progress.match(/somebody stops it already/g)).toHaveLength(1)
+  expect(result).toBe('nothing is running\n')
+  expect(progress.match(/being stopped already/g)).toHaveLength(1)
   expect(asked).toBe(5)
 })

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AgentClient, homePaths, readAgentFile, type AgentFile } from '../../client/index.ts'
+import { AgentClient, homePaths, isHangingListener, readAgentFile, type AgentFile } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
+import { confirm, YES } from '../confirm.ts'
 import type { Command, Context } from '../context.ts'
 import type { Progress } from '../output.ts'
 import { startFaas } from './start-faas.ts'
@@ -11,40 +12,83 @@ export const stopFaas: Command = {
   usage: 'stopFaas',
   describe: 'Stop every function and part and list what was stopped; data stays',
   options: yargs =>
-    yargs.option('prune', { type: 'boolean', default: false, describe: 'Also remove images and all data' }),
+    yargs
+      .option('prune', { type: 'boolean', default: false, describe: 'Also remove images and all data' })
+      .option('force', { type: 'boolean', default: false, describe: 'End what does not answer' })
+      .option('yes', YES),
   run: async (args, context) => {
-    const { output } = context
     const isPruning = args['prune'] === true
-    const found = await readAgentFile(context.home)
-    if (!found) {
-      const isRemoved = isPruning && (await context.removeStopped())
-      output.value({ stopped: [] })
-      return output.line(isRemoved ? 'nothing runs; images and data were removed' : 'nothing runs')
-    }
-    const progress = output.progress('stopping')
-    let stopped: string[] | undefined
-    try {
-      const client = await reachAgent(context, progress)
-      // Whom we talk to may be the successor of the one that was found.
-      const { agent } = (await readAgentFile(context.home)) ?? found
-      try {
-        stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
-      } catch (error) {
-        const isCutOff = error instanceof RyoFaasError && error.code === 'NOT_RUNNING'
-        // Two who ask at once: the end that the first one caused may cut the second one's answer off.
-        if (!isCutOff || !(await hasStopped(context, agent))) throw error
-      }
-      // The answer comes a moment before its end; who starts again at once must not meet it.
-      await context.agentGone(agent)
-    } finally {
-      progress.stop()
-    }
-    // Somebody else was faster; what is left, if it was to be removed, is looked for as in any home that was stopped.
-    if (!stopped) return stopFaas.run(args, context)
-    output.value({ stopped })
-    output.line(`stopped: ${stopped.join(', ')}`)
-    output.line(isPruning ? 'images and data were removed' : 'data stays; startFaas brings everything back')
+    const question = 'Remove all functions, images, documents and secrets of this home?'
+    if (isPruning) await confirm(question, args['yes'] === true, context)
+    await stop(context, { isPruning, isForced: args['force'] === true })
   },
+}
+
+interface Stopping {
+  isPruning: boolean
+  isForced: boolean
+}
+
+async function stop(context: Context, { isPruning, isForced }: Stopping): Promise<void> {
+  const { output } = context
+  const found = await readAgentFile(context.home)
+  if (!found) {
+    const isRemoved = isPruning && (await context.removeStopped())
+    output.value({ stopped: [] })
+    return output.line(isRemoved ? 'nothing is running; images and data were removed' : 'nothing is running')
+  }
+  const progress = output.progress('stopping')
+  let stopped: string[] | undefined
+  try {
+    stopped = await askToStop(context, { found: found.agent, isPruning, progress })
+  } catch (error) {
+    progress.stop()
+    await agreeToForce(error, isForced, context)
+    stopped = await context.endByForce()
+    if (isPruning) await context.removeStopped()
+  } finally {
+    progress.stop()
+  }
+  // Somebody else was faster; what is left, if it was to be removed, is looked for as in any home that was stopped.
+  if (!stopped) return stop(context, { isPruning, isForced })
+  output.value({ stopped })
+  output.line(`stopped: ${stopped.join(', ')}`)
+  output.line(isPruning ? 'images and data were removed' : 'data is kept; startFaas resumes everything')
+}
+
+/** @returns undefined if it was being stopped already, and has been */
+async function askToStop(
+  context: Context,
+  { found, isPruning, progress }: { found: AgentFile; isPruning: boolean; progress: Progress },
+): Promise<string[] | undefined> {
+  let stopped: string[] | undefined
+  const client = await reachAgent(context, progress)
+  // Whom we talk to may be the successor of the one that was found.
+  const agent = (await readAgentFile(context.home))?.agent ?? found
+  try {
+    stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
+  } catch (error) {
+    const isCutOff = error instanceof RyoFaasError && error.code === 'NOT_RUNNING'
+    // Two who ask at once: the end that the first one caused may cut the second one's answer off.
+    if (!isCutOff || isHangingListener(error) || !(await hasStopped(context, agent))) throw error
+  }
+  // The answer comes a moment before its end; who starts again at once must not meet it.
+  await context.agentGone(agent)
+  return stopped
+}
+
+/** @throws `error`, unless everything is to be ended in spite of it */
+async function agreeToForce(error: unknown, isForced: boolean, context: Context): Promise<void> {
+  if (context.signal.aborted) throw error
+  if (isForced) return
+  if (!isHangingListener(error)) throw error
+  if (context.stdin.isTTY && !context.output.json) {
+    return confirm('The agent does not answer. End it and every other part of the platform?', false, context)
+  }
+  throw new RyoFaasError('NOT_RUNNING', (error as Error).message, {
+    hint: 'ryo-faas stopFaas --force ends it and every other part.',
+    cause: error,
+  })
 }
 
 /**
@@ -52,23 +96,23 @@ export const stopFaas: Command = {
  * @returns undefined if the platform was being stopped already, and has been
  */
 async function reachAgent(context: Context, progress: Progress): Promise<AgentClient | undefined> {
-  const { home } = context
+  const { home, signal } = context
   const deadline = performance.now() + AGENT_RETURN_MS
   for (let restarted = false; ;) {
     if (!(await readAgentFile(home))) return undefined
     try {
-      const client = await AgentClient.connect(home)
+      const client = await AgentClient.connect(home, signal)
       const { phase } = await client.call('platform', {})
       if (phase.kind === 'ready') return client
       if (phase.kind === 'stopping') {
-        progress.update('somebody stops it already: waiting until its functions have finished what they began')
+        progress.update('it is being stopped already: waiting for running calls to finish')
       } else if (performance.now() > deadline) {
-        throw new RyoFaasError('PART_FAILED', `the agent does not get out of the phase "${phase.kind}"`, {
-          hint: `Its log is ${homePaths(home).agentLog}; end it with kill, and stopFaas again.`,
+        throw new RyoFaasError('PART_FAILED', `the agent is stuck in phase "${phase.kind}"`, {
+          hint: `Its log is ${homePaths(home).agentLog}. ryo-faas stopFaas --force ends it.`,
         })
       }
     } catch (error) {
-      if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
+      if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING' || isHangingListener(error)) throw error
       if (performance.now() > deadline - AGENT_RETURN_MS / 2 && !restarted) {
         restarted = true
         await startFaas.run({}, quiet(context))

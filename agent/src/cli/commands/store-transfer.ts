@@ -30,7 +30,7 @@ export async function importTable(client: StoreClient, { given, args, context }:
     'POST',
     `${tablePath(table)}/import?events=${String(args['events'])}&plain=${String(args['plain'])}`,
     {
-      body: Readable.toWeb(source) as NonNullable<RequestInit['body']>,
+      body: source,
       contentType: file.endsWith('.json') ? 'application/json' : 'application/x-ndjson',
     },
   )
@@ -43,7 +43,7 @@ async function readable(path: string): Promise<string> {
   try {
     if ((await stat(path)).isFile()) return path
   } catch (error) {
-    throw new RyoFaasError('INVALID_OPTION', `${path} can not be read`, { cause: error })
+    throw new RyoFaasError('INVALID_OPTION', `${path} cannot be read`, { cause: error })
   }
   throw new RyoFaasError('INVALID_OPTION', `${path} is no file`)
 }

@@ -67,7 +67,7 @@ function page(client: AgentClient, args: Record<string, unknown>, { signal }: Co
 
 function printPage({ traces, cursor }: TracePage, { output }: Context): void {
   output.value({ traces, ...(cursor !== undefined && { cursor }) })
-  if (traces.length === 0) return output.line('there are none')
+  if (traces.length === 0) return output.line('No traces match.')
   const { red, green } = output.colors
   output.table(
     ['TRACE', 'STARTED', 'FUNCTION', 'NAME', 'STATUS', 'TOOK', 'SPANS', 'CALL'],

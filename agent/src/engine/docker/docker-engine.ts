@@ -135,6 +135,12 @@ export class DockerEngine implements Engine {
       const holder = await this.#docker.getContainer(name).inspect().catch(nullIfMissing)
       if (holder) {
         const holderId = holder.Config.Labels[`${this.#options.project}.instance`]
+        if (holderId === undefined) {
+          throw new RyoFaasError(
+            'ENGINE_FAILED',
+            `the container name ${name} is taken by a container that is no function`,
+          )
+        }
         await this.#docker.getContainer(holder.Id).rename({ name: `${name}--${holderId}` })
       }
       await this.#docker.getContainer(found.Id).rename({ name })

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { AccessKeys } from '../../access/index.ts'
 import { readIfPresent, writeDurably } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import { FunctionsFile, type DispatcherInput, type MainOptions } from './options.ts'
@@ -22,9 +23,7 @@ export interface DispatcherPartOptions {
   callback: () => DispatcherInput['callback']
   resultLimitBytes: number
   /** The same as the proxy's. */
-  dispatchToken: string
-  /** Signs depths of events. */
-  functionsKey: string
+  access: AccessKeys
   /** This one counts from 1; `of` share the work. */
   number: number
   of: number
@@ -53,8 +52,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
       const settings: z.input<typeof MainOptions> = {
         nats: options.nats(),
         proxyUrl: options.proxyUrl(),
-        dispatchToken: options.dispatchToken,
-        functionsKey: options.functionsKey,
+        access: options.access,
         functionsFile: paths.functions,
         callback: options.callback(),
         resultLimitBytes: options.resultLimitBytes,

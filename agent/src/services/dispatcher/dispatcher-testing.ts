@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { CallView } from '../../contract/index.ts'
+import { TEST_KEYS } from '../../access/access-testing.ts'
+import { answerProof, type CallView } from '../../contract/index.ts'
 import {
   CallIdSource,
   encodeEnvelope,
@@ -29,8 +30,8 @@ import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import type { DispatcherEvent } from './events.ts'
 import type { DispatcherInput, FunctionsFile } from './options.ts'
 
-export const FUNCTIONS_KEY = 'signs what functions are given'
-export const TOKEN = 'token-of-the-tests'
+export const FUNCTIONS_KEY = TEST_KEYS.functions
+export const TOKEN = TEST_KEYS.part
 export const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
 
 type FunctionInput = {
@@ -104,6 +105,8 @@ export class Stage {
   async server(respond: Respond = (_request, response) => response.end('done')): Promise<TestServer> {
     const received: Received[] = []
     const listener: RequestListener = (incoming, response) => {
+      const proof = answerProof(TEST_KEYS.operator, { url: incoming.url!, port: incoming.socket.localPort! })
+      if (proof !== undefined) return void response.end(proof)
       const pieces: Buffer[] = []
       incoming.on('data', (piece: Buffer) => pieces.push(piece))
       incoming.on('end', () => {
@@ -158,8 +161,7 @@ export class Stage {
     return {
       nats: { url, user, password },
       proxyUrl,
-      dispatchToken: TOKEN,
-      functionsKey: FUNCTIONS_KEY,
+      access: TEST_KEYS,
       functionsFile: this.functionsFile,
       ackWaitMs: 400,
       drainMs: 100,

@@ -3,11 +3,13 @@
  *
  * Invariants: 1. a call never throws: however it ends is an `AttemptEnd`. 2. it ends within `timeoutMs` plus
  * `overtimeMs` of silence even if the proxy hangs. 3. at most `resultLimitBytes` of an answer are kept; the rest is read
- * all the same, because to break off would abort a function that does its work.
+ * all the same, because to break off would abort a function that does its work. 4. calls and the platform's secret go
+ * only to a proxy that proved itself on that connection.
  */
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import type { TraceContext } from '@ryo-faas/runtime/telemetry'
-import { errors, Pool, type Dispatcher } from 'undici'
+import { buildConnector, errors, Pool, type Dispatcher } from 'undici'
+import { proveListener } from '../../client/index.ts'
 import type { CallHead } from '../../bus/index.ts'
 import type { DispatchedFunction, DispatcherOptions } from './options.ts'
 import { requestHeaders, resultHeaders } from './request-headers.ts'
@@ -25,9 +27,11 @@ export interface Attempt {
   signal: AbortSignal
 }
 
-type CallerOptions = Pick<DispatcherOptions, 'proxyUrl' | 'dispatchToken' | 'overtimeMs' | 'resultLimitBytes'>
+type CallerOptions = Pick<DispatcherOptions, 'proxyUrl' | 'access' | 'overtimeMs' | 'resultLimitBytes'>
 
 const CONNECT_TIMEOUT_MS = 2_000
+/** Of a proxy under load. */
+const PROOF_TIMEOUT_MS = 5_000
 /** Below the proxy's own, so that it is never the proxy that closes a connection we are about to use. */
 const KEEP_ALIVE_MS = 15_000
 
@@ -39,19 +43,19 @@ export class FunctionCaller {
     this.options = options
     this.pool = new Pool(options.proxyUrl, {
       pipelining: 1,
-      connectTimeout: CONNECT_TIMEOUT_MS,
+      connect: provenConnector(options.access.operator),
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
     })
   }
 
   call({ fn, callId, number, head, body, signal, trace }: Attempt): Promise<AttemptEnd> {
-    const { dispatchToken, overtimeMs, resultLimitBytes } = this.options
+    const { access, overtimeMs, resultLimitBytes } = this.options
     const patienceMs = fn.timeoutMs + overtimeMs
     const request: Dispatcher.DispatchOptions = {
       method: head.method,
       path: FUNCTIONS_PREFIX + fn.route + head.path,
-      headers: requestHeaders(head, { id: callId, attempt: number, token: dispatchToken, trace }),
+      headers: requestHeaders(head, { id: callId, attempt: number, token: access.part, trace }),
       body: body.length === 0 ? null : body,
       headersTimeout: patienceMs,
       bodyTimeout: patienceMs,
@@ -64,6 +68,23 @@ export class FunctionCaller {
   async close(): Promise<void> {
     await this.pool.destroy()
   }
+}
+
+/** @param token of the operator; undefined: every listener is good */
+function provenConnector(token: string | undefined): buildConnector.connector {
+  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS })
+  if (token === undefined) return connect
+  return (address, made) =>
+    connect(address, (error, socket) => {
+      if (socket === null) return made(error, null)
+      proveListener(socket, { token, port: Number(address.port), patienceMs: PROOF_TIMEOUT_MS }).then(
+        () => made(null, socket),
+        (unproven: Error) => {
+          socket.destroy()
+          made(unproven, null)
+        },
+      )
+    })
 }
 
 interface CollectorOptions {

@@ -1,6 +1,7 @@
 /** The dispatcher's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
+import { AccessKeys } from '../../access/index.ts'
 import { TracingInput } from '../../tracing/index.ts'
 import { AsyncPolicy, EventKind, TriggerStart } from '../../contract/index.ts'
 
@@ -63,10 +64,11 @@ export const DispatcherOptions = z.strictObject({
   nats: z.strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() }),
   /** `http://host:port` */
   proxyUrl: z.url(),
-  /** The platform's secret that the proxy knows this dispatcher by: see `HEADERS.dispatch`. */
-  dispatchToken: z.string().min(16),
-  /** Signs how deep in document events a request is. */
-  functionsKey: z.string().min(16),
+  /**
+   * `part` is what proxy and store know this dispatcher by, `operator` what the proxy proves itself with before anything is
+   * sent to it, `functions` what depths in document events are signed with.
+   */
+  access: AccessKeys,
   /** Path of a `FunctionsFile`; read again when it changes. */
   functionsFile: z.string().min(1),
   metricsHost: z.string().min(1).default('127.0.0.1'),

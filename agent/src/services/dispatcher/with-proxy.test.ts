@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { PROOF_PATH } from '../../contract/index.ts'
+import { TEST_KEYS } from '../../access/access-testing.ts'
 import { createProxy, type Proxy } from '../proxy/index.ts'
-import { Stage, TOKEN, until, type TestServer } from './dispatcher-testing.ts'
+import { Stage, until, type TestServer } from './dispatcher-testing.ts'
 
 let stage: Stage
 let proxy: Proxy
@@ -12,7 +14,7 @@ beforeEach(async () => {
   const { url: natsUrl, user, password } = stage.nats
   const nats = { url: natsUrl, user, password }
   proxy = await createProxy({
-    ...{ port: 0, graceMs: 200, readyTimeoutMs: 50, nats, dispatchToken: TOKEN },
+    ...{ port: 0, graceMs: 200, readyTimeoutMs: 50, nats, access: TEST_KEYS },
     callbackAllow: ['127.0.0.1'],
   })
   stage.onEnd(() => proxy.close())
@@ -102,7 +104,27 @@ it('cancelling a running call aborts the function', async () => {
   await stage.dispatcher({ url })
   const callId = await accept('/functions/fn')
   await until(() => instance.received.length === 1, 'it runs')
-  expect((await fetch(`${url}/calls/${callId}`, { method: 'DELETE' })).ok).toBe(true)
+  expect(
+    (
+      await fetch(`${url}/calls/${callId}`, {
+        method: 'DELETE',
+        headers: { authorization: `Bearer ${TEST_KEYS.operator}` },
+      })
+    ).ok,
+  ).toBe(true)
   await until(() => isAborted, 'the instance is told')
   expect(await stage.view(callId)).toMatchObject({ status: 'cancelled' })
+})
+
+it('a program in the place of the proxy sees neither calls nor the secret of the platform', async () => {
+  const squatter = await stage.server()
+  await serve([await stage.server()])
+  await stage.dispatcher(squatter)
+  const callId = await accept('/functions/fn', { body: 'payload' })
+  await until(async () => (await stage.view(callId)).error !== undefined, 'it was tried')
+  expect(squatter.received.length).toBeGreaterThan(0)
+  for (const { url, headers, body } of squatter.received) {
+    expect([url.split('?')[0], headers['x-ryo-faas-dispatch'], body.length]).toEqual([PROOF_PATH, undefined, 0])
+  }
+  expect(await stage.view(callId)).toMatchObject({ status: 'queued' })
 })

@@ -26,7 +26,8 @@ const POLL_MS = 500
 const START_TIMEOUT_MS = 20_000
 
 export function natsContainer(options: NatsContainerOptions): Part {
-  const name = `${options.project}-nats`
+  // With a character that no function's name has.
+  const name = `${options.project}.nats`
   const container = options.docker.getContainer(name)
   const state = () => container.inspect().catch(missing)
 

@@ -6,7 +6,9 @@
  */
 import http from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { Credentials } from '../../access/index.ts'
+import { answerProof, PROOF_PATH } from '../../contract/index.ts'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
 import { listenAtAll } from '../../host/index.ts'
@@ -18,7 +20,9 @@ import { deliveryLines } from './delivery-line.ts'
 import type { FunctionSnapshot } from './function-metrics.ts'
 import { Hop } from './hop.ts'
 import { createRegistry } from './metrics.ts'
+import { refuseStrangers, type Refused } from './operator-gate.ts'
 import type { DataPlaneOptions } from './options.ts'
+import { errorAnswer } from './refuse.ts'
 import type { RouteTable } from './route-table.ts'
 import { Routes } from './routes.ts'
 import { TrustedPeers } from './trusted-peers.ts'
@@ -79,12 +83,12 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         routes,
         readyTimeoutMs: options.readyTimeoutMs,
         tracing,
-        dispatchToken: options.dispatchToken,
-        functionsKey: options.functionsKey,
+        dispatchToken: options.access?.part,
+        functionsKey: options.access?.functions,
         bodyTimeoutMs: options.bodyTimeoutMs,
         upgradeIdleMs: options.upgradeIdleMs,
         trusted: new TrustedPeers(options.trustProxy),
-        deliveryLineOf: deliveryLines(options.functionsKey),
+        deliveryLineOf: deliveryLines(options.access?.functions),
         asyncCalls,
         fallback,
       })
@@ -97,7 +101,19 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     reply.headers(headers)
     return reply.send(body)
   }
+  const { access } = options
+  const credentials = access && new Credentials(access)
+  if (access !== undefined) {
+    fastify.get(PROOF_PATH, (request, reply) => {
+      const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
+      return proof === undefined
+        ? send(reply, 'BAD_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
+        : reply.type('application/json').send(proof)
+    })
+  }
   addOwnRoutes(fastify, {
+    newRequestId: () => ids.traceId(),
+    refused: request => refuseStrangers(request, credentials),
     isReady: () => routes.generation >= 0 && hop?.isDraining === false,
     pages: [
       { contentType: registry.contentType, text: start.scrape ?? (() => registry.metrics()) },
@@ -105,7 +121,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       ...(start.scrape ? [] : [{ contentType: withExemplars.contentType, text: () => withExemplars.metrics() }]),
     ],
   })
-  const eventStreams = addCallsApi(fastify, asyncCalls.link, () => ids.traceId())
+  const eventStreams = addCallsApi(fastify, asyncCalls.link, { credentials, newRequestId: () => ids.traceId() })
   fastify.setNotFoundHandler((_request, reply) => send(reply, 'FUNCTION_NOT_FOUND', 'nothing is served here'))
   fastify.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
     (error.statusCode ?? 500) < 500
@@ -216,7 +232,13 @@ async function settled(removed: readonly Instance[], settleMs: number): Promise<
 
 function addOwnRoutes(
   fastify: FastifyInstance,
-  own: { isReady: () => boolean; pages: { contentType: string; text: () => Promise<string> }[] },
+  own: {
+    /** May he not see the figures? */
+    refused: (request: FastifyRequest) => Refused | undefined
+    newRequestId: () => string
+    isReady: () => boolean
+    pages: { contentType: string; text: () => Promise<string> }[]
+  },
 ): void {
   fastify.get('/healthz', () => ({ status: 'ok' }))
   fastify.get('/readyz', (_request, reply) => {
@@ -224,6 +246,11 @@ function addOwnRoutes(
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready' })
   })
   fastify.get('/metrics', async (request, reply) => {
+    const refused = own.refused(request)
+    if (refused !== undefined) {
+      const { status, headers, body } = errorAnswer({ ...refused, requestId: own.newRequestId() })
+      return reply.code(status).headers(headers).send(body)
+    }
     const [plain, openMetrics = plain] = own.pages
     const wanted = request.headers.accept?.includes('application/openmetrics-text') === true ? openMetrics! : plain!
     return reply.type(wanted.contentType).send(await wanted.text())

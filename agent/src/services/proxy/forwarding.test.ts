@@ -1,6 +1,7 @@
 import http from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { deliveryToken, signDepth } from '../../access/index.ts'
+import { TEST_KEYS } from '../../access/access-testing.ts'
 import { call, exchangeRaw, Stage, type TestInstance } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
 
@@ -246,7 +247,7 @@ describe('what is not a function', () => {
 
 it('a depth in document events passes only as the platform signed it', async () => {
   const key = 'the key of all functions'
-  const signing = await stage.proxy({ functionsKey: key })
+  const signing = await stage.proxy({ access: { ...TEST_KEYS, functions: key } })
   const seen: unknown[] = []
   const instance = await stage.http((request, response) => {
     seen.push(request.headers['x-event-depth'])
@@ -327,7 +328,7 @@ describe('what shows an instance that the platform sends a request', () => {
   const functionsKey = 'the key of all functions'
   const dispatchToken = 'a-secret-of-the-platform'
   const seenBy = async (headers: Record<string, string>) => {
-    const own = await stage.proxy({ functionsKey, dispatchToken })
+    const own = await stage.proxy({ access: { ...TEST_KEYS, functions: functionsKey, part: dispatchToken } })
     let seen: unknown
     const instance = await stage.http((request, response) => {
       seen = request.headers['x-ryo-faas-delivery']

@@ -1,5 +1,8 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it, test } from 'vitest'
+import { Credentials } from '../../access/index.ts'
 import { FunctionMetrics } from './function-metrics.ts'
+import { refuseStrangers } from './operator-gate.ts'
+import { AS_OPERATOR, TEST_KEYS } from '../../access/access-testing.ts'
 import { call, Stage } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
 import { summarize } from './summary.ts'
@@ -75,4 +78,25 @@ it('a summary adds up workers and finds percentiles within 10 %', () => {
   expect(stats!.p95Ms! / 95).toBeLessThan(1.1)
   expect(Date.parse(stats!.lastErrorAt!)).toBeGreaterThan(0)
   expect(summarize([[new FunctionMetrics().snapshot('fn', 'Fn')]])[0]).toMatchObject({ calls: 0, p50Ms: null })
+})
+
+it('/metrics is shown to programs on this machine by an address, to no page, and to the operator', async () => {
+  const { port } = proxy.address
+  const statusFor = async (headers: Record<string, string>) => (await call(proxy, '/metrics', { headers })).status
+  expect(await statusFor({ host: `localhost:${port}` })).toBe(200)
+  expect(await statusFor({ host: 'evil.example' })).toBe(403)
+  expect(await statusFor({ origin: 'http://evil.example' })).toBe(403)
+  expect(await statusFor({ 'sec-fetch-site': 'cross-site' })).toBe(403)
+})
+
+test.each([
+  ['127.0.0.1', {}, undefined],
+  ['::1', {}, undefined],
+  ['::ffff:127.0.0.1', {}, undefined],
+  ['192.0.2.7', {}, 'UNAUTHORIZED'],
+  ['::ffff:192.0.2.7', {}, 'UNAUTHORIZED'],
+  ['192.0.2.7', AS_OPERATOR, undefined],
+])('from %s, with %j, /metrics is refused by %s', (remoteAddress, headers, code) => {
+  const request = { headers: { host: '127.0.0.1', ...headers }, socket: { remoteAddress } }
+  expect(refuseStrangers(request, new Credentials(TEST_KEYS))?.code).toBe(code)
 })

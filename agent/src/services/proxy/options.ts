@@ -1,6 +1,7 @@
 /** The proxy's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
 import { ExtraHost } from '../../host/index.ts'
+import { AccessKeys } from '../../access/index.ts'
 import { TracingInput } from '../../tracing/index.ts'
 import { isNetwork } from './trusted-peers.ts'
 
@@ -42,10 +43,8 @@ export const DataPlaneOptions = z.strictObject({
   nats: z
     .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
     .optional(),
-  /** Who sends it is the dispatcher: see `HEADERS.dispatch`. Without it nobody is. */
-  dispatchToken: z.string().min(16).optional(),
-  /** Signs how deep in document events a request is; without it nobody is believed. */
-  functionsKey: z.string().min(16).optional(),
+  /** Who may do what beside calling functions; without it nobody may. */
+  access: AccessKeys.optional(),
   /** Peers, as addresses or networks, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are believed. */
   trustProxy: z.array(z.string().refine(isNetwork, 'must be an address or a network')).default([]),
   /** Largest body of an asynchronous call. */

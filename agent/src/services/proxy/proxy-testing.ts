@@ -2,6 +2,7 @@
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import net, { type AddressInfo, type Socket } from 'node:net'
+import { TEST_KEYS } from '../../access/access-testing.ts'
 import type { ProxyInput } from './options.ts'
 import { createProxy, type Proxy } from './proxy.ts'
 import type { Route, RouteInstance } from './route-table.ts'
@@ -29,7 +30,7 @@ export class Stage {
   }
 
   async proxy(options: ProxyInput = {}): Promise<Proxy> {
-    const proxy = await createProxy({ port: 0, graceMs: 200, ...options })
+    const proxy = await createProxy({ port: 0, graceMs: 200, access: TEST_KEYS, ...options })
     this.onEnd(() => proxy.close())
     return proxy
   }

@@ -18,6 +18,7 @@ export function errorAnswer({ code, reason, requestId }: Refusal): ReturnType<ty
   // RFC 9110 §15.5.6 asks for it.
   if (code === 'METHOD_NOT_ALLOWED') error.headers['allow'] = METHODS
   if (RETRY_SOON.includes(code)) error.headers['retry-after'] = '1'
+  if (code === 'UNAUTHORIZED') error.headers['www-authenticate'] = 'Bearer realm="ryo-faas"'
   return error
 }
 

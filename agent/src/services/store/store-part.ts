@@ -25,8 +25,9 @@ export interface StorePartOptions {
   extraHosts: () => readonly ExtraHost[]
   /** Names by which functions know it. */
   hostNames: readonly string[]
-  nats: () => NonNullable<z.input<typeof MainOptions>['nats']>
+  /** Who may do what. */
   access: AccessKeys
+  nats: () => NonNullable<z.input<typeof MainOptions>['nats']>
 }
 
 const ReadyFile = z.object({ port: z.int() })

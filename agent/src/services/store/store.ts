@@ -107,10 +107,10 @@ function addRoutes(app: FastifyInstance, { options, store, registry }: RoutePart
   addTransferRoutes(app, { store, options })
   const changes = addChangesRoutes(app, { store, heartbeatMs: options.heartbeatMs })
   addAdminRoutes(app, {
+    access: options.access,
     registry,
     backup: () => makeBackup(store, options.dataFolder),
     isReady: () => isReady,
-    token: options.access.operator,
   })
   return {
     end: () => {

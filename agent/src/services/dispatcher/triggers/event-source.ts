@@ -6,7 +6,7 @@ import type { Delivery } from '../puller.ts'
 import type { KnownEvent } from './event-delivery.ts'
 
 /** Where events are that were too long for a message, and what the store knows us by. */
-export type EventStore = Pick<DispatcherOptions, 'storeUrl' | 'dispatchToken'>
+export type EventStore = Pick<DispatcherOptions, 'storeUrl' | 'access'>
 
 /** It will never be readable. */
 export class UnreadableEventError extends Error {}
@@ -36,12 +36,12 @@ function parsed(body: Uint8Array): DocumentCloudEvent | undefined {
 
 async function fetchEvent(
   sequence: string,
-  { storeUrl, dispatchToken }: EventStore,
+  { storeUrl, access }: EventStore,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   if (storeUrl === undefined) throw new Error(`event ${sequence} is at the store, whose address is not known`)
   const response = await fetch(new URL(`/changes/${sequence}`, storeUrl), {
-    headers: { authorization: `Bearer ${dispatchToken}` },
+    headers: { authorization: `Bearer ${access.part}` },
     signal,
   })
   if (response.status === 404) {

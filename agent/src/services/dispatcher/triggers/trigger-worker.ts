@@ -27,10 +27,7 @@ export interface TriggerDependencies {
   runner: CallRunner
   turn: Turn
   metrics: DispatcherMetrics
-  options: Pick<
-    DispatcherOptions,
-    'unavailableBackoffMs' | 'storeUrl' | 'dispatchToken' | 'eventDepthLimit' | 'functionsKey'
-  >
+  options: Pick<DispatcherOptions, 'unavailableBackoffMs' | 'storeUrl' | 'access' | 'eventDepthLimit'>
   onEvent: OnEvent
 }
 
@@ -158,7 +155,7 @@ export class TriggerWorker {
     try {
       const known = await readEvent(item.message, this.of.options, this.stopping.signal)
       const to = { route: this.fn.route, key: this.trigger.key, epoch: session.cursor.epoch }
-      const { functionsKey } = this.of.options
+      const functionsKey = this.of.options.access.functions
       const of = { to, count: item.count, refusal: this.refusalOf(known), functionsKey }
       const delivery = new EventDelivery(known, of)
       await runner.run(delivery, this.runFor())

@@ -17,6 +17,7 @@ import {
   type CallHead,
 } from '../../../bus/index.ts'
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
+import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
 import { call, exchangeRaw, Stage, until, type Answer, type TestInstance } from '../proxy-testing.ts'
 import type { Proxy } from '../proxy.ts'
 
@@ -38,10 +39,17 @@ afterAll(() => nats.stop())
 
 beforeEach(async () => {
   stage = new Stage()
-  proxy = await stage.proxy({ nats: addressOf(nats), dispatchToken, asyncBodyLimitBytes: 20 * 1024 ** 2 })
+  proxy = await stage.proxy({
+    nats: addressOf(nats),
+    access: { ...TEST_KEYS, part: dispatchToken },
+    asyncBodyLimitBytes: 20 * 1024 ** 2,
+  })
   instance = await stage.http((request, response) => response.end(JSON.stringify(request.headers)))
   await stage.serve(proxy, [instance], asyncRoute)
-  await until(async () => (await call(proxy, '/calls')).status === 200, 'the proxy has found the bus')
+  await until(
+    async () => (await call(proxy, '/calls', { headers: AS_OPERATOR })).status === 200,
+    'the proxy has found the bus',
+  )
 })
 afterEach(async () => {
   await stage.end()
@@ -189,7 +197,10 @@ describe('the body of an asynchronous call', () => {
     await stage.end()
     proxy = await stage.proxy({ nats: addressOf(nats), asyncBodyLimitBytes: 100_000 })
     await stage.serve(proxy, [], asyncRoute)
-    await until(async () => (await call(proxy, '/calls')).status === 200, 'the proxy has found the bus')
+    await until(
+      async () => (await call(proxy, '/calls', { headers: AS_OPERATOR })).status === 200,
+      'the proxy has found the bus',
+    )
     const body = Buffer.alloc(100_001)
     for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
       expect(await post('/functions/fn', body, headers)).toMatchObject({ status: 413, code: 'PAYLOAD_TOO_LARGE' })
@@ -338,7 +349,10 @@ describe('without a bus', () => {
     await stage.serve(alone, [instance])
     const answer = await call(alone, '/async-function/fn', { method: 'POST', body: 'x' })
     expect(answer).toMatchObject({ status: 503, code: 'ASYNC_UNAVAILABLE', headers: { 'retry-after': '1' } })
-    expect(await call(alone, '/calls')).toMatchObject({ status: 503, code: 'ASYNC_UNAVAILABLE' })
+    expect(await call(alone, '/calls', { headers: AS_OPERATOR })).toMatchObject({
+      status: 503,
+      code: 'ASYNC_UNAVAILABLE',
+    })
     expect((await call(alone, '/functions/fn')).status).toBe(200)
   })
 

@@ -1,6 +1,7 @@
 import http, { type IncomingMessage } from 'node:http'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { CallPage, CallStatus, CallView } from '../../../contract/index.ts'
+import { Credentials } from '../../../access/index.ts'
 import {
   CallIdSource,
   encodeEnvelope,
@@ -12,10 +13,14 @@ import {
   type CallState,
 } from '../../../bus/index.ts'
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
-import { call, Stage, until } from '../proxy-testing.ts'
+import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
+import { call as callAs, Stage, until } from '../proxy-testing.ts'
 import type { Proxy } from '../proxy.ts'
 
 const ids = new CallIdSource()
+/** As the operator. */
+const call: typeof callAs = (to, path, { headers, ...options } = {}) =>
+  callAs(to, path, { ...options, headers: { ...AS_OPERATOR, ...headers } })
 let nats: TestNats
 let bus: Bus
 let stage: Stage
@@ -186,7 +191,7 @@ describe('server-sent events', () => {
   }
 
   async function listen(path: string): Promise<Events> {
-    const request = http.get({ host: '127.0.0.1', port: proxy.address.port, path, agent: false })
+    const request = http.get({ host: '127.0.0.1', port: proxy.address.port, path, agent: false, headers: AS_OPERATOR })
     request.on('error', () => undefined)
     const response = await new Promise<IncomingMessage>(resolve => request.on('response', resolve))
     expect(response.headers['content-type']).toBe('text/event-stream')
@@ -228,5 +233,43 @@ describe('server-sent events', () => {
     const all = await listen('/calls/events')
     await proxy.close()
     await Promise.all([one.ended, all.ended])
+  })
+})
+
+describe('who may do what', () => {
+  const functionToken = new Credentials(TEST_KEYS).functionToken({ route: 'fn' })
+  const OTHERS: [string, Record<string, string>, number, string][] = [
+    ['nobody', {}, 401, 'UNAUTHORIZED'],
+    ['a wrong token', { authorization: 'Bearer guessed' }, 401, 'UNAUTHORIZED'],
+    ['a function', { authorization: `Bearer ${functionToken}` }, 403, 'FORBIDDEN'],
+    ['a page of elsewhere', { ...AS_OPERATOR, origin: 'http://evil.example' }, 403, 'FORBIDDEN'],
+    ['a page by a domain of its own', { ...AS_OPERATOR, host: 'evil.example' }, 403, 'FORBIDDEN'],
+    ['a form of another site', { ...AS_OPERATOR, 'sec-fetch-site': 'cross-site' }, 403, 'FORBIDDEN'],
+  ]
+
+  it.each(OTHERS)('%s neither lists calls nor changes any', async (_who, headers, status, code) => {
+    const id = await queued()
+    const asked = ['GET /calls', 'HEAD /calls', 'GET /calls/events', `DELETE /calls/${id}`, 'POST /calls/redrive']
+    for (const what of [...asked, `POST /calls/${id}/redrive`]) {
+      const [method, path] = what.split(' ') as [string, string]
+      const answer = await callAs(proxy, path, { method, headers })
+      expect([what, answer.status, answer.code]).toEqual([what, status, code])
+      expect(answer.headers['www-authenticate']).toBe(status === 401 ? 'Bearer realm="ryo-faas"' : undefined)
+    }
+    expect(await callAs(proxy, `/calls/${id}`)).toMatchObject({ status: 200 })
+  })
+
+  it('who knows the id of a call sees it, by whatever name the proxy is reached; pages of elsewhere do not', async () => {
+    const id = await queued()
+    const answer = await callAs(proxy, `/calls/${id}`, { headers: { host: 'faas.example' } })
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([200, expect.objectContaining({ id, status: 'queued' })])
+    const headers = { origin: 'http://evil.example' }
+    expect((await callAs(proxy, `/calls/${id}`, { headers })).status).toBe(403)
+  })
+
+  it('a proxy that was given no keys has no operator', async () => {
+    const { url, user, password } = nats
+    const keyless = await stage.proxy({ nats: { url, user, password }, access: undefined })
+    expect(await call(keyless, '/calls')).toMatchObject({ status: 401 })
   })
 })

@@ -12,6 +12,7 @@
  * | `GET /calls/<id>/events` | server-sent events, each a `CallView`; ends when the call is final |
  * | `GET /calls/events?function=` | server-sent events `{id, function, status}` |
  *
+ * What shows one call needs its id and nothing else; lists, and what changes calls, are the operator's (401, 403).
  * Without a bus: 503 ASYNC_UNAVAILABLE.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -33,6 +34,8 @@ import {
   watchCall,
   watchCalls,
 } from '../../../bus/index.ts'
+import type { Credentials } from '../../../access/index.ts'
+import { refuseOthers, refuseOtherOrigins } from '../operator-gate.ts'
 import { errorAnswer } from '../refuse.ts'
 import type { BusLink } from './bus-link.ts'
 import { EventStreams } from './event-streams.ts'
@@ -74,7 +77,11 @@ const UNFRAMED = new Set([
 ])
 
 /** @returns the open event streams, to be ended before the server is closed. */
-export function addCallsApi(server: FastifyInstance, link: BusLink, newRequestId: () => string): EventStreams {
+export function addCallsApi(
+  server: FastifyInstance,
+  link: BusLink,
+  { credentials, newRequestId }: { credentials: Credentials | undefined; newRequestId: () => string },
+): EventStreams {
   const streams = new EventStreams()
   void server.register(async calls => {
     // None of these requests has a body that means anything.
@@ -89,7 +96,11 @@ export function addCallsApi(server: FastifyInstance, link: BusLink, newRequestId
       if (!request.raw.complete) headers['connection'] = 'close'
       return reply.code(status).headers(headers).send(body)
     })
-    calls.addHook<MaybeById>('onRequest', async ({ params: { id } }) => {
+    calls.addHook<MaybeById>('onRequest', async request => {
+      const { id } = request.params
+      const isShown = ['GET', 'HEAD'].includes(request.method) && id !== undefined
+      const refused = isShown ? refuseOtherOrigins(request) : refuseOthers(request, credentials)
+      if (refused !== undefined) throw new CallError(refused.code, refused.reason)
       if (id !== undefined && parseCallId(id) === undefined) missing(id)
     })
     addReading(calls, link)

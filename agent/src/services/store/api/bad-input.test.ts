@@ -153,3 +153,20 @@ it('has one line for each error', () => {
     expect(about).not.toMatch(/\n|\.$/)
   }
 })
+
+it.each(['GET', 'PUT', 'PATCH', 'DELETE'])('%s refuses a table without a name', async method => {
+  const body = method === 'GET' || method === 'DELETE' ? {} : { body: { data: 1 } }
+  const answer = await ask(port, `${method} /tables//docs/x`, body)
+  expect([answer.status, answer.json.error.code]).toEqual([400, 'INVALID_NAME'])
+})
+
+it('a cursor that was forged with an id that no document can have is refused', async () => {
+  await ask(port, 'PUT /tables/forged/docs/a', { body: { data: 1 } })
+  await ask(port, 'PUT /tables/forged/docs/b', { body: { data: 1 } })
+  const { cursor } = (await ask(port, 'GET /tables/forged/docs?limit=1')).json
+  const written = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+  written[3] = 'x'.repeat(8_000)
+  const forged = Buffer.from(JSON.stringify(written)).toString('base64url')
+  const answer = await ask(port, `GET /tables/forged/docs?limit=1&cursor=${forged}`)
+  expect([answer.status, answer.json.error.code]).toEqual([400, 'INVALID_CURSOR'])
+})

@@ -38,7 +38,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
     { schema: SCHEMAS.get, config: { operation: 'get', access: ['read'] } },
     (request, reply) => {
       const { table, id } = request.params
-      const found = store.get(table, id)
+      const found = store.get(checkName('table', table), id)
       if (found === undefined) throw notFound(request.params)
       void reply.header('etag', etagOf(found.version))
       if (isKnown(request.raw.headers, found.version)) void reply.code(304).send()

@@ -16,7 +16,7 @@ export type {
 export { openEnvironment } from './environment.ts'
 export { type FieldPath, parseFieldPath, valueAt } from './field-path.ts'
 export { LmdbStore } from './lmdb-store.ts'
-export { checkName, encodedName, NAME_LIMIT_BYTES } from './names.ts'
+export { checkName, encodedName, NAME_LIMIT_BYTES, nameProblem } from './names.ts'
 export { endOfType, justAfter, orderKey, startOfType } from './order-key.ts'
 export { Reader } from './reader.ts'
 export { STATE } from './table-records.ts'

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { ScanPosition } from '../engine/index.ts'
+import { nameProblem, type ScanPosition } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 
 export interface Cursor {
@@ -37,6 +37,7 @@ export function readCursor(text: string, digest: string): Cursor {
       'the cursor belongs to another query: table, where and orderBy must be the same',
     )
   }
+  if (nameProblem(id) !== undefined) throw new StoreError('INVALID_CURSOR', 'the cursor is damaged')
   return { digest, index, range, after: { id, ...(value !== null && { value: Buffer.from(value, 'base64url') }) } }
 }
 

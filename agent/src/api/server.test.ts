@@ -1,0 +1,50 @@
+import { pino } from 'pino'
+import { expect, onTestFinished, test } from 'vitest'
+import { answerProof, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
+import type { Platform } from './platform.ts'
+import { createApi } from './server.ts'
+
+const TOKEN = 'the-token-of-the-operator'
+
+async function serve() {
+  const deployer = () => ({
+    view: (name: string) => Promise.reject(new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment "${name}"`)),
+  })
+  const platform = { deployer } as unknown as Platform
+  const api = await createApi({
+    token: TOKEN,
+    version: '0',
+    platform,
+    dashboard: '/nowhere',
+    logger: pino({ enabled: false }),
+  })
+  onTestFinished(() => api.close())
+  const url = await api.listen({ host: '127.0.0.1', port: 0 })
+  const ask = (path: string, headers: Record<string, string> = { authorization: `Bearer ${TOKEN}` }) =>
+    fetch(url + path, { headers })
+  return { url, ask }
+}
+
+const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code
+
+test('a name of any length is answered in the shape of all errors', async () => {
+  const { ask } = await serve()
+  const long = await ask(`/v1/deployments/${'a'.repeat(120)}`)
+  expect([long.status, await codeOf(long)]).toEqual([404, 'DEPLOYMENT_NOT_FOUND'])
+  const longer = await ask(`/v1/deployments/${'a'.repeat(2_000)}`)
+  expect(await codeOf(longer)).toBe('INVALID_REQUEST')
+})
+
+test('who shows no token is told which is wanted', async () => {
+  const { ask } = await serve()
+  const response = await ask('/v1/platform', {})
+  expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="ryo-faas"'])
+})
+
+test('it proves itself to everybody, by a nonce', async () => {
+  const { url, ask } = await serve()
+  const path = `${PROOF_PATH}?nonce=${'0a'.repeat(16)}`
+  const response = await ask(path, {})
+  expect(await response.text()).toBe(answerProof(TOKEN, { url: path, port: Number(new URL(url).port) }))
+  expect((await ask(`${PROOF_PATH}?nonce=short`, {})).status).toBe(400)
+})

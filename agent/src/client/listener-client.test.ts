@@ -1,0 +1,185 @@
+import { once } from 'node:events'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import net from 'node:net'
+import { gzipSync } from 'node:zlib'
+import { expect, onTestFinished, test } from 'vitest'
+import { answerProof, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
+import { ListenerClient, type Pace } from './listener-client.ts'
+
+const TOKEN = 'the-token-of-the-operator'
+/** For listeners that never answer. */
+const IMPATIENT_MS = 100
+/** For those that do, on a busy machine. */
+const PATIENT_MS = 1_000
+
+interface Server {
+  url: string
+  port: number
+  /** What came: request lines, with the token if it was there. */
+  heard: string[]
+  sockets: Set<Socket>
+}
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void
+
+async function serve(listener: Listener, port = 0): Promise<Server & { close(): Promise<void> }> {
+  const heard: string[] = []
+  const sockets = new Set<Socket>()
+  const server = http.createServer((request, response) => {
+    const { authorization } = request.headers
+    heard.push(request.url!.split('?')[0]! + (authorization === undefined ? '' : ` ${authorization}`))
+    listener(request, response)
+  })
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async () => {
+    server.closeAllConnections()
+    if (server.listening) await new Promise(done => server.close(done))
+  }
+  onTestFinished(close)
+  const bound = (server.address() as AddressInfo).port
+  return { url: `http://127.0.0.1:${bound}`, port: bound, heard, sockets, close }
+}
+
+/** Proves itself as ours, and has the rest answered by `listener`. */
+const ours =
+  (listener: Listener): Listener =>
+  (request, response) => {
+    const proof = answerProof(TOKEN, { url: request.url!, port: request.socket.localPort! })
+    if (proof === undefined) listener(request, response)
+    else response.end(proof)
+  }
+
+const clientOf = ({ url }: { url: string }, patienceMs?: number) =>
+  new ListenerClient({
+    url,
+    token: TOKEN,
+    name: 'the agent',
+    unreachable: (message, cause) => new RyoFaasError('NOT_RUNNING', message, { cause }),
+    ...(patienceMs !== undefined && { patienceMs }),
+  })
+
+test('the token goes to a listener that proved itself', async () => {
+  const server = await serve(ours((_request, response) => response.end('hello')))
+  const client = clientOf(server)
+  expect(await (await client.send('GET', '/a')).text()).toBe('hello')
+  expect(await (await client.send('GET', '/b')).text()).toBe('hello')
+  expect(server.heard).toEqual([PROOF_PATH, `/a Bearer ${TOKEN}`, `/b Bearer ${TOKEN}`])
+})
+
+test.each<[string, Listener]>([
+  ['answers everything', (_request, response) => response.end('{"proof":"x"}')],
+  ['knows no such path', (_request, response) => response.writeHead(404).end('{}')],
+  ['answers without end', (_request, response) => void response.write('x'.repeat(10_000))],
+  [
+    'proves another token',
+    (request, response) =>
+      response.end(answerProof('its own token', { url: request.url!, port: request.socket.localPort! })),
+  ],
+])('a program on the port that %s never sees the token', async (_what, listener) => {
+  const squatter = await serve(listener)
+  const sent = clientOf(squatter).send('POST', '/v1/deploys', { body: '{"secret":1}', pace: 'long' })
+  await expect(sent).rejects.toMatchObject({ code: 'NOT_RUNNING', message: /another program listens on http/ })
+  expect(squatter.heard).toEqual([PROOF_PATH])
+})
+
+test('a program that has the question answered by the real listener, on another port, is found out', async () => {
+  const real = await serve(ours((_request, response) => response.end('hello')))
+  const relay = await serve((request, response) => {
+    http.get(real.url + request.url!, answer => answer.pipe(response))
+  })
+  await expect(clientOf(relay).send('GET', '/')).rejects.toThrow('another program listens')
+  expect([real.heard, relay.heard]).toEqual([[PROOF_PATH], [PROOF_PATH]])
+})
+
+test('each connection is asked: a program that takes the port over in the middle sees nothing', async () => {
+  const real = await serve(ours((_request, response) => response.end('hello')))
+  const client = clientOf(real)
+  await (await client.send('GET', '/')).text()
+  await real.close()
+  const squatter = await serve((_request, response) => response.end('{"proof":""}'), real.port)
+  await expect(client.send('GET', '/')).rejects.toThrow('another program listens')
+  expect(squatter.heard).toEqual([PROOF_PATH])
+})
+
+test('nobody on the port is told as such', async () => {
+  const server = await serve(ours(() => undefined))
+  await server.close()
+  await expect(clientOf(server).send('GET', '/')).rejects.toMatchObject({
+    message: /^the agent at .* does not answer$/,
+  })
+})
+
+test('a listener that accepts connections and does nothing is given up', async () => {
+  const sockets: Socket[] = []
+  const stopped = net.createServer(socket => void sockets.push(socket)).listen(0, '127.0.0.1')
+  await once(stopped, 'listening')
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy()
+    stopped.close()
+  })
+  const url = `http://127.0.0.1:${(stopped.address() as AddressInfo).port}`
+  for (const pace of ['prompt', 'long', 'stream'] as const) {
+    await expect(clientOf({ url }, IMPATIENT_MS).send('GET', '/', { pace })).rejects.toThrow('does not answer')
+  }
+})
+
+test.each<Pace>(['prompt', 'stream'])('an answer (%s) whose head does not come is given up', async pace => {
+  const server = await serve(ours(() => undefined))
+  await expect(clientOf(server, PATIENT_MS).send('GET', '/', { pace })).rejects.toThrow('does not answer')
+})
+
+test('an ordinary answer that stops in its middle is given up', async () => {
+  const server = await serve(ours((_request, response) => void response.write('half')))
+  const response = await clientOf(server, PATIENT_MS).send('GET', '/')
+  await expect(response.text()).rejects.toThrow()
+})
+
+test('long work is waited for as long as the listener proves that it lives, and no longer', async () => {
+  let lives = true
+  const answers: ServerResponse[] = []
+  const server = await serve((request, response) => {
+    if (lives || !request.url!.startsWith(PROOF_PATH)) ours(() => void answers.push(response))(request, response)
+  })
+  const proofs = () => server.heard.filter(what => what === PROOF_PATH).length
+  const client = clientOf(server, PATIENT_MS)
+  const first = client.send('POST', '/work', { pace: 'long' })
+  await expect.poll(proofs, { timeout: 20_000 }).toBeGreaterThan(2)
+  answers[0]!.end('done')
+  expect(await (await first).text()).toBe('done')
+
+  const second = client.send('POST', '/work', { pace: 'long' })
+  await expect.poll(() => answers.length).toBe(2)
+  lives = false
+  await expect(second).rejects.toThrow('does not answer')
+})
+
+test('what is asked ends at once when its signal aborts', async () => {
+  const server = await serve(ours(() => undefined))
+  const abort = new AbortController()
+  const sent = clientOf(server).send('GET', '/', { pace: 'long', signal: abort.signal })
+  await expect.poll(() => server.heard.length).toBe(2)
+  abort.abort()
+  await expect(sent).rejects.toMatchObject({ code: 'CANCELLED' })
+})
+
+test('answers come as they are: redirects, without a body, and unpacked', async () => {
+  const server = await serve(
+    ours((request, response) => {
+      if (request.url === '/redirect')
+        response.writeHead(302, { location: '/x', 'set-cookie': ['a', 'b'] }).end('there')
+      else if (request.url === '/none') response.writeHead(204).end()
+      else response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('packed'))
+    }),
+  )
+  const client = clientOf(server)
+  const redirect = await client.send('GET', '/redirect')
+  expect([redirect.status, redirect.headers.getSetCookie(), await redirect.text()]).toEqual([302, ['a', 'b'], 'there'])
+  expect((await client.send('GET', '/none')).body).toBeNull()
+  expect(await (await client.send('GET', '/packed')).text()).toBe('packed')
+})

@@ -1,0 +1,203 @@
+/**
+ * Requests to one listener of the platform, as its operator.
+ *
+ * Invariants:
+ * 1. The token goes only to a listener that proved itself on that very connection.
+ * 2. A listener that hangs is found out within `patienceMs`. Ordinary answers may not be silent for longer; a stream
+ *    shows every 15 seconds that it is alive; for work that takes long, the listener is asked for a new proof again and
+ *    again while it lasts.
+ * 3. Redirects are answers (those of functions), and lead nowhere.
+ *
+ * By hand over `node:http`, because `fetch` shows neither its connections nor when they are made.
+ */
+import http from 'node:http'
+import { connect } from 'node:net'
+import { Readable, type Duplex } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { RyoFaasError } from '../contract/index.ts'
+import { ForeignListenerError, proveListener, SilentListenerError } from './prove-listener.ts'
+
+/** `prompt`: the answer comes at once; `long`: when the work is done; `stream`: at once, and goes on. */
+export type Pace = 'prompt' | 'long' | 'stream'
+
+/** What opens a listener of the platform. */
+export interface Door {
+  /** `http://host:port` */
+  url: string
+  /** The operator's. */
+  token: string
+}
+
+export interface Listener extends Door {
+  /** For messages, such as `the agent`. */
+  name: string
+  /** The error for a listener that is not there, hangs, or is not ours. */
+  unreachable: (message: string, cause: unknown) => RyoFaasError
+  patienceMs?: number
+}
+
+export interface ListenerRequest {
+  headers?: Record<string, string>
+  body?: string | Readable
+  signal?: AbortSignal | undefined
+  pace?: Pace
+}
+
+const PATIENCE_MS = 5_000
+/** Of streams: three of their heartbeats. */
+const STREAM_SILENCE_MS = 45_000
+
+const DECODERS: Record<string, () => Duplex> = {
+  gzip: createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+}
+/** Answers that have no body, whatever their head says. */
+const BODILESS = new Set([204, 205, 304])
+
+export class ListenerClient {
+  readonly #listener: Listener
+  readonly #patienceMs: number
+  readonly #connections: ProvenConnections
+
+  constructor(listener: Listener) {
+    this.#listener = listener
+    this.#patienceMs = listener.patienceMs ?? PATIENCE_MS
+    this.#connections = new ProvenConnections({ token: listener.token, patienceMs: this.#patienceMs })
+  }
+
+  /**
+   * The answer, whatever its status.
+   * @throws RyoFaasError CANCELLED, or what `unreachable` made
+   */
+  async send(method: string, path: string, request: ListenerRequest = {}): Promise<Response> {
+    const { pace = 'prompt', signal } = request
+    const hung = new AbortController()
+    const watch = pace === 'long' ? this.#watchOver(hung) : undefined
+    try {
+      const message = await this.#exchange(method, path, { ...request, hung: hung.signal })
+      if (pace === 'stream') message.socket.setTimeout(STREAM_SILENCE_MS)
+      return toResponse(method, message)
+    } catch (error) {
+      if (signal?.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
+      throw this.#translate(hung.signal.aborted ? hung.signal.reason : error)
+    } finally {
+      watch?.()
+    }
+  }
+
+  #exchange(
+    method: string,
+    path: string,
+    asked: ListenerRequest & { hung: AbortSignal },
+  ): Promise<http.IncomingMessage> {
+    const { headers, body, signal, pace, hung } = asked
+    return new Promise((resolve, reject) => {
+      const request = http.request(this.#listener.url + path, {
+        method,
+        agent: this.#connections,
+        headers: {
+          ...headers,
+          authorization: `Bearer ${this.#listener.token}`,
+          ...(typeof body === 'string' && { 'content-length': Buffer.byteLength(body) }),
+        },
+        signal: signal === undefined ? hung : AbortSignal.any([signal, hung]),
+      })
+      if (pace !== 'long') {
+        request.setTimeout(this.#patienceMs, () => request.destroy(new SilentListenerError()))
+      }
+      request.on('response', resolve).on('error', error => {
+        // The listener closed an idle connection in the moment in which we took it.
+        const isStale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
+        if (isStale && method === 'GET') this.#exchange(method, path, asked).then(resolve, reject)
+        else reject(error)
+      })
+      if (body instanceof Readable) body.on('error', error => request.destroy(error)).pipe(request)
+      else request.end(body)
+    })
+  }
+
+  /** Aborts `hung` when the listener no longer proves itself. @returns what ends that */
+  #watchOver(hung: AbortController): () => void {
+    const { hostname, port } = new URL(this.#listener.url)
+    const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
+    let isOver = false
+    const look = async () => {
+      await this.#connections.connect(address).then(
+        socket => socket.destroy(),
+        (error: unknown) => hung.abort(error),
+      )
+      if (!hung.signal.aborted && !isOver) timer = setTimeout(() => void look(), this.#patienceMs)
+    }
+    let timer = setTimeout(() => void look(), this.#patienceMs)
+    return () => {
+      isOver = true
+      clearTimeout(timer)
+    }
+  }
+
+  #translate(error: unknown): RyoFaasError {
+    const { name, url, unreachable } = this.#listener
+    return error instanceof ForeignListenerError
+      ? unreachable(`another program listens on ${url}, where ${name} should be`, error)
+      : unreachable(`${name} at ${url} does not answer`, error)
+  }
+}
+
+/** Whether a request failed because the listener took it and did nothing. */
+export function isHangingListener(error: unknown): boolean {
+  return error instanceof RyoFaasError && error.cause instanceof SilentListenerError
+}
+
+interface Trust {
+  token: string
+  patienceMs: number
+}
+
+class ProvenConnections extends http.Agent {
+  readonly #trust: Trust
+
+  constructor(trust: Trust) {
+    super({ keepAlive: true })
+    this.#trust = trust
+  }
+
+  override createConnection(
+    { host, port }: http.ClientRequestArgs,
+    made: (error: Error | null, socket: Duplex) => void,
+  ): undefined {
+    this.connect({ host: host!, port: Number(port) }).then(
+      socket => made(null, socket),
+      (error: Error) => made(error, undefined as never), // As Node's own does; its types know no failure.
+    )
+  }
+
+  async connect(address: { host: string; port: number }): Promise<Duplex> {
+    const socket = connect({ ...address, noDelay: true })
+    try {
+      await proveListener(socket, { ...this.#trust, port: address.port })
+      return socket
+    } catch (error) {
+      socket.destroy()
+      throw error
+    }
+  }
+}
+
+function toResponse(method: string, message: http.IncomingMessage): Response {
+  const headers = new Headers()
+  for (const [name, values] of Object.entries(message.headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value)
+  }
+  const status = message.statusCode!
+  const init = { status, statusText: message.statusMessage ?? '', headers }
+  if (method === 'HEAD' || BODILESS.has(status)) {
+    message.resume()
+    return new Response(null, init)
+  }
+  const decoder = DECODERS[headers.get('content-encoding') ?? '']?.()
+  if (decoder === undefined) return new Response(Readable.toWeb(message) as ReadableStream<Uint8Array>, init)
+  message.on('error', error => decoder.destroy(error)).pipe(decoder)
+  return new Response(Readable.toWeb(decoder) as ReadableStream<Uint8Array>, init)
+}

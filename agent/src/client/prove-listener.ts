@@ -1,0 +1,94 @@
+/**
+ * Asks whoever accepted a connection to prove that it is ours (`contract/access.ts`), before anything else is sent on it.
+ *
+ * Invariants: 1. every connection is asked, so that there is no moment in which another program could step in. 2. after
+ * the proof the connection is as it was: nothing of it was read ahead. 3. an answer of any other kind, or one that is
+ * too long, proves nothing.
+ */
+import type { Socket } from 'node:net'
+import { isProof, newNonce, PROOF_PATH, Proof } from '../contract/index.ts'
+
+export class ForeignListenerError extends Error {
+  constructor() {
+    super('another program listens there')
+  }
+}
+
+/** It took the connection, or the request, and nothing came. */
+export class SilentListenerError extends Error {
+  constructor() {
+    super('no answer came')
+  }
+}
+
+const MOST_BYTES = 8 * 1024
+
+/**
+ * @param asking.port that the connection was, or is being, made to
+ * @throws ForeignListenerError, SilentListenerError; what closed the connection
+ */
+export async function proveListener(
+  socket: Socket,
+  { token, port, patienceMs }: { token: string; port: number; patienceMs: number },
+): Promise<void> {
+  const challenge = { nonce: newNonce(), port }
+  socket.write(`GET ${PROOF_PATH}?nonce=${challenge.nonce} HTTP/1.1\r\nHost: 127.0.0.1:${challenge.port}\r\n\r\n`)
+  const { status, body } = await readAnswer(socket, patienceMs)
+  // One of ours that is ending cannot prove anything any more.
+  if (status >= 500) throw new Error(`it answered ${status}`)
+  const answer = Proof.safeParse(parseJson(body))
+  if (status !== 200 || !answer.success || !isProof(token, challenge, answer.data.proof))
+    throw new ForeignListenerError()
+}
+
+interface Answer {
+  status: number
+  body: string
+}
+
+const NO_ANSWER: Answer = { status: 0, body: '' }
+
+function readAnswer(socket: Socket, patienceMs: number): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const settle = (then: () => void) => {
+      clearTimeout(timer)
+      socket.off('readable', read).off('error', fail).off('close', close)
+      then()
+    }
+    const fail = (error: Error) => settle(() => reject(error))
+    const close = () => fail(new Error('the connection was closed'))
+    const timer = setTimeout(() => fail(new SilentListenerError()), patienceMs)
+    const read = () => {
+      for (;;) {
+        const chunk = socket.read() as Buffer | null
+        if (chunk === null) break
+        text += chunk.toString('latin1')
+      }
+      const answer = parseAnswer(text)
+      if (answer !== undefined) settle(() => resolve(answer))
+    }
+    socket.on('readable', read).on('error', fail).on('close', close)
+  })
+}
+
+/** @returns undefined if there is more to come */
+function parseAnswer(text: string): Answer | undefined {
+  if (text.length > MOST_BYTES) return NO_ANSWER
+  const end = text.indexOf('\r\n\r\n')
+  if (end < 0) return undefined
+  const head = text.slice(0, end)
+  const status = /^HTTP\/1\.1 (\d{3})/.exec(head)?.[1]
+  const length = /\r\ncontent-length: *(\d+)(?:\r\n|$)/i.exec(head)?.[1]
+  if (status === undefined || length === undefined) return NO_ANSWER
+  const body = text.slice(end + 4)
+  return body.length < Number(length) ? undefined : { status: Number(status), body }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // Not an answer of ours.
+  }
+}
