@@ -1,7 +1,10 @@
-/** A short run of `../chaos`: every part is killed at least once. */
+/** A short run of `../chaos`: every part is killed at least once. `CHAOS_SEED` and `CHAOS_SCALE` make another or a longer one. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runChaos } from '../chaos/chaos-run.ts'
+import { CHAOS_LIMIT_MS, CHAOS_SCALE, CHAOS_SEED, CHAOS_TEST } from '../chaos/chaos-scale.ts'
 import { TestPlatform } from '../support/platform.ts'
+
+const calls = 300 * CHAOS_SCALE
 
 let platform: TestPlatform
 beforeAll(async () => {
@@ -9,15 +12,15 @@ beforeAll(async () => {
 })
 afterAll(() => platform.remove())
 
-test('every accepted call comes to its end and calls back while all parts are killed', async () => {
+test('every accepted call comes to its end and calls back while all parts are killed', CHAOS_TEST, async () => {
   const report = await runChaos(platform, {
-    seed: 3,
-    calls: 300,
+    seed: Number(CHAOS_SEED ?? 3),
+    calls,
     engine: 'process',
     dispatchers: 1,
     perSecond: 25,
     killGapMs: [500, 2_000],
-    limitMs: 100_000,
+    limitMs: CHAOS_LIMIT_MS,
   })
-  expect(report).toMatchObject({ accepted: 300, states: { succeeded: 300 }, faults: [] })
+  expect(report).toMatchObject({ accepted: calls, states: { succeeded: calls }, faults: [] })
 })
