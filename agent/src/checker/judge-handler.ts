@@ -59,8 +59,8 @@ class Judge {
   http(): HandlerCall | Finding {
     const { shape, types } = this.#judged
     const [first, second] = shape.parameters
-    if (!first) return this.#withoutParameters()
-    const unresolved = this.#unresolved(shape.parameters)
+    if (!first) return this.#unresolvedResult() ?? this.#withoutParameters()
+    const unresolved = this.#unresolved(shape.parameters) ?? this.#unresolvedResult()
     if (unresolved) return unresolved
     const node = this.#takes(first, types.NodeRequest)
     const web = this.#takesWebRequest(first)
@@ -195,8 +195,21 @@ class Judge {
       'unresolved-type',
       `has a parameter "${parameter.name}" whose type${written} can not be found`,
     )
-    finding.problem.hint = `Import the type, or install the package that declares it. ${this.#forms}`
+    finding.problem.hint = this.#whereTypesComeFrom
     return finding
+  }
+
+  /** A misspelled one would else pass as anything. */
+  #unresolvedResult(): Finding | undefined {
+    const { result, resultNode } = this.#judged.shape
+    if (!resultNode || !isUnresolved(result)) return undefined
+    const finding = this.#problem(resultNode, 'unresolved-type', `returns ${resultNode.getText()}, which was not found`)
+    finding.problem.hint = this.#whereTypesComeFrom
+    return finding
+  }
+
+  get #whereTypesComeFrom(): string {
+    return `Import the type, or install the package that declares it. ${this.#forms}`
   }
 
   #takes({ type }: HandlerParameter, passed: ts.Type): boolean {

@@ -231,6 +231,20 @@ const CASES: Case[] = [
     says: /"res" whose type Nowhere can not be found/,
   },
   {
+    title: 'a result whose type is misspelled',
+    code: `export function HelloWorld(request: Request): Respons { return new Response(request.url) }`,
+    problem: 'unresolved-type',
+    at: 'Respons',
+    says: /returns Respons, which was not found/,
+  },
+  {
+    title: 'a promised result whose type is misspelled, without parameters',
+    code: `export async function HelloWorld(): Promise<Respons> { return new Response('') }`,
+    problem: 'unresolved-type',
+    at: 'Promise<Respons>',
+    says: /returns Promise<Respons>, which was not found/,
+  },
+  {
     title: 'JavaScript without types, one parameter and no answer',
     file: 'handler.js',
     code: `export function HelloWorld(req) { console.log(req) }`,

@@ -28,7 +28,7 @@ export const DeployEntry = z.strictObject({
     .string()
     .regex(NAME_PATTERN, 'must be 1 to 63 letters, digits, "_" or "-", and begin with a letter or digit')
     .describe('The exported function; the route is its lower case. With mainProcess it names the service.'),
-  packageDir: z.string().min(1).describe('Folder to package, relative to this file.'),
+  packageDir: z.string().min(1).describe('Folder bundled with the function, relative to this file.'),
   filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
   async: z.union([z.boolean(), AsyncPolicy]).default(false).describe('Calls are queued durably and answered with 202.'),
   on: z.array(Trigger).min(1).optional().describe('Document changes that start the function.'),
@@ -77,8 +77,19 @@ export function kindOf(entry: Pick<DeployEntry, 'async' | 'on' | 'mainProcess'>)
   return entry.async ? 'async' : 'http'
 }
 
-/** JSON schema (draft 7, what editors speak) of deploy.json. */
+/**
+ * JSON schema (draft 7, what editors speak) of deploy.json. Other tools have a file of that name: only one with a list
+ * `deploy` is held to it.
+ */
 export function deployFileJsonSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(DeployFile, { target: 'draft-7', io: 'input' })
-  return { ...schema, title: 'ryo-faas deploy.json', allowComments: true, allowTrailingCommas: true }
+  const { $schema, ...whole } = z.toJSONSchema(DeployFile, { target: 'draft-7', io: 'input' })
+  return {
+    $schema,
+    title: 'ryo-faas deploy.json',
+    allowComments: true,
+    allowTrailingCommas: true,
+    if: { required: ['deploy'], properties: { deploy: { type: 'array' } } },
+    then: whole,
+    else: { properties: { deploy: { description: DeployFile.shape.deploy.description } } },
+  }
 }

@@ -16,6 +16,8 @@ export const Problem = z.object({
   endColumn: z.int().min(1).optional(),
   /** What to do about it, if there is more to say than the message does. */
   hint: z.string().optional(),
+  /** What it is about by name, if that can be set right elsewhere: the secret that is missing. */
+  subject: z.string().optional(),
 })
 export type Problem = z.infer<typeof Problem>
 

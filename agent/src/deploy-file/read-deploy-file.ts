@@ -16,7 +16,7 @@ export type DeployFileOutcome =
   { kind: 'read'; entries: DeployEntry[]; places: EntryPlace[] } | { kind: 'rejected'; problems: Problem[] }
 
 /** Makes a problem that points at one entry of the file. */
-export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint'>) => Problem
+export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint' | 'subject'>) => Problem
 
 export async function readDeployFile(file: string): Promise<DeployFileOutcome> {
   let text: string

@@ -26,6 +26,7 @@ import { freePort, type KeyedQueue } from '../host/index.ts'
 import type { BuiltPackage, Engine } from '../engine/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
+import { desiredInstances } from './desired-instances.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { mustBeFree } from './name-owner.ts'
@@ -284,20 +285,13 @@ export class Deploy {
         .map(name =>
           place({
             code: 'missing-secret',
+            subject: name,
             message: `${entry.name} needs the secret ${name}, which is not set`,
             hint: `Set it with: ryo-faas secrets set ${name}`,
           }),
         ),
     )
   }
-}
-
-/** A scaled deployment stays scaled, unless deploy.json itself asks for another number than it did. */
-function desiredInstances(before: DeploymentRecord | undefined, entry: DeployEntry): number {
-  // For a debugger there was one, whatever was asked for.
-  if (!before || before.debugPort !== undefined) return entry.instances
-  if (activeVersion(before).config.instances !== entry.instances) return entry.instances
-  return before.instances
 }
 
 function throwIfCancelled(name: string, signal: AbortSignal): void {

@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { RyoFaasError, type StartFrom } from '../contract/index.ts'
 import type { Engine, Instance } from '../engine/index.ts'
 import { deploymentIn, type DeploymentRecord, type StateStore, type VersionRecord } from '../state/index.ts'
+import { undebuggedInstances } from './desired-instances.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { RoutePublisher } from './route-publisher.ts'
@@ -47,12 +48,14 @@ export class Switcher {
     const before = state.deployment(route)
     const old = (await engine.instances(route)).filter(({ id }) => !started.some(instance => instance.id === id))
     try {
+      const kept = debugPort === undefined ? undefined : undebuggedInstances(before)
       const subscriptions = await subscribe({ before, version, from, now })
       await state.update(next => {
         next.deployments[route] = {
           ...withVersion(before, { name, route, version, instances }),
           subscriptions,
           ...(debugPort !== undefined && { debugPort }),
+          ...(kept !== undefined && { undebuggedInstances: kept }),
         }
       })
     } catch (error) {

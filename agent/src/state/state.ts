@@ -41,6 +41,8 @@ export const DeploymentRecord = z.object({
   versions: z.array(VersionRecord).min(1),
   /** Where a debugger may attach to its one instance: it was deployed for that. */
   debugPort: z.int().optional(),
+  /** While there is one for a debugger: how many there were before. */
+  undebuggedInstances: z.int().min(1).optional(),
   /** From when on each trigger of the active version listens, by the key of its handler. */
   subscriptions: z.record(z.string(), TriggerStart).default({}),
 })

@@ -116,7 +116,9 @@ function remediesFor({ editor }: Parts, error: RyoFaasError): Button[] {
   if (problem) {
     const at = new editor.Position(problem.line - 1, problem.column - 1)
     const selection = new editor.Range(at, at)
-    return [run('Show Problem', 'vscode.open', editor.Uri.file(problem.file), { selection })]
+    const show = run('Show Problem', 'vscode.open', editor.Uri.file(problem.file), { selection })
+    const isOfSecret = problem.code === 'missing-secret' && problem.subject !== undefined
+    return isOfSecret ? [run('Set Secret', 'ryo-faas.setSecret', problem.subject), show] : [show]
   }
   switch (error.code) {
     case 'NOT_RUNNING':
