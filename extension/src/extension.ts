@@ -84,6 +84,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
       analysis,
       projects,
       delayMs: () => settings.checkDelayMs,
+      isEverywhere: () => settings.isEverywhere,
       log: message => log.warn(message),
     }),
   )

@@ -16,6 +16,11 @@ export class Settings {
     return this.#get('codeLens.enabled', true)
   }
 
+  /** Lenses also in projects of other web frameworks. */
+  get isEverywhere(): boolean {
+    return this.#get('codeLens.inOtherFrameworks', false)
+  }
+
   get hasChecks(): boolean {
     return this.#get('checks.enabled', true)
   }

@@ -36,6 +36,7 @@ let analysis: FakeAnalysis
 let projects: DeployFiles
 let handlers: Handlers
 let hello: FakeDocument
+let isEverywhere: boolean
 
 const at = (name: string) => FakeUri.file(join(folder, name))
 const checked = () => analysis.checks.map(({ file, names }) => `${file}: ${names.join()}`)
@@ -46,6 +47,7 @@ beforeEach(async () => {
   for (const name of ['hello.ts', 'other.ts']) writeFileSync(join(folder, name), SOURCE)
   writeFileSync(join(folder, 'types.ts'), 'export type Name = string\n')
   writeFileSync(join(folder, 'deploy.json'), DEPLOY('hello'))
+  isEverywhere = false
   editor = new FakeEditor()
   editor.files = [join(folder, 'deploy.json')]
   analysis = new FakeAnalysis()
@@ -56,6 +58,7 @@ beforeEach(async () => {
     analysis: analysis as unknown as Analysis,
     projects,
     delayMs: () => 100,
+    isEverywhere: () => isEverywhere,
     log: () => undefined,
   })
   hello = editor.open(at('hello.ts'))
@@ -223,4 +226,41 @@ test('while a line is half written, lenses stay and move with their handlers', a
   other.type(`${SOURCE}\nconst a = 1 + 2`)
   await settle()
   expect(await lensesAt()).toEqual([])
+})
+
+test("in another framework's project nothing is looked at, unless it has to do with us", async () => {
+  const elsewhere = realpathSync(mkdtempSync(join(tmpdir(), 'ryo-faas-next-')))
+  try {
+    const manifest = (...names: string[]) =>
+      writeFileSync(
+        join(elsewhere, 'package.json'),
+        JSON.stringify({ dependencies: Object.fromEntries(names.map(name => [name, '*'])) }),
+      )
+    const route = (text = SOURCE) => {
+      writeFileSync(join(elsewhere, 'route.ts'), text)
+      return editor.open(FakeUri.file(join(elsewhere, 'route.ts'))) as never
+    }
+    expect(handlers.isRelevant(route())).toBe(true)
+    manifest('next', 'react')
+    expect(handlers.isRelevant(route())).toBe(false)
+    expect(handlers.isRelevant(route(`import { store } from '@ryo-faas/runtime'\n${SOURCE}`))).toBe(true)
+    isEverywhere = true
+    expect(handlers.isRelevant(route())).toBe(true)
+    isEverywhere = false
+    const saved = editor.open(FakeUri.file(join(elsewhere, 'package.json')))
+    manifest('next', '@ryo-faas/runtime')
+    editor.saved.fire(saved)
+    expect(handlers.isRelevant(route())).toBe(true)
+    manifest('next')
+    editor.saved.fire(saved)
+    expect(handlers.isRelevant(route())).toBe(false)
+    writeFileSync(join(elsewhere, 'deploy.json'), '{ "app": "of another tool" }')
+    await projects.reread(FakeUri.file(join(elsewhere, 'deploy.json')))
+    expect(handlers.isRelevant(route())).toBe(false)
+    writeFileSync(join(elsewhere, 'deploy.json'), '{ "deploy": [] }')
+    await projects.reread(FakeUri.file(join(elsewhere, 'deploy.json')))
+    expect(handlers.isRelevant(route())).toBe(true)
+  } finally {
+    rmSync(elsewhere, { recursive: true })
+  }
 })

@@ -1,15 +1,14 @@
 /**
  * What is known of the handlers in open files. Invariants:
  *
- * 1. A file that names none of the types and stands in no deploy.json is never looked at: no worker for it.
+ * 1. A file that names none of the types and stands in no deploy.json is never looked at: no worker for it. Nor is one of
+ *    another framework's project, unless there is a deploy.json above it, it imports our runtime, or a setting says so.
  * 2. An outline is answered within `PATIENCE_MS` if there ever was one; a late one is told as a change.
  * 3. Verdicts of an older text are dropped; the last ones stay until there are new ones.
  * 4. While a text does not parse, handlers stay where they can be found, and nothing is taken from lenses.
  * 5. A verdict is current only if nothing that it may follow from was changed since: the file's text, a deploy.json, or
  *    another file, saved here or written by others (its generation).
  */
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import type * as vscode from 'vscode'
 import type { Problem } from 'ryo-faas/contract'
 import type { Vscode } from '../editor.ts'
@@ -18,6 +17,7 @@ import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'
 import type { Analysis } from './client.ts'
 import type { Candidate, Subject, Verdict } from './protocol.ts'
+import { OtherFrameworks, packageFolder } from './package-folder.ts'
 import { SOURCES, watchSources } from './watch-sources.ts'
 
 const PATIENCE_MS = 8
@@ -57,6 +57,8 @@ export interface HandlersOptions {
   projects: DeployFiles
   /** From the last key to the check. */
   delayMs(): number
+  /** Also in projects of other frameworks. */
+  isEverywhere(): boolean
   log(message: string): void
 }
 
@@ -65,6 +67,7 @@ export class Handlers {
   /** By address: a file's `git:` document has the same path. */
   readonly #files = new Map<string, FileState>()
   readonly #changed: vscode.EventEmitter<vscode.TextDocument>
+  readonly #frameworks = new OtherFrameworks()
   readonly #disposables: vscode.Disposable[]
   /** Counts changes of what verdicts may follow from besides the file's own text. */
   #generation = 0
@@ -100,7 +103,13 @@ export class Handlers {
     if (!isFile(document.uri) || !LANGUAGES.has(document.languageId)) return false
     if (this.#options.projects.entriesOf(document.uri.fsPath).length > 0) return true
     const text = document.getText()
-    return EXPORTS.test(text) && MENTIONS.test(text)
+    return EXPORTS.test(text) && MENTIONS.test(text) && this.#isPerhapsOurs(document.uri, text)
+  }
+
+  #isPerhapsOurs(uri: vscode.Uri, text: string): boolean {
+    const { projects, isEverywhere } = this.#options
+    const isOurs = isEverywhere() || projects.covers(uri.fsPath) || text.includes('@ryo-faas/runtime')
+    return isOurs || !this.#frameworks.hasFile(uri.fsPath, this.#rootOf(uri))
   }
 
   /** The handlers to stand a lens above. */
@@ -212,6 +221,7 @@ export class Handlers {
   /** What a verdict may follow from has changed. */
   #checkAgain(): void {
     this.#generation++
+    this.#frameworks.forget()
     for (const document of this.#open()) this.#checkLater(document)
   }
 
@@ -277,14 +287,13 @@ export class Handlers {
     return [...registered, ...others.map(({ name, kind }) => ({ name, kind, packageDir }))]
   }
 
-  /** The nearest folder with a package.json or tsconfig.json, within the workspace. */
+  /** The package to take along, within the workspace. */
   packageDirOf(uri: vscode.Uri): string {
-    const root = this.#options.editor.workspace.getWorkspaceFolder(uri)?.uri.fsPath
-    const own = dirname(uri.fsPath)
-    for (let folder = own; ; folder = dirname(folder)) {
-      if (['package.json', 'tsconfig.json'].some(name => existsSync(join(folder, name)))) return folder
-      if (root === undefined || folder === root || folder === dirname(folder)) return own
-    }
+    return packageFolder(uri.fsPath, this.#rootOf(uri))
+  }
+
+  #rootOf(uri: vscode.Uri): string | undefined {
+    return this.#options.editor.workspace.getWorkspaceFolder(uri)?.uri.fsPath
   }
 
   #forget(document: vscode.TextDocument): void {

@@ -80,21 +80,33 @@ test('two quick clicks write one entry, and deploy it twice', async () => {
     return true
   }
   const run = vi.fn(async () => [])
+  const said: string[] = []
   class WorkspaceEdit {
     replace = () => undefined
   }
   const { api } = editor
   const parts = {
-    editor: { ...api, WorkspaceEdit, Range: Object, ViewColumn: {}, workspace: { ...api.workspace, applyEdit } },
+    editor: {
+      ...api,
+      WorkspaceEdit,
+      Range: Object,
+      ViewColumn: {},
+      workspace: { ...api.workspace, applyEdit, asRelativePath: () => 'deploy.json' },
+    },
     projects,
     handlers: { sites: async () => [], packageDirOf: () => join(folder, 'src') },
-    ui: { progress: (_: string, work: (progress: unknown) => unknown) => work({}), log: { info: () => undefined } },
+    ui: {
+      progress: (_: string, work: (progress: unknown) => unknown) => work({}),
+      say: (message: string) => void said.push(message),
+      log: { info: () => undefined },
+    },
     deploys: { run },
     showProblems: () => undefined,
   } as unknown as Parts
   const click = () => deployOne(parts, { name: 'Fresh', file }, { debug: false })
   await Promise.all([click(), click()])
   expect([applied, run.mock.calls.length]).toEqual([1, 2])
+  expect(said).toEqual(['Added "Fresh" to deploy.json.'])
 })
 
 test('a function of another project is replaced only when the person says so', async () => {

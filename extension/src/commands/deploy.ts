@@ -149,11 +149,10 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
     throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} could not be saved`)
   }
   await projects.reread(target)
-  await editor.window.showTextDocument(written, {
-    viewColumn: editor.ViewColumn.Beside,
-    preserveFocus: true,
-    preview: true,
-    selection: toRange(editor, placeIn(text, span)),
+  const selection = toRange(editor, placeIn(text, span))
+  ui.say(`Added "${entryName}" to ${editor.workspace.asRelativePath(target)}.`, {
+    title: 'Open',
+    run: () => editor.window.showTextDocument(written, { selection }),
   })
   ui.log.info(`wrote "${entryName}" into ${deployFile}`)
   return { name: entryName, packageDir, deployFile }

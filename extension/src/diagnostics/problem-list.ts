@@ -31,13 +31,19 @@ export class ProblemList {
     const open = new Set(visible.filter(isFile).map(({ fsPath }) => fsPath))
     const byFile = new Map<string, Problem[]>()
     for (const problem of problems) {
-      if (open.has(problem.file) && LIVE.test(problem.code)) continue
+      if (open.has(problem.file) && (LIVE.test(problem.code) || this.#isSaid(problem))) continue
       byFile.set(problem.file, [...(byFile.get(problem.file) ?? []), problem])
     }
     for (const [file, own] of byFile) {
       const diagnostics = own.map(problem => toDiagnostic(this.#editor, this.#rules, problem))
       this.#collection.set(this.#editor.Uri.file(file), diagnostics)
     }
+  }
+
+  /** By the language's own service: an import that leads nowhere. */
+  #isSaid({ code, file, line }: Problem): boolean {
+    const said = this.#editor.languages.getDiagnostics(this.#editor.Uri.file(file))
+    return code === 'build' && said.some(({ source, range }) => source === 'ts' && range.start.line === line - 1)
   }
 
   dispose(): void {

@@ -39,6 +39,8 @@ export interface DeployFileModel {
   file: string
   /** False if the text does not parse. */
   isWhole: boolean
+  /** False for what another tool calls deploy.json. */
+  isOurs: boolean
   entries: Entry[]
   problems: DeployFileProblem[]
   /** Values that are paths, with what they lead to. */
@@ -49,9 +51,10 @@ export function readDeployFile(file: string, text: string): DeployFileModel {
   const errors: ParseError[] = []
   const root = parseTree(text, errors, { allowTrailingComma: true })
   const list = root && findNodeAtLocation(root, ['deploy'])
-  const model: DeployFileModel = { file, isWhole: errors.length === 0, entries: [], problems: [], links: [] }
+  const isOurs = list?.type === 'array'
+  const model: DeployFileModel = { file, isWhole: errors.length === 0, isOurs, entries: [], problems: [], links: [] }
   const routes = new Map<string, string>()
-  for (const node of list?.type === 'array' ? (list.children ?? []) : []) addEntry(model, node, routes)
+  for (const node of isOurs ? (list.children ?? []) : []) addEntry(model, node, routes)
   return model
 }
 

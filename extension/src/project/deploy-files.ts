@@ -72,6 +72,11 @@ export class DeployFiles {
     return this.entriesOf(filePath).find(entry => entry.name === name)
   }
 
+  /** Whether a deploy.json of ours lies above a module. */
+  covers(filePath: string): boolean {
+    return this.all.some(({ file, isOurs }) => isOurs && filePath.startsWith(dirname(file) + sep))
+  }
+
   /** The file that a new entry for this module belongs into: the nearest one above it. */
   nearest(filePath: string): string | undefined {
     const above = this.all.filter(({ file }) => filePath.startsWith(dirname(file) + sep))

@@ -29,11 +29,12 @@ test('the types resolve without anything being installed or written', async () =
   await expect(access(join(platform.workspace, 'node_modules'))).rejects.toThrow()
 })
 
-test('deploying writes the entry into a new deploy.json and shows it', async () => {
+test('deploying writes the entry into a new deploy.json, and offers to show it', async () => {
   const { platform, window } = await windows.open({ files: { 'greet.ts': GREET } })
   await window.openFile('greet.ts')
   await window.lens('▶ Deploy function').click()
   await window.lens(/✓ v1/).first().waitFor()
+  await window.toast('Added "greet" to deploy.json').getByRole('button', { name: 'Open' }).click()
   await window.page.locator('.tab[data-resource-name="deploy.json"]').waitFor()
   expect(await readFile(join(platform.workspace, 'deploy.json'), 'utf8')).toContain(
     '{ "name": "greet", "packageDir": "./", "filePath": "./greet.ts" }',

@@ -1,6 +1,7 @@
 /** What is done with functions, calls and documents once they are there. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, expect, test } from 'vitest'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { AgentClient, CallsClient } from 'ryo-faas/client'
@@ -93,6 +94,28 @@ test('calls from elsewhere show in lens and tree by themselves', async () => {
   }
   await window.lens(/✓ v1 · 3 calls · p95/).waitFor()
   await window.row(/greet.*3 calls/).waitFor()
+})
+
+test('buttons of a row work while calls come in', async () => {
+  const { window } = opened
+  await window.closeToasts()
+  const url = `${await proxyUrl()}/functions/greet`
+  const isOver = new AbortController()
+  const traffic = (async () => {
+    while (!isOver.signal.aborted) {
+      await fetch(url)
+      await delay(25, undefined, { signal: isOver.signal }).catch(() => undefined)
+    }
+  })()
+  try {
+    for (let click = 0; click < 8; click++) {
+      await window.inline(/greet.*call/, 'Show Logs of Function')
+      expect(await window.toast('has just changed').count()).toBe(0)
+    }
+  } finally {
+    isOver.abort()
+    await traffic
+  }
 })
 
 test('a breakpoint in the TypeScript is hit by a call through the proxy, and a normal deploy is offered after', async () => {
