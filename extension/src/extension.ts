@@ -139,6 +139,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     functions: views.functions,
     calls: views.calls,
     store: views.store,
+    widenTable: table => views.widen(table),
     storeFiles,
     memory: workspaceState,
     showProblems: found => problems.show(found),

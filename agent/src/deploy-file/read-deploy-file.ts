@@ -74,7 +74,7 @@ function duplicateNames(entries: unknown[], source: SourceMap): Problem[] {
     if (earlier === undefined) return []
     const message =
       earlier === name
-        ? `"${name}" stands here twice`
+        ? `"${name}" is declared twice`
         : `"${name}" and "${earlier}" have the same route (case does not count)`
     return [source.atPath({ code: 'duplicate-name', message }, ['deploy', index, 'name'])]
   })
@@ -93,18 +93,18 @@ async function pathProblems(file: string, entries: unknown[], source: SourceMap)
       const folder = packageDir === undefined ? undefined : resolve(base, packageDir)
       if (folder !== undefined) {
         if (!(await isInside(base, folder)))
-          report('packageDir', 'path-outside', `"${packageDir}" lies outside the folder of this file`)
+          report('packageDir', 'path-outside', `"${packageDir}" is outside the folder of this file`)
         else if ((await kindOfPath(folder)) !== 'folder')
-          report('packageDir', 'missing-folder', `there is no folder "${packageDir}"`)
+          report('packageDir', 'missing-folder', `the folder "${packageDir}" does not exist`)
       }
       if (filePath !== undefined) {
         const module = resolve(base, filePath)
         if (!(await isInside(base, module)))
-          report('filePath', 'path-outside', `"${filePath}" lies outside the folder of this file`)
+          report('filePath', 'path-outside', `"${filePath}" is outside the folder of this file`)
         else if (folder !== undefined && !(await isInside(folder, module))) {
           report('filePath', 'path-outside', `"${filePath}" lies outside its packageDir "${packageDir}"`)
         } else if ((await kindOfPath(module)) !== 'file')
-          report('filePath', 'missing-file', `there is no file "${filePath}"`)
+          report('filePath', 'missing-file', `the file "${filePath}" does not exist`)
       }
       return problems
     }),

@@ -99,7 +99,7 @@ function announce(parts: Parts, { name, version, url, outcome, durationMs }: Dep
       : `${name} v${version} is live at ${url}`,
     { title: 'Invoke', run: run('invoke') },
     { title: 'Logs', run: run('logs') },
-    { title: 'Open', run: run('openInBrowser') },
+    { title: 'Open in Browser', run: run('openInBrowser') },
   )
 }
 

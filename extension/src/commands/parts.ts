@@ -28,6 +28,8 @@ export interface Parts {
   functions: Tree
   calls: Tree
   store: Tree
+  /** Shows as many documents of a table as can be shown. */
+  widenTable(table: string): void
   storeFiles: StoreFiles
   memory: vscode.Memento
   /** Shows what a deploy found wrong in files that may not be open; an empty list takes it away. */

@@ -57,10 +57,16 @@ export const restartFaas: Command = async parts => {
 }
 
 function welcome({ ui, editor }: Parts, { engine, engineNote, proxyUrl }: PlatformView): void {
-  if (engine === 'docker') return ui.say(`ryo-faas is running at ${proxyUrl}`)
+  const dashboard = {
+    title: 'Open Dashboard',
+    run: () => editor.commands.executeCommand('ryo-faas.openDashboard'),
+  }
+  if (engine === 'docker') return ui.say(`ryo-faas is running at ${proxyUrl}`, dashboard)
   ui.log.info(engineNote)
-  ui.say(`ryo-faas is running without containers at ${proxyUrl}. Functions are not isolated from this machine.`, {
+  const why = {
     title: 'Why?',
     run: () => void editor.window.showInformationMessage(engineNote, { modal: true }),
-  })
+  }
+  const warning = 'Functions are not isolated from this machine.'
+  ui.say(`ryo-faas is running without containers at ${proxyUrl}. ${warning}`, why, dashboard)
 }

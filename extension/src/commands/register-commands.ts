@@ -22,7 +22,7 @@ import type { Command, Parts } from './parts.ts'
 import { pruneFaas, restartFaas, startFaas, startWithoutContainers, stopFaas } from './platform.ts'
 import { init, openDeployFile, refresh, showOutput } from './project.ts'
 import { runnable } from './run-command.ts'
-import { deleteDocument, newDocument, openDocument, openStore } from './store.ts'
+import { deleteDocument, moreDocuments, newDocument, openDocument, openStore } from './store.ts'
 import { openDashboard, showSlowestCall, showTrace, showTraces } from './traces.ts'
 
 export const COMMANDS: Record<string, Command> = {
@@ -56,6 +56,7 @@ export const COMMANDS: Record<string, Command> = {
   cancelCall,
   openStore,
   openDocument,
+  moreDocuments,
   newDocument,
   deleteDocument,
   init,

@@ -23,6 +23,11 @@ export const openDocument: Command = async (parts, argument) => {
   await editor.window.showTextDocument(document, { preview: false })
 }
 
+/** The row below the documents that are shown. */
+export const moreDocuments: Command = ({ widenTable }, argument) => {
+  if (typeof argument === 'string') widenTable(argument)
+}
+
 export const newDocument: Command = async (parts, argument) => {
   const door = doorOf(parts)
   const { subject } = (argument ?? {}) as Partial<TreeNode>

@@ -30,6 +30,8 @@ export interface Views extends vscode.Disposable {
   functions: Tree
   calls: Tree
   store: Tree
+  /** Shows as many documents of a table as can be shown. */
+  widen(table: string): void
 }
 
 export function createViews({ editor, link, deploys, projects, settings, storeFiles }: ViewsOptions): Views {
@@ -50,10 +52,11 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     open: (door, signal) => new CallsClient(door, signal).changes(),
     onChange: () => calls.refresh(),
   })
+  const wide = new Set<string>()
   const store = new Tree(editor, {
     id: 'ryo-faas.store',
     silent: 'The store does not respond',
-    nodes: () => storeNodes(storeDoor(link.state)),
+    nodes: () => storeNodes(storeDoor(link.state), wide),
   })
   const storeChanges = new FollowedStream({
     open: (door, signal) => new StoreClient(door, signal).changes(),
@@ -119,7 +122,11 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     ...[platform, functions, calls, store].map(({ view }) => view.onDidChangeVisibility(look)),
   ]
   setContext('platform', 'unknown')
-  return { functions, calls, store, dispose: () => disposables.forEach(disposable => void disposable.dispose()) }
+  const widen = (table: string) => {
+    wide.add(table)
+    store.refresh()
+  }
+  return { functions, calls, store, widen, dispose: () => disposables.forEach(disposable => void disposable.dispose()) }
 }
 
 function contextOf(state: LinkState): string {

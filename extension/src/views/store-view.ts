@@ -4,9 +4,12 @@ import { documentsOf, storeClient } from '../store/documents.ts'
 import { plural } from '../ui/format.ts'
 import type { TreeNode } from './node.ts'
 
-const SHOWN = 100
+const SHOWN_AT_FIRST = 100
+/** More the store does not give at once. */
+const MOST_SHOWN = 1_000
 
-export async function storeNodes(store: Door | undefined): Promise<TreeNode[]> {
+/** @param wide tables of which as many documents as possible are shown */
+export async function storeNodes(store: Door | undefined, wide: ReadonlySet<string>): Promise<TreeNode[]> {
   if (store === undefined) return []
   const tables = await storeClient(store).tables()
   return tables.map(({ table, documents }) => ({
@@ -17,17 +20,27 @@ export async function storeNodes(store: Door | undefined): Promise<TreeNode[]> {
     context: 'table',
     subject: { kind: 'table', table },
     isCollapsed: true,
-    load: () => documentNodes(store, table, documents),
+    load: () => documentNodes(store, table, { count: documents, limit: wide.has(table) ? MOST_SHOWN : SHOWN_AT_FIRST }),
   }))
 }
 
-async function documentNodes(store: Door, table: string, count: number): Promise<TreeNode[]> {
-  const documents = await documentsOf(store, table, SHOWN)
+async function documentNodes(
+  store: Door,
+  table: string,
+  { count, limit }: { count: number; limit: number },
+): Promise<TreeNode[]> {
+  const documents = await documentsOf(store, table, limit)
   const nodes = documents.map(documentNode)
-  if (count > documents.length) {
-    nodes.push({ id: `more ${table}`, label: `and ${count - documents.length} more`, icon: { name: 'ellipsis' } })
-  }
+  if (count > documents.length)
+    nodes.push(moreNode(table, { left: count - documents.length, isAll: limit === MOST_SHOWN }))
   return nodes
+}
+
+function moreNode(table: string, { left, isAll }: { left: number; isAll: boolean }): TreeNode {
+  const node: TreeNode = { id: `more ${table}`, label: `and ${left} more`, icon: { name: 'ellipsis' } }
+  if (isAll) return { ...node, tooltip: `Find them with: ryo-faas store query ${table}` }
+  const command = { id: 'ryo-faas.moreDocuments', title: 'Show more documents', arguments: [table] }
+  return { ...node, description: 'click to show', command }
 }
 
 function documentNode({ table, id, version, data, editedAt }: StoredDocument): TreeNode {
