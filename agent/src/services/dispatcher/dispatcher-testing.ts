@@ -101,12 +101,15 @@ export class Stage {
     this.closers.push(close)
   }
 
-  /** An HTTP server in place of the proxy, or of a receiver of callbacks. */
-  async server(respond: Respond = (_request, response) => response.end('done')): Promise<TestServer> {
+  /** An HTTP server in place of the proxy, which proves that it is, or of a receiver of callbacks. */
+  async server(
+    respond: Respond = (_request, response) => response.end('done'),
+    { isProxy = true } = {},
+  ): Promise<TestServer> {
     const received: Received[] = []
     const listener: RequestListener = (incoming, response) => {
       const proof = answerProof(TEST_KEYS.operator, { url: incoming.url!, port: incoming.socket.localPort! })
-      if (proof !== undefined) return void response.end(proof)
+      if (isProxy && proof !== undefined) return void response.end(proof)
       const pieces: Buffer[] = []
       incoming.on('data', (piece: Buffer) => pieces.push(piece))
       incoming.on('end', () => {

@@ -70,13 +70,12 @@ export class FunctionCaller {
   }
 }
 
-/** @param token of the operator; undefined: every listener is good */
-function provenConnector(token: string | undefined): buildConnector.connector {
+/** @param token of the operator, which the proxy has to know */
+function provenConnector(token: string): buildConnector.connector {
   const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS })
-  if (token === undefined) return connect
   return (address, made) =>
     connect(address, (error, socket) => {
-      if (socket === null) return made(error, null)
+      if (error !== null) return made(error, null)
       proveListener(socket, { token, port: Number(address.port), patienceMs: PROOF_TIMEOUT_MS }).then(
         () => made(null, socket),
         (unproven: Error) => {

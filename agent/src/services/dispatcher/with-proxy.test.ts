@@ -117,7 +117,7 @@ it('cancelling a running call aborts the function', async () => {
 })
 
 it('a program in the place of the proxy sees neither calls nor the secret of the platform', async () => {
-  const squatter = await stage.server()
+  const squatter = await stage.server(undefined, { isProxy: false })
   await serve([await stage.server()])
   await stage.dispatcher(squatter)
   const callId = await accept('/functions/fn', { body: 'payload' })

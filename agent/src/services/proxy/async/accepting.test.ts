@@ -255,7 +255,10 @@ describe('X-Callback-Url', () => {
     await stage.end()
     proxy = await stage.proxy({ nats: addressOf(nats), callbackAllow: ['*', 'localhost'] })
     await stage.serve(proxy, [], asyncRoute)
-    await until(async () => (await call(proxy, '/calls')).status === 200, 'the proxy has found the bus')
+    await until(
+      async () => (await call(proxy, '/calls', { headers: AS_OPERATOR })).status === 200,
+      'the proxy has found the bus',
+    )
     idOf(await post('/functions/fn', '', { 'x-callback-url': 'http://localhost:9/done' }))
     const other = await post('/functions/fn', '', { 'x-callback-url': 'http://127.0.0.1:9/done' })
     expect(other).toMatchObject({ status: 400, body: expect.stringContaining('--callback-allow') as string })
