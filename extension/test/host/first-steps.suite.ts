@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import * as vscode from 'vscode'
 import { diagnostics, extension, lenses, open, replaceAll, until, workspacePath } from './support.ts'
 
@@ -206,6 +206,13 @@ export const nearly = (request: Request): string => request.url
       const { link } = await extension()
       await vscode.commands.executeCommand('ryo-faas.startFaas')
       assert.ok(link.isReady)
+    })
+
+    it('runs from its home, which an update of the extension does not delete', async () => {
+      const { link } = await extension()
+      const { build } = link.snapshot!.platform
+      assert.ok(build)
+      await access(join(link.home, 'agents', build, 'agent', 'bundle', 'agent-main.js'))
     })
 
     it('deploys without questions what stands in deploy.json', async () => {
