@@ -4,6 +4,7 @@
 import type * as vscode from 'vscode'
 import { dirname, sep } from 'node:path'
 import { RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
+import type { Range } from '../analysis/protocol.ts'
 import { exportOf, placeIn, withEntry } from '../project/deploy-file.ts'
 import { isFile } from '../project/open-file.ts'
 import { toRange } from '../codelens/lens-provider.ts'
@@ -29,8 +30,13 @@ export async function deployOne(
   const entry = await entryOf(parts, target)
   await saveAll(parts, path => path === entry.deployFile || path.startsWith(entry.packageDir + sep))
   const title = `Deploying ${entry.name}${debug ? ' for the debugger' : ''}`
-  const [deployed] = await deployAsking(parts, { file: entry.deployFile, only: [entry.name], debug }, title)
-  return deployed
+  try {
+    const [deployed] = await deployAsking(parts, { file: entry.deployFile, only: [entry.name], debug }, title)
+    return deployed
+  } finally {
+    // Told only now: a toast does not outlast the start of a platform.
+    tellOfNew(parts, entry)
+  }
 }
 
 /** What another project would lose is replaced only if the person says so. */
@@ -74,7 +80,16 @@ export const deployFile: Command = async (parts, argument) => {
 export const addToDeployFile: Command = async (parts, argument) => {
   await parts.projects.load()
   const target = await targetOf(parts, argument)
-  await entryOf(parts, target)
+  tellOfNew(parts, await entryOf(parts, target))
+}
+
+function tellOfNew(parts: Parts, { name, deployFile, written }: KnownEntry): void {
+  if (!written) return
+  const { editor, ui } = parts
+  ui.say(`Added "${name}" to ${editor.workspace.asRelativePath(deployFile)}.`, {
+    title: 'Open',
+    run: () => showFile(parts, deployFile, toRange(editor, written)),
+  })
 }
 
 async function withProblems<T>({ showProblems }: Parts, run: () => Promise<T>): Promise<T> {
@@ -107,6 +122,8 @@ interface KnownEntry {
   name: string
   packageDir: string
   deployFile: string
+  /** Where it is in the file, if we have just written it. */
+  written?: Range
 }
 
 async function entryOf(parts: Parts, { name, file }: Target): Promise<KnownEntry> {
@@ -149,13 +166,8 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
     throw new RyoFaasError('DEPLOY_FILE_INVALID', `${deployFile} could not be saved`)
   }
   await projects.reread(target)
-  const selection = toRange(editor, placeIn(text, span))
-  ui.say(`Added "${entryName}" to ${editor.workspace.asRelativePath(target)}.`, {
-    title: 'Open',
-    run: () => editor.window.showTextDocument(written, { selection }),
-  })
   ui.log.info(`wrote "${entryName}" into ${deployFile}`)
-  return { name: entryName, packageDir, deployFile }
+  return { name: entryName, packageDir, deployFile, written: placeIn(text, span) }
 }
 
 /** As the editor holds the file, saved or not; undefined if there is none. */
