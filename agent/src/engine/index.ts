@@ -1,5 +1,6 @@
 export type * from './engine.ts'
 export { DockerEngine, type DockerEngineOptions } from './docker/docker-engine.ts'
+export { OWN_CGROUPS } from './docker/container-spec.ts'
 export { removeContainer } from './docker/container-removal.ts'
 export { connectDocker, type DockerConnection } from './docker/connect-docker.ts'
 export { ProcessEngine, type ProcessEngineOptions } from './process/process-engine.ts'

@@ -1,5 +1,5 @@
 /** What every engine must do; run on each of them with real containers and real processes. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
@@ -13,6 +13,7 @@ import { until } from '../support/until.ts'
 const FUNCTION = `
 import { createServer } from 'node:http'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { spawn } from 'node:child_process'
 const { RYO_FAAS_HOST: host = '0.0.0.0', RYO_FAAS_PORT: port = '6000', RYO_FAAS_READY_FILE: ready } = process.env
 const stamp = process.env.RYO_FAAS_STAMP_LOGS ? () => new Date().toISOString() + ' stdout F ' : () => ''
@@ -22,7 +23,10 @@ const server = createServer((req, res) => {
   switch (req.url) {
     case '/env': return answer(process.env)
     case '/secret': return answer(readFileSync((process.env.RYO_FAAS_SECRETS_DIR ?? '/run/secrets') + '/KEY', 'utf8'))
-    case '/who': return answer({ uid: process.getuid(), status: readFileSync('/proc/self/status', 'utf8') })
+    case '/who': return answer({
+      uid: process.getuid(), name: userInfo().username, status: readFileSync('/proc/self/status', 'utf8'),
+      cgroup: readFileSync('/proc/self/cgroup', 'utf8'),
+    })
     case '/write': try { writeFileSync('/app/x', 'x'); return answer('written') } catch (e) { return answer(e.code) }
     case '/tmp': writeFileSync('/tmp/x', 'x'); return answer('written')
     case '/crash': process.exit(7)
@@ -245,8 +249,11 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
         expect(engine.note).toMatch(/no isolation/i)
         return
       }
-      const { uid, status } = (await ask(instance, '/who')) as { uid: number; status: string }
-      expect(uid).toBe(1000)
+      const { uid, name, status, cgroup } = (await ask(instance, '/who')) as Who
+      // Of no user of this machine.
+      expect([uid, name]).toEqual([65_532, 'function'])
+      expect(await readFile('/etc/passwd', 'utf8')).not.toContain(`:${uid}:`)
+      expect(cgroup).toMatch(/^(?:\d+:[^:]*:\/\n?)+$/)
       expect(status).toMatch(/CapEff:\s+0+\n/)
       expect(status).toMatch(/CapBnd:\s+0+\n/)
       expect(status).toMatch(/NoNewPrivs:\s+1/)
@@ -263,6 +270,13 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       expect(await engine.instances()).toEqual([])
     })
   })
+}
+
+interface Who {
+  uid: number
+  name: string
+  status: string
+  cgroup: string
 }
 
 async function writePackage(home: string, code: string, hash = 'h1'): Promise<BuiltPackage> {

@@ -76,6 +76,7 @@ const start = (more: Partial<InstanceSpec> = {}) =>
     },
     never,
   )
+const bridge = async () => `br-${((await docker.getNetwork(network).inspect()) as { Id: string }).Id.slice(0, 12)}`
 const asFunction = (target: Target) => fromContainer(docker, { network, image }, target)
 
 describe('the listeners at the gateway', () => {
@@ -151,7 +152,6 @@ test('a function does not reach another one, neither its port nor its debugger, 
 })
 
 describe('link-local addresses', () => {
-  const bridge = async () => `br-${((await docker.getNetwork(network).inspect()) as { Id: string }).Id.slice(0, 12)}`
   const rulesOf = async (name: string) =>
     (await run('iptables', ['-t', 'raw', '-S', 'PREROUTING'])).stdout.split('\n').filter(line => line.includes(name))
 
@@ -225,7 +225,9 @@ describe('a network that was made by an earlier version', () => {
     return Options['com.docker.network.bridge.enable_icc']
   }
   const makeOld = async () => {
-    await engine.cleanUp(false)
+    for (const { id } of await engine.instances()) await engine.stop(id, 0)
+    await unblock({ bridge: await bridge() })
+    await docker.getNetwork(network).remove()
     await docker.createNetwork({
       Name: network,
       Driver: 'bridge',

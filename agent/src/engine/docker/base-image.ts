@@ -13,6 +13,7 @@ import { promisify } from 'node:util'
 import type Docker from 'dockerode'
 import { pack, type Pack } from 'tar-stream'
 import { RyoFaasError } from '../../contract/index.ts'
+import { FUNCTION_UID } from './container-spec.ts'
 import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 
 /** `assemble`: from the host's files; `{ pull }`: that reference, pulled if absent. */
@@ -68,7 +69,7 @@ export async function pullImage(docker: Docker, ref: string, report: (doing: str
 async function assembleImage(docker: Docker, nodePath: string, report: (doing: string) => void): Promise<string> {
   const node = await realpath(nodePath)
   const libraries = await imageLibraries(node)
-  const fingerprint = createHash('sha256').update('3')
+  const fingerprint = createHash('sha256').update('4')
   for (const file of [node, ...libraries]) {
     const info = await stat(file)
     fingerprint.update(`${file}\0${info.size}\0${Math.trunc(info.mtimeMs)}\n`)
@@ -102,8 +103,11 @@ async function writeRootFilesystem(archive: Pack, node: string, libraries: strin
   for (const folder of [...folders].flatMap(ancestors).filter(isFirst))
     archive.entry({ name: folder.slice(1) + '/', type: 'directory', mode: 0o755 })
   archive.entry({ name: 'tmp/', type: 'directory', mode: 0o1777 })
-  archive.entry({ name: 'etc/passwd' }, 'root:x:0:0:root:/:/none\nfunction:x:1000:1000:function:/app:/none\n')
-  archive.entry({ name: 'etc/group' }, 'root:x:0:\nfunction:x:1000:\n')
+  archive.entry(
+    { name: 'etc/passwd' },
+    `root:x:0:0:root:/:/none\nfunction:x:${FUNCTION_UID}:${FUNCTION_UID}:function:/app:/none\n`,
+  )
+  archive.entry({ name: 'etc/group' }, `root:x:0:\nfunction:x:${FUNCTION_UID}:\n`)
   archive.entry({ name: 'etc/nsswitch.conf' }, 'hosts: files dns\n')
   await addFile(archive, node, NODE_IN_IMAGE)
   for (const library of libraries) await addFile(archive, library, library)

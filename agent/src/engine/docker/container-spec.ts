@@ -1,5 +1,6 @@
 /**
- * How a function's container is locked down. Invariants: not root, root file system read-only, no capability, no way
+ * How a function's container is locked down. Invariants: neither root nor a user of this machine, who could read its
+ * memory and secrets from outside, root file system read-only, no capability, no way
  * to gain one, bounded memory, CPU and processes, no network but the project's own, nothing of the host mounted but
  * its own secrets (read-only).
  */
@@ -10,6 +11,10 @@ import type { Reach } from './connect-docker.ts'
 
 /** Where the package lies in the container: the image puts it there. */
 export const APP_FOLDER = '/app'
+/** Of functions; a number that is given to no user (65534 is `nobody`, which is shared). */
+export const FUNCTION_UID = 65_532
+/** Docker's default where the machine has cgroups v1 is the machine's own tree. Newer than our types. */
+export const OWN_CGROUPS = { CgroupnsMode: 'private' } as const
 /** Inside the container; Node's own. */
 const DEBUG_PORT = 9229
 
@@ -53,7 +58,7 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
       `${APP_FOLDER}/${spec.entry}`,
     ],
     WorkingDir: APP_FOLDER,
-    User: '1000:1000',
+    User: `${FUNCTION_UID}:${FUNCTION_UID}`,
     Env: Object.entries({ ...spec.secrets, ...spec.env }).map(([name, value]) => `${name}=${value}`),
     Labels: labelsOf(context.project, spec),
     StopSignal: 'SIGTERM',
@@ -64,6 +69,7 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],
       SecurityOpt: ['no-new-privileges'],
+      ...OWN_CGROUPS,
       PidsLimit: pids,
       Memory: memoryMb * 1024 * 1024,
       MemorySwap: memoryMb * 1024 * 1024,

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
-import { removeContainer } from '../../engine/index.ts'
+import { OWN_CGROUPS, removeContainer } from '../../engine/index.ts'
 import { portTaken } from '../../host/index.ts'
 import type { Part, RunningPart } from '../../supervisor/index.ts'
 import { natsPaths, writeNatsConfig } from './nats-config.ts'
@@ -23,6 +23,9 @@ export interface NatsContainerOptions {
 
 const CONTAINER_PORT = 4222
 const POLL_MS = 500
+const MOST_PROCESSES = 256
+/** Its stores are on disk; the cache of what they hold is given back when there is need. */
+const MEMORY_BYTES = 2 * 1024 ** 3
 const START_TIMEOUT_MS = 20_000
 
 export function natsContainer(options: NatsContainerOptions): Part {
@@ -50,6 +53,10 @@ export function natsContainer(options: NatsContainerOptions): Part {
         ReadonlyRootfs: true,
         CapDrop: ['ALL'],
         SecurityOpt: ['no-new-privileges'],
+        PidsLimit: MOST_PROCESSES,
+        Memory: MEMORY_BYTES,
+        MemorySwap: MEMORY_BYTES,
+        ...OWN_CGROUPS,
         RestartPolicy: { Name: 'unless-stopped' },
         LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '2' } },
       },
