@@ -72,7 +72,7 @@ export class Observing {
       },
     )
     await state.rememberPort('collector', this.#collector.port)
-    this.metrics.start(access.part)
+    this.metrics.start()
     this.#partToken = access.part
     const own = this.tracingOfParts()
     if (own !== undefined) this.#ownTracing = startAgentTracing(own)

@@ -31,11 +31,12 @@ const SAMPLE_EVERY_MS = 2_000
 const HISTORY = { everyMs: SAMPLE_EVERY_MS, recent: 150, together: 5, windowMs: 30 * 60_000 }
 const ANSWER_MS = 1_500
 const WITH_METRICS = /^(?:proxy|store|dispatcher(?:-\d+)?)$/
+/** These show their metrics to the operator only. */
+const PROTECTED = /^(?:proxy|store)$/
 
 export class PlatformMetrics {
   readonly #options: PlatformMetricsOptions
   readonly #scraper: Scraper
-  #storeToken: string | undefined
   readonly #history = new History({ ...HISTORY, upperMs: fineBucketUpperMs })
   #timer: NodeJS.Timeout | undefined
   #isSampling = false
@@ -53,9 +54,8 @@ export class PlatformMetrics {
     return this.#history.view({ since: query.since, name: query.function })
   }
 
-  /** Begins to keep a history. @param storeToken what the store knows the platform's parts by */
-  start(storeToken: string): void {
-    this.#storeToken = storeToken
+  /** Begins to keep a history. */
+  start(): void {
     this.#timer = setInterval(() => void this.#sample(), SAMPLE_EVERY_MS).unref()
     void this.#sample()
   }
@@ -81,7 +81,7 @@ export class PlatformMetrics {
   }
 
   #target(part: string, address: string): Target {
-    const token = part === 'proxy' ? this.#options.token() : undefined
+    const token = PROTECTED.test(part) ? this.#options.token() : undefined
     return { part, url: `http://${address}/metrics`, ...(token !== undefined && { token }) }
   }
 
