@@ -61,6 +61,15 @@ test('the address of the server itself is for everybody, also if it is named aga
   expect(await ask('127.0.0.1', '127.2.0.1')).toMatch(/served$/)
 })
 
+test('no more connections are held than the server itself may hold', async () => {
+  server.maxConnections = 1
+  await listen({ host: '127.0.0.2', peers: ['127.0.0.0/8'] })
+  const held = connect({ host: '127.0.0.2', port: port() })
+  await new Promise(resolve => server.once('connection', resolve))
+  expect(await ask('127.0.0.2', '127.0.0.1')).toBe('')
+  held.destroy()
+})
+
 test('a port that is taken at one address is free again at the others', async () => {
   const taken = createServer()
   await new Promise<void>(resolve => taken.listen(port(), '127.0.0.3', resolve))

@@ -5,7 +5,7 @@
  * containers of other networks, and neighbours that route to this machine, reach it as well.
  *
  * Invariants: 1. a connection whose peer is in none of `peers` is destroyed before a byte of it is read. 2. without
- * `peers` nobody is served.
+ * `peers` nobody is served. 3. as many connections are held there as the server itself holds (`maxConnections`).
  */
 import { BlockList, createServer, isIPv6, type Server } from 'node:net'
 import { z } from 'zod'
@@ -25,6 +25,7 @@ async function listenAlso(server: Server, { host, peers, port }: ExtraHost & { p
     if (isPeer(socket.remoteAddress)) server.emit('connection', socket)
     else socket.destroy()
   })
+  other.maxConnections = server.maxConnections
   await new Promise<void>((resolve, reject) => {
     other.once('error', reject)
     other.listen({ host, port }, resolve)

@@ -19,6 +19,8 @@ export const PLATFORM_ERRORS = {
   /** The key stands for another request. */
   IDEMPOTENCY_KEY_REUSED: 422,
   FUNCTION_OVERLOADED: 429,
+  /** Of server-sent events, by one address. */
+  TOO_MANY_STREAMS: 429,
   FUNCTION_ERROR: 500,
   UPGRADE_UNSUPPORTED: 501,
   FUNCTION_CRASHED: 502,

@@ -71,6 +71,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     bodyLimitBytes: options.asyncBodyLimitBytes,
     callbackAllow: options.callbackAllow,
   })
+  const trusted = new TrustedPeers(options.trustProxy)
   let hop: Hop | undefined
   const fastify = Fastify({
     schemaController: NO_SCHEMAS,
@@ -87,7 +88,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         functionsKey: options.access?.functions,
         bodyTimeoutMs: options.bodyTimeoutMs,
         upgradeIdleMs: options.upgradeIdleMs,
-        trusted: new TrustedPeers(options.trustProxy),
+        trusted,
         deliveryLineOf: deliveryLines(options.access?.functions),
         asyncCalls,
         fallback,
@@ -121,7 +122,11 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       ...(start.scrape ? [] : [{ contentType: withExemplars.contentType, text: () => withExemplars.metrics() }]),
     ],
   })
-  const eventStreams = addCallsApi(fastify, asyncCalls.link, { credentials, newRequestId: () => ids.traceId() })
+  const eventStreams = addCallsApi(fastify, asyncCalls.link, {
+    credentials,
+    trusted,
+    newRequestId: () => ids.traceId(),
+  })
   fastify.setNotFoundHandler((_request, reply) => send(reply, 'FUNCTION_NOT_FOUND', 'nothing is served here'))
   fastify.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
     (error.statusCode ?? 500) < 500

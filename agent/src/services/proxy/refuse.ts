@@ -9,7 +9,12 @@ export interface Refusal {
   requestId: string
 }
 
-const RETRY_SOON: readonly PlatformErrorCode[] = ['FUNCTION_UNAVAILABLE', 'FUNCTION_OVERLOADED', 'ASYNC_UNAVAILABLE']
+const RETRY_SOON: readonly PlatformErrorCode[] = [
+  'FUNCTION_UNAVAILABLE',
+  'FUNCTION_OVERLOADED',
+  'TOO_MANY_STREAMS',
+  'ASYNC_UNAVAILABLE',
+]
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 

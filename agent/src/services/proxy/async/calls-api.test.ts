@@ -227,6 +227,41 @@ describe('server-sent events', () => {
     await until(() => events().some(event => event.id === id && event.status === 'running'), 'its change is seen')
   })
 
+  it('are refused to an address that has 64 of them, until one ends', async () => {
+    const ways = ['/calls/events', `/calls/${await queued()}/events`]
+    const open = async (index: number, to = proxy) => {
+      const path = ways[index % ways.length]!
+      const request = http.get({ host: '127.0.0.1', port: to.address.port, path, agent: false, headers: AS_OPERATOR })
+      stage.onEnd(() => void request.destroy())
+      const response = await new Promise<IncomingMessage>(resolve => request.on('response', resolve))
+      response.on('error', () => undefined).resume()
+      return { request, response }
+    }
+    const first = await open(0)
+    for (let index = 1; index < 64; index += 1) expect((await open(index)).response.statusCode).toBe(200)
+    for (const index of [0, 1]) {
+      const { response } = await open(index)
+      expect(response).toMatchObject({ statusCode: 429, headers: { 'x-ryo-faas-error': 'TOO_MANY_STREAMS' } })
+      expect(response.headers['retry-after']).toBe('1')
+    }
+    first.request.destroy()
+    await until(async () => (await open(0)).response.statusCode === 200, 'another is opened')
+  })
+
+  it('are not limited for a reverse proxy that is trusted: many clients come by it', async () => {
+    const { url, user, password } = nats
+    const behind = await stage.proxy({ nats: { url, user, password }, trustProxy: ['127.0.0.0/8'] })
+    const open = () =>
+      new Promise<number>(resolve => {
+        const { port } = behind.address
+        const request = http.get({ host: '127.0.0.1', port, path: '/calls/events', headers: AS_OPERATOR })
+        request.on('response', response => resolve(response.on('error', () => undefined).statusCode!))
+        stage.onEnd(() => void request.destroy())
+      })
+    await until(async () => (await call(behind, '/calls')).status === 200, 'the proxy has found the bus')
+    for (let index = 0; index < 65; index += 1) expect(await open()).toBe(200)
+  })
+
   it('end when the proxy stops', async () => {
     const id = await queued()
     const one = await listen(`/calls/${id}/events`)

@@ -11,22 +11,22 @@
  * | `POST /calls/redrive?function=` | 202 `{redriven}`: all dead ones |
  * | `GET /calls/<id>/events` | server-sent events, each a `CallView`; ends when the call is final |
  * | `GET /calls/events?function=` | server-sent events `{id, function, status}` |
+ * | `GET /openapi.json` | all of this as an OpenAPI document |
  *
- * What shows one call needs its id and nothing else; lists, and what changes calls, are the operator's (401, 403).
+ * What shows one call needs its id and nothing else; the rest is the operator's (401, 403). Event streams are limited
+ * for each address: 429 TOO_MANY_STREAMS.
  * Without a bus: 503 ASYNC_UNAVAILABLE.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { CALLS_PATH, NAME_PATTERN, routeOf, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { CALLS_PATH, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { z } from 'zod'
-import { CallStatus } from '../../../contract/index.ts'
+import type { z } from 'zod'
 import {
   BusError,
   type CallEvent,
   cancelCall,
   getAnswer,
   getCall,
-  isCursor,
   listCalls,
   parseCallId,
   redriveCall,
@@ -37,17 +37,10 @@ import {
 import type { Credentials } from '../../../access/index.ts'
 import { refuseOthers, refuseOtherOrigins } from '../operator-gate.ts'
 import { errorAnswer } from '../refuse.ts'
+import type { TrustedPeers } from '../trusted-peers.ts'
 import type { BusLink } from './bus-link.ts'
-import { EventStreams } from './event-streams.ts'
-
-const FunctionName = z.string().regex(NAME_PATTERN, 'must be the name of a function').transform(routeOf)
-const ListQuery = z.object({
-  function: FunctionName.optional(),
-  status: CallStatus.optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
-  cursor: z.string().refine(isCursor, 'must be the cursor of an earlier page').optional(),
-})
-const FunctionQuery = z.object({ function: FunctionName.optional() })
+import { callsDocument, FunctionQuery, ListQuery } from './calls-document.ts'
+import { EventStreams, TooManyStreams } from './event-streams.ts'
 
 /** A bus that was lost in this moment answers when it is back. */
 const FLUSH_MS = 1_000
@@ -76,13 +69,21 @@ const UNFRAMED = new Set([
   'te',
 ])
 
+interface CallsApiParts {
+  /** Without them nobody is the operator. */
+  credentials: Credentials | undefined
+  /** Peers that stand for many clients. */
+  trusted: TrustedPeers
+  newRequestId: () => string
+}
+
 /** @returns the open event streams, to be ended before the server is closed. */
 export function addCallsApi(
   server: FastifyInstance,
   link: BusLink,
-  { credentials, newRequestId }: { credentials: Credentials | undefined; newRequestId: () => string },
+  { credentials, trusted, newRequestId }: CallsApiParts,
 ): EventStreams {
-  const streams = new EventStreams()
+  const streams = new EventStreams(trusted)
   void server.register(async calls => {
     // None of these requests has a body that means anything.
     calls.removeAllContentTypeParsers()
@@ -103,6 +104,7 @@ export function addCallsApi(
       if (refused !== undefined) throw new CallError(refused.code, refused.reason)
       if (id !== undefined && parseCallId(id) === undefined) missing(id)
     })
+    calls.get('/openapi.json', async () => callsDocument())
     addReading(calls, link)
     addChanging(calls, link)
     addWatching(calls, link, streams)
@@ -199,6 +201,7 @@ function problemOf(error: unknown): { code: PlatformErrorCode; reason: string } 
       ? { code: 'CALL_NOT_FOUND', reason: error.message }
       : { code: 'ASYNC_UNAVAILABLE', reason: error.message }
   }
+  if (error instanceof TooManyStreams) return { code: 'TOO_MANY_STREAMS', reason: error.message }
   const { statusCode = 500 } = error as { statusCode?: number }
   return statusCode < 500
     ? { code: 'BAD_REQUEST', reason: 'malformed request' }
