@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
+export const LINES = 'application/x-ndjson'
+
 export interface LineStream {
   /** Aborts when the client goes away. */
   signal: AbortSignal
@@ -20,7 +22,7 @@ export function openLineStream(request: FastifyRequest, reply: FastifyReply): Li
   const body = new PassThrough()
   request.raw.socket.once('close', () => abort.abort())
   body.once('close', () => abort.abort()).once('error', () => abort.abort())
-  void reply.header('content-type', 'application/x-ndjson').header('cache-control', 'no-store').send(body)
+  void reply.header('content-type', LINES).header('cache-control', 'no-store').send(body)
   const beat = () => void (body.writable && !body.writableNeedDrain && body.write('\n'))
   // The head goes out with the first of them.
   beat()

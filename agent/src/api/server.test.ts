@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
-import { answerProof, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
+import { answerProof, API, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
 import type { Platform } from './platform.ts'
 import { createApi } from './server.ts'
 
@@ -47,4 +47,22 @@ test('it proves itself to everybody, by a nonce', async () => {
   const response = await ask(path, {})
   expect(await response.text()).toBe(answerProof(TOKEN, { url: path, port: Number(new URL(url).port) }))
   expect((await ask(`${PROOF_PATH}?nonce=short`, {})).status).toBe(400)
+})
+
+test('its document names every operation and who may ask; streams are lines of JSON', async () => {
+  const { ask } = await serve()
+  const document = (await (await ask('/openapi.json', {})).json()) as {
+    paths: Record<string, Record<string, { operationId: string; responses: Record<string, { content: object }> }>>
+    security: object[]
+    components: { securitySchemes: object }
+  }
+  expect(document.security).toEqual([{ token: [] }])
+  expect(document.components.securitySchemes).toMatchObject({ token: { type: 'http', scheme: 'bearer' } })
+  for (const [name, route] of Object.entries(API)) {
+    const operation = document.paths[route.path.replace(/:(\w+)/g, '{$1}')]![route.method.toLowerCase()]!
+    expect(operation.operationId).toBe(name)
+    const types = Object.keys(operation.responses['200']!.content)
+    expect([name, types]).toEqual([name, ['stream' in route ? 'application/x-ndjson' : 'application/json']])
+    expect(operation.responses).toHaveProperty('default')
+  }
 })

@@ -8,6 +8,7 @@ import { answerProof, API, ErrorBody, PROOF_PATH, RyoFaasError, type ApiRoute } 
 import { authorize, isShown } from './authorize.ts'
 import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
 import { handlers } from './handlers.ts'
+import { LINES } from './line-stream.ts'
 import type { Platform } from './platform.ts'
 
 export interface ApiOptions {
@@ -64,7 +65,9 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   await app.register(fastifySwagger, {
     openapi: {
       info: { title: 'ryo-faas agent', version },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'The token of the platform' } },
+      },
       security: [{ token: [] }],
     },
     transform: jsonSchemaTransform,
@@ -81,8 +84,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
           ...(route.params && { params: route.params }),
           ...(route.query && { querystring: route.query }),
           ...(route.body && { body: route.body }),
-          // A stream is described by its line and written past the serializer.
-          ...(!route.stream && { response: { 200: route.response, default: z.object({ error: ErrorBody }) } }),
+          response: { 200: route.stream ? linesOf(route) : route.response, default: z.object({ error: ErrorBody }) },
         },
         handler: (request, reply) => handlers[name](platform, request, reply),
       })
@@ -103,6 +105,11 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     return reply.header('content-type', contentType).send(body)
   })
   return app
+}
+
+/** A stream is described by its line, and written past the serializer. */
+function linesOf({ response }: ApiRoute): object {
+  return { description: 'One on each line; empty lines are signs of life', content: { [LINES]: { schema: response } } }
 }
 
 interface FastifyFault {

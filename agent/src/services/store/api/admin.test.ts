@@ -80,6 +80,38 @@ it('describes every route', async () => {
   )
 })
 
+it('says of every route its operation, who may ask, what comes and of which type', async () => {
+  const { port } = await stage.store()
+  const document = (await ask(port, 'GET /openapi.json')).json as {
+    paths: Record<string, Record<string, { operationId?: string; responses: Record<string, { content?: object }> }>>
+    security: object[]
+    components: { securitySchemes: object }
+  }
+  expect(document.security).toEqual([{ token: [] }])
+  expect(document.components.securitySchemes).toMatchObject({ token: { type: 'http', scheme: 'bearer' } })
+  const operations = Object.values(document.paths).flatMap(methods => Object.values(methods))
+  const ids = operations.map(({ operationId }) => operationId)
+  expect(ids).not.toContain(undefined)
+  expect(new Set(ids).size).toBe(ids.length)
+  for (const { responses } of operations) expect(Object.keys(responses)).toContain('default')
+  const typesOf = (path: string) => Object.keys(document.paths[path]!['get']!.responses['200']!.content!)
+  expect(typesOf('/changes')).toEqual(['text/event-stream'])
+  expect(typesOf('/tables/{table}/changes')).toEqual(['text/event-stream'])
+  expect(typesOf('/tables/{table}/export')).toEqual(['application/x-ndjson', 'application/json'])
+  expect(typesOf('/changes/{sequence}')).toEqual(['application/cloudevents+json'])
+  expect(document.paths['/changes/{sequence}']!['get']!.responses).toHaveProperty('404.content')
+})
+
+it('describes an event as it is', async () => {
+  const { port } = await stage.store()
+  await ask(port, 'POST /tables/a/docs', { body: { data: 1 } })
+  const event = (await ask(port, 'GET /changes/1')).json as object
+  const document = (await ask(port, 'GET /openapi.json')).json
+  const { schema } = document.paths['/changes/{sequence}'].get.responses['200'].content['application/cloudevents+json']
+  expect(Object.keys(schema.properties)).toEqual(expect.arrayContaining(Object.keys(event)))
+  expect(Object.keys(event)).toEqual(expect.arrayContaining(schema.required))
+})
+
 it('listens on more addresses, and tells if one is taken', async () => {
   const { port } = await stage.store({ extraHosts: [AT_TWO] })
   const answer = await fetch(`http://127.0.0.2:${port}/healthz`)

@@ -170,3 +170,26 @@ it('a cursor that was forged with an id that no document can have is refused', a
   const answer = await ask(port, `GET /tables/forged/docs?limit=1&cursor=${forged}`)
   expect([answer.status, answer.json.error.code]).toEqual([400, 'INVALID_CURSOR'])
 })
+
+describe('what is not a request', () => {
+  const exchange = (bytes: string) =>
+    new Promise<string>((resolve, reject) => {
+      let answer = ''
+      const socket = net.connect(port, '127.0.0.1', () => socket.write(bytes))
+      socket.on('data', piece => (answer += piece.toString()))
+      socket.on('error', reject)
+      socket.on('close', () => resolve(answer))
+    })
+
+  it.each([
+    ['a head over 16 KiB', `GET /tables HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(17_000)}\r\n\r\n`, 431],
+    ['another protocol', 'HELO example\r\n\r\n', 400],
+    ['a head that does not end', 'GET /tables HTTP/1.1\r\nHost: a\r\n', 408],
+  ])('%s is answered in the shape of all errors, and the connection closed', async (_, bytes, status) => {
+    const [head, body] = (await exchange(bytes)).split('\r\n\r\n') as [string, string]
+    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(head).toMatch(/^connection: close$/im)
+    const code = (JSON.parse(body) as { error: { code: keyof typeof STORE_ERRORS } }).error.code
+    expect(STORE_ERRORS[code].status).toBe(status)
+  })
+})

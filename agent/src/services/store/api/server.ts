@@ -16,6 +16,7 @@ import type { StoreOptions } from '../options.ts'
 import { createDoor } from './door.ts'
 import { createGuard } from './guard.ts'
 import { parseJson } from './json-body.ts'
+import { answerMalformed } from './malformed.ts'
 import type { Operation, OperationMetrics } from './operation-metrics.ts'
 import { beginSpan, endSpan } from './operation-span.ts'
 import { endSilentConnections } from './silence.ts'
@@ -64,6 +65,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
       connectionsCheckingInterval: Math.min(2_000, options.headersTimeoutMs),
     },
     exposeHeadRoutes: false,
+    clientErrorHandler: answerMalformed,
     frameworkErrors: (error, _request, reply) => sendError(reply, translate(error, options)),
   })
   const stopLooking = endSilentConnections(app.server, options.silenceTimeoutMs)
@@ -126,7 +128,15 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
     sendError(reply, new StoreError('ROUTE_NOT_FOUND', `${method} ${url.split('?')[0]} is not a route of the store`))
   })
   await app.register(fastifySwagger, {
-    openapi: { info: { title: 'ryo-faas store', version: '1' } },
+    openapi: {
+      info: { title: 'ryo-faas store', version: '1' },
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer', description: 'The token of the platform, or of a function' },
+        },
+      },
+      security: [{ token: [] }],
+    },
     transform: jsonSchemaTransform,
   })
   return app
