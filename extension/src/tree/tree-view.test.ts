@@ -138,6 +138,17 @@ test('changes during an update are seen by a further one', async () => {
   expect((await shown())[1]!.node.description).toBe('v2')
 })
 
+test('a change is seen in whatever moment of an update it comes', async () => {
+  const [, a] = await shown()
+  for (let moment = 0; moment < 30; moment++) {
+    tree.refresh()
+    for (let turn = 0; turn < moment; turn++) await Promise.resolve()
+    nodes[0]!.children = [functionNode('a', `moment ${moment}`), functionNode('b')]
+    await refreshed()
+    expect(a!.node.description).toBe(`moment ${moment}`)
+  }
+})
+
 test('a screen reader hears the row, not its tooltip', async () => {
   nodes = [
     { ...functionNode('a', 'v1 · shop'), tooltip: 'http://127.0.0.1' },

@@ -87,7 +87,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
   readonly #changed: vscode.EventEmitter<Row[] | undefined>
   readonly #folding: vscode.Disposable
   #roots: Row[] = []
-  #updating: Promise<void> | undefined
+  #isUpdating = false
   #isOutdated = false
   #retry: NodeJS.Timeout | undefined
 
@@ -104,7 +104,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
     // Asked for again when somebody looks.
     if (!this.view.visible) return this.#changed.fire(undefined)
     this.#isOutdated = true
-    this.#updating ??= this.#update().finally(() => (this.#updating = undefined))
+    if (!this.#isUpdating) void this.#update()
   }
 
   async getChildren(row?: Row): Promise<Row[]> {
@@ -141,7 +141,6 @@ export class Tree implements vscode.TreeDataProvider<Row> {
 
   /** Shows and selects the node with this id. */
   async reveal(id: string): Promise<boolean> {
-    await this.getChildren()
     const find = (rows: readonly Row[]): Row | undefined => {
       for (const row of rows) {
         const found = row.node.id === id ? row : find(row.children)
@@ -149,7 +148,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
       }
       return undefined
     }
-    const row = find(this.#roots)
+    const row = find(this.#roots) ?? find(await this.getChildren())
     if (row) await this.view.reveal(row, { select: true, focus: true, expand: true })
     return row !== undefined
   }
@@ -186,6 +185,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
   }
 
   async #update(): Promise<void> {
+    this.#isUpdating = true
     while (this.#isOutdated) {
       this.#isOutdated = false
       const changed: Row[] = []
@@ -195,6 +195,8 @@ export class Tree implements vscode.TreeDataProvider<Row> {
       if (!areTheSame(before, this.#roots)) this.#changed.fire(undefined)
       else if (changed.length > 0) this.#changed.fire(changed)
     }
+    // In the same turn as the last look at what is outdated, or a change in between would be lost.
+    this.#isUpdating = false
   }
 }
 

@@ -36,11 +36,12 @@ export interface Views extends vscode.Disposable {
 
 export function createViews({ editor, link, deploys, projects, settings, storeFiles }: ViewsOptions): Views {
   let dockerMissing: string | undefined
+  const isOpen = (path: string) => editor.workspace.getWorkspaceFolder(editor.Uri.file(path)) !== undefined
   const activityOf = (name: string) => deploys.activityOf(name)
   const platform = new Tree(editor, { id: 'ryo-faas.platform', nodes: () => platformNodes(link.state) })
   const functions = new Tree(editor, {
     id: 'ryo-faas.functions',
-    nodes: () => functionNodes({ link: link.state, activityOf, dockerMissing, now: Date.now() }),
+    nodes: () => functionNodes({ link: link.state, activityOf, isOpen, dockerMissing, now: Date.now() }),
   })
   const proxy = () => (link.isReady ? link.proxy : undefined)
   const calls = new Tree(editor, {

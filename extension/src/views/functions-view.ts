@@ -1,7 +1,7 @@
 /** The deployments, grouped by kind. */
 import type { DeploymentKind, DeploymentView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
-import { projectFolderOf, projectNameOf } from '../project/project-of.ts'
+import { projectNameOf } from '../project/project-of.ts'
 import { formatAge, formatDuration, plural } from '../ui/format.ts'
 import type { TreeNode } from './node.ts'
 
@@ -15,17 +15,18 @@ const GROUPS: Record<DeploymentKind, string> = {
 export interface FunctionsState {
   link: LinkState
   activityOf(name: string): string | undefined
+  /** Whether a file is in this workspace. */
+  isOpen(path: string): boolean
   /** Why the last start found no Docker. */
   dockerMissing: string | undefined
   /** Milliseconds since 1970. */
   now: number
 }
 
-export function functionNodes({ link, activityOf, dockerMissing, now }: FunctionsState): TreeNode[] {
+export function functionNodes({ link, activityOf, isOpen, dockerMissing, now }: FunctionsState): TreeNode[] {
   if (link.kind === 'absent' && dockerMissing !== undefined) return withoutDocker(dockerMissing)
   const snapshot = link.kind === 'connected' ? link : link.kind === 'away' ? link.last : undefined
   if (!snapshot) return []
-  const projects = new Set(snapshot.deployments.map(projectFolderOf))
   const kinds = Object.keys(GROUPS) as DeploymentKind[]
   return kinds.flatMap(kind => {
     const own = snapshot.deployments.filter(deployment => deployment.kind === kind)
@@ -35,8 +36,8 @@ export function functionNodes({ link, activityOf, dockerMissing, now }: Function
       .map(deployment =>
         functionNode(deployment, {
           activity: activityOf(deployment.name),
-          // Where all are of one project, there is no need to say which.
-          project: projects.size > 1 ? projectNameOf(deployment) : undefined,
+          // Of what is open here, the path says enough.
+          project: isOpen(deployment.filePath) ? undefined : projectNameOf(deployment),
           now,
         }),
       )

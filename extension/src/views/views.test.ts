@@ -16,7 +16,7 @@ const connected = (more: Partial<Extract<LinkState, { kind: 'connected' }>> = {}
   ...more,
 })
 const functions = (link: LinkState, more: Partial<FunctionsState> = {}) =>
-  functionNodes({ link, activityOf: () => undefined, dockerMissing: undefined, now, ...more })
+  functionNodes({ link, activityOf: () => undefined, isOpen: () => true, dockerMissing: undefined, now, ...more })
 const draw = (nodes: TreeNode[], indent = ''): string[] =>
   nodes.flatMap(node => [
     `${indent}${node.label}${node.description === undefined ? '' : ` (${node.description})`}`,
@@ -46,15 +46,15 @@ test('functions are grouped by kind, with what one wants to know of each', () =>
   ])
 })
 
-test('functions of several projects say which they are from', () => {
+test('functions of projects that are not open say which they are from', () => {
   const deployments = [
     deploymentView({ deployFile: '/shop/deploy.json', filePath: '/shop/src/hello.ts' }),
     deploymentView({ name: 'Job', deployFile: '/blog/deploy.json', state: 'degraded' }),
   ]
-  const [group] = functions(connected({ deployments }))
+  const [group] = functions(connected({ deployments }), { isOpen: path => path === '/w/hello.ts' })
   expect(group!.children!.map(({ description }) => description)).toEqual([
     'v3 · shop · 12 calls',
-    'v3 · blog · degraded · 12 calls',
+    'v3 · degraded · 12 calls',
   ])
   expect(group!.children![0]!.tooltip).toContain('/shop/src/hello.ts')
 })
