@@ -17,15 +17,11 @@ import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'
 import type { Analysis } from './client.ts'
 import type { Candidate, Subject, Verdict } from './protocol.ts'
-import { OtherFrameworks, packageFolder } from './package-folder.ts'
+import { mayHoldHandlers, Relevance } from './relevance.ts'
+import { packageFolder } from './package-folder.ts'
 import { SOURCES, watchSources } from './watch-sources.ts'
 
 const PATIENCE_MS = 8
-const LANGUAGES = new Set(['typescript', 'typescriptreact', 'javascript', 'javascriptreact'])
-const MENTIONS =
-  /\b(?:IncomingMessage|ServerResponse|Request|Response|DocumentEvent|HttpHandler|(?:Plain)?WebHandler|TriggerHandler|Service)\b/
-const EXPORTS = /\bexports?\b/
-
 /** A handler in a file. */
 export interface Site {
   /** Of the deployment: of the entry, or of the export. */
@@ -67,7 +63,7 @@ export class Handlers {
   /** By address: a file's `git:` document has the same path. */
   readonly #files = new Map<string, FileState>()
   readonly #changed: vscode.EventEmitter<vscode.TextDocument>
-  readonly #frameworks = new OtherFrameworks()
+  readonly #relevance: Relevance
   readonly #disposables: vscode.Disposable[]
   /** Counts changes of what verdicts may follow from besides the file's own text. */
   #generation = 0
@@ -76,6 +72,7 @@ export class Handlers {
 
   constructor(options: HandlersOptions) {
     this.#options = options
+    this.#relevance = new Relevance(options)
     const { editor, projects } = options
     this.#changed = new editor.EventEmitter()
     this.#disposables = [
@@ -100,16 +97,7 @@ export class Handlers {
   }
 
   isRelevant(document: vscode.TextDocument): boolean {
-    if (!isFile(document.uri) || !LANGUAGES.has(document.languageId)) return false
-    if (this.#options.projects.entriesOf(document.uri.fsPath).length > 0) return true
-    const text = document.getText()
-    return EXPORTS.test(text) && MENTIONS.test(text) && this.#isPerhapsOurs(document.uri, text)
-  }
-
-  #isPerhapsOurs(uri: vscode.Uri, text: string): boolean {
-    const { projects, isEverywhere } = this.#options
-    const isOurs = isEverywhere() || projects.covers(uri.fsPath) || text.includes('@ryo-faas/runtime')
-    return isOurs || !this.#frameworks.hasFile(uri.fsPath, this.#rootOf(uri))
+    return this.#relevance.isRelevant(document)
   }
 
   /** The handlers to stand a lens above. */
@@ -221,7 +209,7 @@ export class Handlers {
   /** What a verdict may follow from has changed. */
   #checkAgain(): void {
     this.#generation++
-    this.#frameworks.forget()
+    this.#relevance.forget()
     for (const document of this.#open()) this.#checkLater(document)
   }
 
@@ -231,8 +219,7 @@ export class Handlers {
     const visible = new Set(window.visibleTextEditors.map(({ document }) => document))
     return workspace.textDocuments.filter(
       document =>
-        isFile(document.uri) &&
-        LANGUAGES.has(document.languageId) &&
+        mayHoldHandlers(document) &&
         (visible.has(document) || (this.#files.get(document.uri.toString())?.checked ?? -1) >= 0),
     )
   }
@@ -289,11 +276,7 @@ export class Handlers {
 
   /** The package to take along, within the workspace. */
   packageDirOf(uri: vscode.Uri): string {
-    return packageFolder(uri.fsPath, this.#rootOf(uri))
-  }
-
-  #rootOf(uri: vscode.Uri): string | undefined {
-    return this.#options.editor.workspace.getWorkspaceFolder(uri)?.uri.fsPath
+    return packageFolder(uri.fsPath, this.#options.editor.workspace.getWorkspaceFolder(uri)?.uri.fsPath)
   }
 
   #forget(document: vscode.TextDocument): void {
