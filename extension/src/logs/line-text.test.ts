@@ -20,6 +20,11 @@ test('a line has its time, its level, and its instance if there are several', ()
   expect(text('hello', true)).toBe('2026-01-02 12:04:05.678 [error] a1 hello')
 })
 
+test('a level that the line says itself is not said twice', () => {
+  expect(text('WARN  [order-7] again')).toBe('2026-01-02 12:04:05.678 [warning] [order-7] again')
+  expect(text('INFO is a word')).toBe('2026-01-02 12:04:05.678 [error] INFO is a word')
+})
+
 test.each(['src/hello.ts', './src/hello.ts', '/app/src/hello.ts', '/nowhere/deployments/hello/3/app/src/hello.ts'])(
   'a frame in %s leads to the source',
   path => {

@@ -6,6 +6,10 @@ import type { LogLine } from 'ryo-faas/contract'
 /** `(src/hello.ts:3:9)` or `at src/hello.ts:3:9` in a stack trace. */
 const FRAME = /(\s\(?)((?:file:\/\/)?[^\s():]+\.[cm]?[jt]sx?)(:\d+:\d+\)?)$/
 
+const OWN_LEVEL = /^(DEBUG|INFO|WARN|ERROR) +(\[.*)$/
+/** As the editor colours them. */
+const LEVELS: Record<string, string> = { DEBUG: '[debug]', INFO: '[info]', WARN: '[warning]', ERROR: '[error]' }
+
 /** Frames of the platform and of Node: of no use to who looks for a mistake. The command line shows them too. */
 const FOREIGN_FRAME = /^\s+at .*(?:\/exported_[^/\s]+\.mjs:|\(?node:[\w/]+:)\d+:\d+\)?$/
 
@@ -17,9 +21,11 @@ export function lineText(
   { time, stream, instance, line }: LogLine,
   { hasSeveral, filePath }: { hasSeveral: boolean; filePath: string | undefined },
 ): string {
-  const level = stream === 'stderr' ? '[error]' : '[info]'
+  // `context().log` says its level itself.
+  const [, own, rest] = OWN_LEVEL.exec(line) ?? []
+  const level = own === undefined ? (stream === 'stderr' ? '[error]' : '[info]') : LEVELS[own]
   const who = hasSeveral ? ` ${instance}` : ''
-  return `${localTime(time)} ${level}${who} ${linked(line, filePath)}`
+  return `${localTime(time)} ${level}${who} ${linked(rest ?? line, filePath)}`
 }
 
 /** As the editor writes it into its own logs: of this place, to the millisecond. */
