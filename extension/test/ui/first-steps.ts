@@ -57,9 +57,10 @@ export function firstSteps({ pictures, areShown = false, engineNote, inBetween, 
     const window = at()
     await window.closeToasts()
     await window.lens('▶ Deploy function').click()
+    // Before it goes: a busy machine takes its time for the rest.
+    await window.toast('HelloWorld v1 is live').waitFor()
     await window.lens('✓ v1 · 0 calls').waitFor()
     await window.row(/HelloWorld.*v1(?! · [a-z])/).waitFor()
-    await window.toast('HelloWorld v1 is live').waitFor()
     await picture('04-deployed', 'walkthrough/deployed.png', clip)
   })
 
