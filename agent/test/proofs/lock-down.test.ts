@@ -35,13 +35,14 @@ const CONTAINER: Point[] = [
   ['it can gain no privileges; seccomp is as it comes', found => found.HostConfig.SecurityOpt, ['no-new-privileges']],
   ['it sees no processes of the machine', found => found.HostConfig.PidMode, ''],
   ['it shares no memory with the machine', found => found.HostConfig.IpcMode, 'private'],
+  ['it has cgroups of its own', found => found.HostConfig.CgroupnsMode, 'private'],
   ['its name is its own', found => found.HostConfig.UTSMode, ''],
   ['it has no devices', found => found.HostConfig.Devices ?? [], []],
   ['the kernel’s files are masked', found => found.HostConfig.MaskedPaths, expect.arrayContaining(['/proc/kcore'])],
   ['its log is bounded', found => found.HostConfig.LogConfig?.Config, { 'max-size': '5m', 'max-file': '2' }],
 ]
 const FUNCTION: Point[] = [
-  ['its user is not root', found => found.Config.User, expect.stringMatching(/^[1-9]\d*:[1-9]\d*$/)],
+  ['its user is one whom the machine does not know', found => found.Config.User, '65532:65532'],
   ['its processes are counted', found => found.HostConfig.PidsLimit, atMost(512)],
   ['its memory is what deploy.json says', found => found.HostConfig.Memory, 128 * MEBIBYTE],
   ['it has no swap beyond that', found => found.HostConfig.MemorySwap, 128 * MEBIBYTE],
@@ -50,7 +51,7 @@ const FUNCTION: Point[] = [
   ['nothing of the machine is mounted but its secrets, read-only', mountsOf, [['/run/secrets', false]]],
   [
     'it may write to a small /tmp, and run nothing from there',
-    found => found.HostConfig.Tmpfs as unknown,
+    found => found.HostConfig.Tmpfs,
     { '/tmp': 'rw,noexec,nosuid,nodev,size=64m,mode=1777' },
   ],
   ['no port is published', found => found.HostConfig.PortBindings, {}],
@@ -59,6 +60,8 @@ const FUNCTION: Point[] = [
 /** Its data is the platform's, so its user is as well: without root's capabilities, root too is nothing but an owner. */
 const PLATFORM_USER = `${process.getuid!()}:${process.getgid!()}`
 const NATS: Point[] = [
+  ['its processes are counted', found => found.HostConfig.PidsLimit, atMost(512)],
+  ['its memory is bounded', found => found.HostConfig.Memory, atMost(4096 * MEBIBYTE)],
   ['its user is the one who runs the platform', found => found.Config.User, PLATFORM_USER],
   ['nothing is mounted but its configuration, read-only, and its data', mountsOf, [['/data', true], ['/nats.conf', false]]], // prettier-ignore
   [
@@ -129,7 +132,7 @@ beforeAll(async () => {
   const file = await writeProject(join(platform.home, 'project'), { prowler: { code: PROWLER, options } })
   await platform.ok(['deploy', file])
   inspected = (await docker.getContainer(`${platform.project}-prowler`).inspect()) as Found
-  network = (await docker.getNetwork(`${platform.project}-net`).inspect()) as NetworkInspectInfo
+  network = await docker.getNetwork(`${platform.project}-net`).inspect()
   findings = (await (await fetch(`${proxyUrl}/functions/prowler`)).json()) as Findings
 })
 afterAll(() => platform.remove())
