@@ -33,3 +33,9 @@ test('help and version are found under their usual names', async () => {
 test('a shell that completes the name of a deployment is answered, with nothing if nothing runs', async () => {
   expect(await run('--get-yargs-completions', 'ryo-faas', 'details', '')).toEqual({ code: 0, stdout: '', stderr: '' })
 })
+
+test('an option without the value that it needs is a mistake of the command line, and is named', async () => {
+  const { code, stderr } = await run('check', '--only')
+  expect([code, stderr]).toEqual([1, expect.stringMatching(/only.* \[INVALID_OPTION\]\n/)])
+  expect(stderr).not.toContain('YError')
+})

@@ -84,8 +84,9 @@ function buildParser(argv: string[], context: Context): Argv {
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)
     .fail((message, error) => {
-      if (error) throw error
-      throw new RyoFaasError('INVALID_OPTION', message ?? 'the command line is not understood', {
+      // Most of what the parser objects to comes as a message, some of it as an error of its own.
+      if (error && error.name !== 'YError') throw error
+      throw new RyoFaasError('INVALID_OPTION', message ?? error?.message ?? 'the command line is not understood', {
         hint: 'ryo-faas --help shows what there is.',
       })
     })

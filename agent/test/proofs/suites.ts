@@ -55,9 +55,9 @@ export const SUITES: readonly Suite[] = [
     isSeeded: false,
   },
   {
-    name: 'Whatever one sends to the APIs, and writes in deploy.json',
-    follows: 'our own OpenAPI documents and schema',
-    files: ['agent/test/proofs/api-fuzz.test.ts', 'agent/src/deploy-file/deploy-file-fuzz.test.ts'],
+    name: 'Whatever one sends to the APIs, types, and writes in deploy.json',
+    follows: 'our own OpenAPI documents, commands and schema',
+    files: ['agent/test/proofs/{api,command-line}-fuzz.test.ts', 'agent/src/deploy-file/deploy-file-fuzz.test.ts'],
     isSeeded: true,
   },
   {

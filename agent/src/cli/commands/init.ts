@@ -17,10 +17,7 @@ export const init: Command = {
         hint: 'Choose an empty folder: ryo-faas init my-functions',
       })
     }
-    for (const [name, content] of Object.entries(files)) {
-      await mkdir(join(folder, name, '..'), { recursive: true })
-      await writeFile(join(folder, name), content)
-    }
+    await writeProject(folder, files)
     const types = {
       recursive: true,
       filter: (source: string) => !/\.(js|map|tsbuildinfo)$|\.test\.d\.ts$/.test(source),
@@ -30,6 +27,21 @@ export const init: Command = {
     output.line(`made ${Object.keys(files).join(', ')} in ${folder}`)
     output.line(`next: ryo-faas deploy ${relative(cwd, folder) || ''}`.trimEnd())
   },
+}
+
+/** @throws RyoFaasError INVALID_OPTION if files cannot be written there: one lies in the way, or it is another user's. */
+async function writeProject(folder: string, files: Record<string, string>): Promise<void> {
+  try {
+    for (const [name, content] of Object.entries(files)) {
+      await mkdir(join(folder, name, '..'), { recursive: true })
+      await writeFile(join(folder, name), content)
+    }
+  } catch (error) {
+    throw new RyoFaasError('INVALID_OPTION', `a project cannot be written to ${folder}: ${(error as Error).message}`, {
+      hint: 'Choose another folder: ryo-faas init my-functions',
+      cause: error,
+    })
+  }
 }
 
 function template(name: string): Record<string, string> {
