@@ -3,7 +3,7 @@
  * default; an illegal value is refused at start with a message that names both ways to set it.
  */
 import { z } from 'zod'
-import { RyoFaasError } from './contract/index.ts'
+import { plainIssue, RyoFaasError } from './contract/index.ts'
 import { isNetwork } from './services/proxy/index.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
@@ -109,7 +109,7 @@ export function resolveOptions(
     const value = flags[name] ?? (environment[variableOf(name)] || undefined)
     if (value !== undefined) given[name] = value
   }
-  const parsed = PlatformOptions.safeParse(given)
+  const parsed = PlatformOptions.safeParse(given, { error: plainIssue })
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
   const name = String(issue.path[0])

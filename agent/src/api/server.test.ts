@@ -66,3 +66,21 @@ test('its document names every operation and who may ask; streams are lines of J
     expect(operation.responses).toHaveProperty('default')
   }
 })
+
+test('a body that does not fit is told by the field and what it must be', async () => {
+  const { url } = await serve()
+  const change = async (body: object) => {
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
+    const response = await fetch(`${url}/v1/deployments/hello`, {
+      method: 'PATCH',
+      headers,
+      body: JSON.stringify(body),
+    })
+    return [response.status, ((await response.json()) as { error: object }).error]
+  }
+  const refused = (message: string) => [400, { code: 'INVALID_REQUEST', message }]
+  expect(await change({ instances: null })).toEqual(refused('instances must be a number'))
+  expect(await change({ instances: 0 })).toEqual(refused('instances must be at least 1'))
+  expect(await change({})).toEqual(refused('instances is missing'))
+  expect(await change([])).toEqual(refused('the body must be an object'))
+})

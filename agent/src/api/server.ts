@@ -1,10 +1,10 @@
 /** The agent API: validates by the contract, answers errors as the contract says, describes itself as OpenAPI. */
 import fastifySwagger from '@fastify/swagger'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
-import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { jsonSchemaTransform, serializerCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
-import { answerProof, API, ErrorBody, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
+import { answerProof, API, ErrorBody, plainIssue, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
 import { authorize, isShown } from './authorize.ts'
 import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
 import { handlers } from './handlers.ts'
@@ -39,7 +39,10 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
       void reply.code(translated.status).send({ error: translated.toBody() })
     },
   })
-  app.setValidatorCompiler(validatorCompiler)
+  app.setValidatorCompiler<z.ZodType>(({ schema }) => data => {
+    const { success, data: value, error } = schema.safeParse(data, { error: plainIssue })
+    return success ? { value } : { error: invalid(error) }
+  })
   app.setSerializerCompiler(serializerCompiler)
   app.addHook('onRequest', async request => {
     const { host, origin, authorization, 'sec-fetch-site': site } = request.headers
@@ -60,7 +63,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     void reply.code(translated.status).send({ error: translated.toBody() })
   })
   app.setNotFoundHandler(request => {
-    throw new RyoFaasError('ROUTE_NOT_FOUND', `${request.method} ${request.url} is no route of the agent`)
+    throw new RyoFaasError('ROUTE_NOT_FOUND', `${request.method} ${request.url} is not a route of the agent`)
   })
   await app.register(fastifySwagger, {
     openapi: {
@@ -112,16 +115,20 @@ function linesOf({ response }: ApiRoute): object {
   return { description: 'One on each line; empty lines are signs of life', content: { [LINES]: { schema: response } } }
 }
 
+function invalid(error: z.ZodError): RyoFaasError {
+  const { path, message } = error.issues[0]!
+  return new RyoFaasError('INVALID_REQUEST', `${path.length === 0 ? 'the body' : path.join('.')} ${message}`)
+}
+
 interface FastifyFault {
-  validation?: unknown
   statusCode?: number
   message?: string
 }
 
 function translate(error: unknown): RyoFaasError {
   if (error instanceof RyoFaasError) return error
-  const { validation, statusCode, message } = error as FastifyFault
-  if (validation !== undefined || (statusCode !== undefined && statusCode < 500)) {
+  const { statusCode, message } = error as FastifyFault
+  if (statusCode !== undefined && statusCode < 500) {
     return new RyoFaasError('INVALID_REQUEST', message ?? 'the request is malformed', { cause: error })
   }
   return RyoFaasError.from(error)

@@ -5,6 +5,8 @@ import { runCli } from './cli.ts'
 import type { CliHost } from './context.ts'
 import type { Streams } from './output.ts'
 
+const START_FLAGS = [{ name: 'proxyPort', help: 'Port of the proxy', default: 9999, variable: 'RYO_FAAS_PROXY_PORT' }]
+
 /** What a command line prints, in a home in which nothing runs. */
 async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
@@ -12,7 +14,7 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
   const said: string[] = []
   const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line))
   onTestFinished(() => log.mockRestore())
-  const host = { version: '1.2.3', home: '/nowhere/ryo-faas', platformFlags: [] } as unknown as CliHost
+  const host = { version: '1.2.3', home: '/nowhere/ryo-faas', platformFlags: START_FLAGS } as unknown as CliHost
   const streams = { stdout, stderr, environment: {} } as unknown as Streams
   const code = await runCli({ argv, host, signal: new AbortController().signal, ...streams })
   stdout.end()
@@ -34,8 +36,34 @@ test('a shell that completes the name of a deployment is answered, with nothing 
   expect(await run('--get-yargs-completions', 'ryo-faas', 'details', '')).toEqual({ code: 0, stdout: '', stderr: '' })
 })
 
-test('an option without the value that it needs is a mistake of the command line, and is named', async () => {
-  const { code, stderr } = await run('check', '--only')
-  expect([code, stderr]).toEqual([1, expect.stringMatching(/only.* \[INVALID_OPTION\]\n/)])
-  expect(stderr).not.toContain('YError')
+test.each([
+  ['scale', '<name> is missing', 'Usage: ryo-faas scale <name> <instances>'],
+  ['scale hello', '<instances> is missing', 'Usage: ryo-faas scale <name> <instances>'],
+  ['scale hello 2 3', '"3" is one argument too many', 'Usage: ryo-faas scale <name> <instances>'],
+  ['scale hello two', '<instances> must be a number', 'Usage: ryo-faas scale <name> <instances>'],
+  ['scale hello --instnces 2', 'there is no option --instnces', 'Did you mean --instances?'],
+  ['stop', '<names> is missing', 'Usage: ryo-faas stop <names..>'],
+  ['calls --functon hello', 'there is no option --functon', 'Did you mean --function?'],
+  ['calls -q', 'there is no option -q', 'ryo-faas calls --help shows its options.'],
+  ['calls --limit many', '--limit must be a number', 'Usage: ryo-faas calls [action] [ids..]'],
+  ['calls redrve', '<action> cannot be "redrve"', 'Did you mean redrive?'],
+  [
+    'calls --status odd',
+    '--status cannot be "odd"',
+    'It is one of queued, running, succeeded, failed, dead, cancelled.',
+  ],
+  ['store put a --data', '--data needs a value', 'ryo-faas store --help shows its options.'],
+  ['depoy', 'there is no command "depoy"', 'Did you mean deploy?'],
+  ['frobnicate', 'there is no command "frobnicate"', 'ryo-faas --help lists the commands.'],
+  ['startFaas --proxy-prt 1', 'there is no option --proxy-prt', 'Did you mean --proxy-port?'],
+])('%s: %s', async (line, message, hint) => {
+  const { code, stdout, stderr } = await run(...line.split(' '))
+  expect([code, stdout, stderr]).toEqual([1, '', `error ${message} [INVALID_OPTION]\n  ${hint}\n`])
+})
+
+test('it speaks English whatever the language of the shell', async () => {
+  vi.stubEnv('LC_ALL', 'de_DE.UTF-8')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  expect((await run('scale')).stderr).toContain('<name> is missing')
+  expect((await run('help', 'scale')).stdout).toContain('Options:')
 })

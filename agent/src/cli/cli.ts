@@ -26,6 +26,7 @@ import { top } from './commands/top.ts'
 import { traces } from './commands/traces.ts'
 import type { CliHost, Command, Context } from './context.ts'
 import { Output, type Streams } from './output.ts'
+import { checkNumbers, usageError } from './usage-error.ts'
 
 const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
 COMMANDS.push(calls, store, traces, top, dashboard, secrets, init, env, prune, reset)
@@ -70,6 +71,11 @@ async function cancelled(signal: AbortSignal): Promise<never> {
   throw new RyoFaasError('CANCELLED', 'cancelled')
 }
 
+/** What yargs has and its types have not. */
+interface WithOptions {
+  getOptions(): { key: Record<string, unknown> }
+}
+
 function buildParser(argv: string[], context: Context): Argv {
   const parser = yargs(argv)
     .scriptName('ryo-faas')
@@ -83,11 +89,17 @@ function buildParser(argv: string[], context: Context): Argv {
     .demandCommand(1, 'Which command?')
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)
+    // What it says is read by `usage-error.ts`.
+    .locale('en')
     .fail((message, error) => {
-      // Most of what the parser objects to comes as a message, some of it as an error of its own.
-      if (error && error.name !== 'YError') throw error
-      throw new RyoFaasError('INVALID_OPTION', message ?? error?.message ?? 'the command line is not understood', {
-        hint: 'ryo-faas --help shows what there is.',
+      // Its own errors are what the user typed wrong, too.
+      if (error !== undefined && error.name !== 'YError') throw error
+      const usage = COMMANDS.map(command => command.usage).find(known => known.split(' ')[0] === argv[0])
+      const { key } = (parser as unknown as WithOptions).getOptions()
+      throw usageError(message ?? error?.message ?? 'the command line is not understood', {
+        argv,
+        usage,
+        options: Object.keys(key),
       })
     })
     .completion('completion', 'Print a completion script for bash or zsh (after $SHELL)')
@@ -99,7 +111,10 @@ function buildParser(argv: string[], context: Context): Argv {
         const configured = command.options?.(builder) ?? builder
         return command === startFaas ? withPlatformFlags(configured, context) : configured
       },
-      args => command.run(args, context),
+      args => {
+        checkNumbers(args, command.usage)
+        return command.run(args, context)
+      },
     )
   }
   return parser

@@ -4,6 +4,7 @@ export { ERRORS, type ErrorCode } from './error-table.ts'
 export { ErrorBody, RyoFaasError, type ErrorDetails } from './errors.ts'
 export { Problem, formatProblem } from './problem.ts'
 export { nearMatch } from './near-match.ts'
+export { plainIssue } from './plain-issue.ts'
 export { CallAnswer, CallAttempt, CallError, CallPage, CallStatus, CallView } from './call.ts'
 export {
   AsyncPolicy,

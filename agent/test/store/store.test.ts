@@ -185,7 +185,7 @@ test('documents from the shell: written, changed, found, indexed, out and in aga
   const file = join(platform.home, 'cities.jsonl')
   await platform.ok(['store', 'export', table, file])
   expect((await readFile(file, 'utf8')).trim().split('\n')).toHaveLength(3)
-  await platform.ok(['store', 'drop', table])
+  await platform.ok(['store', 'drop', table, '--yes'])
   await platform.ok(['store', 'import', table, file])
   expect(await json(['store', 'get', table, 'kiel'])).toMatchObject({ version: 2, data: { people: 250 } })
   await platform.ok(['store', 'delete', table, 'a.b c/d'])

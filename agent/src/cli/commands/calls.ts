@@ -93,7 +93,7 @@ function isFinal(error: unknown): boolean {
 
 async function each(ids: string[], act: (id: string) => Promise<CallView>, { output }: Context): Promise<void> {
   if (ids.length === 0)
-    throw new RyoFaasError('INVALID_OPTION', 'which call? Give its id', { hint: 'ryo-faas calls lists them.' })
+    throw new RyoFaasError('INVALID_OPTION', 'the id of a call is missing', { hint: 'ryo-faas calls lists them.' })
   const found: CallView[] = []
   for (const id of ids) {
     const call = await act(id)

@@ -7,7 +7,7 @@ export const list: Command = {
   run: async (_, { output, connect }) => {
     const { resources } = await (await connect()).call('resources', {})
     output.value(resources)
-    if (resources.length === 0) return output.line('there are none')
+    if (resources.length === 0) return output.line('No resources.')
     output.table(
       ['TYPE', 'NAME', 'DEPLOYMENT', 'VERSION', 'STATE', 'SIZE', 'CREATED'],
       resources.map(({ type, name, deployment, version, state, sizeBytes, createdAt }) => [

@@ -15,5 +15,7 @@ export function needed<const Names extends readonly string[]>(
 ): { [K in keyof Names]: string } & (string | undefined)[] {
   const missing = names[given.length]
   if (missing === undefined) return given as never
-  throw new RyoFaasError('INVALID_OPTION', `which ${missing}?`, { hint: 'ryo-faas store --help shows what there is.' })
+  throw new RyoFaasError('INVALID_OPTION', `<${missing}> is missing`, {
+    hint: 'ryo-faas store --help shows what there is.',
+  })
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { RyoFaasError } from '../../contract/index.ts'
+import { confirm, YES } from '../confirm.ts'
 import type { Command, Context } from '../context.ts'
 import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatBytes } from '../output.ts'
@@ -44,6 +45,7 @@ export const store: Command = {
       .option('plain', { type: 'boolean', default: false, describe: 'With export and import: the data alone' })
       .option('events', { type: 'boolean', default: false, describe: 'With import: emit events, so that triggers run' })
       .option('drop', { type: 'boolean', default: false, describe: 'With index: remove it' })
+      .option('yes', { ...YES, describe: 'With drop: do not ask' })
       .option('from', { type: 'string', describe: 'With replay: sequence or ISO time of the first event' })
       .option('handler', { type: 'string', describe: 'With replay: one handler of a service' })
       .epilogue(
@@ -117,7 +119,7 @@ const RUN: Record<Exclude<Action, 'replay' | 'restore'>, Run> = {
     const page = await client.query(table, parameters)
     output.value(page)
     for (const document of page.documents) output.line(JSON.stringify(document))
-    if (page.documents.length === 0) output.line('there are none')
+    if (page.documents.length === 0) output.line('No documents match.')
     if (page.cursor !== undefined) output.note(`more: --cursor ${page.cursor}`)
   },
   changes: async (client, { given, args, context: { output } }) => {
@@ -136,8 +138,10 @@ const RUN: Record<Exclude<Action, 'replay' | 'restore'>, Run> = {
     output.value({ table, field, dropped: method === 'DELETE' })
     output.line(method === 'DELETE' ? `dropped the index on ${field}` : `${table} has an index on ${field}`)
   },
-  drop: async (client, { given, context: { output } }) => {
+  drop: async (client, { given, args, context }) => {
+    const { output } = context
     const [table] = needed(given, ['table'])
+    await confirm(`Remove the table ${JSON.stringify(table)} with all its documents?`, args['yes'] === true, context)
     await client.send('DELETE', tablePath(table))
     output.value({ table, dropped: true })
     output.line(`dropped ${table}`)
@@ -159,7 +163,7 @@ async function restore(given: string[], { cwd, restoreStore, output }: Context):
 async function replay(given: string[], args: Record<string, unknown>, { connect, output }: Context): Promise<void> {
   const [name] = needed(given, ['function'])
   if (args['from'] === undefined) {
-    throw new RyoFaasError('INVALID_OPTION', 'from where? Give --from', { hint: '--from 1 runs every event again.' })
+    throw new RyoFaasError('INVALID_OPTION', '--from is missing', { hint: '--from 1 runs every event again.' })
   }
   const body = { from: startFrom(args['from'] as string), ...handlerOf(args) }
   await (await connect()).call('replay', { params: { name }, body })
@@ -177,7 +181,7 @@ function condition(version: unknown): Record<string, string> {
 
 async function jsonOf(data: unknown, context: Context): Promise<unknown> {
   const text = await readData(data as string | undefined, context)
-  if (text === undefined) throw new RyoFaasError('INVALID_OPTION', 'what? Give --data', { hint: DATA_HELP })
+  if (text === undefined) throw new RyoFaasError('INVALID_OPTION', '--data is missing', { hint: DATA_HELP })
   try {
     return JSON.parse(typeof text === 'string' ? text : new TextDecoder().decode(text)) as unknown
   } catch (error) {

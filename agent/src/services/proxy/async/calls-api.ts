@@ -35,6 +35,7 @@ import {
   watchCalls,
 } from '../../../bus/index.ts'
 import type { Credentials } from '../../../access/index.ts'
+import { plainIssue } from '../../../contract/index.ts'
 import { refuseOthers, refuseOtherOrigins } from '../operator-gate.ts'
 import { errorAnswer } from '../refuse.ts'
 import type { TrustedPeers } from '../trusted-peers.ts'
@@ -188,10 +189,10 @@ function missing(id: string, what = 'was not found: it is unknown or has expired
 
 /** @throws CallError BAD_REQUEST */
 function parse<T>(schema: z.ZodType<T>, { query }: FastifyRequest): T {
-  const parsed = schema.safeParse(query)
+  const parsed = schema.safeParse(query, { error: plainIssue })
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
-  throw new CallError('BAD_REQUEST', `${issue.path.join('.')}: ${issue.message}`)
+  throw new CallError('BAD_REQUEST', `${issue.path.join('.')} ${issue.message}`)
 }
 
 function problemOf(error: unknown): { code: PlatformErrorCode; reason: string } {

@@ -1,0 +1,111 @@
+/**
+ * What is wrong with a command line, and what to type instead. yargs tells it by a sentence and nothing else; here, and
+ * nowhere else, it is taken apart. A sentence that is not known is passed on.
+ */
+import { nearMatch, RyoFaasError } from '../contract/index.ts'
+
+export interface Misused {
+  argv: readonly string[]
+  /** Usage of the command that was meant, e.g. `scale <name> <instances>`. */
+  usage: string | undefined
+  /** Names of all options that may stand there. */
+  options: readonly string[]
+}
+
+interface Told {
+  message: string
+  hint: string
+}
+
+type Teller = (found: RegExpExecArray, misused: Misused) => Told
+
+const TELLERS: [RegExp, Teller][] = [
+  [
+    /^Not enough non-option arguments: got (\d+)/,
+    ([, got], { usage = '' }) => {
+      const names = [...usage.matchAll(/<(\w+)[.]*>/g)].map(([, name]) => name)
+      return { message: `<${names[Number(got)] ?? 'argument'}> is missing`, hint: usageOf(usage) }
+    },
+  ],
+  [
+    /^Unknown arguments?: ("[^"]*"|[^,]*)/,
+    ([, word = ''], { usage }) =>
+      usage === undefined
+        ? { message: `there is no command ${JSON.stringify(word)}`, hint: 'ryo-faas --help lists the commands.' }
+        : { message: `${JSON.stringify(word)} is one argument too many`, hint: usageOf(usage) },
+  ],
+  [
+    /^Did you mean (.+)\?$/,
+    ([, name], { argv }) => ({
+      message: `there is no command ${JSON.stringify(argv.find(word => !word.startsWith('-')) ?? '')}`,
+      hint: `Did you mean ${name}?`,
+    }),
+  ],
+  [
+    /^Invalid values:\n {2}Argument: (\S+), Given: (.*), Choices: (.*)$/m,
+    ([, key = '', given = '', listed = ''], { options, usage = '' }) => {
+      const choices = listed.split(', ').map(choice => choice.replaceAll('"', ''))
+      const isPositional = new RegExp(`[<[]${key}[.\\]>]`).test(usage) || !options.includes(key)
+      const near = nearMatch(given.replaceAll('"', ''), choices)
+      return {
+        message: `${isPositional ? `<${key}>` : `--${key}`} cannot be ${given}`,
+        hint: near === undefined ? `It is one of ${choices.join(', ')}.` : `Did you mean ${near}?`,
+      }
+    },
+  ],
+  [
+    /^Not enough arguments following: (\S+)/,
+    ([, name], { usage }) => ({ message: `--${name} needs a value`, hint: helpOf(usage) }),
+  ],
+]
+
+/** @param said by yargs */
+export function usageError(said: string, misused: Misused): RyoFaasError {
+  const { message, hint } = unknownOption(misused) ?? translate(said, misused)
+  return new RyoFaasError('INVALID_OPTION', message, { hint })
+}
+
+/** @throws RyoFaasError INVALID_OPTION if what should be a number is none */
+export function checkNumbers(args: Record<string, unknown>, usage: string): void {
+  const name = Object.keys(args).find(key => Number.isNaN(args[key]))
+  if (name === undefined) return
+  const shown = new RegExp(`[<[]${name}[\\]>]`).test(usage) ? `<${name}>` : `--${name}`
+  throw new RyoFaasError('INVALID_OPTION', `${shown} must be a number`, { hint: usageOf(usage) })
+}
+
+function translate(said: string, misused: Misused): Told {
+  for (const [pattern, tell] of TELLERS) {
+    const found = pattern.exec(said)
+    if (found) return tell(found, misused)
+  }
+  return { message: said, hint: helpOf(misused.usage) }
+}
+
+/** Told before all else: where it is misspelled, its value is one argument too many. */
+function unknownOption({ argv, options, usage }: Misused): Told | undefined {
+  const end = argv.indexOf('--')
+  for (const word of end === -1 ? argv : argv.slice(0, end)) {
+    const [, dashes = '', name = ''] = /^(--?)([a-zA-Z][^=]*)/.exec(word) ?? []
+    const isKnown = [name, name.replace(/^no-/, ''), dashed(name)].some(known => options.includes(known))
+    // `-xvalue` is cut up in ways of its own.
+    if (dashes === '' || isKnown || (dashes === '-' && options.includes(name[0]!))) continue
+    const near = nearMatch(name, dashes === '--' ? options.filter(option => option.length > 1) : [])
+    const hint = near === undefined ? helpOf(usage) : `Did you mean --${near}?`
+    return { message: `there is no option ${dashes}${name}`, hint }
+  }
+  return undefined
+}
+
+function dashed(name: string): string {
+  return name.replace(/([A-Z])/g, '-$1').toLowerCase()
+}
+
+function usageOf(usage: string): string {
+  return `Usage: ryo-faas ${usage}`
+}
+
+function helpOf(usage: string | undefined): string {
+  return usage === undefined
+    ? 'ryo-faas --help shows what there is.'
+    : `ryo-faas ${usage.split(' ')[0]} --help shows its options.`
+}
