@@ -138,7 +138,7 @@ export class DockerEngine implements Engine {
         if (holderId === undefined) {
           throw new RyoFaasError(
             'ENGINE_FAILED',
-            `the container name ${name} is taken by a container that is no function`,
+            `the container name ${name} is taken by a container that is not a function`,
           )
         }
         await this.#docker.getContainer(holder.Id).rename({ name: `${name}--${holderId}` })
