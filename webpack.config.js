@@ -105,7 +105,8 @@ const shippedAgent = {
   ...agent,
   name: 'shipped-agent',
   output: { ...agent.output, path: path('extension/dist/agent/bundle') },
-  devtool: false,
+  // Says which packages are in it, whose licences the packer collects.
+  devtool: forEditor.devtool,
   externals: Object.fromEntries(OUTSIDE.filter(name => !SSH.includes(name)).map(name => [name, name])),
   resolve: { alias: Object.fromEntries(SSH.map(name => [name, false])) },
 }

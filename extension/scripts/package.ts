@@ -8,6 +8,7 @@
  *   dist/agent/bundle/**        the agent's processes
  *   dist/node_modules/**        what they find as packages: natives, the compiler (once for all), declarations
  *   node_modules/ryo-faas-typescript-plugin   where the editor's TypeScript looks for it
+ *   THIRD-PARTY-NOTICES.txt     the licences of all that is bundled or copied
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -19,6 +20,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { createVSIX } from '@vscode/vsce'
 import { build, transform } from 'esbuild'
+import { packagesOf, sourcesOf, thirdPartyNotices } from './third-party-notices.ts'
 
 const run = promisify(execFile)
 const extension = fileURLToPath(new URL('..', import.meta.url))
@@ -28,7 +30,7 @@ const BUNDLES = ['extension', 'analysis-worker', 'typescript-plugin', 'shipped-a
 const PACKAGES = ['esbuild', 'lmdb', 'prom-client', '@types/node']
 const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node'])
 /** Bundles for browsers and for tests, beside those for Node. */
-const NOT_FOR_NODE = /^test\.|\.min\.|-no-eval\b/
+const NOT_FOR_NODE = /^test[.-]|\.min\.|-no-eval\b/
 const NOT_SHIPPED = new Set(['node_modules', 'src', 'test', 'tests', 'docs', 'dependencies', 'benchmark', 'dict'])
 
 interface PackageJson {
@@ -72,9 +74,10 @@ async function stageFiles(): Promise<void> {
   await stageAgent()
   await stagePlugin()
   await stageRuntime()
-  await stageCompiler()
-  const staged = new Set<string>()
-  for (const name of PACKAGES) await stagePackage(name, root, staged)
+  const compiler = await stageCompiler()
+  const copied = new Map<string, string>()
+  for (const name of PACKAGES) await stagePackage(name, root, copied)
+  await stageNotices([...compiler, ...[...copied.values()].map(folder => join(folder, 'package.json'))])
   const { version } = await readJson(join(root, 'agent', 'package.json'))
   const build = await hashOf(['agent', 'node_modules'].map(name => join(stage, 'dist', name)))
   await writeJson(join(stage, 'dist', 'agent', 'package.json'), { name: 'ryo-faas', version, build, type: 'module' })
@@ -122,10 +125,37 @@ async function stageRuntime(): Promise<void> {
   await writeJson(join(to, 'package.json'), { name, version, type, exports })
 }
 
-/** ts-morph and the compiler in it as one small file, shared by the agent's checker and the editor's. */
-async function stageCompiler(): Promise<void> {
+/** @param others files of what came without a source map */
+async function stageNotices(others: string[]): Promise<void> {
+  const dist = join(extension, 'dist')
+  const maps = (await readdir(dist, { recursive: true })).filter(name => name.endsWith('.map'))
+  const bundled = await Promise.all(maps.map(name => sourcesOf(join(dist, name))))
+  const dashboard = await build({
+    entryPoints: ['main.tsx', 'app.css'].map(name => join(root, 'agent', 'dashboard', name)),
+    outdir: stage,
+    bundle: true,
+    write: false,
+    metafile: true,
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    conditions: ['source'],
+    absWorkingDir: root,
+    logLevel: 'error',
+  })
+  const files = [...bundled.flat(), ...Object.keys(dashboard.metafile.inputs), ...others]
+  // A copy of it is a file of ts-morph.
+  const compiler = join(root, 'node_modules', 'typescript', 'package.json')
+  const notices = await thirdPartyNotices(packagesOf([...files, compiler], root))
+  await writeFile(join(stage, 'THIRD-PARTY-NOTICES.txt'), notices)
+}
+
+/**
+ * ts-morph and the compiler in it as one small file, shared by the agent's checker and the editor's.
+ * @returns the files in it
+ */
+async function stageCompiler(): Promise<string[]> {
   const folder = join(stage, 'dist', 'node_modules', 'ts-morph')
-  await build({
+  const { metafile } = await build({
     stdin: { contents: "module.exports = require('ts-morph')", resolveDir: root },
     outfile: join(folder, 'index.cjs'),
     bundle: true,
@@ -135,6 +165,8 @@ async function stageCompiler(): Promise<void> {
     format: 'cjs',
     legalComments: 'none',
     logLevel: 'error',
+    metafile: true,
+    absWorkingDir: root,
   })
   // As `import { ts } from 'ts-morph'` finds it without the analysis of names that a minified file defeats.
   const names = Object.keys((await import('ts-morph')) as object).filter(
@@ -145,13 +177,15 @@ async function stageCompiler(): Promise<void> {
   const { version } = await readJson(join(root, 'node_modules', 'ts-morph', 'package.json'))
   const exports = { import: './index.mjs', require: './index.cjs' }
   await writeJson(join(folder, 'package.json'), { name: 'ts-morph', version, exports })
+  return Object.keys(metafile.inputs)
 }
 
-async function stagePackage(name: string, from: string, staged: Set<string>): Promise<void> {
-  if (staged.has(name)) return
-  staged.add(name)
+/** @param copied name → where it was found */
+async function stagePackage(name: string, from: string, copied: Map<string, string>): Promise<void> {
+  if (copied.has(name)) return
   const folder = await findPackage(name, from)
   if (folder === undefined) return // An optional one of another platform.
+  copied.set(name, folder)
   const isTypes = name.startsWith('@types/') || name === 'undici-types'
   const to = join(stage, 'dist', 'node_modules', name)
   const wanted = async (path: string): Promise<boolean> => {
@@ -169,7 +203,7 @@ async function stagePackage(name: string, from: string, staged: Set<string>): Pr
   }
   await cp(folder, to, { recursive: true, filter: wanted })
   const { dependencies = {}, optionalDependencies = {} } = await readJson(join(folder, 'package.json'))
-  for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) await stagePackage(next, folder, staged)
+  for (const next of Object.keys({ ...dependencies, ...optionalDependencies })) await stagePackage(next, folder, copied)
 }
 
 /** As Node looks for it, through the links of a workspace. */
