@@ -132,6 +132,7 @@ export class Agent implements Platform {
       engine: this.#engine?.kind ?? 'process',
       engineNote: this.#engine?.note ?? '',
       proxyUrl: this.#proxyUrl,
+      host: this.#options.options.host,
       phase: this.#phase,
       parts: [this.#ownView(), ...this.#supervisor.views()],
     }

@@ -1,4 +1,9 @@
-/** Who may do what stands in a table: roles of users, and for each role what it allows. */
+/**
+ * Who may do what is in a table: roles of users, and for each role what it allows.
+ *
+ * It does not find out who is calling. It believes `X-User`, which anybody can send: in front of it there must be a
+ * gateway that authenticates callers, replaces the header with the name that it found, and is the only way to the proxy.
+ */
 import { store } from '@ryo-faas/runtime'
 
 interface User {

@@ -33,6 +33,8 @@ export const PlatformView = z.object({
   /** What the engine said of itself, e.g. the Docker version, or why `auto` fell back to processes. */
   engineNote: z.string(),
   proxyUrl: z.string(),
+  /** Address that the proxy listens on; absent from agents that did not tell it. */
+  host: z.string().optional(),
   phase: PlatformPhase,
   parts: z.array(PartView),
 })

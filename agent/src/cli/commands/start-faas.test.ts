@@ -13,12 +13,12 @@ import { Output } from '../output.ts'
 import { startFaas } from './start-faas.ts'
 
 /** What it prints where a platform runs already that differs in these options. */
-async function start(differing: string[]): Promise<string> {
+async function start(differing: string[], host?: string): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'ryo-faas-start-'))
   const server = createServer((request, response) => {
     const proof = answerProof('secret', { url: request.url!, port: request.socket.localPort! })
     const platform = { project: 'rfa', home, version: '0', engine: 'process', engineNote: '', parts: [] }
-    const ready = { ...platform, proxyUrl: 'http://127.0.0.1:9999', phase: { kind: 'ready' } }
+    const ready = { ...platform, proxyUrl: 'http://127.0.0.1:9999', host, phase: { kind: 'ready' } }
     response.end(proof ?? JSON.stringify(ready))
   })
   server.listen(0, '127.0.0.1')
@@ -53,4 +53,13 @@ test('one that runs with others is left alone, and both these and the way out ar
     message: 'ryo-faas is already running with another --engine, --host',
     hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
   })
+})
+
+test.each(['0.0.0.0', '::', '192.0.2.7', 'box.lan'])('who can call it is said where it listens on %s', async host => {
+  const lines = (await start([], host)).split('\n').filter(line => line.startsWith('--host'))
+  expect(lines).toEqual([expect.stringContaining(`--host ${host}: anybody who reaches this address can call`)])
+})
+
+test.each(['127.0.0.1', '::1', 'localhost', undefined])('nothing is said of %s', async host => {
+  expect(await start([], host)).not.toContain('--host')
 })

@@ -11,6 +11,10 @@ const START_TIMEOUT_MS = 300_000
 /** The keeper needs half a minute to be sure. */
 const REPLACED_MS = 60_000
 
+const LOOPBACK = /^(?:127\.|::1$|localhost$)/
+const OPEN_TO_OTHERS =
+  'anybody who reaches this address can call every function. Lists of calls, metrics, the store and the agent stay closed. See "Opening it to the network" in the README.'
+
 export const startFaas: Command = {
   usage: 'startFaas',
   describe: 'Start the platform: agent, NATS, proxy and every deployed function',
@@ -123,4 +127,7 @@ function report(platform: PlatformView, how: string, context: Context): void {
   output.line(`engine: ${platform.engineNote}`)
   output.line()
   printPlatform(platform, output)
+  if (platform.host === undefined || LOOPBACK.test(platform.host)) return
+  output.line()
+  output.line(output.colors.yellow(`--host ${platform.host}: ${OPEN_TO_OTHERS}`))
 }
