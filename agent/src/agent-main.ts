@@ -58,7 +58,7 @@ try {
   await agent.start()
 } catch (error) {
   const failure = RyoFaasError.from(error)
-  logger.error({ err: failure }, 'the platform can not start')
+  logger.error({ err: failure }, 'the platform cannot start')
   // Without room for it the log, or its end, has to do.
   await writeDurably(paths.startFailure, JSON.stringify(failure.toBody())).catch(() => undefined)
   await leave(failure.exitCode)

@@ -85,11 +85,11 @@ export class Agent implements Platform {
     })
     this.#supervisor = new Supervisor({
       onChange: name => this.#partChanged(name),
-      onFailure: (name, error) => options.logger.error({ part: name, err: error }, `${name} can not be started`),
+      onFailure: (name, error) => options.logger.error({ part: name, err: error }, `${name} cannot be started`),
     })
   }
 
-  /** Resolves when everything runs. If it can not, what was started is stopped again, and the reason is thrown. */
+  /** Resolves when everything runs. If it cannot, what was started is stopped again, and the reason is thrown. */
   async start(): Promise<void> {
     const { home } = this.#options
     // An earlier agent died without goodbye: what it ran goes on, on the ports it had, whatever happens to us.

@@ -77,7 +77,7 @@ async function modulesOf(nodePath: string): Promise<string> {
   return stdout.trim()
 }
 
-/** Docker is restarting, say. Processes beside the containers would be two of each function, and unisolated. */
+/** Docker may be restarting. Processes next to the containers would be two of each function, and unisolated. */
 function stillInDocker(error: unknown): RyoFaasError {
   const { message } = error as Error
   return new RyoFaasError('DOCKER_UNREACHABLE', `the functions of this platform run in Docker; ${message}`, {

@@ -1,4 +1,4 @@
-/** Where the entry modules of our processes lie: beside this file, compiled or bundled alike. */
+/** Where the entry modules of our processes are: next to this file, compiled or bundled alike. */
 import { fileURLToPath } from 'node:url'
 
 export type Entry =
@@ -9,7 +9,7 @@ export type Entry =
   | 'services/store/main'
   | 'checker/worker'
 
-/** Where the files of the dashboard lie, beside the running module. */
+/** Where the files of the dashboard are: next to the running module. */
 export function dashboardFolder(): string {
   return fileURLToPath(new URL('./dashboard/', import.meta.url))
 }

@@ -56,7 +56,7 @@ export class HangWatch {
       await proveListener(socket, { token, port: Number(port), patienceMs: this.#options.hungAfterMs })
       return true
     } catch {
-      return false // Whatever it is, it is no answer.
+      return false // Whatever it is, it is not an answer.
     } finally {
       socket.destroy()
     }

@@ -28,7 +28,7 @@ const HALF_WRITTEN =
 /** Everything of ours in the home, and nothing that is not. */
 export async function removeData(home: string): Promise<void> {
   const found = await readdir(home).catch(() => [])
-  // Of a process that was killed while it wrote one.
+  // Left by a process that was killed while it wrote one.
   const halfWritten = found.filter(name => HALF_WRITTEN.test(name))
   await Promise.all([...OURS, ...halfWritten].map(name => rm(join(home, name), { recursive: true, force: true })))
 }

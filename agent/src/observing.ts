@@ -66,7 +66,7 @@ export class Observing {
       async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'EADDRINUSE') throw error
         if (known === undefined) throw await portTaken('collector', options.collectorPort)
-        // What runs sends to the port that we had; traces of it are missing until it starts anew, and the rest works.
+        // What runs sends to the port that we had; traces of it are missing until it starts again, and the rest works.
         logger.warn({ port: known }, 'the collector’s port is in use by another program; using another one')
         return listenOn(0, { ...collector, onChange })
       },

@@ -190,7 +190,7 @@ test('stamped output has time, stream and tag on every line, those of the loadin
   expect(instance.output.stderr.replace(stamp, '')).toBe('stderr F to stderr\n')
 })
 
-test('an instance that can not start says why and exits with 1', async () => {
+test('an instance that cannot start says why and exits with 1', async () => {
   const wrong = run({ RYO_FAAS_PORT: 'x' })
   expect(await wrong.exited).toEqual([1, null])
   expect(wrong.output.stderr).toContain('RYO_FAAS_PORT')

@@ -37,7 +37,7 @@ export type FunctionDefinition = { readonly name: string } & (
   | { readonly style: 'service'; readonly handler: (service: Service) => void | Promise<void> }
 )
 
-/** Serves the handler until SIGTERM or SIGINT; exits with 1 if it can not. */
+/** Serves the handler until SIGTERM or SIGINT; exits with 1 if it cannot. */
 export async function start(definition: FunctionDefinition): Promise<void> {
   try {
     if (typeof definition.handler !== 'function') throw new TypeError(`${definition.name} is not an exported function`)

@@ -20,7 +20,7 @@ export interface Caller {
 
 export interface Rules {
   token: string
-  /** Of the dashboard. */
+  /** Key of the dashboard. */
   key: string
   /** What the route asks for; `page` is a file of the dashboard, `shown` is what it shows. */
   access: 'page' | 'public' | 'shown' | 'private'

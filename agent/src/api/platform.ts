@@ -20,7 +20,7 @@ export interface Observed {
   /** @throws RyoFaasError NOT_RUNNING before it was opened. */
   readonly traces: TraceStore
   readonly metrics: {
-    /** Of all parts together, for Prometheus. */
+    /** Metrics of all parts together, for Prometheus. */
     page(format: 'prometheus' | 'openmetrics'): Promise<{ contentType: string; body: string }>
     history(query: { since: number; function?: string | undefined }): MetricsHistory
   }

@@ -343,7 +343,7 @@ describe('the hash', () => {
   })
 })
 
-describe('packages that can not be bundled', () => {
+describe('packages that cannot be bundled', () => {
   const native = {
     'node_modules/addon/package.json': `{ "name": "addon", "main": "lib/index.js", "dependencies": { "helper": "1" } }`,
     'node_modules/addon/binding.gyp': '{}',

@@ -30,7 +30,7 @@ export interface BuilderOptions {
   runtimeDir: string
   /** Where packages are installed for functions that have a lock file but no `node_modules`. */
   cacheDir: string
-  /** Of the agent: npm gets what it needs of it. */
+  /** Environment of the agent: npm gets what it needs of it. */
   environment: NodeJS.ProcessEnv
   /** Where functions run, as far as it is known. Asked when machine code is taken along. */
   surroundings?: () => Promise<NativeSurroundings>

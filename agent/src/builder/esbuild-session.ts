@@ -34,7 +34,7 @@ export interface Bundled {
   readable: ReadableFolders
 }
 
-/** What an import of a file that is no code gives: its text, or its bytes (a `Uint8Array`). */
+/** What an import of a file that is not code gives: its text, or its bytes (a `Uint8Array`). */
 const LOADERS: Record<string, Loader> = {
   ...Object.fromEntries(['.sql', '.graphql', '.gql', '.html', '.txt', '.md'].map(extension => [extension, 'text'])),
   '.wasm': 'binary',

@@ -78,7 +78,7 @@ async function wrongNode(known: Known[], taken: TakenFile[], modules: string): P
     if (addons.some(({ nodeApi }) => nodeApi)) continue
     const builtFor = new Set(addons.flatMap(({ modules: one }) => one ?? []))
     if (builtFor.size === 0) {
-      // node-gyp leaves beside what it built for which Node it did.
+      // node-gyp notes next to what it built for which Node it did.
       const gyp = taken.find(({ path }) => path === `node_modules/${name}/build/config.gypi`)
       const built = gyp && /"node_module_version":\s*"?(\d+)/.exec(await readFile(gyp.source, 'utf8'))?.[1]
       if (built !== undefined) builtFor.add(built)

@@ -23,7 +23,7 @@ export interface NpmInstallerOptions {
   cacheDir: string
   /** The program `npm`. */
   npmPath: string
-  /** Of the agent; npm gets what it needs of it. */
+  /** Environment of the agent; npm gets what it needs of it. */
   environment: NodeJS.ProcessEnv
 }
 
@@ -32,7 +32,7 @@ interface Installation {
   packageDir: string
   manifest: string
   lock: string
-  /** Of the package's `.npmrc`. */
+  /** From the package's `.npmrc`. */
   settings: ReturnType<typeof literalSettings>
   /** Tarballs and folders, relative to the package. */
   local: string[]

@@ -19,7 +19,7 @@ export function plainSources(map: string): string {
   return JSON.stringify(parsed)
 }
 
-/** Where a file seems to lie for the code in it, relative to the app: beside its package, or in `node_modules`. */
+/** Where a file seems to lie for the code in it, relative to the app: next to its package, or in `node_modules`. */
 export function placeInApp(relativePath: string): string {
   const posix = relativePath.replaceAll('\\', '/')
   if (!posix.startsWith('../')) return posix

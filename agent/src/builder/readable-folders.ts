@@ -6,7 +6,7 @@
  *    which packages are looked for from there, and what a link in these names: a package of the same workspace.
  * 3. Only links that resolution came upon count, so a package cannot make more readable by naming a path.
  *
- * Settings are no content: the tsconfig.json that esbuild finds may extend one further up, as in every monorepo.
+ * Settings are not content: the tsconfig.json that esbuild finds may extend one further up, as in every monorepo.
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
@@ -14,7 +14,7 @@ import { readManifest } from './node-packages.ts'
 
 const MODULES = `${sep}node_modules${sep}`
 
-/** Of one build: what it has looked up is not looked up again. */
+/** For one build: what it has looked up is not looked up again. */
 export class ReadableFolders {
   readonly #root: string
   /** Real paths of folders from which packages are looked for. */

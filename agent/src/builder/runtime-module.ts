@@ -49,7 +49,7 @@ export function runtimePlugin(contents: string, packageDir: string): Plugin {
   return virtualModule({ filter: DOORS, contents, path: join(packageDir, 'ryo-faas-runtime.js') })
 }
 
-/** A module that is no file; the path is where stack traces would place it. */
+/** A module that is not a file; the path is where stack traces would place it. */
 function virtualModule({ filter, contents, path }: { filter: RegExp; contents: string; path: string }): Plugin {
   return {
     name: 'ryo-faas-virtual-module',

@@ -1,5 +1,5 @@
 /**
- * The files a function finds at run time beside its bundle. Invariants:
+ * The files a function finds at run time next to its bundle. Invariants:
  *
  * 1. Taken along is every regular file of the package except `node_modules`, dotfiles, sources (they are in the bundle)
  *    and what only tools read (lock files, tsconfig, deploy.json); the `files` globs and `new URL('./x', import.meta.url)`

@@ -7,7 +7,7 @@ import type { TakenFile } from './taken-files.ts'
 export interface VersionContents {
   /** The app's own files, by path relative to it. */
   written: Map<string, string | Uint8Array>
-  /** What goes into the app beside them. */
+  /** What else goes into the app. */
   taken: TakenFile[]
   /** The user's package as it was, for reading. */
   sources: TakenFile[]

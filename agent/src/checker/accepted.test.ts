@@ -350,7 +350,7 @@ export function HelloWorld(req, res) { res.end() }`,
     style: 'web',
   },
   {
-    title: 'an import that can not be found elsewhere in the file',
+    title: 'an import that cannot be found elsewhere in the file',
     code: `import { x } from 'not-installed'\nexport const HelloWorld = () => new Response(x)`,
     style: 'web',
   },

@@ -2,7 +2,7 @@
  * The checker behind a worker thread, so that checking never holds up the agent. Invariants:
  *
  * 1. Requests are answered in order.
- * 2. A worker that dies (out of memory, say) is replaced, and what it had not answered is asked once more; if that
+ * 2. A worker that dies (for instance out of memory) is replaced, and what it had not answered is asked once more; if that
  *    kills the next one too, the request fails.
  * 3. The worker keeps the process alive only while somebody waits for it.
  */
@@ -16,11 +16,11 @@ import type { CheckerOptions } from './checker-options.ts'
 const DEFAULT_MEMORY_MB = 1024
 
 export interface CheckServiceOptions {
-  /** Default: the declarations installed beside this package. */
+  /** Default: the declarations installed next to this package. */
   types?: CheckerOptions
   /** Heap of the worker; default 1024. */
   memoryMb?: number
-  /** Module that the thread runs; default: our own beside this one. */
+  /** Module that the thread runs; default: our own next to this one. */
   entry?: URL
 }
 

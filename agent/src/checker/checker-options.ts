@@ -4,13 +4,13 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
 export interface CheckerOptions {
-  /** `index.d.ts` or `index.ts` of `@ryo-faas/runtime`; its other doors lie beside it. */
+  /** `index.d.ts` or `index.ts` of `@ryo-faas/runtime`; its other doors are next to it. */
   runtimeTypes: string
   /** `index.d.ts` of the `@types/node` for packages that have none. */
   nodeTypes: string
 }
 
-/** Both as installed beside this package. */
+/** Both as installed next to this package. */
 export function installedTypes(): CheckerOptions {
   const { resolve } = createRequire(import.meta.url)
   const runtime = resolve('@ryo-faas/runtime')

@@ -122,7 +122,7 @@ function notAFunction(checker: ts.TypeChecker, name: string, { symbol, node }: F
   if (symbol.flags & ts.SymbolFlags.Class) {
     return problemAt(node, {
       code: 'is-class',
-      message: `"${name}" is a class, which can not be called`,
+      message: `"${name}" is a class, which cannot be called`,
       hint: 'Export a function that makes an instance and uses it',
     })
   }
@@ -147,7 +147,7 @@ function notAFunction(checker: ts.TypeChecker, name: string, { symbol, node }: F
   const isConstructor = type.getConstructSignatures().length > 0
   return problemAt(node, {
     code: isConstructor ? 'is-class' : 'not-a-function',
-    message: `"${name}" is ${isConstructor ? 'a class' : `of type ${checker.typeToString(type)}`}, which can not be called`,
+    message: `"${name}" is ${isConstructor ? 'a class' : `of type ${checker.typeToString(type)}`}, which cannot be called`,
     hint: 'Export a function of this name',
   })
 }

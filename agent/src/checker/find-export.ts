@@ -48,7 +48,7 @@ function follow(checker: ts.TypeChecker, symbol: ts.Symbol, file: ts.SourceFile)
   }
   return problemAt(node, {
     code: 'unresolved-type',
-    message: `"${symbol.name}" is exported from a module that can not be found`,
+    message: `"${symbol.name}" is exported from a module that cannot be found`,
     hint: 'Check the path, or install the package',
   })
 }

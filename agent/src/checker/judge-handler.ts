@@ -106,7 +106,7 @@ class Judge {
         shape.parameters[0]!.node,
         'wrong-parameters',
         isOpen(shape.parameters[0]!.type)
-          ? `takes one parameter and ${returns}: with neither a ServerResponse to write to nor a Response as result it can not answer`
+          ? `takes one parameter and ${returns}: with neither a ServerResponse to write to nor a Response as result it cannot answer`
           : 'takes the request but no response: it could not answer',
       )
     }
@@ -135,7 +135,7 @@ class Judge {
     return this.#problem(
       undefined,
       'wrong-parameters',
-      `takes no parameters and returns ${returned}: with neither a ServerResponse to write to nor a Response as result it can not answer`,
+      `takes no parameters and returns ${returned}: with neither a ServerResponse to write to nor a Response as result it cannot answer`,
     )
   }
 
@@ -193,7 +193,7 @@ class Judge {
     const finding = this.#problem(
       node,
       'unresolved-type',
-      `has a parameter "${parameter.name}" whose type${written} can not be found`,
+      `has a parameter "${parameter.name}" whose type${written} cannot be found`,
     )
     finding.problem.hint = this.#whereTypesComeFrom
     return finding

@@ -51,7 +51,7 @@ export function readConfig(packageDir: string): PackageConfig {
     },
     readDirectory: (root, _extensions, excludes, includes, depth) =>
       ts.sys.readDirectory(root, ['.d.ts'], excludes, includes, depth),
-    // A file that can not be read gives no options; the user's own tools say what is wrong with it.
+    // A file that cannot be read gives no options; the user's own tools say what is wrong with it.
     onUnRecoverableConfigFileDiagnostic: () => {},
   }
   const parsed = ts.getParsedCommandLineOfConfigFile(file, {}, host)

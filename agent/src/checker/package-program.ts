@@ -3,7 +3,7 @@
  *
  * 1. Compiler options are the user's (tsconfig.json), except that nothing is written and JavaScript counts.
  * 2. `@ryo-faas/runtime` is always our own copy; `@types/node` is the user's, or ours if there is none.
- * 3. What is on disk is looked at anew for every program: files by size and time, unresolved imports by resolving them.
+ * 3. What is on disk is looked at again for every program: files by size and time, unresolved imports by resolving them.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isBuiltin } from 'node:module'

@@ -78,21 +78,21 @@ const CASES: Case[] = [
     code: `export { HelloWorld } from './nowhere.ts'`,
     problem: 'unresolved-type',
     at: 'HelloWorld',
-    says: /exported from a module that can not be found/,
+    says: /exported from a module that cannot be found/,
   },
   {
     title: 'a string',
     code: `export const HelloWorld = 'hi'`,
     problem: 'not-a-function',
     at: 'HelloWorld',
-    says: /of type "hi", which can not be called/,
+    says: /of type "hi", which cannot be called/,
   },
   {
     title: 'an object with a handler in it',
     code: `export const HelloWorld = { fetch: () => new Response('') }`,
     problem: 'not-a-function',
     at: 'HelloWorld',
-    says: /can not be called/,
+    says: /cannot be called/,
   },
   {
     title: 'a class',
@@ -220,7 +220,7 @@ const CASES: Case[] = [
     problem: 'unresolved-type',
     at: 'R',
     line: 2,
-    says: /parameter "req" whose type R can not be found/,
+    says: /parameter "req" whose type R cannot be found/,
     hints: /install the package/,
   },
   {
@@ -228,7 +228,7 @@ const CASES: Case[] = [
     code: NODE + `export function HelloWorld(req: IncomingMessage, res: Nowhere) {}`,
     problem: 'unresolved-type',
     at: 'Nowhere',
-    says: /"res" whose type Nowhere can not be found/,
+    says: /"res" whose type Nowhere cannot be found/,
   },
   {
     title: 'a result whose type is misspelled',

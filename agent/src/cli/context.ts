@@ -34,7 +34,7 @@ export interface CliHost {
   /**
    * Puts a backup in the place of the store's data.
    * @returns where the data is now that was there before
-   * @throws RyoFaasError while the platform runs, or if it is no backup
+   * @throws RyoFaasError while the platform runs, or if it is not a backup
    */
   restoreStore(backup: string): Promise<string | undefined>
   /** What can be set when the platform starts. */

@@ -44,7 +44,7 @@ export class Output {
     if (!this.json) this.#streams.stdout.write(text + '\n')
   }
 
-  /** A line that is no part of the result. */
+  /** A line that is not part of the result. */
   note(text: string): void {
     if (!this.json) this.#streams.stderr.write(text + '\n')
   }

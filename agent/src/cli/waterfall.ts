@@ -36,13 +36,13 @@ export function waterfall(trace: TraceView, { width, colors, attributes }: Water
   })
 }
 
-/** What a terminal would obey is shown as a question mark: names come from whoever sends. */
+/** What a terminal would obey is shown as a question mark: names come from any sender. */
 export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }
 
 interface BelowOptions extends Pick<WaterfallOptions, 'colors' | 'attributes'> {
-  /** Of the span itself. */
+  /** Trace of the span itself. */
   traceId: string
 }
 

@@ -1,5 +1,5 @@
 /**
- * Asks whoever accepted a connection to prove that it is ours (`contract/access.ts`), before anything else is sent on it.
+ * Asks the program that accepted a connection to prove that it is ours (`contract/access.ts`), before anything else is sent on it.
  *
  * Invariants: 1. every connection is asked, so that there is no moment in which another program could step in. 2. after
  * the proof the connection is as it was: nothing of it was read ahead. 3. an answer of any other kind, or one that is

@@ -133,7 +133,7 @@ it.each([
   ])
 })
 
-it('refuses what it can not read, by the status and the message that tell why', async () => {
+it('refuses what it cannot read, by the status and the message that tell why', async () => {
   const large = Buffer.alloc(5 * 1024 * 1024, ' ')
   const BINARY = { 'content-type': 'application/x-protobuf' }
   const cases: [string, Promise<Response>, number, RegExp][] = [

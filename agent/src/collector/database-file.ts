@@ -14,7 +14,7 @@ const HEAD_BYTES = 168
 
 /**
  * Makes sure that every page which the file says it has can be read; what was cut off reads as zeros, which LMDB finds.
- * @throws if it is no database of this format.
+ * @throws if it is not a database of this format.
  */
 export function prepareDatabaseFile(path: string): void {
   if (!existsSync(path)) return
@@ -35,7 +35,7 @@ function readHead(file: number, position: number): Buffer {
   const head = Buffer.alloc(HEAD_BYTES)
   readSync(file, head, 0, HEAD_BYTES, position)
   if (head.readUInt32LE(AT.magic) !== MAGIC || head.readUInt32LE(AT.version) !== VERSION) {
-    throw new Error('it is no database of this format')
+    throw new Error('not a trace database, or of another format')
   }
   return head
 }

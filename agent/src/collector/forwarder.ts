@@ -26,7 +26,7 @@ interface Batch {
   spans: number
 }
 
-/** Marks what we sent, so that a collector whose target is itself does not go round for ever. */
+/** Marks what we sent, so that a collector whose target is itself does not go round forever. */
 export const FORWARDED_HEADER = 'x-ryo-faas-forwarded'
 const RETRYABLE = new Set([429, 502, 503, 504])
 const FIRST_GAP_MS = 500
@@ -123,14 +123,14 @@ export class Forwarder {
   }
 
   #noteAway(reason: string): void {
-    if (!this.#isAway) this.#options.log.warn({ url: this.#options.url, reason }, 'traces can not be forwarded for now')
+    if (!this.#isAway) this.#options.log.warn({ url: this.#options.url, reason }, 'traces cannot be forwarded for now')
     this.#isAway = true
   }
 }
 
 /**
  * Where to forward, from OpenTelemetry's own variables.
- * @throws an error that names the variable if its value is no URL.
+ * @throws an error that names the variable if its value is not a URL.
  */
 export function forwardTarget(
   environment: NodeJS.ProcessEnv,
@@ -139,7 +139,7 @@ export function forwardTarget(
   const all = environment['OTEL_EXPORTER_OTLP_ENDPOINT']?.trim()
   const [variable, text] = own ? ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', own] : ['OTEL_EXPORTER_OTLP_ENDPOINT', all]
   if (!text) return undefined
-  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new Error(`${variable} is no http(s) URL: ${text}`)
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) throw new Error(`${variable} is not an http(s) URL: ${text}`)
   return {
     // The one for all signals is a base; the one for traces is used as it is.
     url: own ? text : `${text.replace(/\/+$/, '')}/v1/traces`,

@@ -39,7 +39,7 @@ interface Waiting {
   sender: string
 }
 
-/** What the disk takes beside the text of a span. */
+/** What the disk takes besides the text of a span. */
 const OVERHEAD_BYTES = 100
 const SHORTEST_PREFIX = 4
 const WRITE_EVERY_MS = 200
@@ -247,7 +247,7 @@ interface Plan {
   changed: Map<string, TraceRecord>
   /** The oldest first. */
   evicted: TraceRecord[]
-  /** Of all traces, afterwards. */
+  /** Bytes of all traces, afterwards. */
   bytes: number
   /** Spans beyond what a trace may have. */
   dropped: number

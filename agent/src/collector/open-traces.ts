@@ -1,9 +1,9 @@
 /**
- * Opens the store of traces in a folder. Traces are worth less than an agent that starts: what can not be opened is
+ * Opens the store of traces in a folder. Traces are worth less than an agent that starts: what cannot be opened is
  * moved aside, kept once, and told.
  *
  * Damage may end the process inside LMDB, where nothing can be caught. So a mark is set before and taken away after
- * everything was read once: whoever finds it knows that the last one who tried did not come through.
+ * everything was read once: the one who finds it knows that the last one who tried did not come through.
  */
 import { existsSync, statSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
@@ -35,7 +35,7 @@ export async function openTraces(options: OpenTracesOptions): Promise<TraceStore
     options.onDamage({ aside, reason })
     await mkdir(folder, { recursive: true, mode: 0o700 })
   }
-  if (existsSync(folder) && !statSync(folder).isDirectory()) await moveAside('it is no folder')
+  if (existsSync(folder) && !statSync(folder).isDirectory()) await moveAside('it is not a folder')
   await mkdir(folder, { recursive: true, mode: 0o700 })
   if (existsSync(mark)) await moveAside('the process that opened it last died of it')
   await writeFile(mark, '')

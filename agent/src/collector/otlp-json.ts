@@ -53,7 +53,7 @@ export interface Translated {
 
 const KINDS: readonly SpanKind[] = ['internal', 'internal', 'server', 'client', 'producer', 'consumer']
 const STATUSES: readonly SpanView['status'][] = ['unset', 'ok', 'error']
-/** Of the resource these are shown with each span: which function, version and instance it was. */
+/** Attributes of the resource that are shown with each span: which function, version and instance it was. */
 const OF_RESOURCE = /^(?:faas\.|service\.(?:version|instance\.id)$)/
 const DEEPEST = 8
 
@@ -155,7 +155,7 @@ function valuesOf(list: unknown): unknown[] {
   return Array.isArray(values) ? firstOf(values as unknown[]).slice() : []
 }
 
-/** An integer that a number can not hold stays text. */
+/** An integer that a number cannot hold stays text. */
 function numberOf(value: unknown): number | string | undefined {
   if (typeof value !== 'number' && typeof value !== 'string') return undefined
   const number = Number(value)

@@ -6,7 +6,7 @@ import { OtlpTraces, translate, type Translated } from './otlp-json.ts'
 
 const unzip = promisify(gunzip)
 
-/** Of a body, packed or not. */
+/** Most bytes of a body, packed or not. */
 export const BODY_LIMIT_BYTES = 4 * 1024 * 1024
 export const PROTOBUF = 'application/x-protobuf'
 
@@ -40,7 +40,8 @@ export async function receive({ bytes, contentType, encoding }: Body): Promise<R
     return refused(400, `the body is not ${contentType}: ${(error as Error).message}`)
   }
   const parsed = OtlpTraces.safeParse(message)
-  if (!parsed.success) return refused(400, `the body is no ExportTraceServiceRequest: ${z.prettifyError(parsed.error)}`)
+  if (!parsed.success)
+    return refused(400, `the body is not an ExportTraceServiceRequest: ${z.prettifyError(parsed.error)}`)
   return { kind: 'spans', ...translate(parsed.data) }
 }
 

@@ -5,7 +5,7 @@
 import type { TraceRecord } from './trace-record.ts'
 import type { TraceBounds } from './trace-store.ts'
 
-/** Of all that is kept, by count or bytes. Within it nobody is told apart: the oldest goes. */
+/** Share of all that is kept, by count or bytes. Within it nobody is told apart: the oldest goes. */
 const SHARE = 0.25
 
 interface Holding {

@@ -1,5 +1,5 @@
 /**
- * What is known of a trace without its spans: enough for lists and filters, kept in memory and beside the spans.
+ * What is known of a trace without its spans: enough for lists and filters, kept in memory and with the spans.
  * Spans come in any order, from several services.
  */
 import { z } from 'zod'
@@ -27,7 +27,7 @@ export const TraceRecord = z.object({
   spans: z.number(),
   /** Came, and were one too many. */
   dropped: z.number(),
-  /** Of the spans that are kept. */
+  /** Bytes of the spans that are kept. */
   bytes: z.number(),
   /** Functions by their first span's start. */
   functions: z.array(z.object({ name: z.string(), startMs: z.number() })),
@@ -67,7 +67,7 @@ export function withSpan(record: TraceRecord, span: Span): TraceRecord {
   const onlyAsks = span.kind === 'client' || span.kind === 'producer'
   const { attributes } = span
   const called = attributes['faas.invocation_id'] ?? attributes['messaging.message.id']
-  // A deploy speaks of a function, and is no call of it.
+  // A deploy speaks of a function, and is not a call of it.
   const name = span.service === AGENT ? undefined : attributes['faas.name']
   const request = attributes['ryo_faas.request_id']
   const isKnown = request === record.traceId || record.requests.length >= MOST_NAMES

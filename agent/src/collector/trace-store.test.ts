@@ -219,7 +219,7 @@ it.each<[string, () => Promise<unknown>]>([
 it('moves aside records of another format, and a file where the folder belongs', async () => {
   await writeFile(folder(), 'a file')
   const store = await make()
-  expect(damages).toEqual(['it is no folder'])
+  expect(damages).toEqual(['it is not a folder'])
   expect(await readFile(`${folder()}.damaged`, 'utf8')).toBe('a file')
   await store.close()
   open.length = 0

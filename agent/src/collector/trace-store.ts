@@ -1,7 +1,7 @@
 /**
  * Keeps recent traces. Invariants of every implementation:
  *
- * 1. `add` never waits and never throws: what can not be kept is counted as dropped.
+ * 1. `add` never waits and never throws: what cannot be kept is counted as dropped.
  * 2. Traces are bounded by count and bytes; the first that came go first, but before all others those of a function that
  *    holds more than its share. Spans of one trace are bounded too.
  * 3. What was added is found within moments, and after a restart or `kill -9`.

@@ -43,7 +43,7 @@ export const DeploymentView = z.object({
   calls: z.int(),
   errors: z.int(),
   p95Ms: z.number().nullable(),
-  /** Of a service: its paths. */
+  /** For a service: its paths. */
   paths: z.object({ http: z.array(z.string()), async: z.array(z.string()) }).optional(),
   /** Handlers that run on document events. */
   triggers: z.array(TriggerView),

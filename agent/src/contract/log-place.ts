@@ -20,7 +20,7 @@ export class LogPlace {
     } else if (time === this.#time) this.#lines += 1
   }
 
-  /** For a reading that begins anew: tells of each of its lines, in turn, whether it was not seen up to this moment. */
+  /** For a reading that begins again: tells of each of its lines, in turn, whether it was not seen up to this moment. */
   unseen(): (line: Pick<LogLine, 'time'>) => boolean {
     const until = this.#time
     let toSkip = this.#lines

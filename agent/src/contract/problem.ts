@@ -2,7 +2,7 @@ import { z } from 'zod'
 
 /**
  * One finding in the user's files. Lines and columns count from 1; columns are UTF-16 units, as editors show them.
- * A problem without a place in a file (a missing file, say) stands at line 1, column 1 of the file that caused it.
+ * A problem without a place in a file (such as a missing file) is at line 1, column 1 of the file that caused it.
  */
 export const Problem = z.object({
   /** Stable, kebab-case, e.g. `wrong-parameters`. */

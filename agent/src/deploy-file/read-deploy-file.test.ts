@@ -80,7 +80,7 @@ test('all problems of a file come in one answer, in the order of the file', asyn
   ])
 })
 
-test('a symbolic link can not lead outside', async () => {
+test('a symbolic link cannot lead outside', async () => {
   await symlink('/etc', join(folder, 'hello', 'link'))
   await writeFile(join(folder, 'deploy.json'), '')
   expect(

@@ -27,7 +27,7 @@ export async function readDeployFile(file: string): Promise<DeployFileOutcome> {
     const finding =
       code === 'ENOENT'
         ? { code: 'missing-file', message: 'there is no such file', hint: 'ryo-faas init writes one to start from' }
-        : { code: 'unreadable-file', message: `it can not be read: ${message}` }
+        : { code: 'unreadable-file', message: `it cannot be read: ${message}` }
     return { kind: 'rejected', problems: [{ ...finding, file, line: 1, column: 1 }] }
   }
 

@@ -34,7 +34,7 @@ export class CallCounts {
     return () => {
       if (--this.#listeners > 0) return
       clearTimeout(this.#timer)
-      // Whoever comes next looks first.
+      // The next one looks first.
       this.#told = new Map()
     }
   }

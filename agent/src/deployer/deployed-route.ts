@@ -7,14 +7,14 @@ import { activeVersion, type DeploymentRecord } from '../state/index.ts'
 import { bodyLimitBytesOf } from './environment.ts'
 import { triggersOf } from './subscriptions.ts'
 
-/** A route of the proxy, with what the dispatcher needs beside. */
+/** A route of the proxy, with what else the dispatcher needs. */
 export interface DeployedRoute extends Route {
   /** How its calls and events are run, also if none of its own are asynchronous. */
   policy: NonNullable<Route['async']>
   triggers: DispatchedTrigger[]
 }
 
-/** Whoever stands at a breakpoint takes his time. */
+/** Calls paused in a debugger must not time out. */
 const DEBUG_TIMEOUT_MS = 86_400_000
 
 export function deployedRoute(record: DeploymentRecord, ready: Instance[]): DeployedRoute {

@@ -10,7 +10,7 @@ export function desiredInstances(before: DeploymentRecord | undefined, entry: De
   return undebuggedInstances(before) ?? entry.instances
 }
 
-/** Of a deployment apart from a debugger. */
+/** For a deployment without a debugger. */
 export function undebuggedInstances(record: DeploymentRecord | undefined): number | undefined {
   return record?.debugPort === undefined ? record?.instances : record.undebuggedInstances
 }

@@ -11,7 +11,7 @@ export interface Surroundings {
   tokenOf: (claims: FunctionClaims) => string
   /** What a deployment knows the platform by. */
   deliveryTokenOf: (route: string) => string
-  /** Of the collector, as functions reach it, and what is to be recorded; absent: nothing. */
+  /** Where functions reach the collector, and what is to be recorded; absent: nothing. */
   traces?: TracingSettings | undefined
 }
 

@@ -12,7 +12,7 @@ export class Fleet {
   readonly #deaths = new Map<string, Backoff>()
   readonly #lastExit = new Map<string, NonNullable<DeploymentView['lastExit']>>()
 
-  /** Of one route, or of all. */
+  /** Those of one route, or of all. */
   ready(route?: string): Instance[] {
     return [...this.#ready.values()].filter(instance => route === undefined || instance.route === route)
   }

@@ -28,7 +28,7 @@ export async function* deploymentLogs(
   const placeOf = (id: string) => shown.get(id) ?? shown.set(id, new LogPlace()).get(id)!
   for (const line of past) placeOf(line.instance).advance(line)
   const merged = new PassThrough({ objectMode: true }).setMaxListeners(0)
-  // Whoever reads may end without a signal; nothing goes on then.
+  // The reader may end without a signal; nothing goes on then.
   const ended = new AbortController()
   const stop = AbortSignal.any([signal, ended.signal])
   const following = new Set<string>()

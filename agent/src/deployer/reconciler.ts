@@ -103,7 +103,7 @@ export class Reconciler {
         const routes = new Set([...listed.map(({ route }) => route), ...Object.keys(state.current.deployments)])
         await Promise.all([...routes].map(route => queue.run(route, () => this.route(route))))
       } catch (error) {
-        // Docker is away, say: its watch calls us again when it is back.
+        // For instance, Docker is away: its watch calls us again when it is back.
         this.#options.log.warn({ err: error }, 'reconciling failed')
       }
     } while (this.#again && !this.#abort.signal.aborted)

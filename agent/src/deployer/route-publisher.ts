@@ -28,7 +28,7 @@ export class RoutePublisher {
     this.#current = current
   }
 
-  /** Publishes what is current when it is sent; calls that come meanwhile share one further round. */
+  /** Publishes what is current when it is sent; calls that come before that share one further round. */
   publish(): Promise<void> {
     if (!this.#running) {
       this.#running = this.#send().finally(() => (this.#running = undefined))

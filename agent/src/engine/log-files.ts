@@ -102,7 +102,7 @@ export class LogFiles {
   }
 }
 
-/** A line without a stamp (Node's own last words, say) belongs to the one before it. */
+/** A line without a stamp (such as Node's own last words) belongs to the one before it. */
 function parseLine(text: string, instance: string, last: Pick<LogLine, 'time' | 'stream'>): LogLine {
   const match = /^(\d{4}-\d\d-\d\dT\S+) (stdout|stderr) [FP] (.*)$/s.exec(text)
   if (!match) return { ...last, instance, line: text }

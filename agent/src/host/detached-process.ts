@@ -21,7 +21,7 @@ export interface DetachedProcess {
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }
 
-/** @throws RyoFaasError PART_FAILED if the command can not be started or dies before it can be told apart. */
+/** @throws RyoFaasError PART_FAILED if the command cannot be started or dies before it can be told apart. */
 export async function spawnDetached(options: DetachedCommand): Promise<DetachedProcess> {
   await mkdir(dirname(options.logFile), { recursive: true, mode: 0o700 })
   const log = await open(options.logFile, 'a', 0o600)
@@ -41,7 +41,7 @@ export async function spawnDetached(options: DetachedCommand): Promise<DetachedP
     const identity = (await identifyProcess(pid)) ?? { pid, startedAt: 'gone' }
     return { identity, child, exited }
   } catch (error) {
-    throw new RyoFaasError('PART_FAILED', `can not start ${options.command}: ${(error as Error).message}`, {
+    throw new RyoFaasError('PART_FAILED', `cannot start ${options.command}: ${(error as Error).message}`, {
       cause: error,
     })
   } finally {

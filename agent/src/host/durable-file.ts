@@ -11,7 +11,7 @@ export async function writeDurably(path: string, content: string, mode = 0o600):
   await syncFolder(dirname(path))
 }
 
-/** Whole or not at all, but without waiting for the disk: for what a power loss ends anyway, a process's record, say. */
+/** Whole or not at all, but without waiting for the disk: for what a power loss ends anyway, such as a process's record. */
 export async function writeAtomically(
   path: string,
   content: string,
@@ -46,7 +46,7 @@ export async function readIfPresent(path: string): Promise<string | undefined> {
 }
 
 async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return // A folder can not be opened there; NTFS journals the rename.
+  if (process.platform === 'win32') return // A folder cannot be opened there; NTFS journals the rename.
   const handle = await open(folder, 'r')
   try {
     await handle.sync()

@@ -19,7 +19,7 @@ export class GrowingFile {
     this.#path = path
   }
 
-  /** What was added since the last call; if the file was cut meanwhile, all that it holds now. */
+  /** What was added since the last call; if the file was cut since, all that it holds now. */
   async readOn(): Promise<{ text: string; wasCut: boolean }> {
     const file = await open(this.#path, 'r').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined

@@ -1,4 +1,4 @@
-/** What we ask of the operating system, and how; and in which order work that can not be done at once is done. */
+/** What we ask of the operating system, and how; and in which order work that cannot be done at once is done. */
 export { readIfPresent, writeAtomically, writeDurably } from './durable-file.ts'
 export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'

@@ -15,7 +15,7 @@ export async function portTaken(part: PartWithPort, port: number): Promise<RyoFa
   })
 }
 
-/** Best effort; `undefined` if it can not be told. */
+/** Best effort; `undefined` if it cannot be told. */
 async function portOwner(port: number): Promise<string | undefined> {
   try {
     return process.platform === 'linux' ? await fromProc(port) : await fromLsof(port)

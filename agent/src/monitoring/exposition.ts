@@ -4,7 +4,7 @@
  */
 
 export interface Sample {
-  /** Of the series: the family's, or with `_bucket`, `_sum`, `_count`. */
+  /** Name of the series: the family's, or with `_bucket`, `_sum`, `_count`. */
   name: string
   /** Values as they stand in the text, escaped. */
   labels: Record<string, string>

@@ -1,6 +1,6 @@
 /** What was counted in a stretch of time. */
 
-/** Of one function, in the time of its sample. */
+/** Figures of one function, in the time of its sample. */
 export interface FunctionSample {
   calls: number
   errors: number

@@ -1,7 +1,7 @@
 /**
  * The last half hour in figures, in memory. Invariants: 1. bounded: samples of the last minutes are kept as they came,
  * older ones are put together, those beyond the window are gone. 2. a part that is away leaves a gap, and what it
- * counted meanwhile is spread over the time until it is back; one that started anew counts from nothing.
+ * counted while it is away is spread over that time; one that started again counts from nothing.
  */
 import type { FunctionPoint, MetricsHistory, PlatformPoint } from '../contract/index.ts'
 import { pointOf } from './history-points.ts'
@@ -118,7 +118,7 @@ function platformPoint(sample: HistorySample, upperMs: (bucket: number) => numbe
   }
 }
 
-/** Counts of both; what is no count is the later one's. */
+/** Counts of both; what is not a count is the later one's. */
 function joined(earlier: HistorySample, later: HistorySample): HistorySample {
   const functions = new Map(later.functions)
   for (const [name, before] of earlier.functions) {
@@ -150,7 +150,7 @@ function addCounts(a: FunctionSample, b: FunctionSample): FunctionSample {
   }
 }
 
-/** A count that is smaller than before began anew. */
+/** A count that is smaller than before began again. */
 function grown(now = 0, before = 0): number {
   return now >= before ? now - before : now
 }

@@ -1,5 +1,5 @@
 /**
- * Asks every part for its metrics, side by side. Invariants: 1. the answer is there after `timeoutMs`, whoever hangs.
+ * Asks every part for its metrics, side by side. Invariants: 1. the answer is there after `timeoutMs`, whichever part hangs.
  * 2. who does not answer, or too much, is left out and shown by `faas_scrape_up` 0.
  */
 import pLimit from 'p-limit'
@@ -14,7 +14,7 @@ export interface Target {
   url: string
   /** The operator's, for a part that wants it; it has to prove itself first. */
   token?: string
-  /** Of a function: which one, and which instance of it. */
+  /** For a function: which one, and which instance of it. */
   function?: { name: string; instance: string }
 }
 

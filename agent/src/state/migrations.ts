@@ -15,7 +15,7 @@ const STEPS: Readonly<Record<number, (state: State) => State>> = {
 
 const AnyFormat = z.looseObject({ format: z.int().min(1) })
 
-/** @throws RyoFaasError HOME_UNUSABLE for the state of a later release; ZodError if it is no state at all */
+/** @throws RyoFaasError HOME_UNUSABLE for the state of a later release; ZodError if it is not a state at all */
 export function migrated(raw: unknown): unknown {
   let state: State = AnyFormat.parse(raw)
   let { format } = AnyFormat.parse(raw)

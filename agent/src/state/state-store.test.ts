@@ -41,7 +41,7 @@ test('a change that throws changes nothing and does not stop the next', async ()
   expect(store.current.ports).toEqual({ y: 2 })
 })
 
-test('a state that can not be written is rolled back in memory too', async () => {
+test('a state that cannot be written is rolled back in memory too', async () => {
   const store = await StateStore.open(path)
   await rm(folder, { recursive: true })
   await writeFile(folder, 'a file where the folder was')

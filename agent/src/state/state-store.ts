@@ -38,7 +38,7 @@ export class StateStore {
     if (this.current.ports[name] !== port) await this.update(({ ports }) => void (ports[name] = port))
   }
 
-  /** Applies `change` to a copy; if it throws or can not be written, nothing has changed. */
+  /** Applies `change` to a copy; if it throws or cannot be written, nothing has changed. */
   update(change: (state: PlatformState) => void): Promise<void> {
     const run = this.#tail.then(async () => {
       const before = this.#low.data
@@ -49,7 +49,7 @@ export class StateStore {
         await this.#low.write()
       } catch (error) {
         this.#low.data = before
-        throw new RyoFaasError('HOME_UNUSABLE', `the state can not be written: ${(error as Error).message}`, {
+        throw new RyoFaasError('HOME_UNUSABLE', `the state cannot be written: ${(error as Error).message}`, {
           hint: 'Free disk space or check the permissions of RYO_FAAS_HOME.',
           cause: error,
         })

@@ -19,10 +19,10 @@ export const VersionRecord = z.object({
   entry: z.string(),
   kind: DeploymentKind,
   style: HandlerStyle,
-  /** Of the runtime that it was built with: `RUNTIME_PROTOCOL`. */
+  /** Protocol of the runtime that it was built with: `RUNTIME_PROTOCOL`. */
   protocol: z.int().min(1),
   createdAt: z.string(),
-  /** Of a service: what its `main` registered. */
+  /** For a service: what its `main` registered. */
   served: ServedHandlers.optional(),
   /** The deploy.json entry it was made of, with absolute paths. */
   config: DeployEntry,

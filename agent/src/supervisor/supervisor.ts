@@ -31,7 +31,7 @@ export class Supervisor {
     this.#onFailure = hooks.onFailure
   }
 
-  /** Resolves when the part runs for the first time; from then on it is kept running. Throws if it can not start. */
+  /** Resolves when the part runs for the first time; from then on it is kept running. Throws if it cannot start. */
   async start(part: Part): Promise<RunningPart> {
     const watched: Watched = { part, state: 'starting', restarts: 0 }
     this.#watched.push(watched)

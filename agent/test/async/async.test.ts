@@ -219,7 +219,7 @@ test.each([
   'http://169.254.169.254/latest/meta-data',
   'http://[fe80::1]/',
   'http://0.0.0.0/',
-])('a result can not be sent to %s: 400, and nothing is queued', async url => {
+])('a result cannot be sent to %s: 400, and nothing is queued', async url => {
   const refused = await client.send('untouched', { headers: { 'x-callback-url': url } })
   expect([refused.status, refused.headers.get('x-ryo-faas-error')]).toEqual([400, 'BAD_REQUEST'])
   expect(await client.list('untouched', (await platform.client()).token)).toEqual([])

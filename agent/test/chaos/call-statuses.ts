@@ -44,7 +44,7 @@ export async function untilFinal(
   return statuses
 }
 
-/** Undefined if it can not be known now. */
+/** Undefined if it cannot be known now. */
 async function statusOf(pool: Pool, callId: string): Promise<CallStatus | undefined> {
   try {
     const answer = await pool.request({ method: 'GET', path: `/calls/${callId}` })

@@ -10,7 +10,7 @@ import { until } from '../support/until.ts'
 const GOOD = `export const work = () => new Response('good')`
 
 for (const engine of ['docker', 'process'] as const) {
-  describe(`a version that can not start, on the ${engine} engine`, () => {
+  describe(`a version that cannot start, on the ${engine} engine`, () => {
     let platform: TestPlatform
     let url: string
     let folder: string
@@ -151,7 +151,7 @@ describe('bad input', () => {
   })
 })
 
-describe('a start that can not be', () => {
+describe('a start that cannot be', () => {
   const platforms: TestPlatform[] = []
   const servers: Server[] = []
   afterAll(async () => {

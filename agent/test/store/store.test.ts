@@ -153,7 +153,7 @@ test('a service answers some paths at once and queues others; onStart had the st
   })
 })
 
-test('a service that can not register is not deployed, and its error is shown', async () => {
+test('a service that cannot register is not deployed, and its error is shown', async () => {
   const broken = await writeProject(join(platform.home, 'broken'), {
     twice: {
       code: `export const main = (service: import('@ryo-faas/runtime').Service) => service
@@ -207,7 +207,7 @@ test('a backup takes the place of the data while the platform is stopped, and wh
   await platform.ok(['stopFaas'])
   expect(await platform.cli(['store', 'restore', platform.home])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('is no backup of a store') as string,
+    stderr: expect.stringContaining('is not a backup of a store') as string,
   })
   const { kept } = await json<{ kept: string }>(['store', 'restore', path])
   expect(await readdir(kept)).toContain('data.mdb')

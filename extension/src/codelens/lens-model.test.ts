@@ -43,6 +43,6 @@ test('a function of the same name in another file is another function', () => {
   expect(titles({ deployment: here })).toEqual(['▶ Deploy function (replaces Hello of “other.ts”)'])
 })
 
-test('what documents start can not be invoked', () => {
+test('what documents start cannot be invoked', () => {
   expect(titles({ deployment: deploymentView({ kind: 'trigger' }) }).slice(1)).toEqual(['Redeploy', 'Logs', 'Traces'])
 })

@@ -175,7 +175,7 @@ async function textOf({ editor }: Parts, uri: vscode.Uri): Promise<string | unde
   try {
     return (await editor.workspace.openTextDocument(uri)).getText()
   } catch {
-    return undefined // If it is there and can not be read, making it fails.
+    return undefined // If it is there and cannot be read, making it fails.
   }
 }
 

@@ -2,7 +2,7 @@
  * Documents of the store as files: `ryo-store:/<table>/<id>.json` holds the document's data. Invariants:
  *
  * 1. A save succeeds only over the version that was shown; otherwise nothing is written and both sides are offered.
- * 2. With `?stored` it is the document as it is stored now, for comparing; that one can not be written.
+ * 2. With `?stored` it is the document as it is stored now, for comparing; that one cannot be written.
  */
 import type * as vscode from 'vscode'
 import { type Door, StoreFailure, type StoredDocument } from 'ryo-faas/client'

@@ -62,7 +62,7 @@ export class Windows {
   }
 
   async #closeAll(): Promise<void> {
-    // All of them, whichever can not be closed.
+    // All of them, whichever cannot be closed.
     const closed = this.#opened.splice(0).map(async ({ platform, window }) => {
       try {
         await this.#editor?.closeWindow(window.page)

@@ -88,7 +88,7 @@ export function createFunctionServer(
     if (upgrade && work.style !== 'node') {
       return {
         code: 'UPGRADE_UNSUPPORTED',
-        message: `A ${work.style}-style handler can not take an upgrade.`,
+        message: `A ${work.style}-style handler cannot take an upgrade.`,
         close: true,
       }
     }

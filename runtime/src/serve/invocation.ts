@@ -143,7 +143,7 @@ export class Invocation implements RunningInvocation {
     this.#answer('FUNCTION_ERROR', 'The function failed; its log has the details.')
   }
 
-  /** The request turned out to be one that the handler can not be given, or not to its end. */
+  /** The request turned out to be one that the handler cannot be given, or not to its end. */
   refuse(code: 'BAD_REQUEST' | 'PAYLOAD_TOO_LARGE' | 'FUNCTION_NOT_FOUND', message: string): void {
     this.#answer(code, message)
   }

@@ -78,7 +78,7 @@ test('a handler that does nothing about an upgrade runs into its deadline', asyn
   expect(await refusal(served.port)).toBe(504)
 })
 
-test('a web-style handler can not take an upgrade', async () => {
+test('a web-style handler cannot take an upgrade', async () => {
   await using served = await serveWeb(() => new Response('ran'))
   expect(await refusal(served.port)).toBe(501)
 })

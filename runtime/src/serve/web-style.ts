@@ -10,7 +10,7 @@ const HOST = /^[\w.-]+(:\d+)?$|^\[[\da-f:.]+\](:\d+)?$/i
 export async function runWebHandler(handler: WebHandler, invocation: Invocation): Promise<void> {
   const request = toWebRequest(invocation)
   if (!request) {
-    invocation.refuse('BAD_REQUEST', 'The request has a host, path or method that a Request can not have.')
+    invocation.refuse('BAD_REQUEST', 'The request has a host, path or method that a Request cannot have.')
     return
   }
   invocation.webRequest = request

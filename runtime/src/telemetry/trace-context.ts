@@ -28,7 +28,7 @@ const LONGEST_STATE = 8_192
 
 /**
  * @param tracestate header lines joined by commas
- * @returns undefined if there is no context, or one that can not be understood: then a new trace begins
+ * @returns undefined if there is no context, or one that cannot be understood: then a new trace begins
  */
 export function parseTraceContext(
   traceparent: string | undefined,

@@ -66,7 +66,7 @@ async function list(client: CallsClient, args: Record<string, unknown>, { output
 
 const CANCELLED_AT_ONCE = 32
 
-/** Those that wait; also those among them that begin meanwhile. */
+/** Those that wait; also those among them that have begun since. */
 async function cancelAll(client: CallsClient, name: string | undefined, { output }: Context): Promise<void> {
   const filter = { status: 'queued', limit: CANCELLED_AT_ONCE, ...(name !== undefined && { function: routeOf(name) }) }
   const progress = output.progress('cancelling')

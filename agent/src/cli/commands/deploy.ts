@@ -176,7 +176,7 @@ async function watchAndDeploy(body: DeployBody, context: Context): Promise<void>
     clearTimeout(timer)
     timer = setTimeout(() => (tail = tail.then(run)), SETTLE_MS)
   })
-  // Too many files for the system, say: the others are watched.
+  // For instance too many files for the system: the others are watched.
   watcher.on('error', error => output.error(RyoFaasError.from(error)))
   await once(watcher, 'ready', { signal }).catch(() => undefined)
   isReady = true

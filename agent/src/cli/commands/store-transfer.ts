@@ -45,5 +45,5 @@ async function readable(path: string): Promise<string> {
   } catch (error) {
     throw new RyoFaasError('INVALID_OPTION', `${path} cannot be read`, { cause: error })
   }
-  throw new RyoFaasError('INVALID_OPTION', `${path} is no file`)
+  throw new RyoFaasError('INVALID_OPTION', `${path} is not a file`)
 }

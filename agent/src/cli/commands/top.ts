@@ -53,7 +53,7 @@ function print(history: MetricsHistory, { output }: Context): void {
     })
     .sort((a, b) => b.point.callsPerSecond - a.point.callsPerSecond || a.name.localeCompare(b.name))
   output.value({ platform: platform ?? null, functions: functions.map(({ name, point }) => ({ name, ...point })) })
-  if (platform === undefined) return output.line('there are no figures yet')
+  if (platform === undefined) return output.line('there are no metrics yet')
   output.line(summary(platform))
   output.line()
   if (functions.length === 0) return output.line('nothing is deployed; try: ryo-faas deploy')

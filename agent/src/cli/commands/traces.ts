@@ -28,7 +28,7 @@ export const traces: Command = {
     if (args['action'] === 'list') return printPage(await page(client, args, context), context)
     const id =
       (args['id'] as string | undefined) ?? (await page(client, { ...args, limit: 1 }, context)).traces[0]?.traceId
-    if (id === undefined) throw new RyoFaasError('TRACE_NOT_FOUND', 'there is no trace like this')
+    if (id === undefined) throw new RyoFaasError('TRACE_NOT_FOUND', 'no trace matches')
     printTrace(await client.call('trace', { params: { id } }, context.signal), args, context)
   },
 }

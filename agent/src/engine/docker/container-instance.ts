@@ -28,7 +28,7 @@ export async function inspectSettled(docker: Docker, id: string): Promise<Contai
 function isReasonOpen({ State: state }: ContainerInspectInfo): boolean {
   if (state.Running || state.OOMKilled || state.ExitCode !== KILLED) return false
   const age = Date.now() - Date.parse(state.FinishedAt)
-  // Of a clock that was set back nothing is known.
+  // We cannot tell if the clock was set back.
   return age >= 0 && age < REASON_MS
 }
 

@@ -1,4 +1,4 @@
-/** Containers that are gone when we say so: whoever comes next removes their image and network. */
+/** Containers that are gone when we say so: what comes next removes their image and network. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { isDockerStatus, translateDockerError } from './docker-errors.ts'
@@ -7,7 +7,7 @@ const GONE_MS = 60_000
 const ASK_AGAIN_MS = 100
 
 /**
- * @param id or name; one that is not there is no error
+ * @param id or name; one that is not there is not an error
  * @throws RyoFaasError ENGINE_FAILED, DOCKER_UNREACHABLE
  */
 export async function removeContainer(docker: Docker, id: string): Promise<void> {

@@ -23,7 +23,7 @@ export interface ContainerContext {
   network: string
   /** `host:ip` of the proxy, for /etc/hosts. */
   extraHosts: string[]
-  /** `published`: the port is also bound to loopback, for hosts that can not reach the bridge (Docker Desktop). */
+  /** `published`: the port is also bound to loopback, for hosts that cannot reach the bridge (Docker Desktop). */
   reach: Reach
   /** Folder on the host with the secrets as files, if the function has any. */
   secretsDir: string | undefined

@@ -39,7 +39,7 @@ export class EngineWatch {
         .once('close', again)
       onChange()
     } catch {
-      again() // Docker is away; whoever needs it now gets that error from their own call.
+      again() // Docker is away; a caller that needs it now gets that error from their own call.
     }
   }
 }

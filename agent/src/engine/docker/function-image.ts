@@ -60,7 +60,7 @@ export async function listFunctionImages(docker: Docker, project: string): Promi
 }
 
 /**
- * Removes an image by its name; one that is not there is no error.
+ * Removes an image by its name; one that is not there is not an error.
  *
  * Docker then removes the steps below it that nobody needs, and may refuse (409) for the sake of one that others are
  * giving up at the same time, after the image itself is gone. So a refusal counts only while the name is still there.

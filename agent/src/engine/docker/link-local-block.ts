@@ -1,5 +1,5 @@
 /**
- * Keeps the containers of one bridge from link-local addresses: there, clouds answer whoever asks with credentials of the
+ * Keeps the containers of one bridge from link-local addresses: there, clouds answer anybody who asks with credentials of the
  * machine. The rule is in the table `raw`, ahead of every rewriting of addresses, so that it also holds for what answers
  * there on this machine itself. Name servers stay reachable: some clouds have theirs at such an address.
  *

@@ -244,9 +244,9 @@ export class ProcessEngine implements Engine {
     if (record.exit) return
     record.exit = { at: new Date().toISOString(), code, reason }
     if (this.#records.get(record.id) !== record) return
-    // On a disk that is full, say: the record in memory is what counts, and the next agent sees that the process is gone.
+    // If the disk is full: the record in memory is what counts, and the next agent sees that the process is gone.
     await this.#files.save(record).catch(() => undefined)
-    // Stopped meanwhile: what was just saved must not come back as a ghost.
+    // It was stopped in between: what was just saved must not come back as a ghost.
     if (this.#records.get(record.id) !== record) await this.#files.remove(record.id).catch(() => undefined)
     else this.#onChange()
   }

@@ -42,7 +42,7 @@ export class RecordFiles {
 
   /** `undefined`: it does not listen yet. */
   async readPort(id: string): Promise<number | undefined> {
-    // Half written: whoever waits asks again.
+    // Half written: who waits asks again.
     return ReadyFile.safeParse(parsed(await readIfPresent(this.readyFile(id)))).data?.port
   }
 
@@ -59,7 +59,7 @@ export class RecordFiles {
   }
 }
 
-/** `undefined` for what is no JSON. */
+/** `undefined` for what is not JSON. */
 function parsed(text: string | undefined): unknown {
   try {
     return JSON.parse(text ?? '')

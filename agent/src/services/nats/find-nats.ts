@@ -31,7 +31,7 @@ export async function findNats(search: NatsSearch): Promise<NatsSource> {
     if (found) return { kind: 'binary', path: found }
   }
   if (search.obtainImage && (await search.obtainImage())) return { kind: 'image', ref: search.image }
-  if (search.choice === 'image') throw unavailable(`the image ${search.image} is not here and can not be pulled`)
+  if (search.choice === 'image') throw unavailable(`the image ${search.image} is not here and cannot be pulled`)
   if (search.mayInstall && (await onPath('apt-get', search.environment))) {
     search.report('installing nats-server with apt-get')
     await install(search.environment)

@@ -78,7 +78,7 @@ export function natsContainer(options: NatsContainerOptions): Part {
         if (/port is already allocated|address already in use/.test(message)) {
           throw await portTaken('NATS', options.port())
         }
-        throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} can not be started: ${message}`, {
+        throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} cannot be started: ${message}`, {
           cause: error,
         })
       }

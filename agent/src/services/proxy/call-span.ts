@@ -26,7 +26,7 @@ export interface CallEnd {
 
 export function recordCall(tracing: Tracing, call: Call, end: CallEnd): void {
   const { status, errorCode, durationMs } = end
-  // Whoever leaves has not met an error.
+  // A client that leaves has not met an error.
   const isError = status >= 500 || (errorCode !== undefined && status >= 400 && errorCode !== 'CLIENT_ABORTED')
   if (tracing.isWorth(call.head.trace, { isError, durationMs })) tracing.record(callSpan(call, end))
 }
@@ -63,7 +63,7 @@ function callSpan({ request, head, entry, path }: Call, end: CallEnd): Span {
 }
 
 export interface Acceptance extends CallEnd {
-  /** Of the span that the attempts of the call are children of. */
+  /** Context of the span that the attempts of the call are children of. */
   producer: TraceContext
   /** Undefined if it was not accepted. */
   callId: string | undefined

@@ -2,7 +2,7 @@
  * The proxy in several processes: the primary holds control server and routes, each worker a data plane on the same
  * address (node:cluster).
  *
- * Invariants: 1. a push is acknowledged once every worker that lives serves it; a worker born meanwhile asks for the
+ * Invariants: 1. a push is acknowledged once every worker that lives serves it; a worker born since asks for the
  * table before it listens. 2. a worker that dies is replaced, with a pause that doubles if it dies young. 3. a worker
  * whose primary died ends itself: nobody could give it routes. 4. metrics and stats are sums over the workers.
  * A function's `concurrency` holds per worker; the instance's own limit is the one that is exact.

@@ -13,7 +13,7 @@ export interface ProxyControlOptions {
   timeoutMs?: number
 }
 
-/** The proxy can not be reached, or answered what it should not. */
+/** The proxy cannot be reached, or answered what it should not. */
 export class ProxyControlError extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })

@@ -8,7 +8,7 @@
  *    429 FUNCTION_OVERLOADED; 421 of another instance that has the address by now), or its method is idempotent.
  * 2. A request that may have run is never made to wait for a new instance; one that surely has not may wait.
  * 3. The client never gets a silently shortened answer: once a head is out, a failure destroys the client's connection.
- * 4. The call ends once (`finish`), whoever ends it first: answer, error, timeout, client.
+ * 4. The call ends once (`finish`), whatever ends it first: answer, error, timeout, client.
  */
 import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
@@ -47,7 +47,7 @@ export class Exchange implements ResponseSink, Waiter {
   private timeoutAt = 0
   private waitUntil = 0
   private owesContinue: boolean
-  /** Of an answer whose head is not out yet. */
+  /** For the head of the answer, which is not out yet. */
   private owedHeaders: string[] | undefined
   private status = 0
   private errorCode: string | undefined

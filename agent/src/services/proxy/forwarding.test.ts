@@ -92,7 +92,7 @@ describe('a forwarded request', () => {
     }
   })
 
-  it('can not set what only the platform sets', async () => {
+  it('cannot set what only the platform sets', async () => {
     const internal = { 'x-ryo-faas-error': 'X', 'X-Ryo-Faas-Anything': '1', 'x-call-id': '1', 'X-Call-Attempt': '2' }
     const { headers } = await echo('/functions/fn', { headers: internal })
     for (const name of Object.keys(internal)) expect(headers).not.toHaveProperty(name.toLowerCase())
@@ -133,7 +133,7 @@ describe('a forwarded request', () => {
   })
 
   // Node 20, on which no part runs, takes every offer for an upgrade.
-  // What the proxy runs on; older ones can not ignore an upgrade.
+  // What the proxy runs on; older ones cannot ignore an upgrade.
   const canIgnoreUpgrades = Number(process.versions.node.split('.')[0]) >= 24
   if (canIgnoreUpgrades)
     it('may offer HTTP/2: it is answered as if it had not', async () => {
@@ -314,7 +314,7 @@ describe('what a request says of where it comes from', () => {
   )
 })
 
-it('a function can not have a service worker beyond its own path', async () => {
+it('a function cannot have a service worker beyond its own path', async () => {
   const server = await stage.http((_request, response) => {
     response.writeHead(200, { 'Service-Worker-Allowed': '/', 'x-kept': '1' }).end()
   })

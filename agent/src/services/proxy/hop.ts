@@ -81,7 +81,7 @@ export class Hop {
     })
   }
 
-  /** The parser can not go on: what came is no request, or the body of the latest one is malformed. */
+  /** The parser cannot go on: what came is not a request, or the body of the latest one is malformed. */
   malformed(error: NodeJS.ErrnoException, socket: Socket): void {
     answerMalformed(error, { socket, latest: this.latest.get(socket), requestId: this.ids.traceId() })
   }
@@ -180,7 +180,7 @@ export class Hop {
     if (call.tunnel !== undefined) {
       return this.refuse(request, response, {
         code: 'UPGRADE_UNSUPPORTED',
-        reason: 'an asynchronous call can not be upgraded',
+        reason: 'an asynchronous call cannot be upgraded',
         requestId: head.requestId,
       })
     }
@@ -202,7 +202,7 @@ export class Hop {
   }
 }
 
-/** Invariant 2: the parser may have found the body malformed meanwhile, and closed the connection. */
+/** Invariant 2: the parser may have found the body malformed since, and closed the connection. */
 function startUnlessRefused(context: ExchangeContext, call: Call): void {
   if (call.request.socket.writable) new Exchange(context, call).start()
 }

@@ -61,7 +61,7 @@ describe('an address that another instance has by now', () => {
     expect((await waiting).body).toBe('ok')
   })
 
-  it('costs 503 if the body can not be sent again', async () => {
+  it('costs 503 if the body cannot be sent again', async () => {
     const other = await stage.raw(socket => {
       let bytes = 0
       socket.on('data', (piece: Buffer) => {

@@ -1,5 +1,5 @@
 /**
- * The gate before what the proxy serves beside functions. Invariants: 1. what is not opened here is the operator's.
+ * The gate before what the proxy serves besides functions. Invariants: 1. what is not opened here is the operator's.
  * 2. no page in a browser comes in, not by a domain that resolves to us either. 3. `/metrics`, which tell names and load
  * of all functions, are also shown to programs on this machine.
  */

@@ -26,7 +26,7 @@ export const DataPlaneOptions = z.strictObject({
   bodyTimeoutMs: ms.min(1).default(10_000),
   /** Most connections of clients, in each worker; more are closed at once. */
   maxConnections: z.int().min(1).default(10_000),
-  /** How long an upgraded connection may be silent in both directions. 0: for ever. */
+  /** How long an upgraded connection may be silent in both directions. 0: forever. */
   upgradeIdleMs: ms.default(600_000),
   /** How long an idle connection to an instance is kept; must be below the instance's own limit. */
   upstreamIdleMs: ms.default(4_000),
@@ -43,7 +43,7 @@ export const DataPlaneOptions = z.strictObject({
   nats: z
     .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
     .optional(),
-  /** Who may do what beside calling functions; without it nobody may. */
+  /** Who may do what besides calling functions; without it nobody may. */
   access: AccessKeys.optional(),
   /** Peers, as addresses or networks, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are believed. */
   trustProxy: z.array(z.string().refine(isNetwork, 'must be an address or a network')).default([]),

@@ -1,7 +1,7 @@
 /**
  * Turns a client's request head into the one an instance gets, and refuses what llhttp lets pass.
  *
- * Invariants: 1. where the message ends is decided here once and written anew: at most one of `Content-Length` and
+ * Invariants: 1. where the message ends is decided here once and written again: at most one of `Content-Length` and
  * `Transfer-Encoding: chunked`, whatever the client nominated in `Connection`. 2. hop-by-hop headers and those that
  * only the platform may set end here (RFC 9110 §7.6.1). 3. exactly one `Host`. 4. call id and attempt are believed of
  * the dispatcher alone, and its proof goes no further. 5. a depth in document events passes only with its signature. 6. where a
@@ -31,7 +31,7 @@ export interface RequestHead {
   readonly bodyLength: number
   /** The client's own limit in milliseconds; Infinity if it set none. */
   readonly deadlineMs: number
-  /** Of the span of this request, which the instance gets as its parent. */
+  /** Context of the span of this request, which the instance gets as its parent. */
   readonly trace: TraceContext
   readonly parentSpanId: string | undefined
   /** The client prefers not to wait (`Prefer: respond-async`, RFC 7240 §4.1). */
@@ -210,7 +210,7 @@ function bad(reason: string): RequestHeadResult {
 /** Length of the body, -1 for chunked, or what is wrong (RFC 9112 §6.3). */
 function framing({ contentLength, transferEncoding }: Incoming, isOldHttp: boolean): number | string {
   if (transferEncoding !== undefined) {
-    if (contentLength !== undefined) return 'content-length beside transfer-encoding'
+    if (contentLength !== undefined) return 'content-length together with transfer-encoding'
     if (isOldHttp) return 'transfer-encoding in HTTP/1.0'
     return transferEncoding.toLowerCase() === 'chunked' ? -1 : 'unknown transfer-encoding'
   }

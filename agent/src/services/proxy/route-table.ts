@@ -35,7 +35,7 @@ export const Route = z.object({
   isAnonymous: z.boolean().optional(),
   /** Present: calls are asynchronous. What it says is for the dispatcher. */
   async: AsyncPolicy.optional(),
-  /** Of a service: which of its paths are asynchronous. Absent: all or none, as `async` says. */
+  /** For a service: which of its paths are asynchronous. Absent: all or none, as `async` says. */
   paths: z.object({ http: z.array(z.string()), async: z.array(z.string()) }).optional(),
 })
 export type Route = z.infer<typeof Route>

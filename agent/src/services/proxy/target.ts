@@ -73,7 +73,7 @@ function pathTrick(path: string): string | undefined {
   return undefined
 }
 
-/** Bytes, not characters: a broken UTF-8 sequence is no reason to fail. */
+/** Bytes, not characters: a broken UTF-8 sequence is not a reason to fail. */
 function decodeURIComponentBytes(path: string): string {
   return path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
 }

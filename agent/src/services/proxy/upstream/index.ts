@@ -2,7 +2,7 @@
  * The client side of the hop: HTTP/1.1 to a function instance over kept connections, written by hand.
  *
  * Why by hand: a hop costs about 20 µs of CPU this way, against 36 µs with undici's `dispatch` and 59 µs with node's
- * own client (13-byte answers, 64 connections; `bench/proxy` measures it again beside nginx). What makes the
+ * own client (13-byte answers, 64 connections; `bench/proxy` measures it again next to nginx). What makes the
  * difference: one write per request, one shared read buffer without a stream behind it, an answer that arrived in
  * one piece handed on in one piece. And the proxy must know what no general client tells: whether a byte of a request
  * was sent, and that a connection of a removed instance is never used again.

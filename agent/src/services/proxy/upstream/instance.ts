@@ -24,7 +24,7 @@ export interface InstanceAddress {
   id: string
   host: string
   port: number
-  /** It is no runtime of ours, and does not say who it is. */
+  /** It is not our runtime, and does not say who it is. */
   isAnonymous?: boolean | undefined
 }
 
@@ -36,7 +36,7 @@ export class Instance {
   /** Until then it is the last choice; milliseconds of `performance.now()`. */
   suspectUntil = 0
   isRetired = false
-  /** Somebody else was met at its address: it is no choice until the agent says again that it is there. */
+  /** Somebody else was met at its address: it is not chosen until the agent says again that it is there. */
   isLost = false
   private readonly idle: UpstreamConnection[] = []
   /** It keeps to its answers, as far as we know. */

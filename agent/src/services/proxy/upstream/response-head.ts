@@ -3,7 +3,7 @@
  *
  * Invariants: 1. one expression decides whether the block is well formed; what it lets through has no bare CR or LF,
  * no folded line, no space before a colon, no control character. 2. a head whose length of body is in doubt
- * (two lengths, length beside transfer coding, a coding other than `chunked`) is refused, never guessed.
+ * (two lengths, length together with transfer coding, a coding other than `chunked`) is refused, never guessed.
  */
 import { UpstreamError } from './upstream-error.ts'
 
@@ -84,7 +84,7 @@ export function parseResponseHead(text: string): ResponseHead {
 
   const isOldHttp = text.charCodeAt(7) === 48
   if (transferCoding !== undefined) {
-    if (contentLength >= 0) throw new UpstreamError('protocol', 'content-length beside transfer-encoding')
+    if (contentLength >= 0) throw new UpstreamError('protocol', 'content-length together with transfer-encoding')
     if (isOldHttp || transferCoding.toLowerCase() !== 'chunked') {
       throw new UpstreamError('protocol', 'unknown transfer-encoding')
     }

@@ -162,7 +162,7 @@ export const SCHEMAS = {
   },
   declareIndex: {
     operationId: 'declareIndex',
-    summary: 'Declare an index; it is built beside the writes',
+    summary: 'Declare an index; it is built while writes go on',
     params: z.object({ table: name, field: name }),
     response: { 200: IndexAnswer, 202: IndexAnswer, ...errors },
   },

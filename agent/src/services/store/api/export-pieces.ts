@@ -24,7 +24,7 @@ export async function* linePieces(open: () => Snapshot): AsyncGenerator<string> 
 
 /**
  * The data alone, such that an import finds the same ids: a list of objects that show their ids; or an object of id →
- * data, if some data is no object, or has an `id` that is not the document's.
+ * data, if some data is not an object, or has an `id` that is not the document's.
  */
 export async function* plainPieces(open: () => Snapshot): AsyncGenerator<string> {
   const snapshot = open()

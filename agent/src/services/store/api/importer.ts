@@ -1,5 +1,5 @@
 /**
- * Takes entries over in groups, each group all or not at all, several on their way to the disk at once. One that can not
+ * Takes entries over in groups, each group all or not at all, several on their way to the disk at once. One that cannot
  * be taken ends the import; what was taken before it stays, and the error says how much that is.
  */
 import type { DocumentStore, ImportOperation, WriteContext } from '../engine/index.ts'
@@ -66,7 +66,7 @@ export class Importer {
     this.groupLength = 0
     this.ids.clear()
     const sent = this.write(group)
-    // Whoever waits for it later gets the error; nobody may, and it must not end the process.
+    // One that waits for it later gets the error; perhaps nobody does, and it must not end the process.
     sent.catch(() => undefined)
     this.inFlight.push(sent)
     if (this.inFlight.length >= GROUPS_IN_FLIGHT) await this.inFlight.shift()

@@ -7,7 +7,7 @@ export const OPERATIONS = [
 ] as const // prettier-ignore
 export type Operation = (typeof OPERATIONS)[number]
 
-/** By status: done, not there or changed meanwhile, the caller's mistake, ours. */
+/** By status: done, not there or changed since, the caller's mistake, ours. */
 export const OUTCOMES = ['ok', 'conflict', 'invalid', 'failed'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
@@ -19,7 +19,7 @@ export const DURATION_BUCKETS = [
 export interface OperationFigures {
   operation: Operation
   outcomes: readonly number[]
-  /** Beside `DURATION_BUCKETS`, not cumulative; the last for all that took longer. */
+  /** By `DURATION_BUCKETS`, not cumulative; the last for all that took longer. */
   buckets: readonly number[]
   sumSeconds: number
 }

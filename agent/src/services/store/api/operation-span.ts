@@ -3,7 +3,7 @@ import { isSampled, parseTraceContext, preciseNow, type TraceContext, type Traci
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Operation } from './operation-metrics.ts'
 
-/** Traces that can not be understood are left out, as the standard asks. */
+/** Traces that cannot be understood are left out, as the standard asks. */
 export function beginSpan(tracing: Tracing, request: FastifyRequest): void {
   const { traceparent, tracestate } = request.raw.headers
   if (traceparent === undefined && !tracing.isOn) return

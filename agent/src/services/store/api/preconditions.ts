@@ -18,7 +18,7 @@ export function etagOf(version: number): string {
 export function preconditionOf(headers: ConditionHeaders): Precondition | undefined {
   const { 'if-match': match, 'if-none-match': noneMatch } = headers
   if (match !== undefined && noneMatch !== undefined) {
-    throw new StoreError('INVALID_HEADER', 'If-Match and If-None-Match can not both hold')
+    throw new StoreError('INVALID_HEADER', 'If-Match and If-None-Match cannot both hold')
   }
   if (noneMatch !== undefined) {
     if (noneMatch.trim() !== '*') throw new StoreError('INVALID_HEADER', 'a write takes If-None-Match only as "*"')

@@ -52,7 +52,7 @@ export function singleParameters<Name extends string>(
     if (!names.includes(name as Name)) {
       throw new StoreError(
         'INVALID_QUERY',
-        `there is no parameter ${JSON.stringify(name)} here; there are ${listed(names)}`,
+        `unknown parameter ${JSON.stringify(name)}; the parameters here are ${listed(names)}`,
       )
     }
     if (typeof value !== 'string') throw new StoreError('INVALID_QUERY', `${name} is given more than once`)

@@ -33,7 +33,7 @@ declare module 'fastify' {
     /** `performance.now()` */
     beganAt: number
     isMeasured: boolean
-    /** Of its span; undefined if it belongs to no trace that is of interest. */
+    /** Context of its span; undefined if it belongs to no trace that is of interest. */
     trace: TraceContext | undefined
     parentSpanId: string | undefined
     /** How many document events led to it, one after the other. */

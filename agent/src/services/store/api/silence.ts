@@ -1,6 +1,6 @@
 /**
  * Lets go of connections on which nothing moves: a body that does not go on, an answer that nobody reads. One look at all
- * of them now and then, where a timeout of Node's for each would be set anew with every request and answer.
+ * of them now and then, where a timeout of Node's for each would be set again with every request and answer.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'

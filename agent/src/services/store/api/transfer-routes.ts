@@ -112,7 +112,7 @@ async function checkedText(request: FastifyRequest, mostBytes: number): Promise<
   return text
 }
 
-/** Whoever stops reading before its end still has to answer, on a connection that is there. */
+/** A handler that stops reading before its end still has to answer, on a connection that is there. */
 async function* bodyOf({ raw }: FastifyRequest): AsyncGenerator<Buffer> {
   try {
     yield* raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>

@@ -44,7 +44,7 @@ export class Background {
     try {
       this.writer.hasBackgroundWork = this.runner.transaction(() => backgroundStep(this.writer))
     } catch (error) {
-      translateFault(error, this.writer.environment.path) // Throws if waiting can not help.
+      translateFault(error, this.writer.environment.path) // Throws if waiting cannot help.
       this.pausedUntil = performance.now() + PAUSE_MS
       clearTimeout(this.later)
       this.later = setTimeout(() => {

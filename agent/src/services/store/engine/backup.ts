@@ -1,5 +1,5 @@
 /**
- * Copies of all data: written beside a store that works, put in its place while none does.
+ * Copies of all data: written while a store works, put in its place while none does.
  *
  * Invariant: a folder in `backups` is whole (it is written under another name and renamed), and so is the data after a
  * restore, whenever it is broken off.
@@ -40,14 +40,14 @@ export async function makeBackup(store: DocumentStore, dataFolder: string, now =
 }
 
 /**
- * Puts a backup in the place of the data; the data that was there is kept beside it.
+ * Puts a backup in the place of the data; the data that was there is kept next to it.
  * @param from a folder that `makeBackup` has written
  * @returns where the data is now that was there before; `undefined` if there was none
- * @throws an error with code DATA_IN_USE while a store has the data; StoreError INVALID_REQUEST if `from` is no backup
+ * @throws an error with code DATA_IN_USE while a store has the data; StoreError INVALID_REQUEST if `from` is not a backup
  */
 export async function restoreBackup(dataFolder: string, from: string): Promise<string | undefined> {
   const files = await readdir(from).catch((): string[] => [])
-  if (!files.includes(DATA_FILE)) throw new StoreError('INVALID_REQUEST', `${from} is no backup of a store`)
+  if (!files.includes(DATA_FILE)) throw new StoreError('INVALID_REQUEST', `${from} is not a backup of a store`)
   const paths = storePaths(dataFolder)
   const lock = await acquireProcessLock(paths.lock)
   if (lock.kind === 'held') {

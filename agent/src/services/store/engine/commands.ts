@@ -21,6 +21,6 @@ export type Answer =
 /** Answers of a group of commands that were committed together. */
 export interface Committed {
   answers: Answer[]
-  /** Of the last event in the log. */
+  /** Sequence of the last event in the log. */
   sequence: number
 }

@@ -36,7 +36,7 @@ export interface Environment {
 
 /** Address space, not memory or disk; where a file is made as large as its map (Windows), it grows as needed. */
 const MAP_BYTES = process.platform === 'win32' ? undefined : 512 * 1024 ** 3
-/** Of a new environment; an old one keeps its own. With twice LMDB's default a commit has fewer places to write to. */
+/** For a new environment; an old one keeps its own. With twice LMDB's default a commit has fewer places to write to. */
 const PAGE_BYTES = 8_192
 const BYTES = { encoding: 'binary', keyEncoding: 'binary' } as const
 const TEXTS = { encoding: 'string', keyEncoding: 'binary' } as const

@@ -60,7 +60,7 @@ export class WaitingCommands {
     return new Promise((resolve, reject) => this.waiting.push({ resolve, reject, textLength }))
   }
 
-  /** The first of them were answered. They are told so in pieces, which lets new ones come in meanwhile. */
+  /** The first of them were answered. They are told so in pieces, which lets new ones come in. */
   settle({ answers, sequence }: Committed): void {
     this.onCommitted(sequence)
     this.answers.push(...answers)

@@ -151,7 +151,7 @@ export class LmdbStore implements DocumentStore {
     }
   }
 
-  /** JSON that others keep here, beside the documents. */
+  /** JSON that others keep here, next to the documents. */
   readState<T>(name: StateName): T | undefined {
     return readState<T>(this.environment, name)
   }
@@ -160,7 +160,7 @@ export class LmdbStore implements DocumentStore {
     await this.done({ type: 'save-state', name, value })
   }
 
-  /** Of this log. Another one (started anew, restored) has another. */
+  /** Mark of this log. Another one (started again, restored) has another. */
   async epoch(): Promise<string> {
     const known = this.readState<string>(STATE.epoch)
     if (known !== undefined) return known

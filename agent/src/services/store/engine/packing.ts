@@ -66,7 +66,7 @@ export function unpackAnswers(packed: PackedAnswers): Answer[] {
   return answers
 }
 
-/** Of a write that has one operation and comes from nowhere in particular. */
+/** For a write that has one operation and comes from nowhere in particular. */
 function commonOperation(command: Command): WriteOperation | undefined {
   if (command.type !== 'write' || command.operations.length !== 1) return undefined
   const { isMuted, depth, traceparent, baggage } = command.context

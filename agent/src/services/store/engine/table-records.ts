@@ -8,7 +8,7 @@ export interface IndexRecord {
   /** Canonical path. */
   field: string
   state: 'building' | 'ready'
-  /** While building: id of the last document taken in, and how many were. Writes keep an index up meanwhile. */
+  /** While building: id of the last document taken in, and how many were. Writes keep the index up all the while. */
   through?: string
   done: number
 }
@@ -37,7 +37,7 @@ export interface Garbage {
 export const STATE = {
   numbers: 'numbers',
   garbage: 'garbage',
-  /** Tells this log from one that was started anew or restored. */
+  /** Tells this log from one that was started again or restored. */
   epoch: 'epoch',
   relay: 'relay',
 } as const

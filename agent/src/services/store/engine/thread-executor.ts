@@ -19,7 +19,7 @@ export interface WriterThreadOptions {
 /** What the thread tells of a commit. */
 export interface CommittedMessage {
   answers: PackedAnswers
-  /** Of the last event in the log. */
+  /** Sequence of the last event in the log. */
   sequence: number
 }
 
@@ -55,7 +55,7 @@ export class ThreadExecutor implements Executor {
     })
     const failed = (error: Error) => {
       this.isClosed = true
-      this.waiting.fail(new StoreError('STORAGE_FAILED', 'the store can not write any more', { cause: error }))
+      this.waiting.fail(new StoreError('STORAGE_FAILED', 'the store can no longer write', { cause: error }))
       options.onFailure(error)
     }
     worker.on('error', failed)

@@ -34,7 +34,7 @@ import { UlidSource } from './ulid.ts'
 export interface TableState extends PlanningTable {
   digest: number
   record: TableRecord
-  /** Beside `record.indexes`. */
+  /** In the order of `record.indexes`. */
   paths: FieldPath[]
   isChanged: boolean
 }
@@ -58,7 +58,7 @@ export class Writer {
     this.reload()
   }
 
-  /** Of the last event. */
+  /** Sequence of the last event. */
   get sequence(): number {
     return this.numbers.sequence
   }

@@ -1,6 +1,6 @@
 /**
  * Where the next page begins, as an opaque text: behind which entry of which plan. Bound to its query by a digest, so
- * that it can not continue another one.
+ * that it cannot continue another one.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -8,7 +8,7 @@ import { nameProblem, type ScanPosition } from '../engine/index.ts'
 import { StoreError } from '../store-error.ts'
 
 export interface Cursor {
-  /** Of the query: see `digestOfQuery`. */
+  /** Digest of the query: see `digestOfQuery`. */
   digest: string
   /** The index that the first page used; '' for none. */
   index: string

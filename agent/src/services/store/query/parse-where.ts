@@ -116,7 +116,7 @@ function condition(name: string, operator: string, value: unknown): Condition {
   if (!OPERATORS.includes(operator as Operator)) {
     throw new StoreError(
       'UNKNOWN_OPERATOR',
-      `${JSON.stringify(operator)} is no operator; there are ${OPERATORS.join(' ')}. An object is compared with {"=":{…}}.`,
+      `${JSON.stringify(operator)} is not an operator; the operators are ${OPERATORS.join(' ')}. An object is compared with {"=":{…}}.`,
     )
   }
   const known = operator as Operator

@@ -1,7 +1,7 @@
 /**
  * Answers a query page by page. Invariants: 1. it holds the event loop for some milliseconds at a time, however large the
  * table. 2. paging meets every document that matches from the first page to the last exactly once, and whatever is
- * written meanwhile at most once (one whose order changes under way may come twice or not at all).
+ * written in between at most once (one whose order changes under way may come twice or not at all).
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'

@@ -19,7 +19,7 @@ export interface RelayClientOptions {
 
 export interface RelayFigures {
   state: RelayState
-  /** Of the last event in the stream. */
+  /** Sequence of the last event in the stream. */
   sequence: number
   lagEvents: number
   /** Age of the first event that is not in the stream. */

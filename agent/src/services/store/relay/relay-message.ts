@@ -15,7 +15,7 @@ const INLINE_BYTES = 700 * 1024
 const NOTHING = Buffer.alloc(0)
 
 /**
- * @param epoch of the log: a log that was started anew must not have its events taken for those of the one before
+ * @param epoch of the log: a log that was started again must not have its events taken for those of the one before
  */
 export function messageOf({ sequence, text }: LogEntry, epoch: string): RelayMessage {
   const { kind, table, id } = (JSON.parse(text) as DocumentCloudEvent).data

@@ -12,11 +12,11 @@ import { messageOf, sequenceOfMessage } from './relay-message.ts'
 
 /** How far the log was carried. */
 export interface RelayPosition {
-  /** Of the last event that the stream holds. */
+  /** Sequence of the last event that the stream holds. */
   sequence: number
-  /** Of its message in the stream. */
+  /** Sequence of its message in the stream. */
   streamSequence: number
-  /** When the stream was made: another one begins anew. */
+  /** When the stream was made: another one begins from the start. */
   streamCreated: string
 }
 
@@ -25,7 +25,7 @@ export type RelayState = 'connecting' | 'running' | 'full' | 'away'
 
 export interface RelayLog {
   read(options: { from: number; limit: number }): LogEntry[]
-  /** Of the last event. */
+  /** Sequence of the last event. */
   last(): number
 }
 

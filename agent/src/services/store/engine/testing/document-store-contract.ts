@@ -76,7 +76,7 @@ export function documentStoreContract(name: string, make: () => Promise<StoreUnd
     })
 
     it.each([
-      ['a document that exists can not be created', { kind: 'create', data: '1' }, 'DOCUMENT_EXISTS'],
+      ['a document that exists cannot be created', { kind: 'create', data: '1' }, 'DOCUMENT_EXISTS'],
       ['another version is not replaced', { kind: 'put', data: '1', condition: 2 }, 'PRECONDITION_FAILED'],
       ['one that must not exist is not replaced', { kind: 'put', data: '1', condition: 'none' }, 'PRECONDITION_FAILED'],
       ['another version is not merged into', { kind: 'patch', patch: '{}', condition: 7 }, 'PRECONDITION_FAILED'],
