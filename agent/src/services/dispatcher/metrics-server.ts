@@ -1,7 +1,12 @@
-/** `/metrics`, `/healthz` (the process answers) and `/readyz` (it is connected to the bus and takes calls). */
+/**
+ * `/metrics`, `/healthz` (the process answers) and `/readyz` (it is connected to the bus and takes calls), for programs on
+ * this machine. Invariant: no page in a browser is answered, not by a domain that resolves to us either: the metrics name
+ * every function.
+ */
 import http, { type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
+import { isFromOtherOrigin, isOurHost } from '../../access/index.ts'
 
 export interface MetricsServer {
   readonly port: number
@@ -18,7 +23,10 @@ export interface MetricsServerOptions {
 /** @throws an error with code EADDRINUSE if the port is taken. */
 export async function startMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
   const server = http.createServer((request, response) => {
-    respond(request.url ?? '', response, options).catch((error: Error) => answer(response, 500, error.message))
+    const { headers, url = '' } = request
+    if (!isOurHost(headers.host) || isFromOtherOrigin(headers))
+      return answer(response, 403, 'web pages are not answered')
+    respond(url, response, options).catch((error: Error) => answer(response, 500, error.message))
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
