@@ -78,4 +78,10 @@ export const SUITES: readonly Suite[] = [
     files: ['agent/test/proofs/lock-down.test.ts'],
     isSeeded: false,
   },
+  {
+    name: 'Doors',
+    follows: 'five strangers at every door of a platform, each beside one who is let in',
+    files: ['agent/test/proofs/doors.test.ts'],
+    isSeeded: false,
+  },
 ]
