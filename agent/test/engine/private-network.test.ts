@@ -17,6 +17,7 @@ import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TEST_KEYS } from '../../src/access/access-testing.ts'
 import { startCollector } from '../../src/collector/index.ts'
+import { expose, seclude } from '../../src/engine/docker/forwarding-block.ts'
 import { block, unblock } from '../../src/engine/docker/link-local-block.ts'
 import { connectDocker, DockerEngine, type DockerEngineOptions, type InstanceSpec } from '../../src/engine/index.ts'
 import { freePort } from '../../src/host/index.ts'
@@ -151,6 +152,26 @@ test('a function does not reach another one, neither its port nor its debugger, 
   expect(await asFunction({ host, port: 9229 })).toBe('timeout')
 })
 
+test('a neighbour reaches no function, even where the firewall forwards what it sends', async () => {
+  const { state } = await start()
+  if (state.kind !== 'running') throw new Error(state.reason)
+  const neighbour = await Neighbour.make()
+  const forwardNoLonger = await neighbour.forward()
+  try {
+    const { host, port } = state.address
+    const get = () => request(`http://${host}:${port}/`).then(({ statusCode }) => statusCode, () => undefined) // prettier-ignore
+    expect(await until(get)).toBe(200)
+    expect(await neighbour.probe(state.address)).toBe('timeout')
+    await expose(await bridge())
+    expect(await neighbour.probe(state.address)).toBe('200')
+    expect(await seclude(await bridge())).toBeUndefined()
+    expect(await neighbour.probe(state.address)).toBe('timeout')
+  } finally {
+    await forwardNoLonger()
+    await neighbour.remove()
+  }
+})
+
 describe('link-local addresses', () => {
   const rulesOf = async (name: string) =>
     (await run('iptables', ['-t', 'raw', '-S', 'PREROUTING'])).stdout.split('\n').filter(line => line.includes(name))
@@ -227,6 +248,7 @@ describe('a network that was made by an earlier version', () => {
   const makeOld = async () => {
     for (const { id } of await engine.instances()) await engine.stop(id, 0)
     await unblock({ bridge: await bridge() })
+    await expose(await bridge())
     await docker.getNetwork(network).remove()
     await docker.createNetwork({
       Name: network,

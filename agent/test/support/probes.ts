@@ -93,6 +93,14 @@ export class Neighbour {
     return () => void server.kill('SIGKILL')
   }
 
+  /** As on a machine whose firewall forwards: whatever comes from it is let on. @returns what ends that */
+  async forward(): Promise<() => Promise<void>> {
+    const rule = (action: string) =>
+      run('iptables', ['-w', '5', action, 'FORWARD', '-i', `${this.#name}o`, '-j', 'ACCEPT'])
+    await rule('-A')
+    return async () => void (await rule('-D'))
+  }
+
   /** Its end of the link goes with it, and so does ours. */
   async remove(): Promise<void> {
     await run('ip', ['netns', 'delete', this.#name])

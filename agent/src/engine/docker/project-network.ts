@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { NetworkCreateOptions, NetworkInspectInfo } from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
+import { expose, seclude } from './forwarding-block.ts'
 import { block, unblock } from './link-local-block.ts'
 import { ignoreStatus, isDockerStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 
@@ -67,7 +68,7 @@ export class ProjectNetwork {
     try {
       let info = await network.inspect().catch(nullIfMissing)
       if (info !== null && !this.#isAsWanted(info) && isEmpty(info)) {
-        await unblock({ bridge: bridgeOf(info) })
+        await this.#unconfine(info)
         await network.remove().catch(ignoreStatus(404))
         info = null
       }
@@ -90,11 +91,19 @@ export class ProjectNetwork {
 
   /** @returns what does not hold */
   async #confine(info: NetworkInspectInfo): Promise<string[]> {
-    // Such a network has no way out at all.
+    // Such a network has no way out or in at all.
     if (info.Internal) return []
+    // Where it cannot be set, most machines still forward nothing that Docker does not know of.
+    if (this.#options.isLocal) await seclude(bridgeOf(info))
     const why = this.#options.isLocal ? await block({ bridge: bridgeOf(info) }) : 'Docker runs elsewhere'
     if (why === undefined) return []
     return [`functions can reach link-local addresses, such as a cloud’s metadata service (${why})`]
+  }
+
+  async #unconfine(info: NetworkInspectInfo): Promise<void> {
+    const bridge = bridgeOf(info)
+    await unblock({ bridge })
+    await expose(bridge)
   }
 
   #isAsWanted({ Options, Internal }: NetworkInspectInfo): boolean {
@@ -120,7 +129,7 @@ export class ProjectNetwork {
       .getNetwork(this.name)
       .inspect()
       .catch(() => undefined) // Removal says why.
-    if (info !== undefined && this.#options.isLocal) await unblock({ bridge: bridgeOf(info) })
+    if (info !== undefined && this.#options.isLocal) await this.#unconfine(info)
     for (;;) {
       try {
         await this.#docker.getNetwork(this.name).remove().catch(ignoreStatus(404))
