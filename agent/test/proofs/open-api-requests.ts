@@ -32,6 +32,7 @@ interface OpenApiOperation {
 }
 export interface OpenApiDocument {
   paths: Record<string, Record<string, OpenApiOperation>>
+  components?: { schemas?: Record<string, Schema> }
 }
 
 export interface Operation extends OpenApiOperation {
