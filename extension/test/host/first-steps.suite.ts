@@ -264,7 +264,7 @@ export const nearly = (request: Request): string => request.url
         // Whether the editor tells by an answer or an error is its own business.
         if (!(await document.save())) throw new Error('not saved')
       })
-      const kept = (await (await fetch(url)).json()) as { data: unknown }
+      const kept = (await (await fetch(url, { headers: { authorization } })).json()) as { data: unknown }
       assert.deepEqual(kept.data, { roles: ['theirs'] })
       const theirs = await vscode.workspace.openTextDocument(uri.with({ query: 'stored' }))
       assert.deepEqual(JSON.parse(theirs.getText()), { roles: ['theirs'] })
