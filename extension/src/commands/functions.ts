@@ -81,7 +81,9 @@ async function pickVersion({ editor }: Parts, { name, versions }: DeploymentView
   if (items.length === 0) {
     throw new RyoFaasError('VERSION_NOT_FOUND', `"${name}" has no other version to go back to`)
   }
-  return (await chosen(editor.window.showQuickPick(items, { placeHolder: `Which version of ${name}?` }))).version
+  return (
+    await chosen(editor.window.showQuickPick(items, { placeHolder: `Which version of ${name}?`, ignoreFocusOut: true }))
+  ).version
 }
 
 export const stop: Command = async (parts, argument) => {

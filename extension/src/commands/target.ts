@@ -124,7 +124,9 @@ async function pickDeployment({ editor, link }: Parts): Promise<string> {
       hint: 'Open a file that exports a handler and press "Deploy function".',
     })
   }
-  return (await chosen(editor.window.showQuickPick(items, { placeHolder: 'Which function?' }))).label
+  // The editor gives the focus back to a tree that had it as soon as the tree is drawn again: what is asked stays open.
+  const options = { placeHolder: 'Which function?', ignoreFocusOut: true }
+  return (await chosen(editor.window.showQuickPick(items, options))).label
 }
 
 /** @throws RyoFaasError CANCELLED if nothing was chosen */

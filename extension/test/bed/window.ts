@@ -63,7 +63,11 @@ export class Window {
 
   async openView(): Promise<void> {
     const tab = this.page.locator('.activitybar .action-item', { has: this.page.locator('[aria-label^="ryo-faas"]') })
-    if ((await tab.getAttribute('class'))?.includes('checked') !== true) await tab.click()
+    if ((await tab.getAttribute('class'))?.includes('checked') !== true) {
+      await tab.click()
+      // The view takes the focus when it is drawn, and what asks for something closes when it loses it.
+      await this.page.locator('.sidebar :focus').first().waitFor({ state: 'attached' })
+    }
     // Off the icon, whose tooltip would stay.
     await this.page.mouse.move(720, 700)
   }
