@@ -25,6 +25,7 @@ export const STORE_ERRORS = {
   EVENTS_TRIMMED: { status: 410, about: 'The log no longer goes back that far' },
   PRECONDITION_FAILED: { status: 412, about: 'If-Match or If-None-Match does not hold' },
   BODY_TOO_LARGE: { status: 413, about: 'The body is larger than the store takes' },
+  BATCH_TOO_LARGE: { status: 413, about: 'A batch makes more of documents and events than the store takes at once' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, about: 'The body is not declared to be JSON' },
   HEADERS_TOO_LARGE: { status: 431, about: 'The headers are larger than the store takes' },
   INTERNAL: { status: 500, about: 'A fault of the store itself' },

@@ -112,6 +112,15 @@ it.each(['', '.', '..', 'a\u0000b', '\n', 'x'.repeat(513), '€'.repeat(171)])(
   },
 )
 
+it('refuses a batch of small patches that makes much of a large document, and writes none of it', async () => {
+  await send('PUT /tables/t/docs/large', { body: { data: { text: 'x'.repeat(900_000) } } })
+  const operations = Array.from({ length: 20 }, (_, n) => ({ op: 'patch', table: 't', id: 'large', patch: { n } }))
+  const refused = await send('POST /batch', { body: { operations } })
+  expect(refused).toMatchObject({ status: 413, json: { error: { code: 'BATCH_TOO_LARGE', index: 9 } } })
+  expect((await send('GET /tables/t/docs/large')).json).toMatchObject({ version: 1 })
+  expect(await send('POST /batch', { body: { operations: operations.slice(0, 8) } })).toMatchObject({ status: 200 })
+})
+
 it('does a batch as a whole or not at all', async () => {
   await send('PUT /tables/t/docs/batched', { body: { data: { n: 1 } } })
   const batch = (...operations: unknown[]) => send('POST /batch', { body: { operations } })

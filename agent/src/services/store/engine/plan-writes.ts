@@ -48,12 +48,22 @@ interface Current {
   lastVersion: number
 }
 
+/** Characters of documents, before and after, that a list of writes may be about: each of them is kept with its event. */
+const MOST_MADE = 16 * 1024 * 1024
+
 export function planWrites(operations: readonly WriteOperation[], view: PlanningView): Plan {
   const changes: Change[] = []
+  let made = 0
   for (const [index, operation] of operations.entries()) {
     const current = currentOf(operation, { view, changes })
     const change = judge(operation, current, view.now)
     if (change.kind === 'refused') return { ...change, index }
+    made += (change.before?.length ?? 0) + (change.after?.length ?? 0)
+    // An import is cut into lists of its own; a few small patches of a large document are many large documents.
+    if (made > MOST_MADE && operation.kind !== 'import') {
+      const message = 'with it, the documents and events of this batch are over 16 million characters: split the batch'
+      return { ...refused('BATCH_TOO_LARGE', message), index }
+    }
     changes.push(change)
   }
   return { kind: 'planned', changes }

@@ -177,6 +177,18 @@ it('lets others have their turn while it looks at a large table', async () => {
   expect(turns).toBeGreaterThan(0)
 })
 
+it('lets others have their turn between large documents, a few of which are much work', async () => {
+  const list = JSON.stringify(Array.from({ length: 60_000 }, (_, x) => ({ x })))
+  for (let n = 0; n < 12; n += 1) {
+    await store.write([{ kind: 'create', table: 'wide', id: String(n), data: `{"list":${list}}` }])
+  }
+  let turns = 0
+  const count = setInterval(() => (turns += 1), 0)
+  await runQuery(store, { table: 'wide', conditions: parseWhere('{"list":{"contains":{"x":-1}}}') }, { limit: 10 })
+  clearInterval(count)
+  expect(turns).toBeGreaterThan(6)
+})
+
 it('stops when nobody waits for it any more', async () => {
   const signal = AbortSignal.abort(new Error('gone'))
   const query = { table: 'large', conditions: parseWhere('text = y') }

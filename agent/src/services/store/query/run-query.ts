@@ -27,6 +27,8 @@ export interface Page {
 
 const SLICE_MS = 4
 const SLICE_ENTRIES = 64
+/** After so many characters of documents the clock is looked at within a slice as well. */
+const LOOK_AFTER = 64 * 1024
 /** A page ends before its limit when its documents are this long together. */
 const PAGE_LENGTH = 8 * 1024 * 1024
 
@@ -108,6 +110,14 @@ async function* walk({ store, query, plan, options, from }: Collecting): AsyncGe
   const { index, ranges, isDescending } = plan
   let sliceEnd = performance.now() + SLICE_MS
   let { after } = from
+  let seen = 0
+  const breathe = async () => {
+    seen = 0
+    if (performance.now() < sliceEnd) return
+    await nextTurn()
+    options.signal?.throwIfAborted()
+    sliceEnd = performance.now() + SLICE_MS
+  }
   for (let range = from.range; range < ranges.length; range += 1) {
     for (;;) {
       const batch = store.scan({
@@ -118,13 +128,11 @@ async function* walk({ store, query, plan, options, from }: Collecting): AsyncGe
       for (const entry of batch) {
         const document = JSON.parse(entry.text) as StoredDocument
         if (matches(document, conditions)) yield { range, entry, document }
+        if ((seen += entry.text.length) > LOOK_AFTER) await breathe()
       }
       if (batch.length < SLICE_ENTRIES) break
       after = positionOf(batch.at(-1)!)
-      if (performance.now() < sliceEnd) continue
-      await nextTurn()
-      options.signal?.throwIfAborted()
-      sliceEnd = performance.now() + SLICE_MS
+      await breathe()
     }
     after = undefined
   }
