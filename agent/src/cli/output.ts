@@ -31,7 +31,8 @@ export class Output {
     this.#streams = streams
     this.json = json
     const { NO_COLOR, FORCE_COLOR } = streams.environment
-    this.colors = pico.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || streams.stdout.isTTY))
+    // What is not a terminal has no `isTTY` at all, and without an argument picocolors looks for itself: in CI it colours.
+    this.colors = pico.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || streams.stdout.isTTY === true))
   }
 
   /** Columns of the terminal, or what a page has room for. */
