@@ -24,7 +24,7 @@ beforeAll(async () => {
     echo: {
       code: `import type { IncomingMessage, ServerResponse } from 'node:http'
       export const echo = (req: IncomingMessage, res: ServerResponse) => { req.pipe(res) }`,
-      options: { timeoutMs: 600_000 },
+      options: { timeoutMs: 600_000, bodyLimitMb: 0 },
     },
   })
   await platform.ok(['deploy', file])

@@ -25,7 +25,7 @@ export const DataPlaneOptions = z.strictObject({
   /** How long a body may take that is for no function: the limit of a function ends those. */
   bodyTimeoutMs: ms.min(1).default(10_000),
   /** Most connections of clients, in each worker; more are closed at once. */
-  maxConnections: z.int().min(1).default(10_000),
+  maxConnections: z.int().min(1).default(15_000),
   /** How long an upgraded connection may be silent in both directions. 0: forever. */
   upgradeIdleMs: ms.default(600_000),
   /** How long an idle connection to an instance is kept; must be below the instance's own limit. */
