@@ -74,10 +74,10 @@ export class Credentials {
   }
 
   #principalOf(token: string): Principal | undefined {
-    if (isEqual(token, this.#keys.operator)) return { kind: 'operator' }
-    if (isEqual(token, this.#keys.part)) return { kind: 'part' }
+    if (isSameSecret(token, this.#keys.operator)) return { kind: 'operator' }
+    if (isSameSecret(token, this.#keys.part)) return { kind: 'part' }
     const [, text, mac] = FUNCTION_TOKEN.exec(token) ?? []
-    if (text === undefined || mac === undefined || !isEqual(mac, this.#mac(`token ${text}`))) return undefined
+    if (text === undefined || mac === undefined || !isSameSecret(mac, this.#mac(`token ${text}`))) return undefined
     return { kind: 'function', ...FunctionClaims.parse(JSON.parse(Buffer.from(text, 'base64url').toString())) }
   }
 
@@ -98,8 +98,8 @@ function macOf(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }
 
-/** Digests have one length whatever was sent, as the comparison needs. */
-function isEqual(given: string, expected: string): boolean {
+/** In constant time: digests have one length whatever was sent, as the comparison needs. */
+export function isSameSecret(given: string, expected: string): boolean {
   const [a, b] = [given, expected].map(text => createHash('sha256').update(text).digest())
   return timingSafeEqual(a!, b!)
 }

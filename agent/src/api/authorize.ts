@@ -5,8 +5,7 @@
  * dashboard: its files are the same for everybody, and who has its key was given it. Editors in a browser pass ports on
  * below a name of their own.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
-import { isFromOtherOrigin, isOurHost } from '../access/index.ts'
+import { isFromOtherOrigin, isOurHost, isSameSecret } from '../access/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
 
 export interface Caller {
@@ -36,8 +35,8 @@ export function isShown(path: string): boolean {
 /** @throws RyoFaasError FORBIDDEN_ORIGIN, UNAUTHORIZED */
 export function authorize({ method, host, origin, site, authorization }: Caller, { token, key, access }: Rules): void {
   const given = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? ''
-  const isToken = isEqual(given, token)
-  const isKey = access === 'shown' && method === 'GET' && isEqual(given, key)
+  const isToken = isSameSecret(given, token)
+  const isKey = access === 'shown' && method === 'GET' && isSameSecret(given, key)
   // A link may lead to the page from anywhere.
   const isElsewhere = origin !== undefined || (access !== 'page' && isFromOtherOrigin({ 'sec-fetch-site': site }))
   if (isElsewhere || !(isOurHost(host) || isKey || access === 'page')) {
@@ -48,10 +47,4 @@ export function authorize({ method, host, origin, site, authorization }: Caller,
       hint: 'Read it from RYO_FAAS_HOME/token.',
     })
   }
-}
-
-/** Digests have one length whatever was sent, as the comparison needs. */
-function isEqual(given: string, expected: string): boolean {
-  const [a, b] = [given, expected].map(text => createHash('sha256').update(text).digest())
-  return timingSafeEqual(a!, b!)
 }
