@@ -1,93 +1,24 @@
 import tseslint from 'typescript-eslint'
+import { layers } from './eslint-rules.js'
 
-/**
- * The layers of the agent, low to high. A folder imports only lower rows and what it lists, never a sibling in its own
- * row. `agent.ts` and the other files directly in `agent/src` are the composition root and may import everything.
- */
+/** The layers of the agent, low to high. A folder imports lower rows only, never a sibling, and others by their index. */
 const LAYERS = [
   ['contract'],
-  ['client', 'host', 'access'],
-  [
-    'deploy-file',
-    'checker',
-    'builder',
-    'engine',
-    'bus',
-    'state',
-    'secrets',
-    'supervisor',
-    'tracing',
-    'collector',
-    'monitoring',
-  ],
+  ['client', 'host', 'access', 'observability/tracing'],
+  ['deploy-file', 'languages/node', 'engines', 'bus', 'secrets', 'supervisor', 'observability'],
+  ['calls'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
-  ['deployer'],
-  ['api'],
+  ['deployments'],
+  ['api', 'cli'],
+  ['platform'],
+  ['main'],
 ]
-const ROOT_FILES = [
-  'agent',
-  'entries',
-  'keeper',
-  'hang-watch',
-  'end-by-force',
-  'node-binary',
-  'engine-choice',
-  'nats-choice',
-  'platform-parts',
-  'routes-sink',
-  'ensured-secrets',
-  'store-log',
-  'restore-store',
-  'agent-tracing',
-  'home-data',
-  'observing',
-  'platform-metrics',
-  'throttle',
-  'open-url',
-  'bounded-logs',
-]
-const ALL = LAYERS.flat()
 
-/** Folders that may see less than their layer would allow. */
+/** Folders that may see less than their row would allow. */
 const ONLY = {
   cli: ['contract', 'client'],
   client: ['contract'],
-  checker: ['contract'],
-  builder: ['contract', 'host'],
-}
-
-function allowedFor(folder) {
-  if (ONLY[folder]) return ONLY[folder]
-  const row = LAYERS.findIndex(names => names.includes(folder))
-  return LAYERS.slice(0, row).flat()
-}
-
-function layer(folder) {
-  const forbidden = ALL.filter(other => other !== folder && !allowedFor(folder).includes(other))
-  return {
-    files: [`agent/src/${folder}/**/*.ts`],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            ...forbidden.map(other => ({
-              regex: `^(\\.\\./)+(services/)?${other.replace('services/', '')}/`,
-              message: `${folder} may not import ${other}: see the layers in eslint.config.js.`,
-            })),
-            {
-              regex: `^(\\.\\./)+(${ROOT_FILES.join('|')})\\.ts$`,
-              message: 'This file belongs to the composition root.',
-            },
-            {
-              regex: '^\\.\\./([^.][^/]*/)+(?!index\\.ts$)[^/]+\\.ts$',
-              message: 'Import other folders by their index.',
-            },
-          ],
-        },
-      ],
-    },
-  }
+  'languages/node': ['contract', 'host'],
 }
 
 export default tseslint.config(
@@ -121,7 +52,12 @@ export default tseslint.config(
       ],
     },
   },
-  ...[...ALL, 'cli'].map(layer),
+  {
+    files: ['agent/src/**/*.ts'],
+    ignores: ['**/*.test.ts', '**/*-testing.ts', '**/testing/**'],
+    plugins: { house: { rules: { layers: layers(LAYERS, ONLY) } } },
+    rules: { 'house/layers': 'error' },
+  },
   { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
   {
     files: ['**/*.test.ts', 'agent/test/**', 'runtime/src/testing/**', 'bench/**'],

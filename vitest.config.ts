@@ -5,8 +5,8 @@ const conditions = ['source', 'node', 'import', 'default']
 
 /** Beside their source like all tests, but not for a unit run: a real nats-server, or processes compiled on the fly. */
 const WITH_PROCESSES = [
-  'agent/src/{bus,services/dispatcher,services/proxy/async,services/store/relay}/**/*.test.ts',
-  'agent/src/{services/store/main,services/proxy/main,collector/survival,engine/process/process-engine}.test.ts',
+  'agent/src/{bus,calls,services/dispatcher,services/proxy/calls-api,services/store/relay}/**/*.test.ts',
+  'agent/src/{services/store/main,services/proxy/main,observability/collector/survival,engines/process/process-engine}.test.ts',
   'runtime/src/main.test.ts',
 ]
 

@@ -18,13 +18,13 @@ const shared = {
 }
 
 const AGENT_ENTRIES = [
-  'agent-main',
-  'cli-main',
-  'keeper-main',
+  'main/agent',
+  'main/cli',
+  'main/keeper',
   'services/proxy/main',
   'services/dispatcher/main',
   'services/store/main',
-  'checker/worker',
+  'languages/node/checker/worker',
 ]
 const SSH = ['ssh2', 'cpu-features']
 const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', ...SSH]

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { existsSync } from 'node:fs'
 
-const entry = new URL('../dist/cli-main.js', import.meta.url)
+const entry = new URL('../dist/main/cli.js', import.meta.url)
 if (!existsSync(entry)) {
   console.error('ryo-faas is not built yet: run "npm ci" (or "npm run build") in the checkout.')
   process.exit(1)

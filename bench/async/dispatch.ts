@@ -12,18 +12,16 @@ import type { CallStatus } from '../../agent/src/contract/index.ts'
 import {
   CallIdSource,
   callIdOfSubject,
-  encodeEnvelope,
   ensureStreams,
-  getAnswer,
-  isFinal,
   STATUS_HEADER,
   STREAMS,
   subjectOf,
   subjectsOf,
   type Bus,
 } from '../../agent/src/bus/index.ts'
+import { encodeEnvelope, getAnswer, isFinal } from '../../agent/src/calls/index.ts'
 import { startNats } from '../../agent/src/bus/testing/nats-server.ts'
-import { Builder } from '../../agent/src/builder/index.ts'
+import { Builder } from '../../agent/src/languages/node/builder/index.ts'
 import { writeDurably } from '../../agent/src/host/index.ts'
 import { DISPATCHER_NODE_ARGS } from '../../agent/src/services/dispatcher/index.ts'
 import { ProxyControl } from '../../agent/src/services/proxy/index.ts'

@@ -1,6 +1,6 @@
 /** The base image of our functions under a name of the bench's own, so that no platform that ends meanwhile takes it away. */
 import Docker from 'dockerode'
-import { ensureBaseImage } from '../../agent/src/engine/docker/base-image.ts'
+import { ensureBaseImage } from '../../agent/src/engines/docker/base-image.ts'
 import { functionNode } from './places.ts'
 import { run } from './programs.ts'
 import type { Stage } from './stage.ts'

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ENV } from '../../runtime/src/protocol/index.ts'
-import { Builder } from '../../agent/src/builder/index.ts'
+import { Builder } from '../../agent/src/languages/node/builder/index.ts'
 import { functionNode, runtimeDir } from './places.ts'
 import type { Command } from './programs.ts'
 

@@ -73,7 +73,7 @@ test('the pictures that are shown are there', () => {
 })
 
 test('every code of the checker is explained', () => {
-  const checker = fileURLToPath(new URL('../../agent/src/checker', import.meta.url))
+  const checker = fileURLToPath(new URL('../../agent/src/languages/node/checker', import.meta.url))
   const codes = [...sources(checker).matchAll(/(?:code: |#problem\([^)]*?)'([a-z]+(?:-[a-z]+)+)'/g)].map(
     ([, code]) => code!,
   )

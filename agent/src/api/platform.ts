@@ -1,6 +1,6 @@
 import type { MetricsHistory, PlatformEvent, PlatformView } from '../contract/index.ts'
-import type { TraceStore } from '../collector/index.ts'
-import type { Deployer } from '../deployer/index.ts'
+import type { TraceStore } from '../observability/collector/index.ts'
+import type { Deployer } from '../deployments/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 
 /** What the API serves: the agent's composition root provides it. */

@@ -1,22 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   advance,
-  BusError,
-  CallIdSource,
   claimKey,
   confirmKey,
-  ensureStreams,
   getBody,
   putBody,
   queuedState,
   readState,
   removeBody,
-  STREAMS,
-  subjectOf,
   writeState,
-  type Bus,
   type CallState,
-} from './index.ts'
+} from '../calls/index.ts'
+import { BusError, CallIdSource, ensureStreams, STREAMS, subjectOf, type Bus } from './index.ts'
 import { startNats, type TestNats } from './testing/nats-server.ts'
 
 const ids = new CallIdSource()

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Docker from 'dockerode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { connectDocker, DockerEngine } from '../../src/engine/index.ts'
+import { connectDocker, DockerEngine } from '../../src/engines/index.ts'
 
 const never = new AbortController().signal
 let home: string

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { LogLine } from '../../src/contract/index.ts'
-import type { BuiltPackage, Engine, Instance, InstanceSpec } from '../../src/engine/index.ts'
+import type { BuiltPackage, Engine, Instance, InstanceSpec } from '../../src/engines/index.ts'
 import { freePort } from '../../src/host/index.ts'
 import { until } from '../support/until.ts'
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { engineContract } from './engine-contract.ts'
-import { connectDocker, DockerEngine, ProcessEngine } from '../../src/engine/index.ts'
+import { connectDocker, DockerEngine, ProcessEngine } from '../../src/engines/index.ts'
 
 engineContract('docker', home => {
   const project = `rfat${randomBytes(4).toString('hex')}`

@@ -11,7 +11,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { runCli } from '../../src/cli/index.ts'
 import { RyoFaasError } from '../../src/contract/index.ts'
-import { restoreStore } from '../../src/restore-store.ts'
+import { restoreStore } from '../../src/platform/restore-store.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? 1)

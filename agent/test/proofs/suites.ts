@@ -21,13 +21,13 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'HTTP/1.1 on raw sockets',
     follows: 'RFC 9110, RFC 9112',
-    files: [`${PROXY}/{forwarding,streaming,failures,introduction}.test.ts`, `${PROXY}/upstream/response-head.test.ts`],
+    files: [`${PROXY}/http/{forwarding,streaming,failures,introduction}.test.ts`, `${PROXY}/upstream/response-head.test.ts`],
     isSeeded: false,
   },
   {
     name: 'Request smuggling',
     follows: 'RFC 9112 §6.3, §11.2; every severe case is refused and the connection closed',
-    files: [`${PROXY}/{malformed,target}.test.ts`],
+    files: [`${PROXY}/http/{malformed,target}.test.ts`],
     isSeeded: false,
   },
   {
@@ -39,7 +39,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'WebSocket',
     follows: 'RFC 6455, with ws as client and server',
-    files: [`${PROXY}/tunnel.test.ts`, 'agent/test/proofs/web-socket.test.ts'],
+    files: [`${PROXY}/http/tunnel.test.ts`, 'agent/test/proofs/web-socket.test.ts'],
     isSeeded: false,
   },
   {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AgentClient } from '../../src/client/index.ts'
-import { PlatformState } from '../../src/state/index.ts'
+import { PlatformState } from '../../src/deployments/state/index.ts'
 
 export async function readState(home: string): Promise<PlatformState> {
   return PlatformState.parse(JSON.parse(await readFile(join(home, 'state.json'), 'utf8')))

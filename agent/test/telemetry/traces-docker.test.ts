@@ -1,6 +1,6 @@
 /** From inside the private network the collector is reached, and the agent is not. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { otlpRequest, otlpSpan, traceId } from '../../src/collector/testing/spans.ts'
+import { otlpRequest, otlpSpan, traceId } from '../../src/observability/collector/testing/spans.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { readState } from './collector-client.ts'

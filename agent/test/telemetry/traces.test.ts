@@ -1,6 +1,6 @@
 /** Traces at a whole platform: sent to its collector, asked of its agent. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { otlpRequest, otlpSpan, traceId } from '../../src/collector/testing/spans.ts'
+import { otlpRequest, otlpSpan, traceId } from '../../src/observability/collector/testing/spans.ts'
 import { readState, sendSpans } from './collector-client.ts'
 import { TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'

@@ -30,7 +30,7 @@ async function installExtension(version: string, build = `build-of-${version}`):
   const extension = join(folder, `ryo-faas-vscode-${version}`)
   const files = {
     'dist/agent/package.json': JSON.stringify({ version, build, type: 'module' }),
-    'dist/agent/bundle/cli-main.js': CLI,
+    'dist/agent/bundle/main/cli.js': CLI,
     'dist/node_modules/needed/package.json': JSON.stringify({ name: 'needed', type: 'module', exports: './index.js' }),
     'dist/node_modules/needed/index.js': "export const name = 'needed'\n",
   }
@@ -57,7 +57,7 @@ const agents = async () => (await readdir(join(home, 'agents'))).sort()
 
 test('the platform is started from its home, where no update of the extension deletes it', async () => {
   const { engineNote } = await processOf(await installExtension('0.1.0')).start(never)
-  expect(engineNote).toBe(`file://${home}/agents/build-of-0.1.0/agent/bundle/cli-main.js with needed`)
+  expect(engineNote).toBe(`file://${home}/agents/build-of-0.1.0/agent/bundle/main/cli.js with needed`)
 })
 
 test('what only asks or stops leaves no copy', async () => {
@@ -81,7 +81,7 @@ test('while a platform runs, the copy that it runs from stays beside that of a n
 test('two windows that start at once make one whole copy', async () => {
   const extension = await installExtension('0.1.0')
   const clis = await Promise.all([1, 2, 3].map(() => new ShippedAgent(extension).install(home)))
-  expect(new Set(clis)).toEqual(new Set([join(home, 'agents', 'build-of-0.1.0', 'agent', 'bundle', 'cli-main.js')]))
+  expect(new Set(clis)).toEqual(new Set([join(home, 'agents', 'build-of-0.1.0', 'agent', 'bundle', 'main', 'cli.js')]))
   expect(await agents()).toEqual(['build-of-0.1.0'])
 })
 

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { homePaths } from 'ryo-faas/client'
 import { RyoFaasError } from 'ryo-faas/contract'
 
-const CLI = join('agent', 'bundle', 'cli-main.js')
+const CLI = join('agent', 'bundle', 'main', 'cli.js')
 
 export class ShippedAgent {
   readonly #folder: string

@@ -65,8 +65,9 @@ export class Window {
     const tab = this.page.locator('.activitybar .action-item', { has: this.page.locator('[aria-label^="ryo-faas"]') })
     if ((await tab.getAttribute('class'))?.includes('checked') !== true) {
       await tab.click()
-      // The view takes the focus when it is drawn, and what asks for something closes when it loses it.
-      await this.page.locator('.sidebar :focus').first().waitFor({ state: 'attached' })
+      // The view takes the focus when it is drawn, and what asks for something closes when it loses it. What is drawn
+      // after the view may have taken the focus meanwhile: then it is not waited for.
+      await isShown(this.page.locator('.sidebar :focus').first(), 'attached')
     }
     // Off the icon, whose tooltip would stay.
     await this.page.mouse.move(720, 700)
@@ -195,9 +196,9 @@ export function spaced(text: string | RegExp): RegExp {
 
 const SHOWN_MS = 5_000
 
-async function isShown(what: Locator): Promise<boolean> {
+async function isShown(what: Locator, state: 'visible' | 'attached' = 'visible'): Promise<boolean> {
   try {
-    await what.waitFor({ timeout: SHOWN_MS })
+    await what.waitFor({ state, timeout: SHOWN_MS })
     return true
   } catch (error) {
     if (error instanceof errors.TimeoutError) return false

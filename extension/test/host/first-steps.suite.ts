@@ -215,7 +215,7 @@ export const nearly = (request: Request): string => request.url
       const { link } = await extension()
       const { build } = link.snapshot!.platform
       assert.ok(build)
-      await access(join(link.home, 'agents', build, 'agent', 'bundle', 'agent-main.js'))
+      await access(join(link.home, 'agents', build, 'agent', 'bundle', 'main', 'agent.js'))
     })
 
     it('deploys without questions what stands in deploy.json', async () => {

@@ -9,20 +9,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TEST_KEYS } from '../../access/access-testing.ts'
 import { answerProof, type CallView } from '../../contract/index.ts'
-import {
-  CallIdSource,
-  encodeEnvelope,
-  ensureStreams,
-  EVENT_HEADERS,
-  eventSubject,
-  getCall,
-  INLINE_BODY_BYTES,
-  isFinal,
-  putBody,
-  subjectOf,
-  type Bus,
-  type CallHead,
-} from '../../bus/index.ts'
+import { CallIdSource, ensureStreams, EVENT_HEADERS, eventSubject, subjectOf, type Bus } from '../../bus/index.ts'
+import { encodeEnvelope, getCall, INLINE_BODY_BYTES, isFinal, putBody, type CallHead } from '../../calls/index.ts'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { writeDurably } from '../../host/index.ts'
 import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'

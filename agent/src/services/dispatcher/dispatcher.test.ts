@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { cancelCall, getAnswer, redriveCall, STREAMS, subjectOf } from '../../bus/index.ts'
+import { STREAMS, subjectOf } from '../../bus/index.ts'
+import { cancelCall, getAnswer, redriveCall } from '../../calls/index.ts'
 import { Stage, TOKEN, until } from './dispatcher-testing.ts'
 
 let stage: Stage

@@ -6,20 +6,21 @@
  * gives back the rest; it may be called more than once.
  */
 import { Tracing } from '@ryo-faas/runtime/telemetry'
-import { connectBus, STREAMS, sweepBodies, type Bus } from '../../bus/index.ts'
-import { addTracingMetrics } from '../../tracing/index.ts'
-import { CallRunner } from './call-runner.ts'
+import { connectBus, STREAMS, type Bus } from '../../bus/index.ts'
+import { sweepBodies } from '../../calls/index.ts'
+import { addTracingMetrics } from '../../observability/tracing/index.ts'
+import { CallRunner } from './runner/call-runner.ts'
 import { CallbackWorker } from './callbacks/index.ts'
 import type { OnEvent } from './events.ts'
-import { FunctionCaller } from './function-caller.ts'
-import { consumerOf, FunctionWorker } from './function-worker.ts'
+import { FunctionCaller } from './runner/function-caller.ts'
+import { consumerOf, FunctionWorker } from './runner/function-worker.ts'
 import { followFunctions } from './functions-file.ts'
 import { DispatcherMetrics } from './metrics.ts'
 import { startMetricsServer } from './metrics-server.ts'
 import { DispatcherOptions, type DispatchedFunction, type DispatcherInput } from './options.ts'
-import { RunningCalls } from './running-calls.ts'
+import { RunningCalls } from './runner/running-calls.ts'
 import { Triggers } from './triggers/index.ts'
-import { Turn } from './turn.ts'
+import { Turn } from './pacing/turn.ts'
 
 export interface Dispatcher {
   /** Of the metrics server. */

@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { addProcessMetrics } from '../../host/index.ts'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import { valueOf, type AttemptEnd, type Verdict } from './verdict.ts'
+import { valueOf, type AttemptEnd, type Verdict } from './runner/verdict.ts'
 
 /** OpenTelemetry's for HTTP durations, plus longer runs, as in the proxy. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300]

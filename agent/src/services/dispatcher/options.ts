@@ -2,7 +2,7 @@
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { AccessKeys } from '../../access/index.ts'
-import { TracingInput } from '../../tracing/index.ts'
+import { TracingInput } from '../../observability/tracing/index.ts'
 import { AsyncPolicy, EventKind, TriggerStart } from '../../contract/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)

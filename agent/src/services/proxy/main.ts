@@ -6,10 +6,10 @@
  */
 import cluster from 'node:cluster'
 import { closeOnSignals, readOptionsFile } from '../../host/index.ts'
-import { createClusterProxy, runWorker } from './cluster.ts'
+import { createClusterProxy, runWorker } from './control/cluster.ts'
 import { MainOptions } from './options.ts'
 import { createProxy } from './proxy.ts'
-import { writeWhole } from './table-keeper.ts'
+import { writeWhole } from './routing/table-keeper.ts'
 
 function fail(error: unknown): never {
   const { code, message } = error as NodeJS.ErrnoException

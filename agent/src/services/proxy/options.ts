@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import { ExtraHost } from '../../host/index.ts'
 import { AccessKeys } from '../../access/index.ts'
-import { TracingInput } from '../../tracing/index.ts'
-import { isNetwork } from './trusted-peers.ts'
+import { TracingInput } from '../../observability/tracing/index.ts'
+import { isNetwork } from './access/trusted-peers.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
 

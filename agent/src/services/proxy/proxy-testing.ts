@@ -5,7 +5,7 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { TEST_KEYS } from '../../access/access-testing.ts'
 import type { ProxyInput } from './options.ts'
 import { createProxy, type Proxy } from './proxy.ts'
-import type { Route, RouteInstance } from './route-table.ts'
+import type { Route, RouteInstance } from './routing/route-table.ts'
 
 export interface TestInstance extends RouteInstance {
   /** Connections that were ever opened to it. */

@@ -4,12 +4,12 @@
  * Invariants: 1. it serves the last known table before it says where it listens. 2. it needs nobody: agent and parent
  * may go away. 3. `close` may be called more than once.
  */
-import { startControlServer } from './control-server.ts'
-import { startDataPlane } from './data-plane.ts'
+import { startControlServer } from './control/control-server.ts'
+import { startDataPlane } from './http/data-plane.ts'
 import { ProxyOptions, type ProxyInput } from './options.ts'
-import { RouteTable } from './route-table.ts'
-import { addUp, summarize, type ProxyStats } from './summary.ts'
-import { TableKeeper } from './table-keeper.ts'
+import { RouteTable } from './routing/route-table.ts'
+import { addUp, summarize, type ProxyStats } from './metrics/summary.ts'
+import { TableKeeper } from './routing/table-keeper.ts'
 
 export interface Proxy {
   readonly address: { host: string; port: number }

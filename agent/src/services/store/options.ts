@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { AccessKeys } from '../../access/index.ts'
 import { ExtraHost } from '../../host/index.ts'
-import { TracingInput } from '../../tracing/index.ts'
+import { TracingInput } from '../../observability/tracing/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
 const MIB = 1024 * 1024

@@ -4,18 +4,16 @@
  */
 import type { MsgHdrs } from 'nats'
 import { HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { callIdOfSubject, subjectOf, type Bus } from '../../../bus/index.ts'
 import {
-  callIdOfSubject,
   decodeResult,
   encodeEnvelope,
   getBody,
-  subjectOf,
-  type Bus,
   type CallHead,
   type CallState,
   type ResultHead,
-} from '../../../bus/index.ts'
-import type { Delivery } from '../puller.ts'
+} from '../../../calls/index.ts'
+import type { Delivery } from '../pacing/puller.ts'
 
 export interface Callback {
   callId: string

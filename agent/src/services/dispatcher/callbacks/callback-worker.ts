@@ -6,22 +6,14 @@
  * else is for it goes back to the queue, for longer each time, and is not counted as an attempt.
  */
 import { formatTraceParent, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
-import {
-  BusError,
-  isFinal,
-  readState,
-  STREAMS,
-  subjectsOf,
-  writeState,
-  type Bus,
-  type CallState,
-} from '../../../bus/index.ts'
+import { BusError, STREAMS, subjectsOf, type Bus } from '../../../bus/index.ts'
+import { isFinal, readState, writeState, type CallState } from '../../../calls/index.ts'
 import type { OnEvent } from '../events.ts'
 import type { CallbackOptions } from '../options.ts'
-import { durableConsumer, Puller, type Delivery } from '../puller.ts'
-import { RunningCalls, type RunningCall } from '../running-calls.ts'
-import type { Turn } from '../turn.ts'
-import { backoffMs } from '../verdict.ts'
+import { durableConsumer, Puller, type Delivery } from '../pacing/puller.ts'
+import { RunningCalls, type RunningCall } from '../runner/running-calls.ts'
+import type { Turn } from '../pacing/turn.ts'
+import { backoffMs } from '../runner/verdict.ts'
 import { readCallback, webhookIdOf, type Callback } from './callback-message.ts'
 import { recordCallback } from './callback-span.ts'
 import { CallbackSender, type CallbackOutcome } from './callback-sender.ts'

@@ -6,7 +6,7 @@
 import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { Agent } from 'undici'
-import type { CallbackRule } from '../../../bus/index.ts'
+import type { CallbackRule } from '../../../calls/index.ts'
 
 export class RefusedAddressError extends Error {
   readonly code = 'REFUSED_ADDRESS'

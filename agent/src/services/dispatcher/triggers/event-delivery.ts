@@ -5,8 +5,9 @@
 import { CLOUD_EVENT_TYPE, EVENTS_PREFIX, HEADERS, type DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { signDepth } from '../../../access/index.ts'
 import type { CallError } from '../../../contract/index.ts'
-import { derivedCallId, encodeEnvelope, subjectOf, type CallHead } from '../../../bus/index.ts'
-import type { Delivery } from '../puller.ts'
+import { derivedCallId, subjectOf } from '../../../bus/index.ts'
+import { encodeEnvelope, type CallHead } from '../../../calls/index.ts'
+import type { Delivery } from '../pacing/puller.ts'
 
 export interface EventOf {
   route: string

@@ -1,7 +1,7 @@
 /** Which events a trigger wants: by subject as far as the server can look, by the rest here. */
 import { EVENT_HEADERS, eventSubject } from '../../../bus/index.ts'
 import type { DispatchedTrigger } from '../options.ts'
-import type { Delivery } from '../puller.ts'
+import type { Delivery } from '../pacing/puller.ts'
 
 /** A subscription to more single documents than this looks at all of their table. */
 const MOST_SUBJECTS = 64

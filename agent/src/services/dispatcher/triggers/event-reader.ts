@@ -7,8 +7,8 @@
 import { randomBytes } from 'node:crypto'
 import { AckPolicy, DeliverPolicy, nanos, type ConsumerInfo } from 'nats'
 import { STREAMS, type Bus } from '../../../bus/index.ts'
-import { Puller, type StreamDelivery } from '../puller.ts'
-import type { Turn } from '../turn.ts'
+import { Puller, type StreamDelivery } from '../pacing/puller.ts'
+import type { Turn } from '../pacing/turn.ts'
 
 export interface EventReaderOptions {
   /** Sequence in the stream of the last event that is not to be read. */

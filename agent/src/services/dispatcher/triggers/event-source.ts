@@ -2,7 +2,7 @@
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { EVENT_HEADERS } from '../../../bus/index.ts'
 import type { DispatcherOptions } from '../options.ts'
-import type { Delivery } from '../puller.ts'
+import type { Delivery } from '../pacing/puller.ts'
 import type { KnownEvent } from './event-delivery.ts'
 
 /** Where events are that were too long for a message, and what the store knows us by. */

@@ -1,0 +1,93 @@
+/** Following calls as they change. */
+import { CallStatus, type CallView } from '../contract/index.ts'
+import { type Bus, BusError, callIdOfSubject, parseCallId, STATUS_HEADER, subjectOf, subjectsOf } from '../bus/index.ts'
+import { isFinal } from './call-state.ts'
+import { getCall } from './call-view.ts'
+
+/** Looked again after this time even if nothing was heard: messages of core subjects may be missed. */
+const LOOK_AGAIN_MS = 5_000
+
+/**
+ * The call now, and again after each change, until it is final. Changes in quick succession may come as one.
+ * @throws BusError UNAVAILABLE if the bus is away at the start; later it is waited for
+ */
+export async function* watchCall(bus: Bus, callId: string, signal: AbortSignal): AsyncGenerator<CallView> {
+  const alarm = new Alarm()
+  const subscription = bus.connection.subscribe(subjectOf('changed', callId), { callback: () => alarm.ring() })
+  const removeListener = bus.onReconnect(() => alarm.ring())
+  const onAbort = () => alarm.ring()
+  signal.addEventListener('abort', onAbort)
+  try {
+    let shown = ''
+    for (let view = await getCall(bus, callId); view !== undefined; view = await unlessAway(bus, callId, view)) {
+      const text = JSON.stringify(view)
+      if (text !== shown) yield view
+      shown = text
+      if (isFinal(view.status) || signal.aborted) return
+      await alarm.wait(LOOK_AGAIN_MS)
+      if (signal.aborted) return
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+    removeListener()
+    subscription.unsubscribe()
+  }
+}
+
+async function unlessAway(bus: Bus, callId: string, last: CallView): Promise<CallView | undefined> {
+  try {
+    return await getCall(bus, callId)
+  } catch (error) {
+    if (error instanceof BusError && error.code === 'UNAVAILABLE') return last
+    throw error
+  }
+}
+
+export interface CallEvent {
+  id: string
+  function: string
+  status: CallStatus
+}
+
+/** Every change of every call of a function, or of all; what happens while the bus is away is not told. */
+export function watchCalls(bus: Bus, route: string | undefined, onEvent: (event: CallEvent) => void): () => void {
+  const tell = (subject: string, status: string) => {
+    const id = callIdOfSubject(subject)
+    onEvent({ id, function: parseCallId(id)!.route, status: CallStatus.parse(status) })
+  }
+  const subscriptions = [
+    bus.connection.subscribe(subjectsOf('accepted', route), {
+      callback: (_error, message) => tell(message.subject, 'queued'),
+    }),
+    bus.connection.subscribe(subjectsOf('changed', route), {
+      callback: (_error, message) => tell(message.subject, message.headers?.get(STATUS_HEADER) ?? ''),
+    }),
+  ]
+  return () => {
+    for (const subscription of subscriptions) subscription.unsubscribe()
+  }
+}
+
+/** Wakes one who waits, or the next who will. */
+class Alarm {
+  private hasRung = false
+  private wake: (() => void) | undefined
+
+  ring(): void {
+    this.hasRung = true
+    this.wake?.()
+  }
+
+  async wait(atMostMs: number): Promise<void> {
+    if (!this.hasRung) {
+      let timer: NodeJS.Timeout | undefined
+      await new Promise<void>(resolve => {
+        this.wake = resolve
+        timer = setTimeout(resolve, atMostMs)
+      })
+      clearTimeout(timer)
+      this.wake = undefined
+    }
+    this.hasRung = false
+  }
+}

@@ -1,0 +1,12 @@
+/** Asynchronous calls: what travels in messages, and what is known of each call. Who accepts, runs or shows calls goes through here. */
+export { CallHead, decodeCall, decodeResult, encodeEnvelope, ResultHead, type Envelope } from './envelope.ts'
+export { CallResult, CallState, INLINE_RESULT_BYTES, isFinal } from './call-state.ts'
+export { advance, readState, writeState, type Advance, type StoredState } from './call-states.ts'
+export { getBody, INLINE_BODY_BYTES, putBody, removeBody, type BodyKind } from './bodies.ts'
+export { getAnswer, getCall, queuedState, readQueued, viewOf, type Answer, type QueuedCall } from './call-view.ts'
+export { cancelCall, redriveCall, redriveDead, type CancelOutcome, type RedriveOutcome } from './call-changes.ts'
+export { isCursor, listCalls, type CallQuery } from './call-list.ts'
+export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'
+export { claimKey, confirmKey, idempotencyKey, type IdempotencyKey, type KeyClaim } from './idempotency.ts'
+export { sweepBodies } from './sweep-bodies.ts'
+export { CallbackRule } from './callback-url.ts'

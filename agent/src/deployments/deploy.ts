@@ -1,0 +1,299 @@
+/**
+ * One run of `deploy`: read, check everything, then build, start and switch each function. Invariants:
+ *
+ * 1. With any problem in any file nothing is built or started.
+ * 2. A version enters the state only when its instances are ready; until then, and if it fails or is cancelled, the
+ *    old version serves and nothing of the new one is left behind.
+ * 3. The old version is drained only after the proxy serves the new routes.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import pLimit from 'p-limit'
+import { routeOf, RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
+import type { Bundle, BundleRequest } from '../languages/node/builder/index.ts'
+import type { CheckOutcome, CheckService } from '../languages/node/checker/index.ts'
+import {
+  RyoFaasError,
+  kindOf,
+  type DebugPaths,
+  type DeployEntry,
+  type DeployEvent,
+  type Problem,
+  type StartFrom,
+} from '../contract/index.ts'
+import { freePort, type KeyedQueue } from '../host/index.ts'
+import type { BuiltPackage, Engine } from '../engines/index.ts'
+import type { SecretStore } from '../secrets/index.ts'
+import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
+import { desiredInstances } from './desired-instances.ts'
+import type { Fleet } from './fleet.ts'
+import type { Instances } from './instances.ts'
+import { mustBeFree } from './name-owner.ts'
+import { plan, type Planned } from './plan.ts'
+import type { Reconciler } from './reconciler.ts'
+import type { Switcher } from './switcher.ts'
+import { traced } from './traced.ts'
+
+const AT_ONCE = 4
+
+export interface DeployOptions {
+  home: string
+  engine: Engine
+  state: StateStore
+  checker: CheckService
+  builder: { bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> }
+  secrets: SecretStore
+  fleet: Fleet
+  instances: Instances
+  switcher: Switcher
+  reconciler: Reconciler
+  queue: KeyedQueue
+  urlOf: (route: string) => string
+}
+
+export interface DeployRequest {
+  file: string
+  only?: string[] | undefined
+  buildOnly: boolean
+  /** One instance, open to a debugger. */
+  debug: boolean
+  /** Functions of other projects may be replaced. */
+  replace: boolean
+  /** Where triggers begin; default: those that are known where they are, others now. */
+  from?: StartFrom | undefined
+}
+
+type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
+/** A package on disk that may become a version. */
+interface Built extends BuiltPackage {
+  version: number
+  /** Made by this deploy; not fresh: of an earlier version with the same code. */
+  fresh: boolean
+}
+
+type DeployedEvent = Extract<DeployEvent, { type: 'deployed' }>
+type Emit = (event: DeployEvent) => void
+
+export class Deploy {
+  readonly #options: DeployOptions
+
+  constructor(options: DeployOptions) {
+    this.#options = options
+  }
+
+  /** Everything that can be known without building. Answers no problems if the file may be deployed. */
+  async check(file: string, only?: string[]): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
+    const planned = await plan(file, only)
+    const problems = await this.#missingSecrets(planned)
+    const outcomes = await this.#options.checker.check(
+      planned.map(({ entry }) => ({
+        name: entry.name,
+        kind: kindOf(entry),
+        packageDir: entry.packageDir,
+        filePath: entry.filePath,
+      })),
+    )
+    const accepted: Accepted[] = []
+    planned.forEach((item, index) => {
+      const outcome = outcomes[index]!
+      if (outcome.kind === 'accepted') accepted.push({ ...item, outcome })
+      else problems.push(...outcome.problems)
+    })
+    return { accepted, problems }
+  }
+
+  /** Emits events to the end; the last one is `finished`. Never throws: failures are events too. */
+  run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+    return traced('deploy', { 'ryo_faas.is_build_only': request.buildOnly }, () => this.#run(request, emit, signal))
+  }
+
+  async #run(request: DeployRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+    const begin = performance.now()
+    const finish = (counts: { deployed: number; failed: number }, error?: RyoFaasError) =>
+      emit({
+        type: 'finished',
+        ...counts,
+        durationMs: performance.now() - begin,
+        ...(error && { error: error.toBody() }),
+      })
+    let accepted: Accepted[]
+    try {
+      accepted = await traced('check', {}, () => this.#plan(request, emit))
+    } catch (error) {
+      return finish({ deployed: 0, failed: 0 }, RyoFaasError.from(error))
+    }
+    const limit = pLimit(AT_ONCE)
+    const outcomes = await Promise.all(
+      accepted.map(item =>
+        limit(async () => {
+          try {
+            const { name } = item.entry
+            const deployOne = () => this.#deployOne(item, { ...request, emit, signal })
+            await traced(`deploy ${name}`, { 'faas.name': name }, deployOne)
+            return true
+          } catch (error) {
+            emit({ type: 'failed', name: item.entry.name, error: RyoFaasError.from(error).toBody() })
+            return false
+          }
+        }),
+      ),
+    )
+    const deployed = outcomes.filter(Boolean).length
+    finish({ deployed, failed: outcomes.length - deployed })
+  }
+
+  async #plan(request: DeployRequest, emit: Emit): Promise<Accepted[]> {
+    const planned = await plan(request.file, request.only)
+    emit({
+      type: 'planned',
+      names: planned.map(({ entry }) => entry.name),
+      folders: [...new Set(planned.map(({ entry }) => entry.packageDir))],
+    })
+    for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
+    const { accepted, problems } = await this.check(request.file, request.only)
+    if (problems.length > 0) {
+      const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
+      throw new RyoFaasError('CHECK_FAILED', `${count} found; nothing was deployed`, { problems })
+    }
+    if (!request.replace && !request.buildOnly) {
+      const entries = accepted.map(({ entry }) => entry)
+      await mustBeFree(entries, { file: request.file, recordOf: name => this.#options.state.deployment(routeOf(name)) })
+    }
+    return accepted
+  }
+
+  #deployOne(
+    { entry, outcome }: Accepted,
+    run: Pick<DeployRequest, 'file' | 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
+  ): Promise<void> {
+    const { builder, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
+    const begin = performance.now()
+    const { name } = entry
+    const route = routeOf(name)
+    const url = urlOf(route)
+    const done = (version: number, how: DeployedEvent['outcome'], debug: Partial<DeployedEvent> = {}) =>
+      run.emit({
+        type: 'deployed',
+        name,
+        version,
+        url,
+        outcome: how,
+        durationMs: performance.now() - begin,
+        ...debug,
+      })
+
+    return queue.run(route, async () => {
+      throwIfCancelled(name, run.signal)
+      run.emit({ type: 'step', name, step: 'building' })
+      const request = { ...entry, ...outcome, rootDir: dirname(run.file) }
+      const bundle = await traced('bundle', {}, () => builder.bundle(request, run.signal))
+      for (const message of bundle.notes) run.emit({ type: 'note', name, message })
+
+      const before = state.deployment(route)
+      const active = before && activeVersion(before)
+      const same =
+        active?.hash === bundle.hash &&
+        isDeepStrictEqual(active.config, entry) &&
+        // A running version has the values that it was started with.
+        !(await secrets.areNewerThan(entry.secrets, active.createdAt))
+      if (active && same && !run.buildOnly && !run.debug && before?.debugPort === undefined) {
+        await reconciler.route(route)
+        if (run.from !== undefined) await switcher.replay(route, { from: run.from })
+        if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
+      }
+
+      const built = await traced('build', {}, () => this.#build({ bundle, route, name, before, signal: run.signal }))
+      if (run.buildOnly) return done(built.version, 'built')
+      const version: VersionRecord = {
+        version: built.version,
+        hash: built.hash,
+        dir: built.dir,
+        entry: built.entry,
+        kind: kindOf(entry),
+        style: outcome.style,
+        protocol: RUNTIME_PROTOCOL,
+        createdAt: new Date().toISOString(),
+        config: entry,
+        deployFile: run.file,
+      }
+      const count = run.debug ? 1 : desiredInstances(before, entry)
+      const debugPort = run.debug ? await freePort() : undefined
+      try {
+        run.emit({ type: 'step', name, step: 'starting' })
+        const started = await traced('start', { 'ryo_faas.instances': count }, () =>
+          instances.start({ name, route, debugPort }, version, { count, signal: run.signal }),
+        )
+        run.emit({ type: 'step', name, step: 'switching' })
+        await traced('switch', {}, async () => {
+          const served = await instances.withServed(version, started)
+          const { from } = run
+          await switcher.switchTo({ name, route, version: served, started, instances: count, from, debugPort })
+        })
+      } catch (error) {
+        if (built.fresh) await this.#discard(built)
+        throw error
+      }
+      const debugged = debugPort !== undefined && { debugPort, debugPaths: this.#debugPaths(built, entry) }
+      done(version.version, before ? 'updated' : 'created', debugged || {})
+    })
+  }
+
+  /** Writes and builds, unless a kept version has the very same code. */
+  async #build(what: {
+    bundle: Bundle
+    route: string
+    name: string
+    before: DeploymentRecord | undefined
+    signal: AbortSignal
+  }): Promise<Built> {
+    const { engine, home } = this.#options
+    const { bundle, route, before } = what
+    const version = before?.nextVersion ?? 1
+    const { hash } = bundle
+    const twin = before?.versions.find(kept => kept.hash === hash)
+    if (twin) return { version, route, hash, dir: twin.dir, entry: twin.entry, fresh: false }
+    const folder = join(home, 'deployments', route, String(version))
+    try {
+      const written = { route, hash, ...(await bundle.write(folder)) }
+      throwIfCancelled(what.name, what.signal)
+      await engine.build(written, what.signal)
+      return { version, ...written, fresh: true }
+    } catch (error) {
+      await rm(folder, { recursive: true, force: true })
+      throw error
+    }
+  }
+
+  #debugPaths({ dir, entry }: Built, { packageDir }: DeployEntry): DebugPaths {
+    return { remoteRoot: this.#options.engine.codeFolderOf({ dir }), localRoot: dir, entry, sourceRoot: packageDir }
+  }
+
+  /** Takes back what `#build` left, unless the state took it over after all. */
+  async #discard(built: Built): Promise<void> {
+    const { engine, state } = this.#options
+    if (state.deployment(built.route)?.versions.some(({ hash }) => hash === built.hash)) return
+    await engine.removeImage(engine.imageOf(built))
+    await rm(dirname(built.dir), { recursive: true, force: true })
+  }
+
+  async #missingSecrets(planned: Planned[]): Promise<Problem[]> {
+    const known = new Set(await this.#options.secrets.names())
+    return planned.flatMap(({ entry, place }) =>
+      entry.secrets
+        .filter(name => !known.has(name))
+        .map(name =>
+          place({
+            code: 'missing-secret',
+            subject: name,
+            message: `${entry.name} needs the secret ${name}, which is not set`,
+            hint: `Set it with: ryo-faas secrets set ${name}`,
+          }),
+        ),
+    )
+  }
+}
+
+function throwIfCancelled(name: string, signal: AbortSignal): void {
+  if (signal.aborted) throw new RyoFaasError('CANCELLED', `deploying ${name} was cancelled`)
+}

@@ -1,0 +1,41 @@
+/** What proxy and dispatcher have to know of a deployment. */
+import { AsyncPolicy } from '../contract/index.ts'
+import type { Instance } from '../engines/index.ts'
+import type { DispatchedTrigger } from '../services/dispatcher/index.ts'
+import type { Route } from '../services/proxy/index.ts'
+import { activeVersion, type DeploymentRecord } from './state/index.ts'
+import { bodyLimitBytesOf } from './environment.ts'
+import { triggersOf } from './subscriptions.ts'
+
+/** A route of the proxy, with what else the dispatcher needs. */
+export interface DeployedRoute extends Route {
+  /** How its calls and events are run, also if none of its own are asynchronous. */
+  policy: NonNullable<Route['async']>
+  triggers: DispatchedTrigger[]
+}
+
+/** Calls paused in a debugger must not time out. */
+const DEBUG_TIMEOUT_MS = 86_400_000
+
+export function deployedRoute(record: DeploymentRecord, ready: Instance[]): DeployedRoute {
+  const version = activeVersion(record)
+  const { config, served } = version
+  const policy = AsyncPolicy.parse(typeof config.async === 'object' ? config.async : {})
+  const bodyLimitBytes = bodyLimitBytesOf(config)
+  const isAsync = served === undefined ? config.async !== false : served.async.length > 0
+  return {
+    name: record.route,
+    displayName: record.name,
+    version: version.version,
+    timeoutMs: record.debugPort === undefined ? config.timeoutMs : DEBUG_TIMEOUT_MS,
+    concurrency: config.concurrency,
+    ...(bodyLimitBytes > 0 && { bodyLimitBytes }),
+    // Built by an earlier release: it does not say which instance it is.
+    ...(version.protocol < 2 && { isAnonymous: true }),
+    ...(isAsync && { async: policy }),
+    ...(served && { paths: { http: served.http, async: served.async } }),
+    instances: ready.flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),
+    policy,
+    triggers: triggersOf(record, version),
+  }
+}

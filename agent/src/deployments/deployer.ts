@@ -1,0 +1,299 @@
+/**
+ * Everything that can be done with deployments. Operations on one deployment run one after the other (also with the
+ * reconciler's), those on different ones side by side.
+ */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import {
+  nearMatch,
+  RyoFaasError,
+  type DeploymentView,
+  type LogLine,
+  type ResourceView,
+  type StartFrom,
+} from '../contract/index.ts'
+import type { Engine, Instance, LogQuery } from '../engines/index.ts'
+import { KeyedQueue } from '../host/index.ts'
+import type { ProxyStats } from '../services/proxy/index.ts'
+import type { SecretStore } from '../secrets/index.ts'
+import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
+import { Deploy, type DeployOptions, type DeployRequest } from './deploy.ts'
+import type { Surroundings } from './environment.ts'
+import { Fleet } from './fleet.ts'
+import { Instances } from './instances.ts'
+import { deploymentLogs } from './log-merge.ts'
+import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
+import { RoutePublisher, type RouteSink } from './route-publisher.ts'
+import { Switcher } from './switcher.ts'
+import { deployedRoute, type DeployedRoute } from './deployed-route.ts'
+import { viewDeployment } from './views.ts'
+
+export interface DeployerOptions {
+  home: string
+  engine: Engine
+  state: StateStore
+  checker: DeployOptions['checker']
+  builder: DeployOptions['builder']
+  secrets: SecretStore
+  proxy: RouteSink & { stats(): Promise<ProxyStats> }
+  surroundings: () => Surroundings
+  /** The first change of a document that is still to come. */
+  now: () => Promise<StartFrom>
+  urlOf: (route: string) => string
+  startTimeoutMs: number
+  onChange: (name: string) => void
+  onRemoved: (name: string) => void
+  log: ReconcilerOptions['log']
+}
+
+export class Deployer {
+  readonly #options: DeployerOptions
+  readonly #fleet = new Fleet()
+  readonly #queue = new KeyedQueue()
+  readonly #stopping = new AbortController()
+  readonly #publisher: RoutePublisher
+  readonly #instances: Instances
+  readonly #switcher: Switcher
+  readonly #reconciler: Reconciler
+  readonly #deploy: Deploy
+
+  constructor(options: DeployerOptions) {
+    this.#options = options
+    const shared = { ...options, fleet: this.#fleet, queue: this.#queue }
+    this.#publisher = new RoutePublisher(options.proxy, () => this.#routes())
+    this.#instances = new Instances({ ...shared, publisher: this.#publisher })
+    const moved = { ...shared, publisher: this.#publisher, instances: this.#instances }
+    this.#switcher = new Switcher(moved)
+    this.#reconciler = new Reconciler(moved)
+    this.#deploy = new Deploy({ ...moved, switcher: this.#switcher, reconciler: this.#reconciler })
+  }
+
+  /** Adopts what runs, mends what does not, and keeps doing so. */
+  async start(): Promise<void> {
+    await this.#reconciler.adopt()
+    await this.#publisher.publish()
+    this.#options.engine.watch(() => void this.#reconciler.all())
+  }
+
+  /** The proxy was away and may have come back with an old table. */
+  republish(): Promise<void> {
+    return this.#publisher.publish()
+  }
+
+  deploy(request: DeployRequest, emit: Parameters<Deploy['run']>[1], signal: AbortSignal): Promise<void> {
+    return this.#deploy.run(request, emit, this.#either(signal))
+  }
+
+  async check(file: string, only?: string[]) {
+    const begin = performance.now()
+    const { accepted, problems } = await this.#deploy.check(file, only)
+    return { checked: accepted.length, problems, durationMs: performance.now() - begin }
+  }
+
+  async list(): Promise<DeploymentView[]> {
+    const records = Object.values(this.#options.state.current.deployments)
+    const [instances, stats] = await Promise.all([this.#options.engine.instances(), this.#stats()])
+    return records.map(record =>
+      viewDeployment(record, {
+        instances,
+        fleet: this.#fleet,
+        stats: stats?.functions.find(({ name }) => name === record.route),
+        url: this.#options.urlOf(record.route),
+      }),
+    )
+  }
+
+  /** Who is ready now, from memory: asks nobody. */
+  ready(): { name: string; instances: Instance[] }[] {
+    const records = Object.values(this.#options.state.current.deployments)
+    return records.map(({ name, route }) => ({ name, instances: this.#fleet.ready(route) }))
+  }
+
+  async view(name: string): Promise<DeploymentView> {
+    const { route } = this.#find(name)
+    return (await this.list()).find(view => view.route === route)!
+  }
+
+  scale(name: string, instances: number, signal: AbortSignal): Promise<void> {
+    const { route } = this.#find(name)
+    return this.#queue.run(route, async () => {
+      const record = this.#find(name)
+      const version = activeVersion(record)
+      const running = (await this.#options.engine.instances(route)).filter(
+        ({ id, state }) => state.kind === 'running' && this.#fleet.isReady(id),
+      )
+      const missing = instances - running.length
+      const started =
+        missing > 0
+          ? await this.#instances.start(withoutDebugger(record), version, {
+              count: missing,
+              signal: this.#either(signal),
+            })
+          : []
+      await this.#options.state.update(next => {
+        const entry = deploymentIn(next, route)
+        if (entry) entry.instances = instances
+      })
+      started.forEach(instance => this.#fleet.markReady(instance))
+      if (started.length > 0) await this.#publisher.publish()
+      await this.#reconciler.route(route)
+      this.#options.onChange(record.name)
+    })
+  }
+
+  rollback(name: string, wanted: number | undefined, signal: AbortSignal): Promise<void> {
+    const { route } = this.#find(name)
+    return this.#queue.run(route, async () => {
+      const record = withoutDebugger(this.#find(name))
+      const earlier = record.versions.filter(({ version }) => version < record.active).at(-1)
+      const version = wanted === undefined ? earlier : record.versions.find(({ version }) => version === wanted)
+      if (!version) {
+        const kept = record.versions.map(({ version }) => version).join(', ')
+        throw new RyoFaasError(
+          'VERSION_NOT_FOUND',
+          wanted === undefined
+            ? `${record.name} has no version before ${record.active}`
+            : `${record.name} has no version ${wanted}`,
+          { hint: `Kept versions: ${kept}` },
+        )
+      }
+      if (version.version === record.active) return
+      const started = await this.#instances.start(record, version, {
+        count: record.instances,
+        signal: this.#either(signal),
+      })
+      await this.#switcher.switchTo({ ...record, version, started })
+    })
+  }
+
+  /** Lets the triggers of a deployment run again from an earlier event on, or skip to a later one. */
+  replay(name: string, replay: { from: StartFrom; handler?: string | undefined }): Promise<void> {
+    const { route } = this.#find(name)
+    return this.#queue.run(route, async () => {
+      await this.#switcher.replay(this.#find(name).route, replay)
+      this.#options.onChange(name)
+    })
+  }
+
+  /** Drains and forgets a deployment; resolves when its instances are gone. */
+  remove(name: string): Promise<void> {
+    const record = this.#find(name)
+    return this.#queue.run(record.route, async () => {
+      const { state, engine, onRemoved } = this.#options
+      await state.update(next => void delete next.deployments[record.route])
+      await this.#instances.retire(await engine.instances(record.route), activeVersion(record))
+      await this.#fleet.drained()
+      await engine.forgetLogs(record.route)
+      this.#fleet.forgive(record.route)
+      onRemoved(record.name)
+    })
+  }
+
+  async removeAll(): Promise<string[]> {
+    const names = Object.values(this.#options.state.current.deployments).map(({ name }) => name)
+    await Promise.all(names.map(name => this.remove(name)))
+    return names
+  }
+
+  async *logs(name: string, query: LogQuery & { signal: AbortSignal }): AsyncGenerator<LogLine> {
+    yield* deploymentLogs(this.#options.engine, this.#find(name).route, query)
+  }
+
+  async resources(): Promise<ResourceView[]> {
+    const [images, instances] = await Promise.all([this.#options.engine.images(), this.#options.engine.instances()])
+    return [
+      ...images.map(({ ref, route, hash, sizeBytes, createdAt }) => ({
+        type: 'image' as const,
+        id: ref,
+        name: ref,
+        deployment: route,
+        version: hash,
+        state: this.#neededImages().has(ref) ? 'kept' : 'unused',
+        sizeBytes,
+        createdAt,
+      })),
+      ...instances.map(({ id, name, route, version, state, startedAt }) => ({
+        type: 'instance' as const,
+        id,
+        name,
+        deployment: route,
+        version: String(version),
+        state: state.kind === 'exited' ? state.reason : this.#fleet.isDraining(id) ? 'draining' : 'running',
+        createdAt: startedAt,
+      })),
+    ]
+  }
+
+  /** Removes images that no kept version needs. */
+  async prune(): Promise<{ removed: string[]; freedBytes: number }> {
+    const { engine } = this.#options
+    const unused = (await engine.images()).filter(({ ref }) => !this.#neededImages().has(ref))
+    for (const { ref } of unused) await engine.removeImage(ref)
+    return {
+      removed: unused.map(({ ref }) => ref),
+      freedBytes: unused.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    }
+  }
+
+  /** Ends every instance and keeps the state: the next start brings them back. Answers what was stopped. */
+  async stopInstances(): Promise<string[]> {
+    this.#reconciler.close()
+    // What is being deployed or scaled at this moment is taken back first.
+    this.#stopping.abort()
+    await this.#queue.idle()
+    const instances = await this.#options.engine.instances()
+    await this.#instances.retire(instances, undefined)
+    await this.#fleet.drained()
+    return instances.map(({ name }) => name)
+  }
+
+  async removeFolders(): Promise<void> {
+    await rm(join(this.#options.home, 'deployments'), { recursive: true, force: true })
+  }
+
+  /** Stops looking after instances; they go on. */
+  async close(): Promise<void> {
+    this.#reconciler.close()
+    await this.#queue.idle()
+  }
+
+  #either(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#stopping.signal])
+  }
+
+  #neededImages(): Set<string> {
+    const records = Object.values(this.#options.state.current.deployments)
+    const { engine } = this.#options
+    return new Set(records.flatMap(({ route, versions }) => versions.map(each => engine.imageOf({ ...each, route }))))
+  }
+
+  #find(name: string): DeploymentRecord {
+    const record = this.#options.state.deployment(routeOf(name))
+    if (record) return record
+    const names = Object.values(this.#options.state.current.deployments).map(({ name }) => name)
+    const near = nearMatch(name, names)
+    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment is named "${name}"`, {
+      hint: near ? `Did you mean "${near}"?` : 'ryo-faas details lists what is deployed.',
+    })
+  }
+
+  async #stats(): Promise<ProxyStats | undefined> {
+    try {
+      return await this.#options.proxy.stats()
+    } catch {
+      return undefined // The proxy is away: the counts are unknown, the rest is not.
+    }
+  }
+
+  #routes(): DeployedRoute[] {
+    return Object.values(this.#options.state.current.deployments).map(record =>
+      deployedRoute(record, this.#fleet.ready(record.route)),
+    )
+  }
+}
+
+/** The port of the one instance that a debugger may attach to is that instance's alone. */
+function withoutDebugger({ debugPort: _, ...record }: DeploymentRecord): DeploymentRecord {
+  return record
+}

@@ -1,0 +1,53 @@
+/** The variables an instance is given. Ours come last and win over secrets, so nothing of a user's can fake them. */
+import { ENV, routeOf } from '@ryo-faas/runtime/protocol'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { FunctionClaims } from '../access/index.ts'
+import type { VersionRecord } from './state/index.ts'
+
+export interface Surroundings {
+  proxyUrl: string
+  storeUrl?: string
+  /** What the store and the collector know a deployment by. */
+  tokenOf: (claims: FunctionClaims) => string
+  /** What a deployment knows the platform by. */
+  deliveryTokenOf: (route: string) => string
+  /** Where functions reach the collector, and what is to be recorded; absent: nothing. */
+  traces?: TracingSettings | undefined
+}
+
+export function instanceEnvironment(
+  name: string,
+  version: VersionRecord,
+  instance: { id: string; debugPort?: number | undefined } & Surroundings,
+): Record<string, string> {
+  const { config } = version
+  return {
+    ...Object.fromEntries(Object.entries(config.env).filter(([variable]) => !config.secrets.includes(variable))),
+    [ENV.name]: name,
+    [ENV.version]: String(version.version),
+    [ENV.instance]: instance.id,
+    // Calls paused in a debugger must not time out.
+    [ENV.timeoutMs]: String(instance.debugPort === undefined ? config.timeoutMs : 0),
+    [ENV.concurrency]: String(config.concurrency),
+    [ENV.bodyLimitBytes]: String(bodyLimitBytesOf(config)),
+    [ENV.proxyUrl]: instance.proxyUrl,
+    ...(instance.storeUrl !== undefined && { [ENV.storeUrl]: instance.storeUrl }),
+    [ENV.token]: instance.tokenOf(claimsOf(name, config.store)),
+    [ENV.deliveryToken]: instance.deliveryTokenOf(routeOf(name)),
+    ...(instance.traces !== undefined && tracingVariables(instance.traces)),
+  }
+}
+
+/** Without `store` in deploy.json every table; with it those it names. */
+function claimsOf(name: string, store: VersionRecord['config']['store']): FunctionClaims {
+  return { route: routeOf(name), ...(store && { read: store.read, write: store.write }) }
+}
+
+/** 0: no limit. */
+export function bodyLimitBytesOf({ bodyLimitMb }: VersionRecord['config']): number {
+  return Math.round(bodyLimitMb * 1024 * 1024)
+}
+
+function tracingVariables({ url, perSecond, ratio, slowMs }: TracingSettings): Record<string, string> {
+  return { [ENV.tracesUrl]: url, [ENV.traceSampling]: JSON.stringify({ perSecond, ratio, slowMs }) }
+}

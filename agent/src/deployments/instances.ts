@@ -1,0 +1,157 @@
+/** Starting and draining instances of one version: the two movements every operation of the deployer is made of. */
+import { randomBytes } from 'node:crypto'
+import { ENV } from '@ryo-faas/runtime/protocol'
+import { RyoFaasError } from '../contract/index.ts'
+import type { Engine, Instance, InstanceSpec } from '../engines/index.ts'
+import type { SecretStore } from '../secrets/index.ts'
+import type { DeploymentRecord, VersionRecord } from './state/index.ts'
+import { instanceEnvironment, type Surroundings } from './environment.ts'
+import type { Fleet } from './fleet.ts'
+import { TAIL_LINES, tellingLines } from './last-output.ts'
+import { loadProblem } from './load-problem.ts'
+import { askServed, waitUntilReady } from './readiness.ts'
+import type { RoutePublisher } from './route-publisher.ts'
+
+const PIDS_LIMIT = 128
+const MAX_DRAIN_MS = 60_000
+
+type Started = Pick<DeploymentRecord, 'name' | 'route' | 'debugPort'>
+
+export interface InstancesOptions {
+  engine: Engine
+  fleet: Fleet
+  publisher: RoutePublisher
+  secrets: SecretStore
+  surroundings: () => Surroundings
+  startTimeoutMs: number
+}
+
+export class Instances {
+  readonly #options: InstancesOptions
+
+  constructor(options: InstancesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Starts `count` instances and waits until all are ready. All or none: if one fails, the others are removed.
+   * @throws RyoFaasError START_FAILED with the last lines it wrote; CANCELLED.
+   */
+  async start(
+    record: Started,
+    version: VersionRecord,
+    options: { count: number; signal: AbortSignal },
+  ): Promise<Instance[]> {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: options.count }, () => this.#startOne(record, version, options.signal)),
+    )
+    const started = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+    const failed = outcomes.find(outcome => outcome.status === 'rejected')
+    if (!failed) return started
+    await Promise.all(started.map(({ id }) => this.#options.engine.stop(id, 0)))
+    throw failed.reason
+  }
+
+  /**
+   * A service says itself what it serves, when it runs. If it does not, its instances are removed.
+   * @throws RyoFaasError START_FAILED
+   */
+  async withServed(version: VersionRecord, started: Instance[]): Promise<VersionRecord> {
+    const [first] = started
+    if (version.kind !== 'service' || first?.state.kind !== 'running') return version
+    try {
+      const served = await askServed(first.state.address)
+      return { ...version, ...(served && { served }) }
+    } catch (error) {
+      await Promise.all(started.map(({ id }) => this.#options.engine.stop(id, 0)))
+      throw error
+    }
+  }
+
+  /**
+   * Takes instances out of the routes, then drains and removes them. Resolves once no new call can reach them; the
+   * draining goes on in `fleet.drained()`.
+   */
+  async retire(instances: Instance[], version: VersionRecord | undefined): Promise<void> {
+    const { engine, fleet, publisher } = this.#options
+    const served = instances.map(({ id }) => fleet.unmark(id)).some(Boolean)
+    if (served) await publisher.publish()
+    const graceMs = drainMsOf(version) + 2000
+    for (const { id } of instances) void fleet.drain(id, engine.stop(id, graceMs)).catch(() => undefined)
+  }
+
+  async #startOne(record: Started, version: VersionRecord, signal: AbortSignal): Promise<Instance> {
+    const { engine, startTimeoutMs } = this.#options
+    const spec = await this.#specOf(record, version, signal)
+    const timeout = AbortSignal.timeout(startTimeoutMs)
+    try {
+      const instance = await engine.start(spec, AbortSignal.any([signal, timeout]))
+      await waitUntilReady(engine, instance, { timeoutMs: startTimeoutMs, signal })
+      return instance
+    } catch (error) {
+      const failure = RyoFaasError.from(error, 'ENGINE_FAILED')
+      const logs = await this.#lastLines(record.route, spec.id)
+      await engine.stop(spec.id, 0)
+      if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${record.name} was cancelled`, { cause: error })
+      const timedOut = failure.code === 'CANCELLED' && timeout.aborted
+      const code = timedOut ? 'START_FAILED' : failure.code
+      const { packageDir } = version.config
+      const thrown = loadProblem(logs, { codeFolder: engine.codeFolderOf(version), packageDir })
+      const message = timedOut ? `it did not listen within ${startTimeoutMs} ms` : (thrown?.message ?? failure.message)
+      throw new RyoFaasError(code, `${record.name} did not start: ${message}`, {
+        ...(failure.hint !== undefined && { hint: failure.hint }),
+        ...(thrown && { problems: [thrown] }),
+        logs,
+        cause: error,
+      })
+    }
+  }
+
+  async #specOf(record: Started, version: VersionRecord, signal: AbortSignal): Promise<InstanceSpec> {
+    const { engine, secrets: secretStore } = this.#options
+    const id = randomBytes(5).toString('hex')
+    const { config } = version
+    const secrets = await secretStore.values(config.secrets)
+    const missing = config.secrets.filter(name => !(name in secrets))
+    if (missing.length > 0) {
+      throw new RyoFaasError('SECRET_NOT_FOUND', `${record.name} needs the secret ${missing.join(', ')}`, {
+        hint: `Set it with: ryo-faas secrets set ${missing[0]}`,
+      })
+    }
+    return {
+      id,
+      route: record.route,
+      version: version.version,
+      image: await engine.build({ ...version, route: record.route }, signal),
+      entry: version.entry,
+      env: {
+        ...instanceEnvironment(record.name, version, {
+          id,
+          debugPort: record.debugPort,
+          ...this.#options.surroundings(),
+        }),
+        [ENV.drainMs]: String(drainMsOf(version)),
+      },
+      secrets,
+      ...(record.debugPort !== undefined && { debugPort: record.debugPort }),
+      limits: { memoryMb: config.memoryMb, cpus: config.cpus, pids: PIDS_LIMIT },
+    }
+  }
+
+  async #lastLines(route: string, id: string): Promise<string[]> {
+    const lines: string[] = []
+    try {
+      const query = { follow: false, tail: TAIL_LINES }
+      for await (const { line } of this.#options.engine.logs({ route, id }, query, AbortSignal.timeout(5000)))
+        lines.push(line)
+    } catch {
+      // The failure itself matters more than its log; it is being reported already.
+    }
+    return tellingLines(lines)
+  }
+}
+
+/** An instance may finish what is in flight, and nothing in flight may take longer than its timeout. */
+function drainMsOf(version: VersionRecord | undefined): number {
+  return Math.min(version?.config.timeoutMs ?? 10_000, MAX_DRAIN_MS)
+}

@@ -1,0 +1,85 @@
+/** Output of all instances of a deployment, interleaved by time; while following, instances that come later join in. */
+import { once } from 'node:events'
+import { PassThrough } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { LogPlace, type LogLine } from '../contract/index.ts'
+import type { Engine, LogQuery } from '../engines/index.ts'
+
+const LOOK_FOR_NEW_MS = 250
+const MARGIN = 1_000
+
+export async function* deploymentLogs(
+  engine: Engine,
+  route: string,
+  query: LogQuery & { signal: AbortSignal },
+): AsyncGenerator<LogLine> {
+  const { signal, ...options } = query
+  const sources = await engine.logSources(route)
+  // A little more than is shown, to know how many lines there are of the last moment.
+  const tail = options.tail === undefined ? {} : { tail: options.tail + MARGIN }
+  const read = { ...options, ...tail, follow: false }
+  const past = (await Promise.all(sources.map(id => collect(engine.logs({ route, id }, read, signal))))).flat()
+  past.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
+  yield* options.tail === undefined ? past : options.tail === 0 ? [] : past.slice(-options.tail)
+  if (!options.follow) return
+
+  // From here on only what was not shown; the last lines of each instance mark the place.
+  const shown = new Map<string, LogPlace>()
+  const placeOf = (id: string) => shown.get(id) ?? shown.set(id, new LogPlace()).get(id)!
+  for (const line of past) placeOf(line.instance).advance(line)
+  const merged = new PassThrough({ objectMode: true }).setMaxListeners(0)
+  // The reader may end without a signal; nothing goes on then.
+  const ended = new AbortController()
+  const stop = AbortSignal.any([signal, ended.signal])
+  const following = new Set<string>()
+  const met = new Set(sources.filter(id => !shown.has(id)))
+  const follow = async (id: string) => {
+    met.add(id)
+    following.add(id)
+    const place = placeOf(id)
+    const isUnseen = place.unseen()
+    const since = place.time === undefined ? {} : { since: place.time }
+    try {
+      for await (const line of engine.logs({ route, id }, { follow: true, ...since }, stop)) {
+        if (stop.aborted) return
+        if (!isUnseen(line)) continue
+        place.advance(line)
+        // A reader who pauses is waited for: what is not read yet lies where it is kept, not in our memory.
+        if (!merged.write(line)) await once(merged, 'drain', { signal: stop })
+      }
+    } finally {
+      following.delete(id)
+    }
+  }
+  const ignore = () => undefined // A source that breaks off ends; the others go on.
+  void (async () => {
+    while (!stop.aborted) {
+      const idle = (await engine.logSources(route)).filter(id => !following.has(id))
+      // A follow that met an instance while it was being born ended at once: what runs is followed again.
+      const running = idle.some(id => met.has(id)) ? await runningIds(engine, route) : new Set<string>()
+      for (const id of idle) if (!met.has(id) || running.has(id)) void follow(id).catch(ignore)
+      await delay(LOOK_FOR_NEW_MS, undefined, { signal: stop })
+    }
+  })()
+    .catch(ignore)
+    .finally(() => {
+      ended.abort()
+      merged.end()
+    })
+  try {
+    yield* merged as AsyncIterable<LogLine>
+  } finally {
+    ended.abort()
+  }
+}
+
+async function runningIds(engine: Engine, route: string): Promise<Set<string>> {
+  const instances = await engine.instances(route)
+  return new Set(instances.filter(({ state }) => state.kind === 'running').map(({ id }) => id))
+}
+
+async function collect(lines: AsyncIterable<LogLine>): Promise<LogLine[]> {
+  const all: LogLine[] = []
+  for await (const line of lines) all.push(line)
+  return all
+}

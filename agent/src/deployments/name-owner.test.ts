@@ -1,0 +1,59 @@
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { DeployEntry } from '../contract/index.ts'
+import type { DeploymentRecord } from './state/index.ts'
+import { mustBeFree } from './name-owner.ts'
+
+let folder: string
+beforeEach(async () => void (folder = await realpath(await mkdtemp(join(tmpdir(), 'rfa-owner-')))))
+afterEach(() => rm(folder, { recursive: true }))
+
+async function deployFile(path: string): Promise<string> {
+  const file = join(folder, path)
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, '{}')
+  return file
+}
+
+const entryOf = (file: string, name = 'hello'): DeployEntry =>
+  DeployEntry.parse({ name, packageDir: dirname(file), filePath: join(dirname(file), `${name}.ts`) })
+
+/** Deployed from one file, is it deployed from another one? */
+function redeploy(owner: string | undefined, file: string, entry = entryOf(file)): Promise<void> {
+  const config = entryOf(owner ?? file)
+  const versions = [{ version: 1, config, ...(owner !== undefined && { deployFile: owner }) }]
+  const record = { active: 1, versions } as unknown as DeploymentRecord
+  return mustBeFree([entry], { file, recordOf: name => (name === 'hello' ? record : undefined) })
+}
+
+test('a name that another project has deployed is refused, saying which, and how to take it over', async () => {
+  const [shop, empty] = [await deployFile('shop/deploy.json'), await deployFile('empty/deploy.json')]
+  await expect(redeploy(shop, empty)).rejects.toMatchObject({
+    code: 'NAME_TAKEN',
+    message: `"hello" is already deployed from ${shop}; nothing was deployed`,
+    hint: expect.stringContaining('--replace') as string,
+  })
+})
+
+test('a project redeploys its own, from any of its files, and whatever its folder is called', async () => {
+  const shop = await deployFile('shop/deploy.json')
+  await redeploy(shop, shop)
+  await redeploy(shop, await deployFile('shop/deploy.separate.json'))
+  await symlink(join(folder, 'shop'), join(folder, 'link'))
+  await redeploy(shop, join(folder, 'link', 'deploy.json'))
+})
+
+test('one function in the files of a package and of the repository around it is one function', async () => {
+  const [inner, outer] = [await deployFile('repository/shop/deploy.json'), await deployFile('repository/deploy.json')]
+  await redeploy(inner, outer, entryOf(inner))
+})
+
+test('a name is free that nobody has, or whose project is gone, or of which no project is known', async () => {
+  const [shop, empty] = [await deployFile('shop/deploy.json'), await deployFile('empty/deploy.json')]
+  await redeploy(shop, empty, entryOf(empty, 'other'))
+  await redeploy(undefined, empty)
+  await rm(shop)
+  await redeploy(shop, empty)
+})

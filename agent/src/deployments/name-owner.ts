@@ -1,0 +1,44 @@
+/**
+ * Which project a name belongs to. All projects of a home share the addresses of their functions, so a second project
+ * with a `hello` would take over the address, the versions and the calls of the first one's.
+ *
+ * A project is the folder of a deploy.json. A name is free again when the deploy.json that it came from is gone.
+ */
+import { realpath } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { RyoFaasError, type DeployEntry } from '../contract/index.ts'
+import { activeVersion, type DeploymentRecord } from './state/index.ts'
+
+/** @throws RyoFaasError NAME_TAKEN, with all names that belong to other projects */
+export async function mustBeFree(
+  entries: DeployEntry[],
+  { file, recordOf }: { file: string; recordOf(name: string): DeploymentRecord | undefined },
+): Promise<void> {
+  const taken = new Map<string, string[]>()
+  for (const { name, filePath } of entries) {
+    const record = recordOf(name)
+    const owner = record && (await ownerOf(record, { file, filePath }))
+    if (owner !== undefined) taken.set(owner, [...(taken.get(owner) ?? []), `"${name}"`])
+  }
+  if (taken.size === 0) return
+  const list = [...taken].map(([owner, names]) => {
+    return `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} already deployed from ${owner}`
+  })
+  throw new RyoFaasError('NAME_TAKEN', `${list.join('; ')}; nothing was deployed`, {
+    hint: 'Deploy with --replace to replace it, or give yours another name in deploy.json.',
+  })
+}
+
+/** The deploy.json of another project that has this name. */
+async function ownerOf(
+  record: DeploymentRecord,
+  { file, filePath }: { file: string; filePath: string },
+): Promise<string | undefined> {
+  const { deployFile, config } = activeVersion(record)
+  // One function may be in the files of a package and of the repository around it.
+  if (deployFile === undefined || config.filePath === filePath) return undefined
+  // Editor and shell may spell one folder differently.
+  const [owner, ours] = await Promise.all([deployFile, file].map(path => realpath(path).catch(() => undefined)))
+  if (owner === undefined || (ours !== undefined && dirname(owner) === dirname(ours))) return undefined
+  return deployFile
+}

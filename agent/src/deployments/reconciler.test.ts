@@ -1,0 +1,139 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Engine, Instance } from '../engines/index.ts'
+import { KeyedQueue } from '../host/index.ts'
+import type { StateStore } from './state/index.ts'
+import { Fleet } from './fleet.ts'
+import type { Instances } from './instances.ts'
+import { Reconciler } from './reconciler.ts'
+import type { RoutePublisher } from './route-publisher.ts'
+
+let server: Server
+let isBusy: boolean
+
+beforeEach(async () => {
+  // Not those of the sockets.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  isBusy = true
+  server = createServer((_request, response) => response.writeHead(isBusy ? 503 : 200).end())
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+})
+afterEach(() => {
+  vi.useRealTimers()
+  server.close()
+})
+
+/** What an agent finds that came back: one instance, of which it knows nothing yet. */
+function adopted(listed: Instance[] = [running('a1')]) {
+  const record = { name: 'Fn', route: 'fn', active: 1, instances: 1, versions: [{ version: 1 }] }
+  const fleet = new Fleet()
+  let published = 0
+  /** What happened, in order. */
+  const log: string[] = []
+  const reconciler = new Reconciler({
+    fleet,
+    engine: {
+      instances: async () => [...listed],
+      promote: async () => undefined,
+      stop: async () => undefined,
+    } as unknown as Engine,
+    state: { deployment: () => record, current: { deployments: { fn: record } } } as unknown as StateStore,
+    instances: {
+      retire: async () => undefined,
+      start: async () => {
+        log.push('started another')
+        listed.push(running('a2'))
+        return [running('a2')]
+      },
+    } as unknown as Instances,
+    publisher: {
+      publish: async () => {
+        published += 1
+        log.push(`routes: ${fleet.ready('fn').map(({ id }) => id)}`)
+      },
+    } as unknown as RoutePublisher,
+    queue: new KeyedQueue(),
+    onChange: () => undefined,
+    log: { warn: () => undefined },
+  })
+  return { reconciler, fleet, listed, log, published: () => published }
+}
+
+function running(id: string, { host = '127.0.0.1' } = {}): Instance {
+  const { port } = server.address() as AddressInfo
+  return {
+    ...{ id, route: 'fn', version: 1, name: 'fn', startedAt: '2026-01-01T00:00:00.000Z' },
+    state: { kind: 'running', address: { host, port } },
+  }
+}
+
+test('an instance that is too busy to answer is asked again, until it does', async () => {
+  const { reconciler, fleet, published } = adopted()
+  try {
+    await reconciler.all()
+    expect([fleet.isReady('a1'), published()]).toEqual([false, 0])
+    await vi.advanceTimersByTimeAsync(1_000)
+    await reconciler.all()
+    expect([fleet.isReady('a1'), published()]).toEqual([false, 0])
+    isBusy = false
+    await vi.advanceTimersByTimeAsync(1_000)
+    await vi.waitUntil(() => fleet.isReady('a1'), { timeout: 10_000 })
+    await vi.waitUntil(() => published() === 1, { timeout: 10_000 })
+    // Nothing is looked for any more.
+    expect(vi.getTimerCount()).toBe(0)
+  } finally {
+    reconciler.close()
+  }
+})
+
+test('those who were there before are waited for, so that nobody takes them out of the routes', async () => {
+  const { reconciler, fleet, published } = adopted()
+  let asked = 0
+  server.on('request', () => (isBusy = ++asked < 3))
+  await reconciler.adopt()
+  expect([fleet.isReady('a1'), published()]).toEqual([true, 1])
+  reconciler.close()
+})
+
+test.each([
+  ['is not listed by the engine any more', () => []],
+  ['is listed as exited', () => [{ ...running('a1'), state: { kind: 'exited', at: '', code: 1, reason: 'died' } }]],
+] as [string, () => Instance[]][])(
+  'an instance that %s is out of the routes before another is started',
+  async (_what, listed) => {
+    const { reconciler, fleet, listed: now, log } = adopted()
+    isBusy = false
+    await reconciler.all()
+    now.splice(0, 1, ...listed())
+    log.length = 0
+    await reconciler.all()
+    expect(log).toEqual(['routes: ', 'started another', 'routes: a2'])
+    expect(fleet.isReady('a1')).toBe(false)
+    expect(fleet.lastExit('fn')).toMatchObject({ reason: expect.stringMatching(/died|removed/) as string })
+    reconciler.close()
+  },
+)
+
+test('an instance whose address has changed is known by the new one only', async () => {
+  const { reconciler, fleet, listed, log } = adopted([running('a1', { host: '127.0.0.2' })])
+  fleet.markReady(running('a1', { host: '127.0.0.2' }))
+  isBusy = false
+  listed.splice(0, 1, running('a1'))
+  await reconciler.all()
+  expect(log).toEqual(['routes: ', 'routes: a1'])
+  expect(fleet.ready()).toEqual([running('a1')])
+  expect(fleet.lastExit('fn')).toBeUndefined()
+  reconciler.close()
+})
+
+test('one that is marked ready while the engine is asked keeps its place', async () => {
+  const { reconciler, fleet, listed } = adopted([])
+  isBusy = false
+  const looked = reconciler.all()
+  listed.push(running('a3'))
+  fleet.markReady(running('a3'))
+  await looked
+  expect(fleet.isReady('a3')).toBe(true)
+  reconciler.close()
+})

@@ -1,0 +1,196 @@
+/**
+ * Makes what runs equal to what the state says. For each deployment: dead instances are replaced (with backoff),
+ * surplus and outdated ones drained, living ones found ready and published; what belongs to no deployment is removed.
+ * Runs after every event of the engine, at start, and when a backoff has passed; running it twice changes nothing.
+ *
+ * Invariant: an instance that the engine does not list as running at the address we know is in no route before anything
+ * else happens: its address may belong to another function by then.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Engine, Instance } from '../engines/index.ts'
+import type { KeyedQueue } from '../host/index.ts'
+import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
+import type { Fleet } from './fleet.ts'
+import type { Instances } from './instances.ts'
+import { isHealthy } from './readiness.ts'
+import type { RoutePublisher } from './route-publisher.ts'
+
+const LOOK_AGAIN_MS = 1_000
+/** For instances that were there before us: they served a moment ago, and busy is not dead. */
+const ADOPT_MS = 5_000
+const ASK_AGAIN_MS = 50
+
+export interface ReconcilerOptions {
+  engine: Engine
+  state: StateStore
+  fleet: Fleet
+  instances: Instances
+  publisher: RoutePublisher
+  queue: KeyedQueue
+  onChange: (name: string) => void
+  log: { warn(details: object, message: string): void }
+}
+
+export class Reconciler {
+  readonly #options: ReconcilerOptions
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+  readonly #abort = new AbortController()
+  #pass: Promise<void> | undefined
+  #again = false
+  #isAdopting = false
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options
+  }
+
+  /** The first look, before routes are published: patient with those who do not answer at once. */
+  async adopt(): Promise<void> {
+    this.#isAdopting = true
+    await this.all()
+    this.#isAdopting = false
+  }
+
+  /** Looks at everything; calls that come while it looks share one further round. */
+  all(): Promise<void> {
+    if (this.#pass) {
+      this.#again = true
+      return this.#pass
+    }
+    this.#pass = this.#rounds().finally(() => (this.#pass = undefined))
+    return this.#pass
+  }
+
+  /** For those who hold the queue of `route` already. Answers once its instances are ready or have failed to be. */
+  async route(route: string): Promise<void> {
+    const { engine, state, fleet, instances } = this.#options
+    if (this.#abort.signal.aborted) return
+    const record = state.deployment(route)
+    const version = record && activeVersion(record)
+    const found = (await this.#look(route)).filter(({ id }) => !fleet.isDraining(id))
+    const dead = found.filter(instance => instance.state.kind === 'exited')
+    const living = found.filter(instance => instance.state.kind === 'running')
+
+    const current = living.filter(instance => version && instance.version === version.version)
+    const newly = await this.#markReady(current)
+    await this.#bury(record?.name ?? route, dead)
+    const surplus = current.slice(record?.instances ?? 0)
+    await instances.retire([...living.filter(instance => !current.includes(instance)), ...surplus], version)
+
+    const missing = (record?.instances ?? 0) - (current.length - surplus.length)
+    const refilled = record && version && missing > 0 ? await this.#refill(record, version, missing) : false
+    // Too busy to answer, perhaps: nobody else would look again.
+    const isSilent = current.some(instance => !surplus.includes(instance) && !fleet.isReady(instance.id))
+    if (isSilent) this.#later(route, LOOK_AGAIN_MS)
+    if (newly || dead.length > 0 || refilled) {
+      await this.#options.publisher.publish()
+      const first = fleet.ready(route)[0]
+      if (first) await engine.promote(first.id)
+      this.#options.onChange(record?.name ?? route)
+    }
+  }
+
+  close(): void {
+    this.#abort.abort()
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+  }
+
+  async #rounds(): Promise<void> {
+    do {
+      this.#again = false
+      const { state, queue } = this.#options
+      try {
+        const listed = await this.#look()
+        const routes = new Set([...listed.map(({ route }) => route), ...Object.keys(state.current.deployments)])
+        await Promise.all([...routes].map(route => queue.run(route, () => this.route(route))))
+      } catch (error) {
+        // For instance, Docker is away: its watch calls us again when it is back.
+        this.#options.log.warn({ err: error }, 'reconciling failed')
+      }
+    } while (this.#again && !this.#abort.signal.aborted)
+  }
+
+  /**
+   * What the engine lists, of one route or of all. Whatever was ready and is not listed as running at its address is out
+   * of the routes when this resolves. It needs no queue, because who is ready is read before the engine is asked.
+   */
+  async #look(wanted?: string): Promise<Instance[]> {
+    const { engine, state, fleet, publisher, log, onChange } = this.#options
+    const known = fleet.ready(wanted)
+    const listed = await engine.instances(wanted)
+    const lost = known.filter(instance => !listed.some(other => isSamePlace(instance, other)))
+    const taken = lost.filter(({ id }) => fleet.unmark(id))
+    if (taken.length > 0) await publisher.publish()
+    for (const { id, route } of taken) {
+      if (listed.some(other => other.id === id)) continue
+      fleet.noteExit(route, { at: new Date().toISOString(), code: null, reason: 'was removed by somebody else' })
+      log.warn({ route, instance: id }, 'an instance was removed by somebody else')
+      onChange(state.deployment(route)?.name ?? route)
+    }
+    return listed
+  }
+
+  /** Answers whether any became ready that was not known to be. */
+  async #markReady(current: Instance[]): Promise<boolean> {
+    const { fleet } = this.#options
+    const unknown = current.filter(({ id }) => !fleet.isReady(id))
+    const healthy = await Promise.all(unknown.map(instance => this.#answers(instance)))
+    unknown.filter((_, index) => healthy[index]).forEach(instance => fleet.markReady(instance))
+    return healthy.some(Boolean)
+  }
+
+  async #answers(instance: Instance): Promise<boolean> {
+    const deadline = performance.now() + (this.#isAdopting ? ADOPT_MS : 0)
+    for (;;) {
+      if (await isHealthy(instance)) return true
+      if (this.#abort.signal.aborted || performance.now() > deadline) return false
+      await delay(ASK_AGAIN_MS)
+    }
+  }
+
+  async #bury(name: string, dead: Instance[]): Promise<void> {
+    const { engine, fleet } = this.#options
+    for (const { id, route, state } of dead) {
+      if (state.kind !== 'exited') continue
+      fleet.backoff(route).died(performance.now())
+      fleet.noteExit(route, { at: state.at, code: state.code, reason: state.reason })
+      this.#options.log.warn({ deployment: name, instance: id, code: state.code }, `an instance ${state.reason}`)
+      await engine.stop(id, 0)
+    }
+  }
+
+  async #refill(record: DeploymentRecord, version: VersionRecord, missing: number): Promise<boolean> {
+    const { fleet, instances, log } = this.#options
+    const backoff = fleet.backoff(record.route)
+    const wait = backoff.nextStart(performance.now()) - performance.now()
+    if (wait > 0) {
+      this.#later(record.route, wait)
+      return false
+    }
+    backoff.started(performance.now())
+    try {
+      const started = await instances.start(record, version, { count: missing, signal: this.#abort.signal })
+      started.forEach(instance => fleet.markReady(instance))
+      return true
+    } catch (error) {
+      if (this.#abort.signal.aborted) return false
+      backoff.died(performance.now())
+      fleet.noteExit(record.route, { at: new Date().toISOString(), code: null, reason: (error as Error).message })
+      log.warn({ deployment: record.name, err: error }, 'an instance could not be started again')
+      this.#later(record.route, Math.max(1, backoff.nextStart(performance.now()) - performance.now()))
+      return true
+    }
+  }
+
+  #later(route: string, delayMs: number): void {
+    clearTimeout(this.#timers.get(route))
+    const timer = setTimeout(() => void this.all(), delayMs)
+    timer.unref()
+    this.#timers.set(route, timer)
+  }
+}
+
+function isSamePlace(known: Instance, other: Instance): boolean {
+  if (known.id !== other.id || known.state.kind !== 'running' || other.state.kind !== 'running') return false
+  const [a, b] = [known.state.address, other.state.address]
+  return a.host === b.host && a.port === b.port
+}

@@ -1,0 +1,47 @@
+/**
+ * Brings a state that an earlier release wrote to today's format, one step for each format. What it is brought to is
+ * validated like any other; the file itself is written with the next change.
+ */
+import { z } from 'zod'
+import { RyoFaasError } from '../../contract/index.ts'
+import { STATE_FORMAT } from './state.ts'
+
+type State = Record<string, unknown>
+
+/** By the format that a step starts from. */
+const STEPS: Readonly<Record<number, (state: State) => State>> = {
+  1: withProtocols,
+}
+
+const AnyFormat = z.looseObject({ format: z.int().min(1) })
+
+/** @throws RyoFaasError HOME_UNUSABLE for the state of a later release; ZodError if it is not a state at all */
+export function migrated(raw: unknown): unknown {
+  let state: State = AnyFormat.parse(raw)
+  let { format } = AnyFormat.parse(raw)
+  if (format > STATE_FORMAT) {
+    throw new RyoFaasError('HOME_UNUSABLE', `the state was written by a later release of ryo-faas (format ${format})`, {
+      hint: 'Use that release, or another RYO_FAAS_HOME.',
+    })
+  }
+  for (; format < STATE_FORMAT; format++) state = { ...STEPS[format]!(state), format: format + 1 }
+  return state
+}
+
+const Versions = z.looseObject({
+  deployments: z.record(z.string(), z.looseObject({ versions: z.array(z.looseObject({})) })),
+})
+
+/** Versions were built with a runtime that does not say which instance it is. */
+function withProtocols(state: State): State {
+  const { deployments } = Versions.parse(state)
+  return {
+    ...state,
+    deployments: Object.fromEntries(
+      Object.entries(deployments).map(([route, record]) => [
+        route,
+        { ...record, versions: record.versions.map(version => ({ protocol: 1, ...version })) },
+      ]),
+    ),
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * The agent's own memory: one JSON file through lowdb. Invariants: written durably (temporary name, fsync, rename);
+ * validated when read; a damaged file is set aside, never overwritten, and named in the error; updates are applied one
+ * after the other, and `update` resolves only once its change is on disk.
+ */
+import { rename } from 'node:fs/promises'
+import { Low, type Adapter } from 'lowdb'
+import { RyoFaasError } from '../../contract/index.ts'
+import { readIfPresent, writeDurably } from '../../host/index.ts'
+import { migrated } from './migrations.ts'
+import { deploymentIn, EMPTY_STATE, PlatformState, type DeploymentRecord } from './state.ts'
+
+export class StateStore {
+  readonly #low: Low<PlatformState>
+  #tail: Promise<unknown> = Promise.resolve()
+
+  private constructor(low: Low<PlatformState>) {
+    this.#low = low
+  }
+
+  static async open(path: string): Promise<StateStore> {
+    const low = new Low<PlatformState>(new DurableJson(path), structuredClone(EMPTY_STATE))
+    await low.read()
+    return new StateStore(low)
+  }
+
+  /** A snapshot; do not change it. */
+  get current(): Readonly<PlatformState> {
+    return this.#low.data
+  }
+
+  deployment(route: string): DeploymentRecord | undefined {
+    return deploymentIn(this.#low.data, route)
+  }
+
+  /** Writes nothing if it is known: an agent that comes back on a full disk can still be talked to. */
+  async rememberPort(name: string, port: number): Promise<void> {
+    if (this.current.ports[name] !== port) await this.update(({ ports }) => void (ports[name] = port))
+  }
+
+  /** Applies `change` to a copy; if it throws or cannot be written, nothing has changed. */
+  update(change: (state: PlatformState) => void): Promise<void> {
+    const run = this.#tail.then(async () => {
+      const before = this.#low.data
+      const next = structuredClone(before)
+      change(next)
+      this.#low.data = next
+      try {
+        await this.#low.write()
+      } catch (error) {
+        this.#low.data = before
+        throw new RyoFaasError('HOME_UNUSABLE', `the state cannot be written: ${(error as Error).message}`, {
+          hint: 'Free disk space or check the permissions of RYO_FAAS_HOME.',
+          cause: error,
+        })
+      }
+    })
+    this.#tail = run.catch(() => undefined)
+    return run
+  }
+}
+
+class DurableJson implements Adapter<PlatformState> {
+  readonly #path: string
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  async read(): Promise<PlatformState | null> {
+    const text = await readIfPresent(this.#path)
+    if (text === undefined) return null
+    try {
+      return PlatformState.parse(migrated(JSON.parse(text)))
+    } catch (error) {
+      if (error instanceof RyoFaasError) throw error
+      const aside = `${this.#path}.damaged-${Date.now()}`
+      await rename(this.#path, aside)
+      throw new RyoFaasError('HOME_UNUSABLE', `the state file was damaged; it is kept as ${aside}`, {
+        hint: 'Start again: the platform begins empty, and "ryo-faas deploy" brings the functions back.',
+        cause: error,
+      })
+    }
+  }
+
+  write(data: PlatformState): Promise<void> {
+    return writeDurably(this.#path, JSON.stringify(data, null, 2))
+  }
+}

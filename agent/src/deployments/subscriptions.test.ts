@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest'
+import { DeployEntry, RyoFaasError, type StartFrom } from '../contract/index.ts'
+import type { DeploymentRecord, VersionRecord } from './state/index.ts'
+import { subscribe, triggersOf } from './subscriptions.ts'
+
+const NOW: StartFrom = { kind: 'sequence', sequence: 8 }
+const now = async () => NOW
+const never = async () => {
+  throw new RyoFaasError('STORE_UNAVAILABLE', 'nobody should ask')
+}
+
+function version(keys: string[]): VersionRecord {
+  const config = DeployEntry.parse({ name: 'Desk', packageDir: '/p', filePath: '/p/main.ts', mainProcess: true })
+  const triggers = keys.map(key => ({ key, table: 'payments', events: ['new-doc' as const] }))
+  const built = { version: 1, hash: 'h', dir: '/d', entry: 'e', protocol: 2, createdAt: '', config }
+  return { ...built, kind: 'service', style: 'service', served: { http: [], async: [], triggers } }
+}
+
+function record(of: VersionRecord, subscriptions: DeploymentRecord['subscriptions']): DeploymentRecord {
+  return { name: 'Desk', route: 'desk', active: 1, nextVersion: 2, instances: 1, versions: [of], subscriptions }
+}
+
+test('a handler that is new begins now, one that was there goes on where it was', async () => {
+  const known = { epoch: 5, from: { kind: 'sequence', sequence: 1 } } as const
+  const before = record(version(['a']), { a: known })
+  const subscriptions = await subscribe({ before, version: version(['a', 'b']), now })
+  expect(subscriptions).toEqual({ a: known, b: { epoch: expect.any(Number) as number, from: NOW } })
+  expect(triggersOf(record(version(['a', 'b']), subscriptions), version(['a', 'b']))).toMatchObject([
+    { key: 'a', filters: [{ table: 'payments', events: ['new-doc'] }], start: known },
+    { key: 'b', start: { from: NOW } },
+  ])
+})
+
+test('the store is not asked if nothing begins, and a handler that is gone is forgotten', async () => {
+  const known = { epoch: 5, from: NOW }
+  const before = record(version(['a', 'b']), { a: known, b: known })
+  expect(await subscribe({ before, version: version(['a']), now: never })).toEqual({ a: known })
+})
+
+test('a start that is asked for holds for all, and is later than every one before, whatever the clock says', async () => {
+  const epoch = Date.now() + 1_000_000
+  const before = record(version(['a']), { a: { epoch, from: NOW } })
+  const from: StartFrom = { kind: 'time', time: '2026-01-01T00:00:00.000Z' }
+  const start = { epoch: epoch + 1, from }
+  expect(await subscribe({ before, version: version(['a', 'b']), from, now: never })).toEqual({ a: start, b: start })
+})
+
+test('without the store nothing new can begin', async () => {
+  await expect(subscribe({ before: undefined, version: version(['a']), now: never })).rejects.toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+  })
+})

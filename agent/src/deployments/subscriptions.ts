@@ -1,0 +1,57 @@
+/**
+ * The triggers of a version, and from when on each of them listens.
+ *
+ * Invariants: 1. a handler that was there before goes on where it was; one that is new begins with the first change
+ * after its deployment. 2. a later start has a greater epoch, over restarts and clocks that are set back.
+ */
+import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
+import type { StartFrom, TriggerStart } from '../contract/index.ts'
+import type { DispatchedTrigger } from '../services/dispatcher/index.ts'
+import type { DeploymentRecord, VersionRecord } from './state/index.ts'
+
+type Filters = DispatchedTrigger['filters']
+
+/** What each handler listens to, by its key. */
+export function handlersOf({ kind, config, served }: VersionRecord): Map<string, Filters> {
+  switch (kind) {
+    case 'trigger':
+      return new Map([[TRIGGER_KEY, config.on ?? []]])
+    case 'service':
+      return new Map(served?.triggers.map(({ key, ...filter }) => [key, [filter]]))
+    case 'http':
+    case 'async':
+      return new Map()
+  }
+}
+
+export interface SubscribeOptions {
+  before: DeploymentRecord | undefined
+  version: VersionRecord
+  /** Where all begin, also those that are known; default: now, for those that are new. */
+  from?: StartFrom | undefined
+  /** Asked if something begins now. */
+  now: () => Promise<StartFrom>
+}
+
+/** @throws what `now` throws. */
+export async function subscribe(options: SubscribeOptions): Promise<Record<string, TriggerStart>> {
+  const { before, version, from } = options
+  const known = before?.subscriptions ?? {}
+  const keys = [...handlersOf(version).keys()]
+  const isNew = (key: string) => from !== undefined || known[key] === undefined
+  if (!keys.some(isNew)) return Object.fromEntries(keys.map(key => [key, known[key]!]))
+  const start = { epoch: nextEpoch(known), from: from ?? (await options.now()) }
+  return Object.fromEntries(keys.map(key => [key, isNew(key) ? start : known[key]!]))
+}
+
+export function nextEpoch(known: Record<string, TriggerStart>): number {
+  return Math.max(Date.now(), ...Object.values(known).map(({ epoch }) => epoch + 1))
+}
+
+/** For the dispatcher. */
+export function triggersOf(record: DeploymentRecord, version: VersionRecord): DispatchedTrigger[] {
+  return [...handlersOf(version)].flatMap(([key, filters]) => {
+    const start = record.subscriptions[key]
+    return start === undefined ? [] : [{ key, filters, start }]
+  })
+}

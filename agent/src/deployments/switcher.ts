@@ -1,0 +1,135 @@
+/** Moves the traffic of a deployment to instances that are ready: commit, publish, then drain the others. */
+import { rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { RyoFaasError, type StartFrom } from '../contract/index.ts'
+import type { Engine, Instance } from '../engines/index.ts'
+import { deploymentIn, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
+import { undebuggedInstances } from './desired-instances.ts'
+import type { Fleet } from './fleet.ts'
+import type { Instances } from './instances.ts'
+import type { RoutePublisher } from './route-publisher.ts'
+import { nextEpoch, subscribe } from './subscriptions.ts'
+
+/** Versions kept for rollback, the active one included. */
+const KEPT_VERSIONS = 10
+
+export interface Switch {
+  name: string
+  route: string
+  version: VersionRecord
+  started: Instance[]
+  instances: number
+  /** Where its triggers begin; default: where they are, and new ones now. */
+  from?: StartFrom | undefined
+  debugPort?: number | undefined
+}
+
+export interface SwitcherOptions {
+  engine: Engine
+  state: StateStore
+  fleet: Fleet
+  instances: Instances
+  publisher: RoutePublisher
+  /** The first change of a document that is still to come. */
+  now: () => Promise<StartFrom>
+  onChange: (name: string) => void
+}
+
+export class Switcher {
+  readonly #options: SwitcherOptions
+
+  constructor(options: SwitcherOptions) {
+    this.#options = options
+  }
+
+  /** If the commit fails, the new instances are removed and the old ones go on. */
+  async switchTo({ name, route, version, started, instances, from, debugPort }: Switch): Promise<void> {
+    const { engine, state, fleet, publisher, now } = this.#options
+    const before = state.deployment(route)
+    const old = (await engine.instances(route)).filter(({ id }) => !started.some(instance => instance.id === id))
+    try {
+      const kept = debugPort === undefined ? undefined : undebuggedInstances(before)
+      const subscriptions = await subscribe({ before, version, from, now })
+      await state.update(next => {
+        next.deployments[route] = {
+          ...withVersion(before, { name, route, version, instances }),
+          subscriptions,
+          ...(debugPort !== undefined && { debugPort }),
+          ...(kept !== undefined && { undebuggedInstances: kept }),
+        }
+      })
+    } catch (error) {
+      await Promise.all(started.map(({ id }) => engine.stop(id, 0)))
+      throw error
+    }
+    fleet.forgive(route)
+    old.forEach(({ id }) => fleet.unmark(id))
+    started.forEach(instance => fleet.markReady(instance))
+    await publisher.publish()
+    if (started[0]) await engine.promote(started[0].id)
+    const previous = before?.versions.find(({ version: number }) => number === before.active)
+    await this.#options.instances.retire(old, previous)
+    await this.#forgetOldVersions(route)
+    this.#options.onChange(name)
+  }
+
+  /**
+   * Lets triggers begin again somewhere else, all of them or the one of a handler.
+   * @throws RyoFaasError HANDLER_NOT_FOUND
+   */
+  async replay(route: string, { from, handler }: { from: StartFrom; handler?: string | undefined }): Promise<void> {
+    const { state, publisher } = this.#options
+    await state.update(next => {
+      const record = deploymentIn(next, route)
+      if (!record) return
+      const keys = Object.keys(record.subscriptions)
+      if (keys.length === 0 || (handler !== undefined && !keys.includes(handler))) throw noHandler(record, handler)
+      const start = { epoch: nextEpoch(record.subscriptions), from }
+      for (const key of handler === undefined ? keys : [handler]) record.subscriptions[key] = start
+    })
+    await publisher.publish()
+  }
+
+  async #forgetOldVersions(route: string): Promise<void> {
+    const { engine, state } = this.#options
+    const record = state.deployment(route)
+    if (!record || record.versions.length <= KEPT_VERSIONS) return
+    const surplus = record.versions
+      .filter(({ version }) => version !== record.active)
+      .slice(0, record.versions.length - KEPT_VERSIONS)
+    await state.update(next => {
+      const kept = deploymentIn(next, route)
+      if (kept) kept.versions = kept.versions.filter(({ version }) => !surplus.some(old => old.version === version))
+    })
+    const imageOf = (version: VersionRecord) => engine.imageOf({ ...version, route })
+    const needed = new Set(state.deployment(route)?.versions.map(imageOf))
+    for (const version of surplus) {
+      if (needed.has(imageOf(version))) continue
+      // One that still answers its last calls keeps its image, until `prune`: no reason for this deploy to fail.
+      await engine.removeImage(imageOf(version)).catch(() => undefined)
+      await rm(dirname(version.dir), { recursive: true, force: true })
+    }
+  }
+}
+
+function noHandler({ name, subscriptions }: DeploymentRecord, handler: string | undefined): RyoFaasError {
+  const keys = Object.keys(subscriptions).join(', ')
+  return handler === undefined || keys === ''
+    ? new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no trigger that could be replayed`)
+    : new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no trigger "${handler}"`, { hint: `It has: ${keys}` })
+}
+
+function withVersion(
+  before: DeploymentRecord | undefined,
+  { name, route, version, instances }: Omit<Switch, 'started' | 'from' | 'debugPort'>,
+): Omit<DeploymentRecord, 'subscriptions' | 'debugPort'> {
+  const others = before?.versions.filter(({ version: number }) => number !== version.version) ?? []
+  return {
+    name,
+    route,
+    active: version.version,
+    nextVersion: Math.max(before?.nextVersion ?? 1, version.version + 1),
+    instances,
+    versions: [...others, version].sort((a, b) => a.version - b.version),
+  }
+}

@@ -1,0 +1,61 @@
+/** The deployments as others see them: state, engine, fleet and the proxy's counts put together. */
+import type { DeploymentView, InstanceView } from '../contract/index.ts'
+import type { Instance } from '../engines/index.ts'
+import type { FunctionStats } from '../services/proxy/index.ts'
+import { activeVersion, type DeploymentRecord } from './state/index.ts'
+import type { Fleet } from './fleet.ts'
+import { triggersOf } from './subscriptions.ts'
+
+export function viewDeployment(
+  record: DeploymentRecord,
+  seen: { instances: Instance[]; fleet: Fleet; stats: FunctionStats | undefined; url: string },
+): DeploymentView {
+  const { fleet, stats } = seen
+  const active = activeVersion(record)
+  const own = seen.instances.filter(({ route }) => route === record.route)
+  const lastExit = fleet.lastExit(record.route)
+  return {
+    name: record.name,
+    route: record.route,
+    kind: active.kind,
+    version: record.active,
+    state: stateOf(record, fleet),
+    url: seen.url,
+    filePath: active.config.filePath,
+    ...(active.deployFile !== undefined && { deployFile: active.deployFile }),
+    desiredInstances: record.instances,
+    instances: own.map(instance => viewInstance(instance, fleet)),
+    versions: record.versions.map(({ version, hash, createdAt }) => ({
+      version,
+      hash,
+      createdAt,
+      active: version === record.active,
+    })),
+    calls: stats?.calls ?? 0,
+    errors: stats?.errors ?? 0,
+    p95Ms: stats?.p95Ms ?? null,
+    ...(active.served && { paths: { http: active.served.http, async: active.served.async } }),
+    triggers: triggersOf(record, active),
+    ...(record.debugPort !== undefined && { debugPort: record.debugPort }),
+    ...(lastExit && { lastExit }),
+  }
+}
+
+function stateOf(record: DeploymentRecord, fleet: Fleet): DeploymentView['state'] {
+  const ready = fleet.ready(record.route).length
+  if (ready >= record.instances) return 'running'
+  if (ready > 0) return 'degraded'
+  return fleet.backoff(record.route).deaths > 1 ? 'failing' : 'starting'
+}
+
+function viewInstance({ id, version, startedAt, state }: Instance, fleet: Fleet): InstanceView {
+  const kind =
+    state.kind === 'exited' ? 'exited' : fleet.isDraining(id) ? 'draining' : fleet.isReady(id) ? 'ready' : 'starting'
+  return {
+    id,
+    version,
+    state: kind,
+    startedAt,
+    ...(state.kind === 'running' && { address: `${state.address.host}:${state.address.port}` }),
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Makes of a handler and its package one folder that runs by itself: a bundle and the files it reads. Invariants:
+ *
+ * 1. The user's folder is only read.
+ * 2. The hash covers everything the function can see at run time and nothing else: no absolute path, no time. The same
+ *    package gives the same hash in every folder and on every machine.
+ * 3. Nothing is written before `write`, and then completely or not at all.
+ */
+import { lstat, realpath } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { RyoFaasError } from '../../../contract/index.ts'
+import type { Bundle, BundleRequest } from './build.ts'
+import { Digests, sha256 } from './digests.ts'
+import { entryName, entrySource } from './entry-file.ts'
+import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
+import { NativeNotes, type NativeSurroundings } from './native-notes.ts'
+import { nativePackageFiles } from './native-packages.ts'
+import { NpmInstaller } from './npm-install.ts'
+import { bundleRuntime } from './runtime-module.ts'
+import { globbedFiles, isReadAtRunTime, packageFiles, referencedFile, type TakenFile } from './taken-files.ts'
+import { writeVersionFolder } from './version-folder.ts'
+
+/** Part of every hash: count it up when the same input is to give another app. */
+const FORMAT = 1
+/** A session keeps its parsed files in memory: so many functions are worth it. */
+const MOST_SESSIONS = 8
+
+export interface BuilderOptions {
+  /** Folder of the package `@ryo-faas/runtime`, or of its compiled or source files. */
+  runtimeDir: string
+  /** Where packages are installed for functions that have a lock file but no `node_modules`. */
+  cacheDir: string
+  /** Environment of the agent: npm gets what it needs of it. */
+  environment: NodeJS.ProcessEnv
+  /** Where functions run, as far as it is known. Asked when machine code is taken along. */
+  surroundings?: () => Promise<NativeSurroundings>
+  /** The program `npm`; default: the one on the path. */
+  npmPath?: string
+}
+
+export class Builder {
+  readonly #options: BuilderOptions
+  readonly #installer: NpmInstaller
+  readonly #digests = new Digests()
+  readonly #nativeNotes: NativeNotes
+  readonly #sessions = new Map<string, EsbuildSession>()
+  #runtime: Promise<string> | undefined
+
+  constructor(options: BuilderOptions) {
+    this.#options = options
+    this.#installer = new NpmInstaller({ ...options, npmPath: options.npmPath ?? 'npm' })
+    this.#nativeNotes = new NativeNotes(options.surroundings ?? (() => Promise.resolve({})))
+  }
+
+  async bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {
+    if (signal.aborted) throw cancelled(request.name)
+    try {
+      return await this.#bundle(await withRealPaths(request), signal)
+    } catch (error) {
+      throw RyoFaasError.from(error, isFileError(error) ? 'BUILD_FAILED' : 'INTERNAL')
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#installer.close()
+    const sessions = [...this.#sessions.values()]
+    this.#sessions.clear()
+    await Promise.all(sessions.map(session => session.close()))
+  }
+
+  async #bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {
+    const { packageDir, files } = request
+    const installed = await untilAborted(this.#installer.install(packageDir), request.name, signal)
+    this.#runtime ??= bundleRuntime(this.#options.runtimeDir)
+    const runtime = await this.#runtime
+    const [bundled, own, globbed] = await Promise.all([
+      this.#session(request, runtime).build(installed, signal),
+      packageFiles(packageDir),
+      globbedFiles(packageDir, files),
+    ])
+    const taken = await takenFiles(request, bundled, [...own.files.filter(isReadAtRunTime), ...globbed.files])
+    const name = entryName(request.name)
+    const entry = `${name}.mjs`
+    const written = new Map([
+      [entry, bundled.code],
+      [`${entry}.map`, bundled.map],
+    ])
+    return {
+      hash: await this.#hash(entry, written, taken),
+      notes: [
+        ...bundled.notes,
+        ...(await this.#nativeNotes.of(bundled.natives, taken)),
+        ...own.notes,
+        ...globbed.notes,
+      ],
+      write: async versionDir => {
+        await writeVersionFolder(versionDir, {
+          written,
+          taken,
+          sources: own.files,
+          entrySource: { name: `${name}.ts`, text: entrySource(request, './package') },
+        })
+        return { dir: join(versionDir, 'app'), entry }
+      },
+    }
+  }
+
+  async #hash(entry: string, written: Map<string, string>, taken: TakenFile[]): Promise<string> {
+    const parts: unknown[] = [FORMAT, entry]
+    for (const [path, content] of written) parts.push([path, sha256(content)])
+    for (const file of taken) parts.push([file.path, file.executable, await this.#digests.of(file)])
+    return sha256(JSON.stringify(parts)).slice(0, 16)
+  }
+
+  /** The function's session, made the most recently used one; the least recently used one gives way. */
+  #session(request: BundleRequest, runtime: string): EsbuildSession {
+    const { name, exportName, style, takesContext, rootDir, packageDir, filePath } = request
+    const key = JSON.stringify([name, exportName, style, takesContext === true, rootDir, packageDir, filePath])
+    const session = this.#sessions.get(key) ?? new EsbuildSession(request, runtime)
+    this.#sessions.delete(key)
+    this.#sessions.set(key, session)
+    const [oldest] = this.#sessions
+    if (oldest && this.#sessions.size > MOST_SESSIONS) {
+      this.#sessions.delete(oldest[0])
+      void oldest[1].close()
+    }
+    return session
+  }
+}
+
+/** Sorted, each path once; the bundle's own names are its own. */
+async function takenFiles(request: BundleRequest, bundled: Bundled, files: TakenFile[]): Promise<TakenFile[]> {
+  const byPath = new Map<string, TakenFile>()
+  const referenced = await Promise.all([...bundled.references].map(path => referencedFile(request.packageDir, path)))
+  const addons = await Promise.all([...bundled.addons].map(([source, place]) => addonFile(source, place)))
+  for (const file of [...files, ...referenced, ...addons, ...nativePackageFiles(bundled.natives, bundled.readable)]) {
+    if (file) byPath.set(file.path, file)
+  }
+  const entry = `${entryName(request.name)}.mjs`
+  byPath.delete(entry)
+  byPath.delete(`${entry}.map`)
+  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+async function addonFile(source: string, path: string): Promise<TakenFile> {
+  const { size, mtimeMs, mode } = await lstat(source)
+  return { path, source, size, mtimeMs, executable: (mode & 0o111) !== 0 }
+}
+
+/** The bundler reports real paths, so the package has to be known by its own. */
+async function withRealPaths(request: BundleRequest): Promise<BundleRequest> {
+  const [rootDir, packageDir] = await Promise.all([realpath(request.rootDir), realpath(request.packageDir)])
+  return { ...request, rootDir, packageDir, filePath: join(packageDir, relative(request.packageDir, request.filePath)) }
+}
+
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error
+}
+
+/** The work goes on (others may wait for it too), but this caller does not wait any longer. */
+function untilAborted<T>(work: Promise<T>, name: string, signal: AbortSignal): Promise<T> {
+  return new Promise((fulfil, reject) => {
+    const stop = () => reject(cancelled(name))
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(fulfil, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

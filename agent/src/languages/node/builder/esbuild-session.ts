@@ -1,0 +1,208 @@
+/**
+ * One function's standing build. esbuild keeps what it parsed, so that a build after an edit parses only what changed.
+ * Builds of one session run one after the other.
+ */
+import { join } from 'node:path'
+import { context, type BuildContext, type BuildResult, type Loader, type Message } from 'esbuild'
+import { RyoFaasError } from '../../../contract/index.ts'
+import type { BundleRequest } from './build.ts'
+import { buildNote, buildProblem, MISSING } from './build-problems.ts'
+import { entryName, entrySource } from './entry-file.ts'
+import { httpPlugin } from './http-plugin.ts'
+import { otelPlugin } from './otel-plugin.ts'
+import { packageNameOf, readManifest } from './node-packages.ts'
+import { packagesPlugin } from './packages-plugin.ts'
+import { BUNDLE_HEAD, PLACE_DEFINES, placesPlugin } from './places-plugin.ts'
+import { plainPaths, plainSources } from './plain-paths.ts'
+import { ReadableFolders } from './readable-folders.ts'
+import { readablePlugin } from './readable-plugin.ts'
+import { runtimePlugin } from './runtime-module.ts'
+
+export interface Bundled {
+  code: string
+  map: string
+  notes: string[]
+  /** Folders of packages that stayed outside, by name. */
+  natives: Map<string, string>
+  /** Lone `.node` files: absolute path → place in the app. */
+  addons: Map<string, string>
+  /** Absolute paths of files that the code names by URL. */
+  references: Set<string>
+  /** What packages require that is not installed, by package. */
+  absent: Map<string, Set<string>>
+  /** What the build may read. */
+  readable: ReadableFolders
+}
+
+/** What an import of a file that is not code gives: its text, or its bytes (a `Uint8Array`). */
+const LOADERS: Record<string, Loader> = {
+  ...Object.fromEntries(['.sql', '.graphql', '.gql', '.html', '.txt', '.md'].map(extension => [extension, 'text'])),
+  '.wasm': 'binary',
+}
+
+type Found = Pick<Bundled, 'natives' | 'addons' | 'references' | 'absent' | 'readable'>
+
+export class EsbuildSession {
+  readonly #request: BundleRequest
+  readonly #runtime: string
+  #context: BuildContext | undefined
+  #found: Found
+  #installed: string | undefined
+  /** What packages have been seen to require although it was not installed. */
+  readonly #absent = new Set<string>()
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(request: BundleRequest, runtime: string) {
+    this.#request = request
+    this.#runtime = runtime
+    this.#found = nothingFound(request.rootDir, undefined)
+  }
+
+  /** @param installed folder of packages that stand in for a missing `node_modules` */
+  build(installed: string | undefined, signal: AbortSignal): Promise<Bundled> {
+    const build = this.#last.then(() => this.#build(installed, signal))
+    this.#last = build.catch(() => {})
+    return build
+  }
+
+  /** Lets what has been asked for finish. */
+  async close(): Promise<void> {
+    await this.#last
+    await this.#context?.dispose()
+  }
+
+  async #build(installed: string | undefined, signal: AbortSignal): Promise<Bundled> {
+    const context = (this.#context ??= await this.#open())
+    this.#found = nothingFound(this.#request.rootDir, installed)
+    this.#installed = installed
+    const cancel = () => void context.cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    try {
+      if (signal.aborted) throw cancelled(this.#request.name)
+      return this.#bundled(await this.#rebuilt(context))
+    } catch (error) {
+      if (signal.aborted) throw cancelled(this.#request.name)
+      throw this.#failure(error)
+    } finally {
+      signal.removeEventListener('abort', cancel)
+    }
+  }
+
+  /**
+   * Packages require what may not be installed, and do without: Node throws when such a line is reached. esbuild fails
+   * the build instead, unless the line stands in a `try`; then it is built once more, with what is missing left out.
+   */
+  async #rebuilt(context: BuildContext): Promise<BuildResult> {
+    try {
+      return await context.rebuild()
+    } catch (error) {
+      const missing = missingInPackages(error)
+      if (missing.every(specifier => this.#absent.has(specifier))) throw error
+      for (const specifier of missing) this.#absent.add(specifier)
+      this.#found = nothingFound(this.#request.rootDir, this.#installed)
+      return context.rebuild()
+    }
+  }
+
+  #open(): Promise<BuildContext> {
+    const { name, packageDir } = this.#request
+    return context({
+      absWorkingDir: packageDir,
+      stdin: {
+        contents: entrySource(this.#request, '.'),
+        resolveDir: packageDir,
+        sourcefile: `${entryName(name)}.ts`,
+        loader: 'ts',
+      },
+      outfile: join(packageDir, `${entryName(name)}.mjs`),
+      bundle: true,
+      write: false,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      sourcemap: 'linked',
+      sourcesContent: false,
+      legalComments: 'none',
+      logLevel: 'silent',
+      banner: { js: BUNDLE_HEAD },
+      define: PLACE_DEFINES,
+      loader: LOADERS,
+      plugins: [
+        readablePlugin(() => this.#found.readable),
+        httpPlugin(),
+        otelPlugin(packageDir),
+        runtimePlugin(this.#runtime, packageDir),
+        packagesPlugin({
+          packageDir,
+          installed: () => this.#installed,
+          readable: () => this.#found.readable,
+          isAbsent: specifier => this.#absent.has(specifier),
+          onAbsent: (specifier, importer) => noteAbsent(this.#found.absent, specifier, importer),
+          onNative: (name, folder) => this.#found.natives.set(name, folder),
+          onAddon: (source, place) => this.#found.addons.set(source, place),
+        }),
+        placesPlugin(packageDir, path => this.#found.references.add(path)),
+      ],
+    })
+  }
+
+  #bundled({ outputFiles, warnings }: BuildResult): Bundled {
+    const text = (end: string) => outputFiles!.find(({ path }) => path.endsWith(end))!.text
+    return {
+      ...this.#found,
+      code: plainPaths(text('.mjs')),
+      map: plainSources(text('.map')),
+      notes: [...warnings.map(buildNote), ...absentNotes(this.#found.absent)],
+    }
+  }
+
+  #failure(error: unknown): RyoFaasError {
+    const messages = (error as { errors?: Message[] }).errors
+    if (!Array.isArray(messages)) return RyoFaasError.from(error)
+    const problems = messages.map(message => buildProblem(message, this.#request, name => this.#installHint(name)))
+    const count = problems.length === 1 ? 'an error' : `${problems.length} errors`
+    return new RyoFaasError('BUILD_FAILED', `${this.#request.name} could not be bundled: ${count}`, {
+      problems,
+      cause: error,
+    })
+  }
+
+  #installHint(specifier: string): string | undefined {
+    const name = packageNameOf(specifier)
+    if (name === undefined) return undefined
+    const { packageDir } = this.#request
+    const { dependencies } = readManifest(packageDir)
+    return `Run: cd ${packageDir} && npm install${dependencies && name in dependencies ? '' : ` ${name}`}`
+  }
+}
+
+function nothingFound(rootDir: string, installed: string | undefined): Found {
+  const readable = new ReadableFolders(rootDir, installed)
+  return { natives: new Map(), addons: new Map(), references: new Set(), absent: new Map(), readable }
+}
+
+/** Specifiers of packages that files in `node_modules` name and that were not found. */
+function missingInPackages(error: unknown): string[] {
+  const messages = (error as { errors?: Message[] }).errors ?? []
+  return messages.flatMap(({ text, location }) => {
+    const specifier = MISSING.exec(text)?.[1]
+    const inPackage = location !== null && location.file.split(/[\\/]/).includes('node_modules')
+    return inPackage && specifier !== undefined && packageNameOf(specifier) !== undefined ? [specifier] : []
+  })
+}
+
+function noteAbsent(absent: Map<string, Set<string>>, specifier: string, importer: string): void {
+  const from = /^.*node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(importer)?.[1] ?? importer
+  absent.set(from, (absent.get(from) ?? new Set()).add(specifier))
+}
+
+function absentNotes(absent: Map<string, Set<string>>): string[] {
+  return [...absent].map(
+    ([name, missing]) =>
+      `${name} may require ${[...missing].sort().join(', ')}, which is not installed: where it does, it gets MODULE_NOT_FOUND`,
+  )
+}
+
+export function cancelled(name: string): RyoFaasError {
+  return new RyoFaasError('CANCELLED', `building ${name} was cancelled`)
+}

@@ -1,0 +1,98 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { Builder } from './builder.ts'
+import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
+
+const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
+const cache = temporaryFolder()
+const builder = new Builder({ runtimeDir, cacheDir: cache.dir, environment: process.env })
+const folders: TemporaryFolder[] = []
+afterEach(() => {
+  for (const made of folders.splice(0)) made.remove()
+})
+afterAll(async () => {
+  await builder.close()
+  cache.remove()
+})
+
+function folder(files: Record<string, string> = {}): TemporaryFolder {
+  const made = temporaryFolder(files)
+  folders.push(made)
+  return made
+}
+
+const bundle = ({ dir }: TemporaryFolder) => builder.bundle(requestFor(dir), new AbortController().signal)
+
+async function run(made: TemporaryFolder): Promise<{ answer: string; notes: string[] }> {
+  const bundled = await bundle(made)
+  const { dir, entry } = await bundled.write(folder().path('1'))
+  await using running = await runFunction(join(dir, entry))
+  return { answer: await running.get(), notes: bundled.notes }
+}
+
+describe('what a package requires and is not installed', () => {
+  const drivers = Array.from({ length: 12 }, (_, n) => `driver${n}`)
+  const files = {
+    'hello.ts': `import knex from 'knex'
+      export const hello = async () => new Response(['sqlite', 'driver3', 'later'].map(name => knex(name)).join() + await knex.late())`,
+    'node_modules/knex/package.json': `{ "name": "knex" }`,
+    'node_modules/knex/index.js': `
+      const drivers = { sqlite: () => 'fine', ${drivers.map(name => `${name}: () => require('${name}/promise')`).join()}, later: () => require('later') }
+      module.exports = name => { try { return drivers[name]() } catch (error) { return error.code } }
+      module.exports.late = () => import('later').catch(error => ' ' + error.code)`,
+  }
+
+  it('is noted, and throws as in Node where the line is reached', async () => {
+    expect(await run(folder(files))).toEqual({
+      answer: 'fine,MODULE_NOT_FOUND,MODULE_NOT_FOUND ERR_MODULE_NOT_FOUND',
+      notes: [expect.stringMatching(/^knex may require driver0\/promise, .*later, which is not installed/)],
+    })
+  })
+
+  it('is bundled as soon as it is installed', async () => {
+    const made = folder(files)
+    await bundle(made)
+    made.write({
+      'node_modules/driver3/package.json': `{ "name": "driver3" }`,
+      'node_modules/driver3/promise.js': `module.exports = 'installed'`,
+    })
+    const { answer, notes } = await run(made)
+    expect(answer).toBe('fine,installed,MODULE_NOT_FOUND ERR_MODULE_NOT_FOUND')
+    expect(notes.join()).not.toContain('driver3')
+  })
+
+  it('still fails the build in a static import, and in files of the user whatever packages do', async () => {
+    const made = folder({
+      ...files,
+      'hello.ts': `import knex from 'knex'; export const hello = () => new Response(knex(require('later')))`,
+    })
+    await expect(bundle(made)).rejects.toMatchObject({
+      problems: [{ file: made.path('hello.ts'), hint: expect.stringContaining('npm install later') }],
+    })
+    made.write({
+      'hello.ts': files['hello.ts'],
+      'node_modules/knex/index.js': `import later from 'later'; export default later`,
+    })
+    await expect(bundle(made)).rejects.toMatchObject({ problems: [{ file: made.path('node_modules/knex/index.js') }] })
+  })
+})
+
+describe('a file that is no code', () => {
+  it('is imported as text, and WebAssembly as bytes', async () => {
+    const made = folder({
+      'hello.ts': `import sql from './a.sql'; import graphql from './a.graphql'; import gql from './a.gql'
+        import html from './a.html'; import txt from './a.txt'; import md from './a.md'; import wasm from './a.wasm'
+        export const hello = async () => {
+          const { instance } = await WebAssembly.instantiate(wasm)
+          return new Response([sql, graphql, gql, html, txt, md, instance.exports.seven()].join())
+        }`,
+      ...Object.fromEntries(['sql', 'graphql', 'gql', 'html', 'txt', 'md'].map(name => [`a.${name}`, name])),
+    })
+    // (module (func (export "seven") (result i32) i32.const 7))
+    const module =
+      '\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x02\x01\0\x07\x09\x01\x05seven\0\0\x0a\x06\x01\x04\0\x41\x07\x0b'
+    made.write({ 'a.wasm': module })
+    expect((await run(made)).answer).toBe('sql,graphql,gql,html,txt,md,7')
+  })
+})

@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process'
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { addonFacts } from './addon-facts.ts'
+import { Builder } from './builder.ts'
+import type { NativeSurroundings } from './native-notes.ts'
+import { requestFor, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
+import { writeFakeAddon } from './testing/fake-addon.ts'
+
+const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
+const cache = temporaryFolder()
+const folders: TemporaryFolder[] = []
+afterEach(() => {
+  for (const made of folders.splice(0)) made.remove()
+})
+afterAll(() => cache.remove())
+
+function folder(files: Record<string, string>): TemporaryFolder {
+  const made = temporaryFolder(files)
+  folders.push(made)
+  return made
+}
+
+async function notesOf(made: TemporaryFolder, surroundings: NativeSurroundings = {}): Promise<string[]> {
+  const builder = new Builder({
+    runtimeDir,
+    cacheDir: cache.dir,
+    environment: process.env,
+    surroundings: () => Promise.resolve(surroundings),
+  })
+  try {
+    return (await builder.bundle(requestFor(made.dir), new AbortController().signal)).notes
+  } finally {
+    await builder.close()
+  }
+}
+
+const usesAddon = {
+  'hello.ts': `import addon from 'addon'; export const hello = () => new Response(addon)`,
+  'node_modules/addon/package.json': `{ "name": "addon", "gypfile": true }`,
+  'node_modules/addon/index.js': `module.exports = require('./build/Release/addon.node')`,
+  'node_modules/addon/build/Release/addon.node': '',
+}
+const ADDON = 'node_modules/addon/build/Release/addon.node'
+const taken = expect.stringMatching(/^addon has a native addon: it is not bundled but taken along/)
+
+describe('a package is native', () => {
+  it('if one of its optional dependencies that is installed is for some system or processor only', async () => {
+    const made = folder({
+      'hello.ts': `import sharp from 'sharp'; export const hello = () => new Response(sharp)`,
+      'node_modules/sharp/package.json': `{ "name": "sharp", "optionalDependencies": { "@img/sharp-darwin": "1", "@img/sharp-linux": "1" } }`,
+      'node_modules/sharp/index.js': `module.exports = require('@img/' + 'sharp-linux')`,
+      'node_modules/@img/sharp-linux/package.json': `{ "name": "@img/sharp-linux", "os": ["linux"], "cpu": ["x64"] }`,
+      'node_modules/@img/sharp-linux/index.js': `module.exports = 'machine code'`,
+    })
+    expect(await notesOf(made)).toEqual([
+      'sharp has a native addon in @img/sharp-linux: it is not bundled but taken along in node_modules, as it is installed here',
+    ])
+  })
+
+  it('and not if what is optional is for every system, or not installed', async () => {
+    const made = folder({
+      'hello.ts': `import plain from 'plain'; export const hello = () => new Response(plain)`,
+      'node_modules/plain/package.json': `{ "name": "plain", "optionalDependencies": { "absent": "1", "any": "1" } }`,
+      'node_modules/plain/index.js': `module.exports = 'plain'`,
+      'node_modules/any/package.json': `{ "name": "any" }`,
+    })
+    expect(await notesOf(made)).toEqual([])
+  })
+})
+
+describe.runIf(process.platform === 'linux')('of an addon that will not load it is told', () => {
+  it('that it was built for another Node, with the way out', async () => {
+    const made = folder(usesAddon)
+    writeFakeAddon(made.path(ADDON), ['libc.so.6'], 'node_register_module_v115')
+    expect(await notesOf(made, { modules: '137' })).toEqual([
+      taken,
+      expect.stringMatching(
+        /^addon will not load: it was built for Node 20 \(NODE_MODULE_VERSION 115\), and functions run on Node 24 .*startFaas --node \S/,
+      ),
+    ])
+    expect(await notesOf(made, { modules: '115' })).toEqual([taken])
+    expect(await notesOf(made)).toEqual([taken])
+  })
+
+  it('by what node-gyp wrote beside it, but never of Node-API, nor where one of several builds fits', async () => {
+    const made = folder({ ...usesAddon, 'node_modules/addon/build/config.gypi': `{ "node_module_version": 115 }` })
+    writeFakeAddon(made.path(ADDON), [], 'node_module_register')
+    expect(await notesOf(made, { modules: '137' })).toEqual([taken, expect.stringContaining('built for Node 20')])
+    writeFakeAddon(made.path(ADDON), [], 'napi_register_module_v1')
+    expect(await notesOf(made, { modules: '137' })).toEqual([taken])
+    writeFakeAddon(made.path(ADDON), [], 'node_register_module_v115')
+    made.write({ 'node_modules/addon/build/Release/137.node': '' })
+    writeFakeAddon(made.path('node_modules/addon/build/Release/137.node'), [], 'node_register_module_v137')
+    expect(await notesOf(made, { modules: '137' })).toEqual([taken])
+  })
+
+  it('that the image lacks a library, unless the package brings it or the build is for another system', async () => {
+    const made = folder({
+      ...usesAddon,
+      'node_modules/addon/lib/libown.so.2': '',
+      'node_modules/addon/prebuilds/musl.node': '',
+      'node_modules/addon/prebuilds/darwin.node': 'Mach-O',
+    })
+    writeFakeAddon(made.path(ADDON), ['libc.so.6', 'libown.so.2', 'libX11.so.6'])
+    writeFakeAddon(made.path('node_modules/addon/lib/libown.so.2'), ['libc.so.6', 'libgomp.so.1'])
+    writeFakeAddon(made.path('node_modules/addon/prebuilds/musl.node'), ['libc.musl-x86_64.so.1', 'libother.so.1'])
+    expect(await notesOf(made, { libraries: new Set(['libc.so.6']) })).toEqual([
+      taken,
+      expect.stringMatching(/^addon will not load: it needs libX11\.so\.6, libgomp\.so\.1, which .*--base-image/),
+    ])
+    expect(await notesOf(made, {})).toEqual([taken])
+  })
+
+  it('as the loader of the system sees it', async () => {
+    const listed = execFileSync('ldd', [process.execPath], { encoding: 'utf8' })
+    const { libraries, foreign } = await addonFacts(process.execPath)
+    expect(foreign).toBe(false)
+    expect(libraries).toContain('libc.so.6')
+    for (const library of libraries) expect(listed).toContain(basename(library))
+  })
+})

@@ -1,0 +1,139 @@
+/** Finds the function that a name in deploy.json means among a module's exports. */
+import { ts } from 'ts-morph'
+import { nearMatch } from '../../../contract/index.ts'
+import { problemAt, problemInFile, type Finding } from './findings.ts'
+
+export interface FoundExport {
+  exportName: string
+  /** What is exported, aliases followed. */
+  symbol: ts.Symbol
+  /** Where to point when there is no better place. */
+  node: ts.Node
+}
+
+/**
+ * The export of that name; else the default export, if what it exports has that name (`module.exports = f` of CommonJS
+ * is a default export too).
+ */
+export function findExport(checker: ts.TypeChecker, file: ts.SourceFile, name: string): FoundExport | Finding {
+  const module = moduleOf(checker, file)
+  const exports = module ? checker.getExportsOfModule(module) : []
+  const named = exports.find(symbol => symbol.name === name)
+  if (named) return follow(checker, named, file)
+
+  const whole = module?.exports?.get(ts.InternalSymbolName.ExportEquals)
+  for (const candidate of [exports.find(symbol => symbol.name === 'default'), whole]) {
+    if (!candidate) continue
+    const found = follow(checker, candidate, file)
+    if ('problem' in found || ownName(found.symbol) !== name) continue
+    return { ...found, exportName: 'default' }
+  }
+  return missing(file, name, exports)
+}
+
+/** The compiler answers for ES modules; what a CommonJS module exports it knows all the same. */
+function moduleOf(checker: ts.TypeChecker, file: ts.SourceFile): ts.Symbol | undefined {
+  return checker.getSymbolAtLocation(file) ?? (file as { symbol?: ts.Symbol }).symbol
+}
+
+function follow(checker: ts.TypeChecker, symbol: ts.Symbol, file: ts.SourceFile): FoundExport | Finding {
+  const declaration = symbol.declarations?.find(node => node.getSourceFile() === file) ?? symbol.declarations?.[0]
+  const node = (declaration && ts.getNameOfDeclaration(declaration)) ?? declaration ?? file
+  if (!(symbol.flags & ts.SymbolFlags.Alias)) return { exportName: symbol.name, symbol, node }
+  if (declaration && isTypeOnly(declaration)) return typeOnly(symbol.name, node)
+  const target = checker.getAliasedSymbol(symbol)
+  if (target.declarations?.length) {
+    const inFile = target.declarations.find(other => other.getSourceFile() === file)
+    return { exportName: symbol.name, symbol: target, node: (inFile && ts.getNameOfDeclaration(inFile)) ?? node }
+  }
+  return problemAt(node, {
+    code: 'unresolved-type',
+    message: `"${symbol.name}" is exported from a module that cannot be found`,
+    hint: 'Check the path, or install the package',
+  })
+}
+
+export function typeOnly(name: string, node: ts.Node): Finding {
+  return problemAt(node, {
+    code: 'type-only',
+    message: `"${name}" is only a type: there is nothing to call when the program runs`,
+    hint: 'Export a function of this name',
+  })
+}
+
+function isTypeOnly(node: ts.Node): boolean {
+  if (ts.isExportSpecifier(node)) return node.isTypeOnly || node.parent.parent.isTypeOnly
+  return false
+}
+
+/** The name that a function has by itself: `function f`, `const f = …`. */
+function ownName(symbol: ts.Symbol): string | undefined {
+  for (const declaration of symbol.declarations ?? []) {
+    const name = nameIn(declaration)
+    if (name !== undefined) return name
+  }
+  return undefined
+}
+
+function nameIn(node: ts.Node | undefined): string | undefined {
+  if (!node) return undefined
+  if (ts.isBinaryExpression(node)) return nameIn(node.right)
+  if (ts.isExportAssignment(node)) return nameIn(node.expression)
+  if (ts.isPropertyAccessExpression(node)) return ts.isBinaryExpression(node.parent) ? nameIn(node.parent) : undefined
+  if (ts.isParenthesizedExpression(node) || ts.isSatisfiesExpression(node) || ts.isAsExpression(node)) {
+    return nameIn(node.expression)
+  }
+  if (ts.isIdentifier(node)) return node.text
+  if (ts.isFunctionLike(node) || ts.isClassLike(node) || ts.isVariableDeclaration(node)) {
+    return node.name && ts.isIdentifier(node.name) ? node.name.text : undefined
+  }
+  return undefined
+}
+
+function missing(file: ts.SourceFile, name: string, exports: ts.Symbol[]): Finding {
+  const names = exports.map(symbol => symbol.name).filter(exported => exported !== 'export=')
+  const declared = declarationOf(file, name)
+  if (declared) {
+    return problemAt(declared, {
+      code: 'not-exported',
+      message: `"${name}" is declared here but not exported`,
+      hint: `Write "export" in front of it`,
+    })
+  }
+  const otherCase = names.find(exported => exported.toLowerCase() === name.toLowerCase())
+  if (otherCase !== undefined) {
+    const declaration = exports.find(symbol => symbol.name === otherCase)?.declarations?.[0]
+    const node = declaration?.getSourceFile() === file ? (ts.getNameOfDeclaration(declaration) ?? declaration) : file
+    return problemAt(node, {
+      code: 'wrong-case',
+      message: `deploy.json says "${name}", but the export is "${otherCase}"`,
+      hint: `Write "name": "${otherCase}" in deploy.json, or rename the export`,
+    })
+  }
+  const near = nearMatch(name, names)
+  if (names.includes('default')) {
+    const hint = `The default export counts only if its function is called "${name}"; or write: export function ${name}`
+    return problemInFile(file.fileName, { code: 'no-such-export', message: `The module has no export "${name}"`, hint })
+  }
+  const list =
+    names.length > 0 ? `It exports ${names.map(exported => `"${exported}"`).join(', ')}` : 'It exports nothing'
+  return problemInFile(file.fileName, {
+    code: 'no-such-export',
+    message: `The module has no export "${name}"`,
+    hint: near === undefined ? list : `${list}. Did you mean "${near}"?`,
+  })
+}
+
+function declarationOf(file: ts.SourceFile, name: string): ts.Node | undefined {
+  for (const statement of file.statements) {
+    if (ts.isVariableStatement(statement)) {
+      const found = statement.declarationList.declarations.find(
+        ({ name: id }) => ts.isIdentifier(id) && id.text === name,
+      )
+      if (found) return found.name
+    } else if (ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement)) {
+      if (statement.name?.text === name) return statement.name
+    }
+  }
+  return undefined
+}

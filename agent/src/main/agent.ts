@@ -1,0 +1,65 @@
+/** Entry of the agent's process: `agent.js <home>`. Its options lie in `<home>/run/options.json`. */
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { destination, pino, stdTimeFunctions } from 'pino'
+import { Agent } from '../platform/agent.ts'
+import { homePaths } from '../client/index.ts'
+import { RyoFaasError } from '../contract/index.ts'
+import { closeHome } from '../platform/home-data.ts'
+import { acquireProcessLock, readIfPresent, writeDurably } from '../host/index.ts'
+import { PlatformOptions } from '../platform/options.ts'
+
+const home = process.argv[2]
+if (home === undefined) throw new Error('usage: agent.js <home>')
+const paths = homePaths(home)
+const output = destination({ fd: 1, sync: true })
+// A line that finds no room (a full disk) is lost; the agent goes on.
+output.on('error', () => undefined)
+const logger = pino({ base: null, timestamp: stdTimeFunctions.isoTime }, output)
+const { resolve } = createRequire(import.meta.url)
+const { version, build } = createRequire(import.meta.url)('../../package.json') as { version: string; build?: string }
+
+const lock = await acquireProcessLock(paths.lock)
+if (lock.kind === 'held') {
+  logger.info({ holder: lock.holder.pid }, 'another agent runs in this home')
+  process.exit(0)
+}
+await closeHome(home)
+const saved = await readIfPresent(paths.options)
+if (saved === undefined) {
+  logger.info('this home was stopped')
+  await lock.release()
+  process.exit(0)
+}
+
+const leave = async (code: number): Promise<never> => {
+  await lock.release()
+  process.exit(code)
+}
+const agent = new Agent({
+  home,
+  version,
+  build,
+  options: PlatformOptions.parse(JSON.parse(saved)),
+  environment: process.env,
+  runtimeDir: dirname(dirname(resolve('@ryo-faas/runtime/main'))),
+  logger,
+  onShutdown: () => void leave(0),
+})
+// A fault of ours must not leave a half-dead agent behind: the keeper starts a fresh one, and functions never notice.
+process.on('uncaughtException', error => {
+  logger.fatal({ err: error }, 'uncaught exception')
+  process.exit(70)
+})
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => void agent.close().finally(() => leave(0)))
+}
+try {
+  await agent.start()
+} catch (error) {
+  const failure = RyoFaasError.from(error)
+  logger.error({ err: failure }, 'the platform cannot start')
+  // Without room for it the log, or its end, has to do.
+  await writeDurably(paths.startFailure, JSON.stringify(failure.toBody())).catch(() => undefined)
+  await leave(failure.exitCode)
+}

@@ -1,0 +1,16 @@
+/** Entry of the keeper's process: `keeper.js <home>`. */
+import { entryPath } from '../platform/entries.ts'
+import { keepAgent } from '../platform/keeper.ts'
+
+const abort = new AbortController()
+process.once('SIGTERM', () => abort.abort())
+process.once('SIGINT', () => abort.abort())
+const home = process.argv[2]!
+await keepAgent({
+  home,
+  command: process.execPath,
+  args: [entryPath('main/agent'), home],
+  environment: process.env,
+  signal: abort.signal,
+})
+process.exit(0)

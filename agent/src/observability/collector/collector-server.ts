@@ -1,0 +1,147 @@
+/**
+ * OTLP over HTTP in (`POST /v1/traces`), on listeners of its own: functions reach it, and they must not reach the agent.
+ *
+ * Invariants: 1. a page in a browser is refused (it sends an Origin, or may not send JSON unasked), and so is who shows no
+ * token. 2. a function sends spans of its own and of nobody else. 3. an answer has the type of the question. 4. what was
+ * received is answered at once, before it is on disk.
+ */
+import type { AddressInfo, Server } from 'node:net'
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
+import { Credentials, isFromOtherOrigin, type AccessKeys } from '../../access/index.ts'
+import { listenAtAll, type ExtraHost } from '../../host/index.ts'
+import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
+import type { Translated } from './otlp-json.ts'
+
+export interface CollectorServerOptions {
+  host: string
+  /** Addresses besides `host` on which functions reach it. */
+  extraHosts: readonly ExtraHost[]
+  /** 0: any free one. */
+  port: number
+  logger: FastifyBaseLogger
+  access: AccessKeys
+  /** Answers how many of the spans were taken. */
+  onSpans: (
+    spans: Translated['spans'],
+    from: { body: Body; headers: Record<string, unknown>; sender: string },
+  ) => number
+  onRefused: (spans: number) => void
+}
+
+export interface CollectorServer {
+  readonly port: number
+  close(): Promise<void>
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Route of the function that sends; '' if it is another. */
+    sender: string
+  }
+}
+
+/** google.rpc.Code */
+const INVALID_ARGUMENT = 3
+
+/** @throws an error with code EADDRINUSE if the port is taken on one of the addresses. */
+export async function startCollectorServer(options: CollectorServerOptions): Promise<CollectorServer> {
+  const app = fastify({
+    loggerInstance: options.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT_BYTES,
+    forceCloseConnections: true,
+  })
+  addRoutes(app, options)
+  await app.listen({ host: options.host, port: options.port })
+  const { port } = app.server.address() as AddressInfo
+  let others: Server[] = []
+  const close = async () => {
+    for (const other of others) other.close()
+    await app.close()
+  }
+  try {
+    others = await listenAtAll(app.server, { ...options, port })
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { port, close }
+}
+
+function addRoutes(app: FastifyInstance, { access, onSpans, onRefused }: CollectorServerOptions): void {
+  const credentials = new Credentials(access)
+  app.decorateRequest('sender', '')
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(['application/json', PROTOBUF], { parseAs: 'buffer' }, (_request, body, done) =>
+    done(null, body),
+  )
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.headers.origin !== undefined || isFromOtherOrigin(request.headers)) {
+      return reply.code(403).send({ message: 'the collector does not take spans from web pages' })
+    }
+    const principal = credentials.identify(request.headers.authorization)
+    if (principal === undefined) {
+      void reply.code(401).header('www-authenticate', 'Bearer realm="ryo-faas collector"')
+      return reply.send({ message: 'the collector needs a token: send "Authorization: Bearer <token>"' })
+    }
+    if (principal.kind === 'function') request.sender = principal.route
+  })
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = error.statusCode ?? 500
+    if (status >= 500) request.log.error({ err: error }, 'the collector failed')
+    else onRefused(0)
+    return answer(reply, { status, message: explain(status, error.message), contentType: typeOf(request.headers) })
+  })
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'the collector takes POST /v1/traces' }))
+  app.post('/v1/traces', async (request, reply) => {
+    const contentType = typeOf(request.headers)
+    const body = { bytes: request.body as Buffer, contentType, encoding: request.headers['content-encoding'] }
+    // A body that is not there has no parser either.
+    if (!Buffer.isBuffer(body.bytes)) return answer(reply, { status: 400, message: 'there is no body', contentType })
+    const received = await receive(body)
+    if (received.kind === 'refused') {
+      onRefused(0)
+      return answer(reply, { ...received, contentType })
+    }
+    const { sender } = request
+    if (sender !== '' && received.spans.some(({ span }) => routeOf(span.service) !== sender)) {
+      onRefused(0)
+      return answer(reply, { status: 403, message: 'a function may send spans of its own service only', contentType })
+    }
+    if (received.rejected > 0) onRefused(received.rejected)
+    const taken = onSpans(received.spans, { body, headers: request.headers, sender })
+    const rejected = received.rejected + received.spans.length - taken
+    const reason = received.reason ?? 'too many spans are waiting for the disk'
+    return answer(reply, { status: 200, rejected, message: reason, contentType })
+  })
+}
+
+interface Answer {
+  status: number
+  message: string
+  contentType: string
+  rejected?: number
+}
+
+async function answer(
+  reply: FastifyReply,
+  { status, message, contentType, rejected = 0 }: Answer,
+): Promise<FastifyReply> {
+  const success = rejected === 0 ? {} : { partialSuccess: { rejectedSpans: String(rejected), errorMessage: message } }
+  const value = status < 300 ? success : { code: INVALID_ARGUMENT, message }
+  void reply.code(status)
+  if (contentType !== PROTOBUF) return reply.send(value)
+  const { encodeAnswer } = await import('./otlp-protobuf.ts')
+  return reply.type(PROTOBUF).send(encodeAnswer(status < 300 ? 'TracesAnswer' : 'RpcStatus', value))
+}
+
+function explain(status: number, message: string): string {
+  if (status === 413) return `a body may have ${BODY_LIMIT_BYTES} bytes`
+  if (status === 415) return `content-type must be application/json or ${PROTOBUF}`
+  return message
+}
+
+function typeOf(headers: { 'content-type'?: string | undefined }): string {
+  return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
+}

@@ -1,0 +1,67 @@
+/**
+ * A span as it is kept. Invariant: its size is bounded, whatever was sent: a span that carries megabytes would push
+ * hundreds of traces out of the store.
+ */
+import type { Attributes, SpanKind, SpanView } from '../../contract/index.ts'
+
+/** Times are milliseconds since the epoch, with fractions. */
+export interface Span {
+  /** 16 hexadecimal digits. */
+  spanId: string
+  parentSpanId?: string
+  name: string
+  kind: SpanKind
+  service: string
+  startMs: number
+  durationMs: number
+  status: SpanView['status']
+  statusMessage?: string
+  attributes: Attributes
+  events: { name: string; atMs: number; attributes: Attributes }[]
+  links: { traceId: string; spanId: string; attributes: Attributes }[]
+}
+
+export interface ReceivedSpan {
+  /** 32 hexadecimal digits. */
+  traceId: string
+  span: Span
+}
+
+/** UTF-16 units. */
+const MOST_TEXT = 16 * 1024
+const MOST_OF_EACH = 128
+const MOST_OF_SPAN = 128 * 1024
+const MOST_WHEN_TOO_LARGE = 1024
+/** Set on a span that was sent with more than is kept. */
+export const TRUNCATED = 'ryo_faas.truncated'
+
+/** The JSON text of a span, within the bounds. */
+export function boundedText(span: Span): string {
+  const text = JSON.stringify(span)
+  if (text.length <= MOST_OF_SPAN) return text
+  return JSON.stringify({
+    ...span,
+    name: cut(span.name, MOST_WHEN_TOO_LARGE),
+    attributes: { ...shorten(span.attributes, MOST_WHEN_TOO_LARGE), [TRUNCATED]: true },
+    events: span.events
+      .slice(0, 8)
+      .map(event => ({ ...event, attributes: shorten(event.attributes, MOST_WHEN_TOO_LARGE, 8) })),
+    links: [],
+  } satisfies Span)
+}
+
+/** At most `most` characters, and says so. */
+export function cut(text: string, most = MOST_TEXT): string {
+  return text.length <= most ? text : `${text.slice(0, most)}…`
+}
+
+/** The first of a list that may be longer than is kept. */
+export function firstOf<T>(list: readonly T[]): readonly T[] {
+  return list.length <= MOST_OF_EACH ? list : list.slice(0, MOST_OF_EACH)
+}
+
+function shorten(attributes: Attributes, mostText: number, most = 48): Attributes {
+  const short = ([key, value]: [string, Attributes[string]]) =>
+    [cut(key, 128), cut(Array.isArray(value) ? JSON.stringify(value) : String(value), mostText)] as const
+  return Object.fromEntries(Object.entries(attributes).slice(0, most).map(short))
+}

@@ -1,0 +1,312 @@
+/**
+ * The agent: the composition root, the one file that names concrete classes and knows the order of starting and
+ * stopping. Invariants:
+ *
+ * 1. One agent per home (a lock tells); a second one ends quietly.
+ * 2. Parts and functions outlive the agent; `close` leaves them running, `shutdown` ends them.
+ * 3. The API answers from the first moment; what needs the platform is refused until it is ready.
+ */
+import { EventEmitter } from 'node:events'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { FastifyBaseLogger } from 'fastify'
+import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
+import { Credentials, type AccessKeys } from '../access/index.ts'
+import { createApi, type Platform } from '../api/index.ts'
+import { boundLogs } from './bounded-logs.ts'
+import { Builder } from '../languages/node/builder/index.ts'
+import { createCheckService, type CheckService, type WarmCheckService } from '../languages/node/checker/index.ts'
+import { homePaths } from '../client/index.ts'
+import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
+import { CallCounts, Deployer } from '../deployments/index.ts'
+import type { Engine } from '../engines/index.ts'
+import { chooseEngine } from './engine-choice.ts'
+import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
+import { dashboardFolder, entryPath } from './entries.ts'
+import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
+import { portTaken, readIfPresent, settleAll } from '../host/index.ts'
+import { findNode } from './node-binary.ts'
+import { Observing } from './observing.ts'
+import type { PlatformOptions } from './options.ts'
+import { SecretStore } from '../secrets/index.ts'
+import { PlatformParts } from './platform-parts.ts'
+import { RoutesSink } from './routes-sink.ts'
+import { nextChange } from './store-log.ts'
+import { StateStore } from '../deployments/state/index.ts'
+import { Supervisor } from '../supervisor/index.ts'
+
+export interface AgentOptions {
+  home: string
+  version: string
+  /** Hash of our own code, if it came packed: two builds may have one version. */
+  build?: string | undefined
+  options: PlatformOptions
+  environment: NodeJS.ProcessEnv
+  runtimeDir: string
+  logger: FastifyBaseLogger
+  /** Called when a shutdown was asked for and carried out: the process may end. */
+  onShutdown: () => void
+}
+
+export class Agent implements Platform {
+  readonly secrets: SecretStore
+  readonly observing: Observing
+  readonly #options: AgentOptions
+  readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
+  readonly #supervisor: Supervisor
+  readonly #counts: CallCounts
+  readonly #routes: RoutesSink
+  #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
+  #token: string | undefined
+  #state: StateStore | undefined
+  #engine: Engine | undefined
+  #deployer: Deployer | undefined
+  #checker: WarmCheckService | undefined
+  #builder: Builder | undefined
+  #closeApi: (() => Promise<void>) | undefined
+  #logs: { close(): void } | undefined
+
+  constructor(options: AgentOptions) {
+    this.#options = options
+    this.secrets = new SecretStore(options.home)
+    this.#routes = new RoutesSink(options.home)
+    this.observing = new Observing({
+      ...options,
+      deployer: () => this.#deployer,
+      parts: () => this.#supervisor.views(),
+      token: () => this.#token,
+      figures: () => this.#routes.figures(),
+      onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
+    })
+    this.#counts = new CallCounts({
+      stats: () => this.#routes.stats(),
+      tell: counts => void this.#events.emit('event', { type: 'calls-counted', counts }),
+    })
+    this.#supervisor = new Supervisor({
+      onChange: name => this.#partChanged(name),
+      onFailure: (name, error) => options.logger.error({ part: name, err: error }, `${name} cannot be started`),
+    })
+  }
+
+  /** Resolves when everything runs. If it cannot, what was started is stopped again, and the reason is thrown. */
+  async start(): Promise<void> {
+    const { home } = this.#options
+    // An earlier agent died without goodbye: what it ran goes on, on the ports it had, whatever happens to us.
+    const adopting = (await readIfPresent(homePaths(home).agentFile)) !== undefined
+    try {
+      this.#state = await StateStore.open(join(home, 'state.json'))
+      if (!adopting) await this.#state.update(state => void (state.ports = {}))
+      const secrets = await ensureSecrets(home, { keep: adopting })
+      this.#token = secrets.keys.operator
+      await this.#serveApi(this.#token)
+      await this.#bringUp(this.#state, { secrets, adopting })
+      this.#setPhase({ kind: 'ready' })
+    } catch (error) {
+      const failure = RyoFaasError.from(error)
+      this.#setPhase({ kind: 'failed', error: failure.toBody() })
+      if (!adopting) await this.#takeBack()
+      throw failure
+    }
+  }
+
+  /** Ends the agent and nothing else. */
+  async close(): Promise<void> {
+    this.#logs?.close()
+    this.#supervisor.close()
+    await this.#deployer?.close()
+    await this.#engine?.close()
+    await this.#checker?.close()
+    await this.#builder?.close()
+    await this.observing.close()
+    await this.#closeApi?.()
+  }
+
+  view(): PlatformView {
+    const { home, version, build, options } = this.#options
+    return {
+      project: options.project,
+      home,
+      version,
+      ...(build !== undefined && { build }),
+      engine: this.#engine?.kind ?? 'process',
+      engineNote: this.#engine?.note ?? '',
+      proxyUrl: this.#proxyUrl,
+      host: this.#options.options.host,
+      phase: this.#phase,
+      parts: [this.#ownView(), ...this.#supervisor.views()],
+    }
+  }
+
+  deployer(): Deployer {
+    if (this.#phase.kind === 'ready' && this.#deployer) return this.#deployer
+    const doing = this.#phase.kind === 'starting' ? `starting (${this.#phase.doing})` : this.#phase.kind
+    throw new RyoFaasError('NOT_RUNNING', `the platform is ${doing}`, { hint: 'Try again in a moment.' })
+  }
+
+  onEvent(listener: (event: PlatformEvent) => void): () => void {
+    this.#events.on('event', listener)
+    const stopCounting = this.#counts.watch()
+    return () => {
+      this.#events.off('event', listener)
+      stopCounting()
+    }
+  }
+
+  async shutdown({ prune }: { prune: boolean }): Promise<string[]> {
+    const { home } = this.#options
+    this.#setPhase({ kind: 'stopping' })
+    // From here on nobody brings anything back.
+    await setOptionsAside(home)
+    try {
+      const functions = (await this.#deployer?.stopInstances()) ?? []
+      const parts = await this.#supervisor.stopAll()
+      await this.observing.close()
+      await this.#engine?.cleanUp(prune)
+      // Only when nothing uses them any more.
+      if (prune) await removeData(home)
+      return [...functions, ...parts, 'agent']
+    } finally {
+      // Whatever could not be stopped: an agent that stayed between phases could not be asked again.
+      await this.#closeKeepingApi()
+      await rm(homePaths(home).agentFile, { force: true })
+      // The answer to this very request goes out first.
+      setImmediate(() => void this.#closeApi?.().finally(this.#options.onShutdown))
+    }
+  }
+
+  async #bringUp(
+    state: StateStore,
+    { secrets, adopting }: { secrets: EnsuredSecrets; adopting: boolean },
+  ): Promise<void> {
+    const { home, options, environment } = this.#options
+    const doing = (text: string) => this.#setPhase({ kind: 'starting', doing: text })
+    const nodePath = await findNode(options.node)
+    const runsOn = adopting ? state.current.engine : undefined
+    const chosen = await chooseEngine(options, { home, nodePath, environment, runsOn })
+    const { kind } = (this.#engine = chosen.engine)
+    if (kind !== state.current.engine) await state.update(next => void (next.engine = kind))
+    const checker = createCheckService({ entry: pathToFileURL(entryPath('languages/node/checker/worker')) })
+    this.#checker = checker
+    const { runtimeDir } = this.#options
+    const { surroundings } = chosen
+    this.#builder = new Builder({ runtimeDir, cacheDir: join(home, 'cache'), environment, surroundings })
+    doing('starting NATS and preparing the engine')
+    const parts = new PlatformParts({
+      home,
+      options,
+      environment,
+      nodePath,
+      state,
+      supervisor: this.#supervisor,
+      secrets,
+      traces: () => this.observing.tracingOfParts(),
+    })
+    await settleAll([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
+    await this.observing.start(state, { extraHosts: chosen.engine.proxyListenHosts, access: secrets.keys })
+    doing('starting the proxy and the store')
+    await settleAll([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
+    doing('starting functions')
+    this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder, keys: secrets.keys })
+    // The dispatcher calls through the proxy and waits for functions by itself.
+    await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
+    // Loading the compiler takes a second of a core: after the start, before the first deploy.
+    void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
+    this.#logs = boundLogs(home, () => this.view().parts.map(({ name }) => name))
+  }
+
+  #createDeployer(
+    state: StateStore,
+    engine: Engine,
+    { checker, builder, keys }: { checker: CheckService; builder: Builder; keys: AccessKeys },
+  ): Deployer {
+    const { home, options, logger } = this.#options
+    const credentials = new Credentials(keys)
+    const emit = (event: PlatformEvent) => void this.#events.emit('event', event)
+    return new Deployer({
+      home,
+      engine,
+      state,
+      checker,
+      builder,
+      secrets: this.secrets,
+      proxy: this.#routes,
+      surroundings: () => ({
+        proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
+        storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
+        tokenOf: claims => credentials.functionToken(claims),
+        deliveryTokenOf: route => credentials.deliveryToken(route),
+        traces: this.observing.tracing(engine.proxyHost),
+      }),
+      now: () => nextChange({ url: `http://127.0.0.1:${state.current.ports['store']}`, token: keys.operator }),
+      urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
+      startTimeoutMs: options.startTimeoutMs,
+      onChange: name => emit({ type: 'deployment-changed', name }),
+      onRemoved: name => emit({ type: 'deployment-removed', name }),
+      log: logger,
+    })
+  }
+
+  async #serveApi(token: string): Promise<void> {
+    const { home, version, build, options, logger } = this.#options
+    const api = await createApi({ token, version, platform: this, dashboard: dashboardFolder(), logger })
+    this.#closeApi = () => api.close()
+    const wanted = this.#state!.current.ports['agent'] ?? options.agentPort
+    try {
+      await api.listen({ host: '127.0.0.1', port: wanted })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw await portTaken('agent', wanted)
+      throw error
+    }
+    const { port } = api.server.address() as { port: number }
+    await this.#state!.rememberPort('agent', port)
+    await announceAgent(home, { port, project: options.project, version, ...(build !== undefined && { build }) })
+  }
+
+  #partChanged(name: PartView['name']): void {
+    this.#events.emit('event', { type: 'platform-changed' })
+    // It reads its last routes from disk; those may be older than what was published while it was away.
+    if (name === 'proxy') void this.#deployer?.republish().catch(() => undefined) // Published again with the next change.
+  }
+
+  #setPhase(phase: PlatformView['phase']): void {
+    this.#phase = phase
+    this.#options.logger.info({ phase }, 'phase')
+    this.#events.emit('event', { type: 'platform-changed' })
+  }
+
+  get #proxyUrl(): string {
+    const address = this.#supervisor.views().find(({ name }) => name === 'proxy')?.address
+    return `http://${address ?? `127.0.0.1:${this.#options.options.port}`}`
+  }
+
+  #ownView(): PartView {
+    const { agent: port, collector } = this.#state?.current.ports ?? {}
+    return {
+      name: 'agent',
+      state: 'running',
+      pid: process.pid,
+      restarts: 0,
+      ...(port !== undefined && { address: `127.0.0.1:${port}` }),
+      ...(collector !== undefined && { note: `takes traces (OTLP over HTTP) at 127.0.0.1:${collector}` }),
+    }
+  }
+
+  /** After a first start that failed; the reason to report is that failure, not one of cleaning up. */
+  async #takeBack(): Promise<void> {
+    const paths = homePaths(this.#options.home)
+    await rm(paths.options, { force: true })
+    await this.#supervisor.stopAll().catch(() => undefined)
+    await this.observing.close()
+    await this.#engine?.cleanUp(false).catch(() => undefined)
+    await rm(paths.agentFile, { force: true })
+  }
+
+  /** Everything but the API, which has an answer to give yet. */
+  async #closeKeepingApi(): Promise<void> {
+    this.#logs?.close()
+    await this.#engine?.close()
+    await this.#checker?.close()
+    await this.#builder?.close()
+  }
+}

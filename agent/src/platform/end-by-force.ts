@@ -1,0 +1,85 @@
+/**
+ * Ends a platform whose agent cannot do it, for the command line: every process by its recorded identity, then what the
+ * engine holds. Data stays.
+ */
+import { readdir, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { z } from 'zod'
+import { homePaths, readAgentFile } from '../client/index.ts'
+import { chooseEngine } from './engine-choice.ts'
+import { setOptionsAside } from './home-data.ts'
+import { ProcessIdentity, readIfPresent, signalProcess, waitForExit } from '../host/index.ts'
+import { findNode } from './node-binary.ts'
+import { PlatformOptions } from './options.ts'
+import { StateStore } from '../deployments/state/index.ts'
+
+const PartFile = z.object({ identity: ProcessIdentity })
+const GRACE_MS = 3_000
+
+/** @returns the names of what was ended */
+export async function endByForce(home: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
+  const paths = homePaths(home)
+  const saved = (await readIfPresent(paths.options)) ?? (await readIfPresent(paths.stoppedOptions))
+  // From here on the keeper brings nothing back.
+  await setOptionsAside(home)
+  const parts = await partsOf(home)
+  const agent = (await readAgentFile(home))?.agent
+  const ended: string[] = []
+  if (agent !== undefined && (await signalProcess(agent, 'SIGKILL'))) {
+    await waitForExit(agent, GRACE_MS)
+    ended.push('agent')
+  }
+  await Promise.all(
+    parts.map(async ({ name, identity, file }) => {
+      if (await end(identity)) ended.push(name)
+      await rm(file, { force: true })
+    }),
+  )
+  if (saved !== undefined) await endFunctions(home, { options: PlatformOptions.parse(JSON.parse(saved)), environment })
+  await rm(paths.agentFile, { force: true })
+  return ended
+}
+
+async function end(identity: ProcessIdentity): Promise<boolean> {
+  if (!(await signalProcess(identity, 'SIGTERM'))) return false
+  if (await waitForExit(identity, GRACE_MS)) return true
+  await signalProcess(identity, 'SIGKILL')
+  await waitForExit(identity, GRACE_MS)
+  return true
+}
+
+/** As `ProcessPart` keeps them. */
+async function partsOf(home: string): Promise<{ name: string; identity: ProcessIdentity; file: string }[]> {
+  const folder = join(home, 'run')
+  const names = (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.json'))
+  const found = await Promise.all(
+    names.map(async name => {
+      const file = join(folder, name)
+      const parsed = PartFile.safeParse(parseJson((await readIfPresent(file)) ?? ''))
+      return parsed.success ? [{ name: basename(name, '.json'), identity: parsed.data.identity, file }] : []
+    }),
+  )
+  return found.flat()
+}
+
+async function endFunctions(
+  home: string,
+  { options, environment }: { options: PlatformOptions; environment: NodeJS.ProcessEnv },
+): Promise<void> {
+  const { current } = await StateStore.open(join(home, 'state.json'))
+  const nodePath = await findNode(options.node)
+  const { engine } = await chooseEngine(options, { home, nodePath, environment, runsOn: current.engine })
+  try {
+    await engine.cleanUp(false)
+  } finally {
+    await engine.close()
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // Not a part's.
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * The keeper brings the agent back when it dies, as the agent does for the keeper and every other part: only if both
+ * die in the same moment does nobody notice, and then the next `startFaas` finds everything else running. An agent that
+ * runs and does not answer is ended first. The keeper knows a command and three files, so there is little in it to go
+ * wrong.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { homePaths, readAgentFile } from '../client/index.ts'
+import { HangWatch } from './hang-watch.ts'
+import { isAlive, readIfPresent, signalProcess, spawnDetached, waitForExit } from '../host/index.ts'
+import { Backoff } from '../supervisor/index.ts'
+
+const POLL_MS = 250
+const HUNG_AFTER_MS = 30_000
+const END_MS = 5_000
+
+export interface KeeperOptions {
+  home: string
+  command: string
+  args: string[]
+  environment: NodeJS.ProcessEnv
+  signal: AbortSignal
+  /** So long an agent may leave us without an answer. */
+  hungAfterMs?: number
+}
+
+/** Resolves when the platform was stopped (its options file is gone) or `signal` aborts. */
+export async function keepAgent(options: KeeperOptions): Promise<void> {
+  const { home, command, args, environment, signal, hungAfterMs = HUNG_AFTER_MS } = options
+  const paths = homePaths(home)
+  const backoff = new Backoff({ firstMs: 200, maxMs: 10_000, forgivingMs: 2_000, healthyMs: 10_000 })
+  const watch = new HangWatch({ hungAfterMs, askEveryMs: hungAfterMs / 6 })
+  while (!signal.aborted) {
+    await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
+    if (signal.aborted || (await readIfPresent(paths.options)) === undefined) return
+    const found = await readAgentFile(home)
+    if (found && (await isAlive(found.agent))) {
+      if (!watch.isHung(found)) continue
+      // Not by a signal that it would have to answer.
+      await signalProcess(found.agent, 'SIGKILL')
+      await waitForExit(found.agent, END_MS)
+    }
+    backoff.died(performance.now())
+    await delay(Math.max(0, backoff.nextStart(performance.now()) - performance.now()), undefined, { signal }).catch(
+      () => undefined,
+    )
+    backoff.started(performance.now())
+    const { identity, exited } = await spawnDetached({ command, args, env: environment, logFile: paths.agentLog })
+    // Until it says who it is, or gives up (another agent may hold the lock), do not start a further one.
+    for (;;) {
+      const now = await readAgentFile(home)
+      if (now?.agent.pid === identity.pid) break
+      const over = await Promise.race([exited.then(() => true), delay(POLL_MS, false, { signal }).catch(() => true)])
+      if (over) break
+    }
+  }
+}

@@ -1,0 +1,124 @@
+/** What the agent sees of the platform: the metrics of all parts, and the traces that are sent to it. */
+import { join } from 'node:path'
+import type { FastifyBaseLogger } from 'fastify'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { AccessKeys } from '../access/index.ts'
+import { startAgentTracing, type AgentTracing } from './agent-tracing.ts'
+import {
+  startCollector,
+  type Collector,
+  type CollectorOptions,
+  type TraceStore,
+} from '../observability/collector/index.ts'
+import { RyoFaasError, type PartView } from '../contract/index.ts'
+import type { Deployer } from '../deployments/index.ts'
+import { portTaken, type ExtraHost } from '../host/index.ts'
+import { AgentMetrics } from './metrics.ts'
+import type { PlatformOptions } from './options.ts'
+import { PlatformMetrics } from './platform-metrics.ts'
+import type { FunctionCounts } from '../services/proxy/index.ts'
+import type { StateStore } from '../deployments/state/index.ts'
+import { throttle } from './throttle.ts'
+
+export interface ObservingOptions {
+  home: string
+  options: PlatformOptions
+  environment: NodeJS.ProcessEnv
+  logger: FastifyBaseLogger
+  deployer: () => Deployer | undefined
+  parts: () => readonly PartView[]
+  /** The operator's, once there is one. */
+  token: () => string | undefined
+  /** @throws if the proxy does not answer. */
+  figures: () => Promise<FunctionCounts[]>
+  /** Traces came or went on. */
+  onTraces: () => void
+}
+
+/** How the collector is reached, and by whom. */
+export interface Reachable {
+  extraHosts: readonly ExtraHost[]
+  access: AccessKeys
+}
+
+const HOST = '127.0.0.1'
+const EVENTS_GAP_MS = 500
+
+export class Observing {
+  readonly metrics: PlatformMetrics
+  readonly #options: ObservingOptions
+  readonly #own: AgentMetrics
+  readonly #tellTraces: ReturnType<typeof throttle>
+  #collector: Collector | undefined
+  #ownTracing: AgentTracing | undefined
+  #partToken: string | undefined
+
+  constructor(options: ObservingOptions) {
+    this.#options = options
+    this.#own = new AgentMetrics(options.deployer)
+    this.metrics = new PlatformMetrics({ ...options, registry: this.#own.registry })
+    this.#tellTraces = throttle(options.onTraces, EVENTS_GAP_MS)
+  }
+
+  /** Before the parts, which send to it. */
+  async start(state: StateStore, { extraHosts, access }: Reachable): Promise<void> {
+    const { home, options, environment, logger } = this.#options
+    const { registry } = this.#own
+    const known = state.current.ports['collector']
+    const collector = { folder: join(home, 'traces'), host: HOST, extraHosts, access, environment, logger, registry }
+    const onChange = this.#tellTraces
+    this.#collector = await listenOn(known ?? options.collectorPort, { ...collector, onChange }).catch(
+      async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EADDRINUSE') throw error
+        if (known === undefined) throw await portTaken('collector', options.collectorPort)
+        // What runs sends to the port that we had; traces of it are missing until it starts again, and the rest works.
+        logger.warn({ port: known }, 'the collector’s port is in use by another program; using another one')
+        return listenOn(0, { ...collector, onChange })
+      },
+    )
+    await state.rememberPort('collector', this.#collector.port)
+    this.metrics.start()
+    this.#partToken = access.part
+    const own = this.tracingOfParts()
+    if (own !== undefined) this.#ownTracing = startAgentTracing(own)
+  }
+
+  /** What is recorded, and where it goes as seen from `host`'s side; undefined if nothing is. */
+  tracing(host: string): TracingSettings | undefined {
+    const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = this.#options.options
+    if (traces === 'off' || this.#collector === undefined) return undefined
+    return { url: `http://${host}:${this.#collector.port}`, perSecond, ratio, slowMs }
+  }
+
+  /** What parts of the platform are told. */
+  tracingOfParts(): TracingSettings | undefined {
+    const settings = this.tracing(HOST)
+    return settings && this.#partToken !== undefined ? { ...settings, token: this.#partToken } : undefined
+  }
+
+  /** @throws RyoFaasError NOT_RUNNING until it has started. */
+  get traces(): TraceStore {
+    if (this.#collector) return this.#collector.traces
+    throw new RyoFaasError('NOT_RUNNING', 'the platform is starting', { hint: 'Try again in a moment.' })
+  }
+
+  async close(): Promise<void> {
+    this.#tellTraces.close()
+    this.metrics.close()
+    await this.#ownTracing?.close()
+    await this.#collector?.close()
+  }
+}
+
+const TRIES = 5
+
+/** A free port of one address may be taken on another: then another one is tried. */
+async function listenOn(port: number, options: Omit<CollectorOptions, 'port'>): Promise<Collector> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startCollector({ ...options, port })
+    } catch (error) {
+      if (port !== 0 || tries === TRIES || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+}

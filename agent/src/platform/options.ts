@@ -1,0 +1,119 @@
+/**
+ * The options of a platform: optional when they come in, resolved here once. Command line over environment over
+ * default; an illegal value is refused at start with a message that names both ways to set it.
+ */
+import { z } from 'zod'
+import { plainIssue, RyoFaasError } from '../contract/index.ts'
+import { isNetwork } from '../services/proxy/index.ts'
+
+const port = z.coerce.number().int().min(0).max(65_535)
+
+export const PlatformOptions = z.object({
+  project: z
+    .string()
+    .regex(/^[a-z][a-z0-9]{0,30}$/, 'must be 1 to 31 lower case letters or digits and begin with a letter')
+    .default('rfa'),
+  engine: z.enum(['auto', 'docker', 'process']).default('auto'),
+  host: z.string().min(1).default('127.0.0.1'),
+  trustProxy: z
+    .string()
+    .refine(value => networksOf(value).every(isNetwork), 'must be addresses or networks, separated by commas, or none')
+    .default('none'),
+  egress: z.enum(['internet', 'none']).default('internet'),
+  port: port.default(9999),
+  agentPort: port.default(9998),
+  storePort: port.default(5001),
+  natsPort: port.default(4222),
+  traces: z.enum(['on', 'off']).default('on'),
+  traceRate: z.coerce.number().min(0).default(50),
+  traceRatio: z.coerce.number().min(0).max(1).default(0.001),
+  traceSlowMs: z.coerce.number().min(0).default(1000),
+  collectorPort: port.default(0),
+  proxyWorkers: z.coerce.number().int().min(1).max(64).default(1),
+  dispatchers: z.coerce.number().int().min(1).max(64).default(1),
+  asyncBodyLimitMb: z.coerce.number().min(0).max(1024).default(10),
+  resultLimitMb: z.coerce.number().min(0).max(1024).default(10),
+  callbackAllow: z.string().min(1).default('*'),
+  callRetentionMs: z.coerce
+    .number()
+    .int()
+    .min(60_000)
+    .default(7 * 86_400_000),
+  idempotencyWindowMs: z.coerce.number().int().min(1000).default(86_400_000),
+  baseImage: z.string().min(1).default('auto'),
+  natsServer: z.string().min(1).default('auto'),
+  natsImage: z.string().min(1).default('nats:2-alpine'),
+  node: z.string().min(1).default('auto'),
+  startTimeoutMs: z.coerce.number().int().min(100).max(3_600_000).default(30_000),
+})
+export type PlatformOptions = z.infer<typeof PlatformOptions>
+
+/** The addresses and networks of `--trust-proxy`. */
+export function networksOf(trustProxy: string): string[] {
+  return trustProxy === 'none' ? [] : trustProxy.split(',').map(network => network.trim())
+}
+
+/** What each option is for; the CLI's help and the README's table come from here. */
+export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
+  project: 'Prefix of every container, network and label; lets platforms live side by side',
+  engine: 'Where functions run: auto, docker or process (no isolation)',
+  host: 'Address the proxy listens on; anything but loopback opens it to the network',
+  trustProxy: 'Reverse proxies whose X-Forwarded-* headers are believed: addresses or networks, separated by commas',
+  egress: 'What functions in containers reach beyond the platform: internet, or none',
+  port: 'Port of the proxy (0: any free one)',
+  agentPort: 'Port of the agent (0: any free one)',
+  storePort: 'Port of the store (0: any free one)',
+  natsPort: 'Port of NATS (0: any free one)',
+  traces: 'Record traces: on or off',
+  traceRate: 'Calls that are traced whatever comes, per second',
+  traceRatio: 'Share of the calls beyond that rate that are traced, 0 to 1',
+  traceSlowMs:
+    'Calls that take this long are recorded even if not traced, in milliseconds (0: none), like those that fail',
+  collectorPort: 'Port that takes traces over OTLP/HTTP (0: any free one)',
+  proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
+  dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',
+  asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',
+  resultLimitMb: 'Largest result of an asynchronous call that is kept, in MB',
+  callbackAllow:
+    'Hosts that callbacks may go to: patterns with *, separated by commas; * alone means public hosts, others must be named',
+  callRetentionMs: 'How long finished asynchronous calls are kept, in milliseconds',
+  idempotencyWindowMs: 'How long an Idempotency-Key stands for its call, in milliseconds',
+  baseImage: 'Image functions are built on: assemble (from this machine’s Node), or a reference to pull',
+  natsServer: 'nats-server to run: auto, image, or a path',
+  natsImage: 'Image of NATS for hosts with Docker and no nats-server',
+  node: 'Node binary that parts and functions run on: auto (Node 24 if installed with ryo-faas), or a path',
+  startTimeoutMs: 'How long a new instance may take to listen, in milliseconds',
+}
+
+/** `proxyWorkers` → `RYO_FAAS_PROXY_WORKERS`. */
+export function variableOf(option: string): string {
+  return `RYO_FAAS_${option.replace(/([A-Z])/g, '_$1').toUpperCase()}`
+}
+
+/** `proxyWorkers` → `--proxy-workers`. */
+export function flagOf(option: string): string {
+  return `--${option.replace(/([A-Z])/g, '-$1').toLowerCase()}`
+}
+
+/**
+ * @param earlier options of a platform that died in this home: what still runs of it was made by them.
+ * @throws RyoFaasError INVALID_OPTION
+ */
+export function resolveOptions(
+  flags: Record<string, unknown>,
+  environment: NodeJS.ProcessEnv,
+  earlier: Record<string, unknown> = {},
+): PlatformOptions {
+  const given: Record<string, unknown> = { ...earlier }
+  for (const name of Object.keys(PlatformOptions.shape)) {
+    const value = flags[name] ?? (environment[variableOf(name)] || undefined)
+    if (value !== undefined) given[name] = value
+  }
+  const parsed = PlatformOptions.safeParse(given, { error: plainIssue })
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]!
+  const name = String(issue.path[0])
+  throw new RyoFaasError('INVALID_OPTION', `${flagOf(name)} ${JSON.stringify(given[name])}: ${issue.message}`, {
+    hint: `Set it with ${flagOf(name)} or ${variableOf(name)}. ${OPTION_HELP[name as keyof PlatformOptions]}.`,
+  })
+}

@@ -1,0 +1,37 @@
+/** Removes what a stopped platform left, for the command line: its images, its data. */
+import { join } from 'node:path'
+import { homePaths } from '../client/index.ts'
+import { chooseEngine } from './engine-choice.ts'
+import { removeData } from './home-data.ts'
+import { acquireProcessLock, readIfPresent } from '../host/index.ts'
+import { findNode } from './node-binary.ts'
+import { PlatformOptions } from './options.ts'
+import { StateStore } from '../deployments/state/index.ts'
+
+/**
+ * @returns false if there is none, or an agent has just begun to run there
+ * @throws RyoFaasError DOCKER_UNREACHABLE
+ */
+export async function removeStopped(home: string, environment: NodeJS.ProcessEnv): Promise<boolean> {
+  const paths = homePaths(home)
+  // With the options that it had: only so its own is found.
+  const saved = await readIfPresent(paths.stoppedOptions)
+  if (saved === undefined) return false
+  const lock = await acquireProcessLock(paths.lock)
+  if (lock.kind === 'held') return false
+  try {
+    const options = PlatformOptions.parse(JSON.parse(saved))
+    const { current } = await StateStore.open(join(home, 'state.json'))
+    const nodePath = await findNode(options.node)
+    const { engine } = await chooseEngine(options, { home, nodePath, environment, runsOn: current.engine })
+    try {
+      await engine.cleanUp(true)
+    } finally {
+      await engine.close()
+    }
+    await removeData(home)
+    return true
+  } finally {
+    await lock.release()
+  }
+}

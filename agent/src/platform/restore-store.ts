@@ -1,0 +1,22 @@
+/** Puts a backup of the store in place, for the command line: nothing of a stopped platform could do it. */
+import { RyoFaasError } from '../contract/index.ts'
+
+/**
+ * @returns where the data is now that was there before
+ * @throws RyoFaasError INVALID_REQUEST
+ */
+export async function restoreStore(home: string, backup: string): Promise<string | undefined> {
+  // Loads the storage engine, which no other command needs.
+  const { restoreBackup, StoreError, storePartPaths } = await import('../services/store/index.ts')
+  try {
+    return await restoreBackup(storePartPaths(home).data, backup)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const isInUse = code === 'DATA_IN_USE'
+    if (!isInUse && !(error instanceof StoreError)) throw error
+    throw new RyoFaasError('INVALID_REQUEST', message, {
+      cause: error,
+      hint: isInUse ? 'Stop it with: ryo-faas stopFaas' : 'ryo-faas store backup prints the folder of one.',
+    })
+  }
+}

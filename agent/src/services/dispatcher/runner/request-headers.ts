@@ -1,0 +1,80 @@
+/**
+ * The headers with which a call goes to the proxy. Invariant: the function gets what the caller sent, but for what
+ * spoke of the caller's connection; who it is and which attempt is said by us alone.
+ */
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { formatTraceParent, type TraceContext } from '@ryo-faas/runtime/telemetry'
+import type { CallHead } from '../../../calls/index.ts'
+
+/** What belongs to one connection (RFC 9110 §7.6.1), and the length, which is known anyway. */
+const CONNECTION: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+/** Set by us; the deadline was the caller's patience for the acceptance. */
+const OURS: ReadonlySet<string> = new Set([
+  HEADERS.callAttempt,
+  HEADERS.callId,
+  HEADERS.deadlineMs,
+  HEADERS.dispatch,
+  HEADERS.requestId,
+  'traceparent',
+  'tracestate',
+])
+
+/** Name, value, name, value … */
+export function requestHeaders(
+  head: CallHead,
+  call: { id: string; attempt: number; token: string; trace: TraceContext },
+): string[] {
+  const named = optionsOf(head.headers)
+  const lines: string[] = []
+  for (const [name, value] of head.headers) {
+    const lower = name.toLowerCase()
+    const isDropped = CONNECTION.has(lower) || OURS.has(lower) || named.has(lower)
+    if (!isDropped) lines.push(name, value)
+  }
+  // The proxy adds the address of whom it was called by, which is us.
+  if (head.clientAddress !== undefined) appendTo(lines, 'X-Forwarded-For', head.clientAddress)
+  lines.push('traceparent', formatTraceParent(call.trace))
+  if (call.trace.traceState !== undefined) lines.push('tracestate', call.trace.traceState)
+  lines.push('X-Request-Id', head.requestId, 'X-Call-Id', call.id, 'X-Call-Attempt', String(call.attempt))
+  lines.push(HEADERS.dispatch, call.token)
+  return lines
+}
+
+function optionsOf(headers: CallHead['headers']): ReadonlySet<string> {
+  const connections = headers.filter(([name]) => name.toLowerCase() === 'connection')
+  const options = connections.flatMap(([, value]) => value.split(',')).map(option => option.trim().toLowerCase())
+  // A caller must not make us drop what the proxy needs to know.
+  return new Set(options.filter(option => option !== 'host'))
+}
+
+function appendTo(lines: string[], name: string, value: string): void {
+  const at = lines.findIndex((line, i) => i % 2 === 0 && line.toLowerCase() === name.toLowerCase())
+  if (at < 0) lines.push(name, value)
+  else lines[at + 1] += `, ${value}`
+}
+
+/** Pairs out of what came. */
+export function resultHeaders(raw: readonly (Buffer | string)[]): [string, string][] {
+  const pairs: [string, string][] = []
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const [name, value] = [text(raw[i]!), text(raw[i + 1]!)]
+    if (!CONNECTION.has(name.toLowerCase())) pairs.push([name, value])
+  }
+  return pairs
+}
+
+function text(bytes: Buffer | string): string {
+  return typeof bytes === 'string' ? bytes : bytes.toString('latin1')
+}

@@ -1,0 +1,103 @@
+/** What the end of an attempt means for its call: pure rules, no clock, no chance but those handed in. */
+import { HEADERS } from '@ryo-faas/runtime/protocol'
+import type { AsyncPolicy, CallError } from '../../../contract/index.ts'
+
+export interface Answer {
+  kind: 'answer'
+  status: number
+  /** Without those of the connection. */
+  headers: [string, string][]
+  /** Undefined if it is longer than is kept. */
+  body: Buffer | undefined
+  bodyBytes: number
+}
+
+/** Outcome of an attempt that the death of the proxy broke off. */
+export const PROXY_LOST = 'PROXY_LOST'
+
+/** How an attempt ended. */
+export type AttemptEnd =
+  | Answer
+  /** Nothing was sent: nobody took the connection. */
+  | { kind: 'unreachable'; message: string }
+  /** The proxy went away before it had answered; CONNECTION_LOST if the answer had begun: then the function may be why. */
+  | { kind: 'lost'; code: typeof PROXY_LOST | 'CONNECTION_LOST' | 'FUNCTION_TIMEOUT'; message: string }
+  /** It is not a request that can be sent. */
+  | { kind: 'unsendable'; message: string }
+  | { kind: 'aborted' }
+
+export type Verdict =
+  | { kind: 'succeeded' }
+  /** No further attempt would change it. */
+  | { kind: 'failed'; error: CallError }
+  | { kind: 'retry'; error: CallError; retryAfterMs: number }
+  /** The function did not run and it is not the call's fault. */
+  | { kind: 'unavailable'; error: CallError }
+  /** The function is busy with others: it did not run. */
+  | { kind: 'overloaded'; error: CallError; retryAfterMs: number }
+
+export function judge(end: Exclude<AttemptEnd, { kind: 'aborted' }>, now: number): Verdict {
+  switch (end.kind) {
+    case 'unreachable':
+      return { kind: 'unavailable', error: { code: 'PROXY_UNREACHABLE', message: end.message } }
+    case 'lost':
+      return { kind: 'retry', error: { code: end.code, message: end.message }, retryAfterMs: 0 }
+    case 'unsendable':
+      return { kind: 'failed', error: { code: 'BAD_REQUEST', message: end.message } }
+    case 'answer':
+      return judgeAnswer(end, now)
+  }
+}
+
+function judgeAnswer(answer: Answer, now: number): Verdict {
+  const { status } = answer
+  if (status < 400) return { kind: 'succeeded' }
+  const code = platformCodeOf(answer)
+  const error = { code: code ?? 'FUNCTION_STATUS', message: messageOf(answer, code) }
+  // A function that is not deployed gets no calls from here: the proxy does not know it yet, or not any more.
+  if (code === 'FUNCTION_UNAVAILABLE' || code === 'FUNCTION_NOT_FOUND') return { kind: 'unavailable', error }
+  if (code === 'FUNCTION_OVERLOADED') {
+    return { kind: 'overloaded', error, retryAfterMs: retryAfterMs(answer.headers, now) }
+  }
+  if (status < 500 && status !== 429) return { kind: 'failed', error }
+  return { kind: 'retry', error, retryAfterMs: retryAfterMs(answer.headers, now) }
+}
+
+/** The proxy lets this header through for the platform's own errors alone. */
+export function platformCodeOf({ headers }: Answer): string | undefined {
+  return valueOf(headers, HEADERS.error)
+}
+
+export function valueOf(headers: readonly (readonly [string, string])[], name: string): string | undefined {
+  return headers.find(([header]) => header.toLowerCase() === name)?.[1]
+}
+
+function messageOf({ status, body }: Answer, code: string | undefined): string {
+  if (code === undefined) return `the function answered ${status}`
+  try {
+    return (JSON.parse(String(body)) as { error: { message: string } }).error.message
+  } catch {
+    return `the platform answered ${code}` // Its body is for people; what counts is the header.
+  }
+}
+
+/** Nobody is waited for longer than this. */
+export const LONGEST_WAIT_MS = 3_600_000
+
+/** `Retry-After` (RFC 9110 §10.2.3): seconds or a date. 0 if there is none. */
+export function retryAfterMs(headers: readonly (readonly [string, string])[], now: number): number {
+  const text = valueOf(headers, 'retry-after')?.trim() ?? ''
+  const waitMs = /^[0-9]+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now
+  return waitMs > 0 ? Math.min(waitMs, LONGEST_WAIT_MS) : 0
+}
+
+/**
+ * Doubles with every attempt, and lies between the half and the whole of it, so that calls that failed together do not
+ * come together and gaps always grow.
+ * @param attempt that has failed, counting from 1
+ * @param random from 0 to 1
+ */
+export function backoffMs(base: Pick<AsyncPolicy, 'backoffMs'>, attempt: number, random: number): number {
+  const whole = Math.min(LONGEST_WAIT_MS, base.backoffMs * 2 ** Math.min(attempt - 1, 40))
+  return whole * (0.5 + random / 2)
+}

@@ -1,0 +1,196 @@
+/**
+ * The calls API as an OpenAPI document, made of the schemas by which it reads requests and its clients read answers.
+ * It is written here rather than at the routes: schemas there would load a validator with every start of the proxy
+ * (`no-schemas.ts`). A test holds the two together.
+ */
+import { NAME_PATTERN, PLATFORM_ERRORS, routeOf, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { z } from 'zod'
+import { isCursor } from '../../../calls/index.ts'
+import { CallPage, CallStatus, CallView } from '../../../contract/index.ts'
+
+const FunctionName = z
+  .string()
+  .regex(NAME_PATTERN, 'must be the name of a function')
+  .transform(routeOf)
+  .describe('Name of a function')
+
+export const ListQuery = z.object({
+  function: FunctionName.optional(),
+  status: CallStatus.optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  cursor: z.string().refine(isCursor, 'must be the cursor of an earlier page').optional(),
+})
+
+export const FunctionQuery = z.object({ function: FunctionName.optional() })
+
+const codes = Object.keys(PLATFORM_ERRORS) as [PlatformErrorCode, ...PlatformErrorCode[]]
+
+/** What is referred to by name. */
+const COMPONENTS = {
+  CallView,
+  CallPage,
+  CallEvent: z.object({ id: z.string(), function: z.string(), status: CallStatus }),
+  Redriven: z.object({ redriven: z.int().min(0) }),
+  Error: z.object({ error: z.object({ code: z.enum(codes), message: z.string(), requestId: z.string() }) }),
+}
+type Component = keyof typeof COMPONENTS
+
+const TARGET = 'openapi-3.0'
+const EVENT_STREAM = 'text/event-stream'
+
+interface Operation {
+  id: string
+  summary: string
+  query?: z.ZodObject
+  /** It needs the token of the platform. Others need the id of the call alone. */
+  isOperators?: true
+  answers: Partial<Record<number | 'default', object>>
+  errors: readonly PlatformErrorCode[]
+}
+
+const OPERATIONS: Record<string, Record<string, Operation>> = {
+  '/calls': {
+    get: {
+      id: 'listCalls',
+      summary: 'Calls, newest first',
+      query: ListQuery,
+      isOperators: true,
+      answers: { 200: json('CallPage', 'A page; with a cursor if there are more') },
+      errors: ['BAD_REQUEST'],
+    },
+  },
+  '/calls/events': {
+    get: {
+      id: 'watchCalls',
+      summary: 'Every change of every call, as server-sent events',
+      query: FunctionQuery,
+      isOperators: true,
+      answers: { 200: events('CallEvent') },
+      errors: ['BAD_REQUEST', 'TOO_MANY_STREAMS'],
+    },
+  },
+  '/calls/redrive': {
+    post: {
+      id: 'redriveDeadCalls',
+      summary: 'Run all dead calls again',
+      query: FunctionQuery,
+      isOperators: true,
+      answers: { 202: json('Redriven', 'How many were queued again') },
+      errors: ['BAD_REQUEST'],
+    },
+  },
+  '/calls/{id}': {
+    get: {
+      id: 'showCall',
+      summary: 'One call',
+      answers: { 200: json('CallView', 'The call') },
+      errors: ['CALL_NOT_FOUND'],
+    },
+    delete: {
+      id: 'cancelCall',
+      summary: 'Cancel a call',
+      isOperators: true,
+      answers: { 200: json('CallView', 'The call, cancelled') },
+      errors: ['CALL_NOT_FOUND', 'CALL_FINAL'],
+    },
+  },
+  '/calls/{id}/result': {
+    get: {
+      id: 'getResult',
+      summary: 'What the function answered',
+      answers: { default: anything() },
+      errors: ['CALL_NOT_FOUND', 'RESULT_TOO_LARGE'],
+    },
+  },
+  '/calls/{id}/redrive': {
+    post: {
+      id: 'redriveCall',
+      summary: 'Run a dead call again',
+      isOperators: true,
+      answers: { 202: json('CallView', 'The call, queued') },
+      errors: ['CALL_NOT_FOUND', 'CALL_FINAL'],
+    },
+  },
+  '/calls/{id}/events': {
+    get: {
+      id: 'watchCall',
+      summary: 'The call now and after each change, as server-sent events, until it is final',
+      answers: { 200: events('CallView') },
+      errors: ['CALL_NOT_FOUND', 'TOO_MANY_STREAMS'],
+    },
+  },
+}
+
+let made: object | undefined
+
+/** Made when it is first asked for. */
+export function callsDocument(): object {
+  return (made ??= {
+    openapi: '3.0.3',
+    info: { title: 'ryo-faas calls', version: '1' },
+    components: {
+      schemas: componentSchemas(),
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'The token of the platform' } },
+    },
+    paths: Object.fromEntries(
+      Object.entries(OPERATIONS).map(([path, methods]) => [
+        path,
+        Object.fromEntries(Object.entries(methods).map(([method, what]) => [method, operationObject(path, what)])),
+      ]),
+    ),
+  })
+}
+
+function operationObject(path: string, { id, summary, query, isOperators, answers, errors }: Operation): object {
+  const refusals: PlatformErrorCode[] = [...(isOperators ? (['UNAUTHORIZED'] as const) : []), 'FORBIDDEN']
+  return {
+    operationId: id,
+    summary,
+    security: isOperators ? [{ token: [] }] : [],
+    parameters: [
+      ...(path.includes('{id}') ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }] : []),
+      ...(query === undefined ? [] : queryParameters(query)),
+    ],
+    responses: { ...answers, ...errorAnswers([...refusals, ...errors, 'ASYNC_UNAVAILABLE']) },
+  }
+}
+
+function queryParameters(query: z.ZodObject): object[] {
+  const { properties = {} } = z.toJSONSchema(query, { io: 'input', target: TARGET })
+  return Object.entries(properties).map(([name, schema]) => ({ name, in: 'query', required: false, schema }))
+}
+
+function errorAnswers(expected: readonly PlatformErrorCode[]): Record<string, object> {
+  return Object.fromEntries(expected.map(code => [String(PLATFORM_ERRORS[code]), json('Error', code)]))
+}
+
+function componentSchemas(): object {
+  const registry = z.registry<{ id: string }>()
+  for (const [id, schema] of Object.entries(COMPONENTS)) registry.add(schema, { id })
+  const { schemas } = z.toJSONSchema(registry, { target: TARGET, uri: refOf })
+  // OpenAPI 3.0 knows no `$id`.
+  for (const schema of Object.values(schemas)) delete schema.$id
+  return schemas
+}
+
+function json(component: Component, description: string): object {
+  return { description, content: { 'application/json': { schema: { $ref: refOf(component) } } } }
+}
+
+function events(component: Component): object {
+  return {
+    description: 'The data of each event is this, as JSON',
+    content: { [EVENT_STREAM]: { schema: { $ref: refOf(component) } } },
+  }
+}
+
+function anything(): object {
+  return {
+    description: 'Status, headers and body of the function; errors of the platform carry X-Ryo-Faas-Error',
+    content: { '*/*': { schema: { type: 'string', format: 'binary' } } },
+  }
+}
+
+function refOf(component: string): string {
+  return `#/components/schemas/${component}`
+}

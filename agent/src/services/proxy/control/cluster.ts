@@ -1,0 +1,162 @@
+/**
+ * The proxy in several processes: the primary holds control server and routes, each worker a data plane on the same
+ * address (node:cluster).
+ *
+ * Invariants: 1. a push is acknowledged once every worker that lives serves it; a worker born since asks for the
+ * table before it listens. 2. a worker that dies is replaced, with a pause that doubles if it dies young. 3. a worker
+ * whose primary died ends itself: nobody could give it routes. 4. metrics and stats are sums over the workers.
+ * A function's `concurrency` holds per worker; the instance's own limit is the one that is exact.
+ */
+import cluster, { type Worker } from 'node:cluster'
+import net, { type AddressInfo } from 'node:net'
+import { AggregatorRegistry } from 'prom-client'
+import { startControlServer } from './control-server.ts'
+import { startDataPlane, type DataPlane } from '../http/data-plane.ts'
+import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
+import { Peer, type Channel } from './ipc.ts'
+import type { DataPlaneOptions, ProxyOptions } from '../options.ts'
+import type { Proxy } from '../proxy.ts'
+import { RouteTable } from '../routing/route-table.ts'
+import { addUp, summarize } from '../metrics/summary.ts'
+import { TableKeeper } from '../routing/table-keeper.ts'
+
+const YOUNG_MS = 5_000
+const MAX_PAUSE_MS = 5_000
+
+export async function createClusterProxy(workers: number, options: ProxyOptions): Promise<Proxy> {
+  const alive = new Set<Worker>()
+  /** Those that have asked for the table: what is sent to a worker before it listens to its channel is lost. */
+  const started = new Set<Peer>()
+  const askAll = async <T>(type: string, value?: unknown): Promise<T[]> => {
+    const answers = await Promise.allSettled([...started].map(peer => peer.ask<T>(type, value)))
+    // A worker that died has no say; its successor starts from the current table.
+    return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
+  }
+  const keeper = new TableKeeper({
+    file: options.routesFile,
+    serve: async table => void (await askAll('routes', table)),
+  })
+  let isClosing = false
+  let pauseMs = 0
+  // Chosen here, because a free port that node:cluster picks is lost once the last worker that holds it dies.
+  const port = options.port === 0 ? await freePort(options.host) : options.port
+
+  const startWorker = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const worker = cluster.fork()
+      const bornAt = performance.now()
+      const peer: Peer = new Peer(worker, {
+        start: () => {
+          started.add(peer)
+          return { port, table: keeper.current }
+        },
+        listening: () => resolve(),
+        failed: (error: { message: string; code?: string }) =>
+          reject(Object.assign(new Error(error.message), { code: error.code })),
+        scrape: async () => AggregatorRegistry.aggregate(await askAll<object[]>('metrics')).metrics(),
+      })
+      alive.add(worker)
+      worker.once('exit', (code, signal) => {
+        alive.delete(worker)
+        started.delete(peer)
+        reject(new Error(`a worker ended with ${signal ?? code}`))
+        if (isClosing) return
+        pauseMs = performance.now() - bornAt < YOUNG_MS ? Math.min(MAX_PAUSE_MS, pauseMs * 2 + 50) : 0
+        setTimeout(() => {
+          // A successor that fails to start exits too, which brings the next try.
+          if (!isClosing) startWorker().catch(() => undefined)
+        }, pauseMs)
+      })
+    })
+
+  const closeWorkers = async (): Promise<void> => {
+    isClosing = true
+    await Promise.all(
+      [...alive].map(worker => {
+        const gone = new Promise(done => worker.once('exit', done))
+        worker.kill('SIGTERM')
+        return gone
+      }),
+    )
+  }
+
+  const setRoutes = async (table: RouteTable) => keeper.set(RouteTable.parse(table))
+  const stats = async () => ({
+    generation: keeper.current?.generation ?? -1,
+    workers: started.size,
+    functions: summarize(await askAll<FunctionSnapshot[]>('snapshot')),
+  })
+  let control: { close(): Promise<void> } | undefined
+  try {
+    await keeper.load()
+    await startWorker()
+    await Promise.all(Array.from({ length: workers - 1 }, startWorker))
+    if (options.controlPath !== undefined) {
+      control = await startControlServer(options.controlPath, {
+        get generation() {
+          return keeper.current?.generation ?? -1
+        },
+        setRoutes,
+        stats,
+        figures: async () => addUp(await askAll<FunctionSnapshot[]>('snapshot')),
+      })
+    }
+  } catch (error) {
+    await closeWorkers()
+    throw error
+  }
+  return {
+    address: { host: options.host, port },
+    setRoutes,
+    stats,
+    close: async () => {
+      await Promise.all([control?.close(), closeWorkers()])
+    },
+  }
+}
+
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().once('error', reject)
+    server.listen(0, host, () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** The life of a worker process. */
+export async function runWorker(options: DataPlaneOptions): Promise<void> {
+  let plane: DataPlane | undefined
+  let table: RouteTable | undefined
+  const apply = async (next: RouteTable): Promise<void> => {
+    if (table !== undefined && next.generation < table.generation) return
+    table = next
+    await plane?.applyRoutes(next)
+  }
+  const stop = () => {
+    const closed = plane === undefined ? Promise.resolve() : plane.close()
+    void closed.finally(() => process.exit(0))
+  }
+  process.once('SIGTERM', stop)
+  // The primary decides when to stop; a terminal sends its signal to everyone.
+  process.on('SIGINT', () => {})
+  process.once('disconnect', stop)
+  const primary = new Peer(process as unknown as Channel, {
+    routes: apply,
+    snapshot: () => plane?.snapshot() ?? [],
+    metrics: async () => (await plane?.metricsJson()) ?? [],
+  })
+  try {
+    const start = await primary.ask<{ port: number; table?: RouteTable }>('start')
+    if (start.table !== undefined) await apply(start.table)
+    plane = await startDataPlane({ ...options, port: start.port }, { table, scrape: () => primary.ask('scrape') })
+    // One may have come while this process was about to listen.
+    if (table !== undefined) void plane.applyRoutes(table)
+    await primary.ask('listening')
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException
+    await primary.ask('failed', { message, code })
+    process.exit(1)
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Where one request was tried already, and whether and where it may be tried again.
+ *
+ * Invariants: 1. a request that may have run is sent again at most `MAX_RERUNS` times: that bounds what a request that
+ * kills its instance can destroy. 2. an instance that said no for good is not asked again; one that refused a
+ * connection is, in the next round.
+ */
+import type { Choice, FunctionEntry } from '../routing/routes.ts'
+import type { Instance } from '../upstream/index.ts'
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+const MAX_RERUNS = 2
+const MAX_ATTEMPTS = 50
+
+export class Attempts {
+  private count = 0
+  private reruns = 0
+  private excluded: Set<Instance> | undefined
+  private refused: Set<Instance> | undefined
+
+  /** The request may have run already. */
+  get mayHaveRun(): boolean {
+    return this.reruns > 0
+  }
+
+  /** A kept connection failed once: the next one must be new. */
+  get needsFresh(): boolean {
+    return this.reruns > 0
+  }
+
+  choose(entry: FunctionEntry, now: number): Choice {
+    return this.count < MAX_ATTEMPTS ? entry.choose(now, this.excluded) : 'none'
+  }
+
+  begin(): void {
+    this.count += 1
+  }
+
+  /** `instance` said that it does not take the request. */
+  exclude(instance: Instance): void {
+    this.excluded ??= new Set()
+    this.excluded.add(instance)
+  }
+
+  /** `instance` let no connection come about. */
+  refusedBy(instance: Instance, now: number): void {
+    instance.refused(now)
+    this.exclude(instance)
+    this.refused ??= new Set()
+    this.refused.add(instance)
+  }
+
+  /** Instances that refused a connection may be asked again. */
+  newRound(): void {
+    for (const instance of this.refused ?? []) this.excluded?.delete(instance)
+    this.refused = undefined
+  }
+
+  /** @returns whether a request that `instance` left without an answer may be sent again. */
+  mayRerun(method: string): boolean {
+    return IDEMPOTENT.has(method) && this.reruns < MAX_RERUNS
+  }
+
+  /** Such a request is sent again; to the same instance only if the connection was a kept one that may just be old. */
+  rerunAfter(instance: Instance, wasReused: boolean): void {
+    this.reruns += 1
+    if (!wasReused) this.exclude(instance)
+  }
+}

@@ -1,0 +1,20 @@
+/** A call that a client has begun: its head was read and understood. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FunctionMetrics } from '../metrics/function-metrics.ts'
+import type { RequestHead } from './request-head.ts'
+import type { FunctionEntry } from '../routing/routes.ts'
+import type { Upgrade } from './tunnel.ts'
+import type { ResponseSink } from '../upstream/index.ts'
+
+export interface Call {
+  request: IncomingMessage
+  response: ServerResponse
+  entry: FunctionEntry
+  /** Where it is counted. */
+  metrics: FunctionMetrics
+  path: string
+  head: RequestHead
+  expectsContinue: boolean
+  /** Takes over both sockets after a 101. Absent if the client asked for no upgrade. */
+  tunnel?: (upgrade: Upgrade) => ResponseSink
+}

@@ -1,0 +1,263 @@
+/**
+ * The listening half of one proxy process: a fastify server whose requests for functions the hop takes first.
+ *
+ * Invariants: 1. this process serves a table from the moment that `applyRoutes` is called. 2. `close` stops
+ * accepting first, lets what is in flight finish for `graceMs`, then cuts it off; afterwards nothing is left open.
+ */
+import http from 'node:http'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import { Credentials } from '../../../access/index.ts'
+import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
+import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
+import { listenAtAll } from '../../../host/index.ts'
+import { addTracingMetrics } from '../../../observability/tracing/index.ts'
+import { NO_SCHEMAS } from '../no-schemas.ts'
+import { AsyncCalls } from '../calls-api/async-calls.ts'
+import { addCallsApi } from '../calls-api/calls-api.ts'
+import { deliveryLines } from './delivery-line.ts'
+import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
+import { Hop } from './hop.ts'
+import { createRegistry } from '../metrics/metrics.ts'
+import { refuseStrangers, type Refused } from '../access/operator-gate.ts'
+import type { DataPlaneOptions } from '../options.ts'
+import { errorAnswer } from './refuse.ts'
+import type { RouteTable } from '../routing/route-table.ts'
+import { Routes } from '../routing/routes.ts'
+import { TrustedPeers } from '../access/trusted-peers.ts'
+import type { Instance } from '../upstream/index.ts'
+
+const READ_BUFFER_BYTES = 64 * 1024
+const DRAIN_POLL_MS = 20
+const SETTLE_POLL_MS = 2
+/** How long answers that are complete may take to reach slow clients at the very end. */
+const LAST_WRITES_MS = 500
+
+export interface DataPlane {
+  readonly address: { host: string; port: number }
+  /** Resolves when removed instances have nothing in flight, or after `settleMs`. */
+  applyRoutes(table: RouteTable): Promise<void>
+  snapshot(): FunctionSnapshot[]
+  metricsJson(): Promise<object[]>
+  close(): Promise<void>
+}
+
+export interface DataPlaneStart {
+  /** Served from the first request on. */
+  table?: RouteTable | undefined
+  /** Text of `/metrics`, if it is not this process's own alone. */
+  scrape?: () => Promise<string>
+}
+
+export async function startDataPlane(options: DataPlaneOptions, start: DataPlaneStart = {}): Promise<DataPlane> {
+  const routes = new Routes({
+    maxWaiting: options.maxWaiting,
+    upstream: {
+      connectTimeoutMs: options.connectTimeoutMs,
+      idleMs: options.upstreamIdleMs,
+      readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    },
+  })
+  if (start.table !== undefined) routes.apply(start.table)
+  const registry = createRegistry(() => routes.snapshot())
+  const withExemplars = createRegistry(() => routes.snapshot(), 'openmetrics')
+  const ids = new IdSource()
+  const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-proxy' } })
+  for (const shown of [registry, withExemplars]) addTracingMetrics(shown, tracing)
+  const asyncCalls = new AsyncCalls({
+    tracing,
+    nats: options.nats,
+    bodyLimitBytes: options.asyncBodyLimitBytes,
+    callbackAllow: options.callbackAllow,
+  })
+  const trusted = new TrustedPeers(options.trustProxy)
+  let hop: Hop | undefined
+  const fastify = Fastify({
+    schemaController: NO_SCHEMAS,
+    clientErrorHandler: (error, socket) => hop?.malformed(error, socket),
+    frameworkErrors: (_error, _request, reply) => {
+      void send(reply as unknown as Reply, 'BAD_REQUEST', 'malformed request')
+    },
+    serverFactory: fallback => {
+      hop = new Hop({
+        routes,
+        readyTimeoutMs: options.readyTimeoutMs,
+        tracing,
+        dispatchToken: options.access?.part,
+        functionsKey: options.access?.functions,
+        bodyTimeoutMs: options.bodyTimeoutMs,
+        upgradeIdleMs: options.upgradeIdleMs,
+        trusted,
+        deliveryLineOf: deliveryLines(options.access?.functions),
+        asyncCalls,
+        fallback,
+      })
+      return createServer(hop, options)
+    },
+  })
+  const send = (reply: Reply, code: PlatformErrorCode, message: string): unknown => {
+    const { status, headers, body } = platformError(code, message, ids.traceId())
+    reply.code(status)
+    reply.headers(headers)
+    return reply.send(body)
+  }
+  const { access } = options
+  const credentials = access && new Credentials(access)
+  if (access !== undefined) {
+    fastify.get(PROOF_PATH, (request, reply) => {
+      const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
+      return proof === undefined
+        ? send(reply, 'BAD_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
+        : reply.type('application/json').send(proof)
+    })
+  }
+  addOwnRoutes(fastify, {
+    newRequestId: () => ids.traceId(),
+    refused: request => refuseStrangers(request, credentials),
+    isReady: () => routes.generation >= 0 && hop?.isDraining === false,
+    pages: [
+      { contentType: registry.contentType, text: start.scrape ?? (() => registry.metrics()) },
+      // Of several workers there are sums, which no trace stands for.
+      ...(start.scrape ? [] : [{ contentType: withExemplars.contentType, text: () => withExemplars.metrics() }]),
+    ],
+  })
+  const eventStreams = addCallsApi(fastify, asyncCalls.link, {
+    credentials,
+    trusted,
+    newRequestId: () => ids.traceId(),
+  })
+  fastify.setNotFoundHandler((_request, reply) => send(reply, 'FUNCTION_NOT_FOUND', 'nothing is served here'))
+  fastify.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
+    (error.statusCode ?? 500) < 500
+      ? send(reply, 'BAD_REQUEST', 'malformed request')
+      : send(reply, 'FUNCTION_ERROR', 'the proxy failed to answer'),
+  )
+
+  try {
+    await fastify.listen({ host: options.host, port: options.port })
+  } catch (error) {
+    routes.close()
+    await asyncCalls.close()
+    throw error
+  }
+  const { port } = fastify.server.address() as AddressInfo
+  let extras: Server[]
+  try {
+    extras = await listenAtAll(fastify.server, { ...options, port })
+  } catch (error) {
+    await fastify.close()
+    routes.close()
+    await asyncCalls.close()
+    throw error
+  }
+
+  const stop = async (): Promise<void> => {
+    hop!.isDraining = true
+    eventStreams.close()
+    const closed = [fastify.server, ...extras].map(server => new Promise(done => server.close(done)))
+    fastify.server.closeIdleConnections()
+    const deadline = performance.now() + options.graceMs
+    while (routes.inflight + asyncCalls.inflight > 0 && performance.now() < deadline) {
+      await new Promise(done => setTimeout(done, DRAIN_POLL_MS))
+      fastify.server.closeIdleConnections()
+    }
+    hop!.closeTunnels()
+    routes.close()
+    const lastWrites = setTimeout(() => fastify.server.closeAllConnections(), LAST_WRITES_MS)
+    fastify.server.closeIdleConnections()
+    await Promise.all(closed)
+    clearTimeout(lastWrites)
+    await fastify.close()
+    await asyncCalls.close()
+    await tracing.close()
+  }
+  let stopping: Promise<void> | undefined
+  return {
+    address: { host: options.host, port },
+    applyRoutes: table => settled(routes.apply(table), options.settleMs),
+    snapshot: () => routes.snapshot(),
+    metricsJson: () => registry.getMetricsAsJSON(),
+    close: () => (stopping ??= stop()),
+  }
+}
+
+/** What is needed of a fastify reply, whatever its type parameters. */
+interface Reply {
+  code(status: number): unknown
+  headers(headers: Record<string, string>): unknown
+  send(body: string): unknown
+}
+
+// Newer than our types, which are those of the oldest Node that we run on; that one takes each offer for an upgrade.
+type UpgradingServerOptions = http.ServerOptions & { shouldUpgradeCallback(request: http.IncomingMessage): boolean }
+
+/**
+ * An offer to talk HTTP/2 (`curl --http2`, Java's HttpClient) may be ignored (RFC 9110 §7.8), and is: the request is
+ * an ordinary one, body and all.
+ */
+function isUpgrade({ headers }: http.IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() !== 'h2c'
+}
+
+function createServer(hop: Hop, options: DataPlaneOptions): http.Server {
+  const serverOptions: UpgradingServerOptions = {
+    shouldUpgradeCallback: isUpgrade,
+    insecureHTTPParser: false,
+    // The hop checks `Host` itself, and answers in the platform's shape.
+    requireHostHeader: false,
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: options.headersTimeoutMs,
+    // A body may take as long as the function's own limit; that limit ends it.
+    requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(2_000, options.headersTimeoutMs),
+    keepAliveTimeout: options.keepAliveTimeoutMs,
+    noDelay: true,
+  }
+  const server = http.createServer(serverOptions)
+  server.maxConnections = options.maxConnections
+  // Without this node silently drops the headers beyond the 2000th; their size is limited above.
+  server.maxHeadersCount = 0
+  server.on('request', (request, response) => hop.request(request, response))
+  server.on('checkContinue', (request, response) => hop.request(request, response, true))
+  server.on('upgrade', (request, socket, head) => hop.upgrade(request, socket, head))
+  server.on('connect', (_request, socket) => {
+    socket.on('error', () => socket.destroy())
+    hop.malformed(new Error('authority form'), socket as Socket)
+  })
+  return server
+}
+
+async function settled(removed: readonly Instance[], settleMs: number): Promise<void> {
+  const deadline = performance.now() + settleMs
+  while (removed.some(instance => instance.inflight > 0) && performance.now() < deadline) {
+    await new Promise(done => setTimeout(done, SETTLE_POLL_MS))
+  }
+}
+
+function addOwnRoutes(
+  fastify: FastifyInstance,
+  own: {
+    /** May he not see the figures? */
+    refused: (request: FastifyRequest) => Refused | undefined
+    newRequestId: () => string
+    isReady: () => boolean
+    pages: { contentType: string; text: () => Promise<string> }[]
+  },
+): void {
+  fastify.get('/healthz', () => ({ status: 'ok' }))
+  fastify.get('/readyz', (_request, reply) => {
+    const isReady = own.isReady()
+    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready' })
+  })
+  fastify.get('/metrics', async (request, reply) => {
+    const refused = own.refused(request)
+    if (refused !== undefined) {
+      const { status, headers, body } = errorAnswer({ ...refused, requestId: own.newRequestId() })
+      return reply.code(status).headers(headers).send(body)
+    }
+    const [plain, openMetrics = plain] = own.pages
+    const wanted = request.headers.accept?.includes('application/openmetrics-text') === true ? openMetrics! : plain!
+    return reply.type(wanted.contentType).send(await wanted.text())
+  })
+}

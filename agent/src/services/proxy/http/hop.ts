@@ -1,0 +1,208 @@
+/**
+ * The request listener of the data plane: takes what is under `/functions/`, runs it or has it queued, and turns the rest
+ * over to fastify.
+ *
+ * Invariants: 1. a request that is refused here was not forwarded, in whole or in part. 2. a request with a body waits
+ * for the end of the current read, so that a body that is malformed from its start is refused with its head. 3. what
+ * follows a request whose answer closes the connection is not looked at: if it was refused, nobody knows where it ends.
+ */
+import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
+import type { PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { IdSource } from '@ryo-faas/runtime/telemetry'
+import type { AsyncCalls } from '../calls-api/async-calls.ts'
+import type { Call } from './call.ts'
+import { Exchange, tooLarge, type ExchangeContext } from './exchange.ts'
+import { answerMalformed } from './malformed.ts'
+import { refuse } from './refuse.ts'
+import { rewriteRequestHead } from './request-head.ts'
+import { parseTarget } from './target.ts'
+import type { TrustedPeers } from '../access/trusted-peers.ts'
+import { openTunnel } from './tunnel.ts'
+
+export interface HopOptions extends ExchangeContext {
+  dispatchToken: string | undefined
+  functionsKey: string | undefined
+  bodyTimeoutMs: number
+  upgradeIdleMs: number
+  trusted: TrustedPeers
+  asyncCalls: AsyncCalls
+  /** Answers everything that is not a function. */
+  fallback: RequestListener
+}
+
+const RESERVED = { code: 'FUNCTION_NOT_FOUND', reason: 'paths below /.ryo-faas/ belong to the platform' } as const
+
+export class Hop {
+  private readonly options: HopOptions
+  private readonly ids = new IdSource()
+  private readonly tunnels = new Set<Duplex>()
+  /** The answer to the latest request of each connection. */
+  private readonly latest = new WeakMap<Duplex, ServerResponse>()
+  isDraining = false
+
+  constructor(options: HopOptions) {
+    this.options = options
+  }
+
+  request(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
+    if (!this.isOpen(request.socket)) return
+    this.latest.set(request.socket, response)
+    // A client that waits for a 100 may or may not send its body after another answer: nobody knows where it ends.
+    if (this.isDraining || expectsContinue) response.shouldKeepAlive = false
+    this.route(request, response, { expectsContinue })
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy())
+    if (!this.isOpen(socket)) return
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket as Socket)
+    socket.on('drain', () => response.emit('drain'))
+    response.on('finish', () => {
+      response.detachSocket(socket as Socket)
+      socket.end(() => socket.destroy())
+    })
+    // Bytes after the head can only be told from a second request once the instance has agreed to the upgrade.
+    const { headers } = request
+    if (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0) {
+      return this.refuse(request, response, { code: 'BAD_REQUEST', reason: 'a request to upgrade carries no body' })
+    }
+    this.route(request, response, {
+      expectsContinue: false,
+      tunnel: upgrade => {
+        response.detachSocket(socket as Socket)
+        this.tunnels.add(socket)
+        socket.once('close', () => this.tunnels.delete(socket))
+        return openTunnel({ socket: socket as Socket, head, idleMs: this.options.upgradeIdleMs }, upgrade)
+      },
+    })
+  }
+
+  /** The parser cannot go on: what came is not a request, or the body of the latest one is malformed. */
+  malformed(error: NodeJS.ErrnoException, socket: Socket): void {
+    answerMalformed(error, { socket, latest: this.latest.get(socket), requestId: this.ids.traceId() })
+  }
+
+  closeTunnels(): void {
+    for (const socket of this.tunnels) socket.destroy()
+  }
+
+  /** Invariant 3. */
+  private isOpen(socket: Duplex): boolean {
+    return this.latest.get(socket)?.shouldKeepAlive !== false
+  }
+
+  private route(
+    request: IncomingMessage,
+    response: ServerResponse,
+    how: Pick<Call, 'expectsContinue' | 'tunnel'>,
+  ): void {
+    // It would show a page what its browser sent along, cookies included (RFC 9110 §9.3.8).
+    if (request.method === 'TRACE') {
+      return this.refuse(request, response, { code: 'METHOD_NOT_ALLOWED', reason: 'TRACE is not allowed' })
+    }
+    const target = parseTarget(request.url!)
+    switch (target.kind) {
+      case 'bad':
+        return this.refuse(request, response, { code: 'BAD_REQUEST', reason: target.reason })
+      case 'other':
+        return this.fallBack(request, response, how.expectsContinue)
+      case 'reserved':
+        return this.refuse(request, response, RESERVED)
+      case 'function': {
+        const isUpgrade = how.tunnel !== undefined
+        const { tracing, dispatchToken, functionsKey, trusted } = this.options
+        const head = rewriteRequestHead(request, {
+          ids: this.ids,
+          tracing,
+          isUpgrade,
+          dispatchToken,
+          functionsKey,
+          trusted,
+        })
+        if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
+        if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
+        const entry = this.options.routes.find(target.name)
+        if (entry === undefined) {
+          const message = `there is no function ${target.name.slice(0, 100)}`
+          return this.refuse(request, response, {
+            code: 'FUNCTION_NOT_FOUND',
+            reason: message,
+            requestId: head.requestId,
+          })
+        }
+        const { bodyLimitBytes } = entry.route
+        if (bodyLimitBytes !== undefined && head.bodyLength > bodyLimitBytes) {
+          const { requestId } = head
+          return this.refuse(request, response, {
+            code: 'PAYLOAD_TOO_LARGE',
+            reason: tooLarge(bodyLimitBytes),
+            requestId,
+          })
+        }
+        const metrics = head.isDispatched ? entry.dispatched : entry.metrics
+        const call: Call = { request, response, entry, metrics, path: target.path, head, ...how }
+        if (!head.isDispatched && (entry.isAsync(target.path) || target.isAsync || head.prefersAsync)) {
+          return this.queue(call)
+        }
+        if (head.bodyLength === 0) new Exchange(this.options, call).start()
+        else process.nextTick(startUnlessRefused, this.options, call)
+        return
+      }
+    }
+  }
+
+  /** What is for no function has no limit of a function either: a body comes soon, and to a question not at all. */
+  private fallBack(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const { method, headers } = request
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
+    if (hasBody && (method === 'GET' || method === 'HEAD')) {
+      return this.refuse(request, response, { code: 'BAD_REQUEST', reason: `${method} takes no body here` })
+    }
+    if (hasBody) this.limitBodyTime(request)
+    if (expectsContinue) response.writeContinue()
+    this.options.fallback(request, response)
+  }
+
+  private limitBodyTime(request: IncomingMessage): void {
+    const late = Object.assign(new Error('the body is late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
+    const timer = setTimeout(() => {
+      if (!request.complete) this.malformed(late, request.socket)
+    }, this.options.bodyTimeoutMs).unref()
+    request.once('close', () => clearTimeout(timer))
+  }
+
+  private queue(call: Call): void {
+    const { request, response, head } = call
+    if (call.tunnel !== undefined) {
+      return this.refuse(request, response, {
+        code: 'UPGRADE_UNSUPPORTED',
+        reason: 'an asynchronous call cannot be upgraded',
+        requestId: head.requestId,
+      })
+    }
+    const { asyncCalls } = this.options
+    if (head.bodyLength === 0) void asyncCalls.accept(call)
+    else {
+      process.nextTick(() => {
+        if (request.socket.writable) void asyncCalls.accept(call)
+      })
+    }
+  }
+
+  private refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: { code: PlatformErrorCode; reason: string; requestId?: string },
+  ): void {
+    refuse(request, response, { ...error, requestId: error.requestId ?? this.ids.traceId() })
+  }
+}
+
+/** Invariant 2: the parser may have found the body malformed since, and closed the connection. */
+function startUnlessRefused(context: ExchangeContext, call: Call): void {
+  if (call.request.socket.writable) new Exchange(context, call).start()
+}

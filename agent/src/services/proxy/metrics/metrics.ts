@@ -1,0 +1,93 @@
+/**
+ * Shows the hop's own figures to Prometheus through a prom-client registry: read at scrape, never touched per request.
+ *
+ * Invariant: the values of `faas_name` are the names of known deployments, so a scan of random names adds no series.
+ */
+import { Registry, type Metric, type OpenMetricsContentType } from 'prom-client'
+import { addProcessMetrics } from '../../../host/index.ts'
+import { DURATION_BUCKETS, OUTCOMES, type Exemplar, type FunctionSnapshot } from './function-metrics.ts'
+
+type Labels = Record<string, string | number>
+interface Sample {
+  value: number
+  labels: Labels
+  metricName?: string
+  exemplar?: { labelSet: Labels; value: number; timestamp: number }
+}
+
+/** @param format OpenMetrics shows exemplars too */
+export function createRegistry(
+  everything: () => FunctionSnapshot[],
+  format: 'prometheus' | 'openmetrics' = 'prometheus',
+): Registry {
+  // The dispatcher shows what it has called.
+  const snapshot = () => everything().filter(({ trigger }) => trigger === 'http')
+  const registry = new Registry()
+  const isOpenMetrics = format === 'openmetrics'
+  addProcessMetrics(registry)
+  // The type has no room for the other format, and the class does.
+  if (isOpenMetrics)
+    (registry as unknown as Registry<OpenMetricsContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+  const add = (
+    name: string,
+    about: { type: 'counter' | 'gauge' | 'histogram'; help: string },
+    samples: (f: FunctionSnapshot) => Sample[],
+  ) => {
+    // A counter's family has the name without the suffix there, which prom-client puts on its samples.
+    const family = isOpenMetrics && about.type === 'counter' ? name.replace(/_total$/, '') : name
+    const metric = {
+      name: family,
+      get: async () => ({ name: family, ...about, aggregator: 'sum', values: snapshot().flatMap(samples) }),
+    }
+    // prom-client asks of a metric no more than a name and `get()`, but its type names the concrete classes.
+    registry.registerMetric(metric as unknown as Metric)
+  }
+  add('faas_invocations_total', { type: 'counter', help: 'Invocations that ended.' }, fn =>
+    OUTCOMES.map((outcome, i) => ({
+      value: fn.outcomes[i]!,
+      labels: { ...labelsOf(fn), http_response_status_class: outcome },
+    })).filter(sample => sample.value > 0),
+  )
+  add(
+    'faas_invoke_duration_seconds',
+    { type: 'histogram', help: 'Time from request to the end of the answer.' },
+    durations,
+  )
+  add('faas_errors_total', { type: 'counter', help: 'Invocations that failed, by error code.' }, fn =>
+    Object.entries(fn.errors).map(([code, value]) => ({ value, labels: { ...labelsOf(fn), error_code: code } })),
+  )
+  add('faas_timeouts_total', { type: 'counter', help: 'Invocations that ran over their limit.' }, fn => [
+    { value: fn.timeouts, labels: labelsOf(fn) },
+  ])
+  add('faas_inflight_invocations', { type: 'gauge', help: 'Invocations that have begun and not ended.' }, fn => [
+    { value: fn.inflight, labels: labelsOf(fn) },
+  ])
+  return registry
+}
+
+function labelsOf(fn: FunctionSnapshot): Labels {
+  return { faas_name: fn.displayName, faas_trigger: 'http' }
+}
+
+function durations(fn: FunctionSnapshot): Sample[] {
+  const labels = labelsOf(fn)
+  const metricName = 'faas_invoke_duration_seconds'
+  let count = 0
+  const buckets = fn.coarse.map((inBucket, i) => ({
+    value: (count += inBucket),
+    labels: { ...labels, le: DURATION_BUCKETS[i] ?? '+Inf' },
+    metricName: `${metricName}_bucket`,
+    ...exemplarOf(fn.exemplars[i] ?? null),
+  }))
+  return [
+    ...buckets,
+    { value: fn.sumSeconds, labels, metricName: `${metricName}_sum` },
+    { value: count, labels, metricName: `${metricName}_count` },
+  ]
+}
+
+function exemplarOf(exemplar: Exemplar | null): Pick<Sample, 'exemplar'> {
+  if (exemplar === null) return {}
+  const { traceId, seconds, at } = exemplar
+  return { exemplar: { labelSet: { trace_id: traceId }, value: seconds, timestamp: at / 1000 } }
+}

@@ -1,0 +1,185 @@
+/**
+ * The live routes of one process: which instances a function has now, and who waits for one.
+ *
+ * Invariants: 1. `apply` changes everything in one turn of the event loop; when it returns, no removed instance has
+ * an idle connection or is chosen again. 2. a function keeps its figures and an instance its connections across
+ * tables for as long as they stay in it. 3. at most `maxWaiting` requests wait; each is woken by the table that
+ * changes its function. 4. an instance at whose address somebody else was met is not chosen until the next table, which
+ * comes from who knows what runs: one more request finds out if it was wrong, and is not run there.
+ */
+import { findPath } from '@ryo-faas/runtime/protocol'
+import { FunctionMetrics, type FunctionSnapshot } from '../metrics/function-metrics.ts'
+import type { Route, RouteTable } from './route-table.ts'
+import { Instance, type UpstreamSettings } from '../upstream/index.ts'
+
+export interface Waiter {
+  /** The instances have changed. */
+  wake(): void
+  /** The function is gone. */
+  dismiss(): void
+}
+
+export type Choice = Instance | 'none' | 'busy'
+
+export class FunctionEntry {
+  readonly name: string
+  readonly metrics = new FunctionMetrics()
+  /** Of calls that come from the dispatcher, which shows them to Prometheus itself. */
+  readonly dispatched = new FunctionMetrics()
+  readonly waiters = new Set<Waiter>()
+  route: Route
+  instances: Instance[] = []
+  private asyncPaths: ReadonlyMap<string, boolean> | undefined
+  private next = 0
+
+  constructor(route: Route) {
+    this.name = route.name
+    this.route = route
+  }
+
+  /** Whether a call of `path` is to be queued, because the function says so. */
+  isAsync(path: string): boolean {
+    if (this.route.async === undefined) return false
+    return this.asyncPaths === undefined || findPath(this.asyncPaths, path) === true
+  }
+
+  /** The instance with the least in flight, in turn among equals; one that just refused a connection comes last. */
+  choose(now: number, excluded: ReadonlySet<Instance> | undefined): Choice {
+    const { instances } = this
+    const limit = this.route.concurrency === 0 ? Infinity : this.route.concurrency
+    const count = instances.length
+    let best: Instance | undefined
+    let bestIsSuspect = true
+    let sawBusy = false
+    const start = this.next < count ? this.next : 0
+    for (let i = 0; i < count; i += 1) {
+      const at = start + i < count ? start + i : start + i - count
+      const instance = instances[at]!
+      if (instance.isLost || excluded?.has(instance) === true) continue
+      if (instance.inflight >= limit) {
+        sawBusy = true
+        continue
+      }
+      const isSuspect = instance.suspectUntil > now
+      if (
+        best === undefined ||
+        (bestIsSuspect && !isSuspect) ||
+        (bestIsSuspect === isSuspect && instance.inflight < best.inflight)
+      ) {
+        best = instance
+        bestIsSuspect = isSuspect
+        this.next = at + 1
+      }
+    }
+    return best ?? (sawBusy ? 'busy' : 'none')
+  }
+
+  /** @returns the instances that are no longer in the route. */
+  apply(route: Route, settings: UpstreamSettings): Instance[] {
+    this.route = route
+    this.asyncPaths = asyncPathsOf(route)
+    const known = new Map(this.instances.map(instance => [keyOf(instance), instance]))
+    this.instances = route.instances.map(address => {
+      const key = keyOf(address)
+      const { isAnonymous } = route
+      const instance = known.get(key) ?? new Instance({ ...address, isAnonymous }, settings)
+      instance.isLost = false
+      known.delete(key)
+      return instance
+    })
+    const removed = [...known.values()]
+    for (const instance of removed) instance.retire()
+    for (const waiter of [...this.waiters]) waiter.wake()
+    return removed
+  }
+
+  /** @returns the instances it had. */
+  remove(): Instance[] {
+    const removed = this.instances
+    this.instances = []
+    for (const instance of removed) instance.retire()
+    for (const waiter of [...this.waiters]) waiter.dismiss()
+    return removed
+  }
+}
+
+function asyncPathsOf({ paths }: Route): ReadonlyMap<string, boolean> | undefined {
+  return (
+    paths &&
+    new Map([...paths.http.map(path => [path, false] as const), ...paths.async.map(path => [path, true] as const)])
+  )
+}
+
+function keyOf({ id, host, port }: { id: string; host: string; port: number }): string {
+  return JSON.stringify([id, host, port])
+}
+
+export class Routes {
+  private readonly settings: UpstreamSettings
+  private readonly maxWaiting: number
+  private entries = new Map<string, FunctionEntry>()
+  private waiting = 0
+  private sweeper: NodeJS.Timeout
+  /** Generation of the table being served; -1 before the first. */
+  generation = -1
+
+  constructor(options: { upstream: UpstreamSettings; maxWaiting: number }) {
+    this.settings = options.upstream
+    this.maxWaiting = options.maxWaiting
+    this.sweeper = setInterval(() => this.sweep(), 1_000).unref()
+  }
+
+  find(name: string): FunctionEntry | undefined {
+    return this.entries.get(name) ?? this.entries.get(name.toLowerCase())
+  }
+
+  /** @returns the instances that are no longer in the table. */
+  apply(table: RouteTable): Instance[] {
+    const before = this.entries
+    this.generation = table.generation
+    this.entries = new Map(table.routes.map(route => [route.name, before.get(route.name) ?? new FunctionEntry(route)]))
+    const gone = [...before.values()].filter(entry => !this.entries.has(entry.name))
+    return [
+      ...gone.flatMap(entry => entry.remove()),
+      ...table.routes.flatMap(route => this.entries.get(route.name)!.apply(route, this.settings)),
+    ]
+  }
+
+  /** @returns false if too many wait already. */
+  enqueue(entry: FunctionEntry, waiter: Waiter): boolean {
+    if (entry.waiters.has(waiter)) return true
+    if (this.waiting >= this.maxWaiting) return false
+    this.waiting += 1
+    entry.waiters.add(waiter)
+    return true
+  }
+
+  dequeue(entry: FunctionEntry, waiter: Waiter): void {
+    if (entry.waiters.delete(waiter)) this.waiting -= 1
+  }
+
+  snapshot(): FunctionSnapshot[] {
+    return [...this.entries.values()].flatMap(({ name, route, metrics, dispatched }) => [
+      { ...metrics.snapshot(name, route.displayName), trigger: 'http' as const },
+      { ...dispatched.snapshot(name, route.displayName), trigger: 'async' as const },
+    ])
+  }
+
+  /** Requests that are waited for, over all functions. */
+  get inflight(): number {
+    let sum = 0
+    for (const entry of this.entries.values()) sum += entry.metrics.inflight + entry.dispatched.inflight
+    return sum
+  }
+
+  close(): void {
+    clearInterval(this.sweeper)
+    for (const entry of this.entries.values()) entry.remove()
+    this.entries = new Map()
+  }
+
+  private sweep(): void {
+    const now = performance.now()
+    for (const entry of this.entries.values()) for (const instance of entry.instances) instance.sweep(now)
+  }
+}
