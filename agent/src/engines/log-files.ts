@@ -58,9 +58,12 @@ export class LogFiles {
   async enforceBounds(route: string): Promise<void> {
     const ids = await this.sources(route)
     await Promise.all(ids.slice(0, -this.#bounds.maxFiles).map(id => rm(this.pathOf(route, id), { force: true })))
-    await Promise.all(
-      ids.slice(-this.#bounds.maxFiles).map(id => boundFile(this.pathOf(route, id), this.#bounds.maxFileBytes)),
-    )
+    await Promise.all(ids.slice(-this.#bounds.maxFiles).map(id => this.bound(route, id)))
+  }
+
+  /** Cuts one file if it is over the size: cheap enough to be asked several times a second. */
+  bound(route: string, id: string): Promise<void> {
+    return boundFile(this.pathOf(route, id), this.#bounds.maxFileBytes)
   }
 
   async remove(route: string): Promise<void> {

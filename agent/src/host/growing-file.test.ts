@@ -46,3 +46,9 @@ test('after a cut all that is left is read, also when it has grown past the plac
   expect(await file.readOn()).toEqual({ text: lines(189, 300), wasCut: true })
   expect(await file.readOn()).toEqual({ text: '', wasCut: false })
 })
+
+test('a file without line ends is cut as well', async () => {
+  await writeFile(path, 'x'.repeat(1_000))
+  await boundFile(path, 100)
+  expect((await stat(path)).size).toBe(50)
+})

@@ -14,7 +14,7 @@ import type Docker from 'dockerode'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { request } from 'undici'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { TEST_KEYS } from '../../src/access/access-testing.ts'
 import { startCollector } from '../../src/observability/collector/index.ts'
 import { expose, seclude } from '../../src/engines/docker/forwarding-block.ts'
@@ -211,6 +211,21 @@ describe('link-local addresses', () => {
       await neighbour.remove()
     }
   })
+})
+
+test('where no firewall can be told, the engine says what does not hold', async () => {
+  // iptables is in /usr/sbin.
+  vi.stubEnv('PATH', '/usr/bin')
+  const own = await makeEngine({ project: `${project}w` })
+  try {
+    await own.prepare(() => undefined)
+    expect(own.note).toContain('machines that route to its network may reach functions (iptables is not installed)')
+    expect(own.note).toContain('functions can reach link-local addresses')
+  } finally {
+    vi.unstubAllEnvs()
+    await own.cleanUp(false)
+    await own.close()
+  }
 })
 
 test('without egress a function reaches the gateway and nothing beyond, and this machine reaches it', async () => {

@@ -93,11 +93,14 @@ export class ProjectNetwork {
   async #confine(info: NetworkInspectInfo): Promise<string[]> {
     // Such a network has no way out or in at all.
     if (info.Internal) return []
-    // Where it cannot be set, most machines still forward nothing that Docker does not know of.
-    if (this.#options.isLocal) await seclude(bridgeOf(info))
-    const why = this.#options.isLocal ? await block({ bridge: bridgeOf(info) }) : 'Docker runs elsewhere'
-    if (why === undefined) return []
-    return [`functions can reach link-local addresses, such as a cloud’s metadata service (${why})`]
+    if (!this.#options.isLocal) return [reachesLinkLocal('Docker runs elsewhere')]
+    const bridge = bridgeOf(info)
+    const isOpen = await seclude(bridge)
+    const isLinkLocalOpen = await block({ bridge })
+    return [
+      ...(isOpen === undefined ? [] : [`machines that route to its network may reach functions (${isOpen})`]),
+      ...(isLinkLocalOpen === undefined ? [] : [reachesLinkLocal(isLinkLocalOpen)]),
+    ]
   }
 
   async #unconfine(info: NetworkInspectInfo): Promise<void> {
@@ -144,6 +147,10 @@ export class ProjectNetwork {
       }
     }
   }
+}
+
+function reachesLinkLocal(why: string): string {
+  return `functions can reach link-local addresses, such as a cloud’s metadata service (${why})`
 }
 
 /** Docker's name for the interface. */

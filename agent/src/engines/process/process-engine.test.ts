@@ -1,5 +1,5 @@
 /** What only an engine of processes has to do; the rest is in the contract of all engines. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -113,4 +113,14 @@ test('an exit is noted where nothing can be written', async () => {
   await changed
   expect(await engine.instances()).toMatchObject([{ state: { kind: 'exited', reason: 'killed by SIGKILL' } }])
   await rm(folder)
+})
+
+test('a flood of output is cut while the instance lives', async () => {
+  const engine = newEngine()
+  await writeFile(go, '')
+  await engine.start(spec, signal)
+  engine.watch(() => undefined)
+  const log = join(home, 'logs', 'functions', 'slow', 'a1.log')
+  await appendFile(log, 'x'.repeat(11 * 1024 * 1024))
+  await expect.poll(async () => (await stat(log)).size).toBeLessThanOrEqual(5 * 1024 * 1024)
 })

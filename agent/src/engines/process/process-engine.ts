@@ -29,7 +29,6 @@ export interface ProcessEngineOptions {
 }
 
 const WATCH_INTERVAL_MS = 250
-const LOG_BOUNDS_EVERY = 40
 
 export class ProcessEngine implements Engine {
   readonly kind = 'process'
@@ -45,7 +44,6 @@ export class ProcessEngine implements Engine {
   #loaded: Promise<void> | undefined
   #onChange: () => void = () => undefined
   #watchTimer: NodeJS.Timeout | undefined
-  #watchRounds = 0
 
   constructor(options: ProcessEngineOptions) {
     this.note = options.note
@@ -201,10 +199,8 @@ export class ProcessEngine implements Engine {
   async #watchRound(): Promise<void> {
     await this.#lookAtInherited()
     await this.#enforceMemory()
-    if (++this.#watchRounds % LOG_BOUNDS_EVERY === 0) {
-      const routes = new Set([...this.#records.values()].map(({ route }) => route))
-      await Promise.all([...routes].map(route => this.#logFiles.enforceBounds(route)))
-    }
+    const living = [...this.#records.values()].filter(({ exit }) => exit === undefined)
+    await Promise.all(living.map(({ route, id }) => this.#logFiles.bound(route, id)))
   }
 
   /** What an earlier agent started; of our own children the exit event says more, and `start` waits for their ports. */
