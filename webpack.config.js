@@ -24,7 +24,7 @@ const AGENT_ENTRIES = [
   'services/proxy/main',
   'services/dispatcher/main',
   'services/store/main',
-  'languages/node/checker/worker',
+  'languages/node/checker/checker-main',
 ]
 const SSH = ['ssh2', 'cpu-features']
 const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', ...SSH]

@@ -186,7 +186,7 @@ export class Agent implements Platform {
     const chosen = await chooseEngine(options, { home, nodePath, environment, runsOn })
     const { kind } = (this.#engine = chosen.engine)
     if (kind !== state.current.engine) await state.update(next => void (next.engine = kind))
-    const checker = createCheckService({ entry: pathToFileURL(entryPath('languages/node/checker/worker')) })
+    const checker = createCheckService({ entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) })
     this.#checker = checker
     const { runtimeDir } = this.#options
     const { surroundings } = chosen

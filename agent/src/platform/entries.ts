@@ -7,7 +7,7 @@ export type Entry =
   | 'services/proxy/main'
   | 'services/dispatcher/main'
   | 'services/store/main'
-  | 'languages/node/checker/worker'
+  | 'languages/node/checker/checker-main'
 
 /** Where the files of the dashboard are: next to the running module. */
 export function dashboardFolder(): string {

@@ -23,22 +23,30 @@ function start(options?: CheckServiceOptions): WarmCheckService {
 const request = (name: string, file: string) =>
   ({ name, kind: 'http', packageDir: folder.dir, filePath: folder.path(file) }) as const
 
-/** A thread in place of ours, which ends when it is asked for `die`: `how` says by what, `until` an existing file. */
+/** A process in place of ours, which ends when it is asked for `die`: `how` says by what, `died` is the file that stops it. */
 function dying(how: string, died: string): CheckServiceOptions {
   folder.write({
     'dying.mjs': `
       import { existsSync, writeFileSync } from 'node:fs'
-      import { parentPort, workerData } from 'node:worker_threads'
-      parentPort.on('message', ({ id, requests }) => {
-        if (requests[0].name === 'die' && !existsSync(workerData.types.nodeTypes)) {
-          writeFileSync(workerData.types.runtimeTypes, '')
+      const types = JSON.parse(process.argv[2])
+      process.on('message', ({ id, requests }) => {
+        if (requests[0].name === 'die' && !existsSync(types.nodeTypes)) {
+          writeFileSync(types.runtimeTypes, '')
           ${how}
         }
-        parentPort.postMessage({ id, outcomes: requests.map(({ name }) => ({ kind: 'rejected', problems: [name] })) })
+        process.send({ id, outcomes: requests.map(({ name }) => ({ kind: 'rejected', problems: [name] })) })
       })`,
   })
   const types = { runtimeTypes: folder.path('died'), nodeTypes: folder.path(died) }
   return { types, entry: pathToFileURL(folder.path('dying.mjs')), memoryMb: 16 }
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 describe('the check service', () => {
@@ -49,7 +57,7 @@ describe('the check service', () => {
     const one = service.check([request('node', 'node.js')])
     const broken = expect(
       service.check([{ ...request('web', 'web.ts'), filePath: 7 as never }]),
-      'an error of the checker is passed on and leaves the thread alive',
+      'an error of the checker is passed on and leaves the process alive',
     ).rejects.toMatchObject({ code: 'INTERNAL' })
     const afterwards = service.check([request('web', 'web.ts')])
     expect(await all).toMatchObject([
@@ -63,7 +71,7 @@ describe('the check service', () => {
     expect(await service.check([])).toEqual([])
   })
 
-  it('replaces a thread that dies and asks again what it had not answered', async () => {
+  it('replaces a process that dies and asks again what it had not answered', async () => {
     const service = start(dying('process.exit(3)', 'died'))
     const answers = ['first', 'die', 'last'].map(name => service.check([request(name, 'web.ts')]))
     expect(await Promise.all(answers)).toMatchObject([
@@ -73,16 +81,25 @@ describe('the check service', () => {
     ])
   })
 
-  it('fails a request over which the thread runs out of memory twice, and goes on with the next', async () => {
+  it('fails a request over which the process runs out of memory twice, and goes on with the next', async () => {
     const service = start(dying('for (const all = []; ; ) all.push(new Array(100_000).fill(id))', 'never'))
     const fatal = expect(service.check([request('die', 'web.ts')])).rejects.toMatchObject({
       code: 'INTERNAL',
       message: expect.stringContaining('died twice'),
-      cause: { code: 'ERR_WORKER_OUT_OF_MEMORY' },
+      cause: { message: 'the checker ran out of memory' },
     })
     const next = service.check([request('next', 'web.ts')])
     await fatal
     expect(await next).toMatchObject([{ problems: ['next'] }])
+  })
+
+  it('ends its process when nothing is asked, and starts another for the next question', async () => {
+    folder.write({ 'pid.mjs': `process.on('message', ({ id }) => process.send({ id, outcomes: [process.pid] }))` })
+    const service = start({ entry: pathToFileURL(folder.path('pid.mjs')), idleMs: 0 })
+    const pid = async () => Number((await service.check([request('web', 'web.ts')]))[0])
+    const first = await pid()
+    await expect.poll(() => isThere(first)).toBe(false)
+    expect(await pid()).not.toBe(first)
   })
 
   it('refuses what is asked, and fails what is open, when it is closed', async () => {

@@ -1,60 +1,63 @@
 /**
- * The checker behind a worker thread, so that checking never holds up the agent. Invariants:
+ * The checker in a process of its own, so that checking never holds up the agent, and the compiler's memory (hundreds of
+ * megabytes, which a thread would not give back) is gone when nobody deploys. Invariants:
  *
  * 1. Requests are answered in order.
- * 2. A worker that dies (for instance out of memory) is replaced, and what it had not answered is asked once more; if that
+ * 2. A process that dies (for instance out of memory) is replaced, and what it had not answered is asked once more; if that
  *    kills the next one too, the request fails.
- * 3. The worker keeps the process alive only while somebody waits for it.
+ * 3. It keeps the agent's process alive only while somebody waits for it, and ends when the agent does.
+ * 4. It ends when nothing was asked for `idleMs`; the next question starts another.
  */
+import { fork, type ChildProcess, type ForkOptions } from 'node:child_process'
+import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { pathToFileURL } from 'node:url'
-import { Worker } from 'node:worker_threads'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { RyoFaasError } from '../../../contract/index.ts'
 import type { CheckOutcome, CheckRequest, CheckService } from './check.ts'
 import type { CheckerOptions } from './checker-options.ts'
 
 const DEFAULT_MEMORY_MB = 1024
+const DEFAULT_IDLE_MS = 15 * 60_000
 
 export interface CheckServiceOptions {
   /** Default: the declarations installed next to this package. */
   types?: CheckerOptions
-  /** Heap of the worker; default 1024. */
+  /** Heap of the process; default 1024. */
   memoryMb?: number
-  /** Module that the thread runs; default: our own next to this one. */
+  /** Default: a quarter of an hour. */
+  idleMs?: number
+  /** Module that the process runs; default: our own next to this one. */
   entry?: URL
 }
 
 export interface WarmCheckService extends CheckService {
-  /** Starts the worker and loads the compiler, so that the first check need not wait for them. */
+  /** Starts the process and loads the compiler, so that the first check need not wait for them. */
   warmUp(): Promise<void>
 }
 
-export interface WorkerQuestion {
+export interface CheckerQuestion {
   id: number
   /** None: get warm. */
   requests: CheckRequest[]
 }
 
-export type WorkerAnswer = { id: number; outcomes: CheckOutcome[] } | { id: number; error: string }
+export type CheckerAnswer = { id: number; outcomes: CheckOutcome[] } | { id: number; error: string }
 
-export interface WorkerOptions {
-  types: CheckerOptions | undefined
-}
-
-interface Pending extends WorkerQuestion {
+interface Pending extends CheckerQuestion {
   attempts: number
   fulfil(outcomes: CheckOutcome[]): void
   reject(error: Error): void
 }
 
 export function createCheckService(options: CheckServiceOptions = {}): WarmCheckService {
-  return new WorkerCheckService(options)
+  return new ProcessCheckService(options)
 }
 
-class WorkerCheckService implements WarmCheckService {
+class ProcessCheckService implements WarmCheckService {
   readonly #options: CheckServiceOptions
   readonly #pending = new Map<number, Pending>()
-  #worker: Worker | undefined
+  #process: ChildProcess | undefined
+  #idle: NodeJS.Timeout | undefined
   #lastId = 0
   #closed = false
 
@@ -72,10 +75,19 @@ class WorkerCheckService implements WarmCheckService {
 
   async close(): Promise<void> {
     this.#closed = true
-    const worker = this.#worker
-    this.#worker = undefined
     this.#failAll(new RyoFaasError('CANCELLED', 'the checker is closed'))
-    await worker?.terminate()
+    await this.#end()
+  }
+
+  async #end(): Promise<void> {
+    clearTimeout(this.#idle)
+    const child = this.#process
+    this.#process = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.ref() // Or the wait for it could end with our own process.
+    child.kill('SIGKILL') // It holds nothing that it would have to put away.
+    await ended
   }
 
   #ask(requests: CheckRequest[]): Promise<CheckOutcome[]> {
@@ -88,34 +100,46 @@ class WorkerCheckService implements WarmCheckService {
   }
 
   #send(pending: Pending): void {
-    this.#worker ??= this.#start()
-    this.#worker.ref()
+    clearTimeout(this.#idle)
+    this.#process ??= this.#start()
+    this.#process.ref()
+    this.#process.channel?.ref()
     pending.attempts++
-    this.#worker.postMessage({ id: pending.id, requests: pending.requests } satisfies WorkerQuestion)
+    const question: CheckerQuestion = { id: pending.id, requests: pending.requests }
+    // A process that is ending cannot be asked; its exit asks again.
+    this.#process.send(question, () => undefined)
   }
 
-  #start(): Worker {
-    const worker = startWorker(this.#options)
-    let reason: unknown
-    worker.on('message', (answer: WorkerAnswer) => this.#settle(answer))
-    worker.on('error', error => (reason = error))
-    worker.on('exit', code => {
-      if (this.#worker !== worker) return
-      this.#worker = undefined
-      this.#replace(reason ?? new Error(`the checker's thread ended with ${code}`))
-    })
-    return worker
+  #start(): ChildProcess {
+    const child = startProcess(this.#options)
+    child.on('message', (answer: CheckerAnswer) => this.#settle(answer))
+    let isOver = false
+    const over = (reason: string, cause?: unknown) => {
+      if (isOver || this.#process !== child) return
+      isOver = true
+      this.#process = undefined
+      this.#replace(new Error(reason, { cause }))
+    }
+    child.on('error', error => over('the checker could not be started or asked', error))
+    child.on('exit', (code, signal) => over(exitReason(code, signal)))
+    return child
   }
 
-  #settle(answer: WorkerAnswer): void {
+  #settle(answer: CheckerAnswer): void {
     const pending = this.#pending.get(answer.id)
     this.#pending.delete(answer.id)
-    if (this.#pending.size === 0) this.#worker?.unref()
+    if (this.#pending.size === 0) this.#rest()
     if ('outcomes' in answer) pending?.fulfil(answer.outcomes)
     else pending?.reject(new RyoFaasError('INTERNAL', `the checker failed: ${answer.error}`))
   }
 
-  /** Only the oldest question can have killed the worker: it was the one being answered. */
+  #rest(): void {
+    this.#process?.unref()
+    this.#process?.channel?.unref()
+    this.#idle = setTimeout(() => void this.#end(), this.#options.idleMs ?? DEFAULT_IDLE_MS).unref()
+  }
+
+  /** Only the oldest question can have killed the process: it was the one being answered. */
   #replace(reason: unknown): void {
     const [oldest] = this.#pending.values()
     if (oldest && oldest.attempts > 1) {
@@ -134,24 +158,25 @@ class WorkerCheckService implements WarmCheckService {
   }
 }
 
-function startWorker({ types, memoryMb = DEFAULT_MEMORY_MB, entry }: CheckServiceOptions): Worker {
-  const common = {
-    name: 'checker',
-    workerData: { types } satisfies WorkerOptions,
-    resourceLimits: { maxOldGenerationSizeMb: memoryMb },
-  }
-  if (entry) return new Worker(entry, common)
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url), common)
-  return new Worker(sourceEntry(), { ...common, execArgv: ['--conditions=source'] })
+function startProcess({ types, memoryMb = DEFAULT_MEMORY_MB, entry }: CheckServiceOptions): ChildProcess {
+  const args = types === undefined ? [] : [JSON.stringify(types)]
+  const heap = `--max-old-space-size=${memoryMb}`
+  // What it prints about its end is of no use to the reader of our output: the exit says it.
+  const options: ForkOptions = { serialization: 'advanced', stdio: ['ignore', 'inherit', 'ignore', 'ipc'] }
+  if (entry) return fork(entry, args, { ...options, execArgv: [heap] })
+  const isSource = import.meta.url.endsWith('.ts')
+  const own = fileURLToPath(new URL(`./checker-main.${isSource ? 'ts' : 'js'}`, import.meta.url))
+  return fork(own, args, { ...options, execArgv: [heap, ...(isSource ? fromSource() : [])] })
 }
 
-/**
- * Run from source (tests, development): Node 20 has to be taught TypeScript first, and a thread does not take that over
- * from `--import`. With the condition `source` our packages resolve to their sources.
- */
-function sourceEntry(): URL {
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api')).href
-  const worker = new URL('./worker.ts', import.meta.url).href
-  const code = `import { register } from ${JSON.stringify(loader)}; register(); await import(${JSON.stringify(worker)})`
-  return new URL(`data:text/javascript,${encodeURIComponent(code)}`)
+/** Tests and development: Node 20 has to be taught TypeScript, and our packages resolve to their sources. */
+function fromSource(): string[] {
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm')).href
+  return ['--conditions=source', '--import', loader]
+}
+
+function exitReason(code: number | null, signal: NodeJS.Signals | null): string {
+  // V8 aborts when its heap limit is reached, and for hardly any other reason.
+  if (signal === 'SIGABRT' || code === 134) return 'the checker ran out of memory'
+  return `the checker ended with ${signal ?? code}`
 }

@@ -4,10 +4,12 @@
  * 1. Compiler options are the user's (tsconfig.json), except that nothing is written and JavaScript counts.
  * 2. `@ryo-faas/runtime` is always our own copy; `@types/node` is the user's, or ours if there is none.
  * 3. What is on disk is looked at again for every program: files by size and time, unresolved imports by resolving them.
+ *    Declarations of installed packages are full of imports that lead nowhere (optional peers): those are tried again only
+ *    when something was installed.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { dirname, extname, join } from 'node:path'
+import { dirname, extname, join, sep } from 'node:path'
 import { ts } from 'ts-morph'
 import { ACCEPTED_TYPES_SOURCE } from './accepted-types.ts'
 import type { CheckerOptions } from './checker-options.ts'
@@ -18,6 +20,10 @@ import type { LibraryFiles } from './library-files.ts'
 interface LanguageServiceHost extends ts.LanguageServiceHost {
   hasInvalidatedResolutions(path: string): boolean
 }
+
+/** Files kept in the program: each brings what it imports, and its memory. */
+const MOST_ASKED = 16
+const INSTALLED = `${sep}node_modules${sep}`
 
 const ACCEPTED_TYPES_FILE = '__ryo-faas-accepted-types__.ts'
 
@@ -45,6 +51,8 @@ export class PackageProgram {
   readonly #unsaved = new Map<string, { text: string; version: number }>()
   /** Files some import of which led nowhere: it may lead somewhere now. */
   readonly #unresolved = new Set<string>()
+  #installed = ''
+  #wasInstalled = false
   #config: PackageConfig
   #unsavedCount = 0
 
@@ -59,6 +67,10 @@ export class PackageProgram {
   /** @param unsaved text of `filePath` in place of what is on disk */
   open(filePath: string, unsaved: string | undefined): CheckedProgram {
     if (!this.#config.isCurrent()) this.#config = readConfig(this.#options.packageDir)
+    const installed = installedStamp(this.#options.packageDir)
+    this.#wasInstalled = installed !== this.#installed
+    this.#installed = installed
+    this.#asked.delete(filePath)
     this.#asked.add(filePath)
     const known = this.#unsaved.get(filePath)
     if (unsaved === undefined) this.#unsaved.delete(filePath)
@@ -66,6 +78,7 @@ export class PackageProgram {
       this.#unsaved.set(filePath, { text: unsaved, version: ++this.#unsavedCount })
     }
     for (const asked of this.#asked) if (asked !== filePath && !existsSync(asked)) this.#asked.delete(asked)
+    for (const oldest of [...this.#asked].slice(0, -MOST_ASKED)) this.#asked.delete(oldest)
     const program = this.#service.getProgram()!
     return { program, acceptedTypes: program.getSourceFile(this.#acceptedTypesFile)! }
   }
@@ -132,7 +145,8 @@ export class PackageProgram {
           if (name === 'node') return { resolvedTypeReferenceDirective: this.#node() }
           return ts.resolveTypeReferenceDirective(name, containingFile, options, this.#resolutionHost)
         }),
-      hasInvalidatedResolutions: path => this.#unresolved.has(path),
+      hasInvalidatedResolutions: path =>
+        this.#unresolved.has(path) && (this.#wasInstalled || !path.includes(INSTALLED)),
     }
   }
 
@@ -178,6 +192,17 @@ function typesOfNode({ packageDir, nodeTypes }: PackageProgramOptions): string {
     const candidate = join(dir, 'node_modules', '@types', 'node', 'index.d.ts')
     if (existsSync(candidate)) return ts.sys.realpath!(candidate)
     if (dirname(dir) === dir) return nodeTypes
+  }
+}
+
+/** Changes whenever a package is added to or removed from any `node_modules` that this folder resolves from. */
+function installedStamp(packageDir: string): string {
+  let stamp = ''
+  for (let dir = packageDir; ; dir = dirname(dir)) {
+    for (const place of ['node_modules', join('node_modules', '.package-lock.json')]) {
+      stamp += `${statSync(join(dir, place), { throwIfNoEntry: false })?.mtimeMs ?? ''} `
+    }
+    if (dirname(dir) === dir) return stamp
   }
 }
 

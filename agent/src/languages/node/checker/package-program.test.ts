@@ -1,0 +1,50 @@
+import { afterEach, expect, it } from 'vitest'
+import { ts } from 'ts-morph'
+import { installedTypes } from './checker-options.ts'
+import { openLibraryFiles } from './library-files.ts'
+import { PackageProgram } from './package-program.ts'
+import { temporaryPackage, type TemporaryPackage } from './testing/temporary-package.ts'
+
+let folder: TemporaryPackage
+let program: PackageProgram
+afterEach(() => {
+  program.close()
+  folder.remove()
+})
+
+function open(files: Record<string, string>): (file: string) => ts.Program {
+  folder = temporaryPackage(files)
+  const [libraries, registry] = [openLibraryFiles(), ts.createDocumentRegistry()]
+  program = new PackageProgram({ ...installedTypes(), packageDir: folder.dir, libraries, registry })
+  return file => program.open(folder.path(file), undefined).program
+}
+
+const LIBRARY = {
+  'node_modules/library/package.json': '{ "name": "library", "types": "index.d.ts" }',
+  'node_modules/library/index.d.ts': `import type { P } from 'peer'\nexport type R = P`,
+}
+
+it('a package that imports what is not installed does not make every program new, and what is installed later is seen', () => {
+  const programOf = open({
+    ...LIBRARY,
+    'hello.ts': `import type { R } from 'library'\nexport const hello = (r: R) => r`,
+  })
+  const first = programOf('hello.ts')
+  expect(programOf('hello.ts')).toBe(first)
+  const peer = folder.path('node_modules/peer/index.d.ts')
+  expect(first.getSourceFile(peer)).toBeUndefined()
+  folder.write({
+    'node_modules/peer/package.json': '{ "name": "peer", "types": "index.d.ts" }',
+    'node_modules/peer/index.d.ts': 'export type P = Request',
+  })
+  expect(programOf('hello.ts').getSourceFile(peer)).toBeDefined()
+})
+
+it('the files that were asked about long ago are let go', () => {
+  const names = Array.from({ length: 17 }, (_, i) => `f${i}.ts`)
+  const programOf = open(Object.fromEntries(names.map(name => [name, 'export const x = 1'])))
+  let last: ts.Program | undefined
+  for (const name of names) last = programOf(name)
+  expect(last!.getSourceFile(folder.path('f0.ts'))).toBeUndefined()
+  expect(last!.getSourceFile(folder.path('f1.ts'))).toBeDefined()
+})
