@@ -1,12 +1,12 @@
 /** Takes old events out of the log now and then; never one that is not relayed. */
-import type { DocumentStore } from './engine/document-store.ts'
+import type { DocumentStore } from './documents/index.ts'
 import { StoreError } from './store-error.ts'
 
 export interface LogKeeperOptions {
   store: DocumentStore
   retentionMs: number
   /** Sequence up to which the log may go. */
-  relayed: () => number
+  relayed: () => number | Promise<number>
   onError: (error: Error) => void
 }
 
@@ -29,13 +29,16 @@ export class LogKeeper {
   }
 
   private trim(): void {
-    const { store, retentionMs, relayed, onError } = this.options
-    const before = new Date(Date.now() - retentionMs).toISOString()
-    this.work ??= store
-      .trimLog({ before, through: relayed() })
+    this.work ??= this.trimmed()
       .catch((error: Error) => {
-        if (!(error instanceof StoreError) || error.code !== 'SHUTTING_DOWN') onError(error)
+        if (!(error instanceof StoreError) || error.code !== 'SHUTTING_DOWN') this.options.onError(error)
       })
       .then(() => void (this.work = undefined))
+  }
+
+  private async trimmed(): Promise<void> {
+    const { store, retentionMs, relayed } = this.options
+    const before = new Date(Date.now() - retentionMs).toISOString()
+    await store.trimLog({ before, through: await relayed() })
   }
 }

@@ -6,11 +6,11 @@
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import { closeOnSignals, readOptionsFile, writeDurably } from '../../host/index.ts'
-import type { WriterThreadOptions } from './engine/thread-executor.ts'
-import { runWriterThread } from './engine/writer-thread.ts'
+import type { StoreThread } from './documents/index.ts'
 import type { StoreEvent } from './events.ts'
 import { MainOptions } from './options.ts'
-import { runRelayThread, type RelayThreadOptions } from './relay/relay-thread.ts'
+import { openLog, runStoreThread } from './registry.ts'
+import { runRelayThread, type RelayThread } from './relay/index.ts'
 import { createStore } from './store.ts'
 
 const EXIT_CODES: Record<string, number> = { EADDRINUSE: 98, BAD_OPTIONS: 78, DATA_IN_USE: 75 }
@@ -39,14 +39,14 @@ async function main(): Promise<void> {
   }
 }
 
-function runThread(options: WriterThreadOptions | RelayThreadOptions): void {
-  switch (options.role) {
-    case 'writer':
-      return runWriterThread(parentPort!, options)
+function runThread(data: StoreThread | RelayThread): void {
+  switch (data.role) {
+    case 'store':
+      return runStoreThread(parentPort!, data)
     case 'relay':
-      return runRelayThread(parentPort!, options)
+      return runRelayThread(parentPort!, data, openLog)
   }
 }
 
 if (isMainThread) main().catch(fail)
-else runThread(workerData as WriterThreadOptions | RelayThreadOptions)
+else runThread(workerData as StoreThread | RelayThread)

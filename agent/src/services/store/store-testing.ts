@@ -4,6 +4,7 @@ import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AS_OPERATOR, TEST_KEYS } from '../../access/access-testing.ts'
+import type { DocumentStore } from './documents/index.ts'
 import type { StoreEvent } from './events.ts'
 import type { StoreInput } from './options.ts'
 import { createStore, type Store } from './store.ts'
@@ -49,9 +50,13 @@ export class Stage {
     for (const close of this.closers.splice(0).reverse()) await close()
   }
 
-  async store(input: Partial<StoreInput> = {}): Promise<Store> {
+  /** @param documents where it keeps them; default: what the registry names */
+  async store(input: Partial<StoreInput> = {}, documents?: DocumentStore): Promise<Store> {
     const options = { dataFolder: this.dataFolder, access: TEST_KEYS, port: 0, graceMs: 200, ...input }
-    const store = await createStore(options, { onEvent: event => this.events.push(event) })
+    const store = await createStore(options, {
+      onEvent: event => this.events.push(event),
+      ...(documents !== undefined && { open: async () => documents }),
+    })
     this.onEnd(() => store.close())
     return store
   }

@@ -1,12 +1,10 @@
 /**
- * The store in one process: engine, relay, HTTP server.
+ * The store in one process: documents, relay, HTTP server.
  *
- * Invariants: 1. one process per data folder. 2. it answers requests without the bus; events wait in the log. 3. `close`
+ * Invariants: 1. it answers requests without the bus; events wait in the log. 2. `close`
  * finishes what is in flight, may be called more than once, and leaves nothing running.
  */
-import { mkdir } from 'node:fs/promises'
 import type { FastifyInstance } from 'fastify'
-import { acquireProcessLock } from '../../host/index.ts'
 import { addAdminRoutes } from './api/admin-routes.ts'
 import { addBatchRoute } from './api/batch-route.ts'
 import { addChangesRoutes } from './api/changes-routes.ts'
@@ -18,15 +16,14 @@ import { addQueryRoute } from './api/query-route.ts'
 import { createServer } from './api/server.ts'
 import { addTableRoutes } from './api/tables-routes.ts'
 import { addTransferRoutes } from './api/transfer-routes.ts'
-import { makeBackup } from './engine/backup.ts'
-import { LmdbStore } from './engine/lmdb-store.ts'
+import type { DocumentStore, OpenOptions } from './documents/index.ts'
 import type { OnStoreEvent } from './events.ts'
 import { LogKeeper } from './log-keeper.ts'
 import { Tracing } from '@ryo-faas/runtime/telemetry'
 import { addTracingMetrics } from '../../observability/tracing/index.ts'
 import { StoreOptions, type StoreInput } from './options.ts'
-import { RelayClient } from './relay/relay-client.ts'
-import { storePaths } from './store-paths.ts'
+import { openStore } from './registry.ts'
+import { RelayClient } from './relay/index.ts'
 
 export interface Store {
   readonly port: number
@@ -34,8 +31,10 @@ export interface Store {
 }
 
 export interface StoreSurroundings {
-  /** Module of the threads (see `main.ts`); without it this thread writes, and nothing is relayed. */
+  /** Module of the threads (see `main.ts`); without it there are none. */
   threadEntry?: URL
+  /** Default: the store that the registry names. */
+  open?: (options: OpenOptions) => Promise<DocumentStore>
   onEvent: OnStoreEvent
 }
 
@@ -60,22 +59,18 @@ export async function createStore(input: StoreInput, surroundings: StoreSurround
 
 /** @param onClose what was started is told here; last started, first closed */
 async function start(options: StoreOptions, surroundings: StoreSurroundings, onClose: OnClose): Promise<number> {
-  const { dataFolder } = options
-  const { threadEntry, onEvent } = surroundings
-  await mkdir(dataFolder, { recursive: true, mode: 0o700 })
-  onClose(await lock(dataFolder))
-  const path = storePaths(dataFolder).data
-  const store = await LmdbStore.open({
-    path,
+  const { threadEntry, open = openStore, onEvent } = surroundings
+  const store = await open({
+    dataFolder: options.dataFolder,
     source: `/ryo-faas/${options.project}/store`,
     onFailure: error => onEvent({ type: 'failed', message: error.message }),
     ...(threadEntry !== undefined && { threadEntry }),
   })
   onClose(() => store.close())
-  const relay = threadEntry && (await startRelay(options, { store, path, entry: threadEntry, onEvent }))
+  const relay = await startRelay(options, { store, entry: threadEntry, onEvent })
   if (relay !== undefined) onClose(() => relay.close())
   const onError = (error: Error) => onEvent({ type: 'error', message: error.stack ?? error.message })
-  const relayed = () => (options.nats === undefined ? store.logBounds().last : (relay?.figures.sequence ?? 0))
+  const relayed = async () => relay?.sequence ?? (await store.logBounds()).last
   const keeper = new LogKeeper({ store, retentionMs: options.logRetentionMs, relayed, onError })
   onClose(() => keeper.close())
 
@@ -83,7 +78,7 @@ async function start(options: StoreOptions, surroundings: StoreSurroundings, onC
   const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-store' } })
   onClose(() => tracing.close())
   const app = await createServer({ options, metrics: operations, tracing, onError })
-  const registry = createRegistry({ operations, store, relay: relay && (() => relay.figures) })
+  const registry = createRegistry({ operations, store, relay: relay && (() => relay.figures()) })
   addTracingMetrics(registry, tracing)
   const routes = addRoutes(app, { options, store, registry })
   const listening = await listen(app, options)
@@ -94,7 +89,7 @@ async function start(options: StoreOptions, surroundings: StoreSurroundings, onC
 
 interface RouteParts {
   options: StoreOptions
-  store: LmdbStore
+  store: DocumentStore
   registry: ReturnType<typeof createRegistry>
 }
 
@@ -109,7 +104,7 @@ function addRoutes(app: FastifyInstance, { options, store, registry }: RoutePart
   addAdminRoutes(app, {
     access: options.access,
     registry,
-    backup: () => makeBackup(store, options.dataFolder),
+    store,
     isReady: () => isReady,
   })
   return {
@@ -122,7 +117,7 @@ function addRoutes(app: FastifyInstance, { options, store, registry }: RoutePart
 
 async function startRelay(
   { nats }: StoreOptions,
-  { onEvent, ...parts }: { store: LmdbStore; path: string; entry: URL; onEvent: OnStoreEvent },
+  { onEvent, ...parts }: { store: DocumentStore; entry: URL | undefined; onEvent: OnStoreEvent },
 ): Promise<RelayClient | undefined> {
   if (nats === undefined) return undefined
   return RelayClient.start({
@@ -130,11 +125,4 @@ async function startRelay(
     nats,
     onState: (state, problem) => onEvent({ type: 'relay', state, ...(problem !== undefined && { message: problem }) }),
   })
-}
-
-async function lock(dataFolder: string): Promise<() => Promise<void>> {
-  const outcome = await acquireProcessLock(storePaths(dataFolder).lock)
-  if (outcome.kind === 'acquired') return outcome.release
-  const message = `the data in ${dataFolder} is in use by process ${outcome.holder.pid}`
-  throw Object.assign(new Error(message), { code: 'DATA_IN_USE' })
 }

@@ -3,21 +3,21 @@ import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { AccessKeys } from '../../../access/index.ts'
 import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
-import type { Backup } from '../engine/index.ts'
+import type { DocumentStore } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 
 export interface AdminParts {
   access: AccessKeys
   registry: Registry
-  backup: () => Promise<Backup>
+  store: DocumentStore
   isReady: () => boolean
 }
 
 const hidden = { schema: { hide: true } }
 const open = { ...hidden, config: { access: 'anyone' } } as const
 
-export function addAdminRoutes(app: FastifyInstance, { access, registry, backup, isReady }: AdminParts): void {
+export function addAdminRoutes(app: FastifyInstance, { access, registry, store, isReady }: AdminParts): void {
   app.get(PROOF_PATH, open, (request, reply) => {
     const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
     if (proof === undefined) throw new StoreError('INVALID_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
@@ -33,7 +33,8 @@ export function addAdminRoutes(app: FastifyInstance, { access, registry, backup,
   })
   app.get('/metrics', hidden, async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()))
   app.get('/openapi.json', hidden, () => app.swagger())
+  if (store.backup === undefined) return
   app.post('/backup', { schema: SCHEMAS.backup, config: { operation: 'admin' } }, async (_, reply) =>
-    reply.code(201).send(await backup()),
+    reply.code(201).send(await store.backup!()),
   )
 }

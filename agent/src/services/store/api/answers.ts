@@ -1,6 +1,6 @@
 /** How documents are answered: as the texts that they are kept as. Handlers that have sent something return nothing. */
 import type { FastifyReply } from 'fastify'
-import { encodedName, type WriteOutcome, type Written } from '../engine/index.ts'
+import { encodedName, type WriteOutcome, type Written } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { etagOf } from './preconditions.ts'
 

@@ -1,6 +1,12 @@
 /** Several writes, all or none. */
 import type { FastifyInstance } from 'fastify'
-import { checkName, type DocumentStore, type Precondition, type WriteOperation, type Written } from '../engine/index.ts'
+import {
+  checkName,
+  type DocumentStore,
+  type Precondition,
+  type WriteOperation,
+  type Written,
+} from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { sendJsonText } from './answers.ts'
 import { SCHEMAS } from './contract.ts'

@@ -5,7 +5,7 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CLOUD_EVENT_TYPE } from '@ryo-faas/runtime/protocol'
-import type { DocumentStore } from '../engine/index.ts'
+import type { DocumentStore } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { singleParameters, tableOf, wholeNumber, type TableParams } from './requests.ts'
@@ -16,15 +16,14 @@ export interface ChangeStreams {
 }
 
 const MOST_SEQUENCE = { least: 0, most: Number.MAX_SAFE_INTEGER }
-const READ_STEP = 100
 
 export function addChangesRoutes(
   app: FastifyInstance,
   { store, heartbeatMs }: { store: DocumentStore; heartbeatMs: number },
 ): ChangeStreams {
   const open = new Set<ChangeStream>()
-  const follow = (request: FastifyRequest, reply: FastifyReply, table?: string) => {
-    const from = startOf(request, store)
+  const follow = async (request: FastifyRequest, reply: FastifyReply, table?: string) => {
+    const from = await startOf(request, store)
     reply.hijack()
     const stream = new ChangeStream({
       response: reply.raw,
@@ -38,7 +37,7 @@ export function addChangesRoutes(
       open.delete(stream)
       app.endOperation(request, reply)
     })
-    stream.start()
+    stream.run().catch((error: Error) => reply.raw.destroy(error))
   }
   const config = { operation: 'changes', access: ['read'] } as const
 
@@ -51,9 +50,9 @@ export function addChangesRoutes(
   app.get<{ Params: { sequence: string } }>(
     '/changes/:sequence',
     { schema: SCHEMAS.event, config },
-    (request, reply) => {
+    async (request, reply) => {
       const sequence = wholeNumber('the sequence', request.params.sequence, { ...MOST_SEQUENCE, least: 1 })
-      const event = store.event(sequence)
+      const event = await store.event(sequence)
       if (event === undefined) throw new StoreError('EVENT_NOT_FOUND', `the log has no event ${sequence}`)
       return reply.type(`${CLOUD_EVENT_TYPE}; charset=utf-8`).send(event.text)
     },
@@ -68,9 +67,9 @@ export function addChangesRoutes(
 }
 
 /** The first sequence to send. @throws StoreError INVALID_QUERY, EVENTS_TRIMMED */
-function startOf(request: FastifyRequest, store: DocumentStore): number {
+async function startOf(request: FastifyRequest, store: DocumentStore): Promise<number> {
   const { since = request.headers['last-event-id'] } = singleParameters(request.query, ['since'])
-  const { first, last } = store.logBounds()
+  const { first, last } = await store.logBounds()
   if (since === undefined) return last + 1
   const from = wholeNumber('since', String(since), MOST_SEQUENCE) + 1
   if (from < first && since !== '0') {
@@ -88,51 +87,34 @@ interface ChangeStreamOptions {
 }
 
 class ChangeStream {
-  private readonly options: ChangeStreamOptions
-  private next: number
-  private isSending = false
-  private isEnded = false
+  readonly #options: ChangeStreamOptions
+  readonly #ending = new AbortController()
 
   constructor(options: ChangeStreamOptions) {
-    this.options = options
-    this.next = options.from
+    this.#options = options
   }
 
-  start(): void {
-    const { response, store, heartbeatMs } = this.options
+  /** Sends what there is and what comes, at the reader's pace. */
+  async run(): Promise<void> {
+    const { response, store, heartbeatMs, from, table } = this.#options
+    const { signal } = this.#ending
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
     response.write(': changes\n\n')
-    const forget = store.onCommit(() => void this.send())
     const heartbeat = setInterval(() => response.write(': \n\n'), heartbeatMs)
     response.once('close', () => {
-      this.isEnded = true
       clearInterval(heartbeat)
-      forget()
+      this.#ending.abort()
     })
     response.on('error', () => undefined) // The client went away; `close` follows.
-    void this.send()
+    for await (const entries of store.changes({ from, signal, ...(table !== undefined && { table }) })) {
+      const text = entries.map(({ sequence, text }) => `id: ${sequence}\ndata: ${text}\n\n`).join('')
+      if (!signal.aborted && !response.write(text)) await drained(response)
+    }
   }
 
   end(): void {
-    this.isEnded = true
-    this.options.response.end()
-  }
-
-  /** Sends what there is, at the reader's pace. */
-  private async send(): Promise<void> {
-    if (this.isSending) return
-    this.isSending = true
-    const { response, store, table } = this.options
-    const where = { limit: READ_STEP, ...(table !== undefined && { table }) }
-    while (!this.isEnded) {
-      const { entries, through } = store.readLog({ from: this.next, ...where })
-      if (through < this.next) break
-      this.next = through + 1
-      const text = entries.map(({ sequence, text }) => `id: ${sequence}\ndata: ${text}\n\n`).join('')
-      if (text !== '' && !response.write(text)) await drained(response)
-      else await new Promise(resolve => setImmediate(resolve))
-    }
-    this.isSending = false
+    this.#ending.abort()
+    this.#options.response.end()
   }
 }
 

@@ -1,6 +1,6 @@
 /** One document: create, read, replace, merge, delete. */
 import type { FastifyInstance } from 'fastify'
-import { checkName, type DocumentStore } from '../engine/index.ts'
+import { checkName, type DocumentStore, type FoundDocument } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { sendJsonText, sendWritten, writtenOf } from './answers.ts'
 import { SCHEMAS } from './contract.ts'
@@ -38,11 +38,15 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
     { schema: SCHEMAS.get, config: { operation: 'get', access: ['read'] } },
     (request, reply) => {
       const { table, id } = request.params
+      const answer = (found: FoundDocument | undefined) => {
+        if (found === undefined) throw notFound(request.params)
+        void reply.header('etag', etagOf(found.version))
+        if (isKnown(request.raw.headers, found.version)) void reply.code(304).send()
+        else sendJsonText(reply, found.text)
+      }
       const found = store.get(checkName('table', table), id)
-      if (found === undefined) throw notFound(request.params)
-      void reply.header('etag', etagOf(found.version))
-      if (isKnown(request.raw.headers, found.version)) void reply.code(304).send()
-      else sendJsonText(reply, found.text)
+      // A promise for what is known already would cost this route a twentieth of its speed.
+      return found instanceof Promise ? found.then(answer) : answer(found)
     },
   )
 

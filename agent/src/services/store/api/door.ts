@@ -1,13 +1,14 @@
 /**
  * What each caller may do. Operator and parts of the platform: everything. A function: what its token says of the tables
- * it may read and write.
+ * it may read and write. A page in a browser: nothing, not even by a domain that resolves to the store (DNS rebinding).
  *
  * Invariants: 1. a route that says nothing of access is not for functions: one that somebody adds is closed until it is
  * opened. 2. the right to write gives none to read: what answers with more than it was sent needs both. 3. only a request
  * that shows who asks learns whether a route, a table or a document exists.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
-import { Credentials, type AccessKeys, type Principal } from '../../../access/index.ts'
+import { Credentials, isFromOtherOrigin, isOurHost, type AccessKeys, type Principal } from '../../../access/index.ts'
 import { StoreError } from '../store-error.ts'
 
 export type TableRight = 'read' | 'write'
@@ -25,6 +26,25 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks. Undefined where `access` is `anyone`. */
     principal: Principal | undefined
+  }
+}
+
+/** @returns a function that throws StoreError FORBIDDEN_ORIGIN */
+export function createGuard(hostNames: readonly string[]): (headers: IncomingHttpHeaders) => void {
+  const names = new Set(hostNames.map(name => name.toLowerCase()))
+  /** Callers use one name; it is looked at once. */
+  let lastHost: string | undefined
+  return headers => {
+    const { host } = headers
+    if (host === undefined || host !== lastHost) {
+      if (!isOurHost(host, names)) {
+        throw new StoreError('FORBIDDEN_ORIGIN', `Host header ${JSON.stringify(host ?? '')} not allowed`)
+      }
+      lastHost = host
+    }
+    if (isFromOtherOrigin(headers)) {
+      throw new StoreError('FORBIDDEN_ORIGIN', 'the store does not answer web pages of other origins')
+    }
   }
 }
 

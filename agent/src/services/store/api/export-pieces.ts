@@ -2,19 +2,11 @@
  * A table as text, piece by piece. The snapshot is opened with the first piece that is asked for, and closed at the end,
  * also when nobody reads on: one that nobody closes keeps old pages from being used again.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { DocumentStore } from '../engine/index.ts'
-
-type Snapshot = ReturnType<DocumentStore['snapshot']>
-
-/** Characters that are sent at once. */
-const PIECE_LENGTH = 64 * 1024
-/** Documents that are looked at without letting others run. */
-const LOOK_AT_ONCE = 500
+import type { Snapshot } from '../documents/index.ts'
 
 /** A document a line. */
-export async function* linePieces(open: () => Snapshot): AsyncGenerator<string> {
-  const snapshot = open()
+export async function* linePieces(open: () => Promise<Snapshot>): AsyncGenerator<string> {
+  const snapshot = await open()
   try {
     yield* pieces(snapshot, { format: text => `${text}\n`, between: '' })
   } finally {
@@ -26,8 +18,8 @@ export async function* linePieces(open: () => Snapshot): AsyncGenerator<string> 
  * The data alone, such that an import finds the same ids: a list of objects that show their ids; or an object of id →
  * data, if some data is not an object, or has an `id` that is not the document's.
  */
-export async function* plainPieces(open: () => Snapshot): AsyncGenerator<string> {
-  const snapshot = open()
+export async function* plainPieces(open: () => Promise<Snapshot>): AsyncGenerator<string> {
+  const snapshot = await open()
   try {
     const isList = await showTheirIds(snapshot)
     yield isList ? '[' : '{'
@@ -38,30 +30,24 @@ export async function* plainPieces(open: () => Snapshot): AsyncGenerator<string>
   }
 }
 
-function* pieces(
-  documents: Iterable<string>,
+async function* pieces(
+  snapshot: Snapshot,
   { format, between }: { format: (text: string) => string; between: string },
-): Generator<string> {
-  let piece = ''
+): AsyncGenerator<string> {
   let isFirst = true
-  for (const text of documents) {
-    piece += (isFirst ? '' : between) + format(text)
+  for await (const texts of snapshot.documents()) {
+    yield (isFirst ? '' : between) + texts.map(format).join(between)
     isFirst = false
-    if (piece.length < PIECE_LENGTH) continue
-    yield piece
-    piece = ''
   }
-  if (piece !== '') yield piece
 }
 
-async function showTheirIds(documents: Iterable<string>): Promise<boolean> {
-  let looked = 0
-  for (const text of documents) {
-    const { id, data } = read(text)
-    if (typeof data !== 'object' || data === null || Array.isArray(data)) return false
-    if (Object.hasOwn(data, 'id') && String((data as { id: unknown }).id) !== id) return false
-    looked += 1
-    if (looked % LOOK_AT_ONCE === 0) await nextTurn()
+async function showTheirIds(snapshot: Snapshot): Promise<boolean> {
+  for await (const texts of snapshot.documents()) {
+    for (const text of texts) {
+      const { id, data } = read(text)
+      if (typeof data !== 'object' || data === null || Array.isArray(data)) return false
+      if (Object.hasOwn(data, 'id') && String((data as { id: unknown }).id) !== id) return false
+    }
   }
   return true
 }

@@ -2,7 +2,7 @@
  * Takes entries over in groups, each group all or not at all, several on their way to the disk at once. One that cannot
  * be taken ends the import; what was taken before it stays, and the error says how much that is.
  */
-import type { DocumentStore, ImportOperation, WriteContext } from '../engine/index.ts'
+import type { DocumentStore, ImportOperation, WriteContext } from '../documents/index.ts'
 import { StoreError, type ErrorDetails } from '../store-error.ts'
 
 export interface ImportCounts {

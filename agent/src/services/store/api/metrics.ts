@@ -1,7 +1,7 @@
 /** The store's figures for Prometheus. Read at scrape; names and labels are few, whatever tables there are. */
 import { Counter, Gauge, Registry, type Metric } from 'prom-client'
 import { addProcessMetrics } from '../../../host/index.ts'
-import type { DocumentStore } from '../engine/index.ts'
+import type { DocumentStore } from '../documents/index.ts'
 import type { RelayFigures } from '../relay/index.ts'
 import { DURATION_BUCKETS, OUTCOMES, type OperationFigures, type OperationMetrics } from './operation-metrics.ts'
 
@@ -9,7 +9,7 @@ export interface MetricsParts {
   operations: OperationMetrics
   store: DocumentStore
   /** Absent if events are not relayed. */
-  relay: (() => RelayFigures) | undefined
+  relay: (() => Promise<RelayFigures>) | undefined
 }
 
 interface Sample {
@@ -43,50 +43,57 @@ export function createRegistry({ operations, store, relay }: MetricsParts): Regi
     },
     durationSamples,
   )
-  gauge(registry, { name: 'store_tables', help: 'Tables.', value: () => store.tables().length })
+  gauge(registry, { name: 'store_tables', help: 'Tables.', value: async () => (await store.tables()).length })
   gauge(registry, {
     name: 'store_documents',
     help: 'Documents in all tables.',
-    value: () => store.tables().reduce((sum, { documents }) => sum + documents, 0),
+    value: async () => (await store.tables()).reduce((sum, { documents }) => sum + documents, 0),
   })
   new Counter({
     name: 'store_events_total',
     help: 'Events that were ever written to the log.',
     registers: [registry],
-    collect() {
+    async collect() {
+      const { last } = await store.logBounds()
       this.reset()
-      this.inc(store.logBounds().last)
+      this.inc(last)
     },
   })
   if (relay !== undefined) addRelay(registry, relay)
   return registry
 }
 
-function addRelay(registry: Registry, relay: () => RelayFigures): void {
+function addRelay(registry: Registry, relay: () => Promise<RelayFigures>): void {
   gauge(registry, {
     name: 'store_relay_lag_events',
     help: 'Events in the log that are not in the stream yet.',
-    value: () => relay().lagEvents,
+    value: async () => (await relay()).lagEvents,
   })
   gauge(registry, {
     name: 'store_relay_lag_seconds',
     help: 'Age of the first event that is not in the stream yet.',
-    value: () => relay().lagSeconds,
+    value: async () => (await relay()).lagSeconds,
   })
   gauge(registry, {
     name: 'store_relay_running',
     help: '1 if events are carried to the stream; 0 if it is away or full.',
-    value: () => (relay().state === 'running' ? 1 : 0),
+    value: async () => ((await relay()).state === 'running' ? 1 : 0),
   })
 }
 
-function gauge(registry: Registry, { name, help, value }: { name: string; help: string; value: () => number }): void {
+interface Figure {
+  name: string
+  help: string
+  value: () => Promise<number>
+}
+
+function gauge(registry: Registry, { name, help, value }: Figure): void {
   new Gauge({
     name,
     help,
     registers: [registry],
-    collect() {
-      this.set(value())
+    async collect() {
+      this.set(await value())
     },
   })
 }

@@ -1,5 +1,5 @@
 /** Conditional requests (RFC 9110, 13.1). An ETag is the document's version in quotes; there are no weak ones. */
-import type { Precondition } from '../engine/index.ts'
+import type { Precondition } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 
 export interface ConditionHeaders {

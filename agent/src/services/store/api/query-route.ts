@@ -1,10 +1,10 @@
 /** Many documents: filtered, ordered, paged. */
 import type { FastifyInstance } from 'fastify'
-import { type DocumentStore, parseFieldPath } from '../engine/index.ts'
-import { type Order, parseWhere, runQuery } from '../query/index.ts'
+import { type DocumentStore, type Order, parseFieldPath } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { sendJsonText } from './answers.ts'
 import { SCHEMAS } from './contract.ts'
+import { parseWhere } from './parse-where.ts'
 import { singleParameters, tableOf, wholeNumber, type TableParams } from './requests.ts'
 
 const DEFAULT_LIMIT = 100
@@ -21,15 +21,13 @@ export function addQueryRoute(app: FastifyInstance, store: DocumentStore): void 
       const query = {
         table,
         conditions: where === undefined ? [] : [where].flat().flatMap(parseWhere),
+        limit: limit === undefined ? DEFAULT_LIMIT : wholeNumber('limit', limit, { least: 1, most: MOST_LIMIT }),
         ...(orderBy !== undefined && { orderBy: parseOrder(orderBy) }),
+        ...(cursor !== undefined && { cursor }),
       }
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort(new StoreError('INVALID_REQUEST', 'the client went away')))
-      const page = await runQuery(store, query, {
-        limit: limit === undefined ? DEFAULT_LIMIT : wholeNumber('limit', limit, { least: 1, most: MOST_LIMIT }),
-        ...(cursor !== undefined && { cursor }),
-        signal: gone.signal,
-      })
+      const page = await store.query(query, gone.signal)
       const next = page.cursor === undefined ? '' : `,"cursor":${JSON.stringify(page.cursor)}`
       sendJsonText(reply, `{"documents":[${page.documents.join()}]${next}}`)
     },

@@ -1,5 +1,5 @@
 /** What routes take from requests. Checked by hand: it says more than a schema, and costs the hot routes less. */
-import { checkName } from '../engine/index.ts'
+import { checkName } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 
 export interface TableParams {

@@ -1,6 +1,6 @@
 /** Tables and their indexes. */
 import type { FastifyInstance } from 'fastify'
-import { type DocumentStore, parseFieldPath, type TableView } from '../engine/index.ts'
+import { type DocumentStore, parseFieldPath, type TableView } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { hasRight } from './door.ts'
@@ -15,8 +15,8 @@ const config = { operation: 'admin' } as const
 const forReaders = { operation: 'admin', access: ['read'] } as const
 
 export function addTableRoutes(app: FastifyInstance, store: DocumentStore): void {
-  app.get('/tables', { schema: SCHEMAS.tables, config: { operation: 'admin', access: 'function' } }, request => ({
-    tables: store.tables().filter(({ table }) => hasRight(request.principal, 'read', table)),
+  app.get('/tables', { schema: SCHEMAS.tables, config: { operation: 'admin', access: 'function' } }, async request => ({
+    tables: (await store.tables()).filter(({ table }) => hasRight(request.principal, 'read', table)),
   }))
 
   app.get<{ Params: TableParams }>('/tables/:table', { schema: SCHEMAS.table, config: forReaders }, request =>
@@ -35,9 +35,7 @@ export function addTableRoutes(app: FastifyInstance, store: DocumentStore): void
   app.get<{ Params: TableParams }>(
     '/tables/:table/indexes',
     { schema: SCHEMAS.indexes, config: forReaders },
-    request => ({
-      indexes: existing(store, tableOf(request.params)).indexes,
-    }),
+    async request => ({ indexes: (await existing(store, tableOf(request.params))).indexes }),
   )
 
   app.put<{ Params: IndexParams }>(INDEX, { schema: SCHEMAS.declareIndex, config }, async (request, reply) => {
@@ -54,8 +52,8 @@ export function addTableRoutes(app: FastifyInstance, store: DocumentStore): void
   })
 }
 
-export function existing(store: DocumentStore, table: string): TableView {
-  const view = store.table(table)
+export async function existing(store: DocumentStore, table: string): Promise<TableView> {
+  const view = await store.table(table)
   if (view === undefined) throw new StoreError('TABLE_NOT_FOUND', `there is no table ${JSON.stringify(table)}`)
   return view
 }

@@ -1,7 +1,7 @@
 /** What a write is told of where it comes from: W3C Trace Context, its baggage and the depth in document events. */
 import type { IncomingMessage } from 'node:http'
 import { formatTraceParent, type TraceContext } from '@ryo-faas/runtime/telemetry'
-import type { WriteContext } from '../engine/index.ts'
+import type { WriteContext } from '../documents/index.ts'
 
 const OUTSIDE: WriteContext = {}
 /** The standard lets everybody stop here (https://www.w3.org/TR/baggage/#limits); it is kept with each event. */

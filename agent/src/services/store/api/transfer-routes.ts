@@ -1,7 +1,7 @@
 /** Whole tables in and out: as JSON lines, or as one plain JSON file. */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { checkName, type DocumentStore, type ImportOperation, type WriteContext } from '../engine/index.ts'
+import { checkName, type DocumentStore, type ImportOperation, type WriteContext } from '../documents/index.ts'
 import type { StoreOptions } from '../options.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
@@ -24,9 +24,9 @@ export function addTransferRoutes(
   app.get<{ Params: TableParams }>(
     '/tables/:table/export',
     { schema: SCHEMAS.exportTable, config: { operation: 'export' } },
-    (request, reply) => {
+    async (request, reply) => {
       const { plain } = singleParameters(request.query, ['plain'])
-      const { table } = existing(store, tableOf(request.params))
+      const { table } = await existing(store, tableOf(request.params))
       const isPlain = flag('plain', plain)
       const open = () => store.snapshot(table)
       const pieces = isPlain ? plainPieces(open) : linePieces(open)

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { AS_OPERATOR } from '../../../access/access-testing.ts'
-import { restoreBackup } from '../engine/backup.ts'
+import { restoreBackup } from '../registry.ts'
 import { ask, Stage, until, type Answer } from '../store-testing.ts'
 import type { Store } from '../store.ts'
 

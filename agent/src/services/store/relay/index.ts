@@ -1,2 +1,3 @@
 /** The way from the log to the stream of events. */
-export type { RelayFigures } from './relay-client.ts'
+export { RelayClient, type RelayFigures } from './relay-client.ts'
+export { runRelayThread, type RelayThread } from './relay-thread.ts'

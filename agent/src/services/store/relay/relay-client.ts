@@ -1,19 +1,18 @@
 /**
- * The relay seen from the store: started in its thread, woken by commits, started again if it fails. Keeps its position in
- * the environment, lazily: the stream knows better, but the stream may be empty.
+ * The relay seen from the store: in a thread of its own if the store lets others read its log, started again if it fails.
+ * Keeps its position in the store, lazily: the stream knows better, but the stream may be empty.
  */
-import type { Worker } from 'node:worker_threads'
-import { type LmdbStore, STATE, startThread, timeOfEvent } from '../engine/index.ts'
-import type { RelayNews, RelayOrder, RelayThreadOptions } from './relay-thread.ts'
+import { type DocumentStore, timeOfEvent } from '../documents/index.ts'
+import { startThread } from '../start-thread.ts'
+import { type RelayNews, runRelay, type RelayRunOptions } from './relay-run.ts'
+import type { RelayThread } from './relay-thread.ts'
 import type { RelayPosition, RelayState } from './relay.ts'
 
 export interface RelayClientOptions {
-  store: LmdbStore
-  /** Folder of the environment. */
-  path: string
-  /** Module that the thread runs; it passes `workerData` to `runRelayThread`. */
-  entry: URL
-  nats: RelayThreadOptions['nats']
+  store: DocumentStore
+  /** Module that the thread runs; it passes `workerData` to `runRelayThread`. Without it there is none. */
+  entry: URL | undefined
+  nats: RelayRunOptions['nats']
   onState: (state: RelayState | 'failed', problem?: string) => void
 }
 
@@ -30,112 +29,103 @@ const SAVE_MS = 1_000
 const RESTART_MS = 1_000
 
 export class RelayClient {
-  private readonly options: RelayClientOptions
-  private readonly epoch: string
-  private worker: Worker | undefined
-  private position: RelayPosition | undefined
-  private savedSequence: number
-  private state: RelayState = 'connecting'
-  private isIdle = false
-  private isClosed = false
-  private last: number
-  private readonly saver: NodeJS.Timeout
-  private restart: NodeJS.Timeout | undefined
-  private readonly forget: () => void
+  readonly #options: RelayClientOptions
+  readonly #epoch: string
+  readonly #saver: NodeJS.Timeout
+  #position: RelayPosition | undefined
+  #savedSequence: number
+  #state: RelayState = 'connecting'
+  #isClosed = false
+  #restart: NodeJS.Timeout | undefined
+  #end: () => Promise<unknown> = async () => undefined
 
-  private constructor(options: RelayClientOptions, epoch: string) {
-    this.options = options
-    this.epoch = epoch
-    this.position = options.store.readState<RelayPosition>(STATE.relay)
-    this.savedSequence = this.position?.sequence ?? 0
-    this.last = options.store.logBounds().last
-    this.forget = options.store.onCommit(last => this.committed(last))
-    this.saver = setInterval(() => void this.save(), SAVE_MS)
-    this.start()
+  private constructor(options: RelayClientOptions, known: { epoch: string; position: RelayPosition | undefined }) {
+    this.#options = options
+    this.#epoch = known.epoch
+    this.#position = known.position
+    this.#savedSequence = known.position?.sequence ?? 0
+    this.#saver = setInterval(() => void this.#save(), SAVE_MS)
+    this.#start()
   }
 
   static async start(options: RelayClientOptions): Promise<RelayClient> {
-    return new RelayClient(options, await options.store.epoch())
+    const { store } = options
+    const position = (await store.checkpoint('relay')) as RelayPosition | undefined
+    return new RelayClient(options, { epoch: await store.epoch(), position })
   }
 
-  get figures(): RelayFigures {
-    const sequence = this.position?.sequence ?? 0
-    const waiting = this.options.store.event(sequence + 1)
+  /** Sequence of the last event in the stream. */
+  get sequence(): number {
+    return this.#position?.sequence ?? 0
+  }
+
+  async figures(): Promise<RelayFigures> {
+    const { sequence } = this
+    const { store } = this.#options
+    const [{ last }, waiting] = await Promise.all([store.logBounds(), store.event(sequence + 1)])
     const since = waiting === undefined ? NaN : Date.parse(timeOfEvent(waiting.text))
     return {
-      state: this.state,
+      state: this.#state,
       sequence,
-      lagEvents: Math.max(0, this.last - sequence),
+      lagEvents: Math.max(0, last - sequence),
       lagSeconds: Number.isNaN(since) ? 0 : Math.max(0, (Date.now() - since) / 1_000),
     }
   }
 
   async close(): Promise<void> {
-    if (this.isClosed) return
-    this.isClosed = true
-    this.forget()
-    clearInterval(this.saver)
-    clearTimeout(this.restart)
-    const { worker } = this
-    if (worker !== undefined) {
-      const gone = new Promise(resolve => worker.once('exit', resolve))
-      this.order('close')
+    if (this.#isClosed) return
+    this.#isClosed = true
+    clearInterval(this.#saver)
+    clearTimeout(this.#restart)
+    await this.#end()
+    await this.#save()
+  }
+
+  #start(): void {
+    const { store, entry, nats } = this.#options
+    const options: RelayRunOptions = { nats, epoch: this.#epoch, saved: this.#position }
+    const shared = entry && store.shareLog?.()
+    if (entry === undefined || shared === undefined) {
+      const run = runRelay(store, options, news => this.#heard(news))
+      this.#end = () => run.close()
+      run.started.catch((error: Error) => this.#failed(error))
+      return
+    }
+    const workerData: RelayThread = { role: 'relay', log: shared.handle, ...options }
+    const worker = startThread(entry, { workerData, transferList: shared.transfer, name: 'store-relay' })
+    const gone = new Promise(resolve => worker.once('exit', resolve))
+    this.#end = async () => {
+      worker.postMessage('close')
       await gone
     }
-    await this.save()
+    worker.on('message', (news: RelayNews) => this.#heard(news))
+    worker.once('error', error => this.#failed(error))
   }
 
-  private start(): void {
-    const { entry, path, nats, onState } = this.options
-    const workerData: RelayThreadOptions = { role: 'relay', path, nats, epoch: this.epoch, saved: this.position }
-    const worker = startThread(entry, { workerData, name: 'store-relay' })
-    this.worker = worker
-    this.isIdle = false
-    worker.on('message', (news: RelayNews) => this.heard(news))
-    worker.once('error', error => {
-      onState('failed', error.message)
-      this.worker = undefined
-      if (!this.isClosed) this.restart = setTimeout(() => this.start(), RESTART_MS)
-    })
+  #failed({ message }: Error): void {
+    this.#options.onState('failed', message)
+    this.#end = async () => undefined
+    if (!this.#isClosed) this.#restart = setTimeout(() => this.#start(), RESTART_MS)
   }
 
-  private heard(news: RelayNews): void {
+  #heard(news: RelayNews): void {
     switch (news.type) {
       case 'state':
-        if (news.state !== this.state) this.options.onState(news.state, news.problem)
-        this.state = news.state
+        if (news.state !== this.#state) this.#options.onState(news.state, news.problem)
+        this.#state = news.state
         break
       case 'position':
-        this.position = news.position
-        break
-      case 'idle':
-        this.isIdle = true
-        // It may have looked just before the last commit.
-        if (this.last > news.through) this.wake()
+        this.#position = news.position
         break
     }
   }
 
-  private committed(last: number): void {
-    this.last = last
-    if (this.isIdle) this.wake()
-  }
-
-  private wake(): void {
-    this.isIdle = false
-    this.order('wake')
-  }
-
-  private order(order: RelayOrder): void {
-    this.worker?.postMessage(order)
-  }
-
-  private async save(): Promise<void> {
-    const { position } = this
-    if (position === undefined || position.sequence === this.savedSequence) return
+  async #save(): Promise<void> {
+    const position = this.#position
+    if (position === undefined || position.sequence === this.#savedSequence) return
     try {
-      await this.options.store.saveState(STATE.relay, position)
-      this.savedSequence = position.sequence
+      await this.#options.store.saveCheckpoint('relay', position)
+      this.#savedSequence = position.sequence
     } catch {
       // The store is busy, or its disk is full: the next time will do.
     }

@@ -1,7 +1,7 @@
 /** An event as a message of the stream, and back: which event a message is. */
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { EVENT_HEADERS, eventSubject } from '../../../bus/index.ts'
-import type { LogEntry } from '../engine/index.ts'
+import type { LogEntry } from '../documents/index.ts'
 
 export interface RelayMessage {
   subject: string

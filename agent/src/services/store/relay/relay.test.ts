@@ -6,21 +6,23 @@ import type { StoredMsg } from 'nats'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ensureStreams, EVENT_HEADERS, eventSubject, STREAMS, type Bus } from '../../../bus/index.ts'
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
-import { LmdbStore } from '../engine/lmdb-store.ts'
+import type { DocumentStore } from '../documents/index.ts'
+import { MemoryStore } from '../documents/testing/memory-store.ts'
+import { openStore } from '../registry.ts'
 import { until } from '../store-testing.ts'
 import { Relay, type RelayPosition, type RelayState } from './relay.ts'
 
 let nats: TestNats
 let bus: Bus
 let folder: string
-let store: LmdbStore
+let store: DocumentStore
 const closers: (() => Promise<unknown> | void)[] = []
 
 beforeEach(async () => {
   nats = await startNats()
   bus = await nats.connect()
   folder = await mkdtemp(join(tmpdir(), 'relay-'))
-  store = await LmdbStore.open({ path: folder, source: '/ryo-faas/test/store' })
+  store = await openStore({ dataFolder: folder, source: '/ryo-faas/test/store' })
 })
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close()
@@ -33,7 +35,6 @@ interface Running {
   relay: Relay
   states: RelayState[]
   position(): RelayPosition | undefined
-  idle(): number
   stop(): Promise<void>
 }
 
@@ -44,22 +45,15 @@ async function start({
   const own = await nats.connect('relay')
   const states: RelayState[] = []
   let position: RelayPosition | undefined
-  let idle = -1
   const relay = new Relay({
-    ...{ bus: own, epoch, saved },
-    log: { read: options => store.readLog(options).entries, last: () => store.logBounds().last },
+    ...{ bus: own, log: store, epoch, saved },
     onPosition: moved => (position = moved),
     onState: state => states.push(state),
-    onIdle: through => (idle = through),
   })
-  const forget = store.onCommit(() => relay.wake())
   let stopping: Promise<void> | undefined
-  const stop = () => {
-    forget()
-    return (stopping ??= relay.close().then(() => own.close()))
-  }
+  const stop = () => (stopping ??= relay.close().then(() => own.close()))
   closers.push(stop)
-  return { relay, states, position: () => position, idle: () => idle, stop }
+  return { relay, states, position: () => position, stop }
 }
 
 async function put(id: string, data: unknown = 1): Promise<void> {
@@ -105,12 +99,22 @@ it('carries every event once, in order, as it is in the log', async () => {
   await relayed(running, 600)
   const messages = await stored()
   expect(messages.map(({ sequence }) => Number(sequence))).toEqual(upTo(600))
-  messages.forEach(({ subject, text, sequence }) => {
-    expect(text).toBe(store.event(Number(sequence))!.text)
+  for (const { subject, text, sequence } of messages) {
+    expect(text).toBe((await store.event(Number(sequence)))!.text)
     const { kind, table, id } = (JSON.parse(text) as DocumentCloudEvent).data
     expect(subject).toBe(eventSubject({ kind, table, id }))
-  })
-  await until(() => running.idle() === 600, 'it has nothing to do')
+  }
+})
+
+it('carries the log of any kind of store', async () => {
+  await store.close()
+  store = new MemoryStore()
+  await ensureStreams(bus)
+  await putMany(100)
+  const running = await start()
+  await putMany(50)
+  await relayed(running, 150)
+  expect(await sequences()).toEqual(upTo(150))
 })
 
 it('says that an event too long for a message is elsewhere', async () => {

@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { EVENT_SUBJECTS, STREAMS, type Bus, type BusError } from '../../../bus/index.ts'
-import type { LogEntry } from '../engine/index.ts'
+import type { ChangeLog, LogEntry } from '../documents/index.ts'
 import { messageOf, sequenceOfMessage } from './relay-message.ts'
 
 /** How far the log was carried. */
@@ -23,22 +23,14 @@ export interface RelayPosition {
 /** `full`: the stream takes no more; `away`: it does not answer. */
 export type RelayState = 'connecting' | 'running' | 'full' | 'away'
 
-export interface RelayLog {
-  read(options: { from: number; limit: number }): LogEntry[]
-  /** Sequence of the last event. */
-  last(): number
-}
-
 export interface RelayOptions {
   bus: Bus
-  log: RelayLog
+  log: ChangeLog
   epoch: string
   /** The last that was reported, perhaps long ago. */
   saved: RelayPosition | undefined
   onPosition: (position: RelayPosition) => void
   onState: (state: RelayState, problem?: string) => void
-  /** The stream has all that the log had when it was last read. */
-  onIdle: (through: number) => void
 }
 
 const MOST_IN_FLIGHT = 256
@@ -49,45 +41,39 @@ const LONGEST_PAUSE_MS = 5_000
 const EXPECTED_LAST = 'Nats-Expected-Last-Sequence'
 
 export class Relay {
-  private readonly options: RelayOptions
-  private readonly stopping = new AbortController()
-  private readonly running: Promise<void>
-  private position: RelayPosition | undefined
-  private woken: (() => void) | undefined
-  private hasNews = true
+  readonly #options: RelayOptions
+  readonly #stopping = new AbortController()
+  readonly #running: Promise<void>
+  #position: RelayPosition | undefined
+  #reconnected = new AbortController()
 
   constructor(options: RelayOptions) {
-    this.options = options
-    this.position = options.saved
-    this.running = this.run()
-  }
-
-  /** There is something new in the log. */
-  wake(): void {
-    this.hasNews = true
-    this.woken?.()
+    this.#options = options
+    this.#position = options.saved
+    this.#running = this.#run()
   }
 
   /** Waits for what is in flight. */
   async close(): Promise<void> {
-    this.stopping.abort()
-    this.wake()
-    await this.running
+    this.#stopping.abort()
+    await this.#running
   }
 
-  private async run(): Promise<void> {
-    const forget = this.options.bus.onReconnect(() => this.woken?.())
+  async #run(): Promise<void> {
+    const { bus, onState } = this.#options
+    const { signal } = this.#stopping
+    const forget = bus.onReconnect(() => this.#reconnected.abort())
     let pauseMs = FIRST_PAUSE_MS
-    while (!this.stopping.signal.aborted) {
+    while (!signal.aborted) {
       try {
-        const place = await this.findPlace()
-        this.moved(place)
-        this.options.onState('running')
-        await this.publishFrom(place, () => (pauseMs = FIRST_PAUSE_MS))
+        const place = await this.#findPlace()
+        this.#moved(place)
+        onState('running')
+        await this.#publishFrom(place, () => (pauseMs = FIRST_PAUSE_MS))
       } catch (error) {
         const { code, message } = error as BusError
-        this.options.onState(code === 'FULL' ? 'full' : 'away', message)
-        await this.pause(pauseMs)
+        onState(code === 'FULL' ? 'full' : 'away', message)
+        await this.#pause(pauseMs)
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
       }
     }
@@ -95,23 +81,24 @@ export class Relay {
   }
 
   /** @throws BusError */
-  private async findPlace(): Promise<RelayPosition> {
-    const { bus, epoch } = this.options
+  async #findPlace(): Promise<RelayPosition> {
+    const { bus, epoch, log } = this.#options
     const { created, state } = await bus.ask(manager => manager.streams.info(STREAMS.events))
     const streamSequence = state.last_seq
-    const known = this.position
+    const known = this.#position
     const isSameStream = known !== undefined && known.streamCreated === created
     let sequence = known?.sequence ?? 0
-    const last = state.messages === 0 ? undefined : await this.lastMessage(epoch)
+    const last = state.messages === 0 ? undefined : await this.#lastMessage(epoch)
     // Every message is one event, so what was taken out of the stream since is counted too.
     if (last !== undefined) sequence = last.sequence + (streamSequence - last.streamSequence)
     else if (isSameStream && state.messages === 0) sequence = known.sequence + (streamSequence - known.streamSequence)
-    return { sequence: Math.min(sequence, this.options.log.last()), streamSequence, streamCreated: String(created) }
+    const { last: end } = await log.logBounds()
+    return { sequence: Math.min(sequence, end), streamSequence, streamCreated: String(created) }
   }
 
   /** The last event of this log in the stream, unless another log has written after it. */
-  private async lastMessage(epoch: string): Promise<{ sequence: number; streamSequence: number } | undefined> {
-    const message = await this.options.bus.ask(manager =>
+  async #lastMessage(epoch: string): Promise<{ sequence: number; streamSequence: number } | undefined> {
+    const message = await this.#options.bus.ask(manager =>
       manager.direct.getMessage(STREAMS.events, { last_by_subj: EVENT_SUBJECTS }),
     )
     const sequence = sequenceOfMessage(message.header.get('Nats-Msg-Id'), epoch)
@@ -119,75 +106,62 @@ export class Relay {
   }
 
   /** Until it is stopped. @throws the first BusError, once nothing is in flight any more */
-  private async publishFrom(place: RelayPosition, onAck: () => void): Promise<void> {
-    const { log, onIdle, epoch } = this.options
-    let { sequence: sent, streamSequence: expected } = place
-    let failure: unknown
-    let bytes = 0
+  async #publishFrom(place: RelayPosition, onAck: () => void): Promise<void> {
+    const { log, epoch } = this.#options
+    const failed = new AbortController()
+    const signal = AbortSignal.any([this.#stopping.signal, failed.signal])
     const inFlight = new Set<Promise<void>>()
+    let expected = place.streamSequence
+    let bytes = 0
     const publish = (entry: LogEntry) => {
       const message = messageOf(entry, epoch)
       const ours = { sequence: entry.sequence, streamSequence: expected + 1, streamCreated: place.streamCreated }
       bytes += message.data.length
-      const acknowledged = this.publish(message, expected).then(
+      const acknowledged = this.#publish(message, expected).then(
         () => {
-          if (failure === undefined) this.moved(ours)
+          if (!failed.signal.aborted) this.#moved(ours)
           onAck()
         },
-        (error: unknown) => void (failure ??= error),
+        (error: unknown) => failed.abort(error),
       )
       const done: Promise<void> = acknowledged.finally(() => {
         bytes -= message.data.length
         inFlight.delete(done)
-        this.woken?.()
       })
       inFlight.add(done)
-      sent = entry.sequence
       expected += 1
     }
-    while (failure === undefined && !this.stopping.signal.aborted) {
-      this.hasNews = false
-      const limit = bytes < MOST_BYTES_IN_FLIGHT ? MOST_IN_FLIGHT - inFlight.size : 0
-      const entries = limit > 0 ? log.read({ from: sent + 1, limit }) : []
-      for (const entry of entries) {
-        if (bytes >= MOST_BYTES_IN_FLIGHT) break
-        publish(entry)
+    try {
+      for await (const entries of log.changes({ from: place.sequence + 1, signal })) {
+        for (const entry of entries) {
+          while (inFlight.size >= MOST_IN_FLIGHT || bytes >= MOST_BYTES_IN_FLIGHT) await Promise.race(inFlight)
+          if (signal.aborted) break
+          publish(entry)
+        }
       }
-      if (entries.length === 0 && inFlight.size === 0) onIdle(sent)
-      if (!this.hasNews) await this.news()
+    } finally {
+      await Promise.all(inFlight)
     }
-    await Promise.all(inFlight)
-    if (failure !== undefined) throw failure as BusError
+    failed.signal.throwIfAborted()
   }
 
-  private async publish({ subject, data, messageId, headers }: ReturnType<typeof messageOf>, expected: number) {
-    const ack = await this.options.bus.publish(subject, data, {
+  async #publish({ subject, data, messageId, headers }: ReturnType<typeof messageOf>, expected: number) {
+    const ack = await this.#options.bus.publish(subject, data, {
       messageId,
       headers: { ...headers, [EXPECTED_LAST]: String(expected) },
     })
     if (ack.sequence !== expected + 1) throw new Error(`message ${messageId} is in another place of the stream already`)
   }
 
-  private moved(position: RelayPosition): void {
-    this.position = position
-    this.options.onPosition(position)
-  }
-
-  private news(): Promise<void> {
-    return new Promise(resolve => {
-      this.woken = () => {
-        this.woken = undefined
-        resolve()
-      }
-    })
+  #moved(position: RelayPosition): void {
+    this.#position = position
+    this.#options.onPosition(position)
   }
 
   /** A reconnect ends it early. */
-  private async pause(ms: number): Promise<void> {
-    const ending = new AbortController()
-    const { signal } = ending
-    await Promise.race([this.news(), delay(ms, undefined, { signal }).catch(() => undefined)])
-    this.woken = undefined
-    ending.abort()
+  async #pause(ms: number): Promise<void> {
+    this.#reconnected = new AbortController()
+    const signal = AbortSignal.any([this.#stopping.signal, this.#reconnected.signal])
+    await delay(ms, undefined, { signal }).catch(() => undefined)
   }
 }

@@ -1,40 +1,28 @@
 /** What must hold of a store that was killed again and again, from its data and the stream of its events. */
 import type { DocumentCloudEvent, StoredDocument } from '@ryo-faas/runtime/protocol'
 import { EVENT_HEADERS, STREAMS, type Bus } from '../../../bus/index.ts'
-import type { LmdbStore, LogEntry } from '../engine/index.ts'
+import { type DocumentStore, parseFieldPath } from '../documents/index.ts'
+import { documentsOf, eventsOf, found } from '../documents/testing/reading.ts'
 import type { Attempt, Memory } from './crash-writers.ts'
 
 type DocumentOf = StoredDocument<{ token: string; n: number }>
 type EventOf = DocumentCloudEvent<{ token: string; n: number }>
 
 /** Empty if all is well. */
-export async function faultsAfter(store: LmdbStore, bus: Bus, memory: Memory): Promise<string[]> {
-  const { first } = store.logBounds()
-  const events = wholeLog(store)
+export async function faultsAfter(store: DocumentStore, bus: Bus, memory: Memory): Promise<string[]> {
+  const { first } = await store.logBounds()
+  const events = await eventsOf(store)
   const parsed = events.map(({ text }) => JSON.parse(text) as EventOf)
-  const documents = store
-    .tables()
-    .flatMap(({ table }) => [...store.snapshot(table)].map(text => JSON.parse(text) as DocumentOf))
+  const texts = await Promise.all((await store.tables()).map(({ table }) => documentsOf(store, table)))
+  const documents = texts.flat().map(text => JSON.parse(text) as DocumentOf)
   return [
     ...memory.faults,
     ...(first === 1 && events.every(({ sequence }, at) => sequence === at + 1) ? [] : ['the log has gaps']),
     ...unlikeLog(parsed, documents),
     ...unlikeAnswers(parsed, memory),
-    ...unlikeIndexes(store),
+    ...(await unlikeIndexes(store)),
     ...(await unlikeStream(bus, events)),
   ]
-}
-
-/** A read gives as many events as fit into some megabytes. */
-function wholeLog(store: LmdbStore): LogEntry[] {
-  const { last } = store.logBounds()
-  const events: LogEntry[] = []
-  for (let from = 1; from <= last;) {
-    const { entries, through } = store.readLog({ from, limit: 10_000 })
-    for (const entry of entries) events.push(entry)
-    from = through + 1
-  }
-  return events
 }
 
 /** Each document is what its events made of it, one after the other. */
@@ -93,21 +81,22 @@ function unlikeAttempt({ token, places, versions }: Attempt, events: EventOf[]):
   return isOther ? [`${token} was answered with another version than it has`] : []
 }
 
-function unlikeIndexes(store: LmdbStore): string[] {
-  return store.tables().flatMap(({ table, documents, indexes }) => {
-    const limit = documents + 1_000
-    const all = store.scan({ table, limit })
-    const faults = all.length === documents ? [] : [`${table} counts ${documents} documents and has ${all.length}`]
+async function unlikeIndexes(store: DocumentStore): Promise<string[]> {
+  const faults: string[] = []
+  for (const { table, documents, indexes } of await store.tables()) {
+    const all = await documentsOf(store, table)
+    if (all.length !== documents) faults.push(`${table} counts ${documents} documents and has ${all.length}`)
     for (const { field, state } of indexes) {
-      const entries = store.scan({ table, index: field, limit })
-      const values = entries.map(({ text }) => (JSON.parse(text) as DocumentOf).data.n)
+      const orderBy = { field: parseFieldPath(field), isDescending: false }
+      const entries = (await found(store, { table, orderBy })).map(text => JSON.parse(text) as DocumentOf)
+      const values = entries.map(({ data }) => data.n)
       const isSorted = values.every((value, at) => at === 0 || values[at - 1]! <= value)
       const isWhole = new Set(entries.map(({ id }) => id)).size === all.length && entries.length === all.length
       if (state !== 'ready' || !isSorted || !isWhole)
         faults.push(`the index of ${table} on ${field} is not its documents`)
     }
-    return faults
-  })
+  }
+  return faults
 }
 
 /** The stream holds the log: each event once, in order, as it is. */

@@ -8,9 +8,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ensureStreams, STREAMS } from '../../../bus/index.ts'
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
-import { LmdbStore } from '../engine/index.ts'
+import { openStore } from '../registry.ts'
 import { ask, until } from '../store-testing.ts'
-import { storePaths } from '../store-paths.ts'
 import { faultsAfter } from './crash-findings.ts'
 import { INDEXED, runWriter, TABLES, type Memory } from './crash-writers.ts'
 import { StoreProcess } from './store-process.ts'
@@ -93,7 +92,7 @@ async function crash(
   await until(async () => (await bus.manager.streams.info(STREAMS.events)).state.last_seq >= last, 'all is relayed')
   const exitCode = await store.stop()
   if (exitCode !== 0) memory.faults.push(`the store ended with ${exitCode}`)
-  const data = await LmdbStore.open({ path: storePaths(store.dataFolder).data, source: '' })
+  const data = await openStore({ dataFolder: store.dataFolder, source: '' })
   const faults = await faultsAfter(data, bus, memory)
   await data.close()
   const acknowledged = memory.attempts.filter(({ versions }) => versions !== undefined).length + memory.deletions.length
