@@ -5,8 +5,8 @@ import { layers } from './eslint-rules.js'
 const LAYERS = [
   ['contract'],
   ['client', 'host', 'access', 'observability/tracing'],
-  ['deploy-file', 'languages/node', 'engines', 'bus', 'secrets', 'supervisor', 'observability'],
-  ['calls'],
+  ['languages', 'engines', 'bus', 'secrets', 'supervisor', 'observability'],
+  ['calls', 'deploy-file'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployments'],
   ['api', 'cli'],
@@ -18,7 +18,7 @@ const LAYERS = [
 const ONLY = {
   cli: ['contract', 'client'],
   client: ['contract'],
-  'languages/node': ['contract', 'host'],
+  languages: ['contract', 'host'],
 }
 
 export default tseslint.config(

@@ -104,15 +104,12 @@ async function startBareContainers(stage: Stage): Promise<string[]> {
       route: 'bare',
       version: 1,
       image: project,
-      entry: 'bare.cjs',
+      command: ['node', '/app/bare.cjs'],
       env: { PORT: '6000' },
       secrets: {},
     }
     const context = { project, network: project, extraHosts: [], reach: 'bridge' as const, secretsDir: undefined }
-    const container = await docker.createContainer({
-      ...containerOptions({ ...spec, limits }, context),
-      Cmd: ['node', '/app/bare.cjs'],
-    })
+    const container = await docker.createContainer(containerOptions({ ...spec, limits }, context))
     stage.onEnd(() => container.remove({ force: true }))
     await container.start()
     const { NetworkSettings } = await container.inspect()

@@ -22,6 +22,8 @@ export const Trigger = z.strictObject({
   ids: z.array(z.string()).min(1).optional().describe('Only these documents; default all.'),
 })
 
+const NO_ACCESS_RULES = 'access rules are not supported by this version'
+
 /** One element of `deploy`. */
 export const DeployEntry = z.strictObject({
   name: z
@@ -30,6 +32,11 @@ export const DeployEntry = z.strictObject({
     .describe('The exported function; the route is its lower case. With mainProcess it names the service.'),
   packageDir: z.string().min(1).describe('Folder bundled with the function, relative to this file.'),
   filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
+  language: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('What the function is written in; default: what the ending of filePath tells.'),
   async: z.union([z.boolean(), AsyncPolicy]).default(false).describe('Calls are queued durably and answered with 202.'),
   on: z.array(Trigger).min(1).optional().describe('Document changes that start the function.'),
   mainProcess: z
@@ -58,6 +65,11 @@ export const DeployEntry = z.strictObject({
   instances: z.int().min(1).max(100).default(1).describe('Number of instances.'),
   concurrency: z.int().min(1).max(100_000).default(1000).describe('Calls at the same time in one instance.'),
   bodyLimitMb: z.number().min(0).default(10).describe('Largest request body in MB; 0: no limit.'),
+  // Reserved: an entry that asks for rules must not be served without them.
+  access: z
+    .never({ error: NO_ACCESS_RULES })
+    .optional()
+    .meta({ description: `Reserved: ${NO_ACCESS_RULES}.`, errorMessage: NO_ACCESS_RULES }),
 })
 export type DeployEntry = z.infer<typeof DeployEntry>
 

@@ -8,12 +8,15 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, it } from 'vitest'
 import { DeployEntry } from '../contract/index.ts'
+import { createLanguages } from '../languages/index.ts'
 import { readDeployFile } from './read-deploy-file.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'rfa-deploy-fuzz-'))
 const file = join(folder, 'deploy.json')
 writeFileSync(join(folder, 'main.ts'), 'export const hello = () => new Response()')
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const languages = createLanguages({ runtimeDir: '', cacheDir: '', environment: {} })
 
 const seed = Number(process.env['FUZZ_SEED'] ?? 1)
 const numRuns = Number(process.env['FUZZ_ROUNDS'] ?? 150)
@@ -43,15 +46,17 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   instances: anything(fc.integer()),
   concurrency: anything(fc.integer()),
   bodyLimitMb: anything(fc.double()),
+  language: anything(fc.constantFrom('node', 'nod', '', 'constructor')),
+  access: fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, fc.jsonValue()),
 }
 const entry = fc.record(FIELDS, { requiredKeys: ['name', 'packageDir', 'filePath'] })
 const document = anything(fc.record({ deploy: anything(fc.array(anything(entry))) }))
 
 async function read(text: string): Promise<void> {
   writeFileSync(file, text)
-  const outcome = await readDeployFile(file)
+  const outcome = await readDeployFile(file, languages)
   if (outcome.kind === 'read') {
-    for (const one of outcome.entries) expect(() => DeployEntry.parse(one)).not.toThrow()
+    for (const { entry: one } of outcome.functions) expect(() => DeployEntry.parse(one)).not.toThrow()
     return
   }
   expect(outcome.problems.length).toBeGreaterThan(0)

@@ -1,1 +1,1 @@
-export { readDeployFile, type DeployFileOutcome, type EntryPlace } from './read-deploy-file.ts'
+export { readDeployFile, type ReadFunction } from './read-deploy-file.ts'

@@ -2,7 +2,10 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createLanguages } from '../languages/index.ts'
 import { readDeployFile } from './read-deploy-file.ts'
+
+const languages = createLanguages({ runtimeDir: '', cacheDir: '', environment: {} })
 
 let folder: string
 let file: string
@@ -17,7 +20,7 @@ afterEach(() => rm(folder, { recursive: true }))
 
 async function problemsOf(text: string): Promise<string[]> {
   await writeFile(file, text)
-  const outcome = await readDeployFile(file)
+  const outcome = await readDeployFile(file, languages)
   if (outcome.kind !== 'rejected') throw new Error('the file was accepted')
   return outcome.problems.map(({ line, column, code, message }) => `${line}:${column} ${code} ${message}`)
 }
@@ -29,16 +32,22 @@ test('comments and trailing commas are fine, and paths come out absolute with de
     "deploy": [ { "name": "Hello", "packageDir": "./hello", "filePath": "./hello/main.ts", }, ],
   }`,
   )
-  expect(await readDeployFile(file)).toMatchObject({
+  expect(await readDeployFile(file, languages)).toMatchObject({
     kind: 'read',
-    entries: [
-      { name: 'Hello', packageDir: join(folder, 'hello'), filePath: join(folder, 'hello/main.ts'), timeoutMs: 30_000 },
+    functions: [
+      {
+        entry: {
+          ...{ name: 'Hello', packageDir: join(folder, 'hello'), filePath: join(folder, 'hello/main.ts') },
+          timeoutMs: 30_000,
+        },
+        language: { name: 'node' },
+      },
     ],
   })
 })
 
 test('a missing file says how to get one', async () => {
-  expect(await readDeployFile(file)).toMatchObject({
+  expect(await readDeployFile(file, languages)).toMatchObject({
     kind: 'rejected',
     problems: [{ code: 'missing-file', hint: expect.stringContaining('init') }],
   })
@@ -86,6 +95,47 @@ test('a symbolic link cannot lead outside', async () => {
   expect(
     await problemsOf('{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/link/hostname"}]}'),
   ).toEqual([expect.stringContaining('path-outside')])
+})
+
+test('a language that is not known is named with the known ones, and an ending with the known endings', async () => {
+  await writeFile(join(folder, 'hello', 'main.py'), '')
+  const text = (fields: string) => `{"deploy":[{"name":"x","packageDir":"./hello",${fields}}]}`
+  const hintsOf = async (fields: string) => {
+    await writeFile(file, text(fields))
+    const outcome = await readDeployFile(file, languages)
+    return outcome.kind === 'rejected' ? outcome.problems.map(({ hint }) => hint) : []
+  }
+  const misspelt = '"filePath":"./hello/main.ts","language":"Nodee"'
+  expect(await problemsOf(text(misspelt))).toEqual([
+    '1:87 unknown-language unknown language "Nodee", did you mean "node"?',
+  ])
+  expect(await hintsOf(misspelt)).toEqual(['Known: node'])
+  const unclaimed = '"filePath":"./hello/main.py"'
+  expect(await problemsOf(text(unclaimed))).toEqual([
+    '1:58 unknown-language "./hello/main.py" has the ending of no known language',
+  ])
+  expect(await hintsOf(unclaimed)).toEqual([expect.stringMatching(/^Known endings: \.ts .*\.jsx \(node\)$/)])
+  // Of a file that is named wrongly, its name is what counts.
+  expect(await problemsOf(text('"filePath":"./hello/absent.py"'))).toEqual([expect.stringMatching(/missing-file/)])
+})
+
+test('a language that is named counts more than the ending', async () => {
+  await writeFile(join(folder, 'hello', 'main.txt'), '')
+  await writeFile(
+    file,
+    '{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.txt","language":"node"}]}',
+  )
+  expect(await readDeployFile(file, languages)).toMatchObject({
+    kind: 'read',
+    functions: [{ entry: { language: 'node' }, language: { name: 'node' } }],
+  })
+})
+
+test('access is reserved: no entry is served without the rules that it asks for', async () => {
+  const access = (value: string) =>
+    problemsOf(`{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts","access":${value}}]}`)
+  const said = ['1:76 reserved-field access rules are not supported by this version']
+  for (const value of ['"public"', '{}', '[]', 'null', 'true']) expect(await access(value)).toEqual(said)
 })
 
 test('something that is no object, or holds no functions, is rejected', async () => {

@@ -2,23 +2,30 @@
  * Reads deploy.json. Invariants:
  *
  * 1. All problems of the file are reported at once, each with line and column; with any problem there is no entry.
- * 2. Entries come out with absolute paths, and those paths exist and lie inside the folder of the file.
+ * 2. Each entry has a language.
+ * 3. Entries come out with absolute paths, and those paths exist and lie inside the folder of the file.
  */
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { parseTree, getNodeValue, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { DeployFile, type DeployEntry, type Problem } from '../contract/index.ts'
+import type { Language, Languages } from '../languages/index.ts'
 import { schemaProblems } from './schema-problems.ts'
 import { SourceMap } from './source-map.ts'
 
-export type DeployFileOutcome =
-  { kind: 'read'; entries: DeployEntry[]; places: EntryPlace[] } | { kind: 'rejected'; problems: Problem[] }
+export type DeployFileOutcome = { kind: 'read'; functions: ReadFunction[] } | { kind: 'rejected'; problems: Problem[] }
+
+export interface ReadFunction {
+  entry: DeployEntry
+  language: Language
+  place: EntryPlace
+}
 
 /** Makes a problem that points at one entry of the file. */
 export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint' | 'subject'>) => Problem
 
-export async function readDeployFile(file: string): Promise<DeployFileOutcome> {
+export async function readDeployFile(file: string, languages: Languages): Promise<DeployFileOutcome> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -46,7 +53,11 @@ export async function readDeployFile(file: string): Promise<DeployFileOutcome> {
   // Names and paths are looked at even when the schema has complaints elsewhere: the user wants one list, not two.
   const raw = root ? (getNodeValue(root) as { deploy?: unknown } | undefined) : undefined
   const candidates = Array.isArray(raw?.deploy) ? (raw.deploy as unknown[]) : []
-  problems.push(...duplicateNames(candidates, source), ...(await pathProblems(file, candidates, source)))
+  const inPaths = await pathProblems(file, candidates, source)
+  const inLanguages = languageProblems(candidates, source, languages)
+    // The ending of a path that is wrong anyway.
+    .filter(({ line, column }) => !inPaths.some(other => other.line === line && other.column === column))
+  problems.push(...duplicateNames(candidates, source), ...inPaths, ...inLanguages)
   if (problems.length > 0 || !parsed.success) {
     problems.sort((a, b) => a.line - b.line || a.column - b.column)
     return { kind: 'rejected', problems }
@@ -55,12 +66,11 @@ export async function readDeployFile(file: string): Promise<DeployFileOutcome> {
   const base = dirname(file)
   return {
     kind: 'read',
-    entries: parsed.data.deploy.map(entry => ({
-      ...entry,
-      packageDir: resolve(base, entry.packageDir),
-      filePath: resolve(base, entry.filePath),
+    functions: parsed.data.deploy.map((entry, index) => ({
+      entry: { ...entry, packageDir: resolve(base, entry.packageDir), filePath: resolve(base, entry.filePath) },
+      language: languages.of(entry),
+      place: finding => source.atPath(finding, ['deploy', index, 'name']),
     })),
-    places: parsed.data.deploy.map((_, index) => finding => source.atPath(finding, ['deploy', index, 'name'])),
   }
 }
 
@@ -77,6 +87,15 @@ function duplicateNames(entries: unknown[], source: SourceMap): Problem[] {
         ? `"${name}" is declared twice`
         : `"${name}" and "${earlier}" have the same route (case does not count)`
     return [source.atPath({ code: 'duplicate-name', message }, ['deploy', index, 'name'])]
+  })
+}
+
+function languageProblems(entries: unknown[], source: SourceMap, languages: Languages): Problem[] {
+  return entries.flatMap((entry, index) => {
+    const filePath = field(entry, 'filePath')
+    if (filePath === undefined) return []
+    const found = languages.problemOf({ language: field(entry, 'language'), filePath })
+    return found ? [source.atPath(found.finding, ['deploy', index, found.field])] : []
   })
 }
 

@@ -26,6 +26,10 @@ function issueProblems(issue: z.core.$ZodIssue, source: SourceMap, base: Path): 
     }
     case 'invalid_type': {
       const field = label(path)
+      // Reserved: nothing may stand there yet, and the schema says why.
+      if (issue.expected === 'never') {
+        return [source.atKey({ code: 'reserved-field', message: issue.message }, path.slice(0, -1), field)]
+      }
       if (/received undefined$/.test(issue.message)) {
         return [source.atPath({ code: 'missing-field', message: `"${field}" is missing` }, path)]
       }

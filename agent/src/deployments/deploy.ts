@@ -10,9 +10,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
-import { routeOf, RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
-import type { Bundle, BundleRequest } from '../languages/node/builder/index.ts'
-import type { CheckOutcome, CheckService } from '../languages/node/checker/index.ts'
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import type { Bundle, CheckOutcome, Language, Languages } from '../languages/index.ts'
 import {
   RyoFaasError,
   kindOf,
@@ -30,7 +29,7 @@ import { desiredInstances } from './desired-instances.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { mustBeFree } from './name-owner.ts'
-import { plan, type Planned } from './plan.ts'
+import { plan, type Planned, type PlanRequest } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
 import { traced } from './traced.ts'
@@ -41,8 +40,7 @@ export interface DeployOptions {
   home: string
   engine: Engine
   state: StateStore
-  checker: CheckService
-  builder: { bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> }
+  languages: Languages
   secrets: SecretStore
   fleet: Fleet
   instances: Instances
@@ -68,6 +66,8 @@ type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }>
 /** A package on disk that may become a version. */
 interface Built extends BuiltPackage {
   version: number
+  /** What to run, relative to `dir`. */
+  entry: string
   /** Made by this deploy; not fresh: of an earlier version with the same code. */
   fresh: boolean
 }
@@ -83,16 +83,18 @@ export class Deploy {
   }
 
   /** Everything that can be known without building. Answers no problems if the file may be deployed. */
-  async check(file: string, only?: string[]): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
-    const planned = await plan(file, only)
+  async check(request: PlanRequest): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
+    return this.#check(await plan(request, this.#options.languages), request)
+  }
+
+  async #check(planned: Planned[], { file }: PlanRequest): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
     const problems = await this.#missingSecrets(planned)
-    const outcomes = await this.#options.checker.check(
-      planned.map(({ entry }) => ({
-        name: entry.name,
-        kind: kindOf(entry),
-        packageDir: entry.packageDir,
-        filePath: entry.filePath,
-      })),
+    const rootDir = dirname(file)
+    const outcomes = await this.#options.languages.check(
+      planned.map(({ entry, language }) => {
+        const { name, packageDir, filePath, files } = entry
+        return { language, source: { name, kind: kindOf(entry), rootDir, packageDir, filePath, files } }
+      }),
     )
     const accepted: Accepted[] = []
     planned.forEach((item, index) => {
@@ -144,18 +146,19 @@ export class Deploy {
   }
 
   async #plan(request: DeployRequest, emit: Emit): Promise<Accepted[]> {
-    const planned = await plan(request.file, request.only)
+    const planned = await plan(request, this.#options.languages)
     emit({
       type: 'planned',
       names: planned.map(({ entry }) => entry.name),
       folders: [...new Set(planned.map(({ entry }) => entry.packageDir))],
     })
     for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
-    const { accepted, problems } = await this.check(request.file, request.only)
+    const { accepted, problems } = await this.#check(planned, request)
     if (problems.length > 0) {
       const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
       throw new RyoFaasError('CHECK_FAILED', `${count} found; nothing was deployed`, { problems })
     }
+    if (request.debug) accepted.forEach(mustBeDebuggable)
     if (!request.replace && !request.buildOnly) {
       const entries = accepted.map(({ entry }) => entry)
       await mustBeFree(entries, { file: request.file, recordOf: name => this.#options.state.deployment(routeOf(name)) })
@@ -164,10 +167,10 @@ export class Deploy {
   }
 
   #deployOne(
-    { entry, outcome }: Accepted,
+    { entry, language, outcome }: Accepted,
     run: Pick<DeployRequest, 'file' | 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
-    const { builder, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
+    const { state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
     const { name } = entry
     const route = routeOf(name)
@@ -186,8 +189,7 @@ export class Deploy {
     return queue.run(route, async () => {
       throwIfCancelled(name, run.signal)
       run.emit({ type: 'step', name, step: 'building' })
-      const request = { ...entry, ...outcome, rootDir: dirname(run.file) }
-      const bundle = await traced('bundle', {}, () => builder.bundle(request, run.signal))
+      const bundle = await traced('bundle', {}, () => outcome.bundle(run.signal))
       for (const message of bundle.notes) run.emit({ type: 'note', name, message })
 
       const before = state.deployment(route)
@@ -203,7 +205,8 @@ export class Deploy {
         if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
       }
 
-      const built = await traced('build', {}, () => this.#build({ bundle, route, name, before, signal: run.signal }))
+      const what = { bundle, language, route, name, before, signal: run.signal }
+      const built = await traced('build', {}, () => this.#build(what))
       if (run.buildOnly) return done(built.version, 'built')
       const version: VersionRecord = {
         version: built.version,
@@ -211,8 +214,8 @@ export class Deploy {
         dir: built.dir,
         entry: built.entry,
         kind: kindOf(entry),
-        style: outcome.style,
-        protocol: RUNTIME_PROTOCOL,
+        language: language.name,
+        protocol: language.protocol,
         createdAt: new Date().toISOString(),
         config: entry,
         deployFile: run.file,
@@ -242,6 +245,7 @@ export class Deploy {
   /** Writes and builds, unless a kept version has the very same code. */
   async #build(what: {
     bundle: Bundle
+    language: Language
     route: string
     name: string
     before: DeploymentRecord | undefined
@@ -255,7 +259,7 @@ export class Deploy {
     if (twin) return { version, route, hash, dir: twin.dir, entry: twin.entry, fresh: false }
     const folder = join(home, 'deployments', route, String(version))
     try {
-      const written = { route, hash, ...(await bundle.write(folder)) }
+      const written = { route, hash, base: what.language.base, ...(await bundle.write(folder)) }
       throwIfCancelled(what.name, what.signal)
       await engine.build(written, what.signal)
       return { version, ...written, fresh: true }
@@ -292,6 +296,11 @@ export class Deploy {
         ),
     )
   }
+}
+
+function mustBeDebuggable({ entry, language }: Planned): void {
+  if (language.isDebuggable) return
+  throw new RyoFaasError('UNSUPPORTED', `${entry.name} is written in ${language.name}, which no debugger can attach to`)
 }
 
 function throwIfCancelled(name: string, signal: AbortSignal): void {

@@ -15,10 +15,11 @@ import {
 } from '../contract/index.ts'
 import type { Engine, Instance, LogQuery } from '../engines/index.ts'
 import { KeyedQueue } from '../host/index.ts'
+import type { Languages } from '../languages/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
-import { Deploy, type DeployOptions, type DeployRequest } from './deploy.ts'
+import { Deploy, type DeployRequest } from './deploy.ts'
 import type { Surroundings } from './environment.ts'
 import { Fleet } from './fleet.ts'
 import { Instances } from './instances.ts'
@@ -33,8 +34,7 @@ export interface DeployerOptions {
   home: string
   engine: Engine
   state: StateStore
-  checker: DeployOptions['checker']
-  builder: DeployOptions['builder']
+  languages: Languages
   secrets: SecretStore
   proxy: RouteSink & { stats(): Promise<ProxyStats> }
   surroundings: () => Surroundings
@@ -87,7 +87,7 @@ export class Deployer {
 
   async check(file: string, only?: string[]) {
     const begin = performance.now()
-    const { accepted, problems } = await this.#deploy.check(file, only)
+    const { accepted, problems } = await this.#deploy.check({ file, only })
     return { checked: accepted.length, problems, durationMs: performance.now() - begin }
   }
 

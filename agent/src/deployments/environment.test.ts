@@ -17,7 +17,7 @@ function environmentOf(entry: object): Record<string, string> {
       dir: '/p',
       entry: 'main.mjs',
       kind: 'http',
-      style: 'web',
+      language: 'node',
       protocol: 2,
       createdAt: '',
       config,

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { ENV } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError } from '../contract/index.ts'
 import type { Engine, Instance, InstanceSpec } from '../engines/index.ts'
+import type { Languages } from '../languages/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 import { instanceEnvironment, type Surroundings } from './environment.ts'
 import type { Fleet } from './fleet.ts'
 import { TAIL_LINES, tellingLines } from './last-output.ts'
-import { loadProblem } from './load-problem.ts'
 import { askServed, waitUntilReady } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 
@@ -19,6 +19,7 @@ type Started = Pick<DeploymentRecord, 'name' | 'route' | 'debugPort'>
 
 export interface InstancesOptions {
   engine: Engine
+  languages: Languages
   fleet: Fleet
   publisher: RoutePublisher
   secrets: SecretStore
@@ -81,7 +82,7 @@ export class Instances {
   }
 
   async #startOne(record: Started, version: VersionRecord, signal: AbortSignal): Promise<Instance> {
-    const { engine, startTimeoutMs } = this.#options
+    const { engine, languages, startTimeoutMs } = this.#options
     const spec = await this.#specOf(record, version, signal)
     const timeout = AbortSignal.timeout(startTimeoutMs)
     try {
@@ -96,7 +97,8 @@ export class Instances {
       const timedOut = failure.code === 'CANCELLED' && timeout.aborted
       const code = timedOut ? 'START_FAILED' : failure.code
       const { packageDir } = version.config
-      const thrown = loadProblem(logs, { codeFolder: engine.codeFolderOf(version), packageDir })
+      const loaded = { codeFolder: engine.codeFolderOf(version), packageDir }
+      const thrown = languages.named(version.language).loadProblem?.(logs, loaded)
       const message = timedOut ? `it did not listen within ${startTimeoutMs} ms` : (thrown?.message ?? failure.message)
       throw new RyoFaasError(code, `${record.name} did not start: ${message}`, {
         ...(failure.hint !== undefined && { hint: failure.hint }),
@@ -108,7 +110,8 @@ export class Instances {
   }
 
   async #specOf(record: Started, version: VersionRecord, signal: AbortSignal): Promise<InstanceSpec> {
-    const { engine, secrets: secretStore } = this.#options
+    const { engine, languages, secrets: secretStore } = this.#options
+    const language = languages.named(version.language)
     const id = randomBytes(5).toString('hex')
     const { config } = version
     const secrets = await secretStore.values(config.secrets)
@@ -118,12 +121,15 @@ export class Instances {
         hint: `Set it with: ryo-faas secrets set ${missing[0]}`,
       })
     }
+    const debug = record.debugPort !== undefined && { debugPort: record.debugPort }
+    const limits = { memoryMb: config.memoryMb, cpus: config.cpus, pids: PIDS_LIMIT }
+    const runnable = { folder: engine.codeFolderOf(version), entry: version.entry }
     return {
       id,
       route: record.route,
       version: version.version,
-      image: await engine.build({ ...version, route: record.route }, signal),
-      entry: version.entry,
+      image: await engine.build({ ...version, route: record.route, base: language.base }, signal),
+      command: language.command(runnable, engine.commandNeeds({ ...debug, limits })),
       env: {
         ...instanceEnvironment(record.name, version, {
           id,
@@ -133,8 +139,8 @@ export class Instances {
         [ENV.drainMs]: String(drainMsOf(version)),
       },
       secrets,
-      ...(record.debugPort !== undefined && { debugPort: record.debugPort }),
-      limits: { memoryMb: config.memoryMb, cpus: config.cpus, pids: PIDS_LIMIT },
+      limits,
+      ...debug,
     }
   }
 

@@ -1,34 +1,35 @@
 /** What a deploy is about: the entries of its file, or those of them that were asked for. */
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import { nearMatch, RyoFaasError, type DeployEntry } from '../contract/index.ts'
-import { readDeployFile, type EntryPlace } from '../deploy-file/index.ts'
+import { nearMatch, RyoFaasError } from '../contract/index.ts'
+import { readDeployFile, type ReadFunction } from '../deploy-file/index.ts'
+import type { Languages } from '../languages/index.ts'
 
-export interface Planned {
-  entry: DeployEntry
-  place: EntryPlace
+export type Planned = ReadFunction
+
+export interface PlanRequest {
+  file: string
+  only?: string[] | undefined
 }
 
 /** @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND */
-export async function plan(file: string, only: string[] | undefined): Promise<Planned[]> {
-  const read = await readDeployFile(file)
+export async function plan({ file, only }: PlanRequest, languages: Languages): Promise<Planned[]> {
+  const read = await readDeployFile(file, languages)
   if (read.kind === 'rejected') {
     const count = read.problems.length === 1 ? 'a problem' : `${read.problems.length} problems`
     throw new RyoFaasError('DEPLOY_FILE_INVALID', `deploy.json has ${count}; nothing was deployed`, {
       problems: read.problems,
     })
   }
-  const planned = read.entries.map((entry, index) => ({ entry, place: read.places[index]! }))
-  if (!only || only.length === 0) return planned
+  const { functions } = read
+  if (!only || only.length === 0) return functions
+  const names = functions.map(({ entry }) => entry.name)
   const wanted = new Set(only.map(routeOf))
   for (const name of only) {
-    if (planned.some(({ entry }) => routeOf(entry.name) === routeOf(name))) continue
-    const near = nearMatch(
-      name,
-      planned.map(({ entry }) => entry.name),
-    )
+    if (names.some(known => routeOf(known) === routeOf(name))) continue
+    const near = nearMatch(name, names)
     throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `deploy.json has no function "${name}"`, {
       ...(near !== undefined && { hint: `Did you mean "${near}"?` }),
     })
   }
-  return planned.filter(({ entry }) => wanted.has(routeOf(entry.name)))
+  return functions.filter(({ entry }) => wanted.has(routeOf(entry.name)))
 }

@@ -13,7 +13,7 @@ function version(keys: string[]): VersionRecord {
   const config = DeployEntry.parse({ name: 'Desk', packageDir: '/p', filePath: '/p/main.ts', mainProcess: true })
   const triggers = keys.map(key => ({ key, table: 'payments', events: ['new-doc' as const] }))
   const built = { version: 1, hash: 'h', dir: '/d', entry: 'e', protocol: 2, createdAt: '', config }
-  return { ...built, kind: 'service', style: 'service', served: { http: [], async: [], triggers } }
+  return { ...built, kind: 'service', language: 'node', served: { http: [], async: [], triggers } }
 }
 
 function record(of: VersionRecord, subscriptions: DeploymentRecord['subscriptions']): DeploymentRecord {

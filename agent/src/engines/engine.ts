@@ -15,10 +15,10 @@ export interface BuiltPackage {
   route: string
   /** Content hash; the same hash is the same code. */
   hash: string
-  /** Absolute folder that becomes `/app`. */
+  /** Absolute folder that becomes the code folder of instances. */
   dir: string
-  /** Module to run, relative to `dir`. */
-  entry: string
+  /** Name of the base image that it runs on; default: `node`. */
+  base?: string
 }
 
 export interface InstanceSpec {
@@ -28,13 +28,22 @@ export interface InstanceSpec {
   version: number
   /** What `build` answered. */
   image: string
-  entry: string
+  /** Program and arguments, as the instance sees them; a program without a folder is found on its path. */
+  command: string[]
   env: Record<string, string>
   /** Values by name; mounted as files and set as variables, over which `env` wins. */
   secrets: Record<string, string>
   limits: { memoryMb: number; cpus: number; pids: number }
   /** Port of the loopback interface on which a debugger may attach; absent: none may. */
   debugPort?: number
+}
+
+/** What the command of an instance has to say, because nothing outside the instance sees to it. */
+export interface CommandNeeds {
+  /** Where to let a debugger in, as the instance sees it. */
+  debug?: InstanceAddress
+  /** The limit, if the program itself has to keep to it. */
+  memoryMb?: number
 }
 
 export interface InstanceAddress {
@@ -85,11 +94,14 @@ export interface Engine {
   prepare(report: (doing: string) => void): Promise<void>
   /** Folder in which an instance of a package finds its code, as the instance sees it. */
   codeFolderOf(built: Pick<BuiltPackage, 'dir'>): string
+  /** Asked before `start`, to make the command of the instance. */
+  commandNeeds(spec: Pick<InstanceSpec, 'limits' | 'debugPort'>): CommandNeeds
   /** The reference that `build` gives the image of a package. */
   imageOf(built: BuiltPackage): string
   /**
    * Makes an image of a package, or finds that it is there. Answers its reference.
-   * @throws RyoFaasError VERSION_NOT_FOUND if neither the image nor the package's folder exists any more.
+   * @throws RyoFaasError VERSION_NOT_FOUND if neither the image nor the package's folder exists any more; UNSUPPORTED if
+   *   this engine does not have its base image.
    */
   build(built: BuiltPackage, signal: AbortSignal): Promise<string>
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>

@@ -15,8 +15,7 @@ import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { Credentials, type AccessKeys } from '../access/index.ts'
 import { createApi, type Platform } from '../api/index.ts'
 import { boundLogs } from './bounded-logs.ts'
-import { Builder } from '../languages/node/builder/index.ts'
-import { createCheckService, type CheckService, type WarmCheckService } from '../languages/node/checker/index.ts'
+import { createLanguages, type Languages } from '../languages/index.ts'
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
 import { CallCounts, Deployer } from '../deployments/index.ts'
@@ -62,8 +61,7 @@ export class Agent implements Platform {
   #state: StateStore | undefined
   #engine: Engine | undefined
   #deployer: Deployer | undefined
-  #checker: WarmCheckService | undefined
-  #builder: Builder | undefined
+  #languages: Languages | undefined
   #closeApi: (() => Promise<void>) | undefined
   #logs: { close(): void } | undefined
 
@@ -116,8 +114,7 @@ export class Agent implements Platform {
     this.#supervisor.close()
     await this.#deployer?.close()
     await this.#engine?.close()
-    await this.#checker?.close()
-    await this.#builder?.close()
+    await this.#languages?.close()
     await this.observing.close()
     await this.#closeApi?.()
   }
@@ -186,11 +183,13 @@ export class Agent implements Platform {
     const chosen = await chooseEngine(options, { home, nodePath, environment, runsOn })
     const { kind } = (this.#engine = chosen.engine)
     if (kind !== state.current.engine) await state.update(next => void (next.engine = kind))
-    const checker = createCheckService({ entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) })
-    this.#checker = checker
-    const { runtimeDir } = this.#options
-    const { surroundings } = chosen
-    this.#builder = new Builder({ runtimeDir, cacheDir: join(home, 'cache'), environment, surroundings })
+    const languages = (this.#languages = createLanguages({
+      runtimeDir: this.#options.runtimeDir,
+      cacheDir: join(home, 'cache'),
+      environment,
+      surroundings: chosen.surroundings,
+      checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
+    }))
     doing('starting NATS and preparing the engine')
     const parts = new PlatformParts({
       home,
@@ -207,18 +206,18 @@ export class Agent implements Platform {
     doing('starting the proxy and the store')
     await settleAll([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
-    this.#deployer = this.#createDeployer(state, chosen.engine, { checker, builder: this.#builder, keys: secrets.keys })
+    this.#deployer = this.#createDeployer(state, chosen.engine, { languages, keys: secrets.keys })
     // The dispatcher calls through the proxy and waits for functions by itself.
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
-    void checker.warmUp().catch(() => undefined) // The first check tries again, and reports.
+    void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
     this.#logs = boundLogs(home, () => this.view().parts.map(({ name }) => name))
   }
 
   #createDeployer(
     state: StateStore,
     engine: Engine,
-    { checker, builder, keys }: { checker: CheckService; builder: Builder; keys: AccessKeys },
+    { languages, keys }: { languages: Languages; keys: AccessKeys },
   ): Deployer {
     const { home, options, logger } = this.#options
     const credentials = new Credentials(keys)
@@ -227,8 +226,7 @@ export class Agent implements Platform {
       home,
       engine,
       state,
-      checker,
-      builder,
+      languages,
       secrets: this.secrets,
       proxy: this.#routes,
       surroundings: () => ({
@@ -306,7 +304,6 @@ export class Agent implements Platform {
   async #closeKeepingApi(): Promise<void> {
     this.#logs?.close()
     await this.#engine?.close()
-    await this.#checker?.close()
-    await this.#builder?.close()
+    await this.#languages?.close()
   }
 }

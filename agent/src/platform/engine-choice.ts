@@ -1,7 +1,7 @@
 /** Chooses the engine: Docker if it answers, else processes (`auto`), or what the user named. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { NativeSurroundings } from '../languages/node/builder/index.ts'
+import type { NativeSurroundings } from '../languages/index.ts'
 import {
   baseImageLibraries,
   DockerEngine,

@@ -37,7 +37,7 @@ async function packageNamed(hash: string) {
   const dir = join(home, hash)
   await mkdir(dir)
   await writeFile(join(dir, 'main.mjs'), '')
-  return { route: 'probe', hash, dir, entry: 'main.mjs' }
+  return { route: 'probe', hash, dir }
 }
 
 test('a platform that is pruned leaves the base image to one that builds on it', async () => {
@@ -70,8 +70,16 @@ test('an image that is in use stays', async () => {
   const engine = await makeEngine()
   const image = await engine.build(await packageNamed('five'), never)
   const limits = { memoryMb: 64, cpus: 1, pids: 16 }
-  const spec = { id: 'i1x', route: 'probe', version: 1, image, entry: 'main.mjs', env: {}, secrets: {}, limits }
+  const command = ['node', 'main.mjs']
+  const spec = { id: 'i1x', route: 'probe', version: 1, image, command, env: {}, secrets: {}, limits }
   await engine.start(spec, never)
   await expect(engine.removeImage(image)).rejects.toMatchObject({ code: 'ENGINE_FAILED' })
   expect((await engine.images()).map(({ ref }) => ref)).toEqual([image])
+})
+
+test('a package that wants another base image is refused, and nothing is built', async () => {
+  const engine = await makeEngine()
+  const built = engine.build({ ...(await packageNamed('six')), base: 'cobol' }, never)
+  await expect(built).rejects.toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('"cobol"') })
+  expect(await engine.images()).toEqual([])
 })

@@ -5,14 +5,14 @@ import { join } from 'node:path'
 import { request } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { LogLine } from '../../src/contract/index.ts'
-import type { BuiltPackage, Engine, Instance, InstanceSpec } from '../../src/engines/index.ts'
+import type { BuiltPackage, CommandNeeds, Engine, Instance, InstanceSpec } from '../../src/engines/index.ts'
 import { freePort } from '../../src/host/index.ts'
 import { until } from '../support/until.ts'
 
 /** A function in its barest form, speaking the protocol of the engine and nothing else. */
 const FUNCTION = `
 import { createServer } from 'node:http'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { spawn } from 'node:child_process'
 const { RYO_FAAS_HOST: host = '0.0.0.0', RYO_FAAS_PORT: port = '6000', RYO_FAAS_READY_FILE: ready } = process.env
@@ -27,6 +27,9 @@ const server = createServer((req, res) => {
       uid: process.getuid(), name: userInfo().username, status: readFileSync('/proc/self/status', 'utf8'),
       cgroup: readFileSync('/proc/self/cgroup', 'utf8'),
     })
+    case '/may-run': return answer(['tool', 'main.mjs'].filter(file => {
+      try { accessSync(file, constants.X_OK); return true } catch { return false }
+    }))
     case '/write': try { writeFileSync('/app/x', 'x'); return answer('written') } catch (e) { return answer(e.code) }
     case '/tmp': writeFileSync('/tmp/x', 'x'); return answer('written')
     case '/crash': process.exit(7)
@@ -83,17 +86,12 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       await rm(home, { recursive: true, force: true })
     })
 
-    const specOf = (changes: Partial<InstanceSpec> = {}): InstanceSpec => ({
-      id: `i${++counter}x`,
-      route: 'probe',
-      version: 1,
-      image,
-      entry: 'main.mjs',
-      env: {},
-      secrets: {},
-      limits: { memoryMb: 128, cpus: 1, pids: 64 },
-      ...changes,
-    })
+    const specOf = (changes: Partial<InstanceSpec> = {}): InstanceSpec => {
+      const limits = { memoryMb: 128, cpus: 1, pids: 64 }
+      const command = nodeCommand(engine.commandNeeds({ limits, ...changes }))
+      const id = `i${++counter}x`
+      return { id, route: 'probe', version: 1, image, command, env: {}, secrets: {}, limits, ...changes }
+    }
     const start = (changes: Partial<InstanceSpec> = {}) => engine.start(specOf(changes), never)
     const stateOf = async (id: string) => (await engine.instances()).find(instance => instance.id === id)?.state
     const exitOf = (id: string) =>
@@ -135,6 +133,10 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       )
       expect(statusCode).toBe(200)
       expect(await body.json()).toMatchObject([{ type: 'node' }])
+    })
+
+    test('programs of a package can be run, and nothing else', async () => {
+      expect(await ask(await start(), '/may-run')).toEqual(['tool'])
     })
 
     test('lists an instance that died, with its exit code, until it is stopped', async () => {
@@ -279,11 +281,22 @@ interface Who {
   cgroup: string
 }
 
+/** From its code folder. */
+function nodeCommand({ memoryMb, debug }: CommandNeeds): string[] {
+  return [
+    'node',
+    ...(memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`]),
+    ...(debug === undefined ? [] : [`--inspect=${debug.host}:${debug.port}`]),
+    'main.mjs',
+  ]
+}
+
 async function writePackage(home: string, code: string, hash = 'h1'): Promise<BuiltPackage> {
   const dir = join(home, 'deployments', 'probe', hash, 'app')
   await mkdir(dir, { recursive: true })
   await writeFile(join(dir, 'main.mjs'), code)
-  return { route: 'probe', hash, dir, entry: 'main.mjs' }
+  await writeFile(join(dir, 'tool'), '', { mode: 0o700 })
+  return { route: 'probe', hash, dir }
 }
 
 /**

@@ -59,7 +59,7 @@ beforeAll(async () => {
   const dir = join(home, 'app')
   await mkdir(dir)
   await writeFile(join(dir, 'main.mjs'), FUNCTION)
-  image = await engine.build({ route: 'probe', hash: 'h1', dir, entry: 'main.mjs' }, never)
+  image = await engine.build({ route: 'probe', hash: 'h1', dir }, never)
 })
 afterAll(async () => {
   for (const end of ends.splice(0).reverse()) await end()
@@ -71,7 +71,7 @@ afterAll(async () => {
 const start = (more: Partial<InstanceSpec> = {}) =>
   engine.start(
     {
-      ...{ id: `i${randomBytes(4).toString('hex')}`, route: 'probe', version: 1, image, entry: 'main.mjs' },
+      ...{ id: `i${randomBytes(4).toString('hex')}`, route: 'probe', version: 1, image, command: ['node', 'main.mjs'] },
       ...{ env: {}, secrets: {}, limits: { memoryMb: 128, cpus: 1, pids: 64 } },
       ...more,
     },
@@ -240,7 +240,8 @@ test('without egress a function reaches the gateway and nothing beyond, and this
     expect(await asConfined({ host: gateway!.host, port: (server.address() as AddressInfo).port })).toBe('200')
     expect(await asConfined({ host: neighbour.address, port: 8080 })).toMatch(/^(timeout|ENETUNREACH|EHOSTUNREACH)$/)
     expect(await asFunction({ host: neighbour.address, port: 8080 })).toBe('200')
-    const spec = { ...{ id: 'i1', route: 'probe', version: 1, image, entry: 'main.mjs', env: {}, secrets: {} } }
+    const command = ['node', 'main.mjs']
+    const spec = { id: 'i1', route: 'probe', version: 1, image, command, env: {}, secrets: {} }
     const { state } = await own.start({ ...spec, limits: { memoryMb: 128, cpus: 1, pids: 64 } }, never)
     if (state.kind !== 'running') throw new Error(state.reason)
     const { host, port } = state.address

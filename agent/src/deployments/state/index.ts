@@ -1,2 +1,2 @@
-export { activeVersion, deploymentIn, DeploymentRecord, HandlerStyle, PlatformState, VersionRecord } from './state.ts'
+export { activeVersion, deploymentIn, DeploymentRecord, PlatformState, VersionRecord } from './state.ts'
 export { StateStore } from './state-store.ts'

@@ -2,12 +2,18 @@ import { expect, it } from 'vitest'
 import { migrated } from './migrations.ts'
 import { STATE_FORMAT } from './state.ts'
 
-it('gives versions of the first format the first protocol, and keeps all else', () => {
+it('gives versions of the first format the first protocol and language, and keeps all else', () => {
   const version = { version: 1, hash: 'h' }
   const record = { name: 'A', active: 1, versions: [version] }
   const state = { format: 1, engine: 'process', ports: { proxy: 1 }, deployments: { a: record } }
-  const versions = [{ ...version, protocol: 1 }]
+  const versions = [{ ...version, protocol: 1, language: 'node' }]
   expect(migrated(state)).toEqual({ ...state, format: STATE_FORMAT, deployments: { a: { ...record, versions } } })
+})
+
+it('gives versions of the second format the only language there was, which knows how its handlers are called', () => {
+  const version = { version: 1, hash: 'h', protocol: 2 }
+  const state = (format: number, versions: object[]) => ({ format, deployments: { a: { name: 'A', versions } } })
+  expect(migrated(state(2, [{ ...version, style: 'web' }]))).toEqual(state(3, [{ ...version, language: 'node' }]))
 })
 
 it('leaves a state of today as it is', () => {

@@ -11,6 +11,7 @@ type State = Record<string, unknown>
 /** By the format that a step starts from. */
 const STEPS: Readonly<Record<number, (state: State) => State>> = {
   1: withProtocols,
+  2: withLanguages,
 }
 
 const AnyFormat = z.looseObject({ format: z.int().min(1) })
@@ -34,13 +35,22 @@ const Versions = z.looseObject({
 
 /** Versions were built with a runtime that does not say which instance it is. */
 function withProtocols(state: State): State {
+  return withVersions(state, version => ({ protocol: 1, ...version }))
+}
+
+/** There was one language, and a version kept how its handler is called, which its bundle knows by itself. */
+function withLanguages(state: State): State {
+  return withVersions(state, ({ style: _, ...version }) => ({ language: 'node', ...version }))
+}
+
+function withVersions(state: State, change: (version: State) => State): State {
   const { deployments } = Versions.parse(state)
   return {
     ...state,
     deployments: Object.fromEntries(
       Object.entries(deployments).map(([route, record]) => [
         route,
-        { ...record, versions: record.versions.map(version => ({ protocol: 1, ...version })) },
+        { ...record, versions: record.versions.map(change) },
       ]),
     ),
   }

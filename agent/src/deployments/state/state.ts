@@ -2,11 +2,7 @@ import { z } from 'zod'
 import { DeployEntry, DeploymentKind, EngineKind, ServedHandlers, TriggerStart } from '../../contract/index.ts'
 
 /** Counts up with every change that an earlier release could not read; `migrations.ts` has the steps. */
-export const STATE_FORMAT = 2
-
-/** How the runtime has to call a handler; the checker finds it out. */
-export const HandlerStyle = z.enum(['node', 'web', 'trigger', 'service'])
-export type HandlerStyle = z.infer<typeof HandlerStyle>
+export const STATE_FORMAT = 3
 
 /** One version of a deployment: everything needed to start it again without a rebuild. */
 export const VersionRecord = z.object({
@@ -15,11 +11,12 @@ export const VersionRecord = z.object({
   hash: z.string(),
   /** Folder of the built package; an image that is gone is made from it again. */
   dir: z.string(),
-  /** Module to run, relative to `dir`. */
+  /** What to run, relative to `dir`. */
   entry: z.string(),
   kind: DeploymentKind,
-  style: HandlerStyle,
-  /** Protocol of the runtime that it was built with: `RUNTIME_PROTOCOL`. */
+  /** Name of the language that knows how to run it. */
+  language: z.string(),
+  /** Protocol of the runtime that it was built with; 1 without one of ours. */
   protocol: z.int().min(1),
   createdAt: z.string(),
   /** For a service: what its `main` registered. */

@@ -15,8 +15,8 @@ export const APP_FOLDER = '/app'
 export const FUNCTION_UID = 65_532
 /** Docker's default where the machine has cgroups v1 is the machine's own tree. Newer than our types. */
 export const OWN_CGROUPS = { CgroupnsMode: 'private' } as const
-/** Inside the container; Node's own. */
-const DEBUG_PORT = 9229
+/** Inside the container. */
+export const DEBUG_PORT = 9229
 
 export interface ContainerContext {
   project: string
@@ -52,11 +52,7 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
   return {
     name: `${context.project}-${spec.route}--${spec.id}`,
     Image: spec.image,
-    Cmd: [
-      'node',
-      ...(debugPort === undefined ? [] : [`--inspect=0.0.0.0:${DEBUG_PORT}`]),
-      `${APP_FOLDER}/${spec.entry}`,
-    ],
+    Cmd: spec.command,
     WorkingDir: APP_FOLDER,
     User: `${FUNCTION_UID}:${FUNCTION_UID}`,
     Env: Object.entries({ ...spec.secrets, ...spec.env }).map(([name, value]) => `${name}=${value}`),

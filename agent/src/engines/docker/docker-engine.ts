@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import Docker, { type ContainerInfo, type ContainerInspectInfo } from 'dockerode'
 import { RyoFaasError, type LogLine } from '../../contract/index.ts'
 import { KeyedQueue, type ExtraHost } from '../../host/index.ts'
-import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
+import type { BuiltPackage, CommandNeeds, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
 import { requirePackage } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
@@ -12,12 +12,15 @@ import { ensureBaseImage, imageExists, type BaseImageSource } from './base-image
 import type { Reach } from './connect-docker.ts'
 import { containerLogs } from './container-logs.ts'
 import { removeContainer } from './container-removal.ts'
-import { APP_FOLDER, containerOptions } from './container-spec.ts'
+import { APP_FOLDER, containerOptions, DEBUG_PORT } from './container-spec.ts'
 import { buildFunctionImage, listFunctionImages, removeFunctionImage } from './function-image.ts'
 import { ignoreStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 import { EngineWatch } from './engine-watch.ts'
 import { inspectSettled, instanceId, toInstance } from './container-instance.ts'
 import { ProjectNetwork, type Egress } from './project-network.ts'
+
+/** Every function's. */
+const BASE = 'node'
 
 export interface DockerEngineOptions {
   docker: Docker
@@ -79,11 +82,18 @@ export class DockerEngine implements Engine {
     return APP_FOLDER
   }
 
+  /** Memory is limited from outside. */
+  commandNeeds({ debugPort }: Pick<InstanceSpec, 'debugPort'>): CommandNeeds {
+    return debugPort === undefined ? {} : { debug: { host: '0.0.0.0', port: DEBUG_PORT } }
+  }
+
   imageOf({ route, hash }: BuiltPackage): string {
     return `${this.#options.project}-${route}:${hash}`
   }
 
-  build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
+  async build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
+    const { base = BASE } = built
+    if (base !== BASE) throw new RyoFaasError('UNSUPPORTED', `Docker has no base image "${base}" for ${built.route}`)
     const ref = this.imageOf(built)
     return this.#imagesInTurn.run(repositoryOf(ref), async () => {
       if (await imageExists(this.#docker, ref)) return ref

@@ -25,7 +25,8 @@ export async function buildFunctionImage(docker: Docker, image: FunctionImage, s
       name: `app/${header.name}`,
       uid: 0,
       gid: 0,
-      mode: header.type === 'directory' ? 0o755 : 0o644,
+      // A program stays one; who else may do what on this machine says nothing about the container.
+      mode: header.type === 'directory' || ((header.mode ?? 0) & 0o100) !== 0 ? 0o755 : 0o644,
     }),
     finalize: false,
     finish: archive => {

@@ -37,7 +37,7 @@ beforeEach(async () => {
     route: 'slow',
     version: 1,
     image: join(home, 'image'),
-    entry: 'main.mjs',
+    command: ['node', 'main.mjs'],
     env: { GO: go },
     secrets: {},
     limits: { memoryMb: 128, cpus: 1, pids: 64 },
@@ -67,7 +67,7 @@ async function startedByAnEarlierAgent(): Promise<ProcessIdentity> {
   const files = new RecordFiles(join(home, 'run', 'instances'))
   const { identity } = await spawnDetached({
     command: process.execPath,
-    args: [join(spec.image, spec.entry)],
+    args: [join(spec.image, 'main.mjs')],
     env: { ...spec.env, [ENV.readyFile]: files.readyFile(spec.id) },
     logFile: join(home, 'a1.log'),
   })

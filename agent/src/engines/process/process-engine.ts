@@ -1,7 +1,7 @@
 /**
  * Functions as child processes: the default where no Docker answers. The same contract as containers, without
- * isolation: a function runs as the user who runs the agent. Memory is limited by V8's heap limit and a watch on the
- * resident size; CPU and number of processes are not limited. See `../engine.ts` for the invariants.
+ * isolation: a function runs as the user who runs the agent. Memory is limited by what its command is told and a watch
+ * on the resident size; CPU and number of processes are not limited. See `../engine.ts` for the invariants.
  */
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ENV } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, type LogLine } from '../../contract/index.ts'
 import { isAlive, residentBytes, signalProcess, spawnDetached, waitForExit } from '../../host/index.ts'
-import type { BuiltPackage, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
+import type { BuiltPackage, CommandNeeds, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
 import { requirePackage } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
@@ -20,6 +20,7 @@ import { RecordFiles } from './record-files.ts'
 export interface ProcessEngineOptions {
   project: string
   home: string
+  /** What runs where a command says `node`: it need not be the one on the path. */
   nodePath: string
   /** Variables every function gets, e.g. PATH; never the agent's whole environment. */
   baseEnv: Record<string, string>
@@ -60,6 +61,14 @@ export class ProcessEngine implements Engine {
     return dir
   }
 
+  /** The watch on the resident size looks now and then; a program that knows its limit collects garbage in time. */
+  commandNeeds({ limits, debugPort }: Pick<InstanceSpec, 'limits' | 'debugPort'>): CommandNeeds {
+    return {
+      memoryMb: limits.memoryMb,
+      ...(debugPort !== undefined && { debug: { host: '127.0.0.1', port: debugPort } }),
+    }
+  }
+
   /** A package is its own image: it runs from its folder. */
   imageOf(built: BuiltPackage): string {
     return built.dir
@@ -76,13 +85,10 @@ export class ProcessEngine implements Engine {
     const readyFile = this.#files.readyFile(spec.id)
     await rm(readyFile, { force: true })
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
+    const [program, ...args] = spec.command as [string, ...string[]]
     const { identity, exited } = await spawnDetached({
-      command: this.#options.nodePath,
-      args: [
-        `--max-old-space-size=${spec.limits.memoryMb}`,
-        ...(spec.debugPort === undefined ? [] : [`--inspect=127.0.0.1:${spec.debugPort}`]),
-        join(spec.image, spec.entry),
-      ],
+      command: program === 'node' ? this.#options.nodePath : program,
+      args,
       cwd: spec.image,
       env: {
         ...this.#options.baseEnv,

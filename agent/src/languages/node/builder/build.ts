@@ -16,23 +16,3 @@ export interface BundleRequest {
   /** Globs below `packageDir` of further files to take along. */
   files: string[]
 }
-
-/** A bundle in memory: nothing is written until the caller knows that it is new. */
-export interface Bundle {
-  /** 16 hex digits over everything the function can see at run time: same hash, same function. */
-  hash: string
-  /** Things the user should know, e.g. a package that could not be bundled and was taken along. */
-  notes: string[]
-  /**
-   * Writes the version folder: `package/` (the sources as they were), `exported_<name>.ts` (the generated entry) and
-   * `app/` (what the image holds). Replaces what an interrupted attempt may have left there.
-   */
-  write(versionDir: string): Promise<WrittenBundle>
-}
-
-export interface WrittenBundle {
-  /** `<versionDir>/app`. */
-  dir: string
-  /** Module to run, relative to `dir`. */
-  entry: string
-}

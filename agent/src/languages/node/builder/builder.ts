@@ -9,7 +9,8 @@
 import { lstat, realpath } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { RyoFaasError } from '../../../contract/index.ts'
-import type { Bundle, BundleRequest } from './build.ts'
+import type { Bundle } from '../../language.ts'
+import type { BundleRequest } from './build.ts'
 import { Digests, sha256 } from './digests.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
@@ -93,6 +94,7 @@ export class Builder {
         ...own.notes,
         ...globbed.notes,
       ],
+      // `package/`: the sources as they were; `exported_<name>.ts`: the generated entry; `app/`: what the image holds.
       write: async versionDir => {
         await writeVersionFolder(versionDir, {
           written,

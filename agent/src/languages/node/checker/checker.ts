@@ -6,6 +6,7 @@
 import { statSync } from 'node:fs'
 import { join, parse, sep } from 'node:path'
 import { ts } from 'ts-morph'
+import { MODULE_ENDINGS } from '../module-endings.ts'
 import { acceptedTypes } from './accepted-types.ts'
 import type { CheckOutcome, CheckRequest } from './check.ts'
 import { installedTypes, type CheckerOptions } from './checker-options.ts'
@@ -43,8 +44,8 @@ export class Checker {
     if (unsaved === undefined && !statSync(filePath, { throwIfNoEntry: false })?.isFile()) {
       return rejected(problemInFile(filePath, { code: 'missing-file', message: `There is no file ${filePath}` }))
     }
-    if (!/\.[cm]?[jt]sx?$/.test(filePath)) {
-      const hint = 'filePath in deploy.json names a module: .ts, .mts, .cts, .tsx, .js, .mjs, .cjs or .jsx'
+    if (!MODULE_ENDINGS.some(ending => filePath.endsWith(ending))) {
+      const hint = `filePath in deploy.json names a module: ${MODULE_ENDINGS.slice(0, -1).join(', ')} or ${MODULE_ENDINGS.at(-1)}`
       return rejected(
         problemInFile(filePath, {
           code: 'missing-file',

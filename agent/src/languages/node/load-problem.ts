@@ -4,7 +4,8 @@
  */
 import { existsSync } from 'node:fs'
 import { relative, resolve, sep } from 'node:path'
-import type { Problem } from '../contract/index.ts'
+import type { Problem } from '../../contract/index.ts'
+import type { LoadedCode } from '../language.ts'
 
 /** `at main (/app/src/hello.ts:1:21)`, `at /app/hello.ts:1:21`, `at async file:///…`; not those of a cause. */
 const FRAME = /^ {4}at (?:.*\()?(?:file:\/\/)?([^():]+):(\d+):(\d+)\)?$/
@@ -12,12 +13,6 @@ const ANY_FRAME = /^ {4}at /
 const HEAD = /^(?:\S+ could not start: )?([A-Z][\w$]*(?: \[\w+\])?: .*|[A-Z][\w$]*Error)$/
 /** What a process says only if it dies of what was thrown: Node's last line, or the runtime's word. */
 const DEATH = /^(?:Node\.js v\d|\S+ could not start: )/
-
-export interface LoadedCode {
-  /** Where the process sees its code. */
-  codeFolder: string
-  packageDir: string
-}
 
 /** `undefined` if it did not die of an error, or of none in a file of the package. */
 export function loadProblem(lines: readonly string[], code: LoadedCode): Problem | undefined {

@@ -1,0 +1,82 @@
+/** The languages of a platform: which one an entry of deploy.json is written in, and all of them asked at once. */
+import { nearMatch, RyoFaasError } from '../contract/index.ts'
+import type { CheckOutcome, FunctionSource, Language } from './language.ts'
+
+/** What of an entry tells its language. */
+export interface LanguageChoice {
+  language?: string | undefined
+  filePath: string
+}
+
+export interface ChoiceProblem {
+  /** Field of the entry that is to blame. */
+  field: 'language' | 'filePath'
+  finding: { code: string; message: string; hint: string }
+}
+
+export class Languages {
+  readonly #languages: readonly Language[]
+
+  constructor(languages: readonly Language[]) {
+    this.#languages = languages
+  }
+
+  /** Why an entry has no language; `undefined` if it has one. */
+  problemOf({ language, filePath }: LanguageChoice): ChoiceProblem | undefined {
+    const code = 'unknown-language'
+    if (language !== undefined) {
+      if (this.#find(language)) return undefined
+      const names = this.#languages.map(({ name }) => name)
+      const near = nearMatch(language, names)
+      const message = `unknown language "${language}"${near === undefined ? '' : `, did you mean "${near}"?`}`
+      return { field: 'language', finding: { code, message, hint: `Known: ${names.join(', ')}` } }
+    }
+    if (this.#claiming(filePath)) return undefined
+    const known = this.#languages.map(({ name, endings }) => `${endings.join(' ')} (${name})`)
+    const message = `"${filePath}" has the ending of no known language`
+    return { field: 'filePath', finding: { code, message, hint: `Known endings: ${known.join(', ')}` } }
+  }
+
+  /** @throws RyoFaasError UNSUPPORTED for an entry with a problem */
+  of(choice: LanguageChoice): Language {
+    const found = choice.language === undefined ? this.#claiming(choice.filePath) : this.#find(choice.language)
+    if (found) return found
+    const { message, hint } = this.problemOf(choice)!.finding
+    throw new RyoFaasError('UNSUPPORTED', message, { hint })
+  }
+
+  /** @throws RyoFaasError UNSUPPORTED if an agent with more languages wrote that name */
+  named(name: string): Language {
+    const found = this.#find(name)
+    if (found) return found
+    throw new RyoFaasError('UNSUPPORTED', `functions in ${name} cannot be run: this agent does not know the language`)
+  }
+
+  /** Each language is asked once; one outcome for each source, in the same order. */
+  async check(sources: { language: Language; source: FunctionSource }[]): Promise<CheckOutcome[]> {
+    const used = [...new Set(sources.map(({ language }) => language))]
+    const answers = await Promise.all(
+      used.map(async language => {
+        const own = sources.filter(item => item.language === language).map(({ source }) => source)
+        return (await language.check(own)).values()
+      }),
+    )
+    return sources.map(({ language }) => answers[used.indexOf(language)]!.next().value!)
+  }
+
+  async warmUp(): Promise<void> {
+    await Promise.all(this.#languages.map(async language => language.warmUp?.()))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#languages.map(async language => language.close?.()))
+  }
+
+  #find(wanted: string): Language | undefined {
+    return this.#languages.find(({ name }) => name === wanted)
+  }
+
+  #claiming(filePath: string): Language | undefined {
+    return this.#languages.find(({ endings }) => endings.some(ending => filePath.endsWith(ending)))
+  }
+}

@@ -1,0 +1,56 @@
+/** TypeScript and JavaScript: checked by ts-morph in a process of its own, bundled by esbuild, run by Node. */
+import { RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
+import type { CheckOutcome, CommandNeeds, FunctionSource, Language, RunnablePackage } from '../language.ts'
+import { Builder, type BuilderOptions } from './builder/index.ts'
+import { createCheckService, type CheckServiceOptions, type WarmCheckService } from './checker/index.ts'
+import { loadProblem } from './load-problem.ts'
+import { MODULE_ENDINGS } from './module-endings.ts'
+
+export interface NodeLanguageOptions extends BuilderOptions {
+  checker?: CheckServiceOptions
+}
+
+export class NodeLanguage implements Language {
+  readonly name = 'node'
+  readonly endings = MODULE_ENDINGS
+  readonly protocol = RUNTIME_PROTOCOL
+  readonly base = 'node'
+  readonly isDebuggable = true
+  readonly loadProblem = loadProblem
+  readonly #checker: WarmCheckService
+  readonly #builder: Builder
+
+  constructor({ checker, ...builder }: NodeLanguageOptions) {
+    this.#checker = createCheckService(checker)
+    this.#builder = new Builder(builder)
+  }
+
+  async check(sources: FunctionSource[]): Promise<CheckOutcome[]> {
+    const requests = sources.map(({ name, kind, packageDir, filePath }) => ({ name, kind, packageDir, filePath }))
+    const outcomes = await this.#checker.check(requests)
+    return outcomes.map((outcome, index) => {
+      if (outcome.kind === 'rejected') return outcome
+      const { style, exportName, takesContext = false } = outcome
+      const request = { ...sources[index]!, style, exportName, takesContext }
+      return { kind: 'accepted', bundle: signal => this.#builder.bundle(request, signal) }
+    })
+  }
+
+  command({ folder, entry }: RunnablePackage, { debug, memoryMb }: CommandNeeds): string[] {
+    return [
+      'node',
+      ...(memoryMb === undefined ? [] : [`--max-old-space-size=${memoryMb}`]),
+      ...(debug === undefined ? [] : [`--inspect=${debug.host}:${debug.port}`]),
+      `${folder}/${entry}`,
+    ]
+  }
+
+  warmUp(): Promise<void> {
+    return this.#checker.warmUp()
+  }
+
+  async close(): Promise<void> {
+    await this.#checker.close()
+    await this.#builder.close()
+  }
+}

@@ -1,0 +1,13 @@
+/** Every language there is, one line each: the order is the one in which they are asked and listed. */
+import type { Language } from './language.ts'
+import { Languages } from './languages.ts'
+import { NodeLanguage, type NodeLanguageOptions } from './node/node-language.ts'
+
+/** What the composition knows, for whichever language wants it. */
+export type LanguageOptions = NodeLanguageOptions
+
+export const LANGUAGES: readonly ((options: LanguageOptions) => Language)[] = [options => new NodeLanguage(options)]
+
+export function createLanguages(options: LanguageOptions, languages = LANGUAGES): Languages {
+  return new Languages(languages.map(make => make(options)))
+}

@@ -1,0 +1,193 @@
+/**
+ * A second language next to ours, from deploy.json to an answer: the real deployer, engine of processes and proxy, and
+ * nothing that knows the language but its one line in the registry.
+ */
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Credentials } from '../../src/access/index.ts'
+import { TEST_KEYS } from '../../src/access/access-testing.ts'
+import type { DeployEvent } from '../../src/contract/index.ts'
+import { Deployer } from '../../src/deployments/index.ts'
+import { StateStore } from '../../src/deployments/state/index.ts'
+import { ProcessEngine } from '../../src/engines/index.ts'
+import { createLanguages, LANGUAGES, type Languages } from '../../src/languages/index.ts'
+import { servingScript, SHELL } from '../../src/languages/testing/shell-language.ts'
+import { SecretStore } from '../../src/secrets/index.ts'
+import { createProxy, type Proxy } from '../../src/services/proxy/index.ts'
+
+const runtimeDir = fileURLToPath(new URL('../../../runtime', import.meta.url))
+const never = new AbortController().signal
+
+let home: string
+let file: string
+let proxy: Proxy
+let languages: Languages
+const ends: (() => Promise<unknown>)[] = []
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'rfa-languages-'))
+  ends.push(() => rm(home, { recursive: true, force: true }))
+  file = join(home, 'project', 'deploy.json')
+  await mkdir(join(home, 'project'))
+  proxy = await createProxy({ port: 0, access: TEST_KEYS })
+  ends.push(() => proxy.close())
+  languages = createLanguages({ runtimeDir, cacheDir: join(home, 'cache'), environment: process.env }, [
+    ...LANGUAGES,
+    () => SHELL,
+  ])
+  ends.push(() => languages.close())
+})
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+/** As an agent that starts makes it, over what an earlier one left. */
+async function startDeployer(known = languages): Promise<Deployer> {
+  const credentials = new Credentials(TEST_KEYS)
+  const engine = new ProcessEngine({
+    ...{ project: 'rfat', home, nodePath: process.execPath, note: '' },
+    baseEnv: { PATH: process.env['PATH'] ?? '' },
+  })
+  const deployer = new Deployer({
+    ...{ home, engine, languages: known, startTimeoutMs: 20_000 },
+    state: await StateStore.open(join(home, 'state.json')),
+    secrets: new SecretStore(home),
+    proxy: {
+      setRoutes: ({ generation, routes }) =>
+        proxy.setRoutes({ generation, routes: routes.map(({ policy: _p, triggers: _t, ...route }) => route) }),
+      stats: () => proxy.stats(),
+    },
+    surroundings: () => ({
+      proxyUrl: `http://127.0.0.1:${proxy.address.port}`,
+      tokenOf: claims => credentials.functionToken(claims),
+      deliveryTokenOf: route => credentials.deliveryToken(route),
+    }),
+    now: async () => ({ kind: 'sequence', sequence: 1 }),
+    urlOf: route => `http://127.0.0.1:${proxy.address.port}/functions/${route}`,
+    onChange: () => undefined,
+    onRemoved: () => undefined,
+    log: { warn: () => undefined },
+  })
+  await deployer.start()
+  ends.push(async () => {
+    await deployer.close()
+    await engine.cleanUp()
+    await engine.close()
+  })
+  return deployer
+}
+
+/** One function a file, in the language that its ending tells. */
+async function writeProject(files: Record<string, string>): Promise<void> {
+  const deploy = Object.keys(files).map(path => ({
+    name: path.slice(0, path.indexOf('.')),
+    ...{ packageDir: '.', filePath: `./${path}` },
+  }))
+  for (const [path, code] of Object.entries(files)) await writeFile(join(home, 'project', path), code)
+  await writeFile(file, JSON.stringify({ deploy }))
+}
+
+async function deploy(
+  deployer: Deployer,
+  options: { debug?: boolean; onEvent?: (event: DeployEvent) => void } = {},
+): Promise<DeployEvent[]> {
+  const { debug = false, onEvent } = options
+  const events: DeployEvent[] = []
+  const emit = (event: DeployEvent) => {
+    events.push(event)
+    onEvent?.(event)
+  }
+  await deployer.deploy({ file, buildOnly: false, debug, replace: false }, emit, never)
+  return events
+}
+
+const outcomesOf = (events: DeployEvent[]) =>
+  events.flatMap(event => (event.type === 'deployed' ? [[event.name, event.outcome]] : [])).sort()
+const call = async (name: string) => (await fetch(`http://127.0.0.1:${proxy.address.port}/functions/${name}`)).text()
+
+test('functions in two languages are checked, deployed and called from one deploy.json, and the next agent keeps them', async () => {
+  await writeProject({
+    'script.sh': servingScript('from a script'),
+    'module.ts': `export const module = (): Response => new Response('from a module')\n`,
+  })
+  const deployer = await startDeployer()
+  expect(await deployer.check(file)).toMatchObject({ checked: 2, problems: [] })
+  expect((await deploy(deployer)).at(-1)).toMatchObject({ type: 'finished', deployed: 2, failed: 0 })
+  expect([await call('script'), await call('module')]).toEqual(['from a script', 'from a module'])
+  expect(outcomesOf(await deploy(deployer))).toEqual([
+    ['module', 'unchanged'],
+    ['script', 'unchanged'],
+  ])
+
+  await deployer.close()
+  const instances = deployer.ready().flatMap(({ instances: ready }) => ready.map(({ id }) => id))
+  const next = await startDeployer()
+  expect(next.ready().flatMap(({ instances: ready }) => ready.map(({ id }) => id))).toEqual(instances)
+  expect([await call('script'), await call('module')]).toEqual(['from a script', 'from a module'])
+
+  await writeFile(join(home, 'project', 'script.sh'), servingScript('changed'))
+  expect(outcomesOf(await deploy(next))).toContainEqual(['script', 'updated'])
+  expect(await call('script')).toBe('changed')
+  await next.rollback('script', undefined, never)
+  expect(await call('script')).toBe('from a script')
+})
+
+test('problems of all languages come in one answer, in the order of deploy.json, and nothing is built', async () => {
+  await writeProject({
+    'first.sh': 'if ; then\n',
+    'second.ts': `export const second = 2\n`,
+    'third.sh': '\n\nif ; then\n',
+    'fourth.ts': `export const fourth = (): Response => new Response()\n`,
+  })
+  const deployer = await startDeployer()
+  const { checked, problems } = await deployer.check(file)
+  expect(checked).toBe(1)
+  expect(problems.map(({ file: path, line }) => [path, line])).toEqual([
+    [join(home, 'project', 'first.sh'), 1],
+    [join(home, 'project', 'second.ts'), 1],
+    [join(home, 'project', 'third.sh'), 3],
+  ])
+  expect((await deploy(deployer)).at(-1)).toMatchObject({ error: { code: 'CHECK_FAILED', problems } })
+  await expect(stat(join(home, 'deployments'))).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test('what was announced is deployed, whatever happens to deploy.json meanwhile', async () => {
+  await writeProject({ 'script.sh': servingScript('planned') })
+  const deployer = await startDeployer()
+  const events = await deploy(deployer, {
+    onEvent: event => event.type === 'planned' && writeFileSync(file, '{ half of it'),
+  })
+  expect(outcomesOf(events)).toEqual([['script', 'created']])
+  expect(await call('script')).toBe('planned')
+})
+
+test('where no debugger can attach, none is promised', async () => {
+  await writeProject({ 'script.sh': servingScript('x') })
+  const deployer = await startDeployer()
+  expect((await deploy(deployer, { debug: true })).at(-1)).toMatchObject({
+    error: { code: 'UNSUPPORTED', message: expect.stringContaining('shell') },
+  })
+  expect(await deployer.list()).toEqual([])
+})
+
+test('an agent that does not know a language keeps what runs, and says why it cannot start more', async () => {
+  await writeProject({ 'script.sh': servingScript('still here') })
+  await (async () => {
+    const deployer = await startDeployer()
+    await deploy(deployer)
+    await deployer.close()
+  })()
+  const poorer = createLanguages({ runtimeDir, cacheDir: join(home, 'cache'), environment: process.env })
+  ends.push(() => poorer.close())
+  const deployer = await startDeployer(poorer)
+  expect(await call('script')).toBe('still here')
+  const expected = { code: 'UNSUPPORTED', message: expect.stringContaining('shell') }
+  await expect(deployer.scale('script', 2, never)).rejects.toMatchObject(expected)
+  expect(JSON.parse(await readFile(join(home, 'state.json'), 'utf8'))).toMatchObject({
+    deployments: { script: { instances: 1, versions: [{ language: 'shell', protocol: 1 }] } },
+  })
+})
