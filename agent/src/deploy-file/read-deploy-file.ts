@@ -9,7 +9,7 @@ import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { parseTree, getNodeValue, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import { DeployFile, type DeployEntry, type Problem } from '../contract/index.ts'
+import { DeployFile, plainIssue, type DeployEntry, type Problem } from '../contract/index.ts'
 import type { Language, Languages } from '../languages/index.ts'
 import { schemaProblems } from './schema-problems.ts'
 import { SourceMap } from './source-map.ts'
@@ -48,7 +48,7 @@ export async function readDeployFile(file: string, languages: Languages): Promis
     return { kind: 'rejected', problems }
   }
 
-  const parsed = DeployFile.safeParse(root ? getNodeValue(root) : undefined)
+  const parsed = DeployFile.safeParse(root ? getNodeValue(root) : undefined, { error: plainIssue })
   const problems = parsed.success ? [] : schemaProblems(parsed.error, source)
   // Names and paths are looked at even when the schema has complaints elsewhere: the user wants one list, not two.
   const raw = root ? (getNodeValue(root) as { deploy?: unknown } | undefined) : undefined

@@ -30,14 +30,14 @@ function issueProblems(issue: z.core.$ZodIssue, source: SourceMap, base: Path): 
       if (issue.expected === 'never') {
         return [source.atKey({ code: 'reserved-field', message: issue.message }, path.slice(0, -1), field)]
       }
-      if (/received undefined$/.test(issue.message)) {
-        return [source.atPath({ code: 'missing-field', message: `"${field}" is missing` }, path)]
-      }
-      const message = `"${field}" must be ${article(issue.expected)}`
-      return [source.atPath({ code: 'wrong-type', message }, path)]
+      const code = issue.message === 'is missing' ? 'missing-field' : 'wrong-type'
+      return [source.atPath({ code, message: `"${field}" ${issue.message}` }, path)]
     }
-    default:
-      return [source.atPath({ code: 'wrong-value', message: `"${label(path)}": ${issue.message}` }, path)]
+    default: {
+      // What our schema says itself is a sentence of its own.
+      const colon = /^(must|has) /.test(issue.message) ? '' : ':'
+      return [source.atPath({ code: 'wrong-value', message: `"${label(path)}"${colon} ${issue.message}` }, path)]
+    }
   }
 }
 
@@ -51,11 +51,6 @@ function fieldsAt(path: Path): string[] {
   if (path.length === 2) return Object.keys(DeployEntry.shape)
   if (path[2] === 'async') return Object.keys(AsyncPolicy.shape)
   return Object.keys(Trigger.shape)
-}
-
-function article(type: string): string {
-  const noun = type === 'record' ? 'object' : type === 'int' ? 'integer' : type
-  return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`
 }
 
 /** `['deploy', 1, 'on', 0, 'events']` → `on[0].events`, as the user sees it from inside the entry. */
