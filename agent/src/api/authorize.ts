@@ -1,9 +1,11 @@
 /**
- * Who may talk to the agent. Invariants: every route but the public ones wants the bearer token (compared in constant
- * time), or, for what the dashboard shows, its key; a request with an Origin, or one that another site caused, comes from
- * a page of elsewhere and is refused. The Host header must name us (DNS rebinding: a page whose domain resolves to loopback), except for the
- * dashboard: its files are the same for everybody, and who has its key was given it. Editors in a browser pass ports on
- * below a name of their own.
+ * Who may talk to the agent.
+ *
+ * Invariants: 1. every route but the public ones needs the bearer token (compared in constant time) or, for what the
+ * dashboard shows, its key. 2. a request with an Origin, or one caused by another site, comes from a foreign page and
+ * is refused. 3. the Host header must name us (DNS rebinding: a page whose domain resolves to loopback), except for the
+ * dashboard: its files are the same for everyone, its key proves the rest, and editors in a browser forward ports under
+ * a host name of their own.
  */
 import { isFromOtherOrigin, isOurHost, isSameSecret } from '../access/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
@@ -21,11 +23,11 @@ export interface Rules {
   token: string
   /** Key of the dashboard. */
   key: string
-  /** What the route asks for; `page` is a file of the dashboard, `shown` is what it shows. */
+  /** What the route needs; `page` is a file of the dashboard, `shown` is data it shows. */
   access: 'page' | 'public' | 'shown' | 'private'
 }
 
-/** What the dashboard asks for. Logs and names of secrets are not among it. */
+/** What the dashboard asks for. Logs and names of secrets are not part of it. */
 const SHOWN: readonly RegExp[] = [/^\/v1\/(?:platform|events)$/, /^\/traces(?:\/[^/]+)?$/, /^\/metrics\/history$/]
 
 export function isShown(path: string): boolean {
@@ -37,7 +39,7 @@ export function authorize({ method, host, origin, site, authorization }: Caller,
   const given = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1] ?? ''
   const isToken = isSameSecret(given, token)
   const isKey = access === 'shown' && method === 'GET' && isSameSecret(given, key)
-  // A link may lead to the page from anywhere.
+  // Any site may link to the page.
   const isElsewhere = origin !== undefined || (access !== 'page' && isFromOtherOrigin({ 'sec-fetch-site': site }))
   if (isElsewhere || !(isOurHost(host) || isKey || access === 'page')) {
     throw new RyoFaasError('FORBIDDEN_ORIGIN', 'the agent answers programs on this machine, not web pages')

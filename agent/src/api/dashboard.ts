@@ -1,6 +1,6 @@
 /**
- * The dashboard's page and its files. They are the same for everybody and hold no secret; the figures are asked for with
- * the key that only the page's address tells.
+ * The dashboard's page and its files. They are the same for everyone and hold no secret; the page fetches its data with
+ * the key that only its address contains.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,8 +8,8 @@ import type { FastifyInstance } from 'fastify'
 import { RyoFaasError } from '../contract/index.ts'
 
 /**
- * Nothing from elsewhere, nothing inline. An editor may show it in a frame, one in a browser under whatever name: without
- * the key the page shows nothing, and it can change nothing.
+ * Nothing from other origins, nothing inline. Editors may show it in a frame, those in a browser under any host name:
+ * without the key the page shows nothing, and it cannot change anything.
  */
 const POLICY = [
   "default-src 'none'",
@@ -30,13 +30,13 @@ const FILES = {
 
 export const DASHBOARD_PATHS: ReadonlySet<string> = new Set(Object.keys(FILES))
 
-/** @param folder where the files lie. */
+/** @param folder of the files */
 export function addDashboard(app: FastifyInstance, folder: string): void {
   for (const [path, { file, type }] of Object.entries(FILES)) {
     app.get(path, { schema: { hide: true } }, async (_request, reply) => {
       const body = await readFile(join(folder, file)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error
-        throw new RyoFaasError('ROUTE_NOT_FOUND', 'the dashboard was not built', { hint: 'npm run build builds it.' })
+        throw new RyoFaasError('ROUTE_NOT_FOUND', 'the dashboard has not been built', { hint: 'Run npm run build.' })
       })
       return reply
         .headers({

@@ -1,4 +1,4 @@
-/** One handler for each route of the contract. Requests arrive validated. */
+/** One handler per route of the contract. Requests arrive validated. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { routeOf } from '@ryo-faas/runtime/protocol'
@@ -92,7 +92,7 @@ export const handlers: Record<ApiName, Handler> = {
         await stream.writable()
       }
     })()
-      .catch((error: unknown) => request.log.warn({ err: error }, 'reading logs broke off'))
+      .catch((error: unknown) => request.log.warn({ err: error }, 'reading logs failed'))
       .finally(() => stream.end())
     return reply
   },
@@ -105,8 +105,8 @@ export const handlers: Record<ApiName, Handler> = {
     const { id } = request.params as z.output<(typeof API)['trace']['params']>
     const trace = await platform.observing.traces.find(id)
     if (trace) return trace
-    throw new RyoFaasError('TRACE_NOT_FOUND', `no trace that is kept has the id "${id}"`, {
-      hint: 'The oldest are forgotten first; ryo-faas traces lists what there is.',
+    throw new RyoFaasError('TRACE_NOT_FOUND', `no stored trace has the id "${id}"`, {
+      hint: 'The oldest traces are dropped first; ryo-faas traces lists the stored ones.',
     })
   },
 

@@ -14,7 +14,7 @@ export interface LineStream {
   end(): void
 }
 
-/** Readers (undici) take five minutes of silence for the end. They skip empty lines. */
+/** Readers (undici) give up after five minutes of silence. They skip empty lines. */
 const HEARTBEAT_MS = 15_000
 
 export function openLineStream(request: FastifyRequest, reply: FastifyReply): LineStream {
@@ -24,7 +24,7 @@ export function openLineStream(request: FastifyRequest, reply: FastifyReply): Li
   body.once('close', () => abort.abort()).once('error', () => abort.abort())
   void reply.header('content-type', LINES).header('cache-control', 'no-store').send(body)
   const beat = () => void (body.writable && !body.writableNeedDrain && body.write('\n'))
-  // The head goes out with the first of them.
+  // The first one sends the head.
   beat()
   const heart = setInterval(beat, HEARTBEAT_MS).unref()
   body.once('close', () => clearInterval(heart))

@@ -11,13 +11,13 @@ export interface Platform {
   secrets: SecretStore
   observing: Observed
   onEvent(listener: (event: PlatformEvent) => void): () => void
-  /** Ends functions and parts; the agent itself ends after the answer is sent. */
+  /** Stops functions and parts; the agent itself exits after the response is sent. */
   shutdown(options: { prune: boolean }): Promise<string[]>
 }
 
 /** Traces and metrics. */
 export interface Observed {
-  /** @throws RyoFaasError NOT_RUNNING before it was opened. */
+  /** @throws RyoFaasError NOT_RUNNING before it is open. */
   readonly traces: TraceStore
   readonly metrics: {
     /** Metrics of all parts together, for Prometheus. */

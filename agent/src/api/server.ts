@@ -1,4 +1,4 @@
-/** The agent API: validates by the contract, answers errors as the contract says, describes itself as OpenAPI. */
+/** The agent API: validates by the contract, returns errors as the contract says, describes itself as OpenAPI. */
 import fastifySwagger from '@fastify/swagger'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler } from 'fastify-type-provider-zod'
@@ -32,7 +32,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
-    // Longer than anything that may stand there, which the routes then say themselves.
+    // Longer than any valid parameter, so that the routes can report an invalid one themselves.
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       const translated = translate(error)
@@ -69,7 +69,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     openapi: {
       info: { title: 'ryo-faas agent', version },
       components: {
-        securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'The token of the platform' } },
+        securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'Token of the platform' } },
       },
       security: [{ token: [] }],
     },
@@ -102,7 +102,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
-    // Prometheus asks for it if it keeps exemplars.
+    // Prometheus asks for OpenMetrics if it stores exemplars.
     const isOpen = request.headers.accept?.includes('application/openmetrics-text') === true
     const { contentType, body } = await platform.observing.metrics.page(isOpen ? 'openmetrics' : 'prometheus')
     return reply.header('content-type', contentType).send(body)
@@ -110,9 +110,9 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   return app
 }
 
-/** A stream is described by its line, and written past the serializer. */
+/** The schema of a stream describes one line; lines bypass the serializer. */
 function linesOf({ response }: ApiRoute): object {
-  return { description: 'One on each line; empty lines are signs of life', content: { [LINES]: { schema: response } } }
+  return { description: 'One per line; empty lines are heartbeats', content: { [LINES]: { schema: response } } }
 }
 
 function invalid(error: z.ZodError): RyoFaasError {

@@ -39,23 +39,23 @@ test('a shell that completes the name of a deployment is answered, with nothing 
 test.each([
   ['scale', '<name> is missing', 'Usage: ryo-faas scale <name> <instances>'],
   ['scale hello', '<instances> is missing', 'Usage: ryo-faas scale <name> <instances>'],
-  ['scale hello 2 3', '"3" is one argument too many', 'Usage: ryo-faas scale <name> <instances>'],
+  ['scale hello 2 3', 'unexpected argument "3"', 'Usage: ryo-faas scale <name> <instances>'],
   ['scale hello two', '<instances> must be a number', 'Usage: ryo-faas scale <name> <instances>'],
-  ['scale hello --instnces 2', 'there is no option --instnces', 'Did you mean --instances?'],
+  ['scale hello --instnces 2', 'unknown option --instnces', 'Did you mean --instances?'],
   ['stop', '<names> is missing', 'Usage: ryo-faas stop <names..>'],
-  ['calls --functon hello', 'there is no option --functon', 'Did you mean --function?'],
-  ['calls -q', 'there is no option -q', 'ryo-faas calls --help shows its options.'],
+  ['calls --functon hello', 'unknown option --functon', 'Did you mean --function?'],
+  ['calls -q', 'unknown option -q', 'ryo-faas calls --help shows its options.'],
   ['calls --limit many', '--limit must be a number', 'Usage: ryo-faas calls [action] [ids..]'],
   ['calls redrve', '<action> cannot be "redrve"', 'Did you mean redrive?'],
   [
     'calls --status odd',
     '--status cannot be "odd"',
-    'It is one of queued, running, succeeded, failed, dead, cancelled.',
+    'Use one of queued, running, succeeded, failed, dead, cancelled.',
   ],
   ['store put a --data', '--data needs a value', 'ryo-faas store --help shows its options.'],
-  ['depoy', 'there is no command "depoy"', 'Did you mean deploy?'],
-  ['frobnicate', 'there is no command "frobnicate"', 'ryo-faas --help lists the commands.'],
-  ['startFaas --proxy-prt 1', 'there is no option --proxy-prt', 'Did you mean --proxy-port?'],
+  ['depoy', 'unknown command "depoy"', 'Did you mean deploy?'],
+  ['frobnicate', 'unknown command "frobnicate"', 'ryo-faas --help lists the commands.'],
+  ['startFaas --proxy-prt 1', 'unknown option --proxy-prt', 'Did you mean --proxy-port?'],
 ])('%s: %s', async (line, message, hint) => {
   const { code, stdout, stderr } = await run(...line.split(' '))
   expect([code, stdout, stderr]).toEqual([1, '', `error ${message} [INVALID_OPTION]\n  ${hint}\n`])

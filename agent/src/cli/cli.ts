@@ -40,7 +40,7 @@ export interface CliOptions extends Streams {
   signal: AbortSignal
 }
 
-/** Runs one command line and answers the exit code. */
+/** Runs one command line and returns the exit code. */
 export async function runCli({ argv, host, signal, ...streams }: CliOptions): Promise<number> {
   const output = new Output(streams, argv.includes('--json'))
   const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home, signal) }
@@ -56,7 +56,7 @@ export async function runCli({ argv, host, signal, ...streams }: CliOptions): Pr
   }
 }
 
-/** What people type who know other programs. */
+/** Accepts what people know from other programs. */
 function usual(argv: string[]): string[] {
   const [first, ...rest] = argv
   if (first === undefined) return ['--help']
@@ -64,14 +64,14 @@ function usual(argv: string[]): string[] {
   return first === 'version' || first === '-v' ? ['--version', ...rest] : argv
 }
 
-/** Commands end by themselves when they are cancelled, and may undo something first; they have a moment for it. */
+/** Cancelled commands end by themselves and may undo something first; this gives them a moment. */
 async function cancelled(signal: AbortSignal): Promise<never> {
   if (!signal.aborted) await once(signal, 'abort')
   await delay(CANCEL_MS)
   throw new RyoFaasError('CANCELLED', 'cancelled')
 }
 
-/** What yargs has and its types have not. */
+/** Missing from the types of yargs. */
 interface WithOptions {
   getOptions(): { key: Record<string, unknown> }
 }
@@ -86,23 +86,23 @@ function buildParser(argv: string[], context: Context): Argv {
     .alias('help', 'h')
     .strict()
     .recommendCommands()
-    .demandCommand(1, 'Which command?')
+    .demandCommand(1, 'A command is required.')
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)
-    // What it says is read by `usage-error.ts`.
+    // `usage-error.ts` parses its messages.
     .locale('en')
     .fail((message, error) => {
-      // Its own errors are what the user typed wrong, too.
+      // Errors of yargs itself are mistakes on the command line, too.
       if (error !== undefined && error.name !== 'YError') throw error
       const usage = COMMANDS.map(command => command.usage).find(known => known.split(' ')[0] === argv[0])
       const { key } = (parser as unknown as WithOptions).getOptions()
-      throw usageError(message ?? error?.message ?? 'the command line is not understood', {
+      throw usageError(message ?? error?.message ?? 'invalid command line', {
         argv,
         usage,
         options: Object.keys(key),
       })
     })
-    .completion('completion', 'Print a completion script for bash or zsh (after $SHELL)')
+    .completion('completion', 'Print a completion script for bash or zsh (depending on $SHELL)')
   for (const command of COMMANDS) {
     parser.command(
       command.usage,
@@ -133,7 +133,7 @@ function withPlatformFlags(builder: Argv, context: Context): Argv {
 
 const TAKES_NAME = new Set(['details', 'invoke', 'logs', 'stop', 'scale', 'rollback'])
 
-/** A shell that completes: words from the parser itself, but names of deployments from the agent, if one answers. */
+/** Shell completion takes words from the parser, but names of deployments from the agent, if it responds. */
 function asksForNames(argv: string[]): boolean {
   return argv[0] === COMPLETION_FLAG && argv.some(word => TAKES_NAME.has(word))
 }

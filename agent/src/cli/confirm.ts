@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline/promises'
 import { RyoFaasError } from '../contract/index.ts'
 import type { Context } from './context.ts'
 
-/** Of commands that ask. */
-export const YES = { type: 'boolean', alias: 'y', default: false, describe: 'Do not ask' } as const
+/** Shared by the commands that ask. */
+export const YES = { type: 'boolean', alias: 'y', default: false, describe: 'Skip the confirmation' } as const
 
 /**
  * Asks before something is destroyed.
@@ -14,7 +14,9 @@ export async function confirm(question: string, isSure: boolean, context: Contex
   const { stdin, output, signal } = context
   if (isSure) return
   if (!stdin.isTTY || output.json) {
-    throw new RyoFaasError('INVALID_OPTION', `${question} Nobody can be asked here`, { hint: 'Add --yes to go ahead.' })
+    throw new RyoFaasError('INVALID_OPTION', `${question} This is not a terminal, so it cannot ask`, {
+      hint: 'Add --yes to confirm.',
+    })
   }
   const prompt = createInterface({ input: stdin, output: process.stderr })
   try {

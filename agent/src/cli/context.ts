@@ -14,15 +14,17 @@ export interface CliHost {
   cwd: string
   home: string
   stdin: NodeJS.ReadStream
-  /** Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there. */
+  /**
+   * Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there.
+   */
   launchAgent(flags: Record<string, unknown>): Promise<LaunchedAgent>
-  /** Which of these flags say something else than the options that this home runs with. */
+  /** Which of these flags differ from the options that this home runs with. */
   differingFlags(flags: Record<string, unknown>): Promise<string[]>
-  /** Resolves when the process of an agent has ended, or should long have. */
+  /** Resolves when the process of an agent has exited, or after a timeout. */
   agentGone(agent: AgentFile): Promise<unknown>
   /**
-   * Ends a platform whose agent cannot do it itself.
-   * @returns the names of what was ended
+   * Kills a platform whose agent cannot stop it.
+   * @returns the names of what was killed
    */
   endByForce(): Promise<string[]>
   /**
@@ -32,16 +34,16 @@ export interface CliHost {
    */
   removeStopped(): Promise<boolean>
   /**
-   * Puts a backup in the place of the store's data.
-   * @returns where the data is now that was there before
+   * Replaces the store's data with a backup.
+   * @returns where the previous data is kept
    * @throws RyoFaasError while the platform runs, or if it is not a backup
    */
   restoreStore(backup: string): Promise<string | undefined>
   /** What can be set when the platform starts. */
   platformFlags: { name: string; help: string; default: unknown; variable: string }[]
-  /** Values in force for a start without flags. */
+  /** Values that a start without flags would use. */
   resolvedOptions(): Record<string, unknown>
-  /** Shows an address in the browser of this desktop; without one it does nothing. */
+  /** Opens a URL in the desktop's browser; does nothing if there is none. */
   openUrl(url: string): Promise<void>
   /** Folder with the type declarations of `@ryo-faas/runtime`. */
   runtimeTypes: string

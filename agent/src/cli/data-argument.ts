@@ -1,4 +1,4 @@
-/** `--data`: text as it is, `@file`, or `-` for standard input. */
+/** `--data`: literal text, `@file`, or `-` for standard input. */
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { buffer } from 'node:stream/consumers'

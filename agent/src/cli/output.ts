@@ -1,4 +1,4 @@
-/** How the CLI speaks: results on stdout, progress and errors on stderr, colours and spinners only on a terminal. */
+/** What the CLI prints: results on stdout, progress and errors on stderr, colours and spinners only on a terminal. */
 import Table from 'cli-table3'
 import ora, { type Ora } from 'ora'
 import pico from 'picocolors'
@@ -18,7 +18,7 @@ export interface Progress {
 
 export interface Screen {
   draw(print: () => void): void
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   close(): void
 }
 
@@ -31,16 +31,16 @@ export class Output {
     this.#streams = streams
     this.json = json
     const { NO_COLOR, FORCE_COLOR } = streams.environment
-    // What is not a terminal has no `isTTY` at all, and without an argument picocolors looks for itself: in CI it colours.
+    // Without a terminal `isTTY` is undefined, and picocolors given undefined decides for itself: in CI it colours.
     this.colors = pico.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || streams.stdout.isTTY === true))
   }
 
-  /** Columns of the terminal, or what a page has room for. */
+  /** Columns of the terminal, or a default. */
   get width(): number {
     return this.#streams.stdout.columns ?? 110
   }
 
-  /** A line for people; with `--json` there are none. */
+  /** A line for people; not printed with `--json`. */
   line(text = ''): void {
     if (!this.json) this.#streams.stdout.write(text + '\n')
   }
@@ -54,12 +54,12 @@ export class Output {
     this.#streams.stdout.write(chunk)
   }
 
-  /** The result for programs; without `--json` there is none. */
+  /** The result for programs; printed with `--json` only. */
   value(value: unknown): void {
     if (this.json) this.#streams.stdout.write(JSON.stringify(value, null, 2) + '\n')
   }
 
-  /** One JSON object a line, for results that come over time. */
+  /** One JSON object per line, for results that arrive over time. */
   record(value: unknown): void {
     if (this.json) this.#streams.stdout.write(JSON.stringify(value) + '\n')
   }
@@ -83,7 +83,7 @@ export class Output {
     return this.#streams.stdout.isTTY
   }
 
-  /** What is drawn again and again in the same place, on a page of the terminal's own that is gone afterwards. */
+  /** A view that is redrawn in place, on the terminal's alternate screen. */
   screen(): Screen {
     const { stdout } = this.#streams
     stdout.write('\u001b[?1049h\u001b[?25l')
@@ -116,10 +116,15 @@ export class Output {
     const { red, bold, dim } = this.colors
     const lines = [red(bold('error ')) + error.message + dim(` [${error.code}]`)]
     for (const problem of error.problems ?? []) lines.push('  ' + formatProblem(problem))
-    if (error.logs?.length) lines.push(dim('  its last output:'), ...error.logs.map(line => `  | ${line}`))
+    if (error.logs?.length) lines.push(dim('  Last output:'), ...error.logs.map(line => `  | ${line}`))
     if (error.hint) lines.push(`  ${error.hint}`)
     this.#streams.stderr.write(lines.join('\n') + '\n')
   }
+}
+
+/** `1 call`, `2 calls`. */
+export function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 /** `1234` → `1.2 s`, `12` → `12 ms`. */

@@ -12,6 +12,6 @@ export function timeFrom(flag: string, text: string | undefined): string | undef
   const match = /^(\d+)([smhd])$/.exec(text)
   const time = match ? Date.now() - Number(match[1]) * UNITS[match[2] as keyof typeof UNITS] : Date.parse(text)
   if (Number.isNaN(time))
-    throw new RyoFaasError('INVALID_OPTION', `${flag} ${text} is neither a span like 10m nor an ISO time`)
+    throw new RyoFaasError('INVALID_OPTION', `${flag} ${text} must be a duration (10m) or an ISO time`)
   return new Date(time).toISOString()
 }

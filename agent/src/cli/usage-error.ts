@@ -1,6 +1,6 @@
 /**
- * What is wrong with a command line, and what to type instead. yargs tells it by a sentence and nothing else; here, and
- * nowhere else, it is taken apart. A sentence that is not known is passed on.
+ * What is wrong with a command line, and what to type instead. yargs reports it as a sentence and nothing else; this is
+ * the one place that takes it apart. An unknown sentence is passed on.
  */
 import { nearMatch, RyoFaasError } from '../contract/index.ts'
 
@@ -8,7 +8,7 @@ export interface Misused {
   argv: readonly string[]
   /** Usage of the command that was meant, e.g. `scale <name> <instances>`. */
   usage: string | undefined
-  /** Names of all options that may stand there. */
+  /** Names of all options it accepts. */
   options: readonly string[]
 }
 
@@ -31,13 +31,13 @@ const TELLERS: [RegExp, Teller][] = [
     /^Unknown arguments?: ("[^"]*"|[^,]*)/,
     ([, word = ''], { usage }) =>
       usage === undefined
-        ? { message: `there is no command ${JSON.stringify(word)}`, hint: 'ryo-faas --help lists the commands.' }
-        : { message: `${JSON.stringify(word)} is one argument too many`, hint: usageOf(usage) },
+        ? { message: `unknown command ${JSON.stringify(word)}`, hint: 'ryo-faas --help lists the commands.' }
+        : { message: `unexpected argument ${JSON.stringify(word)}`, hint: usageOf(usage) },
   ],
   [
     /^Did you mean (.+)\?$/,
     ([, name], { argv }) => ({
-      message: `there is no command ${JSON.stringify(argv.find(word => !word.startsWith('-')) ?? '')}`,
+      message: `unknown command ${JSON.stringify(argv.find(word => !word.startsWith('-')) ?? '')}`,
       hint: `Did you mean ${name}?`,
     }),
   ],
@@ -49,7 +49,7 @@ const TELLERS: [RegExp, Teller][] = [
       const near = nearMatch(given.replaceAll('"', ''), choices)
       return {
         message: `${isPositional ? `<${key}>` : `--${key}`} cannot be ${given}`,
-        hint: near === undefined ? `It is one of ${choices.join(', ')}.` : `Did you mean ${near}?`,
+        hint: near === undefined ? `Use one of ${choices.join(', ')}.` : `Did you mean ${near}?`,
       }
     },
   ],
@@ -65,7 +65,7 @@ export function usageError(said: string, misused: Misused): RyoFaasError {
   return new RyoFaasError('INVALID_OPTION', message, { hint })
 }
 
-/** @throws RyoFaasError INVALID_OPTION if what should be a number is none */
+/** @throws RyoFaasError INVALID_OPTION if an argument must be a number and is not */
 export function checkNumbers(args: Record<string, unknown>, usage: string): void {
   const name = Object.keys(args).find(key => Number.isNaN(args[key]))
   if (name === undefined) return
@@ -81,17 +81,17 @@ function translate(said: string, misused: Misused): Told {
   return { message: said, hint: helpOf(misused.usage) }
 }
 
-/** Told before all else: where it is misspelled, its value is one argument too many. */
+/** Reported first: the value of a misspelled option looks like an unexpected argument. */
 function unknownOption({ argv, options, usage }: Misused): Told | undefined {
   const end = argv.indexOf('--')
   for (const word of end === -1 ? argv : argv.slice(0, end)) {
     const [, dashes = '', name = ''] = /^(--?)([a-zA-Z][^=]*)/.exec(word) ?? []
     const isKnown = [name, name.replace(/^no-/, ''), dashed(name)].some(known => options.includes(known))
-    // `-xvalue` is cut up in ways of its own.
+    // yargs splits `-xvalue` in its own way.
     if (dashes === '' || isKnown || (dashes === '-' && options.includes(name[0]!))) continue
     const near = nearMatch(name, dashes === '--' ? options.filter(option => option.length > 1) : [])
     const hint = near === undefined ? helpOf(usage) : `Did you mean --${near}?`
-    return { message: `there is no option ${dashes}${name}`, hint }
+    return { message: `unknown option ${dashes}${name}`, hint }
   }
   return undefined
 }
@@ -106,6 +106,6 @@ function usageOf(usage: string): string {
 
 function helpOf(usage: string | undefined): string {
   return usage === undefined
-    ? 'ryo-faas --help shows what there is.'
+    ? 'ryo-faas --help lists the commands.'
     : `ryo-faas ${usage.split(' ')[0]} --help shows its options.`
 }

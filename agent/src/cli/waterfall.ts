@@ -1,4 +1,4 @@
-/** A trace drawn for a terminal: a line a span with a bar for its time, and below it what happened in it. */
+/** Draws a trace for a terminal: one line per span with a bar for its time, and its events below it. */
 import { spanTree, type SpanEvent, type SpanView, type TraceView } from '../contract/index.ts'
 import { formatDuration, type Output } from './output.ts'
 
@@ -6,7 +6,7 @@ export interface WaterfallOptions {
   /** Columns of the terminal. */
   width: number
   colors: Output['colors']
-  /** Show what is known of each span. */
+  /** Show the attributes of each span. */
   attributes: boolean
 }
 
@@ -36,13 +36,13 @@ export function waterfall(trace: TraceView, { width, colors, attributes }: Water
   })
 }
 
-/** What a terminal would obey is shown as a question mark: names come from any sender. */
+/** Replaces control characters by question marks: names come from any sender. */
 export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
 }
 
 interface BelowOptions extends Pick<WaterfallOptions, 'colors' | 'attributes'> {
-  /** Trace of the span itself. */
+  /** Trace of the span. */
   traceId: string
 }
 
@@ -58,7 +58,7 @@ function below(span: SpanView, { colors, attributes, traceId }: BelowOptions): s
       : []),
     ...(message === undefined ? [] : [colors.red(`✗ ${printable(message)}`)]),
     ...events,
-    // Attempts are linked with the call that accepted them, which is above them already.
+    // Attempts link to the call that accepted them, which is already shown above.
     ...span.links
       .filter(link => link.traceId !== traceId)
       .map(link => colors.dim(`↔ linked with trace ${link.traceId}`)),

@@ -1,6 +1,6 @@
 /**
  * Talks to the agent, typed by the contract. Errors of the agent come back as the `RyoFaasError` they were; an agent
- * that does not answer, or another program in its place, is NOT_RUNNING.
+ * that does not respond, or another program in its place, is NOT_RUNNING.
  */
 import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type Api, type ApiName, type ApiRoute } from '../contract/index.ts'
@@ -28,14 +28,14 @@ interface AnyInput {
 export interface AgentAddress {
   url: string
   token: string
-  /** Ends everything that the client asks for. */
+  /** Cancels all requests of the client. */
   signal?: AbortSignal | undefined
-  /** How long the agent may be silent where it has to answer at once. */
+  /** How long the agent may be silent where it has to respond at once. */
   patienceMs?: number
 }
 
 export class AgentClient {
-  /** The operator's; opens the doors of proxy and store as well. */
+  /** The operator's token; it works for proxy and store as well. */
   readonly token: string
   readonly #agent: ListenerClient
   readonly #signal: AbortSignal | undefined
@@ -66,7 +66,10 @@ export class AgentClient {
     return API[name].response.parse(answer) as ApiOutput<Name>
   }
 
-  /** Yields each line as it comes, but events of types that only a newer agent knows; ends with the stream, or when `signal` aborts (which the agent notices). */
+  /**
+   * Yields each line as it comes, except events of types that only a newer agent knows. Ends with the stream, or when
+   * `signal` aborts (which the agent notices).
+   */
   async *stream<Name extends StreamName>(
     name: Name,
     input: ApiInput<Name>,
@@ -109,7 +112,7 @@ export class AgentClient {
     const text = await response.text()
     const parsed = ErrorBody.safeParse((parseJson(text) as { error?: unknown } | undefined)?.error)
     if (parsed.success) throw RyoFaasError.fromBody(parsed.data)
-    throw new RyoFaasError('INTERNAL', `the agent answered ${response.status}: ${text.slice(0, 200)}`)
+    throw new RyoFaasError('INTERNAL', `the agent returned ${response.status}: ${text.slice(0, 200)}`)
   }
 }
 
@@ -118,14 +121,14 @@ function notRunning(message: string, cause?: unknown): RyoFaasError {
 }
 
 function brokenOff(cause: unknown): RyoFaasError {
-  return notRunning('the agent went away in the middle of its answer', cause)
+  return notRunning('the agent disconnected in the middle of its response', cause)
 }
 
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // Not an answer of the agent: reported with its text.
+    return undefined // Not from the agent: reported as text.
   }
 }
 

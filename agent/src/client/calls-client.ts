@@ -11,7 +11,7 @@ export class CallsClient {
   readonly #proxy: ListenerClient
   readonly #signal: AbortSignal
 
-  /** @param signal ends everything that this client asks for */
+  /** @param signal cancels all requests of this client */
   constructor(proxy: Door, signal: AbortSignal) {
     this.#proxy = new ListenerClient({
       ...proxy,
@@ -32,7 +32,7 @@ export class CallsClient {
     return CallPage.parse(await this.#json('GET', `/calls?${query.toString()}`))
   }
 
-  /** To the last one; a page may hold fewer calls than asked for, or none. */
+  /** All pages; one may hold fewer calls than asked for, or none. */
   async *pages(filter: { function?: string; status?: string; limit: number }): AsyncGenerator<CallView[]> {
     for (let cursor: string | undefined; ;) {
       const page = await this.list({ ...filter, ...(cursor !== undefined && { cursor }) })
@@ -54,7 +54,7 @@ export class CallsClient {
     return CallView.parse(await this.#json('POST', `/calls/${encodeURIComponent(id)}/redrive`))
   }
 
-  /** All dead ones, or those of one function. Answers how many. */
+  /** All dead calls, or those of one function. Returns how many. */
   async redriveDead(name?: string): Promise<number> {
     const query = name === undefined ? '' : `?function=${encodeURIComponent(name)}`
     return z.object({ redriven: z.int() }).parse(await this.#json('POST', `/calls/redrive${query}`, 'long')).redriven
@@ -66,12 +66,12 @@ export class CallsClient {
     for await (const data of serverSentEvents(response)) yield CallView.parse(data)
   }
 
-  /** Something for every change of any call. */
+  /** Yields something for every change of any call. */
   async changes(): Promise<AsyncGenerator<unknown>> {
     return serverSentEvents(await this.#send('GET', '/calls/events', 'stream'))
   }
 
-  /** The function's own answer. */
+  /** The function's own response. */
   result(id: string): Promise<Response> {
     return this.#send('GET', `/calls/${encodeURIComponent(id)}/result`)
   }

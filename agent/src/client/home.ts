@@ -1,4 +1,4 @@
-/** The folder of one platform, and how a running one is found in it. */
+/** The folder of one platform, and how to find a running one in it. */
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -17,7 +17,7 @@ export const AgentFile = z.object({
   startedAt: z.string(),
   project: z.string(),
   version: z.string(),
-  /** Which code of that version, if it came packed. */
+  /** Hash of the code, if it was packaged. */
   build: z.string().optional(),
 })
 export type AgentFile = z.infer<typeof AgentFile>
@@ -28,7 +28,7 @@ export function homePaths(home: string) {
     token: join(home, 'token'),
     callbackSecret: join(home, 'callback-secret'),
     options: join(home, 'run', 'options.json'),
-    /** Of a platform that was stopped: what it left can be removed only by one of the same project and engine. */
+    /** Options of a stopped platform: only with the same project and engine can its remains be removed. */
     stoppedOptions: join(home, 'run', 'stopped-options.json'),
     lock: join(home, 'run', 'agent.lock'),
     startFailure: join(home, 'run', 'start-failure.json'),
@@ -36,7 +36,7 @@ export function homePaths(home: string) {
   }
 }
 
-/** What is needed to talk to the agent of a home, or `undefined` if none has said it runs. */
+/** What is needed to talk to the agent of a home; `undefined` if none has announced itself. */
 export async function readAgentFile(home: string): Promise<{ agent: AgentFile; token: string } | undefined> {
   const { agentFile, token } = homePaths(home)
   try {

@@ -84,7 +84,7 @@ test.each<[string, Listener]>([
 ])('a program on the port that %s never sees the token', async (_what, listener) => {
   const squatter = await serve(listener)
   const sent = clientOf(squatter).send('POST', '/v1/deploys', { body: '{"secret":1}', pace: 'long' })
-  await expect(sent).rejects.toMatchObject({ code: 'NOT_RUNNING', message: /another program listens on http/ })
+  await expect(sent).rejects.toMatchObject({ code: 'NOT_RUNNING', message: /another program is listening on http/ })
   expect(squatter.heard).toEqual([PROOF_PATH])
 })
 
@@ -93,7 +93,7 @@ test('a program that has the question answered by the real listener, on another 
   const relay = await serve((request, response) => {
     http.get(real.url + request.url!, answer => answer.pipe(response))
   })
-  await expect(clientOf(relay).send('GET', '/')).rejects.toThrow('another program listens')
+  await expect(clientOf(relay).send('GET', '/')).rejects.toThrow('another program is listening')
   expect([real.heard, relay.heard]).toEqual([[PROOF_PATH], [PROOF_PATH]])
 })
 
@@ -103,7 +103,7 @@ test('each connection is asked: a program that takes the port over in the middle
   await (await client.send('GET', '/')).text()
   await real.close()
   const squatter = await serve((_request, response) => response.end('{"proof":""}'), real.port)
-  await expect(client.send('GET', '/')).rejects.toThrow('another program listens')
+  await expect(client.send('GET', '/')).rejects.toThrow('another program is listening')
   expect(squatter.heard).toEqual([PROOF_PATH])
 })
 
@@ -111,7 +111,7 @@ test('nobody on the port is told as such', async () => {
   const server = await serve(ours(() => undefined))
   await server.close()
   await expect(clientOf(server).send('GET', '/')).rejects.toMatchObject({
-    message: /^the agent at .* does not answer$/,
+    message: /^the agent at .* is not responding$/,
   })
 })
 
@@ -125,13 +125,13 @@ test('a listener that accepts connections and does nothing is given up', async (
   })
   const url = `http://127.0.0.1:${(stopped.address() as AddressInfo).port}`
   for (const pace of ['prompt', 'long', 'stream'] as const) {
-    await expect(clientOf({ url }, IMPATIENT_MS).send('GET', '/', { pace })).rejects.toThrow('does not answer')
+    await expect(clientOf({ url }, IMPATIENT_MS).send('GET', '/', { pace })).rejects.toThrow('is not responding')
   }
 })
 
 test.each<Pace>(['prompt', 'stream'])('an answer (%s) whose head does not come is given up', async pace => {
   const server = await serve(ours(() => undefined))
-  await expect(clientOf(server, PATIENT_MS).send('GET', '/', { pace })).rejects.toThrow('does not answer')
+  await expect(clientOf(server, PATIENT_MS).send('GET', '/', { pace })).rejects.toThrow('is not responding')
 })
 
 test('an ordinary answer that stops in its middle is given up', async () => {
@@ -156,7 +156,7 @@ test('long work is waited for as long as the listener proves that it lives, and 
   const second = client.send('POST', '/work', { pace: 'long' })
   await expect.poll(() => answers.length).toBe(2)
   lives = false
-  await expect(second).rejects.toThrow('does not answer')
+  await expect(second).rejects.toThrow('is not responding')
 })
 
 test('what is asked ends at once when its signal aborts', async () => {

@@ -3,12 +3,11 @@
  *
  * Invariants:
  * 1. The token goes only to a listener that proved itself on that very connection.
- * 2. A listener that hangs is found out within `patienceMs`. Ordinary answers may not be silent for longer; a stream
- *    shows every 15 seconds that it is alive; for work that takes long, the listener is asked for a new proof again and
- *    again while it lasts.
- * 3. Redirects are answers (those of functions), and lead nowhere.
+ * 2. A listener that hangs is detected within `patienceMs`. Ordinary responses may not be silent for longer; a stream
+ *    sends a heartbeat every 15 seconds; during long work the listener is asked for a new proof repeatedly.
+ * 3. Redirects are returned (they come from functions) and not followed.
  *
- * By hand over `node:http`, because `fetch` shows neither its connections nor when they are made.
+ * Written by hand over `node:http`, because `fetch` shows neither its connections nor when they are made.
  */
 import http from 'node:http'
 import { connect } from 'node:net'
@@ -18,21 +17,21 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { RyoFaasError } from '../contract/index.ts'
 import { ForeignListenerError, proveListener, SilentListenerError } from './prove-listener.ts'
 
-/** `prompt`: the answer comes at once; `long`: when the work is done; `stream`: at once, and goes on. */
+/** `prompt`: responds at once; `long`: when the work is done; `stream`: at once, then keeps sending. */
 export type Pace = 'prompt' | 'long' | 'stream'
 
-/** What opens a listener of the platform. */
+/** Address of a listener of the platform, and the token for it. */
 export interface Door {
   /** `http://host:port` */
   url: string
-  /** The operator's. */
+  /** The operator's token. */
   token: string
 }
 
 export interface Listener extends Door {
   /** For messages, such as `the agent`. */
   name: string
-  /** The error for a listener that is not there, hangs, or is not ours. */
+  /** Makes the error for a listener that is absent, hangs, or is not ours. */
   unreachable: (message: string, cause: unknown) => RyoFaasError
   patienceMs?: number
 }
@@ -45,7 +44,7 @@ export interface ListenerRequest {
 }
 
 const PATIENCE_MS = 5_000
-/** Of streams: three of their heartbeats. */
+/** Three heartbeats of a stream. */
 const STREAM_SILENCE_MS = 45_000
 
 const DECODERS: Record<string, () => Duplex> = {
@@ -53,7 +52,7 @@ const DECODERS: Record<string, () => Duplex> = {
   deflate: createInflate,
   br: createBrotliDecompress,
 }
-/** Answers that have no body, whatever their head says. */
+/** Statuses without a body, whatever the head says. */
 const BODILESS = new Set([204, 205, 304])
 
 export class ListenerClient {
@@ -68,7 +67,7 @@ export class ListenerClient {
   }
 
   /**
-   * The answer, whatever its status.
+   * Returns the response, whatever its status.
    * @throws RyoFaasError CANCELLED, or what `unreachable` made
    */
   async send(method: string, path: string, request: ListenerRequest = {}): Promise<Response> {
@@ -108,7 +107,7 @@ export class ListenerClient {
         request.setTimeout(this.#patienceMs, () => request.destroy(new SilentListenerError()))
       }
       request.on('response', resolve).on('error', error => {
-        // The listener closed an idle connection in the moment in which we took it.
+        // The listener closed an idle connection at the moment we took it.
         const isStale = request.reusedSocket && (error as NodeJS.ErrnoException).code === 'ECONNRESET'
         if (isStale && method === 'GET') this.#exchange(method, path, asked).then(resolve, reject)
         else reject(error)
@@ -118,7 +117,7 @@ export class ListenerClient {
     })
   }
 
-  /** Aborts `hung` when the listener no longer proves itself. @returns what ends that */
+  /** Aborts `hung` when the listener no longer proves itself. @returns a function that stops watching */
   #watchOver(hung: AbortController): () => void {
     const { hostname, port } = new URL(this.#listener.url)
     const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
@@ -140,12 +139,12 @@ export class ListenerClient {
   #translate(error: unknown): RyoFaasError {
     const { name, url, unreachable } = this.#listener
     return error instanceof ForeignListenerError
-      ? unreachable(`another program listens on ${url}, where ${name} should be`, error)
-      : unreachable(`${name} at ${url} does not answer`, error)
+      ? unreachable(`another program is listening on ${url}, where ${name} should be`, error)
+      : unreachable(`${name} at ${url} is not responding`, error)
   }
 }
 
-/** Whether a request failed because the listener took it and did nothing. */
+/** Whether a request failed because the listener accepted it and did nothing. */
 export function isHangingListener(error: unknown): boolean {
   return error instanceof RyoFaasError && error.cause instanceof SilentListenerError
 }
@@ -169,7 +168,7 @@ class ProvenConnections extends http.Agent {
   ): undefined {
     this.connect({ host: host!, port: Number(port) }).then(
       socket => made(null, socket),
-      (error: Error) => made(error, undefined as never), // As Node's own does; its types know no failure.
+      (error: Error) => made(error, undefined as never), // As Node's own agent does; its types do not allow for a failure.
     )
   }
 

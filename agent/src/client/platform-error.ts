@@ -1,4 +1,4 @@
 import { z } from 'zod'
 
-/** What clients read of a platform error of the data plane; see the protocol for the whole. */
+/** The part of a data plane error that clients read; the protocol has the full shape. */
 export const PlatformErrorSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) })

@@ -1,31 +1,32 @@
 /**
- * Asks the program that accepted a connection to prove that it is ours (`contract/access.ts`), before anything else is sent on it.
+ * Asks the program that accepted a connection to prove that it is ours (`contract/access.ts`), before anything else is
+ * sent on it.
  *
- * Invariants: 1. every connection is asked, so that there is no moment in which another program could step in. 2. after
- * the proof the connection is as it was: nothing of it was read ahead. 3. an answer of any other kind, or one that is
- * too long, proves nothing.
+ * Invariants: 1. every connection is asked, so there is no moment in which another program could step in. 2. after the
+ * proof the connection is unchanged: nothing was read ahead. 3. any other response, or one that is too long, proves
+ * nothing.
  */
 import type { Socket } from 'node:net'
 import { isProof, newNonce, PROOF_PATH, Proof } from '../contract/index.ts'
 
 export class ForeignListenerError extends Error {
   constructor() {
-    super('another program listens there')
+    super('another program is listening there')
   }
 }
 
-/** It took the connection, or the request, and nothing came. */
+/** It accepted the connection or the request, and did not respond. */
 export class SilentListenerError extends Error {
   constructor() {
-    super('no answer came')
+    super('no response')
   }
 }
 
 const MOST_BYTES = 8 * 1024
 
 /**
- * @param asking.port that the connection was, or is being, made to
- * @throws ForeignListenerError, SilentListenerError; what closed the connection
+ * @param asking.port that the socket is connected, or connecting, to
+ * @throws ForeignListenerError, SilentListenerError; the error that closed the connection
  */
 export async function proveListener(
   socket: Socket,
@@ -34,8 +35,8 @@ export async function proveListener(
   const challenge = { nonce: newNonce(), port }
   socket.write(`GET ${PROOF_PATH}?nonce=${challenge.nonce} HTTP/1.1\r\nHost: 127.0.0.1:${challenge.port}\r\n\r\n`)
   const { status, body } = await readAnswer(socket, patienceMs)
-  // One of ours that is ending cannot prove anything any more.
-  if (status >= 500) throw new Error(`it answered ${status}`)
+  // A part of ours that is shutting down can no longer prove anything.
+  if (status >= 500) throw new Error(`it returned ${status}`)
   const answer = Proof.safeParse(parseJson(body))
   if (status !== 200 || !answer.success || !isProof(token, challenge, answer.data.proof))
     throw new ForeignListenerError()
@@ -72,7 +73,7 @@ function readAnswer(socket: Socket, patienceMs: number): Promise<Answer> {
   })
 }
 
-/** @returns undefined if there is more to come */
+/** @returns undefined if it is not complete yet */
 function parseAnswer(text: string): Answer | undefined {
   if (text.length > MOST_BYTES) return NO_ANSWER
   const end = text.indexOf('\r\n\r\n')
@@ -89,6 +90,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // Not an answer of ours.
+    return undefined // Not ours.
   }
 }

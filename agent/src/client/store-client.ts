@@ -19,9 +19,9 @@ const Page = z.object({ documents: z.array(StoredDocument), cursor: z.string().o
 const IndexView = z.looseObject({ field: z.string(), state: z.string(), documents: z.int() })
 const TableView = z.looseObject({ table: z.string(), documents: z.int(), indexes: z.array(IndexView) })
 
-/** What the store refused, or that it does not answer. */
+/** The store refused, or did not respond. */
 export class StoreFailure extends RyoFaasError {
-  /** Status of its answer; 0: there was none. */
+  /** Status of the response; 0 if there was none. */
   readonly answered: number
 
   constructor(answered: number, message: string, cause?: unknown) {
@@ -39,7 +39,7 @@ export class StoreClient {
   readonly #store: ListenerClient
   readonly #signal: AbortSignal
 
-  /** @param signal ends everything that this client asks for */
+  /** @param signal cancels all requests of this client */
   constructor(store: Door, signal: AbortSignal) {
     this.#store = new ListenerClient({
       ...store,
@@ -74,7 +74,7 @@ export class StoreClient {
     return Page.parse(await response.json())
   }
 
-  /** Events as they come, from the one with this sequence on; default: those that are still to come. */
+  /** Events as they come, from this sequence on; default: new ones only. */
   async changes(table?: string, since?: string): Promise<AsyncGenerator<unknown>> {
     const path = table === undefined ? '/changes' : `${tablePath(table)}/changes`
     const query = since === undefined ? '' : `?since=${encodeURIComponent(since)}`
@@ -85,7 +85,7 @@ export class StoreClient {
   async send(method: string, path: string, request: StoreRequest = {}): Promise<Response> {
     const { contentType, headers, ...rest } = request
     const response = await this.#store.send(method, path, {
-      // A query or an import takes as long as there is to read.
+      // A query or an import takes as long as it reads.
       pace: 'long',
       ...rest,
       headers: { ...headers, ...(contentType !== undefined && { 'content-type': contentType }) },
@@ -110,14 +110,14 @@ export function docPath(table: string, id: string): string {
   return `${docsPath(table)}/${segmentOf('document id', id)}`
 }
 
-/** Refuses, as the store does, what would make a path to something else. */
+/** Refuses, as the store does, a name that would turn the path into another one. */
 function segmentOf(what: string, name: string): string {
   const segment = pathSegment(name)
   if (segment !== undefined) return segment
   throw new StoreFailure(400, `INVALID_NAME: ${JSON.stringify(name)} cannot be a ${what}`)
 }
 
-/** Headers of a write that succeeds only over this version of the document; 0: only if there is none. */
+/** Headers for a write that succeeds only if the document has this version; 0: only if it does not exist. */
 export function onlyOver(version: number): Record<string, string> {
   return version === 0 ? { 'if-none-match': '*' } : { 'if-match': `"${version}"` }
 }

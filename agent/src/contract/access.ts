@@ -2,9 +2,9 @@
  * How a listener of the platform proves to a client that it is ours, before the client sends it a token: after a crash
  * or a reboot another program may hold the port.
  *
- * The client sends a nonce (`GET /.ryo-faas/proof?nonce=<32 to 128 hex digits>`); the answer is `{"proof": "<base64url>"}`,
- * an HMAC-SHA256 under the operator's token over the nonce and the port that the connection arrived at. The port is part
- * of it so that a listener in the middle cannot pass the question on to the real one.
+ * The client sends a nonce (`GET /.ryo-faas/proof?nonce=<32 to 128 hex digits>`); the answer is `{"proof":
+ * "<base64url>"}`, an HMAC-SHA256 under the operator's token over the nonce and the port that the connection arrived
+ * at. The port is part of it so that a listener in the middle cannot forward the challenge to the real one.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
@@ -34,7 +34,7 @@ export function isProof(token: string, challenge: Challenge, given: string): boo
 }
 
 /**
- * What a listener answers to `GET PROOF_PATH?nonce=`.
+ * The response of a listener to `GET PROOF_PATH?nonce=`.
  * @param port local port of the connection
  * @returns JSON; undefined if `url` does not ask for a proof
  */

@@ -10,9 +10,9 @@ import { StartFrom } from './trigger-start.ts'
 const byName = z.object({ name: z.string().min(1) })
 
 /**
- * The agent API as data: the server validates with it, the client types itself by it, the OpenAPI document is made of
- * it. `stream: true` means newline-delimited JSON (`application/x-ndjson`), each line of the response type
- * or empty: a sign of life. Errors are `{"error": ErrorBody}`.
+ * The agent API as data: the server validates with it, the client takes its types from it, the OpenAPI document is made
+ * of it. `stream: true` means newline-delimited JSON (`application/x-ndjson`): each line is of the response type, or
+ * empty as a heartbeat. Errors are `{"error": ErrorBody}`.
  */
 export const API = {
   platform: { method: 'GET', path: '/v1/platform', response: PlatformView, summary: 'The platform and its parts' },
@@ -27,9 +27,11 @@ export const API = {
       debug: z
         .boolean()
         .default(false)
-        .describe('One instance that a debugger may attach to (see `debugPort`), without a time limit'),
+        .describe('One instance that a debugger may attach to (see `debugPort`), without a timeout'),
       replace: z.boolean().default(false).describe('Replace functions of other projects that have the same name'),
-      from: StartFrom.optional().describe('Where the triggers begin; default: new ones now, others where they are'),
+      from: StartFrom.optional().describe(
+        'First event for its triggers; default: new triggers from now, others resume',
+      ),
     }),
     response: DeployEvent,
     stream: true,
@@ -41,7 +43,7 @@ export const API = {
     body: z.object({ file: z.string(), only: z.array(z.string()).optional() }),
     response: z.object({ checked: z.int(), problems: z.array(Problem), durationMs: z.number() }),
     isLong: true,
-    summary: 'The signature check alone',
+    summary: 'Check the signatures only',
   },
   deployments: {
     method: 'GET',
@@ -63,7 +65,7 @@ export const API = {
     body: z.object({ instances: z.int().min(1).max(100) }),
     response: DeploymentView,
     isLong: true,
-    summary: 'Set the number of instances; answers when they are ready',
+    summary: 'Set the number of instances; responds when they are ready',
   },
   rollback: {
     method: 'POST',
@@ -72,7 +74,7 @@ export const API = {
     body: z.object({ version: z.int().min(1).optional() }),
     response: DeploymentView,
     isLong: true,
-    summary: 'Back to an earlier version, without a rebuild',
+    summary: 'Go back to an earlier version without rebuilding',
   },
   replay: {
     method: 'POST',
@@ -84,7 +86,7 @@ export const API = {
     }),
     response: DeploymentView,
     isLong: true,
-    summary: 'Run triggers again from an earlier document event on',
+    summary: 'Replay triggers from an earlier document event',
   },
   stop: {
     method: 'DELETE',
@@ -119,16 +121,13 @@ export const API = {
     path: '/traces',
     query: TraceQuery,
     response: TracePage,
-    summary: 'Recent traces that fit',
+    summary: 'Recent traces that match',
   },
   trace: {
     method: 'GET',
     path: '/traces/:id',
     params: z.object({
-      id: z
-        .string()
-        .min(1)
-        .describe('Its id or the first digits of it, a request id, or the id of an asynchronous call'),
+      id: z.string().min(1).describe('Trace id or its first digits, a request id, or the id of an asynchronous call'),
     }),
     response: TraceView,
     summary: 'One trace with its spans',
@@ -152,21 +151,21 @@ export const API = {
     params: z.object({ name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
     body: z.object({ value: z.string().max(65_536).nullable().describe('null removes it') }),
     response: z.object({ name: z.string() }),
-    summary: 'Set or remove a secret; functions see it from their next version on',
+    summary: 'Set or remove a secret; functions get it with their next version',
   },
   prune: {
     method: 'POST',
     path: '/v1/prune',
     response: z.object({ removed: z.array(z.string()), freedBytes: z.int() }),
     isLong: true,
-    summary: 'Remove images of functions that no kept version needs',
+    summary: 'Remove function images that no version needs any longer',
   },
   reset: {
     method: 'POST',
     path: '/v1/reset',
     response: z.object({ removed: z.array(z.string()) }),
     isLong: true,
-    summary: 'Stop and forget every deployment',
+    summary: 'Stop and remove every deployment',
   },
   shutdown: {
     method: 'POST',
@@ -174,7 +173,7 @@ export const API = {
     body: z.object({ prune: z.boolean().default(false) }),
     response: z.object({ stopped: z.array(z.string()) }),
     isLong: true,
-    summary: 'Stop every function and part; data stays',
+    summary: 'Stop every function and part; data is kept',
   },
 } as const satisfies Record<string, ApiRoute>
 
@@ -186,7 +185,7 @@ export interface ApiRoute {
   body?: z.ZodObject
   response: z.ZodType
   stream?: true
-  /** Answers when the work is done, which may take long. */
+  /** Responds when the work is done, which may take long. */
   isLong?: true
   summary: string
 }

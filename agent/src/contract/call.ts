@@ -1,19 +1,19 @@
-/** An asynchronous call as its caller sees it: what the proxy's calls API answers and its clients read. */
+/** An asynchronous call as its caller sees it: what the proxy's calls API returns and its clients read. */
 import { z } from 'zod'
 
 export const CallStatus = z.enum(['queued', 'running', 'succeeded', 'failed', 'dead', 'cancelled'])
 export type CallStatus = z.infer<typeof CallStatus>
 
 export const CallAttempt = z.object({
-  /** Counts from 1 and goes on counting after a redrive. */
+  /** Counts from 1 and continues after a redrive. */
   number: z.int().min(1),
   /** ISO times. */
   startedAt: z.string(),
   finishedAt: z.string().optional(),
-  /** Status of the answer, or the code of an error. Absent while it runs. */
+  /** Status of the response, or an error code. Absent while it runs. */
   outcome: z.union([z.int(), z.string()]).optional(),
   retryAt: z.string().optional(),
-  /** W3C trace context of its span, if that is recorded. */
+  /** W3C trace context of its span, if recorded. */
   traceparent: z.string().optional(),
 })
 export type CallAttempt = z.infer<typeof CallAttempt>
@@ -21,12 +21,12 @@ export type CallAttempt = z.infer<typeof CallAttempt>
 export const CallError = z.object({ code: z.string(), message: z.string() })
 export type CallError = z.infer<typeof CallError>
 
-/** What the function answered, but for its body. */
+/** The function's response without its body. */
 export const CallAnswer = z.object({
   status: z.int(),
   headers: z.array(z.tuple([z.string(), z.string()])),
   bodyBytes: z.int().min(0),
-  /** The body was longer than is kept: only its length is known. */
+  /** The body was too large to be kept: only its length is known. */
   tooLarge: z.literal(true).optional(),
 })
 
@@ -46,10 +46,10 @@ export const CallView = z.object({
     .optional(),
   error: CallError.optional(),
   result: CallAnswer.extend({
-    /** As text if it is UTF-8, else as base64; absent in lists and if it is long: see `href`. */
+    /** Text if it is UTF-8, else base64; absent in lists and if it is long: see `href`. */
     body: z.string().optional(),
     encoding: z.enum(['utf8', 'base64']).optional(),
-    /** Path of the answer as the function gave it. */
+    /** Path of the response as the function returned it. */
     href: z.string(),
   }).optional(),
 })

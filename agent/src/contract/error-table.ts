@@ -2,16 +2,22 @@
  * Every error the control plane can answer with, in one table. Invariants:
  *
  * 1. An error is recognised by its code, never by its text.
- * 2. `fault: 'user'` means the message says what to change; the CLI exits 1. `fault: 'platform'` is ours; it exits 70.
- * 3. README lists the codes; a test holds the two together.
+ * 2. `fault: 'user'`: the message says what to change; the CLI exits with 1. `fault: 'platform'`: ours; it exits with
+ * 70.
+ * 3. README lists the codes; a test compares the two.
  */
 export const ERRORS = {
   UNAUTHORIZED: { status: 401, fault: 'user', retryable: false, about: 'The bearer token is missing or wrong' },
-  FORBIDDEN_ORIGIN: { status: 403, fault: 'user', retryable: false, about: 'The Host or Origin header is not ours' },
-  INVALID_REQUEST: { status: 400, fault: 'user', retryable: false, about: 'The request does not fit its schema' },
+  FORBIDDEN_ORIGIN: { status: 403, fault: 'user', retryable: false, about: 'The Host or Origin header is not allowed' },
+  INVALID_REQUEST: { status: 400, fault: 'user', retryable: false, about: 'The request does not match its schema' },
   ROUTE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The agent has no such route' },
   DEPLOY_FILE_INVALID: { status: 422, fault: 'user', retryable: false, about: 'deploy.json has problems' },
-  CHECK_FAILED: { status: 422, fault: 'user', retryable: false, about: 'A handler does not have a legal signature' },
+  CHECK_FAILED: {
+    status: 422,
+    fault: 'user',
+    retryable: false,
+    about: 'A handler does not have a supported signature',
+  },
   BUILD_FAILED: { status: 422, fault: 'user', retryable: false, about: 'The code could not be bundled' },
   START_FAILED: {
     status: 422,
@@ -24,26 +30,31 @@ export const ERRORS = {
   VERSION_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such version' },
   SECRET_NOT_FOUND: { status: 422, fault: 'user', retryable: false, about: 'A secret named in deploy.json is not set' },
   HANDLER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such trigger' },
-  TRACE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No trace that is kept has this id' },
-  UNSUPPORTED: { status: 422, fault: 'user', retryable: false, about: 'This version of ryo-faas does not do this yet' },
-  STORE_UNAVAILABLE: { status: 503, fault: 'platform', retryable: true, about: 'The store does not answer' },
-  CANCELLED: { status: 499, fault: 'user', retryable: true, about: 'The work was cancelled' },
+  TRACE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No stored trace has this id' },
+  UNSUPPORTED: {
+    status: 422,
+    fault: 'user',
+    retryable: false,
+    about: 'This version of ryo-faas does not support this',
+  },
+  STORE_UNAVAILABLE: { status: 503, fault: 'platform', retryable: true, about: 'The store is not responding' },
+  CANCELLED: { status: 499, fault: 'user', retryable: true, about: 'The operation was cancelled' },
   NOT_RUNNING: { status: 503, fault: 'user', retryable: true, about: 'ryo-faas is not running in this home' },
   ALREADY_RUNNING: {
     status: 409,
     fault: 'user',
     retryable: false,
-    about: 'A platform with other options runs in this home',
+    about: 'ryo-faas is already running in this home with different options',
   },
   PORT_TAKEN: { status: 409, fault: 'user', retryable: true, about: 'A port is in use by another program' },
-  DOCKER_UNREACHABLE: { status: 503, fault: 'user', retryable: true, about: 'The Docker engine does not answer' },
+  DOCKER_UNREACHABLE: { status: 503, fault: 'user', retryable: true, about: 'The Docker engine is not responding' },
   BASE_IMAGE_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No base image is available' },
   NATS_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No nats-server could be found or started' },
   HOME_UNUSABLE: { status: 500, fault: 'user', retryable: false, about: 'RYO_FAAS_HOME cannot be read or written' },
-  INVALID_OPTION: { status: 400, fault: 'user', retryable: false, about: 'An option or variable has an illegal value' },
-  ENGINE_FAILED: { status: 502, fault: 'platform', retryable: true, about: 'The engine refused or broke off' },
+  INVALID_OPTION: { status: 400, fault: 'user', retryable: false, about: 'An option or variable has an invalid value' },
+  ENGINE_FAILED: { status: 502, fault: 'platform', retryable: true, about: 'The engine refused or failed' },
   PART_FAILED: { status: 503, fault: 'platform', retryable: true, about: 'A part of the platform did not start' },
-  INTERNAL: { status: 500, fault: 'platform', retryable: false, about: 'A fault of ryo-faas itself' },
+  INTERNAL: { status: 500, fault: 'platform', retryable: false, about: 'An internal error of ryo-faas' },
 } as const satisfies Record<string, ErrorRow>
 
 interface ErrorRow {

@@ -6,7 +6,7 @@ const codes = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]
 
 /** Wire shape of an error at the agent API and inside event streams. */
 export const ErrorBody = z.object({
-  /** One that only a newer agent knows is told by its message. */
+  /** An unknown code of a newer agent becomes INTERNAL; its message explains it. */
   code: z.enum(codes).catch('INTERNAL'),
   message: z.string(),
   /** What the user can do, one sentence. */
@@ -19,7 +19,7 @@ export type ErrorBody = z.infer<typeof ErrorBody>
 
 export type ErrorDetails = Pick<ErrorBody, 'hint' | 'problems' | 'logs'> & { cause?: unknown }
 
-/** The one error class of agent, client and CLI. Foreign errors become one of these in the leaf that met them. */
+/** The one error class of agent, client and CLI. Foreign errors are translated in the leaf that meets them. */
 export class RyoFaasError extends Error {
   readonly code: ErrorCode
   readonly hint: string | undefined

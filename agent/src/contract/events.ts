@@ -7,23 +7,23 @@ export type DeployStep = z.infer<typeof DeployStep>
 
 /** Where a debugger finds what the process at `debugPort` runs; absolute folders. */
 export const DebugPaths = z.object({
-  /** Of the running code, as its process sees it. */
+  /** Folder of the running code, as its process sees it. */
   remoteRoot: z.string(),
   /** The same files, bundle and source map, on this machine. */
   localRoot: z.string(),
-  /** Bundle, relative to those; its map lies beside it as `<entry>.map`. */
+  /** Bundle, relative to those folders; its map is next to it as `<entry>.map`. */
   entry: z.string(),
   /** What the sources in the source map are relative to: the package that was deployed. */
   sourceRoot: z.string(),
 })
 export type DebugPaths = z.infer<typeof DebugPaths>
 
-/** What `POST /v1/deploys` streams, one JSON object a line. The last one is `finished`. */
+/** What `POST /v1/deploys` streams, one JSON object per line. The last one is `finished`. */
 export const DeployEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('planned'),
     names: z.array(z.string()),
-    /** Folders whose change makes a redeploy worth it. */
+    /** Folders to watch: a change there calls for a redeploy. */
     folders: z.array(z.string()),
   }),
   z.object({ type: z.literal('step'), name: z.string(), step: DeployStep }),
@@ -50,7 +50,7 @@ export const DeployEvent = z.discriminatedUnion('type', [
 ])
 export type DeployEvent = z.infer<typeof DeployEvent>
 
-/** What was counted of the calls of one deployment since the proxy started. */
+/** Calls of one deployment, counted since the proxy started. */
 export const CallCount = z.object({
   route: z.string(),
   calls: z.int(),
@@ -61,16 +61,16 @@ export type CallCount = z.infer<typeof CallCount>
 
 /**
  * What `GET /v1/events` streams: "look again" signals for views, and counts, which change too often to be looked up.
- * More types may come: clients skip what they do not know.
+ * More types may be added: clients skip unknown ones.
  */
 export const PlatformEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello') }),
   z.object({ type: z.literal('platform-changed') }),
   z.object({ type: z.literal('deployment-changed'), name: z.string() }),
   z.object({ type: z.literal('deployment-removed'), name: z.string() }),
-  /** Traces came or went on; at most twice a second. */
+  /** Traces were added or changed; at most twice a second. */
   z.object({ type: z.literal('traces-changed') }),
-  /** At most once a second, with the deployments whose counts have changed. */
+  /** At most once a second, with the deployments whose counts changed. */
   z.object({ type: z.literal('calls-counted'), counts: z.array(CallCount) }),
 ])
 export type PlatformEvent = z.infer<typeof PlatformEvent>

@@ -1,4 +1,4 @@
-/** The contract between the agent and those who talk to it. One schema serves types, validation, client and docs. */
+/** The contract between the agent and its clients. One schema serves types, validation, client and docs. */
 export { answerProof, isProof, newNonce, Proof, PROOF_PATH, proofOf, ProofQuery, type Challenge } from './access.ts'
 export { ERRORS, type ErrorCode } from './error-table.ts'
 export { ErrorBody, RyoFaasError, type ErrorDetails } from './errors.ts'

@@ -1,14 +1,14 @@
 import type { LogLine } from './events.ts'
 
 /**
- * How far output was seen: up to a time, and so many lines of that very time, for many lines may
- * be of the same millisecond. With it a reading that begins further back passes over what was seen.
+ * How far output was read: up to a time, and how many lines of that very time, because several lines may share a
+ * millisecond. A reader that starts further back uses it to skip what was already seen.
  */
 export class LogPlace {
   #time: string | undefined
   #lines = 0
 
-  /** Nothing older needs to be read again; `undefined` if no line was seen. */
+  /** Nothing older needs to be read again; `undefined` if no line was read yet. */
   get time(): string | undefined {
     return this.#time
   }
@@ -20,7 +20,7 @@ export class LogPlace {
     } else if (time === this.#time) this.#lines += 1
   }
 
-  /** For a reading that begins again: tells of each of its lines, in turn, whether it was not seen up to this moment. */
+  /** For reading again: a predicate that, called for each line in order, tells whether the line is new. */
   unseen(): (line: Pick<LogLine, 'time'>) => boolean {
     const until = this.#time
     let toSkip = this.#lines

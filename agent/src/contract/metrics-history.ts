@@ -1,32 +1,32 @@
 import { z } from 'zod'
 
-/** Rates are means over the time since the point before. Percentiles are null if nothing ended in it. */
+/** Rates are averages since the previous point. Percentiles are null if no call ended in that time. */
 export const FunctionPoint = z.object({
   /** Milliseconds since the epoch. */
   t: z.number(),
   callsPerSecond: z.number(),
   /** Calls that the platform or the function failed. */
   errorsPerSecond: z.number(),
-  /** Milliseconds; upper bounds that are at most 9 % too high. */
+  /** Milliseconds; upper bounds, at most 9 % too high. */
   p50: z.number().nullable(),
   p95: z.number().nullable(),
   p99: z.number().nullable(),
   inflight: z.int(),
-  /** Ready ones. */
+  /** Ready instances. */
   instances: z.int(),
-  /** Asynchronous calls that are accepted and not final. */
+  /** Asynchronous calls that are accepted but not final. */
   queueDepth: z.number(),
   /** Dead letters since the dispatcher started. */
   dead: z.number(),
 })
 export type FunctionPoint = z.infer<typeof FunctionPoint>
 
-/** The sums over all functions, and what belongs to none. Null where the part did not say. */
+/** Sums over all functions, and what belongs to no single one. Null where the part did not report it. */
 export const PlatformPoint = FunctionPoint.extend({
-  /** Instances that became ready since the point before. */
+  /** Instances that became ready since the previous point. */
   coldStarts: z.int(),
   storeOpsPerSecond: z.number().nullable(),
-  /** Events that the store has written and the bus does not have. */
+  /** Events that the store has written but the bus does not have yet. */
   relayLagEvents: z.number().nullable(),
   relayLagSeconds: z.number().nullable(),
   /** Document events that triggers have not finished. */
@@ -35,7 +35,7 @@ export const PlatformPoint = FunctionPoint.extend({
 export type PlatformPoint = z.infer<typeof PlatformPoint>
 
 export const MetricsHistory = z.object({
-  /** Time between two points; further back they lie further apart. */
+  /** Time between two points; older ones are further apart. */
   everyMs: z.number(),
   platform: z.array(PlatformPoint),
   functions: z.array(z.object({ name: z.string(), points: z.array(FunctionPoint) })),
@@ -44,5 +44,5 @@ export type MetricsHistory = z.infer<typeof MetricsHistory>
 
 export const MetricsHistoryQuery = z.object({
   since: z.coerce.number().min(0).default(0).describe('Only points after this time, in milliseconds since the epoch'),
-  function: z.string().optional().describe('Only this function; case does not matter'),
+  function: z.string().optional().describe('Only this function, ignoring case'),
 })

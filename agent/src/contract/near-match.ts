@@ -1,6 +1,6 @@
 /**
- * The candidate closest to `word` by edit distance, if it is close enough to be a slip of the fingers: at most a third
- * of the word, ignoring case.
+ * The candidate closest to `word` by edit distance, ignoring case, if it is close enough to be a typo: at most a third
+ * of the word.
  */
 export function nearMatch(word: string, candidates: readonly string[]): string | undefined {
   let best: { candidate: string; distance: number } | undefined

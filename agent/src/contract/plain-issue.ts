@@ -1,7 +1,7 @@
-/** What is wrong with a value, for people: in place of zod's own words, wherever the schema has none. */
+/** What is wrong with a value, in plain words: replaces zod's messages wherever the schema has none of its own. */
 import type { z } from 'zod'
 
-/** Given to `safeParse` as `error`. It says what comes behind the name of the field. */
+/** Passed to `safeParse` as `error`. Messages are meant to follow the name of the field. */
 export const plainIssue: z.core.$ZodErrorMap = issue => {
   switch (issue.code) {
     case 'invalid_type':

@@ -15,7 +15,7 @@ export const PartView = z.object({
 })
 export type PartView = z.infer<typeof PartView>
 
-/** How far start-up has come; `failed` carries the reason. */
+/** Progress of the start; `failed` carries the reason. */
 export const PlatformPhase = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('starting'), doing: z.string() }),
   z.object({ kind: z.literal('ready') }),
@@ -27,13 +27,13 @@ export const PlatformView = z.object({
   project: z.string(),
   home: z.string(),
   version: z.string(),
-  /** Which code of that version runs, if it came packed: an update is noticed by it. */
+  /** Hash of the running code, if it was packaged: it reveals an update. */
   build: z.string().optional(),
   engine: EngineKind,
-  /** What the engine said of itself, e.g. the Docker version, or why `auto` fell back to processes. */
+  /** What the engine says about itself, e.g. the Docker version, or why `auto` fell back to processes. */
   engineNote: z.string(),
   proxyUrl: z.string(),
-  /** Address that the proxy listens on; absent from agents that did not tell it. */
+  /** Address the proxy listens on; older agents do not send it. */
   host: z.string().optional(),
   phase: PlatformPhase,
   parts: z.array(PartView),

@@ -14,14 +14,14 @@ export const Problem = z.object({
   column: z.int().min(1),
   endLine: z.int().min(1).optional(),
   endColumn: z.int().min(1).optional(),
-  /** What to do about it, if there is more to say than the message does. */
+  /** What to do about it, if the message does not say it. */
   hint: z.string().optional(),
-  /** What it is about by name, if that can be set right elsewhere: the secret that is missing. */
+  /** Name of what it is about, if that is fixed elsewhere: the missing secret. */
   subject: z.string().optional(),
 })
 export type Problem = z.infer<typeof Problem>
 
-/** `file:line:column  message`, the form that terminals and editors make clickable. */
+/** `file:line:column  message`, a form that terminals and editors make clickable. */
 export function formatProblem(problem: Problem): string {
   const place = `${problem.file}:${problem.line}:${problem.column}`
   return `${place} - ${problem.message} [${problem.code}]${problem.hint ? `\n    ${problem.hint}` : ''}`

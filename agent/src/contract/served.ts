@@ -10,7 +10,7 @@ export const ServedTrigger = z.object({
   ids: z.array(z.string().min(1)).min(1).optional(),
 })
 
-/** What a service says it serves: see the runtime's `ServedHandlers`. */
+/** What a service reports that it serves: see the runtime's `ServedHandlers`. */
 export const ServedHandlers = z.object({
   http: z.array(z.string()),
   async: z.array(z.string()),

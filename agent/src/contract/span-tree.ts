@@ -7,8 +7,8 @@ export interface TreeSpan {
 }
 
 /**
- * Spans in the order in which they are shown: each below its parent, siblings by start. A span whose parent is not there
- * stands at the root; so does one whose ancestors go round.
+ * Spans in display order: each below its parent, siblings by start. A span whose parent is missing is at the root; so
+ * is one whose ancestors form a cycle.
  */
 export function spanTree(spans: readonly SpanView[]): TreeSpan[] {
   const known = new Set(spans.map(({ spanId }) => spanId))

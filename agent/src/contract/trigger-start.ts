@@ -8,7 +8,7 @@ export const StartFrom = z.discriminatedUnion('kind', [
 export type StartFrom = z.infer<typeof StartFrom>
 
 export const TriggerStart = z.strictObject({
-  /** Of two starts the one with the greater epoch counts; milliseconds since 1970 will do. */
+  /** The start with the greater epoch wins; use milliseconds since 1970. */
   epoch: z.int().min(0),
   from: StartFrom,
 })

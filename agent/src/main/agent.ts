@@ -1,4 +1,4 @@
-/** Entry of the agent's process: `agent.js <home>`. Its options lie in `<home>/run/options.json`. */
+/** Entry of the agent's process: `agent.js <home>`. Its options are in `<home>/run/options.json`. */
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { destination, pino, stdTimeFunctions } from 'pino'
@@ -13,7 +13,7 @@ const home = process.argv[2]
 if (home === undefined) throw new Error('usage: agent.js <home>')
 const paths = homePaths(home)
 const output = destination({ fd: 1, sync: true })
-// A line that finds no room (a full disk) is lost; the agent goes on.
+// If the disk is full, lines are lost and the agent continues.
 output.on('error', () => undefined)
 const logger = pino({ base: null, timestamp: stdTimeFunctions.isoTime }, output)
 const { resolve } = createRequire(import.meta.url)
@@ -21,13 +21,13 @@ const { version, build } = createRequire(import.meta.url)('../../package.json') 
 
 const lock = await acquireProcessLock(paths.lock)
 if (lock.kind === 'held') {
-  logger.info({ holder: lock.holder.pid }, 'another agent runs in this home')
+  logger.info({ holder: lock.holder.pid }, 'another agent is running in this home')
   process.exit(0)
 }
 await closeHome(home)
 const saved = await readIfPresent(paths.options)
 if (saved === undefined) {
-  logger.info('this home was stopped')
+  logger.info('the platform of this home was stopped')
   await lock.release()
   process.exit(0)
 }
@@ -46,7 +46,7 @@ const agent = new Agent({
   logger,
   onShutdown: () => void leave(0),
 })
-// A fault of ours must not leave a half-dead agent behind: the keeper starts a fresh one, and functions never notice.
+// A bug must not leave a half-dead agent behind: the keeper starts a new one, and functions do not notice.
 process.on('uncaughtException', error => {
   logger.fatal({ err: error }, 'uncaught exception')
   process.exit(70)
@@ -59,7 +59,7 @@ try {
 } catch (error) {
   const failure = RyoFaasError.from(error)
   logger.error({ err: failure }, 'the platform cannot start')
-  // Without room for it the log, or its end, has to do.
+  // If the disk is full, the log has to do.
   await writeDurably(paths.startFailure, JSON.stringify(failure.toBody())).catch(() => undefined)
   await leave(failure.exitCode)
 }

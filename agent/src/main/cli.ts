@@ -20,13 +20,13 @@ const defaults = PlatformOptions.parse({})
 const abort = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    // The second one does not wait for anything.
+    // The second one exits at once.
     if (abort.signal.aborted) process.exit(130)
     abort.abort()
   })
 }
 
-// The reader has seen enough (`| head`).
+// The reader closed the pipe (`| head`).
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -84,7 +84,7 @@ const code = await runCli({
       return names.filter(name => wanted[name] !== running[name]).map(flagOf)
     },
     agentGone: agent => waitForExit(agent, AGENT_END_MS),
-    // Both load the engines, which no other command needs.
+    // Imported lazily: both load the engines, which no other command needs.
     endByForce: async () => (await import('../platform/end-by-force.ts')).endByForce(home, environment),
     removeStopped: async () => (await import('../platform/remove-stopped.ts')).removeStopped(home, environment),
     openUrl: url => openUrl(url, join(home, 'run', 'dashboard.html')),
@@ -92,6 +92,6 @@ const code = await runCli({
     runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
   },
 })
-// What is still to be written to a pipe goes out before the end.
+// Flushes what is still buffered for a pipe.
 for (const stream of [process.stdout, process.stderr]) await new Promise(resolve => stream.write('', resolve))
 process.exit(code)

@@ -1,7 +1,7 @@
 /**
- * The agent's own spans: what a deploy spent its time on. With OpenTelemetry's SDK, which the other parts and functions
- * do without, for it costs a process some 35 MB and a third of a second (`bench/telemetry`): the agent is in nobody's way,
- * and loads it when it has nothing else to do.
+ * The agent's own spans: where a deploy spent its time. It uses OpenTelemetry's SDK. Other parts and functions do not,
+ * because it costs a process some 35 MB and a third of a second (`bench/telemetry`); the agent is not in the path of
+ * calls, and loads it when it is idle.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
@@ -10,17 +10,17 @@ export interface AgentTracing {
   close(): Promise<void>
 }
 
-/** So long after the start the first deploy is usually over, or not asked for. */
+/** By then the first deploy is usually over, or did not come. */
 const LOAD_AFTER_MS = 3_000
 
-/** @param collector its base URL, and what it knows us by */
+/** @param collector its base URL, and our token for it */
 export function startAgentTracing(collector: Pick<TracingSettings, 'url' | 'token'>): AgentTracing {
   const stop = new AbortController()
-  const started = load(collector, stop.signal).catch(() => undefined) // Told to stop before it was loaded.
+  const started = load(collector, stop.signal).catch(() => undefined) // Stopped before it was loaded.
   return {
     close: async () => {
       stop.abort()
-      await (await started)?.shutdown().catch(() => undefined) // Its last spans are lost; the agent ends all the same.
+      await (await started)?.shutdown().catch(() => undefined) // Its last spans are lost; the agent exits anyway.
     },
   }
 }

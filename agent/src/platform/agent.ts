@@ -2,9 +2,9 @@
  * The agent: the composition root, the one file that names concrete classes and knows the order of starting and
  * stopping. Invariants:
  *
- * 1. One agent per home (a lock tells); a second one ends quietly.
- * 2. Parts and functions outlive the agent; `close` leaves them running, `shutdown` ends them.
- * 3. The API answers from the first moment; what needs the platform is refused until it is ready.
+ * 1. One agent per home (by a lock); a second one exits quietly.
+ * 2. Parts and functions outlive the agent; `close` leaves them running, `shutdown` stops them.
+ * 3. The API responds from the first moment; requests that need the platform are refused until it is ready.
  */
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
@@ -38,13 +38,13 @@ import { Supervisor } from '../supervisor/index.ts'
 export interface AgentOptions {
   home: string
   version: string
-  /** Hash of our own code, if it came packed: two builds may have one version. */
+  /** Hash of our own code, if it was packaged: two builds may have the same version. */
   build?: string | undefined
   options: PlatformOptions
   environment: NodeJS.ProcessEnv
   runtimeDir: string
   logger: FastifyBaseLogger
-  /** Called when a shutdown was asked for and carried out: the process may end. */
+  /** Called after a requested shutdown: the process may exit. */
   onShutdown: () => void
 }
 
@@ -87,10 +87,10 @@ export class Agent implements Platform {
     })
   }
 
-  /** Resolves when everything runs. If it cannot, what was started is stopped again, and the reason is thrown. */
+  /** Resolves when everything runs. On failure it stops what was started and throws the reason. */
   async start(): Promise<void> {
     const { home } = this.#options
-    // An earlier agent died without goodbye: what it ran goes on, on the ports it had, whatever happens to us.
+    // An earlier agent died without stopping the platform: it still runs on its ports, whatever happens to us.
     const adopting = (await readIfPresent(homePaths(home).agentFile)) !== undefined
     try {
       this.#state = await StateStore.open(join(home, 'state.json'))
@@ -108,7 +108,7 @@ export class Agent implements Platform {
     }
   }
 
-  /** Ends the agent and nothing else. */
+  /** Stops the agent and nothing else. */
   async close(): Promise<void> {
     this.#logs?.close()
     this.#supervisor.close()
@@ -153,21 +153,21 @@ export class Agent implements Platform {
   async shutdown({ prune }: { prune: boolean }): Promise<string[]> {
     const { home } = this.#options
     this.#setPhase({ kind: 'stopping' })
-    // From here on nobody brings anything back.
+    // From here on nothing is restarted.
     await setOptionsAside(home)
     try {
       const functions = (await this.#deployer?.stopInstances()) ?? []
       const parts = await this.#supervisor.stopAll()
       await this.observing.close()
       await this.#engine?.cleanUp(prune)
-      // Only when nothing uses them any more.
+      // Only once nothing uses it.
       if (prune) await removeData(home)
       return [...functions, ...parts, 'agent']
     } finally {
-      // Whatever could not be stopped: an agent that stayed between phases could not be asked again.
+      // Even if something could not be stopped: an agent stuck in this phase could not be asked again.
       await this.#closeKeepingApi()
       await rm(homePaths(home).agentFile, { force: true })
-      // The answer to this very request goes out first.
+      // The response to this very request goes out first.
       setImmediate(() => void this.#closeApi?.().finally(this.#options.onShutdown))
     }
   }
@@ -207,7 +207,7 @@ export class Agent implements Platform {
     await settleAll([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
     doing('starting functions')
     this.#deployer = this.#createDeployer(state, chosen.engine, { languages, keys: secrets.keys })
-    // The dispatcher calls through the proxy and waits for functions by itself.
+    // The dispatcher waits for functions by itself, so it may start before they do.
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
     void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
@@ -263,8 +263,8 @@ export class Agent implements Platform {
 
   #partChanged(name: PartView['name']): void {
     this.#events.emit('event', { type: 'platform-changed' })
-    // It reads its last routes from disk; those may be older than what was published while it was away.
-    if (name === 'proxy') void this.#deployer?.republish().catch(() => undefined) // Published again with the next change.
+    // It reads its last routes from disk; they may be older than what was published while it was down.
+    if (name === 'proxy') void this.#deployer?.republish().catch(() => undefined) // The next change publishes again.
   }
 
   #setPhase(phase: PlatformView['phase']): void {
@@ -290,7 +290,7 @@ export class Agent implements Platform {
     }
   }
 
-  /** After a first start that failed; the reason to report is that failure, not one of cleaning up. */
+  /** Cleans up after a failed first start; errors here must not hide the reason of that failure. */
   async #takeBack(): Promise<void> {
     const paths = homePaths(this.#options.home)
     await rm(paths.options, { force: true })
@@ -300,7 +300,7 @@ export class Agent implements Platform {
     await rm(paths.agentFile, { force: true })
   }
 
-  /** Everything but the API, which has an answer to give yet. */
+  /** Closes everything but the API, which still has to respond. */
   async #closeKeepingApi(): Promise<void> {
     this.#logs?.close()
     await this.#engine?.close()

@@ -5,8 +5,8 @@ const PART_LOG_BYTES = 10 * 1024 * 1024
 const INTERVAL_MS = 10_000
 
 /**
- * Keeps the logs of the parts from growing without end.
- * @param names of the parts, asked each time
+ * Limits the size of the parts' logs.
+ * @param names of the parts, read on every round
  */
 export function boundLogs(home: string, names: () => readonly string[]): { close(): void } {
   const boundAll = () => Promise.all(names().map(name => boundFile(join(home, 'logs', `${name}.log`), PART_LOG_BYTES)))

@@ -1,6 +1,6 @@
 /**
- * Ends a platform whose agent cannot do it, for the command line: every process by its recorded identity, then what the
- * engine holds. Data stays.
+ * Kills a platform whose agent cannot stop it, for the command line: every process by its recorded identity, then
+ * whatever the engine runs. Data is kept.
  */
 import { readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -16,11 +16,11 @@ import { StateStore } from '../deployments/state/index.ts'
 const PartFile = z.object({ identity: ProcessIdentity })
 const GRACE_MS = 3_000
 
-/** @returns the names of what was ended */
+/** @returns the names of what was killed */
 export async function endByForce(home: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
   const paths = homePaths(home)
   const saved = (await readIfPresent(paths.options)) ?? (await readIfPresent(paths.stoppedOptions))
-  // From here on the keeper brings nothing back.
+  // From here on the keeper restarts nothing.
   await setOptionsAside(home)
   const parts = await partsOf(home)
   const agent = (await readAgentFile(home))?.agent
@@ -48,7 +48,7 @@ async function end(identity: ProcessIdentity): Promise<boolean> {
   return true
 }
 
-/** As `ProcessPart` keeps them. */
+/** Parts as `ProcessPart` records them. */
 async function partsOf(home: string): Promise<{ name: string; identity: ProcessIdentity; file: string }[]> {
   const folder = join(home, 'run')
   const names = (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.json'))
@@ -80,6 +80,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // Not a part's.
+    return undefined // Not the file of a part.
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Secrets of the platform itself, in files of the home with mode 0600. What opens doors is made at every start, so that
- * a token that leaked is good for one life of the platform; an agent that takes over a running platform keeps it, since
- * parts and functions hold it. Those who check signatures elsewhere need theirs to stay.
+ * The platform's own secrets, in files of the home with mode 0600. Tokens are made anew at every start, so that a
+ * leaked one is valid only until the platform stops; an agent that takes over a running platform keeps them, since
+ * parts and functions hold them. The callback secret stays: receivers elsewhere check signatures with it.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -10,13 +10,13 @@ import { homePaths } from '../client/index.ts'
 import { readIfPresent, writeDurably } from '../host/index.ts'
 
 export interface EnsuredSecrets {
-  /** `operator` is what programs on this machine show; `part` is what the proxy knows the dispatcher by. */
+  /** `operator`: shown by programs on this machine; `part`: identifies the dispatcher to the proxy. */
   keys: AccessKeys
   /** Signs callbacks (Standard Webhooks). */
   callbackSecret: string
 }
 
-/** @param options.keep the keys are in use: by a platform that runs */
+/** @param options.keep a running platform uses the keys */
 export async function ensureSecrets(home: string, { keep }: { keep: boolean }): Promise<EnsuredSecrets> {
   const key = () => randomBytes(32).toString('base64url')
   const [operator, part, functions, callbackSecret] = await Promise.all([

@@ -1,4 +1,7 @@
-/** Where the entry modules of our processes are: compiled or bundled, each lies one folder below the root, like this file. */
+/**
+ * Paths of our processes' entry modules: compiled or bundled, they are relative to the root, one folder above this
+ * file.
+ */
 import { fileURLToPath } from 'node:url'
 
 export type Entry =
@@ -9,7 +12,7 @@ export type Entry =
   | 'services/store/main'
   | 'languages/node/checker/checker-main'
 
-/** Where the files of the dashboard are: next to the running module. */
+/** The folder of the dashboard's files. */
 export function dashboardFolder(): string {
   return fileURLToPath(new URL('../dashboard/', import.meta.url))
 }

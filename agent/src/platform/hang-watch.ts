@@ -1,18 +1,18 @@
 /**
- * Notices an agent that runs and does not answer. Only time in which this process ran itself counts, so that a laptop
- * that slept, or a machine that did not get round to anything, is not taken for a hang.
+ * Detects an agent that runs but does not respond. Only time in which this process itself ran counts, so that a laptop
+ * that slept, or an overloaded machine, is not mistaken for a hang.
  */
 import { connect } from 'node:net'
 import { proveListener, type AgentFile } from '../client/index.ts'
 
 export interface HangWatchOptions {
-  /** So long an agent may be silent. */
+  /** How long an agent may be silent. */
   hungAfterMs: number
-  /** Pause after an answer before the next question. */
+  /** Pause between two probes. */
   askEveryMs?: number
 }
 
-/** More than that between two looks, and we did not run either. */
+/** A longer gap between two checks means that we did not run either. */
 const LONGEST_TICK_MS = 1_000
 
 export class HangWatch {
@@ -27,7 +27,7 @@ export class HangWatch {
     this.#options = { hungAfterMs, askEveryMs }
   }
 
-  /** To be called again and again. */
+  /** Call it repeatedly. */
   isHung({ agent, token }: { agent: AgentFile; token: string }): boolean {
     const now = performance.now()
     const which = `${agent.pid} ${agent.startedAt} ${agent.url}`
@@ -56,7 +56,7 @@ export class HangWatch {
       await proveListener(socket, { token, port: Number(port), patienceMs: this.#options.hungAfterMs })
       return true
     } catch {
-      return false // Whatever it is, it is not an answer.
+      return false // Whatever went wrong, there was no proof.
     } finally {
       socket.destroy()
     }

@@ -1,4 +1,4 @@
-/** What lies in a home. */
+/** The files of a home. */
 import { chmod, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
@@ -21,30 +21,30 @@ const OURS = [
   'callback-secret',
 ]
 
-/** As `writeAtomically` names them. */
+/** Temporary files, as `writeAtomically` names them. */
 const HALF_WRITTEN =
   /^(?:state\.json|agent\.json|token|dispatch-token|functions-key|callback-secret)\.\d+\.[0-9a-f]{8}\.tmp$/
 
-/** Everything of ours in the home, and nothing that is not. */
+/** Removes everything of ours in the home, and nothing else. */
 export async function removeData(home: string): Promise<void> {
   const found = await readdir(home).catch(() => [])
-  // Left by a process that was killed while it wrote one.
+  // Left by processes that were killed while writing.
   const halfWritten = found.filter(name => HALF_WRITTEN.test(name))
   await Promise.all([...OURS, ...halfWritten].map(name => rm(join(home, name), { recursive: true, force: true })))
 }
 
-/** One that was there before us may be open to others; bundles and logs lie in it. */
+/** A folder that existed before may be readable by others, and it holds bundles and logs. */
 export async function closeHome(home: string): Promise<void> {
   await chmod(home, 0o700)
 }
 
-/** The keeper ends when the options are gone; what is left behind is found only with them. */
+/** The keeper exits when the options are gone, but removing what is left later needs them. */
 export async function setOptionsAside(home: string): Promise<void> {
   const { options, stoppedOptions } = homePaths(home)
   await rename(options, stoppedOptions).catch(() => rm(options, { force: true }))
 }
 
-/** Where this process is found by those who want to talk to it. */
+/** Writes where clients find this process. */
 export async function announceAgent(
   home: string,
   { port, ...about }: { port: number; project: string; version: string; build?: string },

@@ -1,4 +1,4 @@
-/** A process in the place of the agent, for the keeper's test: `keeper-testing.ts <home>`. */
+/** A stand-in for the agent's process in the keeper's test: `keeper-testing.ts <home>`. */
 import { appendFile, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

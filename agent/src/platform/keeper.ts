@@ -1,8 +1,7 @@
 /**
- * The keeper brings the agent back when it dies, as the agent does for the keeper and every other part: only if both
- * die in the same moment does nobody notice, and then the next `startFaas` finds everything else running. An agent that
- * runs and does not answer is ended first. The keeper knows a command and three files, so there is little in it to go
- * wrong.
+ * The keeper restarts the agent when it dies, as the agent does for the keeper and every other part. Only if both die
+ * at the same moment does nobody notice; the next `startFaas` then finds everything else running. An agent that runs
+ * but does not respond is killed first. The keeper knows one command and three files, so little in it can go wrong.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { homePaths, readAgentFile } from '../client/index.ts'
@@ -20,7 +19,7 @@ export interface KeeperOptions {
   args: string[]
   environment: NodeJS.ProcessEnv
   signal: AbortSignal
-  /** So long an agent may leave us without an answer. */
+  /** How long an agent may fail to respond. */
   hungAfterMs?: number
 }
 
@@ -36,7 +35,7 @@ export async function keepAgent(options: KeeperOptions): Promise<void> {
     const found = await readAgentFile(home)
     if (found && (await isAlive(found.agent))) {
       if (!watch.isHung(found)) continue
-      // Not by a signal that it would have to answer.
+      // A hung agent could not handle a gentler signal.
       await signalProcess(found.agent, 'SIGKILL')
       await waitForExit(found.agent, END_MS)
     }
@@ -46,7 +45,7 @@ export async function keepAgent(options: KeeperOptions): Promise<void> {
     )
     backoff.started(performance.now())
     const { identity, exited } = await spawnDetached({ command, args, env: environment, logFile: paths.agentLog })
-    // Until it says who it is, or gives up (another agent may hold the lock), do not start a further one.
+    // Start no other one until it announces itself or gives up (another agent may hold the lock).
     for (;;) {
       const now = await readAgentFile(home)
       if (now?.agent.pid === identity.pid) break

@@ -14,6 +14,6 @@ export async function findNode(choice: string): Promise<string> {
   try {
     return createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`)
   } catch {
-    return process.execPath // Not installed on this platform, or left out: ours will do.
+    return process.execPath // Not installed: use ours.
   }
 }

@@ -1,4 +1,4 @@
-/** What the agent sees of the platform: the metrics of all parts, and the traces that are sent to it. */
+/** The agent's view of the platform: the metrics of all parts, and the traces it receives. */
 import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
@@ -27,15 +27,15 @@ export interface ObservingOptions {
   logger: FastifyBaseLogger
   deployer: () => Deployer | undefined
   parts: () => readonly PartView[]
-  /** The operator's, once there is one. */
+  /** The operator's token, once there is one. */
   token: () => string | undefined
-  /** @throws if the proxy does not answer. */
+  /** @throws if the proxy does not respond. */
   figures: () => Promise<FunctionCounts[]>
-  /** Traces came or went on. */
+  /** Traces were added or changed. */
   onTraces: () => void
 }
 
-/** How the collector is reached, and by whom. */
+/** Where the collector listens, and who may use it. */
 export interface Reachable {
   extraHosts: readonly ExtraHost[]
   access: AccessKeys
@@ -60,7 +60,7 @@ export class Observing {
     this.#tellTraces = throttle(options.onTraces, EVENTS_GAP_MS)
   }
 
-  /** Before the parts, which send to it. */
+  /** Call it before starting the parts, which send to it. */
   async start(state: StateStore, { extraHosts, access }: Reachable): Promise<void> {
     const { home, options, environment, logger } = this.#options
     const { registry } = this.#own
@@ -71,7 +71,7 @@ export class Observing {
       async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'EADDRINUSE') throw error
         if (known === undefined) throw await portTaken('collector', options.collectorPort)
-        // What runs sends to the port that we had; traces of it are missing until it starts again, and the rest works.
+        // Running functions still send to the old port: their traces are missing until they restart; all else works.
         logger.warn({ port: known }, 'the collector’s port is in use by another program; using another one')
         return listenOn(0, { ...collector, onChange })
       },
@@ -83,14 +83,14 @@ export class Observing {
     if (own !== undefined) this.#ownTracing = startAgentTracing(own)
   }
 
-  /** What is recorded, and where it goes as seen from `host`'s side; undefined if nothing is. */
+  /** What is recorded, and where to send it (the collector's address as seen from `host`); undefined if nothing is. */
   tracing(host: string): TracingSettings | undefined {
     const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = this.#options.options
     if (traces === 'off' || this.#collector === undefined) return undefined
     return { url: `http://${host}:${this.#collector.port}`, perSecond, ratio, slowMs }
   }
 
-  /** What parts of the platform are told. */
+  /** Settings for the parts of the platform. */
   tracingOfParts(): TracingSettings | undefined {
     const settings = this.tracing(HOST)
     return settings && this.#partToken !== undefined ? { ...settings, token: this.#partToken } : undefined
@@ -112,7 +112,7 @@ export class Observing {
 
 const TRIES = 5
 
-/** A free port of one address may be taken on another: then another one is tried. */
+/** Port 0 gives one that is free on the first address but may be taken on another: then it tries a new one. */
 async function listenOn(port: number, options: Omit<CollectorOptions, 'port'>): Promise<Collector> {
   for (let tries = 1; ; tries++) {
     try {

@@ -7,10 +7,9 @@ const OPENERS: Partial<Record<NodeJS.Platform, [string, ...string[]]>> = {
 }
 
 /**
- * Shows an address in the browser of this desktop. Where there is none, the address that was printed has to do. What
- * the opener is given, everybody on this machine can read in the list of processes: a page in a file of ours, which
- * leads to the address.
- * @param file where that page may lie
+ * Opens a URL in the desktop's browser; without one, the printed URL has to do. Everyone on this machine can read a
+ * command line in the process list, so the opener gets the path of a private page that redirects to the URL.
+ * @param file path for that page
  */
 export async function openUrl(url: string, file: string): Promise<void> {
   await writeDurably(file, redirectPage(url))

@@ -1,6 +1,6 @@
 /**
- * The options of a platform: optional when they come in, resolved here once. Command line over environment over
- * default; an illegal value is refused at start with a message that names both ways to set it.
+ * The options of a platform: optional on input, resolved once, here. The command line overrides the environment, which
+ * overrides the default; an invalid value is refused at start with a message that names both ways to set it.
  */
 import { z } from 'zod'
 import { plainIssue, RyoFaasError } from '../contract/index.ts'
@@ -55,34 +55,34 @@ export function networksOf(trustProxy: string): string[] {
 
 /** What each option is for; the CLI's help and the README's table come from here. */
 export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
-  project: 'Prefix of every container, network and label; lets platforms live side by side',
+  project: 'Prefix of every container, network and label; allows several platforms on one machine',
   engine: 'Where functions run: auto, docker or process (no isolation)',
   host: 'Address the proxy listens on; anything but loopback opens it to the network',
-  trustProxy: 'Reverse proxies whose X-Forwarded-* headers are believed: addresses or networks, separated by commas',
-  egress: 'What functions in containers reach beyond the platform: internet, or none',
-  port: 'Port of the proxy (0: any free one)',
-  agentPort: 'Port of the agent (0: any free one)',
-  storePort: 'Port of the store (0: any free one)',
-  natsPort: 'Port of NATS (0: any free one)',
+  trustProxy: 'Reverse proxies whose X-Forwarded-* headers are trusted: addresses or networks, separated by commas',
+  egress: 'What functions in containers can reach outside the platform: internet or none',
+  port: 'Port of the proxy (0: any free port)',
+  agentPort: 'Port of the agent (0: any free port)',
+  storePort: 'Port of the store (0: any free port)',
+  natsPort: 'Port of NATS (0: any free port)',
   traces: 'Record traces: on or off',
-  traceRate: 'Calls that are traced whatever comes, per second',
-  traceRatio: 'Share of the calls beyond that rate that are traced, 0 to 1',
+  traceRate: 'Calls per second that are always traced',
+  traceRatio: 'Fraction of the calls beyond that rate that are traced, 0 to 1',
   traceSlowMs:
-    'Calls that take this long are recorded even if not traced, in milliseconds (0: none), like those that fail',
-  collectorPort: 'Port that takes traces over OTLP/HTTP (0: any free one)',
-  proxyWorkers: 'Proxy processes that share the port; more cores, more throughput',
+    'Calls that take at least this long are recorded even if not sampled, like failed ones, in milliseconds (0: off)',
+  collectorPort: 'Port that receives traces over OTLP/HTTP (0: any free port)',
+  proxyWorkers: 'Proxy processes that share the port, to use more cores',
   dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',
   asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',
   resultLimitMb: 'Largest result of an asynchronous call that is kept, in MB',
   callbackAllow:
-    'Hosts that callbacks may go to: patterns with *, separated by commas; * alone means public hosts, others must be named',
+    'Hosts that callbacks may go to: patterns with *, separated by commas; * alone means all public hosts, others must be named',
   callRetentionMs: 'How long finished asynchronous calls are kept, in milliseconds',
-  idempotencyWindowMs: 'How long an Idempotency-Key stands for its call, in milliseconds',
+  idempotencyWindowMs: 'How long an Idempotency-Key is remembered, in milliseconds',
   baseImage: 'Image functions are built on: assemble (from this machine’s Node), or a reference to pull',
   natsServer: 'nats-server to run: auto, image, or a path',
-  natsImage: 'Image of NATS for hosts with Docker and no nats-server',
+  natsImage: 'NATS image for hosts with Docker but without nats-server',
   node: 'Node binary that parts and functions run on: auto (Node 24 if installed with ryo-faas), or a path',
-  startTimeoutMs: 'How long a new instance may take to listen, in milliseconds',
+  startTimeoutMs: 'How long a new instance may take to become ready, in milliseconds',
 }
 
 /** `proxyWorkers` → `RYO_FAAS_PROXY_WORKERS`. */
@@ -96,7 +96,7 @@ export function flagOf(option: string): string {
 }
 
 /**
- * @param earlier options of a platform that died in this home: what still runs of it was made by them.
+ * @param earlier options of a platform that died in this home: what still runs was started with them.
  * @throws RyoFaasError INVALID_OPTION
  */
 export function resolveOptions(

@@ -17,13 +17,13 @@ import {
 import { failuresOf, fineBucketUpperMs, type FunctionCounts } from '../services/proxy/index.ts'
 
 export interface PlatformMetricsOptions {
-  /** The agent's own. */
+  /** The agent's own metrics. */
   registry: Registry
   parts: () => readonly PartView[]
-  /** The operator's, once there is one. */
+  /** The operator's token, once there is one. */
   token: () => string | undefined
   deployer: () => Deployer | undefined
-  /** @throws if the proxy does not answer. */
+  /** @throws if the proxy does not respond. */
   figures: () => Promise<FunctionCounts[]>
 }
 
@@ -54,7 +54,7 @@ export class PlatformMetrics {
     return this.#history.view({ since: query.since, name: query.function })
   }
 
-  /** Begins to keep a history. */
+  /** Starts recording the history. */
   start(): void {
     this.#timer = setInterval(() => void this.#sample(), SAMPLE_EVERY_MS).unref()
     void this.#sample()
@@ -85,7 +85,7 @@ export class PlatformMetrics {
     return { part, url: `http://${address}/metrics`, ...(token !== undefined && { token }) }
   }
 
-  /** One that takes longer than the gap is not overtaken. */
+  /** Skips a round while the previous one still runs. */
   async #sample(): Promise<void> {
     if (this.#isSampling) return
     this.#isSampling = true
@@ -96,7 +96,7 @@ export class PlatformMetrics {
     }
   }
 
-  /** Functions are not asked: one that nobody scrapes has nothing to load, and the proxy knows their calls. */
+  /** Functions are not asked: an unscraped one need not load its metrics code, and the proxy counts their calls. */
   async #read(): Promise<Reading> {
     const signal = AbortSignal.timeout(ANSWER_MS)
     const targets = this.#targets()

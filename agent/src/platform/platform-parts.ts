@@ -1,4 +1,4 @@
-/** Starts the parts of the platform: which processes there are, and what each is told. */
+/** Starts the parts of the platform: which processes there are, and how each is configured. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import { BusError, connectBus, ensureStreams } from '../bus/index.ts'
@@ -22,7 +22,7 @@ export interface PlatformPartsOptions {
   state: StateStore
   supervisor: Supervisor
   secrets: EnsuredSecrets
-  /** Where parts send their spans, and which. */
+  /** Which spans parts send, and where. */
   traces: () => TracingSettings | undefined
 }
 
@@ -52,7 +52,7 @@ export class PlatformParts {
         try {
           return await ensureStreams(bus, limits)
         } catch (error) {
-          // A server that reads what it has stored answers late, or says that it is not ready.
+          // A server that is still loading its data responds late, or says that it is not ready.
           const isUnready = error instanceof BusError && error.code === 'UNAVAILABLE'
           if (!isUnready || performance.now() > deadline) throw error
           await delay(ASK_AGAIN_MS)
@@ -145,7 +145,7 @@ export class PlatformParts {
     await supervisor.start(part)
   }
 
-  /** A port once chosen stays: clients find a restarted part where it was. */
+  /** A chosen port is kept, so that clients find a restarted part where it was. */
   async rememberPort(part: PortName, address: string | undefined): Promise<void> {
     const port = Number(address?.split(':').at(-1))
     if (port) await this.#options.state.rememberPort(part, port)

@@ -1,4 +1,4 @@
-/** Removes what a stopped platform left, for the command line: its images, its data. */
+/** Removes what a stopped platform left behind, for the command line: its images and its data. */
 import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
 import { chooseEngine } from './engine-choice.ts'
@@ -9,12 +9,12 @@ import { PlatformOptions } from './options.ts'
 import { StateStore } from '../deployments/state/index.ts'
 
 /**
- * @returns false if there is none, or an agent has just begun to run there
+ * @returns false if there is nothing, or an agent has just started there
  * @throws RyoFaasError DOCKER_UNREACHABLE
  */
 export async function removeStopped(home: string, environment: NodeJS.ProcessEnv): Promise<boolean> {
   const paths = homePaths(home)
-  // With the options that it had: only so its own is found.
+  // With the options it had: otherwise its resources would not be found.
   const saved = await readIfPresent(paths.stoppedOptions)
   if (saved === undefined) return false
   const lock = await acquireProcessLock(paths.lock)

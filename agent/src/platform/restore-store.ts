@@ -1,8 +1,8 @@
-/** Puts a backup of the store in place, for the command line: nothing of a stopped platform could do it. */
+/** Restores a backup of the store, for the command line: it needs a stopped platform, so no part could do it. */
 import { RyoFaasError } from '../contract/index.ts'
 
 /**
- * @returns where the data is now that was there before
+ * @returns where the previous data is kept
  * @throws RyoFaasError INVALID_REQUEST
  */
 export async function restoreStore(home: string, backup: string): Promise<string | undefined> {

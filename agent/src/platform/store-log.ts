@@ -1,4 +1,4 @@
-/** What the agent asks the store. */
+/** The agent's questions to the store. */
 import { z } from 'zod'
 import { type Door, StoreClient } from '../client/index.ts'
 import { RyoFaasError, type StartFrom } from '../contract/index.ts'
@@ -7,7 +7,7 @@ const Bounds = z.object({ last: z.int() })
 const ASK_MS = 5_000
 
 /**
- * The first change that is still to come.
+ * The position of the next change.
  * @throws RyoFaasError STORE_UNAVAILABLE
  */
 export async function nextChange(store: Door): Promise<StartFrom> {

@@ -1,4 +1,4 @@
-/** Calls at most once in `gapMs`: at once when it is quiet, and once more at the end if there was more to tell. */
+/** Calls at most once per `gapMs`: at once when idle, and once more at the end of the gap if called again in it. */
 export function throttle(call: () => void, gapMs: number): (() => void) & { close(): void } {
   let timer: NodeJS.Timeout | undefined
   let isWanted = false

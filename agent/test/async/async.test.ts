@@ -135,7 +135,7 @@ test('one that always fails ends among the dead; mended and deployed again, it c
     { status: 500, body: 'broken', isGenuine: true },
     { status: 200, body: 'mended', isGenuine: true },
   ])
-  expect(await platform.ok(['calls', 'redrive', '--all', '--function', 'broken'])).toBe('1 dead call runs again\n')
+  expect(await platform.ok(['calls', 'redrive', '--all', '--function', 'broken'])).toBe('1 dead call redriven\n')
   expect(await client.untilOver(callIds[1]!)).toMatchObject({ status: 'succeeded', result: { body: 'mended' } })
 })
 

@@ -27,7 +27,7 @@ test('init makes a project that deploys as it stands and knows its types; twice 
   expect(await readdir(join(platform.home, 'fresh/.ryo-faas/types'))).toContain('index.d.ts')
   expect(await platform.cli(['init', 'fresh'])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('already holds'),
+    stderr: expect.stringContaining('already contains'),
   })
   await platform.ok(['stop', 'hello'])
 })
@@ -150,7 +150,7 @@ test('rollback goes to the version before or to the one named, without a rebuild
   const at = (text: string) =>
     project('versions', { turn: { code: `export const turn = () => new Response('${text}')` } })
   for (const text of ['a', 'b', 'c']) await platform.ok(['deploy', await at(text)])
-  expect(await platform.ok(['rollback', 'turn'])).toBe('turn runs version 2\n')
+  expect(await platform.ok(['rollback', 'turn'])).toBe('turn is now on v2\n')
   expect(await call('turn')).toBe('b')
   await platform.ok(['rollback', 'turn', '3'])
   expect(await call('turn')).toBe('c')

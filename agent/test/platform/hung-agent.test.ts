@@ -23,7 +23,7 @@ test('commands say so, end at once when interrupted, and stopFaas --force ends t
   const { code, stderr } = await platform.cli(['details'])
   expect([code, stderr]).toEqual([
     1,
-    expect.stringMatching(/the agent at http.* does not answer.*NOT_RUNNING/) as string,
+    expect.stringMatching(/the agent at http.* is not responding.*NOT_RUNNING/) as string,
   ])
 
   const interrupted = platform.spawnCli(['details'])

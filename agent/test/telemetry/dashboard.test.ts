@@ -193,7 +193,7 @@ test('says what it needs without its key, and says when the agent is away', asyn
   await open()
   await page.getByRole('status').getByText('live').waitFor()
   process.kill(parts[0]!.pid!, 'SIGKILL')
-  await page.getByRole('status').getByText('away').waitFor()
+  await page.getByRole('status').getByText('offline').waitFor()
   // It comes back by itself, and the page with it.
   await page.getByRole('status').getByText('live').waitFor()
 })

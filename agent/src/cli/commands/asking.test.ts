@@ -41,7 +41,7 @@ test.each([
 ])('%s', async (_, command, args, deed) => {
   await expect(run(command, args)).rejects.toMatchObject({
     code: 'INVALID_OPTION',
-    hint: 'Add --yes to go ahead.',
+    hint: 'Add --yes to confirm.',
   })
   expect(await run(command, { ...args, yes: true })).toEqual([deed])
 })

@@ -2,26 +2,26 @@ import { routeOf } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, type CallView } from '../../contract/index.ts'
 import { CallsClient } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
-import { formatDuration, type Output } from '../output.ts'
+import { countOf, formatDuration, type Output } from '../output.ts'
 
 export const calls: Command = {
   usage: 'calls [action] [ids..]',
-  describe: 'Asynchronous calls: list, show, cancel, redrive (dead ones run again)',
+  describe: 'Asynchronous calls: list, show, cancel, redrive (run dead ones again)',
   options: yargs =>
     yargs
       .positional('action', { choices: ['list', 'show', 'cancel', 'redrive'] as const, default: 'list' })
-      .positional('ids', { type: 'string', array: true, describe: 'Ids of calls' })
+      .positional('ids', { type: 'string', array: true, describe: 'Call ids' })
       .option('function', { type: 'string', describe: 'Only calls of this function' })
       .option('status', {
         choices: ['queued', 'running', 'succeeded', 'failed', 'dead', 'cancelled'] as const,
         describe: 'Only calls with this status',
       })
-      .option('limit', { type: 'number', default: 50, describe: 'At most this many' })
-      .option('cursor', { type: 'string', describe: 'Where the page before ended' })
+      .option('limit', { type: 'number', default: 50, describe: 'Maximum number of calls' })
+      .option('cursor', { type: 'string', describe: 'Cursor from the previous page' })
       .option('all', {
         type: 'boolean',
         default: false,
-        describe: 'Every call (of --function): redrive those that are dead, cancel those that wait',
+        describe: 'All calls (of --function): redrive dead ones, cancel queued ones',
       }),
   run: async (args, context) => {
     const client = await CallsClient.of(await context.connect(), context.signal)
@@ -51,7 +51,7 @@ async function list(client: CallsClient, args: Record<string, unknown>, { output
   output.value(page)
   if (page.calls.length === 0) return output.line('No calls.')
   output.table(
-    ['CALL', 'FUNCTION', 'STATUS', 'ATTEMPTS', 'ACCEPTED', 'TOOK'],
+    ['ID', 'FUNCTION', 'STATUS', 'ATTEMPTS', 'ACCEPTED', 'DURATION'],
     page.calls.map(call => [
       call.id,
       call.function,
@@ -61,12 +61,12 @@ async function list(client: CallsClient, args: Record<string, unknown>, { output
       call.finishedAt ? formatDuration(Date.parse(call.finishedAt) - Date.parse(call.acceptedAt)) : '-',
     ]),
   )
-  if (page.cursor !== undefined) output.note(`more: --cursor ${page.cursor}`)
+  if (page.cursor !== undefined) output.note(`Next page: --cursor ${page.cursor}`)
 }
 
 const CANCELLED_AT_ONCE = 32
 
-/** Those that wait; also those among them that have begun since. */
+/** All queued calls, including those that start in the meantime. */
 async function cancelAll(client: CallsClient, name: string | undefined, { output }: Context): Promise<void> {
   const filter = { status: 'queued', limit: CANCELLED_AT_ONCE, ...(name !== undefined && { function: routeOf(name) }) }
   const progress = output.progress('cancelling')
@@ -83,7 +83,7 @@ async function cancelAll(client: CallsClient, name: string | undefined, { output
     progress.stop()
   }
   output.value({ cancelled })
-  output.line(`${cancelled} ${cancelled === 1 ? 'call' : 'calls'} cancelled`)
+  output.line(`${countOf(cancelled, 'call')} cancelled`)
 }
 
 /** It ended before it could be cancelled. */
@@ -93,7 +93,7 @@ function isFinal(error: unknown): boolean {
 
 async function each(ids: string[], act: (id: string) => Promise<CallView>, { output }: Context): Promise<void> {
   if (ids.length === 0)
-    throw new RyoFaasError('INVALID_OPTION', 'the id of a call is missing', { hint: 'ryo-faas calls lists them.' })
+    throw new RyoFaasError('INVALID_OPTION', 'a call id is required', { hint: 'ryo-faas calls lists them.' })
   const found: CallView[] = []
   for (const id of ids) {
     const call = await act(id)
@@ -106,17 +106,17 @@ async function each(ids: string[], act: (id: string) => Promise<CallView>, { out
 async function redriveAll(client: CallsClient, name: string | undefined, { output }: Context): Promise<void> {
   const redriven = await client.redriveDead(name)
   output.value({ redriven })
-  output.line(redriven === 1 ? '1 dead call runs again' : `${redriven} dead calls run again`)
+  output.line(`${countOf(redriven, 'dead call')} redriven`)
 }
 
 export function printCall(call: CallView, output: Output): void {
   output.line(`${output.colors.bold(call.id)}  ${paint(call.status, output)}`)
   output.line(`accepted ${call.acceptedAt}${call.finishedAt ? `, finished ${call.finishedAt}` : ''}`)
   for (const { number, startedAt, outcome, retryAt } of call.attempts) {
-    output.line(`attempt ${number}  ${startedAt}  ${outcome ?? 'running'}${retryAt ? `, again at ${retryAt}` : ''}`)
+    output.line(`attempt ${number}  ${startedAt}  ${outcome ?? 'running'}${retryAt ? `, retry at ${retryAt}` : ''}`)
   }
   if (call.callback)
-    output.line(`callback ${call.callback.url}  ${call.callback.state} after ${call.callback.attempts}`)
+    output.line(`callback ${call.callback.url}  ${call.callback.state}, ${countOf(call.callback.attempts, 'attempt')}`)
   if (call.error) output.line(`${call.error.code}: ${call.error.message}`)
 }
 

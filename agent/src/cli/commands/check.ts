@@ -1,12 +1,12 @@
 import { formatProblem, RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
-import { formatDuration } from '../output.ts'
+import { countOf, formatDuration } from '../output.ts'
 import { Reported } from './deploy.ts'
 import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
 
 export const check: Command = {
   usage: 'check [file]',
-  describe: 'Check deploy.json and the signatures of its handlers, and nothing else',
+  describe: 'Check deploy.json and the handler signatures without deploying',
   options: yargs => yargs.positional('file', FILE_ARGUMENT).option('only', ONLY_OPTION),
   run: async (args, context) => {
     const { output } = context
@@ -17,9 +17,11 @@ export const check: Command = {
     output.value(result)
     for (const problem of result.problems) output.line(formatProblem(problem))
     if (result.problems.length > 0) {
-      const count = result.problems.length === 1 ? 'a problem' : `${result.problems.length} problems`
-      throw new Reported(new RyoFaasError('CHECK_FAILED', `${count} found`), output.json)
+      throw new Reported(
+        new RyoFaasError('CHECK_FAILED', `${countOf(result.problems.length, 'problem')} found`),
+        output.json,
+      )
     }
-    output.line(`${result.checked} handlers are fine (${formatDuration(result.durationMs)})`)
+    output.line(`${countOf(result.checked, 'handler')} OK (${formatDuration(result.durationMs)})`)
   },
 }

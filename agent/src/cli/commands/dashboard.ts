@@ -3,14 +3,14 @@ import type { Command } from '../context.ts'
 
 export const dashboard: Command = {
   usage: 'dashboard',
-  describe: 'The address of the dashboard: figures, charts and traces in a browser',
+  describe: 'Print the URL of the dashboard: metrics, charts and traces in a browser',
   options: yargs =>
     yargs
       .option('open', { type: 'boolean', default: false, describe: 'Open it in the browser' })
-      .option('trace', { type: 'string', describe: 'Show this trace: an id or its first digits, or the id of a call' }),
+      .option('trace', { type: 'string', describe: 'Open this trace: trace id (a prefix is enough) or call id' }),
   run: async (args, context) => {
     const client = await context.connect()
-    // The address holds a key: no other program is to be asked for it.
+    // The address holds a key: make sure that it is our agent that listens there.
     await client.call('platform', {})
     const trace = args['trace'] as string | undefined
     const found = trace === undefined ? undefined : await client.call('trace', { params: { id: trace } })

@@ -4,13 +4,13 @@ import { join, resolve } from 'node:path'
 export const FILE_ARGUMENT = {
   type: 'string',
   default: 'deploy.json',
-  describe: 'The deploy.json, or the folder it lies in',
+  describe: 'deploy.json, or the folder that contains it',
 } as const
 export const ONLY_OPTION = {
   type: 'string',
   array: true,
   nargs: 1,
-  describe: 'Only this function; may be given several times',
+  describe: 'Only this function (may be repeated)',
 } as const
 
 /** A folder stands for the deploy.json in it. */

@@ -8,19 +8,19 @@ import { startFrom } from '../start-from.ts'
 import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
 
 const SETTLE_MS = 50
-/** Time stamps of files may be that coarse. */
+/** File timestamps may be this coarse. */
 const FILE_TIME_MS = 50
 
 export const deploy: Command = {
   usage: 'deploy [file]',
-  describe: 'Check, build, start and switch traffic to the functions of deploy.json',
+  describe: 'Check, build and start the functions of deploy.json, then switch traffic to them',
   options: yargs =>
     yargs
       .positional('file', FILE_ARGUMENT)
       .option('only', ONLY_OPTION)
       .option('from', {
         type: 'string',
-        describe: 'Where its triggers begin: sequence or ISO time; default: new ones now, others where they are',
+        describe: 'First event for its triggers: sequence or ISO time (default: new triggers from now, others resume)',
       })
       .option('debug', {
         type: 'boolean',
@@ -33,7 +33,7 @@ export const deploy: Command = {
         describe: 'Replace functions of other projects that have the same name',
       })
       .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
-      .option('watch', { type: 'boolean', default: false, describe: 'Deploy again whenever a file changes' }),
+      .option('watch', { type: 'boolean', default: false, describe: 'Redeploy whenever a file changes' }),
   run: async (args, context) => {
     const body = {
       file: await deployFilePath(context.cwd, args['file']),
@@ -63,7 +63,7 @@ interface Outcome {
   error: RyoFaasError | undefined
 }
 
-/** Prints what happens; answers the failure rather than throwing it, for `--watch` goes on. */
+/** Prints what happens. Returns the failure instead of throwing it, because `--watch` continues after one. */
 async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> {
   const { output, signal } = context
   const { green, red, dim, bold } = output.colors
@@ -106,11 +106,11 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
     }
   }
   interactive?.stop()
-  if (signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled; what was not switched yet is undone')
+  if (signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled; whatever is not live yet is undone')
   output.value({ deployed, failed, error: finished?.error })
   if (deployed.length > 0 && !body.buildOnly) {
     output.line()
-    // In the order of the file, whichever was ready first.
+    // In the order of the file, not in the order they became ready.
     deployed.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
     for (const { name, url, debugPort } of deployed) {
       output.line(`  ${name}  ${url}${debugPort === undefined ? '' : `  debugger at 127.0.0.1:${debugPort}`}`)
@@ -125,8 +125,8 @@ function failureOf(
   json: boolean,
 ): RyoFaasError | undefined {
   if (!finished)
-    return new RyoFaasError('NOT_RUNNING', 'the agent went away during the deploy', {
-      hint: 'Deploy again: it goes on from what is done.',
+    return new RyoFaasError('NOT_RUNNING', 'the agent stopped during the deploy', {
+      hint: 'Deploy again: it resumes where it left off.',
     })
   if (finished.error) return new Reported(RyoFaasError.fromBody(finished.error), json)
   const [first, ...others] = failed
@@ -171,16 +171,16 @@ async function watchAndDeploy(body: DeployBody, context: Context): Promise<void>
   let tail = Promise.resolve<unknown>(undefined)
   let isReady = false
   watcher.on('all', (event, _path, stats) => {
-    // What was there before is told as added; only what was saved since the deploy began may be news to it.
+    // Existing files are reported as added; only those saved since the deploy began may be new to it.
     if (!isReady && event.startsWith('add') && (stats?.mtimeMs ?? 0) < begin) return
     clearTimeout(timer)
     timer = setTimeout(() => (tail = tail.then(run)), SETTLE_MS)
   })
-  // For instance too many files for the system: the others are watched.
+  // For example too many files for the system: the rest is still watched.
   watcher.on('error', error => output.error(RyoFaasError.from(error)))
   await once(watcher, 'ready', { signal }).catch(() => undefined)
   isReady = true
-  output.note('watching for changes; Ctrl-C ends')
+  output.note('Watching for changes. Press Ctrl-C to stop.')
   if (!signal.aborted) await once(signal, 'abort')
   clearTimeout(timer)
   await watcher.close()

@@ -5,8 +5,8 @@ import { printPlatform } from './platform-table.ts'
 
 export const details: Command = {
   usage: 'details [name]',
-  describe: 'Every deployment with its state, or everything about one',
-  options: yargs => yargs.positional('name', { type: 'string', describe: 'A deployment' }),
+  describe: 'Show all deployments and their state, or one in detail',
+  options: yargs => yargs.positional('name', { type: 'string', describe: 'Deployment name' }),
   run: async (args, context) => {
     const client = await context.connect()
     if (args['name'] !== undefined) {
@@ -18,7 +18,7 @@ export const details: Command = {
     context.output.value({ platform, deployments })
     printPlatform(platform, context.output)
     context.output.line()
-    if (deployments.length === 0) return context.output.line('nothing is deployed; try: ryo-faas deploy')
+    if (deployments.length === 0) return context.output.line('Nothing is deployed yet. Try: ryo-faas deploy')
     printAll(deployments, context)
   },
 }
@@ -51,7 +51,7 @@ function printOne(view: DeploymentView, { output }: Context): void {
   if (view.lastExit) output.line(`last exit ${view.lastExit.at}: ${view.lastExit.reason}`)
   output.line()
   output.table(
-    ['INSTANCE', 'VERSION', 'STATE', 'ADDRESS', 'SINCE'],
+    ['INSTANCE', 'VERSION', 'STATE', 'ADDRESS', 'STARTED'],
     view.instances.map(({ id, version, state, address, startedAt }) => [
       id,
       `v${version}`,

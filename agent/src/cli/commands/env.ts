@@ -8,7 +8,7 @@ export const env: Command = {
   usage: 'env',
   describe: 'Show the configuration and how to change it',
   options: yargs =>
-    yargs.option('secrets', { type: 'boolean', default: false, describe: 'Show the secret that signs callbacks too' }),
+    yargs.option('secrets', { type: 'boolean', default: false, describe: 'Also show the secret that signs callbacks' }),
   run: async (args, context) => {
     const { output, home, platformFlags, environment } = context
     const callbackSecret = args['secrets'] ? await readSecret(home) : undefined
@@ -30,7 +30,7 @@ export const env: Command = {
       output.line(`secret   ${callbackSecret}  (signs callbacks, see standardwebhooks.com)`)
     output.line()
     output.table(
-      ['VARIABLE', 'NEXT START USES', ''],
+      ['VARIABLE', 'VALUE AT NEXT START', ''],
       platformFlags.map(({ name, variable, help }) => [variable, String(options[name]), output.colors.dim(help)]),
     )
   },
@@ -40,6 +40,6 @@ async function readSecret(home: string): Promise<string> {
   try {
     return (await readFile(homePaths(home).callbackSecret, 'utf8')).trim()
   } catch (error) {
-    throw new RyoFaasError('NOT_RUNNING', 'there is no secret yet: it is made at the first start', { cause: error })
+    throw new RyoFaasError('NOT_RUNNING', 'no secret yet: it is created at the first start', { cause: error })
   }
 }

@@ -5,15 +5,15 @@ import type { Command } from '../context.ts'
 
 export const init: Command = {
   usage: 'init [dir]',
-  describe: 'Make a new function project that deploys as it stands',
-  options: yargs => yargs.positional('dir', { type: 'string', default: '.', describe: 'Where; made if absent' }),
+  describe: 'Create a new project, ready to deploy',
+  options: yargs => yargs.positional('dir', { type: 'string', default: '.', describe: 'Folder (created if missing)' }),
   run: async (args, { cwd, output, runtimeTypes }) => {
     const folder = resolve(cwd, String(args['dir']))
     const existing: string[] = await readdir(folder).catch(() => [])
     const files = template(basename(folder))
     const taken = Object.keys(files).filter(name => existing.includes(name.split('/')[0]!))
     if (taken.length > 0) {
-      throw new RyoFaasError('INVALID_OPTION', `${folder} already holds ${taken.join(', ')}`, {
+      throw new RyoFaasError('INVALID_OPTION', `${folder} already contains ${taken.join(', ')}`, {
         hint: 'Choose an empty folder: ryo-faas init my-functions',
       })
     }
@@ -24,12 +24,14 @@ export const init: Command = {
     }
     await cp(runtimeTypes, join(folder, '.ryo-faas', 'types'), types)
     output.value({ folder, files: Object.keys(files) })
-    output.line(`made ${Object.keys(files).join(', ')} in ${folder}`)
+    output.line(`created ${Object.keys(files).join(', ')} in ${folder}`)
     output.line(`next: ryo-faas deploy ${relative(cwd, folder) || ''}`.trimEnd())
   },
 }
 
-/** @throws RyoFaasError INVALID_OPTION if files cannot be written there: one lies in the way, or it is another user's. */
+/**
+ * @throws RyoFaasError INVALID_OPTION if files cannot be written there: a file is in the way, or it is another user's.
+ */
 async function writeProject(folder: string, files: Record<string, string>): Promise<void> {
   try {
     for (const [name, content] of Object.entries(files)) {
@@ -37,7 +39,7 @@ async function writeProject(folder: string, files: Record<string, string>): Prom
       await writeFile(join(folder, name), content)
     }
   } catch (error) {
-    throw new RyoFaasError('INVALID_OPTION', `a project cannot be written to ${folder}: ${(error as Error).message}`, {
+    throw new RyoFaasError('INVALID_OPTION', `cannot create a project in ${folder}: ${(error as Error).message}`, {
       hint: 'Choose another folder: ryo-faas init my-functions',
       cause: error,
     })
@@ -63,7 +65,7 @@ export async function hello(request: Request): Promise<Response> {
 }
 `,
     'package.json': json({ name: name.toLowerCase().replace(/[^a-z0-9-]/g, '-'), private: true, type: 'module' }),
-    // The types lie in the project, so the editor knows them without anything being installed.
+    // The types are part of the project, so the editor finds them without anything being installed.
     'tsconfig.json': json({
       compilerOptions: {
         target: 'ES2023',

@@ -9,17 +9,17 @@ import { Reported } from './deploy.ts'
 
 export const invoke: Command = {
   usage: 'invoke <name>',
-  describe: 'Call a function and print its answer',
+  describe: 'Call a function and print the response',
   options: yargs =>
     yargs
-      .positional('name', { type: 'string', demandOption: true, describe: 'A deployment' })
+      .positional('name', { type: 'string', demandOption: true, describe: 'Deployment name' })
       .option('data', { type: 'string', nargs: 1, alias: 'd', describe: `Body; ${DATA_HELP}` })
       .option('header', { type: 'string', array: true, nargs: 1, alias: 'H', describe: 'A header, "name: value"' })
-      .option('path', { type: 'string', default: '', describe: 'What follows the name, e.g. /items?x=1' })
-      .option('method', { type: 'string', alias: 'X', describe: 'Default GET, with --data POST' })
+      .option('path', { type: 'string', default: '', describe: 'Path after the function name, e.g. /items?x=1' })
+      .option('method', { type: 'string', alias: 'X', describe: 'HTTP method (default: GET, or POST with --data)' })
       .option('async', { type: 'boolean', default: false, describe: 'Queue the call (Prefer: respond-async)' })
       .option('wait', { type: 'boolean', default: false, describe: 'With an asynchronous call: wait for its result' })
-      .option('include', { type: 'boolean', alias: 'i', default: false, describe: 'Print status and headers too' }),
+      .option('include', { type: 'boolean', alias: 'i', default: false, describe: 'Also print status and headers' }),
   run: async (args, context) => {
     const { output } = context
     const body = await readData(args['data'] as string | undefined, context)
@@ -57,7 +57,7 @@ export const invoke: Command = {
   },
 }
 
-/** Prints each change of the call, and at the end what the function answered. */
+/** Prints each change of the call, then the function's response. */
 async function follow(client: CallsClient, id: string, { output }: Context): Promise<void> {
   let last: CallView | undefined
   for await (const call of client.follow(id)) {
@@ -77,12 +77,12 @@ async function follow(client: CallsClient, id: string, { output }: Context): Pro
   throw new Reported(new RyoFaasError('INVALID_REQUEST', message), output.json)
 }
 
-/** An answer of 400 and above makes the exit code 1; one that the platform made is explained. */
+/** A status of 400 or above makes the exit code 1; an error of the platform is explained. */
 function settle(response: Response, text: string, { output }: Context): void {
   if (response.status < 400) return
   const code = response.headers.get(HEADERS.error)
   if (code === null)
-    throw new Reported(new RyoFaasError('INVALID_REQUEST', `the function answered ${response.status}`), true)
+    throw new Reported(new RyoFaasError('INVALID_REQUEST', `the function returned ${response.status}`), true)
   const parsed = PlatformErrorSchema.safeParse(parseJson(text))
   const message = parsed.success ? parsed.data.error.message : `${response.status} ${response.statusText}`
   const hint = code === 'FUNCTION_NOT_FOUND' ? 'ryo-faas details lists what is deployed.' : undefined
@@ -91,25 +91,25 @@ function settle(response: Response, text: string, { output }: Context): void {
 }
 
 /**
- * Sends it and answers what the function answered, a redirect too: where it leads is for the user to see. Node's own
- * `fetch` gives up after five minutes of silence; a function's limit may be a day, and the proxy ends what is over it.
+ * Returns the function's response, redirects included: the user wants to see where they lead. Node's own `fetch` gives
+ * up after five minutes of silence; a function's timeout may be a day, and the proxy enforces it.
  */
 async function send(url: string, init: RequestInit): Promise<Response> {
-  const { Agent, fetch } = await import('undici') // No other command pays for it.
+  const { Agent, fetch } = await import('undici') // Loaded for this command only.
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
   try {
     return await fetch(url, { ...init, redirect: 'manual', dispatcher })
   } catch (error) {
     if (init.signal?.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
     const cause = (error as Error).cause as Error | undefined
-    throw new RyoFaasError('NOT_RUNNING', `${url} does not answer: ${cause?.message ?? (error as Error).message}`, {
+    throw new RyoFaasError('NOT_RUNNING', `${url} is not responding: ${cause?.message ?? (error as Error).message}`, {
       hint: 'ryo-faas details shows the state of the proxy.',
       cause: error,
     })
   }
 }
 
-/** Bodies that are JSON are sent as such; everything else needs a header of the user's. */
+/** A JSON body gets its content type; any other body needs a header from the user. */
 function headersFrom(given: string[] | undefined, { body, isAsync }: { body: unknown; isAsync: boolean }): Headers {
   const headers = new Headers()
   if (isAsync) headers.set('prefer', 'respond-async')
@@ -133,6 +133,6 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown
   } catch {
-    return undefined // Then it is text.
+    return undefined // Text, then.
   }
 }

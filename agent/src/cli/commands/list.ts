@@ -3,7 +3,7 @@ import { formatBytes } from '../output.ts'
 
 export const list: Command = {
   usage: 'list',
-  describe: 'The images and containers of this project',
+  describe: 'List the images and containers of this project',
   run: async (_, { output, connect }) => {
     const { resources } = await (await connect()).call('resources', {})
     output.value(resources)

@@ -4,13 +4,13 @@ import { timeFrom } from '../time-argument.ts'
 
 export const logs: Command = {
   usage: 'logs <name>',
-  describe: 'The output of a function, interleaved over its instances',
+  describe: 'Show the output of a function, interleaved across its instances',
   options: yargs =>
     yargs
-      .positional('name', { type: 'string', demandOption: true, describe: 'A deployment' })
+      .positional('name', { type: 'string', demandOption: true, describe: 'Deployment name' })
       .option('follow', { type: 'boolean', alias: 'f', default: false, describe: 'Stream new lines' })
       .option('since', { type: 'string', describe: 'Only newer lines: 10s, 5m, 2h, 1d, or an ISO time' })
-      .option('tail', { type: 'number', default: 1000, describe: 'At most this many lines of the past' }),
+      .option('tail', { type: 'number', default: 1000, describe: 'Maximum number of past lines' }),
   run: async (args, { output, connect, signal }) => {
     const since = timeFrom('--since', args['since'] as string | undefined)
     const query = { follow: args['follow'] === true, tail: Number(args['tail']), ...(since !== undefined && { since }) }

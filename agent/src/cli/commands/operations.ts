@@ -3,9 +3,9 @@ import { routeOf } from '@ryo-faas/runtime/protocol'
 import { CallsClient } from '../../client/index.ts'
 import { confirm, YES } from '../confirm.ts'
 import type { Command } from '../context.ts'
-import { formatBytes } from '../output.ts'
+import { countOf, formatBytes } from '../output.ts'
 
-const NAME = { type: 'string', demandOption: true, describe: 'A deployment' } as const
+const NAME = { type: 'string', demandOption: true, describe: 'Deployment name' } as const
 
 export const stop: Command = {
   usage: 'stop <names..>',
@@ -25,13 +25,13 @@ export const stop: Command = {
     output.value({ stopped: names })
     output.line(`stopped: ${names.join(', ')}`)
     for (const name of await withWaitingCalls(await CallsClient.of(client, signal), names)) {
-      output.note(`calls of ${name} still wait, and run when it is deployed again`)
-      output.note(`  ryo-faas calls cancel --all --function ${name}   # if they are not to`)
+      output.note(`${name} still has queued calls; they run when it is deployed again`)
+      output.note(`  ryo-faas calls cancel --all --function ${name}   # to cancel them`)
     }
   },
 }
 
-/** None if that cannot be known now. */
+/** Empty if the calls API cannot be asked. */
 async function withWaitingCalls(calls: CallsClient, names: string[]): Promise<string[]> {
   const waits = async (name: string) => {
     for await (const page of calls.pages({ function: routeOf(name), status: 'queued', limit: 1 })) {
@@ -54,7 +54,7 @@ export const scale: Command = {
       const view = await (await connect()).call('scale', input, signal)
       progress.stop()
       output.value(view)
-      output.line(`${view.name} runs on ${view.desiredInstances} instance${view.desiredInstances === 1 ? '' : 's'}`)
+      output.line(`${view.name} now has ${countOf(view.desiredInstances, 'instance')}`)
     } finally {
       progress.stop()
     }
@@ -63,17 +63,19 @@ export const scale: Command = {
 
 export const rollback: Command = {
   usage: 'rollback <name> [to]',
-  describe: 'Back to an earlier version, without a rebuild',
+  describe: 'Go back to an earlier version without rebuilding',
   options: yargs =>
-    yargs.positional('name', NAME).positional('to', { type: 'number', describe: 'A version; default: the one before' }),
+    yargs
+      .positional('name', NAME)
+      .positional('to', { type: 'number', describe: 'Version to go back to (default: the previous one)' }),
   run: async (args, { output, connect, signal }) => {
-    const progress = output.progress(`rolling ${String(args['name'])} back`)
+    const progress = output.progress(`rolling back ${String(args['name'])}`)
     try {
       const body = args['to'] === undefined ? {} : { version: Number(args['to']) }
       const view = await (await connect()).call('rollback', { params: { name: String(args['name']) }, body }, signal)
       progress.stop()
       output.value(view)
-      output.line(`${view.name} runs version ${view.version}`)
+      output.line(`${view.name} is now on v${view.version}`)
     } finally {
       progress.stop()
     }
@@ -82,7 +84,7 @@ export const rollback: Command = {
 
 export const prune: Command = {
   usage: 'prune',
-  describe: 'Remove images of functions that no kept version needs',
+  describe: 'Remove function images that no version needs any longer',
   run: async (_, { output, connect }) => {
     const result = await (await connect()).call('prune', {})
     output.value(result)
@@ -93,11 +95,11 @@ export const prune: Command = {
 
 export const reset: Command = {
   usage: 'reset',
-  describe: 'Stop and forget every deployment',
+  describe: 'Stop and remove every deployment',
   options: yargs => yargs.option('yes', YES),
   run: async (args, context) => {
     const client = await context.connect()
-    await confirm('Stop and forget every deployment of this project?', args['yes'] === true, context)
+    await confirm('Stop and remove every deployment of this project?', args['yes'] === true, context)
     const { removed } = await client.call('reset', {})
     context.output.value({ removed })
     context.output.line(removed.length === 0 ? 'nothing was deployed' : `removed: ${removed.join(', ')}`)

@@ -4,7 +4,7 @@ import type { Command } from '../context.ts'
 
 export const secrets: Command = {
   usage: 'secrets <action> [name]',
-  describe: 'Secrets that functions name in deploy.json: list, set (value from stdin), delete',
+  describe: 'Manage the secrets that deploy.json names: list, set (value from stdin), delete',
   options: yargs =>
     yargs
       .positional('action', { choices: ['list', 'set', 'delete'] as const, demandOption: true })
@@ -18,10 +18,10 @@ export const secrets: Command = {
       return names.forEach(each => output.line(each))
     }
     if (name === undefined) throw new RyoFaasError('INVALID_OPTION', `secrets ${String(args['action'])} needs a name`)
-    if (args['action'] === 'set' && stdin.isTTY) output.note('type the value, then Ctrl-D')
+    if (args['action'] === 'set' && stdin.isTTY) output.note('Type the value, then press Ctrl-D.')
     const value = args['action'] === 'set' ? (await text(stdin)).replace(/\r?\n$/, '') : null
     await client.call('setSecret', { params: { name }, body: { value } })
     output.value({ name })
-    output.line(value === null ? `${name} is deleted` : `${name} is set; functions see it from their next deploy on`)
+    output.line(value === null ? `deleted ${name}` : `set ${name}; functions get it with their next deploy`)
   },
 }

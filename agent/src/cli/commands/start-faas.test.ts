@@ -50,14 +50,14 @@ test('a platform that runs with the options that are wanted is reported', async 
 test('one that runs with others is left alone, and both these and the way out are named', async () => {
   await expect(start(['--engine', '--host'])).rejects.toMatchObject({
     code: 'ALREADY_RUNNING',
-    message: 'ryo-faas is already running with another --engine, --host',
+    message: 'ryo-faas is already running with a different --engine, --host',
     hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
   })
 })
 
 test.each(['0.0.0.0', '::', '192.0.2.7', 'box.lan'])('who can call it is said where it listens on %s', async host => {
   const lines = (await start([], host)).split('\n').filter(line => line.startsWith('--host'))
-  expect(lines).toEqual([expect.stringContaining(`--host ${host}: anybody who reaches this address can call`)])
+  expect(lines).toEqual([expect.stringContaining(`--host ${host}: anyone who can reach this address can call`)])
 })
 
 test.each(['127.0.0.1', '::1', 'localhost', undefined])('nothing is said of %s', async host => {

@@ -13,7 +13,7 @@ const REPLACED_MS = 60_000
 
 const LOOPBACK = /^(?:127\.|::1$|localhost$)/
 const OPEN_TO_OTHERS =
-  'anybody who reaches this address can call every function. Lists of calls, metrics, the store and the agent stay closed. See "Opening it to the network" in the README.'
+  'anyone who can reach this address can call every function. Lists of calls, metrics, the store and the agent stay closed. See "Opening it to the network" in the README.'
 
 export const startFaas: Command = {
   usage: 'startFaas',
@@ -24,9 +24,13 @@ export const startFaas: Command = {
     if (running?.phase.kind === 'ready') {
       const differing = await context.differingFlags(args)
       if (differing.length === 0) return report(running, 'is already running', context)
-      throw new RyoFaasError('ALREADY_RUNNING', `ryo-faas is already running with another ${differing.join(', ')}`, {
-        hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
-      })
+      throw new RyoFaasError(
+        'ALREADY_RUNNING',
+        `ryo-faas is already running with a different ${differing.join(', ')}`,
+        {
+          hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
+        },
+      )
     }
 
     const platform = await bringUp(context, args)
@@ -34,13 +38,13 @@ export const startFaas: Command = {
   },
 }
 
-/** The platform of this home if its agent answers. */
+/** The platform of this home, if its agent responds. */
 export async function runningPlatform(context: Context): Promise<PlatformView | undefined> {
   const seen = await lookAt(context)
   return seen === 'hung' ? undefined : seen
 }
 
-/** The same; `hung` if it takes the question and does nothing. */
+/** The same; `hung` if it accepts the request and does not respond. */
 async function lookAt({ home, signal }: Context): Promise<PlatformView | 'hung' | undefined> {
   const found = await readAgentFile(home)
   if (!found) return undefined
@@ -54,8 +58,8 @@ async function lookAt({ home, signal }: Context): Promise<PlatformView | 'hung' 
 }
 
 /**
- * Resolves when the platform is ready. One that is being started already is waited for; one that is ending has to be
- * gone first, or the two would take each other's options and ports.
+ * Resolves when the platform is ready. One that is already starting is waited for; one that is stopping must be gone
+ * first, or the two would take each other's options and ports.
  */
 async function bringUp(context: Context, args: Record<string, unknown>): Promise<PlatformView> {
   const { agentLog, startFailure } = homePaths(context.home)
@@ -67,14 +71,14 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
   try {
     for (;;) {
       if (context.signal.aborted)
-        throw new RyoFaasError('CANCELLED', 'cancelled; "ryo-faas stopFaas" ends what has started')
+        throw new RyoFaasError('CANCELLED', 'cancelled; run "ryo-faas stopFaas" to stop what has started')
       const seen = await lookAt(context)
       const found = await readAgentFile(context.home)
       if (seen === 'hung') {
-        progress.update('the agent does not answer: waiting until its keeper has replaced it')
+        progress.update('the agent is not responding: waiting for its keeper to replace it')
         if (performance.now() - (hungSince ??= performance.now()) < REPLACED_MS) continue
-        throw new RyoFaasError('PART_FAILED', `the agent (pid ${found?.agent.pid}) is running and does not answer`, {
-          hint: `Its log is ${agentLog}. ryo-faas stopFaas --force ends it.`,
+        throw new RyoFaasError('PART_FAILED', `the agent (pid ${found?.agent.pid}) is running but not responding`, {
+          hint: `See ${agentLog}. ryo-faas stopFaas --force kills it.`,
         })
       }
       hungSince = undefined
@@ -86,19 +90,19 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
           progress.update(platform.phase.doing)
           break
         case 'stopping':
-          progress.update('waiting until the platform that is stopping has stopped')
+          progress.update('waiting for the running platform to finish stopping')
           ending = found?.agent ?? ending
           break
-        case 'failed': // Ours is about to say why; another one ends, and then it is our turn.
+        case 'failed': // Ours is about to say why; another one is about to exit, and then we start ours.
           ending = found?.agent ?? ending
           break
-        case undefined: // None answers.
+        case undefined: // No agent responds.
           break
       }
       const failure = launched && (await readStartFailure(startFailure))
       if (failure) throw failure
       if (launched?.state() === 'failed' && !platform && !found) {
-        throw new RyoFaasError('PART_FAILED', 'the agent exited at once', { hint: `Its log is ${agentLog}` })
+        throw new RyoFaasError('PART_FAILED', 'the agent exited immediately', { hint: `See ${agentLog}` })
       }
       if (!platform && (!launched || (launched.state() === 'gave-way' && !found))) {
         if (ending !== undefined) await context.agentGone(ending)
@@ -106,7 +110,7 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
         launched = await context.launchAgent(args)
       }
       if (performance.now() > deadline) {
-        throw new RyoFaasError('PART_FAILED', 'the platform did not start in time', { hint: `The log is ${agentLog}` })
+        throw new RyoFaasError('PART_FAILED', 'the platform did not start in time', { hint: `See ${agentLog}` })
       }
       await delay(POLL_MS)
     }

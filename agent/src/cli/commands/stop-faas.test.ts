@@ -91,6 +91,6 @@ test('a platform that somebody else stops is waited for, which is said once', as
   const neverAsked: Answer = async response => void response.writeHead(500).end()
   const { result, progress } = await stopped(neverAsked, isStopping)
   expect(result).toBe('nothing is running\n')
-  expect(progress.match(/being stopped already/g)).toHaveLength(1)
+  expect(progress.match(/already being stopped/g)).toHaveLength(1)
   expect(asked).toBe(5)
 })

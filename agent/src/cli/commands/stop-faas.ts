@@ -10,11 +10,11 @@ const AGENT_RETURN_MS = 15_000
 
 export const stopFaas: Command = {
   usage: 'stopFaas',
-  describe: 'Stop every function and part and list what was stopped; data stays',
+  describe: 'Stop every function and part, and list what was stopped; data is kept',
   options: yargs =>
     yargs
       .option('prune', { type: 'boolean', default: false, describe: 'Also remove images and all data' })
-      .option('force', { type: 'boolean', default: false, describe: 'End what does not answer' })
+      .option('force', { type: 'boolean', default: false, describe: 'Kill whatever does not respond' })
       .option('yes', YES),
   run: async (args, context) => {
     const isPruning = args['prune'] === true
@@ -49,51 +49,51 @@ async function stop(context: Context, { isPruning, isForced }: Stopping): Promis
   } finally {
     progress.stop()
   }
-  // Somebody else was faster; what is left, if it was to be removed, is looked for as in any home that was stopped.
+  // Someone else stopped it first; with --prune, what is left is removed as in any stopped home.
   if (!stopped) return stop(context, { isPruning, isForced })
   output.value({ stopped })
   output.line(`stopped: ${stopped.join(', ')}`)
   output.line(isPruning ? 'images and data were removed' : 'data is kept; startFaas resumes everything')
 }
 
-/** @returns undefined if it was being stopped already, and has been */
+/** @returns undefined if someone else was already stopping it; by then it has stopped */
 async function askToStop(
   context: Context,
   { found, isPruning, progress }: { found: AgentFile; isPruning: boolean; progress: Progress },
 ): Promise<string[] | undefined> {
   let stopped: string[] | undefined
   const client = await reachAgent(context, progress)
-  // Whom we talk to may be the successor of the one that was found.
+  // The agent we reached may be the successor of the one that was found.
   const agent = (await readAgentFile(context.home))?.agent ?? found
   try {
     stopped = (await client?.call('shutdown', { body: { prune: isPruning } }))?.stopped
   } catch (error) {
     const isCutOff = error instanceof RyoFaasError && error.code === 'NOT_RUNNING'
-    // Two who ask at once: the end that the first one caused may cut the second one's answer off.
+    // When two ask at once, the exit that the first one caused may cut off the second one's answer.
     if (!isCutOff || isHangingListener(error) || !(await hasStopped(context, agent))) throw error
   }
-  // The answer comes a moment before its end; who starts again at once must not meet it.
+  // It answers a moment before it exits; an immediate restart must not meet it.
   await context.agentGone(agent)
   return stopped
 }
 
-/** @throws `error`, unless everything is to be ended in spite of it */
+/** @throws `error`, unless the user agrees to kill everything */
 async function agreeToForce(error: unknown, isForced: boolean, context: Context): Promise<void> {
   if (context.signal.aborted) throw error
   if (isForced) return
   if (!isHangingListener(error)) throw error
   if (context.stdin.isTTY && !context.output.json) {
-    return confirm('The agent does not answer. End it and every other part of the platform?', false, context)
+    return confirm('The agent is not responding. Kill it and every other part of the platform?', false, context)
   }
   throw new RyoFaasError('NOT_RUNNING', (error as Error).message, {
-    hint: 'ryo-faas stopFaas --force ends it and every other part.',
+    hint: 'ryo-faas stopFaas --force kills it and every other part.',
     cause: error,
   })
 }
 
 /**
- * An agent that was killed is coming back by itself; if its keeper died with it, a new one takes over first.
- * @returns undefined if the platform was being stopped already, and has been
+ * An agent that was killed comes back by itself; if its keeper died with it, a new one takes over first.
+ * @returns undefined if someone else was already stopping the platform; by then it has stopped
  */
 async function reachAgent(context: Context, progress: Progress): Promise<AgentClient | undefined> {
   const { home, signal } = context
@@ -105,10 +105,10 @@ async function reachAgent(context: Context, progress: Progress): Promise<AgentCl
       const { phase } = await client.call('platform', {})
       if (phase.kind === 'ready') return client
       if (phase.kind === 'stopping') {
-        progress.update('it is being stopped already: waiting for running calls to finish')
+        progress.update('already being stopped: waiting for running calls to finish')
       } else if (performance.now() > deadline) {
         throw new RyoFaasError('PART_FAILED', `the agent is stuck in phase "${phase.kind}"`, {
-          hint: `Its log is ${homePaths(home).agentLog}. ryo-faas stopFaas --force ends it.`,
+          hint: `See ${homePaths(home).agentLog}. ryo-faas stopFaas --force kills it.`,
         })
       }
     } catch (error) {

@@ -1,4 +1,4 @@
-/** What an action of `store` is given on the command line. */
+/** What an action of `store` receives from the command line. */
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 
@@ -8,7 +8,7 @@ export interface Asked {
   context: Context
 }
 
-/** At least these. */
+/** @throws RyoFaasError INVALID_OPTION if fewer than `names` are given */
 export function needed<const Names extends readonly string[]>(
   given: string[],
   names: Names,
@@ -16,6 +16,6 @@ export function needed<const Names extends readonly string[]>(
   const missing = names[given.length]
   if (missing === undefined) return given as never
   throw new RyoFaasError('INVALID_OPTION', `<${missing}> is missing`, {
-    hint: 'ryo-faas store --help shows what there is.',
+    hint: 'ryo-faas store --help lists the actions.',
   })
 }

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { RyoFaasError } from '../../contract/index.ts'
 import { tablePath, type StoreClient } from '../../client/index.ts'
+import { countOf } from '../output.ts'
 import { needed, type Asked } from './store-arguments.ts'
 
 export async function exportTable(client: StoreClient, { given, args, context }: Asked): Promise<void> {
@@ -36,7 +37,7 @@ export async function importTable(client: StoreClient, { given, args, context }:
   )
   const done = (await response.json()) as { imported: number }
   context.output.value({ table, ...done })
-  context.output.line(`imported ${done.imported} documents into ${table}`)
+  context.output.line(`imported ${countOf(done.imported, 'document')} into ${table}`)
 }
 
 async function readable(path: string): Promise<string> {

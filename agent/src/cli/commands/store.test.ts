@@ -48,6 +48,6 @@ async function ask(args: Record<string, unknown>): Promise<string[]> {
 
 test('a table is dropped only if that was said twice', async () => {
   const drop = { action: 'drop', args: ['orders'] }
-  await expect(ask(drop)).rejects.toMatchObject({ code: 'INVALID_OPTION', hint: 'Add --yes to go ahead.' })
+  await expect(ask(drop)).rejects.toMatchObject({ code: 'INVALID_OPTION', hint: 'Add --yes to confirm.' })
   expect(await ask({ ...drop, yes: true })).toEqual(['DELETE /tables/orders'])
 })

@@ -16,14 +16,14 @@ const ACTIONS = {
   patch: '<table> <id> --data: JSON merge patch',
   delete: '<table> <id>',
   query: '<table> [--where …] [--order-by …]',
-  changes: '<table>: events as they happen; --since a sequence',
-  export: '<table> [file]: a document a line; --plain: the data alone, as JSON',
-  import: '<table> <file>: what export writes, or JSON; --events sets triggers off',
+  changes: '<table>: stream events; --since a sequence',
+  export: '<table> [file]: one document per line; --plain: the data only, as JSON',
+  import: '<table> <file>: output of export, or JSON; --events runs triggers',
   index: '<table> <field> [--drop]',
-  drop: '<table>: the table with all its documents',
+  drop: '<table>: remove the table and all its documents',
   replay: '<function> --from: run its triggers again',
   backup: 'a consistent copy while the store runs',
-  restore: '<backup>: put it in the place of the data, while the platform is stopped',
+  restore: '<backup>: replace the data with it; the platform must be stopped',
 } as const
 type Action = keyof typeof ACTIONS
 
@@ -35,17 +35,20 @@ export const store: Command = {
       .positional('action', { choices: Object.keys(ACTIONS) as Action[], default: 'tables' as const })
       .positional('args', { type: 'string', array: true, describe: 'See below' })
       .option('data', { type: 'string', nargs: 1, alias: 'd', describe: `A JSON value; ${DATA_HELP}` })
-      .option('if-version', { type: 'number', describe: 'Only if the document has this version; 0: only if it is new' })
+      .option('if-version', {
+        type: 'number',
+        describe: 'Only if the document has this version (0: only if it does not exist)',
+      })
       .option('where', { type: 'string', nargs: 1, describe: `Conditions, e.g. '{"amount":{">=":10}}'` })
-      .option('order-by', { type: 'string', nargs: 1, describe: 'A field' })
-      .option('desc', { type: 'boolean', default: false, describe: 'With --order-by: the greatest first' })
-      .option('limit', { type: 'number', default: 100, describe: 'Documents of a page' })
-      .option('cursor', { type: 'string', describe: 'Where the page before ended' })
-      .option('since', { type: 'string', default: '', describe: 'With changes: the first sequence; default now' })
-      .option('plain', { type: 'boolean', default: false, describe: 'With export and import: the data alone' })
+      .option('order-by', { type: 'string', nargs: 1, describe: 'Field to sort by' })
+      .option('desc', { type: 'boolean', default: false, describe: 'With --order-by: descending' })
+      .option('limit', { type: 'number', default: 100, describe: 'Documents per page' })
+      .option('cursor', { type: 'string', describe: 'Cursor from the previous page' })
+      .option('since', { type: 'string', default: '', describe: 'With changes: first sequence (default: from now)' })
+      .option('plain', { type: 'boolean', default: false, describe: 'With export and import: the data only' })
       .option('events', { type: 'boolean', default: false, describe: 'With import: emit events, so that triggers run' })
       .option('drop', { type: 'boolean', default: false, describe: 'With index: remove it' })
-      .option('yes', { ...YES, describe: 'With drop: do not ask' })
+      .option('yes', { ...YES, describe: 'With drop: skip the confirmation' })
       .option('from', { type: 'string', describe: 'With replay: sequence or ISO time of the first event' })
       .option('handler', { type: 'string', describe: 'With replay: one handler of a service' })
       .epilogue(
@@ -120,7 +123,7 @@ const RUN: Record<Exclude<Action, 'replay' | 'restore'>, Run> = {
     output.value(page)
     for (const document of page.documents) output.line(JSON.stringify(document))
     if (page.documents.length === 0) output.line('No documents match.')
-    if (page.cursor !== undefined) output.note(`more: --cursor ${page.cursor}`)
+    if (page.cursor !== undefined) output.note(`Next page: --cursor ${page.cursor}`)
   },
   changes: async (client, { given, args, context: { output } }) => {
     const [table] = given
@@ -141,7 +144,7 @@ const RUN: Record<Exclude<Action, 'replay' | 'restore'>, Run> = {
   drop: async (client, { given, args, context }) => {
     const { output } = context
     const [table] = needed(given, ['table'])
-    await confirm(`Remove the table ${JSON.stringify(table)} with all its documents?`, args['yes'] === true, context)
+    await confirm(`Drop the table ${JSON.stringify(table)} and all its documents?`, args['yes'] === true, context)
     await client.send('DELETE', tablePath(table))
     output.value({ table, dropped: true })
     output.line(`dropped ${table}`)
@@ -157,18 +160,18 @@ async function restore(given: string[], { cwd, restoreStore, output }: Context):
   const [backup] = needed(given, ['backup'])
   const kept = await restoreStore(resolve(cwd, backup))
   output.value({ restored: backup, ...(kept !== undefined && { kept }) })
-  output.line(`restored ${backup}${kept === undefined ? '' : `; the data that was there is kept in ${kept}`}`)
+  output.line(`restored ${backup}${kept === undefined ? '' : `; the previous data is kept in ${kept}`}`)
 }
 
 async function replay(given: string[], args: Record<string, unknown>, { connect, output }: Context): Promise<void> {
   const [name] = needed(given, ['function'])
   if (args['from'] === undefined) {
-    throw new RyoFaasError('INVALID_OPTION', '--from is missing', { hint: '--from 1 runs every event again.' })
+    throw new RyoFaasError('INVALID_OPTION', '--from is missing', { hint: '--from 1 replays every event.' })
   }
   const body = { from: startFrom(args['from'] as string), ...handlerOf(args) }
   await (await connect()).call('replay', { params: { name }, body })
   output.value({ name, ...body })
-  output.line(`${name} runs its events again from ${args['from'] as string} on`)
+  output.line(`replaying events for ${name} from ${args['from'] as string}`)
 }
 
 function handlerOf({ handler }: Record<string, unknown>): { handler?: string } {

@@ -5,13 +5,13 @@ import { formatDuration } from '../output.ts'
 import { printable } from '../waterfall.ts'
 
 const EVERY_MS = 2_000
-/** Points older than this are of a function that is gone, or of an agent that was. */
+/** Older points belong to a function or an agent that is gone. */
 const RECENT_MS = 10_000
 
 export const top: Command = {
   usage: 'top',
   describe: 'Live rates of every function: calls, errors, percentiles, queue',
-  options: yargs => yargs.option('once', { type: 'boolean', default: false, describe: 'Print one table and end' }),
+  options: yargs => yargs.option('once', { type: 'boolean', default: false, describe: 'Print one table and exit' }),
   run: async (args, context) => {
     const { output, signal } = context
     const client = await context.connect()
@@ -34,7 +34,7 @@ export const top: Command = {
   },
 }
 
-/** Right after the start there is none yet. */
+/** Waits for it: right after the start there is none yet. */
 async function firstPoint(look: () => Promise<MetricsHistory>, signal: AbortSignal): Promise<MetricsHistory> {
   const deadline = performance.now() + 3 * EVERY_MS
   for (;;) {
@@ -53,10 +53,10 @@ function print(history: MetricsHistory, { output }: Context): void {
     })
     .sort((a, b) => b.point.callsPerSecond - a.point.callsPerSecond || a.name.localeCompare(b.name))
   output.value({ platform: platform ?? null, functions: functions.map(({ name, point }) => ({ name, ...point })) })
-  if (platform === undefined) return output.line('there are no metrics yet')
+  if (platform === undefined) return output.line('No metrics yet.')
   output.line(summary(platform))
   output.line()
-  if (functions.length === 0) return output.line('nothing is deployed; try: ryo-faas deploy')
+  if (functions.length === 0) return output.line('Nothing is deployed yet. Try: ryo-faas deploy')
   const rows = functions.map(({ name, point }) => [printable(name), ...cells(point, output.colors)])
   output.table(
     ['FUNCTION', 'CALLS/S', 'ERRORS/S', 'P50', 'P95', 'P99', 'IN FLIGHT', 'INSTANCES', 'QUEUE', 'DEAD'],

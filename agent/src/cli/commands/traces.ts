@@ -2,11 +2,11 @@ import type { Argv } from 'yargs'
 import type { AgentClient } from '../../client/index.ts'
 import { RyoFaasError, type TracePage, type TraceView } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
-import { formatDuration } from '../output.ts'
+import { countOf, formatDuration } from '../output.ts'
 import { timeFrom } from '../time-argument.ts'
 import { printable, waterfall } from '../waterfall.ts'
 
-/** So many digits of an id are shown in lists, and tell it from others. */
+/** Lists show this many digits of an id: enough to tell it from others. */
 const SHOWN_DIGITS = 12
 
 export const traces: Command = {
@@ -18,11 +18,11 @@ export const traces: Command = {
       .positional('id', {
         type: 'string',
         describe:
-          'With show: id of a trace or its first digits, a request id, or the id of an asynchronous call; default: the first that list would show',
+          'With show: trace id (a prefix is enough), request id or call id (default: the first trace of the list)',
       })
-      .option('limit', { type: 'number', default: 20, describe: 'At most this many' })
-      .option('cursor', { type: 'string', describe: 'Where the page before ended' })
-      .option('attributes', { type: 'boolean', default: false, describe: 'With show: what is known of each span' }),
+      .option('limit', { type: 'number', default: 20, describe: 'Maximum number of traces' })
+      .option('cursor', { type: 'string', describe: 'Cursor from the previous page' })
+      .option('attributes', { type: 'boolean', default: false, describe: 'With show: attributes of each span' }),
   run: async (args, context) => {
     const client = await context.connect()
     if (args['action'] === 'list') return printPage(await page(client, args, context), context)
@@ -35,15 +35,15 @@ export const traces: Command = {
 
 function withFilters(yargs: Argv): Argv {
   return yargs
-    .option('function', { type: 'string', describe: 'Only those that came by this function' })
-    .option('status', { choices: ['ok', 'error'] as const, describe: 'Only those that went well, or did not' })
-    .option('min-duration', { type: 'number', describe: 'Only those that took at least this long, in milliseconds' })
-    .option('max-duration', { type: 'number', describe: 'Only those that took at most this long, in milliseconds' })
-    .option('call', { type: 'string', describe: 'Only those of this asynchronous call' })
-    .option('attribute', { type: 'string', describe: 'Only those with a span that has this: key=value' })
+    .option('function', { type: 'string', describe: 'Only traces through this function' })
+    .option('status', { choices: ['ok', 'error'] as const, describe: 'Only this outcome' })
+    .option('min-duration', { type: 'number', describe: 'Only those that took at least this long (ms)' })
+    .option('max-duration', { type: 'number', describe: 'Only those that took at most this long (ms)' })
+    .option('call', { type: 'string', describe: 'Only traces of this asynchronous call' })
+    .option('attribute', { type: 'string', describe: 'Only those with a span that has this attribute: key=value' })
     .option('since', { type: 'string', describe: 'Only newer ones: 10s, 5m, 2h, 1d, or an ISO time' })
-    .option('until', { type: 'string', describe: 'Only older ones, in the same way' })
-    .option('slowest', { type: 'boolean', default: false, describe: 'The slowest first, not the newest' })
+    .option('until', { type: 'string', describe: 'Only older ones (same formats)' })
+    .option('slowest', { type: 'boolean', default: false, describe: 'Slowest first' })
 }
 
 function page(client: AgentClient, args: Record<string, unknown>, { signal }: Context): Promise<TracePage> {
@@ -70,7 +70,7 @@ function printPage({ traces, cursor }: TracePage, { output }: Context): void {
   if (traces.length === 0) return output.line('No traces match.')
   const { red, green } = output.colors
   output.table(
-    ['TRACE', 'STARTED', 'FUNCTION', 'NAME', 'STATUS', 'TOOK', 'SPANS', 'CALL'],
+    ['TRACE', 'STARTED', 'FUNCTION', 'NAME', 'STATUS', 'DURATION', 'SPANS', 'CALL'],
     traces.map(trace => [
       trace.traceId.slice(0, SHOWN_DIGITS),
       trace.startedAt,
@@ -82,7 +82,7 @@ function printPage({ traces, cursor }: TracePage, { output }: Context): void {
       printable(trace.callId ?? '-'),
     ]),
   )
-  if (cursor !== undefined) output.note(`more: --cursor ${cursor}`)
+  if (cursor !== undefined) output.note(`Next page: --cursor ${cursor}`)
 }
 
 function printTrace(trace: TraceView, args: Record<string, unknown>, { output }: Context): void {
@@ -96,5 +96,5 @@ function printTrace(trace: TraceView, args: Record<string, unknown>, { output }:
   for (const line of waterfall(trace, { width: output.width, colors, attributes: args['attributes'] === true })) {
     output.line(line)
   }
-  if (trace.droppedSpans > 0) output.note(`${trace.droppedSpans} more spans came than are kept of one trace`)
+  if (trace.droppedSpans > 0) output.note(`${countOf(trace.droppedSpans, 'span')} dropped (limit per trace)`)
 }
