@@ -1,8 +1,9 @@
 import { open, stat } from 'node:fs/promises'
 
 /**
- * Cuts a log file that has grown over `maxBytes` to its newest half of that, at a line's end if there is one. In place,
- * because its writer holds it open in append mode and would go on writing into a renamed one. Only what is kept is read.
+ * Cuts a log file that has grown beyond `maxBytes` to the newest half of that, at a line break if there is one. In
+ * place, because its writer has it open in append mode and would keep writing into a renamed one. Reads only what it
+ * keeps.
  */
 export async function boundFile(path: string, maxBytes: number): Promise<void> {
   const info = await stat(path).catch(() => undefined)
@@ -13,7 +14,7 @@ export async function boundFile(path: string, maxBytes: number): Promise<void> {
     const { bytesRead } = await file.read(kept, 0, kept.length, info.size - kept.length)
     await file.truncate(0)
     const newest = kept.subarray(0, bytesRead)
-    // Appended: the writer may have written meanwhile.
+    // Appended: the writer may have written in the meantime.
     await file.appendFile(newest.subarray(newest.indexOf(0x0a) + 1))
   } finally {
     await file.close()

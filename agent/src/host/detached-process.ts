@@ -17,11 +17,11 @@ export interface DetachedCommand {
 export interface DetachedProcess {
   identity: ProcessIdentity
   child: ChildProcess
-  /** Resolves when it ends, be it before anybody could listen for that; only while we live. */
+  /** Resolves when it exits, even if that was before anyone listened; works only while we are its parent. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }
 
-/** @throws RyoFaasError PART_FAILED if the command cannot be started or dies before it can be told apart. */
+/** @throws RyoFaasError PART_FAILED if the command cannot be started or dies before it can be identified. */
 export async function spawnDetached(options: DetachedCommand): Promise<DetachedProcess> {
   await mkdir(dirname(options.logFile), { recursive: true, mode: 0o700 })
   const log = await open(options.logFile, 'a', 0o600)

@@ -1,5 +1,5 @@
 /**
- * Files that must survive. Invariant: a reader sees the old content or the new, never a part; once `writeDurably`
+ * Files that must survive. Invariant: a reader sees the old content or the new, never a part of it; once `writeDurably`
  * has resolved, the new content survives a power loss (written to a temporary name, synced, renamed, folder synced).
  */
 import { randomBytes } from 'node:crypto'
@@ -11,7 +11,7 @@ export async function writeDurably(path: string, content: string, mode = 0o600):
   await syncFolder(dirname(path))
 }
 
-/** Whole or not at all, but without waiting for the disk: for what a power loss ends anyway, such as a process's record. */
+/** All or nothing, but without waiting for the disk: for what a power loss voids anyway, such as a process's record. */
 export async function writeAtomically(
   path: string,
   content: string,

@@ -1,11 +1,11 @@
 /**
- * A second address on which a server is reached: the gateway of the functions' private network.
+ * A second address for a server: the gateway of the functions' private network.
  *
  * Linux accepts packets for any of its addresses on any interface, so a gateway's address is not private by itself:
- * containers of other networks, and neighbours that route to this machine, reach it as well.
+ * containers of other networks, and neighbours that route through this machine, reach it as well.
  *
  * Invariants: 1. a connection whose peer is in none of `peers` is destroyed before a byte of it is read. 2. without
- * `peers` nobody is served. 3. as many connections are held there as the server itself holds (`maxConnections`).
+ * `peers` nobody is served. 3. the server's own limit on connections (`maxConnections`) applies here, too.
  */
 import { BlockList, createServer, isIPv6, type Server } from 'node:net'
 import { z } from 'zod'
@@ -17,10 +17,10 @@ export const ExtraHost = z.strictObject({
 })
 export type ExtraHost = z.infer<typeof ExtraHost>
 
-/** Feeds what connects at `host` to `server`. */
+/** Passes connections to `host` on to `server`. */
 async function listenAlso(server: Server, { host, peers, port }: ExtraHost & { port: number }): Promise<Server> {
   const isPeer = membersOf(peers)
-  // Half open like an HTTP server: a client may end its side once its request is sent.
+  // Half open, like an HTTP server: a client may close its side once its request is sent.
   const other = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
     if (isPeer(socket.remoteAddress)) server.emit('connection', socket)
     else socket.destroy()
@@ -34,8 +34,8 @@ async function listenAlso(server: Server, { host, peers, port }: ExtraHost & { p
 }
 
 /**
- * Listens at all of them but `host`, where the server listens already.
- * @throws an error with code EADDRINUSE if the port is taken at one; then at none
+ * Listens on all of them except `host`, where the server already listens.
+ * @throws an error with code EADDRINUSE if the port is taken on one; then it listens on none
  */
 export async function listenAtAll(
   server: Server,
@@ -58,6 +58,6 @@ function membersOf(networks: readonly string[]): (address: string | undefined) =
     const [address, prefix] = network.split('/') as [string, string]
     members.addSubnet(address, Number(prefix), isIPv6(address) ? 'ipv6' : 'ipv4')
   }
-  // Without an address the connection has ended already.
+  // Without an address the connection is already closed.
   return address => address !== undefined && members.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 }

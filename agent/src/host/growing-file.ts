@@ -5,13 +5,13 @@ const ANCHOR_BYTES = 64
 const NOTHING = Buffer.alloc(0)
 
 /**
- * Follows a file that somebody appends to and `boundFile` cuts now and then. Invariant: the text of all reads since the
- * last cut is the file's; a character whose bytes come in two reads is in the second.
+ * Follows a file that another process appends to and `boundFile` sometimes cuts. Invariant: the texts of all reads
+ * since the last cut add up to the file; a character split over two reads is in the second.
  */
 export class GrowingFile {
   readonly #path: string
   #offset = 0
-  /** The last bytes before the offset: a file that was cut and has grown past it has others there. */
+  /** The last bytes before the offset: they differ if the file was cut and has grown past it again. */
   #anchor: Buffer = NOTHING
   #decoder = new StringDecoder('utf8')
 
@@ -19,7 +19,7 @@ export class GrowingFile {
     this.#path = path
   }
 
-  /** What was added since the last call; if the file was cut since, all that it holds now. */
+  /** What was added since the last call; the whole file if it was cut since. */
   async readOn(): Promise<{ text: string; wasCut: boolean }> {
     const file = await open(this.#path, 'r').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
@@ -38,7 +38,7 @@ export class GrowingFile {
       }
       const added = bytes.subarray(this.#anchor.length)
       this.#offset += added.length
-      // A copy, or it would keep all that was read.
+      // A copy: a view would keep the whole buffer alive.
       this.#anchor = Buffer.from(bytes.subarray(-ANCHOR_BYTES))
       return { text: this.#decoder.write(added), wasCut }
     } finally {

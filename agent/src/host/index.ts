@@ -1,4 +1,4 @@
-/** What we ask of the operating system, and how; and in which order work that cannot be done at once is done. */
+/** Everything we ask of the operating system, and helpers to order asynchronous work. */
 export { readIfPresent, writeAtomically, writeDurably } from './durable-file.ts'
 export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'

@@ -1,4 +1,4 @@
-/** Runs work one after the other for each key, side by side for different keys. */
+/** Runs tasks one after the other for each key, and concurrently for different keys. */
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>()
 
@@ -13,7 +13,7 @@ export class KeyedQueue {
     return result
   }
 
-  /** Resolves when nothing is queued any more. */
+  /** Resolves when the queue is empty. */
   async idle(): Promise<void> {
     while (this.#tails.size > 0) await Promise.all(this.#tails.values())
   }

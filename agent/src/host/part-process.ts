@@ -1,4 +1,4 @@
-/** What every process of the platform does at its entry: reads its options from a file, and ends when it is told to. */
+/** What every process of the platform does at its entry: read its options from a file, and exit on a signal. */
 import { readFile } from 'node:fs/promises'
 import type { z } from 'zod'
 
@@ -12,7 +12,7 @@ export async function readOptionsFile<T>(path: string | undefined, schema: z.Zod
   }
 }
 
-/** SIGTERM and SIGINT end the process with 0 once `close` has done its work. */
+/** On SIGTERM or SIGINT the process exits with 0 once `close` has finished. */
 export function closeOnSignals(close: () => Promise<void>, onFailure: (error: unknown) => void): void {
   const stop = () => {
     close().then(() => process.exit(0), onFailure)

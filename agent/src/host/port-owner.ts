@@ -6,7 +6,7 @@ import { RyoFaasError } from '../contract/index.ts'
 
 type PartWithPort = 'proxy' | 'agent' | 'store' | 'NATS' | 'collector'
 
-/** The error for a port that another program has: by whom, and the option that helps. */
+/** The error for a port that another program uses: which one, and the option that helps. */
 export async function portTaken(part: PartWithPort, port: number): Promise<RyoFaasError> {
   const owner = await portOwner(port)
   const flag = { proxy: '--port', NATS: '--nats-port' }[part as string] ?? `--${part}-port`
@@ -15,12 +15,12 @@ export async function portTaken(part: PartWithPort, port: number): Promise<RyoFa
   })
 }
 
-/** Best effort; `undefined` if it cannot be told. */
+/** Best effort; `undefined` if unknown. */
 async function portOwner(port: number): Promise<string | undefined> {
   try {
     return process.platform === 'linux' ? await fromProc(port) : await fromLsof(port)
   } catch {
-    return undefined // The message is poorer without it, and still true.
+    return undefined // The message is still true without it.
   }
 }
 

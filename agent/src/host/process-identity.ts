@@ -1,6 +1,5 @@
 /**
- * Which process is meant, beyond its pid: pids are reused, so a pid alone may name a stranger after a restart. A
- * process is the same if pid and start time are.
+ * Identifies a process by pid and start time: pids are reused, so after a restart a pid alone may name a stranger.
  */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
@@ -10,7 +9,7 @@ import { z } from 'zod'
 export const ProcessIdentity = z.object({ pid: z.int().positive(), startedAt: z.string() })
 export type ProcessIdentity = z.infer<typeof ProcessIdentity>
 
-/** `undefined` if no such process runs (a zombie does not run). */
+/** `undefined` if no such process is running (a zombie is not). */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {
   const startedAt = process.platform === 'linux' ? await startTicks(pid) : await startDate(pid)
   return startedAt === undefined ? undefined : { pid, startedAt }
@@ -20,7 +19,7 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   return (await identifyProcess(identity.pid))?.startedAt === identity.startedAt
 }
 
-/** Sends a signal, but only to the very process meant. Answers whether it was there. */
+/** Sends a signal, but only to that very process. Returns whether it was running. */
 export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
   if (!(await isAlive(identity))) return false
   try {
@@ -32,7 +31,7 @@ export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Si
   }
 }
 
-/** Resolves once the process is gone; polls, for it need not be a child of ours. */
+/** Resolves once the process is gone; polls, because it need not be our child. */
 export async function waitForExit(identity: ProcessIdentity, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
   while (await isAlive(identity)) {

@@ -1,6 +1,6 @@
 /**
- * A lock held by a process, kept in a file. Written by hand because the libraries made for it judge by the age of the
- * file: after `kill -9` of the holder they wait for it to grow stale (seconds), where pid and start time tell at once.
+ * A lock file held by a process. Written by hand because libraries for this go by the age of the file: after `kill -9`
+ * of the holder they wait seconds for it to become stale, while pid and start time show it at once.
  *
  * Invariants: the file appears whole (linked into place), so a reader never sees half a holder; a lock whose holder is
  * dead is taken over by exactly one contender, because it is first renamed away and only one rename finds it.
@@ -31,7 +31,7 @@ export async function acquireProcessLock(path: string): Promise<LockOutcome> {
       if (holder && (await isAlive(holder))) return { kind: 'held', holder }
       const grave = unique()
       await rename(path, grave).catch(ignoreMissing)
-      // Between reading and renaming another contender may have taken over: then what we moved is alive; put it back.
+      // Between reading and renaming another contender may have taken over: then we moved a live lock; put it back.
       const moved = await readHolder(grave)
       if (moved && (await isAlive(moved))) await link(grave, path).catch(ignoreExisting)
       await rm(grave, { force: true })

@@ -1,4 +1,7 @@
-/** As `Promise.all`, but rejects (with the first reason) only when all have ended: nothing goes on behind the caller. */
+/**
+ * Like `Promise.all`, but rejects (with the first reason) only when all have settled, so that nothing runs on
+ * unnoticed.
+ */
 export async function settleAll(work: Promise<unknown>[]): Promise<void> {
   const outcomes = await Promise.allSettled(work)
   const failed = outcomes.find(outcome => outcome.status === 'rejected')

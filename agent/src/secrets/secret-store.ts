@@ -1,4 +1,4 @@
-/** Secrets of a home: one file each under `<home>/secrets`, mode 0600, never in the state, a log or an image. */
+/** Secrets of a home: one file each under `<home>/secrets`, mode 0600; never in the state, a log or an image. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readIfPresent, writeDurably } from '../host/index.ts'
@@ -27,7 +27,7 @@ export class SecretStore {
     else await writeDurably(path, value)
   }
 
-  /** Those of `names` that are set. */
+  /** The values of those `names` that are set. */
   async values(names: readonly string[]): Promise<Record<string, string>> {
     const entries = await Promise.all(names.map(async name => [name, await readIfPresent(this.#pathOf(name))] as const))
     return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined))

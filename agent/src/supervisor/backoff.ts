@@ -1,9 +1,9 @@
 /**
- * How long to wait before starting again what keeps dying: at once the first time, then doubling from `firstMs` to
- * `maxMs`. Time comes from outside, in milliseconds, of a clock that is never set.
+ * How long to wait before restarting what keeps dying: no wait the first time, then doubling from `firstMs` to `maxMs`.
+ * The caller passes the time, in milliseconds of a monotonic clock.
  *
- * Invariant: a life makes up for deaths. Every `forgivingMs` of it takes one off the record, and `healthyMs` takes all:
- * what dies at its start is a crash loop and waits, what was killed after it had served for a while is needed again.
+ * Invariant: uptime makes up for deaths. Every `forgivingMs` of it cancels one, and `healthyMs` cancels all: what dies
+ * at its start is in a crash loop and waits; what was killed after serving for a while is restarted at once.
  */
 export class Backoff {
   readonly #bounds: { firstMs: number; maxMs: number; forgivingMs: number; healthyMs: number }
@@ -36,7 +36,7 @@ export class Backoff {
     return Math.max(now, this.#lastStart + waitMs)
   }
 
-  /** More deaths would not lengthen the wait, only the time until they are forgiven. */
+  /** Counting more deaths would not lengthen the wait, only the time until they are forgiven. */
   get #most(): number {
     return Math.ceil(Math.log2(this.#bounds.maxMs / this.#bounds.firstMs)) + 1
   }

@@ -9,11 +9,11 @@ export interface RunningPart {
   gone: Promise<void>
 }
 
-/** A part of the platform that must always run: as a process, or as a container. */
+/** A part of the platform that must always run, as a process or as a container. */
 export interface Part {
   readonly name: PartView['name']
   /** Adopts the running one, or starts it; resolves when it is ready. */
   ensure(): Promise<RunningPart>
-  /** Ends it, gently first. Idempotent. */
+  /** Stops it, gently first. Idempotent. */
   stop(): Promise<void>
 }

@@ -29,11 +29,11 @@ export interface ProcessPartOptions {
   env: NodeJS.ProcessEnv
   note?: string
   graceMs: number
-  /** Answers `host:port` (or '' if it has none) once the part serves; `undefined` while it does not yet. */
+  /** Returns `host:port` (or '' if it has none) once the part serves; `undefined` until then. */
   probe(): Promise<string | undefined>
-  /** Called before every start, e.g. to write configuration or remove what an earlier one left. */
+  /** Called before every start, e.g. to write configuration or remove leftovers. */
   beforeStart?(): Promise<void>
-  /** Explains an early exit better than the last log lines do. */
+  /** Explains an early exit better than the last log lines. */
   explainExit?(log: string): Promise<RyoFaasError | undefined>
 }
 
@@ -57,7 +57,7 @@ export class ProcessPart implements Part {
     const { command, args, env } = this.#options
     const { identity } = await spawnDetached({ command, args, env, logFile })
     const deadline = performance.now() + START_TIMEOUT_MS
-    // Saved before it is ready: if we are killed here, the next agent must find it rather than start a second.
+    // Saved before it is ready: if we are killed here, the next agent must find it instead of starting a second.
     await this.#save({ identity, address: '' })
     for (;;) {
       const alive = await isAlive(identity)
@@ -72,9 +72,9 @@ export class ProcessPart implements Part {
         const log = ((await readIfPresent(logFile)) ?? '').slice(logStart)
         throw (
           (await this.#options.explainExit?.(log)) ??
-          new RyoFaasError('PART_FAILED', `${this.name} ${alive ? 'did not answer in time' : 'exited at once'}`, {
+          new RyoFaasError('PART_FAILED', `${this.name} ${alive ? 'did not respond in time' : 'exited immediately'}`, {
             logs: log.trimEnd().split('\n').slice(-10),
-            hint: `Its log is ${logFile}`,
+            hint: `See ${logFile}`,
           })
         )
       }
@@ -95,7 +95,7 @@ export class ProcessPart implements Part {
   }
 
   async #running({ identity, address }: z.infer<typeof Saved>): Promise<RunningPart> {
-    // Adopted in the middle of its start: its address was not known yet.
+    // Adopted while it was starting: its address was not known yet.
     const known = address === '' ? ((await this.#options.probe()) ?? '') : address
     return {
       ...(known !== '' && { address: known }),
@@ -116,7 +116,7 @@ export class ProcessPart implements Part {
   }
 }
 
-/** Polls, for an adopted process is not our child and gives no exit event. The timer does not keep us alive. */
+/** Polls, because an adopted process is not our child and emits no exit event. The timer does not keep us alive. */
 async function untilGone(identity: ProcessIdentity): Promise<void> {
   while (await isAlive(identity)) await delay(POLL_MS, undefined, { ref: false })
 }
@@ -125,6 +125,6 @@ function safeJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    return undefined // A damaged file is as good as none: the schema refuses it.
+    return undefined // The schema refuses a damaged file.
   }
 }

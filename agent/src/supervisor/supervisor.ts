@@ -1,5 +1,5 @@
 /**
- * Keeps parts running: starts them in the order given, restarts what died with backoff, ends them in reverse order.
+ * Keeps parts running: starts them in the order given, restarts dead ones with backoff, stops them in reverse order.
  * Parts outlive the supervisor; `close` only stops watching.
  */
 import type { PartView } from '../contract/index.ts'
@@ -31,7 +31,7 @@ export class Supervisor {
     this.#onFailure = hooks.onFailure
   }
 
-  /** Resolves when the part runs for the first time; from then on it is kept running. Throws if it cannot start. */
+  /** Resolves when the part runs for the first time, and keeps it running from then on. Throws if it cannot start. */
   async start(part: Part): Promise<RunningPart> {
     const watched: Watched = { part, state: 'starting', restarts: 0 }
     this.#watched.push(watched)
@@ -57,12 +57,12 @@ export class Supervisor {
     }))
   }
 
-  /** Ends every part, last started first; answers their names. */
+  /** Stops every part, last started first; returns their names. */
   async stopAll(): Promise<string[]> {
     this.close()
     const names: string[] = []
     for (const { part, ensuring } of [...this.#watched].reverse()) {
-      // Stopped in the middle of its start, it would be there afterwards.
+      // A part stopped while starting would still come up.
       await ensuring?.catch(() => undefined)
       await part.stop()
       names.push(part.name)

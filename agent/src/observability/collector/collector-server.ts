@@ -1,9 +1,11 @@
 /**
- * OTLP over HTTP in (`POST /v1/traces`), on listeners of its own: functions reach it, and they must not reach the agent.
+ * Receives OTLP over HTTP (`POST /v1/traces`), on its own listeners: functions reach it, and they must not reach the
+ * agent.
  *
- * Invariants: 1. a page in a browser is refused (it sends an Origin, or may not send JSON unasked), and so is who shows no
- * token. 2. a function sends spans of its own and of nobody else. 3. an answer has the type of the question. 4. what was
- * received is answered at once, before it is on disk.
+ * Invariants: 1. a page in a browser is refused (it sends an Origin, or cannot send JSON without a preflight), and so
+ * is a request without a token. 2. a function sends only its own spans. 3. a response has the content type of the
+ * request.
+ * 4. the response is sent at once, before the spans are on disk.
  */
 import type { AddressInfo, Server } from 'node:net'
 import { routeOf } from '@ryo-faas/runtime/protocol'
@@ -15,13 +17,13 @@ import type { Translated } from './otlp-json.ts'
 
 export interface CollectorServerOptions {
   host: string
-  /** Addresses besides `host` on which functions reach it. */
+  /** Addresses in addition to `host`, on which functions reach it. */
   extraHosts: readonly ExtraHost[]
-  /** 0: any free one. */
+  /** 0: any free port. */
   port: number
   logger: FastifyBaseLogger
   access: AccessKeys
-  /** Answers how many of the spans were taken. */
+  /** Returns how many of the spans were accepted. */
   onSpans: (
     spans: Translated['spans'],
     from: { body: Body; headers: Record<string, unknown>; sender: string },
@@ -36,7 +38,7 @@ export interface CollectorServer {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Route of the function that sends; '' if it is another. */
+    /** Route of the sending function; '' for any other sender. */
     sender: string
   }
 }
@@ -78,7 +80,7 @@ function addRoutes(app: FastifyInstance, { access, onSpans, onRefused }: Collect
   )
   app.addHook('onRequest', async (request, reply) => {
     if (request.headers.origin !== undefined || isFromOtherOrigin(request.headers)) {
-      return reply.code(403).send({ message: 'the collector does not take spans from web pages' })
+      return reply.code(403).send({ message: 'the collector does not accept spans from web pages' })
     }
     const principal = credentials.identify(request.headers.authorization)
     if (principal === undefined) {
@@ -93,12 +95,15 @@ function addRoutes(app: FastifyInstance, { access, onSpans, onRefused }: Collect
     else onRefused(0)
     return answer(reply, { status, message: explain(status, error.message), contentType: typeOf(request.headers) })
   })
-  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ message: 'the collector takes POST /v1/traces' }))
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ message: 'the collector only accepts POST /v1/traces' }),
+  )
   app.post('/v1/traces', async (request, reply) => {
     const contentType = typeOf(request.headers)
     const body = { bytes: request.body as Buffer, contentType, encoding: request.headers['content-encoding'] }
-    // A body that is not there has no parser either.
-    if (!Buffer.isBuffer(body.bytes)) return answer(reply, { status: 400, message: 'there is no body', contentType })
+    // Without a body no parser runs.
+    if (!Buffer.isBuffer(body.bytes))
+      return answer(reply, { status: 400, message: 'the request has no body', contentType })
     const received = await receive(body)
     if (received.kind === 'refused') {
       onRefused(0)
@@ -107,7 +112,7 @@ function addRoutes(app: FastifyInstance, { access, onSpans, onRefused }: Collect
     const { sender } = request
     if (sender !== '' && received.spans.some(({ span }) => routeOf(span.service) !== sender)) {
       onRefused(0)
-      return answer(reply, { status: 403, message: 'a function may send spans of its own service only', contentType })
+      return answer(reply, { status: 403, message: 'a function may only send spans of its own service', contentType })
     }
     if (received.rejected > 0) onRefused(received.rejected)
     const taken = onSpans(received.spans, { body, headers: request.headers, sender })
@@ -137,7 +142,7 @@ async function answer(
 }
 
 function explain(status: number, message: string): string {
-  if (status === 413) return `a body may have ${BODY_LIMIT_BYTES} bytes`
+  if (status === 413) return `a body may have at most ${BODY_LIMIT_BYTES} bytes`
   if (status === 415) return `content-type must be application/json or ${PROTOBUF}`
   return message
 }

@@ -145,7 +145,7 @@ it('refuses what it cannot read, by the status and the message that tell why', a
     ['other packing', post('{}', { ...JSON_TYPE, 'content-encoding': 'br' }), 415, /gzip/],
     ['other type', post('{}', { 'content-type': 'text/plain' }), 415, /application\/json/],
     ['too large', post(large), 413, /4194304/],
-    ['too large unpacked', post(await pack(large), { ...JSON_TYPE, 'content-encoding': 'gzip' }), 413, /unpacked/],
+    ['too large unpacked', post(await pack(large), { ...JSON_TYPE, 'content-encoding': 'gzip' }), 413, /uncompressed/],
     ['a page', post('{}', { ...JSON_TYPE, origin: 'http://evil.example' }), 403, /web pages/],
     ['no protobuf', post('\xff\xff', BINARY), 400, /protobuf/],
     ['nothing here', fetch(`http://127.0.0.1:${collector.port}/`, { headers: AS_OPERATOR }), 404, /POST \/v1\/traces/],

@@ -1,4 +1,4 @@
-/** The collector: receives spans, keeps recent traces, forwards them if asked to, and counts. */
+/** The collector: receives spans, keeps recent traces, forwards them if configured, and counts. */
 import type { FastifyBaseLogger } from 'fastify'
 import { Counter, Gauge, Registry, type Metric } from 'prom-client'
 import type { AccessKeys } from '../../access/index.ts'
@@ -9,7 +9,7 @@ import { openTraces } from './open-traces.ts'
 import type { TraceBounds, TraceStore } from './trace-store.ts'
 
 export interface CollectorOptions {
-  /** Where traces are kept. */
+  /** Folder of the trace store. */
   folder: string
   host: string
   extraHosts: readonly ExtraHost[]
@@ -17,9 +17,9 @@ export interface CollectorOptions {
   access: AccessKeys
   environment: NodeJS.ProcessEnv
   logger: FastifyBaseLogger
-  /** Takes the collector's metrics. */
+  /** The collector registers its metrics here. */
   registry: Registry
-  /** Traces came or changed. */
+  /** Traces were added or changed. */
   onChange: () => void
   bounds?: Partial<TraceBounds>
   forward?: { maxQueueBytes: number; giveUpMs: number }
@@ -47,10 +47,10 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     folder,
     bounds: { ...BOUNDS, ...options.bounds },
     onChange,
-    onFault: error => logger.error({ err: error }, 'traces cannot be kept: writing to disk failed'),
-    onDamage: damage => logger.warn(damage, 'the kept traces could not be opened and were moved aside'),
+    onFault: error => logger.error({ err: error }, 'traces cannot be stored: writing to disk failed'),
+    onDamage: damage => logger.warn(damage, 'stored traces could not be opened and were moved aside'),
   })
-  // Only those of a collector that came to listen are shown.
+  // Registered only once the collector listens.
   const registry = new Registry()
   const counters = countersOf(registry)
   const forwarder = createForwarder(options, counters)
@@ -87,7 +87,7 @@ type Counters = ReturnType<typeof countersOf>
 function countersOf(registry: Registry) {
   const registers = [registry]
   const counters = {
-    received: new Counter({ name: 'traces_received_spans_total', help: 'Spans that were received.', registers }),
+    received: new Counter({ name: 'traces_received_spans_total', help: 'Spans received.', registers }),
     refusedSpans: new Counter({
       name: 'traces_refused_spans_total',
       help: 'Spans that did not follow the protocol.',
@@ -95,22 +95,22 @@ function countersOf(registry: Registry) {
     }),
     refusedRequests: new Counter({
       name: 'traces_refused_requests_total',
-      help: 'Requests that were refused whole: too large, of an unknown type, or not readable.',
+      help: 'Requests that were refused entirely: too large, of an unknown type, or unreadable.',
       registers,
     }),
     forwarded: new Counter({
       name: 'traces_forwarded_spans_total',
-      help: 'Spans that were taken by the collector they are forwarded to.',
+      help: 'Spans that the receiving collector accepted.',
       registers,
     }),
     forwardDropped: new Counter({
       name: 'traces_forward_dropped_spans_total',
-      help: 'Spans that were not forwarded: the queue was full, they were refused, or the receiver did not answer for too long.',
+      help: 'Spans that were not forwarded: the queue was full, they were refused, or the receiver was unreachable for too long.',
       labelNames: ['reason'] as const,
       registers,
     }),
   }
-  // A count that begins with 1 has not grown, to Prometheus.
+  // To Prometheus a counter that first appears as 1 has not increased.
   for (const reason of REASONS) counters.forwardDropped.inc({ reason }, 0)
   return counters
 }
@@ -119,7 +119,7 @@ function addGauges(registry: Registry, traces: TraceStore, forwarder: Forwarder 
   const registers = [registry]
   new Counter({
     name: 'traces_dropped_spans_total',
-    help: 'Spans that were not kept: too many waited for the disk, the disk failed, or their trace had enough.',
+    help: 'Spans that were not stored: too many waited for the disk, the write failed, or their trace was full.',
     labelNames: ['reason'] as const,
     registers,
     collect() {
@@ -136,9 +136,9 @@ function addGauges(registry: Registry, traces: TraceStore, forwarder: Forwarder 
         this.set(value())
       },
     })
-  gauge('traces_kept', 'Traces that are kept.', () => traces.figures().traces)
-  gauge('traces_kept_bytes', 'Size of the traces that are kept.', () => traces.figures().bytes)
-  gauge('traces_forward_queue_bytes', 'Size of what waits to be forwarded.', () => forwarder?.queuedBytes ?? 0)
+  gauge('traces_kept', 'Stored traces.', () => traces.figures().traces)
+  gauge('traces_kept_bytes', 'Size of the stored traces.', () => traces.figures().bytes)
+  gauge('traces_forward_queue_bytes', 'Size of the queue of spans to be forwarded.', () => forwarder?.queuedBytes ?? 0)
 }
 
 function createForwarder(

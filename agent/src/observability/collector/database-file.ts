@@ -1,5 +1,5 @@
 /**
- * A look into LMDB's file before LMDB gets it: it trusts what it maps, and pages that are none end the process.
+ * Checks LMDB's file before LMDB opens it: LMDB trusts what it maps, and missing pages crash the process.
  *
  * Layout (lmdb.h and mdb.c of the package `lmdb` 3, little endian): pages 0 and 1 begin with a header of 24 bytes, then
  * magic (4), version (4), address (8), map size (8), two database records of 48 bytes, of which the first begins with
@@ -13,7 +13,7 @@ const AT = { magic: 24, version: 28, pageSize: 48, lastPage: 144 } as const
 const HEAD_BYTES = 168
 
 /**
- * Makes sure that every page which the file says it has can be read; what was cut off reads as zeros, which LMDB finds.
+ * Makes every page that the file claims to have readable; cut-off ones read as zeros, which LMDB detects.
  * @throws if it is not a database of this format.
  */
 export function prepareDatabaseFile(path: string): void {
@@ -35,7 +35,7 @@ function readHead(file: number, position: number): Buffer {
   const head = Buffer.alloc(HEAD_BYTES)
   readSync(file, head, 0, HEAD_BYTES, position)
   if (head.readUInt32LE(AT.magic) !== MAGIC || head.readUInt32LE(AT.version) !== VERSION) {
-    throw new Error('not a trace database, or of another format')
+    throw new Error('not a trace database, or an incompatible format')
   }
   return head
 }

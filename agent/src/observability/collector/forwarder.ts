@@ -1,9 +1,9 @@
 /**
- * Sends what was received on to another collector, as it came.
+ * Forwards received traces to another collector, unchanged.
  *
- * Invariants: 1. nobody waits for it: what waits is bounded by bytes, and what does not fit is dropped and counted.
- * 2. an answer that may change (429, 502, 503, 504) and a connection that fails are tried again with growing gaps;
- * others are final. 3. what was forwarded to us by ourselves is not forwarded again.
+ * Invariants: 1. nobody waits for it: the queue is bounded by bytes, and what does not fit is dropped and counted.
+ * 2. temporary errors (429, 502, 503, 504) and failed connections are retried with growing gaps; other responses are
+ * final. 3. what we forwarded to ourselves is not forwarded again.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Body } from './receive.ts'
@@ -12,13 +12,13 @@ export interface ForwarderOptions {
   url: string
   headers: Record<string, string>
   maxQueueBytes: number
-  /** Longest time that one batch is tried. */
+  /** How long one batch is retried. */
   giveUpMs: number
   onForwarded: (spans: number) => void
   onDropped: (spans: number, reason: ForwardDropReason) => void
   log: { warn(about: object, message: string): void; info(about: object, message: string): void }
 }
-/** `full`: the queue is. `refused`: the answer was final. `unreachable`: none came that counted, for too long. */
+/** `full`: the queue is. `refused`: the response was final. `unreachable`: no final response for too long. */
 export type ForwardDropReason = 'full' | 'refused' | 'unreachable'
 
 interface Batch {
@@ -26,7 +26,7 @@ interface Batch {
   spans: number
 }
 
-/** Marks what we sent, so that a collector whose target is itself does not go round forever. */
+/** Marks what we sent, so that a collector whose target is itself does not loop forever. */
 export const FORWARDED_HEADER = 'x-ryo-faas-forwarded'
 const RETRYABLE = new Set([429, 502, 503, 504])
 const FIRST_GAP_MS = 500
@@ -58,7 +58,7 @@ export class Forwarder {
     this.#sending ??= this.#sendAll()
   }
 
-  /** What is not sent by then is dropped. */
+  /** What is not sent yet is dropped. */
   async close(): Promise<void> {
     this.#abort.abort()
     await this.#sending
@@ -83,7 +83,7 @@ export class Forwarder {
       if (answer.kind === 'final') return answer.isSent ? 'sent' : 'refused'
       const waitMs = answer.waitMs ?? gapMs * (0.5 + Math.random() / 2)
       if (signal.aborted || performance.now() + waitMs > deadline) return 'unreachable'
-      await delay(waitMs, undefined, { signal, ref: false }).catch(() => undefined) // Ended: dropped above.
+      await delay(waitMs, undefined, { signal, ref: false }).catch(() => undefined) // Closed: dropped above.
     }
   }
 
@@ -108,13 +108,13 @@ export class Forwarder {
       })
       await response.body?.cancel()
       if (RETRYABLE.has(response.status)) {
-        this.#noteAway(`it answered ${response.status}`)
+        this.#noteAway(`it returned ${response.status}`)
         const seconds = Number(response.headers.get('retry-after') ?? NaN)
         return { kind: 'again', ...(seconds >= 0 && { waitMs: seconds * 1000 }) }
       }
       if (this.#isAway) log.info({ url }, 'traces are forwarded again')
       this.#isAway = false
-      if (!response.ok) log.warn({ url, status: response.status }, 'traces were refused by the collector they go to')
+      if (!response.ok) log.warn({ url, status: response.status }, 'the receiving collector refused traces')
       return { kind: 'final', isSent: response.ok }
     } catch (error) {
       this.#noteAway((error as Error).message)

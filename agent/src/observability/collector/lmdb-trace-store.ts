@@ -6,8 +6,8 @@
  * | traces | order of the trace | `TraceRecord` as JSON |
  * | spans | order of the trace, id of the span | `Span` as JSON |
  *
- * Invariants: 1. memory is changed after the disk, so that a write that fails has changed nothing. 2. what comes within
- * `WRITE_EVERY_MS` is written together: this thread waits for the disk, but seldom.
+ * Invariants: 1. memory is updated after the disk, so a failed write changes nothing. 2. everything that arrives within
+ * `WRITE_EVERY_MS` is written together: this thread waits for the disk, but rarely.
  */
 import type { Database, RootDatabase } from 'lmdb'
 import type { TracePage, TraceQuery, TraceView } from '../../contract/index.ts'
@@ -26,9 +26,9 @@ export interface TraceEnvironment {
 export interface LmdbTraceStoreOptions {
   environment: TraceEnvironment
   bounds: TraceBounds
-  /** After traces have changed. */
+  /** Called after traces have changed. */
   onChange: () => void
-  /** The disk did not take a write; once until it does again. */
+  /** A write failed; reported once until one succeeds again. */
   onFault: (error: unknown) => void
 }
 
@@ -39,16 +39,16 @@ interface Waiting {
   sender: string
 }
 
-/** What the disk takes besides the text of a span. */
+/** Bytes on disk in addition to the text of a span. */
 const OVERHEAD_BYTES = 100
 const SHORTEST_PREFIX = 4
 const WRITE_EVERY_MS = 200
-/** lmdb.h: it takes nothing more until it is opened again. */
+/** lmdb.h: it accepts nothing until it is reopened. */
 const MDB_PANIC = -30795
 
 export class LmdbTraceStore implements TraceStore {
   readonly #options: LmdbTraceStoreOptions
-  /** By id, the first that came first. */
+  /** By id, in order of arrival. */
   readonly #records = new Map<string, TraceRecord>()
   readonly #dropped: Record<DropReason, number> = { busy: 0, storage: 0, trace: 0 }
   #bytes = 0
@@ -60,7 +60,7 @@ export class LmdbTraceStore implements TraceStore {
   #isBroken = false
   #isClosed = false
 
-  /** @throws if what lies in the environment is not what is written here. */
+  /** @throws if the environment holds something that this class did not write */
   constructor(options: LmdbTraceStoreOptions) {
     this.#options = options
     for (const { value } of options.environment.traces.getRange({})) {
@@ -87,7 +87,7 @@ export class LmdbTraceStore implements TraceStore {
 
   list(query: TraceQuery): Promise<TracePage> {
     return select(this.#records.values(), query, (record, key, value) => {
-      // Most texts do not hold it, which is seen faster than what they mean.
+      // Most texts do not contain it, and searching is faster than parsing.
       const quoted = JSON.stringify(key)
       return this.#texts(record).some(text => {
         if (!text.includes(quoted)) return false
@@ -130,7 +130,7 @@ export class LmdbTraceStore implements TraceStore {
   #lookUp(wanted: string): TraceRecord | undefined {
     const exact = this.#records.get(wanted.toLowerCase())
     if (exact) return exact
-    // The newest that fits is what was meant.
+    // The newest match wins.
     const prefix = wanted.length >= SHORTEST_PREFIX ? wanted.toLowerCase() : undefined
     return [...this.#records.values()]
       .reverse()
@@ -143,7 +143,7 @@ export class LmdbTraceStore implements TraceStore {
   }
 
   #texts({ order }: TraceRecord): string[] {
-    // LMDB does not survive a read after its end, and the API goes on for the answer to a shutdown.
+    // A read after closing crashes LMDB, and the API still runs until it has responded to a shutdown.
     if (this.#isClosed) return []
     const range = { start: spanKey(order, ''), end: spanKey(order + 1, '') }
     return [...this.#options.environment.spans.getRange(range)].map(({ value }) => value.toString())
@@ -168,7 +168,7 @@ export class LmdbTraceStore implements TraceStore {
   }
 
   #commit(batch: readonly Waiting[]): void {
-    if (this.#isBroken) throw new Error('the database failed before; it is opened again with the next start')
+    if (this.#isBroken) throw new Error('the database has failed; the next start reopens it')
     const { root, traces, spans } = this.#options.environment
     const plan = this.#plan(batch)
     const gone = new Set(plan.evicted.map(({ order }) => order))
@@ -184,11 +184,11 @@ export class LmdbTraceStore implements TraceStore {
     this.#bytes = plan.bytes
     this.#dropped.trace += plan.dropped
     this.#nextOrder = plan.nextOrder
-    // What is read from here on is read as it is now.
+    // Later reads must see this write.
     root.resetReadTxn()
   }
 
-  /** What is to be written for these spans; changes nothing. */
+  /** Computes what to write for these spans; changes nothing. */
   #plan(batch: readonly Waiting[]): Plan {
     const { environment, bounds } = this.#options
     const plan: Plan = {
@@ -203,7 +203,7 @@ export class LmdbTraceStore implements TraceStore {
     for (const { traceId, span, text, sender } of batch) {
       const record = plan.changed.get(traceId) ?? this.#records.get(traceId) ?? newRecord(traceId, plan.nextOrder++)
       const key = spanKey(record.order, span.spanId)
-      // Senders that got no answer send again.
+      // Senders that got no response send again.
       const id = `${traceId} ${span.spanId}`
       if (seen.has(id) || environment.spans.doesExist(key)) continue
       seen.add(id)
@@ -243,13 +243,13 @@ export class LmdbTraceStore implements TraceStore {
 
 interface Plan {
   puts: { order: number; key: Buffer; text: string }[]
-  /** By trace; those that are evicted at once included. */
+  /** By trace, including those evicted right away. */
   changed: Map<string, TraceRecord>
-  /** The oldest first. */
+  /** Oldest first. */
   evicted: TraceRecord[]
-  /** Bytes of all traces, afterwards. */
+  /** Size of all traces afterwards. */
   bytes: number
-  /** Spans beyond what a trace may have. */
+  /** Spans beyond the limit of their trace. */
   dropped: number
   nextOrder: number
 }

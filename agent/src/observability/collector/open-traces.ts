@@ -1,9 +1,9 @@
 /**
- * Opens the store of traces in a folder. Traces are worth less than an agent that starts: what cannot be opened is
- * moved aside, kept once, and told.
+ * Opens the trace store in a folder. An agent that starts is worth more than old traces: what cannot be opened is moved
+ * aside (one copy is kept) and reported.
  *
- * Damage may end the process inside LMDB, where nothing can be caught. So a mark is set before and taken away after
- * everything was read once: the one who finds it knows that the last one who tried did not come through.
+ * Damage may crash the process inside LMDB, where nothing can be caught. So a mark is written first, and removed once
+ * everything was read: whoever finds it knows that the last attempt crashed.
  */
 import { existsSync, statSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
@@ -18,11 +18,11 @@ export interface OpenTracesOptions {
   bounds: TraceBounds
   onChange: () => void
   onFault: (error: unknown) => void
-  /** What was there could not be opened and lies in `aside` now. */
+  /** The old traces could not be opened and are now in `aside`. */
   onDamage: (damage: { aside: string; reason: string }) => void
 }
 
-/** Address space, not memory or disk; where a file is made as large as its map (Windows), it grows as needed. */
+/** Address space, not memory or disk; on Windows the file is as large as its map, so there it grows as needed. */
 const MAP_BYTES = process.platform === 'win32' ? undefined : 16 * 1024 ** 3
 
 export async function openTraces(options: OpenTracesOptions): Promise<TraceStore> {
@@ -37,7 +37,7 @@ export async function openTraces(options: OpenTracesOptions): Promise<TraceStore
   }
   if (existsSync(folder) && !statSync(folder).isDirectory()) await moveAside('it is not a folder')
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  if (existsSync(mark)) await moveAside('the process that opened it last died of it')
+  if (existsSync(mark)) await moveAside('the last process that opened it crashed')
   await writeFile(mark, '')
   let store: TraceStore
   try {

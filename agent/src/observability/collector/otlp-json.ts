@@ -1,6 +1,6 @@
 /**
  * OTLP traces in their JSON form (opentelemetry-proto, `ExportTraceServiceRequest`) to spans. Unknown fields are
- * ignored, as the protocol asks; a span that is none is refused alone, and the rest of its batch is taken.
+ * ignored, as the protocol asks; an invalid span is refused alone, and the rest of its batch is accepted.
  */
 import { z } from 'zod'
 import type { Attributes, SpanKind, SpanView } from '../../contract/index.ts'
@@ -8,7 +8,7 @@ import { cut, firstOf, type ReceivedSpan, type Span } from './span.ts'
 
 const KeyValues = z.array(z.object({ key: z.string(), value: z.unknown().optional() })).default([])
 const ids = { trace: /^(?!0{32})[0-9a-f]{32}$/i, span: /^(?!0{16})[0-9a-f]{16}$/i }
-/** The protocol writes 64-bit integers as text; some senders do not. */
+/** The protocol encodes 64-bit integers as strings; some senders do not. */
 const Nanoseconds = z.union([z.string().regex(/^\d{1,20}$/), z.number().int().min(0)])
 
 const OtlpSpan = z.object({
@@ -46,14 +46,14 @@ export type OtlpTraces = z.output<typeof OtlpTraces>
 
 export interface Translated {
   spans: ReceivedSpan[]
-  /** How many were no spans, and what was wrong with the first. */
+  /** How many were invalid, and what was wrong with the first. */
   rejected: number
   reason?: string
 }
 
 const KINDS: readonly SpanKind[] = ['internal', 'internal', 'server', 'client', 'producer', 'consumer']
 const STATUSES: readonly SpanView['status'][] = ['unset', 'ok', 'error']
-/** Attributes of the resource that are shown with each span: which function, version and instance it was. */
+/** Resource attributes that are copied to each span: which function, version and instance it was. */
 const OF_RESOURCE = /^(?:faas\.|service\.(?:version|instance\.id)$)/
 const DEEPEST = 8
 
@@ -105,7 +105,7 @@ function toSpan(span: OtlpSpan, { service, shared }: { service: string; shared: 
   }
 }
 
-/** To microseconds, which is what a number holds at this distance from the epoch. */
+/** Rounded to microseconds: a number holds no more digits for today's dates. */
 function milliseconds(nanoseconds: string | number): number {
   return Number((BigInt(nanoseconds) + 500n) / 1000n) / 1000
 }
@@ -115,7 +115,7 @@ function attributesOf(pairs: z.output<typeof KeyValues>): Attributes {
   for (const { key, value } of firstOf(pairs)) {
     const plain = plainOf(value, 0)
     if (plain === undefined) continue
-    // `__proto__` is a legal key to the protocol.
+    // `__proto__` is a valid key in the protocol.
     Object.defineProperty(attributes, cut(key, 256), { value: flat(plain), enumerable: true, configurable: true })
   }
   return attributes
@@ -155,7 +155,7 @@ function valuesOf(list: unknown): unknown[] {
   return Array.isArray(values) ? firstOf(values as unknown[]).slice() : []
 }
 
-/** An integer that a number cannot hold stays text. */
+/** An integer too large for a number stays text. */
 function numberOf(value: unknown): number | string | undefined {
   if (typeof value !== 'number' && typeof value !== 'string') return undefined
   const number = Number(value)

@@ -1,7 +1,7 @@
-/** OTLP traces in their binary form, brought into the JSON form. The schema is that of opentelemetry-proto 1.x. */
+/** Converts OTLP traces from protobuf to the JSON form. The schema is that of opentelemetry-proto 1.x. */
 import protobuf from 'protobufjs'
 
-/** What is read of trace.proto, common.proto, resource.proto and trace_service.proto; other fields are skipped. */
+/** The parts we read of trace.proto, common.proto, resource.proto and trace_service.proto; other fields are skipped. */
 const SCHEMA = `
 syntax = "proto3";
 message AnyValue {
@@ -47,7 +47,7 @@ interface Request {
 export function decodeTraces(body: Uint8Array): unknown {
   const request = TracesRequest.toObject(TracesRequest.decode(body), { longs: String, bytes: String }) as Request
   for (const span of (request.resourceSpans ?? []).flatMap(r => (r.scopeSpans ?? []).flatMap(s => s.spans ?? []))) {
-    // Bytes are base64 in JSON, but for ids, which are hexadecimal there.
+    // Bytes are base64 in JSON, except ids, which are hexadecimal.
     for (const each of [span, ...(span.links ?? [])]) {
       for (const key of ['traceId', 'spanId', 'parentSpanId'] as const) {
         if (each[key] !== undefined) each[key] = Buffer.from(each[key], 'base64').toString('hex')

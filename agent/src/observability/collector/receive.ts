@@ -1,4 +1,4 @@
-/** One request of an OTLP sender: its body to spans. What is wrong with it is said in the protocol's own terms. */
+/** Decodes the body of one OTLP request to spans. Errors are in the terms of the protocol. */
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { z } from 'zod'
@@ -6,7 +6,7 @@ import { OtlpTraces, translate, type Translated } from './otlp-json.ts'
 
 const unzip = promisify(gunzip)
 
-/** Most bytes of a body, packed or not. */
+/** Limit of a body, compressed and uncompressed. */
 export const BODY_LIMIT_BYTES = 4 * 1024 * 1024
 export const PROTOBUF = 'application/x-protobuf'
 
@@ -27,11 +27,11 @@ export async function receive({ bytes, contentType, encoding }: Body): Promise<R
     } catch (error) {
       const isTooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
       return isTooLarge
-        ? refused(413, `a body may have ${BODY_LIMIT_BYTES} bytes, unpacked too`)
+        ? refused(413, `a body may have at most ${BODY_LIMIT_BYTES} bytes, also when uncompressed`)
         : refused(400, `the body is not gzip: ${(error as Error).message}`)
     }
   } else if (encoding !== undefined && encoding !== 'identity') {
-    return refused(415, `content-encoding ${encoding} is not known here: gzip is, or none`)
+    return refused(415, `content-encoding ${encoding} is not supported: use gzip or none`)
   }
   let message: unknown
   try {
@@ -45,7 +45,7 @@ export async function receive({ bytes, contentType, encoding }: Body): Promise<R
   return { kind: 'spans', ...translate(parsed.data) }
 }
 
-/** Loaded with the first that comes: our own parts send JSON. */
+/** Loaded on first use: our own parts send JSON. */
 async function decode(bytes: Buffer): Promise<unknown> {
   const { decodeTraces } = await import('./otlp-protobuf.ts')
   return decodeTraces(bytes)

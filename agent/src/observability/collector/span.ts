@@ -1,6 +1,6 @@
 /**
- * A span as it is kept. Invariant: its size is bounded, whatever was sent: a span that carries megabytes would push
- * hundreds of traces out of the store.
+ * A span as it is stored. Invariant: its size is bounded, whatever was sent: a span of megabytes would push hundreds of
+ * traces out of the store.
  */
 import type { Attributes, SpanKind, SpanView } from '../../contract/index.ts'
 
@@ -32,7 +32,7 @@ const MOST_TEXT = 16 * 1024
 const MOST_OF_EACH = 128
 const MOST_OF_SPAN = 128 * 1024
 const MOST_WHEN_TOO_LARGE = 1024
-/** Set on a span that was sent with more than is kept. */
+/** Set on a span that was cut to the limits. */
 export const TRUNCATED = 'ryo_faas.truncated'
 
 /** The JSON text of a span, within the bounds. */
@@ -50,12 +50,12 @@ export function boundedText(span: Span): string {
   } satisfies Span)
 }
 
-/** At most `most` characters, and says so. */
+/** At most `most` characters; `…` marks a cut. */
 export function cut(text: string, most = MOST_TEXT): string {
   return text.length <= most ? text : `${text.slice(0, most)}…`
 }
 
-/** The first of a list that may be longer than is kept. */
+/** The first items of a list, up to the limit. */
 export function firstOf<T>(list: readonly T[]): readonly T[] {
   return list.length <= MOST_OF_EACH ? list : list.slice(0, MOST_OF_EACH)
 }

@@ -94,7 +94,7 @@ it('answers and counts when the disk is full, and what was kept stays readable',
   }
   await expect.poll(async () => (await collector.figures()).dropped.storage, { timeout: 10_000 }).toBeGreaterThan(0)
   expect((await collector.send(10, 1)).status).toBe(200)
-  expect(collector.log()).toContain('traces cannot be kept')
+  expect(collector.log()).toContain('traces cannot be stored')
   await collector.kill()
   expect(await kept()).toEqual(expect.arrayContaining([1, 2, 3, 4, 5].map(traceId)))
 })

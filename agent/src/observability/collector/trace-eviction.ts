@@ -1,21 +1,21 @@
 /**
- * Which traces go when there are more than are kept: the oldest, but first those of a function that holds more than its
- * share. A function that floods the collector pushes out its own traces, and not what others want to look at.
+ * Which traces to drop when the store is full: the oldest, but first those of a function that holds more than its
+ * share. A function that floods the collector pushes out its own traces, not those of others.
  */
 import type { TraceRecord } from './trace-record.ts'
 import type { TraceBounds } from './trace-store.ts'
 
-/** Share of all that is kept, by count or bytes. Within it nobody is told apart: the oldest goes. */
+/** Share of the store, by count or bytes. Below it senders are treated alike: the oldest goes. */
 const SHARE = 0.25
 
 interface Holding {
-  /** The oldest first; those before `next` are chosen already. */
+  /** Oldest first; those before `next` are already chosen. */
   records: TraceRecord[]
   next: number
   bytes: number
 }
 
-/** @param records as they would be without an eviction, the oldest first */
+/** @param records as they would be without an eviction, oldest first */
 export function chooseEvicted(
   records: readonly TraceRecord[],
   { maxTraces, maxBytes }: Pick<TraceBounds, 'maxTraces' | 'maxBytes'>,
@@ -45,7 +45,7 @@ export function chooseEvicted(
     bytes -= victim.bytes
     const holding = holdings.get(victim.owner)
     if (holding === undefined) continue
-    // The first of its owner's that is left, whichever way it was found: the order is the same.
+    // Either way it is the owner's oldest one left: both lists have the same order.
     holding.next += 1
     holding.bytes -= victim.bytes
   }

@@ -1,6 +1,6 @@
 /**
- * What is known of a trace without its spans: enough for lists and filters, kept in memory and with the spans.
- * Spans come in any order, from several services.
+ * Summary of a trace without its spans: enough for lists and filters, kept in memory and stored with the spans.
+ * Spans arrive in any order, from several services.
  */
 import { z } from 'zod'
 import type { TraceSummary } from '../../contract/index.ts'
@@ -8,9 +8,9 @@ import type { Span } from './span.ts'
 
 export const TraceRecord = z.object({
   traceId: z.string(),
-  /** Counts up with each trace that is new here: the lowest goes first. */
+  /** Increases with each new trace: the lowest is dropped first. */
   order: z.number(),
-  /** Route of the first function that sent a span of it; '' if none has. */
+  /** Route of the first function that sent a span of it; '' if none did. */
   owner: z.string().default(''),
   startMs: z.number(),
   endMs: z.number(),
@@ -21,19 +21,19 @@ export const TraceRecord = z.object({
     hasParent: z.boolean(),
     isError: z.boolean(),
   }),
-  /** A span failed that did more than ask others. */
+  /** A span failed, other than client and producer spans. */
   hasError: z.boolean(),
-  /** Kept. */
+  /** Stored spans. */
   spans: z.number(),
-  /** Came, and were one too many. */
+  /** Spans beyond the limit. */
   dropped: z.number(),
-  /** Bytes of the spans that are kept. */
+  /** Size of the stored spans. */
   bytes: z.number(),
-  /** Functions by their first span's start. */
+  /** Functions, ordered by their first span's start. */
   functions: z.array(z.object({ name: z.string(), startMs: z.number() })),
-  /** Asynchronous calls by their first span's start. */
+  /** Asynchronous calls, ordered by their first span's start. */
   calls: z.array(z.object({ id: z.string(), startMs: z.number() })),
-  /** Ids that callers gave their requests; where they gave none it is the trace's own. */
+  /** Request ids that callers set; without one, the request id is the trace id. */
   requests: z.array(z.string()).default([]),
 })
 export type TraceRecord = z.infer<typeof TraceRecord>
@@ -42,7 +42,7 @@ const MOST_NAMES = 32
 /** `service.name` of the control plane. */
 const AGENT = 'ryo-faas-agent'
 
-/** A trace of which nothing came yet. */
+/** A trace without any span yet. */
 export function newRecord(traceId: string, order: number): TraceRecord {
   return {
     traceId,
@@ -61,13 +61,13 @@ export function newRecord(traceId: string, order: number): TraceRecord {
   }
 }
 
-/** The record as it is with one more span, whether that is kept or not. */
+/** The record with one more span, stored or not. */
 export function withSpan(record: TraceRecord, span: Span): TraceRecord {
   const isError = span.status === 'error'
   const onlyAsks = span.kind === 'client' || span.kind === 'producer'
   const { attributes } = span
   const called = attributes['faas.invocation_id'] ?? attributes['messaging.message.id']
-  // A deploy speaks of a function, and is not a call of it.
+  // A deploy span names a function but is not a call of it.
   const name = span.service === AGENT ? undefined : attributes['faas.name']
   const request = attributes['ryo_faas.request_id']
   const isKnown = request === record.traceId || record.requests.length >= MOST_NAMES

@@ -1,14 +1,16 @@
-/** Which traces a query asks for, and in what order. What the spans alone tell is asked of `hasAttribute`. */
+/**
+ * Which traces match a query, and in what order. Attributes are stored with the spans only: `hasAttribute` reads them.
+ */
 import { setImmediate as pause } from 'node:timers/promises'
 import { RyoFaasError, type TracePage, type TraceQuery } from '../../contract/index.ts'
 import { durationOf, statusOf, summarize, type TraceRecord } from './trace-record.ts'
 
 export type HasAttribute = (record: TraceRecord, key: string, value: string) => boolean
 
-/** So many traces are looked into before others have their turn. */
+/** How many traces are searched before yielding to other work. */
 const AT_A_TIME = 100
 
-/** @throws RyoFaasError INVALID_REQUEST if the cursor is none. */
+/** @throws RyoFaasError INVALID_REQUEST if the cursor is invalid. */
 export async function select(
   records: Iterable<TraceRecord>,
   query: TraceQuery,
@@ -41,7 +43,7 @@ interface Ranked {
   record: Pick<TraceRecord, 'traceId'>
 }
 
-/** Highest first; the id makes the order total, so that a cursor stands for one place. */
+/** Highest first; the id makes the order total, so that a cursor is one exact place. */
 function compare(a: Ranked, b: Ranked): number {
   if (a.rank !== b.rank) return b.rank - a.rank
   return a.record.traceId < b.record.traceId ? -1 : a.record.traceId > b.record.traceId ? 1 : 0
@@ -49,7 +51,7 @@ function compare(a: Ranked, b: Ranked): number {
 
 function parseCursor(cursor: string): Ranked {
   const match = /^(\d+(?:\.\d+)?)~([0-9a-f]{32})$/.exec(cursor)
-  if (!match) throw new RyoFaasError('INVALID_REQUEST', 'the cursor is none that was given out')
+  if (!match) throw new RyoFaasError('INVALID_REQUEST', 'the cursor is invalid')
   return { rank: Number(match[1]), record: { traceId: match[2]! } }
 }
 

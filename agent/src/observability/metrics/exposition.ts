@@ -1,21 +1,21 @@
 /**
  * Prometheus's text format (https://prometheus.io/docs/instrumenting/exposition_formats/), read leniently: a page may
- * come from a function, and a line that is none must not cost the others.
+ * come from a function, and an invalid line must not cost the others.
  */
 
 export interface Sample {
   /** Name of the series: the family's, or with `_bucket`, `_sum`, `_count`. */
   name: string
-  /** Values as they stand in the text, escaped. */
+  /** Values as in the text, escaped. */
   labels: Record<string, string>
   value: string
-  /** What stands behind the `#` (OpenMetrics): labels, value, time. */
+  /** The part after the `#` (OpenMetrics): labels, value, time. */
   exemplar?: string
 }
 
 export interface Family {
   name: string
-  /** As it stands in the text, escaped. */
+  /** As in the text, escaped. */
   help: string
   type: string
   samples: Sample[]

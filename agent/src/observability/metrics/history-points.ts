@@ -1,4 +1,4 @@
-/** Samples as they are shown: rates and percentiles. */
+/** Converts samples to what is shown: rates and percentiles. */
 import type { FunctionPoint } from '../../contract/index.ts'
 import type { FunctionSample, HistorySample } from './history-sample.ts'
 

@@ -1,10 +1,10 @@
-/** What was counted in a stretch of time. */
+/** What was counted in one interval. */
 
-/** Figures of one function, in the time of its sample. */
+/** Numbers of one function in the interval. */
 export interface FunctionSample {
   calls: number
   errors: number
-  /** Calls by number of the bucket of their duration. */
+  /** Calls by duration bucket. */
   durations: Map<number, number>
   inflight: number
   instances: number
@@ -13,14 +13,14 @@ export interface FunctionSample {
 }
 
 export interface HistorySample {
-  /** Its end, milliseconds since the epoch. */
+  /** End of the interval, milliseconds since the epoch. */
   t: number
-  /** What the counts of functions stand for; 0: the proxy did not answer. */
+  /** Time that the counts of functions cover; 0: the proxy did not respond. */
   callsSpanMs: number
   functions: Map<string, FunctionSample>
   coldStarts: number
   storeOps: number
-  /** 0: the store did not answer. */
+  /** 0: the store did not respond. */
   storeSpanMs: number
   relayLagEvents: number | null
   relayLagSeconds: number | null

@@ -1,7 +1,7 @@
 /**
- * The last half hour in figures, in memory. Invariants: 1. bounded: samples of the last minutes are kept as they came,
- * older ones are put together, those beyond the window are gone. 2. a part that is away leaves a gap, and what it
- * counted while it is away is spread over that time; one that started again counts from nothing.
+ * Metrics of the last half hour, in memory. Invariants: 1. bounded: samples of the last minutes are kept as they are,
+ * older ones are merged, those beyond the window are dropped. 2. a part that does not respond leaves a gap, and what it
+ * counted in the meantime is spread over that time; one that restarted counts from zero.
  */
 import type { FunctionPoint, MetricsHistory, PlatformPoint } from '../../contract/index.ts'
 import { pointOf } from './history-points.ts'
@@ -10,13 +10,13 @@ import type { Reading } from './reading.ts'
 
 export interface HistoryOptions {
   everyMs: number
-  /** So many samples stay as they came. */
+  /** How many samples are kept as they are. */
   recent: number
-  /** So many older ones are put together as one. */
+  /** How many older ones are merged into one. */
   together: number
-  /** Nothing is older. */
+  /** Older samples are dropped. */
   windowMs: number
-  /** Upper bound in milliseconds of a bucket of durations. */
+  /** Upper bound of a duration bucket, in milliseconds. */
   upperMs: (bucket: number) => number
 }
 
@@ -24,7 +24,7 @@ export class History {
   readonly #options: HistoryOptions
   readonly #recent: HistorySample[] = []
   readonly #older: HistorySample[] = []
-  /** Left the recent ones and wait to be put together. */
+  /** No longer recent, waiting to be merged. */
   readonly #leaving: HistorySample[] = []
   #last: { calls?: Reading; callsAt?: number; storeOps?: number; storeAt?: number; ids?: ReadonlySet<string> } = {}
 
@@ -57,7 +57,7 @@ export class History {
     }
   }
 
-  /** The first reading is what the others are compared with. */
+  /** Undefined for the first reading: it is only the baseline. */
   #sampleOf(reading: Reading, t: number): HistorySample | undefined {
     const last = this.#last
     const isFirst = last.ids === undefined
@@ -118,7 +118,7 @@ function platformPoint(sample: HistorySample, upperMs: (bucket: number) => numbe
   }
 }
 
-/** Counts of both; what is not a count is the later one's. */
+/** Sums the counts of both; everything else is taken from the later one. */
 function joined(earlier: HistorySample, later: HistorySample): HistorySample {
   const functions = new Map(later.functions)
   for (const [name, before] of earlier.functions) {
@@ -150,7 +150,7 @@ function addCounts(a: FunctionSample, b: FunctionSample): FunctionSample {
   }
 }
 
-/** A count that is smaller than before began again. */
+/** A count smaller than before has restarted at zero. */
 function grown(now = 0, before = 0): number {
   return now >= before ? now - before : now
 }

@@ -1,11 +1,12 @@
 /**
- * Many pages of metrics as one. Invariants: 1. a family stands once, with one help and type; what another page says of
- * it with another type is left out. 2. every series is unique: it carries who it came from, whatever it said itself.
+ * Merges many pages of metrics into one. Invariants: 1. a family appears once, with one help text and type; the same
+ * family with another type is left out. 2. every series is unique: labels say which page it came from, whatever labels
+ * it brought.
  */
 import { escapeLabel, labelText, parseExposition, renderExposition, type Family, type Format } from './exposition.ts'
 
 export interface Page {
-  /** Put on each of its series. */
+  /** Added to each of its series. */
   labels: Record<string, string>
   text: string
 }

@@ -1,18 +1,18 @@
-/** One look at all that counts: what the parts say of themselves at a moment. */
+/** One reading of the platform: what all parts report at one moment. */
 import { parseExposition, type Family, type Sample } from './exposition.ts'
 
 /** Counts since the start of the proxy. */
 export interface CallCounts {
   calls: number
   errors: number
-  /** By bucket of duration. */
+  /** By duration bucket. */
   durations: readonly number[]
   inflight: number
 }
 
-/** What is absent did not answer. */
+/** A part that did not respond leaves its fields absent. */
 export interface Reading {
-  /** Ids of ready instances by function; every function is in it. */
+  /** Ids of ready instances by function; contains every function. */
   instances: Map<string, string[]>
   counts?: Map<string, CallCounts>
   queueDepth?: Map<string, number>
@@ -24,7 +24,7 @@ export interface Reading {
   relayLagSeconds?: number
 }
 
-/** @param pages of those dispatchers that answered. */
+/** @param pages of the dispatchers that responded */
 export function readDispatchers(pages: readonly string[]): Pick<Reading, 'queueDepth' | 'dead' | 'triggerLagEvents'> {
   if (pages.length === 0) return {}
   const parsed = pages.map(parseExposition)
@@ -37,14 +37,14 @@ export function readDispatchers(pages: readonly string[]): Pick<Reading, 'queueD
     return found
   }
   return {
-    // Every dispatcher knows of the one queue; each buries what it ran.
+    // All dispatchers report the same queue, but each counts only its own dead letters.
     queueDepth: byName('faas_async_queue_depth', Math.max),
     dead: byName('faas_async_dead_total', (a, b) => a + b),
     triggerLagEvents: sum(parsed.map(page => page.get('faas_trigger_lag_events'))),
   }
 }
 
-/** @param page `undefined` if the store did not answer. */
+/** @param page `undefined` if the store did not respond */
 export function readStore(page: string | undefined): Pick<Reading, 'storeOps' | 'relayLagEvents' | 'relayLagSeconds'> {
   if (page === undefined) return {}
   const families = parseExposition(page)

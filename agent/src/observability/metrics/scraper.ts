@@ -1,6 +1,6 @@
 /**
- * Asks every part for its metrics, side by side. Invariants: 1. the answer is there after `timeoutMs`, whichever part hangs.
- * 2. who does not answer, or too much, is left out and shown by `faas_scrape_up` 0.
+ * Scrapes all parts concurrently. Invariants: 1. it is done after `timeoutMs`, whichever part hangs. 2. a part that
+ * does not respond, or sends too much, is left out and reported as `faas_scrape_up` 0.
  */
 import pLimit from 'p-limit'
 import { ListenerClient } from '../../client/index.ts'
@@ -12,7 +12,7 @@ export interface Target {
   /** `proxy`, `store`, `dispatcher`, `function` … */
   part: string
   url: string
-  /** The operator's, for a part that wants it; it has to prove itself first. */
+  /** The operator's token, for a part that needs it; it has to prove itself first. */
   token?: string
   /** For a function: which one, and which instance of it. */
   function?: { name: string; instance: string }
@@ -45,7 +45,7 @@ export class Scraper {
   async page(format: Format = 'prometheus'): Promise<{ contentType: string; body: string }> {
     const scrape = pLimit(AT_ONCE)
     const targets = await this.#options.targets()
-    // One deadline for all, so that many that hang do not wait in line.
+    // One deadline for all, so that several hanging parts do not add up.
     const deadline = AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT_MS)
     const [own, ...scraped] = await Promise.all([
       this.#options.own(),
@@ -59,7 +59,7 @@ export class Scraper {
   }
 }
 
-/** The text of a page of metrics, or `undefined` if there is none in time. */
+/** A page of metrics as text; `undefined` if it does not arrive in time. */
 export async function fetchPage(
   { part, url, token }: Target,
   signal: AbortSignal,
@@ -80,7 +80,7 @@ export async function fetchPage(
     }
     return Buffer.concat(pieces).toString()
   } catch {
-    return undefined // It is away or hangs; the caller shows that.
+    return undefined // Not running or hanging; the caller reports it.
   }
 }
 
