@@ -1,11 +1,11 @@
-/** How the page asks the agent: with the key that came in its address, which may look and change nothing. */
+/** Requests to the agent, with the key from the page's address: it allows reading, and no changes. */
 import type { MetricsHistory, PlatformView, TracePage, TraceView } from '../src/contract/index.ts'
 import { currentKey, rememberKey } from './key.ts'
 
-/** What stands in front of our paths where an editor in a browser passes the port on. */
+/** Path prefix where an editor in a browser forwards the port. */
 const BASE = location.pathname.replace(/\/dashboard\/?$/, '')
 
-/** What the agent said when it refused, or that it did not answer. */
+/** The agent refused, or did not respond. */
 export class AskError extends Error {
   readonly code: string
 
@@ -16,8 +16,8 @@ export class AskError extends Error {
 }
 
 /**
- * Takes the key out of the address, so that it is not copied along with it.
- * @returns the theme that is asked for, if one is
+ * Removes the key from the address, so that it is not copied along with it.
+ * @returns the theme requested in the address, if any
  */
 export function takeKey(): string | null {
   const given = new URLSearchParams(location.hash.slice(1))
@@ -37,11 +37,11 @@ async function ask(path: string, signal?: AbortSignal): Promise<Response> {
     })
   } catch (error) {
     if (signal?.aborted) throw error
-    throw new AskError('AWAY', 'The agent does not answer. It is asked again.')
+    throw new AskError('AWAY', 'The agent is not responding. Retrying…')
   }
   if (response.ok) return response
   const { error } = (await response.json().catch(() => ({}))) as { error?: { code?: string; message?: string } }
-  throw new AskError(error?.code ?? 'UNKNOWN', error?.message ?? `The agent answered ${response.status}.`)
+  throw new AskError(error?.code ?? 'UNKNOWN', error?.message ?? `The agent returned ${response.status}.`)
 }
 
 async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -58,7 +58,7 @@ export const agent = {
   trace: (id: string, signal?: AbortSignal) => json<TraceView>(`/traces/${encodeURIComponent(id)}`, signal),
 }
 
-/** Types of the agent's signals as they come; ends when the connection does. */
+/** Types of the agent's events as they come; ends with the connection. */
 export async function* signals(signal: AbortSignal): AsyncGenerator<string> {
   const response = await ask('/v1/events', signal)
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()

@@ -5,7 +5,7 @@ import { THEME_CHANGE } from './theme.ts'
 
 export interface Line {
   label: string
-  /** Number of a colour of the palette, from 1. */
+  /** Number of a palette colour, from 1. */
   color: number
   /** Null is a gap. */
   values: (number | null)[]
@@ -17,7 +17,7 @@ export interface ChartProps {
   times: number[]
   lines: Line[]
   format: (value: number | null) => string
-  /** Between whole numbers there is nothing to mark. */
+  /** Put ticks on whole numbers only. */
   whole?: boolean
 }
 
@@ -107,13 +107,13 @@ function optionsOf(
   }
 }
 
-/** @param step between two marks, in seconds. */
+/** @param step between two ticks, in seconds */
 function clock(seconds: number, step: number): string {
   const time = new Date(seconds * 1000).toLocaleTimeString('en-GB')
   return step < 60 ? time : time.slice(0, 5)
 }
 
-/** Reads the page's variables, and draws again when they change between dark and light. */
+/** Reads the page's CSS variables, and redraws when the theme changes. */
 function useTheme(redraw: () => void): Theme {
   useEffect(() => {
     addEventListener(THEME_CHANGE, redraw)

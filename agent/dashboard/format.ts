@@ -20,7 +20,7 @@ export function count(value: number | null | undefined): string {
   return value === null || value === undefined ? '–' : value.toLocaleString('en')
 }
 
-/** `12:03:04.123`, of today; with the date otherwise. */
+/** `12:03:04.123` for today; otherwise with the date. */
 export function time(iso: string): string {
   const at = new Date(iso)
   const clock = `${at.toLocaleTimeString('en-GB')}.${String(at.getMilliseconds()).padStart(3, '0')}`

@@ -1,6 +1,6 @@
 /**
- * The key that lets look: from the address once, then in memory, and in the session's storage so that a reload keeps it.
- * In a frame below another site's page a browser may refuse the storage; there a reload needs the address again.
+ * The key for reading: taken from the address, then kept in memory and in the session's storage, so that it survives a
+ * reload. In a frame on another site's page a browser may refuse the storage; there a reload needs the address again.
  */
 const NAME = 'ryo-faas-dashboard-key'
 

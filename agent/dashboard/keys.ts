@@ -1,4 +1,4 @@
-/** The keyboard. A key that is meant for a field goes to the field, but for Escape. */
+/** Keyboard shortcuts. Keys typed into a field go to the field, except Escape. */
 import { useEffect, useRef } from 'preact/hooks'
 
 /** @param keys by `KeyboardEvent.key`. */
@@ -11,7 +11,7 @@ export function useKeys(keys: Record<string, () => void>): void {
       const target = event.target as HTMLElement
       const isField = /^(?:INPUT|SELECT|TEXTAREA)$/.test(target.tagName)
       if (isField && event.key !== 'Escape') return
-      // A button or link that has the focus is pressed by Enter itself.
+      // Enter activates a focused button or link by itself.
       if (event.key === 'Enter' && /^(?:BUTTON|A|SUMMARY)$/.test(target.tagName)) return
       const act = latest.current[event.key]
       if (act === undefined) return
@@ -24,7 +24,7 @@ export function useKeys(keys: Record<string, () => void>): void {
   }, [])
 }
 
-/** Keeps the chosen row in sight. */
+/** Scrolls the selected row into view. */
 export function useInSight(selector: string, key: unknown): void {
   useEffect(() => document.querySelector(selector)?.scrollIntoView({ block: 'nearest' }), [key])
 }

@@ -1,4 +1,4 @@
-/** What changes under the page: the address, the agent's signals, the figures of the last half hour. */
+/** Live data of the page: the address, the agent's events, the metrics of the last half hour. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { FunctionPoint, PlatformPoint } from '../src/contract/index.ts'
 import { agent, AskError, signals, takeKey } from './api.ts'
@@ -12,7 +12,7 @@ export function useRoute(): string {
   const [route, setRoute] = useState(currentRoute)
   useEffect(() => {
     const changed = () => {
-      // An address with a key may be given to a page that is open already.
+      // An address with a key may be entered in a page that is already open.
       takeKey()
       setRoute(currentRoute())
     }
@@ -26,7 +26,7 @@ export function go(route: string): void {
   location.hash = route
 }
 
-/** Changes the address without a step that "back" would go. */
+/** Changes the address without adding to the history. */
 export function replaceRoute(route: string): void {
   history.replaceState(null, '', `#${route}`)
   dispatchEvent(new HashChangeEvent('hashchange'))
@@ -37,14 +37,14 @@ function currentRoute(): string {
 }
 
 export interface Signals {
-  /** Counts up when traces have changed. */
+  /** Increases when traces have changed. */
   traces: number
-  /** Counts up when the platform has. */
+  /** Increases when the platform has changed. */
   platform: number
   problem: AskError | undefined
 }
 
-/** Listens for as long as the page is there; a connection that ends is made again. */
+/** Listens while the page is open, and reconnects when the connection ends. */
 export function useSignals(): Signals {
   const [state, setState] = useState<Signals>({ traces: 0, platform: 0, problem: undefined })
   useEffect(() => {
@@ -62,7 +62,7 @@ export function useSignals(): Signals {
       while (!abort.signal.aborted) {
         await listen().catch((error: unknown) => {
           if (abort.signal.aborted) return
-          const problem = error instanceof AskError ? error : new AskError('AWAY', 'The agent went away.')
+          const problem = error instanceof AskError ? error : new AskError('AWAY', 'The agent disconnected. Retrying…')
           setState(before => ({ ...before, problem }))
         })
         await new Promise(resolve => setTimeout(resolve, AGAIN_MS))
@@ -74,7 +74,7 @@ export function useSignals(): Signals {
   return state
 }
 
-/** Asks when `key` changes; what an earlier question still answers is dropped. */
+/** Fetches when `key` changes; late responses to earlier requests are dropped. */
 export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, key: string): { value?: T; problem?: AskError } {
   const [state, setState] = useState<{ value?: T; problem?: AskError }>({})
   useEffect(() => {
@@ -112,7 +112,7 @@ export function useFigures(): Figures {
         functions: withNews(before.functions, news.functions, last.t),
       }))
     }
-    const timer = setInterval(() => void look().catch(() => undefined), POLL_MS) // Asked again; the signals tell.
+    const timer = setInterval(() => void look().catch(() => undefined), POLL_MS) // The next round tries again; the events show the problem.
     void look().catch(() => undefined)
     return () => {
       clearInterval(timer)

@@ -9,7 +9,7 @@ import { Traces } from './traces.tsx'
 
 followTheme(takeKey())
 
-/** What somebody typed into the address may be anything. */
+/** The address may contain anything, also invalid escapes. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
@@ -39,10 +39,10 @@ function App() {
         </a>
         <span class="grow" />
         <span class={signals.problem ? 'live away' : 'live'} role="status">
-          {signals.problem ? 'away' : 'live'}
+          {signals.problem ? 'offline' : 'live'}
         </span>
         <span class="dim keys">
-          <kbd>↑</kbd> <kbd>↓</kbd> choose <kbd>↵</kbd> open <kbd>esc</kbd> back <kbd>/</kbd> search
+          <kbd>↑</kbd> <kbd>↓</kbd> select <kbd>↵</kbd> open <kbd>esc</kbd> back <kbd>/</kbd> search
         </span>
       </nav>
       <main>

@@ -1,4 +1,4 @@
-/** How the platform does: figures now, charts over time, a row for each function. */
+/** The state of the platform: current metrics, charts over time, one row per function. */
 import { useState } from 'preact/hooks'
 import type { FunctionPoint, PlatformPoint } from '../src/contract/index.ts'
 import { Chart, type Line } from './chart.tsx'
@@ -6,7 +6,7 @@ import { count, duration, rate } from './format.ts'
 import { useInSight, useKeys } from './keys.ts'
 import { go, type Figures } from './live.ts'
 
-/** More lines than that are no chart. */
+/** More lines would be unreadable. */
 const MOST_LINES = 6
 
 type Pick_<T> = (point: T) => number | null
@@ -28,7 +28,7 @@ export function Overview({ figures }: { figures: Figures }) {
   useInSight('[aria-selected=true]', chosen)
   const { platform } = figures
   const points = (chosen !== undefined && figures.functions.get(chosen)) || platform
-  if (platform.length === 0) return <p class="empty">The first figures come within seconds.</p>
+  if (platform.length === 0) return <p class="empty">Waiting for the first metrics …</p>
   return (
     <>
       <Tiles now={platform.at(-1)!} />
@@ -70,7 +70,7 @@ export function Overview({ figures }: { figures: Figures }) {
           format={rate}
         />
         <Chart
-          title="Events that wait"
+          title="Pending events"
           {...several(platform, [
             ['for the bus (relay lag)', 1, p => p.relayLagEvents],
             ['for triggers', 2, p => p.triggerLagEvents],
@@ -174,7 +174,7 @@ function several<T extends { t: number }>(points: T[], lines: [string, number, P
   }
 }
 
-/** A line for each of the busiest functions, or for the chosen one. */
+/** One line for each of the busiest functions, or for the selected one. */
 function perFunction({ platform, functions }: Figures, chosen: string | undefined, value: Pick_<FunctionPoint>) {
   const total = (points: FunctionPoint[]) => points.reduce((sum, point) => sum + (value(point) ?? 0), 0)
   const names = [...functions.keys()].sort()

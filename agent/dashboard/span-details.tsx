@@ -1,4 +1,4 @@
-/** Everything that is known of a span. */
+/** All details of a span. */
 import type { Attributes, SpanEvent, SpanView } from '../src/contract/index.ts'
 import { duration } from './format.ts'
 import { Stack } from './stack.tsx'
@@ -14,10 +14,10 @@ export function SpanDetails({ span, close }: { span: SpanView; close: () => void
       </button>
       <h2>{span.name}</h2>
       <p class="dim">
-        {span.service} · {span.kind} · {duration(span.durationMs)} · began after {duration(span.startMs)}
+        {span.service} · {span.kind} · {duration(span.durationMs)} · started at +{duration(span.startMs)}
       </p>
       {span.status === 'error' && exceptions.length === 0 && (
-        <p class="problem">{span.statusMessage ?? 'It failed.'}</p>
+        <p class="problem">{span.statusMessage ?? 'Failed without a message.'}</p>
       )}
       {exceptions.map((event, i) => (
         <Exception key={i} event={event} service={span.service} />

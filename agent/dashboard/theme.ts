@@ -1,7 +1,7 @@
-/** Dark or light: as the editor in whose frame this page is says, else as the system says; also when it changes. */
+/** Dark or light: follows the editor if the page is in its frame, else the system; also when that changes. */
 export type Theme = 'dark' | 'light'
 
-/** Of the window: what reads colours reads them again. */
+/** Event of the window: the colours have changed. */
 export const THEME_CHANGE = 'ryo-faas-theme'
 
 export function followTheme(given: string | null): void {

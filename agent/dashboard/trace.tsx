@@ -1,4 +1,4 @@
-/** One trace: its spans as a waterfall, and what is known of the chosen one. */
+/** One trace: its spans as a waterfall, and the details of the selected one. */
 import { useMemo, useState } from 'preact/hooks'
 import { spanTree, type TreeSpan } from '../src/contract/span-tree.ts'
 import type { TraceView } from '../src/contract/index.ts'
@@ -10,7 +10,7 @@ import { SpanDetails } from './span-details.tsx'
 
 const TICKS = [0, 0.25, 0.5, 0.75, 1]
 
-/** @param changes counts up when traces have changed: spans may have come. */
+/** @param changes increases when traces have changed: new spans may have arrived */
 export function Trace({ id, changes }: { id: string; changes: number }) {
   const { value, problem } = useAsked<TraceView>(signal => agent.trace(id, signal), `${id} ${changes}`)
   useKeys({ Escape: () => (history.length > 1 ? history.back() : go('/traces')) })
@@ -19,7 +19,7 @@ export function Trace({ id, changes }: { id: string; changes: number }) {
 }
 
 function Waterfall({ trace }: { trace: TraceView }) {
-  // Until somebody chooses, the first that failed: it may come later than others.
+  // Until the user selects one: the first failed span, which may arrive later than others.
   const [picked, setChosen] = useState<string | undefined>()
   const chosen = picked ?? firstError(trace)
   const [closed, setClosed] = useState<ReadonlySet<string>>(new Set())
@@ -57,9 +57,7 @@ function Waterfall({ trace }: { trace: TraceView }) {
           <span class="mono">{trace.traceId}</span>
           {trace.callId !== undefined && <span class="mono"> · call {trace.callId}</span>}
         </p>
-        {trace.droppedSpans > 0 && (
-          <p class="problem">{trace.droppedSpans} more spans came than are kept of one trace.</p>
-        )}
+        {trace.droppedSpans > 0 && <p class="problem">{trace.droppedSpans} spans were dropped (limit per trace).</p>}
       </header>
       <div class={details ? 'trace-body with-details' : 'trace-body'}>
         <div class="waterfall" role="tree" aria-label="Spans">
@@ -101,7 +99,7 @@ function SpanRow({ of: { span, depth }, totalMs, isChosen, fold, choose }: SpanR
   const left = share(span.startMs)
   const end = Math.min(100, left + share(span.durationMs))
   const isLate = left > 60
-  /** There is no room behind the bar, nor before it. */
+  /** No room for the text on either side of the bar. */
   const isInside = !isLate && end > 88
   const logs = span.events.filter(({ name }) => name === 'log' || name === 'exception')
   return (

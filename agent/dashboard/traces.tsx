@@ -7,10 +7,10 @@ import { useInSight, useKeys } from './keys.ts'
 import { go, replaceRoute, useAsked } from './live.ts'
 
 export interface TracesProps {
-  /** From the address: fields of a `TraceQuery`; `find` puts the cursor into the search. */
+  /** From the address: fields of a `TraceQuery`; `find` focuses the search field. */
   filter: TraceFilter
   functions: string[]
-  /** Counts up when traces have changed. */
+  /** Increases when traces have changed. */
   changes: number
 }
 
@@ -22,7 +22,7 @@ export function Traces({ filter: { find, ...filter }, functions, changes }: Trac
   const [chosen, setChosen] = useState<string>()
   const search = useRef<HTMLInputElement>(null)
   const sought = filter['attribute'] ?? filter['callId'] ?? ''
-  // What is being typed outlives that the page is drawn anew.
+  // Keeps what is being typed when the page is redrawn.
   const [draft, setDraft] = useState(sought)
   useEffect(() => setDraft(sought), [sought])
   const asked = JSON.stringify(filter)
@@ -97,12 +97,12 @@ export function Traces({ filter: { find, ...filter }, functions, changes }: Trac
         </label>
       </form>
       {problem && <p class="problem">{problem.message}</p>}
-      {value && traces.length === 0 && <p class="empty">There is no trace like this.</p>}
+      {value && traces.length === 0 && <p class="empty">No traces match.</p>}
       {traces.length > 0 && <TraceTable traces={traces} chosen={chosen} />}
       {value?.cursor !== undefined && (
         <p class="more">
           <button type="button" onClick={() => go(routeOf({ ...filter, cursor: value.cursor! }))}>
-            Older ones
+            Older
           </button>
         </p>
       )}
@@ -120,7 +120,7 @@ function TraceTable({ traces, chosen }: { traces: TraceSummary[]; chosen: string
             {['Started', 'Function', 'Name', 'Status'].map(head => (
               <th key={head}>{head}</th>
             ))}
-            <th class="wide">Took</th>
+            <th class="wide">Duration</th>
             <th class="number">Spans</th>
             <th>Call</th>
           </tr>
@@ -162,7 +162,7 @@ interface ChoiceProps {
 }
 
 function Choice({ label, value = '', options, show = value => value, set }: ChoiceProps) {
-  // One that came with the address may be none of ours.
+  // A value from the address need not be among the options.
   const all = value === '' || options.includes(value) ? options : [value, ...options]
   return (
     <label>
