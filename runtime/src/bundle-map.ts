@@ -1,7 +1,7 @@
 /**
- * A source map that is looked up in place (https://tc39.es/ecma426/). A decoded map, Node's `SourceMap` as well as the
- * libraries', takes some 25 times the bytes of its file: 160 MB for a bundle of 12 MB, more than an instance has. This
- * one keeps the text of the mappings as it is, marks a place every few hundred segments, and reads on from there.
+ * A source map that is searched in place (https://tc39.es/ecma426/). A decoded map, whether Node's `SourceMap` or a
+ * library's, takes some 25 times the bytes of its file: 160 MB for a bundle of 12 MB, more than an instance has. This
+ * one keeps the text of the mappings, marks a position every few hundred segments, and decodes from there.
  *
  * Everything counts from 0, as in the map; a stack counts from 1.
  */
@@ -16,10 +16,10 @@ const SEGMENTS_PER_MARK = 512
 export class BundleMap {
   readonly #mappings: string
   readonly #sources: readonly (string | null)[]
-  /** In the order of the bundle, the first one at its beginning. */
+  /** In bundle order, the first one at its start. */
   readonly #marks: Segments[] = []
 
-  /** @param text the map as it lies in its file; throws if that is no source map */
+  /** @param text content of the map file; throws if it is not a source map */
   constructor(text: string) {
     const { mappings, sources } = JSON.parse(text) as { mappings?: unknown; sources?: (string | null)[] }
     if (typeof mappings !== 'string' || !Array.isArray(sources)) throw new TypeError('not a source map')
@@ -35,7 +35,7 @@ export class BundleMap {
   find(line: number, column: number): OriginalPlace | undefined {
     const segments = this.#marks.findLast(mark => mark.isUpTo(line, column))?.copy()
     if (segments === undefined) return undefined
-    // The one in force is the last one before the place, if it stands on the same line.
+    // The matching segment is the last one before the position, if it is on the same line.
     let last: Segments
     do last = segments.copy()
     while (segments.next() && segments.isUpTo(line, column))
@@ -45,7 +45,7 @@ export class BundleMap {
   }
 }
 
-/** Stands on one segment of the mappings; every number in them is the difference to the one before. */
+/** A cursor on one segment of the mappings; every number in them is the difference to the previous one. */
 class Segments {
   line = 0
   column = 0
@@ -64,7 +64,7 @@ class Segments {
     return this.line < line || (this.line === line && this.column <= column)
   }
 
-  /** Goes on to the next segment; false at the end. */
+  /** Moves to the next segment; false at the end. */
   next(): boolean {
     const mappings = this.#mappings
     for (; this.#at < mappings.length; this.#at++) {
@@ -99,7 +99,7 @@ class Segments {
     this.source += this.#number()
     this.originalLine += this.#number()
     this.originalColumn += this.#number()
-    if (!this.#isAtEnd()) this.#number() // A name, which nobody asks for.
+    if (!this.#isAtEnd()) this.#number() // A name, which is not used.
   }
 
   #isAtEnd(): boolean {
@@ -107,7 +107,7 @@ class Segments {
     return code === COMMA || code === SEMICOLON || Number.isNaN(code)
   }
 
-  /** Base 64 VLQ: five bits a digit, the lowest ones first; a sixth says that more follow, the very first is the sign. */
+  /** Base64 VLQ: five bits per digit, lowest first; the sixth says that more follow, the very first bit is the sign. */
   #number(): number {
     let value = 0
     for (let shift = 0; ; shift += 5) {

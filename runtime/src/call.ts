@@ -5,13 +5,13 @@ import { tracedFetch } from './spans/traced-fetch.ts'
 import { ENV, FUNCTIONS_PREFIX, NAME_PATTERN, routeOf } from './protocol/index.ts'
 
 export interface CallInit extends RequestInit {
-  /** What follows the function's name, with the query: `/orders/7?full=1`. */
+  /** Path and query after the function's name: `/orders/7?full=1`. */
   readonly path?: string
 }
 
 /**
- * Sends a request to the function `name` and resolves to its response, whatever its status. Request id, trace and the
- * remaining time are carried on, and the call is aborted together with the running invocation.
+ * Sends a request to the function `name` and resolves to its response, whatever its status. Request id, trace and
+ * remaining time are passed on, and the call is aborted together with the running invocation.
  */
 export async function call(name: string, init: CallInit = {}): Promise<Response> {
   const invocation = currentInvocation('call()')
@@ -24,11 +24,11 @@ export async function call(name: string, init: CallInit = {}): Promise<Response>
 
 function functionUrl(proxyUrl: string | undefined, name: string, path = ''): URL {
   if (!proxyUrl) throw new Error(`call('${name}') needs the address of the proxy; is ${ENV.proxyUrl} set?`)
-  if (!NAME_PATTERN.test(name)) throw new TypeError(`call('${name}'): not a legal function name`)
+  if (!NAME_PATTERN.test(name)) throw new TypeError(`call('${name}'): not a valid function name`)
   const root = FUNCTIONS_PREFIX + routeOf(name)
   const separator = path === '' || path.startsWith('/') || path.startsWith('?') ? '' : '/'
   const url = new URL(root + separator + path, proxyUrl)
-  // `..` in a path that came from outside must not reach another function.
+  // `..` in an untrusted path must not reach another function.
   if (url.pathname !== root && !url.pathname.startsWith(root + '/')) {
     throw new TypeError(`call('${name}'): the path '${path}' leaves the function`)
   }

@@ -1,13 +1,13 @@
 /**
- * The invocation that the current code runs for. It travels with the asynchronous flow (`AsyncLocalStorage`), so two
- * requests at once never see each other's context; outside an invocation there is none.
+ * The invocation that the current code runs for. It follows the asynchronous flow (`AsyncLocalStorage`), so concurrent
+ * requests never see each other's context; outside an invocation there is none.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { InvocationSpan } from './spans/invocation-span.ts'
 
-/** Lines of readable text with the level and the request id in front: `info` and `debug` on stdout, the rest on stderr. */
+/** Plain text lines, prefixed with level and request id: `info` and `debug` on stdout, the rest on stderr. */
 export interface FunctionLog {
   debug(message: unknown, ...details: unknown[]): void
   info(message: unknown, ...details: unknown[]): void
@@ -27,7 +27,7 @@ export interface FunctionContext {
   readonly name: string
   /** Version of the deployment, counting from 1; 0 when run outside the platform. */
   readonly version: number
-  /** Correlates this request over all parts of the platform (`X-Request-Id`). */
+  /** Correlates this request across all parts of the platform (`X-Request-Id`). */
   readonly requestId: string
   /** Trace that this invocation is a part of (W3C Trace Context, 32 hex digits). */
   readonly traceId: string
@@ -36,29 +36,29 @@ export interface FunctionContext {
   /** Attempt of the asynchronous call, counting from 1. */
   readonly attempt: number
   /**
-   * Aborts when nobody waits for the answer any more: the client went away (`AbortError`), the deadline passed
+   * Aborts when the response is no longer needed: the client disconnected (`AbortError`), the deadline passed
    * (`TimeoutError`) or the instance has to stop (`AbortError`).
    */
   readonly signal: AbortSignal
   readonly log: FunctionLog
   /**
    * Present when the client asked for an upgrade. The handler either takes the socket (for instance
-   * `webSocketServer.handleUpgrade(request, context.upgrade.socket, context.upgrade.head, …)`) or answers as usual.
+   * `webSocketServer.handleUpgrade(request, context.upgrade.socket, context.upgrade.head, …)`) or responds as usual.
    */
   readonly upgrade?: UpgradeRequest
   /** Milliseconds until the deadline, never negative; `Infinity` without a deadline. */
   remainingMs(): number
 }
 
-/** What the runtime knows about an invocation beyond what its handler may see. */
+/** What the runtime knows about an invocation in addition to what its handler may see. */
 export interface RunningInvocation {
   readonly span: InvocationSpan
   readonly context: FunctionContext
   readonly headers: IncomingHttpHeaders
-  /** Base URL of the proxy, where other functions are called. */
+  /** Base URL of the proxy, for calls to other functions. */
   readonly proxyUrl: string | undefined
   readonly storeUrl: string | undefined
-  /** What the store knows this deployment by. */
+  /** Token of this deployment for the store. */
   readonly token: string | undefined
 }
 
@@ -69,7 +69,7 @@ export function context(): FunctionContext {
   return currentInvocation('context()').context
 }
 
-/** @param caller what the error message names as having been used in the wrong place */
+/** @param caller the function that the error message names */
 export function currentInvocation(caller: string): RunningInvocation {
   const invocation = running.getStore()
   if (!invocation) throw new Error(`${caller} works only while a function runs, not while its module loads`)

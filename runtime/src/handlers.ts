@@ -6,8 +6,8 @@ import type { DocumentEventKind } from './protocol/document-event.ts'
 export type { DocumentEventKind }
 
 /**
- * Node style: answers through `response`, now or later; the invocation lasts until the response has ended. An app of
- * Express or the like is one too; the context is passed only to a handler that declares a parameter for it.
+ * Node style: responds through `response`, now or later; the invocation lasts until the response has ended. Apps of
+ * Express and the like are Node style, too; the context is passed only to a handler that declares a parameter for it.
  */
 export type HttpHandler = (
   request: IncomingMessage,
@@ -15,7 +15,7 @@ export type HttpHandler = (
   context: FunctionContext,
 ) => void | Promise<void>
 
-/** Web style: answers by returning a Fetch `Response`, whose body may stream. */
+/** Web style: returns a Fetch `Response`, whose body may stream. */
 export type WebHandler = (request: Request, context: FunctionContext) => Response | Promise<Response>
 
 /** A change of one document in the store. `T` is the shape of the document's `data`. */
@@ -32,17 +32,17 @@ export interface DocumentEvent<T = unknown> {
   readonly after?: T
   /** When the change was written, ISO 8601. */
   readonly time: string
-  /** Place in the store's log, counting from 1 over all tables. The same event delivered twice has the same. */
+  /** Position in the store's log, counting from 1 over all tables. An event delivered twice has the same one. */
   readonly sequence: number
 }
 
 /**
- * Runs for each matching change, at least once, and for the changes of one document one after the other; a rejection
+ * Runs at least once for each matching change, and for changes of the same document one after the other; a rejection
  * means "try again".
  */
 export type TriggerHandler<T = unknown> = (event: DocumentEvent<T>, context: FunctionContext) => void | Promise<void>
 
-/** A web-style handler that needs no second parameter; `context()` has the context. */
+/** A web-style handler without a second parameter; `context()` returns the context. */
 export type PlainWebHandler = (request: Request) => Response | Promise<Response>
 
 export interface RouteOptions {
@@ -53,30 +53,35 @@ export interface RouteOptions {
 export interface TriggerOptions {
   /** Only these documents. */
   readonly ids?: readonly string[]
-  /** Under what its progress is remembered over deployments: letters, digits, `_`, `-`. Default: the handler's name. */
+  /**
+   * Name under which its progress is kept across deployments: letters, digits, `_`, `-`. Default: the handler's name.
+   */
   readonly name?: string
 }
 
-/** What `main(service)` of a combination registers its handlers on. Every method returns the service, for chaining. */
+/** Passed to `main(service)` to register handlers. Every method returns the service, for chaining. */
 export interface Service {
-  /** Serves `path` and everything below it; the longest path that fits wins. The handler sees the whole path. */
+  /** Serves `path` and everything below it; the longest match wins. The handler sees the whole path. */
   http(path: string, handler: PlainWebHandler): Service
   http(path: string, handler: HttpHandler): Service
   http(path: string, handler: WebHandler, options: { readonly style: 'web' }): Service
   http(path: string, handler: HttpHandler, options: { readonly style: 'node' }): Service
-  /** Serves `path` as an asynchronous call: queued durably, retried, answered by callback or `/calls/<id>`. */
+  /**
+   * Serves `path` asynchronously: queued durably, retried, with the result sent to a callback and kept at
+   * `/calls/<id>`.
+   */
   async(path: string, handler: PlainWebHandler): Service
   async(path: string, handler: HttpHandler): Service
   async(path: string, handler: WebHandler, options: { readonly style: 'web' }): Service
   async(path: string, handler: HttpHandler, options: { readonly style: 'node' }): Service
-  /** Runs `handler` for changes of `table`; no `ids` means every document. */
+  /** Runs `handler` for changes of `table`; without `ids`, for every document. */
   on<T = unknown>(
     table: string,
     events: readonly DocumentEventKind[],
     handler: TriggerHandler<T>,
     options?: TriggerOptions,
   ): Service
-  /** Runs before the instance takes its first request; a rejection fails the start. */
+  /** Runs before the instance accepts its first request; a rejection fails the start. */
   onStart(run: () => void | Promise<void>): Service
   /** Runs after the last request of a draining instance, before it exits. */
   onStop(run: () => void | Promise<void>): Service

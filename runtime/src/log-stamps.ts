@@ -1,12 +1,12 @@
 /**
- * Stamps what a process prints, in the CRI log format that container engines use, one entry a line:
+ * Stamps what a process prints, in the CRI log format of container engines, one entry per line:
  *
  *     2026-01-01T00:00:00.000Z stdout F a whole line, or the end of one
- *     2026-01-01T00:00:00.000Z stdout P the beginning of a line that goes on in the next entry of the same stream
+ *     2026-01-01T00:00:00.000Z stdout P the start of a line that continues in the next entry of the same stream
  *
  * Nothing is held back: an unfinished line is written at once as `P`, so a crash loses no output. Only what passes
- * through `stream.write` is stamped; what goes to the file descriptor directly (a fatal error of Node itself, `fs.write`,
- * a child process) is not, and a reader has to accept lines without a stamp.
+ * through `stream.write` is stamped; what goes to the file descriptor directly (a fatal error of Node itself,
+ * `fs.write`, a child process) is not, so readers must accept lines without a stamp.
  */
 const LINE_FEED = 0x0a
 
@@ -33,7 +33,7 @@ function toBytes(chunk: string | Uint8Array, encoding: BufferEncoding): Buffer {
     : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
 }
 
-/** Works on bytes, so that a character that is split over two writes comes out whole when the parts are joined. */
+/** Works on bytes, so that a character split over two writes is whole again when the parts are joined. */
 function stampLines(bytes: Buffer, prefix: string): Buffer {
   const whole = Buffer.from(`${prefix} F `)
   const entries: Buffer[] = []

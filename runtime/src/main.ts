@@ -1,10 +1,10 @@
 /**
- * Where a function's process begins: the generated entry file imports this module, then the user's, and calls `start`.
- * The only file of the runtime that knows the process it lives in: its environment, signals and exit.
+ * Entry of a function's process: the generated entry file imports this module, then the user's, and calls `start`. The
+ * only file of the runtime that knows its process: environment, signals and exit.
  *
  * 1. Output is stamped from the first import on, so that what the user's module prints while it loads is stamped too.
- * 2. A listening instance is ready: the user's module has been loaded before `start` runs.
- * 3. After that only a signal ends the process: an error that nobody caught costs one invocation at most.
+ * 2. A listening instance is ready: the user's module is loaded before `start` runs.
+ * 3. After that only a signal ends the process: an uncaught error costs at most one invocation.
  */
 import { renameSync, writeFileSync } from 'node:fs'
 import { stampLogs } from './log-stamps.ts'
@@ -37,7 +37,7 @@ export type FunctionDefinition = { readonly name: string } & (
   | { readonly style: 'service'; readonly handler: (service: Service) => void | Promise<void> }
 )
 
-/** Serves the handler until SIGTERM or SIGINT; exits with 1 if it cannot. */
+/** Serves the handler until SIGTERM or SIGINT; exits with 1 if that fails. */
 export async function start(definition: FunctionDefinition): Promise<void> {
   try {
     if (typeof definition.handler !== 'function') throw new TypeError(`${definition.name} is not an exported function`)
@@ -104,7 +104,7 @@ function stopOnSignals(end: () => Promise<void>): void {
   process.on('SIGINT', () => void stop())
 }
 
-/** The rename makes sure that whoever waits for the file never reads half of it. */
+/** Renamed into place, so that the waiting process never reads half of it. */
 function announce(readyFile: string, port: number): void {
   const temporary = `${readyFile}.${process.pid}.tmp`
   writeFileSync(temporary, JSON.stringify({ port, pid: process.pid }))

@@ -1,6 +1,6 @@
 /**
- * Counts invocations at the price of a few additions, and turns the counts into Prometheus text on demand. `prom-client`
- * is only loaded by the first scrape: a function that nobody scrapes never pays for it.
+ * Counts invocations at the cost of a few additions, and turns the counts into Prometheus text on demand. The first
+ * scrape loads `prom-client`: a function that is never scraped does not pay for it.
  */
 import type { Metric, Registry } from 'prom-client'
 
@@ -10,9 +10,9 @@ const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 export class InvocationCounts {
   /** Invocations whose response has ended. */
   invocations = 0
-  /** Those of them that threw, rejected or returned something that is no answer. */
+  /** Those that threw, rejected or returned something that is not a response. */
   errors = 0
-  /** Those of them that ran into their deadline. */
+  /** Those that exceeded their deadline. */
   timeouts = 0
   secondsSum = 0
   /** Observations per bucket, not cumulative; the last one is `+Inf`. */
@@ -38,7 +38,7 @@ export interface MetricsPage {
   readonly body: string
 }
 
-/** A function that renders the page; what it needs is loaded the first time it is called. */
+/** A function that renders the page; its first call loads what it needs. */
 export function metricsPage(source: MetricsSource): () => Promise<MetricsPage> {
   let registry: Promise<Registry> | undefined
   return async () => {
@@ -52,10 +52,10 @@ async function openRegistry(source: MetricsSource): Promise<Registry> {
   const registry = new Registry()
   registry.setDefaultLabels({ faas_name: source.name })
   collectDefaultMetrics({ register: registry })
-  // Gauges whose names say that they are counters.
+  // Gauges named like counters.
   for (const what of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${what}_total`)
   for (const family of families(source)) {
-    // The registry asks a metric only for its name and `get()`; a `Histogram` of its own could not take over counts.
+    // The registry asks a metric only for its name and `get()`; a real `Histogram` could not be given existing counts.
     registry.registerMetric({ name: family.name, get: async () => family.read() } as unknown as Metric)
   }
   return registry
@@ -87,7 +87,7 @@ function families({ name, counts, inflight }: MetricsSource): Family[] {
     family('counter', 'faas_coldstarts_total', 'Invocations that were the first of their instance.', () =>
       one(counts.invocations + inflight() > 0 ? 1 : 0),
     ),
-    family('gauge', 'faas_inflight_invocations', 'Invocations that are running now.', () => one(inflight())),
+    family('gauge', 'faas_inflight_invocations', 'Invocations that are currently running.', () => one(inflight())),
     family('histogram', 'faas_invoke_duration_seconds', 'Time from request to end of response.', () =>
       histogramSamples('faas_invoke_duration_seconds', counts, labels),
     ),

@@ -11,14 +11,14 @@ export interface InstanceOptions {
   readonly readyFile: string | undefined
   readonly proxyUrl: string | undefined
   readonly storeUrl: string | undefined
-  /** What store and collector know this deployment by. */
+  /** Token of this deployment for store and collector. */
   readonly token: string | undefined
-  /** What shows that a request comes from the platform. */
+  /** Token that proves that a request comes from the platform. */
   readonly deliveryToken: string | undefined
   readonly traces: TracingSettings | undefined
-  /** Longest run of one invocation; 0 means no limit. */
+  /** Maximum duration of one invocation; 0 means no limit. */
   readonly timeoutMs: number
-  /** Most invocations at once; 0 means no limit. */
+  /** Maximum number of concurrent invocations; 0 means no limit. */
   readonly concurrency: number
   /** Largest request body; 0 means no limit. */
   readonly bodyLimitBytes: number
@@ -26,14 +26,14 @@ export interface InstanceOptions {
   readonly drainMs: number
 }
 
-/** Throws an error that names the variable when one is not what it should be. */
+/** Throws an error that names the variable if one is invalid. */
 export function instanceOptions(name: string, env: Readonly<Record<string, string | undefined>>): InstanceOptions {
   const whole = (variable: string, fallback: number, most = Number.MAX_SAFE_INTEGER): number => {
     const text = env[variable]
     if (text === undefined || text === '') return fallback
     const value = Number(text)
     if (/^\d+$/.test(text) && value <= most) return value
-    throw new Error(`${variable} is '${text}' but has to be a whole number from 0 to ${most}`)
+    throw new Error(`${variable} is '${text}' but must be a whole number from 0 to ${most}`)
   }
   return {
     name: env[ENV.name] || name,
@@ -54,16 +54,16 @@ export function instanceOptions(name: string, env: Readonly<Record<string, strin
   }
 }
 
-/** What begins here: as much as a call that comes by the proxy may. */
+/** For traces that start here: as many as for calls through the proxy. */
 const DEFAULT_SAMPLING = { perSecond: 50, ratio: 0.001, slowMs: 1_000 }
 
 function tracingSettings(env: Readonly<Record<string, string | undefined>>): TracingSettings | undefined {
   const { [ENV.tracesUrl]: url, [ENV.traceSampling]: sampling, [ENV.token]: token } = env
   if (url === undefined || url === '') return undefined
-  if (!URL.canParse(url)) throw new Error(`${ENV.tracesUrl} is '${url}' but has to be a URL`)
+  if (!URL.canParse(url)) throw new Error(`${ENV.tracesUrl} is '${url}' but must be a URL`)
   try {
     return { url, ...(token && { token }), ...DEFAULT_SAMPLING, ...(JSON.parse(sampling || '{}') as object) }
   } catch {
-    throw new Error(`${ENV.traceSampling} is '${sampling}' but has to be JSON`)
+    throw new Error(`${ENV.traceSampling} is '${sampling}' but must be JSON`)
   }
 }

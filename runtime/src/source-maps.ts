@@ -1,16 +1,16 @@
 /**
  * Shows the user's own lines in stack traces. Node can do that itself (`--enable-source-maps`), but then it reads the
- * map of every module while it loads, which costs each idle function memory and boot time; this reads the one map of
- * the bundle when the first stack is looked at.
+ * map of every module while loading, which costs each idle function memory and boot time; this reads the one map of the
+ * bundle when the first stack is formatted.
  *
- * Invariant: whatever goes wrong here, there is a stack: at worst with the lines of the bundle. An error thrown here
- * would take the place of the one that the user looks at.
+ * Invariant: whatever goes wrong here, there is a stack, at worst with the lines of the bundle. An error thrown here
+ * would replace the one that the user wants to see.
  */
 import { readFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { BundleMap } from './bundle-map.ts'
 
-/** @param bundle path of the running module; its map lies beside it as `<bundle>.map`. */
+/** @param bundle path of the running module; its map is next to it as `<bundle>.map` */
 export function mapStacks(bundle: string): void {
   const ending = `/${basename(bundle)}`
   let map: BundleMap | undefined
@@ -18,7 +18,7 @@ export function mapStacks(bundle: string): void {
 
   function mapOf(): BundleMap | undefined {
     if (!isRead) {
-      isRead = true // Also if it fails: no map, or not one. Then the lines of the bundle have to do.
+      isRead = true // Also on failure: without a valid map, the lines of the bundle have to do.
       map = new BundleMap(readFileSync(`${bundle}.map`, 'utf8'))
     }
     return map
@@ -38,12 +38,12 @@ export function mapStacks(bundle: string): void {
   function show(frame: NodeJS.CallSite): string {
     const text = attempt(() => (frame as unknown as { toString(): string }).toString()) ?? '<anonymous>'
     const place = attempt(() => placeOf(frame))
-    // A function, because a path may hold `$`, which means something in a replacement.
+    // A function, because `$` in a path has a meaning in a replacement string.
     return place === undefined ? text : text.replace(place.inBundle, () => place.inSource)
   }
 
   Error.prepareStackTrace = (error, frames) => {
-    // An error's own toString may throw; V8 says the same then.
+    // An error's own toString may throw; V8 prints the same then.
     const head = attempt(() => String(error)) ?? '<error>'
     return frames.length === 0 ? head : `${head}\n    at ${frames.map(show).join('\n    at ')}`
   }

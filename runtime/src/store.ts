@@ -1,7 +1,7 @@
 /**
  * The JSON store, typed. Every request is part of the running invocation: trace, remaining time, abort signal and the
- * depth in document events are carried on. Nothing is tried again by itself: a write whose answer was lost may have
- * happened, and only the caller knows what that means (`ifVersion` makes a second try safe).
+ * depth in document events are passed on. Nothing is retried automatically: a write whose response was lost may have
+ * happened, and only the caller knows what that means (`ifVersion` makes a retry safe).
  */
 import { carriedHeaders } from './carried-headers.ts'
 import { currentInvocation } from './context.ts'
@@ -10,7 +10,7 @@ import { ENV, pathSegment, type StoredDocument } from './protocol/index.ts'
 
 export type { StoredDocument }
 
-/** JSON merge patch (RFC 7386): what is absent stays, `null` removes. */
+/** JSON merge patch (RFC 7386): absent fields stay, `null` removes one. */
 export type MergePatch<T> = T extends readonly unknown[]
   ? T
   : T extends object
@@ -18,7 +18,7 @@ export type MergePatch<T> = T extends readonly unknown[]
     : T
 
 export interface WriteOptions {
-  /** Only over this version; otherwise a `StoreError` with status 412. */
+  /** Only if the document has this version; otherwise a `StoreError` with status 412. */
   readonly ifVersion?: number
 }
 
@@ -38,12 +38,12 @@ type Condition =
     }
 
 export interface Query {
-  /** Field of `data`, nested with dots → what it has to be. All have to hold. */
+  /** Field of `data` (nested with dots) → condition. All must hold. */
   readonly where?: Readonly<Record<string, Condition>>
-  /** A field; `-` in front turns the order round. Default: by id. */
+  /** A field; a leading `-` reverses the order. Default: by id. */
   readonly orderBy?: string
   readonly limit?: number
-  /** Of the page before. */
+  /** Cursor from the previous page. */
   readonly cursor?: string
 }
 
@@ -55,14 +55,14 @@ export interface QueryPage<T> {
 
 /** The documents of one table. Every method rejects with a `StoreError` if the store refuses. */
 export interface Table<T> {
-  /** @param options.id default: a new one that sorts by time. An id that is taken is a `StoreError` with status 409. */
+  /** @param options.id default: a new one that sorts by time. An existing id is a `StoreError` with status 409. */
   create(data: T, options?: { readonly id?: string }): Promise<StoredDocument<T>>
   get(id: string): Promise<StoredDocument<T> | undefined>
-  /** Merges `patch` into a document that is there. */
+  /** Merges `patch` into an existing document. */
   update(id: string, patch: MergePatch<T>, options?: WriteOptions): Promise<StoredDocument<T>>
-  /** Writes the whole document, whether it is there or not. */
+  /** Creates or replaces the whole document. */
   replace(id: string, data: T, options?: WriteOptions): Promise<StoredDocument<T>>
-  /** Resolves with whether it was there. */
+  /** Resolves to whether it existed. */
   delete(id: string, options?: WriteOptions): Promise<boolean>
   query(query?: Query): Promise<QueryPage<T>>
   /** All pages of a query, one document after the other. */
@@ -72,7 +72,7 @@ export interface Table<T> {
 /** The store refused, or could not be reached (status 0). */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
-  /** e.g. `VERSION_MISMATCH`. */
+  /** e.g. `PRECONDITION_FAILED`. */
   readonly code: string
   readonly status: number
 
@@ -83,7 +83,7 @@ export class StoreError extends Error {
   }
 }
 
-/** A table; it comes into being with its first document. */
+/** A table; the first document creates it. */
 export function store<T = unknown>(table: string): Table<T> {
   return new StoreTable<T>(table)
 }
@@ -149,7 +149,7 @@ class StoreTable<T> implements Table<T> {
   }
 }
 
-/** Refuses, as the store does, what would make a path to something else. */
+/** Refuses, as the store does, a name that would turn the path into another one. */
 function segmentOf(what: string, name: string): string {
   const segment = pathSegment(name)
   if (segment !== undefined) return segment
@@ -159,7 +159,7 @@ function segmentOf(what: string, name: string): string {
 interface Asked extends WriteOptions {
   readonly body?: unknown
   readonly type?: string
-  /** A status that is an answer, not an error. */
+  /** A status that is a result, not an error. */
   readonly allow?: number
 }
 

@@ -6,7 +6,7 @@
 export const DOCUMENT_EVENT_KINDS = ['new-doc', 'updated-doc', 'deleted-doc'] as const
 export type DocumentEventKind = (typeof DOCUMENT_EVENT_KINDS)[number]
 
-/** A document as the store answers it. Times are ISO 8601 in UTC with milliseconds. */
+/** A document as the store returns it. Times are ISO 8601 in UTC with milliseconds. */
 export interface StoredDocument<T = unknown> {
   id: string
   table: string
@@ -32,19 +32,19 @@ export interface DocumentCloudEvent<T = unknown> {
   datacontenttype: 'application/json'
   /** Decimal; counts from 1 over all tables, without gaps. */
   sequence: string
-  /** How many document events led to this write, this one not counted; 0 for a write from outside. */
+  /** How many document events led to this write, not counting this one; 0 for a write from outside. */
   eventdepth: number
   /** W3C Trace Context of the write (CloudEvents distributed tracing extension). */
   traceparent?: string
   tracestate?: string
-  /** W3C Baggage of the write, as it came. */
+  /** W3C Baggage of the write, unchanged. */
   baggage?: string
   data: {
     kind: DocumentEventKind
     table: string
     /** Id of the document. */
     id: string
-    /** Of the document after the change; a deletion counts as a version. */
+    /** Version of the document after the change; a deletion counts as a version. */
     version: number
     /** Absent for `new-doc`. */
     before?: StoredDocument<T>

@@ -15,9 +15,9 @@ export const ENV = {
   port: 'RYO_FAAS_PORT',
   /** If set, the instance writes `{"port":n,"pid":n}` there (atomically) once it answers requests. */
   readyFile: 'RYO_FAAS_READY_FILE',
-  /** Longest run of one invocation, in milliseconds. */
+  /** Maximum duration of one invocation, in milliseconds. */
   timeoutMs: 'RYO_FAAS_TIMEOUT_MS',
-  /** Most invocations at the same time in this instance. */
+  /** Maximum number of concurrent invocations in this instance. */
   concurrency: 'RYO_FAAS_CONCURRENCY',
   /** Largest request body in bytes; `0` means no limit. */
   bodyLimitBytes: 'RYO_FAAS_BODY_LIMIT_BYTES',
@@ -29,9 +29,9 @@ export const ENV = {
   proxyUrl: 'RYO_FAAS_PROXY_URL',
   /** Base URL of the store as seen from this instance. */
   storeUrl: 'RYO_FAAS_STORE_URL',
-  /** What this instance shows to the store and the collector (`Authorization: Bearer …`). */
+  /** Token of this instance for the store and the collector (`Authorization: Bearer …`). */
   token: 'RYO_FAAS_TOKEN',
-  /** What the platform shows this instance with events and asynchronous calls (`HEADERS.delivery`). */
+  /** Token that the platform sends with events and asynchronous calls (`HEADERS.delivery`). */
   deliveryToken: 'RYO_FAAS_DELIVERY_TOKEN',
   /** Base URL of the collector of spans as seen from this instance. Without it nothing is recorded. */
   tracesUrl: 'RYO_FAAS_TRACES_URL',

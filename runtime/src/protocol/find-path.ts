@@ -1,6 +1,6 @@
 /**
  * The entry of the longest path that `url` is at or below, by whole segments: `/pay` has `/pay` and `/pay/7?full=1` but
- * not `/payments`. The keys are paths without a slash at the end, but for `/` itself.
+ * not `/payments`. The keys are paths without a trailing slash, except `/` itself.
  */
 export function findPath<T>(entries: ReadonlyMap<string, T>, url: string): T | undefined {
   const queryAt = url.indexOf('?')

@@ -1,25 +1,25 @@
 /**
- * What the runtime in an instance can do: 1 answers requests; 2 says which instance it is (`HEADERS.instance`), shows its
- * token to the store and the collector, and takes events from the platform only (`HEADERS.delivery`). It is built into a
- * function's package, so an old version keeps the one it was built with.
+ * Version of the protocol between platform and runtime: 1 serves requests; 2 says which instance it is
+ * (`HEADERS.instance`), sends its token to the store and the collector, and accepts events only from the platform
+ * (`HEADERS.delivery`). The runtime is bundled with a function, so an old version of it keeps its own.
  */
 export const RUNTIME_PROTOCOL = 2
 
 /** Header names of the protocol between proxy, dispatcher and function. Lower case, as Node reports them. */
 export const HEADERS = {
-  /** Set on every answer that the platform (not the function) made; its value is the error code. */
+  /** Set on every response made by the platform, not the function; its value is the error code. */
   error: 'x-ryo-faas-error',
   /**
-   * Id of the instance whose runtime made a platform error. The proxy believes `error` only if this names the instance it
-   * asked: a function that relays another's answer relays the header too, and was not refused itself.
+   * Id of the instance whose runtime made a platform error. The proxy believes `error` only if this names the instance
+   * it asked: a function that relays another's response relays the header too, but was not refused itself.
    */
   errorFrom: 'x-ryo-faas-error-from',
   /**
-   * Id of an instance. In a request: whom it is for; another runtime answers 421 with its own id and runs nothing. In a 102
-   * answer, ahead of whatever else comes on the connection: who it is that answers. Never reaches a function or a client.
+   * Id of an instance. In a request: its recipient; another runtime returns 421 with its own id and runs nothing. In a
+   * 102 response, ahead of anything else on the connection: the sender. Never reaches a function or a client.
    */
   instance: 'x-ryo-faas-instance',
-  /** Correlates one request over all parts; taken over from the client or made by the proxy. */
+  /** Correlates one request across all parts; set by the client or made by the proxy. */
   requestId: 'x-request-id',
   /** Id of an asynchronous call. */
   callId: 'x-call-id',
@@ -28,8 +28,8 @@ export const HEADERS = {
   /** Milliseconds the caller is still willing to wait; an instance uses the lesser of this and its own timeout. */
   deadlineMs: 'x-ryo-faas-deadline-ms',
   /**
-   * The dispatcher's proof to the proxy, a secret of the platform: with it a call is run at once even if its function is
-   * asynchronous, and `callId` and `callAttempt` pass. Never reaches a function.
+   * The dispatcher's proof to the proxy, a secret of the platform: with it a call is run at once even if its function
+   * is asynchronous, and `callId` and `callAttempt` pass. Never reaches a function.
    */
   dispatch: 'x-ryo-faas-dispatch',
   /**
@@ -38,11 +38,11 @@ export const HEADERS = {
    */
   delivery: 'x-ryo-faas-delivery',
   /**
-   * How many document events led to this request, one after the other: what a function does on behalf of an event carries
-   * it on unread, so that triggers that set each other off are found out. Signed by the dispatcher; what is not counts as 0.
+   * How many document events led to this request, one after the other. Functions pass it on, so that triggers that set
+   * each other off are detected. Signed by the dispatcher; unsigned it counts as 0.
    */
   eventDepth: 'x-event-depth',
-  /** Where the result of an asynchronous call is to be sent. */
+  /** Where to send the result of an asynchronous call. */
   callbackUrl: 'x-callback-url',
   /** Asynchronous calls of one function with the same key are one call. */
   idempotencyKey: 'idempotency-key',

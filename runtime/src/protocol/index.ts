@@ -1,6 +1,6 @@
 /**
  * What the parts of the platform agree on: variable names, headers, paths, names and error shapes.
- * It depends on nothing, so that every part, the function in its container included, can afford it.
+ * It has no dependencies, so that every part can afford it, including the function in its container.
  */
 export {
   CLOUD_EVENT_TYPE,

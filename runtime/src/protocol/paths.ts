@@ -1,13 +1,13 @@
 /** Port of a function inside the private network. */
 export const FUNCTION_PORT = 6000
 
-/** Paths below this prefix belong to the platform: an instance answers them itself and the proxy never forwards them. */
+/** Paths below this prefix belong to the platform: the runtime handles them and the proxy never forwards them. */
 export const RESERVED_PREFIX = '/.ryo-faas/'
 export const HEALTH_PATH = '/.ryo-faas/health'
 export const METRICS_PATH = '/.ryo-faas/metrics'
 /**
- * Where an instance takes document events: `POST /.ryo-faas/events/<handler>`, one CloudEvent each. The proxy forwards it
- * for the dispatcher only.
+ * Where an instance receives document events: `POST /.ryo-faas/events/<handler>`, one CloudEvent each. The proxy
+ * forwards it for the dispatcher only.
  */
 export const EVENTS_PREFIX = '/.ryo-faas/events/'
 

@@ -1,25 +1,25 @@
 import { HEADERS } from './headers.ts'
 
-/** Codes of the answers that the data plane makes in place of a function. */
+/** Codes of responses that come from the data plane, not from a function. */
 export const PLATFORM_ERRORS = {
   BAD_REQUEST: 400,
   /** The caller is unknown. */
   UNAUTHORIZED: 401,
-  /** The caller is known, and may not do this. */
+  /** The caller is known but may not do this. */
   FORBIDDEN: 403,
   FUNCTION_NOT_FOUND: 404,
-  /** The function is there, but serves nothing at this path. */
+  /** The function exists, but serves nothing at this path. */
   HANDLER_NOT_FOUND: 404,
   CALL_NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   CALL_FINAL: 409,
-  /** The function answered, with more than is kept. */
+  /** The function's response was too large to be kept. */
   RESULT_TOO_LARGE: 410,
   PAYLOAD_TOO_LARGE: 413,
-  /** The key stands for another request. */
+  /** The key was used for a different request. */
   IDEMPOTENCY_KEY_REUSED: 422,
   FUNCTION_OVERLOADED: 429,
-  /** Of server-sent events, by one address. */
+  /** Too many streams of server-sent events from one address. */
   TOO_MANY_STREAMS: 429,
   FUNCTION_ERROR: 500,
   UPGRADE_UNSUPPORTED: 501,
@@ -37,8 +37,8 @@ export interface PlatformErrorBody {
 }
 
 /**
- * Status, headers and body of a platform error. The header `X-Ryo-Faas-Error` tells it apart from an answer with the
- * same status that the function made itself.
+ * Status, headers and body of a platform error. The header `X-Ryo-Faas-Error` distinguishes it from a function's own
+ * response with the same status.
  */
 export function platformError(
   code: PlatformErrorCode,

@@ -1,8 +1,8 @@
 import type { DocumentEventKind } from './document-event.ts'
 
-/** What an instance says of itself in the health answer, so that the platform knows what to send it. */
+/** What an instance reports in its health response, so that the platform knows what to send it. */
 export interface ServedHandlers {
-  /** Paths below the function that are answered at once, each with everything below it. */
+  /** Paths below the function that are served synchronously, each with everything below it. */
   http: string[]
   /** Paths whose calls are queued. */
   async: string[]
@@ -10,7 +10,7 @@ export interface ServedHandlers {
 }
 
 export interface ServedTrigger {
-  /** Names the handler in `EVENTS_PREFIX` and in what is remembered of its progress; unique within the function. */
+  /** Names the handler below `EVENTS_PREFIX` and in its saved progress; unique within the function. */
   key: string
   table: string
   events: DocumentEventKind[]
@@ -18,5 +18,5 @@ export interface ServedTrigger {
   ids?: string[]
 }
 
-/** Key of the handler of a function that is nothing but a trigger. */
+/** Key of the only handler of a trigger function. */
 export const TRIGGER_KEY = 'on'

@@ -1,4 +1,4 @@
-/** A span that user code makes through OpenTelemetry's API, and the one of the invocation as that API shows it. */
+/** Spans that user code makes with OpenTelemetry's API, and the invocation's span as seen through that API. */
 import type * as Api from '@opentelemetry/api'
 import {
   exceptionEvent,
@@ -15,7 +15,7 @@ import {
 } from '../telemetry/index.ts'
 import type { InvocationSpan } from './invocation-span.ts'
 
-/** By the numbers of the API's enumerations, whose values this module does not import. */
+/** Indexed by the API's enumerations; this module imports types only. */
 const KINDS: readonly SpanKind[] = ['internal', 'server', 'client', 'producer', 'consumer']
 const STATUS_CODES: readonly SpanStatus['code'][] = ['unset', 'ok', 'error']
 const MOST_EVENTS = 128
@@ -121,7 +121,9 @@ export class ApiSpan implements Api.Span {
   }
 }
 
-/** What `trace.getActiveSpan()` is while no span of the user's own is active. It ends with the invocation, not before. */
+/**
+ * The result of `trace.getActiveSpan()` while no span of the user is active. It ends with the invocation, not before.
+ */
 export class InvocationApiSpan implements Api.Span {
   readonly #span: InvocationSpan
 
@@ -187,7 +189,7 @@ export function fromSpanContext({ traceId, spanId, traceFlags, traceState }: Api
   return { traceId, spanId, flags: traceFlags, traceState: traceState?.serialize() || undefined }
 }
 
-/** Other systems' entries: shown and carried on; what a function sets is put in front, as the standard asks. */
+/** Entries of other systems: readable and passed on; what a function sets goes in front, as the standard asks. */
 class PlainTraceState implements Api.TraceState {
   readonly #text: string
 
@@ -235,7 +237,7 @@ function valueOf(value: Api.AttributeValue | undefined): Attributes[string] {
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined
 }
 
-/** Milliseconds since the epoch out of what the API takes: those, `performance.now()`, a date, or `[s, ns]`. */
+/** Milliseconds since the epoch from what the API accepts: the same, `performance.now()`, a date, or `[s, ns]`. */
 function timeOf(time: Api.TimeInput | undefined): number {
   if (time === undefined) return preciseNow()
   if (time instanceof Date) return time.getTime()

@@ -1,11 +1,11 @@
 /** W3C Baggage (https://www.w3.org/TR/baggage/): a header of `key=value;property` members, values percent-encoded. */
 import type * as Api from '@opentelemetry/api'
 
-/** The standard lets everybody stop here. */
+/** The standard allows dropping what exceeds this. */
 const LONGEST = 8_192
 const MOST_MEMBERS = 64
 
-/** What is malformed is left out. */
+/** Malformed members are left out. */
 export function parseBaggage(
   api: Pick<typeof Api, 'propagation' | 'baggageEntryMetadataFromString'>,
   header: string,
@@ -26,7 +26,7 @@ export function parseBaggage(
   return api.propagation.createBaggage(entries)
 }
 
-/** Empty if there is nothing to say. */
+/** Empty if there are no entries. */
 export function formatBaggage(baggage: Api.Baggage | undefined): string {
   const members = (baggage?.getAllEntries() ?? []).map(([key, { value, metadata }]) => {
     const properties = metadata?.toString() ?? ''

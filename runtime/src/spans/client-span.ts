@@ -1,18 +1,18 @@
 /**
- * A request that an invocation sends, by whichever client: it carries the W3C trace context and the baggage, and is a
- * span (OpenTelemetry semantic conventions: HTTP client). A `traceparent` of the user's own is left alone.
+ * A request that an invocation sends, with any client: it carries the W3C trace context and the baggage, and becomes a
+ * span (OpenTelemetry semantic conventions: HTTP client). A `traceparent` set by the user is left alone.
  */
 import type { RunningInvocation } from '../context.ts'
 import { FUNCTIONS_PREFIX } from '../protocol/index.ts'
 import { formatTraceParent, preciseNow, type Attributes, type TraceContext } from '../telemetry/index.ts'
 
-/** Undefined where the bridge to OpenTelemetry's API is not in use: see `otel-bridge.ts`. */
+/** Undefined if the bridge to OpenTelemetry's API is not in use: see `otel-bridge.ts`. */
 export const active: { context: (() => TraceContext | undefined) | undefined; baggage: (() => string) | undefined } = {
   context: undefined,
   baggage: undefined,
 }
 
-/** The headers of a request that has not been sent yet; names in lower case. */
+/** Headers of a request that is not sent yet; lower-case names. */
 export interface OutgoingHeaders {
   has(name: string): boolean
   set(name: string, value: string): void
@@ -32,7 +32,7 @@ export class ClientSpan {
     this.#context = invocation.span.tracing.begin(this.#parent)
   }
 
-  /** Undefined, and nothing set, if the request has a `traceparent` already. */
+  /** Undefined, with nothing set, if the request already has a `traceparent`. */
   static begin(invocation: RunningInvocation, headers: OutgoingHeaders): ClientSpan | undefined {
     if (headers.has('traceparent')) return undefined
     const span = new ClientSpan(invocation)
@@ -47,7 +47,7 @@ export class ClientSpan {
     return formatTraceParent(this.#context)
   }
 
-  /** @param request asked only if the span is recorded */
+  /** @param request called only if the span is recorded */
   end(outcome: Outcome, request: () => { method: string; url: string }): void {
     const { tracing } = this.#invocation.span
     const durationMs = performance.now() - this.#startedAt
@@ -76,7 +76,7 @@ export class ClientSpan {
   }
 }
 
-/** @returns name and attributes of the request; query and user info of its URL may be secrets and are left out */
+/** @returns name and attributes of the request; query and user info of its URL are left out: they may be secrets */
 function describe(method: string, text: string, { proxyUrl, storeUrl }: RunningInvocation): Described {
   if (!URL.canParse(text)) return { name: method, attributes: {} }
   const url = new URL(text)

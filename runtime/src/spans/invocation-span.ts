@@ -1,6 +1,6 @@
 /**
- * The span of an invocation (OpenTelemetry semantic conventions: FaaS, HTTP server). Nothing is read or made before it
- * is needed: of most invocations of a busy function nothing is recorded.
+ * The span of an invocation (OpenTelemetry semantic conventions: FaaS, HTTP server). Everything is lazy:
+ * most invocations of a busy function are not recorded.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { HEADERS } from '../protocol/index.ts'
@@ -17,7 +17,7 @@ import {
   type Tracing,
 } from '../telemetry/index.ts'
 
-/** What is more is left out, and said so. */
+/** Further logs are dropped and counted. */
 const MOST_EVENTS = 128
 const LONGEST_LOG = 4_096
 
@@ -51,7 +51,7 @@ export class InvocationSpan {
     return this.#context
   }
 
-  /** Whether it pays to describe what happens within. */
+  /** Whether spans within it are worth describing. */
   get isRecorded(): boolean {
     return this.tracing.isOn && isSampled(this.context)
   }
@@ -77,7 +77,7 @@ export class InvocationSpan {
     if (this.tracing.isOn) Object.assign((this.#attributes ??= {}), attributes)
   }
 
-  /** The handler says how it went, whatever it answers. */
+  /** The handler sets the outcome, whatever it returns. */
   setError(isError: boolean): void {
     this.#isError = isError
   }
@@ -86,7 +86,7 @@ export class InvocationSpan {
     if (this.tracing.isOn) this.#add(exceptionEvent(error))
   }
 
-  /** @param describe asked only if it is recorded */
+  /** @param describe called only if it is recorded */
   end({ name, durationMs, ...end }: InvocationEnd, describe: () => Attributes): void {
     const isError = end.isError || this.#isError
     if (!this.tracing.isWorth(this.context, { isError, durationMs })) return

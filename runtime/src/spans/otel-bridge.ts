@@ -1,7 +1,7 @@
 /**
- * Lets a function's own spans join in: its copy of `@opentelemetry/api` gets a tracer provider, a context manager and a
- * propagator of ours. The builder calls this where that package is imported (`otel-plugin.ts` of the agent), so that a
- * function without it pays nothing, and the SDK, ten times the size of a small function, is not needed.
+ * Lets a function's own spans join in: its copy of `@opentelemetry/api` gets a tracer provider, context manager and
+ * propagator from us. The builder calls this where that package is imported (`otel-plugin.ts` of the agent), so that a
+ * function without it pays nothing. The SDK, ten times the size of a small function, is not needed.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type * as Api from '@opentelemetry/api'
@@ -15,7 +15,7 @@ type OpenTelemetry = typeof Api
 
 const OFF = new Tracing({ settings: undefined, resource: {} })
 
-/** If the function has an SDK of its own that came first, that one stays. */
+/** An SDK that the function has registered first is kept. */
 export function bridgeOpenTelemetry(api: OpenTelemetry): void {
   const contexts = new ContextManager(api)
   if (!api.context.setGlobalContextManager(contexts)) return
@@ -42,12 +42,12 @@ class ContextManager implements Api.ContextManager {
   active(): Api.Context {
     const invocation = running.getStore()
     const entered = this.#contexts.getStore()
-    // A context that was entered while the module loaded, or by another invocation, is not this one's.
+    // Ignore a context entered while the module loaded, or by another invocation.
     if (entered !== undefined && entered.invocation === invocation) return entered.context
     return invocation === undefined ? this.#api.ROOT_CONTEXT : this.#rootOf(invocation)
   }
 
-  /** Its four parameters are the interface's. */
+  /** The interface has four parameters. */
   with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
     context: Api.Context,
     run: F,

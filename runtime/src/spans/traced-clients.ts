@@ -1,31 +1,31 @@
 /**
- * Requests by `node:http`, `node:https` and the package `undici` as part of the running invocation, like those by `fetch`
- * (see `client-span.ts`), and so those of most libraries. Both clients announce their requests on diagnostic channels;
- * nothing of theirs is loaded or replaced for it. `fetch` is announced as well, with its `traceparent` set already.
+ * Traces requests by `node:http`, `node:https` and the package `undici` as part of the running invocation, like those
+ * by `fetch` (see `client-span.ts`); this covers most libraries. Both clients announce requests on diagnostic channels,
+ * so nothing of theirs is loaded or replaced. `fetch` is announced as well, with its `traceparent` already set.
  *
  * 1. What `fetch` would not send is left alone: tunnels, upgrades, and requests over a socket in the file system.
- * 2. No listener throws: the error would be an uncaught one. What cannot take a header any more goes as it is: a request
- *    by `node:http` with an array of raw headers or with `Expect`, and all of them on Node 20.
+ * 2. No listener throws: the error would be uncaught. A request that accepts no more headers is sent unchanged: one by
+ *    `node:http` with an array of raw headers or with `Expect`, and all of them on Node 20.
  */
 import { subscribe, unsubscribe, type ChannelListener } from 'node:diagnostics_channel'
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import { running } from '../context.ts'
 import { ClientSpan, type Outcome } from './client-span.ts'
 
-/** Of a request by `undici`, whatever its version: only what we look at. */
+/** The parts we use of a request by `undici`, in any version. */
 interface UndiciRequest {
   readonly origin: string | URL
   readonly path: string
   readonly method: string
   readonly upgrade?: string | boolean | null
-  /** Names and values in turn; one text with lines before version 6. */
+  /** Alternating names and values; before version 6 one text with lines. */
   readonly headers: readonly unknown[] | string
   addHeader(name: string, value: string): unknown
 }
 
 const spans = new WeakMap<object, ClientSpan>()
 
-/** @returns stops it */
+/** @returns a function that stops it */
 export function traceClients(): () => void {
   for (const [channel, listener] of LISTENERS) subscribe(channel, listener)
   return () => {
@@ -80,11 +80,11 @@ function beginHttp(request: ClientRequest): void {
 
 function endHttp(request: ClientRequest, outcome: Outcome): void {
   const span = taken(request)
-  // One that the user set after we did has taken its place: the request belongs to a trace of his.
+  // The user replaced our `traceparent`: the request belongs to the user's own trace.
   if (span === undefined || request.getHeader('traceparent') !== span.traceParent) return
   span.end(outcome, () => {
     const { method, protocol, path } = request
-    const isWhole = URL.canParse(path) // As a proxy is asked.
+    const isWhole = URL.canParse(path) // Absolute form, as for a proxy.
     return { method, url: isWhole ? path : `${protocol}//${String(request.getHeader('host') ?? request.host)}${path}` }
   })
 }
@@ -107,7 +107,7 @@ function endUndici(request: UndiciRequest, outcome: Outcome): void {
   taken(request)?.end(outcome, () => ({ method, url: `${String(origin)}${path}` }))
 }
 
-/** The span of a request, which ends once. */
+/** The span of a request; it ends only once. */
 function taken(request: object): ClientSpan | undefined {
   const span = spans.get(request)
   spans.delete(request)

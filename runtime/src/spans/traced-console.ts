@@ -1,8 +1,8 @@
-/** What a function prints while it runs becomes part of its span too, so that a trace shows its log. */
+/** Adds what a function prints during an invocation to its span, so that a trace shows its log. */
 import { format } from 'node:util'
 import { running } from '../context.ts'
 
-/** What `context.log` puts in front of a line is said by the span itself. */
+/** Prefix of `context.log`: redundant in the span. */
 const STAMP = /^(?:DEBUG|INFO|WARN|ERROR) {1,2}\[[^\]]*\] /
 
 const LEVELS = ['debug', 'info', 'log', 'warn', 'error'] as const

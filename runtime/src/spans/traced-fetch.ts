@@ -1,4 +1,4 @@
-/** `fetch` as part of the running invocation: see `client-span.ts`. Outside an invocation it is `fetch` as it was. */
+/** `fetch` as part of the running invocation: see `client-span.ts`. Outside an invocation it is plain `fetch`. */
 import { running } from '../context.ts'
 import { ClientSpan } from './client-span.ts'
 

@@ -1,9 +1,11 @@
 /**
- * Sends spans in batches to a collector, and never gets into anybody's way.
+ * Sends spans to a collector in batches, without slowing down anything else.
  *
- * Invariants: 1. `add` costs a push and never throws. 2. at most `maxQueued` spans are held; what comes beyond is
- * dropped and counted. 3. one request at a time; one that fails is tried again while there is room, then dropped and
- * counted; one that is too large is sent in halves. 4. nothing here keeps a process alive, but `close` sends what is there, within its time.
+ * Invariants: 1. `add` costs a push and never throws. 2. at most `maxQueued` spans are held; more are dropped and
+ * counted.
+ * 3. one request at a time; a failed one is retried while there is room, then dropped and counted; one that is too
+ * large is sent in halves. 4. nothing here keeps a process alive, but `close` sends what is queued, within its time
+ * limit.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { request, type ClientRequest } from 'node:http'
@@ -12,18 +14,18 @@ import { encodeSpans } from './otlp-json.ts'
 import type { Attributes, Span } from './span.ts'
 
 export interface ExporterOptions {
-  /** Base of the collector, e.g. `http://127.0.0.1:4318`; spans go to `<url>/v1/traces`. */
+  /** Base URL of the collector, e.g. `http://127.0.0.1:4318`; spans go to `<url>/v1/traces`. */
   url: string
-  /** What the collector knows the sender by. */
+  /** Token of the sender for the collector. */
   token?: string | undefined
   /** Attributes of the process (OpenTelemetry resource): at least `service.name`. */
   resource: Attributes
   maxQueued?: number
   maxBatch?: number
-  /** How long a span waits for others. */
+  /** How long a span waits for more to join its batch. */
   intervalMs?: number
   timeoutMs?: number
-  /** Before a batch that was not taken is sent again. */
+  /** Pause before a failed batch is sent again. */
   retryMs?: number
 }
 
@@ -32,7 +34,7 @@ export interface ExporterFigures {
   dropped: number
 }
 
-/** At the end of the process nobody waits long. */
+/** The process must not wait long at its exit. */
 const LAST_TIMEOUT_MS = 1_000
 const MOST_TRIES = 5
 const TOO_LARGE = 413
@@ -45,10 +47,10 @@ export class SpanExporter {
   private timer: NodeJS.Timeout | undefined
   private sending: Promise<void> | undefined
   private tries = 0
-  /** Less than `maxBatch` while spans are large. */
+  /** Smaller than `maxBatch` while spans are large. */
   private batchSize: number
   private isClosing = false
-  /** Runs something as if nobody had asked for it: what sends spans is no part of the trace that they are of. */
+  /** Runs something outside any trace: sending spans must not become part of the trace they belong to. */
   private readonly outside = AsyncLocalStorage.snapshot()
 
   constructor(options: ExporterOptions) {
@@ -65,7 +67,7 @@ export class SpanExporter {
     if (this.sending === undefined) this.schedule(this.options.intervalMs)
   }
 
-  /** Sends what is held, as long as it is taken. */
+  /** Sends what is queued, until a batch fails. */
   async close(): Promise<void> {
     this.isClosing = true
     clearTimeout(this.timer)
@@ -110,7 +112,7 @@ export class SpanExporter {
     return false
   }
 
-  /** Resolves to the status of the answer; undefined if there is none. */
+  /** Resolves to the response status; undefined if there is none. */
   private post(body: string): Promise<number | undefined> {
     return new Promise(resolve => {
       const { token } = this.options

@@ -1,6 +1,6 @@
 /**
- * Ids of requests, traces and spans, cheap enough to make one per request: random bytes are drawn from the system a few
- * thousand at a time.
+ * Ids of requests, traces and spans, cheap enough to make one per request: random bytes are fetched from the system a
+ * few thousand at a time.
  */
 import { randomFillSync } from 'node:crypto'
 
@@ -11,7 +11,7 @@ export class IdSource {
   private readonly pool = Buffer.allocUnsafe(POOL_BYTES)
   private at = POOL_BYTES
 
-  /** 32 hex digits: a request id that serves as trace id too. */
+  /** 32 hex digits: a request id that is also the trace id. */
   traceId(): string {
     return this.hex(16)
   }
@@ -31,7 +31,7 @@ export class IdSource {
   }
 }
 
-/** A client's request id is taken over only if it can do no harm in a header or a log line. */
+/** A client's request id is accepted only if it is harmless in a header or a log line. */
 export function isRequestId(value: string): boolean {
   return REQUEST_ID.test(value)
 }

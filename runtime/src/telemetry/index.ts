@@ -1,4 +1,4 @@
-/** Telemetry of every part of the platform: trace contexts, spans by hand, their way to the collector. */
+/** Telemetry shared by all parts of the platform: trace contexts, spans without an SDK, the exporter. */
 export { IdSource, isRequestId } from './ids.ts'
 export { encodeSpans } from './otlp-json.ts'
 export { SpanExporter, type ExporterFigures, type ExporterOptions } from './exporter.ts'

@@ -2,8 +2,8 @@
  * Spans as an `ExportTraceServiceRequest` in the JSON encoding of OTLP 1.x (opentelemetry.io/docs/specs/otlp): ids in
  * hex, 64-bit integers as strings.
  *
- * By hand, because the SDK's exporter costs each process that loads it some 15 MB and 60 ms of start (`bench/telemetry`),
- * where a function's own are 7 MB and 30 ms.
+ * By hand, because the SDK's exporter costs each process some 15 MB and 60 ms at startup (`bench/telemetry`), more than
+ * a function itself with its 7 MB and 30 ms.
  */
 import type { Attributes, AttributeValue, Span, SpanKind } from './span.ts'
 
@@ -74,7 +74,7 @@ function encodeValue(value: AttributeValue): object {
   }
 }
 
-/** A double holds today's milliseconds to a quarter of a microsecond; the digits below that are zeros. */
+/** A double holds today's milliseconds to a quarter of a microsecond; further digits are zeros. */
 function nanoseconds(ms: number): string {
   const whole = Math.floor(ms)
   return `${whole}${String(Math.floor((ms - whole) * 1e3) * 1e3).padStart(6, '0')}`

@@ -1,12 +1,12 @@
 /**
- * Which traces are recorded. Who sends a trace context has decided already (its `sampled` flag is followed); of the
- * traces that begin here the first `perSecond` of every second are recorded, and of the others a share of `ratio`. So
- * on a laptop every call is seen, and under load the cost is bounded.
+ * Decides which traces are recorded. The `sampled` flag of a received trace context is followed; of the traces that
+ * start here, the first `perSecond` of every second are recorded, and a fraction `ratio` of the others. So a laptop
+ * records every call, and under load the cost is bounded.
  */
 export interface SamplerOptions {
-  /** Traces that begin here and are recorded, each second. */
+  /** How many traces that start here are recorded per second. */
   perSecond: number
-  /** Share of those beyond, 0 to 1. */
+  /** Fraction of the others, 0 to 1. */
   ratio: number
 }
 

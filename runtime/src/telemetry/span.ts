@@ -1,8 +1,8 @@
-/** A span as it is kept until it is sent: plain data, so that it costs the hot path an object and nothing more. */
+/** A span until it is sent: plain data, so that it costs the hot path one object. */
 import type { TraceContext } from './trace-context.ts'
 
 export type AttributeValue = string | number | boolean | readonly string[]
-/** Names by the OpenTelemetry semantic conventions; an undefined value is one that is not there. */
+/** Names follow the OpenTelemetry semantic conventions; an undefined value means absent. */
 export type Attributes = Readonly<Record<string, AttributeValue | undefined>>
 
 export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer'
@@ -36,7 +36,7 @@ export interface Span {
   readonly events?: readonly SpanEvent[]
   readonly links?: readonly SpanLink[]
   readonly status?: SpanStatus
-  /** Who made it: the name of a library, the platform if absent. */
+  /** The library that made it; the platform if absent. */
   readonly scope?: { readonly name: string; readonly version?: string | undefined }
 }
 
@@ -44,8 +44,8 @@ let wallMinusMonotonic = 0
 const TOLERANCE_MS = 20
 
 /**
- * Now, in milliseconds since the epoch with a fraction. The fraction is the monotonic clock's; that one stands still
- * while a laptop sleeps, so it is set by the wall clock whenever the two differ.
+ * Now, in milliseconds since the epoch with a fraction, from the monotonic clock. That clock stops while a laptop
+ * sleeps, so it is adjusted to the wall clock whenever the two differ.
  */
 export function preciseNow(): number {
   const monotonic = performance.now()
@@ -55,8 +55,8 @@ export function preciseNow(): number {
 }
 
 /**
- * As OpenTelemetry records an exception (semantic conventions, "Exceptions on spans"). Never throws, whatever was thrown:
- * getters and conversions are the user's code.
+ * An exception as OpenTelemetry records it (semantic conventions, "Exceptions on spans"). Never throws, whatever was
+ * thrown: its getters and conversions are user code.
  */
 export function exceptionEvent(error: unknown, time = preciseNow()): SpanEvent {
   return { name: 'exception', time, attributes: exceptionAttributes(error) }

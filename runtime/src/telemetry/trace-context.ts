@@ -1,16 +1,16 @@
 /**
- * W3C Trace Context (https://www.w3.org/TR/trace-context/): the headers `traceparent` and `tracestate`, read as strictly
- * as the standard asks, because what is taken over here is sent on.
+ * W3C Trace Context (https://www.w3.org/TR/trace-context/): the headers `traceparent` and `tracestate`, parsed as
+ * strictly as the standard asks, because what is accepted here is sent on.
  */
 
 export interface TraceContext {
   /** 32 lower case hex digits. */
   readonly traceId: string
-  /** 16 lower case hex digits: the span that whoever gets this context is a child of. */
+  /** 16 lower case hex digits: the parent of the receiver's span. */
   readonly spanId: string
   /** The bits of the standard that we know: `SAMPLED`, `RANDOM`. */
   readonly flags: number
-  /** What other tracing systems carry along; passed on as it came. */
+  /** Data of other tracing systems; passed on unchanged. */
   readonly traceState?: string | undefined
 }
 
@@ -23,12 +23,12 @@ const TRACE_PARENT =
   /^[ \t]*(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-[ -~]*)?[ \t]*$/
 const MOST_MEMBERS = 32
 const MEMBER = /^[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/
-/** More than the 512 characters that everyone has to carry; beyond that it is dropped. */
+/** More than the 512 characters that everyone must propagate; beyond that it is dropped. */
 const LONGEST_STATE = 8_192
 
 /**
  * @param tracestate header lines joined by commas
- * @returns undefined if there is no context, or one that cannot be understood: then a new trace begins
+ * @returns undefined if there is no context or an invalid one: then a new trace starts
  */
 export function parseTraceContext(
   traceparent: string | undefined,

@@ -1,9 +1,9 @@
 /**
- * Tracing of one process: begins spans, decides which are recorded, hands those to the exporter. Without a collector
+ * Tracing of one process: starts spans, decides which are recorded, passes those to the exporter. Without a collector
  * (`url`) nothing is recorded, and trace contexts pass through.
  *
- * Recorded is what is sampled, and of the rest what ended in an error or took long: those are what somebody looks for.
- * Every process decides on its own spans, so that of an unsampled call the failing or slow parts are there.
+ * Sampled spans are recorded, and unsampled ones that failed or were slow: those are what people look for. Every
+ * process decides for its own spans, so an unsampled call still shows its failing or slow parts.
  */
 import { SpanExporter, type ExporterFigures } from './exporter.ts'
 import { IdSource } from './ids.ts'
@@ -14,19 +14,19 @@ import { isSampled, RANDOM, SAMPLED, type TraceContext } from './trace-context.t
 export interface TracingSettings {
   /** Base URL of the collector. */
   url: string
-  /** What the collector knows the sender by. */
+  /** Token of the sender for the collector. */
   token?: string | undefined
-  /** Traces that begin in this process and are recorded each second. */
+  /** How many traces that start in this process are recorded per second. */
   perSecond: number
-  /** Share of the others, 0 to 1. */
+  /** Fraction of the others, 0 to 1. */
   ratio: number
-  /** What takes this long is recorded whether sampled or not; 0 means nothing is. */
+  /** Spans at least this long are recorded even if not sampled; 0: off. */
   slowMs: number
 }
 
 export interface TracingOptions {
   settings: TracingSettings | undefined
-  /** `service.name` and what else is known of the process. */
+  /** `service.name` and other attributes of the process. */
   resource: Attributes
 }
 
@@ -35,7 +35,7 @@ const NOTHING: ExporterFigures = { sent: 0, dropped: 0 }
 export class Tracing {
   private readonly ids = new IdSource()
   private readonly sampler: Sampler | undefined
-  /** Of what is recorded though not sampled: many failures at once must not cost more than many calls. */
+  /** Limit of spans recorded though not sampled: many failures at once must not cost more than many calls. */
   private readonly exceptions: Sampler | undefined
   private readonly slowMs: number
   private readonly exporter: SpanExporter | undefined
@@ -61,8 +61,8 @@ export class Tracing {
   }
 
   /**
-   * The context of a new span: a child of `parent`, or the first of a trace of its own (whose id may be given). If
-   * nothing is recorded here, the next one is a child of `parent` itself.
+   * The context of a new span: a child of `parent`, or the first of a new trace (whose id may be given). If nothing is
+   * recorded here, the next process's span is a child of `parent` itself.
    */
   begin(parent: TraceContext | undefined, traceId?: string): TraceContext {
     if (parent !== undefined && this.exporter === undefined) return parent
@@ -74,7 +74,7 @@ export class Tracing {
     return { traceId: traceId ?? this.ids.traceId(), spanId, flags: isRecorded ? RANDOM | SAMPLED : RANDOM }
   }
 
-  /** Whether a span that ended so is to be recorded. */
+  /** Whether a span with this outcome is recorded. */
   isWorth(context: TraceContext, { isError, durationMs }: { isError: boolean; durationMs: number }): boolean {
     if (this.exceptions === undefined) return false
     if (isSampled(context)) return true
@@ -85,7 +85,7 @@ export class Tracing {
     this.exporter?.add(span)
   }
 
-  /** Sends what is held. */
+  /** Sends what is queued. */
   async close(): Promise<void> {
     await this.exporter?.close()
   }

@@ -1,4 +1,4 @@
-/** A promise that somebody else settles; `Promise.withResolvers` for Node 20. */
+/** A promise settled from outside; `Promise.withResolvers` for Node 20. */
 export interface Deferred<T> {
   readonly promise: Promise<T>
   resolve(value: T): void

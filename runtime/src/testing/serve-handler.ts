@@ -40,7 +40,7 @@ export interface ReceivedResponse {
   readonly body: string
 }
 
-/** One request whose connection is not reused, unless `options` bring an agent. */
+/** One request whose connection is not reused, unless `options` contain an agent. */
 export async function send(
   port: number,
   options: RequestOptions = {},

@@ -1,4 +1,4 @@
-/** A collector that keeps the spans it is sent, as plain data, for tests. */
+/** A collector for tests that keeps the spans it receives as plain data. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
