@@ -47,11 +47,7 @@ test.each([
   ['calls -q', 'unknown option -q', 'ryo-faas calls --help shows its options.'],
   ['calls --limit many', '--limit must be a number', 'Usage: ryo-faas calls [action] [ids..]'],
   ['calls redrve', '<action> cannot be "redrve"', 'Did you mean redrive?'],
-  [
-    'calls --status odd',
-    '--status cannot be "odd"',
-    'Use one of queued, running, succeeded, failed, dead, cancelled.',
-  ],
+  ['calls --status odd', '--status cannot be "odd"', 'Use one of queued, running, succeeded, failed, dead, cancelled.'],
   ['store put a --data', '--data needs a value', 'ryo-faas store --help shows its options.'],
   ['depoy', 'unknown command "depoy"', 'Did you mean deploy?'],
   ['frobnicate', 'unknown command "frobnicate"', 'ryo-faas --help lists the commands.'],
