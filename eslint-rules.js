@@ -2,15 +2,17 @@
 import { dirname, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const ROOT = fileURLToPath(new URL('agent/src/', import.meta.url))
-
 /**
- * @param rows folders of `agent/src`, low to high
+ * @param root folder of sources, with a slash at its end
+ * @param rows its folders, low to high; `.` is the files that are in none
  * @param only folders that may see less than their row would allow
+ * @param byIndex whether a folder is imported by its index alone
  */
-export function layers(rows, only) {
-  const all = rows.flat()
-  const roomOf = path => all.find(folder => `${path}/`.startsWith(`${folder}/`))
+export function layers({ root, rows, only = {}, byIndex = false }) {
+  const folderOfSources = fileURLToPath(new URL(root, import.meta.url))
+  const pathOf = file => relative(folderOfSources, file).split(sep).join('/')
+  const folders = rows.flat().sort((a, b) => b.length - a.length) // The innermost one counts.
+  const roomOf = path => folders.find(folder => (folder === '.' ? !path.includes('/') : path.startsWith(`${folder}/`)))
   const allowedFor = room =>
     only[room] ??
     rows
@@ -21,21 +23,18 @@ export function layers(rows, only) {
       .flat()
 
   const create = context => {
-    const file = relative(ROOT, context.filename).split(sep).join('/')
-    const from = roomOf(file)
+    const from = roomOf(pathOf(context.filename))
     const report = (node, message) => context.report({ node, message })
     if (from === undefined) return { Program: node => report(node, 'This file is in no folder of the layer table.') }
     const look = node => {
       const specifier = node.source?.value
       if (typeof specifier !== 'string' || !specifier.startsWith('.')) return
-      const target = relative(ROOT, resolve(dirname(context.filename), specifier))
-        .split(sep)
-        .join('/')
+      const target = pathOf(resolve(dirname(context.filename), specifier))
       const to = roomOf(target)
       if (to === from) return
       if (to === undefined || !allowedFor(from).includes(to)) {
         report(node, `${from} may not import ${to ?? target}: see the layers in eslint.config.js.`)
-      } else if (!target.endsWith('/index.ts') && from !== 'main') {
+      } else if (byIndex && !target.endsWith('/index.ts') && from !== 'main') {
         // An entry names the file: a command loads what it needs and no more.
         report(node, 'Import other folders by their index.')
       }

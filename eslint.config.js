@@ -2,7 +2,7 @@ import tseslint from 'typescript-eslint'
 import { layers } from './eslint-rules.js'
 
 /** The layers of the agent, low to high. A folder imports lower rows only, never a sibling, and others by their index. */
-const LAYERS = [
+const AGENT = [
   ['contract'],
   ['client', 'host', 'access', 'observability/tracing'],
   ['languages', 'engines', 'bus', 'secrets', 'supervisor', 'observability'],
@@ -14,12 +14,22 @@ const LAYERS = [
   ['main'],
 ]
 
-/** Folders that may see less than their row would allow. */
+/** Folders of the agent that may see less than their row would allow. */
 const ONLY = {
   cli: ['contract', 'client'],
   client: ['contract'],
   languages: ['contract', 'host'],
 }
+
+/** The layers of the extension, in the same way. The compiler in the analysis worker and the editor never meet. */
+const EXTENSION = [
+  ['editor', 'debug', 'typescript-plugin'],
+  ['agent', 'project', 'traces', 'tree'],
+  ['analysis', 'invoke', 'logs', 'store'],
+  ['analysis/worker', 'codelens', 'diagnostics', 'views'],
+  ['commands'],
+  ['.'],
+]
 
 export default tseslint.config(
   {
@@ -55,8 +65,14 @@ export default tseslint.config(
   {
     files: ['agent/src/**/*.ts'],
     ignores: ['**/*.test.ts', '**/*-testing.ts', '**/testing/**'],
-    plugins: { house: { rules: { layers: layers(LAYERS, ONLY) } } },
-    rules: { 'house/layers': 'error' },
+    plugins: { agent: { rules: { layers: layers({ root: 'agent/src/', rows: AGENT, only: ONLY, byIndex: true }) } } },
+    rules: { 'agent/layers': 'error' },
+  },
+  {
+    files: ['extension/src/**/*.ts'],
+    ignores: ['**/*.test.ts', '**/testing/**'],
+    plugins: { extension: { rules: { layers: layers({ root: 'extension/src/', rows: EXTENSION }) } } },
+    rules: { 'extension/layers': 'error' },
   },
   { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
   {

@@ -12,10 +12,10 @@ import { AgentProcess } from './agent/agent-process.ts'
 import { PlatformLink } from './agent/platform-link.ts'
 import { noticeUpdates } from './agent/update-notice.ts'
 import { watchAgentFile } from './agent/watch-agent-file.ts'
-import { Analysis } from './analysis/client.ts'
+import { Analysis, installedTypes } from './analysis/client.ts'
 import { Handlers } from './analysis/handlers.ts'
 import { HandlerLenses } from './codelens/lens-provider.ts'
-import { Deploys } from './commands/deploys.ts'
+import { Deploys } from './agent/deploys.ts'
 import type { Parts } from './commands/parts.ts'
 import { registerCommands } from './commands/register-commands.ts'
 import { openFrame } from './commands/traces.ts'
@@ -23,19 +23,16 @@ import { DeployFileDiagnostics } from './diagnostics/deploy-file-diagnostics.ts'
 import { HandlerDiagnostics } from './diagnostics/handler-diagnostics.ts'
 import { ProblemList } from './diagnostics/problem-list.ts'
 import { Rules } from './diagnostics/rules.ts'
-import type { Vscode } from './editor.ts'
-import { installedTypes } from './installed-types.ts'
+import type { Vscode } from './editor/editor.ts'
 import { Invoker, ANSWER_SCHEME } from './invoke/invoker.ts'
-import { RequestLenses } from './invoke/request-lenses.ts'
-import { Requests, REQUEST_SCHEME } from './invoke/requests.ts'
+import { RequestLenses, Requests, REQUEST_SCHEME } from './invoke/requests.ts'
 import { FunctionLogs } from './logs/function-logs.ts'
 import { DeployFiles } from './project/deploy-files.ts'
-import { Settings } from './settings.ts'
+import { Settings } from './editor/settings.ts'
 import { STORE_SCHEME, StoreFiles } from './store/store-files.ts'
-import { storeDoor } from './store/store-door.ts'
 import { DashboardPanel } from './traces/dashboard-panel.ts'
 import { LOG_DOCUMENTS, TraceLinks } from './traces/trace-links.ts'
-import { createUi } from './ui/ui.ts'
+import { createUi } from './editor/ui.ts'
 import { createViews } from './views/create-views.ts'
 
 export interface Host {
@@ -121,7 +118,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     }),
   )
   own(editor.languages.registerDocumentLinkProvider(LOG_DOCUMENTS, new TraceLinks(editor)))
-  const storeFiles = own(new StoreFiles({ editor, ui, door: () => storeDoor(link.state) }))
+  const storeFiles = own(new StoreFiles({ editor, ui, door: () => link.store }))
   const views = own(createViews({ editor, link, deploys, projects, settings, storeFiles }))
   const problems = own(new ProblemList(editor, new Rules(editor, extensionPath)))
 

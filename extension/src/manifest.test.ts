@@ -58,7 +58,7 @@ test('menus, keys, welcome texts and the walkthrough run commands that there are
 })
 
 test('settings that are read are described, and what is described is read', () => {
-  const read = [...text('settings.ts').matchAll(/#(?:get|path)(?:<[^(]*>)?\('([\w.]+)'/g)].map(
+  const read = [...text('editor/settings.ts').matchAll(/#(?:get|path)(?:<[^(]*>)?\('([\w.]+)'/g)].map(
     ([, name]) => `ryo-faas.${name}`,
   )
   expect(Object.keys(contributes.configuration.properties).sort()).toEqual([...new Set(read)].sort())

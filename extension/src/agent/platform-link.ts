@@ -83,6 +83,15 @@ export class PlatformLink {
     return snapshot && { url: snapshot.platform.proxyUrl, token: snapshot.token }
   }
 
+  /** Where the store answers, while it is running. */
+  get store(): Door | undefined {
+    if (this.#state.kind !== 'connected') return undefined
+    const { platform, token } = this.#state
+    const part = platform.parts.find(({ name }) => name === 'store')
+    const isThere = part?.state === 'running' && part.address !== undefined
+    return isThere ? { url: `http://${part.address}`, token } : undefined
+  }
+
   deployment(name: string): DeploymentView | undefined {
     return this.snapshot?.deployments.find(deployment => deployment.name === name)
   }

@@ -1,6 +1,6 @@
 /** Says that the platform still runs what the extension brought before it was updated; once for each pair of builds. */
 import type * as vscode from 'vscode'
-import type { Ui } from '../ui/ui.ts'
+import type { Ui } from '../editor/ui.ts'
 import type { PlatformLink } from './platform-link.ts'
 
 const TOLD = 'ryo-faas.update-told'

@@ -4,6 +4,8 @@
  * 1. There is no worker before the first question, and none again after a while without questions.
  * 2. One that dies is replaced by the next question; what it had not answered fails.
  */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Answer, CheckAnswer, HeapAnswer, Outline, Question, Subject, WorkerSetup } from './protocol.ts'
 
@@ -123,4 +125,16 @@ export class Analysis {
     for (const pending of this.#pending.values()) pending.reject(error)
     this.#pending.clear()
   }
+}
+
+/** Where the declarations are that the checker measures by: in the extension, or in the checkout it is developed in. */
+export function installedTypes(extensionPath: string): WorkerSetup['types'] {
+  const find = (path: string): string => {
+    for (let folder = join(extensionPath, 'dist'); ; folder = dirname(folder)) {
+      const candidate = join(folder, 'node_modules', path)
+      if (existsSync(candidate)) return candidate
+      if (folder === dirname(folder)) throw new Error(`the extension does not hold ${path}: it was not packaged whole`)
+    }
+  }
+  return { runtimeTypes: find('@ryo-faas/runtime/dist/index.d.ts'), nodeTypes: find('@types/node/index.d.ts') }
 }

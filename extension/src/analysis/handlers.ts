@@ -11,7 +11,7 @@
  */
 import type * as vscode from 'vscode'
 import type { Problem } from 'ryo-faas/contract'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import { exportOf } from '../project/deploy-file.ts'
 import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'

@@ -3,17 +3,7 @@
  * in which they were asked, except that outlines are answered before checks that still wait.
  */
 import type { DeploymentKind, Problem } from 'ryo-faas/contract'
-
-/** A place in a text, as editors count: lines and UTF-16 units from 0. */
-export interface Position {
-  line: number
-  character: number
-}
-
-export interface Range {
-  start: Position
-  end: Position
-}
+import type { Range } from '../editor/range.ts'
 
 /**
  * How a function looks without its types being resolved: `handler` writes the parameter types of an accepted form,

@@ -3,7 +3,7 @@
  * text and the files around it alone.
  */
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import type { DeployFiles } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'
 import { OtherFrameworks } from './package-folder.ts'

@@ -1,6 +1,6 @@
 /** Tells that files which a verdict may follow from were changed, by whomever: a checkout, an installation, a tool. */
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 
 /** Files whose contents a verdict may follow from. */
 export const SOURCES = /(?:\.[cm]?[jt]sx?|[\\/]package\.json|[\\/]tsconfig[^\\/]*\.json)$/

@@ -2,7 +2,7 @@
 import { relative, sep } from 'node:path'
 import type { DeploymentView } from 'ryo-faas/contract'
 import { projectFolderOf, projectNameOf } from '../project/project-of.ts'
-import { formatDuration } from '../ui/format.ts'
+import { formatDuration } from '../editor/format.ts'
 
 export interface LensSubject {
   /** Of the deployment, should there be one. */

@@ -1,11 +1,12 @@
 /** Code lenses above handlers and above the entries of deploy.json. */
 import type * as vscode from 'vscode'
 import type { Handlers } from '../analysis/handlers.ts'
+import type { Deploys } from '../agent/deploys.ts'
 import type { PlatformLink } from '../agent/platform-link.ts'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
+import { toRange } from '../editor/range.ts'
 import type { DeployFiles } from '../project/deploy-files.ts'
 import { isDeployFile } from '../project/deploy-files.ts'
-import type { Deploys } from '../commands/deploys.ts'
 import { lensesOf, type LensSubject } from './lens-model.ts'
 
 export interface LensOptions {
@@ -89,11 +90,4 @@ export class HandlerLenses implements vscode.CodeLensProvider {
         }),
     )
   }
-}
-
-export function toRange(
-  editor: Vscode,
-  { start, end }: { start: { line: number; character: number }; end: { line: number; character: number } },
-): vscode.Range {
-  return new editor.Range(start.line, start.character, end.line, end.character)
 }

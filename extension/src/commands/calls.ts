@@ -1,8 +1,8 @@
 /** What can be done with asynchronous calls. */
 import { RyoFaasError } from 'ryo-faas/contract'
 import { CallsClient } from 'ryo-faas/client'
-import { plural } from '../ui/format.ts'
-import type { TreeNode } from '../views/node.ts'
+import { plural } from '../editor/format.ts'
+import type { TreeNode } from '../tree/node.ts'
 import type { Command, Parts } from './parts.ts'
 
 const TIMEOUT_MS = 10_000

@@ -4,11 +4,10 @@
 import type * as vscode from 'vscode'
 import { dirname, sep } from 'node:path'
 import { RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
-import type { Range } from '../analysis/protocol.ts'
+import { toRange, type Range } from '../editor/range.ts'
 import { exportOf, placeIn, withEntry } from '../project/deploy-file.ts'
 import { isFile } from '../project/open-file.ts'
-import { toRange } from '../codelens/lens-provider.ts'
-import type { Deployed, DeployRequest } from './deploys.ts'
+import type { Deployed, DeployRequest } from '../agent/deploys.ts'
 import type { Command, Parts } from './parts.ts'
 import { chosen, showFile, targetOf, type Target } from './target.ts'
 

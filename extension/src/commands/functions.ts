@@ -1,8 +1,8 @@
 /** What can be done with a deployment. */
 import { RyoFaasError, type DeploymentView } from 'ryo-faas/contract'
 import { exportOf } from '../project/deploy-file.ts'
-import { formatAge } from '../ui/format.ts'
-import type { TreeNode } from '../views/node.ts'
+import { formatAge } from '../editor/format.ts'
+import type { TreeNode } from '../tree/node.ts'
 import type { Command, Parts } from './parts.ts'
 import { chosen, deploymentOf, showFile } from './target.ts'
 

@@ -1,7 +1,7 @@
 /** The one table of commands. Ids are those of the manifest without `ryo-faas.`; a test holds the two together. */
 import type * as vscode from 'vscode'
 import { RyoFaasError } from 'ryo-faas/contract'
-import type { Button } from '../ui/ui.ts'
+import type { Button } from '../editor/ui.ts'
 import { cancelCall, redriveAllCalls, redriveCall, showCall } from './calls.ts'
 import { deployAndDebug } from './debug.ts'
 import { addToDeployFile, deploy, deployFile } from './deploy.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { RyoFaasError } from 'ryo-faas/contract'
-import type { Ui } from '../ui/ui.ts'
+import type { Ui } from '../editor/ui.ts'
 import { runnable } from './run-command.ts'
 
 async function saidOf(error: Error): Promise<{ toasts: string[]; logged: string }> {

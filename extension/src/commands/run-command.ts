@@ -3,7 +3,7 @@
  * about it, and everything stands in the log.
  */
 import { RyoFaasError, formatProblem } from 'ryo-faas/contract'
-import type { Button, Ui } from '../ui/ui.ts'
+import type { Button, Ui } from '../editor/ui.ts'
 
 export type Handler = (...args: unknown[]) => unknown
 

@@ -4,8 +4,7 @@ import { RyoFaasError } from 'ryo-faas/contract'
 import * as store from '../store/documents.ts'
 import type { DocumentPlace } from '../store/documents.ts'
 import { placeOf } from '../store/store-files.ts'
-import { storeDoor } from '../store/store-door.ts'
-import type { TreeNode } from '../views/node.ts'
+import type { TreeNode } from '../tree/node.ts'
 import type { Command, Parts } from './parts.ts'
 import { chosen, mustRun } from './target.ts'
 
@@ -89,10 +88,7 @@ async function documentOf(parts: Parts, argument: unknown): Promise<DocumentPlac
 }
 
 function doorOf({ link }: Parts): Door {
-  const door = storeDoor(link.state)
-  if (door === undefined) {
-    mustRun({ link })
-    throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running')
-  }
-  return door
+  mustRun({ link })
+  if (link.store === undefined) throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running')
+  return link.store
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Candidate, Position } from '../analysis/protocol.ts'
+import type { Candidate } from '../analysis/protocol.ts'
+import type { Position } from '../editor/range.ts'
 import { outlineOf } from '../analysis/worker/outline.ts'
 import { deploymentView } from '../testing/views-of-platform.ts'
 import type { Parts } from './parts.ts'

@@ -2,8 +2,8 @@
 import type * as vscode from 'vscode'
 import { RyoFaasError, type DeploymentView } from 'ryo-faas/contract'
 import type { Site } from '../analysis/handlers.ts'
-import type { Position, Range } from '../analysis/protocol.ts'
-import type { TreeNode } from '../views/node.ts'
+import { isWithin } from '../editor/range.ts'
+import type { TreeNode } from '../tree/node.ts'
 import type { Parts } from './parts.ts'
 
 export interface Target {
@@ -71,11 +71,6 @@ async function lookAtCursor({ editor, handlers }: Parts): Promise<AtCursor | und
   const here = sites.find(isHere) ?? (other === undefined && sites.length === 1 ? sites[0] : undefined)
   if (here) return { kind: 'handler', target: { name: here.name, file: document.uri.fsPath } }
   return other && { kind: 'other', document, site: other }
-}
-
-function isWithin({ start, end }: Range, { line, character }: Position): boolean {
-  const isAfter = line > start.line || (line === start.line && character >= start.character)
-  return isAfter && (line < end.line || (line === end.line && character <= end.character))
 }
 
 /** An export that does not look like a handler, if the checker accepts it: a wrapped one, for instance. */

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError } from 'ryo-faas/contract'
 import { fileOfFrame } from '../logs/line-text.ts'
 import type { OpenedFrame } from '../traces/dashboard-panel.ts'
-import type { TreeNode } from '../views/node.ts'
+import type { TreeNode } from '../tree/node.ts'
 import type { Command, Parts } from './parts.ts'
 import { chosen, deploymentOf, mustRun, showFile } from './target.ts'
 

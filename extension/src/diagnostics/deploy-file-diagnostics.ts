@@ -5,7 +5,7 @@
 import type * as vscode from 'vscode'
 import type { Analysis } from '../analysis/client.ts'
 import { watchSources } from '../analysis/watch-sources.ts'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import { isDeployFile, type DeployFiles } from '../project/deploy-files.ts'
 import { openFile } from '../project/open-file.ts'
 import type { Span } from '../project/deploy-file.ts'

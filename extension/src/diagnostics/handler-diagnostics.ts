@@ -2,10 +2,9 @@
 import type * as vscode from 'vscode'
 import type { Handlers } from '../analysis/handlers.ts'
 import type { Fix } from '../analysis/protocol.ts'
-import { toRange } from '../codelens/lens-provider.ts'
-import type { Vscode } from '../editor.ts'
+import { toRange } from '../editor/range.ts'
+import type { Vscode } from '../editor/editor.ts'
 import type { DeployFiles } from '../project/deploy-files.ts'
-import { toDiagnostic } from './to-diagnostic.ts'
 import type { Rules } from './rules.ts'
 
 export interface DiagnosticsOptions {
@@ -62,7 +61,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
   }
 
   #show(document: vscode.TextDocument): void {
-    const { editor, handlers, projects, rules } = this.#options
+    const { handlers, projects, rules } = this.#options
     if (document.isClosed) return
     const file = document.uri.fsPath
     const { all, isCurrent } = handlers.verdicts(document)
@@ -74,7 +73,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
           // The language's own service says those already.
           .filter(({ problem }) => problem.code !== 'syntax-error')
           .map(({ problem, fixes }) => ({
-            diagnostic: toDiagnostic(editor, rules, problem),
+            diagnostic: rules.diagnosticOf(problem),
             fixes,
             name: subject.name,
           }))

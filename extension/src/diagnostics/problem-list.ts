@@ -1,10 +1,9 @@
 /** What the last deploy found wrong, in files that need not be open. It goes with the next deploy or edit. */
 import type * as vscode from 'vscode'
 import type { Problem } from 'ryo-faas/contract'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import { isFile } from '../project/open-file.ts'
 import type { Rules } from './rules.ts'
-import { toDiagnostic } from './to-diagnostic.ts'
 
 /** Codes that the live check shows as well. */
 const LIVE = /^(?:is-|not-|no-|wrong-|type-only|unresolved-type|syntax|missing-|path-outside|duplicate-name)/
@@ -35,7 +34,7 @@ export class ProblemList {
       byFile.set(problem.file, [...(byFile.get(problem.file) ?? []), problem])
     }
     for (const [file, own] of byFile) {
-      const diagnostics = own.map(problem => toDiagnostic(this.#editor, this.#rules, problem))
+      const diagnostics = own.map(problem => this.#rules.diagnosticOf(problem))
       this.#collection.set(this.#editor.Uri.file(file), diagnostics)
     }
   }

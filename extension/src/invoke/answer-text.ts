@@ -1,5 +1,5 @@
 /** An answer as text: status and time, headers, an empty line, the body. Pure. */
-import { formatDuration } from '../ui/format.ts'
+import { formatDuration } from '../editor/format.ts'
 
 export interface InvokeAnswer {
   status: number

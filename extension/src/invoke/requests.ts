@@ -1,6 +1,6 @@
 /** Requests as files of the editor (`ryo-request:/<name>.ryo-http`), one for each function, kept with the workspace. */
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import { firstRequest } from './request-text.ts'
 import type { DeploymentKind } from 'ryo-faas/contract'
 
@@ -73,6 +73,28 @@ export class Requests implements vscode.FileSystemProvider {
   #kept(uri: vscode.Uri): Kept {
     const name = nameIn(uri)
     return this.#all()[name] ?? { text: firstRequest(name, this.#kindOf(name)), mtime: 0 }
+  }
+}
+
+/** `▶ Send` above a request. */
+export class RequestLenses implements vscode.CodeLensProvider {
+  readonly #editor: Vscode
+
+  constructor(editor: Vscode) {
+    this.#editor = editor
+  }
+
+  provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
+    const lines = document.getText().split(/\r?\n/)
+    const line = Math.max(
+      0,
+      lines.findIndex(text => text.trim() !== '' && !text.startsWith('#')),
+    )
+    const range = new this.#editor.Range(line, 0, line, 0)
+    const name = nameIn(document.uri)
+    const lens = (title: string, command: string) =>
+      new this.#editor.CodeLens(range, { title, command: `ryo-faas.${command}`, arguments: [name] })
+    return [lens('▶ Send', 'sendRequest'), lens('Logs', 'logs'), lens('Source', 'openSource')]
   }
 }
 

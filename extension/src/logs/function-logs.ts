@@ -4,7 +4,7 @@
  */
 import { LogPlace, type LogLine } from 'ryo-faas/contract'
 import type { PlatformLink } from '../agent/platform-link.ts'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import { LiveChannel } from './live-channel.ts'
 import { isForeignFrame, lineText } from './line-text.ts'
 

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
 import { applyEdits, findNodeAtLocation, modify, parseTree, type Node, type ParseError } from 'jsonc-parser'
 import { kindOf, RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
-import type { Range } from '../analysis/protocol.ts'
+import type { Range } from '../editor/range.ts'
 import { NAME_PATTERN, routeOf } from '@ryo-faas/runtime/protocol'
 
 /** Offsets into the text. */

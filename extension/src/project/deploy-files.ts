@@ -4,8 +4,8 @@
  */
 import { dirname, relative, sep } from 'node:path'
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
-import type { Range } from '../analysis/protocol.ts'
+import type { Vscode } from '../editor/editor.ts'
+import type { Range } from '../editor/range.ts'
 import { isFile, openFile } from './open-file.ts'
 import { watchWholeFolders } from './watch-whole-folders.ts'
 import { placeIn, readDeployFile, type DeployFileModel, type Entry, type Span } from './deploy-file.ts'

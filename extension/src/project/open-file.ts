@@ -1,5 +1,5 @@
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 
 /**
  * The file as an editor holds it; undefined if none does. Its documents of other schemes, as `git:` for what was

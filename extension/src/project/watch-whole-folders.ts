@@ -3,7 +3,7 @@
  * topmost folder alone, to nobody who watches for the files inside.
  */
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 
 /** Long enough for a checkout to be one look, short enough not to be noticed. */
 const SETTLE_MS = 200

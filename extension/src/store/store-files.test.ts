@@ -5,7 +5,7 @@ import { answerProof } from 'ryo-faas/contract'
 import type * as vscode from 'vscode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeEditor, type FakeDocument } from '../testing/fake-editor.ts'
-import type { Button, Ui } from '../ui/ui.ts'
+import type { Button, Ui } from '../editor/ui.ts'
 import { placeOf, StoreFiles } from './store-files.ts'
 
 /** One document, of which we say what somebody else makes of it. */

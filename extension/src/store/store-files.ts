@@ -6,8 +6,8 @@
  */
 import type * as vscode from 'vscode'
 import { type Door, StoreFailure, type StoredDocument } from 'ryo-faas/client'
-import type { Vscode } from '../editor.ts'
-import type { Ui } from '../ui/ui.ts'
+import type { Vscode } from '../editor/editor.ts'
+import type { Ui } from '../editor/ui.ts'
 import { deleteDocument, documentsOf, getDocument, putDocument, storeClient, type DocumentPlace } from './documents.ts'
 
 export const STORE_SCHEME = 'ryo-store'

@@ -3,7 +3,7 @@ import { EventEmitter as NodeEmitter } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 
 /** Of one kind of event each; which, its owner knows. */
 type Listener = Parameters<NodeEmitter['on']>[1]

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import { DashboardPanel } from './dashboard-panel.ts'
 
 let home: string

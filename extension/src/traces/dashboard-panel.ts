@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type * as vscode from 'vscode'
 import { dashboardUrl, readAgentFile } from 'ryo-faas/client'
 import { RyoFaasError } from 'ryo-faas/contract'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import { panelHtml } from './panel-html.ts'
 
 export interface DashboardPanelOptions {

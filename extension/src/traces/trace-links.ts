@@ -1,7 +1,19 @@
 /** Makes trace ids in the logs of functions links to their traces. */
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
-import { traceIdsIn } from './trace-ids.ts'
+import type { Vscode } from '../editor/editor.ts'
+
+/**
+ * The proxy makes request ids of 32 hex digits that are trace ids too. They are in `[…]`, or in what the runtime says of a
+ * failure: `Invocation <id> of hello failed`.
+ */
+const TRACE = /\[(?:\S+ trace=)?([0-9a-f]{32})\]|\bInvocation ([0-9a-f]{32})\b/g
+
+export interface FoundTrace {
+  id: string
+  /** Of the id in the line. */
+  start: number
+  end: number
+}
 
 /** Output channels of functions are made with the language `log`. */
 export const LOG_DOCUMENTS = { language: 'log', scheme: 'output' }
@@ -26,4 +38,12 @@ export class TraceLinks implements vscode.DocumentLinkProvider {
     }
     return links
   }
+}
+
+export function traceIdsIn(line: string): FoundTrace[] {
+  return [...line.matchAll(TRACE)].map(match => {
+    const id = (match[1] ?? match[2])!
+    const start = match.index + match[0].lastIndexOf(id)
+    return { id, start, end: start + id.length }
+  })
 }

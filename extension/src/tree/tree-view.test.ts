@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from '../editor/editor.ts'
 import { FakeEditor } from '../testing/fake-editor.ts'
-import type { TreeNode } from '../views/node.ts'
+import type { TreeNode } from './node.ts'
 import { Row, Tree } from './tree-view.ts'
 
 class Item {

@@ -8,8 +8,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
-import type { Subject, TreeNode } from '../views/node.ts'
+import type { Vscode } from '../editor/editor.ts'
+import type { Subject, TreeNode } from './node.ts'
 
 export interface TreeOptions {
   id: string

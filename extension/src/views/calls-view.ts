@@ -1,12 +1,25 @@
 /** Asynchronous calls that wait, run, or have failed for good. */
+import { CallsClient, type Door } from 'ryo-faas/client'
 import type { CallView } from 'ryo-faas/contract'
-import { formatAge, plural } from '../ui/format.ts'
-import type { TreeNode } from './node.ts'
+import { formatAge, plural } from '../editor/format.ts'
+import type { TreeNode } from '../tree/node.ts'
 
 export interface CallLists {
   queued: CallView[]
   running: CallView[]
   dead: CallView[]
+}
+
+const NONE: CallLists = { queued: [], running: [], dead: [] }
+const TIMEOUT_MS = 5_000
+const SHOWN = 100
+
+export async function callLists(proxy: Door | undefined): Promise<CallLists> {
+  if (proxy === undefined) return NONE
+  const client = new CallsClient(proxy, AbortSignal.timeout(TIMEOUT_MS))
+  const list = async (status: keyof CallLists) => (await client.list({ status, limit: SHOWN })).calls
+  const [queued, running, dead] = await Promise.all([list('queued'), list('running'), list('dead')])
+  return { queued, running, dead }
 }
 
 export function callNodes({ queued, running, dead }: CallLists, now: number): TreeNode[] {

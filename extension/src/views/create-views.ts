@@ -2,15 +2,13 @@
 import type * as vscode from 'vscode'
 import { CallsClient, StoreClient } from 'ryo-faas/client'
 import type { PlatformLink, LinkState } from '../agent/platform-link.ts'
-import type { Deploys } from '../commands/deploys.ts'
-import type { Vscode } from '../editor.ts'
+import type { Deploys } from '../agent/deploys.ts'
+import type { Vscode } from '../editor/editor.ts'
 import type { DeployFiles } from '../project/deploy-files.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../editor/settings.ts'
 import { Tree } from '../tree/tree-view.ts'
-import { callNodes } from './calls-view.ts'
+import { callLists, callNodes } from './calls-view.ts'
 import { STORE_SCHEME, type StoreFiles } from '../store/store-files.ts'
-import { storeDoor } from '../store/store-door.ts'
-import { callLists } from './call-lists.ts'
 import { FollowedStream } from './followed-stream.ts'
 import { storeNodes } from './store-view.ts'
 import { functionNodes } from './functions-view.ts'
@@ -57,7 +55,7 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
   const store = new Tree(editor, {
     id: 'ryo-faas.store',
     silent: 'The store does not respond',
-    nodes: () => storeNodes(storeDoor(link.state), wide),
+    nodes: () => storeNodes(link.store, wide),
   })
   const storeChanges = new FollowedStream({
     open: (door, signal) => new StoreClient(door, signal).changes(),
@@ -69,7 +67,7 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
   const followStreams = () => {
     callChanges.follow(calls.view.visible ? proxy() : undefined)
     const isOpen = editor.workspace.textDocuments.some(({ uri }) => uri.scheme === STORE_SCHEME)
-    storeChanges.follow(store.view.visible || isOpen ? storeDoor(link.state) : undefined)
+    storeChanges.follow(store.view.visible || isOpen ? link.store : undefined)
   }
   const status = editor.window.createStatusBarItem('ryo-faas.status', editor.StatusBarAlignment.Left, 0)
   status.name = 'ryo-faas'

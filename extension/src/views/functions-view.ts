@@ -2,8 +2,8 @@
 import type { DeploymentKind, DeploymentView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
 import { projectNameOf } from '../project/project-of.ts'
-import { formatAge, formatDuration, plural } from '../ui/format.ts'
-import type { TreeNode } from './node.ts'
+import { formatAge, formatDuration, plural } from '../editor/format.ts'
+import type { TreeNode } from '../tree/node.ts'
 
 const GROUPS: Record<DeploymentKind, string> = {
   http: 'HTTP',

@@ -1,7 +1,7 @@
 /** The platform and its parts. */
 import type { PartView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
-import type { TreeNode } from './node.ts'
+import type { TreeNode } from '../tree/node.ts'
 
 export function platformNodes(state: LinkState): TreeNode[] {
   if (state.kind === 'unknown' || state.kind === 'absent') return []

@@ -1,6 +1,6 @@
 /** What the status bar says of the platform. Pure. */
 import type { LinkState } from '../agent/platform-link.ts'
-import { plural } from '../ui/format.ts'
+import { plural } from '../editor/format.ts'
 
 export interface StatusText {
   text: string

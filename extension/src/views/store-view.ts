@@ -1,8 +1,8 @@
 /** Tables of the store and their documents. */
 import type { Door, StoredDocument } from 'ryo-faas/client'
 import { documentsOf, storeClient } from '../store/documents.ts'
-import { plural } from '../ui/format.ts'
-import type { TreeNode } from './node.ts'
+import { plural } from '../editor/format.ts'
+import type { TreeNode } from '../tree/node.ts'
 
 const SHOWN_AT_FIRST = 100
 /** More the store does not give at once. */

@@ -3,7 +3,7 @@ import type { LinkState } from '../agent/platform-link.ts'
 import { deploymentView, platformView } from '../testing/views-of-platform.ts'
 import { callNodes } from './calls-view.ts'
 import { functionNodes, type FunctionsState } from './functions-view.ts'
-import type { TreeNode } from './node.ts'
+import type { TreeNode } from '../tree/node.ts'
 import { platformNodes } from './platform-view.ts'
 import { statusText } from './status-item.ts'
 

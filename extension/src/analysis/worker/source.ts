@@ -1,6 +1,6 @@
 /** A user's module as a syntax tree, and what of it both the outline and the fixes want to know. */
 import { ts } from 'ts-morph'
-import type { Range } from '../protocol.ts'
+import type { Range } from '../../editor/range.ts'
 
 const KINDS: Record<string, ts.ScriptKind> = {
   tsx: ts.ScriptKind.TSX,

@@ -1,9 +1,9 @@
 /** Deploys that are under way, and the one way to deploy: start the platform if need be, then follow the agent's events. */
 import { EventEmitter } from 'node:events'
 import { RyoFaasError, type DeployEvent, type ErrorBody } from 'ryo-faas/contract'
-import type { AgentProcess } from '../agent/agent-process.ts'
-import type { PlatformLink } from '../agent/platform-link.ts'
-import type { Progress } from '../ui/ui.ts'
+import type { AgentProcess } from './agent-process.ts'
+import type { PlatformLink } from './platform-link.ts'
+import type { Progress } from '../editor/ui.ts'
 
 export type Deployed = Extract<DeployEvent, { type: 'deployed' }>
 

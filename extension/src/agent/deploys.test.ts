@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { DeployEvent } from 'ryo-faas/contract'
-import type { AgentProcess } from '../agent/agent-process.ts'
-import type { PlatformLink } from '../agent/platform-link.ts'
+import type { AgentProcess } from './agent-process.ts'
+import type { PlatformLink } from './platform-link.ts'
 import { Deploys } from './deploys.ts'
 
 const deployed = (name: string): DeployEvent => ({

@@ -2,7 +2,7 @@
  * How the extension speaks to people. Toasts are never awaited: one that nobody closes must not hold anything up.
  */
 import type * as vscode from 'vscode'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from './editor.ts'
 
 export interface Button {
   title: string

@@ -1,6 +1,6 @@
 import type * as vscode from 'vscode'
 import { expect, test, vi } from 'vitest'
-import type { Vscode } from '../editor.ts'
+import type { Vscode } from './editor.ts'
 import { createUi } from './ui.ts'
 
 test('what a button fails of is shown as well, not only logged', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { traceIdsIn } from './trace-ids.ts'
+import { traceIdsIn } from './trace-links.ts'
 
 const ID = '4bf92f3577b34da6a3ce929d0e0e4736'
 

@@ -2,7 +2,6 @@
 import { homeFrom } from 'ryo-faas/client'
 import { isAbsolute, join } from 'node:path'
 import { homedir } from 'node:os'
-import type { AgentSettings } from './agent/agent-process.ts'
 import type { Vscode } from './editor.ts'
 
 export class Settings {
@@ -38,7 +37,7 @@ export class Settings {
     return this.#path('home') ?? homeFrom(environment)
   }
 
-  get agent(): AgentSettings {
+  get agent() {
     const engine = this.#get('engine', 'auto')
     const startOptions = this.#get<Record<string, unknown>>('startOptions', {})
     return {

@@ -1,5 +1,4 @@
-/** What a tree shows, as plain data: made by the views' models, drawn by `tree/`. */
-import type { CallStatusNode, DeploymentNode, DocumentNode, TableNode, VersionNode } from './subjects.ts'
+/** What a tree shows, as plain data: made by the models in `views/`, drawn by `tree-view.ts`. */
 
 export interface TreeNode {
   /** Stays the same while the thing does: the editor keeps what is unfolded by it. */
@@ -24,4 +23,11 @@ export interface TreeNode {
 
 export type Color = 'testing.iconPassed' | 'testing.iconFailed' | 'charts.yellow' | 'disabledForeground' | 'charts.blue'
 
-export type Subject = DeploymentNode | VersionNode | CallStatusNode | TableNode | DocumentNode
+/** What the commands of a row are about. */
+export type Subject =
+  | { kind: 'deployment'; name: string }
+  | { kind: 'version'; name: string; version: number }
+  | { kind: 'call'; id: string }
+  | { kind: 'table'; table: string }
+  /** `version`: the one that is shown. */
+  | { kind: 'document'; table: string; id: string; version?: number }
