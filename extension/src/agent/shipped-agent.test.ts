@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -83,6 +84,14 @@ test('two windows that start at once make one whole copy', async () => {
   const clis = await Promise.all([1, 2, 3].map(() => new ShippedAgent(extension).install(home)))
   expect(new Set(clis)).toEqual(new Set([join(home, 'agents', 'build-of-0.1.0', 'agent', 'bundle', 'main', 'cli.js')]))
   expect(await agents()).toEqual(['build-of-0.1.0'])
+})
+
+test('what another window is copying is left to it, and what a window left behind is removed', async () => {
+  const { pid: ended } = spawnSync(process.execPath, ['--version'])
+  const names = [`unfinished-${process.pid}-a`, `unfinished-${ended}-b`]
+  for (const name of names) await mkdir(join(home, 'agents', name), { recursive: true })
+  await new ShippedAgent(await installExtension('0.1.0')).install(home)
+  expect(await agents()).toEqual(['build-of-0.1.0', names[0]])
 })
 
 test('a copy that breaks off is not taken for the agent', async () => {

@@ -4,6 +4,7 @@
  *
  * 1. A folder `agents/<build>` is whole: it gets its name when everything is in it.
  * 2. Copies of other builds are removed only while no platform runs in the home: its parts may run from them.
+ * 3. What another window is copying right now is left to it.
  */
 import { existsSync } from 'node:fs'
 import { constants, cp, mkdir, mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises'
@@ -54,7 +55,7 @@ export class ShippedAgent {
 
   async #copyTo(agents: string, build: string): Promise<void> {
     await mkdir(agents, { recursive: true, mode: 0o700 })
-    const unfinished = await mkdtemp(join(agents, 'unfinished-'))
+    const unfinished = await mkdtemp(join(agents, `unfinished-${process.pid}-`))
     try {
       const mode = constants.COPYFILE_FICLONE
       for (const name of ['agent', 'node_modules']) {
@@ -92,6 +93,15 @@ function isInUse(home: string): boolean {
 }
 
 async function removeOthers(agents: string, build: string): Promise<void> {
-  const others = (await readdir(agents)).filter(name => name !== build)
+  const others = (await readdir(agents)).filter(name => name !== build && !isBeingCopied(name))
   await Promise.all(others.map(name => rm(join(agents, name), { recursive: true, force: true })))
+}
+
+function isBeingCopied(name: string): boolean {
+  const [, pid] = /^unfinished-(\d+)-/.exec(name) ?? []
+  try {
+    return pid !== undefined && process.kill(Number(pid), 0)
+  } catch {
+    return false // Its window ended before the copy was whole.
+  }
 }
