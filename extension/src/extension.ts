@@ -8,6 +8,7 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type * as vscode from 'vscode'
+import type { Problem } from 'ryo-faas/contract'
 import { AgentProcess } from './agent/agent-process.ts'
 import { PlatformLink } from './agent/platform-link.ts'
 import { noticeUpdates } from './agent/update-notice.ts'
@@ -16,7 +17,6 @@ import { Analysis, installedTypes } from './analysis/client.ts'
 import { Handlers } from './analysis/handlers.ts'
 import { HandlerLenses } from './codelens/lens-provider.ts'
 import { Deploys } from './agent/deploys.ts'
-import type { Parts } from './commands/parts.ts'
 import { registerCommands } from './commands/register-commands.ts'
 import { openFrame } from './commands/traces.ts'
 import { DeployFileDiagnostics } from './diagnostics/deploy-file-diagnostics.ts'
@@ -114,15 +114,16 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     new DashboardPanel({
       editor,
       home,
-      onOpen: frame => void openFrame(parts, frame).catch((error: Error) => ui.fail(error.message)),
+      onOpen: frame => void openFrame({ editor, link }, frame).catch((error: Error) => ui.fail(error.message)),
     }),
   )
   own(editor.languages.registerDocumentLinkProvider(LOG_DOCUMENTS, new TraceLinks(editor)))
   const storeFiles = own(new StoreFiles({ editor, ui, door: () => link.store }))
   const views = own(createViews({ editor, link, deploys, projects, settings, storeFiles }))
-  const problems = own(new ProblemList(editor, new Rules(editor, extensionPath)))
+  const rules = new Rules(editor, extensionPath)
+  const problems = own(new ProblemList(editor, rules))
 
-  const parts: Parts = {
+  const parts = {
     editor,
     ui,
     link,
@@ -136,10 +137,9 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     functions: views.functions,
     calls: views.calls,
     store: views.store,
-    widenTable: table => views.widen(table),
+    widenTable: (table: string) => views.widen(table),
     storeFiles,
-    memory: workspaceState,
-    showProblems: found => problems.show(found),
+    showProblems: (found: readonly Problem[]) => problems.show(found),
   }
   registerCommands(parts).forEach(own)
 
@@ -156,7 +156,6 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     () => settings.hasLenses,
     () => languages.registerCodeLensProvider([...HANDLER_FILES, DEPLOY_FILES], lenses),
   )
-  const rules = new Rules(editor, extensionPath)
   whileSet(
     editor,
     own,

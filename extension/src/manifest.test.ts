@@ -32,12 +32,15 @@ function sources(folder = at('.')): string {
     .join('\n')
 }
 
-test('every command of the manifest is registered, and none beside', () => {
-  expect(ids.sort()).toEqual(
-    Object.keys(COMMANDS)
-      .map(name => `ryo-faas.${name}`)
-      .sort(),
-  )
+test('the manifest and the table name the same commands, each once', () => {
+  expect(ids.sort()).toEqual(COMMANDS.map(({ id }): string => id).sort())
+})
+
+test('what the menu of a row offers is a command of rows, unless it means the same without one', () => {
+  const rows = new Set(COMMANDS.filter(({ row }) => row).map(({ id }): string => id))
+  const offered = contributes.menus['view/item/context']!.map(({ command }) => command!)
+  const others = new Set(offered.filter(id => !rows.has(id)))
+  expect([...others].sort()).toEqual(['ryo-faas.newDocument', 'ryo-faas.redriveAllCalls'])
 })
 
 test('menus, keys, welcome texts and the walkthrough run commands that there are', () => {

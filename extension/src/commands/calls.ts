@@ -3,32 +3,47 @@ import { RyoFaasError } from 'ryo-faas/contract'
 import { CallsClient } from 'ryo-faas/client'
 import { plural } from '../editor/format.ts'
 import type { TreeNode } from '../tree/node.ts'
-import type { Command, Parts } from './parts.ts'
+import { defineCommand, type Needs } from './command.ts'
 
 const TIMEOUT_MS = 10_000
 
-export const showCall: Command = async ({ invoker }, argument) => {
-  await invoker.showCall(idOf(argument))
-}
+export const showCall = defineCommand({
+  id: 'ryo-faas.showCall',
+  needsTrust: false,
+  run: ({ invoker }: Needs<'invoker'>, argument) => invoker.showCall(idOf(argument)),
+})
 
-export const redriveCall: Command = async (parts, argument) => {
-  await callsOf(parts).redrive(idOf(argument))
-  parts.calls.refresh()
-}
+export const redriveCall = defineCommand({
+  id: 'ryo-faas.redriveCall',
+  needsTrust: false,
+  row: true,
+  run: async ({ link, calls }: Needs<'link' | 'calls'>, argument) => {
+    await clientOf(link).redrive(idOf(argument))
+    calls.refresh()
+  },
+})
 
-export const redriveAllCalls: Command = async parts => {
-  const count = await callsOf(parts).redriveDead()
-  parts.calls.refresh()
-  parts.ui.say(count === 0 ? 'No dead calls.' : `Retrying ${plural(count, 'dead call')}.`)
-}
+export const redriveAllCalls = defineCommand({
+  id: 'ryo-faas.redriveAllCalls',
+  needsTrust: false,
+  run: async ({ link, calls, ui }: Needs<'link' | 'calls' | 'ui'>) => {
+    const count = await clientOf(link).redriveDead()
+    calls.refresh()
+    ui.say(count === 0 ? 'No dead calls.' : `Retrying ${plural(count, 'dead call')}.`)
+  },
+})
 
-export const cancelCall: Command = async (parts, argument) => {
-  await callsOf(parts).cancel(idOf(argument))
-  parts.calls.refresh()
-}
+export const cancelCall = defineCommand({
+  id: 'ryo-faas.cancelCall',
+  needsTrust: false,
+  row: true,
+  run: async ({ link, calls }: Needs<'link' | 'calls'>, argument) => {
+    await clientOf(link).cancel(idOf(argument))
+    calls.refresh()
+  },
+})
 
-function callsOf({ link }: Parts): CallsClient {
-  const { proxy } = link
+function clientOf({ proxy }: Needs<'link'>['link']): CallsClient {
   if (proxy === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
   return new CallsClient(proxy, AbortSignal.timeout(TIMEOUT_MS))
 }

@@ -7,46 +7,51 @@ import { join } from 'node:path'
 import type * as vscode from 'vscode'
 import { RyoFaasError, type DebugPaths } from 'ryo-faas/contract'
 import { attachTo } from '../debug/attach-configuration.ts'
-import { deployOne } from './deploy.ts'
-import type { Command, Parts } from './parts.ts'
+import { defineCommand, type Needs } from './command.ts'
+import { deployOne, type ForDeployOne } from './deploy.ts'
 
 const INSPECTOR_TIMEOUT_MS = 5_000
 
-export const deployAndDebug: Command = async (parts, argument) => {
-  const { editor, ui } = parts
-  const deployed = await deployOne(parts, argument, { debug: true })
-  if (!deployed) return undefined
-  const { name, version, debugPort: port, debugPaths: paths } = deployed
-  if (port === undefined || paths === undefined) {
-    throw new RyoFaasError('UNSUPPORTED', `the running agent cannot start "${name}" for a debugger`, {
-      hint: 'It is older than this extension: restart ryo-faas.',
+export const deployAndDebug = defineCommand({
+  id: 'ryo-faas.deployAndDebug',
+  needsTrust: true,
+  row: true,
+  run: async (parts: ForDeployOne & Needs<'link' | 'ui'>, argument) => {
+    const { editor, ui } = parts
+    const deployed = await deployOne(parts, argument, { debug: true })
+    if (!deployed) return undefined
+    const { name, version, debugPort: port, debugPaths: paths } = deployed
+    if (port === undefined || paths === undefined) {
+      throw new RyoFaasError('UNSUPPORTED', `the running agent cannot start "${name}" for a debugger`, {
+        hint: 'It is older than this extension: restart ryo-faas.',
+      })
+    }
+    const folder = folderOf(parts, name)
+    await mustBeAt(port, { name, paths })
+    const map = JSON.parse(await readFile(join(paths.localRoot, `${paths.entry}.map`), 'utf8')) as { sources: string[] }
+    const configuration = attachTo({ name, port, paths, sources: map.sources })
+    const ended = editor.debug.onDidTerminateDebugSession(({ configuration: { port: endedPort } }) => {
+      if (endedPort !== port) return
+      ended.dispose()
+      offerToRedeploy(parts, { name, port })
     })
-  }
-  const folder = folderOf(parts, name)
-  await mustBeAt(port, { name, paths })
-  const map = JSON.parse(await readFile(join(paths.localRoot, `${paths.entry}.map`), 'utf8')) as { sources: string[] }
-  const configuration = attachTo({ name, port, paths, sources: map.sources })
-  const ended = editor.debug.onDidTerminateDebugSession(({ configuration: { port: endedPort } }) => {
-    if (endedPort !== port) return
-    ended.dispose()
-    offerToRedeploy(parts, { name, port })
-  })
-  if (!(await editor.debug.startDebugging(folder, configuration))) {
-    ended.dispose()
-    throw new RyoFaasError('PART_FAILED', `the debugger could not attach to "${name}" at 127.0.0.1:${port}`)
-  }
-  ui.log.info(`debugging ${name} v${version} at 127.0.0.1:${port}`)
-  return deployed
-}
+    if (!(await editor.debug.startDebugging(folder, configuration))) {
+      ended.dispose()
+      throw new RyoFaasError('PART_FAILED', `the debugger could not attach to "${name}" at 127.0.0.1:${port}`)
+    }
+    ui.log.info(`debugging ${name} v${version} at 127.0.0.1:${port}`)
+    return deployed
+  },
+})
 
-function folderOf({ editor, link }: Parts, name: string): vscode.WorkspaceFolder | undefined {
+function folderOf({ editor, link }: Needs<'editor' | 'link'>, name: string): vscode.WorkspaceFolder | undefined {
   const path = link.deployment(name)?.filePath
   return path === undefined ? undefined : editor.workspace.getWorkspaceFolder(editor.Uri.file(path))
 }
 
 /**
- * The port was free when it was chosen, and may have been taken since: Node then goes on without its inspector, and
- * somebody else's would be attached to.
+ * The port was free when it was chosen, and may have been taken since: Node then goes on without its inspector, and the
+ * debugger would attach to another program.
  * @throws RyoFaasError PART_FAILED
  */
 async function mustBeAt(port: number, { name, paths }: { name: string; paths: DebugPaths }): Promise<void> {
@@ -60,8 +65,11 @@ async function mustBeAt(port: number, { name, paths }: { name: string; paths: De
   })
 }
 
-/** Unless it was deployed anew or stopped meanwhile. */
-function offerToRedeploy({ editor, link, ui }: Parts, { name, port }: { name: string; port: number }): void {
+/** Unless it was redeployed or stopped in the meantime. */
+function offerToRedeploy(
+  { editor, link, ui }: Needs<'editor' | 'link' | 'ui'>,
+  { name, port }: { name: string; port: number },
+): void {
   if (link.deployment(name)?.debugPort !== port) return
   ui.say(`${name} is still running in debug mode (one instance, no timeout).`, {
     title: 'Redeploy',

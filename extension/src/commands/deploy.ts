@@ -4,29 +4,71 @@
 import type * as vscode from 'vscode'
 import { dirname, sep } from 'node:path'
 import { RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
+import type { Deployed, DeployRequest, Deploys } from '../agent/deploys.ts'
+import type { Handlers } from '../analysis/handlers.ts'
 import { toRange, type Range } from '../editor/range.ts'
+import type { Ui } from '../editor/ui.ts'
 import { exportOf, placeIn, withEntry } from '../project/deploy-file.ts'
+import type { DeployFiles, LoadedFiles } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'
-import type { Deployed, DeployRequest } from '../agent/deploys.ts'
-import type { Command, Parts } from './parts.ts'
-import { chosen, showFile, targetOf, type Target } from './target.ts'
+import { defineCommand, type Needs } from './command.ts'
+import { noDeployFile, showFile, targetOf, type ForDeployment, type Target } from './target.ts'
 
-export const deploy: Command = async (parts, argument) => {
-  const deployed = await deployOne(parts, argument, { debug: false })
-  if (deployed) announce(parts, deployed)
-  return deployed
+interface ForEntry extends Needs<'editor'> {
+  ui: Pick<Ui, 'log' | 'pick' | 'say'>
+  handlers: Pick<Handlers, 'packageDirOf' | 'sites'>
 }
+
+interface ForDeploy extends Needs<'editor' | 'showProblems'> {
+  ui: Pick<Ui, 'confirm' | 'progress'>
+  deploys: Pick<Deploys, 'run'>
+}
+
+export type ForDeployOne = ForDeployment & ForEntry & ForDeploy & { projects: DeployFiles }
+
+export const deploy = defineCommand({
+  id: 'ryo-faas.deploy',
+  needsTrust: true,
+  row: true,
+  run: async (parts: ForDeployOne, argument) => {
+    const deployed = await deployOne(parts, argument, { debug: false })
+    if (deployed) announce(parts, deployed)
+    return deployed
+  },
+})
+
+export const deployFile = defineCommand({
+  id: 'ryo-faas.deployFile',
+  needsTrust: true,
+  run: async (parts: ForDeploy & Needs<'projects' | 'ui'>, argument) => {
+    const { ui, editor } = parts
+    const file = (argument as Partial<vscode.Uri> | undefined)?.fsPath ?? (await fileToDeploy(parts))
+    await saveAll(parts, path => path.startsWith(dirname(file) + sep))
+    const deployed = await deployAsking(parts, { file }, `Deploying ${editor.workspace.asRelativePath(file)}`)
+    const changed = deployed.filter(({ outcome }) => outcome !== 'unchanged')
+    const names = deployed.map(({ name }) => name).join(', ')
+    ui.say(changed.length === 0 ? `Nothing has changed: ${names}` : `Deployed ${names}.`)
+    return deployed
+  },
+})
+
+export const addToDeployFile = defineCommand({
+  id: 'ryo-faas.addToDeployFile',
+  needsTrust: false,
+  run: async (parts: ForDeployment & ForEntry & { projects: DeployFiles }, argument) => {
+    const loaded = { ...parts, projects: await parts.projects.load() }
+    tellOfNew(parts, await entryOf(loaded, await targetOf(loaded, argument)))
+  },
+})
 
 /** @throws RyoFaasError CANCELLED, or why it failed */
 export async function deployOne(
-  parts: Parts,
+  parts: ForDeployOne,
   argument: unknown,
   { debug }: { debug: boolean },
 ): Promise<Deployed | undefined> {
-  const { projects } = parts
-  await projects.load()
-  const target = await targetOf(parts, argument)
-  const entry = await entryOf(parts, target)
+  const loaded = { ...parts, projects: await parts.projects.load() }
+  const entry = await entryOf(loaded, await targetOf(loaded, argument))
   await saveAll(parts, path => path === entry.deployFile || path.startsWith(entry.packageDir + sep))
   const title = `Deploying ${entry.name}${debug ? ' for the debugger' : ''}`
   try {
@@ -38,51 +80,37 @@ export async function deployOne(
   }
 }
 
-/** What another project would lose is replaced only if the person says so. */
-async function deployAsking(parts: Parts, request: DeployRequest, title: string): Promise<Deployed[]> {
-  const { deploys, editor, ui } = parts
+/** What another project would lose is replaced only if the user says so. */
+async function deployAsking(parts: ForDeploy, request: DeployRequest, title: string): Promise<Deployed[]> {
+  const { deploys, ui } = parts
   const run = (replace: boolean) =>
     withProblems(parts, () => ui.progress(title, progress => deploys.run({ ...request, replace }, progress)))
   try {
     return await run(false)
   } catch (error) {
     if (!(error instanceof RyoFaasError) || error.code !== 'NAME_TAKEN') throw error
-    const [replaceIt, rename] = ['Replace', 'Open deploy.json']
     const detail =
       'If you replace it, its address serves your function. Otherwise give yours another name in deploy.json.'
     const question = error.message.replace('; nothing was deployed', '.')
-    const answer = await chosen(editor.window.showWarningMessage(question, { modal: true, detail }, replaceIt, rename))
-    if (answer === replaceIt) return run(true)
+    const answer = await ui.confirm(question, { buttons: ['Replace', 'Open deploy.json'], detail })
+    if (answer === 'Replace') return run(true)
     await showFile(parts, request.file)
     throw new RyoFaasError('CANCELLED', error.message, { cause: error })
   }
 }
 
-export const deployFile: Command = async (parts, argument) => {
-  const { projects, ui, editor } = parts
-  await projects.load()
-  const given = argument as Partial<vscode.Uri> | undefined
+async function fileToDeploy({ editor, projects, ui }: Needs<'editor' | 'projects' | 'ui'>): Promise<string> {
+  const files = (await projects.load()).all.map(({ file }) => file)
   const active = editor.window.activeTextEditor?.document.uri.fsPath
-  const files = projects.all.map(({ file }) => file)
-  const file =
-    given?.fsPath ??
-    (active !== undefined && files.includes(active) ? active : undefined) ??
-    (await pickFile(parts, files))
-  await saveAll(parts, path => path.startsWith(dirname(file) + sep))
-  const deployed = await deployAsking(parts, { file }, `Deploying ${editor.workspace.asRelativePath(file)}`)
-  const changed = deployed.filter(({ outcome }) => outcome !== 'unchanged')
-  const names = deployed.map(({ name }) => name).join(', ')
-  ui.say(changed.length === 0 ? `Nothing has changed: ${names}` : `Deployed ${names}.`)
-  return deployed
+  if (active !== undefined && files.includes(active)) return active
+  const [first, ...others] = files
+  if (first === undefined) throw noDeployFile()
+  if (others.length === 0) return first
+  const items = files.sort().map(file => ({ label: editor.workspace.asRelativePath(file), file }))
+  return (await ui.pick(items, 'Which deploy.json?')).file
 }
 
-export const addToDeployFile: Command = async (parts, argument) => {
-  await parts.projects.load()
-  const target = await targetOf(parts, argument)
-  tellOfNew(parts, await entryOf(parts, target))
-}
-
-function tellOfNew(parts: Parts, { name, deployFile, written }: KnownEntry): void {
+function tellOfNew(parts: ForEntry, { name, deployFile, written }: KnownEntry): void {
   if (!written) return
   const { editor, ui } = parts
   ui.say(`Added "${name}" to ${editor.workspace.asRelativePath(deployFile)}.`, {
@@ -91,7 +119,7 @@ function tellOfNew(parts: Parts, { name, deployFile, written }: KnownEntry): voi
   })
 }
 
-async function withProblems<T>({ showProblems }: Parts, run: () => Promise<T>): Promise<T> {
+async function withProblems<T>({ showProblems }: Needs<'showProblems'>, run: () => Promise<T>): Promise<T> {
   try {
     const result = await run()
     showProblems([])
@@ -102,8 +130,7 @@ async function withProblems<T>({ showProblems }: Parts, run: () => Promise<T>): 
   }
 }
 
-function announce(parts: Parts, { name, version, url, outcome, durationMs }: Deployed): void {
-  const { ui, editor } = parts
+function announce({ ui, editor }: ForEntry, { name, version, url, outcome, durationMs }: Deployed): void {
   const run = (command: string) => () => editor.commands.executeCommand(`ryo-faas.${command}`, name)
   const seconds = `${(durationMs / 1000).toFixed(1)} s`
   ui.log.info(`deployed ${name} v${version} (${outcome}) in ${seconds}: ${url}`)
@@ -125,9 +152,8 @@ interface KnownEntry {
   written?: Range
 }
 
-async function entryOf(parts: Parts, { name, file }: Target): Promise<KnownEntry> {
+async function entryOf(parts: ForEntry & { projects: LoadedFiles }, { name, file }: Target): Promise<KnownEntry> {
   const { projects } = parts
-  await projects.load()
   const known = file === undefined ? undefined : projects.entryOf(file, name)
   if (known) return known
   if (file === undefined) {
@@ -136,7 +162,10 @@ async function entryOf(parts: Parts, { name, file }: Target): Promise<KnownEntry
   return projects.inTurn(() => writeEntry(parts, { name, file }))
 }
 
-async function writeEntry(parts: Parts, { name, file }: { name: string; file: string }): Promise<KnownEntry> {
+async function writeEntry(
+  parts: ForEntry & { projects: LoadedFiles },
+  { name, file }: { name: string; file: string },
+): Promise<KnownEntry> {
   const { editor, handlers, projects, ui } = parts
   const uri = editor.Uri.file(file)
   const document = await editor.workspace.openTextDocument(uri)
@@ -148,7 +177,7 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
   const entryName = exportOf({ kind, name }) === name && kind === 'service' ? serviceName(packageDir) : name
 
   const target = editor.Uri.file(deployFile)
-  // Somebody else may have written it just now (a checkout, a new project), before the watcher tells.
+  // It may have been written just now (a checkout, a new project), and the watcher has not told yet.
   await projects.reread(target)
   const there = projects.entryOf(file, entryName)
   if (there) return there
@@ -170,15 +199,15 @@ async function writeEntry(parts: Parts, { name, file }: { name: string; file: st
 }
 
 /** As the editor holds the file, saved or not; undefined if there is none. */
-async function textOf({ editor }: Parts, uri: vscode.Uri): Promise<string | undefined> {
+async function textOf({ editor }: Needs<'editor'>, uri: vscode.Uri): Promise<string | undefined> {
   try {
     return (await editor.workspace.openTextDocument(uri)).getText()
   } catch {
-    return undefined // If it is there and cannot be read, making it fails.
+    return undefined // If it is there and cannot be read, creating it fails.
   }
 }
 
-/** The folder to take along has to lie in the folder of deploy.json. */
+/** The folder to bundle has to be inside the folder of deploy.json. */
 function within(root: string, folder: string, otherwise: string): string {
   return folder === root || folder.startsWith(root + sep) ? folder : otherwise
 }
@@ -188,21 +217,9 @@ function serviceName(packageDir: string): string {
 }
 
 /** What is deployed is what is on disk. */
-async function saveAll({ editor }: Parts, isDeployed: (path: string) => boolean): Promise<void> {
+async function saveAll({ editor }: Needs<'editor'>, isDeployed: (path: string) => boolean): Promise<void> {
   const dirty = editor.workspace.textDocuments.filter(
     ({ isDirty, uri }) => isDirty && isFile(uri) && isDeployed(uri.fsPath),
   )
   await Promise.all(dirty.map(document => document.save()))
-}
-
-async function pickFile({ editor }: Parts, files: string[]): Promise<string> {
-  const [first, ...others] = files
-  if (first === undefined) {
-    throw new RyoFaasError('DEPLOY_FILE_INVALID', 'this workspace has no deploy.json', {
-      hint: 'Press "Deploy function" above a handler to create one.',
-    })
-  }
-  if (others.length === 0) return first
-  const items = files.sort().map(file => ({ label: editor.workspace.asRelativePath(file), file }))
-  return (await chosen(editor.window.showQuickPick(items, { placeHolder: 'Which deploy.json?' }))).file
 }

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { FakeEditor, FakeUri } from '../testing/fake-editor.ts'
-import type { Parts } from './parts.ts'
+import { FakeEditor } from '../testing/fake-editor.ts'
+import { FakeUi } from '../testing/fake-ui.ts'
 import { init } from './project.ts'
 
 let folder: string
@@ -13,50 +13,56 @@ afterEach(() => rm(folder, { recursive: true }))
 /** A workspace of these folders, where somebody answers what is asked. */
 function stage(folders: string[], { picked, name }: { picked?: string; name?: string } = {}) {
   const made: string[] = []
-  const refused: (string | undefined)[] = []
-  const { api } = new FakeEditor()
-  const window = {
-    ...api.window,
-    showWorkspaceFolderPick: async () => picked && { uri: FakeUri.file(picked) },
-    showInputBox: async ({ validateInput }: { validateInput(text: string): string | undefined }) => {
-      refused.push(...['taken', '../out', '..'].map(validateInput))
-      return name
-    },
-  }
-  const workspaceFolders = folders.map(path => ({ uri: FakeUri.file(path) }))
-  const workspace = { ...api.workspace, workspaceFolders, openTextDocument: async () => ({}) }
-  const parts = {
-    editor: { ...api, window, workspace },
-    agent: { init: async (path: string) => void made.push(path) },
-    projects: { reread: async () => undefined },
-    ui: { progress: (_: string, run: (progress: unknown) => unknown) => run({}) },
-  } as unknown as Parts
-  return { parts, made, refused }
+  const editor = new FakeEditor()
+  editor.folders = folders
+  editor.pickedFolder = picked
+  const ui = new FakeUi()
+  if (name !== undefined) ui.answers = [name]
+  const create = () =>
+    init.run({
+      editor: editor.api,
+      agent: {
+        init: async path => {
+          made.push(path)
+          await mkdir(join(path, 'src'), { recursive: true })
+          await writeFile(join(path, 'src', 'hello.ts'), '')
+        },
+      },
+      projects: { reread: async () => undefined },
+      ui,
+    })
+  return { create, made, ui }
 }
 
 test('a folder with nothing in it becomes the project', async () => {
   await mkdir(join(folder, '.vscode'))
-  const { parts, made, refused } = stage([folder])
-  await init(parts, undefined)
-  expect([made, refused]).toEqual([[folder], []])
+  const { create, made, ui } = stage([folder])
+  await create()
+  expect([made, ui.inputs]).toEqual([[folder], []])
 })
 
 test('in a folder with something in it, a new folder is asked for', async () => {
   await mkdir(join(folder, 'taken'))
   await writeFile(join(folder, 'package.json'), '{}')
-  const { parts, made, refused } = stage([folder], { name: 'shop' })
-  await init(parts, undefined)
+  const { create, made, ui } = stage([folder], { name: 'shop' })
+  await create()
   expect(made).toEqual([join(folder, 'shop')])
-  expect(refused.every(why => why !== undefined)).toBe(true)
+  const [{ validateInput } = {}] = ui.inputs
+  expect(['taken', '../out', '..', 'free'].map(text => validateInput?.(text) === undefined)).toEqual([
+    false,
+    false,
+    false,
+    true,
+  ])
 })
 
-test('of several folders, the person says which; saying nothing makes nothing', async () => {
+test('of several folders, the user chooses one; without a choice nothing is created', async () => {
   const [a, b] = [join(folder, 'a'), join(folder, 'b')]
   await Promise.all([mkdir(a), mkdir(b)])
   const chosen = stage([a, b], { picked: b })
-  await init(chosen.parts, undefined)
+  await chosen.create()
   expect(chosen.made).toEqual([b])
   const cancelled = stage([a, b])
-  await expect(Promise.resolve(init(cancelled.parts, undefined))).rejects.toMatchObject({ code: 'CANCELLED' })
+  await expect(cancelled.create()).rejects.toMatchObject({ code: 'CANCELLED' })
   expect(cancelled.made).toEqual([])
 })

@@ -1,8 +1,10 @@
-/** The one table of commands. Ids are those of the manifest without `ryo-faas.`; a test holds the two together. */
+/** The one table of commands, and how each is registered. */
 import type * as vscode from 'vscode'
 import { RyoFaasError } from 'ryo-faas/contract'
+import type { Vscode } from '../editor/editor.ts'
 import type { Button } from '../editor/ui.ts'
 import { cancelCall, redriveAllCalls, redriveCall, showCall } from './calls.ts'
+import type { Command, Parts } from './command.ts'
 import { deployAndDebug } from './debug.ts'
 import { addToDeployFile, deploy, deployFile } from './deploy.ts'
 import {
@@ -18,14 +20,13 @@ import {
   showFunction,
   stop,
 } from './functions.ts'
-import type { Command, Parts } from './parts.ts'
 import { pruneFaas, restartFaas, startFaas, startWithoutContainers, stopFaas } from './platform.ts'
 import { init, openDeployFile, refresh, showOutput } from './project.ts'
-import { runnable } from './run-command.ts'
+import { runnable } from './runnable.ts'
 import { deleteDocument, moreDocuments, newDocument, openDocument, openStore } from './store.ts'
 import { openDashboard, showSlowestCall, showTrace, showTraces } from './traces.ts'
 
-export const COMMANDS: Record<string, Command> = {
+export const COMMANDS: readonly Command[] = [
   startFaas,
   startWithoutContainers,
   stopFaas,
@@ -63,36 +64,20 @@ export const COMMANDS: Record<string, Command> = {
   openDeployFile,
   showOutput,
   refresh,
-}
+]
 
 export function registerCommands(parts: Parts): vscode.Disposable[] {
   const { editor, ui } = parts
-  return Object.entries(COMMANDS).map(([name, command]) => {
-    const id = `ryo-faas.${name}`
+  const remedies = (error: RyoFaasError) => remediesFor(editor, error)
+  return COMMANDS.map(command => {
     const handler = (...args: unknown[]) => {
-      if (RUNS.has(name) && !editor.workspace.isTrusted) throw new NotTrusted()
-      if (OF_ROWS.has(name) && args.length > 0 && args[0] == null) throw new RowChanged()
-      return command(parts, args[0])
+      if (command.needsTrust && !editor.workspace.isTrusted) throw new NotTrusted()
+      if (command.row && args.length > 0 && args[0] == null) throw new RowChanged()
+      return command.run(parts, args[0])
     }
-    const remedies = (error: RyoFaasError) => remediesFor(parts, error)
-    return editor.commands.registerCommand(id, runnable(id, handler, { ui, remedies }))
+    return editor.commands.registerCommand(command.id, runnable(command.id, handler, { ui, remedies }))
   })
 }
-
-/** Commands that run what stands in the workspace, or what its settings name. */
-const RUNS = new Set([
-  ...['startFaas', 'startWithoutContainers', 'restartFaas', 'stopFaas', 'pruneFaas'],
-  ...['deploy', 'deployFile', 'deployAndDebug', 'init'],
-])
-
-/**
- * Commands of a row in a tree. While the tree is drawn anew, the editor calls them with nothing in place of the row; to
- * take what the cursor is in for it would stop or deploy something else.
- */
-const OF_ROWS = new Set([
-  ...['deploy', 'deployAndDebug', 'invoke', 'logs', 'scale', 'rollback', 'stop', 'showTraces', 'showSlowestCall'],
-  ...['openInBrowser', 'copyUrl', 'openSource', 'redriveCall', 'cancelCall', 'deleteDocument', 'showTrace'],
-])
 
 class RowChanged extends RyoFaasError {
   constructor() {
@@ -107,7 +92,7 @@ class NotTrusted extends RyoFaasError {
 }
 
 /** Buttons beside a failure: the way on, where there is one. */
-function remediesFor({ editor }: Parts, error: RyoFaasError): Button[] {
+function remediesFor(editor: Vscode, error: RyoFaasError): Button[] {
   const run = (title: string, command: string, ...args: unknown[]): Button => ({
     title,
     run: () => editor.commands.executeCommand(command, ...args),

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
-import type { Candidate } from '../analysis/protocol.ts'
-import type { Position } from '../editor/range.ts'
+import type { Snapshot } from '../agent/platform-link.ts'
+import type { Site } from '../analysis/handlers.ts'
 import { outlineOf } from '../analysis/worker/outline.ts'
-import { deploymentView } from '../testing/views-of-platform.ts'
-import type { Parts } from './parts.ts'
-import { deploymentOf, targetOf } from './target.ts'
+import type { Position } from '../editor/range.ts'
+import { FakeEditor, FakeUri } from '../testing/fake-editor.ts'
+import { FakeUi } from '../testing/fake-ui.ts'
+import { deploymentView, platformView } from '../testing/views-of-platform.ts'
+import { deploymentOf, targetOf, type ForTarget } from './target.ts'
 
 const FILE = '/w/kinds.ts'
 const TEXT = `import { log } from './log.ts'
@@ -25,32 +27,34 @@ export const bye = (request: Request): Response => new Response('bye')
 function stage(at: string, text = TEXT) {
   const { candidates } = outlineOf(FILE, text)
   const position: Position = { line: text.split('\n').findIndex(line => line.includes(at)), character: 2 }
-  const sites = candidates.map((candidate: Candidate) => ({ name: candidate.name, candidate, entry: undefined }))
-  const asked: string[][] = []
-  const document = { uri: { fsPath: FILE } }
-  const parts = {
-    editor: {
-      window: {
-        activeTextEditor: { document, selection: { active: position } },
-        showQuickPick: async (items: { label: string }[]) => void asked.push(items.map(({ label }) => label)),
-      },
-      workspace: { asRelativePath: (path: string) => path },
-    },
+  const sites = candidates.map((candidate): Site => ({
+    name: candidate.name,
+    candidate,
+    entry: undefined,
+    verdict: undefined,
+  }))
+  const editor = new FakeEditor()
+  const document = editor.open(FakeUri.file(FILE), text)
+  editor.active = { document, position }
+  const ui = new FakeUi()
+  const snapshot: Snapshot = { token: '', platform: platformView(), deployments: [deploymentView({ name: 'other' })] }
+  const parts: ForTarget = {
+    editor: editor.api,
+    ui,
     handlers: {
       sites: async () => sites,
       lensSites: async () => sites.filter(({ candidate }) => candidate.likeness === 'handler'),
-      problemsOf: async (_: unknown, { name }: { name: string }) =>
+      problemsOf: async (_, { name }) =>
         name === 'wrong' ? [{ code: 'wrong-parameters', message: 'no Request', file: FILE, line: 8, column: 1 }] : [],
     },
-    projects: { load: async () => undefined, all: [] },
+    projects: { isLoaded: true, all: [] },
     link: {
       refresh: async () => undefined,
-      snapshot: { deployments: [deploymentView({ name: 'other' })] },
-      deployment: (name: string) =>
-        deploymentView({ name, filePath: name === 'hello' ? FILE : '/another/project/kinds.ts' }),
+      snapshot,
+      deployment: name => deploymentView({ name, filePath: name === 'hello' ? FILE : '/another/project/kinds.ts' }),
     },
-  } as unknown as Parts
-  return { parts, asked }
+  }
+  return { parts, ui }
 }
 
 test.each(['Greets', 'function hello', 'request.url'])('the function is the one around the cursor: %s', async at => {
@@ -69,25 +73,25 @@ test('an export that only the checker knows for a handler is one', async () => {
   expect(await targetOf(parts, undefined)).toEqual({ name: 'wrapped', file: FILE })
 })
 
-test('outside of every export, the person chooses, unless there is one handler only', async () => {
-  const { parts, asked } = stage('import')
+test('outside of every export, the user chooses, unless there is only one handler', async () => {
+  const { parts, ui } = stage('import')
   await expect(targetOf(parts, undefined)).rejects.toMatchObject({ code: 'CANCELLED' })
-  expect(asked).toEqual([['hello', 'bye']])
+  expect(ui.asked).toEqual([['Which function?', 'hello', 'bye']])
   const only = stage('import', TEXT.replace(/export const bye.*\n/, ''))
   expect(await targetOf(only.parts, undefined)).toEqual({ name: 'hello', file: FILE })
 })
 
 test('a deployment at the cursor is the one made of that function, not one of its name elsewhere', async () => {
   expect((await deploymentOf(stage('request.url').parts, undefined)).name).toBe('hello')
-  const { parts, asked } = stage('const bye')
+  const { parts, ui } = stage('const bye')
   await expect(deploymentOf(parts, undefined)).rejects.toMatchObject({ code: 'CANCELLED' })
-  expect(asked).toEqual([['other']])
+  expect(ui.asked).toEqual([['Which function?', 'other']])
 })
 
 test('without a platform it is said that it is not running, before anything is asked', async () => {
-  const { parts, asked } = stage('import')
-  Object.assign(parts.link, { snapshot: undefined })
-  await expect(deploymentOf(parts, undefined)).rejects.toMatchObject({ code: 'NOT_RUNNING' })
-  await expect(deploymentOf(parts, 'hello')).rejects.toMatchObject({ code: 'NOT_RUNNING' })
-  expect(asked).toEqual([])
+  const { parts, ui } = stage('import')
+  const absent = { ...parts, link: { ...parts.link, snapshot: undefined } }
+  await expect(deploymentOf(absent, undefined)).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+  await expect(deploymentOf(absent, 'hello')).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+  expect(ui.asked).toEqual([])
 })

@@ -1,10 +1,13 @@
 /** Which function a command is about: what it was called with, else the one at the cursor, else the user's choice. */
 import type * as vscode from 'vscode'
 import { RyoFaasError, type DeploymentView } from 'ryo-faas/contract'
-import type { Site } from '../analysis/handlers.ts'
+import type { PlatformLink } from '../agent/platform-link.ts'
+import type { Handlers, Site } from '../analysis/handlers.ts'
 import { isWithin } from '../editor/range.ts'
+import type { Ui } from '../editor/ui.ts'
+import type { LoadedFiles } from '../project/deploy-files.ts'
 import type { TreeNode } from '../tree/node.ts'
-import type { Parts } from './parts.ts'
+import type { Needs } from './command.ts'
 
 export interface Target {
   name: string
@@ -12,11 +15,23 @@ export interface Target {
   file: string | undefined
 }
 
+/** What finding a deployment takes. */
+export interface ForDeployment extends Needs<'editor'> {
+  ui: Pick<Ui, 'pick'>
+  link: Pick<PlatformLink, 'deployment' | 'refresh' | 'snapshot'>
+  handlers: Pick<Handlers, 'lensSites' | 'problemsOf' | 'sites'>
+}
+
+/** What finding a function takes, deployed or not. */
+export interface ForTarget extends ForDeployment {
+  projects: Pick<LoadedFiles, 'all' | 'isLoaded'>
+}
+
 /**
  * A function in a file, deployed or not.
  * @throws RyoFaasError CANCELLED; CHECK_FAILED if the cursor is in what is not a handler
  */
-export async function targetOf(parts: Parts, argument: unknown): Promise<Target> {
+export async function targetOf(parts: ForTarget, argument: unknown): Promise<Target> {
   const given = givenTarget(parts, argument)
   if (given) return given
   const here = await lookAtCursor(parts)
@@ -26,7 +41,7 @@ export async function targetOf(parts: Parts, argument: unknown): Promise<Target>
 }
 
 /** A deployment. @throws RyoFaasError CANCELLED, DEPLOYMENT_NOT_FOUND */
-export async function deploymentOf(parts: Parts, argument: unknown): Promise<DeploymentView> {
+export async function deploymentOf(parts: ForDeployment, argument: unknown): Promise<DeploymentView> {
   await parts.link.refresh()
   mustRun(parts)
   const given = givenTarget(parts, argument) ?? (await deployedAtCursor(parts))
@@ -37,12 +52,12 @@ export async function deploymentOf(parts: Parts, argument: unknown): Promise<Dep
 }
 
 /** Before anything is asked. @throws RyoFaasError NOT_RUNNING */
-export function mustRun({ link }: Pick<Parts, 'link'>): void {
+export function mustRun({ link }: { link: Pick<PlatformLink, 'snapshot'> }): void {
   if (link.snapshot === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
 }
 
-/** The one that was made of the function at the cursor, not another one of its name. */
-async function deployedAtCursor(parts: Parts): Promise<Target | undefined> {
+/** The one that was made from the function at the cursor, not another one with its name. */
+async function deployedAtCursor(parts: ForDeployment): Promise<Target | undefined> {
   const here = await lookAtCursor(parts)
   if (here?.kind !== 'handler') return undefined
   const { name, file } = here.target
@@ -50,7 +65,7 @@ async function deployedAtCursor(parts: Parts): Promise<Target | undefined> {
   return deployment && deployment.filePath === file ? here.target : undefined
 }
 
-function givenTarget({ link }: Parts, argument: unknown): Target | undefined {
+function givenTarget({ link }: Pick<ForDeployment, 'link'>, argument: unknown): Target | undefined {
   if (typeof argument === 'string') return { name: argument, file: link.deployment(argument)?.filePath }
   const { name, file, subject } = (argument ?? {}) as Partial<Target> & Partial<TreeNode>
   if (typeof name === 'string') return { name, file }
@@ -60,8 +75,8 @@ function givenTarget({ link }: Parts, argument: unknown): Target | undefined {
 
 type AtCursor = { kind: 'handler'; target: Target } | { kind: 'other'; document: vscode.TextDocument; site: Site }
 
-/** The handler, or other export, that the cursor is in. Outside of all, the only handler of a file is meant. */
-async function lookAtCursor({ editor, handlers }: Parts): Promise<AtCursor | undefined> {
+/** The handler, or other export, that the cursor is in. Outside of all of them, a file's only handler is meant. */
+async function lookAtCursor({ editor, handlers }: ForDeployment): Promise<AtCursor | undefined> {
   const active = editor.window.activeTextEditor
   if (!active) return undefined
   const { document, selection } = active
@@ -75,7 +90,7 @@ async function lookAtCursor({ editor, handlers }: Parts): Promise<AtCursor | und
 
 /** An export that does not look like a handler, if the checker accepts it: a wrapped one, for instance. */
 async function checkedTarget(
-  { handlers }: Parts,
+  { handlers }: ForDeployment,
   { document, site }: { document: vscode.TextDocument; site: Site },
 ): Promise<Target> {
   const problems = await handlers.problemsOf(document, site)
@@ -83,9 +98,8 @@ async function checkedTarget(
   return { name: site.name, file: document.uri.fsPath }
 }
 
-/** Of the handlers of the file that is shown, and of all that are in a deploy.json. */
-async function pickTarget({ editor, handlers, projects }: Parts): Promise<Target> {
-  await projects.load()
+/** One of the handlers in the file that is shown, or of all that are in a deploy.json. */
+async function pickTarget({ editor, ui, handlers, projects }: ForTarget): Promise<Target> {
   const shown = editor.window.activeTextEditor?.document
   const fresh = (shown ? await handlers.lensSites(shown) : []).filter(({ entry }) => !entry)
   const item = (name: string, filePath: string, detail: string) => ({
@@ -105,11 +119,11 @@ async function pickTarget({ editor, handlers, projects }: Parts): Promise<Target
       hint: 'Open a file that exports a handler, or create a project with "ryo-faas: New Project".',
     })
   }
-  const { label, file } = await chosen(editor.window.showQuickPick(items, { placeHolder: 'Which function?' }))
+  const { label, file } = await ui.pick(items, 'Which function?')
   return { name: label, file }
 }
 
-async function pickDeployment({ editor, link }: Parts): Promise<string> {
+async function pickDeployment({ ui, link }: ForDeployment): Promise<string> {
   const items = (link.snapshot?.deployments ?? []).map(({ name, version, state, kind }) => ({
     label: name,
     description: `v${version} · ${state} · ${kind}`,
@@ -119,19 +133,20 @@ async function pickDeployment({ editor, link }: Parts): Promise<string> {
       hint: 'Open a file that exports a handler and press "Deploy function".',
     })
   }
-  // The editor gives the focus back to a tree that had it as soon as the tree is drawn again: what is asked stays open.
-  const options = { placeHolder: 'Which function?', ignoreFocusOut: true }
-  return (await chosen(editor.window.showQuickPick(items, options))).label
+  return (await ui.pick(items, 'Which function?')).label
 }
 
-/** @throws RyoFaasError CANCELLED if nothing was chosen */
-export async function chosen<T>(choice: Thenable<T | undefined>): Promise<T> {
-  const value = await choice
-  if (value === undefined) throw new RyoFaasError('CANCELLED', 'nothing was chosen')
-  return value
+export function noDeployFile(): RyoFaasError {
+  return new RyoFaasError('DEPLOY_FILE_INVALID', 'this workspace has no deploy.json', {
+    hint: 'Press "Deploy function" above a handler to create one.',
+  })
 }
 
-export async function showFile({ editor }: Parts, file: string, selection?: vscode.Range): Promise<vscode.TextEditor> {
+export async function showFile(
+  { editor }: Needs<'editor'>,
+  file: string,
+  selection?: vscode.Range,
+): Promise<vscode.TextEditor> {
   const document = await editor.workspace.openTextDocument(editor.Uri.file(file))
   return editor.window.showTextDocument(document, { ...(selection && { selection }) })
 }

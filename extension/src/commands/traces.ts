@@ -4,40 +4,61 @@ import { RyoFaasError } from 'ryo-faas/contract'
 import { fileOfFrame } from '../logs/line-text.ts'
 import type { OpenedFrame } from '../traces/dashboard-panel.ts'
 import type { TreeNode } from '../tree/node.ts'
-import type { Command, Parts } from './parts.ts'
-import { chosen, deploymentOf, mustRun, showFile } from './target.ts'
+import { defineCommand, type Needs } from './command.ts'
+import { deploymentOf, mustRun, showFile, type ForDeployment } from './target.ts'
 
-export const openDashboard: Command = parts => parts.dashboard.show('/')
+export const openDashboard = defineCommand({
+  id: 'ryo-faas.openDashboard',
+  needsTrust: false,
+  run: (parts: Needs<'dashboard'>) => parts.dashboard.show('/'),
+})
 
-export const showTraces: Command = async (parts, argument) => {
-  const { name } = await deploymentOf(parts, argument)
-  await parts.dashboard.show(`/traces?${new URLSearchParams({ function: name }).toString()}`)
-}
+export const showTraces = defineCommand({
+  id: 'ryo-faas.showTraces',
+  needsTrust: false,
+  row: true,
+  run: async (parts: ForDeployment & Needs<'dashboard'>, argument) => {
+    const { name } = await deploymentOf(parts, argument)
+    await parts.dashboard.show(`/traces?${new URLSearchParams({ function: name }).toString()}`)
+  },
+})
 
-export const showSlowestCall: Command = async (parts, argument) => {
-  const { name } = await deploymentOf(parts, argument)
-  const client = await parts.link.client()
-  const { traces } = await client.call('traces', { query: { function: name, order: 'slowest', limit: 1 } })
-  const [slowest] = traces
-  if (slowest === undefined) {
-    throw new RyoFaasError('TRACE_NOT_FOUND', `no call of "${name}" was recorded`, { hint: 'Call it, then try again.' })
-  }
-  await parts.dashboard.show(`/trace/${slowest.traceId}`)
-}
+export const showSlowestCall = defineCommand({
+  id: 'ryo-faas.showSlowestCall',
+  needsTrust: false,
+  row: true,
+  run: async (parts: ForDeployment & Needs<'link' | 'dashboard'>, argument) => {
+    const { name } = await deploymentOf(parts, argument)
+    const client = await parts.link.client()
+    const { traces } = await client.call('traces', { query: { function: name, order: 'slowest', limit: 1 } })
+    const [slowest] = traces
+    if (slowest === undefined) {
+      throw new RyoFaasError('TRACE_NOT_FOUND', `no call of "${name}" was recorded`, {
+        hint: 'Call it, then try again.',
+      })
+    }
+    await parts.dashboard.show(`/trace/${slowest.traceId}`)
+  },
+})
 
 /** A trace by its id, the id of a call, or a node of the calls. */
-export const showTrace: Command = async (parts, argument) => {
-  await parts.link.refresh()
-  mustRun(parts)
-  const id = idOf(argument) ?? (await askForId(parts))
-  await parts.dashboard.show(`/trace/${await traceIdOf(parts, id)}`)
-}
+export const showTrace = defineCommand({
+  id: 'ryo-faas.showTrace',
+  needsTrust: false,
+  row: true,
+  run: async (parts: Needs<'ui' | 'link' | 'dashboard'>, argument) => {
+    await parts.link.refresh()
+    mustRun(parts)
+    const id = idOf(argument) ?? (await askForId(parts))
+    await parts.dashboard.show(`/trace/${await traceIdOf(parts, id)}`)
+  },
+})
 
-/** So long a trace may be on its way: parts send what they have several times a second. */
+/** How long a trace may be on its way: parts send what they have several times a second. */
 const UNDER_WAY = { tries: 8, everyMs: 250 }
 
 /** @throws RyoFaasError TRACE_NOT_FOUND */
-async function traceIdOf({ link }: Parts, id: string): Promise<string> {
+async function traceIdOf({ link }: Needs<'link'>, id: string): Promise<string> {
   const client = await link.client()
   for (let tries = 1; ; tries += 1) {
     try {
@@ -56,17 +77,20 @@ function idOf(argument: unknown): string | undefined {
   return subject?.kind === 'call' ? subject.id : undefined
 }
 
-async function askForId({ editor }: Parts): Promise<string> {
+async function askForId({ ui }: Needs<'ui'>): Promise<string> {
   const prompt = 'Trace, call or request ID (a prefix is enough)'
-  return (await chosen(editor.window.showInputBox({ title: 'Show Trace', prompt }))).trim()
+  return (await ui.ask({ title: 'Show Trace', prompt })).trim()
 }
 
 /** What was clicked in the stack trace of a span. */
-export async function openFrame(parts: Parts, { service, path, line, column }: OpenedFrame): Promise<void> {
-  const deployment = parts.link.deployment(service)
+export async function openFrame(
+  { editor, link }: Needs<'editor' | 'link'>,
+  { service, path, line, column }: OpenedFrame,
+): Promise<void> {
+  const deployment = link.deployment(service)
   const file = deployment && fileOfFrame(path, deployment.filePath)
   if (file === undefined)
     throw new RyoFaasError('INVALID_REQUEST', `${path} was not found in the project of "${service}"`)
-  const at = new parts.editor.Position(Math.max(0, line - 1), Math.max(0, column - 1))
-  await showFile(parts, file, new parts.editor.Range(at, at))
+  const at = new editor.Position(Math.max(0, line - 1), Math.max(0, column - 1))
+  await showFile({ editor }, file, new editor.Range(at, at))
 }

@@ -1,7 +1,12 @@
 /**
- * How the extension speaks to people. Toasts are never awaited: one that nobody closes must not hold anything up.
+ * How the extension speaks to people. Invariants:
+ *
+ * 1. Toasts are never awaited: one that nobody closes must not hold anything up.
+ * 2. A question stays open when the focus goes elsewhere: the editor gives it back to a tree as soon as that is drawn again.
+ * 3. A question that is not answered throws CANCELLED.
  */
 import type * as vscode from 'vscode'
+import { RyoFaasError } from 'ryo-faas/contract'
 import type { Vscode } from './editor.ts'
 
 export interface Button {
@@ -9,14 +14,22 @@ export interface Button {
   run(): unknown
 }
 
+export type Log = Pick<vscode.LogOutputChannel, 'debug' | 'info' | 'warn' | 'error' | 'show'>
+
 export interface Ui {
-  readonly log: vscode.LogOutputChannel
+  readonly log: Log
   say(message: string, ...buttons: Button[]): void
   warn(message: string, ...buttons: Button[]): void
-  /** Every button also gets a neighbour that shows the log. */
+  /** Followed by a button that shows the log. */
   fail(message: string, ...buttons: Button[]): void
   /** In a notification that can cancel; `signal` aborts then. */
   progress<T>(title: string, run: (progress: Progress) => Promise<T>): Promise<T>
+  /** @throws RyoFaasError CANCELLED */
+  pick<T extends vscode.QuickPickItem>(items: readonly T[], placeHolder: string): Promise<T>
+  /** @throws RyoFaasError CANCELLED */
+  ask(question: vscode.InputBoxOptions): Promise<string>
+  /** A dialog. Answers the title of the button. @throws RyoFaasError CANCELLED */
+  confirm(question: string, options: { buttons: string[]; detail?: string }): Promise<string>
 }
 
 export interface Progress {
@@ -24,17 +37,17 @@ export interface Progress {
   report(message: string): void
 }
 
-export function createUi(editor: Vscode, log: vscode.LogOutputChannel): Ui {
+export function createUi(editor: Vscode, log: Log): Ui {
   const { window, ProgressLocation } = editor
   type Show = (message: string, ...titles: string[]) => Thenable<string | undefined>
 
   const toast = (show: Show, message: string, buttons: Button[]): void => {
-    void show(message, ...buttons.map(({ title }) => title)).then(async chosen => {
+    void show(message, ...buttons.map(({ title }) => title)).then(async title => {
       try {
-        await buttons.find(({ title }) => title === chosen)?.run()
+        await buttons.find(button => button.title === title)?.run()
       } catch (error) {
-        log.error(`${chosen}: ${String(error)}`)
-        fail(`"${chosen}" failed: ${error instanceof Error ? error.message : String(error)}`)
+        log.error(`${title}: ${String(error)}`)
+        fail(`"${title}" failed: ${error instanceof Error ? error.message : String(error)}`)
       }
     })
   }
@@ -56,5 +69,18 @@ export function createUi(editor: Vscode, log: vscode.LogOutputChannel): Ui {
           },
         ),
       ),
+    pick: (items, placeHolder) => answered(window.showQuickPick(items, { placeHolder, ignoreFocusOut: true })),
+    ask: question => answered(window.showInputBox({ ...question, ignoreFocusOut: true })),
+    confirm: (question, { buttons, detail }) =>
+      answered(
+        window.showWarningMessage(question, { modal: true, ...(detail !== undefined && { detail }) }, ...buttons),
+      ),
   }
+}
+
+/** @throws RyoFaasError CANCELLED if nothing was chosen */
+export async function answered<T>(answer: Thenable<T | undefined>): Promise<T> {
+  const value = await answer
+  if (value === undefined) throw new RyoFaasError('CANCELLED', 'nothing was chosen')
+  return value
 }

@@ -17,6 +17,9 @@ export interface FoundEntry extends Entry {
   deployFile: string
 }
 
+/** To look into, for what is wrong before they were found. */
+export type LoadedFiles = DeployFiles & { readonly isLoaded: true }
+
 export class DeployFiles {
   readonly #editor: Vscode
   readonly #models = new Map<string, DeployFileModel>()
@@ -38,8 +41,10 @@ export class DeployFiles {
     return this.#changed.event
   }
 
-  load(): Promise<void> {
-    return (this.#loaded ??= this.#load())
+  /** The first look takes a while; all later calls answer at once. */
+  async load(): Promise<LoadedFiles> {
+    await (this.#loaded ??= this.#load())
+    return this as LoadedFiles
   }
 
   /** False before the first look. */

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
+import type { Position } from '../editor/range.ts'
 
 /** Of one kind of event each; which, its owner knows. */
 type Listener = Parameters<NodeEmitter['on']>[1]
@@ -113,6 +114,17 @@ export class FakeDocument {
   }
 }
 
+class FakeRange {
+  constructor(...places: number[]) {
+    void places
+  }
+}
+
+class FakeEdit {
+  replace = () => undefined
+  createFile = () => undefined
+}
+
 export class FakeEditor {
   readonly documents: FakeDocument[] = []
   readonly visible: FakeDocument[] = []
@@ -126,6 +138,14 @@ export class FakeEditor {
   readonly deleted = new Emitter()
   /** What `findFiles` finds. */
   files: string[] = []
+  /** Of the workspace. */
+  folders: string[] = []
+  pickedFolder: string | undefined
+  isTrusted = true
+  active: { document: FakeDocument; position: Position } | undefined
+  applyEdit: () => Promise<boolean> = async () => false
+  /** Commands that were registered. */
+  readonly commands = new Map<string, (...args: unknown[]) => unknown>()
 
   open(uri: vscode.Uri, text = readFileSync(uri.fsPath, 'utf8')): FakeDocument {
     const document = new FakeDocument(this, uri, text)
@@ -140,15 +160,25 @@ export class FakeEditor {
 
   get api(): Vscode {
     const never = new Emitter().event
-    const { documents, visible } = this
+    const { documents, visible, folders, pickedFolder, active, commands } = this
     return {
       EventEmitter: Emitter,
       Uri: FakeUri,
       FileChangeType: { Changed: 1 },
       FileType: { Unknown: 0, File: 1, Directory: 2 },
       FileSystemError: { Unavailable: (message: string) => new Error(message) },
-      commands: { executeCommand: async () => undefined },
+      Range: FakeRange,
+      WorkspaceEdit: FakeEdit,
+      commands: {
+        executeCommand: async () => undefined,
+        registerCommand: (id: string, run: (...args: unknown[]) => unknown) => {
+          commands.set(id, run)
+          return { dispose: () => void commands.delete(id) }
+        },
+      },
       window: {
+        activeTextEditor: active && { document: active.document, selection: { active: active.position } },
+        showWorkspaceFolderPick: async () => pickedFolder && { uri: FakeUri.file(pickedFolder) },
         get visibleTextEditors() {
           return visible.map(document => ({ document }))
         },
@@ -156,6 +186,10 @@ export class FakeEditor {
         showTextDocument: async () => undefined,
       },
       workspace: {
+        isTrusted: this.isTrusted,
+        workspaceFolders: folders.length > 0 ? folders.map(path => ({ uri: FakeUri.file(path) })) : undefined,
+        asRelativePath: (path: string) => path.split('/').at(-1),
+        applyEdit: () => this.applyEdit(),
         textDocuments: documents,
         openTextDocument: async (uri: vscode.Uri) =>
           documents.find(document => String(document.uri) === String(uri)) ?? this.open(uri),

@@ -1,15 +1,12 @@
 import { expect, test } from 'vitest'
 import { RyoFaasError } from 'ryo-faas/contract'
-import type { Ui } from '../editor/ui.ts'
-import { runnable } from './run-command.ts'
+import { FakeUi } from '../testing/fake-ui.ts'
+import { runnable } from './runnable.ts'
 
 async function saidOf(error: Error): Promise<{ toasts: string[]; logged: string }> {
-  const toasts: string[] = []
-  let logged = ''
-  const log = { debug: () => undefined, info: () => undefined, error: (text: string) => void (logged += text) }
-  const ui = { log, fail: (message: string) => void toasts.push(message) } as unknown as Ui
+  const ui = new FakeUi()
   await runnable('x', () => Promise.reject(error), { ui, remedies: () => [] })()
-  return { toasts, logged }
+  return { toasts: ui.said, logged: ui.logged.join('\n') }
 }
 
 test('a toast says what happened and what to do; advice for the command line is in the log only', async () => {

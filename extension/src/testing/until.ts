@@ -1,0 +1,6 @@
+/** Waits for what becomes true by itself. */
+import { vi } from 'vitest'
+
+export async function until(isTrue: () => unknown): Promise<void> {
+  await vi.waitUntil(isTrue, { timeout: 10_000, interval: 5 })
+}
