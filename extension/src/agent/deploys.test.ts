@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest'
+import { AgentClient } from 'ryo-faas/client'
 import type { DeployEvent } from 'ryo-faas/contract'
-import type { AgentProcess } from './agent-process.ts'
-import type { PlatformLink } from './platform-link.ts'
+import { platformView } from '../testing/views-of-platform.ts'
 import { Deploys } from './deploys.ts'
 
 const deployed = (name: string): DeployEvent => ({
-  ...{ type: 'deployed', name, version: 1, url: 'http://x', outcome: 'created', durationMs: 1 },
+  type: 'deployed',
+  name,
+  version: 1,
+  url: 'http://x',
+  outcome: 'created',
+  durationMs: 1,
 })
 const failed = (name: string): DeployEvent => ({
   type: 'failed',
@@ -19,21 +24,26 @@ function stage(...events: DeployEvent[]) {
   const looks: (() => void)[] = []
   let steps: (() => void)[] = []
   let isHeld = false
+  class SteppedAgent extends AgentClient {
+    constructor() {
+      super({ url: 'http://127.0.0.1:1', token: '' })
+    }
+    override async *stream(): AsyncGenerator<never> {
+      isHeld = true
+      for (const event of events) {
+        yield event as never
+        await new Promise<void>(resolve => (steps = [...steps, resolve]))
+      }
+    }
+  }
   const link = {
     isReady: true,
     // The first look is that for the platform.
     refresh: () => (isHeld ? new Promise<void>(resolve => looks.push(resolve)) : Promise.resolve()),
-    client: async () => ({
-      stream: async function* () {
-        isHeld = true
-        for (const event of events) {
-          yield event
-          await new Promise<void>(resolve => (steps = [...steps, resolve]))
-        }
-      },
-    }),
+    onChange: () => ({ dispose: () => undefined }),
+    client: async () => new SteppedAgent(),
   }
-  const deploys = new Deploys(link as unknown as PlatformLink, {} as AgentProcess)
+  const deploys = new Deploys(link, { start: async () => platformView() })
   const run = deploys.run({ file: '/w/deploy.json' }, { signal: new AbortController().signal, report: () => undefined })
   const settle = () => new Promise(resolve => setImmediate(resolve))
   return {

@@ -16,14 +16,17 @@ export interface DeployRequest {
 
 const STEPS = { checking: 'checking', building: 'building', starting: 'starting', switching: 'switching traffic' }
 
+type Link = Pick<PlatformLink, 'client' | 'isReady' | 'onChange' | 'refresh'>
+type Starter = Pick<AgentProcess, 'start'>
+
 export class Deploys {
-  readonly #link: PlatformLink
-  readonly #process: AgentProcess
+  readonly #link: Link
+  readonly #process: Starter
   readonly #activities = new Map<string, string>()
   readonly #failures = new Map<string, string>()
   readonly #events = new EventEmitter<{ change: []; start: [RyoFaasError | undefined] }>()
 
-  constructor(link: PlatformLink, process: AgentProcess) {
+  constructor(link: Link, process: Starter) {
     this.#link = link
     this.#process = process
   }

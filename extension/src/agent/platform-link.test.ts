@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { answerProof } from 'ryo-faas/contract'
 import { deploymentView, platformView } from '../testing/views-of-platform.ts'
-import { PlatformLink, type LinkState } from './platform-link.ts'
+import { until } from '../testing/until.ts'
+import { PlatformLink } from './platform-link.ts'
 
 const TOKEN = 'secret'
 
@@ -37,7 +38,7 @@ class FakeAgent {
   }
 
   async isFollowed(): Promise<void> {
-    while (this.streams.size === 0) await new Promise(resolve => setTimeout(resolve, 5))
+    await until(() => this.streams.size > 0)
   }
 
   signal(event: object = { type: 'deployment-changed', name: 'Hello' }): void {
@@ -90,31 +91,17 @@ async function announce(port: number): Promise<void> {
   await writeFile(join(home, 'agent.json'), JSON.stringify(file))
 }
 
-function until(isIt: (state: LinkState) => boolean): Promise<LinkState> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`it stays ${link.state.kind}`)), 10_000)
-    const listening = link.onChange(look)
-    function look(state: LinkState): void {
-      if (!isIt(state)) return
-      clearTimeout(timer)
-      listening.dispose()
-      resolve(state)
-    }
-    look(link.state)
-  })
-}
-
 test('nobody is asked before somebody wants to know', () => {
   expect(link.state).toEqual({ kind: 'unknown' })
 })
 
 test('a platform that comes is found, followed, and missed when it goes', async () => {
   link.follow()
-  await until(({ kind }) => kind === 'absent')
+  await until(() => link.state.kind === 'absent')
   const port = await agent.start()
   await announce(port)
   poke()
-  await until(({ kind }) => kind === 'connected')
+  await until(() => link.state.kind === 'connected')
   expect(link.deployment('Hello')?.version).toBe(3)
 
   agent.deployments = [deploymentView({ version: 4 })]
@@ -123,13 +110,13 @@ test('a platform that comes is found, followed, and missed when it goes', async 
   await until(() => link.deployment('Hello')?.version === 4)
   await rm(join(home, 'agent.json'))
   await agent.stop()
-  await until(({ kind }) => kind === 'absent')
+  await until(() => link.state.kind === 'absent')
 })
 
 test('many signals are one look', async () => {
   await announce(await agent.start())
   link.follow()
-  await until(({ kind }) => kind === 'connected')
+  await until(() => link.state.kind === 'connected')
   await agent.isFollowed()
   const before = agent.looks
   agent.deployments = [deploymentView({ version: 9 })]
@@ -141,7 +128,7 @@ test('many signals are one look', async () => {
 test('counts of calls come with their event, and events of a newer agent are no trouble', async () => {
   await announce(await agent.start())
   link.follow()
-  await until(({ kind }) => kind === 'connected')
+  await until(() => link.state.kind === 'connected')
   await agent.isFollowed()
   agent.signal({ type: 'something-new', of: 'tomorrow' })
   agent.signal({ type: 'calls-counted', counts: [{ route: 'hello', calls: 77, errors: 5, p95Ms: 3 }] })
@@ -155,13 +142,13 @@ test('while a killed agent is away the last state stays, and it is found again',
   const port = await agent.start()
   await announce(port)
   link.follow()
-  await until(({ kind }) => kind === 'connected')
+  await until(() => link.state.kind === 'connected')
   await agent.stop()
-  await until(({ kind }) => kind === 'away')
+  await until(() => link.state.kind === 'away')
   expect(link.deployment('Hello')?.version).toBe(3)
   expect(link.isReady).toBe(false)
   await agent.start(port)
-  await until(({ kind }) => kind === 'connected')
+  await until(() => link.state.kind === 'connected')
 })
 
 test('a look resolves when the state is what was seen', async () => {
@@ -176,7 +163,7 @@ test('a look resolves when the state is what was seen', async () => {
 test('a look at an agent that has just gone finds it gone, before its stream tells', async () => {
   await announce(await agent.start())
   link.follow()
-  await until(({ kind }) => kind === 'connected')
+  await until(() => link.state.kind === 'connected')
   await agent.isFollowed()
   await rm(join(home, 'agent.json'))
   agent.refuse()
@@ -187,7 +174,7 @@ test('a look at an agent that has just gone finds it gone, before its stream tel
 test('a look at an agent that was replaced is one at its successor, before the stream tells', async () => {
   await announce(await agent.start())
   link.follow()
-  await until(({ kind }) => kind === 'connected')
+  await until(() => link.state.kind === 'connected')
   await agent.isFollowed()
   const successor = new FakeAgent()
   try {

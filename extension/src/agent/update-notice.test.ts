@@ -1,34 +1,34 @@
 import { EventEmitter } from 'node:events'
 import { expect, test } from 'vitest'
 import { platformView } from '../testing/views-of-platform.ts'
-import type { PlatformLink } from './platform-link.ts'
+import type { PlatformLink, Snapshot } from './platform-link.ts'
 import { noticeUpdates } from './update-notice.ts'
 
 function stage(build: string | undefined) {
   const events = new EventEmitter()
   const kept = new Map<string, unknown>()
   const said: { message: string; buttons: string[] }[] = []
-  const link = {
+  const snapshot: Snapshot = { token: '', platform: platformView(), deployments: [] }
+  const link: Pick<PlatformLink, 'isReady' | 'onChange' | 'snapshot'> = {
     isReady: true,
-    snapshot: { platform: platformView(), deployments: [] },
-    onChange: (listener: () => void) => {
+    snapshot,
+    onChange: listener => {
       events.on('change', listener)
       return { dispose: () => void events.off('change', listener) }
     },
   }
   noticeUpdates({
-    link: link as unknown as PlatformLink,
+    link,
     ui: { say: (message, ...buttons) => void said.push({ message, buttons: buttons.map(({ title }) => title) }) },
     memory: {
-      get: (key: string) => kept.get(key),
-      update: async (key: string, value: unknown) => void kept.set(key, value),
-      keys: () => [...kept.keys()],
-    } as never,
+      get: (key: string) => kept.get(key) as undefined,
+      update: async (key, value) => void kept.set(key, value),
+    },
     build: async () => build,
     restart: () => undefined,
   })
   const runs = async (running: string | undefined) => {
-    link.snapshot.platform = platformView(running === undefined ? {} : { build: running })
+    snapshot.platform = platformView(running === undefined ? {} : { build: running })
     events.emit('change')
     events.emit('change')
     await new Promise(resolve => setImmediate(resolve))

@@ -6,10 +6,10 @@ import type { PlatformLink } from './platform-link.ts'
 const TOLD = 'ryo-faas.update-told'
 
 export interface UpdateNoticeOptions {
-  link: PlatformLink
+  link: Pick<PlatformLink, 'isReady' | 'onChange' | 'snapshot'>
   ui: Pick<Ui, 'say'>
   /** Of all windows. */
-  memory: vscode.Memento
+  memory: Pick<vscode.Memento, 'get' | 'update'>
   /** What a start would run; `undefined` if that is not for the extension to say. */
   build(): Promise<string | undefined>
   restart(): unknown

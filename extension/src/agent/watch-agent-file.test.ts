@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { watchAgentFile } from './watch-agent-file.ts'
+import { until } from '../testing/until.ts'
 
 let folder: string
 let home: string
@@ -22,17 +23,17 @@ test('tells of an agent whose home was not there, of its end, and of nothing aft
     writeFileSync(join(home, 'agent.json'), '{}')
   }
   // Node tells once that it is not there.
-  await vi.waitUntil(() => told.mock.calls.length === 1, { timeout: 10_000 })
+  await until(() => told.mock.calls.length === 1)
   begin()
-  await vi.waitUntil(() => told.mock.calls.length === 2, { timeout: 10_000 })
+  await until(() => told.mock.calls.length === 2)
   rmSync(home, { recursive: true })
-  await vi.waitUntil(() => told.mock.calls.length === 3, { timeout: 10_000 })
+  await until(() => told.mock.calls.length === 3)
 
   const other = vi.fn()
   const second = watchAgentFile(home, other, 5)
   watch.dispose()
   begin()
-  await vi.waitUntil(() => other.mock.calls.length === 1, { timeout: 10_000 })
+  await until(() => other.mock.calls.length === 1)
   second.dispose()
   expect(told).toHaveBeenCalledTimes(3)
 })

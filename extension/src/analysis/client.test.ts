@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import { until } from '../testing/until.ts'
 import { Analysis } from './client.ts'
 
 const made: Analysis[] = []
@@ -22,14 +23,6 @@ function analysisWith(code: string, more: { idleMs?: number; onFailure?: (error:
 
 const ECHO =
   "parentPort.on('message', ({ id, file }) => parentPort.postMessage({ id, result: { candidates: [], isWhole: file === 'yes' } }))"
-
-async function until(isTrue: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!isTrue()) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${String(isTrue)}`)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-}
 
 test('there is no worker before the first question', async () => {
   const analysis = analysisWith(ECHO)

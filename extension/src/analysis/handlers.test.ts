@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { DeployFiles } from '../project/deploy-files.ts'
 import { FakeEditor, FakeUri, type FakeDocument } from '../testing/fake-editor.ts'
-import type { Analysis } from './client.ts'
 import { Handlers } from './handlers.ts'
 import type { Candidate, CheckAnswer, Outline, Subject, Verdict } from './protocol.ts'
 
@@ -23,7 +22,7 @@ class FakeAnalysis {
 
   outline = async () => this.outlined
   forget = (file: string) => void this.forgotten.push(file)
-  check = async (file: string, _text: string, subjects: Subject[]): Promise<CheckAnswer> => {
+  check = async (file: string, _text: string | undefined, subjects: Subject[]): Promise<CheckAnswer> => {
     this.checks.push({ file: file.split('/').at(-1)!, names: subjects.map(({ name }) => name) })
     await this.answered()
     return { verdicts: subjects.map(() => this.verdict) }
@@ -55,7 +54,7 @@ beforeEach(async () => {
   await projects.load()
   handlers = new Handlers({
     editor: editor.api,
-    analysis: analysis as unknown as Analysis,
+    analysis,
     projects,
     delayMs: () => 100,
     isEverywhere: () => isEverywhere,
@@ -155,7 +154,7 @@ test('a change of deploy.json during a check is not lost', async () => {
   answer()
   await settle()
   expect(checked()).toEqual(['hello.ts: hello', 'hello.ts: hello,late'])
-  const { all, isCurrent } = handlers.verdicts(hello as never)
+  const { all, isCurrent } = handlers.verdicts(hello.api)
   expect([isCurrent, all.map(({ subject }) => subject.name)]).toEqual([true, ['hello', 'late']])
 })
 
@@ -168,7 +167,7 @@ test('a check that fails is tried again with the next change, not over and over'
   editor.show(hello)
   await settle()
   expect(checked()).toHaveLength(2)
-  expect(handlers.verdicts(hello as never).isCurrent).toBe(true)
+  expect(handlers.verdicts(hello.api).isCurrent).toBe(true)
 })
 
 test('a file that is closed during a check stays forgotten', async () => {
@@ -182,7 +181,7 @@ test('a file that is closed during a check stays forgotten', async () => {
   answer()
   await settle()
   expect(checked()).toHaveLength(1)
-  expect(handlers.verdicts(hello as never).all).toEqual([])
+  expect(handlers.verdicts(hello.api).all).toEqual([])
 })
 
 test('what was committed of a file is not the file: closing it forgets nothing', async () => {
@@ -190,8 +189,8 @@ test('what was committed of a file is not the file: closing it forgets nothing',
   await afterFirstCheck(hello, committed)
   committed.close()
   expect(analysis.forgotten).toEqual([])
-  expect(handlers.verdicts(hello as never).all).toHaveLength(1)
-  expect(handlers.verdicts(committed as never).all).toEqual([])
+  expect(handlers.verdicts(hello.api).all).toHaveLength(1)
+  expect(handlers.verdicts(committed.api).all).toEqual([])
   hello.close()
   expect(analysis.forgotten).toEqual([join(folder, 'hello.ts')])
 })
@@ -208,7 +207,7 @@ const rejected = (code: string): Verdict => ({
 test('while a line is half written, lenses stay and move with their handlers', async () => {
   const other = editor.open(at('other.ts'))
   const lensesAt = async () =>
-    (await handlers.lensSites(other as never)).map(({ name, candidate: { range } }) => `${name} ${range.start.line}`)
+    (await handlers.lensSites(other.api)).map(({ name, candidate: { range } }) => `${name} ${range.start.line}`)
   analysis.outlined = { candidates: [candidate('one', 2), candidate('two', 5)], isWhole: true }
   editor.show(other)
   await settle()
@@ -218,7 +217,7 @@ test('while a line is half written, lenses stay and move with their handlers', a
   analysis.verdict = rejected('syntax-error')
   other.type(`${SOURCE}\nconst a = 1 +`)
   await settle()
-  expect(handlers.verdicts(other as never).isCurrent).toBe(true)
+  expect(handlers.verdicts(other.api).isCurrent).toBe(true)
   expect(await lensesAt()).toEqual(['one 2', 'two 6'])
 
   analysis.outlined = { candidates: [candidate('one', 2), candidate('two', 6)], isWhole: true }
@@ -238,7 +237,7 @@ test("in another framework's project nothing is looked at, unless it has to do w
       )
     const route = (text = SOURCE) => {
       writeFileSync(join(elsewhere, 'route.ts'), text)
-      return editor.open(FakeUri.file(join(elsewhere, 'route.ts'))) as never
+      return editor.open(FakeUri.file(join(elsewhere, 'route.ts'))).api
     }
     expect(handlers.isRelevant(route())).toBe(true)
     manifest('next', 'react')

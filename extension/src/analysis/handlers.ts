@@ -49,7 +49,7 @@ interface FileState {
 
 export interface HandlersOptions {
   editor: Vscode
-  analysis: Analysis
+  analysis: Pick<Analysis, 'check' | 'forget' | 'outline'>
   projects: DeployFiles
   /** From the last key to the check. */
   delayMs(): number

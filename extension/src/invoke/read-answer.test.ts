@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { LONGEST_BYTES } from './answer-text.ts'
 import { readAnswer } from './read-answer.ts'
+import { until } from '../testing/until.ts'
 
 let server: Server | undefined
 
@@ -48,7 +49,7 @@ test('a stream is shown while it comes, a few times a second', async () => {
       response.end('end\n')
     }
   })
-  await vi.waitUntil(() => told.length >= 3, { timeout: 10_000 })
+  await until(() => told.length >= 3)
   expect(told[0]).toMatch(/^HTTP 200 OK · .*\ncontent-type: text\/plain\n\nbegin\n[^]*…\n$/)
   expect(told[2]!.length).toBeGreaterThan(told[0]!.length)
   end()
@@ -60,7 +61,7 @@ test('the head is shown while nothing else comes', async () => {
     response.flushHeaders()
     request.on('close', () => undefined)
   })
-  await vi.waitUntil(() => told.length > 0, { timeout: 10_000 })
+  await until(() => told.length > 0)
   expect(told[0]).toMatch(/^HTTP 200 OK · .*\n\n…\n$/)
   server!.closeAllConnections()
   await whole

@@ -1,4 +1,3 @@
-import type * as vscode from 'vscode'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { LiveChannel } from './live-channel.ts'
 
@@ -18,7 +17,7 @@ function lateView() {
     appendLine: (line: string) => append(line + '\n'),
     show: () => void (view.shown = view.written),
     dispose: () => void (view.isDisposed = true),
-  } as unknown as vscode.OutputChannel
+  }
   return { view, live: new LiveChannel(channel) }
 }
 

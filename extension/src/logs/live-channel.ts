@@ -8,11 +8,13 @@ import type * as vscode from 'vscode'
 /** After the last line, or after `show`; a busy editor takes seconds to open its view. */
 const PUSH_AFTER_MS = [300, 1_000, 3_000, 10_000]
 
+type Channel = Pick<vscode.OutputChannel, 'append' | 'appendLine' | 'dispose' | 'show'>
+
 export class LiveChannel {
-  readonly #channel: vscode.OutputChannel
+  readonly #channel: Channel
   #timers: ReturnType<typeof setTimeout>[] = []
 
-  constructor(channel: vscode.OutputChannel) {
+  constructor(channel: Channel) {
     this.#channel = channel
   }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { FakeEditor, FakeUri } from '../testing/fake-editor.ts'
 import { DeployFiles } from './deploy-files.ts'
+import { until } from '../testing/until.ts'
 
 const textOf = (...names: string[]) =>
   JSON.stringify({ deploy: names.map(name => ({ name, packageDir: '.', filePath: './a.ts' })) })
@@ -39,7 +40,7 @@ test('what was discarded counts no longer: the document was closed', async () =>
   const document = editor.open(FakeUri.file(file))
   document.type(textOf('Typed'))
   document.close()
-  await vi.waitUntil(() => names().join() === 'Saved', { timeout: 10_000 })
+  await until(() => names().join() === 'Saved')
 })
 
 test('what was discarded counts no longer: the document was reverted', () => {
@@ -80,7 +81,7 @@ test('a file is found when the editor tells of its folder alone, and is forgotte
   writeFileSync(join(came, 'deploy.json'), textOf('Inside'))
   editor.files = [file, join(came, 'deploy.json')]
   editor.created.fire(FakeUri.file(came))
-  await vi.waitUntil(() => names().join() === 'Saved,Inside', { timeout: 10_000 })
+  await until(() => names().join() === 'Saved,Inside')
   editor.deleted.fire(FakeUri.file(came))
   expect(names()).toEqual(['Saved'])
 })

@@ -5,7 +5,7 @@ import { answerProof } from 'ryo-faas/contract'
 import type * as vscode from 'vscode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeEditor, type FakeDocument } from '../testing/fake-editor.ts'
-import type { Button, Ui } from '../editor/ui.ts'
+import { FakeUi } from '../testing/fake-ui.ts'
 import { placeOf, StoreFiles } from './store-files.ts'
 
 /** One document, of which we say what somebody else makes of it. */
@@ -16,12 +16,11 @@ let editor: FakeEditor
 let files: StoreFiles
 let uri: vscode.Uri
 let document: FakeDocument
-let buttons: Button[]
+let ui: FakeUi
 
 beforeEach(async () => {
   stored = { version: 1, data: 'read' }
   puts = 0
-  buttons = []
   server = createServer(async (request, response) => {
     response.setHeader('content-type', 'application/json')
     const proof = answerProof('token', { url: request.url!, port: request.socket.localPort! })
@@ -41,7 +40,7 @@ beforeEach(async () => {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
   editor = new FakeEditor()
-  const ui = { warn: (_: string, ...offered: Button[]) => void (buttons = offered) } as unknown as Ui
+  ui = new FakeUi()
   files = new StoreFiles({ editor: editor.api, ui, door: () => ({ url, token: 'token' }) })
   uri = files.uriOf({ table: 'users', id: 'ann' })
   document = editor.open(uri, Buffer.from(await files.readFile(uri)).toString())
@@ -54,8 +53,6 @@ afterEach(async () => {
   await closed
 })
 
-const press = async (title: string) => buttons.find(button => button.title === title)!.run()
-
 async function meetConflict(): Promise<void> {
   document.type('"mine"')
   stored = { version: 2, data: 'theirs' }
@@ -67,7 +64,7 @@ test('"Save Mine" saves what was typed since, once, and nothing is unsaved after
   await meetConflict()
   document.type('"mine, and more"')
   const before = puts
-  await press('Save Mine')
+  await ui.press('Save Mine')
   expect(stored).toEqual({ version: 3, data: 'mine, and more' })
   expect([document.text, document.isDirty, puts - before]).toEqual(['"mine, and more"', false, 1])
   document.type('"later"')
@@ -78,7 +75,7 @@ test('"Save Mine" saves what was typed since, once, and nothing is unsaved after
 test('"Save Mine" refuses what is not JSON and changes nothing', async () => {
   await meetConflict()
   document.type('{ "half":')
-  await expect(press('Save Mine')).rejects.toThrow('not valid JSON')
+  await expect(ui.press('Save Mine')).rejects.toThrow('not valid JSON')
   expect([stored?.data, document.text, document.isDirty]).toEqual(['theirs', '{ "half":', true])
   document.type('"whole"')
   await expect(document.save()).rejects.toThrow('has changed since')
@@ -87,21 +84,21 @@ test('"Save Mine" refuses what is not JSON and changes nothing', async () => {
 test('"Save Mine" of a document that was closed saves what the store had refused', async () => {
   await meetConflict()
   document.close()
-  await press('Save Mine')
+  await ui.press('Save Mine')
   expect(stored?.data).toBe('mine')
 })
 
 test('"Save Mine" of a document that was reverted writes nothing', async () => {
   await meetConflict()
   document.isDirty = false
-  await expect(press('Save Mine')).rejects.toThrow('unsaved')
+  await expect(ui.press('Save Mine')).rejects.toThrow('unsaved')
   expect(stored?.data).toBe('theirs')
 })
 
 test('"Save Mine" makes a document anew that was deleted', async () => {
   await meetConflict()
   stored = undefined
-  await press('Save Mine')
+  await ui.press('Save Mine')
   expect(stored).toEqual({ version: 1, data: 'mine' })
 })
 

@@ -21,7 +21,7 @@ const NOT_JSON = 'not valid JSON; nothing was saved'
 
 export interface StoreFilesOptions {
   editor: Vscode
-  ui: Ui
+  ui: Pick<Ui, 'warn'>
   /** Of the store; undefined while it does not run. */
   door(): Door | undefined
 }

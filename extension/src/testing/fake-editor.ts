@@ -73,6 +73,11 @@ export class FakeDocument {
     this.text = text
   }
 
+  /** As the extension sees it. */
+  get api(): vscode.TextDocument {
+    return this as unknown as vscode.TextDocument
+  }
+
   getText(): string {
     return this.text
   }
@@ -158,9 +163,17 @@ export class FakeEditor {
     this.shown.fire()
   }
 
+  /** What a test needs of the editor besides. */
+  readonly #more: { window?: object }
+
+  constructor(more: { window?: object; [name: string]: unknown } = {}) {
+    this.#more = more
+  }
+
   get api(): Vscode {
     const never = new Emitter().event
     const { documents, visible, folders, pickedFolder, active, commands } = this
+    const { window, ...more } = this.#more
     return {
       EventEmitter: Emitter,
       Uri: FakeUri,
@@ -184,6 +197,7 @@ export class FakeEditor {
         },
         onDidChangeVisibleTextEditors: this.shown.event,
         showTextDocument: async () => undefined,
+        ...window,
       },
       workspace: {
         isTrusted: this.isTrusted,
@@ -214,6 +228,7 @@ export class FakeEditor {
           stat: async (uri: vscode.Uri) => ({ type: (await stat(uri.fsPath)).isDirectory() ? 2 : 1 }),
         },
       },
+      ...more,
     } as unknown as Vscode
   }
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Vscode } from '../editor/editor.ts'
+import { FakeEditor } from '../testing/fake-editor.ts'
 import { DashboardPanel } from './dashboard-panel.ts'
 
 let home: string
@@ -28,7 +28,7 @@ function stage() {
   const panels: FakePanel[] = []
   const theme = { kind: 1 }
   let restore: (panel: FakePanel, state: unknown) => Promise<void> = async () => undefined
-  const editor = {
+  const editor = new FakeEditor({
     ColorThemeKind: { Light: 1, Dark: 2, HighContrast: 3 },
     ViewColumn: { Active: -1 },
     Uri: { parse: (text: string) => ({ toString: () => text }) },
@@ -44,7 +44,7 @@ function stage() {
         return panel
       },
     },
-  } as unknown as Vscode
+  }).api
   const dashboard = new DashboardPanel({ editor, home, onOpen: () => undefined })
   const become = (kind: number) => {
     theme.kind = kind

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Vscode } from '../editor/editor.ts'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeEditor } from '../testing/fake-editor.ts'
 import type { TreeNode } from './node.ts'
 import { Row, Tree } from './tree-view.ts'
+import { until } from '../testing/until.ts'
 
 class Item {
   label: string
@@ -23,8 +23,7 @@ beforeEach(() => {
   told = []
   const folded = new EventEmitter()
   view = { visible: true, collapse: row => void folded.emit('fold', { element: row }) }
-  const editor = {
-    ...new FakeEditor().api,
+  const editor = new FakeEditor({
     TreeItem: Item,
     TreeItemCollapsibleState: { None: 0, Collapsed: 1, Expanded: 2 },
     ThemeIcon: Item,
@@ -39,10 +38,12 @@ beforeEach(() => {
           dispose: () => undefined,
         }),
     },
-  } as unknown as Vscode
+  }).api
   isSilent = false
   tree = new Tree(editor, {
-    ...{ id: 'x', silent: 'The store does not respond', retryMs: 5 },
+    id: 'x',
+    silent: 'The store does not respond',
+    retryMs: 5,
     nodes: async () => {
       if (isSilent) throw new Error('timed out')
       return nodes.map(node => ({ ...node }))
@@ -119,7 +120,7 @@ test('who does not answer is not shown as empty, and is there again by itself', 
     ['The store does not respond', 'timed out'],
   ])
   isSilent = false
-  await vi.waitUntil(() => told.length > 0, { timeout: 10_000 })
+  await until(() => told.length > 0)
   expect((await shown())[0]!.node.label).toBe('HTTP')
 })
 
