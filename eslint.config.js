@@ -6,7 +6,7 @@ const AGENT = [
   ['contract'],
   ['client', 'host', 'access', 'observability/tracing'],
   ['languages', 'engines', 'bus', 'secrets', 'supervisor', 'observability'],
-  ['calls', 'deploy-file'],
+  ['calls', 'deploy-file', 'routes'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployments'],
   ['api', 'cli'],

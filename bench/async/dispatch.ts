@@ -22,7 +22,7 @@ import {
 import { encodeEnvelope, getAnswer, isFinal } from '../../agent/src/calls/index.ts'
 import { startNats } from '../../agent/src/bus/testing/nats-server.ts'
 import { Builder } from '../../agent/src/languages/node/builder/index.ts'
-import { writeDurably } from '../../agent/src/host/index.ts'
+import { ControlClient } from '../../agent/src/routes/index.ts'
 import { DISPATCHER_NODE_ARGS } from '../../agent/src/services/dispatcher/index.ts'
 import { ProxyControl } from '../../agent/src/services/proxy/index.ts'
 import { median, quantile } from '../support/figures.ts'
@@ -156,18 +156,20 @@ async function startPlatform(stage: Stage, entries: Entries): Promise<Platform> 
   const bus = await nats.connect()
   await ensureStreams(bus)
   const proxy = await startProxy(stage, entries.proxy, fn.port)
-  const functionsFile = join(stage.folder, 'functions.json')
+  const controlPath = join(stage.folder, 'dispatcher.sock')
+  const control = new ControlClient({ name: 'dispatcher', controlPath })
+  let generation = 0
   const deploy = (isDeployed: boolean) => {
-    const hello = { route: 'hello', displayName: 'Hello', timeoutMs: 60_000, async: { concurrency: CONCURRENCY } }
-    return writeDurably(functionsFile, JSON.stringify({ functions: isDeployed ? [hello] : [] }))
+    const hello = { name: 'hello', displayName: 'Hello', version: 1, timeoutMs: 60_000, concurrency: 0, instances: [] }
+    const policy = { concurrency: CONCURRENCY }
+    return control.setRoutes({ generation: ++generation, routes: isDeployed ? [{ ...hello, policy }] : [] })
   }
-  await deploy(false)
   const { url, user, password } = nats
   const dispatcher = await startDispatcher(stage, entries.dispatcher, {
     nats: { url, user, password },
     proxyUrl: proxy.url,
     access: ACCESS,
-    functionsFile,
+    controlPath,
     callback: { secret: `whsec_${Buffer.alloc(24).toString('base64')}` },
   })
   const ids = new CallIdSource()

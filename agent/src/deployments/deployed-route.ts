@@ -1,23 +1,15 @@
-/** What proxy and dispatcher have to know of a deployment. */
+/** The route of a deployment. */
 import { AsyncPolicy } from '../contract/index.ts'
 import type { Instance } from '../engines/index.ts'
-import type { DispatchedTrigger } from '../services/dispatcher/index.ts'
-import type { Route } from '../services/proxy/index.ts'
+import type { Route } from '../routes/index.ts'
 import { activeVersion, type DeploymentRecord } from './state/index.ts'
 import { bodyLimitBytesOf } from './environment.ts'
 import { triggersOf } from './subscriptions.ts'
 
-/** A route of the proxy, with what else the dispatcher needs. */
-export interface DeployedRoute extends Route {
-  /** How its calls and events are run, also if none of its own are asynchronous. */
-  policy: NonNullable<Route['async']>
-  triggers: DispatchedTrigger[]
-}
-
 /** Calls paused in a debugger must not time out. */
 const DEBUG_TIMEOUT_MS = 86_400_000
 
-export function deployedRoute(record: DeploymentRecord, ready: Instance[]): DeployedRoute {
+export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Route {
   const version = activeVersion(record)
   const { config, served } = version
   const policy = AsyncPolicy.parse(typeof config.async === 'object' ? config.async : {})

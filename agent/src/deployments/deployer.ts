@@ -16,6 +16,7 @@ import {
 import type { Engine, Instance, LogQuery } from '../engines/index.ts'
 import { KeyedQueue } from '../host/index.ts'
 import type { Languages } from '../languages/index.ts'
+import type { Route, RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
@@ -25,9 +26,9 @@ import { Fleet } from './fleet.ts'
 import { Instances } from './instances.ts'
 import { deploymentLogs } from './log-merge.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
-import { RoutePublisher, type RouteSink } from './route-publisher.ts'
+import { RoutePublisher } from './route-publisher.ts'
 import { Switcher } from './switcher.ts'
-import { deployedRoute, type DeployedRoute } from './deployed-route.ts'
+import { deployedRoute } from './deployed-route.ts'
 import { viewDeployment } from './views.ts'
 
 export interface DeployerOptions {
@@ -36,7 +37,9 @@ export interface DeployerOptions {
   state: StateStore
   languages: Languages
   secrets: SecretStore
-  proxy: RouteSink & { stats(): Promise<ProxyStats> }
+  /** To proxies and dispatchers. */
+  routes: RouteChannel
+  proxy: { stats(): Promise<ProxyStats> }
   surroundings: () => Surroundings
   /** The first change of a document that is still to come. */
   now: () => Promise<StartFrom>
@@ -61,7 +64,7 @@ export class Deployer {
   constructor(options: DeployerOptions) {
     this.#options = options
     const shared = { ...options, fleet: this.#fleet, queue: this.#queue }
-    this.#publisher = new RoutePublisher(options.proxy, () => this.#routes())
+    this.#publisher = new RoutePublisher(options.routes, () => this.#routes())
     this.#instances = new Instances({ ...shared, publisher: this.#publisher })
     const moved = { ...shared, publisher: this.#publisher, instances: this.#instances }
     this.#switcher = new Switcher(moved)
@@ -76,9 +79,9 @@ export class Deployer {
     this.#options.engine.watch(() => void this.#reconciler.all())
   }
 
-  /** The proxy was away and may have come back with an old table. */
+  /** A proxy or dispatcher was away and may have come back with an old table. */
   republish(): Promise<void> {
-    return this.#publisher.publish()
+    return this.#publisher.republish()
   }
 
   deploy(request: DeployRequest, emit: Parameters<Deploy['run']>[1], signal: AbortSignal): Promise<void> {
@@ -286,7 +289,7 @@ export class Deployer {
     }
   }
 
-  #routes(): DeployedRoute[] {
+  #routes(): Route[] {
     return Object.values(this.#options.state.current.deployments).map(record =>
       deployedRoute(record, this.#fleet.ready(record.route)),
     )

@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest'
-import { StaleTableError } from '../services/proxy/index.ts'
+import { StaleTableError, type RouteTable } from '../routes/index.ts'
 import { RoutePublisher } from './route-publisher.ts'
 
 test('generations rise, also after the clock was set back', async () => {
   const served: number[] = []
   let last = Date.now() + 3_600_000
-  const sink = {
-    setRoutes: async ({ generation }: { generation: number }) => {
+  const channel = {
+    publish: async ({ generation }: RouteTable) => {
       if (generation <= last) throw new StaleTableError(last)
       last = generation
       served.push(generation)
     },
   }
   const before = last
-  const publisher = new RoutePublisher(sink, () => [])
+  const publisher = new RoutePublisher(channel, () => [])
   await publisher.publish()
   await publisher.publish()
   expect(served).toEqual([before + 1, before + 2])
@@ -22,13 +22,13 @@ test('generations rise, also after the clock was set back', async () => {
 test('calls that come while a table goes out share the next one', async () => {
   let sent = 0
   let release: (() => void) | undefined
-  const sink = {
-    setRoutes: () => {
+  const channel = {
+    publish: () => {
       sent += 1
       return new Promise<void>(resolve => (release = resolve))
     },
   }
-  const publisher = new RoutePublisher(sink, () => [])
+  const publisher = new RoutePublisher(channel, () => [])
   const first = publisher.publish()
   const later = Promise.all([publisher.publish(), publisher.publish(), publisher.publish()])
   release!()
@@ -36,5 +36,15 @@ test('calls that come while a table goes out share the next one', async () => {
   await expect.poll(() => sent).toBe(2)
   release!()
   await later
+  expect(sent).toBe(2)
+})
+
+test('what came back gets the table again, but none before there is a first one', async () => {
+  let sent = 0
+  const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => [])
+  await publisher.republish()
+  expect(sent).toBe(0)
+  await publisher.publish()
+  await publisher.republish()
   expect(sent).toBe(2)
 })

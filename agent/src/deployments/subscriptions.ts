@@ -6,10 +6,10 @@
  */
 import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
 import type { StartFrom, TriggerStart } from '../contract/index.ts'
-import type { DispatchedTrigger } from '../services/dispatcher/index.ts'
+import type { RouteTrigger } from '../routes/index.ts'
 import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 
-type Filters = DispatchedTrigger['filters']
+type Filters = RouteTrigger['filters']
 
 /** What each handler listens to, by its key. */
 export function handlersOf({ kind, config, served }: VersionRecord): Map<string, Filters> {
@@ -49,7 +49,7 @@ export function nextEpoch(known: Record<string, TriggerStart>): number {
 }
 
 /** For the dispatcher. */
-export function triggersOf(record: DeploymentRecord, version: VersionRecord): DispatchedTrigger[] {
+export function triggersOf(record: DeploymentRecord, version: VersionRecord): RouteTrigger[] {
   return [...handlersOf(version)].flatMap(([key, filters]) => {
     const start = record.subscriptions[key]
     return start === undefined ? [] : [{ key, filters, start }]

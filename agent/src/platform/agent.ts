@@ -68,7 +68,7 @@ export class Agent implements Platform {
   constructor(options: AgentOptions) {
     this.#options = options
     this.secrets = new SecretStore(options.home)
-    this.#routes = new RoutesSink(options.home)
+    this.#routes = new RoutesSink(options.home, options.options)
     this.observing = new Observing({
       ...options,
       deployer: () => this.#deployer,
@@ -113,6 +113,7 @@ export class Agent implements Platform {
     this.#logs?.close()
     this.#supervisor.close()
     await this.#deployer?.close()
+    this.#routes.close()
     await this.#engine?.close()
     await this.#languages?.close()
     await this.observing.close()
@@ -228,6 +229,7 @@ export class Agent implements Platform {
       state,
       languages,
       secrets: this.secrets,
+      routes: this.#routes,
       proxy: this.#routes,
       surroundings: () => ({
         proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
@@ -264,7 +266,8 @@ export class Agent implements Platform {
   #partChanged(name: PartView['name']): void {
     this.#events.emit('event', { type: 'platform-changed' })
     // It reads its last routes from disk; they may be older than what was published while it was down.
-    if (name === 'proxy') void this.#deployer?.republish().catch(() => undefined) // The next change publishes again.
+    if (name !== 'proxy' && !name.startsWith('dispatcher')) return
+    void this.#deployer?.republish().catch(() => undefined) // The next change publishes again.
   }
 
   #setPhase(phase: PlatformView['phase']): void {

@@ -1,41 +1,35 @@
-/** Where the deployer's routes go: to the proxy, and what of them the dispatcher needs to its file. */
-import type { DeployedRoute } from '../deployments/index.ts'
-import { writeFunctions } from '../services/dispatcher/index.ts'
+/** Everybody in this home who needs the routes, and how each is reached. */
+import { PushChannel, type RouteChannel, type RouteTable } from '../routes/index.ts'
+import { dispatcherControl } from '../services/dispatcher/index.ts'
 import { ProxyControl, proxyPaths } from '../services/proxy/index.ts'
 
-export class RoutesSink {
-  readonly #home: string
+export class RoutesSink implements RouteChannel {
   readonly #proxy: ProxyControl
-  #written: string | undefined
+  readonly #channel: PushChannel
 
-  constructor(home: string) {
-    this.#home = home
+  constructor(home: string, { dispatchers }: { dispatchers: number }) {
     this.#proxy = new ProxyControl({ controlPath: proxyPaths(home).control })
+    this.#channel = new PushChannel({
+      proxies: [this.#proxy],
+      dispatchers: Array.from({ length: dispatchers }, (_, index) => dispatcherControl(home, index + 1)),
+    })
   }
 
-  async setRoutes({ generation, routes }: { generation: number; routes: DeployedRoute[] }): Promise<void> {
-    // First the proxy: a dispatcher calls through it.
-    await this.#proxy.setRoutes({ generation, routes: routes.map(({ policy: _p, triggers: _t, ...route }) => route) })
-    const functions = routes.map(({ name, displayName, timeoutMs, policy, triggers }) => ({
-      route: name,
-      displayName,
-      timeoutMs,
-      async: policy,
-      triggers,
-    }))
-    // Instances come and go far more often than functions do.
-    const text = JSON.stringify(functions)
-    if (text === this.#written) return
-    await writeFunctions(this.#home, functions)
-    this.#written = text
+  publish(table: RouteTable): Promise<void> {
+    return this.#channel.publish(table)
   }
 
-  /** @throws ProxyControlError */
+  /** @throws ControlError */
   figures() {
     return this.#proxy.figures()
   }
 
+  /** @throws ControlError */
   stats() {
     return this.#proxy.stats()
+  }
+
+  close(): void {
+    this.#channel.close()
   }
 }

@@ -31,6 +31,8 @@ export interface ProcessPartOptions {
   graceMs: number
   /** Returns `host:port` (or '' if it has none) once the part serves; `undefined` until then. */
   probe(): Promise<string | undefined>
+  /** Whether a running one can be worked with; if not, it is ended and started again. Absent: any can. */
+  mayAdopt?(): Promise<boolean>
   /** Called before every start, e.g. to write configuration or remove leftovers. */
   beforeStart?(): Promise<void>
   /** Explains an early exit better than the last log lines. */
@@ -50,7 +52,10 @@ export class ProcessPart implements Part {
 
   async ensure(): Promise<RunningPart> {
     const saved = await this.#saved()
-    if (saved && (await isAlive(saved.identity))) return this.#running(saved)
+    if (saved && (await isAlive(saved.identity))) {
+      if ((await this.#options.mayAdopt?.()) !== false) return this.#running(saved)
+      await this.stop()
+    }
     await this.#options.beforeStart?.()
     const logFile = join(this.#options.home, 'logs', `${this.name}.log`)
     const logStart = (await readIfPresent(logFile))?.length ?? 0

@@ -1,12 +1,13 @@
-/** A dispatcher as a part of the platform: how it is started, found ready, and told what is deployed. */
+/** A dispatcher as a part of the platform: how it is started, found ready, and reached. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { AccessKeys } from '../../access/index.ts'
 import { readIfPresent, writeDurably } from '../../host/index.ts'
+import { ControlClient, controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
-import { FunctionsFile, type DispatcherInput, type MainOptions } from './options.ts'
+import type { DispatcherInput, MainOptions } from './options.ts'
 
 export interface DispatcherPartOptions {
   home: string
@@ -38,8 +39,8 @@ const DRAIN_MS = 10_000
 const GRACE_MS = DRAIN_MS + 5_000
 
 export function dispatcherPart(options: DispatcherPartOptions): Part {
-  const name = options.number === 1 ? 'dispatcher' : `dispatcher-${options.number}`
-  const paths = dispatcherPaths(options.home, name)
+  const name = nameOf(options.number)
+  const paths = dispatcherPaths(options.home, options.number)
   return new ProcessPart({
     name,
     home: options.home,
@@ -47,13 +48,16 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
     args: [...DISPATCHER_NODE_ARGS, options.entry, paths.options],
     env: options.environment,
     graceMs: GRACE_MS,
+    mayAdopt: () => isControlledAt(paths.options, paths.control),
     beforeStart: async () => {
       await rm(paths.ready, { force: true })
+      await prepareControlPath(paths.control)
       const settings: z.input<typeof MainOptions> = {
         nats: options.nats(),
         proxyUrl: options.proxyUrl(),
         access: options.access,
-        functionsFile: paths.functions,
+        controlPath: paths.control,
+        routesFile: paths.routes,
         callback: options.callback(),
         resultLimitBytes: options.resultLimitBytes,
         dispatchers: options.of,
@@ -72,19 +76,23 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
   })
 }
 
-export function dispatcherPaths(home: string, name = 'dispatcher') {
+/** @param number of the dispatcher, from 1 */
+export function dispatcherPaths(home: string, number: number) {
+  const name = nameOf(number)
   const folder = join(home, 'run')
   return {
     options: join(folder, `${name}-options.json`),
-    functions: join(folder, 'functions.json'),
+    routes: join(folder, `${name}-routes.json`),
     ready: join(folder, `${name}.ready`),
+    control: controlPathOf(home, name),
   }
 }
 
-/** Tells all dispatchers of this home what is deployed; they take it over at once. */
-export async function writeFunctions(
-  home: string,
-  functions: z.input<typeof FunctionsFile>['functions'],
-): Promise<void> {
-  await writeDurably(dispatcherPaths(home).functions, JSON.stringify(FunctionsFile.parse({ functions })))
+/** Takes routes for a dispatcher of this home. */
+export function dispatcherControl(home: string, number: number): ControlClient {
+  return new ControlClient({ name: nameOf(number), controlPath: dispatcherPaths(home, number).control })
+}
+
+function nameOf(number: number): 'dispatcher' | `dispatcher-${number}` {
+  return number === 1 ? 'dispatcher' : `dispatcher-${number}`
 }

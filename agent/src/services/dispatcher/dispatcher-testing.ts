@@ -16,7 +16,8 @@ import { writeDurably } from '../../host/index.ts'
 import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import type { DispatcherEvent } from './events.ts'
-import type { DispatcherInput, FunctionsFile } from './options.ts'
+import type { DispatcherInput } from './options.ts'
+import { ControlClient, PushChannel, RouteTable, type RouteTableInput } from '../../routes/index.ts'
 
 export const FUNCTIONS_KEY = TEST_KEYS.functions
 export const TOKEN = TEST_KEYS.part
@@ -25,8 +26,8 @@ export const SECRET = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
 type FunctionInput = {
   route?: string
   timeoutMs?: number
-  async?: Partial<FunctionsFile['functions'][0]['async']>
-  triggers?: FunctionsFile['functions'][0]['triggers']
+  async?: RouteTableInput['routes'][0]['policy']
+  triggers?: RouteTableInput['routes'][0]['triggers']
 }
 export type DispatcherOverrides = Partial<Omit<DispatcherInput, 'callback'>> & {
   callback?: Partial<DispatcherInput['callback']>
@@ -63,6 +64,8 @@ export class Stage {
   readonly events: DispatcherEvent[] = []
   private readonly ids = new CallIdSource()
   private nextSequence = 1
+  private table: RouteTable | undefined
+  private readonly controls: ControlClient[] = []
   private readonly closers: (() => Promise<unknown> | void)[] = []
 
   private constructor(nats: TestNats, bus: Bus, folder: string) {
@@ -132,28 +135,42 @@ export class Stage {
     return { url: `http://127.0.0.1:${port}`, port, received, stop, start: async () => void (await listen(port)) }
   }
 
+  /** Publishes what is deployed, to those that run now and those that are started later. */
   async deploy(...functions: FunctionInput[]): Promise<void> {
-    const file = functions.map(({ route = 'fn', timeoutMs = 5_000, async: policy, triggers = [] }) => ({
-      route,
+    const routes = functions.map(({ route = 'fn', timeoutMs = 5_000, async: policy, triggers = [] }) => ({
+      name: route,
       displayName: route.toUpperCase(),
+      version: 1,
       timeoutMs,
-      async: { backoffMs: 20, ...policy },
+      concurrency: 0,
+      instances: [],
+      policy: { backoffMs: 20, ...policy },
       triggers,
     }))
-    await writeDurably(this.functionsFile, JSON.stringify({ functions: file }))
+    this.table = RouteTable.parse({ generation: (this.table?.generation ?? 0) + 1, routes })
+    const channel = new PushChannel({ proxies: [], dispatchers: this.controls })
+    this.onEnd(() => channel.close())
+    await channel.publish(this.table)
   }
 
-  get functionsFile(): string {
-    return join(this.folder, 'functions.json')
+  /** What the agent would use to reach the dispatcher that was started last. */
+  get control(): ControlClient {
+    return this.controls.at(-1)!
   }
 
-  options(proxyUrl: string, { callback, ...overrides }: DispatcherOverrides = {}): DispatcherInput {
+  /** For one dispatcher, which has the routes of the last `deploy` on disk. */
+  async options(proxyUrl: string, { callback, ...overrides }: DispatcherOverrides = {}): Promise<DispatcherInput> {
     const { url, user, password } = this.nats
+    const path = join(this.folder, `dispatcher-${this.controls.length}`)
+    const [controlPath, routesFile] = [`${path}.sock`, `${path}-routes.json`]
+    this.controls.push(new ControlClient({ name: 'dispatcher', controlPath }))
+    if (this.table !== undefined) await writeDurably(routesFile, JSON.stringify(this.table))
     return {
       nats: { url, user, password },
       proxyUrl,
       access: TEST_KEYS,
-      functionsFile: this.functionsFile,
+      controlPath,
+      routesFile,
       ackWaitMs: 400,
       drainMs: 100,
       unavailableBackoffMs: 20,
@@ -163,7 +180,9 @@ export class Stage {
   }
 
   async dispatcher(proxy: { url: string }, overrides?: DispatcherOverrides): Promise<Dispatcher> {
-    const dispatcher = await createDispatcher(this.options(proxy.url, overrides), event => this.events.push(event))
+    const dispatcher = await createDispatcher(await this.options(proxy.url, overrides), event =>
+      this.events.push(event),
+    )
     this.onEnd(() => dispatcher.close())
     return dispatcher
   }
@@ -171,7 +190,7 @@ export class Stage {
   /** A dispatcher in a process of its own. */
   async process(proxy: { url: string }, overrides?: DispatcherOverrides): Promise<ChildProcess> {
     const file = join(this.folder, `options-${this.closers.length}.json`)
-    await writeFile(file, JSON.stringify(this.options(proxy.url, overrides)))
+    await writeFile(file, JSON.stringify(await this.options(proxy.url, overrides)))
     return this.spawnMain(file)
   }
 

@@ -1,7 +1,7 @@
 /**
  * The dispatcher in one process: a worker for each function and each trigger, one for callbacks, the figures of all.
  *
- * Invariants: 1. it starts without bus, proxy or file of functions, and works as soon as they are there. 2. any number
+ * Invariants: 1. it starts without bus, proxy or agent, with the routes it had last, and works as soon as they are there. 2. any number
  * of dispatchers may run; they share what is queued. 3. `close` takes no more, finishes what runs for at most `drainMs`,
  * gives back the rest; it may be called more than once.
  */
@@ -9,15 +9,15 @@ import { Tracing } from '@ryo-faas/runtime/telemetry'
 import { connectBus, STREAMS, type Bus } from '../../bus/index.ts'
 import { sweepBodies } from '../../calls/index.ts'
 import { addTracingMetrics } from '../../observability/tracing/index.ts'
+import { RouteKeeper, RouteTable, startControlServer, type RouteTableInput } from '../../routes/index.ts'
 import { CallRunner } from './runner/call-runner.ts'
 import { CallbackWorker } from './callbacks/index.ts'
 import type { OnEvent } from './events.ts'
 import { FunctionCaller } from './runner/function-caller.ts'
 import { consumerOf, FunctionWorker } from './runner/function-worker.ts'
-import { followFunctions } from './functions-file.ts'
 import { DispatcherMetrics } from './metrics.ts'
 import { startMetricsServer } from './metrics-server.ts'
-import { DispatcherOptions, type DispatchedFunction, type DispatcherInput } from './options.ts'
+import { dispatchedFunction, DispatcherOptions, type DispatchedFunction, type DispatcherInput } from './options.ts'
 import { RunningCalls } from './runner/running-calls.ts'
 import { Triggers } from './triggers/index.ts'
 import { Turn } from './pacing/turn.ts'
@@ -25,6 +25,11 @@ import { Turn } from './pacing/turn.ts'
 export interface Dispatcher {
   /** Of the metrics server. */
   readonly port: number
+  /**
+   * Resolves once what is deployed is taken over, or will be as soon as there is a bus, and is on disk.
+   * @throws StaleTableError; ZodError
+   */
+  setRoutes(table: RouteTableInput): Promise<void>
   close(): Promise<void>
 }
 
@@ -32,7 +37,7 @@ const SWEEP_MS = 3_600_000
 /** For giving back what was broken off. */
 const GIVE_BACK_MS = 2_000
 
-/** @throws if the options are wrong; an error with code EADDRINUSE if the metrics port is taken. */
+/** @throws if the options are wrong; an error with code EADDRINUSE if the metrics port or the control socket is taken. */
 export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent = () => {}): Promise<Dispatcher> {
   const options = DispatcherOptions.parse(input)
   const stopping = new AbortController()
@@ -43,15 +48,26 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
   )
   const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-dispatcher' } })
   addTracingMetrics(metrics.registry, tracing)
+  const keeper = new RouteKeeper({ file: options.routesFile, serve: table => work?.apply(table) })
+  await keeper.load()
   const server = await startMetricsServer({
     host: options.metricsHost,
     port: options.metricsPort,
     registry: metrics.registry,
     isReady: () => !stopping.signal.aborted && work?.isConnected === true,
   })
+  const { controlPath } = options
+  const control =
+    controlPath === undefined
+      ? undefined
+      : await startControlServer(controlPath, { reader: keeper }).catch(async error => {
+          await server.close()
+          throw error
+        })
   const started = connectBus({ ...options.nats, name: 'ryo-faas dispatcher' }, stopping.signal).then(
     bus => {
       work = new Work(bus, { options, metrics, tracing, onEvent })
+      if (keeper.current !== undefined) work.apply(keeper.current)
       onEvent({ type: 'connected' })
     },
     (error: unknown) => {
@@ -61,13 +77,18 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
   )
   const close = async () => {
     stopping.abort()
+    await control?.close()
     await started
     await work?.close()
     await tracing.close()
     await server.close()
   }
   let closing: Promise<void> | undefined
-  return { port: server.port, close: () => (closing ??= close()) }
+  return {
+    port: server.port,
+    setRoutes: async table => keeper.setRoutes(RouteTable.parse(table)),
+    close: () => (closing ??= close()),
+  }
 }
 
 interface WorkDependencies {
@@ -88,7 +109,8 @@ class Work {
   private readonly callbacks: CallbackWorker
   private readonly workers = new Map<string, FunctionWorker>()
   private readonly triggers: Triggers
-  private readonly unfollow: () => void
+  /** Instances come and go far more often than functions do. */
+  private applied: string | undefined
   private readonly sweep: NodeJS.Timeout
 
   constructor(bus: Bus, of: WorkDependencies) {
@@ -110,10 +132,6 @@ class Work {
       onOutcome: outcome => metrics.callbacks.inc({ outcome }),
     })
     this.callbacks.start()
-    this.unfollow = followFunctions(options.functionsFile, {
-      onChange: functions => this.apply(functions),
-      onRefused: reason => onEvent({ type: 'functions-refused', reason }),
-    })
     // What is not removed now is an hour later.
     this.sweep = setInterval(() => void sweepBodies(bus).catch(() => undefined), SWEEP_MS)
   }
@@ -140,7 +158,6 @@ class Work {
 
   async close(): Promise<void> {
     const { drainMs } = this.of.options
-    this.unfollow()
     clearInterval(this.sweep)
     await Promise.all([this.drainCalls(drainMs), this.callbacks.close(drainMs)])
     await this.triggers.close()
@@ -158,7 +175,15 @@ class Work {
     await this.running.waitForAll(GIVE_BACK_MS)
   }
 
-  private apply(functions: DispatchedFunction[]): void {
+  apply({ routes }: RouteTable): void {
+    const functions = routes.map(dispatchedFunction)
+    const text = JSON.stringify(functions)
+    if (text === this.applied) return
+    this.applied = text
+    this.applyFunctions(functions)
+  }
+
+  private applyFunctions(functions: DispatchedFunction[]): void {
     const routes = new Set(functions.map(({ route }) => route))
     for (const [route, worker] of this.workers) {
       if (routes.has(route)) continue

@@ -2,8 +2,6 @@
 export type DispatcherEvent =
   | { type: 'connected' }
   | { type: 'functions'; count: number }
-  /** The file is no `FunctionsFile`: what was read before goes on. */
-  | { type: 'functions-refused'; reason: string }
   | { type: 'call-dead'; callId: string; code: string; message: string }
   /** The call comes back by itself. */
   | { type: 'call-put-back'; callId: string; reason: string }

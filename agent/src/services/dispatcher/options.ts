@@ -1,47 +1,29 @@
 /** The dispatcher's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
-import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { AccessKeys } from '../../access/index.ts'
 import { TracingInput } from '../../observability/tracing/index.ts'
-import { AsyncPolicy, EventKind, TriggerStart } from '../../contract/index.ts'
+import type { AsyncPolicy } from '../../contract/index.ts'
+import type { Route, RouteTrigger } from '../../routes/index.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
 
-export const DispatchedTrigger = z.strictObject({
-  /** Of the handler within its function. */
-  key: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/),
-  /** The events of any of these. */
-  filters: z
-    .array(
-      z.strictObject({
-        table: z.string().min(1),
-        events: z.array(EventKind).min(1),
-        ids: z.array(z.string().min(1)).min(1).optional(),
-      }),
-    )
-    .min(1),
-  start: TriggerStart,
-})
-export type DispatchedTrigger = z.infer<typeof DispatchedTrigger>
+export type DispatchedTrigger = RouteTrigger
 
-export const DispatchedFunction = z.strictObject({
+/** What has to be known of a route to run its calls and events. */
+export interface DispatchedFunction {
   /** Lower case; what stands in subjects and URLs. */
-  route: z
-    .string()
-    .regex(NAME_PATTERN)
-    .refine(route => route === route.toLowerCase(), 'must be lower case'),
-  displayName: z.string().min(1).max(200),
+  route: string
+  displayName: string
   /** Longest run, which the proxy enforces. */
-  timeoutMs: ms.min(1),
+  timeoutMs: number
   /** Of its asynchronous calls, and of each of its triggers. */
-  async: AsyncPolicy.prefault({}),
-  triggers: z.array(DispatchedTrigger).default([]),
-})
-export type DispatchedFunction = z.infer<typeof DispatchedFunction>
+  async: AsyncPolicy
+  triggers: DispatchedTrigger[]
+}
 
-/** What the agent writes: every function that is deployed. */
-export const FunctionsFile = z.strictObject({ functions: z.array(DispatchedFunction) })
-export type FunctionsFile = z.infer<typeof FunctionsFile>
+export function dispatchedFunction({ name, displayName, timeoutMs, policy, triggers }: Route): DispatchedFunction {
+  return { route: name, displayName, timeoutMs, async: policy, triggers }
+}
 
 export const CallbackOptions = z.strictObject({
   /** Standard Webhooks: `whsec_` and 24 to 64 bytes in base64. */
@@ -69,8 +51,10 @@ export const DispatcherOptions = z.strictObject({
    * sent to it, `functions` what depths in document events are signed with.
    */
   access: AccessKeys,
-  /** Path of a `FunctionsFile`; read again when it changes. */
-  functionsFile: z.string().min(1),
+  /** Unix socket (or named pipe) where it takes routes; none without it. */
+  controlPath: z.string().min(1).optional(),
+  /** Where the last table of routes is kept, to work from the first moment after a restart. */
+  routesFile: z.string().min(1).optional(),
   metricsHost: z.string().min(1).default('127.0.0.1'),
   /** 0 means any free one. */
   metricsPort: z.int().min(0).max(65_535).default(0),

@@ -5,6 +5,7 @@ import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { STREAMS } from '../../bus/index.ts'
+import { StaleTableError } from '../../routes/index.ts'
 import { Stage, until } from './dispatcher-testing.ts'
 
 let stage: Stage
@@ -89,6 +90,37 @@ it('waits for a bus that is not there yet', async () => {
   expect(await stage.final(callId)).toMatchObject({ status: 'succeeded' })
 })
 
+it('starts with the routes it had last while agent and bus are away, and takes newer ones meanwhile', async () => {
+  const proxy = await stage.server()
+  const file = join(stage.folder, 'options.json')
+  const options = await stage.options(proxy.url)
+  await writeFile(file, JSON.stringify(options))
+  const first = stage.spawnMain(file)
+  await until(async () => (await stage.control.health()).generation === -1, 'it takes routes')
+  await stage.deploy({ route: 'kept' })
+  first.kill('SIGKILL')
+  await once(first, 'exit')
+  await stage.nats.kill()
+  stage.spawnMain(file)
+  await until(async () => (await stage.control.health()).generation === 1, 'it has its last routes')
+  await stage.nats.start()
+  let callId = ''
+  await until(async () => (callId = await stage.call({ route: 'kept' })) !== '', 'the bus takes calls')
+  expect(await stage.final(callId)).toMatchObject({ status: 'succeeded' })
+})
+
+it('takes routes while there is no bus', async () => {
+  const proxy = await stage.server()
+  await stage.nats.kill()
+  const dispatcher = await stage.dispatcher(proxy)
+  await stage.deploy({ route: 'early' })
+  await expect(dispatcher.setRoutes({ generation: 0, routes: [] })).rejects.toBeInstanceOf(StaleTableError)
+  await stage.nats.start()
+  let callId = ''
+  await until(async () => (callId = await stage.call({ route: 'early' })) !== '', 'the bus takes calls')
+  expect(await stage.final(callId)).toMatchObject({ status: 'succeeded' })
+})
+
 it('makes a call dead that ends its dispatchers again and again', async () => {
   const proxy = await stage.server(() => {})
   await stage.deploy({ async: { attempts: 3 } })
@@ -155,7 +187,7 @@ it('on SIGTERM finishes what runs, takes no more, gives back what takes too long
   await stage.deploy({ async: { concurrency: 2 } })
   const readyFile = join(stage.folder, 'ready')
   const file = join(stage.folder, 'options.json')
-  await writeFile(file, JSON.stringify({ ...stage.options(proxy.url, { drainMs: 2_000 }), readyFile }))
+  await writeFile(file, JSON.stringify({ ...(await stage.options(proxy.url, { drainMs: 2_000 })), readyFile }))
   const child = stage.spawnMain(file)
   const [quick, slow, later] = await calls(3)
   await until(() => running.size === 2 && existsSync(readyFile), 'two run')
@@ -185,7 +217,7 @@ it.each([
   await once(taken, 'listening')
   const file = join(stage.folder, 'options.json')
   const { port: metricsPort } = taken.address() as AddressInfo
-  await writeFile(file, JSON.stringify({ ...stage.options('http://127.0.0.1:1', { metricsPort }), ...options }))
+  await writeFile(file, JSON.stringify({ ...(await stage.options('http://127.0.0.1:1', { metricsPort })), ...options }))
   const child = stage.spawnMain(file)
   let stderr = ''
   child.stderr!.on('data', (piece: Buffer) => (stderr += piece.toString()))

@@ -6,8 +6,9 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { ProxyControl } from './control/control-client.ts'
+import { ProxyControl } from './control/proxy-control.ts'
 import { ensureStreams, STREAMS } from '../../bus/index.ts'
+import { StaleTableError } from '../../routes/index.ts'
 import { startNats } from '../../bus/testing/nats-server.ts'
 import { call, Stage, until } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
@@ -135,6 +136,23 @@ it('with workers: every worker accepts asynchronous calls, under ids that no oth
   expect(new Set(answers.map(({ headers }) => headers['x-call-id'])).size).toBe(100)
   expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(100)
 })
+
+it.each([1, 2])(
+  'after a crash serves its last routes from the start, without the agent (%i workers)',
+  async workers => {
+    const routesFile = path.join(folder, 'routes.json')
+    const { id, host, port } = await stage.http((_request, response) => response.end('ok'))
+    const first = await start({ workers, routesFile })
+    await first.control.setRoutes({ ...table([{ id, host, port }]), generation: 7 })
+    first.child.kill('SIGKILL')
+    await first.exit
+    await rm(path.join(folder, 'ready.json'))
+    const second = await start({ workers, routesFile })
+    expect((await call(second.proxy, '/functions/fn')).body).toBe('ok')
+    expect((await second.control.health()).generation).toBe(7)
+    await expect(second.control.setRoutes({ ...table([]), generation: 6 })).rejects.toBeInstanceOf(StaleTableError)
+  },
+)
 
 it.each([1, 2])('exits with 98 and says so if the address is in use (%i workers)', async workers => {
   const taken = net.createServer()

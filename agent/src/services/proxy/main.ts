@@ -5,11 +5,10 @@
  * went wrong is one JSON line on stderr.
  */
 import cluster from 'node:cluster'
-import { closeOnSignals, readOptionsFile } from '../../host/index.ts'
+import { closeOnSignals, readOptionsFile, writeDurably } from '../../host/index.ts'
 import { createClusterProxy, runWorker } from './control/cluster.ts'
 import { MainOptions } from './options.ts'
 import { createProxy } from './proxy.ts'
-import { writeWhole } from './routing/table-keeper.ts'
 
 function fail(error: unknown): never {
   const { code, message } = error as NodeJS.ErrnoException
@@ -24,7 +23,7 @@ async function main(): Promise<void> {
   closeOnSignals(() => proxy.close(), fail)
   if (readyFile !== undefined) {
     const { host, port } = proxy.address
-    await writeWhole(readyFile, `${JSON.stringify({ pid: process.pid, port, address: host })}\n`)
+    await writeDurably(readyFile, `${JSON.stringify({ pid: process.pid, port, address: host })}\n`)
   }
 }
 

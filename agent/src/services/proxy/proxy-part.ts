@@ -1,13 +1,11 @@
 /** The proxy as a part of the platform: how it is started, found ready, and asked. */
-import { createHash } from 'node:crypto'
-import { lstat, mkdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { AccessKeys } from '../../access/index.ts'
-import { RyoFaasError } from '../../contract/index.ts'
 import { portTaken, readIfPresent, writeDurably, type ExtraHost } from '../../host/index.ts'
+import { controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
 
@@ -36,8 +34,6 @@ export interface ProxyPartOptions {
 export type AsyncSettings = Pick<z.input<typeof MainOptions>, 'nats' | 'asyncBodyLimitBytes' | 'callbackAllow'>
 
 const ReadyFile = z.object({ port: z.int(), address: z.string().optional() })
-/** sun_path of unix(7) holds 108 bytes, 104 on macOS. */
-const LONGEST_SOCKET_PATH = 100
 
 export function proxyPart(options: ProxyPartOptions): Part {
   const paths = proxyPaths(options.home)
@@ -48,9 +44,10 @@ export function proxyPart(options: ProxyPartOptions): Part {
     args: [options.entry, paths.options],
     env: options.environment,
     graceMs: 15_000,
+    mayAdopt: () => isControlledAt(paths.options, paths.control),
     beforeStart: async () => {
       await rm(paths.ready, { force: true })
-      if (dirname(paths.control) === socketFolder()) await ensureSocketFolder(socketFolder())
+      await prepareControlPath(paths.control)
       const settings: z.input<typeof MainOptions> = {
         host: options.host,
         extraHosts: [...options.extraHosts()],
@@ -80,29 +77,8 @@ export function proxyPaths(home: string) {
     options: join(folder, 'proxy-options.json'),
     routes: join(folder, 'routes.json'),
     ready: join(folder, 'proxy.ready'),
-    control: controlPath(home, join(folder, 'proxy.sock')),
+    control: controlPathOf(home, 'proxy'),
   }
-}
-
-function controlPath(home: string, path: string): string {
-  const digest = createHash('sha256').update(home).digest('hex').slice(0, 16)
-  if (process.platform === 'win32') return `\\\\.\\pipe\\ryo-faas-proxy-${digest}`
-  return Buffer.byteLength(path) <= LONGEST_SOCKET_PATH ? path : join(socketFolder(), `${digest}.sock`)
-}
-
-/** For homes whose path is too long for a socket. */
-function socketFolder(): string {
-  return join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `ryo-faas-${process.getuid?.() ?? 0}`)
-}
-
-/** @throws RyoFaasError HOME_UNUSABLE if somebody else made the folder, whose name everybody can compute */
-export async function ensureSocketFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  const found = await lstat(folder)
-  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return
-  throw new RyoFaasError('HOME_UNUSABLE', `${folder} belongs to another user or is open to others`, {
-    hint: 'Remove it, or choose a shorter RYO_FAAS_HOME.',
-  })
 }
 
 /** An address that stands for all of them is not one to call. */

@@ -5,7 +5,7 @@ import net, { type AddressInfo, type Socket } from 'node:net'
 import { TEST_KEYS } from '../../access/access-testing.ts'
 import type { ProxyInput } from './options.ts'
 import { createProxy, type Proxy } from './proxy.ts'
-import type { Route, RouteInstance } from './routing/route-table.ts'
+import type { RouteInput, RouteInstance } from '../../routes/index.ts'
 
 export interface TestInstance extends RouteInstance {
   /** Connections that were ever opened to it. */
@@ -48,7 +48,7 @@ export class Stage {
   }
 
   /** Serves `instances` as the function `fn`, in place of all that was served; those of `http` and `raw` are anonymous. */
-  async serve(proxy: Proxy, instances: RouteInstance[], route: Partial<Route> = {}): Promise<void> {
+  async serve(proxy: Proxy, instances: RouteInstance[], route: Partial<RouteInput> = {}): Promise<void> {
     const addresses = instances.map(({ id, host, port }) => ({ id, host, port }))
     const defaults = { name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 5_000, concurrency: 0, isAnonymous: true }
     await proxy.setRoutes({

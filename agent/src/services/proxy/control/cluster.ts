@@ -10,15 +10,14 @@
 import cluster, { type Worker } from 'node:cluster'
 import net, { type AddressInfo } from 'node:net'
 import { AggregatorRegistry } from 'prom-client'
-import { startControlServer } from './control-server.ts'
+import { RouteKeeper, RouteTable, startControlServer } from '../../../routes/index.ts'
 import { startDataPlane, type DataPlane } from '../http/data-plane.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Peer, type Channel } from './ipc.ts'
 import type { DataPlaneOptions, ProxyOptions } from '../options.ts'
 import type { Proxy } from '../proxy.ts'
-import { RouteTable } from '../routing/route-table.ts'
+import { CONTROL_PATHS } from './proxy-control.ts'
 import { addUp, summarize } from '../metrics/summary.ts'
-import { TableKeeper } from '../routing/table-keeper.ts'
 
 const YOUNG_MS = 5_000
 const MAX_PAUSE_MS = 5_000
@@ -32,7 +31,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
     // A worker that died has no say; its successor starts from the current table.
     return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
-  const keeper = new TableKeeper({
+  const keeper = new RouteKeeper({
     file: options.routesFile,
     serve: async table => void (await askAll('routes', table)),
   })
@@ -80,9 +79,8 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
     )
   }
 
-  const setRoutes = async (table: RouteTable) => keeper.set(RouteTable.parse(table))
   const stats = async () => ({
-    generation: keeper.current?.generation ?? -1,
+    generation: keeper.generation,
     workers: started.size,
     functions: summarize(await askAll<FunctionSnapshot[]>('snapshot')),
   })
@@ -93,12 +91,11 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
     await Promise.all(Array.from({ length: workers - 1 }, startWorker))
     if (options.controlPath !== undefined) {
       control = await startControlServer(options.controlPath, {
-        get generation() {
-          return keeper.current?.generation ?? -1
+        reader: keeper,
+        tells: {
+          [CONTROL_PATHS.stats]: stats,
+          [CONTROL_PATHS.figures]: async () => addUp(await askAll<FunctionSnapshot[]>('snapshot')),
         },
-        setRoutes,
-        stats,
-        figures: async () => addUp(await askAll<FunctionSnapshot[]>('snapshot')),
       })
     }
   } catch (error) {
@@ -107,7 +104,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
   }
   return {
     address: { host: options.host, port },
-    setRoutes,
+    setRoutes: async table => keeper.setRoutes(RouteTable.parse(table)),
     stats,
     close: async () => {
       await Promise.all([control?.close(), closeWorkers()])

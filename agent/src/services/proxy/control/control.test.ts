@@ -3,10 +3,9 @@ import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { ProxyControl, ProxyControlError } from './control-client.ts'
+import { ProxyControl } from './proxy-control.ts'
+import { ControlError, StaleTableError, type RouteTableInput } from '../../../routes/index.ts'
 import { call, Stage } from '../proxy-testing.ts'
-import type { RouteTable } from '../routing/route-table.ts'
-import { StaleTableError } from '../routing/table-keeper.ts'
 
 let stage: Stage
 let folder: string
@@ -24,7 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => stage.end())
 
-const table = (generation: number, instances: RouteTable['routes'][0]['instances'] = []): RouteTable => ({
+const table = (generation: number, instances: RouteTableInput['routes'][0]['instances'] = []): RouteTableInput => ({
   generation,
   routes: [
     { name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 1_000, concurrency: 0, isAnonymous: true, instances },
@@ -58,7 +57,7 @@ it('what is no table is refused with 400', async () => {
   const bad = { generation: 1, routes: [{ ...table(1).routes[0]!, name: 'UPPER' }] }
   await expect(control.setRoutes(bad)).rejects.toThrow(/400/)
   const twice = { generation: 1, routes: [...table(1).routes, ...table(1).routes] }
-  await expect(control.setRoutes(twice)).rejects.toThrow(ProxyControlError)
+  await expect(control.setRoutes(twice)).rejects.toThrow(ControlError)
   expect(await put('not json')).toBe(400)
   expect((await control.health()).generation).toBe(-1)
 })

@@ -8,8 +8,8 @@
  * comes from who knows what runs: one more request finds out if it was wrong, and is not run there.
  */
 import { findPath } from '@ryo-faas/runtime/protocol'
+import type { Route, RouteTable } from '../../../routes/index.ts'
 import { FunctionMetrics, type FunctionSnapshot } from '../metrics/function-metrics.ts'
-import type { Route, RouteTable } from './route-table.ts'
 import { Instance, type UpstreamSettings } from '../upstream/index.ts'
 
 export interface Waiter {

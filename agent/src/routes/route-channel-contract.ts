@@ -1,0 +1,85 @@
+/** What every channel of routes has to do, whatever carries them. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { RouteTable, StaleTableError, type RouteChannel } from './index.ts'
+
+export type ReaderKind = 'proxy' | 'dispatcher'
+
+/** A reader in a test. It keeps its table while it is away. */
+export interface TestReader {
+  readonly generation: number
+  leave(): Promise<void>
+  comeBack(): Promise<void>
+}
+
+/** What a channel under test is joined by: two proxies and two dispatchers, all there at first. */
+export interface ChannelUnderTest {
+  channel: RouteChannel
+  readers: Record<ReaderKind, [TestReader, TestReader]>
+  /** In which order tables were taken. */
+  taken: { kind: ReaderKind; generation: number }[]
+  end(): Promise<void>
+}
+
+export function tableOf(generation: number): RouteTable {
+  const route = { name: 'fn', displayName: 'Fn', version: generation, timeoutMs: 1_000, concurrency: 0, instances: [] }
+  return RouteTable.parse({ generation, routes: [route] })
+}
+
+export function routeChannelContract(name: string, make: () => Promise<ChannelUnderTest>): void {
+  describe(`${name} as a channel of routes`, () => {
+    let under: ChannelUnderTest
+    beforeEach(async () => void (under = await make()))
+    afterEach(() => under.end())
+    const generations = () => Object.values(under.readers).flatMap(pair => pair.map(({ generation }) => generation))
+
+    it('when a table is published everybody has it, the proxies first', async () => {
+      await under.channel.publish(tableOf(5))
+      expect(generations()).toEqual([5, 5, 5, 5])
+      expect(under.taken.map(({ kind }) => kind)).toEqual(['proxy', 'proxy', 'dispatcher', 'dispatcher'])
+    })
+
+    it('the same table may come again, an older one replaces nothing', async () => {
+      await under.channel.publish(tableOf(5))
+      await under.channel.publish(tableOf(5))
+      const stale = await under.channel.publish(tableOf(4)).catch((error: unknown) => error)
+      expect(stale).toBeInstanceOf(StaleTableError)
+      expect((stale as StaleTableError).generation).toBe(5)
+      expect(generations()).toEqual([5, 5, 5, 5])
+      await under.channel.publish(tableOf(6))
+      expect(generations()).toEqual([6, 6, 6, 6])
+    })
+
+    it('a proxy that is away is missed, and has its last table when it comes back', async () => {
+      const [proxy] = under.readers.proxy
+      await under.channel.publish(tableOf(5))
+      await proxy.leave()
+      await expect(under.channel.publish(tableOf(6))).rejects.toThrow()
+      await proxy.comeBack()
+      expect(proxy.generation).toBe(5)
+      await under.channel.publish(tableOf(7))
+      expect(generations()).toEqual([7, 7, 7, 7])
+    })
+
+    it('a dispatcher that is away holds nobody up, and gets the newest table when it comes back', async () => {
+      const [dispatcher, other] = under.readers.dispatcher
+      await under.channel.publish(tableOf(5))
+      await dispatcher.leave()
+      await under.channel.publish(tableOf(6))
+      await under.channel.publish(tableOf(7))
+      expect(other.generation).toBe(7)
+      await dispatcher.comeBack()
+      await expect.poll(() => dispatcher.generation, { timeout: 5_000 }).toBe(7)
+      await under.channel.publish(tableOf(8))
+      await expect.poll(() => dispatcher.generation, { timeout: 5_000 }).toBe(8)
+    })
+
+    it('a dispatcher that knows of a newer table says so, and it is the newest that stays', async () => {
+      const [dispatcher] = under.readers.dispatcher
+      await under.channel.publish(tableOf(9))
+      await dispatcher.leave()
+      await dispatcher.comeBack()
+      await expect(under.channel.publish(tableOf(8))).rejects.toBeInstanceOf(StaleTableError)
+      expect(dispatcher.generation).toBe(9)
+    })
+  })
+}
