@@ -15,6 +15,8 @@ export const DataPlaneOptions = z.strictObject({
   port: z.int().min(0).max(65_535).default(9999),
   /** How long a request waits for an instance to become ready. */
   readyTimeoutMs: ms.default(10_000),
+  /** How long a rule of access may take to say whether a request is let in; then it is not. */
+  verdictTimeoutMs: ms.min(1).default(10_000),
   /** Most requests that wait at the same time, in each worker. */
   maxWaiting: z.int().min(0).default(1_000),
   /** How long a client's idle connection is kept. */

@@ -2,6 +2,7 @@
 import http, { type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import net, { type AddressInfo, type Socket } from 'node:net'
+import type { Rules } from './access/gate.ts'
 import { TEST_KEYS } from '../../access/access-testing.ts'
 import type { ProxyInput } from './options.ts'
 import { createProxy, type Proxy } from './proxy.ts'
@@ -29,8 +30,8 @@ export class Stage {
     this.closers.push(close)
   }
 
-  async proxy(options: ProxyInput = {}): Promise<Proxy> {
-    const proxy = await createProxy({ port: 0, graceMs: 200, access: TEST_KEYS, ...options })
+  async proxy(options: ProxyInput = {}, rules: Rules = {}): Promise<Proxy> {
+    const proxy = await createProxy({ port: 0, graceMs: 200, access: TEST_KEYS, ...options }, { rules })
     this.onEnd(() => proxy.close())
     return proxy
   }

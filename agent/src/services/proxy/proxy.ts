@@ -6,6 +6,7 @@
  */
 import { RouteKeeper, RouteTable, startControlServer, type RouteTableInput } from '../../routes/index.ts'
 import { CONTROL_PATHS } from './control/proxy-control.ts'
+import type { Rules } from './access/gate.ts'
 import { startDataPlane } from './http/data-plane.ts'
 import { ProxyOptions, type ProxyInput } from './options.ts'
 import { addUp, summarize, type ProxyStats } from './metrics/summary.ts'
@@ -22,15 +23,18 @@ export interface Proxy {
   close(): Promise<void>
 }
 
-/** @throws ZodError if the options are wrong; an error with code EADDRINUSE if the port is taken. */
-export async function createProxy(input: ProxyInput): Promise<Proxy> {
+/**
+ * @param parts `rules` of access besides those that the proxy has
+ * @throws ZodError if the options are wrong; an error with code EADDRINUSE if the port is taken.
+ */
+export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules } = {}): Promise<Proxy> {
   const options = ProxyOptions.parse(input)
   const keeper: RouteKeeper = new RouteKeeper({
     file: options.routesFile,
     serve: table => plane.applyRoutes(table),
   })
   await keeper.load()
-  const plane = await startDataPlane(options, { table: keeper.current })
+  const plane = await startDataPlane(options, { table: keeper.current, rules })
   const stats = async () => ({
     generation: keeper.generation,
     workers: 1,

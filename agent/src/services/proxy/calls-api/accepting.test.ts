@@ -15,6 +15,7 @@ import { claimKey, decodeCall, getBody, idempotencyKey, type CallHead } from '..
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
 import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
 import { call, exchangeRaw, Stage, until, type Answer, type TestInstance } from '../proxy-testing.ts'
+import { PASS, refused, type Verdict } from '../access/gate.ts'
 import type { Proxy } from '../proxy.ts'
 
 const dispatchToken = 'a-secret-of-the-platform'
@@ -413,4 +414,28 @@ describe('without a bus', () => {
     idOf(await begun)
     await stopped
   })
+})
+
+it('a call is queued when the gate has let it in, and not before; one that is refused never is', async () => {
+  const settle: ((verdict: Verdict) => void)[] = []
+  const gated = await stage.proxy(
+    { nats: addressOf(nats) },
+    { ask: () => new Promise(resolve => settle.push(resolve)) },
+  )
+  await until(
+    async () => (await call(gated, '/calls', { headers: AS_OPERATOR })).status === 200,
+    'the proxy has found the bus',
+  )
+  await stage.serve(gated, [instance], { ...asyncRoute, access: { kind: 'ask' } })
+  const body = Buffer.alloc(300_000, 'x')
+  const send = () => call(gated, '/functions/fn', { method: 'POST', body })
+  const [one, other] = [send(), send()]
+  await until(() => settle.length === 2, 'the gate is asked')
+  expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(0)
+  settle[0]!(PASS)
+  settle[1]!(refused('FORBIDDEN', 'not you'))
+  const answers = (await Promise.all([one, other])).sort((a, b) => a.status - b.status)
+  expect(answers).toMatchObject([{ status: 202 }, { status: 403, code: 'FORBIDDEN' }])
+  expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(1)
+  expect((await kept(idOf(answers[0]))).body).toEqual(body)
 })

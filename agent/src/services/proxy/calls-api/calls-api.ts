@@ -33,9 +33,8 @@ import {
   watchCall,
   watchCalls,
 } from '../../../calls/index.ts'
-import type { Credentials } from '../../../access/index.ts'
 import { plainIssue } from '../../../contract/index.ts'
-import { refuseOthers, refuseOtherOrigins } from '../access/operator-gate.ts'
+import { OWN_DOORS, type Admit } from '../access/gate.ts'
 import { errorAnswer } from '../http/refuse.ts'
 import type { TrustedPeers } from '../access/trusted-peers.ts'
 import type { BusLink } from './bus-link.ts'
@@ -70,8 +69,7 @@ const UNFRAMED = new Set([
 ])
 
 interface CallsApiParts {
-  /** Without them nobody is the operator. */
-  credentials: Credentials | undefined
+  admit: Admit
   /** Peers that stand for many clients. */
   trusted: TrustedPeers
   newRequestId: () => string
@@ -81,7 +79,7 @@ interface CallsApiParts {
 export function addCallsApi(
   server: FastifyInstance,
   link: BusLink,
-  { credentials, trusted, newRequestId }: CallsApiParts,
+  { admit, trusted, newRequestId }: CallsApiParts,
 ): EventStreams {
   const streams = new EventStreams(trusted)
   void server.register(async calls => {
@@ -100,8 +98,8 @@ export function addCallsApi(
     calls.addHook<MaybeById>('onRequest', async request => {
       const { id } = request.params
       const isShown = ['GET', 'HEAD'].includes(request.method) && id !== undefined
-      const refused = isShown ? refuseOtherOrigins(request) : refuseOthers(request, credentials)
-      if (refused !== undefined) throw new CallError(refused.code, refused.reason)
+      const verdict = await admit(request.raw, isShown ? OWN_DOORS.call : OWN_DOORS.calls)
+      if (verdict.kind === 'refuse') throw new CallError(verdict.code, verdict.reason)
       if (id !== undefined && parseCallId(id) === undefined) missing(id)
     })
     calls.get('/openapi.json', async () => callsDocument())

@@ -2,6 +2,7 @@ import Fastify from 'fastify'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { AS_OPERATOR } from '../../../access/access-testing.ts'
 import { call, Stage } from '../proxy-testing.ts'
+import { PASS } from '../access/gate.ts'
 import { TrustedPeers } from '../access/trusted-peers.ts'
 import { BusLink } from './bus-link.ts'
 import { addCallsApi } from './calls-api.ts'
@@ -32,7 +33,7 @@ it('holds every route of the calls API and no other', async () => {
     for (const one of [method].flat()) served.push(`${one} ${url.replace(/:(\w+)/g, '{$1}')}`)
   })
   const link = new BusLink(undefined)
-  addCallsApi(server, link, { credentials: undefined, trusted: new TrustedPeers([]), newRequestId: () => 'r' })
+  addCallsApi(server, link, { admit: () => PASS, trusted: new TrustedPeers([]), newRequestId: () => 'r' })
   await server.ready()
   await server.close()
   const { document } = await read()

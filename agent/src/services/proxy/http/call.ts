@@ -1,5 +1,6 @@
 /** A call that a client has begun: its head was read and understood. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Requester } from '../access/gate.ts'
 import type { FunctionMetrics } from '../metrics/function-metrics.ts'
 import type { RequestHead } from './request-head.ts'
 import type { FunctionEntry } from '../routing/routes.ts'
@@ -14,6 +15,10 @@ export interface Call {
   metrics: FunctionMetrics
   path: string
   head: RequestHead
+  /** Who asks. */
+  requester: Requester
+  /** It is to be queued. */
+  isAsync: boolean
   expectsContinue: boolean
   /** Takes over both sockets after a 101. Absent if the client asked for no upgrade. */
   tunnel?: (upgrade: Upgrade) => ResponseSink

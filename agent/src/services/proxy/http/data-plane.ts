@@ -6,7 +6,7 @@
  */
 import http from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { Credentials } from '../../../access/index.ts'
 import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
@@ -21,7 +21,7 @@ import { deliveryLines } from './delivery-line.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Hop } from './hop.ts'
 import { createRegistry } from '../metrics/metrics.ts'
-import { refuseStrangers, type Refused } from '../access/operator-gate.ts'
+import { createGate, OWN_DOORS, Requester, type Admit, type Rules } from '../access/gate.ts'
 import type { DataPlaneOptions } from '../options.ts'
 import { errorAnswer } from './refuse.ts'
 import { Routes } from '../routing/routes.ts'
@@ -48,6 +48,8 @@ export interface DataPlaneStart {
   table?: RouteTable | undefined
   /** Text of `/metrics`, if it is not this process's own alone. */
   scrape?: () => Promise<string>
+  /** Who may call what, besides the rules that the proxy has. */
+  rules?: Rules | undefined
 }
 
 export async function startDataPlane(options: DataPlaneOptions, start: DataPlaneStart = {}): Promise<DataPlane> {
@@ -72,6 +74,10 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     callbackAllow: options.callbackAllow,
   })
   const trusted = new TrustedPeers(options.trustProxy)
+  const { access } = options
+  const credentials = access && new Credentials(access)
+  const gate = createGate(start.rules)
+  const admit: Admit = (asked, place) => gate(new Requester(asked, credentials), place)
   let hop: Hop | undefined
   const fastify = Fastify({
     schemaController: NO_SCHEMAS,
@@ -84,12 +90,15 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         routes,
         readyTimeoutMs: options.readyTimeoutMs,
         tracing,
-        dispatchToken: options.access?.part,
-        functionsKey: options.access?.functions,
+        gate,
+        credentials,
+        dispatchToken: access?.part,
+        functionsKey: access?.functions,
+        verdictTimeoutMs: options.verdictTimeoutMs,
         bodyTimeoutMs: options.bodyTimeoutMs,
         upgradeIdleMs: options.upgradeIdleMs,
         trusted,
-        deliveryLineOf: deliveryLines(options.access?.functions),
+        deliveryLineOf: deliveryLines(access?.functions),
         asyncCalls,
         fallback,
       })
@@ -102,8 +111,6 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     reply.headers(headers)
     return reply.send(body)
   }
-  const { access } = options
-  const credentials = access && new Credentials(access)
   if (access !== undefined) {
     fastify.get(PROOF_PATH, (request, reply) => {
       const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
@@ -114,7 +121,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   }
   addOwnRoutes(fastify, {
     newRequestId: () => ids.traceId(),
-    refused: request => refuseStrangers(request, credentials),
+    admit,
     isReady: () => routes.generation >= 0 && hop?.isDraining === false,
     pages: [
       { contentType: registry.contentType, text: start.scrape ?? (() => registry.metrics()) },
@@ -123,7 +130,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     ],
   })
   const eventStreams = addCallsApi(fastify, asyncCalls.link, {
-    credentials,
+    admit,
     trusted,
     newRequestId: () => ids.traceId(),
   })
@@ -158,7 +165,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     const closed = [fastify.server, ...extras].map(server => new Promise(done => server.close(done)))
     fastify.server.closeIdleConnections()
     const deadline = performance.now() + options.graceMs
-    while (routes.inflight + asyncCalls.inflight > 0 && performance.now() < deadline) {
+    while (hop!.held + routes.inflight + asyncCalls.inflight > 0 && performance.now() < deadline) {
       await new Promise(done => setTimeout(done, DRAIN_POLL_MS))
       fastify.server.closeIdleConnections()
     }
@@ -238,8 +245,7 @@ async function settled(removed: readonly Instance[], settleMs: number): Promise<
 function addOwnRoutes(
   fastify: FastifyInstance,
   own: {
-    /** May he not see the figures? */
-    refused: (request: FastifyRequest) => Refused | undefined
+    admit: Admit
     newRequestId: () => string
     isReady: () => boolean
     pages: { contentType: string; text: () => Promise<string> }[]
@@ -251,9 +257,9 @@ function addOwnRoutes(
     return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'not ready' })
   })
   fastify.get('/metrics', async (request, reply) => {
-    const refused = own.refused(request)
-    if (refused !== undefined) {
-      const { status, headers, body } = errorAnswer({ ...refused, requestId: own.newRequestId() })
+    const verdict = await own.admit(request.raw, OWN_DOORS.metrics)
+    if (verdict.kind === 'refuse') {
+      const { status, headers, body } = errorAnswer({ ...verdict, requestId: own.newRequestId() })
       return reply.code(status).headers(headers).send(body)
     }
     const [plain, openMetrics = plain] = own.pages

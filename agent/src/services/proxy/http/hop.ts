@@ -5,12 +5,15 @@
  * Invariants: 1. a request that is refused here was not forwarded, in whole or in part. 2. a request with a body waits
  * for the end of the current read, so that a body that is malformed from its start is refused with its head. 3. what
  * follows a request whose answer closes the connection is not looked at: if it was refused, nobody knows where it ends.
+ * 4. no instance and no queue hears of a request before the gate has let it in; without a verdict it is refused.
  */
 import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import type { PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource } from '@ryo-faas/runtime/telemetry'
+import type { Credentials } from '../../../access/index.ts'
+import { PASS, refused, Requester, type Gate, type Verdict } from '../access/gate.ts'
 import type { AsyncCalls } from '../calls-api/async-calls.ts'
 import type { Call } from './call.ts'
 import { Exchange, tooLarge, type ExchangeContext } from './exchange.ts'
@@ -22,8 +25,11 @@ import type { TrustedPeers } from '../access/trusted-peers.ts'
 import { openTunnel } from './tunnel.ts'
 
 export interface HopOptions extends ExchangeContext {
+  gate: Gate
+  credentials: Credentials | undefined
   dispatchToken: string | undefined
   functionsKey: string | undefined
+  verdictTimeoutMs: number
   bodyTimeoutMs: number
   upgradeIdleMs: number
   trusted: TrustedPeers
@@ -32,6 +38,7 @@ export interface HopOptions extends ExchangeContext {
   fallback: RequestListener
 }
 
+const NO_VERDICT = refused('FUNCTION_UNAVAILABLE', 'whether this is allowed cannot be found out now')
 const RESERVED = { code: 'FUNCTION_NOT_FOUND', reason: 'paths below /.ryo-faas/ belong to the platform' } as const
 
 export class Hop {
@@ -41,6 +48,8 @@ export class Hop {
   /** The answer to the latest request of each connection. */
   private readonly latest = new WeakMap<Duplex, ServerResponse>()
   isDraining = false
+  /** Requests that wait for a verdict. */
+  held = 0
 
   constructor(options: HopOptions) {
     this.options = options
@@ -127,32 +136,64 @@ export class Hop {
         if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
         const entry = this.options.routes.find(target.name)
         if (entry === undefined) {
-          const message = `there is no function ${target.name.slice(0, 100)}`
-          return this.refuse(request, response, {
-            code: 'FUNCTION_NOT_FOUND',
-            reason: message,
-            requestId: head.requestId,
-          })
-        }
-        const { bodyLimitBytes } = entry.route
-        if (bodyLimitBytes !== undefined && head.bodyLength > bodyLimitBytes) {
           const { requestId } = head
           return this.refuse(request, response, {
-            code: 'PAYLOAD_TOO_LARGE',
-            reason: tooLarge(bodyLimitBytes),
+            code: 'FUNCTION_NOT_FOUND',
+            reason: noFunction(target.name),
             requestId,
           })
         }
+        const requester = new Requester(request, this.options.credentials)
         const metrics = head.isDispatched ? entry.dispatched : entry.metrics
-        const call: Call = { request, response, entry, metrics, path: target.path, head, ...how }
-        if (!head.isDispatched && (entry.isAsync(target.path) || target.isAsync || head.prefersAsync)) {
-          return this.queue(call)
-        }
-        if (head.bodyLength === 0) new Exchange(this.options, call).start()
-        else process.nextTick(startUnlessRefused, this.options, call)
-        return
+        const isAsync = !head.isDispatched && (entry.isAsync(target.path) || target.isAsync || head.prefersAsync)
+        const call: Call = { request, response, entry, metrics, path: target.path, head, requester, isAsync, ...how }
+        const verdict = this.verdictOn(call)
+        return 'kind' in verdict ? this.judge(call, verdict) : this.hold(call, verdict)
       }
     }
+  }
+
+  private verdictOn({ head, requester, entry }: Call): Verdict | Promise<Verdict> {
+    // What the dispatcher sends was let in when it was queued.
+    if (head.isDispatched) return PASS
+    try {
+      return this.options.gate(requester, entry.route)
+    } catch {
+      return NO_VERDICT
+    }
+  }
+
+  private judge(call: Call, verdict: Verdict): void {
+    const { request, response, entry, head } = call
+    const { requestId } = head
+    if (verdict.kind === 'refuse') return this.refuse(request, response, { ...verdict, requestId })
+    const { bodyLimitBytes } = entry.route
+    if (bodyLimitBytes !== undefined && head.bodyLength > bodyLimitBytes) {
+      return this.refuse(request, response, { code: 'PAYLOAD_TOO_LARGE', reason: tooLarge(bodyLimitBytes), requestId })
+    }
+    if (call.isAsync) return this.queue(call)
+    if (head.bodyLength === 0) new Exchange(this.options, call).start()
+    else process.nextTick(startUnlessRefused, this.options, call)
+  }
+
+  /** Until there is a verdict nothing is read of the body, and no instance hears of the call. Invariant 4. */
+  private hold(call: Call, verdict: Promise<Verdict>): void {
+    let isHeld = true
+    const settle = (settled: Verdict): void => {
+      if (!isHeld) return
+      isHeld = false
+      this.held -= 1
+      clearTimeout(timer)
+      const { request, response, entry, head } = call
+      // The client has left, or its body is malformed.
+      if (!request.socket.writable) return
+      if (this.options.routes.find(entry.name) === entry) return this.judge(call, settled)
+      const { requestId } = head
+      this.refuse(request, response, { code: 'FUNCTION_NOT_FOUND', reason: noFunction(entry.name), requestId })
+    }
+    this.held += 1
+    const timer = setTimeout(settle, this.options.verdictTimeoutMs, NO_VERDICT)
+    verdict.then(settle, () => settle(NO_VERDICT))
   }
 
   /** What is for no function has no limit of a function either: a body comes soon, and to a question not at all. */
@@ -200,6 +241,10 @@ export class Hop {
   ): void {
     refuse(request, response, { ...error, requestId: error.requestId ?? this.ids.traceId() })
   }
+}
+
+function noFunction(name: string): string {
+  return `there is no function ${name.slice(0, 100)}`
 }
 
 /** Invariant 2: the parser may have found the body malformed since, and closed the connection. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, test } from 'vitest'
 import { Credentials } from '../../../access/index.ts'
 import { FunctionMetrics } from './function-metrics.ts'
-import { refuseStrangers } from '../access/operator-gate.ts'
+import { createGate, OWN_DOORS, Requester } from '../access/gate.ts'
 import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
 import { call, Stage } from '../proxy-testing.ts'
 import type { Proxy } from '../proxy.ts'
@@ -98,5 +98,7 @@ test.each([
   ['192.0.2.7', AS_OPERATOR, undefined],
 ])('from %s, with %j, /metrics is refused by %s', (remoteAddress, headers, code) => {
   const request = { headers: { host: '127.0.0.1', ...headers }, socket: { remoteAddress } }
-  expect(refuseStrangers(request, new Credentials(TEST_KEYS))?.code).toBe(code)
+  expect(createGate()(new Requester(request, new Credentials(TEST_KEYS)), OWN_DOORS.metrics)).toMatchObject(
+    code === undefined ? { kind: 'pass' } : { kind: 'refuse', code },
+  )
 })
