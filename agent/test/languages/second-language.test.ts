@@ -56,11 +56,8 @@ async function startDeployer(known = languages): Promise<Deployer> {
     ...{ home, engine, languages: known, startTimeoutMs: 20_000 },
     state: await StateStore.open(join(home, 'state.json')),
     secrets: new SecretStore(home),
-    proxy: {
-      setRoutes: ({ generation, routes }) =>
-        proxy.setRoutes({ generation, routes: routes.map(({ policy: _p, triggers: _t, ...route }) => route) }),
-      stats: () => proxy.stats(),
-    },
+    routes: { publish: table => proxy.setRoutes(table) },
+    proxy: { stats: () => proxy.stats() },
     surroundings: () => ({
       proxyUrl: `http://127.0.0.1:${proxy.address.port}`,
       tokenOf: claims => credentials.functionToken(claims),
