@@ -4,7 +4,7 @@ import { layers } from './eslint-rules.js'
 /** The layers of the agent, low to high. A folder imports lower rows only, never a sibling, and others by their index. */
 const AGENT = [
   ['contract'],
-  ['client', 'host', 'access', 'observability/tracing'],
+  ['client', 'host', 'docker', 'access', 'observability/tracing'],
   ['languages', 'engines', 'bus', 'secrets', 'supervisor', 'observability'],
   ['calls', 'deploy-file', 'routes'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],

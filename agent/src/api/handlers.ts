@@ -77,15 +77,10 @@ export const handlers: Record<ApiName, Handler> = {
 
   logs: async (platform, request, reply) => {
     const { follow, since, tail } = request.query as z.output<(typeof API)['logs']['query']>
-    const deployer = platform.deployer()
-    await deployer.view(nameOf(request)) // An unknown name is a 404, not an empty stream.
+    // Before the stream is open: an unknown name is a 404, not an empty stream.
+    const read = platform.deployer().logs(nameOf(request))
     const stream = openLineStream(request, reply)
-    const lines = deployer.logs(nameOf(request), {
-      follow,
-      tail,
-      ...(since !== undefined && { since }),
-      signal: stream.signal,
-    })
+    const lines = read({ follow, tail, ...(since !== undefined && { since }), signal: stream.signal })
     void (async () => {
       for await (const line of lines) {
         stream.write(line)

@@ -19,7 +19,16 @@ export {
 export { DeploymentState, DeploymentView, InstanceView, TriggerView, VersionView } from './deployment.ts'
 export { ServedHandlers, ServedTrigger } from './served.ts'
 export { StartFrom, TriggerStart } from './trigger-start.ts'
-export { EngineKind, PartView, PlatformPhase, PlatformView, ResourceView } from './platform.ts'
+export {
+  ENGINE_CAPABILITIES,
+  EngineKind,
+  Isolation,
+  type EngineCapability,
+  PartView,
+  PlatformPhase,
+  PlatformView,
+  ResourceView,
+} from './platform.ts'
 export {
   Attributes,
   SpanEvent,

@@ -1,8 +1,22 @@
 import { z } from 'zod'
 import { ErrorBody } from './errors.ts'
 
-export const EngineKind = z.enum(['docker', 'process'])
+/** Name of an engine. Which there are, the agent's registry of engines says. */
+export const EngineKind = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be the name of an engine')
 export type EngineKind = z.infer<typeof EngineKind>
+
+/** What keeps functions apart from this machine and from each other, as people read it. */
+export const Isolation = z.object({
+  /** Where functions run: "in containers". */
+  label: z.string(),
+  /** What it does not hold back; absent: nothing that one has to be told. */
+  warning: z.string().optional(),
+})
+export type Isolation = z.infer<typeof Isolation>
+
+/** What an engine may do beyond running instances; clients offer what is there. */
+export const ENGINE_CAPABILITIES = ['images', 'logs', 'debug', 'freeze', 'pool'] as const
+export type EngineCapability = (typeof ENGINE_CAPABILITIES)[number]
 
 export const PartView = z.object({
   /** `agent`, `keeper`, `proxy`, `nats`, `store`, `dispatcher`; further dispatchers are `dispatcher-2` and so on. */
@@ -32,6 +46,10 @@ export const PlatformView = z.object({
   engine: EngineKind,
   /** What the engine says about itself, e.g. the Docker version, or why `auto` fell back to processes. */
   engineNote: z.string(),
+  /** Absent until the engine is known, and from agents that did not tell it. */
+  isolation: Isolation.optional(),
+  /** Of `ENGINE_CAPABILITIES`, or one that only a newer agent knows; absent like `isolation`. */
+  capabilities: z.array(z.string()).optional(),
   proxyUrl: z.string(),
   /** Address the proxy listens on; older agents do not send it. */
   host: z.string().optional(),
@@ -40,7 +58,7 @@ export const PlatformView = z.object({
 })
 export type PlatformView = z.infer<typeof PlatformView>
 
-/** An image or container (docker), a bundle folder or process (process engine) that belongs to this project. */
+/** An image or an instance of this project: what they are (a container, a process), the engine says. */
 export const ResourceView = z.object({
   type: z.enum(['image', 'instance']),
   id: z.string(),

@@ -21,8 +21,8 @@ import {
   type Problem,
   type StartFrom,
 } from '../contract/index.ts'
-import { freePort, type KeyedQueue } from '../host/index.ts'
-import type { BuiltPackage, Engine } from '../engines/index.ts'
+import type { KeyedQueue } from '../host/index.ts'
+import { capability, type BuiltPackage, type Engine } from '../engines/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
 import { desiredInstances } from './desired-instances.ts'
@@ -33,6 +33,7 @@ import { plan, type Planned, type PlanRequest } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
 import { traced } from './traced.ts'
+import type { VersionImages } from './version-images.ts'
 
 const AT_ONCE = 4
 
@@ -44,6 +45,7 @@ export interface DeployOptions {
   secrets: SecretStore
   fleet: Fleet
   instances: Instances
+  images: VersionImages
   switcher: Switcher
   reconciler: Reconciler
   queue: KeyedQueue
@@ -146,6 +148,7 @@ export class Deploy {
   }
 
   async #plan(request: DeployRequest, emit: Emit): Promise<Accepted[]> {
+    if (request.debug) capability(this.#options.engine, 'debug')
     const planned = await plan(request, this.#options.languages)
     emit({
       type: 'planned',
@@ -170,7 +173,7 @@ export class Deploy {
     { entry, language, outcome }: Accepted,
     run: Pick<DeployRequest, 'file' | 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
-    const { state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
+    const { engine, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
     const { name } = entry
     const route = routeOf(name)
@@ -221,7 +224,7 @@ export class Deploy {
         deployFile: run.file,
       }
       const count = run.debug ? 1 : desiredInstances(before, entry)
-      const debugPort = run.debug ? await freePort() : undefined
+      const debugPort = run.debug ? await capability(engine, 'debug').port() : undefined
       try {
         run.emit({ type: 'step', name, step: 'starting' })
         const started = await traced('start', { 'ryo_faas.instances': count }, () =>
@@ -251,7 +254,7 @@ export class Deploy {
     before: DeploymentRecord | undefined
     signal: AbortSignal
   }): Promise<Built> {
-    const { engine, home } = this.#options
+    const { images, home } = this.#options
     const { bundle, route, before } = what
     const version = before?.nextVersion ?? 1
     const { hash } = bundle
@@ -261,7 +264,7 @@ export class Deploy {
     try {
       const written = { route, hash, base: what.language.base, ...(await bundle.write(folder)) }
       throwIfCancelled(what.name, what.signal)
-      await engine.build(written, what.signal)
+      await images.ensure(written, what.signal)
       return { version, ...written, fresh: true }
     } catch (error) {
       await rm(folder, { recursive: true, force: true })
@@ -275,9 +278,9 @@ export class Deploy {
 
   /** Takes back what `#build` left, unless the state took it over after all. */
   async #discard(built: Built): Promise<void> {
-    const { engine, state } = this.#options
+    const { images, state } = this.#options
     if (state.deployment(built.route)?.versions.some(({ hash }) => hash === built.hash)) return
-    await engine.removeImage(engine.imageOf(built))
+    await images.remove(images.refOf(built))
     await rm(dirname(built.dir), { recursive: true, force: true })
   }
 

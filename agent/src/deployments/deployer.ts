@@ -13,7 +13,7 @@ import {
   type ResourceView,
   type StartFrom,
 } from '../contract/index.ts'
-import type { Engine, Instance, LogQuery } from '../engines/index.ts'
+import { capability, type Engine, type Instance, type LogQuery } from '../engines/index.ts'
 import { KeyedQueue } from '../host/index.ts'
 import type { Languages } from '../languages/index.ts'
 import type { Route, RouteChannel } from '../routes/index.ts'
@@ -29,6 +29,7 @@ import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher } from './route-publisher.ts'
 import { Switcher } from './switcher.ts'
 import { deployedRoute } from './deployed-route.ts'
+import { VersionImages } from './version-images.ts'
 import { viewDeployment } from './views.ts'
 
 export interface DeployerOptions {
@@ -55,6 +56,7 @@ export class Deployer {
   readonly #fleet = new Fleet()
   readonly #queue = new KeyedQueue()
   readonly #stopping = new AbortController()
+  readonly #images: VersionImages
   readonly #publisher: RoutePublisher
   readonly #instances: Instances
   readonly #switcher: Switcher
@@ -63,7 +65,8 @@ export class Deployer {
 
   constructor(options: DeployerOptions) {
     this.#options = options
-    const shared = { ...options, fleet: this.#fleet, queue: this.#queue }
+    this.#images = new VersionImages(options.engine.images)
+    const shared = { ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images }
     this.#publisher = new RoutePublisher(options.routes, () => this.#routes())
     this.#instances = new Instances({ ...shared, publisher: this.#publisher })
     const moved = { ...shared, publisher: this.#publisher, instances: this.#instances }
@@ -187,7 +190,7 @@ export class Deployer {
       await state.update(next => void delete next.deployments[record.route])
       await this.#instances.retire(await engine.instances(record.route), activeVersion(record))
       await this.#fleet.drained()
-      await engine.forgetLogs(record.route)
+      await engine.logs?.forget(record.route)
       this.#fleet.forgive(record.route)
       onRemoved(record.name)
     })
@@ -199,12 +202,20 @@ export class Deployer {
     return names
   }
 
-  async *logs(name: string, query: LogQuery & { signal: AbortSignal }): AsyncGenerator<LogLine> {
-    yield* deploymentLogs(this.#options.engine, this.#find(name).route, query)
+  /**
+   * Answers how its output is read, so that what is wrong with the question is said before the first line.
+   * @throws RyoFaasError DEPLOYMENT_NOT_FOUND; UNSUPPORTED if the engine keeps no output
+   */
+  logs(name: string): (query: LogQuery & { signal: AbortSignal }) => AsyncIterable<LogLine> {
+    const { engine } = this.#options
+    const { route } = this.#find(name)
+    const logs = capability(engine, 'logs')
+    return query => deploymentLogs({ logs, engine }, route, query)
   }
 
   async resources(): Promise<ResourceView[]> {
-    const [images, instances] = await Promise.all([this.#options.engine.images(), this.#options.engine.instances()])
+    const { engine } = this.#options
+    const [images = [], instances] = await Promise.all([engine.images?.list(), engine.instances()])
     return [
       ...images.map(({ ref, route, hash, sizeBytes, createdAt }) => ({
         type: 'image' as const,
@@ -230,9 +241,9 @@ export class Deployer {
 
   /** Removes images that no kept version needs. */
   async prune(): Promise<{ removed: string[]; freedBytes: number }> {
-    const { engine } = this.#options
-    const unused = (await engine.images()).filter(({ ref }) => !this.#neededImages().has(ref))
-    for (const { ref } of unused) await engine.removeImage(ref)
+    const kept = (await this.#options.engine.images?.list()) ?? []
+    const unused = kept.filter(({ ref }) => !this.#neededImages().has(ref))
+    for (const { ref } of unused) await this.#images.remove(ref)
     return {
       removed: unused.map(({ ref }) => ref),
       freedBytes: unused.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -267,8 +278,9 @@ export class Deployer {
 
   #neededImages(): Set<string> {
     const records = Object.values(this.#options.state.current.deployments)
-    const { engine } = this.#options
-    return new Set(records.flatMap(({ route, versions }) => versions.map(each => engine.imageOf({ ...each, route }))))
+    return new Set(
+      records.flatMap(({ route, versions }) => versions.map(each => this.#images.refOf({ ...each, route }))),
+    )
   }
 
   #find(name: string): DeploymentRecord {

@@ -11,6 +11,7 @@ import type { Fleet } from './fleet.ts'
 import { TAIL_LINES, tellingLines } from './last-output.ts'
 import { askServed, waitUntilReady } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
+import type { VersionImages } from './version-images.ts'
 
 const PIDS_LIMIT = 128
 const MAX_DRAIN_MS = 60_000
@@ -22,6 +23,7 @@ export interface InstancesOptions {
   languages: Languages
   fleet: Fleet
   publisher: RoutePublisher
+  images: VersionImages
   secrets: SecretStore
   surroundings: () => Surroundings
   startTimeoutMs: number
@@ -43,6 +45,8 @@ export class Instances {
     version: VersionRecord,
     options: { count: number; signal: AbortSignal },
   ): Promise<Instance[]> {
+    // Once, and not by each of them.
+    await this.#options.images.ensure({ ...version, route: record.route }, options.signal)
     const outcomes = await Promise.allSettled(
       Array.from({ length: options.count }, () => this.#startOne(record, version, options.signal)),
     )
@@ -82,11 +86,17 @@ export class Instances {
   }
 
   async #startOne(record: Started, version: VersionRecord, signal: AbortSignal): Promise<Instance> {
-    const { engine, languages, startTimeoutMs } = this.#options
-    const spec = await this.#specOf(record, version, signal)
-    const timeout = AbortSignal.timeout(startTimeoutMs)
+    const { engine, languages, images, startTimeoutMs } = this.#options
+    const spec = await this.#specOf(record, version)
+    let timeout: AbortSignal | undefined
+    const startFrom = (image: string) => {
+      // What an image takes that has to be built again is not the function's time.
+      timeout = AbortSignal.timeout(startTimeoutMs)
+      return engine.start({ ...spec, image }, AbortSignal.any([signal, timeout]))
+    }
+    const built = { ...version, route: record.route, base: languages.named(version.language).base }
     try {
-      const instance = await engine.start(spec, AbortSignal.any([signal, timeout]))
+      const instance = await images.startFrom(built, startFrom, signal)
       await waitUntilReady(engine, instance, { timeoutMs: startTimeoutMs, signal })
       return instance
     } catch (error) {
@@ -94,7 +104,7 @@ export class Instances {
       const logs = await this.#lastLines(record.route, spec.id)
       await engine.stop(spec.id, 0)
       if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${record.name} was cancelled`, { cause: error })
-      const timedOut = failure.code === 'CANCELLED' && timeout.aborted
+      const timedOut = failure.code === 'CANCELLED' && timeout?.aborted === true
       const code = timedOut ? 'START_FAILED' : failure.code
       const { packageDir } = version.config
       const loaded = { codeFolder: engine.codeFolderOf(version), packageDir }
@@ -109,7 +119,7 @@ export class Instances {
     }
   }
 
-  async #specOf(record: Started, version: VersionRecord, signal: AbortSignal): Promise<InstanceSpec> {
+  async #specOf(record: Started, version: VersionRecord): Promise<Omit<InstanceSpec, 'image'>> {
     const { engine, languages, secrets: secretStore } = this.#options
     const language = languages.named(version.language)
     const id = randomBytes(5).toString('hex')
@@ -128,7 +138,6 @@ export class Instances {
       id,
       route: record.route,
       version: version.version,
-      image: await engine.build({ ...version, route: record.route, base: language.base }, signal),
       command: language.command(runnable, engine.commandNeeds({ ...debug, limits })),
       env: {
         ...instanceEnvironment(record.name, version, {
@@ -146,10 +155,11 @@ export class Instances {
 
   async #lastLines(route: string, id: string): Promise<string[]> {
     const lines: string[] = []
+    const { logs } = this.#options.engine
+    if (logs === undefined) return lines
     try {
       const query = { follow: false, tail: TAIL_LINES }
-      for await (const { line } of this.#options.engine.logs({ route, id }, query, AbortSignal.timeout(5000)))
-        lines.push(line)
+      for await (const { line } of logs.read({ route, id }, query, AbortSignal.timeout(5000))) lines.push(line)
     } catch {
       // The failure itself matters more than its log; it is being reported already.
     }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LogLine } from '../contract/index.ts'
-import type { Engine, LogQuery } from '../engines/index.ts'
+import type { Engine, LogQuery, Logs } from '../engines/index.ts'
 import { deploymentLogs } from './log-merge.ts'
 
 const line = (instance: string, text: string, time: string): LogLine => ({
@@ -11,24 +11,25 @@ const line = (instance: string, text: string, time: string): LogLine => ({
 /** An engine of which only what `deploymentLogs` asks for is there; `follows` are the answers to each follow, in turn. */
 function engineWith(follows: LogLine[][], past: LogLine[] = []) {
   const asked: LogQuery[] = []
-  const engine = {
-    logSources: async () => ['a'],
-    instances: async () => [{ id: 'a', state: { kind: 'running' } }],
-    logs: async function* (_source: unknown, query: LogQuery) {
+  const logs: Logs = {
+    sources: async () => ['a'],
+    forget: async () => undefined,
+    read: async function* (_source: unknown, query: LogQuery) {
       if (!query.follow) return void (yield* past)
       asked.push(query)
       yield* follows.shift() ?? []
     },
-  } as unknown as Engine
-  return { engine, asked }
+  }
+  const engine = { instances: async () => [{ id: 'a', state: { kind: 'running' } }] } as unknown as Engine
+  return { from: { logs, engine }, asked }
 }
 
 test('an instance whose follow ended while it was being born is followed again, behind what was shown', async () => {
   const [first, second, third] = ['1', '2', '3'].map(n => line('a', `line ${n}`, `2026-01-01T00:00:0${n}Z`))
-  const { engine, asked } = engineWith([[], [first!, second!], [second!, third!]])
+  const { from, asked } = engineWith([[], [first!, second!], [second!, third!]])
   const stop = new AbortController()
   const seen: string[] = []
-  for await (const { line } of deploymentLogs(engine, 'a', { follow: true, tail: 0, signal: stop.signal })) {
+  for await (const { line } of deploymentLogs(from, 'a', { follow: true, tail: 0, signal: stop.signal })) {
     seen.push(line)
     if (seen.length === 3) stop.abort()
   }
@@ -41,10 +42,10 @@ test('of many lines of one moment none is lost and none shown twice, wherever th
   const lines = ['before', 'seen', 'failed:', '  at there', '  at last'].map((text, i) =>
     line('a', text, i === 0 ? '2026-01-01T00:00:00.000Z' : at),
   )
-  const { engine } = engineWith([lines], lines.slice(0, 2))
+  const { from } = engineWith([lines], lines.slice(0, 2))
   const stop = new AbortController()
   const seen: string[] = []
-  for await (const { line } of deploymentLogs(engine, 'a', { follow: true, tail: 1, signal: stop.signal })) {
+  for await (const { line } of deploymentLogs(from, 'a', { follow: true, tail: 1, signal: stop.signal })) {
     seen.push(line)
     if (seen.length === 4) stop.abort()
   }
@@ -53,10 +54,10 @@ test('of many lines of one moment none is lost and none shown twice, wherever th
 
 test('without a tail nothing of the past is shown, and all that follows', async () => {
   const lines = ['old', 'older', 'new'].map((text, i) => line('a', text, `2026-01-01T00:00:0${i}.000Z`))
-  const { engine } = engineWith([lines], lines.slice(0, 2))
+  const { from } = engineWith([lines], lines.slice(0, 2))
   const stop = new AbortController()
   const seen: string[] = []
-  for await (const { line } of deploymentLogs(engine, 'a', { follow: true, tail: 0, signal: stop.signal })) {
+  for await (const { line } of deploymentLogs(from, 'a', { follow: true, tail: 0, signal: stop.signal })) {
     seen.push(line)
     stop.abort()
   }
@@ -66,13 +67,13 @@ test('without a tail nothing of the past is shown, and all that follows', async 
 test('a reader that pauses is waited for, and gets every line when it goes on', async () => {
   const count = 5_000
   let read = 0
-  const { engine } = engineWith([])
-  engine.logs = async function* (_source, { follow }) {
+  const { from } = engineWith([])
+  from.logs.read = async function* (_source, { follow }) {
     if (!follow) return
     for (; read < count; read++) yield line('a', String(read), `2026-01-01T00:00:00.${String(read).padStart(9, '0')}Z`)
   }
   const stop = new AbortController()
-  const lines = deploymentLogs(engine, 'a', { follow: true, tail: 0, signal: stop.signal })
+  const lines = deploymentLogs(from, 'a', { follow: true, tail: 0, signal: stop.signal })
   expect((await lines.next()).value?.line).toBe('0')
   // Turns enough to read them all, if nothing held it back.
   for (let turn = 0; turn < 100; turn++) await new Promise(resolve => setImmediate(resolve))
@@ -82,9 +83,9 @@ test('a reader that pauses is waited for, and gets every line when it goes on', 
 })
 
 test('a reader that goes away ends the reading, in the middle of a pause too', async () => {
-  const { engine } = engineWith([])
+  const { from } = engineWith([])
   const ended = new Promise<void>(resolve => {
-    engine.logs = async function* (_source, { follow }) {
+    from.logs.read = async function* (_source, { follow }) {
       if (!follow) return
       try {
         for (let n = 0; ; n++) yield line('a', String(n), `2026-01-01T00:00:00.${String(n).padStart(9, '0')}Z`)
@@ -93,7 +94,7 @@ test('a reader that goes away ends the reading, in the middle of a pause too', a
       }
     }
   })
-  const lines = deploymentLogs(engine, 'a', { follow: true, tail: 0, signal: new AbortController().signal })
+  const lines = deploymentLogs(from, 'a', { follow: true, tail: 0, signal: new AbortController().signal })
   await lines.next()
   await lines.return(undefined)
   await ended

@@ -3,22 +3,22 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LogPlace, type LogLine } from '../contract/index.ts'
-import type { Engine, LogQuery } from '../engines/index.ts'
+import type { Engine, LogQuery, Logs } from '../engines/index.ts'
 
 const LOOK_FOR_NEW_MS = 250
 const MARGIN = 1_000
 
 export async function* deploymentLogs(
-  engine: Engine,
+  { logs, engine }: { logs: Logs; engine: Pick<Engine, 'instances'> },
   route: string,
   query: LogQuery & { signal: AbortSignal },
 ): AsyncGenerator<LogLine> {
   const { signal, ...options } = query
-  const sources = await engine.logSources(route)
+  const sources = await logs.sources(route)
   // A little more than is shown, to know how many lines there are of the last moment.
   const tail = options.tail === undefined ? {} : { tail: options.tail + MARGIN }
   const read = { ...options, ...tail, follow: false }
-  const past = (await Promise.all(sources.map(id => collect(engine.logs({ route, id }, read, signal))))).flat()
+  const past = (await Promise.all(sources.map(id => collect(logs.read({ route, id }, read, signal))))).flat()
   past.sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
   yield* options.tail === undefined ? past : options.tail === 0 ? [] : past.slice(-options.tail)
   if (!options.follow) return
@@ -40,7 +40,7 @@ export async function* deploymentLogs(
     const isUnseen = place.unseen()
     const since = place.time === undefined ? {} : { since: place.time }
     try {
-      for await (const line of engine.logs({ route, id }, { follow: true, ...since }, stop)) {
+      for await (const line of logs.read({ route, id }, { follow: true, ...since }, stop)) {
         if (stop.aborted) return
         if (!isUnseen(line)) continue
         place.advance(line)
@@ -54,7 +54,7 @@ export async function* deploymentLogs(
   const ignore = () => undefined // A source that breaks off ends; the others go on.
   void (async () => {
     while (!stop.aborted) {
-      const idle = (await engine.logSources(route)).filter(id => !following.has(id))
+      const idle = (await logs.sources(route)).filter(id => !following.has(id))
       // A follow that met an instance while it was being born ended at once: what runs is followed again.
       const running = idle.some(id => met.has(id)) ? await runningIds(engine, route) : new Set<string>()
       for (const id of idle) if (!met.has(id) || running.has(id)) void follow(id).catch(ignore)
@@ -73,7 +73,7 @@ export async function* deploymentLogs(
   }
 }
 
-async function runningIds(engine: Engine, route: string): Promise<Set<string>> {
+async function runningIds(engine: Pick<Engine, 'instances'>, route: string): Promise<Set<string>> {
   const instances = await engine.instances(route)
   return new Set(instances.filter(({ state }) => state.kind === 'running').map(({ id }) => id))
 }

@@ -22,7 +22,11 @@ export interface ReadinessOptions {
 }
 
 /** @throws RyoFaasError START_FAILED if it dies or is not ready in time; CANCELLED. */
-export async function waitUntilReady(engine: Engine, instance: Instance, options: ReadinessOptions): Promise<void> {
+export async function waitUntilReady(
+  engine: Pick<Engine, 'instance'>,
+  instance: Instance,
+  options: ReadinessOptions,
+): Promise<void> {
   const deadline = performance.now() + options.timeoutMs
   let nextLifeCheck = performance.now() + LIFE_CHECK_EVERY_MS
   let pauseMs = FIRST_PAUSE_MS
@@ -34,7 +38,7 @@ export async function waitUntilReady(engine: Engine, instance: Instance, options
     const isLate = performance.now() > deadline
     if (isLate || performance.now() > nextLifeCheck) {
       nextLifeCheck = performance.now() + LIFE_CHECK_EVERY_MS
-      const found = (await engine.instances()).find(({ id }) => id === instance.id)
+      const found = await engine.instance(instance.id)
       if (!found) throw new RyoFaasError('START_FAILED', 'it was removed before it was ready')
       state = found.state
     }

@@ -84,7 +84,7 @@ export class Reconciler {
     if (newly || dead.length > 0 || refilled) {
       await this.#options.publisher.publish()
       const first = fleet.ready(route)[0]
-      if (first) await engine.promote(first.id)
+      if (first) await engine.promote?.(first.id)
       this.#options.onChange(record?.name ?? route)
     }
   }

@@ -9,6 +9,7 @@ import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 import { nextEpoch, subscribe } from './subscriptions.ts'
+import type { VersionImages } from './version-images.ts'
 
 /** Versions kept for rollback, the active one included. */
 const KEPT_VERSIONS = 10
@@ -29,6 +30,7 @@ export interface SwitcherOptions {
   state: StateStore
   fleet: Fleet
   instances: Instances
+  images: VersionImages
   publisher: RoutePublisher
   /** The first change of a document that is still to come. */
   now: () => Promise<StartFrom>
@@ -66,7 +68,7 @@ export class Switcher {
     old.forEach(({ id }) => fleet.unmark(id))
     started.forEach(instance => fleet.markReady(instance))
     await publisher.publish()
-    if (started[0]) await engine.promote(started[0].id)
+    if (started[0]) await engine.promote?.(started[0].id)
     const previous = before?.versions.find(({ version: number }) => number === before.active)
     await this.#options.instances.retire(old, previous)
     await this.#forgetOldVersions(route)
@@ -91,7 +93,7 @@ export class Switcher {
   }
 
   async #forgetOldVersions(route: string): Promise<void> {
-    const { engine, state } = this.#options
+    const { images, state } = this.#options
     const record = state.deployment(route)
     if (!record || record.versions.length <= KEPT_VERSIONS) return
     const surplus = record.versions
@@ -101,12 +103,12 @@ export class Switcher {
       const kept = deploymentIn(next, route)
       if (kept) kept.versions = kept.versions.filter(({ version }) => !surplus.some(old => old.version === version))
     })
-    const imageOf = (version: VersionRecord) => engine.imageOf({ ...version, route })
+    const imageOf = (version: VersionRecord) => images.refOf({ ...version, route })
     const needed = new Set(state.deployment(route)?.versions.map(imageOf))
     for (const version of surplus) {
       if (needed.has(imageOf(version))) continue
       // One that still answers its last calls keeps its image, until `prune`: no reason for this deploy to fail.
-      await engine.removeImage(imageOf(version)).catch(() => undefined)
+      await images.remove(imageOf(version)).catch(() => undefined)
       await rm(dirname(version.dir), { recursive: true, force: true })
     }
   }

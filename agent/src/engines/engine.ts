@@ -1,14 +1,16 @@
 /**
- * What runs function instances. Two implementations, `DockerEngine` and `ProcessEngine`, pass one contract test.
+ * What runs function instances. The core is small; what only some engines can do is an optional capability
+ * (`capabilities.ts`), so that nobody has to ask which engine it is. All pass one contract test.
  *
  * Invariants of every engine:
  * 1. Instances outlive the agent: a new engine object over the same project finds them through `instances()`.
  * 2. `start` resolves when the instance has an address; whether it is ready, its health path says.
- * 3. `stop` is idempotent; afterwards the instance is gone, its output is kept (bounded) and readable through `logs`.
+ * 3. `stop` is idempotent; afterwards the instance is gone.
  * 4. An instance that died stays listed as `exited` (with its reason) until it is stopped.
  */
-import type { EngineKind, LogLine } from '../contract/index.ts'
+import type { EngineKind, Isolation } from '../contract/index.ts'
 import type { ExtraHost } from '../host/index.ts'
+import type { EngineCapabilities } from './capabilities.ts'
 
 /** What the builder made: a folder that holds everything a function needs at run time. */
 export interface BuiltPackage {
@@ -26,7 +28,7 @@ export interface InstanceSpec {
   id: string
   route: string
   version: number
-  /** What `build` answered. */
+  /** What `images.build` answered; of an engine without images the package's `dir`. */
   image: string
   /** Program and arguments, as the instance sees them; a program without a folder is found on its path. */
   command: string[]
@@ -34,7 +36,7 @@ export interface InstanceSpec {
   /** Values by name; mounted as files and set as variables, over which `env` wins. */
   secrets: Record<string, string>
   limits: { memoryMb: number; cpus: number; pids: number }
-  /** Port of the loopback interface on which a debugger may attach; absent: none may. */
+  /** Port of the loopback interface on which a debugger may attach, chosen by `debug.port`; absent: none may. Without that capability it means nothing. */
   debugPort?: number
 }
 
@@ -62,65 +64,58 @@ export interface Instance {
     { kind: 'running'; address: InstanceAddress } | { kind: 'exited'; at: string; code: number | null; reason: string }
 }
 
-export interface ImageInfo {
-  ref: string
-  route: string
-  hash: string
-  sizeBytes: number
-  createdAt: string
-}
-
-export interface LogQuery {
-  follow: boolean
-  /** ISO 8601. */
-  since?: string
-  /** At most this many of the newest lines. */
-  tail?: number
-}
-
-export interface Engine {
-  readonly kind: EngineKind
-  /** What it is and, where that matters, what it does not do; one line. */
-  readonly note: string
+/** How functions reach the platform's listeners. */
+export interface ProxyReach {
+  /** Host name under which a function reaches the proxy, the store and the collector. */
+  proxyHost: string
   /**
-   * Addresses on which proxy, store and collector must listen besides their own so that functions reach them, and the
-   * network of those functions: nobody else is to be served there. Known after `prepare`.
+   * Addresses on which these must listen besides their own, and the network of the functions that come there: nobody
+   * else is to be served.
    */
-  readonly proxyListenHosts: readonly ExtraHost[]
-  /** Host name under which a function reaches the proxy. */
-  readonly proxyHost: string
+  listenHosts: readonly ExtraHost[]
+}
+
+/** What is known only once everything that functions share is there. */
+export interface Prepared {
+  reach: ProxyReach
+  /** What should hold and does not on this machine, for users to read. */
+  warnings: readonly string[]
+}
+
+/** What native addons find where instances run; what is left out is not known. */
+export interface NativeSurroundings {
+  /** NODE_MODULE_VERSION of their Node. */
+  modules?: string
+  /** File names of the shared libraries in their image. */
+  libraries?: ReadonlySet<string>
+}
+
+export interface Engine extends EngineCapabilities {
+  readonly kind: EngineKind
+  /** What it is, or why it was chosen; one line. */
+  readonly note: string
+  readonly isolation: Isolation
 
   /** Makes what all functions share: network, base image. Idempotent; `report` says what takes long. */
-  prepare(report: (doing: string) => void): Promise<void>
+  prepare(report: (doing: string) => void): Promise<Prepared>
   /** Folder in which an instance of a package finds its code, as the instance sees it. */
   codeFolderOf(built: Pick<BuiltPackage, 'dir'>): string
   /** Asked before `start`, to make the command of the instance. */
   commandNeeds(spec: Pick<InstanceSpec, 'limits' | 'debugPort'>): CommandNeeds
-  /** The reference that `build` gives the image of a package. */
-  imageOf(built: BuiltPackage): string
-  /**
-   * Makes an image of a package, or finds that it is there. Answers its reference.
-   * @throws RyoFaasError VERSION_NOT_FOUND if neither the image nor the package's folder exists any more; UNSUPPORTED if
-   *   this engine does not have its base image.
-   */
-  build(built: BuiltPackage, signal: AbortSignal): Promise<string>
+  surroundings(): Promise<NativeSurroundings>
+  /** @throws RyoFaasError IMAGE_GONE if there is nothing to start from, CANCELLED, START_FAILED, ENGINE_FAILED */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>
-  /** Makes this instance the one that answers to the deployment's own name inside the private network. */
-  promote(id: string): Promise<void>
+  /** Makes this instance the one that answers to the deployment's own name, where instances have names. */
+  promote?(id: string): Promise<void>
+  /** `undefined`: there is none, or it was stopped. */
+  instance(id: string): Promise<Instance | undefined>
   /** All of the project, or those of one deployment. */
   instances(route?: string): Promise<Instance[]>
-  /** SIGTERM, SIGKILL after `graceMs`, then removal. */
+  /** A request to end, the end by force after `graceMs`, then removal. */
   stop(id: string, graceMs: number): Promise<void>
-  /** Ids of instances of a deployment, living or gone, whose output is kept; oldest first. */
-  logSources(route: string): Promise<string[]>
-  logs(source: { route: string; id: string }, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>
-  /** Deletes the kept output of a deployment. */
-  forgetLogs(route: string): Promise<void>
   /** Calls back after any instance died or was removed, or the engine itself came back; the caller looks again. */
   watch(onChange: () => void): void
-  images(): Promise<ImageInfo[]>
-  removeImage(ref: string): Promise<void>
-  /** Removes what `prepare` made. */
+  /** Removes what `prepare` made, and what is left of instances. */
   cleanUp(removeImages: boolean): Promise<void>
   /** Stops watching; instances go on. */
   close(): Promise<void>

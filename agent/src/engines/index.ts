@@ -1,7 +1,16 @@
+/** Where functions run. Only types and the registry: an engine itself is loaded when it is made. */
 export type * from './engine.ts'
-export { DockerEngine, type DockerEngineOptions } from './docker/docker-engine.ts'
-export { OWN_CGROUPS } from './docker/container-spec.ts'
-export { removeContainer } from './docker/container-removal.ts'
-export { connectDocker, type DockerConnection } from './docker/connect-docker.ts'
-export { ProcessEngine, type ProcessEngineOptions } from './process/process-engine.ts'
-export { baseImageLibraries, pullImage } from './docker/base-image.ts'
+export type { EngineContext, EngineType } from './engine-type.ts'
+export {
+  capabilitiesOf,
+  capability,
+  type Debugging,
+  type EngineCapabilities,
+  type ImageInfo,
+  type Images,
+  type LogQuery,
+  type Logs,
+  type LogSource,
+} from './capabilities.ts'
+export { AUTO, candidates, chooseEngine, engineHelp, type EngineChoice } from './engine-choice.ts'
+export { ENGINES } from './registry.ts'

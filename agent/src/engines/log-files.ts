@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LogPlace, type LogLine } from '../contract/index.ts'
 import { boundFile, GrowingFile } from '../host/index.ts'
-import type { LogQuery } from './engine.ts'
+import type { LogQuery } from './capabilities.ts'
 
 const FOLLOW_INTERVAL_MS = 100
 

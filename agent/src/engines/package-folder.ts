@@ -1,12 +1,23 @@
+/** The folder of a built package, and what is said when it, or the image of it, is gone. */
 import { stat } from 'node:fs/promises'
 import { RyoFaasError } from '../contract/index.ts'
-import type { BuiltPackage } from './engine.ts'
+import type { BuiltPackage, InstanceSpec } from './engine.ts'
 
 /** @throws RyoFaasError VERSION_NOT_FOUND if somebody removed the folder. */
 export async function requirePackage({ dir, route }: BuiltPackage): Promise<void> {
-  const info = await stat(dir).catch(() => undefined)
-  if (info?.isDirectory()) return
+  if (await isFolder(dir)) return
   throw new RyoFaasError('VERSION_NOT_FOUND', `the built code of ${route} is gone from ${dir}`, {
     hint: 'Deploy the function again.',
+  })
+}
+
+export async function isFolder(path: string): Promise<boolean> {
+  const info = await stat(path).catch(() => undefined)
+  return info?.isDirectory() === true
+}
+
+export function imageGone({ route, image }: Pick<InstanceSpec, 'route' | 'image'>, cause?: unknown): RyoFaasError {
+  return new RyoFaasError('IMAGE_GONE', `the image of ${route}, ${image}, is gone`, {
+    ...(cause !== undefined && { cause }),
   })
 }

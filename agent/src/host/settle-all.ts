@@ -2,8 +2,9 @@
  * Like `Promise.all`, but rejects (with the first reason) only when all have settled, so that nothing runs on
  * unnoticed.
  */
-export async function settleAll(work: Promise<unknown>[]): Promise<void> {
-  const outcomes = await Promise.allSettled(work)
-  const failed = outcomes.find(outcome => outcome.status === 'rejected')
-  if (failed) throw failed.reason
+export async function settleAll<T extends readonly Promise<unknown>[]>(
+  work: readonly [...T],
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work)
+  return Promise.all(work)
 }

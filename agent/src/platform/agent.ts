@@ -19,8 +19,15 @@ import { createLanguages, type Languages } from '../languages/index.ts'
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
 import { CallCounts, Deployer } from '../deployments/index.ts'
-import type { Engine } from '../engines/index.ts'
-import { chooseEngine } from './engine-choice.ts'
+import { DockerService } from '../docker/index.ts'
+import {
+  candidates,
+  capabilitiesOf,
+  chooseEngine,
+  type Engine,
+  type Prepared,
+  type ProxyReach,
+} from '../engines/index.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import { dashboardFolder, entryPath } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
@@ -48,6 +55,14 @@ export interface AgentOptions {
   onShutdown: () => void
 }
 
+/** What is there by the time functions are looked after. */
+interface DeployerParts {
+  engine: Engine
+  reach: ProxyReach
+  languages: Languages
+  keys: AccessKeys
+}
+
 export class Agent implements Platform {
   readonly secrets: SecretStore
   readonly observing: Observing
@@ -60,6 +75,7 @@ export class Agent implements Platform {
   #token: string | undefined
   #state: StateStore | undefined
   #engine: Engine | undefined
+  #prepared: Prepared | undefined
   #deployer: Deployer | undefined
   #languages: Languages | undefined
   #closeApi: (() => Promise<void>) | undefined
@@ -127,8 +143,7 @@ export class Agent implements Platform {
       home,
       version,
       ...(build !== undefined && { build }),
-      engine: this.#engine?.kind ?? 'process',
-      engineNote: this.#engine?.note ?? '',
+      ...this.#engineView(),
       proxyUrl: this.#proxyUrl,
       host: this.#options.options.host,
       phase: this.#phase,
@@ -181,14 +196,14 @@ export class Agent implements Platform {
     const doing = (text: string) => this.#setPhase({ kind: 'starting', doing: text })
     const nodePath = await findNode(options.node)
     const runsOn = adopting ? state.current.engine : undefined
-    const chosen = await chooseEngine(options, { home, nodePath, environment, runsOn })
-    const { kind } = (this.#engine = chosen.engine)
-    if (kind !== state.current.engine) await state.update(next => void (next.engine = kind))
+    const docker = new DockerService(environment)
+    const engine = (this.#engine = await chooseEngine({ ...options, home, nodePath, environment, docker, runsOn }))
+    if (engine.kind !== state.current.engine) await state.update(next => void (next.engine = engine.kind))
     const languages = (this.#languages = createLanguages({
       runtimeDir: this.#options.runtimeDir,
       cacheDir: join(home, 'cache'),
       environment,
-      surroundings: chosen.surroundings,
+      surroundings: () => engine.surroundings(),
       checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
     }))
     doing('starting NATS and preparing the engine')
@@ -202,12 +217,14 @@ export class Agent implements Platform {
       secrets,
       traces: () => this.observing.tracingOfParts(),
     })
-    await settleAll([parts.startNats(chosen.docker, doing), chosen.engine.prepare(doing)])
-    await this.observing.start(state, { extraHosts: chosen.engine.proxyListenHosts, access: secrets.keys })
+    const [, prepared] = await settleAll([parts.startNats(docker, doing), engine.prepare(doing)])
+    this.#prepared = prepared
+    const { reach } = prepared
+    await this.observing.start(state, { extraHosts: reach.listenHosts, access: secrets.keys })
     doing('starting the proxy and the store')
-    await settleAll([parts.startProxy(chosen.engine), parts.startStore(chosen.engine)])
+    await settleAll([parts.startProxy(reach), parts.startStore(reach)])
     doing('starting functions')
-    this.#deployer = this.#createDeployer(state, chosen.engine, { languages, keys: secrets.keys })
+    this.#deployer = this.#createDeployer(state, { engine, reach, languages, keys: secrets.keys })
     // The dispatcher waits for functions by itself, so it may start before they do.
     await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
     // Loading the compiler takes a second of a core: after the start, before the first deploy.
@@ -215,11 +232,7 @@ export class Agent implements Platform {
     this.#logs = boundLogs(home, () => this.view().parts.map(({ name }) => name))
   }
 
-  #createDeployer(
-    state: StateStore,
-    engine: Engine,
-    { languages, keys }: { languages: Languages; keys: AccessKeys },
-  ): Deployer {
+  #createDeployer(state: StateStore, { engine, reach, languages, keys }: DeployerParts): Deployer {
     const { home, options, logger } = this.#options
     const credentials = new Credentials(keys)
     const emit = (event: PlatformEvent) => void this.#events.emit('event', event)
@@ -232,11 +245,11 @@ export class Agent implements Platform {
       routes: this.#routes,
       proxy: this.#routes,
       surroundings: () => ({
-        proxyUrl: `http://${engine.proxyHost}:${state.current.ports['proxy']}`,
-        storeUrl: `http://${engine.proxyHost}:${state.current.ports['store']}`,
+        proxyUrl: `http://${reach.proxyHost}:${state.current.ports['proxy']}`,
+        storeUrl: `http://${reach.proxyHost}:${state.current.ports['store']}`,
         tokenOf: claims => credentials.functionToken(claims),
         deliveryTokenOf: route => credentials.deliveryToken(route),
-        traces: this.observing.tracing(engine.proxyHost),
+        traces: this.observing.tracing(reach.proxyHost),
       }),
       now: () => nextChange({ url: `http://127.0.0.1:${state.current.ports['store']}`, token: keys.operator }),
       urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
@@ -279,6 +292,15 @@ export class Agent implements Platform {
   get #proxyUrl(): string {
     const address = this.#supervisor.views().find(({ name }) => name === 'proxy')?.address
     return `http://${address ?? `127.0.0.1:${this.#options.options.port}`}`
+  }
+
+  #engineView(): Pick<PlatformView, 'engine' | 'engineNote' | 'isolation' | 'capabilities'> {
+    const engine = this.#engine
+    // Until one is chosen: the one that is being tried.
+    if (engine === undefined) return { engine: candidates(this.#options.options.engine)[0]!.kind, engineNote: '' }
+    const { kind, note, isolation } = engine
+    const warnings = [isolation.warning ?? [], this.#prepared?.warnings ?? []].flat()
+    return { engine: kind, engineNote: [note, ...warnings].join('; '), isolation, capabilities: capabilitiesOf(engine) }
   }
 
   #ownView(): PartView {

@@ -6,7 +6,8 @@ import { readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { homePaths, readAgentFile } from '../client/index.ts'
-import { chooseEngine } from './engine-choice.ts'
+import { DockerService } from '../docker/index.ts'
+import { chooseEngine } from '../engines/index.ts'
 import { setOptionsAside } from './home-data.ts'
 import { ProcessIdentity, readIfPresent, signalProcess, waitForExit } from '../host/index.ts'
 import { findNode } from './node-binary.ts'
@@ -68,7 +69,8 @@ async function endFunctions(
 ): Promise<void> {
   const { current } = await StateStore.open(join(home, 'state.json'))
   const nodePath = await findNode(options.node)
-  const { engine } = await chooseEngine(options, { home, nodePath, environment, runsOn: current.engine })
+  const docker = new DockerService(environment)
+  const engine = await chooseEngine({ ...options, home, nodePath, environment, docker, runsOn: current.engine })
   try {
     await engine.cleanUp(false)
   } finally {

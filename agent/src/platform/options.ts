@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { plainIssue, RyoFaasError } from '../contract/index.ts'
+import { AUTO, engineHelp, ENGINES } from '../engines/index.ts'
 import { isNetwork } from '../services/proxy/index.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
@@ -13,7 +14,7 @@ export const PlatformOptions = z.object({
     .string()
     .regex(/^[a-z][a-z0-9]{0,30}$/, 'must be 1 to 31 lower case letters or digits and begin with a letter')
     .default('rfa'),
-  engine: z.enum(['auto', 'docker', 'process']).default('auto'),
+  engine: z.enum([AUTO, ...ENGINES.map(({ kind }) => kind)]).default(AUTO),
   host: z.string().min(1).default('127.0.0.1'),
   trustProxy: z
     .string()
@@ -56,7 +57,7 @@ export function networksOf(trustProxy: string): string[] {
 /** What each option is for; the CLI's help and the README's table come from here. */
 export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   project: 'Prefix of every container, network and label; allows several platforms on one machine',
-  engine: 'Where functions run: auto, docker or process (no isolation)',
+  engine: `Where functions run: ${engineHelp()}`,
   host: 'Address the proxy listens on; anything but loopback opens it to the network',
   trustProxy: 'Reverse proxies whose X-Forwarded-* headers are trusted: addresses or networks, separated by commas',
   egress: 'What functions in containers can reach outside the platform: internet or none',

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import { BusError, connectBus, ensureStreams } from '../bus/index.ts'
-import type { DockerConnection, Engine } from '../engines/index.ts'
+import type { DockerService } from '../docker/index.ts'
+import type { ProxyReach } from '../engines/index.ts'
 import { entryPath } from './entries.ts'
 import type { EnsuredSecrets } from './ensured-secrets.ts'
 import { obtainNats } from './nats-choice.ts'
@@ -38,7 +39,7 @@ export class PlatformParts {
     this.#options = options
   }
 
-  async startNats(docker: DockerConnection | undefined, report: (doing: string) => void): Promise<void> {
+  async startNats(docker: DockerService, report: (doing: string) => void): Promise<void> {
     const { home, options, environment, supervisor } = this.#options
     const port = () => this.#port('nats') ?? options.natsPort
     const part = await obtainNats({ home, options, environment, docker, port, report })
@@ -63,7 +64,7 @@ export class PlatformParts {
     }
   }
 
-  async startProxy(engine: Engine): Promise<void> {
+  async startProxy(reach: ProxyReach): Promise<void> {
     const { home, options, environment, nodePath, supervisor, secrets } = this.#options
     const nats = await this.#nats()
     const part = proxyPart({
@@ -76,7 +77,7 @@ export class PlatformParts {
       trustProxy: networksOf(options.trustProxy),
       workers: options.proxyWorkers,
       port: () => this.#port('proxy') ?? options.port,
-      extraHosts: () => engine.proxyListenHosts,
+      extraHosts: () => reach.listenHosts,
       access: secrets.keys,
       asyncCalls: () => ({
         nats,
@@ -88,7 +89,7 @@ export class PlatformParts {
     await this.rememberPort('proxy', running.address)
   }
 
-  async startStore(engine: Engine): Promise<void> {
+  async startStore(reach: ProxyReach): Promise<void> {
     const { home, options, environment, nodePath, supervisor, secrets } = this.#options
     const nats = await this.#nats()
     const part = storePart({
@@ -99,8 +100,8 @@ export class PlatformParts {
       environment,
       project: options.project,
       port: () => this.#port('store') ?? options.storePort,
-      extraHosts: () => engine.proxyListenHosts,
-      hostNames: [engine.proxyHost],
+      extraHosts: () => reach.listenHosts,
+      hostNames: [reach.proxyHost],
       access: secrets.keys,
       nats: () => nats,
     })

@@ -1,7 +1,8 @@
 /** Removes what a stopped platform left behind, for the command line: its images and its data. */
 import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
-import { chooseEngine } from './engine-choice.ts'
+import { DockerService } from '../docker/index.ts'
+import { chooseEngine } from '../engines/index.ts'
 import { removeData } from './home-data.ts'
 import { acquireProcessLock, readIfPresent } from '../host/index.ts'
 import { findNode } from './node-binary.ts'
@@ -23,7 +24,8 @@ export async function removeStopped(home: string, environment: NodeJS.ProcessEnv
     const options = PlatformOptions.parse(JSON.parse(saved))
     const { current } = await StateStore.open(join(home, 'state.json'))
     const nodePath = await findNode(options.node)
-    const { engine } = await chooseEngine(options, { home, nodePath, environment, runsOn: current.engine })
+    const docker = new DockerService(environment)
+    const engine = await chooseEngine({ ...options, home, nodePath, environment, docker, runsOn: current.engine })
     try {
       await engine.cleanUp(true)
     } finally {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Docker from 'dockerode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { connectDocker, DockerEngine } from '../../src/engines/index.ts'
+import { connectDocker } from '../../src/docker/index.ts'
+import { DockerEngine } from '../../src/engines/docker/docker-engine.ts'
 
 const never = new AbortController().signal
 let home: string
@@ -42,10 +43,10 @@ async function packageNamed(hash: string) {
 
 test('a platform that is pruned leaves the base image to one that builds on it', async () => {
   const [staying, leaving] = [await makeEngine(), await makeEngine()]
-  await staying.build(await packageNamed('one'), never)
-  await leaving.build(await packageNamed('two'), never)
+  await staying.images.build(await packageNamed('one'), never)
+  await leaving.images.build(await packageNamed('two'), never)
   await leaving.cleanUp(true)
-  expect(await staying.build(await packageNamed('three'), never)).toMatch(/three$/)
+  expect(await staying.images.build(await packageNamed('three'), never)).toMatch(/three$/)
 })
 
 test('a base image that somebody removed is made again for the next build', async () => {
@@ -54,32 +55,33 @@ test('a base image that somebody removed is made again for the next build', asyn
   const bases = await docker.listImages({ filters: { reference: ['ryo-faas-base'] } })
   // Only a name goes: images that stand on it keep its layers.
   for (const { RepoTags } of bases) for (const ref of RepoTags ?? []) await docker.getImage(ref).remove()
-  expect(await engine.build(await packageNamed('four'), never)).toMatch(/four$/)
+  expect(await engine.images.build(await packageNamed('four'), never)).toMatch(/four$/)
 })
 
 test('images of a function are built and removed side by side', async () => {
   const engine = await makeEngine()
   const buildAndRemove = async (name: string) => {
-    for (let i = 0; i < 8; i++) await engine.removeImage(await engine.build(await packageNamed(`${name}${i}`), never))
+    for (let i = 0; i < 8; i++)
+      await engine.images.remove(await engine.images.build(await packageNamed(`${name}${i}`), never))
   }
   await Promise.all(['a', 'b', 'c'].map(buildAndRemove))
-  expect(await engine.images()).toEqual([])
+  expect(await engine.images.list()).toEqual([])
 })
 
 test('an image that is in use stays', async () => {
   const engine = await makeEngine()
-  const image = await engine.build(await packageNamed('five'), never)
+  const image = await engine.images.build(await packageNamed('five'), never)
   const limits = { memoryMb: 64, cpus: 1, pids: 16 }
   const command = ['node', 'main.mjs']
   const spec = { id: 'i1x', route: 'probe', version: 1, image, command, env: {}, secrets: {}, limits }
   await engine.start(spec, never)
-  await expect(engine.removeImage(image)).rejects.toMatchObject({ code: 'ENGINE_FAILED' })
-  expect((await engine.images()).map(({ ref }) => ref)).toEqual([image])
+  await expect(engine.images.remove(image)).rejects.toMatchObject({ code: 'ENGINE_FAILED' })
+  expect((await engine.images.list()).map(({ ref }) => ref)).toEqual([image])
 })
 
 test('a package that wants another base image is refused, and nothing is built', async () => {
   const engine = await makeEngine()
-  const built = engine.build({ ...(await packageNamed('six')), base: 'cobol' }, never)
+  const built = engine.images.build({ ...(await packageNamed('six')), base: 'cobol' }, never)
   await expect(built).rejects.toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('"cobol"') })
-  expect(await engine.images()).toEqual([])
+  expect(await engine.images.list()).toEqual([])
 })

@@ -19,7 +19,9 @@ import { TEST_KEYS } from '../../src/access/access-testing.ts'
 import { startCollector } from '../../src/observability/collector/index.ts'
 import { expose, seclude } from '../../src/engines/docker/forwarding-block.ts'
 import { block, unblock } from '../../src/engines/docker/link-local-block.ts'
-import { connectDocker, DockerEngine, type DockerEngineOptions, type InstanceSpec } from '../../src/engines/index.ts'
+import { connectDocker } from '../../src/docker/index.ts'
+import { DockerEngine, type DockerEngineOptions } from '../../src/engines/docker/docker-engine.ts'
+import type { InstanceSpec, ProxyReach } from '../../src/engines/index.ts'
 import { freePort } from '../../src/host/index.ts'
 import { createProxy } from '../../src/services/proxy/index.ts'
 import { createStore } from '../../src/services/store/index.ts'
@@ -40,6 +42,7 @@ let home: string
 let docker: Docker
 let engine: DockerEngine
 let image: string
+let reach: ProxyReach
 const ends: (() => Promise<unknown>)[] = []
 
 const makeEngine = async (more: Partial<DockerEngineOptions> = {}) =>
@@ -55,11 +58,11 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'rfa-network-'))
   docker = (await connectDocker(process.env)).docker
   engine = await makeEngine()
-  await engine.prepare(() => undefined)
+  ;({ reach } = await engine.prepare(() => undefined))
   const dir = join(home, 'app')
   await mkdir(dir)
   await writeFile(join(dir, 'main.mjs'), FUNCTION)
-  image = await engine.build({ route: 'probe', hash: 'h1', dir }, never)
+  image = await engine.images.build({ route: 'probe', hash: 'h1', dir }, never)
 })
 afterAll(async () => {
   for (const end of ends.splice(0).reverse()) await end()
@@ -85,7 +88,7 @@ describe('the listeners at the gateway', () => {
   let gateway: string
 
   beforeAll(async () => {
-    const extraHosts = [...engine.proxyListenHosts]
+    const extraHosts = [...reach.listenHosts]
     gateway = extraHosts[0]!.host
     const proxy = await createProxy({ port: 0, extraHosts })
     ends.push(() => proxy.close())
@@ -181,12 +184,12 @@ describe('link-local addresses', () => {
     await own.prepare(() => undefined)
     const { Id } = (await docker.getNetwork(`${project}l-net`).inspect()) as { Id: string }
     const name = `br-${Id.slice(0, 12)}`
-    await own.prepare(() => undefined)
+    const { warnings } = await own.prepare(() => undefined)
     const rules = await rulesOf(name)
     expect(rules).toHaveLength(2)
     for (const rule of rules)
       expect(rule).toMatch(/-d 169\.254\.0\.0\/16 -i br-\w+ -p (tcp|udp) .*! --dport 53 .*-j DROP/)
-    expect(own.note).not.toContain('link-local')
+    expect(warnings.join()).not.toContain('link-local')
     await own.cleanUp(false)
     await own.close()
     expect(await rulesOf(name)).toEqual([])
@@ -234,8 +237,8 @@ test('without egress a function reaches the gateway and nothing beyond, and this
   const own = await makeEngine({ project: `${project}e`, egress: 'none' })
   const server = createServer((_request, response) => void response.end()).listen(0, '0.0.0.0')
   try {
-    await own.prepare(() => undefined)
-    const [gateway] = own.proxyListenHosts
+    const { reach } = await own.prepare(() => undefined)
+    const [gateway] = reach.listenHosts
     const asConfined = (target: Target) => fromContainer(docker, { network: `${project}e-net`, image }, target)
     expect(await asConfined({ host: gateway!.host, port: (server.address() as AddressInfo).port })).toBe('200')
     expect(await asConfined({ host: neighbour.address, port: 8080 })).toMatch(/^(timeout|ENETUNREACH|EHOSTUNREACH)$/)
@@ -285,10 +288,10 @@ describe('a network that was made by an earlier version', () => {
     await makeOld()
     const { id } = await start()
     const later = await makeEngine()
-    await later.prepare(() => undefined)
+    const { warnings } = await later.prepare(() => undefined)
     expect(await isolation()).toBeUndefined()
     expect(await later.instances()).toMatchObject([{ id, state: { kind: 'running' } }])
-    expect(later.note).toMatch(/functions can reach each other/)
+    expect(warnings.join()).toMatch(/functions can reach each other/)
     await later.close()
   })
 })

@@ -13,8 +13,8 @@ import { promisify } from 'node:util'
 import type Docker from 'dockerode'
 import { pack, type Pack } from 'tar-stream'
 import { RyoFaasError } from '../../contract/index.ts'
+import { drain, imageExists, pullImage, translateDockerError } from '../../docker/index.ts'
 import { FUNCTION_UID } from './container-spec.ts'
-import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 
 /** `assemble`: from the host's files; `{ pull }`: that reference, pulled if absent. */
 export type BaseImageSource = { kind: 'assemble'; nodePath: string } | { kind: 'pull'; ref: string }
@@ -33,37 +33,6 @@ export async function ensureBaseImage(
   report: (doing: string) => void,
 ): Promise<string> {
   return source.kind === 'pull' ? pullImage(docker, source.ref, report) : assembleImage(docker, source.nodePath, report)
-}
-
-export async function imageExists(docker: Docker, ref: string): Promise<boolean> {
-  try {
-    await docker.getImage(ref).inspect()
-    return true
-  } catch (error) {
-    if (isDockerStatus(error, 404)) return false
-    throw translateDockerError(error, `looking for image ${ref}`)
-  }
-}
-
-export async function pullImage(docker: Docker, ref: string, report: (doing: string) => void): Promise<string> {
-  if (await imageExists(docker, ref)) return ref
-  report(`pulling ${ref}`)
-  try {
-    const stream = await docker.pull(ref)
-    await new Promise<void>((resolve, reject) =>
-      docker.modem.followProgress(stream, (error: Error | null) => (error ? reject(error) : resolve())),
-    )
-  } catch (error) {
-    throw new RyoFaasError(
-      'BASE_IMAGE_UNAVAILABLE',
-      `the image ${ref} is not here and cannot be pulled: ${(error as Error).message}`,
-      {
-        hint: 'Load it with "docker load", name another with --base-image, or (on Linux) use --base-image assemble.',
-        cause: error,
-      },
-    )
-  }
-  return ref
 }
 
 async function assembleImage(docker: Docker, nodePath: string, report: (doing: string) => void): Promise<string> {
@@ -164,15 +133,4 @@ function ancestors(folder: string): string[] {
 
 function isFirst(value: string, index: number, all: string[]): boolean {
   return all.indexOf(value) === index
-}
-
-/** Reads a progress stream of the Docker API to its end; an error in it rejects. */
-export function drain(docker: Docker, stream: NodeJS.ReadableStream): Promise<void> {
-  return new Promise((resolve, reject) => {
-    docker.modem.followProgress(stream, (error: Error | null, rows: { error?: string }[]) => {
-      const failure = error?.message ?? rows?.find(row => row.error)?.error
-      if (failure) reject(new Error(failure))
-      else resolve()
-    })
-  })
 }

@@ -3,9 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { ContainerInspectInfo } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
+import { nullIfMissing, type Reach } from '../../docker/index.ts'
 import type { Instance } from '../engine.ts'
-import type { Reach } from './connect-docker.ts'
-import { nullIfMissing } from './docker-errors.ts'
 import { networkName } from './project-network.ts'
 
 export function instanceId(labels: Record<string, string>, project: string): string {

@@ -3,8 +3,8 @@ import { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import type Docker from 'dockerode'
 import type { LogLine } from '../../contract/index.ts'
-import type { LogQuery } from '../engine.ts'
-import { isDockerStatus, translateDockerError } from './docker-errors.ts'
+import { isDockerStatus, translateDockerError } from '../../docker/index.ts'
+import type { LogQuery } from '../capabilities.ts'
 import { logFrames } from './log-frames.ts'
 
 export async function* containerLogs(

@@ -6,15 +6,13 @@
  */
 import type { ContainerCreateOptions } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
+import { OWN_CGROUPS, type Reach } from '../../docker/index.ts'
 import type { InstanceSpec } from '../engine.ts'
-import type { Reach } from './connect-docker.ts'
 
 /** Where the package lies in the container: the image puts it there. */
 export const APP_FOLDER = '/app'
 /** Of functions; a number that is given to no user (65534 is `nobody`, which is shared). */
 export const FUNCTION_UID = 65_532
-/** Docker's default where the machine has cgroups v1 is the machine's own tree. Newer than our types. */
-export const OWN_CGROUPS = { CgroupnsMode: 'private' } as const
 /** Inside the container. */
 export const DEBUG_PORT = 9229
 

@@ -2,10 +2,10 @@
 import type Docker from 'dockerode'
 import { pack } from 'tar-fs'
 import { RyoFaasError } from '../../contract/index.ts'
-import type { BuiltPackage, ImageInfo } from '../engine.ts'
-import { drain, imageExists } from './base-image.ts'
+import { drain, imageExists, isDockerStatus, translateDockerError } from '../../docker/index.ts'
+import type { ImageInfo } from '../capabilities.ts'
+import type { BuiltPackage } from '../engine.ts'
 import { APP_FOLDER } from './container-spec.ts'
-import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 
 export interface FunctionImage {
   ref: string

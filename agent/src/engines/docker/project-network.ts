@@ -8,9 +8,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { NetworkCreateOptions, NetworkInspectInfo } from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
+import { ignoreStatus, isDockerStatus, nullIfMissing, translateDockerError } from '../../docker/index.ts'
 import { expose, seclude } from './forwarding-block.ts'
 import { block, unblock } from './link-local-block.ts'
-import { ignoreStatus, isDockerStatus, nullIfMissing, translateDockerError } from './docker-errors.ts'
 
 const LEFT_MS = 5_000
 const ASK_AGAIN_MS = 100

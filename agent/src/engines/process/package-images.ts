@@ -1,17 +1,40 @@
 /** Built packages as images: a function runs from its folder, `<folder>/<route>/<hash>/app`. */
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { ImageInfo } from '../engine.ts'
+import type { ImageInfo, Images } from '../capabilities.ts'
+import type { BuiltPackage } from '../engine.ts'
+import { requirePackage } from '../package-folder.ts'
 
-export async function packageImages(folder: string): Promise<ImageInfo[]> {
-  const routes = await readdir(folder).catch(() => [])
-  const found = await Promise.all(
-    routes.map(async route => {
-      const hashes = await readdir(join(folder, route)).catch(() => [])
-      return Promise.all(hashes.map(hash => describeFolder(join(folder, route, hash, 'app'), route)))
-    }),
-  )
-  return found.flat().filter(image => image !== undefined)
+export class PackageImages implements Images {
+  readonly #folder: string
+
+  constructor(folder: string) {
+    this.#folder = folder
+  }
+
+  refOf(built: BuiltPackage): string {
+    return built.dir
+  }
+
+  async build(built: BuiltPackage): Promise<string> {
+    await requirePackage(built)
+    return built.dir
+  }
+
+  async list(): Promise<ImageInfo[]> {
+    const routes = await readdir(this.#folder).catch(() => [])
+    const found = await Promise.all(
+      routes.map(async route => {
+        const hashes = await readdir(join(this.#folder, route)).catch(() => [])
+        return Promise.all(hashes.map(hash => describeFolder(join(this.#folder, route, hash, 'app'), route)))
+      }),
+    )
+    return found.flat().filter(image => image !== undefined)
+  }
+
+  async remove(ref: string): Promise<void> {
+    await rm(dirname(ref), { recursive: true, force: true })
+  }
 }
 
 async function describeFolder(dir: string, route: string): Promise<ImageInfo | undefined> {

@@ -4,16 +4,26 @@
  * on the resident size; CPU and number of processes are not limited. See `../engine.ts` for the invariants.
  */
 import { rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ENV } from '@ryo-faas/runtime/protocol'
-import { RyoFaasError, type LogLine } from '../../contract/index.ts'
-import { isAlive, residentBytes, signalProcess, spawnDetached, waitForExit } from '../../host/index.ts'
-import type { BuiltPackage, CommandNeeds, Engine, ImageInfo, Instance, InstanceSpec, LogQuery } from '../engine.ts'
+import { RyoFaasError } from '../../contract/index.ts'
+import { freePort, isAlive, residentBytes, signalProcess, spawnDetached, waitForExit } from '../../host/index.ts'
+import type { Logs } from '../capabilities.ts'
+import type {
+  BuiltPackage,
+  CommandNeeds,
+  Engine,
+  Instance,
+  InstanceSpec,
+  NativeSurroundings,
+  Prepared,
+} from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
-import { requirePackage } from '../package-folder.ts'
+import { modulesOf } from '../native-surroundings.ts'
+import { imageGone, isFolder } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
-import { packageImages } from './package-images.ts'
+import { PackageImages } from './package-images.ts'
 import type { ProcessRecord } from './process-record.ts'
 import { RecordFiles } from './record-files.ts'
 
@@ -34,8 +44,13 @@ const WATCH_INTERVAL_MS = 250
 export class ProcessEngine implements Engine {
   readonly kind = 'process'
   readonly note: string
-  readonly proxyListenHosts = []
-  readonly proxyHost = '127.0.0.1'
+  readonly isolation = {
+    label: 'as processes, without isolation',
+    warning: 'functions run as plain processes of this user, with no isolation; CPU is not limited',
+  }
+  readonly images: PackageImages
+  readonly logs: Logs
+  readonly debug = { port: freePort }
   readonly #options: ProcessEngineOptions
   readonly #logFiles: LogFiles
   readonly #files: RecordFiles
@@ -49,12 +64,20 @@ export class ProcessEngine implements Engine {
   constructor(options: ProcessEngineOptions) {
     this.note = options.note
     this.#options = options
+    this.images = new PackageImages(join(options.home, 'deployments'))
     this.#logFiles = new LogFiles(join(options.home, 'logs', 'functions'))
     this.#files = new RecordFiles(join(options.home, 'run', 'instances'))
+    this.logs = {
+      sources: route => this.#logFiles.sources(route),
+      read: (source, query, signal) =>
+        this.#logFiles.read({ ...source, isLive: async () => this.#isLive(source.id) }, query, signal),
+      forget: route => this.#logFiles.remove(route),
+    }
   }
 
-  async prepare(): Promise<void> {
+  async prepare(): Promise<Prepared> {
     await this.#load()
+    return { reach: { proxyHost: '127.0.0.1', listenHosts: [] }, warnings: [] }
   }
 
   codeFolderOf({ dir }: Pick<BuiltPackage, 'dir'>): string {
@@ -69,19 +92,14 @@ export class ProcessEngine implements Engine {
     }
   }
 
-  /** A package is its own image: it runs from its folder. */
-  imageOf(built: BuiltPackage): string {
-    return built.dir
-  }
-
-  async build(built: BuiltPackage): Promise<string> {
-    await requirePackage(built)
-    return built.dir
+  async surroundings(): Promise<NativeSurroundings> {
+    return { modules: await modulesOf(this.#options.nodePath) }
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
     await this.#load()
+    if (!(await isFolder(spec.image))) throw imageGone(spec)
     const readyFile = this.#files.readyFile(spec.id)
     await rm(readyFile, { force: true })
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
@@ -126,8 +144,9 @@ export class ProcessEngine implements Engine {
     }
   }
 
-  /** Processes have no names to give away. */
-  async promote(): Promise<void> {}
+  async instance(id: string): Promise<Instance | undefined> {
+    return (await this.instances()).find(instance => instance.id === id)
+  }
 
   async instances(route?: string): Promise<Instance[]> {
     await this.#load()
@@ -151,35 +170,11 @@ export class ProcessEngine implements Engine {
     await Promise.all([this.#files.remove(id), rm(this.#secretsDir(id), { recursive: true, force: true })])
   }
 
-  logSources(route: string): Promise<string[]> {
-    return this.#logFiles.sources(route)
-  }
-
-  logs(source: { route: string; id: string }, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
-    const isLive = async () => {
-      const record = this.#records.get(source.id)
-      return record !== undefined && record.exit === undefined
-    }
-    return this.#logFiles.read({ ...source, isLive }, query, signal)
-  }
-
-  forgetLogs(route: string): Promise<void> {
-    return this.#logFiles.remove(route)
-  }
-
   watch(onChange: () => void): void {
     this.#onChange = onChange
     const round = () => void this.#watchRound().catch(() => undefined) // The next one tries again.
     this.#watchTimer = setInterval(round, WATCH_INTERVAL_MS)
     this.#watchTimer.unref()
-  }
-
-  images(): Promise<ImageInfo[]> {
-    return packageImages(join(this.#options.home, 'deployments'))
-  }
-
-  async removeImage(ref: string): Promise<void> {
-    await rm(dirname(ref), { recursive: true, force: true })
   }
 
   /** Whatever still has a record ends first: without one nobody would ever find it. */
@@ -191,6 +186,11 @@ export class ProcessEngine implements Engine {
 
   async close(): Promise<void> {
     clearInterval(this.#watchTimer)
+  }
+
+  #isLive(id: string): boolean {
+    const record = this.#records.get(id)
+    return record !== undefined && record.exit === undefined
   }
 
   /** Instances of an earlier agent. */

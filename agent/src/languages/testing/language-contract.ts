@@ -8,7 +8,8 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HEALTH_PATH } from '@ryo-faas/runtime/protocol'
-import { ProcessEngine, type Instance } from '../../engines/index.ts'
+import type { Instance } from '../../engines/index.ts'
+import { ProcessEngine } from '../../engines/process/process-engine.ts'
 import type { Bundle, CheckOutcome, FunctionSource, Language } from '../language.ts'
 import { Languages } from '../languages.ts'
 
@@ -137,7 +138,7 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
             { folder: engine.codeFolderOf({ dir }), entry },
             engine.commandNeeds({ limits }),
           )
-          const image = await engine.build({ route: 'hello', hash: bundle.hash, dir })
+          const image = await engine.images.build({ route: 'hello', hash: bundle.hash, dir })
           const id = randomBytes(4).toString('hex')
           const spec = { id, route: 'hello', version: 1, image, command, env: {}, secrets: {}, limits }
           const instance = await engine.start(spec, never)

@@ -3,17 +3,21 @@ import { execFile } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import type Docker from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
 
-export type NatsSource = { kind: 'binary'; path: string } | { kind: 'image'; ref: string }
+export type NatsSource = { kind: 'binary'; path: string } | { kind: 'image'; ref: string; docker: Docker }
 
 export interface NatsSearch {
   /** `auto`, or the user's choice: a path, or `image`. */
   choice: string
   image: string
   environment: NodeJS.ProcessEnv
-  /** Answers whether the image is here or could be pulled; absent where no Docker answers. */
-  obtainImage?: () => Promise<boolean>
+  /**
+   * Answers the Docker that has the image by now; absent: it is not to be looked for.
+   * @throws why none has it
+   */
+  obtainImage?: () => Promise<Docker>
   mayInstall: boolean
   report: (doing: string) => void
 }
@@ -30,15 +34,24 @@ export async function findNats(search: NatsSearch): Promise<NatsSource> {
     const found = await onPath('nats-server', search.environment)
     if (found) return { kind: 'binary', path: found }
   }
-  if (search.obtainImage && (await search.obtainImage())) return { kind: 'image', ref: search.image }
-  if (search.choice === 'image') throw unavailable(`the image ${search.image} is not here and cannot be pulled`)
+  let noImage: Error | undefined
+  try {
+    const docker = await search.obtainImage?.()
+    if (docker !== undefined) return { kind: 'image', ref: search.image, docker }
+  } catch (error) {
+    noImage = error as Error // The search goes on, and its error says so.
+  }
+  if (search.choice === 'image') {
+    throw unavailable(`NATS cannot run from the image ${search.image}: ${noImage?.message}`, noImage)
+  }
   if (search.mayInstall && (await onPath('apt-get', search.environment))) {
     search.report('installing nats-server with apt-get')
     await install(search.environment)
     const found = await onPath('nats-server', search.environment)
     if (found) return { kind: 'binary', path: found }
   }
-  throw unavailable(`no nats-server on PATH${search.obtainImage ? `, and no image ${search.image}` : ''}`)
+  const instead = noImage === undefined ? '' : `, and no image ${search.image}: ${noImage.message}`
+  throw unavailable(`no nats-server on PATH${instead}`, noImage)
 }
 
 function unavailable(message: string, cause?: unknown): RyoFaasError {

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
-import { OWN_CGROUPS, removeContainer } from '../../engines/index.ts'
+import { OWN_CGROUPS, removeContainer } from '../../docker/index.ts'
 import { portTaken } from '../../host/index.ts'
 import type { Part, RunningPart } from '../../supervisor/index.ts'
 import { natsPaths, writeNatsConfig } from './nats-config.ts'

@@ -1,5 +1,9 @@
+/**
+ * The connection to Docker. Whether there is one on this host is one question, where functions run is another: the engine
+ * of containers asks it here, and so does NATS where no nats-server is installed.
+ */
 import Docker from 'dockerode'
-import { RyoFaasError } from '../../contract/index.ts'
+import { RyoFaasError } from '../contract/index.ts'
 import { dockerAddress, translateDockerError } from './docker-errors.ts'
 
 /** How this host reaches containers: over the bridge, or (Docker Desktop, rootless, remote) only over published ports. */
@@ -19,6 +23,24 @@ interface DockerInfo {
   SecurityOptions?: string[]
 }
 
+/** The Docker that the environment names. Nobody is asked before somebody needs it; one that has answered is kept. */
+export class DockerService {
+  readonly #environment: NodeJS.ProcessEnv
+  #connecting: Promise<DockerConnection> | undefined
+
+  constructor(environment: NodeJS.ProcessEnv) {
+    this.#environment = environment
+  }
+
+  /** @throws RyoFaasError DOCKER_UNREACHABLE */
+  connect(): Promise<DockerConnection> {
+    return (this.#connecting ??= connectDocker(this.#environment).catch((error: unknown) => {
+      this.#connecting = undefined // It may be started by the time of the next question.
+      throw error
+    }))
+  }
+}
+
 /** @throws RyoFaasError DOCKER_UNREACHABLE, naming what was tried and what to do. */
 export async function connectDocker(environment: NodeJS.ProcessEnv): Promise<DockerConnection> {
   const address = dockerAddress(environment)
@@ -34,12 +56,12 @@ export async function connectDocker(environment: NodeJS.ProcessEnv): Promise<Doc
       ? translated
       : new RyoFaasError('DOCKER_UNREACHABLE', translated.message, {
           cause: error,
-          hint: 'Check DOCKER_HOST, or use --engine process.',
+          hint: 'Check DOCKER_HOST.',
         })
   }
   if (info.OSType !== 'linux') {
     throw new RyoFaasError('DOCKER_UNREACHABLE', `the Docker engine at ${address} runs ${info.OSType} containers`, {
-      hint: 'Switch it to Linux containers, or use --engine process.',
+      hint: 'Switch it to Linux containers.',
     })
   }
   const remote = /^(tcp|ssh|https?):/.test(address)

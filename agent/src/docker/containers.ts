@@ -1,4 +1,4 @@
-/** Containers that are gone when we say so: what comes next removes their image and network. */
+/** What holds for every container of ours, of whatever it is. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { isDockerStatus, translateDockerError } from './docker-errors.ts'
@@ -6,7 +6,11 @@ import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 const GONE_MS = 60_000
 const ASK_AGAIN_MS = 100
 
+/** Docker's default where the machine has cgroups v1 is the machine's own tree. Newer than our types. */
+export const OWN_CGROUPS = { CgroupnsMode: 'private' } as const
+
 /**
+ * Resolves when it is gone: what comes next removes its image and network.
  * @param id or name; one that is not there is not an error
  * @throws RyoFaasError ENGINE_FAILED, DOCKER_UNREACHABLE
  */

@@ -1,5 +1,5 @@
 /** Translates what the Docker client throws, once, here. */
-import { RyoFaasError, type ErrorCode } from '../../contract/index.ts'
+import { RyoFaasError, type ErrorCode } from '../contract/index.ts'
 
 interface DockerFault {
   statusCode?: number
@@ -43,11 +43,11 @@ function fixFor(code: string): string {
   switch (code) {
     case 'EACCES':
     case 'EPERM':
-      return 'Your user may not open the socket: add it to the group "docker" and log in again, or use --engine process.'
+      return 'Your user may not open the socket: add it to the group "docker" and log in again.'
     case 'ENOENT':
-      return 'Install or start Docker (on Debian: apt-get install docker.io), set DOCKER_HOST if it listens elsewhere, or use --engine process.'
+      return 'Install or start Docker (on Debian: apt-get install docker.io), or set DOCKER_HOST if it listens elsewhere.'
     default:
-      return 'Start the Docker engine (systemctl start docker), check DOCKER_HOST, or use --engine process.'
+      return 'Start the Docker engine (systemctl start docker), or check DOCKER_HOST.'
   }
 }
 

@@ -1,0 +1,86 @@
+/**
+ * What an engine may do beyond running instances. Each capability is a property that is there or not: whoever needs one
+ * asks for it, never for the name of an engine, and users are told what the engine has.
+ */
+import { ENGINE_CAPABILITIES, RyoFaasError, type EngineCapability, type LogLine } from '../contract/index.ts'
+import type { BuiltPackage, Engine } from './engine.ts'
+
+export interface EngineCapabilities {
+  /** Packages become images, which are kept and listed; without it instances start from the package's folder. */
+  readonly images?: Images
+  /** The output of instances is kept, also after their end (bounded). */
+  readonly logs?: Logs
+  readonly debug?: Debugging
+  /** Named for clients; no engine has these two yet. */
+  readonly freeze?: unknown
+  readonly pool?: unknown
+}
+
+export interface ImageInfo {
+  ref: string
+  route: string
+  hash: string
+  sizeBytes: number
+  createdAt: string
+}
+
+export interface Images {
+  /** The reference that `build` gives the image of a package. */
+  refOf(built: BuiltPackage): string
+  /**
+   * Makes an image of a package, or finds that it is there. Answers its reference.
+   * @throws RyoFaasError VERSION_NOT_FOUND if neither the image nor the package's folder exists any more.
+   */
+  build(built: BuiltPackage, signal: AbortSignal): Promise<string>
+  list(): Promise<ImageInfo[]>
+  /** One that is not there is not an error. */
+  remove(ref: string): Promise<void>
+}
+
+export interface LogQuery {
+  follow: boolean
+  /** ISO 8601. */
+  since?: string
+  /** At most this many of the newest lines. */
+  tail?: number
+}
+
+export interface LogSource {
+  route: string
+  /** Of the instance. */
+  id: string
+}
+
+export interface Logs {
+  /** Ids of instances of a deployment, living or gone, whose output is kept; oldest first. */
+  sources(route: string): Promise<string[]>
+  read(source: LogSource, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>
+  /** Deletes the kept output of a deployment. */
+  forget(route: string): Promise<void>
+}
+
+export interface Debugging {
+  /** Chooses a port of this machine's loopback interface, for `InstanceSpec.debugPort`. */
+  port(): Promise<number>
+}
+
+export function capabilitiesOf(engine: EngineCapabilities): EngineCapability[] {
+  return ENGINE_CAPABILITIES.filter(name => engine[name] !== undefined)
+}
+
+const WITHOUT = {
+  logs: 'does not keep the output of functions',
+  debug: 'cannot open functions to a debugger',
+} satisfies Partial<Record<EngineCapability, string>>
+
+/** @throws RyoFaasError UNSUPPORTED if the engine does not have it */
+export function capability<Name extends keyof typeof WITHOUT>(
+  engine: Engine,
+  name: Name,
+): NonNullable<EngineCapabilities[Name]> {
+  const found: EngineCapabilities[Name] = engine[name]
+  if (found !== undefined) return found
+  throw new RyoFaasError('UNSUPPORTED', `the engine "${engine.kind}" ${WITHOUT[name]}`, {
+    hint: 'Start the platform with another --engine for that.',
+  })
+}

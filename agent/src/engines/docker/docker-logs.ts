@@ -1,0 +1,53 @@
+/** Output of functions: Docker's own while the container is there, and files of ours when it is gone. */
+import { join } from 'node:path'
+import type Docker from 'dockerode'
+import type { ContainerInspectInfo } from 'dockerode'
+import type { LogLine } from '../../contract/index.ts'
+import type { LogQuery, Logs, LogSource } from '../capabilities.ts'
+import { LogFiles } from '../log-files.ts'
+import { instanceId } from './container-instance.ts'
+import { containerLogs } from './container-logs.ts'
+import type { FunctionContainers } from './function-containers.ts'
+
+const MOST_LINES_KEPT = 20_000
+const READ_MS = 10_000
+
+export class DockerLogs implements Logs {
+  readonly #docker: Docker
+  readonly #project: string
+  readonly #containers: FunctionContainers
+  readonly #files: LogFiles
+
+  constructor(
+    containers: FunctionContainers,
+    { docker, project, home }: { docker: Docker; project: string; home: string },
+  ) {
+    this.#docker = docker
+    this.#project = project
+    this.#containers = containers
+    this.#files = new LogFiles(join(home, 'logs', 'functions'))
+  }
+
+  async sources(route: string): Promise<string[]> {
+    const [kept, living] = await Promise.all([this.#files.sources(route), this.#containers.list({ route })])
+    return [...new Set([...kept, ...living.map(({ Labels }) => instanceId(Labels, this.#project))])]
+  }
+
+  async *read(source: LogSource, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
+    const living = await this.#containers.find(source.id)
+    if (living) yield* containerLogs(this.#docker, { name: living.Id, instance: source.id }, { ...query, signal })
+    else yield* this.#files.read({ ...source, isLive: async () => false }, query, signal)
+  }
+
+  forget(route: string): Promise<void> {
+    return this.#files.remove(route)
+  }
+
+  /** Takes over what a container wrote that is about to be removed. */
+  async keep(found: ContainerInspectInfo, id: string): Promise<void> {
+    const lines: LogLine[] = []
+    const query = { follow: false, tail: MOST_LINES_KEPT, signal: AbortSignal.timeout(READ_MS) }
+    for await (const line of containerLogs(this.#docker, { name: found.Id, instance: id }, query)) lines.push(line)
+    if (lines.length > 0) await this.#files.write(this.#containers.routeOf(found), id, lines)
+  }
+}

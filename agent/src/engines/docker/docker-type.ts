@@ -1,0 +1,34 @@
+/** Containers, where Docker answers. */
+import { RyoFaasError } from '../../contract/index.ts'
+import type { Detection, EngineType } from '../engine-type.ts'
+import type { BaseImageSource } from './base-image.ts'
+
+export const DOCKER: EngineType = {
+  kind: 'docker',
+  help: 'docker',
+
+  async detect({ docker, egress }): Promise<Detection> {
+    try {
+      const { reach, note } = await docker.connect()
+      // A published port, over which this machine would reach them, is a way out as well.
+      if (egress === 'internet' || reach === 'bridge') return { kind: 'usable' }
+      const hint = 'It needs Docker on this Linux machine. Leave --egress out to let functions reach the Internet.'
+      const why = new RyoFaasError('INVALID_OPTION', `--egress none cannot be kept with ${note}`, { hint })
+      return { kind: 'unusable', why }
+    } catch (error) {
+      return { kind: 'unusable', why: RyoFaasError.from(error) }
+    }
+  },
+
+  async create({ docker, project, egress, home, baseImage, nodePath }) {
+    const [{ DockerEngine }, connection] = await Promise.all([import('./docker-engine.ts'), docker.connect()])
+    return new DockerEngine({ ...connection, project, egress, home, baseImage: baseImageOf(baseImage, nodePath) })
+  },
+}
+
+/** The host's own Node makes a Linux image only on Linux. */
+function baseImageOf(choice: string, nodePath: string): BaseImageSource {
+  const assemble = choice === 'assemble' || (choice === 'auto' && process.platform === 'linux')
+  if (assemble) return { kind: 'assemble', nodePath }
+  return { kind: 'pull', ref: choice === 'auto' ? 'node:24-slim' : choice }
+}

@@ -1,0 +1,71 @@
+/** Chooses the engine: the first of the registry that is usable here (`auto`), or the one that the user named. */
+import { RyoFaasError, type EngineKind } from '../contract/index.ts'
+import type { Engine } from './engine.ts'
+import type { EngineContext, EngineType } from './engine-type.ts'
+import { ENGINES } from './registry.ts'
+
+export const AUTO = 'auto'
+
+export interface EngineChoice extends EngineContext {
+  /** `auto`, or a kind of the registry. */
+  engine: string
+  /** What an earlier agent left running is on this engine. */
+  runsOn: EngineKind | undefined
+}
+
+/**
+ * @throws RyoFaasError for the one that was named, or all of them, why it is not usable; INVALID_OPTION if none has the
+ * name. What already runs on an engine that does not answer is never joined by instances of another one.
+ */
+export async function chooseEngine(choice: EngineChoice, registry: readonly EngineType[] = ENGINES): Promise<Engine> {
+  const isNamed = choice.engine !== AUTO
+  const passedOver: RyoFaasError[] = []
+  for (const type of candidates(choice.engine, registry)) {
+    const found = await type.detect(choice)
+    if (found.kind === 'usable') {
+      const why = isNamed ? `chosen by --engine ${type.kind}` : passedOver.map(({ message }) => message).join('; ')
+      return type.create(choice, why)
+    }
+    const others = registry.filter(({ kind }) => kind !== type.kind).map(({ kind }) => `--engine ${kind}`)
+    if (isNamed) throw orElse(found.why, others)
+    // It may be restarting. Instances of another engine would be two of each function.
+    if (choice.runsOn === type.kind) throw stillThere(type, found.why, others)
+    passedOver.push(found.why)
+  }
+  throw passedOver[0]!
+}
+
+/** The engines that `--engine` allows, in the order in which they are tried. @throws RyoFaasError INVALID_OPTION */
+export function candidates(engine: string, registry: readonly EngineType[] = ENGINES): readonly EngineType[] {
+  if (engine === AUTO) return registry
+  const named = registry.filter(({ kind }) => kind === engine)
+  if (named.length > 0) return named
+  throw new RyoFaasError('INVALID_OPTION', `--engine ${engine}: there is no such engine`, {
+    hint: `There are: ${listed(registry.map(({ kind }) => kind))}.`,
+  })
+}
+
+/** What `--engine` takes, with what has to be known of each. */
+export function engineHelp(registry: readonly EngineType[] = ENGINES): string {
+  return listed([AUTO, ...registry.map(({ help }) => help)])
+}
+
+function listed(names: string[]): string {
+  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(names)
+}
+
+function orElse(error: RyoFaasError, others: string[]): RyoFaasError {
+  if (error.code === 'INVALID_OPTION') return error
+  const another = `Another engine: ${listed(others)}.`
+  return new RyoFaasError(error.code, error.message, {
+    hint: error.hint === undefined ? another : `${error.hint} ${another}`,
+    cause: error,
+  })
+}
+
+function stillThere({ kind }: EngineType, error: RyoFaasError, others: string[]): RyoFaasError {
+  return new RyoFaasError(error.code, `the functions of this platform run on the engine "${kind}"; ${error.message}`, {
+    hint: `It is tried again by itself. If that engine is not to come back: ryo-faas startFaas ${listed(others)}`,
+    cause: error,
+  })
+}

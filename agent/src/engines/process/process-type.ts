@@ -1,0 +1,26 @@
+/** Child processes, which run anywhere and hold nothing back. */
+import { RyoFaasError } from '../../contract/index.ts'
+import type { Detection, EngineType } from '../engine-type.ts'
+
+/** What a function run as a process gets of our environment: nothing that is ours. */
+const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'NODE_EXTRA_CA_CERTS']
+
+export const PROCESS: EngineType = {
+  kind: 'process',
+  help: 'process (no isolation)',
+
+  async detect({ egress }): Promise<Detection> {
+    if (egress === 'internet') return { kind: 'usable' }
+    const hint = 'It needs Docker on this Linux machine. Leave --egress out to let functions reach the Internet.'
+    const why = new RyoFaasError('INVALID_OPTION', '--egress none cannot be kept with --engine process', { hint })
+    return { kind: 'unusable', why }
+  },
+
+  async create({ project, home, nodePath, environment }, why) {
+    const { ProcessEngine } = await import('./process-engine.ts')
+    const baseEnv = Object.fromEntries(
+      PASSED_ON.flatMap(name => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+    ) as Record<string, string>
+    return new ProcessEngine({ project, home, nodePath, baseEnv, note: `processes (${why})` })
+  },
+}

@@ -1,0 +1,9 @@
+/**
+ * The engines there are, those that are preferred first. The one place that lists them: another engine is a folder and
+ * a row here.
+ */
+import { DOCKER } from './docker/docker-type.ts'
+import type { EngineType } from './engine-type.ts'
+import { PROCESS } from './process/process-type.ts'
+
+export const ENGINES: readonly EngineType[] = [DOCKER, PROCESS]
