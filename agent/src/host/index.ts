@@ -1,4 +1,5 @@
 /** Everything we ask of the operating system, and helpers to order asynchronous work. */
+export { backoffMs, type BackoffBounds } from './backoff.ts'
 export { readIfPresent, writeAtomically, writeDurably } from './durable-file.ts'
 export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'

@@ -5,6 +5,8 @@
  * Invariant: uptime makes up for deaths. Every `forgivingMs` of it cancels one, and `healthyMs` cancels all: what dies
  * at its start is in a crash loop and waits; what was killed after serving for a while is restarted at once.
  */
+import { backoffMs } from '../host/index.ts'
+
 export class Backoff {
   readonly #bounds: { firstMs: number; maxMs: number; forgivingMs: number; healthyMs: number }
   #deaths = 0
@@ -32,8 +34,8 @@ export class Backoff {
   /** Earliest time of the next start. */
   nextStart(now: number): number {
     if (this.#deaths <= 1) return now
-    const waitMs = Math.min(this.#bounds.maxMs, this.#bounds.firstMs * 2 ** (this.#deaths - 2))
-    return Math.max(now, this.#lastStart + waitMs)
+    const { firstMs, maxMs: mostMs } = this.#bounds
+    return Math.max(now, this.#lastStart + backoffMs({ firstMs, mostMs }, this.#deaths - 1))
   }
 
   /** Counting more deaths would not lengthen the wait, only the time until they are forgiven. */

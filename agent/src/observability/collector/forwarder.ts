@@ -6,6 +6,7 @@
  * final. 3. what we forwarded to ourselves is not forwarded again.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { backoffMs } from '../../host/index.ts'
 import type { Body } from './receive.ts'
 
 export interface ForwarderOptions {
@@ -29,8 +30,7 @@ interface Batch {
 /** Marks what we sent, so that a collector whose target is itself does not loop forever. */
 export const FORWARDED_HEADER = 'x-ryo-faas-forwarded'
 const RETRYABLE = new Set([429, 502, 503, 504])
-const FIRST_GAP_MS = 500
-const LONGEST_GAP_MS = 30_000
+const GAP = { firstMs: 500, mostMs: 30_000 }
 const ANSWER_MS = 10_000
 
 export class Forwarder {
@@ -78,10 +78,10 @@ export class Forwarder {
   async #sendOne(batch: Batch): Promise<'sent' | ForwardDropReason> {
     const { signal } = this.#abort
     const deadline = performance.now() + this.#options.giveUpMs
-    for (let gapMs = FIRST_GAP_MS; ; gapMs = Math.min(LONGEST_GAP_MS, gapMs * 2)) {
+    for (let failures = 1; ; failures += 1) {
       const answer = await this.#post(batch.body)
       if (answer.kind === 'final') return answer.isSent ? 'sent' : 'refused'
-      const waitMs = answer.waitMs ?? gapMs * (0.5 + Math.random() / 2)
+      const waitMs = answer.waitMs ?? backoffMs(GAP, failures, Math.random())
       if (signal.aborted || performance.now() + waitMs > deadline) return 'unreachable'
       await delay(waitMs, undefined, { signal, ref: false }).catch(() => undefined) // Closed: dropped above.
     }
