@@ -74,6 +74,16 @@ export default tseslint.config(
     plugins: { extension: { rules: { layers: layers({ root: 'extension/src/', rows: EXTENSION }) } } },
     rules: { 'extension/layers': 'error' },
   },
+  {
+    files: ['agent/src/**/*.ts'],
+    ignores: ['agent/src/bus/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { paths: [{ name: 'nats', message: 'Only the folder bus knows the library.' }] },
+      ],
+    },
+  },
   { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
   {
     files: ['**/*.test.ts', 'agent/test/**', 'runtime/src/testing/**', 'bench/**'],

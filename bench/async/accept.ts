@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CallIdSource, ensureStreams, STREAMS, subjectOf } from '../../agent/src/bus/index.ts'
-import { startNats } from '../../agent/src/bus/testing/nats-server.ts'
+import { managerOf, startNats } from '../../agent/src/bus/testing/nats-server.ts'
 import { ProxyControl } from '../../agent/src/services/proxy/index.ts'
 import { cpuTimeUs } from '../support/processes.ts'
 import { median, ratio, takeTurns } from '../support/figures.ts'
@@ -49,7 +49,7 @@ export async function benchAccept(stage: Stage, entry = proxyEntry): Promise<Rep
   ]
   for (const { measure } of candidates) await measure()
   const [raw, accepted] = (await takeTurns(candidates, stage.quick ? 3 : 7, async ({ name, measure }, round) => {
-    await bus.manager.streams.purge(STREAMS.calls)
+    await managerOf(bus).streams.purge(STREAMS.calls)
     stage.say(`round ${round + 1}: ${name}`)
     return measure()
   })) as [Turn[], Turn[]]

@@ -20,7 +20,7 @@ import {
   type Bus,
 } from '../../agent/src/bus/index.ts'
 import { encodeEnvelope, getAnswer, isFinal } from '../../agent/src/calls/index.ts'
-import { startNats } from '../../agent/src/bus/testing/nats-server.ts'
+import { managerOf, startNats } from '../../agent/src/bus/testing/nats-server.ts'
 import { Builder } from '../../agent/src/languages/node/builder/index.ts'
 import { ControlClient } from '../../agent/src/routes/index.ts'
 import { DISPATCHER_NODE_ARGS } from '../../agent/src/services/dispatcher/index.ts'
@@ -190,7 +190,7 @@ async function startPlatform(stage: Stage, entries: Entries): Promise<Platform> 
       const residentBytes: number[] = []
       const begin = performance.now()
       await deploy(true)
-      while ((await bus.manager.streams.info(STREAMS.calls)).state.messages > 0) {
+      while ((await managerOf(bus).streams.info(STREAMS.calls)).state.messages > 0) {
         residentBytes.push(residentOf(dispatcher.pid))
         await pause(50)
       }
@@ -238,10 +238,8 @@ async function fill(bus: Bus, ids: CallIdSource, count: number): Promise<void> {
 
 async function latenciesOf(bus: Bus, ids: CallIdSource, count: number): Promise<number[]> {
   const waiting = new Map<string, () => void>()
-  const subscription = bus.connection.subscribe(subjectsOf('changed'), {
-    callback: (_error, { subject, headers }) => {
-      if (isFinal(headers?.get(STATUS_HEADER) as CallStatus)) waiting.get(callIdOfSubject(subject))?.()
-    },
+  const stopListening = bus.listen(subjectsOf('changed'), message => {
+    if (isFinal(message.header(STATUS_HEADER) as CallStatus)) waiting.get(callIdOfSubject(message.subject))?.()
   })
   const latencies: number[] = []
   for (let i = 0; i < count; i += 1) {
@@ -255,7 +253,7 @@ async function latenciesOf(bus: Bus, ids: CallIdSource, count: number): Promise<
     latencies.push(Number(start - begin) / 1e6)
     await pause(2)
   }
-  subscription.unsubscribe()
+  stopListening()
   return latencies
 }
 

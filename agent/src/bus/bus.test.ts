@@ -12,7 +12,7 @@ import {
   type CallState,
 } from '../calls/index.ts'
 import { BusError, CallIdSource, ensureStreams, STREAMS, subjectOf, type Bus } from './index.ts'
-import { startNats, type TestNats } from './testing/nats-server.ts'
+import { managerOf, startNats, type TestNats } from './testing/nats-server.ts'
 
 const ids = new CallIdSource()
 let nats: TestNats
@@ -54,7 +54,7 @@ describe('streams', () => {
       ensureStreams(other, { deadMaxAgeMs: 90_000 }),
     ])
     await ensureStreams(bus, { statesMaxBytes: 1_000_000, idempotencyWindowMs: 60_000 })
-    const { config } = await bus.manager.streams.info(STREAMS.states)
+    const { config } = await managerOf(bus).streams.info(STREAMS.states)
     expect(config.max_bytes).toBe(1_000_000)
     await ensureStreams(bus)
   })
@@ -64,7 +64,7 @@ describe('streams', () => {
     try {
       const itsBus = await small.connect()
       await ensureStreams(itsBus)
-      const { config } = await itsBus.manager.streams.info(STREAMS.calls)
+      const { config } = await managerOf(itsBus).streams.info(STREAMS.calls)
       expect(config.max_bytes).toBeLessThan(96 * 1024 ** 2)
     } finally {
       await small.stop()
@@ -72,7 +72,7 @@ describe('streams', () => {
   })
 
   it('of the history keep so many calls by default as the memory of the server bears, and forget the oldest', async () => {
-    expect((await bus.manager.streams.info(STREAMS.states)).config.max_msgs).toBe(500_000)
+    expect((await managerOf(bus).streams.info(STREAMS.states)).config.max_msgs).toBe(500_000)
     await ensureStreams(bus, { statesMaxCount: 2 })
     const history = Array.from({ length: 3 }, () => queuedState(ids.next('fn')))
     for (const state of history) await writeState(bus, state, 0)
@@ -87,10 +87,10 @@ describe('streams', () => {
     await bus.publish(subjectOf('call', first), Buffer.alloc(60_000))
     expect(await codeOf(bus.publish(subjectOf('call', second), Buffer.alloc(60_000)))).toBe('FULL')
     await ensureStreams(bus, { callsMaxBytes: 50_000 })
-    expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(1)
+    expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(1)
     await ensureStreams(bus)
     expect((await bus.publish(subjectOf('call', second), Buffer.alloc(60_000))).isDuplicate).toBe(false)
-    await bus.manager.streams.purge(STREAMS.calls)
+    await managerOf(bus).streams.purge(STREAMS.calls)
   })
 })
 

@@ -1,10 +1,15 @@
 /** NATS: the connection, streams, subjects and messages. Nothing of the package `nats` is seen outside. */
-export { Bus, connectBus, type BusOptions, type Manager, type PublishOptions } from './bus.ts'
+export { connectBus, type Bus, type BusOptions, type HeardMessage, type PublishOptions } from './bus.ts'
 export { BusError, type BusErrorCode } from './bus-error.ts'
 export type { PublishAck } from './publisher.ts'
 export { ensureStreams, type StreamLimits } from './streams.ts'
+export { purge, streamState, subjectsIn, type StreamState } from './stream-state.ts'
 export { scanHeads, type MessageHead, type ScanRange } from './scan.ts'
-export { lastMessage, nextMessage, removeMessage, type StoredMessage } from './messages.ts'
+export { lastMessage, messageAt, nextMessage, removeMessage, type StoredMessage } from './messages.ts'
+export { backlogOf, durableConsumer } from './consumers.ts'
+export type { Delivery, StreamDelivery } from './delivery.ts'
+export { Puller } from './puller.ts'
+export { OrderedReader } from './ordered-reader.ts'
 export {
   callIdOfSubject,
   encodeToken,

@@ -1,11 +1,15 @@
 /** Single messages of streams. */
-import type { Bus, DirectQuery } from './bus.ts'
+import type { StoredMsg } from 'nats'
+import { ask, type Bus, type DirectQuery } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS } from './bus-error.ts'
 
 export interface StoredMessage {
   subject: string
   sequence: number
   data: Buffer
+  /** When it was stored; milliseconds since the epoch. */
+  timeMs(): number
+  header(name: string): string | undefined
 }
 
 /**
@@ -29,11 +33,19 @@ export function nextMessage(
 }
 
 /**
+ * The message at a place of a stream; undefined if it was removed.
+ * @throws BusError UNAVAILABLE
+ */
+export function messageAt(bus: Bus, stream: string, sequence: number): Promise<StoredMessage | undefined> {
+  return direct(bus, stream, { seq: sequence })
+}
+
+/**
  * Takes a message out of a stream; one that is gone already is as good.
  * @throws BusError UNAVAILABLE
  */
 export async function removeMessage(bus: Bus, stream: string, sequence: number): Promise<void> {
-  await bus.ask(async manager => {
+  await ask(bus, async manager => {
     try {
       await manager.streams.deleteMessage(stream, sequence, false)
     } catch (error) {
@@ -45,13 +57,24 @@ export async function removeMessage(bus: Bus, stream: string, sequence: number):
 }
 
 async function direct(bus: Bus, stream: string, query: DirectQuery): Promise<StoredMessage | undefined> {
-  return bus.ask(async manager => {
+  return ask(bus, async manager => {
     try {
-      const { subject, seq: sequence, data } = await manager.direct.getMessage(stream, query)
-      return { subject, sequence, data: Buffer.from(data.buffer, data.byteOffset, data.byteLength) }
+      return stored(await manager.direct.getMessage(stream, query))
     } catch (error) {
       if ((error as { code?: string }).code === '404') return undefined
       throw error
     }
   })
+}
+
+/** Time and headers are looked at by few, and reading them is work. */
+function stored(message: StoredMsg): StoredMessage {
+  const { subject, seq: sequence, data } = message
+  return {
+    subject,
+    sequence,
+    data: Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+    timeMs: () => message.time.getTime(),
+    header: name => message.header.get(name) || undefined,
+  }
 }

@@ -1,6 +1,6 @@
 /** Looking through a range of a stream without reading what its messages hold. */
 import { AckPolicy, DeliverPolicy, nanos } from 'nats'
-import type { Bus } from './bus.ts'
+import { ask, linkOf, type Bus } from './bus.ts'
 import { STATUS_HEADER } from './subjects.ts'
 
 export interface MessageHead {
@@ -25,7 +25,7 @@ const CONSUMER_LIFE_MS = 5_000
  * @throws BusError
  */
 export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Promise<MessageHead[]> {
-  return bus.ask(async manager => {
+  return ask(bus, async manager => {
     const { name, num_pending: pending } = await manager.consumers.add(stream, {
       ack_policy: AckPolicy.None,
       deliver_policy: DeliverPolicy.StartSequence,
@@ -39,7 +39,7 @@ export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Pro
     try {
       const batch = Math.min(pending, range.to - range.from)
       if (batch <= 0) return heads
-      for await (const message of bus.jetstream.fetch(stream, name, { batch, no_wait: true })) {
+      for await (const message of linkOf(bus).jetstream.fetch(stream, name, { batch, no_wait: true })) {
         if (message.seq >= range.to) break
         heads.push({
           subject: message.subject,

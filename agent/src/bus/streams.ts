@@ -1,6 +1,6 @@
 /** The streams and their limits, all on disk. Only the agent sets them up; the others find them or fail for a moment. */
 import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
-import type { Bus } from './bus.ts'
+import { ask, type Bus } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS, type BusError } from './bus-error.ts'
 import { EVENT_SUBJECTS, idempotencySubject, STREAMS, subjectsOf, triggerSubject } from './subjects.ts'
 
@@ -76,7 +76,7 @@ export async function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}
 
 /** Updates first, because making a stream that is there already asks for its room a second time. */
 function ensureStream(bus: Bus, config: Config): Promise<void> {
-  return bus.ask(async manager => {
+  return ask(bus, async manager => {
     for (;;) {
       try {
         await manager.streams.update(config.name, config)

@@ -8,7 +8,7 @@
  * Invariant: every put has a subject of its own, so two at once for the same call do not mix.
  */
 import { randomBytes } from 'node:crypto'
-import { type Bus, BusError, nextMessage, STREAMS, subjectOf } from '../bus/index.ts'
+import { type Bus, BusError, nextMessage, purge, STREAMS, subjectOf } from '../bus/index.ts'
 
 /** Bodies up to this many bytes travel in their message. */
 export const INLINE_BODY_BYTES = 512 * 1024
@@ -53,7 +53,7 @@ export async function getBody(bus: Bus, reference: string, bytes: number): Promi
 
 /** @throws BusError */
 export async function removeBody(bus: Bus, reference: string): Promise<void> {
-  await bus.ask(manager => manager.streams.purge(streamOf(reference), { filter: reference }))
+  await purge(bus, streamOf(reference), { subject: reference })
 }
 
 function streamOf(reference: string): string {

@@ -15,6 +15,7 @@ import {
   removeMessage,
   scanHeads,
   STREAMS,
+  streamState,
   subjectOf,
   subjectsOf,
 } from '../bus/index.ts'
@@ -40,7 +41,7 @@ export async function cancelCall(bus: Bus, callId: string): Promise<CancelOutcom
       if (outcome.state.status === 'cancelled') await dequeue(bus, queued)
       return { kind: 'final', call: viewOf(outcome.state) }
     case 'written':
-      bus.connection.publish(subjectOf('cancel', callId))
+      bus.tell(subjectOf('cancel', callId))
       await dequeue(bus, queued)
       return { kind: 'cancelled', call: viewOf(outcome.state) }
   }
@@ -117,10 +118,10 @@ const REDRIVEN_AT_ONCE = 64
  * @throws BusError UNAVAILABLE, FULL
  */
 export async function redriveDead(bus: Bus, route?: string): Promise<number> {
-  const info = await bus.ask(manager => manager.streams.info(STREAMS.dead))
+  const { firstSequence, lastSequence } = await streamState(bus, STREAMS.dead)
   let count = 0
-  for (let from = info.state.first_seq; from <= info.state.last_seq;) {
-    const to = Math.min(from + REDRIVEN_AT_ONCE, info.state.last_seq + 1)
+  for (let from = firstSequence; from <= lastSequence;) {
+    const to = Math.min(from + REDRIVEN_AT_ONCE, lastSequence + 1)
     const heads = await scanHeads(bus, STREAMS.dead, { filter: subjectsOf('dead', route), from, to })
     const outcomes = await Promise.all(heads.map(({ subject }) => redriveCall(bus, callIdOfSubject(subject))))
     count += outcomes.filter(({ kind }) => kind === 'queued').length

@@ -15,6 +15,7 @@ import {
   scanHeads,
   type ScanRange,
   STREAMS,
+  streamState,
   subjectsOf,
 } from '../bus/index.ts'
 import { isFinal } from './call-state.ts'
@@ -69,7 +70,7 @@ class Page {
 
   /** @returns the sequence below which the next page begins; undefined if nothing is left. */
   async fill(phase: Phase, below: number | undefined): Promise<number | undefined> {
-    const { first_seq: first, last_seq: last } = (await this.bus.ask(m => m.streams.info(STREAMS[phase]))).state
+    const { firstSequence: first, lastSequence: last } = await streamState(this.bus, STREAMS[phase])
     let to = Math.min(below ?? Infinity, last + 1)
     let width: number = WINDOW[phase]
     while (to > first) {

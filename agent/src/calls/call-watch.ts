@@ -13,7 +13,7 @@ const LOOK_AGAIN_MS = 5_000
  */
 export async function* watchCall(bus: Bus, callId: string, signal: AbortSignal): AsyncGenerator<CallView> {
   const alarm = new Alarm()
-  const subscription = bus.connection.subscribe(subjectOf('changed', callId), { callback: () => alarm.ring() })
+  const stopListening = bus.listen(subjectOf('changed', callId), () => alarm.ring())
   const removeListener = bus.onReconnect(() => alarm.ring())
   const onAbort = () => alarm.ring()
   signal.addEventListener('abort', onAbort)
@@ -30,7 +30,7 @@ export async function* watchCall(bus: Bus, callId: string, signal: AbortSignal):
   } finally {
     signal.removeEventListener('abort', onAbort)
     removeListener()
-    subscription.unsubscribe()
+    stopListening()
   }
 }
 
@@ -55,16 +55,12 @@ export function watchCalls(bus: Bus, route: string | undefined, onEvent: (event:
     const id = callIdOfSubject(subject)
     onEvent({ id, function: parseCallId(id)!.route, status: CallStatus.parse(status) })
   }
-  const subscriptions = [
-    bus.connection.subscribe(subjectsOf('accepted', route), {
-      callback: (_error, message) => tell(message.subject, 'queued'),
-    }),
-    bus.connection.subscribe(subjectsOf('changed', route), {
-      callback: (_error, message) => tell(message.subject, message.headers?.get(STATUS_HEADER) ?? ''),
-    }),
+  const stops = [
+    bus.listen(subjectsOf('accepted', route), ({ subject }) => tell(subject, 'queued')),
+    bus.listen(subjectsOf('changed', route), message => tell(message.subject, message.header(STATUS_HEADER) ?? '')),
   ]
   return () => {
-    for (const subscription of subscriptions) subscription.unsubscribe()
+    for (const stop of stops) stop()
   }
 }
 

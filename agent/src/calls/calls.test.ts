@@ -20,7 +20,7 @@ import {
   type CallQuery,
   type CallState,
 } from '../calls/index.ts'
-import { startNats, type TestNats } from '../bus/testing/nats-server.ts'
+import { managerOf, startNats, subscriptionsOf, type TestNats } from '../bus/testing/nats-server.ts'
 
 const ids = new CallIdSource()
 let nats: TestNats
@@ -32,7 +32,7 @@ beforeAll(async () => {
   await ensureStreams(bus)
 })
 afterEach(async () => {
-  for (const stream of Object.values(STREAMS)) await bus.manager.streams.purge(stream)
+  for (const stream of Object.values(STREAMS)) await managerOf(bus).streams.purge(stream)
 })
 afterAll(() => nats.stop())
 
@@ -177,7 +177,7 @@ describe('cancelling', () => {
     await bus.publish(subjectOf('call', id), envelope(body, bodyRef))
     expect(await cancelCall(bus, id)).toMatchObject({ kind: 'cancelled', call: { status: 'cancelled', attempts: [] } })
     expect(await isQueued(id)).toBe(false)
-    expect((await bus.manager.streams.info(STREAMS.bodies)).state.messages).toBe(0)
+    expect((await managerOf(bus).streams.info(STREAMS.bodies)).state.messages).toBe(0)
     expect(await getCall(bus, id)).toMatchObject({ status: 'cancelled' })
   })
 
@@ -185,9 +185,9 @@ describe('cancelling', () => {
     const id = await queue()
     await writeState(bus, stateOf(id, 'running'), 0)
     const told = new Promise<string>(resolve => {
-      bus.connection.subscribe('rfa.cancel.>', { max: 1, callback: (_error, message) => resolve(message.subject) })
+      bus.listen('rfa.cancel.>', ({ subject }) => resolve(subject))
     })
-    await bus.connection.flush()
+    await bus.flush()
     expect(await cancelCall(bus, id)).toMatchObject({
       kind: 'cancelled',
       call: { status: 'cancelled', attempts: [{ number: 1, outcome: 'CANCELLED' }] },
@@ -221,7 +221,7 @@ describe('a redrive', () => {
     const id = await finished('dead', 'fn', { error: { code: 'X', message: 'x' }, finishedAt: 'then' })
     const outcomes = await Promise.all([redriveCall(bus, id), redriveCall(bus, id)])
     expect(outcomes.some(({ kind }) => kind === 'queued')).toBe(true)
-    expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(1)
+    expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(1)
     expect((await lastMessage(bus, STREAMS.calls, subjectOf('call', id)))!.data).toEqual(envelope(Buffer.from('hello')))
     const { state } = (await readState(bus, id))!
     expect(state).toMatchObject({ status: 'queued', attemptsBefore: 1, attempts: [{ number: 1 }] })
@@ -250,13 +250,11 @@ describe('a redrive', () => {
     expect(await redriveDead(bus, 'other')).toBe(50)
     expect(await redriveDead(bus)).toBe(100)
     expect(await redriveDead(bus)).toBe(0)
-    expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(150)
+    expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(150)
   })
 })
 
-/** The library shows them nowhere. */
-const subscriptions = () =>
-  (bus.connection as unknown as { protocol: { subscriptions: { size(): number } } }).protocol.subscriptions.size()
+const subscriptions = () => subscriptionsOf(bus)
 
 describe('watching', () => {
   it('a call shows it now and at every change, and ends with it', async () => {
@@ -282,14 +280,14 @@ describe('watching', () => {
   it('a function tells every state that was stored, and no other', async () => {
     const seen: CallEvent[] = []
     const stop = watchCalls(bus, 'fn', event => seen.push(event))
-    await bus.connection.flush()
+    await bus.flush()
     await queue('other')
     const id = await queue()
     await writeState(bus, stateOf(id, 'running'), 0)
     await writeState(bus, stateOf(id, 'succeeded'), 0).catch(() => undefined)
     const { revision } = (await readState(bus, id))!
     await writeState(bus, stateOf(id, 'failed'), revision)
-    await bus.connection.flush()
+    await bus.flush()
     stop()
     const statuses = seen.map(({ status }) => status)
     expect(statuses).toEqual(['queued', 'running', 'failed'])
@@ -305,6 +303,6 @@ it('bodies that belong to no call are swept when they are old', async () => {
   await bus.publish(subjectOf('dead', dead), envelope(body, refs[2]))
   expect(await sweepBodies(bus)).toBe(0)
   expect(await sweepBodies(bus, Date.now() + 2 * 3_600_000)).toBe(1)
-  const left = await bus.manager.streams.info(STREAMS.bodies, { subjects_filter: '>' })
+  const left = await managerOf(bus).streams.info(STREAMS.bodies, { subjects_filter: '>' })
   expect(Object.keys(left.state.subjects!).sort()).toEqual([refs[1], refs[2]].sort())
 })

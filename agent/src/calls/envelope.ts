@@ -6,6 +6,10 @@
  */
 import { z } from 'zod'
 
+/** What sets a function off, in the words of OpenTelemetry (`faas.trigger`). */
+export const FaasTrigger = z.enum(['datasource', 'timer', 'pubsub', 'http', 'other'])
+export type FaasTrigger = z.infer<typeof FaasTrigger>
+
 const Headers = z.array(z.tuple([z.string(), z.string()]))
 
 /** What both kinds say of their body: in the envelope, or elsewhere under `bodyRef`. */
@@ -24,6 +28,8 @@ export const CallHead = z.object({
   traceparent: z.string().optional(),
   tracestate: z.string().optional(),
   callbackUrl: z.string().optional(),
+  /** What set the function off, if it was not a caller. */
+  trigger: FaasTrigger.optional(),
   /** Address of the caller, for `X-Forwarded-For`. */
   clientAddress: z.string().optional(),
   ...BodyPlace,

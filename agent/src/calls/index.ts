@@ -1,5 +1,16 @@
-/** Asynchronous calls: what travels in messages, and what is known of each call. Who accepts, runs or shows calls goes through here. */
-export { CallHead, decodeCall, decodeResult, encodeEnvelope, ResultHead, type Envelope } from './envelope.ts'
+/**
+ * Asynchronous calls: what travels in messages, what is known of each call, and the rules of how that changes. All who
+ * accept, run or show calls go through here.
+ */
+export {
+  CallHead,
+  decodeCall,
+  decodeResult,
+  encodeEnvelope,
+  FaasTrigger,
+  ResultHead,
+  type Envelope,
+} from './envelope.ts'
 export { CallResult, CallState, INLINE_RESULT_BYTES, isFinal } from './call-state.ts'
 export { advance, readState, writeState, type Advance, type StoredState } from './call-states.ts'
 export { getBody, INLINE_BODY_BYTES, putBody, removeBody, type BodyKind } from './bodies.ts'
@@ -10,3 +21,23 @@ export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'
 export { claimKey, confirmKey, idempotencyKey, type IdempotencyKey, type KeyClaim } from './idempotency.ts'
 export { sweepBodies } from './sweep-bodies.ts'
 export { CallbackRule } from './callback-url.ts'
+export {
+  judge,
+  LONGEST_WAIT_MS,
+  platformCodeOf,
+  PROXY_LOST,
+  retryAfterMs,
+  type AttemptEnd,
+  type Verdict,
+} from './verdict.ts'
+export {
+  beforeFirstState,
+  beginAttempt,
+  deadByInterruptions,
+  earlyMs,
+  endAttempt,
+  failUnrun,
+  withBrokenOff,
+  type Ended,
+  type EndedAttempt,
+} from './transitions.ts'

@@ -1,5 +1,14 @@
 /** Removes request bodies that no call needs: those of letters that grew too old, and of accepts that were killed half way. */
-import { type Bus, callIdOfSubject, lastMessage, STREAMS, subjectOf, subjectsOf, timeOfCallId } from '../bus/index.ts'
+import {
+  type Bus,
+  callIdOfSubject,
+  lastMessage,
+  STREAMS,
+  subjectOf,
+  subjectsIn,
+  subjectsOf,
+  timeOfCallId,
+} from '../bus/index.ts'
 import { removeBody } from './bodies.ts'
 
 /** A younger body may belong to a call that is about to be written. */
@@ -11,9 +20,9 @@ const LEAST_AGE_MS = 3_600_000
  */
 export async function sweepBodies(bus: Bus, now = Date.now()): Promise<number> {
   // There are few: each fills at least one piece of half a mebibyte.
-  const info = await bus.ask(m => m.streams.info(STREAMS.bodies, { subjects_filter: `${subjectsOf('body')}.*` }))
+  const references = await subjectsIn(bus, STREAMS.bodies, `${subjectsOf('body')}.*`)
   let removed = 0
-  for (const reference of Object.keys(info.state.subjects ?? {})) {
+  for (const reference of references) {
     const callId = callIdOfSubject(reference)
     if (now - timeOfCallId(callId) < LEAST_AGE_MS) continue
     if ((await lastMessage(bus, STREAMS.calls, subjectOf('call', callId))) !== undefined) continue

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import type { CallState } from '../../../calls/index.ts'
-import { queuedState } from '../../../calls/index.ts'
-import { beginAttempt, earlyMs, endAttempt, suspect, type EndedAttempt, type Rules } from './transitions.ts'
+import type { CallState } from './call-state.ts'
+import { queuedState } from './call-view.ts'
+import { beginAttempt, deadByInterruptions, earlyMs, endAttempt, type EndedAttempt, type Rules } from './transitions.ts'
 import type { Verdict } from './verdict.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
@@ -39,8 +39,8 @@ it('a call waits for its next attempt, but not for a clock that was set back', (
 })
 
 it('a call is suspected after as many interruptions as it may have, not before', () => {
-  expect(suspect(begun(99), 100, NOW)).toBeUndefined()
-  expect(suspect(begun(100), 100, NOW)).toMatchObject({ status: 'dead', error: { code: 'INTERRUPTED' } })
+  expect(deadByInterruptions(begun(99), 100, NOW)).toBeUndefined()
+  expect(deadByInterruptions(begun(100), 100, NOW)).toMatchObject({ status: 'dead', error: { code: 'INTERRUPTED' } })
 })
 
 it('what a dying proxy broke off uses up no attempts, and is tried again without growing gaps', () => {
@@ -51,7 +51,7 @@ it('what a dying proxy broke off uses up no attempts, and is tried again without
     expect(next).toMatchObject({ delayMs: 1_000, state: { status: 'running' } })
     state = next.state
   }
-  expect(suspect(state, 20, NOW)).toMatchObject({ status: 'dead' })
+  expect(deadByInterruptions(state, 20, NOW)).toMatchObject({ status: 'dead' })
   const failed = endAttempt(beginAttempt(state, NOW), ended(21, { kind: 'retry', error, retryAfterMs: 0 }), rules())
   expect(failed).toMatchObject({ delayMs: 1_000, state: { status: 'running' } })
 })

@@ -7,9 +7,10 @@
  * instance that dies while it runs the call is an attempt: the call may be why. 2. each may be applied to a state that
  * another dispatcher has moved on meanwhile: it changes its own attempt only, unless its end is the call's.
  */
-import { type CallResult, type CallState } from '../../../calls/index.ts'
-import type { AsyncPolicy, CallAttempt, CallError } from '../../../contract/index.ts'
-import { backoffMs, PROXY_LOST, type Verdict } from './verdict.ts'
+import type { AsyncPolicy, CallAttempt, CallError } from '../contract/index.ts'
+import { backoffMs } from '../host/index.ts'
+import type { CallResult, CallState } from './call-state.ts'
+import { LONGEST_WAIT_MS, PROXY_LOST, type Verdict } from './verdict.ts'
 
 const INTERRUPTED = 'INTERRUPTED'
 
@@ -42,7 +43,7 @@ export function earlyMs({ nextAttemptAt, attempts }: CallState, now: number): nu
 }
 
 /** Undefined unless the call has had `limit` interruptions in this round: then it is dead. */
-export function suspect(state: CallState, limit: number, now: number): CallState | undefined {
+export function deadByInterruptions(state: CallState, limit: number, now: number): CallState | undefined {
   const interrupted = state.attempts.slice(state.attemptsBefore).filter(isInterruption).length
   if (interrupted < limit) return undefined
   const message = `interrupted ${interrupted} times: each time a part of the platform died or was stopped while it ran`
@@ -123,7 +124,8 @@ export function endAttempt(state: CallState, ended: EndedAttempt, rules: Rules):
   const least = verdict.kind === 'retry' ? verdict.retryAfterMs : 0
   // An interruption does not make the next one likelier; while the proxy is away, nothing is tried.
   const failures = isInterrupted ? 1 : counted
-  const delayMs = Math.max(least, backoffMs(rules.policy, failures, rules.random))
+  const wait = { firstMs: rules.policy.backoffMs, mostMs: LONGEST_WAIT_MS }
+  const delayMs = Math.max(least, backoffMs(wait, failures, rules.random))
   const retryAt = iso(now + delayMs)
   const last = { ...attempts.at(-1)!, retryAt }
   return { delayMs, state: { ...next, attempts: [...attempts.slice(0, -1), last], nextAttemptAt: retryAt } }

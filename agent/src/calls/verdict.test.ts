@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
-import { backoffMs, judge, LONGEST_WAIT_MS, retryAfterMs, type Answer } from './verdict.ts'
+import { judge, LONGEST_WAIT_MS, retryAfterMs, type FunctionAnswer } from './verdict.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 
-function answer(status: number, headers: Record<string, string> = {}): Answer {
+function answer(status: number, headers: Record<string, string> = {}): FunctionAnswer {
   return { kind: 'answer', status, headers: Object.entries(headers), body: Buffer.from(''), bodyBytes: 0 }
 }
 
@@ -42,11 +42,4 @@ it.each([
   ['-5', 0],
 ])('reads Retry-After %s as %i ms', (value, waitMs) => {
   expect(retryAfterMs([['Retry-After', value]], NOW)).toBe(waitMs)
-})
-
-it('doubles the backoff from attempt to attempt, between the half and the whole of it, up to an hour', () => {
-  const base = { backoffMs: 1_000 }
-  expect([1, 2, 3].map(attempt => backoffMs(base, attempt, 0))).toEqual([500, 1_000, 2_000])
-  expect([1, 2, 3].map(attempt => backoffMs(base, attempt, 1))).toEqual([1_000, 2_000, 4_000])
-  expect(backoffMs(base, 1_000, 1)).toBe(LONGEST_WAIT_MS)
 })

@@ -1,8 +1,8 @@
 /** What the end of an attempt means for its call: pure rules, no clock, no chance but those handed in. */
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import type { AsyncPolicy, CallError } from '../../../contract/index.ts'
+import type { CallError } from '../contract/index.ts'
 
-export interface Answer {
+export interface FunctionAnswer {
   kind: 'answer'
   status: number
   /** Without those of the connection. */
@@ -17,7 +17,7 @@ export const PROXY_LOST = 'PROXY_LOST'
 
 /** How an attempt ended. */
 export type AttemptEnd =
-  | Answer
+  | FunctionAnswer
   /** Nothing was sent: nobody took the connection. */
   | { kind: 'unreachable'; message: string }
   /** The proxy went away before it had answered; CONNECTION_LOST if the answer had begun: then the function may be why. */
@@ -49,11 +49,11 @@ export function judge(end: Exclude<AttemptEnd, { kind: 'aborted' }>, now: number
   }
 }
 
-function judgeAnswer(answer: Answer, now: number): Verdict {
+function judgeAnswer(answer: FunctionAnswer, now: number): Verdict {
   const { status } = answer
   if (status < 400) return { kind: 'succeeded' }
   const code = platformCodeOf(answer)
-  const error = { code: code ?? 'FUNCTION_STATUS', message: messageOf(answer, code) }
+  const error = { code: code ?? 'FUNCTION_STATUS', message: errorTextOf(answer, code) }
   // A function that is not deployed gets no calls from here: the proxy does not know it yet, or not any more.
   if (code === 'FUNCTION_UNAVAILABLE' || code === 'FUNCTION_NOT_FOUND') return { kind: 'unavailable', error }
   if (code === 'FUNCTION_OVERLOADED') {
@@ -64,7 +64,7 @@ function judgeAnswer(answer: Answer, now: number): Verdict {
 }
 
 /** The proxy lets this header through for the platform's own errors alone. */
-export function platformCodeOf({ headers }: Answer): string | undefined {
+export function platformCodeOf({ headers }: FunctionAnswer): string | undefined {
   return valueOf(headers, HEADERS.error)
 }
 
@@ -72,7 +72,7 @@ export function valueOf(headers: readonly (readonly [string, string])[], name: s
   return headers.find(([header]) => header.toLowerCase() === name)?.[1]
 }
 
-function messageOf({ status, body }: Answer, code: string | undefined): string {
+function errorTextOf({ status, body }: FunctionAnswer, code: string | undefined): string {
   if (code === undefined) return `the function answered ${status}`
   try {
     return (JSON.parse(String(body)) as { error: { message: string } }).error.message
@@ -89,15 +89,4 @@ export function retryAfterMs(headers: readonly (readonly [string, string])[], no
   const text = valueOf(headers, 'retry-after')?.trim() ?? ''
   const waitMs = /^[0-9]+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - now
   return waitMs > 0 ? Math.min(waitMs, LONGEST_WAIT_MS) : 0
-}
-
-/**
- * Doubles with every attempt, and lies between the half and the whole of it, so that calls that failed together do not
- * come together and gaps always grow.
- * @param attempt that has failed, counting from 1
- * @param random from 0 to 1
- */
-export function backoffMs(base: Pick<AsyncPolicy, 'backoffMs'>, attempt: number, random: number): number {
-  const whole = Math.min(LONGEST_WAIT_MS, base.backoffMs * 2 ** Math.min(attempt - 1, 40))
-  return whole * (0.5 + random / 2)
 }

@@ -5,7 +5,7 @@ import { MetricsHistory, MetricsHistoryQuery } from './metrics-history.ts'
 import { PlatformView, ResourceView } from './platform.ts'
 import { Problem } from './problem.ts'
 import { TracePage, TraceQuery, TraceView } from './traces.ts'
-import { StartFrom } from './trigger-start.ts'
+import { StartFrom } from './trigger.ts'
 
 const byName = z.object({ name: z.string().min(1) })
 

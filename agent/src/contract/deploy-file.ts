@@ -1,8 +1,6 @@
 import { z } from 'zod'
-import { DOCUMENT_EVENT_KINDS, NAME_PATTERN } from '@ryo-faas/runtime/protocol'
-
-/** Kinds of document events a trigger can ask for. */
-export const EventKind = z.enum(DOCUMENT_EVENT_KINDS)
+import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
+import { Trigger } from './trigger.ts'
 
 export const AsyncPolicy = z.strictObject({
   attempts: z
@@ -15,12 +13,6 @@ export const AsyncPolicy = z.strictObject({
   concurrency: z.int().min(1).max(10_000).default(10).describe('Calls that run at the same time.'),
 })
 export type AsyncPolicy = z.infer<typeof AsyncPolicy>
-
-export const Trigger = z.strictObject({
-  table: z.string().min(1).describe('The table whose documents are watched.'),
-  events: z.array(EventKind).min(1).describe('The kinds of change that start the function.'),
-  ids: z.array(z.string()).min(1).optional().describe('Only these documents; default all.'),
-})
 
 const NO_ACCESS_RULES = 'access rules are not supported by this version'
 
@@ -38,7 +30,7 @@ export const DeployEntry = z.strictObject({
     .optional()
     .describe('What the function is written in; default: what the ending of filePath tells.'),
   async: z.union([z.boolean(), AsyncPolicy]).default(false).describe('Calls are queued durably and answered with 202.'),
-  on: z.array(Trigger).min(1).optional().describe('Document changes that start the function.'),
+  on: z.array(Trigger).min(1).optional().describe('What starts the function: changes of documents.'),
   mainProcess: z
     .boolean()
     .default(false)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { DeploymentKind, Trigger } from './deploy-file.ts'
-import { TriggerStart } from './trigger-start.ts'
+import { DeploymentKind } from './deploy-file.ts'
+import { TriggerView } from './trigger.ts'
 
 export const InstanceView = z.object({
   id: z.string(),
@@ -20,10 +20,6 @@ export const VersionView = z.object({
 })
 
 export const DeploymentState = z.enum(['running', 'starting', 'degraded', 'failing'])
-
-/** A handler with what it listens to. */
-export const TriggerView = z.object({ key: z.string(), filters: z.array(Trigger), start: TriggerStart })
-export type TriggerView = z.infer<typeof TriggerView>
 
 export const DeploymentView = z.object({
   name: z.string(),
@@ -45,7 +41,7 @@ export const DeploymentView = z.object({
   p95Ms: z.number().nullable(),
   /** For a service: its paths. */
   paths: z.object({ http: z.array(z.string()), async: z.array(z.string()) }).optional(),
-  /** Handlers that run on document events. */
+  /** Handlers that run without being called. */
   triggers: z.array(TriggerView),
   /** Port of the loopback interface where a debugger may attach. */
   debugPort: z.int().optional(),

@@ -6,19 +6,18 @@ export { Problem, formatProblem } from './problem.ts'
 export { nearMatch } from './near-match.ts'
 export { plainIssue } from './plain-issue.ts'
 export { CallAnswer, CallAttempt, CallError, CallPage, CallStatus, CallView } from './call.ts'
-export {
-  AsyncPolicy,
-  DeployEntry,
-  DeployFile,
-  DeploymentKind,
-  EventKind,
-  Trigger,
-  deployFileJsonSchema,
-  kindOf,
-} from './deploy-file.ts'
-export { DeploymentState, DeploymentView, InstanceView, TriggerView, VersionView } from './deployment.ts'
+export { AsyncPolicy, DeployEntry, DeployFile, DeploymentKind, deployFileJsonSchema, kindOf } from './deploy-file.ts'
+export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
 export { ServedHandlers, ServedTrigger } from './served.ts'
-export { StartFrom, TriggerStart } from './trigger-start.ts'
+export {
+  DocumentTrigger,
+  StartFrom,
+  Trigger,
+  TRIGGER_KINDS,
+  TriggerStart,
+  TriggerView,
+  type TriggerKind,
+} from './trigger.ts'
 export {
   ENGINE_CAPABILITIES,
   EngineKind,

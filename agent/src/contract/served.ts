@@ -1,12 +1,11 @@
 import { z } from 'zod'
-import { EventKind, Trigger } from './deploy-file.ts'
+import { DocumentTrigger } from './trigger.ts'
 
 /** A handler of a service that runs on document events. */
 export const ServedTrigger = z.object({
   /** Names it within the service. */
   key: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/),
-  table: Trigger.shape.table,
-  events: z.array(EventKind).min(1),
+  ...DocumentTrigger.shape,
   ids: z.array(z.string().min(1)).min(1).optional(),
 })
 

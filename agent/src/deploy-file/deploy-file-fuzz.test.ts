@@ -23,12 +23,17 @@ const numRuns = Number(process.env['FUZZ_ROUNDS'] ?? 150)
 
 const name = fc.constantFrom('hello', 'Hello', '', '__proto__', 'constructor', 'a'.repeat(64), 'ä', '../x', 'nats')
 const path = fc.constantFrom('.', './main.ts', '..', '/etc', '', './none.ts', 'a\0b', '~', './main.ts/x')
-const trigger = fc.record(
-  { table: fc.string(), events: fc.array(fc.constantFrom('new-doc', 'old-doc', 1)), ids: fc.array(fc.string()) },
-  { requiredKeys: [] },
-)
 /** Now and then right, mostly not: of the right kind, or anything. */
 const anything = <T>(likely: fc.Arbitrary<T>) => fc.oneof({ weight: 3, arbitrary: likely }, fc.jsonValue())
+const trigger = fc.record(
+  {
+    kind: anything(fc.constantFrom('document', 'cron')),
+    table: fc.string(),
+    events: fc.array(fc.constantFrom('new-doc', 'old-doc', 1)),
+    ids: fc.array(fc.string()),
+  },
+  { requiredKeys: [] },
+)
 const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   name: anything(name),
   packageDir: anything(path),

@@ -89,6 +89,29 @@ test('all problems of a file come in one answer, in the order of the file', asyn
   ])
 })
 
+test('a trigger may name its kind, and without one it is about documents', async () => {
+  const on = [
+    { table: 't', events: ['new-doc'] },
+    { kind: 'document', table: 't', events: ['new-doc'], ids: ['a'] },
+  ]
+  await writeFile(file, JSON.stringify({ deploy: [{ name: 'A', packageDir: 'hello', filePath: 'hello/main.ts', on }] }))
+  expect(await readDeployFile(file, languages)).toMatchObject({ kind: 'read', functions: [{ entry: { on } }] })
+})
+
+test('a kind of trigger that there is not is a problem that names those there are', async () => {
+  const problems = await problemsOf(`{
+  "deploy": [
+    { "name": "A", "packageDir": "./hello", "filePath": "./hello/main.ts",
+      "on": [{ "kind": "cron", "at": "12:00" }, { "kind": 5 }, { "kinds": "document", "table": "t", "events": ["new-doc"] }] }
+  ]
+}`)
+  expect(problems).toEqual([
+    '4:24 wrong-value "on[0].kind" must be one of the kinds of triggers: "document"',
+    '4:59 wrong-value "on[1].kind" must be one of the kinds of triggers: "document"',
+    '4:66 unknown-field unknown field "kinds", did you mean "kind"?',
+  ])
+})
+
 test('a symbolic link cannot lead outside', async () => {
   await symlink('/etc', join(folder, 'hello', 'link'))
   await writeFile(join(folder, 'deploy.json'), '')

@@ -1,5 +1,13 @@
 import type { z } from 'zod'
-import { AsyncPolicy, DeployEntry, DeployFile, nearMatch, Trigger, type Problem } from '../contract/index.ts'
+import {
+  AsyncPolicy,
+  DeployEntry,
+  DeployFile,
+  nearMatch,
+  Trigger,
+  TRIGGER_KINDS,
+  type Problem,
+} from '../contract/index.ts'
 import type { SourceMap } from './source-map.ts'
 
 type Path = (string | number)[]
@@ -19,6 +27,8 @@ function issueProblems(issue: z.core.$ZodIssue, source: SourceMap, base: Path): 
         return source.atKey({ code: 'unknown-field', message }, path, key)
       })
     case 'invalid_union': {
+      // The only union that has a field to tell its members apart.
+      if (issue.discriminator !== undefined) return [source.atPath(unknownKind(label(path)), path)]
       // The branch that came furthest is the one the user meant.
       const branch = [...issue.errors].sort((a, b) => deepest(b) - deepest(a))[0]
       if (branch && deepest(branch) > 0) return branch.flatMap(inner => issueProblems(inner, source, path))
@@ -41,6 +51,11 @@ function issueProblems(issue: z.core.$ZodIssue, source: SourceMap, base: Path): 
   }
 }
 
+function unknownKind(field: string): Pick<Problem, 'code' | 'message'> {
+  const known = TRIGGER_KINDS.map(kind => `"${kind}"`).join(', ')
+  return { code: 'wrong-value', message: `"${field}" must be one of the kinds of triggers: ${known}` }
+}
+
 function deepest(issues: z.core.$ZodIssue[]): number {
   return Math.max(0, ...issues.map(issue => issue.path.length + (issue.code === 'unrecognized_keys' ? 1 : 0)))
 }
@@ -50,7 +65,7 @@ function fieldsAt(path: Path): string[] {
   if (path.length === 0) return Object.keys(DeployFile.shape)
   if (path.length === 2) return Object.keys(DeployEntry.shape)
   if (path[2] === 'async') return Object.keys(AsyncPolicy.shape)
-  return Object.keys(Trigger.shape)
+  return Trigger.options.flatMap(({ shape }) => Object.keys(shape))
 }
 
 /** `['deploy', 1, 'on', 0, 'events']` → `on[0].events`, as the user sees it from inside the entry. */

@@ -26,7 +26,7 @@ test('a handler that is new begins now, one that was there goes on where it was'
   const subscriptions = await subscribe({ before, version: version(['a', 'b']), now })
   expect(subscriptions).toEqual({ a: known, b: { epoch: expect.any(Number) as number, from: NOW } })
   expect(triggersOf(record(version(['a', 'b']), subscriptions), version(['a', 'b']))).toMatchObject([
-    { key: 'a', filters: [{ table: 'payments', events: ['new-doc'] }], start: known },
+    { key: 'a', kind: 'document', filters: [{ table: 'payments', events: ['new-doc'] }], start: known },
     { key: 'b', start: { from: NOW } },
   ])
 })

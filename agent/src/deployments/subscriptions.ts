@@ -5,14 +5,11 @@
  * after its deployment. 2. a later start has a greater epoch, over restarts and clocks that are set back.
  */
 import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
-import type { StartFrom, TriggerStart } from '../contract/index.ts'
-import type { RouteTrigger } from '../routes/index.ts'
+import type { StartFrom, Trigger, TriggerKind, TriggerStart, TriggerView } from '../contract/index.ts'
 import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 
-type Filters = RouteTrigger['filters']
-
 /** What each handler listens to, by its key. */
-export function handlersOf({ kind, config, served }: VersionRecord): Map<string, Filters> {
+function handlersOf({ kind, config, served }: VersionRecord): Map<string, Trigger[]> {
   switch (kind) {
     case 'trigger':
       return new Map([[TRIGGER_KEY, config.on ?? []]])
@@ -49,9 +46,9 @@ export function nextEpoch(known: Record<string, TriggerStart>): number {
 }
 
 /** For the dispatcher. */
-export function triggersOf(record: DeploymentRecord, version: VersionRecord): RouteTrigger[] {
+export function triggersOf(record: DeploymentRecord, version: VersionRecord): (TriggerView & { kind: TriggerKind })[] {
   return [...handlersOf(version)].flatMap(([key, filters]) => {
     const start = record.subscriptions[key]
-    return start === undefined ? [] : [{ key, filters, start }]
+    return start === undefined ? [] : [{ key, kind: 'document' as const, filters, start }]
   })
 }

@@ -126,7 +126,7 @@ export class PlatformParts {
         resultLimitBytes: bytesOf(options.resultLimitMb),
         access: secrets.keys,
         number,
-        of: options.dispatchers,
+        dispatchers: options.dispatchers,
       })
     await Promise.all(Array.from({ length: options.dispatchers }, (_, index) => supervisor.start(makePart(index + 1))))
   }

@@ -8,7 +8,7 @@
  */
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
-import { AsyncPolicy, EventKind, TriggerStart } from '../contract/index.ts'
+import { AsyncPolicy, TriggerStart } from '../contract/index.ts'
 
 export const RouteInstance = z.object({
   id: z.string().min(1).max(200),
@@ -17,19 +17,14 @@ export const RouteInstance = z.object({
 })
 export type RouteInstance = z.infer<typeof RouteInstance>
 
-export const RouteTrigger = z.strictObject({
-  /** Of the handler within its function. */
+/** What is known of a trigger of any kind; the rest, for its source, stands next to it. */
+export const RouteTrigger = z.looseObject({
+  /** Names the handler within its function. */
   key: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/),
-  /** The events of any of these. */
-  filters: z
-    .array(
-      z.strictObject({
-        table: z.string().min(1),
-        events: z.array(EventKind).min(1),
-        ids: z.array(z.string().min(1)).min(1).optional(),
-      }),
-    )
-    .min(1),
+  kind: z
+    .string()
+    .regex(/^[a-z-]{1,63}$/)
+    .default('document'),
   start: TriggerStart,
 })
 export type RouteTrigger = z.infer<typeof RouteTrigger>

@@ -6,7 +6,7 @@
  * the log and in the stream; the trigger saw each event at least once, and those of a document in their order.
  */
 import { join } from 'node:path'
-import { connectBus, STREAMS } from '../../src/bus/index.ts'
+import { connectBus, STREAMS, streamState } from '../../src/bus/index.ts'
 import { ensureCredentials } from '../../src/services/nats/index.ts'
 import { logLinesOf } from '../support/function-log.ts'
 import { writeProject, type StoreFetch, type TestPlatform } from '../support/platform.ts'
@@ -172,8 +172,8 @@ async function streamFaults(platform: TestPlatform, log: LoggedEvent[]): Promise
   const url = `nats://${parts.find(({ name }) => name === 'nats')!.address!}`
   const bus = await connectBus({ url, ...(await ensureCredentials(platform.home)), name: 'chaos' })
   try {
-    const { state } = await bus.manager.streams.info(STREAMS.events)
-    return state.messages === log.length ? [] : [`the stream has ${state.messages} messages for ${log.length} events`]
+    const { messages } = await streamState(bus, STREAMS.events)
+    return messages === log.length ? [] : [`the stream has ${messages} messages for ${log.length} events`]
   } finally {
     await bus.close()
   }

@@ -21,7 +21,10 @@ export const SUITES: readonly Suite[] = [
   {
     name: 'HTTP/1.1 on raw sockets',
     follows: 'RFC 9110, RFC 9112',
-    files: [`${PROXY}/http/{forwarding,streaming,failures,introduction}.test.ts`, `${PROXY}/upstream/response-head.test.ts`],
+    files: [
+      `${PROXY}/http/{forwarding,streaming,failures,introduction}.test.ts`,
+      `${PROXY}/upstream/response-head.test.ts`,
+    ],
     isSeeded: false,
   },
   {

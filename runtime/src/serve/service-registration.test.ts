@@ -123,6 +123,18 @@ test('an event reaches its handler as data before and after, and is answered whe
   ])
 })
 
+test('an event that is not about a document is handed over as it came', async () => {
+  const seen: unknown[] = []
+  await using served = await serveHandlers(singleTrigger(event => void seen.push(event)))
+  const tick = { specversion: '1.0', id: '1', source: '/timer', type: 'ryo-faas.timer.tick', time: CHANGE.time }
+  const post = async (event: object) =>
+    (await send(served.port, { method: 'POST', path: `${EVENTS_PREFIX}on`, headers: DELIVERED }, JSON.stringify(event)))
+      .status
+  expect(await post(tick)).toBe(204)
+  expect(seen).toEqual([tick])
+  expect(await post({ ...CHANGE, data: {} })).toBe(400)
+})
+
 test('a trigger that throws is answered with 500, garbage with 400, a request with 404', async () => {
   await using served = await serveHandlers(
     singleTrigger(() => {

@@ -5,8 +5,8 @@ import type { DocumentCloudEvent } from '../protocol/index.ts'
 import type { Invocation } from './invocation.ts'
 
 export async function runTrigger(handler: TriggerHandler, invocation: Invocation): Promise<void> {
-  const event = documentEvent(await bodyOf(invocation.request))
-  if (event === undefined) return invocation.refuse('BAD_REQUEST', 'This is not a document event.')
+  const event = eventOf(await bodyOf(invocation.request))
+  if (event === undefined) return invocation.refuse('BAD_REQUEST', 'This is not an event.')
   await handler(event, invocation.context)
   const { response } = invocation
   if (!response.headersSent) response.writeHead(204).end()
@@ -18,13 +18,22 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString('utf8')
 }
 
-/** Undefined for anything else. The platform writes them, so the shape is not looked at in depth. */
-function documentEvent(text: string): DocumentEvent | undefined {
+/** Types of document events begin with this. */
+const DOCUMENT_TYPES = 'ryo-faas.store.'
+
+/**
+ * What the handler gets: a document event in its short form, any other as it came, so that a function need not be built again for a new kind
+ * of trigger. Undefined for what is no event. The platform writes them, so the shape is not looked at in depth.
+ */
+function eventOf(text: string): DocumentEvent | undefined {
   let event: DocumentCloudEvent
   try {
     event = JSON.parse(text) as DocumentCloudEvent
   } catch {
     return undefined
+  }
+  if (event?.specversion === '1.0' && typeof event.type === 'string' && !event.type.startsWith(DOCUMENT_TYPES)) {
+    return event as unknown as DocumentEvent
   }
   const { kind, table, id, version, before, after } = event?.data ?? {}
   if (kind === undefined || table === undefined || id === undefined || version === undefined) return undefined

@@ -4,7 +4,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import net, { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { connectBus, type Bus } from '../bus.ts'
+import { connectBus, linkOf, type Bus } from '../bus.ts'
+
+/** The library's own view of the server, for tests that look past our code. */
+export function managerOf(bus: Bus) {
+  return linkOf(bus).manager
+}
+
+/** How many subjects a connection listens on. The library shows it nowhere. */
+export function subscriptionsOf(bus: Bus): number {
+  const { protocol } = linkOf(bus).connection as unknown as { protocol: { subscriptions: { size(): number } } }
+  return protocol.subscriptions.size()
+}
 
 export interface TestNats {
   readonly url: string

@@ -25,9 +25,10 @@ export interface DispatcherPartOptions {
   resultLimitBytes: number
   /** The same as the proxy's. */
   access: AccessKeys
-  /** This one counts from 1; `of` share the work. */
+  /** This one counts from 1. */
   number: number
-  of: number
+  /** How many share the work. */
+  dispatchers: number
 }
 
 /** What a call leaves behind is short-lived: a smaller nursery saves a third of the process's memory, and costs little. */
@@ -60,7 +61,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
         routesFile: paths.routes,
         callback: options.callback(),
         resultLimitBytes: options.resultLimitBytes,
-        dispatchers: options.of,
+        dispatchers: options.dispatchers,
         number: options.number,
         storeUrl: options.storeUrl(),
         drainMs: DRAIN_MS,

@@ -9,7 +9,15 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TEST_KEYS } from '../../access/access-testing.ts'
 import { answerProof, type CallView } from '../../contract/index.ts'
-import { CallIdSource, ensureStreams, EVENT_HEADERS, eventSubject, subjectOf, type Bus } from '../../bus/index.ts'
+import {
+  CallIdSource,
+  ensureStreams,
+  EVENT_HEADERS,
+  eventSubject,
+  streamState,
+  subjectOf,
+  type Bus,
+} from '../../bus/index.ts'
 import { encodeEnvelope, getCall, INLINE_BODY_BYTES, isFinal, putBody, type CallHead } from '../../calls/index.ts'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { writeDurably } from '../../host/index.ts'
@@ -17,6 +25,7 @@ import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import type { DispatcherEvent } from './events.ts'
 import type { DispatcherInput } from './options.ts'
+import type { SourceDependencies, TriggerSources } from './triggers/source.ts'
 import { ControlClient, PushChannel, RouteTable, type RouteTableInput } from '../../routes/index.ts'
 
 export const FUNCTIONS_KEY = TEST_KEYS.functions
@@ -153,6 +162,11 @@ export class Stage {
     await channel.publish(this.table)
   }
 
+  /** What a source of triggers gets from its dispatcher. */
+  get sourceDependencies(): SourceDependencies {
+    return { bus: this.bus, options: { access: TEST_KEYS, eventDepthLimit: 16 } }
+  }
+
   /** What the agent would use to reach the dispatcher that was started last. */
   get control(): ControlClient {
     return this.controls.at(-1)!
@@ -179,10 +193,13 @@ export class Stage {
     }
   }
 
-  async dispatcher(proxy: { url: string }, overrides?: DispatcherOverrides): Promise<Dispatcher> {
-    const dispatcher = await createDispatcher(await this.options(proxy.url, overrides), event =>
-      this.events.push(event),
-    )
+  async dispatcher(
+    proxy: { url: string },
+    overrides?: DispatcherOverrides,
+    sources?: TriggerSources,
+  ): Promise<Dispatcher> {
+    const onEvent = (event: DispatcherEvent) => this.events.push(event)
+    const dispatcher = await createDispatcher(await this.options(proxy.url, overrides), onEvent, sources)
     this.onEnd(() => dispatcher.close())
     return dispatcher
   }
@@ -265,7 +282,7 @@ export class Stage {
 
   /** Whether a stream holds nothing any more. */
   async isEmpty(stream: string): Promise<boolean> {
-    return (await this.bus.manager.streams.info(stream)).state.messages === 0
+    return (await streamState(this.bus, stream)).messages === 0
   }
 }
 

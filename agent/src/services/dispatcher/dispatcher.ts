@@ -6,21 +6,20 @@
  * gives back the rest; it may be called more than once.
  */
 import { Tracing } from '@ryo-faas/runtime/telemetry'
-import { connectBus, STREAMS, type Bus } from '../../bus/index.ts'
+import { connectBus, type Bus } from '../../bus/index.ts'
 import { sweepBodies } from '../../calls/index.ts'
 import { addTracingMetrics } from '../../observability/tracing/index.ts'
 import { RouteKeeper, RouteTable, startControlServer, type RouteTableInput } from '../../routes/index.ts'
-import { CallRunner } from './runner/call-runner.ts'
 import { CallbackWorker } from './callbacks/index.ts'
 import type { OnEvent } from './events.ts'
-import { FunctionCaller } from './runner/function-caller.ts'
-import { consumerOf, FunctionWorker } from './runner/function-worker.ts'
 import { DispatcherMetrics } from './metrics.ts'
 import { startMetricsServer } from './metrics-server.ts'
 import { dispatchedFunction, DispatcherOptions, type DispatchedFunction, type DispatcherInput } from './options.ts'
+import { CallRunner } from './runner/call-runner.ts'
+import { FunctionCaller } from './runner/function-caller.ts'
+import { FunctionWorker } from './runner/function-worker.ts'
 import { RunningCalls } from './runner/running-calls.ts'
-import { Triggers } from './triggers/index.ts'
-import { Turn } from './pacing/turn.ts'
+import { TRIGGER_SOURCES, Triggers, type TriggerSources } from './triggers/index.ts'
 
 export interface Dispatcher {
   /** Of the metrics server. */
@@ -37,11 +36,18 @@ const SWEEP_MS = 3_600_000
 /** For giving back what was broken off. */
 const GIVE_BACK_MS = 2_000
 
-/** @throws if the options are wrong; an error with code EADDRINUSE if the metrics port or the control socket is taken. */
-export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent = () => {}): Promise<Dispatcher> {
+/**
+ * @param sources where the events of each kind of trigger come from
+ * @throws if the options are wrong; an error with code EADDRINUSE if the metrics port or the control socket is taken.
+ */
+export async function createDispatcher(
+  input: DispatcherInput,
+  onEvent: OnEvent = () => {},
+  sources: TriggerSources = TRIGGER_SOURCES,
+): Promise<Dispatcher> {
   const options = DispatcherOptions.parse(input)
   const stopping = new AbortController()
-  let work: Work | undefined
+  let work: ConnectedDispatcher | undefined
   const metrics = new DispatcherMetrics(
     async () => (await work?.depths()) ?? new Map(),
     async () => (await work?.lags()) ?? [],
@@ -66,7 +72,7 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
         })
   const started = connectBus({ ...options.nats, name: 'ryo-faas dispatcher' }, stopping.signal).then(
     bus => {
-      work = new Work(bus, { options, metrics, tracing, onEvent })
+      work = new ConnectedDispatcher(bus, { options, metrics, tracing, onEvent, sources })
       if (keeper.current !== undefined) work.apply(keeper.current)
       onEvent({ type: 'connected' })
     },
@@ -91,117 +97,122 @@ export async function createDispatcher(input: DispatcherInput, onEvent: OnEvent 
   }
 }
 
-interface WorkDependencies {
+interface ConnectedOptions {
   options: DispatcherOptions
   metrics: DispatcherMetrics
   tracing: Tracing
   onEvent: OnEvent
+  sources: TriggerSources
 }
 
 /** All that there is once there is a connection. */
-class Work {
-  private readonly bus: Bus
-  private readonly of: WorkDependencies
-  private readonly running: RunningCalls
-  private readonly turn = new Turn()
-  private readonly caller: FunctionCaller
-  private readonly runner: CallRunner
-  private readonly callbacks: CallbackWorker
-  private readonly workers = new Map<string, FunctionWorker>()
-  private readonly triggers: Triggers
+class ConnectedDispatcher {
+  readonly #bus: Bus
+  readonly #parts: ConnectedOptions
+  readonly #running: RunningCalls
+  readonly #caller: FunctionCaller
+  readonly #runner: CallRunner
+  readonly #callbacks: CallbackWorker
+  readonly #workers = new Map<string, FunctionWorker>()
+  readonly #triggers: Triggers
   /** Instances come and go far more often than functions do. */
-  private applied: string | undefined
-  private readonly sweep: NodeJS.Timeout
+  #applied: string | undefined
+  readonly #sweep: NodeJS.Timeout
 
-  constructor(bus: Bus, of: WorkDependencies) {
-    const { options, metrics, tracing, onEvent } = of
-    this.bus = bus
-    this.of = of
-    this.running = new RunningCalls(options.ackWaitMs)
-    this.running.listen(bus)
-    this.caller = new FunctionCaller(options)
-    this.runner = new CallRunner({
-      ...{ bus, tracing, options, onEvent },
-      ...{ caller: this.caller, running: this.running, turn: this.turn },
+  constructor(bus: Bus, parts: ConnectedOptions) {
+    const { options, metrics, tracing, onEvent } = parts
+    this.#bus = bus
+    this.#parts = parts
+    this.#running = new RunningCalls(options.ackWaitMs)
+    this.#running.listen(bus)
+    this.#caller = new FunctionCaller(options)
+    this.#runner = new CallRunner({
+      bus,
+      caller: this.#caller,
+      running: this.#running,
+      tracing,
+      limits: options,
+      onEvent,
     })
-    this.triggers = new Triggers({ bus, runner: this.runner, turn: this.turn, ...of })
-    this.callbacks = new CallbackWorker(bus, {
-      options: options.callback,
+    this.#triggers = new Triggers({ bus, runner: this.#runner, ...parts })
+    this.#callbacks = new CallbackWorker(bus, {
+      callback: options.callback,
       ackWaitMs: options.ackWaitMs,
-      ...{ turn: this.turn, tracing, onEvent },
+      tracing,
+      onEvent,
       onOutcome: outcome => metrics.callbacks.inc({ outcome }),
     })
-    this.callbacks.start()
+    this.#callbacks.start()
     // What is not removed now is an hour later.
-    this.sweep = setInterval(() => void sweepBodies(bus).catch(() => undefined), SWEEP_MS)
+    this.#sweep = setInterval(() => void sweepBodies(bus).catch(() => undefined), SWEEP_MS)
   }
 
   get isConnected(): boolean {
-    return this.bus.isConnected
+    return this.#bus.isConnected
   }
 
   async depths(): Promise<Map<string, number>> {
     const depths = new Map<string, number>()
     await Promise.all(
-      [...this.workers.values()].map(async ({ current: { route, displayName } }) => {
-        const info = await this.bus.ask(m => m.consumers.info(STREAMS.calls, consumerOf(route))).catch(() => undefined)
+      [...this.#workers.values()].map(async worker => {
+        const depth = await worker.backlog().catch(() => undefined)
         // Not known now: no figure is better than a wrong one.
-        if (info !== undefined) depths.set(displayName, info.num_pending + info.num_ack_pending)
+        if (depth !== undefined) depths.set(worker.displayName, depth)
       }),
     )
     return depths
   }
 
   lags(): ReturnType<Triggers['lags']> {
-    return this.triggers.lags()
+    return this.#triggers.lags()
   }
 
   async close(): Promise<void> {
-    const { drainMs } = this.of.options
-    clearInterval(this.sweep)
-    await Promise.all([this.drainCalls(drainMs), this.callbacks.close(drainMs)])
-    await this.triggers.close()
-    this.running.close()
-    await this.caller.close()
+    const { drainMs } = this.#parts.options
+    clearInterval(this.#sweep)
+    await Promise.all([this.#drainCalls(drainMs), this.#callbacks.close(drainMs)])
+    await this.#triggers.close()
+    this.#running.close()
+    await this.#caller.close()
     // So that the last acknowledgements are on their way.
-    if (this.bus.isConnected) await this.bus.connection.flush().catch(() => undefined)
-    await this.bus.close()
+    if (this.#bus.isConnected) await this.#bus.flush().catch(() => undefined)
+    await this.#bus.close()
   }
 
-  private async drainCalls(drainMs: number): Promise<void> {
-    await Promise.all([this.triggers.stop(), ...[...this.workers.values()].map(worker => worker.stop())])
-    if (await this.running.waitForAll(drainMs)) return
-    this.running.abortAll('interrupted')
-    await this.running.waitForAll(GIVE_BACK_MS)
+  async #drainCalls(drainMs: number): Promise<void> {
+    await Promise.all([this.#triggers.stop(), ...[...this.#workers.values()].map(worker => worker.stop())])
+    if (await this.#running.waitForAll(drainMs)) return
+    this.#running.abortAll('interrupted')
+    await this.#running.waitForAll(GIVE_BACK_MS)
   }
 
   apply({ routes }: RouteTable): void {
     const functions = routes.map(dispatchedFunction)
     const text = JSON.stringify(functions)
-    if (text === this.applied) return
-    this.applied = text
-    this.applyFunctions(functions)
+    if (text === this.#applied) return
+    this.#applied = text
+    this.#applyFunctions(functions)
   }
 
-  private applyFunctions(functions: DispatchedFunction[]): void {
+  #applyFunctions(functions: DispatchedFunction[]): void {
     const routes = new Set(functions.map(({ route }) => route))
-    for (const [route, worker] of this.workers) {
+    for (const [route, worker] of this.#workers) {
       if (routes.has(route)) continue
       // Its calls wait until it is deployed again; those that run are finished.
-      this.workers.delete(route)
+      this.#workers.delete(route)
       void worker.stop()
     }
     for (const fn of functions) {
-      const known = this.workers.get(fn.route)
+      const known = this.#workers.get(fn.route)
       if (known !== undefined) {
         known.update(fn)
         continue
       }
-      const worker = new FunctionWorker(fn, { bus: this.bus, runner: this.runner, turn: this.turn, ...this.of })
-      this.workers.set(fn.route, worker)
+      const worker = new FunctionWorker(fn, { bus: this.#bus, runner: this.#runner, ...this.#parts })
+      this.#workers.set(fn.route, worker)
       worker.start()
     }
-    this.triggers.apply(functions)
-    this.of.onEvent({ type: 'functions', count: functions.length })
+    this.#triggers.apply(functions)
+    this.#parts.onEvent({ type: 'functions', count: functions.length })
   }
 }

@@ -1,11 +1,13 @@
 /** The dispatcher's figures. Invariant: values of `faas_name` are names of deployed functions. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { platformCodeOf, type AttemptEnd, type FaasTrigger, type Verdict } from '../../calls/index.ts'
 import { addProcessMetrics } from '../../host/index.ts'
-import { HEADERS } from '@ryo-faas/runtime/protocol'
-import { valueOf, type AttemptEnd, type Verdict } from './runner/verdict.ts'
 
 /** OpenTelemetry's for HTTP durations, plus longer runs, as in the proxy. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300]
+
+/** What sets a function off: `async` for calls, what the source of a trigger says (see `FaasTrigger`) for the others. */
+export type TriggerLabel = 'async' | FaasTrigger
 
 export interface AttemptFigures {
   verdict: Verdict
@@ -105,15 +107,14 @@ export class DispatcherMetrics {
     })
   }
 
-  /** @param trigger as in OpenTelemetry's `faas.trigger`, and `async` for calls. */
-  attempt(name: string, trigger: 'async' | 'datasource', { verdict, end, durationMs }: AttemptFigures): void {
+  attempt(name: string, trigger: TriggerLabel, { verdict, end, durationMs }: AttemptFigures): void {
     const labels = { faas_name: name, faas_trigger: trigger }
     const statusClass = end.kind === 'answer' ? `${Math.floor(end.status / 100)}xx` : 'aborted'
     this.invocations.inc({ ...labels, http_response_status_class: statusClass })
     this.durations.observe(labels, durationMs / 1_000)
     if (verdict.kind === 'succeeded') return
     if (verdict.error.code === 'FUNCTION_TIMEOUT') this.timeouts.inc(labels)
-    const isOwn = end.kind === 'answer' && valueOf(end.headers, HEADERS.error) === undefined
+    const isOwn = end.kind === 'answer' && platformCodeOf(end) === undefined
     if (!isOwn) this.errors.inc({ ...labels, error_code: verdict.error.code })
     else if (end.status >= 500) this.errors.inc({ ...labels, error_code: 'FUNCTION_5XX' })
   }

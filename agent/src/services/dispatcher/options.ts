@@ -82,7 +82,7 @@ export const DispatcherOptions = z.strictObject({
   drainMs: ms.default(10_000),
   /** How much longer than a function's `timeoutMs` the proxy may take, e.g. to wait for an instance. */
   overtimeMs: ms.default(30_000),
-  /** So often the platform may break a call off (see `transitions.ts`) before the call is taken to be the cause. */
+  /** So often the platform may break a call off (see `calls/transitions.ts`) before the call is taken to be the cause. */
   interruptionLimit: z.int().min(1).max(1_000).default(100),
   /** For so long a proxy that is away, or a function without an instance, uses up no attempts. */
   unavailableMs: ms.default(300_000),

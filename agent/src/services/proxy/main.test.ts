@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ProxyControl } from './control/proxy-control.ts'
 import { ensureStreams, STREAMS } from '../../bus/index.ts'
 import { StaleTableError } from '../../routes/index.ts'
-import { startNats } from '../../bus/testing/nats-server.ts'
+import { managerOf, startNats } from '../../bus/testing/nats-server.ts'
 import { call, Stage, until } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
 
@@ -131,10 +131,10 @@ it('with workers: every worker accepts asynchronous calls, under ids that no oth
     const answers = await Promise.all([send(), send(), send(), send()])
     return answers.every(({ status }) => status === 202)
   }, 'every worker has found the bus')
-  await bus.manager.streams.purge(STREAMS.calls)
+  await managerOf(bus).streams.purge(STREAMS.calls)
   const answers = await Promise.all(Array.from({ length: 100 }, send))
   expect(new Set(answers.map(({ headers }) => headers['x-call-id'])).size).toBe(100)
-  expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(100)
+  expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(100)
 })
 
 it.each([1, 2])(

@@ -2,9 +2,8 @@
  * A result to be delivered, as a message: the result in its envelope, what else the receiver learns as message headers.
  * It holds all that is sent, so that it outlives the history of its call.
  */
-import type { MsgHdrs } from 'nats'
 import { HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
-import { callIdOfSubject, subjectOf, type Bus } from '../../../bus/index.ts'
+import { callIdOfSubject, subjectOf, type Bus, type Delivery } from '../../../bus/index.ts'
 import {
   decodeResult,
   encodeEnvelope,
@@ -13,7 +12,6 @@ import {
   type CallState,
   type ResultHead,
 } from '../../../calls/index.ts'
-import type { Delivery } from '../pacing/puller.ts'
 
 export interface Callback {
   callId: string
@@ -101,18 +99,14 @@ export async function readCallback(bus: Bus, delivery: Delivery): Promise<Callba
   const callId = callIdOfSubject(delivery.subject)
   return {
     callId,
-    webhookId: field(delivery.headers, FIELDS.id) ?? callId,
-    url: field(delivery.headers, FIELDS.url) ?? '',
-    functionName: field(delivery.headers, FIELDS.fn) ?? '',
+    webhookId: delivery.header(FIELDS.id) ?? callId,
+    url: delivery.header(FIELDS.url) ?? '',
+    functionName: delivery.header(FIELDS.fn) ?? '',
     status: head.status,
-    durationMs: Number(field(delivery.headers, FIELDS.ms) ?? 0),
-    traceparent: field(delivery.headers, FIELDS.trace),
-    tracestate: field(delivery.headers, FIELDS.traceState),
+    durationMs: Number(delivery.header(FIELDS.ms) ?? 0),
+    traceparent: delivery.header(FIELDS.trace),
+    tracestate: delivery.header(FIELDS.traceState),
     headers: head.headers,
     body: head.bodyRef === undefined ? (body as Buffer) : await getBody(bus, head.bodyRef, head.bodyBytes),
   }
-}
-
-function field(headers: MsgHdrs | undefined, name: string): string | undefined {
-  return headers?.get(name) || undefined
 }

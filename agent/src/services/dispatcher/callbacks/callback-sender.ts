@@ -6,9 +6,8 @@
  * (307, 308; RFC 9110 §15.4) are followed.
  */
 import { request, type Agent, type Dispatcher } from 'undici'
-import { CallbackRule } from '../../../calls/index.ts'
+import { CallbackRule, retryAfterMs } from '../../../calls/index.ts'
 import type { CallbackOptions } from '../options.ts'
-import { retryAfterMs } from '../runner/verdict.ts'
 import type { Callback } from './callback-message.ts'
 import { guardedAgent, RefusedAddressError, type Resolve } from './guarded-agent.ts'
 import { signatureHeaders } from './signature.ts'

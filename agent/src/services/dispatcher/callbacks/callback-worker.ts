@@ -6,23 +6,20 @@
  * else is for it goes back to the queue, for longer each time, and is not counted as an attempt.
  */
 import { formatTraceParent, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
-import { BusError, STREAMS, subjectsOf, type Bus } from '../../../bus/index.ts'
-import { isFinal, readState, writeState, type CallState } from '../../../calls/index.ts'
+import { BusError, durableConsumer, Puller, STREAMS, subjectsOf, type Bus, type Delivery } from '../../../bus/index.ts'
+import { isFinal, LONGEST_WAIT_MS, readState, writeState, type CallState } from '../../../calls/index.ts'
+import { backoffMs } from '../../../host/index.ts'
 import type { OnEvent } from '../events.ts'
 import type { CallbackOptions } from '../options.ts'
-import { durableConsumer, Puller, type Delivery } from '../pacing/puller.ts'
 import { RunningCalls, type RunningCall } from '../runner/running-calls.ts'
-import type { Turn } from '../pacing/turn.ts'
-import { backoffMs } from '../runner/verdict.ts'
 import { readCallback, webhookIdOf, type Callback } from './callback-message.ts'
 import { recordCallback } from './callback-span.ts'
 import { CallbackSender, type CallbackOutcome } from './callback-sender.ts'
 import type { Resolve } from './guarded-agent.ts'
 
 export interface CallbackWorkerOptions {
-  options: CallbackOptions
+  callback: CallbackOptions
   ackWaitMs: number
-  turn: Turn
   tracing: Tracing
   onEvent: OnEvent
   onOutcome: (outcome: 'delivered' | 'failed' | 'retried') => void
@@ -34,145 +31,143 @@ type CallbackNote = NonNullable<CallState['callback']>
 const PUT_BACK_MS = 1_000
 /** For giving back what was broken off. */
 const GIVE_BACK_MS = 2_000
-const LEAST_DEFERRAL_MS = 100
-const MOST_DEFERRAL_MS = 30_000
+/** For a receiver that has its hands full. */
+const DEFERRAL = { firstMs: 200, mostMs: 30_000 }
 
 export class CallbackWorker {
-  private readonly bus: Bus
-  private readonly of: CallbackWorkerOptions
-  private readonly running: RunningCalls
-  private readonly sender: CallbackSender
-  private readonly puller: Puller
-  private readonly receivers = new Map<string, number>()
+  readonly #bus: Bus
+  readonly #options: CallbackWorkerOptions
+  readonly #running: RunningCalls
+  readonly #sender: CallbackSender
+  readonly #puller: Puller
+  readonly #receivers = new Map<string, number>()
 
-  constructor(bus: Bus, of: CallbackWorkerOptions) {
-    this.bus = bus
-    this.of = of
-    this.running = new RunningCalls(of.ackWaitMs)
-    this.sender = new CallbackSender({ ...of.options, resolve: of.resolve })
-    const { concurrency } = of.options
-    this.puller = new Puller(bus, {
+  constructor(bus: Bus, options: CallbackWorkerOptions) {
+    this.#bus = bus
+    this.#options = options
+    this.#running = new RunningCalls(options.ackWaitMs)
+    this.#sender = new CallbackSender({ ...options.callback, resolve: options.resolve })
+    const { concurrency } = options.callback
+    this.#puller = new Puller(bus, {
       stream: STREAMS.callbacks,
       ensure: durableConsumer(STREAMS.callbacks, {
         name: 'callbacks',
         filter: subjectsOf('callback'),
-        ackWaitMs: of.ackWaitMs,
+        ackWaitMs: options.ackWaitMs,
       }),
-      turn: of.turn,
-      slots: () => ({ free: concurrency - this.running.count, all: concurrency }),
-      onDelivery: delivery => void this.deliver(delivery),
-      onRefused: reason => of.onEvent({ type: 'bus-refused', what: 'callbacks', reason }),
+      slots: () => ({ free: concurrency - this.#running.count, all: concurrency }),
+      onDelivery: delivery => void this.#deliver(delivery),
+      onRefused: reason => options.onEvent({ type: 'bus-refused', what: 'callbacks', reason }),
     })
   }
 
   start(): void {
-    this.puller.start()
+    this.#puller.start()
   }
 
   /** Finishes what is under way, for at most `drainMs`; what is not finished then is given back. */
   async close(drainMs: number): Promise<void> {
-    await this.puller.stop()
-    if (!(await this.running.waitForAll(drainMs))) {
-      this.running.abortAll('interrupted')
-      await this.running.waitForAll(GIVE_BACK_MS)
+    await this.#puller.stop()
+    if (!(await this.#running.waitForAll(drainMs))) {
+      this.#running.abortAll('interrupted')
+      await this.#running.waitForAll(GIVE_BACK_MS)
     }
-    this.running.close()
-    await this.sender.close()
+    this.#running.close()
+    await this.#sender.close()
   }
 
-  private async deliver(delivery: Delivery): Promise<void> {
-    const call = this.running.begin(delivery)
+  async #deliver(delivery: Delivery): Promise<void> {
+    const call = this.#running.take(delivery)
     if (call === undefined) return
     try {
-      await this.work(call)
+      await this.#work(call)
     } catch (error) {
-      this.of.onEvent({ type: 'call-put-back', callId: call.callId, reason: (error as Error).message })
+      this.#options.onEvent({ type: 'call-put-back', callId: call.callId, reason: (error as Error).message })
       call.delivery.nak(PUT_BACK_MS)
     } finally {
-      this.running.end(call)
-      this.puller.wake()
+      this.#running.release(call)
+      this.#puller.wake()
     }
   }
 
-  private async work(call: RunningCall): Promise<void> {
+  async #work(call: RunningCall): Promise<void> {
     let callback: Callback
     try {
-      callback = await readCallback(this.bus, call.delivery)
+      callback = await readCallback(this.#bus, call.delivery)
     } catch (error) {
       if (error instanceof BusError && error.code !== 'REFUSED') throw error
-      return this.fail(call, { id: undefined, attempts: undefined, reason: (error as Error).message })
+      return this.#fail(call, { id: undefined, attempts: undefined, reason: (error as Error).message })
     }
-    const state = (await readState(this.bus, call.callId))?.state
+    const state = (await readState(this.#bus, call.callId))?.state
     // Delivered already, or redriven: then another one comes.
     if (state !== undefined && !awaits(state, callback.webhookId)) return call.delivery.ack()
     const receiver = receiverOf(callback.url)
-    const inFlight = this.receivers.get(receiver) ?? 0
-    if (inFlight >= this.of.options.concurrencyPerReceiver) return call.delivery.nak(deferralMs(call.delivery.count))
-    this.receivers.set(receiver, inFlight + 1)
+    const inFlight = this.#receivers.get(receiver) ?? 0
+    if (inFlight >= this.#options.callback.concurrencyPerReceiver) {
+      return call.delivery.nak(backoffMs(DEFERRAL, call.delivery.count, Math.random()))
+    }
+    this.#receivers.set(receiver, inFlight + 1)
     let outcome: CallbackOutcome
     try {
-      outcome = await this.send(callback, call)
+      outcome = await this.#send(callback, call)
     } finally {
-      const left = this.receivers.get(receiver)! - 1
-      if (left === 0) this.receivers.delete(receiver)
-      else this.receivers.set(receiver, left)
+      const left = this.#receivers.get(receiver)! - 1
+      if (left === 0) this.#receivers.delete(receiver)
+      else this.#receivers.set(receiver, left)
     }
     if (outcome.kind !== 'delivered' && call.signal.aborted) return call.delivery.nak()
     // Without a history the server's count has to do.
     const attempts = (state?.callback?.attempts ?? call.delivery.count - 1) + 1
-    await this.conclude(call, outcome, { id: callback.webhookId, attempts })
+    await this.#conclude(call, outcome, { id: callback.webhookId, attempts })
   }
 
-  private async send(callback: Callback, { callId, signal }: RunningCall): Promise<CallbackOutcome> {
-    const { tracing } = this.of
+  async #send(callback: Callback, { callId, signal }: RunningCall): Promise<CallbackOutcome> {
+    const { tracing } = this.#options
     const parent = parseTraceContext(callback.traceparent, callback.tracestate)
     const trace = tracing.begin(parent)
     const startedAt = performance.now()
     const sent = { ...callback, traceparent: formatTraceParent(trace), tracestate: trace.traceState }
-    const outcome = await this.sender.send(sent, signal)
+    const outcome = await this.#sender.send(sent, signal)
     recordCallback(tracing, { trace, parent, callId, callback, outcome, startedAt })
     return outcome
   }
 
-  private async conclude(
-    call: RunningCall,
-    outcome: CallbackOutcome,
-    sent: Sent & { attempts: number },
-  ): Promise<void> {
-    const { options, onOutcome } = this.of
+  async #conclude(call: RunningCall, outcome: CallbackOutcome, sent: Sent & { attempts: number }): Promise<void> {
+    const { callback: options, onOutcome } = this.#options
     const { attempts } = sent
     switch (outcome.kind) {
       case 'delivered':
-        await this.note(call.callId, 'delivered', sent)
+        await this.#note(call.callId, 'delivered', sent)
         onOutcome('delivered')
         return call.delivery.ack()
       case 'refused':
-        return this.fail(call, { ...sent, reason: outcome.reason })
+        return this.#fail(call, { ...sent, reason: outcome.reason })
       case 'retry': {
-        if (attempts >= options.attempts) return this.fail(call, { ...sent, reason: outcome.reason })
-        await this.note(call.callId, 'pending', sent)
+        if (attempts >= options.attempts) return this.#fail(call, { ...sent, reason: outcome.reason })
+        await this.#note(call.callId, 'pending', sent)
         onOutcome('retried')
-        return call.delivery.nak(Math.max(outcome.retryAfterMs, backoffMs(options, attempts, Math.random())))
+        const wait = { firstMs: options.backoffMs, mostMs: LONGEST_WAIT_MS }
+        return call.delivery.nak(Math.max(outcome.retryAfterMs, backoffMs(wait, attempts, Math.random())))
       }
     }
   }
 
-  private async fail(call: RunningCall, failed: Sent & { reason: string }): Promise<void> {
-    await this.note(call.callId, 'failed', failed)
-    this.of.onOutcome('failed')
-    this.of.onEvent({ type: 'callback-failed', callId: call.callId, reason: failed.reason })
+  async #fail(call: RunningCall, failed: Sent & { reason: string }): Promise<void> {
+    await this.#note(call.callId, 'failed', failed)
+    this.#options.onOutcome('failed')
+    this.#options.onEvent({ type: 'callback-failed', callId: call.callId, reason: failed.reason })
     call.delivery.ack()
   }
 
   /** Into the state of the call, if it still has one and has not been redriven meanwhile. */
-  private async note(callId: string, outcome: CallbackNote['state'], { id, attempts }: Sent): Promise<void> {
+  async #note(callId: string, outcome: CallbackNote['state'], { id, attempts }: Sent): Promise<void> {
     for (;;) {
-      const stored = await readState(this.bus, callId)
+      const stored = await readState(this.#bus, callId)
       if (stored?.state.callback === undefined || !awaits(stored.state, id)) return
       const { callback } = stored.state
       const next = { ...callback, state: outcome, attempts: attempts ?? callback.attempts }
       try {
-        await writeState(this.bus, { ...stored.state, callback: next }, stored.revision)
+        await writeState(this.#bus, { ...stored.state, callback: next }, stored.revision)
         return
       } catch (error) {
         if (!(error instanceof BusError) || error.code !== 'CONFLICT') throw error
@@ -195,9 +190,4 @@ function awaits(state: CallState, webhookId: string | undefined): boolean {
 
 function receiverOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : ''
-}
-
-function deferralMs(deliveries: number): number {
-  const whole = Math.min(MOST_DEFERRAL_MS, LEAST_DEFERRAL_MS * 2 ** Math.min(deliveries, 20))
-  return whole * (0.5 + Math.random() / 2)
 }

@@ -11,9 +11,8 @@ import {
   type TraceContext,
   type Tracing,
 } from '@ryo-faas/runtime/telemetry'
-import type { CallHead } from '../../../calls/index.ts'
+import { platformCodeOf, type AttemptEnd, type CallHead } from '../../../calls/index.ts'
 import type { DispatchedFunction } from '../options.ts'
-import { platformCodeOf, type AttemptEnd } from './verdict.ts'
 
 export interface AttemptSpan {
   fn: DispatchedFunction
@@ -49,7 +48,7 @@ export function recordAttempt(tracing: Tracing, attempt: AttemptSpan): void {
       'messaging.destination.name': fn.route,
       'messaging.message.id': callId,
       'faas.name': fn.displayName,
-      'faas.trigger': isEvent ? 'datasource' : 'pubsub',
+      'faas.trigger': head.trigger ?? (isEvent ? 'datasource' : 'pubsub'),
       'faas.invocation_id': callId,
       'ryo_faas.call.attempt': number,
       'ryo_faas.request_id': head.requestId,

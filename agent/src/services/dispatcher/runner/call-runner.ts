@@ -10,113 +10,113 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatTraceParent, isSampled, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
 import type { CallError } from '../../../contract/index.ts'
-import { BusError, type Bus } from '../../../bus/index.ts'
-import {
-  INLINE_RESULT_BYTES,
-  isFinal,
-  putBody,
-  readState,
-  removeBody,
-  writeState,
-  type CallHead,
-  type CallResult,
-  type CallState,
-  type StoredState,
-  queuedState,
-} from '../../../calls/index.ts'
-import { recordAttempt } from './attempt-span.ts'
-import { readRequest, UnrunnableError, type CallRequest } from './call-request.ts'
-import type { OnEvent } from '../events.ts'
-import type { FunctionCaller } from './function-caller.ts'
-import type { DispatchedFunction, DispatcherOptions } from '../options.ts'
-import type { Delivery } from '../pacing/puller.ts'
-import type { RunningCall, RunningCalls } from './running-calls.ts'
-import { OpeningState } from './opening-state.ts'
+import { BusError, REDRIVEN_HEADER, type Bus } from '../../../bus/index.ts'
 import {
   beforeFirstState,
   beginAttempt,
+  deadByInterruptions,
   earlyMs,
   endAttempt,
   failUnrun,
-  suspect,
+  INLINE_RESULT_BYTES,
+  isFinal,
+  judge,
+  platformCodeOf,
+  putBody,
+  queuedState,
+  readState,
+  removeBody,
   withBrokenOff,
+  writeState,
+  type AttemptEnd,
+  type CallHead,
+  type CallResult,
+  type CallState,
   type Ended,
   type EndedAttempt,
-} from './transitions.ts'
-import { judge, platformCodeOf, type AttemptEnd, type Verdict } from './verdict.ts'
-import type { Turn } from '../pacing/turn.ts'
+  type StoredState,
+  type Verdict,
+} from '../../../calls/index.ts'
+import type { OnEvent } from '../events.ts'
+import type { DispatcherOptions } from '../options.ts'
+import { recordAttempt } from './attempt-span.ts'
+import type { CallOwner } from './call-owner.ts'
+import { readRequest, UnrunnableError, type CallRequest } from './call-request.ts'
+import type { FunctionCaller } from './function-caller.ts'
+import { OpeningState } from './opening-state.ts'
+import type { CallDelivery, RunningCall, RunningCalls } from './running-calls.ts'
 import { wrapUp } from './wrap-up.ts'
 
-export interface RunnerDependencies {
+export interface CallRunnerOptions {
   bus: Bus
   caller: FunctionCaller
   running: RunningCalls
   tracing: Tracing
-  turn: Turn
-  options: Pick<DispatcherOptions, 'unavailableMs' | 'resultLimitBytes' | 'interruptionLimit'>
+  limits: Pick<DispatcherOptions, 'unavailableMs' | 'resultLimitBytes' | 'interruptionLimit'>
   onEvent: OnEvent
-}
-
-/** Whose call it is, and who decides on the pace. */
-export interface RunFor {
-  fn: DispatchedFunction
-  /** An attempt ended. @returns for how long the call waits if the function did not run. */
-  attemptEnded(verdict: Verdict, end: AttemptEnd, durationMs: number): number
-  callRetried(): void
-  callDied(state: CallState): void
 }
 
 const WRITE_RETRY_MS = 200
 const PUT_BACK_MS = 1_000
 
 export class CallRunner {
-  private readonly of: RunnerDependencies
+  readonly #bus: Bus
+  readonly #caller: FunctionCaller
+  readonly #running: RunningCalls
+  readonly #tracing: Tracing
+  readonly #limits: CallRunnerOptions['limits']
+  readonly #onEvent: OnEvent
 
-  constructor(dependencies: RunnerDependencies) {
-    this.of = dependencies
+  constructor({ bus, caller, running, tracing, limits, onEvent }: CallRunnerOptions) {
+    this.#bus = bus
+    this.#caller = caller
+    this.#running = running
+    this.#tracing = tracing
+    this.#limits = limits
+    this.#onEvent = onEvent
   }
 
   /** Never throws; resolves when the call no longer needs this process. */
-  async run(delivery: Delivery, runFor: RunFor): Promise<void> {
-    const call = this.of.running.begin(delivery)
+  async runCall(delivery: CallDelivery, owner: CallOwner): Promise<void> {
+    const call = this.#running.take(delivery)
     if (call === undefined) return
     try {
-      await this.work(call, runFor)
+      await this.#work(call, owner)
     } catch (error) {
       const { message } = error as Error
-      this.of.onEvent({ type: 'call-put-back', callId: call.callId, reason: message })
+      this.#onEvent({ type: 'call-put-back', callId: call.callId, reason: message })
       call.delivery.nak(PUT_BACK_MS)
     } finally {
-      this.of.running.end(call)
+      this.#running.release(call)
     }
   }
 
-  private async work(call: RunningCall, runFor: RunFor): Promise<void> {
-    await this.of.turn.end()
+  async #work(call: RunningCall, owner: CallOwner): Promise<void> {
+    await this.#bus.endOfTurn()
     let request: CallRequest
     try {
-      request = await readRequest(this.of.bus, call)
+      request = await readRequest(this.#bus, call)
     } catch (error) {
       if (!(error instanceof UnrunnableError)) throw error
-      return this.fail(call, runFor, error)
+      return this.#fail(call, owner, error)
     }
-    const begun = await this.begin(call, request)
+    const begun = await this.#openAttempt(call, request)
     switch (begun.kind) {
       case 'early':
         return call.delivery.nak(begun.delayMs)
       case 'died':
-        runFor.callDied(begun.state)
-        return this.conclude(call, runFor, { state: begun.state, head: request.head })
+        owner.callDied(begun.state)
+        return this.#conclude(call, owner, { state: begun.state, head: request.head })
       case 'final':
-        return this.conclude(call, runFor, { state: begun.state, head: request.head })
+        return this.#conclude(call, owner, { state: begun.state, head: request.head })
       case 'running':
-        return this.attempt(call, runFor, { ...request, ...begun })
+        return this.#attempt(call, owner, { ...request, ...begun })
     }
   }
 
-  private async begin(call: RunningCall, { head, isOver = false }: CallRequest): Promise<Begun> {
-    const { bus } = this.of
-    const { count, mayBeKnown } = call.delivery
+  async #openAttempt(call: RunningCall, { head, isOver = false }: CallRequest): Promise<Begun> {
+    const bus = this.#bus
+    const { count, mayBeKnown = call.delivery.header(REDRIVEN_HEADER) !== undefined } = call.delivery
     if (count === 1 && !mayBeKnown && !isOver) {
       return {
         kind: 'running',
@@ -131,7 +131,7 @@ export class CallRunner {
       // The server forgets delays when it restarts.
       if (delayMs > 0) return { kind: 'early', delayMs }
       const before = stored?.state ?? beforeFirstState(queuedState(call.callId, head), mayBeKnown ? 1 : count)
-      const dead = suspect(before, this.of.options.interruptionLimit, now)
+      const dead = deadByInterruptions(before, this.#limits.interruptionLimit, now)
       const state = dead ?? beginAttempt(before, now)
       try {
         const revision = await writeState(bus, state, stored?.revision ?? 0)
@@ -145,50 +145,46 @@ export class CallRunner {
     }
   }
 
-  private async attempt(
-    call: RunningCall,
-    runFor: RunFor,
-    { head, body, ...begun }: CallRequest & Running,
-  ): Promise<void> {
+  async #attempt(call: RunningCall, owner: CallOwner, { head, body, ...begun }: CallRequest & Running): Promise<void> {
     const number = begun.opening === undefined ? begun.written.state.attempts.at(-1)!.number : 1
     const startedAt = performance.now()
     const { callId, signal } = call
-    const trace = this.of.tracing.begin(parseTraceContext(head.traceparent, head.tracestate))
-    const end = await this.of.caller.call({ fn: runFor.fn, callId, number, head, body, signal, trace })
-    recordAttempt(this.of.tracing, { ...{ fn: runFor.fn, callId, number, head, end, trace }, startedAt })
+    const trace = this.#tracing.begin(parseTraceContext(head.traceparent, head.tracestate))
+    const end = await this.#caller.call({ fn: owner.fn, callId, number, head, body, signal, trace })
+    recordAttempt(this.#tracing, { fn: owner.fn, callId, number, head, end, trace, startedAt })
     const begunWith = begun.opening === undefined ? begun.written : await begun.opening.close()
-    if (end.kind === 'aborted') return this.aborted(call, runFor, { head, begun: begunWith.state })
+    if (end.kind === 'aborted') return this.#aborted(call, owner, { head, begun: begunWith.state })
     const now = Date.now()
     const verdict = judge(end, now)
-    const pauseMs = runFor.attemptEnded(verdict, end, performance.now() - startedAt)
+    const pauseMs = owner.attemptEnded(verdict, end, performance.now() - startedAt)
     const traceparent = isSampled(trace) ? formatTraceParent(trace) : undefined
-    const ended = { ...(await this.endedAttempt(call, { number, end, verdict })), traceparent }
-    const { unavailableMs } = this.of.options
-    const rules = { policy: runFor.fn.async, unavailableMs, pauseMs, now, random: Math.random() }
-    await this.of.turn.end()
-    const written = await this.settle(call, begunWith, state => endAttempt(state, ended, rules))
+    const ended = { ...(await this.#endedAttempt(call, { number, end, verdict })), traceparent }
+    const { unavailableMs } = this.#limits
+    const rules = { policy: owner.fn.async, unavailableMs, pauseMs, now, random: Math.random() }
+    await this.#bus.endOfTurn()
+    const written = await this.#settle(call, begunWith, state => endAttempt(state, ended, rules))
     if (written.kind === 'overtaken' && ended.result?.bodyRef !== undefined) {
-      await removeBody(this.of.bus, ended.result.bodyRef)
+      await removeBody(this.#bus, ended.result.bodyRef)
     }
-    if (written.kind === 'written' && written.state.status === 'dead') runFor.callDied(written.state)
-    if (isFinal(written.state.status)) return this.conclude(call, runFor, { state: written.state, head })
-    if (verdict.kind === 'retry') runFor.callRetried()
+    if (written.kind === 'written' && written.state.status === 'dead') owner.callDied(written.state)
+    if (isFinal(written.state.status)) return this.#conclude(call, owner, { state: written.state, head })
+    if (verdict.kind === 'retry') owner.callRetried()
     // Without a delay another dispatcher, which took the call over, sees to it.
     if (written.kind === 'written' && written.delayMs !== undefined) call.delivery.nak(written.delayMs)
   }
 
-  private async aborted(
+  async #aborted(
     call: RunningCall,
-    runFor: RunFor,
+    owner: CallOwner,
     { head, begun }: { head: CallHead; begun: CallState },
   ): Promise<void> {
     if (call.abortCause === 'cancelled') {
-      const stored = await readState(this.of.bus, call.callId)
+      const stored = await readState(this.#bus, call.callId)
       if (stored && isFinal(stored.state.status)) {
         const state = withBrokenOff(stored.state, begun)
         // The cancellation came before the attempt was known. Losing this does no harm.
-        if (state !== stored.state) await writeState(this.of.bus, state, stored.revision).catch(() => undefined)
-        return this.conclude(call, runFor, { state, head })
+        if (state !== stored.state) await writeState(this.#bus, state, stored.revision).catch(() => undefined)
+        return this.#conclude(call, owner, { state, head })
       }
     }
     // The next dispatcher that gets it finds an attempt that was begun and not ended.
@@ -196,7 +192,7 @@ export class CallRunner {
   }
 
   /** Puts a long result where it is kept, before the state that points to it. */
-  private async endedAttempt(
+  async #endedAttempt(
     call: RunningCall,
     { number, end, verdict }: { number: number; end: AttemptEnd; verdict: Verdict },
   ): Promise<EndedAttempt> {
@@ -207,7 +203,7 @@ export class CallRunner {
     const { status, headers, body, bodyBytes } = end
     const outcome = platformCodeOf(end) ?? status
     const result: CallResult = { status, headers, bodyBytes }
-    const { resultLimitBytes } = this.of.options
+    const { resultLimitBytes } = this.#limits
     if (body === undefined) {
       const remark = {
         code: 'RESULT_TOO_LARGE',
@@ -221,23 +217,23 @@ export class CallRunner {
     // Of those that will be tried again only the last is of interest, and it is rarely long.
     if (verdict.kind === 'unavailable' || verdict.kind === 'overloaded') return { number, outcome, verdict, result }
     const owner = { kind: 'result', callId: call.callId } as const
-    const bodyRef = await this.persistently(call, () => putBody(this.of.bus, owner, body))
+    const bodyRef = await this.#persistently(call, () => putBody(this.#bus, owner, body))
     return { number, outcome, verdict, result: { ...result, bodyRef } }
   }
 
   /** Writes the end of an attempt over the state it began with, or over what has become of that. */
-  private async settle(call: RunningCall, begun: StoredState, change: (state: CallState) => Ended): Promise<Settled> {
-    const { bus } = this.of
+  async #settle(call: RunningCall, begun: StoredState, change: (state: CallState) => Ended): Promise<Settled> {
+    const bus = this.#bus
     let { state, revision } = begun
     for (;;) {
       const { state: next, delayMs } = change(state)
       try {
-        await this.persistently(call, () => writeState(bus, next, revision))
+        await this.#persistently(call, () => writeState(bus, next, revision))
         return { kind: 'written', state: next, ...(delayMs !== undefined && { delayMs }) }
       } catch (error) {
         if (!isConflict(error)) throw error
       }
-      const stored = await this.persistently(call, () => readState(bus, call.callId))
+      const stored = await this.#persistently(call, () => readState(bus, call.callId))
       if (stored !== undefined && isSame(stored.state, next)) {
         // It was stored at the first try, and only the acknowledgement was lost.
         return { kind: 'written', state: next, ...(delayMs !== undefined && { delayMs }) }
@@ -248,27 +244,27 @@ export class CallRunner {
     }
   }
 
-  private async fail(call: RunningCall, runFor: RunFor, { code, message }: UnrunnableError): Promise<void> {
-    const stored = await readState(this.of.bus, call.callId)
+  async #fail(call: RunningCall, owner: CallOwner, { code, message }: UnrunnableError): Promise<void> {
+    const stored = await readState(this.#bus, call.callId)
     const begun = stored ?? { state: queuedState(call.callId), revision: 0 }
     const error: CallError = { code, message }
     const { state } = isFinal(begun.state.status)
       ? begun
-      : await this.settle(call, begun, now => ({ state: failUnrun(now, error, Date.now()) }))
-    await this.conclude(call, runFor, { state, head: undefined })
+      : await this.#settle(call, begun, now => ({ state: failUnrun(now, error, Date.now()) }))
+    await this.#conclude(call, owner, { state, head: undefined })
   }
 
-  private async conclude(
+  async #conclude(
     call: RunningCall,
-    { fn }: RunFor,
+    { fn }: CallOwner,
     { state, head }: { state: CallState; head: CallHead | undefined },
   ): Promise<void> {
-    await wrapUp(this.of.bus, { state, head, data: call.delivery.data, functionName: fn.displayName })
+    await wrapUp(this.#bus, { state, head, data: call.delivery.data, functionName: fn.displayName })
     call.delivery.ack()
   }
 
   /** Tries again while the bus is away, as long as this process may go on. */
-  private async persistently<T>(call: RunningCall, attempt: () => Promise<T>): Promise<T> {
+  async #persistently<T>(call: RunningCall, attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await attempt()

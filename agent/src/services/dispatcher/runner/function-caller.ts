@@ -10,10 +10,9 @@ import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import type { TraceContext } from '@ryo-faas/runtime/telemetry'
 import { buildConnector, errors, Pool, type Dispatcher } from 'undici'
 import { proveListener } from '../../../client/index.ts'
-import type { CallHead } from '../../../calls/index.ts'
+import { PROXY_LOST, type AttemptEnd, type CallHead } from '../../../calls/index.ts'
 import type { DispatchedFunction, DispatcherOptions } from '../options.ts'
 import { requestHeaders, resultHeaders } from './request-headers.ts'
-import { PROXY_LOST, type AttemptEnd } from './verdict.ts'
 
 export interface Attempt {
   fn: DispatchedFunction

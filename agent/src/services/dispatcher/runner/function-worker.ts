@@ -4,121 +4,116 @@
  * Invariant: a call takes a place from its delivery to the end of its attempt, as long as the function may run for it.
  * Its end is written down while the next one runs; if that takes long, no more than twice the share is on hand.
  */
-import { STREAMS, subjectsOf, type Bus } from '../../../bus/index.ts'
-import type { CallRunner, RunFor } from './call-runner.ts'
+import { backlogOf, durableConsumer, Puller, STREAMS, subjectsOf, type Bus, type Delivery } from '../../../bus/index.ts'
 import type { OnEvent } from '../events.ts'
 import type { DispatcherMetrics } from '../metrics.ts'
 import type { DispatchedFunction, DispatcherOptions } from '../options.ts'
-import { Pace } from '../pacing/pace.ts'
-import { durableConsumer, Puller, type Delivery } from '../pacing/puller.ts'
-import type { Turn } from '../pacing/turn.ts'
+import { Pacing } from '../pacing/pacing.ts'
+import { countingOwner } from './call-owner.ts'
+import type { CallRunner } from './call-runner.ts'
 
-export interface FunctionWorkerDependencies {
+export interface FunctionWorkerOptions {
   bus: Bus
   runner: CallRunner
-  turn: Turn
   metrics: DispatcherMetrics
   options: Pick<DispatcherOptions, 'ackWaitMs' | 'dispatchers' | 'unavailableBackoffMs'>
   onEvent: OnEvent
 }
 
-/** Durable name of a function's consumer. */
-export function consumerOf(route: string): string {
-  return `calls-${route}`
-}
-
 export class FunctionWorker {
-  private readonly of: FunctionWorkerDependencies
-  private readonly puller: Puller
-  private readonly pace: Pace
-  private fn: DispatchedFunction
+  readonly #options: FunctionWorkerOptions
+  readonly #puller: Puller
+  readonly #pacing: Pacing
+  #fn: DispatchedFunction
   /** Calls for which the function runs or is about to. */
-  private running = 0
+  #running = 0
   /** Those and the ones whose end is being written. */
-  private onHand = 0
+  #onHand = 0
 
-  constructor(fn: DispatchedFunction, dependencies: FunctionWorkerDependencies) {
-    const { bus, options, onEvent, turn } = dependencies
-    this.fn = fn
-    this.of = dependencies
-    this.pace = new Pace(this.share(), { backoffMs: options.unavailableBackoffMs, onResume: () => this.puller.wake() })
-    this.puller = new Puller(bus, {
+  constructor(fn: DispatchedFunction, options: FunctionWorkerOptions) {
+    const { ackWaitMs, unavailableBackoffMs: backoffMs } = options.options
+    this.#fn = fn
+    this.#options = options
+    this.#pacing = new Pacing(this.#share(), { backoffMs, onResume: () => this.#puller.wake() })
+    const filter = subjectsOf('call', fn.route)
+    this.#puller = new Puller(options.bus, {
       stream: STREAMS.calls,
-      ensure: durableConsumer(STREAMS.calls, {
-        name: consumerOf(fn.route),
-        filter: subjectsOf('call', fn.route),
-        ackWaitMs: options.ackWaitMs,
-      }),
-      turn,
-      slots: () => this.slots(),
-      onDelivery: delivery => void this.run(delivery),
-      onRefused: reason => onEvent({ type: 'bus-refused', what: fn.route, reason }),
+      ensure: durableConsumer(STREAMS.calls, { name: consumerOf(fn.route), filter, ackWaitMs }),
+      slots: () => this.#slots(),
+      onDelivery: delivery => void this.#deliver(delivery),
+      onRefused: reason => options.onEvent({ type: 'bus-refused', what: fn.route, reason }),
     })
   }
 
-  get current(): DispatchedFunction {
-    return this.fn
+  get displayName(): string {
+    return this.#fn.displayName
+  }
+
+  /**
+   * How many calls of the function are accepted and not final, over all dispatchers.
+   * @throws BusError
+   */
+  backlog(): Promise<number> {
+    return backlogOf(this.#options.bus, STREAMS.calls, consumerOf(this.#fn.route))
   }
 
   start(): void {
-    this.puller.start()
+    this.#puller.start()
   }
 
   /** Calls that run go on as they began. */
   update(fn: DispatchedFunction): void {
-    this.fn = fn
-    this.pace.all = this.share()
-    this.puller.wake()
+    this.#fn = fn
+    this.#pacing.share = this.#share()
+    this.#puller.wake()
   }
 
   /** Takes no more; what runs goes on. */
   async stop(): Promise<void> {
-    this.pace.stop()
-    await this.puller.stop()
+    this.#pacing.stop()
+    await this.#puller.stop()
   }
 
-  private share(): number {
-    return Math.ceil(this.fn.async.concurrency / this.of.options.dispatchers)
+  #share(): number {
+    return Math.ceil(this.#fn.async.concurrency / this.#options.options.dispatchers)
   }
 
-  private slots(): { free: number; all: number } {
-    const { all } = this.pace
-    return { free: Math.min(this.pace.free(this.running), 2 * all - this.onHand), all }
+  #slots(): { free: number; all: number } {
+    const { share } = this.#pacing
+    return { free: Math.min(this.#pacing.free(this.#running), 2 * share - this.#onHand), all: share }
   }
 
-  private async run(delivery: Delivery): Promise<void> {
-    this.running += 1
-    this.onHand += 1
+  async #deliver(delivery: Delivery): Promise<void> {
+    const { metrics, onEvent, runner } = this.#options
+    this.#running += 1
+    this.#onHand += 1
     let holdsPlace = true
     const leave = () => {
-      if (holdsPlace) this.running -= 1
+      if (holdsPlace) this.#running -= 1
       holdsPlace = false
-      this.puller.wake()
+      this.#puller.wake()
     }
-    try {
-      await this.of.runner.run(delivery, this.runFor(leave))
-    } finally {
-      this.onHand -= 1
-      leave()
-    }
-  }
-
-  private runFor(leave: () => void): RunFor {
-    const { fn } = this
-    const { metrics, onEvent } = this.of
-    return {
-      fn,
-      attemptEnded: (verdict, end, durationMs) => {
-        metrics.attempt(fn.displayName, 'async', { verdict, end, durationMs })
-        const waitMs = this.pace.attemptEnded(verdict, this.running)
+    const owner = countingOwner({
+      fn: this.#fn,
+      trigger: 'async',
+      metrics,
+      onEvent,
+      waitAfter: verdict => {
+        const waitMs = this.#pacing.attemptEnded(verdict, this.#running)
         leave()
         return waitMs
       },
-      callRetried: () => metrics.retries.inc({ faas_name: fn.displayName }),
-      callDied: ({ id: callId, error }) => {
-        metrics.dead.inc({ faas_name: fn.displayName })
-        onEvent({ type: 'call-dead', callId, code: error?.code ?? '', message: error?.message ?? '' })
-      },
+    })
+    try {
+      await runner.runCall(delivery, owner)
+    } finally {
+      this.#onHand -= 1
+      leave()
     }
   }
+}
+
+/** Durable name of a function's consumer. */
+function consumerOf(route: string): string {
+  return `calls-${route}`
 }

@@ -4,9 +4,17 @@
  * Invariant: a call is worked on once here. If it is delivered again (its sign of life was lost with a connection), the
  * new delivery takes the place of the old one and nothing else happens.
  */
-import { callIdOfSubject, subjectsOf, type Bus } from '../../../bus/index.ts'
+import { callIdOfSubject, subjectsOf, type Bus, type Delivery } from '../../../bus/index.ts'
 import { isFinal, readState } from '../../../calls/index.ts'
-import type { Delivery } from '../pacing/puller.ts'
+import type { CallError } from '../../../contract/index.ts'
+
+/** A call that was handed to this process, by the queue or by a trigger. */
+export interface CallDelivery extends Delivery {
+  /** There may be a state of it although it is delivered for the first time. Default: whether it was redriven. */
+  readonly mayBeKnown?: boolean
+  /** Why it cannot be run, where that is known before. */
+  readonly refusal?: CallError | undefined
+}
 
 /** Why work on a call ends early: somebody cancelled it, or this process ends. */
 export type AbortCause = 'cancelled' | 'interrupted'
@@ -16,18 +24,18 @@ const CANCELLED_MS = 10_000
 
 export class RunningCall {
   readonly callId: string
-  delivery: Delivery
+  delivery: CallDelivery
   /** Of the last sign of life. */
   seenAt = performance.now()
-  private readonly controller = new AbortController()
+  readonly #controller = new AbortController()
 
-  constructor(callId: string, delivery: Delivery) {
+  constructor(callId: string, delivery: CallDelivery) {
     this.callId = callId
     this.delivery = delivery
   }
 
   get signal(): AbortSignal {
-    return this.controller.signal
+    return this.#controller.signal
   }
 
   get abortCause(): AbortCause | undefined {
@@ -35,76 +43,72 @@ export class RunningCall {
   }
 
   abort(cause: AbortCause): void {
-    this.controller.abort(cause)
+    this.#controller.abort(cause)
   }
 }
 
 export class RunningCalls {
-  private readonly calls = new Map<string, RunningCall>()
-  private readonly beatMs: number
-  private readonly beat: NodeJS.Timeout
-  private readonly cancelled = new Set<string>()
-  private readonly idle = new Set<() => void>()
+  readonly #calls = new Map<string, RunningCall>()
+  readonly #beatMs: number
+  readonly #beat: NodeJS.Timeout
+  readonly #cancelled = new Set<string>()
+  readonly #idle = new Set<() => void>()
 
   /** @param ackWaitMs a sign of life is given three times within it. */
   constructor(ackWaitMs: number) {
-    this.beatMs = ackWaitMs / 3
-    this.beat = setInterval(() => this.giveSigns(), this.beatMs / 2)
+    this.#beatMs = ackWaitMs / 3
+    this.#beat = setInterval(() => this.#giveSigns(), this.#beatMs / 2)
   }
 
   get count(): number {
-    return this.calls.size
+    return this.#calls.size
   }
 
   /** Undefined if the call is worked on here already. One that was just cancelled begins as such. */
-  begin(delivery: Delivery): RunningCall | undefined {
+  take(delivery: CallDelivery): RunningCall | undefined {
     const callId = callIdOfSubject(delivery.subject)
-    const known = this.calls.get(callId)
+    const known = this.#calls.get(callId)
     if (known !== undefined) {
       known.delivery = delivery
       return undefined
     }
     const call = new RunningCall(callId, delivery)
-    if (this.cancelled.has(callId)) call.abort('cancelled')
-    this.calls.set(callId, call)
+    if (this.#cancelled.has(callId)) call.abort('cancelled')
+    this.#calls.set(callId, call)
     return call
   }
 
-  end(call: RunningCall): void {
-    this.calls.delete(call.callId)
-    if (this.calls.size > 0) return
-    for (const resolve of this.idle) resolve()
-    this.idle.clear()
+  release(call: RunningCall): void {
+    this.#calls.delete(call.callId)
+    if (this.#calls.size > 0) return
+    for (const resolve of this.#idle) resolve()
+    this.#idle.clear()
   }
 
   /** Hears of cancellations until the bus is closed. */
   listen(bus: Bus): void {
-    bus.connection.subscribe(subjectsOf('cancel'), {
-      callback: (error, { subject }) => {
-        if (error === null) this.cancel(callIdOfSubject(subject))
-      },
-    })
-    bus.onReconnect(() => void this.catchUp(bus))
+    bus.listen(subjectsOf('cancel'), ({ subject }) => this.#cancel(callIdOfSubject(subject)))
+    bus.onReconnect(() => void this.#catchUp(bus))
   }
 
-  private cancel(callId: string): void {
-    const call = this.calls.get(callId)
+  #cancel(callId: string): void {
+    const call = this.#calls.get(callId)
     if (call !== undefined) return call.abort('cancelled')
     // It may be on its way to us, from before its message was taken out of the queue.
-    this.cancelled.add(callId)
-    setTimeout(() => this.cancelled.delete(callId), CANCELLED_MS).unref()
+    this.#cancelled.add(callId)
+    setTimeout(() => this.#cancelled.delete(callId), CANCELLED_MS).unref()
   }
 
   abortAll(cause: AbortCause): void {
-    for (const call of this.calls.values()) call.abort(cause)
+    for (const call of this.#calls.values()) call.abort(cause)
   }
 
   /** Resolves with whether all ended within `timeoutMs`. */
   async waitForAll(timeoutMs: number): Promise<boolean> {
-    if (this.calls.size === 0) return true
+    if (this.#calls.size === 0) return true
     let timer: NodeJS.Timeout | undefined
     const isOver = await new Promise<boolean>(resolve => {
-      this.idle.add(() => resolve(true))
+      this.#idle.add(() => resolve(true))
       timer = setTimeout(() => resolve(false), timeoutMs)
     })
     clearTimeout(timer)
@@ -112,21 +116,21 @@ export class RunningCalls {
   }
 
   close(): void {
-    clearInterval(this.beat)
+    clearInterval(this.#beat)
   }
 
-  private giveSigns(): void {
+  #giveSigns(): void {
     const now = performance.now()
-    for (const call of this.calls.values()) {
-      if (now - call.seenAt < this.beatMs / 2) continue
+    for (const call of this.#calls.values()) {
+      if (now - call.seenAt < this.#beatMs / 2) continue
       call.seenAt = now
       call.delivery.working()
     }
   }
 
   /** What was cancelled while there was no connection was not heard. */
-  private async catchUp(bus: Bus): Promise<void> {
-    for (const call of [...this.calls.values()]) {
+  async #catchUp(bus: Bus): Promise<void> {
+    for (const call of [...this.#calls.values()]) {
       // If it cannot be known now, it is when the call's end is written.
       const stored = await readState(bus, call.callId).catch(() => undefined)
       if (stored !== undefined && isFinal(stored.state.status)) call.abort('cancelled')

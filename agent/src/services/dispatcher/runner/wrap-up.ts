@@ -29,13 +29,13 @@ export interface FinalCall {
 /** @throws BusError */
 export async function wrapUp(bus: Bus, call: FinalCall): Promise<void> {
   const { state, head, data } = call
-  if (state.status === 'dead') await bury(bus, state.id, data)
+  if (state.status === 'dead') await keepDeadLetter(bus, state.id, data)
   if (state.status !== 'cancelled' && state.callback?.state === 'pending') await queueCallback(bus, state, call)
   if (state.status !== 'dead' && head?.bodyRef !== undefined) await removeBody(bus, head.bodyRef)
 }
 
 /** A document event may be longer than a message; its body is put aside then, like that of a call. */
-async function bury(bus: Bus, callId: string, data: Uint8Array): Promise<void> {
+async function keepDeadLetter(bus: Bus, callId: string, data: Uint8Array): Promise<void> {
   const subject = subjectOf('dead', callId)
   const { head, body } = decodeCall(data)
   if (head.bodyRef !== undefined || body.length <= INLINE_BODY_BYTES) return void (await bus.publish(subject, data))

@@ -1,35 +1,35 @@
 /** Of things that begin in order and end in any: up to where all have ended. */
 export class Progress {
-  private readonly open = new Set<number>()
-  private last: number
+  readonly #open = new Set<number>()
+  #last: number
 
   /** @param done up to there everything has ended. */
   constructor(done: number) {
-    this.last = done
+    this.#last = done
   }
 
   /** @param sequence greater than all before */
-  begin(sequence: number): void {
-    this.open.add(sequence)
-    this.last = sequence
+  opened(sequence: number): void {
+    this.#open.add(sequence)
+    this.#last = sequence
   }
 
-  end(sequence: number): void {
-    this.open.delete(sequence)
+  ended(sequence: number): void {
+    this.#open.delete(sequence)
   }
 
   /** Nothing of interest lies up to there. Only while nothing is open. */
   skipTo(sequence: number): void {
-    if (this.open.size === 0) this.last = Math.max(this.last, sequence)
+    if (this.#open.size === 0) this.#last = Math.max(this.#last, sequence)
   }
 
   get openCount(): number {
-    return this.open.size
+    return this.#open.size
   }
 
   get done(): number {
     // A set keeps the order of insertion: the first is the least.
-    const [first] = this.open
-    return first === undefined ? this.last : first - 1
+    const [first] = this.#open
+    return first === undefined ? this.#last : first - 1
   }
 }

@@ -1,40 +1,61 @@
 /**
- * One trigger: its events read in order, run side by side but one after the other for each document, its place kept.
+ * One trigger, whatever its kind: what its source offers is run, lanes side by side and each in order, and its place kept.
  *
- * Invariants: 1. the place moves past an event only when its call is final, so none is missed. 2. an event runs only
- * when the call of the document's event before it is final. 3. in memory are at most `WINDOW` events, and of those that
- * were long for a message only the ones that run. 4. after `stop` nothing is begun; what was not finished comes again.
+ * Invariants: 1. the checkpoint moves past an occurrence only when its call is final, so none is missed. 2. an occurrence
+ * runs only when the call of the one before it in its lane is final. 3. at most `WINDOW` occurrences are in memory. 4.
+ * after `stop` nothing is begun; what was not finished comes again.
  */
-import type { CallError } from '../../../contract/index.ts'
 import { BusError, type Bus } from '../../../bus/index.ts'
-import type { CallRunner, RunFor } from '../runner/call-runner.ts'
 import type { OnEvent } from '../events.ts'
 import type { DispatcherMetrics } from '../metrics.ts'
 import type { DispatchedFunction, DispatchedTrigger, DispatcherOptions } from '../options.ts'
-import { Pace } from '../pacing/pace.ts'
-import type { StreamDelivery } from '../pacing/puller.ts'
-import type { Turn } from '../pacing/turn.ts'
-import { Cursor, CursorLostError } from './cursor.ts'
-import { EventDelivery, type KnownEvent } from './event-delivery.ts'
-import { EventReader } from './event-reader.ts'
-import { EventFilter } from './event-filter.ts'
-import { readEvent, UnreadableEventError } from './event-source.ts'
+import { Pacing } from '../pacing/pacing.ts'
+import { countingOwner } from '../runner/call-owner.ts'
+import type { CallRunner } from '../runner/call-runner.ts'
+import { KeptCheckpoint, TriggerLostError } from './checkpoint.ts'
 import { Lanes } from './lanes.ts'
 import { Progress } from './progress.ts'
+import {
+  UnreadableEventError,
+  type Occurrence,
+  type RunningSource,
+  type TriggerEvent,
+  type TriggerSource,
+} from './source.ts'
+import { TriggeredCall } from './triggered-call.ts'
 
-export interface TriggerDependencies {
+export interface TriggerWorkerOptions {
   bus: Bus
   runner: CallRunner
-  turn: Turn
   metrics: DispatcherMetrics
-  options: Pick<DispatcherOptions, 'unavailableBackoffMs' | 'storeUrl' | 'access' | 'eventDepthLimit'>
+  options: Pick<DispatcherOptions, 'unavailableBackoffMs'>
   onEvent: OnEvent
 }
 
-interface WaitingEvent {
-  message: StreamDelivery
+/** A trigger as it is deployed, with where its events come from. */
+export interface KnownTrigger {
+  /** Names its checkpoint; see `triggerName`. */
+  name: string
+  trigger: DispatchedTrigger
+  source: TriggerSource
+  spec: unknown
+}
+
+interface WaitingOccurrence {
+  occurrence: Occurrence
   /** Attempts of this process, the next one included. */
   count: number
+}
+
+/** From one opening of the checkpoint until the trigger is lost to another dispatcher. */
+interface Session {
+  checkpoint: KeptCheckpoint
+  lanes: Lanes<WaitingOccurrence>
+  progress: Progress
+  running: RunningSource
+  savesSinceLook: number
+  /** The last save, as long as it lasts and after. */
+  saving: Promise<void> | undefined
 }
 
 const WINDOW = 1_024
@@ -43,244 +64,209 @@ const IDLE_SAVES = 50
 const RETRY_MS = 1_000
 
 export class TriggerWorker {
-  private readonly of: TriggerDependencies
-  private readonly pace: Pace
-  private readonly filter: EventFilter
-  private readonly timers = new Set<NodeJS.Timeout>()
-  private readonly stopping = new AbortController()
-  private fn: DispatchedFunction
-  private readonly trigger: DispatchedTrigger
-  private session: Session | undefined
-  private running = 0
+  readonly #options: TriggerWorkerOptions
+  readonly #known: KnownTrigger
+  readonly #pacing: Pacing
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #stopping = new AbortController()
+  #fn: DispatchedFunction
+  #session: Session | undefined
+  #running = 0
 
-  constructor(fn: DispatchedFunction, trigger: DispatchedTrigger, of: TriggerDependencies) {
-    this.fn = fn
-    this.trigger = trigger
-    this.filter = new EventFilter(trigger)
-    this.of = of
-    const { unavailableBackoffMs: backoffMs } = of.options
-    this.pace = new Pace(fn.async.concurrency, { backoffMs, onResume: () => this.runWhatCan() })
+  constructor(fn: DispatchedFunction, known: KnownTrigger, options: TriggerWorkerOptions) {
+    this.#fn = fn
+    this.#known = known
+    this.#options = options
+    const { unavailableBackoffMs: backoffMs } = options.options
+    this.#pacing = new Pacing(fn.async.concurrency, { backoffMs, onResume: () => this.#runWhatCan() })
   }
 
   start(): void {
-    void this.open()
+    void this.#open()
   }
 
   /** Events under way go on as they began. Another subscription needs another worker: see `isSame`. */
   update(fn: DispatchedFunction): void {
-    this.fn = fn
-    this.pace.all = fn.async.concurrency
-    this.runWhatCan()
+    this.#fn = fn
+    this.#pacing.share = fn.async.concurrency
+    this.#runWhatCan()
   }
 
   /** Whether the subscription is the one that this worker has. */
   isSame(trigger: DispatchedTrigger): boolean {
-    return JSON.stringify(trigger) === JSON.stringify(this.trigger)
+    return JSON.stringify(trigger) === JSON.stringify(this.#known.trigger)
   }
 
   /** Takes no more events. Those that run go on; their place is saved by `close`. */
   async stop(): Promise<void> {
-    this.stopping.abort()
-    this.pace.stop()
-    for (const timer of this.timers) clearTimeout(timer)
-    this.timers.clear()
-    await this.session?.reader.stop()
+    this.#stopping.abort()
+    this.#pacing.stop()
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+    await this.#session?.running.stop()
   }
 
   /** After `stop`, and after what ran has ended or was given back. */
   async close(): Promise<void> {
-    const { session } = this
-    // One at a time: each place is written over the one before.
+    const session = this.#session
+    // One at a time: each checkpoint is written over the one before.
     await session?.saving
-    if (session !== undefined && session === this.session) await this.save(session)
+    if (session !== undefined && session === this.#session) await this.#save(session)
   }
 
   /** Events that are not finished; undefined if that cannot be known now. */
   async lag(): Promise<{ name: string; key: string; events: number } | undefined> {
-    const pending = await this.session?.reader.pending().catch(() => undefined)
-    if (this.session === undefined || pending === undefined) return undefined
-    return { name: this.fn.displayName, key: this.trigger.key, events: pending + this.session.lanes.size }
+    const pending = await this.#session?.running.pending().catch(() => undefined)
+    if (this.#session === undefined || pending === undefined) return undefined
+    return { name: this.#fn.displayName, key: this.#known.trigger.key, events: pending + this.#session.lanes.size }
   }
 
-  private get isStopped(): boolean {
-    return this.stopping.signal.aborted
+  get #isStopped(): boolean {
+    return this.#stopping.signal.aborted
   }
 
-  private async open(): Promise<void> {
-    const { bus, turn, onEvent } = this.of
+  async #open(): Promise<void> {
+    const { name, trigger, source, spec } = this.#known
+    const { bus, onEvent } = this.#options
+    const { epoch, from } = trigger.start
+    const subscription = { spec, from, functionName: this.#fn.displayName }
     try {
-      const cursor = await Cursor.open(bus, nameOf(this.fn, this.trigger), this.trigger.start)
-      if (this.isStopped) return
-      const lanes = new Lanes<WaitingEvent>()
-      const progress = new Progress(cursor.sequence)
-      const reader = new EventReader(bus, {
-        after: cursor.sequence,
-        filters: this.filter.subjects,
-        turn,
+      const checkpoint = await KeptCheckpoint.open(bus, name, { epoch, begin: () => source.begin(subscription) })
+      if (this.#isStopped) return
+      const lanes = new Lanes<WaitingOccurrence>()
+      const progress = new Progress(checkpoint.current.sequence)
+      const running = source.start(subscription, checkpoint.current, {
         slots: () => ({ free: WINDOW - lanes.size, all: WINDOW }),
-        onEvent: message => this.received(message),
-        onRefused: reason => onEvent({ type: 'bus-refused', what: nameOf(this.fn, this.trigger), reason }),
+        offer: occurrence => {
+          progress.opened(occurrence.sequence)
+          lanes.add(occurrence.lane, { occurrence, count: 1 })
+          this.#runWhatCan()
+        },
+        refused: reason => onEvent({ type: 'bus-refused', what: name, reason }),
       })
-      const session = { cursor, reader, lanes, progress, savesSinceLook: 0, saving: undefined }
-      this.session = session
-      reader.start()
-      this.later(SAVE_MS, () => void this.saveAgain(session))
+      const session = { checkpoint, lanes, progress, running, savesSinceLook: 0, saving: undefined }
+      this.#session = session
+      this.#runWhatCan()
+      this.#later(SAVE_MS, () => void this.#saveAgain(session))
     } catch (error) {
-      if (!(error instanceof BusError)) onEvent({ type: 'trigger-failed', ...this.names, reason: messageOf(error) })
-      this.later(RETRY_MS, () => void this.open())
+      if (!(error instanceof BusError)) this.#failed(messageOf(error))
+      this.#later(RETRY_MS, () => void this.#open())
     }
   }
 
-  private received(message: StreamDelivery): void {
-    const session = this.session!
-    if (!this.filter.wants(message)) return
-    session.progress.begin(message.sequence)
-    session.lanes.add(documentOf(message), { message, count: 1 })
-    this.runWhatCan()
-  }
-
-  private runWhatCan(): void {
-    const { session } = this
+  #runWhatCan(): void {
+    const session = this.#session
     if (session === undefined) return
-    while (!this.isStopped && this.pace.free(this.running) > 0) {
+    while (!this.#isStopped && this.#pacing.free(this.#running) > 0) {
       const taken = session.lanes.take()
       if (taken === undefined) return
-      void this.run(session, taken)
+      void this.#runOccurrence(session, taken)
     }
   }
 
-  private async run(session: Session, { key, item }: { key: string; item: WaitingEvent }): Promise<void> {
-    const { runner } = this.of
-    this.running += 1
+  async #runOccurrence(session: Session, { key: lane, item }: { key: string; item: WaitingOccurrence }): Promise<void> {
+    const { occurrence, count } = item
+    this.#running += 1
     try {
-      const known = await readEvent(item.message, this.of.options, this.stopping.signal)
-      const to = { route: this.fn.route, key: this.trigger.key, epoch: session.cursor.epoch }
-      const functionsKey = this.of.options.access.functions
-      const of = { to, count: item.count, refusal: this.refusalOf(known), functionsKey }
-      const delivery = new EventDelivery(known, of)
-      await runner.run(delivery, this.runFor())
-      const outcome = delivery.outcome
-      if (outcome?.kind === 'done') this.finished(session, key, item)
-      else this.again(session, { key, item, delayMs: outcome?.delayMs ?? RETRY_MS })
+      const event = await occurrence.event(this.#stopping.signal)
+      if (event.refusal !== undefined) this.#refused(event.refusal)
+      const outcome = await this.#runEvent(event, { epoch: session.checkpoint.current.epoch, count })
+      if (outcome?.kind === 'done') this.#finished(session, lane, occurrence)
+      else this.#runLater(session, { lane, item, delayMs: outcome?.delayMs ?? RETRY_MS })
     } catch (error) {
-      const reason = messageOf(error)
-      if (!this.isStopped) this.of.onEvent({ type: 'trigger-failed', ...this.names, reason })
-      // Nothing would make it readable, and the document's next change must not wait for that.
-      if (error instanceof UnreadableEventError) this.finished(session, key, item)
-      else this.again(session, { key, item, delayMs: RETRY_MS })
+      if (!this.#isStopped) this.#failed(messageOf(error))
+      // Nothing would make it readable, and what is next in its lane must not wait for that.
+      if (error instanceof UnreadableEventError) this.#finished(session, lane, occurrence)
+      else this.#runLater(session, { lane, item, delayMs: RETRY_MS })
     } finally {
-      this.running -= 1
-      this.runWhatCan()
+      this.#running -= 1
+      this.#runWhatCan()
     }
   }
 
-  private finished(session: Session, key: string, { message }: WaitingEvent): void {
-    session.progress.end(message.sequence)
-    session.lanes.finish(key)
-    session.reader.wake()
+  async #runEvent(event: TriggerEvent, { epoch, count }: { epoch: number; count: number }) {
+    const { metrics, onEvent, runner } = this.#options
+    const { name, trigger, source } = this.#known
+    const { faasTrigger } = source
+    const { key } = trigger
+    const call = new TriggeredCall(event, { route: this.#fn.route, key, name, epoch, faasTrigger, count })
+    const waitAfter = (verdict: Parameters<Pacing['attemptEnded']>[0]) =>
+      this.#pacing.attemptEnded(verdict, this.#running)
+    await runner.runCall(call, countingOwner({ fn: this.#fn, trigger: faasTrigger, metrics, onEvent, waitAfter }))
+    return call.outcome
   }
 
-  private again(session: Session, { key, item, delayMs }: { key: string; item: WaitingEvent; delayMs: number }): void {
-    this.later(delayMs, () => {
+  #finished(session: Session, lane: string, { sequence }: Occurrence): void {
+    session.progress.ended(sequence)
+    session.lanes.finish(lane)
+    session.running.wake()
+  }
+
+  #runLater(
+    session: Session,
+    { lane, item, delayMs }: { lane: string; item: WaitingOccurrence; delayMs: number },
+  ): void {
+    this.#later(delayMs, () => {
       item.count += 1
-      session.lanes.putBack(key)
-      this.runWhatCan()
+      session.lanes.putBack(lane)
+      this.#runWhatCan()
     })
   }
 
-  private refusalOf({ event }: KnownEvent): CallError | undefined {
-    const { eventDepthLimit: limit } = this.of.options
-    if (event.eventdepth <= limit) return undefined
-    const { displayName } = this.fn
-    const message =
-      `${event.data.table}/${event.data.id} was written at the end of a chain of ${event.eventdepth} document events, ` +
-      `each caused by the one before: ${displayName} seems to set itself off again. It is not run for this event.`
-    this.of.metrics.errors.inc({ faas_name: displayName, faas_trigger: 'datasource', error_code: 'EVENT_LOOP' })
-    this.of.onEvent({ type: 'trigger-failed', ...this.names, reason: message })
-    return { code: 'EVENT_LOOP', message }
+  #refused({ code, message }: NonNullable<TriggerEvent['refusal']>): void {
+    const labels = { faas_name: this.#fn.displayName, faas_trigger: this.#known.source.faasTrigger }
+    this.#options.metrics.errors.inc({ ...labels, error_code: code })
+    this.#failed(message)
   }
 
-  private runFor(): RunFor {
-    const { fn } = this
-    const { metrics, onEvent } = this.of
-    return {
-      fn,
-      attemptEnded: (verdict, end, durationMs) => {
-        metrics.attempt(fn.displayName, 'datasource', { verdict, end, durationMs })
-        return this.pace.attemptEnded(verdict, this.running)
-      },
-      callRetried: () => metrics.retries.inc({ faas_name: fn.displayName }),
-      callDied: ({ id: callId, error }) => {
-        metrics.dead.inc({ faas_name: fn.displayName })
-        onEvent({ type: 'call-dead', callId, code: error?.code ?? '', message: error?.message ?? '' })
-      },
-    }
-  }
-
-  private async saveAgain(session: Session): Promise<void> {
-    session.saving = this.save(session)
+  async #saveAgain(session: Session): Promise<void> {
+    session.saving = this.#save(session)
     await session.saving
-    if (this.session === session) this.later(SAVE_MS, () => void this.saveAgain(session))
+    if (this.#session === session) this.#later(SAVE_MS, () => void this.#saveAgain(session))
   }
 
-  private async save(session: Session): Promise<void> {
-    if (!this.of.bus.isConnected) return
+  async #save(session: Session): Promise<void> {
+    if (!this.#options.bus.isConnected) return
     try {
-      await this.lookAhead(session)
-      await session.cursor.moveTo(session.progress.done)
+      await this.#lookAhead(session)
+      await session.checkpoint.moveTo(session.progress.done)
     } catch (error) {
-      if (this.isStopped || !(error instanceof CursorLostError)) return // The bus: the next time will do, the place only lies further back.
-      this.of.onEvent({ type: 'trigger-failed', ...this.names, reason: messageOf(error) })
-      await this.giveUp(session)
+      // The bus: the next time will do, the checkpoint only lies further back.
+      if (this.#isStopped || !(error instanceof TriggerLostError)) return
+      this.#failed(messageOf(error))
+      await this.#giveUp(session)
     }
   }
 
-  private async lookAhead(session: Session): Promise<void> {
+  async #lookAhead(session: Session): Promise<void> {
+    const { progress, running } = session
     session.savesSinceLook += 1
-    if (session.savesSinceLook < IDLE_SAVES || session.progress.openCount > 0 || this.isStopped) return
+    if (session.savesSinceLook < IDLE_SAVES || progress.openCount > 0 || this.#isStopped) return
     session.savesSinceLook = 0
-    const seen = await session.reader.seenUpTo()
-    session.progress.skipTo(seen)
+    const seen = await running.seenUpTo?.()
+    if (seen !== undefined) progress.skipTo(seen)
   }
 
   /** Another has the trigger. If it is gone again later, this one goes on from where that left it. */
-  private async giveUp(session: Session): Promise<void> {
-    this.session = undefined
-    await session.reader.stop()
-    this.later(RETRY_MS * 10, () => void this.open())
+  async #giveUp(session: Session): Promise<void> {
+    this.#session = undefined
+    await session.running.stop()
+    this.#later(RETRY_MS * 10, () => void this.#open())
   }
 
-  private get names(): { functionName: string; handler: string } {
-    return { functionName: this.fn.displayName, handler: this.trigger.key }
+  #failed(reason: string): void {
+    const { displayName: functionName } = this.#fn
+    this.#options.onEvent({ type: 'trigger-failed', functionName, handler: this.#known.trigger.key, reason })
   }
 
-  private later(delayMs: number, run: () => void): void {
-    if (this.isStopped) return
+  #later(delayMs: number, run: () => void): void {
+    if (this.#isStopped) return
     const timer = setTimeout(() => {
-      this.timers.delete(timer)
+      this.#timers.delete(timer)
       run()
     }, delayMs)
-    this.timers.add(timer)
+    this.#timers.add(timer)
   }
-}
-
-interface Session {
-  cursor: Cursor
-  reader: EventReader
-  lanes: Lanes<WaitingEvent>
-  progress: Progress
-  savesSinceLook: number
-  /** The last save, as long as it lasts and after. */
-  saving: Promise<void> | undefined
-}
-
-export function nameOf({ route }: { route: string }, { key }: { key: string }): string {
-  return `${route}.${key}`
-}
-
-/** Table and id, as they stand in the subject behind the kind. */
-function documentOf({ subject }: StreamDelivery): string {
-  return subject.split('.').slice(3).join('.')
 }
 
 function messageOf(error: unknown): string {

@@ -1,82 +1,73 @@
 /**
- * A document event as a call: the same retries, states and dead letters as any other. What the queue does for calls is
- * done by the trigger for events: giving back means waiting here, in front of the later changes of the document.
+ * An event as a call: the same retries, states and dead letters as any other. What the queue does for calls is done by the
+ * trigger for events: giving back means waiting here, in front of the later events of the lane.
  */
-import { CLOUD_EVENT_TYPE, EVENTS_PREFIX, HEADERS, type DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
-import { signDepth } from '../../../access/index.ts'
-import type { CallError } from '../../../contract/index.ts'
+import { CLOUD_EVENT_TYPE, EVENTS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { derivedCallId, subjectOf } from '../../../bus/index.ts'
-import { encodeEnvelope, type CallHead } from '../../../calls/index.ts'
-import type { Delivery } from '../pacing/puller.ts'
+import { encodeEnvelope, type FaasTrigger } from '../../../calls/index.ts'
+import type { CallError } from '../../../contract/index.ts'
+import type { CallDelivery } from '../runner/running-calls.ts'
+import type { TriggerEvent } from './source.ts'
 
-export interface EventOf {
+/** Which handler the event is for, and as what. */
+export interface TriggeredCallOptions {
   route: string
-  /** Of the handler. */
+  /** The handler's. */
   key: string
-  /** Of the subscription: a replay makes new calls. */
+  /** Name and epoch of the trigger: with the event's id they make the call's. */
+  name: string
   epoch: number
+  faasTrigger: FaasTrigger
+  count: number
 }
 
 /** What became of a delivery: `undefined` as long as it is worked on. */
 export type EventOutcome = { kind: 'done' } | { kind: 'again'; delayMs: number }
 
-export class EventDelivery implements Delivery {
+export class TriggeredCall implements CallDelivery {
   readonly subject: string
   readonly data: Uint8Array
-  readonly headers: undefined
   readonly count: number
   /** After a crash an event is read again, and its call may have ended meanwhile. */
   readonly mayBeKnown = true
   readonly refusal: CallError | undefined
-  outcome: EventOutcome | undefined
+  #outcome: EventOutcome | undefined
 
-  constructor(
-    event: KnownEvent,
-    of: { to: EventOf; count: number; refusal: CallError | undefined; functionsKey: string },
-  ) {
-    this.subject = subjectOf('call', callIdOf(event.event, of.to))
-    this.data = encodeEnvelope(headOf(event, { key: of.to.key, functionsKey: of.functionsKey }), event.body)
-    this.count = of.count
-    this.refusal = of.refusal
+  constructor(event: TriggerEvent, { route, key, name, epoch, faasTrigger, count }: TriggeredCallOptions) {
+    const { id, time, body, headers = [], traceparent, tracestate } = event
+    this.subject = subjectOf('call', derivedCallId(route, Date.parse(time), `${name}.${epoch}.${id}`))
+    this.count = count
+    this.refusal = event.refusal
+    const head = {
+      v: 1 as const,
+      method: 'POST',
+      path: EVENTS_PREFIX + key,
+      headers: [['content-type', CLOUD_EVENT_TYPE], ...headers] satisfies [string, string][],
+      acceptedAt: time,
+      requestId: `event-${id}`,
+      trigger: faasTrigger,
+      ...(traceparent !== undefined && { traceparent }),
+      ...(tracestate !== undefined && { tracestate }),
+      bodyBytes: body.length,
+    }
+    this.data = encodeEnvelope(head, body)
   }
 
+  get outcome(): EventOutcome | undefined {
+    return this.#outcome
+  }
+
+  /** It is in no stream. */
+  header(): undefined {}
+
   ack(): void {
-    this.outcome = { kind: 'done' }
+    this.#outcome = { kind: 'done' }
   }
 
   nak(delayMs = 0): void {
-    this.outcome = { kind: 'again', delayMs }
+    this.#outcome = { kind: 'again', delayMs }
   }
 
   /** Nobody else can take it. */
   working(): void {}
-}
-
-export interface KnownEvent {
-  event: DocumentCloudEvent
-  /** As it was written. */
-  body: Uint8Array
-}
-
-function callIdOf({ sequence, time }: DocumentCloudEvent, { route, key, epoch }: EventOf): string {
-  return derivedCallId(route, Date.parse(time), `${route}.${key}.${epoch}.${sequence}`)
-}
-
-function headOf({ event, body }: KnownEvent, of: { key: string; functionsKey: string }): CallHead {
-  return {
-    v: 1,
-    method: 'POST',
-    path: EVENTS_PREFIX + of.key,
-    headers: [
-      ['content-type', CLOUD_EVENT_TYPE],
-      // What the function does now was led to by one event more.
-      [HEADERS.eventDepth, signDepth(of.functionsKey, event.eventdepth + 1)],
-      ...(event.baggage === undefined ? [] : [['baggage', event.baggage] satisfies [string, string]]),
-    ],
-    acceptedAt: event.time,
-    requestId: `event-${event.sequence}`,
-    ...(event.traceparent !== undefined && { traceparent: event.traceparent }),
-    ...(event.tracestate !== undefined && { tracestate: event.tracestate }),
-    bodyBytes: body.length,
-  }
 }

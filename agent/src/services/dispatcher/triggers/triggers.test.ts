@@ -3,12 +3,13 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { signDepth } from '../../../access/index.ts'
 import type { CallView } from '../../../contract/index.ts'
-import { STREAMS } from '../../../bus/index.ts'
+import { STREAMS, streamState } from '../../../bus/index.ts'
 import { listCalls, redriveDead } from '../../../calls/index.ts'
 import { FUNCTIONS_KEY, Stage, until, type Received, type TestServer } from '../dispatcher-testing.ts'
 import type { DispatchedTrigger } from '../options.ts'
-import { readPosition } from './cursor.ts'
-import { trimEvents } from './trim-events.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import { trimEvents } from './document/trim-events.ts'
+import { TRIGGER_SOURCES } from './registry.ts'
 
 let stage: Stage
 
@@ -22,6 +23,7 @@ const FROM_FIRST = { epoch: 1, from: { kind: 'sequence', sequence: 1 } } as cons
 function trigger(given: Partial<DispatchedTrigger> = {}): DispatchedTrigger {
   return {
     key: 'on',
+    kind: 'document',
     filters: [{ table: 'payments', events: ['new-doc', 'updated-doc', 'deleted-doc'] }],
     start: FROM_FIRST,
     ...given,
@@ -46,7 +48,7 @@ async function calls(): Promise<CallView[]> {
 
 /** The place that was written down. */
 async function place(name = 'fn.on'): Promise<number> {
-  return (await readPosition(stage.bus, name))?.position.sequence ?? -1
+  return (await readCheckpoint(stage.bus, name))?.checkpoint.sequence ?? -1
 }
 
 it('posts an event to the handler, with trace, baggage and depth, and shows it as a call', async () => {
@@ -305,7 +307,7 @@ it('gives a trigger up to another dispatcher that takes it', async () => {
   await stage.dispatcher(proxy)
   await changes(1)
   await until(async () => (await place()) === 1, 'the first has it')
-  const revision = async () => (await readPosition(stage.bus, 'fn.on'))!.revision
+  const revision = async () => (await readCheckpoint(stage.bus, 'fn.on'))!.revision
   const ofFirst = await revision()
   await stage.dispatcher(proxy)
   await until(async () => (await revision()) > ofFirst, 'the second has taken it')
@@ -320,15 +322,15 @@ it('gives a trigger up to another dispatcher that takes it', async () => {
 it('keeps events that a trigger has not seen, and trims those that all have', async () => {
   const proxy = await stage.server()
   await changes(10)
-  const info = async () => (await stage.bus.manager.streams.info(STREAMS.events)).state
+  const triggers = [{ name: 'fn.on', source: TRIGGER_SOURCES.document(stage.sourceDependencies) }]
   const now = Date.now() + 10_000
-  expect(await trimEvents(stage.bus, ['fn.on'], { retentionMs: 0, now })).toBe(0)
+  expect(await trimEvents(stage.bus, triggers, { retentionMs: 0, now })).toBe(0)
   await stage.deploy({ triggers: [trigger()] })
   await stage.dispatcher(proxy)
   await until(async () => (await place()) === 10, 'all are seen')
-  expect(await trimEvents(stage.bus, ['fn.on'], { retentionMs: 60_000, now })).toBe(0)
-  expect(await trimEvents(stage.bus, ['fn.on'], { retentionMs: 0, now })).toBe(10)
-  expect(await info()).toMatchObject({ messages: 0, last_seq: 10 })
+  expect(await trimEvents(stage.bus, triggers, { retentionMs: 60_000, now })).toBe(0)
+  expect(await trimEvents(stage.bus, triggers, { retentionMs: 0, now })).toBe(10)
+  expect(await streamState(stage.bus, STREAMS.events)).toMatchObject({ messages: 0, lastSequence: 10 })
   await changes(1)
   await until(async () => (await place()) === 11, 'the next is seen')
 })

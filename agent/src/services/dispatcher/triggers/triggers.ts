@@ -1,79 +1,112 @@
 /** The triggers of this dispatcher: its part of all that are deployed. */
 import { createHash } from 'node:crypto'
-import type { DispatchedFunction, DispatcherOptions } from '../options.ts'
-import { nameOf, TriggerWorker, type TriggerDependencies } from './trigger-worker.ts'
-import { trimEvents } from './trim-events.ts'
+import type { DispatchedFunction, DispatchedTrigger, DispatcherOptions } from '../options.ts'
+import { trimEvents } from './document/trim-events.ts'
+import type { SourceDependencies, TriggerSource, TriggerSources } from './source.ts'
+import { TriggerWorker, type KnownTrigger, type TriggerWorkerOptions } from './trigger-worker.ts'
 
-export interface TriggersDependencies extends TriggerDependencies {
-  options: TriggerDependencies['options'] & Pick<DispatcherOptions, 'dispatchers' | 'number' | 'eventRetentionMs'>
+export interface TriggersOptions extends TriggerWorkerOptions {
+  options: TriggerWorkerOptions['options'] &
+    SourceDependencies['options'] &
+    Pick<DispatcherOptions, 'dispatchers' | 'number' | 'eventRetentionMs'>
+  sources: TriggerSources
+}
+
+interface DeployedTrigger extends KnownTrigger {
+  fn: DispatchedFunction
 }
 
 const TRIM_MS = 60_000
 
 export class Triggers {
-  private readonly of: TriggersDependencies
-  private readonly workers = new Map<string, TriggerWorker>()
+  readonly #options: TriggersOptions
+  /** By kind. */
+  readonly #sources: ReadonlyMap<string, TriggerSource>
+  readonly #workers = new Map<string, TriggerWorker>()
   /** Those whose place is to be written down at the end. */
-  private stopped: TriggerWorker[] = []
-  private readonly trim: NodeJS.Timeout
-  /** Of all dispatchers; undefined before it is known what is deployed. */
-  private deployed: string[] | undefined
+  #stopped: TriggerWorker[] = []
+  readonly #trim: NodeJS.Timeout
+  /** By all dispatchers; undefined before it is known what is deployed. */
+  #deployed: DeployedTrigger[] | undefined
 
-  constructor(of: TriggersDependencies) {
-    this.of = of
-    this.trim = setInterval(() => void this.trimEvents(), TRIM_MS)
+  constructor(options: TriggersOptions) {
+    this.#options = options
+    this.#sources = new Map(Object.entries(options.sources).map(([kind, make]) => [kind, make(options)]))
+    this.#trim = setInterval(() => void this.#trimEvents(), TRIM_MS)
   }
 
   apply(functions: DispatchedFunction[]): void {
-    const all = functions.flatMap(fn => fn.triggers.map(trigger => ({ fn, trigger, name: nameOf(fn, trigger) })))
-    this.deployed = all.map(({ name }) => name)
-    const own = new Map(all.filter(({ name }) => this.isOwn(name)).map(each => [each.name, each]))
-    for (const [name, worker] of this.workers) {
+    this.#deployed = functions.flatMap(fn =>
+      fn.triggers.flatMap(trigger => {
+        const known = this.#know(fn, trigger)
+        return known === undefined ? [] : [{ fn, ...known }]
+      }),
+    )
+    const own = new Map(this.#deployed.filter(({ name }) => this.#isOwn(name)).map(each => [each.name, each]))
+    for (const [name, worker] of this.#workers) {
       const wanted = own.get(name)
       if (wanted !== undefined && worker.isSame(wanted.trigger)) worker.update(wanted.fn)
       else {
         // Its subscription is gone or has changed.
-        this.workers.delete(name)
+        this.#workers.delete(name)
         void worker.stop()
       }
     }
-    for (const [name, { fn, trigger }] of own) {
-      if (this.workers.has(name)) continue
-      const worker = new TriggerWorker(fn, trigger, this.of)
-      this.workers.set(name, worker)
+    for (const [name, { fn, ...known }] of own) {
+      if (this.#workers.has(name)) continue
+      const worker = new TriggerWorker(fn, known, this.#options)
+      this.#workers.set(name, worker)
       worker.start()
     }
   }
 
   async lags(): Promise<{ name: string; key: string; events: number }[]> {
-    const lags = await Promise.all([...this.workers.values()].map(worker => worker.lag()))
+    const lags = await Promise.all([...this.#workers.values()].map(worker => worker.lag()))
     return lags.filter(lag => lag !== undefined)
   }
 
   /** Takes no more events. */
   async stop(): Promise<void> {
-    clearInterval(this.trim)
-    this.stopped = [...this.workers.values()]
-    this.workers.clear()
-    await Promise.all(this.stopped.map(worker => worker.stop()))
+    clearInterval(this.#trim)
+    this.#stopped = [...this.#workers.values()]
+    this.#workers.clear()
+    await Promise.all(this.#stopped.map(worker => worker.stop()))
   }
 
   /** When nothing runs any more: writes down how far everything has come. */
   async close(): Promise<void> {
-    await Promise.all(this.stopped.map(worker => worker.close()))
+    await Promise.all(this.#stopped.map(worker => worker.close()))
   }
 
-  private isOwn(name: string): boolean {
-    const { dispatchers, number } = this.of.options
+  /** Undefined, and said so, if it is of no kind that this dispatcher can run; the others go on. */
+  #know(fn: DispatchedFunction, trigger: DispatchedTrigger): KnownTrigger | undefined {
+    const { key, kind, start: _, ...given } = trigger
+    const source = this.#sources.get(kind)
+    const parsed = source?.Spec.safeParse(given)
+    if (source !== undefined && parsed?.success === true) {
+      return { name: triggerName(fn, trigger), trigger, source, spec: parsed.data }
+    }
+    const reason = parsed?.error?.message ?? `there is no source for triggers of the kind "${kind}"`
+    this.#options.onEvent({ type: 'trigger-failed', functionName: fn.displayName, handler: key, reason })
+    return undefined
+  }
+
+  #isOwn(name: string): boolean {
+    const { dispatchers, number } = this.#options.options
     return createHash('sha256').update(name).digest().readUInt32BE() % dispatchers === number - 1
   }
 
-  private async trimEvents(): Promise<void> {
-    const { bus, options } = this.of
-    if (options.number !== 1 || this.deployed === undefined) return
+  async #trimEvents(): Promise<void> {
+    const { bus, options } = this.#options
+    if (options.number !== 1 || this.#deployed === undefined) return
     // What cannot be removed now is removed in a minute.
-    await trimEvents(bus, this.deployed, { retentionMs: options.eventRetentionMs, now: Date.now() }).catch(
+    await trimEvents(bus, this.#deployed, { retentionMs: options.eventRetentionMs, now: Date.now() }).catch(
       () => undefined,
     )
   }
+}
+
+/** A handler has one checkpoint for each kind of trigger; that of documents is named as before there were kinds. */
+function triggerName({ route }: { route: string }, { key, kind }: DispatchedTrigger): string {
+  return kind === 'document' ? `${route}.${key}` : `${route}.${key}.${kind}`
 }

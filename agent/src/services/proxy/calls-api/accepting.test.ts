@@ -12,7 +12,7 @@ import {
   type Bus,
 } from '../../../bus/index.ts'
 import { claimKey, decodeCall, getBody, idempotencyKey, type CallHead } from '../../../calls/index.ts'
-import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
+import { managerOf, startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
 import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
 import { call, exchangeRaw, Stage, until, type Answer, type TestInstance } from '../proxy-testing.ts'
 import { PASS, refused, type Verdict } from '../access/gate.ts'
@@ -50,7 +50,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await stage.end()
-  for (const stream of Object.values(STREAMS)) await bus.manager.streams.purge(stream)
+  for (const stream of Object.values(STREAMS)) await managerOf(bus).streams.purge(stream)
 })
 
 function addressOf({ url, user, password }: TestNats) {
@@ -77,7 +77,7 @@ async function kept(callId: string): Promise<{ head: CallHead; body: Buffer }> {
   }
 }
 
-const queueLength = async () => (await bus.manager.streams.info(STREAMS.calls)).state.messages
+const queueLength = async () => (await managerOf(bus).streams.info(STREAMS.calls)).state.messages
 
 describe('an asynchronous call', () => {
   it('is kept exactly: method, path, query, headers in their order, bytes', async () => {
@@ -292,7 +292,7 @@ describe('Idempotency-Key', () => {
     const headers = { 'idempotency-key': 'done' }
     const id = idOf(await post('/functions/fn', 'a', headers))
     // Not even if its history is gone.
-    await bus.manager.streams.purge(STREAMS.calls)
+    await managerOf(bus).streams.purge(STREAMS.calls)
     expect(idOf(await post('/functions/fn', 'a', headers))).toBe(id)
     expect(await queueLength()).toBe(0)
   })
@@ -431,11 +431,11 @@ it('a call is queued when the gate has let it in, and not before; one that is re
   const send = () => call(gated, '/functions/fn', { method: 'POST', body })
   const [one, other] = [send(), send()]
   await until(() => settle.length === 2, 'the gate is asked')
-  expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(0)
+  expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(0)
   settle[0]!(PASS)
   settle[1]!(refused('FORBIDDEN', 'not you'))
   const answers = (await Promise.all([one, other])).sort((a, b) => a.status - b.status)
   expect(answers).toMatchObject([{ status: 202 }, { status: 403, code: 'FORBIDDEN' }])
-  expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(1)
+  expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(1)
   expect((await kept(idOf(answers[0]))).body).toEqual(body)
 })

@@ -1,5 +1,5 @@
 /** The proxy's connection to the bus, made in the background: a proxy serves whether there is a bus or not. */
-import { Bus, BusError, connectBus } from '../../../bus/index.ts'
+import { type Bus, BusError, connectBus } from '../../../bus/index.ts'
 
 export interface BusAddress {
   url: string

@@ -4,7 +4,7 @@ import type { CallPage, CallStatus, CallView } from '../../../contract/index.ts'
 import { Credentials } from '../../../access/index.ts'
 import { CallIdSource, ensureStreams, STREAMS, subjectOf, type Bus } from '../../../bus/index.ts'
 import { encodeEnvelope, writeState, type CallState } from '../../../calls/index.ts'
-import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
+import { managerOf, startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
 import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
 import { call as callAs, Stage, until } from '../proxy-testing.ts'
 import type { Proxy } from '../proxy.ts'
@@ -34,7 +34,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await stage.end()
-  for (const stream of Object.values(STREAMS)) await bus.manager.streams.purge(stream)
+  for (const stream of Object.values(STREAMS)) await managerOf(bus).streams.purge(stream)
 })
 
 function stateOf(id: string, status: CallStatus, more: Partial<CallState> = {}): CallState {
@@ -158,8 +158,8 @@ describe('POST redrive', () => {
   it('puts a dead call back, and no other', async () => {
     const id = await dead()
     expect(await json<CallView>(`/calls/${id}/redrive`, 'POST', 202)).toMatchObject({ id, status: 'queued' })
-    expect((await bus.manager.streams.info(STREAMS.calls)).state.messages).toBe(1)
-    await bus.manager.streams.purge(STREAMS.dead)
+    expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(1)
+    await managerOf(bus).streams.purge(STREAMS.dead)
     expect(await call(proxy, `/calls/${id}/redrive`, { method: 'POST' })).toMatchObject({ status: 409 })
     expect((await call(proxy, `/calls/${ids.next('fn')}/redrive`, { method: 'POST' })).code).toBe('CALL_NOT_FOUND')
   })

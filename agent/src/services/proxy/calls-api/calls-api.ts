@@ -173,7 +173,7 @@ function addWatching(calls: FastifyInstance, link: BusLink, streams: EventStream
     let send: (event: CallEvent) => void = () => undefined
     const stop = watchCalls(bus, route, event => send(event))
     // Who has the head of the answer misses nothing that happens from then on.
-    await Promise.race([bus.connection.flush().catch(() => undefined), delay(FLUSH_MS)])
+    await Promise.race([bus.flush().catch(() => undefined), delay(FLUSH_MS)])
     const stream = streams.open(reply, stop)
     send = event => stream.send(event)
     return reply

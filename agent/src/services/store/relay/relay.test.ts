@@ -2,10 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
-import type { StoredMsg } from 'nats'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { ensureStreams, EVENT_HEADERS, eventSubject, STREAMS, type Bus } from '../../../bus/index.ts'
-import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
+import {
+  ensureStreams,
+  EVENT_HEADERS,
+  eventSubject,
+  messageAt,
+  STREAMS,
+  streamState,
+  type Bus,
+  type StoredMessage,
+} from '../../../bus/index.ts'
+import { managerOf, startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
 import type { DocumentStore } from '../documents/index.ts'
 import { MemoryStore } from '../documents/testing/memory-store.ts'
 import { openStore } from '../registry.ts'
@@ -73,16 +81,16 @@ interface Stored {
 
 async function stored(): Promise<Stored[]> {
   // A connection of its own: the test's may still be on its way back to a server that was killed.
-  const { manager } = await nats.connect('reader')
-  const { state } = await manager.streams.info(STREAMS.events)
-  const messages: StoredMsg[] = []
-  for (let seq = state.first_seq; seq <= state.last_seq; seq += 1)
-    messages.push(await manager.direct.getMessage(STREAMS.events, { seq }))
+  const reader = await nats.connect('reader')
+  const { firstSequence, lastSequence } = await streamState(reader, STREAMS.events)
+  const messages: StoredMessage[] = []
+  for (let at = firstSequence; at <= lastSequence; at += 1)
+    messages.push((await messageAt(reader, STREAMS.events, at))!)
   return messages.map(({ subject, header, data }) => ({
     subject,
-    sequence: header.get(EVENT_HEADERS.sequence),
-    isElsewhere: header.get(EVENT_HEADERS.isElsewhere) === '1',
-    text: Buffer.from(data).toString('utf8'),
+    sequence: header(EVENT_HEADERS.sequence) ?? '',
+    isElsewhere: header(EVENT_HEADERS.isElsewhere) === '1',
+    text: data.toString('utf8'),
   }))
 }
 
@@ -158,7 +166,7 @@ it('sends nothing twice into a stream that was emptied meanwhile', async () => {
   await putMany(20)
   await relayed(first, 30)
   await first.stop()
-  await bus.manager.streams.purge(STREAMS.events)
+  await managerOf(bus).streams.purge(STREAMS.events)
   await putMany(5)
   const second = await start({ saved })
   await relayed(second, 35)
@@ -172,7 +180,7 @@ it('goes on in a stream that was made anew, and in one that another log has writ
   await relayed(first, 10)
   const saved = first.position()
   await first.stop()
-  await bus.manager.streams.delete(STREAMS.events)
+  await managerOf(bus).streams.delete(STREAMS.events)
   await ensureStreams(bus)
   await putMany(5)
   const second = await start({ saved })
@@ -208,7 +216,7 @@ it('waits for room in a stream that is full, also when a later event would fit',
   for (let n = 0; n < 20; n += 1) await put('small')
   await until(() => running.states.includes('full'), 'it is full')
   expect(await sequences()).toEqual([1])
-  await bus.manager.streams.purge(STREAMS.events)
+  await managerOf(bus).streams.purge(STREAMS.events)
   await relayed(running, 22)
   expect(await sequences()).toEqual(upTo(22).slice(1))
 })

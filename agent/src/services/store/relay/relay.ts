@@ -6,7 +6,8 @@
  * late, repeated or ahead of a lost one is refused. 3. what is in flight is bounded, and nothing else is held.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { EVENT_SUBJECTS, STREAMS, type Bus, type BusError } from '../../../bus/index.ts'
+import { BusError, EVENT_SUBJECTS, lastMessage, STREAMS, streamState, type Bus } from '../../../bus/index.ts'
+import { backoffMs } from '../../../host/index.ts'
 import type { ChangeLog, LogEntry } from '../documents/index.ts'
 import { messageOf, sequenceOfMessage } from './relay-message.ts'
 
@@ -35,8 +36,7 @@ export interface RelayOptions {
 
 const MOST_IN_FLIGHT = 256
 const MOST_BYTES_IN_FLIGHT = 8 * 1024 * 1024
-const FIRST_PAUSE_MS = 100
-const LONGEST_PAUSE_MS = 5_000
+const PAUSE = { firstMs: 100, mostMs: 5_000 }
 /** Expected sequence of the last message of the stream (NATS ADR-8 of JetStream's publish headers). */
 const EXPECTED_LAST = 'Nats-Expected-Last-Sequence'
 
@@ -63,18 +63,18 @@ export class Relay {
     const { bus, onState } = this.#options
     const { signal } = this.#stopping
     const forget = bus.onReconnect(() => this.#reconnected.abort())
-    let pauseMs = FIRST_PAUSE_MS
+    let failures = 0
     while (!signal.aborted) {
       try {
         const place = await this.#findPlace()
         this.#moved(place)
         onState('running')
-        await this.#publishFrom(place, () => (pauseMs = FIRST_PAUSE_MS))
+        await this.#publishFrom(place, () => (failures = 0))
       } catch (error) {
         const { code, message } = error as BusError
         onState(code === 'FULL' ? 'full' : 'away', message)
-        await this.#pause(pauseMs)
-        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
+        failures += 1
+        await this.#pause(backoffMs(PAUSE, failures))
       }
     }
     forget()
@@ -83,26 +83,24 @@ export class Relay {
   /** @throws BusError */
   async #findPlace(): Promise<RelayPosition> {
     const { bus, epoch, log } = this.#options
-    const { created, state } = await bus.ask(manager => manager.streams.info(STREAMS.events))
-    const streamSequence = state.last_seq
+    const { created, messages, lastSequence: streamSequence } = await streamState(bus, STREAMS.events)
     const known = this.#position
     const isSameStream = known !== undefined && known.streamCreated === created
     let sequence = known?.sequence ?? 0
-    const last = state.messages === 0 ? undefined : await this.#lastMessage(epoch)
+    const last = messages === 0 ? undefined : await this.#lastMessage(epoch)
     // Every message is one event, so what was taken out of the stream since is counted too.
     if (last !== undefined) sequence = last.sequence + (streamSequence - last.streamSequence)
-    else if (isSameStream && state.messages === 0) sequence = known.sequence + (streamSequence - known.streamSequence)
+    else if (isSameStream && messages === 0) sequence = known.sequence + (streamSequence - known.streamSequence)
     const { last: end } = await log.logBounds()
-    return { sequence: Math.min(sequence, end), streamSequence, streamCreated: String(created) }
+    return { sequence: Math.min(sequence, end), streamSequence, streamCreated: created }
   }
 
   /** The last event of this log in the stream, unless another log has written after it. */
   async #lastMessage(epoch: string): Promise<{ sequence: number; streamSequence: number } | undefined> {
-    const message = await this.#options.bus.ask(manager =>
-      manager.direct.getMessage(STREAMS.events, { last_by_subj: EVENT_SUBJECTS }),
-    )
-    const sequence = sequenceOfMessage(message.header.get('Nats-Msg-Id'), epoch)
-    return sequence === undefined ? undefined : { sequence, streamSequence: message.seq }
+    const message = await lastMessage(this.#options.bus, STREAMS.events, EVENT_SUBJECTS)
+    if (message === undefined) throw new BusError('UNAVAILABLE', 'the stream was emptied while it was asked')
+    const sequence = sequenceOfMessage(message.header('Nats-Msg-Id') ?? '', epoch)
+    return sequence === undefined ? undefined : { sequence, streamSequence: message.sequence }
   }
 
   /** Until it is stopped. @throws the first BusError, once nothing is in flight any more */

@@ -1,6 +1,6 @@
 /** What must hold of a store that was killed again and again, from its data and the stream of its events. */
 import type { DocumentCloudEvent, StoredDocument } from '@ryo-faas/runtime/protocol'
-import { EVENT_HEADERS, STREAMS, type Bus } from '../../../bus/index.ts'
+import { EVENT_HEADERS, messageAt, STREAMS, streamState, type Bus } from '../../../bus/index.ts'
 import { type DocumentStore, parseFieldPath } from '../documents/index.ts'
 import { documentsOf, eventsOf, found } from '../documents/testing/reading.ts'
 import type { Attempt, Memory } from './crash-writers.ts'
@@ -101,13 +101,12 @@ async function unlikeIndexes(store: DocumentStore): Promise<string[]> {
 
 /** The stream holds the log: each event once, in order, as it is. */
 async function unlikeStream(bus: Bus, events: { sequence: number; text: string }[]): Promise<string[]> {
-  const { state } = await bus.manager.streams.info(STREAMS.events)
-  if (state.messages !== events.length) return [`the stream has ${state.messages} messages for ${events.length} events`]
+  const { messages } = await streamState(bus, STREAMS.events)
+  if (messages !== events.length) return [`the stream has ${messages} messages for ${events.length} events`]
   const faults: string[] = []
   for (const { sequence, text } of events) {
-    const message = await bus.manager.direct.getMessage(STREAMS.events, { seq: sequence })
-    const isRight =
-      message.header.get(EVENT_HEADERS.sequence) === String(sequence) && Buffer.from(message.data).toString() === text
+    const message = await messageAt(bus, STREAMS.events, sequence)
+    const isRight = message?.header(EVENT_HEADERS.sequence) === String(sequence) && message.data.toString() === text
     if (!isRight) faults.push(`message ${sequence} of the stream is another event`)
   }
   return faults

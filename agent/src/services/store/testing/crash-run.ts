@@ -6,7 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ensureStreams, STREAMS } from '../../../bus/index.ts'
+import { ensureStreams, STREAMS, streamState } from '../../../bus/index.ts'
 import { startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
 import { openStore } from '../registry.ts'
 import { ask, until } from '../store-testing.ts'
@@ -89,7 +89,7 @@ async function crash(
   await Promise.all(writing)
   const bus = await nats.connect()
   const { last } = (await ask(store.port, 'GET /log')).json as { last: number }
-  await until(async () => (await bus.manager.streams.info(STREAMS.events)).state.last_seq >= last, 'all is relayed')
+  await until(async () => (await streamState(bus, STREAMS.events)).lastSequence >= last, 'all is relayed')
   const exitCode = await store.stop()
   if (exitCode !== 0) memory.faults.push(`the store ended with ${exitCode}`)
   const data = await openStore({ dataFolder: store.dataFolder, source: '' })

@@ -1,26 +1,26 @@
 /** The event of a message: in it, or at the store if it was too long. */
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
-import { EVENT_HEADERS } from '../../../bus/index.ts'
-import type { DispatcherOptions } from '../options.ts'
-import type { Delivery } from '../pacing/puller.ts'
-import type { KnownEvent } from './event-delivery.ts'
+import { EVENT_HEADERS, type Delivery } from '../../../../bus/index.ts'
+import type { DispatcherOptions } from '../../options.ts'
+import { UnreadableEventError } from '../source.ts'
 
 /** Where events are that were too long for a message, and what the store knows us by. */
 export type EventStore = Pick<DispatcherOptions, 'storeUrl' | 'access'>
 
-/** It will never be readable. */
-export class UnreadableEventError extends Error {}
+export interface EventMessage {
+  event: DocumentCloudEvent
+  /** As it was written. */
+  body: Uint8Array
+}
 
 /** @throws UnreadableEventError; any other error if the store does not have it now. */
-export async function readEvent(
-  { subject, data, headers }: Delivery,
-  store: EventStore,
-  signal: AbortSignal,
-): Promise<KnownEvent> {
-  const isElsewhere = headers?.has(EVENT_HEADERS.isElsewhere) === true
-  const body = isElsewhere ? await fetchEvent(headers.get(EVENT_HEADERS.sequence), store, signal) : data
+export async function readEvent(message: Delivery, store: EventStore, signal: AbortSignal): Promise<EventMessage> {
+  const isElsewhere = message.header(EVENT_HEADERS.isElsewhere) !== undefined
+  const sequence = message.header(EVENT_HEADERS.sequence) ?? ''
+  const body = isElsewhere ? await fetchEvent(sequence, store, signal) : message.data
   const event = parsed(body)
-  if (event === undefined) throw new UnreadableEventError(`a message on ${subject} is not an event; it was skipped`)
+  if (event === undefined)
+    throw new UnreadableEventError(`a message on ${message.subject} is not an event; it was skipped`)
   return { body, event }
 }
 

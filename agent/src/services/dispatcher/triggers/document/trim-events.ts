@@ -4,9 +4,10 @@
  * Invariants: 1. an event that a trigger has still to see stays, however old it is and however full the stream. 2. what
  * all have seen stays for as long as it may be replayed, unless the stream is nearly full.
  */
-import { STREAMS, type Bus } from '../../../bus/index.ts'
-import { readPosition } from './cursor.ts'
-import { eventAt } from './start-position.ts'
+import { purge, STREAMS, streamState, type Bus } from '../../../../bus/index.ts'
+import { readCheckpoint } from '../checkpoint.ts'
+import type { TriggerSource } from '../source.ts'
+import { eventAt, lastBefore } from './start-position.ts'
 
 const NEARLY_FULL = 0.8
 
@@ -16,37 +17,30 @@ export interface TrimOptions {
 }
 
 /**
- * @param triggers names of all that are deployed
+ * @param triggers all that are deployed
  * @returns how many were removed.
  * @throws BusError
  */
-export async function trimEvents(bus: Bus, triggers: string[], options: TrimOptions): Promise<number> {
-  const { config, state } = await bus.ask(manager => manager.streams.info(STREAMS.events))
-  if (state.messages === 0) return 0
-  const seen = await Promise.all(triggers.map(trigger => readPosition(bus, trigger)))
-  // One that has not begun yet wants what it wants.
-  if (seen.includes(undefined)) return 0
-  const allSaw = Math.min(state.last_seq, ...seen.map(stored => stored!.position.sequence))
-  const isNearlyFull = config.max_bytes > 0 && state.bytes > config.max_bytes * NEARLY_FULL
-  const surplus = isNearlyFull
-    ? state.first_seq + Math.floor((state.last_seq - state.first_seq) / 2)
-    : await lastOlderThan(bus, { first: state.first_seq, last: allSaw, timeMs: options.now - options.retentionMs })
-  const upTo = Math.min(allSaw, surplus)
-  if (upTo < state.first_seq) return 0
-  const { purged } = await bus.ask(manager => manager.streams.purge(STREAMS.events, { seq: upTo + 1 }))
-  return purged
-}
-
-/** One less than `first` if all are younger. */
-async function lastOlderThan(
+export async function trimEvents(
   bus: Bus,
-  { first, last, timeMs }: { first: number; last: number; timeMs: number },
+  triggers: { name: string; source: Pick<TriggerSource, 'retains'> }[],
+  options: TrimOptions,
 ): Promise<number> {
-  let [low, high] = [first, last + 1]
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    if ((await eventAt(bus, middle)).timeMs >= timeMs) high = middle
-    else low = middle + 1
-  }
-  return low - 1
+  const stream = await streamState(bus, STREAMS.events)
+  const { firstSequence: first, lastSequence: last } = stream
+  if (stream.messages === 0) return 0
+  const seen = await Promise.all(
+    triggers.map(async ({ name, source }) =>
+      source.retains === undefined ? Infinity : source.retains((await readCheckpoint(bus, name))?.checkpoint),
+    ),
+  )
+  const allSaw = Math.min(last, ...seen)
+  if (allSaw < first) return 0
+  const isNearlyFull = stream.maxBytes > 0 && stream.bytes > stream.maxBytes * NEARLY_FULL
+  const keptFromMs = options.now - options.retentionMs
+  const surplus = isNearlyFull
+    ? first + Math.floor((last - first) / 2)
+    : await lastBefore({ first, last: allSaw }, async at => (await eventAt(bus, at)).timeMs >= keptFromMs)
+  const upTo = Math.min(allSaw, surplus)
+  return upTo < first ? 0 : purge(bus, STREAMS.events, { upTo })
 }

@@ -1,0 +1,36 @@
+/** Consumers at the server. */
+import { AckPolicy, nanos } from 'nats'
+import { ask, type Bus } from './bus.ts'
+
+/** Makes or finds a consumer. @returns its name. @throws BusError */
+export type EnsureConsumer = (bus: Bus) => Promise<string>
+
+/** A durable consumer of which any number of pullers share the messages. */
+export function durableConsumer(
+  stream: string,
+  { name, filter, ackWaitMs }: { name: string; filter: string; ackWaitMs: number },
+): EnsureConsumer {
+  return async bus => {
+    await ask(bus, manager =>
+      manager.consumers.add(stream, {
+        durable_name: name,
+        filter_subject: filter,
+        ack_policy: AckPolicy.Explicit,
+        ack_wait: nanos(ackWaitMs),
+        max_deliver: -1,
+        // What waits for its retry counts as pending and must not block the rest.
+        max_ack_pending: -1,
+      }),
+    )
+    return name
+  }
+}
+
+/**
+ * How many messages of a durable consumer are not acknowledged, those that were never delivered included.
+ * @throws BusError
+ */
+export async function backlogOf(bus: Bus, stream: string, consumer: string): Promise<number> {
+  const info = await ask(bus, manager => manager.consumers.info(stream, consumer))
+  return info.num_pending + info.num_ack_pending
+}

@@ -1,0 +1,75 @@
+/** Messages that were handed to this process. */
+import { nanos, type Msg, type MsgHdrs } from 'nats'
+
+/** A message that is ours until it is acknowledged, given back, or no sign of life came for the consumer's `ackWaitMs`. */
+export interface Delivery {
+  readonly subject: string
+  readonly data: Uint8Array
+  header(name: string): string | undefined
+  /** Counts from 1. */
+  readonly count: number
+  ack(): void
+  /** Gives it back, to be delivered again after `delayMs`. */
+  nak(delayMs?: number): void
+  /** Tells the server that it is still being worked on. */
+  working(): void
+}
+
+/** A message as the server delivers it. */
+export interface StreamDelivery extends Delivery {
+  /** In the stream. */
+  readonly sequence: number
+  /** Counts the deliveries of the consumer from 1. */
+  readonly consumerSequence: number
+}
+
+const ACK = Buffer.from('+ACK')
+const NAK = Buffer.from('-NAK')
+const WORKING = Buffer.from('+WPI')
+
+export class NatsDelivery implements StreamDelivery {
+  readonly subject: string
+  readonly data: Uint8Array
+  readonly count: number
+  readonly sequence: number
+  readonly consumerSequence: number
+  readonly #headers: MsgHdrs | undefined
+  readonly #message: Msg
+
+  constructor(message: Msg) {
+    this.#message = message
+    this.#headers = message.headers
+    this.subject = message.subject
+    this.data = message.data
+    // $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<stream sequence>.… (ADR-15)
+    const tokens = message.reply!.split('.')
+    const at = tokens.length === 9 ? 4 : 6
+    this.count = Number(tokens[at])
+    this.sequence = Number(tokens[at + 1])
+    this.consumerSequence = Number(tokens[at + 2])
+  }
+
+  header(name: string): string | undefined {
+    return this.#headers?.get(name) || undefined
+  }
+
+  ack(): void {
+    this.#respond(ACK)
+  }
+
+  nak(delayMs = 0): void {
+    this.#respond(delayMs <= 0 ? NAK : Buffer.from(`-NAK {"delay":${nanos(Math.ceil(delayMs))}}`))
+  }
+
+  working(): void {
+    this.#respond(WORKING)
+  }
+
+  #respond(payload: Uint8Array): void {
+    try {
+      this.#message.respond(payload)
+    } catch {
+      // The connection is closed for good: the message comes again when its time without a sign of life is over.
+    }
+  }
+}

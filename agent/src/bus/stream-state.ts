@@ -1,0 +1,46 @@
+/** What a stream holds now, and emptying it. */
+import { ask, type Bus } from './bus.ts'
+
+export interface StreamState {
+  /** When the stream was made: tells it from another one of its name. */
+  created: string
+  messages: number
+  bytes: number
+  /** 0 if it has no limit. */
+  maxBytes: number
+  /** Of the first and the last message, also of those that are gone. */
+  firstSequence: number
+  lastSequence: number
+}
+
+/** @throws BusError */
+export async function streamState(bus: Bus, stream: string): Promise<StreamState> {
+  const { created, config, state } = await ask(bus, manager => manager.streams.info(stream))
+  return {
+    created: String(created),
+    messages: state.messages,
+    bytes: state.bytes,
+    maxBytes: Math.max(0, config.max_bytes),
+    firstSequence: state.first_seq,
+    lastSequence: state.last_seq,
+  }
+}
+
+/**
+ * The subjects that a stream holds messages of.
+ * @throws BusError
+ */
+export async function subjectsIn(bus: Bus, stream: string, filter: string): Promise<string[]> {
+  const info = await ask(bus, manager => manager.streams.info(stream, { subjects_filter: filter }))
+  return Object.keys(info.state.subjects ?? {})
+}
+
+/**
+ * Removes messages: all of a subject, or all up to a sequence.
+ * @returns how many.
+ * @throws BusError
+ */
+export async function purge(bus: Bus, stream: string, what: { subject: string } | { upTo: number }): Promise<number> {
+  const options = 'subject' in what ? { filter: what.subject } : { seq: what.upTo + 1 }
+  return (await ask(bus, manager => manager.streams.purge(stream, options))).purged
+}

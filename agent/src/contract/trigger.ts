@@ -1,0 +1,50 @@
+/**
+ * What starts a function besides a call, by kind. A kind is one schema here, one source in the dispatcher
+ * (`services/dispatcher/triggers/registry.ts`), and what `deployments/subscriptions.ts` makes of it.
+ */
+import { z } from 'zod'
+import { DOCUMENT_EVENT_KINDS } from '@ryo-faas/runtime/protocol'
+
+/** Kinds of document events a trigger can ask for. */
+export const EventKind = z.enum(DOCUMENT_EVENT_KINDS)
+
+export const DocumentTrigger = z.strictObject({
+  kind: z.literal('document').optional().describe('Changes of documents in the store; the default.'),
+  table: z.string().min(1).describe('The table whose documents are watched.'),
+  events: z.array(EventKind).min(1).describe('The kinds of change that start the function.'),
+  ids: z.array(z.string()).min(1).optional().describe('Only these documents; default all.'),
+})
+export type DocumentTrigger = z.infer<typeof DocumentTrigger>
+
+/** One element of `on`. Without a kind it is a document trigger: so they were written before there were kinds. */
+export const Trigger = z.discriminatedUnion('kind', [DocumentTrigger])
+export type Trigger = z.infer<typeof Trigger>
+export type TriggerKind = NonNullable<Trigger['kind']>
+
+export const TRIGGER_KINDS = Trigger.options.map(({ shape }) => shape.kind.unwrap().value) satisfies TriggerKind[]
+
+/** The first document event that a trigger sees: by its sequence in the store's log, or by when the bus got it. */
+export const StartFrom = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('sequence'), sequence: z.int().min(0) }),
+  z.strictObject({ kind: z.literal('time'), time: z.iso.datetime() }),
+])
+export type StartFrom = z.infer<typeof StartFrom>
+
+export const TriggerStart = z.strictObject({
+  /** Of two starts the one with the greater epoch counts; milliseconds since 1970 will do. */
+  epoch: z.int().min(0),
+  from: StartFrom,
+})
+export type TriggerStart = z.infer<typeof TriggerStart>
+
+const TriggerPlace = {
+  /** Names the handler within its deployment. */
+  key: z.string(),
+  start: TriggerStart,
+}
+
+/** A handler with what it listens to, and from when on. */
+export const TriggerView = z.discriminatedUnion('kind', [
+  z.object({ ...TriggerPlace, kind: z.literal('document').optional(), filters: z.array(DocumentTrigger) }),
+])
+export type TriggerView = z.infer<typeof TriggerView>

@@ -1,0 +1,94 @@
+/**
+ * Triggers on changes of documents: read out of the stream of events, in its order.
+ *
+ * Invariants: 1. the changes of one document are one lane. 2. in memory are messages; of events that were too long for
+ * one, only those that run.
+ */
+import { HEADERS, type DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import { z } from 'zod'
+import { signDepth } from '../../../../access/index.ts'
+import { OrderedReader, STREAMS, type StreamDelivery } from '../../../../bus/index.ts'
+import { DocumentTrigger, type CallError } from '../../../../contract/index.ts'
+import type {
+  Checkpoint,
+  RunningSource,
+  SourceDependencies,
+  Subscription,
+  TriggerEvent,
+  TriggerSink,
+  TriggerSource,
+} from '../source.ts'
+import { EventFilter } from './event-filter.ts'
+import { readEvent } from './event-message.ts'
+import { startOf } from './start-position.ts'
+
+const DocumentSpec = z.strictObject({
+  /** The events of any of these. */
+  filters: z.array(DocumentTrigger.extend({ ids: z.array(z.string().min(1)).min(1).optional() })).min(1),
+})
+type DocumentSpec = z.infer<typeof DocumentSpec>
+
+export class DocumentSource implements TriggerSource<DocumentSpec> {
+  readonly faasTrigger = 'datasource'
+  readonly Spec = DocumentSpec
+  readonly #dependencies: SourceDependencies
+
+  constructor(dependencies: SourceDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  begin({ from }: Subscription<DocumentSpec>): Promise<number> {
+    return startOf(this.#dependencies.bus, from)
+  }
+
+  start(subscription: Subscription<DocumentSpec>, { sequence }: Checkpoint, sink: TriggerSink): RunningSource {
+    const filter = new EventFilter(subscription.spec.filters, subscription.from)
+    const reader = new OrderedReader(this.#dependencies.bus, {
+      stream: STREAMS.events,
+      name: 'trigger',
+      filters: filter.subjects,
+      after: sequence,
+      slots: () => sink.slots(),
+      onMessage: message => {
+        if (!filter.wants(message)) return
+        sink.offer({
+          sequence: message.sequence,
+          lane: documentOf(message),
+          event: signal => this.#event(message, subscription.functionName, signal),
+        })
+      },
+      onRefused: reason => sink.refused(reason),
+    })
+    reader.start()
+    return reader
+  }
+
+  retains(checkpoint: Checkpoint | undefined): number {
+    // One that has not begun yet wants what it wants.
+    return checkpoint?.sequence ?? 0
+  }
+
+  async #event(message: StreamDelivery, functionName: string, signal: AbortSignal): Promise<TriggerEvent> {
+    const { options } = this.#dependencies
+    const { event, body } = await readEvent(message, options, signal)
+    const { sequence, time, traceparent, tracestate, baggage, eventdepth } = event
+    // What the function does now was led to by one event more.
+    const headers: [string, string][] = [[HEADERS.eventDepth, signDepth(options.access.functions, eventdepth + 1)]]
+    if (baggage !== undefined) headers.push(['baggage', baggage])
+    const refusal = this.#refusalOf(event, functionName)
+    return { id: sequence, time, body, headers, traceparent, tracestate, refusal }
+  }
+
+  #refusalOf({ eventdepth, data }: DocumentCloudEvent, functionName: string): CallError | undefined {
+    if (eventdepth <= this.#dependencies.options.eventDepthLimit) return undefined
+    const message =
+      `${data.table}/${data.id} was written at the end of a chain of ${eventdepth} document events, ` +
+      `each caused by the one before: ${functionName} seems to set itself off again. It is not run for this event.`
+    return { code: 'EVENT_LOOP', message }
+  }
+}
+
+/** Table and id, as they stand in the subject behind the kind. */
+function documentOf({ subject }: StreamDelivery): string {
+  return subject.split('.').slice(3).join('.')
+}

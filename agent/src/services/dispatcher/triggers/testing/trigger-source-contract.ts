@@ -1,0 +1,152 @@
+/** What every source of triggers holds to, whatever its kind: see `source.ts`. */
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Stage, until } from '../../dispatcher-testing.ts'
+import { trimEvents } from '../document/trim-events.ts'
+import type { Occurrence, RunningSource, Subscription, TriggerEvent, TriggerSource } from '../source.ts'
+
+export interface SourceUnderTest<Spec> {
+  source: TriggerSource<Spec>
+  spec: Spec
+  /** Makes so many things happen that the trigger wants. */
+  happen(count: number): Promise<void>
+}
+
+/** Takes what is offered, up to `capacity`. */
+class Recorder {
+  readonly offered: Occurrence[] = []
+  readonly refusals: string[] = []
+  /** Offers for which there was no slot. */
+  excess = 0
+  capacity: number
+
+  constructor(capacity = 1_000) {
+    this.capacity = capacity
+  }
+
+  slots() {
+    return { free: this.capacity - this.offered.length, all: this.capacity }
+  }
+
+  offer(occurrence: Occurrence): void {
+    if (this.slots().free <= 0) this.excess += 1
+    this.offered.push(occurrence)
+  }
+
+  refused(reason: string): void {
+    this.refusals.push(reason)
+  }
+
+  get sequences(): number[] {
+    return this.offered.map(({ sequence }) => sequence)
+  }
+
+  events(): Promise<TriggerEvent[]> {
+    const { signal } = new AbortController()
+    return Promise.all(this.offered.map(occurrence => occurrence.event(signal)))
+  }
+
+  async ids(): Promise<string[]> {
+    return (await this.events()).map(({ id }) => id)
+  }
+
+  async has(count: number): Promise<void> {
+    await until(() => this.offered.length >= count, `${count} are offered`)
+  }
+}
+
+export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderTest<Spec>): void {
+  let stage: Stage
+  let under: SourceUnderTest<Spec>
+  let subscription: Subscription<Spec>
+  const running: RunningSource[] = []
+
+  beforeEach(async () => {
+    stage = await Stage.open()
+    const from = { kind: 'time', time: new Date().toISOString() } as const
+    under = make(stage)
+    subscription = { spec: under.spec, from, functionName: 'FN' }
+  })
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map(each => each.stop()))
+    await stage.end()
+  })
+
+  const start = (sequence: number, recorder: Recorder): RunningSource => {
+    const started = under.source.start(subscription, { epoch: 1, sequence }, recorder)
+    running.push(started)
+    return started
+  }
+
+  it('offers what happens once each, in order, as events that can be told apart', async () => {
+    const recorder = new Recorder()
+    start(await under.source.begin(subscription), recorder)
+    await under.happen(5)
+    await recorder.has(5)
+    expect(recorder.sequences).toEqual([...new Set(recorder.sequences)].sort((a, b) => a - b))
+    expect(new Set(await recorder.ids()).size).toBe(5)
+    expect(recorder.refusals).toEqual([])
+    for (const { time, body } of await recorder.events()) {
+      expect(new Date(time).toISOString()).toBe(time)
+      const event = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>
+      expect(event['specversion']).toBe('1.0')
+      expect([typeof event['id'], typeof event['source'], typeof event['type']]).toEqual(['string', 'string', 'string'])
+    }
+  })
+
+  it('offers after a restart all that lies behind its checkpoint, under the same ids, and nothing before it', async () => {
+    const first = new Recorder()
+    const begun = start(await under.source.begin(subscription), first)
+    await under.happen(6)
+    await first.has(6)
+    await begun.stop()
+    await under.happen(2)
+    const second = new Recorder()
+    start(first.sequences[2]!, second)
+    await second.has(5)
+    expect((await second.ids()).slice(0, 3)).toEqual((await first.ids()).slice(3))
+    expect(second.offered).toHaveLength(5)
+  })
+
+  it('offers no more than there are slots for, and goes on when it is woken', async () => {
+    const recorder = new Recorder(4)
+    const begun = start(await under.source.begin(subscription), recorder)
+    await under.happen(10)
+    await recorder.has(4)
+    recorder.capacity = 1_000
+    begun.wake()
+    await recorder.has(10)
+    expect(recorder.excess).toBe(0)
+    expect(recorder.sequences).toEqual([...new Set(recorder.sequences)].sort((a, b) => a - b))
+  })
+
+  it('knows how much it has not offered yet', async () => {
+    const recorder = new Recorder(2)
+    const begun = start(await under.source.begin(subscription), recorder)
+    await under.happen(6)
+    await recorder.has(2)
+    await until(async () => (await begun.pending()) === 4, 'four wait')
+  })
+
+  it('offers nothing after it was stopped', async () => {
+    const stopped = new Recorder()
+    const begun = start(await under.source.begin(subscription), stopped)
+    await under.happen(1)
+    await stopped.has(1)
+    await begun.stop()
+    const another = new Recorder()
+    start(stopped.sequences[0]!, another)
+    await under.happen(3)
+    await another.has(3)
+    expect(stopped.offered).toHaveLength(1)
+  })
+
+  it('holds up the trimming of document events only if it says so', async () => {
+    const trigger = { name: 'fn.on', source: under.source }
+    await stage.change()
+    await stage.change()
+    const now = Date.now() + 10_000
+    const trimmed = await trimEvents(stage.bus, [trigger], { retentionMs: 0, now })
+    expect(trimmed).toBe(under.source.retains === undefined ? 2 : 0)
+    expect(under.source.retains?.({ epoch: 1, sequence: 7 }) ?? 7).toBeLessThanOrEqual(7)
+  })
+}
