@@ -11,7 +11,19 @@ import {
   writeState,
   type CallState,
 } from '../calls/index.ts'
-import { BusError, CallIdSource, ensureStreams, STREAMS, subjectOf, type Bus } from './index.ts'
+import {
+  BusError,
+  CallIdSource,
+  ensureStreams,
+  EVENT_HEADERS,
+  messageAt,
+  purge,
+  STREAMS,
+  streamState,
+  subjectOf,
+  subjectsIn,
+  type Bus,
+} from './index.ts'
 import { managerOf, startNats, type TestNats } from './testing/nats-server.ts'
 
 const ids = new CallIdSource()
@@ -106,6 +118,50 @@ describe('publishing', () => {
   it('to a subject of no stream fails', async () => {
     expect(await codeOf(bus.publish('rfa.nothing.here', Buffer.alloc(0)))).toBe('UNAVAILABLE')
   })
+})
+
+describe('looking at a stream', () => {
+  it('tells what it holds, with the headers and the time of each message, and what was removed from it', async () => {
+    const ids = ['one', 'two', 'three'].map(id => `rfa.store.new-doc.looked.${id}`)
+    const before = await streamState(bus, STREAMS.events)
+    for (const subject of ids)
+      await bus.publish(subject, Buffer.from(subject), { headers: { [EVENT_HEADERS.sequence]: '7' } })
+    const state = await streamState(bus, STREAMS.events)
+    expect(state.messages).toBe(before.messages + 3)
+    const message = (await messageAt(bus, STREAMS.events, state.lastSequence - 1))!
+    expect([message.subject, message.header(EVENT_HEADERS.sequence), message.header('None')]).toEqual([
+      ids[1],
+      '7',
+      undefined,
+    ])
+    expect(Math.abs(message.timeMs() - Date.now())).toBeLessThan(3_600_000)
+    expect(await subjectsIn(bus, STREAMS.events, 'rfa.store.*.looked.*')).toHaveLength(3)
+    expect(await purge(bus, STREAMS.events, { subject: ids[2]! })).toBe(1)
+    expect(await purge(bus, STREAMS.events, { upTo: state.lastSequence - 1 })).toBe(before.messages + 2)
+    expect(await messageAt(bus, STREAMS.events, state.lastSequence - 1)).toBeUndefined()
+    expect(await streamState(bus, STREAMS.events)).toMatchObject({ messages: 0, lastSequence: state.lastSequence })
+  })
+})
+
+it('what is told is heard by those who listen, until they stop', async () => {
+  const heard: string[] = []
+  const stop = bus.listen('rfa.cancel.*.*', ({ subject }) => heard.push(subject))
+  bus.tell('rfa.cancel.fn.1')
+  await bus.flush()
+  await until(() => heard.length === 1)
+  stop()
+  bus.tell('rfa.cancel.fn.2')
+  await bus.flush()
+  expect(heard).toEqual(['rfa.cancel.fn.1'])
+})
+
+it('all who wait for the end of a turn go on in the same one', async () => {
+  const order: string[] = []
+  const waiting = ['a', 'b'].map(name => bus.endOfTurn().then(() => order.push(name)))
+  setImmediate(() => order.push('next'))
+  await Promise.all(waiting)
+  order.push('all')
+  expect(order).toEqual(['a', 'b', 'all'])
 })
 
 describe('a state', () => {

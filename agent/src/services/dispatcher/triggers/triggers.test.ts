@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { signDepth } from '../../../access/index.ts'
 import type { CallView } from '../../../contract/index.ts'
-import { STREAMS, streamState } from '../../../bus/index.ts'
+import { derivedCallId, STREAMS, streamState } from '../../../bus/index.ts'
 import { listCalls, redriveDead } from '../../../calls/index.ts'
 import { FUNCTIONS_KEY, Stage, until, type Received, type TestServer } from '../dispatcher-testing.ts'
 import type { DispatchedTrigger } from '../options.ts'
@@ -143,6 +143,18 @@ it('goes on where it was after a restart, and runs nothing twice', async () => {
   await stage.dispatcher(proxy)
   await until(() => proxy.received.length >= 40, 'the second half ran')
   expect(sequences(proxy)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1))
+})
+
+it('goes on where an earlier release was, with the ids that its calls had', async () => {
+  const proxy = await stage.server()
+  await changes(2)
+  await stage.bus.publish('$KV.rfa_triggers.fn.on', Buffer.from('{"epoch":1,"sequence":2}'))
+  const event = await stage.change()
+  await stage.deploy({ triggers: [trigger()] })
+  await stage.dispatcher(proxy)
+  await until(() => proxy.received.length === 1, 'the third ran')
+  expect(sequences(proxy)).toEqual([3])
+  expect(proxy.received[0]!.callId).toBe(derivedCallId('fn', Date.parse(event.time), 'fn.on.1.3'))
 })
 
 it('misses nothing and keeps the order when it is killed in the middle', async () => {
