@@ -6,39 +6,26 @@ export interface LogKeeperOptions {
   store: DocumentStore
   retentionMs: number
   /** Sequence up to which the log may go. */
-  relayed: () => number | Promise<number>
+  relayed: () => Promise<number>
   onError: (error: Error) => void
 }
 
 const PERIOD_MS = 60_000
 
-export class LogKeeper {
-  private readonly options: LogKeeperOptions
-  private readonly timer: NodeJS.Timeout
-  private work: Promise<void> | undefined
-
-  constructor(options: LogKeeperOptions) {
-    this.options = options
-    this.timer = setInterval(() => this.trim(), PERIOD_MS)
-    this.trim()
-  }
-
-  async close(): Promise<void> {
-    clearInterval(this.timer)
-    await this.work
-  }
-
-  private trim(): void {
-    this.work ??= this.trimmed()
-      .catch((error: Error) => {
-        if (!(error instanceof StoreError) || error.code !== 'SHUTTING_DOWN') this.options.onError(error)
-      })
-      .then(() => void (this.work = undefined))
-  }
-
-  private async trimmed(): Promise<void> {
-    const { store, retentionMs, relayed } = this.options
+/** @returns a function that ends it */
+export function keepLogShort({ store, retentionMs, relayed, onError }: LogKeeperOptions): () => Promise<void> {
+  const trim = async () => {
     const before = new Date(Date.now() - retentionMs).toISOString()
-    await store.trimLog({ before, through: await relayed() })
+    try {
+      await store.trimLog({ before, through: await relayed() })
+    } catch (error) {
+      if (!(error instanceof StoreError) || error.code !== 'SHUTTING_DOWN') onError(error as Error)
+    }
+  }
+  let work = trim()
+  const timer = setInterval(() => (work = work.then(trim)), PERIOD_MS)
+  return () => {
+    clearInterval(timer)
+    return work
   }
 }

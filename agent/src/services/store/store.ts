@@ -18,7 +18,7 @@ import { addTableRoutes } from './api/tables-routes.ts'
 import { addTransferRoutes } from './api/transfer-routes.ts'
 import type { DocumentStore, OpenOptions } from './documents/index.ts'
 import type { OnStoreEvent } from './events.ts'
-import { LogKeeper } from './log-keeper.ts'
+import { keepLogShort } from './log-keeper.ts'
 import { Tracing } from '@ryo-faas/runtime/telemetry'
 import { addTracingMetrics } from '../../observability/tracing/index.ts'
 import { StoreOptions, type StoreInput } from './options.ts'
@@ -71,8 +71,7 @@ async function start(options: StoreOptions, surroundings: StoreSurroundings, onC
   if (relay !== undefined) onClose(() => relay.close())
   const onError = (error: Error) => onEvent({ type: 'error', message: error.stack ?? error.message })
   const relayed = async () => relay?.sequence ?? (await store.logBounds()).last
-  const keeper = new LogKeeper({ store, retentionMs: options.logRetentionMs, relayed, onError })
-  onClose(() => keeper.close())
+  onClose(keepLogShort({ store, retentionMs: options.logRetentionMs, relayed, onError }))
 
   const operations = new OperationMetrics()
   const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-store' } })

@@ -2,10 +2,11 @@
  * The log for readers: one event, or all from a place on as server-sent events. A stream's ids are sequences, so a client
  * that comes back with `Last-Event-ID` misses nothing.
  */
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CLOUD_EVENT_TYPE } from '@ryo-faas/runtime/protocol'
-import type { DocumentStore } from '../documents/index.ts'
+import type { DocumentStore, LogEntry } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { singleParameters, tableOf, wholeNumber, type TableParams } from './requests.ts'
@@ -21,23 +22,15 @@ export function addChangesRoutes(
   app: FastifyInstance,
   { store, heartbeatMs }: { store: DocumentStore; heartbeatMs: number },
 ): ChangeStreams {
-  const open = new Set<ChangeStream>()
+  const ending = new AbortController()
   const follow = async (request: FastifyRequest, reply: FastifyReply, table?: string) => {
     const from = await startOf(request, store)
     reply.hijack()
-    const stream = new ChangeStream({
-      response: reply.raw,
-      store,
-      heartbeatMs,
-      from,
-      ...(table !== undefined && { table }),
-    })
-    open.add(stream)
-    reply.raw.once('close', () => {
-      open.delete(stream)
-      app.endOperation(request, reply)
-    })
-    stream.run().catch((error: Error) => reply.raw.destroy(error))
+    reply.raw.once('close', () => app.endOperation(request, reply))
+    const changes = (signal: AbortSignal) => store.changes({ from, signal, ...(table !== undefined && { table }) })
+    sendChanges(reply.raw, changes, { heartbeatMs, ending: ending.signal }).catch((error: Error) =>
+      reply.raw.destroy(error),
+    )
   }
   const config = { operation: 'changes', access: ['read'] } as const
 
@@ -59,11 +52,7 @@ export function addChangesRoutes(
   )
   app.get('/log', { schema: SCHEMAS.log, config }, () => store.logBounds())
 
-  return {
-    close: () => {
-      for (const stream of open) stream.end()
-    },
-  }
+  return { close: () => ending.abort() }
 }
 
 /** The first sequence to send. @throws StoreError INVALID_QUERY, EVENTS_TRIMMED */
@@ -78,53 +67,25 @@ async function startOf(request: FastifyRequest, store: DocumentStore): Promise<n
   return Math.max(from, first)
 }
 
-interface ChangeStreamOptions {
-  response: ServerResponse
-  store: DocumentStore
-  table?: string
-  heartbeatMs: number
-  from: number
-}
-
-class ChangeStream {
-  readonly #options: ChangeStreamOptions
-  readonly #ending = new AbortController()
-
-  constructor(options: ChangeStreamOptions) {
-    this.#options = options
-  }
-
-  /** Sends what there is and what comes, at the reader's pace. */
-  async run(): Promise<void> {
-    const { response, store, heartbeatMs, from, table } = this.#options
-    const { signal } = this.#ending
-    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-    response.write(': changes\n\n')
-    const heartbeat = setInterval(() => response.write(': \n\n'), heartbeatMs)
-    response.once('close', () => {
-      clearInterval(heartbeat)
-      this.#ending.abort()
-    })
-    response.on('error', () => undefined) // The client went away; `close` follows.
-    for await (const entries of store.changes({ from, signal, ...(table !== undefined && { table }) })) {
-      const text = entries.map(({ sequence, text }) => `id: ${sequence}\ndata: ${text}\n\n`).join('')
-      if (!signal.aborted && !response.write(text)) await drained(response)
-    }
-  }
-
-  end(): void {
-    this.#ending.abort()
-    this.#options.response.end()
-  }
-}
-
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise(resolve => {
-    const done = () => {
-      response.off('drain', done)
-      response.off('close', done)
-      resolve()
-    }
-    response.on('drain', done).on('close', done)
+/** Sends what there is and what comes, at the reader's pace. */
+async function sendChanges(
+  response: ServerResponse,
+  changes: (signal: AbortSignal) => AsyncIterable<readonly LogEntry[]>,
+  { heartbeatMs, ending }: { heartbeatMs: number; ending: AbortSignal },
+): Promise<void> {
+  const gone = new AbortController()
+  const signal = AbortSignal.any([ending, gone.signal])
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+  response.write(': changes\n\n')
+  const heartbeat = setInterval(() => response.write(': \n\n'), heartbeatMs)
+  response.once('close', () => {
+    clearInterval(heartbeat)
+    gone.abort()
   })
+  response.on('error', () => undefined) // The client went away; `close` follows.
+  for await (const entries of changes(signal)) {
+    const text = entries.map(({ sequence, text }) => `id: ${sequence}\ndata: ${text}\n\n`).join('')
+    if (!signal.aborted && !response.write(text)) await once(response, 'drain', { signal }).catch(() => undefined)
+  }
+  response.end()
 }

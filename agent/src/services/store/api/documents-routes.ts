@@ -1,6 +1,6 @@
 /** One document: create, read, replace, merge, delete. */
-import type { FastifyInstance } from 'fastify'
-import { checkName, type DocumentStore, type FoundDocument } from '../documents/index.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { checkName, type DocumentStore, type FoundDocument, type WriteOperation } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { sendJsonText, sendWritten, writtenOf } from './answers.ts'
 import { SCHEMAS } from './contract.ts'
@@ -20,6 +20,9 @@ const DOCUMENTS = '/tables/:table/docs'
 const DOCUMENT = `${DOCUMENTS}/:id`
 
 export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): void {
+  const write = async (request: FastifyRequest, operation: WriteOperation) =>
+    writtenOf(await store.write([operation], contextOf(request)))[0]!
+
   app.post<{ Params: TableParams }>(
     DOCUMENTS,
     { schema: SCHEMAS.create, config: { operation: 'create', access: ['write'] } },
@@ -28,8 +31,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       const body = objectBody(request.body, ['data', 'id'])
       const id = idOf(body)
       const operation = { kind: 'create', table, data: dataOf(body), ...(id !== undefined && { id }) } as const
-      const [written] = writtenOf(await store.write([operation], contextOf(request)))
-      sendWritten(reply, table, written!)
+      sendWritten(reply, table, await write(request, operation))
     },
   )
 
@@ -57,8 +59,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       const place = placeOf(request.params)
       const data = dataOf(objectBody(request.body, ['data']))
       const operation = { kind: 'put', ...place, data, ...conditionOf(request.raw.headers) } as const
-      const [written] = writtenOf(await store.write([operation], contextOf(request)))
-      sendWritten(reply, place.table, written!)
+      sendWritten(reply, place.table, await write(request, operation))
     },
   )
 
@@ -70,8 +71,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
       if (request.body === undefined) throw new StoreError('INVALID_REQUEST', 'the body must be a JSON merge patch')
       const patch = JSON.stringify(request.body)
       const operation = { kind: 'patch', ...place, patch, ...conditionOf(request.raw.headers) } as const
-      const [written] = writtenOf(await store.write([operation], contextOf(request)))
-      sendWritten(reply, place.table, written!)
+      sendWritten(reply, place.table, await write(request, operation))
     },
   )
 
@@ -81,7 +81,7 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
     async (request, reply) => {
       singleParameters(request.query, [])
       const operation = { kind: 'delete', ...placeOf(request.params), ...conditionOf(request.raw.headers) } as const
-      writtenOf(await store.write([operation], contextOf(request)))
+      await write(request, operation)
       return reply.code(204).send()
     },
   )

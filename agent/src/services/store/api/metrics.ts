@@ -43,12 +43,17 @@ export function createRegistry({ operations, store, relay }: MetricsParts): Regi
     },
     durationSamples,
   )
-  gauge(registry, { name: 'store_tables', help: 'Tables.', value: async () => (await store.tables()).length })
-  gauge(registry, {
-    name: 'store_documents',
-    help: 'Documents in all tables.',
-    value: async () => (await store.tables()).reduce((sum, { documents }) => sum + documents, 0),
-  })
+  const gauge = (name: string, help: string, value: () => Promise<number>) =>
+    new Gauge({
+      ...{ name, help, registers: [registry] },
+      async collect() {
+        this.set(await value())
+      },
+    })
+  gauge('store_tables', 'Tables.', async () => (await store.tables()).length)
+  gauge('store_documents', 'Documents in all tables.', async () =>
+    (await store.tables()).reduce((sum, { documents }) => sum + documents, 0),
+  )
   new Counter({
     name: 'store_events_total',
     help: 'Events that were ever written to the log.',
@@ -59,43 +64,21 @@ export function createRegistry({ operations, store, relay }: MetricsParts): Regi
       this.inc(last)
     },
   })
-  if (relay !== undefined) addRelay(registry, relay)
+  if (relay === undefined) return registry
+  gauge(
+    'store_relay_lag_events',
+    'Events in the log that are not in the stream yet.',
+    async () => (await relay()).lagEvents,
+  )
+  gauge(
+    'store_relay_lag_seconds',
+    'Age of the first event that is not in the stream yet.',
+    async () => (await relay()).lagSeconds,
+  )
+  gauge('store_relay_running', '1 if events are carried to the stream; 0 if it is away or full.', async () =>
+    (await relay()).state === 'running' ? 1 : 0,
+  )
   return registry
-}
-
-function addRelay(registry: Registry, relay: () => Promise<RelayFigures>): void {
-  gauge(registry, {
-    name: 'store_relay_lag_events',
-    help: 'Events in the log that are not in the stream yet.',
-    value: async () => (await relay()).lagEvents,
-  })
-  gauge(registry, {
-    name: 'store_relay_lag_seconds',
-    help: 'Age of the first event that is not in the stream yet.',
-    value: async () => (await relay()).lagSeconds,
-  })
-  gauge(registry, {
-    name: 'store_relay_running',
-    help: '1 if events are carried to the stream; 0 if it is away or full.',
-    value: async () => ((await relay()).state === 'running' ? 1 : 0),
-  })
-}
-
-interface Figure {
-  name: string
-  help: string
-  value: () => Promise<number>
-}
-
-function gauge(registry: Registry, { name, help, value }: Figure): void {
-  new Gauge({
-    name,
-    help,
-    registers: [registry],
-    async collect() {
-      this.set(await value())
-    },
-  })
 }
 
 function outcomeSamples({ operation, outcomes }: OperationFigures): Sample[] {

@@ -72,13 +72,13 @@ function holds(condition: Condition, actual: unknown): boolean {
     case '!=':
       return actual === undefined || !isEqual(actual, condition.value)
     case '<':
+      return orderOf(actual, condition.value) < 0
     case '<=':
+      return orderOf(actual, condition.value) <= 0
     case '>':
+      return orderOf(actual, condition.value) > 0
     case '>=':
-      return (
-        typeof actual === typeof condition.value &&
-        isInOrder(condition.operator, compareValues(actual, condition.value))
-      )
+      return orderOf(actual, condition.value) >= 0
     case 'in':
       return actual !== undefined && condition.value.some(value => isEqual(actual, value))
     case 'contains':
@@ -88,17 +88,9 @@ function holds(condition: Condition, actual: unknown): boolean {
   }
 }
 
-function isInOrder(operator: '<' | '<=' | '>' | '>=', order: number): boolean {
-  switch (operator) {
-    case '<':
-      return order < 0
-    case '<=':
-      return order <= 0
-    case '>':
-      return order > 0
-    case '>=':
-      return order >= 0
-  }
+/** Neither less nor greater nor equal if their types differ. */
+function orderOf(one: unknown, other: unknown): number {
+  return typeof one === typeof other ? compareValues(one, other) : NaN
 }
 
 /** A part of a text, or an element of a list. */

@@ -5,7 +5,7 @@
  * the transaction is not the others' misfortune: then each is run in a transaction of its own.
  */
 import { StoreError } from '../store-error.ts'
-import type { Answer, Command, Committed } from './commands.ts'
+import type { Answer, Command, Committed, Results } from './commands.ts'
 import { translateFault } from './storage-fault.ts'
 import { trimLog } from './trim-log.ts'
 import type { Writer } from './writer.ts'
@@ -64,7 +64,7 @@ export class CommandRunner {
 
   private execute(command: Command): Answer {
     try {
-      return this.perform(command)
+      return { type: 'done', result: this.perform(command) }
     } catch (error) {
       // A refusal, made before anything was put down.
       if (error instanceof StoreError) return failed(error)
@@ -72,23 +72,20 @@ export class CommandRunner {
     }
   }
 
-  private perform(command: Command): Answer {
+  private perform(command: Command): Results[Command['type']] {
     switch (command.type) {
       case 'write':
-        return { type: 'write', outcome: this.writer.write(command.operations, command.context) }
+        return this.writer.write(command.operations, command.context)
       case 'declare-index':
-        return { type: 'index', index: this.writer.declareIndex(command.table, command.field) }
+        return this.writer.declareIndex(command.table, command.field)
       case 'drop-index':
-        this.writer.dropIndex(command.table, command.field)
-        return { type: 'done' }
+        return this.writer.dropIndex(command.table, command.field)
       case 'drop-table':
-        this.writer.dropTable(command.table)
-        return { type: 'done' }
+        return this.writer.dropTable(command.table)
       case 'trim':
-        return { type: 'trimmed', events: trimLog(this.writer, command) }
+        return trimLog(this.writer, command)
       case 'save-state':
-        writeState(this.writer.environment, command.name, command.value)
-        return { type: 'done' }
+        return writeState(this.writer.environment, command.name, command.value)
     }
   }
 }

@@ -1,6 +1,6 @@
 /** What a writing thread is told, and what it answers. Plain data, as it crosses threads (see `packing.ts`). */
-import type { ErrorDetails, StoreErrorCode } from '../store-error.ts'
 import type { IndexView, WriteContext, WriteOperation, WriteOutcome } from '../documents/index.ts'
+import type { ErrorDetails, StoreErrorCode } from '../store-error.ts'
 import type { StateName } from './table-records.ts'
 
 export type Command =
@@ -11,11 +11,18 @@ export type Command =
   | { type: 'trim'; before: string; through: number }
   | { type: 'save-state'; name: StateName; value: unknown }
 
+export interface Results {
+  write: WriteOutcome
+  'declare-index': IndexView
+  'drop-index': undefined
+  'drop-table': undefined
+  /** How many events were removed. */
+  trim: number
+  'save-state': undefined
+}
+
 export type Answer =
-  | { type: 'write'; outcome: WriteOutcome }
-  | { type: 'index'; index: IndexView }
-  | { type: 'trimmed'; events: number }
-  | { type: 'done' }
+  | { type: 'done'; result: Results[Command['type']] }
   | { type: 'failed'; code: StoreErrorCode; message: string; details: ErrorDetails }
 
 /** Answers of a group of commands that were committed together. */

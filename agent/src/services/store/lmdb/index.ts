@@ -2,14 +2,14 @@
 import type { StoreKind } from '../documents/index.ts'
 import { restoreBackup } from './backup.ts'
 import { KIND } from './data-folder.ts'
-import { LmdbStore } from './lmdb-store.ts'
+import { openLmdbStore } from './lmdb-store.ts'
 import { openSharedLog } from './shared-log.ts'
 import type { WriterThread } from './thread-executor.ts'
 import { runWriterThread } from './writer-thread.ts'
 
 export const embedded: StoreKind = {
   kind: KIND,
-  open: options => LmdbStore.open(options),
+  open: openLmdbStore,
   openLog: openSharedLog,
   runThread: (port, data) => runWriterThread(port, data as WriterThread),
   restore: restoreBackup,

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { documentStoreContract, type StoreUnderTest } from '../documents/testing/document-store-contract.ts'
-import { LmdbStore } from './lmdb-store.ts'
+import { openLmdbStore } from './lmdb-store.ts'
 
 async function make(): Promise<StoreUnderTest> {
   const dataFolder = await mkdtemp(join(tmpdir(), 'store-'))
-  const open = () => LmdbStore.open({ dataFolder, source: '/ryo-faas/test/store' })
+  const open = () => openLmdbStore({ dataFolder, source: '/ryo-faas/test/store' })
   let store = await open()
   return {
     get store() {

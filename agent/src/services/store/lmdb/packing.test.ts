@@ -67,28 +67,28 @@ test.each<[string, Answer]>([
   [
     'document written',
     {
-      type: 'write',
-      outcome: { kind: 'written', written: [{ change: 'updated-doc', id: 'a', version: 2, document: '{"ä":1}' }] },
+      type: 'done',
+      result: { kind: 'written', written: [{ change: 'updated-doc', id: 'a', version: 2, document: '{"ä":1}' }] },
     },
   ],
   [
     'document deleted',
     {
-      type: 'write',
-      outcome: { kind: 'written', written: [{ change: 'deleted-doc', id: 'a', version: 3, document: '' }] },
+      type: 'done',
+      result: { kind: 'written', written: [{ change: 'deleted-doc', id: 'a', version: 3, document: '' }] },
     },
   ],
-  ['batch of none', { type: 'write', outcome: { kind: 'written', written: [] } }],
+  ['batch of none', { type: 'done', result: { kind: 'written', written: [] } }],
   [
     'refusal',
-    { type: 'write', outcome: { kind: 'refused', index: 0, code: 'DOCUMENT_EXISTS', message: 'no', version: 1 } },
+    { type: 'done', result: { kind: 'refused', index: 0, code: 'DOCUMENT_EXISTS', message: 'no', version: 1 } },
   ],
   ['failure', { type: 'failed', code: 'STORAGE_FULL', message: 'full', details: {} }],
-  ['something else', { type: 'done' }],
+  ['something else', { type: 'done', result: undefined }],
 ])('an answer about a %s crosses threads as it is, also between others', (_name, answer) => {
   const other: Answer = {
-    type: 'write',
-    outcome: { kind: 'written', written: [{ change: 'new-doc', id: 'b', version: 1, document: '{}' }] },
+    type: 'done',
+    result: { kind: 'written', written: [{ change: 'new-doc', id: 'b', version: 1, document: '{}' }] },
   }
   const answers = [other, answer, other]
   expect(unpackAnswers(sent(packAnswers(answers)))).toStrictEqual(answers)

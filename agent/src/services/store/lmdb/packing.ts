@@ -18,22 +18,8 @@ export function packCommands(commands: readonly Command[]): PackedCommands {
   const packed: unknown[] = []
   for (const command of commands) {
     const operation = commonOperation(command)
-    switch (operation?.kind) {
-      case 'create':
-        packed.push('create', operation.table, operation.id, operation.data, undefined)
-        break
-      case 'put':
-        packed.push('put', operation.table, operation.id, operation.data, operation.condition)
-        break
-      case 'patch':
-        packed.push('patch', operation.table, operation.id, operation.patch, operation.condition)
-        break
-      case 'delete':
-        packed.push('delete', operation.table, operation.id, undefined, operation.condition)
-        break
-      default:
-        packed.push(null, command, undefined, undefined, undefined)
-    }
+    if (operation === undefined) packed.push(null, command, undefined, undefined, undefined)
+    else packed.push(operation.kind, operation.table, operation.id, textOf(operation), conditionOf(operation))
   }
   return packed
 }
@@ -61,21 +47,33 @@ export function unpackAnswers(packed: PackedAnswers): Answer[] {
   const answers: Answer[] = []
   for (let at = 0; at < packed.length; at += ANSWER_FIELDS) {
     if (packed[at] === null) answers.push(packed[at + 1] as Answer)
-    else answers.push({ type: 'write', outcome: { kind: 'written', written: [writtenAt(packed, at)] } })
+    else answers.push({ type: 'done', result: { kind: 'written', written: [writtenAt(packed, at)] } })
   }
   return answers
 }
 
+type CommonOperation = Exclude<WriteOperation, { kind: 'import' }>
+
 /** For a write that has one operation and comes from nowhere in particular. */
-function commonOperation(command: Command): WriteOperation | undefined {
+function commonOperation(command: Command): CommonOperation | undefined {
   if (command.type !== 'write' || command.operations.length !== 1) return undefined
+  const [operation] = command.operations
   const { isMuted, depth, traceparent, baggage } = command.context
   const isCommon = isMuted === undefined && depth === undefined && traceparent === undefined && baggage === undefined
-  return isCommon ? command.operations[0] : undefined
+  return isCommon && operation!.kind !== 'import' ? operation : undefined
+}
+
+function textOf(operation: CommonOperation): string | undefined {
+  if (operation.kind === 'delete') return undefined
+  return operation.kind === 'patch' ? operation.patch : operation.data
+}
+
+function conditionOf(operation: CommonOperation): Precondition | undefined {
+  return operation.kind === 'create' ? undefined : operation.condition
 }
 
 function operationAt(packed: PackedCommands, at: number): WriteOperation {
-  const kind = packed[at] as Exclude<WriteOperation['kind'], 'import'>
+  const kind = packed[at] as CommonOperation['kind']
   const table = packed[at + 1] as string
   const id = packed[at + 2] as string
   const text = packed[at + 3] as string
@@ -94,8 +92,8 @@ function operationAt(packed: PackedCommands, at: number): WriteOperation {
 }
 
 function commonAnswer(answer: Answer): Written | undefined {
-  if (answer.type !== 'write' || answer.outcome.kind !== 'written') return undefined
-  return answer.outcome.written.length === 1 ? answer.outcome.written[0] : undefined
+  if (answer.type === 'failed' || typeof answer.result !== 'object' || !('written' in answer.result)) return undefined
+  return answer.result.written.length === 1 ? answer.result.written[0] : undefined
 }
 
 function writtenAt(packed: PackedAnswers, at: number): Written {

@@ -46,7 +46,7 @@ export function readState<T>(environment: Environment, name: StateName): T | und
   return parsed<T>(environment.state.get(Buffer.from(name)))
 }
 
-export function writeState(environment: Environment, name: StateName, value: unknown): void {
+export function writeState(environment: Environment, name: StateName, value: unknown): undefined {
   environment.state.putSync(Buffer.from(name), JSON.stringify(value))
 }
 

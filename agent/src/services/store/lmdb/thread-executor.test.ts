@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { WriteOperation } from '../documents/index.ts'
-import { LmdbStore } from './lmdb-store.ts'
+import type { DocumentStore, WriteOperation } from '../documents/index.ts'
+import { openLmdbStore } from './lmdb-store.ts'
 
 let dataFolder: string
-let store: LmdbStore
+let store: DocumentStore
 
 const open = () =>
-  LmdbStore.open({ dataFolder, source: '/ryo-faas/test/store', threadEntry: new URL('../main.ts', import.meta.url) })
+  openLmdbStore({ dataFolder, source: '/ryo-faas/test/store', threadEntry: new URL('../main.ts', import.meta.url) })
 
 beforeAll(async () => {
   dataFolder = await mkdtemp(join(tmpdir(), 'store-'))
@@ -29,7 +29,7 @@ test('what a thread writes is answered in order, and read by whoever is answered
       const id = `d${i}`
       const outcome = await store.write([create(id)])
       expect(outcome).toMatchObject({ kind: 'written', written: [{ change: 'new-doc', id, version: 1 }] })
-      expect(store.get('many', id)?.version).toBe(1)
+      expect((await store.get('many', id))?.version).toBe(1)
       answered.push(id)
     }),
   )
@@ -39,16 +39,16 @@ test('what a thread writes is answered in order, and read by whoever is answered
 test('every kind of write and its outcome passes between the threads', async () => {
   await store.write([{ kind: 'put', table: 't', id: 'a', data: '{"n":1}' }])
   await store.write([{ kind: 'patch', table: 't', id: 'a', patch: '{"m":2}', condition: 1 }])
-  expect(JSON.parse(store.get('t', 'a')!.text)).toMatchObject({ version: 2, data: { n: 1, m: 2 } })
+  expect(JSON.parse((await store.get('t', 'a'))!.text)).toMatchObject({ version: 2, data: { n: 1, m: 2 } })
   expect(await store.write([{ kind: 'put', table: 't', id: 'a', data: '1', condition: 'none' }])).toMatchObject({
     kind: 'refused',
     code: 'PRECONDITION_FAILED',
     version: 2,
   })
   await store.write([{ kind: 'delete', table: 't', id: 'a', condition: 'any' }])
-  expect(store.get('t', 'a')).toBeUndefined()
+  expect(await store.get('t', 'a')).toBeUndefined()
   await store.write([{ kind: 'import', table: 't', id: 'b', data: '{}', version: 9 }], { isMuted: true })
-  expect(store.get('t', 'b')?.version).toBe(9)
+  expect((await store.get('t', 'b'))?.version).toBe(9)
   await store.write([create('of-a-trigger')], { depth: 3 })
   const { last } = await store.logBounds()
   expect(JSON.parse((await store.event(last))!.text)).toMatchObject({ eventdepth: 3, data: { id: 'of-a-trigger' } })
@@ -71,5 +71,5 @@ test('what is waited for at the end is on disk and answered', async () => {
   expect((await Promise.all(last)).every(({ kind }) => kind === 'written')).toBe(true)
   await expect(store.write([create('late')])).rejects.toMatchObject({ code: 'SHUTTING_DOWN' })
   store = await open()
-  expect(store.get('many', 'last99')?.version).toBe(1)
+  expect((await store.get('many', 'last99'))?.version).toBe(1)
 })

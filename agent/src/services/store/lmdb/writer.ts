@@ -128,7 +128,7 @@ export class Writer {
     return viewOfIndex(index, record.documents)
   }
 
-  dropIndex(name: string, field: string): void {
+  dropIndex(name: string, field: string): undefined {
     const { record, paths } = this.existingTable(name)
     const path = parseFieldPath(field)
     const at = record.indexes.findIndex(index => index.field === path.path)
@@ -141,7 +141,7 @@ export class Writer {
     this.changed(name)
   }
 
-  dropTable(name: string): void {
+  dropTable(name: string): undefined {
     const { record } = this.existingTable(name)
     this.discard({ kind: 'space', number: record.space })
     for (const { number } of record.indexes) this.discard({ kind: 'index', number })

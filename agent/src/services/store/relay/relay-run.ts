@@ -27,14 +27,24 @@ export function runRelay(
   tell: (news: RelayNews) => void,
 ): RelayRun {
   const stopping = new AbortController()
-  const positions = new PositionTeller(position => tell({ type: 'position', position }))
+  let untold: RelayPosition | undefined
+  let telling: NodeJS.Timeout | undefined
+  const tellPosition = () => {
+    clearTimeout(telling)
+    telling = undefined
+    if (untold !== undefined) tell({ type: 'position', position: untold })
+    untold = undefined
+  }
   const start = async () => {
     tell({ type: 'state', state: 'connecting' })
     const onFailure = ({ message }: Error) => tell({ type: 'state', state: 'connecting', problem: message })
     const bus = await connectBus({ ...nats, name: 'store', onFailure }, stopping.signal)
     const relay = new Relay({
       ...{ bus, log, epoch, saved },
-      onPosition: position => positions.tell(position),
+      onPosition: position => {
+        untold = position
+        telling ??= setTimeout(tellPosition, TELL_MS)
+      },
       onState: (state, problem) => tell({ type: 'state', state, ...(problem !== undefined && { problem }) }),
     })
     return { bus, relay }
@@ -52,30 +62,8 @@ export function runRelay(
       // A connection that was just about to be made is made first; none is, if there was no server.
       const running = await starting.catch(() => undefined)
       await running?.relay.close()
-      positions.flush()
+      tellPosition()
       await running?.bus.close()
     },
-  }
-}
-
-class PositionTeller {
-  readonly #send: (position: RelayPosition) => void
-  #latest: RelayPosition | undefined
-  #timer: NodeJS.Timeout | undefined
-
-  constructor(send: (position: RelayPosition) => void) {
-    this.#send = send
-  }
-
-  tell(position: RelayPosition): void {
-    this.#latest = position
-    this.#timer ??= setTimeout(() => this.flush(), TELL_MS)
-  }
-
-  flush(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (this.#latest !== undefined) this.#send(this.#latest)
-    this.#latest = undefined
   }
 }

@@ -2,15 +2,15 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Condition, parseFieldPath, type WriteOperation } from '../../documents/index.ts'
-import { LmdbStore } from '../lmdb-store.ts'
+import { type Condition, type DocumentStore, parseFieldPath, type WriteOperation } from '../../documents/index.ts'
+import { openLmdbStore } from '../lmdb-store.ts'
 
 let dataFolder: string
-let store: LmdbStore
+let store: DocumentStore
 
 beforeAll(async () => {
   dataFolder = await mkdtemp(join(tmpdir(), 'query-'))
-  store = await LmdbStore.open({ dataFolder, source: 's' })
+  store = await openLmdbStore({ dataFolder, source: 's' })
 })
 afterAll(async () => {
   await store.close()
