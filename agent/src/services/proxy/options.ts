@@ -28,6 +28,8 @@ export const DataPlaneOptions = z.strictObject({
   bodyTimeoutMs: ms.min(1).default(10_000),
   /** Most connections of clients, in each worker; more are closed at once. */
   maxConnections: z.int().min(1).default(15_000),
+  /** Most of them from one address: see `PeerShare`. */
+  maxConnectionsPerPeer: z.int().min(1).default(5_000),
   /** How long an upgraded connection may be silent in both directions. 0: forever. */
   upgradeIdleMs: ms.default(600_000),
   /** How long an idle connection to an instance is kept; must be below the instance's own limit. */

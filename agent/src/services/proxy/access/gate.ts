@@ -10,6 +10,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { isFromOtherOrigin, isOurHost, type Credentials, type Principal } from '../../../access/index.ts'
 import type { Access } from '../../../routes/index.ts'
+import { isLoopback, plainAddress } from './peer-share.ts'
 
 export type Verdict = { kind: 'pass' } | { kind: 'refuse'; code: PlatformErrorCode; reason: string }
 
@@ -49,7 +50,7 @@ export class Requester {
   }
 
   get remoteAddress(): string {
-    return this.#asked.socket.remoteAddress ?? ''
+    return plainAddress(this.#asked.socket.remoteAddress ?? '')
   }
 
   /** `caller` is anybody who proves nothing. */
@@ -70,8 +71,6 @@ export const OWN_DOORS = {
   metrics: { name: 'the metrics', access: { kind: 'local' } },
 } as const satisfies Record<string, Place>
 
-const LOOPBACK = /^(?:127\.|::1$|::ffff:127\.)/
-
 const RULES: Rules = {
   open: () => PASS,
   /** Pages of other origins are not answered. Any name may lead here, by a proxy in front. */
@@ -80,7 +79,7 @@ const RULES: Rules = {
   operator: requester => refusalOfPages(requester.headers) ?? operatorVerdict(requester.principal),
   /** Programs on this machine, and the operator. */
   local: (requester, place) =>
-    LOOPBACK.test(requester.remoteAddress)
+    isLoopback(requester.remoteAddress)
       ? (refusalOfPages(requester.headers) ?? PASS)
       : RULES['operator']!(requester, place),
 }

@@ -25,6 +25,7 @@ import { createGate, OWN_DOORS, Requester, type Admit, type Rules } from '../acc
 import type { DataPlaneOptions } from '../options.ts'
 import { errorAnswer } from './refuse.ts'
 import { Routes } from '../routing/routes.ts'
+import { isLoopback, PeerShare, type PeerShareOptions } from '../access/peer-share.ts'
 import { TrustedPeers } from '../access/trusted-peers.ts'
 import type { Instance } from '../upstream/index.ts'
 
@@ -102,7 +103,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         asyncCalls,
         fallback,
       })
-      return createServer(hop, options)
+      return createServer(hop, { ...options, isExempt: address => isLoopback(address) || trusted.has(address) })
     },
   })
   const send = (reply: Reply, code: PlatformErrorCode, message: string): unknown => {
@@ -207,7 +208,7 @@ function isUpgrade({ headers }: http.IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() !== 'h2c'
 }
 
-function createServer(hop: Hop, options: DataPlaneOptions): http.Server {
+function createServer(hop: Hop, options: DataPlaneOptions & Pick<PeerShareOptions, 'isExempt'>): http.Server {
   const serverOptions: UpgradingServerOptions = {
     shouldUpgradeCallback: isUpgrade,
     insecureHTTPParser: false,
@@ -223,6 +224,8 @@ function createServer(hop: Hop, options: DataPlaneOptions): http.Server {
   }
   const server = http.createServer(serverOptions)
   server.maxConnections = options.maxConnections
+  const share = new PeerShare({ most: options.maxConnectionsPerPeer, isExempt: options.isExempt })
+  server.on('connection', (socket: Socket) => share.admit(socket))
   // Without this node silently drops the headers beyond the 2000th; their size is limited above.
   server.maxHeadersCount = 0
   server.on('request', (request, response) => hop.request(request, response))

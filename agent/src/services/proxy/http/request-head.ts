@@ -7,7 +7,6 @@
  * the dispatcher alone, and its proof goes no further. 5. a depth in document events passes only with its signature. 6. where a
  * request comes from is believed of the dispatcher and of peers that the operator trusts; of others it is what we see.
  */
-import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import {
@@ -18,7 +17,8 @@ import {
   type TraceContext,
   type Tracing,
 } from '@ryo-faas/runtime/telemetry'
-import { depthOf } from '../../../access/index.ts'
+import { depthOf, isSameSecret } from '../../../access/index.ts'
+import { plainAddress } from '../access/peer-share.ts'
 import type { TrustedPeers } from '../access/trusted-peers.ts'
 import { connectionOptions } from '../upstream/index.ts'
 
@@ -177,7 +177,9 @@ export function rewriteRequestHead(
   const id = requestId ?? options.ids.traceId()
   const parent = parseTraceContext(incoming.traceParent, incoming.traceState)
   const trace = options.tracing.begin(parent, requestId === undefined ? id : undefined)
-  const isDispatched = incoming.dispatch !== undefined && isSecret(incoming.dispatch, options.dispatchToken)
+  const { dispatchToken } = options
+  const isDispatched =
+    dispatchToken !== undefined && incoming.dispatch !== undefined && isSameSecret(incoming.dispatch, dispatchToken)
   const isOriginTrusted = isDispatched || options.trusted.has(clientAddress(request))
   lines += forwarding(incoming, { request, isOriginTrusted }) + `traceparent: ${formatTraceParent(trace)}\r\n`
   if (trace.traceState !== undefined) lines += `tracestate: ${trace.traceState}\r\n`
@@ -234,16 +236,8 @@ function forwardedLines(chain: string, proto: string, host: string): string {
   return `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${proto}\r\nX-Forwarded-Host: ${host}\r\n`
 }
 
-/** IPv4 as such, also on a socket that takes both. */
 export function clientAddress(request: IncomingMessage): string {
-  const peer = request.socket.remoteAddress ?? 'unknown'
-  return peer.startsWith('::ffff:') ? peer.slice(7) : peer
-}
-
-/** Takes the same time wherever the two begin to differ. */
-function isSecret(given: string, secret: string | undefined): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(secret ?? '')]
-  return b.length > 0 && a.length === b.length && timingSafeEqual(a, b)
+  return plainAddress(request.socket.remoteAddress ?? 'unknown')
 }
 
 function deadline(value: string | undefined): number {

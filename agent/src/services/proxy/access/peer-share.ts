@@ -1,0 +1,60 @@
+/**
+ * How many connections one peer may have, so that it cannot take all that there are. A peer is an address, or, of IPv6, the
+ * 64 bits that a network gives to one client.
+ *
+ * Many clients may come by one address: by a NAT, which the default leaves room for; by a reverse proxy that the operator
+ * trusts, or by this machine (where an engine without a private network passes connections on as well), which are not
+ * counted. Functions of a private network have addresses of their own and are counted like everybody.
+ */
+import { isIPv4, type Socket } from 'node:net'
+
+export interface PeerShareOptions {
+  most: number
+  /** Whose connections are not counted. */
+  isExempt: (address: string) => boolean
+}
+
+export class PeerShare {
+  readonly #options: PeerShareOptions
+  readonly #openOf = new Map<string, number>()
+
+  constructor(options: PeerShareOptions) {
+    this.#options = options
+  }
+
+  /** Counts the connection until it is closed, or closes it at once if its peer has its share. */
+  admit(socket: Socket): void {
+    const { most, isExempt } = this.#options
+    const { remoteAddress } = socket
+    // Without an address it has ended already.
+    if (remoteAddress === undefined || isExempt(plainAddress(remoteAddress))) return
+    const peer = peerOf(plainAddress(remoteAddress))
+    const open = this.#openOf.get(peer) ?? 0
+    if (open >= most) return void socket.destroy()
+    this.#openOf.set(peer, open + 1)
+    socket.once('close', () => this.#leave(peer))
+  }
+
+  #leave(peer: string): void {
+    const open = this.#openOf.get(peer)! - 1
+    if (open === 0) this.#openOf.delete(peer)
+    else this.#openOf.set(peer, open)
+  }
+}
+
+/** IPv4 as such, also on a socket that takes both. */
+export function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address
+}
+
+/** Of an address that `plainAddress` gave. */
+export function isLoopback(address: string): boolean {
+  return address === '::1' || (isIPv4(address) && address.startsWith('127.'))
+}
+
+export function peerOf(address: string): string {
+  if (isIPv4(address)) return address
+  const [head = [], tail = []] = address.split('::').map(half => half.split(':').filter(group => group !== ''))
+  const groups = [...head, ...Array<string>(8 - head.length - tail.length).fill('0'), ...tail]
+  return `${groups.slice(0, 4).join(':')}::/64`
+}
