@@ -76,6 +76,7 @@ async function startCollectorFor(stage: Stage): Promise<CollectorAddress> {
     folder: join(stage.folder, 'traces'),
     host: '127.0.0.1',
     extraHosts: [],
+    hostNames: [],
     port: 0,
     access,
     environment: {},

@@ -14,8 +14,9 @@
  * 2. A function's token says what it may do and is signed: any part can check it without asking anybody. It ends with
  *    the functions' key, which a new start of the platform changes.
  */
-import { createHmac, createHash, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { z } from 'zod'
+import { isSameSecret } from '../contract/index.ts'
 
 export const AccessKeys = z.strictObject({
   /** The operator's token. */
@@ -96,10 +97,4 @@ export function deliveryToken(key: string, route: string): string {
 
 function macOf(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
-}
-
-/** In constant time: digests have one length whatever was sent, as the comparison needs. */
-export function isSameSecret(given: string, expected: string): boolean {
-  const [a, b] = [given, expected].map(text => createHash('sha256').update(text).digest())
-  return timingSafeEqual(a!, b!)
 }

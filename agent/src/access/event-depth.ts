@@ -5,7 +5,8 @@
  *
  * A function can still leave the header out: that resets the count of its own chain, which the store's limits then bound.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
+import { isSameSecret } from '../contract/index.ts'
 
 /** @param key the key of functions (`AccessKeys.functions`) */
 export function signDepth(key: string, depth: number): string {
@@ -17,6 +18,5 @@ export function depthOf(key: string | undefined, value: string | string[] | unde
   if (key === undefined || typeof value !== 'string') return 0
   const depth = Number(/^\d{1,4}(?=\.)/.exec(value)?.[0] ?? NaN)
   if (Number.isNaN(depth)) return 0
-  const [given, expected] = [Buffer.from(value), Buffer.from(signDepth(key, depth))]
-  return given.length === expected.length && timingSafeEqual(given, expected) ? depth : 0
+  return isSameSecret(value, signDepth(key, depth)) ? depth : 0
 }

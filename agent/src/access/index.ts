@@ -1,10 +1,4 @@
+export { isSameSecret } from '../contract/index.ts'
 export { isFromOtherOrigin, isOurHost } from './browser-guard.ts'
-export {
-  AccessKeys,
-  Credentials,
-  deliveryToken,
-  isSameSecret,
-  type FunctionClaims,
-  type Principal,
-} from './credentials.ts'
+export { AccessKeys, Credentials, deliveryToken, type FunctionClaims, type Principal } from './credentials.ts'
 export { depthOf, signDepth } from './event-depth.ts'

@@ -1,3 +1,5 @@
+import net from 'node:net'
+import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
 import { answerProof, API, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
@@ -33,6 +35,15 @@ test('a name of any length is answered in the shape of all errors', async () => 
   expect([long.status, await codeOf(long)]).toEqual([404, 'DEPLOYMENT_NOT_FOUND'])
   const longer = await ask(`/v1/deployments/${'a'.repeat(2_000)}`)
   expect(await codeOf(longer)).toBe('INVALID_REQUEST')
+})
+
+test('a head that is too large, and what is no request, are answered in the shape of all errors', async () => {
+  const { url, ask } = await serve()
+  const long = await ask('/healthz', { 'x-long': 'x'.repeat(17_000) })
+  expect([long.status, await codeOf(long)]).toEqual([431, 'INVALID_REQUEST'])
+  const socket = net.connect(Number(new URL(url).port), '127.0.0.1', () => socket.write('no HTTP\r\n\r\n'))
+  const answer = await text(socket)
+  expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request\r\n[^]*"code":"INVALID_REQUEST"/)
 })
 
 test('who shows no token is told which is wanted', async () => {

@@ -5,6 +5,7 @@ import { jsonSchemaTransform, serializerCompiler } from 'fastify-type-provider-z
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
 import { answerProof, API, ErrorBody, plainIssue, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
+import { answerMalformed } from '../host/index.ts'
 import { authorize, isShown } from './authorize.ts'
 import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
 import { handlers } from './handlers.ts'
@@ -32,6 +33,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
+    clientErrorHandler: answerMalformed(message => ({ error: new RyoFaasError('INVALID_REQUEST', message).toBody() })),
     // Longer than any valid parameter, so that the routes can report an invalid one themselves.
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     frameworkErrors: (error, _request, reply: FastifyReply) => {

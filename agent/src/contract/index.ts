@@ -1,5 +1,15 @@
 /** The contract between the agent and its clients. One schema serves types, validation, client and docs. */
-export { answerProof, isProof, newNonce, Proof, PROOF_PATH, proofOf, ProofQuery, type Challenge } from './access.ts'
+export {
+  answerProof,
+  isProof,
+  isSameSecret,
+  newNonce,
+  Proof,
+  PROOF_PATH,
+  proofOf,
+  ProofQuery,
+  type Challenge,
+} from './access.ts'
 export { ERRORS, type ErrorCode } from './error-table.ts'
 export { ErrorBody, RyoFaasError, type ErrorDetails } from './errors.ts'
 export { Problem, formatProblem } from './problem.ts'

@@ -220,7 +220,11 @@ export class Agent implements Platform {
     const [, prepared] = await settleAll([parts.startNats(docker, doing), engine.prepare(doing)])
     this.#prepared = prepared
     const { reach } = prepared
-    await this.observing.start(state, { extraHosts: reach.listenHosts, access: secrets.keys })
+    await this.observing.start(state, {
+      extraHosts: reach.listenHosts,
+      hostNames: [reach.proxyHost],
+      access: secrets.keys,
+    })
     doing('starting the proxy and the store')
     await settleAll([parts.startProxy(reach), parts.startStore(reach)])
     doing('starting functions')

@@ -38,6 +38,8 @@ export interface ObservingOptions {
 /** Where the collector listens, and who may use it. */
 export interface Reachable {
   extraHosts: readonly ExtraHost[]
+  /** Names, besides addresses, by which functions reach it. */
+  hostNames: readonly string[]
   access: AccessKeys
 }
 
@@ -61,11 +63,20 @@ export class Observing {
   }
 
   /** Call it before starting the parts, which send to it. */
-  async start(state: StateStore, { extraHosts, access }: Reachable): Promise<void> {
+  async start(state: StateStore, { extraHosts, hostNames, access }: Reachable): Promise<void> {
     const { home, options, environment, logger } = this.#options
     const { registry } = this.#own
     const known = state.current.ports['collector']
-    const collector = { folder: join(home, 'traces'), host: HOST, extraHosts, access, environment, logger, registry }
+    const collector = {
+      folder: join(home, 'traces'),
+      host: HOST,
+      extraHosts,
+      hostNames,
+      access,
+      environment,
+      logger,
+      registry,
+    }
     const onChange = this.#tellTraces
     this.#collector = await listenOn(known ?? options.collectorPort, { ...collector, onChange }).catch(
       async (error: NodeJS.ErrnoException) => {

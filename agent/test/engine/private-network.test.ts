@@ -99,7 +99,7 @@ describe('the listeners at the gateway', () => {
     ends.push(() => store.close())
     const collector = await startCollector({
       ...{ folder: join(home, 'traces'), host: '127.0.0.1', extraHosts, port: 0, access: TEST_KEYS, environment: {} },
-      ...{ logger: pino({ level: 'silent' }), registry: new Registry(), onChange: () => undefined },
+      ...{ hostNames: [], logger: pino({ level: 'silent' }), registry: new Registry(), onChange: () => undefined },
     })
     ends.push(() => collector.close())
     parts.push({ name: 'proxy', answer: '200', port: proxy.address.port })

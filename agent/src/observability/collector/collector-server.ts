@@ -2,16 +2,15 @@
  * Receives OTLP over HTTP (`POST /v1/traces`), on its own listeners: functions reach it, and they must not reach the
  * agent.
  *
- * Invariants: 1. a page in a browser is refused (it sends an Origin, or cannot send JSON without a preflight), and so
- * is a request without a token. 2. a function sends only its own spans. 3. a response has the content type of the
- * request.
- * 4. the response is sent at once, before the spans are on disk.
+ * Invariants: 1. a page in a browser is refused, also one whose domain resolves to us, and so is a request without a token.
+ * 2. a function sends only its own spans. 3. a response has the content type of the request. 4. the response is sent at
+ * once, before the spans are on disk.
  */
 import type { AddressInfo, Server } from 'node:net'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
-import { Credentials, isFromOtherOrigin, type AccessKeys } from '../../access/index.ts'
-import { listenAtAll, type ExtraHost } from '../../host/index.ts'
+import { Credentials, isFromOtherOrigin, isOurHost, type AccessKeys } from '../../access/index.ts'
+import { answerMalformed, listenAtAll, type ExtraHost } from '../../host/index.ts'
 import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
 import type { Translated } from './otlp-json.ts'
 
@@ -19,6 +18,8 @@ export interface CollectorServerOptions {
   host: string
   /** Addresses in addition to `host`, on which functions reach it. */
   extraHosts: readonly ExtraHost[]
+  /** Names, in addition to addresses, by which functions reach it. */
+  hostNames: readonly string[]
   /** 0: any free port. */
   port: number
   logger: FastifyBaseLogger
@@ -53,6 +54,7 @@ export async function startCollectorServer(options: CollectorServerOptions): Pro
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     forceCloseConnections: true,
+    clientErrorHandler: answerMalformed(message => ({ code: INVALID_ARGUMENT, message })),
   })
   addRoutes(app, options)
   await app.listen({ host: options.host, port: options.port })
@@ -71,7 +73,8 @@ export async function startCollectorServer(options: CollectorServerOptions): Pro
   return { port, close }
 }
 
-function addRoutes(app: FastifyInstance, { access, onSpans, onRefused }: CollectorServerOptions): void {
+function addRoutes(app: FastifyInstance, { access, hostNames, onSpans, onRefused }: CollectorServerOptions): void {
+  const names = new Set(hostNames.map(name => name.toLowerCase()))
   const credentials = new Credentials(access)
   app.decorateRequest('sender', '')
   app.removeAllContentTypeParsers()
@@ -79,7 +82,8 @@ function addRoutes(app: FastifyInstance, { access, onSpans, onRefused }: Collect
     done(null, body),
   )
   app.addHook('onRequest', async (request, reply) => {
-    if (request.headers.origin !== undefined || isFromOtherOrigin(request.headers)) {
+    const { host, origin } = request.headers
+    if (origin !== undefined || isFromOtherOrigin(request.headers) || !isOurHost(host, names)) {
       return reply.code(403).send({ message: 'the collector does not accept spans from web pages' })
     }
     const principal = credentials.identify(request.headers.authorization)

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import http from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { SpanKind, SpanStatusCode, trace, context } from '@opentelemetry/api'
@@ -157,6 +159,25 @@ it('refuses what it cannot read, by the status and the message that tell why', a
     expect.soft(await response.text(), what).toMatch(text)
   }
   expect(await stage.metric('traces_refused_requests_total')).toBe(10)
+})
+
+it.each([
+  ['127.0.0.1', 200],
+  ['[::1]:1', 200],
+  ['Gateway.Test', 200],
+  ['evil.example', 403],
+  ['evil.example:4318', 403],
+])('a request for the host %s is answered with %i, whatever token it shows', async (host, status) => {
+  const request = http.request(url(), { method: 'POST', headers: { ...JSON_TYPE, ...AS_OPERATOR, host } })
+  request.end('{"resourceSpans":[]}')
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+  response.resume()
+  expect(response.statusCode).toBe(status)
+})
+
+it('a head that is too large is answered in the shape of all errors', async () => {
+  const response = await fetch(url(), { headers: { 'x-long': 'x'.repeat(17_000) } })
+  expect([response.status, await response.json()]).toEqual([431, { code: 3, message: 'the headers are too large' }])
 })
 
 it('takes a batch of many spans while others ask', async () => {

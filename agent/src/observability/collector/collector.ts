@@ -13,6 +13,7 @@ export interface CollectorOptions {
   folder: string
   host: string
   extraHosts: readonly ExtraHost[]
+  hostNames: readonly string[]
   port: number
   access: AccessKeys
   environment: NodeJS.ProcessEnv

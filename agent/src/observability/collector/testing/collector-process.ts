@@ -13,6 +13,7 @@ const collector = await startCollector({
   folder: process.argv[2]!,
   host: '127.0.0.1',
   extraHosts: [],
+  hostNames: [],
   port: 0,
   access: TEST_KEYS,
   environment: {},

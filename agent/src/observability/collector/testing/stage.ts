@@ -29,6 +29,7 @@ export class Stage {
       folder: join(folder, 'traces'),
       host: '127.0.0.1',
       extraHosts: [],
+      hostNames: ['gateway.test'],
       port: 0,
       access: TEST_KEYS,
       environment: {},
