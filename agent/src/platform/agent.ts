@@ -84,7 +84,10 @@ export class Agent implements Platform {
   constructor(options: AgentOptions) {
     this.#options = options
     this.secrets = new SecretStore(options.home)
-    this.#routes = new RoutesSink(options.home, options.options)
+    this.#routes = new RoutesSink(options.home, {
+      dispatchers: options.options.dispatchers,
+      onLate: error => options.logger.info({ err: error }, 'a dispatcher gets the routes later'),
+    })
     this.observing = new Observing({
       ...options,
       deployer: () => this.#deployer,

@@ -7,12 +7,11 @@ export class RoutesSink implements RouteChannel {
   readonly #proxy: ProxyControl
   readonly #channel: PushChannel
 
-  constructor(home: string, { dispatchers }: { dispatchers: number }) {
+  /** @param parts `onLate` hears why a dispatcher gets a table later */
+  constructor(home: string, { dispatchers, onLate }: { dispatchers: number; onLate: (error: Error) => void }) {
     this.#proxy = new ProxyControl({ controlPath: proxyPaths(home).control })
-    this.#channel = new PushChannel({
-      proxies: [this.#proxy],
-      dispatchers: Array.from({ length: dispatchers }, (_, index) => dispatcherControl(home, index + 1)),
-    })
+    const controls = Array.from({ length: dispatchers }, (_, index) => dispatcherControl(home, index + 1))
+    this.#channel = new PushChannel({ proxies: [this.#proxy], dispatchers: controls }, onLate)
   }
 
   publish(table: RouteTable): Promise<void> {

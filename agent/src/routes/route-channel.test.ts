@@ -11,7 +11,7 @@ import {
   type RouteReader,
   type RouteTable,
 } from './index.ts'
-import { routeChannelContract, tableOf, type ReaderKind, type TestReader } from './route-channel-contract.ts'
+import { routeChannelContract, tableOf, type ReaderKind, type TestReader } from './testing/route-channel-contract.ts'
 
 type Taken = { kind: ReaderKind; generation: number }[]
 const KINDS: readonly ReaderKind[] = ['proxy', 'proxy', 'dispatcher', 'dispatcher']
@@ -32,6 +32,10 @@ class SocketReader implements TestReader {
 
   get generation(): number {
     return this.#keeper!.generation
+  }
+
+  take(table: RouteTable): Promise<void> {
+    return this.#keeper!.setRoutes(table)
   }
 
   async leave(): Promise<void> {
@@ -99,6 +103,10 @@ class MemoryReader implements TestReader {
     return this.keeper.generation
   }
 
+  take(table: RouteTable): Promise<void> {
+    return this.keeper.setRoutes(table)
+  }
+
   async leave(): Promise<void> {
     this.isAway = true
   }
@@ -126,7 +134,9 @@ it('a dispatcher that hangs delays one publication and no other, and gets what w
     setRoutes: ({ generation }) =>
       isHung ? new Promise((_resolve, reject) => (release = reject)) : Promise.resolve(void taken.push(generation)),
   }
-  const channel = new PushChannel({ proxies: [], dispatchers: [hung] })
+  const late: string[] = []
+  const onLate = ({ message }: Error) => void late.push(message)
+  const channel = new PushChannel({ proxies: [], dispatchers: [hung] }, onLate)
   onTestFinished(() => channel.close())
   const first = channel.publish(tableOf(1))
   await expect.poll(() => release).toBeDefined()
@@ -134,7 +144,7 @@ it('a dispatcher that hangs delays one publication and no other, and gets what w
   await first
   await channel.publish(tableOf(2))
   await channel.publish(tableOf(3))
-  expect(taken).toEqual([])
+  expect([taken, late]).toEqual([[], ['no answer in time']])
   isHung = false
   release!(new Error('no answer in time'))
   await expect.poll(() => taken, { timeout: 5_000 }).toEqual([3])

@@ -32,10 +32,16 @@ export class PushChannel implements RouteChannel {
   readonly #dispatchers: readonly RouteReader[]
   /** Dispatchers that lack the newest table. */
   readonly #late = new Set<RouteReader>()
+  readonly #onLate: (error: Error) => void
   #newest: RouteTable | undefined
   #isClosed = false
 
-  constructor(readers: { proxies: readonly RouteReader[]; dispatchers: readonly RouteReader[] }) {
+  /** @param onLate told once why a dispatcher did not take a table; it is tried again */
+  constructor(
+    readers: { proxies: readonly RouteReader[]; dispatchers: readonly RouteReader[] },
+    onLate: (error: Error) => void = () => undefined,
+  ) {
+    this.#onLate = onLate
     this.#proxies = readers.proxies
     this.#dispatchers = readers.dispatchers
   }
@@ -57,6 +63,7 @@ export class PushChannel implements RouteChannel {
       await reader.setRoutes(table)
     } catch (error) {
       if (error instanceof StaleTableError) throw error
+      this.#onLate(error as Error)
       this.#late.add(reader)
       void this.#follow(reader)
     }

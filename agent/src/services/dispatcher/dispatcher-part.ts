@@ -34,6 +34,8 @@ export interface DispatcherPartOptions {
 /** What a call leaves behind is short-lived: a smaller nursery saves a third of the process's memory, and costs little. */
 export const DISPATCHER_NODE_ARGS: readonly string[] = ['--max-semi-space-size=8']
 
+/** One that hangs holds up a deployment for so long, once. */
+const CONTROL_TIMEOUT_MS = 2_000
 const ReadyFile = z.object({ port: z.int() })
 const DRAIN_MS = 10_000
 /** A drain that breaks off what runs still has to give it back. */
@@ -91,7 +93,8 @@ export function dispatcherPaths(home: string, number: number) {
 
 /** Takes routes for a dispatcher of this home. */
 export function dispatcherControl(home: string, number: number): ControlClient {
-  return new ControlClient({ name: nameOf(number), controlPath: dispatcherPaths(home, number).control })
+  const { control: controlPath } = dispatcherPaths(home, number)
+  return new ControlClient({ name: nameOf(number), controlPath, timeoutMs: CONTROL_TIMEOUT_MS })
 }
 
 function nameOf(number: number): 'dispatcher' | `dispatcher-${number}` {
