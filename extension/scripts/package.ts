@@ -4,7 +4,7 @@
  *
  *   npm run package -w extension -- [platform] [folder to put it in]
  *
- *   dist/extension.cjs, dist/analysis-worker.mjs
+ *   dist/extension.cjs, dist/analysis-worker.mjs, dist/uninstall.mjs
  *   dist/agent/bundle/**        the agent's processes
  *   dist/node_modules/**        what they find as packages: natives, the compiler (once for all), declarations
  *   node_modules/ryo-faas-typescript-plugin   where the editor's TypeScript looks for it
@@ -71,6 +71,11 @@ async function stageFiles(): Promise<void> {
   for (const name of ['extension.cjs', 'analysis-worker.mjs']) {
     await cp(join(extension, 'dist', name), join(stage, 'dist', name))
   }
+  const uninstall = {
+    entryPoints: [join(extension, 'src', 'uninstall.ts')],
+    outfile: join(stage, 'dist', 'uninstall.mjs'),
+  }
+  await build({ ...uninstall, logLevel: 'error' })
   await stageAgent()
   await stagePlugin()
   await stageRuntime()
@@ -79,8 +84,13 @@ async function stageFiles(): Promise<void> {
   for (const name of PACKAGES) await stagePackage(name, root, copied)
   await stageNotices([...compiler, ...[...copied.values()].map(folder => join(folder, 'package.json'))])
   const { version } = await readJson(join(root, 'agent', 'package.json'))
-  const build = await hashOf(['agent', 'node_modules'].map(name => join(stage, 'dist', name)))
-  await writeJson(join(stage, 'dist', 'agent', 'package.json'), { name: 'ryo-faas', version, build, type: 'module' })
+  const hash = await hashOf(['agent', 'node_modules'].map(name => join(stage, 'dist', name)))
+  await writeJson(join(stage, 'dist', 'agent', 'package.json'), {
+    name: 'ryo-faas',
+    version,
+    build: hash,
+    type: 'module',
+  })
 }
 
 /** Tells one packed agent from another of the same version: the extension keeps a copy of each that runs. */
@@ -218,13 +228,15 @@ async function findPackage(name: string, from: string): Promise<string | undefin
 async function stageManifest(): Promise<PackageJson> {
   const {
     devDependencies: _,
-    scripts: _scripts,
+    scripts,
     private: _private,
     ...manifest
   } = await readJson(join(extension, 'package.json'))
   // The packer takes `node_modules` along for what is named as a dependency, and only for that.
   const dependencies = { 'ryo-faas-typescript-plugin': '0.1.0' }
-  await writeJson(join(stage, 'package.json'), { ...manifest, dependencies })
+  // What the editor runs, not what developers do.
+  const hooks = Object.entries((scripts ?? {}) as Record<string, string>).filter(([name]) => name.startsWith('vscode:'))
+  await writeJson(join(stage, 'package.json'), { ...manifest, scripts: Object.fromEntries(hooks), dependencies })
   return manifest
 }
 

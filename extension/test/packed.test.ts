@@ -20,6 +20,13 @@ test('the licences of everything that is bundled come with it', async () => {
   }
 })
 
+test('what the editor runs when it uninstalls the extension is there, and the scripts of developers are not', async () => {
+  const folder = await installed()
+  const { scripts } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { scripts: object }
+  expect(scripts).toEqual({ 'vscode:uninstall': 'node ./dist/uninstall.mjs' })
+  expect(await readFile(join(folder, 'dist', 'uninstall.mjs'), 'utf8')).not.toMatch(/from "(?!node:)/)
+})
+
 test('tests of packages do not come with it, nor do source maps', async () => {
   const files = await readdir(await installed(), { recursive: true })
   expect(files.filter(file => /(?:^|[\\/])test[.-][^\\/]*\.[cm]?js$|\.map$/.test(file))).toEqual([])
