@@ -17,15 +17,15 @@ export class AskError extends Error {
 
 /**
  * Removes the key from the address, so that it is not copied along with it.
- * @returns the theme requested in the address, if any
+ * @returns what else the address says: the theme, if one is asked for
  */
-export function takeKey(): string | null {
+export function takeKey(): { theme?: unknown; contrast?: unknown } {
   const given = new URLSearchParams(location.hash.slice(1))
   const key = given.get('key')
-  if (key === null) return null
+  if (key === null) return {}
   rememberKey(key)
   history.replaceState(null, '', `${location.pathname}#${given.get('to') ?? '/'}`)
-  return given.get('theme')
+  return Object.fromEntries(given)
 }
 
 async function ask(path: string, signal?: AbortSignal): Promise<Response> {

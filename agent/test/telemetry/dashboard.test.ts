@@ -179,11 +179,20 @@ test('opens at a trace by the id of a call, in the colours of the system', async
 
 test('follows the theme of the editor in whose frame it is', async () => {
   await open()
-  const theme = () => page.evaluate(() => document.documentElement.dataset['theme'])
-  for (const wanted of ['dark', 'light', 'dark']) {
-    await page.evaluate(data => postMessage(data, '*'), { theme: wanted })
-    await until(async () => (await theme()) === wanted || undefined)
+  const shown = () => page.evaluate(() => ({ ...document.documentElement.dataset }))
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+  const backgrounds: string[] = []
+  for (const wanted of [
+    { theme: 'dark', contrast: 'normal' },
+    { theme: 'light', contrast: 'high' },
+    { theme: 'dark', contrast: 'high' },
+  ]) {
+    await page.evaluate(data => postMessage(data, '*'), wanted)
+    await expect.poll(shown).toEqual(wanted)
+    backgrounds.push(await background())
   }
+  expect(backgrounds).toEqual(['rgb(21, 24, 28)', 'rgb(255, 255, 255)', 'rgb(0, 0, 0)'])
+  await picture('overview-high-contrast')
 })
 
 test('says what it needs without its key, and says when the agent is away', async () => {

@@ -29,7 +29,7 @@ function stage() {
   const theme = { kind: 1 }
   let restore: (panel: FakePanel, state: unknown) => Promise<void> = async () => undefined
   const editor = new FakeEditor({
-    ColorThemeKind: { Light: 1, Dark: 2, HighContrast: 3 },
+    ColorThemeKind: { Light: 1, Dark: 2, HighContrast: 3, HighContrastLight: 4 },
     ViewColumn: { Active: -1 },
     Uri: { parse: (text: string) => ({ toString: () => text }) },
     env: { asExternalUri: async (uri: unknown) => uri },
@@ -63,11 +63,15 @@ test('the tab follows the theme of the editor', async () => {
   await announce()
   const { dashboard, panels, become } = stage()
   await dashboard.show('/')
-  expect(panels[0]!.webview.html).toContain('theme=light')
+  expect(panels[0]!.webview.html).toContain('theme=light&amp;contrast=normal')
   become(2)
   become(3)
-  become(1)
-  expect(panels[0]!.sent).toEqual([{ theme: 'dark' }, { theme: 'dark' }, { theme: 'light' }])
+  become(4)
+  expect(panels[0]!.sent).toEqual([
+    { theme: 'dark', contrast: 'normal' },
+    { theme: 'dark', contrast: 'high' },
+    { theme: 'light', contrast: 'high' },
+  ])
 })
 
 test('after a reload of the window the tab is where it was, and gone if nothing runs', async () => {

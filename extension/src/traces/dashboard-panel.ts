@@ -35,7 +35,7 @@ export class DashboardPanel {
     this.#options = options
     const { window } = options.editor
     this.#disposables = [
-      window.onDidChangeActiveColorTheme(() => void this.#panel?.webview.postMessage({ theme: this.#theme })),
+      window.onDidChangeActiveColorTheme(() => void this.#panel?.webview.postMessage(this.#theme)),
       window.registerWebviewPanelSerializer(VIEW_TYPE, {
         deserializeWebviewPanel: async (panel, state: unknown) => {
           this.#panel = this.#follow(panel)
@@ -59,7 +59,11 @@ export class DashboardPanel {
     const url = dashboardUrl({ url: outside.toString(true).replace(/\/$/, ''), token: found.token }, place)
     const panel = (this.#panel ??= this.#follow(this.#open()))
     const nonce = randomBytes(16).toString('hex')
-    panel.webview.html = panelHtml({ url: `${url}&theme=${this.#theme}`, place, nonce })
+    panel.webview.html = panelHtml({
+      url: `${url}&${new URLSearchParams({ ...this.#theme }).toString()}`,
+      place,
+      nonce,
+    })
     panel.reveal()
   }
 
@@ -68,10 +72,19 @@ export class DashboardPanel {
     this.#panel?.dispose()
   }
 
-  get #theme(): 'dark' | 'light' {
-    const { window, ColorThemeKind } = this.#options.editor
-    const { kind } = window.activeColorTheme
-    return kind === ColorThemeKind.Dark || kind === ColorThemeKind.HighContrast ? 'dark' : 'light'
+  /** As the dashboard is told it, in its address and by messages. */
+  get #theme(): { theme: 'dark' | 'light'; contrast: 'high' | 'normal' } {
+    const { Light, Dark, HighContrast, HighContrastLight } = this.#options.editor.ColorThemeKind
+    switch (this.#options.editor.window.activeColorTheme.kind) {
+      case Light:
+        return { theme: 'light', contrast: 'normal' }
+      case HighContrastLight:
+        return { theme: 'light', contrast: 'high' }
+      case Dark:
+        return { theme: 'dark', contrast: 'normal' }
+      case HighContrast:
+        return { theme: 'dark', contrast: 'high' }
+    }
   }
 
   #open(): vscode.WebviewPanel {
