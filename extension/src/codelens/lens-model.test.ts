@@ -23,6 +23,10 @@ test('a deployed one shows its state in one quiet line', () => {
   expect(titles({ deployment: deploymentView({ calls: 1, p95Ms: null }) })[0]).toBe('✓ v3 · 1 call')
 })
 
+test('one that is open to a debugger shows no time of its calls', () => {
+  expect(titles({ deployment: deploymentView({ debugPort: 9229 }) })[0]).toBe('✓ v3 · 12 calls')
+})
+
 test('trouble shows', () => {
   const ill = deploymentView({ state: 'failing', errors: 2, p95Ms: 1500 })
   expect(titles({ deployment: ill })[0]).toBe('$(warning) v3 failing · 12 calls · 2 failed · p95 1.5 s')

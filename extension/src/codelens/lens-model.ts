@@ -67,14 +67,15 @@ function placeOf(deployment: DeploymentView, { name, file }: LensSubject): strin
 }
 
 function statusLine(deployment: DeploymentView, { failure, isAway }: Pick<LensState, 'failure' | 'isAway'>): string {
-  const { version, state, calls, errors, p95Ms } = deployment
+  const { version, state, calls, errors, p95Ms, debugPort } = deployment
   const parts = [`${isAway ? '$(debug-disconnect)' : markOf(state)} v${version}`]
   if (isAway) parts[0] += ' (agent away)'
   else if (state !== 'running') parts[0] += ` ${state}`
   if (failure !== undefined) parts.push('last deploy failed')
   parts.push(`${calls} ${calls === 1 ? 'call' : 'calls'}`)
   if (errors > 0) parts.push(`${errors} failed`)
-  if (p95Ms !== null) parts.push(`p95 ${formatDuration(p95Ms)}`)
+  // How long a call is held by a debugger says nothing of the function.
+  if (p95Ms !== null && debugPort === undefined) parts.push(`p95 ${formatDuration(p95Ms)}`)
   return parts.join(' · ')
 }
 

@@ -77,6 +77,8 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     if (!said) return status.hide()
     status.text = said.text
     status.tooltip = said.tooltip
+    // Else the name of the icon is read out.
+    status.accessibilityInformation = { label: said.tooltip, role: 'button' }
     status.command = said.command
     status.backgroundColor = said.isWarning ? new editor.ThemeColor('statusBarItem.warningBackground') : undefined
     status.show()

@@ -65,7 +65,7 @@ function partNode({ name, state, address, pid, restarts, note }: PartView, isOld
     id: `part ${name}`,
     label: name,
     description: facts.filter(Boolean).join(' · '),
-    spoken: [name, state, address].filter(Boolean).join(', '),
+    spoken: [name, state, ...facts.filter(fact => fact !== state)].filter(Boolean).join(', '),
     tooltip: lines.join('\n'),
     icon: { name: state === 'starting' ? 'sync~spin' : (ICONS[kind] ?? 'circle'), color },
     context: `part.${kind}`,
