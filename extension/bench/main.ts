@@ -1,6 +1,6 @@
 /**
- * The extension's figures, each beside its goal: `npm run bench -w extension`. Packs the extension and installs it in a
- * real editor; what is measured there is measured by `figures.suite.ts`. Needs a built checkout (`npm run build`).
+ * The extension's figures, each next to its goal: `npm run bench -w extension`. Packs the extension and installs it in
+ * a real editor; what is measured there is measured by `figures.suite.ts`. Needs a built checkout (`npm run build`).
  */
 import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises'

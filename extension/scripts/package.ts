@@ -29,7 +29,7 @@ const BUNDLES = ['extension', 'analysis-worker', 'typescript-plugin', 'shipped-a
 /** What the agent's bundle resolves as packages, each with what it depends on. */
 const PACKAGES = ['esbuild', 'lmdb', 'prom-client', '@types/node']
 const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node'])
-/** Bundles for browsers and for tests, beside those for Node. */
+/** Bundles for browsers and for tests, next to those for Node. */
 const NOT_FOR_NODE = /^test[.-]|\.min\.|-no-eval\b/
 const NOT_SHIPPED = new Set(['node_modules', 'src', 'test', 'tests', 'docs', 'dependencies', 'benchmark', 'dict'])
 
@@ -204,7 +204,7 @@ async function stagePackage(name: string, from: string, copied: Map<string, stri
     }
     if (basename(path) === 'LICENSE' || basename(path) === 'package.json') return true
     if (isTypes) return path.endsWith('.d.ts')
-    // Of the builds of one native module the one that every version of Node takes.
+    // One build of a native module: the one that every version of Node can load.
     if (path.endsWith('.node')) return !/\babi\d+\b|\bmusl\b/.test(basename(path))
     // esbuild's own `bin` may be the binary once more.
     if (name === 'esbuild') return path.endsWith(join('lib', 'main.js'))

@@ -23,7 +23,7 @@ export function packagesOf(files: Iterable<string>, root: string): Set<string> {
   const folders = new Set<string>()
   for (const file of files) {
     // As a source map names it: `webpack://name/./node_modules/zod/index.js`.
-    // What stands for a module that is left out has a bar in its name.
+    // Placeholders for modules that are left out have a bar in their names.
     if (file.includes('|')) continue
     const path = file.replace(/^webpack:\/\/[^/]*\//, '').split('?')[0]!
     const [, folder] = /^(.*node_modules\/(?:@[^/]+\/)?[^/@][^/]*)\//.exec(path) ?? []
@@ -32,7 +32,7 @@ export function packagesOf(files: Iterable<string>, root: string): Set<string> {
   return folders
 }
 
-/** Files that a bundle was made of. */
+/** Files that a bundle was made from. */
 export async function sourcesOf(sourceMap: string): Promise<string[]> {
   return (JSON.parse(await readFile(sourceMap, 'utf8')) as { sources: string[] }).sources
 }

@@ -1,8 +1,8 @@
 /**
  * Puts the extension together. Invariants:
  *
- * 1. `activate` awaits nothing; what takes time happens when somebody looks.
- * 2. A workspace without handlers costs nothing: no worker, and no look for an agent.
+ * 1. `activate` awaits nothing; what takes time happens when it is needed.
+ * 2. A workspace without handlers costs nothing: no worker, and no search for an agent.
  * 3. Whatever is made here is disposed of with the extension.
  */
 import { join } from 'node:path'
@@ -42,7 +42,7 @@ export interface Host {
   isElectron: boolean
 }
 
-/** What tests inside the editor may look at. */
+/** For tests inside the editor. */
 export interface Extension {
   readonly analysis: Analysis
   readonly handlers: Handlers
@@ -174,11 +174,11 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
       return editor.Disposable.from(...all)
     },
   )
-  void projects.load().catch((error: unknown) => log.warn(`looking for deploy.json failed: ${String(error)}`))
+  void projects.load().catch((error: unknown) => log.warn(`the search for deploy.json failed: ${String(error)}`))
   return { analysis, handlers, link, projects }
 }
 
-/** Makes something while a setting is on. */
+/** Keeps something while a setting is on. */
 function whileSet(
   editor: Vscode,
   own: (disposable: vscode.Disposable) => void,

@@ -3,7 +3,7 @@ import * as vscode from 'vscode'
 import { createExtension, type Extension } from './extension.ts'
 
 export interface Activated extends Extension {
-  /** How long activating took; what comes later is not waited for. */
+  /** How long activation took, without what happens later. */
   readonly activationMs: number
 }
 

@@ -1,7 +1,7 @@
 /**
  * Run by the editor after the extension was uninstalled, in a process of its own, from the extension's folder alone: no
- * imports but Node's. Functions and data are the user's and stay; a platform that is running goes on. Removed is what the
- * extension copied for itself, its agent, unless a platform may be running from that.
+ * imports but Node's. Functions and data are the user's and stay; a platform that is running goes on. Removed is what
+ * the extension copied for itself, its agent, unless a platform may be running from that.
  */
 import { existsSync, rmSync } from 'node:fs'
 import { homedir } from 'node:os'

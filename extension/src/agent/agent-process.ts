@@ -1,7 +1,7 @@
 /**
- * Starts and stops the platform by its command line, which knows how: it finds what runs, restarts what died, and gives
- * one JSON answer. It comes with the extension, lies in a checkout, or is named by a setting. What starts the platform
- * is run from the home, because the platform outlives the extension's folder.
+ * Starts and stops the platform by its command line, which knows how: it finds what is running, restarts what died, and
+ * prints one JSON answer. It comes with the extension, is in a checkout, or is named by a setting. What starts the
+ * platform is run from the home, because the platform outlives the extension's folder.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -23,7 +23,7 @@ export interface AgentProcessOptions {
 }
 
 export interface AgentSettings {
-  /** `ryo-faas.js` of another installation. */
+  /** `ryo-faas.js` in another installation. */
   cliPath: string | undefined
   nodePath: string | undefined
   /** `startFaas` flags: `{ port: 0, engine: 'process' }`. */
@@ -42,7 +42,7 @@ export class AgentProcess {
     this.#shipped = new ShippedAgent(options.extensionPath)
   }
 
-  /** Which agent a start would run, if it is the one that comes with the extension. */
+  /** The build that a start would run, if it comes with the extension. */
   async build(): Promise<string | undefined> {
     return this.#ownCli() === undefined ? this.#shipped.build() : undefined
   }
@@ -69,7 +69,7 @@ export class AgentProcess {
     await this.run(['init', folder], signal)
   }
 
-  /** Runs one command with `--json` and answers what it printed. */
+  /** Runs one command with `--json` and returns what it printed. */
   async run(args: string[], signal: AbortSignal): Promise<unknown> {
     return await this.#run(this.#ownCli() ?? this.#shipped.cli, args, signal)
   }
@@ -100,7 +100,7 @@ export class AgentProcess {
     } catch (error) {
       if (error instanceof RyoFaasError) throw error
       throw new RyoFaasError('PART_FAILED', `cannot run ${command}: ${(error as Error).message}`, {
-        hint: 'Set "ryo-faas.nodePath" to a Node 20.19 or newer.',
+        hint: 'Set "ryo-faas.nodePath" to Node 20.19 or newer.',
         cause: error,
       })
     } finally {
@@ -108,13 +108,13 @@ export class AgentProcess {
     }
   }
 
-  /** Of another installation that the user named, or of a checkout: it may be newer than what was packed from it. */
+  /** In another installation that the user named, or in a checkout: that may be newer than what was packed from it. */
   #ownCli(): string | undefined {
     const { extensionPath } = this.#options
     const { cliPath } = this.#options.settings()
     if (cliPath) {
       if (existsSync(cliPath)) return cliPath
-      throw new RyoFaasError('INVALID_OPTION', `there is no file ${cliPath}`, {
+      throw new RyoFaasError('INVALID_OPTION', `${cliPath} does not exist`, {
         hint: 'Set "ryo-faas.cliPath" to the ryo-faas.js of an installation, or leave it empty.',
       })
     }
@@ -166,7 +166,7 @@ function answerOf({ code, out, err }: { code: number | null; out: string; err: s
   try {
     answer = out.trim() === '' ? undefined : JSON.parse(out)
   } catch {
-    // Not what it should have printed: told below.
+    // Not what it should have printed: reported below.
   }
   if (code === 0 && answer !== undefined) return answer
   const error = ErrorBody.safeParse((answer as { error?: unknown } | undefined)?.error)

@@ -1,4 +1,4 @@
-/** Deploys that are under way, and the one way to deploy: start the platform if need be, then follow the agent's events. */
+/** Deploys in progress, and the one way to deploy: start the platform if needed, then follow the agent's events. */
 import { EventEmitter } from 'node:events'
 import { RyoFaasError, type DeployEvent, type ErrorBody } from 'ryo-faas/contract'
 import type { AgentProcess } from './agent-process.ts'
@@ -36,7 +36,7 @@ export class Deploys {
     return { dispose: () => void this.#events.off('change', listener) }
   }
 
-  /** What is being done with a function, as a word for people. */
+  /** What is being done with a function, to show. */
   activityOf(name: string): string | undefined {
     return this.#activities.get(name)
   }
@@ -49,14 +49,14 @@ export class Deploys {
   /**
    * @param file absolute path of deploy.json
    * @param only names; all if absent
-   * @param debug one instance each that a debugger may attach to
+   * @param debug one instance each, which a debugger may attach to
    * @param replace functions of other projects that have the same name
    * @throws RyoFaasError the first failure, with the problems of all; NAME_TAKEN
    */
   async run({ file, only, debug = false, replace = false }: DeployRequest, progress: Progress): Promise<Deployed[]> {
     for (const name of only ?? []) this.#set(name, 'waiting')
     const names = new Set(only)
-    // The title names the only one.
+    // If there is only one, the title names it.
     const about = (name: string, what: string) => (only?.length === 1 ? what : `${name}: ${what}`)
     try {
       await this.ensurePlatform(progress)
@@ -103,7 +103,7 @@ export class Deploys {
     }
   }
 
-  /** Starts the platform if it does not run. */
+  /** Starts the platform if it is not running. */
   async ensurePlatform({ signal, report }: Progress): Promise<void> {
     await this.#link.refresh()
     if (this.#link.isReady) return
@@ -113,36 +113,36 @@ export class Deploys {
     })
     try {
       await this.#process.start(signal)
-      this.#tellStart(undefined)
+      this.#reportStart(undefined)
       await this.#link.refresh()
     } catch (error) {
-      this.#tellStart(error instanceof RyoFaasError ? error : undefined)
+      this.#reportStart(error instanceof RyoFaasError ? error : undefined)
       throw error
     } finally {
       listening.dispose()
     }
   }
 
-  /** Told after each start: why it failed, or that it did not. */
+  /** Called after each start: with why it failed, if it did. */
   onStart(listener: (error: RyoFaasError | undefined) => void): { dispose(): void } {
     this.#events.on('start', listener)
     return { dispose: () => void this.#events.off('start', listener) }
   }
 
-  #tellStart(error: RyoFaasError | undefined): void {
+  #reportStart(error: RyoFaasError | undefined): void {
     this.#events.emit('start', error)
   }
 
   #fail(name: string, { code, message }: ErrorBody): void {
-    // Whether to replace another project's is a question, and the answer no failure.
+    // Whether to replace another project's function is a question, not a failure.
     if (code !== 'CANCELLED' && code !== 'NAME_TAKEN') this.#failures.set(name, message)
     this.#set(name, undefined)
     this.#events.emit('change')
   }
 
-  /** Until the new version is known, nothing else is to be said of a function than what was done with it. */
+  /** Until the new version is known, a function is shown as busy. */
   async #endWhenSeen(name: string): Promise<void> {
-    await this.#link.refresh().catch(() => undefined) // It is seen with the next look, or with the end of all.
+    await this.#link.refresh().catch(() => undefined) // The next look sees it, or the end of the deploy.
     this.#set(name, undefined)
   }
 

@@ -1,10 +1,10 @@
 /**
  * The running platform as the editor knows it: found through its home, followed by the agent's event stream, and found
- * again when the agent was killed, restarted or started by somebody else. Invariants:
+ * again when the agent was killed, restarted or started from elsewhere. Invariants:
  *
- * 1. Nothing is read and nobody is asked before `follow`.
- * 2. While the agent is away the last state stays visible, marked as such.
- * 3. Signals of the agent only say "look again", and many of them at once are one look; but counts come with theirs.
+ * 1. Nothing is read and nothing is requested before `follow`.
+ * 2. While the agent is away, the last state stays visible, marked as such.
+ * 3. The agent's signals only say "look again", and many at once lead to one look; only counts come with their signal.
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -19,11 +19,11 @@ export interface Snapshot {
 }
 
 export type LinkState =
-  /** Nobody has looked yet. */
+  /** Not looked at yet. */
   | { kind: 'unknown' }
   /** No platform runs in this home. */
   | { kind: 'absent' }
-  /** One said that it runs, but its agent does not answer; it may be coming back. */
+  /** There is one, but its agent does not answer; it may be coming back. */
   | { kind: 'away'; last: Snapshot | undefined }
   /** `token`: what store and proxy know the operator by. */
   | ({ kind: 'connected'; token: string } & Snapshot)
@@ -77,7 +77,7 @@ export class PlatformLink {
     return this.#state.kind === 'connected' && this.#state.platform.phase.kind === 'ready'
   }
 
-  /** Where calls are asked for, running or not. */
+  /** Where calls are sent, whether it is running or not. */
   get proxy(): Door | undefined {
     const { snapshot } = this
     return snapshot && { url: snapshot.platform.proxyUrl, token: snapshot.token }
@@ -101,7 +101,7 @@ export class PlatformLink {
     return { dispose: () => void this.#events.off('change', listener) }
   }
 
-  /** Begins to look after the platform; calling it again changes nothing. */
+  /** Begins to follow the platform; calling it again changes nothing. */
   follow(): void {
     if (this.#following || this.#abort.signal.aborted) return
     this.#watcher = this.#options.watch(() => this.#poke())
@@ -121,7 +121,7 @@ export class PlatformLink {
       if (client) return await this.#look(client)
     } catch (error) {
       if (!(error instanceof RyoFaasError) || error.code !== 'NOT_RUNNING') throw error
-      // It has gone, and its stream has not told yet: whoever asks just after an end or a restart.
+      // It is gone and its stream has not ended yet: just after a stop or a restart.
       if (this.#client === client) this.#client = undefined
     }
     this.#poke()
@@ -150,16 +150,16 @@ export class PlatformLink {
         if (Date.now() - begin > RETRY_MS.longest) pauseMs = RETRY_MS.first
         if (this.#state.kind === 'connected') this.#set({ kind: 'away', last: this.#state })
       }
-      // Without a platform only its file tells that one came.
+      // Without a platform only its file says when there is one.
       await this.#pause(this.#state.kind === 'absent' ? undefined : pauseMs)
       pauseMs = Math.min(pauseMs * 2, RETRY_MS.longest)
       if (this.#state.kind === 'absent') pauseMs = RETRY_MS.first
     }
   }
 
-  /** A client for the agent that answers in the home, and the state that it tells. */
+  /** A client for the home's agent, if it answers; the state is then what it said. */
   #find(): Promise<AgentClient | undefined> {
-    // One after the other: an older search that fails must not undo what a newer one found.
+    // One after another: an older search that fails must not undo what a newer one found.
     return (this.#finding = this.#finding.then(() => this.#search()))
   }
 
@@ -176,7 +176,7 @@ export class PlatformLink {
       return client
     } catch (error) {
       if (this.#state.kind !== 'away') {
-        this.#options.log(`the agent does not answer: ${(error as Error).message}`)
+        this.#options.log(`the agent is not responding: ${(error as Error).message}`)
         this.#set({ kind: 'away', last: this.snapshot })
       }
       return undefined
@@ -185,7 +185,7 @@ export class PlatformLink {
 
   async #listen(client: AgentClient): Promise<void> {
     try {
-      // The first one, `hello`, too: what changed between the last look and now was not signalled.
+      // Also after the first event, `hello`: what changed between the last look and now was not signalled.
       for await (const event of client.stream('events', {}, this.#abort.signal)) {
         if (event.type === 'calls-counted') this.#count(event.counts)
         else if (event.type !== 'traces-changed') this.#lookSoon()
@@ -198,13 +198,13 @@ export class PlatformLink {
   #lookSoon(): void {
     this.#lookTimer ??= setTimeout(() => {
       this.#lookTimer = undefined
-      void this.#look().catch(() => undefined) // The stream ends too then, and that is acted upon.
+      void this.#look().catch(() => undefined) // The stream ends as well then, and that is handled.
     }, LOOK_AGAIN_MS)
   }
 
   #look(client = this.#client): Promise<void> {
     if (!client) return Promise.resolve()
-    // One that is under way may have looked already; a second one waits for it and looks anew.
+    // One that is under way may have looked already; a second one waits for it and looks again.
     const before = this.#looking ?? Promise.resolve()
     const looking = before.catch(() => undefined).then(() => this.#ask(client))
     this.#looking = looking
@@ -225,7 +225,7 @@ export class PlatformLink {
     const { deployments } = isReady
       ? await client.call('deployments', {}, signal)
       : { deployments: this.snapshot?.deployments ?? [] }
-    // What was counted while the answer was on its way is newer than the answer.
+    // What was counted while the answer was on its way is newer.
     this.#set({ kind: 'connected', token: client.token, platform, deployments: withCounts(deployments, this.#counted) })
   }
 
@@ -249,7 +249,7 @@ export class PlatformLink {
     try {
       await delay(milliseconds ?? 2 ** 30, undefined, { signal: wake.signal, ref: false })
     } catch {
-      return // Poked: time to look.
+      return // Poked: look now.
     } finally {
       this.#events.off('poke', onPoke)
     }

@@ -1,8 +1,8 @@
 /**
  * The agent that comes with the extension. The editor deletes the folder of an updated or uninstalled extension while
- * the platform goes on, so the platform runs from a copy in its own home. Invariants:
+ * the platform keeps running, so the platform runs from a copy in its own home. Invariants:
  *
- * 1. A folder `agents/<build>` is whole: it gets its name when everything is in it.
+ * 1. A folder `agents/<build>` is complete: it gets its name when everything is in it.
  * 2. Copies of other builds are removed only while no platform runs in the home: its parts may run from them.
  * 3. What another window is copying right now is left to it.
  */
@@ -22,7 +22,7 @@ export class ShippedAgent {
     this.#folder = join(extensionPath, 'dist')
   }
 
-  /** Its command line, for what ends with it; `undefined` in a checkout that was not packed. */
+  /** Its command line, for commands that leave nothing running; `undefined` in a checkout that was not packed. */
   get cli(): string | undefined {
     const path = join(this.#folder, CLI)
     return existsSync(path) ? path : undefined
@@ -34,7 +34,7 @@ export class ShippedAgent {
   }
 
   /**
-   * Its command line in the home, copied there if need be: what that starts stays when the extension goes.
+   * Its command line in the home, copied there if needed: what it starts survives the extension.
    * @throws RyoFaasError HOME_UNUSABLE
    */
   async install(home: string): Promise<string | undefined> {

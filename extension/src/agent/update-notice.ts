@@ -1,4 +1,4 @@
-/** Says that the platform still runs what the extension brought before it was updated; once for each pair of builds. */
+/** Says that the platform still runs the agent of the extension before its update; once for each pair of builds. */
 import type * as vscode from 'vscode'
 import type { Ui } from '../editor/ui.ts'
 import type { PlatformLink } from './platform-link.ts'
@@ -8,9 +8,9 @@ const TOLD = 'ryo-faas.update-told'
 export interface UpdateNoticeOptions {
   link: Pick<PlatformLink, 'isReady' | 'onChange' | 'snapshot'>
   ui: Pick<Ui, 'say'>
-  /** Of all windows. */
+  /** Shared by all windows. */
   memory: Pick<vscode.Memento, 'get' | 'update'>
-  /** What a start would run; `undefined` if that is not for the extension to say. */
+  /** What a start would run; `undefined` if that does not come with the extension. */
   build(): Promise<string | undefined>
   restart(): unknown
 }
@@ -18,7 +18,7 @@ export interface UpdateNoticeOptions {
 export function noticeUpdates({ link, ui, memory, build, restart }: UpdateNoticeOptions): vscode.Disposable {
   const look = async () => {
     if (!link.isReady) return
-    // One that did not come with an extension is updated by those who installed it.
+    // One that did not come with an extension is updated where it was installed.
     const running = link.snapshot?.platform.build
     const shipped = running === undefined ? undefined : await build()
     const pair = `${running} ${shipped}`
@@ -26,5 +26,5 @@ export function noticeUpdates({ link, ui, memory, build, restart }: UpdateNotice
     await memory.update(TOLD, pair)
     ui.say('ryo-faas was updated. Restart the platform to use the new version.', { title: 'Restart', run: restart })
   }
-  return link.onChange(() => void look().catch(() => undefined)) // Looked at again with the next change.
+  return link.onChange(() => void look().catch(() => undefined)) // Tried again with the next change.
 }

@@ -1,8 +1,8 @@
 /**
- * Tells that an agent announced itself, or left.
+ * Reports that an agent announced itself, or left.
  *
- * By `stat` once a second, not by the editor's watchers nor the system's: they lose a file that comes together with its
- * folder, which is how the first platform of a home comes. All else that happens to a platform is told by its events.
+ * By `stat` once a second, not by the editor's watchers or the system's: they miss a file that is created together with
+ * its folder, like that of the first platform in a home. Everything else is reported by the platform's own events.
  */
 import { unwatchFile, watchFile } from 'node:fs'
 import { homePaths } from 'ryo-faas/client'

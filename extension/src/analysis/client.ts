@@ -1,8 +1,8 @@
 /**
  * The analysis worker as the editor sees it. Invariants:
  *
- * 1. There is no worker before the first question, and none again after a while without questions.
- * 2. One that dies is replaced by the next question; what it had not answered fails.
+ * 1. There is no worker before the first question, nor after a while without questions.
+ * 2. A worker that dies is replaced at the next question; what it had not answered fails.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -13,13 +13,13 @@ const HEAP_LIMIT_MB = 1024
 const IDLE_MS = 10 * 60_000
 
 export interface AnalysisOptions {
-  /** Asked when a worker is made. */
+  /** Called when a worker is started. */
   setup(): WorkerSetup
   /** The worker's module. */
   entry: URL
   execArgv?: string[]
   idleMs?: number
-  /** Called when a worker dies by itself. */
+  /** Called when a worker dies on its own. */
   onFailure(error: Error): void
 }
 
@@ -42,7 +42,7 @@ export class Analysis {
     this.#options = options
   }
 
-  /** Whether a worker runs. */
+  /** Whether a worker is running. */
   get isRunning(): boolean {
     return this.#worker !== undefined
   }
@@ -55,12 +55,12 @@ export class Analysis {
     return this.#ask({ type: 'check', file, text, subjects }) as Promise<CheckAnswer>
   }
 
-  /** Lets go of what is kept for a file that was closed. */
+  /** Drops what is kept for a file that was closed. */
   forget(file: string): void {
     if (this.#worker) void this.#ask({ type: 'forget', file }).catch(() => undefined) // A dead worker keeps nothing.
   }
 
-  /** Memory in use after a collection, if the worker was given the right to collect. */
+  /** Memory in use, after a garbage collection if the worker may collect. */
   async heap(): Promise<HeapAnswer> {
     return (await this.#ask({ type: 'heap' })) as HeapAnswer
   }
@@ -133,7 +133,8 @@ export function installedTypes(extensionPath: string): WorkerSetup['types'] {
     for (let folder = join(extensionPath, 'dist'); ; folder = dirname(folder)) {
       const candidate = join(folder, 'node_modules', path)
       if (existsSync(candidate)) return candidate
-      if (folder === dirname(folder)) throw new Error(`the extension does not hold ${path}: it was not packaged whole`)
+      if (folder === dirname(folder))
+        throw new Error(`the extension does not contain ${path}: it was not packed completely`)
     }
   }
   return { runtimeTypes: find('@ryo-faas/runtime/dist/index.d.ts'), nodeTypes: find('@types/node/index.d.ts') }

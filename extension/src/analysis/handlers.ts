@@ -1,12 +1,13 @@
 /**
  * What is known of the handlers in open files. Invariants:
  *
- * 1. A file that names none of the types and stands in no deploy.json is never looked at: no worker for it. Nor is one of
- *    another framework's project, unless there is a deploy.json above it, it imports our runtime, or a setting says so.
- * 2. An outline is answered within `PATIENCE_MS` if there ever was one; a late one is told as a change.
- * 3. Verdicts of an older text are dropped; the last ones stay until there are new ones.
- * 4. While a text does not parse, handlers stay where they can be found, and nothing is taken from lenses.
- * 5. A verdict is current only if nothing that it may follow from was changed since: the file's text, a deploy.json, or
+ * 1. A file that names none of the types and is in no deploy.json is never looked at, and costs no worker. Nor is a
+ *    file in another framework's project, unless there is a deploy.json above it, it imports our runtime, or a setting
+ *    says so.
+ * 2. An outline is returned within `PATIENCE_MS` if there ever was one; a late one is reported as a change.
+ * 3. Verdicts on an older text are dropped; the last ones stay until there are new ones.
+ * 4. While a text does not parse, handlers stay where they can be found, and no lens goes.
+ * 5. A verdict is current only if nothing that it may depend on has changed since: the file's text, a deploy.json, or
  *    another file, saved here or written by others (its generation).
  */
 import type * as vscode from 'vscode'
@@ -22,26 +23,27 @@ import { packageFolder } from './package-folder.ts'
 import { SOURCES, watchSources } from './watch-sources.ts'
 
 const PATIENCE_MS = 8
+
 /** A handler in a file. */
 export interface Site {
-  /** Of the deployment: of the entry, or of the export. */
+  /** The deployment's: that of the entry, or of the export. */
   name: string
   candidate: Candidate
   entry: FoundEntry | undefined
-  /** The last one about a text that parsed. */
+  /** The last one on a text that parsed. */
   verdict: Verdict | undefined
 }
 
 interface FileState {
   candidates: Candidate[]
-  /** Of the text that was outlined last; -1 before. */
+  /** Version of the text that was outlined last; -1 before. */
   outlined: number
   verdicts: Map<string, { subject: Subject; verdict: Verdict }>
-  /** By the subject's name, the last ones about a text that parsed. */
+  /** By the subject's name, the last ones on a text that parsed. */
   judged: Map<string, Verdict>
-  /** Of the text that was checked last. */
+  /** Version of the text that was checked last. */
   checked: number
-  /** That this check began in. */
+  /** In which this check began. */
   generation: number
   timer: NodeJS.Timeout | undefined
   isChecking: boolean
@@ -51,7 +53,7 @@ export interface HandlersOptions {
   editor: Vscode
   analysis: Pick<Analysis, 'check' | 'forget' | 'outline'>
   projects: DeployFiles
-  /** From the last key to the check. */
+  /** From the last key press to the check. */
   delayMs(): number
   /** Also in projects of other frameworks. */
   isEverywhere(): boolean
@@ -65,7 +67,7 @@ export class Handlers {
   readonly #changed: vscode.EventEmitter<vscode.TextDocument>
   readonly #relevance: Relevance
   readonly #disposables: vscode.Disposable[]
-  /** Counts changes of what verdicts may follow from besides the file's own text. */
+  /** Counts changes of what verdicts may depend on, other than the file's own text. */
   #generation = 0
   /** Once there was something to check. */
   #watch: vscode.Disposable | undefined
@@ -85,13 +87,13 @@ export class Handlers {
       }),
       projects.onDidChange(() => {
         this.#checkAgain()
-        // Lenses follow from the entries at once.
+        // Lenses depend on the entries without a check.
         for (const document of this.#open()) this.#changed.fire(document)
       }),
     ]
   }
 
-  /** Tells the document whose outline or verdicts are new. */
+  /** Fires with the document whose outline or verdicts are new. */
   get onDidChange(): vscode.Event<vscode.TextDocument> {
     return this.#changed.event
   }
@@ -100,7 +102,7 @@ export class Handlers {
     return this.#relevance.isRelevant(document)
   }
 
-  /** The handlers to stand a lens above. */
+  /** The handlers that get a lens. */
   async lensSites(document: vscode.TextDocument): Promise<Site[]> {
     const sites = await this.sites(document)
     return sites.filter(({ entry, verdict, candidate }) => {
@@ -116,7 +118,7 @@ export class Handlers {
     return this.#sitesOf(document, state)
   }
 
-  /** What the checker said last, and whether that was about the text as it is now. */
+  /** What the checker said last, and whether that was on the text as it is now. */
   verdicts(document: vscode.TextDocument): { isCurrent: boolean; all: { subject: Subject; verdict: Verdict }[] } {
     const state = this.#files.get(document.uri.toString())
     return { isCurrent: state?.checked === document.version, all: [...(state?.verdicts.values() ?? [])] }
@@ -182,7 +184,7 @@ export class Handlers {
       state.candidates = isWhole || state.outlined < 0 ? candidates : moved(state.candidates, candidates)
       state.outlined = version
     } catch (error) {
-      this.#options.log(`no outline of ${document.uri.fsPath}: ${(error as Error).message}`)
+      this.#options.log(`could not outline ${document.uri.fsPath}: ${(error as Error).message}`)
     }
   }
 
@@ -206,7 +208,7 @@ export class Handlers {
     return checked === document.version && generation === this.#generation
   }
 
-  /** What a verdict may follow from has changed. */
+  /** Something that a verdict may depend on has changed. */
   #checkAgain(): void {
     this.#generation++
     this.#relevance.forget()
@@ -234,7 +236,7 @@ export class Handlers {
   async #check(document: vscode.TextDocument, state: FileState): Promise<void> {
     if (state.isChecking || document.isClosed) return
     state.isChecking = true
-    // Slower than checks begin, so that they do.
+    // Less often than checks begin: they would be put off forever.
     const everyMs = 2 * this.#options.delayMs() + 200
     this.#watch ??= watchSources(this.#options.editor, everyMs, () => this.#checkAgain())
     const { version } = document
@@ -255,10 +257,10 @@ export class Handlers {
       state.generation = generation
       this.#changed.fire(document)
     } catch (error) {
-      this.#options.log(`no check of ${document.uri.fsPath}: ${(error as Error).message}`)
+      this.#options.log(`could not check ${document.uri.fsPath}: ${(error as Error).message}`)
     } finally {
       state.isChecking = false
-      // Whether this check succeeded or not: one that fails is not tried over and over.
+      // Whether this check succeeded or not: a failed one is not repeated for its own sake.
       const isOutdated = document.version !== version || this.#generation !== generation
       if (isOutdated && !document.isClosed) this.#checkLater(document)
     }
@@ -274,7 +276,7 @@ export class Handlers {
     return [...registered, ...others.map(({ name, kind }) => ({ name, kind, packageDir }))]
   }
 
-  /** The package to take along, within the workspace. */
+  /** The package to bundle, within the workspace. */
   packageDirOf(uri: vscode.Uri): string {
     return packageFolder(uri.fsPath, this.#options.editor.workspace.getWorkspaceFolder(uri)?.uri.fsPath)
   }
@@ -290,7 +292,7 @@ export class Handlers {
   }
 }
 
-/** What was known, where it is now as far as that can be seen. */
+/** What was known, where it is now as far as can be seen. */
 function moved(known: Candidate[], seen: Candidate[]): Candidate[] {
   const places = new Map(seen.map(({ name, range, extent }) => [name, { range, extent }]))
   return known.map(candidate => ({ ...candidate, ...places.get(candidate.name) }))

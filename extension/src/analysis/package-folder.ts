@@ -1,22 +1,33 @@
 /**
- * The package that a file is in, and whether that is a project of another web framework: there `GET` and `POST` in every
- * second file look like handlers of ours, and are none.
+ * The package that a file is in, and whether that is a project of another web framework: there, `GET` and `POST` in
+ * every second file look like handlers of ours and are not.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Packages whose own files export functions of `Request` and `Response`, or whose platform runs them. */
+/** Packages whose users export functions of `Request` and `Response` themselves. */
 const FRAMEWORKS = new Set([
-  ...['next', 'nuxt', 'astro', 'hono', 'elysia', 'itty-router', 'wrangler', 'vercel', 'netlify', 'encore.dev'],
-  ...[
-    '@sveltejs/kit',
-    '@solidjs/start',
-    '@nestjs/core',
-    '@react-router/dev',
-    '@remix-run/dev',
-    '@tanstack/react-start',
-  ],
-  ...['@azure/functions', '@cloudflare/workers-types', '@netlify/functions', '@vercel/node', 'firebase-functions'],
+  'next',
+  'nuxt',
+  'astro',
+  'hono',
+  'elysia',
+  'itty-router',
+  'wrangler',
+  'vercel',
+  'netlify',
+  'encore.dev',
+  '@sveltejs/kit',
+  '@solidjs/start',
+  '@nestjs/core',
+  '@react-router/dev',
+  '@remix-run/dev',
+  '@tanstack/react-start',
+  '@azure/functions',
+  '@cloudflare/workers-types',
+  '@netlify/functions',
+  '@vercel/node',
+  'firebase-functions',
 ])
 const OURS = '@ryo-faas/runtime'
 
@@ -58,7 +69,7 @@ export class OtherFrameworks {
     try {
       uses = usesFramework(JSON.parse(readFileSync(path, 'utf8')))
     } catch {
-      return undefined // None, or half written.
+      return undefined // Missing, or half written.
     }
     this.#known.set(path, uses)
     return uses

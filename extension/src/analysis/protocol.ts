@@ -1,25 +1,25 @@
 /**
- * What the editor's side and the analysis worker say to each other. The worker answers each question once, in the order
- * in which they were asked, except that outlines are answered before checks that still wait.
+ * Messages between the editor's side and the analysis worker. The worker answers each question once, in the order in
+ * which they were asked, except that outlines go before waiting checks.
  */
 import type { DeploymentKind, Problem } from 'ryo-faas/contract'
 import type { Range } from '../editor/range.ts'
 
 /**
- * How a function looks without its types being resolved: `handler` writes the parameter types of an accepted form,
- * `perhaps` mentions one of the types, `none` does neither.
+ * How a function looks before its types are resolved: `handler` has the parameter types of an accepted form, `perhaps`
+ * mentions one of the types, `none` does neither.
  */
 export type Likeness = 'handler' | 'perhaps' | 'none'
 
 /** Something exported that might be a handler. */
 export interface Candidate {
   name: string
-  /** Of the name, where it is declared or exported. */
+  /** Where its name is declared or exported. */
   range: Range
-  /** Of the whole that is exported, with the comment above it. */
+  /** Everything that is exported, with the comment above it. */
   extent: Range
   likeness: Likeness
-  /** The form that the types speak of. */
+  /** The form that the types suggest. */
   kind: DeploymentKind
 }
 
@@ -29,7 +29,7 @@ export interface Outline {
   isWhole: boolean
 }
 
-/** What a check is about: an entry of deploy.json, or a candidate that stands in none. */
+/** What a check is about: an entry of deploy.json, or a candidate that has none. */
 export interface Subject {
   name: string
   kind: DeploymentKind
@@ -42,7 +42,7 @@ export interface TextEdit {
   text: string
 }
 
-/** A change that makes a problem go away. */
+/** A change that removes a problem. */
 export type Fix =
   | { kind: 'edit'; title: string; edits: TextEdit[]; isPreferred: boolean }
   /** `name` in the entry of deploy.json becomes `newName`. */
@@ -57,13 +57,13 @@ export interface Finding {
 }
 
 export interface CheckAnswer {
-  /** One for each subject, in their order. */
+  /** One for each subject, in the same order. */
   verdicts: Verdict[]
 }
 
 export type Question =
   | { id: number; type: 'outline'; file: string; text: string }
-  /** Without a text, as it stands on disk. */
+  /** Without a text: as it is on disk. */
   | { id: number; type: 'check'; file: string; text: string | undefined; subjects: Subject[] }
   | { id: number; type: 'forget'; file: string }
   | { id: number; type: 'heap' }
@@ -75,7 +75,7 @@ export interface HeapAnswer {
 export type Answer =
   { id: number; result: Outline | CheckAnswer | HeapAnswer | undefined } | { id: number; error: string }
 
-/** Handed to the worker when it is made. */
+/** Given to the worker at its start. */
 export interface WorkerSetup {
   /** `index.d.ts` of `@ryo-faas/runtime`, and of the `@types/node` for packages that have none. */
   types: { runtimeTypes: string; nodeTypes: string }

@@ -1,6 +1,6 @@
 /**
- * Which documents may have handlers of ours: what is not relevant is never looked at, and costs no worker. Decided by the
- * text and the files around it alone.
+ * Which documents may contain handlers of ours: all others are never looked at, and cost no worker. Decided by the text
+ * and the files around it alone.
  */
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
@@ -35,7 +35,7 @@ export class Relevance {
     return EXPORTS.test(text) && MENTIONS.test(text) && this.#isPerhapsOurs(document.uri, text)
   }
 
-  /** Files around have changed. */
+  /** Files around it have changed. */
   forget(): void {
     this.#frameworks.forget()
   }

@@ -1,11 +1,11 @@
-/** What stands above a handler, given what is known of it. Pure. */
+/** The lenses above a handler, given what is known of it. Pure. */
 import { relative, sep } from 'node:path'
 import type { DeploymentView } from 'ryo-faas/contract'
 import { projectFolderOf, projectNameOf } from '../project/project-of.ts'
 import { formatDuration } from '../editor/format.ts'
 
 export interface LensSubject {
-  /** Of the deployment, should there be one. */
+  /** The deployment's, if there is one. */
   name: string
   /** Absolute path of the module. */
   file: string
@@ -13,7 +13,7 @@ export interface LensSubject {
 
 export interface LensState {
   deployment: DeploymentView | undefined
-  /** What is being done with it right now, e.g. `building`. */
+  /** What is being done with it, e.g. `building`. */
   activity: string | undefined
   /** Why the last deploy failed, if it did. */
   failure: string | undefined
@@ -27,7 +27,7 @@ export interface Lens {
   tooltip: string
 }
 
-/** The deployment that was made of this very function, not one of the same name elsewhere. */
+/** The deployment that was made from this function, not one with the same name elsewhere. */
 export function isMadeOf(deployment: DeploymentView, { name, file }: LensSubject): boolean {
   return deployment.name === name && deployment.filePath === file
 }
@@ -58,7 +58,7 @@ export function lensesOf(subject: LensSubject, { deployment, activity, failure, 
   ]
 }
 
-/** Of another function with this name: its project, or its file if that is in the same project. */
+/** Where another function with this name is: its project, or its file if that is in the same project. */
 function placeOf(deployment: DeploymentView, { name, file }: LensSubject): string {
   const folder = projectFolderOf(deployment)
   const isOfThisProject = folder !== undefined && file.startsWith(folder + sep)
@@ -74,7 +74,7 @@ function statusLine(deployment: DeploymentView, { failure, isAway }: Pick<LensSt
   if (failure !== undefined) parts.push('last deploy failed')
   parts.push(`${calls} ${calls === 1 ? 'call' : 'calls'}`)
   if (errors > 0) parts.push(`${errors} failed`)
-  // How long a call is held by a debugger says nothing of the function.
+  // How long a debugger held its calls says nothing about the function.
   if (p95Ms !== null && debugPort === undefined) parts.push(`p95 ${formatDuration(p95Ms)}`)
   return parts.join(' · ')
 }

@@ -42,7 +42,7 @@ export class HandlerLenses implements vscode.CodeLensProvider {
     await projects.load()
     if (isDeployFile(document)) return this.#ofDeployFile(document)
     const sites = await handlers.lensSites(document)
-    // Whoever has a handler on screen wants to know what became of it.
+    // With a handler on screen, its state matters.
     if (sites.length > 0) link.follow()
     return sites.flatMap(({ name, candidate: { range } }) =>
       this.#lenses(toRange(this.#options.editor, range), { name, file: document.uri.fsPath }),

@@ -1,5 +1,5 @@
 /**
- * A command: an object that says what it is called, what it needs and what it does. Invariants:
+ * A command is an object that says what it is called, what it needs and what it does. Invariants:
  *
  * 1. Only a command that needs trust gets the parts that run code of the workspace, or what its settings name.
  * 2. A command of a row never acts on anything but that row.
@@ -18,7 +18,7 @@ import type { DashboardPanel } from '../traces/dashboard-panel.ts'
 import type { Tree } from '../tree/tree-view.ts'
 import type { Problem } from 'ryo-faas/contract'
 
-/** Everything there is. A command takes what it names. */
+/** Everything there is. A command gets what it names. */
 export interface Parts {
   editor: Vscode
   ui: Ui
@@ -34,16 +34,16 @@ export interface Parts {
   calls: Tree
   store: Tree
   storeFiles: StoreFiles
-  /** Shows as many documents of a table as can be shown. */
+  /** Shows as many documents of a table as possible. */
   widenTable(table: string): void
-  /** Shows what a deploy found wrong in files that may not be open; an empty list takes it away. */
+  /** Shows what a deploy found wrong in files that may not be open; an empty list clears it. */
   showProblems(problems: readonly Problem[]): void
 }
 
 /** What a command names of the parts. */
 export type Needs<Name extends keyof Parts> = Pick<Parts, Name>
 
-/** Gets what it was called with: a lens's target, a tree node, a file, or nothing (the palette). */
+/** @param argument what it was called with: a lens's target, a row, a file, or nothing (the palette) */
 type Run<Given> = (parts: Given, argument: unknown) => unknown
 
 export type Command = {
@@ -56,7 +56,7 @@ export type Command = {
   row?: true
 } & ({ needsTrust: true; run: Run<Parts> } | { needsTrust: false; run: Run<Omit<Parts, 'agent' | 'deploys'>> })
 
-/** Keeps the command's own type: who runs it directly gives it what it names and no more. */
+/** Keeps the command's own type: whatever calls `run` directly has to bring only what the command names. */
 export function defineCommand<Own extends Command>(command: Own): Own {
   return command
 }

@@ -1,5 +1,5 @@
 /**
- * Deploys a function with one instance that is open to a debugger, and attaches the editor's. When debugging ends, the
+ * Deploys a function with one instance that accepts a debugger, and attaches the editor's. When debugging ends, the
  * function still runs that way, without a time limit: a normal deploy is offered.
  */
 import { readFile } from 'node:fs/promises'

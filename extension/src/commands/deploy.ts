@@ -1,5 +1,5 @@
 /**
- * Deploying without questions: what deploy.json knows is deployed; what it does not know is written into it and shown.
+ * Deploying without questions: what is in deploy.json is deployed; what is not is written into it and shown.
  */
 import type * as vscode from 'vscode'
 import { dirname, sep } from 'node:path'
@@ -57,7 +57,7 @@ export const addToDeployFile = defineCommand({
   needsTrust: false,
   run: async (parts: ForDeployment & ForEntry & { projects: DeployFiles }, argument) => {
     const loaded = { ...parts, projects: await parts.projects.load() }
-    tellOfNew(parts, await entryOf(loaded, await targetOf(loaded, argument)))
+    announceEntry(parts, await entryOf(loaded, await targetOf(loaded, argument)))
   },
 })
 
@@ -75,12 +75,12 @@ export async function deployOne(
     const [deployed] = await deployAsking(parts, { file: entry.deployFile, only: [entry.name], debug }, title)
     return deployed
   } finally {
-    // Told only now: a toast does not outlast the start of a platform.
-    tellOfNew(parts, entry)
+    // Only now: a toast does not outlast the start of a platform.
+    announceEntry(parts, entry)
   }
 }
 
-/** What another project would lose is replaced only if the user says so. */
+/** Another project's function is replaced only if the user says so. */
 async function deployAsking(parts: ForDeploy, request: DeployRequest, title: string): Promise<Deployed[]> {
   const { deploys, ui } = parts
   const run = (replace: boolean) =>
@@ -110,7 +110,7 @@ async function fileToDeploy({ editor, projects, ui }: Needs<'editor' | 'projects
   return (await ui.pick(items, 'Which deploy.json?')).file
 }
 
-function tellOfNew(parts: ForEntry, { name, deployFile, written }: KnownEntry): void {
+function announceEntry(parts: ForEntry, { name, deployFile, written }: KnownEntry): void {
   if (!written) return
   const { editor, ui } = parts
   ui.say(`Added "${name}" to ${editor.workspace.asRelativePath(deployFile)}.`, {
@@ -148,7 +148,7 @@ interface KnownEntry {
   name: string
   packageDir: string
   deployFile: string
-  /** Where it is in the file, if we have just written it. */
+  /** Where it is in the file, if it was just written. */
   written?: Range
 }
 
@@ -198,7 +198,7 @@ async function writeEntry(
   return { name: entryName, packageDir, deployFile, written: placeIn(text, span) }
 }
 
-/** As the editor holds the file, saved or not; undefined if there is none. */
+/** As the editor has the file, saved or not; undefined if it does not exist. */
 async function textOf({ editor }: Needs<'editor'>, uri: vscode.Uri): Promise<string | undefined> {
   try {
     return (await editor.workspace.openTextDocument(uri)).getText()
@@ -216,7 +216,7 @@ function serviceName(packageDir: string): string {
   return (packageDir.split(sep).at(-1) ?? 'service').replace(/[^A-Za-z0-9_-]/g, '-').replace(/^[-_]+/, '') || 'service'
 }
 
-/** What is deployed is what is on disk. */
+/** Files are deployed as they are on disk. */
 async function saveAll({ editor }: Needs<'editor'>, isDeployed: (path: string) => boolean): Promise<void> {
   const dirty = editor.workspace.textDocuments.filter(
     ({ isDirty, uri }) => isDirty && isFile(uri) && isDeployed(uri.fsPath),

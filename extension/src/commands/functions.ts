@@ -16,7 +16,7 @@ export const invoke = defineCommand({
   run: async (parts: ForDeployment & Needs<'invoker'>, argument) => {
     const { name, kind } = await deploymentOf(parts, argument)
     if (kind === 'trigger') {
-      throw new RyoFaasError('UNSUPPORTED', `"${name}" runs on document changes and cannot be called`, {
+      throw new RyoFaasError('INVALID_REQUEST', `"${name}" runs on document changes and cannot be called`, {
         hint: 'Change a document of its table.',
       })
     }

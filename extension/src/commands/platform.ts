@@ -18,7 +18,7 @@ export const startFaas = defineCommand({
   },
 })
 
-/** For machines without Docker: what the user wanted to know is why, and that it works all the same. */
+/** For machines without Docker: the toast offers the reason, and that functions run anyway. */
 export const startWithoutContainers = defineCommand({
   id: 'ryo-faas.startWithoutContainers',
   needsTrust: true,

@@ -91,7 +91,7 @@ class NotTrusted extends RyoFaasError {
   }
 }
 
-/** Buttons beside a failure: the way on, where there is one. */
+/** Buttons next to an error: what to do about it, if there is something. */
 function remediesFor(editor: Vscode, error: RyoFaasError): Button[] {
   const run = (title: string, command: string, ...args: unknown[]): Button => ({
     title,

@@ -1,6 +1,6 @@
 /**
- * Every command runs through here: what was cancelled ends silently, a mistake of the user is one line with what to do
- * about it, and everything stands in the log.
+ * Every command runs through here: what was cancelled ends silently, an error is one line with what to do about it, and
+ * the log has everything.
  */
 import { RyoFaasError, formatProblem } from 'ryo-faas/contract'
 import type { Button, Ui } from '../editor/ui.ts'
@@ -9,7 +9,7 @@ export type Handler = (...args: unknown[]) => unknown
 
 export interface CommandOptions {
   ui: Ui
-  /** Buttons that help with an error of this code. */
+  /** Buttons that help with this error. */
   remedies(error: RyoFaasError): Button[]
 }
 
@@ -43,13 +43,13 @@ function report(id: string, error: RyoFaasError, { ui, remedies }: CommandOption
   ui.log.error(lines.join('\n'))
   const [problem, ...others] = error.problems ?? []
   const more = others.length > 0 ? ` (and ${others.length} more)` : ''
-  // Of one that did not start, which function it is stands in the message alone.
+  // If a function did not start, only the message says which one.
   const what = problem && error.code !== 'START_FAILED' ? `${problem.message}${more}` : oneLine(error.message)
   const hint = problem || isForShell(error.hint) ? undefined : error.hint
   ui.fail(hint === undefined ? what : `${what}. ${hint}`, ...remedies(error))
 }
 
-/** Advice for the command line is in the log; here there are buttons. */
+/** Advice for the command line goes to the log; a toast has buttons. */
 function isForShell(hint: string | undefined): boolean {
   return hint !== undefined && /\bryo-faas [a-z]|--[a-z]/.test(hint)
 }

@@ -75,10 +75,10 @@ export const deleteDocument = defineCommand({
   },
 })
 
-/** Somebody wrote to it since it was looked at. */
+/** It was written to since it was looked at. */
 function offerToDeleteAnyway(parts: ForDocument & Needs<'store'>, place: DocumentPlace): void {
   parts.ui.warn(
-    `${place.table}/${place.id} was changed by somebody else and was not deleted.`,
+    `${place.table}/${place.id} was changed elsewhere and was not deleted.`,
     { title: 'Open', run: () => openDocument.run(parts, { subject: { kind: 'document', ...place } }) },
     {
       title: 'Delete Anyway',

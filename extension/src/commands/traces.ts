@@ -1,4 +1,4 @@
-/** From a function, a call or a line of a log to what was recorded of it. */
+/** From a function, a call or a log line to its traces. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError } from 'ryo-faas/contract'
 import { fileOfFrame } from '../logs/line-text.ts'
@@ -41,7 +41,7 @@ export const showSlowestCall = defineCommand({
   },
 })
 
-/** A trace by its id, the id of a call, or a node of the calls. */
+/** A trace by its id, by the id of a call, or for a row of the calls. */
 export const showTrace = defineCommand({
   id: 'ryo-faas.showTrace',
   needsTrust: false,
@@ -82,7 +82,7 @@ async function askForId({ ui }: Needs<'ui'>): Promise<string> {
   return (await ui.ask({ title: 'Show Trace', prompt })).trim()
 }
 
-/** What was clicked in the stack trace of a span. */
+/** Opens what was clicked in the stack trace of a span. */
 export async function openFrame(
   { editor, link }: Needs<'editor' | 'link'>,
   { service, path, line, column }: OpenedFrame,

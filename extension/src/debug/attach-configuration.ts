@@ -1,21 +1,21 @@
-/** How the editor's own debugger for Node is told to attach to a function. Pure. */
+/** The configuration with which the editor's own debugger for Node attaches to a function. Pure. */
 import { join } from 'node:path'
 import type * as vscode from 'vscode'
 import type { DebugPaths } from 'ryo-faas/contract'
 
 export interface AttachTarget {
   name: string
-  /** Of the loopback interface. */
+  /** On the loopback interface. */
   port: number
   paths: DebugPaths
-  /** Of the source map of the bundle, as they stand there. */
+  /** As in the source map of the bundle. */
   sources: readonly string[]
 }
 
 /**
- * The bundle that the process reads, in a container or not, lies on this machine too, with its map; the sources in the
- * map are relative to the package, which lies elsewhere. Each is mapped by its whole name: a pattern like `*` would
- * also change the addresses of scripts.
+ * The bundle that the process reads, in a container or not, is on this machine too, with its map; the sources in the
+ * map are relative to the package, which is elsewhere. Each is mapped by its whole name: a pattern like `*` would also
+ * change the addresses of scripts.
  */
 export function attachTo({ name, port, paths, sources }: AttachTarget): vscode.DebugConfiguration {
   const { localRoot, remoteRoot, sourceRoot } = paths

@@ -1,6 +1,6 @@
 /**
- * deploy.json in the editor: paths that lead nowhere, names that stand twice, and the checker's verdict on every entry;
- * links to the files it names. Open files only. What the schema says the editor's JSON service shows by itself.
+ * deploy.json in the editor: paths to nothing, duplicate names, and the checker's verdict on every entry; links to the
+ * files it names. Open files only. Violations of the schema are shown by the editor's JSON service.
  */
 import type * as vscode from 'vscode'
 import type { Analysis } from '../analysis/client.ts'
@@ -87,7 +87,7 @@ export class DeployFileDiagnostics implements vscode.DocumentLinkProvider {
         const [verdict] = verdicts
         if (verdict?.kind !== 'rejected') continue
         for (const { problem } of verdict.findings.slice(0, 1)) {
-          // The path itself was complained about above.
+          // The path itself was reported above.
           if (problem.code === 'missing-file') continue
           const { code, message, line, column } = problem
           const diagnostic = this.#diagnostic(document, { message, span: nameSpan, rule: rules.codeOf(code) })
@@ -97,7 +97,7 @@ export class DeployFileDiagnostics implements vscode.DocumentLinkProvider {
         }
       }
     } catch (error) {
-      log(`no check of ${document.uri.fsPath}: ${(error as Error).message}`)
+      log(`could not check ${document.uri.fsPath}: ${(error as Error).message}`)
     }
     if (!document.isClosed && document.version === version) this.#collection.set(document.uri, found)
   }

@@ -1,4 +1,4 @@
-/** Problems of handlers that stand in deploy.json, in the open file and as quick fixes. */
+/** Problems of handlers that are in deploy.json, shown in the open file and with quick fixes. */
 import type * as vscode from 'vscode'
 import type { Handlers } from '../analysis/handlers.ts'
 import type { Fix } from '../analysis/protocol.ts'
@@ -51,7 +51,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
     const near = (this.#shown.get(document.uri.toString()) ?? []).filter(({ diagnostic }) =>
       diagnostic.range.intersection(range),
     )
-    // Places of an older text would be the wrong ones.
+    // Places in an older text would be wrong.
     const fixes = handlers.verdicts(document).isCurrent ? near.flatMap(shown => this.#actions(document, shown)) : []
     return [...fixes, ...(await this.#adding(document, range, context))]
   }
@@ -70,7 +70,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
       if (verdict.kind === 'accepted' || !projects.entryOf(file, subject.name)) return []
       return (
         verdict.findings
-          // The language's own service says those already.
+          // The language's own service reports those already.
           .filter(({ problem }) => problem.code !== 'syntax-error')
           .map(({ problem, fixes }) => ({
             diagnostic: rules.diagnosticOf(problem),
@@ -111,7 +111,7 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
     return true
   }
 
-  /** For a handler that stands not in a deploy.json yet. */
+  /** For a handler that is not in a deploy.json yet. */
   async #adding(
     document: vscode.TextDocument,
     range: vscode.Range,

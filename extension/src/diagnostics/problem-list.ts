@@ -1,4 +1,4 @@
-/** What the last deploy found wrong, in files that need not be open. It goes with the next deploy or edit. */
+/** What the last deploy found wrong, in files that need not be open. Cleared by the next deploy or edit. */
 import type * as vscode from 'vscode'
 import type { Problem } from 'ryo-faas/contract'
 import type { Vscode } from '../editor/editor.ts'
@@ -30,7 +30,7 @@ export class ProblemList {
     const open = new Set(visible.filter(isFile).map(({ fsPath }) => fsPath))
     const byFile = new Map<string, Problem[]>()
     for (const problem of problems) {
-      if (open.has(problem.file) && (LIVE.test(problem.code) || this.#isSaid(problem))) continue
+      if (open.has(problem.file) && (LIVE.test(problem.code) || this.#isReported(problem))) continue
       byFile.set(problem.file, [...(byFile.get(problem.file) ?? []), problem])
     }
     for (const [file, own] of byFile) {
@@ -39,8 +39,8 @@ export class ProblemList {
     }
   }
 
-  /** By the language's own service: an import that leads nowhere. */
-  #isSaid({ code, file, line }: Problem): boolean {
+  /** Whether the language's own service reports it: an unresolved import. */
+  #isReported({ code, file, line }: Problem): boolean {
     const said = this.#editor.languages.getDiagnostics(this.#editor.Uri.file(file))
     return code === 'build' && said.some(({ source, range }) => source === 'ts' && range.start.line === line - 1)
   }

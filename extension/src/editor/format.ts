@@ -1,4 +1,4 @@
-/** Figures and times as people read them. */
+/** Numbers and times to read. */
 
 /** `0.42` → `0.4 ms`, `12.3` → `12 ms`, `1234` → `1.2 s`. */
 export function formatDuration(milliseconds: number): string {

@@ -1,4 +1,7 @@
-/** Places in a text, as editors count: lines and UTF-16 units from 0. Plain data, so that the analysis worker can send them. */
+/**
+ * Places in a text, as editors count: lines and UTF-16 units from 0. Plain data, so that the analysis worker can send
+ * them.
+ */
 import type * as vscode from 'vscode'
 import type { Vscode } from './editor.ts'
 

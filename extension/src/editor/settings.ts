@@ -32,7 +32,7 @@ export class Settings {
     return this.#get('statusBar.enabled', true)
   }
 
-  /** The folder of the platform: of the setting, of the environment, `~/.ryo-faas`. */
+  /** The folder of the platform: from the setting, the environment, or `~/.ryo-faas`. */
   home(environment: NodeJS.ProcessEnv): string {
     return this.#path('home') ?? homeFrom(environment)
   }
@@ -51,7 +51,7 @@ export class Settings {
     return this.#editor.workspace.getConfiguration('ryo-faas').get<T>(name, otherwise)
   }
 
-  /** Relative ones begin at the first folder of the workspace. */
+  /** Relative paths start at the first folder of the workspace. */
   #path(name: string): string | undefined {
     const text = this.#get(name, '').trim()
     if (text === '') return undefined

@@ -1,8 +1,9 @@
 /**
- * How the extension speaks to people. Invariants:
+ * What the extension says and asks. Invariants:
  *
- * 1. Toasts are never awaited: one that nobody closes must not hold anything up.
- * 2. A question stays open when the focus goes elsewhere: the editor gives it back to a tree as soon as that is drawn again.
+ * 1. Toasts are never awaited: one that stays open must not hold anything up.
+ * 2. A question stays open when the focus goes elsewhere: the editor gives it back to a tree as soon as that is drawn
+ *    again.
  * 3. A question that is not answered throws CANCELLED.
  */
 import type * as vscode from 'vscode'
@@ -20,9 +21,9 @@ export interface Ui {
   readonly log: Log
   say(message: string, ...buttons: Button[]): void
   warn(message: string, ...buttons: Button[]): void
-  /** Followed by a button that shows the log. */
+  /** With a further button that shows the log. */
   fail(message: string, ...buttons: Button[]): void
-  /** In a notification that can cancel; `signal` aborts then. */
+  /** In a notification with a Cancel button, which aborts `signal`. */
   progress<T>(title: string, run: (progress: Progress) => Promise<T>): Promise<T>
   /** @throws RyoFaasError CANCELLED */
   pick<T extends vscode.QuickPickItem>(items: readonly T[], placeHolder: string): Promise<T>

@@ -11,13 +11,13 @@ export interface InvokeAnswer {
   end: BodyEnd
 }
 
-/** Whether there is more of a body: not any more, still to come, not read because it is long, or lost. */
+/** Whether this is all of a body: yes; more is coming; the rest was not read because it is long; the rest was lost. */
 export type BodyEnd = { kind: 'whole' | 'coming' | 'cut' } | { kind: 'broken'; why: string }
 
 /** More of an answer is not shown, and not read. */
 export const LONGEST_BYTES = 512 * 1024
 const NEW_LINE = 10
-/** Of no interest to who looks at an answer. */
+/** Headers that nobody who looks at an answer is interested in. */
 const DULL = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding'])
 
 export function answerText({ status, statusText, durationMs, headers, body, end }: InvokeAnswer): string {
@@ -31,7 +31,7 @@ function bodyText(body: Uint8Array, { type, end }: { type: string; end: BodyEnd 
   if (body.length === 0) return ''
   let text: string
   try {
-    // What is not whole may end within a character.
+    // An incomplete body may end within a character.
     const stream = end.kind !== 'whole'
     text = new TextDecoder('utf-8', { fatal: true }).decode(body.subarray(0, LONGEST_BYTES), { stream })
   } catch {
@@ -41,7 +41,7 @@ function bodyText(body: Uint8Array, { type, end }: { type: string; end: BodyEnd 
   return end.kind === 'whole' && /[/+]json\b/.test(type) ? pretty(text) : text
 }
 
-/** On a line of its own. */
+/** On its own line. */
 function endText(body: Uint8Array, end: BodyEnd): string {
   const before = body.length === 0 || body.at(-1) === NEW_LINE ? '' : '\n'
   switch (end.kind) {
@@ -60,6 +60,6 @@ function pretty(text: string): string {
   try {
     return `${JSON.stringify(JSON.parse(text), null, 2)}\n`
   } catch {
-    return text // It said it were JSON.
+    return text // It only claimed to be JSON.
   }
 }

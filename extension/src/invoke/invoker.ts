@@ -1,6 +1,6 @@
 /**
- * Sends the request of a function and shows the answer beside it; an asynchronous call is followed to its result. One
- * request for each function at a time: a new one ends the one before.
+ * Sends the request of a function and shows the answer next to it; an asynchronous call is followed to its result. Each
+ * function has one request at a time: a new one ends the previous one.
  */
 import type * as vscode from 'vscode'
 import { CallsClient, type Door } from 'ryo-faas/client'
@@ -36,7 +36,7 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     return this.#answers.get(nameIn(uri)) ?? ''
   }
 
-  /** Opens the request, sends it and shows the answer beside it. */
+  /** Opens the request, sends it and shows the answer next to it. */
   async invoke(name: string): Promise<void> {
     const { window, workspace, ViewColumn } = this.#editor
     const document = await workspace.openTextDocument(this.#requests.uriOf(name))
@@ -45,7 +45,7 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     await this.send(document)
   }
 
-  /** Sends a request as it stands in the editor. */
+  /** Sends a request as it is in the editor. */
   async send(document: vscode.TextDocument): Promise<void> {
     const name = nameIn(document.uri)
     if (document.isDirty) await document.save()
@@ -69,8 +69,8 @@ export class Invoker implements vscode.TextDocumentContentProvider {
       this.#tell(name, `no answer: ${cause?.message ?? (error as Error).message}\n`)
     } finally {
       if (this.#running.get(name) === abort) this.#running.delete(name)
-      // The figures in lens and tree count this call too.
-      void this.#link.refresh().catch(() => undefined) // They come with the next look then.
+      // The counts in lens and tree include this call.
+      void this.#link.refresh().catch(() => undefined) // The next look brings them.
     }
   }
 

@@ -1,21 +1,21 @@
-/** An answer as it comes: told a few times a second, and read no further than it is shown. */
+/** An answer as it arrives: reported a few times a second, and read no further than it is shown. */
 import { answerText, LONGEST_BYTES, type BodyEnd } from './answer-text.ts'
 
-const TELL_EVERY_MS = 200
+const REPORT_EVERY_MS = 200
 
 export interface AnswerReading {
   /** When the request was sent, by `performance.now()`. */
   begin: number
-  /** Called with the text so far of an answer that takes its time. */
+  /** Called with the text so far, if the answer takes a while. */
   onProgress(text: string): void
-  /** A reading that was given up says nothing any more. */
+  /** After an abort nothing is reported. */
   signal?: AbortSignal
 }
 
 /**
- * The whole text. That the answer broke off stands in it.
+ * The whole text. It says so if the answer broke off.
  *
- * @throws AbortError if the reading was given up
+ * @throws AbortError
  */
 export async function readAnswer(response: Response, { begin, onProgress, signal }: AnswerReading): Promise<string> {
   const { status, statusText } = response
@@ -26,22 +26,22 @@ export async function readAnswer(response: Response, { begin, onProgress, signal
     return answerText({ status, statusText, headers, durationMs, body: Buffer.concat(chunks), end })
   }
   let timer: NodeJS.Timeout | undefined
-  const tellSoon = (): void => {
+  const reportSoon = (): void => {
     timer ??= setTimeout(() => {
       timer = undefined
       if (!signal?.aborted) onProgress(textOf({ kind: 'coming' }))
-    }, TELL_EVERY_MS)
+    }, REPORT_EVERY_MS)
   }
 
   let length = 0
-  tellSoon()
+  reportSoon()
   try {
     // Leaving the loop ends the connection.
     for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
       chunks.push(chunk)
       length += chunk.length
       if (length > LONGEST_BYTES) return textOf({ kind: 'cut' })
-      tellSoon()
+      reportSoon()
     }
     return textOf({ kind: 'whole' })
   } catch (error) {

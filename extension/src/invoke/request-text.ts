@@ -1,6 +1,6 @@
 /**
- * A request as text, the way RFC 9112 writes it: a line with method and path, headers, an empty line, the body. Lines
- * in front that begin with `#` are remarks.
+ * A request as text, as RFC 9112 writes it: a line with method and path, headers, an empty line, the body. Lines
+ * that begin with `#` are comments.
  */
 import type { DeploymentKind } from 'ryo-faas/contract'
 import { FUNCTIONS_PREFIX, routeOf } from '@ryo-faas/runtime/protocol'
@@ -42,7 +42,7 @@ export function parseRequest(text: string): ParsedRequest {
   return { kind: 'request', request }
 }
 
-/** What stands in the editor before the user has written anything. */
+/** What the editor shows before the user has written anything. */
 export function firstRequest(name: string, kind: DeploymentKind): string {
   const path = `${FUNCTIONS_PREFIX}${routeOf(name)}`
   const remark = '# Edit and press Ctrl+Enter (or ▶ Send) to send again. Saved automatically.\n'

@@ -1,4 +1,4 @@
-/** Requests as files of the editor (`ryo-request:/<name>.ryo-http`), one for each function, kept with the workspace. */
+/** Requests as files in the editor (`ryo-request:/<name>.ryo-http`), one per function, kept with the workspace. */
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
 import { firstRequest } from './request-text.ts'
@@ -47,7 +47,7 @@ export class Requests implements vscode.FileSystemProvider {
   }
 
   watch(): vscode.Disposable {
-    return { dispose: () => undefined } // Nobody but the editor writes them.
+    return { dispose: () => undefined } // Only the editor writes them.
   }
 
   readDirectory(): [string, vscode.FileType][] {

@@ -1,6 +1,6 @@
 /**
- * The output of functions in output channels, followed live; after the agent was away it goes on where it was. File
- * names in stack traces become absolute, so that the editor links them.
+ * The output of functions in output channels, followed live; after the agent was away it continues where it stopped.
+ * File names in stack traces become absolute, so that the editor links them.
  */
 import { LogPlace, type LogLine } from 'ryo-faas/contract'
 import type { PlatformLink } from '../agent/platform-link.ts'

@@ -1,4 +1,4 @@
-/** A line of a function's output for the log channel. Pure but for a look whether a file is there. */
+/** A line of a function's output for the log channel. Pure, except that it looks whether files exist. */
 import { existsSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import type { LogLine } from 'ryo-faas/contract'
@@ -10,7 +10,7 @@ const OWN_LEVEL = /^(DEBUG|INFO|WARN|ERROR) +(\[.*)$/
 /** As the editor colours them. */
 const LEVELS: Record<string, string> = { DEBUG: '[debug]', INFO: '[info]', WARN: '[warning]', ERROR: '[error]' }
 
-/** Frames of the platform and of Node: of no use to who looks for a mistake. The command line shows them too. */
+/** Frames of the platform and of Node: no help in finding a mistake. The command line does show them. */
 const FOREIGN_FRAME = /^\s+at .*(?:\/exported_[^/\s]+\.mjs:|\(?node:[\w/]+:)\d+:\d+\)?$/
 
 export function isForeignFrame({ line }: Pick<LogLine, 'line'>): boolean {
@@ -21,14 +21,14 @@ export function lineText(
   { time, stream, instance, line }: LogLine,
   { hasSeveral, filePath }: { hasSeveral: boolean; filePath: string | undefined },
 ): string {
-  // `context().log` says its level itself.
+  // Lines of `context().log` begin with their level.
   const [, own, rest] = OWN_LEVEL.exec(line) ?? []
   const level = own === undefined ? (stream === 'stderr' ? '[error]' : '[info]') : LEVELS[own]
   const who = hasSeveral ? ` ${instance}` : ''
   return `${localTime(time)} ${level}${who} ${linked(rest ?? line, filePath)}`
 }
 
-/** As the editor writes it into its own logs: of this place, to the millisecond. */
+/** As in the editor's own logs: local time, in milliseconds. */
 function localTime(iso: string): string {
   const time = new Date(iso)
   const two = (value: number) => String(value).padStart(2, '0')
@@ -37,7 +37,7 @@ function localTime(iso: string): string {
   return `${day} ${clock}.${String(time.getMilliseconds()).padStart(3, '0')}`
 }
 
-/** Makes the file of a frame absolute. */
+/** With the file of a frame made absolute. */
 function linked(line: string, filePath: string | undefined): string {
   const [, before, path, place] = FRAME.exec(line) ?? []
   if (filePath === undefined || before === undefined || path === undefined || place === undefined) return line
@@ -46,15 +46,15 @@ function linked(line: string, filePath: string | undefined): string {
 }
 
 /**
- * Frames name files relative to the package; which folder that is tells the module, which lies somewhere below.
+ * Frames name files relative to the package, which is one of the folders above the module.
  * @param filePath of the function's module
- * @returns the absolute path, if there is such a file
+ * @returns the absolute path, if the file exists
  */
 export function fileOfFrame(path: string, filePath: string): string | undefined {
   const plain = path.replace(/^file:\/\//, '')
   if (isAbsolute(plain) && existsSync(plain)) return plain
   for (let folder = dirname(filePath); ; folder = dirname(folder)) {
-    // `/app/src/hello.ts` of a container: every end of the path is tried, the longest first.
+    // `/app/src/hello.ts` in a container: every tail of the path is tried, the longest first.
     const parts = plain.split('/').filter(part => part !== '' && part !== '.' && part !== '..')
     for (let from = 0; from < parts.length; from++) {
       const candidate = join(folder, ...parts.slice(from))

@@ -1,11 +1,11 @@
 /**
- * An output channel whose last lines are shown too. The editor pushes a line to the view only if the channel is known to
- * be visible here, and that is told a moment after the view has read what there was: lines in between stay unseen until
- * the next one comes. So a while after the last line, the channel is given an empty text, which pushes what is there.
+ * An output channel whose last lines are always shown. The editor pushes a line to the view only if it knows that the
+ * channel is visible, and it learns that a moment after the view has read what there was: lines in between stay
+ * invisible until the next one. So a while after the last line, an empty text is appended, which pushes what is there.
  */
 import type * as vscode from 'vscode'
 
-/** After the last line, or after `show`; a busy editor takes seconds to open its view. */
+/** After the last line or `show`; a busy editor takes seconds to open its view. */
 const PUSH_AFTER_MS = [300, 1_000, 3_000, 10_000]
 
 type Channel = Pick<vscode.OutputChannel, 'append' | 'appendLine' | 'dispose' | 'show'>
@@ -18,7 +18,7 @@ export class LiveChannel {
     this.#channel = channel
   }
 
-  /** Without taking the focus. */
+  /** Does not take the focus. */
   show(): void {
     this.#channel.show(true)
     this.#pushLater()

@@ -1,7 +1,7 @@
 /**
- * deploy.json as the editor needs it: entries with their places, even if the file is half written. What is wrong with
- * the file the agent says by the same words (`agent/src/deploy-file`); here only what can be seen without a schema,
- * which the editor applies itself.
+ * deploy.json as the editor needs it: entries with their places, even if the file is half written. Problems have the
+ * same words as the agent's (`agent/src/deploy-file`); what the schema says is left out, because the editor applies
+ * that itself.
  */
 import { existsSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
@@ -39,11 +39,11 @@ export interface DeployFileModel {
   file: string
   /** False if the text does not parse. */
   isWhole: boolean
-  /** False for what another tool calls deploy.json. */
+  /** False for another tool's deploy.json. */
   isOurs: boolean
   entries: Entry[]
   problems: DeployFileProblem[]
-  /** Values that are paths, with what they lead to. */
+  /** Values that are paths, with what they point to. */
   links: (Span & { target: string })[]
 }
 
@@ -58,7 +58,7 @@ export function readDeployFile(file: string, text: string): DeployFileModel {
   return model
 }
 
-/** The export in `filePath` that an entry is about. */
+/** The export in `filePath` that an entry names. */
 export function exportOf({ kind, name }: Pick<Entry, 'kind' | 'name'>): string {
   return kind === 'service' ? 'main' : name
 }
@@ -133,9 +133,9 @@ export interface NewEntry {
 }
 
 /**
- * The text with one more entry, and where that stands in it. `text` undefined: a new file.
+ * The text with one more entry, and where that is. `text` undefined: a new file.
  *
- * @throws RyoFaasError DEPLOY_FILE_INVALID if the text is that of another tool's deploy.json
+ * @throws RyoFaasError DEPLOY_FILE_INVALID if it is another tool's deploy.json
  */
 export function withEntry(file: string, text: string | undefined, entry: NewEntry): { text: string; span: Span } {
   const line = entryText(file, entry)
@@ -147,7 +147,7 @@ export function withEntry(file: string, text: string | undefined, entry: NewEntr
   const root = parseTree(text, errors, { allowTrailingComma: true })
   const list = root && findNodeAtLocation(root, ['deploy'])
   if (list?.type !== 'array') {
-    // Whatever else it may be belongs to somebody.
+    // Anything else belongs to another tool.
     if (errors.length > 0 || !root || !isUnused(root)) throw foreignFile(file)
     const formattingOptions = { insertSpaces: true, tabSize: 2, eol: '\n' }
     return withEntry(file, applyEdits(text, modify(text, ['deploy'], [], { formattingOptions })), entry)
@@ -155,7 +155,7 @@ export function withEntry(file: string, text: string | undefined, entry: NewEntr
   const last = list.children?.at(-1)
   const at = last ? last.offset + last.length : list.offset + 1
   const before = last ? ',\n    ' : '\n    '
-  // The end of an empty list moves to a line of its own.
+  // The end of an empty list moves to its own line.
   const after = last || /^\s*\n/.test(text.slice(at)) ? '' : '\n  '
   return {
     text: text.slice(0, at) + before + line + after + text.slice(at),
@@ -163,7 +163,7 @@ export function withEntry(file: string, text: string | undefined, entry: NewEntr
   }
 }
 
-/** An object with nothing in it but the name of its schema. */
+/** An object with nothing but the name of its schema. */
 function isUnused({ type, children = [] }: Node): boolean {
   return type === 'object' && children.every(({ children: property }) => property?.[0]?.value === '$schema')
 }

@@ -1,6 +1,6 @@
 /**
- * Every deploy.json of the workspace, as the editor holds it. Found at the first question and followed from then on;
- * a file that does not parse at the moment keeps its last entries.
+ * Every deploy.json in the workspace, as the editor has it. Found at the first question and followed from then on; a
+ * file that does not parse at the moment keeps its last entries.
  */
 import { dirname, relative, sep } from 'node:path'
 import type * as vscode from 'vscode'
@@ -17,7 +17,7 @@ export interface FoundEntry extends Entry {
   deployFile: string
 }
 
-/** To look into, for what is wrong before they were found. */
+/** The files once they were found: for code that would be wrong before. */
 export type LoadedFiles = DeployFiles & { readonly isLoaded: true }
 
 export class DeployFiles {
@@ -36,18 +36,18 @@ export class DeployFiles {
     this.#disposables.push(this.#changed)
   }
 
-  /** Tells the path of a file that came, changed or went. */
+  /** Fires with the path of a file that was created, changed or deleted. */
   get onDidChange(): vscode.Event<string> {
     return this.#changed.event
   }
 
-  /** The first look takes a while; all later calls answer at once. */
+  /** The first call searches; later ones return at once. */
   async load(): Promise<LoadedFiles> {
     await (this.#loaded ??= this.#load())
     return this as LoadedFiles
   }
 
-  /** False before the first look. */
+  /** False before the first search. */
   get isLoaded(): boolean {
     return this.#isLoaded
   }
@@ -56,12 +56,12 @@ export class DeployFiles {
     return [...this.#models.values()]
   }
 
-  /** The model of a file, wherever it lies: also outside of the workspace, if it is open. */
+  /** The model of a file, also outside of the workspace if it is open. */
   modelOf(document: vscode.TextDocument): DeployFileModel {
     return this.#models.get(document.uri.fsPath) ?? readDeployFile(document.uri.fsPath, document.getText())
   }
 
-  /** Entries about a module. If several files speak of the same function, the nearest file counts. */
+  /** Entries for a module. If several files name the same function, the nearest file counts. */
   entriesOf(filePath: string): FoundEntry[] {
     const found = new Map<string, FoundEntry>()
     const nearestFirst = this.all.sort((a, b) => distance(a.file, filePath) - distance(b.file, filePath))
@@ -77,23 +77,23 @@ export class DeployFiles {
     return this.entriesOf(filePath).find(entry => entry.name === name)
   }
 
-  /** Whether a deploy.json of ours lies above a module. */
+  /** Whether a deploy.json of ours is above a module. */
   covers(filePath: string): boolean {
     return this.all.some(({ file, isOurs }) => isOurs && filePath.startsWith(dirname(file) + sep))
   }
 
-  /** The file that a new entry for this module belongs into: the nearest one above it. */
+  /** The file that a new entry for this module belongs in: the nearest one above it. */
   nearest(filePath: string): string | undefined {
     const above = this.all.filter(({ file }) => filePath.startsWith(dirname(file) + sep))
     return above.sort((a, b) => b.file.length - a.file.length)[0]?.file
   }
 
-  /** Reads a file that was just written, before the watcher tells. */
+  /** Reads a file that was just written, before the watcher reports it. */
   async reread(uri: vscode.Uri): Promise<void> {
     await this.#read(uri)
   }
 
-  /** Whoever writes an entry sees what was written before: of two quick clicks, the second one finds its entry. */
+  /** One after another: of two quick clicks, the second one finds its entry. */
   inTurn<T>(write: () => Promise<T>): Promise<T> {
     const written = this.#writing.then(write)
     this.#writing = written.catch(() => undefined)
@@ -123,7 +123,7 @@ export class DeployFiles {
         onGone: path => this.#dropBelow(path),
       }),
       workspace.onDidChangeTextDocument(({ document }) => this.#follow(document)),
-      // What was not saved is gone with the document.
+      // Unsaved changes are gone with the document.
       workspace.onDidCloseTextDocument(({ uri }) => {
         if (isFile(uri) && this.#models.has(uri.fsPath)) void this.#read(uri)
       }),
@@ -135,7 +135,7 @@ export class DeployFiles {
   }
 
   async #find(): Promise<void> {
-    // What is told to us during the search may be missing in its answer.
+    // Changes reported during the search may be missing in its answer.
     const known = [...this.#models.keys()]
     const uris = await this.#editor.workspace.findFiles(PATTERN, NOT_IN)
     const found = new Set(uris.map(({ fsPath }) => fsPath))
@@ -147,9 +147,9 @@ export class DeployFiles {
     if (/[\\/]node_modules[\\/]/.test(uri.fsPath)) return
     const saved = await this.#editor.workspace.fs.readFile(uri).then(
       bytes => new TextDecoder().decode(bytes),
-      () => undefined, // It went away while we looked.
+      () => undefined, // It was deleted in the meantime.
     )
-    // Looked at afterwards: it may have been edited while we read.
+    // Afterwards: it may have been edited during the read.
     const text = this.#unsaved(uri) ?? saved
     if (text === undefined) this.#drop(uri.fsPath)
     else this.#set(uri.fsPath, text)
@@ -160,12 +160,12 @@ export class DeployFiles {
     return open?.isDirty ? open.getText() : undefined
   }
 
-  /** Also of what is clean again: it was saved, or it was reverted. */
+  /** Also if it is clean again: it was saved or reverted. */
   #follow(document: vscode.TextDocument): void {
     const file = document.uri.fsPath
     if (!isDeployFile(document) || !(document.isDirty || this.#models.has(file))) return
     const text = document.getText()
-    // That it is dirty now, or no longer, is told as a change as well.
+    // The editor also fires when only `isDirty` changed.
     if (text !== this.#texts.get(file)) this.#set(file, text)
   }
 
@@ -192,12 +192,12 @@ export function isDeployFile({ uri }: Pick<vscode.TextDocument, 'uri'>): boolean
   return isFile(uri) && /[\\/]deploy\.json$/.test(uri.fsPath)
 }
 
-/** Steps between two places in the tree of folders. */
+/** Steps between two places in the folder tree. */
 function distance(from: string, to: string): number {
   return relative(dirname(from), dirname(to)).split(sep).length
 }
 
-/** Entries of a text that parsed, where they are now as far as that can be seen. */
+/** The entries of a text that parsed, where they are now as far as can be seen. */
 function moved(known: Entry[], seen: Entry[]): Entry[] {
   return known.map(entry => {
     const now = seen.find(({ name, filePath }) => name === entry.name && filePath === entry.filePath)

@@ -2,7 +2,7 @@ import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
 
 /**
- * The file as an editor holds it; undefined if none does. Its documents of other schemes, as `git:` for what was
+ * The file as an open document; undefined if it is not open. Documents of other schemes, like `git:` for what was
  * committed, have the same path and another text.
  */
 export function openFile({ workspace }: Vscode, path: string): vscode.TextDocument | undefined {

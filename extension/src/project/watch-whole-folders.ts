@@ -1,19 +1,19 @@
 /**
- * Folders that come or go with all that is in them: a checkout, an archive, a rename. The editor may then tell of the
- * topmost folder alone, to nobody who watches for the files inside.
+ * Folders that are created or deleted with everything in them: a checkout, an archive, a rename. The editor may then
+ * report the topmost folder only, and watchers for the files inside hear nothing.
  */
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
 
-/** Long enough for a checkout to be one look, short enough not to be noticed. */
+/** Long enough for a checkout to be one search, short enough not to be noticed. */
 const SETTLE_MS = 200
-/** Folders inside may not be watched by anybody: what is written there a moment later is told to nobody either. */
+/** Folders inside may not be watched yet: what is written there a moment later is not reported either. */
 const LOOK_AGAIN_MS = [1_000, 4_000]
 
 export interface FolderListener {
-  /** Folders came, with whatever is in them by now. */
+  /** Folders were created, with whatever is in them by now. */
   onCame(): void
-  /** A file or a folder of this path is gone. */
+  /** The file or folder at this path is gone. */
   onGone(path: string): void
 }
 
@@ -50,7 +50,7 @@ export function watchWholeFolders(editor: Vscode, { onCame, onGone }: FolderList
 async function isFolder({ workspace, FileType }: Vscode, uri: vscode.Uri): Promise<boolean> {
   const found = await workspace.fs.stat(uri).then(
     ({ type }) => type,
-    () => FileType.Unknown, // It went away again.
+    () => FileType.Unknown, // It is gone again.
   )
   return (found & FileType.Directory) !== 0
 }

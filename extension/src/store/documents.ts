@@ -1,4 +1,4 @@
-/** Documents of the store as the editor reads and writes them. */
+/** How the editor reads and writes documents of the store. */
 import { type Door, StoreClient, docPath, onlyOver, type StoredDocument } from 'ryo-faas/client'
 
 export interface DocumentPlace {
@@ -12,7 +12,7 @@ export function storeClient(store: Door): StoreClient {
   return new StoreClient(store, AbortSignal.timeout(TIMEOUT_MS))
 }
 
-/** The first ones of a table. */
+/** The first documents of a table. */
 export async function documentsOf(store: Door, table: string, limit: number): Promise<StoredDocument[]> {
   return (await storeClient(store).query(table, new URLSearchParams({ limit: String(limit) }))).documents
 }
@@ -23,7 +23,7 @@ export function getDocument(store: Door, { table, id }: DocumentPlace): Promise<
 }
 
 /**
- * @param version that it must have; 0: it must not exist
+ * @param version it must have; 0: it must not exist
  * @throws StoreFailure 412 if it has another
  */
 export function putDocument(
@@ -40,7 +40,7 @@ export function putDocument(
 }
 
 /**
- * @param version that it must have; absent: whatever it has
+ * @param version it must have; absent: any
  * @throws StoreFailure 412 if it has another
  */
 export async function deleteDocument(store: Door, { table, id }: DocumentPlace, version?: number): Promise<void> {

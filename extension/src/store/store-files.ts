@@ -2,7 +2,7 @@
  * Documents of the store as files: `ryo-store:/<table>/<id>.json` holds the document's data. Invariants:
  *
  * 1. A save succeeds only over the version that was shown; otherwise nothing is written and both sides are offered.
- * 2. With `?stored` it is the document as it is stored now, for comparing; that one cannot be written.
+ * 2. With `?stored` it is the document as it is stored now, for comparing; that cannot be written.
  */
 import type * as vscode from 'vscode'
 import { type Door, StoreFailure, type StoredDocument } from 'ryo-faas/client'
@@ -13,8 +13,8 @@ import { deleteDocument, documentsOf, getDocument, putDocument, storeClient, typ
 export const STORE_SCHEME = 'ryo-store'
 const MOST_LISTED = 1_000
 /**
- * The editor would take another size for a conflict of its own and let people overwrite what it does not know the
- * version of.
+ * Always the same: the editor would take another size for a conflict of its own, and offer to overwrite a version that
+ * was never shown.
  */
 const SIZE = 1
 const NOT_JSON = 'not valid JSON; nothing was saved'
@@ -22,7 +22,7 @@ const NOT_JSON = 'not valid JSON; nothing was saved'
 export interface StoreFilesOptions {
   editor: Vscode
   ui: Pick<Ui, 'warn'>
-  /** Of the store; undefined while it does not run. */
+  /** The store's; undefined while it is not running. */
   door(): Door | undefined
 }
 
@@ -32,7 +32,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
   readonly #changed: vscode.EventEmitter<vscode.FileChangeEvent[]>
   /** The versions that the editor shows. */
   readonly #versions = new Map<string, number>()
-  /** What was read last. The editor does not show it if somebody typed meanwhile. */
+  /** What was read last. The editor does not show it if the user typed in the meantime. */
   readonly #read = new Map<string, { version: number; text: string }>()
   readonly #following: vscode.Disposable
 
@@ -40,7 +40,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     this.#options = options
     this.#changed = new options.editor.EventEmitter()
     this.onDidChangeFile = this.#changed.event
-    // That a document is dirty no longer is told as a change, too.
+    // The editor also fires when a document is no longer dirty.
     this.#following = options.editor.workspace.onDidChangeTextDocument(({ document }) => this.#takeOver(document))
   }
 
@@ -54,12 +54,12 @@ export class StoreFiles implements vscode.FileSystemProvider {
     return this.#options.editor.Uri.from({ scheme: STORE_SCHEME, path })
   }
 
-  /** Of a document that the editor holds. */
+  /** If the document is open. */
   versionOf({ path }: Pick<vscode.Uri, 'path'>): number | undefined {
     return this.#versions.get(path)
   }
 
-  /** Somebody wrote to the store; what is open and unchanged is read anew. */
+  /** The store was written to; what is open and unchanged is read again. */
   notice(places: DocumentPlace[] | undefined): void {
     const { workspace, FileChangeType } = this.#options.editor
     const named = places && new Set(places.map(place => this.uriOf(place).path))
@@ -124,11 +124,11 @@ export class StoreFiles implements vscode.FileSystemProvider {
   }
 
   watch(): vscode.Disposable {
-    return { dispose: () => undefined } // Changes are told by `notice`.
+    return { dispose: () => undefined } // `notice` reports changes.
   }
 
   createDirectory(): void {
-    // A table is there with its first document.
+    // A table exists once it has a document.
   }
 
   rename(uri: vscode.Uri): void {
@@ -140,7 +140,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     return textDocuments.find(document => document.uri.toString() === uri.toString())
   }
 
-  /** The version of what is shown is that of what was read, once that is what is shown. */
+  /** The version that was read is the one that is shown, once the texts are the same. */
   #takeOver(document: vscode.TextDocument): void {
     const { uri } = document
     if (uri.scheme !== STORE_SCHEME || isStoredSide(uri) || document.isDirty) return
@@ -153,7 +153,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const place = placeOf(uri)
     const stored = uri.with({ query: 'stored' })
     ui.warn(
-      `${place.table}/${place.id} was changed by somebody else. Your version is not saved yet.`,
+      `${place.table}/${place.id} was changed elsewhere. Your version is not saved yet.`,
       {
         title: 'Compare',
         run: () => editor.commands.executeCommand('vscode.diff', stored, uri, `${place.id}: stored ↔ yours`),
@@ -173,9 +173,9 @@ export class StoreFiles implements vscode.FileSystemProvider {
   }
 
   /**
-   * Over what is stored now, unless that changes once more in this moment.
+   * Over what is stored now, unless that changes again at this moment.
    *
-   * @param refused data of the save that failed, for a document that is open no longer
+   * @param refused data of the save that failed, for a document that is no longer open
    */
   async #saveMine(uri: vscode.Uri, refused: unknown): Promise<void> {
     const { window } = this.#options.editor
@@ -183,7 +183,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     if (open && !open.isDirty) throw new Error('there are no unsaved changes left')
     if (open && !parse(open.getText())) throw new Error(NOT_JSON)
     this.#versions.set(uri.path, await this.#storedVersion(uri))
-    // By the editor, so that what was typed meanwhile is saved as well and nothing is unsaved afterwards.
+    // By the editor, so that what was typed since is saved too, and nothing is unsaved afterwards.
     if (open) await open.save()
     else await this.#put(uri, refused)
     await window.showTextDocument(uri)
@@ -199,7 +199,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     }
   }
 
-  /** Over the version that is known; if that is not the stored one, both sides are offered. */
+  /** Over the known version; if another one is stored, both sides are offered. */
   async #put(uri: vscode.Uri, data: unknown): Promise<void> {
     const { FileSystemError, FileChangeType } = this.#options.editor
     try {
@@ -240,7 +240,7 @@ export function placeOf(uri: Pick<vscode.Uri, 'path'>): DocumentPlace {
   return { table, id: id.replace(/\.json$/, '') }
 }
 
-/** As a tab shows it; only what would change the path is written otherwise. */
+/** As a tab shows it; only characters that would change the path are encoded. */
 function segmentOf(name: string): string {
   return name.replace(/[%/\\]/g, encodeURIComponent)
 }

@@ -1,4 +1,4 @@
-/** The editor as far as what follows documents sees it: real files, and documents over them that a test edits. */
+/** As much of the editor as the tests need: real files, and documents over them that a test edits. */
 import { EventEmitter as NodeEmitter } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
@@ -6,7 +6,7 @@ import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
 import type { Position } from '../editor/range.ts'
 
-/** Of one kind of event each; which, its owner knows. */
+/** Each for one kind of event; its owner knows which. */
 type Listener = Parameters<NodeEmitter['on']>[1]
 
 class Emitter {
@@ -63,7 +63,7 @@ export class FakeDocument {
   isDirty = false
   isClosed = false
   text: string
-  /** What a save does besides. */
+  /** What a save does. */
   write: (text: string) => unknown = text => writeFileSync(this.uri.fsPath, text)
   readonly #editor: FakeEditor
 
@@ -137,13 +137,13 @@ export class FakeEditor {
   readonly saved = new Emitter()
   readonly closed = new Emitter()
   readonly shown = new Emitter()
-  /** Changes of files that the editor's watchers tell. */
+  /** Changes of files that the editor's watchers report. */
   readonly fileChanged = new Emitter()
   readonly created = new Emitter()
   readonly deleted = new Emitter()
   /** What `findFiles` finds. */
   files: string[] = []
-  /** Of the workspace. */
+  /** The workspace's. */
   folders: string[] = []
   pickedFolder: string | undefined
   isTrusted = true
@@ -163,7 +163,7 @@ export class FakeEditor {
     this.shown.fire()
   }
 
-  /** What a test needs of the editor besides. */
+  /** What else a test needs of the editor. */
   readonly #more: { window?: object }
 
   constructor(more: { window?: object; [name: string]: unknown } = {}) {
@@ -212,7 +212,7 @@ export class FakeEditor {
         onDidCloseTextDocument: this.closed.event,
         onDidChangeWorkspaceFolders: never,
         createFileSystemWatcher: (pattern: string) => ({
-          // All that these tests tell of are folders.
+          // These tests only report folders.
           onDidCreate: pattern === '**' ? this.created.event : never,
           onDidChange: (listener: (uri: vscode.Uri) => void) =>
             this.fileChanged.event((uri: vscode.Uri) => {

@@ -1,4 +1,4 @@
-/** The extension's way to people: what it says is kept, what it asks is answered by a test. */
+/** What the extension says is kept, what it asks is answered by a test. */
 import type { InputBoxOptions, QuickPickItem } from 'vscode'
 import { answered, type Button, type Progress, type Ui } from '../editor/ui.ts'
 

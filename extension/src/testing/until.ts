@@ -1,4 +1,4 @@
-/** Waits for what becomes true by itself. */
+/** Waits until something becomes true on its own. */
 import { vi } from 'vitest'
 
 export async function until(isTrue: () => unknown): Promise<void> {

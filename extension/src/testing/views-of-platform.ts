@@ -1,4 +1,4 @@
-/** What an agent answers, for tests of what is made of it. */
+/** Answers of an agent, for tests of what is shown of them. */
 import type { DeploymentView, PlatformView } from 'ryo-faas/contract'
 
 export function platformView(more: Partial<PlatformView> = {}): PlatformView {

@@ -1,6 +1,7 @@
 /**
- * The agent's dashboard in an editor tab. There is one; it shows the place that was asked for last, in the colours of the
- * editor's theme, and is there again after a reload of the window. What is clicked in a stack trace opens in the editor.
+ * The agent's dashboard in an editor tab. There is one; it shows the last place that was asked for, in the colours of
+ * the editor's theme, and it comes back after a reload of the window. A frame clicked in a stack trace opens in the
+ * editor.
  */
 import { randomBytes } from 'node:crypto'
 import type * as vscode from 'vscode'
@@ -11,7 +12,7 @@ import { panelHtml } from './panel-html.ts'
 
 export interface DashboardPanelOptions {
   editor: Vscode
-  /** Of the platform. */
+  /** The platform's. */
   home: string
   onOpen: (place: OpenedFrame) => void
 }
@@ -39,7 +40,7 @@ export class DashboardPanel {
       window.registerWebviewPanelSerializer(VIEW_TYPE, {
         deserializeWebviewPanel: async (panel, state: unknown) => {
           this.#panel = this.#follow(panel)
-          // Without a platform there is nothing to show, and nobody has asked.
+          // Without a platform there is nothing to show; and it was not the user who asked.
           await this.show(placeIn(state)).catch(() => void panel.dispose())
         },
       }),
@@ -72,7 +73,7 @@ export class DashboardPanel {
     this.#panel?.dispose()
   }
 
-  /** As the dashboard is told it, in its address and by messages. */
+  /** For the dashboard, in its address and in messages. */
   get #theme(): { theme: 'dark' | 'light'; contrast: 'high' | 'normal' } {
     const { Light, Dark, HighContrast, HighContrastLight } = this.#options.editor.ColorThemeKind
     switch (this.#options.editor.window.activeColorTheme.kind) {

@@ -1,8 +1,8 @@
-/** The page of the panel: a frame with the dashboard, and a door for messages between it and the editor. */
+/** The page of the panel: a frame with the dashboard, and messages passed between it and the editor. */
 
 /**
  * @param url of the dashboard, with its key
- * @param place remembered for when the window is reloaded
+ * @param place remembered for a reload of the window
  */
 export function panelHtml({ url, place, nonce }: { url: string; place: string; nonce: string }): string {
   const { origin } = new URL(url)
@@ -34,7 +34,7 @@ function escaped(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/"/g, '&quot;').replace(/</g, '&lt;')
 }
 
-/** As a script may hold it: no text of it ends the script. */
+/** Safe inside a script: nothing in it can end the script. */
 function json(value: unknown): string {
   return JSON.stringify(value).replace(/</g, '\\u003c')
 }

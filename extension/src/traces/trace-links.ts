@@ -1,16 +1,16 @@
-/** Makes trace ids in the logs of functions links to their traces. */
+/** Turns trace ids in the logs of functions into links to their traces. */
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
 
 /**
- * The proxy makes request ids of 32 hex digits that are trace ids too. They are in `[…]`, or in what the runtime says of a
- * failure: `Invocation <id> of hello failed`.
+ * The proxy makes request ids of 32 hex digits that are trace ids too. They are in `[…]`, or in what the runtime says
+ * of a failure: `Invocation <id> of hello failed`.
  */
 const TRACE = /\[(?:\S+ trace=)?([0-9a-f]{32})\]|\bInvocation ([0-9a-f]{32})\b/g
 
 export interface FoundTrace {
   id: string
-  /** Of the id in the line. */
+  /** Where the id is in the line. */
   start: number
   end: number
 }

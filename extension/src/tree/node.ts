@@ -1,7 +1,7 @@
 /** What a tree shows, as plain data: made by the models in `views/`, drawn by `tree-view.ts`. */
 
 export interface TreeNode {
-  /** Stays the same while the thing does: the editor keeps what is unfolded by it. */
+  /** Stays the same as long as the thing does: the editor remembers by it what is unfolded. */
   id: string
   label: string
   description?: string
@@ -9,15 +9,15 @@ export interface TreeNode {
   /** For screen readers; default: label and description. */
   spoken?: string
   icon?: { name: string; color?: Color }
-  /** Tells menus what it is. */
+  /** For the conditions of menus. */
   context?: string
   children?: TreeNode[]
-  /** For children that are only fetched when somebody unfolds the node. */
+  /** For children that are only fetched when the node is unfolded. */
   load?(): Promise<TreeNode[]>
   isCollapsed?: boolean
   /** Run by a click. */
   command?: { id: string; title: string; arguments?: unknown[] }
-  /** What commands on it are about. */
+  /** What its commands are about. */
   subject?: Subject
 }
 

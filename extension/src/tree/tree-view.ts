@@ -2,9 +2,9 @@
  * Draws nodes of a model as one of the editor's trees. Invariants:
  *
  * 1. A row is the same object for as long as its node keeps its id, so that a click reaches it while the tree changes.
- * 2. Only rows that have changed are drawn again; all of them only when the roots are others, or when nobody looks.
- * 3. What cannot be asked is said to be silent, never shown as empty, and asked again by itself while somebody looks.
- * 4. One update at a time; what changes during one is seen by a further one.
+ * 2. Only changed rows are drawn again; all of them only when the roots are different, or when the view is hidden.
+ * 3. A source that does not answer is shown as silent, never as empty, and is asked again while the view is visible.
+ * 4. One update at a time; changes during one lead to another one.
  */
 import { isDeepStrictEqual } from 'node:util'
 import type * as vscode from 'vscode'
@@ -15,18 +15,18 @@ export interface TreeOptions {
   id: string
   /** If it rejects, the tree says `silent`. */
   nodes(): TreeNode[] | Promise<TreeNode[]>
-  /** What is said while nobody answers. */
+  /** What is shown while there is no answer. */
   silent?: string
   retryMs?: number
 }
 
 const RETRY_MS = 2_000
 
-/** What the editor knows of a node, and hands to the commands of its menu. */
+/** What the editor knows of a node, and passes to the commands of its menu. */
 export class Row {
   readonly parent: Row | undefined
   #node: TreeNode
-  /** Of a node that loads them: only while it is unfolded. */
+  /** If the node loads them: only while it is unfolded. */
   #children: Row[] | undefined
 
   constructor(node: TreeNode, parent: Row | undefined) {
@@ -47,16 +47,16 @@ export class Row {
     return this.#children ?? []
   }
 
-  /** Takes over what the model says now, and adds the rows that have to be drawn again for it. */
+  /** Takes over what the model says now, and adds the rows that have to be drawn again. */
   become(node: TreeNode, changed: Row[]): void {
     const isOther = !isDeepStrictEqual(faceOf(this.#node), faceOf(node))
     this.#node = node
-    // What is folded is asked for when it is unfolded, which has to be told.
+    // The editor asks for the children of a folded row only after it was told of a change.
     const hasOthers = node.load ? !this.#children : this.#adopt(node.children ?? [], changed)
     if (isOther || hasOthers) changed.push(this)
   }
 
-  /** Of a node that loads its children. */
+  /** For a node that loads its children. */
   async unfold(): Promise<Row[]> {
     if (this.#node.load) this.#adopt(await this.#node.load(), [])
     return [...this.children]
@@ -71,7 +71,7 @@ export class Row {
     if (this.#node.load && this.#children && this.#adopt(await this.#node.load(), changed)) changed.push(this)
   }
 
-  /** @returns whether they are others, or in another order */
+  /** @returns whether they are different, or in another order */
   #adopt(nodes: readonly TreeNode[], changed: Row[]): boolean {
     const before = this.#children ?? []
     this.#children = reconciled(nodes, { known: before, parent: this, changed })
@@ -101,7 +101,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
   }
 
   refresh(): void {
-    // Asked for again when somebody looks.
+    // Asked for again when it becomes visible.
     if (!this.view.visible) return this.#changed.fire(undefined)
     this.#isOutdated = true
     if (!this.#isUpdating) void this.#update()
@@ -124,7 +124,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
       !node.load && !node.children?.length ? State.None : node.isCollapsed ? State.Collapsed : State.Expanded
     const item = new TreeItem(node.label, state)
     item.id = node.id
-    // Else a tooltip is read out in place of the row.
+    // Otherwise screen readers read the tooltip in place of the row.
     item.accessibilityInformation = { label: node.spoken ?? [node.label, node.description].filter(Boolean).join(', ') }
     if (node.description !== undefined) item.description = node.description
     if (node.tooltip !== undefined) item.tooltip = node.tooltip
@@ -169,7 +169,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
     }
   }
 
-  /** In place of what cannot be asked; asks again a little later. */
+  /** In place of a source that does not answer; asks again a little later. */
   #silentNode(parentId: string, error: unknown): TreeNode {
     const { silent = 'Not responding', retryMs = RETRY_MS } = this.#options
     clearTimeout(this.#retry)
@@ -180,7 +180,7 @@ export class Tree implements vscode.TreeDataProvider<Row> {
       description: 'retrying…',
       tooltip: error instanceof Error ? error.message : String(error),
       icon: { name: 'warning', color: 'charts.yellow' },
-      command: { id: 'ryo-faas.refresh', title: 'Ask again' },
+      command: { id: 'ryo-faas.refresh', title: 'Try again' },
     }
   }
 
@@ -191,11 +191,11 @@ export class Tree implements vscode.TreeDataProvider<Row> {
       const changed: Row[] = []
       const before = this.#roots
       this.#roots = reconciled(await this.#nodes(), { known: before, parent: undefined, changed })
-      for (const row of this.#roots) await row.reload(changed).catch(() => changed.push(row)) // Said when it is asked.
+      for (const row of this.#roots) await row.reload(changed).catch(() => changed.push(row)) // Shown when it is asked for.
       if (!areTheSame(before, this.#roots)) this.#changed.fire(undefined)
       else if (changed.length > 0) this.#changed.fire(changed)
     }
-    // In the same turn as the last look at what is outdated, or a change in between would be lost.
+    // In the same turn as the last look at `#isOutdated`, or a change in between would be lost.
     this.#isUpdating = false
   }
 }

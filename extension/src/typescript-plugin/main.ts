@@ -1,7 +1,8 @@
 /**
- * A plugin of the language service that the editor's own TypeScript loads: `@ryo-faas/runtime` resolves to the copy that
- * comes with the extension, and so do Node's types, where the user has installed neither. Nothing is written. What Node
- * has without an import (`process`, `Buffer`) is known in the folders that deploy.json speaks of, and in no others.
+ * A plugin of the language service that the editor's own TypeScript loads: `@ryo-faas/runtime` resolves to the copy
+ * that comes with the extension, and so do Node's types, where the user has installed neither. Nothing is written. What
+ * Node has without an import (`process`, `Buffer`) is known in the folders that deploy.json speaks of, and in no
+ * others.
  */
 import { existsSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
@@ -39,7 +40,7 @@ export function init({ typescript }: { typescript: typeof ts }): ts.server.Plugi
   }
 }
 
-/** Node's declarations become a part of the program, if it holds functions and nobody named other types. */
+/** Node's declarations become part of the program, if it contains functions and names no other types. */
 function addGlobals(host: ts.LanguageServiceHost): void {
   const names = host.getScriptFileNames.bind(host)
   const nodeTypes = existing(NODE_TYPES)

@@ -1,4 +1,4 @@
-/** Asynchronous calls that wait, run, or have failed for good. */
+/** Asynchronous calls that are queued, running or dead. */
 import { CallsClient, type Door } from 'ryo-faas/client'
 import type { CallView } from 'ryo-faas/contract'
 import { formatAge, plural } from '../editor/format.ts'

@@ -28,7 +28,7 @@ export interface Views extends vscode.Disposable {
   functions: Tree
   calls: Tree
   store: Tree
-  /** Shows as many documents of a table as can be shown. */
+  /** Shows as many documents of a table as possible. */
   widen(table: string): void
 }
 
@@ -77,7 +77,7 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     if (!said) return status.hide()
     status.text = said.text
     status.tooltip = said.tooltip
-    // Else the name of the icon is read out.
+    // Otherwise screen readers read the name of the icon.
     status.accessibilityInformation = { label: said.tooltip, role: 'button' }
     status.command = said.command
     status.backgroundColor = said.isWarning ? new editor.ThemeColor('statusBarItem.warningBackground') : undefined
@@ -95,7 +95,7 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
   }
   const setProjects = () => {
     setContext('hasDeployFile', projects.all.length > 0)
-    // Whoever has a deploy.json wants to know whether the platform runs.
+    // With a deploy.json in the workspace, the state of the platform matters.
     if (projects.all.length > 0) link.follow()
   }
   const look = ({ visible }: { visible: boolean }) => {
@@ -135,7 +135,7 @@ function contextOf(state: LinkState): string {
   return state.platform.phase.kind === 'ready' ? 'running' : state.platform.phase.kind
 }
 
-/** The document that a change of the store is about (a CloudEvent with the document's place as its subject or data). */
+/** The document that a change is about: the data of the CloudEvent has its place. */
 function placeIn(signal: unknown): { table: string; id: string }[] {
   const { table, id } = ((signal as { data?: unknown }).data ?? {}) as { table?: unknown; id?: unknown }
   return typeof table === 'string' && typeof id === 'string' ? [{ table, id }] : []

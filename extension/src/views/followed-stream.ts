@@ -1,4 +1,4 @@
-/** A stream of change signals, listened to while somebody looks and not otherwise; many signals are one change. */
+/** A stream of change signals, followed only while a view is visible; many signals are one change. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Door } from 'ryo-faas/client'
 
@@ -6,9 +6,9 @@ const SETTLE_MS = 150
 const RETRY_MS = 1000
 
 export interface FollowedStreamOptions {
-  /** Resolves when it is listened to: from then on nothing is missed. */
+  /** Resolves when it is connected: from then on nothing is missed. */
   open(door: Door, signal: AbortSignal): Promise<AsyncIterable<unknown>>
-  /** `undefined` if what was signalled is not known, e.g. after the stream broke off. */
+  /** `undefined` if signals may have been missed, e.g. after the stream broke off. */
   onChange(signals: unknown[] | undefined): void
 }
 
@@ -20,7 +20,7 @@ export class FollowedStream {
     this.#options = options
   }
 
-  /** Listens there from now on, or to nobody. */
+  /** Follows this one from now on, or none. */
   follow(door: Door | undefined): void {
     const before = this.#following?.door
     if (before?.url === door?.url && before?.token === door?.token) return
@@ -40,8 +40,8 @@ export class FollowedStream {
     const { open, onChange } = this.#options
     let waiting: unknown[] = []
     let timer: NodeJS.Timeout | undefined
-    const tell = (what: unknown) => {
-      waiting.push(what)
+    const collect = (signalled: unknown) => {
+      waiting.push(signalled)
       timer ??= setTimeout(() => {
         timer = undefined
         onChange(waiting)
@@ -52,9 +52,9 @@ export class FollowedStream {
       try {
         const stream = await open(door, signal)
         onChange(undefined)
-        for await (const what of stream) tell(what)
+        for await (const signalled of stream) collect(signalled)
       } catch {
-        // The part was restarted, or is not up yet: tried again below.
+        // The part was restarted, or is not up yet: tried again in a moment.
         if (!signal.aborted) onChange(undefined)
       }
       await delay(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined)

@@ -17,7 +17,7 @@ export interface FunctionsState {
   activityOf(name: string): string | undefined
   /** Whether a file is in this workspace. */
   isOpen(path: string): boolean
-  /** Why the last start found no Docker. */
+  /** Why the last start found no Docker, if it did not. */
   dockerMissing: string | undefined
   /** Milliseconds since 1970. */
   now: number
@@ -36,7 +36,7 @@ export function functionNodes({ link, activityOf, isOpen, dockerMissing, now }: 
       .map(deployment =>
         functionNode(deployment, {
           activity: activityOf(deployment.name),
-          // Of what is open here, the path says enough.
+          // For what is open here, the path is enough.
           project: isOpen(deployment.filePath) ? undefined : projectNameOf(deployment),
           now,
         }),
@@ -45,7 +45,7 @@ export function functionNodes({ link, activityOf, isOpen, dockerMissing, now }: 
   })
 }
 
-/** What was tried, and the ways on. */
+/** What was tried, and what to do next. */
 function withoutDocker(tried: string): TreeNode[] {
   const way = (label: string, icon: string, id: string, args: unknown[] = []): TreeNode => ({
     id: label,
@@ -84,7 +84,7 @@ function functionNode(
   return {
     id: `function ${name}`,
     label: name,
-    // That it runs, its icon says.
+    // The icon says that it is running.
     description: listOf(`v${version}`, project, activity ?? (state === 'running' ? undefined : state), ...facts).join(
       ' · ',
     ),

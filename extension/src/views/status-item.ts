@@ -1,4 +1,4 @@
-/** What the status bar says of the platform. Pure. */
+/** The platform's state in the status bar. Pure. */
 import type { LinkState } from '../agent/platform-link.ts'
 import { plural } from '../editor/format.ts'
 

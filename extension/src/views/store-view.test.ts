@@ -7,7 +7,12 @@ import { storeNodes } from './store-view.ts'
 
 const COUNT = 150
 const documents = Array.from({ length: COUNT }, (_, index) => ({
-  ...{ id: `d${index}`, table: 'notes', version: 1, data: {}, createdAt: '', editedAt: '' },
+  id: `d${index}`,
+  table: 'notes',
+  version: 1,
+  data: {},
+  createdAt: '',
+  editedAt: '',
 }))
 
 let server: Server

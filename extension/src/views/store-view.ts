@@ -5,7 +5,7 @@ import { plural } from '../editor/format.ts'
 import type { TreeNode } from '../tree/node.ts'
 
 const SHOWN_AT_FIRST = 100
-/** More the store does not give at once. */
+/** The store returns no more at once. */
 const MOST_SHOWN = 1_000
 
 /** @param wide tables of which as many documents as possible are shown */

@@ -82,7 +82,7 @@ export class Editor {
     await writeFile(join(data, 'data', 'Machine', 'settings.json'), JSON.stringify(settings))
     const main = join(options.editor, 'out', 'server-main.js')
     const folders = ['--server-data-dir', data, '--extensions-dir', options.extensions]
-    // A window that is told of no platform must not find the one of whoever runs the tests.
+    // A window without a platform must not find that of the user who runs the tests.
     const ports = await PortProxy.start()
     // Its debugger leaves files in the temporary folder, which are to go with the rest.
     const temporary = join(data, 'tmp')
@@ -97,8 +97,15 @@ export class Editor {
     const server = spawn(
       nodeOf(process.env),
       [
-        ...[main, ...folders, '--host', '127.0.0.1', '--port', String(port), '--without-connection-token'],
-        ...['--accept-server-license-terms', '--disable-telemetry'],
+        main,
+        ...folders,
+        '--host',
+        '127.0.0.1',
+        '--port',
+        String(port),
+        '--without-connection-token',
+        '--accept-server-license-terms',
+        '--disable-telemetry',
         ...(options.workspaceTrust ? [] : ['--disable-workspace-trust']),
       ],
       { ...node, stdio: ['ignore', 'pipe', 'pipe'] },
@@ -233,7 +240,7 @@ export async function installExtension(options: { editor: string; vsix: string; 
   await rm(data, { recursive: true, force: true })
 }
 
-/** Without what belongs to the editor that the tests were started from, or to npm. */
+/** Without variables of npm, or of the editor that the tests were started from. */
 function environmentOf(more: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const environment = { ...process.env }
   for (const name of Object.keys(environment)) {

@@ -16,7 +16,7 @@ export interface Clip {
   height: number
 }
 
-/** @param shownAs path below `media` of a picture that is shown to people */
+/** @param shownAs path below `media`, for a picture in the documentation */
 export async function takePicture(
   page: Page,
   name: string,

@@ -1,6 +1,6 @@
 /**
- * A home and a project of one test's own, and a workspace whose settings name them; taken away with everything that runs
- * there.
+ * A home and a project of one test's own, and a workspace whose settings name them; taken away with everything that
+ * runs there.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -16,7 +16,7 @@ const run = promisify(execFile)
 export type EngineSetting = 'auto' | 'docker' | 'process'
 
 export interface PlatformOptions {
-  /** Of the workspace, by path; absent: a copy of `examples`. */
+  /** The workspace's, by path; absent: a copy of `examples`. */
   files?: Readonly<Record<string, string>>
   /** Default: `process`, which needs nothing. */
   engine?: EngineSetting
@@ -41,7 +41,7 @@ export class TestPlatform {
     if (!files) {
       const filter = (path: string) => !/node_modules|tsbuildinfo/.test(path)
       await cp(join(root, 'examples'), workspace, { recursive: true, filter })
-      // Of the checkout around them, which is not there.
+      // They belong to the checkout around the examples, which is not there.
       await rm(join(workspace, 'tsconfig.json'), { force: true })
     }
     await mkdir(workspace, { recursive: true })
@@ -59,7 +59,7 @@ export class TestPlatform {
     return platform
   }
 
-  /** Of the workspace, as they are now. */
+  /** The workspace's, as they are now. */
   async settings(): Promise<unknown> {
     return JSON.parse(await readFile(this.#settingsFile, 'utf8'))
   }
@@ -85,7 +85,7 @@ export class TestPlatform {
   /** A platform that was stopped keeps the images of its functions for its next start. */
   async #removeImages(): Promise<void> {
     const filter = ['--filter', `label=ryo-faas=${this.project}`]
-    // Without Docker there are none.
+    // There are none without Docker.
     const { stdout } = await run('docker', ['images', '--quiet', ...filter]).catch(() => ({ stdout: '' }))
     const ids = [...new Set(stdout.split('\n'))].filter(id => id !== '')
     if (ids.length > 0) await run('docker', ['image', 'rm', '--force', ...ids])

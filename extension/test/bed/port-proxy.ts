@@ -28,7 +28,7 @@ export class PortProxy {
     return new PortProxy(server)
   }
 
-  /** As the editor's server is told of it. Browsers take every name below `localhost` for this machine (RFC 6761). */
+  /** As the editor's server gets it. Browsers take every name below `localhost` for this machine (RFC 6761). */
   get template(): string {
     return `http://ports.localhost:${(this.#server.address() as AddressInfo).port}/proxy/{{port}}/`
   }

@@ -12,7 +12,7 @@ import { ensureInstalled, programOf } from '../../../agent/test/support/system-p
 
 const run = promisify(execFile)
 const CODE_SERVER = '4.100.3'
-/** Changes when what is made of it does. */
+/** Changes when what is built from it does. */
 const RECIPE = 3
 const NPM_INSTALL = ['install', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
 

@@ -1,4 +1,6 @@
-/** What a person does in the editor's window: palette, lenses, trees, editors. Everything waits for what it looks for. */
+/**
+ * What a person does in the editor's window: palette, lenses, trees, editors. Everything waits for what it looks for.
+ */
 import { errors, type FrameLocator, type Locator, type Page } from 'playwright-core'
 
 export class Window {
@@ -43,7 +45,10 @@ export class Window {
     return this.page.locator('.codelens-decoration a', { hasText: spaced(text) })
   }
 
-  /** Waits until no lens that is seen stands below this line: after an edit they follow when they are asked for anew. */
+  /**
+   * Waits until no visible lens is below this line: after an edit, lenses move only when the editor asks for them
+   * again.
+   */
   async lensesNotBelow(line: string): Promise<void> {
     await this.page.waitForFunction(text => {
       const topOf = (element: Element | undefined) => element?.getBoundingClientRect().top ?? 0
@@ -66,7 +71,7 @@ export class Window {
     if ((await tab.getAttribute('class'))?.includes('checked') !== true) {
       await tab.click()
       // The view takes the focus when it is drawn, and what asks for something closes when it loses it. What is drawn
-      // after the view may have taken the focus meanwhile: then it is not waited for.
+      // after the view may have taken the focus in the meantime: then it is not waited for.
       await isShown(this.page.locator('.sidebar :focus').first(), 'attached')
     }
     // Off the icon, whose tooltip would stay.
@@ -77,7 +82,7 @@ export class Window {
     return this.page.locator('.sidebar .monaco-list-row', { hasText: spaced(text) })
   }
 
-  /** Of an output channel. */
+  /** An output channel's. */
   panelText(text: string | RegExp): Locator {
     return this.page.locator('.panel .view-lines', { hasText: spaced(text) })
   }
@@ -88,7 +93,7 @@ export class Window {
     return outer.frameLocator('iframe[title="Dashboard"]')
   }
 
-  /** Of a welcome view. */
+  /** A welcome view's. */
   button(text: string): Locator {
     return this.page.locator('.welcome-view .monaco-button', { hasText: spaced(text) })
   }
@@ -101,7 +106,7 @@ export class Window {
     return this.page.locator('.monaco-editor .view-lines', { hasText: spaced(text) })
   }
 
-  /** An editor takes the focus a moment after its text is seen: from a palette that was opened meanwhile, too. */
+  /** An editor takes the focus a moment after its text is seen: also from a palette that was opened in the meantime. */
   focusedText(text: string | RegExp): Locator {
     return this.page.locator('.monaco-editor.focused .view-lines', { hasText: spaced(text) })
   }
@@ -179,7 +184,7 @@ export class Window {
     await this.page.keyboard.press('Control+.')
     const action = this.page.locator('.action-widget .monaco-list-row', { hasText: title })
     await action.waitFor()
-    // The list is drawn anew as fixes of others come in.
+    // The list is drawn again as other fixes come in.
     await action.click({ force: true })
   }
 

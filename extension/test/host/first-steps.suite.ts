@@ -23,7 +23,7 @@ export function defineFirstSteps(): void {
       original = await readFile(workspacePath(HELLO), 'utf8')
     })
 
-    it('stands a lens above a handler, and above nothing else', async () => {
+    it('puts a lens above a handler, and above nothing else', async () => {
       const document = await open(HELLO)
       assert.deepEqual(await until(async () => nonEmpty(await lenses(document))), ['2: ▶ Deploy function'])
       const text = `${original}
@@ -109,7 +109,7 @@ export const nearly = (request: Request): string => request.url
       const { projects } = await extension()
       const file = workspacePath('came/with/its/folders/deploy.json')
       const isFound = () => projects.all.some(found => found.file === file)
-      // As a checkout does it: the editor may tell of the topmost folder alone.
+      // As a checkout does it: the editor may report the topmost folder only.
       await mkdir(dirname(file), { recursive: true })
       await writeFile(file, '{ "deploy": [] }')
       await until(isFound)
@@ -218,7 +218,7 @@ export const nearly = (request: Request): string => request.url
       await access(join(link.home, 'agents', build, 'agent', 'bundle', 'main', 'agent.js'))
     })
 
-    it('deploys without questions what stands in deploy.json', async () => {
+    it('deploys without questions what is in deploy.json', async () => {
       const { link } = await extension()
       const document = await open('acl/acl.ts')
       await until(async () => (await lenses(document)).length > 0)
@@ -261,7 +261,7 @@ export const nearly = (request: Request): string => request.url
       await replaceAll(document, '{ "roles": ["mine"] }\n')
       await put({ roles: ['theirs'] })
       await assert.rejects(async () => {
-        // Whether the editor tells by an answer or an error is its own business.
+        // The editor may return or throw.
         if (!(await document.save())) throw new Error('not saved')
       })
       const kept = (await (await fetch(url, { headers: { authorization } })).json()) as { data: unknown }

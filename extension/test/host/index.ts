@@ -1,6 +1,6 @@
 /**
  * Runs inside the editor's extension host: by the server build in `host.test.ts`, by `@vscode/test-electron` in
- * `electron.ts`. Which suite is to be run, and where its report goes, stands in the environment.
+ * `electron.ts`. The environment says which suite to run, and where its report goes.
  */
 import { writeFileSync } from 'node:fs'
 import { defineFirstSteps } from './first-steps.suite.ts'

@@ -8,7 +8,7 @@ const HANDLER = 'export const hello = (request: Request): Response => new Respon
 /** In a workspace that has to do with none of this. */
 export function defineQuiet(): void {
   describe('a workspace without handlers', () => {
-    it('costs nothing: no worker, and nobody looks for an agent', async () => {
+    it('costs nothing: no worker, and no search for an agent', async () => {
       const { analysis, link } = await extension()
       const document = await open('src/shapes.ts')
       assert.deepEqual(await lenses(document), [])

@@ -5,7 +5,7 @@ import type { Activated } from '../../src/main.ts'
 
 const WAIT_MS = 60_000
 
-/** Asks until the answer is something, or the time is up; `instead` tells what there was. */
+/** Asks until there is an answer, or the time is up; `instead` says what there was. */
 export async function until<T>(
   ask: () => T | undefined | false | Promise<T | undefined | false>,
   instead: () => unknown = () => undefined,
@@ -14,8 +14,7 @@ export async function until<T>(
   for (;;) {
     const answer = await ask()
     if (answer !== undefined && answer !== false) return answer
-    if (Date.now() > deadline)
-      throw new Error(`waited in vain for: ${String(ask)}; instead: ${JSON.stringify(instead())}`)
+    if (Date.now() > deadline) throw new Error(`never happened: ${String(ask)}; instead: ${JSON.stringify(instead())}`)
     await new Promise(resolve => setTimeout(resolve, 20))
   }
 }

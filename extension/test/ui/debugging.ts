@@ -6,7 +6,7 @@ import { spaced } from '../bed/window.ts'
 import type { Opened } from '../bed/windows.ts'
 
 export interface Breakpoint {
-  /** Of the deployment. */
+  /** The deployment's. */
   name: string
   /** Module of the handler; relative to the workspace. */
   handler: string

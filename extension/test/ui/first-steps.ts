@@ -31,7 +31,7 @@ export function firstSteps({ pictures, areShown = false, engineNote, inBetween, 
       ...(part && { clip: part }),
     })
 
-  test('the lens stands above a handler', async () => {
+  test('the lens is above a handler', async () => {
     const window = at()
     await window.openFile('hello/helloWorld.ts')
     await window.lens('▶ Deploy function').waitFor()
@@ -64,7 +64,7 @@ export function firstSteps({ pictures, areShown = false, engineNote, inBetween, 
     await picture('04-deployed', 'walkthrough/deployed.png', clip)
   })
 
-  test('Invoke shows the answer beside the request, and the figures follow', async () => {
+  test('Invoke shows the answer next to the request, and the counts follow', async () => {
     const window = at()
     await window.closeToasts()
     await window.lens('Invoke').click()

@@ -42,7 +42,7 @@ test('deploying writes the entry into a new deploy.json, and offers to show it',
   await takePicture(window.page, '21-entry-written')
 })
 
-test('a new project deploys as it stands', async () => {
+test('a new project deploys as it is', async () => {
   const { window } = await windows.open({ files: {} })
   await window.openView()
   await window.button('New Project').click()

@@ -12,8 +12,12 @@ describe.skipIf(!dockerAnswers())('the first steps, in containers', () => {
     inBetween: opened => {
       test('a breakpoint is hit in a container, too', () =>
         meetBreakpoint(opened(), {
-          ...{ name: 'Method1', handler: 'method1/method1.ts', file: 'method1/method1.ts', line: 9 },
-          ...{ variable: 'data =', answer: 'send {"data": "<url>"}\n' },
+          name: 'Method1',
+          handler: 'method1/method1.ts',
+          file: 'method1/method1.ts',
+          line: 9,
+          variable: 'data =',
+          answer: 'send {"data": "<url>"}\n',
           picture: { name: 'docker-10-breakpoint' },
         }))
     },

@@ -15,7 +15,10 @@ const FILES = {
       { name: 'greet', packageDir: './greet', filePath: './greet/greet.ts' },
       { name: 'slow', packageDir: './slow', filePath: './slow/slow.ts' },
       {
-        ...{ name: 'job', packageDir: './job', filePath: './job/job.ts', secrets: ['KEY'] },
+        name: 'job',
+        packageDir: './job',
+        filePath: './job/job.ts',
+        secrets: ['KEY'],
         async: { attempts: 1 },
       },
     ],
@@ -79,7 +82,7 @@ test('a deploy that is cancelled leaves nothing behind', async () => {
   await window.row('slow').waitFor({ state: 'detached' })
   const client = await AgentClient.connect(opened.platform.home)
   expect((await client.call('deployments', {})).deployments).toEqual([])
-  // The editor leaves a cancelled deploy at once, the agent clears it away.
+  // The editor leaves a cancelled deploy at once; the agent cleans up.
   await expect.poll(async () => (await client.call('resources', {})).resources).toEqual([])
 })
 
@@ -120,8 +123,12 @@ test('buttons of a row work while calls come in', async () => {
 
 test('a breakpoint in the TypeScript is hit by a call through the proxy, and a normal deploy is offered after', async () => {
   await meetBreakpoint(opened, {
-    ...{ name: 'greet', handler: 'greet/greet.ts', file: 'greet/polite.ts', line: 3 },
-    ...{ variable: 'Good day, Ann', answer: 'Good day, Ann' },
+    name: 'greet',
+    handler: 'greet/greet.ts',
+    file: 'greet/polite.ts',
+    line: 3,
+    variable: 'Good day, Ann',
+    answer: 'Good day, Ann',
     picture: { name: '30-breakpoint', shownAs: 'breakpoint.png' },
   })
 })
@@ -147,7 +154,7 @@ test('a secret that is missing is asked for, and then the function is deployed',
   await window.toast('The secret KEY is set.').waitFor()
   await window.lens('▶ Deploy function').click()
   await window.lens(/✓ v1/).waitFor()
-  // Neither the missing secret is reported any more, nor that `process` is unknown: it is a function of Node.
+  // Neither the missing secret is still reported, nor that `process` is unknown: it is a function of Node.
   await window.statusBar(/^\s*0\s*0/).waitFor()
 })
 
@@ -194,7 +201,7 @@ test('a failed call is found in its trace, and the line that threw opens in the 
   await window.statusBar('Ln 2, Col').waitFor()
 })
 
-test('a document that somebody changed is not deleted unasked', async () => {
+test('a document that was changed elsewhere is not deleted without asking', async () => {
   const { window } = opened
   await window.closeToasts()
   await put({ text: 'mine' })
@@ -206,11 +213,11 @@ test('a document that somebody changed is not deleted unasked', async () => {
   await window.dialog('Delete notes/first?').waitFor()
   await put({ text: 'theirs' })
   await window.dialog('Delete notes/first?').getByRole('button', { name: 'Delete', exact: true }).click()
-  await window.toast('changed by somebody else').waitFor()
+  await window.toast('changed elsewhere').waitFor()
   const stored = await ask('/tables/notes/docs/first')
   expect(await stored.json()).toMatchObject({ version: 2, data: { text: 'theirs' } })
   await takePicture(window.page, '32-delete-conflict')
-  await window.toast('changed by somebody else').getByRole('button', { name: 'Delete Anyway' }).click()
+  await window.toast('changed elsewhere').getByRole('button', { name: 'Delete Anyway' }).click()
   await window.row('first').waitFor({ state: 'detached' })
   expect((await ask('/tables/notes/docs/first')).status).toBe(404)
   expect(await readFile(join(opened.platform.workspace, 'deploy.json'), 'utf8')).toBe(FILES['deploy.json'])
@@ -227,9 +234,9 @@ test('what was typed since a save that met a conflict is kept by "Save Mine"', a
   await window.replaceWord('read', 'mine')
   await put({ text: 'theirs' }, path)
   await window.page.keyboard.press('Control+S')
-  await window.toast('changed by somebody else').waitFor()
+  await window.toast('changed elsewhere').waitFor()
   await window.replaceWord('mine', 'later')
-  await window.toast('changed by somebody else').getByRole('button', { name: 'Save Mine' }).click()
+  await window.toast('changed elsewhere').getByRole('button', { name: 'Save Mine' }).click()
   await window.page.locator('.tab.active.dirty').waitFor({ state: 'detached' })
   await window.editorText('"text": "later"').waitFor()
   const stored = await ask(`/tables/${path}`)

@@ -7,7 +7,7 @@ import { parse } from './source.ts'
 
 interface CheckedFile {
   file: string
-  /** Absent: as it stands on disk. */
+  /** Absent: as it is on disk. */
   text: string | undefined
   subjects: Subject[]
 }

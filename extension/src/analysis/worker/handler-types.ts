@@ -57,7 +57,7 @@ export class HandlerTypes {
     return node.kind === ts.SyntaxKind.VoidKeyword ? 'void' : undefined
   }
 
-  /** Whether any of the types stands somewhere in the node. */
+  /** Whether any of the types occurs in the node. */
   mentions(node: ts.TypeNode | undefined): boolean {
     if (!node) return false
     const name = this.nameOf(node)

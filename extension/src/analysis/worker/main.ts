@@ -1,6 +1,6 @@
 /**
- * Entry of the analysis worker: the compiler and the checker in a thread of their own. Of the questions that wait,
- * outlines come first, for somebody looks at the screen.
+ * Entry of the analysis worker: the compiler and the checker in a thread of their own. Outlines go before other waiting
+ * questions, because the screen waits for them.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Checker } from 'ryo-faas/checker'

@@ -1,6 +1,6 @@
 /**
  * Finds what might be handlers by syntax alone, in a millisecond: what is exported, and whether its types are written
- * like those of a handler. Whether they are, the checker tells later.
+ * like those of a handler. The checker decides later.
  */
 import { ts } from 'ts-morph'
 import type { Candidate, Likeness, Outline } from '../protocol.ts'

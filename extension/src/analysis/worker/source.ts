@@ -32,7 +32,7 @@ export function rangeOfNode(node: ts.Node): Range {
   return rangeOf(source, node.getStart(source), node.getEnd())
 }
 
-/** Of the statement that a node is in, or of what is the node's own of a statement with several. */
+/** The extent of the statement that a node is in, or of the node's own part of a statement with several. */
 export function extentOf(node: ts.Node): Range {
   const source = node.getSourceFile()
   let whole = node
@@ -85,7 +85,7 @@ function ofClause(statement: ts.ExportDeclaration, locals: Map<string, ts.Node>)
     if (element.isTypeOnly) return []
     const local = (element.propertyName ?? element.name).text
     const declaration = statement.moduleSpecifier ? undefined : locals.get(local)
-    // An import that is passed on has nothing to stand above but this very place.
+    // A re-exported import has no other place for a lens.
     return declaration
       ? [{ ...named(element.name.text, declaration) }]
       : [{ name: element.name.text, nameNode: element, declaration: undefined }]
