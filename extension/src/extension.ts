@@ -8,7 +8,6 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type * as vscode from 'vscode'
-import type { Problem } from 'ryo-faas/contract'
 import { AgentProcess } from './agent/agent-process.ts'
 import { PlatformLink } from './agent/platform-link.ts'
 import { noticeUpdates } from './agent/update-notice.ts'
@@ -17,6 +16,7 @@ import { Analysis, installedTypes } from './analysis/client.ts'
 import { Handlers } from './analysis/handlers.ts'
 import { HandlerLenses } from './codelens/lens-provider.ts'
 import { Deploys } from './agent/deploys.ts'
+import type { Parts } from './commands/command.ts'
 import { registerCommands } from './commands/register-commands.ts'
 import { openFrame } from './commands/traces.ts'
 import { DeployFileDiagnostics } from './diagnostics/deploy-file-diagnostics.ts'
@@ -123,7 +123,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
   const rules = new Rules(editor, extensionPath)
   const problems = own(new ProblemList(editor, rules))
 
-  const parts = {
+  const parts: Parts = {
     editor,
     ui,
     link,
@@ -137,9 +137,9 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     functions: views.functions,
     calls: views.calls,
     store: views.store,
-    widenTable: (table: string) => views.widen(table),
+    widenTable: table => views.widen(table),
     storeFiles,
-    showProblems: (found: readonly Problem[]) => problems.show(found),
+    showProblems: found => problems.show(found),
   }
   registerCommands(parts).forEach(own)
 
@@ -150,54 +150,38 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
   own(languages.registerCodeLensProvider({ scheme: REQUEST_SCHEME }, new RequestLenses(editor)))
 
   const lenses = own(new HandlerLenses({ editor, handlers, projects, link, deploys }))
-  whileSet(
-    editor,
-    own,
-    () => settings.hasLenses,
-    () => languages.registerCodeLensProvider([...HANDLER_FILES, DEPLOY_FILES], lenses),
-  )
-  whileSet(
-    editor,
-    own,
-    () => settings.hasChecks,
-    () => {
-      const diagnostics = new HandlerDiagnostics({ editor, handlers, projects, rules })
-      const warn = (message: string) => log.warn(message)
-      const fileDiagnostics = new DeployFileDiagnostics({ editor, analysis, projects, rules, log: warn })
-      const actions = languages.registerCodeActionsProvider(HANDLER_FILES, diagnostics, {
-        providedCodeActionKinds: [editor.CodeActionKind.QuickFix],
-      })
-      const links = languages.registerDocumentLinkProvider(DEPLOY_FILES, fileDiagnostics)
-      handlers.start()
-      fileDiagnostics.start()
-      const all: vscode.Disposable[] = [diagnostics, fileDiagnostics, actions, links]
-      return editor.Disposable.from(...all)
-    },
-  )
+  const showLenses = () => languages.registerCodeLensProvider([...HANDLER_FILES, DEPLOY_FILES], lenses)
+  own(whileSet(editor, () => settings.hasLenses, showLenses))
+  const check = () => {
+    const diagnostics = new HandlerDiagnostics({ editor, handlers, projects, rules })
+    const warn = (message: string) => log.warn(message)
+    const fileDiagnostics = new DeployFileDiagnostics({ editor, analysis, projects, rules, log: warn })
+    const actions = languages.registerCodeActionsProvider(HANDLER_FILES, diagnostics, {
+      providedCodeActionKinds: [editor.CodeActionKind.QuickFix],
+    })
+    const links = languages.registerDocumentLinkProvider(DEPLOY_FILES, fileDiagnostics)
+    handlers.start()
+    fileDiagnostics.start()
+    return editor.Disposable.from(diagnostics, fileDiagnostics, actions, links)
+  }
+  own(whileSet(editor, () => settings.hasChecks, check))
   void projects.load().catch((error: unknown) => log.warn(`the search for deploy.json failed: ${String(error)}`))
   return { analysis, handlers, link, projects }
 }
 
 /** Keeps something while a setting is on. */
-function whileSet(
-  editor: Vscode,
-  own: (disposable: vscode.Disposable) => void,
-  isSet: () => boolean,
-  make: () => vscode.Disposable,
-): void {
+function whileSet(editor: Vscode, isSet: () => boolean, make: () => vscode.Disposable): vscode.Disposable {
   let made: vscode.Disposable | undefined
   const follow = () => {
-    if (isSet() && !made) made = make()
-    else if (!isSet()) {
+    if (isSet()) made ??= make()
+    else {
       made?.dispose()
       made = undefined
     }
   }
-  own(
-    editor.workspace.onDidChangeConfiguration(event => {
-      if (event.affectsConfiguration('ryo-faas')) follow()
-    }),
-  )
-  own({ dispose: () => void made?.dispose() })
+  const following = editor.workspace.onDidChangeConfiguration(event => {
+    if (event.affectsConfiguration('ryo-faas')) follow()
+  })
   follow()
+  return editor.Disposable.from(following, { dispose: () => void made?.dispose() })
 }

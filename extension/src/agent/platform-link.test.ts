@@ -14,6 +14,7 @@ const TOKEN = 'secret'
 /** An agent of which we say what it answers. */
 class FakeAgent {
   readonly streams = new Set<ServerResponse>()
+  platform = platformView()
   deployments = [deploymentView()]
   looks = 0
   #server: Server | undefined
@@ -29,7 +30,7 @@ class FakeAgent {
         return
       }
       if (request.url === '/v1/platform') this.looks++
-      const body = request.url === '/v1/platform' ? platformView() : { deployments: this.deployments }
+      const body = request.url === '/v1/platform' ? this.platform : { deployments: this.deployments }
       response.setHeader('content-type', 'application/json')
       response.end(JSON.stringify(body))
     })
@@ -158,6 +159,22 @@ test('a look resolves when the state is what was seen', async () => {
   agent.deployments = []
   await link.refresh()
   expect(link.snapshot?.deployments).toEqual([])
+})
+
+test('the store has a door while it is running', async () => {
+  await announce(await agent.start())
+  await link.refresh()
+  expect(link.store).toBeUndefined()
+  agent.platform = platformView({
+    parts: [{ name: 'store', state: 'running', restarts: 0, address: '127.0.0.1:9997' }],
+  })
+  await link.refresh()
+  expect(link.store).toEqual({ url: 'http://127.0.0.1:9997', token: TOKEN })
+  agent.platform = platformView({
+    parts: [{ name: 'store', state: 'failing', restarts: 1, address: '127.0.0.1:9997' }],
+  })
+  await link.refresh()
+  expect(link.store).toBeUndefined()
 })
 
 test('a look at an agent that has just gone finds it gone, before its stream tells', async () => {

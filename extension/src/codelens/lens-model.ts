@@ -28,7 +28,7 @@ export interface Lens {
 }
 
 /** The deployment that was made from this function, not one with the same name elsewhere. */
-export function isMadeOf(deployment: DeploymentView, { name, file }: LensSubject): boolean {
+function isMadeOf(deployment: DeploymentView, { name, file }: LensSubject): boolean {
   return deployment.name === name && deployment.filePath === file
 }
 

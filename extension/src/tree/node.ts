@@ -21,7 +21,7 @@ export interface TreeNode {
   subject?: Subject
 }
 
-export type Color = 'testing.iconPassed' | 'testing.iconFailed' | 'charts.yellow' | 'disabledForeground' | 'charts.blue'
+export type Color = 'testing.iconPassed' | 'testing.iconFailed' | 'charts.yellow' | 'disabledForeground'
 
 /** What the commands of a row are about. */
 export type Subject =

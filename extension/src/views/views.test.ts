@@ -130,3 +130,9 @@ test('the status bar says what there is to know', () => {
   expect(statusText(connected({ platform: well }))?.text).toBe('$(rocket) FaaS: 1 function')
   expect(statusText(connected())?.text).toBe('$(warning) FaaS: dispatcher-2 failing')
 })
+
+test('a part is read out with all that its row says', () => {
+  const spoken = platformNodes(connected()).map(node => node.spoken)
+  expect(spoken).toContain('dispatcher-2, failing, restarted 2 times')
+  expect(spoken).toContain('agent, running, 127.0.0.1:9998')
+})

@@ -12,7 +12,7 @@ const RUNTIME_TYPES = [
   'WebHandler',
 ]
 const GLOBAL_TYPES = ['Request', 'Response']
-export const RUNTIME_MODULE = '@ryo-faas/runtime'
+const RUNTIME_MODULE = '@ryo-faas/runtime'
 
 /** Module that a type comes from; undefined for one that is there without an import. */
 export function homeOfType(name: string): string | undefined {
