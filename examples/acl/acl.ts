@@ -1,8 +1,8 @@
 /**
  * Who may do what is in a table: roles of users, and for each role what it allows.
  *
- * It does not find out who is calling. It believes `X-User`, which anybody can send: in front of it there must be a
- * gateway that authenticates callers, replaces the header with the name that it found, and is the only way to the proxy.
+ * It does not authenticate callers. It trusts `X-User`, which anyone can send: put a gateway in front that
+ * authenticates callers, replaces the header with the authenticated name, and is the only way to the proxy.
  */
 import { store } from '@ryo-faas/runtime'
 
@@ -19,7 +19,7 @@ const users = store<User>('users')
 const roles = store<Role>('roles')
 const notes = store<{ text: string; by: string }>('notes')
 
-/** GET lists the notes, POST adds one, DELETE /<id> removes one: as far as the roles of the caller (`X-User`) go. */
+/** GET lists the notes, POST adds one, DELETE /<id> removes one, if the roles of the caller (`X-User`) allow it. */
 export async function Notes(request: Request): Promise<Response> {
   const user = request.headers.get('x-user')
   if (user === null) return Response.json({ error: 'who are you? Send X-User' }, { status: 401 })

@@ -4,7 +4,7 @@ import { context } from '@ryo-faas/runtime'
 const STEPS = 4
 const STEP_MS = 1_000
 
-/** A job that takes longer than anyone wants to wait: four seconds, a line of its log for each, and then its outcome. */
+/** A job that takes longer than anyone wants to wait: four seconds, a log line for each, then the result. */
 export async function MethodAsync(request: Request): Promise<Response> {
   const { callId, attempt, log, signal } = context()
   const input = await request.text()

@@ -1,6 +1,6 @@
 /**
- * Receives callbacks and prints each of them, and whether its signature is right: `node examples/async/receiver.js [port]`.
- * The secret is taken from RYO_FAAS_CALLBACK_SECRET, else from the platform that runs on this machine.
+ * Receives callbacks and prints each of them, and whether its signature is valid: `node examples/async/receiver.js
+ * [port]`. The secret is taken from RYO_FAAS_CALLBACK_SECRET, else from the platform that runs on this machine.
  */
 import { execSync } from 'node:child_process'
 import { createServer } from 'node:http'
@@ -16,12 +16,12 @@ const server = createServer(async (request, response) => {
   console.log(`${name} answered ${status} to call ${callId} after ${request.headers['x-duration-seconds']} s`)
   console.log(`  ${body.trim()}`)
   console.log(`  signature ${verdictOn(body, request.headers)}`)
-  // Anything but 2xx would be tried again later.
+  // Anything but 2xx would be retried later.
   response.writeHead(204).end()
 })
 server.listen(port, '127.0.0.1', () => console.log(`callbacks to http://127.0.0.1:${server.address().port}/`))
 
-/** The body as it came: parsed and written again it would be another one. */
+/** The raw body: parsed and serialized again, it might differ. */
 function verdictOn(body, headers) {
   try {
     webhook.verify(body, headers, { jsonParse: false })

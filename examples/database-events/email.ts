@@ -1,7 +1,7 @@
 import type { DocumentEvent } from '@ryo-faas/runtime'
 import type { Payment } from './tables.ts'
 
-/** A payment that has got its invoice: the customer is told. */
+/** Tells the customer once a payment has its invoice. */
 export function Email({ id, before, after }: DocumentEvent<Payment>): void {
   if (before?.status === after!.status) return
   console.log(`e-mail   ${id}: Dear ${after!.customer}, here is your invoice ${after!.invoice}.`)

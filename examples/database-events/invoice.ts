@@ -7,7 +7,7 @@ export async function Invoice({ id, after }: DocumentEvent<Payment>): Promise<vo
   try {
     await invoices.create({ payment: id, text: `${after!.customer} paid ${after!.amount}` }, { id })
   } catch (error) {
-    // Events come at least once: the second time the invoice is there.
+    // Events are delivered at least once: the second time the invoice already exists.
     if (!(error instanceof StoreError && error.status === 409)) throw error
   }
 }

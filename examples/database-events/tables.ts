@@ -1,4 +1,4 @@
-/** The tables of the shop. An invoice has the id of its payment: made twice, it is made once. */
+/** The tables of the shop. An invoice has the id of its payment, so that creating it twice yields one. */
 import { store } from '@ryo-faas/runtime'
 
 export interface Payment {

@@ -1,7 +1,7 @@
 import type { DocumentEvent } from '@ryo-faas/runtime'
 import { payments, type Invoice } from './tables.ts'
 
-/** A new invoice is noted at its payment. */
+/** Records a new invoice in its payment. */
 export async function Update({ id, after }: DocumentEvent<Invoice>): Promise<void> {
   console.log(`update   ${after!.payment}: has the invoice ${id}`)
   await payments.update(after!.payment, { status: 'invoiced', invoice: id })

@@ -1,8 +1,8 @@
 import { call } from '@ryo-faas/runtime'
 
 /**
- * Takes `{"data": "<url>"}`, calls that url and answers what it got. A path like `/functions/method2` is another
- * function of this platform, called with `call`, which carries trace and deadline on; anything else is a web address.
+ * Takes `{"data": "<url>"}`, calls that URL and returns the response. A path like `/functions/method2` is another
+ * function of this platform, called with `call`, which passes on trace and deadline; anything else is a web address.
  */
 export async function Method1(request: Request): Promise<Response> {
   const { data } = (await request.json().catch(() => ({}))) as { data?: unknown }

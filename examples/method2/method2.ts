@@ -1,4 +1,4 @@
-/** Tells what it was asked: method, path behind the function's name, query, and the body if there is one. */
+/** Echoes its request: method, path after the function's name, query, and the body if there is one. */
 export async function Method2(request: Request): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url)
   const body = await request.text()

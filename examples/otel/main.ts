@@ -1,4 +1,4 @@
-/** A trace that the platform begins, with spans of its own in it, and baggage that travels along. */
+/** A trace started by the platform, with custom spans and baggage in it. */
 import { propagation, SpanStatusCode, trace } from '@opentelemetry/api'
 import { call, context } from '@ryo-faas/runtime'
 
@@ -17,13 +17,13 @@ export async function Checkout(request: Request): Promise<Response> {
       span.end()
     }
   })
-  // It carries trace and baggage, and is a span by itself.
+  // It propagates trace and baggage, and is a span itself.
   const answer = await call('Tax', { path: `?net=${net}` })
   const { tax } = (await answer.json()) as { tax: number }
   return Response.json({ customer, net, tax, gross: net + tax, trace: context().traceId })
 }
 
-/** GET `?net=3`: the rate follows from the baggage entry `country`, which whoever began the trace has set. */
+/** GET `?net=3`: the rate depends on the baggage entry `country`, set by whoever started the trace. */
 export async function Tax(request: Request): Promise<Response> {
   const net = Number(new URL(request.url).searchParams.get('net'))
   const country = propagation.getActiveBaggage()?.getEntry('country')?.value ?? 'DE'

@@ -6,7 +6,7 @@ import { context } from './context.ts'
 import { deferred } from './testing/deferred.ts'
 import { send, serveWeb } from './testing/serve-handler.ts'
 
-/** Stands for the proxy: tells what it was asked, or never answers below `/functions/slow`. */
+/** A fake proxy: echoes requests, and never responds below `/functions/slow`. */
 const proxy = createServer((request: IncomingMessage, response) => {
   if (request.url?.startsWith('/functions/slow')) return
   response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers }))
@@ -33,7 +33,7 @@ async function calling(name: string, init?: CallInit, headers: Record<string, st
   return JSON.parse((await send(served.port, { headers })).body) as Asked
 }
 
-test('the request id, the trace and the remaining time are carried on', async () => {
+test('request id, trace and remaining time are passed on', async () => {
   const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b' }
   const asked = await calling('Other', { method: 'POST', body: 'x' }, { ...trace, 'x-request-id': 'r1' })
   expect(asked).toMatchObject({ method: 'POST', url: '/functions/other', headers: { ...trace, 'x-request-id': 'r1' } })

@@ -1,4 +1,4 @@
-/** The runtime as it is deployed: entry, runtime and user code bundled into one file, in a process of its own. */
+/** The runtime as deployed: entry, runtime and user code bundled into one file, in its own process. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -109,20 +109,20 @@ function run(env: Record<string, string>): Pick<Instance, 'child' | 'exited' | '
   return { child, exited: once(child, 'close') as Instance['exited'], output }
 }
 
-test('the ready file is there whole, and the instance answers', async () => {
+test('the ready file is complete, and the instance responds', async () => {
   await using instance = await started()
   expect((await send(instance.port)).body).toBe('order 7')
   expect((await readdir(folder)).filter(name => name.endsWith('.tmp'))).toEqual([])
 })
 
-test('a request by node:http carries the trace on', async () => {
+test('a request by node:http propagates the trace', async () => {
   await using instance = await started()
   const trace = `00-${'1'.repeat(32)}`
   const answer = await send(instance.port, { path: '/ask', headers: { traceparent: `${trace}-${'2'.repeat(16)}-01` } })
   expect(answer.body).toContain(trace)
 })
 
-test('prom-client arrives with the first scrape', async () => {
+test('the first scrape loads prom-client', async () => {
   await using instance = await started()
   await send(instance.port)
   const page = await send(instance.port, { path: '/.ryo-faas/metrics' })
@@ -158,7 +158,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s finishes what is in flight and exi
   expect(await instance.exited).toEqual([0, null])
 })
 
-test('a drain ends although an invocation hangs, and a second signal ends it at once', async () => {
+test('a drain ends even if an invocation hangs, and a second signal ends it at once', async () => {
   for (const [drainMs, signals, code] of [
     ['50', 1, 0],
     ['60000', 2, 1],
@@ -181,7 +181,7 @@ test('a drain ends although an invocation hangs, and a second signal ends it at 
   }
 })
 
-test('stamped output has time, stream and tag on every line, those of the loading module included', async () => {
+test('stamped output has time, stream and tag on every line, including those printed while loading', async () => {
   await using instance = await started({ RYO_FAAS_STAMP_LOGS: '1' })
   await send(instance.port, { path: '/print' })
   await until(() => instance.output.stdout.includes('and half') && instance.output.stderr !== '')

@@ -1,4 +1,4 @@
-/** In processes of their own: what stacks look like is one setting for all the code of a process. */
+/** Each in its own process: the format of stacks is one setting per process. */
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -64,7 +64,7 @@ test.each([
   expect(await outputOf(bundle)).toMatch(/^Error: boom\n {4}at .*bundle-\d+\.mjs:\d+:\d+/)
 })
 
-test('whatever has a stack, and whatever is in it, reading it does not throw', async () => {
+test('reading a stack never throws, whatever is in it', async () => {
   const bundle = await bundled(`
 const bare = Object.create(null)
 const hostile = { toString() { throw new Error('not this one') } }
@@ -82,7 +82,7 @@ console.log(Error.prepareStackTrace(new Error('odd frames'), frames))`)
   )
 })
 
-test('the first stack of a large bundle takes memory of the size of its map, not of many times that', async () => {
+test('the first stack of a large bundle takes as much memory as its map, not many times that', async () => {
   const functions = Array.from({ length: 60_000 }, (_, at) => `export const f${at} = (a, b) => a.x(b) + ${at} * 2`)
   const bundle = await bundled(`${functions.join('\n')}
 export function thrower() { throw new Error('at the end') }

@@ -12,7 +12,7 @@ interface Asked {
   body: unknown
 }
 
-/** Stands for the store: notes what it is asked, and answers what the test put there. */
+/** A fake store: records requests, and returns what the test set. */
 const server = createServer((request, response) => {
   void text(request).then(body => {
     asked.push({
@@ -69,7 +69,7 @@ async function within<T>(
 
 const PATH = `/tables/${encodeURIComponent('no tes/😀')}/docs`
 
-test('each method is the request that it stands for', async () => {
+test('each method sends the right request', async () => {
   await within(async notes => {
     await notes.create({ text: 'a' })
     await notes.create({ text: 'a' }, { id: 'x' })
@@ -93,7 +93,7 @@ test('each method is the request that it stands for', async () => {
   expect(asked[5]!.headers['if-match']).toBe('"4"')
 })
 
-test('trace, request id and the depth in document events are carried on', async () => {
+test('trace, request id and event depth are passed on', async () => {
   const carried = {
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     'x-request-id': 'r1',
@@ -103,12 +103,12 @@ test('trace, request id and the depth in document events are carried on', async 
   expect(asked[0]!.headers).toMatchObject(carried)
 })
 
-test('the store is shown the token of the deployment, and a caller’s own is not passed on', async () => {
+test('the store gets the token of the deployment, and a caller’s token is not passed on', async () => {
   await within(notes => notes.get('x'), { authorization: 'Bearer of-the-caller' })
   expect(asked[0]!.headers.authorization).toBe('Bearer token-of-the-function')
 })
 
-test('baggage goes along with a write, so that what it triggers gets it', async () => {
+test('a write carries baggage, so that what it triggers gets it', async () => {
   await within(notes => notes.create({ text: 'a' }), { baggage: 'k=v' })
   expect(asked[0]!.headers).toMatchObject({ baggage: 'k=v' })
 })
@@ -139,7 +139,7 @@ test.each(['...', '.a', '%2e', '%2e%2e', 'a/../b', '\\\\..', '?', '#', ' '])('%j
   expect(asked[0]!.url.slice(`${PATH}/`.length)).not.toContain('/')
 })
 
-test('what is not there is undefined or false', async () => {
+test('a missing document is undefined or false', async () => {
   answers.push({ status: 404, json: {} }, { status: 404, json: {} }, { status: 204 })
   expect(await within(notes => notes.get('x'))).toBeUndefined()
   expect(await within(notes => notes.delete('x'))).toBe(false)
@@ -172,7 +172,7 @@ test('a refusal is a StoreError with the code of the store', async () => {
   })
 })
 
-test('a store that is not there is a StoreError too, and an address that is missing says so', async () => {
+test('an unreachable store is a StoreError too, and a missing address is reported', async () => {
   const gone = await within(notes => notes.get('x'), {}, 'http://127.0.0.1:1')
   expect(gone).toMatchObject({ code: 'STORE_UNAVAILABLE', status: 0 })
   const nowhere = await within(notes => notes.get('x'), {}, '')

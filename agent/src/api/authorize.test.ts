@@ -50,7 +50,7 @@ test.each<[string, Partial<Caller>, Rules['access'], 'welcome' | 'UNAUTHORIZED' 
   else expect(ask).toThrow(expect.objectContaining({ code: expected }) as Error)
 })
 
-test('the dashboard is shown figures and traces; no logs, no names of secrets', () => {
+test('the dashboard key opens metrics and traces, not logs or names of secrets', () => {
   const paths = ['/v1/platform', '/v1/events', '/traces', '/traces/abc', '/metrics/history']
   expect(paths.filter(path => !isShown(path))).toEqual([])
   const others = [

@@ -17,7 +17,7 @@ afterEach(async () => {
   await app.close()
 })
 
-test('a reader gets the head at once, and a sign of life as long as nothing happens', async () => {
+test('a reader gets the head at once, and heartbeats while nothing happens', async () => {
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const response = await fetch(url)
   expect(response.headers.get('content-type')).toBe('application/x-ndjson')

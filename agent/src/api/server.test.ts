@@ -29,7 +29,7 @@ async function serve() {
 
 const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code
 
-test('a name of any length is answered in the shape of all errors', async () => {
+test('a name of any length gets an error of the usual shape', async () => {
   const { ask } = await serve()
   const long = await ask(`/v1/deployments/${'a'.repeat(120)}`)
   expect([long.status, await codeOf(long)]).toEqual([404, 'DEPLOYMENT_NOT_FOUND'])
@@ -46,13 +46,13 @@ test('a head that is too large, and what is no request, are answered in the shap
   expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request\r\n[^]*"code":"INVALID_REQUEST"/)
 })
 
-test('who shows no token is told which is wanted', async () => {
+test('a request without a token is told what to send', async () => {
   const { ask } = await serve()
   const response = await ask('/v1/platform', {})
   expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="ryo-faas"'])
 })
 
-test('it proves itself to everybody, by a nonce', async () => {
+test('it proves itself to anyone who sends a nonce', async () => {
   const { url, ask } = await serve()
   const path = `${PROOF_PATH}?nonce=${'0a'.repeat(16)}`
   const response = await ask(path, {})
@@ -60,7 +60,7 @@ test('it proves itself to everybody, by a nonce', async () => {
   expect((await ask(`${PROOF_PATH}?nonce=short`, {})).status).toBe(400)
 })
 
-test('its document names every operation and who may ask; streams are lines of JSON', async () => {
+test('its OpenAPI document has every operation and its authorization; streams are lines of JSON', async () => {
   const { ask } = await serve()
   const document = (await (await ask('/openapi.json', {})).json()) as {
     paths: Record<string, Record<string, { operationId: string; responses: Record<string, { content: object }> }>>
@@ -78,7 +78,7 @@ test('its document names every operation and who may ask; streams are lines of J
   }
 })
 
-test('a body that does not fit is told by the field and what it must be', async () => {
+test('an invalid body is reported by field and rule', async () => {
   const { url } = await serve()
   const change = async (body: object) => {
     const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }

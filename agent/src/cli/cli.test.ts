@@ -7,10 +7,10 @@ import type { Streams } from './output.ts'
 
 const START_FLAGS = [{ name: 'proxyPort', help: 'Port of the proxy', default: 9999, variable: 'RYO_FAAS_PROXY_PORT' }]
 
-/** What a command line prints, in a home in which nothing runs. */
+/** What a command line prints in a home where nothing is running. */
 async function run(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-  // The parser itself speaks by the console.
+  // yargs itself prints to the console.
   const said: string[] = []
   const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line))
   onTestFinished(() => log.mockRestore())
@@ -22,17 +22,17 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
   return { code, stdout: said.join('\n') + (await text(stdout)), stderr: await text(stderr) }
 }
 
-test('without a command it shows what there is', async () => {
+test('without a command it shows the help', async () => {
   const { code, stdout } = await run()
   expect([code, stdout]).toEqual([0, expect.stringContaining('ryo-faas startFaas') as string])
 })
 
-test('help and version are found under their usual names', async () => {
+test('help and version work under their usual names', async () => {
   expect((await run('help', 'scale')).stdout).toContain('ryo-faas scale <name> <instances>')
   for (const name of ['version', '-v', '--version']) expect((await run(name)).stdout).toBe('1.2.3')
 })
 
-test('a shell that completes the name of a deployment is answered, with nothing if nothing runs', async () => {
+test('completing the name of a deployment prints nothing if nothing is running', async () => {
   expect(await run('--get-yargs-completions', 'ryo-faas', 'details', '')).toEqual({ code: 0, stdout: '', stderr: '' })
 })
 
@@ -57,7 +57,7 @@ test.each([
   expect([code, stdout, stderr]).toEqual([1, '', `error ${message} [INVALID_OPTION]\n  ${hint}\n`])
 })
 
-test('it speaks English whatever the language of the shell', async () => {
+test('it speaks English whatever the locale of the shell', async () => {
   vi.stubEnv('LC_ALL', 'de_DE.UTF-8')
   onTestFinished(() => void vi.unstubAllEnvs())
   expect((await run('scale')).stderr).toContain('<name> is missing')

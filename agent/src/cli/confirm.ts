@@ -8,7 +8,7 @@ export const YES = { type: 'boolean', alias: 'y', default: false, describe: 'Ski
 /**
  * Asks before something is destroyed.
  * @param isSure `--yes` was given
- * @throws RyoFaasError CANCELLED; INVALID_OPTION where nobody can be asked
+ * @throws RyoFaasError CANCELLED; INVALID_OPTION if there is no terminal to ask on
  */
 export async function confirm(question: string, isSure: boolean, context: Context): Promise<void> {
   const { stdin, output, signal } = context

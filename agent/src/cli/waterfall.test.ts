@@ -20,7 +20,7 @@ function trace(spans: SpanView[], durationMs = 100): TraceView {
   return { ...about, startedAt: '2026-03-01T12:00:00.000Z', durationMs, spans, droppedSpans: 0 }
 }
 
-it('draws a line a span, indented by parent, with a bar where and as long as it was', () => {
+it('draws one line per span, indented by parent, with a bar for its time', () => {
   const spans = [
     span('root', undefined, { durationMs: 100, service: 'ryo-faas-proxy' }),
     span('second', 'root', { startMs: 50, durationMs: 50 }),
@@ -38,7 +38,7 @@ it('draws a line a span, indented by parent, with a bar where and as long as it 
   ])
 })
 
-it('fits the width of the terminal, whatever names there are', () => {
+it('fits the width of the terminal, however long the names', () => {
   const spans = [span('x'.repeat(300), undefined, { service: 'y'.repeat(100), durationMs: 100 })]
   for (const width of [40, 80, 200]) {
     for (const line of waterfall(trace(spans), { width, colors, attributes: false })) {
@@ -47,7 +47,7 @@ it('fits the width of the terminal, whatever names there are', () => {
   }
 })
 
-it('tells errors, logs and links below the span they belong to', () => {
+it('shows errors, logs and links below their span', () => {
   const exception = {
     'exception.type': 'TypeError',
     'exception.message': 'x is undefined',
@@ -76,7 +76,7 @@ it('tells errors, logs and links below the span they belong to', () => {
   expect(waterfall(trace([other]), { width: 80, colors, attributes: false })[1]).toBe('  ✗ timed out')
 })
 
-it('shows a span that goes round or has lost its parent, and obeys no name', () => {
+it('shows spans in a cycle or without their parent, and prints no control characters', () => {
   const spans = [span('a', 'b'), span('b', 'a'), span('lost', 'elsewhere'), span('self', 'self')]
   expect(spanTree(spans).map(({ span, depth }) => [span.spanId, depth])).toEqual([
     ['lost', 0],

@@ -8,15 +8,15 @@ import { answerProof, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
 import { ListenerClient, type Pace } from './listener-client.ts'
 
 const TOKEN = 'the-token-of-the-operator'
-/** For listeners that never answer. */
+/** Timeout for listeners that never respond. */
 const IMPATIENT_MS = 100
-/** For those that do, on a busy machine. */
+/** Timeout for those that do, on a busy machine. */
 const PATIENT_MS = 1_000
 
 interface Server {
   url: string
   port: number
-  /** What came: request lines, with the token if it was there. */
+  /** Received request lines, with the token if there was one. */
   heard: string[]
   sockets: Set<Socket>
 }
@@ -46,7 +46,7 @@ async function serve(listener: Listener, port = 0): Promise<Server & { close(): 
   return { url: `http://127.0.0.1:${bound}`, port: bound, heard, sockets, close }
 }
 
-/** Proves itself as ours, and has the rest answered by `listener`. */
+/** Proves itself as ours, and leaves all other requests to `listener`. */
 const ours =
   (listener: Listener): Listener =>
   (request, response) => {
@@ -88,7 +88,7 @@ test.each<[string, Listener]>([
   expect(squatter.heard).toEqual([PROOF_PATH])
 })
 
-test('a program that has the question answered by the real listener, on another port, is found out', async () => {
+test('a program that relays the challenge to the real listener on another port is detected', async () => {
   const real = await serve(ours((_request, response) => response.end('hello')))
   const relay = await serve((request, response) => {
     http.get(real.url + request.url!, answer => answer.pipe(response))
@@ -97,7 +97,7 @@ test('a program that has the question answered by the real listener, on another 
   expect([real.heard, relay.heard]).toEqual([[PROOF_PATH], [PROOF_PATH]])
 })
 
-test('each connection is asked: a program that takes the port over in the middle sees nothing', async () => {
+test('every connection is checked: a program that takes over the port in between sees nothing', async () => {
   const real = await serve(ours((_request, response) => response.end('hello')))
   const client = clientOf(real)
   await (await client.send('GET', '/')).text()
@@ -107,7 +107,7 @@ test('each connection is asked: a program that takes the port over in the middle
   expect(squatter.heard).toEqual([PROOF_PATH])
 })
 
-test('nobody on the port is told as such', async () => {
+test('a closed port is reported as such', async () => {
   const server = await serve(ours(() => undefined))
   await server.close()
   await expect(clientOf(server).send('GET', '/')).rejects.toMatchObject({
@@ -115,7 +115,7 @@ test('nobody on the port is told as such', async () => {
   })
 })
 
-test('a listener that accepts connections and does nothing is given up', async () => {
+test('it gives up on a listener that accepts connections and does nothing', async () => {
   const sockets: Socket[] = []
   const stopped = net.createServer(socket => void sockets.push(socket)).listen(0, '127.0.0.1')
   await once(stopped, 'listening')
@@ -134,13 +134,13 @@ test.each<Pace>(['prompt', 'stream'])('an answer (%s) whose head does not come i
   await expect(clientOf(server, PATIENT_MS).send('GET', '/', { pace })).rejects.toThrow('is not responding')
 })
 
-test('an ordinary answer that stops in its middle is given up', async () => {
+test('it gives up on an ordinary response that stops in the middle', async () => {
   const server = await serve(ours((_request, response) => void response.write('half')))
   const response = await clientOf(server, PATIENT_MS).send('GET', '/')
   await expect(response.text()).rejects.toThrow()
 })
 
-test('long work is waited for as long as the listener proves that it lives, and no longer', async () => {
+test('it waits for long work as long as the listener proves that it is alive, and no longer', async () => {
   let lives = true
   const answers: ServerResponse[] = []
   const server = await serve((request, response) => {
@@ -159,7 +159,7 @@ test('long work is waited for as long as the listener proves that it lives, and 
   await expect(second).rejects.toThrow('is not responding')
 })
 
-test('what is asked ends at once when its signal aborts', async () => {
+test('a request ends at once when its signal aborts', async () => {
   const server = await serve(ours(() => undefined))
   const abort = new AbortController()
   const sent = clientOf(server).send('GET', '/', { pace: 'long', signal: abort.signal })
@@ -168,7 +168,7 @@ test('what is asked ends at once when its signal aborts', async () => {
   await expect(sent).rejects.toMatchObject({ code: 'CANCELLED' })
 })
 
-test('answers come as they are: redirects, without a body, and unpacked', async () => {
+test('it returns redirects, responses without a body, and decompressed bodies', async () => {
   const server = await serve(
     ours((request, response) => {
       if (request.url === '/redirect')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { docPath, tablePath } from './store-client.ts'
 
-test.each(['', '.', '..'])('%j is no name, and no path to something else is made of it', name => {
+test.each(['', '.', '..'])('%j is not a valid name, and does not turn into another path', name => {
   const refused = expect.objectContaining({ code: 'INVALID_REQUEST', message: expect.stringContaining('INVALID_NAME') })
   expect(() => tablePath(name)).toThrow(refused)
   expect(() => docPath('t', name)).toThrow(refused)

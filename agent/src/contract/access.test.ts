@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { isProof, newNonce, proofOf, ProofQuery } from './access.ts'
 
-it('a proof is good for one token, nonce and port', () => {
+it('a proof is valid for one token, nonce and port', () => {
   const challenge = { nonce: newNonce(), port: 9998 }
   const proof = proofOf('token', challenge)
   expect(isProof('token', challenge, proof)).toBe(true)
@@ -11,7 +11,7 @@ it('a proof is good for one token, nonce and port', () => {
   expect(isProof('token', challenge, '')).toBe(false)
 })
 
-it('a nonce is taken as it is made, and nothing else is', () => {
+it('only well-formed nonces are accepted', () => {
   expect(ProofQuery.safeParse({ nonce: newNonce() }).success).toBe(true)
   for (const nonce of ['', 'ab', 'x'.repeat(32), 'a'.repeat(129)]) {
     expect(ProofQuery.safeParse({ nonce }).success).toBe(false)

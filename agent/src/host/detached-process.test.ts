@@ -15,7 +15,7 @@ const command = (code: string) => ({
   logFile: join(folder, 'logs', 'out.log'),
 })
 
-it('tells how a process ended also to who asks late', async () => {
+it('reports how a process exited, also to late listeners', async () => {
   const { exited, child } = await spawnDetached(command('console.log("bye"); process.exit(3)'))
   await exited
   expect(child.exitCode).toBe(3)
@@ -23,7 +23,7 @@ it('tells how a process ended also to who asks late', async () => {
   expect(await readFile(join(folder, 'logs', 'out.log'), 'utf8')).toBe('bye\n')
 })
 
-it('appends what several print, and says what cannot be started', async () => {
+it('appends the output of several processes, and reports what cannot be started', async () => {
   for (const word of ['one', 'two']) await (await spawnDetached(command(`console.log('${word}')`))).exited
   expect(await readFile(join(folder, 'logs', 'out.log'), 'utf8')).toBe('one\ntwo\n')
   await expect(spawnDetached({ ...command(''), command: '/nowhere' })).rejects.toMatchObject({ code: 'PART_FAILED' })

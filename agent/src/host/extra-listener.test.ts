@@ -25,7 +25,7 @@ async function listen(...extraHosts: ExtraHost[]): Promise<void> {
   others = await listenAtAll(server, { host: '127.0.0.1', port: port(), extraHosts })
 }
 
-/** What comes back for a request that is sent from `localAddress`. */
+/** The response to a request sent from `localAddress`. */
 async function ask(host: string, localAddress: string): Promise<string> {
   const socket = connect({ host, port: port(), localAddress, allowHalfOpen: true })
   // A refusal may come as a reset.
@@ -34,7 +34,7 @@ async function ask(host: string, localAddress: string): Promise<string> {
   return text(socket).catch(() => '')
 }
 
-test('a peer of the network is served, also one that ends its side with its request', async () => {
+test('a peer of the network is served, also one that closes its side after its request', async () => {
   await listen({ host: '127.0.0.2', peers: ['127.1.0.0/16'] })
   expect(await ask('127.0.0.2', '127.1.0.9')).toMatch(/served$/)
 })
@@ -48,7 +48,7 @@ test.each(['127.0.0.1', '127.0.0.2', '127.2.0.1', '127.0.255.255'])(
   },
 )
 
-test('without networks nobody is served, and several are each good', async () => {
+test('without networks nobody is served; several networks all work', async () => {
   await listen({ host: '127.0.0.2', peers: [] }, { host: '127.0.0.3', peers: ['127.1.0.0/16', '127.2.0.0/24'] })
   expect(await ask('127.0.0.2', '127.1.0.9')).toBe('')
   expect(await ask('127.0.0.3', '127.1.0.9')).toMatch(/served$/)
@@ -56,12 +56,12 @@ test('without networks nobody is served, and several are each good', async () =>
   expect(await ask('127.0.0.3', '127.2.1.9')).toBe('')
 })
 
-test('the address of the server itself is for everybody, also if it is named again', async () => {
+test('the address of the server itself is open to everyone, even if listed again', async () => {
   await listen({ host: '127.0.0.1', peers: [] })
   expect(await ask('127.0.0.1', '127.2.0.1')).toMatch(/served$/)
 })
 
-test('no more connections are held than the server itself may hold', async () => {
+test('the connection limit of the server applies here too', async () => {
   server.maxConnections = 1
   await listen({ host: '127.0.0.2', peers: ['127.0.0.0/8'] })
   const held = connect({ host: '127.0.0.2', port: port() })
@@ -70,7 +70,7 @@ test('no more connections are held than the server itself may hold', async () =>
   held.destroy()
 })
 
-test('a port that is taken at one address is free again at the others', async () => {
+test('if the port is taken on one address, it is released on the others', async () => {
   const taken = createServer()
   await new Promise<void>(resolve => taken.listen(port(), '127.0.0.3', resolve))
   const both = ['127.0.0.2', '127.0.0.3'].map(host => ({ host, peers: ['127.0.0.0/8'] }))

@@ -24,7 +24,7 @@ test('what is added is read once', async () => {
   expect(await file.readOn()).toEqual({ text: 'two\n', wasCut: false })
 })
 
-test('a character that is half written is read when it is whole', async () => {
+test('a half-written character is read once it is complete', async () => {
   const [first, second] = [Buffer.from('a€').subarray(0, 2), Buffer.from('a€').subarray(2)]
   await writeFile(path, first)
   expect((await file.readOn()).text).toBe('a')
@@ -32,7 +32,7 @@ test('a character that is half written is read when it is whole', async () => {
   expect((await file.readOn()).text).toBe('€')
 })
 
-test('after a cut all that is left is read, also when it has grown past the place of the last reading', async () => {
+test('after a cut everything left is read, also when the file has grown past the old offset', async () => {
   const lines = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `line ${from + i}\n`).join('')
   await writeFile(path, lines(100, 200))
   await file.readOn()
@@ -47,7 +47,7 @@ test('after a cut all that is left is read, also when it has grown past the plac
   expect(await file.readOn()).toEqual({ text: '', wasCut: false })
 })
 
-test('a file without line ends is cut as well', async () => {
+test('a file without line breaks is cut as well', async () => {
   await writeFile(path, 'x'.repeat(1_000))
   await boundFile(path, 100)
   expect((await stat(path)).size).toBe(50)

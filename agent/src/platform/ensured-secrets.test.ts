@@ -15,14 +15,14 @@ it('an agent that takes over a running platform keeps its keys', async () => {
   expect(await ensureSecrets(home, { keep: true })).toEqual(first)
 })
 
-it('a new start has new keys, and the same signature of callbacks', async () => {
+it('a new start has new keys, but the same callback secret', async () => {
   const first = await ensureSecrets(home, { keep: false })
   const second = await ensureSecrets(home, { keep: false })
   for (const name of ['operator', 'part', 'functions'] as const) expect(second.keys[name]).not.toBe(first.keys[name])
   expect(second.callbackSecret).toBe(first.callbackSecret)
 })
 
-it('nobody else can read them', async () => {
+it('no other user can read them', async () => {
   await ensureSecrets(home, { keep: false })
   for (const name of ['token', 'dispatch-token', 'functions-key', 'callback-secret']) {
     expect((await stat(join(home, name))).mode & 0o777).toBe(0o600)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { closeHome, removeData } from './home-data.ts'
 
-test('removes what is ours, half written or whole, and nothing else', async () => {
+test('removes our files, complete or half written, and nothing else', async () => {
   const home = mkdtempSync(join(tmpdir(), 'ryo-faas-data-'))
   try {
     for (const name of ['state.json', 'state.json.17.0a1b2c3d.tmp', 'token', 'notes.txt', 'state.json.old']) {
@@ -21,7 +21,7 @@ test('removes what is ours, half written or whole, and nothing else', async () =
   }
 })
 
-test('a home that was open to others is closed to them', async () => {
+test('a home readable by others is closed to them', async () => {
   const home = await mkdtemp(join(tmpdir(), 'ryo-faas-open-'))
   onTestFinished(() => rm(home, { recursive: true }))
   await chmod(home, 0o755)

@@ -26,7 +26,7 @@ function keep(hungAfterMs: number): void {
   })
 }
 
-/** The one that is announced, once it is another than `before`. */
+/** The announced agent, once it is not `before`. */
 async function agentAfter(before?: AgentFile): Promise<AgentFile> {
   let agent: AgentFile | undefined
   const isNew = async () => (agent = (await readAgentFile(home))?.agent) !== undefined && agent.pid !== before?.pid
@@ -51,7 +51,7 @@ afterEach(async () => {
   await rm(home, { recursive: true })
 })
 
-test('an agent that died is started again', async () => {
+test('a dead agent is restarted', async () => {
   keep(60_000)
   const first = await agentAfter()
   await signalProcess(first, 'SIGKILL')
@@ -59,12 +59,12 @@ test('an agent that died is started again', async () => {
   expect(await isAlive(second)).toBe(true)
 })
 
-test('an agent that runs and does not answer is ended and replaced; one that answers again is left alone', async () => {
+test('a hung agent is killed and replaced; one that recovers is left alone', async () => {
   keep(3_000)
   const first = await agentAfter()
   const asked = async () => (await readFile(join(home, 'asked'), 'utf8').catch(() => '')).split('\n').length - 1
   await expect.poll(asked, { timeout: TIMEOUT_MS }).toBeGreaterThan(0)
-  // Shorter than it is allowed to be.
+  // Shorter than the limit.
   await signalProcess(first, 'SIGSTOP')
   const before = await asked()
   await signalProcess(first, 'SIGCONT')

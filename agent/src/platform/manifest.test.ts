@@ -1,4 +1,4 @@
-/** What is installed with the agent is what it needs, in versions that go together. */
+/** The agent's dependencies are the ones it needs, in compatible versions. */
 import { readFile } from 'node:fs/promises'
 import { glob } from 'tinyglobby'
 import { expect, test } from 'vitest'
@@ -11,10 +11,10 @@ interface Manifest {
 
 const manifest = async () => JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as Manifest
 
-/** Functions of users are checked against it. */
+/** The checker needs it for users' functions. */
 const NOT_IMPORTED = ['@types/node']
 
-test('each package that is installed with the agent is one that its code imports', async () => {
+test('the agent imports every package it depends on', async () => {
   const names = Object.keys((await manifest()).dependencies).filter(name => !NOT_IMPORTED.includes(name))
   const ignore = ['**/*.test.ts', '**/*testing*', '**/testing/**']
   const files = await glob('src/**/*.ts', { cwd: root, ignore, absolute: true })
@@ -22,7 +22,7 @@ test('each package that is installed with the agent is one that its code imports
   expect(names.filter(name => !code.includes(`'${name}'`) && !code.includes(`'${name}/`))).toEqual([])
 })
 
-test('packages of OpenTelemetry, which name each other exactly, are named exactly', async () => {
+test('packages of OpenTelemetry, which pin each other, are pinned', async () => {
   const { dependencies } = await manifest()
   const versions = Object.entries(dependencies).filter(([name]) => name.startsWith('@opentelemetry/'))
   expect(versions.length).toBeGreaterThan(0)

@@ -6,8 +6,8 @@ import { openUrl } from './open-url.ts'
 
 const URL = 'http://127.0.0.1:9998/dashboard#key=secret</script>'
 
-// Elsewhere the program that opens pages has another name.
-test.runIf(process.platform === 'linux')('the key in an address is shown to the user alone', async () => {
+// On other systems the opener has another name.
+test.runIf(process.platform === 'linux')('only the user sees the key in the URL', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ryo-faas-open-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const [file, heard, opener] = ['run/dashboard.html', 'heard', 'xdg-open'].map(name => join(folder, name))
@@ -16,7 +16,7 @@ test.runIf(process.platform === 'linux')('the key in an address is shown to the 
   vi.stubEnv('PATH', `${folder}:${process.env['PATH']}`)
   onTestFinished(() => void vi.unstubAllEnvs())
   await openUrl(URL, file!)
-  // The list of processes shows what the opener is given.
+  // The process list shows the opener's arguments.
   await expect.poll(() => readFile(heard!, 'utf8').catch(() => '')).toBe(`${file}\n`)
   expect((await stat(file!)).mode & 0o777).toBe(0o600)
   expect((await stat(join(folder, 'run'))).mode & 0o777).toBe(0o700)

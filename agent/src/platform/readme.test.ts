@@ -1,4 +1,4 @@
-/** What README says and what the code does are one thing. */
+/** README and code agree. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { ERRORS } from '../contract/index.ts'
@@ -6,7 +6,7 @@ import { OPTION_HELP, PlatformOptions, flagOf, variableOf } from './options.ts'
 
 const README = new URL('../../../README.md', import.meta.url)
 
-/** The rows that README must hold, in this order. */
+/** The rows that README must contain, in this order. */
 function optionRows(): string[] {
   const defaults = PlatformOptions.parse({})
   return Object.entries(OPTION_HELP).map(([name, help]) => {

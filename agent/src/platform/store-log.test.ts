@@ -19,13 +19,13 @@ async function storeThatAnswers(body: string): Promise<{ url: string; close(): v
   }
 }
 
-test('the next change is the one behind the last of the log', async () => {
+test('the next change follows the last of the log', async () => {
   const store = await storeThatAnswers('{"first":1,"last":7}')
   expect(await nextChange({ url: store.url, token: 'token' })).toEqual({ kind: 'sequence', sequence: 8 })
   store.close()
 })
 
-test('a store that is away, or answers anything else, is an error that says what to look at', async () => {
+test('a store that is down or returns something else is an error that says where to look', async () => {
   const store = await storeThatAnswers('<html>')
   const refused = { code: 'STORE_UNAVAILABLE', hint: expect.stringContaining('details') as string }
   await expect(nextChange({ url: store.url, token: 'token' })).rejects.toMatchObject(refused)

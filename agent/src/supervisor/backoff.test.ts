@@ -3,7 +3,7 @@ import { Backoff } from './backoff.ts'
 
 const bounds = { firstMs: 100, maxMs: 1000, forgivingMs: 500, healthyMs: 5000 }
 
-test('the first death is mended at once, further ones wait twice as long each, up to the most', () => {
+test('the first restart is immediate, each further one waits twice as long, up to the maximum', () => {
   const backoff = new Backoff(bounds)
   const waits = Array.from({ length: 7 }, () => {
     backoff.started(0)
@@ -13,7 +13,7 @@ test('the first death is mended at once, further ones wait twice as long each, u
   expect(waits).toEqual([1, 100, 200, 400, 800, 1000, 1000])
 })
 
-test('a long healthy life clears the record', () => {
+test('a long healthy run clears the record', () => {
   const backoff = new Backoff(bounds)
   for (const at of [0, 1, 2, 3]) {
     backoff.started(at)
@@ -25,7 +25,7 @@ test('a long healthy life clears the record', () => {
   expect(backoff.nextStart(6000)).toBe(6000)
 })
 
-test('what lived for a while between its deaths is started again at once, however often it dies', () => {
+test('what ran for a while between its deaths is restarted at once, however often it dies', () => {
   const backoff = new Backoff(bounds)
   let now = 0
   for (let i = 0; i < 50; i += 1) {
@@ -36,7 +36,7 @@ test('what lived for a while between its deaths is started again at once, howeve
   }
 })
 
-test('a life takes deaths off the record, which never grows beyond what makes the wait the longest', () => {
+test('uptime takes deaths off the record, which is capped at the longest wait', () => {
   const backoff = new Backoff(bounds)
   for (let i = 0; i < 30; i += 1) {
     backoff.started(0)

@@ -49,7 +49,7 @@ export class AsyncClient {
     return this.untilStatus(callId, FINAL)
   }
 
-  /** What the function answered. */
+  /** The function's response. */
   result(callId: string): Promise<Response> {
     return fetch(`${this.#proxyUrl}/calls/${callId}/result`)
   }

@@ -1,4 +1,4 @@
-/** The example on containers, as its README tells it: a long job, and a receiver that checks the signature. */
+/** The example in containers, as its README describes it: a long job, and a receiver that checks the signature. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => platform.remove())
 
-test('the example answers at once, logs its progress, and its receiver finds the signature right', async () => {
+test('the example responds at once, logs its progress, and its receiver accepts the signature', async () => {
   const { callbackSecret } = JSON.parse(await platform.ok(['env', '--secrets', '--json'])) as { callbackSecret: string }
   const receiver = spawn(process.execPath, [join(EXAMPLES, 'async/receiver.js'), '0'], {
     env: { ...process.env, RYO_FAAS_CALLBACK_SECRET: callbackSecret },

@@ -72,12 +72,12 @@ afterAll(async () => {
   await platform.remove()
 })
 
-/** The calls that the function wrote a line about, in no order. */
+/** The calls that the function logged, in any order. */
 async function logged(name: string, word: string): Promise<string[]> {
   return (await logLinesOf(platform, name)).flatMap(line => new RegExp(`${word} (\\S+)`).exec(line)?.[1] ?? [])
 }
 
-test('a call is answered with 202 and where to look, and there the result is', async () => {
+test('a call gets a 202 with its location, where the result appears', async () => {
   const response = await client.send('job', { body: 'payload' })
   const callId = response.headers.get('x-call-id')!
   expect([response.status, response.headers.get('location')]).toEqual([202, `/calls/${callId}`])
@@ -92,13 +92,13 @@ test('a call is answered with 202 and where to look, and there the result is', a
   )
 })
 
-test('invoke --async --wait prints what the function answered', async () => {
+test('invoke --async --wait prints the function’s response', async () => {
   expect(JSON.parse(await platform.ok(['invoke', 'job', '--data', 'cli', '--async', '--wait']))).toMatchObject({
     body: 'cli',
   })
 })
 
-test('a function that fails twice is tried three times, waiting longer each time, and calls back once', async () => {
+test('a function that fails twice is attempted three times, with growing pauses, and calls back once', async () => {
   const callId = await client.queue('flaky', { headers: { 'x-callback-url': receiver.url } })
   const { status, attempts } = await client.untilOver(callId)
   expect([status, attempts.map(({ outcome }) => outcome)]).toEqual(['succeeded', [500, 500, 200]])
@@ -114,7 +114,7 @@ test('a function that fails twice is tried three times, waiting longer each time
   })
 })
 
-test('one that always fails ends among the dead; mended and deployed again, it can be redriven', async () => {
+test('one that always fails is dead-lettered; fixed and redeployed, it can be redriven', async () => {
   const callIds = [await client.queue('broken', { headers: { 'x-callback-url': receiver.url } })]
   callIds.push(await client.queue('broken'))
   for (const callId of callIds) {
@@ -139,7 +139,7 @@ test('one that always fails ends among the dead; mended and deployed again, it c
   expect(await client.untilOver(callIds[1]!)).toMatchObject({ status: 'succeeded', result: { body: 'mended' } })
 })
 
-test('a call is cancelled while it is queued and while it runs; the next one runs', async () => {
+test('a call can be cancelled while queued and while running; the next one runs', async () => {
   const running = await client.queue('patient')
   const queued = await client.queue('patient')
   const quick = await client.queue('patient', { headers: { 'x-quick': '1' } })
@@ -155,7 +155,7 @@ test('a call is cancelled while it is queued and while it runs; the next one run
   expect(await platform.cli(['calls', 'cancel', running])).toMatchObject({ code: 1 })
 })
 
-test('calls that wait when their function is stopped wait on, which is said; all of them are cancelled at once', async () => {
+test('queued calls of a stopped function stay queued, and stop says so; all of them are cancelled at once', async () => {
   const callIds = await Promise.all(Array.from({ length: 40 }, () => client.queue('hesitant')))
   await until(async () =>
     (await client.list('hesitant', (await platform.client()).token)).find(
@@ -181,7 +181,7 @@ test('the same Idempotency-Key is the same call, at the same time and afterwards
   expect(await client.queue('job', { headers: { 'idempotency-key': 'order 18' } })).not.toBe(both[0])
 })
 
-test('ten MiB go in and come out unchanged; a byte more is refused', async () => {
+test('10 MiB go in and come out unchanged; one more byte is refused', async () => {
   const body = randomBytes(10 * 1024 * 1024)
   const callId = await client.queue('mirror', { body, headers: { prefer: 'respond-async' } })
   const { status, result } = await client.untilOver(callId)
@@ -193,7 +193,7 @@ test('ten MiB go in and come out unchanged; a byte more is refused', async () =>
   expect([refused.status, refused.headers.get('x-ryo-faas-error')]).toEqual([413, 'PAYLOAD_TOO_LARGE'])
 })
 
-test('any function can be called that way: Prefer: respond-async, or by /async-function/', async () => {
+test('any function can be called asynchronously: Prefer: respond-async, or /async-function/', async () => {
   const preferred = await client.send('mirror', { headers: { prefer: 'respond-async' }, body: 'x' })
   expect([preferred.status, preferred.headers.get('preference-applied')]).toEqual([202, 'respond-async'])
   const callId = await client.queue('Mirror/rest/of%20it?x=1&x=2', { prefix: 'async-function', method: 'PUT' })
@@ -202,7 +202,7 @@ test('any function can be called that way: Prefer: respond-async, or by /async-f
   expect((await client.send('mirror', { body: 'at once' })).status).toBe(201)
 })
 
-test('a function that is not there is 404 at once, however it is called', async () => {
+test('a missing function is a 404 at once, however it is called', async () => {
   for (const response of [
     await client.send('nobody', { headers: { prefer: 'respond-async' } }),
     await client.send('nobody', { prefix: 'async-function' }),
@@ -225,7 +225,7 @@ test.each([
   expect(await client.list('untouched', (await platform.client()).token)).toEqual([])
 })
 
-test('while NATS is away a call is refused with Retry-After, and none that was accepted is lost', async () => {
+test('while NATS is down a call is refused with Retry-After, and no accepted one is lost', async () => {
   const { identity } = JSON.parse(await readFile(join(platform.home, 'run/nats.json'), 'utf8')) as {
     identity: { pid: number }
   }

@@ -6,7 +6,7 @@ import { Webhook } from 'standardwebhooks'
 
 export interface ReceivedCallback {
   callId: string
-  /** Of the function, or of the platform where there was no answer. */
+  /** Status of the function, or of the platform if the function did not respond. */
   status: number
   headers: IncomingHttpHeaders
   body: string

@@ -1,4 +1,7 @@
-/** A short run of `../chaos`: every part is killed at least once. `CHAOS_SEED` and `CHAOS_SCALE` make another or a longer one. */
+/**
+ * A short run of `../chaos`: every part is killed at least once. `CHAOS_SEED` and `CHAOS_SCALE` make another or a
+ * longer one.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runChaos } from '../chaos/chaos-run.ts'
 import { CHAOS_LIMIT_MS, CHAOS_SCALE, CHAOS_SEED, CHAOS_TEST } from '../chaos/chaos-scale.ts'
@@ -12,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => platform.remove())
 
-test('every accepted call comes to its end and calls back while all parts are killed', CHAOS_TEST, async () => {
+test('every accepted call ends and calls back while all parts are killed', CHAOS_TEST, async () => {
   const report = await runChaos(platform, {
     seed: Number(CHAOS_SEED ?? 3),
     calls,

@@ -17,7 +17,7 @@ const { values } = parseArgs({
     dispatchers: { type: 'string', default: '1' },
     /** Calls per second that are queued. */
     rate: { type: 'string', default: '60' },
-    /** Most milliseconds from one kill to the next. */
+    /** Maximum milliseconds between two kills. */
     gap: { type: 'string', default: '3000' },
   },
 })
@@ -39,7 +39,7 @@ try {
     say: line => console.error(line),
   })
   print(report)
-  // Whatever was killed in the middle of, it can still be stopped and leaves nothing.
+  // Whatever was killed, the platform can still be stopped and leaves nothing.
   if (report.faults.length === 0) await platform.ok(['stopFaas', '--prune', '--yes'])
   isClean = report.faults.length === 0
 } finally {

@@ -1,4 +1,4 @@
-/** Asks what has become of calls, again and again, until they are over. */
+/** Polls the state of calls until they have ended. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 
@@ -15,7 +15,7 @@ export function isFinal({ status }: CallStatus): boolean {
   return FINAL.includes(status)
 }
 
-/** Resolves when every call is final and its callback is over too, or with what is known when it is aborted. */
+/** Resolves when every call is final and its callback settled, or with what is known when aborted. */
 export async function untilFinal(
   proxyUrl: string,
   callIds: readonly string[],
@@ -44,7 +44,7 @@ export async function untilFinal(
   return statuses
 }
 
-/** Undefined if it cannot be known now. */
+/** Undefined if currently unknown. */
 async function statusOf(pool: Pool, callId: string): Promise<CallStatus | undefined> {
   try {
     const answer = await pool.request({ method: 'GET', path: `/calls/${callId}` })
@@ -54,6 +54,6 @@ async function statusOf(pool: Pool, callId: string): Promise<CallStatus | undefi
     const { status, callback } = JSON.parse(text) as { status: string; callback?: { state: string } }
     return { status, callback: callback?.state ?? 'none' }
   } catch {
-    return undefined // The proxy is on its way back.
+    return undefined // The proxy is restarting.
   }
 }

@@ -1,6 +1,6 @@
 /**
  * One run of chaos: calls with callbacks are queued while parts of the platform are killed; then everything is left
- * alone until each accepted call has come to its end. The report holds what a caller can see: what a part believes of
+ * alone until each accepted call has ended. The report contains what a caller can see: what a part believes about
  * itself is not evidence.
  */
 import { join } from 'node:path'
@@ -20,9 +20,9 @@ export interface ChaosOptions {
   engine: 'docker' | 'process'
   dispatchers: number
   perSecond: number
-  /** Least and most milliseconds from one kill to the next. */
+  /** Minimum and maximum milliseconds between two kills. */
   killGapMs: readonly [number, number]
-  /** Everything together: what is not at its end then counts as lost. */
+  /** Time limit of the run: calls that have not ended by then count as lost. */
   limitMs: number
   say?: (line: string) => void
 }
@@ -40,7 +40,7 @@ export interface ChaosReport {
   repeatedCallbacks: number
   acceptingMs: number
   settlingMs: number
-  /** What must not be; empty if all went well. */
+  /** Violations; empty if all went well. */
   faults: string[]
 }
 
@@ -53,18 +53,18 @@ export async function work(request: Request) {
   await new Promise(resolve => setTimeout(resolve, ms))
   return Response.json({ n, callId, padding })
 }`
-/** Enough attempts that no call is dead for having met too many crashes. */
+/** Enough attempts that no call dies of too many crashes. */
 const POLICY = { attempts: 20, backoffMs: 200, concurrency: 32 }
 const CONNECTIONS = 16
 const MOST_RUN_MS = 500
-/** Of so many calls the callback of one is refused once. */
+/** One in this many calls has its callback refused once. */
 const REFUSED_EVERY = 20
-/** Of so many calls one has a body, and a result, that does not fit into a message. */
+/** One in this many calls has a body and a result that do not fit into a message. */
 const LONG_EVERY = 50
 const LONG_BYTES = 600 * 1024
 const RETURN_TIMEOUT_MS = 60_000
 
-/** The platform is not started yet; whoever made it removes it. */
+/** @param platform not started yet; its creator removes it */
 export async function runChaos(platform: TestPlatform, options: ChaosOptions): Promise<ChaosReport> {
   const signal = AbortSignal.timeout(options.limitMs)
   const flags = ['--dispatchers', String(options.dispatchers), '--callback-allow', '127.0.0.1']
@@ -149,7 +149,7 @@ function paddingOf(n: number): number {
   return n % LONG_EVERY === LONG_EVERY - 1 ? LONG_BYTES : 0
 }
 
-/** An agent that was killed again and again comes back later each time. */
+/** An agent that is killed repeatedly comes back later each time. */
 async function untilWhole(platform: TestPlatform): Promise<void> {
   await until(async () => {
     const view = await platform.view().catch(() => undefined)

@@ -2,7 +2,7 @@
 export const CHAOS_SEED = process.env['CHAOS_SEED']
 export const CHAOS_SCALE = Number(process.env['CHAOS_SCALE'] ?? 1)
 
-/** What one run may take if nothing is scaled; a test of it has a little more. */
+/** Time limit of one unscaled run; its test has a little more. */
 const LIMIT_MS = 100_000
 const CLEARANCE_MS = 20_000
 

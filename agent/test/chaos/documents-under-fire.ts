@@ -1,6 +1,6 @@
 /**
- * Writers of documents that know what they wrote. Each has documents of its own, so that it knows what every answer must
- * be; an answer that was lost is made up for by looking.
+ * Writers of documents that know what they wrote. Each has its own documents, so that it knows what every response must
+ * be; after a lost response it reads the document.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { StoreFetch } from '../support/platform.ts'
@@ -11,7 +11,7 @@ const DOCUMENTS_PER_WRITER = 4
 const PAUSE_MS = 20
 const REQUEST_MS = 5_000
 
-/** A write that has happened: what the log must show, once. */
+/** A write that happened: the log must contain it once. */
 export interface Happened {
   id: string
   version: number
@@ -20,9 +20,9 @@ export interface Happened {
 
 export interface WritersReport {
   happened: Happened[]
-  /** What each document is now: its version and content; undefined if it is deleted. */
+  /** Current version and content of each document; undefined if deleted. */
   documents: Map<string, { version: number; n: number } | undefined>
-  /** Requests without an answer. */
+  /** Requests without a response. */
   unanswered: number
   faults: string[]
 }
@@ -37,7 +37,7 @@ export interface WritersOptions {
   store: StoreFetch
   writers: number
   random: SeededRandom
-  /** No write begins after it is aborted. */
+  /** No write starts after it is aborted. */
   stop: AbortSignal
 }
 
@@ -65,7 +65,7 @@ class Writer {
     const { stop, random } = this.#options
     while (!stop.aborted) {
       const single = Math.floor(random.next() * (DOCUMENTS_PER_WRITER - 2))
-      // The last two are written together, all or none.
+      // The last two are written together, all or nothing.
       const numbers = random.next() < 0.2 ? [DOCUMENTS_PER_WRITER - 2, DOCUMENTS_PER_WRITER - 1] : [single]
       await this.#write(numbers.map(number => `w${this.#number}.${number}`))
       await delay(random.next() * PAUSE_MS)
@@ -83,7 +83,7 @@ class Writer {
       const status = await this.#send('POST', '/batch', { operations })
       if (status !== undefined && status < 300) return this.#done(ids, isDelete ? undefined : n)
       if (status !== undefined && status < 500) {
-        // Refused, because it had happened before its answer was lost; or wrongly.
+        // Refused either because the write with the lost response had happened, or wrongly.
         if (await this.#isThere(ids, isDelete ? undefined : n)) return this.#done(ids, isDelete ? undefined : n)
         this.#report.faults.push(`${ids.join('+')}: ${JSON.stringify(operations)} was refused with ${status}`)
         return
@@ -114,7 +114,7 @@ class Writer {
     }
   }
 
-  /** Whether the store holds what was to be written; half of a batch is a fault. */
+  /** Whether the store has what was to be written; half of a batch is an error. */
   async #isThere(ids: string[], n: number | undefined): Promise<boolean> {
     const found = await Promise.all(ids.map(async id => (await this.#read(id))?.data.n === n))
     if (found.some(Boolean) && !found.every(Boolean)) this.#report.faults.push(`half of ${ids.join('+')} was written`)
@@ -129,7 +129,7 @@ class Writer {
     }
   }
 
-  /** @returns the status, undefined if there was no answer. */
+  /** @returns the status; undefined without a response */
   async #send(method: string, path: string, body: object): Promise<number | undefined> {
     try {
       const response = await this.#options.store(path, {
@@ -141,7 +141,7 @@ class Writer {
       await response.arrayBuffer()
       return response.status
     } catch {
-      return undefined // Killed in the middle, or not back yet: that is what this is about.
+      return undefined // Killed in the middle, or not back yet: expected here.
     }
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Kills the store, and what stands between it and its triggers, while many write; then counts what is lost: nothing may be.
+ * Kills the store, and everything between it and its triggers, while many write; then counts what is lost: nothing may
+ * be.
  *
  *     npx tsx --conditions=source agent/test/chaos/events-chaos.ts --seed 1 --kills 50 --writers 64
  *
@@ -12,11 +13,11 @@ import { runEventsChaos } from './events-run.ts'
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
-    /** Of the store; the others come on top. */
+    /** Kills of the store; those of the others are extra. */
     kills: { type: 'string', default: '50' },
     writers: { type: 'string', default: '64' },
     engine: { type: 'string', default: 'process' },
-    /** Most milliseconds from one kill to the next. */
+    /** Maximum milliseconds between two kills. */
     gap: { type: 'string', default: '1500' },
   },
 })
@@ -43,7 +44,7 @@ try {
   console.log(`${Math.round(counts.underFireMs)} ms under fire, ${Math.round(counts.settlingMs)} ms until all was seen`)
   console.log(`lost or wrong: ${faults.length}`)
   for (const fault of faults.slice(0, 50)) console.log(`  ${fault}`)
-  // Whatever was killed in the middle of, it can still be stopped and leaves nothing.
+  // Whatever was killed, the platform can still be stopped and leaves nothing.
   if (faults.length === 0) await platform.ok(['stopFaas', '--prune', '--yes'])
   isClean = faults.length === 0
 } finally {

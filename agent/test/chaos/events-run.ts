@@ -1,9 +1,9 @@
 /**
- * One run of chaos on documents: many writers while store, NATS, dispatcher, proxy, agent and instances are killed; then
- * everything is left alone until the trigger has seen all there is.
+ * One run of chaos on documents: many writers while store, NATS, dispatcher, proxy, agent and instances are killed;
+ * then everything is left alone until the trigger has seen all there is.
  *
- * What must hold: every acknowledged write is there with its version; none is half there; each has exactly one event, in
- * the log and in the stream; the trigger saw each event at least once, and those of a document in their order.
+ * What must hold: every acknowledged write is there with its version; none is half there; each has exactly one event,
+ * in the log and in the stream; the trigger saw each event at least once, and those of a document in their order.
  */
 import { join } from 'node:path'
 import { connectBus, STREAMS, streamState } from '../../src/bus/index.ts'
@@ -19,7 +19,7 @@ import { SeededRandom } from './seeded-random.ts'
 export interface EventsChaosOptions {
   seed: number
   writers: number
-  /** The writers stop when the store was killed so often. */
+  /** The writers stop after this many kills of the store. */
   storeKills: number
   engine: 'docker' | 'process'
   killGapMs: readonly [number, number]
@@ -41,7 +41,7 @@ export interface EventsReport {
 
 const SEEN = `import type { DocumentEvent } from '@ryo-faas/runtime'
 export const seen = (event: DocumentEvent) => console.log('saw', event.sequence, event.id, event.version)`
-/** The store is what this is about. */
+/** This run is mainly about the store. */
 const VICTIMS: readonly Victim[] = [
   'store',
   'store',
@@ -54,7 +54,7 @@ const VICTIMS: readonly Victim[] = [
   'agent',
 ]
 
-/** The platform is not started yet; whoever made it removes it. */
+/** @param platform not started yet; its creator removes it */
 export async function runEventsChaos(platform: TestPlatform, options: EventsChaosOptions): Promise<EventsReport> {
   const begin = performance.now()
   const limit = AbortSignal.timeout(options.limitMs)
@@ -111,7 +111,7 @@ interface Run {
 
 async function untilAllSeen(platform: TestPlatform, log: LoggedEvent[], timeoutMs: number): Promise<Run[]> {
   let runs: Run[] = []
-  // If it does not come to that, `runFaults` says what is missing.
+  // On a timeout, `runFaults` reports what is missing.
   await until(async () => {
     const lines = await logLinesOf(platform, 'seen').catch(() => [])
     runs = lines.flatMap(line => {
@@ -133,7 +133,7 @@ async function documentFaults(store: StoreFetch, { documents }: WritersReport): 
   return faults
 }
 
-/** Each write once, the versions of a document in their order, no gap in the sequence. */
+/** Each write once, the versions of a document in order, no gap in the sequence. */
 function logFaults(log: LoggedEvent[], happened: Happened[]): string[] {
   const faults = log.flatMap(({ sequence }, index) =>
     sequence === index + 1 ? [] : [`event ${index + 1} of the log has the sequence ${sequence}`],

@@ -1,24 +1,24 @@
-/** What a run of chaos left behind, and what of it must not be. */
+/** What a chaos run left behind, and which of it is a violation. */
 import type { ReceivedCallback } from '../async/callback-receiver.ts'
 import { isFinal, type CallStatus } from './call-statuses.ts'
 
-/** What the function answers. */
+/** The function's response. */
 export interface Answer {
   n: number
   callId: string
   padding: string
 }
 
-/** Once in the function's log for each time it ran. */
+/** In the function's log once for each run. */
 export interface Run {
   callId: string
   n: number
 }
 
 export interface Evidence {
-  /** How many were to be accepted. */
+  /** How many calls should be accepted. */
   calls: number
-  /** Of those that were accepted, by number. */
+  /** Ids of the accepted calls, by number. */
   callIds: Map<number, string>
   statuses: Map<string, CallStatus>
   received: ReceivedCallback[]
@@ -48,7 +48,7 @@ function lost({ statuses, received }: Evidence): string[] {
   })
 }
 
-/** A callback says what became of the very call that it names. */
+/** A callback reports the outcome of the very call that it names. */
 function wrongIn({ callId, status, headers, body, isGenuine }: ReceivedCallback, evidence: Evidence): string[] {
   if (!isGenuine || headers['webhook-id'] !== callId) return [`the callback of ${callId} is not signed as it should be`]
   if (status !== 200) return []
@@ -64,7 +64,7 @@ function split({ runs, callIds }: Evidence): string[] {
     .map(({ callId, n }) => `call ${n} was accepted as ${callIds.get(n)} and ran as ${callId}`)
 }
 
-/** Otherwise the log is not whole, and its count of runs is worth nothing. */
+/** Otherwise the log is incomplete, and its count of runs is meaningless. */
 function unrun({ runs, statuses }: Evidence): string[] {
   const ran = new Set(runs.map(({ callId }) => callId))
   return [...statuses]

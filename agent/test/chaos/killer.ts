@@ -1,6 +1,6 @@
 /**
- * Kills parts of a platform with SIGKILL, over and over, whatever state the others are in. Moments and victims come from
- * a seed. All but the keeper: it brings the agent back, and only the agent brings back a keeper.
+ * Kills parts of a platform with SIGKILL repeatedly, whatever state the others are in. A seed determines times and
+ * victims. It spares the keeper, which restarts the agent: only the agent can restart a keeper.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,15 +11,15 @@ import type { TestPlatform } from '../support/platform.ts'
 import type { SeededRandom } from './seeded-random.ts'
 
 export type Victim = 'dispatcher' | 'proxy' | 'instance' | 'agent' | 'nats' | 'store'
-/** Those that calls need. */
+/** The parts that calls need. */
 export const VICTIMS = ['dispatcher', 'proxy', 'instance', 'agent', 'nats'] as const satisfies Victim[]
 
 export interface KillerOptions {
   engine: 'docker' | 'process'
   random: SeededRandom
-  /** In each round every one of them; one that stands here twice is killed twice as often. */
+  /** Each round kills every one of them; one that is listed twice is killed twice as often. */
   victims: readonly Victim[]
-  /** Least and most milliseconds from one kill to the next. */
+  /** Minimum and maximum milliseconds between two kills. */
   gapMs: readonly [number, number]
   onKill?: (victim: Victim) => void
 }
@@ -27,18 +27,18 @@ export interface KillerOptions {
 /** How often each was killed. */
 export type Kills = Map<Victim, number>
 
-/** Goes on until it is aborted. @returns how many of each it killed. */
+/** Runs until aborted. @returns how many of each it killed */
 export async function killParts(platform: TestPlatform, options: KillerOptions, signal: AbortSignal): Promise<Kills> {
   const { random, victims, gapMs, onKill } = options
   const kills: Kills = new Map(victims.map(victim => [victim, 0]))
   for (;;) {
-    // In rounds, so that a short run kills each of them too.
+    // In rounds, so that even a short run kills each of them.
     for (const victim of random.shuffled(victims)) {
       await delay(random.between(...gapMs), undefined, { signal }).catch(() => undefined)
       if (signal.aborted) return kills
       const candidates = await processesOf(victim, platform, options.engine)
       const chosen = candidates[Math.floor(random.next() * candidates.length)]
-      // Perhaps it is dead already, and not back yet.
+      // It may already be dead, and not back yet.
       if (chosen === undefined || !(await signalProcess(chosen, 'SIGKILL'))) continue
       kills.set(victim, kills.get(victim)! + 1)
       onKill?.(victim)
@@ -84,7 +84,7 @@ async function instancesInContainers({ project }: TestPlatform): Promise<Process
       const info = await docker
         .getContainer(Id)
         .inspect()
-        .catch(() => undefined) // It ends just now.
+        .catch(() => undefined) // It has just exited.
       return info?.State.Running ? identifyProcess(info.State.Pid) : undefined
     }),
   )
@@ -95,7 +95,7 @@ function parseSaved(value: unknown): ProcessIdentity {
   return ProcessIdentity.parse((value as { identity: unknown }).identity)
 }
 
-/** Of those files that are there now. */
+/** Contents of the files that exist now. */
 async function identitiesIn(files: string[], parse: (value: unknown) => ProcessIdentity): Promise<ProcessIdentity[]> {
   const texts = await Promise.all(files.map(file => readFile(file, 'utf8').catch(() => undefined)))
   return texts.filter(text => text !== undefined).map(text => parse(JSON.parse(text)))

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Pool } from 'undici'
 
 export interface QueueOptions {
-  /** Of the function. */
+  /** URL of the function. */
   url: string
   calls: number
   perSecond: number
@@ -27,7 +27,7 @@ export interface Queued {
 const ANSWER_TIMEOUT_MS = 5_000
 const RETRY_MS = 250
 
-/** Resolves when every call was accepted, or with those that were until it is aborted. */
+/** Resolves when every call is accepted, or when aborted, with those accepted so far. */
 export async function queueCalls(options: QueueOptions): Promise<Queued> {
   const { origin } = new URL(options.url)
   const pool = new Pool(origin, {
@@ -67,7 +67,7 @@ async function queueOne(pool: Pool, n: number, { queued, ...options }: QueueOpti
         return
       }
     } catch {
-      // The proxy is away, or went away meanwhile: nobody knows whether the call is queued.
+      // The proxy is down, or died in the meantime: it is unknown whether the call is queued.
     }
     queued.unanswered += 1
     await delay(RETRY_MS)

@@ -9,7 +9,7 @@ export interface LoggedEvent extends Happened {
 
 const READ_MS = 30_000
 
-/** From the first event to the last there is now. */
+/** From the first event to the current last one. */
 export async function readLog(store: StoreFetch): Promise<LoggedEvent[]> {
   const { last } = (await (await store('/log')).json()) as { last: number }
   const events: LoggedEvent[] = []

@@ -1,4 +1,4 @@
-/** Numbers that look random and come again with the same seed (mulberry32). */
+/** Pseudo-random numbers, repeatable by seed (mulberry32). */
 export class SeededRandom {
   #state: number
 
@@ -6,7 +6,7 @@ export class SeededRandom {
     this.#state = seed >>> 0
   }
 
-  /** From 0 to below 1. */
+  /** From 0 up to, but excluding, 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let mixed = this.#state
@@ -19,7 +19,7 @@ export class SeededRandom {
     return least + this.next() * (most - least)
   }
 
-  /** A whole number from 0 to below `limit`. */
+  /** A whole number from 0 up to, but excluding, `limit`. */
   below(limit: number): number {
     return Math.floor(this.next() * limit)
   }

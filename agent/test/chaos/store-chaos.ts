@@ -1,10 +1,10 @@
 /**
- * Kills a store under its writers, and its bus as well, and counts what is lost, halved or repeated: nothing may be.
+ * Kills a store and its bus under load, and counts what is lost, halved or repeated: nothing may be.
  *
  *     npx tsx --conditions=source agent/test/chaos/store-chaos.ts --seed 1 --kills 50 --writers 64
  *
- * Needs the build (`npm run build`) and nats-server. Exits 1 if anything is wrong. Triggers, and the whole platform, are
- * for `events-chaos.ts`.
+ * Needs the build (`npm run build`) and nats-server. Exits 1 if anything is wrong. Triggers and the whole platform are
+ * tested by `events-chaos.ts`.
  */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -15,9 +15,9 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     kills: { type: 'string', default: '50' },
     writers: { type: 'string', default: '64' },
-    /** Most milliseconds that the store lives between two kills. */
+    /** Maximum time between two kills of the store, in milliseconds. */
     life: { type: 'string', default: '1000' },
-    /** Of so many kills one takes the bus along. */
+    /** One in this many kills also kills the bus. */
     bus: { type: 'string', default: '5' },
   },
 })

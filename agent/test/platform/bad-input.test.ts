@@ -1,4 +1,4 @@
-/** What the user can get wrong, and what is said then: always exit 1, all problems at once, nothing half done. */
+/** User errors and their messages: always exit 1, all problems at once, nothing half done. */
 import { once } from 'node:events'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
@@ -52,7 +52,7 @@ for (const engine of ['docker', 'process'] as const) {
       })
     }
 
-    test('a deploy that is cut off with Ctrl-C leaves nothing of the new version', async () => {
+    test('a deploy interrupted with Ctrl-C leaves nothing of the new version', async () => {
       const file = await writeProject(folder, {
         work: { code: `await new Promise(() => setInterval(() => {}, 1000))\n${GOOD}` },
       })
@@ -96,15 +96,15 @@ describe('bad input', () => {
     return join(folder, 'deploy.json')
   }
 
-  test('a deploy.json that is not there names itself and the way to get one', async () => {
+  test('a missing deploy.json is named, with the way to create one', async () => {
     expect(await failing(['deploy', 'nowhere'])).toMatch(/nowhere:1:1 .*no such file[^]*init/)
   })
 
-  test('one that is no JSON is pointed at', async () => {
+  test('invalid JSON is located', async () => {
     expect(await failing(['deploy', await fileWith('{\n  "deploy": [ what ]\n}')])).toMatch(/deploy\.json:2:15/)
   })
 
-  test('every problem of file and handlers comes in one answer and nothing is deployed', async () => {
+  test('all problems of file and handlers are reported at once and nothing is deployed', async () => {
     const good = await writeProject(join(platform.home, 'mixed'), {
       good: { code: `export const good = () => new Response('good')` },
       classy: { code: 'export class classy {}' },
@@ -130,7 +130,7 @@ describe('bad input', () => {
     expect(await failing(['deploy', file])).toMatch(/DocumentEvent/)
   })
 
-  test('a syntax error and a missing package are placed in the source', async () => {
+  test('a syntax error and a missing package are located in the source', async () => {
     const broken = await writeProject(join(platform.home, 'broken'), { x: { code: 'export const x = (' } })
     expect(await failing(['deploy', broken])).toMatch(/x\/main\.ts:1:\d+/)
     const lacking = await writeProject(join(platform.home, 'lacking'), {
@@ -151,7 +151,7 @@ describe('bad input', () => {
   })
 })
 
-describe('a start that cannot be', () => {
+describe('a start that fails', () => {
   const platforms: TestPlatform[] = []
   const servers: Server[] = []
   afterAll(async () => {
@@ -171,7 +171,7 @@ describe('a start that cannot be', () => {
     return (server.address() as { port: number }).port
   }
 
-  test('a taken port is told with who has it and the option that helps, and nothing stays behind', async () => {
+  test('a taken port is reported with its owner and the option that helps, and nothing is left behind', async () => {
     const platform = await make()
     const flags = ['--port', '--agent-port', '--nats-port', '--store-port']
     for (const flag of flags) {
@@ -195,7 +195,7 @@ describe('a start that cannot be', () => {
     }
   })
 
-  test('Docker that does not answer is told with socket, error and fix; auto falls back and says so', async () => {
+  test('unreachable Docker is reported with socket, error and fix; auto falls back and says so', async () => {
     const platform = await make({ DOCKER_HOST: 'unix:///nowhere/docker.sock' })
     const { code, stderr } = await platform.cli([
       'startFaas',
@@ -228,14 +228,14 @@ describe('a start that cannot be', () => {
     expect(output).toMatch(/processes \(.*nowhere.*no isolation/)
   })
 
-  test('an illegal option names the flag and the variable', async () => {
+  test('an invalid option names the flag and the variable', async () => {
     const platform = await make()
     const { code, stderr } = await platform.cli(['startFaas', '--project', 'No Good'])
     expect(code).toBe(1)
     expect(stderr).toMatch(/--project[^]*RYO_FAAS_PROJECT/)
   })
 
-  test('a nats-server that is not there is told with the command that brings it', async () => {
+  test('a missing nats-server is reported with the command that installs it', async () => {
     const platform = await make()
     const { code, stderr } = await platform.cli([
       'startFaas',

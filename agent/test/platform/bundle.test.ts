@@ -1,4 +1,4 @@
-/** What webpack makes for shipping does the main job too. */
+/** The shipped webpack bundle does the main job too. */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => platform.remove())
 
-test('the bundled agent starts, checks, deploys and serves, and comes back when it is killed', async () => {
+test('the bundled agent starts, checks, deploys and serves, and comes back when killed', async () => {
   const { proxyUrl, parts } = await platform.start('process')
   await platform.ok(['deploy', EXAMPLES])
   const hello = async () => (await fetch(`${proxyUrl}/functions/helloworld`)).text()

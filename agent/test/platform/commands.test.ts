@@ -1,4 +1,4 @@
-/** The commands beside the main job, and the agent's API as a stranger meets it. */
+/** The other commands, and the agent's API as seen by a stranger. */
 import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { dirname, join } from 'node:path'
@@ -20,7 +20,7 @@ const call = async (path: string) => (await fetch(`${view.proxyUrl}/functions/${
 const project = (name: string, functions: Parameters<typeof writeProject>[1]) =>
   writeProject(join(platform.home, name), functions)
 
-test('init makes a project that deploys as it stands and knows its types; twice it refuses', async () => {
+test('init creates a project that is ready to deploy and has its types; the second time it refuses', async () => {
   expect(await platform.ok(['init', 'fresh'])).toMatch(/next: ryo-faas deploy fresh/)
   await platform.ok(['deploy', 'fresh'])
   expect(await call('hello?name=you')).toBe('Hello, you!\n')
@@ -32,7 +32,7 @@ test('init makes a project that deploys as it stands and knows its types; twice 
   await platform.ok(['stop', 'hello'])
 })
 
-test('--watch deploys again on every save, tells a broken one, and goes on', async () => {
+test('--watch redeploys on every save, reports a broken one, and continues', async () => {
   const file = await project('watched', { seen: { code: `export const seen = () => new Response('first')` } })
   const source = join(platform.home, 'watched/seen/main.ts')
   const child = platform.spawnCli(['deploy', file, '--watch'])
@@ -51,7 +51,7 @@ test('--watch deploys again on every save, tells a broken one, and goes on', asy
   expect(child.exitCode).toBe(0)
 })
 
-test('deploy --debug opens one instance to a debugger, without a time limit, until the next deploy', async () => {
+test('deploy --debug makes one instance attachable, without a timeout, until the next deploy', async () => {
   const code = `export const slow = () => new Promise<Response>(resolve => setTimeout(() => resolve(new Response('slow')), 400))`
   const file = await project('debugged', { slow: { code, options: { timeoutMs: 100, instances: 2 } } })
   const { deployed } = JSON.parse(await platform.ok(['deploy', file, '--debug', '--json'])) as {
@@ -66,7 +66,7 @@ test('deploy --debug opens one instance to a debugger, without a time limit, unt
   const inspector = () => fetch(`http://127.0.0.1:${debugPort}/json/list`).then(response => response.ok)
   expect(await inspector()).toBe(true)
   expect(await platform.details('slow')).toMatchObject({ debugPort, desiredInstances: 1 })
-  // Whoever stands at a breakpoint takes his time.
+  // Calls paused in a debugger must not time out.
   expect(await call('slow')).toBe('slow')
   await platform.ok(['deploy', file])
   expect(await call('slow')).toContain('FUNCTION_TIMEOUT')
@@ -104,7 +104,7 @@ test('logs come from every instance, follow new ones, and can be limited', async
   await new Promise(resolve => child.once('exit', resolve))
 })
 
-test('secrets reach the function as variables and files, and nothing else shows them', async () => {
+test('secrets reach the function as variables and files, and appear nowhere else', async () => {
   const code = `import { readFileSync } from 'node:fs'
     export const keeper = () => Response.json([process.env.KEY, readFileSync((process.env.RYO_FAAS_SECRETS_DIR ?? '/run/secrets') + '/KEY', 'utf8')])`
   const file = await project('secret', { keeper: { code, options: { secrets: ['KEY'], env: { PLAIN: 'x' } } } })
@@ -124,7 +124,7 @@ test('secrets reach the function as variables and files, and nothing else shows 
     const path = join(platform.home, 'logs', name)
     if ((await stat(path)).isFile()) expect(await readFile(path, 'utf8')).not.toContain('hush')
   }
-  // The code is the same, but what it is started with is not.
+  // The code is the same, but its environment is not.
   await platform.ok(['secrets', 'set', 'KEY'], { input: 'another\n' })
   await platform.ok(['deploy', file])
   expect(JSON.parse(await call('keeper'))).toEqual(['another', 'another'])
@@ -146,7 +146,7 @@ test('--only deploys what it names, --build-only switches nothing', async () => 
   expect(await call('one')).toBe('1')
 })
 
-test('rollback goes to the version before or to the one named, without a rebuild; deploying again goes forward', async () => {
+test('rollback goes to the previous or a given version, without a rebuild; deploying again goes forward', async () => {
   const at = (text: string) =>
     project('versions', { turn: { code: `export const turn = () => new Response('${text}')` } })
   for (const text of ['a', 'b', 'c']) await platform.ok(['deploy', await at(text)])
@@ -190,7 +190,7 @@ test('limits and files of deploy.json reach the function', async () => {
   expect([tooMuch.status, tooMuch.headers.get('x-ryo-faas-error')]).toEqual([413, 'PAYLOAD_TOO_LARGE'])
 })
 
-test('invoke sends method, headers, path and body, and exits 1 on an answer that is an error', async () => {
+test('invoke sends method, headers, path and body, and exits 1 on an error status', async () => {
   const code = `export const mirror = async (request: Request) => Response.json(
     { method: request.method, url: new URL(request.url).pathname, tag: request.headers.get('x-tag'), body: await request.text() },
     { status: request.headers.has('x-fail') ? 418 : 200 })`
@@ -207,7 +207,7 @@ test('invoke sends method, headers, path and body, and exits 1 on an answer that
   expect(JSON.parse(failed.stdout)).toMatchObject({ status: 418 })
 })
 
-test('prune removes what no version needs; reset forgets everything', async () => {
+test('prune removes what no version needs; reset removes everything', async () => {
   await platform.ok(['stop', 'mirror', 'turn'])
   const unused = (JSON.parse(await platform.ok(['list', '--json'])) as ResourceView[]).filter(
     ({ state }) => state === 'unused',
@@ -240,14 +240,14 @@ describe('the agent API', () => {
     )
   }
 
-  test('wants the token, which only its owner can read', async () => {
+  test('needs the token, which only its owner can read', async () => {
     expect(await status('/v1/platform', {})).toBe(401)
     expect(await status('/v1/platform', { authorization: 'Bearer wrong' })).toBe(401)
     expect(await status('/v1/platform', { authorization: `Bearer ${await token()}` })).toBe(200)
     expect((await stat(join(platform.home, 'token'))).mode & 0o777).toBe(0o600)
   })
 
-  test('refuses web pages and names that are not its own', async () => {
+  test('refuses web pages and foreign host names', async () => {
     const authorization = `Bearer ${await token()}`
     expect(await status('/v1/platform', { authorization, origin: 'http://localhost:3000' })).toBe(403)
     expect(await status('/v1/platform', { authorization, host: 'evil.example' })).toBe(403)
@@ -255,7 +255,7 @@ describe('the agent API', () => {
     expect(await status('/healthz', {})).toBe(200)
   })
 
-  test('describes every route as OpenAPI, and answers garbage as the contract says', async () => {
+  test('describes every route as OpenAPI, and responds to garbage as the contract says', async () => {
     const { url } = await agent()
     const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
       openapi: string

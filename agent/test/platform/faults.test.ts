@@ -1,4 +1,4 @@
-/** Parts that die, functions that die, and a platform that mends itself. */
+/** Parts that die, functions that die, and a platform that heals itself. */
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { until } from '../support/until.ts'
 
 const HELLO = `export const hello = () => new Response('hello')`
 
-describe('parts that are killed', () => {
+describe('killed parts', () => {
   let platform: TestPlatform
   let view: PlatformView
   beforeAll(async () => {
@@ -26,24 +26,24 @@ describe('parts that are killed', () => {
   const partOf = (seen: PlatformView, name: PartView['name']) => seen.parts.find(part => part.name === name)!
 
   for (const name of ['proxy', 'nats', 'keeper', 'dispatcher'] as const) {
-    test(`${name} comes back by itself, at the address it had`, async () => {
+    test(`${name} comes back by itself, at its old address`, async () => {
       const before = partOf(await platform.view(), name)
       process.kill(before.pid!, 'SIGKILL')
       const after = await until(async () => {
         const part = partOf(await platform.view(), name)
         return part.state === 'running' && part.pid !== before.pid ? part : undefined
       })
-      // The dispatcher has but a port for its metrics, any free one.
+      // The dispatcher only has a port for its metrics, and any free one will do.
       if (name !== 'dispatcher') expect(after.address).toBe(before.address)
       expect(after.restarts).toBe(before.restarts + 1)
       expect(await hello()).toBe('hello')
     })
   }
 
-  test('a proxy that comes back while no agent is there serves its last routes', async () => {
+  test('a proxy that comes back without an agent serves its last routes', async () => {
     const { parts } = await platform.view()
     const pidOf = (name: PartView['name']) => parts.find(part => part.name === name)!.pid!
-    // Without its keeper the agent stays dead until somebody starts it.
+    // Without its keeper the agent stays dead until it is started by hand.
     for (const name of ['keeper', 'agent', 'proxy'] as const) process.kill(pidOf(name), 'SIGKILL')
     expect(await platform.ok(['startFaas'])).toMatch(/started|already running/)
     expect(await hello()).toBe('hello')
@@ -51,7 +51,7 @@ describe('parts that are killed', () => {
     expect(view.parts.filter(({ state }) => state !== 'running')).toEqual([])
   })
 
-  test('an agent that is killed again and again is brought back again and again', async () => {
+  test('an agent that is killed repeatedly is restarted each time', async () => {
     for (let round = 0; round < 3; round++) {
       const { pid } = JSON.parse(await readFile(join(platform.home, 'agent.json'), 'utf8')) as { pid: number }
       process.kill(pid, 'SIGKILL')
@@ -64,7 +64,7 @@ describe('parts that are killed', () => {
     await expect.poll(() => platform.details('hello')).toMatchObject({ state: 'running', version: 1 })
   })
 
-  test('two startFaas at the same time make one platform', async () => {
+  test('two startFaas at the same time start one platform', async () => {
     await platform.ok(['stopFaas'])
     const [one, two] = await Promise.all([platform.start('process'), platform.start('process')])
     expect(one.parts[0]!.pid).toBe(two.parts[0]!.pid)
@@ -82,7 +82,7 @@ describe('parts that are killed', () => {
   })
 })
 
-test('stopFaas in the middle of a deploy takes it back and leaves nothing', async () => {
+test('stopFaas in the middle of a deploy undoes it and leaves nothing', async () => {
   const platform = await TestPlatform.make()
   try {
     await platform.start('docker')
@@ -149,12 +149,12 @@ for (const engine of ['docker', 'process'] as const) {
     test('a call that kills its instance gets 502, and the next one is served by a new instance', async () => {
       const posted = await fetch(`${proxyUrl}/functions/fragile/exit`, { method: 'POST' })
       expect([posted.status, posted.headers.get('x-ryo-faas-error')]).toEqual([502, 'FUNCTION_CRASHED'])
-      // One that meets the instance while it dies may have run, and gets 502 as well.
+      // One that reaches the dying instance may have run, and gets 502 as well.
       await until(async () => (await ask('fragile')).body === 'alive' || undefined)
       expect((await platform.details('fragile')).lastExit).toMatchObject({ code: 9 })
     })
 
-    test('an error that is thrown costs one call, and its stack shows the line of the TypeScript', async () => {
+    test('a thrown error costs one call, and its stack shows the TypeScript line', async () => {
       expect(await ask('fragile/throw')).toMatchObject({ status: 500, code: 'FUNCTION_ERROR' })
       expect(await ask('fragile')).toMatchObject({ status: 200 })
       const logs = await until(async () => {
@@ -164,7 +164,7 @@ for (const engine of ['docker', 'process'] as const) {
       expect(logs).toMatch(/fragile\/main\.ts:3:\d+|main\.ts:3:\d+/)
     })
 
-    test('one that dies over and over is restarted at ever longer intervals and shown as failing', async () => {
+    test('one that keeps dying is restarted at growing intervals and shown as failing', async () => {
       for (let death = 0; death < 4; death++) await fetch(`${proxyUrl}/functions/fragile/exit`, { method: 'POST' })
       const seen = await platform.details('fragile')
       expect(['failing', 'starting', 'running']).toContain(seen.state)
@@ -188,7 +188,7 @@ describe('NATS as a container', () => {
     await docker.getImage(image).remove({ force: true })
   })
 
-  test('runs where no nats-server is installed, is restarted, and leaves nothing', async () => {
+  test('runs if no nats-server is installed, is restarted, and leaves nothing', async () => {
     const view = await platform.start('docker', ['--nats-server', 'image', '--nats-image', image])
     const nats = view.parts.find(({ name }) => name === 'nats')!
     expect(nats).toMatchObject({ state: 'running', note: `JetStream on disk, container ${platform.project}.nats` })
@@ -203,7 +203,7 @@ describe('NATS as a container', () => {
   })
 })
 
-/** An image of this machine's own nats-server and its libraries, as nothing can be pulled where tests run. */
+/** An image of this machine's own nats-server and its libraries, because tests cannot pull images. */
 async function importNatsImage(docker: Docker, image: string): Promise<void> {
   const server = '/usr/sbin/nats-server'
   const { stdout } = await promisify(execFile)('ldd', [server]).catch(() => ({ stdout: '' }))

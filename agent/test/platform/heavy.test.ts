@@ -1,4 +1,4 @@
-/** A body of 1 GiB, and thousands of clients that hardly speak. */
+/** A body of 1 GiB, and thousands of clients that barely send anything. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { request } from 'node:http'
@@ -20,7 +20,7 @@ beforeAll(async () => {
   platform = await TestPlatform.make()
   view = await platform.start('docker')
   const file = await writeProject(join(platform.home, 'project'), {
-    // Sends back what it gets, as it comes.
+    // Streams back what it receives.
     echo: {
       code: `import type { IncomingMessage, ServerResponse } from 'node:http'
       export const echo = (req: IncomingMessage, res: ServerResponse) => { req.pipe(res) }`,
@@ -64,7 +64,7 @@ test('1 GiB streams to a function and back, every byte of it, while the proxy st
   await Promise.all([pipeline(Readable.from(body()), call), answered])
   expect(bytes).toBe(GIB)
   expect(received.digest('hex')).toBe(sent.digest('hex'))
-  // What V8 lets lie around between two collections; it does not grow with the body.
+  // Garbage of V8 between two collections; it does not grow with the body.
   expect(peak - before).toBeLessThan(200)
 })
 
@@ -72,7 +72,7 @@ test('10,000 clients that never finish their request do not stop those that do',
   const { hostname, port } = new URL(view.proxyUrl)
   const sockets: Socket[] = []
   try {
-    // From several loopback addresses: one alone has not enough ports on every machine.
+    // From several loopback addresses: one may not have enough ports.
     for (let batch = 0; batch < 20; batch++) {
       const opened = Array.from({ length: 500 }, () =>
         openSlowClient(hostname, Number(port), `127.0.0.${2 + (batch % 8)}`),

@@ -1,4 +1,4 @@
-/** An agent that runs and does not answer, as one that was stopped by a signal. */
+/** An agent that runs but does not respond, like one stopped by a signal. */
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -19,7 +19,7 @@ afterEach(async () => {
   await platform.remove()
 })
 
-test('commands say so, end at once when interrupted, and stopFaas --force ends the platform', async () => {
+test('commands say so, exit at once when interrupted, and stopFaas --force kills the platform', async () => {
   const { code, stderr } = await platform.cli(['details'])
   expect([code, stderr]).toEqual([
     1,

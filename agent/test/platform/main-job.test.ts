@@ -1,4 +1,4 @@
-/** The main job, as a user does it: start, deploy the examples, call them, stop. On both engines. */
+/** The main job, as a user does it: start, deploy the examples, call them, stop; on both engines. */
 import Docker from 'dockerode'
 import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -19,7 +19,7 @@ for (const engine of ['docker', 'process'] as const) {
 
     const url = (rest: string) => `${view.proxyUrl}/functions/${rest}`
 
-    test('startFaas tells every part and its address, and a second one says what already runs', async () => {
+    test('startFaas shows every part and its address, and a second one what is already running', async () => {
       expect(view).toMatchObject({ engine, phase: { kind: 'ready' } })
       expect(Object.fromEntries(view.parts.map(({ name, state }) => [name, state]))).toEqual({
         agent: 'running',
@@ -41,13 +41,13 @@ for (const engine of ['docker', 'process'] as const) {
       }
     })
 
-    test('the functions answer, one of them by calling another', async () => {
+    test('the functions respond, one of them by calling another', async () => {
       expect(await (await fetch(url('helloworld'))).text()).toBe('Hello, World!\n')
       expect(await (await fetch(url('HelloWorld'))).text()).toBe('Hello, World!\n')
       const posted = await fetch(url('method2/a/path?x=1'), { method: 'POST', body: 'text' })
       expect(await posted.json()).toEqual({ method: 'POST', path: '/a/path', query: { x: '1' }, body: 'text' })
       for (const data of ['/functions/method2/deep', url('method2/deep')]) {
-        // Inside a container the proxy has a name of its own; from there the host's loopback is somewhere else.
+        // Inside a container the proxy has another name: the host's loopback is not reachable.
         const reachable = engine === 'docker' ? data.replace('127.0.0.1', `${platform.project}-proxy`) : data
         const answer = await platform.ok(['invoke', 'Method1', '--data', JSON.stringify({ data: reachable })])
         expect(JSON.parse(answer)).toMatchObject({ status: 200, body: expect.stringContaining('"/deep"') as string })
@@ -117,7 +117,7 @@ for (const engine of ['docker', 'process'] as const) {
       expect(await (await fetch(url('helloworld'))).text()).toBe('Hello, World!\n')
     })
 
-    test('stopFaas --prune leaves no container, network, image, process or file of ours, also later on', async () => {
+    test('stopFaas --prune leaves no container, network, image, process or file of ours, even later', async () => {
       const pids = (await platform.view()).parts.flatMap(({ pid }) => (pid === undefined ? [] : [pid]))
       await platform.ok(['stopFaas'])
       await platform.ok(['stopFaas', '--prune', '--yes'])

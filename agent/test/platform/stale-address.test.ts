@@ -1,4 +1,4 @@
-/** Containers are taken away behind the agent's back, and their addresses go to others. */
+/** Containers are removed behind the agent's back, and others get their addresses. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { join } from 'node:path'
 import Docker from 'dockerode'
@@ -19,7 +19,7 @@ afterAll(() => platform.remove())
 
 const saying = (name: string) => ({ code: `export const ${name} = () => new Response('${name.toUpperCase()}')\n` })
 
-/** What a call was answered with: the function's own word, or the code of the platform. */
+/** Response to a call: the function's own word, or the platform's code. */
 async function ask(name: string): Promise<string> {
   const response = await fetch(`${url}/functions/${name}`)
   return response.headers.get('x-ryo-faas-error') ?? (await response.text())
@@ -28,7 +28,7 @@ async function ask(name: string): Promise<string> {
 const addressOf = async (container: Docker.Container) =>
   (await container.inspect()).NetworkSettings.Networks[`${platform.project}-net`]!.IPAddress
 
-test('no call of a function is ever answered by another that has the address of its container by now', async () => {
+test('a call is never handled by another function that has taken over the container’s address', async () => {
   const file = await writeProject(join(platform.home, 'project'), { alpha: saying('alpha'), delta: saying('delta') })
   await platform.ok(['deploy', file, '--only', 'alpha'])
   await platform.ok(['deploy', file, '--only', 'delta'])
@@ -36,14 +36,14 @@ test('no call of a function is ever answered by another that has the address of 
   const address = await addressOf(alpha!)
   const { pid } = (await readAgentFile(platform.home))!.agent
 
-  // An agent that is away for a moment hears of it late.
+  // An agent that is down for a moment learns of it late.
   process.kill(pid, 'SIGSTOP')
   try {
     await alpha!.remove({ force: true })
     const network = docker.getNetwork(`${platform.project}-net`)
     await network.disconnect({ Container: delta!.id })
     await network.connect({ Container: delta!.id })
-    // Docker gives the lowest address that is free.
+    // Docker assigns the lowest free address.
     expect(await addressOf(delta!)).toBe(address)
     const answers = Promise.all(Array.from({ length: 20 }, () => ask('alpha')))
     await delay(0)
@@ -57,7 +57,7 @@ test('no call of a function is ever answered by another that has the address of 
   expect((await platform.details('alpha')).instances).toHaveLength(1)
 })
 
-test('a container that somebody removes is replaced at once, and a later deploy does not bring it back into the routes', async () => {
+test('a container removed by hand is replaced at once, and a later deploy does not bring it back into the routes', async () => {
   const before = (await platform.details('alpha')).instances[0]!.id
   await docker.getContainer(`${platform.project}-alpha`).remove({ force: true })
   await until(async () => {

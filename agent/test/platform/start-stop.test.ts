@@ -1,4 +1,4 @@
-/** startFaas meets a platform that is just starting or stopping. */
+/** startFaas and stopFaas on a platform that is starting or stopping. */
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -14,7 +14,7 @@ beforeEach(async () => {
 })
 afterEach(() => platform.remove())
 
-/** Answers when it is told to; a function that asks it is in the middle of a call until then. */
+/** Responds when told to; a function that calls it is in the middle of a call until then. */
 async function holdingServer() {
   const held: ServerResponse[] = []
   const server = createServer((_request, response) => held.push(response))
@@ -27,7 +27,7 @@ async function holdingServer() {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, held, release }
 }
 
-/** A platform that stops, and has not stopped before its function was released. */
+/** A platform that is stopping, and cannot finish before its function is released. */
 async function stoppingPlatform() {
   const { proxyUrl, parts } = await platform.start('process')
   const holding = await holdingServer()
@@ -40,13 +40,13 @@ async function stoppingPlatform() {
   return { parts, call, stopped, release: holding.release }
 }
 
-test('a platform that is stopping has stopped before a new one starts', async () => {
+test('a new platform starts only after a stopping one has stopped', async () => {
   const { parts, call, stopped, release } = await stoppingPlatform()
   const ports = ['--port', '0', '--agent-port', '0', '--nats-port', '0', '--store-port', '0']
   const starting = platform.spawnCli(['startFaas', '--project', platform.project, '--engine', 'process', ...ports])
   const exited = once(starting, 'exit')
   const [stdout, stderr] = [text(starting.stdout!), text(starting.stderr!)]
-  // It has seen what is going on, and waits.
+  // It has noticed, and waits.
   let told = ''
   starting.stderr!.on('data', (piece: Buffer) => (told += piece.toString()))
   await until(async () => told.includes('waiting until the platform that is stopping') || undefined)
@@ -63,7 +63,7 @@ test('a platform that is stopping has stopped before a new one starts', async ()
   expect((await platform.details('slow')).state).toBe('running')
 })
 
-test('who stops a platform that is stopping waits for its end, and starts nothing', async () => {
+test('stopFaas on a stopping platform waits for it, and starts nothing', async () => {
   const { call, stopped, release } = await stoppingPlatform()
   const again = platform.spawnCli(['stopFaas'])
   const exited = once(again, 'exit')
@@ -77,10 +77,10 @@ test('who stops a platform that is stopping waits for its end, and starts nothin
   await expect(platform.view()).rejects.toMatchObject({ code: 'NOT_RUNNING' })
 })
 
-test('started again when the agent has said goodbye, it is a new platform', async () => {
+test('started again as soon as stopFaas has responded, it is a new platform', async () => {
   await platform.start('process')
   const stopped = platform.ok(['stopFaas'])
-  // The file is gone a moment before the process is.
+  // The file disappears a moment before the process.
   await until(async () => ((await platform.view().catch(() => undefined)) === undefined ? true : undefined))
   expect((await platform.start('process')).phase.kind).toBe('ready')
   await stopped

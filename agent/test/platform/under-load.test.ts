@@ -1,4 +1,4 @@
-/** No call fails while a function is redeployed, rolled back and scaled, and while the agent dies. On both engines. */
+/** No call fails while a function is redeployed, rolled back and scaled, and while the agent dies; on both engines. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Docker from 'dockerode'
@@ -42,7 +42,7 @@ for (const engine of ['docker', 'process'] as const) {
         const { failures, bodies } = await load.stop()
         expect(failures).toEqual([])
         expect(bodies.get(`new ${method}`)).toBeGreaterThan(400)
-        // What served before the redeploy served again after the rollback.
+        // The version from before the redeploy serves again after the rollback.
         expect(await (await fetch(url, { method, ...(method === 'POST' && { body: 'x' }) })).text()).not.toBe(
           `new ${method}`,
         )
@@ -89,7 +89,7 @@ for (const engine of ['docker', 'process'] as const) {
         return (ready.length === 2 && !ready.some(({ id }) => id === victim!.id)) || undefined
       })
       const { failures } = await load.stop()
-      // GETs are tried again on the other instance, unless their answer had begun.
+      // GETs are retried on the other instance, unless their response had started.
       expect(failures.length).toBeLessThanOrEqual(32)
       for (const failure of failures) expect(failure).toMatch(/FUNCTION_CRASHED|closed/)
       const { lastExit } = await platform.details('work')

@@ -1,6 +1,6 @@
 /**
- * A home that release 0.1.0 wrote (state format 1), started with the platform of today. It holds four functions (one with
- * two versions), a call and an event that were run, a document, a secret and the place of a trigger.
+ * A home written by release 0.1.0 (state format 1), started with today's platform. It has four functions (one with two
+ * versions), a call and an event that ran, a document, a secret and the position of a trigger.
  */
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -28,7 +28,7 @@ afterAll(() => platform.remove())
 
 const json = async (args: string[]): Promise<unknown> => JSON.parse(await platform.ok([...args, '--json']))
 
-test('its functions answer, with their secrets', async () => {
+test('its functions respond, with their secrets', async () => {
   expect(await platform.ok(['invoke', 'Greet'])).toBe('two')
   expect(await platform.ok(['invoke', 'Secret'])).toBe('s3cret')
   expect(await platform.ok(['invoke', 'Job', '--async', '--wait', '--data', 'again'])).toContain('done again')
@@ -41,11 +41,11 @@ test('its versions are there, and an earlier one serves again', async () => {
   expect(await platform.ok(['invoke', 'Greet'])).toBe('one')
 })
 
-test('its calls are listed with their ends', async () => {
+test('its calls are listed with their outcomes', async () => {
   expect(await json(['calls', 'list', '--function', 'Audit'])).toMatchObject({ calls: [{ status: 'succeeded' }] })
 })
 
-test('its documents are there, and its trigger goes on where it was', async () => {
+test('its documents are there, and its trigger resumes where it was', async () => {
   expect(await json(['store', 'get', 'orders', 'first'])).toMatchObject({ version: 1, data: { total: 5 } })
   await platform.ok(['store', 'put', 'orders', 'second', '--data', '{"total":7}'])
   const audited = async (): Promise<string[]> => (await platform.ok(['logs', 'Audit'])).match(/audited .*/g) ?? []

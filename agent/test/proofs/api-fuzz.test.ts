@@ -1,6 +1,6 @@
 /**
- * Whatever the operator sends to an API, its answer is one that its OpenAPI document describes: never a 5xx, never a stack
- * or the words of a library, and the connection is of use afterwards. `FUZZ_SEED`; `FUZZ_ROUNDS` requests to each API.
+ * Whatever the operator sends to an API, the response is one that its OpenAPI document describes: never a 5xx, never a
+ * stack or the message of a library, and the connection stays usable. `FUZZ_SEED`; `FUZZ_ROUNDS` requests to each API.
  */
 import { Agent, request, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
@@ -28,12 +28,12 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   'POST /v1/shutdown': 'ends the platform',
   'POST /v1/reset': 'takes away what the other operations are about',
 }
-/** Sent, but not about what exists. */
+/** Sent, but not for existing things. */
 const OF_STRANGERS: Readonly<Record<string, string>> = {
   'PATCH /v1/deployments/{name}': 'starts up to a hundred processes',
   'DELETE /v1/deployments/{name}': 'takes away what the other operations are about',
 }
-/** What is no answer of ours: a place in code, or what the language, the framework or the system says of itself. */
+/** Not a message of ours: a code location, or a message of the language, the framework or the system. */
 const FOREIGN =
   /\n\s+at |node_modules|\.[jt]s:\d+|FST_|(?:Type|Syntax|Range|Zod)Error|Cannot read prop|is not a function|is not iterable|\[object Object\]|\bE(?:NOENT|ACCES|ISDIR|NAMETOOLONG|INVAL)\b|MDB_/
 const ErrorAnswer = z.object({
@@ -88,13 +88,13 @@ afterAll(async () => {
 })
 
 describe.each(NAMES)('the %s', name => {
-  test('describes operations, and those that are left out are among them', () => {
+  test('describes operations, including those that are left out here', () => {
     const names = apis.get(name)!.operations.map(operation => operation.name)
     expect(names.length).toBeGreaterThan(name === 'proxy' ? 6 : 10)
     if (name === 'agent') expect(names).toEqual(expect.arrayContaining(Object.keys({ ...LEFT_OUT, ...OF_STRANGERS })))
   })
 
-  test('answers everything as it says', { timeout: TEST_TIMEOUT_MS }, async () => {
+  test('responds to everything as described', { timeout: TEST_TIMEOUT_MS }, async () => {
     const api = apis.get(name)!
     const sent = api.operations.filter(operation => LEFT_OUT[operation.name] === undefined)
     const numRuns = Math.ceil(ROUNDS / sent.length)
@@ -132,12 +132,12 @@ function describedAs({ document }: Api, { responses = {} }: Operation, status: n
   const schema = response?.content?.['application/json']?.schema
   if (schema === undefined) return undefined
   const whole = JSON.stringify({ ...schema, definitions: document.components?.schemas })
-  // Where zod looks for what is referred to.
+  // Where zod resolves references.
   const withReferences = whole.replaceAll('#/components/schemas/', '#/definitions/')
   return JSON.parse(withReferences) as Parameters<typeof z.fromJSONSchema>[0]
 }
 
-/** A stream is over with its head; it has no end of its own. */
+/** A stream is done after its head; it never ends by itself. */
 function send({ origin }: Api, { method, path, headers, body }: SentRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const options = { agent: connections, method, headers: { authorization: `Bearer ${token}`, ...headers } }

@@ -1,6 +1,6 @@
 /**
- * What a stranger tries, and what comes of it, from where the stranger is: this machine, another user of it, or the
- * container of a function. One script does it everywhere.
+ * What a stranger tries, and the outcome, from wherever the stranger is: this machine, another user of it, or the
+ * container of a function. The same script runs everywhere.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -15,10 +15,12 @@ export interface Attempt {
   body?: string
 }
 
-/** By `<method> <url>`: the status of an answer, what NATS says, `open` of files and sockets, or the code of the error. */
+/** By `<method> <url>`: the status of a response, what NATS says, `open` for files and sockets, or the error code. */
 export type Outcomes = Record<string, string>
 
-/** Defines `attemptAll`. An answer has come with its head. Of the language, so that a program of any kind can hold it. */
+/**
+ * Defines `attemptAll`. A response counts once its head is there. Plain JavaScript, so that any program can embed it.
+ */
 const SCRIPT = `
 const builtin = name => process.getBuiltinModule('node:' + name)
 const TIMEOUT_MS = 3000
@@ -58,7 +60,9 @@ const attemptAll = async attempts => Object.fromEntries(await Promise.all(
   attempts.map(async attempt => [(attempt.method ?? 'GET') + ' ' + attempt.url, await attemptOne(attempt)])))
 `
 
-/** Code of a function that makes the attempts it is sent, as `{"attempts":[…]}`, with its own token if told `"token":true`. */
+/**
+ * Code of a function that makes the attempts of its request, `{"attempts":[…]}`, with its own token if `"token":true`.
+ */
 export const HOSTILE = `
 // @ts-nocheck
 ${SCRIPT}
@@ -73,9 +77,9 @@ export interface User {
   gid: number
 }
 
-/** Without a user: as the one who runs this test. */
+/** Without `user`: as the user who runs this test. */
 export async function attemptHere(attempts: readonly Attempt[], user?: User): Promise<Outcomes> {
-  // It becomes that user itself: the program may lie where others cannot read.
+  // It switches user itself: the program may be in a folder that others cannot read.
   const become = user && `process.setgroups([]); process.setgid(${user.gid}); process.setuid(${user.uid});`
   const code = `${become ?? ''}${SCRIPT}
     let given = ''
@@ -87,7 +91,7 @@ export async function attemptHere(attempts: readonly Attempt[], user?: User): Pr
   return JSON.parse((await running).stdout) as Outcomes
 }
 
-/** `<method> <url>` of each, with one outcome for all. */
+/** `<method> <url>` of each, with the same outcome for all. */
 export function all(attempts: readonly Attempt[], outcome: string): Outcomes {
   return Object.fromEntries(attempts.map(({ method = 'GET', url }) => [`${method} ${url}`, outcome]))
 }

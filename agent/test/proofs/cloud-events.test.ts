@@ -1,7 +1,7 @@
 /**
- * The events of the store beside CloudEvents 1.0.2 and its JSON format, in the two places where others read them: the
- * stream of changes, and what an instance is sent over HTTP. Each is read twice: by the specification as it is restated
- * here, and by the SDK of CloudEvents.
+ * The events of the store against CloudEvents 1.0.2 and its JSON format, in the two places where others read them: the
+ * stream of changes, and HTTP requests to an instance. Each is checked twice: by the specification as restated here,
+ * and by the SDK of CloudEvents.
  */
 import { join } from 'node:path'
 import { HTTP, type CloudEvent } from 'cloudevents'
@@ -15,13 +15,13 @@ const STRUCTURED = 'application/cloudevents+json'
 const KINDS = ['new-doc', 'updated-doc', 'deleted-doc']
 const TRACE_PARENT = '00-12345678901234567890123456789012-1234567890123456-01'
 
-/** RFC 3986, 4.1, as far as characters go. */
+/** The characters of RFC 3986, 4.1. */
 const URI_REFERENCE = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[+-]\d{2}:\d{2})$/
 const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:;.+)?$/
 const INTEGER = { least: -(2 ** 31), most: 2 ** 31 - 1 }
 
-/** Its "String": neither control characters nor halves of a surrogate pair. */
+/** Its "String": neither control characters nor lone surrogates. */
 const attribute = z.string().min(1).refine(isAttributeText)
 const ContextAttributes = z
   .object({
@@ -53,7 +53,7 @@ interface Change {
   after?: { data: unknown }
 }
 
-/** Posts that reached an instance, as they came from the socket; a document named "again" fails once. */
+/** Raw POST requests that reached an instance; a document named "again" fails once. */
 const RECORDER = `
   import { subscribe } from 'node:diagnostics_channel'
   import type { IncomingMessage } from 'node:http'
@@ -82,7 +82,7 @@ let platform: TestPlatform
 let store: StoreFetch
 const messages: Record<'stream' | 'instance', Message[]> = { stream: [], instance: [] }
 
-/** What is written, in its order. */
+/** Writes, in order. */
 const WRITES: [method: string, id: string, body?: unknown, headers?: Record<string, string>][] = [
   ['PUT', 'plain', { data: { n: 1 } }],
   ['PUT', 'plain', { data: { n: 2 } }],
@@ -91,7 +91,7 @@ const WRITES: [method: string, id: string, body?: unknown, headers?: Record<stri
   ['PUT', 'a b/c?d#e%', { data: null }],
   ['PUT', 'ä 😀', { data: ['text', 1.5, false, null] }],
   ['PUT', 'text', { data: 'text' }],
-  // Whoever passes events on must take those of 64 KiB.
+  // Intermediaries must accept events of up to 64 KiB.
   ['PUT', 'large', { data: 'x'.repeat(60 * 1024) }],
   ['PUT', 'looks-alike', { data: { specversion: '0.3', id: 1, data_base64: 'AA==' } }],
   ['PUT', 'traced', { data: 1 }, { traceparent: TRACE_PARENT, tracestate: 'own=1', baggage: 'k=v' }],
@@ -115,7 +115,7 @@ beforeAll(async () => {
     expect(response.ok, await response.text()).toBe(true)
   }
   messages.stream = await readStream(WRITES.length)
-  // The one that fails comes twice.
+  // The one that fails is delivered twice.
   messages.instance = await until(async () => {
     const response = await fetch(`${proxyUrl}/functions/recorder/seen`)
     const seen = (await response.json()) as { headers: Record<string, string>; body: string }[]
@@ -151,14 +151,14 @@ describe.each(PLACES)('on the way to readers (%s)', place => {
   const events = () => messages[place].map(eventOf)
   const of = (id: string) => events().filter(({ data }) => data.id === id)
 
-  test('each write is one event, in order for each document', () => {
+  test('each write is one event, in order per document', () => {
     const written = new Set(WRITES.map(([, id]) => id))
     expect(new Set(events().map(({ data }) => data.id))).toEqual(written)
     const kinds = of('plain').map(({ data }) => data.kind)
     expect(kinds).toEqual(['new-doc', 'updated-doc', 'updated-doc', 'deleted-doc'])
   })
 
-  test('context attributes are there, and of their types', () => {
+  test('context attributes are present and have the right types', () => {
     for (const { attributes } of events()) expect(() => ContextAttributes.parse(attributes)).not.toThrow()
   })
 
@@ -167,11 +167,11 @@ describe.each(PLACES)('on the way to readers (%s)', place => {
     for (const name of new Set(names)) expect(name).toMatch(/^[a-z0-9]{1,20}$/)
   })
 
-  test('no attribute is null: what is not known is left out', () => {
+  test('no attribute is null: unknown ones are absent', () => {
     for (const { attributes } of events()) expect(Object.values(attributes)).not.toContain(null)
   })
 
-  test('source and id name one event, and an event that comes again has the same', () => {
+  test('source and id identify an event, and are the same when it is redelivered', () => {
     const bodies = new Map<string, Set<string>>()
     for (const message of messages[place]) {
       const { source, id } = eventOf(message).attributes
@@ -194,7 +194,7 @@ describe.each(PLACES)('on the way to readers (%s)', place => {
     }
   })
 
-  test('subject is the document, escaped so that it can be taken apart', () => {
+  test('subject is the document, escaped so that it can be parsed', () => {
     for (const { attributes, data } of events()) {
       expect(attributes.subject!.split('/').map(decodeURIComponent)).toEqual([data.table, data.id])
     }
@@ -206,7 +206,7 @@ describe.each(PLACES)('on the way to readers (%s)', place => {
     expect(times).toEqual(times.toSorted((a, b) => a - b))
   })
 
-  // The sequence extension would have them ordered as texts; ours are decimal numbers and are compared as such.
+  // The sequence extension compares them as text; ours are decimal numbers and are compared as such.
   test('sequence counts from 1 without gaps', () => {
     const sequences = new Set(events().map(({ attributes }) => Number(attributes['sequence'])))
     expect([...sequences].toSorted((a, b) => a - b)).toEqual(WRITES.map((_, index) => index + 1))
@@ -234,7 +234,7 @@ describe.each(PLACES)('on the way to readers (%s)', place => {
     },
   )
 
-  test('before and after are there where there is such a document', () => {
+  test('before and after are present if there is such a document', () => {
     const [created, replaced, merged, deleted] = of('plain').map(({ data }) => [data.before?.data, data.after?.data])
     expect(created).toEqual([undefined, { n: 1 }])
     expect(replaced).toEqual([{ n: 1 }, { n: 2 }])
@@ -242,7 +242,7 @@ describe.each(PLACES)('on the way to readers (%s)', place => {
     expect(deleted).toEqual([{ n: 3 }, undefined])
   })
 
-  test('the SDK of CloudEvents reads each, and finds nothing to object to', () => {
+  test('the SDK of CloudEvents reads each without complaints', () => {
     for (const { contentType, headers, body } of messages[place]) {
       const message = { headers: { ...headers, 'content-type': contentType }, body }
       expect(HTTP.isEvent(message)).toBe(true)
@@ -256,14 +256,14 @@ describe.each(PLACES)('on the way to readers (%s)', place => {
 })
 
 describe('over HTTP', () => {
-  test('an instance is sent structured mode: one media type, and no attribute in a header', () => {
+  test('an instance gets structured mode: one media type, and no attribute in a header', () => {
     for (const { contentType, headers } of messages.instance) {
       expect(contentType).toMatch(/^application\/cloudevents\+json(?:; ?charset=utf-8)?$/)
       expect(Object.keys(headers).filter(name => name.startsWith('ce-'))).toEqual([])
     }
   })
 
-  test('one event of the log is answered in structured mode, as it is on the stream', async () => {
+  test('a single event of the log is returned in structured mode, as on the stream', async () => {
     for (const { body } of messages.stream) {
       const { attributes } = eventOf({ contentType: STRUCTURED, headers: {}, body })
       const response = await store(`/changes/${String(attributes['sequence'])}`)
@@ -274,20 +274,20 @@ describe('over HTTP', () => {
     }
   })
 
-  test('the same bytes reach the instance as the log holds', () => {
+  test('an instance gets the same bytes as in the log', () => {
     const log = new Set(messages.stream.map(({ body }) => body))
     for (const { body } of messages.instance) expect(log).toContain(body)
   })
 })
 
-test.each(['id', 'source', 'specversion', 'type'])('an event without %s does not pass for one', name => {
+test.each(['id', 'source', 'specversion', 'type'])('an event without %s is invalid', name => {
   const { [name]: _, ...event } = JSON.parse(messages.stream[0]!.body) as Record<string, unknown>
   const { data: __, ...attributes } = event
   expect(() => ContextAttributes.parse(attributes)).toThrow()
 })
 
-// An id or a version that is missing the SDK puts in by itself.
-test.each(['source', 'type'])('the SDK of CloudEvents misses %s where it is not', name => {
+// The SDK fills in a missing id or version.
+test.each(['source', 'type'])('the SDK of CloudEvents reports a missing %s', name => {
   const { [name]: _, ...event } = JSON.parse(messages.stream[0]!.body) as Record<string, unknown>
   const message = { headers: { 'content-type': STRUCTURED }, body: JSON.stringify(event) }
   expect(() => (HTTP.toEvent(message) as CloudEvent).validate()).toThrow(/required/)

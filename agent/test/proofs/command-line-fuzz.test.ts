@@ -1,8 +1,8 @@
 /**
- * Whatever one types, `ryo-faas` exits 0 or 1: never 70, never with a stack, and it ends soon after Ctrl-C. Commands run
- * in this process, against a platform. `FUZZ_SEED`, `FUZZ_ROUNDS`.
+ * Whatever is typed, `ryo-faas` exits with 0 or 1: never 70, never with a stack, and soon after Ctrl-C. Commands run in
+ * this process, against a platform. `FUZZ_SEED`, `FUZZ_ROUNDS`.
  *
- * No word names a place outside of the test's own folder: some commands write files.
+ * No argument names a path outside the test's own folder: some commands write files.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ import { TestPlatform, writeProject } from '../support/platform.ts'
 const seed = Number(process.env['FUZZ_SEED'] ?? 1)
 /** Some of them deploy. */
 const numRuns = Math.min(Number(process.env['FUZZ_ROUNDS'] ?? 150), 2_000)
-/** Then comes Ctrl-C, and the command has so long to end. */
+/** After that it presses Ctrl-C, and the command has this long to exit. */
 const PATIENCE_MS = 2_000
 const DEAF_MS = 20_000
 const TEST_TIMEOUT_MS = 60_000 + numRuns * 1_000
@@ -38,7 +38,7 @@ const strange = fc.oneof(fc.constantFrom(...NASTY), fc.string({ maxLength: 12 })
 const word = fc.oneof({ weight: 2, arbitrary: fc.constantFrom(...KNOWN) }, strange)
 
 interface Grammar {
-  /** In front of the words. */
+  /** Placed before the words. */
   actions?: readonly string[]
   flags?: readonly string[]
   words?: fc.Arbitrary<string>
@@ -51,7 +51,7 @@ const COMMANDS: Readonly<Record<string, Grammar>> = {
   list: {},
   invoke: { flags: ['data', 'header', 'path', 'method', 'async', 'wait', 'include'] },
   logs: { flags: ['follow', 'since', 'tail'] },
-  // What it stops the others would miss.
+  // The others need what it would stop.
   stop: { words: strange },
   scale: {},
   rollback: {},
@@ -120,7 +120,7 @@ async function run(argv: string[]): Promise<Outcome> {
   const streams = [new PassThrough(), new PassThrough()] as const
   let printed = ''
   for (const stream of streams) stream.on('data', (piece: Buffer) => (printed += piece.toString()))
-  // Help is printed past the streams.
+  // Help bypasses the streams.
   const write = (...lines: unknown[]) => void (printed += lines.join(' '))
   const consoles = (['log', 'error'] as const).map(method => vi.spyOn(console, method).mockImplementation(write))
   const abort = new AbortController()
@@ -171,12 +171,16 @@ test('every command is tried, or is left out for a reason', async () => {
   expect(new Set(commands)).toEqual(new Set([...Object.keys(COMMANDS), ...Object.keys(LEFT_OUT)]))
 })
 
-test('every command line ends with 0 or 1, and says something if it is 1', { timeout: TEST_TIMEOUT_MS }, async () => {
-  const property = fc.asyncProperty(commandLine, async argv => {
-    const { code, printed } = await run(argv)
-    expect([0, 1], printed).toContain(code)
-    expect(printed).not.toMatch(/\n\s+at .+:\d+|node_modules|(?:Type|Syntax|Range|Zod)Error|is not a function/)
-    if (code === 1) expect(printed.trim()).not.toBe('')
-  })
-  await fc.assert(property, { seed, numRuns, interruptAfterTimeLimit: TEST_TIMEOUT_MS - 30_000 })
-})
+test(
+  'every command line exits with 0 or 1, and prints something if it is 1',
+  { timeout: TEST_TIMEOUT_MS },
+  async () => {
+    const property = fc.asyncProperty(commandLine, async argv => {
+      const { code, printed } = await run(argv)
+      expect([0, 1], printed).toContain(code)
+      expect(printed).not.toMatch(/\n\s+at .+:\d+|node_modules|(?:Type|Syntax|Range|Zod)Error|is not a function/)
+      if (code === 1) expect(printed.trim()).not.toBe('')
+    })
+    await fc.assert(property, { seed, numRuns, interruptAfterTimeLimit: TEST_TIMEOUT_MS - 30_000 })
+  },
+)

@@ -1,8 +1,8 @@
 /**
  * Five strangers try every door of a platform that was started with its defaults: a container of another network, a
  * neighbour that routes to the private network, another user of this machine, a page in a browser, and a function that
- * means harm. Each is refused at each, and whom the door is for is let in. The doors of the APIs are those that their
- * OpenAPI documents name, so that one which is added is tried as well.
+ * means harm. Each is refused everywhere, and those a door is meant for are let in. The doors of the APIs come from
+ * their OpenAPI documents, so that a new one is tried as well.
  */
 import { execFile } from 'node:child_process'
 import { chmod, readdir, readFile, stat } from 'node:fs/promises'
@@ -31,7 +31,7 @@ const FUNCTIONS = {
   },
 }
 const JSON_TYPE = { 'content-type': 'application/json' }
-/** Nobody's on this machine. */
+/** A user id that no one has on this machine. */
 const STRANGER = { uid: 65534, gid: 65534 }
 const UNKNOWN_CALL = '01M8AQ70PYN2QGXEYCBHHXKG05-victim'
 const EVENT = JSON.stringify({
@@ -87,7 +87,7 @@ afterAll(() => platform.remove())
 const at = (door: Door, path = '', host = '127.0.0.1') => `http://${host}:${ports[door]}${path}`
 const asOperator = () => ({ authorization: `Bearer ${token}` })
 
-/** Every operation of an API, about what exists. */
+/** Every operation of an API, on existing things. */
 async function operationsAt(door: 'agent' | 'proxy' | 'store', id: string, host?: string): Promise<Attempt[]> {
   const response = await fetch(at(door, '/openapi.json'), { headers: asOperator() })
   const operations = operationsOf((await response.json()) as OpenApiDocument)
@@ -99,7 +99,7 @@ async function operationsAt(door: 'agent' | 'proxy' | 'store', id: string, host?
     return { method, url: at(door, `${filled}${path === '/calls/events' ? '?function=victim' : ''}`, host), ...body }
   })
 }
-/** What is for everybody who knows the id. */
+/** Open to everyone who knows the id. */
 const isOfOneCall = ({ method, url }: Attempt) => method === 'GET' && /-victim(?:\/|$)/.test(url)
 const spansOf = (service: string, url = at('collector', '/v1/traces')): Attempt => {
   return { method: 'POST', url, headers: JSON_TYPE, body: JSON.stringify(otlpRequest([otlpSpan(1)], service)) }
@@ -116,7 +116,7 @@ const credentialsOf = async () => {
 }
 
 describe('in the network', () => {
-  /** Where there is something, and what someone who is let through meets there. */
+  /** Where something exists, and what a caller that is let through gets there. */
   const targets = (): (Target & { name: string; kind: 'gateway' | 'loopback' | 'instance' })[] => [
     ...(['proxy', 'store', 'collector'] as const).map(name => {
       return { name, host: gateway, port: ports[name], kind: 'gateway' as const }
@@ -150,7 +150,7 @@ describe('in the network', () => {
     }
   })
 
-  test('a container of the project reaches what is for functions, and this machine the functions', async () => {
+  test('a container of the project reaches what functions may use, and this machine reaches the functions', async () => {
     const own = { network: `${platform.project}-net`, image }
     expect(await tryAll(target => fromContainer(docker, own, target))).toEqual({
       ...refused(),
@@ -164,7 +164,7 @@ describe('in the network', () => {
 describe('another user of this machine', () => {
   const attempt = (attempts: Attempt[]) => attemptHere(attempts, STRANGER)
 
-  test.each(['agent', 'store'] as const)('may do nothing at the %s, and the operator may', async door => {
+  test.each(['agent', 'store'] as const)('may do nothing at the %s, unlike the operator', async door => {
     const attempts = await operationsAt(door, 'one')
     expect(await attempt(attempts)).toEqual(all(attempts, '401'))
     const guessed = withHeaders(attempts, { authorization: 'Bearer 0123456789abcdef' })
@@ -173,7 +173,7 @@ describe('another user of this machine', () => {
     expect(await attempt(withHeaders([first!], asOperator()))).toEqual(all([first!], '200'))
   })
 
-  test('sees the one call that it knows the id of, and neither lists nor changes any', async () => {
+  test('sees only a call whose id it knows, and can neither list nor change any', async () => {
     const attempts = await operationsAt('proxy', UNKNOWN_CALL)
     expect(await attempt(attempts)).toEqual({ ...all(attempts, '401'), ...all(attempts.filter(isOfOneCall), '404') })
     const known = await operationsAt('proxy', callId)
@@ -183,7 +183,7 @@ describe('another user of this machine', () => {
     expect(await (await caller.result(callId)).text()).toBe('private')
   })
 
-  test('sends no spans, events or messages, and the platform does', async () => {
+  test('cannot send spans, events or messages, unlike the platform', async () => {
     const spans = [spansOf('Victim')]
     expect(await attempt(spans)).toEqual(all(spans, '401'))
     expect(await attempt(withHeaders(spans, asOperator()))).toEqual(all(spans, '200'))
@@ -203,10 +203,10 @@ describe('another user of this machine', () => {
     expect(seen).not.toContain('forged')
   })
 
-  test('opens no file or socket of the home, nor what holds a secret if the home itself were open', async () => {
+  test('opens no file or socket of the home, nor any secret even if the home itself were open', async () => {
     const names = await readdir(platform.home, { recursive: true })
     const kindOf = async (path: string) => {
-      const found = await stat(path).catch(() => undefined) // It may have gone since.
+      const found = await stat(path).catch(() => undefined) // It may have been removed since.
       if (found?.isSocket()) return 'socket'
       return found?.isFile() ? 'file' : undefined
     }
@@ -243,7 +243,7 @@ describe('another user of this machine', () => {
   })
 })
 
-describe('a page in a browser, even one that has got hold of the operator’s token,', () => {
+describe('a page in a browser, even one with the operator’s token,', () => {
   const rebound = { host: 'pages.example', 'sec-fetch-site': 'same-origin' }
   const PAGES: [string, Record<string, string>][] = [
     ['of another origin', { origin: 'https://pages.example', 'sec-fetch-site': 'cross-site' }],
@@ -257,7 +257,7 @@ describe('a page in a browser, even one that has got hold of the operator’s to
     const attempts = [
       ...(await operationsAt('agent', 'one')),
       ...(await operationsAt('store', 'one')),
-      // A call is shown by its id at any name: there may be a proxy in front.
+      // A call is shown by its id at any host name: there may be a proxy in front.
       ...(await operationsAt('proxy', callId)).filter(one => !(isRebound && isOfOneCall(one))),
       ...(['agent', 'proxy', 'store', 'dispatcher'] as const).map(door => ({ url: at(door, '/metrics') })),
       ...(isRebound ? [] : [spansOf('Victim')]),
@@ -265,14 +265,14 @@ describe('a page in a browser, even one that has got hold of the operator’s to
     expect(await attemptHere(withHeaders(attempts, { ...asOperator(), ...headers }))).toEqual(all(attempts, '403'))
   })
 
-  test('and without the token a rebound one sends no spans', async () => {
+  test('without the token, a page with a rebound name cannot send spans', async () => {
     const spans = [spansOf('Victim')]
     const headers = { ...rebound, origin: 'http://pages.example' }
     expect(await attemptHere(withHeaders(spans, headers))).toEqual(all(spans, '403'))
     expect(await attemptHere(withHeaders(spans, rebound))).toEqual(all(spans, '401'))
   })
 
-  test('calls functions, and programs of this machine read what it does not', async () => {
+  test('calls functions, and programs of this machine read what it cannot', async () => {
     for (const [, headers] of PAGES) {
       const call = [{ method: 'POST', url: at('proxy', '/functions/victim') }]
       expect(await attemptHere(withHeaders(call, headers))).toEqual(all(call, '202'))
@@ -302,7 +302,7 @@ describe('a function that means harm', () => {
     })
   })
 
-  test('may do at the store what its rights say, and nothing else', async () => {
+  test('may do at the store what its rights allow, and nothing else', async () => {
     const attempts = await operationsAt('store', 'one', `${platform.project}-proxy`)
     expect(await attempt(attempts, { token: false })).toEqual(all(attempts, '401'))
     const batch = JSON.stringify({ operations: [{ op: 'put', table: 'closed', id: 'one', data: {} }] })
@@ -316,7 +316,7 @@ describe('a function that means harm', () => {
     expect(await attempt(own, { token: true })).toEqual(all(own, '200'))
   })
 
-  test('lists, cancels and redrives no calls, runs no event of another, and calls functions', async () => {
+  test('cannot list, cancel or redrive calls or send events, but calls functions', async () => {
     const operations = await operationsAt('proxy', callId, `${platform.project}-proxy`)
     const attempts = operations.filter(one => !isOfOneCall(one))
     const metrics = { url: within('proxy', '/metrics') }
@@ -328,13 +328,13 @@ describe('a function that means harm', () => {
     expect(await attempt(call, { token: true })).toEqual(all(call, '202'))
   })
 
-  test('sends spans of its own and of no other service', async () => {
+  test('sends only spans of its own service', async () => {
     const url = within('collector', '/v1/traces')
     const sent = async (service: string) => (await attempt([spansOf(service, url)], { token: true }))[`POST ${url}`]
     expect([await sent('Victim'), await sent('ryo-faas-proxy'), await sent('Hostile')]).toEqual(['403', '403', '200'])
   })
 
-  test('has no way to link-local addresses', async () => {
+  test('cannot reach link-local addresses', async () => {
     const { stdout } = await run('iptables', ['-t', 'raw', '-S', 'PREROUTING'])
     const rules = stdout.split('\n').filter(rule => rule.includes(`-d 169.254.0.0/16 -i ${bridge} `))
     expect(rules).toHaveLength(2)

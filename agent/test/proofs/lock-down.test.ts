@@ -1,7 +1,7 @@
 /**
- * The lock-down of the platform's containers, point by point, as Docker and the kernel tell it: a function's, and that of
- * NATS where no nats-server is installed. What a container is said to be is in `docker inspect`; what its process may is
- * in its status under /proc, and what it can do it tries itself.
+ * The lock-down of the platform's containers, point by point, as reported by Docker and the kernel: a function's, and
+ * that of NATS if no nats-server is installed. `docker inspect` shows the configuration, /proc the rights of the
+ * process; what it can really do, the function tries itself.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
@@ -26,7 +26,7 @@ type Found = ContainerInspectInfo & { HostConfig: { CgroupnsMode?: string; Maske
 type Point = [point: string, of: (found: Found) => unknown, expected: unknown]
 const atMost = (limit: number) => expect.toSatisfy((value: number) => value > 0 && value <= limit)
 
-/** Of both. */
+/** For both. */
 const CONTAINER: Point[] = [
   ['its root file system is read-only', found => found.HostConfig.ReadonlyRootfs, true],
   ['it is not privileged', found => found.HostConfig.Privileged, false],
@@ -57,7 +57,7 @@ const FUNCTION: Point[] = [
   ['no port is published', found => found.HostConfig.PortBindings, {}],
   ['it is in no network but that of its project', networksOf, [expect.stringMatching(/^rfat\w+-net$/)]],
 ]
-/** Its data is the platform's, so its user is as well: without root's capabilities, root too is nothing but an owner. */
+/** Its data belongs to the platform, so it runs as the same user: without capabilities, even root is just an owner. */
 const PLATFORM_USER = `${process.getuid!()}:${process.getgid!()}`
 const NATS: Point[] = [
   ['its processes are counted', found => found.HostConfig.PidsLimit, atMost(512)],
@@ -71,7 +71,7 @@ const NATS: Point[] = [
   ],
   ['it is not in the network of functions', networksOf, ['bridge']],
 ]
-/** Of /proc/<pid>/status. */
+/** Fields of /proc/<pid>/status. */
 const PROCESS = {
   CapInh: NO_CAPABILITY,
   CapPrm: NO_CAPABILITY,
@@ -81,12 +81,12 @@ const PROCESS = {
   NoNewPrivs: '1',
   Seccomp: SECCOMP_FILTER,
 }
-/** Real, effective, saved, and that of file systems. */
+/** Real, effective, saved and file system id. */
 const NOT_ROOT = expect.stringMatching(/^[1-9]\d*(?:\t[1-9]\d*){3}$/)
-/** Beside those that it was given in deploy.json. */
+/** In addition to those from deploy.json. */
 const VARIABLES: ReadonlySet<string> = new Set(['NODE_VERSION', 'PATH', 'HOME', 'HOSTNAME', ...Object.values(ENV)])
 
-/** What a function finds if it looks around: the outcome of each attempt, or the code of its error. */
+/** What a function finds when it looks around: the result of each attempt, or its error code. */
 const PROWLER = `
   import { execFileSync } from 'node:child_process'
   import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -172,12 +172,12 @@ describe('the container of a function', () => {
     ['secret', 'of this function'],
   ])('the function finds %s: %j', (what, expected) => expect(findings[what]).toEqual(expected))
 
-  test('the function can neither run what it wrote nor read the memory of the machine', () => {
+  test('the function can neither run what it wrote nor read the machine’s memory', () => {
     expect(findings['runFromTmp']).toMatch(/^E(?:ACCES|NOSPC)$/)
     expect(findings['readMemory']).not.toBe('done')
   })
 
-  test('its variables are its own and those of the contract, and no others', () => {
+  test('its variables are its own and those of the contract, nothing else', () => {
     expect(
       Object.keys(findings.environment)
         .filter(name => !VARIABLES.has(name))
@@ -185,19 +185,19 @@ describe('the container of a function', () => {
     ).toEqual(['OWN', 'OWN_SECRET'])
   })
 
-  test('no secret of the platform or of others is in it', async () => {
+  test('it contains no secret of the platform or of others', async () => {
     const held = JSON.stringify([findings, inspected])
     for (const secret of await secretsOf(platform.home)) expect(held).not.toContain(secret)
     expect(held).not.toContain('of no function')
   })
 })
 
-test('functions do not reach each other, and the network has no second protocol', () => {
+test('functions cannot reach each other, and the network has no IPv6', () => {
   expect(network.Options?.['com.docker.network.bridge.enable_icc']).toBe('false')
   expect(network).toMatchObject({ Driver: 'bridge', EnableIPv6: false, Attachable: false })
 })
 
-/** Whatever opens a door of the platform. */
+/** Every secret that gives access to the platform. */
 async function secretsOf(home: string): Promise<string[]> {
   const files = ['token', 'dispatch-token', 'functions-key', 'callback-secret', join('nats', 'credentials.json')]
   expect(await readdir(home)).toEqual(expect.arrayContaining(files.slice(0, 4)))
@@ -227,7 +227,7 @@ describe('the container of NATS', () => {
     await rm(home, { recursive: true, force: true })
   })
 
-  /** There may be none to be pulled: the base image of functions, with this machine's nats-server. */
+  /** Built from the base image of functions and this machine's nats-server, because pulling may be impossible. */
   async function imageWithNats(name: string): Promise<void> {
     const source = await findNats({
       ...{ choice: 'auto', image: 'none', environment: process.env, mayInstall: false, report: () => undefined },

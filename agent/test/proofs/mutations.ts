@@ -1,9 +1,9 @@
-/** Well-formed texts, changed a little at random. The same seed gives the same changes. */
+/** Well-formed texts with small random changes. The same seed gives the same changes. */
 import type { SeededRandom } from '../chaos/seeded-random.ts'
 
 /**
  * @param seeds one character per byte
- * @param dictionary what is put in between
+ * @param dictionary texts to insert
  */
 export function mutated(random: SeededRandom, seeds: readonly string[], dictionary: readonly string[]): Buffer {
   let text = random.pick(seeds)
@@ -16,15 +16,15 @@ function changed(text: string, random: SeededRandom, dictionary: readonly string
   switch (random.below(7)) {
     case 0: // another byte
       return text.slice(0, at) + String.fromCharCode(random.below(256)) + text.slice(at + 1)
-    case 1: // a byte less
+    case 1: // one byte fewer
       return text.slice(0, at) + text.slice(at + 1)
-    case 2: // something in between
+    case 2: // an insertion
       return text.slice(0, at) + random.pick(dictionary) + text.slice(at)
-    case 3: // a line of the head more
+    case 3: // one more line in the head
       return afterLine(text, random, random.pick(dictionary))
     case 4: // a line twice
       return afterLine(text, random, `${random.pick(text.split('\r\n'))}\r\n`)
-    case 5: // another end of a line
+    case 5: // another line ending
       return text.replace('\r\n', random.pick(['\n', '\r', '\r\r\n', ' \r\n', '\t\r\n']))
     default: // cut off
       return text.slice(0, at)

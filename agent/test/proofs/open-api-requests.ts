@@ -1,10 +1,11 @@
 /**
- * Requests out of an OpenAPI document: for each operation parameters and a body that fit its schemas, mostly, and now and
- * then do not: a value of another kind, a name that resolves to elsewhere, text that is not JSON, a type that is none.
+ * Requests from an OpenAPI document: for each operation, parameters and a body that usually match its schemas, and
+ * sometimes do not: a value of another type, a name that resolves elsewhere, text that is not JSON, an invalid media
+ * type.
  */
 import fc from 'fast-check'
 
-/** What we use of JSON schema as OpenAPI 3.0 has it. */
+/** The parts we use of OpenAPI 3.0's JSON schema. */
 export interface Schema {
   type?: string
   enum?: unknown[]
@@ -64,7 +65,7 @@ const NASTY = fc.constantFrom(
 const text = fc.oneof(NASTY, fc.string({ unit: 'binary', maxLength: 20 }), fc.string({ maxLength: 20 }))
 const anything: fc.Arbitrary<unknown> = fc.oneof(text, fc.jsonValue(), fc.integer(), fc.double())
 
-/** @param known values that name something which exists */
+/** @param known values that name existing things */
 export function requestsOf(operation: Operation, known: readonly string[]): fc.Arbitrary<SentRequest> {
   const { method, path, parameters = [], requestBody } = operation
   const placed = (place: Parameter['in']) => parameters.filter(parameter => parameter.in === place)
@@ -101,7 +102,7 @@ export function requestsOf(operation: Operation, known: readonly string[]): fc.A
     })
 }
 
-/** As it should be, or as it comes, as far as a client can send it. */
+/** A valid value, or any that a client can send. */
 const escaping = fc.oneof(
   { weight: 4, arbitrary: fc.constant(escaped) },
   fc.constant((value: string) => value.replace(/[^\x21-\x7e]|[?#]/g, '') || 'x'),
@@ -138,7 +139,7 @@ function bodiesOf(content: Record<string, { schema?: Schema }>, named: fc.Arbitr
   return fc.record({ type, text: bodies })
 }
 
-/** Mostly of the schema. */
+/** Usually of the schema. */
 function likely(schema: Schema, named: fc.Arbitrary<string>): fc.Arbitrary<unknown> {
   return fc.oneof({ weight: 6, arbitrary: valuesOf(schema, named) }, anything)
 }
@@ -177,11 +178,11 @@ function asText(value: unknown): string {
 }
 
 function escaped(value: string): string {
-  // What is no text (half of a surrogate pair) becomes the character that stands for that.
+  // Invalid text (a lone surrogate) becomes the replacement character.
   return encodeURIComponent(Buffer.from(value).toString())
 }
 
-/** Whatever a header may hold at all. */
+/** Anything that a header may contain. */
 function printable(value: string): string {
   return value.replace(/[^\x20-\x7e]/g, '')
 }

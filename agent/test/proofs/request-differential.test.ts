@@ -1,8 +1,8 @@
 /**
- * The same bytes given to our proxy, to nginx and to a bare Node server: whatever requests ours and another one pass on,
- * they agree on where each ends. A difference here is what request smuggling is made of.
+ * The same bytes sent to our proxy, to nginx and to a bare Node server: for requests that ours and another one pass on,
+ * they agree on where each ends. A difference here would allow request smuggling.
  *
- * Requests are well-formed ones, changed at random from a seed: `FUZZ_SEED`, `FUZZ_ROUNDS`.
+ * Requests are well-formed ones with random changes from a seed: `FUZZ_SEED`, `FUZZ_ROUNDS`.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,9 +21,9 @@ import { mutated } from './mutations.ts'
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
 const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 320)
-/** Cases that run side by side; each has servers of its own, so that what arrives belongs to one case. */
+/** Cases that run concurrently; each has its own servers, so that what arrives belongs to one case. */
 const SLOTS = 64
-/** After this much silence every server gives a connection up, which ends a case. */
+/** After this much silence every server closes a connection, which ends a case. */
 const SILENCE_MS = 200
 
 const PATH = '/functions/fn'
@@ -73,11 +73,11 @@ const DICTIONARY = [
   ';x="\r\n"\r\n',
 ]
 
-/** A request that arrived whole, as `method path body`. */
+/** A complete request, as `method path body`. */
 class Recorder {
   readonly #requests: string[] = []
 
-  /** @returns what came since it was last asked */
+  /** @returns what arrived since the last call */
   taken(): string[] {
     return this.#requests.splice(0)
   }
@@ -91,7 +91,7 @@ class Recorder {
       this.#requests.push(`${request.method} ${path} ${JSON.stringify(body)}`)
       answer()
     })
-    request.on('error', () => undefined) // Broken off: it did not arrive.
+    request.on('error', () => undefined) // Aborted: it did not arrive.
   }
 }
 
@@ -133,7 +133,7 @@ async function makeSlot(): Promise<Slot> {
     servers: [
       { name: 'ours', port: proxy.address.port, recorder: ours },
       { name: 'Node', port: (server.address() as AddressInfo).port, recorder: bare },
-      // The port of its upstream; its own is chosen by `startNginx`.
+      // The port of its upstream; `startNginx` chooses its own.
       { name: 'nginx', port: upstream.port, recorder: theirs },
     ],
   }
@@ -191,7 +191,7 @@ function send(port: number, bytes: Buffer): Promise<void> {
   })
 }
 
-test(`${ROUNDS} changed requests (seed ${SEED}) end where nginx and Node see their ends`, async () => {
+test(`${ROUNDS} changed requests (seed ${SEED}) end where nginx and Node say they end`, async () => {
   const random = new SeededRandom(SEED)
   let passedOn = 0
   for (let round = 0; round < ROUNDS; round += SLOTS) {
@@ -201,7 +201,7 @@ test(`${ROUNDS} changed requests (seed ${SEED}) end where nginx and Node see the
       const [ours, ...others] = slot.servers.map(({ name, recorder }) => ({ name, requests: recorder.taken() }))
       passedOn += ours!.requests.length
       for (const { name, requests } of others) {
-        // The stricter one sees fewer; what it sees, the other sees as well. Pipelined ones overtake each other.
+        // The stricter one sees fewer; what it sees, the other sees as well. Pipelined ones may overtake each other.
         const [fewer, more] = [ours!.requests, requests].sort((x, y) => x.length - y.length)
         const shown = `ours beside ${name}: ${JSON.stringify(bytes.toString('latin1'))}`
         expect(more, shown).toEqual(expect.arrayContaining(fewer!))

@@ -1,4 +1,4 @@
-/** What `npm run proofs` runs, and what each suite restates. Each is made of tests that `npm test` runs as well. */
+/** The suites of `npm run proofs`, and the standard behind each. They consist of tests that `npm test` runs as well. */
 export interface Suite {
   name: string
   /** What it follows, with its version. */

@@ -1,4 +1,4 @@
-/** What a WebSocket client and a server notice of the proxy between them: nothing. */
+/** A WebSocket client and a server do not notice the proxy between them. */
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import net from 'node:net'
@@ -10,7 +10,7 @@ import type { Proxy } from '../../src/services/proxy/proxy.ts'
 const stage = new Stage()
 const clients: WebSocket[] = []
 let proxy: Proxy
-/** The function's side of the connection that was opened last, and the request that opened it. */
+/** The function's side of the latest connection, and the request that opened it. */
 let accepted: Promise<{ socket: WebSocket; request: IncomingMessage }>
 
 const server = new WebSocketServer({
@@ -46,7 +46,7 @@ function dial(path = '/', options: ClientOptions = {}, protocols: string[] = [])
   }))
   const url = `ws://127.0.0.1:${proxy.address.port}/functions/fn${path}`
   const client = new WebSocket(url, protocols, { perMessageDeflate: false, ...options })
-  // One that is ended while it connects says so.
+  // Ending a connecting socket emits an error.
   client.on('error', () => undefined)
   clients.push(client)
   return client
@@ -94,7 +94,7 @@ describe.each([1000, 1001, 1003, 1007, 1008, 1011, 3000, 4999])('close code %i',
 })
 
 describe('frames', () => {
-  test('a ping is answered, from either side', async () => {
+  test('a ping gets a pong, from either side', async () => {
     const { client, socket } = await open()
     client.ping('from the client')
     expect(String((await once(client, 'pong'))[0])).toBe('from the client')
@@ -125,7 +125,7 @@ describe('frames', () => {
     expect((await received(client)).data).toHaveLength(100_000)
   })
 
-  test('a thousand messages arrive in their order', async () => {
+  test('a thousand messages arrive in order', async () => {
     const { client, socket } = await open()
     const arrived: string[] = []
     const all = new Promise<void>(resolve =>
@@ -139,7 +139,7 @@ describe('frames', () => {
     expect(arrived).toEqual(sent)
   })
 
-  test('a connection that breaks off without a close frame is 1006 on the other side', async () => {
+  test('a connection that ends without a close frame is 1006 on the other side', async () => {
     const first = await open()
     first.client.terminate()
     expect((await once(first.socket, 'close'))[0]).toBe(1006)
@@ -173,12 +173,12 @@ describe('the handshake', () => {
     await expect(once(dial('/', {}, ['other']), 'open')).rejects.toThrow()
   })
 
-  test('that is refused is answered as the function answers it', async () => {
+  test('that is refused gets the function’s own response', async () => {
     const [, response] = (await once(dial('/refused'), 'unexpected-response')) as [unknown, IncomingMessage]
     expect([response.statusCode, await text(response)]).toEqual([401, 'not me'])
   })
 
-  test('to a function that is not there is answered with 404', async () => {
+  test('to a missing function gets a 404', async () => {
     const url = `ws://127.0.0.1:${proxy.address.port}/functions/nobody`
     const client = new WebSocket(url)
     client.on('error', () => undefined)
@@ -188,13 +188,13 @@ describe('the handshake', () => {
     response.resume()
   })
 
-  test('of a version that nobody speaks is answered by the function', async () => {
+  test('of an unknown version is refused by the function', async () => {
     const { answer, socket } = await handshake({ 'Sec-WebSocket-Version': '7' })
     expect(answer).toMatch(/^HTTP\/1\.1 4(00|26) /)
     socket.destroy()
   })
 
-  test('may have frames right behind it', async () => {
+  test('may be followed by frames immediately', async () => {
     const masked = Buffer.from([0x81, 0x81, 0, 0, 0, 0, 0x61])
     const { socket: raw } = await handshake({}, masked)
     expect((await received((await accepted).socket)).data).toBe('a')
@@ -202,7 +202,7 @@ describe('the handshake', () => {
   })
 })
 
-/** By hand, for what no client library sends. */
+/** Raw frames, for what no client library sends. */
 async function handshake(headers: Record<string, string> = {}, behind = Buffer.alloc(0)) {
   accepted = once(server, 'connection').then(([socket, request]) => ({
     socket: socket as WebSocket,

@@ -1,6 +1,6 @@
 /**
- * The signature of a callback beside what is not ours: the vector that Standard Webhooks publishes, its own verifier, and
- * a second one made of nothing but Web Crypto and the text of its "Signature scheme".
+ * The signature of a callback against independent references: the vector that Standard Webhooks publishes, its own
+ * verifier, and a second one made only from Web Crypto and the text of its "Signature scheme".
  */
 import { webcrypto } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
@@ -48,7 +48,7 @@ test('the published vector has the published signature', () => {
 describe.each(BODIES)('a body of %s', (_what, body) => {
   test('is verified over its bytes', async () => expect(await verifies(signed(body), body, VECTOR.secret)).toBe(true))
 
-  test('is refused if a byte of it, the id, the time or the secret is another', async () => {
+  test('is refused if a byte of it, the id, the time or the secret differs', async () => {
     const headers = signed(body)
     const other = `whsec_${Buffer.from('another secret, of the same length').toString('base64')}`
     expect(await verifies(headers, Buffer.concat([body, Buffer.from('x')]), VECTOR.secret)).toBe(false)
@@ -62,11 +62,11 @@ describe("the library's own verifier", () => {
   const webhook = new Webhook(VECTOR.secret)
   const body = '{"ok":true}'
 
-  test('takes what was just signed', () => {
+  test('accepts what was just signed', () => {
     expect(webhook.verify(body, signed(Buffer.from(body)))).toEqual({ ok: true })
   })
 
-  test('refuses what is old, comes from the future or was tampered with', () => {
+  test('refuses what is old, from the future or tampered with', () => {
     const hour = 3_600_000
     expect(() => webhook.verify(body, signed(Buffer.from(body), Date.now() - hour))).toThrow(/too old/)
     expect(() => webhook.verify(body, signed(Buffer.from(body), Date.now() + hour))).toThrow(/too new/)

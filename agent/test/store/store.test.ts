@@ -104,14 +104,14 @@ test('roles in a table decide, and a changed role counts at once', async () => {
   expect(await notes('bob', 'buy beer')).toBe(201)
 })
 
-test('a trigger begins with what is written after its deployment, and can be replayed', async () => {
+test('a trigger starts with what is written after its deployment, and can be replayed', async () => {
   await platform.ok(['stop', 'watch'])
   await platform.ok(['store', 'put', 'watched', 'before', '--data', '{"n":1}'])
   await platform.ok(['deploy', project, '--only', 'watch'])
   await platform.ok(['store', 'put', 'watched', 'after', '--data', '{"n":2}'])
   await until(async () => (/saw after 2/.test(await logsOf('watch')) ? true : undefined))
   expect(await logsOf('watch')).not.toContain('saw before')
-  // Deployed again, it goes on where it was.
+  // Deployed again, it resumes where it was.
   await platform.ok(['deploy', project, '--only', 'watch'])
   await platform.ok(['store', 'patch', 'watched', 'after', '--data', '{"n":3}'])
   await until(async () => (/saw after 3/.test(await logsOf('watch')) ? true : undefined))
@@ -124,7 +124,7 @@ test('a trigger begins with what is written after its deployment, and can be rep
   expect((await platform.cli(['store', 'replay', 'watch', '--from', 'soon'])).stderr).toContain('neither a sequence')
 })
 
-test('triggers that set themselves off are stopped with an error that says so', async () => {
+test('triggers that trigger themselves are stopped with an error that says so', async () => {
   await platform.ok(['store', 'put', 'looped', 'l1', '--data', '{"n":0}'])
   const failed = await until(async () => {
     const { calls } = await json<{ calls: { error: { code: string; message: string } }[] }>([
@@ -136,7 +136,7 @@ test('triggers that set themselves off are stopped with an error that says so', 
   expect(failed.error.message).toContain('looped/l1')
 })
 
-test('a service answers some paths at once and queues others; onStart had the store', async () => {
+test('a service serves some paths synchronously and queues others; onStart can use the store', async () => {
   expect(await json(['invoke', 'desk', '--path', '/now'])).toMatchObject({ status: 200, body: 'now' })
   expect(await json(['invoke', 'desk', '--path', '/later', '-X', 'POST'])).toMatchObject({ status: 202 })
   expect(await json(['invoke', 'desk', '--path', '/later', '-X', 'POST', '--wait'])).toMatchObject({
@@ -166,7 +166,7 @@ test('a service that cannot register is not deployed, and its error is shown', a
   expect(stderr).toContain('/a is served already')
 })
 
-test('documents from the shell: written, changed, found, indexed, out and in again', async () => {
+test('documents from the shell: write, change, query, index, export and import', async () => {
   const table = 'cities/of the world 🌍'
   const put = (id: string, data: object) => json(['store', 'put', table, id, '--data', JSON.stringify(data)])
   expect(await put('kiel', { people: 249, land: { name: 'SH' } })).toMatchObject({ id: 'kiel', version: 1 })
@@ -200,7 +200,7 @@ test('documents from the shell: written, changed, found, indexed, out and in aga
   })
 })
 
-test('a backup takes the place of the data while the platform is stopped, and what was there is kept', async () => {
+test('restore replaces the data while the platform is stopped, and keeps the previous data', async () => {
   await platform.ok(['store', 'put', 'kept', 'one', '--data', '{"n":1}'])
   const { path } = await json<{ path: string }>(['store', 'backup'])
   await platform.ok(['store', 'put', 'kept', 'one', '--data', '{"n":2}'])

@@ -51,7 +51,7 @@ export class TestPlatform {
     })
   }
 
-  /** For commands that go on until they are ended. */
+  /** For commands that run until they are stopped. */
   spawnCli(args: string[]): ChildProcess {
     return spawn(process.execPath, [this.#program, ...args], { env: this.#environment, cwd: this.home, stdio: 'pipe' })
   }

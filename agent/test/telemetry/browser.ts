@@ -1,4 +1,4 @@
-/** Chromium, and a page that notes what should not happen in it. */
+/** Chromium, and a page that records what should not happen in it. */
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { programOf } from '../support/system-packages.ts'
 
@@ -11,13 +11,13 @@ export async function launchBrowser(): Promise<Browser> {
 
 export interface Watched {
   page: Page
-  /** What the console said of errors and warnings, and what threw. */
+  /** Errors and warnings of the console, and uncaught errors. */
   complaints: string[]
-  /** Addresses that were asked, other than the agent's. */
+  /** Requested addresses other than the agent's. */
   elsewhere: string[]
 }
 
-/** @param agentUrl whose page it is: whatever else is asked is noted. */
+/** @param agentUrl whose page it is: requests to other addresses are recorded */
 export async function openPage(browser: Browser, agentUrl: string): Promise<Watched> {
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 } })
   const page = await context.newPage()

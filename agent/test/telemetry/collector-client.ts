@@ -1,4 +1,4 @@
-/** Sends to the collector of a platform, which its state file tells. */
+/** Sends to a platform's collector; its state file has the port. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AgentClient } from '../../src/client/index.ts'

@@ -14,7 +14,7 @@ import { plainTrace, shopTrace } from './shop-trace.ts'
 
 const FILES = fileURLToPath(new URL('../../dist/dashboard/', import.meta.url))
 const MOST_BYTES = 150_000
-/** Where pictures go, if they are asked for. */
+/** Folder for pictures, if requested. */
 const PICTURES = process.env['RYO_FAAS_PICTURES']
 
 let platform: TestPlatform
@@ -56,7 +56,7 @@ afterEach(async () => {
   expect(watched.elsewhere).toEqual([])
 })
 
-/** Opens it as a person would who was given the address. */
+/** Opens it like a user with the address. */
 async function open(place?: string): Promise<void> {
   const args = place === undefined ? ['dashboard'] : ['dashboard', '--trace', place]
   await page.goto((await platform.ok(args)).trim())
@@ -70,7 +70,7 @@ async function picture(name: string): Promise<void> {
 
 const chosen = () => page.locator('[aria-selected=true]')
 
-test('shows how the platform does, live, by mouse and keyboard', async () => {
+test('shows the state of the platform, live, by mouse and keyboard', async () => {
   await open()
   // The key is gone from the address.
   expect(page.url()).toBe(`${agentUrl}/dashboard#/`)
@@ -79,7 +79,7 @@ test('shows how the platform does, live, by mouse and keyboard', async () => {
   const functions = page.getByRole('table', { name: 'Functions' })
   await functions.getByRole('row', { name: 'HelloWorld' }).waitFor()
   await expect.poll(() => page.locator('.chart canvas').count()).toBe(7)
-  // A call is seen without doing anything.
+  // A call appears without any action.
   const { proxyUrl } = await platform.view()
   await until(async () => {
     await fetch(`${proxyUrl}/functions/helloworld`)
@@ -134,7 +134,7 @@ test('shows a trace as a waterfall with what failed, logs and attributes, by key
   const spans = page.getByRole('treeitem')
   await expect.poll(() => spans.count()).toBe(13)
   expect(await spans.first().textContent()).toMatch(/POST \/functions\/pay/)
-  // The span that failed deepest is chosen at first.
+  // The deepest failed span is selected at first.
   const details = page.getByRole('complementary')
   expect(await details.textContent()).toMatch(
     /TypeError: Cannot read[^]*invoice.ts:14:27[^]*attempt 1 of 5[^]*error.type/,
@@ -170,7 +170,7 @@ test('opens at a trace by the id of a call, in the colours of the system', async
   await page.getByRole('link', { name: 'Overview' }).click()
   await page.locator('.chart canvas').first().waitFor()
   await picture('overview-dark')
-  // No text runs out of a narrow window either.
+  // Text fits into a narrow window, too.
   await page.setViewportSize({ width: 420, height: 800 })
   const tooWide = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
   await expect.poll(tooWide).toBeLessThanOrEqual(1)
@@ -195,7 +195,7 @@ test('follows the theme of the editor in whose frame it is', async () => {
   await picture('overview-high-contrast')
 })
 
-test('says what it needs without its key, and says when the agent is away', async () => {
+test('says what it needs without its key, and when the agent is offline', async () => {
   await page.goto(`${agentUrl}/dashboard`)
   await page.getByText('Open it with: ryo-faas dashboard').waitFor()
   const { parts } = await platform.view()
@@ -203,11 +203,11 @@ test('says what it needs without its key, and says when the agent is away', asyn
   await page.getByRole('status').getByText('live').waitFor()
   process.kill(parts[0]!.pid!, 'SIGKILL')
   await page.getByRole('status').getByText('offline').waitFor()
-  // It comes back by itself, and the page with it.
+  // The agent comes back by itself, and the page with it.
   await page.getByRole('status').getByText('live').waitFor()
 })
 
-test('the key of the page lets look and nothing else, and the page runs nothing from elsewhere', async () => {
+test('the key of the page is read-only, and the page runs nothing from other origins', async () => {
   const key = dashboardKey(token)
   const ask = (method: string, path: string, headers: Record<string, string> = {}) =>
     fetch(agentUrl + path, { method, headers: { authorization: `Bearer ${key}`, ...headers } })

@@ -49,7 +49,7 @@ async function agentMetrics(): Promise<string> {
   return response.text()
 }
 
-/** A page on which everyone has answered; one that is busy for a second is left out of a scrape. */
+/** A page to which all parts have contributed; one that is busy for a second is left out of a scrape. */
 async function wholePage(): Promise<Map<string, Family> | undefined> {
   const read = parseExposition(await agentMetrics())
   const asked = read.get('faas_scrape_up')?.samples ?? []
@@ -65,10 +65,10 @@ function sum(families: Map<string, Family>, name: string, labels: Record<string,
   return samples.reduce((total, { value }) => total + Number(value), 0)
 }
 
-test('one scrape has what every part and instance counts, each series once', async () => {
+test('one scrape has the metrics of all parts and instances, each series once', async () => {
   const families = await until(async () => {
     const read = await wholePage()
-    // The call is dead, and the document was seen.
+    // The call is dead, and the trigger has seen the document.
     const isDone =
       read &&
       sum(read, 'faas_async_dead_total', { faas_name: 'Later' }) === 1 &&
@@ -104,7 +104,7 @@ test('one scrape has what every part and instance counts, each series once', asy
   }
 })
 
-test('promtool finds nothing to say about any of the pages', async () => {
+test('promtool has no complaints about any of the pages', async () => {
   const { instances } = await platform.details('Fine')
   const { token } = await platform.client()
   const urls = ['proxy', 'store', 'dispatcher', 'dispatcher-2'].map(part => `http://${addressOf(part)}/metrics`)
@@ -117,7 +117,7 @@ test('promtool finds nothing to say about any of the pages', async () => {
   await promtool(['check', 'metrics'], await agentMetrics())
 })
 
-test('the alert rules are rules, and they and the dashboard speak of metrics that exist', async () => {
+test('the alert rules are valid, and they and the dashboard use existing metrics', async () => {
   const rules = join(MONITORING, 'alerts.yml')
   await promtool(['check', 'rules', rules])
   const dashboard = JSON.parse(await readFile(join(MONITORING, 'dashboard.json'), 'utf8')) as {
@@ -131,20 +131,20 @@ test('the alert rules are rules, and they and the dashboard speak of metrics tha
   for (const label of ['faas_name', 'faas_handler', 'faas_instance']) names.delete(label)
   for (const name of names) {
     const family = known.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '')
-    // Callbacks were not asked for here.
+    // No callbacks were requested here.
     if (family !== 'faas_callbacks_total') expect([family, known.has(family)]).toEqual([family, true])
   }
   const places = dashboard.panels.map(({ gridPos: { x, y } }) => `${x} ${y}`)
   expect(new Set(places).size).toBe(places.length)
 })
 
-test('the history tells rates and percentiles of what was called', async () => {
+test('the history has rates and percentiles of the calls', async () => {
   const client = await platform.client()
   const history = await until(async () => {
     await fetch(`${view.proxyUrl}/functions/fine`)
     const read = await client.call('metricsHistory', { query: { function: 'fine' } })
     const wasCalled = read.functions[0]?.points.some(({ callsPerSecond }) => callsPerSecond > 0)
-    // A part that is busy for a second is missing in the sample.
+    // A part that is busy for a second is missing from the sample.
     const last = read.platform.at(-1)
     return wasCalled && last?.dead === 1 && last.triggerLagEvents === 0 && last.storeOpsPerSecond !== null
       ? read
@@ -161,14 +161,14 @@ test('the history tells rates and percentiles of what was called', async () => {
   for (const { t } of newer.platform) expect(t).toBeGreaterThan(last.t)
 })
 
-test('top prints one table where there is no terminal, and ends cleanly on one', async () => {
+test('top prints one table without a terminal, and exits cleanly on one', async () => {
   expect(await platform.ok(['top'])).toMatch(/calls\/s .*6 instances[^]*FUNCTION +CALLS\/S +ERRORS\/S +P50[^]*\nFine +/)
   await until(async () => {
     const { functions } = JSON.parse(await platform.ok(['top', '--json']))
     const later = functions.find(({ name }: { name: string }) => name === 'Later')
     return later.dead === 1 && later.queueDepth === 0 ? true : undefined
   })
-  // script(1) gives it a terminal; a shell left in between would end with 130 for its own Ctrl-C.
+  // script(1) gives it a terminal; a shell in between would exit with 130 on its own Ctrl-C.
   const child = spawn('script', ['-qec', `exec ${process.execPath} ${BIN} top`, '/dev/null'], {
     env: { ...process.env, RYO_FAAS_HOME: platform.home, TERM: 'xterm' },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -176,20 +176,20 @@ test('top prints one table where there is no terminal, and ends cleanly on one',
   let shown = ''
   child.stdout.on('data', (piece: Buffer) => (shown += piece.toString()))
   const code = new Promise(resolve => child.once('close', resolve))
-  // Drawn more than once.
+  // Redrawn at least once.
   await until(async () => (shown.split('FUNCTION').length > 2 ? true : undefined))
   child.stdin.write('\u0003')
   expect(await code).toBe(0)
   expect(shown).toMatch(/^\u001b\[\?1049h[^]*\u001b\[\?1049l/)
 })
 
-test('a part that is gone is shown as such, and the rest is still there', async () => {
+test('a part that is down is shown as such, and the rest is still there', async () => {
   process.kill(view.parts.find(({ name }) => name === 'store')!.pid!, 'SIGSTOP')
   try {
     const families = await until(async () => {
       const read = parseExposition(await agentMetrics())
       const isUp = (part: string) => sum(read, 'faas_scrape_up', { part }) === 1
-      // A busy machine may make another one late too, for once.
+      // On a busy machine another one may be late once, too.
       return !isUp('store') && isUp('proxy') ? read : undefined
     })
     expect(families.has('store_operations_total')).toBe(false)

@@ -1,6 +1,6 @@
 /**
- * Makes the pictures of the README: `npx tsx --conditions=source agent/test/telemetry/pictures.ts`. A platform of its own
- * is called for a few minutes, so that there is something to see.
+ * Makes the pictures of the README: `npx tsx --conditions=source agent/test/telemetry/pictures.ts`. A platform of its
+ * own is called for a few minutes, so that there is something to see.
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -35,7 +35,7 @@ export async function Mail(request: Request): Promise<Response> {
   await store('mails').create({ text: 'paid ' + payment?.data.amount })
   return new Response('sent')
 }`
-/** Spans of an order, all told. */
+/** Number of spans of an order. */
 const WHOLE = 19
 const FUNCTIONS = {
   Order: { code: ORDER },
@@ -58,7 +58,7 @@ async function callAll(proxyUrl: string, store: StoreFetch): Promise<void> {
     })
   const end = Date.now() + CALLED_FOR_MS
   while (Date.now() < end) {
-    // Busier and quieter by turns.
+    // Alternates between busy and quiet.
     const share = 0.55 + 0.45 * Math.sin(Date.now() / 12_000)
     if (Math.random() < share) void call('pay')
     if (Math.random() < share * 0.8) void call('search')
@@ -69,10 +69,10 @@ async function callAll(proxyUrl: string, store: StoreFetch): Promise<void> {
   }
 }
 
-/** One that is queued, fails and is tried again. Answers its trace once all of it is there. */
+/** An order that is queued, fails and is retried. Returns its trace once it is complete. */
 async function order(proxyUrl: string): Promise<string> {
   const traceId = randomBytes(16).toString('hex')
-  // Who calls says that it is to be recorded.
+  // The caller's trace context asks for recording.
   const traceparent = `00-${traceId}-${randomBytes(8).toString('hex')}-01`
   await fetch(`${proxyUrl}/functions/order`, { method: 'POST', headers: { traceparent } })
   const client = await platform.client()
@@ -87,7 +87,7 @@ try {
   const { proxyUrl } = await platform.start('process')
   await platform.ok(['deploy', await writeProject(`${platform.home}/functions`, FUNCTIONS)])
   await callAll(proxyUrl, await platform.store())
-  // The first one pays for what the second finds warm.
+  // The first one warms up what the second one uses.
   await order(proxyUrl)
   const traceId = await order(proxyUrl)
   console.log(await platform.ok(['traces', 'show', traceId]))

@@ -1,4 +1,7 @@
-/** The spans of a call as a whole platform sends them, in OTLP's JSON: paying queues an invoice, which needs two tries. */
+/**
+ * The spans of a call as a whole platform sends them, as OTLP JSON: a payment queues an invoice, which needs two
+ * attempts.
+ */
 import { randomBytes } from 'node:crypto'
 
 interface Made {
@@ -161,7 +164,7 @@ export function shopTrace({ startMs = Date.now() - 900, scale = 1 } = {}): ShopT
   return { traceId, request: toRequest(spans, { traceId, startMs, scale }) }
 }
 
-/** One call that answered, and nothing more. */
+/** One successful call, and nothing else. */
 export function plainTrace({ name = 'HelloWorld', startMs = Date.now(), ms = 4, isError = false } = {}): ShopTrace {
   const traceId = randomBytes(16).toString('hex')
   const root: Made = {

@@ -1,4 +1,4 @@
-/** From inside the private network the collector is reached, and the agent is not. */
+/** Inside the private network the collector is reachable, and the agent is not. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { otlpRequest, otlpSpan, traceId } from '../../src/observability/collector/testing/spans.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'

@@ -1,4 +1,4 @@
-/** Traces at a whole platform: sent to its collector, asked of its agent. */
+/** Traces in a whole platform: sent to its collector, read from its agent. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { otlpRequest, otlpSpan, traceId } from '../../src/observability/collector/testing/spans.ts'
 import { readState, sendSpans } from './collector-client.ts'
@@ -14,7 +14,7 @@ afterAll(() => platform.remove())
 
 const traces = async () => (await (await platform.client()).call('traces', { query: {} })).traces
 
-test('what is sent to the collector is found at the agent, and signalled to those who listen', async () => {
+test('what is sent to the collector can be read from the agent, which emits an event', async () => {
   const client = await platform.client()
   const abort = new AbortController()
   const types: string[] = []
@@ -48,7 +48,7 @@ test('a killed agent comes back with its traces, on the port that functions send
   await until(async () => ((await traces()).length === 2 ? true : undefined))
 })
 
-test('the command line lists them, shows one, and takes the first digits of its id', async () => {
+test('the command line lists them, and shows one by a prefix of its id', async () => {
   const listed = JSON.parse(
     await platform.ok(['traces', '--json', '--function', 'hello', '--since', '2026-01-01T00:00:00Z']),
   )

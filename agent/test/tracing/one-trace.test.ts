@@ -1,6 +1,6 @@
 /**
- * One trace over all that can happen to a call: the client's `traceparent`, proxy, function, an asynchronous call that
- * fails once, its callback, a write to the store and the trigger of it. Asserted on what an OTLP receiver gets.
+ * One trace through everything that can happen to a call: the client's `traceparent`, proxy, function, an asynchronous
+ * call that fails once, its callback, a write to the store and its trigger. Checks what an OTLP receiver gets.
  */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -13,7 +13,7 @@ import { OtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const CLIENT = '00f067aa0ba902b7'
-/** Of proxy 5, of functions 6, of the dispatcher 4, of the store 1, and the message. */
+/** 5 of the proxy, 6 of functions, 4 of the dispatcher, 1 of the store, and the message. */
 const SPANS = 17
 
 const FUNCTIONS = {
@@ -66,7 +66,7 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
     receiver.close()
   })
 
-  test('every step is there, under the right parent, and linked to what it came from', async () => {
+  test('every step is there, under the right parent, and linked to its origin', async () => {
     const callback = `http://127.0.0.1:${(callbacks.address() as AddressInfo).port}/done`
     const answer = await fetch(`${view.proxyUrl}/functions/order`, {
       method: 'POST',
@@ -125,7 +125,7 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
     expect(triggered.links).toMatchObject([{ traceId: TRACE, spanId: written.spanId }])
     childOf(childOf(triggered, 'POST /functions/watcher', 'ryo-faas-proxy'), 'watcher', 'watcher')
 
-    // Nothing hangs in the air.
+    // No span lacks its parent.
     const known = new Set([CLIENT, ...spans.map(({ spanId }) => spanId)])
     expect(spans.filter(({ parentSpanId }) => !known.has(parentSpanId ?? ''))).toEqual([])
   })
@@ -143,7 +143,7 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
     expect(traces.map(({ traceId }) => traceId)).toEqual([TRACE])
   })
 
-  test('the example shows spans of its own, a call, and baggage that has come along', async () => {
+  test('the example shows its own spans, a call, and propagated baggage', async () => {
     await platform.ok(['deploy', join(EXAMPLES, 'otel')])
     const body = JSON.stringify({ customer: 'ada', items: [{ name: 'tea', price: 3 }] })
     const answer = await platform.ok(['invoke', 'Checkout', '-H', 'baggage: country=FR', '--data', body])
@@ -165,12 +165,12 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
     expect(spans.find(({ name }) => name === 'look up rate')!.attributes).toEqual({ 'shop.country': 'FR' })
   })
 
-  test('a deploy is a trace too, once the agent has found time to load what it takes', async () => {
+  test('a deploy is a trace too, once the agent has loaded its SDK', async () => {
     const client = await platform.client()
     const trace = await until(async () => {
       await platform.ok(['deploy', file, '--only', 'order'])
       const { traces } = await client.call('traces', { query: { attribute: 'faas.name=order' } })
-      // One that was under way when it was loaded has lost its head.
+      // A deploy that was running while it loaded has no root span.
       const found = traces.find(({ rootService, name }) => rootService === 'ryo-faas-agent' && name === 'deploy')
       return found && client.call('trace', { params: { id: found.traceId } })
     })
@@ -181,7 +181,7 @@ describe.each(['process', 'docker'] as const)('with functions as %s', engine => 
   })
 })
 
-test('a receiver elsewhere that says nothing, and then is gone, costs calls nothing; their traces are here', async () => {
+test('an external receiver that hangs, and then disappears, does not affect calls; their traces are kept here', async () => {
   const receiver = await OtlpReceiver.start({ answers: false })
   const platform = await TestPlatform.make({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url })
   try {

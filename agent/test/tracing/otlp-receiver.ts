@@ -1,4 +1,4 @@
-/** A collector somewhere else, as `OTEL_EXPORTER_OTLP_ENDPOINT` names one: keeps what it gets, or never answers. */
+/** An external collector for `OTEL_EXPORTER_OTLP_ENDPOINT`: keeps what it receives, or never responds. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { until } from '../support/until.ts'
@@ -33,7 +33,7 @@ export class OtlpReceiver {
   requests = 0
   #server: Server | undefined
 
-  /** @param answers false: it takes connections and says nothing */
+  /** @param answers false: it accepts connections and never responds */
   static async start({ answers = true } = {}): Promise<OtlpReceiver> {
     const receiver = new OtlpReceiver()
     const server = createServer(async (request, response) => {
@@ -53,7 +53,7 @@ export class OtlpReceiver {
     return `http://127.0.0.1:${(this.#server!.address() as AddressInfo).port}`
   }
 
-  /** Spans of a trace, as soon as there are so many: they come from several processes, in any order. */
+  /** Resolves to the spans of a trace once there are this many: they come from several processes, in any order. */
   trace(traceId: string, count: number): Promise<ReceivedSpan[]> {
     return until(async () => {
       const spans = this.spans.filter(span => span.traceId === traceId)

@@ -1,7 +1,7 @@
 /**
- * The cases of the W3C's own conformance suite (https://github.com/w3c/trace-context, levels 1 and 2, strict), put
- * against the whole way: proxy, runtime, and a function that calls the URLs it is given with `fetch`, `node:http` or the
- * package `undici`. None of them knows of traces.
+ * The cases of the W3C's own conformance suite (https://github.com/w3c/trace-context, levels 1 and 2, strict), run
+ * against the whole path: proxy, runtime, and a function that calls the URLs it is given with `fetch`, `node:http` or
+ * the package `undici`. None of them knows about traces.
  */
 import { mkdir, symlink } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
@@ -16,7 +16,7 @@ type Headers = [string, string][]
 const CLIENTS = ['fetch', 'node:http', 'undici'] as const
 type Client = (typeof CLIENTS)[number]
 
-/** The query names the client that is asked for. */
+/** The query names the client to use. */
 const CALLER = `
   import { request as nodeRequest } from 'node:http'
   import { request as undiciRequest } from 'undici'
@@ -47,7 +47,7 @@ const TRACE_PARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})
 let platform: TestPlatform
 let functionUrl: string
 let harness: Server
-/** Raw headers of what came in, by path. */
+/** Raw headers of received requests, by path. */
 const received = new Map<string, string[]>()
 let rounds = 0
 
@@ -61,7 +61,7 @@ beforeAll(async () => {
   const view = await platform.start('process')
   const folder = join(platform.home, 'conformance')
   await mkdir(folder)
-  // Packages are looked for where this repository has them.
+  // Resolves packages from this repository.
   await symlink(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(folder, 'node_modules'))
   const file = await writeProject(folder, { caller: { code: CALLER } })
   await platform.ok(['deploy', file])
@@ -76,7 +76,7 @@ interface Context {
   traceId: string
   parentId: string
   flags: number
-  /** Members in their order. */
+  /** Members in order. */
   state: [string, string][]
 }
 
@@ -86,7 +86,7 @@ async function callbacks(client: Client, headers: Headers, count: number): Promi
   rounds += 1
   const body = JSON.stringify(paths.map(path => `http://127.0.0.1:${port}${path}`))
   await new Promise<void>((resolve, reject) => {
-    // A flat list is sent as it stands: cases, repetitions and white space included.
+    // A flat list is sent as is, including case, repetitions and white space.
     const lines = [...headers, ['host', 'localhost'], ['content-length', String(Buffer.byteLength(body))]].flat()
     const call = request(`${functionUrl}?client=${client}`, { method: 'POST', headers: lines }, response => {
       response.resume()
@@ -117,7 +117,7 @@ describe.each(CLIENTS)('%s', client => {
   const callback = async (...headers: Headers): Promise<Context> => (await callbacks(client, headers, 1))[0]!
 
   describe('traceparent', () => {
-    test('none: a trace begins, and tracestate without it is discarded', async () => {
+    test('none: a trace starts, and tracestate without it is discarded', async () => {
       await callback()
       expect((await callback(['tracestate', 'foo=1'])).state).toEqual([])
       expect((await callback(['tracestate', 'foo=1,bar=2'])).state).toEqual([])
@@ -135,7 +135,7 @@ describe.each(CLIENTS)('%s', client => {
       ['traceparent', `${VALID} `],
       ['traceparent', `${VALID}\t`],
       ['traceparent', `\t ${VALID} \t`],
-    ])('%s: %j goes on with the same trace and another parent', async (name, value) => {
+    ])('%s: %j continues the same trace with another parent', async (name, value) => {
       const { traceId, parentId, flags } = await callback([name, value])
       expect(traceId).toBe(TRACE)
       expect(parentId).not.toBe(PARENT)
@@ -168,12 +168,12 @@ describe.each(CLIENTS)('%s', client => {
       ['traceparent', `00-${TRACE}-${PARENT}-0.`],
       ['traceparent', `00-${TRACE}-${PARENT}-001`],
       ['traceparent', `00-${TRACE}-${PARENT}-1`],
-    ])('%s: %j begins a new trace', async (name, value) => {
+    ])('%s: %j starts a new trace', async (name, value) => {
       const { traceId } = await callback([name, value])
       expect(value).not.toContain(traceId)
     })
 
-    test('twice: a new trace begins', async () => {
+    test('twice: a new trace starts', async () => {
       const other = VALID.replace(TRACE, TRACE.replace(/2$/, '1'))
       const { traceId } = await callback(['traceparent', other], ['traceparent', VALID])
       expect([TRACE, TRACE.replace(/2$/, '1')]).not.toContain(traceId)
@@ -190,7 +190,7 @@ describe.each(CLIENTS)('%s', client => {
       ['valid', [['traceparent', VALID]], true],
       ['missing', [], false],
       ['malformed', [['traceparent', `00-${'0'.repeat(32)}-${PARENT}-01`]], false],
-    ])('several calls with a %s one have parents of their own', async (_case, headers, isKept) => {
+    ])('several calls with a %s one have their own parents', async (_case, headers, isKept) => {
       const contexts = await callbacks(client, headers, 3)
       expect(new Set(contexts.map(({ parentId }) => parentId)).size).toBe(3)
       expect(new Set(contexts.map(({ traceId }) => traceId)).size).toBe(1)
@@ -224,10 +224,10 @@ describe.each(CLIENTS)('%s', client => {
       ['keys with at signs', lines('foo@=1,foo@@bar=2,foo@bar@baz=3'), [['foo@', '1'], ['foo@@bar', '2'], ['foo@bar@baz', '3']]], // prettier-ignore
       ['a long key', lines('foo=1', `${longKey}=1`), [['foo', '1'], [longKey, '1']]], // prettier-ignore
       ['a long tenant', lines(`${'t'.repeat(241)}@${'v'.repeat(14)}=1`), [[`${'t'.repeat(241)}@${'v'.repeat(14)}`, '1']]], // prettier-ignore
-    ])('%s: is passed on in its order', async (_case, headers, state) => {
+    ])('%s: is passed on in order', async (_case, headers, state) => {
       const context = await callback(UNSAMPLED, ...headers)
       expect(context.traceId).toBe(TRACE)
-      // A value may begin with a space, and a parser that trims does not see it.
+      // A value may start with a space, which a trimming parser would lose.
       expect(context.state.map(([key, value]) => [key, value.trimStart()])).toEqual(state)
     })
 
@@ -263,7 +263,7 @@ describe.each(CLIENTS)('%s', client => {
       ['a key of 257 characters', lines('foo=1', `${longKey}z=1`)],
       ['a value with =', lines('foo=bar=baz')],
       ['an empty value', lines('foo=,bar=3')],
-    ])('%s: is discarded, and the trace goes on', async (_case, headers) => {
+    ])('%s: is discarded, and the trace continues', async (_case, headers) => {
       const { traceId, state } = await callback(UNSAMPLED, ...headers)
       expect(traceId).toBe(TRACE)
       expect(state).toEqual([])

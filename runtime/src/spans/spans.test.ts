@@ -1,4 +1,4 @@
-/** A handler served for real, with a collector beside it: what comes out of an invocation, and of spans of its own. */
+/** A real handler with a real collector: the spans of an invocation, and its own ones. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as api from '@opentelemetry/api'
@@ -13,7 +13,7 @@ import { tracedFetch } from './traced-fetch.ts'
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c'
 const PARENT = 'b7ad6b7169203331'
-/** What reached the server that handlers call. */
+/** Requests received by the server that handlers call. */
 const called: Record<string, unknown>[] = []
 let collector: SpanCollector
 let other: Server
@@ -41,7 +41,7 @@ async function run(handler: WebHandler, headers: Record<string, string> = {}, ex
   const { url, spans } = collector
   const traces = { url, perSecond: 10, ratio: 0, slowMs: 0 }
   {
-    // Its end sends what there is.
+    // Closing it sends what is left.
     await using served = await serveWeb(handler, { traces, instance: 'i7' })
     await send(served.port, { path: '/a?secret=1', headers: { traceparent: `00-${TRACE}-${PARENT}-01`, ...headers } })
   }
@@ -52,7 +52,7 @@ async function run(handler: WebHandler, headers: Record<string, string> = {}, ex
 const named = (name: string) => collector.spans.find(span => span.name === name)!
 
 describe('the span of an invocation', () => {
-  it('says what was run, by whom it was asked, and that it is the first of its instance', async () => {
+  it('says what ran, who called, and that it is the first of its instance', async () => {
     await run(() => new Response('x', { status: 201 }), { tracestate: 'a=1', 'x-request-id': 'r1' })
     expect(named('Tested')).toMatchObject({
       kind: 2,
@@ -84,7 +84,7 @@ describe('the span of an invocation', () => {
     })
   })
 
-  it('holds the exception of a failure, also if the trace is not sampled', async () => {
+  it('contains the exception of a failure, also if the trace is not sampled', async () => {
     using _error = vi.spyOn(console, 'error').mockImplementation(() => {})
     const fail = () => Promise.reject(new RangeError('too far'))
     await run(fail, { traceparent: `00-${TRACE}-${PARENT}-00` })
@@ -104,7 +104,7 @@ describe('the span of an invocation', () => {
     })
   })
 
-  it('holds what was printed, up to a limit', async () => {
+  it('contains what was printed, up to a limit', async () => {
     const quiet = { debug() {}, info() {}, log() {}, warn() {}, error() {} } as unknown as Console
     traceConsole(quiet)
     await run(() => {
@@ -121,7 +121,7 @@ describe('the span of an invocation', () => {
 })
 
 describe('fetch within an invocation', () => {
-  it('is a span, and carries it on', async () => {
+  it('is a span, and propagates the trace', async () => {
     await run(
       async () => {
         await tracedFetch(`http://user:word@127.0.0.1:${portOf(other)}/there?key=1`.replace('user:word@', ''))
@@ -143,7 +143,7 @@ describe('fetch within an invocation', () => {
     })
   })
 
-  it('tells failures apart, and leaves alone who sets traceparent himself', async () => {
+  it('distinguishes failures, and keeps a traceparent set by the user', async () => {
     const mine = `00-${TRACE}-${'1'.repeat(16)}-00`
     await run(
       async () => {
@@ -166,7 +166,7 @@ describe("spans by OpenTelemetry's API", () => {
   beforeAll(() => bridgeOpenTelemetry(api))
   const tracer = api.trace.getTracer('mine', '1.0')
 
-  it('are children of the invocation and of each other, and what is called is their child', async () => {
+  it('are children of the invocation and of each other, and parents of outgoing calls', async () => {
     await run(
       () =>
         tracer.startActiveSpan('outer', { kind: api.SpanKind.PRODUCER, attributes: { n: 1 } }, async outer => {
@@ -205,7 +205,7 @@ describe("spans by OpenTelemetry's API", () => {
     expect(collector.spans).toHaveLength(4)
   })
 
-  it('show the invocation as the active span, which takes attributes, events and an error', async () => {
+  it('show the invocation as the active span, which accepts attributes, events and an error', async () => {
     await run(() => {
       const active = api.trace.getActiveSpan()!
       active.setAttribute('mine', 'yes').addEvent('seen').setStatus({ code: api.SpanStatusCode.ERROR })
@@ -240,7 +240,7 @@ describe("spans by OpenTelemetry's API", () => {
     expect(api.propagation.getBaggage(extracted)!.getEntry('user')!.value).toBe('a b')
   })
 
-  it('do nothing outside of an invocation, and never mix two of them', async () => {
+  it('do nothing outside an invocation, and never mix two of them', async () => {
     tracer.startSpan('outside').end()
     await run(() => new Response())
     expect(collector.spans.map(({ name }) => name)).toEqual(['Tested'])

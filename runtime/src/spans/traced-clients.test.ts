@@ -1,4 +1,4 @@
-/** What clients other than `fetch` send within an invocation, seen from the server that they ask. */
+/** What clients other than `fetch` send within an invocation, as seen by the server. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, request as httpRequest, type RequestOptions, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,7 +19,7 @@ let collector: SpanCollector
 let other: Server
 let base: string
 let stop: () => void
-/** What reached the server that handlers call. */
+/** Requests received by the server that handlers call. */
 const called: Record<string, unknown>[] = []
 
 beforeAll(async () => {
@@ -52,7 +52,7 @@ afterEach(() => {
   called.length = 0
 })
 
-/** Runs it as an invocation of a trace; resolves when `expected` spans have arrived, its own included. */
+/** Runs it as an invocation of a trace; resolves when `expected` spans have arrived, including its own. */
 async function within(run: () => Promise<unknown>, expected: number, headers: Record<string, string> = {}) {
   const traces = { url: collector.url, perSecond: 10, ratio: 0, slowMs: 0 }
   {
@@ -77,7 +77,7 @@ function viaHttp(path: string, options: RequestOptions = {}): Promise<number | u
   })
 }
 
-/** Functions run on Node 24; Node 20 announces a request of `node:http` only when its headers have gone. */
+/** Functions run on Node 24; Node 20 announces a request of `node:http` only after its headers are sent. */
 const announcesHttp = Number(process.versions.node.split('.', 1)[0]) >= 24
 
 type Headers = Record<string, string>
@@ -91,7 +91,7 @@ const CLIENTS: Client[] = [
 ]
 
 describe.each(CLIENTS)('a request by %s', (_name, ask) => {
-  it('has the trace with a new parent, tracestate and baggage, and is one span', async () => {
+  it('carries the trace with a new parent, tracestate and baggage, and is one span', async () => {
     await within(() => ask('/there?key=1'), 2, { tracestate: 'a=1, b=2', baggage: 'k=v' })
     const [client] = clientSpans()
     const invocation = collector.spans.find(({ kind }) => kind === 2)!
@@ -110,18 +110,18 @@ describe.each(CLIENTS)('a request by %s', (_name, ask) => {
     ])
   })
 
-  it('has a parent of its own each time', async () => {
+  it('has its own parent each time', async () => {
     await within(() => Promise.all([ask('/'), ask('/'), ask('/')]), 4)
     expect(new Set(called.map(({ traceparent }) => traceparent)).size).toBe(3)
     expect(called.every(({ traceparent }) => String(traceparent).startsWith(`00-${TRACE}-`))).toBe(true)
   })
 
-  it('keeps the decision of its caller not to sample', async () => {
+  it('keeps its caller’s decision not to sample', async () => {
     await within(() => ask('/'), 0, { traceparent: `00-${TRACE}-${PARENT}-00` })
     expect(called[0]!['traceparent']).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-00$`))
   })
 
-  it('keeps a traceparent and a baggage of its own', async () => {
+  it('keeps its own traceparent and baggage', async () => {
     await within(() => ask('/', { TraceParent: MINE }), 1, { tracestate: 'a=1', baggage: 'k=v' })
     expect(called[0]).toMatchObject({ traceparent: MINE })
     expect(called[0]).not.toHaveProperty('tracestate')
@@ -130,7 +130,7 @@ describe.each(CLIENTS)('a request by %s', (_name, ask) => {
     expect(called[1]).toMatchObject({ baggage: 'mine=1' })
   })
 
-  it('tells failures apart', async () => {
+  it('distinguishes failures', async () => {
     await within(async () => {
       await ask('/broken')
       await ask('/cut').catch(() => {})
@@ -140,7 +140,7 @@ describe.each(CLIENTS)('a request by %s', (_name, ask) => {
     expect(cut).toMatchObject({ status: { code: 2 }, attributes: { 'error.type': expect.stringMatching(/Error$/) } })
   })
 
-  it('has none of it outside an invocation', async () => {
+  it('carries nothing outside an invocation', async () => {
     await ask('/')
     expect(called[0]).not.toHaveProperty('traceparent')
   })
@@ -151,7 +151,7 @@ it('a redirect that fetch follows is one request with one span', async () => {
   expect(called[0]!['traceparent']).toBe(called[1]!['traceparent'])
 })
 
-it('a traceparent that is set on a request of node:http later is kept, and its request is no span', async () => {
+it('a traceparent set later on a request of node:http is kept, and its request is not a span', async () => {
   await within(
     () =>
       new Promise(resolve => {
@@ -186,7 +186,7 @@ it('what fetch would not send is left alone: upgrades, tunnels, sockets in the f
   for (const headers of called) expect(headers).not.toHaveProperty('traceparent')
 })
 
-it('what spans are sent with is no part of any trace, even if it is sent while an invocation runs', async () => {
+it('requests that export spans are not part of any trace, even during an invocation', async () => {
   const arrived = (count: number) => vi.waitFor(() => expect(clientSpans().length).toBeGreaterThanOrEqual(count), 5_000)
   await within(async () => {
     await (await tracedFetch(`${base}/first`)).text()

@@ -8,7 +8,7 @@ it('ids are hex, of the right length, and all different', () => {
   made.forEach((id, i) => expect(id).toMatch(i % 2 === 0 ? /^[0-9a-f]{32}$/ : /^[0-9a-f]{16}$/))
 })
 
-it('a request id is taken over only if it is a short token', () => {
+it('a request id is accepted only if it is a short token', () => {
   expect(isRequestId('a'.repeat(128))).toBe(true)
   for (const id of ['', 'a'.repeat(129), 'a b', 'a"b', 'a\xe9', '<a>']) expect(isRequestId(id)).toBe(false)
 })

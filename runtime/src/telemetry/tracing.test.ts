@@ -17,7 +17,7 @@ interface Collector {
   bodies: Record<string, unknown>[]
 }
 
-/** Answers with the statuses given, in turn; after them with 200. */
+/** Responds with the given statuses in turn, then with 200. */
 async function collector(statuses: number[] = [], limitBytes = Infinity): Promise<Collector> {
   const bodies: Record<string, unknown>[] = []
   const server = createServer(async (request, response) => {
@@ -97,7 +97,7 @@ describe('the exporter', () => {
     ])
   })
 
-  it('tries again when the collector is busy, and loses nothing', async () => {
+  it('retries when the collector is busy, and loses nothing', async () => {
     const { url, bodies } = await collector([503, 429])
     const exporter = new SpanExporter({ url, resource: {}, intervalMs: 0, retryMs: 0 })
     exporter.add(spanNamed('patient'))
@@ -106,7 +106,7 @@ describe('the exporter', () => {
     expect(exporter.figures).toEqual({ sent: 1, dropped: 0 })
   })
 
-  it('drops what nobody takes, counts it, and holds no more than it may', async () => {
+  it('drops and counts what cannot be sent, and stays within its limit', async () => {
     const { url } = await collector(Array.from({ length: 50 }, () => 503))
     const exporter = new SpanExporter({ url, resource: {}, maxQueued: 10, intervalMs: 0, retryMs: 0 })
     for (let n = 0; n < 25; n += 1) exporter.add(spanNamed(String(n)))
@@ -114,7 +114,7 @@ describe('the exporter', () => {
     await exporter.close()
   })
 
-  it('sends in halves what is too large at once, and drops only what is too large by itself', async () => {
+  it('splits a batch that is too large, and drops only spans that are too large by themselves', async () => {
     const { url, bodies } = await collector([], 5_000)
     const exporter = new SpanExporter({ url, resource: {} })
     const large = (name: string, bytes: number) => ({ ...spanNamed(name), attributes: { text: 'x'.repeat(bytes) } })
@@ -125,7 +125,7 @@ describe('the exporter', () => {
     expect(bodies.length).toBeGreaterThan(2)
   })
 
-  it('counts what is refused for good as dropped, and does not send it again', async () => {
+  it('counts permanently refused spans as dropped, and does not resend them', async () => {
     const { url, bodies } = await collector([400])
     const exporter = new SpanExporter({ url, resource: {}, maxBatch: 1 })
     exporter.add(spanNamed('bad'))
@@ -135,7 +135,7 @@ describe('the exporter', () => {
     expect(bodies).toHaveLength(1)
   })
 
-  it('does not wait at the end for a collector that says nothing', async () => {
+  it('does not wait at exit for a silent collector', async () => {
     const silent = createServer(() => undefined)
     servers.push(silent)
     await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
@@ -164,7 +164,7 @@ describe('what is recorded', () => {
   const parent = { traceId: TRACE, spanId: 'b7ad6b7169203331', traceState: 'a=1' }
   const quick = { isError: false, durationMs: 1 }
 
-  it('so many traces a second, and of the others a share', () => {
+  it('a number of traces per second, and a fraction of the others', () => {
     const sampler = new Sampler({ perSecond: 3, ratio: 0 })
     const inFirst = Array.from({ length: 5 }, () => sampler.decide(10_000))
     expect(inFirst).toEqual([true, true, true, false, false])
@@ -173,7 +173,7 @@ describe('what is recorded', () => {
     expect(new Sampler({ perSecond: 0, ratio: 1 }).decide(5)).toBe(true)
   })
 
-  it('what the caller says, in his trace', () => {
+  it('what the caller decides, in its trace', () => {
     const of = tracing({ perSecond: 0 })
     const sampled = of.begin({ ...parent, flags: 1 })
     expect(sampled).toMatchObject({ traceId: TRACE, flags: 1, traceState: 'a=1' })
@@ -182,7 +182,7 @@ describe('what is recorded', () => {
     expect(of.isWorth(of.begin({ ...parent, flags: 0 }), quick)).toBe(false)
   })
 
-  it('what failed or was slow, though not sampled, up to the same rate', () => {
+  it('failed and slow spans even if not sampled, up to the same rate', () => {
     const of = tracing({ perSecond: 2 })
     const unsampled = { ...parent, flags: 0 }
     expect(of.isWorth(unsampled, { isError: true, durationMs: 1 })).toBe(true)
@@ -200,7 +200,7 @@ describe('what is recorded', () => {
     off.record(spanNamed('nowhere'))
   })
 
-  it('at the time of the wall clock, also after the machine has slept', () => {
+  it('at wall clock time, also after the machine has slept', () => {
     expect(Math.abs(preciseNow() - Date.now())).toBeLessThan(50)
     using wall = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 3_600_000)
     expect(Math.abs(preciseNow() - wall.getMockImplementation()!())).toBeLessThan(1)

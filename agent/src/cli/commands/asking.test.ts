@@ -1,4 +1,4 @@
-/** What destroys something is not done where nobody can be asked, unless it was said to be wanted. */
+/** Without a terminal, destructive commands do nothing unless --yes is given. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { Output } from '../output.ts'
 import { reset } from './operations.ts'
 import { stopFaas } from './stop-faas.ts'
 
-/** @returns what was done, in a home where nothing runs */
+/** @returns what was done, in a home where nothing is running */
 async function run(command: Command, args: Record<string, unknown>): Promise<string[]> {
   const home = await mkdtemp(join(tmpdir(), 'ryo-faas-asking-'))
   onTestFinished(() => rm(home, { recursive: true }))
@@ -46,6 +46,6 @@ test.each([
   expect(await run(command, { ...args, yes: true })).toEqual([deed])
 })
 
-test('stopFaas, which keeps everything, does not ask', async () => {
+test('stopFaas alone keeps all data and does not ask', async () => {
   expect(await run(stopFaas, {})).toEqual([])
 })

@@ -10,14 +10,14 @@ import { Output } from '../output.ts'
 import { calls } from './calls.ts'
 
 const call = (id: string) => ({ id, function: 'fn', status: 'queued', acceptedAt: '', attempts: [] })
-/** As the proxy pages through a queue with wide gaps. */
+/** Pages as the proxy returns them for a queue with wide gaps. */
 const PAGES: Record<string, object> = {
   '': { calls: [], cursor: 'calls:9' },
   'calls:9': { calls: [call('a'), call('over')], cursor: 'states:5' },
   'states:5': { calls: [call('b')] },
 }
 
-test('cancel --all goes through all pages, also behind an empty one, and does not count what has ended', async () => {
+test('cancel --all goes through all pages, also past an empty one, and does not count calls that have ended', async () => {
   const cancelled: string[] = []
   const server = createServer(({ method, url, socket }, response) => {
     const proof = answerProof('token', { url: url!, port: socket.localPort! })

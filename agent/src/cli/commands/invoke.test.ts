@@ -11,7 +11,7 @@ import type { Context } from '../context.ts'
 import { Output } from '../output.ts'
 import { invoke } from './invoke.ts'
 
-/** A server in the place of the proxy. */
+/** A server that stands in for the proxy. */
 async function serve(listener: RequestListener): Promise<string> {
   const server = createServer((request, response) => {
     const proof = answerProof('token', { url: request.url!, port: request.socket.localPort! })
@@ -50,7 +50,7 @@ test('a redirect is printed, not followed', async () => {
   expect(asked).toEqual(['/functions/fn'])
 })
 
-test('a call whose result is a redirect gives that result', async () => {
+test('--wait prints a result that is a redirect', async () => {
   const asked: string[] = []
   const url = await serve((request, response) => {
     asked.push(request.url!)
@@ -61,7 +61,7 @@ test('a call whose result is a redirect gives that result', async () => {
   expect(asked).toEqual(['/calls/id/result'])
 })
 
-test('a call that is waited for fails if its result was too large to be kept', async () => {
+test('--wait fails if the result was too large to be kept', async () => {
   const asked: string[] = []
   const call = {
     id: 'id',
@@ -82,8 +82,8 @@ test('a call that is waited for fails if its result was too large to be kept', a
   expect(asked).toEqual(['/functions/fn', '/calls/id/events'])
 })
 
-test('a function that is silent for long is waited for', async () => {
-  // The time after which `fetch` gives up, made short.
+test('it waits for a function that is silent for a long time', async () => {
+  // Shortens the time after which `fetch` gives up.
   const before = getGlobalDispatcher()
   const impatient = new Agent({ headersTimeout: 50, bodyTimeout: 50 })
   setGlobalDispatcher(impatient)
@@ -99,7 +99,7 @@ test('a function that is silent for long is waited for', async () => {
   })
   const answer = invoked(url)
   await once(arrived, 'data')
-  // It came later and has been given up by now.
+  // It was sent later and has already been given up.
   await expect(fetch(url)).rejects.toThrow()
   held[0]!.write('at ')
   await expect(fetch(url)).rejects.toThrow()

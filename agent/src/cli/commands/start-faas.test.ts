@@ -12,7 +12,7 @@ import type { Context } from '../context.ts'
 import { Output } from '../output.ts'
 import { startFaas } from './start-faas.ts'
 
-/** What it prints where a platform runs already that differs in these options. */
+/** What it prints when a platform with these differing options is already running. */
 async function start(differing: string[], host?: string): Promise<string> {
   const home = await mkdtemp(join(tmpdir(), 'ryo-faas-start-'))
   const server = createServer((request, response) => {
@@ -43,11 +43,11 @@ async function start(differing: string[], host?: string): Promise<string> {
   return text(stdout)
 }
 
-test('a platform that runs with the options that are wanted is reported', async () => {
+test('a platform already running with the same options is reported', async () => {
   expect(await start([])).toContain('project rfa, is already running')
 })
 
-test('one that runs with others is left alone, and both these and the way out are named', async () => {
+test('one running with different options is left alone; the error names them and the fix', async () => {
   await expect(start(['--engine', '--host'])).rejects.toMatchObject({
     code: 'ALREADY_RUNNING',
     message: 'ryo-faas is already running with a different --engine, --host',
@@ -55,11 +55,14 @@ test('one that runs with others is left alone, and both these and the way out ar
   })
 })
 
-test.each(['0.0.0.0', '::', '192.0.2.7', 'box.lan'])('who can call it is said where it listens on %s', async host => {
-  const lines = (await start([], host)).split('\n').filter(line => line.startsWith('--host'))
-  expect(lines).toEqual([expect.stringContaining(`--host ${host}: anyone who can reach this address can call`)])
-})
+test.each(['0.0.0.0', '::', '192.0.2.7', 'box.lan'])(
+  'it warns who can call functions when listening on %s',
+  async host => {
+    const lines = (await start([], host)).split('\n').filter(line => line.startsWith('--host'))
+    expect(lines).toEqual([expect.stringContaining(`--host ${host}: anyone who can reach this address can call`)])
+  },
+)
 
-test.each(['127.0.0.1', '::1', 'localhost', undefined])('nothing is said of %s', async host => {
+test.each(['127.0.0.1', '::1', 'localhost', undefined])('it does not warn about %s', async host => {
   expect(await start([], host)).not.toContain('--host')
 })

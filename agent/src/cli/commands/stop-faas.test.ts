@@ -1,4 +1,4 @@
-/** What `stopFaas` says when the answer of the agent does not come. */
+/** What `stopFaas` prints when the agent does not respond. */
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type ServerResponse } from 'node:http'
@@ -62,7 +62,7 @@ async function stopped(shutdown: Answer, platform = isReady): Promise<{ result: 
   return { result: await text(stdout), progress: await text(stderr) }
 }
 
-test('an answer that is cut off by the end that somebody else asked for is no failure', async () => {
+test('a response cut off because someone else stopped the platform is not a failure', async () => {
   const beforeItsHead: Answer = async (response, home) => {
     await rm(join(home, 'agent.json'))
     response.destroy()
@@ -76,12 +76,12 @@ test('an answer that is cut off by the end that somebody else asked for is no fa
   expect((await stopped(inItsMiddle)).result).toBe('nothing is running\n')
 })
 
-test('an agent that went away without stopping the platform is told', async () => {
+test('an agent that exits without stopping the platform is reported', async () => {
   const killed: Answer = async response => void response.destroy()
   await expect(stopped(killed)).rejects.toMatchObject({ code: 'NOT_RUNNING' })
 })
 
-test('a platform that somebody else stops is waited for, which is said once', async () => {
+test('it waits for a platform that is already being stopped, and says so once', async () => {
   let asked = 0
   const isStopping: Answer = async (response, home) => {
     asked += 1

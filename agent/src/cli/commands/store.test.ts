@@ -9,7 +9,7 @@ import type { Context } from '../context.ts'
 import { Output } from '../output.ts'
 import { store } from './store.ts'
 
-/** Runs it with a listener that is agent and store in one. @returns what was asked of the store */
+/** Runs it with a listener that is agent and store in one. @returns the requests to the store */
 async function ask(args: Record<string, unknown>): Promise<string[]> {
   const asked: string[] = []
   const server = createServer((request, response) => {
@@ -46,7 +46,7 @@ async function ask(args: Record<string, unknown>): Promise<string[]> {
   return asked
 }
 
-test('a table is dropped only if that was said twice', async () => {
+test('a table is dropped only if confirmed', async () => {
   const drop = { action: 'drop', args: ['orders'] }
   await expect(ask(drop)).rejects.toMatchObject({ code: 'INVALID_OPTION', hint: 'Add --yes to confirm.' })
   expect(await ask({ ...drop, yes: true })).toEqual(['DELETE /tables/orders'])

@@ -38,7 +38,7 @@ it.each<[string, () => SpanExporter]>([
   ['JSON, packed', () => new JsonExporter({ url: url(), headers, compression: 'gzip' as never })],
   ['protobuf', () => new BinaryExporter({ url: url(), headers })],
   ['protobuf, packed', () => new BinaryExporter({ url: url(), headers, compression: 'gzip' as never })],
-])('takes what the SDK sends as %s, whole', async (_, makeExporter) => {
+])('accepts everything the SDK sends as %s', async (_, makeExporter) => {
   const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': 'hello', 'faas.instance': 'i1', 'host.name': 'x' }),
     spanProcessors: [new BatchSpanProcessor(makeExporter())],
@@ -92,7 +92,7 @@ it.each<[string, () => SpanExporter]>([
   expect(await stage.metric('traces_kept')).toBe(1)
 })
 
-it('refuses spans that are none, one by one, and takes the rest', async () => {
+it('refuses invalid spans one by one, and accepts the rest', async () => {
   const spans = [otlpSpan(1), { ...otlpSpan(2), traceId: '00' }, null, { ...otlpSpan(3), spanId: '0'.repeat(16) }]
   const response = await post(JSON.stringify(otlpRequest(spans)))
   expect(response.status).toBe(200)
@@ -122,7 +122,7 @@ it.each([
       }),
     ]),
   ],
-])('takes %s', async (_, body) => {
+])('accepts %s', async (_, body) => {
   const response = await post(JSON.stringify(body))
   expect([response.status, await response.json()]).toEqual([200, {}])
   await expect.poll(() => collector.traces.find(traceId(1))).toBeTruthy()
@@ -135,7 +135,7 @@ it.each([
   ])
 })
 
-it('refuses what it cannot read, by the status and the message that tell why', async () => {
+it('refuses what it cannot read, with a status and a message that say why', async () => {
   const large = Buffer.alloc(5 * 1024 * 1024, ' ')
   const BINARY = { 'content-type': 'application/x-protobuf' }
   const cases: [string, Promise<Response>, number, RegExp][] = [
@@ -180,7 +180,7 @@ it('a head that is too large is answered in the shape of all errors', async () =
   expect([response.status, await response.json()]).toEqual([431, { code: 3, message: 'the headers are too large' }])
 })
 
-it('takes a batch of many spans while others ask', async () => {
+it('accepts a large batch while serving other requests', async () => {
   const spans = Array.from({ length: 3000 }, (_, i) => otlpSpan(i + 1))
   expect((await post(JSON.stringify(otlpRequest(spans)))).status).toBe(200)
   await expect.poll(() => collector.traces.figures().traces).toBe(3000)
@@ -188,7 +188,7 @@ it('takes a batch of many spans while others ask', async () => {
   expect(page.traces).toEqual([])
 })
 
-it('listens on further addresses, says when the port is taken, and can be started again then', async () => {
+it('listens on additional addresses, reports a taken port, and can then be started again', async () => {
   const other = await stage.collector({
     extraHosts: ['127.0.0.2', '127.0.0.1'].map(host => ({ host, peers: ['127.0.0.0/8'] })),
     registry: new Registry(),
@@ -214,14 +214,14 @@ describe('who may send', () => {
     ['no token', ''],
     ['a wrong one', `Bearer ${'x'.repeat(32)}`],
     ['the key of functions itself', `Bearer ${TEST_KEYS.functions}`],
-  ])('is refused with %s, and nothing is kept', async (_, authorization) => {
+  ])('is refused with %s, and nothing is stored', async (_, authorization) => {
     const response = await post(JSON.stringify(otlpRequest([otlpSpan(1)])), { ...JSON_TYPE, authorization })
     expect(response.status).toBe(401)
     expect(response.headers.get('www-authenticate')).toMatch(/^Bearer /)
     expect(await stage.metric('traces_received_spans_total')).toBe(0)
   })
 
-  it('a function sends spans of its own, whatever the case of its name', async () => {
+  it('a function sends its own spans, whatever the case of its name', async () => {
     const response = await post(JSON.stringify(otlpRequest([otlpSpan(1)], 'Hello')), asFunction('hello'))
     expect([response.status, await response.json()]).toEqual([200, {}])
     await expect.poll(() => collector.traces.find(traceId(1))).toBeTruthy()
@@ -235,7 +235,7 @@ describe('who may send', () => {
     expect(await stage.metric('traces_received_spans_total')).toBe(0)
   })
 
-  it('a function that floods the collector pushes out no trace of another', async () => {
+  it('a function that floods the collector pushes out no other traces', async () => {
     const small = await stage.collector({ registry: new Registry(), bounds: { maxTraces: 20 } })
     const send = (service: string, first: number, count: number) =>
       fetch(`http://127.0.0.1:${small.port}/v1/traces`, {

@@ -19,7 +19,7 @@ const post = (port: number, headers: Record<string, string> = {}) =>
     body: BODY,
   })
 
-it('sends on what came as it came, with the headers that were asked for', async () => {
+it('forwards spans unchanged, with the configured headers', async () => {
   const target = await receiver(stage, [200])
   const { port } = await stage.collector({
     environment: {
@@ -35,7 +35,7 @@ it('sends on what came as it came, with the headers that were asked for', async 
   expect(request!.headers).toMatchObject({ 'content-type': 'application/json', 'api-key': 'a b', 'x-team': 'faas' })
 })
 
-it('tries again what may be taken later', async () => {
+it('retries after temporary errors', async () => {
   const target = await receiver(stage, [503, 503, 200])
   const { port } = await stage.collector({ environment: { OTEL_EXPORTER_OTLP_ENDPOINT: target.url } })
   await post(port)
@@ -44,7 +44,7 @@ it('tries again what may be taken later', async () => {
   expect(await stage.metric('traces_forward_queue_bytes')).toBe(0)
 })
 
-it('drops what was refused for good, and goes on with the next', async () => {
+it('drops what was refused for good, and continues with the next', async () => {
   const target = await receiver(stage, [400, 200])
   const { port } = await stage.collector({ environment: { OTEL_EXPORTER_OTLP_ENDPOINT: target.url } })
   await post(port)
@@ -53,7 +53,7 @@ it('drops what was refused for good, and goes on with the next', async () => {
   expect(await stage.metric('traces_forward_dropped_spans_total{reason="refused"}')).toBe(2)
 })
 
-it('keeps and answers when nobody is there: the queue is bounded, the rest is dropped and counted', async () => {
+it('keeps working when the receiver is down: the queue is bounded, the rest is dropped and counted', async () => {
   const target = await receiver(stage, [503])
   const collector = await stage.collector({
     environment: { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${target.url}/v1/traces` },
@@ -65,9 +65,9 @@ it('keeps and answers when nobody is there: the queue is bounded, the rest is dr
   await expect.poll(() => collector.traces.find(traceId(2))).toBeTruthy()
 })
 
-it('gives up what was tried for too long', async () => {
+it('gives up on a batch after too long', async () => {
   const { port } = await stage.collector({
-    // Nobody listens there.
+    // Nothing listens there.
     environment: { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1' },
     forward: { maxQueueBytes: 1e6, giveUpMs: 100 },
   })
@@ -75,7 +75,7 @@ it('gives up what was tried for too long', async () => {
   await expect.poll(() => stage.metric('traces_forward_dropped_spans_total{reason="unreachable"}')).toBe(2)
 })
 
-it('does not go round when it is its own target', async () => {
+it('does not loop when it is its own target', async () => {
   const target = await receiver(stage, [200])
   const { port } = await stage.collector({ environment: { OTEL_EXPORTER_OTLP_ENDPOINT: target.url } })
   await post(port)
@@ -87,7 +87,7 @@ it('does not go round when it is its own target', async () => {
   expect(target.requests).toHaveLength(1)
 })
 
-it('reads where to from the variables of OpenTelemetry', () => {
+it('reads the target from the variables of OpenTelemetry', () => {
   expect(forwardTarget({})).toBeUndefined()
   expect(forwardTarget({ OTEL_EXPORTER_OTLP_ENDPOINT: ' ' })).toBeUndefined()
   expect(

@@ -1,4 +1,4 @@
-/** A collector in a process of its own is killed, and meets a disk that is full. */
+/** A collector in its own process is killed, and meets a full disk. */
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -71,12 +71,12 @@ async function kept(): Promise<string[]> {
   return traces.map(trace => trace.traceId)
 }
 
-it('has what it kept after kill -9, round after round', async () => {
+it('still has its traces after kill -9, round after round', async () => {
   for (let round = 0; round < 3; round++) {
     const collector = await start()
     await collector.send(round * 50 + 1, 50)
     await expect.poll(async () => (await collector.figures()).traces).toBe((round + 1) * 50)
-    // This one is killed in the middle of its work.
+    // Killed in the middle of its work.
     void collector.send(100_000 + round, 1).catch(() => undefined)
     await collector.kill()
   }
@@ -84,7 +84,7 @@ it('has what it kept after kill -9, round after round', async () => {
   for (let number = 1; number <= 150; number++) expect(ids).toContain(traceId(number))
 })
 
-it('answers and counts when the disk is full, and what was kept stays readable', async () => {
+it('keeps responding and counting when the disk is full, and stored traces stay readable', async () => {
   const collector = await start({ fileLimitBlocks: 400 })
   const attributes = [{ key: 'text', value: { stringValue: 'x'.repeat(10_000) } }]
   await collector.send(1, 5, attributes)

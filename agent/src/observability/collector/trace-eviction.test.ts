@@ -15,11 +15,11 @@ it('evicts nothing within the bounds', () => {
   expect(orders(Array.from({ length: 10 }, (_, i) => record(i)))).toEqual([])
 })
 
-it('evicts the oldest where nobody holds more than a share', () => {
+it('evicts the oldest if no function exceeds its share', () => {
   expect(orders(Array.from({ length: 12 }, (_, i) => record(i, `f${i % 6}`)))).toEqual([0, 1])
 })
 
-it('evicts the oldest of the function that holds the most', () => {
+it('evicts the oldest trace of the largest holder', () => {
   const few = [record(0, 'few'), record(1, 'few'), record(2)]
   const many = Array.from({ length: 10 }, (_, i) => record(10 + i, 'many'))
   expect(orders([...few, ...many])).toEqual([10, 11, 12])
@@ -30,13 +30,13 @@ it('counts bytes as well as traces', () => {
   expect(orders(records)).toEqual([2])
 })
 
-it('goes on with the oldest of all once no function holds more than its share', () => {
+it('continues with the oldest of all once no function exceeds its share', () => {
   const parts = Array.from({ length: 10 }, (_, i) => record(i))
   const own = Array.from({ length: 4 }, (_, i) => record(20 + i, 'own'))
-  // Two of its four are its share.
+  // Its share is two of its four.
   expect(orders([...parts, ...own])).toEqual([20, 21, 0, 1])
 })
 
-it('keeps the newest whatever its size', () => {
+it('keeps the newest, whatever its size', () => {
   expect(orders([record(0, 'a', 5_000), record(1, 'a', 5_000)])).toEqual([0])
 })

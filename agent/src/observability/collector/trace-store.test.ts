@@ -35,7 +35,7 @@ async function make(bounds: Partial<TraceBounds> = {}): Promise<TraceStore> {
   return store
 }
 
-/** Closes it, so that all is kept, and opens it anew. */
+/** Closes it, so that everything is written, and reopens it. */
 async function reopened(store: TraceStore, bounds: Partial<TraceBounds> = {}): Promise<TraceStore> {
   await store.close()
   open.splice(open.indexOf(store), 1)
@@ -45,7 +45,7 @@ async function reopened(store: TraceStore, bounds: Partial<TraceBounds> = {}): P
 const ids = (traces: TraceSummary[]) => traces.map(trace => Number.parseInt(trace.traceId.slice(1), 16))
 const list = async (store: TraceStore, query: object = {}) => ids((await store.list(TraceQuery.parse(query))).traces)
 
-it('puts a trace together from spans that come in any order, before and after a restart', async () => {
+it('assembles a trace from spans in any order, before and after a restart', async () => {
   const first = await make()
   first.add([span({ trace: 1, span: 3, parent: 2 }, { startMs: 30, durationMs: 50, attributes: { 'faas.name': 'b' } })])
   const store = await reopened(first)
@@ -79,7 +79,7 @@ it('puts a trace together from spans that come in any order, before and after a 
   ])
 })
 
-it('finds a trace by the first digits of its id, by a call and by a request', async () => {
+it('finds a trace by a prefix of its id, by a call and by a request', async () => {
   const store = await make()
   const id = `0123456789${'0'.repeat(22)}`
   store.add([
@@ -98,7 +98,7 @@ it('finds a trace by the first digits of its id, by a call and by a request', as
   expect(await opened.find('ffff')).toBeUndefined()
 })
 
-it('counts a span that is sent twice once', async () => {
+it('counts a span sent twice only once', async () => {
   const store = await make()
   store.add([span({ trace: 1 }), span({ trace: 1 })])
   const opened = await reopened(store)
@@ -114,10 +114,10 @@ it('lists by every filter, newest or slowest first', async () => {
     span({ trace: 1 }, { durationMs: 5, attributes: { 'faas.name': 'Hello', n: 1, list: ['x', 'y'] } }),
     span({ trace: 2 }, { durationMs: 50, status: 'error', attributes: { 'faas.name': 'Hello', n: 12 } }),
     span({ trace: 3 }, { durationMs: 500, attributes: { 'faas.name': 'other', 'faas.invocation_id': 'c3' } }),
-    // Who only asked, and was refused, may have expected it.
+    // A client span that failed may have been expected.
     span({ trace: 3, span: 2, parent: 1 }, { kind: 'client', status: 'error', durationMs: 1 }),
   ])
-  // A deploy is none of a function's calls.
+  // A deploy is not a call of the function.
   store.add([span({ trace: 0 }, { service: 'ryo-faas-agent', durationMs: 1, attributes: { 'faas.name': 'Hello' } })])
   const opened = await reopened(store)
   expect(await list(opened)).toEqual([3, 2, 1, 0])
@@ -135,7 +135,7 @@ it('lists by every filter, newest or slowest first', async () => {
   expect(await list(opened, { until: new Date(START_MS + 2).toISOString() })).toEqual([1, 0])
 })
 
-it('gives out pages whose cursor stands for one place, though traces began at one moment', async () => {
+it('returns pages with exact cursors, even if traces started at the same moment', async () => {
   const store = await make()
   store.add(Array.from({ length: 7 }, (_, i) => span({ trace: i + 1 }, { startMs: i < 3 ? 0 : i })))
   const opened = await reopened(store)
@@ -150,7 +150,7 @@ it('gives out pages whose cursor stands for one place, though traces began at on
   await expect(opened.list(TraceQuery.parse({ cursor: 'x' }))).rejects.toMatchObject({ code: 'INVALID_REQUEST' })
 })
 
-it('keeps so many traces, the first that came go', async () => {
+it('limits the number of traces, dropping the oldest', async () => {
   const store = await make({ maxTraces: 3 })
   store.add([span({ trace: 1 }), span({ trace: 2 })])
   const opened = await reopened(store, { maxTraces: 3 })
@@ -160,7 +160,7 @@ it('keeps so many traces, the first that came go', async () => {
   expect(await last.find(traceId(1))).toBeUndefined()
 })
 
-it('keeps so many bytes, and never less than the newest trace', async () => {
+it('limits the bytes, but always keeps the newest trace', async () => {
   const store = await make({ maxBytes: 10_000 })
   const large = { attributes: { text: 'x'.repeat(4_000) } }
   store.add([1, 2, 3, 4].map(trace => span({ trace }, large)))
@@ -172,7 +172,7 @@ it('keeps so many bytes, and never less than the newest trace', async () => {
   expect(await list(await reopened(last))).toEqual([5])
 })
 
-it('keeps so many spans of a trace and counts the rest', async () => {
+it('limits the spans of a trace and counts the rest', async () => {
   const store = await make()
   store.add(Array.from({ length: 25 }, (_, i) => span({ trace: 1, span: i + 1 }, { startMs: i })))
   await expect.poll(() => store.figures().dropped.trace).toBe(15)
@@ -180,7 +180,7 @@ it('keeps so many spans of a trace and counts the rest', async () => {
   expect(await opened.find(traceId(1))).toMatchObject({ droppedSpans: 15, spans: { length: 10 }, durationMs: 34 })
 })
 
-it('drops what would have to wait for the disk beyond its bound, and says how many', async () => {
+it('drops what exceeds the queue for the disk, and counts it', async () => {
   const store = await make({ maxWaitingBytes: 1000 })
   const taken = store.add(Array.from({ length: 100 }, (_, i) => span({ trace: i + 1 })))
   expect(taken).toBeGreaterThan(1)
@@ -189,7 +189,7 @@ it('drops what would have to wait for the disk beyond its bound, and says how ma
   expect(await list(await reopened(store))).toHaveLength(taken)
 })
 
-it('keeps a span that carries megabytes shortened, and says so', async () => {
+it('truncates a span of megabytes, and marks it', async () => {
   const store = await make()
   const attributes = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`key${i}`, 'x'.repeat(10_000)]))
   store.add([span({ trace: 1 }, { attributes })])
@@ -202,7 +202,7 @@ it.each<[string, () => Promise<unknown>]>([
   ['no database', () => writeFile(join(folder(), 'data.mdb'), 'these are no pages'.repeat(1000))],
   ['a database that was cut off', () => truncate(join(folder(), 'data.mdb'), 3 * 4096)],
   ['what the last process died of', () => writeFile(join(folder(), 'opening'), '')],
-])('moves aside %s and begins anew', async (_, damage) => {
+])('moves aside %s and starts with an empty store', async (_, damage) => {
   const store = await make()
   store.add(Array.from({ length: 50 }, (_, i) => span({ trace: i + 1 })))
   await store.close()
@@ -216,7 +216,7 @@ it.each<[string, () => Promise<unknown>]>([
   expect(damages).toHaveLength(1)
 })
 
-it('moves aside records of another format, and a file where the folder belongs', async () => {
+it('moves aside records of another format, and a file in place of the folder', async () => {
   await writeFile(folder(), 'a file')
   const store = await make()
   expect(damages).toEqual(['it is not a folder'])
@@ -232,7 +232,7 @@ it('moves aside records of another format, and a file where the folder belongs',
   expect(damages).toHaveLength(2)
 })
 
-it('answers without spans, and takes none, once it is closed', async () => {
+it('returns no spans, and accepts none, once it is closed', async () => {
   const store = await make()
   store.add([span({ trace: 1 })])
   await store.close()
@@ -241,7 +241,7 @@ it('answers without spans, and takes none, once it is closed', async () => {
   expect(store.add([span({ trace: 2 })])).toBe(0)
 })
 
-it('leaves files that it does not know where they are', async () => {
+it('leaves unknown files where they are', async () => {
   await mkdir(folder(), { recursive: true })
   await writeFile(join(folder(), 'notes.txt'), 'mine')
   await make()

@@ -10,7 +10,7 @@ function reading(calls: number, more: Partial<Reading> = {}): Reading {
   return { instances: new Map([['Hello', ['i1']]]), counts: new Map([['Hello', counts]]), ...more }
 }
 
-it('makes rates and percentiles of what was counted since the point before', () => {
+it('computes rates and percentiles since the previous point', () => {
   const history = make()
   history.add(reading(1000), 0)
   history.add(
@@ -36,7 +36,7 @@ it('makes rates and percentiles of what was counted since the point before', () 
   expect(platform).toMatchObject([{ t: 2000, callsPerSecond: 10, coldStarts: 0, storeOpsPerSecond: null }])
 })
 
-it('begins anew with a proxy that began anew, and leaves a gap while it is away', () => {
+it('starts over with a restarted proxy, and leaves a gap while it is down', () => {
   const history = make()
   history.add(reading(1000), 0)
   history.add({ instances: new Map([['Hello', ['i1']]]) }, 2000)
@@ -75,21 +75,21 @@ it('counts instances that became ready, and functions that come and go', () => {
   ])
 })
 
-it('puts older points together without losing a call, and forgets what is beyond the window', () => {
+it('merges older points without losing a call, and drops what is beyond the window', () => {
   const history = make()
   for (let i = 0; i <= 1000; i++) history.add(reading(i * 10), i * 2000)
   const { platform } = history.view({ since: 0 })
   const newest = platform.at(-1)!.t
   expect(newest).toBe(2_000_000)
   expect(platform[0]!.t).toBeGreaterThan(newest - 60_000 - 20_000)
-  // Six of ten seconds, at most four that wait, ten of two.
+  // Six of ten seconds, at most four waiting to be merged, ten of two.
   expect(platform.length).toBeLessThanOrEqual(6 + 4 + 10)
   expect(new Set(platform.map(({ callsPerSecond }) => callsPerSecond))).toEqual(new Set([5]))
   const gaps = platform.slice(1).map(({ t }, at) => t - platform[at]!.t)
   expect(new Set(gaps)).toEqual(new Set([10_000, 2000]))
 })
 
-it('reads what dispatchers and the store say', () => {
+it('reads the metrics of dispatchers and store', () => {
   const one =
     'faas_async_queue_depth{faas_name="A"} 4\n# TYPE faas_async_dead_total counter\nfaas_async_dead_total{faas_name="A"} 1\nfaas_trigger_lag_events{faas_name="A",faas_handler="h"} 2\n'
   expect(readDispatchers([one, one])).toEqual({

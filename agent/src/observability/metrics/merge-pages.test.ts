@@ -13,7 +13,7 @@ took_seconds_sum 0.5
 took_seconds_count 3
 `
 
-it('groups what several pages say of a family, once each, and marks who said it', () => {
+it('groups the series of a family from several pages, labelled by their source', () => {
   const other = '# HELP calls_total Other words.\n# TYPE calls_total counter\ncalls_total{name="a"} 4\n'
   const merged = mergePages([
     { labels: { part: 'proxy' }, text: PROXY },
@@ -34,7 +34,7 @@ took_seconds_count{part="proxy"} 3
 `)
 })
 
-it('believes no page in who it is, and lets none spoil another', () => {
+it('trusts no page about its source, and lets none spoil another', () => {
   const evil = [
     '# TYPE calls_total gauge',
     'calls_total{name="a"} 1',
@@ -65,7 +65,7 @@ it('reads back what it writes', () => {
   expect(renderExposition(parseExposition(page).values())).toBe(page)
 })
 
-it('speaks OpenMetrics to who asks for it: exemplars, families of counters without their suffix, an end', () => {
+it('renders OpenMetrics on request: exemplars, counter families without suffix, an EOF', () => {
   const open = `# HELP calls Calls that ended.
 # TYPE calls counter
 calls_total{name="a"} 3

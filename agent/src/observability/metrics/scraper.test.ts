@@ -21,7 +21,7 @@ async function serve(listener: RequestListener): Promise<string> {
 const pageOf = (targets: Target[]) =>
   new Scraper({ own: async () => 'own 1\n', targets: async () => targets, timeoutMs: 3_000 }).page()
 
-it('leaves out who hangs, fails, is away or answers without end, and shows it', async () => {
+it('leaves out parts that hang, fail, are down or respond endlessly, and reports them', async () => {
   const fine = await serve((_, response) => response.end('fine 1\n'))
   const hangs = await serve(() => undefined)
   const fails = await serve((_, response) => response.writeHead(500).end('fine 2\n'))
@@ -53,7 +53,7 @@ it('leaves out who hangs, fails, is away or answers without end, and shows it', 
   ])
 })
 
-it('asks many side by side, but not all at once', async () => {
+it('scrapes many concurrently, but not all at once', async () => {
   let asked = 0
   let most = 0
   const url = await serve((_, response) => {

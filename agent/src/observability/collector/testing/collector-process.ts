@@ -1,13 +1,13 @@
 /**
- * A collector in a process of its own, to be killed: `collector-process.ts <folder>`. Says its port on stdout, what it
- * logs on stderr.
+ * A collector in its own process, to be killed: `collector-process.ts <folder>`. Prints its port to stdout, its log to
+ * stderr.
  */
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { TEST_KEYS } from '../../../access/access-testing.ts'
 import { startCollector } from '../index.ts'
 
-// With a limit on the size of files a write beyond it brings this signal before it brings an error.
+// A write beyond the file size limit raises this signal before it returns an error.
 process.on('SIGXFSZ', () => undefined)
 const collector = await startCollector({
   folder: process.argv[2]!,

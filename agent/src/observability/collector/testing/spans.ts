@@ -1,4 +1,4 @@
-/** Spans for tests, with what does not matter filled in. */
+/** Spans for tests, with defaults for everything that does not matter. */
 import type { ReceivedSpan, Span } from '../span.ts'
 
 export const START_MS = Date.parse('2026-03-01T12:00:00Z')
@@ -7,7 +7,7 @@ export const START_MS = Date.parse('2026-03-01T12:00:00Z')
 export const traceId = (number: number): string => `a${number.toString(16).padStart(31, '0')}`
 export const spanId = (number: number): string => `b${number.toString(16).padStart(15, '0')}`
 
-/** @param at of its trace's number and its own; `startMs` counts from `START_MS`. */
+/** @param at the number of its trace and its own; `startMs` counts from `START_MS`. */
 export function span(at: { trace: number; span?: number; parent?: number }, more: Partial<Span> = {}): ReceivedSpan {
   return {
     traceId: traceId(at.trace),
@@ -28,7 +28,7 @@ export function span(at: { trace: number; span?: number; parent?: number }, more
   }
 }
 
-/** One span in the JSON of the protocol. */
+/** One span as OTLP JSON. */
 export function otlpSpan(number: number, more: object = {}): object {
   return {
     traceId: traceId(number),

@@ -1,4 +1,4 @@
-/** A collector on a free port for a test, and who it forwards to. */
+/** A collector on a free port for a test, and its forwarding target. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import http, { type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -42,7 +42,7 @@ export class Stage {
     return collector
   }
 
-  /** The value of a metric, labels and all as in the text; 0 if it is not there. */
+  /** The value of a metric, named with its labels as in the text; 0 if absent. */
   async metric(series: string): Promise<number> {
     const line = (await this.registry.metrics()).split('\n').find(each => each.startsWith(`${series} `))
     return Number(line?.slice(series.length) ?? 0)
@@ -55,7 +55,7 @@ export interface Request {
   body: Buffer
 }
 
-/** Answers each request with the next of `statuses`, the last one again and again. */
+/** Responds to each request with the next of `statuses`, repeating the last one. */
 export async function receiver(stage: Stage, statuses: number[]): Promise<{ url: string; requests: Request[] }> {
   const requests: Request[] = []
   const server = http.createServer(async (request, response) => {
