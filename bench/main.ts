@@ -1,9 +1,9 @@
 /**
- * `npm run bench`: every figure beside its peers, in one run.
+ * `npm run bench`: every result next to its peers, in one run.
  *
- *   --only proxy,boot   these alone
+ *   --only proxy,boot   only these
  *   --quick             a tenth of the effort: to see that it works
- *   --write             puts what was measured into README.md, each bench between its own markers
+ *   --write             writes the results into README.md, each bench between its own markers
  */
 import { parseArgs } from 'node:util'
 import { acceptBench } from './async/accept.ts'

@@ -1,7 +1,6 @@
 /**
- * How fast asynchronous calls are accepted, beside the least it could cost: a process that does nothing but publish to
- * JetStream and wait for the acknowledgement, with as many in flight. One server for both, its files on disk; they take
- * turns.
+ * How fast asynchronous calls are accepted, compared with the minimum cost: a process that only publishes to JetStream
+ * and waits for the acknowledgement, with as many in flight. One server for both, its files on disk; they take turns.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,7 +21,7 @@ const PAYLOAD_BYTES = 256
 export const acceptBench: Bench = {
   name: 'accept',
   title: 'Accepting asynchronous calls',
-  method: `wrk with ${IN_FLIGHT} connections posts ${PAYLOAD_BYTES} bytes to an async function: 202 after the JetStream acknowledgement. Beside it a process that only publishes ${PAYLOAD_BYTES} bytes with the nats package, ${IN_FLIGHT} in flight, to the same stream. One process each; ratios within a turn.`,
+  method: `wrk with ${IN_FLIGHT} connections posts ${PAYLOAD_BYTES} bytes to an async function: 202 after the JetStream acknowledgement. Compared with a process that only publishes ${PAYLOAD_BYTES} bytes with the nats package, ${IN_FLIGHT} in flight, to the same stream. One process each; ratios within a turn.`,
   run: benchAccept,
 }
 
@@ -34,7 +33,7 @@ interface Turn {
   failures: number
 }
 
-/** @param entry the proxy to measure; default the one that was built. */
+/** @param entry the proxy to measure; default: the built one */
 export async function benchAccept(stage: Stage, entry = proxyEntry): Promise<Report> {
   const nats = await startNats()
   stage.onEnd(() => nats.stop())

@@ -1,7 +1,7 @@
 /**
- * What lies between the queue and the function: the time until an idle platform starts a call, the throughput beside
- * that of synchronous calls, and the memory of a dispatcher with a long queue before it. Everything is real and in a
- * process of its own: nats-server, proxy, function (in its framework), dispatcher.
+ * From the queue to the function: the time until an idle platform starts a call, the throughput compared with
+ * synchronous calls, and the memory of a dispatcher with a long queue. Everything is real and runs in its own process:
+ * nats-server, proxy, function (in its framework), dispatcher.
  */
 import { readFileSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -37,7 +37,7 @@ const CONCURRENCY = 64
 const TOKEN = 'token-of-the-bench'
 const ACCESS = { operator: TOKEN, part: TOKEN, functions: TOKEN }
 const MIB = 1024 ** 2
-/** Answers when it was started, by the clock that all processes of a machine share. */
+/** Returns its start time, by the clock that all processes of a machine share. */
 const HANDLER = `import type { IncomingMessage, ServerResponse } from 'node:http'
 export function Hello(_request: IncomingMessage, response: ServerResponse): void {
   response.end(String(process.hrtime.bigint()))
@@ -47,7 +47,7 @@ export function Hello(_request: IncomingMessage, response: ServerResponse): void
 export const dispatchBench: Bench = {
   name: 'dispatch',
   title: 'From the queue to the function',
-  method: `Latency: calls one after the other, from before their publish to the first line of the function. Throughput: a queue filled beforehand, a no-op function, concurrency ${CONCURRENCY}, beside ${CONCURRENCY} synchronous calls at a time by the dispatcher's HTTP client (undici); rounds take turns.`,
+  method: `Latency: calls one after the other, from before publishing to the first line of the function. Throughput: a pre-filled queue, a no-op function, concurrency ${CONCURRENCY}, compared with ${CONCURRENCY} concurrent synchronous calls by the dispatcher's HTTP client (undici); rounds alternate.`,
   run: stage => benchDispatch(stage),
 }
 
@@ -56,7 +56,7 @@ export interface Entries {
   dispatcher: string
 }
 
-/** The programs as they ship. */
+/** The programs as shipped. */
 const SHIPPED: Entries = {
   proxy: proxyEntry,
   dispatcher: fileURLToPath(new URL('../../agent/dist/services/dispatcher/main.js', import.meta.url)),
@@ -145,7 +145,7 @@ interface Platform {
   /** @returns calls per second. */
   sync(count: number): Promise<number>
   queued(count: number): Promise<Drained>
-  /** @returns milliseconds from publish to start, for each. */
+  /** @returns milliseconds from publish to start, one per call */
   starts(count: number): Promise<number[]>
 }
 
@@ -202,7 +202,7 @@ async function startPlatform(stage: Stage, entries: Entries): Promise<Platform> 
   }
 }
 
-/** `VmRSS`: what the kernel counts anyway; a full account would stop the process for its time. */
+/** `VmRSS`: the kernel counts it anyway; a full account would pause the process. */
 function residentOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
 }
@@ -270,7 +270,7 @@ async function callThrough(url: string, count: number): Promise<number> {
   return count / seconds
 }
 
-/** Like the dispatcher: `dispatch`, undici's quickest way. */
+/** Like the dispatcher: `dispatch`, the fastest API of undici. */
 function post(pool: Pool): Promise<void> {
   return new Promise((resolve, reject) => {
     pool.dispatch(

@@ -1,6 +1,6 @@
 /**
- * A function's process from spawn to its first answer, and what it costs when idle, beside the bare server that does
- * the same and Google's framework. All on the same Node, started and ended in turn, never two at once.
+ * A function's process from spawn to its first response, and its idle memory, compared with a bare server that does the
+ * same and with Google's framework. All on the same Node, started and stopped in turn, never two at once.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import type { Stage } from '../support/stage.ts'
 const BARE = 'bare node:http'
 const OURS = 'ours, Node style'
 const MIB = 1024 ** 2
-/** After its first answer a process is given time to become idle. */
+/** Time for a process to become idle after its first response. */
 const SETTLE_MS = 300
 
 interface Candidate {
@@ -29,7 +29,7 @@ export const bootBench: Bench = {
   name: 'boot',
   title: 'Boot of a function',
   method:
-    'Spawn to first answer of a process of Node 24, and its memory once idle (PSS divides shared pages among those who share them, own is what nobody shares). Our functions are bundled by the builder and run as the process engine runs them.',
+    'Time from spawn to first response of a Node 24 process, and its memory once idle (PSS divides shared pages among the processes that share them, own counts unshared pages). Our functions are bundled by the builder and run as the process engine runs them.',
   run: benchBoot,
 }
 
@@ -102,7 +102,7 @@ async function candidates(stage: Stage): Promise<Candidate[]> {
   ]
 }
 
-/** The same handler under Google's framework, the way its documentation runs it. */
+/** The same handler under Google's framework, run as in its documentation. */
 export async function frameworkFunction(
   folder: string,
   code = `exports.Hello = (request, response) => response.end(${JSON.stringify(ANSWER)})\n`,

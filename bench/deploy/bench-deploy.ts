@@ -1,6 +1,6 @@
 /**
- * From a changed source to the first new answer. The agent is warm: the function was deployed before. Edits take
- * turns over all ways; what an earlier deploy left to drain is gone before the next one begins.
+ * From a changed source to the first new response. The agent is warm: the function was deployed before. Edits alternate
+ * between all ways; a deploy starts only after the previous one has drained.
  */
 import { median, quantile, ratio, takeTurns } from '../support/figures.ts'
 import { ENGINES, untilSettled } from '../support/platform.ts'
@@ -17,7 +17,7 @@ export const deployBench: Bench = {
   name: 'deploy',
   title: 'Deploy',
   method:
-    'From writing the source to the first new answer through the proxy, with check, bundle, image, isolation and a switch without a lost call. By hand: the same bundle and base image with `docker build` and `docker run` (the function is away in between); functions-framework killed and started again, unchecked and unbundled.',
+    'From writing the source to the first new response through the proxy, with check, bundle, image, isolation and a switch without a lost call. By hand: the same bundle and base image with `docker build` and `docker run` (the function is down in between); functions-framework killed and restarted, without check and bundle.',
   run: benchDeploy,
 }
 

@@ -1,4 +1,4 @@
-/** What one would do without us, with everything prepared: the bundle, the base image, the commands. */
+/** Deploying without us, with everything prepared: the bundle, the base image, the commands. */
 import { randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ export async function dockerByHand(stage: Stage): Promise<Way> {
   }
 }
 
-/** Google's framework ended and started again, on a port of its own as a watcher would. */
+/** Google's framework stopped and restarted on its own port, as a watcher would. */
 export async function frameworkRestart(stage: Stage): Promise<Way> {
   let running: Program | undefined
   let edits = 0

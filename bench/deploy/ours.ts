@@ -1,4 +1,6 @@
-/** Deploying with our own platform: through the API of a warm agent, as the editor does, and through the command line. */
+/**
+ * Deploying with our own platform: through the API of a warm agent, as the editor does, and through the command line.
+ */
 import { join } from 'node:path'
 import type { TestPlatform } from '../../agent/test/support/platform.ts'
 import type { DeployStep } from '../../agent/src/contract/index.ts'
@@ -15,9 +17,9 @@ export interface OurPlatform {
   platform: TestPlatform
   /** One line changed, through the API and through the command line. */
   edits: Way[]
-  /** A function that was never there. */
+  /** A new function. */
   first(): Promise<Timing>
-  /** Nothing changed: until the agent says so. */
+  /** Nothing changed: until the agent reports that. */
   unchanged(): Promise<Timing>
 }
 
@@ -60,7 +62,7 @@ export async function ourPlatform(stage: Stage, engine: EngineName): Promise<Our
   }
 }
 
-/** From before the edit to the first new answer; the deploy is seen to its end, but that is not counted. */
+/** From before the edit to the first new response; it waits for the end of the deploy without counting that. */
 async function answered(
   start: () => Promise<{ text: string; deploy: () => Promise<Timing['steps']>; url: string }>,
 ): Promise<Timing> {
@@ -75,7 +77,7 @@ async function answered(
   return { totalMs: at - begin, steps }
 }
 
-/** Answers how long each step took; the last one ends with the event that says it is done. */
+/** Returns the duration of each step; the last one ends with the event that says it is done. */
 async function deployThroughApi(platform: TestPlatform, project: Project): Promise<Timing['steps']> {
   const client = await platform.client()
   const steps: Partial<Record<DeployStep, number>> = {}

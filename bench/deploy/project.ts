@@ -1,11 +1,11 @@
-/** A project of one function whose answer is a number in its source: editing it is changing that one line. */
+/** A project with one function that returns a number in its source: an edit changes that line. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeProject } from '../../agent/test/support/platform.ts'
 
 export interface Project {
   deployFile: string
-  /** The edit; answers what the function says from now on. */
+  /** The edit; returns the function's new response. */
   edit(): Promise<string>
 }
 

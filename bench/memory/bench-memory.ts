@@ -1,7 +1,7 @@
 /**
- * What an idle function costs, several of them running at once as on a platform. Containers are asked through the
+ * The memory of an idle function, with several running at once as on a platform. Containers are measured through the
  * Docker API: `usage` is what `docker stats` shows (it counts file pages towards the container that read them first),
- * `own` is anonymous memory alone. Processes are asked through /proc.
+ * `own` is anonymous memory only. Processes are measured through /proc.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
@@ -21,13 +21,13 @@ import type { Stage } from '../support/stage.ts'
 
 const COUNT = 5
 const MIB = 1024 ** 2
-/** After their first answer they are given time to become idle. */
+/** Time to become idle after the first response. */
 const SETTLE_MS = 1500
 
 export const memoryBench: Bench = {
   name: 'memory',
   title: 'Memory of an idle function',
-  method: `The median of ${COUNT} functions running at once, each called once and then left alone, beside ${COUNT} bare node:http servers in containers like ours or as processes.`,
+  method: `The median of ${COUNT} functions running at once, each called once and then left idle, compared with ${COUNT} bare node:http servers in containers like ours or as processes.`,
   run: benchMemory,
 }
 
@@ -82,7 +82,7 @@ async function deployHellos(stage: Stage, platform: TestPlatform): Promise<void>
   for (const name of names) await platform.ok(['invoke', name])
 }
 
-/** Locked down exactly as the engine does it; only the command is another. */
+/** Locked down exactly as by the engine; only the command differs. */
 async function startBareContainers(stage: Stage): Promise<string[]> {
   const docker = new Docker()
   const project = `rfab${randomBytes(4).toString('hex')}`

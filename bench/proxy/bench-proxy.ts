@@ -1,6 +1,6 @@
 /**
- * The hop beside its peers: throughput, latency, and CPU time per request, which is the figure that other load on the
- * machine disturbs least. The load generator and the function share the cores with whatever is measured.
+ * The hop compared with its peers: throughput, latency, and CPU time per request, which other load on the machine
+ * disturbs least. The load generator and the function share the cores with whatever is measured.
  */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ const CONNECTIONS = 64
 export const proxyBench: Bench = {
   name: 'proxy',
   title: 'A hop through the proxy',
-  method: `wrk with ${CONNECTIONS} connections and a 13-byte answer from a bare node:http server. All proxies run at once and take turns under load; medians over the turns, ratios within a turn. nginx and HAProxy have one worker; ours also counts metrics and carries traces on, they do not.`,
+  method: `wrk with ${CONNECTIONS} connections and a 13-byte response from a bare node:http server. All proxies run at once and take turns under load; medians over the turns, ratios within a turn. nginx and HAProxy have one worker; unlike them, ours also counts metrics and propagates traces.`,
   run: benchProxy,
 }
 
@@ -38,7 +38,7 @@ async function benchProxy(stage: Stage): Promise<Report> {
   return { tables: [{ head: HEAD, rows: [...named].map(([name]) => row(name, named)) }], goals: goals(named) }
 }
 
-/** A bare server that keeps connections: what every proxy has behind it. */
+/** A bare server with keep-alive connections: the upstream of every proxy. */
 export async function startFunction(stage: Stage): Promise<Program & { port: number }> {
   const port = await freePort()
   const file = join(stage.folder, 'function.cjs')

@@ -1,4 +1,4 @@
-/** One wrk run and its price: the CPU time that a process tree used meanwhile. */
+/** One wrk run, and the CPU time that a process tree used during it. */
 import { run } from '../support/programs.ts'
 import { cpuTimeUs } from '../support/processes.ts'
 
@@ -6,7 +6,7 @@ export interface LoadResult {
   requestsPerSecond: number
   p50Ms: number
   p99Ms: number
-  /** CPU per request of the processes asked for, user and system. */
+  /** CPU time per request of the given processes, user and system. */
   cpuUs: number
   failures: number
 }

@@ -1,4 +1,4 @@
-/** Proxies in front of one function: other people's and ours. Each is a process of its own; none writes an access log. */
+/** Proxies in front of one function: others' and ours. Each is its own process; none writes an access log. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ export interface Peer {
   start(stage: Stage, functionPort: number): Promise<Program>
 }
 
-/** As it comes, which is at its best for small answers, or told to pass large bodies on without keeping them. */
+/** Buffering by default, which is best for small responses, or off, to stream large bodies. */
 export function nginx(bodies: 'buffered' | 'streamed'): Peer {
   return {
     name: 'nginx',
@@ -91,8 +91,8 @@ fastify.listen({ host: '127.0.0.1', port: ${port} })
   },
 }
 
-/** Ours as it ships: metrics on, trace headers on, fed with its route through the control socket. */
-/** @param traces where spans go and which; absent: nothing is recorded */
+/** Ours as shipped: metrics on, trace headers on, fed with its route through the control socket. */
+/** @param traces which spans are recorded and where they go; absent: none */
 export function ours(workers: number, traces?: TracingSettings): Peer {
   return {
     name: workers === 1 ? 'ours' : `ours, ${workers} workers`,

@@ -1,6 +1,6 @@
 /**
  * `startFaas` until it returns: agent, NATS, proxy, keeper, and every deployed function, with images already there.
- * The agent's log tells where the time goes. Beside it, for scale, a bare nats-server and a Node that does nothing.
+ * The agent's log shows where the time goes. For comparison: a bare nats-server and a Node that does nothing.
  */
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -21,13 +21,13 @@ export const startBench: Bench = {
   name: 'start',
   title: 'Start of the platform',
   method:
-    '`ryo-faas startFaas` from the spawn of the command to its end, images there, with nothing deployed and with one function; beside it, for scale, nats-server alone until it greets, and a Node that does nothing.',
+    '`ryo-faas startFaas` from spawn to exit, with images present, with nothing deployed and with one function; for comparison, nats-server alone until it greets, and a Node that does nothing.',
   run: benchStart,
 }
 
 interface Candidate {
   name: string
-  /** Answers milliseconds. */
+  /** Returns milliseconds. */
   measure(): Promise<number>
   /** Where the time of the last measurement went. */
   phases?: () => Promise<Map<string, number>>
@@ -103,7 +103,7 @@ async function ours(stage: Stage, what: { engine: EngineName; functions: number 
   }
 }
 
-/** The agent writes a line whenever a phase begins; the first one is preceded by the start of two Nodes. */
+/** The agent logs the start of each phase; before the first one, two Nodes start. */
 async function phasesOf(platform: TestPlatform, startedAt: number): Promise<Map<string, number>> {
   const phases = new Map<string, number>()
   let before = { name: 'command and agent up', at: startedAt }

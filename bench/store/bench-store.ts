@@ -1,6 +1,6 @@
 /**
- * The store beside a bare fastify route and json-server, on the same requests; how it grows; and what two storage engines
- * would give it. Every write of ours is on disk (fsync) before it is answered; nobody else's is.
+ * The store compared with a bare fastify route and json-server, with the same requests; how it scales; and what two
+ * storage engines could provide. Only our writes, and those of the LMDB route, are on disk (fsync) before the response.
  */
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
@@ -15,9 +15,9 @@ import { figure, times, type Bench, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
 
 const CONNECTIONS = 64
-/** Code that has just started is compiled while it is measured. */
+/** Warm-up: code that has just started is still being compiled. */
 const WARM_UP_ROUNDS = 1
-/** Peers are sent it too, so that all parse the same request. */
+/** Sent to peers too, so that all parse the same request. */
 const AUTHORIZATION = `Bearer ${randomBytes(32).toString('base64url')}`
 const KEYS = {
   operator: AUTHORIZATION.slice('Bearer '.length),
@@ -31,7 +31,7 @@ const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 export const storeBench: Bench = {
   name: 'store',
   title: 'The JSON store',
-  method: `wrk with ${CONNECTIONS} connections. Ours writes document, event and log entry in one transaction and waits for the disk, with its relay off; the bare route parses the same body and stores nothing; the LMDB route puts it down and waits for the disk, and that is all; json-server (0.17, lowdb) writes its whole file without waiting, which leaves the disk busy: it comes last. The others' turns alternate, ratios within a turn.`,
+  method: `wrk with ${CONNECTIONS} connections. Ours writes document, event and log entry in one transaction and waits for the disk, with its relay off; the bare route parses the same body and stores nothing; the LMDB route only stores it and waits for the disk; json-server (0.17, lowdb) writes its whole file without waiting, which leaves the disk busy, so it comes last. The others alternate, ratios within a turn.`,
   run: benchStore,
 }
 
@@ -55,7 +55,7 @@ async function benchStore(stage: Stage): Promise<Report> {
   const reads = await takeTurns(durable, rounds, read)
   await lmdb.stop()
   await bare.stop()
-  // It leaves the disk busy, so it has its turns after all others.
+  // It leaves the disk busy, so it runs after all others.
   const jsonServer = await startJsonServer(stage)
   creates.push(...(await takeTurns([jsonServer], rounds, create)))
   reads.push(...(await takeTurns([jsonServer], rounds, read)))
@@ -171,7 +171,7 @@ async function startJsonServer(stage: Stage): Promise<Target> {
   return { ...program, url, create: `${url}/written`, read: `${url}/read/one`, body: JSON.stringify(DOCUMENT) }
 }
 
-/** @returns answered requests per second. */
+/** @returns completed requests per second */
 async function load(stage: Stage, url: string, { seconds, body }: { seconds: number; body?: string }): Promise<number> {
   const script = join(stage.folder, 'post.lua')
   if (body !== undefined) {

@@ -1,5 +1,5 @@
 /**
- * Two storage engines that survive power loss, in process: documents of the same size, as many to a transaction as there
+ * Two storage engines that survive power loss, in process: documents of the same size, as many per transaction as there
  * are writers. Arguments: folder, transactions. Prints writes per second as JSON.
  */
 import { join } from 'node:path'

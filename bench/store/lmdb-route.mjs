@@ -1,6 +1,6 @@
 /**
- * The least that a durable store behind fastify can do: one put into LMDB, by the library's own writing thread, answered
- * when it is on disk; no events, no versions, no checks. What is missing to the bare route here is the disk and the hop to
+ * The minimum of a durable store behind fastify: one put into LMDB, by the library's own writing thread, acknowledged
+ * when it is on disk; no events, no versions, no checks. The difference to the bare route is the disk and the hop to
  * another thread; keys ascend, as ours do. Arguments: the port, a folder.
  */
 import fastify from 'fastify'

@@ -1,6 +1,6 @@
 /**
- * A large body through the proxy, up and down: how fast, and how much the proxy grows meanwhile. A proxy that
- * streams holds what is on its way and no more, whatever the size of the body.
+ * A large body through the proxy, up and down: how fast, and how much the proxy's memory grows. A streaming proxy holds
+ * only what is in transit, whatever the size of the body.
  */
 import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ export const streamingBench: Bench = {
   name: 'streaming',
   title: 'Large bodies',
   method:
-    'curl sends (up) or receives (down) 1 GiB through each proxy, to or from a bare node:http server; in turns, nginx with its buffering off. Growth is the most resident memory during a transfer less what was resident before it.',
+    'curl sends (up) or receives (down) 1 GiB through each proxy, to or from a bare node:http server; in turns, nginx without buffering. Growth is the peak resident memory during a transfer minus the resident memory before it.',
   run: benchStreaming,
 }
 
@@ -78,14 +78,14 @@ async function transfer({ url, pid }: Program, args: string[], bytes: number): P
   return { mibPerSecond: bytes / MIB / seconds, growthMib: (peakBytes(pid) - before) / MIB }
 }
 
-/** Takes no room on the disk and reads as zeros. */
+/** A sparse file: takes no disk space and reads as zeros. */
 async function sparseFile(path: string, bytes: number): Promise<void> {
   const handle = await open(path, 'w')
   await handle.truncate(bytes)
   await handle.close()
 }
 
-/** GET sends `bytes`, anything else counts what it receives and answers the number. */
+/** GET sends `bytes`, any other method counts what it receives and returns the number. */
 async function startFunction(stage: Stage, bytes: number): Promise<Program & { port: number }> {
   const port = await freePort()
   const file = join(stage.folder, 'streaming-function.cjs')

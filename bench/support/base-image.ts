@@ -1,4 +1,4 @@
-/** The base image of our functions under a name of the bench's own, so that no platform that ends meanwhile takes it away. */
+/** The base image of our functions under the bench's own name, so that no stopping platform removes it. */
 import Docker from 'dockerode'
 import { ensureBaseImage } from '../../agent/src/engines/docker/base-image.ts'
 import { functionNode } from './places.ts'

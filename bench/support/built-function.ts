@@ -1,4 +1,4 @@
-/** A handler bundled by our own builder, and how the process engine runs it. */
+/** A handler bundled by our builder, run as the process engine runs it. */
 import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,12 +21,12 @@ export function Hello(_request: IncomingMessage, response: ServerResponse): void
 `,
 } as const
 
-/** The same as plain Node and nothing else: what everything is measured against. */
+/** The same in plain Node: the baseline of all measurements. */
 export function bareServer(host: string): string {
   return `require('node:http').createServer((request, response) => response.end(${JSON.stringify(ANSWER)})).listen(Number(process.env.PORT), ${JSON.stringify(host)})\n`
 }
 
-/** Answers the folder that an image holds, and the module in it to run. */
+/** Returns the folder in an image, and the module in it to run. */
 export async function buildFunction(
   folder: string,
   style: 'node' | 'web',

@@ -1,9 +1,9 @@
 /**
- * How figures are taken on a machine that is never quiet: candidates take turns, so that a busy moment hits all of
- * them; the median of a candidate's turns counts; a ratio is the median of the ratios within one round.
+ * How to measure on a machine that is never quiet: candidates take turns, so that a busy moment hits all of them; a
+ * result is the median of a candidate's turns; a ratio is the median of the ratios within one round.
  */
 
-/** Every candidate once a round; each round begins with another one. Answers one list for each, in their order. */
+/** Every candidate once per round; each round starts with another one. Returns one list per candidate, in order. */
 export async function takeTurns<Candidate, Result>(
   candidates: readonly Candidate[],
   rounds: number,
@@ -23,7 +23,7 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }
 
-/** @param share 0 to 1; between two values it is interpolated. */
+/** @param share 0 to 1; interpolates between two values */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const place = share * (sorted.length - 1)

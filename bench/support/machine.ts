@@ -1,4 +1,4 @@
-/** What the figures were measured on. */
+/** The machine of the measurement. */
 import { execFileSync } from 'node:child_process'
 import { cpus, release, totalmem } from 'node:os'
 import { functionNode } from './places.ts'
@@ -18,12 +18,12 @@ export function describeMachine(): string {
   return parts.join(' · ')
 }
 
-/** The first thing like a version that the program prints; nginx prints it to standard error. */
+/** The first version number that the program prints; nginx prints it to standard error. */
 function versionFrom(command: string, args: string[]): string {
   try {
     const text = execFileSync('sh', ['-c', '"$0" "$@" 2>&1', command, ...args], { encoding: 'utf8' })
     return /\d+\.\d+[\w.]*/.exec(text)?.[0] ?? 'unknown'
   } catch {
-    return 'absent' // Then the bench that needs it says so itself.
+    return 'absent' // The bench that needs it reports that.
   }
 }

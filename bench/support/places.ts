@@ -1,4 +1,4 @@
-/** Where things lie that the benches run. */
+/** Paths of what the benches run. */
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
@@ -8,6 +8,6 @@ export const functionNode = createRequire(import.meta.url).resolve(`node-${proce
 export const functionsFramework = fileURLToPath(
   new URL('main.js', `file://${createRequire(import.meta.url).resolve('@google-cloud/functions-framework')}`),
 )
-/** The proxy as it ships. */
+/** The proxy as shipped. */
 export const proxyEntry = fileURLToPath(new URL('../../agent/dist/services/proxy/main.js', import.meta.url))
 export const runtimeDir = fileURLToPath(new URL('../../runtime', import.meta.url))

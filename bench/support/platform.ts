@@ -1,4 +1,4 @@
-/** A whole platform of our own for a bench: own home, own project, free ports. */
+/** A whole platform for a bench, with its own home and project and free ports. */
 import { TestPlatform } from '../../agent/test/support/platform.ts'
 import { until } from './programs.ts'
 import type { Stage } from './stage.ts'
@@ -19,7 +19,7 @@ export async function startPlatform(stage: Stage, engine: EngineName): Promise<T
   return platform
 }
 
-/** Waits until earlier versions are drained and gone, so that their end is not part of the next measurement. */
+/** Waits until earlier versions are drained and gone, so that the next measurement does not include it. */
 export async function untilSettled(platform: TestPlatform): Promise<void> {
   const client = await platform.client()
   await until(async () => {

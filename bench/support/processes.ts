@@ -1,4 +1,4 @@
-/** What Linux tells of a running process in /proc. */
+/** What Linux reports about a running process in /proc. */
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 
@@ -7,11 +7,11 @@ const TICK_US = 10_000
 const KIB = 1024
 
 export interface Memory {
-  /** Resident. */
+  /** Resident memory. */
   rssBytes: number
-  /** Resident, shared pages divided by the number of processes that share them. */
+  /** Resident memory, shared pages divided by the number of processes that share them. */
   pssBytes: number
-  /** What would be freed if it ended: pages nobody shares. */
+  /** What its exit would free: unshared pages. */
   ownBytes: number
 }
 
@@ -34,14 +34,16 @@ export function memoryOf(pid: number): Memory {
   }
 }
 
-/** Makes `peakBytes` count from now on (proc(5), clear_refs); answers what is resident now, over the process tree. */
+/**
+ * Makes `peakBytes` count from now on (proc(5), clear_refs); returns the current resident memory of the process tree.
+ */
 export async function resetPeak(pid: number): Promise<number> {
   const tree = treeOf(pid)
   await Promise.all(tree.map(member => writeFile(`/proc/${member}/clear_refs`, '5')))
   return tree.reduce((sum, member) => sum + statusBytes(member, 'VmRSS'), 0)
 }
 
-/** Most that was ever resident since `resetPeak`. */
+/** Peak resident memory since `resetPeak`. */
 export function peakBytes(pid: number): number {
   return treeOf(pid).reduce((sum, member) => sum + statusBytes(member, 'VmHWM'), 0)
 }

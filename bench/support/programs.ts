@@ -1,4 +1,4 @@
-/** Programs that are started, waited for, and ended. */
+/** Starts programs, waits until they respond, and stops them. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import http from 'node:http'
 import net from 'node:net'
@@ -10,9 +10,9 @@ const START_TIMEOUT_MS = 30_000
 export interface Program {
   pid: number
   url: string
-  /** From the spawn to the first answer. */
+  /** From spawn to first response. */
   bootMs: number
-  /** SIGTERM, and the end waited for. */
+  /** Sends SIGTERM and waits for the exit. */
   stop(): Promise<void>
 }
 
@@ -21,7 +21,7 @@ export interface Command {
   args: string[]
   env?: NodeJS.ProcessEnv
   cwd?: string
-  /** Any answer at this address means that it runs. */
+  /** Any response at this address means that it runs. */
   url: string
 }
 
@@ -46,7 +46,7 @@ function stopper(child: ChildProcess): () => Promise<void> {
   }
 }
 
-/** Asks without a pause worth mentioning until there is an answer. */
+/** Polls with minimal pauses until there is a response. */
 async function firstAnswer(url: string, hasEnded: () => boolean): Promise<void> {
   const deadline = performance.now() + START_TIMEOUT_MS
   while ((await textOf(url)) === undefined) {
@@ -56,7 +56,7 @@ async function firstAnswer(url: string, hasEnded: () => boolean): Promise<void> 
   }
 }
 
-/** Asks until the answer is `text`; resolves with the time it came. */
+/** Polls until the response is `text`; resolves with the time of that. */
 export async function untilAnswer(url: string, text: string, options: { signal?: AbortSignal } = {}): Promise<number> {
   const deadline = performance.now() + START_TIMEOUT_MS
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
@@ -72,7 +72,7 @@ export async function untilAnswer(url: string, text: string, options: { signal?:
   }
 }
 
-/** The body of the answer, or `undefined` if there was none. */
+/** The body of the response; `undefined` if there was none. */
 export function textOf(url: string, agent: http.Agent | false = false): Promise<string | undefined> {
   return new Promise(resolve => {
     const request = http.get(url, { agent }, response => {
@@ -96,7 +96,7 @@ export async function run(command: string, args: string[], options: { cwd?: stri
   }
 }
 
-/** Tries again until it works; fails with the last failure. */
+/** Retries until it works; fails with the last error. */
 export async function until<T>(attempt: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + START_TIMEOUT_MS
   for (;;) {

@@ -1,4 +1,4 @@
-/** Puts what a bench measured into `bench/README.md`, between its own markers; the rest of the file stays. */
+/** Writes the results of a bench into `bench/README.md` between its markers; the rest of the file stays. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { asMarkdown, type Bench, type Report } from './report.ts'
 

@@ -1,4 +1,4 @@
-/** What a bench answers, and how it is shown: on a terminal and in Markdown. */
+/** The results of a bench, and how to show them: on a terminal and in Markdown. */
 import Table from 'cli-table3'
 import type { Stage } from './stage.ts'
 
@@ -56,7 +56,7 @@ export function asMarkdown({ title, method }: Bench, { tables, goals }: Report):
   return [`## ${title}`, method, ...drawn, ...(list === '' ? [] : [list])].join('\n\n')
 }
 
-/** Three significant digits at least, and no more than the measurement bears. */
+/** At least three significant digits, and no more than the measurement justifies. */
 export function figure(value: number, unit = ''): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2
   return Number.isNaN(value) ? '–' : `${value.toFixed(digits)}${unit}`

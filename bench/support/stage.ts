@@ -1,7 +1,6 @@
 /**
- * Where a bench runs: a temporary folder, and the list of all that has to be undone. Invariant: after `end`, called at
- * the end, after a failure or on Ctrl-C, nothing started or written is left; what is started while it ends is undone
- * at once.
+ * Where a bench runs: a temporary folder, and a list of everything to undo. Invariant: after `end` (on completion,
+ * failure or Ctrl-C) nothing started or written is left; what is started while ending is undone at once.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -11,7 +10,7 @@ type Undo = () => Promise<unknown> | void
 
 export class Stage {
   readonly folder: string
-  /** A tenth of the effort: for trying the benches, not for figures to keep. */
+  /** A tenth of the effort: for trying the benches, not for results to keep. */
   readonly quick: boolean
   readonly #undo: Undo[] = []
   readonly #say: (line: string) => void
@@ -28,12 +27,12 @@ export class Stage {
     return new Stage(await mkdtemp(join(tmpdir(), 'rfa-bench-')), options)
   }
 
-  /** One line about what goes on. */
+  /** One line of progress. */
   say(line: string): void {
     this.#say(line)
   }
 
-  /** @throws if the stage is being ended, once `undo` has been carried out. */
+  /** @throws if the stage is ending, after running `undo` */
   onEnd(undo: Undo): void {
     if (!this.#ended) {
       this.#undo.push(undo)
@@ -49,7 +48,7 @@ export class Stage {
     return (this.#ended ??= this.#undoAll())
   }
 
-  /** The end, and the end of all that came in late. */
+  /** Ends the stage, including everything added while it ends. */
   async ended(): Promise<void> {
     let seen: Promise<void>
     do await (seen = this.end())

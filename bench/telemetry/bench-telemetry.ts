@@ -1,6 +1,6 @@
 /**
- * What traces cost: the way of a call through proxy and function with nothing recorded, as it ships, and with every
- * call recorded; and the boot of a function without traces, with ours, and with OpenTelemetry's SDK in it.
+ * The cost of traces: a call through proxy and function with nothing recorded, as shipped, and with every call
+ * recorded; and the boot of a function without traces, with ours, and with OpenTelemetry's SDK.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
@@ -33,7 +33,7 @@ const BOOT_ON = 'ours, traces on'
 export const telemetryBench: Bench = {
   name: 'telemetry',
   title: 'Traces',
-  method: `wrk with ${CONNECTIONS} connections through a proxy to a function of ours, a pair for each row; the collector runs beside them. As it ships, the first 50 calls of each second and one in a thousand of the others are recorded, failing and slow ones always. Boot: spawn to first answer of a process, and its memory once idle; the last row loads and starts @opentelemetry/sdk-node in front of a bare server. Turns alternate, ratios within a turn.`,
+  method: `wrk with ${CONNECTIONS} connections through a proxy to one of our functions, a separate pair per row; the collector runs at the same time. As shipped, the first 50 calls of each second and one in a thousand of the others are recorded, and always failing and slow ones. Boot: time from spawn to first response of a process, and its memory once idle; the last row loads and starts @opentelemetry/sdk-node in front of a bare server. Turns alternate, ratios within a turn.`,
   run: benchTelemetry,
 }
 
@@ -137,7 +137,7 @@ type Boot = Memory & { bootMs: number }
 
 async function boot(stage: Stage, collector: CollectorAddress): Promise<{ table: Table; onToOff: number }> {
   const traces: TracingSettings = { ...collector, perSecond: 50, ratio: 0.001, slowMs: 1_000 }
-  // Found from the function's folder, as if it had been installed there.
+  // Resolved from the function's folder, as if installed there.
   await mkdir(join(stage.folder, 'node_modules', '@opentelemetry'), { recursive: true })
   const apiFolder = join(dirname(resolve('@opentelemetry/api')), '..', '..')
   await symlink(apiFolder, join(stage.folder, 'node_modules', '@opentelemetry', 'api'))
@@ -192,7 +192,7 @@ function traced(command: Command, traces: TracingSettings | undefined): Command 
 
 const resolve = createRequire(import.meta.url).resolve
 
-/** A function that makes a span of its own in each call. */
+/** A function that creates a span in each call. */
 function ownSpans(): string {
   return `import type { IncomingMessage, ServerResponse } from 'node:http'
 import { trace } from '@opentelemetry/api'

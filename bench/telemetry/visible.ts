@@ -1,4 +1,4 @@
-/** From the end of a call to its row in the dashboard: a platform, a browser that looks at the list of traces. */
+/** From the end of a call to its row in the dashboard: a platform, and a browser showing the list of traces. */
 import { join } from 'node:path'
 import { launchBrowser, openPage } from '../../agent/test/telemetry/browser.ts'
 import { writeProject } from '../../agent/test/support/platform.ts'

@@ -1,4 +1,6 @@
-/** From an acknowledged write to its trigger: on a whole platform, by the clock that all processes of a machine share. */
+/**
+ * From an acknowledged write to its trigger: on a whole platform, by the clock that all processes of a machine share.
+ */
 import { join } from 'node:path'
 import { logLinesOf } from '../../agent/test/support/function-log.ts'
 import { writeProject } from '../../agent/test/support/platform.ts'
@@ -15,7 +17,7 @@ export const triggersBench: Bench = {
   name: 'triggers',
   title: 'From a write to its trigger',
   method:
-    'Writes one after the other on an idle platform (functions as processes), from the moment the answer of the store has been read to the first line of the trigger. The goal is ours: nobody else relays a durable write.',
+    'Writes one after the other on an idle platform (functions as processes), from the moment the response of the store has been read to the first line of the trigger. We set the goal ourselves: there is no peer that relays a durable write.',
   run: stage => benchTriggers(stage),
 }
 
@@ -49,7 +51,7 @@ async function benchTriggers(stage: Stage): Promise<Report> {
     if (delays.length < count) throw new Error(`${delays.length} of ${count} triggers ran`)
     return delays
   })
-  // The first goes through code that has never run.
+  // The first one runs cold code.
   const warm = delaysMs.slice(Math.floor(count / 10))
   return {
     tables: [

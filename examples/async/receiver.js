@@ -1,6 +1,6 @@
 /**
- * Receives callbacks and prints each of them, and whether its signature is valid: `node examples/async/receiver.js
- * [port]`. The secret is taken from RYO_FAAS_CALLBACK_SECRET, else from the platform that runs on this machine.
+ * Receives callbacks and prints each, and whether its signature is valid: `node examples/async/receiver.js [port]`.
+ * The secret comes from RYO_FAAS_CALLBACK_SECRET, or else from the platform that runs on this machine.
  */
 import { execSync } from 'node:child_process'
 import { createServer } from 'node:http'
@@ -25,9 +25,9 @@ server.listen(port, '127.0.0.1', () => console.log(`callbacks to http://127.0.0.
 function verdictOn(body, headers) {
   try {
     webhook.verify(body, headers, { jsonParse: false })
-    return 'right'
+    return 'valid'
   } catch (error) {
-    return `WRONG: ${error.message}`
+    return `INVALID: ${error.message}`
   }
 }
 

@@ -32,7 +32,7 @@ test('the example responds at once, logs its progress, and its receiver accepts 
       { callId, attempt: 1, steps: 4, input: 'report' },
     ])
     await expect.poll(() => platform.ok(['logs', 'MethodAsync'])).toMatch(/step 1 of 4[^]*step 4 of 4/)
-    await until(async () => printed.includes('signature right') || undefined)
+    await until(async () => printed.includes('signature valid') || undefined)
     expect(printed).toContain(`MethodAsync answered 200 to call ${callId}`)
   } finally {
     receiver.kill()
