@@ -25,6 +25,6 @@ export function useKeys(keys: Record<string, () => void>): void {
 }
 
 /** Scrolls the selected row into view. */
-export function useInSight(selector: string, key: unknown): void {
+export function useScrollIntoView(selector: string, key: unknown): void {
   useEffect(() => document.querySelector(selector)?.scrollIntoView({ block: 'nearest' }), [key])
 }

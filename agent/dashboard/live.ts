@@ -75,7 +75,10 @@ export function useSignals(): Signals {
 }
 
 /** Fetches when `key` changes; late responses to earlier requests are dropped. */
-export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, key: string): { value?: T; problem?: AskError } {
+export function useFetched<T>(
+  ask: (signal: AbortSignal) => Promise<T>,
+  key: string,
+): { value?: T; problem?: AskError } {
   const [state, setState] = useState<{ value?: T; problem?: AskError }>({})
   useEffect(() => {
     const abort = new AbortController()

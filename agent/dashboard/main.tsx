@@ -1,7 +1,7 @@
 /** The dashboard's page. */
 import { render } from 'preact'
 import { agent, takeKey } from './api.ts'
-import { useAsked, useFigures, useRoute, useSignals } from './live.ts'
+import { useFetched, useFigures, useRoute, useSignals } from './live.ts'
 import { Overview } from './overview.tsx'
 import { followTheme } from './theme.ts'
 import { Trace } from './trace.tsx'
@@ -22,7 +22,7 @@ function App() {
   const route = useRoute()
   const signals = useSignals()
   const figures = useFigures()
-  const { value: platform } = useAsked(signal => agent.platform(signal), `${signals.platform}`)
+  const { value: platform } = useFetched(signal => agent.platform(signal), `${signals.platform}`)
   const [path, query] = route.split('?')
   const traceId = /^\/trace\/(.+)$/.exec(path!)?.[1]
   const isRefused = signals.problem?.code === 'UNAUTHORIZED'

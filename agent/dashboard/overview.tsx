@@ -3,13 +3,13 @@ import { useState } from 'preact/hooks'
 import type { FunctionPoint, PlatformPoint } from '../src/contract/index.ts'
 import { Chart, type Line } from './chart.tsx'
 import { count, duration, rate } from './format.ts'
-import { useInSight, useKeys } from './keys.ts'
+import { useScrollIntoView, useKeys } from './keys.ts'
 import { go, type Figures } from './live.ts'
 
 /** More lines would be unreadable. */
-const MOST_LINES = 6
+const MAX_LINES = 6
 
-type Pick_<T> = (point: T) => number | null
+type Selector<T> = (point: T) => number | null
 
 export function Overview({ figures }: { figures: Figures }) {
   const [chosen, setChosen] = useState<string>()
@@ -25,7 +25,7 @@ export function Overview({ figures }: { figures: Figures }) {
     Escape: () => setChosen(undefined),
     '/': () => go('/traces?find'),
   })
-  useInSight('[aria-selected=true]', chosen)
+  useScrollIntoView('[aria-selected=true]', chosen)
   const { platform } = figures
   const points = (chosen !== undefined && figures.functions.get(chosen)) || platform
   if (platform.length === 0) return <p class="empty">Waiting for the first metrics …</p>
@@ -167,7 +167,7 @@ function FunctionTable({ figures, chosen, choose }: FunctionTableProps) {
   )
 }
 
-function several<T extends { t: number }>(points: T[], lines: [string, number, Pick_<T>][]) {
+function several<T extends { t: number }>(points: T[], lines: [string, number, Selector<T>][]) {
   return {
     times: points.map(({ t }) => t / 1000),
     lines: lines.map(([label, color, value]): Line => ({ label, color, values: points.map(value) })),
@@ -175,19 +175,19 @@ function several<T extends { t: number }>(points: T[], lines: [string, number, P
 }
 
 /** One line for each of the busiest functions, or for the selected one. */
-function perFunction({ platform, functions }: Figures, chosen: string | undefined, value: Pick_<FunctionPoint>) {
+function perFunction({ platform, functions }: Figures, chosen: string | undefined, value: Selector<FunctionPoint>) {
   const total = (points: FunctionPoint[]) => points.reduce((sum, point) => sum + (value(point) ?? 0), 0)
   const names = [...functions.keys()].sort()
   const shown = [...functions]
     .filter(([name]) => chosen === undefined || name === chosen)
     .map(([name, points]) => ({ name, points, total: total(points) }))
     .sort((a, b) => b.total - a.total || a.name.localeCompare(b.name))
-    .slice(0, MOST_LINES)
+    .slice(0, MAX_LINES)
   return {
     times: platform.map(({ t }) => t / 1000),
     lines: shown.map(({ name, points }): Line => {
       const byTime = new Map(points.map(point => [point.t, value(point)]))
-      const color = (names.indexOf(name) % MOST_LINES) + 1
+      const color = (names.indexOf(name) % MAX_LINES) + 1
       return { label: name, color, values: platform.map(({ t }) => byTime.get(t) ?? null) }
     }),
   }

@@ -4,15 +4,15 @@ import { spanTree, type TreeSpan } from '../src/contract/span-tree.ts'
 import type { TraceView } from '../src/contract/index.ts'
 import { agent } from './api.ts'
 import { duration, time } from './format.ts'
-import { useInSight, useKeys } from './keys.ts'
-import { go, useAsked } from './live.ts'
+import { useScrollIntoView, useKeys } from './keys.ts'
+import { go, useFetched } from './live.ts'
 import { SpanDetails } from './span-details.tsx'
 
 const TICKS = [0, 0.25, 0.5, 0.75, 1]
 
 /** @param changes increases when traces have changed: new spans may have arrived */
 export function Trace({ id, changes }: { id: string; changes: number }) {
-  const { value, problem } = useAsked<TraceView>(signal => agent.trace(id, signal), `${id} ${changes}`)
+  const { value, problem } = useFetched<TraceView>(signal => agent.trace(id, signal), `${id} ${changes}`)
   useKeys({ Escape: () => (history.length > 1 ? history.back() : go('/traces')) })
   if (value) return <Waterfall key={value.traceId} trace={value} />
   return problem ? <p class="problem">{problem.message}</p> : <p class="empty">…</p>
@@ -44,7 +44,7 @@ function Waterfall({ trace }: { trace: TraceView }) {
     Enter: () => fold(!closed.has(chosen ?? '')),
     '/': () => go('/traces?find'),
   })
-  useInSight('[aria-selected=true]', chosen)
+  useScrollIntoView('[aria-selected=true]', chosen)
   const details = trace.spans.find(({ spanId }) => spanId === chosen)
   return (
     <>

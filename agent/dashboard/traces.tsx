@@ -3,8 +3,8 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { TracePage, TraceSummary } from '../src/contract/index.ts'
 import { agent, type TraceFilter } from './api.ts'
 import { duration, time } from './format.ts'
-import { useInSight, useKeys } from './keys.ts'
-import { go, replaceRoute, useAsked } from './live.ts'
+import { useScrollIntoView, useKeys } from './keys.ts'
+import { go, replaceRoute, useFetched } from './live.ts'
 
 export interface TracesProps {
   /** From the address: fields of a `TraceQuery`; `find` focuses the search field. */
@@ -26,7 +26,7 @@ export function Traces({ filter: { find, ...filter }, functions, changes }: Trac
   const [draft, setDraft] = useState(sought)
   useEffect(() => setDraft(sought), [sought])
   const asked = JSON.stringify(filter)
-  const { value, problem } = useAsked<TracePage>(
+  const { value, problem } = useFetched<TracePage>(
     signal => agent.traces({ limit: PAGE, ...filter }, signal),
     `${asked} ${changes}`,
   )
@@ -44,7 +44,7 @@ export function Traces({ filter: { find, ...filter }, functions, changes }: Trac
     Escape: () => (chosen === undefined ? replaceRoute('/traces') : setChosen(undefined)),
     '/': () => search.current?.select(),
   })
-  useInSight('[aria-selected=true]', chosen)
+  useScrollIntoView('[aria-selected=true]', chosen)
   useEffect(() => {
     if (find !== undefined) search.current?.focus()
   }, [find])

@@ -1,10 +1,10 @@
 /**
- * `npm test`: makes sure that everything the tests need is there, before the first one runs, and runs them.
+ * `npm test`: makes sure that everything the tests need is available, then runs them.
  *
- * As root (or with CI=true) what is missing is installed, and a Docker engine is started if none answers, and stopped at
- * the end. Otherwise one line says what is missing and how to get it. Arguments go to vitest as they are.
+ * As root (or with CI=true) it installs what is missing, and starts a Docker engine if none is running, to stop it at
+ * the end. Otherwise one line says what is missing and how to get it. Arguments are passed to vitest.
  *
- * The last line counts all tests: `N passed, N failed, N skipped`. A test that was skipped is a failure in CI.
+ * The last line counts all tests: `N passed, N failed, N skipped`. A skipped test is a failure in CI.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -42,7 +42,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Its exit code. Ctrl-C reaches it as well; its own end is waited for. */
+/** Returns its exit code. Ctrl-C reaches it as well, and it is waited for. */
 async function vitest(reporters: string[]): Promise<number> {
   const args = ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...process.argv.slice(2)]
   const child = spawn(process.execPath, args, { stdio: 'inherit' })
@@ -53,7 +53,7 @@ async function vitest(reporters: string[]): Promise<number> {
 
 function conclude(report: Report, status: number): number {
   const skipped = report.numPendingTests + report.numTodoTests
-  // Errors outside of tests count as one.
+  // Errors outside tests count as one.
   const failed = report.numFailedTests + (status !== 0 && report.numFailedTests === 0 ? 1 : 0)
   console.log(`${report.numPassedTests} passed, ${failed} failed, ${skipped} skipped`)
   const isGate = process.env['CI'] === 'true'

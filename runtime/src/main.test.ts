@@ -134,7 +134,7 @@ test.each([
   ['/listener', 'listener boom'],
   ['/rejection', 'floating boom'],
 ])(
-  'the error that nobody catches in %s is answered at once, logged with its TypeScript line, and survived',
+  'an uncaught error in %s gets a response at once, is logged with its TypeScript line, and survived',
   async (path, message) => {
     await using instance = await started({ RYO_FAAS_TIMEOUT_MS: '60000' })
     const bystander = send(instance.port, { path: '/slow', headers: { 'x-request-id': 'bystander' } })

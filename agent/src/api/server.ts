@@ -22,7 +22,7 @@ export interface ApiOptions {
 }
 
 const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json', PROOF_PATH])
-const LONGEST_PARAMETER = 1_000
+const MAX_PARAMETER_LENGTH = 1_000
 const BODY_LIMIT_BYTES = 1024 * 1024
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
@@ -35,7 +35,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     forceCloseConnections: true,
     clientErrorHandler: answerMalformed(message => ({ error: new RyoFaasError('INVALID_REQUEST', message).toBody() })),
     // Longer than any valid parameter, so that the routes can report an invalid one themselves.
-    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     frameworkErrors: (error, _request, reply: FastifyReply) => {
       const translated = translate(error)
       void reply.code(translated.status).send({ error: translated.toBody() })

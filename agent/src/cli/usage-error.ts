@@ -4,7 +4,7 @@
  */
 import { nearMatch, RyoFaasError } from '../contract/index.ts'
 
-export interface Misused {
+export interface CommandLine {
   argv: readonly string[]
   /** Usage of the command that was meant, e.g. `scale <name> <instances>`. */
   usage: string | undefined
@@ -12,14 +12,14 @@ export interface Misused {
   options: readonly string[]
 }
 
-interface Told {
+interface Explanation {
   message: string
   hint: string
 }
 
-type Teller = (found: RegExpExecArray, misused: Misused) => Told
+type Explain = (found: RegExpExecArray, line: CommandLine) => Explanation
 
-const TELLERS: [RegExp, Teller][] = [
+const EXPLANATIONS: [RegExp, Explain][] = [
   [
     /^Not enough non-option arguments: got (\d+)/,
     ([, got], { usage = '' }) => {
@@ -60,8 +60,8 @@ const TELLERS: [RegExp, Teller][] = [
 ]
 
 /** @param said by yargs */
-export function usageError(said: string, misused: Misused): RyoFaasError {
-  const { message, hint } = unknownOption(misused) ?? translate(said, misused)
+export function usageError(said: string, line: CommandLine): RyoFaasError {
+  const { message, hint } = unknownOption(line) ?? translate(said, line)
   return new RyoFaasError('INVALID_OPTION', message, { hint })
 }
 
@@ -73,16 +73,16 @@ export function checkNumbers(args: Record<string, unknown>, usage: string): void
   throw new RyoFaasError('INVALID_OPTION', `${shown} must be a number`, { hint: usageOf(usage) })
 }
 
-function translate(said: string, misused: Misused): Told {
-  for (const [pattern, tell] of TELLERS) {
+function translate(said: string, line: CommandLine): Explanation {
+  for (const [pattern, explain] of EXPLANATIONS) {
     const found = pattern.exec(said)
-    if (found) return tell(found, misused)
+    if (found) return explain(found, line)
   }
-  return { message: said, hint: helpOf(misused.usage) }
+  return { message: said, hint: helpOf(line.usage) }
 }
 
 /** Reported first: the value of a misspelled option looks like an unexpected argument. */
-function unknownOption({ argv, options, usage }: Misused): Told | undefined {
+function unknownOption({ argv, options, usage }: CommandLine): Explanation | undefined {
   const end = argv.indexOf('--')
   for (const word of end === -1 ? argv : argv.slice(0, end)) {
     const [, dashes = '', name = ''] = /^(--?)([a-zA-Z][^=]*)/.exec(word) ?? []

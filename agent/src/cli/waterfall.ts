@@ -10,18 +10,18 @@ export interface WaterfallOptions {
   attributes: boolean
 }
 
-const LEAST_BAR = 10
-const MOST_NAME = 48
-const MOST_SERVICE = 20
+const MIN_BAR = 10
+const MAX_NAME = 48
+const MAX_SERVICE = 20
 const DURATION = 8
-const MOST_STACK_LINES = 3
+const MAX_STACK_LINES = 3
 
 export function waterfall(trace: TraceView, { width, colors, attributes }: WaterfallOptions): string[] {
   const tree = spanTree(trace.spans)
   const names = tree.map(({ span, depth }) => '  '.repeat(depth) + printable(span.name))
-  const nameWidth = Math.min(MOST_NAME, Math.floor(width * 0.4), longest(names))
-  const serviceWidth = Math.min(MOST_SERVICE, longest(trace.spans.map(({ service }) => service)))
-  const barWidth = Math.max(LEAST_BAR, width - nameWidth - serviceWidth - DURATION - 4)
+  const nameWidth = Math.min(MAX_NAME, Math.floor(width * 0.4), longest(names))
+  const serviceWidth = Math.min(MAX_SERVICE, longest(trace.spans.map(({ service }) => service)))
+  const barWidth = Math.max(MIN_BAR, width - nameWidth - serviceWidth - DURATION - 4)
   return tree.flatMap(({ span, depth }, at) => {
     const isError = span.status === 'error'
     const paint = isError ? colors.red : span.kind === 'internal' ? colors.green : colors.cyan
@@ -76,7 +76,7 @@ function eventLines({ name, atMs, attributes }: SpanEvent, colors: Output['color
       const what = [text('exception.type'), text('exception.message')].filter(Boolean).join(': ')
       return [
         `${colors.red(`✗ ${printable(what)}`)} ${at}`,
-        ...stack.slice(0, MOST_STACK_LINES).map(line => colors.dim(`    ${printable(line.trim())}`)),
+        ...stack.slice(0, MAX_STACK_LINES).map(line => colors.dim(`    ${printable(line.trim())}`)),
       ]
     }
     case 'log': {

@@ -22,7 +22,7 @@ export class SilentListenerError extends Error {
   }
 }
 
-const MOST_BYTES = 8 * 1024
+const MAX_RESPONSE_BYTES = 8 * 1024
 
 /**
  * @param asking.port that the socket is connected, or connecting, to
@@ -75,7 +75,7 @@ function readAnswer(socket: Socket, patienceMs: number): Promise<Answer> {
 
 /** @returns undefined if it is not complete yet */
 function parseAnswer(text: string): Answer | undefined {
-  if (text.length > MOST_BYTES) return NO_ANSWER
+  if (text.length > MAX_RESPONSE_BYTES) return NO_ANSWER
   const end = text.indexOf('\r\n\r\n')
   if (end < 0) return undefined
   const head = text.slice(0, end)

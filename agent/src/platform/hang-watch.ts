@@ -13,7 +13,7 @@ export interface HangWatchOptions {
 }
 
 /** A longer gap between two checks means that we did not run either. */
-const LONGEST_TICK_MS = 1_000
+const MAX_TICK_MS = 1_000
 
 export class HangWatch {
   readonly #options: Required<HangWatchOptions>
@@ -35,7 +35,7 @@ export class HangWatch {
       this.#agent = which
       this.#silentMs = 0
     } else {
-      this.#silentMs += Math.min(now - this.#lookedAt, LONGEST_TICK_MS)
+      this.#silentMs += Math.min(now - this.#lookedAt, MAX_TICK_MS)
     }
     this.#lookedAt = now
     if (!this.#isAsking && now - this.#askedAt > this.#options.askEveryMs) {

@@ -30,9 +30,9 @@ export interface PlatformMetricsOptions {
 const SAMPLE_EVERY_MS = 2_000
 const HISTORY = { everyMs: SAMPLE_EVERY_MS, recent: 150, together: 5, windowMs: 30 * 60_000 }
 const ANSWER_MS = 1_500
-const WITH_METRICS = /^(?:proxy|store|dispatcher(?:-\d+)?)$/
+const PARTS_WITH_METRICS = /^(?:proxy|store|dispatcher(?:-\d+)?)$/
 /** These show their metrics to the operator only. */
-const PROTECTED = /^(?:proxy|store)$/
+const PARTS_WITH_TOKEN = /^(?:proxy|store)$/
 
 export class PlatformMetrics {
   readonly #options: PlatformMetricsOptions
@@ -68,7 +68,7 @@ export class PlatformMetrics {
     const parts = this.#options
       .parts()
       .flatMap(({ name, address }): Target[] =>
-        WITH_METRICS.test(name) && address !== undefined ? [this.#target(name, address)] : [],
+        PARTS_WITH_METRICS.test(name) && address !== undefined ? [this.#target(name, address)] : [],
       )
     const functions = (this.#options.deployer()?.ready() ?? []).flatMap(({ name, instances }) =>
       instances.flatMap(({ id, state }): Target[] => {
@@ -81,7 +81,7 @@ export class PlatformMetrics {
   }
 
   #target(part: string, address: string): Target {
-    const token = PROTECTED.test(part) ? this.#options.token() : undefined
+    const token = PARTS_WITH_TOKEN.test(part) ? this.#options.token() : undefined
     return { part, url: `http://${address}/metrics`, ...(token !== undefined && { token }) }
   }
 

@@ -1,4 +1,4 @@
-/** A caller of asynchronous functions, as a program would be one: HTTP and nothing else. */
+/** A caller of asynchronous functions, like any program: HTTP only. */
 import type { CallView } from '../../src/contract/index.ts'
 import { until } from '../support/until.ts'
 
@@ -11,7 +11,7 @@ export class AsyncClient {
     this.#proxyUrl = proxyUrl
   }
 
-  /** POST to `/functions/<path>` unless told otherwise. */
+  /** POST to `/functions/<path>` by default. */
   send(path: string, { prefix = 'functions', ...init }: RequestInit & { prefix?: string } = {}): Promise<Response> {
     return fetch(`${this.#proxyUrl}/${prefix}/${path}`, { method: 'POST', ...init })
   }
@@ -30,7 +30,7 @@ export class AsyncClient {
     return (await response.json()) as CallView
   }
 
-  /** Lists are the operator's. */
+  /** Lists need the operator's token. */
   async list(name: string, token: string): Promise<CallView[]> {
     const response = await fetch(`${this.#proxyUrl}/calls?function=${name}`, {
       headers: { authorization: `Bearer ${token}` },

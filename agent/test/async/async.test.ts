@@ -1,4 +1,4 @@
-/** Asynchronous calls as a caller meets them, on a whole platform. */
+/** Asynchronous calls as a caller sees them, on a whole platform. */
 import type { CallView } from '../../src/contract/index.ts'
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -246,7 +246,7 @@ test('while NATS is down a call is refused with Retry-After, and no accepted one
   expect(ends.every(({ status }) => status === 'succeeded')).toBe(true)
 })
 
-/** The calls API is away with the bus. */
+/** Without the bus there is no calls API. */
 function untilOverOrLater(callId: string): Promise<CallView> {
   return until(async () => {
     const call = await client.show(callId).catch(() => undefined)

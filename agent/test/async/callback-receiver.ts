@@ -1,4 +1,4 @@
-/** Takes callbacks, checks each signature with the library that receivers use, and remembers what it took. */
+/** Receives callbacks, checks each signature with the library that receivers use, and remembers them. */
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -18,7 +18,7 @@ export class CallbackReceiver {
   readonly received: ReceivedCallback[] = []
   readonly refused: ReceivedCallback[] = []
   readonly url: string
-  /** Those it says yes to are refused: 503. */
+  /** Callbacks for which it returns true are refused with 503. */
   refuses: (callback: ReceivedCallback) => boolean = () => false
   readonly #server: Server
 
@@ -63,6 +63,6 @@ function isGenuine(webhook: Webhook, body: string, headers: IncomingHttpHeaders)
     webhook.verify(body, headers as Record<string, string>, { jsonParse: false })
     return true
   } catch {
-    return false // Whatever the library has against it.
+    return false // Refused by the library, for whatever reason.
   }
 }

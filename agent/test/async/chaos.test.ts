@@ -1,6 +1,5 @@
 /**
- * A short run of `../chaos`: every part is killed at least once. `CHAOS_SEED` and `CHAOS_SCALE` make another or a
- * longer one.
+ * A short run of `../chaos`: every part is killed at least once. `CHAOS_SEED` and `CHAOS_SCALE` vary or extend it.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runChaos } from '../chaos/chaos-run.ts'

@@ -37,7 +37,7 @@ describe.each([1, 2])('with %i dispatchers', dispatchers => {
     })
     await Promise.all(callers)
     const answers: { instance: string; n: string }[] = []
-    // As many ask as called, not a thousand: the proxy that they ask has the calls to do.
+    // As many polls as callers, not a thousand: the polled proxy is busy with the calls.
     const askers = Array.from({ length: CALLERS }, async (_, asker) => {
       for (let n = asker; n < CALLS; n += CALLERS) {
         const { status, attempts, result } = await client.untilOver(callIds[n]!)

@@ -88,8 +88,8 @@ function pageOf(lines: readonly Line[]): string {
   return [
     '# Proofs',
     '',
-    'Made by `npm run proofs`, which anybody can run. Every line is made of tests that `npm test` runs as well, with fewer',
-    'rounds where there is a seed.',
+    'Made by `npm run proofs`, which anyone can run. Every line consists of tests that `npm test` runs as well, with fewer',
+    'rounds if there is a seed.',
     '',
     '| suite | follows | seed | passed |',
     '| --- | --- | --- | --- |',

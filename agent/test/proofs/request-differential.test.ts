@@ -203,7 +203,7 @@ test(`${ROUNDS} changed requests (seed ${SEED}) end where nginx and Node say the
       for (const { name, requests } of others) {
         // The stricter one sees fewer; what it sees, the other sees as well. Pipelined ones may overtake each other.
         const [fewer, more] = [ours!.requests, requests].sort((x, y) => x.length - y.length)
-        const shown = `ours beside ${name}: ${JSON.stringify(bytes.toString('latin1'))}`
+        const shown = `ours and ${name}: ${JSON.stringify(bytes.toString('latin1'))}`
         expect(more, shown).toEqual(expect.arrayContaining(fewer!))
       }
     }

@@ -34,7 +34,7 @@ export const SUITES: readonly Suite[] = [
     isSeeded: false,
   },
   {
-    name: 'Parsers beside llhttp and nginx',
+    name: 'Parsers compared with llhttp and nginx',
     follows: 'llhttp of this Node, nginx of this machine',
     files: [`${PROXY}/upstream/response-differential.test.ts`, 'agent/test/proofs/request-differential.test.ts'],
     isSeeded: true,
@@ -58,7 +58,7 @@ export const SUITES: readonly Suite[] = [
     isSeeded: false,
   },
   {
-    name: 'Whatever one sends to the APIs, types, and writes in deploy.json',
+    name: 'Fuzzing: APIs, command line and deploy.json',
     follows: 'our own OpenAPI documents, commands and schema',
     files: ['agent/test/proofs/{api,command-line}-fuzz.test.ts', 'agent/src/deploy-file/deploy-file-fuzz.test.ts'],
     isSeeded: true,
@@ -83,7 +83,7 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: 'Doors',
-    follows: 'five strangers at every door of a platform, each beside one who is let in',
+    follows: 'five strangers at every door of a platform, each next to one who is let in',
     files: ['agent/test/proofs/doors.test.ts'],
     isSeeded: false,
   },

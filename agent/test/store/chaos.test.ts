@@ -1,4 +1,4 @@
-/** A short run of `../chaos` on documents. `CHAOS_SEED` and `CHAOS_SCALE` make another or a longer one. */
+/** A short run of `../chaos` on documents. `CHAOS_SEED` and `CHAOS_SCALE` vary or extend it. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CHAOS_LIMIT_MS, CHAOS_SCALE, CHAOS_SEED, CHAOS_TEST } from '../chaos/chaos-scale.ts'
 import { runEventsChaos } from '../chaos/events-run.ts'

@@ -1,4 +1,4 @@
-/** The example of document events on a platform: payments made, and what followed from them. */
+/** The example of document events on a platform: makes payments and reads what followed. */
 import { join } from 'node:path'
 import { docPath } from '../../src/client/index.ts'
 import { logLinesOf } from '../support/function-log.ts'
@@ -15,7 +15,7 @@ interface Payment {
   data: { customer: string; status: string; invoice?: string }
 }
 
-/** @param path of the function that takes payments, behind `/functions/` */
+/** @param path of the function that takes payments, after `/functions/` */
 export async function pay(platform: TestPlatform, path: string, customer: string): Promise<string> {
   const { proxyUrl } = await platform.view()
   const body = JSON.stringify({ customer, amount: 12 })
@@ -33,7 +33,7 @@ export async function invoiced(platform: TestPlatform, id: string): Promise<Paym
   })
 }
 
-/** What the handlers of a deployment printed about a payment, once there are as many lines. */
+/** What the handlers of a deployment printed about a payment, once there are this many lines. */
 export async function printed(
   platform: TestPlatform,
   name: string,

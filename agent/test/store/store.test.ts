@@ -1,4 +1,4 @@
-/** Store, triggers and services as a user meets them, on a whole platform. */
+/** Store, triggers and services as users see them, on a whole platform. */
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -55,7 +55,7 @@ test('the shop as one service: a payment leads to invoice, update and e-mail, in
   expect(await invoiced(platform, id)).toMatchObject({ version: 2, data: { customer: 'Ada', invoice: id } })
   const lines = await printed(platform, 'Database-events', { id, lines: 4 })
   expect(lines.map(line => line.split(' ')[0])).toEqual(['pay', 'invoice', 'update', 'e-mail'])
-  // A call is over a moment after its handler has printed.
+  // A call ends a moment after its handler has printed.
   await expect
     .poll(async () => {
       const { calls } = await json<{ calls: { status: string }[] }>(['calls', '--function', 'Database-events'])
@@ -83,7 +83,7 @@ test('the shop as four deployments', async () => {
   const id = await pay(platform, 'pay', 'Grace')
   await invoiced(platform, id)
   expect(await printed(platform, 'Email', { id, lines: 1 })).toEqual([expect.stringContaining('Dear Grace')])
-  // A trigger answers no requests.
+  // A trigger serves no requests.
   expect(await platform.cli(['invoke', 'Email'])).toMatchObject({ code: 1 })
 })
 

@@ -1,4 +1,4 @@
-/** A Docker engine for the tests: the one that answers, or one that is started for them and stopped again. */
+/** A Docker engine for the tests: the running one, or one started for them and stopped afterwards. */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
@@ -11,13 +11,13 @@ import { until } from './until.ts'
 const START_MS = 60_000
 
 /**
- * @returns what stops it again, if it was started here
+ * @returns a function that stops it, if it was started here
  * @throws an error that says what is missing and how to get it
  */
 export async function ensureDocker(): Promise<() => Promise<void>> {
   if (await answers()) return async () => undefined
   if (process.getuid?.() !== 0) {
-    throw new Error('The tests need Docker, and none answers. Run: sudo systemctl start docker (or: sudo dockerd)')
+    throw new Error('The tests need Docker, which is not running. Run: sudo systemctl start docker (or: sudo dockerd)')
   }
   const folder = await mkdtemp(join(tmpdir(), 'ryo-faas-dockerd-'))
   const log = await open(join(folder, 'log'), 'w')
@@ -41,7 +41,7 @@ export async function ensureDocker(): Promise<() => Promise<void>> {
 async function answers(): Promise<boolean> {
   return promisify(execFile)('docker', ['info']).then(
     () => true,
-    () => false, // No client, or no daemon: the same to us.
+    () => false, // No client or no daemon: no difference.
   )
 }
 

@@ -1,10 +1,10 @@
 import type { TestPlatform } from './platform.ts'
 
 const TIMEOUT_MS = 30_000
-/** The most that the agent gives. */
+/** The agent's limit. */
 const TAIL = 100_000
 
-/** What a function wrote, over all instances, those that are gone included. */
+/** Output of a function over all instances, including former ones. */
 export async function logLinesOf(platform: TestPlatform, name: string): Promise<string[]> {
   const client = await platform.client()
   const input = { params: { name }, query: { follow: 'false', tail: TAIL } }

@@ -1,4 +1,4 @@
-/** Once before the tests of whole platforms. */
+/** Runs once before the tests of whole platforms. */
 import { ensureInstalled } from './system-packages.ts'
 
 export default async function setup(): Promise<void> {

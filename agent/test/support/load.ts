@@ -1,17 +1,17 @@
-/** Callers that never pause: 64 connections by default, each sending its next request when the last was answered. */
+/** Callers that never pause: 64 connections by default, each sending its next request after the last response. */
 import { Pool } from 'undici'
 
 export interface LoadResult {
   calls: number
-  /** One line for each call that did not end in 200. */
+  /** One line for each call without a 200. */
   failures: string[]
-  /** How often each body came. */
+  /** Number of responses by body. */
   bodies: Map<string, number>
 }
 
 export interface Load {
   readonly calls: number
-  /** Resolves after that many further calls were answered. */
+  /** Resolves after this many further responses. */
   after(calls: number): Promise<void>
   stop(): Promise<LoadResult>
 }

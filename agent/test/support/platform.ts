@@ -1,4 +1,6 @@
-/** A whole platform for a test: own home, own project, free ports; ended and removed without a trace afterwards. */
+/**
+ * A whole platform for a test with its own home and project and free ports; stopped and removed completely afterwards.
+ */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -56,7 +58,7 @@ export class TestPlatform {
     return spawn(process.execPath, [this.#program, ...args], { env: this.#environment, cwd: this.home, stdio: 'pipe' })
   }
 
-  /** @throws with what it printed, unless it exits 0. */
+  /** @throws an error with its output, unless it exits with 0 */
   async ok(args: string[], options: { input?: string; cwd?: string } = {}): Promise<string> {
     const { code, stdout, stderr } = await this.cli(args, options)
     if (code !== 0) throw new Error(`ryo-faas ${args.join(' ')} exited ${code}\n${stdout}${stderr}`)
@@ -97,7 +99,7 @@ export class TestPlatform {
     return AgentClient.connect(this.home)
   }
 
-  /** Everything gone: processes, containers, network, images of functions, files. */
+  /** Removes everything: processes, containers, network, function images, files. */
   async remove(): Promise<void> {
     const { code, stderr } = await this.cli(['stopFaas', '--prune', '--yes'])
     await rm(this.home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
@@ -105,7 +107,7 @@ export class TestPlatform {
   }
 }
 
-/** Writes a project of one function per entry into a folder and answers the path of its deploy.json. */
+/** Writes a project with one function per entry into a folder and returns the path of its deploy.json. */
 export async function writeProject(
   folder: string,
   functions: Record<string, { code: string; options?: Record<string, unknown> }>,

@@ -1,4 +1,4 @@
-/** Places from which a test tries to reach an address: containers of a network, and a network namespace of its own. */
+/** Places from which a test tries to reach an address: containers of a network, and a separate network namespace. */
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -7,7 +7,7 @@ import type Docker from 'dockerode'
 
 const run = promisify(execFile)
 
-/** `<status>` of an HTTP answer, `closed` if the connection ends without one, `refused`, or `timeout`. */
+/** `<status>` of an HTTP response, `closed` if the connection ends without one, `refused`, or `timeout`. */
 const PROBE = `
 const [host, port] = process.argv.slice(-2)
 const socket = require('node:net').connect({ host, port: Number(port) })
@@ -40,21 +40,21 @@ export async function fromContainer(
   try {
     await container.start()
     await container.wait()
-    // The client makes a number of what looks like one.
+    // The client converts numeric strings to numbers.
     return String(await container.logs({ stdout: true, stderr: true, follow: false })).trim()
   } finally {
     await container.remove({ force: true })
   }
 }
 
-/** A neighbour of this machine: a network namespace that is linked to it and routes everything to it. */
+/** A neighbour of this machine: a network namespace that is linked to it and routes everything through it. */
 export class Neighbour {
   readonly #name = `rfat${randomBytes(4).toString('hex')}`
   readonly address: string
   readonly #gateway: string
 
   private constructor() {
-    // 198.18.0.0/15 is for tests between devices (RFC 2544): nobody else has it.
+    // 198.18.0.0/15 is reserved for benchmarks (RFC 2544), so nobody else uses it.
     const net = randomBytes(2)
     const prefix = `198.${18 + (net[0]! % 2)}.${net[1]}`
     this.address = `${prefix}.2`
@@ -76,7 +76,7 @@ export class Neighbour {
       await made.#inside('ip', ['route', 'add', 'default', 'via', made.#gateway])
       return made
     } catch (error) {
-      await made.remove().catch(() => undefined) // The reason to report is why it could not be made.
+      await made.remove().catch(() => undefined) // Report why it could not be created.
       throw error
     }
   }
@@ -85,7 +85,7 @@ export class Neighbour {
     return this.#inside(process.execPath, ['-e', PROBE, host, String(port)])
   }
 
-  /** Answers every request at a port of its. @returns what ends it */
+  /** Serves every request on one of its ports. @returns a function that stops it */
   async serve(port: number): Promise<() => void> {
     const code = `require('node:http').createServer((_, r) => r.end()).listen(${port}, () => console.log('on'))`
     const server = spawn('ip', ['netns', 'exec', this.#name, process.execPath, '-e', code])
@@ -93,7 +93,7 @@ export class Neighbour {
     return () => void server.kill('SIGKILL')
   }
 
-  /** As on a machine whose firewall forwards: whatever comes from it is let on. @returns what ends that */
+  /** Forwards everything from it, like a machine whose firewall allows that. @returns a function that stops it */
   async forward(): Promise<() => Promise<void>> {
     const rule = (action: string) =>
       run('iptables', ['-w', '5', action, 'FORWARD', '-i', `${this.#name}o`, '-j', 'ACCEPT'])
@@ -101,7 +101,7 @@ export class Neighbour {
     return async () => void (await rule('-D'))
   }
 
-  /** Its end of the link goes with it, and so does ours. */
+  /** Removes both ends of the link. */
   async remove(): Promise<void> {
     await run('ip', ['netns', 'delete', this.#name])
   }

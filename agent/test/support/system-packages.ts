@@ -1,4 +1,7 @@
-/** Programs that tests need and npm does not bring: installed unasked only for root and in CI, else named with the command. */
+/**
+ * Programs that tests need and npm does not install: installed automatically only for root and in CI, otherwise named
+ * with the command.
+ */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -6,7 +9,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Debian package → names of the program it has; the first that is there counts. */
+/** Debian package → names of its program; the first that exists counts. */
 const PROGRAMS = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   'docker.io': ['dockerd'],
@@ -19,16 +22,16 @@ const PROGRAMS = {
 export type SystemPackage = keyof typeof PROGRAMS
 export const SYSTEM_PACKAGES = Object.keys(PROGRAMS) as SystemPackage[]
 
-/** Where a login as root looks, and a user's may not. */
+/** In the PATH of root, but not always of users. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin']
 
-/** Its path, if it is installed. */
+/** Path of the program, if installed. */
 export function programOf(name: SystemPackage): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_FOLDERS]
   return folders.flatMap(folder => PROGRAMS[name].map(program => join(folder, program))).find(path => existsSync(path))
 }
 
-/** @throws an error with the command that installs what is missing, unless it may be installed unasked. */
+/** @throws an error with the command that installs what is missing, unless it may install it itself */
 export async function ensureInstalled(names: readonly SystemPackage[], environment = process.env): Promise<void> {
   const missing = names.filter(name => programOf(name) === undefined)
   if (missing.length === 0) return

@@ -1,4 +1,4 @@
-/** Asks again until there is an answer; fails after `timeoutMs`. What the tests use in place of sleeping. */
+/** Retries until there is a result; fails after `timeoutMs`. Tests use it instead of sleeping. */
 export async function until<T>(ask: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

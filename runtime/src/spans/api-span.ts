@@ -18,7 +18,7 @@ import type { InvocationSpan } from './invocation-span.ts'
 /** Indexed by the API's enumerations; this module imports types only. */
 const KINDS: readonly SpanKind[] = ['internal', 'server', 'client', 'producer', 'consumer']
 const STATUS_CODES: readonly SpanStatus['code'][] = ['unset', 'ok', 'error']
-const MOST_EVENTS = 128
+const MAX_EVENTS = 128
 
 export interface ApiSpanStart {
   tracing: Tracing
@@ -117,7 +117,7 @@ export class ApiSpan implements Api.Span {
   }
 
   #addEvent(event: SpanEvent): void {
-    if (!this.#isEnded && this.#events.length < MOST_EVENTS) this.#events.push(event)
+    if (!this.#isEnded && this.#events.length < MAX_EVENTS) this.#events.push(event)
   }
 }
 

@@ -2,8 +2,8 @@
 import type * as Api from '@opentelemetry/api'
 
 /** The standard allows dropping what exceeds this. */
-const LONGEST = 8_192
-const MOST_MEMBERS = 64
+const MAX_LENGTH = 8_192
+const MAX_MEMBERS = 64
 
 /** Malformed members are left out. */
 export function parseBaggage(
@@ -11,7 +11,7 @@ export function parseBaggage(
   header: string,
 ): Api.Baggage {
   const entries: Record<string, Api.BaggageEntry> = {}
-  for (const member of header.slice(0, LONGEST).split(',').slice(0, MOST_MEMBERS)) {
+  for (const member of header.slice(0, MAX_LENGTH).split(',').slice(0, MAX_MEMBERS)) {
     const [pair = '', ...properties] = member.split(';')
     const at = pair.indexOf('=')
     const key = pair.slice(0, at).trim()
@@ -33,8 +33,8 @@ export function formatBaggage(baggage: Api.Baggage | undefined): string {
     return `${key}=${encodeURIComponent(value)}${properties === '' ? '' : `;${properties}`}`
   })
   let text = ''
-  for (const member of members.slice(0, MOST_MEMBERS)) {
-    if (text.length + member.length >= LONGEST) break
+  for (const member of members.slice(0, MAX_MEMBERS)) {
+    if (text.length + member.length >= MAX_LENGTH) break
     text += text === '' ? member : `,${member}`
   }
   return text

@@ -18,8 +18,8 @@ import {
 } from '../telemetry/index.ts'
 
 /** Further logs are dropped and counted. */
-const MOST_EVENTS = 128
-const LONGEST_LOG = 4_096
+const MAX_EVENTS = 128
+const MAX_LOG_LENGTH = 4_096
 
 export interface InvocationEnd {
   name: string
@@ -65,7 +65,7 @@ export class InvocationSpan {
     this.#add({
       name: 'log',
       time: preciseNow(),
-      attributes: { 'log.severity': severity, 'log.message': message.slice(0, LONGEST_LOG) },
+      attributes: { 'log.severity': severity, 'log.message': message.slice(0, MAX_LOG_LENGTH) },
     })
   }
 
@@ -114,7 +114,7 @@ export class InvocationSpan {
 
   #add(event: SpanEvent): void {
     this.#events ??= []
-    if (this.#events.length < MOST_EVENTS) this.#events.push(event)
+    if (this.#events.length < MAX_EVENTS) this.#events.push(event)
     else this.#dropped += 1
   }
 }

@@ -36,7 +36,7 @@ export interface ExporterFigures {
 
 /** The process must not wait long at its exit. */
 const LAST_TIMEOUT_MS = 1_000
-const MOST_TRIES = 5
+const MAX_ATTEMPTS = 5
 const TOO_LARGE = 413
 const TOO_MANY_REQUESTS = 429
 
@@ -103,7 +103,7 @@ export class SpanExporter {
     }
     this.tries += 1
     const room = this.options.maxQueued - this.queue.length
-    if (this.isClosing || this.tries >= MOST_TRIES || room < batch.length) {
+    if (this.isClosing || this.tries >= MAX_ATTEMPTS || room < batch.length) {
       this.figures.dropped += batch.length
       this.tries = 0
     } else {

@@ -21,10 +21,10 @@ const KNOWN_FLAGS = SAMPLED | RANDOM
 
 const TRACE_PARENT =
   /^[ \t]*(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-[ -~]*)?[ \t]*$/
-const MOST_MEMBERS = 32
+const MAX_MEMBERS = 32
 const MEMBER = /^[a-z0-9][a-z0-9_\-*/@]{0,255}=[ -+\--<>-~]{0,255}[!-+\--<>-~]$/
 /** More than the 512 characters that everyone must propagate; beyond that it is dropped. */
-const LONGEST_STATE = 8_192
+const MAX_STATE_LENGTH = 8_192
 
 /**
  * @param tracestate header lines joined by commas
@@ -44,12 +44,12 @@ export function parseTraceContext(
 
 /** @returns its members without white space around them, or undefined if there are none or one of them is malformed */
 export function parseTraceState(tracestate: string): string | undefined {
-  if (tracestate.length > LONGEST_STATE) return undefined
+  if (tracestate.length > MAX_STATE_LENGTH) return undefined
   const members = tracestate
     .split(',')
     .map(member => member.replace(/^[ \t]+|[ \t]+$/g, ''))
     .filter(member => member !== '')
-  if (members.length === 0 || members.length > MOST_MEMBERS) return undefined
+  if (members.length === 0 || members.length > MAX_MEMBERS) return undefined
   return members.every(member => MEMBER.test(member)) ? members.join(',') : undefined
 }
 

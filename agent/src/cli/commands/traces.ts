@@ -7,7 +7,7 @@ import { timeFrom } from '../time-argument.ts'
 import { printable, waterfall } from '../waterfall.ts'
 
 /** Lists show this many digits of an id: enough to tell it from others. */
-const SHOWN_DIGITS = 12
+const ID_PREFIX_DIGITS = 12
 
 export const traces: Command = {
   usage: 'traces [action] [id]',
@@ -72,7 +72,7 @@ function printPage({ traces, cursor }: TracePage, { output }: Context): void {
   output.table(
     ['TRACE', 'STARTED', 'FUNCTION', 'NAME', 'STATUS', 'DURATION', 'SPANS', 'CALL'],
     traces.map(trace => [
-      trace.traceId.slice(0, SHOWN_DIGITS),
+      trace.traceId.slice(0, ID_PREFIX_DIGITS),
       trace.startedAt,
       printable(trace.function ?? '-'),
       printable(trace.name),

@@ -9,7 +9,7 @@ import { closeSync, existsSync, ftruncateSync, fstatSync, openSync, readSync } f
 
 const MAGIC = 0xbeefc0de
 const VERSION = 2
-const AT = { magic: 24, version: 28, pageSize: 48, lastPage: 144 } as const
+const OFFSETS = { magic: 24, version: 28, pageSize: 48, lastPage: 144 } as const
 const HEAD_BYTES = 168
 
 /**
@@ -21,9 +21,9 @@ export function prepareDatabaseFile(path: string): void {
   const file = openSync(path, 'r+')
   try {
     const first = readHead(file, 0)
-    const pageSize = first.readUInt32LE(AT.pageSize)
+    const pageSize = first.readUInt32LE(OFFSETS.pageSize)
     const second = readHead(file, pageSize)
-    const lastPage = Math.max(...[first, second].map(head => Number(head.readBigUInt64LE(AT.lastPage))))
+    const lastPage = Math.max(...[first, second].map(head => Number(head.readBigUInt64LE(OFFSETS.lastPage))))
     const bytes = (lastPage + 1) * pageSize
     if (fstatSync(file).size < bytes) ftruncateSync(file, bytes)
   } finally {
@@ -34,7 +34,7 @@ export function prepareDatabaseFile(path: string): void {
 function readHead(file: number, position: number): Buffer {
   const head = Buffer.alloc(HEAD_BYTES)
   readSync(file, head, 0, HEAD_BYTES, position)
-  if (head.readUInt32LE(AT.magic) !== MAGIC || head.readUInt32LE(AT.version) !== VERSION) {
+  if (head.readUInt32LE(OFFSETS.magic) !== MAGIC || head.readUInt32LE(OFFSETS.version) !== VERSION) {
     throw new Error('not a trace database, or an incompatible format')
   }
   return head

@@ -41,7 +41,7 @@ interface Waiting {
 
 /** Bytes on disk in addition to the text of a span. */
 const OVERHEAD_BYTES = 100
-const SHORTEST_PREFIX = 4
+const MIN_PREFIX_DIGITS = 4
 const WRITE_EVERY_MS = 200
 /** lmdb.h: it accepts nothing until it is reopened. */
 const MDB_PANIC = -30795
@@ -131,7 +131,7 @@ export class LmdbTraceStore implements TraceStore {
     const exact = this.#records.get(wanted.toLowerCase())
     if (exact) return exact
     // The newest match wins.
-    const prefix = wanted.length >= SHORTEST_PREFIX ? wanted.toLowerCase() : undefined
+    const prefix = wanted.length >= MIN_PREFIX_DIGITS ? wanted.toLowerCase() : undefined
     return [...this.#records.values()]
       .reverse()
       .find(

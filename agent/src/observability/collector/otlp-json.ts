@@ -54,8 +54,8 @@ export interface Translated {
 const KINDS: readonly SpanKind[] = ['internal', 'internal', 'server', 'client', 'producer', 'consumer']
 const STATUSES: readonly SpanView['status'][] = ['unset', 'ok', 'error']
 /** Resource attributes that are copied to each span: which function, version and instance it was. */
-const OF_RESOURCE = /^(?:faas\.|service\.(?:version|instance\.id)$)/
-const DEEPEST = 8
+const RESOURCE_ATTRIBUTES = /^(?:faas\.|service\.(?:version|instance\.id)$)/
+const MAX_DEPTH = 8
 
 export function translate(traces: OtlpTraces): Translated {
   const spans: ReceivedSpan[] = []
@@ -64,7 +64,7 @@ export function translate(traces: OtlpTraces): Translated {
   for (const { resource, scopeSpans } of traces.resourceSpans) {
     const all = attributesOf(resource?.attributes ?? [])
     const service = typeof all['service.name'] === 'string' ? all['service.name'] : 'unknown_service'
-    const shared = Object.fromEntries(Object.entries(all).filter(([key]) => OF_RESOURCE.test(key)))
+    const shared = Object.fromEntries(Object.entries(all).filter(([key]) => RESOURCE_ATTRIBUTES.test(key)))
     for (const candidate of scopeSpans.flatMap(scope => scope.spans)) {
       const parsed = OtlpSpan.safeParse(candidate)
       if (parsed.success) {
@@ -134,7 +134,7 @@ const cutText = <T>(value: T): T | string => (typeof value === 'string' ? cut(va
 
 /** `AnyValue` of the protocol. */
 function plainOf(value: unknown, depth: number): Plain | undefined {
-  if (typeof value !== 'object' || value === null || depth > DEEPEST) return undefined
+  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH) return undefined
   const any = value as Record<string, unknown>
   if (typeof any['stringValue'] === 'string') return any['stringValue']
   if (typeof any['boolValue'] === 'boolean') return any['boolValue']

@@ -28,36 +28,36 @@ export interface ReceivedSpan {
 }
 
 /** UTF-16 units. */
-const MOST_TEXT = 16 * 1024
-const MOST_OF_EACH = 128
-const MOST_OF_SPAN = 128 * 1024
-const MOST_WHEN_TOO_LARGE = 1024
+const MAX_TEXT = 16 * 1024
+const MAX_LIST = 128
+const MAX_SPAN_TEXT = 128 * 1024
+const MAX_TEXT_IF_TOO_LARGE = 1024
 /** Set on a span that was cut to the limits. */
 export const TRUNCATED = 'ryo_faas.truncated'
 
 /** The JSON text of a span, within the bounds. */
 export function boundedText(span: Span): string {
   const text = JSON.stringify(span)
-  if (text.length <= MOST_OF_SPAN) return text
+  if (text.length <= MAX_SPAN_TEXT) return text
   return JSON.stringify({
     ...span,
-    name: cut(span.name, MOST_WHEN_TOO_LARGE),
-    attributes: { ...shorten(span.attributes, MOST_WHEN_TOO_LARGE), [TRUNCATED]: true },
+    name: cut(span.name, MAX_TEXT_IF_TOO_LARGE),
+    attributes: { ...shorten(span.attributes, MAX_TEXT_IF_TOO_LARGE), [TRUNCATED]: true },
     events: span.events
       .slice(0, 8)
-      .map(event => ({ ...event, attributes: shorten(event.attributes, MOST_WHEN_TOO_LARGE, 8) })),
+      .map(event => ({ ...event, attributes: shorten(event.attributes, MAX_TEXT_IF_TOO_LARGE, 8) })),
     links: [],
   } satisfies Span)
 }
 
 /** At most `most` characters; `…` marks a cut. */
-export function cut(text: string, most = MOST_TEXT): string {
+export function cut(text: string, most = MAX_TEXT): string {
   return text.length <= most ? text : `${text.slice(0, most)}…`
 }
 
 /** The first items of a list, up to the limit. */
 export function firstOf<T>(list: readonly T[]): readonly T[] {
-  return list.length <= MOST_OF_EACH ? list : list.slice(0, MOST_OF_EACH)
+  return list.length <= MAX_LIST ? list : list.slice(0, MAX_LIST)
 }
 
 function shorten(attributes: Attributes, mostText: number, most = 48): Attributes {

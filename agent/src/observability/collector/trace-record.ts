@@ -38,7 +38,7 @@ export const TraceRecord = z.object({
 })
 export type TraceRecord = z.infer<typeof TraceRecord>
 
-const MOST_NAMES = 32
+const MAX_NAMES = 32
 /** `service.name` of the control plane. */
 const AGENT = 'ryo-faas-agent'
 
@@ -70,7 +70,7 @@ export function withSpan(record: TraceRecord, span: Span): TraceRecord {
   // A deploy span names a function but is not a call of it.
   const name = span.service === AGENT ? undefined : attributes['faas.name']
   const request = attributes['ryo_faas.request_id']
-  const isKnown = request === record.traceId || record.requests.length >= MOST_NAMES
+  const isKnown = request === record.traceId || record.requests.length >= MAX_NAMES
   return {
     ...record,
     startMs: Math.min(record.startMs, span.startMs),
@@ -132,6 +132,6 @@ function isRoot(known: TraceRecord['root'], span: Span): boolean {
 
 function first<T extends { startMs: number }>(known: T[], found: T, key: (item: T) => string): T[] {
   const same = known.find(item => key(item) === key(found))
-  if (same ? same.startMs <= found.startMs : known.length >= MOST_NAMES) return known
+  if (same ? same.startMs <= found.startMs : known.length >= MAX_NAMES) return known
   return [...known.filter(item => item !== same), found].sort((a, b) => a.startMs - b.startMs)
 }

@@ -8,7 +8,7 @@ import { durationOf, statusOf, summarize, type TraceRecord } from './trace-recor
 export type HasAttribute = (record: TraceRecord, key: string, value: string) => boolean
 
 /** How many traces are searched before yielding to other work. */
-const AT_A_TIME = 100
+const BATCH_SIZE = 100
 
 /** @throws RyoFaasError INVALID_REQUEST if the cursor is invalid. */
 export async function select(
@@ -28,7 +28,7 @@ export async function select(
   let looked = 0
   for (const item of found) {
     if (page.length > query.limit) break
-    if (key !== undefined && ++looked % AT_A_TIME === 0) await pause()
+    if (key !== undefined && ++looked % BATCH_SIZE === 0) await pause()
     if (key === undefined || hasAttribute(item.record, key, value)) page.push(item)
   }
   const last = page[query.limit - 1]

@@ -32,8 +32,8 @@ interface Scraped {
 }
 
 const TIMEOUT_MS = 1_000
-const AT_ONCE = 16
-const MOST_BYTES = 4 * 1024 * 1024
+const MAX_CONCURRENT = 16
+const MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 export class Scraper {
   readonly #options: ScraperOptions
@@ -43,7 +43,7 @@ export class Scraper {
   }
 
   async page(format: Format = 'prometheus'): Promise<{ contentType: string; body: string }> {
-    const scrape = pLimit(AT_ONCE)
+    const scrape = pLimit(MAX_CONCURRENT)
     const targets = await this.#options.targets()
     // One deadline for all, so that several hanging parts do not add up.
     const deadline = AbortSignal.timeout(this.#options.timeoutMs ?? TIMEOUT_MS)
@@ -76,7 +76,7 @@ export async function fetchPage(
     let bytes = 0
     for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
       pieces.push(piece)
-      if ((bytes += piece.length) > MOST_BYTES) return undefined
+      if ((bytes += piece.length) > MAX_PAGE_BYTES) return undefined
     }
     return Buffer.concat(pieces).toString()
   } catch {
