@@ -39,7 +39,7 @@ test('--watch redeploys on every save, reports a broken one, and continues', asy
   let output = ''
   child.stdout!.on('data', (text: Buffer) => (output += text.toString()))
   child.stderr!.on('data', (text: Buffer) => (output += text.toString()))
-  await until(async () => output.includes('watching') || undefined)
+  await until(async () => output.includes('Watching') || undefined)
   expect(await call('seen')).toBe('first')
   await writeFile(source, `export const seen = () => 42`)
   await until(async () => output.includes('CHECK_FAILED') || undefined)

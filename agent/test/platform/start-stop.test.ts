@@ -49,7 +49,7 @@ test('a new platform starts only after a stopping one has stopped', async () => 
   // It has noticed, and waits.
   let told = ''
   starting.stderr!.on('data', (piece: Buffer) => (told += piece.toString()))
-  await until(async () => told.includes('waiting until the platform that is stopping') || undefined)
+  await until(async () => told.includes('waiting for the platform to finish stopping') || undefined)
   expect((await platform.view()).phase.kind).toBe('stopping')
 
   release()

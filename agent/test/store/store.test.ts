@@ -121,7 +121,9 @@ test('a trigger starts with what is written after its deployment, and can be rep
   // In order within a document only.
   await until(async () => (/saw before 1/.test(await logsOf('watch')) ? true : undefined))
   expect(await platform.cli(['store', 'replay', 'Notes', '--from', '1'])).toMatchObject({ code: 1 })
-  expect((await platform.cli(['store', 'replay', 'watch', '--from', 'soon'])).stderr).toContain('neither a sequence')
+  expect((await platform.cli(['store', 'replay', 'watch', '--from', 'soon'])).stderr).toContain(
+    'must be a sequence number',
+  )
 })
 
 test('triggers that trigger themselves are stopped with an error that says so', async () => {

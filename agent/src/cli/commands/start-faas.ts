@@ -90,7 +90,7 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
           progress.update(platform.phase.doing)
           break
         case 'stopping':
-          progress.update('waiting for the running platform to finish stopping')
+          progress.update('waiting for the platform to finish stopping')
           ending = found?.agent ?? ending
           break
         case 'failed': // Ours is about to say why; another one is about to exit, and then we start ours.
