@@ -31,6 +31,9 @@ function App() {
       <nav>
         <strong>ryo-faas</strong>
         <span class="dim">{platform?.project}</span>
+        <span class={platform?.isolation?.warning === undefined ? 'dim' : 'warn'} title={platform?.engineNote}>
+          {platform?.isolation?.label ?? platform?.engine}
+        </span>
         <a href="#/" aria-current={path === '/' ? 'page' : undefined}>
           Overview
         </a>

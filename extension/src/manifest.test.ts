@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { deployFileJsonSchema } from 'ryo-faas/contract'
 import { COMMANDS } from './commands/register-commands.ts'
+import { ENGINE_WITHOUT_CONTAINERS } from './editor/settings.ts'
 
 interface Manifest {
   icon: string
@@ -11,7 +12,7 @@ interface Manifest {
     commands: { command: string; title: string; category: string }[]
     menus: Record<string, { command?: string; submenu?: string }[]>
     keybindings: { command: string }[]
-    configuration: { properties: Record<string, unknown> }
+    configuration: { properties: Record<string, { enum?: string[] }> }
     views: Record<string, { id: string }[]>
     viewsWelcome: { contents: string; view: string }[]
     walkthroughs: { steps: { description: string; media: { image: string } }[] }[]
@@ -66,6 +67,10 @@ test('settings that are read are described, and what is described is read', () =
   )
   expect(Object.keys(contributes.configuration.properties).sort()).toEqual([...new Set(read)].sort())
   for (const name of manifest.capabilities.untrustedWorkspaces.restrictedConfigurations) expect(read).toContain(name)
+})
+
+test('the engine that is set for machines without Docker is one that can be chosen', () => {
+  expect(contributes.configuration.properties['ryo-faas.engine']!.enum).toContain(ENGINE_WITHOUT_CONTAINERS)
 })
 
 test('the pictures that are shown are there', () => {

@@ -1,5 +1,6 @@
 /** Starting and stopping the platform. */
 import type { PlatformView } from 'ryo-faas/contract'
+import { ENGINE_WITHOUT_CONTAINERS } from '../editor/settings.ts'
 import { defineCommand, type Needs } from './command.ts'
 
 type ForStart = Needs<'editor' | 'ui' | 'link' | 'deploys'>
@@ -28,7 +29,7 @@ export const startWithoutContainers = defineCommand({
     // Where it was set to something else: the workspace's setting wins over the user's.
     const isOfWorkspace = settings.inspect('engine')?.workspaceValue !== undefined
     const target = isOfWorkspace ? ConfigurationTarget.Workspace : ConfigurationTarget.Global
-    await settings.update('engine', 'process', target)
+    await settings.update('engine', ENGINE_WITHOUT_CONTAINERS, target)
     return startFaas.run(parts)
   },
 })
@@ -70,17 +71,16 @@ export const restartFaas = defineCommand({
     }),
 })
 
-function welcome({ ui, editor }: ForStart, { engine, engineNote, proxyUrl }: PlatformView): void {
+function welcome({ ui, editor }: ForStart, { isolation, engineNote, proxyUrl }: PlatformView): void {
   const dashboard = {
     title: 'Open Dashboard',
     run: () => editor.commands.executeCommand('ryo-faas.openDashboard'),
   }
-  if (engine === 'docker') return ui.say(`ryo-faas is running at ${proxyUrl}`, dashboard)
+  if (isolation?.warning === undefined) return ui.say(`ryo-faas is running at ${proxyUrl}`, dashboard)
   ui.log.info(engineNote)
   const why = {
     title: 'Why?',
     run: () => void editor.window.showInformationMessage(engineNote, { modal: true }),
   }
-  const warning = 'Functions are not isolated from this machine.'
-  ui.say(`ryo-faas is running without containers at ${proxyUrl}. ${warning}`, why, dashboard)
+  ui.say(`ryo-faas is running at ${proxyUrl}. Functions run ${isolation.label}.`, why, dashboard)
 }

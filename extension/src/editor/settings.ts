@@ -4,6 +4,9 @@ import { isAbsolute, join } from 'node:path'
 import { homedir } from 'node:os'
 import type { Vscode } from './editor.ts'
 
+/** Of the values of `ryo-faas.engine`, the one for machines that have no Docker. */
+export const ENGINE_WITHOUT_CONTAINERS = 'process'
+
 export class Settings {
   readonly #editor: Vscode
 

@@ -8,6 +8,8 @@ export function platformView(more: Partial<PlatformView> = {}): PlatformView {
     version: '0.1.0',
     engine: 'process',
     engineNote: 'Docker does not answer',
+    isolation: { label: 'as processes, without isolation', warning: 'there is no isolation' },
+    capabilities: ['images', 'logs', 'debug'],
     proxyUrl: 'http://127.0.0.1:9999',
     phase: { kind: 'ready' },
     parts: [

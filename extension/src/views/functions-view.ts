@@ -55,7 +55,7 @@ function withoutDocker(tried: string): TreeNode[] {
   })
   return [
     {
-      id: 'docker',
+      id: 'engine',
       label: 'Docker is not responding',
       description: tried,
       tooltip: tried,

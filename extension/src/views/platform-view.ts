@@ -15,12 +15,12 @@ export function platformNodes(state: LinkState): TreeNode[] {
     }
     return [node, ...(state.last?.platform.parts.map(part => partNode(part, true)) ?? [])]
   }
-  const { phase, parts, engine, engineNote, project } = state.platform
+  const { phase, parts, engine, engineNote, isolation, project } = state.platform
   const head: TreeNode = {
     id: 'engine',
     label: project,
-    description: engine === 'docker' ? 'in containers' : 'as processes, without isolation',
-    icon: { name: engine === 'docker' ? 'package' : 'server-process' },
+    description: isolation?.label ?? engine,
+    icon: { name: isolation?.warning === undefined ? 'package' : 'server-process' },
     tooltip: engineNote,
     context: `platform.${engine}`,
   }

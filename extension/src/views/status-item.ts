@@ -44,7 +44,7 @@ function connectedText({ platform, deployments }: LinkState & { kind: 'connected
   const names = [...parts, ...ill].map(({ name }) => name).join(', ')
   return {
     text: `$(${isWarning ? 'warning' : 'rocket'}) FaaS: ${isWarning ? `${names} failing` : plural(deployments.length, 'function')}`,
-    tooltip: `ryo-faas is running at ${platform.proxyUrl}, ${platform.engine === 'docker' ? 'in containers' : 'without containers'}`,
+    tooltip: `ryo-faas is running at ${platform.proxyUrl}, ${platform.isolation?.label ?? platform.engine}`,
     command,
     isWarning,
   }

@@ -89,6 +89,11 @@ test('the platform shows its parts, and what is wrong with one', () => {
     'agent (127.0.0.1:9998)',
     'dispatcher-2 (failing · restarted 2 times)',
   ])
+  // Of whatever name: how it is drawn, the engine says.
+  const contained = platformView({ engine: 'pods', isolation: { label: 'in pods' }, parts: [] })
+  const [head] = platformNodes(connected({ platform: contained }))
+  expect([head!.description, head!.icon?.name]).toEqual(['in pods', 'package'])
+  expect(statusText(connected({ platform: contained }))?.tooltip).toMatch(/, in pods$/)
   const starting = platformView({ phase: { kind: 'starting', doing: 'starting NATS' } })
   expect(draw(platformNodes(connected({ platform: starting })))[0]).toBe('rfa (starting NATS)')
 })

@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path'
 import type { DeploymentView } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
-import { printPlatform } from './platform-table.ts'
+import { printEngine, printPlatform } from './platform-table.ts'
 
 export const details: Command = {
   usage: 'details [name]',
@@ -17,6 +17,8 @@ export const details: Command = {
     const [platform, { deployments }] = await Promise.all([client.call('platform', {}), client.call('deployments', {})])
     context.output.value({ platform, deployments })
     printPlatform(platform, context.output)
+    context.output.line()
+    printEngine(platform, context.output)
     context.output.line()
     if (deployments.length === 0) return context.output.line('Nothing is deployed yet. Try: ryo-faas deploy')
     printAll(deployments, context)

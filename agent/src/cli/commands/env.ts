@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { homePaths } from '../../client/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
+import { printEngine } from './platform-table.ts'
 import { runningPlatform } from './start-faas.ts'
 
 export const env: Command = {
@@ -23,9 +24,8 @@ export const env: Command = {
     })
     output.line(`home     ${home}${environment['RYO_FAAS_HOME'] ? '' : '  (set RYO_FAAS_HOME to change it)'}`)
     output.line(`version  ${context.version}`)
-    output.line(
-      `running  ${platform ? `${platform.proxyUrl} (project ${platform.project}, ${platform.engine})` : 'no'}`,
-    )
+    output.line(`running  ${platform ? `${platform.proxyUrl} (project ${platform.project})` : 'no'}`)
+    if (platform) printEngine(platform, output)
     if (callbackSecret !== undefined)
       output.line(`secret   ${callbackSecret}  (signs callbacks, see standardwebhooks.com)`)
     output.line()

@@ -16,3 +16,12 @@ export function printPlatform(platform: PlatformView, output: Output): void {
     ]),
   )
 }
+
+/** What the engine says of itself: where functions run, what that does not hold back, and what else it can do. */
+export function printEngine({ engine, isolation, capabilities }: PlatformView, output: Output): void {
+  // An agent that does not tell yet, or is of an earlier release.
+  if (isolation === undefined || capabilities === undefined) return output.line(`engine   ${engine}`)
+  const abilities = capabilities.length === 0 ? 'nothing beyond running them' : capabilities.join(', ')
+  output.line(`engine   ${engine}: functions run ${isolation.label}; it offers ${abilities}`)
+  if (isolation.warning !== undefined) output.line(`         ${output.colors.yellow(isolation.warning)}`)
+}
