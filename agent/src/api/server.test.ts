@@ -11,6 +11,9 @@ const TOKEN = 'the-token-of-the-operator'
 async function serve() {
   const deployer = () => ({
     view: (name: string) => Promise.reject(new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment "${name}"`)),
+    logs: () => {
+      throw new RyoFaasError('UNSUPPORTED', 'the engine does not keep the output of functions')
+    },
   })
   const platform = { deployer } as unknown as Platform
   const api = await createApi({
@@ -44,6 +47,12 @@ test('a head that is too large, and what is no request, are answered in the shap
   const socket = net.connect(Number(new URL(url).port), '127.0.0.1', () => socket.write('no HTTP\r\n\r\n'))
   const answer = await text(socket)
   expect(answer).toMatch(/^HTTP\/1.1 400 Bad Request\r\n[^]*"code":"INVALID_REQUEST"/)
+})
+
+test('logs that are not kept are refused, and are not an empty stream', async () => {
+  const { ask } = await serve()
+  const response = await ask('/v1/deployments/hello/logs')
+  expect([response.status, await codeOf(response)]).toEqual([422, 'UNSUPPORTED'])
 })
 
 test('a request without a token is told what to send', async () => {
