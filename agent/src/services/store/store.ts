@@ -4,7 +4,6 @@
  * Invariants: 1. it answers requests without the bus; events wait in the log. 2. `close`
  * finishes what is in flight, may be called more than once, and leaves nothing running.
  */
-import type { FastifyInstance } from 'fastify'
 import { addAdminRoutes } from './api/admin-routes.ts'
 import { addBatchRoute } from './api/batch-route.ts'
 import { addChangesRoutes } from './api/changes-routes.ts'
@@ -79,39 +78,18 @@ async function start(options: StoreOptions, surroundings: StoreSurroundings, onC
   const app = await createServer({ options, metrics: operations, tracing, onError })
   const registry = createRegistry({ operations, store, relay: relay && (() => relay.figures()) })
   addTracingMetrics(registry, tracing)
-  const routes = addRoutes(app, { options, store, registry })
-  const listening = await listen(app, options)
-  onClose(() => listening.close())
-  onClose(() => routes.end())
-  return listening.port
-}
-
-interface RouteParts {
-  options: StoreOptions
-  store: DocumentStore
-  registry: ReturnType<typeof createRegistry>
-}
-
-function addRoutes(app: FastifyInstance, { options, store, registry }: RouteParts): { end(): void } {
-  let isReady = true
+  const ending = new AbortController()
   addDocumentRoutes(app, store)
   addQueryRoute(app, store)
   addBatchRoute(app, store)
   addTableRoutes(app, store)
   addTransferRoutes(app, { store, options })
-  const changes = addChangesRoutes(app, { store, heartbeatMs: options.heartbeatMs })
-  addAdminRoutes(app, {
-    access: options.access,
-    registry,
-    store,
-    isReady: () => isReady,
-  })
-  return {
-    end: () => {
-      isReady = false
-      changes.close()
-    },
-  }
+  addChangesRoutes(app, { store, heartbeatMs: options.heartbeatMs, ending: ending.signal })
+  addAdminRoutes(app, { access: options.access, registry, store, ending: ending.signal })
+  const listening = await listen(app, options)
+  onClose(() => listening.close())
+  onClose(() => ending.abort())
+  return listening.port
 }
 
 async function startRelay(

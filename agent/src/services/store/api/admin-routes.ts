@@ -11,13 +11,14 @@ export interface AdminParts {
   access: AccessKeys
   registry: Registry
   store: DocumentStore
-  isReady: () => boolean
+  /** Aborted when the store closes. */
+  ending: AbortSignal
 }
 
 const hidden = { schema: { hide: true } }
 const open = { ...hidden, config: { access: 'anyone' } } as const
 
-export function addAdminRoutes(app: FastifyInstance, { access, registry, store, isReady }: AdminParts): void {
+export function addAdminRoutes(app: FastifyInstance, { access, registry, store, ending }: AdminParts): void {
   app.get(PROOF_PATH, open, (request, reply) => {
     const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
     if (proof === undefined) throw new StoreError('INVALID_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
@@ -25,11 +26,8 @@ export function addAdminRoutes(app: FastifyInstance, { access, registry, store, 
   })
   app.get('/healthz', open, (_, reply) => reply.type('text/plain').send('ok\n'))
   app.get('/readyz', open, (_, reply) => {
-    const ready = isReady()
-    return reply
-      .code(ready ? 200 : 503)
-      .type('text/plain')
-      .send(ready ? 'ready\n' : 'shutting down\n')
+    void reply.type('text/plain')
+    return ending.aborted ? reply.code(503).send('shutting down\n') : reply.send('ready\n')
   })
   app.get('/metrics', hidden, async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()))
   app.get('/openapi.json', hidden, () => app.swagger())

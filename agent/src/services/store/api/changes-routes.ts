@@ -11,26 +11,22 @@ import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { singleParameters, tableOf, wholeNumber, type TableParams } from './requests.ts'
 
-export interface ChangeStreams {
-  /** Ends all of them. */
-  close(): void
+export interface ChangesParts {
+  store: DocumentStore
+  heartbeatMs: number
+  /** Ends all streams. */
+  ending: AbortSignal
 }
 
 const MOST_SEQUENCE = { least: 0, most: Number.MAX_SAFE_INTEGER }
 
-export function addChangesRoutes(
-  app: FastifyInstance,
-  { store, heartbeatMs }: { store: DocumentStore; heartbeatMs: number },
-): ChangeStreams {
-  const ending = new AbortController()
+export function addChangesRoutes(app: FastifyInstance, { store, heartbeatMs, ending }: ChangesParts): void {
   const follow = async (request: FastifyRequest, reply: FastifyReply, table?: string) => {
     const from = await startOf(request, store)
     reply.hijack()
     reply.raw.once('close', () => app.endOperation(request, reply))
     const changes = (signal: AbortSignal) => store.changes({ from, signal, ...(table !== undefined && { table }) })
-    sendChanges(reply.raw, changes, { heartbeatMs, ending: ending.signal }).catch((error: Error) =>
-      reply.raw.destroy(error),
-    )
+    sendChanges(reply.raw, changes, { heartbeatMs, ending }).catch((error: Error) => reply.raw.destroy(error))
   }
   const config = { operation: 'changes', access: ['read'] } as const
 
@@ -51,8 +47,6 @@ export function addChangesRoutes(
     },
   )
   app.get('/log', { schema: SCHEMAS.log, config }, () => store.logBounds())
-
-  return { close: () => ending.abort() }
 }
 
 /** The first sequence to send. @throws StoreError INVALID_QUERY, EVENTS_TRIMMED */

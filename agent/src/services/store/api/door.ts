@@ -49,10 +49,9 @@ export function createGuard(hostNames: readonly string[]): (headers: IncomingHtt
 }
 
 /** @returns a function that throws StoreError UNAUTHORIZED, FORBIDDEN */
-export function createDoor(keys: AccessKeys): (request: FastifyRequest) => void {
+export function createDoor(keys: AccessKeys): (request: FastifyRequest, access: Access | undefined) => void {
   const credentials = new Credentials(keys)
-  return request => {
-    const { access } = request.routeOptions.config
+  return (request, access) => {
     if (access === 'anyone') return
     const principal = credentials.identify(request.raw.headers.authorization)
     if (principal === undefined) {

@@ -4,23 +4,17 @@
  */
 import type { Snapshot } from '../documents/index.ts'
 
-/** A document a line. */
-export async function* linePieces(open: () => Promise<Snapshot>): AsyncGenerator<string> {
-  const snapshot = await open()
-  try {
-    yield* pieces(snapshot, { format: text => `${text}\n`, between: '' })
-  } finally {
-    snapshot.close()
-  }
-}
-
 /**
- * The data alone, such that an import finds the same ids: a list of objects that show their ids; or an object of id →
- * data, if some data is not an object, or has an `id` that is not the document's.
+ * A document a line; or (plain) the data alone, such that an import finds the same ids: a list of objects that show their
+ * ids, or an object of id → data, if some data is not an object, or has an `id` that is not the document's.
  */
-export async function* plainPieces(open: () => Promise<Snapshot>): AsyncGenerator<string> {
+export async function* exportPieces(open: () => Promise<Snapshot>, isPlain: boolean): AsyncGenerator<string> {
   const snapshot = await open()
   try {
+    if (!isPlain) {
+      yield* pieces(snapshot, { format: text => `${text}\n`, between: '' })
+      return
+    }
     const isList = await showTheirIds(snapshot)
     yield isList ? '[' : '{'
     yield* pieces(snapshot, { format: isList ? listItem : objectEntry, between: ',\n' })

@@ -29,9 +29,10 @@ declare module 'fastify' {
     endOperation(request: FastifyRequest, reply: FastifyReply): void
   }
   interface FastifyRequest {
+    /** Until it is counted. */
+    operation: Operation | undefined
     /** `performance.now()` */
     beganAt: number
-    isMeasured: boolean
     /** Context of its span; undefined if it belongs to no trace that is of interest. */
     trace: TraceContext | undefined
     parentSpanId: string | undefined
@@ -77,8 +78,8 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   app.setSerializerCompiler(() => value => JSON.stringify(value))
   app.removeAllContentTypeParsers()
   app.decorateRequest('principal', undefined)
+  app.decorateRequest('operation', undefined)
   app.decorateRequest('beganAt', 0)
-  app.decorateRequest('isMeasured', false)
   app.decorateRequest('trace', undefined)
   app.decorateRequest('parentSpanId', undefined)
   app.decorateRequest('depth', 0)
@@ -93,8 +94,11 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   app.addHook('onRequest', (request, _reply, done) => {
     request.beganAt = performance.now()
     try {
+      // Read once: Fastify makes a new object each time.
+      const { access, operation } = request.routeOptions.config
+      request.operation = operation
       guard(request.raw.headers)
-      door(request)
+      door(request, access)
       beginSpan(tracing, request)
       request.depth = depthOf(options.access.functions, request.raw.headers[HEADERS.eventDepth])
       done()
@@ -103,10 +107,10 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
     }
   })
   app.decorate('endOperation', (request: FastifyRequest, reply: FastifyReply) => {
-    const { operation } = request.routeOptions.config
+    const { operation } = request
+    if (operation === undefined) return
     // A stream that fails before its first piece is answered a second time, with the error.
-    if (operation === undefined || request.isMeasured) return
-    request.isMeasured = true
+    request.operation = undefined
     const durationMs = performance.now() - request.beganAt
     metrics.record(operation, reply.statusCode, durationMs)
     endSpan(tracing, operation, { request, reply, durationMs })

@@ -6,7 +6,7 @@ import type { StoreOptions } from '../options.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { documentEntry, plainEntry } from './import-entries.ts'
-import { linePieces, plainPieces } from './export-pieces.ts'
+import { exportPieces } from './export-pieces.ts'
 import { Importer, type ImportCounts } from './importer.ts'
 import { parseJson } from './json-body.ts'
 import { readLines } from './json-lines.ts'
@@ -28,8 +28,7 @@ export function addTransferRoutes(
       const { plain } = singleParameters(request.query, ['plain'])
       const { table } = await existing(store, tableOf(request.params))
       const isPlain = flag('plain', plain)
-      const open = () => store.snapshot(table)
-      const pieces = isPlain ? plainPieces(open) : linePieces(open)
+      const pieces = exportPieces(() => store.snapshot(table), isPlain)
       return reply
         .type(`${isPlain ? JSON_FILE : LINES}; charset=utf-8`)
         .send(Readable.from(pieces, { objectMode: false }))

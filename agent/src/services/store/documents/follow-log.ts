@@ -1,4 +1,5 @@
 /** `changes` for stores that read their log piece by piece and know of their commits. */
+import { EventEmitter, once } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ChangesOptions, LogEntry } from './document-store.ts'
 
@@ -36,9 +37,9 @@ export async function* followLog(
   }
 }
 
-/** Those who wait for commits. */
+/** For those who wait for commits. */
 export class CommitNews {
-  readonly #waiting = new Set<() => void>()
+  readonly #commits = new EventEmitter().setMaxListeners(0)
   #last: number
 
   /** @param last sequence of the last event */
@@ -50,19 +51,10 @@ export class CommitNews {
   tell(last: number): void {
     if (last === this.#last) return
     this.#last = last
-    for (const wake of this.#waiting) wake()
+    this.#commits.emit('commit')
   }
 
-  above(sequence: number, signal: AbortSignal): Promise<void> {
-    if (this.#last > sequence || signal.aborted) return Promise.resolve()
-    return new Promise(resolve => {
-      const wake = () => {
-        this.#waiting.delete(wake)
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      this.#waiting.add(wake)
-      signal.addEventListener('abort', wake)
-    })
+  async above(sequence: number, signal: AbortSignal): Promise<void> {
+    if (this.#last <= sequence) await once(this.#commits, 'commit', { signal }).catch(() => undefined)
   }
 }

@@ -10,32 +10,22 @@ const PAIRS = Array.from({ length: 1024 }, (_, value) => DIGITS[value >> 5]! + D
 /** Four pairs count up within a millisecond; they start below this, which leaves room for as many steps. */
 const COUNTER_START = 2 ** 39
 const CHANCE_BYTES = 10
-/** Asked of the system at once. */
-const POOL_BYTES = 100 * CHANCE_BYTES
 
 export class UlidSource {
-  private time = 0
-  private head = ''
-  private counter = 0
-  private pool = Buffer.alloc(0)
+  #time = 0
+  #head = ''
+  #counter = 0
 
   next(now = Date.now()): string {
-    if (now > this.time) {
-      this.time = now
-      const chance = this.chance()
-      this.head = encodeTime(now) + encodePairs(chance.readUIntBE(0, 5))
-      this.counter = chance.readUIntBE(5, 5) % COUNTER_START
+    if (now > this.#time) {
+      this.#time = now
+      const chance = randomBytes(CHANCE_BYTES)
+      this.#head = encodeTime(now) + encodePairs(chance.readUIntBE(0, 5))
+      this.#counter = chance.readUIntBE(5, 5) % COUNTER_START
     } else {
-      this.counter += 1
+      this.#counter += 1
     }
-    return this.head + encodePairs(this.counter)
-  }
-
-  private chance(): Buffer {
-    if (this.pool.length === 0) this.pool = randomBytes(POOL_BYTES)
-    const chance = this.pool.subarray(0, CHANCE_BYTES)
-    this.pool = this.pool.subarray(CHANCE_BYTES)
-    return chance
+    return this.#head + encodePairs(this.#counter)
   }
 }
 

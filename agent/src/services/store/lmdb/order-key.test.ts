@@ -20,7 +20,7 @@ it('compares like the values', () => {
 })
 
 it('tells where an id that follows begins, whatever the id', () => {
-  for (const value of [...IN_ORDER, 'x'.repeat(5_000)]) {
+  for (const value of [...IN_ORDER, 'x'.repeat(5_000), `${'x'.repeat(70)}\u0000a`]) {
     const key = orderKey(value)
     for (const id of ['\u0001', 'id', '\uFFFF😀']) {
       expect(orderKeyLength(Buffer.concat([key, Buffer.from(id)]))).toBe(key.length)

@@ -2,6 +2,7 @@
  * The log in another thread, which opens the environment itself. It asks for news only when it has read all there is, so
  * that commits cost nothing while it is busy.
  */
+import { once } from 'node:events'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { type CommitNews, followLog, type LogHandle, type OpenLog, type SharedLog } from '../documents/index.ts'
 import { KIND } from './data-folder.ts'
@@ -30,34 +31,24 @@ export function openSharedLog(handle: LogHandle): OpenLog {
   const { path, port } = handle as Handle
   const environment = openEnvironment(path)
   const reader = new Reader(environment)
-  const newsAbove = (sequence: number, signal: AbortSignal) =>
-    new Promise<void>(resolve => {
-      const wake = () => {
-        port.off('message', wake)
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      if (signal.aborted) return resolve()
-      port.on('message', wake)
-      signal.addEventListener('abort', wake)
+  port.start()
+  const log = {
+    read: (piece: Parameters<Reader['readLog']>[0]) => {
+      reader.refresh()
+      return reader.readLog(piece)
+    },
+    newsAbove: async (sequence: number, signal: AbortSignal) => {
+      const news = once(port, 'message', { signal }).catch(() => undefined)
       port.postMessage(sequence)
-    })
+      await news
+    },
+  }
   return {
     logBounds: async () => {
       reader.refresh()
       return reader.logBounds()
     },
-    changes: options =>
-      followLog(
-        {
-          read: piece => {
-            reader.refresh()
-            return reader.readLog(piece)
-          },
-          newsAbove,
-        },
-        options,
-      ),
+    changes: options => followLog(log, options),
     close: async () => {
       port.close()
       await environment.root.close()

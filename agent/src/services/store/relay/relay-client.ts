@@ -4,8 +4,7 @@
  */
 import { type DocumentStore, timeOfEvent } from '../documents/index.ts'
 import { startThread } from '../start-thread.ts'
-import { type RelayNews, runRelay, type RelayRunOptions } from './relay-run.ts'
-import type { RelayThread } from './relay-thread.ts'
+import { type RelayNews, runRelay, type RelayRunOptions, type RelayThread } from './relay-thread.ts'
 import type { RelayPosition, RelayState } from './relay.ts'
 
 export interface RelayClientOptions {

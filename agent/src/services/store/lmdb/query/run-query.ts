@@ -75,7 +75,7 @@ async function collect(collecting: Collecting): Promise<Collected> {
     if (entries.length >= collecting.query.limit || length >= PAGE_LENGTH) return { entries, next: last! }
     entries.push(entry)
     length += entry.text.length
-    last = { range, after: positionOf(entry) }
+    last = { range, after: entry }
   }
   return { entries }
 }
@@ -90,9 +90,7 @@ async function collectSorted(collecting: Collecting): Promise<Collected> {
   }
   const sorted = first.sorted()
   const entries = cutToLength(sorted.slice(0, query.limit))
-  return entries.length < sorted.length
-    ? { entries, next: { range: 0, after: positionOf(entries.at(-1)!) } }
-    : { entries }
+  return entries.length < sorted.length ? { entries, next: { range: 0, after: entries.at(-1)! } } : { entries }
 }
 
 function cutToLength(entries: ScanEntry[]): ScanEntry[] {
@@ -134,13 +132,9 @@ async function* walk({ reader, query, plan, signal, from }: Collecting): AsyncGe
         if ((seen += entry.text.length) > LOOK_AFTER) await breathe()
       }
       if (batch.length < SLICE_ENTRIES) break
-      after = positionOf(batch.at(-1)!)
+      after = batch.at(-1)!
       await breathe()
     }
     after = undefined
   }
-}
-
-function positionOf({ id, value }: ScanPosition): ScanPosition {
-  return value === undefined ? { id } : { id, value }
 }
