@@ -32,6 +32,20 @@ test('help and version work under their usual names', async () => {
   for (const name of ['version', '-v', '--version']) expect((await run(name)).stdout).toBe('1.2.3')
 })
 
+test.each([
+  ['up', 'startFaas'],
+  ['start', 'startFaas'],
+  ['STARTFAAS', 'startFaas'],
+  ['down', 'stopFaas'],
+])('%s is %s', async (word, command) => {
+  for (const args of [
+    [word, '--help'],
+    ['help', word],
+  ]) {
+    expect((await run(...args)).stdout).toContain(`ryo-faas ${command}\n`)
+  }
+})
+
 test('completing the name of a deployment prints nothing if nothing is running', async () => {
   expect(await run('--get-yargs-completions', 'ryo-faas', 'details', '')).toEqual({ code: 0, stdout: '', stderr: '' })
 })

@@ -56,12 +56,23 @@ export async function runCli({ argv, host, signal, ...streams }: CliOptions): Pr
   }
 }
 
+/** Other names of commands, as other programs have them. */
+const ALIASES: Partial<Record<string, string>> = { start: 'startFaas', up: 'startFaas', down: 'stopFaas' }
+
 /** Accepts what people know from other programs. */
 function usual(argv: string[]): string[] {
   const [first, ...rest] = argv
   if (first === undefined) return ['--help']
-  if (first === 'help') return [...rest, '--help']
-  return first === 'version' || first === '-v' ? ['--version', ...rest] : argv
+  if (first === 'help') return [...usual(rest), '--help']
+  if (first === 'version' || first === '-v') return ['--version', ...rest]
+  return [commandOf(first), ...rest]
+}
+
+/** In any case of letters. */
+function commandOf(word: string): string {
+  const lower = word.toLowerCase()
+  const names = COMMANDS.map(({ usage }) => usage.split(' ')[0]!)
+  return ALIASES[lower] ?? names.find(name => name.toLowerCase() === lower) ?? word
 }
 
 /** Cancelled commands end by themselves and may undo something first; this gives them a moment. */

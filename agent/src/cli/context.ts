@@ -1,6 +1,10 @@
 import type { Argv } from 'yargs'
 import type { AgentClient, AgentFile } from '../client/index.ts'
+import type { z } from 'zod'
+import type { API } from '../contract/index.ts'
 import type { Output } from './output.ts'
+
+export type CheckResult = z.output<(typeof API)['check']['response']>
 
 export interface LaunchedAgent {
   /** `gave-way`: another agent holds this home, or held it a moment ago. */
@@ -39,6 +43,11 @@ export interface CliHost {
    * @throws RyoFaasError while the platform runs, or if it is not a backup
    */
   restoreStore(backup: string): Promise<string | undefined>
+  /**
+   * Checks a deploy.json without a platform.
+   * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND
+   */
+  checkHere(request: { file: string; only?: string[] }): Promise<CheckResult>
   /** What can be set when the platform starts. */
   platformFlags: { name: string; help: string; default: unknown; variable: string }[]
   /** Values that a start without flags would use. */

@@ -11,25 +11,25 @@ import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import type { Bundle, CheckOutcome, Language, Languages } from '../languages/index.ts'
+import type { Bundle, Language, Languages } from '../languages/index.ts'
 import {
   RyoFaasError,
   kindOf,
   type DebugPaths,
   type DeployEntry,
   type DeployEvent,
-  type Problem,
   type StartFrom,
 } from '../contract/index.ts'
 import type { KeyedQueue } from '../host/index.ts'
 import { capability, type BuiltPackage, type Engine } from '../engines/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
+import { checkPlanned, type Accepted } from './check.ts'
 import { desiredInstances } from './desired-instances.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { mustBeFree } from './name-owner.ts'
-import { plan, type Planned, type PlanRequest } from './plan.ts'
+import { plan, type Planned } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
 import { traced } from './traced.ts'
@@ -64,7 +64,6 @@ export interface DeployRequest {
   from?: StartFrom | undefined
 }
 
-type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
 /** A package on disk that may become a version. */
 interface Built extends BuiltPackage {
   version: number
@@ -82,29 +81,6 @@ export class Deploy {
 
   constructor(options: DeployOptions) {
     this.#options = options
-  }
-
-  /** Everything that can be known without building. Answers no problems if the file may be deployed. */
-  async check(request: PlanRequest): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
-    return this.#check(await plan(request, this.#options.languages), request)
-  }
-
-  async #check(planned: Planned[], { file }: PlanRequest): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
-    const problems = await this.#missingSecrets(planned)
-    const rootDir = dirname(file)
-    const outcomes = await this.#options.languages.check(
-      planned.map(({ entry, language }) => {
-        const { name, packageDir, filePath, files } = entry
-        return { language, source: { name, kind: kindOf(entry), rootDir, packageDir, filePath, files } }
-      }),
-    )
-    const accepted: Accepted[] = []
-    planned.forEach((item, index) => {
-      const outcome = outcomes[index]!
-      if (outcome.kind === 'accepted') accepted.push({ ...item, outcome })
-      else problems.push(...outcome.problems)
-    })
-    return { accepted, problems }
   }
 
   /** Emits events to the end; the last one is `finished`. Never throws: failures are events too. */
@@ -156,7 +132,7 @@ export class Deploy {
       folders: [...new Set(planned.map(({ entry }) => entry.packageDir))],
     })
     for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
-    const { accepted, problems } = await this.#check(planned, request)
+    const { accepted, problems } = await checkPlanned(planned, request.file, this.#options)
     if (problems.length > 0) {
       const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
       throw new RyoFaasError('CHECK_FAILED', `${count} found; nothing was deployed`, { problems })
@@ -282,22 +258,6 @@ export class Deploy {
     if (state.deployment(built.route)?.versions.some(({ hash }) => hash === built.hash)) return
     await images.remove(images.refOf(built))
     await rm(dirname(built.dir), { recursive: true, force: true })
-  }
-
-  async #missingSecrets(planned: Planned[]): Promise<Problem[]> {
-    const known = new Set(await this.#options.secrets.names())
-    return planned.flatMap(({ entry, place }) =>
-      entry.secrets
-        .filter(name => !known.has(name))
-        .map(name =>
-          place({
-            code: 'missing-secret',
-            subject: name,
-            message: `${entry.name} needs the secret ${name}, which is not set`,
-            hint: `Set it with: ryo-faas secrets set ${name}`,
-          }),
-        ),
-    )
   }
 }
 

@@ -20,6 +20,7 @@ import type { Route, RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
+import { checkFile } from './check.ts'
 import { Deploy, type DeployRequest } from './deploy.ts'
 import type { Surroundings } from './environment.ts'
 import { Fleet } from './fleet.ts'
@@ -91,10 +92,8 @@ export class Deployer {
     return this.#deploy.run(request, emit, this.#either(signal))
   }
 
-  async check(file: string, only?: string[]) {
-    const begin = performance.now()
-    const { accepted, problems } = await this.#deploy.check({ file, only })
-    return { checked: accepted.length, problems, durationMs: performance.now() - begin }
+  check(file: string, only?: string[]) {
+    return checkFile({ file, only }, this.#options)
   }
 
   async list(): Promise<DeploymentView[]> {

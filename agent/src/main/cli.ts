@@ -15,6 +15,8 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 const AGENT_END_MS = 10_000
 const environment = process.env
 const home = homeFrom(environment)
+const runtimeTypes = dirname(resolve('@ryo-faas/runtime/main'))
+const runtimeDir = dirname(runtimeTypes)
 const defaults = PlatformOptions.parse({})
 
 const abort = new AbortController()
@@ -87,9 +89,13 @@ const code = await runCli({
     // Imported lazily: both load the engines, which no other command needs.
     endByForce: async () => (await import('../platform/end-by-force.ts')).endByForce(home, environment),
     removeStopped: async () => (await import('../platform/remove-stopped.ts')).removeStopped(home, environment),
+    checkHere: async request => {
+      const { checkHere } = await import('../platform/check-here.ts')
+      return checkHere(request, { home, environment, runtimeDir })
+    },
     openUrl: url => openUrl(url, join(home, 'run', 'dashboard.html')),
     restoreStore: backup => restoreStore(home, backup),
-    runtimeTypes: dirname(resolve('@ryo-faas/runtime/main')),
+    runtimeTypes,
   },
 })
 // Flushes what is still buffered for a pipe.

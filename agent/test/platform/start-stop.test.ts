@@ -1,4 +1,4 @@
-/** startFaas and stopFaas on a platform that is starting or stopping. */
+/** startFaas and stopFaas on a platform that is starting or stopping, and commands where none is running. */
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -84,4 +84,25 @@ test('started again as soon as stopFaas has responded, it is a new platform', as
   await until(async () => ((await platform.view().catch(() => undefined)) === undefined ? true : undefined))
   expect((await platform.start('process')).phase.kind).toBe('ready')
   await stopped
+})
+
+test('check works without a platform, and deploy starts one', async () => {
+  const free = { RYO_FAAS_PORT: '0', RYO_FAAS_AGENT_PORT: '0', RYO_FAAS_NATS_PORT: '0', RYO_FAAS_STORE_PORT: '0' }
+  const environment = { ...free, RYO_FAAS_PROJECT: platform.project, RYO_FAAS_ENGINE: 'process' }
+  const stopped = await TestPlatform.make(environment)
+  onTestFinished(() => stopped.remove())
+  const code = `export const hello = () => new Response('started')`
+  const file = await writeProject(join(stopped.home, 'project'), { hello: { code } })
+  expect(await stopped.ok(['check', file])).toMatch(/^1 handler OK/)
+  const broken = await writeProject(join(stopped.home, 'broken'), { hello: { code: 'export const hello = 1' } })
+  expect(await stopped.cli(['check', broken])).toMatchObject({
+    code: 1,
+    stdout: expect.stringContaining('hello') as string,
+  })
+  await expect(stopped.view()).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+
+  const { stdout, stderr } = await stopped.cli(['deploy', file])
+  expect(stderr).toContain(`Started ryo-faas, project ${platform.project}`)
+  const url = /http:\S+\/functions\/hello/.exec(stdout)![0]
+  expect(await (await fetch(url)).text()).toBe('started')
 })

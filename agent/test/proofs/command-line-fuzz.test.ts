@@ -159,6 +159,7 @@ function hostOf(): Parameters<typeof runCli>[0]['host'] {
     launchAgent: notHere,
     agentGone: notHere,
     removeStopped: notHere,
+    checkHere: notHere,
     restoreStore: backup => restoreStore(platform.home, backup),
     openUrl: async () => undefined,
     runtimeTypes: join(platform.home, 'types'),

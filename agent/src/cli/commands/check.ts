@@ -2,6 +2,7 @@ import { formatProblem, RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
 import { countOf, formatDuration } from '../output.ts'
 import { Reported } from './deploy.ts'
+import { isRunning } from './start-faas.ts'
 import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
 
 export const check: Command = {
@@ -11,9 +12,12 @@ export const check: Command = {
   run: async (args, context) => {
     const { output } = context
     const file = await deployFilePath(context.cwd, args['file'])
-    const client = await context.connect()
     const only = args['only'] as string[] | undefined
-    const result = await client.call('check', { body: { file, ...(only && { only }) } }, context.signal)
+    const request = { file, ...(only && { only }) }
+    // A platform that is running has a warm compiler, and knows more languages if it is newer.
+    const result = (await isRunning(context))
+      ? await (await context.connect()).call('check', { body: request }, context.signal)
+      : await context.checkHere(request)
     output.value(result)
     for (const problem of result.problems) output.line(formatProblem(problem))
     if (result.problems.length > 0) {

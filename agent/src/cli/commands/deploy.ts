@@ -6,6 +6,7 @@ import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
 import { startFrom } from '../start-from.ts'
 import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
+import { ensureRunning } from './start-faas.ts'
 
 const SETTLE_MS = 50
 /** File timestamps may be this coarse. */
@@ -13,7 +14,8 @@ const FILE_TIME_MS = 50
 
 export const deploy: Command = {
   usage: 'deploy [file]',
-  describe: 'Check, build and start the functions of deploy.json, then switch traffic to them',
+  describe:
+    'Check, build and start the functions of deploy.json, then switch traffic to them; starts the platform if needed',
   options: yargs =>
     yargs
       .positional('file', FILE_ARGUMENT)
@@ -43,6 +45,7 @@ export const deploy: Command = {
       ...(args['only'] !== undefined && { only: args['only'] as string[] }),
       ...(args['from'] !== undefined && { from: startFrom(args['from'] as string) }),
     }
+    await ensureRunning(context)
     if (args['watch']) return watchAndDeploy(body, context)
     const outcome = await deployOnce(body, context)
     if (outcome.error) throw outcome.error

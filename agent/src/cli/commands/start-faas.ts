@@ -38,6 +38,22 @@ export const startFaas: Command = {
   },
 }
 
+/** Whether a command can count on the agent of this home, which may be hung or still starting. */
+export async function isRunning(context: Context): Promise<boolean> {
+  return (await lookAt(context)) !== undefined
+}
+
+/** Starts the platform of this home if none is running; one that is starting is waited for. */
+export async function ensureRunning(context: Context): Promise<void> {
+  const seen = await lookAt(context)
+  if (seen === 'hung' || seen?.phase.kind === 'ready') return
+  const begin = performance.now()
+  const { project } = await bringUp(context, {})
+  if (seen === undefined) {
+    context.output.note(`Started ryo-faas, project ${project}, in ${formatDuration(performance.now() - begin)}`)
+  }
+}
+
 /** The platform of this home, if its agent responds. */
 export async function runningPlatform(context: Context): Promise<PlatformView | undefined> {
   const seen = await lookAt(context)

@@ -1,0 +1,61 @@
+/** Checks functions of a deploy.json: all that can be known without building or running anything. */
+import { dirname } from 'node:path'
+import { kindOf, type Problem } from '../contract/index.ts'
+import type { CheckOutcome, Languages } from '../languages/index.ts'
+import type { SecretStore } from '../secrets/index.ts'
+import { plan, type Planned, type PlanRequest } from './plan.ts'
+
+export type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
+
+export interface CheckDependencies {
+  languages: Languages
+  secrets: SecretStore
+}
+
+/**
+ * @returns no problems if the file may be deployed
+ * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND
+ */
+export async function checkFile(request: PlanRequest, dependencies: CheckDependencies) {
+  const begin = performance.now()
+  const planned = await plan(request, dependencies.languages)
+  const { accepted, problems } = await checkPlanned(planned, request.file, dependencies)
+  return { checked: accepted.length, problems, durationMs: performance.now() - begin }
+}
+
+export async function checkPlanned(
+  planned: Planned[],
+  file: string,
+  { languages, secrets }: CheckDependencies,
+): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
+  const problems = missingSecrets(planned, new Set(await secrets.names()))
+  const rootDir = dirname(file)
+  const outcomes = await languages.check(
+    planned.map(({ entry, language }) => {
+      const { name, packageDir, filePath, files } = entry
+      return { language, source: { name, kind: kindOf(entry), rootDir, packageDir, filePath, files } }
+    }),
+  )
+  const accepted: Accepted[] = []
+  planned.forEach((item, index) => {
+    const outcome = outcomes[index]!
+    if (outcome.kind === 'accepted') accepted.push({ ...item, outcome })
+    else problems.push(...outcome.problems)
+  })
+  return { accepted, problems }
+}
+
+function missingSecrets(planned: Planned[], known: ReadonlySet<string>): Problem[] {
+  return planned.flatMap(({ entry, place }) =>
+    entry.secrets
+      .filter(name => !known.has(name))
+      .map(name =>
+        place({
+          code: 'missing-secret',
+          subject: name,
+          message: `${entry.name} needs the secret ${name}, which is not set`,
+          hint: `Set it with: ryo-faas secrets set ${name}`,
+        }),
+      ),
+  )
+}

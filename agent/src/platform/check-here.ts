@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { checkFile } from '../deployments/index.ts'
+import { createLanguages } from '../languages/index.ts'
+import { SecretStore } from '../secrets/index.ts'
+import { entryPath } from './entries.ts'
+
+export interface CheckHereOptions {
+  home: string
+  environment: NodeJS.ProcessEnv
+  runtimeDir: string
+}
+
+/**
+ * Checks a deploy.json without a platform, as its agent would.
+ * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND
+ */
+export async function checkHere(
+  request: { file: string; only?: string[] | undefined },
+  { home, environment, runtimeDir }: CheckHereOptions,
+) {
+  const languages = createLanguages({
+    runtimeDir,
+    cacheDir: join(home, 'cache'),
+    environment,
+    checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
+  })
+  try {
+    return await checkFile(request, { languages, secrets: new SecretStore(home) })
+  } finally {
+    await languages.close()
+  }
+}
