@@ -26,7 +26,7 @@ export interface Asked {
 export class Stage {
   readonly events: StoreEvent[] = []
   readonly folder: string
-  private readonly closers: (() => Promise<unknown> | void)[] = []
+  readonly #closers: (() => Promise<unknown> | void)[] = []
 
   private constructor(folder: string) {
     this.folder = folder
@@ -43,11 +43,11 @@ export class Stage {
   }
 
   onEnd(close: () => Promise<unknown> | void): void {
-    this.closers.push(close)
+    this.#closers.push(close)
   }
 
   async end(): Promise<void> {
-    for (const close of this.closers.splice(0).reverse()) await close()
+    for (const close of this.#closers.splice(0).reverse()) await close()
   }
 
   /** @param documents where it keeps them; default: what the registry names */

@@ -16,6 +16,9 @@ it('shows its figures under names and labels that are few', async () => {
   for (const table of ['a', 'b']) await ask(port, `POST /tables/${table}/docs`, { body: { data: 1 } })
   await ask(port, 'GET /tables/a/docs/none')
   await ask(port, 'POST /tables/a/docs', { body: 'x' })
+  for (const refused of [{ host: 'evil.example' }, { authorization: 'Bearer wrong' }]) {
+    await ask(port, 'GET /tables/a/docs/none', { headers: refused })
+  }
   await ask(port, 'GET /tables/a/docs')
   const shown = async () => (await ask(port, 'GET /metrics')).text
   await until(async () => (await shown()).includes('operation="query"'), 'the last request is counted')
@@ -24,6 +27,7 @@ it('shows its figures under names and labels that are few', async () => {
     'store_operations_total{operation="create",outcome="ok"} 2',
     'store_operations_total{operation="create",outcome="invalid"} 1',
     'store_operations_total{operation="get",outcome="conflict"} 1',
+    'store_operations_total{operation="get",outcome="invalid"} 2',
     'store_operation_duration_seconds_count{operation="create"} 3',
     'store_operation_duration_seconds_bucket{operation="query",le="+Inf"} 1',
     'store_tables 2',

@@ -25,28 +25,28 @@ export interface OperationFigures {
 }
 
 export class OperationMetrics {
-  private readonly outcomes = new Float64Array(OPERATIONS.length * OUTCOMES.length)
-  private readonly buckets = new Float64Array(OPERATIONS.length * (DURATION_BUCKETS.length + 1))
-  private readonly sums = new Float64Array(OPERATIONS.length)
+  readonly #outcomes = new Float64Array(OPERATIONS.length * OUTCOMES.length)
+  readonly #buckets = new Float64Array(OPERATIONS.length * (DURATION_BUCKETS.length + 1))
+  readonly #sums = new Float64Array(OPERATIONS.length)
 
   record(operation: Operation, status: number, durationMs: number): void {
     const row = OPERATIONS.indexOf(operation)
-    this.outcomes[row * OUTCOMES.length + outcomeOf(status)]! += 1
+    this.#outcomes[row * OUTCOMES.length + outcomeOf(status)]! += 1
     const seconds = durationMs / 1_000
     let bucket = 0
     while (bucket < DURATION_BUCKETS.length && seconds > DURATION_BUCKETS[bucket]!) bucket += 1
-    this.buckets[row * (DURATION_BUCKETS.length + 1) + bucket]! += 1
-    this.sums[row]! += seconds
+    this.#buckets[row * (DURATION_BUCKETS.length + 1) + bucket]! += 1
+    this.#sums[row]! += seconds
   }
 
   figures(): OperationFigures[] {
     return OPERATIONS.map((operation, row) => ({
       operation,
-      outcomes: [...this.outcomes.subarray(row * OUTCOMES.length, (row + 1) * OUTCOMES.length)],
+      outcomes: [...this.#outcomes.subarray(row * OUTCOMES.length, (row + 1) * OUTCOMES.length)],
       buckets: [
-        ...this.buckets.subarray(row * (DURATION_BUCKETS.length + 1), (row + 1) * (DURATION_BUCKETS.length + 1)),
+        ...this.#buckets.subarray(row * (DURATION_BUCKETS.length + 1), (row + 1) * (DURATION_BUCKETS.length + 1)),
       ],
-      sumSeconds: this.sums[row]!,
+      sumSeconds: this.#sums[row]!,
     }))
   }
 }

@@ -4,7 +4,7 @@ export type * from './document-store.ts'
 export { type FieldPath, parseFieldPath, valueAt } from './field-path.ts'
 export { CommitNews, followLog, type LogPiece } from './follow-log.ts'
 export { checkName, encodedName, NAME_LIMIT_BYTES, nameProblem } from './names.ts'
-export { type Change, type PlanningView, planWrites } from './plan-writes.ts'
+export { type Change, planWrites } from './plan-writes.ts'
 export {
   compareValues,
   type Condition,

@@ -14,25 +14,25 @@ const STEP = 500
 const PAUSE_MS = 1_000
 
 export class Background {
-  private readonly writer: Writer
-  private readonly runner: CommandRunner
-  private next: NodeJS.Immediate | undefined
-  private later: NodeJS.Timeout | undefined
+  readonly #writer: Writer
+  readonly #runner: CommandRunner
+  #next: NodeJS.Immediate | undefined
+  #later: NodeJS.Timeout | undefined
   /** In `performance.now()`: a thread that is never idle does not come to its timers. */
-  private pausedUntil = 0
-  private isStopped = false
+  #pausedUntil = 0
+  #isStopped = false
 
   constructor(writer: Writer, runner: CommandRunner) {
-    this.writer = writer
-    this.runner = runner
+    this.#writer = writer
+    this.#runner = runner
     this.poke()
   }
 
   /** There may be something to do, once nothing else is. */
   poke(): void {
-    if (!this.isDue) return
-    this.next ??= setImmediate(() => {
-      this.next = undefined
+    if (!this.#isDue) return
+    this.#next ??= setImmediate(() => {
+      this.#next = undefined
       this.step()
       this.poke()
     })
@@ -40,28 +40,28 @@ export class Background {
 
   /** One transaction, if there is something to do: for those who are never done with something else. */
   step(): void {
-    if (!this.isDue) return
+    if (!this.#isDue) return
     try {
-      this.writer.hasBackgroundWork = this.runner.transaction(() => backgroundStep(this.writer))
+      this.#writer.hasBackgroundWork = this.#runner.transaction(() => backgroundStep(this.#writer))
     } catch (error) {
-      translateFault(error, this.writer.environment.path) // Throws if waiting cannot help.
-      this.pausedUntil = performance.now() + PAUSE_MS
-      clearTimeout(this.later)
-      this.later = setTimeout(() => {
-        this.pausedUntil = 0
+      translateFault(error, this.#writer.environment.path) // Throws if waiting cannot help.
+      this.#pausedUntil = performance.now() + PAUSE_MS
+      clearTimeout(this.#later)
+      this.#later = setTimeout(() => {
+        this.#pausedUntil = 0
         this.poke()
       }, PAUSE_MS)
     }
   }
 
   stop(): void {
-    this.isStopped = true
-    clearImmediate(this.next)
-    clearTimeout(this.later)
+    this.#isStopped = true
+    clearImmediate(this.#next)
+    clearTimeout(this.#later)
   }
 
-  private get isDue(): boolean {
-    return !this.isStopped && this.writer.hasBackgroundWork && performance.now() >= this.pausedUntil
+  get #isDue(): boolean {
+    return !this.#isStopped && this.#writer.hasBackgroundWork && performance.now() >= this.#pausedUntil
   }
 }
 

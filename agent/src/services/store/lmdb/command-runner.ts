@@ -12,10 +12,10 @@ import type { Writer } from './writer.ts'
 import { writeState } from './table-records.ts'
 
 export class CommandRunner {
-  private readonly writer: Writer
+  readonly #writer: Writer
 
   constructor(writer: Writer) {
-    this.writer = writer
+    this.#writer = writer
   }
 
   /** @param next hands out commands until there are no more to share this transaction. */
@@ -26,45 +26,45 @@ export class CommandRunner {
         const answered: Answer[] = []
         for (let command = next(); command !== undefined; command = next()) {
           commands.push(command)
-          answered.push(this.execute(command))
+          answered.push(this.#execute(command))
         }
         return answered
       })
-      return { answers, sequence: this.writer.sequence }
+      return { answers, sequence: this.#writer.sequence }
     } catch (error) {
       const answers =
         commands.length === 1
-          ? [failed(translateFault(error, this.writer.environment.path))]
-          : commands.map(command => this.runAlone(command))
-      return { answers, sequence: this.writer.sequence }
+          ? [failed(translateFault(error, this.#writer.environment.path))]
+          : commands.map(command => this.#runAlone(command))
+      return { answers, sequence: this.#writer.sequence }
     }
   }
 
   /** @throws StoreError; then nothing of it has happened. */
   transaction<T>(action: () => T): T {
     try {
-      return this.writer.environment.root.transactionSync(() => {
+      return this.#writer.environment.root.transactionSync(() => {
         const result = action()
-        this.writer.save()
+        this.#writer.save()
         return result
       })
     } catch (error) {
-      this.writer.reload()
+      this.#writer.reload()
       throw error
     }
   }
 
-  private runAlone(command: Command): Answer {
+  #runAlone(command: Command): Answer {
     try {
-      return this.transaction(() => this.execute(command))
+      return this.transaction(() => this.#execute(command))
     } catch (error) {
-      return failed(translateFault(error, this.writer.environment.path))
+      return failed(translateFault(error, this.#writer.environment.path))
     }
   }
 
-  private execute(command: Command): Answer {
+  #execute(command: Command): Answer {
     try {
-      return { type: 'done', result: this.perform(command) }
+      return { type: 'done', result: this.#perform(command) }
     } catch (error) {
       // A refusal, made before anything was put down.
       if (error instanceof StoreError) return failed(error)
@@ -72,20 +72,20 @@ export class CommandRunner {
     }
   }
 
-  private perform(command: Command): Results[Command['type']] {
+  #perform(command: Command): Results[Command['type']] {
     switch (command.type) {
       case 'write':
-        return this.writer.write(command.operations, command.context)
+        return this.#writer.write(command.operations, command.context)
       case 'declare-index':
-        return this.writer.declareIndex(command.table, command.field)
+        return this.#writer.declareIndex(command.table, command.field)
       case 'drop-index':
-        return this.writer.dropIndex(command.table, command.field)
+        return this.#writer.dropIndex(command.table, command.field)
       case 'drop-table':
-        return this.writer.dropTable(command.table)
+        return this.#writer.dropTable(command.table)
       case 'trim':
-        return trimLog(this.writer, command)
+        return trimLog(this.#writer, command)
       case 'save-state':
-        return writeState(this.writer.environment, command.name, command.value)
+        return writeState(this.#writer.environment, command.name, command.value)
     }
   }
 }

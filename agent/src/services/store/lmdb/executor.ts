@@ -2,6 +2,7 @@
  * Takes commands to where they are run. Invariants: 1. commands are run in the order in which they were given. 2. a
  * command is answered after it is on disk. 3. what waits is bounded: beyond that it is refused with BUSY.
  */
+import type { WriteOperation } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { Background } from './background.ts'
 import type { Answer, Command, Committed } from './commands.ts'
@@ -35,116 +36,110 @@ interface Waiting {
 
 /** What was given and is not answered, in order. */
 export class WaitingCommands {
-  private readonly waiting: Waiting[] = []
-  private first = 0
-  private textLength = 0
-  private readonly answers: Answer[] = []
-  private telling: NodeJS.Immediate | undefined
-  private readonly onCommitted: OnCommitted
+  readonly #waiting: Waiting[] = []
+  #first = 0
+  #textLength = 0
+  readonly #answers: Answer[] = []
+  #telling: NodeJS.Immediate | undefined
+  readonly #onCommitted: OnCommitted
 
   constructor(onCommitted: OnCommitted) {
-    this.onCommitted = onCommitted
-  }
-
-  get size(): number {
-    return this.waiting.length - this.first
+    this.#onCommitted = onCommitted
   }
 
   /** @throws StoreError BUSY */
   add(command: Command): Promise<Answer> {
-    if (this.size >= MOST_WAITING || this.textLength >= MOST_TEXT) {
+    if (this.#waiting.length - this.#first >= MOST_WAITING || this.#textLength >= MOST_TEXT) {
       throw new StoreError('BUSY', 'more writes wait than the store holds')
     }
     const textLength = lengthOf(command)
-    this.textLength += textLength
-    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject, textLength }))
+    this.#textLength += textLength
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject, textLength }))
   }
 
   /** The first of them were answered. They are told so in pieces, which lets new ones come in. */
   settle({ answers, sequence }: Committed): void {
-    this.onCommitted(sequence)
-    this.answers.push(...answers)
-    if (this.telling === undefined) this.tell(TOLD_AT_ONCE)
+    this.#onCommitted(sequence)
+    this.#answers.push(...answers)
+    if (this.#telling === undefined) this.#tell(TOLD_AT_ONCE)
   }
 
   /** Tells at once what is left to tell. */
   flush(): void {
-    this.tell(Infinity)
+    this.#tell(Infinity)
   }
 
   /** Rejects those that were not answered. */
   fail(error: Error): void {
     this.flush()
-    const waiting = this.waiting.splice(0).slice(this.first)
-    this.first = 0
-    this.textLength = 0
+    const waiting = this.#waiting.splice(0).slice(this.#first)
+    this.#first = 0
+    this.#textLength = 0
     for (const { reject } of waiting) reject(error)
   }
 
-  private tell(most: number): void {
-    clearImmediate(this.telling)
-    for (const answer of this.answers.splice(0, most)) {
-      const { resolve, textLength } = this.waiting[this.first++]!
-      this.textLength -= textLength
+  #tell(most: number): void {
+    clearImmediate(this.#telling)
+    for (const answer of this.#answers.splice(0, most)) {
+      const { resolve, textLength } = this.#waiting[this.#first++]!
+      this.#textLength -= textLength
       resolve(answer)
     }
-    this.telling = this.answers.length === 0 ? undefined : setImmediate(() => this.tell(TOLD_AT_ONCE))
-    if (this.first === this.waiting.length) {
-      this.waiting.length = 0
-      this.first = 0
-    } else if (this.first > MOST_WAITING) {
-      this.waiting.splice(0, this.first)
-      this.first = 0
+    this.#telling = this.#answers.length === 0 ? undefined : setImmediate(() => this.#tell(TOLD_AT_ONCE))
+    if (this.#first === this.#waiting.length) {
+      this.#waiting.length = 0
+      this.#first = 0
+    } else if (this.#first > MOST_WAITING) {
+      this.#waiting.splice(0, this.#first)
+      this.#first = 0
     }
   }
 }
 
 /** Runs commands in this thread, which then waits for the disk: for tools and tests. */
 export class InlineExecutor implements Executor {
-  private readonly runner: CommandRunner
-  private readonly background: Background
-  private readonly waiting: WaitingCommands
-  private queue: Command[] = []
-  private scheduled: NodeJS.Immediate | undefined
-  private isClosed = false
+  readonly #runner: CommandRunner
+  readonly #background: Background
+  readonly #waiting: WaitingCommands
+  #queue: Command[] = []
+  #scheduled: NodeJS.Immediate | undefined
+  #isClosed = false
 
   constructor({ writer, runner, onCommitted }: { writer: Writer; runner: CommandRunner; onCommitted: OnCommitted }) {
-    this.runner = runner
-    this.background = new Background(writer, runner)
-    this.waiting = new WaitingCommands(onCommitted)
+    this.#runner = runner
+    this.#background = new Background(writer, runner)
+    this.#waiting = new WaitingCommands(onCommitted)
   }
 
   execute(command: Command): Promise<Answer> {
-    if (this.isClosed) throw new StoreError('SHUTTING_DOWN', 'the store is closed')
-    const answer = this.waiting.add(command)
-    this.queue.push(command)
-    this.scheduled ??= setImmediate(() => this.work())
+    if (this.#isClosed) throw new StoreError('SHUTTING_DOWN', 'the store is closed')
+    const answer = this.#waiting.add(command)
+    this.#queue.push(command)
+    this.#scheduled ??= setImmediate(() => this.#work())
     return answer
   }
 
   async close(): Promise<void> {
-    this.isClosed = true
-    this.background.stop()
-    clearImmediate(this.scheduled)
-    this.work()
-    this.waiting.flush()
+    this.#isClosed = true
+    this.#background.stop()
+    clearImmediate(this.#scheduled)
+    this.#work()
+    this.#waiting.flush()
   }
 
-  private work(): void {
-    this.scheduled = undefined
-    const queue = this.queue
-    this.queue = []
+  #work(): void {
+    this.#scheduled = undefined
+    const queue = this.#queue
+    this.#queue = []
     let at = 0
-    if (queue.length > 0) this.waiting.settle(this.runner.run(() => queue[at++]))
-    this.background.poke()
+    if (queue.length > 0) this.#waiting.settle(this.#runner.run(() => queue[at++]))
+    this.#background.poke()
   }
 }
 
 function lengthOf(command: Command): number {
   if (command.type !== 'write') return 0
-  return command.operations.reduce(
-    (sum, operation) =>
-      sum + ('data' in operation ? operation.data.length : 'patch' in operation ? operation.patch.length : 0),
-    0,
-  )
+  const textOf = (operation: WriteOperation) =>
+    'data' in operation ? operation.data : 'patch' in operation ? operation.patch : ''
+  return command.operations.reduce((sum, operation) => sum + textOf(operation).length, 0)
 }

@@ -55,36 +55,36 @@ export interface ScanEntry extends ScanPosition {
 }
 
 export class Reader {
-  private readonly environment: Environment
+  readonly #environment: Environment
   /** Tables that were read since the last commit: to look one up costs as much as to read a document. */
-  private readonly spaces = new Map<string, number>()
+  readonly #spaces = new Map<string, number>()
 
   constructor(environment: Environment) {
-    this.environment = environment
+    this.#environment = environment
   }
 
   /** Gives up the transaction of reads before: the next ones see what was committed by now. */
   refresh(): void {
-    this.environment.root.resetReadTxn()
-    this.spaces.clear()
+    this.#environment.root.resetReadTxn()
+    this.#spaces.clear()
   }
 
   get(table: string, id: string): FoundDocument | undefined {
-    const space = this.spaceOf(table)
-    const text = space === undefined ? undefined : this.environment.documents.get(prefixed(space, id))
+    const space = this.#spaceOf(table)
+    const text = space === undefined ? undefined : this.#environment.documents.get(prefixed(space, id))
     return text === undefined ? undefined : { text, version: readVersion(text) }
   }
 
   scan(options: ScanOptions): ScanEntry[] {
-    const record = this.record(options.table)
+    const record = this.#record(options.table)
     if (record === undefined) return []
-    return options.index === undefined ? this.scanIds(record, options) : this.scanIndex(record, options)
+    return options.index === undefined ? this.#scanIds(record, options) : this.#scanIndex(record, options)
   }
 
   snapshot(table: string): Snapshot {
-    const { root, documents } = this.environment
+    const { root, documents } = this.#environment
     const transaction = root.useReadTransaction()
-    const record = this.record(table)
+    const record = this.#record(table)
     const range =
       record && documents.getRange({ start: prefixed(record.space), end: prefixed(record.space + 1), transaction })
     let isClosed = false
@@ -111,21 +111,21 @@ export class Reader {
   }
 
   tables(): TableView[] {
-    return [...readTables(this.environment)].map(([name, record]) => viewOfTable(name, record))
+    return [...readTables(this.#environment)].map(([name, record]) => viewOfTable(name, record))
   }
 
   table(name: string): TableView | undefined {
-    const record = this.record(name)
+    const record = this.#record(name)
     return record && viewOfTable(name, record)
   }
 
   lastSequence(): number {
-    return readState<Numbers>(this.environment, STATE.numbers)?.sequence ?? 0
+    return readState<Numbers>(this.#environment, STATE.numbers)?.sequence ?? 0
   }
 
   logBounds(): LogBounds {
     const last = this.lastSequence()
-    const [first] = this.environment.log.getKeys({ start: sequenceKey(0), end: AFTER_ALL, limit: 1 })
+    const [first] = this.#environment.log.getKeys({ start: sequenceKey(0), end: AFTER_ALL, limit: 1 })
     return { first: first === undefined ? last + 1 : sequenceOf(first), last }
   }
 
@@ -134,7 +134,7 @@ export class Reader {
     const entries: LogEntry[] = []
     let through = from - 1
     let bytes = 0
-    for (const { key, value } of this.environment.log.getRange({ start: sequenceKey(from), end: AFTER_ALL, limit })) {
+    for (const { key, value } of this.#environment.log.getRange({ start: sequenceKey(from), end: AFTER_ALL, limit })) {
       through = sequenceOf(key)
       if (digest === undefined || value.readUInt32BE(0) === digest) {
         const text = value.toString('utf8', DIGEST_BYTES)
@@ -147,25 +147,25 @@ export class Reader {
   }
 
   event(sequence: number): LogEntry | undefined {
-    const value = this.environment.log.get(sequenceKey(sequence))
+    const value = this.#environment.log.get(sequenceKey(sequence))
     return value && { sequence, text: value.toString('utf8', DIGEST_BYTES) }
   }
 
-  private spaceOf(table: string): number | undefined {
-    const known = this.spaces.get(table)
+  #spaceOf(table: string): number | undefined {
+    const known = this.#spaces.get(table)
     if (known !== undefined) return known
-    const space = this.record(table)?.space
-    if (space !== undefined) this.spaces.set(table, space)
+    const space = this.#record(table)?.space
+    if (space !== undefined) this.#spaces.set(table, space)
     return space
   }
 
-  private record(table: string): TableRecord | undefined {
-    return readTable(this.environment, table)
+  #record(table: string): TableRecord | undefined {
+    return readTable(this.#environment, table)
   }
 
-  private scanIds({ space }: TableRecord, { after, isDescending = false, limit }: ScanOptions): ScanEntry[] {
+  #scanIds({ space }: TableRecord, { after, isDescending = false, limit }: ScanOptions): ScanEntry[] {
     const [low, high] = [prefixed(space), prefixed(space + 1)]
-    const range = this.environment.documents.getRange({
+    const range = this.#environment.documents.getRange({
       start: after ? prefixed(space, after.id) : isDescending ? high : low,
       end: isDescending ? low : high,
       exclusiveStart: true,
@@ -175,13 +175,13 @@ export class Reader {
     return [...range].map(({ key, value }) => ({ id: idOf(key), text: value }))
   }
 
-  private scanIndex({ space, indexes }: TableRecord, options: ScanOptions): ScanEntry[] {
+  #scanIndex({ space, indexes }: TableRecord, options: ScanOptions): ScanEntry[] {
     const number = indexes.find(({ field }) => field === options.index)?.number
     if (number === undefined) return []
     const { from, to, after, isDescending = false, limit } = options
     const low = from ? prefixed(number, from) : prefixed(number)
     const high = to ? prefixed(number, to) : prefixed(number + 1)
-    const keys = this.environment.index.getKeys({
+    const keys = this.#environment.index.getKeys({
       start: after?.value ? prefixed(number, after.value, after.id) : isDescending ? high : low,
       end: isDescending ? low : high,
       exclusiveStart: true,
@@ -191,7 +191,7 @@ export class Reader {
     // An index and its documents change in the same transaction, so what it names is there.
     return [...keys].map(key => {
       const { value, id } = entryOf(key)
-      return { value, id, text: this.environment.documents.get(prefixed(space, id))! }
+      return { value, id, text: this.#environment.documents.get(prefixed(space, id))! }
     })
   }
 }

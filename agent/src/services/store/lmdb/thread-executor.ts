@@ -39,25 +39,25 @@ export interface ThreadExecutorOptions {
 const PIECE = 16
 
 export class ThreadExecutor implements Executor {
-  private readonly worker: Worker
-  private readonly waiting: WaitingCommands
-  private readonly gone: Promise<void>
-  private piece: Command[] = []
-  private scheduled: NodeJS.Immediate | undefined
-  private isClosed = false
+  readonly #worker: Worker
+  readonly #waiting: WaitingCommands
+  readonly #gone: Promise<void>
+  #piece: Command[] = []
+  #scheduled: NodeJS.Immediate | undefined
+  #isClosed = false
 
   private constructor(options: ThreadExecutorOptions, worker: Worker) {
-    this.worker = worker
-    this.waiting = new WaitingCommands(options.onCommitted)
-    this.gone = new Promise(resolve => worker.once('exit', () => resolve()))
+    this.#worker = worker
+    this.#waiting = new WaitingCommands(options.onCommitted)
+    this.#gone = new Promise(resolve => worker.once('exit', () => resolve()))
     worker.on('message', ({ answers, sequence }: CommittedMessage) => {
       // The writer has nothing to do now; to tell of what it did takes longer than to give it more.
-      this.send()
-      this.waiting.settle({ answers: unpackAnswers(answers), sequence })
+      this.#send()
+      this.#waiting.settle({ answers: unpackAnswers(answers), sequence })
     })
     const failed = (error: Error) => {
-      this.isClosed = true
-      this.waiting.fail(new StoreError('STORAGE_FAILED', 'the store can no longer write', { cause: error }))
+      this.#isClosed = true
+      this.#waiting.fail(new StoreError('STORAGE_FAILED', 'the store can no longer write', { cause: error }))
       options.onFailure(error)
     }
     worker.on('error', failed)
@@ -74,29 +74,29 @@ export class ThreadExecutor implements Executor {
   }
 
   execute(command: Command): Promise<Answer> {
-    if (this.isClosed) throw new StoreError('SHUTTING_DOWN', 'the store is closed')
-    const answer = this.waiting.add(command)
-    this.piece.push(command)
-    if (this.piece.length >= PIECE) this.send()
-    else this.scheduled ??= setImmediate(() => this.send())
+    if (this.#isClosed) throw new StoreError('SHUTTING_DOWN', 'the store is closed')
+    const answer = this.#waiting.add(command)
+    this.#piece.push(command)
+    if (this.#piece.length >= PIECE) this.#send()
+    else this.#scheduled ??= setImmediate(() => this.#send())
     return answer
   }
 
   async close(): Promise<void> {
-    if (!this.isClosed) {
-      this.isClosed = true
-      this.send()
-      this.worker.postMessage('close')
+    if (!this.#isClosed) {
+      this.#isClosed = true
+      this.#send()
+      this.#worker.postMessage('close')
     }
-    await this.gone
-    this.waiting.flush()
+    await this.#gone
+    this.#waiting.flush()
   }
 
-  private send(): void {
-    clearImmediate(this.scheduled)
-    this.scheduled = undefined
-    if (this.piece.length === 0) return
-    this.worker.postMessage(packCommands(this.piece))
-    this.piece = []
+  #send(): void {
+    clearImmediate(this.#scheduled)
+    this.#scheduled = undefined
+    if (this.#piece.length === 0) return
+    this.#worker.postMessage(packCommands(this.#piece))
+    this.#piece = []
   }
 }

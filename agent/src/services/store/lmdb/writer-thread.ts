@@ -24,8 +24,8 @@ export function runWriterThread(port: MessagePort, { path, source }: WriterThrea
     let message: Received | undefined = first
     while (message !== undefined) {
       if (message === 'close') return 'closing'
-      const incoming: IncomingCommands = new IncomingCommands(port, message)
-      const { answers, sequence } = runner.run(() => incoming.next())
+      const incoming: ReturnType<typeof incomingCommands> = incomingCommands(port, message)
+      const { answers, sequence } = runner.run(incoming.next)
       port.postMessage({ answers: packAnswers(answers), sequence } satisfies CommittedMessage)
       background.step()
       message = incoming.left()
@@ -41,35 +41,28 @@ export function runWriterThread(port: MessagePort, { path, source }: WriterThrea
   port.postMessage('ready')
 }
 
-/** The commands of a message and of those that have come in since, as many as one transaction takes. */
-class IncomingCommands {
-  private readonly port: MessagePort
-  private message: Received | undefined
-  private at = 0
-  private count = 0
-
-  constructor(port: MessagePort, first: Received) {
-    this.port = port
-    this.message = first
-  }
-
-  next(): Command | undefined {
-    if (this.message === undefined || this.message === 'close' || this.count >= MOST_TOGETHER) return undefined
-    if (this.at >= this.message.length) {
-      this.message = receive(this.port)
-      this.at = 0
-      return this.next()
+/** Hands out the commands of a message and of those that have come in since, as many as one transaction takes. */
+function incomingCommands(port: MessagePort, first: Received) {
+  let message: Received | undefined = first
+  let at = 0
+  let count = 0
+  const next = (): Command | undefined => {
+    if (message === undefined || message === 'close' || count >= MOST_TOGETHER) return undefined
+    if (at >= message.length) {
+      message = receive(port)
+      at = 0
+      return next()
     }
-    this.count += 1
-    return this.message[this.at++]
+    count += 1
+    return message[at++]
   }
-
   /** What was received and not handed out, or has come in while the disk was waited for. */
-  left(): Received | undefined {
-    if (this.message === 'close') return 'close'
-    const rest = this.message?.slice(this.at) ?? []
-    return rest.length > 0 ? rest : receive(this.port)
+  const left = (): Received | undefined => {
+    if (message === 'close') return 'close'
+    const rest = message?.slice(at) ?? []
+    return rest.length > 0 ? rest : receive(port)
   }
+  return { next, left }
 }
 
 function receive(port: MessagePort): Received | undefined {

@@ -50,38 +50,38 @@ export class Writer {
   readonly environment: Environment
   /** Indexes are to be built, or garbage to be swept: perhaps, at the start. */
   hasBackgroundWork = true
-  private readonly source: string
-  private readonly ids = new UlidSource()
-  private readonly clock = new IsoClock()
-  private readonly scratch = new Scratch()
-  private readonly tables = new Map<string, TableState>()
-  private numbers: Numbers = { sequence: 0, nextSpace: 1, nextIndex: 1 }
-  private areNumbersChanged = false
+  readonly #source: string
+  readonly #ids = new UlidSource()
+  readonly #clock = new IsoClock()
+  readonly #scratch = new Scratch()
+  readonly #tables = new Map<string, TableState>()
+  #numbers: Numbers = { sequence: 0, nextSpace: 1, nextIndex: 1 }
+  #areNumbersChanged = false
 
   /** @param source `DocumentCloudEvent.source` */
   constructor(environment: Environment, source: string) {
     this.environment = environment
-    this.source = source
+    this.#source = source
     this.reload()
   }
 
   /** Sequence of the last event. */
   get sequence(): number {
-    return this.numbers.sequence
+    return this.#numbers.sequence
   }
 
   /** Forgets what is in memory: the transaction did not come to pass. */
   reload(): void {
-    this.tables.clear()
-    this.numbers = readState<Numbers>(this.environment, STATE.numbers) ?? { sequence: 0, nextSpace: 1, nextIndex: 1 }
-    this.areNumbersChanged = false
+    this.#tables.clear()
+    this.#numbers = readState<Numbers>(this.environment, STATE.numbers) ?? { sequence: 0, nextSpace: 1, nextIndex: 1 }
+    this.#areNumbersChanged = false
   }
 
   /** Puts down what the transaction changed of tables and numbers. Last in every transaction. */
   save(): void {
-    if (this.areNumbersChanged) writeState(this.environment, STATE.numbers, this.numbers)
-    this.areNumbersChanged = false
-    for (const table of this.tables.values()) {
+    if (this.#areNumbersChanged) writeState(this.environment, STATE.numbers, this.#numbers)
+    this.#areNumbersChanged = false
+    for (const table of this.#tables.values()) {
       if (!table.isChanged) continue
       this.environment.tables.putSync(Buffer.from(table.name), JSON.stringify(table.record))
       table.isChanged = false
@@ -89,10 +89,10 @@ export class Writer {
   }
 
   write(operations: readonly WriteOperation[], context: WriteContext): WriteOutcome {
-    const now = this.clock.now()
+    const now = this.#clock.now()
     const plan = planWrites(operations, {
       now,
-      nextId: () => this.ids.next(),
+      nextId: () => this.#ids.next(),
       placeOf: (name, id) => {
         const table = this.knownTable(name)
         return table && prefixed(table.record.space, id)
@@ -101,7 +101,7 @@ export class Writer {
       lastVersion: place => Number(this.environment.versions.get(place)?.split(' ')[0] ?? 0),
     })
     if (plan.kind === 'refused') return plan
-    for (const change of plan.changes) this.apply(change, context, now)
+    for (const change of plan.changes) this.#apply(change, context, now)
     return {
       kind: 'written',
       written: plan.changes.map(({ kind, id, version, after }) => ({
@@ -114,12 +114,12 @@ export class Writer {
   }
 
   declareIndex(name: string, field: string): IndexView {
-    const { record, paths } = this.ensureTable(name)
+    const { record, paths } = this.#ensureTable(name)
     const path = parseFieldPath(field)
     const known = record.indexes.find(index => index.field === path.path)
     if (known !== undefined) return viewOfIndex(known, record.documents)
     const isEmpty = record.documents === 0
-    const number = this.numbers.nextIndex++
+    const number = this.#numbers.nextIndex++
     const index: IndexRecord = { number, field: path.path, state: isEmpty ? 'ready' : 'building', done: 0 }
     record.indexes.push(index)
     if (!isEmpty) this.hasBackgroundWork = true
@@ -129,7 +129,7 @@ export class Writer {
   }
 
   dropIndex(name: string, field: string): undefined {
-    const { record, paths } = this.existingTable(name)
+    const { record, paths } = this.#existingTable(name)
     const path = parseFieldPath(field)
     const at = record.indexes.findIndex(index => index.field === path.path)
     if (at < 0) {
@@ -137,29 +137,29 @@ export class Writer {
     }
     const [index] = record.indexes.splice(at, 1)
     paths.splice(at, 1)
-    this.discard({ kind: 'index', number: index!.number })
+    this.#discard({ kind: 'index', number: index!.number })
     this.changed(name)
   }
 
   dropTable(name: string): undefined {
-    const { record } = this.existingTable(name)
-    this.discard({ kind: 'space', number: record.space })
-    for (const { number } of record.indexes) this.discard({ kind: 'index', number })
+    const { record } = this.#existingTable(name)
+    this.#discard({ kind: 'space', number: record.space })
+    for (const { number } of record.indexes) this.#discard({ kind: 'index', number })
     this.environment.tables.removeSync(Buffer.from(name))
-    this.tables.delete(name)
+    this.#tables.delete(name)
   }
 
   /** The table as it is in memory, if it exists. */
   knownTable(name: string): TableState | undefined {
-    const known = this.tables.get(name)
+    const known = this.#tables.get(name)
     if (known !== undefined) return known
     const record = readTable(this.environment, name)
-    return record && this.remember(name, record)
+    return record && this.#remember(name, record)
   }
 
   changed(name: string): void {
-    this.tables.get(name)!.isChanged = true
-    this.areNumbersChanged = true
+    this.#tables.get(name)!.isChanged = true
+    this.#areNumbersChanged = true
   }
 
   /** Entries of a document in some of its table's indexes. */
@@ -167,29 +167,29 @@ export class Writer {
     this.environment.index.putSync(prefixed(index.number, orderKey(valueAt(document, path)), document.id), ENTRY)
   }
 
-  private apply(change: Change<Buffer>, context: WriteContext, now: string): void {
+  #apply(change: Change<Buffer>, context: WriteContext, now: string): void {
     const { kind, id, version, before, after } = change
     const { documents, versions } = this.environment
-    const table = this.ensureTable(change.table)
+    const table = this.#ensureTable(change.table)
     const place = change.place ?? prefixed(table.record.space, id)
-    if (after !== undefined) documents.putSync(place, asBinary(this.scratch.encode(after)))
+    if (after !== undefined) documents.putSync(place, asBinary(this.#scratch.encode(after)))
     else documents.removeSync(place)
-    if (table.record.indexes.length > 0) this.applyToIndexes(table, { id, before, after })
+    if (table.record.indexes.length > 0) this.#applyToIndexes(table, { id, before, after })
     if (before === undefined) table.record.documents += 1
     else if (after === undefined) table.record.documents -= 1
     table.isChanged = true
     if (change.isReborn) versions.removeSync(place)
     if (context.isMuted === true) return
-    const sequence = ++this.numbers.sequence
-    this.areNumbersChanged = true
+    const sequence = ++this.#numbers.sequence
+    this.#areNumbersChanged = true
     if (after === undefined) versions.putSync(place, `${version} ${sequence}`)
     const { depth = 0, traceparent, tracestate, baggage } = context
-    const event = { sequence, source: this.source, kind, table: table.name, id, version, time: now, depth }
+    const event = { sequence, source: this.#source, kind, table: table.name, id, version, time: now, depth }
     const text = eventText(event, { traceparent, tracestate, baggage, before, after })
-    this.environment.log.putSync(sequenceKey(sequence), this.scratch.encode(text, table.digest))
+    this.environment.log.putSync(sequenceKey(sequence), this.#scratch.encode(text, table.digest))
   }
 
-  private applyToIndexes(
+  #applyToIndexes(
     { record, paths }: TableState,
     { id, before, after }: { id: string; before: string | undefined; after: string | undefined },
   ): void {
@@ -204,29 +204,29 @@ export class Writer {
     })
   }
 
-  private ensureTable(name: string): TableState {
+  #ensureTable(name: string): TableState {
     const known = this.knownTable(name)
     if (known !== undefined) return known
-    const table = this.remember(name, { space: this.numbers.nextSpace++, documents: 0, indexes: [] })
+    const table = this.#remember(name, { space: this.#numbers.nextSpace++, documents: 0, indexes: [] })
     this.changed(name)
     return table
   }
 
-  private existingTable(name: string): TableState {
+  #existingTable(name: string): TableState {
     const table = this.knownTable(name)
     if (table === undefined) throw new StoreError('TABLE_NOT_FOUND', `there is no table ${JSON.stringify(name)}`)
     return table
   }
 
-  private remember(name: string, record: TableRecord): TableState {
+  #remember(name: string, record: TableRecord): TableState {
     const digest = digestOf(name)
     const paths = record.indexes.map(({ field }) => parseFieldPath(field))
     const table = { name, record, paths, digest, isChanged: false }
-    this.tables.set(name, table)
+    this.#tables.set(name, table)
     return table
   }
 
-  private discard(garbage: Garbage): void {
+  #discard(garbage: Garbage): void {
     this.hasBackgroundWork = true
     const known = readState<Garbage[]>(this.environment, STATE.garbage) ?? []
     writeState(this.environment, STATE.garbage, [...known, garbage])

@@ -20,23 +20,13 @@ export interface RelayThread extends RelayRunOptions {
 export type RelayNews =
   { type: 'state'; state: RelayState; problem?: string } | { type: 'position'; position: RelayPosition }
 
-export interface RelayRun {
-  /** Rejects if it ends by itself. */
-  started: Promise<void>
-  close(): Promise<void>
-}
-
 /** Positions are told at this pace; the last one always is. */
 const TELL_MS = 100
-
 /** A write that is waited for goes first when there are not enough cores for both. */
 const NICENESS = 5
 
-export function runRelay(
-  log: ChangeLog,
-  { epoch, nats, saved }: RelayRunOptions,
-  tell: (news: RelayNews) => void,
-): RelayRun {
+/** @returns `started`, which rejects if it cannot start, and how to end it */
+export function runRelay(log: ChangeLog, { epoch, nats, saved }: RelayRunOptions, tell: (news: RelayNews) => void) {
   const stopping = new AbortController()
   let untold: RelayPosition | undefined
   let telling: NodeJS.Timeout | undefined

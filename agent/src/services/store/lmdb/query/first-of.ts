@@ -4,36 +4,36 @@ import type { ScanEntry, ScanPosition } from '../reader.ts'
 type Compare = (one: ScanPosition, other: ScanPosition) => number
 
 export class FirstOf {
-  private readonly most: number
-  private readonly compare: Compare
-  private readonly after: ScanPosition | undefined
+  readonly #most: number
+  readonly #compare: Compare
+  readonly #after: ScanPosition | undefined
   /** Cut back to the first ones now and then: cheaper than to keep it sorted. */
-  private entries: ScanEntry[] = []
+  #entries: ScanEntry[] = []
   /** What comes behind it is of no use. */
-  private bar: ScanEntry | undefined
+  #bar: ScanEntry | undefined
 
   constructor(most: number, order: { isDescending: boolean; after: ScanPosition | undefined }) {
-    this.most = most
-    this.after = order.after
-    this.compare = order.isDescending ? (one, other) => -comparePositions(one, other) : comparePositions
+    this.#most = most
+    this.#after = order.after
+    this.#compare = order.isDescending ? (one, other) => -comparePositions(one, other) : comparePositions
   }
 
   offer(entry: ScanEntry): void {
-    if (this.after !== undefined && this.compare(entry, this.after) <= 0) return
-    if (this.bar !== undefined && this.compare(entry, this.bar) >= 0) return
-    this.entries.push(entry)
-    if (this.entries.length >= 2 * this.most + 64) this.cut()
+    if (this.#after !== undefined && this.#compare(entry, this.#after) <= 0) return
+    if (this.#bar !== undefined && this.#compare(entry, this.#bar) >= 0) return
+    this.#entries.push(entry)
+    if (this.#entries.length >= 2 * this.#most + 64) this.#cut()
   }
 
   sorted(): ScanEntry[] {
-    this.cut()
-    return this.entries
+    this.#cut()
+    return this.#entries
   }
 
-  private cut(): void {
-    this.entries.sort(this.compare)
-    this.entries.length = Math.min(this.entries.length, this.most)
-    if (this.entries.length === this.most) this.bar = this.entries.at(-1)
+  #cut(): void {
+    this.#entries.sort(this.#compare)
+    this.#entries.length = Math.min(this.#entries.length, this.#most)
+    if (this.#entries.length === this.#most) this.#bar = this.#entries.at(-1)
   }
 }
 
