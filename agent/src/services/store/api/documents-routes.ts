@@ -1,6 +1,6 @@
 /** One document: create, read, replace, merge, delete. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { checkName, type DocumentStore, type WriteOperation } from '../documents/index.ts'
+import { checkName, type DocumentStore, type FoundDocument, type WriteOperation } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { sendJsonText, sendWritten, writtenOf } from './answers.ts'
 import { SCHEMAS } from './contract.ts'
@@ -38,13 +38,17 @@ export function addDocumentRoutes(app: FastifyInstance, store: DocumentStore): v
   app.get<{ Params: DocumentParams }>(
     DOCUMENT,
     { schema: SCHEMAS.get, config: { operation: 'get', access: ['read'] } },
-    async (request, reply) => {
+    (request, reply) => {
       const { table, id } = request.params
-      const found = await store.get(checkName('table', table), id)
-      if (found === undefined) throw notFound(request.params)
-      void reply.header('etag', etagOf(found.version))
-      if (isKnown(request.raw.headers, found.version)) void reply.code(304).send()
-      else sendJsonText(reply, found.text)
+      const answer = (found: FoundDocument | undefined) => {
+        if (found === undefined) throw notFound(request.params)
+        void reply.header('etag', etagOf(found.version))
+        if (isKnown(request.raw.headers, found.version)) void reply.code(304).send()
+        else sendJsonText(reply, found.text)
+      }
+      const found = store.get(checkName('table', table), id)
+      // A promise for what is there already takes four per cent of the reads.
+      return found instanceof Promise ? found.then(answer) : answer(found)
     },
   )
 

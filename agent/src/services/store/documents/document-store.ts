@@ -131,7 +131,8 @@ export type LogReader = 'relay'
 export interface DocumentStore extends ChangeLog {
   /** @throws StoreError STORAGE_FULL, STORAGE_FAILED (nothing was written), BUSY, SHUTTING_DOWN */
   write(operations: readonly WriteOperation[], context?: WriteContext): Promise<WriteOutcome>
-  get(table: string, id: string): Promise<FoundDocument | undefined>
+  /** At once if it can: this is what most requests ask. */
+  get(table: string, id: string): FoundDocument | undefined | Promise<FoundDocument | undefined>
   /**
    * One page. Paging meets every document that matches from the first page to the last exactly once, and whatever is
    * written in between at most once (one whose order changes meanwhile may come twice or not at all).

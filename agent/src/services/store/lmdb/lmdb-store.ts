@@ -79,7 +79,7 @@ function storeOf({ environment, reader, news, executor, backups, unlock }: Parts
   }
   return {
     write: (operations, context = {}) => run({ type: 'write', operations, context }),
-    get: async (table, id) => reader.get(table, id),
+    get: (table, id) => reader.get(table, id),
     query: (query, signal) => runQuery(reader, query, signal),
     snapshot: async table => reader.snapshot(table),
     tables: async () => reader.tables(),

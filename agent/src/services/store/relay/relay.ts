@@ -6,10 +6,19 @@
  * late, repeated or ahead of a lost one is refused. 3. what is in flight is bounded, and nothing else is held.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { BusError, EVENT_SUBJECTS, lastMessage, STREAMS, streamState, type Bus } from '../../../bus/index.ts'
+import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import {
+  BusError,
+  EVENT_HEADERS,
+  EVENT_SUBJECTS,
+  eventSubject,
+  lastMessage,
+  STREAMS,
+  streamState,
+  type Bus,
+} from '../../../bus/index.ts'
 import { backoffMs } from '../../../host/index.ts'
 import type { ChangeLog, LogEntry } from '../documents/index.ts'
-import { messageOf, sequenceOfMessage } from './relay-message.ts'
 
 /** How far the log was carried. */
 export interface RelayPosition {
@@ -39,6 +48,9 @@ const MOST_BYTES_IN_FLIGHT = 8 * 1024 * 1024
 const PAUSE = { firstMs: 100, mostMs: 5_000 }
 /** Expected sequence of the last message of the stream (NATS ADR-8 of JetStream's publish headers). */
 const EXPECTED_LAST = 'Nats-Expected-Last-Sequence'
+/** Room for subject and headers within the server's limit of 1 MiB for a message, and some more for the client. */
+const INLINE_BYTES = 700 * 1024
+const NOTHING = Buffer.alloc(0)
 
 export class Relay {
   readonly #options: RelayOptions
@@ -162,4 +174,25 @@ export class Relay {
     const signal = AbortSignal.any([this.#stopping.signal, this.#reconnected.signal])
     await delay(ms, undefined, { signal }).catch(() => undefined)
   }
+}
+
+/**
+ * @param epoch of the log: a log that was started again must not have its events taken for those of the one before
+ */
+function messageOf({ sequence, text }: LogEntry, epoch: string) {
+  const { kind, table, id } = (JSON.parse(text) as DocumentCloudEvent).data
+  const data = Buffer.from(text)
+  const isLong = data.length > INLINE_BYTES
+  return {
+    subject: eventSubject({ kind, table, id }),
+    data: isLong ? NOTHING : data,
+    messageId: `${epoch}:${sequence}`,
+    headers: { [EVENT_HEADERS.sequence]: String(sequence), ...(isLong && { [EVENT_HEADERS.isElsewhere]: '1' }) },
+  }
+}
+
+/** Sequence of the event that a message id stands for; `undefined` if it is of another epoch. */
+function sequenceOfMessage(messageId: string, epoch: string): number | undefined {
+  const [messageEpoch, sequence] = messageId.split(':')
+  return messageEpoch === epoch ? Number(sequence) : undefined
 }
