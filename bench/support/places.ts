@@ -2,7 +2,6 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
-export const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Node 24, which functions run on; every Node peer runs on it too. */
 export const functionNode = createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`)
 export const functionsFramework = fileURLToPath(

@@ -1,2 +1,2 @@
-export { createApi, type ApiOptions } from './server.ts'
+export { createApi } from './server.ts'
 export type { Platform } from './platform.ts'

@@ -2,23 +2,15 @@
  * Asynchronous calls: what travels in messages, what is known of each call, and the rules of how that changes. All who
  * accept, run or show calls go through here.
  */
-export {
-  CallHead,
-  decodeCall,
-  decodeResult,
-  encodeEnvelope,
-  FaasTrigger,
-  ResultHead,
-  type Envelope,
-} from './envelope.ts'
+export { CallHead, decodeCall, decodeResult, encodeEnvelope, FaasTrigger, ResultHead } from './envelope.ts'
 export { CallResult, CallState, INLINE_RESULT_BYTES, isFinal } from './call-state.ts'
-export { advance, readState, writeState, type Advance, type StoredState } from './call-states.ts'
-export { getBody, INLINE_BODY_BYTES, putBody, removeBody, type BodyKind } from './bodies.ts'
-export { getAnswer, getCall, queuedState, readQueued, viewOf, type Answer, type QueuedCall } from './call-view.ts'
-export { cancelCall, redriveCall, redriveDead, type CancelOutcome, type RedriveOutcome } from './call-changes.ts'
+export { advance, readState, writeState, type StoredState } from './call-states.ts'
+export { getBody, INLINE_BODY_BYTES, putBody, removeBody } from './bodies.ts'
+export { getAnswer, getCall, queuedState } from './call-view.ts'
+export { cancelCall, redriveCall, redriveDead } from './call-changes.ts'
 export { isCursor, listCalls, type CallQuery } from './call-list.ts'
 export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'
-export { claimKey, confirmKey, idempotencyKey, type IdempotencyKey, type KeyClaim } from './idempotency.ts'
+export { claimKey, confirmKey, idempotencyKey } from './idempotency.ts'
 export { sweepBodies } from './sweep-bodies.ts'
 export { CallbackRule } from './callback-url.ts'
 export {

@@ -1,2 +1,1 @@
-export { runCli, type CliOptions } from './cli.ts'
-export type { CliHost } from './context.ts'
+export { runCli } from './cli.ts'

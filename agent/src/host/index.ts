@@ -1,9 +1,9 @@
 /** Everything we ask of the operating system, and helpers to order asynchronous work. */
-export { backoffMs, type BackoffBounds } from './backoff.ts'
+export { backoffMs } from './backoff.ts'
 export { readIfPresent, writeAtomically, writeDurably } from './durable-file.ts'
 export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'
-export { spawnDetached, type DetachedCommand, type DetachedProcess } from './detached-process.ts'
+export { spawnDetached } from './detached-process.ts'
 export {
   identifyProcess,
   isAlive,
@@ -12,7 +12,7 @@ export {
   signalProcess,
   waitForExit,
 } from './process-identity.ts'
-export { acquireProcessLock, type LockOutcome } from './process-lock.ts'
+export { acquireProcessLock } from './process-lock.ts'
 export { ExtraHost, listenAtAll } from './extra-listener.ts'
 export { portTaken } from './port-owner.ts'
 export { boundFile } from './bounded-file.ts'

@@ -1,7 +1,7 @@
 /** Routes: the one schema of what is deployed, and its way to the processes that serve it. */
 export { ControlClient, ControlError, type ControlClientOptions } from './control-client.ts'
 export { controlPathOf, isControlledAt, prepareControlPath } from './control-path.ts'
-export { startControlServer, type ControlServerOptions } from './control-server.ts'
+export { startControlServer } from './control-server.ts'
 export { PushChannel, type RouteChannel, type RouteReader } from './route-channel.ts'
 export { RouteKeeper, StaleTableError } from './route-keeper.ts'
 export {

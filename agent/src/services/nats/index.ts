@@ -1,4 +1,4 @@
-export { ensureCredentials, natsPaths, type NatsCredentials } from './nats-config.ts'
-export { findNats, type NatsSearch, type NatsSource } from './find-nats.ts'
-export { natsProcess, type NatsPartOptions } from './nats-part.ts'
-export { natsContainer, type NatsContainerOptions } from './nats-container.ts'
+export { ensureCredentials } from './nats-config.ts'
+export { findNats } from './find-nats.ts'
+export { natsProcess } from './nats-part.ts'
+export { natsContainer } from './nats-container.ts'

@@ -1,8 +1,7 @@
 /** The proxy: data plane for calls. `main.ts` is its process; the agent talks to that through `ProxyControl`. */
 export { ProxyControl } from './control/proxy-control.ts'
-export { MainOptions, ProxyOptions, type ProxyInput } from './options.ts'
 export { createProxy, type Proxy } from './proxy.ts'
 export { fineBucketUpperMs } from './metrics/function-metrics.ts'
 export { failuresOf, type FunctionCounts, type FunctionStats, type ProxyStats } from './metrics/summary.ts'
 export { isNetwork } from './access/trusted-peers.ts'
-export { proxyPart, proxyPaths, type AsyncSettings, type ProxyPartOptions } from './proxy-part.ts'
+export { proxyPart, proxyPaths } from './proxy-part.ts'

@@ -9,7 +9,6 @@ export type Operation = (typeof OPERATIONS)[number]
 
 /** By status: done, not there or changed since, the caller's mistake, ours. */
 export const OUTCOMES = ['ok', 'conflict', 'invalid', 'failed'] as const
-export type Outcome = (typeof OUTCOMES)[number]
 
 /** Upper bounds in seconds. */
 export const DURATION_BUCKETS = [
