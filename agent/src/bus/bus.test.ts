@@ -24,6 +24,7 @@ import {
   subjectsIn,
   type Bus,
 } from './index.ts'
+import { untilTrue } from '../../test/support/until.ts'
 import { managerOf, startNats, type TestNats } from './testing/nats-server.ts'
 
 const ids = new CallIdSource()
@@ -47,14 +48,6 @@ async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
     (thrown: unknown) => thrown,
   )
   return error instanceof BusError ? error.code : undefined
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 8_000
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('waited in vain')
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
 }
 
 describe('streams', () => {
@@ -148,7 +141,7 @@ it('what is told is heard by those who listen, until they stop', async () => {
   const stop = bus.listen('rfa.cancel.*.*', ({ subject }) => heard.push(subject))
   bus.tell('rfa.cancel.fn.1')
   await bus.flush()
-  await until(() => heard.length === 1)
+  await untilTrue(() => heard.length === 1, 'it is heard')
   stop()
   bus.tell('rfa.cancel.fn.2')
   await bus.flush()
@@ -234,13 +227,13 @@ it('a lost connection fails what is under way, then everything at once, and heal
     const underWay = codeOf(itsBus.publish(subjectOf('call', id), Buffer.from('x')))
     await own.kill()
     expect(await underWay).toBe('UNAVAILABLE')
-    await until(() => !itsBus.isConnected)
+    await untilTrue(() => !itsBus.isConnected, 'the bus is away')
     expect(await codeOf(itsBus.publish(subjectOf('call', id), Buffer.from('x')))).toBe('UNAVAILABLE')
     expect(await codeOf(readState(itsBus, id))).toBe('UNAVAILABLE')
     let reconnects = 0
     itsBus.onReconnect(() => (reconnects += 1))
     await own.start()
-    await until(() => itsBus.isConnected)
+    await untilTrue(() => itsBus.isConnected, 'the bus is back')
     expect(reconnects).toBe(1)
     await itsBus.publish(subjectOf('call', id), Buffer.from('x'))
   } finally {

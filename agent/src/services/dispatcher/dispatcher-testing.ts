@@ -22,6 +22,7 @@ import { encodeEnvelope, getCall, INLINE_BODY_BYTES, isFinal, putBody, type Call
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { writeDurably } from '../../host/index.ts'
 import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'
+import { untilTrue } from '../../../test/support/until.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import type { DispatcherEvent } from './events.ts'
 import type { DispatcherInput } from './options.ts'
@@ -315,11 +316,6 @@ function changeEvent(
 }
 
 /** Waits until `condition` holds. A bus that is away makes it wait on. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000
-  for (;;) {
-    if (await Promise.resolve(condition()).catch(() => false)) return
-    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
+export function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  return untilTrue(() => Promise.resolve(condition()).catch(() => false), what)
 }

@@ -8,6 +8,8 @@ import type { ProxyInput } from './options.ts'
 import { createProxy, type Proxy } from './proxy.ts'
 import type { RouteInput, RouteInstance } from '../../routes/index.ts'
 
+export { untilTrue as until } from '../../../test/support/until.ts'
+
 export interface TestInstance extends RouteInstance {
   /** Connections that were ever opened to it. */
   connections: Set<Socket>
@@ -125,15 +127,6 @@ export function exchangeRaw(proxy: Proxy, bytes: string): Promise<string> {
     socket.on('error', () => socket.destroy())
     socket.on('close', () => resolve(answer))
   })
-}
-
-/** Waits until `condition` holds. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 8_000
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
 }
 
 /** A port where nothing listens. */

@@ -9,6 +9,8 @@ import type { StoreEvent } from './events.ts'
 import type { StoreInput } from './options.ts'
 import { createStore, type Store } from './store.ts'
 
+export { untilTrue as until } from '../../../test/support/until.ts'
+
 export interface Answer {
   status: number
   headers: http.IncomingHttpHeaders
@@ -91,13 +93,4 @@ export function ask(port: number, what: string, { headers = {}, body }: Asked = 
     request.on('error', reject)
     request.end(content)
   })
-}
-
-/** Waits until `condition` holds. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
 }
