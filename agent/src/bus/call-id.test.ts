@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { CallIdSource, parseCallId, timeOfCallId } from './call-id.ts'
+import { CallIdSource, derivedCallId, parseCallId, timeOfCallId } from './call-id.ts'
 
 it('ids hold function and time and can be read back', () => {
   const id = new CallIdSource(() => 1_700_000_000_123).next('my_fn-1')
@@ -28,3 +28,7 @@ it.each(['', 'x', '01M86Y44WJAQCBF5RR2S8JC71M', '01M86Y44WJAQCBF5RR2S8JC71M-', '
     expect(parseCallId(text)).toBeUndefined()
   },
 )
+
+it('the same cause has the same id, in every version', () => {
+  expect(derivedCallId('fn', 1_700_000_000_123, 'fn.on.1.3')).toBe('01HF7YAT3V3ZG7R4SM4Q1MM3A6-fn')
+})

@@ -16,4 +16,3 @@ export {
   type Query,
 } from './query.ts'
 export { eventText, readVersion, timeOfEvent } from './texts.ts'
-export { UlidSource } from './ulid.ts'

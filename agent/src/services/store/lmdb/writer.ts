@@ -8,6 +8,7 @@
  */
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
 import { asBinary } from 'lmdb'
+import { GrowingUlids } from '../../../host/index.ts'
 import { StoreError } from '../store-error.ts'
 import {
   type Change,
@@ -16,7 +17,6 @@ import {
   type IndexView,
   parseFieldPath,
   planWrites,
-  UlidSource,
   valueAt,
   type WriteContext,
   type WriteOperation,
@@ -51,7 +51,7 @@ export class Writer {
   /** Indexes are to be built, or garbage to be swept: perhaps, at the start. */
   hasBackgroundWork = true
   readonly #source: string
-  readonly #ids = new UlidSource()
+  readonly #ids = new GrowingUlids()
   readonly #clock = new IsoClock()
   readonly #scratch = new Scratch()
   readonly #tables = new Map<string, TableState>()

@@ -1,6 +1,7 @@
 /** A document store in memory, as small as the contract lets it be: it shows that there is room for a second kind. */
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
+import { GrowingUlids } from '../../../../host/index.ts'
 import { StoreError } from '../../store-error.ts'
 import {
   type ChangesOptions,
@@ -26,7 +27,6 @@ import {
   type Snapshot,
   type TableView,
   timeOfEvent,
-  UlidSource,
   valueAt,
   type WriteContext,
   type WriteOperation,
@@ -58,7 +58,7 @@ const PAGE_LENGTH = 8 * 1024 * 1024
 export class MemoryStore implements DocumentStore {
   readonly #data: MemoryData
   readonly #news: CommitNews
-  readonly #ids = new UlidSource()
+  readonly #ids = new GrowingUlids()
   #isClosed = false
 
   constructor(data = new MemoryData()) {

@@ -2,7 +2,6 @@ import { expect, it } from 'vitest'
 import { parseFieldPath, valueAt } from './field-path.ts'
 import { nameProblem } from './names.ts'
 import { mergePatch } from './plan-writes.ts'
-import { UlidSource } from './ulid.ts'
 
 it.each(['a', 'A-1_b', 'a.b', '...', 'a/b', '../x', 'a b', 'ä', '😀', '%', '*', '>', 'x'.repeat(512), '€'.repeat(170)])(
   'takes the name %j',
@@ -13,16 +12,6 @@ it.each(['', '.', '..', 'a\u0000', '\n', '\u007F', '\u0085', '\uD800', 'a\uDC00b
   'refuses the name %j',
   name => expect(nameProblem(name)).toBeTypeOf('string'),
 )
-
-it('makes ids that grow with the time and within a millisecond, also when the clock goes back', () => {
-  const source = new UlidSource()
-  const ids = [1_000, 1_000, 1_000, 1_001, 999, 2_000].map(now => source.next(now))
-  expect([...ids].sort()).toEqual(ids)
-  expect(new Set(ids).size).toBe(ids.length)
-  for (const id of ids) expect(id).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/)
-  // https://github.com/ulid/spec: the time of this one is 1469918176385.
-  expect(new UlidSource().next(1469918176385).slice(0, 10)).toBe('01ARYZ6S41')
-})
 
 it('finds fields by dots, by pointers, and those of the document itself', () => {
   const data = { a: { 'b.c': 1, 'd/e': 2, '~': 3 }, list: [{ n: 4 }], '': 5, own: null }

@@ -1,17 +1,36 @@
 /**
- * Ids of documents that have none: ULIDs (48 bits of time, 80 of chance, Crockford base 32), so that documents sort by
- * their creation. Invariant: within one source each id is greater than the one before, whatever the clock does.
+ * ULIDs (https://github.com/ulid/spec): 48 bits of milliseconds and 80 of chance in Crockford's base 32, here upper case.
+ * They sort by time. What is written with them lasts, so neither digits nor their order may change.
  */
 import { randomBytes } from 'node:crypto'
 
 const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 /** Two digits each, so that an id takes few steps. */
 const PAIRS = Array.from({ length: 1024 }, (_, value) => DIGITS[value >> 5]! + DIGITS[value & 31]!)
+const TIME_DIGITS = 10
 /** Four pairs count up within a millisecond; they start below this, which leaves room for as many steps. */
 const COUNTER_START = 2 ** 39
 const CHANCE_BYTES = 10
 
-export class UlidSource {
+/** Bytes that `ulidOf` reads, five bits of each. */
+export const ULID_CHANCE_BYTES = 16
+
+/** @param time milliseconds since the epoch */
+export function ulidOf(time: number, chance: Uint8Array): string {
+  let ulid = encodeTime(time)
+  for (let i = 0; i < ULID_CHANCE_BYTES; i += 1) ulid += DIGITS[chance[i]! & 31]!
+  return ulid
+}
+
+/** Milliseconds since the epoch, of a text that begins with a ULID. */
+export function timeOfUlid(text: string): number {
+  let time = 0
+  for (let i = 0; i < TIME_DIGITS; i += 1) time = time * 32 + DIGITS.indexOf(text[i]!)
+  return time
+}
+
+/** Ids that can be guessed from those before: each of a source is greater than the last, whatever the clock does. */
+export class GrowingUlids {
   #time = 0
   #head = ''
   #counter = 0
