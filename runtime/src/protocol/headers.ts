@@ -5,6 +5,18 @@
  */
 export const RUNTIME_PROTOCOL = 2
 
+/** What belongs to one connection (RFC 9110 §7.6.1): nothing passes it on, in a request or an answer. */
+export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
 /** Header names of the protocol between proxy, dispatcher and function. Lower case, as Node reports them. */
 export const HEADERS = {
   /** Set on every response made by the platform, not the function; its value is the error code. */

@@ -11,7 +11,7 @@ export {
 } from './document-event.ts'
 export { ENV } from './env.ts'
 export { findPath } from './find-path.ts'
-export { HEADERS, RUNTIME_PROTOCOL } from './headers.ts'
+export { CONNECTION_HEADERS, HEADERS, RUNTIME_PROTOCOL } from './headers.ts'
 export {
   ASYNC_FUNCTIONS_PREFIX,
   CALLS_PATH,

@@ -2,24 +2,12 @@
  * The headers with which a call goes to the proxy. Invariant: the function gets what the caller sent, but for what
  * spoke of the caller's connection; who it is and which attempt is said by us alone.
  */
-import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { CONNECTION_HEADERS, HEADERS } from '@ryo-faas/runtime/protocol'
 import { formatTraceParent, type TraceContext } from '@ryo-faas/runtime/telemetry'
 import type { CallHead } from '../../../calls/index.ts'
 
-/** What belongs to one connection (RFC 9110 §7.6.1), and the length, which is known anyway. */
-const CONNECTION: ReadonlySet<string> = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+/** What does not outlive its connection, and the length, which is known anyway. */
+const DROPPED: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, 'content-length', 'expect', 'proxy-authorization'])
 /** Set by us; the deadline was the caller's patience for the acceptance. */
 const OURS: ReadonlySet<string> = new Set([
   HEADERS.callAttempt,
@@ -40,7 +28,7 @@ export function requestHeaders(
   const lines: string[] = []
   for (const [name, value] of head.headers) {
     const lower = name.toLowerCase()
-    const isDropped = CONNECTION.has(lower) || OURS.has(lower) || named.has(lower)
+    const isDropped = DROPPED.has(lower) || OURS.has(lower) || named.has(lower)
     if (!isDropped) lines.push(name, value)
   }
   // The proxy adds the address of whom it was called by, which is us.
@@ -70,7 +58,7 @@ export function resultHeaders(raw: readonly (Buffer | string)[]): [string, strin
   const pairs: [string, string][] = []
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const [name, value] = [text(raw[i]!), text(raw[i + 1]!)]
-    if (!CONNECTION.has(name.toLowerCase())) pairs.push([name, value])
+    if (!DROPPED.has(name.toLowerCase())) pairs.push([name, value])
   }
   return pairs
 }

@@ -18,7 +18,7 @@
  * Without a bus: 503 ASYNC_UNAVAILABLE.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { CALLS_PATH, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { CALLS_PATH, CONNECTION_HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { BusError, parseCallId } from '../../../bus/index.ts'
@@ -57,16 +57,8 @@ class CallError extends Error {
   }
 }
 
-/** Hop-by-hop and length: the answer gets its own. */
-const UNFRAMED = new Set([
-  'connection',
-  'keep-alive',
-  'transfer-encoding',
-  'content-length',
-  'trailer',
-  'upgrade',
-  'te',
-])
+/** The answer gets its own. */
+const UNFRAMED = new Set([...CONNECTION_HEADERS, 'content-length'])
 
 interface CallsApiParts {
   admit: Admit

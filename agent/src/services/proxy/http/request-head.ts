@@ -8,7 +8,7 @@
  * request comes from is believed of the dispatcher and of peers that the operator trusts; of others it is what we see.
  */
 import type { IncomingMessage } from 'node:http'
-import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { CONNECTION_HEADERS, HEADERS } from '@ryo-faas/runtime/protocol'
 import {
   formatTraceParent,
   isRequestId,
@@ -67,6 +67,7 @@ interface Incoming {
 
 /** Headers that do not simply pass: read, rewritten or dropped. Null drops. */
 const SPECIAL = new Map<string, keyof Incoming | null>([
+  ...Array.from(CONNECTION_HEADERS, name => [name, null] as const),
   ['host', 'host'],
   ['content-length', 'contentLength'],
   ['transfer-encoding', 'transferEncoding'],
@@ -88,12 +89,7 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   [HEADERS.eventDepth, 'eventDepth'],
   ['expect', null],
   ['http2-settings', null],
-  ['keep-alive', null],
-  ['proxy-authenticate', null],
   ['proxy-authorization', null],
-  ['proxy-connection', null],
-  ['te', null],
-  ['trailer', null],
 ])
 /** What a request says of where it comes from. */
 export const ORIGIN_HEADERS: readonly string[] = [

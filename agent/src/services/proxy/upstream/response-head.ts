@@ -5,6 +5,7 @@
  * no folded line, no space before a colon, no control character. 2. a head whose length of body is in doubt
  * (two lengths, length together with transfer coding, a coding other than `chunked`) is refused, never guessed.
  */
+import { CONNECTION_HEADERS } from '@ryo-faas/runtime/protocol'
 import { UpstreamError } from './upstream-error.ts'
 
 export interface ResponseHead {
@@ -25,18 +26,8 @@ export interface ResponseHead {
 const WELL_FORMED =
   /^HTTP\/1\.[01] [1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t\x20-\x7e\x80-\xff]*\r\n)*\r\n$/
 
-/** Names that are read here or end here (RFC 9110 §7.6.1). */
-const SPECIAL = new Set([
-  'connection',
-  'content-length',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+/** Names that are read here or end here. */
+const SPECIAL = new Set([...CONNECTION_HEADERS, 'content-length'])
 /** Bit n is set if a special name has n letters: spares most names the change to lower case. */
 const SPECIAL_LENGTHS = [...SPECIAL].reduce((mask, name) => mask | (1 << name.length), 0)
 
