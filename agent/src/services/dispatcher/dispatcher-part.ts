@@ -1,10 +1,10 @@
 /** A dispatcher as a part of the platform: how it is started, found ready, and reached. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { AccessKeys } from '../../access/index.ts'
-import { readIfPresent, writeDurably } from '../../host/index.ts'
+import { readyAddress, writeDurably } from '../../host/index.ts'
 import { ControlClient, controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { DispatcherInput, MainOptions } from './options.ts'
@@ -36,7 +36,6 @@ export const DISPATCHER_NODE_ARGS: readonly string[] = ['--max-semi-space-size=8
 
 /** One that hangs holds up a deployment for so long, once. */
 const CONTROL_TIMEOUT_MS = 2_000
-const ReadyFile = z.object({ port: z.int() })
 const DRAIN_MS = 10_000
 /** A drain that breaks off what runs still has to give it back. */
 const GRACE_MS = DRAIN_MS + 5_000
@@ -72,10 +71,7 @@ export function dispatcherPart(options: DispatcherPartOptions): Part {
       }
       await writeDurably(paths.options, JSON.stringify(settings))
     },
-    probe: async () => {
-      const text = await readIfPresent(paths.ready)
-      return text === undefined ? undefined : `127.0.0.1:${ReadyFile.parse(JSON.parse(text)).port}`
-    },
+    probe: () => readyAddress(paths.ready, '127.0.0.1'),
   })
 }
 

@@ -4,7 +4,7 @@
  * Exit codes: 0 after SIGTERM or SIGINT; 78 if the options are wrong; 98 if the address of the metrics is in use; 70
  * otherwise. What happens is one JSON line each on stderr.
  */
-import { closeOnSignals, readOptionsFile, writeDurably } from '../../host/index.ts'
+import { announceReady, closeOnSignals, readOptionsFile } from '../../host/index.ts'
 import { createDispatcher } from './dispatcher.ts'
 import type { DispatcherEvent } from './events.ts'
 import { MainOptions } from './options.ts'
@@ -28,9 +28,7 @@ async function main(): Promise<void> {
   const { readyFile, ...options } = await readOptionsFile(process.argv[2], MainOptions)
   const dispatcher = await createDispatcher(options, writeEvent)
   closeOnSignals(() => dispatcher.close(), fail)
-  if (readyFile !== undefined) {
-    await writeDurably(readyFile, `${JSON.stringify({ pid: process.pid, port: dispatcher.port })}\n`)
-  }
+  await announceReady(readyFile, { port: dispatcher.port })
 }
 
 main().catch(fail)

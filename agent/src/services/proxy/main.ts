@@ -5,7 +5,7 @@
  * went wrong is one JSON line on stderr.
  */
 import cluster from 'node:cluster'
-import { closeOnSignals, readOptionsFile, writeDurably } from '../../host/index.ts'
+import { announceReady, closeOnSignals, readOptionsFile } from '../../host/index.ts'
 import { createClusterProxy, runWorker } from './control/cluster.ts'
 import { MainOptions } from './options.ts'
 import { createProxy } from './proxy.ts'
@@ -21,10 +21,8 @@ async function main(): Promise<void> {
   if (cluster.isWorker) return runWorker(options)
   const proxy = workers > 1 ? await createClusterProxy(workers, options) : await createProxy(options)
   closeOnSignals(() => proxy.close(), fail)
-  if (readyFile !== undefined) {
-    const { host, port } = proxy.address
-    await writeDurably(readyFile, `${JSON.stringify({ pid: process.pid, port, address: host })}\n`)
-  }
+  const { host: address, port } = proxy.address
+  await announceReady(readyFile, { port, address })
 }
 
 main().catch(fail)

@@ -1,10 +1,10 @@
 /** The proxy as a part of the platform: how it is started, found ready, and asked. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { AccessKeys } from '../../access/index.ts'
-import { portTaken, readIfPresent, writeDurably, type ExtraHost } from '../../host/index.ts'
+import { portTaken, readyAddress, writeDurably, type ExtraHost } from '../../host/index.ts'
 import { controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
@@ -32,8 +32,6 @@ export interface ProxyPartOptions {
 }
 
 export type AsyncSettings = Pick<z.input<typeof MainOptions>, 'nats' | 'asyncBodyLimitBytes' | 'callbackAllow'>
-
-const ReadyFile = z.object({ port: z.int(), address: z.string().optional() })
 
 export function proxyPart(options: ProxyPartOptions): Part {
   const paths = proxyPaths(options.home)
@@ -63,10 +61,7 @@ export function proxyPart(options: ProxyPartOptions): Part {
       }
       await writeDurably(paths.options, JSON.stringify(settings))
     },
-    probe: async () => {
-      const text = await readIfPresent(paths.ready)
-      return text === undefined ? undefined : `${reachable(options.host)}:${ReadyFile.parse(JSON.parse(text)).port}`
-    },
+    probe: () => readyAddress(paths.ready, options.host),
     explainExit: async log => (/EADDRINUSE/.test(log) ? portTaken('proxy', options.port()) : undefined),
   })
 }
@@ -79,10 +74,4 @@ export function proxyPaths(home: string) {
     ready: join(folder, 'proxy.ready'),
     control: controlPathOf(home, 'proxy'),
   }
-}
-
-/** An address that stands for all of them is not one to call. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
-  return host.includes(':') ? `[${host}]` : host
 }

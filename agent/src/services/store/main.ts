@@ -5,7 +5,7 @@
  * has the data; 70 otherwise. What happens is one JSON line each on stderr.
  */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { closeOnSignals, readOptionsFile, writeDurably } from '../../host/index.ts'
+import { announceReady, closeOnSignals, readOptionsFile } from '../../host/index.ts'
 import type { StoreThread } from './documents/index.ts'
 import type { StoreEvent } from './events.ts'
 import { MainOptions } from './options.ts'
@@ -34,9 +34,7 @@ async function main(): Promise<void> {
   const { readyFile, ...options } = await readOptionsFile(process.argv[2], MainOptions)
   const store = await createStore(options, { threadEntry: new URL(import.meta.url), onEvent })
   closeOnSignals(() => store.close(), fail)
-  if (readyFile !== undefined) {
-    await writeDurably(readyFile, `${JSON.stringify({ pid: process.pid, port: store.port })}\n`)
-  }
+  await announceReady(readyFile, { port: store.port })
 }
 
 function runThread(data: StoreThread | RelayThread): void {

@@ -1,10 +1,10 @@
 /** The store as a part of the platform: how it is started and found ready. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { AccessKeys } from '../../access/index.ts'
-import { portTaken, readIfPresent, writeDurably, type ExtraHost } from '../../host/index.ts'
+import { portTaken, readyAddress, writeDurably, type ExtraHost } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import type { MainOptions } from './options.ts'
 
@@ -30,7 +30,6 @@ export interface StorePartOptions {
   nats: () => NonNullable<z.input<typeof MainOptions>['nats']>
 }
 
-const ReadyFile = z.object({ port: z.int() })
 const GRACE_MS = 10_000
 
 export function storePart(options: StorePartOptions): Part {
@@ -60,10 +59,7 @@ export function storePart(options: StorePartOptions): Part {
       }
       await writeDurably(paths.options, JSON.stringify(settings))
     },
-    probe: async () => {
-      const text = await readIfPresent(paths.ready)
-      return text === undefined ? undefined : `${reachable(host)}:${ReadyFile.parse(JSON.parse(text)).port}`
-    },
+    probe: () => readyAddress(paths.ready, host),
     explainExit: async log => (/EADDRINUSE/.test(log) ? portTaken('store', options.port()) : undefined),
   })
 }
@@ -75,10 +71,4 @@ export function storePartPaths(home: string) {
     ready: join(folder, 'store.ready'),
     data: join(home, 'store'),
   }
-}
-
-/** An address that stands for all of them is not one to call. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
-  return host.includes(':') ? `[${host}]` : host
 }

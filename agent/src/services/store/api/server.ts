@@ -10,12 +10,12 @@ import type { TraceContext, Tracing } from '@ryo-faas/runtime/telemetry'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform } from 'fastify-type-provider-zod'
 import { depthOf } from '../../../access/index.ts'
+import { answerMalformed, type MalformedStatus } from '../../../host/index.ts'
 import { NAME_LIMIT_BYTES } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
+import { StoreError, type StoreErrorCode } from '../store-error.ts'
 import type { StoreOptions } from '../options.ts'
 import { createDoor, createGuard } from './door.ts'
 import { parseJson } from './json-body.ts'
-import { answerMalformed } from './malformed.ts'
 import type { Operation, OperationMetrics } from './operation-metrics.ts'
 import { beginSpan, endSpan } from './operation-span.ts'
 import { endSilentConnections } from './silence.ts'
@@ -44,6 +44,11 @@ declare module 'fastify' {
 /** A byte takes three characters in a path; one escaped in vain takes no more. */
 const LONGEST_PARAMETER = 3 * NAME_LIMIT_BYTES
 const JSON_TYPES = ['application/json', 'application/merge-patch+json']
+const MALFORMED: Record<MalformedStatus, StoreErrorCode> = {
+  400: 'INVALID_REQUEST',
+  408: 'REQUEST_TIMEOUT',
+  431: 'HEADERS_TOO_LARGE',
+}
 
 export interface ServerParts {
   options: StoreOptions
@@ -65,7 +70,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
       connectionsCheckingInterval: Math.min(2_000, options.headersTimeoutMs),
     },
     exposeHeadRoutes: false,
-    clientErrorHandler: answerMalformed,
+    clientErrorHandler: answerMalformed((message, status) => new StoreError(MALFORMED[status], message).toBody()),
     frameworkErrors: (error, _request, reply) => sendError(reply, translate(error, options)),
   })
   const stopLooking = endSilentConnections(app.server, options.silenceTimeoutMs)
