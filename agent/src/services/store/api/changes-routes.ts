@@ -2,11 +2,10 @@
  * The log for readers: one event, or all from a place on as server-sent events. A stream's ids are sequences, so a client
  * that comes back with `Last-Event-ID` misses nothing.
  */
-import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CLOUD_EVENT_TYPE } from '@ryo-faas/runtime/protocol'
-import type { DocumentStore, LogEntry } from '../documents/index.ts'
+import { EventStream } from '../../../host/index.ts'
+import type { DocumentStore } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { singleParameters, tableOf, wholeNumber, type TableParams } from './requests.ts'
@@ -24,9 +23,15 @@ export function addChangesRoutes(app: FastifyInstance, { store, heartbeatMs, end
   const follow = async (request: FastifyRequest, reply: FastifyReply, table?: string) => {
     const from = await startOf(request, store)
     reply.hijack()
-    reply.raw.once('close', () => app.endOperation(request, reply))
-    const changes = (signal: AbortSignal) => store.changes({ from, signal, ...(table !== undefined && { table }) })
-    sendChanges(reply.raw, changes, { heartbeatMs, ending }).catch((error: Error) => reply.raw.destroy(error))
+    const gone = new AbortController()
+    const onClose = () => {
+      gone.abort()
+      app.endOperation(request, reply)
+    }
+    const stream = new EventStream(reply.raw, { heartbeatMs, onClose })
+    const signal = AbortSignal.any([ending, gone.signal])
+    const changes = store.changes({ from, signal, ...(table !== undefined && { table }) })
+    sendChanges(stream, changes, signal).catch((error: Error) => stream.cutOff(error))
   }
   const config = { operation: 'changes', access: ['read'] } as const
 
@@ -63,23 +68,14 @@ async function startOf(request: FastifyRequest, store: DocumentStore): Promise<n
 
 /** Sends what there is and what comes, at the reader's pace. */
 async function sendChanges(
-  response: ServerResponse,
-  changes: (signal: AbortSignal) => AsyncIterable<readonly LogEntry[]>,
-  { heartbeatMs, ending }: { heartbeatMs: number; ending: AbortSignal },
+  stream: EventStream,
+  changes: ReturnType<DocumentStore['changes']>,
+  signal: AbortSignal,
 ): Promise<void> {
-  const gone = new AbortController()
-  const signal = AbortSignal.any([ending, gone.signal])
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-  response.write(': changes\n\n')
-  const heartbeat = setInterval(() => response.write(': \n\n'), heartbeatMs)
-  response.once('close', () => {
-    clearInterval(heartbeat)
-    gone.abort()
-  })
-  response.on('error', () => undefined) // The client went away; `close` follows.
-  for await (const entries of changes(signal)) {
-    const text = entries.map(({ sequence, text }) => `id: ${sequence}\ndata: ${text}\n\n`).join('')
-    if (!signal.aborted && !response.write(text)) await once(response, 'drain', { signal }).catch(() => undefined)
+  for await (const entries of changes) {
+    if (signal.aborted) break
+    stream.send(entries.map(({ sequence, text }) => ({ id: sequence, data: text })))
+    await stream.taken(signal)
   }
-  response.end()
+  stream.end()
 }
