@@ -94,11 +94,11 @@ export const handlers: Record<ApiName, Handler> = {
 
   resources: async platform => ({ resources: await platform.deployer().resources() }),
 
-  traces: async (platform, request) => platform.observing.traces.list(request.query as TraceQuery),
+  traces: async (platform, request) => platform.traces().list(request.query as TraceQuery),
 
   trace: async (platform, request) => {
     const { id } = request.params as z.output<(typeof API)['trace']['params']>
-    const trace = await platform.observing.traces.find(id)
+    const trace = await platform.traces().find(id)
     if (trace) return trace
     throw new RyoFaasError('TRACE_NOT_FOUND', `no stored trace has the id "${id}"`, {
       hint: 'The oldest traces are dropped first; ryo-faas traces lists the stored ones.',
@@ -106,7 +106,7 @@ export const handlers: Record<ApiName, Handler> = {
   },
 
   metricsHistory: async (platform, request) =>
-    platform.observing.metrics.history(request.query as z.output<(typeof API)['metricsHistory']['query']>),
+    platform.metrics.history(request.query as z.output<(typeof API)['metricsHistory']['query']>),
 
   secrets: async platform => ({ names: await platform.secrets.names() }),
 

@@ -8,20 +8,15 @@ export interface Platform {
   view(): PlatformView
   /** @throws RyoFaasError while the platform starts or after it failed. */
   deployer(): Deployer
+  /** @throws RyoFaasError NOT_RUNNING, like `deployer`. */
+  traces(): TraceStore
   secrets: SecretStore
-  observing: Observed
-  onEvent(listener: (event: PlatformEvent) => void): () => void
-  /** Stops functions and parts; the agent itself exits after the response is sent. */
-  shutdown(options: { prune: boolean }): Promise<string[]>
-}
-
-/** Traces and metrics. */
-export interface Observed {
-  /** @throws RyoFaasError NOT_RUNNING before it is open. */
-  readonly traces: TraceStore
-  readonly metrics: {
+  metrics: {
     /** Metrics of all parts together, for Prometheus. */
     page(format: 'prometheus' | 'openmetrics'): Promise<{ contentType: string; body: string }>
     history(query: { since: number; function?: string | undefined }): MetricsHistory
   }
+  onEvent(listener: (event: PlatformEvent) => void): () => void
+  /** Stops functions and parts; the agent itself exits after the response is sent. */
+  shutdown(options: { prune: boolean }): Promise<string[]>
 }

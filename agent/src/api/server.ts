@@ -106,7 +106,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
     // Prometheus asks for OpenMetrics if it stores exemplars.
     const isOpen = request.headers.accept?.includes('application/openmetrics-text') === true
-    const { contentType, body } = await platform.observing.metrics.page(isOpen ? 'openmetrics' : 'prometheus')
+    const { contentType, body } = await platform.metrics.page(isOpen ? 'openmetrics' : 'prometheus')
     return reply.header('content-type', contentType).send(body)
   })
   return app

@@ -1,3 +1,3 @@
 export { checkFile } from './check.ts'
-export { Deployer } from './deployer.ts'
+export { Deployer, type DeployerOptions } from './deployer.ts'
 export { CallCounts } from './call-counts.ts'

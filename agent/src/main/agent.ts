@@ -36,7 +36,7 @@ const leave = async (code: number): Promise<never> => {
   await lock.release()
   process.exit(code)
 }
-const agent = new Agent({
+const opening = Agent.open({
   home,
   version,
   build,
@@ -52,10 +52,10 @@ process.on('uncaughtException', error => {
   process.exit(70)
 })
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => void agent.close().finally(() => leave(0)))
+  process.once(signal, () => void opening.then(agent => agent.close()).finally(() => leave(0)))
 }
 try {
-  await agent.start()
+  await (await opening).start()
 } catch (error) {
   const failure = RyoFaasError.from(error)
   logger.error({ err: failure }, 'the platform cannot start')

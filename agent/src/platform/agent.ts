@@ -1,6 +1,6 @@
 /**
- * The agent: the composition root, the one file that names concrete classes and knows the order of starting and
- * stopping. Invariants:
+ * The agent: the composition root. It opens its home, serves the API, starts the platform phase by phase and stops it.
+ * Invariants:
  *
  * 1. One agent per home (by a lock); a second one exits quietly.
  * 2. Parts and functions outlive the agent; `close` leaves them running, `shutdown` stops them.
@@ -8,39 +8,25 @@
  */
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { FastifyBaseLogger } from 'fastify'
-import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
-import { Credentials, type AccessKeys } from '../access/index.ts'
 import { createApi, type Platform } from '../api/index.ts'
-import { boundLogs } from './bounded-logs.ts'
-import { createLanguages, type Languages } from '../languages/index.ts'
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
-import { CallCounts, Deployer } from '../deployments/index.ts'
-import { DockerService } from '../docker/index.ts'
-import {
-  candidates,
-  capabilitiesOf,
-  chooseEngine,
-  type Engine,
-  type Prepared,
-  type ProxyReach,
-} from '../engines/index.ts'
-import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
-import { dashboardFolder, entryPath } from './entries.ts'
-import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
-import { portTaken, readIfPresent, settleAll } from '../host/index.ts'
-import { findNode } from './node-binary.ts'
-import { Observing } from './observing.ts'
-import type { PlatformOptions } from './options.ts'
+import { CallCounts, type Deployer } from '../deployments/index.ts'
+import { candidates } from '../engines/index.ts'
+import { portTaken, readIfPresent } from '../host/index.ts'
+import type { TraceStore } from '../observability/collector/index.ts'
 import { SecretStore } from '../secrets/index.ts'
-import { PlatformParts } from './platform-parts.ts'
-import { RoutesSink } from './routes-sink.ts'
-import { nextChange } from './store-log.ts'
-import { StateStore } from '../deployments/state/index.ts'
 import { Supervisor } from '../supervisor/index.ts'
+import { dashboardFolder } from './entries.ts'
+import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
+import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
+import { startObserving } from './observing.ts'
+import type { PlatformOptions } from './options.ts'
+import { proxyUrlOf, startControlPlane, startDataPlane, startFoundation } from './phases.ts'
+import { PlatformMetrics } from './platform-metrics.ts'
+import { RoutesSink } from './routes-sink.ts'
+import { Started } from './started.ts'
 
 export interface AgentOptions {
   home: string
@@ -55,88 +41,89 @@ export interface AgentOptions {
   onShutdown: () => void
 }
 
-/** What is there by the time functions are looked after. */
-interface DeployerParts {
-  engine: Engine
-  reach: ProxyReach
-  languages: Languages
-  keys: AccessKeys
+/** What requests need that are refused until the platform is ready. */
+interface ReadyPlatform {
+  deployer: Deployer
+  traces: TraceStore
 }
+
+type Stage = { kind: 'ready'; platform: ReadyPlatform } | Exclude<PlatformView['phase'], { kind: 'ready' }>
 
 export class Agent implements Platform {
   readonly secrets: SecretStore
-  readonly observing: Observing
+  readonly metrics: PlatformMetrics
   readonly #options: AgentOptions
+  readonly #home: Home
   readonly #events = new EventEmitter<{ event: [PlatformEvent] }>()
-  readonly #supervisor: Supervisor
+  readonly #supervisor = new Supervisor()
   readonly #counts: CallCounts
   readonly #routes: RoutesSink
-  #phase: PlatformView['phase'] = { kind: 'starting', doing: 'starting' }
-  #token: string | undefined
-  #state: StateStore | undefined
-  #engine: Engine | undefined
-  #prepared: Prepared | undefined
-  #deployer: Deployer | undefined
-  #languages: Languages | undefined
-  #closeApi: (() => Promise<void>) | undefined
-  #logs: { close(): void } | undefined
+  readonly #started = new Started()
+  /** Closed last: it has to answer the request to stop. */
+  readonly #api = new Started()
+  #stage: Stage = { kind: 'starting', doing: 'starting' }
+  #engine: EngineView
 
-  constructor(options: AgentOptions) {
+  private constructor(options: AgentOptions, home: Home) {
+    const { logger } = options
     this.#options = options
-    this.secrets = new SecretStore(options.home)
-    this.#routes = new RoutesSink(options.home, {
+    this.#home = home
+    this.secrets = new SecretStore(home.folder)
+    this.#routes = new RoutesSink(home.folder, {
       dispatchers: options.options.dispatchers,
-      onLate: error => options.logger.info({ err: error }, 'a dispatcher gets the routes later'),
+      onLate: error => logger.info({ err: error }, 'a dispatcher gets the routes later'),
     })
-    this.observing = new Observing({
-      ...options,
-      deployer: () => this.#deployer,
-      parts: () => this.#supervisor.views(),
-      token: () => this.#token,
-      figures: () => this.#routes.figures(),
-      onTraces: () => this.#events.emit('event', { type: 'traces-changed' }),
+    this.metrics = new PlatformMetrics({
+      supervisor: this.#supervisor,
+      token: home.secrets.keys.operator,
+      proxy: this.#routes,
     })
     this.#counts = new CallCounts({
       stats: () => this.#routes.stats(),
       tell: counts => void this.#events.emit('event', { type: 'calls-counted', counts }),
     })
-    this.#supervisor = new Supervisor({
-      onChange: name => this.#partChanged(name),
-      onFailure: (name, error) => options.logger.error({ part: name, err: error }, `${name} cannot be started`),
-    })
+    this.#supervisor.events.on('changed', () => this.#events.emit('event', { type: 'platform-changed' }))
+    this.#supervisor.events.on('failed', (name, error) =>
+      logger.error({ part: name, err: error }, `${name} cannot be started`),
+    )
+    // Until one is chosen: the one that is being tried.
+    this.#engine = { engine: candidates(options.options.engine)[0]!.kind, engineNote: '' }
+  }
+
+  static async open(options: AgentOptions): Promise<Agent> {
+    const { agentFile, options: optionsFile } = homePaths(options.home)
+    const isAdopted = (await readIfPresent(agentFile)) !== undefined
+    try {
+      return new Agent(options, await openHome(options.home, { isAdopted }))
+    } catch (error) {
+      if (!isAdopted) await rm(optionsFile, { force: true })
+      throw error
+    }
   }
 
   /** Resolves when everything runs. On failure it stops what was started and throws the reason. */
   async start(): Promise<void> {
-    const { home } = this.#options
-    // An earlier agent died without stopping the platform: it still runs on its ports, whatever happens to us.
-    const adopting = (await readIfPresent(homePaths(home).agentFile)) !== undefined
     try {
-      this.#state = await StateStore.open(join(home, 'state.json'))
-      if (!adopting) await this.#state.update(state => void (state.ports = {}))
-      const secrets = await ensureSecrets(home, { keep: adopting })
-      this.#token = secrets.keys.operator
-      await this.#serveApi(this.#token)
-      await this.#bringUp(this.#state, { secrets, adopting })
-      this.#setPhase({ kind: 'ready' })
+      await this.#serveApi()
+      const launch = this.#launch()
+      const foundation = await startFoundation(launch)
+      const observing = await startObserving(launch, foundation.reach)
+      const dataPlane = await startDataPlane(launch, foundation, observing)
+      const deployer = await startControlPlane(launch, foundation, { dataPlane, observing })
+      this.#enter({ kind: 'ready', platform: { deployer, traces: observing.traces } })
     } catch (error) {
       const failure = RyoFaasError.from(error)
-      this.#setPhase({ kind: 'failed', error: failure.toBody() })
-      if (!adopting) await this.#takeBack()
+      this.#enter({ kind: 'failed', error: failure.toBody() })
+      if (!this.#home.isAdopted) await this.#takeBack()
       throw failure
     }
   }
 
   /** Stops the agent and nothing else. */
   async close(): Promise<void> {
-    this.#logs?.close()
     this.#supervisor.close()
-    await this.#deployer?.close()
-    this.#routes.close()
-    await this.#engine?.close()
-    await this.#languages?.close()
-    await this.observing.close()
-    await this.#closeApi?.()
+    await this.#started.close()
+    await this.#api.close()
   }
 
   view(): PlatformView {
@@ -146,18 +133,20 @@ export class Agent implements Platform {
       home,
       version,
       ...(build !== undefined && { build }),
-      ...this.#engineView(),
-      proxyUrl: this.#proxyUrl,
-      host: this.#options.options.host,
-      phase: this.#phase,
+      ...this.#engine,
+      proxyUrl: proxyUrlOf(this.#supervisor, options),
+      host: options.host,
+      phase: phaseOf(this.#stage),
       parts: [this.#ownView(), ...this.#supervisor.views()],
     }
   }
 
   deployer(): Deployer {
-    if (this.#phase.kind === 'ready' && this.#deployer) return this.#deployer
-    const doing = this.#phase.kind === 'starting' ? `starting (${this.#phase.doing})` : this.#phase.kind
-    throw new RyoFaasError('NOT_RUNNING', `the platform is ${doing}`, { hint: 'Try again in a moment.' })
+    return this.#ready().deployer
+  }
+
+  traces(): TraceStore {
+    return this.#ready().traces
   }
 
   onEvent(listener: (event: PlatformEvent) => void): () => void {
@@ -170,108 +159,56 @@ export class Agent implements Platform {
   }
 
   async shutdown({ prune }: { prune: boolean }): Promise<string[]> {
-    const { home } = this.#options
-    this.#setPhase({ kind: 'stopping' })
+    const { home, onShutdown } = this.#options
+    this.#enter({ kind: 'stopping' })
     // From here on nothing is restarted.
     await setOptionsAside(home)
     try {
-      const functions = (await this.#deployer?.stopInstances()) ?? []
-      const parts = await this.#supervisor.stopAll()
-      await this.observing.close()
-      await this.#engine?.cleanUp(prune)
+      const names = await this.#started.end(prune)
       // Only once nothing uses it.
       if (prune) await removeData(home)
-      return [...functions, ...parts, 'agent']
+      return [...names, 'agent']
     } finally {
-      // Even if something could not be stopped: an agent stuck in this phase could not be asked again.
-      await this.#closeKeepingApi()
+      // Even if something could not be stopped: an agent stuck in this stage could not be asked again.
+      await this.#started.close()
       await rm(homePaths(home).agentFile, { force: true })
       // The response to this very request goes out first.
-      setImmediate(() => void this.#closeApi?.().finally(this.#options.onShutdown))
+      setImmediate(() => void this.#api.close().finally(onShutdown))
     }
   }
 
-  async #bringUp(
-    state: StateStore,
-    { secrets, adopting }: { secrets: EnsuredSecrets; adopting: boolean },
-  ): Promise<void> {
-    const { home, options, environment } = this.#options
-    const doing = (text: string) => this.#setPhase({ kind: 'starting', doing: text })
-    const nodePath = await findNode(options.node)
-    const runsOn = adopting ? state.current.engine : undefined
-    const docker = new DockerService(environment)
-    const engine = (this.#engine = await chooseEngine({ ...options, home, nodePath, environment, docker, runsOn }))
-    if (engine.kind !== state.current.engine) await state.update(next => void (next.engine = engine.kind))
-    const languages = (this.#languages = createLanguages({
-      runtimeDir: this.#options.runtimeDir,
-      cacheDir: join(home, 'cache'),
-      environment,
-      surroundings: () => engine.surroundings(),
-      checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
-    }))
-    doing('starting NATS and preparing the engine')
-    const parts = new PlatformParts({
-      home,
-      options,
-      environment,
-      nodePath,
-      state,
-      supervisor: this.#supervisor,
-      secrets,
-      traces: () => this.observing.tracingOfParts(),
-    })
-    const [, prepared] = await settleAll([parts.startNats(docker, doing), engine.prepare(doing)])
-    this.#prepared = prepared
-    const { reach } = prepared
-    await this.observing.start(state, {
-      extraHosts: reach.listenHosts,
-      hostNames: [reach.proxyHost],
-      access: secrets.keys,
-    })
-    doing('starting the proxy and the store')
-    await settleAll([parts.startProxy(reach), parts.startStore(reach)])
-    doing('starting functions')
-    this.#deployer = this.#createDeployer(state, { engine, reach, languages, keys: secrets.keys })
-    // The dispatcher waits for functions by itself, so it may start before they do.
-    await Promise.all([this.#deployer.start(), parts.startDispatchers(), parts.startKeeper()])
-    // Loading the compiler takes a second of a core: after the start, before the first deploy.
-    void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
-    this.#logs = boundLogs(home, () => this.view().parts.map(({ name }) => name))
+  /** @throws RyoFaasError NOT_RUNNING */
+  #ready(): ReadyPlatform {
+    const stage = this.#stage
+    if (stage.kind === 'ready') return stage.platform
+    const doing = stage.kind === 'starting' ? `starting (${stage.doing})` : stage.kind
+    throw new RyoFaasError('NOT_RUNNING', `the platform is ${doing}`, { hint: 'Try again in a moment.' })
   }
 
-  #createDeployer(state: StateStore, { engine, reach, languages, keys }: DeployerParts): Deployer {
-    const { home, options, logger } = this.#options
-    const credentials = new Credentials(keys)
-    const emit = (event: PlatformEvent) => void this.#events.emit('event', event)
-    return new Deployer({
-      home,
-      engine,
-      state,
-      languages,
+  #launch(): Launch {
+    return {
+      ...this.#options,
+      home: this.#home,
+      supervisor: this.#supervisor,
       secrets: this.secrets,
       routes: this.#routes,
-      proxy: this.#routes,
-      surroundings: () => ({
-        proxyUrl: `http://${reach.proxyHost}:${state.current.ports['proxy']}`,
-        storeUrl: `http://${reach.proxyHost}:${state.current.ports['store']}`,
-        tokenOf: claims => credentials.functionToken(claims),
-        deliveryTokenOf: route => credentials.deliveryToken(route),
-        traces: this.observing.tracing(reach.proxyHost),
-      }),
-      now: () => nextChange({ url: `http://127.0.0.1:${state.current.ports['store']}`, token: keys.operator }),
-      urlOf: route => `${this.#proxyUrl}${FUNCTIONS_PREFIX}${route}`,
-      startTimeoutMs: options.startTimeoutMs,
-      onChange: name => emit({ type: 'deployment-changed', name }),
-      onRemoved: name => emit({ type: 'deployment-removed', name }),
-      log: logger,
-    })
+      metrics: this.metrics,
+      events: this.#events,
+      started: this.#started,
+      report: {
+        doing: text => this.#enter({ kind: 'starting', doing: text }),
+        engine: view => (this.#engine = view),
+      },
+    }
   }
 
-  async #serveApi(token: string): Promise<void> {
+  async #serveApi(): Promise<void> {
     const { home, version, build, options, logger } = this.#options
+    const { state, secrets } = this.#home
+    const token = secrets.keys.operator
     const api = await createApi({ token, version, platform: this, dashboard: dashboardFolder(), logger })
-    this.#closeApi = () => api.close()
-    const wanted = this.#state!.current.ports['agent'] ?? options.agentPort
+    this.#api.add({ close: () => api.close() })
+    const wanted = state.current.ports['agent'] ?? options.agentPort
     try {
       await api.listen({ host: '127.0.0.1', port: wanted })
     } catch (error) {
@@ -279,39 +216,18 @@ export class Agent implements Platform {
       throw error
     }
     const { port } = api.server.address() as { port: number }
-    await this.#state!.rememberPort('agent', port)
+    await state.rememberPort('agent', port)
     await announceAgent(home, { port, project: options.project, version, ...(build !== undefined && { build }) })
   }
 
-  #partChanged(name: PartView['name']): void {
+  #enter(stage: Stage): void {
+    this.#stage = stage
+    this.#options.logger.info({ phase: phaseOf(stage) }, 'phase')
     this.#events.emit('event', { type: 'platform-changed' })
-    // It reads its last routes from disk; they may be older than what was published while it was down.
-    if (name !== 'proxy' && !name.startsWith('dispatcher')) return
-    void this.#deployer?.republish().catch(() => undefined) // The next change publishes again.
-  }
-
-  #setPhase(phase: PlatformView['phase']): void {
-    this.#phase = phase
-    this.#options.logger.info({ phase }, 'phase')
-    this.#events.emit('event', { type: 'platform-changed' })
-  }
-
-  get #proxyUrl(): string {
-    const address = this.#supervisor.views().find(({ name }) => name === 'proxy')?.address
-    return `http://${address ?? `127.0.0.1:${this.#options.options.port}`}`
-  }
-
-  #engineView(): Pick<PlatformView, 'engine' | 'engineNote' | 'isolation' | 'capabilities'> {
-    const engine = this.#engine
-    // Until one is chosen: the one that is being tried.
-    if (engine === undefined) return { engine: candidates(this.#options.options.engine)[0]!.kind, engineNote: '' }
-    const { kind, note, isolation } = engine
-    const warnings = [isolation.warning ?? [], this.#prepared?.warnings ?? []].flat()
-    return { engine: kind, engineNote: [note, ...warnings].join('; '), isolation, capabilities: capabilitiesOf(engine) }
   }
 
   #ownView(): PartView {
-    const { agent: port, collector } = this.#state?.current.ports ?? {}
+    const { agent: port, collector } = this.#home.state.current.ports
     return {
       name: 'agent',
       state: 'running',
@@ -322,20 +238,15 @@ export class Agent implements Platform {
     }
   }
 
-  /** Cleans up after a failed first start; errors here must not hide the reason of that failure. */
+  /** Cleans up after a failed first start. */
   async #takeBack(): Promise<void> {
-    const paths = homePaths(this.#options.home)
-    await rm(paths.options, { force: true })
-    await this.#supervisor.stopAll().catch(() => undefined)
-    await this.observing.close()
-    await this.#engine?.cleanUp(false).catch(() => undefined)
-    await rm(paths.agentFile, { force: true })
+    const { options, agentFile } = homePaths(this.#options.home)
+    await rm(options, { force: true })
+    await this.#started.takeBack()
+    await rm(agentFile, { force: true })
   }
+}
 
-  /** Closes everything but the API, which still has to respond. */
-  async #closeKeepingApi(): Promise<void> {
-    this.#logs?.close()
-    await this.#engine?.close()
-    await this.#languages?.close()
-  }
+function phaseOf(stage: Stage): PlatformView['phase'] {
+  return stage.kind === 'ready' ? { kind: 'ready' } : stage
 }

@@ -25,6 +25,11 @@ const OURS = [
 const HALF_WRITTEN =
   /^(?:state\.json|agent\.json|token|dispatch-token|functions-key|callback-secret)\.\d+\.[0-9a-f]{8}\.tmp$/
 
+/** Folder of the store's data. */
+export function storeFolder(home: string): string {
+  return join(home, 'store')
+}
+
 /** Removes everything of ours in the home, and nothing else. */
 export async function removeData(home: string): Promise<void> {
   const found = await readdir(home).catch(() => [])

@@ -1,123 +1,68 @@
-/** The agent's view of the platform: the metrics of all parts, and the traces it receives. */
+/** What the agent sees of the platform: it takes traces, and records its metrics. */
 import { join } from 'node:path'
-import type { FastifyBaseLogger } from 'fastify'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
-import type { AccessKeys } from '../access/index.ts'
-import { startAgentTracing, type AgentTracing } from './agent-tracing.ts'
+import { startAgentTracing } from './agent-tracing.ts'
 import {
   startCollector,
   type Collector,
   type CollectorOptions,
   type TraceStore,
 } from '../observability/collector/index.ts'
-import { RyoFaasError, type PartView } from '../contract/index.ts'
-import type { Deployer } from '../deployments/index.ts'
-import { portTaken, type ExtraHost } from '../host/index.ts'
-import { AgentMetrics } from './metrics.ts'
-import type { PlatformOptions } from './options.ts'
-import { PlatformMetrics } from './platform-metrics.ts'
-import type { FunctionCounts } from '../services/proxy/index.ts'
-import type { StateStore } from '../deployments/state/index.ts'
+import type { ProxyReach } from '../engines/index.ts'
+import { portTaken } from '../host/index.ts'
+import type { Launch } from './launch.ts'
 import { throttle } from './throttle.ts'
 
-export interface ObservingOptions {
-  home: string
-  options: PlatformOptions
-  environment: NodeJS.ProcessEnv
-  logger: FastifyBaseLogger
-  deployer: () => Deployer | undefined
-  parts: () => readonly PartView[]
-  /** The operator's token, once there is one. */
-  token: () => string | undefined
-  /** @throws if the proxy does not respond. */
-  figures: () => Promise<FunctionCounts[]>
-  /** Traces were added or changed. */
-  onTraces: () => void
-}
-
-/** Where the collector listens, and who may use it. */
-export interface Reachable {
-  extraHosts: readonly ExtraHost[]
-  /** Names, besides addresses, by which functions reach it. */
-  hostNames: readonly string[]
-  access: AccessKeys
+export interface Observing {
+  traces: TraceStore
+  /** What functions record, and where they reach the collector; absent: nothing. */
+  functionTracing: TracingSettings | undefined
+  /** The same for the parts of the platform. */
+  partTracing: TracingSettings | undefined
 }
 
 const HOST = '127.0.0.1'
 const EVENTS_GAP_MS = 500
 
-export class Observing {
-  readonly metrics: PlatformMetrics
-  readonly #options: ObservingOptions
-  readonly #own: AgentMetrics
-  readonly #tellTraces: ReturnType<typeof throttle>
-  #collector: Collector | undefined
-  #ownTracing: AgentTracing | undefined
-  #partToken: string | undefined
+/** Comes before the parts that send to it. */
+export async function startObserving(launch: Launch, reach: ProxyReach): Promise<Observing> {
+  const { home, started, metrics } = launch
+  const tellTraces = throttle(() => launch.events.emit('event', { type: 'traces-changed' }), EVENTS_GAP_MS)
+  started.add(tellTraces)
+  const collector = await openCollector(launch, reach, tellTraces)
+  started.add(collector)
+  await home.state.rememberPort('collector', collector.port)
+  started.add(metrics.record())
+  const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = launch.options
+  if (traces === 'off') return { traces: collector.traces, functionTracing: undefined, partTracing: undefined }
+  const settingsAt = (host: string) => ({ url: `http://${host}:${collector.port}`, perSecond, ratio, slowMs })
+  const partTracing = { ...settingsAt(HOST), token: home.secrets.keys.part }
+  started.add(startAgentTracing(partTracing))
+  return { traces: collector.traces, functionTracing: settingsAt(reach.proxyHost), partTracing }
+}
 
-  constructor(options: ObservingOptions) {
-    this.#options = options
-    this.#own = new AgentMetrics(options.deployer)
-    this.metrics = new PlatformMetrics({ ...options, registry: this.#own.registry })
-    this.#tellTraces = throttle(options.onTraces, EVENTS_GAP_MS)
+async function openCollector(launch: Launch, reach: ProxyReach, onChange: () => void): Promise<Collector> {
+  const { home, options, environment, logger, metrics } = launch
+  const known = home.state.current.ports['collector']
+  const collector = {
+    folder: join(home.folder, 'traces'),
+    host: HOST,
+    extraHosts: reach.listenHosts,
+    hostNames: [reach.proxyHost],
+    access: home.secrets.keys,
+    environment,
+    logger,
+    registry: metrics.registry,
+    onChange,
   }
-
-  /** Call it before starting the parts, which send to it. */
-  async start(state: StateStore, { extraHosts, hostNames, access }: Reachable): Promise<void> {
-    const { home, options, environment, logger } = this.#options
-    const { registry } = this.#own
-    const known = state.current.ports['collector']
-    const collector = {
-      folder: join(home, 'traces'),
-      host: HOST,
-      extraHosts,
-      hostNames,
-      access,
-      environment,
-      logger,
-      registry,
-    }
-    const onChange = this.#tellTraces
-    this.#collector = await listenOn(known ?? options.collectorPort, { ...collector, onChange }).catch(
-      async (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EADDRINUSE') throw error
-        if (known === undefined) throw await portTaken('collector', options.collectorPort)
-        // Running functions still send to the old port: their traces are missing until they restart; all else works.
-        logger.warn({ port: known }, 'the collector’s port is in use by another program; using another one')
-        return listenOn(0, { ...collector, onChange })
-      },
-    )
-    await state.rememberPort('collector', this.#collector.port)
-    this.metrics.start()
-    this.#partToken = access.part
-    const own = this.tracingOfParts()
-    if (own !== undefined) this.#ownTracing = startAgentTracing(own)
-  }
-
-  /** What is recorded, and where to send it (the collector's address as seen from `host`); undefined if nothing is. */
-  tracing(host: string): TracingSettings | undefined {
-    const { traces, traceRate: perSecond, traceRatio: ratio, traceSlowMs: slowMs } = this.#options.options
-    if (traces === 'off' || this.#collector === undefined) return undefined
-    return { url: `http://${host}:${this.#collector.port}`, perSecond, ratio, slowMs }
-  }
-
-  /** Settings for the parts of the platform. */
-  tracingOfParts(): TracingSettings | undefined {
-    const settings = this.tracing(HOST)
-    return settings && this.#partToken !== undefined ? { ...settings, token: this.#partToken } : undefined
-  }
-
-  /** @throws RyoFaasError NOT_RUNNING until it has started. */
-  get traces(): TraceStore {
-    if (this.#collector) return this.#collector.traces
-    throw new RyoFaasError('NOT_RUNNING', 'the platform is starting', { hint: 'Try again in a moment.' })
-  }
-
-  async close(): Promise<void> {
-    this.#tellTraces.close()
-    this.metrics.close()
-    await this.#ownTracing?.close()
-    await this.#collector?.close()
+  try {
+    return await listenOn(known ?? options.collectorPort, collector)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    if (known === undefined) throw await portTaken('collector', options.collectorPort)
+    // Running functions still send to the old port: their traces are missing until they restart; all else works.
+    logger.warn({ port: known }, 'the collector’s port is in use by another program; using another one')
+    return listenOn(0, collector)
   }
 }
 

@@ -1,8 +1,9 @@
 /** The metrics of all parts together: as one page for Prometheus, and as a history that the agent keeps itself. */
-import type { Registry } from 'prom-client'
+import { Gauge, Registry } from 'prom-client'
 import { METRICS_PATH } from '@ryo-faas/runtime/protocol'
 import type { MetricsHistory, PartView } from '../contract/index.ts'
 import type { Deployer } from '../deployments/index.ts'
+import { addProcessMetrics } from '../host/index.ts'
 import {
   fetchPage,
   History,
@@ -17,15 +18,17 @@ import {
 import { failuresOf, fineBucketUpperMs, type FunctionCounts } from '../services/proxy/index.ts'
 
 export interface PlatformMetricsOptions {
-  /** The agent's own metrics. */
-  registry: Registry
-  parts: () => readonly PartView[]
-  /** The operator's token, once there is one. */
-  token: () => string | undefined
-  deployer: () => Deployer | undefined
-  /** @throws if the proxy does not respond. */
-  figures: () => Promise<FunctionCounts[]>
+  supervisor: { views(): readonly PartView[] }
+  /** The operator's token. */
+  token: string
+  proxy: {
+    /** @throws if the proxy does not respond. */
+    figures(): Promise<FunctionCounts[]>
+  }
 }
+
+/** What runs functions, and knows of their instances. */
+type Functions = Pick<Deployer, 'list' | 'ready'>
 
 const SAMPLE_EVERY_MS = 2_000
 const HISTORY = { everyMs: SAMPLE_EVERY_MS, recent: 150, together: 5, windowMs: 30 * 60_000 }
@@ -35,15 +38,35 @@ const PARTS_WITH_METRICS = /^(?:proxy|store|dispatcher(?:-\d+)?)$/
 const PARTS_WITH_TOKEN = /^(?:proxy|store)$/
 
 export class PlatformMetrics {
+  /** The agent's own metrics. */
+  readonly registry = new Registry()
   readonly #options: PlatformMetricsOptions
   readonly #scraper: Scraper
   readonly #history = new History({ ...HISTORY, upperMs: fineBucketUpperMs })
-  #timer: NodeJS.Timeout | undefined
+  readonly #functions: Functions[] = []
   #isSampling = false
 
   constructor(options: PlatformMetricsOptions) {
     this.#options = options
-    this.#scraper = new Scraper({ own: () => options.registry.metrics(), targets: async () => this.#targets() })
+    addProcessMetrics(this.registry)
+    this.#scraper = new Scraper({ own: () => this.registry.metrics(), targets: async () => this.#targets() })
+  }
+
+  /** From here on their metrics are part of the page and of the history. */
+  addFunctions(functions: Functions): void {
+    this.#functions.push(functions)
+    const instances = new Gauge({
+      name: 'faas_instances',
+      help: 'Instances of a function by state',
+      labelNames: ['faas_name', 'state'],
+      registers: [this.registry],
+      collect: async () => {
+        instances.reset()
+        for (const view of await functions.list()) {
+          for (const { state } of view.instances) instances.inc({ faas_name: view.name, state })
+        }
+      },
+    })
   }
 
   page(format: Format): Promise<{ contentType: string; body: string }> {
@@ -54,23 +77,24 @@ export class PlatformMetrics {
     return this.#history.view({ since: query.since, name: query.function })
   }
 
-  /** Starts recording the history. */
-  start(): void {
-    this.#timer = setInterval(() => void this.#sample(), SAMPLE_EVERY_MS).unref()
+  /** Records the history until it is closed. */
+  record(): { close(): void } {
+    const timer = setInterval(() => void this.#sample(), SAMPLE_EVERY_MS).unref()
     void this.#sample()
+    return { close: () => clearInterval(timer) }
   }
 
-  close(): void {
-    clearInterval(this.#timer)
+  #ready() {
+    return this.#functions.flatMap(functions => functions.ready())
   }
 
   #targets(): Target[] {
-    const parts = this.#options
-      .parts()
+    const parts = this.#options.supervisor
+      .views()
       .flatMap(({ name, address }): Target[] =>
         PARTS_WITH_METRICS.test(name) && address !== undefined ? [this.#target(name, address)] : [],
       )
-    const functions = (this.#options.deployer()?.ready() ?? []).flatMap(({ name, instances }) =>
+    const functions = this.#ready().flatMap(({ name, instances }) =>
       instances.flatMap(({ id, state }): Target[] => {
         if (state.kind !== 'running') return []
         const { host, port } = state.address
@@ -81,8 +105,8 @@ export class PlatformMetrics {
   }
 
   #target(part: string, address: string): Target {
-    const token = PARTS_WITH_TOKEN.test(part) ? this.#options.token() : undefined
-    return { part, url: `http://${address}/metrics`, ...(token !== undefined && { token }) }
+    const { token } = this.#options
+    return { part, url: `http://${address}/metrics`, ...(PARTS_WITH_TOKEN.test(part) && { token }) }
   }
 
   /** Skips a round while the previous one still runs. */
@@ -103,11 +127,11 @@ export class PlatformMetrics {
     const pages = (part: RegExp) =>
       Promise.all(targets.filter(target => part.test(target.part)).map(target => fetchPage(target, signal)))
     const [counts, dispatchers, [store]] = await Promise.all([
-      this.#options.figures().catch(() => undefined), // The proxy is away: a gap.
+      this.#options.proxy.figures().catch(() => undefined), // The proxy is away: a gap.
       pages(/^dispatcher/),
       pages(/^store$/),
     ])
-    const ready = this.#options.deployer()?.ready() ?? []
+    const ready = this.#ready()
     return {
       instances: new Map(ready.map(({ name, instances }) => [name, instances.map(({ id }) => id)])),
       ...(counts && { counts: new Map(counts.map(each => [each.displayName, callsOf(each)])) }),

@@ -1,5 +1,6 @@
 /** Restores a backup of the store, for the command line: it needs a stopped platform, so no part could do it. */
 import { RyoFaasError } from '../contract/index.ts'
+import { storeFolder } from './home-data.ts'
 
 /**
  * @returns where the previous data is kept
@@ -7,9 +8,9 @@ import { RyoFaasError } from '../contract/index.ts'
  */
 export async function restoreStore(home: string, backup: string): Promise<string | undefined> {
   // Loads the storage engine, which no other command needs.
-  const { restoreBackup, StoreError, storePartPaths } = await import('../services/store/index.ts')
+  const { restoreBackup, StoreError } = await import('../services/store/index.ts')
   try {
-    return await restoreBackup(storePartPaths(home).data, backup)
+    return await restoreBackup(storeFolder(home), backup)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const isInUse = code === 'DATA_IN_USE'

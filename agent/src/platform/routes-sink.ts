@@ -1,7 +1,10 @@
 /** Everybody in this home who needs the routes, and how each is reached. */
-import { PushChannel, type RouteChannel, type RouteTable } from '../routes/index.ts'
-import { dispatcherControl } from '../services/dispatcher/index.ts'
-import { ProxyControl, proxyPaths } from '../services/proxy/index.ts'
+import { ControlClient, controlPathOf, PushChannel, type RouteChannel, type RouteTable } from '../routes/index.ts'
+import { dispatcherName } from '../services/dispatcher/index.ts'
+import { ProxyControl } from '../services/proxy/index.ts'
+
+/** A dispatcher that hangs holds up a deployment for so long, once. */
+const CONTROL_TIMEOUT_MS = 2_000
 
 export class RoutesSink implements RouteChannel {
   readonly #proxy: ProxyControl
@@ -9,8 +12,11 @@ export class RoutesSink implements RouteChannel {
 
   /** @param parts `onLate` hears why a dispatcher gets a table later */
   constructor(home: string, { dispatchers, onLate }: { dispatchers: number; onLate: (error: Error) => void }) {
-    this.#proxy = new ProxyControl({ controlPath: proxyPaths(home).control })
-    const controls = Array.from({ length: dispatchers }, (_, index) => dispatcherControl(home, index + 1))
+    this.#proxy = new ProxyControl({ controlPath: controlPathOf(home, 'proxy') })
+    const controls = Array.from({ length: dispatchers }, (_, index) => {
+      const name = dispatcherName(index + 1)
+      return new ControlClient({ name, controlPath: controlPathOf(home, name), timeoutMs: CONTROL_TIMEOUT_MS })
+    })
     this.#channel = new PushChannel({ proxies: [this.#proxy], dispatchers: controls }, onLate)
   }
 

@@ -1,7 +1,8 @@
 /**
- * Keeps parts running: starts them in the order given, restarts dead ones with backoff, stops them in reverse order.
- * Parts outlive the supervisor; `close` only stops watching.
+ * Keeps parts running: starts them, and restarts dead ones with backoff. Parts outlive the supervisor; `close` only stops
+ * watching.
  */
+import { EventEmitter } from 'node:events'
 import type { PartView } from '../contract/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
 import { Backoff } from './backoff.ts'
@@ -18,18 +19,13 @@ interface Watched {
 }
 
 export class Supervisor {
+  readonly events = new EventEmitter<{
+    changed: [name: PartView['name']]
+    /** It could not be started again; it is tried further. */
+    failed: [name: PartView['name'], error: RyoFaasError]
+  }>()
   readonly #watched: Watched[] = []
-  readonly #onChange: (name: PartView['name']) => void
-  readonly #onFailure: (name: PartView['name'], error: RyoFaasError) => void
   #closed = false
-
-  constructor(hooks: {
-    onChange: (name: PartView['name']) => void
-    onFailure: (name: PartView['name'], error: RyoFaasError) => void
-  }) {
-    this.#onChange = hooks.onChange
-    this.#onFailure = hooks.onFailure
-  }
 
   /** Resolves when the part runs for the first time, and keeps it running from then on. Throws if it cannot start. */
   async start(part: Part): Promise<RunningPart> {
@@ -57,17 +53,12 @@ export class Supervisor {
     }))
   }
 
-  /** Stops every part, last started first; returns their names. */
-  async stopAll(): Promise<string[]> {
+  /** Ends a part. From the first one on nothing is restarted. */
+  async stop(part: Part): Promise<void> {
     this.close()
-    const names: string[] = []
-    for (const { part, ensuring } of [...this.#watched].reverse()) {
-      // A part stopped while starting would still come up.
-      await ensuring?.catch(() => undefined)
-      await part.stop()
-      names.push(part.name)
-    }
-    return names
+    // A part stopped while starting would still come up.
+    await this.#watched.find(watched => watched.part === part)?.ensuring?.catch(() => undefined)
+    await part.stop()
   }
 
   close(): void {
@@ -85,7 +76,7 @@ export class Supervisor {
         watched.restarts++
         watched.state = 'starting'
         backoff.died(performance.now())
-        this.#onChange(watched.part.name)
+        this.events.emit('changed', watched.part.name)
       }
       await sleepUntil(backoff.nextStart(performance.now()))
       if (this.#closed) return
@@ -98,7 +89,7 @@ export class Supervisor {
         backoff.died(performance.now())
         watched.state = 'failing'
         watched.note = (error as Error).message
-        this.#onFailure(watched.part.name, RyoFaasError.from(error, 'PART_FAILED'))
+        this.events.emit('failed', watched.part.name, RyoFaasError.from(error, 'PART_FAILED'))
       }
     }
   }
@@ -116,7 +107,7 @@ export class Supervisor {
     watched.running = running
     watched.state = 'running'
     delete watched.note
-    this.#onChange(watched.part.name)
+    this.events.emit('changed', watched.part.name)
   }
 }
 

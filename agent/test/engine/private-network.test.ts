@@ -71,15 +71,12 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true })
 })
 
-const start = (more: Partial<InstanceSpec> = {}) =>
-  engine.start(
-    {
-      ...{ id: `i${randomBytes(4).toString('hex')}`, route: 'probe', version: 1, image, command: ['node', 'main.mjs'] },
-      ...{ env: {}, secrets: {}, limits: { memoryMb: 128, cpus: 1, pids: 64 } },
-      ...more,
-    },
-    never,
-  )
+const start = (more: Partial<InstanceSpec> = {}) => {
+  const { debug } = engine.commandNeeds(more)
+  const command = ['node', ...(debug ? [`--inspect=${debug.host}:${debug.port}`] : []), 'main.mjs']
+  const spec = { id: `i${randomBytes(4).toString('hex')}`, route: 'probe', version: 1, image, command, env: {} }
+  return engine.start({ ...spec, secrets: {}, limits: { memoryMb: 128, cpus: 1, pids: 64 }, ...more }, never)
+}
 const bridge = async () => `br-${((await docker.getNetwork(network).inspect()) as { Id: string }).Id.slice(0, 12)}`
 const asFunction = (target: Target) => fromContainer(docker, { network, image }, target)
 
@@ -221,9 +218,11 @@ test('where no firewall can be told, the engine says what does not hold', async 
   vi.stubEnv('PATH', '/usr/bin')
   const own = await makeEngine({ project: `${project}w` })
   try {
-    await own.prepare(() => undefined)
-    expect(own.note).toContain('machines that route to its network may reach functions (iptables is not installed)')
-    expect(own.note).toContain('functions can reach link-local addresses')
+    const { warnings } = await own.prepare(() => undefined)
+    expect(warnings).toEqual([
+      'machines that route to its network may reach functions (iptables is not installed)',
+      expect.stringContaining('functions can reach link-local addresses'),
+    ])
   } finally {
     vi.unstubAllEnvs()
     await own.cleanUp(false)

@@ -1,2 +1,2 @@
 /** The dispatcher: takes asynchronous calls out of their queue and runs them. `main.ts` is its process. */
-export { DISPATCHER_NODE_ARGS, dispatcherControl, dispatcherPart } from './dispatcher-part.ts'
+export { DISPATCHER_NODE_ARGS, dispatcherName, MainOptions } from './options.ts'

@@ -1,0 +1,68 @@
+/** What every phase of the start has at hand. */
+import type { EventEmitter } from 'node:events'
+import { join } from 'node:path'
+import type { FastifyBaseLogger } from 'fastify'
+import type { PlatformEvent, PlatformView } from '../contract/index.ts'
+import { StateStore } from '../deployments/state/index.ts'
+import type { SecretStore } from '../secrets/index.ts'
+import type { Part, RunningPart, Supervisor } from '../supervisor/index.ts'
+import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
+import type { PlatformOptions } from './options.ts'
+import type { PlatformMetrics } from './platform-metrics.ts'
+import type { RoutesSink } from './routes-sink.ts'
+import type { Started } from './started.ts'
+
+export interface Home {
+  folder: string
+  state: StateStore
+  secrets: EnsuredSecrets
+  /** An earlier agent died without stopping the platform: it still runs on its ports, whatever happens to us. */
+  isAdopted: boolean
+}
+
+export interface Launch {
+  home: Home
+  options: PlatformOptions
+  environment: NodeJS.ProcessEnv
+  runtimeDir: string
+  logger: FastifyBaseLogger
+  supervisor: Supervisor
+  secrets: SecretStore
+  routes: RoutesSink
+  metrics: PlatformMetrics
+  /** Everything that happens; clients hear of it. */
+  events: EventEmitter<{ event: [PlatformEvent] }>
+  started: Started
+  report: {
+    doing(text: string): void
+    engine(view: EngineView): void
+  }
+}
+
+export type EngineView = Pick<PlatformView, 'engine' | 'engineNote' | 'isolation' | 'capabilities'>
+
+export async function openHome(folder: string, { isAdopted }: { isAdopted: boolean }): Promise<Home> {
+  const state = await StateStore.open(join(folder, 'state.json'))
+  if (!isAdopted) await state.update(next => void (next.ports = {}))
+  return { folder, state, secrets: await ensureSecrets(folder, { keep: isAdopted }), isAdopted }
+}
+
+/** A part that cannot be started is ended too: it may run, and not respond. */
+export async function startPart({ supervisor, started }: Launch, part: Part): Promise<RunningPart> {
+  started.add({
+    end: async () => {
+      await supervisor.stop(part)
+      return [part.name]
+    },
+  })
+  return supervisor.start(part)
+}
+
+/** Its port is kept, so that clients find a restarted part where it was. */
+export async function startListening(launch: Launch, part: Part): Promise<number> {
+  const { state } = launch.home
+  const { address } = await startPart(launch, part)
+  const port = Number(address?.split(':').at(-1))
+  if (port) await state.rememberPort(part.name, port)
+  return state.current.ports[part.name]!
+}

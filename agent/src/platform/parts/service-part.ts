@@ -1,0 +1,72 @@
+/**
+ * A service of the platform as a part: a process of ours that gets its options in a file, writes a file once it serves,
+ * and may take routes at a control socket. In what services differ, `services.ts` says.
+ */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { PartView } from '../../contract/index.ts'
+import { portTaken, readyAddress, writeDurably } from '../../host/index.ts'
+import { controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
+import { ProcessPart } from '../../supervisor/index.ts'
+
+export type Service = {
+  /** Path of its entry module. */
+  entry: string
+  nodeArgs?: readonly string[]
+  /** Name of the file in which it keeps its routes; absent: it takes none. */
+  routesFile?: string
+  /** The rest of its `MainOptions`. */
+  settings: object
+} & ({ name: 'proxy' | 'store'; listen: Listen } | { name: PartView['name']; listen?: undefined })
+
+/** Where a service is reached by others than us. */
+interface Listen {
+  host: string
+  /** Asked before every start: a restarted service takes the port it had. */
+  port: () => number
+}
+
+/** What this file adds to the settings of a service. */
+export type OwnSettings = 'readyFile' | 'controlPath' | 'routesFile' | 'host' | 'port'
+
+/** For so long a service that ends waits for what runs. */
+export const DRAIN_MS = 10_000
+/** A drain that breaks off what runs still has to give it back. */
+const GRACE_MS = DRAIN_MS + 5_000
+
+export interface ServiceProcess {
+  home: string
+  nodePath: string
+  environment: NodeJS.ProcessEnv
+}
+
+export function servicePart(service: Service, { home, nodePath, environment }: ServiceProcess): ProcessPart {
+  const { name, entry, nodeArgs = [], listen, routesFile, settings } = service
+  const folder = join(home, 'run')
+  const optionsFile = join(folder, `${name}-options.json`)
+  const readyFile = join(folder, `${name}.ready`)
+  const controlPath = controlPathOf(home, name)
+  return new ProcessPart({
+    name,
+    home,
+    command: nodePath,
+    args: [...nodeArgs, entry, optionsFile],
+    env: environment,
+    graceMs: GRACE_MS,
+    mayAdopt: async () => routesFile === undefined || isControlledAt(optionsFile, controlPath),
+    beforeStart: async () => {
+      await rm(readyFile, { force: true })
+      if (routesFile !== undefined) await prepareControlPath(controlPath)
+      const all = {
+        ...settings,
+        readyFile,
+        ...(listen && { host: listen.host, port: listen.port() }),
+        ...(routesFile !== undefined && { controlPath, routesFile: join(folder, routesFile) }),
+      }
+      await writeDurably(optionsFile, JSON.stringify(all))
+    },
+    probe: () => readyAddress(readyFile, listen?.host ?? '127.0.0.1'),
+    explainExit: async log =>
+      service.listen && /EADDRINUSE/.test(log) ? portTaken(service.name, service.listen.port()) : undefined,
+  })
+}

@@ -1,0 +1,103 @@
+/** The services of the platform: in what they differ from each other. */
+import type { z } from 'zod'
+import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { StateStore } from '../../deployments/state/index.ts'
+import type { ProxyReach } from '../../engines/index.ts'
+import {
+  DISPATCHER_NODE_ARGS,
+  dispatcherName,
+  type MainOptions as DispatcherMain,
+} from '../../services/dispatcher/index.ts'
+import type { MainOptions as ProxyMain } from '../../services/proxy/index.ts'
+import type { MainOptions as StoreMain } from '../../services/store/index.ts'
+import type { EnsuredSecrets } from '../ensured-secrets.ts'
+import { entryPath } from '../entries.ts'
+import { storeFolder } from '../home-data.ts'
+import { networksOf, type PlatformOptions } from '../options.ts'
+import { DRAIN_MS, type OwnSettings, type Service } from './service-part.ts'
+
+export interface ServiceContext {
+  home: string
+  options: PlatformOptions
+  state: StateStore
+  secrets: EnsuredSecrets
+  nats: { url: string; user: string; password: string }
+  reach: ProxyReach
+  /** Which spans parts send, and where; absent: none. */
+  traces: TracingSettings | undefined
+}
+
+type Settings<MainOptions extends z.ZodType> = Omit<z.input<MainOptions>, OwnSettings>
+
+export function proxyService(context: ServiceContext): Service {
+  const { options, state, reach } = context
+  const settings: Settings<typeof ProxyMain> = {
+    ...sharedSettings(context),
+    extraHosts: [...reach.listenHosts],
+    workers: options.proxyWorkers,
+    trustProxy: networksOf(options.trustProxy),
+    asyncBodyLimitBytes: bytesOf(options.asyncBodyLimitMb),
+    callbackAllow: callbackHosts(options),
+  }
+  return {
+    name: 'proxy',
+    entry: entryPath('services/proxy/main'),
+    listen: { host: options.host, port: () => state.current.ports['proxy'] ?? options.port },
+    routesFile: 'routes.json',
+    settings,
+  }
+}
+
+export function storeService(context: ServiceContext): Service {
+  const { home, options, state, reach } = context
+  const settings: Settings<typeof StoreMain> = {
+    ...sharedSettings(context),
+    dataFolder: storeFolder(home),
+    project: options.project,
+    extraHosts: [...reach.listenHosts],
+    hostNames: [reach.proxyHost],
+    graceMs: DRAIN_MS,
+  }
+  return {
+    name: 'store',
+    entry: entryPath('services/store/main'),
+    listen: { host: '127.0.0.1', port: () => state.current.ports['store'] ?? options.storePort },
+    settings,
+  }
+}
+
+export function dispatcherServices(context: ServiceContext, urls: { proxyUrl: string; storeUrl: string }): Service[] {
+  const { options, secrets } = context
+  const { dispatchers } = options
+  return Array.from({ length: dispatchers }, (_, index) => {
+    const name = dispatcherName(index + 1)
+    const settings: Settings<typeof DispatcherMain> = {
+      ...sharedSettings(context),
+      ...urls,
+      callback: { secret: secrets.callbackSecret, allow: callbackHosts(options) },
+      resultLimitBytes: bytesOf(options.resultLimitMb),
+      dispatchers,
+      number: index + 1,
+      drainMs: DRAIN_MS,
+    }
+    return {
+      name,
+      entry: entryPath('services/dispatcher/main'),
+      nodeArgs: DISPATCHER_NODE_ARGS,
+      routesFile: `${name}-routes.json`,
+      settings,
+    }
+  })
+}
+
+function sharedSettings({ secrets, nats, traces }: ServiceContext) {
+  return { access: secrets.keys, nats, traces }
+}
+
+function bytesOf(megabytes: number): number {
+  return Math.round(megabytes * 1024 * 1024)
+}
+
+function callbackHosts({ callbackAllow }: PlatformOptions): string[] {
+  return callbackAllow.split(',').map(pattern => pattern.trim())
+}

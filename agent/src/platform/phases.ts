@@ -1,0 +1,170 @@
+/**
+ * The start of the platform in phases: each is given the started things of those before it. What a phase starts it adds
+ * to `launch.started`, in the order in which the rest stands on it.
+ */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
+import { Credentials } from '../access/index.ts'
+import { Deployer, type DeployerOptions } from '../deployments/index.ts'
+import { DockerService } from '../docker/index.ts'
+import { capabilitiesOf, chooseEngine, type Engine, type ProxyReach } from '../engines/index.ts'
+import { settleAll } from '../host/index.ts'
+import { createLanguages, type Languages } from '../languages/index.ts'
+import { ProcessPart, type Supervisor } from '../supervisor/index.ts'
+import { boundLogs } from './bounded-logs.ts'
+import { entryPath } from './entries.ts'
+import { startListening, startPart, type Launch } from './launch.ts'
+import { findNode } from './node-binary.ts'
+import type { Observing } from './observing.ts'
+import type { PlatformOptions } from './options.ts'
+import { startNats } from './parts/nats.ts'
+import { servicePart, type Service } from './parts/service-part.ts'
+import { dispatcherServices, proxyService, storeService, type ServiceContext } from './parts/services.ts'
+import { nextChange } from './store-log.ts'
+
+export interface Foundation {
+  nodePath: string
+  engine: Engine
+  /** How functions reach the platform. */
+  reach: ProxyReach
+  languages: Languages
+  nats: ServiceContext['nats']
+}
+
+/** What functions run on, and NATS. */
+export async function startFoundation(launch: Launch): Promise<Foundation> {
+  const { home, options, environment, started, report } = launch
+  const nodePath = await findNode(options.node)
+  const docker = new DockerService(environment)
+  const runsOn = home.isAdopted ? home.state.current.engine : undefined
+  const engine = await chooseEngine({ ...options, home: home.folder, nodePath, environment, docker, runsOn })
+  started.add({ close: () => engine.close(), end: prune => engine.cleanUp(prune).then(() => []) })
+  reportEngine(launch, engine, [])
+  if (engine.kind !== home.state.current.engine) await home.state.update(next => void (next.engine = engine.kind))
+  const languages = createLanguages({
+    runtimeDir: launch.runtimeDir,
+    cacheDir: join(home.folder, 'cache'),
+    environment,
+    surroundings: () => engine.surroundings(),
+    checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
+  })
+  started.add(languages)
+  report.doing('starting NATS and preparing the engine')
+  const prepare = async () => {
+    const { reach, warnings } = await engine.prepare(report.doing)
+    reportEngine(launch, engine, warnings)
+    return reach
+  }
+  const [nats, reach] = await settleAll([startNats(launch, docker), prepare()])
+  return { nodePath, engine, reach, languages, nats }
+}
+
+export interface DataPlane {
+  context: ServiceContext
+  ports: { proxy: number; store: number }
+}
+
+/** The proxy and the store: from here on calls that are known from an earlier time flow. */
+export async function startDataPlane(
+  launch: Launch,
+  { nodePath, reach, nats }: Foundation,
+  { partTracing }: Observing,
+): Promise<DataPlane> {
+  const { home, options, environment } = launch
+  launch.report.doing('starting the proxy and the store')
+  const context = { ...home, home: home.folder, options, nats, reach, traces: partTracing }
+  const start = (service: Service) =>
+    startListening(launch, servicePart(service, { home: home.folder, nodePath, environment }))
+  const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])
+  return { context, ports: { proxy, store } }
+}
+
+/** Functions, dispatchers that run calls in the background, and the keeper of this process. */
+export async function startControlPlane(
+  launch: Launch,
+  { nodePath, engine, reach, languages }: Foundation,
+  { dataPlane, observing }: { dataPlane: DataPlane; observing: Observing },
+): Promise<Deployer> {
+  const { home, environment, routes, started, supervisor } = launch
+  launch.report.doing('starting functions')
+  const deployer = createDeployer(launch, { engine, reach, languages }, { dataPlane, observing })
+  launch.metrics.addFunctions(deployer)
+  supervisor.events.on('changed', name => {
+    // It reads its last routes from disk; they may be older than what was published while it was down.
+    if (name !== 'proxy' && !name.startsWith('dispatcher')) return
+    void deployer.republish().catch(() => undefined) // The next change publishes again.
+  })
+  const keeper = new ProcessPart({
+    name: 'keeper',
+    home: home.folder,
+    command: process.execPath,
+    args: [entryPath('main/keeper'), home.folder],
+    env: environment,
+    note: 'brings the agent back if it dies',
+    graceMs: 2000,
+    probe: async () => '',
+  })
+  const { context, ports } = dataPlane
+  const urls = { proxyUrl: localUrl(ports.proxy), storeUrl: localUrl(ports.store) }
+  const dispatchers = dispatcherServices(context, urls)
+  const parts = [...dispatchers.map(each => servicePart(each, { home: home.folder, nodePath, environment })), keeper]
+  const partsRun = Promise.all(parts.map(part => startPart(launch, part)))
+  started.add(routes, { close: () => deployer.close(), end: () => deployer.stopInstances() })
+  // The dispatcher waits for functions by itself, so it may start before they do.
+  await Promise.all([deployer.start(), partsRun])
+  // Loading the compiler takes a second of a core: after the start, before the first deploy.
+  void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
+  const names = supervisor.views().map(({ name }) => name)
+  started.add(boundLogs(home.folder, ['agent', ...names]))
+  return deployer
+}
+
+function localUrl(port: number): string {
+  return `http://127.0.0.1:${port}`
+}
+
+/** Where callers reach the proxy; until it runs, where it is to be. */
+export function proxyUrlOf(supervisor: Supervisor, { port }: PlatformOptions): string {
+  const address = supervisor.views().find(({ name }) => name === 'proxy')?.address
+  return `http://${address ?? `127.0.0.1:${port}`}`
+}
+
+function createDeployer(
+  launch: Launch,
+  { engine, reach, languages }: Pick<Foundation, 'engine' | 'reach' | 'languages'>,
+  { dataPlane, observing }: { dataPlane: DataPlane; observing: Observing },
+): Deployer {
+  const { home, options, secrets, routes, events, supervisor, logger } = launch
+  const { keys } = home.secrets
+  const credentials = new Credentials(keys)
+  const surroundings: ReturnType<DeployerOptions['surroundings']> = {
+    proxyUrl: `http://${reach.proxyHost}:${dataPlane.ports.proxy}`,
+    storeUrl: `http://${reach.proxyHost}:${dataPlane.ports.store}`,
+    tokenOf: claims => credentials.functionToken(claims),
+    deliveryTokenOf: route => credentials.deliveryToken(route),
+    traces: observing.functionTracing,
+  }
+  return new Deployer({
+    home: home.folder,
+    engine,
+    state: home.state,
+    languages,
+    secrets,
+    routes,
+    proxy: routes,
+    surroundings: () => surroundings,
+    now: () => nextChange({ url: localUrl(dataPlane.ports.store), token: keys.operator }),
+    urlOf: route => `${proxyUrlOf(supervisor, options)}${FUNCTIONS_PREFIX}${route}`,
+    startTimeoutMs: options.startTimeoutMs,
+    onChange: name => events.emit('event', { type: 'deployment-changed', name }),
+    onRemoved: name => events.emit('event', { type: 'deployment-removed', name }),
+    log: logger,
+  })
+}
+
+function reportEngine({ report }: Launch, engine: Engine, warnings: readonly string[]): void {
+  const { kind, note, isolation } = engine
+  const engineNote = [note, isolation.warning ?? [], ...warnings].flat().join('; ')
+  report.engine({ engine: kind, engineNote, isolation, capabilities: capabilitiesOf(engine) })
+}
