@@ -65,17 +65,18 @@ export interface DataPlane {
   ports: { proxy: number; store: number }
 }
 
-/** The proxy and the store: from here on calls that are known from an earlier time flow. */
+/** The proxy and the store: from here on functions that already run are called. */
 export async function startDataPlane(
   launch: Launch,
   { nodePath, reach, nats }: Foundation,
   { partTracing }: Observing,
 ): Promise<DataPlane> {
   const { home, options, environment } = launch
+  const { folder, state, secrets } = home
   launch.report.doing('starting the proxy and the store')
-  const context = { ...home, home: home.folder, options, nats, reach, traces: partTracing }
+  const context = { home: folder, options, state, secrets, nats, reach, traces: partTracing }
   const start = (service: Service) =>
-    startListening(launch, servicePart(service, { home: home.folder, nodePath, environment }))
+    startListening(launch, servicePart(service, { home: folder, nodePath, environment }))
   const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])
   return { context, ports: { proxy, store } }
 }
@@ -110,6 +111,7 @@ export async function startControlPlane(
   const dispatchers = dispatcherServices(context, urls)
   const parts = [...dispatchers.map(each => servicePart(each, { home: home.folder, nodePath, environment })), keeper]
   const partsRun = Promise.all(parts.map(part => startPart(launch, part)))
+  // Added last, because functions end before the parts that work for them.
   started.add(routes, { close: () => deployer.close(), end: () => deployer.stopInstances() })
   // The dispatcher waits for functions by itself, so it may start before they do.
   await Promise.all([deployer.start(), partsRun])

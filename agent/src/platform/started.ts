@@ -1,7 +1,7 @@
 /**
  * What was started, so that it can be let go or ended, the last first. Invariants:
  *
- * 1. A thing is added before it starts: what failed halfway is taken back like what runs.
+ * 1. What outlives the agent is added before it starts: what failed halfway is taken back like what runs.
  * 2. Each is closed once, also if it cannot be ended.
  */
 export interface StartedThing {
