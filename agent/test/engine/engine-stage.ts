@@ -34,7 +34,7 @@ const server = createServer((req, res) => {
       cgroup: readFileSync('/proc/self/cgroup', 'utf8'),
     })
     case '/may-run': return answer(['tool', 'main.mjs'].filter(file => {
-      try { accessSync(file, constants.X_OK); return true } catch { return false }
+      try { accessSync(new URL(file, import.meta.url), constants.X_OK); return true } catch { return false }
     }))
     case '/write': try { writeFileSync('/app/x', 'x'); return answer('written') } catch (e) { return answer(e.code) }
     case '/tmp': writeFileSync('/tmp/x', 'x'); return answer('written')
