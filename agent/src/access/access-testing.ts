@@ -1,4 +1,4 @@
-/** Keys for tests: one place, so that what a test shows is what the part under test was started with. */
+/** Keys for tests: shared, so that a test shows what the part under test was started with. */
 import type { AccessKeys } from './credentials.ts'
 
 export const TEST_KEYS: AccessKeys = {
@@ -7,5 +7,5 @@ export const TEST_KEYS: AccessKeys = {
   functions: 'functions-of-the-tests',
 }
 
-/** What the operator sends. */
+/** The header that the operator sends. */
 export const AS_OPERATOR = { authorization: `Bearer ${TEST_KEYS.operator}` } as const

@@ -1,7 +1,7 @@
 /**
- * What a page in a browser sends to a door of the platform that is not for pages. Invariants: 1. a page of another
- * origin is known by `Origin` or `Sec-Fetch-Site`, which it cannot change. 2. a page whose domain was made to resolve to
- * our address (DNS rebinding) is known by `Host`, which is its domain and neither an address nor a name of ours.
+ * What a browser page sends to a platform listener that is not for pages. Invariants: 1. A page of another origin is
+ * recognised by `Origin` or `Sec-Fetch-Site`, which it cannot change. 2. A page whose domain was made to resolve to our
+ * address (DNS rebinding) is recognised by `Host`: its domain is neither an address nor one of our names.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'

@@ -6,7 +6,7 @@ const credentials = new Credentials(keys)
 const bearer = (token: string) => `Bearer ${token}`
 
 describe('credentials', () => {
-  it('tell operator, parts and functions apart, the second time as well', () => {
+  it('tell operator, parts and functions apart, also the second time', () => {
     for (let times = 0; times < 2; times++) {
       expect(credentials.identify(bearer(keys.operator))).toEqual({ kind: 'operator' })
       expect(credentials.identify(bearer(keys.part))).toEqual({ kind: 'part' })
@@ -20,9 +20,9 @@ describe('credentials', () => {
     ['an empty header', ''],
     ['a wrong token', bearer('x'.repeat(32))],
     ['another scheme', `Basic ${keys.operator}`],
-    ['a token with something behind it', `${bearer(keys.operator)} x`],
+    ['a token with something after it', `${bearer(keys.operator)} x`],
     ['the key of functions itself', bearer(keys.functions)],
-  ])('know nobody by %s', (_what, header) => expect(credentials.identify(header)).toBeUndefined())
+  ])('identify nobody by %s', (_what, header) => expect(credentials.identify(header)).toBeUndefined())
 
   it('refuse claims that were changed, and those of another platform', () => {
     const [, , mac] = credentials.functionToken({ route: 'audit', write: [] }).split('.')
@@ -32,7 +32,7 @@ describe('credentials', () => {
     expect(credentials.identify(bearer(other.functionToken({ route: 'audit' })))).toBeUndefined()
   })
 
-  it('give each deployment a delivery token of its own, which is no token of a function', () => {
+  it('give each deployment a delivery token of its own, different from function tokens', () => {
     expect(credentials.deliveryToken('a')).not.toBe(credentials.deliveryToken('b'))
     expect(credentials.identify(bearer(credentials.deliveryToken('a')))).toBeUndefined()
   })

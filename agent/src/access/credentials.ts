@@ -1,6 +1,6 @@
 /**
- * Who is asking? Every door of the platform but the functions' own (`/functions/<name>`) asks this, and says what each
- * may do.
+ * Who is asking? Every door of the platform except the functions' own (`/functions/<name>`) asks this, and decides what
+ * each may do.
  *
  * | who | shows | which is |
  * |---|---|---|
@@ -9,9 +9,9 @@
  * | function | `Authorization: Bearer ryf.<claims>.<mac>` | made for its deployment, in its environment |
  *
  * Invariants:
- * 1. Secrets are compared in constant time. A header that was found good is remembered, so that the next request costs
- *    a look-up; what was found bad is not.
- * 2. A function's token says what it may do and is signed: any part can check it without asking anybody. It ends with
+ * 1. Secrets are compared in constant time. A header that was accepted is remembered, so that the next request costs
+ *    only a look-up; a refused one is not.
+ * 2. A function's token says what it may do and is signed: any part can check it on its own. It expires with
  *    the functions' key, which a new start of the platform changes.
  */
 import { createHmac } from 'node:crypto'
@@ -21,9 +21,9 @@ import { isSameSecret } from '../contract/index.ts'
 export const AccessKeys = z.strictObject({
   /** The operator's token. */
   operator: z.string().min(16),
-  /** What parts of the platform show each other. */
+  /** Shared by the parts of the platform. */
   part: z.string().min(16),
-  /** Signs what functions are given. */
+  /** Signs the tokens of functions. */
   functions: z.string().min(16),
 })
 export type AccessKeys = z.infer<typeof AccessKeys>
@@ -88,7 +88,7 @@ export class Credentials {
 }
 
 /**
- * What the proxy shows an instance of `route` with a request that only the platform may make, such as an event.
+ * The token that the proxy sends to an instance of `route` with requests that only the platform may make: events.
  * @param key the key of functions (`AccessKeys.functions`)
  */
 export function deliveryToken(key: string, route: string): string {

@@ -1,9 +1,9 @@
 /**
  * How many document events led to a request, as it travels through functions (`X-Event-Depth`): `<n>.<mac>`, signed by
- * the dispatcher, carried on unread by the runtime, and believed by proxy and store only if the signature is right.
- * A caller could otherwise switch off the triggers of what he causes, by claiming to be deep in a loop.
+ * the dispatcher, passed on unread by the runtime, and believed by proxy and store only if the signature is right.
+ * Otherwise a caller could switch off the triggers of what it causes by claiming to be deep in a loop.
  *
- * A function can still leave the header out: that resets the count of its own chain, which the store's limits then bound.
+ * A function can still omit the header, which resets the count of its own chain; the store's limits bound that.
  */
 import { createHmac } from 'node:crypto'
 import { isSameSecret } from '../contract/index.ts'
@@ -13,7 +13,7 @@ export function signDepth(key: string, depth: number): string {
   return `${depth}.${createHmac('sha256', key).update(`event-depth ${depth}`).digest('base64url')}`
 }
 
-/** @returns 0 for everything that was not signed with `key`, and without one */
+/** @returns 0 without a header, or if it was not signed with `key` */
 export function depthOf(key: string | undefined, value: string | string[] | undefined): number {
   if (key === undefined || typeof value !== 'string') return 0
   const depth = Number(/^\d{1,4}(?=\.)/.exec(value)?.[0] ?? NaN)

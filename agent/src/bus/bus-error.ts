@@ -2,8 +2,8 @@
 
 /**
  * `UNAVAILABLE`: no connection, no answer in time, or no such stream (whether a message was stored is not known);
- * `FULL`: the stream takes no more; `CONFLICT`: another wrote the subject first; `REFUSED`: anything else the server
- * said no to.
+ * `FULL`: the stream is full; `CONFLICT`: another writer was first on the subject; `REFUSED`: anything else the server
+ * rejected.
  */
 export type BusErrorCode = 'UNAVAILABLE' | 'FULL' | 'CONFLICT' | 'REFUSED'
 
@@ -54,10 +54,10 @@ export function fromApiError(error: ApiError): BusError {
   return new BusError(error.code === 503 ? 'UNAVAILABLE' : 'REFUSED', message)
 }
 
-/** For what the library throws: API errors keep their meaning, all else means that nobody answered. */
+/** API errors keep their meaning; anything else the library throws means that there was no answer. */
 export function fromThrown(thrown: unknown): BusError {
   if (thrown instanceof BusError) return thrown
   const { api_error: apiError, message } = thrown as Error & { api_error?: ApiError }
   if (apiError !== undefined) return fromApiError(apiError)
-  return new BusError('UNAVAILABLE', `the bus does not answer: ${message}`, thrown)
+  return new BusError('UNAVAILABLE', `the bus is not responding: ${message}`, thrown)
 }

@@ -51,7 +51,7 @@ async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
 }
 
 describe('streams', () => {
-  it('may be set up by several at once, and take new limits later', async () => {
+  it('may be set up by several at once, and accept new limits later', async () => {
     const other = await nats.connect()
     await Promise.all([ensureStreams(bus), ensureStreams(other), ensureStreams(bus)])
     await Promise.all([
@@ -76,7 +76,7 @@ describe('streams', () => {
     }
   })
 
-  it('of the history keep so many calls by default as the memory of the server bears, and forget the oldest', async () => {
+  it('of the history keep as many calls by default as fit in the memory of the server, and forget the oldest', async () => {
     expect((await managerOf(bus).streams.info(STREAMS.states)).config.max_msgs).toBe(500_000)
     await ensureStreams(bus, { statesMaxCount: 2 })
     const history = Array.from({ length: 3 }, () => queuedState(ids.next('fn')))
@@ -86,7 +86,7 @@ describe('streams', () => {
     await ensureStreams(bus)
   })
 
-  it('of waiting calls refuse what is too much, and lose nothing', async () => {
+  it('of waiting calls refuse what does not fit, and lose nothing', async () => {
     await ensureStreams(bus, { callsMaxBytes: 100_000 })
     const [first, second] = [ids.next('full'), ids.next('full')]
     await bus.publish(subjectOf('call', first), Buffer.alloc(60_000))
@@ -108,7 +108,7 @@ describe('publishing', () => {
     expect(second).toMatchObject({ sequence: first.sequence, isDuplicate: true })
   })
 
-  it('to a subject of no stream fails', async () => {
+  it('to a subject without a stream fails', async () => {
     expect(await codeOf(bus.publish('rfa.nothing.here', Buffer.alloc(0)))).toBe('UNAVAILABLE')
   })
 })
@@ -136,7 +136,7 @@ describe('looking at a stream', () => {
   })
 })
 
-it('what is told is heard by those who listen, until they stop', async () => {
+it('messages reach their listeners until they stop', async () => {
   const heard: string[] = []
   const stop = bus.listen('rfa.cancel.*.*', ({ subject }) => heard.push(subject))
   bus.tell('rfa.cancel.fn.1')
@@ -148,7 +148,7 @@ it('what is told is heard by those who listen, until they stop', async () => {
   expect(heard).toEqual(['rfa.cancel.fn.1'])
 })
 
-it('all who wait for the end of a turn go on in the same one', async () => {
+it('everything that waits for the end of a turn resumes in the same one', async () => {
   const order: string[] = []
   const waiting = ['a', 'b'].map(name => bus.endOfTurn().then(() => order.push(name)))
   setImmediate(() => order.push('next'))
@@ -158,7 +158,7 @@ it('all who wait for the end of a turn go on in the same one', async () => {
 })
 
 describe('a state', () => {
-  it('is written over the one it was made from only', async () => {
+  it('is written only over the one it was made from', async () => {
     const id = ids.next('fn')
     expect(await readState(bus, id)).toBeUndefined()
     const revision = await writeState(bus, running(id), 0)
@@ -167,7 +167,7 @@ describe('a state', () => {
     expect((await readState(bus, id))?.state.status).toBe('failed')
   })
 
-  it('that is final is never left: of many that end a call at once one wins', async () => {
+  it('that is final is never left: of many attempts to end a call at once, one wins', async () => {
     const id = ids.next('fn')
     const ends = ['succeeded', 'cancelled', 'failed', 'succeeded', 'cancelled'] as const
     const outcomes = await Promise.all(ends.map(status => advance(bus, id, () => ({ ...running(id), status }))))
@@ -183,7 +183,7 @@ describe('a state', () => {
 })
 
 describe('a large body', () => {
-  it('of 10 MiB comes back whole, also with another of the same call beside it, and is gone when removed', async () => {
+  it('of 10 MiB comes back whole, also next to another of the same call, and is gone when removed', async () => {
     const callId = ids.next('fn')
     const [a, b] = [Buffer.alloc(10 * 1024 ** 2, 'abcdefg'), Buffer.alloc(3_000_001, 'xyz')]
     const [one, two] = await Promise.all([
@@ -200,24 +200,24 @@ describe('a large body', () => {
 
 const keyOf = (digest: string) => ({ digest, request: 'the-same' })
 
-it('of many that claim an idempotency key at once one makes it and all learn the same id', async () => {
+it('many may claim an idempotency key at once: one succeeds, and all learn the same id', async () => {
   const claims = await Promise.all(Array.from({ length: 8 }, () => claimKey(bus, keyOf('digest'), ids.next('fn'))))
   expect(claims.filter(claim => claim!.isNew)).toHaveLength(1)
   expect(new Set(claims.map(claim => claim!.callId)).size).toBe(1)
 })
 
-it('a claim that was confirmed stays so for all that come later', async () => {
+it('a claim that was confirmed stays so for all later ones', async () => {
   const claim = (await claimKey(bus, keyOf('confirmed'), ids.next('fn')))!
   expect(claim).toMatchObject({ isNew: true, isQueued: false })
   await confirmKey(bus, keyOf('confirmed'), claim)
   const later = await claimKey(bus, keyOf('confirmed'), ids.next('fn'))
   expect(later).toMatchObject({ callId: claim.callId, isNew: false, isQueued: true })
   expect(await claimKey(bus, { ...keyOf('confirmed'), request: 'another' }, ids.next('fn'))).toBeUndefined()
-  // Somebody was faster.
+  // Another claim was faster.
   expect(await codeOf(confirmKey(bus, keyOf('confirmed'), claim))).toBe('CONFLICT')
 })
 
-it('a lost connection fails what is under way, then everything at once, and heals', async () => {
+it('a lost connection fails what is in flight, then every new request at once, and recovers', async () => {
   const own = await startNats()
   try {
     const itsBus = await own.connect()

@@ -1,8 +1,8 @@
 /**
- * A connection to the bus that heals: it reconnects for ever, and says at any moment whether it is there.
+ * A connection to the bus that recovers: it reconnects forever, and says at any moment whether it is up.
  *
- * Invariants: 1. nothing waits for a connection that is known to be lost: it fails with UNAVAILABLE at once. 2. after
- * `close` nothing is left open. 3. no object of the library leaves this folder: `linkOf` is for the files beside this one.
+ * Invariants: 1. Nothing waits for a connection that is known to be lost: it fails with UNAVAILABLE at once. 2. After
+ * `close` nothing is left open. 3. No object of the library leaves this folder: `linkOf` is for the files in it.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
@@ -23,11 +23,11 @@ export interface BusOptions {
   url: string
   user?: string | undefined
   password?: string | undefined
-  /** How the server lists this client. */
+  /** Client name shown by the server. */
   name: string
   /** Longest wait for an acknowledgement or an answer. Default 2000. */
   timeoutMs?: number
-  /** Told of every try to connect for the first time that failed. */
+  /** Called after each failed attempt to make the first connection. */
   onFailure?: (error: Error) => void
 }
 
@@ -51,7 +51,7 @@ type Manager = JetStreamManager & {
 }
 export type DirectQuery = { last_by_subj: string } | { seq: number; next_by_subj?: string }
 
-/** What the files of this folder use of the library. */
+/** The parts of the library that the files of this folder use. */
 interface Link {
   readonly connection: NatsConnection
   readonly jetstream: JetStreamClient
@@ -60,10 +60,10 @@ interface Link {
 
 const RETRY_MS = 200
 const DEFAULT_TIMEOUT_MS = 2_000
-/** A server that holds the connection but says nothing is given up after two of these. */
+/** A server that keeps the connection open but is silent is given up after two of these. */
 const PING_INTERVAL_MS = 5_000
 
-/** For this folder alone: `index.ts` does not hand it on. */
+/** Only for this folder: `index.ts` does not hand it on. */
 export let linkOf: (bus: Bus) => Link
 
 export class Bus {
@@ -100,14 +100,14 @@ export class Bus {
     return this.#publisher.publish(subject, data, options && headersOf(options))
   }
 
-  /** Tells those who listen now; nothing is kept. */
+  /** Reaches current listeners only; nothing is kept. */
   tell(subject: string): void {
     this.#link.connection.publish(subject)
   }
 
   /**
-   * Hears what is told on a subject, and of what is stored there. What is said while the connection is away is missed.
-   * @returns what ends it.
+   * Hears the messages on a subject, and of what is stored there. Messages are missed while the connection is down.
+   * @returns a function that ends it.
    */
   listen(subject: string, onMessage: (message: HeardMessage) => void): () => void {
     const subscription = this.#link.connection.subscribe(subject, {
@@ -119,7 +119,7 @@ export class Bus {
   }
 
   /**
-   * Resolves once the server has had everything that was sent until now.
+   * Resolves once the server has received everything sent so far.
    * @throws BusError UNAVAILABLE
    */
   async flush(): Promise<void> {
@@ -130,16 +130,16 @@ export class Bus {
     }
   }
 
-  /** Called after every reconnect: messages of core subjects were missed meanwhile. */
+  /** Called after every reconnect: messages of core subjects were missed in between. */
   onReconnect(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }
 
   /**
-   * Resolves when the input of this turn of the event loop has been read, for all who wait at once. Answers of many calls
-   * come in one turn, each in a callback of its own; sent from there, each would be a write of its own (a fifth of a
-   * dispatcher's time under load).
+   * Resolves when the input of this turn of the event loop has been read, for all waiters at once. The answers of many
+   * calls come in one turn, each in a callback of its own; sent from there, each would be a write of its own (a fifth
+   * of a dispatcher's time under load).
    */
   endOfTurn(): Promise<void> {
     return new Promise(resolve => {
@@ -172,7 +172,7 @@ export class Bus {
 }
 
 /**
- * Asks something of JetStream through the library.
+ * Makes a JetStream request through the library.
  * @throws BusError
  */
 export async function ask<T>(bus: Bus, request: (manager: Manager) => Promise<T>): Promise<T> {
@@ -185,7 +185,7 @@ export async function ask<T>(bus: Bus, request: (manager: Manager) => Promise<T>
 }
 
 /**
- * Resolves with the first connection, however long the server takes to come.
+ * Resolves with the first connection, however long the server takes to start.
  * @throws the signal's reason if it is aborted before that.
  */
 export async function connectBus(options: BusOptions, signal?: AbortSignal): Promise<Bus> {
@@ -201,7 +201,7 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
         maxReconnectAttempts: -1,
         reconnectTimeWait: RETRY_MS,
         reconnectJitter: RETRY_MS,
-        // A server that comes back may refuse everyone for a moment.
+        // A server that has just restarted may refuse everyone for a moment.
         ignoreAuthErrorAbort: true,
         pingInterval: PING_INTERVAL_MS,
         noAsyncTraces: true,
@@ -209,7 +209,7 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
       const manager = await connection.jetstreamManager({ timeout: timeoutMs, checkAPI: false })
       return new Bus(connection, manager, timeoutMs)
     } catch (error) {
-      // Not there yet, or not ours yet: tried until it is, or until we are told to stop.
+      // Not there yet, or not ours yet: retry until it is, or until we are told to stop.
       options.onFailure?.(error as Error)
       await delay(RETRY_MS, undefined, { signal }).catch(() => undefined)
     }

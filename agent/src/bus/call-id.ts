@@ -26,7 +26,7 @@ export class CallIdSource {
 
   /** @param route lower case */
   next(route: string): string {
-    // A clock that was set back makes no older ids.
+    // Ids do not get older when the clock is set back.
     this.time = Math.max(this.time, this.now())
     randomFillSync(this.random)
     return `${ulidOf(this.time, this.random)}-${route}`
@@ -34,7 +34,7 @@ export class CallIdSource {
 }
 
 /**
- * The id of a call that is not accepted but follows from something else: the same cause gives the same id.
+ * The id of a call that is not accepted from a caller but has another cause: the same cause gives the same id.
  * @param time milliseconds since the epoch
  */
 export function derivedCallId(route: string, time: number, cause: string): string {

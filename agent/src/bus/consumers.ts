@@ -2,10 +2,10 @@
 import { AckPolicy, nanos } from 'nats'
 import { ask, type Bus } from './bus.ts'
 
-/** Makes or finds a consumer. @returns its name. @throws BusError */
+/** Creates or finds a consumer. @returns its name. @throws BusError */
 export type EnsureConsumer = (bus: Bus) => Promise<string>
 
-/** A durable consumer of which any number of pullers share the messages. */
+/** A durable consumer whose messages any number of pullers share. */
 export function durableConsumer(
   stream: string,
   { name, filter, ackWaitMs }: { name: string; filter: string; ackWaitMs: number },
@@ -18,7 +18,7 @@ export function durableConsumer(
         ack_policy: AckPolicy.Explicit,
         ack_wait: nanos(ackWaitMs),
         max_deliver: -1,
-        // What waits for its retry counts as pending and must not block the rest.
+        // A message that waits for its retry counts as pending and must not block the rest.
         max_ack_pending: -1,
       }),
     )
@@ -27,7 +27,7 @@ export function durableConsumer(
 }
 
 /**
- * How many messages of a durable consumer are not acknowledged, those that were never delivered included.
+ * How many messages of a durable consumer are not acknowledged, including those never delivered.
  * @throws BusError
  */
 export async function backlogOf(bus: Bus, stream: string, consumer: string): Promise<number> {

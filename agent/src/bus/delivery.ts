@@ -1,7 +1,7 @@
 /** Messages that were handed to this process. */
 import { nanos, type Msg, type MsgHdrs } from 'nats'
 
-/** A message that is ours until it is acknowledged, given back, or no sign of life came for the consumer's `ackWaitMs`. */
+/** A message that is ours until it is acknowledged, given back, or silent for the consumer's `ackWaitMs`. */
 export interface Delivery {
   readonly subject: string
   readonly data: Uint8Array
@@ -19,7 +19,7 @@ export interface Delivery {
 export interface StreamDelivery extends Delivery {
   /** In the stream. */
   readonly sequence: number
-  /** Counts the deliveries of the consumer from 1. */
+  /** The consumer's delivery count, from 1. */
   readonly consumerSequence: number
 }
 
@@ -69,7 +69,7 @@ export class NatsDelivery implements StreamDelivery {
     try {
       this.#message.respond(payload)
     } catch {
-      // The connection is closed for good: the message comes again when its time without a sign of life is over.
+      // The connection is closed for good: the message is redelivered after `ackWaitMs`.
     }
   }
 }

@@ -33,7 +33,7 @@ export function nextMessage(
 }
 
 /**
- * The message at a place of a stream; undefined if it was removed.
+ * The message with a sequence; undefined if it was removed.
  * @throws BusError UNAVAILABLE
  */
 export function messageAt(bus: Bus, stream: string, sequence: number): Promise<StoredMessage | undefined> {
@@ -41,7 +41,7 @@ export function messageAt(bus: Bus, stream: string, sequence: number): Promise<S
 }
 
 /**
- * Takes a message out of a stream; one that is gone already is as good.
+ * Removes a message from a stream; it may be gone already.
  * @throws BusError UNAVAILABLE
  */
 export async function removeMessage(bus: Bus, stream: string, sequence: number): Promise<void> {
@@ -49,7 +49,7 @@ export async function removeMessage(bus: Bus, stream: string, sequence: number):
     try {
       await manager.streams.deleteMessage(stream, sequence, false)
     } catch (error) {
-      // The server has one code for all that can go wrong with it.
+      // The server has one code for everything that can go wrong here.
       if (!isApiError(error, JETSTREAM_ERRORS.deleteFailed) || (await direct(bus, stream, { seq: sequence })))
         throw error
     }
@@ -67,7 +67,7 @@ async function direct(bus: Bus, stream: string, query: DirectQuery): Promise<Sto
   })
 }
 
-/** Time and headers are looked at by few, and reading them is work. */
+/** Few callers need time and headers, and parsing them is expensive. */
 function stored(message: StoredMsg): StoredMessage {
   const { subject, seq: sequence, data } = message
   return {

@@ -1,8 +1,8 @@
 /**
- * Reads a stream in its order, from a place on, without acknowledgements: who reads keeps the place.
+ * Reads a stream in order from a position, without acknowledgements: the caller keeps the position.
  *
- * Invariant: each message is delivered once, in order, without a gap, whatever becomes of connection, server and consumer.
- * The consumer is made again behind the last message that came whenever anything was lost.
+ * Invariant: each message is delivered once, in order, without a gap, whatever happens to connection, server and
+ * consumer. When anything is lost, the consumer is created again after the last message received.
  */
 import { randomBytes } from 'node:crypto'
 import { AckPolicy, DeliverPolicy, nanos, type ConsumerInfo } from 'nats'
@@ -13,28 +13,28 @@ import { streamState } from './stream-state.ts'
 
 export interface OrderedReaderOptions {
   stream: string
-  /** Begins the consumer's name at the server. */
+  /** Prefix of the consumer's name at the server. */
   name: string
-  /** Subjects that do not overlap, which the server would refuse. */
+  /** Must not overlap: the server would refuse them. */
   filters: string[]
-  /** Sequence in the stream of the last message that is not to be read. */
+  /** Stream sequence of the last message to skip. */
   after: number
   slots: () => { free: number; all: number }
   onMessage: (message: StreamDelivery) => void
   onRefused: (reason: string) => void
 }
 
-/** The server forgets a reader that is gone. */
+/** The server then forgets a reader that is gone. */
 const INACTIVE_MS = 60_000
 
 export class OrderedReader {
   readonly #bus: Bus
   readonly #stream: string
   readonly #puller: Puller
-  /** Sequence of the last message that came, or that nothing of interest lies before. */
+  /** Sequence of the last message received, or up to which nothing matches. */
   #last: number
   #consumer: string | undefined
-  /** From the consumer as it is now. */
+  /** From the current consumer. */
   #received = 0
 
   constructor(bus: Bus, options: OrderedReaderOptions) {
@@ -84,7 +84,7 @@ export class OrderedReader {
     await this.#puller.stop()
     const consumer = this.#consumer
     if (consumer === undefined || !this.#bus.isConnected) return
-    // If it cannot be removed now, the server forgets it in a minute.
+    // If this fails, the server forgets it after a minute.
     await ask(this.#bus, manager => manager.consumers.delete(this.#stream, consumer)).catch(() => undefined)
   }
 
@@ -97,14 +97,14 @@ export class OrderedReader {
   }
 
   /**
-   * Sequence up to which the stream holds nothing for this reader that did not come. So that a reader whose messages are
-   * rare does not hold on to everything that was stored since the last one.
+   * Sequence up to which this reader has received everything that is meant for it. It lets a reader whose messages are
+   * rare release everything that was stored since the last one.
    * @throws BusError
    */
   async seenUpTo(): Promise<number> {
     const { lastSequence } = await streamState(this.#bus, this.#stream)
     const info = await this.#info()
-    // What is handed out may still be under way.
+    // Messages that were handed out may still be in flight.
     const hasAll = info?.num_pending === 0 && info.delivered.consumer_seq === this.#received
     return hasAll && info.name === this.#consumer ? Math.max(this.#last, lastSequence) : this.#last
   }

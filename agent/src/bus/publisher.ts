@@ -1,11 +1,11 @@
 /**
  * Publishing with acknowledgement, pipelined: any number in flight over one reply subject.
  *
- * Why not the library's `JetStreamClient.publish`: it makes a timer and three promises per message and waits out its
- * timeout when the connection is lost. Here one sweep watches over all, and a lost connection fails them at once.
+ * Why not the library's `JetStreamClient.publish`: it creates a timer and three promises per message and waits out its
+ * timeout when the connection is lost. Here one sweep covers all, and a lost connection fails them at once.
  *
- * Invariants: 1. every publish settles: acknowledged, refused, connection lost, or `timeoutMs` over. 2. one that failed
- * with UNAVAILABLE may have been stored all the same.
+ * Invariants: 1. Every publish settles: acknowledged, refused, connection lost, or timed out. 2. One that failed
+ * with UNAVAILABLE may still have been stored.
  */
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection, type Subscription } from 'nats'
 import { BusError, fromApiError, type ApiError } from './bus-error.ts'
@@ -60,7 +60,7 @@ export class Publisher {
     })
   }
 
-  /** Fails all that wait: their acknowledgements went to a connection that is gone. */
+  /** Fails all pending ones: their acknowledgements went to a connection that is gone. */
   connectionLost(): void {
     const waiting = [...this.waiting.values()]
     this.waiting.clear()
@@ -78,7 +78,7 @@ export class Publisher {
     const waiting = this.waiting.get(token)
     if (waiting === undefined) return
     this.waiting.delete(token)
-    // Nobody listens on the subject: the stream is not there (yet).
+    // No responders: the stream does not exist (yet).
     if (message.data.length === 0) return waiting.reject(new BusError('UNAVAILABLE', 'no stream takes this message'))
     const answer = message.json<{ stream?: string; seq?: number; duplicate?: boolean; error?: ApiError }>()
     if (answer.error !== undefined) return waiting.reject(fromApiError(answer.error))

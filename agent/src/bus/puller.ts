@@ -1,12 +1,12 @@
 /**
- * A pull consumer that asks for exactly as many messages as there are free slots, over one inbox.
+ * A pull consumer that requests exactly as many messages as there are free slots, over one inbox.
  *
- * Why not the library's `consume`: it keeps a buffer ahead of the work, which with several dispatchers lies where it
- * does not run; and its `fetch` makes a subscription per batch.
+ * Why not the library's `consume`: it buffers messages ahead of the work, so with several dispatchers they sit where
+ * they do not run; and its `fetch` makes a subscription per batch.
  *
- * Invariants: 1. asked for and not yet come (`awaited`) plus taken is at most what `slots` says. 2. whatever happens to
- * server or connection, it asks again: a silent server is noticed by its missing heartbeats. 3. after `stop` nothing is
- * delivered; what still comes is given back.
+ * Invariants: 1. Requested and not yet delivered (`awaited`) plus taken is at most `slots`. 2. Whatever happens to
+ * server or connection, it requests again: a silent server is noticed by missing heartbeats. 3. After `stop` nothing is
+ * delivered; what still arrives is given back.
  */
 import { createInbox, nanos, type Msg, type Subscription } from 'nats'
 import { backoffMs } from '../host/index.ts'
@@ -16,12 +16,12 @@ import { NatsDelivery, type StreamDelivery } from './delivery.ts'
 
 export interface PullerOptions {
   stream: string
-  /** Asked before the first pull and whenever the server may have lost the consumer. */
+  /** Called before the first pull and whenever the server may have lost the consumer. */
   ensure: EnsureConsumer
-  /** How many more could be worked on now, and how many at most ever. */
+  /** How many more can be handled now, and the limit. */
   slots: () => { free: number; all: number }
   onDelivery: (delivery: StreamDelivery) => void
-  /** The server does not let us have the consumer. */
+  /** The consumer is not available. */
   onRefused: (reason: string) => void
 }
 
@@ -78,11 +78,11 @@ export class Puller {
     const subscription = this.#subscription
     this.#subscription = undefined
     if (this.#bus.isConnected)
-      await subscription?.drain().catch(() => undefined) // The connection went: nothing comes.
+      await subscription?.drain().catch(() => undefined) // The connection is gone: nothing will arrive.
     else subscription?.unsubscribe()
   }
 
-  /** Starts over with the consumer. In a new inbox, so that answers to what was asked before do not mix with those to come. */
+  /** Starts over with the consumer, in a new inbox, so that late answers do not mix with those to new requests. */
   restart(): void {
     if (this.#isStopped) return
     this.#isReady = false
@@ -148,17 +148,17 @@ export class Puller {
     }
   }
 
-  /** ADR-13 of nats-architecture-and-design: what the server says in place of messages. */
+  /** ADR-13 of nats-architecture-and-design: status messages of the server. */
   #statusReceived(message: Msg): void {
     const { headers } = message
     if (headers?.code === 100) return // Idle heartbeat.
     const unfulfilled = headers?.get('Nats-Pending-Messages')
     if (unfulfilled) {
-      // The request ran out; the rest of what it asked for does not come.
+      // The request expired; the rest of its messages will not come.
       this.#awaited = Math.max(0, this.#awaited - Number(unfulfilled))
       return this.wake()
     }
-    // The consumer is gone, its server ends, or nobody is there.
+    // The consumer is gone, its server is stopping, or there are no responders.
     this.#restartLater()
   }
 

@@ -1,4 +1,4 @@
-/** Looking through a range of a stream without reading what its messages hold. */
+/** Scans a range of a stream without reading the bodies of its messages. */
 import { AckPolicy, DeliverPolicy, nanos } from 'nats'
 import { ask, linkOf, type Bus } from './bus.ts'
 import { STATUS_HEADER } from './subjects.ts'
@@ -6,13 +6,13 @@ import { STATUS_HEADER } from './subjects.ts'
 export interface MessageHead {
   subject: string
   sequence: number
-  /** Of a state message. */
+  /** Set on state messages. */
   status: string | undefined
 }
 
 export interface ScanRange {
   filter: string
-  /** Sequences `from` to `to`, the latter excluded. */
+  /** Sequences from `from` (inclusive) to `to` (exclusive). */
   from: number
   to: number
 }
@@ -20,8 +20,8 @@ export interface ScanRange {
 const CONSUMER_LIFE_MS = 5_000
 
 /**
- * Heads in order of their sequence, by a consumer that lives for this one fetch. Not for work queues: their server
- * allows no consumer that does not take.
+ * Heads by sequence, through a consumer that exists for this one fetch. Not for work queues: the server allows them
+ * no consumer that does not take messages.
  * @throws BusError
  */
 export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Promise<MessageHead[]> {
@@ -49,7 +49,7 @@ export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Pro
       }
       return heads
     } finally {
-      // If it cannot be removed, it expires.
+      // If this fails, it expires.
       manager.consumers.delete(stream, name).catch(() => undefined)
     }
   })

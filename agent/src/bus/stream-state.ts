@@ -2,13 +2,13 @@
 import { ask, type Bus } from './bus.ts'
 
 export interface StreamState {
-  /** When the stream was made: tells it from another one of its name. */
+  /** When the stream was created: tells it from a later one of the same name. */
   created: string
   messages: number
   bytes: number
   /** 0 if it has no limit. */
   maxBytes: number
-  /** Of the first and the last message, also of those that are gone. */
+  /** Sequence of the first and the last message, even if they are gone. */
   firstSequence: number
   lastSequence: number
 }
@@ -27,7 +27,7 @@ export async function streamState(bus: Bus, stream: string): Promise<StreamState
 }
 
 /**
- * The subjects that a stream holds messages of.
+ * The subjects for which a stream holds messages.
  * @throws BusError
  */
 export async function subjectsIn(bus: Bus, stream: string, filter: string): Promise<string[]> {

@@ -1,23 +1,23 @@
-/** The streams and their limits, all on disk. Only the agent sets them up; the others find them or fail for a moment. */
+/** The streams and their limits, all on disk. Only the agent sets them up; until then the others fail. */
 import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
 import { ask, type Bus } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS, type BusError } from './bus-error.ts'
 import { EVENT_SUBJECTS, idempotencySubject, STREAMS, subjectsOf, triggerSubject } from './subjects.ts'
 
 /**
- * Ages in milliseconds. A full stream of waiting things refuses new ones; a full history forgets the oldest. The server
- * sets aside what a stream may take, so on a small disk all get half of it, or half of that.
+ * Ages in milliseconds. A full queue refuses new messages; a full history forgets the oldest. The server
+ * reserves each stream's limit, so on a small disk all limits are halved until they fit.
  */
 export interface StreamLimits {
-  /** Calls that wait or run. Default 2 GiB. */
+  /** Queued and running calls. Default 2 GiB. */
   callsMaxBytes: number
-  /** Large request bodies of calls that wait, run or are dead. Default 2 GiB. */
+  /** Large request bodies of queued, running and dead calls. Default 2 GiB. */
   bodiesMaxBytes: number
   /** Results on their way to a callback. Default 1 GiB. */
   callbacksMaxBytes: number
   /**
-   * The history, with small results. Default 1 GiB, 7 days and 500,000 calls: the server keeps an index of the subjects in
-   * memory, about 400 bytes for each.
+   * The history, with small results. Default 1 GiB, 7 days and 500,000 calls: the server keeps an index of the subjects
+   * in memory, about 400 bytes for each.
    */
   statesMaxBytes: number
   statesMaxCount: number
@@ -27,9 +27,9 @@ export interface StreamLimits {
   /** Dead letters. Default 512 MiB and 30 days. */
   deadMaxBytes: number
   deadMaxAgeMs: number
-  /** Changes of documents, kept for replay. Default 1 GiB. Trimmed by dispatchers, which know what is still needed. */
+  /** Changes of documents, kept for replay. Default 1 GiB. Dispatchers trim it: they know what is still needed. */
   eventsMaxBytes: number
-  /** How long an idempotency key stands for its call. Default 24 h. */
+  /** How long an idempotency key is remembered. Default 24 h. */
   idempotencyWindowMs: number
 }
 
@@ -48,17 +48,17 @@ const DEFAULTS: StreamLimits = {
   eventsMaxBytes: 1024 * MIB,
   idempotencyWindowMs: DAY_MS,
 }
-/** A key takes about 200 bytes. */
+/** One key takes about 200 bytes. */
 const IDEMPOTENCY_MAX_BYTES = 256 * MIB
 const TRIGGERS_MAX_BYTES = 16 * MIB
 const LEAST_SHARE = 1 / 1024
-/** Within it a second publish with the same message id is taken for the first. */
+/** Within it, a second publish with the same message id is a duplicate. */
 const DUPLICATE_WINDOW_MS = 120_000
 
 type Config = Partial<StreamConfig> & { name: string; max_bytes: number }
 
 /**
- * Makes the streams, or brings them to these limits. Harmless twice and at the same time.
+ * Creates the streams, or updates their limits. May run twice, also at the same time.
  * @throws BusError
  */
 export async function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}): Promise<void> {
@@ -74,7 +74,7 @@ export async function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}
   }
 }
 
-/** Updates first, because making a stream that is there already asks for its room a second time. */
+/** Updates first, because creating a stream that already exists reserves its space a second time. */
 function ensureStream(bus: Bus, config: Config): Promise<void> {
   return ask(bus, async manager => {
     for (;;) {
@@ -88,7 +88,7 @@ function ensureStream(bus: Bus, config: Config): Promise<void> {
         await manager.streams.add(config)
         return
       } catch (error) {
-        // Another was faster, and may want other limits.
+        // Another agent was faster, and may want other limits.
         if (!isApiError(error, JETSTREAM_ERRORS.streamNameInUse)) throw error
       }
     }
@@ -102,7 +102,7 @@ function configs(limits: StreamLimits): Config[] {
       subjects: [subjectsOf('call')],
       ...waiting(limits.callsMaxBytes),
       allow_direct: true,
-      // The head of what is stored goes to those who watch, so that accepting stays one publish.
+      // Watchers get the head of what is stored, so accepting a call stays one publish.
       republish: { src: subjectsOf('call'), dest: 'rfa.accepted.{{wildcard(1)}}.{{wildcard(2)}}', headers_only: true },
     },
     {
@@ -114,7 +114,7 @@ function configs(limits: StreamLimits): Config[] {
       name: STREAMS.bodies,
       subjects: [`${subjectsOf('body')}.*`],
       ...kept({ maxBytes: limits.bodiesMaxBytes }),
-      // A body whose call waits must not make room for another.
+      // The body of a waiting call must not be dropped for another.
       discard: DiscardPolicy.New,
     },
     {
@@ -140,7 +140,7 @@ function configs(limits: StreamLimits): Config[] {
       name: STREAMS.events,
       subjects: [EVENT_SUBJECTS],
       ...kept({ maxBytes: limits.eventsMaxBytes }),
-      // An event that a trigger has not seen yet must not make room for another: the store waits.
+      // An event that a trigger has not seen yet must not be dropped for another: the store waits.
       discard: DiscardPolicy.New,
     },
     {

@@ -3,21 +3,21 @@ import type { DocumentEventKind } from '@ryo-faas/runtime/protocol'
 import { parseCallId, type CallIdParts } from './call-id.ts'
 
 export const STREAMS = {
-  /** Calls that wait or run: work queue. */
+  /** Queued and running calls: work queue. */
   calls: 'rfa_calls',
   /** The last state of each call: the history. */
   states: 'rfa_states',
   /** Requests of dead calls, for redrive. */
   dead: 'rfa_dead',
-  /** Results to be delivered: work queue. */
+  /** Results for callbacks: work queue. */
   callbacks: 'rfa_callbacks',
   /** Request bodies too large for a message, in pieces. */
   bodies: 'rfa_bodies',
   /** Result bodies too large for a message, in pieces. */
   results: 'rfa_results',
-  /** Every change of a document, in the order of the store's log. */
+  /** Every document change, in the order of the store's log. */
   events: 'rfa_events',
-  /** A key-value bucket: trigger → how far it has come. */
+  /** A key-value bucket: trigger → its position. */
   triggers: 'KV_rfa_triggers',
   /** A key-value bucket: digest of an idempotency key → call id. */
   idempotency: 'KV_rfa_idempotency',
@@ -29,11 +29,11 @@ const PREFIXES = {
   state: 'rfa.state',
   dead: 'rfa.dead',
   callback: 'rfa.callback',
-  /** No stream: tells dispatchers to abort a running call. */
+  /** Not a stream: tells dispatchers to abort a running call. */
   cancel: 'rfa.cancel',
-  /** No stream: the server repeats the head of every call stored in `rfa_calls` here. */
+  /** Not a stream: the server repeats the head of every call stored in `rfa_calls` here. */
   accepted: 'rfa.accepted',
-  /** No stream: the server repeats the head of every state stored in `rfa_states` here. */
+  /** Not a stream: the server repeats the head of every state stored in `rfa_states` here. */
   changed: 'rfa.changed',
   /** One more token: distinguishes copies of a body. */
   body: 'rfa.body',
@@ -41,7 +41,7 @@ const PREFIXES = {
 } as const
 export type SubjectKind = keyof typeof PREFIXES
 
-/** @throws if the id is none. */
+/** @throws if it is not a call id. */
 export function subjectOf(kind: SubjectKind, callId: string): string {
   const parts = parseCallId(callId)
   if (parts === undefined) throw new Error(`not a call id: ${callId}`)
@@ -67,7 +67,7 @@ export function idempotencySubject(digest: string): string {
   return `$KV.rfa_idempotency.${digest}`
 }
 
-/** How far a trigger has come: `<route>.<handler>`. */
+/** Position of a trigger: `<route>.<handler>`. */
 export function triggerSubject(trigger: string): string {
   return `$KV.rfa_triggers.${trigger}`
 }
@@ -81,7 +81,7 @@ export const STATUS_HEADER = 'Rfa-Status'
 /** All events of the store: `rfa.store.<kind>.<table>.<id>`, table and id as tokens. */
 export const EVENT_SUBJECTS = 'rfa.store.*.*.*'
 
-/** Subject of the changes of a document; of all documents of a table if `id` is left out. */
+/** Subject of the changes of a document; of all documents of the table without `id`. */
 export function eventSubject({ kind, table, id }: { kind: DocumentEventKind; table: string; id?: string }): string {
   return `rfa.store.${kind}.${encodeToken(table)}.${id === undefined ? '*' : encodeToken(id)}`
 }
@@ -100,6 +100,6 @@ export function encodeToken(text: string): string {
 export const EVENT_HEADERS = {
   /** Sequence in the store's log, decimal. */
   sequence: 'Rfa-Sequence',
-  /** `1`: too long for a message, which is empty; the store has it under its sequence. */
+  /** `1`: the event is too long, so its message is empty; the store has it under its sequence. */
   isElsewhere: 'Rfa-Elsewhere',
 } as const

@@ -1,4 +1,4 @@
-/** A real nats-server for tests: JetStream in a temporary folder, one user, a port that it keeps over restarts. */
+/** A real nats-server for tests: JetStream in a temporary folder, one user, a port that it keeps across restarts. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import net, { type AddressInfo } from 'node:net'
@@ -11,7 +11,7 @@ export function managerOf(bus: Bus) {
   return linkOf(bus).manager
 }
 
-/** How many subjects a connection listens on. The library shows it nowhere. */
+/** How many subjects a connection listens on. The library does not expose it. */
 export function subscriptionsOf(bus: Bus): number {
   const { protocol } = linkOf(bus).connection as unknown as { protocol: { subscriptions: { size(): number } } }
   return protocol.subscriptions.size()
@@ -68,7 +68,7 @@ export async function startNats(jetstream = ''): Promise<TestNats> {
     await new Promise<void>((resolve, reject) => {
       let output = ''
       started.once('error', reject)
-      started.once('exit', code => reject(new Error(`nats-server ended with ${code}: ${output}`)))
+      started.once('exit', code => reject(new Error(`nats-server exited with ${code}: ${output}`)))
       started.stderr.on('data', (piece: Buffer) => {
         output += piece.toString()
         if (output.includes('Server is ready')) resolve()
