@@ -1,9 +1,9 @@
 /**
- * Bodies that are too large for a message, in pieces of `PIECE_BYTES` on a subject of their own. So nobody else's
- * messages may be larger: the server's `max_payload` stays 1 MB.
+ * Bodies that are too large for a message, in pieces of `PIECE_BYTES` on a subject of their own. So no other
+ * message may be larger: the server's `max_payload` stays 1 MB.
  *
- * Why not the library's object store: it digests with SHA-256 in JavaScript, which stops this process for a quarter of a
- * second per 10 MiB, each way. The server keeps a checksum of every message already.
+ * Why not the library's object store: it digests with SHA-256 in JavaScript, which blocks this process for a quarter of
+ * a second per 10 MiB, each way. The server already keeps a checksum of every message.
  *
  * Invariant: every put has a subject of its own, so two at once for the same call do not mix.
  */
@@ -17,8 +17,8 @@ const PIECE_BYTES = 512 * 1024
 export type BodyKind = 'body' | 'result'
 
 /**
- * @returns a reference, which goes with the number of bytes.
- * @throws BusError; what was stored of it until then is removed
+ * @returns a reference, to be kept with the number of bytes.
+ * @throws BusError, after removing what was stored so far
  */
 export async function putBody(bus: Bus, owner: { kind: BodyKind; callId: string }, body: Uint8Array): Promise<string> {
   const reference = `${subjectOf(owner.kind, owner.callId)}.${randomBytes(6).toString('hex')}`
@@ -29,12 +29,12 @@ export async function putBody(bus: Bus, owner: { kind: BodyKind; callId: string 
   const outcomes = await Promise.allSettled(pieces)
   const failure = outcomes.find(outcome => outcome.status === 'rejected')
   if (failure === undefined) return reference
-  await removeBody(bus, reference).catch(() => undefined) // The failure itself says more.
+  await removeBody(bus, reference).catch(() => undefined) // The first failure matters more.
   throw failure.reason
 }
 
 /**
- * @throws BusError UNAVAILABLE; REFUSED if it is not there (any more)
+ * @throws BusError UNAVAILABLE; REFUSED if it does not exist (or was removed)
  */
 export async function getBody(bus: Bus, reference: string, bytes: number): Promise<Buffer> {
   const body = Buffer.allocUnsafe(bytes)

@@ -1,8 +1,8 @@
 /**
- * What people do to calls: cancel them, try dead ones again.
+ * What users do to calls: cancel them, retry dead ones.
  *
- * Invariants: 1. a call that was cancelled is final before anything of it is removed; a dispatcher that holds it finds
- * out by the state or by the message on `rfa.cancel`. 2. a redrive may break off anywhere and be repeated: the request
+ * Invariants: 1. A cancelled call is final before any of its data is removed; a dispatcher that runs it finds
+ * out by the state or by the message on `rfa.cancel`. 2. A redrive may fail anywhere and be repeated: the request
  * leaves the dead letters last.
  */
 import type { CallView } from '../contract/index.ts'
@@ -37,7 +37,7 @@ export async function cancelCall(bus: Bus, callId: string): Promise<CancelOutcom
     case 'declined':
       return { kind: 'missing' }
     case 'final':
-      // Cancelled before by one who could not take it out of the queue.
+      // Cancelled before, by someone who could not take it out of the queue.
       if (outcome.state.status === 'cancelled') await dequeue(bus, queued)
       return { kind: 'final', call: viewOf(outcome.state) }
     case 'written':
@@ -49,12 +49,12 @@ export async function cancelCall(bus: Bus, callId: string): Promise<CancelOutcom
 
 /**
  * A dispatcher does not look for the state of a call that it gets for the first time, so a cancelled one must not stay.
- * @throws BusError UNAVAILABLE: then it may run yet, and is to be cancelled again
+ * @throws BusError UNAVAILABLE: then it may still run, and must be cancelled again
  */
 async function dequeue(bus: Bus, queued: QueuedCall | undefined): Promise<void> {
   if (queued === undefined) return
   await removeMessage(bus, STREAMS.calls, queued.sequence)
-  // A body that stays is swept later.
+  // A leftover body is swept later.
   if (queued.head?.bodyRef !== undefined) await removeBody(bus, queued.head.bodyRef).catch(() => undefined)
 }
 
@@ -91,7 +91,7 @@ export async function redriveCall(bus: Bus, callId: string): Promise<RedriveOutc
         throw error
       }
     }
-    // The same id for the same round: redriven by two at once, it is queued once.
+    // The same message id for the same round: two redrives at once queue it once.
     await bus.publish(subjectOf('call', callId), dead.data, {
       messageId: `${callId}.${state.attemptsBefore}`,
       headers: { [REDRIVEN_HEADER]: '1' },
@@ -113,7 +113,7 @@ function revived({ finishedAt: _f, nextAttemptAt: _n, error: _e, result: _r, ...
 const REDRIVEN_AT_ONCE = 64
 
 /**
- * Tries again all that are dead now, of one function or of all.
+ * Retries all calls that are dead now, of one function or of all.
  * @returns how many were queued.
  * @throws BusError UNAVAILABLE, FULL
  */

@@ -1,10 +1,10 @@
 /**
- * Lists of calls, newest first, in pages: first those that wait for their first attempt (out of the queue), then those
- * that have a state (also those that wait for their next attempt), by the time of its last change.
+ * Lists of calls, newest first, in pages: first those waiting for their first attempt (from the queue), then those
+ * that have a state (also those waiting for their next attempt), by the time of its last change.
  *
- * Invariants: 1. work per page is bounded: at most `MOST_WINDOWS` stretches of a stream are looked at, so a page may hold
- * fewer calls than asked for, or none; only a page without a cursor is the last. 2. a call that changes between two pages may
- * show up on both.
+ * Invariants: 1. Work per page is bounded: at most `MOST_WINDOWS` stretches of a stream are looked at, so a page may
+ * hold fewer calls than asked for, or none; only a page without a cursor is the last. 2. A call that changes between
+ * two pages may appear on both.
  */
 import type { CallPage, CallStatus, CallView } from '../contract/index.ts'
 import {
@@ -27,12 +27,12 @@ export interface CallQuery {
   function?: string | undefined
   status?: CallStatus | undefined
   limit: number
-  /** Of an earlier page. */
+  /** From an earlier page. */
   cursor?: string | undefined
 }
 
 const MOST_WINDOWS = 16
-/** Sequences per look. Looking through the queue costs a question per call, through the history nearly nothing. */
+/** Sequences per look. Scanning the queue costs a request per call, the history nearly nothing. */
 const WINDOW = { calls: 128, states: 1_024 } as const
 /** A stretch with fewer calls than this share of its sequences makes the next one twice as wide. */
 const SPARSE = 1 / 8
@@ -68,7 +68,7 @@ class Page {
     this.query = query
   }
 
-  /** @returns the sequence below which the next page begins; undefined if nothing is left. */
+  /** @returns the sequence below which the next page starts; undefined if nothing is left. */
   async fill(phase: Phase, below: number | undefined): Promise<number | undefined> {
     const { firstSequence: first, lastSequence: last } = await streamState(this.bus, STREAMS[phase])
     let to = Math.min(below ?? Infinity, last + 1)
@@ -91,7 +91,7 @@ class Page {
       : scanHeads(this.bus, STREAMS.states, { filter: subjectsOf('state', route), from, to })
   }
 
-  /** @returns where to go on if the page is full before the end of `heads`. */
+  /** @returns where to continue if the page is full before the end of `heads`. */
   private async take(phase: Phase, all: MessageHead[]): Promise<number | undefined> {
     const { status } = this.query
     const heads = phase === 'calls' ? all : all.filter(head => isKeptAs(head.status, status))
@@ -122,15 +122,15 @@ function isFinalOrRuns(status: CallStatus | undefined): boolean {
   return status !== undefined && status !== 'queued'
 }
 
-/** Whether a state that is kept with this status may be what is asked for. */
+/** Whether a state stored with this status may match. */
 function isKeptAs(kept: string | undefined, asked: CallStatus | undefined): boolean {
-  // Those that wait again after a redrive are shown out of the queue.
+  // Calls that wait after a redrive are listed from the queue.
   if (kept === 'queued') return false
-  // Those that wait for their next attempt are kept as running.
+  // Calls that wait for their next attempt are stored as running.
   return asked === undefined || kept === (asked === 'queued' ? 'running' : asked)
 }
 
-/** What `scanHeads` does, for a work queue. */
+/** Like `scanHeads`, for a work queue. */
 async function walkHeads(bus: Bus, stream: string, { filter, from, to }: ScanRange): Promise<MessageHead[]> {
   const heads: MessageHead[] = []
   for (let sequence = from; sequence < to;) {

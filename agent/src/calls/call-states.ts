@@ -1,8 +1,8 @@
 /**
  * Reads and writes the states of calls.
  *
- * Invariants: 1. a state is written only over the one it was made from (expected sequence), so that of a cancellation
- * and a success at the same time one wins. 2. `advance` never leaves a final state.
+ * Invariants: 1. A state is written only over the one it was made from (expected sequence), so when a call is cancelled
+ * and succeeds at the same time, one wins. 2. `advance` never leaves a final state.
  */
 import { type Bus, BusError, lastMessage, STATUS_HEADER, STREAMS, subjectOf } from '../bus/index.ts'
 import { CallState, isFinal } from './call-state.ts'
@@ -20,9 +20,9 @@ export async function readState(bus: Bus, callId: string): Promise<StoredState |
 }
 
 /**
- * @param revision of the state it replaces; 0 if there is none.
+ * @param revision revision of the state it replaces; 0 if there is none.
  * @returns its own revision.
- * @throws BusError CONFLICT if another was written meanwhile
+ * @throws BusError CONFLICT if another was written in between
  */
 export async function writeState(bus: Bus, state: CallState, revision: number): Promise<number> {
   const ack = await bus.publish(subjectOf('state', state.id), Buffer.from(JSON.stringify(state)), {
@@ -34,13 +34,13 @@ export async function writeState(bus: Bus, state: CallState, revision: number): 
 
 export type Advance =
   | ({ kind: 'written' } & StoredState)
-  /** It was final already and stays as it is. */
+  /** It was already final and stays as it is. */
   | ({ kind: 'final' } & StoredState)
   /** `change` declined. */
   | { kind: 'declined'; state: CallState | undefined }
 
 /**
- * Reads the state and writes what `change` makes of it, again if another was faster.
+ * Reads the state and writes what `change` makes of it, again if another writer was faster.
  * @throws BusError UNAVAILABLE
  */
 export async function advance(

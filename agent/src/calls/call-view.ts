@@ -1,4 +1,4 @@
-/** Calls as their callers see them, made of what the streams hold. */
+/** Calls as their callers see them, built from what the streams hold. */
 import { isUtf8 } from 'node:buffer'
 import type { CallStatus, CallView } from '../contract/index.ts'
 import { type Bus, lastMessage, parseCallId, STREAMS, subjectOf, timeOfCallId } from '../bus/index.ts'
@@ -14,7 +14,7 @@ export async function getCall(bus: Bus, callId: string): Promise<CallView | unde
 }
 
 /**
- * The state of a call, made up for one that waits and has none yet.
+ * The state of a call, or one made up if it waits and has none yet.
  * @throws BusError UNAVAILABLE
  */
 export async function getState(bus: Bus, callId: string): Promise<CallState | undefined> {
@@ -23,7 +23,7 @@ export async function getState(bus: Bus, callId: string): Promise<CallState | un
   if (stored !== undefined) return stored.state
   const queued = await readQueued(bus, callId)
   if (queued !== undefined) return queuedState(callId, queued.head)
-  // It may have got a state and left the queue between the two looks.
+  // It may have got a state and left the queue between the two reads.
   return (await readState(bus, callId))?.state
 }
 
@@ -74,7 +74,7 @@ export function viewOf(state: CallState, options: { isSummary?: boolean } = {}):
   }
 }
 
-/** Kept as running from the first attempt to the last; between two of them nothing runs. */
+/** Stored as running from the first attempt to the last; between two attempts it is queued. */
 function seenAs({ status, nextAttemptAt }: CallState): CallStatus {
   return status === 'running' && nextAttemptAt !== undefined ? 'queued' : status
 }
@@ -87,14 +87,14 @@ function readable(base64: string): { body: string; encoding: 'utf8' | 'base64' }
 export interface Answer {
   status: number
   headers: [string, string][]
-  /** Undefined if it was longer than is kept. */
+  /** Undefined if it was too long to be kept. */
   body: Buffer | undefined
   bodyBytes: number
 }
 
 /**
- * What the function answered; undefined as long as it has not.
- * @throws BusError UNAVAILABLE; REFUSED if the body is not kept any more
+ * The function's response; undefined until there is one.
+ * @throws BusError UNAVAILABLE; REFUSED if the body is no longer kept
  */
 export async function getAnswer(bus: Bus, callId: string): Promise<Answer | undefined> {
   const result = (await getState(bus, callId))?.result

@@ -4,12 +4,12 @@ import { type Bus, BusError, callIdOfSubject, parseCallId, STATUS_HEADER, subjec
 import { isFinal } from './call-state.ts'
 import { getCall } from './call-view.ts'
 
-/** Looked again after this time even if nothing was heard: messages of core subjects may be missed. */
+/** Reads again after this time even if nothing was heard: messages of core subjects may be missed. */
 const LOOK_AGAIN_MS = 5_000
 
 /**
  * The call now, and again after each change, until it is final. Changes in quick succession may come as one.
- * @throws BusError UNAVAILABLE if the bus is away at the start; later it is waited for
+ * @throws BusError UNAVAILABLE if the bus is down at the start; later it waits
  */
 export async function* watchCall(bus: Bus, callId: string, signal: AbortSignal): AsyncGenerator<CallView> {
   const alarm = new Alarm()
@@ -49,7 +49,7 @@ export interface CallEvent {
   status: CallStatus
 }
 
-/** Every change of every call of a function, or of all; what happens while the bus is away is not told. */
+/** Every change of every call of a function, or of all; changes are missed while the bus is down. */
 export function watchCalls(bus: Bus, route: string | undefined, onEvent: (event: CallEvent) => void): () => void {
   const tell = (subject: string, status: string) => {
     const id = callIdOfSubject(subject)
@@ -64,7 +64,7 @@ export function watchCalls(bus: Bus, route: string | undefined, onEvent: (event:
   }
 }
 
-/** Wakes one who waits, or the next who will. */
+/** Wakes the current waiter, or the next one. */
 class Alarm {
   private hasRung = false
   private wake: (() => void) | undefined

@@ -62,7 +62,7 @@ describe('a callback URL', () => {
   })
 })
 
-describe('the address that a name stands for', () => {
+describe('the address behind a name', () => {
   it.each([
     '169.254.1.1',
     'fe80::1%eth0',
@@ -99,7 +99,7 @@ describe('the address that a name stands for', () => {
     expect(rule.addressProblem('name.test', '203.0.113.8')).toBeUndefined()
   })
 
-  it('is refused if it is none', () => {
+  it('is refused if it is not an address', () => {
     expect(anyPublic.addressProblem('name.test', 'nonsense')).toContain('never')
   })
 })

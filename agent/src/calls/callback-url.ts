@@ -1,13 +1,13 @@
 /**
  * Where results may be sent. Invariants:
  *
- * 1. Link-local, metadata, unspecified, multicast and reserved addresses are refused whatever the allow-list says.
- * 2. Without being named, only public addresses are served: no loopback, private or shared network, none of this
+ * 1. Link-local, metadata, unspecified, multicast and reserved addresses are refused even if the allow-list names them.
+ * 2. Hosts that are not named must be public: no loopback, private or shared network, none of this
  *    machine's own addresses. A pattern names a host if it holds more than wildcards: `*` means every public host.
- * 3. IPv4 within IPv6 (mapped, NAT64) is judged as the IPv4 address; what else embeds one (6to4, Teredo, IPv4-compatible)
- *    is not public.
+ * 3. IPv4 within IPv6 (mapped, NAT64) is judged as the IPv4 address; what else embeds one (6to4, Teredo,
+ *    IPv4-compatible) is not public.
  *
- * The URL is the first of two looks: the dispatcher asks again, before it connects, about the address behind the name.
+ * The URL is checked twice: before it connects, the dispatcher checks the address behind the name.
  */
 import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
@@ -44,14 +44,14 @@ const LOCAL_V4: readonly Subnet[] = [
 const LOCAL_V6: readonly Subnet[] = [
   ['::', 96], // loopback, and IPv4-compatible (RFC 4291)
   ['::ffff:0:0:0', 96], // IPv4-translated (RFC 2765)
-  ['64:ff9b:1::', 48], // NAT64 of a network's own (RFC 8215)
+  ['64:ff9b:1::', 48], // a network's own NAT64 (RFC 8215)
   ['100::', 64], // discard (RFC 6666)
   ['2001::', 32], // Teredo
   ['2002::', 16], // 6to4
   ['fc00::', 7], // unique local (RFC 4193)
   ['fec0::', 10], // site-local
 ]
-/** `64:ff9b::a.b.c.d` (RFC 6052): what an IPv6 network makes of IPv4 hosts. */
+/** `64:ff9b::a.b.c.d` (RFC 6052): IPv4 hosts as an IPv6 network sees them. */
 const NAT64_PREFIX = '64:ff9b::'
 const NAT64_BITS = 96
 
@@ -60,7 +60,7 @@ const LOCAL = blockList(LOCAL_V4, LOCAL_V6)
 
 interface Pattern {
   matches: RegExp
-  /** It is not wildcards alone. */
+  /** It consists of more than wildcards. */
   isNaming: boolean
 }
 
@@ -69,15 +69,15 @@ export class CallbackRule {
   readonly #ownAddresses: () => string[]
 
   /**
-   * @param allow patterns of host names in which `*` stands for anything, e.g. `*.example.com`.
-   * @param ownAddresses those of this machine, asked every time because they change.
+   * @param allow patterns of host names in which `*` matches anything, e.g. `*.example.com`.
+   * @param ownAddresses this machine's addresses, read every time because they change.
    */
   constructor(allow: readonly string[], ownAddresses = addressesOfThisMachine) {
     this.#patterns = allow.map(patternOf)
     this.#ownAddresses = ownAddresses
   }
 
-  /** @returns what is wrong with it, to be read after its name; or undefined. */
+  /** @returns what is wrong with it, to follow its name in a sentence; or undefined. */
   urlProblem(text: string): string | undefined {
     if (text.length > LONGEST_URL) return `is longer than ${LONGEST_URL} characters`
     if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return 'is not an absolute http or https URL'
@@ -93,11 +93,11 @@ export class CallbackRule {
 
   /**
    * @param host as the URL has it, without brackets
-   * @param address an IP address that it stands for
+   * @param address an IP address that it resolves to
    */
   addressProblem(host: string, address: string): string | undefined {
     const plain = address.replace(/%.*$/, '')
-    if (isIP(plain) === 0 || holds(NEVER, plain)) return `leads to ${address}, where results are never sent`
+    if (isIP(plain) === 0 || holds(NEVER, plain)) return `resolves to ${address}, where results are never sent`
     const isLocal = holds(LOCAL, plain) || holds(listOf(this.#ownAddresses()), plain)
     return isLocal && !this.#isNamed(host) ? localProblem(address) : undefined
   }
@@ -108,10 +108,10 @@ export class CallbackRule {
 }
 
 function localProblem(place: string): string {
-  return `leads to ${place}, which is not public: results go there only if --callback-allow names the host`
+  return `resolves to ${place}, which is not public: results go there only if --callback-allow names the host`
 }
 
-/** RFC 6761: resolvers answer with loopback, whatever DNS says. */
+/** RFC 6761: always loopback, whatever DNS says. */
 function isLocalName(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost')
 }
@@ -147,7 +147,7 @@ function listOf(addresses: readonly string[]): BlockList {
 function blockList(v4: readonly Subnet[], v6: readonly Subnet[]): BlockList {
   const list = new BlockList()
   for (const [address, bits] of v4) {
-    list.addSubnet(address, bits, 'ipv4') // Of mapped addresses too.
+    list.addSubnet(address, bits, 'ipv4') // Matches mapped addresses too.
     list.addSubnet(NAT64_PREFIX + address, NAT64_BITS + bits, 'ipv6')
   }
   for (const [address, bits] of v6) list.addSubnet(address, bits, 'ipv6')

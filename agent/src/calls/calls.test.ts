@@ -55,7 +55,7 @@ function stateOf(id: string, status: CallStatus, more: Partial<CallState> = {}):
   return { id, function: 'fn', status, acceptedAt: '2026-01-01T00:00:00.000Z', attempts, attemptsBefore: 0, ...more }
 }
 
-/** As a dispatcher leaves it: no more in the queue. */
+/** As a dispatcher leaves it: no longer in the queue. */
 async function finished(status: CallStatus, route = 'fn', more: Partial<CallState> = {}): Promise<string> {
   const id = ids.next(route)
   if (status === 'dead') await bus.publish(subjectOf('dead', id), envelope(Buffer.from('hello')))
@@ -66,7 +66,7 @@ async function finished(status: CallStatus, route = 'fn', more: Partial<CallStat
 const isQueued = async (id: string) => (await lastMessage(bus, STREAMS.calls, subjectOf('call', id))) !== undefined
 
 describe('a call', () => {
-  it('is queued while it has no state, then what its state says, and unknown otherwise', async () => {
+  it('is queued while it has no state, then what its state says, otherwise unknown', async () => {
     const id = await queue()
     expect(await getCall(bus, id)).toEqual({
       id,
@@ -81,7 +81,7 @@ describe('a call', () => {
     expect(await getCall(bus, 'no id')).toBeUndefined()
   })
 
-  it('shows its result as text, as base64, or where it is to be had', async () => {
+  it('shows its result as text, as base64, or where to get it', async () => {
     const result = (body: Buffer) => ({
       status: 200,
       headers: [['a', 'b']] as [string, string][],
@@ -124,7 +124,7 @@ describe('a list', () => {
     }
   }
 
-  it('holds what waits and what is over, newest first, by function and status', async () => {
+  it('contains waiting and finished calls, newest first, by function and status', async () => {
     const over = [await finished('succeeded'), await finished('dead', 'other'), await finished('succeeded')]
     const waiting = [await queue(), await queue('other')]
     const running = await queue()
@@ -151,7 +151,7 @@ describe('a list', () => {
     expect((await all({ limit: 3, status: 'failed' })).ids).toHaveLength(4)
   })
 
-  it('finds few among many, over wide gaps', async () => {
+  it('finds few among many, across wide gaps', async () => {
     const rare = await finished('dead', 'rare')
     const changing = ids.next('fn')
     let revision = 0
@@ -195,19 +195,19 @@ describe('cancelling', () => {
     expect(await told).toBe(subjectOf('cancel', id))
   })
 
-  it('takes out of the queue what was cancelled by one who could not', async () => {
+  it('takes out of the queue what an earlier cancellation left there', async () => {
     const id = await queue()
     await writeState(bus, stateOf(id, 'cancelled'), 0)
     expect(await cancelCall(bus, id)).toMatchObject({ kind: 'final', call: { status: 'cancelled' } })
     expect(await lastMessage(bus, STREAMS.calls, subjectOf('call', id))).toBeUndefined()
   })
 
-  it('comes too late for a call that is over, and finds no other', async () => {
+  it('is too late for a finished call, and does not find an unknown one', async () => {
     expect(await cancelCall(bus, await finished('succeeded'))).toMatchObject({ kind: 'final' })
     expect(await cancelCall(bus, ids.next('fn'))).toEqual({ kind: 'missing' })
   })
 
-  it('works for one whose message cannot be read', async () => {
+  it('works for a call whose message cannot be read', async () => {
     const id = ids.next('fn')
     await bus.publish(subjectOf('call', id), Buffer.from('garbage'))
     expect(await getCall(bus, id)).toMatchObject({ id, function: 'fn', status: 'queued' })
@@ -217,7 +217,7 @@ describe('cancelling', () => {
 })
 
 describe('a redrive', () => {
-  it('puts a dead call back with its request, once, and counts attempts anew', async () => {
+  it('puts a dead call back with its request, once, and restarts the count of attempts', async () => {
     const id = await finished('dead', 'fn', { error: { code: 'X', message: 'x' }, finishedAt: 'then' })
     const outcomes = await Promise.all([redriveCall(bus, id), redriveCall(bus, id)])
     expect(outcomes.some(({ kind }) => kind === 'queued')).toBe(true)
@@ -230,7 +230,7 @@ describe('a redrive', () => {
     expect((await listCalls(bus, { limit: 9 })).calls).toMatchObject([{ id, status: 'queued' }])
   })
 
-  it('that broke off half way can be repeated', async () => {
+  it('that failed half way can be repeated', async () => {
     const id = await finished('dead')
     const { state, revision } = (await readState(bus, id))!
     await writeState(bus, { ...state, status: 'queued', attemptsBefore: 1 }, revision)
@@ -245,7 +245,7 @@ describe('a redrive', () => {
     expect(await redriveCall(bus, ids.next('fn'))).toEqual({ kind: 'missing' })
   })
 
-  it('of all dead calls takes those of one function, or every one', async () => {
+  it('may take all dead calls, or those of one function', async () => {
     await Promise.all(Array.from({ length: 150 }, (_, i) => finished('dead', i % 3 === 0 ? 'other' : 'fn')))
     expect(await redriveDead(bus, 'other')).toBe(50)
     expect(await redriveDead(bus)).toBe(100)
@@ -257,7 +257,7 @@ describe('a redrive', () => {
 const subscriptions = () => subscriptionsOf(bus)
 
 describe('watching', () => {
-  it('a call shows it now and at every change, and ends with it', async () => {
+  it('a call shows it now and at every change, and ends when it is final', async () => {
     const id = await queue()
     const seen: string[] = []
     let revision = 0
@@ -269,7 +269,7 @@ describe('watching', () => {
     expect(seen).toEqual(['queued', 'running', 'succeeded'])
   })
 
-  it('a call ends when it is aborted, and at once if there is none', async () => {
+  it('a call ends when it is aborted, and at once if there is no such call', async () => {
     const abort = new AbortController()
     const before = subscriptions()
     for await (const _ of watchCall(bus, await queue(), abort.signal)) abort.abort()
@@ -277,7 +277,7 @@ describe('watching', () => {
     for await (const _ of watchCall(bus, ids.next('fn'), abort.signal)) throw new Error('there is no such call')
   })
 
-  it('a function tells every state that was stored, and no other', async () => {
+  it('a function reports every state that was stored, and no other', async () => {
     const seen: CallEvent[] = []
     const stop = watchCalls(bus, 'fn', event => seen.push(event))
     await bus.flush()
@@ -295,7 +295,7 @@ describe('watching', () => {
   })
 })
 
-it('bodies that belong to no call are swept when they are old', async () => {
+it('bodies without a call are swept once they are old', async () => {
   const body = Buffer.alloc(600_000)
   const [orphan, waiting, dead] = [ids.next('fn'), ids.next('fn'), ids.next('fn')]
   const refs = await Promise.all([orphan, waiting, dead].map(callId => putBody(bus, { kind: 'body', callId }, body)))

@@ -16,7 +16,7 @@ const head: CallHead = {
   bodyBytes: 256,
 }
 
-it('a request comes out as it was put in: order, case, repetitions, every byte', () => {
+it('a request is decoded as it was encoded: order, case, repetitions, every byte', () => {
   const body = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
   const { head: back, body: bytes } = decodeCall(encodeEnvelope(head, body))
   expect(back).toEqual(head)

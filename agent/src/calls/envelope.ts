@@ -1,26 +1,26 @@
 /**
  * Requests and results as messages: 4 bytes of header length (big-endian), a JSON header, the body as it is.
  *
- * Invariant: what was put in comes out the same: header names in their case, their order and repetitions, every byte of
- * the body. (Values hold one character per byte, as Node reports them; JSON keeps those.)
+ * Invariant: decoding gives back what was encoded: header names in their case, their order and repetitions, every byte
+ * of the body. (Values hold one character per byte, as Node reports them; JSON keeps those.)
  */
 import { z } from 'zod'
 
-/** What sets a function off, in the words of OpenTelemetry (`faas.trigger`). */
+/** What triggered a function, in OpenTelemetry's terms (`faas.trigger`). */
 export const FaasTrigger = z.enum(['datasource', 'timer', 'pubsub', 'http', 'other'])
 export type FaasTrigger = z.infer<typeof FaasTrigger>
 
 const Headers = z.array(z.tuple([z.string(), z.string()]))
 
-/** What both kinds say of their body: in the envelope, or elsewhere under `bodyRef`. */
+/** The body, in both kinds: in the envelope, or elsewhere under `bodyRef`. */
 const BodyPlace = { bodyRef: z.string().optional(), bodyBytes: z.int().min(0) }
 
 export const CallHead = z.object({
   v: z.literal(1),
   method: z.string(),
-  /** Path and query behind the function's name, bytes unchanged. */
+  /** Path and query after the function's name, bytes unchanged. */
   path: z.string(),
-  /** As received, hop-by-hop ones included. */
+  /** As received, including hop-by-hop headers. */
   headers: Headers,
   /** ISO time. */
   acceptedAt: z.string(),
@@ -28,7 +28,7 @@ export const CallHead = z.object({
   traceparent: z.string().optional(),
   tracestate: z.string().optional(),
   callbackUrl: z.string().optional(),
-  /** What set the function off, if it was not a caller. */
+  /** What triggered the function, if not a caller. */
   trigger: FaasTrigger.optional(),
   /** Address of the caller, for `X-Forwarded-For`. */
   clientAddress: z.string().optional(),
@@ -57,12 +57,12 @@ export function encodeEnvelope(head: CallHead | ResultHead, body: Uint8Array): U
   return bytes
 }
 
-/** @throws if the bytes are not such an envelope. */
+/** @throws if the bytes are not a request envelope. */
 export function decodeCall(bytes: Uint8Array): Envelope<CallHead> {
   return decode(bytes, CallHead)
 }
 
-/** @throws if the bytes are not such an envelope. */
+/** @throws if the bytes are not a result envelope. */
 export function decodeResult(bytes: Uint8Array): Envelope<ResultHead> {
   return decode(bytes, ResultHead)
 }

@@ -1,19 +1,19 @@
 /**
- * Idempotency keys: a bucket that remembers for which call a key stands, and which request that was
+ * Idempotency keys: a bucket that remembers the call and the request of each key
  * (draft-ietf-httpapi-idempotency-key-header). The bucket's own age limit is the window.
  *
- * Invariants: 1. of two that claim a key at once, one makes it and both learn the same id. 2. a key never gives one
- * request the call of another, be it that of another caller who chose the same key.
+ * Invariants: 1. When two claim a key at once, one succeeds and both learn the same id. 2. A key never gives one
+ * request the call of another, even if another caller chose the same key.
  */
 import { createHash } from 'node:crypto'
 import { type Bus, BusError, idempotencySubject, lastMessage, STREAMS } from '../bus/index.ts'
 
 export interface KeyClaim {
-  /** The call the key stands for. */
+  /** The key's call. */
   callId: string
-  /** The key was new: nobody has queued the call yet. */
+  /** The key was new: the call is not queued yet. */
   isNew: boolean
-  /** The call was queued for certain, even if nothing is known of it any more. */
+  /** The call was queued for certain, even if it is no longer known. */
   isQueued: boolean
   revision: number
 }
@@ -23,17 +23,17 @@ const QUEUED = 'queued'
 export interface KeyedRequest {
   route: string
   method: string
-  /** Path and query behind the function's name. */
+  /** Path and query after the function's name. */
   path: string
   authorization: string | undefined
   body: Uint8Array
 }
 
-/** What is kept of a key and its request: digests, because both may hold anything and may be secret. */
+/** Digests are stored instead of the key and its request, because both may contain secrets. */
 export interface IdempotencyKey {
-  /** Of key and function: keys belong to a function. */
+  /** Covers key and function: keys belong to a function. */
   digest: string
-  /** Of all that makes the request what it is. */
+  /** Covers everything that identifies the request. */
   request: string
 }
 
@@ -50,7 +50,7 @@ export function idempotencyKey(key: string, request: KeyedRequest): IdempotencyK
 }
 
 /**
- * @returns undefined if the key stands for another request.
+ * @returns undefined if the key belongs to another request.
  * @throws BusError UNAVAILABLE
  */
 export async function claimKey(bus: Bus, key: IdempotencyKey, callId: string): Promise<KeyClaim | undefined> {
@@ -63,7 +63,7 @@ export async function claimKey(bus: Bus, key: IdempotencyKey, callId: string): P
       if (!(error instanceof BusError) || error.code !== 'CONFLICT') throw error
     }
     const known = await lastMessage(bus, STREAMS.idempotency, subject)
-    // Gone meanwhile: its window ended between the two looks.
+    // Gone: its window ended between the two reads.
     if (known === undefined) continue
     const [id, request, queued] = known.data.toString().split(' ')
     if (request !== key.request) return undefined
@@ -72,7 +72,7 @@ export async function claimKey(bus: Bus, key: IdempotencyKey, callId: string): P
 }
 
 /**
- * The call of a claim is queued. Without this its key would be good for a second execution once its history is gone.
+ * Records that the call of a claim is queued. Otherwise its key could run it again once its history is gone.
  * @throws BusError
  */
 export async function confirmKey(bus: Bus, key: IdempotencyKey, { callId, revision }: KeyClaim): Promise<void> {

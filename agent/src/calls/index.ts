@@ -1,6 +1,6 @@
 /**
- * Asynchronous calls: what travels in messages, what is known of each call, and the rules of how that changes. All who
- * accept, run or show calls go through here.
+ * Asynchronous calls: what travels in messages, what is known of each call, and the rules for changing it. Everything
+ * that accepts, runs or shows calls goes through here.
  */
 export { CallHead, decodeCall, decodeResult, encodeEnvelope, FaasTrigger, ResultHead } from './envelope.ts'
 export { CallResult, CallState, INLINE_RESULT_BYTES, isFinal } from './call-state.ts'

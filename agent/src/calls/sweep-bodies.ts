@@ -1,4 +1,4 @@
-/** Removes request bodies that no call needs: those of letters that grew too old, and of accepts that were killed half way. */
+/** Removes request bodies that no call needs: of dead letters that expired, and of accepts that were killed halfway. */
 import {
   type Bus,
   callIdOfSubject,

@@ -23,7 +23,7 @@ function begun(times = 1, at = NOW): CallState {
   return state
 }
 
-it('an attempt that was begun and not ended was interrupted and does not count against the limit', () => {
+it('an attempt that started and did not end was interrupted, and does not count against the limit', () => {
   const state = begun(2)
   expect(state.attempts).toMatchObject([{ number: 1, outcome: 'INTERRUPTED' }, { number: 2 }])
   const { state: next, delayMs } = endAttempt(state, ended(2, { kind: 'retry', error, retryAfterMs: 0 }), rules())
@@ -38,12 +38,12 @@ it('a call waits for its next attempt, but not for a clock that was set back', (
   expect(earlyMs(state, NOW - 3_600_000)).toBe(0)
 })
 
-it('a call is suspected after as many interruptions as it may have, not before', () => {
+it('a call is suspected at its limit of interruptions, not before', () => {
   expect(deadByInterruptions(begun(99), 100, NOW)).toBeUndefined()
   expect(deadByInterruptions(begun(100), 100, NOW)).toMatchObject({ status: 'dead', error: { code: 'INTERRUPTED' } })
 })
 
-it('what a dying proxy broke off uses up no attempts, and is tried again without growing gaps', () => {
+it('what a dying proxy interrupted uses up no attempts, and is retried without growing gaps', () => {
   const lost = { ...ended(0, { kind: 'retry', error, retryAfterMs: 0 }), outcome: 'PROXY_LOST', result: undefined }
   let state = queuedState(ID)
   for (let number = 1; number <= 20; number += 1) {
@@ -65,7 +65,7 @@ it('attempts before a redrive do not count', () => {
   expect(last).toMatchObject({ state: { status: 'dead', error, result: { status: 500 } } })
 })
 
-it('what was unavailable was no attempt, for as long as it may be', () => {
+it('while the function is unavailable no attempt is counted, up to a time limit', () => {
   const verdict: Verdict = { kind: 'unavailable', error }
   const early = endAttempt(begun(), ended(1, verdict), rules())
   expect(early).toMatchObject({ delayMs: 75, state: { status: 'running', attempts: [], error } })
@@ -73,14 +73,14 @@ it('what was unavailable was no attempt, for as long as it may be', () => {
   expect(late.state).toMatchObject({ attempts: [{ number: 1, outcome: 500 }] })
 })
 
-it('what was refused for want of room was no attempt, however long that lasts', () => {
+it('a refusal for lack of capacity is not counted as an attempt, however long that lasts', () => {
   const verdict: Verdict = { kind: 'overloaded', error, retryAfterMs: 2_000 }
   const { state, delayMs } = endAttempt(begun(1, NOW - 1e9), ended(1, verdict), rules())
   expect(state.attempts).toEqual([])
   expect(delayMs).toBeGreaterThanOrEqual(2_000)
 })
 
-it('the end of an attempt that was thought interrupted changes nothing for the one under way, unless it is the end', () => {
+it('the end of an attempt that was thought interrupted does not affect the current one, unless it is final', () => {
   const state = begun(2)
   const retry = endAttempt(state, ended(1, { kind: 'retry', error, retryAfterMs: 0 }), rules())
   expect(retry).toEqual({

@@ -1,11 +1,11 @@
 /**
  * How the state of a call changes: pure functions from one state to the next.
  *
- * Invariants: 1. attempts are numbered without gaps. One that the platform itself broke off is an interruption: its
- * dispatcher died (it was begun and never ended) or its proxy did. Interruptions say nothing of the call and do not count
- * against its attempts; they have a limit of their own, so that a call that ends dispatchers cannot do so for ever. An
- * instance that dies while it runs the call is an attempt: the call may be why. 2. each may be applied to a state that
- * another dispatcher has moved on meanwhile: it changes its own attempt only, unless its end is the call's.
+ * Invariants: 1. Attempts are numbered without gaps. One that the platform itself broke off is an interruption: its
+ * dispatcher died (it started and never ended) or its proxy did. Interruptions say nothing about the call and do not
+ * count against its attempts; they have a limit of their own, so that a call that kills dispatchers cannot do so
+ * forever. An instance that dies while it runs the call is an attempt: the call may be why. 2. Each may be applied to a
+ * state that another dispatcher has changed since: it changes only its own attempt, unless that ends the call.
  */
 import type { AsyncPolicy, CallAttempt, CallError } from '../contract/index.ts'
 import { backoffMs } from '../host/index.ts'
@@ -14,7 +14,7 @@ import { LONGEST_WAIT_MS, PROXY_LOST, type Verdict } from './verdict.ts'
 
 const INTERRUPTED = 'INTERRUPTED'
 
-/** A call that was delivered before and left no state: each of those attempts was broken off at its very beginning. */
+/** A call that was delivered before and left no state: each of those attempts broke off at its very start. */
 export function beforeFirstState(state: CallState, deliveries: number): CallState {
   const { acceptedAt: time } = state
   const attempts = Array.from({ length: deliveries - 1 }, (_, index) => ({
@@ -26,14 +26,14 @@ export function beforeFirstState(state: CallState, deliveries: number): CallStat
   return { ...state, attempts }
 }
 
-/** A cancelled call with the attempt that was broken off by that, if it does not show it yet. */
+/** A cancelled call, with the attempt that this broke off if it is not recorded yet. */
 export function withBrokenOff(cancelled: CallState, { attempts }: CallState): CallState {
   if (cancelled.attempts.length >= attempts.length) return cancelled
   const finishedAt = cancelled.finishedAt ?? cancelled.acceptedAt
   return { ...cancelled, attempts: attempts.map(attempt => ({ ...attempt, finishedAt, outcome: 'CANCELLED' })) }
 }
 
-/** How long it is until the next attempt. A pause that is left to be longer than it was meant to be is over: the clock was set back. */
+/** Time until the next attempt. A wait longer than was ever planned is over: the clock was set back. */
 export function earlyMs({ nextAttemptAt, attempts }: CallState, now: number): number {
   if (nextAttemptAt === undefined) return 0
   const at = Date.parse(nextAttemptAt)
@@ -42,7 +42,7 @@ export function earlyMs({ nextAttemptAt, attempts }: CallState, now: number): nu
   return leftMs > at - pausedAt ? 0 : Math.max(0, leftMs)
 }
 
-/** Undefined unless the call has had `limit` interruptions in this round: then it is dead. */
+/** The dead call, if it has had `limit` interruptions in this round. */
 export function deadByInterruptions(state: CallState, limit: number, now: number): CallState | undefined {
   const interrupted = state.attempts.slice(state.attemptsBefore).filter(isInterruption).length
   if (interrupted < limit) return undefined
@@ -69,16 +69,16 @@ export interface EndedAttempt {
   outcome: number | string
   verdict: Verdict
   result: CallResult | undefined
-  /** Of its span, if it is recorded. */
+  /** Of the attempt's span, if that is recorded. */
   traceparent?: string | undefined
-  /** What is not as it should be although the call succeeded. */
+  /** What went wrong although the call succeeded. */
   remark?: CallError | undefined
 }
 
 export interface Rules {
   policy: AsyncPolicy
   unavailableMs: number
-  /** How long what is unavailable is left alone. */
+  /** How long an unavailable function is left alone. */
   pauseMs: number
   now: number
   /** From 0 to 1. */
@@ -87,7 +87,7 @@ export interface Rules {
 
 export interface Ended {
   state: CallState
-  /** When the call is to come again; undefined if it does not, or another attempt is under way already. */
+  /** When to retry the call; undefined if it is over, or another attempt is already running. */
   delayMs?: number
 }
 
@@ -113,7 +113,7 @@ export function endAttempt(state: CallState, ended: EndedAttempt, rules: Rules):
   ) {
     const least = verdict.kind === 'overloaded' ? verdict.retryAfterMs : 0
     const delayMs = Math.max(least, rules.pauseMs) * (1 + rules.random / 2)
-    // As if it had not been made: the function did not run.
+    // As if there had been no attempt: the function did not run.
     const before = attempts.slice(0, -1)
     return { delayMs, state: { ...next, attempts: before, nextAttemptAt: iso(now + delayMs), error: verdict.error } }
   }
@@ -146,7 +146,7 @@ function final(
     ...rest,
     status,
     finishedAt: iso(end.now),
-    // Another attempt may be under way, of a dispatcher that was thought dead: it finds the call final.
+    // A dispatcher that was thought dead may still run an attempt: it finds the call final.
     attempts: state.attempts.map(attempt => (isOpen(attempt) ? closed(attempt, end.now, INTERRUPTED) : attempt)),
     ...(end.error !== undefined && { error: end.error }),
     ...(end.result !== undefined && { result: end.result }),

@@ -18,7 +18,7 @@ it.each([
   [500, 'retry'],
   [503, 'retry'],
   [504, 'retry'],
-])("takes a function's %i as %s", (status, kind) => {
+])("treats a function's %i as %s", (status, kind) => {
   expect(judge(answer(status), NOW)).toMatchObject({ kind })
 })
 
@@ -29,7 +29,7 @@ it.each([
   [504, 'FUNCTION_TIMEOUT', 'retry'],
   [502, 'FUNCTION_CRASHED', 'retry'],
   [413, 'PAYLOAD_TOO_LARGE', 'failed'],
-])("takes the platform's %i %s as %s", (status, code, kind) => {
+])("treats the platform's %i %s as %s", (status, code, kind) => {
   expect(judge(answer(status, { 'X-Ryo-Faas-Error': code }), NOW)).toMatchObject({ kind, error: { code } })
 })
 

@@ -1,13 +1,13 @@
-/** What the end of an attempt means for its call: pure rules, no clock, no chance but those handed in. */
+/** What the end of an attempt means for its call: pure rules; clock and randomness are passed in. */
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import type { CallError } from '../contract/index.ts'
 
 export interface FunctionAnswer {
   kind: 'answer'
   status: number
-  /** Without those of the connection. */
+  /** Without hop-by-hop headers. */
   headers: [string, string][]
-  /** Undefined if it is longer than is kept. */
+  /** Undefined if it is too long to be kept. */
   body: Buffer | undefined
   bodyBytes: number
 }
@@ -18,22 +18,22 @@ export const PROXY_LOST = 'PROXY_LOST'
 /** How an attempt ended. */
 export type AttemptEnd =
   | FunctionAnswer
-  /** Nothing was sent: nobody took the connection. */
+  /** Nothing was sent: the connection was refused. */
   | { kind: 'unreachable'; message: string }
-  /** The proxy went away before it had answered; CONNECTION_LOST if the answer had begun: then the function may be why. */
+  /** The proxy died before it answered; CONNECTION_LOST if the answer had begun: then the function may be why. */
   | { kind: 'lost'; code: typeof PROXY_LOST | 'CONNECTION_LOST' | 'FUNCTION_TIMEOUT'; message: string }
-  /** It is not a request that can be sent. */
+  /** The request cannot be sent. */
   | { kind: 'unsendable'; message: string }
   | { kind: 'aborted' }
 
 export type Verdict =
   | { kind: 'succeeded' }
-  /** No further attempt would change it. */
+  /** Another attempt would not help. */
   | { kind: 'failed'; error: CallError }
   | { kind: 'retry'; error: CallError; retryAfterMs: number }
   /** The function did not run and it is not the call's fault. */
   | { kind: 'unavailable'; error: CallError }
-  /** The function is busy with others: it did not run. */
+  /** The function is busy with other calls: it did not run. */
   | { kind: 'overloaded'; error: CallError; retryAfterMs: number }
 
 export function judge(end: Exclude<AttemptEnd, { kind: 'aborted' }>, now: number): Verdict {
@@ -54,7 +54,7 @@ function judgeAnswer(answer: FunctionAnswer, now: number): Verdict {
   if (status < 400) return { kind: 'succeeded' }
   const code = platformCodeOf(answer)
   const error = { code: code ?? 'FUNCTION_STATUS', message: errorTextOf(answer, code) }
-  // A function that is not deployed gets no calls from here: the proxy does not know it yet, or not any more.
+  // A function that is not deployed gets no calls from here: the proxy does not know it yet, or no longer.
   if (code === 'FUNCTION_UNAVAILABLE' || code === 'FUNCTION_NOT_FOUND') return { kind: 'unavailable', error }
   if (code === 'FUNCTION_OVERLOADED') {
     return { kind: 'overloaded', error, retryAfterMs: retryAfterMs(answer.headers, now) }
@@ -63,7 +63,7 @@ function judgeAnswer(answer: FunctionAnswer, now: number): Verdict {
   return { kind: 'retry', error, retryAfterMs: retryAfterMs(answer.headers, now) }
 }
 
-/** The proxy lets this header through for the platform's own errors alone. */
+/** The proxy passes this header on only for the platform's own errors. */
 export function platformCodeOf({ headers }: FunctionAnswer): string | undefined {
   return valueOf(headers, HEADERS.error)
 }
@@ -77,11 +77,11 @@ function errorTextOf({ status, body }: FunctionAnswer, code: string | undefined)
   try {
     return (JSON.parse(String(body)) as { error: { message: string } }).error.message
   } catch {
-    return `the platform answered ${code}` // Its body is for people; what counts is the header.
+    return `the platform answered ${code}` // Its body is for people; the header counts.
   }
 }
 
-/** Nobody is waited for longer than this. */
+/** Longer waits are cut to this. */
 export const LONGEST_WAIT_MS = 3_600_000
 
 /** `Retry-After` (RFC 9110 §10.2.3): seconds or a date. 0 if there is none. */
