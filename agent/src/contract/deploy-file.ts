@@ -3,14 +3,14 @@ import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { Trigger } from './trigger.ts'
 
 export const AsyncPolicy = z.strictObject({
-  attempts: z
+  attempts: z.int().min(1).max(100).default(5).describe('Attempts before a call becomes a dead letter.'),
+  backoffMs: z
     .int()
     .min(1)
-    .max(100)
-    .default(5)
-    .describe('How often a call is tried before it goes to the dead letters.'),
-  backoffMs: z.int().min(1).max(3_600_000).default(1000).describe('Wait before the second attempt; doubles with each.'),
-  concurrency: z.int().min(1).max(10_000).default(10).describe('Calls that run at the same time.'),
+    .max(3_600_000)
+    .default(1000)
+    .describe('Delay before the second attempt; doubles each time.'),
+  concurrency: z.int().min(1).max(10_000).default(10).describe('Maximum number of calls running at the same time.'),
 })
 export type AsyncPolicy = z.infer<typeof AsyncPolicy>
 
@@ -21,16 +21,12 @@ export const DeployEntry = z.strictObject({
   name: z
     .string()
     .regex(NAME_PATTERN, 'must be 1 to 63 letters, digits, "_" or "-", and begin with a letter or digit')
-    .describe('The exported function; the route is its lower case. With mainProcess it names the service.'),
+    .describe('Name of the exported function; the route is its lower case. With mainProcess, name of the service.'),
   packageDir: z.string().min(1).describe('Folder bundled with the function, relative to this file.'),
   filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
-  language: z
-    .string()
-    .min(1)
-    .optional()
-    .describe('What the function is written in; default: what the ending of filePath tells.'),
-  async: z.union([z.boolean(), AsyncPolicy]).default(false).describe('Calls are queued durably and answered with 202.'),
-  on: z.array(Trigger).min(1).optional().describe('What starts the function: changes of documents.'),
+  language: z.string().min(1).optional().describe('Language of the function; default: from the extension of filePath.'),
+  async: z.union([z.boolean(), AsyncPolicy]).default(false).describe('Queue calls durably and answer 202.'),
+  on: z.array(Trigger).min(1).optional().describe('Triggers: document changes that start the function.'),
   mainProcess: z
     .boolean()
     .default(false)
@@ -50,12 +46,17 @@ export const DeployEntry = z.strictObject({
     })
     .optional()
     .describe('Tables of the store that the function may use; default all.'),
-  files: z.array(z.string().min(1)).default([]).describe('Globs below packageDir of further files to take along.'),
+  files: z.array(z.string().min(1)).default([]).describe('Globs of further files in packageDir to include.'),
   timeoutMs: z.int().min(1).max(86_400_000).default(30_000).describe('Maximum duration of one call.'),
   memoryMb: z.int().min(32).max(1_048_576).default(256).describe('Memory limit of an instance.'),
   cpus: z.number().min(0.01).max(1024).default(1).describe('CPU limit of an instance.'),
   instances: z.int().min(1).max(100).default(1).describe('Number of instances.'),
-  concurrency: z.int().min(1).max(100_000).default(1000).describe('Calls at the same time in one instance.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1000)
+    .describe('Maximum number of concurrent calls in one instance.'),
   bodyLimitMb: z.number().min(0).default(10).describe('Largest request body in MB; 0: no limit.'),
   // Reserved: an entry that asks for rules must not be served without them.
   access: z
@@ -65,7 +66,7 @@ export const DeployEntry = z.strictObject({
 })
 export type DeployEntry = z.infer<typeof DeployEntry>
 
-/** The whole of deploy.json, after comments and trailing commas are gone. */
+/** The whole of deploy.json, without comments and trailing commas. */
 export const DeployFile = z.strictObject({
   $schema: z.string().optional(),
   deploy: z.array(DeployEntry).min(1).describe('The functions of this project.'),
@@ -82,8 +83,8 @@ export function kindOf(entry: Pick<DeployEntry, 'async' | 'on' | 'mainProcess'>)
 }
 
 /**
- * JSON schema (draft 7, what editors speak) of deploy.json. Other tools have a file of that name: only one with a list
- * `deploy` is held to it.
+ * JSON schema (draft 7, the version that editors support) of deploy.json. Other tools have a file of that name: only
+ * one with a list `deploy` is validated.
  */
 export function deployFileJsonSchema(): Record<string, unknown> {
   const { $schema, ...whole } = z.toJSONSchema(DeployFile, { target: 'draft-7', io: 'input' })

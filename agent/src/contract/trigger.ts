@@ -9,14 +9,14 @@ import { DOCUMENT_EVENT_KINDS } from '@ryo-faas/runtime/protocol'
 export const EventKind = z.enum(DOCUMENT_EVENT_KINDS)
 
 export const DocumentTrigger = z.strictObject({
-  kind: z.literal('document').optional().describe('Changes of documents in the store; the default.'),
+  kind: z.literal('document').optional().describe('Document changes in the store; the default.'),
   table: z.string().min(1).describe('The table whose documents are watched.'),
-  events: z.array(EventKind).min(1).describe('The kinds of change that start the function.'),
-  ids: z.array(z.string()).min(1).optional().describe('Only these documents; default all.'),
+  events: z.array(EventKind).min(1).describe('The kinds of changes that start the function.'),
+  ids: z.array(z.string()).min(1).optional().describe('Only these documents; default: all.'),
 })
 export type DocumentTrigger = z.infer<typeof DocumentTrigger>
 
-/** One element of `on`. Without a kind it is a document trigger: so they were written before there were kinds. */
+/** One element of `on`. Without a kind it is a document trigger, as all were before there were kinds. */
 export const Trigger = z.discriminatedUnion('kind', [DocumentTrigger])
 export type Trigger = z.infer<typeof Trigger>
 export type TriggerKind = NonNullable<Trigger['kind']>
@@ -31,7 +31,7 @@ export const StartFrom = z.discriminatedUnion('kind', [
 export type StartFrom = z.infer<typeof StartFrom>
 
 export const TriggerStart = z.strictObject({
-  /** Of two starts the one with the greater epoch counts; milliseconds since 1970 will do. */
+  /** The start with the greatest epoch counts; use milliseconds since 1970. */
   epoch: z.int().min(0),
   from: StartFrom,
 })
@@ -43,7 +43,7 @@ const TriggerPlace = {
   start: TriggerStart,
 }
 
-/** A handler with what it listens to, and from when on. */
+/** A handler with its trigger, and where that starts. */
 export const TriggerView = z.discriminatedUnion('kind', [
   z.object({ ...TriggerPlace, kind: z.literal('document').optional(), filters: z.array(DocumentTrigger) }),
 ])

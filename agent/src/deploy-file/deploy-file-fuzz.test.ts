@@ -1,6 +1,6 @@
 /**
- * Whatever a deploy.json holds, the answer is a list of problems with a place, or entries: never an exception. Files are
- * made at random from a seed: `FUZZ_SEED`, `FUZZ_ROUNDS`.
+ * Whatever a deploy.json holds, the result is a list of located problems, or entries: never an exception. Files are
+ * generated from a seed: `FUZZ_SEED`, `FUZZ_ROUNDS`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,7 @@ const numRuns = Number(process.env['FUZZ_ROUNDS'] ?? 150)
 
 const name = fc.constantFrom('hello', 'Hello', '', '__proto__', 'constructor', 'a'.repeat(64), 'ä', '../x', 'nats')
 const path = fc.constantFrom('.', './main.ts', '..', '/etc', '', './none.ts', 'a\0b', '~', './main.ts/x')
-/** Now and then right, mostly not: of the right kind, or anything. */
+/** Sometimes right, mostly not: of the right kind, or anything. */
 const anything = <T>(likely: fc.Arbitrary<T>) => fc.oneof({ weight: 3, arbitrary: likely }, fc.jsonValue())
 const trigger = fc.record(
   {
@@ -72,14 +72,14 @@ async function read(text: string): Promise<void> {
   }
 }
 
-it('every deploy.json of any content is read, or refused with places', async () => {
+it('a deploy.json with any content is read, or refused with locations', async () => {
   await fc.assert(
     fc.asyncProperty(document, value => read(JSON.stringify(value, undefined, 2) ?? '')),
     { seed, numRuns },
   )
 })
 
-it('every text is read, or refused with places', async () => {
+it('any text is read, or refused with locations', async () => {
   const valid = JSON.stringify({ deploy: [{ name: 'hello', packageDir: '.', filePath: './main.ts' }] }, undefined, 2)
   const damaged = fc
     .tuple(fc.nat(valid.length), fc.nat(8), fc.string({ unit: 'binary' }))

@@ -53,14 +53,14 @@ test('a missing file says how to get one', async () => {
   })
 })
 
-test('a syntax error is placed where it is', async () => {
+test('a syntax error is reported where it is', async () => {
   expect(await problemsOf('{\n  "deploy": [ nope ]\n}')).toEqual(
     expect.arrayContaining([expect.stringMatching(/^2:15 syntax/)]),
   )
   expect(await problemsOf('')).toHaveLength(1)
 })
 
-test('all problems of a file come in one answer, in the order of the file', async () => {
+test('all problems of a file are reported at once, in the order of the file', async () => {
   const problems = await problemsOf(`{
   "deploy": [
     { "name": "a b", "packageDir": 1, "filePath": "./hello/main.ts" },
@@ -83,13 +83,13 @@ test('all problems of a file come in one answer, in the order of the file', asyn
     expect.stringMatching(/^6:76 wrong-value "memoryMb" must be at (least|most) \d+$/),
     '7:5 missing-field "name" is missing',
     '7:21 missing-folder the folder "./none" does not exist',
-    '7:43 path-outside "./hello/main.ts" lies outside its packageDir "./none"',
+    '7:43 path-outside "./hello/main.ts" is outside its packageDir "./none"',
     expect.stringMatching(/^7:96 wrong-value "on\[0\]\.events\[0\]" must be one of new-doc, /),
     '9:3 unknown-field unknown field "wat"',
   ])
 })
 
-test('a trigger may name its kind, and without one it is about documents', async () => {
+test('a trigger may name its kind, and is a document trigger without one', async () => {
   const on = [
     { table: 't', events: ['new-doc'] },
     { kind: 'document', table: 't', events: ['new-doc'], ids: ['a'] },
@@ -98,7 +98,7 @@ test('a trigger may name its kind, and without one it is about documents', async
   expect(await readDeployFile(file, languages)).toMatchObject({ kind: 'read', functions: [{ entry: { on } }] })
 })
 
-test('a kind of trigger that there is not is a problem that names those there are', async () => {
+test('an unknown kind of trigger is a problem that names the known ones', async () => {
   const problems = await problemsOf(`{
   "deploy": [
     { "name": "A", "packageDir": "./hello", "filePath": "./hello/main.ts",
@@ -120,7 +120,7 @@ test('a symbolic link cannot lead outside', async () => {
   ).toEqual([expect.stringContaining('path-outside')])
 })
 
-test('a language that is not known is named with the known ones, and an ending with the known endings', async () => {
+test('an unknown language is reported with the known ones, and an unknown extension with the known extensions', async () => {
   await writeFile(join(folder, 'hello', 'main.py'), '')
   const text = (fields: string) => `{"deploy":[{"name":"x","packageDir":"./hello",${fields}}]}`
   const hintsOf = async (fields: string) => {
@@ -135,14 +135,14 @@ test('a language that is not known is named with the known ones, and an ending w
   expect(await hintsOf(misspelt)).toEqual(['Known: node'])
   const unclaimed = '"filePath":"./hello/main.py"'
   expect(await problemsOf(text(unclaimed))).toEqual([
-    '1:58 unknown-language "./hello/main.py" has the ending of no known language',
+    '1:58 unknown-language "./hello/main.py" has an unknown file extension',
   ])
-  expect(await hintsOf(unclaimed)).toEqual([expect.stringMatching(/^Known endings: \.ts .*\.jsx \(node\)$/)])
-  // Of a file that is named wrongly, its name is what counts.
+  expect(await hintsOf(unclaimed)).toEqual([expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\)$/)])
+  // If the path is wrong, only that is reported.
   expect(await problemsOf(text('"filePath":"./hello/absent.py"'))).toEqual([expect.stringMatching(/missing-file/)])
 })
 
-test('a language that is named counts more than the ending', async () => {
+test('a named language takes precedence over the extension', async () => {
   await writeFile(join(folder, 'hello', 'main.txt'), '')
   await writeFile(
     file,
@@ -154,14 +154,14 @@ test('a language that is named counts more than the ending', async () => {
   })
 })
 
-test('access is reserved: no entry is served without the rules that it asks for', async () => {
+test('access is reserved: no entry is served without its rules', async () => {
   const access = (value: string) =>
     problemsOf(`{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts","access":${value}}]}`)
   const said = ['1:76 reserved-field access rules are not supported by this version']
   for (const value of ['"public"', '{}', '[]', 'null', 'true']) expect(await access(value)).toEqual(said)
 })
 
-test('something that is no object, or holds no functions, is rejected', async () => {
+test('something that is not an object, or holds no functions, is rejected', async () => {
   expect(await problemsOf('[]')).toEqual([expect.stringContaining('wrong-type')])
   expect(await problemsOf('{"deploy":[]}')).toHaveLength(1)
   expect(await problemsOf('{"deploy":"x"}')).toEqual(['1:11 wrong-type "deploy" must be a list'])

@@ -22,7 +22,7 @@ export interface ReadFunction {
   place: EntryPlace
 }
 
-/** Makes a problem that points at one entry of the file. */
+/** Creates a problem that points at one entry of the file. */
 export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint' | 'subject'>) => Problem
 
 export async function readDeployFile(file: string, languages: Languages): Promise<DeployFileOutcome> {
@@ -33,8 +33,8 @@ export async function readDeployFile(file: string, languages: Languages): Promis
     const { code, message } = error as NodeJS.ErrnoException
     const finding =
       code === 'ENOENT'
-        ? { code: 'missing-file', message: 'there is no such file', hint: 'ryo-faas init writes one to start from' }
-        : { code: 'unreadable-file', message: `it cannot be read: ${message}` }
+        ? { code: 'missing-file', message: 'file not found', hint: 'Create one with: ryo-faas init' }
+        : { code: 'unreadable-file', message: `cannot be read: ${message}` }
     return { kind: 'rejected', problems: [{ ...finding, file, line: 1, column: 1 }] }
   }
 
@@ -50,12 +50,12 @@ export async function readDeployFile(file: string, languages: Languages): Promis
 
   const parsed = DeployFile.safeParse(root ? getNodeValue(root) : undefined, { error: plainIssue })
   const problems = parsed.success ? [] : schemaProblems(parsed.error, source)
-  // Names and paths are looked at even when the schema has complaints elsewhere: the user wants one list, not two.
+  // Names and paths are checked even if the schema has problems elsewhere: the user wants one list, not two.
   const raw = root ? (getNodeValue(root) as { deploy?: unknown } | undefined) : undefined
   const candidates = Array.isArray(raw?.deploy) ? (raw.deploy as unknown[]) : []
   const inPaths = await pathProblems(file, candidates, source)
   const inLanguages = languageProblems(candidates, source, languages)
-    // The ending of a path that is wrong anyway.
+    // The path itself is wrong, and reported elsewhere.
     .filter(({ line, column }) => !inPaths.some(other => other.line === line && other.column === column))
   problems.push(...duplicateNames(candidates, source), ...inPaths, ...inLanguages)
   if (problems.length > 0 || !parsed.success) {
@@ -121,7 +121,7 @@ async function pathProblems(file: string, entries: unknown[], source: SourceMap)
         if (!(await isInside(base, module)))
           report('filePath', 'path-outside', `"${filePath}" is outside the folder of this file`)
         else if (folder !== undefined && !(await isInside(folder, module))) {
-          report('filePath', 'path-outside', `"${filePath}" lies outside its packageDir "${packageDir}"`)
+          report('filePath', 'path-outside', `"${filePath}" is outside its packageDir "${packageDir}"`)
         } else if ((await kindOfPath(module)) !== 'file')
           report('filePath', 'missing-file', `the file "${filePath}" does not exist`)
       }
@@ -131,7 +131,7 @@ async function pathProblems(file: string, entries: unknown[], source: SourceMap)
   return found.flat()
 }
 
-/** Whether `path` lies in `folder`, also after symbolic links are followed where they exist. */
+/** Whether `path` lies in `folder`, with symbolic links resolved. */
 async function isInside(folder: string, path: string): Promise<boolean> {
   const follow = (target: string) => realpath(target).catch(() => target)
   const [realFolder, realPath] = await Promise.all([follow(folder), follow(path)])

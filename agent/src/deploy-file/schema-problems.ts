@@ -12,7 +12,7 @@ import type { SourceMap } from './source-map.ts'
 
 type Path = (string | number)[]
 
-/** Every schema violation as a problem at its place; an unknown field is named with the known one it resembles. */
+/** Every schema violation as a problem with its location; for an unknown field, with the known one it resembles. */
 export function schemaProblems(error: z.ZodError, source: SourceMap): Problem[] {
   return error.issues.flatMap(issue => issueProblems(issue, source, []))
 }
@@ -27,16 +27,16 @@ function issueProblems(issue: z.core.$ZodIssue, source: SourceMap, base: Path): 
         return source.atKey({ code: 'unknown-field', message }, path, key)
       })
     case 'invalid_union': {
-      // The only union that has a field to tell its members apart.
+      // The only discriminated union.
       if (issue.discriminator !== undefined) return [source.atPath(unknownKind(label(path)), path)]
-      // The branch that came furthest is the one the user meant.
+      // The user meant the branch that got furthest.
       const branch = [...issue.errors].sort((a, b) => deepest(b) - deepest(a))[0]
       if (branch && deepest(branch) > 0) return branch.flatMap(inner => issueProblems(inner, source, path))
-      return [source.atPath({ code: 'wrong-type', message: `"${label(path)}" has an illegal value` }, path)]
+      return [source.atPath({ code: 'wrong-type', message: `"${label(path)}" has an invalid value` }, path)]
     }
     case 'invalid_type': {
       const field = label(path)
-      // Reserved: nothing may stand there yet, and the schema says why.
+      // Reserved: no value is allowed yet, and the schema says why.
       if (issue.expected === 'never') {
         return [source.atKey({ code: 'reserved-field', message: issue.message }, path.slice(0, -1), field)]
       }
@@ -44,7 +44,7 @@ function issueProblems(issue: z.core.$ZodIssue, source: SourceMap, base: Path): 
       return [source.atPath({ code, message: `"${field}" ${issue.message}` }, path)]
     }
     default: {
-      // What our schema says itself is a sentence of its own.
+      // Our schema's own messages are complete.
       const colon = /^(must|has) /.test(issue.message) ? '' : ':'
       return [source.atPath({ code: 'wrong-value', message: `"${label(path)}"${colon} ${issue.message}` }, path)]
     }
@@ -60,7 +60,7 @@ function deepest(issues: z.core.$ZodIssue[]): number {
   return Math.max(0, ...issues.map(issue => issue.path.length + (issue.code === 'unrecognized_keys' ? 1 : 0)))
 }
 
-/** Names of the fields that may stand in the object at `path`. */
+/** Names of the fields allowed in the object at `path`. */
 function fieldsAt(path: Path): string[] {
   if (path.length === 0) return Object.keys(DeployFile.shape)
   if (path.length === 2) return Object.keys(DeployEntry.shape)

@@ -4,7 +4,7 @@ import type { Problem } from '../contract/index.ts'
 type Path = readonly (string | number)[]
 type Finding = Pick<Problem, 'code' | 'message' | 'hint'>
 
-/** Turns places in a JSON document (offsets, or paths in its tree) into problems with line and column. */
+/** Turns positions in a JSON document (offsets, or paths in its tree) into problems with line and column. */
 export class SourceMap {
   readonly #file: string
   readonly #lineStarts: number[]
@@ -28,7 +28,7 @@ export class SourceMap {
     for (let depth = path.length; depth >= 0; depth--) {
       const node = this.#root && findNodeAtLocation(this.#root, path.slice(0, depth))
       if (node) {
-        // A whole object is too much to underline: its opening brace says enough.
+        // Underlining a whole object is too much: its opening brace is enough.
         return this.atOffset(finding, node.offset, node.type === 'object' ? 1 : node.length)
       }
     }

@@ -1,15 +1,15 @@
-/** The languages of a platform: which one an entry of deploy.json is written in, and all of them asked at once. */
+/** The languages of a platform: finds the language of an entry in deploy.json, and asks all languages at once. */
 import { nearMatch, RyoFaasError } from '../contract/index.ts'
 import type { CheckOutcome, FunctionSource, Language } from './language.ts'
 
-/** What of an entry tells its language. */
+/** The fields of an entry that determine its language. */
 export interface LanguageChoice {
   language?: string | undefined
   filePath: string
 }
 
 export interface ChoiceProblem {
-  /** Field of the entry that is to blame. */
+  /** Field of the entry with the problem. */
   field: 'language' | 'filePath'
   finding: { code: string; message: string; hint: string }
 }
@@ -33,8 +33,8 @@ export class Languages {
     }
     if (this.#claiming(filePath)) return undefined
     const known = this.#languages.map(({ name, endings }) => `${endings.join(' ')} (${name})`)
-    const message = `"${filePath}" has the ending of no known language`
-    return { field: 'filePath', finding: { code, message, hint: `Known endings: ${known.join(', ')}` } }
+    const message = `"${filePath}" has an unknown file extension`
+    return { field: 'filePath', finding: { code, message, hint: `Known extensions: ${known.join(', ')}` } }
   }
 
   /** @throws RyoFaasError UNSUPPORTED for an entry with a problem */
@@ -49,10 +49,10 @@ export class Languages {
   named(name: string): Language {
     const found = this.#find(name)
     if (found) return found
-    throw new RyoFaasError('UNSUPPORTED', `functions in ${name} cannot be run: this agent does not know the language`)
+    throw new RyoFaasError('UNSUPPORTED', `functions in ${name} cannot run: this agent does not support the language`)
   }
 
-  /** Each language is asked once; one outcome for each source, in the same order. */
+  /** Asks each language once; one outcome for each source, in the same order. */
   async check(sources: { language: Language; source: FunctionSource }[]): Promise<CheckOutcome[]> {
     const used = [...new Set(sources.map(({ language }) => language))]
     const answers = await Promise.all(
