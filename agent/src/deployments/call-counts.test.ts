@@ -20,19 +20,19 @@ function counting(functions: FunctionStats[]) {
     stats: async () => {
       asked++
       waiting?.()
-      if (functions.length === 0) throw new Error('the proxy is away')
+      if (functions.length === 0) throw new Error('the proxy is down')
       return { generation: 1, workers: 1, functions }
     },
     tell: changed => void told.push(changed),
   })
-  /** Resolves when what was asked for before has been told. */
+  /** Resolves when everything requested so far was reported. */
   const askedTwice = async () => {
     for (let n = 0; n < 2; n++) await new Promise<void>(resolve => (waiting = resolve))
   }
   return { counts, told, askedTwice, asked: () => asked }
 }
 
-test('only what has changed is told', async () => {
+test('only changes are reported', async () => {
   const functions = [stats('a', 1), stats('b', 0)]
   const { counts, told, askedTwice } = counting(functions)
   stop = counts.watch()
@@ -43,7 +43,7 @@ test('only what has changed is told', async () => {
   expect(shown).toEqual([['a 1', 'b 0'], ['a 2']])
 })
 
-test('a proxy that is away is asked again, and told when it is back', async () => {
+test('a proxy that is down is polled again, and reported when it is back', async () => {
   const functions: FunctionStats[] = []
   const { counts, told, askedTwice } = counting(functions)
   stop = counts.watch()
@@ -53,7 +53,7 @@ test('a proxy that is away is asked again, and told when it is back', async () =
   expect(told).toEqual([[{ route: 'a', calls: 7, errors: 0, p95Ms: 2 }]])
 })
 
-test('nobody is asked while nobody listens', async () => {
+test('nothing is polled without a listener', async () => {
   const { counts, asked, askedTwice } = counting([stats('a', 1)])
   const first = counts.watch()
   const second = counts.watch()
@@ -66,7 +66,7 @@ test('nobody is asked while nobody listens', async () => {
   expect(asked()).toBe(before)
 })
 
-test('who leaves and comes back while the proxy is asked has one count running, not two', async () => {
+test('a listener that leaves and returns during a poll starts one loop, not two', async () => {
   let atOnce = 0
   let most = 0
   const answers: (() => void)[] = []

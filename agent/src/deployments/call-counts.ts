@@ -1,8 +1,8 @@
 /**
- * Tells those who listen how many calls each function has had. Invariants:
+ * Reports to listeners how many calls each function has had. Invariants:
  *
- * 1. The proxy is asked once a second while somebody listens, and never otherwise.
- * 2. Told is only what has changed since it was last told.
+ * 1. The proxy is polled once a second while there is a listener, and never otherwise.
+ * 2. Only what has changed since the last report is reported.
  */
 import type { CallCount } from '../contract/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
@@ -10,7 +10,7 @@ import type { ProxyStats } from '../services/proxy/index.ts'
 const INTERVAL_MS = 1_000
 
 export interface CallCountsOptions {
-  /** @throws if the proxy is away */
+  /** @throws if the proxy is down */
   stats(): Promise<ProxyStats>
   tell(counts: CallCount[]): void
   intervalMs?: number
@@ -27,9 +27,9 @@ export class CallCounts {
     this.#options = options
   }
 
-  /** Counts until the answer is called. */
+  /** Counts until the returned function is called. */
   watch(): () => void {
-    // One that is under way goes on by itself.
+    // A poll in progress continues on its own.
     if (this.#listeners++ === 0 && !this.#isAsking) this.#next()
     return () => {
       if (--this.#listeners > 0) return
@@ -50,7 +50,7 @@ export class CallCounts {
   }
 
   async #count(): Promise<void> {
-    const stats = await this.#options.stats().catch(() => undefined) // It is brought back, and then asked again.
+    const stats = await this.#options.stats().catch(() => undefined) // It is restarted, and then polled again.
     const counts = (stats?.functions ?? []).map(({ name, calls, errors, p95Ms }) => ({
       route: name,
       calls,

@@ -60,7 +60,7 @@ export interface DeployRequest {
   debug: boolean
   /** Functions of other projects may be replaced. */
   replace: boolean
-  /** Where triggers begin; default: those that are known where they are, others now. */
+  /** Where triggers start; default: known ones resume, others start now. */
   from?: StartFrom | undefined
 }
 
@@ -69,7 +69,7 @@ interface Built extends BuiltPackage {
   version: number
   /** What to run, relative to `dir`. */
   entry: string
-  /** Made by this deploy; not fresh: of an earlier version with the same code. */
+  /** Built by this deploy; if not, it belongs to an earlier version with the same code. */
   fresh: boolean
 }
 
@@ -176,7 +176,7 @@ export class Deploy {
       const same =
         active?.hash === bundle.hash &&
         isDeepStrictEqual(active.config, entry) &&
-        // A running version has the values that it was started with.
+        // A running version keeps the values it was started with.
         !(await secrets.areNewerThan(entry.secrets, active.createdAt))
       if (active && same && !run.buildOnly && !run.debug && before?.debugPort === undefined) {
         await reconciler.route(route)
@@ -221,7 +221,7 @@ export class Deploy {
     })
   }
 
-  /** Writes and builds, unless a kept version has the very same code. */
+  /** Writes and builds, unless a kept version has the same code. */
   async #build(what: {
     bundle: Bundle
     language: Language
@@ -252,7 +252,7 @@ export class Deploy {
     return { remoteRoot: this.#options.engine.codeFolderOf({ dir }), localRoot: dir, entry, sourceRoot: packageDir }
   }
 
-  /** Takes back what `#build` left, unless the state took it over after all. */
+  /** Removes what `#build` left, unless a version in the state uses it. */
   async #discard(built: Built): Promise<void> {
     const { images, state } = this.#options
     if (state.deployment(built.route)?.versions.some(({ hash }) => hash === built.hash)) return
@@ -263,7 +263,7 @@ export class Deploy {
 
 function mustBeDebuggable({ entry, language }: Planned): void {
   if (language.isDebuggable) return
-  throw new RyoFaasError('UNSUPPORTED', `${entry.name} is written in ${language.name}, which no debugger can attach to`)
+  throw new RyoFaasError('UNSUPPORTED', `${entry.name} is written in ${language.name}, which cannot be debugged`)
 }
 
 function throwIfCancelled(name: string, signal: AbortSignal): void {

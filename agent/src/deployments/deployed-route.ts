@@ -22,7 +22,7 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Rout
     timeoutMs: record.debugPort === undefined ? config.timeoutMs : DEBUG_TIMEOUT_MS,
     concurrency: config.concurrency,
     ...(bodyLimitBytes > 0 && { bodyLimitBytes }),
-    // Built by an earlier release: it does not say which instance it is.
+    // Built by an earlier release: it does not identify itself.
     ...(version.protocol < 2 && { isAnonymous: true }),
     ...(isAsync && { async: policy }),
     ...(served && { paths: { http: served.http, async: served.async } }),

@@ -1,6 +1,6 @@
 /**
- * Everything that can be done with deployments. Operations on one deployment run one after the other (also with the
- * reconciler's), those on different ones side by side.
+ * Everything that can be done with deployments. Operations on one deployment run one after another (also with the
+ * reconciler's), those on different ones in parallel.
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -43,7 +43,7 @@ export interface DeployerOptions {
   routes: RouteChannel
   proxy: { stats(): Promise<ProxyStats> }
   surroundings: () => Surroundings
-  /** The first change of a document that is still to come. */
+  /** Position of the next document change. */
   now: () => Promise<StartFrom>
   urlOf: (route: string) => string
   startTimeoutMs: number
@@ -76,14 +76,14 @@ export class Deployer {
     this.#deploy = new Deploy({ ...moved, switcher: this.#switcher, reconciler: this.#reconciler })
   }
 
-  /** Adopts what runs, mends what does not, and keeps doing so. */
+  /** Adopts what is running, restarts what is not, and keeps doing so. */
   async start(): Promise<void> {
     await this.#reconciler.adopt()
     await this.#publisher.publish()
     this.#options.engine.watch(() => void this.#reconciler.all())
   }
 
-  /** A proxy or dispatcher was away and may have come back with an old table. */
+  /** A proxy or dispatcher was down and may have come back with an old table. */
   republish(): Promise<void> {
     return this.#publisher.republish()
   }
@@ -109,7 +109,7 @@ export class Deployer {
     )
   }
 
-  /** Who is ready now, from memory: asks nobody. */
+  /** Which instances are ready now, from memory. */
   ready(): { name: string; instances: Instance[] }[] {
     const records = Object.values(this.#options.state.current.deployments)
     return records.map(({ name, route }) => ({ name, instances: this.#fleet.ready(route) }))
@@ -172,7 +172,7 @@ export class Deployer {
     })
   }
 
-  /** Lets the triggers of a deployment run again from an earlier event on, or skip to a later one. */
+  /** Replays the triggers of a deployment from an earlier event, or skips to a later one. */
   replay(name: string, replay: { from: StartFrom; handler?: string | undefined }): Promise<void> {
     const { route } = this.#find(name)
     return this.#queue.run(route, async () => {
@@ -202,7 +202,7 @@ export class Deployer {
   }
 
   /**
-   * Answers how its output is read, so that what is wrong with the question is said before the first line.
+   * Returns a reader of its output, so that a wrong request fails before the first line.
    * @throws RyoFaasError DEPLOYMENT_NOT_FOUND; UNSUPPORTED if the engine keeps no output
    */
   logs(name: string): (query: LogQuery & { signal: AbortSignal }) => AsyncIterable<LogLine> {
@@ -249,10 +249,10 @@ export class Deployer {
     }
   }
 
-  /** Ends every instance and keeps the state: the next start brings them back. Answers what was stopped. */
+  /** Stops every instance and keeps the state: the next start brings them back. Returns what was stopped. */
   async stopInstances(): Promise<string[]> {
     this.#reconciler.close()
-    // What is being deployed or scaled at this moment is taken back first.
+    // Deploys and scalings in progress are undone first.
     this.#stopping.abort()
     await this.#queue.idle()
     const instances = await this.#options.engine.instances()
@@ -265,7 +265,7 @@ export class Deployer {
     await rm(join(this.#options.home, 'deployments'), { recursive: true, force: true })
   }
 
-  /** Stops looking after instances; they go on. */
+  /** Stops managing instances; they keep running. */
   async close(): Promise<void> {
     this.#reconciler.close()
     await this.#queue.idle()
@@ -296,7 +296,7 @@ export class Deployer {
     try {
       return await this.#options.proxy.stats()
     } catch {
-      return undefined // The proxy is away: the counts are unknown, the rest is not.
+      return undefined // The proxy is down: only the counts are unknown.
     }
   }
 
@@ -307,7 +307,7 @@ export class Deployer {
   }
 }
 
-/** The port of the one instance that a debugger may attach to is that instance's alone. */
+/** A debug port belongs to one instance. */
 function withoutDebugger({ debugPort: _, ...record }: DeploymentRecord): DeploymentRecord {
   return record
 }

@@ -13,11 +13,11 @@ test('what was scaled stays scaled, until deploy.json asks for another number', 
   expect(desiredInstances(record({ instances: 3 }), entry(2))).toBe(2)
 })
 
-test('a debugger in between changes nothing of that', () => {
+test('a debugger in between does not change that', () => {
   const debugged = record({ instances: 1, debugPort: 9229, undebuggedInstances: 3 })
   expect(desiredInstances(debugged, entry(1))).toBe(3)
   expect(undebuggedInstances(debugged)).toBe(3)
   expect(undebuggedInstances(record({ instances: 3 }))).toBe(3)
-  // Of an earlier release, which did not keep it.
+  // From an earlier release, which did not store it.
   expect(desiredInstances(record({ instances: 1, debugPort: 9229 }, 2), entry(2))).toBe(2)
 })

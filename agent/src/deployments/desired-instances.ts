@@ -1,6 +1,6 @@
 /**
- * How many instances a deployment gets. One that was scaled stays scaled, unless deploy.json itself asks for another
- * number than it did. For a debugger there is one, and the number from before is kept for the deploy that ends it.
+ * How many instances a deployment gets. One that was scaled stays scaled, unless deploy.json itself asks for a
+ * different number than before. A debugger gets one, and the earlier number is kept for the deploy that ends debugging.
  */
 import type { DeployEntry } from '../contract/index.ts'
 import { activeVersion, type DeploymentRecord } from './state/index.ts'

@@ -43,7 +43,7 @@ test('an instance is given the token of its deployment, with the rights of deplo
   expect(principalOf(environmentOf({ store: {} }))).toEqual({ ...function_, read: [], write: [] })
 })
 
-test('neither variables nor secrets of a user take the place of ours', () => {
+test('neither variables nor secrets of a user override ours', () => {
   for (const variable of Object.values(ENV)) {
     const own = environmentOf({ env: { [variable]: 'faked', MINE: '1' } })
     expect(own['MINE']).toBe('1')
@@ -56,10 +56,10 @@ test('a secret wins over a variable of the same name', () => {
   expect(environmentOf({ env: { KEY: 'variable' }, secrets: ['KEY'] })).not.toHaveProperty('KEY')
 })
 
-test('an instance is given what it knows the platform by, of its own deployment', () => {
+test('an instance is given the token by which it recognises the platform, for its own deployment', () => {
   expect(environmentOf({})[ENV.deliveryToken]).toBe(credentials.deliveryToken('audit'))
 })
 
-test('what a part of the platform is known by is in no variable', () => {
+test('the key of the parts of the platform is in no variable', () => {
   expect(JSON.stringify(environmentOf({}))).not.toContain('of-a-part')
 })

@@ -1,4 +1,4 @@
-/** The variables an instance is given. Ours come last and win over secrets, so nothing of a user's can fake them. */
+/** The variables an instance is given. Ours come last and win over secrets, so users cannot fake them. */
 import { ENV, routeOf } from '@ryo-faas/runtime/protocol'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { FunctionClaims } from '../access/index.ts'
@@ -7,11 +7,11 @@ import type { VersionRecord } from './state/index.ts'
 export interface Surroundings {
   proxyUrl: string
   storeUrl?: string
-  /** What the store and the collector know a deployment by. */
+  /** Identifies a deployment to the store and the collector. */
   tokenOf: (claims: FunctionClaims) => string
-  /** What a deployment knows the platform by. */
+  /** Identifies the platform to a deployment. */
   deliveryTokenOf: (route: string) => string
-  /** Where functions reach the collector, and what is to be recorded; absent: nothing. */
+  /** The collector's address for functions, and what to record; absent: nothing. */
   traces?: TracingSettings | undefined
 }
 
@@ -38,7 +38,7 @@ export function instanceEnvironment(
   }
 }
 
-/** Without `store` in deploy.json every table; with it those it names. */
+/** Every table without `store` in deploy.json; otherwise those it names. */
 function claimsOf(name: string, store: VersionRecord['config']['store']): FunctionClaims {
   return { route: routeOf(name), ...(store && { read: store.read, write: store.write }) }
 }

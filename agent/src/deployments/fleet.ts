@@ -1,6 +1,6 @@
 /**
- * What the deployer knows of living instances beyond what the engine tells: which are ready, which are being drained,
- * and how often those of a deployment died. Kept in memory only; after a restart it is found out again.
+ * What the deployer knows about live instances beyond the engine: which are ready, which are being drained,
+ * and how often those of a deployment died. Kept in memory only, and rebuilt after a restart.
  */
 import type { DeploymentView } from '../contract/index.ts'
 import type { Instance } from '../engines/index.ts'
@@ -12,7 +12,7 @@ export class Fleet {
   readonly #deaths = new Map<string, Backoff>()
   readonly #lastExit = new Map<string, NonNullable<DeploymentView['lastExit']>>()
 
-  /** Those of one route, or of all. */
+  /** Ready instances of one route, or of all. */
   ready(route?: string): Instance[] {
     return [...this.#ready.values()].filter(instance => route === undefined || instance.route === route)
   }
@@ -29,7 +29,7 @@ export class Fleet {
     this.#ready.set(instance.id, instance)
   }
 
-  /** Takes it out of the routes that are published next. */
+  /** Removes it from the next routes to be published. */
   unmark(id: string): boolean {
     return this.#ready.delete(id)
   }
@@ -58,7 +58,7 @@ export class Fleet {
     return this.#lastExit.get(route)
   }
 
-  /** A new version begins with a clean record. */
+  /** A new version starts with a clean record. */
   forgive(route: string): void {
     this.#deaths.delete(route)
     this.#lastExit.delete(route)

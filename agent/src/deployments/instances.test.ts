@@ -1,4 +1,4 @@
-/** What starting instances asks of an engine, and how often. */
+/** What starting instances requests from an engine, and how often. */
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
@@ -33,7 +33,7 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true })
 })
 
-/** Its instances are all the one server. What it is asked is listed. */
+/** All its instances are one server. Its requests are recorded. */
 class AskedEngine {
   readonly asked: string[] = []
   readonly started: InstanceSpec[] = []
@@ -118,7 +118,7 @@ test('it is built again when a start says that it is gone, and after it was remo
   expect(engine.asked).toEqual(['build hello:h1', 'build hello:h1', 'remove hello:h1', 'build hello:h1'])
 })
 
-test('one that is gone again at once is told, with the name of the function', async () => {
+test('an image that is gone again at once is reported, with the name of the function', async () => {
   const engine = new AskedEngine()
   const { start } = instancesOn(engine)
   engine.images.build = async () => 'hello:h1'
@@ -135,7 +135,7 @@ test('an engine without images starts from the folder of the package', async () 
   expect(engine.started[0]!.image).toBe('/nowhere/app')
 })
 
-test('an instance that is not ready is asked for by its id, and no other', async () => {
+test('an instance that is not ready is looked up by its id, and no other', async () => {
   const engine = new AskedEngine()
   engine.state = { kind: 'exited', at: '2026-01-01T00:00:00.000Z', code: 3, reason: 'exited with code 3' }
   isHealthy = false

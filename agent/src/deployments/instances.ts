@@ -1,4 +1,4 @@
-/** Starting and draining instances of one version: the two movements every operation of the deployer is made of. */
+/** Starting and draining instances of one version: the two steps of every operation of the deployer. */
 import { randomBytes } from 'node:crypto'
 import { ENV } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError } from '../contract/index.ts'
@@ -45,7 +45,7 @@ export class Instances {
     version: VersionRecord,
     options: { count: number; signal: AbortSignal },
   ): Promise<Instance[]> {
-    // Once, and not by each of them.
+    // Once, not once per instance.
     await this.#options.images.ensure({ ...version, route: record.route }, options.signal)
     const outcomes = await Promise.allSettled(
       Array.from({ length: options.count }, () => this.#startOne(record, version, options.signal)),
@@ -58,7 +58,7 @@ export class Instances {
   }
 
   /**
-   * A service says itself what it serves, when it runs. If it does not, its instances are removed.
+   * A running service reports its routes. If it does not, its instances are removed.
    * @throws RyoFaasError START_FAILED
    */
   async withServed(version: VersionRecord, started: Instance[]): Promise<VersionRecord> {
@@ -74,8 +74,8 @@ export class Instances {
   }
 
   /**
-   * Takes instances out of the routes, then drains and removes them. Resolves once no new call can reach them; the
-   * draining goes on in `fleet.drained()`.
+   * Removes instances from the routes, then drains and removes them. Resolves once no new call can reach them; the
+   * draining continues in `fleet.drained()`.
    */
   async retire(instances: Instance[], version: VersionRecord | undefined): Promise<void> {
     const { engine, fleet, publisher } = this.#options
@@ -90,7 +90,7 @@ export class Instances {
     const spec = await this.#specOf(record, version)
     let timeout: AbortSignal | undefined
     const startFrom = (image: string) => {
-      // What an image takes that has to be built again is not the function's time.
+      // Rebuilding an image does not count against the function's start timeout.
       timeout = AbortSignal.timeout(startTimeoutMs)
       return engine.start({ ...spec, image }, AbortSignal.any([signal, timeout]))
     }
@@ -109,7 +109,7 @@ export class Instances {
       const { packageDir } = version.config
       const loaded = { codeFolder: engine.codeFolderOf(version), packageDir }
       const thrown = languages.named(version.language).loadProblem?.(logs, loaded)
-      const message = timedOut ? `it did not listen within ${startTimeoutMs} ms` : (thrown?.message ?? failure.message)
+      const message = timedOut ? `it was not ready within ${startTimeoutMs} ms` : (thrown?.message ?? failure.message)
       throw new RyoFaasError(code, `${record.name} did not start: ${message}`, {
         ...(failure.hint !== undefined && { hint: failure.hint }),
         ...(thrown && { problems: [thrown] }),
@@ -167,7 +167,7 @@ export class Instances {
   }
 }
 
-/** An instance may finish what is in flight, and nothing in flight may take longer than its timeout. */
+/** An instance may finish its calls, none of which may exceed its timeout. */
 function drainMsOf(version: VersionRecord | undefined): number {
   return Math.min(version?.config.timeoutMs ?? 10_000, MAX_DRAIN_MS)
 }

@@ -23,7 +23,7 @@ describe('the output of an instance that did not start', () => {
     expect(tellingLines(lines)).toEqual(['Error: cannot load', ...frames(2, '/app'), cause])
   })
 
-  it('keeps the cause where much was printed before it and much advice after it, and stays bounded', () => {
+  it('keeps the cause between a lot of output and a lot of advice, and stays bounded', () => {
     const printed = Array.from({ length: 100 }, (_, n) => `progress ${n}`)
     const shown = tellingLines([...printed, 'Error: cannot load', cause, ...advice(50), 'Node.js v24'])
     expect(shown).toContain(cause)

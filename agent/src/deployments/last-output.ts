@@ -1,15 +1,15 @@
 /**
- * What to show of the output of an instance that died: its cause must be among it. Node prints causes below stacks, and
- * a library's advice below that, so the end alone may hold nothing but advice.
+ * What to show of the output of an instance that died: it must contain the cause. Node prints causes below stacks, and
+ * a library's advice below that, so the end alone may be nothing but advice.
  */
 const MOST_LINES = 40
-/** So many lines are looked at. */
+/** How many lines are examined. */
 export const TAIL_LINES = 300
 
 const FOREIGN_FRAME = /^\s+at .*(?:\bnode:|node_modules[\\/])/
 const NAMES_ERROR = /\b\w*Error\b.*:/
 
-/** All lines if they are few; else the beginning, the end, and what names an error between them. */
+/** All lines if they are few; otherwise the beginning, the end, and lines between them that name an error. */
 export function tellingLines(lines: string[]): string[] {
   if (lines.length <= MOST_LINES) return lines
   const own = lines.filter(line => !FOREIGN_FRAME.test(line))

@@ -8,7 +8,7 @@ const line = (instance: string, text: string, time: string): LogLine => ({
   stream: 'stdout',
 })
 
-/** An engine of which only what `deploymentLogs` asks for is there; `follows` are the answers to each follow, in turn. */
+/** An engine that has only what `deploymentLogs` needs; `follows` are the results of each follow, in turn. */
 function engineWith(follows: LogLine[][], past: LogLine[] = []) {
   const asked: LogQuery[] = []
   const logs: Logs = {
@@ -24,7 +24,7 @@ function engineWith(follows: LogLine[][], past: LogLine[] = []) {
   return { from: { logs, engine }, asked }
 }
 
-test('an instance whose follow ended while it was being born is followed again, behind what was shown', async () => {
+test('an instance whose follow ended while it was starting is followed again, after what was shown', async () => {
   const [first, second, third] = ['1', '2', '3'].map(n => line('a', `line ${n}`, `2026-01-01T00:00:0${n}Z`))
   const { from, asked } = engineWith([[], [first!, second!], [second!, third!]])
   const stop = new AbortController()
@@ -37,7 +37,7 @@ test('an instance whose follow ended while it was being born is followed again, 
   expect(asked.map(({ since }) => since)).toEqual([undefined, undefined, second!.time])
 })
 
-test('of many lines of one moment none is lost and none shown twice, wherever the follow begins', async () => {
+test('many lines with the same time are each shown once, wherever the follow starts', async () => {
   const at = '2026-01-01T00:00:01.000Z'
   const lines = ['before', 'seen', 'failed:', '  at there', '  at last'].map((text, i) =>
     line('a', text, i === 0 ? '2026-01-01T00:00:00.000Z' : at),
@@ -52,7 +52,7 @@ test('of many lines of one moment none is lost and none shown twice, wherever th
   expect(seen).toEqual(['seen', 'failed:', '  at there', '  at last'])
 })
 
-test('without a tail nothing of the past is shown, and all that follows', async () => {
+test('without a tail nothing from the past is shown, but everything that follows', async () => {
   const lines = ['old', 'older', 'new'].map((text, i) => line('a', text, `2026-01-01T00:00:0${i}.000Z`))
   const { from } = engineWith([lines], lines.slice(0, 2))
   const stop = new AbortController()
@@ -64,7 +64,7 @@ test('without a tail nothing of the past is shown, and all that follows', async 
   expect(seen).toEqual(['new'])
 })
 
-test('a reader that pauses is waited for, and gets every line when it goes on', async () => {
+test('a reader that pauses applies back pressure, and gets every line when it resumes', async () => {
   const count = 5_000
   let read = 0
   const { from } = engineWith([])
@@ -82,7 +82,7 @@ test('a reader that pauses is waited for, and gets every line when it goes on', 
   stop.abort()
 })
 
-test('a reader that goes away ends the reading, in the middle of a pause too', async () => {
+test('a reader that goes away ends the reading, also during a pause', async () => {
   const { from } = engineWith([])
   const ended = new Promise<void>(resolve => {
     from.logs.read = async function* (_source, { follow }) {

@@ -1,4 +1,4 @@
-/** Output of all instances of a deployment, interleaved by time; while following, instances that come later join in. */
+/** Output of all instances of a deployment, interleaved by time; while following, new instances join. */
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,7 +15,7 @@ export async function* deploymentLogs(
 ): AsyncGenerator<LogLine> {
   const { signal, ...options } = query
   const sources = await logs.sources(route)
-  // A little more than is shown, to know how many lines there are of the last moment.
+  // A few more than shown, to count the lines with the last time stamp.
   const tail = options.tail === undefined ? {} : { tail: options.tail + MARGIN }
   const read = { ...options, ...tail, follow: false }
   const past = (await Promise.all(sources.map(id => collect(logs.read({ route, id }, read, signal))))).flat()
@@ -23,12 +23,12 @@ export async function* deploymentLogs(
   yield* options.tail === undefined ? past : options.tail === 0 ? [] : past.slice(-options.tail)
   if (!options.follow) return
 
-  // From here on only what was not shown; the last lines of each instance mark the place.
+  // From here, only what was not shown; the last lines of each instance mark the position.
   const shown = new Map<string, LogPlace>()
   const placeOf = (id: string) => shown.get(id) ?? shown.set(id, new LogPlace()).get(id)!
   for (const line of past) placeOf(line.instance).advance(line)
   const merged = new PassThrough({ objectMode: true }).setMaxListeners(0)
-  // The reader may end without a signal; nothing goes on then.
+  // The reader may end without a signal; then nothing may continue.
   const ended = new AbortController()
   const stop = AbortSignal.any([signal, ended.signal])
   const following = new Set<string>()
@@ -44,18 +44,18 @@ export async function* deploymentLogs(
         if (stop.aborted) return
         if (!isUnseen(line)) continue
         place.advance(line)
-        // A reader who pauses is waited for: what is not read yet lies where it is kept, not in our memory.
+        // Back pressure: unread lines stay where they are stored, not in our memory.
         if (!merged.write(line)) await once(merged, 'drain', { signal: stop })
       }
     } finally {
       following.delete(id)
     }
   }
-  const ignore = () => undefined // A source that breaks off ends; the others go on.
+  const ignore = () => undefined // A source that fails ends; the others continue.
   void (async () => {
     while (!stop.aborted) {
       const idle = (await logs.sources(route)).filter(id => !following.has(id))
-      // A follow that met an instance while it was being born ended at once: what runs is followed again.
+      // A follow of an instance that was still starting ended at once: follow it again if it is running.
       const running = idle.some(id => met.has(id)) ? await runningIds(engine, route) : new Set<string>()
       for (const id of idle) if (!met.has(id) || running.has(id)) void follow(id).catch(ignore)
       await delay(LOOK_FOR_NEW_MS, undefined, { signal: stop })

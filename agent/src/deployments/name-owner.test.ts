@@ -20,7 +20,7 @@ async function deployFile(path: string): Promise<string> {
 const entryOf = (file: string, name = 'hello'): DeployEntry =>
   DeployEntry.parse({ name, packageDir: dirname(file), filePath: join(dirname(file), `${name}.ts`) })
 
-/** Deployed from one file, is it deployed from another one? */
+/** Whether a function deployed from one file may be deployed from another. */
 function redeploy(owner: string | undefined, file: string, entry = entryOf(file)): Promise<void> {
   const config = entryOf(owner ?? file)
   const versions = [{ version: 1, config, ...(owner !== undefined && { deployFile: owner }) }]
@@ -28,7 +28,7 @@ function redeploy(owner: string | undefined, file: string, entry = entryOf(file)
   return mustBeFree([entry], { file, recordOf: name => (name === 'hello' ? record : undefined) })
 }
 
-test('a name that another project has deployed is refused, saying which, and how to take it over', async () => {
+test('a name that another project has deployed is refused, with that project and how to take it over', async () => {
   const [shop, empty] = [await deployFile('shop/deploy.json'), await deployFile('empty/deploy.json')]
   await expect(redeploy(shop, empty)).rejects.toMatchObject({
     code: 'NAME_TAKEN',
@@ -37,7 +37,7 @@ test('a name that another project has deployed is refused, saying which, and how
   })
 })
 
-test('a project redeploys its own, from any of its files, and whatever its folder is called', async () => {
+test('a project redeploys its own, from any of its files, whatever its folder is called', async () => {
   const shop = await deployFile('shop/deploy.json')
   await redeploy(shop, shop)
   await redeploy(shop, await deployFile('shop/deploy.separate.json'))
@@ -50,7 +50,7 @@ test('one function in the files of a package and of the repository around it is 
   await redeploy(inner, outer, entryOf(inner))
 })
 
-test('a name is free that nobody has, or whose project is gone, or of which no project is known', async () => {
+test('a name is free if it is unused, if its project is gone, or if its project is unknown', async () => {
   const [shop, empty] = [await deployFile('shop/deploy.json'), await deployFile('empty/deploy.json')]
   await redeploy(shop, empty, entryOf(empty, 'other'))
   await redeploy(undefined, empty)

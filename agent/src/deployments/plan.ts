@@ -1,4 +1,4 @@
-/** What a deploy is about: the entries of its file, or those of them that were asked for. */
+/** The entries of a file to deploy: all, or those requested. */
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { nearMatch, RyoFaasError } from '../contract/index.ts'
 import { readDeployFile, type ReadFunction } from '../deploy-file/index.ts'
@@ -15,7 +15,7 @@ export interface PlanRequest {
 export async function plan({ file, only }: PlanRequest, languages: Languages): Promise<Planned[]> {
   const read = await readDeployFile(file, languages)
   if (read.kind === 'rejected') {
-    const count = read.problems.length === 1 ? 'a problem' : `${read.problems.length} problems`
+    const count = read.problems.length === 1 ? '1 problem' : `${read.problems.length} problems`
     throw new RyoFaasError('DEPLOY_FILE_INVALID', `deploy.json has ${count}; nothing was deployed`, {
       problems: read.problems,
     })

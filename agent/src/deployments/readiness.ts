@@ -10,7 +10,7 @@ import type { Engine, Instance, InstanceAddress } from '../engines/index.ts'
 
 const FIRST_PAUSE_MS = 2
 const LONGEST_PAUSE_MS = 25
-/** Asking the engine whether it still lives costs more than asking the instance itself. */
+/** Asking the engine whether it is alive costs more than asking the instance itself. */
 const LIFE_CHECK_EVERY_MS = 100
 const ASK_MS = 5_000
 
@@ -42,9 +42,9 @@ export async function waitUntilReady(
       if (!found) throw new RyoFaasError('START_FAILED', 'it was removed before it was ready')
       state = found.state
     }
-    // One that has ended is told as such: a question to an address that is gone may have taken all the time.
+    // Report an instance that exited as such: requests to its dead address may have used up the time.
     if (isLate && state.kind === 'running') {
-      throw new RyoFaasError('START_FAILED', `it did not listen within ${options.timeoutMs} ms`, {
+      throw new RyoFaasError('START_FAILED', `it was not ready within ${options.timeoutMs} ms`, {
         hint: 'Does the module wait or loop while it loads? The handler is only called once loading is done.',
       })
     }
@@ -54,7 +54,7 @@ export async function waitUntilReady(
 }
 
 /**
- * What a service serves; undefined for any other function.
+ * The routes of a service; undefined for any other function.
  * @throws RyoFaasError START_FAILED
  */
 export async function askServed(address: InstanceAddress): Promise<ServedHandlers | undefined> {
@@ -62,11 +62,11 @@ export async function askServed(address: InstanceAddress): Promise<ServedHandler
     const answer = await askHealth(address)
     return HealthAnswer.parse(JSON.parse(answer)).served
   } catch (error) {
-    throw new RyoFaasError('START_FAILED', 'it does not say what it serves', { cause: error })
+    throw new RyoFaasError('START_FAILED', 'it did not report its routes', { cause: error })
   }
 }
 
-/** Not by `fetch`, which refuses port 6000. */
+/** Not with `fetch`, which refuses port 6000. */
 async function askHealth(address: InstanceAddress): Promise<string> {
   const signal = AbortSignal.timeout(ASK_MS)
   const request = get({ ...address, path: HEALTH_PATH, agent: false, signal })
@@ -74,7 +74,7 @@ async function askHealth(address: InstanceAddress): Promise<string> {
   return text(response)
 }
 
-/** One question, one second at most. Another instance that has the address by now says no. */
+/** One request, at most one second. Another instance that now has the address says no. */
 export async function isHealthy({ id, state }: Pick<Instance, 'id' | 'state'>): Promise<boolean> {
   if (state.kind !== 'running') return false
   const headers = { [HEADERS.instance]: id }

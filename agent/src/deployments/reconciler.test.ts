@@ -13,7 +13,7 @@ let server: Server
 let isBusy: boolean
 
 beforeEach(async () => {
-  // Not those of the sockets.
+  // Leaves the timers of sockets alone.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   isBusy = true
   server = createServer((_request, response) => response.writeHead(isBusy ? 503 : 200).end())
@@ -24,7 +24,7 @@ afterEach(() => {
   server.close()
 })
 
-/** What an agent finds that came back: one instance, of which it knows nothing yet. */
+/** What a restarted agent finds: one instance, not yet known to be ready. */
 function adopted(listed: Instance[] = [running('a1')]) {
   const record = { name: 'Fn', route: 'fn', active: 1, instances: 1, versions: [{ version: 1 }] }
   const fleet = new Fleet()
@@ -68,7 +68,7 @@ function running(id: string, { host = '127.0.0.1' } = {}): Instance {
   }
 }
 
-test('an instance that is too busy to answer is asked again, until it does', async () => {
+test('an instance that is too busy to answer is asked again until it does', async () => {
   const { reconciler, fleet, published } = adopted()
   try {
     await reconciler.all()
@@ -80,14 +80,14 @@ test('an instance that is too busy to answer is asked again, until it does', asy
     await vi.advanceTimersByTimeAsync(1_000)
     await vi.waitUntil(() => fleet.isReady('a1'), { timeout: 10_000 })
     await vi.waitUntil(() => published() === 1, { timeout: 10_000 })
-    // Nothing is looked for any more.
+    // Nothing is polled any longer.
     expect(vi.getTimerCount()).toBe(0)
   } finally {
     reconciler.close()
   }
 })
 
-test('those who were there before are waited for, so that nobody takes them out of the routes', async () => {
+test('earlier instances get time to answer, so that they stay in the routes', async () => {
   const { reconciler, fleet, published } = adopted()
   let asked = 0
   server.on('request', () => (isBusy = ++asked < 3))
@@ -97,10 +97,10 @@ test('those who were there before are waited for, so that nobody takes them out 
 })
 
 test.each([
-  ['is not listed by the engine any more', () => []],
+  ['is no longer listed by the engine', () => []],
   ['is listed as exited', () => [{ ...running('a1'), state: { kind: 'exited', at: '', code: 1, reason: 'died' } }]],
 ] as [string, () => Instance[]][])(
-  'an instance that %s is out of the routes before another is started',
+  'an instance that %s is removed from the routes before another is started',
   async (_what, listed) => {
     const { reconciler, fleet, listed: now, log } = adopted()
     isBusy = false
@@ -127,7 +127,7 @@ test('an instance whose address has changed is known by the new one only', async
   reconciler.close()
 })
 
-test('one that is marked ready while the engine is asked keeps its place', async () => {
+test('an instance that becomes ready while the engine is asked stays ready', async () => {
   const { reconciler, fleet, listed } = adopted([])
   isBusy = false
   const looked = reconciler.all()

@@ -1,6 +1,6 @@
 /**
- * Makes what runs equal to what the state says. For each deployment: dead instances are replaced (with backoff),
- * surplus and outdated ones drained, living ones found ready and published; what belongs to no deployment is removed.
+ * Makes what is running match the state. For each deployment: dead instances are replaced (with backoff),
+ * surplus and outdated ones drained, live ones found ready and published; what belongs to no deployment is removed.
  * Runs after every event of the engine, at start, and when a backoff has passed; running it twice changes nothing.
  *
  * Invariant: an instance that the engine does not list as running at the address we know is in no route before anything
@@ -16,7 +16,7 @@ import { isHealthy } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 
 const LOOK_AGAIN_MS = 1_000
-/** For instances that were there before us: they served a moment ago, and busy is not dead. */
+/** For instances from before this agent: they were serving a moment ago, and busy is not dead. */
 const ADOPT_MS = 5_000
 const ASK_AGAIN_MS = 50
 
@@ -43,14 +43,14 @@ export class Reconciler {
     this.#options = options
   }
 
-  /** The first look, before routes are published: patient with those who do not answer at once. */
+  /** The first round, before routes are published: patient with slow instances. */
   async adopt(): Promise<void> {
     this.#isAdopting = true
     await this.all()
     this.#isAdopting = false
   }
 
-  /** Looks at everything; calls that come while it looks share one further round. */
+  /** Runs a full round; calls during a round share one further round. */
   all(): Promise<void> {
     if (this.#pass) {
       this.#again = true
@@ -60,7 +60,7 @@ export class Reconciler {
     return this.#pass
   }
 
-  /** For those who hold the queue of `route` already. Answers once its instances are ready or have failed to be. */
+  /** For callers that already hold the queue of `route`. Resolves once its instances are ready or have failed. */
   async route(route: string): Promise<void> {
     const { engine, state, fleet, instances } = this.#options
     if (this.#abort.signal.aborted) return
@@ -78,7 +78,7 @@ export class Reconciler {
 
     const missing = (record?.instances ?? 0) - (current.length - surplus.length)
     const refilled = record && version && missing > 0 ? await this.#refill(record, version, missing) : false
-    // Too busy to answer, perhaps: nobody else would look again.
+    // Perhaps too busy to answer: nothing else would try again.
     const isSilent = current.some(instance => !surplus.includes(instance) && !fleet.isReady(instance.id))
     if (isSilent) this.#later(route, LOOK_AGAIN_MS)
     if (newly || dead.length > 0 || refilled) {
@@ -103,15 +103,15 @@ export class Reconciler {
         const routes = new Set([...listed.map(({ route }) => route), ...Object.keys(state.current.deployments)])
         await Promise.all([...routes].map(route => queue.run(route, () => this.route(route))))
       } catch (error) {
-        // For instance, Docker is away: its watch calls us again when it is back.
+        // Docker may be down: its watch calls us again when it is back.
         this.#options.log.warn({ err: error }, 'reconciling failed')
       }
     } while (this.#again && !this.#abort.signal.aborted)
   }
 
   /**
-   * What the engine lists, of one route or of all. Whatever was ready and is not listed as running at its address is out
-   * of the routes when this resolves. It needs no queue, because who is ready is read before the engine is asked.
+   * What the engine lists, of one route or of all. Before this resolves, instances that were ready but are not listed
+   * as running at their address leave the routes. No queue is needed: ready ones are read before the engine is asked.
    */
   async #look(wanted?: string): Promise<Instance[]> {
     const { engine, state, fleet, publisher, log, onChange } = this.#options
@@ -122,14 +122,14 @@ export class Reconciler {
     if (taken.length > 0) await publisher.publish()
     for (const { id, route } of taken) {
       if (listed.some(other => other.id === id)) continue
-      fleet.noteExit(route, { at: new Date().toISOString(), code: null, reason: 'was removed by somebody else' })
-      log.warn({ route, instance: id }, 'an instance was removed by somebody else')
+      fleet.noteExit(route, { at: new Date().toISOString(), code: null, reason: 'was removed from outside' })
+      log.warn({ route, instance: id }, 'an instance was removed from outside')
       onChange(state.deployment(route)?.name ?? route)
     }
     return listed
   }
 
-  /** Answers whether any became ready that was not known to be. */
+  /** Returns whether any became newly ready. */
   async #markReady(current: Instance[]): Promise<boolean> {
     const { fleet } = this.#options
     const unknown = current.filter(({ id }) => !fleet.isReady(id))
@@ -175,7 +175,7 @@ export class Reconciler {
       if (this.#abort.signal.aborted) return false
       backoff.died(performance.now())
       fleet.noteExit(record.route, { at: new Date().toISOString(), code: null, reason: (error as Error).message })
-      log.warn({ deployment: record.name, err: error }, 'an instance could not be started again')
+      log.warn({ deployment: record.name, err: error }, 'an instance could not be restarted')
       this.#later(record.route, Math.max(1, backoff.nextStart(performance.now()) - performance.now()))
       return true
     }

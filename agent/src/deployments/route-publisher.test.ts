@@ -19,7 +19,7 @@ test('generations rise, also after the clock was set back', async () => {
   expect(served).toEqual([before + 1, before + 2])
 })
 
-test('calls that come while a table goes out share the next one', async () => {
+test('calls while a table is being published share the next one', async () => {
   let sent = 0
   let release: (() => void) | undefined
   const channel = {
@@ -39,7 +39,7 @@ test('calls that come while a table goes out share the next one', async () => {
   expect(sent).toBe(2)
 })
 
-test('what came back gets the table again, but none before there is a first one', async () => {
+test('a part that came back gets the table again, but not before there is a first one', async () => {
   let sent = 0
   const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => [])
   await publisher.republish()

@@ -1,8 +1,8 @@
 /**
- * Tells proxies and dispatchers what is deployed, and where it runs. Invariants: tables go out one after the other with
- * rising generations (also over restarts of the agent); `publish` resolves only once the proxies serve the table, so that an
- * instance taken out of it may be drained; while a proxy is away it is tried again, and the proxy serves its last table
- * from disk.
+ * Tells proxies and dispatchers what is deployed, and where it runs. Invariants: tables are published one after another
+ * with rising generations (also across restarts of the agent); `publish` resolves only once the proxies serve the
+ * table, so that an instance taken out of it may be drained; while a proxy is down, publishing is retried, and the
+ * proxy serves its last table from disk.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError } from '../contract/index.ts'
@@ -23,7 +23,7 @@ export class RoutePublisher {
     this.#current = current
   }
 
-  /** Publishes what is current when it is sent; calls that come before that share one further round. */
+  /** Publishes what is current when it is sent; calls before that share one further round. */
   publish(): Promise<void> {
     if (!this.#running) {
       this.#running = this.#send().finally(() => (this.#running = undefined))
@@ -38,7 +38,7 @@ export class RoutePublisher {
     return this.#queued
   }
 
-  /** For those who came back; before anything was published there is nothing that is whole. */
+  /** For parts that came back; before the first publication there is no complete table. */
   async republish(): Promise<void> {
     if (this.#generation > 0) await this.publish()
   }
@@ -46,15 +46,15 @@ export class RoutePublisher {
   async #send(): Promise<void> {
     const deadline = performance.now() + GIVE_UP_MS
     for (;;) {
-      // The clock keeps generations rising over restarts without another file to keep.
+      // The clock keeps generations rising across restarts without another file.
       this.#generation = Math.max(this.#generation + 1, Date.now())
       try {
         return await this.#channel.publish({ generation: this.#generation, routes: this.#current() })
       } catch (error) {
-        // The clock was set back: from here it goes on from what is served.
+        // The clock was set back: continue from the generation that is served.
         if (error instanceof StaleTableError) this.#generation = Math.max(this.#generation, error.generation)
         if (performance.now() > deadline) {
-          throw new RyoFaasError('PART_FAILED', 'the proxy does not take the new routes', { cause: error })
+          throw new RyoFaasError('PART_FAILED', 'the proxy did not accept the new routes', { cause: error })
         }
         await delay(RETRY_MS)
       }

@@ -6,7 +6,7 @@ import { subscribe, triggersOf } from './subscriptions.ts'
 const NOW: StartFrom = { kind: 'sequence', sequence: 8 }
 const now = async () => NOW
 const never = async () => {
-  throw new RyoFaasError('STORE_UNAVAILABLE', 'nobody should ask')
+  throw new RyoFaasError('STORE_UNAVAILABLE', 'should not be asked')
 }
 
 function version(keys: string[]): VersionRecord {
@@ -20,7 +20,7 @@ function record(of: VersionRecord, subscriptions: DeploymentRecord['subscription
   return { name: 'Desk', route: 'desk', active: 1, nextVersion: 2, instances: 1, versions: [of], subscriptions }
 }
 
-test('a handler that is new begins now, one that was there goes on where it was', async () => {
+test('a new handler starts now, an existing one resumes', async () => {
   const known = { epoch: 5, from: { kind: 'sequence', sequence: 1 } } as const
   const before = record(version(['a']), { a: known })
   const subscriptions = await subscribe({ before, version: version(['a', 'b']), now })
@@ -31,13 +31,13 @@ test('a handler that is new begins now, one that was there goes on where it was'
   ])
 })
 
-test('the store is not asked if nothing begins, and a handler that is gone is forgotten', async () => {
+test('the store is not asked if nothing starts, and a removed handler is forgotten', async () => {
   const known = { epoch: 5, from: NOW }
   const before = record(version(['a', 'b']), { a: known, b: known })
   expect(await subscribe({ before, version: version(['a']), now: never })).toEqual({ a: known })
 })
 
-test('a start that is asked for holds for all, and is later than every one before, whatever the clock says', async () => {
+test('an explicit start applies to all handlers, and is later than all earlier ones whatever the clock says', async () => {
   const epoch = Date.now() + 1_000_000
   const before = record(version(['a']), { a: { epoch, from: NOW } })
   const from: StartFrom = { kind: 'time', time: '2026-01-01T00:00:00.000Z' }
@@ -45,7 +45,7 @@ test('a start that is asked for holds for all, and is later than every one befor
   expect(await subscribe({ before, version: version(['a', 'b']), from, now: never })).toEqual({ a: start, b: start })
 })
 
-test('without the store nothing new can begin', async () => {
+test('nothing new can start without the store', async () => {
   await expect(subscribe({ before: undefined, version: version(['a']), now: never })).rejects.toMatchObject({
     code: 'STORE_UNAVAILABLE',
   })

@@ -1,14 +1,14 @@
 /**
- * The triggers of a version, and from when on each of them listens.
+ * The triggers of a version, and where each of them starts.
  *
- * Invariants: 1. a handler that was there before goes on where it was; one that is new begins with the first change
- * after its deployment. 2. a later start has a greater epoch, over restarts and clocks that are set back.
+ * Invariants: 1. An existing handler resumes where it was; a new one starts with the first change
+ * after its deployment. 2. A later start has a greater epoch, even after restarts and if the clock is set back.
  */
 import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
 import type { StartFrom, Trigger, TriggerKind, TriggerStart, TriggerView } from '../contract/index.ts'
 import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 
-/** What each handler listens to, by its key. */
+/** The trigger of each handler, by its key. */
 function handlersOf({ kind, config, served }: VersionRecord): Map<string, Trigger[]> {
   switch (kind) {
     case 'trigger':
@@ -24,9 +24,9 @@ function handlersOf({ kind, config, served }: VersionRecord): Map<string, Trigge
 export interface SubscribeOptions {
   before: DeploymentRecord | undefined
   version: VersionRecord
-  /** Where all begin, also those that are known; default: now, for those that are new. */
+  /** Where all start, including known ones; default: new ones start now. */
   from?: StartFrom | undefined
-  /** Asked if something begins now. */
+  /** Called if something starts now. */
   now: () => Promise<StartFrom>
 }
 
@@ -45,7 +45,7 @@ export function nextEpoch(known: Record<string, TriggerStart>): number {
   return Math.max(Date.now(), ...Object.values(known).map(({ epoch }) => epoch + 1))
 }
 
-/** For the dispatcher. */
+/** As the dispatcher needs it. */
 export function triggersOf(record: DeploymentRecord, version: VersionRecord): (TriggerView & { kind: TriggerKind })[] {
   return [...handlersOf(version)].flatMap(([key, filters]) => {
     const start = record.subscriptions[key]

@@ -20,7 +20,7 @@ export interface Switch {
   version: VersionRecord
   started: Instance[]
   instances: number
-  /** Where its triggers begin; default: where they are, and new ones now. */
+  /** Where its triggers start; default: known ones resume, new ones start now. */
   from?: StartFrom | undefined
   debugPort?: number | undefined
 }
@@ -32,7 +32,7 @@ export interface SwitcherOptions {
   instances: Instances
   images: VersionImages
   publisher: RoutePublisher
-  /** The first change of a document that is still to come. */
+  /** Position of the next document change. */
   now: () => Promise<StartFrom>
   onChange: (name: string) => void
 }
@@ -44,7 +44,7 @@ export class Switcher {
     this.#options = options
   }
 
-  /** If the commit fails, the new instances are removed and the old ones go on. */
+  /** If the commit fails, the new instances are removed and the old ones keep serving. */
   async switchTo({ name, route, version, started, instances, from, debugPort }: Switch): Promise<void> {
     const { engine, state, fleet, publisher, now } = this.#options
     const before = state.deployment(route)
@@ -76,7 +76,7 @@ export class Switcher {
   }
 
   /**
-   * Lets triggers begin again somewhere else, all of them or the one of a handler.
+   * Restarts triggers from another position, all or the one of a handler.
    * @throws RyoFaasError HANDLER_NOT_FOUND
    */
   async replay(route: string, { from, handler }: { from: StartFrom; handler?: string | undefined }): Promise<void> {
@@ -107,7 +107,7 @@ export class Switcher {
     const needed = new Set(state.deployment(route)?.versions.map(imageOf))
     for (const version of surplus) {
       if (needed.has(imageOf(version))) continue
-      // One that still answers its last calls keeps its image, until `prune`: no reason for this deploy to fail.
+      // An instance that is finishing its calls keeps its image until `prune`: no reason to fail this deploy.
       await images.remove(imageOf(version)).catch(() => undefined)
       await rm(dirname(version.dir), { recursive: true, force: true })
     }
@@ -117,7 +117,7 @@ export class Switcher {
 function noHandler({ name, subscriptions }: DeploymentRecord, handler: string | undefined): RyoFaasError {
   const keys = Object.keys(subscriptions).join(', ')
   return handler === undefined || keys === ''
-    ? new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no trigger that could be replayed`)
+    ? new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no triggers to replay`)
     : new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no trigger "${handler}"`, { hint: `It has: ${keys}` })
 }
 

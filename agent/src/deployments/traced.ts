@@ -1,5 +1,5 @@
 /**
- * A step of the agent's work as a span, by OpenTelemetry's API: nothing happens as long as no SDK was started (see
+ * A step of the agent's work as a span, through OpenTelemetry's API, which does nothing until an SDK is started (see
  * `agent-tracing.ts`).
  */
 import { SpanStatusCode, trace, type Attributes } from '@opentelemetry/api'

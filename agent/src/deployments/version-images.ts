@@ -1,5 +1,5 @@
 /**
- * The images that versions are started from. Each is built once and known from then on (in memory: after a restart the
+ * The images that versions are started from. Each is built once and remembered (in memory: after a restart the
  * engine is asked once whether it is there); it is built again only when the engine says at a start that it is gone.
  */
 import { RyoFaasError } from '../contract/index.ts'
@@ -9,7 +9,7 @@ export class VersionImages {
   readonly #images: Images | undefined
   readonly #known = new Set<string>()
 
-  /** @param images of the engine; without them versions are started from their folders */
+  /** @param images the engine's images; without them versions are started from their folders */
   constructor(images: Images | undefined) {
     this.#images = images
   }
@@ -28,7 +28,7 @@ export class VersionImages {
     return ref
   }
 
-  /** Calls `start` with the image, and once more if that one turns out to be gone. */
+  /** Calls `start` with the image, and once more with a new one if that is gone. */
   async startFrom<T>(built: BuiltPackage, start: (image: string) => Promise<T>, signal: AbortSignal): Promise<T> {
     try {
       return await start(await this.ensure(built, signal))

@@ -1,4 +1,4 @@
-/** The deployments as others see them: state, engine, fleet and the proxy's counts put together. */
+/** The deployments as clients see them: state, engine, fleet and the proxy's counts combined. */
 import type { DeploymentView, InstanceView } from '../contract/index.ts'
 import type { Instance } from '../engines/index.ts'
 import type { FunctionStats } from '../services/proxy/index.ts'

@@ -31,11 +31,11 @@ for (const engine of ['docker', 'process'] as const) {
       'exits at once': [`console.log('leaving'); process.exit(4); ${GOOD}`, /exited with code 4[^]*leaving/],
       'never listens': [
         `console.log('waiting'); await new Promise(() => setInterval(() => {}, 1000)); ${GOOD}`,
-        /did not listen within[^]*waiting/,
+        /was not ready within[^]*waiting/,
       ],
       'loops while it loads': [
         `console.log('looping'); while (Date.now() > 0); ${GOOD}`,
-        /did not listen within[^]*looping/,
+        /was not ready within[^]*looping/,
       ],
     } as const
     for (const [what, [code, message]] of Object.entries(cases)) {

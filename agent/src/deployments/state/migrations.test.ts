@@ -10,13 +10,13 @@ it('gives versions of the first format the first protocol and language, and keep
   expect(migrated(state)).toEqual({ ...state, format: STATE_FORMAT, deployments: { a: { ...record, versions } } })
 })
 
-it('gives versions of the second format the only language there was, which knows how its handlers are called', () => {
+it('gives versions of the second format the only language of the time, which knows how its handlers are called', () => {
   const version = { version: 1, hash: 'h', protocol: 2 }
   const state = (format: number, versions: object[]) => ({ format, deployments: { a: { name: 'A', versions } } })
   expect(migrated(state(2, [{ ...version, style: 'web' }]))).toEqual(state(3, [{ ...version, language: 'node' }]))
 })
 
-it('leaves a state of today as it is', () => {
+it('leaves a current state as it is', () => {
   const state = { format: STATE_FORMAT, ports: {}, deployments: {} }
   expect(migrated(state)).toEqual(state)
 })
@@ -25,6 +25,6 @@ it('refuses the state of a later release, and says so', () => {
   expect(() => migrated({ format: STATE_FORMAT + 1 })).toThrow(/written by a later release/)
 })
 
-it.each([{}, null, [], { format: 0 }, { format: '1' }, { format: 1 }])('refuses what is no state: %j', raw => {
+it.each([{}, null, [], { format: 0 }, { format: '1' }, { format: 1 }])('refuses what is not a state: %j', raw => {
   expect(() => migrated(raw)).toThrow()
 })

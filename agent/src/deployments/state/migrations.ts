@@ -1,5 +1,5 @@
 /**
- * Brings a state that an earlier release wrote to today's format, one step for each format. What it is brought to is
+ * Migrates a state that an earlier release wrote to the current format, one step per format. The result is
  * validated like any other; the file itself is written with the next change.
  */
 import { z } from 'zod'
@@ -33,12 +33,12 @@ const Versions = z.looseObject({
   deployments: z.record(z.string(), z.looseObject({ versions: z.array(z.looseObject({})) })),
 })
 
-/** Versions were built with a runtime that does not say which instance it is. */
+/** Versions were built with a runtime that does not identify its instance. */
 function withProtocols(state: State): State {
   return withVersions(state, version => ({ protocol: 1, ...version }))
 }
 
-/** There was one language, and a version kept how its handler is called, which its bundle knows by itself. */
+/** There was one language, and a version stored how its handler is called, which its bundle already knows. */
 function withLanguages(state: State): State {
   return withVersions(state, ({ style: _, ...version }) => ({ language: 'node', ...version }))
 }

@@ -13,14 +13,14 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-test('begins empty and finds what was written', async () => {
+test('starts empty and reads what was written', async () => {
   const store = await StateStore.open(path)
   expect(store.current.deployments).toEqual({})
   await store.update(state => void (state.ports['proxy'] = 9999))
   expect((await StateStore.open(path)).current.ports).toEqual({ proxy: 9999 })
 })
 
-test('updates at the same time all count, one after the other', async () => {
+test('concurrent updates are all applied, one after another', async () => {
   const store = await StateStore.open(path)
   await Promise.all(
     Array.from({ length: 50 }, () => store.update(state => void (state.ports['n'] = (state.ports['n'] ?? 0) + 1))),
@@ -41,7 +41,7 @@ test('a change that throws changes nothing and does not stop the next', async ()
   expect(store.current.ports).toEqual({ y: 2 })
 })
 
-test('a state that cannot be written is rolled back in memory too', async () => {
+test('a state that cannot be written is also rolled back in memory', async () => {
   const store = await StateStore.open(path)
   await rm(folder, { recursive: true })
   await writeFile(folder, 'a file where the folder was')
@@ -49,14 +49,14 @@ test('a state that cannot be written is rolled back in memory too', async () => 
   expect(store.current.ports).toEqual({})
 })
 
-test('a damaged file is set aside and named', async () => {
+test('a damaged file is set aside and reported', async () => {
   await writeFile(path, '{"format":1,')
   await expect(StateStore.open(path)).rejects.toMatchObject({ code: 'HOME_UNUSABLE' })
   expect(await readdir(folder)).toEqual([expect.stringMatching(/^state\.json\.damaged-/)])
   expect((await StateStore.open(path)).current.deployments).toEqual({})
 })
 
-test('a deployment may be called as a property that every object has', async () => {
+test('a deployment may have the name of a property that every object has', async () => {
   const store = await StateStore.open(join(folder, 'names.json'))
   expect(['constructor', '__proto__', 'valueof'].map(route => store.deployment(route))).toEqual([
     undefined,

@@ -1,7 +1,7 @@
 /**
  * The agent's own memory: one JSON file through lowdb. Invariants: written durably (temporary name, fsync, rename);
  * validated when read; a damaged file is set aside, never overwritten, and named in the error; updates are applied one
- * after the other, and `update` resolves only once its change is on disk.
+ * after another, and `update` resolves only once its change is on disk.
  */
 import { rename } from 'node:fs/promises'
 import { Low, type Adapter } from 'lowdb'
@@ -33,12 +33,12 @@ export class StateStore {
     return deploymentIn(this.#low.data, route)
   }
 
-  /** Writes nothing if it is known: an agent that comes back on a full disk can still be talked to. */
+  /** Writes nothing if it is known, so that an agent can restart on a full disk. */
   async rememberPort(name: string, port: number): Promise<void> {
     if (this.current.ports[name] !== port) await this.update(({ ports }) => void (ports[name] = port))
   }
 
-  /** Applies `change` to a copy; if it throws or cannot be written, nothing has changed. */
+  /** Applies `change` to a copy; if that throws or cannot be written, nothing changes. */
   update(change: (state: PlatformState) => void): Promise<void> {
     const run = this.#tail.then(async () => {
       const before = this.#low.data
@@ -76,8 +76,8 @@ class DurableJson implements Adapter<PlatformState> {
       if (error instanceof RyoFaasError) throw error
       const aside = `${this.#path}.damaged-${Date.now()}`
       await rename(this.#path, aside)
-      throw new RyoFaasError('HOME_UNUSABLE', `the state file was damaged; it is kept as ${aside}`, {
-        hint: 'Start again: the platform begins empty, and "ryo-faas deploy" brings the functions back.',
+      throw new RyoFaasError('HOME_UNUSABLE', `the state file was damaged; it was moved to ${aside}`, {
+        hint: 'Start again: the platform starts empty, and "ryo-faas deploy" brings the functions back.',
         cause: error,
       })
     }
