@@ -6,7 +6,7 @@ import { DockerService } from './connection.ts'
 
 afterEach(() => void vi.unstubAllEnvs())
 
-test('nobody is asked before somebody needs it; who did not answer is asked again, and who did is kept', async () => {
+test('Docker is contacted only when needed; a failed connection is retried, a good one is kept', async () => {
   const asked: string[] = []
   let isThere = false
   const daemon = createServer(({ url = '' }, response) => {
@@ -29,7 +29,7 @@ test('nobody is asked before somebody needs it; who did not answer is asked agai
   asked.length = 0
   const connections = await Promise.all([service.connect(), service.connect()])
   expect(await service.connect()).toBe(connections[0])
-  // Over an address only ports that are published are reached.
+  // Over TCP, only published ports can be reached.
   expect(connections[0]).toMatchObject({ note: `Docker 1.2.3 at ${address}`, reach: 'published' })
   expect(asked).toEqual(['/_ping', '/info'])
 })

@@ -1,12 +1,12 @@
 /**
- * The connection to Docker. Whether there is one on this host is one question, where functions run is another: the engine
- * of containers asks it here, and so does NATS where no nats-server is installed.
+ * The connection to Docker. Whether this host has Docker is independent of where functions run: the container engine
+ * uses this connection, and so does NATS where no nats-server is installed.
  */
 import Docker from 'dockerode'
 import { RyoFaasError } from '../contract/index.ts'
 import { dockerAddress, translateDockerError } from './docker-errors.ts'
 
-/** How this host reaches containers: over the bridge, or (Docker Desktop, rootless, remote) only over published ports. */
+/** How this host reaches containers: over the bridge, or only published ports (Docker Desktop, rootless, remote). */
 export type Reach = 'bridge' | 'published'
 
 export interface DockerConnection {
@@ -23,7 +23,7 @@ interface DockerInfo {
   SecurityOptions?: string[]
 }
 
-/** The Docker that the environment names. Nobody is asked before somebody needs it; one that has answered is kept. */
+/** The Docker that the environment names. It connects on first use and keeps a connection that works. */
 export class DockerService {
   readonly #environment: NodeJS.ProcessEnv
   #connecting: Promise<DockerConnection> | undefined
@@ -35,7 +35,7 @@ export class DockerService {
   /** @throws RyoFaasError DOCKER_UNREACHABLE */
   connect(): Promise<DockerConnection> {
     return (this.#connecting ??= connectDocker(this.#environment).catch((error: unknown) => {
-      this.#connecting = undefined // It may be started by the time of the next question.
+      this.#connecting = undefined // Docker may be running by the next call.
       throw error
     }))
   }
@@ -47,7 +47,7 @@ export async function connectDocker(environment: NodeJS.ProcessEnv): Promise<Doc
   const docker = new Docker()
   let info: DockerInfo
   try {
-    // The first says whether anybody is there; the second runs programs, which takes its time on a busy machine.
+    // The first tells whether Docker is running; the second starts programs, which is slow on a busy machine.
     await withTimeout(docker.ping(), 5_000)
     info = (await withTimeout(docker.info(), 30_000)) as DockerInfo
   } catch (error) {
@@ -71,7 +71,7 @@ export async function connectDocker(environment: NodeJS.ProcessEnv): Promise<Doc
   return { docker, note: `Docker ${info.ServerVersion} at ${address}`, reach: bridged ? 'bridge' : 'published' }
 }
 
-/** The client offers no cancellation for this call, and a wedged engine accepts connections without answering. */
+/** The client cannot cancel this call, and a wedged engine accepts connections without answering. */
 async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {

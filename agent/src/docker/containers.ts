@@ -1,4 +1,4 @@
-/** What holds for every container of ours, of whatever it is. */
+/** Shared by all our containers. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import { isDockerStatus, translateDockerError } from './docker-errors.ts'
@@ -6,11 +6,11 @@ import { isDockerStatus, translateDockerError } from './docker-errors.ts'
 const GONE_MS = 60_000
 const ASK_AGAIN_MS = 100
 
-/** Docker's default where the machine has cgroups v1 is the machine's own tree. Newer than our types. */
+/** With cgroups v1, Docker's default is the host's own tree. Not yet in the types. */
 export const OWN_CGROUPS = { CgroupnsMode: 'private' } as const
 
 /**
- * Resolves when it is gone: what comes next removes its image and network.
+ * Resolves when it is gone: the caller then removes its image and network.
  * @param id or name; one that is not there is not an error
  * @throws RyoFaasError ENGINE_FAILED, DOCKER_UNREACHABLE
  */

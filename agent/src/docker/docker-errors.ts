@@ -6,7 +6,7 @@ interface DockerFault {
   code?: string
   message?: string
   reason?: string
-  /** What Docker answered; says more than `reason`, which is the name of the status. */
+  /** Docker's answer; more precise than `reason`, which is the name of the status. */
   json?: { message?: string }
 }
 
@@ -14,7 +14,7 @@ export function isDockerStatus(error: unknown, ...statuses: number[]): boolean {
   return statuses.includes((error as DockerFault).statusCode ?? 0)
 }
 
-/** What the client connects to, for messages. */
+/** The address the client connects to, for messages. */
 export function dockerAddress(environment: NodeJS.ProcessEnv): string {
   return (
     environment['DOCKER_HOST'] ??
@@ -29,7 +29,7 @@ export function translateDockerError(error: unknown, doing: string, code: ErrorC
     fault.code &&
     ['ECONNREFUSED', 'ENOENT', 'EACCES', 'EPERM', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'].includes(fault.code)
   ) {
-    return new RyoFaasError('DOCKER_UNREACHABLE', `${doing}: Docker does not answer (${fault.message})`, {
+    return new RyoFaasError('DOCKER_UNREACHABLE', `${doing}: Docker is not responding (${fault.message})`, {
       hint: fixFor(fault.code),
       cause: error,
     })
@@ -51,13 +51,13 @@ function fixFor(code: string): string {
   }
 }
 
-/** For `catch`: what is not there is `null`. */
+/** For `catch`: not found is `null`. */
 export function nullIfMissing(error: unknown): null {
   if (isDockerStatus(error, 404)) return null
   throw error
 }
 
-/** For `catch`: these answers mean that there was nothing to do. */
+/** For `catch`: these statuses mean that there was nothing to do. */
 export function ignoreStatus(...statuses: number[]): (error: unknown) => void {
   return error => {
     if (!isDockerStatus(error, ...statuses)) throw error

@@ -1,4 +1,4 @@
-/** Images that are here or come from a registry. */
+/** Images on this host or from a registry. */
 import type Docker from 'dockerode'
 import { RyoFaasError } from '../contract/index.ts'
 import { isDockerStatus, translateDockerError } from './docker-errors.ts'
@@ -24,7 +24,7 @@ export async function pullImage(docker: Docker, ref: string, report: (doing: str
   } catch (error) {
     throw new RyoFaasError(
       'BASE_IMAGE_UNAVAILABLE',
-      `the image ${ref} is not here and cannot be pulled: ${(error as Error).message}`,
+      `the image ${ref} is not on this host and cannot be pulled: ${(error as Error).message}`,
       {
         hint: 'Load it with "docker load", name another with --base-image, or (on Linux) use --base-image assemble.',
         cause: error,

@@ -1,6 +1,6 @@
 /**
- * What an engine may do beyond running instances. Each capability is a property that is there or not: whoever needs one
- * asks for it, never for the name of an engine, and users are told what the engine has.
+ * What an engine may do beyond running instances. Each capability is a property that is there or not: code that needs
+ * one checks for it, never for the name of an engine, and users see what the engine has.
  */
 import { ENGINE_CAPABILITIES, RyoFaasError, type EngineCapability, type LogLine } from '../contract/index.ts'
 import type { BuiltPackage, Engine } from './engine.ts'
@@ -11,7 +11,7 @@ export interface EngineCapabilities {
   /** The output of instances is kept, also after their end (bounded). */
   readonly logs?: Logs
   readonly debug?: Debugging
-  /** Named for clients; no engine has these two yet. */
+  /** Known to clients; no engine has these two yet. */
   readonly freeze?: unknown
   readonly pool?: unknown
 }
@@ -25,15 +25,15 @@ export interface ImageInfo {
 }
 
 export interface Images {
-  /** The reference that `build` gives the image of a package. */
+  /** The reference of a package's image, as `build` returns it. */
   refOf(built: BuiltPackage): string
   /**
-   * Makes an image of a package, or finds that it is there. Answers its reference.
+   * Builds the image of a package unless it exists. Returns its reference.
    * @throws RyoFaasError VERSION_NOT_FOUND if neither the image nor the package's folder exists any more.
    */
   build(built: BuiltPackage, signal: AbortSignal): Promise<string>
   list(): Promise<ImageInfo[]>
-  /** One that is not there is not an error. */
+  /** A missing image is not an error. */
   remove(ref: string): Promise<void>
 }
 
@@ -47,12 +47,12 @@ export interface LogQuery {
 
 export interface LogSource {
   route: string
-  /** Of the instance. */
+  /** Id of the instance. */
   id: string
 }
 
 export interface Logs {
-  /** Ids of instances of a deployment, living or gone, whose output is kept; oldest first. */
+  /** Ids of instances of a deployment, live or gone, whose output is kept; oldest first. */
   sources(route: string): Promise<string[]>
   read(source: LogSource, query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>
   /** Deletes the kept output of a deployment. */
@@ -70,7 +70,7 @@ export function capabilitiesOf(engine: EngineCapabilities): EngineCapability[] {
 
 const WITHOUT = {
   logs: 'does not keep the output of functions',
-  debug: 'cannot open functions to a debugger',
+  debug: 'does not support debugging',
 } satisfies Partial<Record<EngineCapability, string>>
 
 /** @throws RyoFaasError UNSUPPORTED if the engine does not have it */
@@ -81,6 +81,6 @@ export function capability<Name extends keyof typeof WITHOUT>(
   const found: EngineCapabilities[Name] = engine[name]
   if (found !== undefined) return found
   throw new RyoFaasError('UNSUPPORTED', `the engine "${engine.kind}" ${WITHOUT[name]}`, {
-    hint: 'Start the platform with another --engine for that.',
+    hint: 'Start the platform with another --engine.',
   })
 }

@@ -14,8 +14,8 @@ export interface EngineChoice extends EngineContext {
 }
 
 /**
- * @throws RyoFaasError for the one that was named, or all of them, why it is not usable; INVALID_OPTION if none has the
- * name. What already runs on an engine that does not answer is never joined by instances of another one.
+ * @throws RyoFaasError saying why the named engine, or all of them, are not usable; INVALID_OPTION if none has the
+ * name. Instances on an engine that is not responding are never joined by instances of another one.
  */
 export async function chooseEngine(choice: EngineChoice, registry: readonly EngineType[] = ENGINES): Promise<Engine> {
   const isNamed = choice.engine !== AUTO
@@ -35,17 +35,17 @@ export async function chooseEngine(choice: EngineChoice, registry: readonly Engi
   throw passedOver[0]!
 }
 
-/** The engines that `--engine` allows, in the order in which they are tried. @throws RyoFaasError INVALID_OPTION */
+/** The engines that `--engine` allows, in order of preference. @throws RyoFaasError INVALID_OPTION */
 export function candidates(engine: string, registry: readonly EngineType[] = ENGINES): readonly EngineType[] {
   if (engine === AUTO) return registry
   const named = registry.filter(({ kind }) => kind === engine)
   if (named.length > 0) return named
-  throw new RyoFaasError('INVALID_OPTION', `--engine ${engine}: there is no such engine`, {
-    hint: `There are: ${listed(registry.map(({ kind }) => kind))}.`,
+  throw new RyoFaasError('INVALID_OPTION', `--engine ${engine}: unknown engine`, {
+    hint: `Available: ${listed(registry.map(({ kind }) => kind))}.`,
   })
 }
 
-/** What `--engine` takes, with what has to be known of each. */
+/** The values of `--engine`, each with what to know about it. */
 export function engineHelp(registry: readonly EngineType[] = ENGINES): string {
   return listed([AUTO, ...registry.map(({ help }) => help)])
 }
@@ -56,7 +56,7 @@ function listed(names: string[]): string {
 
 function orElse(error: RyoFaasError, others: string[]): RyoFaasError {
   if (error.code === 'INVALID_OPTION') return error
-  const another = `Another engine: ${listed(others)}.`
+  const another = `Alternatively: ${listed(others)}.`
   return new RyoFaasError(error.code, error.message, {
     hint: error.hint === undefined ? another : `${error.hint} ${another}`,
     cause: error,
@@ -64,8 +64,12 @@ function orElse(error: RyoFaasError, others: string[]): RyoFaasError {
 }
 
 function stillThere({ kind }: EngineType, error: RyoFaasError, others: string[]): RyoFaasError {
-  return new RyoFaasError(error.code, `the functions of this platform run on the engine "${kind}"; ${error.message}`, {
-    hint: `It is tried again by itself. If that engine is not to come back: ryo-faas startFaas ${listed(others)}`,
-    cause: error,
-  })
+  return new RyoFaasError(
+    error.code,
+    `the functions of this platform are running on the engine "${kind}"; ${error.message}`,
+    {
+      hint: `It will be retried automatically. If that engine will not come back: ryo-faas startFaas ${listed(others)}`,
+      cause: error,
+    },
+  )
 }

@@ -1,10 +1,10 @@
 /**
  * What runs function instances. The core is small; what only some engines can do is an optional capability
- * (`capabilities.ts`), so that nobody has to ask which engine it is. All pass one contract test.
+ * (`capabilities.ts`), so no code has to ask which engine it is. All pass one contract test.
  *
  * Invariants of every engine:
  * 1. Instances outlive the agent: a new engine object over the same project finds them through `instances()`.
- * 2. `start` resolves when the instance has an address; whether it is ready, its health path says.
+ * 2. `start` resolves when the instance has an address; its health path tells whether it is ready.
  * 3. `stop` is idempotent; afterwards the instance is gone.
  * 4. An instance that died stays listed as `exited` (with its reason) until it is stopped.
  */
@@ -12,14 +12,14 @@ import type { EngineKind, Isolation } from '../contract/index.ts'
 import type { ExtraHost } from '../host/index.ts'
 import type { EngineCapabilities } from './capabilities.ts'
 
-/** What the builder made: a folder that holds everything a function needs at run time. */
+/** The result of the builder: a folder with everything a function needs at run time. */
 export interface BuiltPackage {
   route: string
   /** Content hash; the same hash is the same code. */
   hash: string
   /** Absolute folder that becomes the code folder of instances. */
   dir: string
-  /** Name of the base image that it runs on; default: `node`. */
+  /** Name of its base image; default: `node`. */
   base?: string
 }
 
@@ -28,21 +28,21 @@ export interface InstanceSpec {
   id: string
   route: string
   version: number
-  /** What `images.build` answered; of an engine without images the package's `dir`. */
+  /** The result of `images.build`; for an engine without images the package's `dir`. */
   image: string
-  /** Program and arguments, as the instance sees them; a program without a folder is found on its path. */
+  /** Program and arguments, as the instance sees them; a program without a folder is searched on the path. */
   command: string[]
   env: Record<string, string>
   /** Values by name; mounted as files and set as variables, over which `env` wins. */
   secrets: Record<string, string>
   limits: { memoryMb: number; cpus: number; pids: number }
-  /** Port of the loopback interface on which a debugger may attach, chosen by `debug.port`; absent: none may. Without that capability it means nothing. */
+  /** Loopback port for a debugger, chosen by `debug.port`; absent: none. Ignored without that capability. */
   debugPort?: number
 }
 
-/** What the command of an instance has to say, because nothing outside the instance sees to it. */
+/** What only the command of an instance can enforce. */
 export interface CommandNeeds {
-  /** Where to let a debugger in, as the instance sees it. */
+  /** Where a debugger may attach, as the instance sees it. */
   debug?: InstanceAddress
   /** The limit, if the program itself has to keep to it. */
   memoryMb?: number
@@ -69,20 +69,20 @@ export interface ProxyReach {
   /** Host name under which a function reaches the proxy, the store and the collector. */
   proxyHost: string
   /**
-   * Addresses on which these must listen besides their own, and the network of the functions that come there: nobody
-   * else is to be served.
+   * Addresses on which these must listen besides their own, and the network of the functions that connect there: no
+   * other client may be served.
    */
   listenHosts: readonly ExtraHost[]
 }
 
-/** What is known only once everything that functions share is there. */
+/** Known only once everything that functions share exists. */
 export interface Prepared {
   reach: ProxyReach
-  /** What should hold and does not on this machine, for users to read. */
+  /** What should hold but does not on this machine, for users to read. */
   warnings: readonly string[]
 }
 
-/** What native addons find where instances run; what is left out is not known. */
+/** What native addons find where instances run; absent: unknown. */
 export interface NativeSurroundings {
   /** NODE_MODULE_VERSION of their Node. */
   modules?: string
@@ -92,31 +92,31 @@ export interface NativeSurroundings {
 
 export interface Engine extends EngineCapabilities {
   readonly kind: EngineKind
-  /** What it is, or why it was chosen; one line. */
+  /** Its version, or why it was chosen; one line. */
   readonly note: string
   readonly isolation: Isolation
 
-  /** Makes what all functions share: network, base image. Idempotent; `report` says what takes long. */
+  /** Creates what all functions share: network, base image. Idempotent; `report` announces slow steps. */
   prepare(report: (doing: string) => void): Promise<Prepared>
-  /** Folder in which an instance of a package finds its code, as the instance sees it. */
+  /** The code folder of a package's instances, as they see it. */
   codeFolderOf(built: Pick<BuiltPackage, 'dir'>): string
-  /** Asked before `start`, to make the command of the instance. */
+  /** Called before `start`, to build the command of the instance. */
   commandNeeds(spec: Pick<InstanceSpec, 'limits' | 'debugPort'>): CommandNeeds
   surroundings(): Promise<NativeSurroundings>
   /** @throws RyoFaasError IMAGE_GONE if there is nothing to start from, CANCELLED, START_FAILED, ENGINE_FAILED */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>
-  /** Makes this instance the one that answers to the deployment's own name, where instances have names. */
+  /** Gives this instance the deployment's own name, where instances have names. */
   promote?(id: string): Promise<void>
-  /** `undefined`: there is none, or it was stopped. */
+  /** `undefined`: it does not exist, or was stopped. */
   instance(id: string): Promise<Instance | undefined>
-  /** All of the project, or those of one deployment. */
+  /** All instances of the project, or those of one deployment. */
   instances(route?: string): Promise<Instance[]>
-  /** A request to end, the end by force after `graceMs`, then removal. */
+  /** Asks it to exit, kills it after `graceMs`, then removes it. */
   stop(id: string, graceMs: number): Promise<void>
-  /** Calls back after any instance died or was removed, or the engine itself came back; the caller looks again. */
+  /** Calls back after any instance died or was removed, or the engine came back; the caller looks again. */
   watch(onChange: () => void): void
-  /** Removes what `prepare` made, and what is left of instances. */
+  /** Removes what `prepare` created, and what is left of instances. */
   cleanUp(removeImages: boolean): Promise<void>
-  /** Stops watching; instances go on. */
+  /** Stops watching; instances keep running. */
   close(): Promise<void>
 }

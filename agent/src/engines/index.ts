@@ -1,4 +1,4 @@
-/** Where functions run. Only types and the registry: an engine itself is loaded when it is made. */
+/** Where functions run. Only types and the registry: an engine is loaded when it is created. */
 export type * from './engine.ts'
 export type { EngineType } from './engine-type.ts'
 export { capabilitiesOf, capability, type Images, type LogQuery, type Logs } from './capabilities.ts'

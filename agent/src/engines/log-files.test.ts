@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-/** Three lines of each millisecond. */
+/** Three lines per millisecond. */
 const stamped = (n: number) => `2026-01-01T00:00:00.${String(Math.floor(n / 3)).padStart(3, '0')}Z stdout F line ${n}\n`
 const write = (from: number, to: number) =>
   appendFile(files.pathOf('fn', 'a'), Array.from({ length: to - from }, (_, i) => stamped(from + i)).join(''))
@@ -31,7 +31,7 @@ test('a follower sees each line once, however often the file is cut', async () =
   }
   await write(0, 100)
   await readUntil(100)
-  // In the middle of a moment, and so that the next cut comes soon.
+  // Within one millisecond, and shortly before the next cut.
   for (const [from, to] of [
     [100, 110],
     [110, 151],
@@ -47,7 +47,7 @@ test('a follower sees each line once, however often the file is cut', async () =
   expect(seen).toEqual(numbers(0, 260))
 })
 
-test('a line that is half written when the file is cut is seen once and whole', async () => {
+test('a line that is half written when the file is cut is seen once and complete', async () => {
   const stop = new AbortController()
   const source = { route: 'fn', id: 'a', isLive: async () => true }
   const reading = files.read(source, { follow: true }, stop.signal)

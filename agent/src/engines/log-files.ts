@@ -1,7 +1,7 @@
 /**
  * Kept output of instances: one file each, `<folder>/<route>/<instance id>.log`, lines in the CRI log format
  * (`<RFC 3339 time> <stream> F <text>`). Bounded: a file holds at most `maxFileBytes` (then it is cut to its newer half
- * in place, for the writer holds it open in append mode), a deployment at most `maxFiles` files.
+ * in place, because the writer holds it open in append mode), a deployment at most `maxFiles` files.
  */
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import type { LogQuery } from './capabilities.ts'
 
 const FOLLOW_INTERVAL_MS = 100
 
-/** Of lines without a stamp before the first one that has one. */
+/** For lines without a stamp before the first one that has one. */
 const START: Pick<LogLine, 'time' | 'stream'> = { time: new Date(0).toISOString(), stream: 'stderr' }
 
 export interface LogBounds {
@@ -54,14 +54,14 @@ export class LogFiles {
     await this.enforceBounds(route)
   }
 
-  /** Drops the oldest files over the number and cuts those over the size. */
+  /** Removes the oldest files over the maximum number and cuts those over the maximum size. */
   async enforceBounds(route: string): Promise<void> {
     const ids = await this.sources(route)
     await Promise.all(ids.slice(0, -this.#bounds.maxFiles).map(id => rm(this.pathOf(route, id), { force: true })))
     await Promise.all(ids.slice(-this.#bounds.maxFiles).map(id => this.bound(route, id)))
   }
 
-  /** Cuts one file if it is over the size: cheap enough to be asked several times a second. */
+  /** Cuts one file if it is too large: cheap enough to be called several times a second. */
   bound(route: string, id: string): Promise<void> {
     return boundFile(this.pathOf(route, id), this.#bounds.maxFileBytes)
   }
@@ -86,7 +86,7 @@ export class LogFiles {
       const live = query.follow && (await source.isLive())
       const { text, wasCut } = await file.readOn()
       if (wasCut) {
-        // What is left of it begins with lines that were read already.
+        // What is left starts with lines that were already read.
         isUnseen = place.unseen()
         rest = ''
         last = START

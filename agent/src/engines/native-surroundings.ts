@@ -1,4 +1,4 @@
-/** What the builder is told of the Node that functions run on. */
+/** What the builder knows about the Node that functions run on. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 

@@ -1,9 +1,9 @@
-/** The folder of a built package, and what is said when it, or the image of it, is gone. */
+/** The folder of a built package, and the errors when it, or its image, is gone. */
 import { stat } from 'node:fs/promises'
 import { RyoFaasError } from '../contract/index.ts'
 import type { BuiltPackage, InstanceSpec } from './engine.ts'
 
-/** @throws RyoFaasError VERSION_NOT_FOUND if somebody removed the folder. */
+/** @throws RyoFaasError VERSION_NOT_FOUND if the folder was removed. */
 export async function requirePackage({ dir, route }: BuiltPackage): Promise<void> {
   if (await isFolder(dir)) return
   throw new RyoFaasError('VERSION_NOT_FOUND', `the built code of ${route} is gone from ${dir}`, {

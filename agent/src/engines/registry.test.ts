@@ -1,4 +1,4 @@
-/** What lists the engines elsewhere lists those of the registry. */
+/** Other lists of the engines match the registry. */
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { EngineKind } from '../contract/index.ts'
@@ -9,12 +9,12 @@ interface Manifest {
   contributes: { configuration: { properties: Record<string, { enum?: string[] }> } }
 }
 
-test('kinds are names that the contract allows, each once', () => {
+test('kinds are unique names that the contract allows', () => {
   const kinds = ENGINES.map(({ kind }) => kind)
   expect(kinds.map(kind => EngineKind.parse(kind))).toEqual([...new Set(kinds)])
 })
 
-test('the setting of the editor offers the engines that there are', async () => {
+test('the setting of the editor offers exactly these engines', async () => {
   const path = new URL('../../../extension/package.json', import.meta.url)
   const { contributes } = JSON.parse(await readFile(path, 'utf8')) as Manifest
   const { enum: offered } = contributes.configuration.properties['ryo-faas.engine']!

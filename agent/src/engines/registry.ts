@@ -1,5 +1,5 @@
 /**
- * The engines there are, those that are preferred first. The one place that lists them: another engine is a folder and
+ * All engines, in order of preference. The one place that lists them: another engine is a folder and
  * a row here.
  */
 import { DOCKER } from './docker/docker-type.ts'

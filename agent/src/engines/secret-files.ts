@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /**
  * Writes secrets as files for one instance. The folder's parents are closed to other users (0700), so the files
- * themselves may be readable to the container's user. Answers nothing if there are no secrets.
+ * themselves may be readable to the container's user. Returns undefined if there are no secrets.
  */
 export async function writeSecrets(folder: string, secrets: Record<string, string>): Promise<string | undefined> {
   const entries = Object.entries(secrets)
@@ -13,7 +13,7 @@ export async function writeSecrets(folder: string, secrets: Record<string, strin
     entries.map(async ([name, value]) => {
       const path = join(folder, name)
       await writeFile(path, value, { mode: 0o400 })
-      // Not by the mode above, which the umask cuts.
+      // The umask reduces the mode above.
       await chmod(path, 0o444)
     }),
   )

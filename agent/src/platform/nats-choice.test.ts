@@ -48,11 +48,11 @@ test('in a container it runs wherever Docker answers, on whatever engine functio
   expect(asked).toEqual(['/images/nats:of-a-test/json', '/containers/rfa.nats/json'])
 })
 
-test('if it needs a container and Docker does not answer, that is the reason that is given', async () => {
-  const away = new RyoFaasError('DOCKER_UNREACHABLE', 'connecting to unix:///nowhere: Docker does not answer')
+test('if it needs a container and Docker is not responding, that is the reason given', async () => {
+  const away = new RyoFaasError('DOCKER_UNREACHABLE', 'connecting to unix:///nowhere: Docker is not responding')
   await expect(obtain('image', () => Promise.reject(away))).rejects.toMatchObject({
     code: 'NATS_UNAVAILABLE',
-    message: 'NATS cannot run from the image nats:of-a-test: connecting to unix:///nowhere: Docker does not answer',
+    message: 'NATS cannot run from the image nats:of-a-test: connecting to unix:///nowhere: Docker is not responding',
     hint: expect.stringContaining('apt-get install') as string,
   })
 })

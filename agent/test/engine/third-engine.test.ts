@@ -113,7 +113,7 @@ test('what the engine does not do is refused by name, before anything is built',
   expect(finished).toMatchObject({
     type: 'finished',
     deployed: 0,
-    error: { code: 'UNSUPPORTED', message: 'the engine "thread" cannot open functions to a debugger' },
+    error: { code: 'UNSUPPORTED', message: 'the engine "thread" does not support debugging' },
   })
   await deploy('one')
   expect(() => deployer.logs('hello')).toThrow('the engine "thread" does not keep the output of functions')

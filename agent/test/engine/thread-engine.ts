@@ -146,7 +146,7 @@ export class ThreadEngine implements Engine {
       if (port !== undefined) return port
       if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${instance.route} was cancelled`)
       if (instance.state.kind === 'exited') throw new RyoFaasError('START_FAILED', `it ${instance.state.reason}`)
-      if (performance.now() > deadline) throw new RyoFaasError('START_FAILED', 'it did not listen in time')
+      if (performance.now() > deadline) throw new RyoFaasError('START_FAILED', 'it was not ready in time')
       await delay(2)
     }
   }

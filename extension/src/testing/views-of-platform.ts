@@ -7,7 +7,7 @@ export function platformView(more: Partial<PlatformView> = {}): PlatformView {
     home: '/home/x/.ryo-faas',
     version: '0.1.0',
     engine: 'process',
-    engineNote: 'Docker does not answer',
+    engineNote: 'Docker is not responding',
     isolation: { label: 'as processes, without isolation', warning: 'there is no isolation' },
     capabilities: ['images', 'logs', 'debug'],
     proxyUrl: 'http://127.0.0.1:9999',

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { baseImageLibraries } from './base-image.ts'
 
 it.runIf(process.platform === 'linux')(
-  'the base image holds what native addons are linked with, of the same C library as Node',
+  'the base image contains the libraries that native addons are linked with, of the same C library as Node',
   async () => {
     const listed = execFileSync('ldd', [process.execPath], { encoding: 'utf8' })
     const clib = /=> (\/\S+\/libc\.so\.6)/.exec(listed)![1]!

@@ -1,7 +1,7 @@
 /**
- * The image every function image is made `FROM`: Node, the libraries that it and native addons are linked with, a user, and nothing else (no
- * shell, no package manager). It is assembled from the host's own files, so it needs no download; where that cannot
- * be (not Linux), or where the user names an image, that one is pulled instead.
+ * The image that all function images are built `FROM`: Node, the libraries that it and native addons are linked with, a
+ * user, and nothing else (no shell, no package manager). It is assembled from the host's own files, so it needs no
+ * download; where that is not possible (not Linux), or if the user names an image, an image is pulled instead.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -26,7 +26,7 @@ const GLIBC_LIBRARIES = [
 ]
 const NODE_IN_IMAGE = '/usr/local/bin/node'
 
-/** Answers the reference of an image that is there. */
+/** Returns the reference of an image that exists. */
 export async function ensureBaseImage(
   docker: Docker,
   source: BaseImageSource,
@@ -90,7 +90,7 @@ async function addFile(archive: Pack, path: string, name: string): Promise<void>
 }
 
 /**
- * Node's libraries, and those of the same C library that it is not linked with itself but native addons are: before
+ * Node's libraries, and those of the same C library that only native addons are linked with: before
  * glibc 2.34 they hold code, since then addons that were built for older ones still name them.
  */
 async function imageLibraries(node: string): Promise<string[]> {
@@ -101,7 +101,7 @@ async function imageLibraries(node: string): Promise<string[]> {
   return [...linked, ...more.filter(path => existsSync(path))]
 }
 
-/** File names of the shared libraries in the image that is assembled around a Node. */
+/** File names of the shared libraries in the image assembled for a Node. */
 export async function baseImageLibraries(nodePath: string): Promise<ReadonlySet<string>> {
   return new Set((await imageLibraries(await realpath(nodePath))).map(path => basename(path)))
 }
@@ -117,7 +117,7 @@ async function linkedLibraries(program: string): Promise<string[]> {
   } catch (error) {
     throw new RyoFaasError(
       'BASE_IMAGE_UNAVAILABLE',
-      `cannot tell what ${program} is linked with: ${(error as Error).message}`,
+      `cannot determine the libraries of ${program}: ${(error as Error).message}`,
       {
         hint: 'Name an image to pull with --base-image, e.g. --base-image node:24-slim.',
         cause: error,

@@ -1,4 +1,4 @@
-/** A container as the instance that it is. */
+/** A container as an instance. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { ContainerInspectInfo } from 'dockerode'
@@ -11,11 +11,11 @@ export function instanceId(labels: Record<string, string>, project: string): str
   return labels[`${project}.instance`] ?? ''
 }
 
-/** That memory ran out is told apart from the end, and may come after it (containerd/containerd#8893). */
+/** Docker reports out of memory separately from the exit, and maybe after it (containerd/containerd#8893). */
 const REASON_MS = 300
 const KILLED = 128 + 9
 
-/** What Docker knows of a container, with the reason of its end. @returns null if there is none */
+/** What Docker knows about a container, with the reason of its exit. @returns null if there is none */
 export async function inspectSettled(docker: Docker, id: string): Promise<ContainerInspectInfo | null> {
   for (;;) {
     const found = await docker.getContainer(id).inspect().catch(nullIfMissing)

@@ -42,7 +42,7 @@ export async function* containerLogs(
       for (const text of lines[stream].push(data)) yield lineOf(stream, text)
     }
   } catch {
-    // Aborted, or the engine went away: what came until then is what there is.
+    // Aborted, or the engine is gone: the output ends here.
   } finally {
     ;(source as Readable).destroy()
   }
@@ -52,7 +52,7 @@ export async function* containerLogs(
   }
 }
 
-/** A line may come in several frames, and a character in two. */
+/** A line may span several frames, and a character two. */
 class LineSplitter {
   readonly #decoder = new StringDecoder('utf8')
   #rest = ''

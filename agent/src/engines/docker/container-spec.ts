@@ -9,9 +9,9 @@ import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import { OWN_CGROUPS, type Reach } from '../../docker/index.ts'
 import type { InstanceSpec } from '../engine.ts'
 
-/** Where the package lies in the container: the image puts it there. */
+/** Path of the package in the container; the image puts it there. */
 export const APP_FOLDER = '/app'
-/** Of functions; a number that is given to no user (65534 is `nobody`, which is shared). */
+/** The user of functions; an id that no user has (65534 is `nobody`, which is shared). */
 export const FUNCTION_UID = 65_532
 /** Inside the container. */
 export const DEBUG_PORT = 9229

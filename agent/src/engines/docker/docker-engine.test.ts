@@ -1,4 +1,4 @@
-/** Names of containers, against a daemon that has four of them and lets them be renamed. */
+/** Names of containers, against a daemon with four of them that can be renamed. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -73,13 +73,13 @@ test('a new version takes over the name of the one before', async () => {
   expect(names()).toEqual(['rfa.nats', 'rfa-nats--i2', 'rfa-hello--i3', 'rfa-hello'])
 })
 
-test('a function that is called nats lives beside the NATS of the platform', async () => {
+test('a function called nats does not collide with the NATS of the platform', async () => {
   await engine.promote('i2')
   expect(names()).toEqual(['rfa.nats', 'rfa-nats', 'rfa-hello', 'rfa-hello--i4'])
 })
 
-test('a container that is not a function is never renamed; the name is said to be taken', async () => {
-  containers['c3']!.labels = { app: 'of somebody else' }
+test('a container that is not a function is never renamed; its name is reported as taken', async () => {
+  containers['c3']!.labels = { app: 'foreign' }
   await expect(engine.promote('i4')).rejects.toMatchObject({
     code: 'ENGINE_FAILED',
     message: expect.stringContaining('rfa-hello is taken') as string,

@@ -69,12 +69,12 @@ export class DockerEngine implements Engine {
     return APP_FOLDER
   }
 
-  /** Memory is limited from outside. */
+  /** Docker limits the memory. */
   commandNeeds({ debugPort }: Pick<InstanceSpec, 'debugPort'>): CommandNeeds {
     return debugPort === undefined ? {} : { debug: { host: '0.0.0.0', port: DEBUG_PORT } }
   }
 
-  /** Nothing is known of an image that is pulled. */
+  /** A pulled image is unknown. */
   async surroundings(): Promise<NativeSurroundings> {
     const { baseImage } = this.#options
     if (baseImage.kind === 'pull') return {}
@@ -160,7 +160,7 @@ export class DockerEngine implements Engine {
   }
 
   async cleanUp(removeImages: boolean): Promise<void> {
-    // Also those that were created and never started: an agent was killed between the two calls.
+    // Also containers that were created and never started: an agent was killed between the two calls.
     for (const { Id } of await this.#containers.list()) await removeContainer(this.#docker, Id)
     await this.#network.remove()
     if (removeImages) await this.images.removeAll()
@@ -174,7 +174,7 @@ export class DockerEngine implements Engine {
     try {
       const containers = await this.#containers.list(only)
       const inspected = await Promise.all(containers.map(({ Id }) => inspectSettled(this.#docker, Id)))
-      // `created` but never started: someone died between the two calls, or is about to make the second.
+      // `created` but never started: an agent died between the two calls, or is about to make the second.
       return inspected
         .filter(found => found !== null && found.State.Status !== 'created')
         .map(found => toInstance(found!, this.#options))

@@ -9,7 +9,7 @@ import { requirePackage } from '../package-folder.ts'
 import { ensureBaseImage, type BaseImageSource } from './base-image.ts'
 import { buildFunctionImage, listFunctionImages, removeFunctionImage } from './function-image.ts'
 
-/** Every function's. */
+/** Common to all functions' images. */
 const BASE = 'node'
 
 export interface DockerImagesOptions {
@@ -21,7 +21,7 @@ export interface DockerImagesOptions {
 export class DockerImages implements Images {
   readonly #docker: Docker
   readonly #options: DockerImagesOptions
-  /** Images of a function share the step with their labels, which Docker removes with the last of them. */
+  /** Images of a function share the layer with their labels, which Docker removes with the last of them. */
   readonly #inTurn = new KeyedQueue()
   #base: string | undefined
   #makingBase: Promise<string> | undefined
@@ -44,12 +44,12 @@ export class DockerImages implements Images {
       await requirePackage(built)
       const { project } = this.#options
       const buildOn = (base: string) => buildFunctionImage(this.#docker, { ref, base, project, built }, signal)
-      // By its id: a name that is gone would be asked for on the network.
+      // By id: Docker would look for a missing name in a registry.
       const base = await this.#baseId()
       try {
         await buildOn(base)
       } catch (error) {
-        // The last other project may have taken it away with its own images just now.
+        // Another project may just have removed it with its last images.
         if (signal.aborted || (await imageExists(this.#docker, base))) throw error
         await buildOn(await this.#baseId())
       }
@@ -70,7 +70,7 @@ export class DockerImages implements Images {
     await this.#removeBaseIfUnused()
   }
 
-  /** Also after somebody removed it (`docker image prune -a`). Several that ask at once share one that is made. */
+  /** Also after it was removed (`docker image prune -a`). Concurrent calls share one build. */
   ensureBase(report: (doing: string) => void = () => undefined): Promise<string> {
     return (this.#makingBase ??= this.#makeBase(report).finally(() => (this.#makingBase = undefined)))
   }
@@ -84,14 +84,14 @@ export class DockerImages implements Images {
   async #baseId(): Promise<string> {
     const idOf = async () => (await this.#docker.getImage(await this.ensureBase()).inspect()).Id
     try {
-      // `null`: another project took it away between the two questions.
+      // `null`: another project removed it between the two requests.
       return (await idOf().catch(nullIfMissing)) ?? (await idOf())
     } catch (error) {
       throw translateDockerError(error, 'looking for the base image')
     }
   }
 
-  /** Other projects may build on the same one, and Docker would untag it under their feet rather than refuse. */
+  /** Other projects may use the same one, and Docker would untag it instead of refusing. */
   async #removeBaseIfUnused(): Promise<void> {
     const [images, containers] = await Promise.all([
       this.#docker.listImages({ filters: { label: ['ryo-faas'] } }),

@@ -1,4 +1,4 @@
-/** Output of functions: Docker's own while the container is there, and files of ours when it is gone. */
+/** Output of functions: from Docker while the container exists, and from our files once it is gone. */
 import { join } from 'node:path'
 import type Docker from 'dockerode'
 import type { ContainerInspectInfo } from 'dockerode'
@@ -43,7 +43,7 @@ export class DockerLogs implements Logs {
     return this.#files.remove(route)
   }
 
-  /** Takes over what a container wrote that is about to be removed. */
+  /** Saves the output of a container that is about to be removed. */
   async keep(found: ContainerInspectInfo, id: string): Promise<void> {
     const lines: LogLine[] = []
     const query = { follow: false, tail: MOST_LINES_KEPT, signal: AbortSignal.timeout(READ_MS) }

@@ -1,4 +1,4 @@
-/** Containers, where Docker answers. */
+/** Containers, where Docker is available. */
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Detection, EngineType } from '../engine-type.ts'
 import type { BaseImageSource } from './base-image.ts'
@@ -10,10 +10,10 @@ export const DOCKER: EngineType = {
   async detect({ docker, egress }): Promise<Detection> {
     try {
       const { reach, note } = await docker.connect()
-      // A published port, over which this machine would reach them, is a way out as well.
+      // This machine reaches them over published ports, which are also a way out.
       if (egress === 'internet' || reach === 'bridge') return { kind: 'usable' }
-      const hint = 'It needs Docker on this Linux machine. Leave --egress out to let functions reach the Internet.'
-      const why = new RyoFaasError('INVALID_OPTION', `--egress none cannot be kept with ${note}`, { hint })
+      const hint = 'This needs Docker on this Linux machine. Omit --egress to let functions reach the Internet.'
+      const why = new RyoFaasError('INVALID_OPTION', `--egress none cannot be enforced with ${note}`, { hint })
       return { kind: 'unusable', why }
     } catch (error) {
       return { kind: 'unusable', why: RyoFaasError.from(error) }

@@ -1,4 +1,4 @@
-/** Listens to Docker's events; after the engine was away it reconnects and reports a change, for anything may have happened. */
+/** Listens to Docker's events. After losing Docker it reconnects and reports a change: anything may have happened. */
 import type Docker from 'dockerode'
 import type { Readable } from 'node:stream'
 
@@ -39,7 +39,7 @@ export class EngineWatch {
         .once('close', again)
       onChange()
     } catch {
-      again() // Docker is away; a caller that needs it now gets that error from their own call.
+      again() // Docker is down; callers that need it now get that error from their own call.
     }
   }
 }

@@ -1,8 +1,8 @@
 /**
  * What the machine's firewall drops for us.
  *
- * Invariants: 1. setting a rule twice is setting it once. 2. all carry our name as a comment. 3. each names a bridge: one
- * that is left behind, because somebody else removed the network, matches nothing.
+ * Invariants: 1. Setting a rule twice has no further effect. 2. All carry our name as a comment. 3. Each names a
+ * bridge: a rule that is left over because the network was removed by others matches nothing.
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
@@ -12,7 +12,7 @@ const run = promisify(execFile)
 const WAIT_SECONDS = '5'
 
 export interface Dropped {
-  /** `raw` is ahead of every rewriting of addresses; `DOCKER-USER` is ahead of Docker's rules on what is forwarded. */
+  /** `raw` precedes all address translation; `DOCKER-USER` precedes Docker's rules for forwarding. */
   chain: 'raw PREROUTING' | 'filter DOCKER-USER'
   /** Arguments of iptables. */
   packets: readonly string[]
@@ -32,7 +32,7 @@ export async function drop(rules: readonly Dropped[]): Promise<string | undefine
   }
 }
 
-/** What is not there, or may not be removed, stays as it is: it matches a bridge that is gone. */
+/** A rule that is missing or cannot be removed is ignored: its bridge is gone, so it matches nothing. */
 export async function dropNoLonger(rules: readonly Dropped[]): Promise<void> {
   for (const rule of rules) await iptables('-D', rule).catch(() => undefined)
 }

@@ -1,8 +1,8 @@
 /**
- * Keeps what other machines send from the containers of one bridge: a function is called through the proxy. Docker of
- * version 28 and later does the same; before, it depends on what else the machine's firewall forwards.
+ * Keeps packets of other machines from the containers of one bridge: functions are called through the proxy. Docker
+ * 28 and later does the same; before, it depends on what else the machine's firewall forwards.
  *
- * Invariants: 1. this machine itself reaches the containers. 2. answers to what the containers request come in. 3. it is
+ * Invariants: 1. This machine itself reaches the containers. 2. Answers to the containers' requests pass. 3. It is
  * removed before its bridge is.
  */
 import { drop, dropNoLonger, type Dropped } from './firewall-rules.ts'

@@ -12,7 +12,7 @@ export class FunctionContainers {
     this.#project = project
   }
 
-  /** Of one deployment, of one instance, or all. */
+  /** Containers of one deployment, of one instance, or all. */
   list(only: { route?: string; id?: string } = {}): Promise<ContainerInfo[]> {
     const label = [`ryo-faas=${this.#project}`, `${this.#project}=function`]
     if (only.route !== undefined) label.push(`${this.#project}.function=${only.route}`)
@@ -20,7 +20,7 @@ export class FunctionContainers {
     return this.#docker.listContainers({ all: true, filters: { label } })
   }
 
-  /** @param id of the instance */
+  /** @param id id of the instance */
   async find(id: string): Promise<ContainerInspectInfo | null> {
     try {
       const [info] = await this.list({ id })

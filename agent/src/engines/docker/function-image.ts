@@ -17,7 +17,7 @@ export interface FunctionImage {
 /** @throws RyoFaasError CANCELLED, ENGINE_FAILED */
 export async function buildFunctionImage(docker: Docker, image: FunctionImage, signal: AbortSignal): Promise<void> {
   const { ref, base, project, built } = image
-  // Labels that stay the same stand before the COPY: their step comes out of Docker's cache. The hash is in the tag.
+  // Constant labels precede the COPY, so Docker caches their layer. The hash is in the tag.
   const dockerfile = `FROM ${base}\nLABEL ryo-faas=${project} ${project}=image ${project}.function=${built.route}\nCOPY app ${APP_FOLDER}\n`
   const context = pack(built.dir, {
     map: header => ({
@@ -25,7 +25,7 @@ export async function buildFunctionImage(docker: Docker, image: FunctionImage, s
       name: `app/${header.name}`,
       uid: 0,
       gid: 0,
-      // A program stays one; who else may do what on this machine says nothing about the container.
+      // Keep the executable bit only: other permissions on this machine mean nothing in the container.
       mode: header.type === 'directory' || ((header.mode ?? 0) & 0o100) !== 0 ? 0o755 : 0o644,
     }),
     finalize: false,
@@ -61,10 +61,10 @@ export async function listFunctionImages(docker: Docker, project: string): Promi
 }
 
 /**
- * Removes an image by its name; one that is not there is not an error.
+ * Removes an image by its name; a missing image is not an error.
  *
- * Docker then removes the steps below it that nobody needs, and may refuse (409) for the sake of one that others are
- * giving up at the same time, after the image itself is gone. So a refusal counts only while the name is still there.
+ * Docker then removes the layers below it that are not in use, and may refuse (409) because of one that others are
+ * removing at the same time, when the image itself is already gone. So a refusal counts only while the name exists.
  *
  * @throws RyoFaasError ENGINE_FAILED if a container uses it, DOCKER_UNREACHABLE
  */

@@ -1,9 +1,9 @@
 /**
- * Keeps the containers of one bridge from link-local addresses: there, clouds answer anybody who asks with credentials of the
- * machine. The rule is ahead of every rewriting of addresses, so that it also holds for what answers there on this machine
- * itself. Name servers stay reachable: some clouds have theirs at such an address.
+ * Keeps the containers of one bridge from link-local addresses: there, clouds give anyone who asks the credentials of
+ * the machine. The rule precedes all address translation, so that it also holds for servers at these addresses on this
+ * machine itself. Name servers stay reachable: some clouds have theirs at such an address.
  *
- * Invariants: 1. it matches nothing but what comes from that bridge. 2. it is removed before its bridge is.
+ * Invariants: 1. It matches only what comes from that bridge. 2. It is removed before its bridge is.
  */
 import { drop, dropNoLonger, type Dropped } from './firewall-rules.ts'
 

@@ -29,7 +29,7 @@ test.each([1, 3, 8, 11, 1_000])('frames are found in pieces of %d bytes', async 
   ])
 })
 
-test('a hundred thousand frames in one piece are no matter', async () => {
+test('a hundred thousand frames in one piece are fine', async () => {
   const bytes = Buffer.concat(Array.from({ length: 100_000 }, (_, index) => frame(1, `line ${index}\n`)))
   const frames = await read(chunksOf(bytes, bytes.length))
   expect(frames).toHaveLength(100_000)

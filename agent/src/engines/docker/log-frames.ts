@@ -1,9 +1,9 @@
 /**
- * The frames of a container's output: 8 bytes of head (stream, three zeros, length in big-endian), then so many bytes of
- * output (Docker Engine API, `ContainerAttach`, "Stream format").
+ * The frames of a container's output: 8 bytes of head (stream, three zeros, length in big-endian), then that many bytes
+ * of output (Docker Engine API, `ContainerAttach`, "Stream format").
  *
- * Why not the modem's `demuxStream`: it calls itself for every frame and copies the rest of the buffer each time, so that
- * some thousand lines in one answer end the process.
+ * Why not the modem's `demuxStream`: it calls itself for every frame and copies the rest of the buffer each time, so
+ * that a few thousand lines in one answer crash the process.
  */
 import type { LogLine } from '../../contract/index.ts'
 

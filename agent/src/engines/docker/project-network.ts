@@ -1,8 +1,8 @@
 /**
- * The private network of a project's functions. Its gateway is this machine, as seen from a function.
+ * The private network of a project's functions. Functions see this machine as its gateway.
  *
- * Invariant: containers in it do not reach each other. A function is called through the proxy only, which knows who may
- * call what; its debugger, and the paths that are for the platform alone, are reached by no other function.
+ * Invariant: containers in it do not reach each other. Functions are called only through the proxy, which knows who may
+ * call what; no other function reaches its debugger or the paths reserved for the platform.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
@@ -15,14 +15,14 @@ import { block, unblock } from './link-local-block.ts'
 const LEFT_MS = 5_000
 const ASK_AGAIN_MS = 100
 const OLD =
-  'its network is of an earlier start: functions can reach each other’s ports, and --egress does not hold, until the platform is stopped and started again'
+  'its network is from an earlier start: functions can reach each other’s ports, and --egress does not hold, until the platform is stopped and started again'
 const BETWEEN_CONTAINERS = 'com.docker.network.bridge.enable_icc'
 
 export function networkName(project: string): string {
   return `${project}-net`
 }
 
-/** Where functions find this machine, and the addresses that they have themselves. */
+/** This machine's address for functions, and their own addresses. */
 export interface NetworkPlace {
   gateway: string
   /** CIDR notation. */
@@ -52,7 +52,7 @@ export class ProjectNetwork {
     this.#options = options
   }
 
-  /** What it should be and is not, for users to read. */
+  /** What should hold but does not, for users to read. */
   get warnings(): readonly string[] {
     return this.#warnings
   }
@@ -62,7 +62,7 @@ export class ProjectNetwork {
     return this.#place
   }
 
-  /** Makes it if there is none; one that is not as it should be is replaced unless something runs in it. */
+  /** Creates it if missing; one with wrong settings is replaced unless something is running in it. */
   async ensure(): Promise<NetworkPlace> {
     const network = this.#docker.getNetwork(this.name)
     try {
@@ -91,7 +91,7 @@ export class ProjectNetwork {
 
   /** @returns what does not hold */
   async #confine(info: NetworkInspectInfo): Promise<string[]> {
-    // Such a network has no way out or in at all.
+    // Such a network has no way in or out at all.
     if (info.Internal) return []
     if (!this.#options.isLocal) return [reachesLinkLocal('Docker runs elsewhere')]
     const bridge = bridgeOf(info)
@@ -139,7 +139,7 @@ export class ProjectNetwork {
         this.#place = undefined
         return
       } catch (error) {
-        // 403: a container that has ended is only about to leave it.
+        // 403: a container that has exited is still about to leave it.
         if (!isDockerStatus(error, 403) || performance.now() > deadline) {
           throw translateDockerError(error, `removing the network ${this.name}`)
         }

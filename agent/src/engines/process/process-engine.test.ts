@@ -1,4 +1,4 @@
-/** What only an engine of processes has to do; the rest is in the contract of all engines. */
+/** What only the process engine has to do; the rest is in the contract of all engines. */
 import { appendFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { ProcessEngine } from './process-engine.ts'
 import { ProcessRecord } from './process-record.ts'
 import { RecordFiles } from './record-files.ts'
 
-/** Says that it listens when it is allowed to. */
+/** Reports that it is listening when it is allowed to. */
 const FUNCTION = `
 import { existsSync, writeFileSync } from 'node:fs'
 const timer = setInterval(() => {
@@ -62,7 +62,7 @@ function newEngine(startTimeoutMs?: number): ProcessEngine {
   return engine
 }
 
-/** As an agent leaves it that dies while the instance starts: its process runs, and has a record without a port. */
+/** What an agent leaves that dies while the instance starts: a process, and a record without a port. */
 async function startedByAnEarlierAgent(): Promise<ProcessIdentity> {
   const files = new RecordFiles(join(home, 'run', 'instances'))
   const { identity } = await spawnDetached({
@@ -76,7 +76,7 @@ async function startedByAnEarlierAgent(): Promise<ProcessIdentity> {
   return identity
 }
 
-test('an instance that listens only after its agent has died is found, and the finder is told', async () => {
+test('an instance that listens only after its agent has died is found and reported', async () => {
   await startedByAnEarlierAgent()
   const engine = newEngine()
   const changed = new Promise<void>(resolve => engine.watch(resolve))
@@ -86,21 +86,21 @@ test('an instance that listens only after its agent has died is found, and the f
   expect(await engine.instances()).toMatchObject([{ id: 'a1', state: { kind: 'running', address: { port: 4711 } } }])
 })
 
-test('one that never listens is ended after the time that it had', async () => {
+test('an instance that never listens is killed after its time limit', async () => {
   const identity = await startedByAnEarlierAgent()
   const engine = newEngine(0)
-  const state = { kind: 'exited', reason: 'did not listen in time' }
+  const state = { kind: 'exited', reason: 'was not ready in time' }
   await expect.poll(() => engine.instances()).toMatchObject([{ id: 'a1', state }])
   await expect.poll(() => isAlive(identity)).toBe(false)
 })
 
-test('cleaning up ends also what has not listened yet', async () => {
+test('cleaning up also ends what is not listening yet', async () => {
   const identity = await startedByAnEarlierAgent()
   await newEngine().cleanUp()
   expect(await isAlive(identity)).toBe(false)
 })
 
-test('an exit is noted where nothing can be written', async () => {
+test('an exit is noted even if nothing can be written', async () => {
   const engine = newEngine()
   await writeFile(go, '')
   await engine.start(spec, signal)
@@ -108,7 +108,7 @@ test('an exit is noted where nothing can be written', async () => {
   const folder = join(home, 'run', 'instances')
   const { identity } = ProcessRecord.parse(JSON.parse(await readFile(join(folder, 'a1.json'), 'utf8')))
   await rm(folder, { recursive: true })
-  await writeFile(folder, 'no folder: nothing can be saved in it')
+  await writeFile(folder, 'not a folder: nothing can be saved in it')
   process.kill(identity.pid, 'SIGKILL')
   await changed
   expect(await engine.instances()).toMatchObject([{ state: { kind: 'exited', reason: 'killed by SIGKILL' } }])

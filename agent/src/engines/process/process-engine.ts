@@ -1,6 +1,6 @@
 /**
- * Functions as child processes: the default where no Docker answers. The same contract as containers, without
- * isolation: a function runs as the user who runs the agent. Memory is limited by what its command is told and a watch
+ * Functions as child processes: the default where Docker is not available. The same contract as containers, without
+ * isolation: a function runs as the user who runs the agent. Memory is limited by its command and a watch
  * on the resident size; CPU and number of processes are not limited. See `../engine.ts` for the invariants.
  */
 import { rm } from 'node:fs/promises'
@@ -30,7 +30,7 @@ import { RecordFiles } from './record-files.ts'
 export interface ProcessEngineOptions {
   project: string
   home: string
-  /** What runs where a command says `node`: it need not be the one on the path. */
+  /** Replaces `node` in commands: it need not be the one on the path. */
   nodePath: string
   /** Variables every function gets, e.g. PATH; never the agent's whole environment. */
   baseEnv: Record<string, string>
@@ -55,7 +55,7 @@ export class ProcessEngine implements Engine {
   readonly #logFiles: LogFiles
   readonly #files: RecordFiles
   readonly #records = new Map<string, ProcessRecord>()
-  /** Ids of instances this very engine started. */
+  /** Ids of instances that this engine object started. */
   readonly #own = new Set<string>()
   #loaded: Promise<void> | undefined
   #onChange: () => void = () => undefined
@@ -84,7 +84,7 @@ export class ProcessEngine implements Engine {
     return dir
   }
 
-  /** The watch on the resident size looks now and then; a program that knows its limit collects garbage in time. */
+  /** The watch checks only now and then; a program that knows its limit collects garbage in time. */
   commandNeeds({ limits, debugPort }: Pick<InstanceSpec, 'limits' | 'debugPort'>): CommandNeeds {
     return {
       memoryMb: limits.memoryMb,
@@ -177,7 +177,7 @@ export class ProcessEngine implements Engine {
     this.#watchTimer.unref()
   }
 
-  /** Whatever still has a record ends first: without one nobody would ever find it. */
+  /** End everything with a record first: without one it would never be found. */
   async cleanUp(): Promise<void> {
     await this.#load()
     await Promise.all([...this.#records.keys()].map(id => this.stop(id, 0)))
@@ -209,7 +209,7 @@ export class ProcessEngine implements Engine {
     await Promise.all(living.map(({ route, id }) => this.#logFiles.bound(route, id)))
   }
 
-  /** What an earlier agent started; of our own children the exit event says more, and `start` waits for their ports. */
+  /** Started by an earlier agent. Our own children have exit events, and `start` waits for their ports. */
   async #lookAtInherited(): Promise<void> {
     for (const record of this.#records.values()) {
       if (record.exit || this.#own.has(record.id)) continue
@@ -221,14 +221,14 @@ export class ProcessEngine implements Engine {
     }
   }
 
-  /** That agent died before this instance listened. */
+  /** That agent died before this instance was listening. */
   async #lookForPort(record: ProcessRecord): Promise<void> {
     const port = await this.#files.readPort(record.id)
     if (port !== undefined) {
       record.port = port
       this.#onChange()
     } else if (Date.now() > Date.parse(record.startedAt) + this.#startTimeoutMs) {
-      if (await signalProcess(record.identity, 'SIGKILL')) await this.#noteExit(record, null, 'did not listen in time')
+      if (await signalProcess(record.identity, 'SIGKILL')) await this.#noteExit(record, null, 'was not ready in time')
     }
   }
 
@@ -246,9 +246,9 @@ export class ProcessEngine implements Engine {
     if (record.exit) return
     record.exit = { at: new Date().toISOString(), code, reason }
     if (this.#records.get(record.id) !== record) return
-    // If the disk is full: the record in memory is what counts, and the next agent sees that the process is gone.
+    // The disk may be full: the record in memory counts, and the next agent sees that the process is gone.
     await this.#files.save(record).catch(() => undefined)
-    // It was stopped in between: what was just saved must not come back as a ghost.
+    // It was stopped in between: the record just saved must not reappear.
     if (this.#records.get(record.id) !== record) await this.#files.remove(record.id).catch(() => undefined)
     else this.#onChange()
   }
@@ -256,15 +256,15 @@ export class ProcessEngine implements Engine {
   async #awaitPort(record: ProcessRecord, signal: AbortSignal): Promise<void> {
     const deadline = performance.now() + this.#startTimeoutMs
     for (;;) {
-      signal.throwIfAborted() // Also if it has come up just now.
+      signal.throwIfAborted() // Even if it is ready just now.
       const port = await this.#files.readPort(record.id)
       if (port !== undefined) {
         record.port = port
         return
       }
       if (record.exit)
-        throw new RyoFaasError('START_FAILED', `${record.route} ${record.exit.reason} before it listened`)
-      if (performance.now() > deadline) throw new RyoFaasError('START_FAILED', `${record.route} did not listen in time`)
+        throw new RyoFaasError('START_FAILED', `${record.route} ${record.exit.reason} before it was ready`)
+      if (performance.now() > deadline) throw new RyoFaasError('START_FAILED', `${record.route} was not ready in time`)
       await delay(2, undefined, { signal })
     }
   }
@@ -283,7 +283,7 @@ function outOfMemory({ memoryMb }: ProcessRecord): string {
 }
 
 function exitReason(record: ProcessRecord, code: number | null, signal: NodeJS.Signals | null): string {
-  // V8 aborts when its heap limit is reached, and for hardly any other reason.
+  // V8 aborts when its heap limit is reached, and hardly for any other reason.
   if (signal === 'SIGABRT' || code === 134) return outOfMemory(record)
   return signal === null ? `exited with code ${code}` : `killed by ${signal}`
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ProcessIdentity } from '../../host/index.ts'
 
-/** What is kept on disk of an instance, so that a restarted agent finds it. `<home>/run/instances/<id>.json`. */
+/** What is stored of an instance, so that a restarted agent finds it. `<home>/run/instances/<id>.json`. */
 export const ProcessRecord = z.object({
   id: z.string(),
   route: z.string(),

@@ -1,8 +1,8 @@
-/** Child processes, which run anywhere and hold nothing back. */
+/** Child processes, which run anywhere, without isolation. */
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Detection, EngineType } from '../engine-type.ts'
 
-/** What a function run as a process gets of our environment: nothing that is ours. */
+/** The part of our environment that functions get: nothing of our own. */
 const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'NODE_EXTRA_CA_CERTS']
 
 export const PROCESS: EngineType = {
@@ -11,8 +11,8 @@ export const PROCESS: EngineType = {
 
   async detect({ egress }): Promise<Detection> {
     if (egress === 'internet') return { kind: 'usable' }
-    const hint = 'It needs Docker on this Linux machine. Leave --egress out to let functions reach the Internet.'
-    const why = new RyoFaasError('INVALID_OPTION', '--egress none cannot be kept with --engine process', { hint })
+    const hint = 'This needs Docker on this Linux machine. Omit --egress to let functions reach the Internet.'
+    const why = new RyoFaasError('INVALID_OPTION', '--egress none cannot be enforced with --engine process', { hint })
     return { kind: 'unusable', why }
   },
 

@@ -22,7 +22,7 @@ const record: ProcessRecord = {
   identity: { pid: 1234, startedAt: '5678' },
 }
 
-test('a record is read as it was saved, with the port that its process has told since', async () => {
+test('a record is read as it was saved, with the port that its process has since reported', async () => {
   await files.save(record)
   expect(await files.read()).toEqual([record])
   await writeFile(files.readyFile('a1'), JSON.stringify({ port: 4711, pid: 1234 }))
@@ -41,7 +41,7 @@ test.each([['{"id":"b2","rou'], [''], ['null'], ['[]'], ['\u0000\u0001']])(
   },
 )
 
-test('a ready file that is half written tells no port yet', async () => {
+test('a half-written ready file gives no port yet', async () => {
   await writeFile(files.readyFile('a1'), '{"port":47')
   expect(await files.readPort('a1')).toBeUndefined()
   expect(await files.readPort('never')).toBeUndefined()

@@ -1,6 +1,6 @@
 /**
- * What is kept of instances: `<id>.json`, the record, and `<id>.ready`, which the instance itself writes once it listens.
- * Damaged records are dropped: their process, if there is one, shows up as nobody's.
+ * Stored data of instances: `<id>.json`, the record, and `<id>.ready`, which the instance itself writes once it
+ * listens. Damaged records are dropped: their process, if any, shows up as unknown.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ export class RecordFiles {
     return join(this.#folder, `${id}.ready`)
   }
 
-  /** All of them, with the ports on which they listen by now. */
+  /** All records, with the ports they listen on by now. */
   async read(): Promise<ProcessRecord[]> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     const records: ProcessRecord[] = []
@@ -40,9 +40,9 @@ export class RecordFiles {
     return writeAtomically(this.#recordFile(record.id), JSON.stringify(record))
   }
 
-  /** `undefined`: it does not listen yet. */
+  /** `undefined`: it is not listening yet. */
   async readPort(id: string): Promise<number | undefined> {
-    // Half written: who waits asks again.
+    // Half written: the caller polls.
     return ReadyFile.safeParse(parsed(await readIfPresent(this.readyFile(id)))).data?.port
   }
 
