@@ -1,16 +1,16 @@
 /**
- * What a function can be written in. The registry makes the implementations, and all of them pass one contract test
- * (`testing/language-contract.ts`); the rest of the house never asks which one it is. Invariants of every language:
+ * A language for functions. The registry creates the implementations, and all of them pass one contract test
+ * (`testing/language-contract.ts`); the rest of the code never asks which one it is. Invariants of every language:
  *
  * 1. The user's folder is only read.
  * 2. The hash of a bundle covers everything the function can see at run time and nothing else: the same package gives
  *    the same hash in every folder and on every machine.
- * 3. Nothing of a version is written before `write`, and then completely or not at all.
- * 4. What its command starts listens where the environment says (`ENV`), and answers `HEALTH_PATH` once it is ready.
+ * 3. Nothing is written before `write`, which writes a version completely or not at all.
+ * 4. Its command starts a server that listens where the environment says (`ENV`), and answers `HEALTH_PATH` when ready.
  */
 import type { DeploymentKind, Problem } from '../contract/index.ts'
 
-/** A function as its author left it. */
+/** A function's source. */
 export interface FunctionSource {
   /** Name as the user wrote it. */
   name: string
@@ -21,7 +21,7 @@ export interface FunctionSource {
   packageDir: string
   /** Absolute, inside `packageDir`. */
   filePath: string
-  /** Globs below `packageDir` of further files to take along. */
+  /** Globs below `packageDir` of further files to include. */
   files: string[]
 }
 
@@ -37,9 +37,9 @@ export type CheckOutcome =
 export interface Bundle {
   /** 16 hex digits over everything the function can see at run time: same hash, same function. */
   hash: string
-  /** Things the user should know, e.g. a package that could not be bundled and was taken along. */
+  /** Things the user should know, e.g. a package that could not be bundled and was included as it is. */
   notes: string[]
-  /** Writes the version's folder, in place of what an interrupted attempt may have left there. */
+  /** Writes the version's folder, replacing what an interrupted attempt may have left there. */
   write(versionDir: string): Promise<WrittenBundle>
 }
 
@@ -50,7 +50,7 @@ export interface WrittenBundle {
   entry: string
 }
 
-/** What was written, as an instance sees it. */
+/** A written bundle, as an instance sees it. */
 export interface RunnablePackage {
   /** Absolute. */
   folder: string
@@ -58,39 +58,39 @@ export interface RunnablePackage {
   entry: string
 }
 
-/** What a program is told because nothing outside of it sees to it. */
+/** What only the program itself can enforce. */
 export interface CommandNeeds {
-  /** Where to let a debugger in. */
+  /** Where a debugger may attach. */
   debug?: { host: string; port: number }
   /** The limit, if the program itself has to keep to it. */
   memoryMb?: number
 }
 
 export interface LoadedCode {
-  /** Where the instance sees its code. */
+  /** The code folder in the instance. */
   codeFolder: string
   packageDir: string
 }
 
 export interface Language {
-  /** As deploy.json and the state know it. */
+  /** As in deploy.json and the state. */
   readonly name: string
-  /** Of the files that it claims, each with its dot. No two languages claim the same. */
+  /** Extensions of the files it claims, with the dot. No two languages claim the same. */
   readonly endings: readonly string[]
-  /** Of what its bundles run with: `RUNTIME_PROTOCOL`, or 1 where instances do not say which one they are. */
+  /** Protocol of its bundles: `RUNTIME_PROTOCOL`, or 1 if instances do not identify themselves. */
   readonly protocol: number
   /** Name of the base image that its commands run on. */
   readonly base: string
-  /** Whether its commands can let a debugger in. */
+  /** Whether a debugger can attach. */
   readonly isDebuggable: boolean
 
-  /** All of a deploy in one go; one outcome for each, in the same order. */
+  /** All functions of a deploy at once; one outcome for each, in the same order. */
   check(sources: FunctionSource[]): Promise<CheckOutcome[]>
   /** Program and arguments; the program is absolute, or found on the path of the base image. */
   command(built: RunnablePackage, needs: CommandNeeds): string[]
-  /** What code threw while it was loaded, as a problem in the user's file, from the last lines that it wrote. */
+  /** What code threw while it was loading, as a problem in the user's file, from its last lines of output. */
   loadProblem?(lines: readonly string[], code: LoadedCode): Problem | undefined
-  /** Loads what the first check would have to wait for. */
+  /** Loads what the first check would otherwise wait for. */
   warmUp?(): Promise<void>
   close?(): Promise<void>
 }

@@ -1,4 +1,4 @@
-/** How several languages live side by side; the second one is that of the tests. */
+/** How several languages work together; the second one is the tests' own. */
 import { expect, test } from 'vitest'
 import type { FunctionSource, Language } from './language.ts'
 import { createLanguages, Languages, LANGUAGES } from './index.ts'
@@ -15,14 +15,14 @@ languageContract('shell', {
 
 const options = { runtimeDir: '', cacheDir: '', environment: {} }
 
-test('no two languages of the registry have a name or an ending in common', () => {
+test('no two languages of the registry share a name or an extension', () => {
   const all = LANGUAGES.map(make => make(options))
   const names = all.map(({ name }) => name)
   const endings = all.flatMap(language => language.endings)
   expect([new Set(names).size, new Set(endings).size]).toEqual([names.length, endings.length])
 })
 
-test('one more line in the registry is one more language, by its endings and by its name', () => {
+test('one more line in the registry is one more language, found by its extensions and by its name', () => {
   const languages = createLanguages(options, [...LANGUAGES, () => SHELL])
   expect(languages.of({ filePath: '/w/a.ts' }).name).toBe('node')
   expect(languages.of({ filePath: '/w/a.sh' })).toBe(SHELL)
@@ -38,19 +38,19 @@ test('one more line in the registry is one more language, by its endings and by 
   })
 })
 
-test('what an agent with more languages left behind is refused by its name', () => {
+test('a language that only another agent knew is refused by its name', () => {
   const expected = { code: 'UNSUPPORTED', message: expect.stringContaining('cobol') }
   expect(() => createLanguages(options).named('cobol')).toThrow(expect.objectContaining(expected))
 })
 
-test('each language is asked once for all its functions, and the answers come in the order of the questions', async () => {
+test('each language is asked once for all its functions, and the results are in the order of the requests', async () => {
   const asked: string[][] = []
   const fake = (name: string): Language => ({
     ...SHELL,
     name,
     check: async sources => {
       asked.push(sources.map(source => source.name))
-      // The last one to be asked answers first.
+      // The last one asked answers first.
       await new Promise(resolve => setImmediate(resolve))
       return sources.map(source => ({
         kind: 'rejected',

@@ -1,9 +1,9 @@
-/** Every language there is, one line each: the order is the one in which they are asked and listed. */
+/** All languages, one line each, in the order in which they are asked and listed. */
 import type { Language } from './language.ts'
 import { Languages } from './languages.ts'
 import { NodeLanguage, type NodeLanguageOptions } from './node/node-language.ts'
 
-/** What the composition knows, for whichever language wants it. */
+/** What the platform provides to languages that need it. */
 export type LanguageOptions = NodeLanguageOptions
 
 export const LANGUAGES: readonly ((options: LanguageOptions) => Language)[] = [options => new NodeLanguage(options)]

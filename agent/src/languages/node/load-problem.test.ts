@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true }))
 
 const problemIn = (text: string, codeFolder = '/app') => loadProblem(text.split('\n'), { codeFolder, packageDir })
 
-test('an error that a module throws while it loads is a problem at its line', () => {
+test('an error thrown while a module loads is a problem at its line', () => {
   const text = `Error: only a warning
     at <anonymous> (/app/src/hello.ts:8:8)
 undefined:1
@@ -43,7 +43,7 @@ Node.js v24.0.0`
   })
 })
 
-test('the main function of a service, and files beside the package, are found as well', () => {
+test('the main function of a service, and files outside the package, are found as well', () => {
   const text = `shop could not start: Error: no database\n    at connect (${folder}/built/../shared.ts:7:9)\n    at async start`
   expect(problemIn(text.replace('built/../', ''), join(folder, 'built'))).toMatchObject({
     message: 'Error: no database',
@@ -53,8 +53,8 @@ test('the main function of a service, and files beside the package, are found as
   expect(problemIn('TypeError: x\n    at file:///app/src/hello.ts:2:1\n\nNode.js v24.0.0')).toMatchObject({ line: 2 })
 })
 
-test('without an error that it died of, or without a frame of the user, there is none', () => {
-  expect(problemIn('Error: told and lived with\n    at <anonymous> (/app/src/hello.ts:8:8)')).toBeUndefined()
+test('there is no problem without a fatal error, or without a frame of the user', () => {
+  expect(problemIn('Error: logged and survived\n    at <anonymous> (/app/src/hello.ts:8:8)')).toBeUndefined()
   expect(problemIn('leaving')).toBeUndefined()
   expect(
     problemIn('Error: lost\n    at node:internal/process:1:1\n    at /app/bundle.mjs:3:1\n\nNode.js v24.0.0'),

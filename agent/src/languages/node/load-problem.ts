@@ -1,6 +1,6 @@
 /**
- * What a module threw while it was loaded, as a problem in the user's file: read from the last lines of the instance,
- * where the runtime has mapped the frames to the sources already.
+ * What a module threw while loading, as a problem in the user's file: read from the last lines of the instance,
+ * where the runtime has already mapped the frames to the sources.
  */
 import { existsSync } from 'node:fs'
 import { relative, resolve, sep } from 'node:path'
@@ -11,10 +11,10 @@ import type { LoadedCode } from '../language.ts'
 const FRAME = /^ {4}at (?:.*\()?(?:file:\/\/)?([^():]+):(\d+):(\d+)\)?$/
 const ANY_FRAME = /^ {4}at /
 const HEAD = /^(?:\S+ could not start: )?([A-Z][\w$]*(?: \[\w+\])?: .*|[A-Z][\w$]*Error)$/
-/** What a process says only if it dies of what was thrown: Node's last line, or the runtime's word. */
+/** What a process prints only if the error was fatal: Node's last line, or the runtime's message. */
 const DEATH = /^(?:Node\.js v\d|\S+ could not start: )/
 
-/** `undefined` if it did not die of an error, or of none in a file of the package. */
+/** `undefined` if it did not die of an error in a file of the package. */
 export function loadProblem(lines: readonly string[], code: LoadedCode): Problem | undefined {
   if (!lines.some(line => DEATH.test(line))) return undefined
   const end = lines.findLastIndex(line => ANY_FRAME.test(line)) + 1
@@ -29,7 +29,7 @@ export function loadProblem(lines: readonly string[], code: LoadedCode): Problem
   return undefined
 }
 
-/** The user's file, which the bundle itself and packages are not. */
+/** The user's file, not the bundle itself or a package. */
 function sourceOf(path: string, { codeFolder, packageDir }: LoadedCode): string | undefined {
   const file = resolve(packageDir, relative(codeFolder, path))
   return path.includes(`${sep}node_modules${sep}`) || !existsSync(file) ? undefined : file

@@ -1,2 +1,2 @@
-/** Endings of the files that are modules of TypeScript or JavaScript. Apart, because the editor's worker loads it too. */
+/** Extensions of TypeScript and JavaScript modules. Separate, because the editor's worker loads it too. */
 export const MODULE_ENDINGS = ['.ts', '.mts', '.cts', '.tsx', '.js', '.mjs', '.cjs', '.jsx'] as const

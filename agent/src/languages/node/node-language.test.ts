@@ -17,7 +17,7 @@ languageContract('node', {
   broken: { files: { 'src/hello.ts': `\nexport const hello = 'no function'\n` }, line: 2 },
 })
 
-test('Node is told its limit where nothing else keeps to it, and where to let a debugger in', () => {
+test('Node gets its memory limit where nothing else enforces it, and the port for a debugger', () => {
   const command = (needs: object) => make('').command({ folder: '/app', entry: 'hello.mjs' }, needs)
   expect(command({})).toEqual(['node', '/app/hello.mjs'])
   expect(command({ memoryMb: 64, debug: { host: '127.0.0.1', port: 4711 } })).toEqual([

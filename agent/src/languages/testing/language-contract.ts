@@ -16,14 +16,14 @@ import { Languages } from '../languages.ts'
 type Files = Readonly<Record<string, string>>
 
 export interface LanguageUnderTest {
-  /** @param cacheDir where it may keep what it likes between builds */
+  /** @param cacheDir where it may cache anything between builds */
   make(cacheDir: string): Language
-  /** The function `hello` that answers `hello`: where its code stands, and the code. */
+  /** The function `hello` that answers `hello`: the path of its code, and the code. */
   entry: string
   files: Files
-  /** What changes the answer to `other`. */
+  /** A change that makes it answer `other`. */
   change: Files
-  /** What is no function any more, and in which line. */
+  /** A version that is not a function, with the line of the problem. */
   broken: { files: Files; line: number }
 }
 
@@ -45,7 +45,7 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       await rm(folder, { recursive: true, force: true })
     })
 
-    /** The function in a folder of its own. */
+    /** The function in its own folder. */
     const sourceOf = async (changes: Files = {}): Promise<FunctionSource> => {
       const packageDir = join(folder, `package${++counter}`)
       await writeFiles(packageDir, { ...under.files, ...changes })
@@ -57,7 +57,7 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       return accepted(outcome).bundle(never)
     }
 
-    test('is told by the ending of a file, each of which begins with a dot', () => {
+    test('is recognised by file extensions, each of which starts with a dot', () => {
       const languages = new Languages([language])
       expect(language.endings.length).toBeGreaterThan(0)
       for (const ending of language.endings) {
@@ -67,7 +67,7 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       expect(languages.problemOf({ filePath: 'hello.unheard-of' })).toMatchObject({ field: 'filePath' })
     })
 
-    test('accepts a function, and says where another is wrong, in the order of the questions', async () => {
+    test('accepts a function, and locates the problem in another, in the order of the requests', async () => {
       const [good, bad] = [await sourceOf(), await sourceOf(under.broken.files)]
       const outcomes = await language.check([bad, good, bad])
       expect(outcomes.map(({ kind }) => kind)).toEqual(['rejected', 'accepted', 'rejected'])
@@ -82,7 +82,7 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       expect(await language.check([])).toEqual([])
     })
 
-    test('gives the same code the same hash, in every folder, and other code another', async () => {
+    test('gives the same code the same hash in every folder, and different code a different one', async () => {
       const [source, twin, changed] = [await sourceOf(), await sourceOf(), await sourceOf(under.change)]
       const { hash } = await bundleOf(source)
       expect(hash).toMatch(/^[0-9a-f]{16}$/)
@@ -93,7 +93,7 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       expect((await bundleOf(source)).hash).not.toBe(hash)
     })
 
-    test('writes a version into its folder and nowhere else, over what an interrupted attempt left there', async () => {
+    test('writes a version into its folder and nowhere else, replacing what an interrupted attempt left', async () => {
       const source = await sourceOf()
       const before = await treeOf(source.packageDir)
       const versions = join(folder, 'versions')
@@ -108,7 +108,7 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       expect(await treeOf(source.packageDir)).toEqual(before)
     })
 
-    test('a build that is cancelled says so and leaves nothing', async () => {
+    test('a cancelled build says so and leaves nothing', async () => {
       const source = await sourceOf()
       const before = await treeOf(folder)
       const [outcome] = await language.check([source])
@@ -120,7 +120,7 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       expect(await treeOf(folder)).toEqual(before)
     })
 
-    test('its command runs what was written: it answers calls and the question whether it is ready', async () => {
+    test('its command runs what was written: it answers calls and readiness checks', async () => {
       const home = join(folder, 'home')
       const engine = new ProcessEngine({
         ...{ project: 'rfat', home, nodePath: process.execPath, note: '' },
@@ -175,7 +175,7 @@ async function treeOf(folder: string): Promise<ReadonlyMap<string, string>> {
   return tree
 }
 
-/** Not by `fetch`, which refuses some ports. */
+/** Not with `fetch`, which refuses some ports. */
 async function ask({ state }: Instance, path: string): Promise<{ status: number; body: string }> {
   if (state.kind !== 'running') throw new Error(`it is not running: ${state.reason}`)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {

@@ -1,6 +1,6 @@
 /**
- * A second language, for tests: scripts of the shell, without a runtime of ours. A function is one file, which listens
- * by what it starts; its instances do not say which one they are.
+ * A second language, for tests: shell scripts, without our runtime. A function is one file, which listens
+ * through a program that it starts; its instances do not identify themselves.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -54,7 +54,7 @@ async function bundleScript({ name, filePath }: Pick<FunctionSource, 'name' | 'f
   return bundle
 }
 
-/** A script that serves what it is told with the program that runs this test. */
+/** A script that serves a given text with the program that runs this test. */
 export function servingScript(answer: string): string {
   return `#!/bin/sh
 exec "${process.execPath}" -e '

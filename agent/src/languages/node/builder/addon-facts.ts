@@ -1,16 +1,16 @@
 /**
- * What a file of machine code needs of its surroundings, read and never loaded: `ldd` runs the loader over the file,
- * `readelf` is not on every machine, and no package that reads ELF is kept up. So the few fields that say what a file is
- * linked with are read by hand: the header, the segments, and the dynamic section of 64-bit little-endian files.
+ * What a native binary needs from its environment, read and never loaded: `ldd` runs the loader over the file,
+ * `readelf` is not on every machine, and no package that reads ELF is maintained. So the few fields that say what a
+ * file is linked with are read by hand: the header, segments and dynamic section of 64-bit little-endian files.
  */
 import { readFile } from 'node:fs/promises'
 
 export interface AddonFacts {
-  /** For another system or processor, as packages that bring builds for all of them have: says nothing here. */
+  /** For another system or processor, as packages with builds for all of them contain: irrelevant here. */
   foreign: boolean
   /** File names of the shared libraries that it is linked with. */
   libraries: string[]
-  /** NODE_MODULE_VERSION that it was built for; absent: it says none, or uses Node-API, which fits every Node. */
+  /** NODE_MODULE_VERSION that it was built for; absent: it does not say, or uses Node-API, which fits every Node. */
   modules?: string
   nodeApi: boolean
 }
@@ -32,7 +32,7 @@ export async function addonFacts(path: string): Promise<AddonFacts> {
   }
 }
 
-/** What the file is linked with; nothing if it is none for this processor and the system's C library. */
+/** What the file is linked with; nothing unless it is for this processor and the system's C library. */
 function readElf(file: Buffer): string[] | undefined {
   const isElf = file.length >= 64 && file.readUInt32BE(0) === 0x7f454c46 && file[4] === 2 && file[5] === 1
   if (!isElf || file.readUInt16LE(18) !== MACHINES[process.arch]) return undefined
@@ -40,7 +40,7 @@ function readElf(file: Buffer): string[] | undefined {
     const libraries = neededLibraries(file)
     return libraries.some(name => name.includes('musl')) ? undefined : libraries
   } catch (error) {
-    if (error instanceof RangeError) return undefined // Cut short, or offsets that lead nowhere.
+    if (error instanceof RangeError) return undefined // Truncated, or with offsets outside the file.
     throw error
   }
 }

@@ -1,14 +1,14 @@
-/** Turns what esbuild says into problems in the user's files. */
+/** Turns esbuild's messages into problems in the user's files. */
 import { join } from 'node:path'
 import type { Location, Message } from 'esbuild'
 import type { Problem } from '../../../contract/index.ts'
 import type { BundleRequest } from './build.ts'
 import { entryName } from './entry-file.ts'
 
-/** What esbuild says of an import that it does not find. */
+/** esbuild's message for an import that it does not find. */
 export const MISSING = /^Could not resolve "([^"]+)"/
 
-/** @param hintFor what to do about a bare import that cannot be found */
+/** @param hintFor the hint for a bare import that was not found */
 export function buildProblem(
   message: Message,
   request: BundleRequest,
@@ -25,7 +25,7 @@ export function buildProblem(
   }
 }
 
-/** What a plugin of ours says is to be done. */
+/** The hint of one of our plugins. */
 function ownHint(message: Message): string | undefined {
   const detail: unknown = message.detail
   if (typeof detail !== 'object' || detail === null || !('hint' in detail)) return undefined
@@ -41,7 +41,7 @@ function place(
   location: Location | null,
   { name, packageDir, filePath }: BundleRequest,
 ): Omit<Problem, 'code' | 'message'> {
-  // The entry is ours; what is wrong with it is wrong with the module it imports.
+  // The entry is ours; its errors are about the module it imports.
   if (!location || location.file === `${entryName(name)}.ts`) return { file: filePath, line: 1, column: 1 }
   return {
     file: join(packageDir, location.file),

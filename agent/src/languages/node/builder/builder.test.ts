@@ -65,7 +65,7 @@ describe('a bundle', () => {
     expect(await answerOf(dir, { style: 'node' })).toBe('2 undefined')
   })
 
-  it('shares one runtime with user code, whatever the user has installed', async () => {
+  it('shares one runtime with user code, even if the user has installed another', async () => {
     const { dir } = folder({
       'hello.ts': `import { context } from '@ryo-faas/runtime'
         import { HEADERS } from '@ryo-faas/runtime/protocol'
@@ -83,7 +83,7 @@ describe('a bundle', () => {
     expect(await running.get('/.ryo-faas/metrics')).toContain('faas_invocations_total')
   })
 
-  it('takes a default export, and an export whose name is no identifier', async () => {
+  it('takes a default export, and an export whose name is not an identifier', async () => {
     const { dir } = folder({
       'hello.ts': `const it = () => new Response('it'); export default it; export { it as 'my-name' }`,
     })
@@ -174,7 +174,7 @@ describe('files', () => {
     expect(await answerOf(dir)).toBe('data top top top ')
   })
 
-  it('come along except sources, dotfiles, node_modules and what only tools read', async () => {
+  it('are included except sources, dotfiles, node_modules and what only tools read', async () => {
     const made = folder({
       'hello.ts': `export const hello = () => new Response('')`,
       'views/page.html': '<p>',
@@ -203,7 +203,7 @@ describe('files', () => {
     expect(statSync(join(dir, 'views')).mode & 0o777).toBe(0o755)
   })
 
-  it('named in "files" come along too, from node_modules as well', async () => {
+  it('named in "files" are also included, even from node_modules', async () => {
     const { dir } = folder({
       'hello.ts': `export const hello = () => new Response('')`,
       'worker.ts': '',
@@ -216,7 +216,7 @@ describe('files', () => {
     )
   })
 
-  it('named by new URL come along although they are sources', async () => {
+  it('named by new URL are included although they are sources', async () => {
     const { dir } = folder({
       'hello.ts': `import { Worker } from 'node:worker_threads'
         import { once } from 'node:events'
@@ -229,7 +229,7 @@ describe('files', () => {
     expect(await answerOf(dir)).toBe('from a thread')
   })
 
-  it('outside the package do not come along', async () => {
+  it('outside the package are not included', async () => {
     const made = folder({
       'secret.txt': 'x',
       'other/secret.txt': 'x',
@@ -245,19 +245,19 @@ describe('files', () => {
     expect(filesIn(written.dir)).toContain('inside.txt')
     expect(filesIn(written.dir)).not.toContain('outside.txt')
     expect(filesIn(written.dir)).not.toContain('other/secret.txt')
-    expect(written.notes.join()).toMatch(/outside\.txt is a symbolic link that leads out of the package/)
+    expect(written.notes.join()).toMatch(/outside\.txt is a symbolic link to outside the package/)
     for (const pattern of ['../*.txt', made.path('secret.txt'), 'a/../../b']) {
       await expect(bundle(dir, { files: [pattern] })).rejects.toMatchObject({ code: 'BUILD_FAILED' })
     }
   })
 
-  it('are the same ones when the package is reached by a symbolic link', async () => {
+  it('are the same when the package is reached by a symbolic link', async () => {
     const made = folder({ 'app/hello.ts': `export const hello = () => new Response(__filename)`, 'app/a.txt': '' })
     symlinkSync(made.path('app'), made.path('link'))
     expect((await bundle(made.path('link'))).hash).toBe((await bundle(made.path('app'))).hash)
   })
 
-  it('with secrets do not come along with a wide pattern', async () => {
+  it('with secrets are not included by a wide pattern', async () => {
     const { dir } = folder({
       'hello.ts': `export const hello = () => new Response('')`,
       '.env': 'A=1',
@@ -266,7 +266,7 @@ describe('files', () => {
     expect(filesIn((await write(dir, { files: ['**'] })).dir).filter(file => file.includes('.env'))).toEqual([])
   })
 
-  it('replace what an interrupted attempt has left', async () => {
+  it('replace what an interrupted attempt left', async () => {
     const { dir } = folder({ 'hello.ts': `export const hello = () => new Response('')` })
     const out = folder({ '1/app/left.txt': '', '1/other': '' })
     const bundled = await bundle(dir)
@@ -287,7 +287,7 @@ describe('the hash', () => {
   }
   const hashOf = async (dir: string, more: Partial<BundleRequest> = {}) => (await bundle(dir, more)).hash
 
-  it('is the same in every folder, also when packages lie at another height', async () => {
+  it('is the same in every folder, also when packages are further up', async () => {
     const first = folder(files)
     const second = folder({ 'deep/down/below/x.txt': '' })
     const third = folder()
@@ -355,7 +355,7 @@ describe('packages that cannot be bundled', () => {
     'node_modules/helper/node_modules/deep/index.js': `module.exports = 'deep'`,
   }
 
-  it('come along with what they depend on, and a note says so', async () => {
+  it('are included with their dependencies, and a note says so', async () => {
     const { dir } = folder({
       ...native,
       'node_modules/helper/package.json': `{ "name": "helper", "dependencies": { "deep": "1" } }`,
@@ -399,7 +399,7 @@ describe('packages that cannot be bundled', () => {
 })
 
 describe('a build fails', () => {
-  it('with every error at its place, counted as editors count', async () => {
+  it('with the location of every error, counted as editors do', async () => {
     const { dir, path } = folder({
       'hello.ts': `import a from 'not-installed'\nconst ä = '€'; import { nothing } from './sub/inner.ts'\nexport const hello = () => a + nothing`,
       'sub/inner.ts': `import './missing.ts'`,
@@ -430,7 +430,7 @@ describe('a build fails', () => {
     await expect(bundle(dir)).rejects.toMatchObject({ problems: [{ file: path('hello.ts'), line: 1, column: 25 }] })
   })
 
-  it('when the module is not there, has no such export, or does not parse; and works once it does', async () => {
+  it('when the module is missing, has no such export, or does not parse; and works once it does', async () => {
     const made = folder()
     await expect(bundle(made.dir)).rejects.toMatchObject({
       code: 'BUILD_FAILED',
@@ -447,7 +447,7 @@ describe('a build fails', () => {
     expect((await bundle(made.dir)).hash).toMatch(/^[0-9a-f]{16}$/)
   })
 
-  it('when it is cancelled, before or in the middle', async () => {
+  it('when it is cancelled, before or during it', async () => {
     const { dir } = folder({ 'hello.ts': `export const hello = () => new Response('')` })
     await expect(builder.bundle(requestFor(dir), AbortSignal.abort())).rejects.toMatchObject({ code: 'CANCELLED' })
     const controller = new AbortController()
@@ -457,7 +457,7 @@ describe('a build fails', () => {
     expect((await bundle(dir)).hash).toMatch(/^[0-9a-f]{16}$/)
   })
 
-  it('when the package is too big, and takes nothing along', async () => {
+  it('when the package is too big, and includes nothing', async () => {
     const made = folder({ 'hello.ts': `export const hello = () => new Response('')`, 'big.bin': '' })
     truncateSync(made.path('big.bin'), 101 * 1024 * 1024)
     await expect(bundle(made.dir)).rejects.toMatchObject({
@@ -468,7 +468,7 @@ describe('a build fails', () => {
 })
 
 describe('several builds', () => {
-  it('at once, of one function and of more functions than are kept warm, do not disturb each other', async () => {
+  it('at once, of one function or of more functions than are kept warm, are independent', async () => {
     const made = folder(
       Object.fromEntries(
         Array.from({ length: 12 }, (_, n) => [`f${n}.ts`, `export const hello = () => new Response('${n}')`]),

@@ -1,5 +1,5 @@
 /**
- * Makes of a handler and its package one folder that runs by itself: a bundle and the files it reads. Invariants:
+ * Builds a handler and its package into one self-contained folder: a bundle and the files it reads. Invariants:
  *
  * 1. The user's folder is only read.
  * 2. The hash covers everything the function can see at run time and nothing else: no absolute path, no time. The same
@@ -21,19 +21,19 @@ import { bundleRuntime } from './runtime-module.ts'
 import { globbedFiles, isReadAtRunTime, packageFiles, referencedFile, type TakenFile } from './taken-files.ts'
 import { writeVersionFolder } from './version-folder.ts'
 
-/** Part of every hash: count it up when the same input is to give another app. */
+/** Part of every hash: increase it when the same input must give a different app. */
 const FORMAT = 1
-/** A session keeps its parsed files in memory: so many functions are worth it. */
+/** A session keeps its parsed files in memory: the limit for that. */
 const MOST_SESSIONS = 8
 
 export interface BuilderOptions {
   /** Folder of the package `@ryo-faas/runtime`, or of its compiled or source files. */
   runtimeDir: string
-  /** Where packages are installed for functions that have a lock file but no `node_modules`. */
+  /** Where packages of functions with a lock file but no `node_modules` are installed. */
   cacheDir: string
-  /** Environment of the agent: npm gets what it needs of it. */
+  /** Environment of the agent: npm gets only what it needs. */
   environment: NodeJS.ProcessEnv
-  /** Where functions run, as far as it is known. Asked when machine code is taken along. */
+  /** Where functions run, as far as known. Called when native code is included. */
   surroundings?: () => Promise<NativeSurroundings>
   /** The program `npm`; default: the one on the path. */
   npmPath?: string
@@ -94,7 +94,7 @@ export class Builder {
         ...own.notes,
         ...globbed.notes,
       ],
-      // `package/`: the sources as they were; `exported_<name>.ts`: the generated entry; `app/`: what the image holds.
+      // `package/`: the original sources; `exported_<name>.ts`: the generated entry; `app/`: what the image holds.
       write: async versionDir => {
         await writeVersionFolder(versionDir, {
           written,
@@ -114,7 +114,7 @@ export class Builder {
     return sha256(JSON.stringify(parts)).slice(0, 16)
   }
 
-  /** The function's session, made the most recently used one; the least recently used one gives way. */
+  /** The function's session, now the most recently used; the least recently used is closed. */
   #session(request: BundleRequest, runtime: string): EsbuildSession {
     const { name, exportName, style, takesContext, rootDir, packageDir, filePath } = request
     const key = JSON.stringify([name, exportName, style, takesContext === true, rootDir, packageDir, filePath])
@@ -130,7 +130,7 @@ export class Builder {
   }
 }
 
-/** Sorted, each path once; the bundle's own names are its own. */
+/** Sorted, each path once; the bundle's own names take precedence. */
 async function takenFiles(request: BundleRequest, bundled: Bundled, files: TakenFile[]): Promise<TakenFile[]> {
   const byPath = new Map<string, TakenFile>()
   const referenced = await Promise.all([...bundled.references].map(path => referencedFile(request.packageDir, path)))
@@ -149,7 +149,7 @@ async function addonFile(source: string, path: string): Promise<TakenFile> {
   return { path, source, size, mtimeMs, executable: (mode & 0o111) !== 0 }
 }
 
-/** The bundler reports real paths, so the package has to be known by its own. */
+/** The bundler reports real paths, so the package needs its real path too. */
 async function withRealPaths(request: BundleRequest): Promise<BundleRequest> {
   const [rootDir, packageDir] = await Promise.all([realpath(request.rootDir), realpath(request.packageDir)])
   return { ...request, rootDir, packageDir, filePath: join(packageDir, relative(request.packageDir, request.filePath)) }
@@ -159,7 +159,7 @@ function isFileError(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error
 }
 
-/** The work goes on (others may wait for it too), but this caller does not wait any longer. */
+/** The work goes on (others may wait for it too), but this caller stops waiting. */
 function untilAborted<T>(work: Promise<T>, name: string, signal: AbortSignal): Promise<T> {
   return new Promise((fulfil, reject) => {
     const stop = () => reject(cancelled(name))

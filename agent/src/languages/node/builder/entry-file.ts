@@ -7,7 +7,7 @@ export function entryName(name: string): string {
   return `exported_${name}`
 }
 
-/** @param packageAt where the package lies as seen from the entry: `.` for the bundler, `./package` for readers */
+/** @param packageAt path of the package from the entry: `.` for the bundler, `./package` for readers */
 export function entrySource(request: BundleRequest, packageAt: string): string {
   const module = `${packageAt}/${relative(request.packageDir, request.filePath).split(sep).join('/')}`
   const { name, style, exportName, takesContext = false } = request

@@ -1,6 +1,6 @@
 /**
- * One function's standing build. esbuild keeps what it parsed, so that a build after an edit parses only what changed.
- * Builds of one session run one after the other.
+ * The incremental build of one function. esbuild keeps what it parsed, so a build after an edit parses only what
+ * changed. Builds of one session run one after another.
  */
 import { join } from 'node:path'
 import { context, type BuildContext, type BuildResult, type Loader, type Message } from 'esbuild'
@@ -28,13 +28,13 @@ export interface Bundled {
   addons: Map<string, string>
   /** Absolute paths of files that the code names by URL. */
   references: Set<string>
-  /** What packages require that is not installed, by package. */
+  /** Missing packages that packages require, by package. */
   absent: Map<string, Set<string>>
   /** What the build may read. */
   readable: ReadableFolders
 }
 
-/** What an import of a file that is not code gives: its text, or its bytes (a `Uint8Array`). */
+/** An import of a file that is not code gives its text, or its bytes (a `Uint8Array`). */
 const LOADERS: Record<string, Loader> = {
   ...Object.fromEntries(['.sql', '.graphql', '.gql', '.html', '.txt', '.md'].map(extension => [extension, 'text'])),
   '.wasm': 'binary',
@@ -48,7 +48,7 @@ export class EsbuildSession {
   #context: BuildContext | undefined
   #found: Found
   #installed: string | undefined
-  /** What packages have been seen to require although it was not installed. */
+  /** Packages that were required but not installed. */
   readonly #absent = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
 
@@ -58,14 +58,14 @@ export class EsbuildSession {
     this.#found = nothingFound(request.rootDir, undefined)
   }
 
-  /** @param installed folder of packages that stand in for a missing `node_modules` */
+  /** @param installed folder of packages that replaces a missing `node_modules` */
   build(installed: string | undefined, signal: AbortSignal): Promise<Bundled> {
     const build = this.#last.then(() => this.#build(installed, signal))
     this.#last = build.catch(() => {})
     return build
   }
 
-  /** Lets what has been asked for finish. */
+  /** Waits for the requested builds. */
   async close(): Promise<void> {
     await this.#last
     await this.#context?.dispose()
@@ -89,8 +89,8 @@ export class EsbuildSession {
   }
 
   /**
-   * Packages require what may not be installed, and do without: Node throws when such a line is reached. esbuild fails
-   * the build instead, unless the line stands in a `try`; then it is built once more, with what is missing left out.
+   * Packages may require optional packages that are not installed: Node throws when such a line is reached. esbuild
+   * fails the build instead, unless the line is in a `try`; then we build once more without what is missing.
    */
   async #rebuilt(context: BuildContext): Promise<BuildResult> {
     try {
@@ -160,8 +160,8 @@ export class EsbuildSession {
     const messages = (error as { errors?: Message[] }).errors
     if (!Array.isArray(messages)) return RyoFaasError.from(error)
     const problems = messages.map(message => buildProblem(message, this.#request, name => this.#installHint(name)))
-    const count = problems.length === 1 ? 'an error' : `${problems.length} errors`
-    return new RyoFaasError('BUILD_FAILED', `${this.#request.name} could not be bundled: ${count}`, {
+    const count = problems.length === 1 ? '1 error' : `${problems.length} errors`
+    return new RyoFaasError('BUILD_FAILED', `${this.#request.name} could not be bundled (${count})`, {
       problems,
       cause: error,
     })
@@ -199,7 +199,7 @@ function noteAbsent(absent: Map<string, Set<string>>, specifier: string, importe
 function absentNotes(absent: Map<string, Set<string>>): string[] {
   return [...absent].map(
     ([name, missing]) =>
-      `${name} may require ${[...missing].sort().join(', ')}, which is not installed: where it does, it gets MODULE_NOT_FOUND`,
+      `${name} may require ${[...missing].sort().join(', ')}, which is not installed: doing so throws MODULE_NOT_FOUND`,
   )
 }
 

@@ -1,7 +1,7 @@
 /**
- * Imports `node:http` and `node:https` the cheap way. An `import` of them from an ES module makes Node look at every
+ * Imports `node:http` and `node:https` the cheap way. An `import` of them from an ES module makes Node read every
  * export, and one of them loads all of undici: half of the boot time of a small function, and 6 MiB. Through
- * `process.getBuiltinModule` (Node 20.16) nothing is looked at that is not used.
+ * `process.getBuiltinModule` (Node 20.16) only what is used is read.
  */
 import type { Plugin } from 'esbuild'
 

@@ -31,7 +31,7 @@ async function run(made: TemporaryFolder): Promise<{ answer: string; notes: stri
   return { answer: await running.get(), notes: bundled.notes }
 }
 
-describe('what a package requires and is not installed', () => {
+describe('what a package requires but is not installed', () => {
   const drivers = Array.from({ length: 12 }, (_, n) => `driver${n}`)
   const files = {
     'hello.ts': `import knex from 'knex'
@@ -43,7 +43,7 @@ describe('what a package requires and is not installed', () => {
       module.exports.late = () => import('later').catch(error => ' ' + error.code)`,
   }
 
-  it('is noted, and throws as in Node where the line is reached', async () => {
+  it('is noted, and throws as in Node when the line is reached', async () => {
     expect(await run(folder(files))).toEqual({
       answer: 'fine,MODULE_NOT_FOUND,MODULE_NOT_FOUND ERR_MODULE_NOT_FOUND',
       notes: [expect.stringMatching(/^knex may require driver0\/promise, .*later, which is not installed/)],
@@ -62,7 +62,7 @@ describe('what a package requires and is not installed', () => {
     expect(notes.join()).not.toContain('driver3')
   })
 
-  it('still fails the build in a static import, and in files of the user whatever packages do', async () => {
+  it('still fails the build in a static import, and in files of the user even if packages do the same', async () => {
     const made = folder({
       ...files,
       'hello.ts': `import knex from 'knex'; export const hello = () => new Response(knex(require('later')))`,
@@ -78,7 +78,7 @@ describe('what a package requires and is not installed', () => {
   })
 })
 
-describe('a file that is no code', () => {
+describe('a file that is not code', () => {
   it('is imported as text, and WebAssembly as bytes', async () => {
     const made = folder({
       'hello.ts': `import sql from './a.sql'; import graphql from './a.graphql'; import gql from './a.gql'

@@ -43,10 +43,10 @@ const usesAddon = {
   'node_modules/addon/build/Release/addon.node': '',
 }
 const ADDON = 'node_modules/addon/build/Release/addon.node'
-const taken = expect.stringMatching(/^addon has a native addon: it is not bundled but taken along/)
+const taken = expect.stringMatching(/^addon has a native addon: it is not bundled but copied/)
 
 describe('a package is native', () => {
-  it('if one of its optional dependencies that is installed is for some system or processor only', async () => {
+  it('if one of its optional dependencies is installed and only for some system or processor', async () => {
     const made = folder({
       'hello.ts': `import sharp from 'sharp'; export const hello = () => new Response(sharp)`,
       'node_modules/sharp/package.json': `{ "name": "sharp", "optionalDependencies": { "@img/sharp-darwin": "1", "@img/sharp-linux": "1" } }`,
@@ -55,11 +55,11 @@ describe('a package is native', () => {
       'node_modules/@img/sharp-linux/index.js': `module.exports = 'machine code'`,
     })
     expect(await notesOf(made)).toEqual([
-      'sharp has a native addon in @img/sharp-linux: it is not bundled but taken along in node_modules, as it is installed here',
+      'sharp has a native addon in @img/sharp-linux: it is not bundled but copied to node_modules, as installed here',
     ])
   })
 
-  it('and not if what is optional is for every system, or not installed', async () => {
+  it('but not if an optional dependency is for every system, or not installed', async () => {
     const made = folder({
       'hello.ts': `import plain from 'plain'; export const hello = () => new Response(plain)`,
       'node_modules/plain/package.json': `{ "name": "plain", "optionalDependencies": { "absent": "1", "any": "1" } }`,
@@ -70,8 +70,8 @@ describe('a package is native', () => {
   })
 })
 
-describe.runIf(process.platform === 'linux')('of an addon that will not load it is told', () => {
-  it('that it was built for another Node, with the way out', async () => {
+describe.runIf(process.platform === 'linux')('a note about an addon that will not load says', () => {
+  it('that it was built for another Node, with the fix', async () => {
     const made = folder(usesAddon)
     writeFakeAddon(made.path(ADDON), ['libc.so.6'], 'node_register_module_v115')
     expect(await notesOf(made, { modules: '137' })).toEqual([
@@ -84,7 +84,7 @@ describe.runIf(process.platform === 'linux')('of an addon that will not load it 
     expect(await notesOf(made)).toEqual([taken])
   })
 
-  it('by what node-gyp wrote beside it, but never of Node-API, nor where one of several builds fits', async () => {
+  it('as node-gyp recorded it, but not for Node-API, nor where one of several builds fits', async () => {
     const made = folder({ ...usesAddon, 'node_modules/addon/build/config.gypi': `{ "node_module_version": 115 }` })
     writeFakeAddon(made.path(ADDON), [], 'node_module_register')
     expect(await notesOf(made, { modules: '137' })).toEqual([taken, expect.stringContaining('built for Node 20')])
@@ -113,7 +113,7 @@ describe.runIf(process.platform === 'linux')('of an addon that will not load it 
     expect(await notesOf(made, {})).toEqual([taken])
   })
 
-  it('as the loader of the system sees it', async () => {
+  it('the same as the loader of the system', async () => {
     const listed = execFileSync('ldd', [process.execPath], { encoding: 'utf8' })
     const { libraries, foreign } = await addonFacts(process.execPath)
     expect(foreign).toBe(false)

@@ -1,6 +1,6 @@
 /**
- * What the user should know of machine code that is taken along: that it is, and what of it will not load where
- * functions run. It is only told: whether the function ever loads it, nobody knows before it does.
+ * What the user should know about native code that is included: that it is, and which of it will not load where
+ * functions run. These are only notes: whether the function ever loads it is not known in advance.
  */
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -8,7 +8,7 @@ import { addonFacts, type AddonFacts } from './addon-facts.ts'
 import { nativeAddonOf } from './node-packages.ts'
 import type { TakenFile } from './taken-files.ts'
 
-/** Where functions run, as far as it is known. */
+/** Where functions run, as far as known. */
 export interface NativeSurroundings {
   /** NODE_MODULE_VERSION of their Node. */
   modules?: string
@@ -38,7 +38,7 @@ export class NativeNotes {
     const notes = [...natives].map(([name, folder]) => {
       const within = nativeAddonOf(folder)?.within ?? name
       const where = within === name ? '' : ` in ${within}`
-      return `${name} has a native addon${where}: it is not bundled but taken along in node_modules, as it is installed here`
+      return `${name} has a native addon${where}: it is not bundled but copied to node_modules, as installed here`
     })
     const code = taken.filter(({ path }) => MACHINE_CODE.test(path))
     if (code.length === 0) return notes
@@ -65,7 +65,7 @@ interface Known {
   facts: AddonFacts
 }
 
-/** A package may bring builds for several versions of Node; one that fits is enough. */
+/** A package may contain builds for several versions of Node; one that fits is enough. */
 async function wrongNode(known: Known[], taken: TakenFile[], modules: string): Promise<string[]> {
   const byPackage = new Map<string, AddonFacts[]>()
   for (const { file, facts } of known) {
@@ -78,7 +78,7 @@ async function wrongNode(known: Known[], taken: TakenFile[], modules: string): P
     if (addons.some(({ nodeApi }) => nodeApi)) continue
     const builtFor = new Set(addons.flatMap(({ modules: one }) => one ?? []))
     if (builtFor.size === 0) {
-      // node-gyp notes next to what it built for which Node it did.
+      // node-gyp records the version of Node next to what it built.
       const gyp = taken.find(({ path }) => path === `node_modules/${name}/build/config.gypi`)
       const built = gyp && /"node_module_version":\s*"?(\d+)/.exec(await readFile(gyp.source, 'utf8'))?.[1]
       if (built !== undefined) builtFor.add(built)
@@ -104,7 +104,7 @@ function missingLibraries(known: Known[], there: ReadonlySet<string>): string[] 
   }
   return [...missing].map(
     ([name, libraries]) =>
-      `${name} will not load: it needs ${[...libraries].join(', ')}, which the image of functions does not hold. ` +
+      `${name} will not load: it needs ${[...libraries].join(', ')}, which the functions' image does not contain. ` +
       `Start the platform with an image that does (--base-image), or with --engine process`,
   )
 }

@@ -1,6 +1,6 @@
 /**
- * Packages with native addons stay outside the bundle and come along in `app/node_modules`, with everything they depend
- * on. A package stands at the top unless another version of it already does; then it is nested in the one that needs it.
+ * Packages with native addons stay outside the bundle and are copied to `app/node_modules`, with everything they depend
+ * on. A package is at the top unless another version of it already is; then it is nested in the one that needs it.
  */
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Node's way of finding packages, as far as the builder has to walk it itself. */
+/** Node's way of finding packages, as far as the builder has to do it itself. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -15,7 +15,7 @@ export interface Manifest {
   peerDependencies?: Record<string, string>
 }
 
-/** `@a/b/c` → `@a/b`, `x/y` → `x`; nothing for paths, URLs, `#imports` and what Node brings itself. */
+/** `@a/b/c` → `@a/b`, `x/y` → `x`; nothing for paths, URLs, `#imports` and built-in modules. */
 export function packageNameOf(specifier: string): string | undefined {
   if (isBuiltin(specifier)) return undefined
   return /^(?:@[^/\s:]+\/)?[^./#@~\s:][^/\s:]*(?=\/|$)/.exec(specifier)?.[0]
@@ -30,7 +30,7 @@ export function findPackage(name: string, from: string): string | undefined {
   }
 }
 
-/** Empty if there is none or it cannot be read: esbuild says so where it matters. */
+/** Empty if there is none or it cannot be read: esbuild reports it where it matters. */
 export function readManifest(packageDir: string): Manifest {
   try {
     const manifest: unknown = JSON.parse(readFileSync(join(packageDir, 'package.json'), 'utf8'))
@@ -43,8 +43,8 @@ export function readManifest(packageDir: string): Manifest {
 }
 
 /**
- * Machine code is found by paths that only make sense in the package's own folder, so it cannot be bundled. Answers
- * where a package has it: in itself, or in a package for this platform that was installed with it.
+ * Machine code is found by paths that only make sense in the package's own folder, so it cannot be bundled. Returns
+ * the folder with it: the package, or a package for this platform that was installed with it.
  * @param packageDir real path
  */
 export function nativeAddonOf(packageDir: string): { within: string } | undefined {

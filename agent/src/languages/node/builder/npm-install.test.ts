@@ -32,7 +32,7 @@ function installer(cacheDir: string, npmPath = 'npm', environment = process.env)
   return made
 }
 
-/** A package that needs another one, which lies beside it as a tarball, so that no registry is asked. */
+/** A package that needs another one, included as a tarball, so that no registry is used. */
 async function packageWithTarball(code = `module.exports = 'installed'`): Promise<TemporaryFolder> {
   const made = folder({
     'hello.ts': `import dep from 'dep'; export const hello = () => new Response(dep)`,
@@ -62,13 +62,13 @@ function tarball(code: string): Promise<Buffer> {
 
 interface Registry extends AsyncDisposable {
   url: string
-  /** Of each request. */
+  /** One entry per request. */
   asked: { path: string; authorization: string | undefined }[]
-  /** A package whose lock file takes `dep` from it. */
+  /** A package whose lock file takes `dep` from this registry. */
   package(npmrc: string): TemporaryFolder
 }
 
-/** A registry of the test's own, on loopback, that knows one package. */
+/** The test's own registry, on loopback, with one package. */
 async function registry(): Promise<Registry> {
   const content = await tarball(`module.exports = 'of the registry'`)
   const asked: Registry['asked'] = []
@@ -107,13 +107,13 @@ async function registry(): Promise<Registry> {
   }
 }
 
-/** Of an agent whose user has settings of his own; nothing in it leads to a real registry. */
+/** The environment of an agent whose user has npm settings; nothing in it leads to a real registry. */
 function agentEnvironment(home: TemporaryFolder, more: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], HOME: home.dir, npm_config_cache: home.path('npm'), ...more }
 }
 
 describe('packages that are not installed', () => {
-  it('are installed aside, without running scripts, and bundled', async () => {
+  it('are installed elsewhere, without running scripts, and bundled', async () => {
     const made = await packageWithTarball()
     const cache = folder()
     const before = readdirSync(made.dir)
@@ -132,7 +132,7 @@ describe('packages that are not installed', () => {
     expect(readdirSync(cache.path(`${installed}/node_modules/dep`)).sort()).toEqual(['index.js', 'package.json'])
   })
 
-  it('are installed once for a lock file, by one of several that ask at once', async () => {
+  it('are installed once for a lock file, by one of several concurrent builds', async () => {
     const made = await packageWithTarball()
     const cache = folder()
     const one = installer(cache.dir)
@@ -143,7 +143,7 @@ describe('packages that are not installed', () => {
     expect(readdirSync(cache.dir)).toHaveLength(1)
   })
 
-  it('are none where node_modules has them, where nothing is locked, and where nothing is needed', async () => {
+  it('are not installed if node_modules has them, if nothing is locked, or if nothing is needed', async () => {
     const one = installer(folder().dir, '/no/such/program')
     const made = await packageWithTarball()
     made.write({ 'node_modules/dep/package.json': '{}' })
@@ -160,14 +160,14 @@ describe('packages that are not installed', () => {
     chmodSync(cache.path('npm.sh'), 0o755)
     await expect(installer(cache.path('cache'), cache.path('npm.sh')).install(made.dir)).rejects.toMatchObject({
       code: 'BUILD_FAILED',
-      message: expect.stringContaining('npm ended with 3'),
+      message: expect.stringContaining('npm exited with 3'),
       hint: `Run it yourself: cd ${made.dir} && npm ci`,
       logs: ['one line'],
     })
     expect(readdirSync(cache.path('cache'))).toEqual([])
     await expect(installer(cache.path('cache'), '/no/such/program').install(made.dir)).rejects.toMatchObject({
       code: 'BUILD_FAILED',
-      message: expect.stringContaining('npm did not start'),
+      message: expect.stringContaining('npm could not be started'),
     })
   })
 
@@ -185,7 +185,7 @@ describe('packages that are not installed', () => {
   })
 })
 
-describe('npm, run for a package that nobody has looked at,', () => {
+describe('npm, run for an untrusted package,', () => {
   const secret = { AWS_SECRET_ACCESS_KEY: 'secret-of-the-host' }
 
   it('asks the registry that the package names, with the credentials that it names', async () => {
@@ -229,7 +229,7 @@ describe('npm, run for a package that nobody has looked at,', () => {
     expect(own.asked.map(({ path }) => path)).toEqual(['/dep/-/dep-1.0.0.tgz'])
   })
 
-  it('is given no more of the environment than it needs, and no setting that names a program', async () => {
+  it('gets no more of the environment than it needs, and no setting that names a program', async () => {
     const made = await packageWithTarball()
     made.write({
       '.npmrc': 'git=./evil.sh\nscript-shell=./evil.sh\nnode-options=--require ./evil.js\nlegacy-peer-deps=true\n',
@@ -238,7 +238,7 @@ describe('npm, run for a package that nobody has looked at,', () => {
       'npm.sh': `#!/bin/sh\nenv > "$OUT.env"; echo "$@" > "$OUT.args"; cat .npmrc > "$OUT.npmrc"\n`,
     })
     chmodSync(out.path('npm.sh'), 0o755)
-    // The user's settings name OUT, so that it is handed on.
+    // The user's settings name OUT, so that it is passed on.
     const home = folder({ '.npmrc': 'x=${OUT}' })
     const environment = agentEnvironment(home, { ...secret, OUT: out.path('seen'), NODE_OPTIONS: '--no-warnings' })
     await installer(folder().dir, out.path('npm.sh'), environment).install(made.dir)
@@ -271,7 +271,7 @@ describe('npm, run for a package that nobody has looked at,', () => {
       message: expect.stringContaining('does not run git'),
       hint: `Run it yourself: cd ${told.dir} && npm ci`,
     })
-    // The lock file keeps silent about it, so that npm itself finds out.
+    // The lock file does not mention it, so npm itself finds out.
     const silent = folder(locked({ '': { dependencies: { x: url } }, 'node_modules/x': { version: '1.0.0' } }))
     await expect(installer(cache.dir, 'npm', environment).install(silent.dir)).rejects.toMatchObject({
       code: 'BUILD_FAILED',
@@ -314,7 +314,7 @@ describe('npm, run for a package that nobody has looked at,', () => {
       const packages = { 'node_modules/dep': { resolved: `file:${path}` } }
       await writeFile(`${app}/package-lock.json`, JSON.stringify({ lockfileVersion: 3, packages }))
       await expect(installer(folder().dir, '/no/such/program').install(app), path).rejects.toMatchObject({
-        message: expect.stringContaining('lies outside the package'),
+        message: expect.stringContaining('is outside the package'),
       })
     }
   })

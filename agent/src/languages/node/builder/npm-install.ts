@@ -1,10 +1,10 @@
 /**
- * Installs what a package names in its package.json where no `node_modules` in reach holds it, as its lock file says,
+ * Installs the dependencies of a package that are in no `node_modules` in reach, as its lock file says,
  * into a cache folder: the user's sources stay as they are, and the next build of the same lock file costs nothing.
  *
- * No code of a package runs on the host, and none of its settings names a program: install scripts do not run, git is
- * refused (`npm-lock.ts`), and npm gets settings and an environment of ours (`npm-settings.ts`). A package that needs
- * more has to be installed by the user, in the package folder.
+ * No code of a package runs on the host, and none of its settings can name a program: install scripts do not run, git
+ * is refused (`npm-lock.ts`), and npm gets our settings and environment (`npm-settings.ts`). A package that needs more
+ * must be installed by the user, in the package folder.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
@@ -23,7 +23,7 @@ export interface NpmInstallerOptions {
   cacheDir: string
   /** The program `npm`. */
   npmPath: string
-  /** Environment of the agent; npm gets what it needs of it. */
+  /** Environment of the agent; npm gets only what it needs. */
   environment: NodeJS.ProcessEnv
 }
 
@@ -47,7 +47,7 @@ export class NpmInstaller {
     this.#options = options
   }
 
-  /** Resolves to the folder with the package's `node_modules`, or to nothing if there is none to install. */
+  /** Resolves to the folder with the package's `node_modules`, or to nothing if there is nothing to install. */
   async install(packageDir: string): Promise<string | undefined> {
     const missing = missingDependencies(packageDir)
     if (missing.length === 0 || !existsSync(join(packageDir, LOCK))) return undefined
@@ -59,7 +59,7 @@ export class NpmInstaller {
     for (const path of local) hash.update(await fingerprint(join(packageDir, path)))
     const folder = join(this.#options.cacheDir, hash.digest('hex').slice(0, 32))
     if (existsSync(folder)) return folder
-    // The same lock file at once (several functions of one package) is one installation.
+    // Concurrent requests for one lock file (several functions of one package) share an installation.
     let running = this.#running.get(folder)
     if (!running) {
       const installation = { packageDir, manifest, lock, settings, local }
@@ -84,7 +84,7 @@ export class NpmInstaller {
         await mkdir(dirname(join(unfinished, path)), { recursive: true })
         await cp(from, join(unfinished, path), { recursive: true })
       }
-      // Last, so that nothing local stands in their place; npm would prefer a shrinkwrap to the lock that was read.
+      // Last, so that nothing local replaces them; npm would prefer a shrinkwrap to the lock that was read.
       await rm(join(unfinished, 'npm-shrinkwrap.json'), { force: true })
       for (const [name, text] of [
         ['package.json', manifest],
@@ -95,7 +95,7 @@ export class NpmInstaller {
         await writeFile(join(unfinished, name), text, { mode: 0o600 })
       }
       await this.#npmCi(unfinished, installation)
-      await rm(join(unfinished, '.npmrc')) // Credentials do not stay.
+      await rm(join(unfinished, '.npmrc')) // Credentials must not stay.
       await rename(unfinished, folder)
     } catch (error) {
       await rm(unfinished, { recursive: true, force: true })
@@ -124,10 +124,10 @@ export class NpmInstaller {
         cause,
       })
     await new Promise<void>((fulfil, reject) => {
-      child.once('error', error => reject(failed(`npm did not start (${error.message})`, error)))
+      child.once('error', error => reject(failed(`npm could not be started (${error.message})`, error)))
       child.once('close', (code, signal) => {
         if (code === 0) fulfil()
-        else reject(failed(`npm ended with ${signal ?? code}`))
+        else reject(failed(`npm exited with ${signal ?? code}`))
       })
     }).finally(() => this.#children.delete(child))
   }
@@ -140,7 +140,7 @@ export function missingDependencies(packageDir: string): string[] {
 
 function leftOut({ needingEnvironment }: Installation['settings']): string {
   if (needingEnvironment.length === 0) return ''
-  return `Its .npmrc takes ${needingEnvironment.join(', ')} from the environment, which a deployment does not give to a package. `
+  return `Its .npmrc takes ${needingEnvironment.join(', ')} from the environment, which a deployment does not pass to packages. `
 }
 
 async function fingerprint(path: string): Promise<string> {

@@ -1,6 +1,6 @@
 /**
- * What a lock file wants of the host. Packages of registries may be fetched; local ones must lie inside the package,
- * also after symbolic links; git is refused, because it is a program that the lock file would direct.
+ * What a lock file may use on the host. Packages from registries may be fetched; local ones must be inside the package,
+ * also after symbolic links; git is refused, because the lock file would control that program.
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
@@ -11,7 +11,7 @@ export const LOCK = 'package-lock.json'
 interface LockEntry {
   resolved?: string
   link?: boolean
-  /** In locks of version 1: what `resolved` is in later ones, where the package is not one of a registry. */
+  /** In version 1 of the format: what later ones call `resolved`, if the package is not from a registry. */
   version?: string
   dependencies?: Record<string, LockEntry | string>
 }
@@ -28,7 +28,7 @@ interface Lock {
 export function localPackages(text: string, packageDir: string): string[] {
   const lock = parseLock(text, packageDir)
   const outside = (path: string) =>
-    new RyoFaasError('BUILD_FAILED', `${path} in ${LOCK} lies outside the package, so only npm can install it`, {
+    new RyoFaasError('BUILD_FAILED', `${path} in ${LOCK} is outside the package, so only npm can install it`, {
       hint: `Run: cd ${packageDir} && npm ci`,
     })
   for (const place of Object.keys(lock.packages ?? {})) {
@@ -64,7 +64,7 @@ function* entriesOf({ packages, dependencies }: Lock): Iterable<LockEntry> {
   }
 }
 
-/** As npm may read the path: it knows `~` for the home folder, and percent signs. */
+/** As npm may read the path: it expands `~` and percent encoding. */
 function isInside(packageDir: string, path: string): boolean {
   if (path.split(/[\\/]/).some(part => part.startsWith('~')) || path.includes('%')) return false
   const source = resolve(packageDir, path)

@@ -1,21 +1,21 @@
 /**
- * What npm is told when the agent runs it for a package that nobody has looked at. Invariants:
+ * npm's settings when the agent runs it for an untrusted package. Invariants:
  *
  * 1. The package chooses where its packages come from and with which credentials of its own, literally, and nothing
  *    else: no program, no file, no script, no proxy, no certificate (with a proxy and a certificate of its own it would
- *    be sent the tokens of the user).
+ *    receive the user's tokens).
  * 2. Nothing of the agent's environment can reach the package's registry: npm gets no variable it does not need, and
- *    no value in the package's settings that names one is handed on.
+ *    no value in the package's settings that names one is passed on.
  * 3. The settings of the user and of the machine apply as they do in a shell.
  */
 import { join } from 'node:path'
 
 const REGISTRY = /^(?:@[\w.~-]+:)?registry$/
 const CREDENTIAL = /^\/\/[\w.:[\]~/-]+\/:(?:_authToken|_auth|username|_password)$/
-/** Of how npm reads the lock file; without it `npm ci` refuses locks that were made with it. */
+/** How npm reads the lock file; without these, `npm ci` refuses locks that were made with them. */
 const SWITCH = /^legacy-peer-deps$/
 
-/** The lines of a package's `.npmrc` that may count, and the keys of those that would read the environment. */
+/** The lines of a package's `.npmrc` that are allowed, and the keys of those that would read the environment. */
 export function literalSettings(npmrc: string): { text: string; needingEnvironment: string[] } {
   const lines: string[] = []
   const needingEnvironment: string[] = []
@@ -53,7 +53,7 @@ export function installArguments(folder: string): string[] {
     '--no-update-notifier',
     '--script-shell=',
     '--node-options=',
-    // Below a file there is nothing, so whatever npm wants of git, it cannot start it.
+    // A path below a file never exists, so npm cannot start git.
     `--git=${join(folder, 'package.json', 'git')}`,
   ]
 }
@@ -77,7 +77,7 @@ const PASSED_ON = new Set(
   ].map(name => name.toLowerCase()),
 )
 
-/** @param userSettings text of the user's own `.npmrc`, which may name variables: those are his to hand on */
+/** @param userSettings text of the user's own `.npmrc`, which may name variables: the user chose to pass them on */
 export function installEnvironment(environment: NodeJS.ProcessEnv, userSettings: string): NodeJS.ProcessEnv {
   const named = new Set([...userSettings.matchAll(/\$\{([^${}?]+)\??\}/g)].map(([, name]) => name))
   return {

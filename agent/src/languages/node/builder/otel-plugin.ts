@@ -1,6 +1,6 @@
 /**
- * Makes a function's `@opentelemetry/api` speak to the runtime: the first import of the package, by whomever, runs the
- * bridge. Done with the copy that the function itself brought, so that no two versions have to agree.
+ * Connects a function's `@opentelemetry/api` to the runtime: the first import of the package, from anywhere, runs the
+ * bridge. It uses the function's own copy, so versions need not match.
  */
 import type { Plugin } from 'esbuild'
 
@@ -14,7 +14,7 @@ export function otelPlugin(packageDir: string): Plugin {
       build.onResolve({ filter: /^@opentelemetry\/api$/ }, async ({ path, pluginData, importer, resolveDir }) => {
         if (pluginData === REAL) return undefined
         const real = await build.resolve(path, { kind: 'import-statement', importer, resolveDir, pluginData: REAL })
-        // Not found, or left outside of the bundle: as with any other package.
+        // Not found, or left outside of the bundle: as for any other package.
         if (real.errors.length > 0 || real.external) return undefined
         return { path: real.path, namespace: NAMESPACE }
       })

@@ -1,4 +1,4 @@
-/** Decides what becomes of imported packages: bundled (the rule), taken along because of a native addon, or installed. */
+/** Decides about imported packages: bundled (the rule), copied because of a native addon, or installed. */
 import { existsSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Plugin } from 'esbuild'
@@ -15,16 +15,16 @@ const SEEN = { ryoFaasSeen: true }
 
 export interface PackagesPluginOptions {
   packageDir: string
-  /** Folder whose `node_modules` stands in for one that the package does not have. */
+  /** Folder whose `node_modules` replaces one that the package does not have. */
   installed: () => string | undefined
-  /** What the build that runs may read; it is told of links that lead to packages. */
+  /** What the current build may read; it learns of links that lead to packages. */
   readable: () => ReadableFolders
-  /** Whether a package has been seen to require it although it was not there. */
+  /** Whether a package required it although it was missing. */
   isAbsent(specifier: string): boolean
-  /** It is left to Node, which throws when the line is reached. */
+  /** Left to Node, which throws when the line is reached. */
   onAbsent(specifier: string, importer: string): void
   onNative(name: string, folder: string): void
-  /** A `.node` file outside a native package; `place` is where in the app it has to stand. */
+  /** A `.node` file outside a native package; `place` is its path in the app. */
   onAddon(source: string, place: string): void
 }
 

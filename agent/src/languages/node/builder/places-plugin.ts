@@ -1,6 +1,6 @@
 /**
- * Gives the code of each file the place it would have unbundled: `import.meta.url` and its kin, `__dirname` and
- * `__filename` name the file below the app's folder, where the files it reads have been taken along. esbuild replaces
+ * Gives the code of each file the path it would have unbundled: `import.meta.url` and the like, `__dirname` and
+ * `__filename` name the file below the app's folder, where the files it reads were copied. esbuild replaces
  * the expressions by names of ours (`PLACE_DEFINES`, so never inside strings, and not if the code declares its own
  * `__dirname`), and this plugin declares those names at the top of the files that use them, on the first line, so that
  * line numbers stay.
@@ -15,7 +15,7 @@ const URL_NAME = '__ryoFaasUrl'
 const FILE_NAME = '__ryoFaasFile'
 const DIR_NAME = '__ryoFaasDir'
 
-/** Starts every bundle: what bundled CommonJS needs in a module, and where the app lies. */
+/** Starts every bundle: what bundled CommonJS needs in a module, and the path of the app. */
 export const BUNDLE_HEAD = [
   `import { createRequire as __ryoFaasCreateRequire } from 'node:module'`,
   `import { dirname as __ryoFaasDirname } from 'node:path'`,
@@ -48,7 +48,7 @@ const LOADERS: Record<string, Loader> = {
   '.cjs': 'js',
 }
 
-/** @param onReference is told every file (absolute) that the code names by `new URL('./file', import.meta.url)` */
+/** @param onReference called with every file (absolute) that the code names by `new URL('./file', import.meta.url)` */
 export function placesPlugin(packageDir: string, onReference: (path: string) => void): Plugin {
   return {
     name: 'ryo-faas-places',

@@ -1,6 +1,6 @@
 /**
- * A package that lies above the user's folder (hoisted, or installed into our cache) shows in a bundle as
- * `../../somewhere/node_modules/x`. Where it lies is nothing the function can see, so bundles name it `node_modules/x`:
+ * A package above the user's folder (hoisted, or installed into our cache) shows in a bundle as
+ * `../../somewhere/node_modules/x`. The function cannot see where it is, so bundles name it `node_modules/x`:
  * the same code is the same bundle in every folder and on every machine.
  */
 const OUTSIDE = String.raw`\.\.?/(?:[^"\n]*?/)?(?=node_modules/)`
@@ -19,7 +19,7 @@ export function plainSources(map: string): string {
   return JSON.stringify(parsed)
 }
 
-/** Where a file seems to lie for the code in it, relative to the app: next to its package, or in `node_modules`. */
+/** The path of a file as its code sees it, relative to the app: next to its package, or in `node_modules`. */
 export function placeInApp(relativePath: string): string {
   const posix = relativePath.replaceAll('\\', '/')
   if (!posix.startsWith('../')) return posix

@@ -38,7 +38,7 @@ async function answerOf(packageDir: string, rootDir = packageDir): Promise<strin
   return await running.get()
 }
 
-/** A project of which `app` is deployed; the secrets of the host lie beside it. */
+/** A project whose `app` is deployed; the secrets of the host are next to it. */
 function project(files: Record<string, string>): TemporaryFolder {
   return folder({
     'home/secret.json': `{ "auth": "SECRET" }`,
@@ -73,14 +73,14 @@ describe('a build does not read', () => {
         expect.objectContaining({
           file: made.path(index),
           line: 1,
-          message: expect.stringContaining(`lies outside ${made.path('app')} and its packages`),
+          message: expect.stringContaining(`is outside ${made.path('app')} and its packages`),
           hint: expect.stringContaining('Move it into the folder of deploy.json'),
         }),
       ]),
     })
   })
 
-  it('a file by an absolute path, wherever it lies', async () => {
+  it('a file by an absolute path, wherever it is', async () => {
     const made = project({})
     for (const path of [made.path('home/secret.json'), made.path('app/node_modules/pad/package.json')]) {
       made.write({ [index]: `module.exports = require(${JSON.stringify(path)})` })
@@ -96,17 +96,17 @@ describe('a build does not read', () => {
       'app/hello.ts': `import secret from 'secret'; export const hello = () => new Response(JSON.stringify(secret))`,
     })
     await expect(bundle(made.path('app'))).rejects.toMatchObject({
-      problems: [{ file: made.path('app/hello.ts'), message: expect.stringContaining('secret.json lies outside') }],
+      problems: [{ file: made.path('app/hello.ts'), message: expect.stringContaining('secret.json is outside') }],
     })
   })
 
-  it('a linked package of another place, native or not, and what a native one is linked to', async () => {
+  it('a linked package from elsewhere, native or not, and what a native one is linked to', async () => {
     const made = project({
       'home/package.json': `{ "name": "evil", "main": "secret.json" }`,
       'app/hello.ts': `import stolen from 'evil'; export const hello = () => new Response(JSON.stringify(stolen))`,
     })
     link(made, 'app/node_modules/evil', made.path('home'))
-    const refused = { code: 'BUILD_FAILED', problems: [{ message: expect.stringContaining('lies outside') }] }
+    const refused = { code: 'BUILD_FAILED', problems: [{ message: expect.stringContaining('is outside') }] }
     await expect(bundle(made.path('app'))).rejects.toMatchObject(refused)
     made.write({ 'home/binding.gyp': '{}' })
     await expect(bundle(made.path('app'))).rejects.toMatchObject(refused)
@@ -116,11 +116,11 @@ describe('a build does not read', () => {
     })
     await expect(bundle(made.path('app'))).rejects.toMatchObject({
       code: 'BUILD_FAILED',
-      message: expect.stringContaining(`evil: ${made.path('home')} lies outside`),
+      message: expect.stringContaining(`evil: ${made.path('home')} is outside`),
     })
   })
 
-  it('other packages of the workspace than those that are linked', async () => {
+  it('packages of the workspace that are not linked', async () => {
     const made = folder({
       'package.json': `{ "workspaces": ["packages/*"] }`,
       'packages/api/hello.ts': `import a from '@acme/a'; export const hello = () => new Response(a)`,
@@ -131,14 +131,14 @@ describe('a build does not read', () => {
     link(made, 'node_modules/@acme/a', '../../packages/a')
     await expect(bundle(made.path('packages/api'))).rejects.toMatchObject({
       problems: [
-        { file: made.path('packages/a/index.js'), message: expect.stringContaining('secret.json lies outside') },
+        { file: made.path('packages/a/index.js'), message: expect.stringContaining('secret.json is outside') },
       ],
     })
   })
 })
 
 describe('a build reads', () => {
-  it('whatever lies in the folder of deploy.json, also beside the package', async () => {
+  it('everything in the folder of deploy.json, also next to the package', async () => {
     const made = folder({
       'package.json': `{ "version": "7" }`,
       'src/hello.ts': `import { version } from '../package.json'; import { b } from '../lib/b.ts'

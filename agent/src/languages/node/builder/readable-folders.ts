@@ -1,10 +1,10 @@
 /**
- * What a build may read, so that no package can bring files of this machine into a function. Invariants:
+ * What a build may read, so that no package can copy files of this machine into a function. Invariants:
  *
- * 1. A path is judged after symbolic links are followed.
+ * 1. A path is judged with symbolic links resolved.
  * 2. Readable are the folder of deploy.json, packages that the platform installed for it, the `node_modules` folders in
  *    which packages are looked for from there, and what a link in these names: a package of the same workspace.
- * 3. Only links that resolution came upon count, so a package cannot make more readable by naming a path.
+ * 3. Only links found by resolution count, so a package cannot make more readable by naming a path.
  *
  * Settings are not content: the tsconfig.json that esbuild finds may extend one further up, as in every monorepo.
  */
@@ -14,7 +14,7 @@ import { readManifest } from './node-packages.ts'
 
 const MODULES = `${sep}node_modules${sep}`
 
-/** For one build: what it has looked up is not looked up again. */
+/** For one build: look-ups are cached. */
 export class ReadableFolders {
   readonly #root: string
   /** Real paths of folders from which packages are looked for. */
@@ -26,7 +26,7 @@ export class ReadableFolders {
 
   /**
    * @param rootDir folder of deploy.json, a real path
-   * @param installed folder with packages that stand in for a missing `node_modules`
+   * @param installed folder with packages that replaces a missing `node_modules`
    */
   constructor(rootDir: string, installed: string | undefined) {
     this.#root = rootDir
@@ -49,7 +49,7 @@ export class ReadableFolders {
   }
 
   /**
-   * Answers where the package really lies. If that is elsewhere in the workspace, it is readable from now on.
+   * Returns the real path of the package. If that is elsewhere in the workspace, it becomes readable.
    * @param found folder of a package as resolution found it in a `node_modules`
    */
   follow(found: string, name: string): string {
@@ -88,10 +88,10 @@ export class ReadableFolders {
   }
 }
 
-/** What is said of a path that is not readable. */
+/** The error for a path that is not readable. */
 export function unreadable(path: string, { root }: ReadableFolders): { text: string; hint: string } {
   return {
-    text: `${path} lies outside ${root} and its packages, so it is not taken into the function`,
-    hint: 'Move it into the folder of deploy.json, or deploy from a folder that holds both. A package linked into node_modules must be one of the same workspace.',
+    text: `${path} is outside ${root} and its packages, so it cannot be part of the function`,
+    hint: 'Move it into the folder of deploy.json, or deploy from a folder that contains both. A package linked into node_modules must be one of the same workspace.',
   }
 }

@@ -1,18 +1,18 @@
-/** Refuses what the bundler is about to read outside the folders that it may read; the error stands at the import. */
+/** Refuses what the bundler would read outside the allowed folders; the error is located at the import. */
 import { existsSync } from 'node:fs'
 import type { PartialMessage, Plugin } from 'esbuild'
 import { unreadable, type ReadableFolders } from './readable-folders.ts'
 
-/** @param folders of the build that runs */
+/** @param folders of the current build */
 export function readablePlugin(folders: () => ReadableFolders): Plugin {
   return {
     name: 'ryo-faas-readable',
     setup(build) {
       build.onResolve({ filter: /^(?:\/[^/]|[A-Za-z]:[\\/])/, namespace: 'file' }, ({ path }) => {
-        // What is not there is missing as anything else is; the file names of modules of ours are absolute, too.
+        // A missing file is reported like any other; the names of our own modules are also absolute.
         if (!existsSync(path)) return undefined
-        const text = `"${path}" is an absolute path, which leads nowhere on another machine`
-        return { errors: [{ text, detail: { hint: 'Import it by a path relative to the file, or as a package.' } }] }
+        const text = `"${path}" is an absolute path, which does not exist on other machines`
+        return { errors: [{ text, detail: { hint: 'Import it by a relative path, or as a package.' } }] }
       })
       // The bundler hands over real paths.
       build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path }) =>

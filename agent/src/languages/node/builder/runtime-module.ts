@@ -1,5 +1,5 @@
 /**
- * The platform's runtime as one module. Whichever of its doors user code knocks at, it gets this copy, so that
+ * The platform's runtime as one module. Whichever entry point user code imports, it gets this copy, so that
  * `context()` and the server around the handler share one `AsyncLocalStorage`. It is bundled once per agent, with
  * paths that do not tell where the agent is installed.
  */
@@ -12,8 +12,8 @@ import { plainPaths } from './plain-paths.ts'
 
 const DOORS = /^@ryo-faas\/runtime(\/main|\/protocol)?$/
 /**
- * Keeps the module out of the bundle's source map, which saves memory in every function: the map that it brings along
- * knows only its first line, and that is left empty.
+ * Keeps the module out of the bundle's source map, which saves memory in every function: its own map
+ * covers only its first line, which is left empty.
  */
 const NO_MAP = `//# sourceMappingURL=data:application/json;base64,${Buffer.from('{"version":3,"sources":[""],"mappings":"AAAA"}').toString('base64')}`
 
@@ -23,7 +23,7 @@ const NO_MAP = `//# sourceMappingURL=data:application/json;base64,${Buffer.from(
  */
 export async function bundleRuntime(runtimeDir: string): Promise<string> {
   const { dir, extension } = findRuntime(runtimeDir)
-  // The runtime loads it lazily, so it is as small as can be and nobody reads its stack traces.
+  // The runtime loads it lazily, so it is minified: nobody reads its stack traces.
   const metrics = await bundleText({
     entryPoints: [createRequire(import.meta.url).resolve('prom-client')],
     format: 'cjs',
@@ -44,12 +44,12 @@ export async function bundleRuntime(runtimeDir: string): Promise<string> {
   return `\n${plainPaths(text)}${NO_MAP}\n`
 }
 
-/** Serves the module under all its names; any other path into the package does not exist. */
+/** Resolves the module by all its names; no other path into the package exists. */
 export function runtimePlugin(contents: string, packageDir: string): Plugin {
   return virtualModule({ filter: DOORS, contents, path: join(packageDir, 'ryo-faas-runtime.js') })
 }
 
-/** A module that is not a file; the path is where stack traces would place it. */
+/** A module without a file; stack traces would show this path. */
 function virtualModule({ filter, contents, path }: { filter: RegExp; contents: string; path: string }): Plugin {
   return {
     name: 'ryo-faas-virtual-module',
@@ -86,5 +86,5 @@ function findRuntime(runtimeDir: string): { dir: string; extension: 'js' | 'ts' 
       if (existsSync(join(dir, `main.${extension}`))) return { dir, extension }
     }
   }
-  throw new Error(`${runtimeDir} does not hold the package @ryo-faas/runtime, or it has not been built`)
+  throw new Error(`${runtimeDir} does not contain the package @ryo-faas/runtime, or it was not built`)
 }

@@ -1,11 +1,11 @@
 /**
  * The files a function finds at run time next to its bundle. Invariants:
  *
- * 1. Taken along is every regular file of the package except `node_modules`, dotfiles, sources (they are in the bundle)
- *    and what only tools read (lock files, tsconfig, deploy.json); the `files` globs and `new URL('./x', import.meta.url)`
- *    add to that.
- * 2. Nothing outside the package comes along: not by `..`, not by a symbolic link.
- * 3. The amount is bounded; more is an error and never a part of the files.
+ * 1. Included is every regular file of the package except `node_modules`, dotfiles, sources (they are in the bundle)
+ *    and what only tools read (lock files, tsconfig, deploy.json); the `files` globs and `new URL('./x',
+ *    import.meta.url)` add to that.
+ * 2. Nothing outside the package is included, neither by `..` nor by a symbolic link.
+ * 3. The amount is bounded; more is an error, never a subset.
  */
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, relative, sep } from 'node:path'
@@ -41,7 +41,7 @@ export async function packageFiles(packageDir: string): Promise<PackageFiles> {
   return collector.done()
 }
 
-/** Which of a package's files a function may read at run time without being told. */
+/** The files of a package that are included by default. */
 export function isReadAtRunTime({ path }: TakenFile): boolean {
   return !SOURCE.test(path) && !FOR_TOOLS.test(basename(path))
 }
@@ -52,8 +52,8 @@ export async function globbedFiles(packageDir: string, patterns: string[]): Prom
   if (patterns.length === 0) return collector.done()
   const outside = patterns.find(pattern => isAbsolute(pattern) || pattern.split(/[\\/]/).includes('..'))
   if (outside !== undefined) {
-    throw new RyoFaasError('BUILD_FAILED', `"files" may not lead out of the package, but "${outside}" does`, {
-      hint: `Patterns are relative to ${packageDir}; move the files there, or let packageDir be a folder that holds both`,
+    throw new RyoFaasError('BUILD_FAILED', `"files" must stay inside the package, but "${outside}" does not`, {
+      hint: `Patterns are relative to ${packageDir}; move the files there, or set packageDir to a folder that contains both`,
     })
   }
   const found = await glob(patterns, {
@@ -93,7 +93,7 @@ class Collector {
     this.#root = root
   }
 
-  /** @param path of an entry in a folder that is known to lie inside */
+  /** @param path of an entry in a folder that is known to be inside */
   async add(path: string): Promise<void> {
     const source = join(this.#root, path)
     const status = await lstat(source).catch(unlessMissing)
@@ -109,7 +109,7 @@ class Collector {
     this.#realRoot ??= await realpath(this.#root)
     const status = await stat(target)
     if (!target.startsWith(this.#realRoot + sep)) {
-      this.#notes.push(`${path} is a symbolic link that leads out of the package: left out`)
+      this.#notes.push(`${path} is a symbolic link to outside the package: left out`)
     } else if (status.isFile()) {
       this.#take(path, source, status)
     } else {
@@ -127,8 +127,8 @@ class Collector {
     this.#files.push({ path, source, executable: (mode & 0o111) !== 0, size, mtimeMs })
     this.#bytes += size
     if (this.#files.length <= MOST_FILES && this.#bytes <= MOST_BYTES) return
-    throw new RyoFaasError('BUILD_FAILED', `${this.#root} holds more than ${MOST_FILES} files or 100 MB`, {
-      hint: 'Let packageDir in deploy.json be the folder that holds just the function',
+    throw new RyoFaasError('BUILD_FAILED', `${this.#root} contains more than ${MOST_FILES} files or 100 MB`, {
+      hint: 'Set packageDir in deploy.json to a folder with just the function',
     })
   }
 
@@ -138,7 +138,7 @@ class Collector {
   }
 }
 
-/** A file may vanish between being listed and being looked at: then it is not there. */
+/** A file may vanish between being listed and being read: then it is ignored. */
 function unlessMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error
 }

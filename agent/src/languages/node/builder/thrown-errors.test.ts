@@ -1,6 +1,6 @@
 /**
- * What is left of an error in a bundle as it is deployed. With a CommonJS package in it: its module stands in front of the
- * runtime, so that the source map begins with other lines than in a bundle of ES modules.
+ * How errors appear from a deployed bundle. It contains a CommonJS package, whose module precedes the
+ * runtime, so the source map starts differently than in a bundle of ES modules.
  */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -66,7 +66,7 @@ test.each([
   ['nodeStray', 'node', 5],
   ['trigger', 'trigger', 5],
   ['main', 'service', 5],
-] as const)('beside a CommonJS package, an error of %s is answered, and its log has the line', async (...row) => {
+] as const)('with a CommonJS package, an error of %s is answered, and its log has the line', async (...row) => {
   const [exportName, style, line] = row
   await using running = await started(exportName, style)
   const path = style === 'trigger' ? '/.ryo-faas/events/on' : '/'
@@ -80,7 +80,7 @@ test.each([
   expect(running.errors()).not.toContain('paths[')
 })
 
-test('beside a CommonJS package, code that reads the stack of an error gets its own error, with its line', async () => {
+test('with a CommonJS package, code that reads the stack of an error gets its own error, with its line', async () => {
   await using running = await started('readsStack', 'web')
   expect(await running.get()).toMatch(/^Error: boom legacy\n {4}at boom \(.*hello\.ts:5:/)
 })

@@ -1,4 +1,4 @@
-/** Writes what a version consists of, completely or not at all. */
+/** Writes a version, completely or not at all. */
 import { randomUUID } from 'node:crypto'
 import { chmod, copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -9,7 +9,7 @@ export interface VersionContents {
   written: Map<string, string | Uint8Array>
   /** What else goes into the app. */
   taken: TakenFile[]
-  /** The user's package as it was, for reading. */
+  /** The user's original package, for reading. */
   sources: TakenFile[]
   entrySource: { name: string; text: string }
 }

@@ -1,4 +1,4 @@
-/** The types that handlers are measured by, as the package's own program sees them. */
+/** The types that handlers are checked against, as the package's own program sees them. */
 import { ts } from 'ts-morph'
 
 /** A module that is added to every program. */

@@ -35,7 +35,7 @@ const CASES: Case[] = [
     style: 'node',
   },
   {
-    title: 'a module that imports files which are no code',
+    title: 'a module that imports files that are not code',
     code: `import sql from './a.sql'; import wasm from './a.wasm'; export const HelloWorld = () => new Response(sql + wasm)`,
     others: { 'a.sql': 'SELECT 1', 'a.wasm': '' },
     style: 'web',
@@ -136,7 +136,7 @@ export const HelloWorld = express()`,
     style: 'node',
   },
   {
-    title: 'an overloaded function of which one signature fits',
+    title: 'an overloaded function with one matching signature',
     code:
       NODE +
       `export function HelloWorld(n: number): number
@@ -204,7 +204,7 @@ export const HelloWorld = timed((req: IncomingMessage, res: ServerResponse) => {
     style: 'web',
   },
   {
-    title: 'a web handler with several ways out',
+    title: 'a web handler with several returns',
     code: `export function HelloWorld(r: Request) { return r.url ? new Response('') : Promise.resolve(new Response('')) }`,
     style: 'web',
   },
@@ -306,7 +306,7 @@ export function HelloWorld(req, res) { res.end() }`,
     style: 'web',
   },
   {
-    title: 'JavaScript without types that takes two and returns a Response',
+    title: 'JavaScript without types with two parameters that returns a Response',
     file: 'handler.js',
     code: `export const HelloWorld = (request, context) => new Response(context.name)`,
     style: 'web',
@@ -384,7 +384,7 @@ export function HelloWorld(req, res) { res.end() }`,
     style: 'trigger',
   },
   {
-    title: 'a trigger that does not look at the event',
+    title: 'a trigger that ignores the event',
     kind: 'trigger',
     code: `export async function HelloWorld() {}`,
     style: 'trigger',
@@ -408,7 +408,7 @@ describe('accepts', () => {
   for (const [index, given] of CASES.entries()) {
     it(given.title, () => {
       const { code, file = 'handler.ts', others, style, exportName, takesContext, kind = 'http' } = given
-      // One package for all, which is warm after the first; a package of its own where other files matter.
+      // One package for all, warm after the first; a separate one where other files matter.
       const at = others ? `case-${index}` : 'common'
       const name = others ? file : `case-${index}-${file}`
       for (const [path, text] of Object.entries({ ...others, [name]: code })) folder.write({ [`${at}/${path}`]: text })

@@ -23,7 +23,7 @@ function start(options?: CheckServiceOptions): WarmCheckService {
 const request = (name: string, file: string) =>
   ({ name, kind: 'http', packageDir: folder.dir, filePath: folder.path(file) }) as const
 
-/** A process in place of ours, which ends when it is asked for `die`: `how` says by what, `died` is the file that stops it. */
+/** A process that dies when asked for `die`: `how` is the code that kills it, `died` the file that stops this. */
 function dying(how: string, died: string): CheckServiceOptions {
   folder.write({
     'dying.mjs': `
@@ -50,14 +50,14 @@ function isThere(pid: number): boolean {
 }
 
 describe('the check service', () => {
-  it('answers several functions in one go, in their order, and several questions at once', async () => {
+  it('checks several functions at once, in order, and handles concurrent requests', async () => {
     const service = start()
     await service.warmUp()
     const all = service.check([request('web', 'web.ts'), request('none', 'none.ts'), request('node', 'node.js')])
     const one = service.check([request('node', 'node.js')])
     const broken = expect(
       service.check([{ ...request('web', 'web.ts'), filePath: 7 as never }]),
-      'an error of the checker is passed on and leaves the process alive',
+      'an error of the checker is passed on and does not end the process',
     ).rejects.toMatchObject({ code: 'INTERNAL' })
     const afterwards = service.check([request('web', 'web.ts')])
     expect(await all).toMatchObject([
@@ -71,7 +71,7 @@ describe('the check service', () => {
     expect(await service.check([])).toEqual([])
   })
 
-  it('replaces a process that dies and asks again what it had not answered', async () => {
+  it('replaces a process that dies and retries unanswered requests', async () => {
     const service = start(dying('process.exit(3)', 'died'))
     const answers = ['first', 'die', 'last'].map(name => service.check([request(name, 'web.ts')]))
     expect(await Promise.all(answers)).toMatchObject([
@@ -81,7 +81,7 @@ describe('the check service', () => {
     ])
   })
 
-  it('fails a request over which the process runs out of memory twice, and goes on with the next', async () => {
+  it('fails a request over which the process runs out of memory twice, and continues with the next', async () => {
     const service = start(dying('for (const all = []; ; ) all.push(new Array(100_000).fill(id))', 'never'))
     const fatal = expect(service.check([request('die', 'web.ts')])).rejects.toMatchObject({
       code: 'INTERNAL',
@@ -93,7 +93,7 @@ describe('the check service', () => {
     expect(await next).toMatchObject([{ problems: ['next'] }])
   })
 
-  it('ends its process when nothing is asked, and starts another for the next question', async () => {
+  it('ends its process when idle, and starts another for the next request', async () => {
     folder.write({ 'pid.mjs': `process.on('message', ({ id }) => process.send({ id, outcomes: [process.pid] }))` })
     const service = start({ entry: pathToFileURL(folder.path('pid.mjs')), idleMs: 0 })
     const pid = async () => Number((await service.check([request('web', 'web.ts')]))[0])
@@ -102,7 +102,7 @@ describe('the check service', () => {
     expect(await pid()).not.toBe(first)
   })
 
-  it('refuses what is asked, and fails what is open, when it is closed', async () => {
+  it('refuses new requests, and fails open ones, when it is closed', async () => {
     const service = start()
     const open = service.check([request('web', 'web.ts')])
     const failed = expect(open).rejects.toMatchObject({ code: 'CANCELLED' })

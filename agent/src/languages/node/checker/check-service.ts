@@ -1,12 +1,12 @@
 /**
- * The checker in a process of its own, so that checking never holds up the agent, and the compiler's memory (hundreds of
- * megabytes, which a thread would not give back) is gone when nobody deploys. Invariants:
+ * The checker in a process of its own, so that checking never blocks the agent, and the compiler's memory (hundreds of
+ * megabytes, which a thread would not return) is freed when nobody deploys. Invariants:
  *
  * 1. Requests are answered in order.
- * 2. A process that dies (for instance out of memory) is replaced, and what it had not answered is asked once more; if that
- *    kills the next one too, the request fails.
- * 3. It keeps the agent's process alive only while somebody waits for it, and ends when the agent does.
- * 4. It ends when nothing was asked for `idleMs`; the next question starts another.
+ * 2. A process that dies (for instance out of memory) is replaced, and what it had not answered is retried once; if
+ *    that kills the next one too, the request fails.
+ * 3. It keeps the agent's process alive only while a request is pending, and ends when the agent does.
+ * 4. It ends after `idleMs` without a request; the next request starts another.
  */
 import { fork, type ChildProcess, type ForkOptions } from 'node:child_process'
 import { once } from 'node:events'
@@ -24,20 +24,20 @@ export interface CheckServiceOptions {
   types?: CheckerOptions
   /** Heap of the process; default 1024. */
   memoryMb?: number
-  /** Default: a quarter of an hour. */
+  /** Default: 15 minutes. */
   idleMs?: number
   /** Module that the process runs; default: our own next to this one. */
   entry?: URL
 }
 
 export interface WarmCheckService extends CheckService {
-  /** Starts the process and loads the compiler, so that the first check need not wait for them. */
+  /** Starts the process and loads the compiler, so that the first check does not wait for them. */
   warmUp(): Promise<void>
 }
 
 export interface CheckerQuestion {
   id: number
-  /** None: get warm. */
+  /** Empty: warm up. */
   requests: CheckRequest[]
 }
 
@@ -85,8 +85,8 @@ class ProcessCheckService implements WarmCheckService {
     this.#process = undefined
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
-    child.ref() // Or the wait for it could end with our own process.
-    child.kill('SIGKILL') // It holds nothing that it would have to put away.
+    child.ref() // Otherwise our process could end while a request waits.
+    child.kill('SIGKILL') // It has nothing to clean up.
     await ended
   }
 
@@ -106,7 +106,7 @@ class ProcessCheckService implements WarmCheckService {
     this.#process.channel?.ref()
     pending.attempts++
     const question: CheckerQuestion = { id: pending.id, requests: pending.requests }
-    // A process that is ending cannot be asked; its exit asks again.
+    // A process that is exiting cannot be asked; its exit handler retries.
     this.#process.send(question, () => undefined)
   }
 
@@ -120,7 +120,7 @@ class ProcessCheckService implements WarmCheckService {
       this.#process = undefined
       this.#replace(new Error(reason, { cause }))
     }
-    child.on('error', error => over('the checker could not be started or asked', error))
+    child.on('error', error => over('the checker could not be started or reached', error))
     child.on('exit', (code, signal) => over(exitReason(code, signal)))
     return child
   }
@@ -139,12 +139,12 @@ class ProcessCheckService implements WarmCheckService {
     this.#idle = setTimeout(() => void this.#end(), this.#options.idleMs ?? DEFAULT_IDLE_MS).unref()
   }
 
-  /** Only the oldest question can have killed the process: it was the one being answered. */
+  /** Only the oldest request can have killed the process: it was the current one. */
   #replace(reason: unknown): void {
     const [oldest] = this.#pending.values()
     if (oldest && oldest.attempts > 1) {
       this.#pending.delete(oldest.id)
-      oldest.reject(new RyoFaasError('INTERNAL', 'the checker died twice over this request', { cause: reason }))
+      oldest.reject(new RyoFaasError('INTERNAL', 'the checker died twice on this request', { cause: reason }))
     }
     for (const pending of this.#pending.values()) {
       if (pending !== oldest) pending.attempts = 0
@@ -161,7 +161,7 @@ class ProcessCheckService implements WarmCheckService {
 function startProcess({ types, memoryMb = DEFAULT_MEMORY_MB, entry }: CheckServiceOptions): ChildProcess {
   const args = types === undefined ? [] : [JSON.stringify(types)]
   const heap = `--max-old-space-size=${memoryMb}`
-  // What it prints about its end is of no use to the reader of our output: the exit says it.
+  // Its own last output would only be noise in ours: the exit says enough.
   const options: ForkOptions = { serialization: 'advanced', stdio: ['ignore', 'inherit', 'ignore', 'ipc'] }
   if (entry) return fork(entry, args, { ...options, execArgv: [heap] })
   const isSource = import.meta.url.endsWith('.ts')
@@ -169,7 +169,7 @@ function startProcess({ types, memoryMb = DEFAULT_MEMORY_MB, entry }: CheckServi
   return fork(own, args, { ...options, execArgv: [heap, ...(isSource ? fromSource() : [])] })
 }
 
-/** Tests and development: Node 20 has to be taught TypeScript, and our packages resolve to their sources. */
+/** Tests and development: Node 20 needs a loader for TypeScript, and our packages resolve to their sources. */
 function fromSource(): string[] {
   const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm')).href
   return ['--conditions=source', '--import', loader]
@@ -178,5 +178,5 @@ function fromSource(): string[] {
 function exitReason(code: number | null, signal: NodeJS.Signals | null): string {
   // V8 aborts when its heap limit is reached, and for hardly any other reason.
   if (signal === 'SIGABRT' || code === 134) return 'the checker ran out of memory'
-  return `the checker ended with ${signal ?? code}`
+  return `the checker exited with ${signal ?? code}`
 }

@@ -1,8 +1,8 @@
-/** What the checker is asked and what it answers. */
+/** Request and result of the checker. */
 import type { DeploymentKind, Problem } from '../../../contract/index.ts'
 
 export interface CheckRequest {
-  /** Name of the export (not looked at for services, which export `main`). */
+  /** Name of the export (ignored for services, which export `main`). */
   name: string
   kind: DeploymentKind
   /** Absolute. */
@@ -16,17 +16,17 @@ export type CheckOutcome =
       kind: 'accepted'
       /** How the runtime calls the handler. */
       style: 'node' | 'web' | 'trigger' | 'service'
-      /** Key of the module's exports under which the handler stands: its name, `default` or `main`. */
+      /** Key of the module's exports for the handler: its name, `default` or `main`. */
       exportName: string
       /**
-       * Node style: its third parameter is one for the context. Where it is absent the handler is given two arguments,
+       * Node style: its third parameter is for the context. Without this, the handler gets two arguments,
        * because an app of Express takes a third one for `next`.
        */
       takesContext?: true
     }
   | { kind: 'rejected'; problems: Problem[] }
 
-/** The checker as the deployer sees it: somewhere else (a worker), warm, several requests in one go. */
+/** The checker as the deployer sees it: elsewhere (in a worker), warm, several requests at once. */
 export interface CheckService {
   check(requests: CheckRequest[]): Promise<CheckOutcome[]>
   close(): Promise<void>

@@ -1,4 +1,4 @@
-/** The checker in a process of its own: answers one message after the other. An entry point. */
+/** The checker in a process of its own: answers one message after another. An entry point. */
 import { Checker } from './checker.ts'
 import type { CheckerAnswer, CheckerQuestion } from './check-service.ts'
 import type { CheckerOptions } from './checker-options.ts'

@@ -1,10 +1,10 @@
-/** Where the declarations lie that stand in for what the user has not installed. */
+/** Paths of the declarations that replace what the user has not installed. */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
 export interface CheckerOptions {
-  /** `index.d.ts` or `index.ts` of `@ryo-faas/runtime`; its other doors are next to it. */
+  /** `index.d.ts` or `index.ts` of `@ryo-faas/runtime`; its other entry points are next to it. */
   runtimeTypes: string
   /** `index.d.ts` of the `@types/node` for packages that have none. */
   nodeTypes: string
@@ -17,7 +17,7 @@ export function installedTypes(): CheckerOptions {
   const candidates = [
     runtime,
     runtime.replace(/\.js$/, '.d.ts'),
-    // A checkout that has not been built.
+    // In a checkout that was not built.
     join(dirname(runtime), '..', 'src', 'index.ts'),
   ]
   return {

@@ -20,7 +20,7 @@ function make(files: Record<string, string>) {
 }
 
 describe('Checker', () => {
-  it('sees an edit, a deletion and a return of the file', () => {
+  it('notices an edit, a deletion and a return of the file', () => {
     const folder = make({ 'hello.ts': WEB })
     expect(folder.check().kind).toBe('accepted')
     folder.write({ 'hello.ts': `export const hello = 'no longer a function'` })
@@ -31,21 +31,21 @@ describe('Checker', () => {
     expect(folder.check().kind).toBe('accepted')
   })
 
-  it('sees an edit of a module that the handler comes from', () => {
+  it('notices an edit of the module that declares the handler', () => {
     const folder = make({ 'hello.ts': `export * from './inner.ts'`, 'inner.ts': WEB })
     expect(folder.check().kind).toBe('accepted')
     folder.write({ 'inner.ts': `export const hello = (n: number) => n` })
     expect(folder.check()).toMatchObject({ problems: [{ code: 'wrong-parameters', file: folder.path('inner.ts') }] })
   })
 
-  it('sees that a missing module has been written', () => {
+  it('notices that a missing module was added', () => {
     const folder = make({ 'hello.ts': `export { hello } from './late.ts'` })
     expect(folder.check()).toMatchObject({ problems: [{ code: 'unresolved-type' }] })
     folder.write({ 'late.ts': WEB })
     expect(folder.check().kind).toBe('accepted')
   })
 
-  it('sees that a missing package has been installed', () => {
+  it('notices that a missing package was installed', () => {
     const folder = make({
       'hello.ts': `import type { R } from 'late'\nexport const hello = (r: R) => new Response(r.url)`,
     })
@@ -57,7 +57,7 @@ describe('Checker', () => {
     expect(folder.check().kind).toBe('accepted')
   })
 
-  it('sees a change of tsconfig.json, also of one that it extends', () => {
+  it('notices a change of tsconfig.json, also of one that it extends', () => {
     const folder = make({
       'hello.ts': `export { hello } from 'alias'`,
       'src/hello.ts': WEB,
@@ -71,7 +71,7 @@ describe('Checker', () => {
     expect(folder.check().kind).toBe('accepted')
   })
 
-  it('looks at unsaved text in place of the file, and only as long as it is given', () => {
+  it('checks unsaved text instead of the file, only while it is given', () => {
     const folder = make({ 'hello.ts': WEB })
     expect(folder.check('hello.ts', `export const hello = 1`)).toMatchObject({ problems: [{ code: 'not-a-function' }] })
     expect(folder.check().kind).toBe('accepted')
@@ -87,7 +87,7 @@ describe('Checker', () => {
     expect(folder.check().kind).toBe('accepted')
   })
 
-  it('takes our runtime even if the package has another one installed', () => {
+  it('uses our runtime even if the package has another one installed', () => {
     const folder = make({
       'hello.ts': `import type { WebHandler } from '@ryo-faas/runtime'\nexport const hello: WebHandler = r => new Response(r.url)`,
       'node_modules/@ryo-faas/runtime/package.json': `{ "name": "@ryo-faas/runtime", "types": "index.d.ts" }`,
@@ -96,7 +96,7 @@ describe('Checker', () => {
     expect(folder.check()).toEqual({ kind: 'accepted', style: 'web', exportName: 'hello' })
   })
 
-  it('works on more packages than it keeps warm, and after it was told to forget one', () => {
+  it('checks more packages than it keeps warm, and one it was told to forget', () => {
     const folders = Array.from({ length: 10 }, () => make({ 'hello.ts': WEB }))
     for (const folder of [...folders, ...folders]) expect(folder.check().kind).toBe('accepted')
     checker.forget(folders[9]!.path('hello.ts'))

@@ -1,6 +1,6 @@
 /**
  * Checks that the named export of a module is a handler that the platform can run, by its type. In process and
- * synchronous; it keeps the packages it has seen lately warm. Type errors elsewhere are none of its business: the
+ * synchronous; it keeps recently checked packages warm. Type errors elsewhere are ignored: the
  * bundler strips types.
  */
 import { statSync } from 'node:fs'
@@ -17,7 +17,7 @@ import { isAny, judgeHandler } from './judge-handler.ts'
 import { openLibraryFiles, type LibraryFiles } from './library-files.ts'
 import { PackageProgram, type CheckedProgram } from './package-program.ts'
 
-/** A warm package costs tens of megabytes, up to a hundred with the DOM's declarations. */
+/** A warm package takes tens of megabytes, up to a hundred with the DOM's declarations. */
 const MOST_PACKAGES = 4
 
 export class Checker {
@@ -32,24 +32,24 @@ export class Checker {
 
   /** Loads what every package needs: the language's and Node's declarations. */
   warmUp(): void {
-    // Where no tsconfig.json is found, so that most packages share what is loaded.
+    // In a folder without tsconfig.json, so that most packages share what is loaded.
     const packageDir = parse(this.#options.runtimeTypes).root
     const request: CheckRequest = { name: 'warm', kind: 'http', packageDir, filePath: join(packageDir, 'warm-up.ts') }
     this.check(request, 'export const warm = (request: Request) => new Response(request.body)')
   }
 
-  /** @param unsaved text of the file as an editor holds it, in place of what is on disk */
+  /** @param unsaved text of the file in an editor, instead of what is on disk */
   check(request: CheckRequest, unsaved?: string): CheckOutcome {
     const { filePath } = request
     if (unsaved === undefined && !statSync(filePath, { throwIfNoEntry: false })?.isFile()) {
-      return rejected(problemInFile(filePath, { code: 'missing-file', message: `There is no file ${filePath}` }))
+      return rejected(problemInFile(filePath, { code: 'missing-file', message: `${filePath} does not exist` }))
     }
     if (!MODULE_ENDINGS.some(ending => filePath.endsWith(ending))) {
-      const hint = `filePath in deploy.json names a module: ${MODULE_ENDINGS.slice(0, -1).join(', ')} or ${MODULE_ENDINGS.at(-1)}`
+      const hint = `filePath in deploy.json must name a module: ${MODULE_ENDINGS.slice(0, -1).join(', ')} or ${MODULE_ENDINGS.at(-1)}`
       return rejected(
         problemInFile(filePath, {
           code: 'missing-file',
-          message: `${filePath} is not a module of TypeScript or JavaScript`,
+          message: `${filePath} is not a TypeScript or JavaScript module`,
           hint,
         }),
       )
@@ -62,7 +62,7 @@ export class Checker {
     return judge(request, checked, file)
   }
 
-  /** Lets go of what is kept for the package of a file, e.g. one that was deleted or closed without saving. */
+  /** Drops what is kept for the package of a file, e.g. one that was deleted or closed without saving. */
   forget(file: string): void {
     for (const [packageDir, kept] of this.#packages) {
       if (file !== packageDir && !file.startsWith(packageDir + sep)) continue
@@ -124,7 +124,7 @@ function notAFunction(checker: ts.TypeChecker, name: string, { symbol, node }: F
     return problemAt(node, {
       code: 'is-class',
       message: `"${name}" is a class, which cannot be called`,
-      hint: 'Export a function that makes an instance and uses it',
+      hint: 'Export a function that creates an instance and uses it',
     })
   }
   if (!(symbol.flags & ts.SymbolFlags.Value)) return typeOnly(name, node)
@@ -133,7 +133,7 @@ function notAFunction(checker: ts.TypeChecker, name: string, { symbol, node }: F
   if (signatures.some(signature => isGenerator(signature))) {
     return problemAt(node, {
       code: 'is-generator',
-      message: `"${name}" is a generator: calling it runs nothing`,
+      message: `"${name}" is a generator: calling it does not run it`,
       hint: 'Write a plain or an async function; to stream, write to the response or return a Response with a stream',
     })
   }
@@ -141,7 +141,7 @@ function notAFunction(checker: ts.TypeChecker, name: string, { symbol, node }: F
   if (isAny(type)) {
     return problemAt(node, {
       code: 'unresolved-type',
-      message: `The type of "${name}" is not known, so nothing says that it is a handler`,
+      message: `The type of "${name}" is unknown, so it may not be a handler`,
       hint: 'Check its imports, or give it a type: export const f: HttpHandler = …',
     })
   }

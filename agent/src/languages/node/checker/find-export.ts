@@ -5,9 +5,9 @@ import { problemAt, problemInFile, type Finding } from './findings.ts'
 
 export interface FoundExport {
   exportName: string
-  /** What is exported, aliases followed. */
+  /** The exported symbol, with aliases resolved. */
   symbol: ts.Symbol
-  /** Where to point when there is no better place. */
+  /** Where to point if nothing more precise is known. */
   node: ts.Node
 }
 
@@ -31,7 +31,7 @@ export function findExport(checker: ts.TypeChecker, file: ts.SourceFile, name: s
   return missing(file, name, exports)
 }
 
-/** The compiler answers for ES modules; what a CommonJS module exports it knows all the same. */
+/** The compiler answers for ES modules; it also knows what a CommonJS module exports. */
 function moduleOf(checker: ts.TypeChecker, file: ts.SourceFile): ts.Symbol | undefined {
   return checker.getSymbolAtLocation(file) ?? (file as { symbol?: ts.Symbol }).symbol
 }
@@ -48,7 +48,7 @@ function follow(checker: ts.TypeChecker, symbol: ts.Symbol, file: ts.SourceFile)
   }
   return problemAt(node, {
     code: 'unresolved-type',
-    message: `"${symbol.name}" is exported from a module that cannot be found`,
+    message: `"${symbol.name}" is exported from a module that was not found`,
     hint: 'Check the path, or install the package',
   })
 }
@@ -56,7 +56,7 @@ function follow(checker: ts.TypeChecker, symbol: ts.Symbol, file: ts.SourceFile)
 export function typeOnly(name: string, node: ts.Node): Finding {
   return problemAt(node, {
     code: 'type-only',
-    message: `"${name}" is only a type: there is nothing to call when the program runs`,
+    message: `"${name}" is only a type: there is nothing to call at run time`,
     hint: 'Export a function of this name',
   })
 }
@@ -66,7 +66,7 @@ function isTypeOnly(node: ts.Node): boolean {
   return false
 }
 
-/** The name that a function has by itself: `function f`, `const f = …`. */
+/** A function's own name: `function f`, `const f = …`. */
 function ownName(symbol: ts.Symbol): string | undefined {
   for (const declaration of symbol.declarations ?? []) {
     const name = nameIn(declaration)
@@ -97,7 +97,7 @@ function missing(file: ts.SourceFile, name: string, exports: ts.Symbol[]): Findi
     return problemAt(declared, {
       code: 'not-exported',
       message: `"${name}" is declared here but not exported`,
-      hint: `Write "export" in front of it`,
+      hint: `Put "export" in front of it`,
     })
   }
   const otherCase = names.find(exported => exported.toLowerCase() === name.toLowerCase())
@@ -112,7 +112,7 @@ function missing(file: ts.SourceFile, name: string, exports: ts.Symbol[]): Findi
   }
   const near = nearMatch(name, names)
   if (names.includes('default')) {
-    const hint = `The default export counts only if its function is called "${name}"; or write: export function ${name}`
+    const hint = `The default export is used only if its function is called "${name}". Or write: export function ${name}`
     return problemInFile(file.fileName, { code: 'no-such-export', message: `The module has no export "${name}"`, hint })
   }
   const list =

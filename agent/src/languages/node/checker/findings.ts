@@ -1,8 +1,8 @@
-/** Problems while they are being found, and their places in the user's files. */
+/** Problems found so far, and their locations in the user's files. */
 import { ts } from 'ts-morph'
 import type { Problem } from '../../../contract/index.ts'
 
-/** What a step answers in place of its result. */
+/** What a step returns instead of its result. */
 export interface Finding {
   problem: Problem
 }
@@ -19,7 +19,7 @@ export function problemAt(node: ts.Node, said: Said): Finding {
   return { problem: { ...said, ...placeOf(file, node.getStart(file), node.getEnd()) } }
 }
 
-/** For what has no place in the file, or no file. */
+/** For problems without a location in the file, or without a file. */
 export function problemInFile(file: string, said: Said): Finding {
   return { problem: { ...said, file, line: 1, column: 1 } }
 }

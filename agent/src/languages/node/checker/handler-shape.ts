@@ -1,11 +1,11 @@
-/** A call signature with what the judgement needs of it: parameter types by position and the awaited result. */
+/** A call signature as the judgement needs it: parameter types by position and the awaited result. */
 import { ts } from 'ts-morph'
 
 export interface HandlerParameter {
   name: string
   type: ts.Type
   optional: boolean
-  /** In the exported declaration itself; absent when the type comes from elsewhere. */
+  /** In the exported declaration itself; absent if the type is from elsewhere. */
   node: ts.Node | undefined
 }
 
@@ -43,7 +43,7 @@ function parametersOf(
   const optional = parameter ? checker.isOptionalParameter(parameter) : false
   if (!parameter?.dotDotDotToken) return [{ name: symbol.name, type, optional, node }]
   if (!checker.isTupleType(type)) {
-    // `...args: T[]` takes anything that a T can be, as often as it comes.
+    // `...args: T[]` takes any number of Ts.
     const element = checker.getIndexTypeOfType(type, ts.IndexKind.Number) ?? type
     return Array.from({ length: 3 }, () => ({ name: symbol.name, type: element, optional: true, node }))
   }
@@ -52,7 +52,7 @@ function parametersOf(
     .map((element, index) => ({ name: `${symbol.name}[${index}]`, type: element, optional: false, node }))
 }
 
-/** A type parameter takes whatever its constraint does. */
+/** A type parameter takes whatever its constraint takes. */
 function constrained(checker: ts.TypeChecker, type: ts.Type): ts.Type {
   if (!(type.flags & ts.TypeFlags.TypeParameter)) return type
   return checker.getBaseConstraintOfType(type) ?? checker.getUnknownType()

@@ -13,10 +13,10 @@ import type { HandlerParameter, HandlerShape } from './handler-shape.ts'
 export type HandlerCall = Pick<Extract<CheckOutcome, { kind: 'accepted' }>, 'style' | 'takesContext'>
 
 const HTTP_FORMS =
-  'Accepted are (request: IncomingMessage, response: ServerResponse, context?: FunctionContext) => void | Promise<void> ' +
-  'and (request: Request, context?: FunctionContext) => Response | Promise<Response>'
-const TRIGGER_FORM = 'Accepted is (event: DocumentEvent<T>, context?: FunctionContext) => void | Promise<void>'
-const SERVICE_FORM = 'Accepted is main(service: Service) => void | Promise<void>'
+  'Expected (request: IncomingMessage, response: ServerResponse, context?: FunctionContext) => void | Promise<void> ' +
+  'or (request: Request, context?: FunctionContext) => Response | Promise<Response>'
+const TRIGGER_FORM = 'Expected (event: DocumentEvent<T>, context?: FunctionContext) => void | Promise<void>'
+const SERVICE_FORM = 'Expected main(service: Service) => void | Promise<void>'
 
 interface Expected {
   type: ts.Type
@@ -83,7 +83,7 @@ class Judge {
   service(): HandlerCall | Finding {
     const { shape, types } = this.#judged
     if (shape.parameters.length === 0) {
-      return this.#problem(undefined, 'wrong-parameters', 'takes no parameter, so it has no service to register on')
+      return this.#problem(undefined, 'wrong-parameters', 'has no parameter, so there is no service to register on')
     }
     return this.#wrongParameters([{ type: types.Combination, name: 'Service' }]) ?? { style: 'service' }
   }
@@ -92,7 +92,7 @@ class Judge {
     const { shape, types } = this.#judged
     const third = shape.parameters[2]
     const takesContext = third !== undefined && this.#takes(third, types.Context)
-    // One that takes something else may stay away, such as the `next` of an app.
+    // It may take something else if that is optional, such as the `next` of an app.
     const passed = takesContext || third?.optional !== true ? [{ type: types.Context, name: 'FunctionContext' }] : []
     const wrong = this.#wrongParameters([
       { type: types.NodeRequest, name: 'IncomingMessage' },
@@ -106,15 +106,15 @@ class Judge {
         shape.parameters[0]!.node,
         'wrong-parameters',
         isOpen(shape.parameters[0]!.type)
-          ? `takes one parameter and ${returns}: with neither a ServerResponse to write to nor a Response as result it cannot answer`
-          : 'takes the request but no response: it could not answer',
+          ? `takes one parameter and ${returns}: it cannot answer without a ServerResponse to write to or a Response to return`
+          : 'takes the request but no response: it cannot answer',
       )
     }
     if (!this.#returnsResponse()) return { style: 'node', ...(takesContext && { takesContext }) }
     return this.#problem(
       shape.resultNode,
       'wrong-return',
-      'takes IncomingMessage and ServerResponse but returns a Response, which nobody would look at',
+      'takes IncomingMessage and ServerResponse but returns a Response, which would be ignored',
     )
   }
 
@@ -135,7 +135,7 @@ class Judge {
     return this.#problem(
       undefined,
       'wrong-parameters',
-      `takes no parameters and returns ${returned}: with neither a ServerResponse to write to nor a Response as result it cannot answer`,
+      `takes no parameters and returns ${returned}: it cannot answer without a ServerResponse to write to or a Response to return`,
     )
   }
 
@@ -145,11 +145,11 @@ class Judge {
     return this.#problem(
       shape.resultNode,
       'wrong-return',
-      `${which}, so it has to return Response or Promise<Response>, but it returns ${returned}`,
+      `${which}, so it must return Response or Promise<Response>, but it returns ${returned}`,
     )
   }
 
-  /** With a first parameter that can be anything: `(x, context) => Response` and `x => Response` are web style. */
+  /** If the first parameter can be anything: `(x, context) => Response` and `x => Response` are web style. */
   #isWebByTheRest(second: HandlerParameter | undefined): boolean {
     if (this.#returnsResponse()) return true
     return second !== undefined && !this.#takes(second, this.#judged.types.NodeResponse)
@@ -193,13 +193,13 @@ class Judge {
     const finding = this.#problem(
       node,
       'unresolved-type',
-      `has a parameter "${parameter.name}" whose type${written} cannot be found`,
+      `has a parameter "${parameter.name}" whose type${written} was not found`,
     )
     finding.problem.hint = this.#whereTypesComeFrom
     return finding
   }
 
-  /** A misspelled one would else pass as anything. */
+  /** A misspelled type would otherwise match anything. */
   #unresolvedResult(): Finding | undefined {
     const { result, resultNode } = this.#judged.shape
     if (!resultNode || !isUnresolved(result)) return undefined
@@ -216,7 +216,7 @@ class Judge {
     return this.#judged.checker.isTypeAssignableTo(passed, type)
   }
 
-  /** Several libraries declare the web's types, with small differences that make no difference at run time. */
+  /** Several libraries declare the web's types, with small differences that do not matter at run time. */
   #takesWebRequest(parameter: HandlerParameter): boolean {
     return this.#takes(parameter, this.#judged.types.WebRequest) || isPlatformType(parameter.type, 'Request')
   }
@@ -249,12 +249,12 @@ function isOpen(type: ts.Type): boolean {
   return (type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) !== 0
 }
 
-/** The compiler's own `any` for what it could not find; nothing else tells it from one that the user wrote. */
+/** The compiler's own `any` for what it could not find, as opposed to one that the user wrote. */
 export function isUnresolved(type: ts.Type): boolean {
   return isAny(type) && (type as { intrinsicName?: string }).intrinsicName === 'error'
 }
 
-/** Declared under that name by a library for the DOM or for Node, or by Node's own implementation of it. */
+/** Declared under that name by a library for the DOM or Node, or by Node's own implementation. */
 function isPlatformType(type: ts.Type, name: string): boolean {
   if (type.symbol?.name !== name) return false
   return (type.symbol.declarations ?? []).some(node =>

@@ -1,11 +1,11 @@
 /**
- * The declaration files of the language itself (`lib.*.d.ts`). ts-morph carries them as text for projects in memory;
+ * The declaration files of the language itself (`lib.*.d.ts`). ts-morph contains them as text for projects in memory;
  * the language service finds them here under a folder that does not exist on disk.
  */
 import { Project } from 'ts-morph'
 
 export interface LibraryFiles {
-  /** Has no end slash. */
+  /** Without a trailing slash. */
   readonly folder: string
   /** @param path absolute, below `folder` */
   read(path: string): string | undefined

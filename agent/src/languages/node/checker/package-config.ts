@@ -14,7 +14,7 @@ export interface PackageConfig {
 const WITHOUT_CONFIG: ts.CompilerOptions = {
   strict: true,
   target: ts.ScriptTarget.ES2023,
-  // No DOM: @types/node declares what Node has of it, `Request` and `Response` included.
+  // No DOM: @types/node declares the parts that Node has, `Request` and `Response` included.
   lib: ['lib.es2023.d.ts'],
   module: ts.ModuleKind.ESNext,
   moduleResolution: ts.ModuleResolutionKind.Bundler,
@@ -31,7 +31,7 @@ const ALWAYS: ts.CompilerOptions = {
   allowImportingTsExtensions: true,
   resolveJsonModule: true,
   moduleDetection: ts.ModuleDetectionKind.Auto,
-  // Not what happens to be in reach: types are loaded for what the code imports.
+  // Only types for what the code imports, not everything in reach.
   types: [],
 }
 
@@ -51,7 +51,7 @@ export function readConfig(packageDir: string): PackageConfig {
     },
     readDirectory: (root, _extensions, excludes, includes, depth) =>
       ts.sys.readDirectory(root, ['.d.ts'], excludes, includes, depth),
-    // A file that cannot be read gives no options; the user's own tools say what is wrong with it.
+    // A file that cannot be read gives no options; the user's own tools report what is wrong.
     onUnRecoverableConfigFileDiagnostic: () => {},
   }
   const parsed = ts.getParsedCommandLineOfConfigFile(file, {}, host)

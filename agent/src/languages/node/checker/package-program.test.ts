@@ -24,7 +24,7 @@ const LIBRARY = {
   'node_modules/library/index.d.ts': `import type { P } from 'peer'\nexport type R = P`,
 }
 
-it('a package that imports what is not installed does not make every program new, and what is installed later is seen', () => {
+it('a package with missing imports does not rebuild every program, and a later installation is noticed', () => {
   const programOf = open({
     ...LIBRARY,
     'hello.ts': `import type { R } from 'library'\nexport const hello = (r: R) => r`,
@@ -40,7 +40,7 @@ it('a package that imports what is not installed does not make every program new
   expect(programOf('hello.ts').getSourceFile(peer)).toBeDefined()
 })
 
-it('the files that were asked about long ago are let go', () => {
+it('files that were checked long ago are dropped', () => {
   const names = Array.from({ length: 17 }, (_, i) => `f${i}.ts`)
   const programOf = open(Object.fromEntries(names.map(name => [name, 'export const x = 1'])))
   let last: ts.Program | undefined

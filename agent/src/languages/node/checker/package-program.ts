@@ -1,11 +1,11 @@
 /**
  * A package as the compiler sees it, kept warm: a check after an edit parses the edited file only. Invariants:
  *
- * 1. Compiler options are the user's (tsconfig.json), except that nothing is written and JavaScript counts.
+ * 1. Compiler options are the user's (tsconfig.json), except that nothing is emitted and JavaScript is allowed.
  * 2. `@ryo-faas/runtime` is always our own copy; `@types/node` is the user's, or ours if there is none.
- * 3. What is on disk is looked at again for every program: files by size and time, unresolved imports by resolving them.
- *    Declarations of installed packages are full of imports that lead nowhere (optional peers): those are tried again only
- *    when something was installed.
+ * 3. The disk is checked again for every program: files by size and time, unresolved imports by resolving them.
+ *    Declarations of installed packages are full of imports that resolve to nothing (optional peers): those are retried
+ *    only when something was installed.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
@@ -21,7 +21,7 @@ interface LanguageServiceHost extends ts.LanguageServiceHost {
   hasInvalidatedResolutions(path: string): boolean
 }
 
-/** Files kept in the program: each brings what it imports, and its memory. */
+/** Files kept in the program: each costs memory, also for what it imports. */
 const MOST_ASKED = 16
 const INSTALLED = `${sep}node_modules${sep}`
 
@@ -46,10 +46,10 @@ export class PackageProgram {
   readonly #service: ts.LanguageService
   readonly #acceptedTypesFile: string
   readonly #nodeTypes: string
-  /** Files that have been asked about. */
+  /** Files that were checked. */
   readonly #asked = new Set<string>()
   readonly #unsaved = new Map<string, { text: string; version: number }>()
-  /** Files some import of which led nowhere: it may lead somewhere now. */
+  /** Files with an unresolved import, which may resolve now. */
   readonly #unresolved = new Set<string>()
   #installed = ''
   #wasInstalled = false
@@ -64,7 +64,7 @@ export class PackageProgram {
     this.#service = ts.createLanguageService(this.#host(), options.registry)
   }
 
-  /** @param unsaved text of `filePath` in place of what is on disk */
+  /** @param unsaved text of `filePath` instead of what is on disk */
   open(filePath: string, unsaved: string | undefined): CheckedProgram {
     if (!this.#config.isCurrent()) this.#config = readConfig(this.#options.packageDir)
     const installed = installedStamp(this.#options.packageDir)

@@ -18,9 +18,9 @@ interface Case {
   file?: string
   kind?: 'http' | 'async' | 'trigger' | 'service'
   problem: string
-  /** What the problem has to point at, as it stands in the code; absent: at the file. */
+  /** The code that the problem points at; absent: the file. */
   at?: string
-  /** Default: the first place where `at` stands. */
+  /** Default: the first occurrence of `at`. */
   line?: number
   says: RegExp
   hints?: RegExp
@@ -52,7 +52,7 @@ const CASES: Case[] = [
     hints: /"name": "helloWorld"/,
   },
   {
-    title: 'a slip of the fingers',
+    title: 'a typo',
     code: `export const HeloWorld = () => new Response('')\nexport const other = 1`,
     problem: 'no-such-export',
     says: /no export "HelloWorld"/,
@@ -71,14 +71,14 @@ const CASES: Case[] = [
     code: `export default function Other() { return new Response('') }`,
     problem: 'no-such-export',
     says: /no export "HelloWorld"/,
-    hints: /default export counts only if its function is called "HelloWorld"/,
+    hints: /default export is used only if its function is called "HelloWorld"/,
   },
   {
-    title: 'a re-export of a module that is not there',
+    title: 'a re-export of a missing module',
     code: `export { HelloWorld } from './nowhere.ts'`,
     problem: 'unresolved-type',
     at: 'HelloWorld',
-    says: /exported from a module that cannot be found/,
+    says: /exported from a module that was not found/,
   },
   {
     title: 'a string',
@@ -145,11 +145,11 @@ const CASES: Case[] = [
     says: /only a type/,
   },
   {
-    title: 'a value whose type is not known',
+    title: 'a value of unknown type',
     code: `import { make } from 'not-installed'\nexport const HelloWorld = make()`,
     problem: 'unresolved-type',
     at: 'HelloWorld',
-    says: /not known/,
+    says: /is unknown/,
   },
 
   // Parameters.
@@ -159,7 +159,7 @@ const CASES: Case[] = [
     problem: 'wrong-parameters',
     at: 'req: string',
     says: /parameter "req" of type string, but IncomingMessage or Request is passed/,
-    hints: /Accepted are \(request: IncomingMessage/,
+    hints: /Expected \(request: IncomingMessage/,
   },
   {
     title: 'a second parameter of another type',
@@ -169,14 +169,14 @@ const CASES: Case[] = [
     says: /"res" of type number, but ServerResponse is passed/,
   },
   {
-    title: 'request and response the wrong way round',
+    title: 'request and response in the wrong order',
     code: NODE + `export function HelloWorld(res: ServerResponse, req: IncomingMessage) { res.end(req.url) }`,
     problem: 'wrong-parameters',
     at: 'res: ServerResponse',
     says: /of type ServerResponse/,
   },
   {
-    title: 'a request with more than Node gives it',
+    title: 'a request with more than Node provides',
     code:
       NODE +
       `export function HelloWorld(req: IncomingMessage & { body: string }, res: ServerResponse) { res.end(req.body) }`,
@@ -198,7 +198,7 @@ const CASES: Case[] = [
     code: NODE + `export function HelloWorld(req: IncomingMessage) { console.log(req.url) }`,
     problem: 'wrong-parameters',
     at: 'req: IncomingMessage',
-    says: /no response: it could not answer/,
+    says: /no response: it cannot answer/,
   },
   {
     title: 'a function without parameters that returns nothing',
@@ -215,20 +215,20 @@ const CASES: Case[] = [
     says: /"res" of type ServerResponse.*but FunctionContext is passed/,
   },
   {
-    title: 'a parameter whose type is imported from nowhere',
+    title: 'a parameter whose type is imported from a missing module',
     code: `import type { Request as R, Response as S } from 'not-installed'\nexport function HelloWorld(req: R, res: S) { res.end() }`,
     problem: 'unresolved-type',
     at: 'R',
     line: 2,
-    says: /parameter "req" whose type R cannot be found/,
+    says: /parameter "req" whose type R was not found/,
     hints: /install the package/,
   },
   {
-    title: 'a parameter whose type is declared nowhere',
+    title: 'a parameter whose type is not declared',
     code: NODE + `export function HelloWorld(req: IncomingMessage, res: Nowhere) {}`,
     problem: 'unresolved-type',
     at: 'Nowhere',
-    says: /"res" whose type Nowhere cannot be found/,
+    says: /"res" whose type Nowhere was not found/,
   },
   {
     title: 'a result whose type is misspelled',
@@ -276,7 +276,7 @@ const CASES: Case[] = [
     code: `export function HelloWorld(r: Request): string { return r.url }`,
     problem: 'wrong-return',
     at: 'string',
-    says: /has to return Response or Promise<Response>, but it returns string/,
+    says: /must return Response or Promise<Response>, but it returns string/,
   },
   {
     title: 'a web handler that returns nothing',
@@ -299,12 +299,12 @@ const CASES: Case[] = [
     problem: 'wrong-return',
     at: 'Response',
     line: 2,
-    says: /nobody would look at/,
+    says: /would be ignored/,
   },
 
   // Triggers and services.
   {
-    title: 'a third parameter that has to be there and is not the context',
+    title: 'a third parameter that is required and is not the context',
     code:
       `import type { IncomingMessage, ServerResponse } from 'node:http'\n` +
       `export const HelloWorld = (q: IncomingMessage, s: ServerResponse, next: (error?: unknown) => void) => next()`,
@@ -395,14 +395,14 @@ describe('rejects a file', () => {
     expect(check('inner')).toMatchObject({ problems: [{ code: 'missing-file' }] })
   })
 
-  it('that is no module', () => {
+  it('that is not a module', () => {
     folder.write({ 'readme.md': '# hi' })
     expect(check('readme.md')).toMatchObject({
-      problems: [{ code: 'missing-file', message: expect.stringMatching(/not a module/) }],
+      problems: [{ code: 'missing-file', message: expect.stringMatching(/not a TypeScript or JavaScript module/) }],
     })
   })
 
-  it('with syntax errors, all of them at their places', () => {
+  it('with syntax errors, all of them with their locations', () => {
     folder.write({ 'broken.ts': `export function HelloWorld( { \n\nconst = 3\n` })
     const outcome = check('broken.ts')
     const problems = outcome.kind === 'rejected' ? outcome.problems : []
@@ -412,7 +412,7 @@ describe('rejects a file', () => {
     expect(problems.map(({ line }) => line)).toContain(3)
   })
 
-  it('with bytes that are no text', () => {
+  it('with bytes that are not text', () => {
     folder.write({ 'binary.ts': '\u0000\u0001\uFFFD\uFFFD' })
     expect(check('binary.ts').kind).toBe('rejected')
   })

@@ -58,12 +58,12 @@ export function requestFor(packageDir: string, more: Partial<BundleRequest> = {}
 export interface RunningFunction extends AsyncDisposable {
   readonly url: string
   get(path?: string): Promise<string>
-  /** What it has written to stderr so far. */
+  /** Its stderr so far. */
   errors(): string
 }
 
 /** Starts the module as an instance; rejects with its output if it ends before it is ready. */
-/** What the platform sends along with events. */
+/** What the platform sends with events. */
 export const DELIVERED = { [HEADERS.delivery]: 'delivery-token-of-the-tests' } as const
 
 export async function runFunction(module: string): Promise<RunningFunction> {
@@ -91,7 +91,7 @@ export async function runFunction(module: string): Promise<RunningFunction> {
   while (!existsSync(readyFile)) {
     if (child.exitCode !== null) {
       await stop()
-      throw new Error(`ended with ${child.exitCode}: ${errors}`)
+      throw new Error(`exited with ${child.exitCode}: ${errors}`)
     }
     await new Promise(resolve => setTimeout(resolve, 5))
   }

@@ -1,4 +1,4 @@
-/** A file that is laid out as a shared library of this processor and holds no code, for tests. */
+/** A file with the layout of a shared library for this processor and no code, for tests. */
 import { writeFileSync } from 'node:fs'
 
 const MACHINES: Partial<Record<NodeJS.Architecture, number>> = { x64: 62, arm64: 183 }
