@@ -11,13 +11,13 @@ const Health = z.object({ status: z.literal('ok'), generation: z.int() })
 const Stale = z.object({ generation: z.int() })
 
 export interface ControlClientOptions {
-  /** Of the part, for messages. */
+  /** Name of the part, for messages. */
   name: string
   controlPath: string
   timeoutMs?: number
 }
 
-/** The process cannot be reached, or answered what it should not. */
+/** The process cannot be reached, or gave an unexpected answer. */
 export class ControlError extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause })
@@ -36,7 +36,7 @@ export class ControlClient implements RouteReader {
     this.#timeoutMs = timeoutMs
   }
 
-  /** @throws StaleTableError carrying the generation that is served; ControlError */
+  /** @throws StaleTableError with the generation that is served; ControlError */
   async setRoutes(table: RouteTableInput): Promise<void> {
     const { status, body } = await this.#request('PUT', '/routes', JSON.stringify(table))
     if (status === 409) throw new StaleTableError(Stale.parse(body).generation)
@@ -68,7 +68,7 @@ export class ControlClient implements RouteReader {
         signal: AbortSignal.timeout(this.#timeoutMs),
         headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) },
       })
-      // What fails after the head of the answer fails its body as well.
+      // A failure after the response head also fails the body.
       request.on('error', () => undefined).end(payload)
       const [response] = (await once(request, 'response')) as [IncomingMessage]
       const answer = await text(response)

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { writeDurably } from '../host/index.ts'
 import { controlPathOf, ensureSocketFolder, isControlledAt } from './control-path.ts'
 
-test('the folder of control sockets is ours alone; one that others made or may enter is refused', async () => {
+test('the folder of control sockets is private; one that others created or may enter is refused', async () => {
   const parent = await mkdtemp(join(tmpdir(), 'rfa-sockets-'))
   onTestFinished(() => rm(parent, { recursive: true }))
   const folder = join(parent, 'sockets')
@@ -18,7 +18,7 @@ test('the folder of control sockets is ours alone; one that others made or may e
   await expect(ensureSocketFolder(folder)).rejects.toMatchObject({ code: 'HOME_UNUSABLE' })
 })
 
-test('parts have sockets of their own, which no path is too long for', () => {
+test('each part has its own socket, however long the path of the home is', () => {
   const paths = ['/home', `/${'x'.repeat(200)}`].flatMap(home => [
     controlPathOf(home, 'proxy'),
     controlPathOf(home, 'dispatcher'),
@@ -28,7 +28,7 @@ test('parts have sockets of their own, which no path is too long for', () => {
   for (const path of paths) expect(Buffer.byteLength(path)).toBeLessThanOrEqual(104)
 })
 
-test('a part of an earlier release, whose options name no such socket, is not reached there', async () => {
+test('a part of an earlier release, whose options have no such socket, is not contacted there', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'rfa-options-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const file = join(folder, 'options.json')

@@ -1,6 +1,6 @@
 /**
- * Where the control socket of a part lies. Invariants: 1. it is the same for every agent of the home. 2. the folder it lies
- * in is ours alone.
+ * The path of a part's control socket. Invariants: 1. It is the same for every agent of the home. 2. Its folder is
+ * private.
  */
 import { createHash } from 'node:crypto'
 import { lstat, mkdir } from 'node:fs/promises'
@@ -24,7 +24,7 @@ export async function prepareControlPath(path: string): Promise<void> {
   if (dirname(path) === socketFolder()) await ensureSocketFolder(socketFolder())
 }
 
-/** Whether the process that was started with this file of options has its control socket there: one of another build may not. */
+/** Whether the process with this options file has its control socket there: one of another build may not. */
 export async function isControlledAt(optionsFile: string, path: string): Promise<boolean> {
   const options = await readIfPresent(optionsFile)
   return options?.includes(JSON.stringify(path)) === true
@@ -35,7 +35,7 @@ function socketFolder(): string {
   return join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `ryo-faas-${process.getuid?.() ?? 0}`)
 }
 
-/** @throws RyoFaasError HOME_UNUSABLE if somebody else made the folder, whose name everybody can compute */
+/** @throws RyoFaasError HOME_UNUSABLE if another user created the folder, whose name anyone can compute */
 export async function ensureSocketFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const found = await lstat(folder)

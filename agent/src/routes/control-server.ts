@@ -1,14 +1,14 @@
 /**
- * The private door of a process that serves routes: a few requests over a unix socket (a named pipe on Windows).
+ * The private control interface of a process that serves routes: HTTP over a unix socket (a named pipe on Windows).
  *
  * | request | answer |
  * |---|---|
- * | `PUT /routes` with a `RouteTable` | 204 when it is served · 400 if it is none · 409 if it is stale |
+ * | `PUT /routes` with a `RouteTable` | 204 when it is served · 400 if it is not one · 409 if it is stale |
  * | `GET /healthz` | `{status, generation}`; generation is -1 before the first table |
- * | `GET` of what else the process tells | JSON |
+ * | `GET` of further paths (`tells`) | JSON |
  *
- * Invariants: 1. only who may open the socket file is heard; it is made for its owner alone. 2. a socket file that a
- * dead process left behind is replaced, one that answers is not.
+ * Invariants: 1. Only clients that may open the socket file are served; only its owner may. 2. A socket file that a
+ * dead process left behind is replaced, unlike one that answers.
  *
  * On `node:http`, because a dispatcher loads no framework.
  */
@@ -24,7 +24,7 @@ const BODY_LIMIT_BYTES = 16 * 1024 * 1024
 
 export interface ControlServerOptions {
   reader: RouteReader & { readonly generation: number }
-  /** What else may be asked, by path. */
+  /** Further `GET` requests, by path. */
   tells?: Record<string, () => Promise<unknown>>
 }
 
@@ -87,7 +87,7 @@ async function tell(question: (() => Promise<unknown>) | undefined): Promise<Ans
 
 const NOT_FOUND: Answer = { status: 404, body: { error: 'not found' } }
 
-/** Undefined if it is not JSON, which is no table either. */
+/** Undefined if it is not JSON: not a table either. */
 function parsed(json: string): unknown {
   try {
     return JSON.parse(json)

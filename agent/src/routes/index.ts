@@ -1,4 +1,4 @@
-/** Routes: the one schema of what is deployed, and its way to the processes that serve it. */
+/** Routes: the one schema of what is deployed, and how it reaches the processes that serve it. */
 export { ControlClient, ControlError, type ControlClientOptions } from './control-client.ts'
 export { controlPathOf, isControlledAt, prepareControlPath } from './control-path.ts'
 export { startControlServer } from './control-server.ts'

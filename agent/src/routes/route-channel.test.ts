@@ -70,7 +70,7 @@ routeChannelContract('pushing over control sockets', async () => {
   }
 })
 
-/** Everybody in one process, and who was away looks for itself: what a stream on the bus would be like. */
+/** All in one process, and readers that were down catch up by themselves: like a stream on the bus. */
 class SharedTable implements RouteChannel {
   readonly members: MemoryReader[]
   newest: RouteTable | undefined
@@ -81,7 +81,7 @@ class SharedTable implements RouteChannel {
 
   async publish(table: RouteTable): Promise<void> {
     const away = this.members.find(({ kind, isAway }) => kind === 'proxy' && isAway)
-    if (away !== undefined) throw new Error('a proxy is away')
+    if (away !== undefined) throw new Error('a proxy is down')
     for (const { isAway, keeper } of this.members) if (!isAway) await keeper.setRoutes(table)
     this.newest = table
   }
@@ -117,7 +117,7 @@ class MemoryReader implements TestReader {
   }
 }
 
-routeChannelContract('a table that all share', async () => {
+routeChannelContract('a shared table', async () => {
   const taken: Taken = []
   const members = KINDS.map(kind => new MemoryReader(kind, taken))
   const [a, b, c, d] = members as [MemoryReader, MemoryReader, MemoryReader, MemoryReader]
@@ -126,7 +126,7 @@ routeChannelContract('a table that all share', async () => {
   return { channel, readers: { proxy: [a, b], dispatcher: [c, d] }, taken, end: async () => undefined }
 })
 
-it('a dispatcher that hangs delays one publication and no other, and gets what was published last', async () => {
+it('a dispatcher that hangs delays only one publication, and gets the last table', async () => {
   const taken: number[] = []
   let release: ((error: Error) => void) | undefined
   let isHung = true

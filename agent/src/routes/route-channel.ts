@@ -1,11 +1,11 @@
 /**
- * The one way of routes from the agent to everybody who needs them: `RouteReader` is who needs them, `RouteChannel` reaches
- * all of those.
+ * How routes get from the agent to everything that needs them: each of these is a `RouteReader`, and a `RouteChannel`
+ * reaches all of them.
  *
- * Invariants of a channel: 1. when `publish` resolves, every proxy serves the table, so that an instance that is not in it
- * may be drained. 2. a dispatcher gets the table after the proxies: it calls through them. 3. a dispatcher that is away
- * or does not answer holds nobody up; it gets the newest table as soon as it takes it. 4. a reader keeps the table it has
- * while the agent is away.
+ * Invariants of a channel: 1. When `publish` resolves, every proxy serves the table, so that an instance that is not in
+ * it may be drained. 2. A dispatcher gets the table after the proxies: it calls through them. 3. A dispatcher that is
+ * down or is not responding delays nobody; it gets the newest table as soon as it accepts it. 4. A reader keeps its
+ * table while the agent is down.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { StaleTableError } from './route-keeper.ts'
@@ -14,19 +14,19 @@ import type { RouteTable } from './route.ts'
 export interface RouteReader {
   /**
    * Resolves once the table is served, and will be after a restart.
-   * @throws StaleTableError if a newer one is served; whatever says that the reader cannot be reached
+   * @throws StaleTableError if a newer one is served; or the error of a reader that cannot be reached
    */
   setRoutes(table: RouteTable): Promise<void>
 }
 
 export interface RouteChannel {
-  /** @throws StaleTableError if a reader has a newer one; whatever says why a proxy did not take it */
+  /** @throws StaleTableError if a reader has a newer one; or the error of a proxy that did not accept it */
   publish(table: RouteTable): Promise<void>
 }
 
 const RETRY_MS = 250
 
-/** Brings the table to each reader itself. */
+/** Pushes the table to each reader. */
 export class PushChannel implements RouteChannel {
   readonly #proxies: readonly RouteReader[]
   readonly #dispatchers: readonly RouteReader[]
@@ -36,7 +36,7 @@ export class PushChannel implements RouteChannel {
   #newest: RouteTable | undefined
   #isClosed = false
 
-  /** @param onLate told once why a dispatcher did not take a table; it is tried again */
+  /** @param onLate called once with the reason why a dispatcher did not accept a table; it is retried */
   constructor(
     readers: { proxies: readonly RouteReader[]; dispatchers: readonly RouteReader[] },
     onLate: (error: Error) => void = () => undefined,
@@ -52,7 +52,7 @@ export class PushChannel implements RouteChannel {
     await Promise.all(this.#dispatchers.map(dispatcher => this.#hand(dispatcher, table)))
   }
 
-  /** Nobody is followed any longer. */
+  /** Stops all retries. */
   close(): void {
     this.#isClosed = true
   }
@@ -78,7 +78,7 @@ export class PushChannel implements RouteChannel {
         await reader.setRoutes(table)
         taken = table
       } catch (error) {
-        // The next table is brought to it directly, and its publisher hears of it.
+        // The next table is pushed to it directly, and its publisher sees the error.
         if (error instanceof StaleTableError) break
       }
     }

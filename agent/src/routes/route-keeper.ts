@@ -1,8 +1,8 @@
 /**
- * Keeps the current table of a process that serves it: takes new ones one at a time, has them served, writes them down.
+ * Keeps the current table of a process that serves it: accepts new ones one by one, has them served, stores them.
  *
- * Invariants: 1. a table with a lower generation is refused, also when two arrive at once. 2. `setRoutes` resolves only
- * when the table is served and on disk. 3. the file on disk is always a whole table.
+ * Invariants: 1. A table with a lower generation is refused, also when two arrive at once. 2. `setRoutes` resolves only
+ * when the table is served and on disk. 3. The file on disk is always a complete table.
  */
 import { rename } from 'node:fs/promises'
 import { readIfPresent, writeDurably } from '../host/index.ts'
@@ -22,7 +22,7 @@ export class StaleTableError extends Error {
 }
 
 export interface RouteKeeperOptions {
-  /** Where the last table lies; without it nothing is kept. */
+  /** Where the last table is stored; without it nothing is. */
   file: string | undefined
   serve: (table: RouteTable) => Promise<void> | void
 }
@@ -40,7 +40,7 @@ export class RouteKeeper implements RouteReader {
     return this.#table
   }
 
-  /** Of the current table; -1 before the first. */
+  /** Generation of the current table; -1 before the first. */
   get generation(): number {
     return this.#table?.generation ?? -1
   }
@@ -48,14 +48,14 @@ export class RouteKeeper implements RouteReader {
   /** @throws StaleTableError */
   setRoutes(table: RouteTable): Promise<void> {
     const turn = this.#last.then(() => this.#replace(table))
-    // The next one does not care how this one went.
+    // The next one runs even if this one failed.
     this.#last = turn.catch(() => undefined)
     return turn
   }
 
   /**
-   * Takes the table of an earlier run as the current one; it is not served by this. A file that is missing or no table
-   * counts as none: the agent will publish.
+   * Makes the table of an earlier run the current one, without serving it. A file that is missing or not a table
+   * is ignored: the agent will publish.
    */
   async load(): Promise<void> {
     const { file } = this.#options

@@ -9,11 +9,11 @@ it('the policy of a function has the bounds that deploy.json has', () => {
   expect(Route.safeParse({ ...route, async: { attempts: 101, backoffMs: 1, concurrency: 1 } }).success).toBe(false)
 })
 
-it('a table of an earlier release, which says nothing of policies and triggers, is one', () => {
+it('a table of an earlier release, without policies and triggers, is valid', () => {
   const { routes } = RouteTable.parse({ generation: 1, routes: [{ ...route, async: { attempts: 2 } }] })
   expect(routes[0]).toMatchObject({ async: { attempts: 2 }, policy: { attempts: 5 }, triggers: [] })
 })
 
-it('what a later release adds is passed over', () => {
+it('what a later release adds is ignored', () => {
   expect(Route.parse({ ...route, later: true })).toEqual({ ...Route.parse(route) })
 })

@@ -1,23 +1,23 @@
-/** What every channel of routes has to do, whatever carries them. */
+/** What every channel of routes has to do, whatever its transport. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { RouteTable, StaleTableError, type RouteChannel } from '../index.ts'
 
 export type ReaderKind = 'proxy' | 'dispatcher'
 
-/** A reader in a test. It keeps its table while it is away. */
+/** A reader in a test. It keeps its table while it is down. */
 export interface TestReader {
   readonly generation: number
-  /** Not by the channel. */
+  /** Independent of the channel. */
   take(table: RouteTable): Promise<void>
   leave(): Promise<void>
   comeBack(): Promise<void>
 }
 
-/** What a channel under test is joined by: two proxies and two dispatchers, all there at first. */
+/** The readers of a channel under test: two proxies and two dispatchers, all up at first. */
 export interface ChannelUnderTest {
   channel: RouteChannel
   readers: Record<ReaderKind, [TestReader, TestReader]>
-  /** In which order tables were taken. */
+  /** The order in which tables were accepted. */
   taken: { kind: ReaderKind; generation: number }[]
   end(): Promise<void>
 }
@@ -34,13 +34,13 @@ export function routeChannelContract(name: string, make: () => Promise<ChannelUn
     afterEach(() => under.end())
     const generations = () => Object.values(under.readers).flatMap(pair => pair.map(({ generation }) => generation))
 
-    it('when a table is published everybody has it, the proxies first', async () => {
+    it('a published table reaches all readers, the proxies first', async () => {
       await under.channel.publish(tableOf(5))
       expect(generations()).toEqual([5, 5, 5, 5])
       expect(under.taken.map(({ kind }) => kind)).toEqual(['proxy', 'proxy', 'dispatcher', 'dispatcher'])
     })
 
-    it('the same table may come again, an older one replaces nothing', async () => {
+    it('the same table may be published again, an older one does not replace it', async () => {
       await under.channel.publish(tableOf(5))
       await under.channel.publish(tableOf(5))
       const stale = await under.channel.publish(tableOf(4)).catch((error: unknown) => error)
@@ -51,7 +51,7 @@ export function routeChannelContract(name: string, make: () => Promise<ChannelUn
       expect(generations()).toEqual([6, 6, 6, 6])
     })
 
-    it('a proxy that is away is missed, and has its last table when it comes back', async () => {
+    it('a proxy that is down fails the publication, and has its last table when it comes back', async () => {
       const [proxy] = under.readers.proxy
       await under.channel.publish(tableOf(5))
       await proxy.leave()
@@ -62,7 +62,7 @@ export function routeChannelContract(name: string, make: () => Promise<ChannelUn
       expect(generations()).toEqual([7, 7, 7, 7])
     })
 
-    it('a dispatcher that is away holds nobody up, and gets the newest table when it comes back', async () => {
+    it('a dispatcher that is down delays nobody, and gets the newest table when it comes back', async () => {
       const [dispatcher, other] = under.readers.dispatcher
       await under.channel.publish(tableOf(5))
       await dispatcher.leave()
@@ -75,7 +75,7 @@ export function routeChannelContract(name: string, make: () => Promise<ChannelUn
       await expect.poll(() => dispatcher.generation, { timeout: 5_000 }).toBe(8)
     })
 
-    it('a dispatcher that knows of a newer table says so, and it is the newest that stays', async () => {
+    it('a dispatcher that knows a newer table says so, and the newest stays', async () => {
       const [dispatcher] = under.readers.dispatcher
       await under.channel.publish(tableOf(5))
       await dispatcher.take(tableOf(9))
