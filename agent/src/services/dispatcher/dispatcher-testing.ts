@@ -51,7 +51,7 @@ export interface Received {
   body: Buffer
   callId: string
   attempt: number
-  /** When it came. */
+  /** Time of arrival. */
   at: number
 }
 
@@ -102,7 +102,7 @@ export class Stage {
     this.closers.push(close)
   }
 
-  /** An HTTP server in place of the proxy, which proves that it is, or of a receiver of callbacks. */
+  /** An HTTP server in place of the proxy, with its proof, or of a callback receiver. */
   async server(
     respond: Respond = (_request, response) => response.end('done'),
     { isProxy = true } = {},
@@ -145,7 +145,7 @@ export class Stage {
     return { url: `http://127.0.0.1:${port}`, port, received, stop, start: async () => void (await listen(port)) }
   }
 
-  /** Publishes what is deployed, to those that run now and those that are started later. */
+  /** Publishes what is deployed, to running dispatchers and those started later. */
   async deploy(...functions: FunctionInput[]): Promise<void> {
     const routes = functions.map(({ route = 'fn', timeoutMs = 5_000, async: policy, triggers = [] }) => ({
       name: route,
@@ -168,7 +168,7 @@ export class Stage {
     return { bus: this.bus, options: { access: TEST_KEYS, eventDepthLimit: 16 } }
   }
 
-  /** What the agent would use to reach the dispatcher that was started last. */
+  /** The agent's client for the dispatcher that was started last. */
   get control(): ControlClient {
     return this.controls.at(-1)!
   }
@@ -205,7 +205,7 @@ export class Stage {
     return dispatcher
   }
 
-  /** A dispatcher in a process of its own. */
+  /** A dispatcher in its own process. */
   async process(proxy: { url: string }, overrides?: DispatcherOverrides): Promise<ChildProcess> {
     const file = join(this.folder, `options-${this.closers.length}.json`)
     await writeFile(file, JSON.stringify(await this.options(proxy.url, overrides)))
@@ -226,7 +226,7 @@ export class Stage {
     return child
   }
 
-  /** What the accepting side does. @returns the id */
+  /** Accepts a call, as the proxy does. @returns the id */
   async call(given: Partial<CallHead> & { route?: string; body?: Buffer | string } = {}): Promise<string> {
     const { route = 'fn', body: content = '', ...overrides } = given
     const callId = this.ids.next(route)
@@ -249,7 +249,7 @@ export class Stage {
     return callId
   }
 
-  /** What the store's relay does. */
+  /** Publishes an event, as the store's relay does. */
   async change(given: Partial<DocumentCloudEvent['data']> & Partial<ChangeInput> = {}): Promise<DocumentCloudEvent> {
     const { sequence = this.nextSequence, depth = 0, isElsewhere = false, baggage, ...data } = given
     this.nextSequence = sequence + 1
@@ -274,14 +274,14 @@ export class Stage {
     return call
   }
 
-  /** The call once it is final. */
+  /** Resolves with the call once it is final. */
   async final(callId: string): Promise<CallView> {
     let call: CallView | undefined
     await until(async () => isFinal((call = await this.view(callId)).status), `${callId} is final`)
     return call!
   }
 
-  /** Whether a stream holds nothing any more. */
+  /** Whether a stream is empty. */
   async isEmpty(stream: string): Promise<boolean> {
     return (await streamState(this.bus, stream)).messages === 0
   }

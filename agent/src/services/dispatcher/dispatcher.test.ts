@@ -10,7 +10,7 @@ beforeEach(async () => {
 })
 afterEach(() => stage.end())
 
-it('sends a call to the proxy as it was accepted, with its id and attempt, and keeps what it answers', async () => {
+it('sends a call to the proxy as it was accepted, with its id and attempt, and stores the response', async () => {
   const proxy = await stage.server((_request, response) => {
     response.writeHead(201, { 'content-type': 'text/plain', 'x-own': 'é' })
     response.end('created')
@@ -59,7 +59,7 @@ it('sends a call to the proxy as it was accepted, with its id and attempt, and k
   await until(() => stage.isEmpty(STREAMS.calls), 'the call left the queue')
 })
 
-it('carries 10 MiB there and back, and keeps no body of a call that is final', async () => {
+it('carries 10 MiB there and back, and keeps no request body of a final call', async () => {
   const proxy = await stage.server(({ body }, response) => response.end(body))
   await stage.deploy({})
   await stage.dispatcher(proxy)
@@ -70,7 +70,7 @@ it('carries 10 MiB there and back, and keeps no body of a call that is final', a
   await until(() => stage.isEmpty(STREAMS.bodies), 'the request body is gone')
 })
 
-it('counts a call whose result is too large to be kept as succeeded, and says so, in its callback too', async () => {
+it('treats a call whose result is too large as succeeded, and says so, also in its callback', async () => {
   const proxy = await stage.server((_request, response) => response.end('x'.repeat(1_001)))
   await stage.deploy({})
   await stage.dispatcher(proxy, { resultLimitBytes: 1_000 })
@@ -86,7 +86,7 @@ it('counts a call whose result is too large to be kept as succeeded, and says so
   })
 })
 
-it('tries again with growing gaps until it works', async () => {
+it('retries with growing gaps until it works', async () => {
   const proxy = await stage.server(({ attempt }, response) => {
     response.statusCode = attempt < 3 ? 500 : 200
     response.end(`attempt ${attempt}`)
@@ -138,7 +138,7 @@ it('makes a call dead when its attempts are used up; redriven after the repair i
   await until(() => stage.isEmpty(STREAMS.bodies), 'the request body is gone')
 })
 
-it.each([400, 404, 409, 422])('takes %i as the last word', async status => {
+it.each([400, 404, 409, 422])('does not retry after %i', async status => {
   const proxy = await stage.server((_request, response) => {
     response.statusCode = status
     response.end('no')
@@ -160,7 +160,7 @@ it('waits for as long as Retry-After says', async () => {
   expect(Date.parse(nextAttemptAt!) - Date.parse(attempts[0]!.finishedAt!)).toBe(30_000)
 })
 
-it('tries again when the connection breaks or the answer ends early', async () => {
+it('retries when the connection breaks or the answer ends early', async () => {
   const proxy = await stage.server(({ attempt }, response, incoming) => {
     if (attempt === 1) incoming.socket.destroy()
     else if (attempt === 2) {
@@ -177,7 +177,7 @@ it('tries again when the connection breaks or the answer ends early', async () =
   })
 })
 
-it('uses up no attempt while the proxy is away or has no instance, unless that lasts', async () => {
+it('uses up no attempt while the proxy is down or has no instance, unless that lasts', async () => {
   let refusals = 3
   const proxy = await stage.server((_request, response) => {
     if (refusals-- > 0) response.writeHead(503, { 'x-ryo-faas-error': 'FUNCTION_UNAVAILABLE' })
@@ -195,7 +195,7 @@ it('uses up no attempt while the proxy is away or has no instance, unless that l
   expect(proxy.received.map(({ attempt }) => attempt)).toEqual([1, 1, 1, 1])
 })
 
-it('gives up on a proxy that stays away', async () => {
+it('gives up on a proxy that stays down', async () => {
   const proxy = await stage.server()
   await proxy.stop()
   await stage.deploy({ async: { attempts: 2, backoffMs: 5 } })
@@ -206,7 +206,7 @@ it('gives up on a proxy that stays away', async () => {
   })
 })
 
-it('slows down for instances that refuse work, and loses none of it', async () => {
+it('slows down for instances that refuse work, and loses none of their calls', async () => {
   let running = 0
   const proxy = await stage.server((_request, response) => {
     if (running === 1) {
@@ -287,7 +287,7 @@ it('aborts a call that is cancelled while it runs, and frees its place', async (
   await until(() => stage.isEmpty(STREAMS.calls), 'it left the queue')
 })
 
-it('takes over functions as they are deployed and leaves the calls of those that are gone', async () => {
+it('picks up functions as they are deployed and leaves the calls of removed ones', async () => {
   const proxy = await stage.server()
   await stage.dispatcher(proxy)
   const early = await stage.call({ route: 'late' })
@@ -300,7 +300,7 @@ it('takes over functions as they are deployed and leaves the calls of those that
   expect(await stage.view(orphan)).toMatchObject({ status: 'queued' })
 })
 
-it('stands by what it knows if it is told something else', async () => {
+it('does not accept older or contradicting routes', async () => {
   const proxy = await stage.server()
   await stage.deploy({})
   await stage.dispatcher(proxy)
@@ -310,7 +310,7 @@ it('stands by what it knows if it is told something else', async () => {
   expect(await stage.final(await stage.call())).toMatchObject({ status: 'succeeded' })
 })
 
-it('fails a message that is no call, and goes on with the next', async () => {
+it('fails a message that is not a call, and continues with the next', async () => {
   const proxy = await stage.server()
   await stage.deploy({ async: { concurrency: 1 } })
   await stage.dispatcher(proxy)
@@ -322,7 +322,7 @@ it('fails a message that is no call, and goes on with the next', async () => {
   expect(await stage.final(await stage.call())).toMatchObject({ status: 'succeeded' })
 })
 
-it('shows its figures', async () => {
+it('serves its metrics', async () => {
   let isBroken = true
   const proxy = await stage.server((_request, response) => {
     response.statusCode = isBroken ? 500 : 200

@@ -1,9 +1,9 @@
 /**
- * The dispatcher in one process: a worker for each function and each trigger, one for callbacks, the figures of all.
+ * The dispatcher in one process: a worker for each function and trigger, one for callbacks, and the metrics of all.
  *
- * Invariants: 1. it starts without bus, proxy or agent, with the routes it had last, and works as soon as they are there. 2. any number
- * of dispatchers may run; they share what is queued. 3. `close` takes no more, finishes what runs for at most `drainMs`,
- * gives back the rest; it may be called more than once.
+ * Invariants: 1. It starts without bus, proxy or agent, with its last routes, and works as soon as they are up. 2. Any
+ * number of dispatchers may run; they share the queues. 3. `close` accepts no more work, finishes running calls for at
+ * most `drainMs`, and gives back the rest; it may be called more than once.
  */
 import { Tracing } from '@ryo-faas/runtime/telemetry'
 import { connectBus, type Bus } from '../../bus/index.ts'
@@ -22,10 +22,10 @@ import { RunningCalls } from './runner/running-calls.ts'
 import { TRIGGER_SOURCES, Triggers, type TriggerSources } from './triggers/index.ts'
 
 export interface Dispatcher {
-  /** Of the metrics server. */
+  /** Port of the metrics server. */
   readonly port: number
   /**
-   * Resolves once what is deployed is taken over, or will be as soon as there is a bus, and is on disk.
+   * Resolves once the routes are on disk and applied, or will be applied as soon as there is a bus.
    * @throws StaleTableError; ZodError
    */
   setRoutes(table: RouteTableInput): Promise<void>
@@ -33,11 +33,11 @@ export interface Dispatcher {
 }
 
 const SWEEP_MS = 3_600_000
-/** For giving back what was broken off. */
+/** Delay before what was interrupted is redelivered. */
 const GIVE_BACK_MS = 2_000
 
 /**
- * @param sources where the events of each kind of trigger come from
+ * @param sources the source of events for each kind of trigger
  * @throws if the options are wrong; an error with code EADDRINUSE if the metrics port or the control socket is taken.
  */
 export async function createDispatcher(
@@ -77,7 +77,7 @@ export async function createDispatcher(
       onEvent({ type: 'connected' })
     },
     (error: unknown) => {
-      // Told to stop before there was a connection.
+      // Stopped before there was a connection.
       if (!stopping.signal.aborted) throw error
     },
   )
@@ -105,7 +105,7 @@ interface ConnectedOptions {
   sources: TriggerSources
 }
 
-/** All that there is once there is a connection. */
+/** What exists once there is a connection. */
 class ConnectedDispatcher {
   readonly #bus: Bus
   readonly #parts: ConnectedOptions
@@ -115,7 +115,7 @@ class ConnectedDispatcher {
   readonly #callbacks: CallbackWorker
   readonly #workers = new Map<string, FunctionWorker>()
   readonly #triggers: Triggers
-  /** Instances come and go far more often than functions do. */
+  /** Instances change far more often than functions. */
   #applied: string | undefined
   readonly #sweep: NodeJS.Timeout
 
@@ -143,7 +143,7 @@ class ConnectedDispatcher {
       onOutcome: outcome => metrics.callbacks.inc({ outcome }),
     })
     this.#callbacks.start()
-    // What is not removed now is an hour later.
+    // What fails now is removed an hour later.
     this.#sweep = setInterval(() => void sweepBodies(bus).catch(() => undefined), SWEEP_MS)
   }
 
@@ -156,7 +156,7 @@ class ConnectedDispatcher {
     await Promise.all(
       [...this.#workers.values()].map(async worker => {
         const depth = await worker.backlog().catch(() => undefined)
-        // Not known now: no figure is better than a wrong one.
+        // Unknown now: no value is better than a wrong one.
         if (depth !== undefined) depths.set(worker.displayName, depth)
       }),
     )
@@ -174,7 +174,7 @@ class ConnectedDispatcher {
     await this.#triggers.close()
     this.#running.close()
     await this.#caller.close()
-    // So that the last acknowledgements are on their way.
+    // Flush the last acknowledgements.
     if (this.#bus.isConnected) await this.#bus.flush().catch(() => undefined)
     await this.#bus.close()
   }
@@ -198,7 +198,7 @@ class ConnectedDispatcher {
     const routes = new Set(functions.map(({ route }) => route))
     for (const [route, worker] of this.#workers) {
       if (routes.has(route)) continue
-      // Its calls wait until it is deployed again; those that run are finished.
+      // Its calls wait until it is deployed again; running ones are finished.
       this.#workers.delete(route)
       void worker.stop()
     }

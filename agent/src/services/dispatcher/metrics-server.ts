@@ -1,6 +1,6 @@
 /**
- * `/metrics`, `/healthz` (the process answers) and `/readyz` (it is connected to the bus and takes calls), for programs on
- * this machine. Invariant: no page in a browser is answered, not by a domain that resolves to us either: the metrics name
+ * `/metrics`, `/healthz` (the process is up) and `/readyz` (it is connected to the bus and takes calls), for programs on
+ * this machine. Invariant: browser pages get no answer, not even through a domain that resolves to us: the metrics name
  * every function.
  */
 import http, { type ServerResponse } from 'node:http'
@@ -25,7 +25,7 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
   const server = http.createServer((request, response) => {
     const { headers, url = '' } = request
     if (!isOurHost(headers.host) || isFromOtherOrigin(headers))
-      return answer(response, 403, 'web pages are not answered')
+      return answer(response, 403, 'requests from web pages are not allowed')
     respond(url, response, options).catch((error: Error) => answer(response, 500, error.message))
   })
   await new Promise<void>((resolve, reject) => {
@@ -52,7 +52,7 @@ async function respond(url: string, response: ServerResponse, { registry, isRead
     case '/readyz':
       return isReady()
         ? answer(response, 200, 'ready')
-        : answer(response, 503, 'not connected to the bus, or about to end')
+        : answer(response, 503, 'not connected to the bus, or shutting down')
     default:
       return answer(response, 404, 'not found')
   }

@@ -1,4 +1,4 @@
-/** The dispatcher's figures. Invariant: values of `faas_name` are names of deployed functions. */
+/** The dispatcher's metrics. Invariant: values of `faas_name` are names of deployed functions. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { platformCodeOf, type AttemptEnd, type FaasTrigger, type Verdict } from '../../calls/index.ts'
 import { addProcessMetrics } from '../../host/index.ts'
@@ -6,7 +6,7 @@ import { addProcessMetrics } from '../../host/index.ts'
 /** OpenTelemetry's for HTTP durations, plus longer runs, as in the proxy. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300]
 
-/** What sets a function off: `async` for calls, what the source of a trigger says (see `FaasTrigger`) for the others. */
+/** What starts a function: `async` for calls, otherwise the label of the trigger's source (see `FaasTrigger`). */
 export type TriggerLabel = 'async' | FaasTrigger
 
 export interface AttemptFigures {
@@ -62,7 +62,7 @@ export class DispatcherMetrics {
     })
     this.retries = new Counter({
       name: 'faas_async_retries_total',
-      help: 'Attempts that failed and are made again.',
+      help: 'Attempts that failed and will be retried.',
       labelNames: ['faas_name'],
       registers,
     })
@@ -74,14 +74,14 @@ export class DispatcherMetrics {
     })
     this.callbacks = new Counter({
       name: 'faas_callbacks_total',
-      help: 'Attempts to deliver a result, by how they ended.',
+      help: 'Attempts to deliver a result, by outcome.',
       labelNames: ['outcome'],
       registers,
     })
     const { dead, retries } = this
     new Gauge({
       name: 'faas_async_queue_depth',
-      help: 'Asynchronous calls that are accepted and not final, those that run included; the same in every dispatcher.',
+      help: 'Asynchronous calls that are accepted and not final, including running ones; the same in every dispatcher.',
       labelNames: ['faas_name'],
       registers,
       async collect() {
@@ -89,7 +89,7 @@ export class DispatcherMetrics {
         this.reset()
         for (const [name, depth] of depths) {
           this.set({ faas_name: name }, depth)
-          // A count that begins with 1 has not grown, to Prometheus.
+          // Prometheus sees no increase in a counter that starts at 1.
           for (const counter of [dead, retries]) counter.inc({ faas_name: name }, 0)
         }
       },

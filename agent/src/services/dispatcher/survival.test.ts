@@ -22,7 +22,7 @@ async function calls(count: number, given: Parameters<Stage['call']>[0] = {}): P
 it('runs each of 1,000 calls once with two dispatchers', async () => {
   const proxy = await stage.server()
   await stage.deploy({ async: { concurrency: 32 } })
-  // Both, the server and a thousand calls share this one process: it must not look dead.
+  // Both, the server and a thousand calls share this process: it must not look dead.
   const both = { dispatchers: 2, ackWaitMs: 5_000 }
   await stage.dispatcher(proxy, both)
   await stage.dispatcher(proxy, both)
@@ -34,7 +34,7 @@ it('runs each of 1,000 calls once with two dispatchers', async () => {
 it('loses no call when a dispatcher is killed in the middle', async () => {
   let held = 0
   const proxy = await stage.server((_request, response) => {
-    // Some are under way at any moment.
+    // Some are in flight at any moment.
     if (held < 8) held += 1
     else response.end()
   })
@@ -53,7 +53,7 @@ it('loses no call when a dispatcher is killed in the middle', async () => {
   await until(() => stage.isEmpty(STREAMS.calls), 'the queue is empty')
 })
 
-it('goes on where it was when the bus is killed and comes back', async () => {
+it('resumes when the bus is killed and comes back', async () => {
   const waiting: (() => void)[] = []
   let isHolding = true
   const proxy = await stage.server((_request, response) => {
@@ -70,7 +70,7 @@ it('goes on where it was when the bus is killed and comes back', async () => {
   for (const answer of waiting) answer()
   await stage.nats.start()
   const done = await Promise.all(ids.map(id => stage.final(id)))
-  // Results that came while the bus was away were not thrown away.
+  // Results that arrived while the bus was down were kept.
   expect(done.every(({ status, attempts }) => status === 'succeeded' && attempts.length === 1)).toBe(true)
   expect(proxy.received).toHaveLength(50)
   await until(() => new Set(receiver.received.map(({ callId }) => callId)).size === 50, 'all callbacks came')
@@ -90,7 +90,7 @@ it('waits for a bus that is not there yet', async () => {
   expect(await stage.final(callId)).toMatchObject({ status: 'succeeded' })
 })
 
-it('starts with the routes it had last while agent and bus are away', async () => {
+it('starts with its last routes while agent and bus are down', async () => {
   const proxy = await stage.server()
   const file = join(stage.folder, 'options.json')
   const options = await stage.options(proxy.url)
@@ -109,7 +109,7 @@ it('starts with the routes it had last while agent and bus are away', async () =
   expect(await stage.final(callId)).toMatchObject({ status: 'succeeded' })
 })
 
-it('takes routes while there is no bus', async () => {
+it('accepts routes while there is no bus', async () => {
   const proxy = await stage.server()
   await stage.nats.kill()
   const dispatcher = await stage.dispatcher(proxy)
@@ -121,7 +121,7 @@ it('takes routes while there is no bus', async () => {
   expect(await stage.final(callId)).toMatchObject({ status: 'succeeded' })
 })
 
-it('makes a call dead that ends its dispatchers again and again', async () => {
+it('makes a call dead that repeatedly kills its dispatchers', async () => {
   const proxy = await stage.server(() => {})
   await stage.deploy({ async: { attempts: 3 } })
   const callId = await stage.call()
@@ -181,7 +181,7 @@ it('a call survives more kills of its dispatcher than it has attempts', async ()
   expect(await stage.final(callId)).toMatchObject({ status: 'succeeded', attempts: [{}, {}, {}, { outcome: 200 }] })
 })
 
-it('on SIGTERM finishes what runs, takes no more, gives back what takes too long, exits 0', async () => {
+it('on SIGTERM finishes what runs, accepts no more, gives back what takes too long, exits 0', async () => {
   const running = new Map<string, () => void>()
   const proxy = await stage.server(({ callId }, response) => void running.set(callId, () => response.end()))
   await stage.deploy({ async: { concurrency: 2 } })

@@ -50,7 +50,7 @@ async function accept(path: string, init: RequestInit = {}): Promise<string> {
   return response!.headers.get('x-call-id')!
 }
 
-it('a call goes all the way: accepted, run with its id and attempt, shown, called back', async () => {
+it('a call end to end: accepted, run with its id and attempt, shown, called back', async () => {
   const instance = await stage.server(({ attempt }, response) => {
     response.statusCode = attempt === 1 ? 500 : 200
     response.end('result')
@@ -78,7 +78,7 @@ it('a call goes all the way: accepted, run with its id and attempt, shown, calle
   expect(shown).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 500 }, { outcome: 200 }] })
 })
 
-it('a function that takes too long is timed out by the proxy and tried again', async () => {
+it('a function that takes too long is timed out by the proxy and retried', async () => {
   const instance = await stage.server(({ attempt }, response) => {
     if (attempt > 1) response.end()
   })
@@ -116,7 +116,7 @@ it('cancelling a running call aborts the function', async () => {
   expect(await stage.view(callId)).toMatchObject({ status: 'cancelled' })
 })
 
-it('a program in the place of the proxy sees neither calls nor the secret of the platform', async () => {
+it('a program posing as the proxy sees neither calls nor the platform secret', async () => {
   const squatter = await stage.server(undefined, { isProxy: false })
   await serve([await stage.server()])
   await stage.dispatcher(squatter)

@@ -1,6 +1,6 @@
 /**
- * A result to be delivered, as a message: the result in its envelope, what else the receiver learns as message headers.
- * It holds all that is sent, so that it outlives the history of its call.
+ * A result to be delivered, as a message: the result in its envelope, everything else in message headers.
+ * It contains everything that is sent, so that it outlives the history of its call.
  */
 import { HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { callIdOfSubject, subjectOf, type Bus, type Delivery } from '../../../bus/index.ts'
@@ -20,11 +20,11 @@ export interface Callback {
   url: string
   functionName: string
   status: number
-  /** Of the last attempt. */
+  /** Duration of the last attempt. */
   durationMs: number
   traceparent: string | undefined
   tracestate: string | undefined
-  /** Those of the result that say what its body is. */
+  /** Headers of the result that describe its body. */
   headers: [string, string][]
   body: Buffer
 }
@@ -37,7 +37,7 @@ const FIELDS = {
   trace: 'Rfa-Trace',
   traceState: 'Rfa-Trace-State',
 }
-/** What is said of a call that never got an answer. */
+/** The body for a call without a response. */
 const NO_ANSWER_STATUS = 502
 const ABOUT_BODY: ReadonlySet<string> = new Set(['content-type', 'content-encoding', 'content-language', HEADERS.error])
 
@@ -66,7 +66,7 @@ export async function queueCallback(
 }
 
 /**
- * The call's id; after a redrive another one, because its result is another and receivers drop ids that they know.
+ * The call's id; a new one after a redrive, because the result is new and receivers drop known ids.
  */
 export function webhookIdOf({ id, attemptsBefore }: CallState): string {
   return attemptsBefore === 0 ? id : `${id}.${attemptsBefore}`
@@ -91,8 +91,8 @@ function contentOf({ id, result, error }: CallState): { head: ResultHead; body: 
 }
 
 /**
- * @throws BusError UNAVAILABLE; REFUSED if a long body is not kept any more
- * @throws Error if it is no such message
+ * @throws BusError UNAVAILABLE; REFUSED if a long body is no longer kept
+ * @throws Error if it is not such a message
  */
 export async function readCallback(bus: Bus, delivery: Delivery): Promise<Callback> {
   const { head, body } = decodeResult(delivery.data)

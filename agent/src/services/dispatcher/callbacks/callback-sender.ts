@@ -1,8 +1,8 @@
 /**
  * One attempt to deliver a result.
  *
- * Invariants: 1. it never throws and ends within `timeoutMs`. 2. every hop is checked like the first: the URL, then the
- * address behind the name at the moment of connecting. 3. only redirects that keep method and body
+ * Invariants: 1. It never throws and ends within `timeoutMs`. 2. Every hop is checked like the first: the URL, then the
+ * address behind the name at the moment of connecting. 3. Only redirects that keep method and body
  * (307, 308; RFC 9110 §15.4) are followed.
  */
 import { request, type Agent, type Dispatcher } from 'undici'
@@ -14,12 +14,12 @@ import { signatureHeaders } from './signature.ts'
 
 export type CallbackOutcome =
   | { kind: 'delivered' }
-  /** No further attempt is of use: not allowed, or the receiver says it is gone for good (410). */
+  /** Retrying is useless: not allowed, or the receiver is gone for good (410). */
   | { kind: 'refused'; reason: string }
   | { kind: 'retry'; reason: string; retryAfterMs: number }
 
 const MOST_REDIRECTS = 3
-/** Of an answer nobody reads; beyond it the connection is given up. */
+/** Limit for reading the rest of a response; beyond it the connection is closed. */
 const DUMP_BYTES = 64 * 1024
 
 type SenderOptions = Pick<CallbackOptions, 'secret' | 'allow' | 'timeoutMs'>

@@ -1,9 +1,9 @@
 /**
- * Delivers results out of their queue.
+ * Delivers results from their queue.
  *
- * Invariants: 1. a result is delivered at least once, or its attempts are used up; a crash between the receiver's answer
- * and our note of it makes two. 2. a receiver that is slow or away holds `concurrencyPerReceiver` slots at most: what
- * else is for it goes back to the queue, for longer each time, and is not counted as an attempt.
+ * Invariants: 1. A result is delivered at least once, or its attempts are used up; a crash between the receiver's
+ * answer and our record of it delivers it twice. 2. A slow or dead receiver holds at most `concurrencyPerReceiver`
+ * slots: what else is for it returns to the queue, for longer each time, without counting as an attempt.
  */
 import { formatTraceParent, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
 import { BusError, durableConsumer, Puller, STREAMS, subjectsOf, type Bus, type Delivery } from '../../../bus/index.ts'
@@ -29,9 +29,9 @@ export interface CallbackWorkerOptions {
 type CallbackNote = NonNullable<CallState['callback']>
 
 const PUT_BACK_MS = 1_000
-/** For giving back what was broken off. */
+/** Delay before what was interrupted is redelivered. */
 const GIVE_BACK_MS = 2_000
-/** For a receiver that has its hands full. */
+/** Delays for a busy receiver. */
 const DEFERRAL = { firstMs: 200, mostMs: 30_000 }
 
 export class CallbackWorker {
@@ -65,7 +65,7 @@ export class CallbackWorker {
     this.#puller.start()
   }
 
-  /** Finishes what is under way, for at most `drainMs`; what is not finished then is given back. */
+  /** Finishes what is in flight for at most `drainMs`; the rest is given back. */
   async close(drainMs: number): Promise<void> {
     await this.#puller.stop()
     if (!(await this.#running.waitForAll(drainMs))) {
@@ -99,7 +99,7 @@ export class CallbackWorker {
       return this.#fail(call, { id: undefined, attempts: undefined, reason: (error as Error).message })
     }
     const state = (await readState(this.#bus, call.callId))?.state
-    // Delivered already, or redriven: then another one comes.
+    // Already delivered, or redriven: then there is a new one.
     if (state !== undefined && !awaits(state, callback.webhookId)) return call.delivery.ack()
     const receiver = receiverOf(callback.url)
     const inFlight = this.#receivers.get(receiver) ?? 0
@@ -116,7 +116,7 @@ export class CallbackWorker {
       else this.#receivers.set(receiver, left)
     }
     if (outcome.kind !== 'delivered' && call.signal.aborted) return call.delivery.nak()
-    // Without a history the server's count has to do.
+    // Without a history, use the server's count.
     const attempts = (state?.callback?.attempts ?? call.delivery.count - 1) + 1
     await this.#conclude(call, outcome, { id: callback.webhookId, attempts })
   }
@@ -159,7 +159,7 @@ export class CallbackWorker {
     call.delivery.ack()
   }
 
-  /** Into the state of the call, if it still has one and has not been redriven meanwhile. */
+  /** Recorded in the state of the call, if there is one and it has not been redriven since. */
   async #note(callId: string, outcome: CallbackNote['state'], { id, attempts }: Sent): Promise<void> {
     for (;;) {
       const stored = await readState(this.#bus, callId)
@@ -182,7 +182,7 @@ interface Sent {
   attempts: number | undefined
 }
 
-/** Whether this result is the one that is still to be delivered. */
+/** Whether this is the result still to be delivered. */
 function awaits(state: CallState, webhookId: string | undefined): boolean {
   const isCurrent = webhookId === undefined || webhookId === webhookIdOf(state)
   return isFinal(state.status) && state.callback?.state === 'pending' && isCurrent

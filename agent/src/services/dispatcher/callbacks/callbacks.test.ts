@@ -55,7 +55,7 @@ it('sends one signed callback after three attempts: body, type, status and durat
   expect((await stage.view(callId)).callback).toMatchObject({ state: 'delivered', attempts: 1 })
 })
 
-it('tells of failed and dead calls too, and again of a redriven one, with another webhook id', async () => {
+it('also reports failed and dead calls, and again a redriven one, with another webhook id', async () => {
   let status = 422
   const proxy = await stage.server((_request, response, incoming) => {
     if (status === 0) return void response.write('half', () => incoming.socket.destroy())
@@ -98,7 +98,7 @@ it('delivers a body of 10 MiB', async () => {
   expect(receiver.received[0]!.body.equals(body)).toBe(true)
 })
 
-it('waits for a receiver that is down, and for one that is not content', async () => {
+it('waits for a receiver that is down, and for one that answers with errors', async () => {
   const proxy = await stage.server()
   const answers = [500, 429, 302]
   const receiver = await stage.server((_request, response) => {
@@ -118,7 +118,7 @@ it('waits for a receiver that is down, and for one that is not content', async (
 })
 
 it.each([
-  { receiver: 'does not want it any more', status: 410, attempts: 1 },
+  { receiver: 'no longer wants it', status: 410, attempts: 1 },
   { receiver: 'never takes it', status: 500, attempts: 3 },
 ])('gives up on a receiver that $receiver', async ({ status, attempts }) => {
   const proxy = await stage.server()
@@ -135,7 +135,7 @@ it.each([
   await until(() => stage.isEmpty(STREAMS.callbacks), 'the queue is empty')
 })
 
-it('sends nothing to an address that is refused, and the call is what it is', async () => {
+it('sends nothing to an address that is refused, without changing the call', async () => {
   const proxy = await stage.server()
   await stage.deploy({})
   await stage.dispatcher(proxy)
@@ -145,7 +145,7 @@ it('sends nothing to an address that is refused, and the call is what it is', as
   expect(stage.events).toContainEqual(expect.objectContaining({ type: 'callback-failed', callId }))
 })
 
-it('does not let a receiver that hangs hold up the others', async () => {
+it('does not let a hanging receiver delay the others', async () => {
   const proxy = await stage.server()
   const hanging = await stage.server(() => {})
   const receiver = await stage.server()
@@ -171,7 +171,7 @@ const callback: Omit<Callback, 'url'> = {
 }
 const signal = new AbortController().signal
 
-/** Names stand for what the test says, a list for each time they are asked for. */
+/** Names resolve to what the test says, one list per look-up. */
 function sender(
   names: Record<string, string[][]>,
   options: { allow?: string[]; timeoutMs?: number } = {},
@@ -193,7 +193,7 @@ function sender(
 }
 
 it.each(['169.254.169.254', '0.0.0.0', '224.0.0.1', 'fe80::1', '::ffff:169.254.169.254', '64:ff9b::a9fe:a9fe'])(
-  'refuses a name that stands for %s',
+  'refuses a name that resolves to %s',
   async address => {
     const outcome = await sender({ 'innocent.test': [[address]] }).send(
       { ...callback, url: 'http://innocent.test/' },
@@ -204,7 +204,7 @@ it.each(['169.254.169.254', '0.0.0.0', '224.0.0.1', 'fe80::1', '::ffff:169.254.1
 )
 
 it.each(['127.0.0.1', '10.0.0.1', '::1', 'fd12::1', '2002:7f00:1::', '::ffff:192.168.0.1', '64:ff9b::7f00:1'])(
-  'refuses a name that stands for %s unless the allow-list names it',
+  'refuses a name that resolves to %s unless the allow-list names it',
   async address => {
     const names = { 'innocent.test': [[address]] }
     const outcome = await sender(names, { allow: ['*'] }).send({ ...callback, url: 'http://innocent.test/' }, signal)
@@ -221,7 +221,7 @@ it('refuses a name if one of its addresses is refused', async () => {
   expect(outcome).toMatchObject({ kind: 'refused' })
 })
 
-it('connects to the address it has checked, although the name stands for another one a moment later', async () => {
+it('connects to the address it has checked, even if the name resolves to another a moment later', async () => {
   const { port, received } = await stage.server()
   const names = { 'rebinding.test': [['127.0.0.1'], ['169.254.169.254']] }
   const outcome = await sender(names).send({ ...callback, url: `http://rebinding.test:${port}/` }, signal)
@@ -243,7 +243,7 @@ it.each([
   expect(outcome).toMatchObject({ kind: 'refused' })
 })
 
-it('follows a redirect that keeps the method, with all of the message', async () => {
+it('follows a redirect that keeps the method, with the whole message', async () => {
   const last = await stage.server()
   const { url } = await stage.server((_request, response) => response.writeHead(308, { location: last.url }).end())
   expect(await sender({}).send({ ...callback, url }, signal)).toEqual({ kind: 'delivered' })
@@ -251,7 +251,7 @@ it('follows a redirect that keeps the method, with all of the message', async ()
   verify(last.received[0]!)
 })
 
-it('does not follow redirects in a circle, nor wait for ever', async () => {
+it('does not follow redirects in a circle, nor wait forever', async () => {
   const circle = await stage.server((_request, response) => response.writeHead(307, { location: '/' }).end())
   expect(await sender({}).send({ ...callback, url: circle.url }, signal)).toMatchObject({ kind: 'retry' })
   const hanging = await stage.server(() => {})

@@ -1,7 +1,7 @@
 /**
- * HTTP connections that only go where results may go. Invariant: the address that was checked is the address connected
- * to, because both come from the same look-up; a name cannot stand for another one a moment later. Addresses that
- * are written out in a URL never come here: the rule has seen them with the URL.
+ * HTTP connections that only go where results may go. Invariant: the address that was checked is the address that is
+ * connected to, because both come from the same look-up; a name cannot change between the two. Addresses that are
+ * written out in a URL never get here: they are checked with the URL.
  */
 import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
@@ -12,14 +12,14 @@ export class RefusedAddressError extends Error {
   readonly code = 'REFUSED_ADDRESS'
 }
 
-/** The rest of Node's `dns.lookup`, for tests to stand in for. */
+/** The rest of Node's `dns.lookup`, for tests to replace. */
 export type Resolve = typeof lookup
 
 export function guardedAgent(rule: CallbackRule, options: { connectTimeoutMs: number; resolve?: Resolve }): Agent {
   return new Agent({
     connect: { lookup: guardedLookup(rule, options.resolve ?? lookup), timeout: options.connectTimeoutMs },
     pipelining: 1,
-    // Receivers are many and seldom asked twice.
+    // There are many receivers, each rarely looked up twice.
     keepAliveTimeout: 2_000,
   })
 }
@@ -30,7 +30,7 @@ function guardedLookup(rule: CallbackRule, resolve: Resolve): LookupFunction {
       if (error !== null) return callback(error, '')
       const [first] = addresses
       if (first === undefined) return callback(new Error(`${hostname} has no address`), '')
-      // One bad address is enough: which one would be tried first is not ours to say.
+      // One bad address is enough: we do not control which one is tried first.
       const problem = addresses.map(({ address }) => rule.addressProblem(hostname, address)).find(Boolean)
       if (problem !== undefined) return callback(new RefusedAddressError(`${hostname} ${problem}`), '')
       if (options.all === true) callback(null, addresses)

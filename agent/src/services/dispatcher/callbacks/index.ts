@@ -1,3 +1,3 @@
-/** Results on their way to the callers that asked for them: queued with the end of a call, delivered from there. */
+/** Results for callers that asked for a callback: queued at the end of a call, then delivered. */
 export { queueCallback } from './callback-message.ts'
 export { CallbackWorker } from './callback-worker.ts'

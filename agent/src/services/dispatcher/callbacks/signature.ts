@@ -1,7 +1,7 @@
 /**
- * Signs as Standard Webhooks say (https://github.com/standard-webhooks/standard-webhooks, "Signature scheme"):
- * HMAC-SHA256 over `id.timestamp.body`. Over the body's bytes; the JavaScript library reads them as UTF-8 first, so it
- * verifies text alone.
+ * Signs according to Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks, "Signature scheme"):
+ * HMAC-SHA256 over `id.timestamp.body`. It signs the body's bytes; the JavaScript library decodes them as UTF-8 first,
+ * so it verifies only text.
  */
 import { createHmac } from 'node:crypto'
 

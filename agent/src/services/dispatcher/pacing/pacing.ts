@@ -1,16 +1,16 @@
 /**
- * How many calls of one function may run here at once, now: all its share, fewer while its instances refuse work, none
- * for a moment after nobody was there. It learns from verdicts, and says when a pause is over.
+ * How many calls of one function may run here now: its whole share, fewer while its instances refuse work, none
+ * for a moment after no instance was available. It learns from verdicts, and signals the end of a pause.
  *
- * Why: the queue is the better place to wait. Pulled all the same, a hundred thousand calls would each be refused in
- * turn, and each cost two states.
+ * Why: the queue is the better place to wait. If pulled anyway, a hundred thousand calls would each be refused in
+ * turn, and each cost two state writes.
  */
 import type { Verdict } from '../../../calls/index.ts'
 import { backoffMs } from '../../../host/index.ts'
 
-/** The longest pause, in first ones. */
+/** The longest pause, as a multiple of the first. */
 const MOST_PAUSES = 8
-/** Share of a slot that each run that was not refused gives back: a refusal is risked once in ten runs. */
+/** Share of a slot that each run without refusal gives back: it risks a refusal once in ten runs. */
 const RECOVERY = 0.1
 
 export interface PacingOptions {
@@ -28,7 +28,7 @@ export class Pacing {
   #pausedUntil = 0
   #resume: NodeJS.Timeout | undefined
 
-  /** @param share most at once. */
+  /** @param share maximum at once. */
   constructor(share: number, options: PacingOptions) {
     this.#share = share
     this.#limit = share
@@ -49,7 +49,7 @@ export class Pacing {
     return performance.now() < this.#pausedUntil ? 0 : Math.max(0, Math.floor(this.#limit) - running)
   }
 
-  /** @param running the one that ended included. @returns milliseconds to wait for one whose function did not run. */
+  /** @param running including the one that ended. @returns milliseconds to wait if the function did not run. */
   attemptEnded(verdict: Verdict, running: number): number {
     switch (verdict.kind) {
       case 'unavailable':
@@ -72,7 +72,7 @@ export class Pacing {
 
   #pause(): number {
     const now = performance.now()
-    // Those that were under way together are one failure.
+    // Concurrent failures count as one.
     if (now >= this.#pausedUntil) {
       const { backoffMs: firstMs } = this.#options
       this.#failures += 1
@@ -81,7 +81,7 @@ export class Pacing {
     const pauseMs = this.#pausedUntil - now
     clearTimeout(this.#resume)
     this.#resume = setTimeout(() => {
-      // Whatever the clock says: timers may be early.
+      // Ignore the clock: timers may be early.
       this.#pausedUntil = 0
       this.#options.onResume()
     }, Math.ceil(pauseMs))

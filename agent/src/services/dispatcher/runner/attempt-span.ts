@@ -1,6 +1,6 @@
 /**
  * The span of an attempt (OpenTelemetry semantic conventions: messaging, `process`; FaaS). It is a child of the message
- * that was sent, and links to it as well: what was accepted and what is run are two things that may be hours apart.
+ * that was sent, and links to it as well: acceptance and run may be hours apart.
  */
 import { EVENTS_PREFIX } from '@ryo-faas/runtime/protocol'
 import {

@@ -1,4 +1,4 @@
-/** Whose call is run: what a runner tells the queue or the trigger that a call came from. */
+/** The owner of a call: the queue or the trigger that it came from, which its runner notifies. */
 import type { AttemptEnd, CallState, Verdict } from '../../../calls/index.ts'
 import type { OnEvent } from '../events.ts'
 import type { DispatcherMetrics, TriggerLabel } from '../metrics.ts'
@@ -6,7 +6,7 @@ import type { DispatchedFunction } from '../options.ts'
 
 export interface CallOwner {
   fn: DispatchedFunction
-  /** An attempt ended. @returns for how long the call waits if the function did not run. */
+  /** An attempt ended. @returns how long the call waits if the function did not run. */
   attemptEnded(verdict: Verdict, end: AttemptEnd, durationMs: number): number
   callRetried(): void
   callDied(state: CallState): void
@@ -17,11 +17,11 @@ export interface CallOwnerOptions {
   trigger: TriggerLabel
   metrics: DispatcherMetrics
   onEvent: OnEvent
-  /** @returns for how long a call waits whose function did not run. */
+  /** @returns how long a call waits if its function did not run. */
   waitAfter: (verdict: Verdict) => number
 }
 
-/** An owner that counts, and says which calls died. */
+/** An owner that counts, and reports dead calls. */
 export function countingOwner({ fn, trigger, metrics, onEvent, waitAfter }: CallOwnerOptions): CallOwner {
   return {
     fn,

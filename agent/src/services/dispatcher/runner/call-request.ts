@@ -1,4 +1,4 @@
-/** The request of a delivered call, with its body from wherever it lies. */
+/** The request of a delivered call, with its body from wherever it is stored. */
 import { BusError, type Bus } from '../../../bus/index.ts'
 import { decodeCall, getBody, isFinal, readState, type CallHead } from '../../../calls/index.ts'
 import type { RunningCall } from './running-calls.ts'
@@ -6,7 +6,7 @@ import type { RunningCall } from './running-calls.ts'
 export interface CallRequest {
   head: CallHead
   body: Buffer
-  /** The body is gone, because the call has come to its end: it is not to be run. */
+  /** The body is gone because the call is final: it must not run. */
   isOver?: boolean
 }
 
@@ -34,7 +34,7 @@ export async function readRequest(bus: Bus, { delivery, callId }: RunningCall): 
     return { head, body: await getBody(bus, head.bodyRef, head.bodyBytes) }
   } catch (error) {
     if (!(error instanceof BusError) || error.code !== 'REFUSED') throw error
-    // Its body goes after its end, or it was cancelled.
+    // The body of a finished or cancelled call is removed.
     if (isFinal((await readState(bus, callId))?.state.status ?? 'queued')) {
       return { head, body: Buffer.alloc(0), isOver: true }
     }

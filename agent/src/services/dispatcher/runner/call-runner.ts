@@ -1,11 +1,11 @@
 /**
- * What is done with a delivered call: begin an attempt, run it, write down how it ended.
+ * Handles a delivered call: starts an attempt, runs it, records how it ended.
  *
- * Invariants: 1. the function is started only when the attempt is on disk, be it in the server's count of deliveries, so
- * a call that ends its dispatcher is not tried for ever. 2. a call that is known to be final is not run, only wrapped up
- * (a first delivery is not looked up; if the server forgot earlier ones, it runs again). 3. the order at the end is:
- * final state, what follows from it (`wrapUp`), acknowledgement; a crash anywhere between leads to a delivery that goes
- * on there. 4. a result in hand is written for as long as it takes, until this process is told to end.
+ * Invariants: 1. The function is started only when the attempt is on disk, if only in the server's count of deliveries,
+ * so a call that kills its dispatcher is not retried forever. 2. A call that is known to be final is not run, only
+ * wrapped up (a first delivery is not looked up; if the server forgot earlier ones, it runs again). 3. The order at the
+ * end is: final state, what follows from it (`wrapUp`), acknowledgement; after a crash in between, the next delivery
+ * continues there. 4. Writing a result is retried until it succeeds or this process must end.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { formatTraceParent, isSampled, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
@@ -169,7 +169,7 @@ export class CallRunner {
     if (written.kind === 'written' && written.state.status === 'dead') owner.callDied(written.state)
     if (isFinal(written.state.status)) return this.#conclude(call, owner, { state: written.state, head })
     if (verdict.kind === 'retry') owner.callRetried()
-    // Without a delay another dispatcher, which took the call over, sees to it.
+    // Without a delay, another dispatcher has taken over the call.
     if (written.kind === 'written' && written.delayMs !== undefined) call.delivery.nak(written.delayMs)
   }
 
@@ -187,11 +187,11 @@ export class CallRunner {
         return this.#conclude(call, owner, { state, head })
       }
     }
-    // The next dispatcher that gets it finds an attempt that was begun and not ended.
+    // The next dispatcher that gets it finds an attempt that started and did not end.
     call.delivery.nak()
   }
 
-  /** Puts a long result where it is kept, before the state that points to it. */
+  /** Stores a long result before the state that refers to it. */
   async #endedAttempt(
     call: RunningCall,
     { number, end, verdict }: { number: number; end: AttemptEnd; verdict: Verdict },
@@ -214,14 +214,14 @@ export class CallRunner {
     if (body.length <= INLINE_RESULT_BYTES) {
       return { number, outcome, verdict, result: { ...result, body: body.toString('base64') } }
     }
-    // Of those that will be tried again only the last is of interest, and it is rarely long.
+    // Before a retry, only the last result matters, and it is rarely long.
     if (verdict.kind === 'unavailable' || verdict.kind === 'overloaded') return { number, outcome, verdict, result }
     const owner = { kind: 'result', callId: call.callId } as const
     const bodyRef = await this.#persistently(call, () => putBody(this.#bus, owner, body))
     return { number, outcome, verdict, result: { ...result, bodyRef } }
   }
 
-  /** Writes the end of an attempt over the state it began with, or over what has become of that. */
+  /** Writes the end of an attempt over the state it began with, or over its newer version. */
   async #settle(call: RunningCall, begun: StoredState, change: (state: CallState) => Ended): Promise<Settled> {
     const bus = this.#bus
     let { state, revision } = begun
@@ -235,11 +235,11 @@ export class CallRunner {
       }
       const stored = await this.#persistently(call, () => readState(bus, call.callId))
       if (stored !== undefined && isSame(stored.state, next)) {
-        // It was stored at the first try, and only the acknowledgement was lost.
+        // The first try stored it; only the acknowledgement was lost.
         return { kind: 'written', state: next, ...(delayMs !== undefined && { delayMs }) }
       }
       if (stored !== undefined && isFinal(stored.state.status)) return { kind: 'overtaken', ...stored }
-      // A history that is full forgets the oldest.
+      // A full history forgets the oldest.
       ;({ state, revision } = stored ?? { state: begun.state, revision: 0 })
     }
   }
@@ -263,7 +263,7 @@ export class CallRunner {
     call.delivery.ack()
   }
 
-  /** Tries again while the bus is away, as long as this process may go on. */
+  /** Retries while the bus is down, until this process must end. */
   async #persistently<T>(call: RunningCall, attempt: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -282,7 +282,7 @@ type Running = { kind: 'running' } & ({ opening: OpeningState } | { opening?: ne
 type Begun =
   | Running
   | ({ kind: 'died' | 'final' } & StoredState)
-  /** It is to wait longer than it did. */
+  /** It must wait longer. */
   | { kind: 'early'; delayMs: number }
 
 type Settled = { kind: 'written'; state: CallState; delayMs?: number } | { kind: 'overtaken'; state: CallState }

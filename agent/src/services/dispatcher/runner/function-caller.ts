@@ -1,10 +1,10 @@
 /**
- * Runs an attempt: one HTTP request through the proxy, where limits, timeouts and the choice of an instance live.
+ * Runs an attempt: one HTTP request through the proxy, which handles limits, timeouts and the choice of an instance.
  *
- * Invariants: 1. a call never throws: however it ends is an `AttemptEnd`. 2. it ends within `timeoutMs` plus
- * `overtimeMs` of silence even if the proxy hangs. 3. at most `resultLimitBytes` of an answer are kept; the rest is read
- * all the same, because to break off would abort a function that does its work. 4. calls and the platform's secret go
- * only to a proxy that proved itself on that connection.
+ * Invariants: 1. A call never throws: any outcome is an `AttemptEnd`. 2. It ends within `timeoutMs` plus `overtimeMs`
+ * of silence even if the proxy hangs. 3. At most `resultLimitBytes` of a response are kept; the rest is still read,
+ * because breaking off would abort a working function. 4. Calls and the platform's secret go only to a proxy that
+ * proved itself on that connection.
  */
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import type { TraceContext } from '@ryo-faas/runtime/telemetry'
@@ -20,18 +20,18 @@ export interface Attempt {
   number: number
   head: CallHead
   body: Buffer
-  /** Of the span that the proxy's is a child of. */
+  /** The parent of the proxy's span. */
   trace: TraceContext
-  /** Breaks the request off; the proxy aborts the function then. */
+  /** Aborts the request; the proxy then aborts the function. */
   signal: AbortSignal
 }
 
 type CallerOptions = Pick<DispatcherOptions, 'proxyUrl' | 'access' | 'overtimeMs' | 'resultLimitBytes'>
 
 const CONNECT_TIMEOUT_MS = 2_000
-/** Of a proxy under load. */
+/** For a proxy under load. */
 const PROOF_TIMEOUT_MS = 5_000
-/** Below the proxy's own, so that it is never the proxy that closes a connection we are about to use. */
+/** Shorter than the proxy's, so that the proxy never closes a connection we are about to use. */
 const KEEP_ALIVE_MS = 15_000
 
 export class FunctionCaller {
@@ -69,7 +69,7 @@ export class FunctionCaller {
   }
 }
 
-/** @param token of the operator, which the proxy has to know */
+/** @param token the operator's token, which the proxy has to know */
 function provenConnector(token: string): buildConnector.connector {
   const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS })
   return (address, made) =>
@@ -104,7 +104,7 @@ class AnswerCollector implements Dispatcher.DispatchHandler {
     options.signal.addEventListener('abort', this.abort)
   }
 
-  /** Once it is called, something of the request may have been sent. */
+  /** From here on, part of the request may have been sent. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller
     if (this.options.signal.aborted) this.abort()

@@ -1,8 +1,8 @@
 /**
- * The calls of one function: pulled as far as its share of the concurrency goes, run, counted.
+ * The calls of one function: pulled up to its share of the concurrency, run, counted.
  *
- * Invariant: a call takes a place from its delivery to the end of its attempt, as long as the function may run for it.
- * Its end is written down while the next one runs; if that takes long, no more than twice the share is on hand.
+ * Invariant: a call occupies a slot from its delivery to the end of its attempt, while the function may run for it.
+ * Its end is written while the next one runs; if that is slow, at most twice the share is in memory.
  */
 import { backlogOf, durableConsumer, Puller, STREAMS, subjectsOf, type Bus, type Delivery } from '../../../bus/index.ts'
 import type { OnEvent } from '../events.ts'
@@ -25,7 +25,7 @@ export class FunctionWorker {
   readonly #puller: Puller
   readonly #pacing: Pacing
   #fn: DispatchedFunction
-  /** Calls for which the function runs or is about to. */
+  /** Calls for which the function is running or about to. */
   #running = 0
   /** Those and the ones whose end is being written. */
   #onHand = 0
@@ -50,7 +50,7 @@ export class FunctionWorker {
   }
 
   /**
-   * How many calls of the function are accepted and not final, over all dispatchers.
+   * How many calls of the function are accepted and not final, across all dispatchers.
    * @throws BusError
    */
   backlog(): Promise<number> {
@@ -61,14 +61,14 @@ export class FunctionWorker {
     this.#puller.start()
   }
 
-  /** Calls that run go on as they began. */
+  /** Running calls are not affected. */
   update(fn: DispatchedFunction): void {
     this.#fn = fn
     this.#pacing.share = this.#share()
     this.#puller.wake()
   }
 
-  /** Takes no more; what runs goes on. */
+  /** Accepts no more calls; running ones continue. */
   async stop(): Promise<void> {
     this.#pacing.stop()
     await this.#puller.stop()

@@ -1,7 +1,7 @@
 /**
- * The state of an attempt that has begun, written only if it takes long: most end sooner, and then the end says all.
+ * The state of a started attempt, written only if it takes long: most end sooner, and then the end is enough.
  *
- * Why that is safe: the server counts deliveries on disk. An attempt that ended its dispatcher before anything was
+ * Why that is safe: the server counts deliveries on disk. An attempt that killed its dispatcher before anything was
  * written is known from the count (see `beforeFirstState`).
  */
 import { BusError, type Bus } from '../../../bus/index.ts'
@@ -21,7 +21,7 @@ export class OpeningState {
     this.timer = setTimeout(() => (this.writing = this.write()), WRITE_AFTER_MS)
   }
 
-  /** Ends the writing. @returns over what the next state is to be written. */
+  /** Stops writing. @returns the version that the next state replaces. */
   async close(): Promise<StoredState> {
     clearTimeout(this.timer)
     return { state: this.state, revision: (await this.writing) ?? 0 }
@@ -32,7 +32,7 @@ export class OpeningState {
       return await writeState(this.bus, this.state, 0)
     } catch (error) {
       if (!(error instanceof BusError)) throw error
-      // Cancelled, or the bus is away: found out when the end is written.
+      // Cancelled, or the bus is down: noticed when the end is written.
       return 0
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The headers with which a call goes to the proxy. Invariant: the function gets what the caller sent, but for what
- * spoke of the caller's connection; who it is and which attempt is said by us alone.
+ * The headers with which a call goes to the proxy. Invariant: the function gets what the caller sent, except what
+ * described the caller's connection; only we set the call's id and attempt.
  */
 import { CONNECTION_HEADERS, HEADERS } from '@ryo-faas/runtime/protocol'
 import { formatTraceParent, type TraceContext } from '@ryo-faas/runtime/telemetry'
@@ -31,7 +31,7 @@ export function requestHeaders(
     const isDropped = DROPPED.has(lower) || OURS.has(lower) || named.has(lower)
     if (!isDropped) lines.push(name, value)
   }
-  // The proxy adds the address of whom it was called by, which is us.
+  // The proxy appends the address of its caller, which is us.
   if (head.clientAddress !== undefined) appendTo(lines, 'X-Forwarded-For', head.clientAddress)
   lines.push('traceparent', formatTraceParent(call.trace))
   if (call.trace.traceState !== undefined) lines.push('tracestate', call.trace.traceState)
@@ -43,7 +43,7 @@ export function requestHeaders(
 function optionsOf(headers: CallHead['headers']): ReadonlySet<string> {
   const connections = headers.filter(([name]) => name.toLowerCase() === 'connection')
   const options = connections.flatMap(([, value]) => value.split(',')).map(option => option.trim().toLowerCase())
-  // A caller must not make us drop what the proxy needs to know.
+  // A caller must not make us drop what the proxy needs.
   return new Set(options.filter(option => option !== 'host'))
 }
 
@@ -53,7 +53,7 @@ function appendTo(lines: string[], name: string, value: string): void {
   else lines[at + 1] += `, ${value}`
 }
 
-/** Pairs out of what came. */
+/** Pairs from a flat list. */
 export function resultHeaders(raw: readonly (Buffer | string)[]): [string, string][] {
   const pairs: [string, string][] = []
   for (let i = 0; i + 1 < raw.length; i += 2) {

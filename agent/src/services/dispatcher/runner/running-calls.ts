@@ -1,8 +1,8 @@
 /**
- * The calls that this process works on: one place for signs of life, cancellation and the end.
+ * The calls that this process runs: one place for progress reports, cancellation and shutdown.
  *
- * Invariant: a call is worked on once here. If it is delivered again (its sign of life was lost with a connection), the
- * new delivery takes the place of the old one and nothing else happens.
+ * Invariant: a call runs only once here. If it is delivered again (its progress report was lost with a connection), the
+ * new delivery replaces the old one and nothing else happens.
  */
 import { callIdOfSubject, subjectsOf, type Bus, type Delivery } from '../../../bus/index.ts'
 import { isFinal, readState } from '../../../calls/index.ts'
@@ -10,22 +10,22 @@ import type { CallError } from '../../../contract/index.ts'
 
 /** A call that was handed to this process, by the queue or by a trigger. */
 export interface CallDelivery extends Delivery {
-  /** There may be a state of it although it is delivered for the first time. Default: whether it was redriven. */
+  /** It may have a state even at its first delivery. Default: whether it was redriven. */
   readonly mayBeKnown?: boolean
-  /** Why it cannot be run, where that is known before. */
+  /** Why it cannot run, if that is already known. */
   readonly refusal?: CallError | undefined
 }
 
-/** Why work on a call ends early: somebody cancelled it, or this process ends. */
+/** Why a call ends early: it was cancelled, or this process ends. */
 export type AbortCause = 'cancelled' | 'interrupted'
 
-/** For so long a cancellation may be ahead of its call. */
+/** How long a cancellation may arrive before its call. */
 const CANCELLED_MS = 10_000
 
 export class RunningCall {
   readonly callId: string
   delivery: CallDelivery
-  /** Of the last sign of life. */
+  /** Time of the last progress report. */
   seenAt = performance.now()
   readonly #controller = new AbortController()
 
@@ -54,7 +54,7 @@ export class RunningCalls {
   readonly #cancelled = new Set<string>()
   readonly #idle = new Set<() => void>()
 
-  /** @param ackWaitMs a sign of life is given three times within it. */
+  /** @param ackWaitMs progress is reported three times within it. */
   constructor(ackWaitMs: number) {
     this.#beatMs = ackWaitMs / 3
     this.#beat = setInterval(() => this.#giveSigns(), this.#beatMs / 2)
@@ -64,7 +64,7 @@ export class RunningCalls {
     return this.#calls.size
   }
 
-  /** Undefined if the call is worked on here already. One that was just cancelled begins as such. */
+  /** Undefined if the call is already running here. One that was just cancelled starts as cancelled. */
   take(delivery: CallDelivery): RunningCall | undefined {
     const callId = callIdOfSubject(delivery.subject)
     const known = this.#calls.get(callId)
@@ -85,7 +85,7 @@ export class RunningCalls {
     this.#idle.clear()
   }
 
-  /** Hears of cancellations until the bus is closed. */
+  /** Listens for cancellations until the bus is closed. */
   listen(bus: Bus): void {
     bus.listen(subjectsOf('cancel'), ({ subject }) => this.#cancel(callIdOfSubject(subject)))
     bus.onReconnect(() => void this.#catchUp(bus))
@@ -94,7 +94,7 @@ export class RunningCalls {
   #cancel(callId: string): void {
     const call = this.#calls.get(callId)
     if (call !== undefined) return call.abort('cancelled')
-    // It may be on its way to us, from before its message was taken out of the queue.
+    // It may be on its way to us, since before its message was removed from the queue.
     this.#cancelled.add(callId)
     setTimeout(() => this.#cancelled.delete(callId), CANCELLED_MS).unref()
   }
@@ -103,7 +103,7 @@ export class RunningCalls {
     for (const call of this.#calls.values()) call.abort(cause)
   }
 
-  /** Resolves with whether all ended within `timeoutMs`. */
+  /** Resolves to whether all ended within `timeoutMs`. */
   async waitForAll(timeoutMs: number): Promise<boolean> {
     if (this.#calls.size === 0) return true
     let timer: NodeJS.Timeout | undefined
@@ -128,10 +128,10 @@ export class RunningCalls {
     }
   }
 
-  /** What was cancelled while there was no connection was not heard. */
+  /** Cancellations were missed while there was no connection. */
   async #catchUp(bus: Bus): Promise<void> {
     for (const call of [...this.#calls.values()]) {
-      // If it cannot be known now, it is when the call's end is written.
+      // If unknown now, it shows when the call's end is written.
       const stored = await readState(bus, call.callId).catch(() => undefined)
       if (stored !== undefined && isFinal(stored.state.status)) call.abort('cancelled')
     }

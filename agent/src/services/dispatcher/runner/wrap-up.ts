@@ -1,8 +1,8 @@
 /**
- * What follows from a final state, from the state alone: the dead letter, the callback, the end of a long body.
+ * What follows from a final state, and only from it: the dead letter, the callback, the removal of a long body.
  *
- * Invariant: it may be done again at any time. A dead letter replaces itself, a callback is stored once for each round
- * of a call, and the callback worker sends none that has been delivered.
+ * Invariant: it may be repeated at any time. A dead letter replaces itself, a callback is stored once per round
+ * of a call, and the callback worker does not send delivered ones.
  */
 import { subjectOf, type Bus } from '../../../bus/index.ts'
 import {
@@ -34,7 +34,7 @@ export async function wrapUp(bus: Bus, call: FinalCall): Promise<void> {
   if (state.status !== 'dead' && head?.bodyRef !== undefined) await removeBody(bus, head.bodyRef)
 }
 
-/** A document event may be longer than a message; its body is put aside then, like that of a call. */
+/** A document event may be longer than a message; its body is then stored separately, like that of a call. */
 async function keepDeadLetter(bus: Bus, callId: string, data: Uint8Array): Promise<void> {
   const subject = subjectOf('dead', callId)
   const { head, body } = decodeCall(data)

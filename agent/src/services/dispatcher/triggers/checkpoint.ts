@@ -1,11 +1,11 @@
 /**
- * How far a trigger has come, kept on the bus.
+ * A trigger's position, kept on the bus.
  *
- * Why not a durable consumer with acknowledgements: after a crash its server hands out new events before it hands out
- * those again that were under way, and the changes of a document would be seen out of order.
+ * Why not a durable consumer with acknowledgements: after a crash its server delivers new events before it redelivers
+ * those in flight, so the changes of a document would be out of order.
  *
- * Invariants: 1. everything up to `sequence` is done. 2. a checkpoint is written only over the one this process wrote or
- * read (expected sequence): who was replaced finds out and stops. 3. a later epoch starts over.
+ * Invariants: 1. Everything up to `sequence` is done. 2. A checkpoint is written only over the one this process wrote
+ * or read (expected sequence): a process that was replaced finds out and stops. 3. A later epoch starts over.
  */
 import { z } from 'zod'
 import { BusError, lastMessage, STREAMS, triggerSubject, type Bus } from '../../../bus/index.ts'
@@ -30,7 +30,7 @@ export class KeptCheckpoint {
   }
 
   /**
-   * Goes on where the trigger was, or where `begin` says.
+   * Resumes where the trigger was, or starts where `begin` says.
    * @param trigger its name
    * @throws BusError, what `begin` throws
    */
@@ -45,7 +45,7 @@ export class KeptCheckpoint {
       const checkpoint = isKnown ? stored.checkpoint : { epoch, sequence: await begin() }
       const kept = new KeptCheckpoint(bus, triggerSubject(trigger), { checkpoint, revision: stored?.revision ?? 0 })
       try {
-        // Written even if it is the same: from here on nobody else can.
+        // Written even if unchanged: from here on, others cannot.
         await kept.#write(checkpoint)
         return kept
       } catch (error) {

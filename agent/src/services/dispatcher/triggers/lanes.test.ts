@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Lanes } from './lanes.ts'
 import { Progress } from './progress.ts'
 
-test('a lane gives one item at a time, in order, and other lanes go on meanwhile', () => {
+test('a lane gives one item at a time, in order, while other lanes continue', () => {
   const lanes = new Lanes<string>()
   for (const item of ['a1', 'a2', 'b1', 'a3', 'c1']) lanes.add(item[0]!, item)
   expect([lanes.take(), lanes.take(), lanes.take(), lanes.take()].map(taken => taken?.item)).toEqual([
@@ -20,7 +20,7 @@ test('a lane gives one item at a time, in order, and other lanes go on meanwhile
   expect(lanes.size).toBe(3)
 })
 
-test('progress is up to the first that has not ended', () => {
+test('progress is up to the first unfinished item', () => {
   const progress = new Progress(10)
   expect(progress.done).toBe(10)
   for (const sequence of [12, 15, 19]) progress.opened(sequence)

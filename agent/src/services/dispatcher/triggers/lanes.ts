@@ -1,5 +1,5 @@
 /**
- * Many queues, one for each key, worked on side by side: within a lane one after the other, across lanes in the order
+ * Many queues, one per key, processed in parallel: within a lane one after another, across lanes in the order
  * of arrival.
  */
 export class Lanes<T> {
@@ -30,7 +30,7 @@ export class Lanes<T> {
     return key === undefined ? undefined : { key, item: this.#waiting.get(key)![0]! }
   }
 
-  /** The item taken of this lane is done: the next one's turn. */
+  /** The current item of this lane is done: the next may be taken. */
   finish(key: string): void {
     const lane = this.#waiting.get(key)!
     lane.shift()
@@ -39,7 +39,7 @@ export class Lanes<T> {
     else this.#waiting.delete(key)
   }
 
-  /** The item taken of this lane is to be taken again. */
+  /** The current item of this lane will be taken again. */
   putBack(key: string): void {
     this.#ready.push(key)
   }

@@ -1,9 +1,9 @@
-/** Of things that begin in order and end in any: up to where all have ended. */
+/** Tracks items that start in order and end in any order: up to where all have ended. */
 export class Progress {
   readonly #open = new Set<number>()
   #last: number
 
-  /** @param done up to there everything has ended. */
+  /** @param done everything up to here has ended. */
   constructor(done: number) {
     this.#last = done
   }
@@ -18,7 +18,7 @@ export class Progress {
     this.#open.delete(sequence)
   }
 
-  /** Nothing of interest lies up to there. Only while nothing is open. */
+  /** There is nothing to do up to here. Only while nothing is open. */
   skipTo(sequence: number): void {
     if (this.#open.size === 0) this.#last = Math.max(this.#last, sequence)
   }

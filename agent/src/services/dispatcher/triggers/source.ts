@@ -1,11 +1,11 @@
 /**
- * Where events come from that set functions off: the seam between a trigger's source and what the dispatcher does with
- * its events, which is the same for every kind: run each as a call, keep the place.
+ * The source of events for functions: the seam between a trigger's source and what the dispatcher does with
+ * its events, which is the same for every kind: run each as a call, save the position.
  *
- * A source holds to `testing/trigger-source-contract.ts`: 1. occurrences are offered in the order of their sequence, each
- * once for every start. 2. started from a checkpoint, it offers all that lie behind it and none that do not. 3. it offers
- * no more than the sink has slots for, and goes on after `wake`. 4. an event that is offered again has the same id. 5.
- * after `stop` nothing is offered.
+ * A source keeps to `testing/trigger-source-contract.ts`: 1. Occurrences are offered in the order of their sequence,
+ * each once per start. 2. Started from a checkpoint, it offers all occurrences after it and no others. 3. It offers no
+ * more than the sink has slots for, and continues after `wake`. 4. An event that is offered again has the same id. 5.
+ * After `stop` nothing is offered.
  */
 import type { z } from 'zod'
 import type { Bus } from '../../../bus/index.ts'
@@ -14,21 +14,21 @@ import type { CallError, StartFrom } from '../../../contract/index.ts'
 import type { DispatcherOptions } from '../options.ts'
 
 export interface TriggerSource<Spec = unknown> {
-  /** What metrics and spans of its calls say. */
+  /** The label of its calls in metrics and spans. */
   readonly faasTrigger: FaasTrigger
-  /** What is said of a trigger besides its key and its start. */
+  /** The fields of a trigger apart from its key and start. */
   readonly Spec: z.ZodType<Spec>
   /**
-   * Where a subscription begins that has no checkpoint.
-   * @returns a sequence behind which lies everything that it wants.
+   * Where a subscription without a checkpoint starts.
+   * @returns a sequence that everything it matches comes after.
    * @throws BusError
    */
   begin(subscription: Subscription<Spec>): Promise<number>
   start(subscription: Subscription<Spec>, checkpoint: Checkpoint, sink: TriggerSink): RunningSource
   /**
-   * For a source whose sequences are those of the stream of document events: up to which of them a trigger needs nothing
-   * any more. A source without this never holds up the trimming of that stream.
-   * @param checkpoint undefined for a trigger that has not begun yet
+   * For a source whose sequences are those of the stream of document events: the last sequence that a trigger no longer
+   * needs. A source without this never blocks the trimming of that stream.
+   * @param checkpoint undefined for a trigger that has not started yet
    */
   retains?(checkpoint: Checkpoint | undefined): number
 }
@@ -41,9 +41,9 @@ export interface Subscription<Spec> {
 }
 
 export interface Checkpoint {
-  /** Which start of the subscription this follows from: a replay makes new calls. */
+  /** The start of the subscription that this belongs to: a replay creates new calls. */
   epoch: number
-  /** All up to there is done. What is counted is up to the source. */
+  /** Everything up to this is done. What it counts is up to the source. */
   sequence: number
 }
 
@@ -51,12 +51,12 @@ export interface RunningSource {
   /** Slots have become free. */
   wake(): void
   /**
-   * How many occurrences were not offered yet; undefined if that is not known now.
+   * How many occurrences were not offered yet; undefined if currently unknown.
    * @throws BusError
    */
   pending(): Promise<number | undefined>
   /**
-   * Sequence up to which there is nothing that was not offered: the checkpoint moves there while nothing is under way.
+   * Sequence up to which everything was offered: the checkpoint moves there while nothing is in flight.
    * @throws BusError
    */
   seenUpTo?(): Promise<number>
@@ -64,7 +64,7 @@ export interface RunningSource {
 }
 
 export interface TriggerSink {
-  /** How many more may be offered now, and how many at most ever. */
+  /** How many more may be offered now, and the limit. */
   slots(): { free: number; all: number }
   offer(occurrence: Occurrence): void
   /** It cannot offer anything for now. */
@@ -72,19 +72,19 @@ export interface TriggerSink {
 }
 
 export interface Occurrence {
-  /** Greater than that of every one before. */
+  /** Greater than all before. */
   sequence: number
-  /** Occurrences of a lane run one after the other, lanes side by side. */
+  /** Occurrences of a lane run one after another, lanes in parallel. */
   lane: string
   /**
-   * Asked for when its turn has come, again for each attempt.
-   * @throws UnreadableEventError; any other error if it is to be tried again
+   * Called when its turn has come, again for each attempt.
+   * @throws UnreadableEventError; any other error to retry
    */
   event(signal: AbortSignal): Promise<TriggerEvent>
 }
 
 export interface TriggerEvent {
-  /** Names it within its trigger and epoch: what comes again is known by it. */
+  /** Unique within its trigger and epoch: identifies repeated events. */
   id: string
   /** When it happened: ISO. */
   time: string
@@ -98,7 +98,7 @@ export interface TriggerEvent {
   refusal?: CallError | undefined
 }
 
-/** It will never be readable. */
+/** The event will never be readable. */
 export class UnreadableEventError extends Error {}
 
 export interface SourceDependencies {

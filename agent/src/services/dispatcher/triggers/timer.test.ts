@@ -1,4 +1,4 @@
-/** A kind of trigger that is not about documents, on the same seam: what the dispatcher does must not depend on the kind. */
+/** A kind of trigger without documents, on the same seam: the dispatcher must not depend on the kind. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { listCalls } from '../../../calls/index.ts'
 import type { Dispatcher } from '../dispatcher.ts'
@@ -62,7 +62,7 @@ describe('in a dispatcher', () => {
     expect(metrics).toMatch(/^faas_invocations_total\{faas_name="FN",faas_trigger="timer",\S*"2xx"\} 2$/m)
   })
 
-  it('buries an event that always fails, and goes on behind it', async () => {
+  it('makes an event that always fails a dead letter, and continues after it', async () => {
     const proxy = await stage.server((request, response) =>
       response.writeHead(minuteOf(request) === 1 ? 500 : 204).end(),
     )
@@ -73,7 +73,7 @@ describe('in a dispatcher', () => {
     expect(await stage.final(proxy.received[0]!.callId)).toMatchObject({ status: 'dead' })
   })
 
-  it('makes up after a restart for what it missed, and runs nothing twice', async () => {
+  it('catches up after a restart, and runs nothing twice', async () => {
     const proxy = await stage.server()
     await stage.deploy({ triggers: [EVERY_MINUTE] })
     const first = await dispatcher(proxy)
@@ -86,7 +86,7 @@ describe('in a dispatcher', () => {
     expect(proxy.received.map(minuteOf)).toEqual([1, 2, 3, 4, 5])
   })
 
-  it('stands beside a trigger on documents of the same handler, each with a checkpoint of its own', async () => {
+  it('works next to a document trigger of the same handler, each with its own checkpoint', async () => {
     const proxy = await stage.server()
     const onDocuments = {
       key: 'on',
@@ -105,7 +105,7 @@ describe('in a dispatcher', () => {
     expect((await listCalls(stage.bus, { limit: 10 })).calls).toHaveLength(2)
   })
 
-  it('says so if it does not know a kind or what is asked of it, and runs the others', async () => {
+  it('reports a trigger with an unknown kind or fields, and runs the others', async () => {
     const proxy = await stage.server()
     await stage.deploy({
       triggers: [

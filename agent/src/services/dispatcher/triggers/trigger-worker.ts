@@ -1,9 +1,9 @@
 /**
- * One trigger, whatever its kind: what its source offers is run, lanes side by side and each in order, and its place kept.
+ * One trigger of any kind: runs what its source offers, lanes in parallel and each in order, and saves its position.
  *
- * Invariants: 1. the checkpoint moves past an occurrence only when its call is final, so none is missed. 2. an occurrence
- * runs only when the call of the one before it in its lane is final. 3. at most `WINDOW` occurrences are in memory. 4.
- * after `stop` nothing is begun; what was not finished comes again.
+ * Invariants: 1. The checkpoint moves past an occurrence only when its call is final, so none is missed. 2. An
+ * occurrence runs only when the call of the one before it in its lane is final. 3. At most `WINDOW` occurrences are in
+ * memory. 4. After `stop` nothing is started; what was not finished is offered again.
  */
 import { BusError, type Bus } from '../../../bus/index.ts'
 import type { OnEvent } from '../events.ts'
@@ -32,7 +32,7 @@ export interface TriggerWorkerOptions {
   onEvent: OnEvent
 }
 
-/** A trigger as it is deployed, with where its events come from. */
+/** A deployed trigger, with the source of its events. */
 export interface KnownTrigger {
   /** Names its checkpoint; see `triggerName`. */
   name: string
@@ -43,7 +43,7 @@ export interface KnownTrigger {
 
 interface WaitingOccurrence {
   occurrence: Occurrence
-  /** Attempts of this process, the next one included. */
+  /** Attempts of this process, including the next one. */
   count: number
 }
 
@@ -54,7 +54,7 @@ interface Session {
   progress: Progress
   running: RunningSource
   savesSinceLook: number
-  /** The last save, as long as it lasts and after. */
+  /** The last save, running or done. */
   saving: Promise<void> | undefined
 }
 
@@ -85,19 +85,19 @@ export class TriggerWorker {
     void this.#open()
   }
 
-  /** Events under way go on as they began. Another subscription needs another worker: see `isSame`. */
+  /** Events in flight are not affected. Another subscription needs another worker: see `isSame`. */
   update(fn: DispatchedFunction): void {
     this.#fn = fn
     this.#pacing.share = fn.async.concurrency
     this.#runWhatCan()
   }
 
-  /** Whether the subscription is the one that this worker has. */
+  /** Whether this worker already has this subscription. */
   isSame(trigger: DispatchedTrigger): boolean {
     return JSON.stringify(trigger) === JSON.stringify(this.#known.trigger)
   }
 
-  /** Takes no more events. Those that run go on; their place is saved by `close`. */
+  /** Accepts no more events. Running ones continue; `close` saves their position. */
   async stop(): Promise<void> {
     this.#stopping.abort()
     this.#pacing.stop()
@@ -106,7 +106,7 @@ export class TriggerWorker {
     await this.#session?.running.stop()
   }
 
-  /** After `stop`, and after what ran has ended or was given back. */
+  /** Call after `stop`, when running events have ended or were given back. */
   async close(): Promise<void> {
     const session = this.#session
     // One at a time: each checkpoint is written over the one before.
@@ -114,7 +114,7 @@ export class TriggerWorker {
     if (session !== undefined && session === this.#session) await this.#save(session)
   }
 
-  /** Events that are not finished; undefined if that cannot be known now. */
+  /** Events that are not finished; undefined if currently unknown. */
   async lag(): Promise<{ name: string; key: string; events: number } | undefined> {
     const pending = await this.#session?.running.pending().catch(() => undefined)
     if (this.#session === undefined || pending === undefined) return undefined
@@ -175,7 +175,7 @@ export class TriggerWorker {
       else this.#runLater(session, { lane, item, delayMs: outcome?.delayMs ?? RETRY_MS })
     } catch (error) {
       if (!this.#isStopped) this.#failed(messageOf(error))
-      // Nothing would make it readable, and what is next in its lane must not wait for that.
+      // It will never be readable, and must not block its lane.
       if (error instanceof UnreadableEventError) this.#finished(session, lane, occurrence)
       else this.#runLater(session, { lane, item, delayMs: RETRY_MS })
     } finally {
@@ -231,7 +231,7 @@ export class TriggerWorker {
       await this.#lookAhead(session)
       await session.checkpoint.moveTo(session.progress.done)
     } catch (error) {
-      // The bus: the next time will do, the checkpoint only lies further back.
+      // The bus is down: the next save will do, the checkpoint is only further back.
       if (this.#isStopped || !(error instanceof TriggerLostError)) return
       this.#failed(messageOf(error))
       await this.#giveUp(session)
@@ -247,7 +247,7 @@ export class TriggerWorker {
     if (seen !== undefined) progress.skipTo(seen)
   }
 
-  /** Another has the trigger. If it is gone again later, this one goes on from where that left it. */
+  /** Another dispatcher has the trigger. If that is gone later, this one resumes from its position. */
   async #giveUp(session: Session): Promise<void> {
     this.#session = undefined
     await session.running.stop()

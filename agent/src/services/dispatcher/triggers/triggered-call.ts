@@ -1,6 +1,6 @@
 /**
- * An event as a call: the same retries, states and dead letters as any other. What the queue does for calls is done by the
- * trigger for events: giving back means waiting here, in front of the later events of the lane.
+ * An event as a call: the same retries, states and dead letters as any other. What the queue does for calls is done by
+ * the trigger for events: giving back means waiting here, before the later events of the lane.
  */
 import { CLOUD_EVENT_TYPE, EVENTS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { derivedCallId, subjectOf } from '../../../bus/index.ts'
@@ -9,26 +9,26 @@ import type { CallError } from '../../../contract/index.ts'
 import type { CallDelivery } from '../runner/running-calls.ts'
 import type { TriggerEvent } from './source.ts'
 
-/** Which handler the event is for, and as what. */
+/** The handler that the event is for, and its label. */
 export interface TriggeredCallOptions {
   route: string
-  /** The handler's. */
+  /** The handler's key. */
   key: string
-  /** Name and epoch of the trigger: with the event's id they make the call's. */
+  /** Name and epoch of the trigger: with the event's id they form the call's id. */
   name: string
   epoch: number
   faasTrigger: FaasTrigger
   count: number
 }
 
-/** What became of a delivery: `undefined` as long as it is worked on. */
+/** The outcome of a delivery: `undefined` while it is running. */
 export type EventOutcome = { kind: 'done' } | { kind: 'again'; delayMs: number }
 
 export class TriggeredCall implements CallDelivery {
   readonly subject: string
   readonly data: Uint8Array
   readonly count: number
-  /** After a crash an event is read again, and its call may have ended meanwhile. */
+  /** After a crash an event is read again, and its call may already have ended. */
   readonly mayBeKnown = true
   readonly refusal: CallError | undefined
   #outcome: EventOutcome | undefined
@@ -57,7 +57,7 @@ export class TriggeredCall implements CallDelivery {
     return this.#outcome
   }
 
-  /** It is in no stream. */
+  /** It is not in a stream. */
   header(): undefined {}
 
   ack(): void {
@@ -68,6 +68,6 @@ export class TriggeredCall implements CallDelivery {
     this.#outcome = { kind: 'again', delayMs }
   }
 
-  /** Nobody else can take it. */
+  /** No other dispatcher can take it. */
   working(): void {}
 }

@@ -46,7 +46,7 @@ async function calls(): Promise<CallView[]> {
   return (await listCalls(stage.bus, { limit: 1_000 })).calls
 }
 
-/** The place that was written down. */
+/** The saved position. */
 async function place(name = 'fn.on'): Promise<number> {
   return (await readCheckpoint(stage.bus, name))?.checkpoint.sequence ?? -1
 }
@@ -69,7 +69,7 @@ it('posts an event to the handler, with trace, baggage and depth, and shows it a
   expect(await stage.final(request!.callId)).toMatchObject({ status: 'succeeded', function: 'fn' })
 })
 
-it('takes the kinds, tables and documents it asks for and no others', async () => {
+it('receives the kinds, tables and documents it asks for and no others', async () => {
   const proxy = await stage.server()
   await stage.deploy({
     triggers: [
@@ -93,7 +93,7 @@ it('takes the kinds, tables and documents it asks for and no others', async () =
   expect(sequences(proxy).sort()).toEqual([1, 4, 6, 7])
 })
 
-it('keeps the order of a document while others go on, also over retries', async () => {
+it('keeps the order of a document while others continue, also across retries', async () => {
   const failures = new Map([[1, 2]])
   const proxy = await stage.server((request, response) => {
     const left = failures.get(sequenceOf(request)) ?? 0
@@ -115,7 +115,7 @@ it('keeps the order of a document while others go on, also over retries', async 
   expect(order.indexOf(5)).toBeLessThan(order.indexOf(2))
 })
 
-it('buries an event that always fails, goes on behind it, and runs it after a redrive', async () => {
+it('makes an event that always fails a dead letter, continues after it, and runs it after a redrive', async () => {
   let isBroken = true
   const proxy = await stage.server((request, response) => {
     response.writeHead(isBroken && sequenceOf(request) === 1 ? 500 : 204).end()
@@ -132,7 +132,7 @@ it('buries an event that always fails, goes on behind it, and runs it after a re
   await until(async () => (await stage.view(dead.id)).status === 'succeeded', 'it ran after all')
 })
 
-it('goes on where it was after a restart, and runs nothing twice', async () => {
+it('resumes after a restart, and runs nothing twice', async () => {
   const proxy = await stage.server()
   await stage.deploy({ triggers: [trigger()] })
   const first = await stage.dispatcher(proxy)
@@ -145,7 +145,7 @@ it('goes on where it was after a restart, and runs nothing twice', async () => {
   expect(sequences(proxy)).toEqual(Array.from({ length: 40 }, (_, index) => index + 1))
 })
 
-it('goes on where an earlier release was, with the ids that its calls had', async () => {
+it('resumes where an earlier release was, with the ids of its calls', async () => {
   const proxy = await stage.server()
   await changes(2)
   await stage.bus.publish('$KV.rfa_triggers.fn.on', Buffer.from('{"epoch":1,"sequence":2}'))
@@ -160,7 +160,7 @@ it('goes on where an earlier release was, with the ids that its calls had', asyn
 it('misses nothing and keeps the order when it is killed in the middle', async () => {
   const held = new Set<number>()
   const proxy = await stage.server((request, response) => {
-    // A few never end, so that there is something in the middle of everything.
+    // A few never end, so that the kill always interrupts some.
     if (held.size < 3 && sequenceOf(request) > 60) held.add(sequenceOf(request))
     else response.end()
   })
@@ -180,7 +180,7 @@ it('misses nothing and keeps the order when it is killed in the middle', async (
   }
 })
 
-it('goes on when the bus is killed and comes back', async () => {
+it('resumes when the bus is killed and comes back', async () => {
   const proxy = await stage.server()
   await stage.deploy({ triggers: [trigger()], async: { concurrency: 2 } })
   await stage.dispatcher(proxy)
@@ -193,7 +193,7 @@ it('goes on when the bus is killed and comes back', async () => {
   await until(async () => (await calls()).every(({ status }) => status === 'succeeded'), 'all succeeded')
 })
 
-it('begins where it is told, and anew with a later epoch', async () => {
+it('starts where it is told, and again with a later epoch', async () => {
   const proxy = await stage.server()
   await changes(5)
   await stage.deploy({ triggers: [trigger({ start: { epoch: 1, from: { kind: 'sequence', sequence: 4 } } })] })
@@ -211,7 +211,7 @@ it('begins where it is told, and anew with a later epoch', async () => {
   expect(sequences(proxy).at(-1)).toBe(6)
 })
 
-it('begins with what is stored from now on if its start lies ahead of the stream', async () => {
+it('starts with the next stored event if its start is ahead of the stream', async () => {
   const proxy = await stage.server()
   await stage.deploy({ triggers: [trigger({ start: { epoch: 1, from: { kind: 'sequence', sequence: 3 } } })] })
   await stage.dispatcher(proxy)
@@ -221,7 +221,7 @@ it('begins with what is stored from now on if its start lies ahead of the stream
   expect(sequences(proxy)).toEqual([3, 4])
 })
 
-it('begins at a time', async () => {
+it('starts at a time', async () => {
   const proxy = await stage.server()
   await changes(3)
   const then = Date.now()
@@ -246,10 +246,10 @@ it('stops a loop of events with an error that says so', async () => {
   await until(async () => (await calls()).length === 3, 'all are known')
   const failed = (await calls()).filter(({ status }) => status === 'failed')
   expect(failed).toMatchObject([{ error: { code: 'EVENT_LOOP' } }])
-  expect(failed[0]!.error!.message).toMatch(/payments\/p1 .* chain of 4 document events.* FN seems to set itself off/)
+  expect(failed[0]!.error!.message).toMatch(/payments\/p1 .* chain of 4 document events.* FN seems to trigger itself/)
 })
 
-it('passes over what is no event, and says so', async () => {
+it('skips what is not an event, and says so', async () => {
   const proxy = await stage.server()
   await stage.deploy({ triggers: [trigger()] })
   await stage.dispatcher(proxy)
@@ -260,7 +260,7 @@ it('passes over what is no event, and says so', async () => {
   expect(stage.events).toContainEqual(expect.objectContaining({ type: 'trigger-failed', handler: 'on' }))
 })
 
-it('fetches an event that was too long for a message, also from a store that is away for a while', async () => {
+it('fetches an event that was too long for a message, also from a store that is down for a while', async () => {
   const proxy = await stage.server()
   const long = 'x'.repeat(1_500_000)
   const events: DocumentCloudEvent[] = []
@@ -281,7 +281,7 @@ it('fetches an event that was too long for a message, also from a store that is 
   expect(proxy.received[0]!.body.length).toBeGreaterThan(1_500_000)
 })
 
-it('buries an event that is too long for a message, and redrives it', async () => {
+it('makes an event that is too long for a message a dead letter, and redrives it', async () => {
   let isBroken = true
   const proxy = await stage.server((_request, response) => response.writeHead(isBroken ? 500 : 204).end())
   const events: DocumentCloudEvent[] = []
@@ -313,7 +313,7 @@ it('shares triggers among dispatchers, each event run once', async () => {
   }
 })
 
-it('gives a trigger up to another dispatcher that takes it', async () => {
+it('gives up a trigger that another dispatcher takes', async () => {
   const proxy = await stage.server()
   await stage.deploy({ triggers: [trigger()] })
   await stage.dispatcher(proxy)

@@ -1,4 +1,4 @@
-/** The triggers of this dispatcher: its part of all that are deployed. */
+/** The triggers of this dispatcher: its share of all deployed ones. */
 import { createHash } from 'node:crypto'
 import type { DispatchedFunction, DispatchedTrigger, DispatcherOptions } from '../options.ts'
 import { trimEvents } from './document/trim-events.ts'
@@ -23,10 +23,10 @@ export class Triggers {
   /** By kind. */
   readonly #sources: ReadonlyMap<string, TriggerSource>
   readonly #workers = new Map<string, TriggerWorker>()
-  /** Those whose place is to be written down at the end. */
+  /** Workers whose position must be saved at the end. */
   #stopped: TriggerWorker[] = []
   readonly #trim: NodeJS.Timeout
-  /** By all dispatchers; undefined before it is known what is deployed. */
+  /** Across all dispatchers; undefined before the deployed triggers are known. */
   #deployed: DeployedTrigger[] | undefined
 
   constructor(options: TriggersOptions) {
@@ -47,7 +47,7 @@ export class Triggers {
       const wanted = own.get(name)
       if (wanted !== undefined && worker.isSame(wanted.trigger)) worker.update(wanted.fn)
       else {
-        // Its subscription is gone or has changed.
+        // Its subscription was removed or changed.
         this.#workers.delete(name)
         void worker.stop()
       }
@@ -65,7 +65,7 @@ export class Triggers {
     return lags.filter(lag => lag !== undefined)
   }
 
-  /** Takes no more events. */
+  /** Accepts no more events. */
   async stop(): Promise<void> {
     clearInterval(this.#trim)
     this.#stopped = [...this.#workers.values()]
@@ -73,12 +73,12 @@ export class Triggers {
     await Promise.all(this.#stopped.map(worker => worker.stop()))
   }
 
-  /** When nothing runs any more: writes down how far everything has come. */
+  /** Call when nothing is running: saves all positions. */
   async close(): Promise<void> {
     await Promise.all(this.#stopped.map(worker => worker.close()))
   }
 
-  /** Undefined, and said so, if it is of no kind that this dispatcher can run; the others go on. */
+  /** Undefined, and reported, if this dispatcher does not support its kind; the others continue. */
   #know(fn: DispatchedFunction, trigger: DispatchedTrigger): KnownTrigger | undefined {
     const { key, kind, start: _, ...given } = trigger
     const source = this.#sources.get(kind)
@@ -99,14 +99,14 @@ export class Triggers {
   async #trimEvents(): Promise<void> {
     const { bus, options } = this.#options
     if (options.number !== 1 || this.#deployed === undefined) return
-    // What cannot be removed now is removed in a minute.
+    // What fails now is removed in a minute.
     await trimEvents(bus, this.#deployed, { retentionMs: options.eventRetentionMs, now: Date.now() }).catch(
       () => undefined,
     )
   }
 }
 
-/** A handler has one checkpoint for each kind of trigger; that of documents is named as before there were kinds. */
+/** A handler has one checkpoint per kind of trigger; that of documents keeps the name from before there were kinds. */
 function triggerName({ route }: { route: string }, { key, kind }: DispatchedTrigger): string {
   return kind === 'document' ? `${route}.${key}` : `${route}.${key}.${kind}`
 }

@@ -1,8 +1,8 @@
 /**
- * Triggers on changes of documents: read out of the stream of events, in its order.
+ * Triggers on changes of documents: read from the stream of events, in order.
  *
- * Invariants: 1. the changes of one document are one lane. 2. in memory are messages; of events that were too long for
- * one, only those that run.
+ * Invariants: 1. The changes of one document are one lane. 2. Messages are in memory; of events that were too long for
+ * one, only running ones.
  */
 import { HEADERS, type DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
@@ -64,7 +64,7 @@ export class DocumentSource implements TriggerSource<DocumentSpec> {
   }
 
   retains(checkpoint: Checkpoint | undefined): number {
-    // One that has not begun yet wants what it wants.
+    // A trigger that has not started needs everything it matches.
     return checkpoint?.sequence ?? 0
   }
 
@@ -72,7 +72,7 @@ export class DocumentSource implements TriggerSource<DocumentSpec> {
     const { options } = this.#dependencies
     const { event, body } = await readEvent(message, options, signal)
     const { sequence, time, traceparent, tracestate, baggage, eventdepth } = event
-    // What the function does now was led to by one event more.
+    // What the function does next has one more event in its chain.
     const headers: [string, string][] = [[HEADERS.eventDepth, signDepth(options.access.functions, eventdepth + 1)]]
     if (baggage !== undefined) headers.push(['baggage', baggage])
     const refusal = this.#refusalOf(event, functionName)
@@ -83,12 +83,12 @@ export class DocumentSource implements TriggerSource<DocumentSpec> {
     if (eventdepth <= this.#dependencies.options.eventDepthLimit) return undefined
     const message =
       `${data.table}/${data.id} was written at the end of a chain of ${eventdepth} document events, ` +
-      `each caused by the one before: ${functionName} seems to set itself off again. It is not run for this event.`
+      `each caused by the one before: ${functionName} seems to trigger itself. It is not run for this event.`
     return { code: 'EVENT_LOOP', message }
   }
 }
 
-/** Table and id, as they stand in the subject behind the kind. */
+/** Table and id, as in the subject after the kind. */
 function documentOf({ subject }: StreamDelivery): string {
   return subject.split('.').slice(3).join('.')
 }

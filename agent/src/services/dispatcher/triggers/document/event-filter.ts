@@ -1,15 +1,15 @@
-/** Which events a trigger wants: by subject as far as the server can look, by the rest here. */
+/** Which events a trigger matches: by subject at the server, by the rest here. */
 import { EVENT_HEADERS, eventSubject, type Delivery } from '../../../../bus/index.ts'
 import type { DocumentTrigger, StartFrom } from '../../../../contract/index.ts'
 
-/** A subscription to more single documents than this looks at all of their table. */
+/** A subscription to more single documents than this reads their whole table. */
 const MOST_SUBJECTS = 64
 
 export class EventFilter {
-  /** For the server. They do not overlap, which it would refuse. */
+  /** For the server, which refuses overlaps. */
   readonly subjects: string[]
   readonly #single: ReadonlySet<string>
-  /** Up to the id. */
+  /** The subject up to the id. */
   readonly #tables: readonly string[]
   readonly #from: StartFrom
 
@@ -25,7 +25,7 @@ export class EventFilter {
   wants(message: Delivery): boolean {
     const from = this.#from
     const sequence = Number(message.header(EVENT_HEADERS.sequence) ?? NaN)
-    // Without one it is no event, which is for the reader to find out.
+    // Without one it is not an event, which the reader reports.
     if (from.kind === 'sequence' && sequence > 0 && sequence < from.sequence) return false
     return this.#single.has(message.subject) || this.#isInTable(message.subject)
   }

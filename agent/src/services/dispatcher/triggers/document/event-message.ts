@@ -1,10 +1,10 @@
-/** The event of a message: in it, or at the store if it was too long. */
+/** The event of a message: in it, or in the store if it was too long. */
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { EVENT_HEADERS, type Delivery } from '../../../../bus/index.ts'
 import type { DispatcherOptions } from '../../options.ts'
 import { UnreadableEventError } from '../source.ts'
 
-/** Where events are that were too long for a message, and what the store knows us by. */
+/** Where events that were too long for a message are, and our credentials for the store. */
 export type EventStore = Pick<DispatcherOptions, 'storeUrl' | 'access'>
 
 export interface EventMessage {
@@ -13,7 +13,7 @@ export interface EventMessage {
   body: Uint8Array
 }
 
-/** @throws UnreadableEventError; any other error if the store does not have it now. */
+/** @throws UnreadableEventError; any other error if the store cannot provide it now. */
 export async function readEvent(message: Delivery, store: EventStore, signal: AbortSignal): Promise<EventMessage> {
   const isElsewhere = message.header(EVENT_HEADERS.isElsewhere) !== undefined
   const sequence = message.header(EVENT_HEADERS.sequence) ?? ''
@@ -39,7 +39,7 @@ async function fetchEvent(
   { storeUrl, access }: EventStore,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  if (storeUrl === undefined) throw new Error(`event ${sequence} is at the store, whose address is not known`)
+  if (storeUrl === undefined) throw new Error(`event ${sequence} is in the store, whose address is unknown`)
   const response = await fetch(new URL(`/changes/${sequence}`, storeUrl), {
     headers: { authorization: `Bearer ${access.part}` },
     signal,

@@ -1,10 +1,10 @@
-/** Where in the stream of events a subscription begins. */
+/** Where in the stream of events a subscription starts. */
 import { EVENT_HEADERS, messageAt, STREAMS, streamState, type Bus } from '../../../../bus/index.ts'
 import type { StartFrom } from '../../../../contract/index.ts'
 
 /**
- * @returns sequence of the last message in the stream that the subscription does not see; some that it does not want
- *   may follow (see `EventFilter.wants`), none that it wants lies before.
+ * @returns sequence of the last message in the stream that the subscription does not see; some that it does not match
+ *   may follow (see `EventFilter.wants`), none that it matches precedes it.
  * @throws BusError
  */
 export async function startOf(bus: Bus, from: StartFrom): Promise<number> {
@@ -19,7 +19,7 @@ export async function startOf(bus: Bus, from: StartFrom): Promise<number> {
 
 /**
  * Sequence of the last message before those for which `isReached` holds: one less than `first` if it holds for all.
- * @param isReached from some message on for all that follow
+ * @param isReached true for some message and all after it
  */
 export async function lastBefore(
   { first, last }: { first: number; last: number },
@@ -35,16 +35,16 @@ export async function lastBefore(
 }
 
 interface EventPlace {
-  /** In the store's log. */
+  /** Sequence in the store's log. */
   sequence: number
   /** When the stream got it. */
   timeMs: number
 }
 
-/** @throws BusError; one that was removed meanwhile lies before everything. */
+/** @throws BusError; one that has been removed precedes everything. */
 export async function eventAt(bus: Bus, sequence: number): Promise<EventPlace> {
   const message = await messageAt(bus, STREAMS.events, sequence)
   if (message === undefined) return { sequence: 0, timeMs: 0 }
-  // What is no event must not hide those before it.
+  // A message that is not an event must not hide those before it.
   return { sequence: Number(message.header(EVENT_HEADERS.sequence) ?? Infinity), timeMs: message.timeMs() }
 }

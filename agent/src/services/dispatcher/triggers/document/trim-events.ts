@@ -1,8 +1,8 @@
 /**
- * Removes events from the stream that every trigger has seen and nobody will replay.
+ * Removes events from the stream that every trigger has seen and that are too old to replay.
  *
- * Invariants: 1. an event that a trigger has still to see stays, however old it is and however full the stream. 2. what
- * all have seen stays for as long as it may be replayed, unless the stream is nearly full.
+ * Invariants: 1. An event that a trigger has not seen stays, however old it is and however full the stream. 2. What
+ * all have seen stays while it may be replayed, unless the stream is nearly full.
  */
 import { purge, STREAMS, streamState, type Bus } from '../../../../bus/index.ts'
 import { readCheckpoint } from '../checkpoint.ts'
@@ -17,7 +17,7 @@ export interface TrimOptions {
 }
 
 /**
- * @param triggers all that are deployed
+ * @param triggers all deployed triggers
  * @returns how many were removed.
  * @throws BusError
  */

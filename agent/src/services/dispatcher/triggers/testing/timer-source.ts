@@ -1,4 +1,4 @@
-/** A second source, for tests: events at even intervals of a clock that the test turns. Its sequences are milliseconds. */
+/** A second source, for tests: events at regular intervals of a clock that the test sets. Sequences are milliseconds. */
 import { z } from 'zod'
 import type { Checkpoint, RunningSource, Subscription, TriggerSink, TriggerSource } from '../source.ts'
 

@@ -1,4 +1,4 @@
-/** What every source of triggers holds to, whatever its kind: see `source.ts`. */
+/** What every source of triggers keeps to, whatever its kind: see `source.ts`. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Stage, until } from '../../dispatcher-testing.ts'
 import { trimEvents } from '../document/trim-events.ts'
@@ -7,11 +7,11 @@ import type { Occurrence, RunningSource, Subscription, TriggerEvent, TriggerSour
 export interface SourceUnderTest<Spec> {
   source: TriggerSource<Spec>
   spec: Spec
-  /** Makes so many things happen that the trigger wants. */
+  /** Causes this many events that the trigger matches. */
   happen(count: number): Promise<void>
 }
 
-/** Takes what is offered, up to `capacity`. */
+/** Accepts offers, up to `capacity`. */
 class Recorder {
   readonly offered: Occurrence[] = []
   readonly refusals: string[] = []
@@ -77,7 +77,7 @@ export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderT
     return started
   }
 
-  it('offers what happens once each, in order, as events that can be told apart', async () => {
+  it('offers each event once, in order, as events that can be told apart', async () => {
     const recorder = new Recorder()
     start(await under.source.begin(subscription), recorder)
     await under.happen(5)
@@ -93,7 +93,7 @@ export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderT
     }
   })
 
-  it('offers after a restart all that lies behind its checkpoint, under the same ids, and nothing before it', async () => {
+  it('offers after a restart everything after its checkpoint, under the same ids, and nothing before it', async () => {
     const first = new Recorder()
     const begun = start(await under.source.begin(subscription), first)
     await under.happen(6)
@@ -107,7 +107,7 @@ export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderT
     expect(second.offered).toHaveLength(5)
   })
 
-  it('offers no more than there are slots for, and goes on when it is woken', async () => {
+  it('offers no more than there are slots for, and continues when it is woken', async () => {
     const recorder = new Recorder(4)
     const begun = start(await under.source.begin(subscription), recorder)
     await under.happen(10)
@@ -140,7 +140,7 @@ export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderT
     expect(stopped.offered).toHaveLength(1)
   })
 
-  it('holds up the trimming of document events only if it says so', async () => {
+  it('blocks the trimming of document events only if it says so', async () => {
     const trigger = { name: 'fn.on', source: under.source }
     await stage.change()
     await stage.change()
