@@ -1,4 +1,4 @@
-/** Where a nats-server is to be had: PATH, a Docker image, or (for root on Debian and kin) the package manager. */
+/** Finds a nats-server: on PATH, as a Docker image, or (for root on Debian and the like) in the package manager. */
 import { execFile } from 'node:child_process'
 import { access, constants } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
@@ -14,7 +14,7 @@ export interface NatsSearch {
   image: string
   environment: NodeJS.ProcessEnv
   /**
-   * Answers the Docker that has the image by now; absent: it is not to be looked for.
+   * Returns a Docker connection that now has the image; absent: do not use Docker.
    * @throws why none has it
    */
   obtainImage?: () => Promise<Docker>
@@ -24,7 +24,7 @@ export interface NatsSearch {
 
 const PACKAGE_COMMAND = 'apt-get install -y nats-server'
 
-/** @throws RyoFaasError NATS_UNAVAILABLE with everything that was tried and the command that mends it. */
+/** @throws RyoFaasError NATS_UNAVAILABLE with everything that was tried and the command that fixes it. */
 export async function findNats(search: NatsSearch): Promise<NatsSource> {
   if (search.choice !== 'auto' && search.choice !== 'image') {
     if (await isExecutable(search.choice)) return { kind: 'binary', path: search.choice }
@@ -39,7 +39,7 @@ export async function findNats(search: NatsSearch): Promise<NatsSource> {
     const docker = await search.obtainImage?.()
     if (docker !== undefined) return { kind: 'image', ref: search.image, docker }
   } catch (error) {
-    noImage = error as Error // The search goes on, and its error says so.
+    noImage = error as Error // The search continues, and its error includes this.
   }
   if (search.choice === 'image') {
     throw unavailable(`NATS cannot run from the image ${search.image}: ${noImage?.message}`, noImage)

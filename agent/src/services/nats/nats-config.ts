@@ -24,7 +24,7 @@ export function natsPaths(home: string): NatsPaths {
 const Credentials = z.object({ user: z.string(), password: z.string() })
 export type NatsCredentials = z.infer<typeof Credentials>
 
-/** Made once per home, kept with mode 0600. */
+/** Created once per home, kept with mode 0600. */
 export async function ensureCredentials(home: string): Promise<NatsCredentials> {
   const path = natsPaths(home).credentials
   const text = await readIfPresent(path)
@@ -36,7 +36,7 @@ export async function ensureCredentials(home: string): Promise<NatsCredentials> 
 
 export interface NatsListen {
   host: string
-  /** 0: any free one, told in the ports file. */
+  /** 0: any free one, written to the ports file. */
   port: number
   /** Folders as the server sees them (inside its container, if it runs in one). */
   data: string
@@ -45,7 +45,7 @@ export interface NatsListen {
 
 /**
  * Writes the configuration file: JetStream on disk, one user, loopback only. `sync_interval: always` would make every
- * message wait for the disk; durability against power loss is decided per stream, by those who own one.
+ * message wait for the disk; durability against power loss is decided per stream, by its owner.
  */
 export async function writeNatsConfig(home: string, listen: NatsListen): Promise<void> {
   const paths = natsPaths(home)

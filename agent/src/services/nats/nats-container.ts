@@ -1,6 +1,6 @@
 /**
- * nats-server as a container, for hosts with Docker and no binary. Not on the functions' network: they do not speak to
- * the bus. Docker restarts it by itself; the part only looks after it.
+ * nats-server as a container, for hosts with Docker and no binary. Not on the functions' network: they do not talk to
+ * the bus. Docker restarts it; the part only watches it.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
@@ -24,12 +24,12 @@ export interface NatsContainerOptions {
 const CONTAINER_PORT = 4222
 const POLL_MS = 500
 const MOST_PROCESSES = 256
-/** Its stores are on disk; the cache of what they hold is given back when there is need. */
+/** Its stores are on disk; their cache shrinks when memory is needed. */
 const MEMORY_BYTES = 2 * 1024 ** 3
 const START_TIMEOUT_MS = 20_000
 
 export function natsContainer(options: NatsContainerOptions): Part {
-  // With a character that no function's name has.
+  // Contains a character that no function name has.
   const name = `${options.project}.nats`
   const container = options.docker.getContainer(name)
   const state = () => container.inspect().catch(missing)
@@ -78,7 +78,7 @@ export function natsContainer(options: NatsContainerOptions): Part {
         if (/port is already allocated|address already in use/.test(message)) {
           throw await portTaken('NATS', options.port())
         }
-        throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} cannot be started: ${message}`, {
+        throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} could not be started: ${message}`, {
           cause: error,
         })
       }
@@ -93,7 +93,7 @@ export function natsContainer(options: NatsContainerOptions): Part {
       }
       const output = await container.logs({ stdout: true, stderr: true, tail: 10, follow: false })
       await removeContainer(options.docker, name)
-      throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} does not answer`, {
+      throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} is not responding`, {
         logs: output
           .toString('utf8')
           .replace(/[^\x20-\x7e\n]/g, '')
@@ -103,7 +103,7 @@ export function natsContainer(options: NatsContainerOptions): Part {
     },
     async stop() {
       if (!(await state())) return
-      await container.stop({ t: 10 }).catch(() => undefined) // Stopped already: removal decides.
+      await container.stop({ t: 10 }).catch(() => undefined) // May have stopped already: removal decides.
       await removeContainer(options.docker, name)
     },
   }
