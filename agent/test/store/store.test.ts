@@ -165,7 +165,7 @@ test('a service that cannot register is not deployed, and its error is shown', a
   })
   const { code, stderr } = await platform.cli(['deploy', broken])
   expect(code).toBe(1)
-  expect(stderr).toContain('/a is served already')
+  expect(stderr).toContain('/a is already served')
 })
 
 test('documents from the shell: write, change, query, index, export and import', async () => {

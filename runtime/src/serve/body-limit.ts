@@ -6,7 +6,7 @@ export function declaresMoreThan(limitBytes: number, request: IncomingMessage): 
   return limitBytes > 0 && Number(request.headers['content-length'] ?? 0) > limitBytes
 }
 
-/** A body of unknown length (chunked) is counted as it arrives; the handler never sees the end of one that is too large. */
+/** A body of unknown length (chunked) is counted as it arrives; the handler never sees the end of too large a body. */
 export function limitBody(limitBytes: number, invocation: Invocation): void {
   const { request, response } = invocation
   if (limitBytes === 0 || request.headers['transfer-encoding'] === undefined) return
@@ -16,7 +16,7 @@ export function limitBody(limitBytes: number, invocation: Invocation): void {
   const refuse = (): void => {
     if (refused) return
     refused = true
-    // Whoever waits for the rest of the body learns that it does not come.
+    // A reader waiting for the rest of the body must learn that it will not come.
     response.once('close', () => request.destroy())
     invocation.refuse('PAYLOAD_TOO_LARGE', bodyTooLarge(limitBytes))
   }

@@ -16,7 +16,7 @@ const FORGED: Record<string, string>[] = [
   { 'X-Ryo-Faas-Delivery': `${DELIVERED['x-ryo-faas-delivery']}x` },
 ]
 
-test.each(FORGED)('an event with %j is answered as if there were nothing, and runs nothing', async headers => {
+test.each(FORGED)('an event with %j is answered as if no handler existed, and runs nothing', async headers => {
   let ran = 0
   await using served = await serveHandlers(singleTrigger(() => void (ran += 1)))
   const post = (own: Record<string, string>) =>
@@ -27,7 +27,7 @@ test.each(FORGED)('an event with %j is answered as if there were nothing, and ru
   expect(ran).toBe(1)
 })
 
-test('an instance that was given no token takes no event', async () => {
+test('an instance without a token accepts no events', async () => {
   let ran = 0
   const options = { deliveryToken: undefined }
   await using served = await serveHandlers(
@@ -56,7 +56,7 @@ test.each(FORGED)('a call id with %j reaches no handler, in no style', async hea
   }
 })
 
-test('of a request of the platform a handler sees the call id, and not the token', async () => {
+test('a handler sees the call id of a platform request, but not the token', async () => {
   await using node = await serveNode((request, response) => void response.end(JSON.stringify(all(request))))
   await using web = await serveWeb(request => Response.json([...request.headers]))
   for (const { port } of [node, web]) {

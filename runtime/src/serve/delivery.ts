@@ -1,10 +1,10 @@
 /**
- * What only the platform may send: document events, and which asynchronous call a request is. The proxy shows the
+ * What only the platform may send: document events, and the id of an asynchronous call. The proxy sends the
  * deployment's delivery token with it. Without this check another process of the machine, or another container, could
- * forge events and calls, since it reaches the port of an instance past the proxy.
+ * forge events and calls, since it can reach the port of an instance without the proxy.
  *
- * Invariants: 1. a request without the token is no call, whatever it says, and no event. 2. handlers do not see the
- * token, nor a call id that proved nothing. 3. an instance that was given no token believes nobody.
+ * Invariants: 1. A request without the token is neither a call nor an event. 2. Handlers do not see the
+ * token, nor a call id without it. 3. An instance without a token trusts no request.
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'

@@ -1,13 +1,13 @@
-/** The invocations in flight, and how an instance takes leave of them. */
+/** The invocations in flight, and how an instance shuts down around them. */
 import type { Server } from 'node:http'
 import type { Invocation } from './invocation.ts'
 
 /**
- * How long an instance keeps listening, and refusing, after it was told to stop: a request that was written before the
- * caller heard of it is then answered with a 503 that may be tried elsewhere, where a closed socket could not be.
+ * How long an instance keeps listening, and refusing, after it was told to stop: a request sent before the
+ * caller knew is then answered with a 503, which can be retried elsewhere, unlike a closed socket.
  */
 const LAME_DUCK_MS = 100
-/** What aborted invocations get to clean up, and then what connections get to close by themselves. */
+/** Time for aborted invocations to clean up, and then for connections to close on their own. */
 const GRACE_MS = 500
 
 export class Inflight {
@@ -40,8 +40,8 @@ export class Inflight {
 }
 
 /**
- * Refuses for a moment, stops listening, lets invocations finish for `drainMs`, aborts what is left, and resolves when every connection is
- * closed. The caller refuses requests that still arrive on connections that are open.
+ * Refuses for a moment, stops listening, lets invocations finish for `drainMs`, aborts what is left, and resolves when
+ * every connection is closed. The caller refuses requests that still arrive on connections that are open.
  */
 export async function drain(server: Server, inflight: Inflight, drainMs: number): Promise<void> {
   for (const invocation of inflight) invocation.startDraining()

@@ -54,7 +54,7 @@ const TOO_LONG: [string, HttpHandler][] = [
     },
   ],
   [
-    'although the handler swallows the error',
+    'even if the handler swallows the error',
     (_, response) => {
       response.writeHead(200, { 'content-length': 2 }).write('ok')
       try {
@@ -95,7 +95,7 @@ test('an answer that ends before its declared length ends the connection, and th
   expect(logged()).toMatch(/content-length of 9/)
 })
 
-test('a relayed answer that fetch has unpacked is an error, and never the answer to somebody else', async () => {
+test('a relayed answer that fetch has unpacked is an error, and never the answer to another caller', async () => {
   const gate = deferred()
   const packed = gzipSync('x'.repeat(2_000) + POISON.repeat(1_000))
   await using upstream = await listening((_, response) => {
@@ -118,7 +118,7 @@ test('a relayed answer that fetch has unpacked is an error, and never the answer
   expect(logged()).toContain('fetch has unpacked the body')
 })
 
-test('an answer to an upgrade is held to its length too', async () => {
+test('an answer to an upgrade is also held to its length', async () => {
   await using served = await serveNode((_, response) => {
     response.writeHead(200, { 'content-length': 2 }).end('ok' + POISON)
   })

@@ -1,10 +1,10 @@
 /**
- * The response that handlers write to. It holds them to the `content-length` they declared: what was written beyond it
- * would be read from the kept connection as the beginning of the next caller's answer, and a relayed answer gets there
+ * The response that handlers write to. It holds them to the `content-length` they declared: what is written beyond it
+ * would be read from the reused connection as the start of the next caller's answer, and a relayed answer gets there
  * easily, because `fetch` unpacks a compressed body and leaves the headers of the packed one.
  *
  * 1. Not a byte beyond the declared length is sent.
- * 2. An answer that turns out shorter or longer than declared ends its connection, whoever catches the error.
+ * 2. An answer shorter or longer than declared ends its connection, even if the error is caught.
  */
 import { ServerResponse, type IncomingMessage } from 'node:http'
 
@@ -32,11 +32,11 @@ export class FunctionResponse<Request extends IncomingMessage = IncomingMessage>
 
   #explained(error: unknown): unknown {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_HTTP_CONTENT_LENGTH_MISMATCH') return error
-    // A turn later, so that the invocation it belongs to has failed by then; nothing is left to do if it has.
+    // One turn later, because its invocation may have failed by then; then nothing is left to do.
     setImmediate(() => this.destroy())
     const { message, code } = error as NodeJS.ErrnoException
     const advice =
-      'If it relays what fetch got, it has to drop content-length and content-encoding: fetch has unpacked the body.'
+      'If it relays a response from fetch, it must drop content-length and content-encoding: fetch has unpacked the body.'
     return Object.assign(new Error(`${message}. ${advice}`, { cause: error }), { code })
   }
 }

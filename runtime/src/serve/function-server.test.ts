@@ -14,7 +14,7 @@ async function health(port: number): Promise<{ status: string; inflight: number 
   return JSON.parse((await send(port, { path: '/.ryo-faas/health' })).body) as { status: string; inflight: number }
 }
 
-test('health tells who answers and how much is in flight', async () => {
+test('health reports who answers and how much is in flight', async () => {
   const gate = deferred()
   await using served = await serveNode((_request, response) => gate.promise.then(() => void response.end()))
   const running = send(served.port)
@@ -157,33 +157,28 @@ test('a body that declares itself too large is refused before the handler runs',
 test.each([
   ['in one packet', 2],
   ['for a while', 50],
-])(
-  'a chunked body that turns out too large %s is refused, and its end never reaches the handler',
-  async (_how, chunks) => {
-    let ended = false
-    await using served = await serveWeb(
-      async request => {
-        await request.text().then(() => (ended = true))
-        return new Response()
-      },
-      { bodyLimitBytes: 1_000 },
-    )
-    const socket = connect(served.port, '127.0.0.1')
-    const chunk = `258\r\n${'x'.repeat(0x258)}\r\n`
-    socket.write(
-      'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n' + chunk.repeat(chunks) + '0\r\n\r\n',
-    )
-    let received = ''
-    for await (const part of socket) received += String(part)
-    expect(received).toMatch(/^HTTP\/1.1 413 /)
-    expect(received).toContain('PAYLOAD_TOO_LARGE')
-    await until(async () => (await health(served.port)).inflight === 0)
-    expect(ended).toBe(false)
-    expect(errors).not.toHaveBeenCalled()
-  },
-)
+])('a chunked body found too large %s is refused, and its end never reaches the handler', async (_how, chunks) => {
+  let ended = false
+  await using served = await serveWeb(
+    async request => {
+      await request.text().then(() => (ended = true))
+      return new Response()
+    },
+    { bodyLimitBytes: 1_000 },
+  )
+  const socket = connect(served.port, '127.0.0.1')
+  const chunk = `258\r\n${'x'.repeat(0x258)}\r\n`
+  socket.write('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n' + chunk.repeat(chunks) + '0\r\n\r\n')
+  let received = ''
+  for await (const part of socket) received += String(part)
+  expect(received).toMatch(/^HTTP\/1.1 413 /)
+  expect(received).toContain('PAYLOAD_TOO_LARGE')
+  await until(async () => (await health(served.port)).inflight === 0)
+  expect(ended).toBe(false)
+  expect(errors).not.toHaveBeenCalled()
+})
 
-test('a drain finishes what runs, closes its connection, refuses the rest, and ends', async () => {
+test('a drain finishes what is running, closes its connection, refuses the rest, and ends', async () => {
   const gate = deferred()
   await using served = await serveNode(
     async (_request, response) => {
@@ -192,7 +187,7 @@ test('a drain finishes what runs, closes its connection, refuses the rest, and e
     },
     { drainMs: 5_000 },
   )
-  // Opened before the drain, with its request after it.
+  // Opened before the drain; its request follows.
   const socket = connect(served.port, '127.0.0.1')
   await once(socket, 'connect')
   const agent = new Agent({ keepAlive: true })
@@ -237,7 +232,7 @@ test('health says so while the instance drains', async () => {
   await Promise.all([running, drained])
 })
 
-test('what still runs at the end of a drain is aborted and cut', async () => {
+test('what is still running at the end of a drain is aborted and cut', async () => {
   const aborted = deferred<unknown>()
   await using served = await serveNode(
     (_request, _response, { signal }) => void signal.addEventListener('abort', () => aborted.resolve(signal.reason)),

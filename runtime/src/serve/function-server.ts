@@ -23,7 +23,7 @@ import { answerJson, answerPlatformError, type PlatformAnswer } from './platform
 import { runTrigger } from './trigger.ts'
 import { runWebHandler } from './web-style.ts'
 
-/** Longer than any proxy keeps an idle connection, so that it is never this side that closes one just being used. */
+/** Longer than any proxy keeps an idle connection, so that this side never closes one that is in use. */
 const KEEP_ALIVE_MS = 75_000
 
 export interface FunctionServer {
@@ -64,7 +64,7 @@ export function createFunctionServer(
     else invoke(exchange, work as Work)
   }
 
-  /** What is to be run, or why there is nothing. */
+  /** The handler to run, or why there is none. */
   function workOf(url: string): Work | Refusal {
     if (!url.startsWith(EVENTS_PREFIX)) {
       const found = handlers.find(url)
@@ -72,7 +72,7 @@ export function createFunctionServer(
     }
     const handler = handlers.triggers.get(url.slice(EVENTS_PREFIX.length))
     if (handler) return { style: 'trigger', handler }
-    // The version that has it may be about to come: whoever sends the event tries again.
+    // The version that has it may be coming: the sender retries the event.
     return { refused: 'FUNCTION_NOT_FOUND', message: `${name} has no such event handler.` }
   }
 
@@ -96,7 +96,11 @@ export function createFunctionServer(
       return { code: 'PAYLOAD_TOO_LARGE', message: bodyTooLarge(bodyLimitBytes), close: true }
     }
     if (concurrency > 0 && inflight.size >= concurrency) {
-      return { code: 'FUNCTION_OVERLOADED', message: `${name} already runs ${concurrency} times.`, headers: RETRY_SOON }
+      return {
+        code: 'FUNCTION_OVERLOADED',
+        message: `${name} is already running ${concurrency} times.`,
+        headers: RETRY_SOON,
+      }
     }
     return undefined
   }
@@ -141,7 +145,7 @@ export function createFunctionServer(
     handleStrayError(error) {
       const invocation = running.getStore()
       if (invocation instanceof Invocation) invocation.fail(error)
-      else logError(`${name} left an error behind that belongs to no invocation:`, error)
+      else logError(`${name} threw an error outside any invocation:`, error)
     },
 
     drain() {
@@ -176,9 +180,9 @@ function createHttpServer(): Server {
     ServerResponse: FunctionResponse,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: 0,
-    // Counts from the moment of connecting, so it would also hit connections that the proxy holds in reserve.
+    // Counts from the moment of connecting, so it would also hit the proxy's idle connections.
     headersTimeout: 0,
-    // An offer to talk HTTP/2 (`curl --http2`) may be ignored, and has to be when the request has a body.
+    // An offer to talk HTTP/2 (`curl --http2`) may be ignored, and must be if the request has a body.
     shouldUpgradeCallback: request => request.headers.upgrade?.toLowerCase() !== 'h2c',
   }
   return createServer(serverOptions)
@@ -200,7 +204,7 @@ function responseOn(socket: Socket, request: IncomingMessage): ServerResponse {
   response.shouldKeepAlive = false
   response.assignSocket(socket)
   response.once('finish', () => socket.destroySoon())
-  // Node has let go of the socket. A reset needs no handling: 'close' follows, and that ends the invocation.
+  // Node has released the socket. A reset needs no handling: 'close' follows, and that ends the invocation.
   socket.on('error', () => {})
   return response
 }

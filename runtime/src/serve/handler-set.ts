@@ -6,7 +6,7 @@ import { TRIGGER_KEY, type ServedHandlers } from '../protocol/index.ts'
 export type RequestHandler = NodeStyleHandler | { readonly style: 'web'; readonly handler: WebHandler }
 
 /**
- * A third argument is given only to a handler that is known to want the context: an app of Express takes it for `next`,
+ * Only a handler that is known to want the context gets a third argument: an Express app takes it for `next`,
  * which is called with an error or with nothing.
  */
 export type NodeStyleHandler = { readonly style: 'node' } & (
@@ -30,10 +30,10 @@ export function singleHandler(target: RequestHandler): HandlerSet {
   return { find: () => target, triggers: NO_TRIGGERS }
 }
 
-/** Its tables and kinds are known to the platform already. */
+/** The platform already knows its tables and kinds. */
 export function singleTrigger(handler: TriggerHandler): HandlerSet {
   return {
-    find: () => 'This function runs on document events; it answers no requests.',
+    find: () => 'This function runs on document events; it does not answer requests.',
     triggers: new Map([[TRIGGER_KEY, handler]]),
   }
 }

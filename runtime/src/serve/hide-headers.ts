@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 
 /**
- * Takes headers away before a handler sees the request. Node makes `headers` and `headersDistinct` out of `rawHeaders`
- * when they are first asked for, by a count of its own: in this order.
+ * Removes headers before a handler sees the request. Node builds `headers` and `headersDistinct` from `rawHeaders`
+ * on first access, with a count of its own: hence this order.
  */
 export function hideHeaders({ headers, headersDistinct, rawHeaders }: IncomingMessage, names: readonly string[]): void {
   for (const name of names) {

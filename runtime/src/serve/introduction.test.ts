@@ -17,7 +17,7 @@ async function raw(port: number, { request, end }: { request: string; end: strin
   return answer
 }
 
-test('an instance that is asked for by name says who it is, ahead of its answer', async () => {
+test('an instance that is requested by name identifies itself, ahead of its answer', async () => {
   await using served = await serveNode((_request, response) => void response.end('done'))
   const answer = await raw(served.port, {
     request: 'GET / HTTP/1.1\r\nHost: a\r\nX-Ryo-Faas-Instance: i1\r\n\r\n',
@@ -36,7 +36,7 @@ test('also ahead of what a handler writes to the socket itself', async () => {
   expect(answer).toMatch(/^HTTP\/1.1 102 Processing\r\nx-ryo-faas-instance: i1\r\n\r\nHTTP\/1.1 101 X\r\n/)
 })
 
-test('one that is not asked for by name says nothing', async () => {
+test('an instance that is not requested by name does not identify itself', async () => {
   await using served = await serveNode((_request, response) => void response.end('done'))
   const answer = await raw(served.port, { request: 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', end: 'done' })
   expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)

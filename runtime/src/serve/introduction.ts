@@ -1,10 +1,10 @@
 /**
- * Says who answers here, if a request asks for somebody by name: its address may have belonged to another instance when
- * the sender learned of it.
+ * Identifies this instance if a request names one: the address may have belonged to another instance when
+ * the sender learned it.
  *
- * Invariants: 1. a request for another instance runs nothing; it is answered with 421. 2. the name goes out ahead of all
- * that a handler writes, also of what it writes to the socket itself, in an answer that no handler can change.
- * 3. handlers do not see the header that asked, so that none passes it on.
+ * Invariants: 1. A request for another instance runs nothing; it is answered with 421. 2. The name is sent ahead of all
+ * that a handler writes, also of what it writes to the socket itself, in a response that no handler can change.
+ * 3. Handlers do not see the request header, so that none passes it on.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -26,7 +26,7 @@ export function introduce(request: IncomingMessage, response: ServerResponse, in
     return false
   }
   const { socket } = request
-  // An answer that comes in this turn leaves in the same write.
+  // An answer in this turn goes out in the same write.
   socket.cork()
   process.nextTick(uncork, socket)
   socket.write(`HTTP/1.1 102 Processing\r\n${HEADERS.instance}: ${instance}\r\n\r\n`, 'latin1')

@@ -43,7 +43,7 @@ export class InvocationContext implements FunctionContext {
 
   get log(): FunctionLog {
     const { requestId } = this
-    // The proxy makes both the same, unless a client brought an id of its own.
+    // The proxy makes both the same, unless a client sent its own id.
     if (this.#invocation.headers['traceparent'] === undefined || requestId === this.traceId) return createLog(requestId)
     return createLog(`${requestId} trace=${this.traceId}`)
   }
@@ -51,7 +51,7 @@ export class InvocationContext implements FunctionContext {
   readonly remainingMs = (): number => this.#invocation.remainingMs()
 }
 
-/** @param ids what stands in brackets before each message */
+/** @param ids shown in brackets before each message */
 export function createLog(ids: string): FunctionLog {
   const line =
     (level: keyof FunctionLog) =>

@@ -3,8 +3,8 @@
  *
  * 1. It is released once the response has closed and the handler has settled; a handler that never settles is given up
  *    at the deadline. Until then it is in flight, for the concurrency limit and for the drain.
- * 2. Nothing is made before somebody asks for it (request id, abort signal): most handlers need none of it.
- * 3. The platform answers at most once, and only while nothing has been sent; afterwards it can only cut the connection.
+ * 2. Nothing is created before it is used (request id, abort signal): most handlers need none of it.
+ * 3. The platform answers at most once, and only while nothing has been sent; then it can only cut the connection.
  * 4. An upgraded connection belongs to the handler that took it: no deadline, in flight until it closes.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
@@ -22,7 +22,7 @@ import { answerPlatformError } from './platform-answer.ts'
 /** `setTimeout` fires at once beyond this. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
-/** Errors that a handler meets because its invocation is already over; the log has the reason, not the echoes. */
+/** Errors in a handler because its invocation is already over; the log has the reason, not the echoes. */
 const ECHO_CODES = new Set([
   'ERR_HTTP_HEADERS_SENT',
   'ERR_STREAM_WRITE_AFTER_END',
@@ -34,16 +34,16 @@ const ECHO_CODES = new Set([
 export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** For a request that asks to leave HTTP. */
+  /** For a request to switch protocols. */
   readonly upgrade?: { readonly socket: Socket; readonly head: Buffer }
 }
 
-/** What all invocations of an instance share. */
+/** Shared by all invocations of an instance. */
 export interface InvocationOwner {
   readonly options: InstanceOptions
   readonly counts: InvocationCounts
   readonly tracing: Tracing
-  /** Invocations that were begun. */
+  /** Invocations started. */
   begun: number
   release(invocation: Invocation): void
 }
@@ -56,8 +56,8 @@ export class Invocation implements RunningInvocation {
   readonly context: FunctionContext
   readonly span: InvocationSpan
   /**
-   * The Request a web-style handler was given, held for as long as the invocation lives: its signal follows ours only
-   * while somebody holds the Request itself, and a handler may well hold nothing but the signal.
+   * The Request of a web-style handler, held for the whole invocation: its signal follows ours only
+   * while the Request itself is referenced, and a handler may hold only the signal.
    */
   webRequest: Request | undefined
   readonly #owner: InvocationOwner
@@ -65,7 +65,7 @@ export class Invocation implements RunningInvocation {
   readonly #timeoutMs: number
   readonly #deadlineTimer: NodeJS.Timeout | undefined
   readonly #bytesBeforeUpgrade: number
-  /** The first one of its instance. */
+  /** The first invocation of its instance. */
   readonly #isCold: boolean
   #requestId: string | undefined
   #abortController: AbortController | undefined
@@ -124,15 +124,15 @@ export class Invocation implements RunningInvocation {
     return Math.max(0, this.#timeoutMs - (performance.now() - this.#startedAt))
   }
 
-  /** Tells the handler that nobody waits for its answer any more; only the first reason counts. */
+  /** Tells the handler that its answer is no longer wanted; only the first reason counts. */
   abort(reason: Error): void {
     if (this.#abortReason) return
     this.#abortReason = reason
-    // The handler's listeners belong to its invocation, although it is the platform that runs them.
+    // The handler's listeners belong to its invocation, although the platform runs them.
     if (this.#abortController) running.run(this, () => this.#abortController?.abort(reason))
   }
 
-  /** The handler threw, rejected, or left an error behind that nobody caught. */
+  /** The handler threw, rejected, or left an uncaught error. */
   fail(error: unknown): void {
     if (this.#isEcho(error)) return
     this.span.addException(error)
@@ -143,18 +143,18 @@ export class Invocation implements RunningInvocation {
     this.#answer('FUNCTION_ERROR', 'The function failed; its log has the details.')
   }
 
-  /** The request turned out to be one that the handler cannot be given, or not to its end. */
+  /** The request cannot be passed to the handler, or not to its end. */
   refuse(code: 'BAD_REQUEST' | 'PAYLOAD_TOO_LARGE' | 'FUNCTION_NOT_FOUND', message: string): void {
     this.#answer(code, message)
   }
 
-  /** The handler returned, or what it returned has settled. */
+  /** The handler returned, or its promise has settled. */
   settle(): void {
     this.#handlerSettled = true
     this.#releaseIfOver()
   }
 
-  /** The instance takes no new work: the client has to find another connection, an upgraded one should say goodbye. */
+  /** The instance accepts no new work: clients must use another connection, upgraded ones should close. */
   startDraining(): void {
     if (!this.response.headersSent) this.response.shouldKeepAlive = false
     if (this.#isUpgraded) this.abort(new DOMException('The instance is about to stop', 'AbortError'))
@@ -175,7 +175,7 @@ export class Invocation implements RunningInvocation {
     if (!this.#responseClosed && !this.response.writableEnded) {
       this.#owner.counts.timeouts++
       console.error(
-        `Invocation ${this.requestId} of ${this.options.name} ran into its deadline of ${this.#timeoutMs} ms`,
+        `Invocation ${this.requestId} of ${this.options.name} exceeded its deadline of ${this.#timeoutMs} ms`,
       )
       this.#answer('FUNCTION_TIMEOUT', `The function did not finish within ${this.#timeoutMs} ms.`)
     }

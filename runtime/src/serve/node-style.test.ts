@@ -19,7 +19,7 @@ test('the handler sees the url, the headers and the body as they arrive', async 
   expect(answer.body).toBe('PUT /a%2fb?c=d 1 hi')
 })
 
-test('a body of 10 MB comes back as it went', async () => {
+test('a body of 10 MB is echoed unchanged', async () => {
   await using served = await serveNode((request, response) => void request.pipe(response))
   const body = Buffer.alloc(10 * 1024 * 1024, 'x')
   const answer = await send(served.port, { method: 'POST' }, body)
@@ -84,8 +84,8 @@ test.each([
     Object.defineProperty(new Error('boom'), 'stack', { get: () => fail('not this one') }),
   ],
   ['throws when it is printed', { [inspect.custom]: () => fail('not this one') }],
-])('an error that %s is answered all the same', async (_what, thrown: unknown) => {
-  // The console as it is, which looks into what it prints.
+])('an error that %s is still answered', async (_what, thrown: unknown) => {
+  // The real console, which inspects what it prints.
   errors.mockImplementation((...parts: unknown[]) => void format(...parts))
   await using served = await serveNode(() => {
     throw thrown
@@ -132,7 +132,7 @@ test('context() works in listeners of the request, with two requests at once', a
   expect(answers.map(answer => answer.body)).toEqual(ids)
 })
 
-test('the context tells name, version, call and attempt', async () => {
+test('the context has name, version, call and attempt', async () => {
   await using served = await serveNode((_request, response, { name, version, callId, attempt, remainingMs }) => {
     response.end(JSON.stringify({ name, version, callId, attempt, forever: remainingMs() === Infinity }))
   })
@@ -152,7 +152,7 @@ test('the log prints level, request id and text', async () => {
   expect(info).toHaveBeenCalledWith("INFO  [r1] paid 5 { by: 'me' }")
 })
 
-test('the signal aborts when the client goes away', async () => {
+test('the signal aborts when the client disconnects', async () => {
   const started = deferred<void>()
   const aborted = deferred<unknown>()
   await using served = await serveNode((_request, _response, { signal }) => {

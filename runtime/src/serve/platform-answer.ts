@@ -1,8 +1,8 @@
-/** Answers that the runtime gives in place of the handler. */
+/** Responses of the runtime instead of the handler. */
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { HEADERS, platformError, type PlatformErrorCode } from '../protocol/index.ts'
 
-/** How long a client that still sends may go on, so that it gets to read an answer that closes the connection. */
+/** How long a client may keep sending, so that it gets to read a response that closes the connection. */
 const LINGER_MS = 1_000
 
 export interface PlatformAnswer {
@@ -12,14 +12,14 @@ export interface PlatformAnswer {
   /** Id of this instance. */
   readonly instance: string
   readonly headers?: Record<string, string>
-  /** Closes the connection afterwards: its request has not been read to the end, or the instance is going away. */
+  /** Closes the connection afterwards: its request was not read to the end, or the instance is stopping. */
   readonly close?: boolean
 }
 
 /** Sends a platform error; nothing of the response may have been sent. */
 export function answerPlatformError(request: IncomingMessage, response: ServerResponse, answer: PlatformAnswer): void {
   const { status, headers, body } = platformError(answer.code, answer.message, answer.requestId)
-  // What the handler had prepared for its own answer (content-encoding, length, cookies) does not describe this one.
+  // Headers that the handler set (content-encoding, length, cookies) do not describe this response.
   for (const name of response.getHeaderNames()) response.removeHeader(name)
   const closing = answer.close ? { connection: 'close' } : {}
   const from = { [HEADERS.errorFrom]: answer.instance }
@@ -34,8 +34,8 @@ export function answerJson(response: ServerResponse, status: number, value: unkn
 }
 
 /**
- * Closing a socket with unread input resets it, and the reset can overtake the answer. So the answer goes out whole,
- * the input is thrown away, and the connection closes when the request has ended or the time is up.
+ * Closing a socket with unread input resets it, and the reset can overtake the answer. So the whole answer is sent,
+ * the input is discarded, and the connection closes when the request has ended or the time is up.
  */
 function lingeringEnd(request: IncomingMessage, response: ServerResponse, body: string): void {
   if (!response.writableEnded) response.write(body)

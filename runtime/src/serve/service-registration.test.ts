@@ -31,7 +31,7 @@ function stored(version: number, data: unknown) {
   return { id: 'p1', table: 'payments', version, createdAt: time, editedAt: time, data }
 }
 
-/** As Express makes it: what it is called with goes to its `handle`, and `next` is what it calls when nothing fits. */
+/** Like an Express app: its arguments go to `handle`, and it calls `next` when nothing fits. */
 function app(): { (request: IncomingMessage, response: ServerResponse): void; handle: unknown } {
   const handle = (request: IncomingMessage, response: ServerResponse, next?: (error?: unknown) => void): void => {
     if (request.url === '/app/known') response.end('known')
@@ -72,7 +72,7 @@ test('each path has its handler, the longest that fits wins, and the handler see
   expect(missing.body).toContain('/pay, /pay/back, /refund')
 })
 
-test('what a service serves stands in its health answer, with a key for each trigger', async () => {
+test('the health answer lists what a service serves, with a key for each trigger', async () => {
   const invoice = () => undefined
   const service = registered(on =>
     on
@@ -123,7 +123,7 @@ test('an event reaches its handler as data before and after, and is answered whe
   ])
 })
 
-test('an event that is not about a document is handed over as it came', async () => {
+test('an event that is not about a document is passed on unchanged', async () => {
   const seen: unknown[] = []
   await using served = await serveHandlers(singleTrigger(event => void seen.push(event)))
   const tick = { specversion: '1.0', id: '1', source: '/timer', type: 'ryo-faas.timer.tick', time: CHANGE.time }
@@ -151,7 +151,7 @@ test('a trigger that throws is answered with 500, garbage with 400, a request wi
 })
 
 test.each<[string, (service: Service) => unknown, RegExp]>([
-  ['a path twice', on => on.http('/a', () => new Response()).async('/a/', () => new Response()), /served already/],
+  ['a path twice', on => on.http('/a', () => new Response()).async('/a/', () => new Response()), /already served/],
   ['a path with a query', on => on.http('/a?b', () => new Response()), /no query/],
   ['a path without a slash', on => on.http('a', () => new Response()), /starts with \//],
   ['no handler', on => on.http('/a', undefined as never), /needs a function/],
@@ -184,7 +184,7 @@ test('onStart runs first and in order, onStop last and backwards, and nothing is
   expect(() => service.http('/late', () => new Response())).toThrow(/too late/)
 })
 
-test('an app of Express is not given the context for its next, any other Node-style handler is', async () => {
+test('an Express app does not get the context as its next, any other Node-style handler does', async () => {
   const service = registered(on =>
     on
       .http('/app', app(), { style: 'node' })

@@ -1,6 +1,6 @@
 /**
- * What `main(service)` registers on. Invariants: 1. everything is said before the instance listens; later calls throw.
- * 2. a mistake (a path twice, a key twice, an empty list) fails the start with an error that names it.
+ * The `service` of `main(service)`. Invariants: 1. All is registered before the instance listens; later calls throw.
+ * 2. A mistake (a path twice, a key twice, an empty list) fails the start with an error that names it.
  */
 import type {
   DocumentEventKind,
@@ -70,13 +70,13 @@ export class ServiceRegistration implements Service, HandlerSet {
     return this
   }
 
-  /** Runs what is to run first, in the order of registration. */
+  /** Runs the `onStart` handlers in the order of registration. */
   async start(): Promise<void> {
     this.#isClosed = true
     for (const run of this.#onStart) await run()
   }
 
-  /** The last registered first, like anything that is taken down; one that fails does not keep the others. */
+  /** In reverse order; a failure does not stop the others. */
   async stop(): Promise<void> {
     for (const run of this.#onStop.toReversed()) {
       try {
@@ -93,7 +93,9 @@ export class ServiceRegistration implements Service, HandlerSet {
 
   #nothingThere(): string {
     const paths = [...this.#routes.keys()]
-    return paths.length === 0 ? 'This service answers no requests.' : `This service answers at ${paths.join(', ')}.`
+    return paths.length === 0
+      ? 'This service does not answer requests.'
+      : `This service answers at ${paths.join(', ')}.`
   }
 
   #route(method: 'http' | 'async', given: string, { handler, style }: RouteOptions & { handler: AnyHandler }): string {
@@ -103,20 +105,21 @@ export class ServiceRegistration implements Service, HandlerSet {
       throw new TypeError(`${what} needs a path that starts with / and has no query`)
     }
     const path = given.replace(/\/+$/, '') || '/'
-    if (this.#routes.has(path)) throw new Error(`${what}: ${path} is served already`)
+    if (this.#routes.has(path)) throw new Error(`${what}: ${path} is already served`)
     const chosen = style ?? (handler.length >= 2 ? 'node' : 'web')
     this.#routes.set(path, { style: chosen, takesContext: !isApp(handler), handler } as RequestHandler)
     return path
   }
 
   #check(what: string, handler: unknown): void {
-    if (this.#isClosed) throw new Error(`${what} came too late: register everything before main() has ended`)
+    if (this.#isClosed) throw new Error(`${what} was called too late: register everything before main() ends`)
     if (typeof handler !== 'function') throw new TypeError(`${what} needs a function, not ${typeof handler}`)
   }
 
   #keyOf(what: string, handlerName: string, given: string | undefined): string {
     if (given !== undefined) {
-      if (!KEY.test(given)) throw new TypeError(`${what}: the name '${given}' may have letters, digits, _ and - only`)
+      if (!KEY.test(given))
+        throw new TypeError(`${what}: the name '${given}' may only contain letters, digits, _ and -`)
       if (this.triggers.has(given)) throw new Error(`${what}: another handler is named '${given}'`)
       return given
     }
@@ -127,7 +130,7 @@ export class ServiceRegistration implements Service, HandlerSet {
   }
 }
 
-/** An app or a router of Express or Connect: a function that hands on to its own `handle`, with `next` as third argument. */
+/** An app or a router of Express or Connect: a function that delegates to its `handle`, with `next` as third. */
 function isApp(handler: AnyHandler): boolean {
   return 'handle' in handler && typeof handler.handle === 'function'
 }

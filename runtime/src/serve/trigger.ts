@@ -18,12 +18,12 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString('utf8')
 }
 
-/** Types of document events begin with this. */
+/** Prefix of the types of document events. */
 const DOCUMENT_TYPES = 'ryo-faas.store.'
 
 /**
- * What the handler gets: a document event in its short form, any other as it came, so that a function need not be built again for a new kind
- * of trigger. Undefined for what is no event. The platform writes them, so the shape is not looked at in depth.
+ * What the handler gets: a document event in its short form, any other unchanged, so that a function need not be
+ * rebuilt for a new kind of trigger. Undefined if it is not an event. The platform writes them: not all is validated.
  */
 function eventOf(text: string): DocumentEvent | undefined {
   let event: DocumentCloudEvent

@@ -28,7 +28,7 @@ async function opened(port: number): Promise<WebSocket> {
   return socket
 }
 
-/** What a server says to an upgrade that it does not accept. */
+/** The response to an upgrade that is not accepted. */
 async function refusal(port: number): Promise<number | undefined> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
   socket.on('error', () => {})
@@ -46,7 +46,7 @@ test('a Node-style handler can take a WebSocket, and context() works in its list
   expect((await once(socket, 'close'))[0]).toBe(1000)
 })
 
-test('a socket taken with req.socket alone works as well, and outlives the deadline', async () => {
+test('a socket taken with only req.socket also works, and outlives the deadline', async () => {
   await using served = await serveNode(
     (request, _response, { upgrade, remainingMs }) => {
       sockets.handleUpgrade(request, request.socket, upgrade!.head, socket => {
@@ -73,7 +73,7 @@ test('a handler that fails before it takes the upgrade is answered with 500', as
   expect(await refusal(served.port)).toBe(500)
 })
 
-test('a handler that does nothing about an upgrade runs into its deadline', async () => {
+test('a handler that does nothing about an upgrade exceeds its deadline', async () => {
   await using served = await serveNode(() => {}, { timeoutMs: 30 })
   expect(await refusal(served.port)).toBe(504)
 })
@@ -91,7 +91,7 @@ test('an open WebSocket counts as an invocation until it closes', async () => {
   await until(async () => (await send(served.port)).status !== 429)
 })
 
-test('a drain lets WebSockets say goodbye', async () => {
+test('a drain lets WebSockets close cleanly', async () => {
   await using served = await serveNode(echo, { drainMs: 5_000 })
   const socket = await opened(served.port)
   const closed = once(socket, 'close')
@@ -99,7 +99,7 @@ test('a drain lets WebSockets say goodbye', async () => {
   expect((await closed)[0]).toBe(1001)
 })
 
-test('a client that resets an upgraded connection disturbs nobody', async () => {
+test('a client that resets an upgraded connection does not affect others', async () => {
   await using served = await serveNode(echo)
   const request = httpRequest(served.url, {
     headers: {

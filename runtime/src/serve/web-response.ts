@@ -1,11 +1,11 @@
-/** Writes a Fetch `Response` to the connection: as one piece if it is complete, else as a stream at the client's pace. */
+/** Writes a Fetch `Response` to the connection: in one piece if complete, otherwise streamed at the client's pace. */
 import type { ServerResponse } from 'node:http'
 import type { Invocation } from './invocation.ts'
 
 type Reader = ReadableStreamDefaultReader<Uint8Array>
 type Read = ReadableStreamReadResult<Uint8Array>
 
-/** Rejects if the body fails or is no byte stream; the caller decides what that means for the connection. */
+/** Rejects if the body fails or is not a byte stream; the caller decides what that means for the connection. */
 export async function sendResponse(source: Response, { request, response }: Invocation): Promise<void> {
   if (response.headersSent || response.destroyed) {
     await source.body?.cancel()
@@ -29,7 +29,7 @@ async function sendBody(source: Response, reader: Reader, response: ServerRespon
       else reader.cancel(new DOMException('The client closed the connection', 'AbortError')).then(resolve, reject)
     })
   })
-  // Its outcome counts at the end; until then it must not be taken for a rejection that nobody handles.
+  // Its outcome is used at the end; until then it must not count as an unhandled rejection.
   cancelled.catch(() => {})
 
   // A body made from a string or buffer is complete within this turn: one write, and a length instead of chunks.
@@ -70,10 +70,10 @@ function headersOf(source: Response): string[] {
 
 function bytesOf(read: Read): Uint8Array {
   if (read.value instanceof Uint8Array) return read.value
-  throw new TypeError(`The body of a Response has to consist of Uint8Array chunks, but one is a ${typeof read.value}`)
+  throw new TypeError(`The body of a Response must consist of Uint8Array chunks, but one is a ${typeof read.value}`)
 }
 
-/** Resolves when more can be written, or when nobody listens any more. */
+/** Resolves when more can be written, or when the client is gone. */
 async function write(response: ServerResponse, bytes: Uint8Array): Promise<void> {
   if (response.write(bytes) || response.destroyed) return
   await new Promise<void>(resolve => {

@@ -30,7 +30,7 @@ test.each(['a@b', 'a/b', 'a b', 'a?b', ''])('a host of %j is answered with 400',
   expect(answer).toMatchObject({ status: 400, headers: { 'x-ryo-faas-error': 'BAD_REQUEST' } })
 })
 
-test('a body of 10 MB comes back as it went', async () => {
+test('a body of 10 MB is echoed unchanged', async () => {
   await using served = await serveWeb(request => new Response(request.body))
   const body = Buffer.alloc(10 * 1024 * 1024, 'x')
   const answer = await send(served.port, { method: 'POST' }, body)
@@ -61,7 +61,7 @@ test('the headers arrive before the first chunk, and that before the last is sen
   expect((await reader.read()).done).toBe(true)
 })
 
-test('a client that reads slowly slows the handler down', async () => {
+test('a client that reads slowly slows down the handler', async () => {
   let pulled = 0
   const chunk = new Uint8Array(64 * 1024)
   await using served = await serveWeb(
@@ -111,7 +111,7 @@ test('HEAD gets the headers, and the body is cancelled', async () => {
   await cancelled.promise
 })
 
-test('a decoded answer of another server can be passed on', async () => {
+test('a decoded response of another server can be passed on', async () => {
   await using origin = await serveNode((_request, response) => {
     response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('hello'))
   })
@@ -129,7 +129,7 @@ test.each([
 ])('a handler that returns %s is answered with 500, and the log says what it should be', async (_what, value, told) => {
   await using served = await serveWeb(() => value as unknown as Response)
   expect(await send(served.port)).toMatchObject({ status: 500, headers: { 'x-ryo-faas-error': 'FUNCTION_ERROR' } })
-  expect(String(errors.mock.calls[0]![1])).toContain(`has to return a Response, but this one returned ${told}`)
+  expect(String(errors.mock.calls[0]![1])).toContain(`must return a Response, but this one returned ${told}`)
 })
 
 test.each([
@@ -175,7 +175,7 @@ test('a body that fails in the middle cuts the connection', async () => {
   expect(errors).toHaveBeenCalledOnce()
 })
 
-test('a client that goes away aborts the signal and cancels the body', async () => {
+test('a client that disconnects aborts the signal and cancels the body', async () => {
   const aborted = deferred<unknown>()
   const cancelled = deferred<unknown>()
   await using served = await serveWeb(request => {
@@ -190,7 +190,7 @@ test('a client that goes away aborts the signal and cancels the body', async () 
   expect(await cancelled.promise).toMatchObject({ name: 'AbortError' })
 })
 
-test('a client that stops in the middle of its body fails the reading of it', async () => {
+test('a client that stops within its body fails the read', async () => {
   const read = deferred<unknown>()
   await using served = await serveWeb(async request => {
     await request.text().catch((error: unknown) => read.resolve(error))
@@ -201,7 +201,7 @@ test('a client that stops in the middle of its body fails the reading of it', as
   expect(await read.promise).toBeInstanceOf(Error)
 })
 
-test('a handler that ignores or cancels the body answers, and the connection goes on', async () => {
+test('a handler that ignores or cancels the body answers, and the connection stays open', async () => {
   await using served = await serveWeb(async request => {
     if (request.url.endsWith('cancel')) await request.body!.cancel()
     return new Response(context().requestId)

@@ -16,12 +16,12 @@ export async function runWebHandler(handler: WebHandler, invocation: Invocation)
   invocation.webRequest = request
   const returned: unknown = await handler(request, invocation.context)
   if (!isResponse(returned)) {
-    throw new TypeError(`A web-style handler has to return a Response, but this one returned ${describe(returned)}`)
+    throw new TypeError(`A web-style handler must return a Response, but this one returned ${describe(returned)}`)
   }
   await sendResponse(returned, invocation)
 }
 
-/** `undefined` for the few requests that HTTP allows and Fetch does not. */
+/** `undefined` for the few requests that HTTP allows but Fetch does not. */
 function toWebRequest(invocation: Invocation): Request | undefined {
   const { request } = invocation
   const url = urlOf(request)
@@ -32,7 +32,7 @@ function toWebRequest(invocation: Invocation): Request | undefined {
     signal: invocation.signal,
   }
   if (hasBody(request)) {
-    // A handler that cancels the body still wants to answer, so that must not destroy the connection.
+    // A handler that cancels the body may still answer, so this must not destroy the connection.
     init.body = request.iterator({ destroyOnReturn: false }) as unknown as BodyInit
     init.duplex = 'half'
     // Node reads on to the next request only past the end of this body.
@@ -51,7 +51,7 @@ function hasBody({ method, headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** The URL as the client of the proxy knows it, below the function's own root. */
+/** The URL as the proxy's client knows it, below the function's own root. */
 function urlOf({ headers, url = '/' }: IncomingMessage): string | undefined {
   const scheme = firstOf(headers['x-forwarded-proto']) ?? 'http'
   const host = firstOf(headers['x-forwarded-host']) ?? headers.host ?? 'localhost'
@@ -63,7 +63,7 @@ function firstOf(header: string | string[] | undefined): string | undefined {
   return typeof header === 'string' ? header.split(',', 1)[0]?.trim() : undefined
 }
 
-/** By name, not by `instanceof`: a Response of the package `undici` or of another realm is as good. */
+/** By name, not by `instanceof`: a Response of the package `undici` or of another realm is also valid. */
 export function isResponse(value: unknown): value is Response {
   return Object.prototype.toString.call(value) === '[object Response]'
 }
