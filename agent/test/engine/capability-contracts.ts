@@ -1,4 +1,4 @@
-/** What an engine must do that has a capability. */
+/** What an engine with a capability must do. */
 import { request } from 'undici'
 import { expect, test } from 'vitest'
 import type { LogLine } from '../../src/contract/index.ts'
@@ -13,7 +13,7 @@ export function imagesContract(stageOf: StageOf): void {
   const imagesOf = () => stageOf().engine.images!
   const refs = async () => (await imagesOf().list()).map(({ ref }) => ref)
 
-  test('the same package is built once, and one that is gone is not', async () => {
+  test('the same package is built only once, and a missing one is not built', async () => {
     const { built, image } = stageOf()
     expect(await imagesOf().build(built, never)).toBe(image)
     expect(imagesOf().refOf(built)).toBe(image)
@@ -29,7 +29,7 @@ export function imagesContract(stageOf: StageOf): void {
     expect(await refs()).not.toContain(other)
   })
 
-  test('a start from one that is gone says so, and leaves nothing', async () => {
+  test('a start from a missing image says so, and leaves nothing', async () => {
     const { engine } = stageOf()
     const image = await imagesOf().build(await stageOf().package('removed'), never)
     await imagesOf().remove(image)
@@ -41,7 +41,7 @@ export function imagesContract(stageOf: StageOf): void {
 export function logsContract(stageOf: StageOf): void {
   const logsOf = () => stageOf().engine.logs!
 
-  test('an instance that exits at once has told why', async () => {
+  test('the output of an instance that exits at once is kept', async () => {
     const stage = stageOf()
     const code = 'console.error("2026-01-01T00:00:00.000Z stderr F no way"); process.exit(3)'
     const spec = stage.specOf({ image: await stage.imageOf(await stage.package('telling', code)) })
@@ -76,7 +76,7 @@ export function logsContract(stageOf: StageOf): void {
     expect((await read(10)).at(-1)).toBe('line 30000')
   })
 
-  test('the output of a living instance is followed; only what is newer, or last, is read if asked so', async () => {
+  test('the output of a live instance is followed; newer or last lines can be requested', async () => {
     const stage = stageOf()
     const instance = await stage.start()
     const abort = new AbortController()
@@ -100,7 +100,7 @@ export function logsContract(stageOf: StageOf): void {
 }
 
 export function debugContract(stageOf: StageOf): void {
-  test('a debugger attaches at the port that was chosen', async () => {
+  test('a debugger attaches at the chosen port', async () => {
     const debugPort = await stageOf().engine.debug!.port()
     await stageOf().start({ debugPort })
     const { statusCode, body } = await until(() =>

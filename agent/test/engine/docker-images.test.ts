@@ -1,4 +1,4 @@
-/** What images share (the base, the step with a function's labels) may not go under the feet of those who need it. */
+/** What images share (the base, the layer with a function's labels) must not be removed while in use. */
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -49,16 +49,16 @@ test('a platform that is pruned leaves the base image to one that builds on it',
   expect(await staying.images.build(await packageNamed('three'), never)).toMatch(/three$/)
 })
 
-test('a base image that somebody removed is made again for the next build', async () => {
+test('a base image that was removed is rebuilt for the next build', async () => {
   const engine = await makeEngine()
   const docker = new Docker()
   const bases = await docker.listImages({ filters: { reference: ['ryo-faas-base'] } })
-  // Only a name goes: images that stand on it keep its layers.
+  // Only a name is removed: images built on it keep its layers.
   for (const { RepoTags } of bases) for (const ref of RepoTags ?? []) await docker.getImage(ref).remove()
   expect(await engine.images.build(await packageNamed('four'), never)).toMatch(/four$/)
 })
 
-test('images of a function are built and removed side by side', async () => {
+test('images of a function are built and removed concurrently', async () => {
   const engine = await makeEngine()
   const buildAndRemove = async (name: string) => {
     for (let i = 0; i < 8; i++)
@@ -79,7 +79,7 @@ test('an image that is in use stays', async () => {
   expect((await engine.images.list()).map(({ ref }) => ref)).toEqual([image])
 })
 
-test('a package that wants another base image is refused, and nothing is built', async () => {
+test('a package that needs another base image is refused, and nothing is built', async () => {
   const engine = await makeEngine()
   const built = engine.images.build({ ...(await packageNamed('six')), base: 'cobol' }, never)
   await expect(built).rejects.toMatchObject({ code: 'UNSUPPORTED', message: expect.stringContaining('"cobol"') })

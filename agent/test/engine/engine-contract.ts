@@ -18,9 +18,9 @@ interface Who {
 
 const CONTRACTS = { images: imagesContract, logs: logsContract, debug: debugContract }
 
-/** @param named what the engine is for, and what it promises beyond the core */
+/** @param named the engine's name, and what it promises beyond the core */
 export function engineContract(name: string, setUp: (home: string) => EngineUnderTest): void {
-  // Only to know which tests there are; nothing is made of it.
+  // Only to know which tests there are; nothing is started.
   const { has, isolates, limitsMemory } = setUp('/nowhere')
 
   describe(`the ${name} engine`, () => {
@@ -31,7 +31,7 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
     afterEach(() => stage.stopInstances())
     afterAll(() => stage.remove())
 
-    test('tells what it can do, and how functions reach the platform', async () => {
+    test('reports what it can do, and how functions reach the platform', async () => {
       const { engine, prepared, built } = stage
       expect(capabilitiesOf(engine)).toEqual(has)
       expect(engine.isolation.label).toMatch(/^(?:in|as) /)
@@ -58,7 +58,7 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       expect(await stage.engine.instance(instance.id)).toBeUndefined()
     })
 
-    test('hands over variables, secrets as variables and as files, and nothing of its own surroundings', async () => {
+    test('passes variables, secrets as variables and as files, and nothing of its own environment', async () => {
       process.env['RYO_FAAS_TEST_LEAK'] = 'must not be seen'
       try {
         const instance = await stage.start({ env: { GREETING: 'hi' }, secrets: { KEY: 's3cret' } })
@@ -103,7 +103,7 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       expect(await stage.engine.instances()).toEqual([])
     })
 
-    test('a new engine object adopts what runs', async () => {
+    test('a new engine object adopts running instances', async () => {
       const instance = await stage.start()
       const successor = await stage.under.make()
       await successor.prepare(() => undefined)
@@ -135,7 +135,7 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
         expect(stage.engine.isolation.warning).toBeUndefined()
         const instance = await stage.start()
         const { uid, name, status, cgroup } = (await ask(instance, '/who')) as Who
-        // Of no user of this machine.
+        // An id that no user of this machine has.
         expect([uid, name]).toEqual([65_532, 'function'])
         expect(await readFile('/etc/passwd', 'utf8')).not.toContain(`:${uid}:`)
         expect(cgroup).toMatch(/^(?:\d+:[^:]*:\/\n?)+$/)
@@ -148,7 +148,7 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
         expect(forks.failed).toBeGreaterThan(0)
       })
     } else {
-      test('that there is no isolation is said', () => {
+      test('missing isolation is reported', () => {
         expect(stage.engine.isolation.warning).toMatch(/no isolation/)
       })
     }
@@ -157,8 +157,8 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
       if (has.some(name => name === capability)) describe(`its ${capability}`, () => contract(() => stage))
     }
 
-    // The last one: nothing is left after it.
-    test('cleans up beside instances that are being stopped', async () => {
+    // Last, because it removes everything.
+    test('cleans up while instances are being stopped', async () => {
       const { engine } = stage
       const started = await Promise.all(Array.from({ length: 3 }, () => stage.start()))
       await Promise.all([...started.map(({ id }) => engine.stop(id, 0)), engine.cleanUp(true)])

@@ -15,7 +15,7 @@ import type {
 } from '../../src/engines/index.ts'
 import { until } from '../support/until.ts'
 
-/** A function in its barest form, speaking the protocol of the engine and nothing else. */
+/** A minimal function, with the engine's protocol and nothing else. */
 const FUNCTION = `
 import { createServer } from 'node:http'
 import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -61,11 +61,11 @@ process.on('SIGTERM', () => { console.log(stamp() + 'bye'); server.close(() => p
 export interface EngineUnderTest {
   /** A new engine object over the same project; called twice in the test of adoption. */
   make(): Promise<Engine>
-  /** Each is tested if it is named here, and must be named if it is there. */
+  /** Each one named here is tested, and each existing one must be named. */
   has: EngineCapability[]
-  /** What an instance may take of the machine, and what it reaches of it, is limited. */
+  /** An instance's use of the machine's resources and its access to the machine are limited. */
   isolates: boolean
-  /** One that takes more memory than it may have dies alone. */
+  /** An instance that exceeds its memory limit dies alone. */
   limitsMemory: boolean
 }
 
@@ -77,7 +77,7 @@ export class EngineStage {
   readonly engine: Engine
   readonly prepared: Prepared
   readonly built: BuiltPackage
-  /** What instances of `built` are started from. */
+  /** The image or folder that instances of `built` are started from. */
   readonly image: string
   static #count = 0
 
@@ -110,7 +110,7 @@ export class EngineStage {
     await rm(this.home, { recursive: true, force: true })
   }
 
-  /** A package with other code, by default the same with a comment. */
+  /** A package with different code, by default the same with a comment. */
   package(hash: string, code = `// ${hash}\n${FUNCTION}`): Promise<BuiltPackage> {
     return writePackage(this.home, code, hash)
   }
@@ -150,8 +150,8 @@ export class EngineStage {
 }
 
 /**
- * Asks an instance. It may need a moment to listen: until then a connection is refused, or (behind a published port)
- * accepted and closed, so `/` is asked until it answers first.
+ * Sends a request to an instance. It may need a moment to listen: until then a connection is refused, or (behind a
+ * published port) accepted and closed, so it first polls `/` until it answers.
  */
 export async function ask(instance: Instance, path: string): Promise<unknown> {
   if (instance.state.kind !== 'running') throw new Error('it is not running')
@@ -169,7 +169,7 @@ async function imageFor(engine: Engine, built: BuiltPackage): Promise<string> {
   return engine.images === undefined ? built.dir : engine.images.build(built, never)
 }
 
-/** From its code folder. */
+/** The entry file in its code folder. */
 function nodeCommand({ memoryMb, debug }: CommandNeeds): string[] {
   return [
     'node',

@@ -1,6 +1,6 @@
 /**
  * Who reaches what in the private network of a project: functions reach proxy, store and collector at its gateway, and
- * not each other; nobody else reaches the gateway's listeners.
+ * not each other; nothing else reaches the gateway's listeners.
  */
 import { randomBytes } from 'node:crypto'
 import { execFile } from 'node:child_process'
@@ -101,7 +101,7 @@ describe('the listeners at the gateway', () => {
     ends.push(() => collector.close())
     parts.push({ name: 'proxy', answer: '200', port: proxy.address.port })
     parts.push({ name: 'store', answer: '200', port: store.port })
-    // It has nothing there; that it answers is what counts.
+    // It serves nothing there; any answer counts.
     parts.push({ name: 'collector', answer: '401', port: collector.port })
   })
 
@@ -110,7 +110,7 @@ describe('the listeners at the gateway', () => {
       expect([name, await asFunction({ host: gateway, port })]).toEqual([name, answer])
   })
 
-  test('answer no container of another network', async () => {
+  test('do not answer a container of another network', async () => {
     const other = await docker.createNetwork({ Name: `${project}-other`, Driver: 'bridge' })
     try {
       for (const { name, port } of parts) {
@@ -122,7 +122,7 @@ describe('the listeners at the gateway', () => {
     }
   })
 
-  test('answer no neighbour that routes the network to this machine', async () => {
+  test('do not answer a neighbour that routes the network to this machine', async () => {
     const neighbour = await Neighbour.make()
     try {
       for (const { name, port } of parts) {
@@ -152,7 +152,7 @@ test('a function does not reach another one, neither its port nor its debugger, 
   expect(await asFunction({ host, port: 9229 })).toBe('timeout')
 })
 
-test('a neighbour reaches no function, even where the firewall forwards what it sends', async () => {
+test('a neighbour does not reach functions, even where the firewall forwards what it sends', async () => {
   const { state } = await start()
   if (state.kind !== 'running') throw new Error(state.reason)
   const neighbour = await Neighbour.make()
@@ -192,11 +192,11 @@ describe('link-local addresses', () => {
     expect(await rulesOf(name)).toEqual([])
   })
 
-  test('such a rule stops what a function sends, and nothing of others', async () => {
+  test('such a rule stops what a function sends, and nothing else', async () => {
     const neighbour = await Neighbour.make()
     const stop = await neighbour.serve(8080)
     const target = { host: neighbour.address, port: 8080 }
-    // An address of this test's own stands for one that must not be asked.
+    // The test's own address replaces the real one, which must not be contacted.
     const blocked = { bridge: await bridge(), addresses: `${neighbour.address}/32` }
     try {
       expect(await asFunction(target)).toBe('200')
@@ -213,7 +213,7 @@ describe('link-local addresses', () => {
   })
 })
 
-test('where no firewall can be told, the engine says what does not hold', async () => {
+test('without a firewall to configure, the engine reports what does not hold', async () => {
   // iptables is in /usr/sbin.
   vi.stubEnv('PATH', '/usr/bin')
   const own = await makeEngine({ project: `${project}w` })
@@ -258,7 +258,7 @@ test('without egress a function reaches the gateway and nothing beyond, and this
   }
 })
 
-describe('a network that was made by an earlier version', () => {
+describe('a network created by an earlier version', () => {
   const isolation = async () => {
     const { Options } = (await docker.getNetwork(network).inspect()) as { Options: Record<string, string> }
     return Options['com.docker.network.bridge.enable_icc']
@@ -275,7 +275,7 @@ describe('a network that was made by an earlier version', () => {
     })
   }
 
-  test('is replaced if nothing runs in it', async () => {
+  test('is replaced if nothing is running in it', async () => {
     await makeOld()
     const later = await makeEngine()
     await later.prepare(() => undefined)
@@ -283,7 +283,7 @@ describe('a network that was made by an earlier version', () => {
     expect(await isolation()).toBe('false')
   })
 
-  test('stays as long as something runs in it', async () => {
+  test('stays while something is running in it', async () => {
     await makeOld()
     const { id } = await start()
     const later = await makeEngine()

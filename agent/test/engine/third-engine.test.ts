@@ -89,7 +89,7 @@ async function answerOf(route: string): Promise<string> {
   return (await fetch(`http://${address.host}:${address.port}${FUNCTIONS_PREFIX}${route}`)).text()
 }
 
-test('functions are deployed, replaced, mended when they die, and removed', async () => {
+test('functions are deployed, replaced, restarted when they die, and removed', async () => {
   expect(await deploy('one')).toContainEqual(expect.objectContaining({ type: 'deployed', version: 1 }))
   expect(await answerOf('hello')).toBe('one')
   expect(await deploy('two')).toContainEqual(expect.objectContaining({ type: 'deployed', version: 2 }))
@@ -107,7 +107,7 @@ test('functions are deployed, replaced, mended when they die, and removed', asyn
   expect(await engine.instances()).toEqual([])
 })
 
-test('what the engine does not do is refused by name, before anything is built', async () => {
+test('what the engine does not support is refused by name, before anything is built', async () => {
   const [finished, ...others] = await deploy('one', { debug: true })
   expect(others).toEqual([])
   expect(finished).toMatchObject({

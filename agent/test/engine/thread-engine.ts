@@ -1,6 +1,6 @@
 /**
  * A third kind of engine, for tests of the seam: instances are threads of this process, with a server each. It has none
- * of the capabilities: no images, no output that is kept, no debugger.
+ * of the capabilities: no images, no kept output, no debugger.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -18,7 +18,7 @@ interface Thread {
   exited: Promise<unknown>
 }
 
-/** What outlives an engine object: here, what lives in this process. */
+/** What outlives an engine object: here, state of this process. */
 export class Threads {
   readonly all = new Map<string, Thread>()
   readonly listeners = new Set<() => void>()
@@ -71,7 +71,7 @@ export class ThreadEngine implements Engine {
     const secretsDir = await writeSecrets(this.#secretsDir(id), spec.secrets)
     const worker = new Worker(BEGIN, {
       eval: true,
-      // A thread is no program: what is run is the module that the command ends with.
+      // A thread is not a program: it runs the module at the end of the command.
       workerData: resolve(spec.image, spec.command.at(-1)!),
       execArgv: [],
       stdout: true,
@@ -87,7 +87,7 @@ export class ThreadEngine implements Engine {
     })
     worker.stdout.resume()
     worker.stderr.resume()
-    worker.on('error', () => undefined) // Its end tells.
+    worker.on('error', () => undefined) // The exit event is enough.
     const startedAt = new Date().toISOString()
     const instance: Instance = {
       ...{ id, route, version, startedAt, name: `${route} (thread ${worker.threadId})` },
@@ -156,7 +156,7 @@ export class ThreadEngine implements Engine {
   }
 }
 
-/** The row of the registry that it would be. */
+/** Its row of the registry. */
 export function threadType(threads: Threads): EngineType {
   return {
     kind: 'thread',

@@ -1,6 +1,6 @@
 /**
- * A second language next to ours, from deploy.json to an answer: the real deployer, engine of processes and proxy, and
- * nothing that knows the language but its one line in the registry.
+ * A second language next to ours, from deploy.json to an answer: the real deployer, process engine and proxy, and
+ * nothing knows the language except its line in the registry.
  */
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { writeFileSync } from 'node:fs'
@@ -45,7 +45,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
 })
 
-/** As an agent that starts makes it, over what an earlier one left. */
+/** As a starting agent creates it, over the state of an earlier one. */
 async function startDeployer(known = languages): Promise<Deployer> {
   const credentials = new Credentials(TEST_KEYS)
   const engine = new ProcessEngine({
@@ -78,7 +78,7 @@ async function startDeployer(known = languages): Promise<Deployer> {
   return deployer
 }
 
-/** One function a file, in the language that its ending tells. */
+/** One function per file, in the language of its extension. */
 async function writeProject(files: Record<string, string>): Promise<void> {
   const deploy = Object.keys(files).map(path => ({
     name: path.slice(0, path.indexOf('.')),
@@ -133,7 +133,7 @@ test('functions in two languages are checked, deployed and called from one deplo
   expect(await call('script')).toBe('from a script')
 })
 
-test('problems of all languages come in one answer, in the order of deploy.json, and nothing is built', async () => {
+test('problems of all languages are reported at once, in the order of deploy.json, and nothing is built', async () => {
   await writeProject({
     'first.sh': 'if ; then\n',
     'second.ts': `export const second = 2\n`,
@@ -152,7 +152,7 @@ test('problems of all languages come in one answer, in the order of deploy.json,
   await expect(stat(join(home, 'deployments'))).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
-test('what was announced is deployed, whatever happens to deploy.json meanwhile', async () => {
+test('what was announced is deployed, whatever happens to deploy.json in between', async () => {
   await writeProject({ 'script.sh': servingScript('planned') })
   const deployer = await startDeployer()
   const events = await deploy(deployer, {
@@ -171,7 +171,7 @@ test('where no debugger can attach, none is promised', async () => {
   expect(await deployer.list()).toEqual([])
 })
 
-test('an agent that does not know a language keeps what runs, and says why it cannot start more', async () => {
+test('an agent that does not know a language keeps what is running, and says why it cannot start more', async () => {
   await writeProject({ 'script.sh': servingScript('still here') })
   await (async () => {
     const deployer = await startDeployer()
