@@ -1,8 +1,8 @@
 /**
  * The proxy in one process: data plane, control server, routes on disk.
  *
- * Invariants: 1. it serves the last known table before it says where it listens. 2. it needs nobody: agent and parent
- * may go away. 3. `close` may be called more than once.
+ * Invariants: 1. It serves the last known table before it reports where it listens. 2. It is self-sufficient: agent and
+ * parent may die. 3. `close` may be called more than once.
  */
 import { RouteKeeper, RouteTable, startControlServer, type RouteTableInput } from '../../routes/index.ts'
 import { CONTROL_PATHS } from './control/proxy-control.ts'
@@ -24,7 +24,7 @@ export interface Proxy {
 }
 
 /**
- * @param parts `rules` of access besides those that the proxy has
+ * @param parts `rules` of access in addition to the proxy's own
  * @throws ZodError if the options are wrong; an error with code EADDRINUSE if the port is taken.
  */
 export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules } = {}): Promise<Proxy> {

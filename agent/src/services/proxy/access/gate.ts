@@ -1,9 +1,9 @@
 /**
- * The gate: who may do what at the proxy. Every place, a function or a door of the proxy's own, may name a rule (`access`);
- * the rule gives the verdict.
+ * The gate: who may do what at the proxy. Every place, a function or one of the proxy's own endpoints, may name a rule
+ * (`access`); the rule gives the verdict.
  *
- * Invariants: 1. a place without a rule is open, one whose rule is not known here is closed. 2. a verdict that is there at
- * once costs no promise. 3. who asks is looked up only if a rule wants to know: most tokens are not for us. 4. a rule that
+ * Invariants: 1. A place without a rule is open, one with an unknown rule is closed. 2. A verdict that is there at once
+ * costs no promise. 3. The caller is identified only if a rule needs it: most tokens are not for us. 4. A rule that
  * fails lets nobody in.
  */
 import type { IncomingHttpHeaders } from 'node:http'
@@ -29,7 +29,7 @@ export type Admit = (asked: Asked, place: Place) => Verdict | Promise<Verdict>
 /** By kind of access. */
 export type Rules = Readonly<Record<string, Gate>>
 
-/** What is looked at of a request. */
+/** What the gate reads of a request. */
 interface Asked {
   headers: IncomingHttpHeaders
   socket: { remoteAddress?: string | undefined }
@@ -39,7 +39,7 @@ export class Requester {
   readonly #asked: Asked
   readonly #credentials: Credentials | undefined
 
-  /** @param credentials without them nobody is more than a caller */
+  /** @param credentials without them everyone is a `caller` */
   constructor(asked: Asked, credentials: Credentials | undefined) {
     this.#asked = asked
     this.#credentials = credentials
@@ -53,7 +53,7 @@ export class Requester {
     return plainAddress(this.#asked.socket.remoteAddress ?? '')
   }
 
-  /** `caller` is anybody who proves nothing. */
+  /** `caller`: anyone without proof. */
   get principal(): Principal | { kind: 'caller' } {
     return this.#credentials?.identify(this.headers.authorization) ?? { kind: 'caller' }
   }
@@ -61,13 +61,13 @@ export class Requester {
 
 export const PASS: Verdict = { kind: 'pass' }
 
-/** Doors of the proxy's own. */
+/** The proxy's own endpoints. */
 export const OWN_DOORS = {
-  /** Shows one call: who knows its id has been told it. */
+  /** Shows one call: knowing its id is the permission. */
   call: { name: 'a call', access: { kind: 'id' } },
   /** Lists calls, and changes them. */
   calls: { name: 'the calls', access: { kind: 'operator' } },
-  /** Tells names and load of all functions. */
+  /** Exposes names and load of all functions. */
   metrics: { name: 'the metrics', access: { kind: 'local' } },
 } as const satisfies Record<string, Place>
 
@@ -75,7 +75,7 @@ const RULES: Rules = {
   open: () => PASS,
   /** Pages of other origins are not answered. Any name may lead here, by a proxy in front. */
   id: ({ headers }) => refusalOfOtherOrigins(headers) ?? PASS,
-  /** No page in a browser comes in, not by a domain that resolves to us either. */
+  /** Browser pages are refused, even through a domain that resolves to us. */
   operator: requester => refusalOfPages(requester.headers) ?? operatorVerdict(requester.principal),
   /** Programs on this machine, and the operator. */
   local: (requester, place) =>
@@ -84,16 +84,14 @@ const RULES: Rules = {
       : RULES['operator']!(requester, place),
 }
 
-/** @param more rules besides the proxy's own */
+/** @param rules in addition to the proxy's own */
 export function createGate(more: Rules = {}): Gate {
   const rules = new Map(Object.entries({ ...RULES, ...more }))
   return (requester, place) => {
     const { access } = place
     if (access === undefined) return PASS
     const rule = rules.get(access.kind)
-    return rule === undefined
-      ? refused('FORBIDDEN', `the rule ${access.kind} is not known here`)
-      : rule(requester, place)
+    return rule === undefined ? refused('FORBIDDEN', `unknown access rule ${access.kind}`) : rule(requester, place)
   }
 }
 

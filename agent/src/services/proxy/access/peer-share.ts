@@ -1,10 +1,10 @@
 /**
- * How many connections one peer may have, so that it cannot take all that there are. A peer is an address, or, of IPv6, the
+ * How many connections one peer may have, so that it cannot take all of them. A peer is an address, or, for IPv6, the
  * 64 bits that a network gives to one client.
  *
- * Many clients may come by one address: by a NAT, which the default leaves room for; by a reverse proxy that the operator
- * trusts, or by this machine (where an engine without a private network passes connections on as well), which are not
- * counted. Functions of a private network have addresses of their own and are counted like everybody.
+ * Many clients may share one address: behind a NAT, which the default allows for; behind a reverse proxy that the
+ * operator trusts, or by this machine (where an engine without a private network passes connections on as well), which
+ * are not counted. Functions of a private network have addresses of their own and are counted like all others.
  */
 import { isIPv4, type Socket } from 'node:net'
 
@@ -26,7 +26,7 @@ export class PeerShare {
   admit(socket: Socket): void {
     const { most, isExempt } = this.#options
     const { remoteAddress } = socket
-    // Without an address it has ended already.
+    // Without an address it has already ended.
     if (remoteAddress === undefined || isExempt(plainAddress(remoteAddress))) return
     const peer = peerOf(plainAddress(remoteAddress))
     const open = this.#openOf.get(peer) ?? 0
@@ -47,7 +47,7 @@ export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address
 }
 
-/** Of an address that `plainAddress` gave. */
+/** The peer of a `plainAddress`. */
 export function isLoopback(address: string): boolean {
   return address === '::1' || (isIPv4(address) && address.startsWith('127.'))
 }

@@ -1,4 +1,4 @@
-/** Whose word on where a request comes from is taken: reverse proxies that the operator names, by address or network. */
+/** Peers trusted to say where a request comes from: reverse proxies that the operator names, by address or network. */
 import { BlockList, isIP } from 'node:net'
 
 /** `192.0.2.7`, `10.0.0.0/8`, `fd00::/8`. */

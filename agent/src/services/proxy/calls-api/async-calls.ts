@@ -1,9 +1,9 @@
 /**
  * Accepts asynchronous calls: one publish into the queue, then 202.
  *
- * Invariants: 1. 202 is sent only after the queue has acknowledged. 2. what is kept is the request as it came: method,
+ * Invariants: 1. 202 is sent only after the queue has acknowledged. 2. The request is stored as it came: method,
  * path, query, headers in their order, every byte of the body; left out are the headers that only the platform may set.
- * 3. publishes go out as they come, however many are in flight. 4. without a bus the answer is 503 at once.
+ * 3. Publishes are sent at once, however many are in flight. 4. Without a bus the answer is 503 at once.
  */
 import type { IncomingMessage } from 'node:http'
 import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
@@ -44,7 +44,7 @@ export class AsyncCalls {
   private readonly options: AsyncCallOptions
   private readonly callbackRule: CallbackRule
   private readonly ids = new CallIdSource()
-  /** Requests that are neither accepted nor refused yet. */
+  /** Requests not yet accepted or refused. */
   inflight = 0
 
   constructor(options: AsyncCallOptions) {
@@ -124,15 +124,15 @@ export class AsyncCalls {
     })
     const claim = await claimKey(bus, keyed, callId)
     if (claim === undefined) {
-      throw new Refused('IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key came with another request: use a new one')
+      throw new Refused('IDEMPOTENCY_KEY_REUSED', 'this Idempotency-Key was used for another request: use a new one')
     }
     if (claim.isQueued) return claim.callId
-    // Who claimed it may have died, or been refused, before the call was queued: then it is queued now. If he is just
+    // The claimant may have died, or been refused, before the call was queued: then it is queued now. If it is just
     // about to, the message id lets one of the two through.
     if (claim.isNew || (await getCall(bus, claim.callId)) === undefined) {
       await store(bus, { callId: claim.callId, head: kept, body, messageId: claim.callId })
     }
-    // If it is lost, the next one with this key looks for the call.
+    // If this fails, the next request with this key looks for the call.
     await confirmKey(bus, keyed, claim).catch(() => undefined)
     return claim.callId
   }
@@ -214,7 +214,7 @@ function acceptedAnswer({ response, head }: Call, callId: string): void {
   response.end(body)
 }
 
-/** Node joins repeated headers; of these two a repetition is one value that fits no rule. */
+/** Node joins repeated headers; repeated, these two become one invalid value. */
 function single(request: IncomingMessage, name: string): string | undefined {
   return request.headers[name] as string | undefined
 }

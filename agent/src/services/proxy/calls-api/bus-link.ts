@@ -1,4 +1,4 @@
-/** The proxy's connection to the bus, made in the background: a proxy serves whether there is a bus or not. */
+/** The proxy's connection to the bus, made in the background: a proxy works without a bus. */
 import { type Bus, BusError, connectBus } from '../../../bus/index.ts'
 
 export interface BusAddress {

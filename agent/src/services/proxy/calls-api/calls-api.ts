@@ -1,5 +1,5 @@
 /**
- * The calls as people and programs see them.
+ * The HTTP API of calls.
  *
  * | request | answer |
  * |---|---|
@@ -13,7 +13,7 @@
  * | `GET /calls/events?function=` | server-sent events `{id, function, status}` |
  * | `GET /openapi.json` | all of this as an OpenAPI document |
  *
- * What shows one call needs its id and nothing else; the rest is the operator's (401, 403). Event streams are limited
+ * One call needs only its id; everything else is for the operator (401, 403). Event streams are limited
  * for each address: 429 TOO_MANY_STREAMS.
  * Without a bus: 503 ASYNC_UNAVAILABLE.
  */
@@ -41,7 +41,7 @@ import type { BusLink } from './bus-link.ts'
 import { callsDocument, FunctionQuery, ListQuery } from './calls-document.ts'
 import { EventStreams, TooManyStreams } from './event-streams.ts'
 
-/** A bus that was lost in this moment answers when it is back. */
+/** How long to wait for a bus that was just lost. */
 const FLUSH_MS = 1_000
 
 type ById = { Params: { id: string } }
@@ -62,7 +62,7 @@ const UNFRAMED = new Set([...CONNECTION_HEADERS, 'content-length'])
 
 interface CallsApiParts {
   admit: Admit
-  /** Peers that stand for many clients. */
+  /** Peers that represent many clients. */
   trusted: TrustedPeers
   newRequestId: () => string
 }
@@ -75,7 +75,7 @@ export function addCallsApi(
 ): EventStreams {
   const streams = new EventStreams(trusted)
   void server.register(async calls => {
-    // None of these requests has a body that means anything.
+    // Bodies of these requests are ignored.
     calls.removeAllContentTypeParsers()
     calls.addContentTypeParser('*', (_request, payload, done) => {
       payload.resume()
@@ -133,7 +133,7 @@ function addChanging(calls: FastifyInstance, link: BusLink): void {
     const outcome = await redriveCall(link.get(), id)
     if (outcome.kind === 'missing') return missing(id)
     if (outcome.kind === 'not-dead') {
-      throw new CallError('CALL_FINAL', `only a dead call can be tried again; this one is ${outcome.call.status}`)
+      throw new CallError('CALL_FINAL', `only a dead call can be retried; this one is ${outcome.call.status}`)
     }
     return reply.code(202).send(outcome.call)
   })
@@ -147,7 +147,7 @@ function addWatching(calls: FastifyInstance, link: BusLink, streams: EventStream
   calls.get<ById>(`${CALLS_PATH}/:id/events`, async ({ params: { id } }, reply) => {
     const abort = new AbortController()
     const views = watchCall(link.get(), id, abort.signal)
-    // The first look says whether there is such a call, while an error can still be answered.
+    // The first read says whether the call exists, while an error can still be answered.
     const first = await views.next()
     if (first.done === true) return missing(id)
     const stream = streams.open(reply, () => abort.abort())
@@ -164,7 +164,7 @@ function addWatching(calls: FastifyInstance, link: BusLink, streams: EventStream
     const { function: route } = parse(FunctionQuery, request)
     let send: (event: CallEvent) => void = () => undefined
     const stop = watchCalls(bus, route, event => send(event))
-    // Who has the head of the answer misses nothing that happens from then on.
+    // A client that has the response head misses nothing from then on.
     await Promise.race([bus.flush().catch(() => undefined), delay(FLUSH_MS)])
     const stream = streams.open(reply, stop)
     send = event => stream.send(event)

@@ -1,7 +1,7 @@
 /**
  * The calls API as an OpenAPI document, made of the schemas by which it reads requests and its clients read answers.
  * It is written here rather than at the routes: schemas there would load a validator with every start of the proxy
- * (`no-schemas.ts`). A test holds the two together.
+ * (`no-schemas.ts`). A test keeps the two in sync.
  */
 import { NAME_PATTERN, PLATFORM_ERRORS, routeOf, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
@@ -25,7 +25,7 @@ export const FunctionQuery = z.object({ function: FunctionName.optional() })
 
 const codes = Object.keys(PLATFORM_ERRORS) as [PlatformErrorCode, ...PlatformErrorCode[]]
 
-/** What is referred to by name. */
+/** Schemas referred to by name. */
 const COMPONENTS = {
   CallView,
   CallPage,
@@ -42,7 +42,7 @@ interface Operation {
   id: string
   summary: string
   query?: z.ZodObject
-  /** It needs the token of the platform. Others need the id of the call alone. */
+  /** It needs the token of the platform. Others need only the id of the call. */
   isOperators?: true
   answers: Partial<Record<number | 'default', object>>
   errors: readonly PlatformErrorCode[]
@@ -72,7 +72,7 @@ const OPERATIONS: Record<string, Record<string, Operation>> = {
   '/calls/redrive': {
     post: {
       id: 'redriveDeadCalls',
-      summary: 'Run all dead calls again',
+      summary: 'Retry all dead calls',
       query: FunctionQuery,
       isOperators: true,
       answers: { 202: json('Redriven', 'How many were queued again') },
@@ -97,7 +97,7 @@ const OPERATIONS: Record<string, Record<string, Operation>> = {
   '/calls/{id}/result': {
     get: {
       id: 'getResult',
-      summary: 'What the function answered',
+      summary: 'The response of the function',
       answers: { default: anything() },
       errors: ['CALL_NOT_FOUND', 'RESULT_TOO_LARGE'],
     },
@@ -105,7 +105,7 @@ const OPERATIONS: Record<string, Record<string, Operation>> = {
   '/calls/{id}/redrive': {
     post: {
       id: 'redriveCall',
-      summary: 'Run a dead call again',
+      summary: 'Retry a dead call',
       isOperators: true,
       answers: { 202: json('CallView', 'The call, queued') },
       errors: ['CALL_NOT_FOUND', 'CALL_FINAL'],
@@ -123,7 +123,7 @@ const OPERATIONS: Record<string, Record<string, Operation>> = {
 
 let made: object | undefined
 
-/** Made when it is first asked for. */
+/** Created on first use. */
 export function callsDocument(): object {
   return (made ??= {
     openapi: '3.0.3',

@@ -1,8 +1,8 @@
 /**
  * The event streams that are open.
  *
- * Invariants: 1. a client that does not read is cut off, not buffered for. 2. `close` ends them all. 3. no address has
- * more than `MOST_PER_ADDRESS` open, but for reverse proxies that the operator trusts: many clients come by these.
+ * Invariants: 1. A client that does not read is cut off, not buffered for. 2. `close` ends them all. 3. No address has
+ * more than `MOST_PER_ADDRESS` open, except reverse proxies that the operator trusts: they have many clients.
  */
 import type { FastifyReply } from 'fastify'
 import { EventStream } from '../../../host/index.ts'

@@ -2,9 +2,9 @@
  * The proxy in several processes: the primary holds control server and routes, each worker a data plane on the same
  * address (node:cluster).
  *
- * Invariants: 1. a push is acknowledged once every worker that lives serves it; a worker born since asks for the
- * table before it listens. 2. a worker that dies is replaced, with a pause that doubles if it dies young. 3. a worker
- * whose primary died ends itself: nobody could give it routes. 4. metrics and stats are sums over the workers.
+ * Invariants: 1. A push is acknowledged once every live worker serves it; a newer worker asks for the
+ * table before it listens. 2. A worker that dies is replaced, with a pause that doubles if it dies young. 3. A worker
+ * whose primary died exits: it could get no routes. 4. Metrics and stats are sums over the workers.
  * A function's `concurrency` holds per worker; the instance's own limit is the one that is exact.
  */
 import cluster, { type Worker } from 'node:cluster'
@@ -24,11 +24,11 @@ const MAX_PAUSE_MS = 5_000
 
 export async function createClusterProxy(workers: number, options: ProxyOptions): Promise<Proxy> {
   const alive = new Set<Worker>()
-  /** Those that have asked for the table: what is sent to a worker before it listens to its channel is lost. */
+  /** Workers that have asked for the table: what is sent to a worker before it listens to its channel is lost. */
   const started = new Set<Peer>()
   const askAll = async <T>(type: string, value?: unknown): Promise<T[]> => {
     const answers = await Promise.allSettled([...started].map(peer => peer.ask<T>(type, value)))
-    // A worker that died has no say; its successor starts from the current table.
+    // A dead worker is ignored; its successor starts from the current table.
     return answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
   }
   const keeper = new RouteKeeper({
@@ -58,7 +58,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
       worker.once('exit', (code, signal) => {
         alive.delete(worker)
         started.delete(peer)
-        reject(new Error(`a worker ended with ${signal ?? code}`))
+        reject(new Error(`a worker exited with ${signal ?? code}`))
         if (isClosing) return
         pauseMs = performance.now() - bornAt < YOUNG_MS ? Math.min(MAX_PAUSE_MS, pauseMs * 2 + 50) : 0
         setTimeout(() => {

@@ -1,7 +1,7 @@
 /**
- * Questions and answers between the primary and its workers over the IPC channel of node:cluster.
+ * Requests and responses between the primary and its workers over the IPC channel of node:cluster.
  *
- * Invariants: 1. every question is settled: by its answer, or rejected once the other side is gone. 2. an error
+ * Invariants: 1. Every request is settled: by its response, or rejected once the other side is gone. 2. An error
  * crosses as text and code.
  */
 
@@ -15,7 +15,7 @@ export interface Channel {
   on(event: 'disconnect', listener: () => void): unknown
 }
 
-/** What the other side may ask for. */
+/** Requests of the other side. */
 export type Handlers = Record<string, (value: never) => unknown>
 
 export class Peer {

@@ -1,9 +1,9 @@
-/** What the agent asks of the proxy besides taking routes. */
+/** What the agent requests from the proxy apart from accepting routes. */
 import { z } from 'zod'
 import { ControlClient, type ControlClientOptions } from '../../../routes/index.ts'
 import { FunctionCounts, ProxyStats } from '../metrics/summary.ts'
 
-/** Also where the proxy tells it. */
+/** Also the proxy's path for it. */
 export const CONTROL_PATHS = { stats: '/stats', figures: '/figures' } as const
 
 export class ProxyControl extends ControlClient {

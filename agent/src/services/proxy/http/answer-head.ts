@@ -4,7 +4,7 @@ import type { Call } from './call.ts'
 import { isNamed, valuesOf, type ResponseHead } from '../upstream/index.ts'
 
 /**
- * The code of a platform error that the runtime of `instance` answered; undefined for the function's own answers, also
+ * The code of a platform error from the runtime of `instance`; undefined for the function's own answers, also
  * those that relay a platform error of another function.
  */
 export function platformCodeOf(head: ResponseHead, instance: string): PlatformErrorCode | undefined {
@@ -22,7 +22,7 @@ export function errorLabelOf(status: number, code: PlatformErrorCode | undefined
 const WIDER_WORKER = 'service-worker-allowed'
 
 /**
- * The headers for the client: those of the instance, with the request id of the call. Only the platform speaks of its
+ * The headers for the client: those of the instance, with the request id of the call. Only the platform reports its
  * errors, and no function takes a wider scope than its own path.
  */
 export function clientHeaders({ headers }: ResponseHead, requestId: string, code?: PlatformErrorCode): string[] {
@@ -46,6 +46,6 @@ export function passHintsOn(
   try {
     if (links.length > 0) response.writeEarlyHints({ link: links })
   } catch {
-    // A link that node refuses is a hint lost, and no reason to fail the call.
+    // Losing a hint whose link node refuses is no reason to fail the call.
   }
 }

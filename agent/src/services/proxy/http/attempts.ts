@@ -1,8 +1,8 @@
 /**
- * Where one request was tried already, and whether and where it may be tried again.
+ * Where one request was tried, and whether and where it may be retried.
  *
- * Invariants: 1. a request that may have run is sent again at most `MAX_RERUNS` times: that bounds what a request that
- * kills its instance can destroy. 2. an instance that said no for good is not asked again; one that refused a
+ * Invariants: 1. A request that may have run is sent again at most `MAX_RERUNS` times: that bounds what a request that
+ * kills its instance can destroy. 2. An instance that refused for good is not tried again; one that refused a
  * connection is, in the next round.
  */
 import type { Choice, FunctionEntry } from '../routing/routes.ts'
@@ -42,7 +42,7 @@ export class Attempts {
     this.excluded.add(instance)
   }
 
-  /** `instance` let no connection come about. */
+  /** `instance` accepted no connection. */
   refusedBy(instance: Instance, now: number): void {
     instance.refused(now)
     this.exclude(instance)
@@ -50,7 +50,7 @@ export class Attempts {
     this.refused.add(instance)
   }
 
-  /** Instances that refused a connection may be asked again. */
+  /** Instances that refused a connection may be tried again. */
   newRound(): void {
     for (const instance of this.refused ?? []) this.excluded?.delete(instance)
     this.refused = undefined
@@ -61,7 +61,7 @@ export class Attempts {
     return IDEMPOTENT.has(method) && this.reruns < MAX_RERUNS
   }
 
-  /** Such a request is sent again; to the same instance only if the connection was a kept one that may just be old. */
+  /** Resends such a request; to the same instance only if the connection was a kept one that may just be stale. */
   rerunAfter(instance: Instance, wasReused: boolean): void {
     this.reruns += 1
     if (!wasReused) this.exclude(instance)

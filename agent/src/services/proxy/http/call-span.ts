@@ -1,6 +1,6 @@
 /**
- * The span of a request for a function (OpenTelemetry semantic conventions: HTTP server spans, FaaS). What the proxy has
- * sent to the instance, or put into the queue, is its child.
+ * The span of a request for a function (OpenTelemetry semantic conventions: HTTP server spans, FaaS). What the proxy
+ * has sent to the instance, or put into the queue, is its child.
  */
 import {
   isSampled,
@@ -19,7 +19,7 @@ export interface CallEnd {
   status: number
   errorCode: string | undefined
   durationMs: number
-  /** Id of the one that answered. */
+  /** Id of the instance that answered. */
   instance: string | undefined
   attributes?: Attributes
 }
@@ -46,7 +46,7 @@ function callSpan({ request, head, entry, path }: Call, end: CallEnd): Span {
     attributes: {
       'http.request.method': method,
       'http.route': FUNCTIONS_PREFIX + entry.name,
-      // Without the query, which may hold what nobody should read.
+      // Without the query, which may contain secrets.
       'url.path': FUNCTIONS_PREFIX + entry.name + (query < 0 ? path : path.slice(0, query)),
       'url.scheme': 'http',
       'http.response.status_code': status === 0 ? undefined : status,
@@ -63,7 +63,7 @@ function callSpan({ request, head, entry, path }: Call, end: CallEnd): Span {
 }
 
 export interface Acceptance extends CallEnd {
-  /** Context of the span that the attempts of the call are children of. */
+  /** Context of the parent span of the call's attempts. */
   producer: TraceContext
   /** Undefined if it was not accepted. */
   callId: string | undefined

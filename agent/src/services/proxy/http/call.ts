@@ -11,13 +11,13 @@ export interface Call {
   request: IncomingMessage
   response: ServerResponse
   entry: FunctionEntry
-  /** Where it is counted. */
+  /** Its metrics. */
   metrics: FunctionMetrics
   path: string
   head: RequestHead
-  /** Who asks. */
+  /** The caller. */
   requester: Requester
-  /** It is to be queued. */
+  /** It must be queued. */
   isAsync: boolean
   expectsContinue: boolean
   /** Takes over both sockets after a 101. Absent if the client asked for no upgrade. */

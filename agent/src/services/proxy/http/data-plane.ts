@@ -1,7 +1,7 @@
 /**
  * The listening half of one proxy process: a fastify server whose requests for functions the hop takes first.
  *
- * Invariants: 1. this process serves a table from the moment that `applyRoutes` is called. 2. `close` stops
+ * Invariants: 1. This process serves a table from the moment that `applyRoutes` is called. 2. `close` stops
  * accepting first, lets what is in flight finish for `graceMs`, then cuts it off; afterwards nothing is left open.
  */
 import http from 'node:http'
@@ -47,9 +47,9 @@ export interface DataPlane {
 export interface DataPlaneStart {
   /** Served from the first request on. */
   table?: RouteTable | undefined
-  /** Text of `/metrics`, if it is not this process's own alone. */
+  /** Text of `/metrics`, if it covers more than this process. */
   scrape?: () => Promise<string>
-  /** Who may call what, besides the rules that the proxy has. */
+  /** Access rules in addition to the proxy's own. */
   rules?: Rules | undefined
 }
 
@@ -126,7 +126,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     isReady: () => routes.generation >= 0 && hop?.isDraining === false,
     pages: [
       { contentType: registry.contentType, text: start.scrape ?? (() => registry.metrics()) },
-      // Of several workers there are sums, which no trace stands for.
+      // Several workers give sums, which have no exemplar trace.
       ...(start.scrape ? [] : [{ contentType: withExemplars.contentType, text: () => withExemplars.metrics() }]),
     ],
   })
@@ -197,7 +197,7 @@ interface Reply {
   send(body: string): unknown
 }
 
-// Newer than our types, which are those of the oldest Node that we run on; that one takes each offer for an upgrade.
+// Newer than our types, which are those of the oldest Node that we run on; that one treats each offer as an upgrade.
 type UpgradingServerOptions = http.ServerOptions & { shouldUpgradeCallback(request: http.IncomingMessage): boolean }
 
 /**

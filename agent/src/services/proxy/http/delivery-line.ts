@@ -3,7 +3,7 @@ import { deliveryToken } from '../../../access/index.ts'
 
 /**
  * The header line by which an instance knows that a request comes from the dispatcher. Made once for each route.
- * @param functionsKey undefined: there is none, and instances believe nobody
+ * @param functionsKey undefined: there is none, and instances trust no request
  */
 export function deliveryLines(functionsKey: string | undefined): (route: string) => string {
   if (functionsKey === undefined) return () => ''

@@ -1,5 +1,5 @@
 /**
- * One call from the client's head to the last byte of the answer: picks an instance, tries again where that is safe,
+ * One call from the client's head to the last byte of the answer: picks an instance, retries where that is safe,
  * streams both ways, keeps the time.
  *
  * Invariants:
@@ -22,7 +22,7 @@ import { errorAnswer } from './refuse.ts'
 import type { Routes, Waiter } from '../routing/routes.ts'
 import type { Instance, ResponseHead, ResponseSink, UpstreamConnection, UpstreamError } from '../upstream/index.ts'
 
-/** Between two tries of instances that refuse connections, should no new table come. */
+/** Delay between tries of instances that refuse connections, unless a new table arrives. */
 const RECONNECT_MS = 250
 const GONE = 'the instance went away before it had answered'
 
@@ -30,7 +30,7 @@ export interface ExchangeContext {
   routes: Routes
   tracing: Tracing
   readyTimeoutMs: number
-  /** What an instance of this route is shown with what the dispatcher sends: whole header lines. */
+  /** Sent to an instance of this route with the dispatcher's requests: whole header lines. */
   deliveryLineOf: (route: string) => string
 }
 
@@ -47,7 +47,7 @@ export class Exchange implements ResponseSink, Waiter {
   private timeoutAt = 0
   private waitUntil = 0
   private owesContinue: boolean
-  /** For the head of the answer, which is not out yet. */
+  /** For the response head, which is not sent yet. */
   private owedHeaders: string[] | undefined
   private status = 0
   private errorCode: string | undefined
@@ -273,7 +273,7 @@ export class Exchange implements ResponseSink, Waiter {
     this.finish(this.status, this.errorCode ?? 'CLIENT_ABORTED')
   }
 
-  /** Ends the call with an answer of the platform's own. */
+  /** Ends the call with the platform's own response. */
   fail(code: PlatformErrorCode, message: string): void {
     const { response, head } = this.call
     this.stopWaiting()
@@ -325,7 +325,7 @@ function sendHead(exchange: Exchange): void {
   exchange.sendHead()
 }
 
-/** What a caller is told of a body that is larger than its function takes. */
+/** The caller's error for a body that is too large for its function. */
 export function tooLarge(limitBytes: number): string {
   return `the request body is larger than ${limitBytes} bytes`
 }

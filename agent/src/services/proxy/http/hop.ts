@@ -1,11 +1,11 @@
 /**
- * The request listener of the data plane: takes what is under `/functions/`, runs it or has it queued, and turns the rest
- * over to fastify.
+ * The request listener of the data plane: takes what is under `/functions/`, runs it or has it queued, and turns the
+ * rest over to fastify.
  *
- * Invariants: 1. a request that is refused here was not forwarded, in whole or in part. 2. a request with a body waits
- * for the end of the current read, so that a body that is malformed from its start is refused with its head. 3. what
- * follows a request whose answer closes the connection is not looked at: if it was refused, nobody knows where it ends.
- * 4. no instance and no queue hears of a request before the gate has let it in; without a verdict it is refused.
+ * Invariants: 1. A request that is refused here was not forwarded, in whole or in part. 2. A request with a body waits
+ * for the end of the current read, so that a body that is malformed from its start is refused with its head. 3. What
+ * follows a request whose answer closes the connection is ignored: if it was refused, its end is unknown.
+ * 4. No instance or queue sees a request before the gate allows it; without a verdict it is refused.
  */
 import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -38,7 +38,7 @@ export interface HopOptions extends ExchangeContext {
   fallback: RequestListener
 }
 
-const NO_VERDICT = refused('FUNCTION_UNAVAILABLE', 'whether this is allowed cannot be found out now')
+const NO_VERDICT = refused('FUNCTION_UNAVAILABLE', 'the access check is currently unavailable')
 const RESERVED = { code: 'FUNCTION_NOT_FOUND', reason: 'paths below /.ryo-faas/ belong to the platform' } as const
 
 export class Hop {
@@ -58,7 +58,7 @@ export class Hop {
   request(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
     if (!this.isOpen(request.socket)) return
     this.latest.set(request.socket, response)
-    // A client that waits for a 100 may or may not send its body after another answer: nobody knows where it ends.
+    // A client that waits for a 100 may or may not send its body after another answer: its end is unknown.
     if (this.isDraining || expectsContinue) response.shouldKeepAlive = false
     this.route(request, response, { expectsContinue })
   }
@@ -109,7 +109,7 @@ export class Hop {
     response: ServerResponse,
     how: Pick<Call, 'expectsContinue' | 'tunnel'>,
   ): void {
-    // It would show a page what its browser sent along, cookies included (RFC 9110 §9.3.8).
+    // It would show a page what its browser sent, including cookies (RFC 9110 §9.3.8).
     if (request.method === 'TRACE') {
       return this.refuse(request, response, { code: 'METHOD_NOT_ALLOWED', reason: 'TRACE is not allowed' })
     }
@@ -154,7 +154,7 @@ export class Hop {
   }
 
   private verdictOn({ head, requester, entry }: Call): Verdict | Promise<Verdict> {
-    // What the dispatcher sends was let in when it was queued.
+    // The dispatcher's requests were allowed when they were queued.
     if (head.isDispatched) return PASS
     try {
       return this.options.gate(requester, entry.route)
@@ -176,7 +176,7 @@ export class Hop {
     else process.nextTick(startUnlessRefused, this.options, call)
   }
 
-  /** Until there is a verdict nothing is read of the body, and no instance hears of the call. Invariant 4. */
+  /** Until there is a verdict the body is not read, and no instance sees the call. Invariant 4. */
   private hold(call: Call, verdict: Promise<Verdict>): void {
     let isHeld = true
     const settle = (settled: Verdict): void => {
@@ -196,7 +196,7 @@ export class Hop {
     verdict.then(settle, () => settle(NO_VERDICT))
   }
 
-  /** What is for no function has no limit of a function either: a body comes soon, and to a question not at all. */
+  /** Requests without a function have no function's limit: their bodies arrive soon or are absent. */
   private fallBack(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const { method, headers } = request
     const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0

@@ -1,8 +1,8 @@
 /**
  * Answers what never became a request: broken syntax, oversized headers, a head that does not end.
  *
- * Invariants: 1. the connection is closed. 2. a request that came whole gets its own answer, whatever follows it: the error
- * is not for it. 3. if an answer is already on its way on it, nothing is written into it.
+ * Invariants: 1. The connection is closed. 2. A complete request gets its own answer, whatever follows it: the error
+ * is not for it. 3. Nothing is written into an answer that has started.
  */
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'

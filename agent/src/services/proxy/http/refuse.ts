@@ -1,4 +1,4 @@
-/** Answers a request with an error of the platform's own. */
+/** Answers a request with a platform error. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { linger } from './request-body.ts'

@@ -1,9 +1,9 @@
 /**
  * The body of one request on its way to an instance: streamed with backpressure, and kept for another try while small.
  *
- * Invariants: 1. nothing is read from the client while no instance takes it. 2. up to `REPLAY_LIMIT_BYTES` are kept
- * until `forget`; while all that was read is kept, the body can be sent again from its start. 3. framing is this
- * file's: raw bytes under a length, chunks otherwise. 4. nothing beyond the limit is passed on.
+ * Invariants: 1. Nothing is read from the client while no instance takes it. 2. Up to `REPLAY_LIMIT_BYTES` are kept
+ * until `forget`; while all that was read is kept, the body can be sent again from its start. 3. Framing is this
+ * file's: raw bytes under a length, chunks otherwise. 4. Nothing beyond the limit is passed on.
  */
 import type { IncomingMessage } from 'node:http'
 import type { UpstreamConnection } from '../upstream/index.ts'
@@ -58,7 +58,7 @@ export class RequestBody {
     return { body: parts.length === 0 ? undefined : Buffer.concat(parts), isComplete: this.isComplete }
   }
 
-  /** Sends on to `connection` what follows. */
+  /** Streams the rest to `connection`. */
   attach(connection: UpstreamConnection): void {
     this.connection = connection
     if (this.isComplete) return
@@ -85,7 +85,7 @@ export class RequestBody {
     this.kept = undefined
   }
 
-  /** The call is over: what still comes is read and thrown away, so that the client can read its answer. */
+  /** The call is over: the rest is read and discarded, so that the client can read its answer. */
   abandon(): void {
     this.connection = undefined
     this.kept = undefined
@@ -102,7 +102,7 @@ export class RequestBody {
   private piece(piece: Buffer): void {
     this.readBytes += piece.length
     if (this.readBytes > this.limitBytes) {
-      // The call is over with the first that is too much; what follows is thrown away.
+      // The first excess byte ends the call; the rest is discarded.
       if (this.connection !== undefined) this.onTooLarge()
       return
     }

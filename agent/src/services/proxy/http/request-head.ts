@@ -1,11 +1,11 @@
 /**
  * Turns a client's request head into the one an instance gets, and refuses what llhttp lets pass.
  *
- * Invariants: 1. where the message ends is decided here once and written again: at most one of `Content-Length` and
- * `Transfer-Encoding: chunked`, whatever the client nominated in `Connection`. 2. hop-by-hop headers and those that
- * only the platform may set end here (RFC 9110 §7.6.1). 3. exactly one `Host`. 4. call id and attempt are believed of
- * the dispatcher alone, and its proof goes no further. 5. a depth in document events passes only with its signature. 6. where a
- * request comes from is believed of the dispatcher and of peers that the operator trusts; of others it is what we see.
+ * Invariants: 1. Where the message ends is decided here once and written again: at most one of `Content-Length` and
+ * `Transfer-Encoding: chunked`, whatever the client nominated in `Connection`. 2. Hop-by-hop headers and those that
+ * only the platform may set end here (RFC 9110 §7.6.1). 3. Exactly one `Host`. 4. Call id and attempt are accepted only
+ * from the dispatcher, and its proof is not passed on. 5. An event depth passes only with its signature. 6. Claims
+ * about a request's origin are trusted from the dispatcher and trusted peers only; for others we write what we see.
  */
 import type { IncomingMessage } from 'node:http'
 import { CONNECTION_HEADERS, HEADERS } from '@ryo-faas/runtime/protocol'
@@ -36,9 +36,9 @@ export interface RequestHead {
   readonly parentSpanId: string | undefined
   /** The client prefers not to wait (`Prefer: respond-async`, RFC 7240 §4.1). */
   readonly prefersAsync: boolean
-  /** It comes from the dispatcher: to be run now. */
+  /** It comes from the dispatcher: run it now. */
   readonly isDispatched: boolean
-  /** What it says of where it comes from (`X-Forwarded-*` and the like) is believed. */
+  /** Its claims about its origin (`X-Forwarded-*` and the like) are trusted. */
   readonly isOriginTrusted: boolean
 }
 export type RequestHeadResult = RequestHead | { kind: 'bad'; reason: string }
@@ -91,7 +91,7 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   ['http2-settings', null],
   ['proxy-authorization', null],
 ])
-/** What a request says of where it comes from. */
+/** What a request claims about its origin. */
 export const ORIGIN_HEADERS: readonly string[] = [
   'x-forwarded-for',
   'x-forwarded-proto',

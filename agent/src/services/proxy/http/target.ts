@@ -1,20 +1,20 @@
 /**
  * Reads a request target (RFC 9112 §3.2) down to function name and the path that is forwarded.
  *
- * Invariants: 1. the forwarded bytes are a suffix of what the client sent, never re-encoded. 2. a path that two
- * parsers could read differently (dot segments, encoded separators, NUL, broken escapes) goes nowhere.
- * 3. nothing below `/.ryo-faas/` is forwarded, however it is spelled, but the document events of the dispatcher.
+ * Invariants: 1. The forwarded bytes are a suffix of what the client sent, never re-encoded. 2. A path that two
+ * parsers could read differently (dot segments, encoded separators, NUL, broken escapes) is refused.
+ * 3. Nothing below `/.ryo-faas/` is forwarded, however it is spelled, except document events of the dispatcher.
  */
 import { ASYNC_FUNCTIONS_PREFIX, EVENTS_PREFIX, FUNCTIONS_PREFIX, RESERVED_PREFIX } from '@ryo-faas/runtime/protocol'
 
 export type Target =
-  /** `isAsync`: under the prefix that asks for an asynchronous call. `isEvent`: for the dispatcher alone. */
+  /** `isAsync`: under the prefix for asynchronous calls. `isEvent`: only for the dispatcher. */
   | { kind: 'function'; name: string; path: string; isAsync: boolean; isEvent: boolean }
   | { kind: 'reserved'; name: string }
   | { kind: 'other' }
   | { kind: 'bad'; reason: string }
 
-/** Anything that deserves a second look. */
+/** Anything that needs a closer check. */
 const SUSPICIOUS = /[%\\#\0-\x20\x7f]|\/\./
 const RESERVED = new RegExp(
   `^/*${RESERVED_PREFIX.replaceAll('.', '\\.')}|^/*${RESERVED_PREFIX.slice(0, -1).replaceAll('.', '\\.')}$`,

@@ -1,8 +1,8 @@
 /**
- * The figures of one function, kept as plain numbers: counting costs the hop some 0.1 µs where a prom-client counter
+ * The metrics of one function, kept as plain numbers: counting costs the hop some 0.1 µs where a prom-client counter
  * and histogram cost 2. `metrics.ts` shows them to Prometheus at scrape, `summary.ts` to people.
  *
- * Invariants: 1. every invocation is counted exactly once, when it ends. 2. a snapshot is plain JSON, so that it can
+ * Invariants: 1. Every invocation is counted exactly once, when it ends. 2. a snapshot is plain JSON, so that it can
  * cross processes and be added up.
  */
 
@@ -47,7 +47,7 @@ export interface FunctionFigures {
   lastErrorAt: number
 }
 
-/** The figures of one function for one way that calls come. */
+/** The metrics of one function for one kind of trigger. */
 export interface FunctionSnapshot extends FunctionFigures {
   trigger: 'http' | 'async'
 }
@@ -72,7 +72,7 @@ export class FunctionMetrics {
     if (errorCode !== undefined) this.recordError(errorCode)
   }
 
-  /** Shows which trace stands for calls that took as long as this one did. */
+  /** Sets the exemplar trace for calls of this duration. */
   exemplify(durationMs: number, traceId: string): void {
     const seconds = durationMs / 1000
     this.exemplars[coarseBucket(seconds)] = { traceId, seconds, at: Date.now() }

@@ -1,5 +1,5 @@
 /**
- * Shows the hop's own figures to Prometheus through a prom-client registry: read at scrape, never touched per request.
+ * Exposes the hop's own metrics through a prom-client registry: read at scrape, never touched per request.
  *
  * Invariant: the values of `faas_name` are the names of known deployments, so a scan of random names adds no series.
  */
@@ -20,12 +20,12 @@ export function createRegistry(
   everything: () => FunctionSnapshot[],
   format: 'prometheus' | 'openmetrics' = 'prometheus',
 ): Registry {
-  // The dispatcher shows what it has called.
+  // The dispatcher exposes its own calls.
   const snapshot = () => everything().filter(({ trigger }) => trigger === 'http')
   const registry = new Registry()
   const isOpenMetrics = format === 'openmetrics'
   addProcessMetrics(registry)
-  // The type has no room for the other format, and the class does.
+  // The type does not allow the other format, but the class does.
   if (isOpenMetrics)
     (registry as unknown as Registry<OpenMetricsContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
   const add = (
@@ -39,7 +39,7 @@ export function createRegistry(
       name: family,
       get: async () => ({ name: family, ...about, aggregator: 'sum', values: snapshot().flatMap(samples) }),
     }
-    // prom-client asks of a metric no more than a name and `get()`, but its type names the concrete classes.
+    // prom-client needs only a name and `get()` of a metric, but its type names the concrete classes.
     registry.registerMetric(metric as unknown as Metric)
   }
   add('faas_invocations_total', { type: 'counter', help: 'Invocations that ended.' }, fn =>
@@ -59,7 +59,7 @@ export function createRegistry(
   add('faas_timeouts_total', { type: 'counter', help: 'Invocations that ran over their limit.' }, fn => [
     { value: fn.timeouts, labels: labelsOf(fn) },
   ])
-  add('faas_inflight_invocations', { type: 'gauge', help: 'Invocations that have begun and not ended.' }, fn => [
+  add('faas_inflight_invocations', { type: 'gauge', help: 'Invocations in progress.' }, fn => [
     { value: fn.inflight, labels: labelsOf(fn) },
   ])
   return registry

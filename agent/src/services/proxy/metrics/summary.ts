@@ -1,4 +1,4 @@
-/** What people want to know of a function: calls, errors, percentiles; added up over workers. */
+/** Summary of a function: calls, errors, percentiles; added up over workers. */
 import { z } from 'zod'
 import { fineBucketUpperMs, type FunctionFigures } from './function-metrics.ts'
 
@@ -21,11 +21,11 @@ export type FunctionStats = z.infer<typeof FunctionStats>
 export const ProxyStats = z.object({ generation: z.int(), workers: z.int(), functions: z.array(FunctionStats) })
 export type ProxyStats = z.infer<typeof ProxyStats>
 
-/** What `GET /figures` answers: counts since the start of the proxy, for those who make rates and percentiles of them. */
+/** What `GET /figures` answers: counts since the start of the proxy, for rates and percentiles of clients. */
 export const FunctionCounts = z.object({
   displayName: z.string(),
   inflight: z.int(),
-  /** Calls by how they ended. */
+  /** Calls by outcome. */
   outcomes: z.array(z.number()),
   /** Calls by duration: see `fineBucketUpperMs`. */
   fine: z.array(z.number()),
@@ -79,7 +79,7 @@ function statsOf(snapshot: FunctionFigures): FunctionStats {
   }
 }
 
-/** Clients that left are nobody's failure. */
+/** Clients that left are not a failure. */
 export function failuresOf(errors: Record<string, number>): number {
   return Object.entries(errors).reduce((sum, [code, n]) => (code === 'CLIENT_ABORTED' ? sum : sum + n), 0)
 }

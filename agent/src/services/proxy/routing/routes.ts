@@ -1,11 +1,11 @@
 /**
- * The live routes of one process: which instances a function has now, and who waits for one.
+ * The live routes of one process: which instances a function has now, and which requests wait for one.
  *
  * Invariants: 1. `apply` changes everything in one turn of the event loop; when it returns, no removed instance has
- * an idle connection or is chosen again. 2. a function keeps its figures and an instance its connections across
- * tables for as long as they stay in it. 3. at most `maxWaiting` requests wait; each is woken by the table that
- * changes its function. 4. an instance at whose address somebody else was met is not chosen until the next table, which
- * comes from who knows what runs: one more request finds out if it was wrong, and is not run there.
+ * an idle connection or is chosen again. 2. A function keeps its metrics and an instance its connections across
+ * tables while they stay in it. 3. At most `maxWaiting` requests wait; each is woken by the table that
+ * changes its function. 4. An instance whose address belongs to another is not chosen until the next table, which
+ * comes from the agent: if that is also wrong, one more request finds out, and is not run there.
  */
 import { findPath } from '@ryo-faas/runtime/protocol'
 import type { Route, RouteTable } from '../../../routes/index.ts'
@@ -24,7 +24,7 @@ export type Choice = Instance | 'none' | 'busy'
 export class FunctionEntry {
   readonly name: string
   readonly metrics = new FunctionMetrics()
-  /** Of calls that come from the dispatcher, which shows them to Prometheus itself. */
+  /** Calls from the dispatcher, which exposes them to Prometheus itself. */
   readonly dispatched = new FunctionMetrics()
   readonly waiters = new Set<Waiter>()
   route: Route
@@ -37,13 +37,13 @@ export class FunctionEntry {
     this.route = route
   }
 
-  /** Whether a call of `path` is to be queued, because the function says so. */
+  /** Whether the function has calls of `path` queued. */
   isAsync(path: string): boolean {
     if (this.route.async === undefined) return false
     return this.asyncPaths === undefined || findPath(this.asyncPaths, path) === true
   }
 
-  /** The instance with the least in flight, in turn among equals; one that just refused a connection comes last. */
+  /** The instance with the fewest requests in flight, in turn among equals; one that just refused comes last. */
   choose(now: number, excluded: ReadonlySet<Instance> | undefined): Choice {
     const { instances } = this
     const limit = this.route.concurrency === 0 ? Infinity : this.route.concurrency
@@ -145,7 +145,7 @@ export class Routes {
     ]
   }
 
-  /** @returns false if too many wait already. */
+  /** @returns false if too many are waiting. */
   enqueue(entry: FunctionEntry, waiter: Waiter): boolean {
     if (entry.waiters.has(waiter)) return true
     if (this.waiting >= this.maxWaiting) return false
@@ -165,7 +165,7 @@ export class Routes {
     ])
   }
 
-  /** Requests that are waited for, over all functions. */
+  /** Waiting requests of all functions. */
   get inflight(): number {
     let sum = 0
     for (const entry of this.entries.values()) sum += entry.metrics.inflight + entry.dispatched.inflight

@@ -10,9 +10,9 @@
  * Invariants, each kept by the file that it names:
  * 1. what is not HTTP/1.1 to the letter is refused, never repaired (response-head, chunked-decoder);
  * 2. one final answer per request, bytes beyond it poison the connection (response-parser, upstream-connection);
- * 3. an answer that broke off is told from one that never began, and that from a request never sent (upstream-error);
+ * 3. a broken answer, one that never started, and a request never sent are told apart (upstream-error);
  * 4. a retired instance holds no idle connection (instance);
- * 5. no answer is taken from anybody but the instance that was asked (upstream-connection).
+ * 5. no answer is accepted except from the requested instance (upstream-connection).
  * Left out on purpose: pipelining, trailers (dropped, RFC 9110 §6.5.1 allows it), HTTP/2, TLS.
  */
 export { Instance, type UpstreamSettings } from './instance.ts'

@@ -1,16 +1,16 @@
 /**
  * One instance of a function as the proxy sees it: its idle connections and how much is in flight.
  *
- * Invariants: 1. once retired, its idle connections are closed, none is handed out again and none comes back: a
- * request never meets a connection that a draining instance is about to close. 2. an idle connection is not used
- * within `REUSE_MARGIN_MS` of the moment the instance would close it. 3. the newest idle connection goes first, so
- * that the surplus ages and is swept. 4. an instance that sent more than an answer once keeps no connection any more: what
- * it sends too late would be taken for the answer to the next request.
+ * Invariants: 1. Once retired, its idle connections are closed, none is handed out again and none comes back: a request
+ * never meets a connection that a draining instance is about to close. 2. An idle connection is not used within
+ * `REUSE_MARGIN_MS` of the moment the instance would close it. 3. The newest idle connection goes first, so that the
+ * surplus ages and is swept. 4. An instance that once sent more than its answer no longer keeps connections: what it
+ * sends too late would be taken for the answer to the next request.
  */
 import { UpstreamConnection, type ConnectionOptions } from './upstream-connection.ts'
 
 const REUSE_MARGIN_MS = 1_000
-/** How long an instance that refused a connection is asked last. */
+/** How long an instance that refused a connection is tried last. */
 const SUSPECT_MS = 1_000
 
 export interface UpstreamSettings {
@@ -24,7 +24,7 @@ export interface InstanceAddress {
   id: string
   host: string
   port: number
-  /** It is not our runtime, and does not say who it is. */
+  /** It is not our runtime, and does not identify itself. */
   isAnonymous?: boolean | undefined
 }
 
@@ -36,10 +36,10 @@ export class Instance {
   /** Until then it is the last choice; milliseconds of `performance.now()`. */
   suspectUntil = 0
   isRetired = false
-  /** Somebody else was met at its address: it is not chosen until the agent says again that it is there. */
+  /** Another instance has its address: it is not chosen until the agent lists it again. */
   isLost = false
   private readonly idle: UpstreamConnection[] = []
-  /** It keeps to its answers, as far as we know. */
+  /** It has not sent more than its answers so far. */
   private isExact = true
   private readonly idleMs: number
   private readonly connectionOptions: ConnectionOptions
@@ -80,7 +80,7 @@ export class Instance {
     this.suspectUntil = now + SUSPECT_MS
   }
 
-  /** Somebody else has its address. */
+  /** Another instance has its address. */
   lost(): void {
     this.isLost = true
     this.closeIdle()

@@ -1,17 +1,16 @@
 /**
  * One HTTP/1.1 connection to an instance, one request at a time.
  *
- * Invariants: 1. not a byte of a request is written before the connection stands, so a `connect` failure always means
- * that nothing was sent. 2. every request ends with exactly one of `onWhole`, `onEnd`, `onFailed`, or becomes a tunnel.
- * 3. a connection goes back to its instance only if the whole request was sent, the whole answer read and not a byte
- * beyond it, and neither side asked to close. 4. bytes or an end on an idle connection destroy it, and bytes
- * beyond an answer are told of its instance. 5. nothing that is said on a connection counts before the other side has named
- * itself as the instance that was asked for, but for instances of which it is known that they never do. Once is enough: a
- * connection does not change hands.
+ * Invariants: 1. No byte of a request is written before the connection is established, so a `connect` failure always
+ * means that nothing was sent. 2. Every request ends with exactly one of `onWhole`, `onEnd`, `onFailed`, or becomes a
+ * tunnel. 3. A connection goes back to its instance only if the whole request was sent, the whole answer read and not a
+ * byte beyond it, and neither side asked to close. 4. Bytes or an end on an idle connection destroy it, and bytes
+ * beyond an answer are recorded for its instance. 5. Nothing received counts before the other side has identified
+ * itself as the requested instance, except for instances known never to do so. Once per connection is enough.
  *
  * What no invariant can hold: bytes beyond an answer that come so late that the connection carries the next request are
- * taken for the answer to that. They reach callers of the same function only, and the first time only if none came before
- * that were noticed. The runtime lets no response exceed its length, so it takes code that writes to the socket itself.
+ * taken for its answer. They reach callers of the same function only, and only if no earlier ones were noticed. The
+ * runtime lets no response exceed its length, so it takes code that writes to the socket itself.
  */
 import net from 'node:net'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
@@ -28,7 +27,7 @@ export interface ResponseSink {
   onData(piece: Buffer): void
   onEnd(): void
   onUpgrade(head: ResponseHead, rest: Buffer): void
-  /** What was written has been taken; more may follow. */
+  /** The write buffer has drained; more may follow. */
   onDrain(): void
   onFailed(error: UpstreamError): void
 }
@@ -36,7 +35,7 @@ export interface ResponseSink {
 export interface ConnectionOptions {
   host: string
   port: number
-  /** The name by which the instance has to introduce itself; undefined if it never does. */
+  /** The id with which the instance must identify itself; undefined if it never does. */
   instance: string | undefined
   connectTimeoutMs: number
   /** One buffer for all connections of a process: a read is consumed before the next one happens. */
@@ -53,7 +52,7 @@ export class UpstreamConnection implements ParserEvents {
   private readonly options: ConnectionOptions
   private readonly parser: ResponseParser
   private sink: ResponseSink | undefined
-  /** Invariant 5: the name that is still to come. */
+  /** Invariant 5: the id still expected. */
   private awaited: string | undefined
   private connectTimer: NodeJS.Timeout | undefined
   private failure: unknown
@@ -90,7 +89,7 @@ export class UpstreamConnection implements ParserEvents {
     this.socket.on('close', () => this.closed())
   }
 
-  /** Takes the connection for one request; `onConnected` follows if it does not stand yet. */
+  /** Takes the connection for one request; `onConnected` follows if it is not established yet. */
   open(sink: ResponseSink): void {
     this.sink = sink
   }
@@ -225,7 +224,7 @@ export class UpstreamConnection implements ParserEvents {
     const [other] = valuesOf(headers, HEADERS.instance)
     throw status === 421 && other !== undefined
       ? new UpstreamError('misdirected', `${other} answers at the address of ${this.awaited}`)
-      : new UpstreamError('stranger', `what answers does not say that it is ${this.awaited}`)
+      : new UpstreamError('stranger', `the server did not identify itself as ${this.awaited}`)
   }
 
   onWhole(head: ResponseHead, body: string): void {

@@ -1,11 +1,11 @@
 /**
  * What can go wrong between proxy and instance. The kind says what is known about the request:
- * - `connect`: no connection came about, so not a byte of the request was sent;
+ * - `connect`: there was no connection, so not a byte of the request was sent;
  * - `closed`: the connection ended before the first byte of an answer; the request may or may not have run;
  * - `protocol`: the instance answered something that is not HTTP/1.1;
- * - `truncated`: the answer broke off after it had begun;
- * - `misdirected`: another instance has the address by now; it said so and ran nothing;
- * - `stranger`: what answered did not say that it is the instance; the request may have run there.
+ * - `truncated`: the answer broke off after it had started;
+ * - `misdirected`: another instance now has the address; it said so and ran nothing;
+ * - `stranger`: the server did not identify itself as the instance; the request may have run there.
  */
 export type UpstreamErrorKind = 'connect' | 'closed' | 'protocol' | 'truncated' | 'misdirected' | 'stranger'
 
