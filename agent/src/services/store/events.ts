@@ -1,9 +1,9 @@
-/** What the store tells its surroundings, one line each in its log. */
+/** Events of the store, one line each in its log. */
 export type StoreEvent =
   | { type: 'relay'; state: string; message?: string }
-  /** A request met a fault of ours. */
+  /** A request hit an internal error. */
   | { type: 'error'; message: string }
-  /** Nothing can be written any more: the process has to be started again. */
+  /** No more writes are possible: the process must be restarted. */
   | { type: 'failed'; message: string }
 
 export type OnStoreEvent = (event: StoreEvent) => void

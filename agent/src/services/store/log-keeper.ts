@@ -1,4 +1,4 @@
-/** Takes old events out of the log now and then; never one that is not relayed. */
+/** Removes old events from the log now and then; never one that is not relayed. */
 import type { DocumentStore } from './documents/index.ts'
 import { StoreError } from './store-error.ts'
 

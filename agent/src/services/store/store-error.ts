@@ -1,22 +1,22 @@
 /**
- * Every error that the store answers, in one table. Invariants: 1. an error is recognised by its code, never by its
- * text. 2. nothing of a request that was answered with an error is in the store; where that is not so (an import that
+ * Every error of the store, in one table. Invariants: 1. An error is recognised by its code, never by its
+ * text. 2. Nothing of a request that was answered with an error is in the store; where that is not so (an import that
  * broke off) its `details` say how far it came.
  */
 export const STORE_ERRORS = {
   INVALID_JSON: { status: 400, about: 'The body is not JSON; the message says where' },
   INVALID_REQUEST: { status: 400, about: 'The body does not have the shape that the route asks for' },
   INVALID_NAME: { status: 400, about: 'A table name or document id is not a legal name' },
-  INVALID_HEADER: { status: 400, about: 'A header cannot be understood' },
-  INVALID_QUERY: { status: 400, about: 'A query parameter is unknown or cannot be understood' },
+  INVALID_HEADER: { status: 400, about: 'A header is invalid' },
+  INVALID_QUERY: { status: 400, about: 'A query parameter is unknown or invalid' },
   UNKNOWN_OPERATOR: { status: 400, about: 'A condition uses an operator that does not exist' },
   INVALID_CURSOR: { status: 400, about: 'The cursor is damaged, or belongs to another query' },
   TOO_DEEP: { status: 400, about: 'A document is nested deeper than 64 levels' },
-  UNAUTHORIZED: { status: 401, about: 'The request shows no token, or a wrong one' },
+  UNAUTHORIZED: { status: 401, about: 'The request has no token, or a wrong one' },
   FORBIDDEN: { status: 403, about: 'The token does not allow this' },
   FORBIDDEN_ORIGIN: { status: 403, about: 'The Host or Origin header is not one of ours' },
   ROUTE_NOT_FOUND: { status: 404, about: 'The store has no such route' },
-  TABLE_NOT_FOUND: { status: 404, about: 'There is no such table' },
+  TABLE_NOT_FOUND: { status: 404, about: 'The table does not exist' },
   DOCUMENT_NOT_FOUND: { status: 404, about: 'The table has no document with this id' },
   INDEX_NOT_FOUND: { status: 404, about: 'The table has no index on this field' },
   EVENT_NOT_FOUND: { status: 404, about: 'The log has no event with this sequence' },
@@ -24,11 +24,11 @@ export const STORE_ERRORS = {
   DOCUMENT_EXISTS: { status: 409, about: 'The table already has a document with this id' },
   EVENTS_TRIMMED: { status: 410, about: 'The log no longer goes back that far' },
   PRECONDITION_FAILED: { status: 412, about: 'If-Match or If-None-Match does not hold' },
-  BODY_TOO_LARGE: { status: 413, about: 'The body is larger than the store takes' },
-  BATCH_TOO_LARGE: { status: 413, about: 'A batch makes more of documents and events than the store takes at once' },
+  BODY_TOO_LARGE: { status: 413, about: 'The body is larger than the store accepts' },
+  BATCH_TOO_LARGE: { status: 413, about: 'A batch produces more documents and events than the store accepts at once' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, about: 'The body is not declared to be JSON' },
-  HEADERS_TOO_LARGE: { status: 431, about: 'The headers are larger than the store takes' },
-  INTERNAL: { status: 500, about: 'A fault of the store itself' },
+  HEADERS_TOO_LARGE: { status: 431, about: 'The headers are larger than the store accepts' },
+  INTERNAL: { status: 500, about: 'An internal error of the store' },
   BUSY: { status: 503, about: 'Too many writes are waiting; try again' },
   STORAGE_FAILED: { status: 503, about: 'The disk rejected the write; none of it is kept' },
   SHUTTING_DOWN: { status: 503, about: 'The store is shutting down' },

@@ -1,4 +1,4 @@
-/** What operators ask: health, metrics, backup, the description of the API; and what proves that this is the store. */
+/** Routes for operators: health, metrics, backup, the API's description, and the proof that this is the store. */
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
 import type { AccessKeys } from '../../../access/index.ts'

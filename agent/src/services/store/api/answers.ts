@@ -1,4 +1,4 @@
-/** How documents are answered: as the texts that they are kept as. Handlers that have sent something return nothing. */
+/** Sends documents as the texts they are stored as. Handlers that have already sent a response return nothing. */
 import type { FastifyReply } from 'fastify'
 import { encodedName, type WriteOutcome, type Written } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'

@@ -16,7 +16,7 @@ import { contextOf } from './trace-context.ts'
 
 const MOST_OPERATIONS = 1_000
 const KEYS = ['op', 'table', 'id', 'data', 'patch', 'ifMatch'] as const
-/** What each operation takes besides `op` and `table`. */
+/** Fields of each operation apart from `op` and `table`. */
 const TAKES = {
   create: ['id', 'data'],
   put: ['id', 'data', 'ifMatch'],
@@ -74,7 +74,7 @@ function readOperation(given: Record<string, unknown>): WriteOperation {
   const takes: readonly string[] = TAKES[kind]
   for (const key in given) {
     if (key !== 'op' && key !== 'table' && !takes.includes(key)) {
-      throw new StoreError('INVALID_REQUEST', `${kind} takes no ${JSON.stringify(key)}`)
+      throw new StoreError('INVALID_REQUEST', `${kind} does not take ${JSON.stringify(key)}`)
     }
   }
   if (typeof given['table'] !== 'string') throw new StoreError('INVALID_REQUEST', '"table" must be a string')

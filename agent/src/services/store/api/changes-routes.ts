@@ -1,6 +1,6 @@
 /**
- * The log for readers: one event, or all from a place on as server-sent events. A stream's ids are sequences, so a client
- * that comes back with `Last-Event-ID` misses nothing.
+ * The log for readers: one event, or all from a position as server-sent events. A stream's ids are sequences, so a
+ * client that comes back with `Last-Event-ID` misses nothing.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CLOUD_EVENT_TYPE } from '@ryo-faas/runtime/protocol'
@@ -66,7 +66,7 @@ async function startOf(request: FastifyRequest, store: DocumentStore): Promise<n
   return Math.max(from, first)
 }
 
-/** Sends what there is and what comes, at the reader's pace. */
+/** Sends existing and new events, at the reader's pace. */
 async function sendChanges(
   stream: EventStream,
   changes: ReturnType<DocumentStore['changes']>,

@@ -56,7 +56,7 @@ const TableAnswer = z.object({ table: z.string(), documents: z.int(), indexes: z
 const Operation = z.object({
   op: z.enum(['create', 'put', 'patch', 'delete']),
   table: z.string(),
-  id: z.string().optional().describe('Only create can do without'),
+  id: z.string().optional().describe('Optional only for create'),
   data: json.optional().describe('create, put'),
   patch: json.optional().describe('patch: JSON merge patch, RFC 7386'),
   ifMatch: z
@@ -123,9 +123,9 @@ export const SCHEMAS = {
         .union([z.string(), z.array(z.string())])
         .optional()
         .describe('{"city":"Kiel","amount":{">=":10}} or: city = Kiel and amount >= 10'),
-      orderBy: z.string().optional().describe('A field; "-" in front turns it round'),
+      orderBy: z.string().optional().describe('A field; prefix "-" for descending'),
       limit: z.string().optional().describe('1 to 1000; default 100'),
-      cursor: z.string().optional().describe('Of the page before'),
+      cursor: z.string().optional().describe('From the previous page'),
     }),
     response: { 200: z.object({ documents: z.array(DocumentAnswer), cursor: z.string().optional() }), ...errors },
   },
@@ -197,12 +197,12 @@ export const SCHEMAS = {
   },
   log: {
     operationId: 'showLog',
-    summary: 'How far the log reaches',
+    summary: 'First and last sequence of the log',
     response: { 200: z.object({ first: z.int(), last: z.int() }), ...errors },
   },
   exportTable: {
     operationId: 'exportTable',
-    summary: 'All documents of one moment, as JSON lines',
+    summary: 'A consistent snapshot of all documents, as JSON lines',
     params: table,
     querystring: z.object({
       plain: z
@@ -220,7 +220,7 @@ export const SCHEMAS = {
   },
   importTable: {
     operationId: 'importTable',
-    summary: 'Take documents over: JSON lines, a JSON array, or an object of id → data',
+    summary: 'Import documents: JSON lines, a JSON array, or an object of id → data',
     params: table,
     querystring: z.object({
       events: z.string().optional().describe('true: emit events; default: none'),

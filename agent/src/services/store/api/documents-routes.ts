@@ -96,7 +96,7 @@ function conditionOf(headers: Parameters<typeof preconditionOf>[0]) {
   return condition === undefined ? {} : { condition }
 }
 
-/** A name that is not legal is not there, but the answer says why. */
+/** An illegal name does not exist, but the answer says why. */
 function notFound({ table, id }: DocumentParams): StoreError {
   placeOf({ table, id })
   return new StoreError('DOCUMENT_NOT_FOUND', `table ${JSON.stringify(table)} has no document ${JSON.stringify(id)}`)

@@ -1,10 +1,10 @@
 /**
- * What each caller may do. Operator and parts of the platform: everything. A function: what its token says of the tables
- * it may read and write. A page in a browser: nothing, not even by a domain that resolves to the store (DNS rebinding).
+ * What each caller may do. Operator and parts of the platform: everything. A function: what its token says about tables
+ * it may read and write. A browser page: nothing, not even through a domain that resolves to the store (DNS rebinding).
  *
- * Invariants: 1. a route that says nothing of access is not for functions: one that somebody adds is closed until it is
- * opened. 2. the right to write gives none to read: what answers with more than it was sent needs both. 3. only a request
- * that shows who asks learns whether a route, a table or a document exists.
+ * Invariants: 1. A route without a rule is not for functions: a new one is closed until it is opened. 2. The right to
+ * write does not include reading: what returns more than it was sent needs both. 3. Only a request with valid
+ * credentials learns whether a route, a table or a document exists.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
@@ -24,7 +24,7 @@ declare module 'fastify' {
     access?: Access
   }
   interface FastifyRequest {
-    /** Who asks. Undefined where `access` is `anyone`. */
+    /** The caller. Undefined where `access` is `anyone`. */
     principal: Principal | undefined
   }
 }
@@ -32,7 +32,7 @@ declare module 'fastify' {
 /** @returns a function that throws StoreError FORBIDDEN_ORIGIN */
 export function createGuard(hostNames: readonly string[]): (headers: IncomingHttpHeaders) => void {
   const names = new Set(hostNames.map(name => name.toLowerCase()))
-  /** Callers use one name; it is looked at once. */
+  /** Callers use one name; it is checked once. */
   let lastHost: string | undefined
   return headers => {
     const { host } = headers
@@ -43,7 +43,7 @@ export function createGuard(hostNames: readonly string[]): (headers: IncomingHtt
       lastHost = host
     }
     if (isFromOtherOrigin(headers)) {
-      throw new StoreError('FORBIDDEN_ORIGIN', 'the store does not answer web pages of other origins')
+      throw new StoreError('FORBIDDEN_ORIGIN', 'requests from web pages of other origins are not allowed')
     }
   }
 }

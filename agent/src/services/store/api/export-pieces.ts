@@ -1,12 +1,12 @@
 /**
- * A table as text, piece by piece. The snapshot is opened with the first piece that is asked for, and closed at the end,
- * also when nobody reads on: one that nobody closes keeps old pages from being used again.
+ * A table as text, piece by piece. The snapshot is opened with the first piece requested, and closed at the end,
+ * also when the reader stops: a leaked one keeps old pages from being reused.
  */
 import type { Snapshot } from '../documents/index.ts'
 
 /**
- * A document a line; or (plain) the data alone, such that an import finds the same ids: a list of objects that show their
- * ids, or an object of id → data, if some data is not an object, or has an `id` that is not the document's.
+ * A document a line; or (plain) the data alone, such that an import finds the same ids: a list of objects that show
+ * their ids, or an object of id → data, if some data is not an object, or has an `id` that is not the document's.
  */
 export async function* exportPieces(open: () => Promise<Snapshot>, isPlain: boolean): AsyncGenerator<string> {
   const snapshot = await open()

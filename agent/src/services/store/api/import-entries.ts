@@ -1,6 +1,6 @@
 /**
- * One entry of an import, as an operation. An entry is either a document as it is exported, `{id?, version?, createdAt?,
- * editedAt?, data}`, or (plain) the data itself, whose `id` is taken for the document's.
+ * One entry of an import, as an operation. An entry is either a document as it is exported, `{id?, version?,
+ * createdAt?, editedAt?, data}`, or (plain) the data itself, whose `id` is taken for the document's.
  */
 import { checkName, type ImportOperation } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'
@@ -26,7 +26,7 @@ export function documentEntry(table: string, value: unknown): ImportOperation {
   }
 }
 
-/** @param id what the entry goes by, if it does not say itself */
+/** @param id the entry's id, if it contains none */
 export function plainEntry(table: string, value: unknown, id?: string): ImportOperation {
   const own =
     typeof value === 'object' && value !== null && Object.hasOwn(value, 'id')

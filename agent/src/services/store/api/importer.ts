@@ -1,6 +1,6 @@
 /**
- * Takes entries over in groups, each group all or not at all, several on their way to the disk at once. One that cannot
- * be taken ends the import; what was taken before it stays, and the error says how much that is.
+ * Imports entries in groups, each all or nothing, with several groups being written at once. An entry that cannot
+ * be imported ends the import; what was imported before stays, and the error says how much that is.
  */
 import type { DocumentStore, ImportOperation, WriteContext } from '../documents/index.ts'
 import { StoreError, type ErrorDetails } from '../store-error.ts'
@@ -45,7 +45,7 @@ export class Importer {
     return this.counts
   }
 
-  /** Finishes with what was added before the entry that is wrong; says in its error what stays. */
+  /** Finishes with what was added before the entry that is wrong; its error says what stays. */
   async broken(error: unknown, details: ErrorDetails): Promise<unknown> {
     await this.#send().catch(() => undefined) // Then the counts tell.
     await Promise.allSettled(this.#inFlight)

@@ -1,4 +1,4 @@
-/** Reads JSON that came from outside: says where it is wrong, and refuses what could not be kept as it is. */
+/** Reads JSON that came from outside: locates errors, and refuses what cannot be stored unchanged. */
 import { visit } from 'jsonc-parser'
 import { StoreError } from '../store-error.ts'
 
@@ -23,7 +23,7 @@ export function parseJson(text: string, firstLine = 1): unknown {
 /** @throws StoreError TOO_DEEP; INVALID_JSON for a number that became infinite. */
 function checkKeepable(value: unknown, depth: number): void {
   if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw new StoreError('INVALID_JSON', 'a number is beyond what JSON numbers can be here (IEEE 754 double)')
+    throw new StoreError('INVALID_JSON', 'a number is out of range (IEEE 754 double)')
   }
   if (typeof value !== 'object' || value === null) return
   if (depth === DEPTH_LIMIT) throw new StoreError('TOO_DEEP', `the JSON is nested deeper than ${DEPTH_LIMIT} levels`)
@@ -43,7 +43,7 @@ function invalid(text: string, firstLine: number, error: SyntaxError): StoreErro
   })
 }
 
-/** V8 tells the place in some of its messages; otherwise a second parser is asked. */
+/** V8 gives the position in some messages; otherwise a second parser finds it. */
 function placeOf(text: string, { message }: SyntaxError): number {
   const told = /at position (\d+)/.exec(message)
   if (told !== null) return Number(told[1])

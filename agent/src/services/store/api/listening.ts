@@ -1,4 +1,4 @@
-/** Where the server listens, and how it ends: what is in flight is finished, new requests find nobody. */
+/** Where the server listens, and how it ends: requests in flight are finished, new ones are refused. */
 import type { AddressInfo, Server } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { listenAtAll } from '../../../host/index.ts'

@@ -1,4 +1,4 @@
-/** The store's figures for Prometheus. Read at scrape; names and labels are few, whatever tables there are. */
+/** The store's metrics for Prometheus. Read at scrape; there are few names and labels, whatever the tables. */
 import { Counter, Gauge, Registry, type Metric } from 'prom-client'
 import { addProcessMetrics } from '../../../host/index.ts'
 import type { DocumentStore } from '../documents/index.ts'
@@ -31,7 +31,7 @@ export function createRegistry({ operations, store, relay }: MetricsParts): Regi
       ...about,
       get: async () => ({ ...about, aggregator: 'sum', values: operations.figures().flatMap(samples) }),
     }
-    // prom-client asks of a metric no more than a name and `get()`, but its type names the concrete classes.
+    // prom-client needs only a name and `get()` of a metric, but its type names the concrete classes.
     registry.registerMetric(metric as unknown as Metric)
   }
   add({ name: 'store_operations_total', type: 'counter', help: 'Requests that ended.' }, outcomeSamples)
@@ -39,7 +39,7 @@ export function createRegistry({ operations, store, relay }: MetricsParts): Regi
     {
       name: DURATION,
       type: 'histogram',
-      help: 'Time from a request until its answer is handed over; of one that streams, until its end.',
+      help: 'Time from a request until its response is sent; if it streams, until its end.',
     },
     durationSamples,
   )
@@ -56,7 +56,7 @@ export function createRegistry({ operations, store, relay }: MetricsParts): Regi
   )
   new Counter({
     name: 'store_events_total',
-    help: 'Events that were ever written to the log.',
+    help: 'Events ever written to the log.',
     registers: [registry],
     async collect() {
       const { last } = await store.logBounds()
@@ -75,7 +75,7 @@ export function createRegistry({ operations, store, relay }: MetricsParts): Regi
     'Age of the first event that is not in the stream yet.',
     async () => (await relay()).lagSeconds,
   )
-  gauge('store_relay_running', '1 if events are carried to the stream; 0 if it is away or full.', async () =>
+  gauge('store_relay_running', '1 if events are relayed to the stream; 0 if it is unavailable or full.', async () =>
     (await relay()).state === 'running' ? 1 : 0,
   )
   return registry

@@ -1,13 +1,13 @@
 /**
- * How many operations there were and how long they took, as plain numbers: per request this costs a tenth of a prom-client
- * histogram. Shown at scrape by `metrics.ts`.
+ * How many operations there were and how long they took, as plain numbers: per request this costs a tenth of a
+ * prom-client histogram. Shown at scrape by `metrics.ts`.
  */
 export const OPERATIONS = [
   'create', 'get', 'put', 'patch', 'delete', 'query', 'batch', 'changes', 'import', 'export', 'admin',
 ] as const // prettier-ignore
 export type Operation = (typeof OPERATIONS)[number]
 
-/** By status: done, not there or changed since, the caller's mistake, ours. */
+/** By status: done, missing or changed, the caller's error, our error. */
 export const OUTCOMES = ['ok', 'conflict', 'invalid', 'failed'] as const
 
 /** Upper bounds in seconds. */

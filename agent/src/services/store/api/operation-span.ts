@@ -3,7 +3,7 @@ import { isSampled, parseTraceContext, preciseNow, type TraceContext, type Traci
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Operation } from './operation-metrics.ts'
 
-/** Traces that cannot be understood are left out, as the standard asks. */
+/** Invalid traces are ignored, as the standard asks. */
 export function beginSpan(tracing: Tracing, request: FastifyRequest): void {
   const { traceparent, tracestate } = request.raw.headers
   if (traceparent === undefined && !tracing.isOn) return
@@ -20,7 +20,7 @@ export function endSpan(
   operation: Operation,
   { request, reply, durationMs }: { request: FastifyRequest; reply: FastifyReply; durationMs: number },
 ): void {
-  // A stream of changes lasts as long as somebody listens.
+  // A stream of changes lasts as long as its listener.
   if (!tracing.isOn || operation === 'changes') return
   const { statusCode } = reply
   const isError = statusCode >= 500

@@ -125,7 +125,7 @@ function condition(name: string, operator: string, value: unknown): Condition {
     case '>':
     case '>=':
       if (typeof value !== 'number' && typeof value !== 'string') {
-        throw invalid(`compares ${field.path} with something that is neither a number nor a string`)
+        throw invalid(`compares ${field.path} with neither a number nor a string`)
       }
       return { field, operator: known, value }
     case 'in':

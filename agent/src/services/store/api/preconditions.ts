@@ -12,7 +12,7 @@ export function etagOf(version: number): string {
 }
 
 /**
- * What a write asks of the document that is there; `undefined`: nothing.
+ * The condition of a write on the existing document; `undefined`: none.
  * @throws StoreError INVALID_HEADER
  */
 export function preconditionOf(headers: ConditionHeaders): Precondition | undefined {

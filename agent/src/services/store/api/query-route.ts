@@ -26,7 +26,7 @@ export function addQueryRoute(app: FastifyInstance, store: DocumentStore): void 
         ...(cursor !== undefined && { cursor }),
       }
       const gone = new AbortController()
-      reply.raw.once('close', () => gone.abort(new StoreError('INVALID_REQUEST', 'the client went away')))
+      reply.raw.once('close', () => gone.abort(new StoreError('INVALID_REQUEST', 'the client disconnected')))
       const page = await store.query(query, gone.signal)
       const next = page.cursor === undefined ? '' : `,"cursor":${JSON.stringify(page.cursor)}`
       sendJsonText(reply, `{"documents":[${page.documents.join()}]${next}}`)

@@ -1,6 +1,6 @@
 /**
- * The store's HTTP server: what holds for every route. Invariants: 1. an error is `{"error":{"code","message",...}}`.
- * 2. a request that the guard (origin) or the door (token) refuses reaches no route. 3. nothing is parsed that is not
+ * The store's HTTP server: what applies to every route. Invariants: 1. An error is `{"error":{"code","message",...}}`.
+ * 2. A request that the guard (origin) or the door (token) refuses reaches no route. 3. nothing is parsed that is not
  * declared to be JSON.
  */
 import { Readable } from 'node:stream'
@@ -25,7 +25,7 @@ declare module 'fastify' {
     operation?: Operation
   }
   interface FastifyInstance {
-    /** Counts and measures what was answered, once. */
+    /** Counts and measures each response once. */
     endOperation(request: FastifyRequest, reply: FastifyReply): void
   }
   interface FastifyRequest {
@@ -33,10 +33,10 @@ declare module 'fastify' {
     operation: Operation | undefined
     /** `performance.now()` */
     beganAt: number
-    /** Context of its span; undefined if it belongs to no trace that is of interest. */
+    /** Context of its span; undefined without a relevant trace. */
     trace: TraceContext | undefined
     parentSpanId: string | undefined
-    /** How many document events led to it, one after the other. */
+    /** Length of the chain of document events that led to it. */
     depth: number
   }
 }
@@ -78,7 +78,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
     stopLooking()
     done()
   })
-  // The schemas are the documentation; requests are checked by hand, which says more and costs less.
+  // The schemas are the documentation; requests are checked by hand, for better messages and less cost.
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => value => JSON.stringify(value))
   app.removeAllContentTypeParsers()
@@ -90,7 +90,7 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   app.decorateRequest('depth', 0)
   app.addContentTypeParser(JSON_TYPES, { parseAs: 'string' }, (_request, body: string, done) => {
     try {
-      // A request that needs none may come with the type of one.
+      // A request without a body may have a content type.
       done(null, body === '' ? undefined : parseJson(body))
     } catch (error) {
       done(error as Error)
@@ -114,13 +114,13 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   app.decorate('endOperation', (request: FastifyRequest, reply: FastifyReply) => {
     const { operation } = request
     if (operation === undefined) return
-    // A stream that fails before its first piece is answered a second time, with the error.
+    // A stream that fails before its first piece can still be answered with the error.
     request.operation = undefined
     const durationMs = performance.now() - request.beganAt
     metrics.record(operation, reply.statusCode, durationMs)
     endSpan(tracing, operation, { request, reply, durationMs })
   })
-  // An answer ends when it is handed over; to be told when it was flushed costs two listeners for each.
+  // A response ends when it is handed over; waiting for its flush would cost two listeners each.
   app.addHook('onSend', (request, reply, payload, done) => {
     if (payload instanceof Readable) reply.raw.once('close', () => app.endOperation(request, reply))
     else app.endOperation(request, reply)

@@ -1,11 +1,11 @@
 /**
- * Lets go of connections on which nothing moves: a body that does not go on, an answer that nobody reads. One look at all
- * of them now and then, where a timeout of Node's for each would be set again with every request and answer.
+ * Closes stalled connections: a body that does not continue, a response that is not read. One periodic check of all
+ * of them, where one timeout each would be reset with every request and response.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Looks in the time that a connection may be silent; it is let go up to one of them late. */
+/** Checks per silence limit; a connection is closed up to one check late. */
 const LOOKS = 4
 
 interface Movement {
@@ -32,7 +32,7 @@ export function endSilentConnections(server: Server, silenceMs: number): () => v
   return () => clearInterval(timer)
 }
 
-/** What waits in this process has not moved. */
+/** Data waiting in this process has not moved. */
 function movedOut(socket: Socket): number {
   return socket.bytesWritten - socket.writableLength
 }

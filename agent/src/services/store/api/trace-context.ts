@@ -1,4 +1,4 @@
-/** What a write is told of where it comes from: W3C Trace Context, its baggage and the depth in document events. */
+/** The origin of a write: W3C Trace Context, its baggage and the depth in document events. */
 import type { IncomingMessage } from 'node:http'
 import { formatTraceParent, type TraceContext } from '@ryo-faas/runtime/telemetry'
 import type { WriteContext } from '../documents/index.ts'
@@ -7,7 +7,7 @@ const OUTSIDE: WriteContext = {}
 /** The standard lets everybody stop here (https://www.w3.org/TR/baggage/#limits); it is kept with each event. */
 const LONGEST_BAGGAGE = 8_192
 
-/** What is known of a request when its route runs. */
+/** What is known about a request when its route runs. */
 interface Origin {
   raw: IncomingMessage
   trace: TraceContext | undefined

@@ -1,5 +1,5 @@
 /**
- * Where the next page begins, as an opaque text. What it says is the store's own affair; it is bound to its query by a
+ * Where the next page starts, as opaque text. Its content is up to the store; it is bound to its query by a
  * digest, so that it cannot continue another one.
  */
 import { createHash } from 'node:crypto'

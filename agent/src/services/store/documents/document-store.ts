@@ -1,12 +1,12 @@
 /**
- * A document store as the rest sees it. Each kind of store has a folder of its own and a row in `registry.ts`; all of
- * them pass `documentStoreContract`.
+ * A document store as the rest of the code sees it. Each kind of store has its own folder and a row in `registry.ts`;
+ * all of them pass `documentStoreContract`.
  *
- * Invariants: 1. a write that resolved is on disk. 2. the operations of one `write` happen all or not at all. 3. each
+ * Invariants: 1. A write that resolved is on disk. 2. The operations of one `write` happen all or not at all. 3. Each
  * change of a document and its event are written together; sequences count from 1 over all tables without gaps, and an
- * event becomes readable only after all with lower sequences. 4. what a resolved write did is seen by every later read.
- * 5. versions of an id grow by one with each write and go on after a deletion, as long as the log holds the event of that
- * deletion (a muted write has no event: after it, or once the event is trimmed, they start again at 1).
+ * event becomes readable only after all with lower sequences. 4. Every later read sees a resolved write. 5. Versions of
+ * an id grow by one with each write and continue after a deletion, as long as the log holds the event of that deletion
+ * (a muted write has no event: after it, or once the event is trimmed, they start again at 1).
  */
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import type { DocumentEventKind } from '@ryo-faas/runtime/protocol'
@@ -24,7 +24,7 @@ export type WriteOperation =
   | { kind: 'delete'; table: string; id: string; condition?: Precondition }
   | ImportOperation
 
-/** Takes a document over with what it had elsewhere. Replaces one that is there. */
+/** Imports a document with its metadata. Replaces an existing one. */
 export interface ImportOperation {
   kind: 'import'
   table: string
@@ -56,7 +56,7 @@ export interface Written {
 
 export type WriteOutcome =
   | { kind: 'written'; written: Written[] }
-  /** Nothing was written: operation `index` could not be done. */
+  /** Nothing was written: operation `index` failed. */
   | { kind: 'refused'; index: number; code: StoreErrorCode; message: string; version?: number }
 
 export interface FoundDocument {
@@ -125,7 +125,7 @@ export interface LogHandle {
   kind: string
 }
 
-/** Those who keep their place in the log with the store. */
+/** Readers that keep their position in the log with the store. */
 export type LogReader = 'relay'
 
 export interface DocumentStore extends ChangeLog {
@@ -151,7 +151,7 @@ export interface DocumentStore extends ChangeLog {
   dropTable(table: string): Promise<void>
 
   event(sequence: number): Promise<LogEntry | undefined>
-  /** Removes events that are older than `before` (ISO time) and not above `through`; answers how many. */
+  /** Removes events that are older than `before` (ISO time) and not above `through`; returns how many. */
   trimLog(options: { before: string; through: number }): Promise<number>
   /** Mark of this log. Another one (started again, restored) has another. */
   epoch(): Promise<string>
@@ -179,11 +179,11 @@ export interface OpenOptions {
   source: string
   /** Module of the store's threads: it passes their `workerData` to `runStoreThread`. Without it there are none. */
   threadEntry?: URL
-  /** It ended by itself: nothing can be written any more. */
+  /** It ended on its own: no more writes are possible. */
   onFailure?: (error: Error) => void
 }
 
-/** How stores of a kind come to be: a row of `registry.ts`. */
+/** How stores of a kind are created: a row of `registry.ts`. */
 export interface StoreKind {
   kind: string
   open(options: OpenOptions): Promise<DocumentStore>

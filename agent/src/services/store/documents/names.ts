@@ -9,7 +9,7 @@ export const NAME_LIMIT_BYTES = 512
 
 /** Control characters (C0, DEL, C1) and surrogates without their other half. */
 const FORBIDDEN = /[\p{Cc}\p{Cs}]/u
-/** Most names: nothing to look at twice, and in JSON and URIs they stand for themselves. */
+/** Most names: no further checks, and no escaping in JSON and URIs. */
 const PLAIN = /^[A-Za-z0-9_-]{1,170}$/
 
 /** What is wrong with a name, or `undefined`. */

@@ -1,5 +1,5 @@
 /**
- * Judges a list of operations, each on what those before it have made, and says what becomes of which document; or
+ * Evaluates a list of operations, each on the result of those before it, and returns the outcome for each document, or
  * refuses the whole list. Changes nothing.
  */
 import type { DocumentEventKind } from '@ryo-faas/runtime/protocol'
@@ -15,7 +15,7 @@ export interface PlanningView<Place> {
   placeOf(table: string, id: string): Place | undefined
   /** Text of a document. */
   document(place: Place): string | undefined
-  /** Version that a deleted document had last; 0 if nothing is known of one. */
+  /** Version that a deleted document had last; 0 if none is known. */
   lastVersion(place: Place): number
 }
 
@@ -68,7 +68,7 @@ function currentOf<Place>(
   { table, id }: WriteOperation,
   { view, changes }: { view: PlanningView<Place>; changes: Change<Place>[] },
 ): Current<Place> {
-  // A fresh id has no past.
+  // A fresh id has no history.
   if (id === undefined) {
     const fresh = view.nextId()
     return { id: fresh, place: view.placeOf(table, fresh), text: undefined, lastVersion: 0 }

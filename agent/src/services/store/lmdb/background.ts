@@ -1,6 +1,6 @@
 /**
- * What is done in small transactions between the others': building indexes, and sweeping what lost its owner. How far it
- * came is part of each transaction, so it goes on where it was after a crash. A disk that takes nothing makes it wait.
+ * Background work in small transactions between others: building indexes, and sweeping orphans. How far it
+ * came is part of each transaction, so it resumes after a crash. It waits while the disk is full.
  */
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
 import type { CommandRunner } from './command-runner.ts'
@@ -38,7 +38,7 @@ export class Background {
     })
   }
 
-  /** One transaction, if there is something to do: for those who are never done with something else. */
+  /** One transaction, if there is something to do: for callers that are always busy. */
   step(): void {
     if (!this.#isDue) return
     try {

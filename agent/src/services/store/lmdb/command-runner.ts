@@ -1,8 +1,8 @@
 /**
  * Runs commands that wait together in one transaction, so that they share its fsync.
  *
- * Invariants: 1. when `run` returns, everything that was not answered with `failed` is on disk. 2. a command that fails
- * the transaction is not the others' misfortune: then each is run in a transaction of its own.
+ * Invariants: 1. When `run` returns, everything that was not answered with `failed` is on disk. 2. A command that fails
+ * the transaction does not fail the others: each is then run in its own transaction.
  */
 import { StoreError } from '../store-error.ts'
 import type { Answer, Command, Committed, Results } from './commands.ts'

@@ -1,6 +1,6 @@
 /**
- * Takes commands to where they are run. Invariants: 1. commands are run in the order in which they were given. 2. a
- * command is answered after it is on disk. 3. what waits is bounded: beyond that it is refused with BUSY.
+ * Takes commands to where they are run. Invariants: 1. Commands are run in the order in which they were given. 2. A
+ * command is answered after it is on disk. 3. The queue is bounded: beyond that commands are refused with BUSY.
  */
 import type { WriteOperation } from '../documents/index.ts'
 import { StoreError } from '../store-error.ts'

@@ -1,4 +1,4 @@
-/** What LMDB's errors mean to those who write. */
+/** What LMDB's errors mean for writers. */
 import { statfsSync } from 'node:fs'
 import { StoreError } from '../store-error.ts'
 

@@ -1,6 +1,6 @@
 /**
- * Runs commands in a thread of their own: while it waits for the disk, requests are read and answered here. What is given
- * within one turn of the event loop travels together, in pieces that keep both threads busy.
+ * Runs commands in a thread of their own: while it waits for the disk, requests are read and answered here. What is
+ * given within one turn of the event loop travels together, in pieces that keep both threads busy.
  */
 import { once } from 'node:events'
 import type { Worker } from 'node:worker_threads'
@@ -31,7 +31,7 @@ export interface ThreadExecutorOptions {
   path: string
   source: string
   onCommitted: OnCommitted
-  /** The thread ended by itself: nothing can be written any more. */
+  /** The thread ended on its own: no more writes are possible. */
   onFailure: (error: Error) => void
 }
 
@@ -68,7 +68,7 @@ export class ThreadExecutor implements Executor {
     const { entry, path, source } = options
     const workerData: WriterThread = { role: 'store', kind: KIND, path, source }
     const worker = startThread(entry, { workerData, name: 'store-writer' })
-    // Not `removeAllListeners`: the worker's own are among them, and it would hear nothing any more.
+    // Not `removeAllListeners`: the worker's own are among them, and it would no longer hear anything.
     await once(worker, 'message')
     return new ThreadExecutor(options, worker)
   }

@@ -39,7 +39,7 @@ const isRelayed = (relay: RelayClient) => async () => (await relay.figures()).la
 // A rejection that nobody handles fails the run.
 it('keeps its place when the store is too busy to keep it', async () => {
   await store.epoch() // Is kept, too.
-  const busy = new StoreError('BUSY', 'more writes wait than the store holds')
+  const busy = new StoreError('BUSY', 'too many writes are waiting')
   const saving = vi.spyOn(store, 'saveCheckpoint').mockRejectedValue(busy)
   const relay = await start()
   saving.mockClear()

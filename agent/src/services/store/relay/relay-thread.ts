@@ -94,6 +94,6 @@ function yieldToOthers(): void {
   try {
     os.setPriority(0, NICENESS)
   } catch {
-    // Not allowed here: it goes on as it is.
+    // Not allowed here: continue without it.
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Carries the log to the stream of events, one message for each event, in order.
+ * Relays the log to the stream of events, one message for each event, in order.
  *
- * Invariants: 1. the stream itself says how far we are: it is asked after every connection and every failure, so nothing
- * is lost or sent twice whatever crashed. 2. each message names the place that it must get in the stream, so one that is
- * late, repeated or ahead of a lost one is refused. 3. what is in flight is bounded, and nothing else is held.
+ * Invariants: 1. The stream is asked for our position after every connection and every failure, so nothing is lost or
+ * sent twice whatever crashed. 2. Each message names its expected place in the stream, so one that is late, repeated or
+ * ahead of a lost one is refused. 3. What is in flight is bounded, and nothing else is held.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
@@ -30,7 +30,7 @@ export interface RelayPosition {
   streamCreated: string
 }
 
-/** `full`: the stream takes no more; `away`: it does not answer. */
+/** `full`: the stream is full; `away`: it is not responding. */
 export type RelayState = 'connecting' | 'running' | 'full' | 'away'
 
 export interface RelayOptions {
@@ -115,7 +115,7 @@ export class Relay {
     return sequence === undefined ? undefined : { sequence, streamSequence: message.sequence }
   }
 
-  /** Until it is stopped. @throws the first BusError, once nothing is in flight any more */
+  /** Until it is stopped. @throws the first BusError, once nothing is in flight */
   async #publishFrom(place: RelayPosition, onAck: () => void): Promise<void> {
     const { log, epoch } = this.#options
     const failed = new AbortController()
