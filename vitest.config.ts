@@ -47,7 +47,8 @@ export default defineConfig({
           globalSetup: 'agent/test/support/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          // Most of the time is waiting for processes and containers.
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },

@@ -97,7 +97,7 @@ describe('bad input', () => {
   }
 
   test('a missing deploy.json is named, with the way to create one', async () => {
-    expect(await failing(['deploy', 'nowhere'])).toMatch(/nowhere:1:1 .*no such file[^]*init/)
+    expect(await failing(['deploy', 'nowhere'])).toMatch(/nowhere:1:1 .*file not found[^]*init/)
   })
 
   test('invalid JSON is located', async () => {
