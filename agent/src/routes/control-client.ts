@@ -7,7 +7,8 @@ import type { RouteReader } from './route-channel.ts'
 import { StaleTableError } from './route-keeper.ts'
 import type { RouteTableInput } from './route.ts'
 
-const Health = z.object({ status: z.literal('ok'), generation: z.int() })
+/** A part of an earlier release does not say its pid. */
+const Health = z.object({ status: z.literal('ok'), generation: z.int(), pid: z.int().positive().optional() })
 const Stale = z.object({ generation: z.int() })
 
 export interface ControlClientOptions {

@@ -4,7 +4,7 @@
  * | request | answer |
  * |---|---|
  * | `PUT /routes` with a `RouteTable` | 204 when it is served · 400 if it is not one · 409 if it is stale |
- * | `GET /healthz` | `{status, generation}`; generation is -1 before the first table |
+ * | `GET /healthz` | `{status, generation, pid}`; generation is -1 before the first table |
  * | `GET` of further paths (`tells`) | JSON |
  *
  * Invariants: 1. Only clients that may open the socket file are served; only its owner may. 2. A socket file that a
@@ -39,7 +39,10 @@ export async function startControlServer(
   { reader, tells = {} }: ControlServerOptions,
 ): Promise<{ close(): Promise<void> }> {
   const questions = new Map(
-    Object.entries({ ...tells, '/healthz': async () => ({ status: 'ok', generation: reader.generation }) }),
+    Object.entries({
+      ...tells,
+      '/healthz': async () => ({ status: 'ok', generation: reader.generation, pid: process.pid }),
+    }),
   )
   const server = http.createServer((request, response) => {
     const answered = request.method === 'PUT' ? putRoutes(request, reader) : tell(questions.get(request.url!))

@@ -1,4 +1,6 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -6,10 +8,11 @@ import { servicePart, type Service } from './service-part.ts'
 
 /** Reads its options and says that it serves, on the port that it was given; 1 is a port that is taken. */
 const ENTRY = `
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 const { port, readyFile } = JSON.parse(readFileSync(process.argv[2], 'utf8'))
 if (port === 1) throw new Error('listen EADDRINUSE')
-writeFileSync(readyFile, JSON.stringify({ pid: process.pid, port }))
+writeFileSync(readyFile + '.new', JSON.stringify({ pid: process.pid, port }))
+renameSync(readyFile + '.new', readyFile)
 setInterval(() => {}, 1000)
 `
 
@@ -77,4 +80,19 @@ test('a port that is in use is named, with the option that helps', async () => {
     code: 'PORT_TAKEN',
     message: expect.stringContaining('port 1 (store)') as string,
   })
+})
+
+test('a process that an agent started and could not write down is ended, and another one takes its place', async () => {
+  const { home, entry, make } = await makeHome()
+  await mkdir(join(home, 'run'))
+  const code = `
+    const answer = JSON.stringify({ status: 'ok', generation: 1, pid: process.pid })
+    require('node:http').createServer((_, response) => response.end(answer)).listen(process.argv[1], () => console.log('up'))`
+  const unknown = spawn(process.execPath, ['-e', code, join(home, 'run', 'proxy.sock')], { stdio: 'pipe' })
+  await once(unknown.stdout, 'data')
+  const exited = once(unknown, 'exit')
+  const listen = { host: '127.0.0.1', port: () => 4004 }
+  const proxy = make({ name: 'proxy', entry, listen, routesFile: 'routes.json', settings: {} })
+  expect((await proxy.ensure()).address).toBe('127.0.0.1:4004')
+  expect(await exited).toEqual([null, 'SIGTERM'])
 })

@@ -5,8 +5,8 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PartView } from '../../contract/index.ts'
-import { portTaken, readyAddress, writeDurably } from '../../host/index.ts'
-import { controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
+import { identifyProcess, portTaken, readyAddress, signalProcess, waitForExit, writeDurably } from '../../host/index.ts'
+import { ControlClient, controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
 import { ProcessPart } from '../../supervisor/index.ts'
 
 export type Service = {
@@ -56,7 +56,10 @@ export function servicePart(service: Service, { home, nodePath, environment }: S
     mayAdopt: async () => routesFile === undefined || isControlledAt(optionsFile, controlPath),
     beforeStart: async () => {
       await rm(readyFile, { force: true })
-      if (routesFile !== undefined) await prepareControlPath(controlPath)
+      if (routesFile !== undefined) {
+        await prepareControlPath(controlPath)
+        await endHolderOf(controlPath, name)
+      }
       const all = {
         ...settings,
         readyFile,
@@ -69,4 +72,18 @@ export function servicePart(service: Service, { home, nodePath, environment }: S
     explainExit: async log =>
       service.listen && /EADDRINUSE/.test(log) ? portTaken(service.name, service.listen.port()) : undefined,
   })
+}
+
+/**
+ * Ends a process of ours that nobody knows: an agent that was killed between starting it and writing its record down
+ * left it, and it would keep the socket from the one that is about to start.
+ */
+async function endHolderOf(controlPath: string, name: string): Promise<void> {
+  const health = await new ControlClient({ name, controlPath }).health().catch(() => undefined) // Nobody is there.
+  const holder = health?.pid === undefined ? undefined : await identifyProcess(health.pid)
+  if (holder === undefined) return
+  await signalProcess(holder, 'SIGTERM')
+  if (await waitForExit(holder, GRACE_MS)) return
+  await signalProcess(holder, 'SIGKILL')
+  await waitForExit(holder, GRACE_MS)
 }

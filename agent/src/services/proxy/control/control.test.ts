@@ -32,11 +32,11 @@ const table = (generation: number, instances: RouteTableInput['routes'][0]['inst
 
 it('routes pushed through the control socket are served when the push is answered, and counted', async () => {
   const proxy = await stage.proxy({ controlPath })
-  expect(await control.health()).toEqual({ status: 'ok', generation: -1 })
+  expect(await control.health()).toEqual({ status: 'ok', generation: -1, pid: process.pid })
   const { id, host, port } = await stage.http((_request, response) => response.end('ok'))
   await control.setRoutes(table(7, [{ id, host, port }]))
   expect((await call(proxy, '/functions/fn')).body).toBe('ok')
-  expect(await control.health()).toEqual({ status: 'ok', generation: 7 })
+  expect(await control.health()).toEqual({ status: 'ok', generation: 7, pid: process.pid })
   const stats = await control.stats()
   expect(stats).toMatchObject({ generation: 7, workers: 1, functions: [{ name: 'fn', calls: 1, errors: 0 }] })
   expect((await stat(controlPath)).mode & 0o777).toBe(0o600)
