@@ -1,6 +1,6 @@
-/** All of what a store answers some at a time. */
-import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
-import type { DocumentStore, LogEntry, Query } from '../index.ts'
+/** What tests of stores share: everything that a store returns in pieces, and queries in short. */
+import type { DocumentCloudEvent, StoredDocument } from '@ryo-faas/runtime/protocol'
+import { parseFieldPath, type Condition, type Order, type DocumentStore, type LogEntry, type Query } from '../index.ts'
 
 /** The events that the log has now. */
 export async function eventsOf(store: DocumentStore, { from = 1, table }: { from?: number; table?: string } = {}) {
@@ -42,4 +42,19 @@ export async function found(
     cursor = page.cursor
   } while (cursor !== undefined)
   return texts
+}
+
+/** A field, with a minus in front if the order descends. */
+export function by(text: string): Order {
+  return { field: parseFieldPath(text.replace('-', '')), isDescending: text.startsWith('-') }
+}
+
+export function where(field: string, operators: Partial<Record<Condition['operator'], unknown>>): Condition[] {
+  return Object.entries(operators).map(
+    ([operator, value]) => ({ field: parseFieldPath(field), operator, value }) as Condition,
+  )
+}
+
+export function idsOf(texts: readonly string[]): string[] {
+  return texts.map(text => (JSON.parse(text) as StoredDocument).id)
 }
