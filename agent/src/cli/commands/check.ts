@@ -2,7 +2,7 @@ import { formatProblem, RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
 import { countOf, formatDuration } from '../output.ts'
 import { Reported } from './deploy.ts'
-import { isRunning } from './start-faas.ts'
+import { isReady } from './start-faas.ts'
 import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
 
 export const check: Command = {
@@ -14,8 +14,8 @@ export const check: Command = {
     const file = await deployFilePath(context.cwd, args['file'])
     const only = args['only'] as string[] | undefined
     const request = { file, ...(only && { only }) }
-    // A platform that is running has a warm compiler, and knows more languages if it is newer.
-    const result = (await isRunning(context))
+    // A platform has a warm compiler; without one the check takes a few seconds longer.
+    const result = (await isReady(context))
       ? await (await context.connect()).call('check', { body: request }, context.signal)
       : await context.checkHere(request)
     output.value(result)

@@ -38,9 +38,9 @@ export const startFaas: Command = {
   },
 }
 
-/** Whether a command can count on the agent of this home, which may be hung or still starting. */
-export async function isRunning(context: Context): Promise<boolean> {
-  return (await lookAt(context)) !== undefined
+/** Whether the platform of this home serves commands now: it may also be starting, stopping or hung. */
+export async function isReady(context: Context): Promise<boolean> {
+  return (await runningPlatform(context))?.phase.kind === 'ready'
 }
 
 /** Starts the platform of this home if none is running; one that is starting is waited for. */

@@ -161,8 +161,8 @@ class ProcessCheckService implements WarmCheckService {
 function startProcess({ types, memoryMb = DEFAULT_MEMORY_MB, entry }: CheckServiceOptions): ChildProcess {
   const args = types === undefined ? [] : [JSON.stringify(types)]
   const heap = `--max-old-space-size=${memoryMb}`
-  // Its own last output would only be noise in ours: the exit says enough.
-  const options: ForkOptions = { serialization: 'advanced', stdio: ['ignore', 'inherit', 'ignore', 'ipc'] }
+  // Its last words would be noise in our output, which may be JSON: the exit says enough.
+  const options: ForkOptions = { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] }
   if (entry) return fork(entry, args, { ...options, execArgv: [heap] })
   const isSource = import.meta.url.endsWith('.ts')
   const own = fileURLToPath(new URL(`./checker-main.${isSource ? 'ts' : 'js'}`, import.meta.url))

@@ -21,8 +21,8 @@ interface LanguageServiceHost extends ts.LanguageServiceHost {
   hasInvalidatedResolutions(path: string): boolean
 }
 
-/** Files kept in the program: each costs memory, also for what it imports. */
-const MOST_ASKED = 16
+/** Files kept in the program, more than a package has functions: each costs memory, also for what it imports. */
+const MAX_ASKED = 64
 const INSTALLED = `${sep}node_modules${sep}`
 
 const ACCEPTED_TYPES_FILE = '__ryo-faas-accepted-types__.ts'
@@ -78,7 +78,7 @@ export class PackageProgram {
       this.#unsaved.set(filePath, { text: unsaved, version: ++this.#unsavedCount })
     }
     for (const asked of this.#asked) if (asked !== filePath && !existsSync(asked)) this.#asked.delete(asked)
-    for (const oldest of [...this.#asked].slice(0, -MOST_ASKED)) this.#asked.delete(oldest)
+    for (const oldest of [...this.#asked].slice(0, -MAX_ASKED)) this.#asked.delete(oldest)
     const program = this.#service.getProgram()!
     return { program, acceptedTypes: program.getSourceFile(this.#acceptedTypesFile)! }
   }
