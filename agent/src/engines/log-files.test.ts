@@ -1,4 +1,4 @@
-import { appendFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -61,4 +61,12 @@ test('a line that is half written when the file is cut is seen once and complete
   while (seen.length < 103) seen.push((await reading.next()).value!.line)
   stop.abort()
   expect(seen).toEqual(numbers(0, 103))
+})
+
+test('a file that is cut by several at once keeps its newest half', async () => {
+  await write(0, 200)
+  await Promise.all([files.bound('fn', 'a'), files.bound('fn', 'a'), files.enforceBounds('fn')])
+  const text = await readFile(files.pathOf('fn', 'a'), 'utf8')
+  expect(text.length).toBeGreaterThan(MAX_BYTES / 2 - 100)
+  expect(text.endsWith(stamped(199))).toBe(true)
 })

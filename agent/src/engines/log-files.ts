@@ -7,7 +7,7 @@ import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { LogPlace, type LogLine } from '../contract/index.ts'
-import { boundFile, GrowingFile } from '../host/index.ts'
+import { boundFile, GrowingFile, KeyedQueue } from '../host/index.ts'
 import type { LogQuery } from './capabilities.ts'
 
 const FOLLOW_INTERVAL_MS = 100
@@ -23,6 +23,8 @@ export interface LogBounds {
 export class LogFiles {
   readonly #folder: string
   readonly #bounds: LogBounds
+  /** A file that is cut twice at once may lose what both keep. */
+  readonly #cuts = new KeyedQueue()
 
   constructor(folder: string, bounds: LogBounds = { maxFileBytes: 10 * 1024 * 1024, maxFiles: 20 }) {
     this.#folder = folder
@@ -63,7 +65,8 @@ export class LogFiles {
 
   /** Cuts one file if it is too large: cheap enough to be called several times a second. */
   bound(route: string, id: string): Promise<void> {
-    return boundFile(this.pathOf(route, id), this.#bounds.maxFileBytes)
+    const path = this.pathOf(route, id)
+    return this.#cuts.run(path, () => boundFile(path, this.#bounds.maxFileBytes))
   }
 
   async remove(route: string): Promise<void> {

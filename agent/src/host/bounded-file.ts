@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises'
+import { constants, open, stat } from 'node:fs/promises'
 
 /**
  * Cuts a log file that has grown beyond `maxBytes` to the newest half of that, at a line break if there is one. In
@@ -9,7 +9,12 @@ export async function boundFile(path: string, maxBytes: number): Promise<void> {
   const info = await stat(path).catch(() => undefined)
   if (!info || info.size <= maxBytes) return
   const kept = Buffer.alloc(Math.floor(maxBytes / 2))
-  const file = await open(path, 'a+')
+  // Not created, should it be removed meanwhile: its folder may be on its way out.
+  const file = await open(path, constants.O_RDWR | constants.O_APPEND).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (file === undefined) return
   try {
     const { bytesRead } = await file.read(kept, 0, kept.length, info.size - kept.length)
     await file.truncate(0)
