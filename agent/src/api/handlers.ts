@@ -15,7 +15,7 @@ import type { Platform } from './platform.ts'
 
 type Handler = (platform: Platform, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
-const bodyOf = <Name extends 'deploy' | 'check' | 'scale' | 'rollback' | 'replay' | 'setSecret' | 'shutdown'>(
+const bodyOf = <Name extends 'deploy' | 'check' | 'scale' | 'rollback' | 'replay' | 'pause' | 'setSecret' | 'shutdown'>(
   _: Name,
   request: FastifyRequest,
 ) => request.body as z.output<(typeof API)[Name]['body']>
@@ -66,6 +66,12 @@ export const handlers: Record<ApiName, Handler> = {
   replay: async (platform, request) => {
     const name = nameOf(request)
     await platform.deployer().replay(name, bodyOf('replay', request))
+    return platform.deployer().view(name)
+  },
+
+  pause: async (platform, request) => {
+    const { name, key } = request.params as z.output<(typeof API)['pause']['params']>
+    await platform.deployer().pause(name, { key, ...bodyOf('pause', request) })
     return platform.deployer().view(name)
   },
 

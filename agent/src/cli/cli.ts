@@ -18,6 +18,7 @@ import { invoke } from './commands/invoke.ts'
 import { list } from './commands/list.ts'
 import { logs } from './commands/logs.ts'
 import { prune, reset, rollback, scale, stop } from './commands/operations.ts'
+import { schedules } from './commands/schedules.ts'
 import { secrets } from './commands/secrets.ts'
 import { startFaas } from './commands/start-faas.ts'
 import { store } from './commands/store.ts'
@@ -29,7 +30,7 @@ import { Output, type Streams } from './output.ts'
 import { checkNumbers, usageError } from './usage-error.ts'
 
 const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
-COMMANDS.push(calls, store, traces, top, dashboard, secrets, init, env, prune, reset)
+COMMANDS.push(calls, schedules, store, traces, top, dashboard, secrets, init, env, prune, reset)
 
 const COMPLETION_FLAG = '--get-yargs-completions'
 const CANCEL_MS = 2_000
@@ -142,7 +143,7 @@ function withPlatformFlags(builder: Argv, context: Context): Argv {
   return builder
 }
 
-const TAKES_NAME = new Set(['details', 'invoke', 'logs', 'stop', 'scale', 'rollback'])
+const TAKES_NAME = new Set(['details', 'invoke', 'logs', 'stop', 'scale', 'rollback', 'schedules'])
 
 /** Shell completion takes words from the parser, but names of deployments from the agent, if it responds. */
 function asksForNames(argv: string[]): boolean {

@@ -88,6 +88,17 @@ export const API = {
     isLong: true,
     summary: 'Replay triggers from an earlier document event',
   },
+  pause: {
+    method: 'PUT',
+    path: '/v1/deployments/:name/schedules/:key',
+    params: byName.extend({
+      key: z.string().min(1).describe('Key of the schedule, as its trigger in the view has it'),
+    }),
+    body: z.object({ isPaused: z.boolean() }),
+    response: DeploymentView,
+    isLong: true,
+    summary: 'Pause a schedule, or let it run again from now on',
+  },
   stop: {
     method: 'DELETE',
     path: '/v1/deployments/:name',

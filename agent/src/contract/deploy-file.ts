@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
+import { Schedule, scheduleKey } from './schedule.ts'
 import { Trigger } from './trigger.ts'
 
 export const AsyncPolicy = z.strictObject({
@@ -14,6 +15,10 @@ export const AsyncPolicy = z.strictObject({
 })
 export type AsyncPolicy = z.infer<typeof AsyncPolicy>
 
+const Schedules = z
+  .array(Schedule)
+  .refine(all => new Set(all.map(scheduleKey)).size === all.length, 'has the same schedule twice: give each a name')
+
 const NO_ACCESS_RULES = 'access rules are not supported by this version'
 
 /** One element of `deploy`. */
@@ -27,6 +32,7 @@ export const DeployEntry = z.strictObject({
   language: z.string().min(1).optional().describe('Language of the function; default: from the extension of filePath.'),
   async: z.union([z.boolean(), AsyncPolicy]).default(false).describe('Queue calls durably and answer 202.'),
   on: z.array(Trigger).min(1).optional().describe('Triggers: document changes that start the function.'),
+  schedule: Schedules.default([]).describe('Times at which the function is called.'),
   mainProcess: z
     .boolean()
     .default(false)

@@ -18,6 +18,7 @@ export { plainIssue } from './plain-issue.ts'
 export { CallAnswer, CallAttempt, CallError, CallPage, CallStatus, CallView } from './call.ts'
 export { AsyncPolicy, DeployEntry, DeployFile, DeploymentKind, deployFileJsonSchema, kindOf } from './deploy-file.ts'
 export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
+export { Schedule, scheduleKey, scheduleLabel, ticksOf, type Ticks } from './schedule.ts'
 export { ServedHandlers, ServedTrigger } from './served.ts'
 export {
   DocumentTrigger,
@@ -27,6 +28,7 @@ export {
   TriggerStart,
   TriggerView,
   type TriggerKind,
+  type TriggerSourceKind,
 } from './trigger.ts'
 export {
   ENGINE_CAPABILITIES,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { DOCUMENT_EVENT_KINDS } from '@ryo-faas/runtime/protocol'
+import { Schedule } from './schedule.ts'
 
 /** Kinds of document events a trigger can ask for. */
 export const EventKind = z.enum(DOCUMENT_EVENT_KINDS)
@@ -46,5 +47,15 @@ const TriggerPlace = {
 /** A handler with its trigger, and where that starts. */
 export const TriggerView = z.discriminatedUnion('kind', [
   z.object({ ...TriggerPlace, kind: z.literal('document').optional(), filters: z.array(DocumentTrigger) }),
+  z.object({
+    ...TriggerPlace,
+    kind: z.literal('schedule'),
+    schedule: Schedule,
+    isPaused: z.boolean().optional(),
+    /** When it runs next: ISO. */
+    nextAt: z.string().optional(),
+  }),
 ])
 export type TriggerView = z.infer<typeof TriggerView>
+/** With a source in the dispatcher. */
+export type TriggerSourceKind = NonNullable<TriggerView['kind']>

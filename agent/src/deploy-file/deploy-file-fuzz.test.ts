@@ -34,12 +34,22 @@ const trigger = fc.record(
   },
   { requiredKeys: [] },
 )
+const schedule = fc.record(
+  {
+    cron: anything(fc.constantFrom('* * * * *', '99 * * * *', '')),
+    every: fc.string(),
+    zone: fc.string(),
+    at: fc.string(),
+  },
+  { requiredKeys: [] },
+)
 const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   name: anything(name),
   packageDir: anything(path),
   filePath: anything(path),
   async: anything(fc.oneof(fc.boolean(), fc.record({ attempts: fc.integer(), backoffMs: fc.double() }))),
   on: anything(fc.array(anything(trigger))),
+  schedule: anything(fc.array(anything(schedule))),
   mainProcess: anything(fc.boolean()),
   env: anything(fc.dictionary(fc.string(), fc.string())),
   secrets: anything(fc.array(fc.string())),

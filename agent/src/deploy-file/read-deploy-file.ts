@@ -57,7 +57,7 @@ export async function readDeployFile(file: string, languages: Languages): Promis
   const inLanguages = languageProblems(candidates, source, languages)
     // The path itself is wrong, and reported elsewhere.
     .filter(({ line, column }) => !inPaths.some(other => other.line === line && other.column === column))
-  problems.push(...duplicateNames(candidates, source), ...inPaths, ...inLanguages)
+  problems.push(...duplicateNames(candidates, source), ...uncallable(candidates, source), ...inPaths, ...inLanguages)
   if (problems.length > 0 || !parsed.success) {
     problems.sort((a, b) => a.line - b.line || a.column - b.column)
     return { kind: 'rejected', problems }
@@ -87,6 +87,16 @@ function duplicateNames(entries: unknown[], source: SourceMap): Problem[] {
         ? `"${name}" is declared twice`
         : `"${name}" and "${earlier}" have the same route (case does not count)`
     return [source.atPath({ code: 'duplicate-name', message }, ['deploy', index, 'name'])]
+  })
+}
+
+/** A schedule calls its function: one that runs on documents takes no calls. */
+function uncallable(entries: unknown[], source: SourceMap): Problem[] {
+  return entries.flatMap((entry, index) => {
+    const { on, schedule } = (entry ?? {}) as { on?: unknown; schedule?: unknown }
+    if (on === undefined || schedule === undefined) return []
+    const message = 'a function with "on" takes no calls, so it can have no "schedule": make it two functions'
+    return [source.atPath({ code: 'wrong-value', message }, ['deploy', index, 'schedule'])]
   })
 }
 

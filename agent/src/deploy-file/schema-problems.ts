@@ -4,6 +4,7 @@ import {
   DeployEntry,
   DeployFile,
   nearMatch,
+  Schedule,
   Trigger,
   TRIGGER_KINDS,
   type Problem,
@@ -65,6 +66,7 @@ function fieldsAt(path: Path): string[] {
   if (path.length === 0) return Object.keys(DeployFile.shape)
   if (path.length === 2) return Object.keys(DeployEntry.shape)
   if (path[2] === 'async') return Object.keys(AsyncPolicy.shape)
+  if (path[2] === 'schedule') return Object.keys(Schedule.shape)
   return Trigger.options.flatMap(({ shape }) => Object.keys(shape))
 }
 

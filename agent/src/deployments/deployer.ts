@@ -181,6 +181,12 @@ export class Deployer {
     })
   }
 
+  /** Pauses one of its schedules, or lets it run again from now on. */
+  pause(name: string, schedule: { key: string; isPaused: boolean }): Promise<void> {
+    const { route } = this.#find(name)
+    return this.#queue.run(route, () => this.#switcher.pause(this.#find(name).route, schedule))
+  }
+
   /** Drains and forgets a deployment; resolves when its instances are gone. */
   remove(name: string): Promise<void> {
     const record = this.#find(name)

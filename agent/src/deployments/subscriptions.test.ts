@@ -17,7 +17,10 @@ function version(keys: string[]): VersionRecord {
 }
 
 function record(of: VersionRecord, subscriptions: DeploymentRecord['subscriptions']): DeploymentRecord {
-  return { name: 'Desk', route: 'desk', active: 1, nextVersion: 2, instances: 1, versions: [of], subscriptions }
+  return {
+    ...{ name: 'Desk', route: 'desk', active: 1, nextVersion: 2, instances: 1, versions: [of] },
+    ...{ subscriptions, pausedSchedules: [] },
+  }
 }
 
 test('a new handler starts now, an existing one resumes', async () => {

@@ -1,15 +1,45 @@
 /**
- * The triggers of a version, and where each of them starts.
+ * The triggers of a version, schedules included, and where each of them starts.
  *
- * Invariants: 1. An existing handler resumes where it was; a new one starts with the first change
- * after its deployment. 2. A later start has a greater epoch, even after restarts and if the clock is set back.
+ * Invariants: 1. What existed before resumes where it was; a new handler starts with the first change
+ * after its deployment, a new schedule with its first time after it. 2. A later start has a greater epoch, even after
+ * restarts and if the clock is set back. 3. A paused schedule is not known to the dispatchers; resumed, it starts anew.
  */
 import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
-import type { StartFrom, Trigger, TriggerKind, TriggerStart, TriggerView } from '../contract/index.ts'
+import {
+  scheduleKey,
+  ticksOf,
+  type DocumentTrigger,
+  type Schedule,
+  type StartFrom,
+  type Trigger,
+  type TriggerSourceKind,
+  type TriggerStart,
+  type TriggerView,
+} from '../contract/index.ts'
 import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 
-/** The trigger of each handler, by its key. */
-function handlersOf({ kind, config, served }: VersionRecord): Map<string, Trigger[]> {
+type KnownView = TriggerView & { kind: TriggerSourceKind }
+
+type Subscribed =
+  { kind: 'document'; key: string; filters: DocumentTrigger[] } | { kind: 'schedule'; key: string; schedule: Schedule }
+
+function triggersIn(version: VersionRecord): Subscribed[] {
+  const onDocuments = [...documentTriggers(version)].map(([key, filters]) => ({
+    kind: 'document' as const,
+    key,
+    filters,
+  }))
+  const schedules = version.config.schedule.map(schedule => ({
+    kind: 'schedule' as const,
+    key: scheduleKey(schedule),
+    schedule,
+  }))
+  return [...onDocuments, ...schedules]
+}
+
+/** Those of each handler, by its key. */
+function documentTriggers({ kind, config, served }: VersionRecord): Map<string, Trigger[]> {
   switch (kind) {
     case 'trigger':
       return new Map([[TRIGGER_KEY, config.on ?? []]])
@@ -24,9 +54,9 @@ function handlersOf({ kind, config, served }: VersionRecord): Map<string, Trigge
 export interface SubscribeOptions {
   before: DeploymentRecord | undefined
   version: VersionRecord
-  /** Where all start, including known ones; default: new ones start now. */
+  /** Where all document triggers start, including known ones; default: new ones start now. */
   from?: StartFrom | undefined
-  /** Called if something starts now. */
+  /** Position in the log of documents. Called if a document trigger starts now. */
   now: () => Promise<StartFrom>
 }
 
@@ -34,21 +64,68 @@ export interface SubscribeOptions {
 export async function subscribe(options: SubscribeOptions): Promise<Record<string, TriggerStart>> {
   const { before, version, from } = options
   const known = before?.subscriptions ?? {}
-  const keys = [...handlersOf(version).keys()]
-  const isNew = (key: string) => from !== undefined || known[key] === undefined
-  if (!keys.some(isNew)) return Object.fromEntries(keys.map(key => [key, known[key]!]))
-  const start = { epoch: nextEpoch(known), from: from ?? (await options.now()) }
-  return Object.fromEntries(keys.map(key => [key, isNew(key) ? start : known[key]!]))
+  const epoch = nextEpoch(known)
+  const startOf = async ({ kind, key }: Subscribed): Promise<TriggerStart> => {
+    if (kind === 'schedule') return known[key] ?? { epoch, from: thisMoment() }
+    return from === undefined && known[key] !== undefined
+      ? known[key]
+      : { epoch, from: from ?? (await (position ??= options.now())) }
+  }
+  let position: Promise<StartFrom> | undefined
+  const starts: [string, TriggerStart][] = []
+  for (const trigger of triggersIn(version)) starts.push([trigger.key, await startOf(trigger)])
+  return Object.fromEntries(starts)
 }
 
 export function nextEpoch(known: Record<string, TriggerStart>): number {
   return Math.max(Date.now(), ...Object.values(known).map(({ epoch }) => epoch + 1))
 }
 
-/** As the dispatcher needs it. */
-export function triggersOf(record: DeploymentRecord, version: VersionRecord): (TriggerView & { kind: TriggerKind })[] {
-  return [...handlersOf(version)].flatMap(([key, filters]) => {
-    const start = record.subscriptions[key]
-    return start === undefined ? [] : [{ key, kind: 'document' as const, filters, start }]
+function thisMoment(): StartFrom {
+  return { kind: 'time', time: new Date().toISOString() }
+}
+
+/** The keys of its handlers that run on documents: those that can be replayed. */
+export function documentKeys(record: DeploymentRecord, version: VersionRecord): string[] {
+  return [...documentTriggers(version).keys()].filter(key => record.subscriptions[key] !== undefined)
+}
+
+/** With what is new since a schedule was paused, or runs again. Unchanged if it is so already. */
+export function withPause(record: DeploymentRecord, key: string, isPaused: boolean): DeploymentRecord {
+  if (record.pausedSchedules.includes(key) === isPaused) return record
+  if (isPaused) return { ...record, pausedSchedules: [...record.pausedSchedules, key] }
+  return {
+    ...record,
+    pausedSchedules: record.pausedSchedules.filter(paused => paused !== key),
+    subscriptions: {
+      ...record.subscriptions,
+      [key]: { epoch: nextEpoch(record.subscriptions), from: thisMoment() },
+    },
+  }
+}
+
+/** As the dispatcher needs them: without those that are paused. */
+export function triggersOf(record: DeploymentRecord, version: VersionRecord): KnownView[] {
+  return allTriggers(record, version).filter(({ key }) => !record.pausedSchedules.includes(key))
+}
+
+/** As clients see them at `nowMs`. */
+export function viewTriggers(record: DeploymentRecord, version: VersionRecord, nowMs: number): KnownView[] {
+  return allTriggers(record, version).map(trigger => {
+    if (trigger.kind !== 'schedule') return trigger
+    if (record.pausedSchedules.includes(trigger.key)) return { ...trigger, isPaused: true }
+    const next = ticksOf(trigger.schedule, startMs(trigger.start)).next(nowMs)
+    return { ...trigger, ...(next !== undefined && { nextAt: new Date(next).toISOString() }) }
   })
+}
+
+function allTriggers(record: DeploymentRecord, version: VersionRecord): KnownView[] {
+  return triggersIn(version).flatMap(trigger => {
+    const start = record.subscriptions[trigger.key]
+    return start === undefined ? [] : [{ ...trigger, start }]
+  })
+}
+
+function startMs({ from, epoch }: TriggerStart): number {
+  return from.kind === 'time' ? Date.parse(from.time) : epoch
 }

@@ -1,14 +1,20 @@
 /** Moves the traffic of a deployment to instances that are ready: commit, publish, then drain the others. */
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { RyoFaasError, type StartFrom } from '../contract/index.ts'
+import { RyoFaasError, scheduleKey, type StartFrom } from '../contract/index.ts'
 import type { Engine, Instance } from '../engines/index.ts'
-import { deploymentIn, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
+import {
+  activeVersion,
+  deploymentIn,
+  type DeploymentRecord,
+  type StateStore,
+  type VersionRecord,
+} from './state/index.ts'
 import { undebuggedInstances } from './desired-instances.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { RoutePublisher } from './route-publisher.ts'
-import { nextEpoch, subscribe } from './subscriptions.ts'
+import { documentKeys, nextEpoch, subscribe, withPause } from './subscriptions.ts'
 import type { VersionImages } from './version-images.ts'
 
 /** Versions kept for rollback, the active one included. */
@@ -84,12 +90,32 @@ export class Switcher {
     await state.update(next => {
       const record = deploymentIn(next, route)
       if (!record) return
-      const keys = Object.keys(record.subscriptions)
-      if (keys.length === 0 || (handler !== undefined && !keys.includes(handler))) throw noHandler(record, handler)
+      const keys = documentKeys(record, activeVersion(record))
+      if (keys.length === 0 || (handler !== undefined && !keys.includes(handler)))
+        throw noHandler(record.name, keys, handler)
       const start = { epoch: nextEpoch(record.subscriptions), from }
       for (const key of handler === undefined ? keys : [handler]) record.subscriptions[key] = start
     })
     await publisher.publish()
+  }
+
+  /**
+   * Pauses a schedule, or lets it run again from now on.
+   * @throws RyoFaasError HANDLER_NOT_FOUND
+   */
+  async pause(route: string, { key, isPaused }: { key: string; isPaused: boolean }): Promise<void> {
+    const { state, publisher } = this.#options
+    await state.update(next => {
+      const record = deploymentIn(next, route)
+      if (!record) return
+      const schedules = activeVersion(record).config.schedule
+      if (!schedules.some(schedule => scheduleKey(schedule) === key)) {
+        throw new RyoFaasError('HANDLER_NOT_FOUND', `${record.name} has no such schedule`)
+      }
+      next.deployments[route] = withPause(record, key, isPaused)
+    })
+    await publisher.publish()
+    this.#options.onChange(state.deployment(route)?.name ?? route)
   }
 
   async #forgetOldVersions(route: string): Promise<void> {
@@ -114,11 +140,12 @@ export class Switcher {
   }
 }
 
-function noHandler({ name, subscriptions }: DeploymentRecord, handler: string | undefined): RyoFaasError {
-  const keys = Object.keys(subscriptions).join(', ')
-  return handler === undefined || keys === ''
+function noHandler(name: string, keys: string[], handler: string | undefined): RyoFaasError {
+  return handler === undefined || keys.length === 0
     ? new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no triggers to replay`)
-    : new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no trigger "${handler}"`, { hint: `It has: ${keys}` })
+    : new RyoFaasError('HANDLER_NOT_FOUND', `${name} has no trigger "${handler}"`, {
+        hint: `It has: ${keys.join(', ')}`,
+      })
 }
 
 function withVersion(
@@ -131,6 +158,7 @@ function withVersion(
     route,
     active: version.version,
     nextVersion: Math.max(before?.nextVersion ?? 1, version.version + 1),
+    pausedSchedules: before?.pausedSchedules ?? [],
     instances,
     versions: [...others, version].sort((a, b) => a.version - b.version),
   }

@@ -4,7 +4,7 @@ import type { Instance } from '../engines/index.ts'
 import type { FunctionStats } from '../services/proxy/index.ts'
 import { activeVersion, type DeploymentRecord } from './state/index.ts'
 import type { Fleet } from './fleet.ts'
-import { triggersOf } from './subscriptions.ts'
+import { viewTriggers } from './subscriptions.ts'
 
 export function viewDeployment(
   record: DeploymentRecord,
@@ -35,7 +35,7 @@ export function viewDeployment(
     errors: stats?.errors ?? 0,
     p95Ms: stats?.p95Ms ?? null,
     ...(active.served && { paths: { http: active.served.http, async: active.served.async } }),
-    triggers: triggersOf(record, active),
+    triggers: viewTriggers(record, active, Date.now()),
     ...(record.debugPort !== undefined && { debugPort: record.debugPort }),
     ...(lastExit && { lastExit }),
   }

@@ -163,6 +163,46 @@ test('rollback goes to the previous or a given version, without a rebuild; deplo
   expect(await call('turn')).toBe('a')
 })
 
+test('a schedule calls its function; it can be listed, run at once, paused and resumed', async () => {
+  const code = `let ran: string[] = []
+    export const jobs = async (request: Request) => {
+      if (request.method === 'GET') return Response.json(ran)
+      ran.push(request.headers.get('x-schedule') + ' ' + new URL(request.url).pathname + ' ' + (await request.text()))
+      return new Response()
+    }`
+  const schedule = [
+    { every: '1s', path: '/often', body: { n: 1 } },
+    { name: 'yearly', cron: '0 0 1 1 *', zone: 'Europe/London', body: 'hello' },
+  ]
+  await platform.ok(['deploy', await project('clock', { jobs: { code, options: { schedule } } })])
+  const ran = async () => JSON.parse(await call('jobs')) as string[]
+  await until(async () => (await ran()).filter(line => line === 'every 1s /often {"n":1}').length > 1 || undefined)
+  await platform.ok(['schedules', 'pause', 'jobs', 'every 1s'])
+  const listed = JSON.parse(await platform.ok(['schedules', '--json'])) as { label: string; isPaused?: boolean }[]
+  expect(listed).toMatchObject([
+    { name: 'jobs', label: 'yearly', nextAt: expect.stringMatching(/-01-01T00:00:00.000Z$/) },
+    { name: 'jobs', label: 'every 1s', isPaused: true },
+  ])
+  expect(await platform.ok(['details', 'jobs'])).toMatch(
+    /yearly: \d{4}-01-01 [^]*every 1s: paused|every 1s: paused[^]*yearly: /,
+  )
+  expect(await platform.cli(['schedules', 'run', 'jobs'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('say which'),
+  })
+  expect(await platform.cli(['schedules', 'run', 'jobs', 'hourly'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('It has: "every 1s", "yearly"'),
+  })
+  const id = await platform.ok(['schedules', 'run', 'jobs', 'yearly'])
+  await until(async () => (await ran()).includes('yearly / "hello"') || undefined)
+  expect(await platform.ok(['calls', 'show', id.trim()])).toContain('succeeded')
+  const before = (await ran()).length
+  await platform.ok(['schedules', 'resume', 'jobs', 'every 1s'])
+  await until(async () => (await ran()).length > before || undefined)
+  await platform.ok(['stop', 'jobs'])
+})
+
 test('limits and files of deploy.json reach the function', async () => {
   const file = await project('limits', {
     slow: {

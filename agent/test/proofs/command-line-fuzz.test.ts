@@ -55,6 +55,7 @@ const COMMANDS: Readonly<Record<string, Grammar>> = {
   stop: { words: strange },
   scale: {},
   rollback: {},
+  schedules: { actions: ['list', 'run', 'pause', 'resume'] },
   calls: { actions: ['list', 'show', 'cancel', 'redrive'], flags: [...FILTERS, 'all'] },
   store: {
     actions: ['tables', 'get', 'put', 'patch', 'delete', 'query', 'changes', 'export', 'import', 'index'].concat([

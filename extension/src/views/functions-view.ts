@@ -1,9 +1,11 @@
 /** The deployments, grouped by kind. */
-import type { DeploymentKind, DeploymentView } from 'ryo-faas/contract'
+import { scheduleLabel, type DeploymentKind, type DeploymentView, type TriggerView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
 import { projectNameOf } from '../project/project-of.ts'
 import { formatAge, formatDuration, plural } from '../editor/format.ts'
 import type { TreeNode } from '../tree/node.ts'
+
+type ScheduleView = Extract<TriggerView, { kind: 'schedule' }>
 
 const GROUPS: Record<DeploymentKind, string> = {
   http: 'HTTP',
@@ -116,7 +118,19 @@ function iconOf({ state }: DeploymentView): NonNullable<TreeNode['icon']> {
   }
 }
 
-function detailsOf({ name, url, instances, versions, lastExit }: DeploymentView, now: number): TreeNode[] {
+function scheduleNode(name: string, { key, schedule, isPaused, nextAt }: ScheduleView): TreeNode {
+  const next = nextAt === undefined ? 'never again' : `next ${new Date(nextAt).toLocaleString()}`
+  return {
+    id: `schedule ${name} ${key}`,
+    label: scheduleLabel(schedule),
+    description: isPaused ? 'paused' : next,
+    icon: { name: isPaused ? 'debug-pause' : 'clock' },
+    context: 'schedule',
+    subject: { kind: 'deployment', name },
+  }
+}
+
+function detailsOf({ name, url, triggers, instances, versions, lastExit }: DeploymentView, now: number): TreeNode[] {
   const failures: TreeNode[] = lastExit
     ? [
         {
@@ -138,6 +152,7 @@ function detailsOf({ name, url, instances, versions, lastExit }: DeploymentView,
       subject: { kind: 'deployment', name },
       command: { id: 'ryo-faas.openInBrowser', title: 'Open in the browser' },
     },
+    ...triggers.flatMap(trigger => (trigger.kind === 'schedule' ? [scheduleNode(name, trigger)] : [])),
     ...failures,
     ...instances.map(({ id, state, version, address, startedAt }): TreeNode => ({
       id: `instance ${id}`,

@@ -46,6 +46,21 @@ test('functions are grouped by kind, with what one wants to know of each', () =>
   ])
 })
 
+test('a function shows its schedules, and which of them are paused', () => {
+  const schedule = { cron: '0 9 * * *', zone: 'UTC', missed: 'once', overlap: 'skip', path: '/' } as const
+  const start = { epoch: 1, from: { kind: 'time', time: '2026-01-01T00:00:00Z' } } as const
+  const at = { kind: 'schedule', start, nextAt: '2026-01-02T09:00:00Z' } as const
+  const triggers = [
+    { ...at, key: 'a', schedule },
+    { ...at, key: 'b', schedule: { ...schedule, name: 'report' }, isPaused: true },
+  ]
+  const [group] = functions(connected({ deployments: [deploymentView({ triggers })] }))
+  expect(draw(group!.children!).slice(2, 4)).toEqual([
+    `  0 9 * * * (next ${new Date(at.nextAt).toLocaleString()})`,
+    '  report (paused)',
+  ])
+})
+
 test('functions of projects that are not open say which they are from', () => {
   const deployments = [
     deploymentView({ deployFile: '/shop/deploy.json', filePath: '/shop/src/hello.ts' }),

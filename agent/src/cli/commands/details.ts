@@ -1,7 +1,8 @@
 import { basename, dirname } from 'node:path'
-import type { DeploymentView } from '../../contract/index.ts'
+import { scheduleLabel, type DeploymentView } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { printEngine, printPlatform } from './platform-table.ts'
+import { nextRun } from './schedules.ts'
 
 export const details: Command = {
   usage: 'details [name]',
@@ -50,6 +51,9 @@ function printOne(view: DeploymentView, { output }: Context): void {
   output.line(dim(view.filePath))
   if (view.deployFile !== undefined) output.line(dim(`deployed from ${view.deployFile}`))
   output.line(`${view.calls} calls, ${view.errors} errors, p95 ${formatP95(view)}`)
+  for (const trigger of view.triggers) {
+    if (trigger.kind === 'schedule') output.line(`${scheduleLabel(trigger.schedule)}: ${nextRun(trigger)}`)
+  }
   if (view.lastExit) output.line(`last exit ${view.lastExit.at}: ${view.lastExit.reason}`)
   output.line()
   output.table(

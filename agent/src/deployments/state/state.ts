@@ -42,6 +42,8 @@ export const DeploymentRecord = z.object({
   undebuggedInstances: z.int().min(1).optional(),
   /** Start of each trigger of the active version, by the key of its handler. */
   subscriptions: z.record(z.string(), TriggerStart).default({}),
+  /** Keys of the schedules that are paused. */
+  pausedSchedules: z.array(z.string()).default([]),
 })
 export type DeploymentRecord = z.infer<typeof DeploymentRecord>
 

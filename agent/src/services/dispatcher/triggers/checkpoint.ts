@@ -7,6 +7,7 @@
  * Invariants: 1. Everything up to `sequence` is done. 2. A checkpoint is written only over the one this process wrote
  * or read (expected sequence): a process that was replaced finds out and stops. 3. A later epoch starts over.
  */
+import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { BusError, lastMessage, STREAMS, triggerSubject, type Bus } from '../../../bus/index.ts'
 import type { Checkpoint } from './source.ts'
@@ -19,6 +20,8 @@ export class TriggerLostError extends Error {}
 export class KeptCheckpoint {
   readonly #bus: Bus
   readonly #subject: string
+  /** Another process may write the same position: it is told apart by this. */
+  readonly #writer = randomUUID()
   #revision: number
   #checkpoint: Checkpoint
 
@@ -67,7 +70,7 @@ export class KeptCheckpoint {
   }
 
   async #write(checkpoint: Checkpoint): Promise<void> {
-    const text = JSON.stringify(checkpoint)
+    const text = JSON.stringify({ ...checkpoint, writer: this.#writer })
     try {
       const ack = await this.#bus.publish(this.#subject, Buffer.from(text), { lastSubjectSequence: this.#revision })
       this.#revision = ack.sequence

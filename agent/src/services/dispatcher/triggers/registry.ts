@@ -1,8 +1,11 @@
-/** The kinds of triggers, one line each; the contract's `Trigger` has their schemas. */
-import type { TriggerKind } from '../../../contract/index.ts'
+/** The kinds of triggers, one line each; the contract's `TriggerView` has their schemas. */
+import type { TriggerSourceKind } from '../../../contract/index.ts'
 import { DocumentSource } from './document/document-source.ts'
+import { SYSTEM_CLOCK } from './schedule/system-clock.ts'
+import { ScheduleSource } from './schedule/schedule-source.ts'
 import type { SourceFactory } from './source.ts'
 
-export const TRIGGER_SOURCES: Readonly<Record<TriggerKind, SourceFactory>> = {
+export const TRIGGER_SOURCES: Readonly<Record<TriggerSourceKind, SourceFactory>> = {
   document: dependencies => new DocumentSource(dependencies),
+  schedule: () => new ScheduleSource(SYSTEM_CLOCK),
 }

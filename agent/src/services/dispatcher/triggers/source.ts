@@ -88,10 +88,12 @@ export interface TriggerEvent {
   id: string
   /** When it happened: ISO. */
   time: string
-  /** A CloudEvent in structured JSON. */
+  /** A CloudEvent in structured JSON, or what `request` says. */
   body: Uint8Array
   /** Beyond `content-type`. */
   headers?: [string, string][]
+  /** A call of the function, in place of an event for one of its handlers. */
+  request?: { path: string; contentType?: string }
   traceparent?: string | undefined
   tracestate?: string | undefined
   /** Why it must not be run. */
@@ -104,6 +106,17 @@ export class UnreadableEventError extends Error {}
 export interface SourceDependencies {
   bus: Bus
   options: Pick<DispatcherOptions, 'storeUrl' | 'access' | 'eventDepthLimit'>
+}
+
+/** Time, which tests can set. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number
+  /**
+   * Runs once, when this time has come, and at the latest a minute late if the clock was set or the machine slept.
+   * @returns cancels it
+   */
+  at(ms: number, run: () => void): () => void
 }
 
 export type SourceFactory = (dependencies: SourceDependencies) => TriggerSource

@@ -53,14 +53,17 @@ interface Session {
   lanes: Lanes<WaitingOccurrence>
   progress: Progress
   running: RunningSource
-  savesSinceLook: number
   /** The last save, running or done. */
   saving: Promise<void> | undefined
+  /** Cancels the wait for the next save. */
+  stopWaiting: () => void
+  isIdle: boolean
 }
 
 const WINDOW = 1_024
 const SAVE_MS = 200
-const IDLE_SAVES = 50
+/** While nothing happens: there may be thousands of triggers. */
+const IDLE_SAVE_MS = 10_000
 const RETRY_MS = 1_000
 
 export class TriggerWorker {
@@ -140,14 +143,16 @@ export class TriggerWorker {
         offer: occurrence => {
           progress.opened(occurrence.sequence)
           lanes.add(occurrence.lane, { occurrence, count: 1 })
+          if (this.#session?.isIdle) this.#saveIn(SAVE_MS, this.#session)
           this.#runWhatCan()
         },
         refused: reason => onEvent({ type: 'bus-refused', what: name, reason }),
       })
-      const session = { checkpoint, lanes, progress, running, savesSinceLook: 0, saving: undefined }
+      const waiting = { saving: undefined, stopWaiting: () => undefined, isIdle: false }
+      const session: Session = { checkpoint, lanes, progress, running, ...waiting }
       this.#session = session
       this.#runWhatCan()
-      this.#later(SAVE_MS, () => void this.#saveAgain(session))
+      this.#saveIn(SAVE_MS, session)
     } catch (error) {
       if (!(error instanceof BusError)) this.#failed(messageOf(error))
       this.#later(RETRY_MS, () => void this.#open())
@@ -219,16 +224,26 @@ export class TriggerWorker {
     this.#failed(message)
   }
 
-  async #saveAgain(session: Session): Promise<void> {
-    session.saving = this.#save(session)
-    await session.saving
-    if (this.#session === session) this.#later(SAVE_MS, () => void this.#saveAgain(session))
+  #saveIn(delayMs: number, session: Session): void {
+    session.stopWaiting()
+    session.isIdle = delayMs === IDLE_SAVE_MS
+    session.stopWaiting = this.#later(delayMs, async () => {
+      const wasIdle = session.isIdle
+      // One save at a time: what is offered from here on does not start another.
+      session.isIdle = false
+      session.saving = this.#save(session, wasIdle)
+      await session.saving
+      if (this.#session !== session) return
+      const { checkpoint, progress } = session
+      const isAtRest = progress.openCount === 0 && checkpoint.current.sequence >= progress.done
+      this.#saveIn(isAtRest ? IDLE_SAVE_MS : SAVE_MS, session)
+    })
   }
 
-  async #save(session: Session): Promise<void> {
+  async #save(session: Session, wasIdle = false): Promise<void> {
     if (!this.#options.bus.isConnected) return
     try {
-      await this.#lookAhead(session)
+      if (wasIdle) await this.#lookAhead(session)
       await session.checkpoint.moveTo(session.progress.done)
     } catch (error) {
       // The bus is down: the next save will do, the checkpoint is only further back.
@@ -238,11 +253,8 @@ export class TriggerWorker {
     }
   }
 
-  async #lookAhead(session: Session): Promise<void> {
-    const { progress, running } = session
-    session.savesSinceLook += 1
-    if (session.savesSinceLook < IDLE_SAVES || progress.openCount > 0 || this.#isStopped) return
-    session.savesSinceLook = 0
+  async #lookAhead({ progress, running }: Session): Promise<void> {
+    if (progress.openCount > 0 || this.#isStopped) return
     const seen = await running.seenUpTo?.()
     if (seen !== undefined) progress.skipTo(seen)
   }
@@ -259,13 +271,18 @@ export class TriggerWorker {
     this.#options.onEvent({ type: 'trigger-failed', functionName, handler: this.#known.trigger.key, reason })
   }
 
-  #later(delayMs: number, run: () => void): void {
-    if (this.#isStopped) return
+  /** @returns cancels it */
+  #later(delayMs: number, run: () => unknown): () => void {
+    if (this.#isStopped) return () => undefined
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
       run()
     }, delayMs)
     this.#timers.add(timer)
+    return () => {
+      this.#timers.delete(timer)
+      clearTimeout(timer)
+    }
   }
 }
 

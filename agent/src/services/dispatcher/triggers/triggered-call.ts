@@ -35,14 +35,16 @@ export class TriggeredCall implements CallDelivery {
 
   constructor(event: TriggerEvent, { route, key, name, epoch, faasTrigger, count }: TriggeredCallOptions) {
     const { id, time, body, headers = [], traceparent, tracestate } = event
+    const { path, contentType } = event.request ?? { path: EVENTS_PREFIX + key, contentType: CLOUD_EVENT_TYPE }
+    const typed: [string, string][] = contentType === undefined ? [] : [['content-type', contentType]]
     this.subject = subjectOf('call', derivedCallId(route, Date.parse(time), `${name}.${epoch}.${id}`))
     this.count = count
     this.refusal = event.refusal
     const head = {
       v: 1 as const,
       method: 'POST',
-      path: EVENTS_PREFIX + key,
-      headers: [['content-type', CLOUD_EVENT_TYPE], ...headers] satisfies [string, string][],
+      path,
+      headers: [...typed, ...headers],
       acceptedAt: time,
       requestId: `event-${id}`,
       trigger: faasTrigger,

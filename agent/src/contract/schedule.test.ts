@@ -1,0 +1,106 @@
+import { CronExpressionParser } from 'cron-parser'
+import { expect, test } from 'vitest'
+import { Schedule, scheduleKey, scheduleLabel, ticksOf } from './schedule.ts'
+
+const ms = Date.parse
+const iso = (at: number | undefined) => at && new Date(at).toISOString()
+const ticks = (schedule: object, startMs = 0) => ticksOf(Schedule.parse(schedule), startMs)
+
+function following(schedule: object, from: string, count: number): (string | 0 | undefined)[] {
+  const times = ticks(schedule)
+  const found: (string | 0 | undefined)[] = []
+  for (let at: number | undefined = ms(from); found.length < count && at !== undefined;) {
+    at = times.next(at)
+    found.push(iso(at))
+  }
+  return found
+}
+
+test.each([
+  [{}, 'exactly one of'],
+  [{ cron: '* * * * *', every: '1m' }, 'exactly one of'],
+  [{ cron: '* * * *' }, 'cron expression'],
+  [{ cron: '61 * * * *' }, 'cron expression'],
+  [{ cron: '0 0 0 1 1 * 2027' }, 'cron expression'],
+  [{ cron: '0 0 30 2 *' }, 'for a date that exists'],
+  [{ every: '0m' }, 'such as "10m"'],
+  [{ every: '10 minutes' }, 'such as "10m"'],
+  [{ at: '2027-01-31T09:00:00' }, 'with its offset'],
+  [{ cron: '* * * * *', zone: 'Europe/Atlantis' }, 'IANA time zone'],
+  [{ cron: '* * * * *', path: 'x' }, 'must begin with "/"'],
+  [{ cron: '* * * * *', missed: 'never' }, 'Invalid option'],
+])('%j is refused: %s', (schedule, message) => {
+  const parsed = Schedule.safeParse(schedule)
+  expect(parsed.error?.issues.map(issue => issue.message).join()).toContain(message)
+})
+
+test('the times of an expression, forward and backward, meet', () => {
+  const { next, last } = ticks({ cron: '0 16 * * 1-5', zone: 'Europe/London' })
+  const friday = ms('2026-11-27T16:00:00Z')
+  expect(iso(next(ms('2026-11-27T15:59:59.999Z')))).toBe('2026-11-27T16:00:00.000Z')
+  expect(iso(next(friday))).toBe('2026-11-30T16:00:00.000Z')
+  expect(iso(last(friday))).toBe('2026-11-27T16:00:00.000Z')
+  expect(iso(last(friday + 999))).toBe('2026-11-27T16:00:00.000Z')
+  expect(iso(last(friday - 1))).toBe('2026-11-26T16:00:00.000Z')
+})
+
+test('an interval is counted from its start', () => {
+  const { next, last } = ticks({ every: '10m' }, 5_000)
+  expect([next(0), next(5_000), next(605_000), next(605_001)]).toEqual([605_000, 605_000, 1_205_000, 1_205_000])
+  expect([last(604_999), last(605_000), last(1_204_999)]).toEqual([undefined, 605_000, 605_000])
+})
+
+test('a single time comes once', () => {
+  const at = ms('2027-01-31T08:00:00Z')
+  const { next, last } = ticks({ at: '2027-01-31T09:00:00+01:00' })
+  expect([next(at - 1), next(at), last(at - 1), last(at)]).toEqual([at, undefined, undefined, at])
+})
+
+// The days around each change of the clocks in 2026; Apia has none.
+const CHANGES = {
+  'Europe/London': ['2026-03-29', '2026-10-25'],
+  'America/New_York': ['2026-03-08', '2026-11-01'],
+  'America/Santiago': ['2026-04-05', '2026-09-06'],
+  'Asia/Tehran': ['2026-03-21', '2026-09-21'],
+  'Pacific/Apia': ['2026-04-05', '2026-09-27'],
+}
+const PATTERNS = ['30 4 * * *', '0 16 * * 1-5', '15 9 1 * *', '0 * * * *', '*/20 0-6 * * *', '45 23 L * *']
+
+test.each(Object.entries(CHANGES))('in %s the times around %j equal those of another library', (tz, days) => {
+  for (const cron of PATTERNS) {
+    for (const day of days) {
+      const currentDate = new Date(ms(`${day}T00:00:00Z`) - 36 * 3_600_000).toISOString()
+      const judge = CronExpressionParser.parse(cron, { currentDate, tz })
+      const wanted = Array.from({ length: cron.startsWith('0 *') ? 60 : 12 }, () => judge.next().toISOString())
+      expect(following({ cron, zone: tz }, currentDate, wanted.length), cron).toEqual(wanted)
+    }
+  }
+})
+
+test('where the clocks go forward over a time it runs once, then; where they go back, once, the first time', () => {
+  const daily = { cron: '30 2 * * *', zone: 'Europe/Berlin' }
+  expect(following(daily, '2026-03-28T12:00:00Z', 2)).toEqual(['2026-03-29T01:00:00.000Z', '2026-03-30T00:30:00.000Z'])
+  expect(following(daily, '2026-10-24T12:00:00Z', 2)).toEqual(['2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'])
+  const hourly = { cron: '0 * * * *', zone: 'Europe/Berlin' }
+  expect(following(hourly, '2026-10-24T23:30:00Z', 3)).toEqual([
+    '2026-10-25T00:00:00.000Z',
+    '2026-10-25T01:00:00.000Z',
+    '2026-10-25T02:00:00.000Z',
+  ])
+})
+
+test('other times, or another name, are another schedule; other rules are not', () => {
+  const key = (schedule: object) => scheduleKey(Schedule.parse(schedule))
+  const daily = { cron: '0 9 * * *' }
+  expect(key({ ...daily, missed: 'all', body: { a: 1 } })).toBe(key(daily))
+  const others = [daily, { cron: '0 10 * * *' }, { ...daily, zone: 'Asia/Tokyo' }, { ...daily, name: 'morning' }]
+  expect(new Set(others.map(key)).size).toBe(4)
+})
+
+test('it is called by its name, or by its times', () => {
+  const label = (schedule: object) => scheduleLabel(Schedule.parse(schedule))
+  expect(label({ cron: '0 9 * * *', name: 'morning' })).toBe('morning')
+  expect(label({ cron: '0 9 * * *' })).toBe('0 9 * * *')
+  expect(label({ cron: '0 9 * * *', zone: 'Asia/Tokyo' })).toBe('0 9 * * * Asia/Tokyo')
+  expect(label({ every: '10m' })).toBe('every 10m')
+})

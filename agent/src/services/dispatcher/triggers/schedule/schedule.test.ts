@@ -1,0 +1,127 @@
+/** Schedules through a real dispatcher: each time is a call, with its retries, states and dead letters. */
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { listCalls } from '../../../../calls/index.ts'
+import type { Dispatcher } from '../../dispatcher.ts'
+import { Stage, until, type Received, type TestServer } from '../../dispatcher-testing.ts'
+import { readCheckpoint } from '../checkpoint.ts'
+import { TRIGGER_SOURCES } from '../registry.ts'
+import { ManualClock } from '../testing/manual-clock.ts'
+import { ScheduleSource } from './schedule-source.ts'
+
+const NOON = Date.parse('2026-01-01T12:00:00Z')
+const EVERY_MINUTE = {
+  key: 'schedule-1',
+  kind: 'schedule',
+  schedule: { cron: '* * * * *', missed: 'all', overlap: 'queue', body: { job: 1 } },
+  start: { epoch: 1, from: { kind: 'time', time: new Date(NOON).toISOString() } },
+} as const
+let stage: Stage
+let clock: ManualClock
+
+beforeEach(async () => {
+  stage = await Stage.open()
+  clock = new ManualClock(NOON)
+})
+afterEach(() => stage.end())
+
+const dispatcher = (proxy: TestServer): Promise<Dispatcher> =>
+  stage.dispatcher(proxy, {}, { ...TRIGGER_SOURCES, schedule: () => new ScheduleSource(clock) })
+
+const minuteOf = ({ headers }: Received): number => (Date.parse(String(headers['x-scheduled-at'])) - NOON) / 60_000
+
+it('runs each time as a call, in order, with its retries and states, and under its own label', async () => {
+  let failures = 2
+  const proxy = await stage.server((_request, response) => response.writeHead(failures-- > 0 ? 500 : 204).end())
+  await stage.deploy({ triggers: [EVERY_MINUTE] })
+  const { port } = await dispatcher(proxy)
+  clock.advance(120_000)
+  await until(() => proxy.received.length === 4, 'both ran')
+  expect(proxy.received.map(minuteOf)).toEqual([1, 1, 1, 2])
+  const [first] = proxy.received
+  expect(first).toMatchObject({ method: 'POST', url: '/functions/fn/', attempt: 1 })
+  expect(first!.headers).toMatchObject({ 'content-type': 'application/json', 'x-schedule': '* * * * *' })
+  expect(first!.body.toString()).toBe('{"job":1}')
+  expect(await stage.final(first!.callId)).toMatchObject({
+    status: 'succeeded',
+    acceptedAt: '2026-01-01T12:01:00.000Z',
+    attempts: [{ outcome: 500 }, { outcome: 500 }, { outcome: 204 }],
+  })
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  expect(metrics).toMatch(/^faas_invocations_total\{faas_name="FN",faas_trigger="timer",\S*"2xx"\} 2$/m)
+})
+
+it('makes a call that always fails a dead letter, and continues after it', async () => {
+  const proxy = await stage.server((request, response) => response.writeHead(minuteOf(request) === 1 ? 500 : 204).end())
+  await stage.deploy({ triggers: [EVERY_MINUTE], async: { attempts: 2 } })
+  await dispatcher(proxy)
+  clock.advance(120_000)
+  await until(() => proxy.received.length === 3, 'the second ran')
+  expect(await stage.final(proxy.received[0]!.callId)).toMatchObject({ status: 'dead' })
+})
+
+it('catches up after a restart, and runs nothing twice', async () => {
+  const proxy = await stage.server()
+  await stage.deploy({ triggers: [EVERY_MINUTE] })
+  const first = await dispatcher(proxy)
+  clock.advance(180_000)
+  await until(() => proxy.received.length === 3, 'three ran')
+  await first.close()
+  clock.advance(120_000)
+  await dispatcher(proxy)
+  await until(() => proxy.received.length >= 5, 'the others ran')
+  expect(proxy.received.map(minuteOf)).toEqual([1, 2, 3, 4, 5])
+})
+
+it('is one call for each time when two dispatchers believe that it is theirs', async () => {
+  const proxy = await stage.server()
+  await stage.deploy({ triggers: [EVERY_MINUTE] })
+  await Promise.all([dispatcher(proxy), dispatcher(proxy)])
+  for (let minute = 1; minute <= 20; minute += 1) clock.advance(60_000)
+  await until(async () => (await listCalls(stage.bus, { limit: 100 })).calls.length === 20, 'all are known')
+  await until(async () => {
+    const { calls } = await listCalls(stage.bus, { limit: 100 })
+    return calls.every(({ status }) => status === 'succeeded')
+  }, 'all ended')
+  expect((await listCalls(stage.bus, { limit: 100 })).calls).toHaveLength(20)
+})
+
+it('works next to a document trigger, each with its own checkpoint', async () => {
+  const proxy = await stage.server()
+  const onDocuments = {
+    key: 'on',
+    kind: 'document',
+    filters: [{ table: 'payments', events: ['updated-doc'] }],
+    start: { epoch: 1, from: { kind: 'sequence', sequence: 1 } },
+  } as const
+  await stage.deploy({ triggers: [EVERY_MINUTE, onDocuments] })
+  await dispatcher(proxy)
+  clock.advance(60_000)
+  await stage.change()
+  await until(() => proxy.received.length === 2, 'both ran')
+  const checkpoint = async (name: string) => (await readCheckpoint(stage.bus, name))?.checkpoint.sequence
+  await until(async () => (await checkpoint('fn.on')) === 1, 'that of the documents is kept')
+  await until(
+    async () => (await checkpoint('fn.schedule-1.schedule')) === NOON + 60_000,
+    'that of the schedule is kept',
+  )
+  expect((await listCalls(stage.bus, { limit: 10 })).calls).toHaveLength(2)
+})
+
+it('reports a trigger with an unknown kind or fields, and runs the others', async () => {
+  const proxy = await stage.server()
+  await stage.deploy({
+    triggers: [
+      EVERY_MINUTE,
+      { ...EVERY_MINUTE, key: 'moon', kind: 'moon' },
+      { ...EVERY_MINUTE, key: 'off', schedule: { cron: 'never' } },
+    ],
+  })
+  await dispatcher(proxy)
+  clock.advance(60_000)
+  await until(() => proxy.received.length === 1, 'the schedule ran')
+  const failed = stage.events.filter(event => event.type === 'trigger-failed')
+  expect(failed).toMatchObject([
+    { functionName: 'FN', handler: 'moon', reason: expect.stringContaining('"moon"') },
+    { functionName: 'FN', handler: 'off', reason: expect.stringContaining('cron') },
+  ])
+})
