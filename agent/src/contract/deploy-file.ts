@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { Schedule, scheduleKey } from './schedule.ts'
 import { Trigger } from './trigger.ts'
+import { HttpMethod, UrlRoute } from './url-route.ts'
 
 export const AsyncPolicy = z.strictObject({
   attempts: z.int().min(1).max(100).default(5).describe('Attempts before a call becomes a dead letter.'),
@@ -30,6 +31,10 @@ export const DeployEntry = z.strictObject({
   packageDir: z.string().min(1).describe('Folder bundled with the function, relative to this file.'),
   filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
   language: z.string().min(1).optional().describe('Language of the function; default: from the extension of filePath.'),
+  route: UrlRoute.optional().describe(
+    'Path at which it is reached in addition to /functions/<name>, as written: /orders, /orders/:id, /files/*. The function sees the whole path, and its parameters in context().params.',
+  ),
+  methods: z.array(HttpMethod).min(1).optional().describe('HTTP methods that it answers, others get 405; default all.'),
   async: z.union([z.boolean(), AsyncPolicy]).default(false).describe('Queue calls durably and answer 202.'),
   on: z.array(Trigger).min(1).optional().describe('Triggers: document changes that start the function.'),
   schedule: Schedules.default([]).describe('Times at which the function is called.'),

@@ -27,6 +27,7 @@ export const ERRORS = {
   },
   DEPLOYMENT_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No deployment has this name' },
   NAME_TAKEN: { status: 409, fault: 'user', retryable: false, about: 'A function of another project has this name' },
+  ROUTE_TAKEN: { status: 409, fault: 'user', retryable: false, about: 'Another function serves this route' },
   VERSION_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such version' },
   SECRET_NOT_FOUND: { status: 422, fault: 'user', retryable: false, about: 'A secret named in deploy.json is not set' },
   HANDLER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such trigger' },

@@ -47,6 +47,8 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   name: anything(name),
   packageDir: anything(path),
   filePath: anything(path),
+  route: anything(fc.constantFrom('/a', '/a/:id', '/a/*', '/functions/x', 'a', '/:x/:x', '/../b')),
+  methods: anything(fc.array(fc.constantFrom('GET', 'get', 'POST'))),
   async: anything(fc.oneof(fc.boolean(), fc.record({ attempts: fc.integer(), backoffMs: fc.double() }))),
   on: anything(fc.array(anything(trigger))),
   schedule: anything(fc.array(anything(schedule))),

@@ -166,3 +166,29 @@ test('something that is not an object, or holds no functions, is rejected', asyn
   expect(await problemsOf('{"deploy":[]}')).toHaveLength(1)
   expect(await problemsOf('{"deploy":"x"}')).toEqual(['1:11 wrong-type "deploy" must be a list'])
 })
+
+test('routes and methods of one file are told apart, and what cannot be served is refused where it is', async () => {
+  const entry = (fields: string) => `    { "packageDir": "./hello", "filePath": "./hello/main.ts", ${fields} }`
+  const file = (...entries: string[]) => `{ "deploy": [\n${entries.map(entry).join(',\n')}\n] }`
+  const trigger = '"on": [{ "table": "t", "events": ["new-doc"] }]'
+  const problems = await problemsOf(
+    file(
+      '"name": "a", "route": "/orders/:id", "methods": ["GET"]',
+      '"name": "b", "route": "/orders/:key", "methods": ["PUT", "HEAD"]',
+      '"name": "c", "route": "/orders/:id", "methods": ["DELETE"]',
+      '"name": "d", "route": "/functions/x"',
+      '"name": "e", "route": "orders"',
+      '"name": "f", "route": "/:x/:x"',
+      '"name": "g", "methods": ["get"]',
+      `"name": "h", "route": "/h", ${trigger}`,
+    ),
+  )
+  expect(problems).toEqual([
+    '3:85 duplicate-route "b" and "a" have the same route and method',
+    '5:85 wrong-value "route" must not begin with /functions, which the platform serves',
+    '6:85 wrong-value "route" must be a path such as /orders, /orders/:id or /files/*',
+    '7:85 wrong-value "route" must not name a parameter twice',
+    expect.stringMatching(/^8:88 wrong-value "methods\[0\]" must be one of GET, /),
+    '9:76 wrong-value "route" has no meaning for a trigger, which is not called by URL',
+  ])
+})

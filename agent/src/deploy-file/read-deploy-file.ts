@@ -9,7 +9,8 @@ import { readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import { parseTree, getNodeValue, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import { DeployFile, plainIssue, type DeployEntry, type Problem } from '../contract/index.ts'
+import { z } from 'zod'
+import { DeployEntry, DeployFile, plainIssue, sharingRoute, type Problem } from '../contract/index.ts'
 import type { Language, Languages } from '../languages/index.ts'
 import { schemaProblems } from './schema-problems.ts'
 import { SourceMap } from './source-map.ts'
@@ -21,6 +22,12 @@ export interface ReadFunction {
   language: Language
   place: EntryPlace
 }
+
+const RoutedName = z.object({
+  ...DeployEntry.pick({ name: true, route: true, methods: true }).shape,
+  on: z.unknown().optional(),
+})
+type RoutedName = Omit<z.infer<typeof RoutedName>, 'on'>
 
 /** Creates a problem that points at one entry of the file. */
 export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint' | 'subject'>) => Problem
@@ -57,7 +64,8 @@ export async function readDeployFile(file: string, languages: Languages): Promis
   const inLanguages = languageProblems(candidates, source, languages)
     // The path itself is wrong, and reported elsewhere.
     .filter(({ line, column }) => !inPaths.some(other => other.line === line && other.column === column))
-  problems.push(...duplicateNames(candidates, source), ...uncallable(candidates, source), ...inPaths, ...inLanguages)
+  const inEntries = [duplicateNames, uncallable, routeProblems].flatMap(find => find(candidates, source))
+  problems.push(...inEntries, ...inPaths, ...inLanguages)
   if (problems.length > 0 || !parsed.success) {
     problems.sort((a, b) => a.line - b.line || a.column - b.column)
     return { kind: 'rejected', problems }
@@ -97,6 +105,30 @@ function uncallable(entries: unknown[], source: SourceMap): Problem[] {
     if (on === undefined || schedule === undefined) return []
     const message = 'a function with "on" takes no calls, so it can have no "schedule": make it two functions'
     return [source.atPath({ code: 'wrong-value', message }, ['deploy', index, 'schedule'])]
+  })
+}
+
+/** Those of entries whose route and methods are as they must be. */
+function routeProblems(entries: unknown[], source: SourceMap): Problem[] {
+  const earlier: RoutedName[] = []
+  return entries.flatMap((entry, index) => {
+    const parsed = RoutedName.safeParse(entry)
+    if (!parsed.success) return []
+    const problems: Problem[] = []
+    const { on, ...own } = parsed.data
+    const path = ['deploy', index]
+    for (const key of ['route', 'methods'] as const) {
+      if (on === undefined || own[key] === undefined) continue
+      const message = `"${key}" has no meaning for a trigger, which is not called by URL`
+      problems.push(source.atKey({ code: 'wrong-value', message }, path, key))
+    }
+    const other = sharingRoute(own, earlier)
+    earlier.push(own)
+    if (other !== undefined) {
+      const message = `"${own.name}" and "${other.name}" have the same route and method`
+      problems.push(source.atPath({ code: 'duplicate-route', message }, [...path, 'route']))
+    }
+    return problems
   })
 }
 

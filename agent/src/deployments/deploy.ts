@@ -28,7 +28,8 @@ import { checkPlanned, type Accepted } from './check.ts'
 import { desiredInstances } from './desired-instances.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
-import { mustBeFree } from './name-owner.ts'
+import { pathOf } from './deployed-route.ts'
+import { mustBeFree, routesMustBeFree } from './name-owner.ts'
 import { plan, type Planned } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
@@ -49,7 +50,8 @@ export interface DeployOptions {
   switcher: Switcher
   reconciler: Reconciler
   queue: KeyedQueue
-  urlOf: (route: string) => string
+  /** URL of a path at the proxy. */
+  urlOf: (path: string) => string
 }
 
 export interface DeployRequest {
@@ -138,8 +140,9 @@ export class Deploy {
       throw new RyoFaasError('CHECK_FAILED', `${count} found; nothing was deployed`, { problems })
     }
     if (request.debug) accepted.forEach(mustBeDebuggable)
+    const entries = accepted.map(({ entry }) => entry)
+    if (!request.buildOnly) routesMustBeFree(entries, this.#options.state.current)
     if (!request.replace && !request.buildOnly) {
-      const entries = accepted.map(({ entry }) => entry)
       await mustBeFree(entries, { file: request.file, recordOf: name => this.#options.state.deployment(routeOf(name)) })
     }
     return accepted
@@ -153,7 +156,7 @@ export class Deploy {
     const begin = performance.now()
     const { name } = entry
     const route = routeOf(name)
-    const url = urlOf(route)
+    const url = urlOf(pathOf(entry))
     const done = (version: number, how: DeployedEvent['outcome'], debug: Partial<DeployedEvent> = {}) =>
       run.emit({
         type: 'deployed',

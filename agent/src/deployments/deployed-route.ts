@@ -1,5 +1,6 @@
 /** The route of a deployment. */
-import { AsyncPolicy } from '../contract/index.ts'
+import { FUNCTIONS_PREFIX, routeOf } from '@ryo-faas/runtime/protocol'
+import { AsyncPolicy, type DeployEntry } from '../contract/index.ts'
 import type { Instance } from '../engines/index.ts'
 import type { Route } from '../routes/index.ts'
 import { activeVersion, type DeploymentRecord } from './state/index.ts'
@@ -25,9 +26,16 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Rout
     // Built by an earlier release: it does not identify itself.
     ...(version.protocol < 2 && { isAnonymous: true }),
     ...(isAsync && { async: policy }),
+    ...(config.route !== undefined && { pattern: config.route }),
+    ...(config.methods !== undefined && { methods: config.methods }),
     ...(served && { paths: { http: served.http, async: served.async } }),
     instances: ready.flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),
     policy,
     triggers: triggersOf(record, version),
   }
+}
+
+/** Where users find it: the path that it names, if it does; it is below `/functions/` in any case. */
+export function pathOf({ name, route }: Pick<DeployEntry, 'name' | 'route'>): string {
+  return route ?? FUNCTIONS_PREFIX + routeOf(name)
 }

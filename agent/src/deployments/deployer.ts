@@ -29,7 +29,8 @@ import { deploymentLogs } from './log-merge.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher } from './route-publisher.ts'
 import { Switcher } from './switcher.ts'
-import { deployedRoute } from './deployed-route.ts'
+import { deployedRoute, pathOf } from './deployed-route.ts'
+import { routesMustBeFree } from './name-owner.ts'
 import { VersionImages } from './version-images.ts'
 import { viewDeployment } from './views.ts'
 
@@ -45,7 +46,8 @@ export interface DeployerOptions {
   surroundings: () => Surroundings
   /** Position of the next document change. */
   now: () => Promise<StartFrom>
-  urlOf: (route: string) => string
+  /** URL of a path at the proxy. */
+  urlOf: (path: string) => string
   startTimeoutMs: number
   onChange: (name: string) => void
   onRemoved: (name: string) => void
@@ -104,7 +106,7 @@ export class Deployer {
         instances,
         fleet: this.#fleet,
         stats: stats?.functions.find(({ name }) => name === record.route),
-        url: this.#options.urlOf(record.route),
+        url: this.#options.urlOf(pathOf(activeVersion(record).config)),
       }),
     )
   }
@@ -164,6 +166,7 @@ export class Deployer {
         )
       }
       if (version.version === record.active) return
+      routesMustBeFree([version.config], this.#options.state.current)
       const started = await this.#instances.start(record, version, {
         count: record.instances,
         signal: this.#either(signal),

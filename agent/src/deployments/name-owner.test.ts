@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { DeployEntry } from '../contract/index.ts'
 import type { DeploymentRecord } from './state/index.ts'
-import { mustBeFree } from './name-owner.ts'
+import { mustBeFree, routesMustBeFree } from './name-owner.ts'
 
 let folder: string
 beforeEach(async () => void (folder = await realpath(await mkdtemp(join(tmpdir(), 'rfa-owner-')))))
@@ -56,4 +56,18 @@ test('a name is free if it is unused, if its project is gone, or if its project 
   await redeploy(undefined, empty)
   await rm(shop)
   await redeploy(shop, empty)
+})
+
+test('a route that a function outside this deploy serves is refused with both names', () => {
+  const entry = (name: string, fields: object) =>
+    DeployEntry.parse({ name, packageDir: '/p', filePath: '/p/a.ts', ...fields })
+  const record = (config: DeployEntry) => ({ active: 1, route: config.name, versions: [{ version: 1, config }] })
+  const served = entry('a', { route: '/orders/:id', methods: ['GET'] })
+  const deployments = { a: record(served) } as unknown as Record<string, DeploymentRecord>
+  expect(() => routesMustBeFree([entry('b', { route: '/orders/:x' })], { deployments })).toThrow(
+    expect.objectContaining({ code: 'ROUTE_TAKEN', message: '/orders/:x of "b" is already served by "a"' }),
+  )
+  routesMustBeFree([entry('b', { route: '/orders/:x', methods: ['PUT'] })], { deployments })
+  // The other gives it up in the same deploy.
+  routesMustBeFree([entry('b', { route: '/orders/:x' }), entry('A', { route: '/old' })], { deployments })
 })

@@ -3,11 +3,13 @@
  * with a `hello` would take over the address, the versions and the calls of the first one's.
  *
  * A project is the folder of a deploy.json. A name is free again when the deploy.json that it came from is gone.
+ * The same holds for the paths that functions name (`route`), whatever project they belong to.
  */
 import { realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { RyoFaasError, type DeployEntry } from '../contract/index.ts'
-import { activeVersion, type DeploymentRecord } from './state/index.ts'
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import { RyoFaasError, sharingRoute, type DeployEntry } from '../contract/index.ts'
+import { activeVersion, type DeploymentRecord, type PlatformState } from './state/index.ts'
 
 /** @throws RyoFaasError NAME_TAKEN, with all names that belong to other projects */
 export async function mustBeFree(
@@ -27,6 +29,23 @@ export async function mustBeFree(
   throw new RyoFaasError('NAME_TAKEN', `${list.join('; ')}; nothing was deployed`, {
     hint: 'Deploy with --replace to replace it, or give yours another name in deploy.json.',
   })
+}
+
+/**
+ * @param entries what is about to be deployed, in place of the active versions of the same names
+ * @throws RyoFaasError ROUTE_TAKEN
+ */
+export function routesMustBeFree(entries: DeployEntry[], { deployments }: Pick<PlatformState, 'deployments'>): void {
+  const replaced = new Set(entries.map(({ name }) => routeOf(name)))
+  const others = Object.values(deployments).filter(({ route }) => !replaced.has(route))
+  const served = others.map(record => activeVersion(record).config)
+  for (const entry of entries) {
+    const other = sharingRoute(entry, served)
+    if (other === undefined) continue
+    throw new RyoFaasError('ROUTE_TAKEN', `${entry.route} of "${entry.name}" is already served by "${other.name}"`, {
+      hint: `Change its route or methods, or stop the other: ryo-faas stop ${other.name}`,
+    })
+  }
 }
 
 /** The deploy.json of another project that has this name. */

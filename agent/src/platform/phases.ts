@@ -4,7 +4,6 @@
  */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import { Credentials } from '../access/index.ts'
 import { Deployer, type DeployerOptions } from '../deployments/index.ts'
 import { DockerService } from '../docker/index.ts'
@@ -157,7 +156,7 @@ function createDeployer(
     proxy: routes,
     surroundings: () => surroundings,
     now: () => nextChange({ url: localUrl(dataPlane.ports.store), token: keys.operator }),
-    urlOf: route => `${proxyUrlOf(supervisor, options)}${FUNCTIONS_PREFIX}${route}`,
+    urlOf: path => proxyUrlOf(supervisor, options) + path,
     startTimeoutMs: options.startTimeoutMs,
     onChange: name => events.emit('event', { type: 'deployment-changed', name }),
     onRemoved: name => events.emit('event', { type: 'deployment-removed', name }),

@@ -8,7 +8,7 @@
  */
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
-import { AsyncPolicy, TriggerStart } from '../contract/index.ts'
+import { AsyncPolicy, HttpMethod, TriggerStart } from '../contract/index.ts'
 
 export const RouteInstance = z.object({
   id: z.string().min(1).max(200),
@@ -55,6 +55,10 @@ export const Route = z.object({
   access: Access.optional(),
   /** Present: calls are asynchronous, whether or not they request it. */
   async: AsyncPolicy.optional(),
+  /** Path at which it is reached besides `/functions/<name>`, see `UrlRoute`. */
+  pattern: z.string().startsWith('/').max(500).optional(),
+  /** Absent: any. */
+  methods: z.array(HttpMethod).min(1).optional(),
   /** For a service: which of its paths are asynchronous. Absent: all or none, as `async` says. */
   paths: z.object({ http: z.array(z.string()), async: z.array(z.string()) }).optional(),
   /** How the dispatcher runs its queued calls, and the events of each of its triggers. */

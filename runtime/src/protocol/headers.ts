@@ -54,6 +54,11 @@ export const HEADERS = {
    * each other off are detected. Signed by the dispatcher; unsigned it counts as 0.
    */
   eventDepth: 'x-event-depth',
+  /**
+   * Parameters in the path of a deployment that names one (`route` in deploy.json): a JSON object of texts,
+   * percent-encoded. Set by the proxy.
+   */
+  params: 'x-ryo-faas-params',
   /** Where to send the result of an asynchronous call. */
   callbackUrl: 'x-callback-url',
   /** Asynchronous calls of one function with the same key are one call. */

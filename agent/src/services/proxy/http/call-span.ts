@@ -31,13 +31,15 @@ export function recordCall(tracing: Tracing, call: Call, end: CallEnd): void {
   if (tracing.isWorth(call.head.trace, { isError, durationMs })) tracing.record(callSpan(call, end))
 }
 
-function callSpan({ request, head, entry, path }: Call, end: CallEnd): Span {
+function callSpan({ request, head, entry, path, route: pattern }: Call, end: CallEnd): Span {
   const { status, errorCode, durationMs } = end
   const endTime = preciseNow()
   const method = request.method!
   const query = path.indexOf('?')
+  const route = pattern ?? FUNCTIONS_PREFIX + entry.name
+  const prefix = pattern === undefined ? route : ''
   return {
-    name: `${method} ${FUNCTIONS_PREFIX}${entry.name}`,
+    name: `${method} ${route}`,
     kind: 'server',
     context: head.trace,
     parentSpanId: head.parentSpanId,
@@ -45,9 +47,9 @@ function callSpan({ request, head, entry, path }: Call, end: CallEnd): Span {
     endTime,
     attributes: {
       'http.request.method': method,
-      'http.route': FUNCTIONS_PREFIX + entry.name,
+      'http.route': route,
       // Without the query, which may contain secrets.
-      'url.path': FUNCTIONS_PREFIX + entry.name + (query < 0 ? path : path.slice(0, query)),
+      'url.path': prefix + (query < 0 ? path : path.slice(0, query)),
       'url.scheme': 'http',
       'http.response.status_code': status === 0 ? undefined : status,
       'error.type': errorCode ?? (status >= 500 ? String(status) : undefined),

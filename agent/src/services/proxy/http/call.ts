@@ -14,6 +14,10 @@ export interface Call {
   /** Its metrics. */
   metrics: FunctionMetrics
   path: string
+  /** Pattern of the path by which it came; undefined: below `/functions/`. */
+  route: string | undefined
+  /** Header line with the parameters in that path, or empty. */
+  paramsLine: string
   head: RequestHead
   /** The caller. */
   requester: Requester

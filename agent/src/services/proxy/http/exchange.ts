@@ -131,11 +131,11 @@ export class Exchange implements ResponseSink, Waiter {
   }
 
   private transmit(connection: UpstreamConnection, now: number): void {
-    const { request, head, path, entry } = this.call
+    const { request, head, path, paramsLine, entry } = this.call
     const method = request.method!
     const deadlineMs = Math.max(1, Math.round(this.timeoutAt - now))
     const delivery = head.isDispatched ? this.context.deliveryLineOf(entry.name) : ''
-    const text = `${method} ${path} HTTP/1.1\r\n${head.lines}${delivery}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n`
+    const text = `${method} ${path} HTTP/1.1\r\n${head.lines}${paramsLine}${delivery}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n`
     const isUpgrade = this.call.tunnel !== undefined
     if (this.body === undefined) {
       connection.send(text, { method, isUpgrade, isComplete: true })

@@ -10,7 +10,7 @@
 import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
-import type { PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource } from '@ryo-faas/runtime/telemetry'
 import type { Credentials } from '../../../access/index.ts'
 import { PASS, refused, Requester, type Gate, type Verdict } from '../access/gate.ts'
@@ -36,6 +36,14 @@ export interface HopOptions extends ExchangeContext {
   asyncCalls: AsyncCalls
   /** Answers everything that is not a function. */
   fallback: RequestListener
+}
+
+/** A request for a function. */
+interface Asked {
+  target: { name: string; path: string; isAsync: boolean; isEvent: boolean }
+  how: Pick<Call, 'expectsContinue' | 'tunnel'>
+  /** It came by the path that the deployment names. */
+  routed: { params: Record<string, string> | undefined } | undefined
 }
 
 const NO_VERDICT = refused('FUNCTION_UNAVAILABLE', 'the access check is currently unavailable')
@@ -117,40 +125,48 @@ export class Hop {
     switch (target.kind) {
       case 'bad':
         return this.refuse(request, response, { code: 'BAD_REQUEST', reason: target.reason })
-      case 'other':
-        return this.fallBack(request, response, how.expectsContinue)
+      case 'other': {
+        const { path } = target
+        const found = path === undefined ? undefined : this.options.routes.match(request.method!, path)
+        if (found === undefined) return this.fallBack(request, response, how.expectsContinue)
+        if (found.kind === 'wrong-method') return this.refuse(request, response, wrongMethod(request, found.allow))
+        const { name, params } = found
+        const asked = { name, path: path!, isAsync: false, isEvent: false }
+        return this.call(request, response, { target: asked, how, routed: { params } })
+      }
       case 'reserved':
         return this.refuse(request, response, RESERVED)
-      case 'function': {
-        const isUpgrade = how.tunnel !== undefined
-        const { tracing, dispatchToken, functionsKey, trusted } = this.options
-        const head = rewriteRequestHead(request, {
-          ids: this.ids,
-          tracing,
-          isUpgrade,
-          dispatchToken,
-          functionsKey,
-          trusted,
-        })
-        if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
-        if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
-        const entry = this.options.routes.find(target.name)
-        if (entry === undefined) {
-          const { requestId } = head
-          return this.refuse(request, response, {
-            code: 'FUNCTION_NOT_FOUND',
-            reason: noFunction(target.name),
-            requestId,
-          })
-        }
-        const requester = new Requester(request, this.options.credentials)
-        const metrics = head.isDispatched ? entry.dispatched : entry.metrics
-        const isAsync = !head.isDispatched && (entry.isAsync(target.path) || target.isAsync || head.prefersAsync)
-        const call: Call = { request, response, entry, metrics, path: target.path, head, requester, isAsync, ...how }
-        const verdict = this.verdictOn(call)
-        return 'kind' in verdict ? this.judge(call, verdict) : this.hold(call, verdict)
-      }
+      case 'function':
+        return this.call(request, response, { target, how, routed: undefined })
     }
+  }
+
+  private call(request: IncomingMessage, response: ServerResponse, { target, how, routed }: Asked): void {
+    const isUpgrade = how.tunnel !== undefined
+    const { ids } = this
+    const { routes, tracing, dispatchToken, functionsKey, trusted } = this.options
+    const head = rewriteRequestHead(request, { ids, tracing, isUpgrade, dispatchToken, functionsKey, trusted })
+    if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
+    if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
+    const { requestId } = head
+    const { name, path } = target
+    const entry = routes.find(name)
+    if (entry === undefined) {
+      return this.refuse(request, response, { code: 'FUNCTION_NOT_FOUND', reason: noFunction(name), requestId })
+    }
+    const { methods } = entry
+    if (methods !== undefined && !methods.has(request.method!) && !head.isDispatched) {
+      return this.refuse(request, response, { ...wrongMethod(request, [...methods].join(', ')), requestId })
+    }
+    const params = routed === undefined ? routes.paramsOf(entry, request.method!, path) : routed.params
+    const requester = new Requester(request, this.options.credentials)
+    const metrics = head.isDispatched ? entry.dispatched : entry.metrics
+    const isAsync = !head.isDispatched && (entry.isAsync(path) || target.isAsync || head.prefersAsync)
+    const route = routed === undefined ? undefined : entry.route.pattern
+    const paramsLine = params === undefined ? '' : paramsLineOf(params)
+    const call: Call = { request, response, entry, metrics, path, route, paramsLine, head, requester, isAsync, ...how }
+    const verdict = this.verdictOn(call)
+    return 'kind' in verdict ? this.judge(call, verdict) : this.hold(call, verdict)
   }
 
   private verdictOn({ head, requester, entry }: Call): Verdict | Promise<Verdict> {
@@ -237,10 +253,18 @@ export class Hop {
   private refuse(
     request: IncomingMessage,
     response: ServerResponse,
-    error: { code: PlatformErrorCode; reason: string; requestId?: string },
+    error: { code: PlatformErrorCode; reason: string; requestId?: string; allow?: string },
   ): void {
     refuse(request, response, { ...error, requestId: error.requestId ?? this.ids.traceId() })
   }
+}
+
+function wrongMethod({ method }: IncomingMessage, allow: string) {
+  return { code: 'METHOD_NOT_ALLOWED', reason: `${method} is not allowed here`, allow } as const
+}
+
+function paramsLineOf(params: Record<string, string>): string {
+  return `${HEADERS.params}: ${encodeURIComponent(JSON.stringify(params))}\r\n`
 }
 
 function noFunction(name: string): string {

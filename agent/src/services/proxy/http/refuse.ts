@@ -7,6 +7,8 @@ export interface Refusal {
   code: PlatformErrorCode
   reason: string
   requestId: string
+  /** For METHOD_NOT_ALLOWED; default: what any function may answer. */
+  allow?: string
 }
 
 const RETRY_SOON: readonly PlatformErrorCode[] = [
@@ -18,10 +20,10 @@ const RETRY_SOON: readonly PlatformErrorCode[] = [
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
-export function errorAnswer({ code, reason, requestId }: Refusal): ReturnType<typeof platformError> {
+export function errorAnswer({ code, reason, requestId, allow = METHODS }: Refusal): ReturnType<typeof platformError> {
   const error = platformError(code, reason, requestId)
   // RFC 9110 §15.5.6 asks for it.
-  if (code === 'METHOD_NOT_ALLOWED') error.headers['allow'] = METHODS
+  if (code === 'METHOD_NOT_ALLOWED') error.headers['allow'] = allow
   if (RETRY_SOON.includes(code)) error.headers['retry-after'] = '1'
   if (code === 'UNAUTHORIZED') error.headers['www-authenticate'] = 'Bearer realm="ryo-faas"'
   return error

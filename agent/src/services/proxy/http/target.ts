@@ -6,12 +6,14 @@
  * 3. Nothing below `/.ryo-faas/` is forwarded, however it is spelled, except document events of the dispatcher.
  */
 import { ASYNC_FUNCTIONS_PREFIX, EVENTS_PREFIX, FUNCTIONS_PREFIX, RESERVED_PREFIX } from '@ryo-faas/runtime/protocol'
+import { isOwnPath } from '../../../contract/index.ts'
 
 export type Target =
   /** `isAsync`: under the prefix for asynchronous calls. `isEvent`: only for the dispatcher. */
   | { kind: 'function'; name: string; path: string; isAsync: boolean; isEvent: boolean }
   | { kind: 'reserved'; name: string }
-  | { kind: 'other' }
+  /** `path`: a deployment may name it; absent: the platform serves it, or nobody. */
+  | { kind: 'other'; path?: string }
   | { kind: 'bad'; reason: string }
 
 /** Anything that needs a closer check. */
@@ -38,7 +40,10 @@ export function parseTarget(url: string): Target {
     decoded = decodeURIComponentBytes(path)
   }
   const isAsync = target.startsWith(ASYNC_FUNCTIONS_PREFIX)
-  if (!isAsync && !target.startsWith(FUNCTIONS_PREFIX)) return { kind: 'other' }
+  if (!isAsync && !target.startsWith(FUNCTIONS_PREFIX)) {
+    const path = decoded ?? target.slice(0, pathEnd)
+    return isOwnPath(path) || RESERVED.test(path) ? { kind: 'other' } : { kind: 'other', path: target }
+  }
 
   const nameAt = isAsync ? ASYNC_FUNCTIONS_PREFIX.length : FUNCTIONS_PREFIX.length
   let nameEnd = target.indexOf('/', nameAt)

@@ -8,9 +8,11 @@
  * comes from the agent: if that is also wrong, one more request finds out, and is not run there.
  */
 import { findPath } from '@ryo-faas/runtime/protocol'
+import { answeredMethods } from '../../../contract/index.ts'
 import type { Route, RouteTable } from '../../../routes/index.ts'
 import { FunctionMetrics, type FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Instance, type UpstreamSettings } from '../upstream/index.ts'
+import { UrlRouter, type RouteMatch } from './url-router.ts'
 
 export interface Waiter {
   /** The instances have changed. */
@@ -28,6 +30,8 @@ export class FunctionEntry {
   readonly dispatched = new FunctionMetrics()
   readonly waiters = new Set<Waiter>()
   route: Route
+  /** Those it answers; undefined: any. */
+  methods: ReadonlySet<string> | undefined
   instances: Instance[] = []
   private asyncPaths: ReadonlyMap<string, boolean> | undefined
   private next = 0
@@ -77,6 +81,7 @@ export class FunctionEntry {
   /** @returns the instances that are no longer in the route. */
   apply(route: Route, settings: UpstreamSettings): Instance[] {
     this.route = route
+    this.methods = answeredMethods(route.methods)
     this.asyncPaths = asyncPathsOf(route)
     const known = new Map(this.instances.map(instance => [keyOf(instance), instance]))
     this.instances = route.instances.map(address => {
@@ -118,6 +123,8 @@ export class Routes {
   private readonly settings: UpstreamSettings
   private readonly maxWaiting: number
   private entries = new Map<string, FunctionEntry>()
+  private urlRouter: UrlRouter | undefined
+  private urlRoutes = ''
   private waiting = 0
   private sweeper: NodeJS.Timeout
   /** Generation of the table being served; -1 before the first. */
@@ -133,11 +140,24 @@ export class Routes {
     return this.entries.get(name) ?? this.entries.get(name.toLowerCase())
   }
 
+  /** By the path that a deployment names. @returns undefined if none names this one */
+  match(method: string, path: string): RouteMatch | undefined {
+    return this.urlRouter?.match(method, path)
+  }
+
+  /** The parameters in a path below `/functions/<name>`, which the function sees as if it had come without that. */
+  paramsOf({ name, route }: FunctionEntry, method: string, path: string): Record<string, string> | undefined {
+    if (route.pattern === undefined) return undefined
+    const found = this.match(method, path)
+    return found?.kind === 'found' && found.name === name ? found.params : undefined
+  }
+
   /** @returns the instances that are no longer in the table. */
   apply(table: RouteTable): Instance[] {
     const before = this.entries
     this.generation = table.generation
     this.entries = new Map(table.routes.map(route => [route.name, before.get(route.name) ?? new FunctionEntry(route)]))
+    this.applyPatterns(table)
     const gone = [...before.values()].filter(entry => !this.entries.has(entry.name))
     return [
       ...gone.flatMap(entry => entry.remove()),
@@ -176,6 +196,14 @@ export class Routes {
     clearInterval(this.sweeper)
     for (const entry of this.entries.values()) entry.remove()
     this.entries = new Map()
+  }
+
+  private applyPatterns({ routes }: RouteTable): void {
+    const named = routes.filter(({ pattern }) => pattern !== undefined)
+    const key = JSON.stringify(named.map(({ name, pattern, methods }) => [name, pattern, methods]))
+    if (key === this.urlRoutes) return
+    this.urlRoutes = key
+    this.urlRouter = named.length === 0 ? undefined : new UrlRouter(named)
   }
 
   private sweep(): void {
