@@ -106,7 +106,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
       restart: () => editor.commands.executeCommand('ryo-faas.restartFaas'),
     }),
   )
-  const deploys = new Deploys(link, agent)
+  const deploys = new Deploys(link, agent, environment)
   const requests = new Requests(editor, workspaceState, name => link.deployment(name)?.kind ?? 'http')
   const invoker = own(new Invoker({ editor, link, requests }))
   const logs = own(new FunctionLogs(editor, link))

@@ -43,8 +43,7 @@ export const handlers: Record<ApiName, Handler> = {
   },
 
   check: async (platform, request) => {
-    const { file, only } = bodyOf('check', request)
-    return platform.deployer().check(file, only)
+    return platform.deployer().check(bodyOf('check', request))
   },
 
   deployments: async platform => ({ deployments: await platform.deployer().list() }),

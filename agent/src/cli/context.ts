@@ -47,7 +47,7 @@ export interface CliHost {
    * Checks a deploy.json without a platform.
    * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND
    */
-  checkHere(request: { file: string; only?: string[] }): Promise<CheckResult>
+  checkHere(request: z.input<(typeof API)['check']['body']>): Promise<CheckResult>
   /** What can be set when the platform starts. */
   platformFlags: { name: string; help: string; default: unknown; variable: string }[]
   /** Values that a start without flags would use. */

@@ -6,6 +6,15 @@ import { PlatformView, ResourceView } from './platform.ts'
 import { Problem } from './problem.ts'
 import { TracePage, TraceQuery, TraceView } from './traces.ts'
 import { StartFrom } from './trigger.ts'
+import { EnvironmentName } from './variables.ts'
+
+const settings = {
+  environment: EnvironmentName.optional().describe('Environment whose overrides and .env files hold'),
+  variables: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Variables of the client that the file refers to as ${NAME}'),
+}
 
 const byName = z.object({ name: z.string().min(1) })
 
@@ -23,6 +32,7 @@ export const API = {
     body: z.object({
       file: z.string().describe('Absolute path of deploy.json'),
       only: z.array(z.string()).optional(),
+      ...settings,
       buildOnly: z.boolean().default(false),
       debug: z
         .boolean()
@@ -40,7 +50,7 @@ export const API = {
   check: {
     method: 'POST',
     path: '/v1/checks',
-    body: z.object({ file: z.string(), only: z.array(z.string()).optional() }),
+    body: z.object({ file: z.string(), only: z.array(z.string()).optional(), ...settings }),
     response: z.object({ checked: z.int(), problems: z.array(Problem), durationMs: z.number() }),
     isLong: true,
     summary: 'Check the signatures only',

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { Schedule, scheduleKey } from './schedule.ts'
 import { Trigger } from './trigger.ts'
+import { EnvironmentName } from './variables.ts'
 import { HttpMethod, UrlRoute } from './url-route.ts'
 
 export const AsyncPolicy = z.strictObject({
@@ -21,6 +22,27 @@ const Schedules = z
   .refine(all => new Set(all.map(scheduleKey)).size === all.length, 'has the same schedule twice: give each a name')
 
 const NO_ACCESS_RULES = 'access rules are not supported by this version'
+
+const EnvValues = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
+const SecretNames = z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
+const TimeoutMs = z.int().min(1).max(86_400_000)
+const MemoryMb = z.int().min(32).max(1_048_576)
+const Cpus = z.number().min(0.01).max(1024)
+const Instances = z.int().min(1).max(100)
+const Concurrency = z.int().min(1).max(100_000)
+
+/** What may differ from environment to environment: how a function runs, not what it is. Without defaults. */
+export const EnvironmentOverrides = z
+  .strictObject({
+    env: EnvValues.describe('Environment variables, in addition to those of the entry and over them.'),
+    secrets: SecretNames.describe('Names of secrets, in place of those of the entry.'),
+    timeoutMs: TimeoutMs,
+    memoryMb: MemoryMb,
+    cpus: Cpus,
+    instances: Instances,
+    concurrency: Concurrency,
+  })
+  .partial()
 
 /** One element of `deploy`. */
 export const DeployEntry = z.strictObject({
@@ -42,14 +64,16 @@ export const DeployEntry = z.strictObject({
     .boolean()
     .default(false)
     .describe('The module exports main(service), which registers several handlers.'),
-  env: z
-    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
-    .default({})
-    .describe('Environment variables.'),
-  secrets: z
-    .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
-    .default([])
-    .describe('Names of secrets, given to the function as variables and as files in /run/secrets.'),
+  env: EnvValues.default({}).describe(
+    'Environment variables, over those of .env.local and .env next to this file and in packageDir. ${NAME} and ${NAME:-default} stand for a variable of these files or of the shell that deploys.',
+  ),
+  environments: z
+    .record(EnvironmentName, EnvironmentOverrides)
+    .optional()
+    .describe('By name, what differs in an environment that is deployed with --env NAME, which also reads .env.NAME.'),
+  secrets: SecretNames.default([]).describe(
+    'Names of secrets, given to the function as variables and as files in /run/secrets.',
+  ),
   store: z
     .strictObject({
       read: z.array(z.string().min(1)).default([]).describe('Tables it may read.'),
@@ -58,16 +82,11 @@ export const DeployEntry = z.strictObject({
     .optional()
     .describe('Tables of the store that the function may use; default all.'),
   files: z.array(z.string().min(1)).default([]).describe('Globs of further files in packageDir to include.'),
-  timeoutMs: z.int().min(1).max(86_400_000).default(30_000).describe('Maximum duration of one call.'),
-  memoryMb: z.int().min(32).max(1_048_576).default(256).describe('Memory limit of an instance.'),
-  cpus: z.number().min(0.01).max(1024).default(1).describe('CPU limit of an instance.'),
-  instances: z.int().min(1).max(100).default(1).describe('Number of instances.'),
-  concurrency: z
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(1000)
-    .describe('Maximum number of concurrent calls in one instance.'),
+  timeoutMs: TimeoutMs.default(30_000).describe('Maximum duration of one call.'),
+  memoryMb: MemoryMb.default(256).describe('Memory limit of an instance.'),
+  cpus: Cpus.default(1).describe('CPU limit of an instance.'),
+  instances: Instances.default(1).describe('Number of instances.'),
+  concurrency: Concurrency.default(1000).describe('Maximum number of concurrent calls in one instance.'),
   bodyLimitMb: z.number().min(0).default(10).describe('Largest request body in MB; 0: no limit.'),
   // Reserved: an entry that asks for rules must not be served without them.
   access: z

@@ -23,7 +23,7 @@ export const DeployEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('planned'),
     names: z.array(z.string()),
-    /** Folders to watch: a change there calls for a redeploy. */
+    /** Folders and files to watch, whether or not they exist: a change there calls for a redeploy. */
     folders: z.array(z.string()),
   }),
   z.object({ type: z.literal('step'), name: z.string(), step: DeployStep }),

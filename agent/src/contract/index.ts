@@ -16,8 +16,17 @@ export { Problem, formatProblem } from './problem.ts'
 export { nearMatch } from './near-match.ts'
 export { plainIssue } from './plain-issue.ts'
 export { CallAnswer, CallAttempt, CallError, CallPage, CallStatus, CallView } from './call.ts'
-export { AsyncPolicy, DeployEntry, DeployFile, DeploymentKind, deployFileJsonSchema, kindOf } from './deploy-file.ts'
+export {
+  AsyncPolicy,
+  DeployEntry,
+  DeployFile,
+  DeploymentKind,
+  deployFileJsonSchema,
+  EnvironmentOverrides,
+  kindOf,
+} from './deploy-file.ts'
 export { answeredMethods, HttpMethod, isOwnPath, paramNames, shapeOf, sharingRoute, UrlRoute } from './url-route.ts'
+export { EnvironmentName, namedVariables, withVariables } from './variables.ts'
 export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
 export { Schedule, scheduleKey, scheduleLabel, ticksOf, type Ticks } from './schedule.ts'
 export { ServedHandlers, ServedTrigger } from './served.ts'

@@ -53,6 +53,7 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   on: anything(fc.array(anything(trigger))),
   schedule: anything(fc.array(anything(schedule))),
   mainProcess: anything(fc.boolean()),
+  environments: anything(fc.dictionary(anything(name) as fc.Arbitrary<string>, anything(fc.object()))),
   env: anything(fc.dictionary(fc.string(), fc.string())),
   secrets: anything(fc.array(fc.string())),
   store: anything(fc.record({ read: fc.array(fc.string()), write: fc.array(fc.string()) }, { requiredKeys: [] })),

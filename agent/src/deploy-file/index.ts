@@ -1,1 +1,2 @@
 export { readDeployFile, type ReadFunction } from './read-deploy-file.ts'
+export type { DeploySettings } from './entry-settings.ts'

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLanguages } from '../languages/index.ts'
 import { readDeployFile } from './read-deploy-file.ts'
 
@@ -191,4 +191,79 @@ test('routes and methods of one file are told apart, and what cannot be served i
     expect.stringMatching(/^8:88 wrong-value "methods\[0\]" must be one of GET, /),
     '9:76 wrong-value "route" has no meaning for a trigger, which is not called by URL',
   ])
+})
+
+describe('settings', () => {
+  const functions = async (fields: string, settings: Parameters<typeof readDeployFile>[2] = {}) => {
+    await writeFile(file, `{"deploy":[\n{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts",${fields}}]}`)
+    return readDeployFile(file, languages, settings)
+  }
+  const entryOf = async (...asked: Parameters<typeof functions>) => {
+    const outcome = await functions(...asked)
+    if (outcome.kind !== 'read') throw new Error(JSON.stringify(outcome.problems))
+    return outcome.functions[0]!
+  }
+  const envOf = async (...asked: Parameters<typeof functions>) => (await entryOf(...asked)).entry.env
+  const findings = async (...asked: Parameters<typeof functions>) => {
+    const outcome = await functions(...asked)
+    return outcome.kind === 'read'
+      ? []
+      : outcome.problems.map(({ line, column, code, message }) => `${line}:${column} ${code} ${message}`)
+  }
+  const write = (path: string, text: string) => writeFile(join(folder, path), text)
+
+  test('deploy.json wins over .env.local, that over .env, and packageDir over the folder of deploy.json', async () => {
+    await write('.env', 'A=root\nB=root\nC=root\nD=root')
+    await write('.env.local', 'B=local\nC=local\nD=local')
+    await write('hello/.env', 'C="package" # why\nD=package')
+    expect(await envOf('"env":{"D":"file"}')).toEqual({ A: 'root', B: 'local', C: 'package', D: 'file' })
+  })
+
+  test('variables come from the files, then from the client, then from the default; never from this process', async () => {
+    await write('.env', 'HOST=db\nPORT=')
+    const env = '"env":{"URL":"pg://${HOST}:${PORT:-5432}/${NAME:-app}?u=${WHO}","LITERAL":"$${HOST} ${not one}"}'
+    expect(await envOf(env, { variables: { WHO: 'me', HOST: 'other' } })).toMatchObject({
+      URL: 'pg://db:5432/app?u=me',
+      LITERAL: '${HOST} ${not one}',
+    })
+    expect(await findings('"env":{"A":"1","B":"${PATH}"}')).toEqual([
+      '2:84 missing-variable "B" needs the variable PATH, which is not set',
+    ])
+  })
+
+  test('an environment has its own files and overrides, and one that nothing knows is refused', async () => {
+    await write('.env', 'A=all\nB=all')
+    await write('.env.staging', 'B=staging\nT=t')
+    const fields =
+      '"env":{"C":"1"},"instances":1,"environments":{"staging":{"env":{"C":"${T}"},"instances":3},"live":{}}'
+    const { entry } = await entryOf(fields, { environment: 'staging' })
+    expect(entry).toMatchObject({ instances: 3, memoryMb: 256, env: { A: 'all', B: 'staging', C: 't' } })
+    expect(entry).not.toHaveProperty('environments')
+    expect(await entryOf(fields, { environment: 'live' })).toMatchObject({ entry: { instances: 1 } })
+    expect((await entryOf(fields)).entry.env).toEqual({ A: 'all', B: 'all', C: '1' })
+    expect(await findings(fields, { environment: 'prod' })).toEqual([
+      '1:11 unknown-environment the environment "prod" is unknown: no entry has it in "environments", and there is no .env.prod',
+    ])
+    expect(await findings('"environments":{"staging":{"instanses":3}}')).toEqual([
+      '2:92 unknown-field unknown field "instanses", did you mean "instances"?',
+    ])
+  })
+
+  test('a link to variables outside the project is refused, and names that cannot be variables are left out', async () => {
+    await write('.env', 'a.b=1\nA=1')
+    expect(await entryOf('"env":{}')).toMatchObject({
+      entry: { env: { A: '1' } },
+      notes: ['.env: "a.b" is not a name of a variable: left out'],
+    })
+    await symlink('/etc/hostname', join(folder, 'hello', '.env.local'))
+    expect(await findings('"env":{}')).toEqual([
+      '2:1 unreadable-file ".env.local" is a link to a file outside the folder of this file',
+    ])
+  })
+
+  test('what to watch includes files that do not exist yet', async () => {
+    expect((await entryOf('"env":{}')).watched).toEqual(
+      ['.env', '.env.local', 'hello/.env', 'hello/.env.local'].map(path => join(folder, path)),
+    )
+  })
 })

@@ -3,15 +3,18 @@
  *
  * 1. All problems of the file are reported at once, each with line and column; with any problem there is no entry.
  * 2. Each entry has a language.
- * 3. Entries come out with absolute paths, and those paths exist and lie inside the folder of the file.
+ * 3. Entries come out with absolute paths, and those paths exist and lie inside the folder of the file; with the
+ * overrides of one environment, and with every variable in place.
  */
-import { readFile, realpath, stat } from 'node:fs/promises'
-import { dirname, isAbsolute, relative, resolve, sep } from 'node:path'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { parseTree, getNodeValue, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { DeployEntry, DeployFile, plainIssue, sharingRoute, type Problem } from '../contract/index.ts'
 import type { Language, Languages } from '../languages/index.ts'
+import { settledEntry, type DeploySettings } from './entry-settings.ts'
+import { isInside } from './inside.ts'
 import { schemaProblems } from './schema-problems.ts'
 import { SourceMap } from './source-map.ts'
 
@@ -20,6 +23,9 @@ export type DeployFileOutcome = { kind: 'read'; functions: ReadFunction[] } | { 
 export interface ReadFunction {
   entry: DeployEntry
   language: Language
+  /** Files beyond its packageDir whose change calls for another deploy; they need not exist. */
+  watched: string[]
+  notes: string[]
   place: EntryPlace
 }
 
@@ -32,7 +38,11 @@ type RoutedName = Omit<z.infer<typeof RoutedName>, 'on'>
 /** Creates a problem that points at one entry of the file. */
 export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint' | 'subject'>) => Problem
 
-export async function readDeployFile(file: string, languages: Languages): Promise<DeployFileOutcome> {
+export async function readDeployFile(
+  file: string,
+  languages: Languages,
+  settings: DeploySettings = {},
+): Promise<DeployFileOutcome> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -72,14 +82,40 @@ export async function readDeployFile(file: string, languages: Languages): Promis
   }
 
   const base = dirname(file)
+  const settled = await Promise.all(
+    parsed.data.deploy.map((entry, index) => {
+      const absolute = {
+        ...entry,
+        packageDir: resolve(base, entry.packageDir),
+        filePath: resolve(base, entry.filePath),
+      }
+      return settledEntry(absolute, settings, { base, source, path: ['deploy', index] })
+    }),
+  )
+  problems.push(...settled.flatMap(each => each.problems))
+  if (settings.environment !== undefined && !settled.some(({ knowsEnvironment }) => knowsEnvironment)) {
+    problems.push(unknownEnvironment(settings.environment, parsed.data.deploy, source))
+  }
+  if (problems.length > 0) return { kind: 'rejected', problems }
   return {
     kind: 'read',
-    functions: parsed.data.deploy.map((entry, index) => ({
-      entry: { ...entry, packageDir: resolve(base, entry.packageDir), filePath: resolve(base, entry.filePath) },
+    functions: settled.map(({ entry, watched, notes }, index) => ({
+      ...{ entry, watched, notes },
       language: languages.of(entry),
       place: finding => source.atPath(finding, ['deploy', index, 'name']),
     })),
   }
+}
+
+function unknownEnvironment(environment: string, entries: DeployEntry[], source: SourceMap): Problem {
+  const known = [...new Set(entries.flatMap(({ environments = {} }) => Object.keys(environments)))]
+  const message = `the environment "${environment}" is unknown: no entry has it in "environments", and there is no .env.${environment}`
+  const finding = {
+    code: 'unknown-environment',
+    message,
+    ...(known.length > 0 && { hint: `Known: ${known.join(', ')}` }),
+  }
+  return source.atPath(finding, ['deploy'])
 }
 
 function duplicateNames(entries: unknown[], source: SourceMap): Problem[] {
@@ -171,18 +207,6 @@ async function pathProblems(file: string, entries: unknown[], source: SourceMap)
     }),
   )
   return found.flat()
-}
-
-/** Whether `path` lies in `folder`, with symbolic links resolved. */
-async function isInside(folder: string, path: string): Promise<boolean> {
-  const follow = (target: string) => realpath(target).catch(() => target)
-  const [realFolder, realPath] = await Promise.all([follow(folder), follow(path)])
-  return within(folder, path) && (within(realFolder, realPath) || realPath === path)
-}
-
-function within(folder: string, path: string): boolean {
-  const way = relative(folder, path)
-  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way))
 }
 
 async function kindOfPath(path: string): Promise<'file' | 'folder' | 'none'> {

@@ -3,6 +3,7 @@ import {
   AsyncPolicy,
   DeployEntry,
   DeployFile,
+  EnvironmentOverrides,
   nearMatch,
   Schedule,
   Trigger,
@@ -65,6 +66,7 @@ function deepest(issues: z.core.$ZodIssue[]): number {
 function fieldsAt(path: Path): string[] {
   if (path.length === 0) return Object.keys(DeployFile.shape)
   if (path.length === 2) return Object.keys(DeployEntry.shape)
+  if (path[2] === 'environments') return Object.keys(EnvironmentOverrides.shape)
   if (path[2] === 'async') return Object.keys(AsyncPolicy.shape)
   if (path[2] === 'schedule') return Object.keys(Schedule.shape)
   return Trigger.options.flatMap(({ shape }) => Object.keys(shape))

@@ -30,7 +30,7 @@ import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { pathOf } from './deployed-route.ts'
 import { mustBeFree, routesMustBeFree } from './name-owner.ts'
-import { plan, type Planned } from './plan.ts'
+import { plan, type Planned, type PlanRequest } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import type { Switcher } from './switcher.ts'
 import { traced } from './traced.ts'
@@ -54,9 +54,7 @@ export interface DeployOptions {
   urlOf: (path: string) => string
 }
 
-export interface DeployRequest {
-  file: string
-  only?: string[] | undefined
+export interface DeployRequest extends PlanRequest {
   buildOnly: boolean
   /** One instance, open to a debugger. */
   debug: boolean
@@ -131,7 +129,7 @@ export class Deploy {
     emit({
       type: 'planned',
       names: planned.map(({ entry }) => entry.name),
-      folders: [...new Set(planned.map(({ entry }) => entry.packageDir))],
+      folders: [...new Set(planned.flatMap(({ entry, watched }) => [entry.packageDir, ...watched]))],
     })
     for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
     const { accepted, problems } = await checkPlanned(planned, request.file, this.#options)
@@ -149,7 +147,7 @@ export class Deploy {
   }
 
   #deployOne(
-    { entry, language, outcome }: Accepted,
+    { entry, language, outcome, notes }: Accepted,
     run: Pick<DeployRequest, 'file' | 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
     const { engine, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
@@ -172,7 +170,7 @@ export class Deploy {
       throwIfCancelled(name, run.signal)
       run.emit({ type: 'step', name, step: 'building' })
       const bundle = await traced('bundle', {}, () => outcome.bundle(run.signal))
-      for (const message of bundle.notes) run.emit({ type: 'note', name, message })
+      for (const message of [...notes, ...bundle.notes]) run.emit({ type: 'note', name, message })
 
       const before = state.deployment(route)
       const active = before && activeVersion(before)

@@ -26,6 +26,7 @@ import type { Surroundings } from './environment.ts'
 import { Fleet } from './fleet.ts'
 import { Instances } from './instances.ts'
 import { deploymentLogs } from './log-merge.ts'
+import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher } from './route-publisher.ts'
 import { Switcher } from './switcher.ts'
@@ -94,8 +95,8 @@ export class Deployer {
     return this.#deploy.run(request, emit, this.#either(signal))
   }
 
-  check(file: string, only?: string[]) {
-    return checkFile({ file, only }, this.#options)
+  check(request: PlanRequest) {
+    return checkFile(request, this.#options)
   }
 
   async list(): Promise<DeploymentView[]> {

@@ -1,19 +1,19 @@
 /** The entries of a file to deploy: all, or those requested. */
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { nearMatch, RyoFaasError } from '../contract/index.ts'
-import { readDeployFile, type ReadFunction } from '../deploy-file/index.ts'
+import { readDeployFile, type DeploySettings, type ReadFunction } from '../deploy-file/index.ts'
 import type { Languages } from '../languages/index.ts'
 
 export type Planned = ReadFunction
 
-export interface PlanRequest {
+export interface PlanRequest extends DeploySettings {
   file: string
   only?: string[] | undefined
 }
 
 /** @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND */
-export async function plan({ file, only }: PlanRequest, languages: Languages): Promise<Planned[]> {
-  const read = await readDeployFile(file, languages)
+export async function plan({ file, only, ...settings }: PlanRequest, languages: Languages): Promise<Planned[]> {
+  const read = await readDeployFile(file, languages, settings)
   if (read.kind === 'rejected') {
     const count = read.problems.length === 1 ? '1 problem' : `${read.problems.length} problems`
     throw new RyoFaasError('DEPLOY_FILE_INVALID', `deploy.json has ${count}; nothing was deployed`, {

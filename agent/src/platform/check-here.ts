@@ -16,7 +16,7 @@ export interface CheckHereOptions {
  * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND
  */
 export async function checkHere(
-  request: { file: string; only?: string[] | undefined },
+  request: Parameters<typeof checkFile>[0],
   { home, environment, runtimeDir }: CheckHereOptions,
 ) {
   const languages = createLanguages({

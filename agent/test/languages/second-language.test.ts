@@ -112,7 +112,7 @@ test('functions in two languages are checked, deployed and called from one deplo
     'module.ts': `export const module = (): Response => new Response('from a module')\n`,
   })
   const deployer = await startDeployer()
-  expect(await deployer.check(file)).toMatchObject({ checked: 2, problems: [] })
+  expect(await deployer.check({ file })).toMatchObject({ checked: 2, problems: [] })
   expect((await deploy(deployer)).at(-1)).toMatchObject({ type: 'finished', deployed: 2, failed: 0 })
   expect([await call('script'), await call('module')]).toEqual(['from a script', 'from a module'])
   expect(outcomesOf(await deploy(deployer))).toEqual([
@@ -141,7 +141,7 @@ test('problems of all languages are reported at once, in the order of deploy.jso
     'fourth.ts': `export const fourth = (): Response => new Response()\n`,
   })
   const deployer = await startDeployer()
-  const { checked, problems } = await deployer.check(file)
+  const { checked, problems } = await deployer.check({ file })
   expect(checked).toBe(1)
   expect(problems.map(({ file: path, line }) => [path, line])).toEqual([
     [join(home, 'project', 'first.sh'), 1],

@@ -1,6 +1,7 @@
 /** Deploys in progress, and the one way to deploy: start the platform if needed, then follow the agent's events. */
 import { EventEmitter } from 'node:events'
-import { RyoFaasError, type DeployEvent, type ErrorBody } from 'ryo-faas/contract'
+import { readFileSync } from 'node:fs'
+import { namedVariables, RyoFaasError, type DeployEvent, type ErrorBody } from 'ryo-faas/contract'
 import type { AgentProcess } from './agent-process.ts'
 import type { PlatformLink } from './platform-link.ts'
 import type { Progress } from '../editor/ui.ts'
@@ -22,13 +23,16 @@ type Starter = Pick<AgentProcess, 'start'>
 export class Deploys {
   readonly #link: Link
   readonly #process: Starter
+  readonly #environment: NodeJS.ProcessEnv
   readonly #activities = new Map<string, string>()
   readonly #failures = new Map<string, string>()
   readonly #events = new EventEmitter<{ change: []; start: [RyoFaasError | undefined] }>()
 
-  constructor(link: Link, process: Starter) {
+  /** @param environment variables that deploy.json may refer to */
+  constructor(link: Link, process: Starter, environment: NodeJS.ProcessEnv = {}) {
     this.#link = link
     this.#process = process
+    this.#environment = environment
   }
 
   onChange(listener: () => void): { dispose(): void } {
@@ -61,10 +65,11 @@ export class Deploys {
     try {
       await this.ensurePlatform(progress)
       const client = await this.#link.client()
+      const variables = namedVariables(textOf(file), this.#environment)
       const deployed: Deployed[] = []
       const failures: Extract<DeployEvent, { type: 'failed' }>[] = []
       let failure: RyoFaasError | undefined
-      const body = { file, debug, replace, ...(only && { only }) }
+      const body = { file, debug, replace, variables, ...(only && { only }) }
       for await (const event of client.stream('deploy', { body }, progress.signal)) {
         switch (event.type) {
           case 'planned':
@@ -152,5 +157,14 @@ export class Deploys {
     if (activity === undefined) this.#activities.delete(name)
     else this.#activities.set(name, activity)
     this.#events.emit('change')
+  }
+}
+
+/** If it cannot be read, the agent says why. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
   }
 }

@@ -3,17 +3,17 @@ import type { Command } from '../context.ts'
 import { countOf, formatDuration } from '../output.ts'
 import { Reported } from './deploy.ts'
 import { isReady } from './start-faas.ts'
-import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
+import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
 
 export const check: Command = {
   usage: 'check [file]',
   describe: 'Check deploy.json and the handler signatures without deploying',
-  options: yargs => yargs.positional('file', FILE_ARGUMENT).option('only', ONLY_OPTION),
+  options: yargs => yargs.positional('file', FILE_ARGUMENT).option('only', ONLY_OPTION).option('env', ENV_OPTION),
   run: async (args, context) => {
     const { output } = context
     const file = await deployFilePath(context.cwd, args['file'])
     const only = args['only'] as string[] | undefined
-    const request = { file, ...(only && { only }) }
+    const request = { file, ...(only && { only }), ...(await settingsOf(file, args, context)) }
     // A platform has a warm compiler; without one the check takes a few seconds longer.
     const result = (await isReady(context))
       ? await (await context.connect()).call('check', { body: request }, context.signal)

@@ -1,5 +1,7 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { namedVariables } from '../../contract/index.ts'
+import type { Context } from '../context.ts'
 
 export const FILE_ARGUMENT = {
   type: 'string',
@@ -12,6 +14,19 @@ export const ONLY_OPTION = {
   nargs: 1,
   describe: 'Only this function (may be repeated)',
 } as const
+
+export const ENV_OPTION = {
+  type: 'string',
+  describe: 'Environment: reads .env.NAME and applies the overrides in "environments"',
+} as const
+
+/** What the file refers to as `${NAME}`, from the shell, and the environment that was asked for. */
+export async function settingsOf(file: string, args: Record<string, unknown>, { environment }: Context) {
+  // If it cannot be read, the agent says why.
+  const text = await readFile(file, 'utf8').catch(() => '')
+  const name = args['env'] as string | undefined
+  return { variables: namedVariables(text, environment), ...(name !== undefined && { environment: name }) }
+}
 
 /** A folder stands for the deploy.json in it. */
 export async function deployFilePath(cwd: string, argument: unknown): Promise<string> {

@@ -5,7 +5,7 @@ import { RyoFaasError, type DeployEvent, type DeployStep, type StartFrom } from 
 import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
 import { startFrom } from '../start-from.ts'
-import { deployFilePath, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
+import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
 import { ensureRunning } from './start-faas.ts'
 
 const SETTLE_MS = 50
@@ -20,6 +20,7 @@ export const deploy: Command = {
     yargs
       .positional('file', FILE_ARGUMENT)
       .option('only', ONLY_OPTION)
+      .option('env', ENV_OPTION)
       .option('from', {
         type: 'string',
         describe: 'First event for its triggers: sequence or ISO time (default: new triggers from now, others resume)',
@@ -37,8 +38,10 @@ export const deploy: Command = {
       .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
       .option('watch', { type: 'boolean', default: false, describe: 'Redeploy whenever a file changes' }),
   run: async (args, context) => {
+    const file = await deployFilePath(context.cwd, args['file'])
     const body = {
-      file: await deployFilePath(context.cwd, args['file']),
+      file,
+      environment: args['env'] as string | undefined,
       buildOnly: args['buildOnly'] === true,
       debug: args['debug'] === true,
       replace: args['replace'] === true,
@@ -59,6 +62,7 @@ interface DeployBody {
   replace: boolean
   only?: string[]
   from?: StartFrom
+  environment: string | undefined
 }
 
 interface Outcome {
@@ -82,7 +86,8 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
     interactive?.stop()
     output.line(text)
   }
-  for await (const event of client.stream('deploy', { body }, signal)) {
+  const settings = await settingsOf(body.file, { env: body.environment }, context)
+  for await (const event of client.stream('deploy', { body: { ...body, ...settings } }, signal)) {
     switch (event.type) {
       case 'planned':
         folders = event.folders
@@ -168,7 +173,7 @@ async function watchAndDeploy(body: DeployBody, context: Context): Promise<void>
   if (signal.aborted) return
   const watcher = watch([body.file, ...(folders.length > 0 ? folders : [dirname(body.file)])], {
     alwaysStat: true,
-    ignored: path => /[\\/](node_modules|\.[^\\/]+)([\\/]|$)/.test(path.slice(dirname(body.file).length)),
+    ignored: path => /[\\/](node_modules|\.(?!env)[^\\/]+)([\\/]|$)/.test(path.slice(dirname(body.file).length)),
   })
   let timer: NodeJS.Timeout | undefined
   let tail = Promise.resolve<unknown>(undefined)

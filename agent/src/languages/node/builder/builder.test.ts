@@ -257,13 +257,17 @@ describe('files', () => {
     expect((await bundle(made.path('link'))).hash).toBe((await bundle(made.path('app'))).hash)
   })
 
-  it('with secrets are not included by a wide pattern', async () => {
+  it('with variables are never included, and a note says so', async () => {
     const { dir } = folder({
       'hello.ts': `export const hello = () => new Response('')`,
       '.env': 'A=1',
       'sub/.env': 'A=1',
     })
-    expect(filesIn((await write(dir, { files: ['**'] })).dir).filter(file => file.includes('.env'))).toEqual([])
+    for (const files of [['**'], ['.env', 'sub/.*'], ['**/.env']]) {
+      const written = await write(dir, { files })
+      expect(filesIn(written.dir).filter(file => file.includes('.env'))).toEqual([])
+      if (files.length > 1) expect(written.notes.join()).toContain('.env is not packaged')
+    }
   })
 
   it('replace what an interrupted attempt left', async () => {

@@ -4,8 +4,9 @@
  * 1. Included is every regular file of the package except `node_modules`, dotfiles, sources (they are in the bundle)
  *    and what only tools read (lock files, tsconfig, deploy.json); the `files` globs and `new URL('./x',
  *    import.meta.url)` add to that.
- * 2. Nothing outside the package is included, neither by `..` nor by a symbolic link.
- * 3. The amount is bounded; more is an error, never a subset.
+ * 2. `.env` files are never included: their variables reach the function as such.
+ * 3. Nothing outside the package is included, neither by `..` nor by a symbolic link.
+ * 4. The amount is bounded; more is an error, never a subset.
  */
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, relative, sep } from 'node:path'
@@ -26,6 +27,8 @@ const MOST_FILES = 10_000
 const MOST_BYTES = 100 * 1024 * 1024
 
 const SOURCE = /\.[cm]?[jt]sx?$/
+/** Often with secrets. */
+const SETTINGS = /^\.env(?:\..*)?$/
 const FOR_TOOLS =
   /^(?:deploy\.jsonc?|[tj]sconfig(?:\..+)?\.json|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml)$/
 
@@ -123,6 +126,12 @@ class Collector {
     status: { isFile(): boolean; mode: number; size: number; mtimeMs: number },
   ): void {
     if (!status.isFile()) return
+    if (SETTINGS.test(basename(path))) {
+      this.#notes.push(
+        `${path} is not packaged: its variables are given to the function, the file would be readable in it`,
+      )
+      return
+    }
     const { size, mtimeMs, mode } = status
     this.#files.push({ path, source, executable: (mode & 0o111) !== 0, size, mtimeMs })
     this.#bytes += size

@@ -1,0 +1,63 @@
+/**
+ * The settings of an entry as they hold for one deploy: with the overrides of its environment, the variables of its
+ * `.env` files and every `${NAME}` replaced.
+ */
+import { basename } from 'node:path'
+import { withVariables, type DeployEntry, type Problem } from '../contract/index.ts'
+import { readEnvironmentFiles } from './environment-files.ts'
+import type { SourceMap } from './source-map.ts'
+
+export interface DeploySettings {
+  /** Named with `--env`. */
+  environment?: string | undefined
+  /** Of the client that asks for the deploy; those that the file names. */
+  variables?: Record<string, string> | undefined
+}
+
+export interface SettledEntry {
+  entry: DeployEntry
+  /** Files whose change calls for another deploy; they need not exist. */
+  watched: string[]
+  notes: string[]
+  problems: Problem[]
+  /** Something is said about the environment: an override or a file. */
+  knowsEnvironment: boolean
+}
+
+/** @param entry with absolute paths */
+export async function settledEntry(
+  { environments, ...entry }: DeployEntry,
+  { environment, variables = {} }: DeploySettings,
+  at: { base: string; source: SourceMap; path: (string | number)[] },
+): Promise<SettledEntry> {
+  const { base, source, path } = at
+  const overrides = environment === undefined ? undefined : environments?.[environment]
+  const files = await readEnvironmentFiles({ base, packageDir: entry.packageDir }, environment)
+  const problems = files.problems.map(message => source.atPath({ code: 'unreadable-file', message }, path))
+  const expand = (env: Record<string, string>, within: (string | number)[]) =>
+    Object.fromEntries(
+      Object.entries(env).map(([key, value]) => {
+        const { text, missing } = withVariables(value, name => files.variables[name] ?? variables[name])
+        for (const name of missing) {
+          const message = `"${key}" needs the variable ${name}, which is not set`
+          const hint = `Set it in .env or in your shell, or give a default: \${${name}:-value}`
+          problems.push(source.atPath({ code: 'missing-variable', message, hint }, [...path, ...within, key]))
+        }
+        return [key, text]
+      }),
+    )
+  const env = {
+    ...files.variables,
+    ...expand(entry.env, ['env']),
+    ...(overrides?.env && expand(overrides.env, ['environments', environment!, 'env'])),
+  }
+  const present = Object.entries(overrides ?? {}).filter(([, value]) => value !== undefined)
+  return {
+    entry: { ...entry, ...Object.fromEntries(present), env },
+    watched: files.candidates,
+    notes: files.notes,
+    problems,
+    knowsEnvironment:
+      overrides !== undefined || files.found.some(file => basename(file).startsWith(`.env.${environment}`)),
+  }
+}
