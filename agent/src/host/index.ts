@@ -1,7 +1,7 @@
 /** Everything we ask of the operating system, and helpers to order asynchronous work. */
 export { backoffMs } from './backoff.ts'
 export { readIfPresent, writeAtomically, writeDurably } from './durable-file.ts'
-export { GrowingUlids, timeOfUlid, ulidOf, ULID_CHANCE_BYTES } from './ulid.ts'
+export { GrowingUlids, timeOfUlid, ulidOf, ULID_CHANCE_BYTES } from '@ryo-faas/runtime/documents'
 export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'
 export { spawnDetached } from './detached-process.ts'

@@ -1,6 +1,6 @@
 /** Removes old events from the log now and then; never one that is not relayed. */
+import { StoreError } from '@ryo-faas/runtime/documents'
 import type { DocumentStore } from './documents/index.ts'
-import { StoreError } from './store-error.ts'
 
 export interface LogKeeperOptions {
   store: DocumentStore

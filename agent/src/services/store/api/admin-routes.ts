@@ -1,10 +1,10 @@
 /** Routes for operators: health, metrics, backup, the API's description, and the proof that this is the store. */
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from 'prom-client'
+import { StoreError } from '@ryo-faas/runtime/documents'
 import type { AccessKeys } from '../../../access/index.ts'
 import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
 import type { DocumentStore } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 
 export interface AdminParts {

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { STORE_ERRORS } from '../store-error.ts'
+import { STORE_ERRORS } from '@ryo-faas/runtime/documents'
 import { ask, Stage } from '../store-testing.ts'
 
 let stage: Stage

@@ -4,11 +4,10 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CLOUD_EVENT_TYPE } from '@ryo-faas/runtime/protocol'
+import { singleParameters, StoreError, tableOf, type TableParams, wholeNumber } from '@ryo-faas/runtime/documents'
 import { EventStream } from '../../../host/index.ts'
 import type { DocumentStore } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
-import { singleParameters, tableOf, wholeNumber, type TableParams } from './requests.ts'
 
 export interface ChangesParts {
   store: DocumentStore

@@ -2,7 +2,7 @@
 import { CLOUD_EVENT_TYPE, DOCUMENT_EVENT_KINDS } from '@ryo-faas/runtime/protocol'
 import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
-import { STORE_ERRORS, type StoreErrorCode } from '../store-error.ts'
+import { STORE_ERRORS, type StoreErrorCode } from '@ryo-faas/runtime/documents'
 
 /** Any JSON value. */
 const json = z.unknown()

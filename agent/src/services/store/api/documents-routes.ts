@@ -1,19 +1,22 @@
 /** One document: create, read, replace, merge, delete. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { checkName, type DocumentStore, type FoundDocument, type WriteOperation } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
-import { sendJsonText, sendWritten, writtenOf } from './answers.ts'
-import { SCHEMAS } from './contract.ts'
-import { etagOf, isKnown, preconditionOf } from './preconditions.ts'
 import {
   dataOf,
-  idOf,
-  objectBody,
-  singleParameters,
-  tableOf,
   type DocumentParams,
+  etagOf,
+  idOf,
+  isKnown,
+  objectBody,
+  preconditionOf,
+  singleParameters,
+  StoreError,
+  tableOf,
   type TableParams,
-} from './requests.ts'
+  writtenOf,
+} from '@ryo-faas/runtime/documents'
+import { checkName, type DocumentStore, type FoundDocument, type WriteOperation } from '../documents/index.ts'
+import { sendJsonText, sendWritten } from './answers.ts'
+import { SCHEMAS } from './contract.ts'
 import { contextOf } from './trace-context.ts'
 
 const DOCUMENTS = '/tables/:table/docs'

@@ -8,8 +8,8 @@
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
+import { StoreError } from '@ryo-faas/runtime/documents'
 import { Credentials, isFromOtherOrigin, isOurHost, type AccessKeys, type Principal } from '../../../access/index.ts'
-import { StoreError } from '../store-error.ts'
 
 export type TableRight = 'read' | 'write'
 

@@ -2,9 +2,8 @@
  * One entry of an import, as an operation. An entry is either a document as it is exported, `{id?, version?,
  * createdAt?, editedAt?, data}`, or (plain) the data itself, whose `id` is taken for the document's.
  */
+import { objectBody, StoreError } from '@ryo-faas/runtime/documents'
 import { checkName, type ImportOperation } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
-import { objectBody } from './requests.ts'
 
 const KEYS = ['id', 'table', 'version', 'createdAt', 'editedAt', 'data']
 

@@ -2,8 +2,8 @@
  * Imports entries in groups, each all or nothing, with several groups being written at once. An entry that cannot
  * be imported ends the import; what was imported before stays, and the error says how much that is.
  */
+import { type ErrorDetails, StoreError } from '@ryo-faas/runtime/documents'
 import type { DocumentStore, ImportOperation, WriteContext } from '../documents/index.ts'
-import { StoreError, type ErrorDetails } from '../store-error.ts'
 
 export interface ImportCounts {
   imported: number

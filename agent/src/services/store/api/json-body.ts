@@ -1,8 +1,7 @@
 /** Reads JSON that came from outside: locates errors, and refuses what cannot be stored unchanged. */
 import { visit } from 'jsonc-parser'
-import { StoreError } from '../store-error.ts'
+import { checkKeepable, StoreError } from '@ryo-faas/runtime/documents'
 
-export const DEPTH_LIMIT = 64
 const SNIPPET = 20
 
 /**
@@ -16,19 +15,8 @@ export function parseJson(text: string, firstLine = 1): unknown {
   } catch (error) {
     throw invalid(text, firstLine, error as SyntaxError)
   }
-  checkKeepable(value, 0)
+  checkKeepable(value)
   return value
-}
-
-/** @throws StoreError TOO_DEEP; INVALID_JSON for a number that became infinite. */
-function checkKeepable(value: unknown, depth: number): void {
-  if (typeof value === 'number' && !Number.isFinite(value)) {
-    throw new StoreError('INVALID_JSON', 'a number is out of range (IEEE 754 double)')
-  }
-  if (typeof value !== 'object' || value === null) return
-  if (depth === DEPTH_LIMIT) throw new StoreError('TOO_DEEP', `the JSON is nested deeper than ${DEPTH_LIMIT} levels`)
-  if (Array.isArray(value)) for (const item of value) checkKeepable(item, depth + 1)
-  else for (const key in value) checkKeepable((value as Record<string, unknown>)[key], depth + 1)
 }
 
 function invalid(text: string, firstLine: number, error: SyntaxError): StoreError {

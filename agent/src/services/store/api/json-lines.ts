@@ -1,5 +1,5 @@
 /** Splits a stream of bytes into lines, however they are cut. Invariant: never holds more than one line of `mostBytes`. */
-import { StoreError } from '../store-error.ts'
+import { StoreError } from '@ryo-faas/runtime/documents'
 
 export interface Line {
   /** Counts from 1. */

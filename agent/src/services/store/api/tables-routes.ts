@@ -1,10 +1,9 @@
 /** Tables and their indexes. */
 import type { FastifyInstance } from 'fastify'
+import { StoreError, tableOf, type TableParams } from '@ryo-faas/runtime/documents'
 import { type DocumentStore, parseFieldPath, type TableView } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { hasRight } from './door.ts'
-import { tableOf, type TableParams } from './requests.ts'
 
 interface IndexParams extends TableParams {
   field: string

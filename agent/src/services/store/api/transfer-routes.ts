@@ -1,16 +1,15 @@
 /** Whole tables in and out: as JSON lines, or as one plain JSON file. */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { flag, singleParameters, StoreError, tableOf, type TableParams } from '@ryo-faas/runtime/documents'
 import { checkName, type DocumentStore, type ImportOperation, type WriteContext } from '../documents/index.ts'
 import type { StoreOptions } from '../options.ts'
-import { StoreError } from '../store-error.ts'
 import { SCHEMAS } from './contract.ts'
 import { documentEntry, plainEntry } from './import-entries.ts'
 import { exportPieces } from './export-pieces.ts'
 import { Importer, type ImportCounts } from './importer.ts'
 import { parseJson } from './json-body.ts'
 import { readLines } from './json-lines.ts'
-import { flag, singleParameters, tableOf, type TableParams } from './requests.ts'
 import { existing } from './tables-routes.ts'
 import { contextOf } from './trace-context.ts'
 

@@ -1,18 +1,31 @@
-/** What a document store is, and what every kind of one needs: names, fields, queries, the texts of documents. */
-export { readCursor, writeCursor } from './cursor.ts'
+/** What a document store is, and what every kind of one needs; the rules are the runtime's, and passed on here. */
 export type * from './document-store.ts'
-export { type FieldPath, parseFieldPath, valueAt } from './field-path.ts'
 export { CommitNews, followLog, type LogPiece } from './follow-log.ts'
-export { checkName, encodedName, NAME_LIMIT_BYTES, nameProblem } from './names.ts'
-export { type Change, planWrites } from './plan-writes.ts'
 export {
+  checkName,
   compareValues,
-  type Condition,
+  eventText,
   matches,
-  type Operator,
-  OPERATORS,
+  NAME_LIMIT_BYTES,
+  nameProblem,
+  parseFieldPath,
+  planWrites,
+  readCursor,
+  readVersion,
+  timeOfEvent,
+  valueAt,
+  writeCursor,
+  type Change,
+  type Condition,
+  type FieldPath,
+  type FoundDocument,
+  type ImportOperation,
   type Order,
   type Page,
+  type Precondition,
   type Query,
-} from './query.ts'
-export { eventText, readVersion, timeOfEvent } from './texts.ts'
+  type WriteContext,
+  type WriteOperation,
+  type WriteOutcome,
+  type Written,
+} from '@ryo-faas/runtime/documents'

@@ -4,7 +4,7 @@
  * Invariants: 1. When `run` returns, everything that was not answered with `failed` is on disk. 2. A command that fails
  * the transaction does not fail the others: each is then run in its own transaction.
  */
-import { StoreError } from '../store-error.ts'
+import { StoreError } from '@ryo-faas/runtime/documents'
 import type { Answer, Command, Committed, Results } from './commands.ts'
 import { translateFault } from './storage-fault.ts'
 import { trimLog } from './trim-log.ts'

@@ -1,6 +1,6 @@
 /** What a writing thread is told, and what it answers. Plain data, as it crosses threads (see `packing.ts`). */
+import type { ErrorDetails, StoreErrorCode } from '@ryo-faas/runtime/documents'
 import type { IndexView, WriteContext, WriteOperation, WriteOutcome } from '../documents/index.ts'
-import type { ErrorDetails, StoreErrorCode } from '../store-error.ts'
 import type { StateName } from './table-records.ts'
 
 export type Command =

@@ -2,8 +2,8 @@
  * Takes commands to where they are run. Invariants: 1. Commands are run in the order in which they were given. 2. A
  * command is answered after it is on disk. 3. The queue is bounded: beyond that commands are refused with BUSY.
  */
+import { StoreError } from '@ryo-faas/runtime/documents'
 import type { WriteOperation } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
 import { Background } from './background.ts'
 import type { Answer, Command, Committed } from './commands.ts'
 import type { CommandRunner } from './command-runner.ts'

@@ -4,8 +4,8 @@
  * Invariant: readers of this thread see a commit before anybody is told of it (its transaction for reading is given up
  * first; LMDB would keep the one of the last few milliseconds).
  */
+import { StoreError } from '@ryo-faas/runtime/documents'
 import { CommitNews, type DocumentStore, followLog, type OpenOptions } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
 import { writeBackup } from './backup.ts'
 import { CommandRunner } from './command-runner.ts'
 import type { Command, Results } from './commands.ts'

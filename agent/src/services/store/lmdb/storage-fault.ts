@@ -1,6 +1,6 @@
 /** What LMDB's errors mean for writers. */
 import { statfsSync } from 'node:fs'
-import { StoreError } from '../store-error.ts'
+import { StoreError } from '@ryo-faas/runtime/documents'
 
 /** errno.h and lmdb.h */
 const EIO = 5

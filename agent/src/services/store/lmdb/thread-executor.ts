@@ -4,9 +4,9 @@
  */
 import { once } from 'node:events'
 import type { Worker } from 'node:worker_threads'
+import { StoreError } from '@ryo-faas/runtime/documents'
 import type { StoreThread } from '../documents/index.ts'
 import { startThread } from '../start-thread.ts'
-import { StoreError } from '../store-error.ts'
 import type { Answer, Command } from './commands.ts'
 import { KIND } from './data-folder.ts'
 import { WaitingCommands, type Executor, type OnCommitted } from './executor.ts'

@@ -8,8 +8,8 @@
  */
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
 import { asBinary } from 'lmdb'
+import { StoreError } from '@ryo-faas/runtime/documents'
 import { GrowingUlids } from '../../../host/index.ts'
-import { StoreError } from '../store-error.ts'
 import {
   type Change,
   eventText,

@@ -1,8 +1,8 @@
 import { documentStoreContract, type StoreUnderTest } from './document-store-contract.ts'
-import { MemoryData, MemoryStore } from './memory-store.ts'
+import { MemoryStoreData, MemoryStore } from './memory-store.ts'
 
 async function make(): Promise<StoreUnderTest> {
-  const data = new MemoryData()
+  const data = new MemoryStoreData()
   let store = new MemoryStore(data)
   return {
     get store() {

@@ -2,8 +2,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
+import { StoreError } from '@ryo-faas/runtime/documents'
 import { matches, nameProblem, type Page, type Query, readCursor, valueAt, writeCursor } from '../../documents/index.ts'
-import { StoreError } from '../../store-error.ts'
 import { orderKey } from '../order-key.ts'
 import type { Reader, ScanEntry, ScanPosition } from '../reader.ts'
 import { FirstOf } from './first-of.ts'
@@ -17,6 +17,10 @@ const Place = z.tuple([
   z.string().nullable(),
 ])
 
+function isPlace(written: readonly unknown[]): written is z.output<typeof Place> {
+  return Place.safeParse(written).success
+}
+
 const SLICE_MS = 4
 const SLICE_ENTRIES = 64
 /** After so many characters of documents the clock is looked at within a slice as well. */
@@ -26,7 +30,7 @@ const PAGE_LENGTH = 8 * 1024 * 1024
 
 /** @throws StoreError INVALID_CURSOR */
 export async function runQuery(reader: Reader, query: Query, signal?: AbortSignal): Promise<Page> {
-  const cursor = readCursor(query, Place)
+  const cursor = readCursor(query, isPlace)
   const plan = planQuery(query, reader.table(query.table))
   if (cursor !== undefined && cursor[0] !== (plan.index ?? '')) {
     throw new StoreError('INVALID_CURSOR', 'an index of the table was declared or dropped since: start again')

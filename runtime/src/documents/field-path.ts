@@ -2,8 +2,8 @@
  * Names a place in a document. `customer.city` and `items.0.sku` go down into `data`; a key that has a dot itself needs a
  * JSON pointer (RFC 6901): `/prices/10.50`. `$id`, `$version`, `$createdAt` and `$editedAt` are the document's own.
  */
-import type { StoredDocument } from '@ryo-faas/runtime/protocol'
-import { StoreError } from '../store-error.ts'
+import type { StoredDocument } from '../protocol/index.ts'
+import { StoreError } from './store-error.ts'
 
 const OWN_FIELDS = ['id', 'version', 'createdAt', 'editedAt'] as const
 type OwnField = (typeof OWN_FIELDS)[number]

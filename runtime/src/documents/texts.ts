@@ -5,7 +5,7 @@
  * Invariant: a document's text begins with `{"id":…,"table":…,"version":N,"createdAt":"…","editedAt":"…","data":`, and
  * times are 24 characters, so that version, times and data are found by their place.
  */
-import type { DocumentEventKind } from '@ryo-faas/runtime/protocol'
+import type { DocumentEventKind } from '../protocol/index.ts'
 import { encodedName, quotedName } from './names.ts'
 
 export interface DocumentParts {

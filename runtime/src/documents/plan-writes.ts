@@ -2,9 +2,9 @@
  * Evaluates a list of operations, each on the result of those before it, and returns the outcome for each document, or
  * refuses the whole list. Changes nothing.
  */
-import type { DocumentEventKind } from '@ryo-faas/runtime/protocol'
-import type { ImportOperation, Precondition, WriteOperation, WriteOutcome } from './document-store.ts'
+import type { DocumentEventKind } from '../protocol/index.ts'
 import { documentText, readCreatedAt, readData, readVersion } from './texts.ts'
+import type { ImportOperation, Precondition, WriteOperation, WriteOutcome } from './writes.ts'
 
 /** @typeParam Place where a store keeps a document */
 export interface PlanningView<Place> {

@@ -7,8 +7,9 @@
  * The first is JSON: field → value, or operators with values. The second is for people: a value is JSON, or a word
  * without spaces that stands for itself; `exists` may stand alone.
  */
-import { type Condition, type Operator, OPERATORS, parseFieldPath } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
+import { parseFieldPath } from './field-path.ts'
+import { type Condition, type Operator, OPERATORS } from './query.ts'
+import { StoreError } from './store-error.ts'
 
 const MOST_CONDITIONS = 50
 const LONGEST_WHERE = 32_768

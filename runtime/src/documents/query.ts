@@ -3,7 +3,7 @@
  * than each other; `!=` is true whenever `=` is not, so also where the field is absent.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { StoredDocument } from '@ryo-faas/runtime/protocol'
+import type { StoredDocument } from '../protocol/index.ts'
 import { type FieldPath, valueAt } from './field-path.ts'
 
 export const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', 'in', 'contains', 'exists'] as const

@@ -1,6 +1,6 @@
 /** Conditional requests (RFC 9110, 13.1). An ETag is the document's version in quotes; there are no weak ones. */
-import type { Precondition } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
+import { StoreError } from './store-error.ts'
+import type { Precondition } from './writes.ts'
 
 export interface ConditionHeaders {
   'if-match'?: string | undefined

@@ -1,6 +1,6 @@
 /** Reads the inputs of routes. Checked by hand: better messages than a schema, and cheaper for the hot routes. */
-import { checkName } from '../documents/index.ts'
-import { StoreError } from '../store-error.ts'
+import { checkName } from './names.ts'
+import { StoreError } from './store-error.ts'
 
 export interface TableParams {
   table: string

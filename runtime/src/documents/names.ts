@@ -3,7 +3,7 @@
  * surrogates and the two that paths treat in their own way. Names are compared by their code points: what looks alike
  * but is composed differently (NFC, NFD) is different.
  */
-import { StoreError } from '../store-error.ts'
+import { StoreError } from './store-error.ts'
 
 export const NAME_LIMIT_BYTES = 512
 

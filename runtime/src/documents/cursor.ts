@@ -3,8 +3,7 @@
  * digest, so that it cannot continue another one.
  */
 import { createHash } from 'node:crypto'
-import type { z } from 'zod'
-import { StoreError } from '../store-error.ts'
+import { StoreError } from './store-error.ts'
 import type { Query } from './query.ts'
 
 /** @param place JSON */
@@ -13,16 +12,18 @@ export function writeCursor(query: Query, place: readonly unknown[]): string {
 }
 
 /**
- * @param shape of what was given to `writeCursor`
+ * @param isPlace whether it has the shape of what was given to `writeCursor`
  * @returns undefined without a cursor
  * @throws StoreError INVALID_CURSOR
  */
-export function readCursor<Place extends readonly unknown[]>(query: Query, shape: z.ZodType<Place>): Place | undefined {
+export function readCursor<Place extends readonly unknown[]>(
+  query: Query,
+  isPlace: (written: readonly unknown[]) => written is Place,
+): Place | undefined {
   if (query.cursor === undefined) return undefined
-  const [digest, ...written] = parse(query.cursor)
-  const place = shape.safeParse(written)
-  if (!place.success) throw damaged(place.error)
-  if (digest === digestOf(query)) return place.data
+  const [digest, ...place] = parse(query.cursor)
+  if (!isPlace(place)) throw damaged()
+  if (digest === digestOf(query)) return place
   throw new StoreError(
     'INVALID_CURSOR',
     'the cursor belongs to another query: table, where and orderBy must be the same',
@@ -39,7 +40,7 @@ function parse(text: string): unknown[] {
   return Array.isArray(parts) ? parts : []
 }
 
-function damaged(cause: unknown): StoreError {
+function damaged(cause?: unknown): StoreError {
   return new StoreError('INVALID_CURSOR', 'the cursor is damaged', { cause })
 }
 
