@@ -1,7 +1,7 @@
 /** Calls another function of the same platform through the proxy, as part of the running invocation. */
 import { carriedHeaders } from './carried-headers.ts'
 import { currentInvocation } from './context.ts'
-import { tracedFetch } from './spans/traced-fetch.ts'
+import { platformFetch } from './spans/traced-fetch.ts'
 import { ENV, FUNCTIONS_PREFIX, NAME_PATTERN, routeOf } from './protocol/index.ts'
 
 export interface CallInit extends RequestInit {
@@ -19,7 +19,7 @@ export async function call(name: string, init: CallInit = {}): Promise<Response>
   const url = functionUrl(invocation.proxyUrl, name, path)
   const own = invocation.context.signal
   const signal = init.signal ? AbortSignal.any([own, init.signal]) : own
-  return tracedFetch(url, { ...rest, headers: carriedHeaders(invocation, init.headers), signal })
+  return platformFetch(url, { ...rest, headers: carriedHeaders(invocation, init.headers), signal })
 }
 
 function functionUrl(proxyUrl: string | undefined, name: string, path = ''): URL {

@@ -1,6 +1,6 @@
 /**
  * Headers that make a request part of the invocation that sends it: id, remaining time, and depth in events.
- * `tracedFetch` adds the trace.
+ * `platformFetch` adds the trace.
  */
 import type { RunningInvocation } from './context.ts'
 import { HEADERS } from './protocol/index.ts'

@@ -60,6 +60,8 @@ export interface RunningInvocation {
   readonly storeUrl: string | undefined
   /** Token of this deployment for the store. */
   readonly token: string | undefined
+  /** Sends requests to proxy and store; default: `fetch`. */
+  readonly send?: typeof fetch | undefined
 }
 
 export const running = new AsyncLocalStorage<RunningInvocation>()
@@ -72,6 +74,11 @@ export function context(): FunctionContext {
 /** @param caller the function that the error message names */
 export function currentInvocation(caller: string): RunningInvocation {
   const invocation = running.getStore()
-  if (!invocation) throw new Error(`${caller} works only while a function runs, not while its module loads`)
+  if (!invocation) {
+    throw new Error(
+      `${caller} works only while a function runs, not while its module loads. In a test, run the function with ` +
+        'testFunction() from @ryo-faas/runtime/testing.',
+    )
+  }
   return invocation
 }

@@ -15,11 +15,8 @@ import { traceClients } from './spans/traced-clients.ts'
 import { traceConsole } from './spans/traced-console.ts'
 import { tracedFetch } from './spans/traced-fetch.ts'
 import { Tracing } from './telemetry/index.ts'
-import type { Service, TriggerHandler } from './handlers.ts'
+import { handlersOf, type FunctionDefinition } from './serve/function-definition.ts'
 import { createFunctionServer } from './serve/function-server.ts'
-import { singleHandler, singleTrigger, type HandlerSet, type RequestHandler } from './serve/handler-set.ts'
-import { runOutsideRequests } from './serve/life-invocation.ts'
-import { ServiceRegistration } from './serve/service-registration.ts'
 
 if (process.argv[1] !== undefined) mapStacks(process.argv[1])
 globalThis.fetch = tracedFetch
@@ -30,12 +27,7 @@ if (process.env[ENV.stampLogs] === '1') {
 }
 
 export { bridgeOpenTelemetry } from './spans/otel-bridge.ts'
-
-export type FunctionDefinition = { readonly name: string } & (
-  | RequestHandler
-  | { readonly style: 'trigger'; readonly handler: TriggerHandler }
-  | { readonly style: 'service'; readonly handler: (service: Service) => void | Promise<void> }
-)
+export type { FunctionDefinition }
 
 /** Serves the handler until SIGTERM or SIGINT; exits with 1 if that fails. */
 export async function start(definition: FunctionDefinition): Promise<void> {
@@ -60,36 +52,10 @@ export async function start(definition: FunctionDefinition): Promise<void> {
   }
 }
 
-interface Instance {
-  options: InstanceOptions
-  tracing: Tracing
-}
-
 function tracingOf({ traces: settings, name, version, instance }: InstanceOptions): Tracing {
   if (settings !== undefined) traceConsole(console)
   const resource = { 'service.name': name, 'service.version': String(version), 'service.instance.id': instance }
   return new Tracing({ settings, resource })
-}
-
-interface Handlers {
-  handlers: HandlerSet
-  /** After the last request. */
-  stop?: () => Promise<void>
-}
-
-async function handlersOf(definition: FunctionDefinition, instance: Instance): Promise<Handlers> {
-  switch (definition.style) {
-    case 'trigger':
-      return { handlers: singleTrigger(definition.handler) }
-    case 'service': {
-      const service = new ServiceRegistration()
-      await definition.handler(service)
-      await runOutsideRequests(instance, () => service.start())
-      return { handlers: service, stop: () => runOutsideRequests(instance, () => service.stop()) }
-    }
-    default:
-      return { handlers: singleHandler(definition) }
-  }
 }
 
 function stopOnSignals(end: () => Promise<void>): void {

@@ -5,7 +5,7 @@
  */
 import { carriedHeaders } from './carried-headers.ts'
 import { currentInvocation } from './context.ts'
-import { tracedFetch } from './spans/traced-fetch.ts'
+import { platformFetch } from './spans/traced-fetch.ts'
 import { ENV, pathSegment, type StoredDocument } from './protocol/index.ts'
 
 export type { StoredDocument }
@@ -175,7 +175,7 @@ async function ask(method: string, path: string, asked: Asked = {}): Promise<Res
   const body = asked.body === undefined ? null : JSON.stringify(asked.body)
   let response: Response
   try {
-    response = await tracedFetch(new URL(path, storeUrl), { method, headers, body, signal })
+    response = await platformFetch(new URL(path, storeUrl), { method, headers, body, signal })
   } catch (cause) {
     signal.throwIfAborted()
     throw new StoreError('STORE_UNAVAILABLE', `${method} ${path}: the store cannot be reached`, { status: 0, cause })

@@ -4,18 +4,19 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { running } from '../context.ts'
 import type { TriggerHandler } from '../handlers.ts'
 import { logError } from '../log-error.ts'
 import { InvocationCounts, metricsPage } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
 import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../protocol/index.ts'
-import type { Tracing } from '../telemetry/index.ts'
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { isDelivered } from './delivery.ts'
 import { drain, Inflight } from './drain.ts'
 import { FunctionResponse } from './function-response.ts'
 import type { HandlerSet, RequestHandler } from './handler-set.ts'
+import type { Instance } from './instance.ts'
 import { introduce } from './introduction.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
 import { runNodeHandler } from './node-style.ts'
@@ -29,6 +30,8 @@ const KEEP_ALIVE_MS = 75_000
 export interface FunctionServer {
   /** Resolves to the port. */
   listen(): Promise<number>
+  /** Serves one more connection, whatever it is made of. */
+  accept(connection: Duplex): void
   /** Takes an error that nobody caught; it is logged, and answered if it belongs to an invocation. */
   handleStrayError(error: unknown): void
   /** Refuses new requests, waits for those in flight, and resolves when every connection is closed. */
@@ -40,15 +43,13 @@ type UpgradingServerOptions = ServerOptions<typeof IncomingMessage, typeof Funct
   shouldUpgradeCallback(request: IncomingMessage): boolean
 }
 
-export function createFunctionServer(
-  handlers: HandlerSet,
-  { options, tracing }: { options: InstanceOptions; tracing: Tracing },
-): FunctionServer {
+export function createFunctionServer(handlers: HandlerSet, self: Instance): FunctionServer {
+  const { options } = self
   const { name, version, instance } = options
   const inflight = new Inflight()
   const counts = new InvocationCounts()
   const renderMetrics = metricsPage({ name, counts, inflight: () => inflight.size })
-  const owner = { options, counts, tracing, begun: 0, release: (invocation: Invocation) => inflight.delete(invocation) }
+  const owner = { ...self, counts, begun: 0, release: (invocation: Invocation) => inflight.delete(invocation) }
   let draining: Promise<void> | undefined
 
   function handle(exchange: Exchange): void {
@@ -141,6 +142,8 @@ export function createFunctionServer(
 
   return {
     listen: () => listen(server, options),
+
+    accept: connection => void server.emit('connection', connection),
 
     handleStrayError(error) {
       const invocation = running.getStore()

@@ -2,6 +2,7 @@
 import { format } from 'node:util'
 import type { FunctionContext, FunctionLog, UpgradeRequest } from '../context.ts'
 import { HEADERS } from '../protocol/index.ts'
+import type { Outlet } from './instance.ts'
 import type { Invocation } from './invocation.ts'
 
 export class InvocationContext implements FunctionContext {
@@ -43,19 +44,22 @@ export class InvocationContext implements FunctionContext {
 
   get log(): FunctionLog {
     const { requestId } = this
+    const { outlet } = this.#invocation
     // The proxy makes both the same, unless a client sent its own id.
-    if (this.#invocation.headers['traceparent'] === undefined || requestId === this.traceId) return createLog(requestId)
-    return createLog(`${requestId} trace=${this.traceId}`)
+    if (this.#invocation.headers['traceparent'] === undefined || requestId === this.traceId) {
+      return createLog(requestId, outlet)
+    }
+    return createLog(`${requestId} trace=${this.traceId}`, outlet)
   }
 
   readonly remainingMs = (): number => this.#invocation.remainingMs()
 }
 
 /** @param ids shown in brackets before each message */
-export function createLog(ids: string): FunctionLog {
+export function createLog(ids: string, outlet: Outlet): FunctionLog {
   const line =
     (level: keyof FunctionLog) =>
     (...parts: unknown[]): void =>
-      console[level](`${level.toUpperCase().padEnd(5)} [${ids}] ${format(...parts)}`)
+      outlet.log(level, ids, format(...parts))
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }
 }

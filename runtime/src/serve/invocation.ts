@@ -10,12 +10,11 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { running, type FunctionContext, type RunningInvocation } from '../context.ts'
-import { logError } from '../log-error.ts'
 import type { InvocationCounts } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
 import { HEADERS, type PlatformErrorCode } from '../protocol/index.ts'
 import { InvocationSpan } from '../spans/invocation-span.ts'
-import type { Tracing } from '../telemetry/index.ts'
+import { consoleOutlet, systemClock, type Clock, type Instance, type Outlet } from './instance.ts'
 import { InvocationContext } from './invocation-context.ts'
 import { answerPlatformError } from './platform-answer.ts'
 
@@ -39,10 +38,8 @@ export interface Exchange {
 }
 
 /** Shared by all invocations of an instance. */
-export interface InvocationOwner {
-  readonly options: InstanceOptions
+export interface InvocationOwner extends Instance {
   readonly counts: InvocationCounts
-  readonly tracing: Tracing
   /** Invocations started. */
   begun: number
   release(invocation: Invocation): void
@@ -61,9 +58,10 @@ export class Invocation implements RunningInvocation {
    */
   webRequest: Request | undefined
   readonly #owner: InvocationOwner
-  readonly #startedAt = performance.now()
+  readonly #clock: Clock
+  readonly #startedAt: number
   readonly #timeoutMs: number
-  readonly #deadlineTimer: NodeJS.Timeout | undefined
+  readonly #cancelDeadline: (() => void) | undefined
   readonly #bytesBeforeUpgrade: number
   /** The first invocation of its instance. */
   readonly #isCold: boolean
@@ -82,10 +80,12 @@ export class Invocation implements RunningInvocation {
     this.upgrade = upgrade
     this.headers = request.headers
     this.#owner = owner
+    this.#clock = owner.clock ?? systemClock
+    this.#startedAt = this.#clock.now()
     this.#bytesBeforeUpgrade = upgrade?.socket.bytesWritten ?? 0
     this.#timeoutMs = Math.min(owner.options.timeoutMs || Infinity, callerDeadlineMs(this.headers))
     if (this.#timeoutMs !== Infinity) {
-      this.#deadlineTimer = setTimeout(() => this.#expire(), Math.min(this.#timeoutMs, LONGEST_TIMER_MS))
+      this.#cancelDeadline = this.#clock.after(Math.min(this.#timeoutMs, LONGEST_TIMER_MS), () => this.#expire())
     }
     this.#isCold = owner.begun === 0
     owner.begun += 1
@@ -110,6 +110,14 @@ export class Invocation implements RunningInvocation {
     return this.options.token
   }
 
+  get send(): typeof fetch | undefined {
+    return this.#owner.send
+  }
+
+  get outlet(): Outlet {
+    return this.#owner.outlet ?? consoleOutlet
+  }
+
   get requestId(): string {
     return (this.#requestId ??= requestIdOf(this.request))
   }
@@ -121,7 +129,7 @@ export class Invocation implements RunningInvocation {
   }
 
   remainingMs(): number {
-    return Math.max(0, this.#timeoutMs - (performance.now() - this.#startedAt))
+    return Math.max(0, this.#timeoutMs - (this.#clock.now() - this.#startedAt))
   }
 
   /** Tells the handler that its answer is no longer wanted; only the first reason counts. */
@@ -136,7 +144,7 @@ export class Invocation implements RunningInvocation {
   fail(error: unknown): void {
     if (this.#isEcho(error)) return
     this.span.addException(error)
-    logError(`Invocation ${this.requestId} of ${this.options.name} failed:`, error)
+    this.outlet.error(`Invocation ${this.requestId} of ${this.options.name} failed:`, error, this.requestId)
     if (this.#responseClosed) return
     if (!this.#failed) this.#owner.counts.errors++
     this.#failed = true
@@ -205,7 +213,7 @@ export class Invocation implements RunningInvocation {
 
   #closeResponse(): void {
     this.#responseClosed = true
-    this.#owner.counts.observe((performance.now() - this.#startedAt) / 1000)
+    this.#owner.counts.observe((this.#clock.now() - this.#startedAt) / 1000)
     if (!this.response.writableFinished) {
       this.abort(new DOMException('The connection closed before the answer was complete', 'AbortError'))
     }
@@ -214,7 +222,7 @@ export class Invocation implements RunningInvocation {
 
   #releaseIfOver(): void {
     if (!this.#responseClosed || !(this.#handlerSettled || this.#expired)) return
-    clearTimeout(this.#deadlineTimer)
+    this.#cancelDeadline?.()
     if (this.#owner.tracing.isOn) this.#endSpan()
     this.#owner.release(this)
   }
@@ -222,7 +230,7 @@ export class Invocation implements RunningInvocation {
   #endSpan(): void {
     const status = this.response.statusCode
     const isError = this.#failed || this.#expired || status >= 500
-    const end = { name: this.options.name, durationMs: performance.now() - this.#startedAt, isError }
+    const end = { name: this.options.name, durationMs: this.#clock.now() - this.#startedAt, isError }
     this.span.end(end, () => ({
       'faas.name': this.options.name,
       'faas.version': String(this.options.version),

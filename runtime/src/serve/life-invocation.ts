@@ -1,12 +1,11 @@
 /** The context of `onStart` and `onStop`: no request, but `store()` and `call()` work there too. */
 import { running, type FunctionContext, type RunningInvocation } from '../context.ts'
-import type { InstanceOptions } from '../options.ts'
 import { InvocationSpan } from '../spans/invocation-span.ts'
-import type { Tracing } from '../telemetry/index.ts'
+import { consoleOutlet, type Instance } from './instance.ts'
 import { createLog } from './invocation-context.ts'
 
 export function runOutsideRequests<T>(
-  { options, tracing }: { options: InstanceOptions; tracing: Tracing },
+  { options, tracing, outlet = consoleOutlet, send }: Instance,
   run: () => Promise<T>,
 ): Promise<T> {
   const requestId = crypto.randomUUID()
@@ -18,10 +17,10 @@ export function runOutsideRequests<T>(
     traceId: span.context.traceId,
     attempt: 1,
     signal: new AbortController().signal,
-    log: createLog(requestId),
+    log: createLog(requestId, outlet),
     remainingMs: () => Infinity,
   }
   const { proxyUrl, storeUrl, token } = options
-  const invocation: RunningInvocation = { context, headers: {}, proxyUrl, storeUrl, token, span }
+  const invocation: RunningInvocation = { context, headers: {}, proxyUrl, storeUrl, token, span, send }
   return running.run(invocation, run)
 }

@@ -131,6 +131,6 @@ export class ServiceRegistration implements Service, HandlerSet {
 }
 
 /** An app or a router of Express or Connect: a function that delegates to its `handle`, with `next` as third. */
-function isApp(handler: AnyHandler): boolean {
+export function isApp(handler: AnyHandler): boolean {
   return 'handle' in handler && typeof handler.handle === 'function'
 }

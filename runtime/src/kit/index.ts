@@ -1,0 +1,12 @@
+/**
+ * What tests import as `@ryo-faas/runtime/testing`: functions of any style run in the process of the test, with a store
+ * in memory. It knows no test framework.
+ */
+export type { TestOptions, TriggerSpec } from './options.ts'
+export type { TestApp, TestRequestInit } from './test-app.ts'
+export type { CallAnswer, RecordedCall, RecordedCallback } from './test-calls.ts'
+export { TestClock, type TestClockOptions } from './test-clock.ts'
+export { testFunction } from './test-function.ts'
+export type { RecordedError, RecordedLog } from './test-outlet.ts'
+export { TestStore, type BatchOperation, type Seed } from './test-store.ts'
+export type { TestEvent } from './test-triggers.ts'

@@ -1,0 +1,62 @@
+/** What a test says about the function that it runs. */
+import type { HttpHandler, PlainWebHandler, Service, TriggerHandler, WebHandler } from '../handlers.ts'
+import type { DocumentEventKind } from '../protocol/index.ts'
+import type { FunctionDefinition } from '../serve/function-definition.ts'
+import { isApp } from '../serve/service-registration.ts'
+import type { CallAnswer } from './test-calls.ts'
+import type { TestClock, TestClockOptions } from './test-clock.ts'
+import type { Seed, TestStore } from './test-store.ts'
+
+export interface TestOptions {
+  /** `context().name`; default: the name of the handler. */
+  readonly name?: string
+  /** What is in the store at first; or a store that is shared with other functions under test. Default: empty. */
+  readonly store?: Seed | TestStore
+  /** Who answers `call(name)`, by name. A call of another name rejects. */
+  readonly call?: Readonly<Record<string, CallAnswer>>
+  /** Variables that only this function sees in `process.env`, while it runs. */
+  readonly env?: Readonly<Record<string, string>>
+  /** As `env`: a function gets its secrets as variables. */
+  readonly secrets?: Readonly<Record<string, string>>
+  /** Default: a clock that runs, and can be advanced. */
+  readonly clock?: TestClock | TestClockOptions
+  /** Deadline of each invocation; default: none. */
+  readonly timeoutMs?: number
+  /** How often an event is tried again if its handler fails; default: 0. */
+  readonly retries?: number
+  /** Logs and errors are only kept (`logs`, `errors`), not printed. */
+  readonly quiet?: boolean
+}
+
+export interface TriggerSpec {
+  readonly table: string
+  /** Default: all three. */
+  readonly events?: readonly DocumentEventKind[]
+  /** Only these documents. */
+  readonly ids?: readonly string[]
+}
+
+export type ServiceMain = (service: Service) => void | Promise<void>
+
+export interface StyleOptions extends TestOptions {
+  readonly style?: 'web' | 'node' | 'service'
+  readonly on?: TriggerSpec | readonly TriggerSpec[]
+}
+
+export type AnyHandler = PlainWebHandler | WebHandler | HttpHandler | ServiceMain | TriggerHandler<never>
+
+export function definitionOf(handler: AnyHandler, { name: given, style, on }: StyleOptions): FunctionDefinition {
+  if (typeof handler !== 'function') throw new TypeError(`testFunction() needs a function, not ${typeof handler}`)
+  const name = given ?? (handler.name || 'test')
+  if (on !== undefined) return { name, style: 'trigger', handler: handler as TriggerHandler }
+  switch (style ?? (handler.length >= 2 ? 'node' : 'web')) {
+    case 'service':
+      return { name, style: 'service', handler: handler as ServiceMain }
+    case 'node': {
+      const target = handler as HttpHandler
+      return { name, style: 'node', takesContext: !isApp(target), handler: target } as FunctionDefinition
+    }
+    case 'web':
+      return { name, style: 'web', handler: handler as WebHandler }
+  }
+}

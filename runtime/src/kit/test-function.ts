@@ -1,0 +1,105 @@
+/**
+ * Runs one function as the platform would, in the process of its test: through the same server, without a port.
+ * Invariants: 1. Functions under test share nothing but what they are given (a store, each other). 2. Nothing stays
+ * open: one that is never closed holds neither a port nor the process.
+ */
+import type { HttpHandler, PlainWebHandler, TriggerHandler, WebHandler } from '../handlers.ts'
+import { instanceOptions } from '../options.ts'
+import { ENV, HEADERS } from '../protocol/index.ts'
+import { handlersOf } from '../serve/function-definition.ts'
+import { createFunctionServer } from '../serve/function-server.ts'
+import type { Instance } from '../serve/instance.ts'
+import { Tracing } from '../telemetry/index.ts'
+import { Work } from './background.ts'
+import { openEnvironment } from './environment.ts'
+import { exchange } from './exchange.ts'
+import {
+  definitionOf,
+  type AnyHandler,
+  type ServiceMain,
+  type StyleOptions,
+  type TestOptions,
+  type TriggerSpec,
+} from './options.ts'
+import { TestApp } from './test-app.ts'
+import { PROXY_URL, TestCalls } from './test-calls.ts'
+import { TestClock } from './test-clock.ts'
+import { TestOutlet } from './test-outlet.ts'
+import { STORE_URL, TestStore } from './test-store.ts'
+import { TestTriggers } from './test-triggers.ts'
+
+// Those whose options say what they are come first: only so is the parameter of a function in place known.
+/** The `main` of a service. */
+export function testFunction(main: ServiceMain, options: TestOptions & { readonly style: 'service' }): Promise<TestApp>
+/** A trigger: it runs for writes to the store, and for `trigger()`. */
+export function testFunction<T>(
+  handler: TriggerHandler<T>,
+  options: TestOptions & { readonly on: TriggerSpec | readonly TriggerSpec[] },
+): Promise<TestApp>
+/** A web-style handler that takes the context. */
+export function testFunction(handler: WebHandler, options: TestOptions & { readonly style: 'web' }): Promise<TestApp>
+/** A web-style handler; `context()` returns the context. */
+export function testFunction(handler: PlainWebHandler, options?: TestOptions): Promise<TestApp>
+/** A node-style handler, or an app of Express and the like. */
+export function testFunction(
+  handler: HttpHandler,
+  options?: TestOptions & { readonly style?: 'node' },
+): Promise<TestApp>
+export async function testFunction(handler: AnyHandler, options: StyleOptions = {}): Promise<TestApp> {
+  const definition = definitionOf(handler, options)
+  const clock = options.clock instanceof TestClock ? options.clock : new TestClock(options.clock)
+  const store = options.store instanceof TestStore ? options.store : new TestStore({ clock })
+  if (options.store !== undefined && !(options.store instanceof TestStore)) await store.seed(options.store)
+  const environment = openEnvironment({ ...options.env, ...options.secrets })
+  const deliveryToken = crypto.randomUUID()
+  const outlet = new TestOutlet(options.quiet === true)
+  const work = new Work()
+  const calls = new TestCalls(options.call ?? {}, work)
+  const instance: Instance = {
+    options: {
+      ...instanceOptions(definition.name, { [ENV.storeUrl]: STORE_URL, [ENV.proxyUrl]: PROXY_URL }),
+      deliveryToken,
+      timeoutMs: options.timeoutMs ?? 0,
+    },
+    tracing: new Tracing({ settings: undefined, resource: {} }),
+    clock,
+    outlet,
+    send: (input, init) => {
+      const request = new Request(input, init)
+      return new URL(request.url).origin === STORE_URL ? store.answer(request) : calls.answer(request)
+    },
+  }
+  try {
+    const { handlers, stop } = await environment.run(() => handlersOf(definition, instance))
+    const server = createFunctionServer(handlers, instance)
+    const send = (request: Request): Promise<Response> => {
+      const { headers } = request
+      if (!headers.has(HEADERS.requestId)) headers.set(HEADERS.requestId, crypto.randomUUID())
+      headers.set(HEADERS.delivery, deliveryToken)
+      return environment.run(() => exchange(server, request))
+    }
+    const triggers = new TestTriggers({
+      triggers: handlers.served?.triggers ?? specsOf(options.on),
+      send,
+      outlet,
+      work,
+      retries: options.retries ?? 0,
+      name: definition.name,
+      clock,
+    })
+    const unfollow = store.follow(event => triggers.take(event))
+    const close = async (): Promise<void> => {
+      unfollow()
+      await environment.run(async () => stop?.())
+      environment.close()
+    }
+    return new TestApp({ send, close, clock, store, calls, outlet, work, triggers })
+  } catch (error) {
+    environment.close()
+    throw error
+  }
+}
+
+function specsOf(on: StyleOptions['on']): readonly TriggerSpec[] {
+  return on === undefined ? [] : [on].flat()
+}
