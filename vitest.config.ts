@@ -13,6 +13,9 @@ const WITH_PROCESSES = [
 /** They fill the machine, or take away what others use (the base image). */
 const ALONE = 'agent/test/{engine/base-image,platform/{heavy,under-load,faults},{async,store}/chaos}.test.ts'
 
+/** Real applications; all but a sample only if asked for. */
+const APPS = 'agent/test/apps/**/*.test.ts'
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
@@ -43,11 +46,22 @@ export default defineConfig({
         test: {
           name: 'platform',
           include: ['agent/test/**/*.test.ts'],
-          exclude: [ALONE],
+          exclude: [ALONE, APPS],
           globalSetup: 'agent/test/support/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Most of the time is waiting for processes and containers.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'apps',
+          include: [APPS],
+          globalSetup: 'agent/test/support/global-setup.ts',
+          hookTimeout: 120_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },

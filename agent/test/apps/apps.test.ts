@@ -1,0 +1,38 @@
+/**
+ * Applications as users have them, installed, deployed and called. The samples run with all other tests;
+ * `npm run test:apps` tries the whole table.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { AppBed } from './bed.ts'
+import { APPS } from './table/index.ts'
+
+/** Set by `main.ts`: a part of the names. */
+const filter = process.env['RYO_FAAS_APPS']
+const isWhole = filter !== undefined
+const chosen = APPS.filter(({ name, isSample = false }) => (isWhole ? name.includes(filter) : isSample))
+const verdicts = new Map<string, string>()
+
+let bed: AppBed
+beforeAll(async () => {
+  bed = await AppBed.make(isWhole)
+})
+afterAll(async () => {
+  await bed.remove()
+  if (isWhole) printVerdicts()
+})
+
+test.each(chosen.map(app => [app.name, app] as const))(
+  '%s',
+  async (_name, app) => {
+    verdicts.set(app.name, 'did not finish')
+    const failure = await bed.failureOf(app).catch((error: unknown) => String(error))
+    verdicts.set(app.name, failure === undefined ? (app.refused ? 'refused with the way out' : 'works') : 'FAILS')
+    expect(failure).toBeUndefined()
+  },
+  isWhole ? 600_000 : 60_000,
+)
+
+function printVerdicts(): void {
+  const width = Math.max(...chosen.map(({ name }) => name.length))
+  console.log([...verdicts].map(([name, verdict]) => `${name.padEnd(width)}  ${verdict}`).join('\n'))
+}

@@ -1,0 +1,18 @@
+import type { App } from '../app.ts'
+import { DIALECTS } from './dialects.ts'
+import { FRAMEWORKS } from './frameworks.ts'
+import { NATIVES } from './natives.ts'
+import { PACKAGES } from './packages.ts'
+import { PROJECTS } from './projects.ts'
+import { SOURCES } from './sources.ts'
+import { SURROUNDINGS } from './surroundings.ts'
+
+export const APPS: readonly App[] = [
+  ...FRAMEWORKS,
+  ...PACKAGES,
+  ...NATIVES,
+  ...SOURCES,
+  ...DIALECTS,
+  ...PROJECTS,
+  ...SURROUNDINGS,
+]
