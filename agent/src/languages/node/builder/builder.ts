@@ -16,7 +16,7 @@ import { entryName, entrySource } from './entry-file.ts'
 import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
 import { NativeNotes, type NativeSurroundings } from './native-notes.ts'
 import { nativePackageFiles } from './native-packages.ts'
-import { NpmInstaller } from './npm-install.ts'
+import { PackageInstaller } from './package-install.ts'
 import { bundleRuntime } from './runtime-module.ts'
 import { globbedFiles, isReadAtRunTime, packageFiles, referencedFile, type TakenFile } from './taken-files.ts'
 import { writeVersionFolder } from './version-folder.ts'
@@ -35,13 +35,13 @@ export interface BuilderOptions {
   environment: NodeJS.ProcessEnv
   /** Where functions run, as far as known. Called when native code is included. */
   surroundings?: () => Promise<NativeSurroundings>
-  /** The program `npm`; default: the one on the path. */
+  /** The program `npm`; default: the one on the path, like the other package managers. */
   npmPath?: string
 }
 
 export class Builder {
   readonly #options: BuilderOptions
-  readonly #installer: NpmInstaller
+  readonly #installer: PackageInstaller
   readonly #digests = new Digests()
   readonly #nativeNotes: NativeNotes
   readonly #sessions = new Map<string, EsbuildSession>()
@@ -49,7 +49,7 @@ export class Builder {
 
   constructor(options: BuilderOptions) {
     this.#options = options
-    this.#installer = new NpmInstaller({ ...options, npmPath: options.npmPath ?? 'npm' })
+    this.#installer = new PackageInstaller({ ...options, npmPath: options.npmPath ?? 'npm' })
     this.#nativeNotes = new NativeNotes(options.surroundings ?? (() => Promise.resolve({})))
   }
 
@@ -70,8 +70,8 @@ export class Builder {
   }
 
   async #bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {
-    const { packageDir, files } = request
-    const installed = await untilAborted(this.#installer.install(packageDir), request.name, signal)
+    const { packageDir, rootDir, files } = request
+    const installed = await untilAborted(this.#installer.install(packageDir, rootDir), request.name, signal)
     this.#runtime ??= bundleRuntime(this.#options.runtimeDir)
     const runtime = await this.#runtime
     const [bundled, own, globbed] = await Promise.all([

@@ -10,7 +10,9 @@ import { buildNote, buildProblem, MISSING } from './build-problems.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { httpPlugin } from './http-plugin.ts'
 import { otelPlugin } from './otel-plugin.ts'
-import { packageNameOf, readManifest } from './node-packages.ts'
+import type { InstalledPackages } from './installed-packages.ts'
+import { installHint } from './locked-project.ts'
+import { packageNameOf } from './node-packages.ts'
 import { packagesPlugin } from './packages-plugin.ts'
 import { BUNDLE_HEAD, PLACE_DEFINES, placesPlugin } from './places-plugin.ts'
 import { plainPaths, plainSources } from './plain-paths.ts'
@@ -47,7 +49,7 @@ export class EsbuildSession {
   readonly #runtime: string
   #context: BuildContext | undefined
   #found: Found
-  #installed: string | undefined
+  #installed: InstalledPackages | undefined
   /** Packages that were required but not installed. */
   readonly #absent = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
@@ -58,8 +60,8 @@ export class EsbuildSession {
     this.#found = nothingFound(request.rootDir, undefined)
   }
 
-  /** @param installed folder of packages that replaces a missing `node_modules` */
-  build(installed: string | undefined, signal: AbortSignal): Promise<Bundled> {
+  /** @param installed packages in place of a missing `node_modules` */
+  build(installed: InstalledPackages | undefined, signal: AbortSignal): Promise<Bundled> {
     const build = this.#last.then(() => this.#build(installed, signal))
     this.#last = build.catch(() => {})
     return build
@@ -71,7 +73,7 @@ export class EsbuildSession {
     await this.#context?.dispose()
   }
 
-  async #build(installed: string | undefined, signal: AbortSignal): Promise<Bundled> {
+  async #build(installed: InstalledPackages | undefined, signal: AbortSignal): Promise<Bundled> {
     const context = (this.#context ??= await this.#open())
     this.#found = nothingFound(this.#request.rootDir, installed)
     this.#installed = installed
@@ -170,14 +172,12 @@ export class EsbuildSession {
   #installHint(specifier: string): string | undefined {
     const name = packageNameOf(specifier)
     if (name === undefined) return undefined
-    const { packageDir } = this.#request
-    const { dependencies } = readManifest(packageDir)
-    return `Run: cd ${packageDir} && npm install${dependencies && name in dependencies ? '' : ` ${name}`}`
+    return installHint(name, this.#request.packageDir, this.#request.rootDir)
   }
 }
 
-function nothingFound(rootDir: string, installed: string | undefined): Found {
-  const readable = new ReadableFolders(rootDir, installed)
+function nothingFound(rootDir: string, installed: InstalledPackages | undefined): Found {
+  const readable = new ReadableFolders(rootDir, installed?.folder)
   return { natives: new Map(), addons: new Map(), references: new Set(), absent: new Map(), readable }
 }
 

@@ -6,11 +6,13 @@ import { dirname, join } from 'node:path'
 export interface Manifest {
   name?: string
   workspaces?: unknown
+  exports?: unknown
   os?: unknown
   cpu?: unknown
   gypfile?: boolean
   binary?: unknown
   dependencies?: Record<string, string>
+  devDependencies?: Record<string, string>
   optionalDependencies?: Record<string, string>
   peerDependencies?: Record<string, string>
 }

@@ -2,11 +2,11 @@
  * What a lock file may use on the host. Packages from registries may be fetched; local ones must be inside the package,
  * also after symbolic links; git is refused, because the lock file would control that program.
  */
-import { existsSync, realpathSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
 import { RyoFaasError } from '../../../contract/index.ts'
+import { isWithin } from './locked-project.ts'
 
-export const LOCK = 'package-lock.json'
+const LOCK = 'package-lock.json'
 
 interface LockEntry {
   resolved?: string
@@ -21,11 +21,18 @@ interface Lock {
   dependencies?: Record<string, LockEntry | string>
 }
 
+export interface LocalPackages {
+  /** Files that are installed from: they are copied. */
+  copied: string[]
+  /** Folders of the project: they stay where they are. */
+  linked: string[]
+}
+
 /**
- * Tarballs and folders of the package that the lock file refers to, relative to it.
+ * What the lock file refers to in the project, relative to it.
  * @throws RyoFaasError BUILD_FAILED if only the user's own npm may install what it names
  */
-export function localPackages(text: string, packageDir: string): string[] {
+export function localPackages(text: string, packageDir: string): LocalPackages {
   const lock = parseLock(text, packageDir)
   const outside = (path: string) =>
     new RyoFaasError('BUILD_FAILED', `${path} in ${LOCK} is outside the package, so only npm can install it`, {
@@ -34,7 +41,8 @@ export function localPackages(text: string, packageDir: string): string[] {
   for (const place of Object.keys(lock.packages ?? {})) {
     if (!isInside(packageDir, place)) throw outside(place)
   }
-  return [...entriesOf(lock)].flatMap(({ resolved, version, link }) => {
+  const local: LocalPackages = { copied: [], linked: [] }
+  for (const { resolved, version, link } of entriesOf(lock)) {
     const from = resolved ?? version ?? ''
     if (/^(?:git[+:@]|ssh:|github:|gitlab:|bitbucket:|gist:)/.test(from)) {
       throw new RyoFaasError(
@@ -46,10 +54,11 @@ export function localPackages(text: string, packageDir: string): string[] {
       )
     }
     const path = link ? from : from.startsWith('file:') ? from.slice('file:'.length) : undefined
-    if (path === undefined) return []
+    if (path === undefined) continue
     if (!isInside(packageDir, path)) throw outside(path)
-    return [relative(packageDir, resolve(packageDir, path)).split(sep).join('/')]
-  })
+    local[link ? 'linked' : 'copied'].push(relative(packageDir, resolve(packageDir, path)).split(sep).join('/'))
+  }
+  return local
 }
 
 function* entriesOf({ packages, dependencies }: Lock): Iterable<LockEntry> {
@@ -67,9 +76,8 @@ function* entriesOf({ packages, dependencies }: Lock): Iterable<LockEntry> {
 /** As npm may read the path: it expands `~` and percent encoding. */
 function isInside(packageDir: string, path: string): boolean {
   if (path.split(/[\\/]/).some(part => part.startsWith('~')) || path.includes('%')) return false
-  const source = resolve(packageDir, path)
-  const within = (folder: string, place: string) => place === folder || place.startsWith(folder + sep)
-  return within(packageDir, source) && (!existsSync(source) || within(realpathSync(packageDir), realpathSync(source)))
+  const place = relative(packageDir, resolve(packageDir, path))
+  return place === '' || isWithin(packageDir, place)
 }
 
 function parseLock(text: string, packageDir: string): Lock {

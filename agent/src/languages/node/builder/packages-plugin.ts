@@ -2,6 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Plugin } from 'esbuild'
+import type { InstalledPackages } from './installed-packages.ts'
 import { findPackage, nativeAddonOf, packageNameOf } from './node-packages.ts'
 import { placeInApp } from './plain-paths.ts'
 import type { ReadableFolders } from './readable-folders.ts'
@@ -15,8 +16,8 @@ const SEEN = { ryoFaasSeen: true }
 
 export interface PackagesPluginOptions {
   packageDir: string
-  /** Folder whose `node_modules` replaces one that the package does not have. */
-  installed: () => string | undefined
+  /** Packages in place of a `node_modules` that the package does not have. */
+  installed: () => InstalledPackages | undefined
   /** What the current build may read; it learns of links that lead to packages. */
   readable: () => ReadableFolders
   /** Whether a package required it although it was missing. */
@@ -36,22 +37,22 @@ export function packagesPlugin(options: PackagesPluginOptions): Plugin {
       build.onResolve({ filter: /^[^./]/ }, ({ path, importer, resolveDir, pluginData, kind }) => {
         const name = packageNameOf(path)
         if (name === undefined || kind === 'entry-point' || pluginData === SEEN) return undefined
-        const installedIn = installed()
         const near = findPackage(name, resolveDir)
-        const found = near ?? (installedIn !== undefined ? findPackage(name, installedIn) : undefined)
+        const elsewhere = near === undefined ? installed()?.find(path, name, resolveDir) : undefined
+        const found = near ?? elsewhere?.folder
         if (found === undefined) {
           if (!CAN_WAIT.has(kind) || !isAbsent(path) || !IN_PACKAGE.test(importer)) return undefined
           onAbsent(path, importer)
           return { path, external: true }
         }
-        const folder = readable().follow(found, name)
+        const folder = elsewhere?.isLinked ? readable().admit(found) : readable().follow(found, name)
         if (nativeAddonOf(folder) !== undefined) {
           if (!readable().holds(join(folder, 'package.json'))) return { errors: [refusal(folder, readable())] }
           onNative(name, found)
           return { path, external: true }
         }
-        if (near !== undefined) return undefined
-        return build.resolve(path, { kind, resolveDir: installedIn!, pluginData: SEEN })
+        if (elsewhere === undefined) return undefined
+        return build.resolve(elsewhere.path, { kind, resolveDir: elsewhere.resolveDir, pluginData: SEEN })
       })
 
       build.onResolve({ filter: /\.node$/ }, ({ path, resolveDir, namespace }) => {

@@ -8,9 +8,9 @@
  *
  * Settings are not content: the tsconfig.json that esbuild finds may extend one further up, as in every monorepo.
  */
-import { existsSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { basename, dirname, join, sep } from 'node:path'
-import { readManifest } from './node-packages.ts'
+import { workspaceRootOf } from './locked-project.ts'
 
 const MODULES = `${sep}node_modules${sep}`
 
@@ -61,6 +61,12 @@ export class ReadableFolders {
     // A whole node_modules may be a link, as in a second worktree of a repository.
     const modules = realpathSync(found.slice(0, -name.length - 1))
     if (basename(modules) === 'node_modules') this.#modules.add(modules)
+    return this.admit(real)
+  }
+
+  /** @param real folder of a package to which a link led: readable if it is of the workspace */
+  admit(real: string): string {
+    if (this.#bases.includes(real)) return real
     if (real.startsWith(this.#workspaceRoot() + sep)) this.#bases.push(real)
     this.#judged = new Map()
     return real
@@ -75,16 +81,8 @@ export class ReadableFolders {
     return [...this.#modules].some(modules => path.startsWith(modules + sep))
   }
 
-  /** The nearest folder that declares workspaces, else the repository, else the folder of deploy.json. */
   #workspaceRoot(): string {
-    if (this.#workspace !== undefined) return this.#workspace
-    const above = [this.#root]
-    for (let dir = this.#root; dirname(dir) !== dir; dir = dirname(dir)) above.push(dirname(dir))
-    this.#workspace =
-      above.find(dir => existsSync(join(dir, 'pnpm-workspace.yaml')) || readManifest(dir).workspaces !== undefined) ??
-      above.find(dir => existsSync(join(dir, '.git'))) ??
-      this.#root
-    return this.#workspace
+    return (this.#workspace ??= workspaceRootOf(this.#root))
   }
 }
 

@@ -9,12 +9,12 @@ import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Builder } from './builder.ts'
-import { NpmInstaller } from './npm-install.ts'
+import { PackageInstaller } from './package-install.ts'
 import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
 
 const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
 const folders: TemporaryFolder[] = []
-const installers: NpmInstaller[] = []
+const installers: PackageInstaller[] = []
 afterEach(() => {
   for (const installer of installers.splice(0)) installer.close()
   for (const folder of folders.splice(0)) folder.remove()
@@ -26,8 +26,8 @@ function folder(files: Record<string, string> = {}): TemporaryFolder {
   return made
 }
 
-function installer(cacheDir: string, npmPath = 'npm', environment = process.env): NpmInstaller {
-  const made = new NpmInstaller({ cacheDir, npmPath, environment })
+function installer(cacheDir: string, npmPath = 'npm', environment = process.env): PackageInstaller {
+  const made = new PackageInstaller({ cacheDir, npmPath, environment })
   installers.push(made)
   return made
 }
@@ -137,9 +137,9 @@ describe('packages that are not installed', () => {
     const cache = folder()
     const one = installer(cache.dir)
     const found = await Promise.all([one.install(made.dir), one.install(made.dir)])
-    expect(found[0]).toBe(found[1])
+    expect(found[0]).toEqual(found[1])
     const later = installer(cache.dir, '/no/such/program')
-    expect(await later.install(made.dir)).toBe(found[0])
+    expect(await later.install(made.dir)).toEqual(found[0])
     expect(readdirSync(cache.dir)).toHaveLength(1)
   })
 
@@ -194,9 +194,9 @@ describe('npm, run for an untrusted package,', () => {
     const host = made.url.slice('http:'.length)
     const app = made.package(`registry = ${made.url}\n${host}:_authToken="of-the-package"\n`)
     const installed = await installer(folder().dir, 'npm', agentEnvironment(home)).install(app.dir)
-    expect(readFileSync(`${installed}/node_modules/dep/index.js`, 'utf8')).toContain('of the registry')
+    expect(readFileSync(`${installed!.folder}/node_modules/dep/index.js`, 'utf8')).toContain('of the registry')
     expect(made.asked).toEqual([{ path: '/dep/-/dep-1.0.0.tgz', authorization: 'Bearer of-the-package' }])
-    expect(existsSync(`${installed}/.npmrc`)).toBe(false)
+    expect(existsSync(`${installed!.folder}/.npmrc`)).toBe(false)
   })
 
   it("uses the user's own settings, with the variables that they name", async () => {
