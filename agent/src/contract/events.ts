@@ -37,6 +37,8 @@ export const DeployEvent = z.discriminatedUnion('type', [
     /** Port of the loopback interface where a debugger may attach. */
     debugPort: z.int().optional(),
     debugPaths: DebugPaths.optional(),
+    /** More folders to watch: what it was made from outside its package, as in a workspace. */
+    folders: z.array(z.string()).optional(),
     durationMs: z.number(),
   }),
   z.object({ type: z.literal('failed'), name: z.string(), error: ErrorBody }),

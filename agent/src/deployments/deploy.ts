@@ -170,6 +170,7 @@ export class Deploy {
       throwIfCancelled(name, run.signal)
       run.emit({ type: 'step', name, step: 'building' })
       const bundle = await traced('bundle', {}, () => outcome.bundle(run.signal))
+      const madeFrom = bundle.folders?.length ? { folders: bundle.folders } : {}
       for (const message of [...notes, ...bundle.notes]) run.emit({ type: 'note', name, message })
 
       const before = state.deployment(route)
@@ -182,12 +183,12 @@ export class Deploy {
       if (active && same && !run.buildOnly && !run.debug && before?.debugPort === undefined) {
         await reconciler.route(route)
         if (run.from !== undefined) await switcher.replay(route, { from: run.from })
-        if (fleet.ready(route).length > 0) return done(active.version, 'unchanged')
+        if (fleet.ready(route).length > 0) return done(active.version, 'unchanged', madeFrom)
       }
 
       const what = { bundle, language, route, name, before, signal: run.signal }
       const built = await traced('build', {}, () => this.#build(what))
-      if (run.buildOnly) return done(built.version, 'built')
+      if (run.buildOnly) return done(built.version, 'built', madeFrom)
       const version: VersionRecord = {
         version: built.version,
         hash: built.hash,
@@ -218,7 +219,7 @@ export class Deploy {
         throw error
       }
       const debugged = debugPort !== undefined && { debugPort, debugPaths: this.#debugPaths(built, entry) }
-      done(version.version, before ? 'updated' : 'created', debugged || {})
+      done(version.version, before ? 'updated' : 'created', { ...madeFrom, ...debugged })
     })
   }
 

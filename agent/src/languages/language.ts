@@ -39,6 +39,8 @@ export interface Bundle {
   hash: string
   /** Things the user should know, e.g. a package that could not be bundled and was included as it is. */
   notes: string[]
+  /** Absolute: folders outside the package that it was made from. */
+  folders?: string[]
   /** Writes the version's folder, replacing what an interrupted attempt may have left there. */
   write(versionDir: string): Promise<WrittenBundle>
 }

@@ -1,5 +1,5 @@
 /** The other commands, and the agent's API as seen by a stranger. */
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -34,6 +34,16 @@ test('init creates a project that is ready to deploy and has its types; the seco
 
 test('--watch redeploys on every save, reports a broken one, and continues', async () => {
   const file = await project('watched', { seen: { code: `export const seen = () => new Response('first')` } })
+  const shared = join(platform.home, 'watched/shared')
+  await mkdir(join(platform.home, 'watched/node_modules/@acme'), { recursive: true })
+  await mkdir(shared)
+  await symlink(shared, join(platform.home, 'watched/node_modules/@acme/shared'))
+  await writeFile(join(shared, 'package.json'), '{ "name": "@acme/shared", "exports": "./index.ts" }')
+  await writeFile(join(shared, 'text.txt'), 'third')
+  await writeFile(
+    join(shared, 'index.ts'),
+    `import { readFileSync } from 'node:fs'\nexport const text = readFileSync(new URL('text.txt', import.meta.url), 'utf8')`,
+  )
   const source = join(platform.home, 'watched/seen/main.ts')
   const child = platform.spawnCli(['deploy', file, '--watch'])
   let output = ''
@@ -46,6 +56,11 @@ test('--watch redeploys on every save, reports a broken one, and continues', asy
   expect(await call('seen')).toBe('first')
   await writeFile(source, `export const seen = () => new Response('second')`)
   await until(async () => ((await call('seen')) === 'second' ? true : undefined))
+  // A package of the same workspace, with a file that it reads.
+  await writeFile(source, `import { text } from '@acme/shared'\nexport const seen = () => new Response(text)`)
+  await until(async () => ((await call('seen')) === 'third' ? true : undefined))
+  await writeFile(join(shared, 'text.txt'), 'fourth')
+  await until(async () => ((await call('seen')) === 'fourth' ? true : undefined))
   child.kill('SIGINT')
   await new Promise(resolve => child.once('exit', resolve))
   expect(child.exitCode).toBe(0)

@@ -1,7 +1,13 @@
 import { watch } from 'chokidar'
-import { dirname } from 'node:path'
+import { dirname, sep } from 'node:path'
 import { once } from 'node:events'
-import { RyoFaasError, type DeployEvent, type DeployStep, type StartFrom } from '../../contract/index.ts'
+import {
+  RyoFaasError,
+  type DeployEvent,
+  type DeployStep,
+  type ErrorBody,
+  type StartFrom,
+} from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
 import { startFrom } from '../start-from.ts'
@@ -101,16 +107,19 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
         break
       case 'deployed':
         deployed.push(event)
+        folders = [...folders, ...(event.folders ?? [])]
         print(
           `${green('✔')} ${bold(event.name)} v${event.version} ${event.outcome} in ${formatDuration(event.durationMs)}`,
         )
         break
       case 'failed':
         failed.push(event)
+        folders = [...folders, ...foldersOf(event.error)]
         print(`${red('✖')} ${bold(event.name)} failed while ${steps.get(event.name) ?? 'waiting'}`)
         break
       case 'finished':
         finished = event
+        if (event.error) folders = [...folders, ...foldersOf(event.error)]
     }
   }
   interactive?.stop()
@@ -125,6 +134,11 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
     }
   }
   return { folders, error: failureOf(finished, failed, output.json) }
+}
+
+/** Where its problems are: outside the packages too, as in a workspace. */
+function foldersOf({ problems = [] }: ErrorBody): string[] {
+  return problems.map(({ file }) => dirname(file))
 }
 
 function failureOf(
@@ -169,20 +183,35 @@ async function watchAndDeploy(body: DeployBody, context: Context): Promise<void>
     }
   }
   const begin = Date.now() - FILE_TIME_MS
-  const folders = await run()
+  const first = await run()
   if (signal.aborted) return
-  const watcher = watch([body.file, ...(folders.length > 0 ? folders : [dirname(body.file)])], {
+  const roots = new Set(first.length > 0 ? first : [dirname(body.file)])
+  const watcher = watch([body.file, ...roots], {
     alwaysStat: true,
-    ignored: path => /[\\/](node_modules|\.(?!env)[^\\/]+)([\\/]|$)/.test(path.slice(dirname(body.file).length)),
+    ignored: path => {
+      const root = [...roots].find(folder => path.startsWith(folder + sep)) ?? path
+      return /[\\/](node_modules|\.(?!env)[^\\/]+)([\\/]|$)/.test(path.slice(root.length))
+    },
   })
+  /** Folders that a later deploy is made from. */
+  const later: string[] = []
+  const runAgain = async () => {
+    for (const folder of await run()) {
+      if (roots.has(folder)) continue
+      roots.add(folder)
+      later.push(folder)
+      watcher.add(folder)
+    }
+  }
   let timer: NodeJS.Timeout | undefined
   let tail = Promise.resolve<unknown>(undefined)
   let isReady = false
-  watcher.on('all', (event, _path, stats) => {
+  watcher.on('all', (event, path, stats) => {
     // Existing files are reported as added; only those saved since the deploy began may be new to it.
-    if (!isReady && event.startsWith('add') && (stats?.mtimeMs ?? 0) < begin) return
+    const mayBeOld = !isReady || later.some(folder => path.startsWith(folder))
+    if (mayBeOld && event.startsWith('add') && (stats?.mtimeMs ?? 0) < begin) return
     clearTimeout(timer)
-    timer = setTimeout(() => (tail = tail.then(run)), SETTLE_MS)
+    timer = setTimeout(() => (tail = tail.then(runAgain)), SETTLE_MS)
   })
   // For example too many files for the system: the rest is still watched.
   watcher.on('error', error => output.error(RyoFaasError.from(error)))

@@ -7,7 +7,7 @@
  * 3. Nothing is written before `write`, and then completely or not at all.
  */
 import { lstat, realpath } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { RyoFaasError } from '../../../contract/index.ts'
 import type { Bundle } from '../../language.ts'
 import type { BundleRequest } from './build.ts'
@@ -17,6 +17,7 @@ import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
 import { NativeNotes, type NativeSurroundings } from './native-notes.ts'
 import { nativePackageFiles } from './native-packages.ts'
 import { PackageInstaller } from './package-install.ts'
+import { outsideFiles } from './outside-files.ts'
 import { bundleRuntime } from './runtime-module.ts'
 import { globbedFiles, isReadAtRunTime, packageFiles, referencedFile, type TakenFile } from './taken-files.ts'
 import { writeVersionFolder } from './version-folder.ts'
@@ -88,6 +89,7 @@ export class Builder {
     ])
     return {
       hash: await this.#hash(entry, written, taken),
+      folders: [...bundled.readable.read].filter(folder => !isInside(packageDir, folder)).sort(),
       notes: [
         ...bundled.notes,
         ...(await this.#nativeNotes.of(bundled.natives, taken)),
@@ -134,14 +136,29 @@ export class Builder {
 async function takenFiles(request: BundleRequest, bundled: Bundled, files: TakenFile[]): Promise<TakenFile[]> {
   const byPath = new Map<string, TakenFile>()
   const referenced = await Promise.all([...bundled.references].map(path => referencedFile(request.packageDir, path)))
+  const outside = await outsideFiles(request.packageDir, bundled)
   const addons = await Promise.all([...bundled.addons].map(([source, place]) => addonFile(source, place)))
   for (const file of [...files, ...referenced, ...addons, ...nativePackageFiles(bundled.natives, bundled.readable)]) {
     if (file) byPath.set(file.path, file)
+  }
+  for (const file of outside) {
+    const other = byPath.get(file.path)
+    if (other !== undefined && other.source !== file.source) throw twoAtOnePlace(file, other)
+    byPath.set(file.path, file)
   }
   const entry = `${entryName(request.name)}.mjs`
   byPath.delete(entry)
   byPath.delete(`${entry}.map`)
   return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+function twoAtOnePlace({ path, source }: TakenFile, other: TakenFile): RyoFaasError {
+  const message = `${other.source} and ${source} would be the same file (${path}) of the function`
+  return new RyoFaasError('BUILD_FAILED', message, { hint: 'Rename one of them, or the folder that holds it' })
+}
+
+function isInside(folder: string, path: string): boolean {
+  return path === folder || path.startsWith(folder + sep)
 }
 
 async function addonFile(source: string, path: string): Promise<TakenFile> {

@@ -30,6 +30,8 @@ export interface Bundled {
   addons: Map<string, string>
   /** Absolute paths of files that the code names by URL. */
   references: Set<string>
+  /** Absolute paths of modules that ask where they are. */
+  placed: Set<string>
   /** Missing packages that packages require, by package. */
   absent: Map<string, Set<string>>
   /** What the build may read. */
@@ -42,7 +44,7 @@ const LOADERS: Record<string, Loader> = {
   '.wasm': 'binary',
 }
 
-type Found = Pick<Bundled, 'natives' | 'addons' | 'references' | 'absent' | 'readable'>
+type Found = Pick<Bundled, 'natives' | 'addons' | 'references' | 'placed' | 'absent' | 'readable'>
 
 export class EsbuildSession {
   readonly #request: BundleRequest
@@ -143,7 +145,11 @@ export class EsbuildSession {
           onNative: (name, folder) => this.#found.natives.set(name, folder),
           onAddon: (source, place) => this.#found.addons.set(source, place),
         }),
-        placesPlugin(packageDir, path => this.#found.references.add(path)),
+        placesPlugin({
+          packageDir,
+          onReference: path => this.#found.references.add(path),
+          onPlaced: path => this.#found.placed.add(path),
+        }),
       ],
     })
   }
@@ -178,7 +184,14 @@ export class EsbuildSession {
 
 function nothingFound(rootDir: string, installed: InstalledPackages | undefined): Found {
   const readable = new ReadableFolders(rootDir, installed?.folder)
-  return { natives: new Map(), addons: new Map(), references: new Set(), absent: new Map(), readable }
+  return {
+    natives: new Map(),
+    addons: new Map(),
+    references: new Set(),
+    placed: new Set(),
+    absent: new Map(),
+    readable,
+  }
 }
 
 /** Specifiers of packages that files in `node_modules` name and that were not found. */

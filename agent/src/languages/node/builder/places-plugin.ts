@@ -48,8 +48,15 @@ const LOADERS: Record<string, Loader> = {
   '.cjs': 'js',
 }
 
-/** @param onReference called with every file (absolute) that the code names by `new URL('./file', import.meta.url)` */
-export function placesPlugin(packageDir: string, onReference: (path: string) => void): Plugin {
+export interface PlacesPluginOptions {
+  packageDir: string
+  /** Every file (absolute) that the code names by `new URL('./file', import.meta.url)`. */
+  onReference(path: string): void
+  /** Every module (absolute) that asks where it is: it may read files beside it. */
+  onPlaced(path: string): void
+}
+
+export function placesPlugin({ packageDir, onReference, onPlaced }: PlacesPluginOptions): Plugin {
   return {
     name: 'ryo-faas-places',
     setup(build) {
@@ -57,6 +64,7 @@ export function placesPlugin(packageDir: string, onReference: (path: string) => 
         if ((pluginData as { virtual?: boolean } | undefined)?.virtual) return undefined
         const code = await readFile(path, 'utf8')
         if (!MENTIONS.test(code)) return undefined
+        onPlaced(path)
         for (const [, , reference] of code.matchAll(REFERENCES)) onReference(resolve(dirname(path), reference!))
         const place = placeInApp(relative(packageDir, path))
         return { contents: atTheTop(code, declarations(code, place)), loader: LOADERS[extname(path)] ?? 'js' }

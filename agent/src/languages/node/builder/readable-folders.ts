@@ -21,6 +21,8 @@ export class ReadableFolders {
   readonly #bases: string[]
   readonly #modules = new Set<string>()
   readonly #followed = new Map<string, string>()
+  readonly #linked = new Set<string>()
+  readonly #read = new Set<string>()
   #judged = new Map<string, boolean>()
   #workspace: string | undefined
 
@@ -37,6 +39,16 @@ export class ReadableFolders {
     return this.#root
   }
 
+  /** Packages of the workspace to which links led: real paths of their folders. */
+  get linked(): ReadonlySet<string> {
+    return this.#linked
+  }
+
+  /** Folders of the workspace that were read, real paths; not those of installed packages. */
+  get read(): ReadonlySet<string> {
+    return new Set([...this.#linked, ...[...this.#read].filter(folder => !`${folder}${sep}`.includes(MODULES))])
+  }
+
   /** @param path real, of a file */
   holds(path: string): boolean {
     const folder = dirname(path)
@@ -45,6 +57,7 @@ export class ReadableFolders {
       holds = this.#holds(path)
       this.#judged.set(folder, holds)
     }
+    if (holds) this.#read.add(folder)
     return holds
   }
 
@@ -57,6 +70,7 @@ export class ReadableFolders {
     if (known !== undefined) return known
     const real = realpathSync(found)
     this.#followed.set(found, real)
+    if (!real.includes(MODULES)) this.#linked.add(real)
     if (this.#holds(join(real, 'package.json'))) return real
     // A whole node_modules may be a link, as in a second worktree of a repository.
     const modules = realpathSync(found.slice(0, -name.length - 1))
@@ -66,6 +80,7 @@ export class ReadableFolders {
 
   /** @param real folder of a package to which a link led: readable if it is of the workspace */
   admit(real: string): string {
+    this.#linked.add(real)
     if (this.#bases.includes(real)) return real
     if (real.startsWith(this.#workspaceRoot() + sep)) this.#bases.push(real)
     this.#judged = new Map()

@@ -5,7 +5,9 @@
  *    and what only tools read (lock files, tsconfig, deploy.json); the `files` globs and `new URL('./x',
  *    import.meta.url)` add to that.
  * 2. `.env` files are never included: their variables reach the function as such.
- * 3. Nothing outside the package is included, neither by `..` nor by a symbolic link.
+ * 3. Of what is outside the package, the same files are included of packages in the same workspace whose code asks
+ *    where it is, and files that code names by URL (`outside-files.ts`). Nothing else is, neither by `..` nor by a
+ *    symbolic link.
  * 4. The amount is bounded; more is an error, never a subset.
  */
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
@@ -30,7 +32,7 @@ const SOURCE = /\.[cm]?[jt]sx?$/
 /** Often with secrets. */
 const SETTINGS = /^\.env(?:\..*)?$/
 const FOR_TOOLS =
-  /^(?:deploy\.jsonc?|[tj]sconfig(?:\..+)?\.json|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml)$/
+  /^(?:deploy\.jsonc?|[tj]sconfig(?:\..+)?\.json|package-lock\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-lock\.yaml|pnpm-workspace\.yaml|bun\.lockb?)$/
 
 export interface PackageFiles {
   files: TakenFile[]
