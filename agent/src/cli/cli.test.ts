@@ -3,7 +3,9 @@ import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { runCli } from './cli.ts'
 import type { CliHost } from './context.ts'
-import type { Streams } from './output.ts'
+import { commandNames, loadAll } from './command-table.ts'
+import { overview } from './help.ts'
+import { Output, type Streams } from './output.ts'
 
 const START_FLAGS = [{ name: 'proxyPort', help: 'Port of the proxy', default: 9999, variable: 'RYO_FAAS_PROXY_PORT' }]
 
@@ -14,7 +16,11 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
   const said: string[] = []
   const log = vi.spyOn(console, 'log').mockImplementation((line: string) => void said.push(line))
   onTestFinished(() => log.mockRestore())
-  const host = { version: '1.2.3', home: '/nowhere/ryo-faas', platformFlags: START_FLAGS } as unknown as CliHost
+  const host = {
+    version: '1.2.3',
+    home: '/nowhere/ryo-faas',
+    platformFlags: async () => START_FLAGS,
+  } as unknown as CliHost
   const streams = { stdout, stderr, environment: {} } as unknown as Streams
   const code = await runCli({ argv, host, signal: new AbortController().signal, ...streams })
   stdout.end()
@@ -22,9 +28,47 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
   return { code, stdout: said.join('\n') + (await text(stdout)), stderr: await text(stderr) }
 }
 
-test('without a command it shows the help', async () => {
+test('without a command it shows every command in its group', async () => {
   const { code, stdout } = await run()
-  expect([code, stdout]).toEqual([0, expect.stringContaining('ryo-faas startFaas') as string])
+  expect(code).toBe(0)
+  for (const name of commandNames()) expect(stdout).toMatch(new RegExp(`^  ${name}( .*)?  \\S`, 'm'))
+  expect(stdout).toMatch(/^Platform\n {2}startFaas/m)
+})
+
+test('the help fits a narrow terminal', async () => {
+  const lines = overview(
+    await loadAll(),
+    new Output({ stdout: { columns: 60 }, environment: {} } as never, false),
+  ).split('\n')
+  expect(lines.filter(line => line.length > 60)).toEqual([])
+})
+
+test('the help of a command has examples', async () => {
+  expect((await run('help', 'dev')).stdout).toMatch(/Examples:\n\s+ryo-faas dev /)
+})
+
+test('a cancelled command exits as a shell expects it', async () => {
+  const abort = new AbortController()
+  abort.abort()
+  const streams = { stdout: new PassThrough(), stderr: new PassThrough(), environment: {} } as unknown as Streams
+  const host = {
+    home: '/nowhere/ryo-faas',
+    cwd: '/nowhere',
+    platformFlags: async () => START_FLAGS,
+  } as unknown as CliHost
+  expect(await runCli({ argv: ['startFaas'], host, signal: abort.signal, ...streams })).toBe(130)
+})
+
+test.each([
+  [{}, false, false],
+  [{}, true, true],
+  [{ TERM: 'dumb' }, true, false],
+  [{ NO_COLOR: '1' }, true, false],
+  [{ FORCE_COLOR: '1' }, false, true],
+  [{ FORCE_COLOR: '0' }, true, false],
+])('colours with %j on a terminal: %j → %j', (environment, isTTY, isColored) => {
+  const output = new Output({ stdout: { isTTY }, stderr: {}, environment } as never, false)
+  expect(output.colors.isColorSupported).toBe(isColored)
 })
 
 test('help and version work under their usual names', async () => {
@@ -44,6 +88,14 @@ test.each([
   ]) {
     expect((await run(...args)).stdout).toContain(`ryo-faas ${command}\n`)
   }
+})
+
+test('completion offers flags after a name, and the actions of a command', async () => {
+  const complete = async (...words: string[]) =>
+    (await run('--get-yargs-completions', 'ryo-faas', ...words)).stdout.split('\n')
+  expect(await complete('logs', '--fo')).toContain('--follow')
+  expect(await complete('store', '')).toContain('backup')
+  expect(await complete('st')).toContain('startFaas')
 })
 
 test('completing the name of a deployment prints nothing if nothing is running', async () => {

@@ -1,36 +1,19 @@
 /**
  * The command line. Invariants: exit 0 on success, 1 on the user's mistake (message and what to do, no stack), 70 on
- * ours (EX_SOFTWARE); Ctrl-C cancels the running work; `--json` puts one JSON result on stdout and nothing else.
+ * ours (EX_SOFTWARE), 130 if Ctrl-C cancelled the running work; `--json` puts one JSON result on stdout and nothing
+ * else. Of the commands only the one that runs is loaded.
  */
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import yargs, { type Argv } from 'yargs'
 import { AgentClient } from '../client/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
-import { calls } from './commands/calls.ts'
-import { check } from './commands/check.ts'
-import { dashboard } from './commands/dashboard.ts'
-import { deploy, Reported } from './commands/deploy.ts'
-import { details } from './commands/details.ts'
-import { env } from './commands/env.ts'
-import { init } from './commands/init.ts'
-import { invoke } from './commands/invoke.ts'
-import { list } from './commands/list.ts'
-import { logs } from './commands/logs.ts'
-import { prune, reset, rollback, scale, stop } from './commands/operations.ts'
-import { schedules } from './commands/schedules.ts'
-import { secrets } from './commands/secrets.ts'
-import { startFaas } from './commands/start-faas.ts'
-import { store } from './commands/store.ts'
-import { stopFaas } from './commands/stop-faas.ts'
-import { top } from './commands/top.ts'
-import { traces } from './commands/traces.ts'
-import type { CliHost, Command, Context } from './context.ts'
+import { commandNames, loadAll, loadCommand } from './command-table.ts'
+import { Reported } from './commands/reported.ts'
+import type { CliHost, Command, Context, PlatformFlag } from './context.ts'
+import { overview } from './help.ts'
 import { Output, type Streams } from './output.ts'
 import { checkNumbers, usageError } from './usage-error.ts'
-
-const COMMANDS: Command[] = [startFaas, stopFaas, deploy, check, details, list, invoke, logs, stop, scale, rollback]
-COMMANDS.push(calls, schedules, store, traces, top, dashboard, secrets, init, env, prune, reset)
 
 const COMPLETION_FLAG = '--get-yargs-completions'
 const CANCEL_MS = 2_000
@@ -47,13 +30,23 @@ export async function runCli({ argv, host, signal, ...streams }: CliOptions): Pr
   const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home, signal) }
   try {
     if (asksForNames(argv)) return await printNames(context, streams)
-    await Promise.race([buildParser(usual(argv), context).parseAsync(), cancelled(signal)])
+    const line = usual(argv)
+    if (line[0] === '--help' || line[0] === '-h') {
+      streams.stdout.write(overview(await loadAll(), output))
+      return 0
+    }
+    const command = await loadCommand(line[0])
+    const commands = command === undefined ? await loadAll() : [command]
+    const flags = commands.some(({ takesPlatformFlags }) => takesPlatformFlags) ? await host.platformFlags() : []
+    const running = buildParser(line, { commands, flags }, context).parseAsync()
+    await (command?.endsItself ? running : Promise.race([running, cancelled(signal)]))
     return 0
   } catch (error) {
     const failure = RyoFaasError.from(error)
     if (!(failure instanceof Reported && failure.silent)) output.error(failure)
     if (failure.code === 'INTERNAL' && !output.json) output.note(String((error as Error).stack))
-    return failure.exitCode
+    // As a shell reports a program that SIGINT ended.
+    return failure.code === 'CANCELLED' && signal.aborted ? 130 : failure.exitCode
   }
 }
 
@@ -72,8 +65,7 @@ function usual(argv: string[]): string[] {
 /** In any case of letters. */
 function commandOf(word: string): string {
   const lower = word.toLowerCase()
-  const names = COMMANDS.map(({ usage }) => usage.split(' ')[0]!)
-  return ALIASES[lower] ?? names.find(name => name.toLowerCase() === lower) ?? word
+  return ALIASES[lower] ?? commandNames().find(name => name.toLowerCase() === lower) ?? word
 }
 
 /** Cancelled commands end by themselves and may undo something first; this gives them a moment. */
@@ -88,7 +80,12 @@ interface WithOptions {
   getOptions(): { key: Record<string, unknown> }
 }
 
-function buildParser(argv: string[], context: Context): Argv {
+interface Grammar {
+  commands: readonly Command[]
+  flags: readonly PlatformFlag[]
+}
+
+function buildParser(argv: string[], { commands, flags }: Grammar, context: Context): Argv {
   const parser = yargs(argv)
     .scriptName('ryo-faas')
     .usage('$0 <command>\n\nRun your own functions: TypeScript handlers in their own containers, on this machine.')
@@ -99,14 +96,14 @@ function buildParser(argv: string[], context: Context): Argv {
     .strict()
     .recommendCommands()
     .demandCommand(1, 'A command is required.')
-    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .wrap(Math.min(110, context.output.width))
     .exitProcess(false)
     // `usage-error.ts` parses its messages.
     .locale('en')
     .fail((message, error) => {
       // Errors of yargs itself are mistakes on the command line, too.
       if (error !== undefined && error.name !== 'YError') throw error
-      const usage = COMMANDS.map(command => command.usage).find(known => known.split(' ')[0] === argv[0])
+      const usage = commands.map(command => command.usage).find(known => known.split(' ')[0] === argv[0])
       const { key } = (parser as unknown as WithOptions).getOptions()
       throw usageError(message ?? error?.message ?? 'invalid command line', {
         argv,
@@ -115,13 +112,14 @@ function buildParser(argv: string[], context: Context): Argv {
       })
     })
     .completion('completion', 'Print a completion script for bash or zsh (depending on $SHELL)')
-  for (const command of COMMANDS) {
+  for (const command of commands) {
     parser.command(
       command.usage,
       command.describe,
       builder => {
         const configured = command.options?.(builder) ?? builder
-        return command === startFaas ? withPlatformFlags(configured, context) : configured
+        for (const [line, what] of command.examples ?? []) configured.example(`$0 ${line}`, what)
+        return command.takesPlatformFlags ? withPlatformFlags(configured, flags) : configured
       },
       args => {
         checkNumbers(args, command.usage)
@@ -132,8 +130,8 @@ function buildParser(argv: string[], context: Context): Argv {
   return parser
 }
 
-function withPlatformFlags(builder: Argv, context: Context): Argv {
-  for (const flag of context.platformFlags) {
+function withPlatformFlags(builder: Argv, flags: readonly PlatformFlag[]): Argv {
+  for (const flag of flags) {
     const option = flag.name.replace(/([A-Z])/g, '-$1').toLowerCase()
     builder.option(option, {
       type: 'string',
@@ -143,11 +141,11 @@ function withPlatformFlags(builder: Argv, context: Context): Argv {
   return builder
 }
 
-const TAKES_NAME = new Set(['details', 'invoke', 'logs', 'stop', 'scale', 'rollback', 'schedules'])
+const TAKES_NAME = new Set(['details', 'invoke', 'logs', 'open', 'stop', 'scale', 'rollback', 'schedules'])
 
 /** Shell completion takes words from the parser, but names of deployments from the agent, if it responds. */
 function asksForNames(argv: string[]): boolean {
-  return argv[0] === COMPLETION_FLAG && argv.some(word => TAKES_NAME.has(word))
+  return argv[0] === COMPLETION_FLAG && argv.some(word => TAKES_NAME.has(word)) && !argv.at(-1)!.startsWith('-')
 }
 
 async function printNames(context: Context, { stdout }: Pick<Streams, 'stdout'>): Promise<number> {

@@ -6,6 +6,22 @@ import type { Output } from './output.ts'
 
 export type CheckResult = z.output<(typeof API)['check']['response']>
 
+export interface PlatformFlag {
+  name: string
+  help: string
+  default: unknown
+  variable: string
+}
+
+/** One thing that a platform needs on this machine. */
+export interface Finding {
+  name: string
+  status: 'ok' | 'warn' | 'fail'
+  found: string
+  /** What to do about it, one sentence. */
+  fix?: string
+}
+
 export interface LaunchedAgent {
   /** `gave-way`: another agent holds this home, or held it a moment ago. */
   state(): 'lives' | 'failed' | 'gave-way'
@@ -21,7 +37,7 @@ export interface CliHost {
   /**
    * Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there.
    */
-  launchAgent(flags: Record<string, unknown>): Promise<LaunchedAgent>
+  launchAgent(flags: Record<string, unknown>, report: (doing: string) => void): Promise<LaunchedAgent>
   /** Which of these flags differ from the options that this home runs with. */
   differingFlags(flags: Record<string, unknown>): Promise<string[]>
   /** Resolves when the process of an agent has exited, or after a timeout. */
@@ -48,10 +64,12 @@ export interface CliHost {
    * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND
    */
   checkHere(request: z.input<(typeof API)['check']['body']>): Promise<CheckResult>
+  /** Looks at all that a platform needs on this machine, without changing anything. */
+  examine(): Promise<Finding[]>
   /** What can be set when the platform starts. */
-  platformFlags: { name: string; help: string; default: unknown; variable: string }[]
+  platformFlags(): Promise<PlatformFlag[]>
   /** Values that a start without flags would use. */
-  resolvedOptions(): Record<string, unknown>
+  resolvedOptions(): Promise<Record<string, unknown>>
   /** Opens a URL in the desktop's browser; does nothing if there is none. */
   openUrl(url: string): Promise<void>
   /** Folder with the type declarations of `@ryo-faas/runtime`. */
@@ -70,6 +88,12 @@ export interface Command {
   /** yargs notation, e.g. `scale <name> <instances>`. */
   usage: string
   describe: string
+  /** Command lines without the program's name, each with what it does. */
+  examples?: [line: string, what: string][]
+  /** Accepts every option of the platform as a flag. */
+  takesPlatformFlags?: true
+  /** Ctrl-C is its own business, however long it takes. */
+  endsItself?: true
   options?(yargs: Argv): Argv
   run(args: Record<string, unknown>, context: Context): Promise<void>
 }

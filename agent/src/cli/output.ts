@@ -1,8 +1,7 @@
 /** What the CLI prints: results on stdout, progress and errors on stderr, colours and spinners only on a terminal. */
-import Table from 'cli-table3'
-import ora, { type Ora } from 'ora'
 import pico from 'picocolors'
 import { formatProblem, type RyoFaasError } from '../contract/index.ts'
+import { tableLines } from './table.ts'
 
 export interface Streams {
   stdout: NodeJS.WriteStream
@@ -30,9 +29,7 @@ export class Output {
   constructor(streams: Streams, json: boolean) {
     this.#streams = streams
     this.json = json
-    const { NO_COLOR, FORCE_COLOR } = streams.environment
-    // Without a terminal `isTTY` is undefined, and picocolors given undefined decides for itself: in CI it colours.
-    this.colors = pico.createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || streams.stdout.isTTY === true))
+    this.colors = pico.createColors(wantsColors(streams))
   }
 
   /** Columns of the terminal, or a default. */
@@ -64,23 +61,20 @@ export class Output {
     if (this.json) this.#streams.stdout.write(JSON.stringify(value) + '\n')
   }
 
-  table(head: string[], rows: string[][]): void {
-    const border = Object.fromEntries(
-      ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right']
-        .concat(['left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid'])
-        .map(part => [part, '']),
-    )
-    const table = new Table({
-      head: head.map(text => this.colors.bold(text)),
-      chars: { ...border, middle: '  ' },
-      style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    })
-    table.push(...rows)
-    for (const line of table.toString().split('\n')) this.line(line.trimEnd())
+  /** @param expendable heads of the columns that a narrow terminal does without, the first one first */
+  table(head: string[], rows: string[][], expendable: readonly string[] = []): void {
+    const [first, ...lines] = tableLines(head, rows, { width: this.#streams.stdout.columns, expendable })
+    this.line(this.colors.bold(first))
+    for (const line of lines) this.line(line)
   }
 
   get isTerminal(): boolean {
     return this.#streams.stdout.isTTY
+  }
+
+  /** Whether lines can be redrawn. */
+  get canRedraw(): boolean {
+    return this.isTerminal && !isDumb(this.#streams.environment)
   }
 
   /** A view that is redrawn in place, on the terminal's alternate screen. */
@@ -98,7 +92,7 @@ export class Output {
 
   progress(first: string): Progress {
     if (this.json) return { update: () => undefined, stop: () => undefined }
-    if (!this.#streams.stderr.isTTY) {
+    if (!this.#streams.stderr.isTTY || isDumb(this.#streams.environment)) {
       let last = first
       this.note(first)
       const update = (text: string) => {
@@ -107,8 +101,7 @@ export class Output {
       }
       return { update, stop: () => undefined }
     }
-    const spinner: Ora = ora({ text: first, stream: this.#streams.stderr, discardStdin: false }).start()
-    return { update: text => void (spinner.text = text), stop: () => void spinner.stop() }
+    return spinner(first, this.#streams.stderr)
   }
 
   error(error: RyoFaasError): void {
@@ -119,6 +112,42 @@ export class Output {
     if (error.logs?.length) lines.push(dim('  Last output:'), ...error.logs.map(line => `  | ${line}`))
     if (error.hint) lines.push(`  ${error.hint}`)
     this.#streams.stderr.write(lines.join('\n') + '\n')
+  }
+}
+
+/** https://no-color.org, https://force-color.org; without a terminal `isTTY` is undefined. */
+function wantsColors({ stdout, environment }: Streams): boolean {
+  const { NO_COLOR, FORCE_COLOR } = environment
+  if (NO_COLOR) return false
+  if (FORCE_COLOR) return !['0', 'false'].includes(FORCE_COLOR)
+  return stdout.isTTY === true && !isDumb(environment)
+}
+
+function isDumb({ TERM }: NodeJS.ProcessEnv): boolean {
+  return TERM === 'dumb'
+}
+
+/** Its library is loaded when something turns out to take a moment. */
+function spinner(first: string, stream: NodeJS.WriteStream): Progress {
+  let text = first
+  let isOver = false
+  const shown = import('ora').then(({ default: ora }) =>
+    isOver ? undefined : ora({ text, stream, discardStdin: false }).start(),
+  )
+  let current: Awaited<typeof shown>
+  void shown.then(made => {
+    if (isOver) made?.stop()
+    else if (made) (current = made).text = text
+  })
+  return {
+    update: next => {
+      text = next
+      if (current) current.text = next
+    },
+    stop: () => {
+      isOver = true
+      current?.stop()
+    },
   }
 }
 

@@ -1,14 +1,8 @@
-/** The folder of one platform, and how to find a running one in it. */
+/** How to find the running platform of a home. */
 import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { RyoFaasError } from '../contract/index.ts'
-
-/** RYO_FAAS_HOME, else `~/.ryo-faas`. */
-export function homeFrom(environment: NodeJS.ProcessEnv): string {
-  return resolve(environment['RYO_FAAS_HOME'] || join(homedir(), '.ryo-faas'))
-}
+import { homePaths } from './home-paths.ts'
 
 /** `<home>/agent.json`: written by an agent once its API answers, removed when the platform is stopped. */
 export const AgentFile = z.object({
@@ -21,20 +15,6 @@ export const AgentFile = z.object({
   build: z.string().optional(),
 })
 export type AgentFile = z.infer<typeof AgentFile>
-
-export function homePaths(home: string) {
-  return {
-    agentFile: join(home, 'agent.json'),
-    token: join(home, 'token'),
-    callbackSecret: join(home, 'callback-secret'),
-    options: join(home, 'run', 'options.json'),
-    /** Options of a stopped platform: only with the same project and engine can its remains be removed. */
-    stoppedOptions: join(home, 'run', 'stopped-options.json'),
-    lock: join(home, 'run', 'agent.lock'),
-    startFailure: join(home, 'run', 'start-failure.json'),
-    agentLog: join(home, 'logs', 'agent.log'),
-  }
-}
 
 /** What is needed to talk to the agent of a home; `undefined` if none has announced itself. */
 export async function readAgentFile(home: string): Promise<{ agent: AgentFile; token: string } | undefined> {

@@ -1,7 +1,9 @@
 /** How programs on this machine talk to the agent, to the proxy about calls, and to the store. */
 export { AgentClient, type ApiInput, type ApiOutput, type CallName, type StreamName } from './agent-client.ts'
 export { dashboardKey, dashboardUrl } from './dashboard-url.ts'
-export { AgentFile, homeFrom, homePaths, readAgentFile } from './home.ts'
+export { AgentFile, readAgentFile } from './home.ts'
+export { homeFrom, homePaths } from './home-paths.ts'
+export { quickAnswers } from './quick-answers.ts'
 export { CallsClient } from './calls-client.ts'
 export { proveListener } from './prove-listener.ts'
 export { isHangingListener, ListenerClient, type Door } from './listener-client.ts'

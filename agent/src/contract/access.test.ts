@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isProof, newNonce, proofOf, ProofQuery } from './access.ts'
+import { answerProof, isProof, newNonce, proofIn, proofOf, PROOF_PATH } from './access.ts'
 
 it('a proof is valid for one token, nonce and port', () => {
   const challenge = { nonce: newNonce(), port: 9998 }
@@ -11,9 +11,15 @@ it('a proof is valid for one token, nonce and port', () => {
   expect(isProof('token', challenge, '')).toBe(false)
 })
 
-it('only well-formed nonces are accepted', () => {
-  expect(ProofQuery.safeParse({ nonce: newNonce() }).success).toBe(true)
-  for (const nonce of ['', 'ab', 'x'.repeat(32), 'a'.repeat(129)]) {
-    expect(ProofQuery.safeParse({ nonce }).success).toBe(false)
-  }
+it('only one well-formed nonce is answered', () => {
+  const ask = (query: string) => answerProof('token', { url: `${PROOF_PATH}?${query}`, port: 9998 })
+  const nonce = newNonce()
+  expect(proofIn(ask(`nonce=${nonce}`)!)).toBe(proofOf('token', { nonce, port: 9998 }))
+  for (const wrong of ['', 'ab', 'x'.repeat(32), 'a'.repeat(129)]) expect(ask(`nonce=${wrong}`)).toBeUndefined()
+  expect(ask('')).toBeUndefined()
+  expect(ask(`nonce=${nonce}&nonce=${nonce}`)).toBeUndefined()
+})
+
+it.each(['', 'no JSON', 'null', '{}', '{"proof":1}'])('%j is no proof', text => {
+  expect(proofIn(text)).toBeUndefined()
 })

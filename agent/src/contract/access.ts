@@ -7,11 +7,9 @@
  * at. The port is part of it so that a listener in the middle cannot forward the challenge to the real one.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { z } from 'zod'
 
 export const PROOF_PATH = '/.ryo-faas/proof'
-export const ProofQuery = z.object({ nonce: z.string().regex(/^[0-9a-f]{32,128}$/) })
-export const Proof = z.object({ proof: z.string() })
+const NONCE = /^[0-9a-f]{32,128}$/
 
 export interface Challenge {
   /** Hexadecimal. */
@@ -47,6 +45,16 @@ export function answerProof(token: string, { url, port }: { url: string; port: n
   const [path, search] = url.split('?', 2)
   if (path !== PROOF_PATH) return undefined
   const [nonce, another] = new URLSearchParams(search).getAll('nonce')
-  const query = ProofQuery.safeParse({ nonce: another === undefined ? nonce : undefined })
-  return query.success ? JSON.stringify({ proof: proofOf(token, { nonce: query.data.nonce, port }) }) : undefined
+  if (nonce === undefined || another !== undefined || !NONCE.test(nonce)) return undefined
+  return JSON.stringify({ proof: proofOf(token, { nonce, port }) })
+}
+
+/** The proof in the text of such a response; undefined if there is none. */
+export function proofIn(text: string): string | undefined {
+  try {
+    const { proof } = JSON.parse(text) as { proof?: unknown }
+    return typeof proof === 'string' ? proof : undefined
+  } catch {
+    return undefined // Not ours.
+  }
 }

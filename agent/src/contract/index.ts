@@ -1,18 +1,9 @@
 /** The contract between the agent and its clients. One schema serves types, validation, client and docs. */
-export {
-  answerProof,
-  isProof,
-  isSameSecret,
-  newNonce,
-  Proof,
-  PROOF_PATH,
-  proofOf,
-  ProofQuery,
-  type Challenge,
-} from './access.ts'
+export { answerProof, isProof, isSameSecret, newNonce, PROOF_PATH, proofIn, proofOf, type Challenge } from './access.ts'
 export { ERRORS, type ErrorCode } from './error-table.ts'
 export { ErrorBody, RyoFaasError, type ErrorDetails } from './errors.ts'
-export { Problem, formatProblem } from './problem.ts'
+export { Problem } from './problem.ts'
+export { formatProblem } from './format-problem.ts'
 export { nearMatch } from './near-match.ts'
 export { plainIssue } from './plain-issue.ts'
 export { CallAnswer, CallAttempt, CallError, CallPage, CallStatus, CallView } from './call.ts'

@@ -20,9 +20,3 @@ export const Problem = z.object({
   subject: z.string().optional(),
 })
 export type Problem = z.infer<typeof Problem>
-
-/** `file:line:column  message`, a form that terminals and editors make clickable. */
-export function formatProblem(problem: Problem): string {
-  const place = `${problem.file}:${problem.line}:${problem.column}`
-  return `${place} - ${problem.message} [${problem.code}]${problem.hint ? `\n    ${problem.hint}` : ''}`
-}

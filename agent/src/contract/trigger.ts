@@ -51,6 +51,8 @@ export const TriggerView = z.discriminatedUnion('kind', [
     ...TriggerPlace,
     kind: z.literal('schedule'),
     schedule: Schedule,
+    /** Its name, or its times as the user wrote them. */
+    label: z.string(),
     isPaused: z.boolean().optional(),
     /** When it runs next: ISO. */
     nextAt: z.string().optional(),

@@ -8,6 +8,7 @@
 import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
 import {
   scheduleKey,
+  scheduleLabel,
   ticksOf,
   type DocumentTrigger,
   type Schedule,
@@ -22,7 +23,8 @@ import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 type KnownView = TriggerView & { kind: TriggerSourceKind }
 
 type Subscribed =
-  { kind: 'document'; key: string; filters: DocumentTrigger[] } | { kind: 'schedule'; key: string; schedule: Schedule }
+  | { kind: 'document'; key: string; filters: DocumentTrigger[] }
+  | { kind: 'schedule'; key: string; schedule: Schedule; label: string }
 
 function triggersIn(version: VersionRecord): Subscribed[] {
   const onDocuments = [...documentTriggers(version)].map(([key, filters]) => ({
@@ -34,6 +36,7 @@ function triggersIn(version: VersionRecord): Subscribed[] {
     kind: 'schedule' as const,
     key: scheduleKey(schedule),
     schedule,
+    label: scheduleLabel(schedule),
   }))
   return [...onDocuments, ...schedules]
 }

@@ -3,8 +3,10 @@ import { access, constants } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { RyoFaasError } from '../contract/index.ts'
 
-/** `auto`: the binary installed with us as an optional dependency, else our own. */
-export async function findNode(choice: string): Promise<string> {
+const WANTED_MAJOR = 24
+
+/** `auto`: the binary that a checkout brings, the one that was fetched if ours is older, else our own. */
+export async function findNode(choice: string, fetched?: string): Promise<string> {
   if (choice !== 'auto') {
     await access(choice, constants.X_OK).catch((error: unknown) => {
       throw new RyoFaasError('INVALID_OPTION', `--node ${choice} is not an executable file`, { cause: error })
@@ -14,6 +16,11 @@ export async function findNode(choice: string): Promise<string> {
   try {
     return createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`)
   } catch {
-    return process.execPath // Not installed: use ours.
+    return (isOld() ? fetched : undefined) ?? process.execPath
   }
+}
+
+/** Whether a newer Node than the one that runs this is worth having. */
+export function isOld(version = process.versions.node): boolean {
+  return Number(version.split('.')[0]) < WANTED_MAJOR
 }

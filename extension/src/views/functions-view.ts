@@ -1,5 +1,5 @@
 /** The deployments, grouped by kind. */
-import { scheduleLabel, type DeploymentKind, type DeploymentView, type TriggerView } from 'ryo-faas/contract'
+import type { DeploymentKind, DeploymentView, TriggerView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
 import { projectNameOf } from '../project/project-of.ts'
 import { formatAge, formatDuration, plural } from '../editor/format.ts'
@@ -118,11 +118,11 @@ function iconOf({ state }: DeploymentView): NonNullable<TreeNode['icon']> {
   }
 }
 
-function scheduleNode(name: string, { key, schedule, isPaused, nextAt }: ScheduleView): TreeNode {
+function scheduleNode(name: string, { key, label, isPaused, nextAt }: ScheduleView): TreeNode {
   const next = nextAt === undefined ? 'never again' : `next ${new Date(nextAt).toLocaleString()}`
   return {
     id: `schedule ${name} ${key}`,
-    label: scheduleLabel(schedule),
+    label,
     description: isPaused ? 'paused' : next,
     icon: { name: isPaused ? 'debug-pause' : 'clock' },
     context: 'schedule',

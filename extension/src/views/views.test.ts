@@ -51,8 +51,8 @@ test('a function shows its schedules, and which of them are paused', () => {
   const start = { epoch: 1, from: { kind: 'time', time: '2026-01-01T00:00:00Z' } } as const
   const at = { kind: 'schedule', start, nextAt: '2026-01-02T09:00:00Z' } as const
   const triggers = [
-    { ...at, key: 'a', schedule },
-    { ...at, key: 'b', schedule: { ...schedule, name: 'report' }, isPaused: true },
+    { ...at, key: 'a', schedule, label: '0 9 * * *' },
+    { ...at, key: 'b', schedule, label: 'report', isPaused: true },
   ]
   const [group] = functions(connected({ deployments: [deploymentView({ triggers })] }))
   expect(draw(group!.children!).slice(2, 4)).toEqual([

@@ -60,6 +60,7 @@ async function list(client: CallsClient, args: Record<string, unknown>, { output
       call.acceptedAt,
       call.finishedAt ? formatDuration(Date.parse(call.finishedAt) - Date.parse(call.acceptedAt)) : '-',
     ]),
+    ['ATTEMPTS', 'DURATION', 'ACCEPTED'],
   )
   if (page.cursor !== undefined) output.note(`Next page: --cursor ${page.cursor}`)
 }

@@ -1,7 +1,7 @@
 import { formatProblem, RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
 import { countOf, formatDuration } from '../output.ts'
-import { Reported } from './deploy.ts'
+import { Reported } from './reported.ts'
 import { isReady } from './start-faas.ts'
 import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
 

@@ -1,5 +1,5 @@
-import { dashboardUrl, readAgentFile } from '../../client/index.ts'
-import type { Command } from '../context.ts'
+import { dashboardUrl, readAgentFile, type AgentClient } from '../../client/index.ts'
+import type { Command, Context } from '../context.ts'
 
 export const dashboard: Command = {
   usage: 'dashboard',
@@ -9,15 +9,18 @@ export const dashboard: Command = {
       .option('open', { type: 'boolean', default: false, describe: 'Open it in the browser' })
       .option('trace', { type: 'string', describe: 'Open this trace: trace id (a prefix is enough) or call id' }),
   run: async (args, context) => {
-    const client = await context.connect()
-    // The address holds a key: make sure that it is our agent that listens there.
-    await client.call('platform', {})
-    const trace = args['trace'] as string | undefined
-    const found = trace === undefined ? undefined : await client.call('trace', { params: { id: trace } })
-    const { agent, token } = (await readAgentFile(context.home))!
-    const url = dashboardUrl({ url: agent.url, token }, found && `/trace/${found.traceId}`)
+    const url = await addressOfDashboard(await context.connect(), context, args['trace'] as string | undefined)
     context.output.value({ url })
     context.output.line(url)
     if (args['open'] === true) await context.openUrl(url)
   },
+}
+
+/** @param trace its id, a prefix of it, or a call's id */
+export async function addressOfDashboard(client: AgentClient, { home }: Context, trace?: string): Promise<string> {
+  // The address holds a key: make sure that it is our agent that listens there.
+  await client.call('platform', {})
+  const found = trace === undefined ? undefined : await client.call('trace', { params: { id: trace } })
+  const { agent, token } = (await readAgentFile(home))!
+  return dashboardUrl({ url: agent.url, token }, found && `/trace/${found.traceId}`)
 }

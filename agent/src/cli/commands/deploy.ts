@@ -12,6 +12,7 @@ import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
 import { startFrom } from '../start-from.ts'
 import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
+import { Reported } from './reported.ts'
 import { ensureRunning } from './start-faas.ts'
 
 const SETTLE_MS = 50
@@ -22,6 +23,10 @@ export const deploy: Command = {
   usage: 'deploy [file]',
   describe:
     'Check, build and start the functions of deploy.json, then switch traffic to them; starts the platform if needed',
+  examples: [
+    ['deploy', 'all functions of ./deploy.json'],
+    ['deploy shop --only checkout --watch', 'one function of the folder shop, again on every save'],
+  ],
   options: yargs =>
     yargs
       .positional('file', FILE_ARGUMENT)
@@ -71,8 +76,11 @@ interface DeployBody {
   environment: string | undefined
 }
 
+type Deployed = Extract<DeployEvent, { type: 'deployed' }>
+
 interface Outcome {
   folders: string[]
+  deployed: Deployed[]
   error: RyoFaasError | undefined
 }
 
@@ -81,7 +89,7 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
   const { output, signal } = context
   const { green, red, dim, bold } = output.colors
   const steps = new Map<string, DeployStep>()
-  const deployed: Extract<DeployEvent, { type: 'deployed' }>[] = []
+  const deployed: Deployed[] = []
   const failed: Extract<DeployEvent, { type: 'failed' }>[] = []
   let folders: string[] = []
   let names: string[] = []
@@ -133,7 +141,7 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
       output.line(`  ${name}  ${url}${debugPort === undefined ? '' : `  debugger at 127.0.0.1:${debugPort}`}`)
     }
   }
-  return { folders, error: failureOf(finished, failed, output.json) }
+  return { folders, deployed, error: failureOf(finished, failed, output.json) }
 }
 
 /** Where its problems are: outside the packages too, as in a workspace. */
@@ -159,21 +167,20 @@ function failureOf(
   return new Reported(new RyoFaasError(error.code, [error.message, ...rest].join('\n      '), error), json)
 }
 
-/** With `--json` the outcome was printed already: the error only sets the exit code. */
-export class Reported extends RyoFaasError {
-  readonly silent: boolean
-
-  constructor(error: RyoFaasError, silent: boolean) {
-    super(error.code, error.message, error.toBody())
-    this.silent = silent
-  }
-}
-
-async function watchAndDeploy(body: DeployBody, context: Context): Promise<void> {
+/**
+ * Deploys, and again after every change, until Ctrl-C.
+ * @param onDeployed called with what each deploy made live
+ */
+export async function watchAndDeploy(
+  body: DeployBody,
+  context: Context,
+  onDeployed: (deployed: readonly Deployed[]) => void = () => undefined,
+): Promise<void> {
   const { output, signal } = context
   const run = async (): Promise<string[]> => {
     try {
-      const { folders, error } = await deployOnce(body, context)
+      const { folders, deployed, error } = await deployOnce(body, context)
+      onDeployed(deployed)
       if (error) output.error(error)
       return folders
     } catch (error) {

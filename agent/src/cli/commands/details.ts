@@ -1,32 +1,39 @@
 import { basename, dirname } from 'node:path'
-import { scheduleLabel, type DeploymentView } from '../../contract/index.ts'
-import type { Command, Context } from '../context.ts'
+import type { DeploymentView, PlatformView, TriggerView } from '../../contract/index.ts'
+import type { Command } from '../context.ts'
+import type { Output } from '../output.ts'
 import { printEngine, printPlatform } from './platform-table.ts'
-import { nextRun } from './schedules.ts'
 
 export const details: Command = {
   usage: 'details [name]',
   describe: 'Show all deployments and their state, or one in detail',
   options: yargs => yargs.positional('name', { type: 'string', describe: 'Deployment name' }),
-  run: async (args, context) => {
-    const client = await context.connect()
+  run: async (args, { output, connect }) => {
+    const client = await connect()
     if (args['name'] !== undefined) {
-      const view = await client.call('deployment', { params: { name: args['name'] as string } })
-      context.output.value(view)
-      return printOne(view, context)
+      return showDeployment(await client.call('deployment', { params: { name: args['name'] as string } }), output)
     }
     const [platform, { deployments }] = await Promise.all([client.call('platform', {}), client.call('deployments', {})])
-    context.output.value({ platform, deployments })
-    printPlatform(platform, context.output)
-    context.output.line()
-    printEngine(platform, context.output)
-    context.output.line()
-    if (deployments.length === 0) return context.output.line('Nothing is deployed yet. Try: ryo-faas deploy')
-    printAll(deployments, context)
+    showDeployments(platform, deployments, output)
   },
 }
 
-function printAll(deployments: DeploymentView[], { output }: Context): void {
+export function showDeployments(platform: PlatformView, deployments: DeploymentView[], output: Output): void {
+  output.value({ platform, deployments })
+  printPlatform(platform, output)
+  output.line()
+  printEngine(platform, output)
+  output.line()
+  if (deployments.length === 0) return output.line('Nothing is deployed yet. Try: ryo-faas deploy')
+  printAll(deployments, output)
+}
+
+export function showDeployment(view: DeploymentView, output: Output): void {
+  output.value(view)
+  printOne(view, output)
+}
+
+function printAll(deployments: DeploymentView[], output: Output): void {
   output.table(
     ['NAME', 'KIND', 'VERSION', 'INSTANCES', 'STATE', 'CALLS', 'ERRORS', 'P95', 'PROJECT', 'URL'],
     deployments.map(view => [
@@ -41,10 +48,11 @@ function printAll(deployments: DeploymentView[], { output }: Context): void {
       view.deployFile === undefined ? '-' : basename(dirname(view.deployFile)),
       view.url,
     ]),
+    ['PROJECT', 'KIND', 'P95', 'INSTANCES', 'ERRORS', 'CALLS', 'VERSION'],
   )
 }
 
-function printOne(view: DeploymentView, { output }: Context): void {
+function printOne(view: DeploymentView, output: Output): void {
   const { bold, dim } = output.colors
   output.line(`${bold(view.name)}  ${view.kind}  v${view.version}  ${paintState(view.state, output.colors)}`)
   output.line(view.url)
@@ -52,7 +60,7 @@ function printOne(view: DeploymentView, { output }: Context): void {
   if (view.deployFile !== undefined) output.line(dim(`deployed from ${view.deployFile}`))
   output.line(`${view.calls} calls, ${view.errors} errors, p95 ${formatP95(view)}`)
   for (const trigger of view.triggers) {
-    if (trigger.kind === 'schedule') output.line(`${scheduleLabel(trigger.schedule)}: ${nextRun(trigger)}`)
+    if (trigger.kind === 'schedule') output.line(`${trigger.label}: ${nextRun(trigger)}`)
   }
   if (view.lastExit) output.line(`last exit ${view.lastExit.at}: ${view.lastExit.reason}`)
   output.line()
@@ -65,6 +73,7 @@ function printOne(view: DeploymentView, { output }: Context): void {
       address ?? '-',
       startedAt,
     ]),
+    ['STARTED', 'ADDRESS'],
   )
   output.line()
   output.table(
@@ -75,6 +84,7 @@ function printOne(view: DeploymentView, { output }: Context): void {
       createdAt,
       active ? 'active' : '',
     ]),
+    ['CREATED'],
   )
 }
 
@@ -86,7 +96,16 @@ function formatP95({ p95Ms }: DeploymentView): string {
   return p95Ms === null ? '-' : `${p95Ms < 10 ? p95Ms.toFixed(1) : Math.round(p95Ms)} ms`
 }
 
-function paintState(state: DeploymentView['state'], colors: Context['output']['colors']): string {
+function paintState(state: DeploymentView['state'], colors: Output['colors']): string {
   const paint = { running: colors.green, starting: colors.yellow, degraded: colors.yellow, failing: colors.red }
   return paint[state](state)
+}
+
+/** In local time. */
+export function nextRun({
+  isPaused,
+  nextAt,
+}: Pick<Extract<TriggerView, { kind: 'schedule' }>, 'isPaused' | 'nextAt'>): string {
+  if (isPaused) return 'paused'
+  return nextAt === undefined ? 'never again' : new Date(nextAt).toLocaleString('sv')
 }

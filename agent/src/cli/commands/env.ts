@@ -11,10 +11,10 @@ export const env: Command = {
   options: yargs =>
     yargs.option('secrets', { type: 'boolean', default: false, describe: 'Also show the secret that signs callbacks' }),
   run: async (args, context) => {
-    const { output, home, platformFlags, environment } = context
+    const { output, home, environment } = context
     const callbackSecret = args['secrets'] ? await readSecret(home) : undefined
     const platform = await runningPlatform(context)
-    const options = context.resolvedOptions()
+    const [options, flags] = await Promise.all([context.resolvedOptions(), context.platformFlags()])
     output.value({
       home,
       running: platform !== undefined,
@@ -31,7 +31,8 @@ export const env: Command = {
     output.line()
     output.table(
       ['VARIABLE', 'VALUE AT NEXT START', ''],
-      platformFlags.map(({ name, variable, help }) => [variable, String(options[name]), output.colors.dim(help)]),
+      flags.map(({ name, variable, help }) => [variable, String(options[name]), output.colors.dim(help)]),
+      [''],
     )
   },
 }

@@ -1,32 +1,36 @@
-import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
 import { RyoFaasError } from '../../contract/index.ts'
-import type { Command } from '../context.ts'
+import type { Command, Context } from '../context.ts'
+import { writeTypes } from './types.ts'
 
 export const init: Command = {
   usage: 'init [dir]',
   describe: 'Create a new project, ready to deploy',
   options: yargs => yargs.positional('dir', { type: 'string', default: '.', describe: 'Folder (created if missing)' }),
-  run: async (args, { cwd, output, runtimeTypes }) => {
+  run: async (args, context) => {
+    const { cwd, output } = context
     const folder = resolve(cwd, String(args['dir']))
-    const existing: string[] = await readdir(folder).catch(() => [])
-    const files = template(basename(folder))
-    const taken = Object.keys(files).filter(name => existing.includes(name.split('/')[0]!))
-    if (taken.length > 0) {
-      throw new RyoFaasError('INVALID_OPTION', `${folder} already contains ${taken.join(', ')}`, {
-        hint: 'Choose an empty folder: ryo-faas init my-functions',
-      })
-    }
-    await writeProject(folder, files)
-    const types = {
-      recursive: true,
-      filter: (source: string) => !/\.(js|map|tsbuildinfo)$|\.test\.d\.ts$/.test(source),
-    }
-    await cp(runtimeTypes, join(folder, '.ryo-faas', 'types'), types)
-    output.value({ folder, files: Object.keys(files) })
-    output.line(`created ${Object.keys(files).join(', ')} in ${folder}`)
-    output.line(`next: ryo-faas deploy ${relative(cwd, folder) || ''}`.trimEnd())
+    const { files } = await createProject(folder, context)
+    output.value({ folder, files })
+    output.line(`created ${files.join(', ')} in ${folder}`)
+    output.line(`next: ryo-faas dev ${relative(cwd, folder) || ''}`.trimEnd())
   },
+}
+
+/** @throws RyoFaasError INVALID_OPTION if the folder already contains a part of it, or cannot be written */
+export async function createProject(folder: string, context: Context): Promise<{ files: string[] }> {
+  const existing: string[] = await readdir(folder).catch(() => [])
+  const files = template(basename(folder))
+  const taken = Object.keys(files).filter(name => existing.includes(name.split('/')[0]!))
+  if (taken.length > 0) {
+    throw new RyoFaasError('INVALID_OPTION', `${folder} already contains ${taken.join(', ')}`, {
+      hint: 'Choose an empty folder: ryo-faas init my-functions. In a project, ryo-faas types restores the types.',
+    })
+  }
+  await writeProject(folder, files)
+  await writeTypes(folder, context)
+  return { files: Object.keys(files) }
 }
 
 /**

@@ -4,8 +4,8 @@ import { RyoFaasError, type CallView } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatDuration } from '../output.ts'
-import { CallsClient, PlatformErrorSchema } from '../../client/index.ts'
-import { Reported } from './deploy.ts'
+import { CallsClient, PlatformErrorSchema, type AgentClient } from '../../client/index.ts'
+import { Reported } from './reported.ts'
 
 export const invoke: Command = {
   usage: 'invoke <name>',
@@ -49,6 +49,7 @@ export const invoke: Command = {
       const text = await response.text()
       const durationMs = performance.now() - begin
       output.value({ status: response.status, headers: Object.fromEntries(response.headers), body: text, durationMs })
+      await explainUnknown(response, agent, String(args['name']))
       return settle(response, text, context)
     }
     for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) output.raw(chunk)
@@ -75,6 +76,11 @@ async function follow(client: CallsClient, id: string, { output }: Context): Pro
   if (last.status === 'succeeded' && last.error === undefined) return
   const message = last.error ? `${last.error.code}: ${last.error.message}` : `the call is ${last.status}`
   throw new Reported(new RyoFaasError('INVALID_REQUEST', message), output.json)
+}
+
+/** @throws RyoFaasError DEPLOYMENT_NOT_FOUND with the name that was probably meant, if nothing is deployed by this one */
+async function explainUnknown(response: Response, agent: AgentClient, name: string): Promise<void> {
+  if (response.headers.get(HEADERS.error) === 'FUNCTION_NOT_FOUND') await agent.call('deployment', { params: { name } })
 }
 
 /** A status of 400 or above makes the exit code 1; an error of the platform is explained. */

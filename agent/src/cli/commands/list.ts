@@ -19,6 +19,7 @@ export const list: Command = {
         sizeBytes === undefined ? '-' : formatBytes(sizeBytes),
         createdAt,
       ]),
+      ['CREATED', 'DEPLOYMENT', 'VERSION', 'SIZE'],
     )
   },
 }

@@ -14,6 +14,7 @@ export function printPlatform(platform: PlatformView, output: Output): void {
       String(restarts),
       dim(note ?? ''),
     ]),
+    ['', 'RESTARTS', 'PID'],
   )
 }
 

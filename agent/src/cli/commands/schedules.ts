@@ -1,7 +1,8 @@
 /** The schedules of all functions: what runs when, and the switches. */
-import { RyoFaasError, scheduleLabel, type TriggerView } from '../../contract/index.ts'
+import { RyoFaasError, type TriggerView } from '../../contract/index.ts'
 import type { AgentClient, ApiOutput } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
+import { nextRun } from './details.ts'
 
 type Deployment = ApiOutput<'deployment'>
 type ScheduleView = Extract<TriggerView, { kind: 'schedule' }>
@@ -10,7 +11,6 @@ type ScheduleView = Extract<TriggerView, { kind: 'schedule' }>
 interface Scheduled {
   deployment: Deployment
   trigger: ScheduleView
-  label: string
 }
 
 export const schedules: Command = {
@@ -33,7 +33,7 @@ export const schedules: Command = {
     const isPaused = args['action'] === 'pause'
     const params = { name: chosen.deployment.name, key: chosen.trigger.key }
     context.output.value(await client.call('pause', { params, body: { isPaused } }))
-    context.output.line(`${chosen.deployment.name}: ${chosen.label} ${isPaused ? 'is paused' : 'runs again'}`)
+    context.output.line(`${chosen.deployment.name}: ${chosen.trigger.label} ${isPaused ? 'is paused' : 'runs again'}`)
   },
 }
 
@@ -43,31 +43,23 @@ async function schedulesOf(client: AgentClient, name: string | undefined): Promi
       ? (await client.call('deployments', {})).deployments
       : [await client.call('deployment', { params: { name } })]
   return deployments.flatMap(deployment =>
-    deployment.triggers.flatMap(trigger =>
-      trigger.kind === 'schedule' ? [{ deployment, trigger, label: scheduleLabel(trigger.schedule) }] : [],
-    ),
+    deployment.triggers.flatMap(trigger => (trigger.kind === 'schedule' ? [{ deployment, trigger }] : [])),
   )
 }
 
 function list(unsorted: Scheduled[], { output }: Context): void {
   const all = unsorted.toSorted((a, b) => (a.trigger.nextAt ?? '9').localeCompare(b.trigger.nextAt ?? '9'))
-  output.value(all.map(({ deployment, trigger, label }) => ({ name: deployment.name, label, ...trigger })))
+  output.value(all.map(({ deployment, trigger }) => ({ name: deployment.name, ...trigger })))
   if (all.length === 0) return output.note('nothing is scheduled; "schedule" in deploy.json does that')
   output.table(
     ['NAME', 'SCHEDULE', 'NEXT'],
-    all.map(({ deployment, trigger, label }) => [deployment.name, label, nextRun(trigger)]),
+    all.map(({ deployment, trigger }) => [deployment.name, trigger.label, nextRun(trigger)]),
   )
 }
 
-/** In local time. */
-export function nextRun({ isPaused, nextAt }: Pick<ScheduleView, 'isPaused' | 'nextAt'>): string {
-  if (isPaused) return 'paused'
-  return nextAt === undefined ? 'never again' : new Date(nextAt).toLocaleString('sv')
-}
-
 function choose(name: string, all: Scheduled[], wanted: string | undefined): Scheduled {
-  const labels = all.map(({ label }) => `"${label}"`).join(', ')
-  const [first, second] = wanted === undefined ? all : all.filter(({ label }) => label === wanted)
+  const labels = all.map(({ trigger }) => `"${trigger.label}"`).join(', ')
+  const [first, second] = wanted === undefined ? all : all.filter(({ trigger }) => trigger.label === wanted)
   if (first === undefined) {
     throw new RyoFaasError(
       'INVALID_OPTION',
@@ -80,9 +72,9 @@ function choose(name: string, all: Scheduled[], wanted: string | undefined): Sch
 }
 
 /** As the clock would call it, except that it does not count for the schedule. */
-async function runNow({ deployment, trigger, label }: Scheduled, { output, signal }: Context): Promise<void> {
+async function runNow({ deployment, trigger }: Scheduled, { output, signal }: Context): Promise<void> {
   const { path, body } = trigger.schedule
-  const headers = new Headers({ prefer: 'respond-async', 'x-schedule': label })
+  const headers = new Headers({ prefer: 'respond-async', 'x-schedule': trigger.label })
   headers.set('x-scheduled-at', new Date().toISOString())
   if (body !== undefined) headers.set('content-type', 'application/json')
   const response = await fetch(`${deployment.url}${path}`, {

@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
-import { RyoFaasError } from '../../contract/index.ts'
+import { nearMatch, RyoFaasError } from '../../contract/index.ts'
+import { confirm, YES } from '../confirm.ts'
 import type { Command } from '../context.ts'
 
 export const secrets: Command = {
@@ -8,9 +9,11 @@ export const secrets: Command = {
   options: yargs =>
     yargs
       .positional('action', { choices: ['list', 'set', 'delete'] as const, demandOption: true })
-      .positional('name', { type: 'string', describe: 'Letters, digits and _' }),
-  run: async (args, { output, connect, stdin }) => {
-    const client = await connect()
+      .positional('name', { type: 'string', describe: 'Letters, digits and _' })
+      .option('yes', { ...YES, describe: 'With delete: skip the confirmation' }),
+  run: async (args, context) => {
+    const { output, stdin } = context
+    const client = await context.connect()
     const name = args['name'] as string | undefined
     if (args['action'] === 'list') {
       const { names } = await client.call('secrets', {})
@@ -18,10 +21,22 @@ export const secrets: Command = {
       return names.forEach(each => output.line(each))
     }
     if (name === undefined) throw new RyoFaasError('INVALID_OPTION', `secrets ${String(args['action'])} needs a name`)
+    if (args['action'] === 'delete') {
+      const { names } = await client.call('secrets', {})
+      if (!names.includes(name)) throw unknownSecret(name, names)
+      await confirm(`Delete the secret ${name}?`, args['yes'] === true, context)
+    }
     if (args['action'] === 'set' && stdin.isTTY) output.note('Type the value, then press Ctrl-D.')
     const value = args['action'] === 'set' ? (await text(stdin)).replace(/\r?\n$/, '') : null
     await client.call('setSecret', { params: { name }, body: { value } })
     output.value({ name })
     output.line(value === null ? `deleted ${name}` : `set ${name}; functions get it with their next deploy`)
   },
+}
+
+function unknownSecret(name: string, names: readonly string[]): RyoFaasError {
+  const near = nearMatch(name, names)
+  return new RyoFaasError('SECRET_NOT_FOUND', `no secret is named ${JSON.stringify(name)}`, {
+    hint: near === undefined ? 'ryo-faas secrets list shows their names.' : `Did you mean ${near}?`,
+  })
 }

@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, isHangingListener, readAgentFile, type AgentFile } from '../../client/index.ts'
 import { ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
+import { confirm, YES } from '../confirm.ts'
 import type { Command, Context, LaunchedAgent } from '../context.ts'
 import { formatDuration } from '../output.ts'
 import { printPlatform } from './platform-table.ts'
@@ -18,6 +19,12 @@ const OPEN_TO_OTHERS =
 export const startFaas: Command = {
   usage: 'startFaas',
   describe: 'Start the platform: agent, NATS, proxy and every deployed function',
+  examples: [
+    ['startFaas', 'with Docker if it is running, otherwise as processes'],
+    ['startFaas --engine process --port 8080', 'without containers, on another port'],
+  ],
+  takesPlatformFlags: true,
+  options: yargs => yargs.option('yes', { ...YES, describe: 'Install nats-server if it is missing (as root)' }),
   run: async (args, context) => {
     const begin = performance.now()
     const running = await runningPlatform(context)
@@ -33,7 +40,10 @@ export const startFaas: Command = {
       )
     }
 
-    const platform = await bringUp(context, args)
+    const platform = await bringUp(context, args).catch(async (error: unknown) => {
+      await agreeToInstall(error, context)
+      return bringUp(context, { ...args, yes: true })
+    })
     report(platform, `started in ${formatDuration(performance.now() - begin)}`, context)
   },
 }
@@ -52,6 +62,20 @@ export async function ensureRunning(context: Context): Promise<void> {
   if (seen === undefined) {
     context.output.note(`Started ryo-faas, project ${project}, in ${formatDuration(performance.now() - begin)}`)
   }
+}
+
+/** Whether no agent responds in this home and none hangs. */
+export async function isAbsent(context: Context): Promise<boolean> {
+  return (await lookAt(context)) === undefined
+}
+
+/** @throws `error`, unless only nats-server is missing and the user lets us install it */
+async function agreeToInstall(error: unknown, context: Context): Promise<void> {
+  const isRoot = process.getuid?.() === 0
+  if (!(error instanceof RyoFaasError && error.code === 'NATS_UNAVAILABLE' && isRoot)) throw error
+  if (!context.stdin.isTTY || context.output.json) throw error
+  context.output.error(error)
+  await confirm('Install nats-server with apt-get now?', false, context)
 }
 
 /** The platform of this home, if its agent responds. */
@@ -123,7 +147,7 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
       if (!platform && (!launched || (launched.state() === 'gave-way' && !found))) {
         if (ending !== undefined) await context.agentGone(ending)
         await rm(startFailure, { force: true })
-        launched = await context.launchAgent(args)
+        launched = await context.launchAgent(args, doing => progress.update(doing))
       }
       if (performance.now() > deadline) {
         throw new RyoFaasError('PART_FAILED', 'the platform did not start in time', { hint: `See ${agentLog}` })

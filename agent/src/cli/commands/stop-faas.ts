@@ -29,6 +29,11 @@ interface Stopping {
   isForced: boolean
 }
 
+/** Data is kept. */
+export function stopPlatform(context: Context): Promise<void> {
+  return stop(context, { isPruning: false, isForced: false })
+}
+
 async function stop(context: Context, { isPruning, isForced }: Stopping): Promise<void> {
   const { output } = context
   const found = await readAgentFile(context.home)
@@ -81,7 +86,8 @@ async function askToStop(
 async function agreeToForce(error: unknown, isForced: boolean, context: Context): Promise<void> {
   if (context.signal.aborted) throw error
   if (isForced) return
-  if (!isHangingListener(error)) throw error
+  // The agent that was to stop it cannot even start.
+  if (!isHangingListener(error)) throw withHint(error)
   if (context.stdin.isTTY && !context.output.json) {
     return confirm('The agent is not responding. Kill it and every other part of the platform?', false, context)
   }
@@ -89,6 +95,14 @@ async function agreeToForce(error: unknown, isForced: boolean, context: Context)
     hint: 'ryo-faas stopFaas --force kills it and every other part.',
     cause: error,
   })
+}
+
+/** Adds the last resort to what went wrong. */
+function withHint(error: unknown): RyoFaasError {
+  const failure = RyoFaasError.from(error)
+  if (failure.hint?.includes('--force')) return failure
+  const hint = [failure.hint, 'ryo-faas stopFaas --force kills whatever is still running.'].filter(Boolean).join('\n  ')
+  return new RyoFaasError(failure.code, failure.message, { ...failure.toBody(), hint, cause: error })
 }
 
 /**

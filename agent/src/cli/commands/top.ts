@@ -16,7 +16,7 @@ export const top: Command = {
     const { output, signal } = context
     const client = await context.connect()
     const look = () => client.call('metricsHistory', { query: { since: Date.now() - RECENT_MS } }, signal)
-    if (args['once'] === true || !output.isTerminal || output.json) {
+    if (args['once'] === true || !output.canRedraw || output.json) {
       return print(await firstPoint(look, signal), context)
     }
     const screen = output.screen()
@@ -61,6 +61,7 @@ function print(history: MetricsHistory, { output }: Context): void {
   output.table(
     ['FUNCTION', 'CALLS/S', 'ERRORS/S', 'P50', 'P95', 'P99', 'IN FLIGHT', 'INSTANCES', 'QUEUE', 'DEAD'],
     rows,
+    ['P50', 'P99', 'INSTANCES', 'DEAD', 'IN FLIGHT', 'QUEUE', 'ERRORS/S'],
   )
 }
 

@@ -81,6 +81,7 @@ function printPage({ traces, cursor }: TracePage, { output }: Context): void {
       String(trace.spans),
       printable(trace.callId ?? '-'),
     ]),
+    ['CALL', 'STARTED', 'SPANS', 'NAME'],
   )
   if (cursor !== undefined) output.note(`Next page: --cursor ${cursor}`)
 }

@@ -1,0 +1,67 @@
+/** The command line with everything that commands ask of this machine; each loads what it needs when it is asked. */
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { runCli } from '../cli/cli.ts'
+import { homeFrom } from '../client/home-paths.ts'
+
+const AGENT_END_MS = 10_000
+
+export async function runCommandLine(): Promise<number> {
+  const environment = process.env
+  const home = homeFrom(environment)
+  const { resolve } = createRequire(import.meta.url)
+  const { version, fetchedNode: wanted } = createRequire(import.meta.url)('../../package.json') as {
+    version: string
+    fetchedNode?: unknown
+  }
+  const runtimeTypes = dirname(resolve('@ryo-faas/runtime/main'))
+  const nodeCache = { wanted, environment }
+
+  const abort = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      // The second one exits at once.
+      if (abort.signal.aborted) process.exit(130)
+      abort.abort()
+    })
+  }
+
+  return runCli({
+    argv: process.argv.slice(2),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment,
+    signal: abort.signal,
+    host: {
+      version,
+      environment,
+      cwd: process.cwd(),
+      home,
+      stdin: process.stdin,
+      platformFlags: async () => {
+        const { OPTION_HELP, PlatformOptions, variableOf } = await import('../platform/options.ts')
+        const defaults: Record<string, unknown> = PlatformOptions.parse({})
+        return Object.entries(OPTION_HELP).map(([name, help]) => {
+          return { name, help, default: defaults[name], variable: variableOf(name) }
+        })
+      },
+      resolvedOptions: async () => (await import('../platform/options.ts')).resolveOptions({}, environment),
+      launchAgent: async (flags, report) => {
+        const { launchAgent } = await import('../platform/launch-agent.ts')
+        return launchAgent({ flags, home, environment, nodeCache, report })
+      },
+      differingFlags: async flags => (await import('../platform/launch-agent.ts')).differingFlags(home, flags),
+      agentGone: async agent => (await import('../host/process-identity.ts')).waitForExit(agent, AGENT_END_MS),
+      examine: async () => (await import('../platform/doctor.ts')).examine({ home, version, environment, nodeCache }),
+      endByForce: async () => (await import('../platform/end-by-force.ts')).endByForce(home, environment),
+      removeStopped: async () => (await import('../platform/remove-stopped.ts')).removeStopped(home, environment),
+      checkHere: async request => {
+        const { checkHere } = await import('../platform/check-here.ts')
+        return checkHere(request, { home, environment, runtimeDir: dirname(runtimeTypes) })
+      },
+      openUrl: async url => (await import('../platform/open-url.ts')).openUrl(url, join(home, 'run', 'dashboard.html')),
+      restoreStore: async backup => (await import('../platform/restore-store.ts')).restoreStore(home, backup),
+      runtimeTypes,
+    },
+  })
+}

@@ -1,0 +1,51 @@
+/** Starts an agent's process for the command line. */
+import { homePaths } from '../client/index.ts'
+import { readIfPresent, spawnDetached, writeDurably } from '../host/index.ts'
+import { entryPath } from './entries.ts'
+import { fetchedNode, fetchNode, type NodeCache } from './fetched-node.ts'
+import { MAY_INSTALL } from './nats-choice.ts'
+import { findNode, isOld } from './node-binary.ts'
+import { flagOf, OPTION_HELP, PlatformOptions, resolveOptions } from './options.ts'
+
+interface Launch {
+  flags: Record<string, unknown>
+  home: string
+  environment: NodeJS.ProcessEnv
+  nodeCache: NodeCache
+  report: (doing: string) => void
+}
+
+export async function launchAgent({ flags, home, environment, nodeCache, report }: Launch) {
+  const saved = await readIfPresent(homePaths(home).options)
+  const earlier = saved === undefined ? {} : (JSON.parse(saved) as Record<string, unknown>)
+  const options = resolveOptions(flags, environment, earlier)
+  if (options.node === 'auto' && isOld()) {
+    await fetchNode(nodeCache, report).catch((error: unknown) => {
+      report(`continuing on Node ${process.versions.node}: ${(error as Error).message}`)
+    })
+  }
+  const command = await findNode(options.node, fetchedNode(nodeCache))
+  await writeDurably(homePaths(home).options, JSON.stringify(options))
+  const { child } = await spawnDetached({
+    command,
+    args: [entryPath('main/agent'), home],
+    env: flags['yes'] === true ? { ...environment, [MAY_INSTALL]: 'true' } : environment,
+    logFile: homePaths(home).agentLog,
+  })
+  return {
+    state: () => {
+      if (child.exitCode === null && child.signalCode === null) return 'lives' as const
+      return child.exitCode === 0 ? ('gave-way' as const) : ('failed' as const)
+    },
+  }
+}
+
+/** Which of these flags differ from the options that the platform of this home runs with. */
+export async function differingFlags(home: string, flags: Record<string, unknown>): Promise<string[]> {
+  const saved = await readIfPresent(homePaths(home).options)
+  if (saved === undefined) return []
+  const running = PlatformOptions.parse(JSON.parse(saved))
+  const wanted = resolveOptions(flags, {}, running)
+  const names = Object.keys(OPTION_HELP) as (keyof PlatformOptions)[]
+  return names.filter(name => wanted[name] !== running[name]).map(flagOf)
+}
