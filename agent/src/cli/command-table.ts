@@ -14,6 +14,7 @@ const GROUPS: Record<string, Record<string, Load>> = {
   Functions: {
     details: async () => (await import('./commands/details.ts')).details,
     invoke: async () => (await import('./commands/invoke.ts')).invoke,
+    test: async () => (await import('./commands/test.ts')).test,
     open: async () => (await import('./commands/open.ts')).open,
     logs: async () => (await import('./commands/logs.ts')).logs,
     scale: async () => (await import('./commands/operations.ts')).scale,

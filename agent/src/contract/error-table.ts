@@ -53,6 +53,7 @@ export const ERRORS = {
   NATS_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No nats-server could be found or started' },
   HOME_UNUSABLE: { status: 500, fault: 'user', retryable: false, about: 'RYO_FAAS_HOME cannot be read or written' },
   INVALID_OPTION: { status: 400, fault: 'user', retryable: false, about: 'An option or variable has an invalid value' },
+  TESTS_FAILED: { status: 422, fault: 'user', retryable: false, about: 'A response is not as its .http file expects' },
   IMAGE_GONE: { status: 503, fault: 'platform', retryable: true, about: 'The image of a version was removed' },
   ENGINE_FAILED: { status: 502, fault: 'platform', retryable: true, about: 'The engine refused or failed' },
   PART_FAILED: { status: 503, fault: 'platform', retryable: true, about: 'A part of the platform did not start' },

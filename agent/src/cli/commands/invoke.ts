@@ -100,7 +100,7 @@ function settle(response: Response, text: string, { output }: Context): void {
  * Returns the function's response, redirects included: the user wants to see where they lead. Node's own `fetch` gives
  * up after five minutes of silence; a function's timeout may be a day, and the proxy enforces it.
  */
-async function send(url: string, init: RequestInit): Promise<Response> {
+export async function send(url: string, init: RequestInit): Promise<Response> {
   const { Agent, fetch } = await import('undici') // Loaded for this command only.
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
   try {
