@@ -72,8 +72,8 @@ export interface CliHost {
   resolvedOptions(): Promise<Record<string, unknown>>
   /** Opens a URL in the desktop's browser; does nothing if there is none. */
   openUrl(url: string): Promise<void>
-  /** Folder with the type declarations of `@ryo-faas/runtime`. */
-  runtimeTypes: string
+  /** Folder of the package `@ryo-faas/runtime`. */
+  runtimeDir: string
 }
 
 export interface Context extends CliHost {

@@ -14,7 +14,7 @@ export async function runCommandLine(): Promise<number> {
     version: string
     fetchedNode?: unknown
   }
-  const runtimeTypes = dirname(resolve('@ryo-faas/runtime/main'))
+  const runtimeDir = dirname(dirname(resolve('@ryo-faas/runtime/main')))
   const nodeCache = { wanted, environment }
 
   const abort = new AbortController()
@@ -57,11 +57,11 @@ export async function runCommandLine(): Promise<number> {
       removeStopped: async () => (await import('../platform/remove-stopped.ts')).removeStopped(home, environment),
       checkHere: async request => {
         const { checkHere } = await import('../platform/check-here.ts')
-        return checkHere(request, { home, environment, runtimeDir: dirname(runtimeTypes) })
+        return checkHere(request, { home, environment, runtimeDir })
       },
       openUrl: async url => (await import('../platform/open-url.ts')).openUrl(url, join(home, 'run', 'dashboard.html')),
       restoreStore: async backup => (await import('../platform/restore-store.ts')).restoreStore(home, backup),
-      runtimeTypes,
+      runtimeDir,
     },
   })
 }

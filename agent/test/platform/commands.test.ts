@@ -1,7 +1,9 @@
 /** The other commands, and the agent's API as seen by a stranger. */
+import { execFile } from 'node:child_process'
 import { mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DebugPaths, LogLine, PlatformView, ResourceView } from '../../src/contract/index.ts'
 import { API } from '../../src/contract/index.ts'
@@ -21,16 +23,41 @@ const project = (name: string, functions: Parameters<typeof writeProject>[1]) =>
   writeProject(join(platform.home, name), functions)
 
 test('init creates a project that is ready to deploy and has its types; the second time it refuses', async () => {
-  expect(await platform.ok(['init', 'fresh'])).toMatch(/next: ryo-faas deploy fresh/)
+  expect(await platform.ok(['init', 'fresh'])).toMatch(/next: ryo-faas dev fresh/)
   await platform.ok(['deploy', 'fresh'])
   expect(await call('hello?name=you')).toBe('Hello, you!\n')
-  expect(await readdir(join(platform.home, 'fresh/.ryo-faas/types'))).toContain('index.d.ts')
   expect(await platform.cli(['init', 'fresh'])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('already contains'),
   })
+  expect(await platform.ok(['test', 'fresh', '--update'])).toContain('1 request')
+  expect(await platform.ok(['test', 'fresh'])).toContain('1 request')
   await platform.ok(['stop', 'hello'])
 })
+
+test("a new project's own test passes, and its types are right", async () => {
+  await platform.ok(['init', 'tested'])
+  const folder = join(platform.home, 'tested')
+  await install(folder)
+  const run = (script: string) => promisify(execFile)('npm', ['run', script], { cwd: folder })
+  expect((await run('test')).stdout).toMatch(/pass 1$/m)
+  await run('check')
+})
+
+/** As `npm install` does, with the packages that are here. */
+async function install(folder: string): Promise<void> {
+  const modules = join(folder, 'node_modules')
+  const { devDependencies } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
+  const links: [string, string][] = Object.entries<string>(devDependencies).map(([name, range]) => [
+    name,
+    range.startsWith('file:') ? join(folder, range.slice('file:'.length)) : resolve('node_modules', name),
+  ])
+  links.push(['.bin', resolve('node_modules/.bin')])
+  for (const [name, target] of links) {
+    await mkdir(dirname(join(modules, name)), { recursive: true })
+    await symlink(target, join(modules, name))
+  }
+}
 
 test('--watch redeploys on every save, reports a broken one, and continues', async () => {
   const file = await project('watched', { seen: { code: `export const seen = () => new Response('first')` } })

@@ -77,6 +77,7 @@ const COMMANDS: Readonly<Record<string, Grammar>> = {
   dashboard: { flags: ['open', 'trace'] },
   secrets: { actions: ['list', 'set', 'delete'] },
   init: {},
+  test: { flags: ['update', 'url', 'var'] },
   env: { flags: ['secrets'] },
   prune: {},
 }
@@ -94,7 +95,9 @@ beforeAll(async () => {
   cwd = join(platform.home, 'project')
   await writeProject(cwd, { kept: { code: `export const kept = () => new Response('kept')` } })
   await platform.ok(['deploy'], { cwd })
-  for (const folder of [join(cwd, 'things'), join(platform.home, 'types')]) await mkdir(folder)
+  for (const folder of [join(cwd, 'things'), join(platform.home, 'runtime/dist')])
+    await mkdir(folder, { recursive: true })
+  await writeFile(join(platform.home, 'runtime/package.json'), '{"exports":{}}')
   await writeFile(join(cwd, 'one'), '{"id":"one","data":1}\n')
   await platform.ok(['store', 'put', 'things', 'one', '--data', '{"n":1}'])
 })
@@ -168,7 +171,7 @@ function hostOf(): Parameters<typeof runCli>[0]['host'] {
     checkHere: notHere,
     restoreStore: backup => restoreStore(platform.home, backup),
     openUrl: async () => undefined,
-    runtimeTypes: join(platform.home, 'types'),
+    runtimeDir: join(platform.home, 'runtime'),
   }
 }
 

@@ -2,7 +2,7 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
-import { writeTypes } from './types.ts'
+import { copyRuntime, RUNTIME } from './types.ts'
 
 export const init: Command = {
   usage: 'init [dir]',
@@ -14,7 +14,9 @@ export const init: Command = {
     const { files } = await createProject(folder, context)
     output.value({ folder, files })
     output.line(`created ${files.join(', ')} in ${folder}`)
-    output.line(`next: ryo-faas dev ${relative(cwd, folder) || ''}`.trimEnd())
+    const place = relative(cwd, folder)
+    output.line(`next: ryo-faas dev ${place}`.trimEnd())
+    output.line(`      ${place === '' ? '' : `cd ${place} && `}npm install && npm test`)
   },
 }
 
@@ -25,11 +27,11 @@ export async function createProject(folder: string, context: Context): Promise<{
   const taken = Object.keys(files).filter(name => existing.includes(name.split('/')[0]!))
   if (taken.length > 0) {
     throw new RyoFaasError('INVALID_OPTION', `${folder} already contains ${taken.join(', ')}`, {
-      hint: 'Choose an empty folder: ryo-faas init my-functions. In a project, ryo-faas types restores the types.',
+      hint: 'Choose an empty folder: ryo-faas init my-functions. In a project, ryo-faas types renews its copy of @ryo-faas/runtime.',
     })
   }
   await writeProject(folder, files)
-  await writeTypes(folder, context)
+  await copyRuntime(folder, context)
   return { files: Object.keys(files) }
 }
 
@@ -51,7 +53,6 @@ async function writeProject(folder: string, files: Record<string, string>): Prom
 }
 
 function template(name: string): Record<string, string> {
-  const json = (value: unknown) => JSON.stringify(value, null, 2) + '\n'
   return {
     'deploy.json': `{
   // One entry for each function; see the README of ryo-faas for every field.
@@ -68,7 +69,34 @@ export async function hello(request: Request): Promise<Response> {
   return new Response(\`Hello, \${name}!\\n\`)
 }
 `,
-    'package.json': json({ name: name.toLowerCase().replace(/[^a-z0-9-]/g, '-'), private: true, type: 'module' }),
+    'src/hello.test.ts': `import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { testFunction } from '@ryo-faas/runtime/testing'
+import { hello } from './hello.ts'
+
+test('greets by name', async () => {
+  const app = await testFunction(hello)
+  const response = await app.request('/?name=you')
+  assert.equal(response.status, 200)
+  assert.equal(await response.text(), 'Hello, you!\\n')
+})
+`,
+    'src/hello.http': `### Greets by name: run it with "ryo-faas test", or in the editor
+GET {{url}}/functions/hello?name=you
+`,
+    'package.json': json({
+      name: name.toLowerCase().replace(/[^a-z0-9-]/g, '-'),
+      private: true,
+      type: 'module',
+      // tsx, because Node 20 does not run TypeScript; the files are named, because its test runner takes no patterns.
+      scripts: { test: 'tsx --test src/*.test.ts', check: 'tsc' },
+      devDependencies: {
+        '@ryo-faas/runtime': `file:${RUNTIME}`,
+        '@types/node': '^20.19.0',
+        tsx: '^4.20.0',
+        typescript: '^5.9.0',
+      },
+    }),
     // The types are part of the project, so the editor finds them without anything being installed.
     'tsconfig.json': json({
       compilerOptions: {
@@ -80,11 +108,18 @@ export async function hello(request: Request): Promise<Response> {
         noEmit: true,
         skipLibCheck: true,
         allowImportingTsExtensions: true,
-        types: [],
-        paths: { '@ryo-faas/runtime': ['./.ryo-faas/types/index.d.ts'] },
+        types: ['node'],
+        paths: {
+          '@ryo-faas/runtime': [`./${RUNTIME}/dist/index`],
+          '@ryo-faas/runtime/testing': [`./${RUNTIME}/dist/kit/index`],
+        },
       },
       include: ['src'],
     }),
-    '.gitignore': 'node_modules/\n.ryo-faas/\n',
+    '.gitignore': 'node_modules/\n',
   }
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value, null, 2) + '\n'
 }
