@@ -38,6 +38,7 @@ export default tseslint.config(
       '**/bundle/**',
       '**/out/**',
       '**/node_modules/**',
+      'docs/.vitepress/cache/**',
       'agent/test/fixtures/**',
       'bench/**/*.mjs',
     ],

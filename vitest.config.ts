@@ -27,7 +27,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['{runtime,agent,extension}/src/**/*.test.ts'],
+          include: ['{runtime,agent,extension}/src/**/*.test.ts', 'docs/**/*.test.ts'],
           exclude: [...WITH_PROCESSES, '**/node_modules/**'],
           testTimeout: 20_000,
           hookTimeout: 60_000,

@@ -26,14 +26,14 @@ export type StoreFetch = (path: string, init?: RequestInit) => Promise<Response>
 export class TestPlatform {
   readonly home: string
   readonly project: string
-  readonly #environment: NodeJS.ProcessEnv
+  readonly environment: NodeJS.ProcessEnv
   readonly #program: string
 
   constructor(home: string, environment: NodeJS.ProcessEnv, program: string) {
     this.#program = program
     this.home = home
     this.project = `rfat${randomBytes(4).toString('hex')}`
-    this.#environment = { ...process.env, ...environment, RYO_FAAS_HOME: home, NO_COLOR: '1' }
+    this.environment = { ...process.env, ...environment, RYO_FAAS_HOME: home, NO_COLOR: '1' }
   }
 
   static async make(environment: NodeJS.ProcessEnv = {}, program = BIN): Promise<TestPlatform> {
@@ -45,7 +45,7 @@ export class TestPlatform {
       const child = execFile(
         process.execPath,
         [this.#program, ...args],
-        { env: this.#environment, cwd: options.cwd ?? this.home, maxBuffer: 64 * 1024 * 1024 },
+        { env: this.environment, cwd: options.cwd ?? this.home, maxBuffer: 64 * 1024 * 1024 },
         (error, stdout, stderr) =>
           resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
       )
@@ -55,7 +55,7 @@ export class TestPlatform {
 
   /** For commands that run until they are stopped. */
   spawnCli(args: string[]): ChildProcess {
-    return spawn(process.execPath, [this.#program, ...args], { env: this.#environment, cwd: this.home, stdio: 'pipe' })
+    return spawn(process.execPath, [this.#program, ...args], { env: this.environment, cwd: this.home, stdio: 'pipe' })
   }
 
   /** @throws an error with its output, unless it exits with 0 */

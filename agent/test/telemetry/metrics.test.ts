@@ -11,6 +11,7 @@ import { BIN, TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { promtool } from './promtool.ts'
 
+const METRICS_PAGE = new URL('../../../docs/reference/metrics.md', import.meta.url)
 const MONITORING = fileURLToPath(new URL('../../monitoring/', import.meta.url))
 
 let platform: TestPlatform
@@ -102,6 +103,15 @@ test('one scrape has the metrics of all parts and instances, each series once', 
   for (const name of ['faas_async_queue_depth', 'store_operation_duration_seconds', 'faas_trigger_lag_events']) {
     expect(families.has(name), name).toBe(true)
   }
+})
+
+test('the documentation lists every metric of ours, with its type, and no other', async () => {
+  const page = await readFile(METRICS_PAGE, 'utf8')
+  const listed = [...page.matchAll(/^\| `(\w+)` +\| (\w+)/gm)].map(([, name, type]) => `${name} ${type}`)
+  const ours = [...(await until(wholePage)).values()].filter(({ name }) => /^(?:faas|store|traces)_/.test(name))
+  const shown = ours.map(({ name, type }) => `${name} ${type}`)
+  // No callbacks were requested here.
+  expect(listed.sort()).toEqual([...shown, 'faas_callbacks_total counter'].sort())
 })
 
 test('promtool has no complaints about any of the pages', async () => {

@@ -1,0 +1,56 @@
+/** Every command of the documentation, page by page, against one platform. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { commandsOf, isExpected, readPages, type Page } from '../../../docs/blocks/page.ts'
+import { BIN, TestPlatform } from '../support/platform.ts'
+import { PageShell } from './shell.ts'
+
+const isRun = ({ blocks }: Page) =>
+  blocks.some(({ language, reason }) => language === 'console' && reason === undefined)
+/** Its commands start the platform, stop it and start it again. */
+const FIRST = 'start'
+const pages = (await readPages()).filter(isRun)
+
+let user: string
+let platform: TestPlatform
+beforeAll(async () => {
+  user = await mkdtemp(join(tmpdir(), 'rfa-docs-'))
+  const home = join(user, '.ryo-faas')
+  await mkdir(home)
+  const anyPort = { RYO_FAAS_PORT: '0', RYO_FAAS_AGENT_PORT: '0', RYO_FAAS_STORE_PORT: '0', RYO_FAAS_NATS_PORT: '0' }
+  platform = new TestPlatform(home, { ...anyPort, HOME: user, RYO_FAAS_ENGINE: 'process' }, BIN)
+})
+afterAll(async () => {
+  await platform.remove()
+  await rm(user, { recursive: true, force: true })
+})
+
+test('the commands of the first page do what it says', async () => {
+  await runPage(pages.find(({ name }) => name === FIRST)!)
+  // Its last command stops the platform.
+  await platform.ok(['startFaas'])
+})
+
+// Each page has its own folder, functions and tables.
+test.concurrent.each(pages.filter(({ name }) => name !== FIRST))('the commands of $name do what it says', runPage)
+
+async function runPage({ name, blocks }: Page): Promise<void> {
+  const shell = await PageShell.open(name, user, platform)
+  for (const block of blocks) {
+    if (block.reason !== undefined) continue
+    if (block.file !== undefined) await shell.write(block.file, block.text)
+    if (block.language !== 'console') continue
+    const commands = commandsOf(block)
+    for (const [index, command] of commands.entries()) {
+      const { code, output } = await shell.run(command)
+      const fails = block.flags.includes('fails') && index === commands.length - 1
+      const where = `${name}.md:${block.line} $ ${command.command}`
+      const text = output.map(line => line.text).join('\n')
+      if (!command.isStopped) expect(code, `${where}\n${text}`).toBe(fails ? 1 : 0)
+      if (command.expected.length > 0 && !isExpected(output, command.expected))
+        expect(`${where}\n${text}`).toBe(`${where}\n${command.expected.join('\n')}`)
+    }
+  }
+}

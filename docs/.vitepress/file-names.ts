@@ -1,0 +1,15 @@
+/** Shows the name of a file above its block: ` ```ts [src/hello.ts] `. The tests write it to that file. */
+import type { MarkdownOptions } from 'vitepress'
+
+type Markdown = Parameters<NonNullable<MarkdownOptions['config']>>[0]
+
+export function nameFiles(markdown: Markdown): void {
+  const fence = markdown.renderer.rules.fence!
+  markdown.renderer.rules.fence = (tokens, index, options, environment, self) => {
+    const html = fence(tokens, index, options, environment, self)
+    const name = /^\S+ \[([^\]]+)\]/.exec(tokens[index]!.info)?.[1]
+    return name === undefined
+      ? html
+      : `<div class="named-file"><div class="file-name">${markdown.utils.escapeHtml(name)}</div>${html}</div>`
+  }
+}
