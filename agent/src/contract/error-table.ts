@@ -4,7 +4,7 @@
  * 1. An error is recognised by its code, never by its text.
  * 2. `fault: 'user'`: the message says what to change; the CLI exits with 1. `fault: 'platform'`: ours; it exits with
  * 70.
- * 3. README lists the codes; a test compares the two.
+ * 3. The documentation lists the codes, and in docs/troubleshooting.md what to do about each; tests compare them.
  */
 export const ERRORS = {
   UNAUTHORIZED: { status: 401, fault: 'user', retryable: false, about: 'The bearer token is missing or wrong' },

@@ -54,7 +54,7 @@ export function networksOf(trustProxy: string): string[] {
   return trustProxy === 'none' ? [] : trustProxy.split(',').map(network => network.trim())
 }
 
-/** What each option is for; the CLI's help and the README's table come from here. */
+/** What each option is for; the CLI's help and the documentation's table come from here. */
 export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   project: 'Prefix of every container, network and label; allows several platforms on one machine',
   engine: `Where functions run: ${engineHelp()}`,

@@ -1,5 +1,5 @@
 /**
- * Makes the pictures of the README: `npx tsx --conditions=source agent/test/telemetry/pictures.ts`. A platform of its
+ * Makes the pictures of the documentation: `npx tsx --conditions=source agent/test/telemetry/pictures.ts`. A platform of its
  * own is called for a few minutes, so that there is something to see.
  */
 import { randomBytes } from 'node:crypto'

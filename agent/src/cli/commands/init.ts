@@ -55,7 +55,7 @@ async function writeProject(folder: string, files: Record<string, string>): Prom
 function template(name: string): Record<string, string> {
   return {
     'deploy.json': `{
-  // One entry for each function; see the README of ryo-faas for every field.
+  // One entry for each function; docs/reference/deploy-json.md of ryo-faas has every field.
   "deploy": [
     { "name": "hello", "packageDir": "./src", "filePath": "./src/hello.ts" },
   ],
