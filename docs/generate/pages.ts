@@ -28,7 +28,7 @@ export async function generatePages(): Promise<Map<string, string>> {
   ])
 }
 
-const ERRORS = 'Errors are `{"error":{"code":…,"message":…}}`: see [Error codes](/reference/errors).'
+const ERRORS = 'Errors are `{"error":{"code":…,"message":…}}`: see [Error codes](./errors.md).'
 
 const ABOUT_AGENT = {
   title: 'Agent API',
@@ -39,14 +39,14 @@ A response of type \`application/x-ndjson\` is a stream: one JSON value per line
 
 const ABOUT_CALLS = {
   title: 'Calls API',
-  about: `Asynchronous calls, at the proxy: \`http://127.0.0.1:9999\`. Anyone who knows the id of a call may see it; lists, cancelling and redriving need the token of the platform (\`Authorization: Bearer $(cat ~/.ryo-faas/token)\`). [Asynchronous calls](/guide/async) tells how they behave.
+  about: `Asynchronous calls, at the proxy: \`http://127.0.0.1:9999\`. Anyone who knows the id of a call may see it; lists, cancelling and redriving need the token of the platform (\`Authorization: Bearer $(cat ~/.ryo-faas/token)\`). [Asynchronous calls](../guide/async.md) tells how they behave.
 
 ${ERRORS} The proxy serves this description as an OpenAPI document at \`/openapi.json\`, with the token.`,
 }
 
 const ABOUT_STORE = {
   title: 'Store API',
-  about: `Tables of JSON documents, at \`http://127.0.0.1:5001\`. Every request needs a token: that of the platform (\`Authorization: Bearer $(cat ~/.ryo-faas/token)\`), or that of a function, which \`store()\` sends. [The store](/guide/store) tells how it behaves.
+  about: `Tables of JSON documents, at \`http://127.0.0.1:5001\`. Every request needs a token: that of the platform (\`Authorization: Bearer $(cat ~/.ryo-faas/token)\`), or that of a function, which \`store()\` sends. [The store](../guide/store.md) tells how it behaves.
 
 ${ERRORS} The store serves this description as an OpenAPI document at \`/openapi.json\`.`,
 }

@@ -106,7 +106,7 @@ export function optionsPage(): string {
       'Options of the platform',
       `Flags of ${code('ryo-faas startFaas')}, or environment variables. A flag overrides a variable, which overrides the default. ${code('ryo-faas env')} shows the current values.
 
-${code('RYO_FAAS_HOME')} (default ${code('~/.ryo-faas')}) holds state, logs, secrets and the token of the platform. For two platforms on one machine, see [Several platforms](/guide/platforms).
+${code('RYO_FAAS_HOME')} (default ${code('~/.ryo-faas')}) holds state, logs, secrets and the token of the platform. For two platforms on one machine, see [Several platforms](../guide/platforms.md).
 
 Options are fixed when the platform starts. To change one, run ${code('ryo-faas stopFaas')} and start again: functions and data are kept, and so are the options that you do not give.`,
     ),
@@ -115,11 +115,11 @@ Options are fixed when the platform starts. To change one, run ${code('ryo-faas 
 }
 
 export function errorsPage(): string {
-  const more = (code: string) => `[what to do](/troubleshooting#${code.toLowerCase().replaceAll('_', '-')})`
+  const more = (code: string) => `[what to do](../troubleshooting.md#${code.toLowerCase().replaceAll('_', '-')})`
   return [
     pageHead(
       'Error codes',
-      `Programs recognize an error by its code, never by its text. Every error is JSON: ${code('{"error":{"code":…,"message":…}}')}. [Troubleshooting](/troubleshooting) has the cause of each, and what to do.`,
+      `Programs recognize an error by its code, never by its text. Every error is JSON: ${code('{"error":{"code":…,"message":…}}')}. [Troubleshooting](../troubleshooting.md) has the cause of each, and what to do.`,
     ),
     '## Agent and command line\n',
     `The command line prints them and exits with 1 if you can fix it, or 70 if it is our error. "Retry" means that the same request may succeed later.\n`,
