@@ -6,8 +6,9 @@ type Markdown = Parameters<NonNullable<MarkdownOptions['config']>>[0]
 export function nameFiles(markdown: Markdown): void {
   const fence = markdown.renderer.rules.fence!
   markdown.renderer.rules.fence = (tokens, index, options, environment, self) => {
-    const html = fence(tokens, index, options, environment, self)
+    // VitePress takes it out of there.
     const name = /^\S+ \[([^\]]+)\]/.exec(tokens[index]!.info)?.[1]
+    const html = fence(tokens, index, options, environment, self)
     return name === undefined
       ? html
       : `<div class="named-file"><div class="file-name">${markdown.utils.escapeHtml(name)}</div>${html}</div>`
