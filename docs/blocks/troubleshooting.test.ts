@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { PLATFORM_ERRORS } from '../../runtime/src/protocol/index.ts'
 import { expect, test } from 'vitest'
 import { ERRORS } from '../../agent/src/contract/index.ts'
-import { STORE_ERRORS } from '../../agent/src/services/store/store-error.ts'
+import { STORE_ERRORS } from '../../runtime/src/documents/index.ts'
 import { DOCS } from './page.ts'
 
 test('every error code has its cause and what to do in Troubleshooting, once', async () => {

@@ -21,12 +21,17 @@ export async function generatePages(): Promise<Map<string, string>> {
     ['options.md', optionsPage()],
     ['errors.md', errorsPage()],
     ['command-line.md', await commandLinePage(version)],
-    ['runtime.md', await runtimePage([{ name: '@ryo-faas/runtime', file: new URL('src/index.ts', RUNTIME) }])],
+    ['runtime.md', await runtimePage(ENTRIES)],
     ['agent-api.md', apiPage({ ...ABOUT_AGENT, document: await agentDocument(version), nameOf: namesOf(contract) })],
     ['calls-api.md', apiPage({ ...ABOUT_CALLS, document: callsApiDocument() })],
     ['store-api.md', apiPage({ ...ABOUT_STORE, document: await storeApiDocument(), nameOf: namesOf(storeContract) })],
   ])
 }
+
+const ENTRIES = [
+  { name: '@ryo-faas/runtime', file: new URL('src/index.ts', RUNTIME) },
+  { name: '@ryo-faas/runtime/testing', file: new URL('src/kit/index.ts', RUNTIME) },
+]
 
 const ERRORS = 'Errors are `{"error":{"code":…,"message":…}}`: see [Error codes](./errors.md).'
 

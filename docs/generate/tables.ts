@@ -2,7 +2,7 @@
 import { PLATFORM_ERRORS } from '../../runtime/src/protocol/index.ts'
 import { deployFileJsonSchema, ERRORS } from '../../agent/src/contract/index.ts'
 import { flagOf, OPTION_HELP, PlatformOptions, variableOf } from '../../agent/src/platform/options.ts'
-import { STORE_ERRORS } from '../../agent/src/services/store/store-error.ts'
+import { STORE_ERRORS } from '../../runtime/src/documents/index.ts'
 import { block, code, pageHead, prose, table } from './markdown.ts'
 import type { Schema } from './open-api.ts'
 import { boundsOf, shapeOf } from './shape.ts'
