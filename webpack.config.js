@@ -49,6 +49,8 @@ const agent = {
   output: {
     path: path('agent/bundle'),
     filename: '[name].js',
+    // As deep as the modules in it that look for files beside themselves.
+    chunkFilename: 'chunks/[id].js',
     module: true,
     chunkFormat: 'module',
     library: { type: 'module' },
@@ -100,7 +102,7 @@ const typescriptPlugin = {
   node: { __dirname: false },
 }
 
-/** The agent as it comes with the extension: without what only Docker over SSH needs. The packer makes it small. */
+/** The agent as it is shipped: without what only Docker over SSH needs. The packers make it small. */
 const shippedAgent = {
   ...agent,
   name: 'shipped-agent',

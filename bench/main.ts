@@ -8,6 +8,7 @@
 import { parseArgs } from 'node:util'
 import { acceptBench } from './async/accept.ts'
 import { dispatchBench } from './async/dispatch.ts'
+import { cliBench } from './cli/bench-cli.ts'
 import { bootBench } from './boot/bench-boot.ts'
 import { deployBench } from './deploy/bench-deploy.ts'
 import { memoryBench } from './memory/bench-memory.ts'
@@ -27,6 +28,7 @@ const BENCHES: Bench[] = [
   bootBench,
   deployBench,
   startBench,
+  cliBench,
   memoryBench,
   streamingBench,
   acceptBench,

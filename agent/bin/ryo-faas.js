@@ -7,7 +7,7 @@ module.enableCompileCache?.()
 
 const [first, ...rest] = process.argv.slice(2)
 // A checkout has the compiled files, what is published has them bundled.
-const entry = ['../dist/main/cli.js', '../bundle/main/cli.js']
+const entry = ['../dist/main/quick-cli.js', '../bundle/main/cli.js']
   .map(path => new URL(path, import.meta.url))
   .find(url => existsSync(url))
 if (rest.length === 0 && ['--version', '-v', 'version'].includes(first)) {

@@ -86,7 +86,11 @@ export function textOf(url: string, agent: http.Agent | false = false): Promise<
   })
 }
 
-export async function run(command: string, args: string[], options: { cwd?: string } = {}): Promise<string> {
+export async function run(
+  command: string,
+  args: string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(command, args, { ...options, maxBuffer: 64 * 1024 * 1024 })
     return stdout

@@ -20,7 +20,6 @@ const FETCH_TIMEOUT_MS = 180_000
 
 /** `package.json` of what is published says which Node it wants, by platform and processor. */
 const Wanted = z.record(z.string(), z.object({ package: z.string(), version: z.string(), integrity: z.string() }))
-export type WantedNodes = z.infer<typeof Wanted>
 
 export interface NodeCache {
   /** The field `fetchedNode` of our package.json. */

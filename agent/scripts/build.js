@@ -1,4 +1,7 @@
-/** Bundles the dashboard (`agent/dashboard`) into `agent/dist/dashboard`, from where the agent serves it. */
+/**
+ * What a checkout needs beyond compiled files: the dashboard (`agent/dashboard`), bundled into `agent/dist/dashboard`, from
+ * where the agent serves it, and the entry of the command line as one file, which loads in a third of the time.
+ */
 import { copyFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -27,3 +30,15 @@ await build({
   logLevel: 'warning',
 })
 await copyFile(`${source}index.html`, `${target}index.html`)
+
+const main = fileURLToPath(new URL('../dist/main/', import.meta.url))
+await build({
+  entryPoints: [`${main}cli.js`],
+  outfile: `${main}quick-cli.js`,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  external: ['./command-line.js', 'ora'],
+  logLevel: 'warning',
+})
