@@ -3,7 +3,7 @@
  * width nothing is lost.
  */
 import { stripVTControlCharacters } from 'node:util'
-import stringWidth from 'string-width'
+import { eastAsianWidth } from 'get-east-asian-width'
 
 export interface TableOptions {
   /** Columns of the terminal; undefined: as wide as needed. */
@@ -17,6 +17,7 @@ const GAP = '  '
 const MIN_CELL = 8
 
 const ASCII = /^[\x20-\x7e]*$/
+const COMBINING = /^[\p{Mark}\p{Default_Ignorable_Code_Point}]$/u
 
 /** @param head one for each column; rows have as many cells, which may have colours */
 export function tableLines(
@@ -57,5 +58,9 @@ function fitted(text: string, width: number): string {
 
 function widthOf(text: string): number {
   const plain = stripVTControlCharacters(text)
-  return ASCII.test(plain) ? plain.length : stringWidth(plain)
+  if (ASCII.test(plain)) return plain.length
+  // By code points: a library that knows clusters too takes longer to load than most commands to run.
+  let width = 0
+  for (const character of plain) if (!COMBINING.test(character)) width += eastAsianWidth(character.codePointAt(0)!)
+  return width
 }
