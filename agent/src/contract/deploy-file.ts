@@ -31,6 +31,18 @@ const Cpus = z.number().min(0.01).max(1024)
 const Instances = z.int().min(1).max(100)
 const Concurrency = z.int().min(1).max(100_000)
 
+const Networks = z
+  .array(z.string().min(1).max(255))
+  .min(1)
+  .describe('Existing Docker networks that it joins by name, such as "myapp_default" of a Compose project.')
+const Egress = z
+  .enum(['internet', 'none'])
+  .describe('What it reaches in a container beyond the platform; default internet, unless the platform says none.')
+const Ca = z
+  .string()
+  .min(1)
+  .describe('File with certificates of further authorities that it trusts (PEM), relative to this file.')
+
 /** What may differ from environment to environment: how a function runs, not what it is. Without defaults. */
 export const EnvironmentOverrides = z
   .strictObject({
@@ -41,6 +53,9 @@ export const EnvironmentOverrides = z
     cpus: Cpus,
     instances: Instances,
     concurrency: Concurrency,
+    networks: Networks,
+    egress: Egress,
+    ca: Ca,
   })
   .partial()
 
@@ -88,6 +103,9 @@ export const DeployEntry = z.strictObject({
   instances: Instances.default(1).describe('Number of instances.'),
   concurrency: Concurrency.default(1000).describe('Maximum number of concurrent calls in one instance.'),
   bodyLimitMb: z.number().min(0).default(10).describe('Largest request body in MB; 0: no limit.'),
+  networks: Networks.optional(),
+  egress: Egress.optional(),
+  ca: Ca.optional(),
   // Reserved: an entry that asks for rules must not be served without them.
   access: z
     .never({ error: NO_ACCESS_RULES })
@@ -95,6 +113,10 @@ export const DeployEntry = z.strictObject({
     .meta({ description: `Reserved: ${NO_ACCESS_RULES}.`, errorMessage: NO_ACCESS_RULES }),
 })
 export type DeployEntry = z.infer<typeof DeployEntry>
+
+/** Files that may hold what deploy.json holds, if there is no deploy.json; and package.json, in this field. */
+export const CONFIG_FILES = ['ts', 'mts', 'js', 'mjs', 'json'].map(ending => `ryo-faas.config.${ending}`)
+export const PACKAGE_FIELD = 'ryo-faas'
 
 /** The whole of deploy.json, without comments and trailing commas. */
 export const DeployFile = z.strictObject({

@@ -64,6 +64,9 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   instances: anything(fc.integer()),
   concurrency: anything(fc.integer()),
   bodyLimitMb: anything(fc.double()),
+  networks: anything(fc.array(fc.string())),
+  egress: anything(fc.constantFrom('none', 'internet')),
+  ca: anything(path),
   language: anything(fc.constantFrom('node', 'nod', '', 'constructor')),
   access: fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, fc.jsonValue()),
 }

@@ -2,9 +2,12 @@
  * The settings of an entry as they hold for one deploy: with the overrides of its environment, the variables of its
  * `.env` files and every `${NAME}` replaced.
  */
-import { basename } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
 import { withVariables, type DeployEntry, type Problem } from '../contract/index.ts'
+import { certificatesIn } from '../host/index.ts'
 import { readEnvironmentFiles } from './environment-files.ts'
+import { isInside } from './inside.ts'
 import type { SourceMap } from './source-map.ts'
 
 export interface DeploySettings {
@@ -52,12 +55,37 @@ export async function settledEntry(
     ...(overrides?.env && expand(overrides.env, ['environments', environment!, 'env'])),
   }
   const present = Object.entries(overrides ?? {}).filter(([, value]) => value !== undefined)
+  const settled: DeployEntry = { ...entry, ...Object.fromEntries(present), env }
+  if (settled.ca !== undefined) {
+    const where = overrides?.ca === undefined ? ['ca'] : ['environments', environment!, 'ca']
+    const certificates = await readCertificates(base, settled.ca)
+    if (certificates.kind === 'problem') problems.push(source.atPath(certificates.finding, [...path, ...where]))
+    else settled.ca = certificates.pem
+  }
   return {
-    entry: { ...entry, ...Object.fromEntries(present), env },
+    entry: settled,
     watched: files.candidates,
     notes: files.notes,
     problems,
     knowsEnvironment:
       overrides !== undefined || files.found.some(file => basename(file).startsWith(`.env.${environment}`)),
   }
+}
+
+/** Their text becomes part of the entry: a version starts again without the file. */
+async function readCertificates(
+  base: string,
+  file: string,
+): Promise<{ kind: 'read'; pem: string } | { kind: 'problem'; finding: Pick<Problem, 'code' | 'message' | 'hint'> }> {
+  const problem = (code: string, message: string, hint?: string) =>
+    ({ kind: 'problem', finding: { code, message, ...(hint !== undefined && { hint }) } }) as const
+  const path = resolve(base, file)
+  if (!(await isInside(base, path))) {
+    const hint = 'Copy it here, or give it to the whole platform: ryo-faas startFaas --ca FILE'
+    return problem('path-outside', `"${file}" is outside the folder of this file`, hint)
+  }
+  const content = await readFile(path).catch(() => undefined)
+  if (content === undefined) return problem('missing-file', `the file "${file}" does not exist or cannot be read`)
+  const pem = certificatesIn(content)
+  return pem === '' ? problem('wrong-value', `the file "${file}" contains no certificate`) : { kind: 'read', pem }
 }

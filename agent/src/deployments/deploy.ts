@@ -171,7 +171,8 @@ export class Deploy {
       run.emit({ type: 'step', name, step: 'building' })
       const bundle = await traced('bundle', {}, () => outcome.bundle(run.signal))
       const madeFrom = bundle.folders?.length ? { folders: bundle.folders } : {}
-      for (const message of [...notes, ...bundle.notes]) run.emit({ type: 'note', name, message })
+      const told = [...notes, ...(engine.ignored?.(entry) ?? []), ...bundle.notes]
+      for (const message of told) run.emit({ type: 'note', name, message })
 
       const before = state.deployment(route)
       const active = before && activeVersion(before)

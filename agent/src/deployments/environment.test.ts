@@ -63,3 +63,10 @@ test('an instance is given the token by which it recognises the platform, for it
 test('the key of the parts of the platform is in no variable', () => {
   expect(JSON.stringify(environmentOf({}))).not.toContain('of-a-part')
 })
+
+test('the mode is production, unless variables or secrets say otherwise', () => {
+  expect(environmentOf({})['NODE_ENV']).toBe('production')
+  expect(environmentOf({ env: { NODE_ENV: 'test' } })['NODE_ENV']).toBe('test')
+  // Variables would win over the secret.
+  expect(environmentOf({ secrets: ['NODE_ENV'] })).not.toHaveProperty('NODE_ENV')
+})

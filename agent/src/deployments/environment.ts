@@ -13,6 +13,8 @@ export interface Surroundings {
   deliveryTokenOf: (route: string) => string
   /** The collector's address for functions, and what to record; absent: nothing. */
   traces?: TracingSettings | undefined
+  /** Of authorities that functions trust in addition to the public ones, as PEM. */
+  certificates?: string | undefined
 }
 
 export function instanceEnvironment(
@@ -22,6 +24,7 @@ export function instanceEnvironment(
 ): Record<string, string> {
   const { config } = version
   return {
+    ...(config.secrets.includes('NODE_ENV') ? {} : { NODE_ENV: 'production' }),
     ...Object.fromEntries(Object.entries(config.env).filter(([variable]) => !config.secrets.includes(variable))),
     [ENV.name]: name,
     [ENV.version]: String(version.version),

@@ -133,6 +133,8 @@ export class Instances {
     }
     const debug = record.debugPort !== undefined && { debugPort: record.debugPort }
     const limits = { memoryMb: config.memoryMb, cpus: config.cpus, pids: PIDS_LIMIT }
+    const surroundings = this.#options.surroundings()
+    const { certificates } = surroundings
     const runnable = { folder: engine.codeFolderOf(version), entry: version.entry }
     return {
       id,
@@ -143,12 +145,14 @@ export class Instances {
         ...instanceEnvironment(record.name, version, {
           id,
           debugPort: record.debugPort,
-          ...this.#options.surroundings(),
+          ...surroundings,
         }),
         [ENV.drainMs]: String(drainMsOf(version)),
       },
       secrets,
       limits,
+      certificates: [certificates, config.ca].filter(Boolean).join(''),
+      reach: { networks: config.networks, egress: config.egress },
       ...debug,
     }
   }

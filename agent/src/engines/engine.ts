@@ -36,8 +36,19 @@ export interface InstanceSpec {
   /** Values by name; mounted as files and set as variables, over which `env` wins. */
   secrets: Record<string, string>
   limits: { memoryMb: number; cpus: number; pids: number }
+  /** Of authorities that it trusts in addition to the public ones, as PEM. */
+  certificates?: string
+  reach?: InstanceReach
   /** Loopback port for a debugger, chosen by `debug.port`; absent: none. Ignored without that capability. */
   debugPort?: number
+}
+
+/** What an instance reaches, where the engine has a say in it. */
+export interface InstanceReach {
+  /** Existing networks that it joins, by name. */
+  networks?: readonly string[] | undefined
+  /** `none`: nothing beyond the platform and these networks. Default: as the platform says. */
+  egress?: 'internet' | 'none' | undefined
 }
 
 /** What only the command of an instance can enforce. */
@@ -103,6 +114,8 @@ export interface Engine extends EngineCapabilities {
   /** Called before `start`, to build the command of the instance. */
   commandNeeds(spec: Pick<InstanceSpec, 'limits' | 'debugPort'>): CommandNeeds
   surroundings(): Promise<NativeSurroundings>
+  /** What of this has no effect here, for users to read. */
+  ignored?(reach: InstanceReach): string[]
   /** @throws RyoFaasError IMAGE_GONE if there is nothing to start from, CANCELLED, START_FAILED, ENGINE_FAILED */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>
   /** Gives this instance the deployment's own name, where instances have names. */

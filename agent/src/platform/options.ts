@@ -2,6 +2,7 @@
  * The options of a platform: optional on input, resolved once, here. The command line overrides the environment, which
  * overrides the default; an invalid value is refused at start with a message that names both ways to set it.
  */
+import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { plainIssue, RyoFaasError } from '../contract/index.ts'
 import { AUTO, engineHelp, ENGINES } from '../engines/index.ts'
@@ -21,6 +22,10 @@ export const PlatformOptions = z.object({
     .refine(value => networksOf(value).every(isNetwork), 'must be addresses or networks, separated by commas, or none')
     .default('none'),
   egress: z.enum(['internet', 'none']).default('internet'),
+  ca: z
+    .string()
+    .refine(value => value === 'none' || isAbsolute(value), 'must be an absolute path, or none')
+    .default('none'),
   port: port.default(9999),
   agentPort: port.default(9998),
   storePort: port.default(5001),
@@ -61,6 +66,7 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   host: 'Address the proxy listens on; anything but loopback opens it to the network',
   trustProxy: 'Reverse proxies whose X-Forwarded-* headers are trusted: addresses or networks, separated by commas',
   egress: 'What functions in containers can reach outside the platform: internet or none',
+  ca: 'File with certificates of further authorities that functions trust (PEM), besides those added to this machine and those of NODE_EXTRA_CA_CERTS',
   port: 'Port of the proxy (0: any free port)',
   agentPort: 'Port of the agent (0: any free port)',
   storePort: 'Port of the store (0: any free port)',

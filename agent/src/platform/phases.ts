@@ -8,6 +8,7 @@ import { Credentials } from '../access/index.ts'
 import { Deployer, type DeployerOptions } from '../deployments/index.ts'
 import { DockerService } from '../docker/index.ts'
 import { capabilitiesOf, chooseEngine, type Engine, type ProxyReach } from '../engines/index.ts'
+import { trustedCertificates } from './certificates.ts'
 import { settleAll } from '../host/index.ts'
 import { createLanguages, type Languages } from '../languages/index.ts'
 import { ProcessPart, type Supervisor } from '../supervisor/index.ts'
@@ -29,12 +30,17 @@ export interface Foundation {
   reach: ProxyReach
   languages: Languages
   nats: ServiceContext['nats']
+  /** Of authorities that functions trust in addition, as PEM. */
+  certificates: string
 }
 
 /** What functions run on, and NATS. */
 export async function startFoundation(launch: Launch): Promise<Foundation> {
   const { home, options, environment, started, report } = launch
-  const nodePath = await findNode(options.node)
+  const [nodePath, certificates] = await Promise.all([
+    findNode(options.node),
+    trustedCertificates(options.ca, environment),
+  ])
   const docker = new DockerService(environment)
   const runsOn = home.isAdopted ? home.state.current.engine : undefined
   const engine = await chooseEngine({ ...options, home: home.folder, nodePath, environment, docker, runsOn })
@@ -56,7 +62,7 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
     return reach
   }
   const [nats, reach] = await settleAll([startNats(launch, docker), prepare()])
-  return { nodePath, engine, reach, languages, nats }
+  return { nodePath, engine, reach, languages, nats, certificates }
 }
 
 export interface DataPlane {
@@ -83,12 +89,12 @@ export async function startDataPlane(
 /** Functions, dispatchers that run calls in the background, and the keeper of this process. */
 export async function startControlPlane(
   launch: Launch,
-  { nodePath, engine, reach, languages }: Foundation,
+  { nodePath, engine, reach, languages, certificates }: Foundation,
   { dataPlane, observing }: { dataPlane: DataPlane; observing: Observing },
 ): Promise<Deployer> {
   const { home, environment, routes, started, supervisor } = launch
   launch.report.doing('starting functions')
-  const deployer = createDeployer(launch, { engine, reach, languages }, { dataPlane, observing })
+  const deployer = createDeployer(launch, { engine, reach, languages, certificates }, { dataPlane, observing })
   launch.metrics.addFunctions(deployer)
   supervisor.events.on('changed', name => {
     // It reads its last routes from disk; they may be older than what was published while it was down.
@@ -133,7 +139,7 @@ export function proxyUrlOf(supervisor: Supervisor, { port }: PlatformOptions): s
 
 function createDeployer(
   launch: Launch,
-  { engine, reach, languages }: Pick<Foundation, 'engine' | 'reach' | 'languages'>,
+  { engine, reach, languages, certificates }: Pick<Foundation, 'engine' | 'reach' | 'languages' | 'certificates'>,
   { dataPlane, observing }: { dataPlane: DataPlane; observing: Observing },
 ): Deployer {
   const { home, options, secrets, routes, events, supervisor, logger } = launch
@@ -145,6 +151,7 @@ function createDeployer(
     tokenOf: claims => credentials.functionToken(claims),
     deliveryTokenOf: route => credentials.deliveryToken(route),
     traces: observing.functionTracing,
+    certificates,
   }
   return new Deployer({
     home: home.folder,

@@ -56,7 +56,8 @@ function addressOf({ NetworkSettings: { Ports, Networks } }: ContainerInspectInf
   if (reach === 'published') {
     return { host: '127.0.0.1', port: Number(Ports[`${FUNCTION_PORT}/tcp`]?.[0]?.HostPort) }
   }
-  return { host: Networks[networkName(project)]?.IPAddress ?? '', port: FUNCTION_PORT }
+  const own = Networks[networkName(project)] ?? Networks[networkName(project, 'none')]
+  return { host: own?.IPAddress ?? '', port: FUNCTION_PORT }
 }
 
 function exitReason({ State: state, HostConfig: limits }: ContainerInspectInfo): string {

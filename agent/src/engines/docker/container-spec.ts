@@ -1,10 +1,10 @@
 /**
  * How a function's container is locked down. Invariants: neither root nor a user of this machine, who could read its
  * memory and secrets from outside, root file system read-only, no capability, no way
- * to gain one, bounded memory, CPU and processes, no network but the project's own, nothing of the host mounted but
- * its own secrets (read-only).
+ * to gain one, bounded memory, CPU and processes, no network but the project's own and those that it names, nothing of the host mounted but
+ * its own secrets and public certificates (read-only).
  */
-import type { ContainerCreateOptions } from 'dockerode'
+import type { ContainerCreateOptions, EndpointsConfig } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import { OWN_CGROUPS, type Reach } from '../../docker/index.ts'
 import type { InstanceSpec } from '../engine.ts'
@@ -14,17 +14,31 @@ export const APP_FOLDER = '/app'
 /** The user of functions; an id that no user has (65534 is `nobody`, which is shared). */
 export const FUNCTION_UID = 65_532
 /** Inside the container. */
+const CERTIFICATES = '/run/certificates.pem'
 export const DEBUG_PORT = 9229
 
 export interface ContainerContext {
   project: string
   network: string
+  /** Networks of others, each with the address that it has there. */
+  joinings?: readonly { network: string; mac: string }[]
+  /** Label with the rules that go with it, if there are any. */
+  joined?: string
+  /** Variables that its own replace. */
+  defaults?: Record<string, string>
+  /** File on the host with certificates, if there are any. */
+  certificates?: string | undefined
   /** `host:ip` of the proxy, for /etc/hosts. */
   extraHosts: string[]
   /** `published`: the port is also bound to loopback, for hosts that cannot reach the bridge (Docker Desktop). */
   reach: Reach
   /** Folder on the host with the secrets as files, if the function has any. */
   secretsDir: string | undefined
+}
+
+/** Name of the label that `joining` is written in. */
+export function joinedLabel(project: string): string {
+  return `${project}.joined`
 }
 
 export function labelsOf(
@@ -53,10 +67,19 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
     Cmd: spec.command,
     WorkingDir: APP_FOLDER,
     User: `${FUNCTION_UID}:${FUNCTION_UID}`,
-    Env: Object.entries({ ...spec.secrets, ...spec.env }).map(([name, value]) => `${name}=${value}`),
-    Labels: labelsOf(context.project, spec),
+    Env: Object.entries({
+      ...context.defaults,
+      ...(context.certificates !== undefined && { NODE_EXTRA_CA_CERTS: CERTIFICATES }),
+      ...spec.secrets,
+      ...spec.env,
+    }).map(([name, value]) => `${name}=${value}`),
+    Labels: {
+      ...labelsOf(context.project, spec),
+      ...(context.joined && { [joinedLabel(context.project)]: context.joined }),
+    },
     StopSignal: 'SIGTERM',
     ExposedPorts: mapValues(bound, () => ({})),
+    ...(context.joinings?.length && { NetworkingConfig: { EndpointsConfig: endpointsOf(context) } }),
     HostConfig: {
       NetworkMode: context.network,
       ExtraHosts: context.extraHosts,
@@ -71,10 +94,22 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
       Tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=64m,mode=1777' },
       LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '2' } },
       RestartPolicy: { Name: 'no' },
-      ...(context.secretsDir !== undefined && { Binds: [`${context.secretsDir}:/run/secrets:ro`] }),
+      Binds: bindsOf(context),
       PortBindings: mapValues(bound, HostPort => [{ HostIp: '127.0.0.1', HostPort }]),
     },
   }
+}
+
+function endpointsOf({ network, joinings = [] }: ContainerContext): EndpointsConfig {
+  const joined = joinings.map(({ network: name, mac }) => [name, { MacAddress: mac }] as const)
+  return { [network]: {}, ...Object.fromEntries(joined) }
+}
+
+function bindsOf({ secretsDir, certificates }: ContainerContext): string[] {
+  return [
+    ...(secretsDir === undefined ? [] : [`${secretsDir}:/run/secrets:ro`]),
+    ...(certificates === undefined ? [] : [`${certificates}:${CERTIFICATES}:ro`]),
+  ]
 }
 
 function mapValues<T>(record: Record<string, string>, change: (value: string) => T): Record<string, T> {

@@ -15,15 +15,17 @@ import {
 import { freePort } from '../../host/index.ts'
 import type { CommandNeeds, Engine, Instance, InstanceSpec, NativeSurroundings, Prepared } from '../engine.ts'
 import { modulesOf } from '../native-surroundings.ts'
+import { writeCertificates } from '../certificate-file.ts'
 import { imageGone } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { baseImageLibraries, type BaseImageSource } from './base-image.ts'
 import { inspectSettled, toInstance } from './container-instance.ts'
-import { APP_FOLDER, containerOptions, DEBUG_PORT } from './container-spec.ts'
+import { APP_FOLDER, containerOptions, DEBUG_PORT, joinedLabel } from './container-spec.ts'
 import { DockerImages } from './docker-images.ts'
 import { DockerLogs } from './docker-logs.ts'
 import { EngineWatch } from './engine-watch.ts'
 import { FunctionContainers } from './function-containers.ts'
+import { closeLinkLocal, joiningLabel, leave, planJoining } from './joined-networks.ts'
 import { ProjectNetwork, type Egress } from './project-network.ts'
 
 export interface DockerEngineOptions extends DockerConnection {
@@ -32,6 +34,8 @@ export interface DockerEngineOptions extends DockerConnection {
   baseImage: BaseImageSource
   /** Default: internet. */
   egress?: Egress
+  /** Variables that functions get unless they set them. */
+  baseEnv?: Record<string, string>
 }
 
 export class DockerEngine implements Engine {
@@ -45,6 +49,8 @@ export class DockerEngine implements Engine {
   readonly #options: DockerEngineOptions
   readonly #containers: FunctionContainers
   readonly #network: ProjectNetwork
+  /** For functions without egress; absent if none has one, or where it cannot be enforced. */
+  readonly #closed: ProjectNetwork | undefined
   readonly #watch: EngineWatch
 
   constructor(options: DockerEngineOptions) {
@@ -53,16 +59,26 @@ export class DockerEngine implements Engine {
     this.#docker = docker
     this.#options = options
     this.#containers = new FunctionContainers(docker, project)
-    this.#network = new ProjectNetwork(docker, { project, egress, isLocal: reach === 'bridge' })
+    const isLocal = reach === 'bridge'
+    this.#network = new ProjectNetwork(docker, { project, egress, isLocal })
+    if (isLocal && egress === 'internet') {
+      this.#closed = new ProjectNetwork(docker, { project, egress: 'none', isLocal, isForClosed: true })
+    }
     this.#watch = new EngineWatch(docker, { label: [`ryo-faas=${project}`] })
     this.images = new DockerImages(options)
     this.logs = new DockerLogs(this.#containers, options)
   }
 
   async prepare(report: (doing: string) => void): Promise<Prepared> {
-    const [, { gateway, subnet }] = await Promise.all([this.images.ensureBase(report), this.#network.ensure()])
-    const listenHosts = this.#options.reach === 'bridge' ? [{ host: gateway, peers: [subnet] }] : []
-    return { reach: { proxyHost: this.#proxyHost, listenHosts }, warnings: this.#network.warnings }
+    const networks = this.#closed === undefined ? [this.#network] : [this.#network, this.#closed]
+    const ensured = Promise.all(networks.map(network => network.ensure()))
+    const [places] = await Promise.all([ensured, this.images.ensureBase(report)])
+    const own = this.#options.reach === 'bridge' ? places : []
+    const listenHosts = own.map(({ gateway, subnet }) => ({ host: gateway, peers: [subnet] }))
+    return {
+      reach: { proxyHost: this.#proxyHost, listenHosts },
+      warnings: [...this.#network.warnings, ...(this.#closed?.warnings ?? [])],
+    }
   }
 
   codeFolderOf(): string {
@@ -85,22 +101,33 @@ export class DockerEngine implements Engine {
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
-    const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
-    const { gateway } = this.#network.place ?? (await this.#network.ensure())
-    const address = this.#options.reach === 'bridge' ? gateway : 'host-gateway'
+    const { reach, project, home, baseEnv: defaults = {} } = this.#options
+    const network = this.#networkFor(spec)
+    const joinings = await planJoining(this.#docker, spec.reach ?? {}, { isLocal: reach === 'bridge' })
+    const [secretsDir, certificates, { gateway }] = await Promise.all([
+      writeSecrets(this.#secretsDir(spec.id), spec.secrets),
+      writeCertificates(home, spec.certificates),
+      network.place ?? network.ensure(),
+    ])
     const options = containerOptions(spec, {
-      project: this.#options.project,
-      network: this.#network.name,
-      extraHosts: [`${this.#proxyHost}:${address}`],
-      reach: this.#options.reach,
-      secretsDir,
+      ...{ project, reach, secretsDir, certificates, defaults },
+      network: network.name,
+      joinings,
+      joined: joiningLabel(joinings),
+      extraHosts: [
+        `${this.#proxyHost}:${reach === 'bridge' ? gateway : 'host-gateway'}`,
+        // Without a way out there is no way to it.
+        ...(network.isClosed ? [] : ['host.docker.internal:host-gateway']),
+      ],
     })
     try {
+      await closeLinkLocal(joinings)
       const container = await this.#docker.createContainer(options)
       await container.start()
       return toInstance(await container.inspect(), this.#options)
     } catch (error) {
       await this.stop(spec.id, 0)
+      await leave(joiningLabel(joinings))
       if (isDockerStatus(error, 404) && !(await imageExists(this.#docker, spec.image))) throw imageGone(spec, error)
       throw translateDockerError(error, `starting a container for ${spec.route}`)
     }
@@ -148,6 +175,7 @@ export class DockerEngine implements Engine {
         }
         await this.logs.keep(found, id)
         await removeContainer(this.#docker, found.Id)
+        await leave(found.Config.Labels[joinedLabel(this.#options.project)] ?? '')
       } catch (error) {
         throw translateDockerError(error, `stopping ${found.Name}`)
       }
@@ -161,8 +189,11 @@ export class DockerEngine implements Engine {
 
   async cleanUp(removeImages: boolean): Promise<void> {
     // Also containers that were created and never started: an agent was killed between the two calls.
-    for (const { Id } of await this.#containers.list()) await removeContainer(this.#docker, Id)
-    await this.#network.remove()
+    for (const { Id, Labels } of await this.#containers.list()) {
+      await removeContainer(this.#docker, Id)
+      await leave(Labels[joinedLabel(this.#options.project)] ?? '')
+    }
+    await Promise.all([this.#network.remove(), this.#closed?.remove()])
     if (removeImages) await this.images.removeAll()
   }
 
@@ -181,6 +212,15 @@ export class DockerEngine implements Engine {
     } catch (error) {
       throw translateDockerError(error, 'listing containers')
     }
+  }
+
+  /** @throws RyoFaasError UNSUPPORTED */
+  #networkFor({ route, reach }: InstanceSpec): ProjectNetwork {
+    if (reach?.egress !== 'none' || this.#network.isClosed) return this.#network
+    if (this.#closed !== undefined) return this.#closed
+    throw new RyoFaasError('UNSUPPORTED', `"egress": "none" of ${route} cannot be enforced with ${this.note}`, {
+      hint: 'This needs Docker on this Linux machine.',
+    })
   }
 
   get #proxyHost(): string {

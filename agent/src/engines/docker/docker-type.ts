@@ -20,9 +20,14 @@ export const DOCKER: EngineType = {
     }
   },
 
-  async create({ docker, project, egress, home, baseImage, nodePath }) {
+  async create({ docker, project, egress, home, baseImage, nodePath, environment }) {
     const [{ DockerEngine }, connection] = await Promise.all([import('./docker-engine.ts'), docker.connect()])
-    return new DockerEngine({ ...connection, project, egress, home, baseImage: baseImageOf(baseImage, nodePath) })
+    const { TZ } = environment
+    const baseEnv = TZ === undefined ? {} : { TZ }
+    return new DockerEngine({
+      ...{ ...connection, project, egress, home, baseEnv },
+      baseImage: baseImageOf(baseImage, nodePath),
+    })
   },
 }
 

@@ -16,6 +16,8 @@ export interface Blocked {
   bridge: string
   /** Default: link-local addresses. */
   addresses?: string
+  /** Only what comes from this one; default: from any. */
+  mac?: string
 }
 
 /** @returns why it could not be set; undefined if it is set */
@@ -27,9 +29,10 @@ export function unblock(blocked: Blocked): Promise<void> {
   return dropNoLonger(rulesOf(blocked))
 }
 
-function rulesOf({ bridge, addresses = LINK_LOCAL }: Blocked): Dropped[] {
+function rulesOf({ bridge, addresses = LINK_LOCAL, mac }: Blocked): Dropped[] {
+  const from = mac === undefined ? [] : ['-m', 'mac', '--mac-source', mac]
   return PROTOCOLS.map(protocol => ({
     chain: 'raw PREROUTING',
-    packets: ['-i', bridge, '-d', addresses, '-p', protocol, '!', '--dport', '53'],
+    packets: ['-i', bridge, ...from, '-d', addresses, '-p', protocol, '!', '--dport', '53'],
   }))
 }

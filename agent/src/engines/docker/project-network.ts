@@ -18,8 +18,9 @@ const OLD =
   'its network is from an earlier start: functions can reach each other’s ports, and --egress does not hold, until the platform is stopped and started again'
 const BETWEEN_CONTAINERS = 'com.docker.network.bridge.enable_icc'
 
-export function networkName(project: string): string {
-  return `${project}-net`
+/** @param egress of the functions in it, where that differs from the platform's */
+export function networkName(project: string, egress?: 'none'): string {
+  return egress === undefined ? `${project}-net` : `${project}-net-closed`
 }
 
 /** This machine's address for functions, and their own addresses. */
@@ -37,6 +38,8 @@ export interface ProjectNetworkOptions {
   egress: Egress
   /** The bridge is an interface of this machine, so that rules can be set for it. */
   isLocal: boolean
+  /** For functions that want no egress, of a platform that has one. */
+  isForClosed?: boolean
 }
 
 export class ProjectNetwork {
@@ -47,9 +50,14 @@ export class ProjectNetwork {
   #warnings: string[] = []
 
   constructor(docker: Docker, options: ProjectNetworkOptions) {
-    this.name = networkName(options.project)
+    this.name = networkName(options.project, options.isForClosed === true ? 'none' : undefined)
     this.#docker = docker
     this.#options = options
+  }
+
+  /** Its containers reach nothing beyond the gateway. */
+  get isClosed(): boolean {
+    return this.#options.egress === 'none'
   }
 
   /** What should hold but does not, for users to read. */
@@ -153,9 +161,9 @@ function reachesLinkLocal(why: string): string {
   return `functions can reach link-local addresses, such as a cloud’s metadata service (${why})`
 }
 
-/** Docker's name for the interface. */
-function bridgeOf({ Id }: NetworkInspectInfo): string {
-  return `br-${Id.slice(0, 12)}`
+/** Name of the interface. */
+export function bridgeOf({ Id, Options }: NetworkInspectInfo): string {
+  return Options?.['com.docker.network.bridge.name'] ?? `br-${Id.slice(0, 12)}`
 }
 
 function isEmpty({ Containers }: NetworkInspectInfo): boolean {

@@ -15,12 +15,14 @@ import type {
   CommandNeeds,
   Engine,
   Instance,
+  InstanceReach,
   InstanceSpec,
   NativeSurroundings,
   Prepared,
 } from '../engine.ts'
 import { LogFiles } from '../log-files.ts'
 import { modulesOf } from '../native-surroundings.ts'
+import { writeCertificates } from '../certificate-file.ts'
 import { imageGone, isFolder } from '../package-folder.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { PackageImages } from './package-images.ts'
@@ -96,6 +98,13 @@ export class ProcessEngine implements Engine {
     return { modules: await modulesOf(this.#options.nodePath) }
   }
 
+  ignored({ networks, egress }: InstanceReach): string[] {
+    const fields = [networks !== undefined && '"networks"', egress === 'none' && '"egress"'].filter(Boolean)
+    if (fields.length === 0) return []
+    const have = fields.length === 1 ? 'has' : 'have'
+    return [`${fields.join(' and ')} ${have} no effect without Docker: it reaches whatever this machine reaches`]
+  }
+
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
     await this.#load()
@@ -103,6 +112,7 @@ export class ProcessEngine implements Engine {
     const readyFile = this.#files.readyFile(spec.id)
     await rm(readyFile, { force: true })
     const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
+    const certificates = await writeCertificates(this.#options.home, spec.certificates)
     const [program, ...args] = spec.command as [string, ...string[]]
     const { identity, exited } = await spawnDetached({
       command: program === 'node' ? this.#options.nodePath : program,
@@ -110,6 +120,7 @@ export class ProcessEngine implements Engine {
       cwd: spec.image,
       env: {
         ...this.#options.baseEnv,
+        ...(certificates !== undefined && { NODE_EXTRA_CA_CERTS: certificates }),
         ...spec.secrets,
         ...spec.env,
         ...(secretsDir !== undefined && { RYO_FAAS_SECRETS_DIR: secretsDir }),

@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises'
+import { RyoFaasError } from '../contract/index.ts'
+import { addedCertificates, certificatesIn } from '../host/index.ts'
+
+/**
+ * The authorities that functions trust besides the public ones, as PEM: those of the option `ca`, of
+ * NODE_EXTRA_CA_CERTS, and those that were added to this machine's store.
+ *
+ * @throws RyoFaasError INVALID_OPTION if the file that was named has none
+ */
+export async function trustedCertificates(ca: string, environment: NodeJS.ProcessEnv): Promise<string> {
+  const extra = environment['NODE_EXTRA_CA_CERTS']
+  // Node itself only warns about this one.
+  const read = (file: string) => readFile(file).then(certificatesIn, () => '')
+  const [named, inherited, added] = await Promise.all([
+    ca === 'none' ? '' : read(ca),
+    extra ? read(extra) : '',
+    addedCertificates(),
+  ])
+  if (ca !== 'none' && named === '') {
+    throw new RyoFaasError('INVALID_OPTION', `--ca ${ca}: the file is missing or contains no certificate`, {
+      hint: 'Name a file with certificates in PEM format, set with --ca or RYO_FAAS_CA.',
+    })
+  }
+  return [...new Set([named, inherited, added])].join('')
+}
