@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLanguages } from '../languages/index.ts'
 import { readDeployFile } from './read-deploy-file.ts'
@@ -266,4 +268,51 @@ describe('settings', () => {
       ['.env', '.env.local', 'hello/.env', 'hello/.env.local'].map(path => join(folder, path)),
     )
   })
+})
+
+describe('instead of deploy.json', () => {
+  const entry = `name: 'Hello', packageDir: './hello', filePath: './hello/main.ts'`
+
+  test('a module is read as it stands, and its problems have places in it', async () => {
+    const config = join(folder, 'ryo-faas.config.ts')
+    await writeFile(config, `const memoryMb = 64\nexport default defineConfig({ deploy: [{ ${entry}, memoryMb }] })`)
+    expect(await readDeployFile(config, languages)).toMatchObject({
+      kind: 'read',
+      functions: [{ entry: { name: 'Hello', memoryMb: 64, packageDir: join(folder, 'hello') } }],
+    })
+    await writeFile(config, `export default {\n  deploy: [{ ${entry}, memoryMB: 1, cpus: 'x' }],\n}`)
+    const places = { line: 2, file: config }
+    expect(await readDeployFile(config, languages)).toMatchObject({
+      problems: [
+        { ...places, column: 81, code: 'unknown-field' },
+        { ...places, column: 100, code: 'wrong-type' },
+      ],
+    })
+    await writeFile(config, `export default {\n  deploy: load(),\n}`)
+    expect(await readDeployFile(config, languages)).toMatchObject({
+      problems: [{ ...places, column: 11, code: 'not-static' }],
+    })
+  })
+
+  test('so is a field of package.json', async () => {
+    const manifest = join(folder, 'package.json')
+    const deploy = [{ name: 'Hello', packageDir: './hello', filePath: './hello/main.ts' }]
+    await writeFile(manifest, JSON.stringify({ name: 'p', 'ryo-faas': { deploy } }))
+    expect(await readDeployFile(manifest, languages)).toMatchObject({ functions: [{ entry: { name: 'Hello' } }] })
+    await writeFile(manifest, JSON.stringify({ name: 'p' }))
+    expect(await readDeployFile(manifest, languages)).toMatchObject({ problems: [{ code: 'missing-field' }] })
+  })
+})
+
+test('certificates of an authority become part of the entry; a file without any is refused where it is named', async () => {
+  const certificate = new X509Certificate(rootCertificates[0]!).toString()
+  await writeFile(join(folder, 'company.pem'), `# ours\n${certificate}`)
+  await writeFile(join(folder, 'empty.pem'), 'nothing')
+  const text = (ca: string) =>
+    `{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts","ca":"${ca}"}]}`
+  await writeFile(file, text('company.pem'))
+  expect(await readDeployFile(file, languages)).toMatchObject({ functions: [{ entry: { ca: certificate } }] })
+  expect(await problemsOf(text('empty.pem'))).toEqual(['1:81 wrong-value the file "empty.pem" contains no certificate'])
+  expect(await problemsOf(text('/etc/hostname'))).toEqual([expect.stringContaining('1:81 path-outside')])
+  expect(await problemsOf(text('absent.pem'))).toEqual([expect.stringContaining('1:81 missing-file')])
 })

@@ -1,5 +1,5 @@
 /**
- * Reads deploy.json. Invariants:
+ * Reads deploy.json, or what stands in for it: a module, or a field of package.json. Invariants:
  *
  * 1. All problems of the file are reported at once, each with line and column; with any problem there is no entry.
  * 2. Each entry has a language.
@@ -7,12 +7,20 @@
  * overrides of one environment, and with every variable in place.
  */
 import { readFile, stat } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-import { parseTree, getNodeValue, printParseErrorCode, type ParseError } from 'jsonc-parser'
+import { basename, dirname, resolve } from 'node:path'
+import {
+  findNodeAtLocation,
+  getNodeValue,
+  parseTree,
+  printParseErrorCode,
+  type Node,
+  type ParseError,
+} from 'jsonc-parser'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
-import { DeployEntry, DeployFile, plainIssue, sharingRoute, type Problem } from '../contract/index.ts'
+import { DeployEntry, DeployFile, PACKAGE_FIELD, plainIssue, sharingRoute, type Problem } from '../contract/index.ts'
 import type { Language, Languages } from '../languages/index.ts'
+import { configTree } from './config-tree.ts'
 import { settledEntry, type DeploySettings } from './entry-settings.ts'
 import { isInside } from './inside.ts'
 import { schemaProblems } from './schema-problems.ts'
@@ -55,15 +63,13 @@ export async function readDeployFile(
     return { kind: 'rejected', problems: [{ ...finding, file, line: 1, column: 1 }] }
   }
 
-  const parseErrors: ParseError[] = []
-  const root = parseTree(text, parseErrors, { allowTrailingComma: true })
-  const source = new SourceMap(file, text, root)
-  if (parseErrors.length > 0) {
-    const problems = parseErrors.map(({ error, offset, length }) =>
-      source.atOffset({ code: 'syntax', message: syntaxMessage(error) }, offset, length),
-    )
+  const tree = treeOf(file, text)
+  const source = new SourceMap(file, text, tree.root)
+  if (tree.faults.length > 0) {
+    const problems = tree.faults.map(({ finding, offset, length }) => source.atOffset(finding, offset, length))
     return { kind: 'rejected', problems }
   }
+  const { root } = tree
 
   const parsed = DeployFile.safeParse(root ? getNodeValue(root) : undefined, { error: plainIssue })
   const problems = parsed.success ? [] : schemaProblems(parsed.error, source)
@@ -105,6 +111,31 @@ export async function readDeployFile(
       place: finding => source.atPath(finding, ['deploy', index, 'name']),
     })),
   }
+}
+
+interface Tree {
+  root: Node | undefined
+  faults: { finding: Pick<Problem, 'code' | 'message' | 'hint'>; offset: number; length: number }[]
+}
+
+/** The settings as a tree, from whichever kind of file. */
+function treeOf(file: string, text: string): Tree {
+  if (/\.[cm]?[jt]s$/.test(file)) {
+    const tree = configTree(text)
+    if (tree.kind === 'read') return { root: tree.root, faults: [] }
+    const { message, offset, length } = tree
+    return { root: undefined, faults: [{ finding: { code: 'not-static', message }, offset, length }] }
+  }
+  const errors: ParseError[] = []
+  const root = parseTree(text, errors, { allowTrailingComma: true })
+  const faults = errors.map(({ error, offset, length }) => ({
+    ...{ finding: { code: 'syntax', message: syntaxMessage(error) }, offset, length },
+  }))
+  if (basename(file) !== 'package.json' || faults.length > 0) return { root, faults }
+  const field = root && findNodeAtLocation(root, [PACKAGE_FIELD])
+  if (field !== undefined) return { root: field, faults: [] }
+  const finding = { code: 'missing-field', message: `there is no field "${PACKAGE_FIELD}"` }
+  return { root: undefined, faults: [{ finding, offset: 0, length: 1 }] }
 }
 
 function unknownEnvironment(environment: string, entries: DeployEntry[], source: SourceMap): Problem {

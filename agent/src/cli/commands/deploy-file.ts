@@ -1,12 +1,12 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { namedVariables } from '../../contract/index.ts'
+import { CONFIG_FILES, namedVariables, PACKAGE_FIELD, RyoFaasError } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 
 export const FILE_ARGUMENT = {
   type: 'string',
   default: 'deploy.json',
-  describe: 'deploy.json, or the folder that contains it',
+  describe: 'deploy.json, ryo-faas.config.ts or package.json with a field "ryo-faas"; or the folder that contains it',
 } as const
 export const ONLY_OPTION = {
   type: 'string',
@@ -28,9 +28,40 @@ export async function settingsOf(file: string, args: Record<string, unknown>, { 
   return { variables: namedVariables(text, environment), ...(name !== undefined && { environment: name }) }
 }
 
-/** A folder stands for the deploy.json in it. */
+/**
+ * A folder stands for the deploy.json in it, or the one file that holds the same. Without any it is deploy.json, which
+ * the agent reports as missing.
+ *
+ * @throws RyoFaasError DEPLOY_FILE_INVALID if there are several
+ */
 export async function deployFilePath(cwd: string, argument: unknown): Promise<string> {
   const path = resolve(cwd, String(argument))
-  const info = await stat(path).catch(() => undefined)
-  return info?.isDirectory() ? join(path, 'deploy.json') : path
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true
+  if (!isFolder && argument !== FILE_ARGUMENT.default) return path
+  const folder = isFolder ? path : cwd
+  const present = await Promise.all(
+    [FILE_ARGUMENT.default, ...CONFIG_FILES, 'package.json'].map(name => holds(folder, name)),
+  )
+  const [first, ...others] = present.filter(name => name !== undefined)
+  if (first !== undefined && others.length > 0) {
+    const names = [first, ...others].join(' and ')
+    throw new RyoFaasError('DEPLOY_FILE_INVALID', `${names} both say what to deploy`, {
+      hint: `Keep one, or name it: ryo-faas deploy ${first}`,
+    })
+  }
+  return join(folder, first ?? FILE_ARGUMENT.default)
+}
+
+async function holds(folder: string, name: string): Promise<string | undefined> {
+  const text = await readFile(join(folder, name), 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  return name !== 'package.json' || (text.includes(`"${PACKAGE_FIELD}"`) && isField(text)) ? name : undefined
+}
+
+function isField(text: string): boolean {
+  try {
+    return Object.hasOwn(JSON.parse(text) as object, PACKAGE_FIELD)
+  } catch {
+    return false
+  }
 }

@@ -1,0 +1,29 @@
+import { defineConfig, type Config } from '@ryo-faas/runtime/config'
+import { expect, test } from 'vitest'
+import { DeployEntry, DeployFile, EnvironmentOverrides } from './deploy-file.ts'
+
+type Fields<T> = Record<keyof Required<T>, true>
+type Entry = Config['deploy'][number]
+
+test('the types of ryo-faas.config.ts have the fields of the schema', () => {
+  const entry: Fields<Entry> = {
+    ...{ name: true, packageDir: true, filePath: true, language: true, route: true, methods: true, async: true },
+    ...{ on: true, mainProcess: true, env: true, environments: true, secrets: true, store: true, files: true },
+    ...{ timeoutMs: true, memoryMb: true, cpus: true, instances: true, concurrency: true, bodyLimitMb: true },
+    ...{ networks: true, egress: true, ca: true },
+  }
+  const overrides: Fields<NonNullable<Entry['environments']>[string]> = {
+    ...{ env: true, secrets: true, timeoutMs: true, memoryMb: true, cpus: true, instances: true, concurrency: true },
+    ...{ networks: true, egress: true, ca: true },
+  }
+  // Reserved in the schema.
+  const { access: _, ...known } = DeployEntry.shape
+  expect(Object.keys(entry).sort()).toEqual(Object.keys(known).sort())
+  expect(Object.keys(overrides).sort()).toEqual(Object.keys(EnvironmentOverrides.shape).sort())
+  const config = defineConfig({
+    deploy: [
+      { name: 'a', packageDir: '.', filePath: './a.ts', on: [{ table: 't', events: ['new-doc'] }], egress: 'none' },
+    ],
+  })
+  expect(DeployFile.parse(config)).toMatchObject(config)
+})

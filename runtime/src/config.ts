@@ -1,0 +1,43 @@
+/** Types for `ryo-faas.config.ts`, which is read and never run. The agent's schema is the contract; a test compares. */
+
+type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
+
+/** How a function runs: what may differ from environment to environment. */
+interface Settings {
+  env?: Record<string, string>
+  secrets?: string[]
+  timeoutMs?: number
+  memoryMb?: number
+  cpus?: number
+  instances?: number
+  concurrency?: number
+  networks?: string[]
+  egress?: 'internet' | 'none'
+  ca?: string
+}
+
+export interface FunctionConfig extends Settings {
+  name: string
+  packageDir: string
+  filePath: string
+  language?: string
+  route?: string
+  methods?: Method[]
+  async?: boolean | { attempts?: number; backoffMs?: number; concurrency?: number }
+  on?: { kind?: 'document'; table: string; events: ('new-doc' | 'updated-doc' | 'deleted-doc')[]; ids?: string[] }[]
+  mainProcess?: boolean
+  environments?: Record<string, Settings>
+  store?: { read?: string[]; write?: string[] }
+  files?: string[]
+  bodyLimitMb?: number
+}
+
+export interface Config {
+  $schema?: string
+  deploy: FunctionConfig[]
+}
+
+/** Gives the editor the types of `config`. */
+export function defineConfig(config: Config): Config {
+  return config
+}
