@@ -4,6 +4,7 @@ import { mkdir, readFile, readdir, stat, symlink, writeFile } from 'node:fs/prom
 import { request } from 'node:http'
 import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
+import { parse } from 'jsonc-parser'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { DebugPaths, LogLine, PlatformView, ResourceView } from '../../src/contract/index.ts'
 import { API } from '../../src/contract/index.ts'
@@ -26,6 +27,9 @@ test('init creates a project that is ready to deploy and has its types; the seco
   expect(await platform.ok(['init', 'fresh'])).toMatch(/next: ryo-faas dev fresh/)
   await platform.ok(['deploy', 'fresh'])
   expect(await call('hello?name=you')).toBe('Hello, you!\n')
+  const { $schema } = parse(await readFile(join(platform.home, 'fresh/deploy.json'), 'utf8')) as { $schema: string }
+  const schema = JSON.parse(await readFile(join(platform.home, 'fresh', $schema), 'utf8')) as { title: string }
+  expect(schema.title).toBe('ryo-faas deploy.json')
   expect(await platform.cli(['init', 'fresh'])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('already contains'),
@@ -81,8 +85,10 @@ test('--watch redeploys on every save, reports a broken one, and continues', asy
   await writeFile(source, `export const seen = () => 42`)
   await until(async () => output.includes('CHECK_FAILED') || undefined)
   expect(await call('seen')).toBe('first')
-  await writeFile(source, `export const seen = () => new Response('second')`)
+  await writeFile(source, `export const seen = () => new Response(process.env.GREETING ?? 'second')`)
   await until(async () => ((await call('seen')) === 'second' ? true : undefined))
+  await writeFile(join(platform.home, 'watched/.env'), 'GREETING=by .env')
+  await until(async () => ((await call('seen')) === 'by .env' ? true : undefined))
   // A package of the same workspace, with a file that it reads.
   await writeFile(source, `import { text } from '@acme/shared'\nexport const seen = () => new Response(text)`)
   await until(async () => ((await call('seen')) === 'third' ? true : undefined))

@@ -1,8 +1,11 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, join, relative, resolve } from 'node:path'
-import { RyoFaasError } from '../../contract/index.ts'
+import { deployFileJsonSchema, RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { copyRuntime, RUNTIME } from './types.ts'
+
+/** A copy, so that editors complete and check deploy.json without the network. */
+const SCHEMA = '.ryo-faas/deploy.schema.json'
 
 export const init: Command = {
   usage: 'init [dir]',
@@ -30,7 +33,7 @@ export async function createProject(folder: string, context: Context): Promise<{
       hint: 'Choose an empty folder: ryo-faas init my-functions. In a project, ryo-faas types renews its copy of @ryo-faas/runtime.',
     })
   }
-  await writeProject(folder, files)
+  await writeProject(folder, { ...files, [SCHEMA]: json(deployFileJsonSchema()) })
   await copyRuntime(folder, context)
   return { files: Object.keys(files) }
 }
@@ -55,6 +58,7 @@ async function writeProject(folder: string, files: Record<string, string>): Prom
 function template(name: string): Record<string, string> {
   return {
     'deploy.json': `{
+  "$schema": "./${SCHEMA}",
   // One entry for each function; docs/reference/deploy-json.md of ryo-faas has every field.
   "deploy": [
     { "name": "hello", "packageDir": "./src", "filePath": "./src/hello.ts" },
@@ -112,6 +116,7 @@ GET {{url}}/functions/hello?name=you
         paths: {
           '@ryo-faas/runtime': [`./${RUNTIME}/dist/index`],
           '@ryo-faas/runtime/testing': [`./${RUNTIME}/dist/kit/index`],
+          '@ryo-faas/runtime/config': [`./${RUNTIME}/dist/config`],
         },
       },
       include: ['src'],
