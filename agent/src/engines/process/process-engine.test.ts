@@ -124,3 +124,12 @@ test('a flood of output is cut while the instance lives', async () => {
   engine.watch(() => undefined)
   await expect.poll(async () => (await stat(log)).size).toBeLessThanOrEqual(5 * 1024 * 1024)
 })
+
+test('what needs containers is said to have no effect', () => {
+  const engine = newEngine()
+  expect(engine.ignored({})).toEqual([])
+  expect(engine.ignored({ egress: 'internet' })).toEqual([])
+  expect(engine.ignored({ networks: ['a'], egress: 'none' })).toEqual([
+    '"networks" and "egress" have no effect without Docker: it reaches whatever this machine reaches',
+  ])
+})
