@@ -48,3 +48,33 @@ it('files that were checked long ago are dropped', () => {
   expect(last!.getSourceFile(folder.path('f0.ts'))).toBeUndefined()
   expect(last!.getSourceFile(folder.path('f1.ts'))).toBeDefined()
 })
+
+it('a file that was checked before is checked by the same program as another one since', () => {
+  const programOf = open({ 'b.ts': 'export const b = 1', 'a.ts': 'export const a = 1' })
+  programOf('b.ts')
+  const both = programOf('a.ts')
+  expect(programOf('b.ts')).toBe(both)
+  expect(programOf('a.ts')).toBe(both)
+})
+
+it('what an installed package imports is not looked for again because one more file is checked', () => {
+  const programOf = open({
+    ...LIBRARY,
+    'a.ts': `import type { R } from 'library'\nexport const a = (r: R) => r`,
+    'b.ts': `import type { R } from 'library'\nexport const b = (r: R) => r`,
+  })
+  const looked: string[] = []
+  const { directoryExists } = ts.sys
+  ts.sys.directoryExists = path => (looked.push(path), directoryExists(path))
+  try {
+    const timesLooked = (file: string) => {
+      looked.length = 0
+      programOf(file)
+      return looked.filter(path => path.includes('node_modules/library/node_modules')).length
+    }
+    expect(timesLooked('a.ts')).toBeGreaterThan(0)
+    expect(timesLooked('b.ts')).toBe(0)
+  } finally {
+    ts.sys.directoryExists = directoryExists
+  }
+})

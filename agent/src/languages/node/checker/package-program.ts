@@ -4,8 +4,9 @@
  * 1. Compiler options are the user's (tsconfig.json), except that nothing is emitted and JavaScript is allowed.
  * 2. `@ryo-faas/runtime` is always our own copy; `@types/node` is the user's, or ours if there is none.
  * 3. The disk is checked again for every program: files by size and time, unresolved imports by resolving them.
- *    Declarations of installed packages are full of imports that resolve to nothing (optional peers): those are retried
- *    only when something was installed.
+ *    Declarations of installed packages are full of imports that resolve to nothing (optional peers): what they import
+ *    is looked for again only when something was installed.
+ * 4. A program is made anew only when a file was added or changed: the order of files is not the order of checks.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
@@ -51,6 +52,8 @@ export class PackageProgram {
   readonly #unsaved = new Map<string, { text: string; version: number }>()
   /** Files with an unresolved import, which may resolve now. */
   readonly #unresolved = new Set<string>()
+  /** What installed packages import. */
+  #resolutions: ts.ModuleResolutionCache
   #installed = ''
   #wasInstalled = false
   #config: PackageConfig
@@ -61,15 +64,18 @@ export class PackageProgram {
     this.#acceptedTypesFile = join(options.packageDir, ACCEPTED_TYPES_FILE)
     this.#nodeTypes = typesOfNode(options)
     this.#config = readConfig(options.packageDir)
+    this.#resolutions = this.#noResolutions()
     this.#service = ts.createLanguageService(this.#host(), options.registry)
   }
 
   /** @param unsaved text of `filePath` instead of what is on disk */
   open(filePath: string, unsaved: string | undefined): CheckedProgram {
-    if (!this.#config.isCurrent()) this.#config = readConfig(this.#options.packageDir)
+    const isConfigured = this.#config.isCurrent()
+    if (!isConfigured) this.#config = readConfig(this.#options.packageDir)
     const installed = installedStamp(this.#options.packageDir)
     this.#wasInstalled = installed !== this.#installed
     this.#installed = installed
+    if (this.#wasInstalled || !isConfigured) this.#resolutions = this.#noResolutions()
     this.#asked.delete(filePath)
     this.#asked.add(filePath)
     const known = this.#unsaved.get(filePath)
@@ -117,7 +123,7 @@ export class PackageProgram {
         this.#acceptedTypesFile,
         this.#nodeTypes,
         ...this.#config.declarations,
-        ...this.#asked,
+        ...[...this.#asked].sort(),
       ],
       getScriptVersion: path => this.#version(path),
       getScriptSnapshot: path => {
@@ -174,12 +180,16 @@ export class PackageProgram {
       from,
       how.options,
       this.#resolutionHost,
-      undefined,
+      from.includes(INSTALLED) ? this.#resolutions : undefined,
       undefined,
       how.mode,
     )
     if (!resolution.resolvedModule && !isBuiltin(name)) this.#unresolved.add(from)
     return resolution
+  }
+
+  #noResolutions(): ts.ModuleResolutionCache {
+    return ts.createModuleResolutionCache(this.#options.packageDir, name => name, this.#config.options)
   }
 
   #node(): ts.ResolvedTypeReferenceDirective {
