@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { TestPlatform } from '../support/platform.ts'
 import type { App, Call } from './app.ts'
-import { execute, installPackages, managersPath, writeFiles } from './install.ts'
+import { execute, installPackages, managersPath, usersPath, writeFiles } from './install.ts'
 
 const ANSWER_MS = 20_000
 
@@ -98,7 +98,7 @@ export class AppBed {
     await promisify(execFile)('openssl', ['req', '-x509', ...key, ...certificate])
     return {
       NODE_EXTRA_CA_CERTS: this.#certificate,
-      PATH: `${process.env['PATH']}${delimiter}${await managersPath()}`,
+      PATH: `${usersPath()}${delimiter}${await managersPath()}`,
     }
   }
 
@@ -125,9 +125,9 @@ export class AppBed {
   }
 }
 
-function filesOf({ name, dependencies, manifest, files }: App): Record<string, string> {
+function filesOf({ dependencies, manifest, files }: App): Record<string, string> {
   const own = { name: 'app', private: true, type: 'module', ...manifest, ...(dependencies && { dependencies }) }
-  return { 'package.json': `${JSON.stringify({ description: name, ...own }, null, 2)}\n`, ...files }
+  return { 'package.json': `${JSON.stringify(own, null, 2)}\n`, ...files }
 }
 
 function entriesOf(app: App) {

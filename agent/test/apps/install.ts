@@ -7,7 +7,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { App, Install } from './app.ts'
@@ -80,6 +80,7 @@ async function install(folder: string, { manager, scripts }: Required<Omit<Insta
 export async function execute(program: string, args: string[], cwd: string): Promise<void> {
   const env = {
     ...process.env,
+    PATH: usersPath(),
     // Compiled here: ready-made machine code would come from elsewhere than the registry.
     npm_config_build_from_source: 'true',
     YARN_ENABLE_SCRIPTS: 'false',
@@ -93,6 +94,15 @@ export async function execute(program: string, args: string[], cwd: string): Pro
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
     throw new Error(`${program} ${args.join(' ')} failed in ${cwd}\n${stdout}${stderr}`, { cause: error })
   }
+}
+
+/** Without the programs of this repository: npm puts its Node first, where a user has another one. */
+export function usersPath(): string {
+  const isOurs = (folder: string) => folder.startsWith(dirname(OURS)) || folder.includes(`node_modules${sep}`)
+  return (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter(folder => !isOurs(folder))
+    .join(delimiter)
 }
 
 function managerFolder(manager: string): Promise<string> {
