@@ -11,7 +11,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { cp, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { RyoFaasError } from '../../../contract/index.ts'
 import { readIfPresent } from '../../../host/index.ts'
 import { InstalledPackages } from './installed-packages.ts'
@@ -20,7 +20,7 @@ import { findPackage, readManifest, type Manifest } from './node-packages.ts'
 import { localPackages, type LocalPackages } from './npm-lock.ts'
 import { literalSettings, userSettingsFile } from './npm-settings.ts'
 import { otherLocalPackages } from './other-locks.ts'
-import { harmlessManifest, managerRun, NO_GIT, settingsFile, type ManagerRun } from './package-managers.ts'
+import { harmlessManifest, managerRun, NO_GIT, pathOf, settingsFile, type ManagerRun } from './package-managers.ts'
 
 const LAST_LINES = 15
 
@@ -133,9 +133,8 @@ export class PackageInstaller {
       await writeFile(join(cwd, NO_GIT, 'git'), '#!/bin/sh\nexit 1\n', { mode: 0o700 })
     }
     if (run.version) {
-      const { lines } = await start(['--version'])
-      const said = lines.at(-1) ?? 'nothing'
-      if (!run.version.pattern.test(said)) {
+      const said = await this.#rightGeneration(run, cwd)
+      if (said !== undefined) {
         throw failed(`${project.lockName} is not for the ${run.name} on the path (${said})`, {
           hint: run.version.hint,
         })
@@ -144,6 +143,21 @@ export class PackageInstaller {
     const { lines, ending } = await start(run.args)
     if (ending !== 0) throw failed(`${run.name} exited with ${ending}`, { logs: lines })
     await rm(join(cwd, NO_GIT), { recursive: true, force: true })
+  }
+
+  /** Several generations may be on the path: takes the first that fits, or resolves to the version of one that does not. */
+  async #rightGeneration(run: ManagerRun, cwd: string): Promise<string | undefined> {
+    const candidates = (pathOf(run.env) ?? '').split(delimiter).map(folder => join(folder, run.program))
+    let said = 'not found'
+    for (const program of candidates) {
+      if (!existsSync(program)) continue
+      const { lines } = await this.#output({ ...run, program, args: ['--version'] }, cwd)
+      said = lines.at(-1) ?? 'nothing'
+      if (!run.version!.pattern.test(said)) continue
+      run.program = program
+      return undefined
+    }
+    return said
   }
 
   /** Its last lines, and its exit code or signal. */

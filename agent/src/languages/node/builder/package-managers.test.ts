@@ -97,7 +97,7 @@ describe.each(OTHERS)('a lock file of %s (%s)', (program, lockName, lock, versio
         .installer.install(made.dir)
         .catch((error: unknown) => error),
     ).toMatchObject({
-      message: expect.stringContaining(`${program} could not be started`),
+      message: expect.stringMatching(/could not be (?:started|installed: .* \(not found\))/),
       hint: expect.stringContaining(`cd ${made.dir} && ${program} install`),
     })
   })
@@ -138,12 +138,18 @@ describe('package managers other than npm', () => {
 
   it('are not used for the lock file of another generation', async () => {
     const made = folder({ 'package.json': NEEDS_DEP, 'yarn.lock': BERRY_LOCK })
-    const { installer, cache } = installerWith({ yarn: FAKE('1.22.22') })
+    const { installer, cache, bin } = installerWith({ yarn: FAKE('1.22.22') })
     await expect(installer.install(made.dir)).rejects.toMatchObject({
       message: expect.stringContaining('yarn.lock is not for the yarn on the path (1.22.22)'),
       hint: expect.stringMatching(/Yarn 4 .*nodeLinker: node-modules.*&& yarn install$/),
     })
     expect(readdirSync(cache.dir)).toEqual([])
+    // The right one is also there.
+    const newer = folder()
+    newer.write({ yarn: FAKE('4.9.1') }, 0o755)
+    const environment = { PATH: `${bin.dir}:${newer.dir}:/usr/bin:/bin` }
+    await new PackageInstaller({ cacheDir: cache.dir, npmPath: 'npm', environment }).install(made.dir)
+    expect(readFileSync(newer.path('seen/arguments'), 'utf8')).toContain('--immutable')
   })
 })
 

@@ -43,7 +43,7 @@ export function managerRun(
 ): ManagerRun {
   const env = installEnvironment(environment, userSettings)
   if (manager === 'npm') return { name: 'npm', program: npmPath, args: installArguments(folder), env }
-  const path = Object.keys(env).find(name => name.toUpperCase() === 'PATH') ?? 'PATH'
+  const path = pathName(env)
   return {
     name: PROGRAMS[manager],
     program: PROGRAMS[manager],
@@ -64,7 +64,16 @@ export function managerRun(
   }
 }
 
-export interface RunOptions {
+export function pathOf(env: NodeJS.ProcessEnv): string | undefined {
+  return env[pathName(env)]
+}
+
+/** `Path` on Windows. */
+function pathName(env: NodeJS.ProcessEnv): string {
+  return Object.keys(env).find(name => name.toUpperCase() === 'PATH') ?? 'PATH'
+}
+
+interface RunOptions {
   folder: string
   npmPath: string
   environment: NodeJS.ProcessEnv
