@@ -20,6 +20,7 @@ import { PackageInstaller } from './package-install.ts'
 import { outsideFiles } from './outside-files.ts'
 import { bundleRuntime } from './runtime-module.ts'
 import { globbedFiles, isReadAtRunTime, packageFiles, referencedFile, type TakenFile } from './taken-files.ts'
+import { unfoundReads } from './unfound-reads.ts'
 import { writeVersionFolder } from './version-folder.ts'
 
 /** Part of every hash: increase it when the same input must give a different app. */
@@ -94,6 +95,7 @@ export class Builder {
         ...bundled.notes,
         ...(await this.#nativeNotes.of(bundled.natives, taken)),
         ...own.notes,
+        ...(await unfoundReads(request, own.files, taken)),
         ...globbed.notes,
       ],
       // `package/`: the original sources; `exported_<name>.ts`: the generated entry; `app/`: what the image holds.

@@ -46,9 +46,13 @@ export async function packageFiles(packageDir: string): Promise<PackageFiles> {
   return collector.done()
 }
 
+export function isSource({ path }: Pick<TakenFile, 'path'>): boolean {
+  return SOURCE.test(path)
+}
+
 /** The files of a package that are included by default. */
 export function isReadAtRunTime({ path }: TakenFile): boolean {
-  return !SOURCE.test(path) && !FOR_TOOLS.test(basename(path))
+  return !isSource({ path }) && !FOR_TOOLS.test(basename(path))
 }
 
 /** Files that the `files` globs of deploy.json name: in `node_modules` too, and dotfiles if a pattern names the dot. */
