@@ -101,5 +101,16 @@ describe('Checker', () => {
     for (const folder of [...folders, ...folders]) expect(folder.check().kind).toBe('accepted')
     checker.forget(folders[9]!.path('hello.ts'))
     expect(folders[9]!.check().kind).toBe('accepted')
+    expect(checker.warm).toEqual(folders.slice(6).map(({ dir }) => dir))
+  })
+
+  it('keeps no other package warm beside one with very many files', () => {
+    const [first, second] = [make({ 'hello.ts': WEB }), make({ 'hello.ts': WEB })]
+    const small = new Checker(undefined, 100)
+    const check = ({ dir, path }: TemporaryPackage) =>
+      small.check({ name: 'hello', kind: 'http', packageDir: dir, filePath: path('hello.ts') }).kind
+    expect([check(first), check(second)]).toEqual(['accepted', 'accepted'])
+    expect(small.warm).toEqual([second.dir])
+    small.close()
   })
 })

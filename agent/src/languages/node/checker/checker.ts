@@ -19,15 +19,24 @@ import { PackageProgram, type CheckedProgram } from './package-program.ts'
 
 /** A warm package takes tens of megabytes, up to a hundred with the DOM's declarations. */
 const MOST_PACKAGES = 4
+/** Files of all warm packages, about 100 kB each: a package with big libraries is alone. */
+const MOST_FILES = 1500
 
 export class Checker {
   readonly #options: CheckerOptions
+  readonly #mostFiles: number
   readonly #registry = ts.createDocumentRegistry()
   readonly #packages = new Map<string, PackageProgram>()
   #libraries: LibraryFiles | undefined
 
-  constructor(options: CheckerOptions = installedTypes()) {
+  constructor(options: CheckerOptions = installedTypes(), mostFiles = MOST_FILES) {
     this.#options = options
+    this.#mostFiles = mostFiles
+  }
+
+  /** Folders of the packages that are kept warm, the one that was checked last at the end. */
+  get warm(): string[] {
+    return [...this.#packages.keys()]
   }
 
   /** Loads what every package needs: the language's and Node's declarations. */
@@ -55,6 +64,7 @@ export class Checker {
       )
     }
     const checked = this.#package(request.packageDir).open(filePath, unsaved)
+    this.#makeRoom()
     const file = checked.program.getSourceFile(filePath)
     if (!file) throw new Error(`the compiler did not load ${filePath}`)
     const syntax = checked.program.getSyntacticDiagnostics(file)
@@ -83,12 +93,19 @@ export class Checker {
       new PackageProgram({ ...this.#options, packageDir, libraries: this.#libraries, registry: this.#registry })
     this.#packages.delete(packageDir)
     this.#packages.set(packageDir, kept)
-    const [oldest] = this.#packages
-    if (oldest && this.#packages.size > MOST_PACKAGES) {
-      oldest[1].close()
-      this.#packages.delete(oldest[0])
-    }
     return kept
+  }
+
+  /** Closes the packages that were checked longest ago, never the one that is being checked. */
+  #makeRoom(): void {
+    let [files, packages] = [0, 0]
+    for (const [packageDir, kept] of [...this.#packages].reverse()) {
+      files += kept.size
+      packages += 1
+      if (packages === 1 || (files <= this.#mostFiles && packages <= MOST_PACKAGES)) continue
+      kept.close()
+      this.#packages.delete(packageDir)
+    }
   }
 }
 

@@ -56,6 +56,8 @@ export class PackageProgram {
   #resolutions: ts.ModuleResolutionCache
   #installed = ''
   #wasInstalled = false
+  /** Files in the program. */
+  size = 0
   #config: PackageConfig
   #unsavedCount = 0
 
@@ -86,6 +88,7 @@ export class PackageProgram {
     for (const asked of this.#asked) if (asked !== filePath && !existsSync(asked)) this.#asked.delete(asked)
     for (const oldest of [...this.#asked].slice(0, -MAX_ASKED)) this.#asked.delete(oldest)
     const program = this.#service.getProgram()!
+    this.size = program.getSourceFiles().length
     return { program, acceptedTypes: program.getSourceFile(this.#acceptedTypesFile)! }
   }
 
