@@ -86,6 +86,8 @@ export async function execute(program: string, args: string[], cwd: string): Pro
     YARN_ENABLE_SCRIPTS: 'false',
     YARN_ENABLE_TELEMETRY: 'false',
     CHECKPOINT_DISABLE: '1',
+    // Prisma's generator fetches a program from elsewhere, which it does not need.
+    PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true',
     CI: '',
   }
   try {
