@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
-// `source` is the export condition under which our packages resolve to their TypeScript, so tests need no build.
-const conditions = ['source', 'node', 'import', 'default']
+// `source` is the export condition under which our packages resolve to their TypeScript, so tests need no build. Not
+// `import`: Node's `require` would take it too, and get modules that it cannot call.
+const conditions = ['source', 'node']
 
 /** Beside their source like all tests, but not for a unit run: a real nats-server, or processes compiled on the fly. */
 const WITH_PROCESSES = [
