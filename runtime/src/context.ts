@@ -46,6 +46,13 @@ export interface FunctionContext {
    * `webSocketServer.handleUpgrade(request, context.upgrade.socket, context.upgrade.head, …)`) or responds as usual.
    */
   readonly upgrade?: UpgradeRequest
+  /** What the route pattern of the function took from the path, e.g. `{ id: '7' }` for `/orders/:id`. */
+  readonly params: Readonly<Record<string, string>>
+  /**
+   * Keeps the invocation in flight until `work` has settled, also after the response: a drain waits for it, at most
+   * until the deadline. A rejection is logged.
+   */
+  waitUntil(work: PromiseLike<unknown>): void
   /** Milliseconds until the deadline, never negative; `Infinity` without a deadline. */
   remainingMs(): number
 }

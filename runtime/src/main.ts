@@ -32,7 +32,8 @@ export type { FunctionDefinition }
 /** Serves the handler until SIGTERM or SIGINT; exits with 1 if that fails. */
 export async function start(definition: FunctionDefinition): Promise<void> {
   try {
-    if (typeof definition.handler !== 'function') throw new TypeError(`${definition.name} is not an exported function`)
+    if (definition.style !== 'dialect' && typeof definition.handler !== 'function')
+      throw new TypeError(`${definition.name} is not an exported function`)
     const options = instanceOptions(definition.name, process.env)
     const instance = { options, tracing: tracingOf(options) }
     const { handlers, stop } = await handlersOf(definition, instance)

@@ -37,6 +37,11 @@ export const HEADERS = {
   callId: 'x-call-id',
   /** Attempt of an asynchronous call, counting from 1. */
   callAttempt: 'x-call-attempt',
+  /**
+   * What a route pattern took from the path: URL-encoded JSON of an object of strings. The proxy sets it and drops
+   * what comes from outside; handlers see it as `context().params` only.
+   */
+  params: 'x-ryo-faas-params',
   /** Milliseconds the caller is still willing to wait; an instance uses the lesser of this and its own timeout. */
   deadlineMs: 'x-ryo-faas-deadline-ms',
   /**
@@ -54,11 +59,6 @@ export const HEADERS = {
    * each other off are detected. Signed by the dispatcher; unsigned it counts as 0.
    */
   eventDepth: 'x-event-depth',
-  /**
-   * Parameters in the path of a deployment that names one (`route` in deploy.json): a JSON object of texts,
-   * percent-encoded. Set by the proxy.
-   */
-  params: 'x-ryo-faas-params',
   /** Where to send the result of an asynchronous call. */
   callbackUrl: 'x-callback-url',
   /** Asynchronous calls of one function with the same key are one call. */

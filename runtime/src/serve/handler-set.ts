@@ -1,6 +1,7 @@
 /** What an instance serves: one handler, one trigger, or all that the `main` of a service registered. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HttpHandler, TriggerHandler, WebHandler } from '../handlers.ts'
+import type { Adapted } from './dialects/index.ts'
 import { TRIGGER_KEY, type ServedHandlers } from '../protocol/index.ts'
 
 export type RequestHandler = NodeStyleHandler | { readonly style: 'web'; readonly handler: WebHandler }
@@ -28,6 +29,11 @@ const NO_TRIGGERS: ReadonlyMap<string, TriggerHandler> = new Map()
 
 export function singleHandler(target: RequestHandler): HandlerSet {
   return { find: () => target, triggers: NO_TRIGGERS }
+}
+
+/** What the adapter of a dialect made. */
+export function adaptedHandler({ handler, triggers = NO_TRIGGERS }: Pick<Adapted, 'handler' | 'triggers'>): HandlerSet {
+  return { find: () => handler, triggers }
 }
 
 /** The platform already knows its tables and kinds. */

@@ -52,6 +52,12 @@ export class InvocationContext implements FunctionContext {
     return createLog(`${requestId} trace=${this.traceId}`, outlet)
   }
 
+  get params(): Readonly<Record<string, string>> {
+    return this.#invocation.params
+  }
+
+  readonly waitUntil = (work: PromiseLike<unknown>): void => this.#invocation.waitUntil(work)
+
   readonly remainingMs = (): number => this.#invocation.remainingMs()
 }
 

@@ -1,8 +1,8 @@
 /**
  * One run of the handler, from admission to release.
  *
- * 1. It is released once the response has closed and the handler has settled; a handler that never settles is given up
- *    at the deadline. Until then it is in flight, for the concurrency limit and for the drain.
+ * 1. It is released once the response has closed and the handler and what it told us to wait for have settled; what
+ *    never settles is given up at the deadline. Until then it is in flight, for the concurrency limit and for the drain.
  * 2. Nothing is created before it is used (request id, abort signal): most handlers need none of it.
  * 3. The platform answers at most once, and only while nothing has been sent; then it can only cut the connection.
  * 4. An upgraded connection belongs to the handler that took it: no deadline, in flight until it closes.
@@ -16,6 +16,7 @@ import { HEADERS, type PlatformErrorCode } from '../protocol/index.ts'
 import { InvocationSpan } from '../spans/invocation-span.ts'
 import { consoleOutlet, systemClock, type Clock, type Instance, type Outlet } from './instance.ts'
 import { InvocationContext } from './invocation-context.ts'
+import { hideHeaders } from './hide-headers.ts'
 import { answerPlatformError } from './platform-answer.ts'
 
 /** `setTimeout` fires at once beyond this. */
@@ -52,6 +53,7 @@ export class Invocation implements RunningInvocation {
   readonly headers: IncomingHttpHeaders
   readonly context: FunctionContext
   readonly span: InvocationSpan
+  readonly params: Readonly<Record<string, string>>
   /**
    * The Request of a web-style handler, held for the whole invocation: its signal follows ours only
    * while the Request itself is referenced, and a handler may hold only the signal.
@@ -70,6 +72,8 @@ export class Invocation implements RunningInvocation {
   #abortReason: Error | undefined
   #responseClosed = false
   #handlerSettled = false
+  /** What `waitUntil` was told and has not settled. */
+  #background: Set<Promise<void>> | undefined
   #failed = false
   #expired = false
   #answeredByPlatform = false
@@ -82,6 +86,7 @@ export class Invocation implements RunningInvocation {
     this.#owner = owner
     this.#clock = owner.clock ?? systemClock
     this.#startedAt = this.#clock.now()
+    this.params = takeParams(request)
     this.#bytesBeforeUpgrade = upgrade?.socket.bytesWritten ?? 0
     this.#timeoutMs = Math.min(owner.options.timeoutMs || Infinity, callerDeadlineMs(this.headers))
     if (this.#timeoutMs !== Infinity) {
@@ -156,8 +161,27 @@ export class Invocation implements RunningInvocation {
     this.#answer(code, message)
   }
 
+  waitUntil(work: PromiseLike<unknown>): void {
+    const background = (this.#background ??= new Set())
+    const settled = Promise.resolve(work)
+      .then(
+        () => {},
+        (error: unknown) => {
+          if (this.#isEcho(error)) return
+          this.outlet.error(`Background work of invocation ${this.requestId} failed:`, error, this.requestId)
+        },
+      )
+      .finally(() => background.delete(settled))
+    background.add(settled)
+  }
+
   /** The handler returned, or its promise has settled. */
   settle(): void {
+    if (this.#background?.size) void Promise.all(this.#background).then(() => this.settle())
+    else this.#settle()
+  }
+
+  #settle(): void {
     this.#handlerSettled = true
     this.#releaseIfOver()
   }
@@ -254,6 +278,21 @@ export class Invocation implements RunningInvocation {
 export function requestIdOf(request: IncomingMessage): string {
   const given = request.headers[HEADERS.requestId]
   return typeof given === 'string' && given !== '' ? given : crypto.randomUUID()
+}
+
+const NO_PARAMS: Readonly<Record<string, string>> = {}
+
+function takeParams(request: IncomingMessage): Readonly<Record<string, string>> {
+  const text = request.headers[HEADERS.params]
+  if (text === undefined) return NO_PARAMS
+  hideHeaders(request, [HEADERS.params])
+  try {
+    const params: unknown = JSON.parse(decodeURIComponent(String(text)))
+    if (typeof params !== 'object' || params === null) return NO_PARAMS
+    return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]))
+  } catch {
+    return NO_PARAMS // Not the proxy's.
+  }
 }
 
 function callerDeadlineMs(headers: IncomingHttpHeaders): number {

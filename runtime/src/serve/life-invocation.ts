@@ -4,12 +4,13 @@ import { InvocationSpan } from '../spans/invocation-span.ts'
 import { consoleOutlet, type Instance } from './instance.ts'
 import { createLog } from './invocation-context.ts'
 
-export function runOutsideRequests<T>(
+export async function runOutsideRequests<T>(
   { options, tracing, outlet = consoleOutlet, send }: Instance,
   run: () => Promise<T>,
 ): Promise<T> {
   const requestId = crypto.randomUUID()
   const span = new InvocationSpan(tracing, {})
+  const background: PromiseLike<unknown>[] = []
   const context: FunctionContext = {
     name: options.name,
     version: options.version,
@@ -18,9 +19,16 @@ export function runOutsideRequests<T>(
     attempt: 1,
     signal: new AbortController().signal,
     log: createLog(requestId, outlet),
+    params: {},
+    waitUntil: work => void background.push(work),
     remainingMs: () => Infinity,
   }
   const { proxyUrl, storeUrl, token } = options
   const invocation: RunningInvocation = { context, headers: {}, proxyUrl, storeUrl, token, span, send }
-  return running.run(invocation, run)
+  const result = await running.run(invocation, run)
+  for (const settled of await Promise.allSettled(background)) {
+    if (settled.status === 'fulfilled') continue
+    outlet.error(`Background work of ${options.name} failed:`, settled.reason, requestId)
+  }
+  return result
 }

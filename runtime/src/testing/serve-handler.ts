@@ -5,7 +5,8 @@ import { instanceOptions, type InstanceOptions } from '../options.ts'
 import { ENV, HEADERS } from '../protocol/index.ts'
 import { createFunctionServer, type FunctionServer } from '../serve/function-server.ts'
 import { Tracing } from '../telemetry/index.ts'
-import { singleHandler, type HandlerSet } from '../serve/handler-set.ts'
+import type { Adapter } from '../serve/dialects/index.ts'
+import { adaptedHandler, singleHandler, type HandlerSet } from '../serve/handler-set.ts'
 
 /** What the platform sends along with events and asynchronous calls. */
 export const DELIVERED = { [HEADERS.delivery]: 'delivery-token-of-the-tests' } as const
@@ -32,6 +33,22 @@ export async function serveHandlers(
   overrides: Partial<InstanceOptions> = {},
 ): Promise<ServedHandler> {
   return serve(handlers, overrides)
+}
+
+/** What a dialect's adapter makes of an export. */
+export async function serveDialect<Options>(
+  adapter: Adapter<Options>,
+  exported: unknown,
+  { options, packages = {}, ...overrides }: { options?: Options; packages?: object } & Partial<InstanceOptions> = {},
+): Promise<ServedHandler> {
+  const surroundings = { name: 'Tested', version: 3, env: { GREETING: 'hi' }, packages: packages as never }
+  const adapted = await adapter(exported, options as Options, surroundings)
+  const served = await serve(adaptedHandler(adapted), overrides)
+  const dispose = async () => {
+    await served[Symbol.asyncDispose]()
+    await adapted.stop?.()
+  }
+  return { ...served, [Symbol.asyncDispose]: dispose }
 }
 
 export interface ReceivedResponse {
