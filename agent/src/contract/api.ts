@@ -51,7 +51,14 @@ export const API = {
     method: 'POST',
     path: '/v1/checks',
     body: z.object({ file: z.string(), only: z.array(z.string()).optional(), ...settings }),
-    response: z.object({ checked: z.int(), problems: z.array(Problem), durationMs: z.number() }),
+    response: z.object({
+      checked: z.int(),
+      handlers: z.array(
+        z.object({ name: z.string(), form: z.string().optional().describe('What it is: `Express app`.') }),
+      ),
+      problems: z.array(Problem),
+      durationMs: z.number(),
+    }),
     isLong: true,
     summary: 'Check the signatures only',
   },

@@ -65,6 +65,11 @@ export const DeployEntry = z.strictObject({
     .string()
     .regex(NAME_PATTERN, 'must be 1 to 63 letters, digits, "_" or "-", and begin with a letter or digit')
     .describe('Name of the exported function; the route is its lower case. With mainProcess, name of the service.'),
+  export: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('What filePath exports, if not under this name; default: name, the default export, or GET, POST, ….'),
   packageDir: z.string().min(1).describe('Folder bundled with the function, relative to this file.'),
   filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
   language: z.string().min(1).optional().describe('Language of the function; default: from the extension of filePath.'),

@@ -45,6 +45,7 @@ const schedule = fc.record(
 )
 const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   name: anything(name),
+  export: anything(fc.constantFrom('default', 'GET', '')),
   packageDir: anything(path),
   filePath: anything(path),
   route: anything(fc.constantFrom('/a', '/a/:id', '/a/*', '/functions/x', 'a', '/:x/:x', '/../b')),

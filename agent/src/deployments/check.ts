@@ -20,7 +20,11 @@ export async function checkFile(request: PlanRequest, dependencies: CheckDepende
   const begin = performance.now()
   const planned = await plan(request, dependencies.languages)
   const { accepted, problems } = await checkPlanned(planned, request.file, dependencies)
-  return { checked: accepted.length, problems, durationMs: performance.now() - begin }
+  const handlers = accepted.map(({ entry, outcome }) => ({
+    name: entry.name,
+    ...(outcome.form !== undefined && { form: outcome.form }),
+  }))
+  return { checked: accepted.length, handlers, problems, durationMs: performance.now() - begin }
 }
 
 export async function checkPlanned(
@@ -32,8 +36,9 @@ export async function checkPlanned(
   const rootDir = dirname(file)
   const outcomes = await languages.check(
     planned.map(({ entry, language }) => {
-      const { name, packageDir, filePath, files } = entry
-      return { language, source: { name, kind: kindOf(entry), rootDir, packageDir, filePath, files } }
+      const { name, export: exported, packageDir, filePath, files } = entry
+      const source = { name, kind: kindOf(entry), export: exported, rootDir, packageDir, filePath, files }
+      return { language, source }
     }),
   )
   const accepted: Accepted[] = []

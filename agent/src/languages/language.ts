@@ -15,6 +15,8 @@ export interface FunctionSource {
   /** Name as the user wrote it. */
   name: string
   kind: DeploymentKind
+  /** What the module exports it as; default: the language finds it by its name. */
+  export?: string | undefined
   /** Absolute: the folder of deploy.json. */
   rootDir: string
   /** Absolute, inside `rootDir`. */
@@ -28,6 +30,8 @@ export interface FunctionSource {
 export type CheckOutcome =
   | {
       kind: 'accepted'
+      /** What the handler is, for people: `Express app`; absent if the language knows one form only. */
+      form?: string
       /** @throws RyoFaasError BUILD_FAILED, CANCELLED */
       bundle(signal: AbortSignal): Promise<Bundle>
     }

@@ -18,7 +18,7 @@ class FakeAnalysis {
   answered: () => Promise<unknown> = async () => undefined
 
   outlined: Outline = { candidates: [], isWhole: true }
-  verdict: Verdict = { kind: 'accepted', style: 'web' }
+  verdict: Verdict = { kind: 'accepted', form: 'web handler' }
 
   outline = async () => this.outlined
   forget = (file: string) => void this.forgotten.push(file)

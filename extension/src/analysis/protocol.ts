@@ -49,7 +49,8 @@ export type Fix =
   | { kind: 'rename-entry'; title: string; newName: string; isPreferred: boolean }
 
 export type Verdict =
-  { kind: 'accepted'; style: 'node' | 'web' | 'trigger' | 'service' } | { kind: 'rejected'; findings: Finding[] }
+  /** `form`: what it is, for people. */
+  { kind: 'accepted'; form: string } | { kind: 'rejected'; findings: Finding[] }
 
 export interface Finding {
   problem: Problem

@@ -26,6 +26,7 @@ export const check: Command = {
         output.json,
       )
     }
+    for (const { name, form } of result.handlers) if (form !== undefined) output.line(`${name}: ${form}`)
     output.line(`${countOf(result.checked, 'handler')} OK (${formatDuration(result.durationMs)})`)
   },
 }

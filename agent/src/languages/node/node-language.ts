@@ -26,13 +26,16 @@ export class NodeLanguage implements Language {
   }
 
   async check(sources: FunctionSource[]): Promise<CheckOutcome[]> {
-    const requests = sources.map(({ name, kind, packageDir, filePath }) => ({ name, kind, packageDir, filePath }))
+    const requests = sources.map(({ name, kind, packageDir, filePath, export: exported }) => ({
+      ...{ name, kind, packageDir, filePath },
+      ...(exported !== undefined && { export: exported }),
+    }))
     const outcomes = await this.#checker.check(requests)
     return outcomes.map((outcome, index) => {
       if (outcome.kind === 'rejected') return outcome
-      const { style, exportName, takesContext = false } = outcome
-      const request = { ...sources[index]!, style, exportName, takesContext }
-      return { kind: 'accepted', bundle: signal => this.#builder.bundle(request, signal) }
+      const { kind: _, form, ...call } = outcome
+      const request = { ...sources[index]!, ...call }
+      return { kind: 'accepted', form, bundle: signal => this.#builder.bundle(request, signal) }
     })
   }
 

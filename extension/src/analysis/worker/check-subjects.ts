@@ -17,7 +17,7 @@ export function checkSubjects(checker: Checker, { file, text, subjects }: Checke
   const verdicts = subjects.map((subject): Verdict => {
     const { name, kind, packageDir } = subject
     const outcome = checker.check({ name, kind, packageDir, filePath: file }, text)
-    if (outcome.kind === 'accepted') return { kind: 'accepted', style: outcome.style }
+    if (outcome.kind === 'accepted') return { kind: 'accepted', form: outcome.form }
     const findings = outcome.problems.map(problem => ({ problem, fixes: fixesFor(source, problem, subject) }))
     return { kind: 'rejected', findings }
   })

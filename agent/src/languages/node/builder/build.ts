@@ -1,12 +1,11 @@
 /** Request and result of the builder. */
-export interface BundleRequest {
+import type { HandlerCall } from '../checker/index.ts'
+
+export type BundleRequest = HandlerCall & {
   /** Name as the user wrote it. */
   name: string
-  /** Key of the module's exports for the handler. */
+  /** Key of the module's exports for the handler; `*` for the whole module. */
   exportName: string
-  style: 'node' | 'web' | 'trigger' | 'service'
-  /** Node style: the handler is given the context as its third argument. */
-  takesContext?: boolean
   /** Absolute: the folder of deploy.json. Only packages are read from outside it. */
   rootDir: string
   /** Absolute, inside `rootDir`. */

@@ -57,6 +57,33 @@ describe('a bundle', () => {
     expect(await answerOf(dir, { style: 'node' })).toBe('Hello from /')
   })
 
+  it('holds the adapter that the function needs, and no other', async () => {
+    const { dir } = folder({
+      'hello.ts': `export default { fetch: (r: Request) => new Response('Hi ' + r.method) }
+        export const hello = () => new Response()`,
+    })
+    const { module } = await write(dir, { style: 'dialect', exportName: 'default', adapter: { name: 'fetchObject' } })
+    await using running = await runFunction(module)
+    expect(await running.get()).toBe('Hi GET')
+    const plain = (await write(dir)).module
+    const holds = (path: string) =>
+      ['passThroughOnException', 'ApproximateReceiveCount'].map(text => readFileSync(path, 'utf8').includes(text))
+    expect([holds(module), holds(plain)]).toEqual([
+      [true, false],
+      [false, false],
+    ])
+  })
+
+  it('calls what its dialect sets up before the module is loaded, and imports packages for its adapter', async () => {
+    const { dir } = folder({
+      'hello.ts': `export const hello = awslambda.streamifyResponse(async (event, stream) => stream.end(event.rawPath))`,
+      'node_modules/other/index.js': `module.exports = {}`,
+      'node_modules/other/package.json': `{ "name": "other" }`,
+    })
+    const adapter = { name: 'awsLambda', options: { event: 'url' }, setup: 'provideAwslambda', packages: ['other'] }
+    expect(await answerOf(dir, { style: 'dialect', adapter })).toBe('/')
+  })
+
   it('hands the context to a Node-style function that takes it, and two arguments to any other', async () => {
     const { dir } = folder({
       'hello.ts': `export function hello(...given: any[]) { given[1].end(given.length + ' ' + given[2]?.name) }`,

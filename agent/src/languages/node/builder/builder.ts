@@ -120,8 +120,8 @@ export class Builder {
 
   /** The function's session, now the most recently used; the least recently used is closed. */
   #session(request: BundleRequest, runtime: string): EsbuildSession {
-    const { name, exportName, style, takesContext, rootDir, packageDir, filePath } = request
-    const key = JSON.stringify([name, exportName, style, takesContext === true, rootDir, packageDir, filePath])
+    const { name, rootDir, packageDir, filePath } = request
+    const key = JSON.stringify([name, rootDir, packageDir, filePath, entrySource(request, '.')])
     const session = this.#sessions.get(key) ?? new EsbuildSession(request, runtime)
     this.#sessions.delete(key)
     this.#sessions.set(key, session)

@@ -10,7 +10,10 @@ import { build, type BuildOptions, type Plugin } from 'esbuild'
 import { httpPlugin } from './http-plugin.ts'
 import { plainPaths } from './plain-paths.ts'
 
-const DOORS = /^@ryo-faas\/runtime(\/main|\/protocol)?$/
+const DOORS = /^@ryo-faas\/runtime(\/main|\/protocol|\/dialects)?$/
+/** Before the name of a function of the runtime that is called before the next import of the entry is loaded. */
+export const SETUP_DOOR = '@ryo-faas/runtime/setup/'
+const SETUP = 'ryo-faas-setup'
 /**
  * Keeps the module out of the bundle's source map, which saves memory in every function: its own map
  * covers only its first line, which is left empty.
@@ -29,7 +32,9 @@ export async function bundleRuntime(runtimeDir: string): Promise<string> {
     format: 'cjs',
     minify: true,
   })
-  const doors = ['main', 'index', 'protocol/index'].map(door => `export * from './${door}.${extension}'`)
+  const doors = ['main', 'index', 'protocol/index', 'serve/dialects/index'].map(
+    door => `export * from './${door}.${extension}'`,
+  )
   const text = await bundleText({
     absWorkingDir: dir,
     stdin: { contents: doors.join('\n'), resolveDir: dir, sourcefile: 'runtime.js', loader: 'js' },
@@ -46,7 +51,21 @@ export async function bundleRuntime(runtimeDir: string): Promise<string> {
 
 /** Resolves the module by all its names; no other path into the package exists. */
 export function runtimePlugin(contents: string, packageDir: string): Plugin {
-  return virtualModule({ filter: DOORS, contents, path: join(packageDir, 'ryo-faas-runtime.js') })
+  const runtime = virtualModule({ filter: DOORS, contents, path: join(packageDir, 'ryo-faas-runtime.js') })
+  return {
+    name: runtime.name,
+    setup(build) {
+      void runtime.setup(build)
+      build.onResolve({ filter: new RegExp(`^${SETUP_DOOR}`) }, ({ path }) => ({
+        path: path.slice(SETUP_DOOR.length),
+        namespace: SETUP,
+      }))
+      build.onLoad({ filter: /.*/, namespace: SETUP }, ({ path }) => ({
+        contents: `import { ${path} } from '@ryo-faas/runtime/dialects'\n${path}()`,
+        loader: 'js',
+      }))
+    },
+  }
 }
 
 /** A module without a file; stack traces would show this path. */

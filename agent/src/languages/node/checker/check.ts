@@ -5,25 +5,46 @@ export interface CheckRequest {
   /** Name of the export (ignored for services, which export `main`). */
   name: string
   kind: DeploymentKind
+  /** The export that deploy.json names; default: the one of that name, the default export, or all methods. */
+  export?: string
   /** Absolute. */
   packageDir: string
   /** Absolute, inside `packageDir`. */
   filePath: string
 }
 
-export type CheckOutcome =
+/** How the runtime calls a handler. */
+export type HandlerCall =
   | {
-      kind: 'accepted'
-      /** How the runtime calls the handler. */
       style: 'node' | 'web' | 'trigger' | 'service'
-      /** Key of the module's exports for the handler: its name, `default` or `main`. */
-      exportName: string
       /**
        * Node style: its third parameter is for the context. Without this, the handler gets two arguments,
        * because an app of Express takes a third one for `next`.
        */
       takesContext?: true
     }
+  | { style: 'dialect'; adapter: AdapterUse }
+
+/** An adapter of the runtime (`@ryo-faas/runtime/dialects`), and what the generated entry does for it. */
+export interface AdapterUse {
+  /** Its export. */
+  name: string
+  /** Given to the adapter; JSON. */
+  options?: Readonly<Record<string, unknown>>
+  /** Modules of the user's packages that the entry imports for the adapter. */
+  packages?: readonly string[]
+  /** Another export, a function that is called before the user's module is loaded. */
+  setup?: string
+}
+
+export type CheckOutcome =
+  | (HandlerCall & {
+      kind: 'accepted'
+      /** Key of the module's exports for the handler: its name, `default` or `main`; `*` for the whole module. */
+      exportName: string
+      /** What it is, for people: `Express app`. */
+      form: string
+    })
   | { kind: 'rejected'; problems: Problem[] }
 
 /** The checker as the deployer sees it: elsewhere (in a worker), warm, several requests at once. */

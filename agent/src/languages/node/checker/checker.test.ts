@@ -93,7 +93,7 @@ describe('Checker', () => {
       'node_modules/@ryo-faas/runtime/package.json': `{ "name": "@ryo-faas/runtime", "types": "index.d.ts" }`,
       'node_modules/@ryo-faas/runtime/index.d.ts': `export type WebHandler = (n: number) => string`,
     })
-    expect(folder.check()).toEqual({ kind: 'accepted', style: 'web', exportName: 'hello' })
+    expect(folder.check()).toEqual({ kind: 'accepted', style: 'web', exportName: 'hello', form: 'web handler' })
   })
 
   it('checks more packages than it keeps warm, and one it was told to forget', () => {

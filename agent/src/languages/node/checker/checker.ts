@@ -10,12 +10,10 @@ import { MODULE_ENDINGS } from '../module-endings.ts'
 import { acceptedTypes } from './accepted-types.ts'
 import type { CheckOutcome, CheckRequest } from './check.ts'
 import { installedTypes, type CheckerOptions } from './checker-options.ts'
-import { findExport, typeOnly, type FoundExport } from './find-export.ts'
-import { problemAt, problemInFile, syntaxProblem, type Finding } from './findings.ts'
-import { handlerShape } from './handler-shape.ts'
-import { isAny, judgeHandler } from './judge-handler.ts'
+import { problemInFile, syntaxProblem, type Finding } from './findings.ts'
+import { judgeModule } from './judge-module.ts'
 import { openLibraryFiles, type LibraryFiles } from './library-files.ts'
-import { PackageProgram, type CheckedProgram } from './package-program.ts'
+import { PackageProgram } from './package-program.ts'
 
 /** A warm package takes tens of megabytes, up to a hundred with the DOM's declarations. */
 const MOST_PACKAGES = 4
@@ -69,7 +67,8 @@ export class Checker {
     if (!file) throw new Error(`the compiler did not load ${filePath}`)
     const syntax = checked.program.getSyntacticDiagnostics(file)
     if (syntax.length > 0) return { kind: 'rejected', problems: syntax.map(syntaxProblem) }
-    return judge(request, checked, file)
+    const types = acceptedTypes(checked.program.getTypeChecker(), checked.acceptedTypes)
+    return judgeModule({ request, checker: checked.program.getTypeChecker(), types, file })
   }
 
   /** Drops what is kept for the package of a file, e.g. one that was deleted or closed without saving. */
@@ -107,73 +106,6 @@ export class Checker {
       this.#packages.delete(packageDir)
     }
   }
-}
-
-function judge(
-  request: CheckRequest,
-  { program, acceptedTypes: accepted }: CheckedProgram,
-  file: ts.SourceFile,
-): CheckOutcome {
-  const checker = program.getTypeChecker()
-  const name = request.kind === 'service' ? 'main' : request.name
-  const found = findExport(checker, file, name)
-  if ('problem' in found) return rejected(found)
-  const unfit = notAFunction(checker, name, found)
-  if (unfit) return rejected(unfit)
-
-  const types = acceptedTypes(checker, accepted)
-  const { symbol, node, exportName } = found
-  const within = symbol.declarations ?? []
-  const verdicts = checker
-    .getTypeOfSymbolAtLocation(symbol, file)
-    .getCallSignatures()
-    .map(signature =>
-      judgeHandler({ name, kind: request.kind, shape: handlerShape(checker, signature, within), node, checker, types }),
-    )
-  for (const verdict of verdicts) {
-    if ('style' in verdict) return { kind: 'accepted', ...verdict, exportName }
-  }
-  return rejected(verdicts[0] as Finding)
-}
-
-function notAFunction(checker: ts.TypeChecker, name: string, { symbol, node }: FoundExport): Finding | undefined {
-  if (symbol.flags & ts.SymbolFlags.Class) {
-    return problemAt(node, {
-      code: 'is-class',
-      message: `"${name}" is a class, which cannot be called`,
-      hint: 'Export a function that creates an instance and uses it',
-    })
-  }
-  if (!(symbol.flags & ts.SymbolFlags.Value)) return typeOnly(name, node)
-  const type = checker.getTypeOfSymbolAtLocation(symbol, node)
-  const signatures = type.getCallSignatures()
-  if (signatures.some(signature => isGenerator(signature))) {
-    return problemAt(node, {
-      code: 'is-generator',
-      message: `"${name}" is a generator: calling it does not run it`,
-      hint: 'Write a plain or an async function; to stream, write to the response or return a Response with a stream',
-    })
-  }
-  if (signatures.length > 0) return undefined
-  if (isAny(type)) {
-    return problemAt(node, {
-      code: 'unresolved-type',
-      message: `The type of "${name}" is unknown, so it may not be a handler`,
-      hint: 'Check its imports, or give it a type: export const f: HttpHandler = …',
-    })
-  }
-  const isConstructor = type.getConstructSignatures().length > 0
-  return problemAt(node, {
-    code: isConstructor ? 'is-class' : 'not-a-function',
-    message: `"${name}" is ${isConstructor ? 'a class' : `of type ${checker.typeToString(type)}`}, which cannot be called`,
-    hint: 'Export a function of this name',
-  })
-}
-
-function isGenerator(signature: ts.Signature): boolean {
-  const { declaration } = signature
-  if (declaration && 'asteriskToken' in declaration && declaration.asteriskToken) return true
-  return /^(?:Async)?Generator$/.test(signature.getReturnType().symbol?.name ?? '')
 }
 
 function rejected({ problem }: Finding): CheckOutcome {

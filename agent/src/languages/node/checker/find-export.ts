@@ -11,24 +11,33 @@ export interface FoundExport {
   node: ts.Node
 }
 
-/**
- * The export of that name; else the default export, if what it exports has that name (`module.exports = f` of CommonJS
- * is a default export too).
- */
-export function findExport(checker: ts.TypeChecker, file: ts.SourceFile, name: string): FoundExport | Finding {
-  const module = moduleOf(checker, file)
-  const exports = module ? checker.getExportsOfModule(module) : []
-  const named = exports.find(symbol => symbol.name === name)
-  if (named) return follow(checker, named, file)
+export interface ModuleExports {
+  file: ts.SourceFile
+  symbols: ts.Symbol[]
+  /** `module.exports = …` of CommonJS, which is a default export too. */
+  whole: ts.Symbol | undefined
+}
 
-  const whole = module?.exports?.get(ts.InternalSymbolName.ExportEquals)
-  for (const candidate of [exports.find(symbol => symbol.name === 'default'), whole]) {
-    if (!candidate) continue
-    const found = follow(checker, candidate, file)
-    if ('problem' in found || ownName(found.symbol) !== name) continue
-    return { ...found, exportName: 'default' }
+export function exportsOf(checker: ts.TypeChecker, file: ts.SourceFile): ModuleExports {
+  const module = moduleOf(checker, file)
+  return {
+    file,
+    symbols: module ? checker.getExportsOfModule(module) : [],
+    whole: module?.exports?.get(ts.InternalSymbolName.ExportEquals),
   }
-  return missing(file, name, exports)
+}
+
+/** The export of that name; undefined if there is none. */
+export function namedExport(
+  checker: ts.TypeChecker,
+  { file, symbols, whole }: ModuleExports,
+  name: string,
+): FoundExport | Finding | undefined {
+  const named = symbols.find(symbol => symbol.name === name)
+  if (named) return follow(checker, named, file)
+  if (name !== 'default' || !whole) return undefined
+  const found = follow(checker, whole, file)
+  return 'problem' in found ? found : { ...found, exportName: 'default' }
 }
 
 /** The compiler answers for ES modules; it also knows what a CommonJS module exports. */
@@ -66,32 +75,8 @@ function isTypeOnly(node: ts.Node): boolean {
   return false
 }
 
-/** A function's own name: `function f`, `const f = …`. */
-function ownName(symbol: ts.Symbol): string | undefined {
-  for (const declaration of symbol.declarations ?? []) {
-    const name = nameIn(declaration)
-    if (name !== undefined) return name
-  }
-  return undefined
-}
-
-function nameIn(node: ts.Node | undefined): string | undefined {
-  if (!node) return undefined
-  if (ts.isBinaryExpression(node)) return nameIn(node.right)
-  if (ts.isExportAssignment(node)) return nameIn(node.expression)
-  if (ts.isPropertyAccessExpression(node)) return ts.isBinaryExpression(node.parent) ? nameIn(node.parent) : undefined
-  if (ts.isParenthesizedExpression(node) || ts.isSatisfiesExpression(node) || ts.isAsExpression(node)) {
-    return nameIn(node.expression)
-  }
-  if (ts.isIdentifier(node)) return node.text
-  if (ts.isFunctionLike(node) || ts.isClassLike(node) || ts.isVariableDeclaration(node)) {
-    return node.name && ts.isIdentifier(node.name) ? node.name.text : undefined
-  }
-  return undefined
-}
-
-function missing(file: ts.SourceFile, name: string, exports: ts.Symbol[]): Finding {
-  const names = exports.map(symbol => symbol.name).filter(exported => exported !== 'export=')
+export function missingExport({ file, symbols }: ModuleExports, name: string): Finding {
+  const names = symbols.map(symbol => symbol.name).filter(exported => exported !== 'export=')
   const declared = declarationOf(file, name)
   if (declared) {
     return problemAt(declared, {
@@ -102,7 +87,7 @@ function missing(file: ts.SourceFile, name: string, exports: ts.Symbol[]): Findi
   }
   const otherCase = names.find(exported => exported.toLowerCase() === name.toLowerCase())
   if (otherCase !== undefined) {
-    const declaration = exports.find(symbol => symbol.name === otherCase)?.declarations?.[0]
+    const declaration = symbols.find(symbol => symbol.name === otherCase)?.declarations?.[0]
     const node = declaration?.getSourceFile() === file ? (ts.getNameOfDeclaration(declaration) ?? declaration) : file
     return problemAt(node, {
       code: 'wrong-case',
@@ -111,10 +96,6 @@ function missing(file: ts.SourceFile, name: string, exports: ts.Symbol[]): Findi
     })
   }
   const near = nearMatch(name, names)
-  if (names.includes('default')) {
-    const hint = `The default export is used only if its function is called "${name}". Or write: export function ${name}`
-    return problemInFile(file.fileName, { code: 'no-such-export', message: `The module has no export "${name}"`, hint })
-  }
   const list =
     names.length > 0 ? `It exports ${names.map(exported => `"${exported}"`).join(', ')}` : 'It exports nothing'
   return problemInFile(file.fileName, {

@@ -15,6 +15,8 @@ export interface HandlerShape {
   /** The result after `await`. */
   result: ts.Type
   resultNode: ts.Node | undefined
+  /** The function itself, or the type that declares it. */
+  declaration: ts.Signature['declaration']
 }
 
 /** @param within declarations of the export: only parameters in there are worth pointing at */
@@ -28,6 +30,7 @@ export function handlerShape(checker: ts.TypeChecker, signature: ts.Signature, w
     parameters: signature.parameters.flatMap(symbol => parametersOf(checker, symbol, isOwn)),
     result: checker.getAwaitedType(returned) ?? returned,
     resultNode: isOwn(typeNode) ? typeNode : undefined,
+    declaration,
   }
 }
 

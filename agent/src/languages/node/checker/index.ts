@@ -1,4 +1,4 @@
 /** The checker as a service. `in-process.ts` is the second entry point: it loads the compiler, which takes 250 ms. */
-export type { CheckOutcome, CheckRequest, CheckService } from './check.ts'
+export type { AdapterUse, CheckOutcome, CheckRequest, CheckService, HandlerCall } from './check.ts'
 export type { CheckerOptions } from './checker-options.ts'
 export { createCheckService, type CheckServiceOptions, type WarmCheckService } from './check-service.ts'

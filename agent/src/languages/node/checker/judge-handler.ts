@@ -6,11 +6,12 @@
 import { ts } from 'ts-morph'
 import type { DeploymentKind } from '../../../contract/index.ts'
 import type { AcceptedTypes } from './accepted-types.ts'
-import type { CheckOutcome } from './check.ts'
+import type { HandlerCall } from './check.ts'
 import { problemAt, type Finding } from './findings.ts'
 import type { HandlerParameter, HandlerShape } from './handler-shape.ts'
 
-export type HandlerCall = Pick<Extract<CheckOutcome, { kind: 'accepted' }>, 'style' | 'takesContext'>
+/** How a handler of our own is called. */
+export type OwnCall = Exclude<HandlerCall, { style: 'dialect' }>
 
 const HTTP_FORMS =
   'Expected (request: IncomingMessage, response: ServerResponse, context?: FunctionContext) => void | Promise<void> ' +
@@ -34,7 +35,7 @@ export interface Judged {
   types: AcceptedTypes
 }
 
-export function judgeHandler(judged: Judged): HandlerCall | Finding {
+export function judgeHandler(judged: Judged): OwnCall | Finding {
   const judge = new Judge(judged)
   switch (judged.kind) {
     case 'http':
@@ -56,7 +57,7 @@ class Judge {
     this.#forms = { http: HTTP_FORMS, async: HTTP_FORMS, trigger: TRIGGER_FORM, service: SERVICE_FORM }[judged.kind]
   }
 
-  http(): HandlerCall | Finding {
+  http(): OwnCall | Finding {
     const { shape, types } = this.#judged
     const [first, second] = shape.parameters
     if (!first) return this.#unresolvedResult() ?? this.#withoutParameters()
@@ -70,7 +71,7 @@ class Judge {
     return this.#wrongParameter(first, 'IncomingMessage or Request')
   }
 
-  trigger(): HandlerCall | Finding {
+  trigger(): OwnCall | Finding {
     const { types } = this.#judged
     return (
       this.#wrongParameters([
@@ -80,7 +81,7 @@ class Judge {
     )
   }
 
-  service(): HandlerCall | Finding {
+  service(): OwnCall | Finding {
     const { shape, types } = this.#judged
     if (shape.parameters.length === 0) {
       return this.#problem(undefined, 'wrong-parameters', 'has no parameter, so there is no service to register on')
@@ -88,7 +89,7 @@ class Judge {
     return this.#wrongParameters([{ type: types.Combination, name: 'Service' }]) ?? { style: 'service' }
   }
 
-  #node(): HandlerCall | Finding {
+  #node(): OwnCall | Finding {
     const { shape, types } = this.#judged
     const third = shape.parameters[2]
     const takesContext = third !== undefined && this.#takes(third, types.Context)
@@ -118,7 +119,7 @@ class Judge {
     )
   }
 
-  #web(): HandlerCall | Finding {
+  #web(): OwnCall | Finding {
     const { shape, types } = this.#judged
     const wrong = this.#wrongParameters([
       { type: types.WebRequest, name: 'Request' },
@@ -129,7 +130,7 @@ class Judge {
     return this.#wrongReturn('takes a Request')
   }
 
-  #withoutParameters(): HandlerCall | Finding {
+  #withoutParameters(): OwnCall | Finding {
     if (this.#returnsResponse()) return { style: 'web' }
     const returned = this.#text(this.#judged.shape.result)
     return this.#problem(

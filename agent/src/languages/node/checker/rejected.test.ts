@@ -67,13 +67,6 @@ const CASES: Case[] = [
   },
   { title: 'an empty file', code: ``, problem: 'no-such-export', says: /no export/, hints: /exports nothing/ },
   {
-    title: 'a default export of another name',
-    code: `export default function Other() { return new Response('') }`,
-    problem: 'no-such-export',
-    says: /no export "HelloWorld"/,
-    hints: /default export is used only if its function is called "HelloWorld"/,
-  },
-  {
     title: 'a re-export of a missing module',
     code: `export { HelloWorld } from './nowhere.ts'`,
     problem: 'unresolved-type',
@@ -89,7 +82,7 @@ const CASES: Case[] = [
   },
   {
     title: 'an object with a handler in it',
-    code: `export const HelloWorld = { fetch: () => new Response('') }`,
+    code: `export const HelloWorld = { serve: () => new Response('') }`,
     problem: 'not-a-function',
     at: 'HelloWorld',
     says: /cannot be called/,

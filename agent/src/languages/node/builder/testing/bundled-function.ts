@@ -52,7 +52,7 @@ export function requestFor(packageDir: string, more: Partial<BundleRequest> = {}
     filePath,
     files: [],
     ...more,
-  }
+  } as BundleRequest
 }
 
 export interface RunningFunction extends AsyncDisposable {
