@@ -18,7 +18,7 @@ class FakeAnalysis {
   answered: () => Promise<unknown> = async () => undefined
 
   outlined: Outline = { candidates: [], isWhole: true }
-  verdict: Verdict = { kind: 'accepted', form: 'web handler' }
+  verdict: Verdict = { kind: 'accepted' }
 
   outline = async () => this.outlined
   forget = (file: string) => void this.forgotten.push(file)
@@ -262,4 +262,23 @@ test("in another framework's project nothing is looked at, unless it has to do w
   } finally {
     rmSync(elsewhere, { recursive: true })
   }
+})
+
+test('an entry that names no export of the file is its default export, and one in another language is left alone', async () => {
+  const deploy = [
+    { name: 'Shop', packageDir: '.', filePath: './other.ts' },
+    { name: 'Other', packageDir: '.', filePath: './hello.ts', language: 'cobol' },
+  ]
+  writeFileSync(join(folder, 'deploy.json'), JSON.stringify({ deploy }))
+  await projects.reread(at('deploy.json'))
+  const other = editor.open(at('other.ts'))
+  analysis.outlined = { candidates: [{ ...candidate('other', 0), isStandard: true }], isWhole: true }
+  analysis.verdict = { kind: 'accepted', dialect: 'Hono app' }
+  editor.show(other, hello)
+  await settle()
+  const sites = await handlers.lensSites(other.api)
+  expect(sites.map(({ name, entry, verdict }) => [name, entry?.name, verdict])).toEqual([
+    ['Shop', 'Shop', analysis.verdict],
+  ])
+  expect(checked().sort()).toEqual(['hello.ts: other', 'other.ts: Shop'])
 })

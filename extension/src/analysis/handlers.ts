@@ -13,7 +13,7 @@
 import type * as vscode from 'vscode'
 import type { Problem } from 'ryo-faas/contract'
 import type { Vscode } from '../editor/editor.ts'
-import { exportOf } from '../project/deploy-file.ts'
+import { exportOf, isOfNode, type Entry } from '../project/deploy-file.ts'
 import type { DeployFiles, FoundEntry } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'
 import type { Analysis } from './client.ts'
@@ -189,9 +189,12 @@ export class Handlers {
   }
 
   #sitesOf(document: vscode.TextDocument, state: FileState): Site[] {
-    const entries = this.#options.projects.entriesOf(document.uri.fsPath)
+    const entries = this.#entriesOf(document.uri.fsPath)
+    const isNamed = (found: Entry) => state.candidates.some(({ name }) => name === exportOf(found))
     return state.candidates.map(candidate => {
-      const entry = entries.find(found => exportOf(found) === candidate.name)
+      const entry =
+        entries.find(found => exportOf(found) === candidate.name) ??
+        (candidate.isStandard ? entries.find(found => !isNamed(found)) : undefined)
       const name = entry?.name ?? candidate.name
       return { name, candidate, entry, verdict: state.judged.get(name) }
     })
@@ -268,12 +271,16 @@ export class Handlers {
 
   #subjectsOf(document: vscode.TextDocument, state: FileState): Subject[] {
     const file = document.uri.fsPath
-    const entries = this.#options.projects.entriesOf(file)
-    const registered = entries.map(({ name, kind, packageDir }) => ({ name, kind, packageDir }))
-    const known = new Set(entries.map(exportOf))
     const packageDir = this.packageDirOf(document.uri)
-    const others = state.candidates.filter(({ name, likeness }) => likeness !== 'none' && !known.has(name))
-    return [...registered, ...others.map(({ name, kind }) => ({ name, kind, packageDir }))]
+    const others = this.#sitesOf(document, state)
+      .filter(({ entry, candidate: { likeness } }) => likeness !== 'none' && !entry)
+      .map(({ candidate }) => candidate)
+    return [...this.#entriesOf(file).map(subjectOf), ...others.map(({ name, kind }) => ({ name, kind, packageDir }))]
+  }
+
+  /** An entry in another language is checked by its deploy only. */
+  #entriesOf(file: string): FoundEntry[] {
+    return this.#options.projects.entriesOf(file).filter(isOfNode)
   }
 
   /** The package to bundle, within the workspace. */
@@ -290,6 +297,10 @@ export class Handlers {
     this.#options.analysis.forget(document.uri.fsPath)
     this.#changed.fire(document)
   }
+}
+
+export function subjectOf({ name, kind, packageDir, export: exported }: Entry): Subject {
+  return { name, kind, packageDir, ...(exported !== undefined && { export: exported }) }
 }
 
 /** What was known, where it is now as far as can be seen. */

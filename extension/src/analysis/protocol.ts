@@ -13,6 +13,7 @@ export type Likeness = 'handler' | 'perhaps' | 'none'
 
 /** Something exported that might be a handler. */
 export interface Candidate {
+  /** Of the export, or what to call it if that has none. */
   name: string
   /** Where its name is declared or exported. */
   range: Range
@@ -21,6 +22,8 @@ export interface Candidate {
   likeness: Likeness
   /** The form that the types suggest. */
   kind: DeploymentKind
+  /** It is the default export, or the methods of a route module: what an entry means that names no other export. */
+  isStandard?: boolean
 }
 
 export interface Outline {
@@ -33,6 +36,8 @@ export interface Outline {
 export interface Subject {
   name: string
   kind: DeploymentKind
+  /** The export, if the entry names it. */
+  export?: string
   /** Absolute. */
   packageDir: string
 }
@@ -49,8 +54,8 @@ export type Fix =
   | { kind: 'rename-entry'; title: string; newName: string; isPreferred: boolean }
 
 export type Verdict =
-  /** `form`: what it is, for people. */
-  { kind: 'accepted'; form: string } | { kind: 'rejected'; findings: Finding[] }
+  /** `dialect`: what it is, if it was written for another platform: `Hono app`. */
+  { kind: 'accepted'; dialect?: string } | { kind: 'rejected'; findings: Finding[] }
 
 export interface Finding {
   problem: Problem

@@ -4,6 +4,7 @@
  */
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
+import { isOfNode } from '../project/deploy-file.ts'
 import type { DeployFiles } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'
 import { OtherFrameworks } from './package-folder.ts'
@@ -11,6 +12,9 @@ import { OtherFrameworks } from './package-folder.ts'
 const LANGUAGES = new Set(['typescript', 'typescriptreact', 'javascript', 'javascriptreact'])
 const MENTIONS =
   /\b(?:IncomingMessage|ServerResponse|Request|Response|DocumentEvent|HttpHandler|(?:Plain)?WebHandler|TriggerHandler|Service)\b/
+/** What other platforms call a handler: their packages, their global, their server, and methods of a route module. */
+const DIALECTS =
+  /['"](?:express|connect|koa|fastify|hono|h3|graphql-yoga|@nestjs\/core|aws-lambda|@vercel\/node|@google-cloud\/functions-framework)['"]|\bawslambda\.|\bfetch\s*[(:]/
 const EXPORTS = /\bexports?\b/
 
 export interface RelevanceOptions {
@@ -30,9 +34,9 @@ export class Relevance {
 
   isRelevant(document: vscode.TextDocument): boolean {
     if (!mayHoldHandlers(document)) return false
-    if (this.#options.projects.entriesOf(document.uri.fsPath).length > 0) return true
+    if (this.#options.projects.entriesOf(document.uri.fsPath).some(isOfNode)) return true
     const text = document.getText()
-    return EXPORTS.test(text) && MENTIONS.test(text) && this.#isPerhapsOurs(document.uri, text)
+    return EXPORTS.test(text) && (MENTIONS.test(text) || DIALECTS.test(text)) && this.#isPerhapsOurs(document.uri, text)
   }
 
   /** Files around it have changed. */

@@ -50,3 +50,11 @@ test('a function of the same name in another file is another function', () => {
 test('what documents start cannot be invoked', () => {
   expect(titles({ deployment: deploymentView({ kind: 'trigger' }) }).slice(1)).toEqual(['Redeploy', 'Logs', 'Traces'])
 })
+
+test('what was written for another platform says so', () => {
+  const hono = { ...subject, dialect: 'Hono app' }
+  const state = { activity: undefined, failure: undefined, isAway: false }
+  expect(lensesOf(hono, { ...state, deployment: undefined })[0]!.title).toBe('▶ Deploy function (Hono app)')
+  const here = deploymentView({ name: 'Hello', filePath: '/w/hello.ts' })
+  expect(lensesOf(hono, { ...state, deployment: here })[0]!.tooltip).toMatch(/^Hono app\n/)
+})

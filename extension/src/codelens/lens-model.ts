@@ -9,6 +9,8 @@ export interface LensSubject {
   name: string
   /** Absolute path of the module. */
   file: string
+  /** What it is, if it was written for another platform: `Hono app`. */
+  dialect?: string | undefined
 }
 
 export interface LensState {
@@ -33,21 +35,29 @@ function isMadeOf(deployment: DeploymentView, { name, file }: LensSubject): bool
 }
 
 export function lensesOf(subject: LensSubject, { deployment, activity, failure, isAway }: LensState): Lens[] {
-  const name = subject.name
+  const { name, dialect } = subject
   if (activity !== undefined) {
     return [{ title: `$(sync~spin) ${activity}…`, command: 'ryo-faas.showOutput', tooltip: 'Show the log' }]
   }
   if (!deployment || !isMadeOf(deployment, subject)) {
     const replaced = deployment ? ` (replaces ${placeOf(deployment, subject)})` : ''
     return [
-      { title: `▶ Deploy function${replaced}`, command: 'ryo-faas.deploy', tooltip: `Run ${name} on this machine` },
+      {
+        title: `▶ Deploy function${dialect === undefined ? '' : ` (${dialect})`}${replaced}`,
+        command: 'ryo-faas.deploy',
+        tooltip: `Run ${name} on this machine`,
+      },
     ]
   }
   return [
     {
       title: statusLine(deployment, { failure, isAway }),
       command: 'ryo-faas.showFunction',
-      tooltip: `${failure === undefined ? '' : `last deploy failed: ${failure}\n`}${tooltipOf(deployment)}`,
+      tooltip: [
+        ...(dialect === undefined ? [] : [dialect]),
+        ...(failure === undefined ? [] : [`last deploy failed: ${failure}`]),
+        tooltipOf(deployment),
+      ].join('\n'),
     },
     { title: 'Redeploy', command: 'ryo-faas.deploy', tooltip: 'Check, build, start and switch traffic to this code' },
     ...(deployment.kind === 'trigger'

@@ -44,9 +44,10 @@ export class HandlerLenses implements vscode.CodeLensProvider {
     const sites = await handlers.lensSites(document)
     // With a handler on screen, its state matters.
     if (sites.length > 0) link.follow()
-    return sites.flatMap(({ name, candidate: { range } }) =>
-      this.#lenses(toRange(this.#options.editor, range), { name, file: document.uri.fsPath }),
-    )
+    return sites.flatMap(({ name, candidate: { range }, verdict }) => {
+      const dialect = verdict?.kind === 'accepted' ? verdict.dialect : undefined
+      return this.#lenses(toRange(this.#options.editor, range), { name, file: document.uri.fsPath, dialect })
+    })
   }
 
   dispose(): void {

@@ -153,7 +153,8 @@ export const openSource = defineCommand({
     const { name, filePath, kind } = await deploymentOf(parts, argument)
     const { document } = await showFile(parts, filePath)
     const sites = await parts.handlers.sites(document)
-    const site = sites.find(({ candidate }) => candidate.name === exportOf({ kind, name }))
+    const site =
+      sites.find(found => found.name === name) ?? sites.find(found => found.candidate.name === exportOf({ kind, name }))
     if (!site) return
     const { line, character } = site.candidate.range.start
     const at = new parts.editor.Position(line, character)

@@ -4,11 +4,12 @@
  */
 import type * as vscode from 'vscode'
 import type { Analysis } from '../analysis/client.ts'
+import { subjectOf } from '../analysis/handlers.ts'
 import { watchSources } from '../analysis/watch-sources.ts'
 import type { Vscode } from '../editor/editor.ts'
 import { isDeployFile, type DeployFiles } from '../project/deploy-files.ts'
 import { openFile } from '../project/open-file.ts'
-import type { Span } from '../project/deploy-file.ts'
+import { isOfNode, type Span } from '../project/deploy-file.ts'
 import type { Rules } from './rules.ts'
 
 const SETTLE_MS = 300
@@ -81,9 +82,10 @@ export class DeployFileDiagnostics implements vscode.DocumentLinkProvider {
       this.#diagnostic(document, { message, span, rule: rules.codeOf(code) }),
     )
     try {
-      for (const { name, kind, packageDir, filePath, nameSpan } of entries) {
+      for (const entry of entries.filter(isOfNode)) {
+        const { filePath, nameSpan } = entry
         const text = openFile(editor, filePath)?.getText()
-        const { verdicts } = await analysis.check(filePath, text, [{ name, kind, packageDir }])
+        const { verdicts } = await analysis.check(filePath, text, [subjectOf(entry)])
         const [verdict] = verdicts
         if (verdict?.kind !== 'rejected') continue
         for (const { problem } of verdict.findings.slice(0, 1)) {

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { exportOf, placeIn, readDeployFile, withEntry } from './deploy-file.ts'
+import { MODULE_ENDINGS } from '../../../agent/src/languages/node/module-endings.ts'
+import { exportOf, isOfNode, placeIn, readDeployFile, withEntry } from './deploy-file.ts'
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ryo-faas-deploy-file-')))
 const file = join(folder, 'deploy.json')
@@ -23,6 +24,21 @@ test('entries come with their kind, absolute paths and places', () => {
   expect(text.slice(offset, offset + length)).toBe('"A"')
   expect(links).toHaveLength(8)
   expect(entries.map(exportOf)).toEqual(['A', 'B', 'C', 'main'])
+})
+
+test('an entry may name its export', () => {
+  const { entries } = readDeployFile(file, `{ "deploy": [${entry({ export: 'default' })}] }`)
+  expect(entries.map(exportOf)).toEqual(['default'])
+})
+
+test('entries in other languages are told apart, by what they say or by the ending', () => {
+  const text = (fields: object) => readDeployFile(file, `{ "deploy": [${entry(fields)}] }`).entries[0]!
+  for (const ending of MODULE_ENDINGS) expect(isOfNode(text({ filePath: `./src/a${ending}` }))).toBe(true)
+  expect(['./src/a.py', './src/a.go', './src/ts'].map(filePath => isOfNode(text({ filePath })))).toEqual(
+    Array(3).fill(false),
+  )
+  expect(isOfNode(text({ language: 'deno' }))).toBe(false)
+  expect(isOfNode(text({ language: 'node', filePath: './src/a.ts' }))).toBe(true)
 })
 
 test('what is half written gives what can be read', () => {

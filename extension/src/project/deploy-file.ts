@@ -19,6 +19,10 @@ export interface Span {
 export interface Entry {
   name: string
   kind: DeploymentKind
+  /** What the module exports it as, if the entry says so. */
+  export?: string
+  /** As the entry says; absent: by the file's ending. */
+  language?: string
   /** Absolute. */
   packageDir: string
   /** Absolute. */
@@ -59,13 +63,19 @@ export function readDeployFile(file: string, text: string): DeployFileModel {
 }
 
 /** The export in `filePath` that an entry names. */
-export function exportOf({ kind, name }: Pick<Entry, 'kind' | 'name'>): string {
-  return kind === 'service' ? 'main' : name
+export function exportOf({ kind, name, export: exported }: Pick<Entry, 'export' | 'kind' | 'name'>): string {
+  return kind === 'service' ? 'main' : (exported ?? name)
+}
+
+/** Whether an entry is written in TypeScript or JavaScript, which is all that can be checked here. */
+export function isOfNode({ language, filePath }: Pick<Entry, 'filePath' | 'language'>): boolean {
+  return language === undefined ? /\.(?:[cm]?[jt]s|[jt]sx)$/.test(filePath) : language === 'node'
 }
 
 function addEntry(model: DeployFileModel, node: Node, routes: Map<string, string>): void {
   const folder = dirname(model.file)
   const [name, packageDir, filePath] = ['name', 'packageDir', 'filePath'].map(key => textAt(node, key))
+  const [exported, language] = ['export', 'language'].map(key => textAt(node, key)?.text)
   if (name) {
     const earlier = routes.get(routeOf(name.text))
     const message =
@@ -102,6 +112,8 @@ function addEntry(model: DeployFileModel, node: Node, routes: Map<string, string
       mainProcess: isOn(node, 'mainProcess'),
       on: findNodeAtLocation(node, ['on']) ? [] : undefined,
     }),
+    ...(exported !== undefined && { export: exported }),
+    ...(language !== undefined && { language }),
     packageDir: resolve(folder, packageDir.text),
     filePath: resolve(folder, filePath.text),
     span: spanOf(node),

@@ -1,6 +1,6 @@
 /** The checker's verdict on several exports of one file as the editor holds it, with fixes for what is wrong. */
 import { readFileSync } from 'node:fs'
-import type { Checker } from 'ryo-faas/checker'
+import { isOwnForm, type Checker } from 'ryo-faas/checker'
 import type { CheckAnswer, Subject, Verdict } from '../protocol.ts'
 import { fixesFor } from './fixes.ts'
 import { parse } from './source.ts'
@@ -15,9 +15,8 @@ interface CheckedFile {
 export function checkSubjects(checker: Checker, { file, text, subjects }: CheckedFile): CheckAnswer {
   const source = parse(file, text ?? onDisk(file))
   const verdicts = subjects.map((subject): Verdict => {
-    const { name, kind, packageDir } = subject
-    const outcome = checker.check({ name, kind, packageDir, filePath: file }, text)
-    if (outcome.kind === 'accepted') return { kind: 'accepted', form: outcome.form }
+    const outcome = checker.check({ ...subject, filePath: file }, text)
+    if (outcome.kind === 'accepted') return { kind: 'accepted', ...(!isOwnForm(outcome) && { dialect: outcome.form }) }
     const findings = outcome.problems.map(problem => ({ problem, fixes: fixesFor(source, problem, subject) }))
     return { kind: 'rejected', findings }
   })

@@ -7,13 +7,13 @@ import { signatureFixes } from './signature-fixes.ts'
 import { declarationOf, exportsOf, functionOf, rangeOf } from './source.ts'
 
 export function fixesFor(source: ts.SourceFile, problem: Problem, subject: Subject): Fix[] {
-  const name = subject.kind === 'service' ? 'main' : subject.name
+  const name = subject.kind === 'service' ? 'main' : (subject.export ?? subject.name)
   switch (problem.code) {
     case 'not-exported':
       return exportIt(source, name)
     case 'wrong-case':
     case 'no-such-export':
-      return subject.kind === 'service' ? [] : renameEntry(source, subject.name)
+      return subject.kind === 'service' || subject.export !== undefined ? [] : renameEntry(source, subject.name)
     case 'unresolved-type':
       return [...importTypes(source, name), ...signatureFixes(source, name, { problem, kind: subject.kind })]
     case 'wrong-parameters':

@@ -93,3 +93,35 @@ test('an export reaches from its comment to its end, and no further than what is
   expect(extents('export const a = 1,\n  b = 2')).toEqual(['a 0 0', 'b 1 1'])
   expect(extents('module.exports = {\n  f() {\n  },\n  g: () => 1,\n}', '/x/a.cjs')).toEqual(['f 1 2', 'g 3 3'])
 })
+
+const standards = (text: string, file: string) =>
+  outlineOf(file, text).candidates.map(
+    ({ name, likeness, isStandard }) => `${name} ${likeness}${isStandard ? ' standard' : ''}`,
+  )
+
+test.each([
+  ['export default new Hono()', 'orders perhaps standard'],
+  ['const app = express()\nexport default app', 'app perhaps standard'],
+  ['export const app = await NestFactory.create(AppModule)', 'app perhaps'],
+  ['export default { fetch(request: Request) { return new Response(request.url) } }', 'orders perhaps standard'],
+  ['export default { fetch: handle } satisfies ExportedHandler<Env>', 'orders perhaps standard'],
+  ['export default { a: 1 }', 'orders none standard'],
+  ['export const handler: APIGatewayProxyHandlerV2 = async event => ({ statusCode: 200 })', 'handler perhaps'],
+  ['export default (request: VercelRequest, response: VercelResponse) => {}', 'orders perhaps standard'],
+  ['export default (request: Request): Response => new Response()', 'orders handler standard'],
+  ['export default function (request: Request): Response { return new Response() }', 'orders handler standard'],
+  ['module.exports = async (event, context) => context.status(200).succeed(1)', 'orders perhaps standard'],
+  ['exports.handler = async (event, context) => ({ statusCode: 200 })', 'handler perhaps'],
+])('what other platforms call a handler may be one: %s', (text, expected) => {
+  expect(standards(text, '/x/orders.ts')).toEqual([expected])
+})
+
+test('the methods of a route module are one function, called after its folder', () => {
+  const text = `export const helper = 1
+export async function GET(request: Request): Promise<Response> { return new Response() }
+export async function POST(request: Request): Promise<Response> { return new Response() }`
+  expect(standards(text, '/x/api/users/route.ts')).toEqual(['helper none', 'users handler standard'])
+  expect(standards(text, '/x/api/[id]/route.ts').at(-1)).toBe('id handler standard')
+  const { candidates } = outlineOf('/x/route.ts', text)
+  expect(candidates.at(-1)!.range.start.line).toBe(1)
+})

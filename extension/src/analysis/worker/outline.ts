@@ -5,21 +5,43 @@
 import { ts } from 'ts-morph'
 import type { Candidate, Likeness, Outline } from '../protocol.ts'
 import { HandlerTypes } from './handler-types.ts'
-import { exportsOf, extentOf, functionOf, isWhole, parse, rangeOfNode, type Exported } from './source.ts'
+import {
+  exportsOf,
+  extentOf,
+  functionOf,
+  hasFetch,
+  isWhole,
+  nameFromPath,
+  parse,
+  rangeOfNode,
+  type Exported,
+} from './source.ts'
 
 export function outlineOf(file: string, text: string): Outline {
   const source = parse(file, text)
   const types = new HandlerTypes(source)
-  const candidates = exportsOf(source).map(exported => candidate(exported, types))
+  const exported = exportsOf(source)
+  const candidates = withoutRoutes(source, exported).map(one => candidate(one, types))
   return { candidates: [...new Map(candidates.map(found => [found.name, found])).values()], isWhole: isWhole(source) }
 }
 
-function candidate({ name, nameNode, declaration }: Exported, types: HandlerTypes): Candidate {
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/** The methods of a route module are one function, at the place of the first, if the module has no default export. */
+function withoutRoutes(source: ts.SourceFile, exported: Exported[]): Exported[] {
+  const first = exported.find(({ name, isDefault }) => METHODS.has(name) && !isDefault)
+  if (!first || exported.some(({ isDefault }) => isDefault)) return exported
+  const routes: Exported = { ...first, name: nameFromPath(source.fileName), isDefault: true }
+  return exported.flatMap(one => (one === first ? [routes] : METHODS.has(one.name) ? [] : [one]))
+}
+
+function candidate({ name, nameNode, declaration, isDefault }: Exported, types: HandlerTypes): Candidate {
   return {
     name,
     range: rangeOfNode(nameNode),
     extent: extentOf(declaration ?? nameNode),
     ...(declaration ? look(name, declaration, types) : NOTHING),
+    ...(isDefault && { isStandard: true }),
   }
 }
 
@@ -41,8 +63,29 @@ function look(name: string, declaration: ts.Node, types: HandlerTypes): Look {
     default:
   }
   const written = functionOf(declaration)
-  if (written) return lookAtFunction(name, written, types)
-  return types.mentions(wholeType) ? { likeness: 'perhaps', kind: 'http' } : NOTHING
+  const own = written ? lookAtFunction(name, written, types) : types.mentions(wholeType) ? PERHAPS : NOTHING
+  return own.likeness === 'none' && mayBeDialect(declaration, wholeType) ? PERHAPS : own
+}
+
+const PERHAPS: Look = { likeness: 'perhaps', kind: 'http' }
+/** Calls that make an app, in the words of its documentation. */
+const MAKERS =
+  /^(?:new (?:Hono|H3|Koa|OpenAPIHono)|(?:await )?(?:express|connect|[Ff]astify|createYoga|NestFactory\.create|awslambda\.streamifyResponse))\b/
+/** Types of other platforms' handlers and their parameters. */
+const TYPES =
+  /\b(?:APIGatewayProxy\w+|LambdaFunctionURL\w+|SQS(?:Handler|Event)|Handler<|Vercel(?:Request|ApiHandler)|NextApi(?:Request|Handler)|NextRequest|HttpFunction|CloudEvent\w*|ExportedHandler)/
+/** What a handler of OpenFaaS, and one of Lambda, does, where nothing is typed. */
+const ANSWERS = /\.status\([^)]*\)\s*\.(?:succeed|fail|json|send)\(|\bstatusCode\b/
+
+/** Written for another platform, by the words: the checker decides. */
+function mayBeDialect(declaration: ts.Node, wholeType: ts.TypeNode | undefined): boolean {
+  const value = ts.isVariableDeclaration(declaration) ? declaration.initializer : declaration
+  if (value && ts.isExpression(value) && (hasFetch(value) || MAKERS.test(value.getText()))) return true
+  if (wholeType && TYPES.test(wholeType.getText())) return true
+  const written = functionOf(declaration)
+  if (!written) return value !== undefined && ts.isSatisfiesExpression(value) && hasFetch(value.expression)
+  if (written.parameters.some(({ type }) => type !== undefined && TYPES.test(type.getText()))) return true
+  return written.parameters.length === 2 && ANSWERS.test(written.getText())
 }
 
 function satisfied(initializer: ts.Expression | undefined): ts.TypeNode | undefined {

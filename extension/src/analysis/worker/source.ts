@@ -54,6 +54,8 @@ export interface Exported {
   nameNode: ts.Node
   /** The function's or variable's declaration, or the expression that is exported; absent for `export … from`. */
   declaration: ts.Node | undefined
+  /** The default export, which has a name only if what it exports has one. */
+  isDefault?: true
 }
 
 export function exportsOf(source: ts.SourceFile): Exported[] {
@@ -63,6 +65,8 @@ export function exportsOf(source: ts.SourceFile): Exported[] {
 
 function exportsOfStatement(statement: ts.Statement, locals: Map<string, ts.Node>): Exported[] {
   if (ts.isFunctionDeclaration(statement) && isExported(statement)) {
+    const isDefault = statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword) === true
+    if (isDefault) return [asDefault(source(statement), statement.name ?? statement, statement)]
     return statement.name ? [named(statement.name.text, statement)] : []
   }
   if (ts.isVariableStatement(statement) && isExported(statement)) {
@@ -71,7 +75,7 @@ function exportsOfStatement(statement: ts.Statement, locals: Map<string, ts.Node
     )
   }
   if (ts.isExportDeclaration(statement)) return ofClause(statement, locals)
-  if (ts.isExportAssignment(statement)) return ofIdentifier(statement.expression, locals)
+  if (ts.isExportAssignment(statement)) return [ofDefault(statement.expression, locals)]
   if (ts.isExpressionStatement(statement) && ts.isBinaryExpression(statement.expression)) {
     return ofCommonJs(statement.expression, locals)
   }
@@ -98,12 +102,67 @@ function ofIdentifier(expression: ts.Expression, locals: Map<string, ts.Node>): 
   return declaration ? [named(expression.text, declaration)] : []
 }
 
+/** By the name of what is exported, or by the file's. */
+function ofDefault(expression: ts.Expression, locals: Map<string, ts.Node>): Exported {
+  const [local] = ofIdentifier(expression, locals)
+  if (local) return { ...local, isDefault: true }
+  return asDefault(
+    source(expression),
+    ts.isFunctionExpression(expression) && expression.name ? expression.name : expression,
+    expression,
+  )
+}
+
+function asDefault(file: ts.SourceFile, nameNode: ts.Node, declaration: ts.Node): Exported {
+  const name = ts.isIdentifier(nameNode) ? nameNode.text : nameFromPath(file.fileName)
+  return {
+    name,
+    nameNode: ts.isIdentifier(nameNode) ? nameNode : firstLineOf(declaration),
+    declaration,
+    isDefault: true,
+  }
+}
+
+/** A place for a lens: not the whole of a function. */
+function firstLineOf(node: ts.Node): ts.Node {
+  return node.getFirstToken() ?? node
+}
+
+export function hasFetch(expression: ts.Expression): boolean {
+  return (
+    ts.isObjectLiteralExpression(expression) &&
+    expression.properties.some(({ name }) => name !== undefined && ts.isIdentifier(name) && name.text === 'fetch')
+  )
+}
+
+/** Names of files that say nothing: the folder's counts. */
+const GENERAL = new Set(['index', 'main', 'route', 'handler', 'server', 'app', 'function'])
+
+/** A deployment's name for what has none: of the file, or of its folder. */
+export function nameFromPath(path: string): string {
+  const parts = path
+    .replace(/\.[^./\\]+$/, '')
+    .split(/[\\/]/)
+    .map(part => part.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^[^A-Za-z0-9]+|-+$/g, ''))
+    .filter(part => part !== '')
+  const [folder, file] = parts.slice(-2)
+  return ((file === undefined || GENERAL.has(file)) && folder !== undefined ? folder : (file ?? 'function')).slice(
+    0,
+    63,
+  )
+}
+
+function source(node: ts.Node): ts.SourceFile {
+  return node.getSourceFile()
+}
+
 /** `exports.f = …`, `module.exports.f = …`, `module.exports = f`, `module.exports = { f, g }`. */
 function ofCommonJs({ left, right, operatorToken }: ts.BinaryExpression, locals: Map<string, ts.Node>): Exported[] {
   if (operatorToken.kind !== ts.SyntaxKind.EqualsToken || !ts.isPropertyAccessExpression(left)) return []
   const target = left.getText()
   if (target === 'module.exports') {
-    if (!ts.isObjectLiteralExpression(right)) return ofIdentifier(right, locals)
+    // A server is an object, but not one of several exports.
+    if (!ts.isObjectLiteralExpression(right) || hasFetch(right)) return [ofDefault(right, locals)]
     return right.properties.flatMap(property => {
       if (ts.isShorthandPropertyAssignment(property)) return ofIdentifier(property.name, locals)
       if (!property.name || !ts.isIdentifier(property.name)) return []

@@ -75,7 +75,8 @@ function isTypeOnly(node: ts.Node): boolean {
   return false
 }
 
-export function missingExport({ file, symbols }: ModuleExports, name: string): Finding {
+/** @param field of deploy.json that says the name */
+export function missingExport({ file, symbols }: ModuleExports, name: string, field = 'name'): Finding {
   const names = symbols.map(symbol => symbol.name).filter(exported => exported !== 'export=')
   const declared = declarationOf(file, name)
   if (declared) {
@@ -92,7 +93,7 @@ export function missingExport({ file, symbols }: ModuleExports, name: string): F
     return problemAt(node, {
       code: 'wrong-case',
       message: `deploy.json says "${name}", but the export is "${otherCase}"`,
-      hint: `Write "name": "${otherCase}" in deploy.json, or rename the export`,
+      hint: `Write "${field}": "${otherCase}" in deploy.json, or rename the export`,
     })
   }
   const near = nearMatch(name, names)

@@ -25,6 +25,11 @@ type Accepted = Omit<Extract<CheckOutcome, { kind: 'accepted' }>, 'kind'>
 
 const FORMS = { node: 'Node.js handler', web: 'web handler', trigger: 'document trigger', service: 'service' } as const
 
+/** As opposed to the form of a dialect. */
+export function isOwnForm({ form }: { form: string }): boolean {
+  return Object.values<string>(FORMS).includes(form)
+}
+
 export function judgeModule(judged: JudgedModule): CheckOutcome {
   const verdict = verdictOn(judged)
   return 'problem' in verdict
@@ -44,7 +49,8 @@ function verdictOn(judged: JudgedModule): Accepted | Finding {
     return isRoute ? routesOf(judged, [found], name) : judgeExport(judged, found)
   }
   if (registered.includes(name)) return whole(framework({ target: name }))
-  if (request.kind === 'service' || request.export !== undefined) return missingExport(exports, name)
+  if (request.kind === 'service' || request.export !== undefined)
+    return missingExport(exports, name, request.export === undefined ? 'name' : 'export')
   const standard = namedExport(checker, exports, 'default')
   if (standard) return 'problem' in standard ? standard : judgeExport(judged, standard)
   const methods = isHttp(request.kind) ? methodsOf(checker, exports) : []
