@@ -6,7 +6,7 @@ import { totalmem } from 'node:os'
 import type { FunctionContext } from '../../context.ts'
 import type { HttpHandler } from '../../handlers.ts'
 import { mismatch, type Adapted, type Surroundings } from './adapter.ts'
-import { isJson, mediaTypeOf, readBody } from './body.ts'
+import { hasBody, isJson, mediaTypeOf, readBody } from './body.ts'
 import { gatewayEvent, gatewayResult, sendResult, urlEvent, urlResult } from './lambda-http.ts'
 import { isStreaming, responseStream } from './lambda-streams.ts'
 import { failuresOf, queueEvent } from './lambda-queue.ts'
@@ -16,6 +16,14 @@ export { provideAwslambda } from './lambda-streams.ts'
 interface LambdaOptions {
   /** `url`: function URLs and API Gateway v2; `gateway`: API Gateway v1; `payload`: what the body says, as JSON. */
   event: 'url' | 'gateway' | 'queue' | 'payload'
+}
+
+interface LambdaContext {
+  awsRequestId: string
+  getRemainingTimeInMillis(): number
+  done?: Callback
+  succeed?(result: unknown): void
+  fail?(error: unknown): void
 }
 
 type Callback = (error: unknown, result?: unknown) => void
@@ -33,9 +41,9 @@ export async function awsLambda(
   const fixed = { ...fixedContext(surroundings), memoryLimitInMB }
 
   const handler: HttpHandler = async (request, response, context) => {
-    const body = await readBody(request)
+    const body = hasBody(request) ? await readBody(request) : NOTHING
     const received = { request, body, context, name: surroundings.name }
-    const lambdaContext = { ...fixed, ...contextOf(context) }
+    const lambdaContext = contextOf(fixed, context)
     if (isStreaming(lambda)) {
       await (lambda as StreamHandler)(urlEvent(received), responseStream(response), lambdaContext)
       return
@@ -62,12 +70,14 @@ export async function awsLambda(
   return { handler: { style: 'node', takesContext: true, handler } }
 }
 
+const NOTHING = Buffer.alloc(0)
+
 /** A handler that neither takes a callback nor returns a promise is done when it returns. */
-function run(lambda: LambdaHandler, event: unknown, context: object): Promise<unknown> {
+function run(lambda: LambdaHandler, event: unknown, context: LambdaContext): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown): void => reject(error instanceof Error ? error : new Error(String(error)))
     const callback: Callback = (error, result) => (error ? fail(error) : resolve(result))
-    const returned = lambda(event, { ...context, done: callback, succeed: resolve, fail }, callback)
+    const returned = lambda(event, Object.assign(context, { done: callback, succeed: resolve, fail }), callback)
     if (isThenable(returned)) returned.then(resolve, reject)
     else if (lambda.length < 3) resolve(returned)
   })
@@ -84,8 +94,9 @@ function fixedContext({ name, version }: Surroundings): object {
   }
 }
 
-function contextOf({ requestId, remainingMs }: FunctionContext): object {
+function contextOf(fixed: object, { requestId, remainingMs }: FunctionContext): LambdaContext {
   return {
+    ...fixed,
     awsRequestId: requestId,
     getRemainingTimeInMillis: () => Math.min(Math.floor(remainingMs()), Number.MAX_SAFE_INTEGER),
   }

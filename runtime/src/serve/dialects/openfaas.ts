@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { logError } from '../../log-error.ts'
 import { mismatch, type Adapted, type Surroundings } from './adapter.ts'
-import { formOf, mediaTypeOf, readBody, splitUrl } from './body.ts'
+import { formOf, hasBody, mediaTypeOf, readBody, splitUrl } from './body.ts'
 
 type Callback = (error: unknown, result?: unknown) => void
 type TemplateHandler = (event: object, context: TemplateContext, callback: Callback) => unknown
@@ -14,7 +14,7 @@ export async function openfaas(exported: unknown, _options: unknown, surrounding
   const handler = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { path, query } = splitUrl(request.url)
     const event = {
-      body: bodyOf(request, await readBody(request), env['RAW_BODY'] === 'true'),
+      body: bodyOf(request, hasBody(request) ? await readBody(request) : NOTHING, env['RAW_BODY'] === 'true'),
       headers: request.headers,
       method: request.method,
       query: formOf(query),
@@ -34,6 +34,8 @@ export async function openfaas(exported: unknown, _options: unknown, surrounding
   }
   return { handler: { style: 'node', takesContext: false, handler } }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 /** Named as in the template: handlers call these. */
 class TemplateContext {

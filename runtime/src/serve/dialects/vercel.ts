@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HttpHandler } from '../../handlers.ts'
 import { mismatch, type Adapted, type Surroundings } from './adapter.ts'
-import { formOf, isJson, mediaTypeOf, readBody, splitUrl } from './body.ts'
+import { formOf, hasBody, isJson, mediaTypeOf, readBody, splitUrl } from './body.ts'
 
 type ApiHandler = (request: IncomingMessage, response: ServerResponse) => unknown
 
@@ -10,13 +10,8 @@ export async function vercel(exported: unknown, _options: unknown, surroundings:
   const api = (await exported) as ApiHandler
   if (typeof api !== 'function') throw mismatch(surroundings, 'a handler')
   const handler: HttpHandler = async (request, response, { params }) => {
-    const body = await readBody(request)
-    Object.defineProperties(request, {
-      query: lazily(() => ({ ...formOf(splitUrl(request.url).query), ...params })),
-      cookies: lazily(() => cookiesOf(request.headers.cookie)),
-      body: lazily(() => parsedBody(request, body)),
-    })
-    Object.assign(response, helpers(request, response))
+    helpRequest(request, params, hasBody(request) ? await readBody(request) : undefined)
+    Object.assign(response, HELPERS)
     try {
       await api(request, response)
     } catch (error) {
@@ -27,15 +22,24 @@ export async function vercel(exported: unknown, _options: unknown, surroundings:
   return { handler: { style: 'node', takesContext: true, handler } }
 }
 
-/** What the handler reads first is computed then; what it sets stays. */
-function lazily(compute: () => unknown): PropertyDescriptor {
+/** Plain values where they cost nothing: accessors on every single request would make all of it slow. */
+function helpRequest(request: IncomingMessage, params: Readonly<Record<string, string>>, body?: Buffer): void {
+  const { query } = splitUrl(request.url)
+  const { cookie } = request.headers
+  Object.assign(request, {
+    query: { ...(query !== '' && formOf(query)), ...params },
+    cookies: cookie === undefined ? {} : cookiesOf(cookie),
+    body: undefined,
+  })
+  if (body === undefined) return
+  // A body that is not what it says fails where the handler reads it.
   let known: { value: unknown } | undefined
-  return {
+  Object.defineProperty(request, 'body', {
     configurable: true,
     enumerable: true,
-    get: () => (known ??= { value: compute() }).value,
+    get: () => (known ??= { value: parsedBody(request, body) }).value,
     set: (value: unknown) => void (known = { value }),
-  }
+  })
 }
 
 class InvalidBody extends Error {}
@@ -55,7 +59,7 @@ function parsedBody(request: IncomingMessage, body: Buffer): unknown {
   return type === 'text/plain' ? body.toString() : undefined
 }
 
-function cookiesOf(header = ''): Record<string, string> {
+function cookiesOf(header: string): Record<string, string> {
   const cookies: Record<string, string> = {}
   for (const pair of header.split(';')) {
     const at = pair.indexOf('=')
@@ -80,31 +84,31 @@ function decoded(text: string): string {
   }
 }
 
-function helpers(request: IncomingMessage, response: ServerResponse) {
-  const answer = (type: string, content: string | Buffer): ServerResponse => {
-    if (!response.hasHeader('content-type')) response.setHeader('content-type', type)
-    const bytes = Buffer.from(content as string)
-    response.setHeader('content-length', bytes.length)
-    return response.end(request.method === 'HEAD' ? undefined : bytes)
-  }
-  const json = (value: unknown): ServerResponse =>
-    answer('application/json; charset=utf-8', JSON.stringify(value) ?? '')
-  return {
-    status(code: number): ServerResponse {
-      response.statusCode = code
-      return response
-    },
-    json,
-    send(value: unknown): ServerResponse {
-      if (response.statusCode === 204 || response.statusCode === 304 || value === undefined || value === null) {
-        return response.end()
-      }
-      if (typeof value === 'string') return answer('text/html; charset=utf-8', value)
-      return Buffer.isBuffer(value) ? answer('application/octet-stream', value) : json(value)
-    },
-    redirect(statusOrUrl: number | string, url?: string): ServerResponse {
-      const [status, location] = typeof statusOrUrl === 'number' ? [statusOrUrl, url ?? '/'] : [307, statusOrUrl]
-      return response.writeHead(status, { location }).end(location)
-    },
-  }
+interface HelpedResponse extends ServerResponse {
+  json(value: unknown): this
+}
+
+const HELPERS = {
+  status(this: HelpedResponse, code: number): HelpedResponse {
+    this.statusCode = code
+    return this
+  },
+  json(this: HelpedResponse, value: unknown): HelpedResponse {
+    return answer(this, 'application/json; charset=utf-8', JSON.stringify(value) ?? '')
+  },
+  send(this: HelpedResponse, value: unknown): HelpedResponse {
+    if (this.statusCode === 204 || this.statusCode === 304 || value === undefined || value === null) return this.end()
+    if (typeof value === 'string') return answer(this, 'text/html; charset=utf-8', value)
+    return Buffer.isBuffer(value) ? answer(this, 'application/octet-stream', value) : this.json(value)
+  },
+  redirect(this: HelpedResponse, statusOrUrl: number | string, url?: string): HelpedResponse {
+    const [status, location] = typeof statusOrUrl === 'number' ? [statusOrUrl, url ?? '/'] : [307, statusOrUrl]
+    return this.writeHead(status, { location }).end(location)
+  },
+}
+
+function answer(response: HelpedResponse, type: string, content: string | Buffer): HelpedResponse {
+  const given = response.hasHeader('content-type') ? undefined : { 'content-type': type }
+  response.writeHead(response.statusCode, { ...given, 'content-length': Buffer.byteLength(content) })
+  return response.end(response.req.method === 'HEAD' ? undefined : content)
 }
