@@ -93,7 +93,7 @@ test('check works without a platform, and deploy starts one', async () => {
   onTestFinished(() => stopped.remove())
   const code = `export const hello = () => new Response('started')`
   const file = await writeProject(join(stopped.home, 'project'), { hello: { code } })
-  expect(await stopped.ok(['check', file])).toMatch(/^1 handler OK/)
+  expect(await stopped.ok(['check', file])).toMatch(/^\w+: (?:web|Node\.js) handler\n1 handler OK/)
   const broken = await writeProject(join(stopped.home, 'broken'), { hello: { code: 'export const hello = 1' } })
   expect(await stopped.cli(['check', broken])).toMatchObject({
     code: 1,
