@@ -11,6 +11,7 @@ import { dispatchBench } from './async/dispatch.ts'
 import { cliBench } from './cli/bench-cli.ts'
 import { bootBench } from './boot/bench-boot.ts'
 import { deployBench } from './deploy/bench-deploy.ts'
+import { dialectsBench } from './dialects/bench-dialects.ts'
 import { memoryBench } from './memory/bench-memory.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
 import { storeBench } from './store/bench-store.ts'
@@ -26,6 +27,7 @@ import { Stage } from './support/stage.ts'
 const BENCHES: Bench[] = [
   proxyBench,
   bootBench,
+  dialectsBench,
   deployBench,
   startBench,
   cliBench,

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ENV } from '../../runtime/src/protocol/index.ts'
 import { Builder } from '../../agent/src/languages/node/builder/index.ts'
+import type { AdapterUse } from '../../agent/src/languages/node/checker/index.ts'
 import { functionNode, runtimeDir } from './places.ts'
 import type { Command } from './programs.ts'
 
@@ -29,8 +30,8 @@ export function bareServer(host: string): string {
 /** Returns the folder in an image, and the module in it to run. */
 export async function buildFunction(
   folder: string,
-  style: 'node' | 'web',
-  source: string = HANDLERS[style],
+  how: 'node' | 'web' | AdapterUse,
+  source: string = typeof how === 'string' ? HANDLERS[how] : '',
 ): Promise<{ dir: string; entry: string }> {
   const name = createHash('sha256').update(source).digest('hex').slice(0, 8)
   const packageDir = join(folder, `hello-${name}`)
@@ -39,8 +40,9 @@ export async function buildFunction(
   await writeFile(filePath, source)
   const builder = new Builder({ runtimeDir, cacheDir: join(folder, 'cache'), environment: process.env })
   try {
-    const request = { name: 'Hello', exportName: 'Hello', style, rootDir: packageDir, packageDir, filePath, files: [] }
-    const bundle = await builder.bundle(request, new AbortController().signal)
+    const call = typeof how === 'string' ? { style: how } : { style: 'dialect' as const, adapter: how }
+    const request = { name: 'Hello', exportName: 'Hello', rootDir: packageDir, packageDir, filePath, files: [] }
+    const bundle = await builder.bundle({ ...request, ...call }, new AbortController().signal)
     return await bundle.write(join(folder, `built-${name}`))
   } finally {
     await builder.close()

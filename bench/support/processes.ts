@@ -1,5 +1,5 @@
 /** What Linux reports about a running process in /proc. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 
 /** USER_HZ; 100 on every Linux that matters here. */
@@ -22,6 +22,13 @@ export function cpuTimeUs(pid: number): number {
     .split(' ')
   const own = (Number(fields[11]) + Number(fields[12])) * TICK_US
   return childrenOf(pid).reduce((sum, child) => sum + cpuTimeUs(child), own)
+}
+
+/** CPU time of a process's threads so far, in ms: finer than `cpuTimeUs`, but without children. */
+export function threadsCpuMs(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const ns = threads.map(thread => Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]))
+  return ns.reduce((sum, own) => sum + own, 0) / 1e6
 }
 
 export function memoryOf(pid: number): Memory {
