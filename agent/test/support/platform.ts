@@ -11,7 +11,6 @@ import { AgentClient, StoreClient } from '../../src/client/index.ts'
 import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
 
 export const BIN = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
-export const BUNDLED_CLI = fileURLToPath(new URL('../../bundle/main/cli.js', import.meta.url))
 export const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url))
 
 export interface CliResult {
