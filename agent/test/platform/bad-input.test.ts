@@ -65,7 +65,7 @@ for (const engine of ['docker', 'process'] as const) {
       })
       child.kill('SIGINT')
       await exited
-      expect(child.exitCode).toBe(1)
+      expect(child.exitCode).toBe(130)
       await until(async () => {
         const { resources } = await client.call('resources', {})
         return resources.length === 2 || undefined

@@ -179,7 +179,7 @@ test('secrets reach the function as variables and files, and appear nowhere else
   expect(await platform.ok(['deploy', file])).toContain('unchanged')
   expect(await readFile(join(platform.home, 'state.json'), 'utf8')).not.toContain('hush')
   expect((await stat(join(platform.home, 'secrets/KEY'))).mode & 0o777).toBe(0o600)
-  await platform.ok(['secrets', 'delete', 'KEY'])
+  await platform.ok(['secrets', 'delete', 'KEY', '--yes'])
   expect(await platform.ok(['secrets', 'list'])).toBe('')
 })
 
