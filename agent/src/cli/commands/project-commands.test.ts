@@ -18,16 +18,17 @@ async function contextIn(more: Partial<Context>): Promise<Context> {
   return { cwd, stdin, output, signal: new AbortController().signal, ...more } as unknown as Context
 }
 
-test('types are written again, without what a newer release no longer has', async () => {
+test('the runtime is written again, without what a newer release no longer has', async () => {
   const context = await contextIn({})
-  const [from, to] = [join(context.cwd, 'runtime'), join(context.cwd, '.ryo-faas', 'types')]
-  for (const folder of [from, to]) await mkdir(folder, { recursive: true })
-  await writeFile(join(from, 'index.d.ts'), 'export {}')
-  await writeFile(join(from, 'index.js'), '')
+  const runtimeDir = join(context.cwd, 'runtime')
+  const to = join(context.cwd, '.ryo-faas', 'runtime', 'dist')
+  for (const folder of [join(runtimeDir, 'dist'), to]) await mkdir(folder, { recursive: true })
+  await writeFile(join(runtimeDir, 'package.json'), '{"name": "@ryo-faas/runtime", "exports": {}}')
+  for (const name of ['index.d.ts', 'index.js.map']) await writeFile(join(runtimeDir, 'dist', name), 'export {}')
   await writeFile(join(to, 'gone.d.ts'), '')
-  await types.run({ dir: '.' }, { ...context, runtimeTypes: from })
+  await types.run({ dir: '.' }, { ...context, runtimeDir })
   expect(await readFile(join(to, 'index.d.ts'), 'utf8')).toBe('export {}')
-  for (const name of ['index.js', 'gone.d.ts']) await expect(readFile(join(to, name))).rejects.toThrow('ENOENT')
+  for (const name of ['index.js.map', 'gone.d.ts']) await expect(readFile(join(to, name))).rejects.toThrow('ENOENT')
 })
 
 test('only a secret that exists can be deleted, and only with consent', async () => {
