@@ -40,6 +40,7 @@ export default defineConfig({
           { text: 'Asynchronous calls', link: '/guide/async' },
           { text: 'The store', link: '/guide/store' },
           { text: 'Triggers', link: '/guide/triggers' },
+          { text: 'Schedules', link: '/guide/schedules' },
           { text: 'Services', link: '/guide/services' },
           { text: 'Databases', link: '/guide/databases' },
           { text: 'Variables and secrets', link: '/guide/secrets' },
@@ -49,6 +50,7 @@ export default defineConfig({
         text: 'Work',
         items: [
           { text: 'VS Code', link: '/guide/editor' },
+          { text: 'Testing', link: '/guide/testing' },
           { text: 'Debugging', link: '/guide/debugging' },
           { text: 'Continuous integration', link: '/guide/ci' },
         ],

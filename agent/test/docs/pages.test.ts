@@ -1,7 +1,8 @@
 /** Every command of the documentation, page by page, against one platform. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { commandsOf, isExpected, readPages, type Page } from '../../../docs/blocks/page.ts'
 import { BIN, TestPlatform } from '../support/platform.ts'
@@ -13,12 +14,16 @@ const isRun = ({ blocks }: Page) =>
 const FIRST = 'start'
 const pages = (await readPages()).filter(isRun)
 
+const NODE_MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url))
+
 let user: string
 let platform: TestPlatform
 beforeAll(async () => {
   user = await mkdtemp(join(tmpdir(), 'rfa-docs-'))
   const home = join(user, '.ryo-faas')
   await mkdir(home)
+  // What a reader has installed.
+  await symlink(NODE_MODULES, join(user, 'node_modules'))
   const anyPort = { RYO_FAAS_PORT: '0', RYO_FAAS_AGENT_PORT: '0', RYO_FAAS_STORE_PORT: '0', RYO_FAAS_NATS_PORT: '0' }
   platform = new TestPlatform(home, { ...anyPort, HOME: user, RYO_FAAS_ENGINE: 'process' }, BIN)
 })
