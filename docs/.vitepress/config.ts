@@ -43,6 +43,7 @@ export default defineConfig({
           { text: 'Schedules', link: '/guide/schedules' },
           { text: 'Services', link: '/guide/services' },
           { text: 'Databases', link: '/guide/databases' },
+          { text: 'Where settings are', link: '/guide/settings' },
           { text: 'Variables and secrets', link: '/guide/secrets' },
         ],
       },
