@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitepress'
-import { nameFiles } from './file-names.ts'
+import { extendMarkdown } from './markdown.ts'
 
 export default defineConfig({
   title: 'ryo-faas',
@@ -10,7 +10,7 @@ export default defineConfig({
   cleanUrls: true,
   srcExclude: ['generate/**', 'blocks/**'],
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${process.env['DOCS_BASE'] ?? '/'}icon.svg` }]],
-  markdown: { config: nameFiles, theme: { light: 'github-light', dark: 'github-dark' } },
+  markdown: { config: extendMarkdown, theme: { light: 'github-light', dark: 'github-dark' } },
   themeConfig: {
     logo: '/icon.svg',
     search: { provider: 'local' },

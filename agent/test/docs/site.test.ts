@@ -20,8 +20,8 @@ const OFFLINE =
   "dns.lookup = name => { throw new Error('offline: ' + name) }; syncBuiltinESMExports()"
 
 let folder: string
-let server: Server
-let browser: Browser
+let server: Server | undefined
+let browser: Browser | undefined
 let url: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rfa-site-'))
@@ -29,7 +29,7 @@ beforeAll(async () => {
     `--import=data:text/javascript,${encodeURIComponent(OFFLINE)}`,
     ...[VITEPRESS, 'build', DOCS, '--outDir', folder],
   ])
-  server = createServer(async (request, response) => {
+  const site = createServer(async (request, response) => {
     const path = new URL(request.url!, 'http://site').pathname
     const file = path.endsWith('/') ? `${path}index.html` : path.includes('.') ? path : `${path}.html`
     const body = await readFile(join(folder, file)).catch(() => undefined)
@@ -44,15 +44,16 @@ beforeAll(async () => {
     })
     response.end(body)
   })
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  server = site
+  await new Promise<void>(resolve => site.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
   browser = await launchBrowser()
   await mkdir(PICTURES, { recursive: true })
 })
 afterAll(async () => {
-  await browser.close()
-  server.closeAllConnections()
-  await new Promise(resolve => server.close(resolve))
+  await browser?.close()
+  server?.closeAllConnections()
+  server?.close()
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -78,10 +79,10 @@ test('every link to a place in a page finds it', async () => {
   expect(lost).toEqual([])
 })
 
-const SHOWN = ['/', '/start', '/guide/store', '/reference/deploy-json', '/reference/agent-api', '/comparison']
+const SHOWN = ['/', '/start', '/guide/store', '/reference/deploy-json', '/comparison']
 
 test.each([400, 1400])('pages fit a window of %i pixels and load nothing from elsewhere', async width => {
-  const { page, complaints, elsewhere } = await openPage(browser, url)
+  const { page, complaints, elsewhere } = await openPage(browser!, url)
   await page.setViewportSize({ width, height: 900 })
   for (const path of SHOWN) {
     await page.goto(url + path)
@@ -101,7 +102,7 @@ test.each([400, 1400])('pages fit a window of %i pixels and load nothing from el
 })
 
 test('the search finds a page without a server', async () => {
-  const { page, elsewhere } = await openPage(browser, url)
+  const { page, elsewhere } = await openPage(browser!, url)
   await page.goto(`${url}/start`)
   await page.click('.VPNavBarSearch button')
   await page.fill('.VPLocalSearchBox input', 'IDEMPOTENCY_KEY_REUSED')
