@@ -16,15 +16,30 @@ interface Settings {
   ca?: string
 }
 
+/** With exactly one of `cron`, `every` and `at`. */
+interface Schedule {
+  name?: string
+  cron?: string
+  every?: string
+  at?: string
+  zone?: string
+  missed?: 'once' | 'skip' | 'all'
+  overlap?: 'skip' | 'queue' | 'allow'
+  path?: string
+  body?: unknown
+}
+
 export interface FunctionConfig extends Settings {
   name: string
   packageDir: string
   filePath: string
   language?: string
+  export?: string
   route?: string
   methods?: Method[]
   async?: boolean | { attempts?: number; backoffMs?: number; concurrency?: number }
   on?: { kind?: 'document'; table: string; events: ('new-doc' | 'updated-doc' | 'deleted-doc')[]; ids?: string[] }[]
+  schedule?: Schedule[]
   mainProcess?: boolean
   environments?: Record<string, Settings>
   store?: { read?: string[]; write?: string[] }

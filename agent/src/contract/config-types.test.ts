@@ -1,6 +1,7 @@
 import { defineConfig, type Config } from '@ryo-faas/runtime/config'
 import { expect, test } from 'vitest'
 import { DeployEntry, DeployFile, EnvironmentOverrides } from './deploy-file.ts'
+import { Schedule } from './schedule.ts'
 
 type Fields<T> = Record<keyof Required<T>, true>
 type Entry = Config['deploy'][number]
@@ -10,7 +11,11 @@ test('the types of ryo-faas.config.ts have the fields of the schema', () => {
     ...{ name: true, packageDir: true, filePath: true, language: true, route: true, methods: true, async: true },
     ...{ on: true, mainProcess: true, env: true, environments: true, secrets: true, store: true, files: true },
     ...{ timeoutMs: true, memoryMb: true, cpus: true, instances: true, concurrency: true, bodyLimitMb: true },
-    ...{ networks: true, egress: true, ca: true },
+    ...{ networks: true, egress: true, ca: true, export: true, schedule: true },
+  }
+  const schedule: Fields<NonNullable<Entry['schedule']>[number]> = {
+    ...{ name: true, cron: true, every: true, at: true, zone: true },
+    ...{ missed: true, overlap: true, path: true, body: true },
   }
   const overrides: Fields<NonNullable<Entry['environments']>[string]> = {
     ...{ env: true, secrets: true, timeoutMs: true, memoryMb: true, cpus: true, instances: true, concurrency: true },
@@ -19,6 +24,7 @@ test('the types of ryo-faas.config.ts have the fields of the schema', () => {
   // Reserved in the schema.
   const { access: _, ...known } = DeployEntry.shape
   expect(Object.keys(entry).sort()).toEqual(Object.keys(known).sort())
+  expect(Object.keys(schedule).sort()).toEqual(Object.keys(Schedule.shape).sort())
   expect(Object.keys(overrides).sort()).toEqual(Object.keys(EnvironmentOverrides.shape).sort())
   const config = defineConfig({
     deploy: [
