@@ -3,6 +3,7 @@ import type { HttpHandler, PlainWebHandler, Service, TriggerHandler, WebHandler 
 import type { DocumentEventKind } from '../protocol/index.ts'
 import type { FunctionDefinition } from '../serve/function-definition.ts'
 import { isApp } from '../serve/service-registration.ts'
+import { foreignDefinition, isForeign, styleOf, type ForeignStyle } from './styles.ts'
 import type { CallAnswer } from './test-calls.ts'
 import type { TestClock, TestClockOptions } from './test-clock.ts'
 import type { Seed, TestStore } from './test-store.ts'
@@ -39,24 +40,31 @@ export interface TriggerSpec {
 export type ServiceMain = (service: Service) => void | Promise<void>
 
 export interface StyleOptions extends TestOptions {
-  readonly style?: 'web' | 'node' | 'service'
+  readonly style?: 'web' | 'node' | 'service' | ForeignStyle
   readonly on?: TriggerSpec | readonly TriggerSpec[]
 }
 
-export type AnyHandler = PlainWebHandler | WebHandler | HttpHandler | ServiceMain | TriggerHandler<never>
+export type AnyHandler = PlainWebHandler | WebHandler | HttpHandler | ServiceMain | TriggerHandler<never> | object
 
-export function definitionOf(handler: AnyHandler, { name: given, style, on }: StyleOptions): FunctionDefinition {
-  if (typeof handler !== 'function') throw new TypeError(`testFunction() needs a function, not ${typeof handler}`)
-  const name = given ?? (handler.name || 'test')
-  if (on !== undefined) return { name, style: 'trigger', handler: handler as TriggerHandler }
-  switch (style ?? (handler.length >= 2 ? 'node' : 'web')) {
+export async function definitionOf(handler: AnyHandler, options: StyleOptions): Promise<FunctionDefinition> {
+  const { name: given, style, on } = options
+  const own = typeof handler === 'function' ? handler : undefined
+  const name = given ?? (own?.name || 'test')
+  if (isForeign(style)) return foreignDefinition(name, handler, style)
+  if (own === undefined) {
+    const found = await styleOf(handler)
+    if (found !== undefined) return foreignDefinition(name, handler, found)
+    throw new TypeError(`testFunction() needs a function, an app or a module of handlers, not ${typeof handler}`)
+  }
+  if (on !== undefined) return { name, style: 'trigger', handler: own as TriggerHandler }
+  switch (style ?? (own.length >= 2 ? 'node' : 'web')) {
     case 'service':
-      return { name, style: 'service', handler: handler as ServiceMain }
+      return { name, style: 'service', handler: own as ServiceMain }
     case 'node': {
-      const target = handler as HttpHandler
+      const target = own as HttpHandler
       return { name, style: 'node', takesContext: !isApp(target), handler: target } as FunctionDefinition
     }
-    case 'web':
-      return { name, style: 'web', handler: handler as WebHandler }
+    default:
+      return { name, style: 'web', handler: own as WebHandler }
   }
 }

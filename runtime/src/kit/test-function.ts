@@ -21,12 +21,15 @@ import {
   type TestOptions,
   type TriggerSpec,
 } from './options.ts'
+import type { ForeignStyle } from './styles.ts'
 import { TestApp } from './test-app.ts'
 import { PROXY_URL, TestCalls } from './test-calls.ts'
 import { TestClock } from './test-clock.ts'
 import { TestOutlet } from './test-outlet.ts'
 import { STORE_URL, TestStore } from './test-store.ts'
 import { TestTriggers } from './test-triggers.ts'
+
+type NoFunction = object & { readonly bind?: never }
 
 // Those whose options say what they are come first: only so is the parameter of a function in place known.
 /** The `main` of a service. */
@@ -45,8 +48,12 @@ export function testFunction(
   handler: HttpHandler,
   options?: TestOptions & { readonly style?: 'node' },
 ): Promise<TestApp>
+/** An app or a module of another platform, which its shape tells. */
+export function testFunction(app: NoFunction | PromiseLike<NoFunction>, options?: TestOptions): Promise<TestApp>
+/** What another platform would call: see `ForeignStyle`. */
+export function testFunction(handler: object, options: TestOptions & { readonly style: ForeignStyle }): Promise<TestApp>
 export async function testFunction(handler: AnyHandler, options: StyleOptions = {}): Promise<TestApp> {
-  const definition = definitionOf(handler, options)
+  const definition = await definitionOf(handler, options)
   const clock = options.clock instanceof TestClock ? options.clock : new TestClock(options.clock)
   const store = options.store instanceof TestStore ? options.store : new TestStore({ clock })
   if (options.store !== undefined && !(options.store instanceof TestStore)) await store.seed(options.store)
