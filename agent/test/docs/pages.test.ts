@@ -33,9 +33,12 @@ afterAll(async () => {
 })
 
 test('the commands of the first page do what it says', async () => {
-  await runPage(pages.find(({ name }) => name === FIRST)!)
-  // Its last command stops the platform.
-  await platform.ok(['startFaas'])
+  try {
+    await runPage(pages.find(({ name }) => name === FIRST)!)
+  } finally {
+    // Its last command stops the platform, and the other pages need one.
+    await platform.ok(['startFaas'])
+  }
 })
 
 // Each page has its own folder, functions and tables.
