@@ -44,6 +44,7 @@ export interface FunctionConfig extends Settings {
   environments?: Record<string, Settings>
   store?: { read?: string[]; write?: string[] }
   files?: string[]
+  unbundled?: string[]
   bodyLimitMb?: number
 }
 

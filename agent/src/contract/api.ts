@@ -38,6 +38,7 @@ export const API = {
         .boolean()
         .default(false)
         .describe('One instance that a debugger may attach to (see `debugPort`), without a timeout'),
+      explain: z.boolean().default(false).describe('Also tell what was bundled, what was not, and why'),
       replace: z.boolean().default(false).describe('Replace functions of other projects that have the same name'),
       from: StartFrom.optional().describe(
         'First event for its triggers; default: new triggers from now, others resume',

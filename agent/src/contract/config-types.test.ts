@@ -9,7 +9,16 @@ type Entry = Config['deploy'][number]
 test('the types of ryo-faas.config.ts have the fields of the schema', () => {
   const entry: Fields<Entry> = {
     ...{ name: true, packageDir: true, filePath: true, language: true, route: true, methods: true, async: true },
-    ...{ on: true, mainProcess: true, env: true, environments: true, secrets: true, store: true, files: true },
+    ...{
+      on: true,
+      mainProcess: true,
+      env: true,
+      environments: true,
+      secrets: true,
+      store: true,
+      files: true,
+      unbundled: true,
+    },
     ...{ timeoutMs: true, memoryMb: true, cpus: true, instances: true, concurrency: true, bodyLimitMb: true },
     ...{ networks: true, egress: true, ca: true, export: true, schedule: true },
   }

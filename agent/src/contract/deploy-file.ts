@@ -102,6 +102,14 @@ export const DeployEntry = z.strictObject({
     .optional()
     .describe('Tables of the store that the function may use; default all.'),
   files: z.array(z.string().min(1)).default([]).describe('Globs of further files in packageDir to include.'),
+  unbundled: z
+    .array(
+      z
+        .string()
+        .regex(/^(?:@[\w.*~-]+\/)?[\w.*~-]+$/, 'must be the name of a package, or a group of names like "@scope/*"'),
+    )
+    .default([])
+    .describe('Packages to take along from node_modules as they are, instead of bundling them: names, or "@scope/*".'),
   timeoutMs: TimeoutMs.default(30_000).describe('Maximum duration of one call.'),
   memoryMb: MemoryMb.default(256).describe('Memory limit of an instance.'),
   cpus: Cpus.default(1).describe('CPU limit of an instance.'),

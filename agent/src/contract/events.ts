@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BundleFacts } from './bundle-facts.ts'
 import { ErrorBody } from './errors.ts'
 
 /** The steps of one deployment in the order they happen. `unchanged` ends early; `build-only` ends after building. */
@@ -27,6 +28,8 @@ export const DeployEvent = z.discriminatedUnion('type', [
     folders: z.array(z.string()),
   }),
   z.object({ type: z.literal('step'), name: z.string(), step: DeployStep }),
+  /** What was bundled, if the request asked to explain it. */
+  z.object({ type: z.literal('bundled'), name: z.string(), facts: BundleFacts }),
   z.object({ type: z.literal('note'), name: z.string(), message: z.string() }),
   z.object({
     type: z.literal('deployed'),

@@ -20,6 +20,7 @@ export {
 } from './deploy-file.ts'
 export { answeredMethods, HttpMethod, isOwnPath, paramNames, shapeOf, sharingRoute, UrlRoute } from './url-route.ts'
 export { EnvironmentName, namedVariables, withVariables } from './variables.ts'
+export { BundleFacts } from './bundle-facts.ts'
 export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
 export { Schedule, scheduleKey, scheduleLabel, ticksOf, type Ticks } from './schedule.ts'
 export { ServedHandlers, ServedTrigger } from './served.ts'

@@ -59,6 +59,7 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   secrets: anything(fc.array(fc.string())),
   store: anything(fc.record({ read: fc.array(fc.string()), write: fc.array(fc.string()) }, { requiredKeys: [] })),
   files: anything(fc.array(fc.string())),
+  unbundled: anything(fc.array(fc.string())),
   timeoutMs: anything(fc.integer()),
   memoryMb: anything(fc.double()),
   cpus: anything(fc.double()),

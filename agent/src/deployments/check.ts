@@ -36,8 +36,8 @@ export async function checkPlanned(
   const rootDir = dirname(file)
   const outcomes = await languages.check(
     planned.map(({ entry, language }) => {
-      const { name, export: exported, packageDir, filePath, files } = entry
-      const source = { name, kind: kindOf(entry), export: exported, rootDir, packageDir, filePath, files }
+      const { name, export: exported, packageDir, filePath, files, unbundled } = entry
+      const source = { name, kind: kindOf(entry), export: exported, rootDir, packageDir, filePath, files, unbundled }
       return { language, source }
     }),
   )

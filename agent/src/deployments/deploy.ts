@@ -58,6 +58,8 @@ export interface DeployRequest extends PlanRequest {
   buildOnly: boolean
   /** One instance, open to a debugger. */
   debug: boolean
+  /** Emits what was bundled and why. */
+  explain?: boolean | undefined
   /** Functions of other projects may be replaced. */
   replace: boolean
   /** Where triggers start; default: known ones resume, others start now. */
@@ -148,7 +150,7 @@ export class Deploy {
 
   #deployOne(
     { entry, language, outcome, notes }: Accepted,
-    run: Pick<DeployRequest, 'file' | 'buildOnly' | 'debug' | 'from'> & { emit: Emit; signal: AbortSignal },
+    run: Pick<DeployRequest, 'file' | 'buildOnly' | 'debug' | 'explain' | 'from'> & { emit: Emit; signal: AbortSignal },
   ): Promise<void> {
     const { engine, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
@@ -170,6 +172,7 @@ export class Deploy {
       throwIfCancelled(name, run.signal)
       run.emit({ type: 'step', name, step: 'building' })
       const bundle = await traced('bundle', {}, () => outcome.bundle(run.signal))
+      if (run.explain && bundle.facts) run.emit({ type: 'bundled', name, facts: bundle.facts })
       const madeFrom = bundle.folders?.length ? { folders: bundle.folders } : {}
       const told = [...notes, ...(engine.ignored?.(entry) ?? []), ...bundle.notes]
       for (const message of told) run.emit({ type: 'note', name, message })

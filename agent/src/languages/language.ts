@@ -8,7 +8,7 @@
  * 3. Nothing is written before `write`, which writes a version completely or not at all.
  * 4. Its command starts a server that listens where the environment says (`ENV`), and answers `HEALTH_PATH` when ready.
  */
-import type { DeploymentKind, Problem } from '../contract/index.ts'
+import type { BundleFacts, DeploymentKind, Problem } from '../contract/index.ts'
 
 /** A function's source. */
 export interface FunctionSource {
@@ -25,6 +25,8 @@ export interface FunctionSource {
   filePath: string
   /** Globs below `packageDir` of further files to include. */
   files: string[]
+  /** Packages to take along as they are instead of bundling them: names, or `@scope/*`. */
+  unbundled?: readonly string[]
 }
 
 export type CheckOutcome =
@@ -45,6 +47,8 @@ export interface Bundle {
   notes: string[]
   /** Absolute: folders outside the package that it was made from. */
   folders?: string[]
+  /** What was decided, for a user who asks. */
+  facts?: BundleFacts
   /** Writes the version's folder, replacing what an interrupted attempt may have left there. */
   write(versionDir: string): Promise<WrittenBundle>
 }

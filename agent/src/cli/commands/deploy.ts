@@ -12,6 +12,7 @@ import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
 import { startFrom } from '../start-from.ts'
 import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
+import { explain } from './explain.ts'
 import { Reported } from './reported.ts'
 import { ensureRunning } from './start-faas.ts'
 
@@ -46,6 +47,11 @@ export const deploy: Command = {
         default: false,
         describe: 'Replace functions of other projects that have the same name',
       })
+      .option('explain', {
+        type: 'boolean',
+        default: false,
+        describe: 'Show what was bundled, what was not and why, and the sizes',
+      })
       .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
       .option('watch', { type: 'boolean', default: false, describe: 'Redeploy whenever a file changes' }),
   run: async (args, context) => {
@@ -56,6 +62,7 @@ export const deploy: Command = {
       buildOnly: args['buildOnly'] === true,
       debug: args['debug'] === true,
       replace: args['replace'] === true,
+      explain: args['explain'] === true,
       ...(args['only'] !== undefined && { only: args['only'] as string[] }),
       ...(args['from'] !== undefined && { from: startFrom(args['from'] as string) }),
     }
@@ -71,6 +78,7 @@ interface DeployBody {
   buildOnly: boolean
   debug: boolean
   replace: boolean
+  explain: boolean
   only?: string[]
   from?: StartFrom
   environment: string | undefined
@@ -91,6 +99,7 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
   const steps = new Map<string, DeployStep>()
   const deployed: Deployed[] = []
   const failed: Extract<DeployEvent, { type: 'failed' }>[] = []
+  const bundled: Extract<DeployEvent, { type: 'bundled' }>[] = []
   let folders: string[] = []
   let names: string[] = []
   let finished: Extract<DeployEvent, { type: 'finished' }> | undefined
@@ -109,6 +118,11 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
         break
       case 'step':
         steps.set(event.name, event.step)
+        break
+      case 'bundled':
+        bundled.push(event)
+        interactive?.stop()
+        explain(event, output)
         break
       case 'note':
         output.note(dim(`${event.name}: ${event.message}`))
@@ -132,7 +146,12 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
   }
   interactive?.stop()
   if (signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled; whatever is not live yet is undone')
-  output.value({ deployed, failed, error: finished?.error })
+  output.value({
+    deployed,
+    failed,
+    ...(body.explain && { bundled: bundled.map(({ name, facts }) => ({ name, ...facts })) }),
+    error: finished?.error,
+  })
   if (deployed.length > 0 && !body.buildOnly) {
     output.line()
     // In the order of the file, not in the order they became ready.

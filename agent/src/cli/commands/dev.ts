@@ -47,7 +47,15 @@ export const dev: Command = {
 async function watch(file: string, args: Record<string, unknown>, context: Context): Promise<void> {
   const only = args['only'] as string[] | undefined
   const environment = args['env'] as string | undefined
-  const body = { file, buildOnly: false, debug: false, replace: false, environment, ...(only && { only }) }
+  const body = {
+    file,
+    buildOnly: false,
+    debug: false,
+    replace: false,
+    explain: false,
+    environment,
+    ...(only && { only }),
+  }
   const logs = new Map<string, Promise<void>>()
   let isToOpen = args['open'] === true
   await watchAndDeploy(body, context, deployed => {

@@ -14,4 +14,6 @@ export type BundleRequest = HandlerCall & {
   filePath: string
   /** Globs below `packageDir` of further files to include. */
   files: string[]
+  /** Packages that are not bundled, in addition to those known not to work in a bundle: names, or `@scope/*`. */
+  unbundled?: readonly string[]
 }

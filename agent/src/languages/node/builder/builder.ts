@@ -10,16 +10,17 @@ import { lstat, realpath } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { RyoFaasError } from '../../../contract/index.ts'
 import type { Bundle } from '../../language.ts'
+import { bundleFacts } from './bundle-facts.ts'
 import type { BundleRequest } from './build.ts'
 import { Digests, sha256 } from './digests.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
 import { NativeNotes, type NativeSurroundings } from './native-notes.ts'
-import { nativePackageFiles } from './native-packages.ts'
 import { PackageInstaller } from './package-install.ts'
 import { outsideFiles } from './outside-files.ts'
 import { bundleRuntime } from './runtime-module.ts'
 import { globbedFiles, isReadAtRunTime, packageFiles, referencedFile, type TakenFile } from './taken-files.ts'
+import { filesOfPackage } from './unbundled-files.ts'
 import { unfoundReads } from './unfound-reads.ts'
 import { writeVersionFolder } from './version-folder.ts'
 
@@ -98,6 +99,7 @@ export class Builder {
         ...(await unfoundReads(request, own.files, taken)),
         ...globbed.notes,
       ],
+      facts: bundleFacts(bundled, taken),
       // `package/`: the original sources; `exported_<name>.ts`: the generated entry; `app/`: what the image holds.
       write: async versionDir => {
         await writeVersionFolder(versionDir, {
@@ -120,8 +122,8 @@ export class Builder {
 
   /** The function's session, now the most recently used; the least recently used is closed. */
   #session(request: BundleRequest, runtime: string): EsbuildSession {
-    const { name, rootDir, packageDir, filePath } = request
-    const key = JSON.stringify([name, rootDir, packageDir, filePath, entrySource(request, '.')])
+    const { name, rootDir, packageDir, filePath, unbundled } = request
+    const key = JSON.stringify([name, rootDir, packageDir, filePath, unbundled, entrySource(request, '.')])
     const session = this.#sessions.get(key) ?? new EsbuildSession(request, runtime)
     this.#sessions.delete(key)
     this.#sessions.set(key, session)
@@ -140,7 +142,7 @@ async function takenFiles(request: BundleRequest, bundled: Bundled, files: Taken
   const referenced = await Promise.all([...bundled.references].map(path => referencedFile(request.packageDir, path)))
   const outside = await outsideFiles(request.packageDir, bundled)
   const addons = await Promise.all([...bundled.addons].map(([source, place]) => addonFile(source, place)))
-  for (const file of [...files, ...referenced, ...addons, ...nativePackageFiles(bundled.natives, bundled.readable)]) {
+  for (const file of [...files, ...referenced, ...addons, ...bundled.outside.flatMap(filesOfPackage)]) {
     if (file) byPath.set(file.path, file)
   }
   for (const file of outside) {

@@ -14,17 +14,23 @@ import type { InstalledPackages } from './installed-packages.ts'
 import { installHint } from './locked-project.ts'
 import { packageNameOf } from './node-packages.ts'
 import { packagesPlugin } from './packages-plugin.ts'
+import { bundledPackages, type BundledPackage } from './bundled-packages.ts'
 import { BUNDLE_HEAD, PLACE_DEFINES, placesPlugin } from './places-plugin.ts'
 import { plainPaths, plainSources } from './plain-paths.ts'
 import { ReadableFolders } from './readable-folders.ts'
 import { readablePlugin } from './readable-plugin.ts'
 import { runtimePlugin } from './runtime-module.ts'
+import { sharedWith, UnbundledPackages, type Reason, type UnbundledPackage } from './unbundled-packages.ts'
 
 export interface Bundled {
   code: string
   map: string
   notes: string[]
-  /** Folders of packages that stayed outside, by name. */
+  /** Packages of the bundle: real folder → name and bytes of their code in it. */
+  bundled: Map<string, BundledPackage>
+  /** Packages that stayed outside, with all they need. */
+  outside: UnbundledPackage[]
+  /** Folders of those with native code that the code imports, by name. */
   natives: Map<string, string>
   /** Lone `.node` files: absolute path → place in the app. */
   addons: Map<string, string>
@@ -44,7 +50,9 @@ const LOADERS: Record<string, Loader> = {
   '.wasm': 'binary',
 }
 
-type Found = Pick<Bundled, 'natives' | 'addons' | 'references' | 'placed' | 'absent' | 'readable'>
+type Found = Pick<Bundled, 'addons' | 'references' | 'placed' | 'absent' | 'readable'> & {
+  unbundled: UnbundledPackages
+}
 
 export class EsbuildSession {
   readonly #request: BundleRequest
@@ -59,7 +67,7 @@ export class EsbuildSession {
   constructor(request: BundleRequest, runtime: string) {
     this.#request = request
     this.#runtime = runtime
-    this.#found = nothingFound(request.rootDir, undefined)
+    this.#found = this.#nothingFound()
   }
 
   /** @param installed packages in place of a missing `node_modules` */
@@ -77,13 +85,12 @@ export class EsbuildSession {
 
   async #build(installed: InstalledPackages | undefined, signal: AbortSignal): Promise<Bundled> {
     const context = (this.#context ??= await this.#open())
-    this.#found = nothingFound(this.#request.rootDir, installed)
     this.#installed = installed
     const cancel = () => void context.cancel()
     signal.addEventListener('abort', cancel, { once: true })
     try {
       if (signal.aborted) throw cancelled(this.#request.name)
-      return this.#bundled(await this.#rebuilt(context))
+      return await this.#bundledAlike(context)
     } catch (error) {
       if (signal.aborted) throw cancelled(this.#request.name)
       throw this.#failure(error)
@@ -92,18 +99,33 @@ export class EsbuildSession {
     }
   }
 
+  /** Again as long as a package is both in the bundle and outside it: each pass leaves out what the last one found. */
+  async #bundledAlike(context: BuildContext): Promise<Bundled> {
+    const shared = new Map<string, Reason>()
+    for (;;) {
+      const result = await this.#rebuilt(context, shared)
+      const bundled = bundledPackages(result.metafile!, this.#request.packageDir)
+      const names = new Map([...bundled].map(([folder, { name }]) => [folder, name]))
+      const outside = this.#found.unbundled.place(new Set(names.values()))
+      const more = sharedWith(outside, names)
+      if (more.length === 0) return this.#bundled(result, { bundled, outside })
+      for (const [folder, reason] of more) shared.set(folder, reason)
+    }
+  }
+
   /**
    * Packages may require optional packages that are not installed: Node throws when such a line is reached. esbuild
    * fails the build instead, unless the line is in a `try`; then we build once more without what is missing.
    */
-  async #rebuilt(context: BuildContext): Promise<BuildResult> {
+  async #rebuilt(context: BuildContext, shared: ReadonlyMap<string, Reason>): Promise<BuildResult> {
+    this.#found = this.#nothingFound(shared)
     try {
       return await context.rebuild()
     } catch (error) {
       const missing = missingInPackages(error)
       if (missing.every(specifier => this.#absent.has(specifier))) throw error
       for (const specifier of missing) this.#absent.add(specifier)
-      this.#found = nothingFound(this.#request.rootDir, this.#installed)
+      this.#found = this.#nothingFound(shared)
       return context.rebuild()
     }
   }
@@ -127,6 +149,7 @@ export class EsbuildSession {
       sourcemap: 'linked',
       sourcesContent: false,
       legalComments: 'none',
+      metafile: true,
       logLevel: 'silent',
       banner: { js: BUNDLE_HEAD },
       define: PLACE_DEFINES,
@@ -140,28 +163,44 @@ export class EsbuildSession {
           packageDir,
           installed: () => this.#installed,
           readable: () => this.#found.readable,
+          unbundled: () => this.#found.unbundled,
           isAbsent: specifier => this.#absent.has(specifier),
           onAbsent: (specifier, importer) => noteAbsent(this.#found.absent, specifier, importer),
-          onNative: (name, folder) => this.#found.natives.set(name, folder),
           onAddon: (source, place) => this.#found.addons.set(source, place),
         }),
         placesPlugin({
           packageDir,
           onReference: path => this.#found.references.add(path),
           onPlaced: path => this.#found.placed.add(path),
+          onLocated: (specifier, importer) => this.#found.unbundled.locate(specifier, importer),
         }),
       ],
     })
   }
 
-  #bundled({ outputFiles, warnings }: BuildResult): Bundled {
+  #bundled({ outputFiles, warnings }: BuildResult, packages: Pick<Bundled, 'bundled' | 'outside'>): Bundled {
     const text = (end: string) => outputFiles!.find(({ path }) => path.endsWith(end))!.text
+    const { unbundled, ...found } = this.#found
     return {
-      ...this.#found,
+      ...found,
+      ...packages,
+      natives: unbundled.natives,
       code: plainPaths(text('.mjs')),
       map: plainSources(text('.map')),
-      notes: [...warnings.map(buildNote), ...absentNotes(this.#found.absent)],
+      notes: [
+        ...warnings.map(buildNote),
+        ...absentNotes(found.absent),
+        ...unbundled.unmatched.map(pattern => `"unbundled" has ${pattern}, but no package of that name is imported`),
+      ],
     }
+  }
+
+  #nothingFound(shared: ReadonlyMap<string, Reason> = new Map()): Found {
+    const { rootDir, packageDir, unbundled: asked = [] } = this.#request
+    const installed = this.#installed
+    const readable = new ReadableFolders(rootDir, installed?.folder)
+    const unbundled = new UnbundledPackages({ rootDir, packageDir, asked, installed, readable, shared })
+    return { unbundled, addons: new Map(), references: new Set(), placed: new Set(), absent: new Map(), readable }
   }
 
   #failure(error: unknown): RyoFaasError {
@@ -179,18 +218,6 @@ export class EsbuildSession {
     const name = packageNameOf(specifier)
     if (name === undefined) return undefined
     return installHint(name, this.#request.packageDir, this.#request.rootDir)
-  }
-}
-
-function nothingFound(rootDir: string, installed: InstalledPackages | undefined): Found {
-  const readable = new ReadableFolders(rootDir, installed?.folder)
-  return {
-    natives: new Map(),
-    addons: new Map(),
-    references: new Set(),
-    placed: new Set(),
-    absent: new Map(),
-    readable,
   }
 }
 

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 
 export interface Manifest {
   name?: string
+  version?: string
+  type?: unknown
   workspaces?: unknown
   exports?: unknown
   os?: unknown
@@ -32,6 +34,12 @@ export function findPackage(name: string, from: string): string | undefined {
   }
 }
 
+/** The package in `node_modules` that a file belongs to. */
+export function packageOfFile(file: string): { name: string; folder: string } | undefined {
+  const [folder, name] = /^.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)(?=[\\/])/.exec(file) ?? []
+  return folder === undefined ? undefined : { folder, name: name!.replace('\\', '/') }
+}
+
 /** Empty if there is none or it cannot be read: esbuild reports it where it matters. */
 export function readManifest(packageDir: string): Manifest {
   try {
@@ -42,6 +50,20 @@ export function readManifest(packageDir: string): Manifest {
     if (error instanceof SyntaxError || code === 'ENOENT' || code === 'ENOTDIR') return {}
     throw error
   }
+}
+
+/** The manifest of the package that a folder belongs to; empty if there is none. */
+function nearestManifest(from: string): Manifest {
+  for (let dir = from; ; dir = dirname(dir)) {
+    if (existsSync(join(dir, 'package.json'))) return readManifest(dir)
+    if (dirname(dir) === dir) return {}
+  }
+}
+
+/** Whether Node loads a file of a package as CommonJS. */
+export function isCommonJs(file: string): boolean {
+  if (/\.(?:cjs|json|node)$/.test(file)) return true
+  return file.endsWith('.js') && nearestManifest(dirname(file)).type !== 'module'
 }
 
 /**

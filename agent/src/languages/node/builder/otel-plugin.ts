@@ -15,7 +15,7 @@ export function otelPlugin(packageDir: string): Plugin {
         if (pluginData === REAL) return undefined
         const real = await build.resolve(path, { kind: 'import-statement', importer, resolveDir, pluginData: REAL })
         // Not found, or left outside of the bundle: as for any other package.
-        if (real.errors.length > 0 || real.external) return undefined
+        if (real.errors.length > 0 || real.external || real.namespace !== 'file') return undefined
         return { path: real.path, namespace: NAMESPACE }
       })
       build.onLoad({ filter: /.*/, namespace: NAMESPACE }, ({ path }) => ({

@@ -1,14 +1,16 @@
-/** Decides about imported packages: bundled (the rule), copied because of a native addon, or installed. */
+/** Resolves imported packages: bundled (the rule), left outside (`unbundled-packages.ts`), installed, or absent. */
 import { existsSync, realpathSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Plugin } from 'esbuild'
 import type { InstalledPackages } from './installed-packages.ts'
-import { findPackage, nativeAddonOf, packageNameOf } from './node-packages.ts'
+import { findPackage, isCommonJs, packageNameOf } from './node-packages.ts'
 import { placeInApp } from './plain-paths.ts'
 import type { ReadableFolders } from './readable-folders.ts'
 import { refusal } from './readable-plugin.ts'
+import type { UnbundledPackages } from './unbundled-packages.ts'
 
 const ADDON = 'ryo-faas-addon'
+const OUTSIDE = 'ryo-faas-outside'
 const IN_PACKAGE = /[\\/]node_modules[\\/]/
 /** Looked up when the line is reached; a static import is looked up before anything runs. */
 const CAN_WAIT: ReadonlySet<string> = new Set(['require-call', 'require-resolve', 'dynamic-import'])
@@ -20,23 +22,25 @@ export interface PackagesPluginOptions {
   installed: () => InstalledPackages | undefined
   /** What the current build may read; it learns of links that lead to packages. */
   readable: () => ReadableFolders
+  /** What the current build leaves outside. */
+  unbundled: () => UnbundledPackages
   /** Whether a package required it although it was missing. */
   isAbsent(specifier: string): boolean
   /** Left to Node, which throws when the line is reached. */
   onAbsent(specifier: string, importer: string): void
-  onNative(name: string, folder: string): void
   /** A `.node` file outside a native package; `place` is its path in the app. */
   onAddon(source: string, place: string): void
 }
 
 export function packagesPlugin(options: PackagesPluginOptions): Plugin {
-  const { packageDir, installed, readable, isAbsent, onAbsent, onNative, onAddon } = options
+  const { packageDir, installed, readable, unbundled, isAbsent, onAbsent, onAddon } = options
   return {
     name: 'ryo-faas-packages',
     setup(build) {
-      build.onResolve({ filter: /^[^./]/ }, ({ path, importer, resolveDir, pluginData, kind }) => {
+      build.onResolve({ filter: /^[^./]/ }, async ({ path, importer, namespace, resolveDir, pluginData, kind }) => {
         const name = packageNameOf(path)
         if (name === undefined || kind === 'entry-point' || pluginData === SEEN) return undefined
+        if (namespace === OUTSIDE) return { path, external: true }
         const near = findPackage(name, resolveDir)
         const elsewhere = near === undefined ? installed()?.find(path, name, resolveDir) : undefined
         const found = near ?? elsewhere?.folder
@@ -46,14 +50,27 @@ export function packagesPlugin(options: PackagesPluginOptions): Plugin {
           return { path, external: true }
         }
         const folder = elsewhere?.isLinked ? readable().admit(found) : readable().follow(found, name)
-        if (nativeAddonOf(folder) !== undefined) {
-          if (!readable().holds(join(folder, 'package.json'))) return { errors: [refusal(folder, readable())] }
-          onNative(name, found)
-          return { path, external: true }
-        }
-        if (elsewhere === undefined) return undefined
-        return build.resolve(elsewhere.path, { kind, resolveDir: elsewhere.resolveDir, pluginData: SEEN })
+        const resolveFound = () =>
+          build.resolve(elsewhere?.path ?? path, {
+            kind,
+            resolveDir: elsewhere?.resolveDir ?? resolveDir,
+            pluginData: SEEN,
+          })
+        const reason = unbundled().whyNot(name, found)
+        if (reason === undefined) return elsewhere && resolveFound()
+        if (!readable().holds(join(folder, 'package.json'))) return { errors: [refusal(folder, readable())] }
+        unbundled().use(name, found, reason)
+        if (kind === 'require-resolve' || kind === 'require-call') return { path, external: true }
+        const { path: file, errors, sideEffects } = await resolveFound()
+        if (errors.length > 0 || !isCommonJs(file)) return { path, external: true }
+        return { path, namespace: OUTSIDE, sideEffects }
       })
+      // Node guesses the names that a CommonJS module exports; `require` gives all, as in a bundle.
+      build.onLoad({ filter: /.*/, namespace: OUTSIDE }, ({ path }) => ({
+        contents: `module.exports = require(${JSON.stringify(path)})`,
+        loader: 'js',
+        resolveDir: packageDir,
+      }))
 
       build.onResolve({ filter: /\.node$/ }, ({ path, resolveDir, namespace }) => {
         if (namespace === ADDON) return { path, external: true }

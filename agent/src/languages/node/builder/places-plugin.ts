@@ -8,6 +8,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, extname, relative, resolve } from 'node:path'
 import type { Loader, Plugin } from 'esbuild'
+import { locatedModules } from './located-packages.ts'
 import { placeInApp } from './plain-paths.ts'
 
 const APP = '__ryoFaasApp'
@@ -54,15 +55,18 @@ export interface PlacesPluginOptions {
   onReference(path: string): void
   /** Every module (absolute) that asks where it is: it may read files beside it. */
   onPlaced(path: string): void
+  /** Every module that a file (absolute) looks for itself. */
+  onLocated(specifier: string, importer: string): void
 }
 
-export function placesPlugin({ packageDir, onReference, onPlaced }: PlacesPluginOptions): Plugin {
+export function placesPlugin({ packageDir, onReference, onPlaced, onLocated }: PlacesPluginOptions): Plugin {
   return {
     name: 'ryo-faas-places',
     setup(build) {
       build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: 'file' }, async ({ path, pluginData }) => {
         if ((pluginData as { virtual?: boolean } | undefined)?.virtual) return undefined
         const code = await readFile(path, 'utf8')
+        for (const specifier of locatedModules(code)) onLocated(specifier, path)
         if (!MENTIONS.test(code)) return undefined
         onPlaced(path)
         for (const [, , reference] of code.matchAll(REFERENCES)) onReference(resolve(dirname(path), reference!))

@@ -80,6 +80,8 @@ export class ReadableFolders {
 
   /** @param real folder of a package to which a link led: readable if it is of the workspace */
   admit(real: string): string {
+    // Nothing is left to follow.
+    this.#followed.set(real, real)
     this.#linked.add(real)
     if (this.#bases.includes(real)) return real
     if (real.startsWith(this.#workspaceRoot() + sep)) this.#bases.push(real)

@@ -1,0 +1,49 @@
+/** What a build decided, as data that users can read. */
+import type { BundleFacts } from '../../../contract/index.ts'
+import type { Bundled } from './esbuild-session.ts'
+import { readManifest } from './node-packages.ts'
+import type { TakenFile } from './taken-files.ts'
+
+/** @param taken everything in the app besides the bundle and its map */
+export function bundleFacts(bundled: Bundled, taken: readonly TakenFile[]): BundleFacts {
+  const sizes = new Map(bundled.outside.map(({ at }) => [at, 0]))
+  const files = { count: 0, bytes: 0 }
+  for (const { path, size } of taken) {
+    const at = packageAt(path)
+    const known = at === undefined ? undefined : sizes.get(at)
+    if (known !== undefined) {
+      sizes.set(at!, known + size)
+    } else {
+      files.count++
+      files.bytes += size
+    }
+  }
+  const bundleBytes = Buffer.byteLength(bundled.code)
+  const takenBytes = taken.reduce((sum, { size }) => sum + size, 0)
+  return {
+    bundleBytes,
+    bundled: [...bundled.bundled]
+      .map(([folder, { name, bytes }]) => ({ name, ...versionIn(folder), bytes }))
+      .sort((a, b) => b.bytes - a.bytes || (a.name < b.name ? -1 : 1)),
+    unbundled: bundled.outside.map(({ name, folder, at, why, native, neededBy }) => ({
+      name,
+      ...versionIn(folder),
+      bytes: sizes.get(at)!,
+      why,
+      native,
+      ...(neededBy !== undefined && { neededBy }),
+    })),
+    files,
+    totalBytes: bundleBytes + Buffer.byteLength(bundled.map) + takenBytes,
+  }
+}
+
+/** `node_modules/a/node_modules/@b/c/d.js` → `node_modules/a/node_modules/@b/c` */
+function packageAt(path: string): string | undefined {
+  return /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0]
+}
+
+function versionIn(folder: string): { version?: string } {
+  const { version } = readManifest(folder)
+  return version === undefined ? {} : { version }
+}
