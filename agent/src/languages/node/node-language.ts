@@ -22,7 +22,7 @@ export class NodeLanguage implements Language {
 
   constructor({ checker, ...builder }: NodeLanguageOptions) {
     this.#checker = createCheckService(checker)
-    this.#builder = new Builder(builder)
+    this.#builder = new Builder({ compile: request => this.#checker.compile(request), ...builder })
   }
 
   async check(sources: FunctionSource[]): Promise<CheckOutcome[]> {

@@ -22,6 +22,7 @@ import { bundleRuntime } from './runtime-module.ts'
 import { globbedFiles, isReadAtRunTime, packageFiles, referencedFile, type TakenFile } from './taken-files.ts'
 import { filesOfPackage } from './unbundled-files.ts'
 import { unfoundReads } from './unfound-reads.ts'
+import type { Compile } from './user-settings.ts'
 import { writeVersionFolder } from './version-folder.ts'
 
 /** Part of every hash: increase it when the same input must give a different app. */
@@ -38,6 +39,8 @@ export interface BuilderOptions {
   environment: NodeJS.ProcessEnv
   /** Where functions run, as far as known. Called when native code is included. */
   surroundings?: () => Promise<NativeSurroundings>
+  /** Compiles files with decorators; default: here, where it loads the compiler. */
+  compile?: Compile
   /** The program `npm`; default: the one on the path, like the other package managers. */
   npmPath?: string
 }
@@ -124,7 +127,8 @@ export class Builder {
   #session(request: BundleRequest, runtime: string): EsbuildSession {
     const { name, rootDir, packageDir, filePath, unbundled } = request
     const key = JSON.stringify([name, rootDir, packageDir, filePath, unbundled, entrySource(request, '.')])
-    const session = this.#sessions.get(key) ?? new EsbuildSession(request, runtime)
+    const session =
+      this.#sessions.get(key) ?? new EsbuildSession(request, { runtime, compile: this.#options.compile ?? compileHere })
     this.#sessions.delete(key)
     this.#sessions.set(key, session)
     const [oldest] = this.#sessions
@@ -174,6 +178,11 @@ async function addonFile(source: string, path: string): Promise<TakenFile> {
 async function withRealPaths(request: BundleRequest): Promise<BundleRequest> {
   const [rootDir, packageDir] = await Promise.all([realpath(request.rootDir), realpath(request.packageDir)])
   return { ...request, rootDir, packageDir, filePath: join(packageDir, relative(request.packageDir, request.filePath)) }
+}
+
+async function compileHere(request: Parameters<Compile>[0]): Promise<string> {
+  const { compileDecorated } = await import('../checker/compile.ts')
+  return compileDecorated(request)
 }
 
 function isFileError(error: unknown): boolean {

@@ -5,6 +5,7 @@
 import { join } from 'node:path'
 import { context, type BuildContext, type BuildResult, type Loader, type Message } from 'esbuild'
 import { RyoFaasError } from '../../../contract/index.ts'
+import { TYPES_NAMESPACE } from '../checker/index.ts'
 import type { BundleRequest } from './build.ts'
 import { buildNote, buildProblem, MISSING } from './build-problems.ts'
 import { entryName, entrySource } from './entry-file.ts'
@@ -20,6 +21,8 @@ import { plainPaths, plainSources } from './plain-paths.ts'
 import { ReadableFolders } from './readable-folders.ts'
 import { readablePlugin } from './readable-plugin.ts'
 import { runtimePlugin } from './runtime-module.ts'
+import { typesPlugin } from './types-plugin.ts'
+import { UserSettings, type Compile } from './user-settings.ts'
 import { sharedWith, UnbundledPackages, type Reason, type UnbundledPackage } from './unbundled-packages.ts'
 
 export interface Bundled {
@@ -46,7 +49,9 @@ export interface Bundled {
 
 /** An import of a file that is not code gives its text, or its bytes (a `Uint8Array`). */
 const LOADERS: Record<string, Loader> = {
-  ...Object.fromEntries(['.sql', '.graphql', '.gql', '.html', '.txt', '.md'].map(extension => [extension, 'text'])),
+  ...Object.fromEntries(
+    ['.sql', '.graphql', '.gql', '.html', '.txt', '.md', '.csv'].map(extension => [extension, 'text']),
+  ),
   '.wasm': 'binary',
 }
 
@@ -57,6 +62,7 @@ type Found = Pick<Bundled, 'addons' | 'references' | 'placed' | 'absent' | 'read
 export class EsbuildSession {
   readonly #request: BundleRequest
   readonly #runtime: string
+  readonly #settings: UserSettings
   #context: BuildContext | undefined
   #found: Found
   #installed: InstalledPackages | undefined
@@ -64,7 +70,8 @@ export class EsbuildSession {
   readonly #absent = new Set<string>()
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(request: BundleRequest, runtime: string) {
+  constructor(request: BundleRequest, { runtime, compile }: { runtime: string; compile: Compile }) {
+    this.#settings = new UserSettings(compile)
     this.#request = request
     this.#runtime = runtime
     this.#found = this.#nothingFound()
@@ -146,6 +153,8 @@ export class EsbuildSession {
       platform: 'node',
       format: 'esm',
       target: 'node20',
+      // The default: what tsconfig.json says comes first, except "preserve", which means this to Next and others.
+      jsx: 'automatic',
       sourcemap: 'linked',
       sourcesContent: false,
       legalComments: 'none',
@@ -156,6 +165,7 @@ export class EsbuildSession {
       loader: LOADERS,
       plugins: [
         readablePlugin(() => this.#found.readable),
+        typesPlugin(),
         httpPlugin(),
         otelPlugin(packageDir),
         runtimePlugin(this.#runtime, packageDir),
@@ -170,6 +180,7 @@ export class EsbuildSession {
         }),
         placesPlugin({
           packageDir,
+          settings: this.#settings,
           onReference: path => this.#found.references.add(path),
           onPlaced: path => this.#found.placed.add(path),
           onLocated: (specifier, importer) => this.#found.unbundled.locate(specifier, importer),
@@ -188,7 +199,7 @@ export class EsbuildSession {
       code: plainPaths(text('.mjs')),
       map: plainSources(text('.map')),
       notes: [
-        ...warnings.map(buildNote),
+        ...warnings.filter(isNotAboutTypes).map(buildNote),
         ...absentNotes(found.absent),
         ...unbundled.unmatched.map(pattern => `"unbundled" has ${pattern}, but no package of that name is imported`),
       ],
@@ -229,6 +240,11 @@ function missingInPackages(error: unknown): string[] {
     const inPackage = location !== null && location.file.split(/[\\/]/).includes('node_modules')
     return inPackage && specifier !== undefined && packageNameOf(specifier) !== undefined ? [specifier] : []
   })
+}
+
+/** Our own imports for metadata name types, which are not there at run time. */
+function isNotAboutTypes({ id, location }: Message): boolean {
+  return id !== 'import-is-undefined' || location?.lineText.includes(TYPES_NAMESPACE) !== true
 }
 
 function noteAbsent(absent: Map<string, Set<string>>, specifier: string, importer: string): void {

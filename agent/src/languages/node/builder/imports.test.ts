@@ -82,17 +82,17 @@ describe('a file that is not code', () => {
   it('is imported as text, and WebAssembly as bytes', async () => {
     const made = folder({
       'hello.ts': `import sql from './a.sql'; import graphql from './a.graphql'; import gql from './a.gql'
-        import html from './a.html'; import txt from './a.txt'; import md from './a.md'; import wasm from './a.wasm'
+        import html from './a.html'; import txt from './a.txt'; import md from './a.md'; import csv from './a.csv'; import wasm from './a.wasm'
         export const hello = async () => {
           const { instance } = await WebAssembly.instantiate(wasm)
-          return new Response([sql, graphql, gql, html, txt, md, instance.exports.seven()].join())
+          return new Response([sql, graphql, gql, html, txt, md, csv, instance.exports.seven()].join())
         }`,
-      ...Object.fromEntries(['sql', 'graphql', 'gql', 'html', 'txt', 'md'].map(name => [`a.${name}`, name])),
+      ...Object.fromEntries(['sql', 'graphql', 'gql', 'html', 'txt', 'md', 'csv'].map(name => [`a.${name}`, name])),
     })
     // (module (func (export "seven") (result i32) i32.const 7))
     const module =
       '\0asm\x01\0\0\0\x01\x05\x01\x60\0\x01\x7f\x03\x02\x01\0\x07\x09\x01\x05seven\0\0\x0a\x06\x01\x04\0\x41\x07\x0b'
     made.write({ 'a.wasm': module })
-    expect((await run(made)).answer).toBe('sql,graphql,gql,html,txt,md,7')
+    expect((await run(made)).answer).toBe('sql,graphql,gql,html,txt,md,csv,7')
   })
 })

@@ -29,11 +29,29 @@ function transports(...names: string[]): KnownPackage[] {
   return names.map(name => ({ name, why: 'is loaded by name as a transport of pino', loadedBy: ['pino'] }))
 }
 
+function drivers(loadedBy: string, ...names: string[]): KnownPackage[] {
+  return names.map(name => ({ name, why: `is loaded by name by ${loadedBy}`, loadedBy: [loadedBy] }))
+}
+
 export const KNOWN_PACKAGES: readonly KnownPackage[] = [
-  ...reading('jsdom', 'tiktoken', 'swagger-ui-dist'),
+  ...reading('jsdom', 'tiktoken', 'swagger-ui-dist', 'pdfkit', 'geoip-lite', 'google-gax'),
+  { name: 'playwright-core', why: 'reads its own package.json, and starts programs next to its code' },
   { name: 'pino', why: 'runs transports in threads, whose code it finds next to its own' },
   ...transports('pino-*', '@*/pino', '@*/pino-*'),
   ...views('ejs', 'pug', 'hbs', 'handlebars', 'eta', 'nunjucks', 'mustache'),
+  ...drivers(
+    'typeorm',
+    'pg',
+    'pg-native',
+    'pg-query-stream',
+    'mysql2',
+    'mssql',
+    'better-sqlite3',
+    'sql.js',
+    'oracledb',
+  ),
+  ...drivers('typeorm', 'mongodb', 'ioredis', '@sap/hana-client', '@google-cloud/spanner'),
+  ...drivers('sequelize', 'pg', 'pg-hstore', 'pg-native', 'mysql2', 'mariadb', 'sqlite3', 'tedious', 'oracledb'),
 ]
 
 /** Whether a name is `pattern`, in which `*` stands for any part of a name without `/`. */

@@ -10,6 +10,7 @@ import { dirname, extname, relative, resolve } from 'node:path'
 import type { Loader, Plugin } from 'esbuild'
 import { locatedModules } from './located-packages.ts'
 import { placeInApp } from './plain-paths.ts'
+import type { UserSettings } from './user-settings.ts'
 
 const APP = '__ryoFaasApp'
 const URL_NAME = '__ryoFaasUrl'
@@ -35,6 +36,7 @@ export const PLACE_DEFINES: Record<string, string> = {
   __dirname: DIR_NAME,
 }
 
+const IN_PACKAGE = /[\\/]node_modules[\\/]/
 const MENTIONS = /\b__(?:dirname|filename)\b|\bimport\s*\.\s*meta\b/
 const REFERENCES = /\bnew\s+URL\(\s*(['"`])(\.{1,2}\/[^'"`$\n]+)\1\s*,\s*import\.meta\.url\s*\)/g
 
@@ -51,6 +53,7 @@ const LOADERS: Record<string, Loader> = {
 
 export interface PlacesPluginOptions {
   packageDir: string
+  settings: UserSettings
   /** Every file (absolute) that the code names by `new URL('./file', import.meta.url)`. */
   onReference(path: string): void
   /** Every module (absolute) that asks where it is: it may read files beside it. */
@@ -59,19 +62,23 @@ export interface PlacesPluginOptions {
   onLocated(specifier: string, importer: string): void
 }
 
-export function placesPlugin({ packageDir, onReference, onPlaced, onLocated }: PlacesPluginOptions): Plugin {
+export function placesPlugin(options: PlacesPluginOptions): Plugin {
+  const { packageDir, settings, onReference, onPlaced, onLocated } = options
   return {
     name: 'ryo-faas-places',
     setup(build) {
+      build.onStart(() => settings.start())
       build.onLoad({ filter: /\.[cm]?[jt]sx?$/, namespace: 'file' }, async ({ path, pluginData }) => {
         if ((pluginData as { virtual?: boolean } | undefined)?.virtual) return undefined
         const code = await readFile(path, 'utf8')
         for (const specifier of locatedModules(code)) onLocated(specifier, path)
-        if (!MENTIONS.test(code)) return undefined
+        const prepared = IN_PACKAGE.test(path) ? undefined : await settings.prepare(path, code)
+        const loader = LOADERS[extname(path)] ?? 'js'
+        if (!MENTIONS.test(code)) return prepared === undefined ? undefined : { contents: prepared, loader }
         onPlaced(path)
         for (const [, , reference] of code.matchAll(REFERENCES)) onReference(resolve(dirname(path), reference!))
         const place = placeInApp(relative(packageDir, path))
-        return { contents: atTheTop(code, declarations(code, place)), loader: LOADERS[extname(path)] ?? 'js' }
+        return { contents: atTheTop(prepared ?? code, declarations(code, place)), loader }
       })
     },
   }

@@ -15,6 +15,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { RyoFaasError } from '../../../contract/index.ts'
 import type { CheckOutcome, CheckRequest, CheckService } from './check.ts'
 import type { CheckerOptions } from './checker-options.ts'
+import type { CompileRequest } from './compile-request.ts'
 
 const DEFAULT_MEMORY_MB = 1024
 const DEFAULT_IDLE_MS = 15 * 60_000
@@ -31,6 +32,8 @@ export interface CheckServiceOptions {
 }
 
 export interface WarmCheckService extends CheckService {
+  /** Compiles a file with decorators, see `compile.ts`. */
+  compile(request: CompileRequest): Promise<string>
   /** Starts the process and loads the compiler, so that the first check does not wait for them. */
   warmUp(): Promise<void>
 }
@@ -39,13 +42,16 @@ export interface CheckerQuestion {
   id: number
   /** Empty: warm up. */
   requests: CheckRequest[]
+  /** Instead of checking. */
+  compile?: CompileRequest
 }
 
-export type CheckerAnswer = { id: number; outcomes: CheckOutcome[] } | { id: number; error: string }
+export type CheckerAnswer =
+  { id: number; outcomes: CheckOutcome[] } | { id: number; code: string } | { id: number; error: string }
 
 interface Pending extends CheckerQuestion {
   attempts: number
-  fulfil(outcomes: CheckOutcome[]): void
+  fulfil(answer: CheckerAnswer): void
   reject(error: Error): void
 }
 
@@ -66,11 +72,16 @@ class ProcessCheckService implements WarmCheckService {
   }
 
   async warmUp(): Promise<void> {
-    await this.#ask([])
+    await this.#check([])
   }
 
   async check(requests: CheckRequest[]): Promise<CheckOutcome[]> {
-    return requests.length === 0 ? [] : this.#ask(requests)
+    return requests.length === 0 ? [] : this.#check(requests)
+  }
+
+  async compile(compile: CompileRequest): Promise<string> {
+    const answer = await this.#ask({ requests: [], compile })
+    return 'code' in answer ? answer.code : ''
   }
 
   async close(): Promise<void> {
@@ -90,10 +101,15 @@ class ProcessCheckService implements WarmCheckService {
     await ended
   }
 
-  #ask(requests: CheckRequest[]): Promise<CheckOutcome[]> {
+  async #check(requests: CheckRequest[]): Promise<CheckOutcome[]> {
+    const answer = await this.#ask({ requests })
+    return 'outcomes' in answer ? answer.outcomes : []
+  }
+
+  #ask(question: Omit<CheckerQuestion, 'id'>): Promise<CheckerAnswer> {
     if (this.#closed) return Promise.reject(new RyoFaasError('CANCELLED', 'the checker is closed'))
     return new Promise((fulfil, reject) => {
-      const pending: Pending = { id: ++this.#lastId, requests, attempts: 0, fulfil, reject }
+      const pending: Pending = { id: ++this.#lastId, ...question, attempts: 0, fulfil, reject }
       this.#pending.set(pending.id, pending)
       this.#send(pending)
     })
@@ -105,7 +121,8 @@ class ProcessCheckService implements WarmCheckService {
     this.#process.ref()
     this.#process.channel?.ref()
     pending.attempts++
-    const question: CheckerQuestion = { id: pending.id, requests: pending.requests }
+    const { id, requests, compile } = pending
+    const question: CheckerQuestion = { id, requests, ...(compile && { compile }) }
     // A process that is exiting cannot be asked; its exit handler retries.
     this.#process.send(question, () => undefined)
   }
@@ -129,8 +146,8 @@ class ProcessCheckService implements WarmCheckService {
     const pending = this.#pending.get(answer.id)
     this.#pending.delete(answer.id)
     if (this.#pending.size === 0) this.#rest()
-    if ('outcomes' in answer) pending?.fulfil(answer.outcomes)
-    else pending?.reject(new RyoFaasError('INTERNAL', `the checker failed: ${answer.error}`))
+    if ('error' in answer) pending?.reject(new RyoFaasError('INTERNAL', `the checker failed: ${answer.error}`))
+    else pending?.fulfil(answer)
   }
 
   #rest(): void {

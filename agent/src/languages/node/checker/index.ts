@@ -2,3 +2,4 @@
 export type { AdapterUse, CheckOutcome, CheckRequest, CheckService, HandlerCall } from './check.ts'
 export type { CheckerOptions } from './checker-options.ts'
 export { createCheckService, type CheckServiceOptions, type WarmCheckService } from './check-service.ts'
+export { TYPES_NAMESPACE, TYPES_SUFFIX, type CompileRequest } from './compile-request.ts'
