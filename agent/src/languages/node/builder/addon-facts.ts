@@ -35,7 +35,9 @@ export async function addonFacts(path: string): Promise<AddonFacts> {
 /** What the file is linked with; nothing unless it is for this processor and the system's C library. */
 function readElf(file: Buffer): string[] | undefined {
   const isElf = file.length >= 64 && file.readUInt32BE(0) === 0x7f454c46 && file[4] === 2 && file[5] === 1
-  if (!isElf || file.readUInt16LE(18) !== MACHINES[process.arch]) return undefined
+  // FreeBSD marks its files; Linux leaves the mark out, or sets its own.
+  const isForLinux = file[7] === 0 || file[7] === 3
+  if (!isElf || !isForLinux || file.readUInt16LE(18) !== MACHINES[process.arch]) return undefined
   try {
     const libraries = neededLibraries(file)
     return libraries.some(name => name.includes('musl')) ? undefined : libraries

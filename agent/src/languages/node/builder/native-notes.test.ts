@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
@@ -102,10 +103,16 @@ describe.runIf(process.platform === 'linux')('a note about an addon that will no
       'node_modules/addon/lib/libown.so.2': '',
       'node_modules/addon/prebuilds/musl.node': '',
       'node_modules/addon/prebuilds/darwin.node': 'Mach-O',
+      'node_modules/addon/prebuilds/freebsd.node': '',
     })
     writeFakeAddon(made.path(ADDON), ['libc.so.6', 'libown.so.2', 'libX11.so.6'])
     writeFakeAddon(made.path('node_modules/addon/lib/libown.so.2'), ['libc.so.6', 'libgomp.so.1'])
     writeFakeAddon(made.path('node_modules/addon/prebuilds/musl.node'), ['libc.musl-x86_64.so.1', 'libother.so.1'])
+    const freebsd = made.path('node_modules/addon/prebuilds/freebsd.node')
+    writeFakeAddon(freebsd, ['libc.so.7'])
+    const marked = readFileSync(freebsd)
+    marked[7] = 9
+    writeFileSync(freebsd, marked)
     expect(await notesOf(made, { libraries: new Set(['libc.so.6']) })).toEqual([
       taken,
       expect.stringMatching(/^addon will not load: it needs libX11\.so\.6, libgomp\.so\.1, which .*--base-image/),
