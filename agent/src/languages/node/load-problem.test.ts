@@ -61,3 +61,21 @@ test('there is no problem without a fatal error, or without a frame of the user'
   ).toBeUndefined()
   expect(problemIn('')).toBeUndefined()
 })
+
+test('a package that misses a file or another package beside the bundle can be taken along', async () => {
+  await mkdir(join(packageDir, 'node_modules', '@acme', 'dom'), { recursive: true })
+  await writeFile(join(packageDir, 'node_modules', '@acme', 'dom', 'package.json'), '{}')
+  const missing = (message: string, frame = '/app/node_modules/@acme/dom/index.js') =>
+    problemIn(`Error: ${message}\n    at load (${frame}:3:4)\n\nNode.js v24.0.0`)
+  const hint = expect.stringContaining('"unbundled": ["@acme/dom"]')
+  const noEntry = `ENOENT: no such file or directory, open '/app/node_modules/@acme/dom/style.css'`
+  expect(missing(noEntry)).toBeUndefined()
+  await writeFile(join(packageDir, 'package.json'), '{}')
+  expect(missing(noEntry)).toMatchObject({ file: join(packageDir, 'package.json'), line: 1, hint })
+  expect(missing(`Cannot find module '@acme/dom'`, '/app/src/hello.ts')).toMatchObject({
+    file: join(packageDir, 'src', 'hello.ts'),
+    line: 3,
+    hint,
+  })
+  expect(missing(`Cannot find module 'not-installed'`, '/app/src/hello.ts')).not.toHaveProperty('hint')
+})

@@ -3,9 +3,10 @@
  * where the runtime has already mapped the frames to the sources.
  */
 import { existsSync } from 'node:fs'
-import { relative, resolve, sep } from 'node:path'
+import { join, relative, resolve, sep } from 'node:path'
 import type { Problem } from '../../contract/index.ts'
 import type { LoadedCode } from '../language.ts'
+import { findPackage, packageNameOf, packageOfFile } from './builder/node-packages.ts'
 
 /** `at main (/app/src/hello.ts:1:21)`, `at /app/hello.ts:1:21`, `at async file:///…`; not those of a cause. */
 const FRAME = /^ {4}at (?:.*\()?(?:file:\/\/)?([^():]+):(\d+):(\d+)\)?$/
@@ -21,12 +22,26 @@ export function loadProblem(lines: readonly string[], code: LoadedCode): Problem
   const start = lines.slice(0, end).findLastIndex(line => HEAD.test(line))
   const message = HEAD.exec(lines[start] ?? '')?.[1]
   if (message === undefined) return undefined
+  const hint = unbundledHint(message, code)
+  const more = hint === undefined ? {} : { hint }
   for (const line of lines.slice(start, end)) {
     const [, path, row, column] = FRAME.exec(line) ?? []
     const file = path === undefined ? undefined : sourceOf(path, code)
-    if (file !== undefined) return { code: 'load-failed', message, file, line: Number(row), column: Number(column) }
+    if (file === undefined) continue
+    return { code: 'load-failed', message, file, line: Number(row), column: Number(column), ...more }
   }
-  return undefined
+  const manifest = join(code.packageDir, 'package.json')
+  if (hint === undefined || !existsSync(manifest)) return undefined
+  return { code: 'load-failed', message, file: manifest, line: 1, column: 1, hint }
+}
+
+/** A package looked for a file of its own, or for another package, in the `node_modules` that a bundle does without. */
+function unbundledHint(message: string, { packageDir }: LoadedCode): string | undefined {
+  const [, wanted] = /(?:\bENOENT\b[^']*|Cannot find (?:module|package) )'([^']+)'/.exec(message) ?? []
+  if (wanted === undefined) return undefined
+  const name = packageOfFile(wanted)?.name ?? packageNameOf(wanted)
+  if (name === undefined || findPackage(name, packageDir) === undefined) return undefined
+  return `If ${name} does not work in a bundle, take it along as it is: "unbundled": ["${name}"] in deploy.json`
 }
 
 /** The user's file, not the bundle itself or a package. */
