@@ -1,6 +1,7 @@
 /**
  * Packages that do not work inside a bundle, with the reason: they stay in `node_modules`, like those that deploy.json
- * names in `unbundled`. Each was tried bundled and failed; what works bundled (most ORMs and frameworks) is not here.
+ * names in `unbundled`. Those that read files were tried in a bundle and failed; the names of drivers are those in the
+ * code of TypeORM and Sequelize. What works bundled (most ORMs and frameworks) is not here.
  */
 export interface KnownPackage {
   /** Its name, or a group of names with `*`. */
@@ -15,10 +16,8 @@ export interface KnownPackage {
 }
 
 const READS = 'reads files next to its code'
-const VIEWS = ['express', 'consolidate', '@ladjs/consolidate', 'koa-views', '@nestjs/platform-express']
-
 function views(...names: string[]): KnownPackage[] {
-  return names.map(name => ({ name, why: 'is loaded by name as a view engine', loadedBy: VIEWS }))
+  return names.map(name => ({ name, why: 'is loaded by name as a view engine', loadedBy: ['express'] }))
 }
 
 function reading(...names: string[]): KnownPackage[] {
@@ -34,11 +33,11 @@ function drivers(loadedBy: string, ...names: string[]): KnownPackage[] {
 }
 
 export const KNOWN_PACKAGES: readonly KnownPackage[] = [
-  ...reading('jsdom', 'tiktoken', 'swagger-ui-dist', 'pdfkit', 'geoip-lite', 'google-gax'),
+  ...reading('jsdom', 'tiktoken', 'swagger-ui-dist', 'pdfkit', 'geoip-lite'),
   { name: 'playwright-core', why: 'reads its own package.json, and starts programs next to its code' },
   { name: 'pino', why: 'runs transports in threads, whose code it finds next to its own' },
   ...transports('pino-*', '@*/pino', '@*/pino-*'),
-  ...views('ejs', 'pug', 'hbs', 'handlebars', 'eta', 'nunjucks', 'mustache'),
+  ...views('ejs', 'pug', 'hbs'),
   ...drivers(
     'typeorm',
     'pg',
