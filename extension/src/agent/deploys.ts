@@ -82,6 +82,8 @@ export class Deploys {
           case 'note':
             progress.report(about(event.name, event.message))
             break
+          case 'bundled': // Only where it is asked for.
+            break
           case 'deployed':
             deployed.push(event)
             this.#failures.delete(event.name)
