@@ -8,6 +8,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { isDeepStrictEqual } from 'node:util'
 import { ENV } from '@ryo-faas/runtime/protocol'
 import type Docker from 'dockerode'
 import type { ContainerInspectInfo, NetworkInspectInfo } from 'dockerode'
@@ -48,7 +49,11 @@ const FUNCTION: Point[] = [
   ['it has no swap beyond that', found => found.HostConfig.MemorySwap, 128 * MEBIBYTE],
   ['its share of the CPU is what deploy.json says', found => found.HostConfig.NanoCpus, 5e8],
   ['it is not started again behind the agent’s back', found => found.HostConfig.RestartPolicy?.Name, 'no'],
-  ['nothing of the machine is mounted but its secrets, read-only', mountsOf, [['/run/secrets', false]]],
+  [
+    'nothing of the machine is mounted but its secrets and the authorities that were added here, read-only',
+    found => mountsOf(found).filter(mount => !isDeepStrictEqual(mount, ['/run/certificates.pem', false])),
+    [['/run/secrets', false]],
+  ],
   [
     'it may write to a small /tmp, and run nothing from there',
     found => found.HostConfig.Tmpfs,
@@ -84,7 +89,10 @@ const PROCESS = {
 /** Real, effective, saved and file system id. */
 const NOT_ROOT = expect.stringMatching(/^[1-9]\d*(?:\t[1-9]\d*){3}$/)
 /** In addition to those from deploy.json. */
-const VARIABLES: ReadonlySet<string> = new Set(['NODE_VERSION', 'PATH', 'HOME', 'HOSTNAME', ...Object.values(ENV)])
+const VARIABLES: ReadonlySet<string> = new Set([
+  ...['NODE_VERSION', 'NODE_ENV', 'NODE_EXTRA_CA_CERTS', 'TZ', 'PATH', 'HOME', 'HOSTNAME'],
+  ...Object.values(ENV),
+])
 
 /** What a function finds when it looks around: the result of each attempt, or its error code. */
 const PROWLER = `
@@ -137,8 +145,8 @@ beforeAll(async () => {
 })
 afterAll(() => platform.remove())
 
-function mountsOf({ Mounts }: Found): unknown {
-  return Mounts.map(({ Destination, RW }) => [Destination, RW]).toSorted()
+function mountsOf({ Mounts }: Found): [destination: string, isWritable: boolean][] {
+  return Mounts.map(({ Destination, RW }): [string, boolean] => [Destination, RW]).toSorted()
 }
 
 function networksOf({ NetworkSettings }: Found): string[] {
