@@ -143,7 +143,7 @@ describe('bad input', () => {
     expect(await failing(['deploi'])).toMatch(/Did you mean deploy/)
     expect(await failing(['deploy', '--onyl', 'x'])).toMatch(/onyl/)
     expect(await failing(['scale', 'nobody', '2'])).toMatch(/no deployment is named "nobody"/)
-    expect(await failing(['invoke', 'nobody'])).toMatch(/FUNCTION_NOT_FOUND/)
+    expect(await failing(['invoke', 'nobody'])).toMatch(/no deployment is named "nobody"/)
     expect(await failing(['logs', 'nobody'])).toMatch(/no deployment is named/)
     expect(
       await failing(['deploy', '--only', 'x', await writeProject(join(platform.home, 'only'), { xy: { code: GOOD } })]),
