@@ -4,6 +4,8 @@ export interface App {
   /** What the filter of the command line looks for. */
   name: string
   engine?: 'docker' | 'process'
+  /** Functions run on the Node of the machine, which also installs packages, not on the one that is brought. */
+  onMachinesNode?: boolean
   /** Cheap, and without packages of its own: part of every run of the tests. */
   isSample?: boolean
   dependencies?: Record<string, string>

@@ -1,4 +1,4 @@
-/** Where apps are tried: one platform for each engine that is asked for, and the folders of the apps. */
+/** Where apps are tried: one platform for each kind that is asked for, and the folders of the apps. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { TestPlatform } from '../support/platform.ts'
 import type { App, Call } from './app.ts'
-import { execute, installPackages, managersPath, usersPath, writeFiles } from './install.ts'
+import { execute, installPackages, managersPath, programOf, usersPath, writeFiles } from './install.ts'
 
 const ANSWER_MS = 20_000
 
@@ -44,7 +44,7 @@ export class AppBed {
       await installPackages(app, folder, files)
       await writeFiles(folder, files)
       for (const [program, ...args] of app.build ?? []) await execute(program!, args, folder)
-      const stage = await this.#stage(app.engine ?? 'process')
+      const stage = await this.#stage(app)
       const variables = app.beside === undefined ? {} : await this.#startBeside(join(folder, app.beside), undo)
       await writeFiles(folder, deployFile(app, variables))
       const names = entriesOf(app).map(({ name }) => name)
@@ -75,18 +75,19 @@ export class AppBed {
     return undefined
   }
 
-  async #stage(engine: 'docker' | 'process'): Promise<Stage> {
-    let stage = this.#stages.get(engine)
+  async #stage({ engine = 'process', onMachinesNode = false }: App): Promise<Stage> {
+    const key = `${engine} ${onMachinesNode}`
+    let stage = this.#stages.get(key)
     if (!stage) {
-      stage = this.#startPlatform(engine)
-      this.#stages.set(engine, stage)
+      stage = this.#startPlatform(engine, onMachinesNode ? ['--node', programOf('node')] : [])
+      this.#stages.set(key, stage)
     }
     return stage
   }
 
-  async #startPlatform(engine: 'docker' | 'process'): Promise<Stage> {
+  async #startPlatform(engine: 'docker' | 'process', flags: string[]): Promise<Stage> {
     const platform = await TestPlatform.make(this.#isWhole ? await this.#company() : {})
-    const { proxyUrl } = await platform.start(engine)
+    const { proxyUrl } = await platform.start(engine, flags)
     return { platform, proxyUrl }
   }
 

@@ -107,6 +107,14 @@ export function usersPath(): string {
     .join(delimiter)
 }
 
+/** Where the user's shell would find it. */
+export function programOf(name: string): string {
+  const places = usersPath()
+    .split(delimiter)
+    .map(folder => join(folder, name))
+  return places.find(place => existsSync(place)) ?? name
+}
+
 function managerFolder(manager: string): Promise<string> {
   const dependencies = MANAGERS[manager]!
   return kept(JSON.stringify(dependencies), async made => {

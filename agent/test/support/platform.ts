@@ -13,6 +13,9 @@ import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
 export const BIN = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
 export const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url))
 
+/** The name of a platform's home, in the folder for temporary files, begins with it. */
+export const HOME_PREFIX = 'rfa-home-'
+
 export interface CliResult {
   code: number
   stdout: string
@@ -36,7 +39,7 @@ export class TestPlatform {
   }
 
   static async make(environment: NodeJS.ProcessEnv = {}, program = BIN): Promise<TestPlatform> {
-    return new TestPlatform(await mkdtemp(join(tmpdir(), 'rfa-home-')), environment, program)
+    return new TestPlatform(await mkdtemp(join(tmpdir(), HOME_PREFIX)), environment, program)
   }
 
   cli(args: string[], options: { input?: string; cwd?: string } = {}): Promise<CliResult> {
