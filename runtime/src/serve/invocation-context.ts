@@ -9,12 +9,15 @@ export class InvocationContext implements FunctionContext {
   readonly #invocation: Invocation
   readonly callId?: string
   readonly upgrade?: UpgradeRequest
+  /** Not a getter: a framework that takes the context for its own, as GraphQL Yoga does, writes its `params` to it. */
+  readonly params: Readonly<Record<string, string>>
 
   constructor(invocation: Invocation) {
     this.#invocation = invocation
     const callId = invocation.headers[HEADERS.callId]
     if (typeof callId === 'string') this.callId = callId
     if (invocation.upgrade) this.upgrade = invocation.upgrade
+    this.params = invocation.params
   }
 
   get name(): string {
@@ -50,10 +53,6 @@ export class InvocationContext implements FunctionContext {
       return createLog(requestId, outlet)
     }
     return createLog(`${requestId} trace=${this.traceId}`, outlet)
-  }
-
-  get params(): Readonly<Record<string, string>> {
-    return this.#invocation.params
   }
 
   readonly waitUntil = (work: PromiseLike<unknown>): void => this.#invocation.waitUntil(work)

@@ -19,6 +19,13 @@ test('the request has method, headers, body and the url that the client used', a
   expect(JSON.parse(answer.body)).toEqual(['PATCH', 'https://faas.example:8443/b/..%2f?c=d', '1', 'hi'])
 })
 
+test('a framework that takes the context for its own may write its parameters to it', async () => {
+  await using served = await serveWeb((_request, given) =>
+    Response.json(Object.assign(given, { params: { a: 1 } }).params),
+  )
+  expect((await send(served.port)).body).toBe('{"a":1}')
+})
+
 test('without a proxy the url has the host of the request', async () => {
   await using served = await serveWeb(request => new Response(request.url))
   expect((await send(served.port, { path: '//x' })).body).toBe(`${served.url}//x`)
