@@ -103,6 +103,6 @@ export default function handler(request: VercelRequest, response: VercelResponse
 export const hello = onRequest((request, response) => { response.send('ok ' + request.method) })
 `,
     },
-    calls: [{ answer: 'ok GET' }],
+    refused: /function of Firebase, which is not supported[^]*Export the handler itself/,
   },
 ]

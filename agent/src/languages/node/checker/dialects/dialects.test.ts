@@ -86,6 +86,10 @@ export interface CloudEventFunction<T = unknown> { (event: CloudEvent<T>): any }
 export interface EventFunction { (data: {}, context: object): any }
 export declare function http(name: string, handler: HttpFunction): void
 export declare function cloudEvent<T>(name: string, handler: CloudEventFunction<T>): void`,
+  'node_modules/firebase-functions/index.d.ts': `
+import type * as express from 'express'
+export interface Request extends express.Request { rawBody: Buffer }
+export declare function onRequest(handler: (q: Request, s: express.Response) => void): ((q: Request, s: express.Response) => void) & { __endpoint: object }`,
   // A package without any of them.
   'bare/package.json': '{}',
 })
@@ -348,6 +352,12 @@ describe('refuses', () => {
       `import type { EventFunction } from '@google-cloud/functions-framework'\nexport const app: EventFunction = () => {}`,
       /legacy event/,
       /CloudEventFunction/,
+    ],
+    [
+      'a function of Firebase',
+      `import { onRequest } from 'firebase-functions'\nexport const app = onRequest((q, s) => void s.send(''))`,
+      /function of Firebase/,
+      /Export the handler itself/,
     ],
     [
       'an object whose fetch returns something else',

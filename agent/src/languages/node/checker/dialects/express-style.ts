@@ -50,6 +50,22 @@ export const googleFunction: Dialect = {
   },
 }
 
+/** What Firebase's SDK makes of a handler: only Firebase can run it. */
+export const firebaseFunction: Dialect = {
+  name: 'Firebase function',
+  adapters: [],
+  recognize(candidate) {
+    const first = firstType(candidate)
+    const isFirebase = [candidate.type, first].some(type => type && isDeclaredBy(type, 'firebase-functions'))
+    if (!isFirebase) return undefined
+    return problemAt(candidate.node, {
+      code: 'wrong-parameters',
+      message: `"${candidate.name}" is a function of Firebase, which is not supported`,
+      hint: 'Export the handler itself instead of what onRequest makes of it: it may take the Request and Response of Express',
+    })
+  },
+}
+
 /** A handler or a router; an app is recognized before. */
 export const expressFunction: Dialect = {
   name: 'Express handler',
