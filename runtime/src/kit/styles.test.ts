@@ -51,5 +51,7 @@ it('has the global of streaming handlers before they are loaded', async () => {
 })
 
 it('refuses what it can make nothing of', async () => {
-  await expect(testFunction({ answer: 42 } as object)).rejects.toThrow('needs a function, an app or a module of handlers')
+  await expect(testFunction({ answer: 42 } as object)).rejects.toThrow(
+    'needs a function, an app or a module of handlers',
+  )
 })
