@@ -53,12 +53,12 @@ export const PROJECTS: App[] = [
     name: 'unit test of a function in vitest',
     dependencies: { vitest: '4' },
     files: {
-      'tests/hello.test.ts': `import { runAs } from '@ryo-faas/runtime/testing'
+      'tests/hello.test.ts': `import { testFunction } from '@ryo-faas/runtime/testing'
 import { expect, test } from 'vitest'
 import { hello } from '../hello.ts'
 test('says hello', async () => {
-  const response = await runAs({ name: 'hello' }, () => hello(new Request('http://localhost/')))
-  expect(await response.text()).toBe('hello')
+  await using app = await testFunction(hello, { name: 'hello' })
+  expect(await (await app.request('/')).text()).toBe('hello')
 })
 `,
       'hello.ts': `import { context } from '@ryo-faas/runtime'
