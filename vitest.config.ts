@@ -14,8 +14,9 @@ const WITH_PROCESSES = [
 /** They fill the machine, or take away what others use (the base image). */
 const ALONE = 'agent/test/{engine/base-image,platform/{heavy,under-load,faults},{async,store}/chaos}.test.ts'
 
-/** Real applications; all but a sample only if asked for. */
-const APPS = 'agent/test/apps/**/*.test.ts'
+/** Real applications and what is published: only a sample of them if not asked for (`npm run test:apps`). */
+const ALL_APPS = 'agent/test/apps/**/*.test.ts'
+const APPS = process.env['RYO_FAAS_APPS'] === undefined ? 'agent/test/apps/apps.test.ts' : ALL_APPS
 
 export default defineConfig({
   resolve: { conditions },
