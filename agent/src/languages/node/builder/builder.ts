@@ -92,17 +92,20 @@ export class Builder {
       [entry, bundled.code],
       [`${entry}.map`, bundled.map],
     ])
+    const facts = bundleFacts(bundled, taken)
+    const packages = [...facts.bundled, ...facts.unbundled].map(({ name }) => name)
     return {
       hash: await this.#hash(entry, written, taken),
       folders: [...bundled.readable.read].filter(folder => !isInside(packageDir, folder)).sort(),
       notes: [
         ...bundled.notes,
         ...(await this.#nativeNotes.of(bundled.natives, taken)),
+        ...(await this.#nativeNotes.ofPrograms(packages)),
         ...own.notes,
         ...(await unfoundReads(request, own.files, taken)),
         ...globbed.notes,
       ],
-      facts: bundleFacts(bundled, taken),
+      facts,
       // `package/`: the original sources; `exported_<name>.ts`: the generated entry; `app/`: what the image holds.
       write: async versionDir => {
         await writeVersionFolder(versionDir, {

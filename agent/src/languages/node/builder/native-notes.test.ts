@@ -128,3 +128,15 @@ describe.runIf(process.platform === 'linux')('a note about an addon that will no
     for (const library of libraries) expect(listed).toContain(basename(library))
   })
 })
+
+it('says that a package finds no browser in the image', async () => {
+  const made = folder({
+    'hello.ts': `import { launch } from 'puppeteer-core'\nexport const hello = () => new Response(launch())`,
+    'node_modules/puppeteer-core/package.json': '{"name":"puppeteer-core","main":"index.js"}',
+    'node_modules/puppeteer-core/index.js': `exports.launch = () => 'up'`,
+  })
+  expect(await notesOf(made, { libraries: new Set() })).toEqual([
+    expect.stringMatching(/puppeteer-core finds no browser .*"networks".*--engine process/),
+  ])
+  expect(await notesOf(made)).toEqual([])
+})

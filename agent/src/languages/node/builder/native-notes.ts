@@ -17,6 +17,7 @@ export interface NativeSurroundings {
 }
 
 const MACHINE_CODE = /\.node$|\.so(?:\.\d+)*$/
+const BROWSER_DRIVERS = new Set(['puppeteer', 'puppeteer-core', 'playwright', 'playwright-core'])
 const MOST_KEPT = 5000
 /** https://nodejs.org/en/about/previous-releases */
 const NODE_OF_MODULES: Record<string, string> = { 108: '18', 115: '20', 127: '22', 131: '23', 137: '24', 141: '25' }
@@ -49,6 +50,20 @@ export class NativeNotes {
     if (libraries)
       notes.push(...missingLibraries(own, new Set([...libraries, ...code.map(({ path }) => basename(path))])))
     return notes
+  }
+
+  /** @param names of the packages in the app */
+  async ofPrograms(names: readonly string[]): Promise<string[]> {
+    const drivers = [...new Set(names)].filter(name => BROWSER_DRIVERS.has(name))
+    if (drivers.length === 0) return []
+    const { libraries } = await (this.#known ??= this.#surroundings())
+    // Only an image has a list of libraries, and it holds nothing but Node.
+    if (libraries === undefined) return []
+    return drivers.map(
+      name =>
+        `${name} finds no browser where functions run: connect to one in a container of its own ` +
+        `("networks" in deploy.json), or start the platform with --engine process`,
+    )
   }
 
   async #facts({ source, size, mtimeMs }: TakenFile): Promise<AddonFacts> {
