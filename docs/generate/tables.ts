@@ -58,10 +58,10 @@ function nestedOf(entry: Schema, prefix = ''): { path: string; schema: Schema }[
     const choices = schema.anyOf ?? schema.oneOf ?? [schema]
     return choices.flatMap(choice => {
       const isList = choice.type === 'array' && !Array.isArray(choice.items)
-      const inner = isList ? (choice.items as Schema) : choice
+      const inner = isList ? (choice.items as Schema) : (mapOf(choice) ?? choice)
       const shapes = (inner.anyOf ?? inner.oneOf ?? [inner]).filter(({ properties }) => properties !== undefined)
       return shapes.flatMap(shape => {
-        const name = isList ? `${whole}[]` : whole
+        const name = isList ? `${whole}[]` : inner === choice ? whole : `${whole}.NAME`
         return [{ path: name, schema: shape }, ...nestedOf(shape, `${name}.`)]
       })
     })
@@ -75,7 +75,14 @@ function typeOf(schema: Schema): string {
     const item = typeOf(schema.items ?? {})
     return item.includes(' | ') ? `(${item})[]` : `${item}[]`
   }
+  if (mapOf(schema) !== undefined) return 'Record<string, object>'
   return schema.properties === undefined ? shapeOf(schema) : 'object'
+}
+
+/** The objects in a record of objects. */
+function mapOf({ additionalProperties }: Schema): Schema | undefined {
+  const isMap = typeof additionalProperties === 'object' && additionalProperties.properties !== undefined
+  return isMap ? additionalProperties : undefined
 }
 
 function meaningOf(schema: Schema, isRequired: boolean): string {
