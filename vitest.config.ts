@@ -48,7 +48,7 @@ export default defineConfig({
         test: {
           name: 'platform',
           include: ['agent/test/**/*.test.ts'],
-          exclude: [ALONE, APPS],
+          exclude: [ALONE, ALL_APPS],
           globalSetup: 'agent/test/support/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { commandsOf, isExpected, readPages, type Page } from '../../../docs/blocks/page.ts'
 import { BIN, TestPlatform } from '../support/platform.ts'
-import { PageShell } from './shell.ts'
+import { installProgram, PageShell } from './shell.ts'
 
 const isRun = ({ blocks }: Page) =>
   blocks.some(({ language, reason }) => language === 'console' && reason === undefined)
@@ -24,6 +24,7 @@ beforeAll(async () => {
   await mkdir(home)
   // What a reader has installed.
   await symlink(NODE_MODULES, join(user, 'node_modules'))
+  await installProgram(user)
   const anyPort = { RYO_FAAS_PORT: '0', RYO_FAAS_AGENT_PORT: '0', RYO_FAAS_STORE_PORT: '0', RYO_FAAS_NATS_PORT: '0' }
   platform = new TestPlatform(home, { ...anyPort, HOME: user, RYO_FAAS_ENGINE: 'process' }, BIN)
 })

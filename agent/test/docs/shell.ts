@@ -3,7 +3,7 @@
  * types. Ports, project and home of the test's platform are put in the place of the documented ones, and back.
  */
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
@@ -35,17 +35,13 @@ export class PageShell {
   /** @param home of the user */
   static async open(name: string, home: string, platform: TestPlatform): Promise<PageShell> {
     const folder = join(home, name.replaceAll('/', '-'))
-    const programs = join(home, 'bin')
     await mkdir(folder)
-    await mkdir(programs, { recursive: true })
-    await writeFile(join(programs, 'ryo-faas'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`)
-    await chmod(join(programs, 'ryo-faas'), 0o755)
     // A reader's machine is not CI, where a missing snapshot is a failure.
     const { CI: _, ...environment } = platform.environment
     const shell = new PageShell(folder, platform, {
       ...environment,
       RYO_FAAS_PROJECT: platform.project,
-      PATH: `${programs}:${process.env['PATH']}`,
+      PATH: `${programsIn(home)}:${process.env['PATH']}`,
     })
     await writeFile(shell.#state, `cd '${folder}'\n`)
     return shell
@@ -111,4 +107,15 @@ function portsOf({ parts }: PlatformView): Record<string, string> {
     return [part, address?.split(':').pop()] as const
   })
   return Object.fromEntries(ports.filter((entry): entry is [keyof typeof DOCUMENTED, string] => entry[1] !== undefined))
+}
+
+/** Once, before the pages, which run at the same time: a program that is being written cannot be run. */
+export async function installProgram(home: string): Promise<void> {
+  await mkdir(programsIn(home), { recursive: true })
+  const path = join(programsIn(home), 'ryo-faas')
+  await writeFile(path, `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`, { mode: 0o755 })
+}
+
+function programsIn(home: string): string {
+  return join(home, 'bin')
 }
