@@ -3,7 +3,7 @@
  *
  * Invariants: 1. What existed before resumes where it was; a new handler starts with the first change
  * after its deployment, a new schedule with its first time after it. 2. A later start has a greater epoch, even after
- * restarts and if the clock is set back. 3. A paused schedule is not known to the dispatchers; resumed, it starts anew.
+ * restarts and if the clock is set back. 3. A paused schedule is not known to the dispatchers; resumed, it starts over.
  */
 import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
 import {

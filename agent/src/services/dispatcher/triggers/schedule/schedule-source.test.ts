@@ -66,6 +66,13 @@ describe('what was missed', () => {
     expect(late.minutes()).toEqual([120])
   })
 
+  it('is not left out because calls may not overlap, if each is wanted', async () => {
+    const { offered, minutes } = await running({ ...EVERY, missed: 'all', overlap: 'skip' }, { nowMinutes: 5 })
+    // The last two are fresh, and come while those before them are running.
+    expect(minutes()).toEqual([1, 2, 3])
+    expect(new Set(offered.map(({ lane }) => lane)).size).toBe(1)
+  })
+
   it('is one call after a sleep of the machine', async () => {
     const { clock, minutes } = await running({ every: '1m', overlap: 'allow' })
     clock.advance(MINUTE)

@@ -4,7 +4,7 @@
  * Invariants: 1. A time is offered once per start, and its call has the same id after a crash: it runs once, whoever
  * offers it. 2. Of times that have passed together, only what `missed` says is offered: the last of them, the last of
  * them if it is fresh, or each. 3. With `overlap: skip` a time that comes while a call is open is not offered; it counts
- * as seen.
+ * as seen; with `missed: all` those that were missed run one after the other.
  */
 import { z } from 'zod'
 import { Schedule, scheduleLabel, ticksOf, type Ticks } from '../../../../contract/index.ts'
@@ -22,7 +22,7 @@ import type {
 const ScheduleSpec = z.object({ schedule: Schedule })
 type ScheduleSpec = z.infer<typeof ScheduleSpec>
 
-/** With `missed: skip` a time that passed longer ago than this counts as missed. */
+/** A time that passed longer ago than this counts as missed. */
 const FRESH_MS = 60_000
 
 export class ScheduleSource implements TriggerSource<ScheduleSpec> {
@@ -119,9 +119,10 @@ class RunningSchedule implements RunningSource {
 
   #isWanted(due: number): boolean {
     const { missed, overlap } = this.#schedule
-    if (missed === 'skip' && due < this.#clock.now() - FRESH_MS) return false
+    const isFresh = due >= this.#clock.now() - FRESH_MS
+    if (missed === 'skip' && !isFresh) return false
     const { free, all } = this.#sink.slots()
-    return overlap !== 'skip' || free === all
+    return overlap !== 'skip' || free === all || (missed === 'all' && !isFresh)
   }
 
   #occurrence(at: number): Occurrence {
