@@ -1,4 +1,4 @@
-/** What `{{…}}` stands for in a request: variables of the file, responses of named requests, and a few made up anew. */
+/** What `{{…}}` stands for in a request: variables of the file, responses of named requests, and a few that are made up for each request. */
 import { RyoFaasError } from '../../contract/index.ts'
 import { valueAt, type ReceivedResponse } from './received-response.ts'
 

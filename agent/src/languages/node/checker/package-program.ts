@@ -6,7 +6,7 @@
  * 3. The disk is checked again for every program: files by size and time, unresolved imports by resolving them.
  *    Declarations of installed packages are full of imports that resolve to nothing (optional peers): what they import
  *    is looked for again only when something was installed.
- * 4. A program is made anew only when a file was added or changed: the order of files is not the order of checks.
+ * 4. A new program is made only when a file was added or changed: the order of files is not the order of checks.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
