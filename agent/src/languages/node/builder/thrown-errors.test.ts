@@ -40,16 +40,19 @@ const folder = temporaryFolder({
   'node_modules/legacy/index.js': `module.exports = function word() { return 'legacy' }`,
 })
 const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
-const builder = new Builder({ runtimeDir, cacheDir: folder.path('cache'), environment: process.env })
+// Outside the package: whatever is in it is part of the next version.
+const made = temporaryFolder()
+const builder = new Builder({ runtimeDir, cacheDir: made.path('cache'), environment: process.env })
 afterAll(async () => {
   await builder.close()
   folder.remove()
+  made.remove()
 })
 
 async function started(exportName: string, style: BundleRequest['style']): Promise<RunningFunction> {
   const request = requestFor(folder.dir, { name: exportName, exportName, style })
   const bundle = await builder.bundle(request, new AbortController().signal)
-  const { dir, entry } = await bundle.write(folder.path(`versions/${exportName}`))
+  const { dir, entry } = await bundle.write(made.path(exportName))
   return runFunction(join(dir, entry))
 }
 

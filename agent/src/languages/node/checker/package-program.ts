@@ -34,6 +34,8 @@ export interface PackageProgramOptions extends CheckerOptions {
   libraries: LibraryFiles
   /** Shared by all packages, so that common declarations are parsed once. */
   registry: ts.DocumentRegistry
+  /** Default 64. */
+  maxAsked?: number
 }
 
 export interface CheckedProgram {
@@ -86,7 +88,8 @@ export class PackageProgram {
       this.#unsaved.set(filePath, { text: unsaved, version: ++this.#unsavedCount })
     }
     for (const asked of this.#asked) if (asked !== filePath && !existsSync(asked)) this.#asked.delete(asked)
-    for (const oldest of [...this.#asked].slice(0, -MAX_ASKED)) this.#asked.delete(oldest)
+    const { maxAsked = MAX_ASKED } = this.#options
+    for (const oldest of [...this.#asked].slice(0, -maxAsked)) this.#asked.delete(oldest)
     const program = this.#service.getProgram()!
     this.size = program.getSourceFiles().length
     return { program, acceptedTypes: program.getSourceFile(this.#acceptedTypesFile)! }
