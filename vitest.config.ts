@@ -8,11 +8,15 @@ const conditions = ['source', 'node']
 const WITH_PROCESSES = [
   'agent/src/{bus,calls,services/dispatcher,services/proxy/calls-api,services/store/relay}/**/*.test.ts',
   'agent/src/{services/store/main,services/proxy/main,observability/collector/survival,engines/process/process-engine}.test.ts',
-  'runtime/src/main.test.ts',
+  'agent/src/platform/keeper.test.ts',
+  'runtime/src/{main,source-maps}.test.ts',
 ]
 
-/** They fill the machine, or take away what others use (the base image). */
-const ALONE = 'agent/test/{engine/base-image,platform/{heavy,under-load,faults},{async,store}/chaos}.test.ts'
+/** They run TypeScript's compiler, esbuild and npm: more than all units together. */
+const COMPILING = ['agent/src/languages/**/*.test.ts', 'extension/src/analysis/worker/*.test.ts', 'docs/**/*.test.ts']
+
+/** They fill the machine. */
+const ALONE = 'agent/test/{platform/{heavy,under-load,faults},{async,store}/chaos}.test.ts'
 
 /** Real applications and what is published: only a sample of them if not asked for (`npm run test:apps`). */
 const ALL_APPS = 'agent/test/apps/**/*.test.ts'
@@ -29,13 +33,25 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['{runtime,agent,extension}/src/**/*.test.ts', 'docs/**/*.test.ts'],
-          exclude: [...WITH_PROCESSES, '**/node_modules/**'],
+          include: ['{runtime,agent,extension}/src/**/*.test.ts'],
+          exclude: [...WITH_PROCESSES, ...COMPILING, '**/node_modules/**'],
           testTimeout: 20_000,
           hookTimeout: 60_000,
           // More than the two cores that we count on: much of the time is waiting.
           maxWorkers: 3,
           // Modules are loaded once for each worker: a third of the time. Whoever changes what all share puts it back.
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'compiler',
+          include: COMPILING,
+          exclude: ['**/node_modules/**'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 3,
           isolate: false,
         },
       },
