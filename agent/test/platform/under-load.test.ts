@@ -11,6 +11,9 @@ import { until } from '../support/until.ts'
 const code = (answer: string) =>
   `export const work = (request: Request) => request.text().then(() => new Response('${answer}'))`
 
+/** About a thousand calls a second: with all that the machine can do, a deploy takes many times as long. */
+const PAUSE_MS = 50
+
 for (const engine of ['docker', 'process'] as const) {
   describe(`under load on the ${engine} engine`, () => {
     let platform: TestPlatform
@@ -32,7 +35,7 @@ for (const engine of ['docker', 'process'] as const) {
 
     for (const method of ['GET', 'POST'] as const) {
       test(`a redeploy and a rollback lose no ${method}`, async () => {
-        const load = startLoad(url, { method, ...(method === 'POST' && { body: 'x'.repeat(1000) }) })
+        const load = startLoad(url, { method, pauseMs: PAUSE_MS, ...(method === 'POST' && { body: 'x'.repeat(1000) }) })
         await load.after(500)
         await change(`new ${method}`)
         await platform.ok(['deploy', file])
@@ -50,7 +53,7 @@ for (const engine of ['docker', 'process'] as const) {
     }
 
     test('scaling from 1 to 4 and back loses no call', async () => {
-      const load = startLoad(url)
+      const load = startLoad(url, { pauseMs: PAUSE_MS })
       await load.after(200)
       await platform.ok(['scale', 'work', '4'])
       expect((await platform.details('work')).instances.filter(({ state }) => state === 'ready')).toHaveLength(4)
@@ -62,7 +65,7 @@ for (const engine of ['docker', 'process'] as const) {
 
     test('kill -9 of the agent loses no call, and it comes back and adopts what runs', async () => {
       const before = await platform.details('work')
-      const load = startLoad(url)
+      const load = startLoad(url, { pauseMs: PAUSE_MS })
       await load.after(200)
       const { pid } = JSON.parse(await readFile(join(platform.home, 'agent.json'), 'utf8')) as { pid: number }
       process.kill(pid, 'SIGKILL')
@@ -79,7 +82,7 @@ for (const engine of ['docker', 'process'] as const) {
     test('kill -9 of one of two instances loses at most what it had in flight, and it is replaced', async () => {
       await platform.ok(['scale', 'work', '2'])
       const [victim] = (await platform.details('work')).instances
-      const load = startLoad(url, { connections: 64 })
+      const load = startLoad(url, { pauseMs: PAUSE_MS })
       await load.after(500)
       await killInstance(engine, platform, victim!.id)
       await load.after(1000)

@@ -1,4 +1,5 @@
-/** Callers that never pause: 64 connections by default, each sending its next request after the last response. */
+/** Callers on 64 connections by default, each sending its next request after the last response, at once or after a pause. */
+import { setTimeout } from 'node:timers/promises'
 import { Pool } from 'undici'
 
 export interface LoadResult {
@@ -18,10 +19,10 @@ export interface Load {
 
 export function startLoad(
   url: string,
-  options: { connections?: number; method?: 'GET' | 'POST'; body?: string } = {},
+  options: { connections?: number; method?: 'GET' | 'POST'; body?: string; pauseMs?: number } = {},
 ): Load {
   const { origin, pathname } = new URL(url)
-  const { connections = 64, method = 'GET', body } = options
+  const { connections = 64, method = 'GET', body, pauseMs = 0 } = options
   const pool = new Pool(origin, { connections, pipelining: 1 })
   const result: LoadResult = { calls: 0, failures: [], bodies: new Map() }
   const waiting: { at: number; resolve: () => void }[] = []
@@ -40,7 +41,10 @@ export function startLoad(
     while (waiting[0] && waiting[0].at <= result.calls) waiting.shift()!.resolve()
   }
   const callers = Array.from({ length: connections }, async () => {
-    while (!stopped) await call()
+    while (!stopped) {
+      await call()
+      if (pauseMs > 0) await setTimeout(pauseMs)
+    }
   })
 
   return {

@@ -16,6 +16,9 @@ export const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.
 /** The name of a platform's home, in the folder for temporary files, begins with it. */
 export const HOME_PREFIX = 'rfa-home-'
 
+/** Where Node keeps what it compiled by default: each process of a platform compiles only what no other did before. */
+const COMPILE_CACHE = join(tmpdir(), 'node-compile-cache')
+
 export interface CliResult {
   code: number
   stdout: string
@@ -35,7 +38,8 @@ export class TestPlatform {
     this.#program = program
     this.home = home
     this.project = `rfat${randomBytes(4).toString('hex')}`
-    this.environment = { ...process.env, ...environment, RYO_FAAS_HOME: home, NO_COLOR: '1' }
+    const own = { RYO_FAAS_HOME: home, NO_COLOR: '1', NODE_COMPILE_CACHE: COMPILE_CACHE }
+    this.environment = { ...process.env, ...environment, ...own }
   }
 
   static async make(environment: NodeJS.ProcessEnv = {}, program = BIN): Promise<TestPlatform> {
