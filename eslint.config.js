@@ -86,6 +86,8 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
+  // CommonJS: Node starts it faster.
+  { files: ['agent/bin/*.js'], rules: { '@typescript-eslint/no-require-imports': 'off' } },
   {
     files: ['**/*.test.ts', 'agent/test/**', 'runtime/src/testing/**', 'bench/**'],
     rules: {

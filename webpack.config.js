@@ -1,7 +1,7 @@
 /**
- * Bundles what is shipped, from what `npm run build` made: the agent's processes (`agent/bundle`, ESM, laid out like
- * `agent/dist` so that they find each other) and the extension (`extension/dist/extension.cjs`, CommonJS, as the editor
- * loads it). Native and huge packages stay outside and are resolved from node_modules.
+ * Bundles what is shipped, from what `npm run build` made: the agent's processes (ESM, laid out like `agent/dist` so that
+ * they find each other; for a checkout `agent/scripts/bundle.js` does it) and the extension (`extension/dist/extension.cjs`,
+ * CommonJS, as the editor loads it). Native and huge packages stay outside and are resolved from node_modules.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -21,6 +21,7 @@ const shared = {
 const AGENT_ENTRIES = [
   'main/agent',
   'main/cli',
+  'main/command-line',
   'main/keeper',
   'services/proxy/main',
   'services/dispatcher/main',
@@ -28,7 +29,7 @@ const AGENT_ENTRIES = [
   'languages/node/checker/checker-main',
 ]
 const SSH = ['ssh2', 'cpu-features']
-const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', ...SSH]
+const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb']
 
 /** The dashboard's files are made by then; the agent serves them from beside itself. */
 const withDashboard = {
@@ -43,12 +44,13 @@ const withDashboard = {
     ),
 }
 
-const agent = {
+/** The agent as it is shipped: without what only Docker over SSH needs. The packers make it small. */
+const shippedAgent = {
   ...shared,
-  name: 'agent',
+  name: 'shipped-agent',
   entry: Object.fromEntries(AGENT_ENTRIES.map(name => [name, `./agent/dist/${name}.js`])),
   output: {
-    path: path('agent/bundle'),
+    path: path('extension/dist/agent/bundle'),
     filename: '[name].js',
     // As deep as the modules in it that look for files beside themselves.
     chunkFilename: 'chunks/[id].js',
@@ -61,6 +63,9 @@ const agent = {
   plugins: [withDashboard],
   externalsType: 'module',
   externals: Object.fromEntries(OUTSIDE.map(name => [name, name])),
+  // Says which packages are in it, whose licences the packer collects.
+  devtool: 'hidden-source-map',
+  resolve: { alias: Object.fromEntries(SSH.map(name => [name, false])) },
   // Files are found beside the running module; webpack must not rewrite those places.
   module: { parser: { javascript: { importMeta: false, url: false, worker: false, createRequire: false } } },
 }
@@ -93,13 +98,14 @@ const extension = {
 }
 
 const analysisWorker = {
-  ...agent,
+  ...shippedAgent,
   plugins: [],
+  resolve: {},
   name: 'analysis-worker',
   optimization: forEditor.optimization,
   devtool: forEditor.devtool,
   entry: { 'analysis-worker': './extension/out/analysis/worker/main.js' },
-  output: { ...agent.output, path: path('extension/dist'), filename: '[name].mjs', clean: false },
+  output: { ...shippedAgent.output, path: path('extension/dist'), filename: '[name].mjs', clean: false },
 }
 
 /** The file that the editor's TypeScript loads exports the plugin's function itself. */
@@ -111,15 +117,4 @@ const typescriptPlugin = {
   node: { __dirname: false },
 }
 
-/** The agent as it is shipped: without what only Docker over SSH needs. The packers make it small. */
-const shippedAgent = {
-  ...agent,
-  name: 'shipped-agent',
-  output: { ...agent.output, path: path('extension/dist/agent/bundle') },
-  // Says which packages are in it, whose licences the packer collects.
-  devtool: forEditor.devtool,
-  externals: Object.fromEntries(OUTSIDE.filter(name => !SSH.includes(name)).map(name => [name, name])),
-  resolve: { alias: Object.fromEntries(SSH.map(name => [name, false])) },
-}
-
-export default [agent, extension, analysisWorker, typescriptPlugin, shippedAgent]
+export default [extension, analysisWorker, typescriptPlugin, shippedAgent]

@@ -1,18 +1,16 @@
 #!/usr/bin/env node
-import { existsSync, readFileSync } from 'node:fs'
-import module from 'node:module'
+const { existsSync, readFileSync } = require('node:fs')
+const { enableCompileCache } = require('node:module')
+const { join } = require('node:path')
 
 // What Node compiles is kept for the next time, where it can (22.8 and newer).
-module.enableCompileCache?.()
+enableCompileCache?.()
 
 const [first, ...rest] = process.argv.slice(2)
-// A checkout has the compiled files, what is published has them bundled.
-const entry = ['../dist/main/quick-cli.js', '../bundle/main/cli.js']
-  .map(path => new URL(path, import.meta.url))
-  .find(url => existsSync(url))
+const entry = join(__dirname, '../bundle/main/cli.cjs')
 if (rest.length === 0 && ['--version', '-v', 'version'].includes(first)) {
-  console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
-} else if (entry === undefined) {
+  console.log(JSON.parse(readFileSync(join(__dirname, '../package.json'), 'utf8')).version)
+} else if (!existsSync(entry)) {
   console.error('ryo-faas is not built yet: run "npm ci" (or "npm run build") in the checkout.')
   process.exit(1)
-} else await import(entry.href)
+} else require(entry)

@@ -9,6 +9,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build, transform } from 'esbuild'
+import { bundleQuickCli } from './bundle.js'
 import { packagesOf, sourcesOf, thirdPartyNotices } from './third-party-notices.ts'
 
 export const root = resolve(fileURLToPath(new URL('../..', import.meta.url)))
@@ -82,6 +83,7 @@ async function stageBundle(folder: string): Promise<void> {
     await mkdir(dirname(to), { recursive: true })
     await writeFile(to, code)
   }
+  await bundleQuickCli(folder, { minify: true, keepNames: true })
   await cp(join(bundled, 'dashboard'), join(folder, 'dashboard'), { recursive: true })
 }
 

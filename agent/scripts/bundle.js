@@ -1,0 +1,81 @@
+/**
+ * The agent's processes as bundles, laid out like `agent/dist` so that they find each other: `agent/bundle`. A process
+ * that loads a few files instead of hundreds starts in half the time. Native and huge packages stay outside.
+ */
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const dist = fileURLToPath(new URL('../dist/', import.meta.url))
+
+const ENTRIES = [
+  'main/agent',
+  'main/command-line',
+  'main/keeper',
+  'services/proxy/main',
+  'services/dispatcher/main',
+  'services/store/main',
+  'languages/node/checker/checker-main',
+]
+const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', 'ssh2', 'cpu-features']
+
+/** For what is CommonJS in a module of ours. */
+const BANNER = [
+  "import { createRequire as __createRequire } from 'node:module'",
+  'const require = __createRequire(import.meta.url)',
+].join('\n')
+
+/** Chunks of an earlier build stay for so long: a platform that runs from here may not have loaded them yet. */
+const KEPT_MS = 24 * 3600_000
+
+export async function bundleAgent(folder) {
+  await mkdir(folder, { recursive: true })
+  const { metafile } = await build({
+    entryPoints: ENTRIES.map(name => `${dist}${name}.js`),
+    outbase: dist,
+    outdir: folder,
+    bundle: true,
+    splitting: true,
+    // As deep as the modules in it that look for files beside themselves.
+    chunkNames: 'chunks/[name]-[hash]',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    mainFields: ['module', 'main'],
+    external: OUTSIDE,
+    banner: { js: BANNER },
+    define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
+    legalComments: 'none',
+    logLevel: 'warning',
+    metafile: true,
+    absWorkingDir: folder,
+  })
+  await bundleQuickCli(folder)
+  const chunks = join(folder, 'chunks')
+  for (const name of await readdir(chunks)) {
+    const path = join(chunks, name)
+    if (`chunks/${name}` in metafile.outputs || Date.now() - (await stat(path)).mtimeMs < KEPT_MS) continue
+    await rm(path)
+  }
+}
+
+/**
+ * The entry of the command line as one CommonJS file without what only `main/command-line.js` next to it needs: Node
+ * loads it in a third of the time.
+ */
+export async function bundleQuickCli(folder, more = {}) {
+  await build({
+    entryPoints: [`${dist}main/cli.js`],
+    outfile: join(folder, 'main', 'cli.cjs'),
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    external: ['./command-line.js', 'ora'],
+    banner: { js: "const __url = require('node:url').pathToFileURL(__filename).href" },
+    define: { 'import.meta.url': '__url' },
+    logLevel: 'warning',
+    ...more,
+  })
+}
