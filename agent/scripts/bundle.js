@@ -12,7 +12,6 @@ const dist = fileURLToPath(new URL('../dist/', import.meta.url))
 const ENTRIES = [
   'main/agent',
   'main/command-line',
-  'main/keeper',
   'services/proxy/main',
   'services/dispatcher/main',
   'services/store/main',
@@ -20,11 +19,32 @@ const ENTRIES = [
 ]
 const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', 'ssh2', 'cpu-features']
 
+/** Of these only `default` is used. */
+const DEFAULT_ONLY = new Set(['undici/index.js'])
+
 /** For what is CommonJS in a module of ours. */
 const BANNER = [
   "import { createRequire as __createRequire } from 'node:module'",
   'const require = __createRequire(import.meta.url)',
 ].join('\n')
+
+/**
+ * What packages load at once and we never use: gRPC for BuildKit's sessions (we build with the classic API), and the
+ * messages of zod in other languages.
+ * @type {import('esbuild').Plugin}
+ */
+const withoutUnused = {
+  name: 'without-unused',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^\.\/(?:session|buildkit)$/ }, ({ path, importer }) =>
+      /[\\/]dockerode[\\/]lib[\\/]/.test(importer) ? { path, namespace: 'unused' } : undefined,
+    )
+    onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {}' }))
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js'",
+    }))
+  },
+}
 
 /** Chunks of an earlier build stay for so long: a platform that runs from here may not have loaded them yet. */
 const KEPT_MS = 24 * 3600_000
@@ -46,18 +66,43 @@ export async function bundleAgent(folder) {
     external: OUTSIDE,
     banner: { js: BANNER },
     define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
+    plugins: [withoutUnused],
     legalComments: 'none',
     logLevel: 'warning',
     metafile: true,
     absWorkingDir: folder,
   })
-  await bundleQuickCli(folder)
+  await Promise.all([bundleKeeper(folder), bundleQuickCli(folder)])
+  refuseLostNames(metafile)
   const chunks = join(folder, 'chunks')
   for (const name of await readdir(chunks)) {
     const path = join(chunks, name)
     if (`chunks/${name}` in metafile.outputs || Date.now() - (await stat(path)).mtimeMs < KEPT_MS) continue
     await rm(path)
   }
+}
+
+/** A CommonJS package that is loaded by `import()` has only `default` in a bundle. */
+function refuseLostNames({ inputs }) {
+  for (const [file, { imports }] of Object.entries(inputs)) {
+    for (const { path, kind } of imports) {
+      if (kind !== 'dynamic-import' || inputs[path]?.format !== 'cjs' || file.includes('node_modules')) continue
+      if (!DEFAULT_ONLY.has(path.split('node_modules/').at(-1))) throw new Error(`${file} imports names of ${path}`)
+    }
+  }
+}
+
+/** The keeper in a file of its own, and nothing with it that only others need. */
+async function bundleKeeper(folder) {
+  await build({
+    entryPoints: [`${dist}main/keeper.js`],
+    outfile: join(folder, 'main', 'keeper.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
+  })
 }
 
 /**

@@ -3,9 +3,8 @@
  * is asked only of an agent of our own version. Whatever is not as usual is left to the ordinary client, which can tell
  * what is wrong.
  */
-import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { homePaths } from './home-paths.ts'
+import { readAgentRecord } from './agent-record.ts'
 import { exchange, proveListener } from './prove-listener.ts'
 
 const PATIENCE_MS = 2_000
@@ -17,11 +16,8 @@ export async function quickAnswers(
   paths: readonly string[],
 ): Promise<unknown[] | undefined> {
   try {
-    const { agentFile, token: tokenFile } = homePaths(home)
-    const [text, secret] = await Promise.all([readFile(agentFile, 'utf8'), readFile(tokenFile, 'utf8')])
-    const agent = JSON.parse(text) as { url: string; version: string }
+    const { agent, token } = await readAgentRecord(home)
     if (agent.version !== version) return undefined
-    const token = secret.trim()
     return await Promise.all(paths.map(path => answer(agent.url + path, token)))
   } catch {
     return undefined

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ErrorBody } from './errors.ts'
+import { ErrorBody } from './error-body.ts'
 
 test('an unknown error of a newer agent keeps its message', () => {
   expect(ErrorBody.parse({ code: 'OF_TOMORROW', message: 'not today' })).toEqual({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { BundleFacts } from './bundle-facts.ts'
-import { ErrorBody } from './errors.ts'
+import { ErrorBody } from './error-body.ts'
 
 /** The steps of one deployment in the order they happen. `unchanged` ends early; `build-only` ends after building. */
 export const DeployStep = z.enum(['checking', 'building', 'starting', 'switching'])

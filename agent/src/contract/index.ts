@@ -1,7 +1,8 @@
 /** The contract between the agent and its clients. One schema serves types, validation, client and docs. */
 export { answerProof, isProof, isSameSecret, newNonce, PROOF_PATH, proofIn, proofOf, type Challenge } from './access.ts'
 export { ERRORS, type ErrorCode } from './error-table.ts'
-export { ErrorBody, RyoFaasError, type ErrorDetails } from './errors.ts'
+export { ErrorBody } from './error-body.ts'
+export { RyoFaasError, type ErrorDetails } from './errors.ts'
 export { Problem } from './problem.ts'
 export { formatProblem } from './format-problem.ts'
 export { nearMatch } from './near-match.ts'

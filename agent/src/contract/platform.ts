@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ErrorBody } from './errors.ts'
+import { ErrorBody } from './error-body.ts'
 
 /** Name of an engine. Which there are, the agent's registry of engines says. */
 export const EngineKind = z.string().regex(/^[a-z][a-z0-9-]{0,30}$/, 'must be the name of an engine')

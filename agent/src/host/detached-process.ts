@@ -3,7 +3,8 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { RyoFaasError } from '../contract/index.ts'
-import { identifyProcess, type ProcessIdentity } from './process-identity.ts'
+import { identifyProcess } from './process-identity.ts'
+import type { ProcessIdentity } from './saved-identity.ts'
 
 export interface DetachedCommand {
   command: string

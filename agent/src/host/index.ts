@@ -8,11 +8,11 @@ export { spawnDetached } from './detached-process.ts'
 export {
   identifyProcess,
   isAlive,
-  ProcessIdentity,
   residentBytes,
   signalProcess,
   waitForExit,
 } from './process-identity.ts'
+export { ProcessIdentity } from './saved-identity.ts'
 export { acquireProcessLock } from './process-lock.ts'
 export { ExtraHost, listenAtAll } from './extra-listener.ts'
 export { portTaken } from './port-owner.ts'

@@ -4,10 +4,7 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { z } from 'zod'
-
-export const ProcessIdentity = z.object({ pid: z.int().positive(), startedAt: z.string() })
-export type ProcessIdentity = z.infer<typeof ProcessIdentity>
+import type { ProcessIdentity } from './saved-identity.ts'
 
 /** `undefined` if no such process is running (a zombie is not). */
 export async function identifyProcess(pid: number): Promise<ProcessIdentity | undefined> {

@@ -9,7 +9,8 @@ import { randomBytes } from 'node:crypto'
 import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { readIfPresent } from './durable-file.ts'
-import { identifyProcess, isAlive, ProcessIdentity } from './process-identity.ts'
+import { identifyProcess, isAlive } from './process-identity.ts'
+import { ProcessIdentity } from './saved-identity.ts'
 
 export type LockOutcome = { kind: 'acquired'; release: () => Promise<void> } | { kind: 'held'; holder: ProcessIdentity }
 

@@ -1,5 +1,5 @@
 /** Entry of the keeper's process: `keeper.js <home>`. */
-import { entryPath } from '../platform/entries.ts'
+import { agentArgs } from '../platform/entries.ts'
 import { keepAgent } from '../platform/keeper.ts'
 
 const abort = new AbortController()
@@ -9,7 +9,7 @@ const home = process.argv[2]!
 await keepAgent({
   home,
   command: process.execPath,
-  args: [entryPath('main/agent'), home],
+  args: agentArgs(home),
   environment: process.env,
   signal: abort.signal,
 })

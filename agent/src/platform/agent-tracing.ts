@@ -1,7 +1,7 @@
 /**
- * The agent's own spans: where a deploy spent its time. It uses OpenTelemetry's SDK. Other parts and functions do not,
- * because it costs a process some 35 MB and a third of a second (`bench/telemetry`); the agent is not in the path of
- * calls, and loads it when it is idle.
+ * The agent's own spans: where a deploy spent its time. It uses OpenTelemetry's SDK for traces. Other parts and functions
+ * do not, because it costs a process memory and time to boot (`bench/telemetry`); the agent is not in the path of calls,
+ * and loads it when it is idle.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
@@ -25,19 +25,9 @@ export function startAgentTracing(collector: Pick<TracingSettings, 'url' | 'toke
   }
 }
 
-async function load({ url, token }: Pick<TracingSettings, 'url' | 'token'>, signal: AbortSignal) {
+async function load(collector: Pick<TracingSettings, 'url' | 'token'>, signal: AbortSignal) {
   await delay(LOAD_AFTER_MS, undefined, { signal, ref: false })
-  const [{ NodeSDK }, { OTLPTraceExporter }] = await Promise.all([
-    import('@opentelemetry/sdk-node'),
-    import('@opentelemetry/exporter-trace-otlp-http'),
-  ])
-  const sdk = new NodeSDK({
-    serviceName: 'ryo-faas-agent',
-    autoDetectResources: false,
-    instrumentations: [],
-    traceExporter: new OTLPTraceExporter({ url: `${url}/v1/traces`, headers: { authorization: `Bearer ${token}` } }),
-  })
+  const { registerProvider } = await import('./agent-spans.ts')
   signal.throwIfAborted()
-  sdk.start()
-  return sdk
+  return registerProvider(collector)
 }

@@ -1,10 +1,11 @@
 /**
  * The keeper restarts the agent when it dies, as the agent does for the keeper and every other part. Only if both die
  * at the same moment does nobody notice; the next `startFaas` then finds everything else running. An agent that runs
- * but does not respond is killed first. The keeper knows one command and three files, so little in it can go wrong.
+ * but does not respond is killed first. The keeper knows one command and three files, so little in it can go wrong; it
+ * loads no schemas, so that it stays as small as a Node that does nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { homePaths, readAgentFile } from '../client/index.ts'
+import { homePaths, readAgentRecord } from '../client/index.ts'
 import { HangWatch } from './hang-watch.ts'
 import { isAlive, readIfPresent, signalProcess, spawnDetached, waitForExit } from '../host/index.ts'
 import { Backoff } from '../supervisor/index.ts'
@@ -32,7 +33,7 @@ export async function keepAgent(options: KeeperOptions): Promise<void> {
   while (!signal.aborted) {
     await delay(POLL_MS, undefined, { signal }).catch(() => undefined)
     if (signal.aborted || (await readIfPresent(paths.options)) === undefined) return
-    const found = await readAgentFile(home)
+    const found = await recordOf(home)
     if (found && (await isAlive(found.agent))) {
       if (!watch.isHung(found)) continue
       // A hung agent could not handle a gentler signal.
@@ -47,10 +48,15 @@ export async function keepAgent(options: KeeperOptions): Promise<void> {
     const { identity, exited } = await spawnDetached({ command, args, env: environment, logFile: paths.agentLog })
     // Start no other one until it announces itself or gives up (another agent may hold the lock).
     for (;;) {
-      const now = await readAgentFile(home)
+      const now = await recordOf(home)
       if (now?.agent.pid === identity.pid) break
       const over = await Promise.race([exited.then(() => true), delay(POLL_MS, false, { signal }).catch(() => true)])
       if (over) break
     }
   }
+}
+
+/** `undefined` if no agent announced itself, or what it wrote is not readable: then one is to be started. */
+function recordOf(home: string) {
+  return readAgentRecord(home).catch(() => undefined)
 }

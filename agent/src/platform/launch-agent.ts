@@ -1,7 +1,7 @@
 /** Starts an agent's process for the command line. */
 import { homePaths } from '../client/index.ts'
 import { readIfPresent, spawnDetached, writeDurably } from '../host/index.ts'
-import { entryPath } from './entries.ts'
+import { agentArgs } from './entries.ts'
 import { fetchedNode, fetchNode, type NodeCache } from './fetched-node.ts'
 import { MAY_INSTALL } from './nats-choice.ts'
 import { findNode, isOld } from './node-binary.ts'
@@ -28,7 +28,7 @@ export async function launchAgent({ flags, home, environment, nodeCache, report 
   await writeDurably(homePaths(home).options, JSON.stringify(options))
   const { child } = await spawnDetached({
     command,
-    args: [entryPath('main/agent'), home],
+    args: agentArgs(home),
     env: flags['yes'] === true ? { ...environment, [MAY_INSTALL]: 'true' } : environment,
     logFile: homePaths(home).agentLog,
   })

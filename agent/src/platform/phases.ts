@@ -13,7 +13,7 @@ import { settleAll } from '../host/index.ts'
 import { createLanguages, type Languages } from '../languages/index.ts'
 import { ProcessPart, type Supervisor } from '../supervisor/index.ts'
 import { boundLogs } from './bounded-logs.ts'
-import { entryPath } from './entries.ts'
+import { entryPath, keeperArgs } from './entries.ts'
 import { startListening, startPart, type Launch } from './launch.ts'
 import { findNode } from './node-binary.ts'
 import type { Observing } from './observing.ts'
@@ -105,7 +105,7 @@ export async function startControlPlane(
     name: 'keeper',
     home: home.folder,
     command: process.execPath,
-    args: [entryPath('main/keeper'), home.folder],
+    args: keeperArgs(home.folder),
     env: environment,
     note: 'brings the agent back if it dies',
     graceMs: 2000,

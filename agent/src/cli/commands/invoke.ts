@@ -101,7 +101,7 @@ function settle(response: Response, text: string, { output }: Context): void {
  * up after five minutes of silence; a function's timeout may be a day, and the proxy enforces it.
  */
 export async function send(url: string, init: RequestInit): Promise<Response> {
-  const { Agent, fetch } = await import('undici') // Loaded for this command only.
+  const { Agent, fetch } = (await import('undici')).default // Loaded for this command only.
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
   try {
     return await fetch(url, { ...init, redirect: 'manual', dispatcher })

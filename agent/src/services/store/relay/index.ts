@@ -1,3 +1,2 @@
 /** The way from the log to the stream of events. */
 export { RelayClient, type RelayFigures } from './relay-client.ts'
-export { runRelayThread, type RelayThread } from './relay-thread.ts'
