@@ -15,7 +15,7 @@ export {
 export { ProcessIdentity } from './saved-identity.ts'
 export { acquireProcessLock } from './process-lock.ts'
 export { ExtraHost, listenAtAll } from './extra-listener.ts'
-export { portTaken } from './port-owner.ts'
+export { portTaken, type PartWithPort } from './port-owner.ts'
 export { boundFile } from './bounded-file.ts'
 export { GrowingFile } from './growing-file.ts'
 export { addProcessMetrics } from './process-metrics.ts'

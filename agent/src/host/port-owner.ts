@@ -4,14 +4,23 @@ import { readdir, readFile, readlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { RyoFaasError } from '../contract/index.ts'
 
-type PartWithPort = 'proxy' | 'agent' | 'store' | 'NATS' | 'collector'
+export type PartWithPort = 'proxy' | 'HTTPS' | 'HTTP redirect' | 'agent' | 'store' | 'NATS' | 'collector'
+
+const FLAGS: Partial<Record<PartWithPort, string>> = {
+  proxy: '--port',
+  NATS: '--nats-port',
+  HTTPS: '--https',
+  'HTTP redirect': '--http-redirect',
+}
 
 /** The error for a port that another program uses: which one, and the option that helps. */
 export async function portTaken(part: PartWithPort, port: number): Promise<RyoFaasError> {
   const owner = await portOwner(port)
-  const flag = { proxy: '--port', NATS: '--nats-port' }[part as string] ?? `--${part}-port`
+  const flag = FLAGS[part] ?? `--${part}-port`
+  // Where the world looks for it, a free one is of no use.
+  const free = part.startsWith('HTTP') ? '' : `, or ${flag} 0 for any free one`
   return new RyoFaasError('PORT_TAKEN', `port ${port} (${part}) is in use by ${owner ?? 'another program'}`, {
-    hint: `Choose another with ${flag}, or ${flag} 0 for any free one.`,
+    hint: `Choose another with ${flag}${free}.`,
   })
 }
 

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { plainIssue, RyoFaasError } from '../contract/index.ts'
 import { AUTO, engineHelp, ENGINES } from '../engines/index.ts'
 import { isNetwork } from '../services/proxy/index.ts'
+import { parseAddress } from './https-front.ts'
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -27,6 +28,18 @@ export const PlatformOptions = z.object({
     .refine(value => value === 'none' || isAbsolute(value), 'must be an absolute path, or none')
     .default('none'),
   port: port.default(9999),
+  https: z
+    .string()
+    .refine(
+      value => value === 'off' || parseAddress(value) !== undefined,
+      'must be off, a port, or an address and a port',
+    )
+    .default('off'),
+  certificates: z
+    .string()
+    .refine(value => value === 'home' || isAbsolute(value), 'must be an absolute path, or home')
+    .default('home'),
+  httpRedirect: z.union([z.literal('off'), port.min(1).transform(String)]).default('off'),
   agentPort: port.default(9998),
   storePort: port.default(5001),
   natsPort: port.default(4222),
@@ -68,6 +81,10 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   egress: 'What functions in containers can reach outside the platform: internet or none',
   ca: 'File with certificates of further authorities that functions trust (PEM), besides those added to this machine and those of NODE_EXTRA_CA_CERTS',
   port: 'Port of the proxy (0: any free port)',
+  https: 'HTTPS and HTTP/2 in front of the proxy: off, a port on all addresses, or an address and a port',
+  certificates:
+    'Folder of the certificates for --https: NAME.crt and NAME.key, or folders with fullchain.pem and privkey.pem; home: certificates in RYO_FAAS_HOME. Changes are noticed',
+  httpRedirect: 'Port where plain HTTP is redirected to --https: off, or a port such as 80',
   agentPort: 'Port of the agent (0: any free port)',
   storePort: 'Port of the store (0: any free port)',
   natsPort: 'Port of NATS (0: any free port)',

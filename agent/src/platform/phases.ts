@@ -15,6 +15,7 @@ import { ProcessPart, type Supervisor } from '../supervisor/index.ts'
 import { boundLogs } from './bounded-logs.ts'
 import { entryPath, keeperArgs } from './entries.ts'
 import { startListening, startPart, type Launch } from './launch.ts'
+import { requireCertificates } from './https-front.ts'
 import { findNode } from './node-binary.ts'
 import type { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
@@ -40,6 +41,7 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
   const [nodePath, certificates] = await Promise.all([
     findNode(options.node),
     trustedCertificates(options.ca, environment),
+    requireCertificates(home.folder, options),
   ])
   const docker = new DockerService(environment)
   const runsOn = home.isAdopted ? home.state.current.engine : undefined

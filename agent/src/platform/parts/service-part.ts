@@ -5,7 +5,15 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PartView } from '../../contract/index.ts'
-import { identifyProcess, portTaken, readyAddress, signalProcess, waitForExit, writeDurably } from '../../host/index.ts'
+import {
+  identifyProcess,
+  portTaken,
+  type PartWithPort,
+  readyAddress,
+  signalProcess,
+  waitForExit,
+  writeDurably,
+} from '../../host/index.ts'
 import { ControlClient, controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
 import { ProcessPart } from '../../supervisor/index.ts'
 
@@ -15,6 +23,10 @@ export type Service = {
   nodeArgs?: readonly string[]
   /** Name of the file in which it keeps its routes; absent: it takes none. */
   routesFile?: string
+  /** Ports besides that of `listen`, and what for. */
+  otherPorts?: Record<number, PartWithPort>
+  /** What people are told about it. */
+  note?: string
   /** The rest of its `MainOptions`. */
   settings: object
 } & ({ name: 'proxy' | 'store'; listen: Listen } | { name: PartView['name']; listen?: undefined })
@@ -41,7 +53,7 @@ export interface ServiceProcess {
 }
 
 export function servicePart(service: Service, { home, nodePath, environment }: ServiceProcess): ProcessPart {
-  const { name, entry, nodeArgs = [], listen, routesFile, settings } = service
+  const { name, entry, nodeArgs = [], listen, routesFile, settings, note } = service
   const folder = join(home, 'run')
   const optionsFile = join(folder, `${name}-options.json`)
   const readyFile = join(folder, `${name}.ready`)
@@ -53,6 +65,7 @@ export function servicePart(service: Service, { home, nodePath, environment }: S
     args: [...nodeArgs, entry, optionsFile],
     env: environment,
     graceMs: GRACE_MS,
+    ...(note !== undefined && { note }),
     mayAdopt: async () => routesFile === undefined || isControlledAt(optionsFile, controlPath),
     beforeStart: async () => {
       await rm(readyFile, { force: true })
@@ -70,8 +83,19 @@ export function servicePart(service: Service, { home, nodePath, environment }: S
     },
     probe: () => readyAddress(readyFile, listen?.host ?? '127.0.0.1'),
     explainExit: async log =>
-      service.listen && /EADDRINUSE/.test(log) ? portTaken(service.name, service.listen.port()) : undefined,
+      service.listen && /EADDRINUSE/.test(log) ? namePort(service, takenPort(log)) : undefined,
   })
+}
+
+function namePort({ name, listen, otherPorts = {} }: Service & { listen: Listen }, taken: number | undefined) {
+  const other = taken === undefined ? undefined : otherPorts[taken]
+  return other === undefined ? portTaken(name, listen.port()) : portTaken(other, taken!)
+}
+
+/** Node's message ends with address and port. */
+function takenPort(log: string): number | undefined {
+  const port = /EADDRINUSE: address already in use [^"\s]*:(\d+)/.exec(log)?.[1]
+  return port === undefined ? undefined : Number(port)
 }
 
 /**

@@ -13,6 +13,7 @@ import type { MainOptions as StoreMain } from '../../services/store/index.ts'
 import type { EnsuredSecrets } from '../ensured-secrets.ts'
 import { entryPath } from '../entries.ts'
 import { storeFolder } from '../home-data.ts'
+import { frontOf } from '../https-front.ts'
 import { networksOf, type PlatformOptions } from '../options.ts'
 import { DRAIN_MS, type OwnSettings, type Service } from './service-part.ts'
 
@@ -30,18 +31,24 @@ export interface ServiceContext {
 type Settings<MainOptions extends z.ZodType> = Omit<z.input<MainOptions>, OwnSettings>
 
 export function proxyService(context: ServiceContext): Service {
-  const { options, state, reach } = context
+  const { home, options, state, reach } = context
+  const front = frontOf(home, options)
   const settings: Settings<typeof ProxyMain> = {
     ...sharedSettings(context),
     extraHosts: [...reach.listenHosts],
     workers: options.proxyWorkers,
     trustProxy: networksOf(options.trustProxy),
+    ...(front && { front }),
     asyncBodyLimitBytes: bytesOf(options.asyncBodyLimitMb),
     callbackAllow: callbackHosts(options),
   }
   return {
     name: 'proxy',
     entry: entryPath('services/proxy/main'),
+    ...(front && {
+      note: `HTTPS on ${options.https}`,
+      otherPorts: { [front.port]: 'HTTPS', ...(front.redirectPort && { [front.redirectPort]: 'HTTP redirect' }) },
+    }),
     listen: { host: options.host, port: () => state.current.ports['proxy'] ?? options.port },
     routesFile: 'routes.json',
     settings,

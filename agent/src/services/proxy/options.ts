@@ -7,6 +7,24 @@ import { isNetwork } from './access/trusted-peers.ts'
 
 const ms = z.int().min(0).max(2_147_483_647)
 
+/** HTTPS in front of the proxy. */
+export const FrontOptions = z.strictObject({
+  host: z.string().min(1).default('0.0.0.0'),
+  /** 0 means any free one, in a single process. */
+  port: z.int().min(0).max(65_535),
+  /** Folder of certificates: see `CertificateFolder`. */
+  certificates: z.string().min(1),
+  /** How often it is looked at. */
+  reloadMs: ms.min(1).default(5_000),
+  /** Where plain HTTP is sent on to HTTPS; absent: nowhere. */
+  redirectPort: z.int().min(0).max(65_535).optional(),
+  maxRedirectConnections: z.int().min(1).default(1_000),
+  /** Folder with the answers to challenges of a certificate authority, one file each. */
+  challenges: z.string().min(1).optional(),
+})
+export type FrontOptions = z.infer<typeof FrontOptions>
+export type FrontInput = z.input<typeof FrontOptions>
+
 export const DataPlaneOptions = z.strictObject({
   host: z.string().min(1).default('127.0.0.1'),
   /** More addresses to listen on, on the same port, and whom they are for: the gateway of the private network. */
@@ -24,6 +42,7 @@ export const DataPlaneOptions = z.strictObject({
   /** How long a request head may take to arrive. */
   headersTimeoutMs: ms.min(1).default(10_000),
   connectTimeoutMs: ms.min(1).default(2_000),
+  front: FrontOptions.optional(),
   /** How long a body may take that is for no function: the limit of a function ends those. */
   bodyTimeoutMs: ms.min(1).default(10_000),
   /** Most connections of clients, in each worker; more are closed at once. */

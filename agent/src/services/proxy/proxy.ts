@@ -13,6 +13,8 @@ import { addUp, summarize, type ProxyStats } from './metrics/summary.ts'
 
 export interface Proxy {
   readonly address: { host: string; port: number }
+  /** Where it serves HTTPS; in several processes it is as the options say. */
+  readonly front?: { host: string; port: number } | undefined
   /**
    * Resolves once the table is served and on disk.
    * @throws StaleTableError; ZodError
@@ -54,6 +56,7 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
   }
   return {
     address: plane.address,
+    front: plane.front,
     setRoutes: async table => keeper.setRoutes(RouteTable.parse(table)),
     stats,
     close: async () => {

@@ -24,6 +24,7 @@ import { createRegistry } from '../metrics/metrics.ts'
 import { createGate, OWN_DOORS, Requester, type Admit, type Rules } from '../access/gate.ts'
 import type { DataPlaneOptions } from '../options.ts'
 import { errorAnswer } from './refuse.ts'
+import { startSecureFront, type SecureFront } from '../front/secure-front.ts'
 import { Routes } from '../routing/routes.ts'
 import { isLoopback, PeerShare, type PeerShareOptions } from '../access/peer-share.ts'
 import { TrustedPeers } from '../access/trusted-peers.ts'
@@ -37,6 +38,8 @@ const LAST_WRITES_MS = 500
 
 export interface DataPlane {
   readonly address: { host: string; port: number }
+  /** Where it serves HTTPS. */
+  readonly front: { host: string; port: number } | undefined
   /** Resolves when removed instances have nothing in flight, or after `settleMs`. */
   applyRoutes(table: RouteTable): Promise<void>
   snapshot(): FunctionSnapshot[]
@@ -160,9 +163,21 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     throw error
   }
 
+  let front: SecureFront | undefined
+  try {
+    front = options.front && (await startSecureFront(fastify.server, { ...options, front: options.front }))
+  } catch (error) {
+    for (const extra of extras) extra.close()
+    await fastify.close()
+    routes.close()
+    await asyncCalls.close()
+    throw error
+  }
+
   const stop = async (): Promise<void> => {
     hop!.isDraining = true
     eventStreams.close()
+    front?.stopAccepting()
     const closed = [fastify.server, ...extras].map(server => new Promise(done => server.close(done)))
     fastify.server.closeIdleConnections()
     const deadline = performance.now() + options.graceMs
@@ -175,6 +190,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     const lastWrites = setTimeout(() => fastify.server.closeAllConnections(), LAST_WRITES_MS)
     fastify.server.closeIdleConnections()
     await Promise.all(closed)
+    await front?.close()
     clearTimeout(lastWrites)
     await fastify.close()
     await asyncCalls.close()
@@ -183,6 +199,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   let stopping: Promise<void> | undefined
   return {
     address: { host: options.host, port },
+    front: front?.address,
     applyRoutes: table => settled(routes.apply(table), options.settleMs),
     snapshot: () => routes.snapshot(),
     metricsJson: () => registry.getMetricsAsJSON(),

@@ -219,10 +219,11 @@ function framing({ contentLength, transferEncoding }: Incoming, isOldHttp: boole
 /** Invariant 6. */
 function forwarding(incoming: Incoming, from: { request: IncomingMessage; isOriginTrusted: boolean }): string {
   const client = clientAddress(from.request)
-  if (!from.isOriginTrusted) return forwardedLines(client, 'http', incoming.host ?? '')
+  const scheme = schemeOf(from.request)
+  if (!from.isOriginTrusted) return forwardedLines(client, scheme, incoming.host ?? '')
   const { forwardedFor, forwardedProto, forwardedHost, forwarded, realIp } = incoming
   const chain = forwardedFor === undefined ? client : `${forwardedFor}, ${client}`
-  let lines = forwardedLines(chain, forwardedProto ?? 'http', forwardedHost ?? incoming.host ?? '')
+  let lines = forwardedLines(chain, forwardedProto ?? scheme, forwardedHost ?? incoming.host ?? '')
   if (forwarded !== undefined) lines += `Forwarded: ${forwarded}\r\n`
   if (realIp !== undefined) lines += `X-Real-IP: ${realIp}\r\n`
   return lines
@@ -234,6 +235,10 @@ function forwardedLines(chain: string, proto: string, host: string): string {
 
 export function clientAddress(request: IncomingMessage): string {
   return plainAddress(request.socket.remoteAddress ?? 'unknown')
+}
+
+export function schemeOf({ socket }: IncomingMessage): 'http' | 'https' {
+  return 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
 }
 
 function deadline(value: string | undefined): number {

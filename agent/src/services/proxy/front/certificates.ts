@@ -1,0 +1,149 @@
+/**
+ * The certificates of a folder, as TLS serves them: `NAME.crt` or `NAME.pem` beside `NAME.key`, or a folder with
+ * `fullchain.pem` and `privkey.pem`, as ACME clients leave them. Files may be replaced at any time.
+ *
+ * Invariants: 1. A pair that is broken or does not belong together is reported once and ignored; what was served before
+ * stays. 2. A name gets the certificate that is valid for it and ends last; a client that names none, or an unknown
+ * one, gets the first by file name. 3. Looking at a folder that has not changed reads no file.
+ */
+import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createSecureContext, type SecureContext } from 'node:tls'
+
+/** RFC 9325: TLS 1.2 at least. */
+export const MIN_VERSION = 'TLSv1.2'
+const MAX_REMEMBERED_NAMES = 1_000
+
+export interface ServedCertificate {
+  /** Its certificate file. */
+  file: string
+  /** DNS names and addresses, as they stand in it. */
+  names: string[]
+  validTo: Date
+}
+
+interface Loaded extends ServedCertificate {
+  leaf: X509Certificate
+  pem: { cert: Buffer; key: Buffer }
+  context: SecureContext
+}
+
+interface Pair {
+  certFile: string
+  keyFile: string
+}
+
+export interface CertificateFolderOptions {
+  folder: string
+  onProblem: (message: string) => void
+}
+
+export class CertificateFolder {
+  readonly #options: CertificateFolderOptions
+  #loaded: Loaded[] = []
+  /** What the files were like when they were read, by certificate file. */
+  #seen = new Map<string, string>()
+  #byName = new Map<string, SecureContext>()
+
+  constructor(options: CertificateFolderOptions) {
+    this.#options = options
+  }
+
+  get served(): ServedCertificate[] {
+    return this.#loaded.map(({ file, names, validTo }) => ({ file, names, validTo }))
+  }
+
+  /** For clients that name no server. */
+  get first(): { cert: Buffer; key: Buffer } | undefined {
+    return this.#loaded[0]?.pem
+  }
+
+  /** Reads what has changed since the last time. A folder that is missing is empty. */
+  async load(): Promise<void> {
+    const { folder, onProblem } = this.#options
+    const pairs = await pairsIn(folder)
+    const seen = new Map<string, string>()
+    const loaded: Loaded[] = []
+    for (const pair of pairs) {
+      const { certFile } = pair
+      const before = this.#loaded.find(({ file }) => file === certFile)
+      const state = await stateOf(pair)
+      seen.set(certFile, state)
+      if (this.#seen.get(certFile) === state) {
+        if (before !== undefined) loaded.push(before)
+        continue
+      }
+      try {
+        loaded.push(await loadPair(pair))
+      } catch (error) {
+        onProblem(`${certFile}: ${(error as Error).message}`)
+        if (before !== undefined) loaded.push(before)
+      }
+    }
+    this.#seen = seen
+    this.#loaded = loaded
+    this.#byName.clear()
+  }
+
+  /** @returns undefined if there is no certificate at all */
+  contextFor(serverName: string | undefined): SecureContext | undefined {
+    const name = serverName?.toLowerCase() ?? ''
+    const known = this.#byName.get(name)
+    if (known !== undefined) return known
+    const fitting = this.#loaded.filter(({ leaf }) => name !== '' && leaf.checkHost(name) !== undefined)
+    fitting.sort((a, b) => b.validTo.getTime() - a.validTo.getTime())
+    const context = (fitting[0] ?? this.#loaded[0])?.context
+    // Names are the clients' choice: they must not fill the memory.
+    if (this.#byName.size >= MAX_REMEMBERED_NAMES) this.#byName.clear()
+    if (context !== undefined) this.#byName.set(name, context)
+    return context
+  }
+}
+
+async function pairsIn(folder: string): Promise<Pair[]> {
+  const names = await readdir(folder).catch((): string[] => [])
+  const pairs = await Promise.all(
+    names
+      .filter(name => !name.startsWith('.'))
+      .map(async (name): Promise<Pair[]> => {
+        const ending = /\.(?:crt|pem)$/.exec(name)
+        if (ending) {
+          const key = `${name.slice(0, ending.index)}.key`
+          return names.includes(key) ? [{ certFile: join(folder, name), keyFile: join(folder, key) }] : []
+        }
+        const pair = { certFile: join(folder, name, 'fullchain.pem'), keyFile: join(folder, name, 'privkey.pem') }
+        const isThere = await stat(pair.certFile).then(
+          () => true,
+          () => false,
+        )
+        return isThere ? [pair] : []
+      }),
+  )
+  return pairs.flat().sort((a, b) => (a.certFile < b.certFile ? -1 : 1))
+}
+
+/** Changes with either file; ACME clients swap links, so these are followed. */
+async function stateOf({ certFile, keyFile }: Pair): Promise<string> {
+  const files = await Promise.all([certFile, keyFile].map(file => stat(file).catch(() => undefined)))
+  return files.map(file => (file === undefined ? '-' : `${file.ino} ${file.size} ${file.mtimeMs}`)).join(' ')
+}
+
+async function loadPair({ certFile, keyFile }: Pair): Promise<Loaded> {
+  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)])
+  const leaf = new X509Certificate(cert)
+  if (!leaf.checkPrivateKey(createPrivateKey(key)))
+    throw new Error(`the key in ${keyFile} belongs to another certificate`)
+  return {
+    file: certFile,
+    names: namesOf(leaf),
+    validTo: new Date(leaf.validTo),
+    leaf,
+    pem: { cert, key },
+    context: createSecureContext({ cert, key, minVersion: MIN_VERSION }),
+  }
+}
+
+function namesOf({ subjectAltName = '' }: X509Certificate): string[] {
+  return subjectAltName.split(', ').flatMap(name => /^(?:DNS|IP Address):(.+)$/.exec(name)?.[1] ?? [])
+}

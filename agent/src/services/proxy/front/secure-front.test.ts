@@ -1,0 +1,299 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import http, { type IncomingMessage } from 'node:http'
+import http2, { type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2'
+import https from 'node:https'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import tls from 'node:tls'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { Stage, until } from '../proxy-testing.ts'
+import type { Proxy } from '../proxy.ts'
+import { TestAuthority } from './front-testing.ts'
+
+let authority: TestAuthority
+let stage: Stage
+let folder: string
+
+beforeAll(async () => {
+  authority = await TestAuthority.create()
+})
+beforeEach(async () => {
+  stage = new Stage()
+  folder = await mkdtemp(join(tmpdir(), 'rfa-front-'))
+  stage.onEnd(() => rm(folder, { recursive: true }))
+})
+afterEach(() => stage.end())
+
+async function front(listener: http.RequestListener, options: { challenges?: string; redirectPort?: number } = {}) {
+  await authority.write(folder, 'a', ['a.test'])
+  const proxy = await stage.proxy({
+    front: { host: '127.0.0.1', port: 0, certificates: folder, reloadMs: 10, ...options },
+  })
+  await stage.serve(proxy, [await stage.http(listener)])
+  return proxy
+}
+
+const trust = () => ({ ca: authority.pem, servername: 'a.test' })
+
+interface Answer {
+  status: number
+  headers: http.IncomingHttpHeaders | IncomingHttpHeaders
+  body: string
+}
+
+async function overHttp1(proxy: Proxy, path: string): Promise<Answer> {
+  const { host, port } = proxy.front!
+  const request = https.get({ host, port, path, agent: false, headers: { host: 'a.test' }, ...trust() })
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    request.on('response', resolve).on('error', reject)
+  })
+  return { status: response.statusCode!, headers: response.headers, body: await text(response) }
+}
+
+function session(proxy: Proxy, options: { port?: number; maxSessionMemory?: number } = {}): ClientHttp2Session {
+  const { port = proxy.front!.port, ...rest } = options
+  const opened = http2.connect(`https://127.0.0.1:${port}`, { ...trust(), ...rest })
+  opened.on('error', () => undefined)
+  stage.onEnd(() => opened.destroy())
+  return opened
+}
+
+async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
+  const headers = await new Promise<IncomingHttpHeaders>((resolve, reject) => {
+    stream.on('response', resolve).on('error', reject)
+  })
+  return { status: Number(headers[':status']), headers, body: await text(stream) }
+}
+
+const at = (path: string, more: http2.OutgoingHttpHeaders = {}) => ({ ':path': path, ':authority': 'a.test', ...more })
+
+test('functions answer over HTTPS, are told so, and browsers are told to stay there', async () => {
+  const proxy = await front((request, response) => response.end(String(request.headers['x-forwarded-proto'])))
+  const answer = await overHttp1(proxy, '/functions/fn')
+  expect([answer.status, answer.body]).toEqual([200, 'https'])
+  expect(answer.headers['strict-transport-security']).toBe('max-age=31536000')
+  const plain = await fetch(`http://127.0.0.1:${proxy.address.port}/functions/fn`)
+  expect([await plain.text(), plain.headers.get('strict-transport-security')]).toEqual(['http', null])
+})
+
+test('a certificate that is replaced is served to the next connection', async () => {
+  const proxy = await front((_request, response) => response.end())
+  const serial = () =>
+    new Promise<string>((resolve, reject) => {
+      const socket = tls.connect({ port: proxy.front!.port, host: '127.0.0.1', ...trust() }, () => {
+        resolve(socket.getPeerCertificate().serialNumber)
+        socket.destroy()
+      })
+      socket.on('error', reject).on('close', () => reject(new Error('closed')))
+    })
+  const before = await serial()
+  await authority.write(folder, 'a', ['a.test'])
+  await until(async () => (await serial().catch(() => before)) !== before, 'the new certificate is served')
+})
+
+test('TLS 1.1 is refused, a client without TLS is let go, and others go on', async () => {
+  const proxy = await front((_request, response) => response.end('ok'))
+  const old = tls.connect({
+    ...proxy.front!,
+    ...trust(),
+    minVersion: 'TLSv1',
+    maxVersion: 'TLSv1.1',
+    ciphers: 'ALL@SECLEVEL=0',
+  })
+  await new Promise(done => old.on('error', done))
+  const bare = net.connect(proxy.front!.port, '127.0.0.1', () => bare.write('GET / HTTP/1.1\r\n\r\n'))
+  bare.on('error', () => undefined)
+  await new Promise(done => bare.on('close', done))
+  expect((await overHttp1(proxy, '/functions/fn')).body).toBe('ok')
+})
+
+test('without a certificate it does not start, unless an authority will bring one', async () => {
+  const options = { host: '127.0.0.1', port: 0, certificates: join(folder, 'absent') }
+  await expect(stage.proxy({ front: options })).rejects.toMatchObject({ code: 'NO_CERTIFICATE' })
+  const proxy = await stage.proxy({ front: { ...options, challenges: folder, reloadMs: 10 } })
+  await stage.serve(proxy, [await stage.http((_request, response) => response.end('late'))])
+  await expect(overHttp1(proxy, '/functions/fn')).rejects.toThrow()
+  await authority.write(options.certificates, 'a', ['a.test'])
+  await until(
+    () =>
+      overHttp1(proxy, '/functions/fn').then(
+        ({ body }) => body === 'late',
+        () => false,
+      ),
+    'the certificate that came is served',
+  )
+})
+
+test('plain HTTP is sent on to HTTPS with method and body; challenges are answered there', async () => {
+  const challenges = join(folder, 'challenges')
+  await mkdir(challenges)
+  await writeFile(join(challenges, 'token-1'), 'proof')
+  const redirectPort = await freePort()
+  const proxy = await front((_request, response) => response.end(), { challenges, redirectPort })
+  const ask = (path: string, headers = {}) =>
+    new Promise<IncomingMessage>(resolve => {
+      http.get({ host: '127.0.0.1', port: redirectPort, path, headers, agent: false }, resolve)
+    })
+  const sent = await ask('/functions/fn?a=1', { host: `a.test:${redirectPort}` })
+  expect([sent.statusCode, sent.headers.location]).toEqual([
+    308,
+    `https://a.test:${proxy.front!.port}/functions/fn?a=1`,
+  ])
+  expect((await ask('/', { host: 'a b' })).statusCode).toBe(400)
+  expect(await text(await ask('/.well-known/acme-challenge/token-1'))).toBe('proof')
+  for (const path of ['/.well-known/acme-challenge/absent', '/.well-known/acme-challenge/token-2']) {
+    expect((await ask(path)).statusCode).toBe(404)
+  }
+  expect((await ask('/.well-known/acme-challenge/../a.key', { host: 'a.test' })).statusCode).toBe(308)
+})
+
+test('over HTTP/2: many calls on one connection, bodies both ways, headers as they were', async () => {
+  const proxy = await front(async (request, response) => {
+    const { method, url, headers } = request
+    const body = await text(request)
+    response.setHeader('set-cookie', ['a=1', 'b=2'])
+    response.setHeader('connection', 'x-private')
+    response.end(
+      JSON.stringify({
+        method,
+        url,
+        body,
+        host: headers.host,
+        cookie: headers.cookie,
+        proto: headers['x-forwarded-proto'],
+      }),
+    )
+  })
+  const client = session(proxy)
+  const stream = client.request(at('/functions/fn/a?b=c', { ':method': 'POST', cookie: ['x=1', 'y=2'] }))
+  stream.end('hello')
+  const { status, headers, body } = await answerOf(stream)
+  expect(status).toBe(200)
+  expect(headers['set-cookie']).toEqual(['a=1', 'b=2'])
+  expect(headers['strict-transport-security']).toBe('max-age=31536000')
+  for (const name of ['connection', 'keep-alive', 'transfer-encoding']) expect(headers).not.toHaveProperty(name)
+  expect(JSON.parse(body)).toEqual({
+    ...{ method: 'POST', url: '/a?b=c', body: 'hello', host: 'a.test' },
+    ...{ cookie: 'x=1; y=2', proto: 'https' },
+  })
+  const answers = await Promise.all(Array.from({ length: 100 }, () => answerOf(client.request(at('/functions/fn')))))
+  expect(answers.map(answer => answer.status)).toEqual(Array(100).fill(200))
+})
+
+test('over HTTP/2: 10 MB in each direction arrive whole', async () => {
+  const proxy = await front((request, response) => void request.pipe(response))
+  const bytes = randomBytes(10 * 1024 * 1024)
+  const stream = session(proxy, { maxSessionMemory: 100 }).request(at('/functions/fn', { ':method': 'POST' }))
+  stream.end(bytes)
+  const hash = createHash('sha256')
+  for await (const piece of stream) hash.update(piece as Buffer)
+  expect(hash.digest('hex')).toBe(createHash('sha256').update(bytes).digest('hex'))
+})
+
+test('over HTTP/2: answers stream, HEAD has no body, trailers and refusals arrive', async () => {
+  let release = (): void => undefined
+  const proxy = await front((request, response) => {
+    if (request.method === 'HEAD') return void response.setHeader('content-length', '5').end()
+    response.setHeader('trailer', 'x-sum')
+    response.write('first')
+    release = () => {
+      response.addTrailers({ 'x-sum': '7' })
+      response.end('last')
+    }
+  })
+  const client = session(proxy)
+  const stream = client.request(at('/functions/fn'))
+  const pieces: string[] = []
+  stream.setEncoding('utf8').on('data', (piece: string) => pieces.push(piece))
+  await until(() => pieces.join('') === 'first', 'the first piece')
+  release()
+  await new Promise(done => stream.on('end', done))
+  expect(pieces.join('')).toBe('firstlast')
+  const head = await answerOf(client.request(at('/functions/fn', { ':method': 'HEAD' })))
+  expect([head.status, head.body]).toEqual([200, ''])
+  expect((await answerOf(client.request(at('/functions/none')))).status).toBe(404)
+  expect(
+    (await answerOf(client.request(at('/functions/fn', { ':method': 'TRACE' }), { endStream: true }))).status,
+  ).toBe(405)
+})
+
+test('over HTTP/2: a reset ends the call at the instance, a shortened answer is a reset', async () => {
+  const closed: string[] = []
+  const proxy = await front((request, response) => {
+    request.socket.once('close', () => closed.push(request.url!))
+    if (request.url === '/short') {
+      response.write('short')
+      setImmediate(() => response.destroy())
+    }
+  })
+  const client = session(proxy)
+  const abandoned = client.request(at('/functions/fn/wait'))
+  abandoned.on('error', () => undefined)
+  await until(async () => {
+    const { functions } = await proxy.stats()
+    return functions.some(({ inflight }) => inflight > 0)
+  }, 'the call is counted')
+  abandoned.close(http2.constants.NGHTTP2_CANCEL)
+  await until(() => closed.includes('/wait'), 'the instance hears of it')
+  const short = client.request(at('/functions/fn/short'))
+  await expect(answerOf(short)).rejects.toThrow()
+  expect(short.rstCode).toBe(http2.constants.NGHTTP2_INTERNAL_ERROR)
+})
+
+test('over HTTP/2: a client that resets without end loses its connection, others do not', async () => {
+  const proxy = await front((_request, response) => response.end('ok'))
+  // Node's client does not notice that it was closed: what is between the two does.
+  const { port, isGone } = await relayTo(proxy.front!.port)
+  const flooding = session(proxy, { port })
+  const good = session(proxy)
+  await new Promise(done => flooding.once('remoteSettings', done))
+  for (let count = 0; !isGone() && count < 20_000; count += 1) {
+    const stream = flooding.request(at('/functions/fn'))
+    stream.on('error', () => undefined)
+    stream.close(http2.constants.NGHTTP2_CANCEL)
+    if (count % 50 === 0) await new Promise(setImmediate)
+  }
+  await until(isGone, 'the connection is closed')
+  expect((await answerOf(good.request(at('/functions/fn')))).body).toBe('ok')
+})
+
+test('closing lets calls over HTTP/2 finish', async () => {
+  let finish: (() => void) | undefined
+  const proxy = await front((_request, response) => {
+    finish = () => response.end('done')
+  })
+  const client = session(proxy)
+  const stream = client.request(at('/functions/fn'))
+  const answer = answerOf(stream)
+  await until(() => finish !== undefined, 'the function runs')
+  const closed = proxy.close()
+  finish!()
+  expect((await answer).body).toBe('done')
+  await closed
+})
+
+async function relayTo(port: number): Promise<{ port: number; isGone: () => boolean }> {
+  let isGone = false
+  const relay = net.createServer(client => {
+    const server = net.connect(port, '127.0.0.1')
+    client.on('error', () => server.destroy()).pipe(server)
+    server.on('error', () => client.destroy()).pipe(client)
+    server.on('close', () => (isGone = true))
+    stage.onEnd(() => void client.destroy())
+  })
+  await new Promise<void>(resolve => relay.listen(0, '127.0.0.1', resolve))
+  stage.onEnd(() => void relay.close())
+  return { port: (relay.address() as net.AddressInfo).port, isGone: () => isGone }
+}
+
+function freePort(): Promise<number> {
+  return new Promise(resolve => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+}

@@ -1,0 +1,106 @@
+/**
+ * HTTPS in front of the proxy: a listener of its own that takes TLS off and hands the connection on, to the proxy's own
+ * HTTP server, or, if the client chose HTTP/2, to one that turns each of its requests into one of HTTP/1.1.
+ *
+ * Invariants: 1. The plain listeners are untouched: parts and functions use them. 2. A connection whose handshake is
+ * not done within `headersTimeoutMs` is closed. 3. The proxy's limits on connections hold here, too.
+ */
+import type http from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type TLSSocket } from 'node:tls'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import type { DataPlaneOptions, FrontOptions } from '../options.ts'
+import { CertificateFolder, MIN_VERSION, type ServedCertificate } from './certificates.ts'
+import { createHttp2Door } from './http2-door.ts'
+import { startRedirect } from './redirect.ts'
+
+/** RFC 6797: a year. Browsers ignore it for addresses and where they do not trust the certificate. */
+const STAY = 'max-age=31536000'
+
+export interface SecureFront {
+  readonly address: { host: string; port: number }
+  readonly certificates: ServedCertificate[]
+  /** Stops accepting; what is in flight goes on. */
+  stopAccepting(): void
+  /** Resolves when all connections are closed. */
+  close(): Promise<void>
+}
+
+type Limits = Pick<DataPlaneOptions, 'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'maxConnections'>
+
+/** @throws an error with code EADDRINUSE if a port is taken; NO_CERTIFICATE if there is none and none can come */
+export async function startSecureFront(
+  server: http.Server,
+  { front, ...limits }: Limits & { front: FrontOptions },
+): Promise<SecureFront> {
+  const certificates = new CertificateFolder({
+    folder: front.certificates,
+    onProblem: message => console.error(JSON.stringify({ level: 'warn', part: 'proxy', message })),
+  })
+  await certificates.load()
+  if (certificates.served.length === 0 && front.challenges === undefined) throw noCertificate(front.certificates)
+  const door = createHttp2Door(server, limits)
+  const tellToStay = (request: IncomingMessage, response: ServerResponse): void => {
+    if (isSecure(request.socket)) response.setHeader('strict-transport-security', STAY)
+  }
+  server.prependListener('request', tellToStay)
+  const listener = createServer({
+    ALPNProtocols: ['h2', 'http/1.1'],
+    SNICallback: (name, done) => {
+      const context = certificates.contextFor(name)
+      done(context === undefined ? new Error('no certificate yet') : null, context)
+    },
+    handshakeTimeout: limits.headersTimeoutMs,
+    minVersion: MIN_VERSION,
+    noDelay: true,
+  })
+  const useFirst = (): void => {
+    if (certificates.first !== undefined) listener.setSecureContext({ ...certificates.first, minVersion: MIN_VERSION })
+  }
+  useFirst()
+  listener.maxConnections = limits.maxConnections
+  listener.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol === 'h2') door.take(socket)
+    else server.emit('connection', socket)
+  })
+  // A client that gave up, or speaks no TLS: its connection is closed already.
+  listener.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
+  await listen(listener, front)
+  const { port } = listener.address() as AddressInfo
+  const redirect = await startRedirect({ ...front, port }).catch((error: unknown) => {
+    listener.close()
+    throw error
+  })
+  const reload = setInterval(() => {
+    void certificates.load().then(useFirst, () => undefined)
+  }, front.reloadMs).unref()
+  let accepted: Promise<unknown> | undefined
+  const stopAccepting = (): void => {
+    clearInterval(reload)
+    accepted ??= Promise.all([new Promise(done => listener.close(done)), redirect?.close(), door.close()])
+  }
+  return {
+    address: { host: front.host, port },
+    get certificates() {
+      return certificates.served
+    },
+    stopAccepting,
+    close: async () => {
+      stopAccepting()
+      await accepted
+    },
+  }
+}
+
+function isSecure(socket: object): boolean {
+  return 'encrypted' in socket && socket.encrypted === true
+}
+
+function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => server.once('error', reject).listen({ host, port }, resolve))
+}
+
+function noCertificate(folder: string): Error {
+  const message = `there is no certificate in ${folder}: it needs NAME.crt and NAME.key`
+  return Object.assign(new Error(message), { code: 'NO_CERTIFICATE' })
+}
