@@ -25,6 +25,7 @@ test('without --https there is no front; with it, certificates are those of the 
   expect(frontOf('/h', resolveOptions({ httpRedirect: '80' }, {}))).toBeUndefined()
   expect(frontOf('/h', resolveOptions({ https: '443', httpRedirect: '80' }, {}))).toEqual({
     ...{ host: '0.0.0.0', port: 443, redirectPort: 80 },
+    challenges: join('/h', 'webroot', '.well-known', 'acme-challenge'),
     certificates: join('/h', 'certificates'),
   })
   const named = resolveOptions({ https: '[::]:443', certificates: '/etc/letsencrypt/live' }, {})
@@ -41,6 +42,8 @@ test('a start without a certificate says where it belongs, one with a broken one
     message: `--https 443: there is no certificate in ${join(home, 'certificates')}`,
   })
   expect(await readdir(home)).toEqual(['certificates'])
+  // An ACME client may be about to ask for the first one.
+  await requireCertificates(home, resolveOptions({ https: '443', httpRedirect: '80' }, {}))
   await writeFile(join(home, 'certificates', 'a.crt'), 'broken')
   await writeFile(join(home, 'certificates', 'a.key'), 'broken')
   await expect(requireCertificates(home, options)).rejects.toThrow(/--https 443: .*a\.crt: /)

@@ -23,12 +23,22 @@ export function frontOf(home: string, options: PlatformOptions): FrontInput | un
   return {
     ...address,
     certificates: certificatesFolder(home, options),
-    ...(httpRedirect !== 'off' && { redirectPort: Number(httpRedirect) }),
+    ...(httpRedirect !== 'off' && {
+      redirectPort: Number(httpRedirect),
+      challenges: join(webroot(home), '.well-known', 'acme-challenge'),
+    }),
   }
 }
 
+/** Where an ACME client puts the answers to its authority's challenges: the webroot of `certbot --webroot`. */
+function webroot(home: string): string {
+  return join(home, 'webroot')
+}
+
 /**
- * A certificate that is missing is told at start, not by a part that does not start.
+ * A certificate that is missing is told at start, not by a part that does not start. With a redirect the first one may
+ * still come: the authority asks for it over plain HTTP.
+ *
  * @throws RyoFaasError INVALID_OPTION
  */
 export async function requireCertificates(home: string, options: PlatformOptions): Promise<void> {
@@ -39,6 +49,7 @@ export async function requireCertificates(home: string, options: PlatformOptions
   const certificates = new CertificateFolder({ folder, onProblem: problem => problems.push(problem) })
   await certificates.load()
   if (certificates.served.length > 0) return
+  if (options.httpRedirect !== 'off' && problems.length === 0) return
   const message = problems[0] ?? `there is no certificate in ${folder}`
   throw new RyoFaasError('INVALID_OPTION', `--https ${options.https}: ${message}`, {
     hint: 'Put NAME.crt and NAME.key there (PEM), or name the folder of your ACME client with --certificates, such as /etc/letsencrypt/live.',
