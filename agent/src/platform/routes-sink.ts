@@ -1,5 +1,13 @@
 /** Everybody in this home who needs the routes, and how each is reached. */
-import { ControlClient, controlPathOf, PushChannel, type RouteChannel, type RouteTable } from '../routes/index.ts'
+import {
+  ControlClient,
+  controlPathOf,
+  PushChannel,
+  type RouteChannel,
+  type RoutePatch,
+  type RouteTable,
+  type Served,
+} from '../routes/index.ts'
 import { dispatcherName } from '../services/dispatcher/index.ts'
 import { ProxyControl } from '../services/proxy/index.ts'
 
@@ -22,6 +30,10 @@ export class RoutesSink implements RouteChannel {
 
   publish(table: RouteTable): Promise<void> {
     return this.#channel.publish(table)
+  }
+
+  publishOne(patch: RoutePatch): Promise<Served> {
+    return this.#channel.publishOne(patch)
   }
 
   /** @throws ControlError */

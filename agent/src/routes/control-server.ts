@@ -4,28 +4,38 @@
  * | request | answer |
  * |---|---|
  * | `PUT /routes` with a `RouteTable` | 204 when it is served · 400 if it is not one · 409 if it is stale |
+ * | `PATCH /routes` with a `RoutePatch` | 102 when it is served, then 204 when it has settled · 400 · 409 if its base is not served |
  * | `GET /healthz` | `{status, generation, pid}`; generation is -1 before the first table |
  * | `GET` of further paths (`tells`) | JSON |
+ * | `GET` of further paths (`streams`) | lines of JSON, until the client leaves |
  *
  * Invariants: 1. Only clients that may open the socket file are served; only its owner may. 2. A socket file that a
- * dead process left behind is replaced, unlike one that answers.
+ * dead process left behind is replaced, unlike one that answers. 3. A client that does not read its stream is cut off:
+ * what it has missed it is told when it comes back.
  *
  * On `node:http`, because a dispatcher loads no framework.
  */
 import { chmod, rm } from 'node:fs/promises'
-import http, { type IncomingMessage } from 'node:http'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net from 'node:net'
 import { text } from 'node:stream/consumers'
-import type { RouteReader } from './route-channel.ts'
+import type { z } from 'zod'
+import type { PatchReader } from './route-channel.ts'
 import { StaleTableError } from './route-keeper.ts'
-import { RouteTable } from './route.ts'
+import { RoutePatch, RouteTable } from './route.ts'
 
 const BODY_LIMIT_BYTES = 16 * 1024 * 1024
+const UNREAD_LIMIT_BYTES = 4 * 1024 * 1024
+
+/** Begins to write what a client is to know, now and from now on. @returns what ends that */
+export type Subscribe = (write: (line: object) => void) => () => void
 
 export interface ControlServerOptions {
-  reader: RouteReader & { readonly generation: number }
+  reader: PatchReader & { readonly generation: number }
   /** Further `GET` requests, by path. */
   tells?: Record<string, () => Promise<unknown>>
+  /** Further `GET` requests that are answered line by line, by path. */
+  streams?: Record<string, Subscribe>
 }
 
 interface Answer {
@@ -36,7 +46,7 @@ interface Answer {
 /** @throws an error with code EADDRINUSE if a process answers there */
 export async function startControlServer(
   path: string,
-  { reader, tells = {} }: ControlServerOptions,
+  { reader, tells = {}, streams = {} }: ControlServerOptions,
 ): Promise<{ close(): Promise<void> }> {
   const questions = new Map(
     Object.entries({
@@ -45,14 +55,25 @@ export async function startControlServer(
     }),
   )
   const server = http.createServer((request, response) => {
-    const answered = request.method === 'PUT' ? putRoutes(request, reader) : tell(questions.get(request.url!))
-    void answered
+    const subscribe = request.method === 'GET' ? streams[request.url!] : undefined
+    if (subscribe !== undefined) return stream(response, subscribe)
+    void answer(request, response)
       .catch((error: Error): Answer => ({ status: 500, body: { error: error.message } }))
       .then(({ status, body }) => {
         response.writeHead(status, { 'content-type': 'application/json' })
         response.end(body === undefined ? undefined : JSON.stringify(body))
       })
   })
+  const answer = (request: IncomingMessage, response: ServerResponse): Promise<Answer> => {
+    switch (request.method) {
+      case 'PUT':
+        return putRoutes(request, reader)
+      case 'PATCH':
+        return patchRoute(request, { reader, onServed: () => response.writeProcessing() })
+      default:
+        return tell(questions.get(request.url!))
+    }
+  }
   if (process.platform !== 'win32') {
     if (await answers(path)) throw Object.assign(new Error(`${path} is in use`), { code: 'EADDRINUSE' })
     await rm(path, { force: true })
@@ -68,20 +89,50 @@ export async function startControlServer(
   }
 }
 
-async function putRoutes(request: IncomingMessage, reader: RouteReader): Promise<Answer> {
+async function putRoutes(request: IncomingMessage, reader: PatchReader): Promise<Answer> {
+  return accept(request, RouteTable, table => reader.setRoutes(table))
+}
+
+async function patchRoute(
+  request: IncomingMessage,
+  { reader, onServed }: { reader: PatchReader; onServed: () => void },
+): Promise<Answer> {
+  return accept(request, RoutePatch, async patch => {
+    const { settled } = await reader.setRoute(patch)
+    onServed()
+    await settled
+  })
+}
+
+async function accept<T>(
+  request: IncomingMessage,
+  schema: z.ZodType<T>,
+  take: (value: T) => Promise<void>,
+): Promise<Answer> {
   if (request.url !== '/routes') return NOT_FOUND
   if (!(Number(request.headers['content-length']) <= BODY_LIMIT_BYTES)) {
     return { status: 413, body: { error: `a table has at most ${BODY_LIMIT_BYTES} bytes` } }
   }
-  const table = RouteTable.safeParse(parsed(await text(request)))
-  if (!table.success) return { status: 400, body: { error: 'not a route table', issues: table.error.issues } }
+  const value = schema.safeParse(parsed(await text(request)))
+  if (!value.success) return { status: 400, body: { error: 'not a route table', issues: value.error.issues } }
   try {
-    await reader.setRoutes(table.data)
+    await take(value.data)
     return { status: 204 }
   } catch (error) {
     if (!(error instanceof StaleTableError)) throw error
     return { status: 409, body: { error: error.message, generation: error.generation } }
   }
+}
+
+/** Invariant 3. */
+function stream(response: ServerResponse, subscribe: Subscribe): void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  response.flushHeaders()
+  const end = subscribe(line => {
+    response.write(`${JSON.stringify(line)}\n`)
+    if (response.writableLength > UNREAD_LIMIT_BYTES) response.destroy()
+  })
+  response.on('close', end)
 }
 
 async function tell(question: (() => Promise<unknown>) | undefined): Promise<Answer> {

@@ -2,14 +2,18 @@
 export { ControlClient, ControlError, type ControlClientOptions } from './control-client.ts'
 export { controlPathOf, isControlledAt, prepareControlPath } from './control-path.ts'
 export { startControlServer } from './control-server.ts'
-export { PushChannel, type RouteChannel, type RouteReader } from './route-channel.ts'
+export { PushChannel, type RouteChannel, type RouteReader, type Served } from './route-channel.ts'
 export { RouteKeeper, StaleTableError } from './route-keeper.ts'
 export {
   Access,
   Route,
   RouteInstance,
+  keyOfInstance,
+  patched,
+  RoutePatch,
   RouteTable,
   RouteTrigger,
   type RouteInput,
+  type RoutePatchInput,
   type RouteTableInput,
 } from './route.ts'

@@ -9,7 +9,16 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { StaleTableError } from './route-keeper.ts'
-import type { RouteTable } from './route.ts'
+import type { RoutePatch, RouteTable } from './route.ts'
+
+/** A route that is served from now on. */
+export interface Served {
+  /**
+   * Resolves once nothing is in flight at instances that it no longer uses (or the reader no longer waits for that), and
+   * the reader will not use them after a restart either. It need not be awaited.
+   */
+  settled: Promise<void>
+}
 
 export interface RouteReader {
   /**
@@ -19,16 +28,32 @@ export interface RouteReader {
   setRoutes(table: RouteTable): Promise<void>
 }
 
+/** Also takes one route alone. */
+export interface PatchReader extends RouteReader {
+  /**
+   * Resolves once the route is served.
+   * @throws StaleTableError if another table than the patch's base is served; or the error of a reader that cannot be
+   * reached
+   */
+  setRoute(patch: RoutePatch): Promise<Served>
+}
+
 export interface RouteChannel {
   /** @throws StaleTableError if a reader has a newer one; or the error of a proxy that did not accept it */
   publish(table: RouteTable): Promise<void>
+  /**
+   * For channels that can: replaces one route in the table that was published last. Dispatchers do not get it: they do not look at instances.
+   * @throws StaleTableError if a proxy serves another table: publish the whole; or the error of a proxy that did not
+   * accept it
+   */
+  publishOne?(patch: RoutePatch): Promise<Served>
 }
 
 const RETRY_MS = 250
 
 /** Pushes the table to each reader. */
 export class PushChannel implements RouteChannel {
-  readonly #proxies: readonly RouteReader[]
+  readonly #proxies: readonly PatchReader[]
   readonly #dispatchers: readonly RouteReader[]
   /** Dispatchers that lack the newest table. */
   readonly #late = new Set<RouteReader>()
@@ -38,7 +63,7 @@ export class PushChannel implements RouteChannel {
 
   /** @param onLate called once with the reason why a dispatcher did not accept a table; it is retried */
   constructor(
-    readers: { proxies: readonly RouteReader[]; dispatchers: readonly RouteReader[] },
+    readers: { proxies: readonly PatchReader[]; dispatchers: readonly RouteReader[] },
     onLate: (error: Error) => void = () => undefined,
   ) {
     this.#onLate = onLate
@@ -50,6 +75,13 @@ export class PushChannel implements RouteChannel {
     await Promise.all(this.#proxies.map(proxy => proxy.setRoutes(table)))
     this.#newest = table
     await Promise.all(this.#dispatchers.map(dispatcher => this.#hand(dispatcher, table)))
+  }
+
+  async publishOne(patch: RoutePatch): Promise<Served> {
+    const served = await Promise.all(this.#proxies.map(proxy => proxy.setRoute(patch)))
+    const settled = Promise.all(served.map(each => each.settled)).then(() => undefined)
+    settled.catch(() => undefined)
+    return { settled }
   }
 
   /** Stops all retries. */

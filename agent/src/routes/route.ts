@@ -14,8 +14,15 @@ export const RouteInstance = z.object({
   id: z.string().min(1).max(200),
   host: z.string().min(1).max(255),
   port: z.int().min(1).max(65_535),
+  /** Present: it is suspended, and no call is sent to it until the agent has woken it. */
+  isFrozen: z.literal(true).optional(),
 })
 export type RouteInstance = z.infer<typeof RouteInstance>
+
+/** Invariant 3. */
+export function keyOfInstance({ id, host, port }: Pick<RouteInstance, 'id' | 'host' | 'port'>): string {
+  return JSON.stringify([id, host, port])
+}
 
 /** Common to triggers of any kind; other fields are for its source. */
 export const RouteTrigger = z.looseObject({
@@ -49,6 +56,13 @@ export const Route = z.object({
   /** Largest request body; absent: no limit. */
   bodyLimitBytes: z.int().min(0).optional(),
   instances: z.array(RouteInstance),
+  /**
+   * Present: instances are started and woken on demand, up to `max`. As long as fewer run, calls that find none free
+   * wait for the next one.
+   */
+  scale: z.object({ max: z.int().min(1) }).optional(),
+  /** Why no instance could be started or woken: calls that wait now are refused with it, the next one asks again. */
+  unavailable: z.string().min(1).optional(),
   /** Its instances are servers that do not identify themselves: whatever answers at their address is trusted. */
   isAnonymous: z.boolean().optional(),
   /** Absent: open to all callers. Reserved: no deployment sets it yet. */
@@ -77,3 +91,18 @@ export const RouteTable = z.object({
 })
 export type RouteTable = z.infer<typeof RouteTable>
 export type RouteTableInput = z.input<typeof RouteTable>
+
+/** Replaces one route, or adds it, in the table of generation `base`; what comes out is the table of `generation`. */
+export const RoutePatch = z
+  .object({ base: z.int().min(0), generation: z.int().min(0), route: Route })
+  .refine(({ base, generation }) => generation > base, 'generation must be greater than base')
+export type RoutePatch = z.infer<typeof RoutePatch>
+export type RoutePatchInput = z.input<typeof RoutePatch>
+
+/** @returns the table with the route of `patch` in place of the one of that name. */
+export function patched(table: RouteTable, { generation, route }: RoutePatch): RouteTable {
+  const at = table.routes.findIndex(({ name }) => name === route.name)
+  const routes = [...table.routes]
+  routes[at < 0 ? routes.length : at] = route
+  return { generation, routes }
+}

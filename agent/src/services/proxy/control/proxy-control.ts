@@ -4,7 +4,20 @@ import { ControlClient, type ControlClientOptions } from '../../../routes/index.
 import { FunctionCounts, ProxyStats } from '../metrics/summary.ts'
 
 /** Also the proxy's path for it. */
-export const CONTROL_PATHS = { stats: '/stats', figures: '/figures' } as const
+export const CONTROL_PATHS = { stats: '/stats', figures: '/figures', demand: '/demand' } as const
+
+/** A line of `GET /demand`: how much is asked of one function, through all workers of the proxy. */
+export const Demand = z.object({
+  /** Route. */
+  name: z.string(),
+  /** Calls at its instances. */
+  inflight: z.int(),
+  /** Calls that are held until one is free. */
+  waiting: z.int(),
+  /** Calls that have begun since the last line about this function. */
+  calls: z.int(),
+})
+export type Demand = z.infer<typeof Demand>
 
 export class ProxyControl extends ControlClient {
   constructor(options: Omit<ControlClientOptions, 'name'>) {
@@ -19,5 +32,15 @@ export class ProxyControl extends ControlClient {
   /** @throws ControlError */
   figures(): Promise<FunctionCounts[]> {
     return this.ask(CONTROL_PATHS.figures, z.array(FunctionCounts))
+  }
+
+  /**
+   * First a line for each function with anything in flight or waiting, then one for each that changes, at most every
+   * 50 ms; at once when the first call of a function begins to wait. Nothing is told of the time before.
+   * @param onOpen from now on nothing is missed
+   * @throws ControlError if the proxy cannot be reached, or dies
+   */
+  demand(signal: AbortSignal, onOpen?: () => void): AsyncIterable<Demand> {
+    return this.follow(CONTROL_PATHS.demand, { schema: Demand, signal, onOpen })
   }
 }

@@ -9,7 +9,7 @@
  */
 import { findPath } from '@ryo-faas/runtime/protocol'
 import { answeredMethods } from '../../../contract/index.ts'
-import type { Route, RouteTable } from '../../../routes/index.ts'
+import { keyOfInstance, type Route, type RouteTable } from '../../../routes/index.ts'
 import { FunctionMetrics, type FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Instance, type UpstreamSettings } from '../upstream/index.ts'
 import { UrlRouter, type RouteMatch } from './url-router.ts'
@@ -83,9 +83,9 @@ export class FunctionEntry {
     this.route = route
     this.methods = answeredMethods(route.methods)
     this.asyncPaths = asyncPathsOf(route)
-    const known = new Map(this.instances.map(instance => [keyOf(instance), instance]))
+    const known = new Map(this.instances.map(instance => [keyOfInstance(instance), instance]))
     this.instances = route.instances.map(address => {
-      const key = keyOf(address)
+      const key = keyOfInstance(address)
       const { isAnonymous } = route
       const instance = known.get(key) ?? new Instance({ ...address, isAnonymous }, settings)
       instance.isLost = false
@@ -113,10 +113,6 @@ function asyncPathsOf({ paths }: Route): ReadonlyMap<string, boolean> | undefine
     paths &&
     new Map([...paths.http.map(path => [path, false] as const), ...paths.async.map(path => [path, true] as const)])
   )
-}
-
-function keyOf({ id, host, port }: { id: string; host: string; port: number }): string {
-  return JSON.stringify([id, host, port])
 }
 
 export class Routes {
