@@ -28,7 +28,7 @@ const BODY_LIMIT_BYTES = 16 * 1024 * 1024
 const UNREAD_LIMIT_BYTES = 4 * 1024 * 1024
 
 /** Begins to write what a client is to know, now and from now on. @returns what ends that */
-export type Subscribe = (write: (line: object) => void) => () => void
+export type Subscribe = (write: (lines: object[]) => void) => () => void
 
 export interface ControlServerOptions {
   reader: PatchReader & { readonly generation: number }
@@ -128,8 +128,8 @@ async function accept<T>(
 function stream(response: ServerResponse, subscribe: Subscribe): void {
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   response.flushHeaders()
-  const end = subscribe(line => {
-    response.write(`${JSON.stringify(line)}\n`)
+  const end = subscribe(lines => {
+    response.write(lines.map(line => `${JSON.stringify(line)}\n`).join(''))
     if (response.writableLength > UNREAD_LIMIT_BYTES) response.destroy()
   })
   response.on('close', end)

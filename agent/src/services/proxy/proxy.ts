@@ -4,7 +4,15 @@
  * Invariants: 1. It serves the last known table before it reports where it listens. 2. It is self-sufficient: agent and
  * parent may die. 3. `close` may be called more than once.
  */
-import { RouteKeeper, RouteTable, startControlServer, type RouteTableInput } from '../../routes/index.ts'
+import {
+  RouteKeeper,
+  RoutePatch,
+  RouteTable,
+  startControlServer,
+  type RoutePatchInput,
+  type RouteTableInput,
+  type Served,
+} from '../../routes/index.ts'
 import { CONTROL_PATHS } from './control/proxy-control.ts'
 import type { Rules } from './access/gate.ts'
 import { startDataPlane } from './http/data-plane.ts'
@@ -20,6 +28,8 @@ export interface Proxy {
    * @throws StaleTableError; ZodError
    */
   setRoutes(table: RouteTableInput): Promise<void>
+  /** @throws StaleTableError; ZodError */
+  setRoute(patch: RoutePatchInput): Promise<Served>
   stats(): Promise<ProxyStats>
   /** Stops accepting, lets what is in flight finish within `graceMs`. */
   close(): Promise<void>
@@ -33,7 +43,7 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
   const options = ProxyOptions.parse(input)
   const keeper: RouteKeeper = new RouteKeeper({
     file: options.routesFile,
-    serve: table => plane.applyRoutes(table),
+    serve: (table, patch) => plane.applyRoutes(table, patch),
   })
   await keeper.load()
   const plane = await startDataPlane(options, { table: keeper.current, rules })
@@ -47,6 +57,7 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     if (options.controlPath !== undefined) {
       control = await startControlServer(options.controlPath, {
         reader: keeper,
+        streams: { [CONTROL_PATHS.demand]: write => plane.followDemand(write) },
         tells: { [CONTROL_PATHS.stats]: stats, [CONTROL_PATHS.figures]: async () => addUp([plane.snapshot()]) },
       })
     }
@@ -58,9 +69,11 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     address: plane.address,
     front: plane.front,
     setRoutes: async table => keeper.setRoutes(RouteTable.parse(table)),
+    setRoute: async patch => keeper.setRoute(RoutePatch.parse(patch)),
     stats,
     close: async () => {
       await Promise.all([control?.close(), plane.close()])
+      await keeper.close()
     },
   }
 }

@@ -10,13 +10,14 @@
 import cluster, { type Worker } from 'node:cluster'
 import net, { type AddressInfo } from 'node:net'
 import { AggregatorRegistry } from 'prom-client'
-import { RouteKeeper, RouteTable, startControlServer } from '../../../routes/index.ts'
+import { patched, RouteKeeper, RoutePatch, RouteTable, startControlServer } from '../../../routes/index.ts'
+import { DemandSum } from '../demand/demand-sum.ts'
 import { startDataPlane, type DataPlane } from '../http/data-plane.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Peer, type Channel } from './ipc.ts'
 import type { DataPlaneOptions, ProxyOptions } from '../options.ts'
 import type { Proxy } from '../proxy.ts'
-import { CONTROL_PATHS } from './proxy-control.ts'
+import { CONTROL_PATHS, type Demand } from './proxy-control.ts'
 import { addUp, summarize } from '../metrics/summary.ts'
 
 const YOUNG_MS = 5_000
@@ -33,8 +34,10 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
   }
   const keeper = new RouteKeeper({
     file: options.routesFile,
-    serve: async table => void (await askAll('routes', table)),
+    serve: async (table, patch) =>
+      void (await (patch === undefined ? askAll('routes', table) : askAll('route', patch))),
   })
+  const demand = new DemandSum()
   let isClosing = false
   let pauseMs = 0
   // Chosen here, because a free port that node:cluster picks is lost once the last worker that holds it dies.
@@ -49,6 +52,8 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
           started.add(peer)
           return { port, table: keeper.current }
         },
+        table: () => keeper.current,
+        demand: (lines: Demand[]) => demand.take(peer, lines),
         listening: () => resolve(),
         failed: (error: { message: string; code?: string }) =>
           reject(Object.assign(new Error(error.message), { code: error.code })),
@@ -58,6 +63,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
       worker.once('exit', (code, signal) => {
         alive.delete(worker)
         started.delete(peer)
+        demand.gone(peer)
         reject(new Error(`a worker exited with ${signal ?? code}`))
         if (isClosing) return
         pauseMs = performance.now() - bornAt < YOUNG_MS ? Math.min(MAX_PAUSE_MS, pauseMs * 2 + 50) : 0
@@ -92,6 +98,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
     if (options.controlPath !== undefined) {
       control = await startControlServer(options.controlPath, {
         reader: keeper,
+        streams: { [CONTROL_PATHS.demand]: write => demand.follow(write) },
         tells: {
           [CONTROL_PATHS.stats]: stats,
           [CONTROL_PATHS.figures]: async () => addUp(await askAll<FunctionSnapshot[]>('snapshot')),
@@ -105,9 +112,12 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
   return {
     address: { host: options.host, port },
     setRoutes: async table => keeper.setRoutes(RouteTable.parse(table)),
+    setRoute: async patch => keeper.setRoute(RoutePatch.parse(patch)),
     stats,
     close: async () => {
+      demand.close()
       await Promise.all([control?.close(), closeWorkers()])
+      await keeper.close()
     },
   }
 }
@@ -135,12 +145,19 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
     const closed = plane === undefined ? Promise.resolve() : plane.close()
     void closed.finally(() => process.exit(0))
   }
+  const applyOne = async (patch: RoutePatch): Promise<void> => {
+    // It came before what it changes: this process has only just started.
+    if (table?.generation !== patch.base) return apply(await primary.ask<RouteTable>('table'))
+    table = patched(table, patch)
+    await plane?.applyRoutes(table, patch)
+  }
   process.once('SIGTERM', stop)
   // The primary decides when to stop; a terminal sends its signal to everyone.
   process.on('SIGINT', () => {})
   process.once('disconnect', stop)
   const primary = new Peer(process as unknown as Channel, {
     routes: apply,
+    route: applyOne,
     snapshot: () => plane?.snapshot() ?? [],
     metrics: async () => (await plane?.metricsJson()) ?? [],
   })
@@ -150,6 +167,7 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
     plane = await startDataPlane({ ...options, port: start.port }, { table, scrape: () => primary.ask('scrape') })
     // One may have come while this process was about to listen.
     if (table !== undefined) void plane.applyRoutes(table)
+    plane.followDemand(lines => void primary.ask('demand', lines).catch(() => undefined))
     await primary.ask('listening')
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException

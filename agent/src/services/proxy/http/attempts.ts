@@ -3,7 +3,7 @@
  *
  * Invariants: 1. A request that may have run is sent again at most `MAX_RERUNS` times: that bounds what a request that
  * kills its instance can destroy. 2. An instance that refused for good is not tried again; one that refused a
- * connection is, in the next round.
+ * connection, or had no room, is, in the next round.
  */
 import type { Choice, FunctionEntry } from '../routing/routes.ts'
 import type { Instance } from '../upstream/index.ts'
@@ -45,12 +45,22 @@ export class Attempts {
   /** `instance` accepted no connection. */
   refusedBy(instance: Instance, now: number): void {
     instance.refused(now)
+    this.overloadedBy(instance)
+  }
+
+  /** `instance` has no room: it may have in the next round. */
+  overloadedBy(instance: Instance): void {
     this.exclude(instance)
     this.refused ??= new Set()
     this.refused.add(instance)
   }
 
-  /** Instances that refused a connection may be tried again. */
+  /** In the next round there are instances that may have changed their mind. */
+  get hasRefused(): boolean {
+    return this.refused !== undefined
+  }
+
+  /** Instances that refused may be tried again. */
   newRound(): void {
     for (const instance of this.refused ?? []) this.excluded?.delete(instance)
     this.refused = undefined

@@ -11,12 +11,13 @@ import { Credentials } from '../../../access/index.ts'
 import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
-import type { RouteTable } from '../../../routes/index.ts'
+import type { RoutePatch, RouteTable } from '../../../routes/index.ts'
 import { listenAtAll } from '../../../host/index.ts'
 import { addTracingMetrics } from '../../../observability/tracing/index.ts'
 import { NO_SCHEMAS } from '../no-schemas.ts'
 import { AsyncCalls } from '../calls-api/async-calls.ts'
 import { addCallsApi } from '../calls-api/calls-api.ts'
+import type { DemandSink } from '../demand/demand-lines.ts'
 import { deliveryLines } from './delivery-line.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Hop } from './hop.ts'
@@ -40,8 +41,12 @@ export interface DataPlane {
   readonly address: { host: string; port: number }
   /** Where it serves HTTPS. */
   readonly front: { host: string; port: number } | undefined
-  /** Resolves when removed instances have nothing in flight, or after `settleMs`. */
-  applyRoutes(table: RouteTable): Promise<void>
+  /**
+   * Resolves when removed and frozen instances have nothing in flight, or after `settleMs`.
+   * @param patch what makes `table` of the one that is served
+   */
+  applyRoutes(table: RouteTable, patch?: RoutePatch): Promise<void>
+  followDemand(sink: DemandSink): () => void
   snapshot(): FunctionSnapshot[]
   metricsJson(): Promise<object[]>
   close(): Promise<void>
@@ -200,7 +205,9 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   return {
     address: { host: options.host, port },
     front: front?.address,
-    applyRoutes: table => settled(routes.apply(table), options.settleMs),
+    applyRoutes: (table, patch) =>
+      settled(patch === undefined ? routes.apply(table) : routes.applyOne(patch, table), options.settleMs),
+    followDemand: sink => routes.demand.follow(sink),
     snapshot: () => routes.snapshot(),
     metricsJson: () => registry.getMetricsAsJSON(),
     close: () => (stopping ??= stop()),
@@ -255,9 +262,10 @@ function createServer(hop: Hop, options: DataPlaneOptions & Pick<PeerShareOption
   return server
 }
 
-async function settled(removed: readonly Instance[], settleMs: number): Promise<void> {
+async function settled(unused: readonly Instance[], settleMs: number): Promise<void> {
   const deadline = performance.now() + settleMs
-  while (removed.some(instance => instance.inflight > 0) && performance.now() < deadline) {
+  const isBusy = ({ inflight, isRetired, isFrozen }: Instance) => inflight > 0 && (isRetired || isFrozen)
+  while (unused.some(isBusy) && performance.now() < deadline) {
     await new Promise(done => setTimeout(done, SETTLE_POLL_MS))
   }
 }

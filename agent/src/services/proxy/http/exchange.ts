@@ -24,6 +24,7 @@ import type { Instance, ResponseHead, ResponseSink, UpstreamConnection, Upstream
 
 /** Delay between tries of instances that refuse connections, unless a new table arrives. */
 const RECONNECT_MS = 250
+const ALL_BUSY = 'every instance is at its concurrency limit'
 const GONE = 'the instance went away before it had answered'
 
 export interface ExchangeContext {
@@ -66,6 +67,8 @@ export class Exchange implements ResponseSink, Waiter {
     this.owesContinue = call.expectsContinue
     this.startedAt = performance.now()
     call.metrics.inflight += 1
+    call.entry.begun += 1
+    context.routes.demand.changed(call.entry)
     call.response.on('close', () => this.clientClosed())
   }
 
@@ -79,8 +82,8 @@ export class Exchange implements ResponseSink, Waiter {
     const { entry, head } = this.call
     const now = performance.now()
     const choice = this.attempts.choose(entry, now)
-    if (choice === 'busy') return this.fail('FUNCTION_OVERLOADED', 'every instance is at its concurrency limit')
-    if (choice === 'none') return this.attempts.mayHaveRun ? this.fail('FUNCTION_CRASHED', GONE) : this.wait(now)
+    if (choice === 'none' || choice === 'busy') return this.wait(choice, now)
+    this.stopWaiting()
     if (this.timer === undefined) {
       const limitMs = Math.min(entry.route.timeoutMs, head.deadlineMs)
       this.timeoutAt = now + limitMs
@@ -95,32 +98,47 @@ export class Exchange implements ResponseSink, Waiter {
     if (connection.isConnected) this.transmit(connection, now)
   }
 
-  private wait(now: number): void {
+  private wait(choice: 'none' | 'busy', now: number): void {
     const { entry, head } = this.call
+    // Invariant 2.
+    if (this.attempts.mayHaveRun) {
+      return choice === 'busy' ? this.fail('FUNCTION_OVERLOADED', ALL_BUSY) : this.fail('FUNCTION_CRASHED', GONE)
+    }
     if (this.waitUntil === 0) this.waitUntil = now + Math.min(this.context.readyTimeoutMs, head.deadlineMs)
     const remainingMs = this.waitUntil - now
-    if (remainingMs <= 0) return this.fail('FUNCTION_UNAVAILABLE', 'no instance is ready')
-    if (!this.context.routes.enqueue(entry, this)) {
-      return this.fail('FUNCTION_UNAVAILABLE', 'too many requests wait for an instance')
+    if (remainingMs <= 0) {
+      if (choice === 'busy') return this.fail('FUNCTION_OVERLOADED', ALL_BUSY)
+      const { unavailable } = entry.route
+      return this.fail(
+        'FUNCTION_UNAVAILABLE',
+        `no instance is ready${unavailable === undefined ? '' : `: ${unavailable}`}`,
+      )
     }
+    const none = this.context.routes.enqueue(entry, this, choice)
+    if (none !== undefined) return this.fail(none.code, none.reason)
     clearTimeout(this.waitTimer)
-    this.waitTimer = setTimeout(() => this.wake(), Math.min(remainingMs, RECONNECT_MS))
+    const waitMs = this.attempts.hasRefused ? Math.min(remainingMs, RECONNECT_MS) : remainingMs
+    this.waitTimer = setTimeout(() => this.wake(), waitMs)
   }
 
   wake(): void {
     if (this.isDone) return
-    this.stopWaiting()
     this.attempts.newRound()
     this.dispatch()
   }
 
+  turnAway(reason: string): void {
+    this.fail('FUNCTION_UNAVAILABLE', reason)
+  }
+
   dismiss(): void {
-    this.stopWaiting()
     this.fail('FUNCTION_NOT_FOUND', `there is no function ${this.call.entry.name}`)
   }
 
   private stopWaiting(): void {
+    if (this.waitTimer === undefined) return
     clearTimeout(this.waitTimer)
+    this.waitTimer = undefined
     this.context.routes.dequeue(this.call.entry, this)
   }
 
@@ -220,10 +238,12 @@ export class Exchange implements ResponseSink, Waiter {
   private tryElsewhere(code: PlatformErrorCode): boolean {
     if (code !== 'FUNCTION_UNAVAILABLE' && code !== 'FUNCTION_OVERLOADED') return false
     if (this.body !== undefined && !this.body.isReplayable) return false
-    this.attempts.exclude(this.instance!)
-    if (code === 'FUNCTION_OVERLOADED') {
-      const other = this.attempts.choose(this.call.entry, performance.now())
-      if (other === 'none' || other === 'busy') return false
+    if (code === 'FUNCTION_UNAVAILABLE') this.attempts.exclude(this.instance!)
+    else {
+      const { entry } = this.call
+      this.attempts.overloadedBy(this.instance!)
+      const other = this.attempts.choose(entry, performance.now())
+      if ((other === 'none' || other === 'busy') && (!entry.mayGrow || this.attempts.mayHaveRun)) return false
     }
     this.endAttempt()
     this.dispatch()
@@ -289,11 +309,17 @@ export class Exchange implements ResponseSink, Waiter {
   }
 
   private endAttempt(): void {
-    if (this.instance !== undefined) this.instance.inflight -= 1
-    this.instance = undefined
+    this.leaveInstance()
     this.connection?.destroy()
     this.connection = undefined
     this.body?.detach()
+  }
+
+  private leaveInstance(): void {
+    if (this.instance === undefined) return
+    this.instance.inflight -= 1
+    this.instance = undefined
+    this.call.entry.freed()
   }
 
   /** Invariant 4. */
@@ -309,8 +335,8 @@ export class Exchange implements ResponseSink, Waiter {
     const { tracing } = this.context
     if (tracing.isOn && isSampled(this.call.head.trace)) metrics.exemplify(durationMs, this.call.head.trace.traceId)
     if (tracing.isOn) recordCall(tracing, this.call, { status, errorCode, durationMs, instance: this.instance?.id })
-    if (this.instance !== undefined) this.instance.inflight -= 1
-    this.instance = undefined
+    this.leaveInstance()
+    this.context.routes.demand.changed(this.call.entry)
     this.connection = undefined
     this.body?.abandon()
     if (this.body !== undefined && !request.complete) linger(request)

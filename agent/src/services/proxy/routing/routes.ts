@@ -3,27 +3,38 @@
  *
  * Invariants: 1. `apply` changes everything in one turn of the event loop; when it returns, no removed instance has
  * an idle connection or is chosen again. 2. A function keeps its metrics and an instance its connections across
- * tables while they stay in it. 3. At most `maxWaiting` requests wait; each is woken by the table that
- * changes its function. 4. An instance whose address belongs to another is not chosen until the next table, which
- * comes from the agent: if that is also wrong, one more request finds out, and is not run there.
+ * tables while they stay in it. 3. At most `maxWaiting` requests wait, and for a function that is scaled at most what
+ * all its instances could run at once; each is woken by the table that changes its function. 4. An instance whose address belongs to another is not chosen until the next table, which
+ * comes from the agent: if that is also wrong, one more request finds out, and is not run there. 5. A frozen instance is
+ * not chosen. 6. Those that wait are served in the order in which they came: what becomes free is theirs before a
+ * request that comes later can have it.
  */
-import { findPath } from '@ryo-faas/runtime/protocol'
+import { findPath, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { answeredMethods } from '../../../contract/index.ts'
-import { keyOfInstance, type Route, type RouteTable } from '../../../routes/index.ts'
+import { keyOfInstance, type Route, type RoutePatch, type RouteTable } from '../../../routes/index.ts'
+import { DemandLines, DemandMark, type Demanded } from '../demand/demand-lines.ts'
 import { FunctionMetrics, type FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Instance, type UpstreamSettings } from '../upstream/index.ts'
 import { UrlRouter, type RouteMatch } from './url-router.ts'
 
 export interface Waiter {
-  /** The instances have changed. */
+  /** The instances have changed, or one has become free. Keeps its place if it has to wait further. */
   wake(): void
+  /** No instance can be started or woken now. */
+  turnAway(reason: string): void
   /** The function is gone. */
   dismiss(): void
 }
 
 export type Choice = Instance | 'none' | 'busy'
 
-export class FunctionEntry {
+/** Why a request may not wait. */
+export interface NoPlace {
+  code: PlatformErrorCode
+  reason: string
+}
+
+export class FunctionEntry implements Demanded {
   readonly name: string
   readonly metrics = new FunctionMetrics()
   /** Calls from the dispatcher, which exposes them to Prometheus itself. */
@@ -33,12 +44,41 @@ export class FunctionEntry {
   /** Those it answers; undefined: any. */
   methods: ReadonlySet<string> | undefined
   instances: Instance[] = []
+  begun = 0
+  readonly mark = new DemandMark()
+  private isServing = false
   private asyncPaths: ReadonlyMap<string, boolean> | undefined
   private next = 0
 
   constructor(route: Route) {
     this.name = route.name
     this.route = route
+  }
+
+  get inflight(): number {
+    return this.metrics.inflight + this.dispatched.inflight - this.waiters.size
+  }
+
+  get waiting(): number {
+    return this.waiters.size
+  }
+
+  /** Another instance may be started or woken for what waits. */
+  get mayGrow(): boolean {
+    const { scale } = this.route
+    return scale !== undefined && this.instances.filter(({ isFrozen }) => !isFrozen).length < scale.max
+  }
+
+  /** @returns why one more may not wait. */
+  placeFor(choice: 'none' | 'busy'): NoPlace | undefined {
+    const { scale, concurrency } = this.route
+    if (choice === 'busy' && !this.mayGrow) {
+      return { code: 'FUNCTION_OVERLOADED', reason: 'every instance is at its concurrency limit' }
+    }
+    if (scale !== undefined && concurrency > 0 && this.waiters.size >= scale.max * concurrency) {
+      return { code: 'FUNCTION_OVERLOADED', reason: 'as many requests wait as all instances can run' }
+    }
+    return undefined
   }
 
   /** Whether the function has calls of `path` queued. */
@@ -59,7 +99,7 @@ export class FunctionEntry {
     for (let i = 0; i < count; i += 1) {
       const at = start + i < count ? start + i : start + i - count
       const instance = instances[at]!
-      if (instance.isLost || excluded?.has(instance) === true) continue
+      if (instance.isFrozen || instance.isLost || excluded?.has(instance) === true) continue
       if (instance.inflight >= limit) {
         sawBusy = true
         continue
@@ -78,24 +118,57 @@ export class FunctionEntry {
     return best ?? (sawBusy ? 'busy' : 'none')
   }
 
-  /** @returns the instances that are no longer in the route. */
-  apply(route: Route, settings: UpstreamSettings): Instance[] {
+  /**
+   * @param isAnswer the agent published it for this function alone: `unavailable` is about what waits now
+   * @returns the instances that are no longer used.
+   */
+  apply(route: Route, { settings, isAnswer }: { settings: UpstreamSettings; isAnswer: boolean }): Instance[] {
+    const { unavailable } = route
+    const turnsAway = unavailable !== undefined && (isAnswer || unavailable !== this.route.unavailable)
     this.route = route
     this.methods = answeredMethods(route.methods)
     this.asyncPaths = asyncPathsOf(route)
     const known = new Map(this.instances.map(instance => [keyOfInstance(instance), instance]))
+    const frozen: Instance[] = []
     this.instances = route.instances.map(address => {
       const key = keyOfInstance(address)
       const { isAnonymous } = route
       const instance = known.get(key) ?? new Instance({ ...address, isAnonymous }, settings)
       instance.isLost = false
+      if (address.isFrozen !== true) instance.isFrozen = false
+      else if (!instance.isFrozen) {
+        instance.freeze()
+        frozen.push(instance)
+      }
       known.delete(key)
       return instance
     })
     const removed = [...known.values()]
     for (const instance of removed) instance.retire()
     for (const waiter of [...this.waiters]) waiter.wake()
-    return removed
+    if (turnsAway) for (const waiter of [...this.waiters]) waiter.turnAway(unavailable)
+    return [...removed, ...frozen]
+  }
+
+  /** A call has left its instance. The caller may be about to choose one for itself. */
+  freed(): void {
+    if (this.isServing || this.waiters.size === 0 || this.route.scale === undefined) return
+    this.isServing = true
+    process.nextTick(serveWaiters, this)
+  }
+
+  /** Invariant 6. */
+  serveWaiters(): void {
+    this.isServing = false
+    for (const waiter of this.waiters) {
+      if (!this.hasRoom()) return
+      waiter.wake()
+    }
+  }
+
+  private hasRoom(): boolean {
+    const limit = this.route.concurrency === 0 ? Infinity : this.route.concurrency
+    return this.instances.some(({ isFrozen, isLost, inflight }) => !isFrozen && !isLost && inflight < limit)
   }
 
   /** @returns the instances it had. */
@@ -106,6 +179,10 @@ export class FunctionEntry {
     for (const waiter of [...this.waiters]) waiter.dismiss()
     return removed
   }
+}
+
+function serveWaiters(entry: FunctionEntry): void {
+  entry.serveWaiters()
 }
 
 function asyncPathsOf({ paths }: Route): ReadonlyMap<string, boolean> | undefined {
@@ -123,6 +200,7 @@ export class Routes {
   private urlRoutes = ''
   private waiting = 0
   private sweeper: NodeJS.Timeout
+  readonly demand = new DemandLines(() => this.entries.values())
   /** Generation of the table being served; -1 before the first. */
   generation = -1
 
@@ -156,22 +234,43 @@ export class Routes {
     this.applyPatterns(table)
     const gone = [...before.values()].filter(entry => !this.entries.has(entry.name))
     return [
-      ...gone.flatMap(entry => entry.remove()),
-      ...table.routes.flatMap(route => this.entries.get(route.name)!.apply(route, this.settings)),
+      ...gone.flatMap(entry => this.remove(entry)),
+      ...table.routes.flatMap(route => this.applyTo(this.entries.get(route.name)!, { route, isAnswer: false })),
     ]
   }
 
-  /** @returns false if too many are waiting. */
-  enqueue(entry: FunctionEntry, waiter: Waiter): boolean {
-    if (entry.waiters.has(waiter)) return true
-    if (this.waiting >= this.maxWaiting) return false
+  /** @returns the instances that the route no longer uses. */
+  applyOne(patch: RoutePatch, table: RouteTable): Instance[] {
+    const { route, generation } = patch
+    this.generation = generation
+    let entry = this.entries.get(route.name)
+    if (entry === undefined) this.entries.set(route.name, (entry = new FunctionEntry(route)))
+    this.applyPatterns(table)
+    return this.applyTo(entry, { route, isAnswer: true })
+  }
+
+  /**
+   * Takes a place in the line, or keeps it.
+   * @returns why there is none.
+   */
+  enqueue(entry: FunctionEntry, waiter: Waiter, choice: 'none' | 'busy'): NoPlace | undefined {
+    if (entry.waiters.has(waiter)) return undefined
+    const none = entry.placeFor(choice)
+    if (none !== undefined) return none
+    if (this.waiting >= this.maxWaiting) {
+      return { code: 'FUNCTION_UNAVAILABLE', reason: 'too many requests wait for an instance' }
+    }
     this.waiting += 1
     entry.waiters.add(waiter)
-    return true
+    if (entry.waiters.size === 1) this.demand.waits(entry)
+    else this.demand.changed(entry)
+    return undefined
   }
 
   dequeue(entry: FunctionEntry, waiter: Waiter): void {
-    if (entry.waiters.delete(waiter)) this.waiting -= 1
+    if (!entry.waiters.delete(waiter)) return
+    this.waiting -= 1
+    this.demand.changed(entry)
   }
 
   snapshot(): FunctionSnapshot[] {
@@ -190,8 +289,22 @@ export class Routes {
 
   close(): void {
     clearInterval(this.sweeper)
+    this.demand.close()
     for (const entry of this.entries.values()) entry.remove()
     this.entries = new Map()
+  }
+
+  private applyTo(entry: FunctionEntry, { route, isAnswer }: { route: Route; isAnswer: boolean }): Instance[] {
+    const unused = entry.apply(route, { settings: this.settings, isAnswer })
+    // The agent may have frozen it while the call that waits was on its way.
+    if (entry.waiters.size > 0) this.demand.waits(entry)
+    return unused
+  }
+
+  private remove(entry: FunctionEntry): Instance[] {
+    const removed = entry.remove()
+    this.demand.over(entry)
+    return removed
   }
 
   private applyPatterns({ routes }: RouteTable): void {

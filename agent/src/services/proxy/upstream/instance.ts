@@ -5,7 +5,8 @@
  * never meets a connection that a draining instance is about to close. 2. An idle connection is not used within
  * `REUSE_MARGIN_MS` of the moment the instance would close it. 3. The newest idle connection goes first, so that the
  * surplus ages and is swept. 4. An instance that once sent more than its answer no longer keeps connections: what it
- * sends too late would be taken for the answer to the next request.
+ * sends too late would be taken for the answer to the next request. 5. A frozen one is not chosen and has no idle
+ * connection: it would not see that one was closed, nor answer.
  */
 import { UpstreamConnection, type ConnectionOptions } from './upstream-connection.ts'
 
@@ -38,6 +39,7 @@ export class Instance {
   isRetired = false
   /** Another instance has its address: it is not chosen until the agent lists it again. */
   isLost = false
+  isFrozen = false
   private readonly idle: UpstreamConnection[] = []
   /** It has not sent more than its answers so far. */
   private isExact = true
@@ -91,6 +93,11 @@ export class Instance {
     while (this.idle.length > 0 && this.idle[0]!.usableUntil <= now) this.idle.shift()!.destroy()
   }
 
+  freeze(): void {
+    this.isFrozen = true
+    this.closeIdle()
+  }
+
   retire(): void {
     this.isRetired = true
     this.closeIdle()
@@ -109,7 +116,7 @@ export class Instance {
   private keep(connection: UpstreamConnection): void {
     const announced = connection.keepAliveMs > 0 ? connection.keepAliveMs - REUSE_MARGIN_MS : Infinity
     const usableMs = Math.min(this.idleMs, announced)
-    if (this.isRetired || this.isLost || !this.isExact || usableMs <= 0) {
+    if (this.isRetired || this.isLost || this.isFrozen || !this.isExact || usableMs <= 0) {
       connection.destroy()
       return
     }
