@@ -6,9 +6,9 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { ProxyControl } from './control/proxy-control.ts'
+import { ProxyControl, type Demand } from './control/proxy-control.ts'
 import { ensureStreams, STREAMS } from '../../bus/index.ts'
-import { StaleTableError } from '../../routes/index.ts'
+import { StaleTableError, type RouteInstance } from '../../routes/index.ts'
 import { managerOf, startNats } from '../../bus/testing/nats-server.ts'
 import { call, Stage, until } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
@@ -116,6 +116,46 @@ it('with workers: every worker serves a push, figures add up, a dead worker is r
   for (let i = 0; i < 8; i += 1) expect((await call(proxy, '/functions/fn')).body).toBe('ok')
   child.kill('SIGTERM')
   expect(await exit).toBe(0)
+})
+
+it('with workers: a call that is held by any of them is told of, a patch wakes it, a worker that dies takes its calls along', async () => {
+  const { child, control, proxy } = await start({ workers: 2 })
+  const { id, host, port } = await stage.http((_request, response) => response.end('awake'))
+  const instance = { id, host, port }
+  const [route] = table([{ ...instance, isFrozen: true } as RouteInstance]).routes
+  const scaled = { ...route!, scale: { max: 4 }, concurrency: 10 }
+  await control.setRoutes({ generation: 1, routes: [scaled] })
+  const lines: Demand[] = []
+  const aborter = new AbortController()
+  stage.onEnd(() => aborter.abort())
+  const followed = (async () => {
+    for await (const line of control.demand(aborter.signal)) lines.push(line)
+  })()
+  followed.catch(() => undefined)
+  const held = Array.from({ length: 6 }, () => call(proxy, '/functions/fn'))
+  await until(() => lines.at(-1)?.waiting === 6, 'all are told of')
+  await (
+    await control.setRoute({ base: 1, generation: 2, route: { ...scaled, instances: [instance] } })
+  ).settled
+  expect((await Promise.all(held)).map(({ body }) => body)).toEqual(Array.from({ length: 6 }, () => 'awake'))
+  await until(() => lines.at(-1)!.inflight + lines.at(-1)!.waiting === 0, 'it is told that they are over')
+  expect(lines.reduce((sum, { calls }) => sum + calls, 0)).toBe(6)
+
+  await (
+    await control.setRoute({ base: 2, generation: 3, route: scaled })
+  ).settled
+  const lost = Promise.allSettled(Array.from({ length: 6 }, () => call(proxy, '/functions/fn')))
+  await until(() => lines.at(-1)!.waiting === 6, 'all are told of')
+  const workers = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).trim().split(' ')
+  for (const pid of workers) process.kill(Number(pid), 'SIGKILL')
+  await until(() => lines.at(-1)!.waiting === 0, 'none is left')
+  expect((await lost).every(({ status }) => status === 'rejected')).toBe(true)
+  // Their successors have the routes, and take patches.
+  await until(async () => (await control.stats()).workers === 2, 'there are new workers')
+  await (
+    await control.setRoute({ base: 3, generation: 4, route: { ...scaled, instances: [instance] } })
+  ).settled
+  for (let i = 0; i < 4; i += 1) expect((await call(proxy, '/functions/fn')).body).toBe('awake')
 })
 
 it('with workers: every worker accepts asynchronous calls, under ids that no other gives', async () => {

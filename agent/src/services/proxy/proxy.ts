@@ -72,7 +72,9 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     setRoute: async patch => keeper.setRoute(RoutePatch.parse(patch)),
     stats,
     close: async () => {
-      await Promise.all([control?.close(), plane.close()])
+      await plane.close()
+      // Until then instances are still woken for calls that are held.
+      await control?.close()
       await keeper.close()
     },
   }

@@ -115,8 +115,9 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
     setRoute: async patch => keeper.setRoute(RoutePatch.parse(patch)),
     stats,
     close: async () => {
+      await closeWorkers()
       demand.close()
-      await Promise.all([control?.close(), closeWorkers()])
+      await control?.close()
       await keeper.close()
     },
   }

@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { ProxyControl } from './proxy-control.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ProxyControl, type Demand } from './proxy-control.ts'
 import { ControlError, StaleTableError, type RouteTableInput } from '../../../routes/index.ts'
-import { call, Stage } from '../proxy-testing.ts'
+import { call, Stage, until } from '../proxy-testing.ts'
 
 let stage: Stage
 let folder: string
@@ -60,6 +60,116 @@ it('what is no table is refused with 400', async () => {
   await expect(control.setRoutes(twice)).rejects.toThrow(ControlError)
   expect(await put('not json')).toBe(400)
   expect((await control.health()).generation).toBe(-1)
+})
+
+describe('how much is asked of each function', () => {
+  const scaled = (generation: number, instances: RouteTableInput['routes'][0]['instances'] = []): RouteTableInput => ({
+    generation,
+    routes: table(generation, instances).routes.map(route => ({ ...route, scale: { max: 1 } })),
+  })
+
+  /** Follows it; what was said so far, and whether that is all. */
+  function follow() {
+    const lines: Demand[] = []
+    const aborter = new AbortController()
+    stage.onEnd(() => aborter.abort())
+    let isOpen = false
+    const ended = (async () => {
+      for await (const line of control.demand(aborter.signal, () => (isOpen = true))) lines.push(line)
+    })()
+    ended.catch(() => undefined)
+    return { lines, ended, stop: () => aborter.abort(), opened: until(() => isOpen, 'it is told') }
+  }
+
+  it('is told line by line, at once when a call waits, until the agent goes', async () => {
+    const proxy = await stage.proxy({ controlPath, routesFile })
+    await proxy.setRoutes(scaled(1))
+    const { lines, ended, stop, opened } = follow()
+    await opened
+    const waiting = call(proxy, '/functions/fn')
+    await until(() => lines.length > 0, 'the agent is asked')
+    expect(lines[0]).toEqual({ name: 'fn', inflight: 0, waiting: 1, calls: 1 })
+    const { id, host, port } = await stage.http((_request, response) => response.end('awake'))
+    const [route] = scaled(2, [{ id, host, port }]).routes
+    await (
+      await control.setRoute({ base: 1, generation: 2, route: route! })
+    ).settled
+    expect((await waiting).body).toBe('awake')
+    await until(() => lines.at(-1)!.inflight + lines.at(-1)!.waiting === 0, 'it is told that it is over')
+    expect(lines.reduce((sum, line) => sum + line.calls, 0)).toBe(1)
+    stop()
+    await ended
+  })
+
+  it('is told again to an agent that comes back, and the call still waits', async () => {
+    const proxy = await stage.proxy({ controlPath })
+    await proxy.setRoutes(scaled(1))
+    const first = follow()
+    await first.opened
+    const waiting = call(proxy, '/functions/fn')
+    await until(() => first.lines.length > 0, 'the first agent is asked')
+    first.stop()
+    await first.ended
+    const second = follow()
+    await until(() => second.lines.length > 0, 'the second one is too')
+    expect(second.lines[0]).toMatchObject({ name: 'fn', waiting: 1 })
+    const { id, host, port } = await stage.http((_request, response) => response.end('awake'))
+    await control.setRoutes(scaled(2, [{ id, host, port }]))
+    expect((await waiting).body).toBe('awake')
+  })
+
+  it('is told while the proxy stops, which serves what it holds first, or says why not', async () => {
+    const proxy = await stage.proxy({ controlPath, graceMs: 30_000 })
+    await proxy.setRoutes(scaled(1))
+    const waiting = call(proxy, '/functions/fn')
+    await until(async () => (await proxy.stats()).functions[0]!.inflight === 1, 'it waits')
+    const closed = proxy.close()
+    const { lines } = follow()
+    await until(() => lines.length > 0, 'the agent is asked')
+    const { id, host, port } = await stage.http((_request, response) => response.end('awake'))
+    const [route] = scaled(2, [{ id, host, port }]).routes
+    await control.setRoute({ base: 1, generation: 2, route: route! })
+    expect((await waiting).body).toBe('awake')
+    await closed
+    const hasty = await stage.proxy({ graceMs: 0 })
+    await hasty.setRoutes(scaled(1))
+    const lost = call(hasty, '/functions/fn')
+    await until(async () => (await hasty.stats()).functions[0]!.inflight === 1, 'it waits')
+    await hasty.close()
+    expect(await lost).toMatchObject({ status: 503, code: 'FUNCTION_UNAVAILABLE' })
+  })
+
+  it('ends with the proxy; there is none where nobody answers', async () => {
+    const proxy = await stage.proxy({ controlPath })
+    const { ended, opened } = follow()
+    await opened
+    const failed = ended.catch((error: unknown) => error)
+    await proxy.close()
+    expect(await failed).toBeInstanceOf(ControlError)
+    await expect(follow().ended).rejects.toBeInstanceOf(ControlError)
+  })
+
+  it('is asked of an agent again by a proxy that has restarted: the disk says who is frozen', async () => {
+    const { id, host, port } = await stage.http((_request, response) => response.end('awake'))
+    const instance = { id, host, port }
+    const first = await stage.proxy({ controlPath, routesFile })
+    await first.setRoutes(scaled(1, [instance]))
+    const [route] = scaled(2, [{ ...instance, isFrozen: true }]).routes
+    await (
+      await control.setRoute({ base: 1, generation: 2, route: route! })
+    ).settled
+    await first.close()
+    // The agent is down at first.
+    const second = await stage.proxy({ controlPath, routesFile })
+    const waiting = call(second, '/functions/fn')
+    await until(async () => (await second.stats()).functions[0]!.inflight === 1, 'it waits')
+    const { lines } = follow()
+    await until(() => lines.length > 0, 'the agent is asked')
+    expect(lines[0]).toMatchObject({ waiting: 1 })
+    const [awake] = scaled(3, [instance]).routes
+    await control.setRoute({ base: 2, generation: 3, route: awake! })
+    expect((await waiting).body).toBe('awake')
+  })
 })
 
 function put(body: string): Promise<number> {

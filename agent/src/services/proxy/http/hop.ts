@@ -78,6 +78,10 @@ export class Hop {
     response.shouldKeepAlive = false
     response.assignSocket(socket as Socket)
     socket.on('drain', () => response.emit('drain'))
+    // A client that leaves before there is an answer, which an ordinary request notices by itself.
+    socket.on('end', () => {
+      if (response.socket !== null) socket.destroy()
+    })
     response.on('finish', () => {
       response.detachSocket(socket as Socket)
       socket.end(() => socket.destroy())

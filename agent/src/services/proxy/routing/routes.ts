@@ -290,7 +290,10 @@ export class Routes {
   close(): void {
     clearInterval(this.sweeper)
     this.demand.close()
-    for (const entry of this.entries.values()) entry.remove()
+    for (const entry of this.entries.values()) {
+      for (const waiter of [...entry.waiters]) waiter.turnAway('the proxy is stopping')
+      entry.remove()
+    }
     this.entries = new Map()
   }
 
