@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { StaleTableError, type RouteTable } from '../routes/index.ts'
+import { Route, StaleTableError, type RoutePatch, type RouteTable, type Served } from '../routes/index.ts'
 import { RoutePublisher } from './route-publisher.ts'
 
 test('generations rise, also after the clock was set back', async () => {
@@ -31,6 +31,7 @@ test('calls while a table is being published share the next one', async () => {
   const publisher = new RoutePublisher(channel, () => [])
   const first = publisher.publish()
   const later = Promise.all([publisher.publish(), publisher.publish(), publisher.publish()])
+  await expect.poll(() => sent).toBe(1)
   release!()
   await first
   await expect.poll(() => sent).toBe(2)
@@ -46,5 +47,80 @@ test('a part that came back gets the table again, but not before there is a firs
   expect(sent).toBe(0)
   await publisher.publish()
   await publisher.republish()
+  expect(sent).toBe(2)
+})
+
+/** A channel whose proxy serves at once, and settles when it is told to. */
+function slowChannel() {
+  let served = -1
+  const settle: (() => void)[] = []
+  const sent: string[] = []
+  const later = () => new Promise<void>(resolve => settle.push(resolve))
+  return {
+    ...{ settle, sent },
+    lose: () => (served += 1_000_000),
+    publish: async ({ generation, routes }: RouteTable, onServed?: () => void) => {
+      if (generation <= served) throw new StaleTableError(served)
+      served = generation
+      sent.push(`all ${routes.map(({ version }) => version).join()}`)
+      onServed?.()
+      await later()
+    },
+    publishOne: async ({ base, generation, route }: RoutePatch) => {
+      if (base !== served) throw new StaleTableError(served)
+      served = generation
+      sent.push(`${route.name} ${route.version}`)
+      return { settled: later() }
+    },
+  }
+}
+
+const routeOf = (name: string, version: number) =>
+  Route.parse({ name, displayName: name, version, timeoutMs: 1, concurrency: 0, instances: [] })
+
+test('a route is published alone, does not wait until others have settled, and is as it was when it was sent', async () => {
+  const channel = slowChannel()
+  let version = 1
+  const publisher = new RoutePublisher(channel, () => [routeOf('a', version), routeOf('b', version)])
+  const whole = publisher.publish()
+  const first = publisher.publishOne('a')
+  version = 2
+  const [one] = await Promise.all([first, publisher.publishOne('b')])
+  expect(channel.sent).toEqual(['all 2,2', 'a 2', 'b 2'])
+  let isSettled = false
+  void one.settled.then(() => (isSettled = true))
+  await publisher.publishOne('a')
+  expect(isSettled).toBe(false)
+  for (const settle of channel.settle) settle()
+  await Promise.all([whole, one.settled])
+})
+
+test('all routes are published if a proxy serves another table, or the route is gone, or there is no table yet', async () => {
+  const channel = slowChannel()
+  const routes = [routeOf('a', 1)]
+  const publisher = new RoutePublisher(channel, () => routes)
+  const settled = async (served: Promise<Served>) => {
+    const before = channel.settle.length
+    await expect.poll(() => channel.settle.length).toBe(before + 1)
+    channel.settle.at(-1)!()
+    await (
+      await served
+    ).settled
+  }
+  await settled(publisher.publishOne('a'))
+  channel.lose()
+  await settled(publisher.publishOne('a'))
+  await settled(publisher.publishOne('a'))
+  await settled(publisher.publishOne('gone'))
+  expect(channel.sent).toEqual(['all 1', 'all 1', 'a 1', 'all 1'])
+})
+
+test('a channel that knows only whole tables publishes those', async () => {
+  let sent = 0
+  const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => [routeOf('a', 1)])
+  await publisher.publish()
+  await (
+    await publisher.publishOne('a')
+  ).settled
   expect(sent).toBe(2)
 })

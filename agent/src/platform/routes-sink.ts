@@ -28,8 +28,8 @@ export class RoutesSink implements RouteChannel {
     this.#channel = new PushChannel({ proxies: [this.#proxy], dispatchers: controls }, onLate)
   }
 
-  publish(table: RouteTable): Promise<void> {
-    return this.#channel.publish(table)
+  publish(table: RouteTable, onServed?: () => void): Promise<void> {
+    return this.#channel.publish(table, onServed)
   }
 
   publishOne(patch: RoutePatch): Promise<Served> {

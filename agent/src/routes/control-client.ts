@@ -44,8 +44,8 @@ export class ControlClient implements PatchReader {
   }
 
   /** @throws StaleTableError with the generation that is served; ControlError */
-  async setRoutes(table: RouteTableInput): Promise<void> {
-    this.#requireAccepted(await this.#request('PUT', '/routes', { payload: JSON.stringify(table) }))
+  async setRoutes(table: RouteTableInput, onServed?: () => void): Promise<void> {
+    this.#requireAccepted(await this.#request('PUT', '/routes', { payload: JSON.stringify(table), onServed }))
   }
 
   /** @throws StaleTableError with the generation that is served; ControlError */
@@ -106,7 +106,7 @@ export class ControlClient implements PatchReader {
   async #request(
     method: string,
     path: string,
-    { payload = '', onServed }: { payload?: string; onServed?: () => void } = {},
+    { payload = '', onServed }: { payload?: string; onServed?: (() => void) | undefined } = {},
   ): Promise<Answer> {
     try {
       const request = this.#open({ method, path, payload, signal: AbortSignal.timeout(this.#timeoutMs) })

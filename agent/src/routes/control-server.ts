@@ -3,7 +3,7 @@
  *
  * | request | answer |
  * |---|---|
- * | `PUT /routes` with a `RouteTable` | 204 when it is served · 400 if it is not one · 409 if it is stale |
+ * | `PUT /routes` with a `RouteTable` | 102 when it is served, then 204 when it has settled · 400 if it is not one · 409 if it is stale |
  * | `PATCH /routes` with a `RoutePatch` | 102 when it is served, then 204 when it has settled · 400 · 409 if its base is not served |
  * | `GET /healthz` | `{status, generation, pid}`; generation is -1 before the first table |
  * | `GET` of further paths (`tells`) | JSON |
@@ -67,9 +67,13 @@ export async function startControlServer(
   const answer = (request: IncomingMessage, response: ServerResponse): Promise<Answer> => {
     switch (request.method) {
       case 'PUT':
-        return putRoutes(request, reader)
+        return accept(request, RouteTable, table => reader.setRoutes(table, () => response.writeProcessing()))
       case 'PATCH':
-        return patchRoute(request, { reader, onServed: () => response.writeProcessing() })
+        return accept(request, RoutePatch, async patch => {
+          const { settled } = await reader.setRoute(patch)
+          response.writeProcessing()
+          await settled
+        })
       default:
         return tell(questions.get(request.url!))
     }
@@ -87,21 +91,6 @@ export async function startControlServer(
         server.closeAllConnections()
       }),
   }
-}
-
-async function putRoutes(request: IncomingMessage, reader: PatchReader): Promise<Answer> {
-  return accept(request, RouteTable, table => reader.setRoutes(table))
-}
-
-async function patchRoute(
-  request: IncomingMessage,
-  { reader, onServed }: { reader: PatchReader; onServed: () => void },
-): Promise<Answer> {
-  return accept(request, RoutePatch, async patch => {
-    const { settled } = await reader.setRoute(patch)
-    onServed()
-    await settled
-  })
 }
 
 async function accept<T>(

@@ -22,10 +22,11 @@ export interface Served {
 
 export interface RouteReader {
   /**
-   * Resolves once the table is served, and will be after a restart.
+   * Resolves once the table is served and has settled, and will be served after a restart.
+   * @param onServed called when it is served: the next one may come
    * @throws StaleTableError if a newer one is served; or the error of a reader that cannot be reached
    */
-  setRoutes(table: RouteTable): Promise<void>
+  setRoutes(table: RouteTable, onServed?: () => void): Promise<void>
 }
 
 /** Also takes one route alone. */
@@ -39,8 +40,11 @@ export interface PatchReader extends RouteReader {
 }
 
 export interface RouteChannel {
-  /** @throws StaleTableError if a reader has a newer one; or the error of a proxy that did not accept it */
-  publish(table: RouteTable): Promise<void>
+  /**
+   * @param onServed called when all proxies serve it, also if it has not settled
+   * @throws StaleTableError if a reader has a newer one; or the error of a proxy that did not accept it
+   */
+  publish(table: RouteTable, onServed?: () => void): Promise<void>
   /**
    * For channels that can: replaces one route in the table that was published last. Dispatchers do not get it: they do not look at instances.
    * @throws StaleTableError if a proxy serves another table: publish the whole; or the error of a proxy that did not
@@ -71,8 +75,13 @@ export class PushChannel implements RouteChannel {
     this.#dispatchers = readers.dispatchers
   }
 
-  async publish(table: RouteTable): Promise<void> {
-    await Promise.all(this.#proxies.map(proxy => proxy.setRoutes(table)))
+  async publish(table: RouteTable, onServed?: () => void): Promise<void> {
+    let awaited = this.#proxies.length
+    const oneServes = () => {
+      awaited -= 1
+      if (awaited === 0) onServed?.()
+    }
+    await Promise.all(this.#proxies.map(proxy => proxy.setRoutes(table, oneServes)))
     this.#newest = table
     await Promise.all(this.#dispatchers.map(dispatcher => this.#hand(dispatcher, table)))
   }

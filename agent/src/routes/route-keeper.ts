@@ -59,8 +59,8 @@ export class RouteKeeper implements PatchReader {
   }
 
   /** @throws StaleTableError */
-  setRoutes(table: RouteTable): Promise<void> {
-    const turn = this.#last.then(() => this.#replace(table))
+  setRoutes(table: RouteTable, onServed?: () => void): Promise<void> {
+    const turn = this.#last.then(() => this.#replace(table, onServed))
     // The next one runs even if this one failed.
     this.#last = turn.catch(() => undefined)
     return turn
@@ -104,10 +104,12 @@ export class RouteKeeper implements PatchReader {
     }
   }
 
-  async #replace(table: RouteTable): Promise<void> {
+  async #replace(table: RouteTable, onServed: (() => void) | undefined): Promise<void> {
     if (table.generation < this.generation) throw new StaleTableError(this.generation)
     this.#table = table
-    await this.#options.serve(table)
+    const served = this.#options.serve(table)
+    onServed?.()
+    await served
     await this.#save()
   }
 
