@@ -42,6 +42,38 @@ test('request id, trace and remaining time are passed on', async () => {
   expect(deadlineMs).toBeLessThanOrEqual(60_000)
 })
 
+test('the function shows its token to the proxy, in a header that no redirect takes elsewhere', async () => {
+  const own = { headers: { authorization: 'Bearer of-the-user' } }
+  await using served = await serveWeb(() => call('Other', own), { proxyUrl, token: 'of-the-function' })
+  const { headers } = JSON.parse((await send(served.port)).body) as Asked
+  expect(headers).toMatchObject({
+    authorization: 'Bearer of-the-user',
+    'proxy-authorization': 'Bearer of-the-function',
+  })
+  const shown: (string | undefined)[] = []
+  const elsewhere = createServer((request, response) => {
+    shown.push(request.headers['proxy-authorization'])
+    response.end('{}')
+  })
+  await new Promise<void>(resolve => elsewhere.listen(0, '127.0.0.1', resolve))
+  const { port } = elsewhere.address() as AddressInfo
+  const leading = createServer((_request, response) => {
+    response.writeHead(302, { location: `http://127.0.0.1:${port}/` }).end()
+  })
+  await new Promise<void>(resolve => leading.listen(0, '127.0.0.1', resolve))
+  try {
+    const there = `http://127.0.0.1:${(leading.address() as AddressInfo).port}`
+    await using led = await serveWeb(() => call('Other', own), { proxyUrl: there, token: 'of-the-function' })
+    await send(led.port)
+    expect(shown).toEqual([undefined])
+  } finally {
+    for (const server of [elsewhere, leading]) {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+})
+
 test.each([
   ['/a/b?c=d', '/functions/other/a/b?c=d'],
   ['a', '/functions/other/a'],

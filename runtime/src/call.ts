@@ -19,7 +19,10 @@ export async function call(name: string, init: CallInit = {}): Promise<Response>
   const url = functionUrl(invocation.proxyUrl, name, path)
   const own = invocation.context.signal
   const signal = init.signal ? AbortSignal.any([own, init.signal]) : own
-  return platformFetch(url, { ...rest, headers: carriedHeaders(invocation, init.headers), signal })
+  const headers = carriedHeaders(invocation, init.headers)
+  // Its own header, because `Authorization` is the function's. A redirect to elsewhere does not take it along.
+  if (invocation.token !== undefined) headers.set('proxy-authorization', `Bearer ${invocation.token}`)
+  return platformFetch(url, { ...rest, headers, signal })
 }
 
 function functionUrl(proxyUrl: string | undefined, name: string, path = ''): URL {

@@ -22,6 +22,24 @@ export interface UpgradeRequest {
   readonly head: Buffer
 }
 
+/** Who called a function, as the proxy made sure by the function's access rule. */
+export type Caller =
+  /** It sent a key of `ryo-faas keys`. `name` is the one that the key was created with. */
+  | { readonly kind: 'key'; readonly id: string; readonly name: string }
+  /** It sent a JWT that the rule accepts. */
+  | {
+      readonly kind: 'jwt'
+      readonly issuer: string
+      /** `sub` of the token. */
+      readonly subject?: string
+      /** All claims of the token. */
+      readonly claims: Readonly<Record<string, unknown>>
+    }
+  /** Another function of the platform. `name` is its route. */
+  | { readonly kind: 'function'; readonly name: string }
+  /** Whoever holds the token of the platform: the command line and the editor. */
+  | { readonly kind: 'operator' }
+
 export interface FunctionContext {
   /** Deployment name as the user wrote it. */
   readonly name: string
@@ -48,6 +66,8 @@ export interface FunctionContext {
   readonly upgrade?: UpgradeRequest
   /** What the route pattern of the function took from the path, e.g. `{ id: '7' }` for `/orders/:id`. */
   readonly params: Readonly<Record<string, string>>
+  /** Who called, if the function has an access rule other than `public`; absent for events. */
+  readonly caller?: Caller
   /**
    * Keeps the invocation in flight until `work` has settled, also after the response: a drain waits for it, at most
    * until the deadline. A rejection is logged.

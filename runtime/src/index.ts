@@ -1,5 +1,5 @@
 /** What user code imports as `@ryo-faas/runtime`: types and the SDK. Importing it starts nothing. */
-export { context, type FunctionContext, type FunctionLog, type UpgradeRequest } from './context.ts'
+export { context, type Caller, type FunctionContext, type FunctionLog, type UpgradeRequest } from './context.ts'
 export { call, type CallInit } from './call.ts'
 export {
   store,

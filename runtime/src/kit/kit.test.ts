@@ -54,6 +54,13 @@ describe('requests', () => {
     expect(await (await web.request('/', { callId: 'c1', attempt: 3 })).json()).toEqual({ attempt: 3, callId: 'c1' })
   })
 
+  it('come from whom the test says', async () => {
+    const app = await testFunction(() => Response.json(context().caller ?? null))
+    const caller = { kind: 'jwt', issuer: 'https://id.example', subject: 'ann', claims: { role: 'admin' } } as const
+    expect(await (await app.request('/', { caller })).json()).toEqual(caller)
+    expect(await (await app.request('/')).json()).toBeNull()
+  })
+
   it('stream both ways, and are aborted as over a network', async () => {
     const pieces: string[] = []
     let aborted: Promise<unknown> | undefined

@@ -1,4 +1,5 @@
 /** A function under test, as its test sees it. */
+import type { Caller } from '../context.ts'
 import { HEADERS, type DocumentCloudEvent } from '../protocol/index.ts'
 import type { Table } from '../store.ts'
 import type { Work } from './background.ts'
@@ -15,6 +16,8 @@ export interface TestRequestInit extends RequestInit {
   /** Sends the request as an asynchronous call: `context().callId` and `context().attempt`. */
   readonly callId?: string
   readonly attempt?: number
+  /** Who calls: `context().caller`. */
+  readonly caller?: Caller
 }
 
 interface Parts {
@@ -44,7 +47,7 @@ export class TestApp implements AsyncDisposable {
    * @param input a path, e.g. `/orders/7?full=1`, or a whole URL or request
    */
   async request(input: string | URL | Request, init: TestRequestInit = {}): Promise<Response> {
-    const { json, callId, attempt, ...rest } = init
+    const { json, callId, attempt, caller, ...rest } = init
     const request = requestOf(
       input,
       json === undefined ? rest : { method: 'POST', ...rest, body: JSON.stringify(json) },
@@ -55,6 +58,7 @@ export class TestApp implements AsyncDisposable {
     }
     if (callId !== undefined) headers.set(HEADERS.callId, callId)
     if (attempt !== undefined) headers.set(HEADERS.callAttempt, String(attempt))
+    if (caller !== undefined) headers.set(HEADERS.caller, encodeURIComponent(JSON.stringify(caller)))
     return this.#parts.send(request)
   }
 

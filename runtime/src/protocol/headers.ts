@@ -59,6 +59,12 @@ export const HEADERS = {
    * each other off are detected. Signed by the dispatcher; unsigned it counts as 0.
    */
   eventDepth: 'x-event-depth',
+  /**
+   * Who called, as the proxy made sure by the function's access rule: URL-encoded JSON of a `Caller`. The proxy drops
+   * what comes from outside, and an instance believes it only together with `delivery`; handlers see it as
+   * `context().caller` only.
+   */
+  caller: 'x-ryo-faas-caller',
   /** Where to send the result of an asynchronous call. */
   callbackUrl: 'x-callback-url',
   /** Asynchronous calls of one function with the same key are one call. */

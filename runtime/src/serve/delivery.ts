@@ -1,9 +1,9 @@
 /**
- * What only the platform may send: document events, and the id of an asynchronous call. The proxy sends the
+ * What only the platform may send: document events, the id of an asynchronous call, and who called. The proxy sends the
  * deployment's delivery token with it. Without this check another process of the machine, or another container, could
  * forge events and calls, since it can reach the port of an instance without the proxy.
  *
- * Invariants: 1. A request without the token is neither a call nor an event. 2. Handlers do not see the
+ * Invariants: 1. A request without the token is neither a call nor an event, and nobody's. 2. Handlers do not see the
  * token, nor a call id without it. 3. An instance without a token trusts no request.
  */
 import { timingSafeEqual } from 'node:crypto'
@@ -12,7 +12,7 @@ import { HEADERS } from '../protocol/index.ts'
 import { hideHeaders } from './hide-headers.ts'
 
 const TOKEN = [HEADERS.delivery]
-const CLAIMS = [HEADERS.delivery, HEADERS.callId, HEADERS.callAttempt]
+const CLAIMS = [HEADERS.delivery, HEADERS.callId, HEADERS.callAttempt, HEADERS.caller]
 
 /** @returns whether the platform sent the request */
 export function isDelivered(request: IncomingMessage, token: string | undefined): boolean {

@@ -1,6 +1,6 @@
 /** What a handler sees of its invocation. Members work when taken apart: `({ signal, remainingMs }) => …`. */
 import { format } from 'node:util'
-import type { FunctionContext, FunctionLog, UpgradeRequest } from '../context.ts'
+import type { Caller, FunctionContext, FunctionLog, UpgradeRequest } from '../context.ts'
 import { HEADERS } from '../protocol/index.ts'
 import type { Outlet } from './instance.ts'
 import type { Invocation } from './invocation.ts'
@@ -9,6 +9,7 @@ export class InvocationContext implements FunctionContext {
   readonly #invocation: Invocation
   readonly callId?: string
   readonly upgrade?: UpgradeRequest
+  readonly caller?: Caller
   /** Not a getter: a framework that takes the context for its own, as GraphQL Yoga does, writes its `params` to it. */
   readonly params: Readonly<Record<string, string>>
 
@@ -18,6 +19,7 @@ export class InvocationContext implements FunctionContext {
     if (typeof callId === 'string') this.callId = callId
     if (invocation.upgrade) this.upgrade = invocation.upgrade
     this.params = invocation.params
+    if (invocation.caller !== undefined) this.caller = invocation.caller
   }
 
   get name(): string {

@@ -9,7 +9,7 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { running, type FunctionContext, type RunningInvocation } from '../context.ts'
+import { running, type Caller, type FunctionContext, type RunningInvocation } from '../context.ts'
 import type { InvocationCounts } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
 import { HEADERS, type PlatformErrorCode } from '../protocol/index.ts'
@@ -17,6 +17,7 @@ import { InvocationSpan } from '../spans/invocation-span.ts'
 import { consoleOutlet, systemClock, type Clock, type Instance, type Outlet } from './instance.ts'
 import { InvocationContext } from './invocation-context.ts'
 import { hideHeaders } from './hide-headers.ts'
+import { takeCaller } from './caller.ts'
 import { answerPlatformError } from './platform-answer.ts'
 
 /** `setTimeout` fires at once beyond this. */
@@ -54,6 +55,7 @@ export class Invocation implements RunningInvocation {
   readonly context: FunctionContext
   readonly span: InvocationSpan
   readonly params: Readonly<Record<string, string>>
+  readonly caller: Caller | undefined
   /**
    * The Request of a web-style handler, held for the whole invocation: its signal follows ours only
    * while the Request itself is referenced, and a handler may hold only the signal.
@@ -87,6 +89,7 @@ export class Invocation implements RunningInvocation {
     this.#clock = owner.clock ?? systemClock
     this.#startedAt = this.#clock.now()
     this.params = takeParams(request)
+    this.caller = takeCaller(request)
     this.#bytesBeforeUpgrade = upgrade?.socket.bytesWritten ?? 0
     this.#timeoutMs = Math.min(owner.options.timeoutMs || Infinity, callerDeadlineMs(this.headers))
     if (this.#timeoutMs !== Infinity) {
