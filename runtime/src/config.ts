@@ -14,6 +14,28 @@ interface Settings {
   networks?: string[]
   egress?: 'internet' | 'none'
   ca?: string
+  access?: 'public' | 'private' | 'key' | { jwt: JwtRule }
+  cors?: Cors
+  rate?: string
+  domains?: string[]
+}
+
+/** With exactly one of `jwks` and `secret`. */
+interface JwtRule {
+  issuer: string
+  audience: string | string[]
+  jwks?: string
+  secret?: string
+  clockSkewSeconds?: number
+}
+
+interface Cors {
+  origins: '*' | string[]
+  methods?: Method[]
+  headers?: string[]
+  exposeHeaders?: string[]
+  credentials?: boolean
+  maxAgeSeconds?: number
 }
 
 /** With exactly one of `cron`, `every` and `at`. */

@@ -32,6 +32,8 @@ export const CallHead = z.object({
   trigger: FaasTrigger.optional(),
   /** Address of the caller, for `X-Forwarded-For`. */
   clientAddress: z.string().optional(),
+  /** Value of the header that tells the function who called. */
+  caller: z.string().optional(),
   ...BodyPlace,
 })
 export type CallHead = z.infer<typeof CallHead>

@@ -13,6 +13,7 @@ export { watchCall, watchCalls, type CallEvent } from './call-watch.ts'
 export { claimKey, confirmKey, idempotencyKey } from './idempotency.ts'
 export { sweepBodies } from './sweep-bodies.ts'
 export { CallbackRule } from './callback-url.ts'
+export { guardedLookup, RefusedAddressError, type Resolve } from './guarded-lookup.ts'
 export {
   judge,
   LONGEST_WAIT_MS,

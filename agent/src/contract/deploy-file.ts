@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
+import { AccessRule, Cors, Domain, Rate } from './access-rule.ts'
 import { Schedule, scheduleKey } from './schedule.ts'
 import { Trigger } from './trigger.ts'
 import { EnvironmentName } from './variables.ts'
@@ -21,8 +22,6 @@ const Schedules = z
   .array(Schedule)
   .refine(all => new Set(all.map(scheduleKey)).size === all.length, 'has the same schedule twice: give each a name')
 
-const NO_ACCESS_RULES = 'access rules are not supported by this version'
-
 const EnvValues = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), z.string())
 const SecretNames = z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
 const TimeoutMs = z.int().min(1).max(86_400_000)
@@ -43,6 +42,22 @@ const Ca = z
   .min(1)
   .describe('File with certificates of further authorities that it trusts (PEM), relative to this file.')
 
+/** Who reaches it, and how. Without defaults. */
+const REACH = {
+  access: AccessRule.optional().describe(
+    'Who may call it: "public", "private" (other functions, triggers and the command line), "key" (keys of ryo-faas keys), or users of an issuer of JWTs. Default: "public" while the proxy listens on loopback; with --host, nobody.',
+  ),
+  cors: Cors.optional().describe('Pages of which origins may call it.'),
+  rate: Rate.optional().describe(
+    'Most calls of one key, user or address: a number per s, m, h or d, such as "100/s". More get 429.',
+  ),
+  domains: z
+    .array(Domain)
+    .min(1)
+    .optional()
+    .describe('Host names at which its route is served, default "/*" there; without it, at every name.'),
+}
+
 /** What may differ from environment to environment: how a function runs, not what it is. Without defaults. */
 export const EnvironmentOverrides = z
   .strictObject({
@@ -56,6 +71,7 @@ export const EnvironmentOverrides = z
     networks: Networks,
     egress: Egress,
     ca: Ca,
+    ...REACH,
   })
   .partial()
 
@@ -119,11 +135,7 @@ export const DeployEntry = z.strictObject({
   networks: Networks.optional(),
   egress: Egress.optional(),
   ca: Ca.optional(),
-  // Reserved: an entry that asks for rules must not be served without them.
-  access: z
-    .never({ error: NO_ACCESS_RULES })
-    .optional()
-    .meta({ description: `Reserved: ${NO_ACCESS_RULES}.`, errorMessage: NO_ACCESS_RULES }),
+  ...REACH,
 })
 export type DeployEntry = z.infer<typeof DeployEntry>
 

@@ -30,6 +30,7 @@ export const ERRORS = {
   ROUTE_TAKEN: { status: 409, fault: 'user', retryable: false, about: 'Another function serves this route' },
   VERSION_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such version' },
   SECRET_NOT_FOUND: { status: 422, fault: 'user', retryable: false, about: 'A secret named in deploy.json is not set' },
+  KEY_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No key has this id or name' },
   HANDLER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such trigger' },
   TRACE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No stored trace has this id' },
   UNSUPPORTED: {

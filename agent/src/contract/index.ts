@@ -1,5 +1,8 @@
 /** The contract between the agent and its clients. One schema serves types, validation, client and docs. */
 export { answerProof, isProof, isSameSecret, newNonce, PROOF_PATH, proofIn, proofOf, type Challenge } from './access.ts'
+export { AccessRule, Cors, JwtRule, RateLimit, rateLimitOf } from './access-rule.ts'
+export { AuditView } from './audit.ts'
+export { KeyView } from './caller-key.ts'
 export { ERRORS, type ErrorCode } from './error-table.ts'
 export { ErrorBody } from './error-body.ts'
 export { RyoFaasError, type ErrorDetails } from './errors.ts'
@@ -19,7 +22,16 @@ export {
   EnvironmentOverrides,
   kindOf,
 } from './deploy-file.ts'
-export { answeredMethods, HttpMethod, isOwnPath, paramNames, shapeOf, sharingRoute, UrlRoute } from './url-route.ts'
+export {
+  answeredMethods,
+  HttpMethod,
+  isOwnPath,
+  paramNames,
+  patternOf,
+  shapeOf,
+  sharingRoute,
+  UrlRoute,
+} from './url-route.ts'
 export { EnvironmentName, namedVariables, withVariables } from './variables.ts'
 export { BundleFacts } from './bundle-facts.ts'
 export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'

@@ -57,18 +57,33 @@ export function answeredMethods(methods: readonly HttpMethod[] | undefined): Rea
 
 /** The first of `others` that would be reached at the same path with the same method. */
 export function sharingRoute<T extends RoutedEntry>(entry: RoutedEntry, others: readonly T[]): T | undefined {
-  if (entry.route === undefined) return undefined
-  const shape = shapeOf(entry.route)
+  const pattern = patternOf(entry)
+  if (pattern === undefined) return undefined
+  const shape = shapeOf(pattern)
   const own = answeredMethods(entry.methods)
-  return others.find(({ route, methods }) => {
-    if (route === undefined || shapeOf(route) !== shape) return false
+  return others.find(other => {
+    const theirPattern = patternOf(other)
+    if (theirPattern === undefined || shapeOf(theirPattern) !== shape || !areOnOneHost(entry, other)) return false
+    const { methods } = other
     const theirs = answeredMethods(methods)
     return own === undefined || theirs === undefined || [...own].some(method => theirs.has(method))
   })
 }
 
+/** Where it is reached besides `/functions/<name>`: a function with host names of its own has all of their paths. */
+export function patternOf({ route, domains }: Pick<RoutedEntry, 'route' | 'domains'>): string | undefined {
+  return route ?? (domains === undefined ? undefined : '/*')
+}
+
+/** Without host names it is the one for all others. */
+function areOnOneHost({ domains: own }: RoutedEntry, { domains: theirs }: RoutedEntry): boolean {
+  if (own === undefined || theirs === undefined) return own === theirs
+  return own.some(domain => theirs.includes(domain))
+}
+
 interface RoutedEntry {
   route?: string | undefined
+  domains?: readonly string[] | undefined
   methods?: readonly HttpMethod[] | undefined
 }
 

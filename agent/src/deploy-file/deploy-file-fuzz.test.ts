@@ -70,7 +70,16 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   egress: anything(fc.constantFrom('none', 'internet')),
   ca: anything(path),
   language: anything(fc.constantFrom('node', 'nod', '', 'constructor')),
-  access: fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, fc.jsonValue()),
+  access: anything(
+    fc.oneof(
+      fc.constantFrom('public', 'private', 'key'),
+      fc.record({ jwt: fc.record({ issuer: fc.string(), audience: fc.string(), jwks: fc.webUrl() }) }),
+      fc.jsonValue(),
+    ),
+  ),
+  cors: anything(fc.record({ origins: fc.constantFrom('*', ['https://a.example'], ['a']), credentials: fc.boolean() })),
+  rate: anything(fc.constantFrom('100/s', '1/d', '0/s', '1')),
+  domains: anything(fc.array(fc.constantFrom('a.example', 'A.example', '', 'a..b'))),
 }
 const entry = fc.record(FIELDS, { requiredKeys: ['name', 'packageDir', 'filePath'] })
 const document = anything(fc.record({ deploy: anything(fc.array(anything(entry))) }))

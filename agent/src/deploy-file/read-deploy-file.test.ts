@@ -156,11 +156,57 @@ test('a named language takes precedence over the extension', async () => {
   })
 })
 
-test('access is reserved: no entry is served without its rules', async () => {
-  const access = (value: string) =>
-    problemsOf(`{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts","access":${value}}]}`)
-  const said = ['1:76 reserved-field access rules are not supported by this version']
-  for (const value of ['"public"', '{}', '[]', 'null', 'true']) expect(await access(value)).toEqual(said)
+/** None, if the file is accepted. */
+const problemsIn = (text: string): Promise<string[]> =>
+  problemsOf(text).catch((error: Error) => {
+    if (error.message === 'the file was accepted') return []
+    throw error
+  })
+
+test('a rule on access, or on pages, that would let in more than was meant is refused where it is', async () => {
+  const problems = async (fields: string) => {
+    const found = await problemsIn(
+      `{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts",${fields}}]}`,
+    )
+    return found.map(problem => problem.replace(/^1:\d+ /, ''))
+  }
+  const rules = 'wrong-type "access" must be "public", "private", "key" or { "jwt": { … } }'
+  for (const value of ['"pubic"', '[]', 'null', 'true']) expect(await problems(`"access":${value}`)).toEqual([rules])
+  const jwt = (fields: string) => problems(`"access":{"jwt":{"issuer":"https://id.example","audience":"a",${fields}}}`)
+  expect(await jwt('"jwks":"https://id.example/jwks"')).toEqual([])
+  expect(await jwt('"secret":"HS"')).toEqual([])
+  expect(await jwt('"secret":"HS","jwks":"https://id.example/jwks"')).toEqual([
+    'wrong-value "access.jwt" must have either "jwks" or "secret"',
+  ])
+  for (const url of ['http://id.example/jwks', 'file:///etc/passwd', 'https://user@id.example/', 'x']) {
+    expect(await jwt(`"jwks":"${url}"`)).toEqual([expect.stringContaining('must be an https URL')])
+  }
+  for (const url of ['http://localhost:8080/jwks', 'http://keycloak:8080/jwks']) {
+    expect(await jwt(`"jwks":"${url}"`)).toEqual([])
+  }
+  expect(await jwt('"secret":"HS","audiences":"a"')).toEqual([
+    'unknown-field unknown field "audiences", did you mean "audience"?',
+  ])
+  expect(await problems('"cors":{"origins":"*","credentials":true}')).toEqual([
+    expect.stringMatching(/^wrong-value "cors" must name its origins if it has credentials/),
+  ])
+  expect(await problems('"cors":{"origins":["https://app.example/"]}')).toEqual([
+    'wrong-value "cors.origins[0]" must be an origin such as https://app.example.com',
+  ])
+  expect(await problems('"rate":"0/s"')).toHaveLength(1)
+  expect(await problems('"domains":["API.example.com"]')).toHaveLength(1)
+  expect(await problems('"rate":"100/s","domains":["api.example.com"],"cors":{"origins":"*"}')).toEqual([])
+})
+
+test('two functions serve one path at different host names', async () => {
+  const entry = (name: string, fields: string) =>
+    `{"name":"${name}","packageDir":"./hello","filePath":"./hello/main.ts",${fields}}`
+  const problems = (...entries: string[]) => problemsIn(`{"deploy":[${entries.join(',')}]}`)
+  const [a, b] = ['"domains":["a.example"],"route":"/x"', '"domains":["b.example"],"route":"/x"']
+  expect(await problems(entry('a', a), entry('b', b), entry('c', '"route":"/x"'))).toEqual([])
+  expect(await problems(entry('a', a), entry('b', a))).toEqual([expect.stringContaining('duplicate-route')])
+  const whole = '"domains":["a.example"]'
+  expect(await problems(entry('a', whole), entry('b', whole))).toEqual([expect.stringContaining('duplicate-route')])
 })
 
 test('something that is not an object, or holds no functions, is rejected', async () => {

@@ -38,7 +38,7 @@ export interface ReadFunction {
 }
 
 const RoutedName = z.object({
-  ...DeployEntry.pick({ name: true, route: true, methods: true }).shape,
+  ...DeployEntry.pick({ name: true, route: true, methods: true, domains: true, cors: true, rate: true }).shape,
   on: z.unknown().optional(),
 })
 type RoutedName = Omit<z.infer<typeof RoutedName>, 'on'>
@@ -184,7 +184,7 @@ function routeProblems(entries: unknown[], source: SourceMap): Problem[] {
     const problems: Problem[] = []
     const { on, ...own } = parsed.data
     const path = ['deploy', index]
-    for (const key of ['route', 'methods'] as const) {
+    for (const key of ['route', 'methods', 'domains', 'cors', 'rate'] as const) {
       if (on === undefined || own[key] === undefined) continue
       const message = `"${key}" has no meaning for a trigger, which is not called by URL`
       problems.push(source.atKey({ code: 'wrong-value', message }, path, key))

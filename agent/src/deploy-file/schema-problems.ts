@@ -1,9 +1,11 @@
 import type { z } from 'zod'
 import {
   AsyncPolicy,
+  Cors,
   DeployEntry,
   DeployFile,
   EnvironmentOverrides,
+  JwtRule,
   nearMatch,
   Schedule,
   Trigger,
@@ -34,14 +36,11 @@ function issueProblems(issue: z.core.$ZodIssue, source: SourceMap, base: Path): 
       // The user meant the branch that got furthest.
       const branch = [...issue.errors].sort((a, b) => deepest(b) - deepest(a))[0]
       if (branch && deepest(branch) > 0) return branch.flatMap(inner => issueProblems(inner, source, path))
-      return [source.atPath({ code: 'wrong-type', message: `"${label(path)}" has an invalid value` }, path)]
+      const message = issue.message.startsWith('must ') ? issue.message : 'has an invalid value'
+      return [source.atPath({ code: 'wrong-type', message: `"${label(path)}" ${message}` }, path)]
     }
     case 'invalid_type': {
       const field = label(path)
-      // Reserved: no value is allowed yet, and the schema says why.
-      if (issue.expected === 'never') {
-        return [source.atKey({ code: 'reserved-field', message: issue.message }, path.slice(0, -1), field)]
-      }
       const code = issue.message === 'is missing' ? 'missing-field' : 'wrong-type'
       return [source.atPath({ code, message: `"${field}" ${issue.message}` }, path)]
     }
@@ -66,6 +65,9 @@ function deepest(issues: z.core.$ZodIssue[]): number {
 function fieldsAt(path: Path): string[] {
   if (path.length === 0) return Object.keys(DeployFile.shape)
   if (path.length === 2) return Object.keys(DeployEntry.shape)
+  if (path.at(-1) === 'jwt') return Object.keys(JwtRule.shape)
+  if (path.at(-1) === 'access') return ['jwt']
+  if (path.at(-1) === 'cors') return Object.keys(Cors.shape)
   if (path[2] === 'environments') return Object.keys(EnvironmentOverrides.shape)
   if (path[2] === 'async') return Object.keys(AsyncPolicy.shape)
   if (path[2] === 'schedule') return Object.keys(Schedule.shape)

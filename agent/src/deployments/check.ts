@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { kindOf, type Problem } from '../contract/index.ts'
 import type { CheckOutcome, Languages } from '../languages/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
+import { signingSecret } from './deployed-route.ts'
 import { plan, type Planned, type PlanRequest } from './plan.ts'
 
 export type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
@@ -52,7 +53,7 @@ export async function checkPlanned(
 
 function missingSecrets(planned: Planned[], known: ReadonlySet<string>): Problem[] {
   return planned.flatMap(({ entry, place }) =>
-    entry.secrets
+    [...entry.secrets, ...signingSecret(entry)]
       .filter(name => !known.has(name))
       .map(name =>
         place({

@@ -1,8 +1,8 @@
 /** The route of a deployment. */
 import { FUNCTIONS_PREFIX, routeOf } from '@ryo-faas/runtime/protocol'
-import { AsyncPolicy, type DeployEntry } from '../contract/index.ts'
+import { AsyncPolicy, patternOf, rateLimitOf, type AccessRule, type DeployEntry } from '../contract/index.ts'
 import type { Instance } from '../engines/index.ts'
-import type { Route } from '../routes/index.ts'
+import type { Access, Route } from '../routes/index.ts'
 import { activeVersion, type DeploymentRecord } from './state/index.ts'
 import { bodyLimitBytesOf } from './environment.ts'
 import { triggersOf } from './subscriptions.ts'
@@ -14,6 +14,7 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Rout
   const version = activeVersion(record)
   const { config, served } = version
   const policy = AsyncPolicy.parse(typeof config.async === 'object' ? config.async : {})
+  const pattern = patternOf(config)
   const bodyLimitBytes = bodyLimitBytesOf(config)
   const isAsync = served === undefined ? config.async !== false : served.async.length > 0
   return {
@@ -26,7 +27,11 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Rout
     // Built by an earlier release: it does not identify itself.
     ...(version.protocol < 2 && { isAnonymous: true }),
     ...(isAsync && { async: policy }),
-    ...(config.route !== undefined && { pattern: config.route }),
+    ...(pattern !== undefined && { pattern }),
+    ...(config.access !== undefined && { access: accessOf(config.access) }),
+    ...(config.cors !== undefined && { cors: config.cors }),
+    ...(config.rate !== undefined && { rate: rateLimitOf(config.rate) }),
+    ...(config.domains !== undefined && { domains: config.domains }),
     ...(config.methods !== undefined && { methods: config.methods }),
     ...(served && { paths: { http: served.http, async: served.async } }),
     instances: ready.flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),
@@ -35,7 +40,17 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Rout
   }
 }
 
-/** Where users find it: the path that it names, if it does; it is below `/functions/` in any case. */
-export function pathOf({ name, route }: Pick<DeployEntry, 'name' | 'route'>): string {
-  return route ?? FUNCTIONS_PREFIX + routeOf(name)
+function accessOf(rule: AccessRule): Access {
+  return typeof rule === 'string' ? { kind: rule } : { kind: 'jwt', ...rule.jwt }
+}
+
+/** Name of the secret with which the tokens of its callers are signed: none or one. */
+export function signingSecret({ access }: Pick<DeployEntry, 'access'>): string[] {
+  const secret = typeof access === 'object' ? access.jwt.secret : undefined
+  return secret === undefined ? [] : [secret]
+}
+
+/** Where users find it: the path that it names, if it does at every host; it is below `/functions/` in any case. */
+export function pathOf({ name, route, domains }: Pick<DeployEntry, 'name' | 'route' | 'domains'>): string {
+  return domains === undefined && route !== undefined ? route : FUNCTIONS_PREFIX + routeOf(name)
 }

@@ -16,7 +16,7 @@ import {
 import { capability, type Engine, type Instance, type LogQuery } from '../engines/index.ts'
 import { KeyedQueue } from '../host/index.ts'
 import type { Languages } from '../languages/index.ts'
-import type { Route, RouteChannel } from '../routes/index.ts'
+import type { RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
@@ -28,9 +28,9 @@ import { Instances } from './instances.ts'
 import { deploymentLogs } from './log-merge.ts'
 import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
-import { RoutePublisher } from './route-publisher.ts'
+import { RoutePublisher, type CurrentTable } from './route-publisher.ts'
 import { Switcher } from './switcher.ts'
-import { deployedRoute, pathOf } from './deployed-route.ts'
+import { deployedRoute, pathOf, signingSecret } from './deployed-route.ts'
 import { routesMustBeFree } from './name-owner.ts'
 import { VersionImages } from './version-images.ts'
 import { viewDeployment } from './views.ts'
@@ -71,7 +71,7 @@ export class Deployer {
     this.#options = options
     this.#images = new VersionImages(options.engine.images)
     const shared = { ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images }
-    this.#publisher = new RoutePublisher(options.routes, () => this.#routes())
+    this.#publisher = new RoutePublisher(options.routes, () => this.#table())
     this.#instances = new Instances({ ...shared, publisher: this.#publisher })
     const moved = { ...shared, publisher: this.#publisher, instances: this.#instances }
     this.#switcher = new Switcher(moved)
@@ -310,10 +310,19 @@ export class Deployer {
     }
   }
 
-  #routes(): Route[] {
-    return Object.values(this.#options.state.current.deployments).map(record =>
-      deployedRoute(record, this.#fleet.ready(record.route)),
+  async #table(): Promise<CurrentTable> {
+    const { state, secrets } = this.#options
+    const signing = Object.values(state.current.deployments).flatMap(record =>
+      signingSecret(activeVersion(record).config),
     )
+    const values = signing.length === 0 ? {} : await secrets.values(signing)
+    return {
+      routes: Object.values(state.current.deployments).map(record =>
+        deployedRoute(record, this.#fleet.ready(record.route)),
+      ),
+      keys: Object.values(state.current.keys),
+      secrets: values,
+    }
   }
 }
 

@@ -13,7 +13,7 @@ test('generations rise, also after the clock was set back', async () => {
     },
   }
   const before = last
-  const publisher = new RoutePublisher(channel, () => [])
+  const publisher = new RoutePublisher(channel, () => ({ routes: [] }))
   await publisher.publish()
   await publisher.publish()
   expect(served).toEqual([before + 1, before + 2])
@@ -28,7 +28,7 @@ test('calls while a table is being published share the next one', async () => {
       return new Promise<void>(resolve => (release = resolve))
     },
   }
-  const publisher = new RoutePublisher(channel, () => [])
+  const publisher = new RoutePublisher(channel, () => ({ routes: [] }))
   const first = publisher.publish()
   const later = Promise.all([publisher.publish(), publisher.publish(), publisher.publish()])
   await expect.poll(() => sent).toBe(1)
@@ -42,7 +42,7 @@ test('calls while a table is being published share the next one', async () => {
 
 test('a part that came back gets the table again, but not before there is a first one', async () => {
   let sent = 0
-  const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => [])
+  const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => ({ routes: [] }))
   await publisher.republish()
   expect(sent).toBe(0)
   await publisher.publish()

@@ -6,7 +6,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError } from '../contract/index.ts'
-import { StaleTableError, type Route, type RouteChannel, type Served } from '../routes/index.ts'
+import { StaleTableError, type RouteChannel, type RouteTable, type Served } from '../routes/index.ts'
+
+export type CurrentTable = Omit<RouteTable, 'generation'>
 
 const RETRY_MS = 50
 const GIVE_UP_MS = 30_000
@@ -14,13 +16,13 @@ const SETTLED: Served = { settled: Promise.resolve() }
 
 export class RoutePublisher {
   readonly #channel: RouteChannel
-  readonly #current: () => Route[]
+  readonly #current: () => CurrentTable | Promise<CurrentTable>
   #generation = 0
   #running: Promise<void> | undefined
   #queued: Promise<void> | undefined
   #last: Promise<void> = Promise.resolve()
 
-  constructor(channel: RouteChannel, current: () => Route[]) {
+  constructor(channel: RouteChannel, current: () => CurrentTable | Promise<CurrentTable>) {
     this.#channel = channel
     this.#current = current
   }
@@ -61,9 +63,10 @@ export class RoutePublisher {
     const deadline = performance.now() + GIVE_UP_MS
     for (;;) {
       try {
-        return await this.#inOrder(onServed =>
-          this.#channel.publish({ generation: this.#next(), routes: this.#current() }, onServed),
-        )
+        return await this.#inOrder(async onServed => {
+          const current = await this.#current()
+          return this.#channel.publish({ generation: this.#next(), ...current }, onServed)
+        })
       } catch (error) {
         this.#learn(error)
         if (performance.now() > deadline) {
@@ -76,8 +79,9 @@ export class RoutePublisher {
 
   /** @returns undefined if the whole table must be published instead */
   async #sendOne(name: string): Promise<Served | undefined> {
+    const { routes } = await this.#current()
     const base = this.#generation
-    const route = this.#current().find(current => current.name === name)
+    const route = routes.find(current => current.name === name)
     if (base === 0 || route === undefined) return undefined
     return this.#channel.publishOne?.({ base, generation: this.#next(), route })
   }

@@ -82,8 +82,10 @@ export class PushChannel implements RouteChannel {
       if (awaited === 0) onServed?.()
     }
     await Promise.all(this.#proxies.map(proxy => proxy.setRoutes(table, oneServes)))
-    this.#newest = table
-    await Promise.all(this.#dispatchers.map(dispatcher => this.#hand(dispatcher, table)))
+    // A dispatcher lets nobody in.
+    const { keys: _, secrets: __, ...without } = table
+    this.#newest = without
+    await Promise.all(this.#dispatchers.map(dispatcher => this.#hand(dispatcher, without)))
   }
 
   async publishOne(patch: RoutePatch): Promise<Served> {

@@ -8,7 +8,8 @@
  */
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
-import { AsyncPolicy, HttpMethod, TriggerStart } from '../contract/index.ts'
+import { CallerKey } from '../access/index.ts'
+import { AsyncPolicy, Cors, HttpMethod, RateLimit, TriggerStart } from '../contract/index.ts'
 
 export const RouteInstance = z.object({
   id: z.string().min(1).max(200),
@@ -65,8 +66,13 @@ export const Route = z.object({
   unavailable: z.string().min(1).optional(),
   /** Its instances are servers that do not identify themselves: whatever answers at their address is trusted. */
   isAnonymous: z.boolean().optional(),
-  /** Absent: open to all callers. Reserved: no deployment sets it yet. */
+  /** Absent: as the proxy has it, which is open to all callers unless it listens beyond loopback. */
   access: Access.optional(),
+  cors: Cors.optional(),
+  /** Of each caller. Absent: no limit. */
+  rate: RateLimit.optional(),
+  /** Host names at which `pattern` holds; absent: all others. */
+  domains: z.array(z.string().min(1)).min(1).optional(),
   /** Present: calls are asynchronous, whether or not they request it. */
   async: AsyncPolicy.optional(),
   /** Path at which it is reached besides `/functions/<name>`, see `UrlRoute`. */
@@ -88,6 +94,10 @@ export const RouteTable = z.object({
   routes: z
     .array(Route)
     .refine(routes => new Set(routes.map(route => route.name)).size === routes.length, 'route names must be unique'),
+  /** Callers may show them; only proxies get them. */
+  keys: z.array(CallerKey).optional(),
+  /** With which tokens of callers are signed, by name; only proxies get them. */
+  secrets: z.record(z.string(), z.string()).optional(),
 })
 export type RouteTable = z.infer<typeof RouteTable>
 export type RouteTableInput = z.input<typeof RouteTable>
@@ -104,5 +114,5 @@ export function patched(table: RouteTable, { generation, route }: RoutePatch): R
   const at = table.routes.findIndex(({ name }) => name === route.name)
   const routes = [...table.routes]
   routes[at < 0 ? routes.length : at] = route
-  return { generation, routes }
+  return { ...table, generation, routes }
 }

@@ -21,6 +21,8 @@ export const PLATFORM_ERRORS = {
   FUNCTION_OVERLOADED: 429,
   /** Too many streams of server-sent events from one address. */
   TOO_MANY_STREAMS: 429,
+  /** The caller has made the calls that the function's `rate` allows. */
+  RATE_LIMITED: 429,
   FUNCTION_ERROR: 500,
   UPGRADE_UNSUPPORTED: 501,
   FUNCTION_CRASHED: 502,

@@ -1,2 +1,9 @@
-export { activeVersion, deploymentIn, DeploymentRecord, PlatformState, VersionRecord } from './state.ts'
+export {
+  activeVersion,
+  CallerKeyRecord,
+  deploymentIn,
+  DeploymentRecord,
+  PlatformState,
+  VersionRecord,
+} from './state.ts'
 export { StateStore } from './state-store.ts'

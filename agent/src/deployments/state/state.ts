@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CallerKey } from '../../access/index.ts'
 import { DeployEntry, DeploymentKind, EngineKind, ServedHandlers, TriggerStart } from '../../contract/index.ts'
 
 /** Increases with every change that an earlier release could not read; `migrations.ts` has the steps. */
@@ -51,6 +52,10 @@ export function activeVersion({ versions, active }: DeploymentRecord): VersionRe
   return versions.find(({ version }) => version === active)!
 }
 
+/** A key of a caller, and what is told about it. Times in ISO format. */
+export const CallerKeyRecord = CallerKey.extend({ createdAt: z.string(), usedAt: z.string().optional() })
+export type CallerKeyRecord = z.infer<typeof CallerKeyRecord>
+
 export const PlatformState = z.object({
   format: z.literal(STATE_FORMAT),
   /** The engine that started the running instances: only it can find them again. */
@@ -58,10 +63,12 @@ export const PlatformState = z.object({
   /** Chosen ports are kept, so that clients find a restarted part again. */
   ports: z.record(z.string(), z.int()),
   deployments: z.record(z.string(), DeploymentRecord),
+  /** Of callers, by id: their hashes only. */
+  keys: z.record(z.string(), CallerKeyRecord).default({}),
 })
 export type PlatformState = z.infer<typeof PlatformState>
 
-export const EMPTY_STATE: PlatformState = { format: STATE_FORMAT, ports: {}, deployments: {} }
+export const EMPTY_STATE: PlatformState = { format: STATE_FORMAT, ports: {}, deployments: {}, keys: {} }
 
 /** Users choose the names of functions; one may be called `constructor`. */
 export function deploymentIn(state: Readonly<PlatformState>, route: string): DeploymentRecord | undefined {

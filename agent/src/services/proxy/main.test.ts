@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ProxyControl, type Demand } from './control/proxy-control.ts'
 import { ensureStreams, STREAMS } from '../../bus/index.ts'
+import { createCallerKey } from '../../access/index.ts'
 import { StaleTableError, type RouteInstance } from '../../routes/index.ts'
 import { managerOf, startNats } from '../../bus/testing/nats-server.ts'
 import { call, Stage, until } from './proxy-testing.ts'
@@ -156,6 +157,24 @@ it('with workers: a call that is held by any of them is told of, a patch wakes i
     await control.setRoute({ base: 3, generation: 4, route: { ...scaled, instances: [instance] } })
   ).settled
   for (let i = 0; i < 4; i += 1) expect((await call(proxy, '/functions/fn')).body).toBe('awake')
+})
+
+it('with workers: a rate holds for all of them together, and keys are known to each', async () => {
+  const { control, proxy } = await start({ workers: 2 })
+  const { id, host, port } = await stage.http((_request, response) => response.end('ok'))
+  const { key, id: keyId, hash } = createCallerKey()
+  const { routes, generation } = table([{ id, host, port }])
+  const limited = { ...routes[0]!, access: { kind: 'key' }, rate: { calls: 100, periodMs: 600_000 } }
+  const keys = [{ id: keyId, name: 'Ann', hash }]
+  await control.setRoutes({ generation, routes: [limited], keys })
+  const send = () => call(proxy, '/functions/fn', { headers: { 'x-api-key': key } })
+  const answers = await Promise.all(Array.from({ length: 64 }, async () => [await send(), await send(), await send()]))
+  const statuses = answers.flat().map(({ status }) => status)
+  expect(statuses.filter(status => status === 200)).toHaveLength(100)
+  expect(statuses.filter(status => status === 429)).toHaveLength(92)
+  expect(Object.keys(await control.keyUses())).toEqual([keyId])
+  await control.setRoutes({ generation: generation + 1, routes: [limited], keys: [] })
+  expect((await Promise.all(Array.from({ length: 8 }, send))).map(({ status }) => status)).toEqual(Array(8).fill(401))
 })
 
 it('with workers: every worker accepts asynchronous calls, under ids that no other gives', async () => {

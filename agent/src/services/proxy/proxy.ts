@@ -58,7 +58,11 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
       control = await startControlServer(options.controlPath, {
         reader: keeper,
         streams: { [CONTROL_PATHS.demand]: write => plane.followDemand(write) },
-        tells: { [CONTROL_PATHS.stats]: stats, [CONTROL_PATHS.figures]: async () => addUp([plane.snapshot()]) },
+        tells: {
+          [CONTROL_PATHS.stats]: stats,
+          [CONTROL_PATHS.figures]: async () => addUp([plane.snapshot()]),
+          [CONTROL_PATHS.keyUses]: async () => plane.keyUses(),
+        },
       })
     }
   } catch (error) {

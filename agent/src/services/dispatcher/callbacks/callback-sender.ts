@@ -5,11 +5,10 @@
  * address behind the name at the moment of connecting. 3. Only redirects that keep method and body
  * (307, 308; RFC 9110 §15.4) are followed.
  */
-import { request, type Agent, type Dispatcher } from 'undici'
-import { CallbackRule, retryAfterMs } from '../../../calls/index.ts'
+import { Agent, request, type Dispatcher } from 'undici'
+import { CallbackRule, guardedLookup, RefusedAddressError, retryAfterMs, type Resolve } from '../../../calls/index.ts'
 import type { CallbackOptions } from '../options.ts'
 import type { Callback } from './callback-message.ts'
-import { guardedAgent, RefusedAddressError, type Resolve } from './guarded-agent.ts'
 import { signatureHeaders } from './signature.ts'
 
 export type CallbackOutcome =
@@ -33,7 +32,12 @@ export class CallbackSender {
     this.options = options
     const { timeoutMs: connectTimeoutMs, resolve } = options
     this.rule = new CallbackRule(options.allow)
-    this.agent = guardedAgent(this.rule, { connectTimeoutMs, ...(resolve !== undefined && { resolve }) })
+    this.agent = new Agent({
+      connect: { lookup: guardedLookup(this.rule, resolve), timeout: connectTimeoutMs },
+      pipelining: 1,
+      // There are many receivers, each rarely looked up twice.
+      keepAliveTimeout: 2_000,
+    })
   }
 
   async send(callback: Callback, signal: AbortSignal): Promise<CallbackOutcome> {

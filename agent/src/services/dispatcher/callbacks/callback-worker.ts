@@ -7,7 +7,7 @@
  */
 import { formatTraceParent, parseTraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
 import { BusError, durableConsumer, Puller, STREAMS, subjectsOf, type Bus, type Delivery } from '../../../bus/index.ts'
-import { isFinal, LONGEST_WAIT_MS, readState, writeState, type CallState } from '../../../calls/index.ts'
+import { isFinal, LONGEST_WAIT_MS, readState, writeState, type CallState, type Resolve } from '../../../calls/index.ts'
 import { backoffMs } from '../../../host/index.ts'
 import type { OnEvent } from '../events.ts'
 import type { CallbackOptions } from '../options.ts'
@@ -15,7 +15,6 @@ import { RunningCalls, type RunningCall } from '../runner/running-calls.ts'
 import { readCallback, webhookIdOf, type Callback } from './callback-message.ts'
 import { recordCallback } from './callback-span.ts'
 import { CallbackSender, type CallbackOutcome } from './callback-sender.ts'
-import type { Resolve } from './guarded-agent.ts'
 
 export interface CallbackWorkerOptions {
   callback: CallbackOptions

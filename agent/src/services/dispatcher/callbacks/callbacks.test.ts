@@ -6,7 +6,7 @@ import { redriveCall } from '../../../calls/index.ts'
 import { SECRET, Stage, until, type Received } from '../dispatcher-testing.ts'
 import type { Callback } from './callback-message.ts'
 import { CallbackSender } from './callback-sender.ts'
-import type { Resolve } from './guarded-agent.ts'
+import type { Resolve } from '../../../calls/index.ts'
 
 let stage: Stage
 

@@ -12,6 +12,7 @@ const DROPPED: ReadonlySet<string> = new Set([...CONNECTION_HEADERS, 'content-le
 const OURS: ReadonlySet<string> = new Set([
   HEADERS.callAttempt,
   HEADERS.callId,
+  HEADERS.caller,
   HEADERS.deadlineMs,
   HEADERS.dispatch,
   HEADERS.requestId,
@@ -36,6 +37,7 @@ export function requestHeaders(
   lines.push('traceparent', formatTraceParent(call.trace))
   if (call.trace.traceState !== undefined) lines.push('tracestate', call.trace.traceState)
   lines.push('X-Request-Id', head.requestId, 'X-Call-Id', call.id, 'X-Call-Attempt', String(call.attempt))
+  if (head.caller !== undefined) lines.push(HEADERS.caller, head.caller)
   lines.push(HEADERS.dispatch, call.token)
   return lines
 }

@@ -52,6 +52,11 @@ export function isLoopback(address: string): boolean {
   return address === '::1' || (isIPv4(address) && address.startsWith('127.'))
 }
 
+/** @param host as in options: an address or a name */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || isLoopback(host)
+}
+
 export function peerOf(address: string): string {
   if (isIPv4(address)) return address
   const [head = [], tail = []] = address.split('::').map(half => half.split(':').filter(group => group !== ''))

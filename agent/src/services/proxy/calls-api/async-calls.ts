@@ -24,7 +24,7 @@ import {
 import { recordAcceptance, type Acceptance } from '../http/call-span.ts'
 import type { Call } from '../http/call.ts'
 import { refuse } from '../http/refuse.ts'
-import { clientAddress, ORIGIN_HEADERS, type RequestHead } from '../http/request-head.ts'
+import { clientAddress, ORIGIN_HEADERS } from '../http/request-head.ts'
 import { BusLink, type BusAddress } from './bus-link.ts'
 import { collectBody } from './collect-body.ts'
 
@@ -37,7 +37,8 @@ export interface AsyncCallOptions {
 
 const LONGEST_KEY = 255
 const NO_BODY = Buffer.alloc(0)
-const PLATFORM_HEADERS: readonly string[] = [HEADERS.callId, HEADERS.callAttempt]
+/** Proofs to the platform are not kept. */
+const PLATFORM_HEADERS: readonly string[] = [HEADERS.callId, HEADERS.callAttempt, 'proxy-authorization']
 
 export class AsyncCalls {
   readonly link: BusLink
@@ -101,13 +102,14 @@ export class AsyncCalls {
       v: 1,
       method: request.method!,
       path: call.path,
-      headers: keptHeaders(request.rawHeaders, head),
+      headers: keptHeaders(request.rawHeaders, call),
       acceptedAt: new Date().toISOString(),
       requestId: head.requestId,
       traceparent: formatTraceParent(producer),
       tracestate: producer.traceState,
       callbackUrl,
       clientAddress: clientAddress(request),
+      caller: call.caller,
       bodyBytes: body.length,
     }
     const callId = this.ids.next(call.entry.name)
@@ -219,11 +221,11 @@ function single(request: IncomingMessage, name: string): string | undefined {
   return request.headers[name] as string | undefined
 }
 
-function keptHeaders(raw: readonly string[], { isOriginTrusted }: RequestHead): [string, string][] {
+function keptHeaders(raw: readonly string[], { head: { isOriginTrusted }, shown }: Call): [string, string][] {
   const kept: [string, string][] = []
   for (let i = 0; i < raw.length; i += 2) {
     const lower = raw[i]!.toLowerCase()
-    if (lower.startsWith('x-ryo-faas-') || PLATFORM_HEADERS.includes(lower)) continue
+    if (lower.startsWith('x-ryo-faas-') || PLATFORM_HEADERS.includes(lower) || lower === shown) continue
     if (isOriginTrusted || !ORIGIN_HEADERS.includes(lower)) kept.push([raw[i]!, raw[i + 1]!])
   }
   return kept

@@ -14,6 +14,7 @@ import { patched, RouteKeeper, RoutePatch, RouteTable, startControlServer } from
 import { DemandSum } from '../demand/demand-sum.ts'
 import { startDataPlane, type DataPlane } from '../http/data-plane.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
+import { RateLimits, SharedRates, type RateRequest } from '../access/rate-limits.ts'
 import { Peer, type Channel } from './ipc.ts'
 import type { DataPlaneOptions, ProxyOptions } from '../options.ts'
 import type { Proxy } from '../proxy.ts'
@@ -38,6 +39,8 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
       void (await (patch === undefined ? askAll('routes', table) : askAll('route', patch))),
   })
   const demand = new DemandSum()
+  /** Of all workers. */
+  const rates = new RateLimits()
   let isClosing = false
   let pauseMs = 0
   // Chosen here, because a free port that node:cluster picks is lost once the last worker that holds it dies.
@@ -57,6 +60,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
         listening: () => resolve(),
         failed: (error: { message: string; code?: string }) =>
           reject(Object.assign(new Error(error.message), { code: error.code })),
+        rates: (requests: RateRequest[]) => requests.map(request => rates.takeSome(request)),
         scrape: async () => AggregatorRegistry.aggregate(await askAll<object[]>('metrics')).metrics(),
       })
       alive.add(worker)
@@ -102,6 +106,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
         tells: {
           [CONTROL_PATHS.stats]: stats,
           [CONTROL_PATHS.figures]: async () => addUp(await askAll<FunctionSnapshot[]>('snapshot')),
+          [CONTROL_PATHS.keyUses]: async () => latest(await askAll<Record<string, number>>('keyUses')),
         },
       })
     }
@@ -121,6 +126,12 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
       await keeper.close()
     },
   }
+}
+
+function latest(all: readonly Record<string, number>[]): Record<string, number> {
+  const uses: Record<string, number> = {}
+  for (const [id, at] of all.flatMap(each => Object.entries(each))) uses[id] = Math.max(uses[id] ?? 0, at)
+  return uses
 }
 
 function freePort(host: string): Promise<number> {
@@ -160,12 +171,20 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
     routes: apply,
     route: applyOne,
     snapshot: () => plane?.snapshot() ?? [],
+    keyUses: () => plane?.keyUses() ?? {},
     metrics: async () => (await plane?.metricsJson()) ?? [],
   })
   try {
     const start = await primary.ask<{ port: number; table?: RouteTable }>('start')
     if (start.table !== undefined) await apply(start.table)
-    plane = await startDataPlane({ ...options, port: start.port }, { table, scrape: () => primary.ask('scrape') })
+    plane = await startDataPlane(
+      { ...options, port: start.port },
+      {
+        table,
+        scrape: () => primary.ask('scrape'),
+        rates: new SharedRates(requests => primary.ask('rates', requests)),
+      },
+    )
     // One may have come while this process was about to listen.
     if (table !== undefined) void plane.applyRoutes(table)
     plane.followDemand(lines => void primary.ask('demand', lines).catch(() => undefined))

@@ -4,7 +4,7 @@ import { ControlClient, type ControlClientOptions } from '../../../routes/index.
 import { FunctionCounts, ProxyStats } from '../metrics/summary.ts'
 
 /** Also the proxy's path for it. */
-export const CONTROL_PATHS = { stats: '/stats', figures: '/figures', demand: '/demand' } as const
+export const CONTROL_PATHS = { stats: '/stats', figures: '/figures', demand: '/demand', keyUses: '/key-uses' } as const
 
 /** A line of `GET /demand`: how much is asked of one function, through all workers of the proxy. */
 export const Demand = z.object({
@@ -42,5 +42,13 @@ export class ProxyControl extends ControlClient {
    */
   demand(signal: AbortSignal, onOpen?: () => void): AsyncIterable<Demand> {
     return this.follow(CONTROL_PATHS.demand, { schema: Demand, signal, onOpen })
+  }
+
+  /**
+   * When keys of callers were last used since the proxy started: by id, in milliseconds since 1970.
+   * @throws ControlError
+   */
+  keyUses(): Promise<Record<string, number>> {
+    return this.ask(CONTROL_PATHS.keyUses, z.record(z.string(), z.number()))
   }
 }

@@ -44,10 +44,7 @@ export class TestAuthority {
       signingAlgorithm: ALGORITHM,
       extensions: [new x509.SubjectAlternativeNameExtension(names.map(value => ({ type: 'dns' as const, value })))],
     })
-    const key = x509.PemConverter.encode(
-      await webcrypto.subtle.exportKey('pkcs8', keys.privateKey),
-      'PRIVATE KEY',
-    )
+    const key = x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY')
     return { cert: certificate.toString('pem'), key }
   }
 

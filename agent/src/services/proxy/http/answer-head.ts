@@ -1,5 +1,6 @@
 /** What the proxy reads from and writes into the head of an instance's answer. */
 import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { withoutCors } from '../access/cors.ts'
 import type { Call } from './call.ts'
 import { isNamed, valuesOf, type ResponseHead } from '../upstream/index.ts'
 
@@ -25,13 +26,19 @@ const WIDER_WORKER = 'service-worker-allowed'
  * The headers for the client: those of the instance, with the request id of the call. Only the platform reports its
  * errors, and no function takes a wider scope than its own path.
  */
-export function clientHeaders({ headers }: ResponseHead, requestId: string, code?: PlatformErrorCode): string[] {
+export function clientHeaders(
+  { headers }: ResponseHead,
+  { head: { requestId }, entry }: Pick<Call, 'head' | 'entry'>,
+  code?: PlatformErrorCode,
+): string[] {
   for (let i = headers.length - 2; i >= 0; i -= 2) {
     const name = headers[i]!
     const isForged = code === undefined && isNamed(name, HEADERS.error)
     const isOurs = isNamed(name, HEADERS.requestId) || isNamed(name, HEADERS.errorFrom)
     if (isForged || isOurs || isNamed(name, WIDER_WORKER)) headers.splice(i, 2)
   }
+  const { cors } = entry.route
+  if (cors !== undefined) withoutCors(headers, cors)
   headers.push('X-Request-Id', requestId)
   return headers
 }

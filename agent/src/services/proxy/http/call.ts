@@ -21,6 +21,10 @@ export interface Call {
   head: RequestHead
   /** The caller. */
   requester: Requester
+  /** Value of the header that tells the function who called; undefined: it is told nothing. */
+  caller: string | undefined
+  /** The header with which the caller proved that, if no one else may see it: lower case. */
+  shown: string | undefined
   /** It must be queued. */
   isAsync: boolean
   expectsContinue: boolean

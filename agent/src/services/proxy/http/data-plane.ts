@@ -22,12 +22,14 @@ import { deliveryLines } from './delivery-line.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Hop } from './hop.ts'
 import { createRegistry } from '../metrics/metrics.ts'
+import { CallerRules } from '../access/caller-rules.ts'
 import { createGate, OWN_DOORS, Requester, type Admit, type Rules } from '../access/gate.ts'
 import type { DataPlaneOptions } from '../options.ts'
 import { errorAnswer } from './refuse.ts'
 import { startSecureFront, type SecureFront } from '../front/secure-front.ts'
 import { Routes } from '../routing/routes.ts'
-import { isLoopback, PeerShare, type PeerShareOptions } from '../access/peer-share.ts'
+import { RateLimits, type RateSource } from '../access/rate-limits.ts'
+import { isLoopback, isLoopbackHost, PeerShare, type PeerShareOptions } from '../access/peer-share.ts'
 import { TrustedPeers } from '../access/trusted-peers.ts'
 import type { Instance } from '../upstream/index.ts'
 
@@ -48,6 +50,8 @@ export interface DataPlane {
   applyRoutes(table: RouteTable, patch?: RoutePatch): Promise<void>
   followDemand(sink: DemandSink): () => void
   snapshot(): FunctionSnapshot[]
+  /** When keys of callers were last used: by id, in milliseconds since 1970. */
+  keyUses(): Record<string, number>
   metricsJson(): Promise<object[]>
   close(): Promise<void>
 }
@@ -59,6 +63,8 @@ export interface DataPlaneStart {
   scrape?: () => Promise<string>
   /** Access rules in addition to the proxy's own. */
   rules?: Rules | undefined
+  /** Counts the calls of callers, if there are several processes. */
+  rates?: RateSource | undefined
 }
 
 export async function startDataPlane(options: DataPlaneOptions, start: DataPlaneStart = {}): Promise<DataPlane> {
@@ -85,8 +91,12 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   const trusted = new TrustedPeers(options.trustProxy)
   const { access } = options
   const credentials = access && new Credentials(access)
-  const gate = createGate(start.rules)
-  const admit: Admit = (asked, place) => gate(new Requester(asked, credentials), place)
+  const callers = new CallerRules({ report: problem => console.error(problem) })
+  if (start.table !== undefined) callers.update(start.table)
+  const rates = start.rates ?? new RateLimits()
+  const isOpen = [options.host, options.front?.host ?? options.host].every(isLoopbackHost)
+  const gate = createGate({ rules: { ...callers.rules, ...start.rules }, isOpen, rates })
+  const admit: Admit = (asked, place) => gate(new Requester(asked, credentials, trusted), place)
   let hop: Hop | undefined
   const fastify = Fastify({
     schemaController: NO_SCHEMAS,
@@ -205,9 +215,12 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   return {
     address: { host: options.host, port },
     front: front?.address,
-    applyRoutes: (table, patch) =>
-      settled(patch === undefined ? routes.apply(table) : routes.applyOne(patch, table), options.settleMs),
+    applyRoutes: (table, patch) => {
+      callers.update(table)
+      return settled(patch === undefined ? routes.apply(table) : routes.applyOne(patch, table), options.settleMs)
+    },
     followDemand: sink => routes.demand.follow(sink),
+    keyUses: () => callers.keys.uses(),
     snapshot: () => routes.snapshot(),
     metricsJson: () => registry.getMetricsAsJSON(),
     close: () => (stopping ??= stop()),

@@ -13,12 +13,14 @@
 import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { isSampled, type Tracing } from '@ryo-faas/runtime/telemetry'
+import { callerLine } from '../access/caller-line.ts'
 import { clientHeaders, errorLabelOf, passHintsOn, platformCodeOf } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
 import type { Call } from './call.ts'
 import { recordCall } from './call-span.ts'
 import { linger, RequestBody } from './request-body.ts'
 import { errorAnswer } from './refuse.ts'
+import { withoutNamed } from './request-head.ts'
 import type { Routes, Waiter } from '../routing/routes.ts'
 import type { Instance, ResponseHead, ResponseSink, UpstreamConnection, UpstreamError } from '../upstream/index.ts'
 
@@ -152,8 +154,12 @@ export class Exchange implements ResponseSink, Waiter {
     const { request, head, path, paramsLine, entry } = this.call
     const method = request.method!
     const deadlineMs = Math.max(1, Math.round(this.timeoutAt - now))
-    const delivery = head.isDispatched ? this.context.deliveryLineOf(entry.name) : ''
-    const text = `${method} ${path} HTTP/1.1\r\n${head.lines}${paramsLine}${delivery}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n`
+    const { caller, shown } = this.call
+    const lines = shown === undefined ? head.lines : withoutNamed(head.lines, new Set([shown]))
+    const who = caller === undefined ? '' : callerLine(caller)
+    // An instance believes only the platform who called.
+    const delivery = head.isDispatched || who !== '' ? this.context.deliveryLineOf(entry.name) : ''
+    const text = `${method} ${path} HTTP/1.1\r\n${lines}${paramsLine}${who}${delivery}X-Ryo-Faas-Deadline-Ms: ${deadlineMs}\r\n`
     const isUpgrade = this.call.tunnel !== undefined
     if (this.body === undefined) {
       connection.send(text, { method, isUpgrade, isComplete: true })
@@ -177,7 +183,7 @@ export class Exchange implements ResponseSink, Waiter {
     const code = platformCodeOf(head, this.instance!.id)
     if (code !== undefined && this.tryElsewhere(code)) return
     const { response } = this.call
-    response.writeHead(head.status, clientHeaders(head, this.call.head.requestId, code))
+    response.writeHead(head.status, clientHeaders(head, this.call, code))
     response.end(body, 'latin1')
     this.finish(head.status, errorLabelOf(head.status, code))
   }
@@ -188,7 +194,7 @@ export class Exchange implements ResponseSink, Waiter {
     this.body?.forget()
     this.status = head.status
     this.errorCode = errorLabelOf(head.status, code)
-    this.owedHeaders = clientHeaders(head, this.call.head.requestId, code)
+    this.owedHeaders = clientHeaders(head, this.call, code)
     process.nextTick(sendHead, this)
   }
 

@@ -10,18 +10,21 @@
 import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
-import { HEADERS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { IdSource } from '@ryo-faas/runtime/telemetry'
 import type { Credentials } from '../../../access/index.ts'
+import { callerValue } from '../access/caller-line.ts'
+import { answerPreflight, isPreflight, setCorsHeaders } from '../access/cors.ts'
 import { PASS, refused, Requester, type Gate, type Verdict } from '../access/gate.ts'
 import type { AsyncCalls } from '../calls-api/async-calls.ts'
 import type { Call } from './call.ts'
 import { Exchange, tooLarge, type ExchangeContext } from './exchange.ts'
 import { answerMalformed } from './malformed.ts'
-import { refuse } from './refuse.ts'
-import { rewriteRequestHead } from './request-head.ts'
+import { METHODS, refuse, type Refusal } from './refuse.ts'
+import { hostOf, rewriteRequestHead } from './request-head.ts'
 import { parseTarget } from './target.ts'
 import type { TrustedPeers } from '../access/trusted-peers.ts'
+import type { RouteMatch } from '../routing/url-router.ts'
 import { openTunnel } from './tunnel.ts'
 
 export interface HopOptions extends ExchangeContext {
@@ -131,7 +134,7 @@ export class Hop {
         return this.refuse(request, response, { code: 'BAD_REQUEST', reason: target.reason })
       case 'other': {
         const { path } = target
-        const found = path === undefined ? undefined : this.options.routes.match(request.method!, path)
+        const found = path === undefined ? undefined : this.match(request, path)
         if (found === undefined) return this.fallBack(request, response, how.expectsContinue)
         if (found.kind === 'wrong-method') return this.refuse(request, response, wrongMethod(request, found.allow))
         const { name, params } = found
@@ -143,6 +146,16 @@ export class Hop {
       case 'function':
         return this.call(request, response, { target, how, routed: undefined })
     }
+  }
+
+  private match(request: IncomingMessage, path: string): RouteMatch | undefined {
+    const { routes, trusted } = this.options
+    const host = routes.hasDomains ? hostOf(request, trusted) : undefined
+    // A preflight is about the request that follows.
+    const wanted = isPreflight(request.method, request.headers)
+      ? (request.headers['access-control-request-method'] as string)
+      : request.method!
+    return routes.match(wanted, path, host)
   }
 
   private call(request: IncomingMessage, response: ServerResponse, { target, how, routed }: Asked): void {
@@ -159,16 +172,29 @@ export class Hop {
       return this.refuse(request, response, { code: 'FUNCTION_NOT_FOUND', reason: noFunction(name), requestId })
     }
     const { methods } = entry
+    const { cors } = entry.route
+    if (cors !== undefined) {
+      setCorsHeaders(response, cors, request.headers.origin)
+      if (isPreflight(request.method, request.headers)) {
+        const allow = methods === undefined ? METHODS : [...methods].join(', ')
+        return answerPreflight(request, response, { cors, methods: allow, requestId })
+      }
+    }
     if (methods !== undefined && !methods.has(request.method!) && !head.isDispatched) {
       return this.refuse(request, response, { ...wrongMethod(request, [...methods].join(', ')), requestId })
     }
     const params = routed === undefined ? routes.paramsOf(entry, request.method!, path) : routed.params
-    const requester = new Requester(request, this.options.credentials)
+    const requester = new Requester(request, this.options.credentials, trusted)
     const metrics = head.isDispatched ? entry.dispatched : entry.metrics
     const isAsync = !head.isDispatched && (entry.isAsync(path) || target.isAsync || head.prefersAsync)
     const route = routed === undefined ? undefined : entry.route.pattern
     const paramsLine = params === undefined ? '' : paramsLineOf(params)
-    const call: Call = { request, response, entry, metrics, path, route, paramsLine, head, requester, isAsync, ...how }
+    const told = { caller: undefined, shown: undefined }
+    const call: Call = {
+      ...{ request, response, entry, metrics, path, route, paramsLine, head, requester, isAsync },
+      ...told,
+      ...how,
+    }
     const verdict = this.verdictOn(call)
     return 'kind' in verdict ? this.judge(call, verdict) : this.hold(call, verdict)
   }
@@ -187,6 +213,10 @@ export class Hop {
     const { request, response, entry, head } = call
     const { requestId } = head
     if (verdict.kind === 'refuse') return this.refuse(request, response, { ...verdict, requestId })
+    if (verdict.caller !== undefined) {
+      call.caller = callerValue(verdict.caller)
+      call.shown = verdict.shown
+    }
     const { bodyLimitBytes } = entry.route
     if (bodyLimitBytes !== undefined && head.bodyLength > bodyLimitBytes) {
       return this.refuse(request, response, { code: 'PAYLOAD_TOO_LARGE', reason: tooLarge(bodyLimitBytes), requestId })
@@ -257,7 +287,7 @@ export class Hop {
   private refuse(
     request: IncomingMessage,
     response: ServerResponse,
-    error: { code: PlatformErrorCode; reason: string; requestId?: string; allow?: string },
+    error: Omit<Refusal, 'requestId'> & { requestId?: string },
   ): void {
     refuse(request, response, { ...error, requestId: error.requestId ?? this.ids.traceId() })
   }

@@ -9,6 +9,8 @@ export interface Refusal {
   requestId: string
   /** For METHOD_NOT_ALLOWED; default: what any function may answer. */
   allow?: string
+  /** For errors that pass; default: 1. */
+  retryAfterSeconds?: number
 }
 
 const RETRY_SOON: readonly PlatformErrorCode[] = [
@@ -16,15 +18,17 @@ const RETRY_SOON: readonly PlatformErrorCode[] = [
   'FUNCTION_OVERLOADED',
   'TOO_MANY_STREAMS',
   'ASYNC_UNAVAILABLE',
+  'RATE_LIMITED',
 ]
 
-const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+export const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 
-export function errorAnswer({ code, reason, requestId, allow = METHODS }: Refusal): ReturnType<typeof platformError> {
+export function errorAnswer(refusal: Refusal): ReturnType<typeof platformError> {
+  const { code, reason, requestId, allow = METHODS, retryAfterSeconds = 1 } = refusal
   const error = platformError(code, reason, requestId)
   // RFC 9110 §15.5.6 asks for it.
   if (code === 'METHOD_NOT_ALLOWED') error.headers['allow'] = allow
-  if (RETRY_SOON.includes(code)) error.headers['retry-after'] = '1'
+  if (RETRY_SOON.includes(code)) error.headers['retry-after'] = String(retryAfterSeconds)
   if (code === 'UNAUTHORIZED') error.headers['www-authenticate'] = 'Bearer realm="ryo-faas"'
   return error
 }

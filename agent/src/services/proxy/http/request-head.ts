@@ -3,8 +3,8 @@
  *
  * Invariants: 1. Where the message ends is decided here once and written again: at most one of `Content-Length` and
  * `Transfer-Encoding: chunked`, whatever the client nominated in `Connection`. 2. Hop-by-hop headers and those that
- * only the platform may set end here (RFC 9110 §7.6.1). 3. Exactly one `Host`. 4. Call id and attempt are accepted only
- * from the dispatcher, and its proof is not passed on. 5. An event depth passes only with its signature. 6. Claims
+ * only the platform may set end here (RFC 9110 §7.6.1). 3. Exactly one `Host`. 4. Call id, attempt and caller are accepted
+ * only from the dispatcher, and its proof is not passed on. 5. An event depth passes only with its signature. 6. Claims
  * about a request's origin are trusted from the dispatcher and trusted peers only; for others we write what we see.
  */
 import type { IncomingMessage } from 'node:http'
@@ -18,6 +18,7 @@ import {
   type Tracing,
 } from '@ryo-faas/runtime/telemetry'
 import { depthOf, isSameSecret } from '../../../access/index.ts'
+import { callerLine } from '../access/caller-line.ts'
 import { plainAddress } from '../access/peer-share.ts'
 import type { TrustedPeers } from '../access/trusted-peers.ts'
 import { connectionOptions } from '../upstream/index.ts'
@@ -63,6 +64,7 @@ interface Incoming {
   callId: string | undefined
   callAttempt: string | undefined
   eventDepth: string | undefined
+  caller: string | undefined
 }
 
 /** Headers that do not simply pass: read, rewritten or dropped. Null drops. */
@@ -87,6 +89,7 @@ const SPECIAL = new Map<string, keyof Incoming | null>([
   [HEADERS.callId, 'callId'],
   [HEADERS.callAttempt, 'callAttempt'],
   [HEADERS.eventDepth, 'eventDepth'],
+  [HEADERS.caller, 'caller'],
   ['expect', null],
   ['http2-settings', null],
   ['proxy-authorization', null],
@@ -135,6 +138,7 @@ export function rewriteRequestHead(
     callId: undefined,
     callAttempt: undefined,
     eventDepth: undefined,
+    caller: undefined,
   }
   if (request.httpVersionMajor !== 1) return bad('unsupported HTTP version')
   const raw = request.rawHeaders
@@ -186,6 +190,7 @@ export function rewriteRequestHead(
   if (isDispatched) {
     if (incoming.callId !== undefined) lines += `X-Call-Id: ${incoming.callId}\r\n`
     if (incoming.callAttempt !== undefined) lines += `X-Call-Attempt: ${incoming.callAttempt}\r\n`
+    if (incoming.caller !== undefined) lines += callerLine(incoming.caller)
   }
   return {
     kind: 'ok',
@@ -241,11 +246,19 @@ export function schemeOf({ socket }: IncomingMessage): 'http' | 'https' {
   return 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
 }
 
+/** The host name that the client asked for: lower case, without port. A trusted peer says what it was asked for itself. */
+export function hostOf(request: IncomingMessage, trusted: TrustedPeers): string | undefined {
+  const { host, 'x-forwarded-host': forwarded } = request.headers
+  const isForwarded = typeof forwarded === 'string' && trusted.has(clientAddress(request))
+  const name = isForwarded ? forwarded.split(',', 1)[0]!.trim() : host
+  return name?.toLowerCase().replace(/\.?(?::\d+)?$/, '')
+}
+
 function deadline(value: string | undefined): number {
   return value !== undefined && /^[0-9]{1,12}$/.test(value) ? Math.max(1, Number(value)) : Infinity
 }
 
-function withoutNamed(lines: string, named: ReadonlySet<string>): string {
+export function withoutNamed(lines: string, named: ReadonlySet<string>): string {
   return lines
     .split('\r\n')
     .filter(line => line !== '' && !named.has(line.slice(0, line.indexOf(':')).toLowerCase()))

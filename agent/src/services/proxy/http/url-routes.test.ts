@@ -103,6 +103,26 @@ it('no pattern reaches what the platform serves, or the paths reserved for it', 
   expect(await seen('/a/../healthz')).toBe(400)
 })
 
+it('a function with host names is found at these, before one without, and at no other', async () => {
+  await serve({
+    shop: { domains: ['shop.example', 'www.shop.example'], pattern: '/*' },
+    till: { domains: ['till.example'], pattern: '/pay' },
+    all: { pattern: '/pay' },
+  })
+  const at = (host: string, path = '/pay') => call(proxy, path, { headers: { host } }).then(({ body }) => body)
+  for (const host of ['shop.example', 'WWW.shop.example:8443', 'shop.example.']) {
+    expect(await at(host)).toContain('"shop"')
+  }
+  expect(await at('till.example')).toContain('"till"')
+  expect(await at('till.example', '/other')).toContain('FUNCTION_NOT_FOUND')
+  expect(await at('other.example')).toContain('"all"')
+  expect(await at('127.0.0.1', '/other')).toContain('FUNCTION_NOT_FOUND')
+  expect(await seen('/functions/shop/x')).toEqual(['shop', '/x', { '*': 'x' }])
+  // Whoever may not say where a request comes from, may not say what it was for either.
+  const forwarded = { host: 'other.example', 'x-forwarded-host': 'shop.example' }
+  expect((await call(proxy, '/pay', { headers: forwarded })).body).toContain('"all"')
+})
+
 it('a table with other patterns replaces all of them', async () => {
   await serve({ a: { pattern: '/x' } })
   await serve({ b: { pattern: '/x' }, a: { pattern: '/y' } })

@@ -215,14 +215,19 @@ export class Routes {
   }
 
   /** By the path that a deployment names. @returns undefined if none names this one */
-  match(method: string, path: string): RouteMatch | undefined {
-    return this.urlRouter?.match(method, path)
+  match(method: string, path: string, host?: string): RouteMatch | undefined {
+    return this.urlRouter?.match(method, path, host)
+  }
+
+  /** Whether the host name of a request matters. */
+  get hasDomains(): boolean {
+    return this.urlRouter?.hasDomains === true
   }
 
   /** The parameters in a path below `/functions/<name>`, which the function sees as if it had come without that. */
   paramsOf({ name, route }: FunctionEntry, method: string, path: string): Record<string, string> | undefined {
     if (route.pattern === undefined) return undefined
-    const found = this.match(method, path)
+    const found = this.match(method, path, route.domains?.[0])
     return found?.kind === 'found' && found.name === name ? found.params : undefined
   }
 
@@ -312,7 +317,7 @@ export class Routes {
 
   private applyPatterns({ routes }: RouteTable): void {
     const named = routes.filter(({ pattern }) => pattern !== undefined)
-    const key = JSON.stringify(named.map(({ name, pattern, methods }) => [name, pattern, methods]))
+    const key = JSON.stringify(named.map(({ name, pattern, methods, domains }) => [name, pattern, methods, domains]))
     if (key === this.urlRoutes) return
     this.urlRoutes = key
     this.urlRouter = named.length === 0 ? undefined : new UrlRouter(named)

@@ -1,6 +1,7 @@
 /**
  * Finds the function whose deployment names the path of a request. The most specific pattern decides, then the method:
- * `/orders/:id` hides `/orders/*` also from methods that it does not answer.
+ * `/orders/:id` hides `/orders/*` also from methods that it does not answer. A function with host names is found at these
+ * only, and there before one without.
  *
  * Invariant: of two functions with one pattern and method, the first in the table is found. A deploy refuses the second,
  * but a table in between two deployments may hold both.
@@ -25,6 +26,29 @@ interface Candidate {
 const ANY = 'GET'
 
 export class UrlRouter {
+  private readonly general: PathRouter
+  private readonly byDomain: ReadonlyMap<string, PathRouter>
+
+  constructor(routes: readonly Route[]) {
+    const domains = new Set(routes.flatMap(route => route.domains ?? []))
+    this.general = new PathRouter(routes.filter(route => route.domains === undefined))
+    this.byDomain = new Map(
+      Array.from(domains, domain => [domain, new PathRouter(routes.filter(route => route.domains?.includes(domain)))]),
+    )
+  }
+
+  get hasDomains(): boolean {
+    return this.byDomain.size > 0
+  }
+
+  /** @param host name in lower case; undefined: none that a function has for itself */
+  match(method: string, path: string, host?: string): RouteMatch | undefined {
+    const own = host === undefined ? undefined : this.byDomain.get(host)?.match(method, path)
+    return own ?? this.general.match(method, path)
+  }
+}
+
+class PathRouter {
   private readonly router = FindMyWay({ ignoreTrailingSlash: true, maxParamLength: 16 * 1024 })
 
   constructor(routes: readonly Route[]) {

@@ -1,12 +1,11 @@
 /**
- * HTTP connections that only go where results may go. Invariant: the address that was checked is the address that is
- * connected to, because both come from the same look-up; a name cannot change between the two. Addresses that are
- * written out in a URL never get here: they are checked with the URL.
+ * Look-ups of host names for connections that only go where a rule allows. Invariant: the address that was checked is the
+ * address that is connected to, because both come from the same look-up; a name cannot change between the two. Addresses
+ * that are written out in a URL never get here: they are checked with the URL.
  */
 import { lookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
-import { Agent } from 'undici'
-import type { CallbackRule } from '../../../calls/index.ts'
+import type { CallbackRule } from './callback-url.ts'
 
 export class RefusedAddressError extends Error {
   readonly code = 'REFUSED_ADDRESS'
@@ -15,16 +14,7 @@ export class RefusedAddressError extends Error {
 /** The rest of Node's `dns.lookup`, for tests to replace. */
 export type Resolve = typeof lookup
 
-export function guardedAgent(rule: CallbackRule, options: { connectTimeoutMs: number; resolve?: Resolve }): Agent {
-  return new Agent({
-    connect: { lookup: guardedLookup(rule, options.resolve ?? lookup), timeout: options.connectTimeoutMs },
-    pipelining: 1,
-    // There are many receivers, each rarely looked up twice.
-    keepAliveTimeout: 2_000,
-  })
-}
-
-function guardedLookup(rule: CallbackRule, resolve: Resolve): LookupFunction {
+export function guardedLookup(rule: CallbackRule, resolve: Resolve = lookup): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, '')
