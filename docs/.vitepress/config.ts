@@ -62,6 +62,7 @@ export default defineConfig({
         items: [
           { text: 'Traces and metrics', link: '/guide/monitoring' },
           { text: 'Your own server', link: '/guide/server' },
+          { text: 'Who may call', link: '/guide/access' },
           { text: 'Authentication', link: '/guide/auth' },
           { text: 'Several platforms', link: '/guide/platforms' },
           { text: 'Upgrades and versions', link: '/upgrades' },

@@ -65,6 +65,7 @@ export async function agentDocument(version: string): Promise<OpenApi> {
     version,
     platform: {} as Parameters<typeof createApi>[0]['platform'],
     dashboard: '/',
+    audit: {} as Parameters<typeof createApi>[0]['audit'],
     logger: pino({ enabled: false }),
   })
   await api.ready()

@@ -10,12 +10,15 @@ import {
   type PlatformEvent,
   type TraceQuery,
 } from '../contract/index.ts'
+import { setOutcome } from './audit-hooks.ts'
 import { openLineStream } from './line-stream.ts'
 import type { Platform } from './platform.ts'
 
 type Handler = (platform: Platform, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
-const bodyOf = <Name extends 'deploy' | 'check' | 'scale' | 'rollback' | 'replay' | 'pause' | 'setSecret' | 'shutdown'>(
+const bodyOf = <
+  Name extends 'deploy' | 'check' | 'scale' | 'rollback' | 'replay' | 'pause' | 'setSecret' | 'createKey' | 'shutdown',
+>(
   _: Name,
   request: FastifyRequest,
 ) => request.body as z.output<(typeof API)[Name]['body']>
@@ -37,7 +40,10 @@ export const handlers: Record<ApiName, Handler> = {
     const body = bodyOf('deploy', request)
     const deployer = platform.deployer()
     const stream = openLineStream(request, reply)
-    const emit = (event: DeployEvent) => stream.write(event)
+    const emit = (event: DeployEvent) => {
+      if (event.type === 'finished') setOutcome(request, outcomeOf(event))
+      stream.write(event)
+    }
     void deployer.deploy(body, emit, stream.signal).finally(() => stream.end())
     return reply
   },
@@ -117,12 +123,30 @@ export const handlers: Record<ApiName, Handler> = {
 
   setSecret: async (platform, request) => {
     await platform.secrets.set(nameOf(request), bodyOf('setSecret', request).value)
+    // Tokens of callers may be signed with it.
+    await platform.deployer().republish()
     return { name: nameOf(request) }
   },
+
+  keys: async platform => ({ keys: await platform.keys().list() }),
+
+  createKey: async (platform, request) => platform.keys().create(bodyOf('createKey', request)),
+
+  revokeKey: async (platform, request) =>
+    platform.keys().revoke((request.params as z.output<(typeof API)['revokeKey']['params']>).id),
+
+  audit: async (platform, request) => ({
+    actions: await platform.audit.read(request.query as z.output<(typeof API)['audit']['query']>),
+  }),
 
   prune: async platform => platform.deployer().prune(),
 
   reset: async platform => ({ removed: await platform.deployer().removeAll() }),
 
   shutdown: async (platform, request) => ({ stopped: await platform.shutdown(bodyOf('shutdown', request)) }),
+}
+
+function outcomeOf({ error, deployed, failed }: Extract<DeployEvent, { type: 'finished' }>): string {
+  if (error !== undefined) return error.code
+  return failed === 0 ? 'ok' : `${failed} of ${deployed + failed} failed`
 }

@@ -1,2 +1,3 @@
+export { AuditLog } from './audit-log.ts'
 export { createApi } from './server.ts'
 export type { Platform } from './platform.ts'

@@ -1,6 +1,7 @@
 import type { MetricsHistory, PlatformEvent, PlatformView } from '../contract/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
-import type { Deployer } from '../deployments/index.ts'
+import type { CallerKeys, Deployer } from '../deployments/index.ts'
+import type { AuditLog } from './audit-log.ts'
 import type { SecretStore } from '../secrets/index.ts'
 
 /** What the API serves: the agent's composition root provides it. */
@@ -10,7 +11,10 @@ export interface Platform {
   deployer(): Deployer
   /** @throws RyoFaasError NOT_RUNNING, like `deployer`. */
   traces(): TraceStore
+  /** @throws RyoFaasError NOT_RUNNING, like `deployer`. */
+  keys(): CallerKeys
   secrets: SecretStore
+  audit: AuditLog
   metrics: {
     /** Metrics of all parts together, for Prometheus. */
     page(format: 'prometheus' | 'openmetrics'): Promise<{ contentType: string; body: string }>

@@ -1,33 +1,47 @@
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { until } from '../../test/support/until.ts'
 import { answerProof, API, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
 import type { Platform } from './platform.ts'
+import { AuditLog } from './audit-log.ts'
 import { createApi } from './server.ts'
 
 const TOKEN = 'the-token-of-the-operator'
 
 async function serve() {
   const deployer = () => ({
+    republish: async () => undefined,
+    remove: (name: string) => Promise.reject(new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment "${name}"`)),
+    deploy: async (_: unknown, emit: (event: object) => void) =>
+      emit({ type: 'finished', deployed: 1, failed: 1, durationMs: 1 }),
     view: (name: string) => Promise.reject(new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment "${name}"`)),
     logs: () => {
       throw new RyoFaasError('UNSUPPORTED', 'the engine does not keep the output of functions')
     },
   })
-  const platform = { deployer } as unknown as Platform
+  const home = await mkdtemp(join(tmpdir(), 'rfa-api-'))
+  onTestFinished(() => rm(home, { recursive: true }))
+  const audit = new AuditLog(join(home, 'audit.jsonl'))
+  const secrets = { set: async () => undefined }
+  const platform = { deployer, secrets, audit } as unknown as Platform
   const api = await createApi({
     token: TOKEN,
     version: '0',
     platform,
     dashboard: '/nowhere',
+    audit,
     logger: pino({ enabled: false }),
   })
   onTestFinished(() => api.close())
   const url = await api.listen({ host: '127.0.0.1', port: 0 })
   const ask = (path: string, headers: Record<string, string> = { authorization: `Bearer ${TOKEN}` }) =>
     fetch(url + path, { headers })
-  return { url, ask }
+  return { url, ask, home, audit }
 }
 
 const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code
@@ -103,4 +117,71 @@ test('an invalid body is reported by field and rule', async () => {
   expect(await change({ instances: 0 })).toEqual(refused('instances must be at least 1'))
   expect(await change({})).toEqual(refused('instances is missing'))
   expect(await change([])).toEqual(refused('the body must be an object'))
+})
+
+describe('the audit log', () => {
+  const change = async (
+    url: string,
+    path: string,
+    { body, method = 'POST' }: { body?: object; method?: string } = {},
+  ) => {
+    const headers = { authorization: `Bearer ${TOKEN}`, 'user-agent': 'ryo-faas (alice)' }
+    const json = { 'content-type': 'application/json' }
+    const init = body === undefined ? { headers } : { headers: { ...headers, ...json }, body: JSON.stringify(body) }
+    const response = await fetch(url + path, { method, ...init })
+    await response.text()
+  }
+
+  test('has who did what, from where and with what outcome; no secret, and nothing of requests that only look', async () => {
+    const { url, ask, home, audit } = await serve()
+    await change(url, '/v1/secrets/API_KEY', { method: 'PUT', body: { value: 'not-for-the-log' } })
+    await change(url, '/v1/deployments/shop', { method: 'DELETE' })
+    await change(url, '/v1/deploys', { body: { file: '/shop/deploy.json', only: ['a', 'b'] } })
+    await ask('/v1/secrets')
+    await fetch(`${url}/v1/reset`, { method: 'POST' })
+    const by = { who: 'operator (alice)', from: '127.0.0.1' }
+    const actions = await until(async () => {
+      const found = await audit.read({ limit: 10 })
+      return found.length === 3 && found.every(({ outcome }) => outcome !== undefined) ? found : undefined
+    })
+    expect(actions).toMatchObject([
+      { action: 'deploy', target: '/shop/deploy.json a b', outcome: '1 of 2 failed', ...by },
+      { action: 'stop', target: 'shop', outcome: 'DEPLOYMENT_NOT_FOUND', ...by },
+      { action: 'setSecret', target: 'API_KEY', outcome: 'ok', ...by },
+    ])
+    const file = join(home, 'audit.jsonl')
+    expect(await readFile(file, 'utf8')).not.toContain('not-for-the-log')
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect(await audit.read({ limit: 1 })).toMatchObject([{ action: 'deploy' }])
+    expect(await audit.read({ limit: 9, since: new Date(Date.now() + 60_000).toISOString() })).toEqual([])
+    expect(await (await ask('/v1/audit?limit=1')).json()).toMatchObject({ actions: [{ action: 'deploy' }] })
+  })
+
+  test('what cannot be written down is not done', async () => {
+    const { url, home } = await serve()
+    await mkdir(join(home, 'audit.jsonl'))
+    const headers = { authorization: `Bearer ${TOKEN}` }
+    const refused = await fetch(`${url}/v1/deployments/shop`, { method: 'DELETE', headers })
+    expect([refused.status, await codeOf(refused)]).toEqual([500, 'HOME_UNUSABLE'])
+  })
+
+  test('is bounded, and a line that was cut off is skipped', async () => {
+    const { home, audit } = await serve()
+    const file = join(home, 'audit.jsonl')
+    const line = (id: number) =>
+      JSON.stringify({
+        id: String(id),
+        time: new Date(id).toISOString(),
+        action: 'stop',
+        who: 'x'.repeat(90),
+        from: 'y',
+      })
+    const lines = Array.from({ length: 30_000 }, (_, id) => line(id))
+    await writeFile(file, `${lines.join('\n')}\n{"id":"cut`)
+    await audit.end('1', 'ok')
+    expect((await stat(file)).size).toBeLessThanOrEqual(2 * 1024 * 1024)
+    const kept = await audit.read({ limit: 100_000 })
+    expect(kept.length).toBeGreaterThan(1_000)
+    expect(kept[0]).toMatchObject({ time: new Date(29_999).toISOString() })
+  })
 })

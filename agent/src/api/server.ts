@@ -6,6 +6,8 @@ import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
 import { answerProof, API, ErrorBody, plainIssue, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
 import { answerMalformed } from '../host/index.ts'
+import { auditHooks } from './audit-hooks.ts'
+import type { AuditLog } from './audit-log.ts'
 import { authorize, isShown } from './authorize.ts'
 import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
 import { handlers } from './handlers.ts'
@@ -18,6 +20,7 @@ export interface ApiOptions {
   platform: Platform
   /** Folder of the dashboard's files. */
   dashboard: string
+  audit: AuditLog
   logger: FastifyBaseLogger
 }
 
@@ -26,7 +29,7 @@ const MAX_PARAMETER_LENGTH = 1_000
 const BODY_LIMIT_BYTES = 1024 * 1024
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
-  const { token, version, platform, dashboard, logger } = options
+  const { token, version, platform, dashboard, audit, logger } = options
   const key = dashboardKey(token)
   const app = fastify({
     loggerInstance: logger,
@@ -91,6 +94,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
           ...(route.body && { body: route.body }),
           response: { 200: route.stream ? linesOf(route) : route.response, default: z.object({ error: ErrorBody }) },
         },
+        ...auditHooks(audit, name, route),
         handler: (request, reply) => handlers[name](platform, request, reply),
       })
     }

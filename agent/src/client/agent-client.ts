@@ -2,6 +2,7 @@
  * Talks to the agent, typed by the contract. Errors of the agent come back as the `RyoFaasError` they were; an agent
  * that does not respond, or another program in its place, is NOT_RUNNING.
  */
+import { userInfo } from 'node:os'
 import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type Api, type ApiName, type ApiRoute } from '../contract/index.ts'
 import { readAgentFile } from './home.ts'
@@ -101,10 +102,11 @@ export class AgentClient {
     for (const [key, value] of Object.entries(input.query ?? {})) if (value !== undefined) query.set(key, String(value))
     const search = query.size > 0 ? `?${query.toString()}` : ''
     const response = await this.#agent.send(route.method, `${path}${search}`, {
-      ...(input.body !== undefined && {
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(input.body),
-      }),
+      headers: {
+        'user-agent': USER_AGENT,
+        ...(input.body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(input.body !== undefined && { body: JSON.stringify(input.body) }),
       pace: route.stream ? 'stream' : route.isLong ? 'long' : 'prompt',
       signal,
     })
@@ -113,6 +115,18 @@ export class AgentClient {
     const parsed = ErrorBody.safeParse((parseJson(text) as { error?: unknown } | undefined)?.error)
     if (parsed.success) throw RyoFaasError.fromBody(parsed.data)
     throw new RyoFaasError('INTERNAL', `the agent returned ${response.status}: ${text.slice(0, 200)}`)
+  }
+}
+
+/** For the audit log. */
+const USER_AGENT = `ryo-faas${userName()}`
+
+function userName(): string {
+  try {
+    // What cannot be in a header is nobody's login name.
+    return ` (${userInfo().username.replace(/[^\x21-\x7e]|[()]/g, '_')})`
+  } catch {
+    return '' // The user has no name on this machine.
   }
 }
 

@@ -7,6 +7,7 @@ export { homeFrom, homePaths } from './home-paths.ts'
 export { quickAnswers } from './quick-answers.ts'
 export { CallsClient } from './calls-client.ts'
 export { proveListener } from './prove-listener.ts'
+export { provenConnector } from './proven-connector.ts'
 export { isHangingListener, ListenerClient, type Door } from './listener-client.ts'
 export { PlatformErrorSchema } from './platform-error.ts'
 export {

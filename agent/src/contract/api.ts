@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { AuditView } from './audit.ts'
+import { KeyView } from './caller-key.ts'
 import { DeploymentView } from './deployment.ts'
 import { DeployEvent, LogLine, PlatformEvent } from './events.ts'
 import { MetricsHistory, MetricsHistoryQuery } from './metrics-history.ts'
@@ -181,6 +183,42 @@ export const API = {
     body: z.object({ value: z.string().max(65_536).nullable().describe('null removes it') }),
     response: z.object({ name: z.string() }),
     summary: 'Set or remove a secret; functions get it with their next version',
+  },
+  keys: {
+    method: 'GET',
+    path: '/v1/keys',
+    response: z.object({ keys: z.array(KeyView) }),
+    summary: 'Keys of callers; the keys themselves are not kept',
+  },
+  createKey: {
+    method: 'POST',
+    path: '/v1/keys',
+    body: z.object({
+      name: z.string().min(1).max(100).describe('As its owner is called'),
+      functions: z.array(z.string().min(1)).min(1).optional().describe('That it opens; default: all that take keys'),
+      expiresAt: z.iso.datetime().optional(),
+    }),
+    response: z.object({ key: z.string().describe('Shown this once'), view: KeyView }),
+    isLong: true,
+    summary: 'Create a key for calls of functions',
+  },
+  revokeKey: {
+    method: 'DELETE',
+    path: '/v1/keys/:id',
+    params: z.object({ id: z.string().min(1).describe('Its id, or its name if no other key has it') }),
+    response: KeyView,
+    isLong: true,
+    summary: 'Revoke a key; no proxy takes it when this responds',
+  },
+  audit: {
+    method: 'GET',
+    path: '/v1/audit',
+    query: z.object({
+      since: z.iso.datetime().optional(),
+      limit: z.coerce.number().int().min(1).max(10_000).default(100),
+    }),
+    response: z.object({ actions: z.array(AuditView) }),
+    summary: 'What was done to this platform, by whom and from where; newest first',
   },
   prune: {
     method: 'POST',

@@ -9,10 +9,10 @@
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
 import type { FastifyBaseLogger } from 'fastify'
-import { createApi, type Platform } from '../api/index.ts'
+import { AuditLog, createApi, type Platform } from '../api/index.ts'
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
-import { CallCounts, type Deployer } from '../deployments/index.ts'
+import { CallCounts, CallerKeys, type Deployer } from '../deployments/index.ts'
 import { candidates } from '../engines/index.ts'
 import { portTaken, readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
@@ -44,6 +44,7 @@ export interface AgentOptions {
 /** What requests need that are refused until the platform is ready. */
 interface ReadyPlatform {
   deployer: Deployer
+  keys: CallerKeys
   traces: TraceStore
 }
 
@@ -51,6 +52,7 @@ type Stage = { kind: 'ready'; platform: ReadyPlatform } | Exclude<PlatformView['
 
 export class Agent implements Platform {
   readonly secrets: SecretStore
+  readonly audit: AuditLog
   readonly metrics: PlatformMetrics
   readonly #options: AgentOptions
   readonly #home: Home
@@ -69,6 +71,7 @@ export class Agent implements Platform {
     this.#options = options
     this.#home = home
     this.secrets = new SecretStore(home.folder)
+    this.audit = new AuditLog(homePaths(home.folder).auditLog)
     this.#routes = new RoutesSink(home.folder, {
       dispatchers: options.options.dispatchers,
       onLate: error => logger.info({ err: error }, 'a dispatcher gets the routes later'),
@@ -110,7 +113,13 @@ export class Agent implements Platform {
       const observing = await startObserving(launch, foundation.reach)
       const dataPlane = await startDataPlane(launch, foundation, observing)
       const deployer = await startControlPlane(launch, foundation, { dataPlane, observing })
-      this.#enter({ kind: 'ready', platform: { deployer, traces: observing.traces } })
+      const keys = new CallerKeys({
+        state: this.#home.state,
+        publish: () => deployer.republish(),
+        uses: () => this.#routes.keyUses(),
+      })
+      this.#started.add(keys)
+      this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces } })
     } catch (error) {
       const failure = RyoFaasError.from(error)
       this.#enter({ kind: 'failed', error: failure.toBody() })
@@ -143,6 +152,10 @@ export class Agent implements Platform {
 
   deployer(): Deployer {
     return this.#ready().deployer
+  }
+
+  keys(): CallerKeys {
+    return this.#ready().keys
   }
 
   traces(): TraceStore {
@@ -206,7 +219,9 @@ export class Agent implements Platform {
     const { home, version, build, options, logger } = this.#options
     const { state, secrets } = this.#home
     const token = secrets.keys.operator
-    const api = await createApi({ token, version, platform: this, dashboard: dashboardFolder(), logger })
+    const api = await createApi({
+      ...{ token, version, platform: this, dashboard: dashboardFolder(), audit: this.audit, logger },
+    })
     this.#api.add({ close: () => api.close() })
     const wanted = state.current.ports['agent'] ?? options.agentPort
     try {

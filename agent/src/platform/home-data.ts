@@ -19,6 +19,7 @@ const OURS = [
   'dispatch-token',
   'functions-key',
   'callback-secret',
+  'audit.jsonl',
 ]
 
 /** Temporary files, as `writeAtomically` names them. */

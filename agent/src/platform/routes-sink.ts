@@ -46,6 +46,11 @@ export class RoutesSink implements RouteChannel {
     return this.#proxy.stats()
   }
 
+  /** @throws ControlError */
+  keyUses() {
+    return this.#proxy.keyUses()
+  }
+
   close(): void {
     this.#channel.close()
   }

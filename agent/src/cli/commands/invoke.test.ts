@@ -50,6 +50,21 @@ test('a redirect is printed, not followed', async () => {
   expect(asked).toEqual(['/functions/fn'])
 })
 
+test('the operator shows the proxy, and nothing else, who it is', async () => {
+  const shown: (string | undefined)[][] = []
+  const url = await serve(({ headers }, response) => {
+    shown.push([headers.authorization, headers['proxy-authorization']])
+    response.end('done')
+  })
+  await invoked(url, { header: ['Authorization: mine'] })
+  expect(shown).toEqual([['mine', 'Bearer token']])
+  const stranger = createServer((_request, response) => void response.end('{}')).listen(0, '127.0.0.1')
+  await once(stranger, 'listening')
+  onTestFinished(() => void stranger.close())
+  const { port } = stranger.address() as AddressInfo
+  await expect(invoked(`http://127.0.0.1:${port}`)).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+})
+
 test('--wait prints a result that is a redirect', async () => {
   const asked: string[] = []
   const url = await serve((request, response) => {

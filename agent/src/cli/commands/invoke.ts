@@ -4,7 +4,7 @@ import { RyoFaasError, type CallView } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatDuration } from '../output.ts'
-import { CallsClient, PlatformErrorSchema, type AgentClient } from '../../client/index.ts'
+import { CallsClient, PlatformErrorSchema, provenConnector, type AgentClient } from '../../client/index.ts'
 import { Reported } from './reported.ts'
 
 export const invoke: Command = {
@@ -34,6 +34,7 @@ export const invoke: Command = {
         signal: context.signal,
         ...(body !== undefined && { body }),
       },
+      agent.token,
     )
     const callId = response.headers.get(HEADERS.callId)
     if (args['wait'] && response.status === 202 && callId !== null) {
@@ -99,12 +100,16 @@ function settle(response: Response, text: string, { output }: Context): void {
 /**
  * Returns the function's response, redirects included: the user wants to see where they lead. Node's own `fetch` gives
  * up after five minutes of silence; a function's timeout may be a day, and the proxy enforces it.
+ * @param token the operator's, for the proxy alone: functions with any access rule take the call
  */
-export async function send(url: string, init: RequestInit): Promise<Response> {
-  const { Agent, fetch } = (await import('undici')).default // Loaded for this command only.
-  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0 })
+export async function send(url: string, init: RequestInit, token?: string): Promise<Response> {
+  const { Agent, buildConnector, fetch, Headers } = (await import('undici')).default // Loaded for this command only.
+  const connect = token === undefined ? {} : { connect: provenConnector(buildConnector({}), token) }
+  const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, ...connect })
+  const headers = new Headers(init.headers)
+  if (token !== undefined) headers.set('proxy-authorization', `Bearer ${token}`)
   try {
-    return await fetch(url, { ...init, redirect: 'manual', dispatcher })
+    return await fetch(url, { ...init, headers, redirect: 'manual', dispatcher })
   } catch (error) {
     if (init.signal?.aborted) throw new RyoFaasError('CANCELLED', 'cancelled', { cause: error })
     const cause = (error as Error).cause as Error | undefined

@@ -3,6 +3,7 @@ import { RyoFaasError, type TriggerView } from '../../contract/index.ts'
 import type { AgentClient, ApiOutput } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
 import { nextRun } from './details.ts'
+import { send } from './invoke.ts'
 
 type Deployment = ApiOutput<'deployment'>
 type ScheduleView = Extract<TriggerView, { kind: 'schedule' }>
@@ -29,7 +30,7 @@ export const schedules: Command = {
       throw new RyoFaasError('INVALID_OPTION', `schedules ${String(args['action'])} needs the name of a deployment`)
     }
     const chosen = choose(name, await schedulesOf(client, name), args['schedule'] as string | undefined)
-    if (args['action'] === 'run') return runNow(chosen, context)
+    if (args['action'] === 'run') return runNow(chosen, context, client.token)
     const isPaused = args['action'] === 'pause'
     const params = { name: chosen.deployment.name, key: chosen.trigger.key }
     context.output.value(await client.call('pause', { params, body: { isPaused } }))
@@ -72,17 +73,19 @@ function choose(name: string, all: Scheduled[], wanted: string | undefined): Sch
 }
 
 /** As the clock would call it, except that it does not count for the schedule. */
-async function runNow({ deployment, trigger }: Scheduled, { output, signal }: Context): Promise<void> {
+async function runNow({ deployment, trigger }: Scheduled, context: Context, token: string): Promise<void> {
+  const { output, signal } = context
   const { path, body } = trigger.schedule
   const headers = new Headers({ prefer: 'respond-async', 'x-schedule': trigger.label })
   headers.set('x-scheduled-at', new Date().toISOString())
   if (body !== undefined) headers.set('content-type', 'application/json')
-  const response = await fetch(`${deployment.url}${path}`, {
-    ...{ method: 'POST', headers, signal },
+  const init = {
+    method: 'POST',
+    headers: [...headers],
+    signal,
     ...(body !== undefined && { body: JSON.stringify(body) }),
-  }).catch((error: unknown) => {
-    throw new RyoFaasError('NOT_RUNNING', `${deployment.url} is not responding`, { cause: error })
-  })
+  }
+  const response = await send(`${deployment.url}${path}`, init, token)
   if (response.status !== 202) {
     throw new RyoFaasError('INVALID_REQUEST', `the call was not accepted: ${response.status} ${await response.text()}`)
   }

@@ -9,7 +9,7 @@
 import { FUNCTIONS_PREFIX } from '@ryo-faas/runtime/protocol'
 import type { TraceContext } from '@ryo-faas/runtime/telemetry'
 import { buildConnector, errors, Pool, type Dispatcher } from 'undici'
-import { proveListener } from '../../../client/index.ts'
+import { provenConnector } from '../../../client/index.ts'
 import { PROXY_LOST, type AttemptEnd, type CallHead } from '../../../calls/index.ts'
 import type { DispatchedFunction, DispatcherOptions } from '../options.ts'
 import { requestHeaders, resultHeaders } from './request-headers.ts'
@@ -29,8 +29,6 @@ export interface Attempt {
 type CallerOptions = Pick<DispatcherOptions, 'proxyUrl' | 'access' | 'overtimeMs' | 'resultLimitBytes'>
 
 const CONNECT_TIMEOUT_MS = 2_000
-/** For a proxy under load. */
-const PROOF_TIMEOUT_MS = 5_000
 /** Shorter than the proxy's, so that the proxy never closes a connection we are about to use. */
 const KEEP_ALIVE_MS = 15_000
 
@@ -42,7 +40,7 @@ export class FunctionCaller {
     this.options = options
     this.pool = new Pool(options.proxyUrl, {
       pipelining: 1,
-      connect: provenConnector(options.access.operator),
+      connect: provenConnector(buildConnector({ timeout: CONNECT_TIMEOUT_MS }), options.access.operator),
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
     })
@@ -67,22 +65,6 @@ export class FunctionCaller {
   async close(): Promise<void> {
     await this.pool.destroy()
   }
-}
-
-/** @param token the operator's token, which the proxy has to know */
-function provenConnector(token: string): buildConnector.connector {
-  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS })
-  return (address, made) =>
-    connect(address, (error, socket) => {
-      if (error !== null) return made(error, null)
-      proveListener(socket, { token, port: Number(address.port), patienceMs: PROOF_TIMEOUT_MS }).then(
-        () => made(null, socket),
-        (unproven: Error) => {
-          socket.destroy()
-          made(unproven, null)
-        },
-      )
-    })
 }
 
 interface CollectorOptions {

@@ -1,0 +1,61 @@
+/** Writes every request that changes something to the audit log. */
+import { randomUUID } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { ApiName, ApiRoute } from '../contract/index.ts'
+import { RyoFaasError } from '../contract/index.ts'
+import type { AuditLog } from './audit-log.ts'
+
+/** What such a request did, if its status does not say: the outcome of a stream. */
+const outcomes = new WeakMap<FastifyRequest, string>()
+
+export function setOutcome(request: FastifyRequest, outcome: string): void {
+  outcomes.set(request, outcome)
+}
+
+/** @returns nothing for a route that only looks */
+export function auditHooks(log: AuditLog, action: ApiName, { method }: ApiRoute) {
+  if (method === 'GET' || action === 'check') return {}
+  const ids = new WeakMap<FastifyRequest, string>()
+  return {
+    preHandler: async (request: FastifyRequest) => {
+      const id = randomUUID()
+      const target = targetOf(request)
+      await log
+        .begin({
+          ...{ id, time: new Date().toISOString(), action, who: whoOf(request), from: request.ip },
+          ...(target !== undefined && { target }),
+        })
+        .catch((error: unknown) => {
+          throw new RyoFaasError('HOME_UNUSABLE', 'the audit log cannot be written, so nothing was done', {
+            hint: 'Free disk space or check the permissions of RYO_FAAS_HOME.',
+            cause: error,
+          })
+        })
+      ids.set(request, id)
+    },
+    onError: async (request: FastifyRequest, _reply: FastifyReply, error: Error) => {
+      setOutcome(request, RyoFaasError.from(error).code)
+    },
+    onResponse: async (request: FastifyRequest, reply: FastifyReply) => {
+      const id = ids.get(request)
+      if (id === undefined) return
+      const outcome = outcomes.get(request) ?? (reply.statusCode < 400 ? 'ok' : String(reply.statusCode))
+      await log
+        .end(id, outcome)
+        .catch((error: unknown) => request.log.warn({ err: error }, 'the audit log lacks an end'))
+    },
+  }
+}
+
+/** The token proves that it is the operator; which user of the machine that was, is what the client says. */
+function whoOf({ headers }: FastifyRequest): string {
+  const user = /\(([^()]{1,64})\)/.exec(headers['user-agent'] ?? '')?.[1]
+  return user === undefined ? 'operator' : `operator (${user})`
+}
+
+function targetOf(request: FastifyRequest): string | undefined {
+  const params = Object.values((request.params ?? {}) as Record<string, unknown>).map(String)
+  const { file, name, only } = (request.body ?? {}) as { file?: string; name?: string; only?: string[] }
+  const parts = [...params, ...[file, name].filter(part => part !== undefined), ...(only ?? [])]
+  return parts.length === 0 ? undefined : parts.join(' ')
+}
