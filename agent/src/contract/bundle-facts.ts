@@ -4,6 +4,8 @@ const PackageFacts = z.object({ name: z.string(), version: z.string().optional()
 
 /** What was decided about the code of one function, and how large the result is. Sizes are in bytes. */
 export const BundleFacts = z.object({
+  /** What the code runs on, if that is not the platform's own: `Node 22`. */
+  runsOn: z.string().optional(),
   /** The code of the function, its packages and the runtime, in one file. */
   bundleBytes: z.int(),
   /** Packages in it, the largest first. */

@@ -89,6 +89,13 @@ export const DeployEntry = z.strictObject({
   packageDir: z.string().min(1).describe('Folder bundled with the function, relative to this file.'),
   filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
   language: z.string().min(1).optional().describe('Language of the function; default: from the extension of filePath.'),
+  node: z
+    .string()
+    .regex(/^(?:[2-9]\d|[1-9]\d{2,})(?:\.\d+){0,2}$/, 'must be a version of Node from 20 on, such as "22" or "22.12.0"')
+    .optional()
+    .describe(
+      'Version of Node that it runs on, such as "22" or "22.12.0", which this machine must have; default: that of the platform.',
+    ),
   route: UrlRoute.optional().describe(
     'Path at which it is reached in addition to /functions/<name>, as written: /orders, /orders/:id, /files/*. The function sees the whole path, and its parameters in context().params.',
   ),

@@ -30,6 +30,8 @@ export const DeploymentView = z.object({
   state: DeploymentState,
   url: z.string(),
   filePath: z.string(),
+  /** Version of Node that it asks for. */
+  node: z.string().optional(),
   /** Absolute path of the deploy.json that it was last deployed from. */
   deployFile: z.string().optional(),
   desiredInstances: z.int(),

@@ -31,6 +31,12 @@ export const ERRORS = {
   VERSION_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such version' },
   SECRET_NOT_FOUND: { status: 422, fault: 'user', retryable: false, about: 'A secret named in deploy.json is not set' },
   KEY_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No key has this id or name' },
+  NODE_NOT_FOUND: {
+    status: 422,
+    fault: 'user',
+    retryable: false,
+    about: 'This machine has no Node of the version in deploy.json',
+  },
   HANDLER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such trigger' },
   TRACE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No stored trace has this id' },
   UNSUPPORTED: {

@@ -69,6 +69,7 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   networks: anything(fc.array(fc.string())),
   egress: anything(fc.constantFrom('none', 'internet')),
   ca: anything(path),
+  node: anything(fc.constantFrom('22', '22.1.0', '18', 'lts', 22)),
   language: anything(fc.constantFrom('node', 'nod', '', 'constructor')),
   access: anything(
     fc.oneof(

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLanguages } from '../languages/index.ts'
+import { createLanguages, Languages } from '../languages/index.ts'
+import { SHELL } from '../languages/testing/shell-language.ts'
 import { readDeployFile } from './read-deploy-file.ts'
 
 const languages = createLanguages({ runtimeDir: '', cacheDir: '', environment: {} })
@@ -142,6 +143,32 @@ test('an unknown language is reported with the known ones, and an unknown extens
   expect(await hintsOf(unclaimed)).toEqual([expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\)$/)])
   // If the path is wrong, only that is reported.
   expect(await problemsOf(text('"filePath":"./hello/absent.py"'))).toEqual([expect.stringMatching(/missing-file/)])
+})
+
+test('"node" is a version from 20 on, and only for functions that run on Node', async () => {
+  const text = (more: string) => `{"deploy":[{"name":"x","packageDir":"./hello",${more}}]}`
+  const module = '"filePath":"./hello/main.ts"'
+  for (const [value, isRight] of Object.entries({
+    20: true,
+    '22.12': true,
+    '22.12.0': true,
+    18: false,
+    lts: false,
+    v22: false,
+  })) {
+    await writeFile(file, text(`${module},"node":"${value}"`))
+    expect([value, (await readDeployFile(file, languages)).kind]).toEqual([value, isRight ? 'read' : 'rejected'])
+  }
+  expect(await problemsOf(text(`${module},"node":"18"`))).toEqual([
+    '1:83 wrong-value "node" must be a version of Node from 20 on, such as "22" or "22.12.0"',
+  ])
+  await writeFile(join(folder, 'hello', 'main.sh'), '')
+  await writeFile(file, text('"filePath":"./hello/main.sh","memoryMb":64,"node":"22"'))
+  const node = languages.named('node')
+  expect(await readDeployFile(file, new Languages([node, SHELL]))).toMatchObject({
+    kind: 'rejected',
+    problems: [{ code: 'wrong-value', column: 90, message: '"node" has no meaning for a function in shell' }],
+  })
 })
 
 test('a named language takes precedence over the extension', async () => {

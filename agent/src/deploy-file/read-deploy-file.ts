@@ -44,7 +44,7 @@ const RoutedName = z.object({
 type RoutedName = Omit<z.infer<typeof RoutedName>, 'on'>
 
 /** Creates a problem that points at one entry of the file. */
-export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint' | 'subject'>) => Problem
+export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint' | 'subject'>, field?: string) => Problem
 
 export async function readDeployFile(
   file: string,
@@ -108,7 +108,7 @@ export async function readDeployFile(
     functions: settled.map(({ entry, watched, notes }, index) => ({
       ...{ entry, watched, notes },
       language: languages.of(entry),
-      place: finding => source.atPath(finding, ['deploy', index, 'name']),
+      place: (finding, field = 'name') => source.atPath(finding, ['deploy', index, field]),
     })),
   }
 }
@@ -203,8 +203,14 @@ function languageProblems(entries: unknown[], source: SourceMap, languages: Lang
   return entries.flatMap((entry, index) => {
     const filePath = field(entry, 'filePath')
     if (filePath === undefined) return []
-    const found = languages.problemOf({ language: field(entry, 'language'), filePath })
-    return found ? [source.atPath(found.finding, ['deploy', index, found.field])] : []
+    const choice = { language: field(entry, 'language'), filePath }
+    const found = languages.problemOf(choice)
+    if (found) return [source.atPath(found.finding, ['deploy', index, found.field])]
+    const { name } = languages.of(choice)
+    return languages.foreignFields(choice, Object.keys(entry as object)).map(key => {
+      const finding = { code: 'wrong-value', message: `"${key}" has no meaning for a function in ${name}` }
+      return source.atKey(finding, ['deploy', index], key)
+    })
   })
 }
 

@@ -1,6 +1,7 @@
 /** Checks functions of a deploy.json: all that can be known without building or running anything. */
 import { dirname } from 'node:path'
-import { kindOf, type Problem } from '../contract/index.ts'
+import { kindOf, RyoFaasError, type Problem } from '../contract/index.ts'
+import type { Engine } from '../engines/index.ts'
 import type { CheckOutcome, Languages } from '../languages/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { signingSecret } from './deployed-route.ts'
@@ -11,6 +12,8 @@ export type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accep
 export interface CheckDependencies {
   languages: Languages
   secrets: SecretStore
+  /** That they will run on; absent: not known yet. */
+  engine?: Pick<Engine, 'surroundings'>
 }
 
 /**
@@ -31,15 +34,18 @@ export async function checkFile(request: PlanRequest, dependencies: CheckDepende
 export async function checkPlanned(
   planned: Planned[],
   file: string,
-  { languages, secrets }: CheckDependencies,
+  { languages, secrets, engine }: CheckDependencies,
 ): Promise<{ accepted: Accepted[]; problems: Problem[] }> {
   const problems = missingSecrets(planned, new Set(await secrets.names()))
   const rootDir = dirname(file)
   const outcomes = await languages.check(
     planned.map(({ entry, language }) => {
-      const { name, export: exported, packageDir, filePath, files, unbundled } = entry
-      const source = { name, kind: kindOf(entry), export: exported, rootDir, packageDir, filePath, files, unbundled }
-      return { language, source }
+      const { name, export: exported, packageDir, filePath, files, unbundled, node } = entry
+      const kind = kindOf(entry)
+      return {
+        language,
+        source: { name, kind, export: exported, rootDir, packageDir, filePath, files, unbundled, node },
+      }
     }),
   )
   const accepted: Accepted[] = []
@@ -48,7 +54,28 @@ export async function checkPlanned(
     if (outcome.kind === 'accepted') accepted.push({ ...item, outcome })
     else problems.push(...outcome.problems)
   })
+  if (engine) problems.push(...(await missingNodes(accepted, engine)))
   return { accepted, problems }
+}
+
+const MISSING = new Set<string>(['NODE_NOT_FOUND', 'UNSUPPORTED'])
+
+async function missingNodes(accepted: Accepted[], engine: Pick<Engine, 'surroundings'>): Promise<Problem[]> {
+  const found = await Promise.all(
+    accepted.map(async ({ entry, outcome, place }) => {
+      if (outcome.base === undefined) return []
+      try {
+        await engine.surroundings(outcome.base)
+        return []
+      } catch (error) {
+        if (!(error instanceof RyoFaasError && MISSING.has(error.code))) throw error
+        const { message, hint } = error
+        const text = `${entry.name} cannot run here: ${message}`
+        return [place({ code: 'missing-node', message: text, ...(hint !== undefined && { hint }) }, 'node')]
+      }
+    }),
+  )
+  return found.flat()
 }
 
 function missingSecrets(planned: Planned[], known: ReadonlySet<string>): Problem[] {

@@ -11,7 +11,7 @@ import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import type { Bundle, Language, Languages } from '../languages/index.ts'
+import type { Bundle, Languages } from '../languages/index.ts'
 import {
   RyoFaasError,
   kindOf,
@@ -190,7 +190,8 @@ export class Deploy {
         if (fleet.ready(route).length > 0) return done(active.version, 'unchanged', madeFrom)
       }
 
-      const what = { bundle, language, route, name, before, signal: run.signal }
+      const base = outcome.base ?? language.base
+      const what = { bundle, base, route, name, before, signal: run.signal }
       const built = await traced('build', {}, () => this.#build(what))
       if (run.buildOnly) return done(built.version, 'built', madeFrom)
       const version: VersionRecord = {
@@ -200,6 +201,7 @@ export class Deploy {
         entry: built.entry,
         kind: kindOf(entry),
         language: language.name,
+        ...(outcome.base !== undefined && { base: outcome.base }),
         protocol: language.protocol,
         createdAt: new Date().toISOString(),
         config: entry,
@@ -230,7 +232,7 @@ export class Deploy {
   /** Writes and builds, unless a kept version has the same code. */
   async #build(what: {
     bundle: Bundle
-    language: Language
+    base: string
     route: string
     name: string
     before: DeploymentRecord | undefined
@@ -241,10 +243,10 @@ export class Deploy {
     const version = before?.nextVersion ?? 1
     const { hash } = bundle
     const twin = before?.versions.find(kept => kept.hash === hash)
-    if (twin) return { version, route, hash, dir: twin.dir, entry: twin.entry, fresh: false }
+    if (twin) return { version, route, hash, base: what.base, dir: twin.dir, entry: twin.entry, fresh: false }
     const folder = join(home, 'deployments', route, String(version))
     try {
-      const written = { route, hash, base: what.language.base, ...(await bundle.write(folder)) }
+      const written = { route, hash, base: what.base, ...(await bundle.write(folder)) }
       throwIfCancelled(what.name, what.signal)
       await images.ensure(written, what.signal)
       return { version, ...written, fresh: true }

@@ -93,7 +93,8 @@ function instancesOn(asked: AskedEngine, { hasImages = true } = {}) {
     surroundings: () => ({ proxyUrl: 'http://127.0.0.1:1', tokenOf: () => '', deliveryTokenOf: () => '' }),
     startTimeoutMs: 10_000,
   })
-  const start = (count: number) => instances.start({ name: 'Hello', route: 'hello' }, version, { count, signal: never })
+  const start = (count: number, more: Partial<VersionRecord> = {}) =>
+    instances.start({ name: 'Hello', route: 'hello' }, { ...version, ...more }, { count, signal: never })
   return { start, known }
 }
 
@@ -104,6 +105,16 @@ test('an image is built once, however many instances of the version are started'
   await start(1)
   expect(engine.asked).toEqual(['build hello:h1'])
   expect(engine.started.map(({ image }) => image)).toEqual(Array(4).fill('hello:h1'))
+})
+
+test('image and instance are of the base that the version asks for, else of its language', async () => {
+  const engine = new AskedEngine()
+  const built: (string | undefined)[] = []
+  engine.images.build = async ({ base, route, hash }) => (built.push(base), `${route}:${hash}`)
+  await instancesOn(engine).start(1)
+  await instancesOn(engine).start(1, { base: 'node@20' })
+  expect(built).toEqual(['shell', 'node@20'])
+  expect(engine.started.map(({ base }) => base)).toEqual(['shell', 'node@20'])
 })
 
 test('it is built again when a start says that it is gone, and after it was removed', async () => {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { ENV } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError } from '../contract/index.ts'
-import type { Engine, Instance, InstanceSpec } from '../engines/index.ts'
+import type { BuiltPackage, Engine, Instance, InstanceSpec } from '../engines/index.ts'
 import type { Languages } from '../languages/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { DeploymentRecord, VersionRecord } from './state/index.ts'
@@ -46,7 +46,7 @@ export class Instances {
     options: { count: number; signal: AbortSignal },
   ): Promise<Instance[]> {
     // Once, not once per instance.
-    await this.#options.images.ensure({ ...version, route: record.route }, options.signal)
+    await this.#options.images.ensure(this.#builtOf(record, version), options.signal)
     const outcomes = await Promise.allSettled(
       Array.from({ length: options.count }, () => this.#startOne(record, version, options.signal)),
     )
@@ -85,6 +85,10 @@ export class Instances {
     for (const { id } of instances) void fleet.drain(id, engine.stop(id, graceMs)).catch(() => undefined)
   }
 
+  #builtOf({ route }: Started, version: VersionRecord): BuiltPackage {
+    return { ...version, route, base: version.base ?? this.#options.languages.named(version.language).base }
+  }
+
   async #startOne(record: Started, version: VersionRecord, signal: AbortSignal): Promise<Instance> {
     const { engine, languages, images, startTimeoutMs } = this.#options
     const spec = await this.#specOf(record, version)
@@ -94,9 +98,8 @@ export class Instances {
       timeout = AbortSignal.timeout(startTimeoutMs)
       return engine.start({ ...spec, image }, AbortSignal.any([signal, timeout]))
     }
-    const built = { ...version, route: record.route, base: languages.named(version.language).base }
     try {
-      const instance = await images.startFrom(built, startFrom, signal)
+      const instance = await images.startFrom(this.#builtOf(record, version), startFrom, signal)
       await waitUntilReady(engine, instance, { timeoutMs: startTimeoutMs, signal })
       return instance
     } catch (error) {
@@ -141,6 +144,7 @@ export class Instances {
       route: record.route,
       version: version.version,
       command: language.command(runnable, engine.commandNeeds({ ...debug, limits })),
+      base: version.base ?? language.base,
       env: {
         ...instanceEnvironment(record.name, version, {
           id,

@@ -22,6 +22,7 @@ export function viewDeployment(
     state: stateOf(record, fleet),
     url: seen.url,
     filePath: active.config.filePath,
+    ...(active.config.node !== undefined && { node: active.config.node }),
     ...(active.deployFile !== undefined && { deployFile: active.deployFile }),
     desiredInstances: record.instances,
     instances: own.map(instance => viewInstance(instance, fleet)),

@@ -19,8 +19,8 @@ export interface BuiltPackage {
   hash: string
   /** Absolute folder that becomes the code folder of instances. */
   dir: string
-  /** Name of its base image; default: `node`. */
-  base?: string
+  /** What its command runs on: `node`, or `node@` with a version; default: `node`. */
+  base?: string | undefined
 }
 
 export interface InstanceSpec {
@@ -32,6 +32,8 @@ export interface InstanceSpec {
   image: string
   /** Program and arguments, as the instance sees them; a program without a folder is searched on the path. */
   command: string[]
+  /** As in the package. */
+  base?: string
   env: Record<string, string>
   /** Values by name; mounted as files and set as variables, over which `env` wins. */
   secrets: Record<string, string>
@@ -113,10 +115,11 @@ export interface Engine extends EngineCapabilities {
   codeFolderOf(built: Pick<BuiltPackage, 'dir'>): string
   /** Called before `start`, to build the command of the instance. */
   commandNeeds(spec: Pick<InstanceSpec, 'limits' | 'debugPort'>): CommandNeeds
-  surroundings(): Promise<NativeSurroundings>
+  /** @throws RyoFaasError NODE_NOT_FOUND, UNSUPPORTED if nothing on this base can run here */
+  surroundings(base?: string): Promise<NativeSurroundings>
   /** What of this has no effect here, for users to read. */
   ignored?(reach: InstanceReach): string[]
-  /** @throws RyoFaasError IMAGE_GONE if there is nothing to start from, CANCELLED, START_FAILED, ENGINE_FAILED */
+  /** @throws RyoFaasError IMAGE_GONE if there is nothing to start from, NODE_NOT_FOUND, CANCELLED, START_FAILED, ENGINE_FAILED */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>
   /** Gives this instance the deployment's own name, where instances have names. */
   promote?(id: string): Promise<void>

@@ -27,6 +27,8 @@ export interface FunctionSource {
   files: string[]
   /** Packages to take along as they are instead of bundling them: names, or `@scope/*`. */
   unbundled?: readonly string[]
+  /** Version of Node that it asks for. */
+  node?: string | undefined
 }
 
 export type CheckOutcome =
@@ -34,6 +36,8 @@ export type CheckOutcome =
       kind: 'accepted'
       /** What the handler is, for people: `Express app`; absent if the language knows one form only. */
       form?: string
+      /** What its command runs on, if that is not the base of its language. */
+      base?: string
       /** @throws RyoFaasError BUILD_FAILED, CANCELLED */
       bundle(signal: AbortSignal): Promise<Bundle>
     }
@@ -87,6 +91,8 @@ export interface Language {
   readonly name: string
   /** Extensions of the files it claims, with the dot. No two languages claim the same. */
   readonly endings: readonly string[]
+  /** Fields of an entry that only it understands. */
+  readonly fields?: readonly string[]
   /** Protocol of its bundles: `RUNTIME_PROTOCOL`, or 1 if instances do not identify themselves. */
   readonly protocol: number
   /** Name of the base image that its commands run on. */

@@ -37,6 +37,13 @@ export class Languages {
     return { field: 'filePath', finding: { code, message, hint: `Known extensions: ${known.join(', ')}` } }
   }
 
+  /** Those of an entry's fields that only another language than its own understands. */
+  foreignFields(choice: LanguageChoice, fields: readonly string[]): string[] {
+    const own = this.of(choice)
+    const others = this.#languages.filter(language => language !== own).flatMap(({ fields = [] }) => fields)
+    return fields.filter(field => others.includes(field) && !own.fields?.includes(field))
+  }
+
   /** @throws RyoFaasError UNSUPPORTED for an entry with a problem */
   of(choice: LanguageChoice): Language {
     const found = choice.language === undefined ? this.#claiming(choice.filePath) : this.#find(choice.language)

@@ -53,7 +53,7 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
     runtimeDir: launch.runtimeDir,
     cacheDir: join(home.folder, 'cache'),
     environment,
-    surroundings: () => engine.surroundings(),
+    surroundings: base => engine.surroundings(base),
     checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
   })
   started.add(languages)

@@ -1,10 +1,11 @@
 /** What images share (the base, the layer with a function's labels) must not be removed while in use. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Docker from 'dockerode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { RyoFaasError } from '../../src/contract/index.ts'
 import { connectDocker } from '../../src/docker/index.ts'
 import { DockerEngine } from '../../src/engines/docker/docker-engine.ts'
 
@@ -28,7 +29,11 @@ async function makeEngine(): Promise<DockerEngine> {
   const connection = await connectDocker(process.env)
   const project = `rfat${randomBytes(4).toString('hex')}`
   const baseImage = { kind: 'assemble', nodePath: process.execPath } as const
-  const engine = new DockerEngine({ ...connection, project, home, baseImage })
+  const otherBaseImage = async (base: string) => {
+    if (base === 'node@22') return { kind: 'assemble', nodePath: join(home, 'other-node') } as const
+    throw new RyoFaasError('UNSUPPORTED', `no base "${base}"`)
+  }
+  const engine = new DockerEngine({ ...connection, project, home, baseImage, otherBaseImage })
   await engine.prepare(() => undefined)
   engines.push(engine)
   return engine
@@ -77,6 +82,21 @@ test('an image that is in use stays', async () => {
   await engine.start(spec, never)
   await expect(engine.images.remove(image)).rejects.toMatchObject({ code: 'ENGINE_FAILED' })
   expect((await engine.images.list()).map(({ ref }) => ref)).toEqual([image])
+})
+
+test('a package that asks for another Node has it in its image, from a base image of its own', async () => {
+  const engine = await makeEngine()
+  await copyFile(process.execPath, join(home, 'other-node'))
+  await appendFile(join(home, 'other-node'), '\0')
+  const built = await packageNamed('seven')
+  const [first, other] = await Promise.all([
+    engine.images.build({ ...built, route: 'first' }, never),
+    engine.images.build({ ...built, base: 'node@22' }, never),
+  ])
+  const docker = new Docker()
+  const layersOf = async (ref: string) => (await docker.getImage(ref).inspect()).RootFS.Layers?.[0]
+  expect(await layersOf(other)).not.toBe(await layersOf(first))
+  expect(await engine.surroundings('node@22')).toEqual(await engine.surroundings())
 })
 
 test('a package that needs another base image is refused, and nothing is built', async () => {

@@ -23,8 +23,9 @@ const reach = (target: string) => fetch(target, { signal: AbortSignal.timeout(30
 const answer = async (request: Request) => {
   const { pathname, searchParams } = new URL(request.url)
   const { NODE_ENV, GREETING, TOKEN } = process.env
+  const major = process.versions.node.split('.')[0]
   return Response.json({
-    ...{ pathname, NODE_ENV, GREETING, TOKEN },
+    ...{ pathname, major, NODE_ENV, GREETING, TOKEN },
     zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     authorities: (tls as unknown as { getCACertificates(type: string): string[] })
       .getCACertificates('extra').map(pem => new X509Certificate(pem).fingerprint256),
@@ -72,7 +73,7 @@ beforeAll(async () => {
         environments: { staging: { env: { GREETING: 'staged', NODE_ENV: 'test', TZ: 'Asia/Tokyo' } } },
       },
     },
-    closed: { code: PROBE + 'export const closed = answer', options: { egress: 'none' } },
+    closed: { code: PROBE + 'export const closed = answer', options: { egress: 'none', node: '24' } },
   })
   await writeFile(join(platform.home, 'shop/.env'), `TOKEN=${SECRET}\n`)
   await platform.ok(['deploy', file])
@@ -128,6 +129,17 @@ test('it joins a network of others, also after it died, and stays away from link
   })
   await until(async () => !(await rules()).includes(mac) || undefined)
   expect(await rules()).toContain(second.NetworkSettings.Networks[network]!.MacAddress)
+})
+
+test('it runs on the version of Node that it asks for; one that this machine does not have is refused with those it has', async () => {
+  expect(await ask('/functions/closed')).toMatchObject({ major: '24' })
+  expect(await platform.ok(['details', 'closed'])).toContain('Node 24\n')
+  const code = `export const future = () => new Response('')`
+  const file = await writeProject(join(platform.home, 'future'), { future: { code, options: { node: '999' } } })
+  const { code: exit, stderr } = await platform.cli(['deploy', file])
+  expect(exit).toBe(1)
+  expect(stderr).toContain('future cannot run here: Node 999 was not found on this machine')
+  expect(stderr).toMatch(/ask for one that is there: (?:\d[\d.]*, )*24\.\d+\.\d+/)
 })
 
 test('a network that is missing is named with those that are there', async () => {

@@ -57,6 +57,7 @@ function printOne(view: DeploymentView, output: Output): void {
   output.line(`${bold(view.name)}  ${view.kind}  v${view.version}  ${paintState(view.state, output.colors)}`)
   output.line(view.url)
   output.line(dim(view.filePath))
+  if (view.node !== undefined) output.line(`Node ${view.node}`)
   if (view.deployFile !== undefined) output.line(dim(`deployed from ${view.deployFile}`))
   output.line(`${view.calls} calls, ${view.errors} errors, p95 ${formatP95(view)}`)
   for (const trigger of view.triggers) {

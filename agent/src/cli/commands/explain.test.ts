@@ -34,4 +34,5 @@ it('deploy --explain prints what is bundled, what is not and why, and the sizes'
     'hello  2.1 MB in all',
     '     20 kB  bundle',
   ])
+  expect(printed({ ...facts, runsOn: 'Node 22' })[0]).toBe('hello  2.1 MB in all, on Node 22')
 })

@@ -6,9 +6,9 @@ const MOST_BUNDLED = 8
 
 export function explain({ name, facts }: Extract<DeployEvent, { type: 'bundled' }>, output: Output): void {
   const { bold, dim } = output.colors
-  const { bundleBytes, bundled, unbundled, files, totalBytes } = facts
+  const { runsOn, bundleBytes, bundled, unbundled, files, totalBytes } = facts
   const line = (size: number, text: string) => output.line(`  ${formatBytes(size).padStart(8)}  ${text}`)
-  output.line(`${bold(name)}  ${formatBytes(totalBytes)} in all`)
+  output.line(`${bold(name)}  ${formatBytes(totalBytes)} in all${runsOn === undefined ? '' : `, on ${runsOn}`}`)
   line(bundleBytes, `bundle${bundled.length > 0 ? `, with ${countOf(bundled.length, 'package')}` : ''}`)
   for (const item of bundled.slice(0, MOST_BUNDLED)) line(item.bytes, dim(`  ${nameOf(item)}`))
   const rest = bundled.slice(MOST_BUNDLED)

@@ -17,6 +17,8 @@ export const VersionRecord = z.object({
   kind: DeploymentKind,
   /** Name of the language that knows how to run it. */
   language: z.string(),
+  /** What its command runs on, if that is not the base of its language. */
+  base: z.string().optional(),
   /** Protocol of the runtime that it was built with; 1 without our runtime. */
   protocol: z.int().min(1),
   createdAt: z.string(),

@@ -32,6 +32,8 @@ export interface DockerEngineOptions extends DockerConnection {
   project: string
   home: string
   baseImage: BaseImageSource
+  /** For packages that ask for another base than `node`. */
+  otherBaseImage?: (base: string) => Promise<BaseImageSource>
   /** Default: internet. */
   egress?: Egress
   /** Variables that functions get unless they set them. */
@@ -91,8 +93,8 @@ export class DockerEngine implements Engine {
   }
 
   /** A pulled image is unknown. */
-  async surroundings(): Promise<NativeSurroundings> {
-    const { baseImage } = this.#options
+  async surroundings(base?: string): Promise<NativeSurroundings> {
+    const baseImage = await this.images.sourceOf(base)
     if (baseImage.kind === 'pull') return {}
     const { nodePath } = baseImage
     const [modules, libraries] = await Promise.all([modulesOf(nodePath), baseImageLibraries(nodePath)])

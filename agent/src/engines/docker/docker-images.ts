@@ -9,13 +9,14 @@ import { requirePackage } from '../package-folder.ts'
 import { ensureBaseImage, type BaseImageSource } from './base-image.ts'
 import { buildFunctionImage, listFunctionImages, removeFunctionImage } from './function-image.ts'
 
-/** Common to all functions' images. */
+/** Base of functions that ask for no other. */
 const BASE = 'node'
 
 export interface DockerImagesOptions {
   docker: Docker
   project: string
   baseImage: BaseImageSource
+  otherBaseImage?: (base: string) => Promise<BaseImageSource>
 }
 
 export class DockerImages implements Images {
@@ -23,8 +24,9 @@ export class DockerImages implements Images {
   readonly #options: DockerImagesOptions
   /** Images of a function share the layer with their labels, which Docker removes with the last of them. */
   readonly #inTurn = new KeyedQueue()
-  #base: string | undefined
-  #makingBase: Promise<string> | undefined
+  /** References, by the name of the base. */
+  readonly #bases = new Map<string, string>()
+  readonly #making = new Map<string, Promise<string>>()
 
   constructor(options: DockerImagesOptions) {
     this.#docker = options.docker
@@ -36,8 +38,6 @@ export class DockerImages implements Images {
   }
 
   async build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
-    const { base = BASE } = built
-    if (base !== BASE) throw new RyoFaasError('UNSUPPORTED', `Docker has no base image "${base}" for ${built.route}`)
     const ref = this.refOf(built)
     return this.#inTurn.run(repositoryOf(ref), async () => {
       if (await imageExists(this.#docker, ref)) return ref
@@ -45,13 +45,13 @@ export class DockerImages implements Images {
       const { project } = this.#options
       const buildOn = (base: string) => buildFunctionImage(this.#docker, { ref, base, project, built }, signal)
       // By id: Docker would look for a missing name in a registry.
-      const base = await this.#baseId()
+      const base = await this.#baseId(built.base)
       try {
         await buildOn(base)
       } catch (error) {
         // Another project may just have removed it with its last images.
         if (signal.aborted || (await imageExists(this.#docker, base))) throw error
-        await buildOn(await this.#baseId())
+        await buildOn(await this.#baseId(built.base))
       }
       return ref
     })
@@ -71,18 +71,30 @@ export class DockerImages implements Images {
   }
 
   /** Also after it was removed (`docker image prune -a`). Concurrent calls share one build. */
-  ensureBase(report: (doing: string) => void = () => undefined): Promise<string> {
-    return (this.#makingBase ??= this.#makeBase(report).finally(() => (this.#makingBase = undefined)))
+  ensureBase(report: (doing: string) => void = () => undefined, base = BASE): Promise<string> {
+    const making = this.#making.get(base) ?? this.#makeBase(base, report).finally(() => this.#making.delete(base))
+    this.#making.set(base, making)
+    return making
   }
 
-  async #makeBase(report: (doing: string) => void): Promise<string> {
-    if (this.#base && (await imageExists(this.#docker, this.#base))) return this.#base
-    this.#base = await ensureBaseImage(this.#docker, this.#options.baseImage, report)
-    return this.#base
+  /** @throws RyoFaasError NODE_NOT_FOUND, UNSUPPORTED */
+  async sourceOf(base = BASE): Promise<BaseImageSource> {
+    const { baseImage, otherBaseImage } = this.#options
+    if (base === BASE) return baseImage
+    if (otherBaseImage !== undefined) return otherBaseImage(base)
+    throw new RyoFaasError('UNSUPPORTED', `Docker has no base image "${base}"`)
   }
 
-  async #baseId(): Promise<string> {
-    const idOf = async () => (await this.#docker.getImage(await this.ensureBase()).inspect()).Id
+  async #makeBase(base: string, report: (doing: string) => void): Promise<string> {
+    const known = this.#bases.get(base)
+    if (known !== undefined && (await imageExists(this.#docker, known))) return known
+    const ref = await ensureBaseImage(this.#docker, await this.sourceOf(base), report)
+    this.#bases.set(base, ref)
+    return ref
+  }
+
+  async #baseId(base?: string): Promise<string> {
+    const idOf = async () => (await this.#docker.getImage(await this.ensureBase(undefined, base)).inspect()).Id
     try {
       // `null`: another project removed it between the two requests.
       return (await idOf().catch(nullIfMissing)) ?? (await idOf())

@@ -1,6 +1,7 @@
 /** Containers, where Docker is available. */
 import { RyoFaasError } from '../../contract/index.ts'
-import type { Detection, EngineType } from '../engine-type.ts'
+import type { Detection, EngineContext, EngineType } from '../engine-type.ts'
+import { InstalledNodes, nodeVersionOf } from '../installed-nodes.ts'
 import type { BaseImageSource } from './base-image.ts'
 
 export const DOCKER: EngineType = {
@@ -20,20 +21,38 @@ export const DOCKER: EngineType = {
     }
   },
 
-  async create({ docker, project, egress, home, baseImage, nodePath, environment }) {
+  async create(context) {
+    const { docker, project, egress, home, baseImage, nodePath, environment } = context
     const [{ DockerEngine }, connection] = await Promise.all([import('./docker-engine.ts'), docker.connect()])
     const { TZ } = environment
     const baseEnv = TZ === undefined ? {} : { TZ }
     return new DockerEngine({
       ...{ ...connection, project, egress, home, baseEnv },
       baseImage: baseImageOf(baseImage, nodePath),
+      otherBaseImage: otherBaseImages(context),
     })
   },
 }
 
 /** The host's own Node makes a Linux image only on Linux. */
 function baseImageOf(choice: string, nodePath: string): BaseImageSource {
-  const assemble = choice === 'assemble' || (choice === 'auto' && process.platform === 'linux')
-  if (assemble) return { kind: 'assemble', nodePath }
+  if (isAssembled(choice)) return { kind: 'assemble', nodePath }
   return { kind: 'pull', ref: choice === 'auto' ? 'node:24-slim' : choice }
+}
+
+function otherBaseImages({ baseImage, nodePath, environment }: EngineContext) {
+  const nodes = new InstalledNodes({ own: nodePath, environment })
+  return async (base: string): Promise<BaseImageSource> => {
+    const version = nodeVersionOf(base)
+    if (version === undefined) throw new RyoFaasError('UNSUPPORTED', `Docker has no base image "${base}"`)
+    if (isAssembled(baseImage)) return { kind: 'assemble', nodePath: await nodes.pathOf(base) }
+    if (baseImage === 'auto') return { kind: 'pull', ref: `node:${version}-slim` }
+    throw new RyoFaasError('UNSUPPORTED', `the platform runs functions on ${baseImage}, not on Node ${version}`, {
+      hint: 'Start the platform without --base-image, or with an image that has this Node, and remove "node".',
+    })
+  }
+}
+
+function isAssembled(choice: string): boolean {
+  return choice === 'assemble' || (choice === 'auto' && process.platform === 'linux')
 }

@@ -76,6 +76,18 @@ async function startedByAnEarlierAgent(): Promise<ProcessIdentity> {
   return identity
 }
 
+test('a function that asks for a version of Node is run by that one', async () => {
+  const engine = newEngine()
+  const own = `node@${process.versions.node}`
+  await writeFile(go, '')
+  expect(await engine.start({ ...spec, base: own }, signal)).toMatchObject({ state: { kind: 'running' } })
+  expect(await engine.surroundings(own)).toEqual({ modules: process.versions.modules })
+  const missing = engine.start({ ...spec, id: 'a2', base: 'node@999' }, signal)
+  await expect(missing).rejects.toMatchObject({ code: 'NODE_NOT_FOUND' })
+  expect((await engine.instances()).map(({ id }) => id)).toEqual(['a1'])
+  await expect(engine.surroundings('node@999')).rejects.toMatchObject({ code: 'NODE_NOT_FOUND' })
+})
+
 test('an instance that listens only after its agent has died is found and reported', async () => {
   await startedByAnEarlierAgent()
   const engine = newEngine()

@@ -20,6 +20,7 @@ import type {
   NativeSurroundings,
   Prepared,
 } from '../engine.ts'
+import { InstalledNodes } from '../installed-nodes.ts'
 import { LogFiles } from '../log-files.ts'
 import { modulesOf } from '../native-surroundings.ts'
 import { writeCertificates } from '../certificate-file.ts'
@@ -36,6 +37,8 @@ export interface ProcessEngineOptions {
   nodePath: string
   /** Variables every function gets, e.g. PATH; never the agent's whole environment. */
   baseEnv: Record<string, string>
+  /** Says where other Nodes are; default: `baseEnv`. */
+  environment?: NodeJS.ProcessEnv
   note: string
   /** How long a process may take to open its port. */
   startTimeoutMs?: number
@@ -54,6 +57,7 @@ export class ProcessEngine implements Engine {
   readonly logs: Logs
   readonly debug = { port: freePort }
   readonly #options: ProcessEngineOptions
+  readonly #nodes: InstalledNodes
   readonly #logFiles: LogFiles
   readonly #files: RecordFiles
   readonly #records = new Map<string, ProcessRecord>()
@@ -66,6 +70,8 @@ export class ProcessEngine implements Engine {
   constructor(options: ProcessEngineOptions) {
     this.note = options.note
     this.#options = options
+    const { nodePath: own, environment = options.baseEnv } = options
+    this.#nodes = new InstalledNodes({ own, environment })
     this.images = new PackageImages(join(options.home, 'deployments'))
     this.#logFiles = new LogFiles(join(options.home, 'logs', 'functions'))
     this.#files = new RecordFiles(join(options.home, 'run', 'instances'))
@@ -94,8 +100,8 @@ export class ProcessEngine implements Engine {
     }
   }
 
-  async surroundings(): Promise<NativeSurroundings> {
-    return { modules: await modulesOf(this.#options.nodePath) }
+  async surroundings(base?: string): Promise<NativeSurroundings> {
+    return { modules: await modulesOf(await this.#nodes.pathOf(base)) }
   }
 
   ignored({ networks, egress }: InstanceReach): string[] {
@@ -115,7 +121,7 @@ export class ProcessEngine implements Engine {
     const certificates = await writeCertificates(this.#options.home, spec.certificates)
     const [program, ...args] = spec.command as [string, ...string[]]
     const { identity, exited } = await spawnDetached({
-      command: program === 'node' ? this.#options.nodePath : program,
+      command: program === 'node' ? await this.#nodes.pathOf(spec.base) : program,
       args,
       cwd: spec.image,
       env: {

@@ -21,6 +21,6 @@ export const PROCESS: EngineType = {
     const baseEnv = Object.fromEntries(
       PASSED_ON.flatMap(name => (environment[name] === undefined ? [] : [[name, environment[name]]])),
     ) as Record<string, string>
-    return new ProcessEngine({ project, home, nodePath, baseEnv, note: `processes (${why})` })
+    return new ProcessEngine({ project, home, nodePath, environment, baseEnv, note: `processes (${why})` })
   },
 }

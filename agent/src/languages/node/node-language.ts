@@ -1,7 +1,7 @@
 /** TypeScript and JavaScript: checked by ts-morph in a process of its own, bundled by esbuild, run by Node. */
 import { RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
 import type { CheckOutcome, CommandNeeds, FunctionSource, Language, RunnablePackage } from '../language.ts'
-import { Builder, type BuilderOptions } from './builder/index.ts'
+import { Builder, nodeBase, type BuilderOptions } from './builder/index.ts'
 import { createCheckService, type CheckServiceOptions, type WarmCheckService } from './checker/index.ts'
 import { loadProblem } from './load-problem.ts'
 import { MODULE_ENDINGS } from './module-endings.ts'
@@ -13,6 +13,7 @@ export interface NodeLanguageOptions extends BuilderOptions {
 export class NodeLanguage implements Language {
   readonly name = 'node'
   readonly endings = MODULE_ENDINGS
+  readonly fields = ['node', 'unbundled']
   readonly protocol = RUNTIME_PROTOCOL
   readonly base = 'node'
   readonly isDebuggable = true
@@ -35,7 +36,12 @@ export class NodeLanguage implements Language {
       if (outcome.kind === 'rejected') return outcome
       const { kind: _, form, ...call } = outcome
       const request = { ...sources[index]!, ...call }
-      return { kind: 'accepted', form, bundle: signal => this.#builder.bundle(request, signal) }
+      const { node } = request
+      return {
+        ...{ kind: 'accepted', form },
+        ...(node !== undefined && { base: nodeBase(node) }),
+        bundle: signal => this.#builder.bundle(request, signal),
+      }
     })
   }
 

@@ -16,4 +16,6 @@ export type BundleRequest = HandlerCall & {
   files: string[]
   /** Packages that are not bundled, in addition to those known not to work in a bundle: names, or `@scope/*`. */
   unbundled?: readonly string[]
+  /** Version of Node that it asks for. */
+  node?: string | undefined
 }

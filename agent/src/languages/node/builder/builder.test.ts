@@ -371,6 +371,8 @@ describe('the hash', () => {
     expect(await isNew()).toBe(true)
     expect(await isNew({ name: 'other' })).toBe(true)
     expect(await isNew({ style: 'node' })).toBe(true)
+    expect(await isNew({ node: '22' })).toBe(true)
+    expect(await isNew({ node: '20' })).toBe(true)
   })
 })
 

@@ -15,7 +15,7 @@ import type { BundleRequest } from './build.ts'
 import { Digests, sha256 } from './digests.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
-import { NativeNotes, type NativeSurroundings } from './native-notes.ts'
+import { NativeNotes, nodeBase, type NativeSurroundings } from './native-notes.ts'
 import { PackageInstaller } from './package-install.ts'
 import { outsideFiles } from './outside-files.ts'
 import { bundleRuntime } from './runtime-module.ts'
@@ -38,7 +38,7 @@ export interface BuilderOptions {
   /** Environment of the agent: npm gets only what it needs. */
   environment: NodeJS.ProcessEnv
   /** Where functions run, as far as known. Called when native code is included. */
-  surroundings?: () => Promise<NativeSurroundings>
+  surroundings?: (base?: string) => Promise<NativeSurroundings>
   /** Compiles files with decorators; default: here, where it loads the compiler. */
   compile?: Compile
   /** The program `npm`; default: the one on the path, like the other package managers. */
@@ -76,7 +76,8 @@ export class Builder {
   }
 
   async #bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {
-    const { packageDir, rootDir, files } = request
+    const { packageDir, rootDir, files, node } = request
+    const base = node === undefined ? undefined : nodeBase(node)
     const installed = await untilAborted(this.#installer.install(packageDir, rootDir), request.name, signal)
     this.#runtime ??= bundleRuntime(this.#options.runtimeDir)
     const runtime = await this.#runtime
@@ -92,15 +93,15 @@ export class Builder {
       [entry, bundled.code],
       [`${entry}.map`, bundled.map],
     ])
-    const facts = bundleFacts(bundled, taken)
+    const facts = { ...bundleFacts(bundled, taken), ...(node !== undefined && { runsOn: `Node ${node}` }) }
     const packages = [...facts.bundled, ...facts.unbundled].map(({ name }) => name)
     return {
-      hash: await this.#hash(entry, written, taken),
+      hash: await this.#hash({ entry, base }, written, taken),
       folders: [...bundled.readable.read].filter(folder => !isInside(packageDir, folder)).sort(),
       notes: [
         ...bundled.notes,
-        ...(await this.#nativeNotes.of(bundled.natives, taken)),
-        ...(await this.#nativeNotes.ofPrograms(packages)),
+        ...(await this.#nativeNotes.of(bundled.natives, taken, base)),
+        ...(await this.#nativeNotes.ofPrograms(packages, base)),
         ...own.notes,
         ...(await unfoundReads(request, own.files, taken)),
         ...globbed.notes,
@@ -119,8 +120,12 @@ export class Builder {
     }
   }
 
-  async #hash(entry: string, written: Map<string, string>, taken: TakenFile[]): Promise<string> {
-    const parts: unknown[] = [FORMAT, entry]
+  async #hash(
+    { entry, base }: { entry: string; base: string | undefined },
+    written: Map<string, string>,
+    taken: TakenFile[],
+  ): Promise<string> {
+    const parts: unknown[] = [FORMAT, entry, ...(base === undefined ? [] : [base])]
     for (const [path, content] of written) parts.push([path, sha256(content)])
     for (const file of taken) parts.push([file.path, file.executable, await this.#digests.of(file)])
     return sha256(JSON.stringify(parts)).slice(0, 16)

@@ -1,1 +1,2 @@
+export { nodeBase } from './native-notes.ts'
 export { Builder, type BuilderOptions } from './builder.ts'

@@ -23,15 +23,19 @@ function folder(files: Record<string, string>): TemporaryFolder {
   return made
 }
 
-async function notesOf(made: TemporaryFolder, surroundings: NativeSurroundings = {}): Promise<string[]> {
+async function notesOf(
+  made: TemporaryFolder,
+  surroundings: NativeSurroundings | ((base?: string) => NativeSurroundings) = {},
+  node?: string,
+): Promise<string[]> {
   const builder = new Builder({
     runtimeDir,
     cacheDir: cache.dir,
     environment: process.env,
-    surroundings: () => Promise.resolve(surroundings),
+    surroundings: async base => (typeof surroundings === 'function' ? surroundings(base) : surroundings),
   })
   try {
-    return (await builder.bundle(requestFor(made.dir), new AbortController().signal)).notes
+    return (await builder.bundle({ ...requestFor(made.dir), node }, new AbortController().signal)).notes
   } finally {
     await builder.close()
   }
@@ -78,11 +82,16 @@ describe.runIf(process.platform === 'linux')('a note about an addon that will no
     expect(await notesOf(made, { modules: '137' })).toEqual([
       taken,
       expect.stringMatching(
-        /^addon will not load: it was built for Node 20 \(NODE_MODULE_VERSION 115\), and functions run on Node 24 .*startFaas --node \S/,
+        /^addon will not load: it was built for Node 20 \(NODE_MODULE_VERSION 115\), and functions run on Node 24 .* or set "node": "20" in deploy\.json$/,
       ),
     ])
     expect(await notesOf(made, { modules: '115' })).toEqual([taken])
     expect(await notesOf(made)).toEqual([taken])
+    const byBase = (base?: string) => ({ modules: base === 'node@20' ? '115' : '137' })
+    expect(await notesOf(made, byBase)).toHaveLength(2)
+    expect(await notesOf(made, byBase, '20')).toEqual([taken])
+    writeFakeAddon(made.path(ADDON), ['libc.so.6'], 'node_register_module_v108')
+    expect((await notesOf(made, { modules: '137' }))[1]).toMatch(/built for Node 18 .*startFaas --node <its path>$/)
   })
 
   it('as node-gyp recorded it, but not for Node-API, nor where one of several builds fits', async () => {

@@ -20,22 +20,30 @@ const MACHINE_CODE = /\.node$|\.so(?:\.\d+)*$/
 const BROWSER_DRIVERS = new Set(['puppeteer', 'puppeteer-core', 'playwright', 'playwright-core'])
 const MOST_KEPT = 5000
 /** https://nodejs.org/en/about/previous-releases */
+const OLDEST_NODE = 20
 const NODE_OF_MODULES: Record<string, string> = { 108: '18', 115: '20', 127: '22', 131: '23', 137: '24', 141: '25' }
 
-export class NativeNotes {
-  readonly #surroundings: () => Promise<NativeSurroundings>
-  readonly #kept = new Map<string, AddonFacts>()
-  #known: Promise<NativeSurroundings> | undefined
+/** Name of the base on which a function runs that asks for a version of Node. */
+export function nodeBase(node: string): string {
+  return `node@${node}`
+}
 
-  constructor(surroundings: () => Promise<NativeSurroundings>) {
+export class NativeNotes {
+  readonly #surroundings: (base?: string) => Promise<NativeSurroundings>
+  readonly #kept = new Map<string, AddonFacts>()
+  /** By base. */
+  readonly #known = new Map<string | undefined, NativeSurroundings>()
+
+  constructor(surroundings: (base?: string) => Promise<NativeSurroundings>) {
     this.#surroundings = surroundings
   }
 
   /**
    * @param natives folders of packages by name
    * @param taken everything that goes into the app
+   * @param base what it runs on, if not the platform's Node
    */
-  async of(natives: ReadonlyMap<string, string>, taken: TakenFile[]): Promise<string[]> {
+  async of(natives: ReadonlyMap<string, string>, taken: TakenFile[], base?: string): Promise<string[]> {
     const notes = [...natives].map(([name, folder]) => {
       const within = nativeAddonOf(folder)?.within ?? name
       const where = within === name ? '' : ` in ${within}`
@@ -43,7 +51,7 @@ export class NativeNotes {
     })
     const code = taken.filter(({ path }) => MACHINE_CODE.test(path))
     if (code.length === 0) return notes
-    const { modules, libraries } = await (this.#known ??= this.#surroundings())
+    const { modules, libraries } = await this.#around(base)
     const known = await Promise.all(code.map(async file => ({ file, facts: await this.#facts(file) })))
     const own = known.filter(({ facts }) => !facts.foreign)
     if (modules !== undefined) notes.push(...(await wrongNode(own, taken, modules)))
@@ -53,10 +61,10 @@ export class NativeNotes {
   }
 
   /** @param names of the packages in the app */
-  async ofPrograms(names: readonly string[]): Promise<string[]> {
+  async ofPrograms(names: readonly string[], base?: string): Promise<string[]> {
     const drivers = [...new Set(names)].filter(name => BROWSER_DRIVERS.has(name))
     if (drivers.length === 0) return []
-    const { libraries } = await (this.#known ??= this.#surroundings())
+    const { libraries } = await this.#around(base)
     // Only an image has a list of libraries, and it holds nothing but Node.
     if (libraries === undefined) return []
     return drivers.map(
@@ -64,6 +72,12 @@ export class NativeNotes {
         `${name} finds no browser where functions run: connect to one in a container of its own ` +
         `("networks" in deploy.json), or start the platform with --engine process`,
     )
+  }
+
+  async #around(base: string | undefined): Promise<NativeSurroundings> {
+    const found = this.#known.get(base) ?? (await this.#surroundings(base))
+    this.#known.set(base, found)
+    return found
   }
 
   async #facts({ source, size, mtimeMs }: TakenFile): Promise<AddonFacts> {
@@ -102,7 +116,7 @@ async function wrongNode(known: Known[], taken: TakenFile[], modules: string): P
     if (first === undefined || builtFor.has(modules)) continue
     notes.push(
       `${name} will not load: it was built for ${nodeOf(first)}, and functions run on ${nodeOf(modules)}. ` +
-        `Install it with the Node that functions run on, or start the platform on the one it was built for: ryo-faas startFaas --node ${pathOf(first)}`,
+        `Install it with the Node that functions run on, or ${orRunOn(first)}`,
     )
   }
   return notes
@@ -134,8 +148,8 @@ function nodeOf(modules: string): string {
   return version === undefined ? `NODE_MODULE_VERSION ${modules}` : `Node ${version} (NODE_MODULE_VERSION ${modules})`
 }
 
-function pathOf(modules: string): string {
-  if (modules === process.versions.modules) return process.execPath
+function orRunOn(modules: string): string {
   const version = NODE_OF_MODULES[modules]
-  return version === undefined ? '<path of that Node>' : `<path of a Node ${version}>`
+  if (version !== undefined && Number(version) >= OLDEST_NODE) return `set "node": "${version}" in deploy.json`
+  return 'start the platform on the one it was built for: ryo-faas startFaas --node <its path>'
 }
