@@ -1,6 +1,8 @@
+import { chmodSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { languageContract } from '../testing/language-contract.ts'
+import { temporaryFolder } from './builder/testing/bundled-function.ts'
 import { NodeLanguage } from './node-language.ts'
 
 const runtimeDir = fileURLToPath(new URL('../../../../runtime', import.meta.url))
@@ -26,4 +28,40 @@ test('Node gets its memory limit where nothing else enforces it, and the port fo
     '--inspect=127.0.0.1:4711',
     '/app/hello.mjs',
   ])
+})
+
+test('types of packages are found where they are installed for a project that has a lock file only', async () => {
+  const files = {
+    'package.json': `{ "name": "app", "dependencies": { "kit": "1.0.0" } }`,
+    'package-lock.json': `{ "lockfileVersion": 3, "packages": { "": { "dependencies": { "kit": "1.0.0" } } } }`,
+    'src/hello.ts': `import { handler } from 'kit'\nexport const hello = handler\n`,
+  }
+  const [app, unlocked, cache] = [temporaryFolder(files), temporaryFolder(files), temporaryFolder()]
+  const npm = cache.path('npm')
+  cache.write({
+    npm: `#!/bin/sh
+      test -e "${cache.path('broken')}" && exit 1
+      mkdir -p node_modules/kit
+      echo '{ "name": "kit", "version": "1.0.0", "types": "kit.d.ts" }' > node_modules/kit/package.json
+      echo 'export declare const handler: (request: Request) => Response' > node_modules/kit/kit.d.ts`,
+    broken: '',
+  })
+  chmodSync(npm, 0o755)
+  const language = new NodeLanguage({ runtimeDir, cacheDir: cache.path('packages'), environment: {}, npmPath: npm })
+  const check = ({ dir, path }: typeof app) =>
+    language.check([
+      { name: 'hello', kind: 'http', rootDir: dir, packageDir: dir, filePath: path('src/hello.ts'), files: [] },
+    ])
+  try {
+    // The handler is only not recognised because its packages are missing: that comes first.
+    const [failed] = await check(app)
+    expect(failed).toMatchObject({ kind: 'rejected', problems: [{ code: 'not-installed' }, { line: 2 }] })
+    rmSync(cache.path('broken'))
+    expect(await check(app)).toMatchObject([{ kind: 'accepted' }])
+    rmSync(unlocked.path('package-lock.json'))
+    expect(await check(unlocked)).toMatchObject([{ kind: 'rejected', problems: [{ line: 2 }] }])
+  } finally {
+    await language.close()
+    for (const made of [app, unlocked, cache]) made.remove()
+  }
 })

@@ -1,14 +1,23 @@
 /** TypeScript and JavaScript: checked by ts-morph in a process of its own, bundled by esbuild, run by Node. */
 import { RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
+import { RyoFaasError, type Problem } from '../../contract/index.ts'
 import type { CheckOutcome, CommandNeeds, FunctionSource, Language, RunnablePackage } from '../language.ts'
 import { Builder, nodeBase, type BuilderOptions } from './builder/index.ts'
-import { createCheckService, type CheckServiceOptions, type WarmCheckService } from './checker/index.ts'
+import {
+  createCheckService,
+  type CheckServiceOptions,
+  type InstalledPlace,
+  type WarmCheckService,
+} from './checker/index.ts'
 import { loadProblem } from './load-problem.ts'
 import { MODULE_ENDINGS } from './module-endings.ts'
 
 export interface NodeLanguageOptions extends BuilderOptions {
   checker?: CheckServiceOptions
 }
+
+/** Where the packages are that a function imports. */
+type Packages = { kind: 'near' } | { kind: 'installed'; place: InstalledPlace } | { kind: 'failed'; problem: Problem }
 
 export class NodeLanguage implements Language {
   readonly name = 'node'
@@ -27,13 +36,20 @@ export class NodeLanguage implements Language {
   }
 
   async check(sources: FunctionSource[]): Promise<CheckOutcome[]> {
-    const requests = sources.map(({ name, kind, packageDir, filePath, export: exported }) => ({
+    const packages = await Promise.all(sources.map(source => this.#packagesOf(source)))
+    const requests = sources.map(({ name, kind, packageDir, filePath, export: exported }, index) => ({
       ...{ name, kind, packageDir, filePath },
       ...(exported !== undefined && { export: exported }),
+      ...(packages[index]!.kind === 'installed' && { installed: packages[index]!.place }),
     }))
     const outcomes = await this.#checker.check(requests)
     return outcomes.map((outcome, index) => {
-      if (outcome.kind === 'rejected') return outcome
+      if (outcome.kind === 'rejected') {
+        const missing = packages[index]!
+        return missing.kind === 'failed'
+          ? { kind: 'rejected', problems: [missing.problem, ...outcome.problems] }
+          : outcome
+      }
       const { kind: _, form, ...call } = outcome
       const request = { ...sources[index]!, ...call }
       const { node } = request
@@ -43,6 +59,20 @@ export class NodeLanguage implements Language {
         bundle: signal => this.#builder.bundle(request, signal),
       }
     })
+  }
+
+  /** Types are in the packages. Many handlers need none: that those cannot be installed matters only to the others. */
+  async #packagesOf(source: FunctionSource): Promise<Packages> {
+    try {
+      const found = await this.#builder.packagesOf(source)
+      return found === undefined
+        ? { kind: 'near' }
+        : { kind: 'installed', place: { root: found.root, folder: found.folder } }
+    } catch (error) {
+      const { message, hint } = RyoFaasError.from(error)
+      const finding = { code: 'not-installed', message, ...(hint !== undefined && { hint }) }
+      return { kind: 'failed', problem: { ...finding, file: source.filePath, line: 1, column: 1 } }
+    }
   }
 
   command({ folder, entry }: RunnablePackage, { debug, memoryMb }: CommandNeeds): string[] {

@@ -16,6 +16,7 @@ import { Digests, sha256 } from './digests.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
 import { NativeNotes, nodeBase, type NativeSurroundings } from './native-notes.ts'
+import type { InstalledPackages } from './installed-packages.ts'
 import { PackageInstaller } from './package-install.ts'
 import { outsideFiles } from './outside-files.ts'
 import { bundleRuntime } from './runtime-module.ts'
@@ -57,6 +58,15 @@ export class Builder {
     this.#options = options
     this.#installer = new PackageInstaller({ ...options, npmPath: options.npmPath ?? 'npm' })
     this.#nativeNotes = new NativeNotes(options.surroundings ?? (() => Promise.resolve({})))
+  }
+
+  /**
+   * Where the packages are of a function without `node_modules`; they are installed if need be.
+   * @throws RyoFaasError BUILD_FAILED
+   */
+  async packagesOf(source: Pick<BundleRequest, 'rootDir' | 'packageDir'>): Promise<InstalledPackages | undefined> {
+    const [rootDir, packageDir] = await Promise.all([realpath(source.rootDir), realpath(source.packageDir)])
+    return this.#installer.install(packageDir, rootDir)
   }
 
   async bundle(request: BundleRequest, signal: AbortSignal): Promise<Bundle> {

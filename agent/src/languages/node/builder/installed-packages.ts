@@ -20,7 +20,8 @@ export interface FoundPackage {
 export class InstalledPackages {
   /** Real path of our folder. */
   readonly folder: string
-  readonly #root: string
+  /** Real path of the project. */
+  readonly root: string
   readonly #linked: ReadonlySet<string>
 
   /**
@@ -29,13 +30,13 @@ export class InstalledPackages {
    */
   constructor(folder: string, root: string, linked: readonly string[]) {
     this.folder = realpathSync(folder)
-    this.#root = root
+    this.root = root
     this.#linked = new Set(linked)
   }
 
   /** @param from folder of the code that imports it */
   find(specifier: string, name: string, from: string): FoundPackage | undefined {
-    const place = relative(this.#root, from)
+    const place = relative(this.root, from)
     const start = place === '..' || place.startsWith(`..${sep}`) ? this.folder : join(this.folder, place)
     const found = findPackage(name, start)
     if (found === undefined) return undefined
@@ -45,7 +46,7 @@ export class InstalledPackages {
       const resolveDir = join(found.slice(0, -name.length), '..')
       return { folder: found, isLinked: false, path: specifier, resolveDir }
     }
-    const folder = realpathSync(join(this.#root, own))
+    const folder = realpathSync(join(this.root, own))
     // A package may import itself by its name, but only if it says what it exports.
     const path = readManifest(folder).exports === undefined ? `.${specifier.slice(name.length) || '/'}` : specifier
     return { folder, isLinked: true, path, resolveDir: folder }

@@ -11,6 +11,15 @@ export interface CheckRequest {
   packageDir: string
   /** Absolute, inside `packageDir`. */
   filePath: string
+  /** Where the packages of a project are that has no `node_modules`. */
+  installed?: InstalledPlace
+}
+
+/** A folder in the shape of a project, with nothing of it but its packages. Absolute, real paths. */
+export interface InstalledPlace {
+  /** The project. */
+  root: string
+  folder: string
 }
 
 /** How the runtime calls a handler. */

@@ -61,7 +61,8 @@ export class Checker {
         }),
       )
     }
-    const checked = this.#package(request.packageDir).open(filePath, unsaved)
+    const { packageDir, installed } = request
+    const checked = this.#package(packageDir).open(filePath, { unsaved, installed })
     this.#makeRoom()
     const file = checked.program.getSourceFile(filePath)
     if (!file) throw new Error(`the compiler did not load ${filePath}`)

@@ -17,7 +17,7 @@ function open(files: Record<string, string>, maxAsked?: number): (file: string) 
   const [libraries, registry] = [openLibraryFiles(), ts.createDocumentRegistry()]
   const options = { ...installedTypes(), packageDir: folder.dir, libraries, registry }
   program = new PackageProgram({ ...options, ...(maxAsked !== undefined && { maxAsked }) })
-  return file => program.open(folder.path(file), undefined).program
+  return file => program.open(folder.path(file)).program
 }
 
 const LIBRARY = {

@@ -10,9 +10,10 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { dirname, extname, join, sep } from 'node:path'
+import { basename, dirname, extname, join, relative, sep } from 'node:path'
 import { ts } from 'ts-morph'
 import { ACCEPTED_TYPES_SOURCE } from './accepted-types.ts'
+import type { InstalledPlace } from './check.ts'
 import type { CheckerOptions } from './checker-options.ts'
 import { readConfig, type PackageConfig } from './package-config.ts'
 import type { LibraryFiles } from './library-files.ts'
@@ -38,6 +39,13 @@ export interface PackageProgramOptions extends CheckerOptions {
   maxAsked?: number
 }
 
+interface OpenedAs {
+  /** Text of the file instead of what is on disk. */
+  unsaved?: string | undefined
+  /** Where packages are that are in no `node_modules` in reach. */
+  installed?: InstalledPlace | undefined
+}
+
 export interface CheckedProgram {
   program: ts.Program
   /** The module of `ACCEPTED_TYPES_SOURCE`. */
@@ -58,6 +66,7 @@ export class PackageProgram {
   #resolutions: ts.ModuleResolutionCache
   #installed = ''
   #wasInstalled = false
+  #place: InstalledPlace | undefined
   /** Files in the program. */
   size = 0
   #config: PackageConfig
@@ -72,11 +81,11 @@ export class PackageProgram {
     this.#service = ts.createLanguageService(this.#host(), options.registry)
   }
 
-  /** @param unsaved text of `filePath` instead of what is on disk */
-  open(filePath: string, unsaved: string | undefined): CheckedProgram {
+  open(filePath: string, { unsaved, installed: place }: OpenedAs = {}): CheckedProgram {
     const isConfigured = this.#config.isCurrent()
     if (!isConfigured) this.#config = readConfig(this.#options.packageDir)
-    const installed = installedStamp(this.#options.packageDir)
+    const installed = `${installedStamp(this.#options.packageDir)}${place?.folder ?? ''}`
+    this.#place = place
     this.#wasInstalled = installed !== this.#installed
     this.#installed = installed
     if (this.#wasInstalled || !isConfigured) this.#resolutions = this.#noResolutions()
@@ -181,17 +190,28 @@ export class PackageProgram {
       // Not marked as a library: the compiler would not follow a library's source files.
       return { resolvedModule: { resolvedFileName: own, extension, isExternalLibraryImport: false } }
     }
-    const resolution = ts.resolveModuleName(
-      name,
-      from,
-      how.options,
-      this.#resolutionHost,
-      from.includes(INSTALLED) ? this.#resolutions : undefined,
-      undefined,
-      how.mode,
-    )
+    const resolution = this.#lookUp(name, from, how)
     if (!resolution.resolvedModule && !isBuiltin(name)) this.#unresolved.add(from)
     return resolution
+  }
+
+  #lookUp(
+    name: string,
+    from: string,
+    { options, mode }: { options: ts.CompilerOptions; mode: ts.ResolutionMode },
+  ): ts.ResolvedModuleWithFailedLookupLocations {
+    const host = this.#resolutionHost
+    if (from.includes(INSTALLED)) {
+      return ts.resolveModuleName(name, from, options, host, this.#resolutions, undefined, mode)
+    }
+    const own = ts.resolveModuleName(name, from, options, host, undefined, undefined, mode)
+    if (own.resolvedModule || this.#place === undefined || name.startsWith('.')) return own
+    const { root, folder } = this.#place
+    const place = relative(root, from)
+    // As if the file were in the folder: its packages are at the place that they would have beside it.
+    const there = join(folder, place.startsWith('..') ? basename(from) : place)
+    const found = ts.resolveModuleName(name, there, options, host, undefined, undefined, mode)
+    return found.resolvedModule ? found : own
   }
 
   #noResolutions(): ts.ModuleResolutionCache {
