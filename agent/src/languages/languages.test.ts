@@ -30,11 +30,11 @@ test('one more line in the registry is one more language, found by its extension
   expect(languages.named('shell')).toBe(SHELL)
   expect(languages.problemOf({ filePath: './a.py' })).toMatchObject({
     field: 'filePath',
-    finding: { hint: expect.stringMatching(/\.ts .* \(node\), \.sh \(shell\)$/) },
+    finding: { hint: expect.stringMatching(/\.ts .* \(node\), \.go \(go\), \.sh \(shell\)$/) },
   })
   expect(languages.problemOf({ filePath: './a.ts', language: 'shel' })).toMatchObject({
     field: 'language',
-    finding: { message: 'unknown language "shel", did you mean "shell"?', hint: 'Known: node, shell' },
+    finding: { message: 'unknown language "shel", did you mean "shell"?', hint: 'Known: node, go, shell' },
   })
 })
 

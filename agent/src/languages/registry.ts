@@ -1,4 +1,5 @@
 /** All languages, one line each, in the order in which they are asked and listed. */
+import { GoLanguage } from './go/go-language.ts'
 import type { Language } from './language.ts'
 import { Languages } from './languages.ts'
 import { NodeLanguage, type NodeLanguageOptions } from './node/node-language.ts'
@@ -6,7 +7,10 @@ import { NodeLanguage, type NodeLanguageOptions } from './node/node-language.ts'
 /** What the platform provides to languages that need it. */
 export type LanguageOptions = NodeLanguageOptions
 
-export const LANGUAGES: readonly ((options: LanguageOptions) => Language)[] = [options => new NodeLanguage(options)]
+export const LANGUAGES: readonly ((options: LanguageOptions) => Language)[] = [
+  options => new NodeLanguage(options),
+  options => new GoLanguage(options),
+]
 
 export function createLanguages(options: LanguageOptions, languages = LANGUAGES): Languages {
   return new Languages(languages.map(make => make(options)))

@@ -2,5 +2,5 @@
 import { ensureInstalled } from './system-packages.ts'
 
 export default async function setup(): Promise<void> {
-  await ensureInstalled(['chromium', 'nats-server', 'nginx-light', 'prometheus'])
+  await ensureInstalled(['chromium', 'golang-go', 'nats-server', 'nginx-light', 'prometheus'])
 }

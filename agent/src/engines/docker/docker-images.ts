@@ -11,6 +11,8 @@ import { buildFunctionImage, listFunctionImages, removeFunctionImage } from './f
 
 /** Base of functions that ask for no other. */
 const BASE = 'node'
+/** Nothing at all: for programs that bring everything. */
+const SCRATCH = 'scratch'
 
 export interface DockerImagesOptions {
   docker: Docker
@@ -44,6 +46,10 @@ export class DockerImages implements Images {
       await requirePackage(built)
       const { project } = this.#options
       const buildOn = (base: string) => buildFunctionImage(this.#docker, { ref, base, project, built }, signal)
+      if (built.base === SCRATCH) {
+        await buildOn(SCRATCH)
+        return ref
+      }
       // By id: Docker would look for a missing name in a registry.
       const base = await this.#baseId(built.base)
       try {

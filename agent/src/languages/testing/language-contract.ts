@@ -20,6 +20,8 @@ export interface LanguageUnderTest {
   make(cacheDir: string): Language
   /** The function `hello` that answers `hello`: the path of its code, and the code. */
   entry: string
+  /** What the code calls the function, if not `hello`. */
+  export?: string
   files: Files
   /** A change that makes it answer `other`. */
   change: Files
@@ -50,7 +52,8 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       const packageDir = join(folder, `package${++counter}`)
       await writeFiles(packageDir, { ...under.files, ...changes })
       const filePath = join(packageDir, under.entry)
-      return { name: 'hello', kind: 'http', rootDir: packageDir, packageDir, filePath, files: [] }
+      const places = { rootDir: packageDir, packageDir, filePath, files: [] }
+      return { name: 'hello', kind: 'http', export: under.export, ...places }
     }
     const bundleOf = async (source: FunctionSource): Promise<Bundle> => {
       const [outcome] = await language.check([source])

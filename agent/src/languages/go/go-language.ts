@@ -1,0 +1,50 @@
+/** Go: checked by a program of ours with Go's own parser and types, built by the user's `go`, one static binary. */
+import { realpath } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
+import type { CheckOutcome, CommandNeeds, FunctionSource, Language, RunnablePackage } from '../language.ts'
+import { checkFunctions } from './check-program.ts'
+import { GoBuilder } from './go-builder.ts'
+import { GoToolchain, type GoToolchainOptions } from './go-toolchain.ts'
+
+export class GoLanguage implements Language {
+  readonly name = 'go'
+  readonly endings = ['.go']
+  readonly protocol = RUNTIME_PROTOCOL
+  readonly base = 'scratch'
+  readonly isDebuggable = false
+  readonly #toolchain: GoToolchain
+  readonly #builder: GoBuilder
+
+  constructor(options: GoToolchainOptions) {
+    this.#toolchain = new GoToolchain(options)
+    this.#builder = new GoBuilder(this.#toolchain)
+  }
+
+  async check(given: FunctionSource[]): Promise<CheckOutcome[]> {
+    if (given.length === 0) return []
+    const sources = await Promise.all(given.map(withRealPaths))
+    const go = await this.#toolchain.find()
+    const answers = await checkFunctions(this.#toolchain, go, sources)
+    return answers.map(({ program, problems = [] }, index) => {
+      if (program === undefined) return { kind: 'rejected', problems }
+      const { form } = program
+      return { kind: 'accepted', form, bundle: signal => this.#builder.bundle(sources[index]!, program, signal) }
+    })
+  }
+
+  /** Its own memory limit tells the garbage collector when to work harder. */
+  command({ folder, entry }: RunnablePackage, { memoryMb }: CommandNeeds): string[] {
+    return [`${folder}/${entry}`, ...(memoryMb === undefined ? [] : [`--ryo-faas-memory-mb=${memoryMb}`])]
+  }
+}
+
+/** `go` reports real paths. A file that does not exist is for the checker to say. */
+async function withRealPaths(source: FunctionSource): Promise<FunctionSource> {
+  try {
+    const [rootDir, packageDir] = await Promise.all([realpath(source.rootDir), realpath(source.packageDir)])
+    return { ...source, rootDir, packageDir, filePath: join(packageDir, relative(source.packageDir, source.filePath)) }
+  } catch {
+    return source
+  }
+}

@@ -1,0 +1,3 @@
+module github.com/ryo-faas/ryo-faas/runtime/go
+
+go 1.22
