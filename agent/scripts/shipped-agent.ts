@@ -92,6 +92,7 @@ async function stageRuntime({ packages }: Staging): Promise<Record<string, strin
   const to = join(packages, 'node_modules', '@ryo-faas', 'runtime')
   const filter = (path: string) => !/\.map$|\.tsbuildinfo$|\.test\.(?:d\.ts|js)$|[\\/]testing(?:[\\/]|$)/.test(path)
   await cp(join(from, 'dist'), join(to, 'dist'), { recursive: true, filter })
+  await cp(join(from, 'go'), join(to, 'go'), { recursive: true })
   const { name, version, type, exports } = await readJson(join(from, 'package.json'))
   await writeJson(join(to, 'package.json'), { name, version, type, exports })
   return { [name]: version }

@@ -25,6 +25,7 @@ type recorded struct {
 	ended      time.Time
 	isError    bool
 	attributes map[string]any
+	events     []event
 }
 
 func (s *span) record(end recorded) {
@@ -128,11 +129,14 @@ func encoded(end recorded) map[string]any {
 	if end.isError {
 		span["status"] = map[string]any{"code": 2}
 	}
-	if s.exception != "" && end.kind == 2 {
-		span["events"] = []any{map[string]any{
-			"name": "exception", "timeUnixNano": itoa(end.ended.UnixNano()),
-			"attributes": attributes(map[string]any{"exception.type": "panic", "exception.message": s.exception}),
-		}}
+	if len(end.events) > 0 {
+		events := make([]any, len(end.events))
+		for index, event := range end.events {
+			events[index] = map[string]any{
+				"name": event.name, "timeUnixNano": itoa(event.time.UnixNano()), "attributes": attributes(event.attributes),
+			}
+		}
+		span["events"] = events
 	}
 	return span
 }
@@ -143,6 +147,8 @@ func attributes(values map[string]any) []any {
 		switch value := value.(type) {
 		case bool:
 			list = append(list, map[string]any{"key": key, "value": map[string]any{"boolValue": value}})
+		case float64:
+			list = append(list, map[string]any{"key": key, "value": map[string]any{"doubleValue": value}})
 		case int:
 			list = append(list, map[string]any{"key": key, "value": map[string]any{"intValue": itoa(int64(value))}})
 		default:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -59,8 +60,21 @@ type span struct {
 	traceID, spanID, parentID string
 	flags                     byte
 	state, baggage            string
-	exception                 string
+
+	// What the handler adds, from any goroutine.
+	mutex      sync.Mutex
+	attributes map[string]any
+	events     []event
+	dropped    int
 }
+
+type event struct {
+	name       string
+	time       time.Time
+	attributes map[string]any
+}
+
+const maxEvents = 128
 
 // All zeros are not an id.
 var traceParent = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
@@ -96,18 +110,69 @@ func (t *tracer) begin(header http.Header) *span {
 
 // child is the span of something within this one.
 func (s *span) child() *span {
-	own := *s
+	own := &span{
+		tracer: s.tracer, traceID: s.traceID, spanID: s.spanID, parentID: s.parentID,
+		flags: s.flags, state: s.state, baggage: s.baggage,
+	}
 	if s.tracer.exporter != nil {
 		own.parentID, own.spanID = s.spanID, hexID(1)
 	}
-	return &own
+	return own
 }
 
 func (s *span) header() string {
 	return fmt.Sprintf("00-%s-%s-0%d", s.traceID, s.spanID, s.flags)
 }
 
-func (s *span) fail(message string) { s.exception = message }
+func (s *span) fail(message string) {
+	s.addEvent("exception", map[string]any{"exception.type": "error", "exception.message": message})
+}
+
+func (s *span) addEvent(name string, attributes map[string]any) {
+	if s.tracer.exporter == nil {
+		return
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if len(s.events) >= maxEvents {
+		s.dropped++
+		return
+	}
+	s.events = append(s.events, event{name, time.Now(), attributes})
+}
+
+// SetAttribute describes the invocation in its span: a string, a bool or a number.
+func (v *Invocation) SetAttribute(key string, value any) {
+	if v.span.tracer.exporter == nil {
+		return
+	}
+	v.span.mutex.Lock()
+	defer v.span.mutex.Unlock()
+	if v.span.attributes == nil {
+		v.span.attributes = map[string]any{}
+	}
+	v.span.attributes[key] = value
+}
+
+// AddEvent notes in the span of the invocation that something happened now.
+func (v *Invocation) AddEvent(name string, attributes map[string]any) {
+	v.span.addEvent(name, attributes)
+}
+
+// Baggage returns what the sender of the trace said about it (W3C Baggage); empty if nothing.
+func (v *Invocation) Baggage(key string) string {
+	for _, member := range strings.Split(v.span.baggage, ",") {
+		member, _, _ = strings.Cut(member, ";")
+		name, value, _ := strings.Cut(member, "=")
+		if strings.TrimSpace(name) == key {
+			decoded, err := url.PathUnescape(strings.TrimSpace(value))
+			if err == nil {
+				return decoded
+			}
+		}
+	}
+	return ""
+}
 
 func (s *span) isWorth(isError bool, took time.Duration) bool {
 	t := s.tracer
@@ -148,12 +213,23 @@ func (s *span) end(v *Invocation, took time.Duration, status int, isExpired bool
 	case status >= 500:
 		kind = itoa(int64(status))
 	}
-	s.record(recorded{name: s.tracer.name, kind: 2, took: took, isError: isError, attributes: map[string]any{
+	described := map[string]any{
 		"faas.name": s.tracer.name, "faas.version": s.tracer.version, "faas.instance": s.tracer.instance,
 		"faas.coldstart": v.isCold, "faas.trigger": trigger, "faas.invocation_id": v.CallID(),
 		"ryo_faas.request_id": v.RequestID(), "http.request.method": v.request.Method, "url.path": v.request.URL.Path,
 		"http.response.status_code": status, "error.type": kind,
-	}})
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.dropped > 0 {
+		described["ryo_faas.dropped_events"] = s.dropped
+	}
+	for key, value := range s.attributes {
+		described[key] = value
+	}
+	end := recorded{name: s.tracer.name, kind: 2, took: took, isError: isError, attributes: described}
+	end.events, s.events = s.events, nil
+	s.record(end)
 }
 
 // tracedTransport carries the trace of the invocation in whose context a request is sent, and records it as a span. A

@@ -71,7 +71,7 @@ export class GoToolchain {
         if (error === null) resolve({ kind: 'done', output: stdout })
         else if (signal?.aborted) reject(new RyoFaasError('CANCELLED', 'the build was cancelled', { cause: error }))
         else if (typeof error.code === 'number') resolve({ kind: 'failed', output: `${stdout}${stderr}` })
-        else reject(error)
+        else reject(new RyoFaasError('INTERNAL', `cannot run ${program}: ${error.message}`, { cause: error }))
       })
       child.stdin?.on('error', () => undefined) // It ended before it read everything; its outcome says why.
       child.stdin?.end(input ?? '')
