@@ -94,6 +94,10 @@ func (v *Invocation) run(handler http.HandlerFunc, r *http.Request) {
 	v.request = r.WithContext(&invocationContext{parent, v})
 	v.span = i.tracer.begin(r.Header)
 	takeParams(v.request)
+	if r.Body != http.NoBody {
+		// Otherwise the answer would wait for the end of the request.
+		_ = http.NewResponseController(v.response).EnableFullDuplex()
+	}
 	if i.bodyLimit > 0 && r.Body != http.NoBody {
 		v.request.Body = &limitedBody{ReadCloser: r.Body, left: i.bodyLimit, invocation: v}
 	}
@@ -103,17 +107,18 @@ func (v *Invocation) run(handler http.HandlerFunc, r *http.Request) {
 	defer v.end()
 	defer func() {
 		if thrown := recover(); thrown != nil {
-			v.fail(thrown)
+			v.fail(thrown, debug.Stack())
 		}
 	}()
 	handler(v, v.request)
 }
 
-// fail answers with an error of the platform, or cuts the answer off if it has begun.
-func (v *Invocation) fail(thrown any) {
+// fail logs what a handler panicked with or returned, and answers with an error of the platform, or cuts
+// the answer off if it has begun.
+func (v *Invocation) fail(thrown any, stack []byte) {
 	v.hasFailed = true
 	if thrown != http.ErrAbortHandler && !v.isEcho(thrown) {
-		fmt.Fprintf(os.Stderr, "Invocation %s of %s failed: %v\n%s", v.RequestID(), v.Name(), thrown, debug.Stack())
+		fmt.Fprintf(os.Stderr, "Invocation %s of %s failed: %v\n%s", v.RequestID(), v.Name(), thrown, stack)
 		v.span.fail(fmt.Sprint(thrown))
 		v.instance.counts.fail()
 	}

@@ -144,7 +144,7 @@ func runTrigger(run eventFunc, w http.ResponseWriter, r *http.Request) {
 	event := envelope.Data
 	event.Time, event.Sequence = envelope.Time, atoi(envelope.Sequence)
 	if err := run(r.Context(), event); err != nil {
-		w.(*Invocation).fail(err)
+		w.(*Invocation).fail(err, nil)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
