@@ -36,6 +36,7 @@ export default defineConfig({
         text: 'Write',
         items: [
           { text: 'Functions', link: '/guide/handlers' },
+          { text: 'Go', link: '/guide/go' },
           { text: 'Code of other platforms', link: '/guide/dialects' },
           { text: 'Packages and files', link: '/guide/packages' },
           { text: 'Asynchronous calls', link: '/guide/async' },

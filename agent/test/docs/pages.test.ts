@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { commandsOf, isExpected, readPages, type Page } from '../../../docs/blocks/page.ts'
+import { GO_CACHE } from '../support/go-cache.ts'
 import { BIN, TestPlatform } from '../support/platform.ts'
 import { installProgram, PageShell } from './shell.ts'
 
@@ -26,7 +27,7 @@ beforeAll(async () => {
   await symlink(NODE_MODULES, join(user, 'node_modules'))
   await installProgram(user)
   const anyPort = { RYO_FAAS_PORT: '0', RYO_FAAS_AGENT_PORT: '0', RYO_FAAS_STORE_PORT: '0', RYO_FAAS_NATS_PORT: '0' }
-  platform = new TestPlatform(home, { ...anyPort, HOME: user, RYO_FAAS_ENGINE: 'process' }, BIN)
+  platform = new TestPlatform(home, { ...anyPort, HOME: user, RYO_FAAS_ENGINE: 'process', GOCACHE: GO_CACHE }, BIN)
 })
 afterAll(async () => {
   await platform.remove()
