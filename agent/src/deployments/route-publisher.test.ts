@@ -81,7 +81,7 @@ const routeOf = (name: string, version: number) =>
 test('a route is published alone, does not wait until others have settled, and is as it was when it was sent', async () => {
   const channel = slowChannel()
   let version = 1
-  const publisher = new RoutePublisher(channel, () => [routeOf('a', version), routeOf('b', version)])
+  const publisher = new RoutePublisher(channel, () => ({ routes: [routeOf('a', version), routeOf('b', version)] }))
   const whole = publisher.publish()
   const first = publisher.publishOne('a')
   version = 2
@@ -98,7 +98,7 @@ test('a route is published alone, does not wait until others have settled, and i
 test('all routes are published if a proxy serves another table, or the route is gone, or there is no table yet', async () => {
   const channel = slowChannel()
   const routes = [routeOf('a', 1)]
-  const publisher = new RoutePublisher(channel, () => routes)
+  const publisher = new RoutePublisher(channel, () => ({ routes }))
   const settled = async (served: Promise<Served>) => {
     const before = channel.settle.length
     await expect.poll(() => channel.settle.length).toBe(before + 1)
@@ -117,7 +117,7 @@ test('all routes are published if a proxy serves another table, or the route is 
 
 test('a channel that knows only whole tables publishes those', async () => {
   let sent = 0
-  const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => [routeOf('a', 1)])
+  const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => ({ routes: [routeOf('a', 1)] }))
   await publisher.publish()
   await (
     await publisher.publishOne('a')

@@ -3,7 +3,7 @@
  * one checks for it, never for the name of an engine, and users see what the engine has.
  */
 import { ENGINE_CAPABILITIES, RyoFaasError, type EngineCapability, type LogLine } from '../contract/index.ts'
-import type { BuiltPackage, Engine } from './engine.ts'
+import type { BuiltPackage, Engine, Instance, InstanceSpec } from './engine.ts'
 
 export interface EngineCapabilities {
   /** Packages become images, which are kept and listed; without it instances start from the package's folder. */
@@ -11,9 +11,10 @@ export interface EngineCapabilities {
   /** The output of instances is kept, also after their end (bounded). */
   readonly logs?: Logs
   readonly debug?: Debugging
-  /** Known to clients; no engine has these two yet. */
+  /** Known to clients; no engine has it yet. */
   readonly freeze?: unknown
-  readonly pool?: unknown
+  /** Instances without code are kept waiting; absent if none are wanted. */
+  readonly pool?: Pool
 }
 
 export interface ImageInfo {
@@ -62,6 +63,23 @@ export interface Logs {
 export interface Debugging {
   /** Chooses a port of this machine's loopback interface, for `InstanceSpec.debugPort`. */
   port(): Promise<number>
+}
+
+/** An instance that came out of the pool, or why none did: continues “not from the pool: …”. */
+export type Taken = { kind: 'taken'; instance: Instance } | { kind: 'none'; why: string }
+
+/**
+ * Invariants: 1. A waiting instance is locked down like any other. 2. It becomes one instance of one deployment, once.
+ * 3. Until then `instances` does not list it; from then on it is an instance like those of `start`.
+ */
+export interface Pool {
+  /** From here on instances wait, first for functions like these. */
+  open(wishes: readonly Pick<InstanceSpec, 'command' | 'limits' | 'certificates'>[]): void
+  /**
+   * Like `start`, without an image. What a living process cannot be told is a reason not to.
+   * @throws RyoFaasError CANCELLED, START_FAILED
+   */
+  take(spec: Omit<InstanceSpec, 'image'>, built: BuiltPackage, signal: AbortSignal): Promise<Taken>
 }
 
 export function capabilitiesOf(engine: EngineCapabilities): EngineCapability[] {

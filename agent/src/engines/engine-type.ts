@@ -14,6 +14,10 @@ export interface EngineContext {
   /** `auto`, `assemble`, or an image to pull; for engines with images. */
   baseImage: string
   docker: DockerService
+  /** How many instances are kept waiting; for engines that can. Default: none. */
+  pool?: number
+  /** The package `@ryo-faas/runtime`, for the module that they run. */
+  runtimeDir?: string
 }
 
 export type Detection = { kind: 'usable' } | { kind: 'unusable'; why: RyoFaasError }

@@ -72,7 +72,10 @@ export interface Instance {
   version: number
   /** Container or process name. */
   name: string
+  /** For one out of the pool: when it was handed its code. */
   startedAt: string
+  /** Absent: it was started for this deployment. */
+  origin?: 'pool'
   state:
     { kind: 'running'; address: InstanceAddress } | { kind: 'exited'; at: string; code: number | null; reason: string }
 }

@@ -1,6 +1,6 @@
 /** Where functions run. Only types and the registry: an engine is loaded when it is created. */
 export type * from './engine.ts'
 export type { EngineType } from './engine-type.ts'
-export { capabilitiesOf, capability, type Images, type LogQuery, type Logs } from './capabilities.ts'
+export { capabilitiesOf, capability, type Images, type LogQuery, type Logs, type Pool } from './capabilities.ts'
 export { AUTO, candidates, chooseEngine, engineHelp } from './engine-choice.ts'
 export { ENGINES } from './registry.ts'

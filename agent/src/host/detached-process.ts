@@ -1,6 +1,7 @@
 /** Processes that outlive the one that started them: own session, output to a file, no pipe that could break. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdir, open } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { RyoFaasError } from '../contract/index.ts'
 import { identifyProcess } from './process-identity.ts'
@@ -13,6 +14,8 @@ export interface DetachedCommand {
   cwd?: string
   /** Standard output and error are appended here. */
   logFile: string
+  /** Default: empty. A pipe ends with us. */
+  stdin?: 'pipe'
 }
 
 export interface DetachedProcess {
@@ -30,7 +33,7 @@ export async function spawnDetached(options: DetachedCommand): Promise<DetachedP
     const child = spawn(options.command, options.args, {
       detached: true,
       env: options.env,
-      stdio: ['ignore', log.fd, log.fd],
+      stdio: [options.stdin ?? 'ignore', log.fd, log.fd],
       ...(options.cwd !== undefined && { cwd: options.cwd }),
     })
     const exited = new Promise<Awaited<DetachedProcess['exited']>>(resolve =>
@@ -38,6 +41,7 @@ export async function spawnDetached(options: DetachedCommand): Promise<DetachedP
     )
     await new Promise<void>((resolve, reject) => child.once('spawn', resolve).once('error', reject))
     child.unref()
+    ;(child.stdin as Socket | null)?.unref()
     const pid = child.pid!
     const identity = (await identifyProcess(pid)) ?? { pid, startedAt: 'gone' }
     return { identity, child, exited }

@@ -1,7 +1,8 @@
 /** What an engine with a capability must do. */
 import { request } from 'undici'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { LogLine } from '../../src/contract/index.ts'
+import type { Instance, InstanceSpec } from '../../src/engines/index.ts'
 import { until } from '../support/until.ts'
 import { ask, never, type EngineStage } from './engine-stage.ts'
 
@@ -108,5 +109,92 @@ export function debugContract(stageOf: StageOf): void {
     )
     expect(statusCode).toBe(200)
     expect(await body.json()).toMatchObject([{ type: 'node' }])
+  })
+}
+
+export function poolContract(stageOf: StageOf): void {
+  beforeAll(() => {
+    const { engine, specOf } = stageOf()
+    engine.pool!.open([specOf.call(stageOf(), {})])
+  })
+
+  test('what waits is no instance; what was taken is one like any other', async () => {
+    const stage = stageOf()
+    const variables = { env: { GREETING: 'hi', TZ: 'Etc/GMT-3' }, secrets: { KEY: 's3cret' } }
+    const instance = await stage.take({ ...variables, version: 3 })
+    expect(await ask(instance, '/')).toBe('hello')
+    expect(await stage.engine.instances()).toMatchObject([
+      { id: instance.id, route: 'probe', version: 3, name: instance.name, origin: 'pool', state: instance.state },
+    ])
+    const fresh = await stage.start(variables)
+    const looksOf = (one: Instance) => Promise.all(['/looks', '/secret', '/may-run'].map(path => ask(one, path)))
+    const looks = await looksOf(instance)
+    expect(looks).toEqual(await looksOf(fresh))
+    expect(looks).toMatchObject([{ files: ['main.mjs', 'tool'], hours: -3 }, 's3cret', ['tool']])
+    // Names and addresses are its own.
+    const names = ['HOSTNAME', 'RYO_FAAS_READY_FILE', 'RYO_FAAS_SECRETS_DIR']
+    const envOf = async (one: Instance) =>
+      Object.entries((await ask(one, '/env')) as object)
+        .filter(([name]) => !names.includes(name))
+        .toSorted()
+    expect(await envOf(instance)).toEqual(await envOf(fresh))
+  })
+
+  test('it is listed with its reason when it died, and its output is kept', async () => {
+    const stage = stageOf()
+    const instance = await stage.take({ route: 'taken' })
+    await ask(instance, '/crash').catch(() => undefined)
+    expect(await stage.exitOf(instance.id)).toMatchObject({ code: 7, reason: 'exited with code 7' })
+    await stage.engine.stop(instance.id, 0)
+    const { logs } = stage.engine
+    const lines: LogLine[] = []
+    for await (const line of logs!.read(instance, { follow: false }, never)) lines.push(line)
+    expect([textOf(lines), await logs!.sources('taken')]).toEqual([['listening'], [instance.id]])
+    expect(await stage.engine.instances()).toEqual([])
+  })
+
+  test('a new engine object adopts it, and ends it', async () => {
+    const stage = stageOf()
+    const instance = await stage.take()
+    await ask(instance, '/')
+    const successor = await stage.under.make()
+    await successor.prepare(() => undefined)
+    expect(await successor.instances()).toEqual([instance])
+    await successor.stop(instance.id, 1000)
+    expect(await successor.instances()).toEqual([])
+    await successor.close()
+  })
+
+  test('each is taken once, and never given back', async () => {
+    const stage = stageOf()
+    const first = await stage.take()
+    await ask(first, '/tmp')
+    await stage.engine.stop(first.id, 0)
+    const second = await stage.take()
+    expect(second.id).not.toBe(first.id)
+    expect(await ask(second, '/')).toBe('hello')
+  })
+
+  test('code that fails while it loads has failed to start, or is listed as exited', async () => {
+    const stage = stageOf()
+    const built = await stage.package('broken-in-pool', 'process.exit(3)')
+    const spec = stage.specOf()
+    await until(async () => {
+      const taken = await stage.engine.pool!.take(spec, built, never).catch(() => ({ kind: 'taken' }))
+      return taken.kind === 'taken' || undefined
+    })
+    expect(await stage.exitOf(spec.id)).toMatchObject({ code: 3 })
+  })
+
+  test('what a process is told when it boots keeps it from the pool, and the reason says so', async () => {
+    const stage = stageOf()
+    const whyNot = async (changes: Partial<InstanceSpec>) => {
+      const taken = await stage.engine.pool!.take(stage.specOf(changes), stage.built, never)
+      return taken.kind === 'none' ? taken.why : taken
+    }
+    expect(await whyNot({ debugPort: 9229 })).toMatch(/debugger/)
+    expect(await whyNot({ env: { NODE_OPTIONS: '--trace-gc' } })).toBe('NODE_OPTIONS is read when Node boots')
+    expect(await whyNot({ command: ['/app/server'] })).toBe('it does not run on Node')
+    expect(await whyNot({ limits: { memoryMb: 96, cpus: 1, pids: 64 } })).toMatch(/^no \w+ with 96 MB is waiting/)
   })
 }

@@ -18,7 +18,7 @@ import { until } from '../support/until.ts'
 /** A minimal function, with the engine's protocol and nothing else. */
 const FUNCTION = `
 import { createServer } from 'node:http'
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { spawn } from 'node:child_process'
 const { RYO_FAAS_HOST: host = '0.0.0.0', RYO_FAAS_PORT: port = '6000', RYO_FAAS_READY_FILE: ready } = process.env
@@ -36,6 +36,10 @@ const server = createServer((req, res) => {
     case '/may-run': return answer(['tool', 'main.mjs'].filter(file => {
       try { accessSync(new URL(file, import.meta.url), constants.X_OK); return true } catch { return false }
     }))
+    case '/looks': return answer({
+      argv: process.argv.slice(1), execArgv: process.execArgv, cwd: process.cwd(), files: readdirSync(new URL('.', import.meta.url)).sort(),
+      hours: new Date(0).getTimezoneOffset() / 60, lineage: [typeof require, process.mainModule ?? null],
+    })
     case '/write': try { writeFileSync('/app/x', 'x'); return answer('written') } catch (e) { return answer(e.code) }
     case '/tmp': writeFileSync('/tmp/x', 'x'); return answer('written')
     case '/crash': process.exit(7)
@@ -128,6 +132,15 @@ export class EngineStage {
 
   start(changes: Partial<InstanceSpec> = {}): Promise<Instance> {
     return this.engine.start(this.specOf(changes), never)
+  }
+
+  /** An instance out of the pool, as soon as one waits. */
+  async take(changes: Partial<InstanceSpec> = {}): Promise<Instance> {
+    const { limits, ...spec } = this.specOf(changes)
+    return until(async () => {
+      const taken = await this.engine.pool!.take({ ...spec, limits }, this.built, never)
+      return taken.kind === 'taken' ? taken.instance : undefined
+    })
   }
 
   async stateOf(id: string): Promise<Instance['state'] | undefined> {

@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
 import { engineContract } from './engine-contract.ts'
 import { connectDocker } from '../../src/docker/index.ts'
 import { DockerEngine } from '../../src/engines/docker/docker-engine.ts'
 import { ProcessEngine } from '../../src/engines/process/process-engine.ts'
+import { poolSizeOf } from '../../src/engines/pool/pool-size.ts'
 import { ThreadEngine, Threads } from './thread-engine.ts'
+
+const pool = poolSizeOf({ pool: 1, runtimeDir: fileURLToPath(new URL('../../../runtime/', import.meta.url)) })
 
 engineContract('docker', home => {
   const project = `rfat${randomBytes(4).toString('hex')}`
   return {
-    has: ['images', 'logs', 'debug'],
+    has: ['images', 'logs', 'debug', 'pool'],
     isolates: true,
     limitsMemory: true,
     make: async () => {
@@ -18,6 +22,7 @@ engineContract('docker', home => {
         project,
         home,
         baseImage: { kind: 'assemble', nodePath: process.execPath },
+        pool,
       })
     },
   }
@@ -43,7 +48,7 @@ engineContract('docker engine with published ports', home => {
 })
 
 engineContract('process', home => ({
-  has: ['images', 'logs', 'debug'],
+  has: ['images', 'logs', 'debug', 'pool'],
   isolates: false,
   limitsMemory: true,
   make: async () =>
@@ -53,6 +58,7 @@ engineContract('process', home => ({
       nodePath: process.execPath,
       baseEnv: { PATH: process.env['PATH'] ?? '' },
       note: '',
+      pool,
     }),
 }))
 

@@ -11,6 +11,7 @@ export {
 } from './document-event.ts'
 export { ENV } from './env.ts'
 export { findPath } from './find-path.ts'
+export type { HandOver } from './hand-over.ts'
 export { CONNECTION_HEADERS, HEADERS, RUNTIME_PROTOCOL } from './headers.ts'
 export {
   ASYNC_FUNCTIONS_PREFIX,

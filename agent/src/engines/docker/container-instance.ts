@@ -5,11 +5,8 @@ import type { ContainerInspectInfo } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import { nullIfMissing, type Reach } from '../../docker/index.ts'
 import type { Instance } from '../engine.ts'
+import type { Identity } from './pool-folders.ts'
 import { networkName } from './project-network.ts'
-
-export function instanceId(labels: Record<string, string>, project: string): string {
-  return labels[`${project}.instance`] ?? ''
-}
 
 /** Docker reports out of memory separately from the exit, and maybe after it (containerd/containerd#8893). */
 const REASON_MS = 300
@@ -36,23 +33,24 @@ interface Where {
   reach: Reach
 }
 
-export function toInstance(found: ContainerInspectInfo, where: Where): Instance {
-  const { project } = where
+export function toInstance(
+  found: ContainerInspectInfo,
+  { id, route, version, takenAt }: Identity,
+  where: Where,
+): Instance {
   const { State: state } = found
-  const labels = found.Config.Labels
   return {
-    id: instanceId(labels, project),
-    route: labels[`${project}.function`] ?? '',
-    version: Number(labels[`${project}.version`]),
+    ...{ id, route, version },
     name: found.Name.slice(1),
-    startedAt: state.StartedAt,
+    startedAt: takenAt ?? state.StartedAt,
+    ...(takenAt !== undefined && { origin: 'pool' }),
     state: state.Running
       ? { kind: 'running', address: addressOf(found, where) }
       : { kind: 'exited', at: state.FinishedAt, code: state.ExitCode, reason: exitReason(found) },
   }
 }
 
-function addressOf({ NetworkSettings: { Ports, Networks } }: ContainerInspectInfo, { project, reach }: Where) {
+export function addressOf({ NetworkSettings: { Ports, Networks } }: ContainerInspectInfo, { project, reach }: Where) {
   if (reach === 'published') {
     return { host: '127.0.0.1', port: Number(Ports[`${FUNCTION_PORT}/tcp`]?.[0]?.HostPort) }
   }

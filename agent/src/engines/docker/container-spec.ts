@@ -2,7 +2,7 @@
  * How a function's container is locked down. Invariants: neither root nor a user of this machine, who could read its
  * memory and secrets from outside, root file system read-only, no capability, no way
  * to gain one, bounded memory, CPU and processes, no network but the project's own and those that it names, nothing of the host mounted but
- * its own secrets and public certificates (read-only).
+ * its own secrets, public certificates and, for one from the pool, its own code (all read-only).
  */
 import type { ContainerCreateOptions, EndpointsConfig } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
@@ -34,6 +34,13 @@ export interface ContainerContext {
   reach: Reach
   /** Folder on the host with the secrets as files, if the function has any. */
   secretsDir: string | undefined
+  /** It waits for a function: its id in the pool, and the folder on the host to which the code will be brought. */
+  waiter?: { poolId: string; codeDir: string }
+}
+
+/** Name of the label with the id in the pool: containers that have it have no other of `labelsOf`. */
+export function poolLabel(project: string): string {
+  return `${project}.pool`
 }
 
 /** Name of the label that `joining` is written in. */
@@ -41,10 +48,7 @@ export function joinedLabel(project: string): string {
   return `${project}.joined`
 }
 
-export function labelsOf(
-  project: string,
-  spec: Pick<InstanceSpec, 'route' | 'version' | 'id'>,
-): Record<string, string> {
+function labelsOf(project: string, spec: Pick<InstanceSpec, 'route' | 'version' | 'id'>): Record<string, string> {
   return {
     'ryo-faas': project,
     [project]: 'function',
@@ -62,7 +66,7 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
     ...(debugPort !== undefined && { [`${DEBUG_PORT}/tcp`]: String(debugPort) }),
   }
   return {
-    name: `${context.project}-${spec.route}--${spec.id}`,
+    name: nameOf(spec, context),
     Image: spec.image,
     Cmd: spec.command,
     WorkingDir: APP_FOLDER,
@@ -74,7 +78,9 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
       ...spec.env,
     }).map(([name, value]) => `${name}=${value}`),
     Labels: {
-      ...labelsOf(context.project, spec),
+      ...(context.waiter
+        ? { 'ryo-faas': context.project, [poolLabel(context.project)]: context.waiter.poolId }
+        : labelsOf(context.project, spec)),
       ...(context.joined && { [joinedLabel(context.project)]: context.joined }),
     },
     StopSignal: 'SIGTERM',
@@ -100,13 +106,19 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
   }
 }
 
+/** No route begins with a dash. */
+function nameOf({ route, id }: InstanceSpec, { project, waiter }: ContainerContext): string {
+  return waiter ? `${project}--pool-${waiter.poolId}` : `${project}-${route}--${id}`
+}
+
 function endpointsOf({ network, joinings = [] }: ContainerContext): EndpointsConfig {
   const joined = joinings.map(({ network: name, mac }) => [name, { MacAddress: mac }] as const)
   return { [network]: {}, ...Object.fromEntries(joined) }
 }
 
-function bindsOf({ secretsDir, certificates }: ContainerContext): string[] {
+function bindsOf({ secretsDir, certificates, waiter }: ContainerContext): string[] {
   return [
+    ...(waiter === undefined ? [] : [`${waiter.codeDir}:${APP_FOLDER}:ro`]),
     ...(secretsDir === undefined ? [] : [`${secretsDir}:/run/secrets:ro`]),
     ...(certificates === undefined ? [] : [`${certificates}:${CERTIFICATES}:ro`]),
   ]

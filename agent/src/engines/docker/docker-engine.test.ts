@@ -60,10 +60,12 @@ afterEach(() => {
   daemon.close()
 })
 
-function listed(filters: string | null): { Id: string }[] {
+function listed(filters: string | null) {
   const { label } = JSON.parse(filters ?? '{"label":[]}') as { label: string[] }
-  const fits = ({ labels }: Container) => label.every(one => labels[one.split('=')[0]!] === one.split('=')[1])
-  return Object.keys(containers).flatMap(id => (fits(containers[id]!) ? [{ Id: id }] : []))
+  const has = (labels: Container['labels'], [name = '', value]: string[]) =>
+    name in labels && labels[name] === (value ?? labels[name])
+  const found = Object.entries(containers).filter(([, { labels }]) => label.every(one => has(labels, one.split('='))))
+  return found.map(([Id, { labels: Labels }]) => ({ Id, Labels }))
 }
 
 const names = () => Object.values(containers).map(({ name }) => name)

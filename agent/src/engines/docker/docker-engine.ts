@@ -17,15 +17,18 @@ import type { CommandNeeds, Engine, Instance, InstanceSpec, NativeSurroundings, 
 import { modulesOf } from '../native-surroundings.ts'
 import { writeCertificates } from '../certificate-file.ts'
 import { imageGone } from '../package-folder.ts'
+import type { PoolSize } from '../pool/pool-size.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { baseImageLibraries, type BaseImageSource } from './base-image.ts'
-import { inspectSettled, toInstance } from './container-instance.ts'
-import { APP_FOLDER, containerOptions, DEBUG_PORT, joinedLabel } from './container-spec.ts'
+import { addressOf, inspectSettled, toInstance } from './container-instance.ts'
+import { APP_FOLDER, containerOptions, DEBUG_PORT, joinedLabel, type ContainerContext } from './container-spec.ts'
 import { DockerImages } from './docker-images.ts'
 import { DockerLogs } from './docker-logs.ts'
+import { DockerPool, removeStrays, type DockerPoolOptions } from './docker-pool.ts'
 import { EngineWatch } from './engine-watch.ts'
 import { FunctionContainers } from './function-containers.ts'
 import { closeLinkLocal, joiningLabel, leave, planJoining } from './joined-networks.ts'
+import { PIPE_FILE, PoolFolders, WAITER_FILE } from './pool-folders.ts'
 import { ProjectNetwork, type Egress } from './project-network.ts'
 
 export interface DockerEngineOptions extends DockerConnection {
@@ -38,6 +41,8 @@ export interface DockerEngineOptions extends DockerConnection {
   egress?: Egress
   /** Variables that functions get unless they set them. */
   baseEnv?: Record<string, string>
+  /** How many containers wait for functions, and the module that they run. Default: none. */
+  pool?: PoolSize | undefined
 }
 
 export class DockerEngine implements Engine {
@@ -47,8 +52,10 @@ export class DockerEngine implements Engine {
   readonly images: DockerImages
   readonly logs: DockerLogs
   readonly debug = { port: freePort }
+  readonly pool?: DockerPool
   readonly #docker: Docker
   readonly #options: DockerEngineOptions
+  readonly #folders: PoolFolders
   readonly #containers: FunctionContainers
   readonly #network: ProjectNetwork
   /** For functions without egress; absent if none has one, or where it cannot be enforced. */
@@ -60,7 +67,8 @@ export class DockerEngine implements Engine {
     this.note = options.note
     this.#docker = docker
     this.#options = options
-    this.#containers = new FunctionContainers(docker, project)
+    this.#folders = new PoolFolders(options.home)
+    this.#containers = new FunctionContainers(docker, project, this.#folders)
     const isLocal = reach === 'bridge'
     this.#network = new ProjectNetwork(docker, { project, egress, isLocal })
     if (isLocal && egress === 'internet') {
@@ -69,6 +77,14 @@ export class DockerEngine implements Engine {
     this.#watch = new EngineWatch(docker, { label: [`ryo-faas=${project}`] })
     this.images = new DockerImages(options)
     this.logs = new DockerLogs(this.#containers, options)
+    const { pool } = options
+    if (pool !== undefined && pool.size > 0 && isLocal) {
+      this.pool = new DockerPool({
+        ...{ ...options, ...pool, egress, containers: this.#containers, folders: this.#folders },
+        containerOptions: waiter => this.#waitingContainer(waiter),
+        addressOf: found => addressOf(found, options),
+      })
+    }
   }
 
   async prepare(report: (doing: string) => void): Promise<Prepared> {
@@ -76,6 +92,8 @@ export class DockerEngine implements Engine {
     const ensured = Promise.all(networks.map(network => network.ensure()))
     const [places] = await Promise.all([ensured, this.images.ensureBase(report)])
     const own = this.#options.reach === 'bridge' ? places : []
+    // Else the pool does it, before it begins.
+    if (this.pool === undefined) void this.#removeStrays().catch(() => undefined)
     const listenHosts = own.map(({ gateway, subnet }) => ({ host: gateway, peers: [subnet] }))
     return {
       reach: { proxyHost: this.#proxyHost, listenHosts },
@@ -103,30 +121,21 @@ export class DockerEngine implements Engine {
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
-    const { reach, project, home, baseEnv: defaults = {} } = this.#options
+    const { reach, home } = this.#options
     const network = this.#networkFor(spec)
     const joinings = await planJoining(this.#docker, spec.reach ?? {}, { isLocal: reach === 'bridge' })
-    const [secretsDir, certificates, { gateway }] = await Promise.all([
+    const [secretsDir, certificates, shared] = await Promise.all([
       writeSecrets(this.#secretsDir(spec.id), spec.secrets),
       writeCertificates(home, spec.certificates),
-      network.place ?? network.ensure(),
+      this.#sharedBy(network),
     ])
-    const options = containerOptions(spec, {
-      ...{ project, reach, secretsDir, certificates, defaults },
-      network: network.name,
-      joinings,
-      joined: joiningLabel(joinings),
-      extraHosts: [
-        `${this.#proxyHost}:${reach === 'bridge' ? gateway : 'host-gateway'}`,
-        // Without a way out there is no way to it.
-        ...(network.isClosed ? [] : ['host.docker.internal:host-gateway']),
-      ],
-    })
+    const joined = { joinings, joined: joiningLabel(joinings) }
+    const options = containerOptions(spec, { ...shared, ...joined, secretsDir, certificates })
     try {
       await closeLinkLocal(joinings)
       const container = await this.#docker.createContainer(options)
       await container.start()
-      return toInstance(await container.inspect(), this.#options)
+      return toInstance(await container.inspect(), spec, this.#options)
     } catch (error) {
       await this.stop(spec.id, 0)
       await leave(joiningLabel(joinings))
@@ -138,12 +147,13 @@ export class DockerEngine implements Engine {
   async promote(id: string): Promise<void> {
     const found = await this.#containers.find(id)
     if (!found) return
-    const name = `${this.#options.project}-${this.#containers.routeOf(found)}`
+    const is = await this.#containers.identityOf(found.Config.Labels)
+    const name = `${this.#options.project}-${is?.route}`
     if (found.Name === `/${name}`) return
     try {
       const holder = await this.#docker.getContainer(name).inspect().catch(nullIfMissing)
       if (holder) {
-        const holderId = holder.Config.Labels[`${this.#options.project}.instance`]
+        const holderId = (await this.#containers.identityOf(holder.Config.Labels))?.id
         if (holderId === undefined) {
           throw new RyoFaasError(
             'ENGINE_FAILED',
@@ -182,6 +192,8 @@ export class DockerEngine implements Engine {
         throw translateDockerError(error, `stopping ${found.Name}`)
       }
     }
+    const poolId = await this.#folders.poolIdOf(id)
+    if (poolId !== undefined) await this.#folders.remove(poolId)
     await rm(this.#secretsDir(id), { recursive: true, force: true })
   }
 
@@ -190,30 +202,69 @@ export class DockerEngine implements Engine {
   }
 
   async cleanUp(removeImages: boolean): Promise<void> {
+    await this.pool?.empty()
     // Also containers that were created and never started: an agent was killed between the two calls.
-    for (const { Id, Labels } of await this.#containers.list()) {
-      await removeContainer(this.#docker, Id)
-      await leave(Labels[joinedLabel(this.#options.project)] ?? '')
+    for (const { info } of await this.#containers.list()) {
+      await removeContainer(this.#docker, info.Id)
+      await leave(info.Labels[joinedLabel(this.#options.project)] ?? '')
     }
+    await this.#removeStrays()
+    await this.#folders.removeAll()
     await Promise.all([this.#network.remove(), this.#closed?.remove()])
     if (removeImages) await this.images.removeAll()
   }
 
   async close(): Promise<void> {
     this.#watch.stop()
+    await this.pool?.close()
   }
 
   async #inspected(only: { route?: string; id?: string }): Promise<Instance[]> {
     try {
       const containers = await this.#containers.list(only)
-      const inspected = await Promise.all(containers.map(({ Id }) => inspectSettled(this.#docker, Id)))
-      // `created` but never started: an agent died between the two calls, or is about to make the second.
-      return inspected
-        .filter(found => found !== null && found.State.Status !== 'created')
-        .map(found => toInstance(found!, this.#options))
+      const inspected = await Promise.all(containers.map(({ info }) => inspectSettled(this.#docker, info.Id)))
+      return containers.flatMap(({ is }, index) => {
+        const found = inspected[index]
+        // `created` but never started: an agent died between the two calls, or is about to make the second.
+        return found && found.State.Status !== 'created' ? [toInstance(found, is, this.#options)] : []
+      })
     } catch (error) {
       throw translateDockerError(error, 'listing containers')
     }
+  }
+
+  /** What all containers in a network have in common. */
+  async #sharedBy(network: ProjectNetwork) {
+    const { project, reach, baseEnv: defaults = {} } = this.#options
+    const { gateway } = network.place ?? (await network.ensure())
+    return {
+      ...{ project, reach, defaults },
+      network: network.name,
+      extraHosts: [
+        `${this.#proxyHost}:${reach === 'bridge' ? gateway : 'host-gateway'}`,
+        // Without a way out there is no way to it.
+        ...(network.isClosed ? [] : ['host.docker.internal:host-gateway']),
+      ],
+    } satisfies Partial<ContainerContext>
+  }
+
+  async #waitingContainer({ poolId, of, limits }: Parameters<DockerPoolOptions['containerOptions']>[0]) {
+    const [image, shared, certificates] = await Promise.all([
+      this.images.baseId(),
+      this.#sharedBy(this.#network),
+      writeCertificates(this.#options.home, of.certificates),
+    ])
+    const command = ['node', ...of.flags, `${APP_FOLDER}/${WAITER_FILE}`, `${APP_FOLDER}/${PIPE_FILE}`]
+    const codeDir = this.#folders.codeFolder(poolId)
+    const secretsDir = this.#folders.secretsFolder(poolId)
+    return containerOptions(
+      { id: poolId, route: '', version: 0, image, command, env: {}, secrets: {}, limits },
+      { ...shared, secretsDir, certificates, waiter: { poolId, codeDir } },
+    )
+  }
+
+  #removeStrays(): Promise<void> {
+    return removeStrays({ docker: this.#docker, containers: this.#containers, folders: this.#folders })
   }
 
   /** @throws RyoFaasError UNSUPPORTED */

@@ -5,12 +5,11 @@ import { ignoreStatus, imageExists, nullIfMissing, translateDockerError } from '
 import { KeyedQueue } from '../../host/index.ts'
 import type { ImageInfo, Images } from '../capabilities.ts'
 import type { BuiltPackage } from '../engine.ts'
+import { NODE_BASE } from '../pool/pool-class.ts'
 import { requirePackage } from '../package-folder.ts'
 import { ensureBaseImage, type BaseImageSource } from './base-image.ts'
 import { buildFunctionImage, listFunctionImages, removeFunctionImage } from './function-image.ts'
 
-/** Base of functions that ask for no other. */
-const BASE = 'node'
 /** Nothing at all: for programs that bring everything. */
 const SCRATCH = 'scratch'
 
@@ -51,13 +50,13 @@ export class DockerImages implements Images {
         return ref
       }
       // By id: Docker would look for a missing name in a registry.
-      const base = await this.#baseId(built.base)
+      const base = await this.baseId(built.base)
       try {
         await buildOn(base)
       } catch (error) {
         // Another project may just have removed it with its last images.
         if (signal.aborted || (await imageExists(this.#docker, base))) throw error
-        await buildOn(await this.#baseId(built.base))
+        await buildOn(await this.baseId(built.base))
       }
       return ref
     })
@@ -77,16 +76,16 @@ export class DockerImages implements Images {
   }
 
   /** Also after it was removed (`docker image prune -a`). Concurrent calls share one build. */
-  ensureBase(report: (doing: string) => void = () => undefined, base = BASE): Promise<string> {
+  ensureBase(report: (doing: string) => void = () => undefined, base = NODE_BASE): Promise<string> {
     const making = this.#making.get(base) ?? this.#makeBase(base, report).finally(() => this.#making.delete(base))
     this.#making.set(base, making)
     return making
   }
 
   /** @throws RyoFaasError NODE_NOT_FOUND, UNSUPPORTED */
-  async sourceOf(base = BASE): Promise<BaseImageSource> {
+  async sourceOf(base = NODE_BASE): Promise<BaseImageSource> {
     const { baseImage, otherBaseImage } = this.#options
-    if (base === BASE) return baseImage
+    if (base === NODE_BASE) return baseImage
     if (otherBaseImage !== undefined) return otherBaseImage(base)
     throw new RyoFaasError('UNSUPPORTED', `Docker has no base image "${base}"`)
   }
@@ -99,7 +98,7 @@ export class DockerImages implements Images {
     return ref
   }
 
-  async #baseId(base?: string): Promise<string> {
+  async baseId(base?: string): Promise<string> {
     const idOf = async () => (await this.#docker.getImage(await this.ensureBase(undefined, base)).inspect()).Id
     try {
       // `null`: another project removed it between the two requests.

@@ -5,7 +5,6 @@ import type { ContainerInspectInfo } from 'dockerode'
 import type { LogLine } from '../../contract/index.ts'
 import type { LogQuery, Logs, LogSource } from '../capabilities.ts'
 import { LogFiles } from '../log-files.ts'
-import { instanceId } from './container-instance.ts'
 import { containerLogs } from './container-logs.ts'
 import type { FunctionContainers } from './function-containers.ts'
 
@@ -14,23 +13,18 @@ const READ_MS = 10_000
 
 export class DockerLogs implements Logs {
   readonly #docker: Docker
-  readonly #project: string
   readonly #containers: FunctionContainers
   readonly #files: LogFiles
 
-  constructor(
-    containers: FunctionContainers,
-    { docker, project, home }: { docker: Docker; project: string; home: string },
-  ) {
+  constructor(containers: FunctionContainers, { docker, home }: { docker: Docker; home: string }) {
     this.#docker = docker
-    this.#project = project
     this.#containers = containers
     this.#files = new LogFiles(join(home, 'logs', 'functions'))
   }
 
   async sources(route: string): Promise<string[]> {
     const [kept, living] = await Promise.all([this.#files.sources(route), this.#containers.list({ route })])
-    return [...new Set([...kept, ...living.map(({ Labels }) => instanceId(Labels, this.#project))])]
+    return [...new Set([...kept, ...living.map(({ is }) => is.id)])]
   }
 
   async *read(source: LogSource, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
@@ -48,6 +42,7 @@ export class DockerLogs implements Logs {
     const lines: LogLine[] = []
     const query = { follow: false, tail: MOST_LINES_KEPT, signal: AbortSignal.timeout(READ_MS) }
     for await (const line of containerLogs(this.#docker, { name: found.Id, instance: id }, query)) lines.push(line)
-    if (lines.length > 0) await this.#files.write(this.#containers.routeOf(found), id, lines)
+    const is = await this.#containers.identityOf(found.Config.Labels)
+    if (lines.length > 0 && is !== undefined) await this.#files.write(is.route, id, lines)
   }
 }

@@ -2,6 +2,7 @@
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Detection, EngineContext, EngineType } from '../engine-type.ts'
 import { InstalledNodes, nodeVersionOf } from '../installed-nodes.ts'
+import { poolSizeOf } from '../pool/pool-size.ts'
 import type { BaseImageSource } from './base-image.ts'
 
 export const DOCKER: EngineType = {
@@ -30,6 +31,7 @@ export const DOCKER: EngineType = {
       ...{ ...connection, project, egress, home, baseEnv },
       baseImage: baseImageOf(baseImage, nodePath),
       otherBaseImage: otherBaseImages(context),
+      pool: poolSizeOf(context),
     })
   },
 }

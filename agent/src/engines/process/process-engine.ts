@@ -3,12 +3,20 @@
  * isolation: a function runs as the user who runs the agent. Memory is limited by its command and a watch
  * on the resident size; CPU and number of processes are not limited. See `../engine.ts` for the invariants.
  */
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { ENV } from '@ryo-faas/runtime/protocol'
+import { ENV, type HandOver } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError } from '../../contract/index.ts'
-import { freePort, isAlive, residentBytes, signalProcess, spawnDetached, waitForExit } from '../../host/index.ts'
+import {
+  freePort,
+  isAlive,
+  residentBytes,
+  signalProcess,
+  spawnDetached,
+  waitForExit,
+  type DetachedProcess,
+} from '../../host/index.ts'
 import type { Logs } from '../capabilities.ts'
 import type {
   BuiltPackage,
@@ -25,8 +33,10 @@ import { LogFiles } from '../log-files.ts'
 import { modulesOf } from '../native-surroundings.ts'
 import { writeCertificates } from '../certificate-file.ts'
 import { imageGone, isFolder } from '../package-folder.ts'
+import type { PoolSize } from '../pool/pool-size.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { PackageImages } from './package-images.ts'
+import { ProcessPool, type WaitingProcess } from './process-pool.ts'
 import type { ProcessRecord } from './process-record.ts'
 import { RecordFiles } from './record-files.ts'
 
@@ -42,6 +52,8 @@ export interface ProcessEngineOptions {
   note: string
   /** How long a process may take to open its port. */
   startTimeoutMs?: number
+  /** Default: none. */
+  pool?: PoolSize | undefined
 }
 
 const WATCH_INTERVAL_MS = 250
@@ -56,6 +68,7 @@ export class ProcessEngine implements Engine {
   readonly images: PackageImages
   readonly logs: Logs
   readonly debug = { port: freePort }
+  readonly pool?: ProcessPool
   readonly #options: ProcessEngineOptions
   readonly #nodes: InstalledNodes
   readonly #logFiles: LogFiles
@@ -80,6 +93,13 @@ export class ProcessEngine implements Engine {
       read: (source, query, signal) =>
         this.#logFiles.read({ ...source, isLive: async () => this.#isLive(source.id) }, query, signal),
       forget: route => this.#logFiles.remove(route),
+    }
+    const { pool } = options
+    if (pool !== undefined) {
+      this.pool = new ProcessPool({
+        ...{ ...options, ...pool },
+        adopt: (waiting, spec, run) => this.#adopt(waiting, spec, run),
+      })
     }
   }
 
@@ -115,9 +135,7 @@ export class ProcessEngine implements Engine {
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
     await this.#load()
     if (!(await isFolder(spec.image))) throw imageGone(spec)
-    const readyFile = this.#files.readyFile(spec.id)
-    await rm(readyFile, { force: true })
-    const secretsDir = await writeSecrets(this.#secretsDir(spec.id), spec.secrets)
+    const env = await this.#environmentOf(spec)
     const certificates = await writeCertificates(this.#options.home, spec.certificates)
     const [program, ...args] = spec.command as [string, ...string[]]
     const { identity, exited } = await spawnDetached({
@@ -127,21 +145,41 @@ export class ProcessEngine implements Engine {
       env: {
         ...this.#options.baseEnv,
         ...(certificates !== undefined && { NODE_EXTRA_CA_CERTS: certificates }),
-        ...spec.secrets,
-        ...spec.env,
-        ...(secretsDir !== undefined && { RYO_FAAS_SECRETS_DIR: secretsDir }),
-        [ENV.host]: '127.0.0.1',
-        [ENV.port]: '0',
-        [ENV.readyFile]: readyFile,
-        [ENV.stampLogs]: '1',
+        ...env,
       },
       logFile: this.#logFiles.pathOf(spec.route, spec.id),
     })
+    return this.#follow(spec, { identity, exited }, { signal })
+  }
+
+  /** The record precedes the code: without one it would never be found. */
+  async #adopt(
+    { process: { identity, exited, child }, logFile }: WaitingProcess,
+    spec: Omit<InstanceSpec, 'image'>,
+    { built, entry, signal }: { built: BuiltPackage; entry: string; signal: AbortSignal },
+  ): Promise<Instance> {
+    await this.#load()
+    const env = await this.#environmentOf(spec)
+    const log = this.#logFiles.pathOf(spec.route, spec.id)
+    await mkdir(dirname(log), { recursive: true, mode: 0o700 })
+    await rename(logFile, log)
+    const handOver: HandOver = { entry, cwd: built.dir, env }
+    const hand = () => void child.stdin!.end(JSON.stringify(handOver))
+    return this.#follow(spec, { identity, exited }, { signal, origin: 'pool', hand })
+  }
+
+  /** Makes a process an instance; resolves when it listens. */
+  async #follow(
+    spec: Omit<InstanceSpec, 'image'>,
+    { identity, exited }: Pick<DetachedProcess, 'identity' | 'exited'>,
+    { signal, origin, hand }: { signal: AbortSignal; origin?: 'pool'; hand?: () => void },
+  ): Promise<Instance> {
     const record: ProcessRecord = {
       id: spec.id,
       route: spec.route,
       version: spec.version,
       startedAt: new Date().toISOString(),
+      ...(origin && { origin }),
       memoryMb: spec.limits.memoryMb,
       identity,
     }
@@ -150,6 +188,7 @@ export class ProcessEngine implements Engine {
     void exited.then(({ code, signal }) => this.#noteExit(record, code, exitReason(record, code, signal)))
     try {
       await this.#files.save(record)
+      hand?.()
       await this.#awaitPort(record, signal)
       return toInstance(record)
     } catch (error) {
@@ -196,6 +235,7 @@ export class ProcessEngine implements Engine {
 
   /** End everything with a record first: without one it would never be found. */
   async cleanUp(): Promise<void> {
+    await this.pool?.empty()
     await this.#load()
     await Promise.all([...this.#records.keys()].map(id => this.stop(id, 0)))
     await this.#files.removeAll()
@@ -203,6 +243,23 @@ export class ProcessEngine implements Engine {
 
   async close(): Promise<void> {
     clearInterval(this.#watchTimer)
+    await this.pool?.empty()
+  }
+
+  /** All variables but those of the machine. */
+  async #environmentOf({ id, secrets, env }: Omit<InstanceSpec, 'image'>): Promise<Record<string, string>> {
+    const readyFile = this.#files.readyFile(id)
+    await rm(readyFile, { force: true })
+    const secretsDir = await writeSecrets(this.#secretsDir(id), secrets)
+    return {
+      ...secrets,
+      ...env,
+      ...(secretsDir !== undefined && { RYO_FAAS_SECRETS_DIR: secretsDir }),
+      [ENV.host]: '127.0.0.1',
+      [ENV.port]: '0',
+      [ENV.readyFile]: readyFile,
+      [ENV.stampLogs]: '1',
+    }
   }
 
   #isLive(id: string): boolean {
@@ -306,13 +363,14 @@ function exitReason(record: ProcessRecord, code: number | null, signal: NodeJS.S
 }
 
 function toInstance(record: ProcessRecord): Instance {
-  const { id, route, version, startedAt, identity, port, exit } = record
+  const { id, route, version, startedAt, origin, identity, port, exit } = record
   return {
     id,
     route,
     version,
     name: `${route} (pid ${identity.pid})`,
     startedAt,
+    ...(origin && { origin }),
     state: exit ? { kind: 'exited', ...exit } : { kind: 'running', address: { host: '127.0.0.1', port: port! } },
   }
 }

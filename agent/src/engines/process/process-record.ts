@@ -7,6 +7,8 @@ export const ProcessRecord = z.object({
   route: z.string(),
   version: z.int(),
   startedAt: z.string(),
+  /** It waited in the pool; `startedAt` is when it was handed its code. */
+  origin: z.literal('pool').optional(),
   memoryMb: z.number(),
   identity: ProcessIdentity,
   port: z.int().optional(),

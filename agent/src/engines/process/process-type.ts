@@ -1,6 +1,7 @@
 /** Child processes, which run anywhere, without isolation. */
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Detection, EngineType } from '../engine-type.ts'
+import { poolSizeOf } from '../pool/pool-size.ts'
 
 /** The part of our environment that functions get: nothing of our own. */
 const PASSED_ON = ['PATH', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'NODE_EXTRA_CA_CERTS']
@@ -16,11 +17,20 @@ export const PROCESS: EngineType = {
     return { kind: 'unusable', why }
   },
 
-  async create({ project, home, nodePath, environment }, why) {
+  async create(context, why) {
+    const { project, home, nodePath, environment } = context
     const { ProcessEngine } = await import('./process-engine.ts')
     const baseEnv = Object.fromEntries(
       PASSED_ON.flatMap(name => (environment[name] === undefined ? [] : [[name, environment[name]]])),
     ) as Record<string, string>
-    return new ProcessEngine({ project, home, nodePath, environment, baseEnv, note: `processes (${why})` })
+    return new ProcessEngine({
+      project,
+      home,
+      nodePath,
+      environment,
+      baseEnv,
+      note: `processes (${why})`,
+      pool: poolSizeOf(context),
+    })
   },
 }

@@ -1,0 +1,15 @@
+import { join } from 'node:path'
+import type { EngineContext } from '../engine-type.ts'
+
+/** How many instances wait, and what they run until they are handed a function. */
+export interface PoolSize {
+  size: number
+  /** Module of the runtime. */
+  waiter: string
+}
+
+/** `undefined`: none. */
+export function poolSizeOf({ pool = 0, runtimeDir }: Pick<EngineContext, 'pool' | 'runtimeDir'>): PoolSize | undefined {
+  if (pool === 0 || runtimeDir === undefined) return undefined
+  return { size: pool, waiter: join(runtimeDir, 'dist', 'pool', 'wait-for-function.js') }
+}
