@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { BootFacts } from './boot-facts.ts'
 import { BundleFacts } from './bundle-facts.ts'
 import { ErrorBody } from './error-body.ts'
 
@@ -30,6 +31,8 @@ export const DeployEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('step'), name: z.string(), step: DeployStep }),
   /** What was bundled, if the request asked to explain it. */
   z.object({ type: z.literal('bundled'), name: z.string(), facts: BundleFacts }),
+  /** How its first instance started, if the request asked to explain it. */
+  z.object({ type: z.literal('booted'), name: z.string(), boot: BootFacts }),
   z.object({ type: z.literal('note'), name: z.string(), message: z.string() }),
   z.object({
     type: z.literal('deployed'),

@@ -33,6 +33,7 @@ export {
   UrlRoute,
 } from './url-route.ts'
 export { EnvironmentName, namedVariables, withVariables } from './variables.ts'
+export { BootFacts } from './boot-facts.ts'
 export { BundleFacts } from './bundle-facts.ts'
 export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
 export { Schedule, scheduleKey, scheduleLabel, ticksOf, type Ticks } from './schedule.ts'

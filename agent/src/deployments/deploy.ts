@@ -15,6 +15,7 @@ import type { Bundle, Languages } from '../languages/index.ts'
 import {
   RyoFaasError,
   kindOf,
+  type BootFacts,
   type DebugPaths,
   type DeployEntry,
   type DeployEvent,
@@ -52,6 +53,7 @@ export interface DeployOptions {
   queue: KeyedQueue
   /** URL of a path at the proxy. */
   urlOf: (path: string) => string
+  log: { warn(details: object, message: string): void }
 }
 
 export interface DeployRequest extends PlanRequest {
@@ -191,7 +193,9 @@ export class Deploy {
       }
 
       const base = outcome.base ?? language.base
-      const what = { bundle, base, route, name, before, signal: run.signal }
+      // With a pool the image is not needed yet.
+      const isImageLater = engine.pool !== undefined && !run.buildOnly
+      const what = { bundle, base, route, name, before, signal: run.signal, isImageLater }
       const built = await traced('build', {}, () => this.#build(what))
       if (run.buildOnly) return done(built.version, 'built', madeFrom)
       const version: VersionRecord = {
@@ -207,13 +211,16 @@ export class Deploy {
         config: entry,
         deployFile: run.file,
       }
+      const boots: BootFacts[] = []
+      const onBoot = (facts: BootFacts) => void boots.push(facts)
       const count = run.debug ? 1 : desiredInstances(before, entry)
       const debugPort = run.debug ? await capability(engine, 'debug').port() : undefined
       try {
         run.emit({ type: 'step', name, step: 'starting' })
         const started = await traced('start', { 'ryo_faas.instances': count }, () =>
-          instances.start({ name, route, debugPort }, version, { count, signal: run.signal }),
+          instances.start({ name, route, debugPort }, version, { count, signal: run.signal, onBoot }),
         )
+        if (run.explain && boots[0]) run.emit({ type: 'booted', name, boot: boots[0] })
         run.emit({ type: 'step', name, step: 'switching' })
         await traced('switch', {}, async () => {
           const served = await instances.withServed(version, started)
@@ -224,6 +231,7 @@ export class Deploy {
         if (built.fresh) await this.#discard(built)
         throw error
       }
+      if (isImageLater) this.#buildImageLater(built)
       const debugged = debugPort !== undefined && { debugPort, debugPaths: this.#debugPaths(built, entry) }
       done(version.version, before ? 'updated' : 'created', { ...madeFrom, ...debugged })
     })
@@ -237,6 +245,7 @@ export class Deploy {
     name: string
     before: DeploymentRecord | undefined
     signal: AbortSignal
+    isImageLater: boolean
   }): Promise<Built> {
     const { images, home } = this.#options
     const { bundle, route, before } = what
@@ -248,12 +257,17 @@ export class Deploy {
     try {
       const written = { route, hash, base: what.base, ...(await bundle.write(folder)) }
       throwIfCancelled(what.name, what.signal)
-      await images.ensure(written, what.signal)
+      if (!what.isImageLater) await images.ensure(written, what.signal)
       return { version, ...written, fresh: true }
     } catch (error) {
       await rm(folder, { recursive: true, force: true })
       throw error
     }
+  }
+
+  #buildImageLater(built: Built): void {
+    const { images, log } = this.#options
+    images.ensureLater(built, error => log.warn({ route: built.route, err: error }, 'an image could not be built'))
   }
 
   #debugPaths({ dir, entry }: Built, { packageDir }: DeployEntry): DebugPaths {

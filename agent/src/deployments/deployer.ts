@@ -84,6 +84,7 @@ export class Deployer {
     await this.#reconciler.adopt()
     await this.#publisher.publish()
     this.#options.engine.watch(() => void this.#reconciler.all())
+    this.#instances.openPool(Object.values(this.#options.state.current.deployments).map(activeVersion))
   }
 
   /** A proxy or dispatcher was down and may have come back with an old table. */
@@ -265,6 +266,7 @@ export class Deployer {
     // Deploys and scalings in progress are undone first.
     this.#stopping.abort()
     await this.#queue.idle()
+    await this.#images.close()
     const instances = await this.#options.engine.instances()
     await this.#instances.retire(instances, undefined)
     await this.#fleet.drained()
@@ -279,6 +281,7 @@ export class Deployer {
   async close(): Promise<void> {
     this.#reconciler.close()
     await this.#queue.idle()
+    await this.#images.close()
   }
 
   #either(signal: AbortSignal): AbortSignal {

@@ -1,7 +1,7 @@
 /** Starting and draining instances of one version: the two steps of every operation of the deployer. */
 import { randomBytes } from 'node:crypto'
 import { ENV } from '@ryo-faas/runtime/protocol'
-import { RyoFaasError } from '../contract/index.ts'
+import { DeployEntry, RyoFaasError, type BootFacts } from '../contract/index.ts'
 import type { BuiltPackage, Engine, Instance, InstanceSpec } from '../engines/index.ts'
 import type { Languages } from '../languages/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
@@ -17,6 +17,13 @@ const PIDS_LIMIT = 128
 const MAX_DRAIN_MS = 60_000
 
 type Started = Pick<DeploymentRecord, 'name' | 'route' | 'debugPort'>
+
+export interface StartOptions {
+  count: number
+  signal: AbortSignal
+  /** Called for each instance that is ready. */
+  onBoot?: (facts: BootFacts) => void
+}
 
 export interface InstancesOptions {
   engine: Engine
@@ -40,15 +47,13 @@ export class Instances {
    * Starts `count` instances and waits until all are ready. All or none: if one fails, the others are removed.
    * @throws RyoFaasError START_FAILED with the last lines it wrote; CANCELLED.
    */
-  async start(
-    record: Started,
-    version: VersionRecord,
-    options: { count: number; signal: AbortSignal },
-  ): Promise<Instance[]> {
-    // Once, not once per instance.
-    await this.#options.images.ensure(this.#builtOf(record, version), options.signal)
+  async start(record: Started, version: VersionRecord, options: StartOptions): Promise<Instance[]> {
+    const built = this.#builtOf(record, version)
+    // Once, not once per instance; not at all if all come from the pool.
+    let image: Promise<unknown> | undefined
+    const ensureImage = () => (image ??= this.#options.images.ensure(built, options.signal))
     const outcomes = await Promise.allSettled(
-      Array.from({ length: options.count }, () => this.#startOne(record, version, options.signal)),
+      Array.from({ length: options.count }, () => this.#startOne(record, version, { ...options, built, ensureImage })),
     )
     const started = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
     const failed = outcomes.find(outcome => outcome.status === 'rejected')
@@ -89,9 +94,35 @@ export class Instances {
     return { ...version, route, base: version.base ?? this.#options.languages.named(version.language).base }
   }
 
-  async #startOne(record: Started, version: VersionRecord, signal: AbortSignal): Promise<Instance> {
+  /** From here on instances wait, if the engine can: for those that are deployed, and for a function with no settings. */
+  openPool(deployed: readonly VersionRecord[]): void {
+    const { engine, languages } = this.#options
+    if (engine.pool === undefined) return
+    const plain = DeployEntry.parse({ name: 'any', packageDir: '/', filePath: '/any.ts' })
+    const likely = [plain, ...deployed.map(({ config }) => config)]
+    const { certificates } = this.#options.surroundings()
+    engine.pool.open(
+      likely
+        .filter(config => languages.problemOf(config) === undefined)
+        .map(config => {
+          const limits = limitsOf(config)
+          return {
+            command: languages.of(config).command({ folder: '', entry: '' }, engine.commandNeeds({ limits })),
+            limits,
+            certificates: [certificates, config.ca].filter(Boolean).join(''),
+          }
+        }),
+    )
+  }
+
+  async #startOne(
+    record: Started,
+    version: VersionRecord,
+    { signal, onBoot, built, ensureImage }: StartOptions & { built: BuiltPackage; ensureImage: () => Promise<unknown> },
+  ): Promise<Instance> {
     const { engine, languages, images, startTimeoutMs } = this.#options
     const spec = await this.#specOf(record, version)
+    const steps = new Steps()
     let timeout: AbortSignal | undefined
     const startFrom = (image: string) => {
       // Rebuilding an image does not count against the function's start timeout.
@@ -99,8 +130,22 @@ export class Instances {
       return engine.start({ ...spec, image }, AbortSignal.any([signal, timeout]))
     }
     try {
-      const instance = await images.startFrom(this.#builtOf(record, version), startFrom, signal)
+      const taken = await engine.pool?.take(spec, built, signal)
+      if (taken !== undefined) steps.end('asking the pool')
+      let instance: Instance
+      if (taken?.kind === 'taken') {
+        instance = taken.instance
+        steps.rename('handing over code, variables and secrets')
+      } else {
+        await ensureImage()
+        steps.end('the image')
+        instance = await images.startFrom(built, startFrom, signal)
+        steps.end('creating and starting it')
+      }
       await waitUntilReady(engine, instance, { timeoutMs: startTimeoutMs, signal })
+      steps.end('booting, until it answers')
+      const why = taken?.kind === 'none' ? { why: taken.why } : {}
+      onBoot?.({ origin: instance.origin ?? 'new', ...why, steps: steps.all })
       return instance
     } catch (error) {
       const failure = RyoFaasError.from(error, 'ENGINE_FAILED')
@@ -135,7 +180,7 @@ export class Instances {
       })
     }
     const debug = record.debugPort !== undefined && { debugPort: record.debugPort }
-    const limits = { memoryMb: config.memoryMb, cpus: config.cpus, pids: PIDS_LIMIT }
+    const limits = limitsOf(config)
     const surroundings = this.#options.surroundings()
     const { certificates } = surroundings
     const runnable = { folder: engine.codeFolderOf(version), entry: version.entry }
@@ -173,6 +218,27 @@ export class Instances {
     }
     return tellingLines(lines)
   }
+}
+
+/** How long one thing after the other took. */
+class Steps {
+  readonly all: BootFacts['steps'] = []
+  #since = performance.now()
+
+  end(doing: string): void {
+    const now = performance.now()
+    this.all.push({ doing, ms: now - this.#since })
+    this.#since = now
+  }
+
+  /** What the last one turned out to be. */
+  rename(doing: string): void {
+    this.all.at(-1)!.doing = doing
+  }
+}
+
+function limitsOf({ memoryMb, cpus }: VersionRecord['config']): InstanceSpec['limits'] {
+  return { memoryMb, cpus, pids: PIDS_LIMIT }
 }
 
 /** An instance may finish its calls, none of which may exceed its timeout. */

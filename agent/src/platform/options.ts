@@ -63,6 +63,7 @@ export const PlatformOptions = z.object({
   natsServer: z.string().min(1).default('auto'),
   natsImage: z.string().min(1).default('nats:2-alpine'),
   node: z.string().min(1).default('auto'),
+  pool: z.coerce.number().int().min(0).max(50).default(2),
   startTimeoutMs: z.coerce.number().int().min(100).max(3_600_000).default(30_000),
 })
 export type PlatformOptions = z.infer<typeof PlatformOptions>
@@ -106,6 +107,7 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   natsServer: 'nats-server to run: auto, image, or a path',
   natsImage: 'NATS image for hosts with Docker but without nats-server',
   node: 'Node binary that parts and functions run on: auto (Node 24 if installed with ryo-faas), or a path',
+  pool: 'Instances without code that wait for the next deploy or start, for each memory limit in use (0: none)',
   startTimeoutMs: 'How long a new instance may take to become ready, in milliseconds',
 }
 

@@ -37,7 +37,7 @@ export interface Foundation {
 
 /** What functions run on, and NATS. */
 export async function startFoundation(launch: Launch): Promise<Foundation> {
-  const { home, options, environment, started, report } = launch
+  const { home, options, environment, runtimeDir, started, report } = launch
   const [nodePath, certificates] = await Promise.all([
     findNode(options.node),
     trustedCertificates(options.ca, environment),
@@ -45,12 +45,20 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
   ])
   const docker = new DockerService(environment)
   const runsOn = home.isAdopted ? home.state.current.engine : undefined
-  const engine = await chooseEngine({ ...options, home: home.folder, nodePath, environment, docker, runsOn })
+  const engine = await chooseEngine({
+    ...options,
+    home: home.folder,
+    nodePath,
+    environment,
+    docker,
+    runsOn,
+    runtimeDir,
+  })
   started.add({ close: () => engine.close(), end: prune => engine.cleanUp(prune).then(() => []) })
   reportEngine(launch, engine, [])
   if (engine.kind !== home.state.current.engine) await home.state.update(next => void (next.engine = engine.kind))
   const languages = createLanguages({
-    runtimeDir: launch.runtimeDir,
+    runtimeDir,
     cacheDir: join(home.folder, 'cache'),
     environment,
     surroundings: base => engine.surroundings(base),

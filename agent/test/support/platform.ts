@@ -39,7 +39,7 @@ export class TestPlatform {
     this.home = home
     this.project = `rfat${randomBytes(4).toString('hex')}`
     const own = { RYO_FAAS_HOME: home, NO_COLOR: '1', NODE_COMPILE_CACHE: COMPILE_CACHE }
-    this.environment = { ...process.env, ...environment, ...own }
+    this.environment = { RYO_FAAS_POOL: '0', ...process.env, ...environment, ...own }
   }
 
   static async make(environment: NodeJS.ProcessEnv = {}, program = BIN): Promise<TestPlatform> {

@@ -82,6 +82,7 @@ export class Deploys {
           case 'note':
             progress.report(about(event.name, event.message))
             break
+          case 'booted':
           case 'bundled': // Only where it is asked for.
             break
           case 'deployed':

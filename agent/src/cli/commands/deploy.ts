@@ -12,7 +12,7 @@ import type { Command, Context } from '../context.ts'
 import { formatDuration } from '../output.ts'
 import { startFrom } from '../start-from.ts'
 import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
-import { explain } from './explain.ts'
+import { explain, explainBoot } from './explain.ts'
 import { Reported } from './reported.ts'
 import { ensureRunning } from './start-faas.ts'
 
@@ -50,7 +50,7 @@ export const deploy: Command = {
       .option('explain', {
         type: 'boolean',
         default: false,
-        describe: 'Show what was bundled, what was not and why, and the sizes',
+        describe: 'Show what was bundled, what was not and why, the sizes, and where the time of the start went',
       })
       .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
       .option('watch', { type: 'boolean', default: false, describe: 'Redeploy whenever a file changes' }),
@@ -100,6 +100,7 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
   const deployed: Deployed[] = []
   const failed: Extract<DeployEvent, { type: 'failed' }>[] = []
   const bundled: Extract<DeployEvent, { type: 'bundled' }>[] = []
+  const booted: Extract<DeployEvent, { type: 'booted' }>[] = []
   let folders: string[] = []
   let names: string[] = []
   let finished: Extract<DeployEvent, { type: 'finished' }> | undefined
@@ -123,6 +124,11 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
         bundled.push(event)
         interactive?.stop()
         explain(event, output)
+        break
+      case 'booted':
+        booted.push(event)
+        interactive?.stop()
+        explainBoot(event, output)
         break
       case 'note':
         output.note(dim(`${event.name}: ${event.message}`))
@@ -149,7 +155,10 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
   output.value({
     deployed,
     failed,
-    ...(body.explain && { bundled: bundled.map(({ name, facts }) => ({ name, ...facts })) }),
+    ...(body.explain && {
+      bundled: bundled.map(({ name, facts }) => ({ name, ...facts })),
+      booted: booted.map(({ name, boot }) => ({ name, ...boot })),
+    }),
     error: finished?.error,
   })
   if (deployed.length > 0 && !body.buildOnly) {

@@ -1,6 +1,6 @@
-/** `deploy --explain`: what a function's code consists of, and why. */
+/** `deploy --explain`: what a function's code consists of, and why; how it started, and how long that took. */
 import type { DeployEvent } from '../../contract/index.ts'
-import { countOf, formatBytes, type Output } from '../output.ts'
+import { countOf, formatBytes, formatDuration, type Output } from '../output.ts'
 
 const MOST_BUNDLED = 8
 
@@ -25,6 +25,15 @@ export function explain({ name, facts }: Extract<DeployEvent, { type: 'bundled' 
   if (needed.length > 0)
     line(sum(needed), dim(`  ${countOf(needed.length, 'package')} that these need: ${needed.map(nameOf).join(', ')}`))
   if (files.count > 0) line(files.bytes, countOf(files.count, 'other file'))
+}
+
+export function explainBoot({ name, boot }: Extract<DeployEvent, { type: 'booted' }>, output: Output): void {
+  const { bold, dim } = output.colors
+  const { origin, why, steps } = boot
+  const total = formatDuration(steps.reduce((sum, { ms }) => sum + ms, 0))
+  const how = origin === 'pool' ? 'out of the pool' : `new${why === undefined ? '' : `, not from the pool: ${why}`}`
+  output.line(`${bold(name)}  started in ${total}, ${how}`)
+  for (const { doing, ms } of steps) output.line(`  ${formatDuration(ms).padStart(8)}  ${dim(doing)}`)
 }
 
 function nameOf({ name, version }: { name: string; version?: string | undefined }): string {

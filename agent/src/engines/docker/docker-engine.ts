@@ -250,7 +250,7 @@ export class DockerEngine implements Engine {
 
   async #waitingContainer({ poolId, of, limits }: Parameters<DockerPoolOptions['containerOptions']>[0]) {
     const [image, shared, certificates] = await Promise.all([
-      this.images.baseId(),
+      this.images.baseId(of.base),
       this.#sharedBy(this.#network),
       writeCertificates(this.#options.home, of.certificates),
     ])
