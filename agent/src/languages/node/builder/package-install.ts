@@ -20,7 +20,7 @@ import { findPackage, readManifest, type Manifest } from './node-packages.ts'
 import { localPackages, type LocalPackages } from './npm-lock.ts'
 import { literalSettings, userSettingsFile } from './npm-settings.ts'
 import { otherLocalPackages } from './other-locks.ts'
-import { harmlessManifest, managerRun, NO_GIT, pathOf, settingsFile, type ManagerRun } from './package-managers.ts'
+import { managerRun, manifestFor, NO_GIT, pathOf, settingsFile, type ManagerRun } from './package-managers.ts'
 
 const LAST_LINES = 15
 
@@ -205,7 +205,7 @@ function describe(project: LockedProject): Installation {
   // A folder of the project that is installed as a link: the manager wants to see its manifest.
   for (const folder of local.linked) texts.set(join(folder, 'package.json'), read(join(folder, 'package.json')) ?? '{}')
   const files = new Map<string, string>()
-  for (const [path, text] of texts) files.set(path, manager === 'npm' ? text : harmlessManifest(text))
+  for (const [path, text] of texts) files.set(path, manifestFor(manager, text))
   files.set(lockName, lock)
   const own = settingsFile(project, read)
   if (own) files.set(...own)

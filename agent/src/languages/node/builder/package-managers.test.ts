@@ -8,6 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Builder } from './builder.ts'
 import { installHint } from './locked-project.ts'
 import { PackageInstaller } from './package-install.ts'
+import { manifestFor } from './package-managers.ts'
 import { requestFor, runFunction, temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
 
 const runtimeDir = fileURLToPath(new URL('../../../../../runtime/src', import.meta.url))
@@ -232,3 +233,14 @@ function tarball(): Promise<Buffer> {
   tar.finalize()
   return buffer(tar.pipe(createGzip()))
 }
+
+it('types of packages are installed although they are for development, where the lock file allows it', () => {
+  const text = `{ "name": "app", "scripts": {}, "dependencies": { "a": "1" }, "devDependencies": { "@types/a": "2", "b": "3" } }`
+  const kept = { name: 'app', dependencies: { a: '1' }, devDependencies: { '@types/a': '2', b: '3' } }
+  const moved = { name: 'app', dependencies: { a: '1', '@types/a': '2' }, devDependencies: { b: '3' } }
+  const given = (manager: Parameters<typeof manifestFor>[0]) => JSON.parse(manifestFor(manager, text)) as unknown
+  expect(given('npm')).toEqual({ ...moved, scripts: {} })
+  expect(given('yarn')).toEqual(moved)
+  expect(given('pnpm')).toEqual(kept)
+  for (const odd of ['{ broken', 'null', '{ "dependencies": {} }']) expect(manifestFor('npm', odd)).toBe(odd)
+})

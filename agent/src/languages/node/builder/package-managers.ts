@@ -5,6 +5,7 @@
 import { delimiter, join } from 'node:path'
 import { parse } from 'yaml'
 import type { LockedProject, ManagerName } from './locked-project.ts'
+import type { Manifest } from './node-packages.ts'
 import { installArguments, installEnvironment } from './npm-settings.ts'
 
 export interface ManagerRun {
@@ -84,10 +85,41 @@ interface RunOptions {
 /** Fields of package.json that name programs, or that only matter when something runs. */
 const LEFT_OUT = new Set(['scripts', 'packageManager', 'devEngines', 'engines', 'bin', 'directories'])
 
-/** A manifest as the managers other than npm get it. */
-export function harmlessManifest(text: string): string {
+/** Their lock files do not say which of the dependencies are for development, or they do not insist on it. */
+const MAY_MOVE: ReadonlySet<ManagerName> = new Set(['npm', 'yarn'])
+
+/** A manifest as a manager gets it. */
+export function manifestFor(manager: ManagerName, text: string): string {
+  const harmless = manager === 'npm' ? text : harmlessManifest(text)
+  return MAY_MOVE.has(manager) ? withTypes(harmless) : harmless
+}
+
+function harmlessManifest(text: string): string {
   const manifest = JSON.parse(text) as Record<string, unknown>
   return JSON.stringify(Object.fromEntries(Object.entries(manifest).filter(([key]) => !LEFT_OUT.has(key))))
+}
+
+/** What is for development is not installed, except the types of packages, which the checker reads. */
+function withTypes(text: string): string {
+  const manifest = asManifest(text)
+  const types = Object.entries(manifest?.devDependencies ?? {}).filter(([name]) => name.startsWith('@types/'))
+  if (types.length === 0) return text
+  const { dependencies, devDependencies, ...rest } = manifest!
+  const others = Object.entries(devDependencies!).filter(([name]) => !name.startsWith('@types/'))
+  return JSON.stringify({
+    ...rest,
+    dependencies: { ...Object.fromEntries(types), ...dependencies },
+    devDependencies: Object.fromEntries(others),
+  })
+}
+
+/** Nothing if it cannot be read, which the manager then says. */
+function asManifest(text: string): Manifest | null | undefined {
+  try {
+    return JSON.parse(text) as Manifest | null
+  } catch {
+    return undefined
+  }
 }
 
 /** What pnpm's lock file depends on. */
