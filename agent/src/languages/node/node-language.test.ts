@@ -35,29 +35,31 @@ test('types of packages are found where they are installed for a project that ha
     'package.json': `{ "name": "app", "dependencies": { "kit": "1.0.0" } }`,
     'package-lock.json': `{ "lockfileVersion": 3, "packages": { "": { "dependencies": { "kit": "1.0.0" } } } }`,
     'src/hello.ts': `import { handler } from 'kit'\nexport const hello = handler\n`,
+    'src/express.ts': `import type { Request } from 'express'\nexport const hello = (request: Request) => request\n`,
   }
   const [app, unlocked, cache] = [temporaryFolder(files), temporaryFolder(files), temporaryFolder()]
   const npm = cache.path('npm')
   cache.write({
     npm: `#!/bin/sh
       test -e "${cache.path('broken')}" && exit 1
-      mkdir -p node_modules/kit
+      mkdir -p node_modules/kit node_modules/express
+      echo '{ "name": "express", "types": "types.d.ts" }' > node_modules/express/package.json
+      echo 'export interface Request { query: unknown }' > node_modules/express/types.d.ts
       echo '{ "name": "kit", "version": "1.0.0", "types": "kit.d.ts" }' > node_modules/kit/package.json
       echo 'export declare const handler: (request: Request) => Response' > node_modules/kit/kit.d.ts`,
     broken: '',
   })
   chmodSync(npm, 0o755)
   const language = new NodeLanguage({ runtimeDir, cacheDir: cache.path('packages'), environment: {}, npmPath: npm })
-  const check = ({ dir, path }: typeof app) =>
-    language.check([
-      { name: 'hello', kind: 'http', rootDir: dir, packageDir: dir, filePath: path('src/hello.ts'), files: [] },
-    ])
+  const check = ({ dir, path }: typeof app, file = 'src/hello.ts') =>
+    language.check([{ name: 'hello', kind: 'http', rootDir: dir, packageDir: dir, filePath: path(file), files: [] }])
   try {
     // The handler is only not recognised because its packages are missing: that comes first.
     const [failed] = await check(app)
     expect(failed).toMatchObject({ kind: 'rejected', problems: [{ code: 'not-installed' }, { line: 2 }] })
     rmSync(cache.path('broken'))
     expect(await check(app)).toMatchObject([{ kind: 'accepted' }])
+    expect(await check(app, 'src/express.ts')).toMatchObject([{ kind: 'accepted', form: 'Express handler' }])
     rmSync(unlocked.path('package-lock.json'))
     expect(await check(unlocked)).toMatchObject([{ kind: 'rejected', problems: [{ line: 2 }] }])
   } finally {

@@ -1,5 +1,6 @@
 /** Request and result of the checker. */
 import type { DeploymentKind, Problem } from '../../../contract/index.ts'
+import type { InstalledPlace } from './installed-place.ts'
 
 export interface CheckRequest {
   /** Name of the export (ignored for services, which export `main`). */
@@ -13,13 +14,6 @@ export interface CheckRequest {
   filePath: string
   /** Where the packages of a project are that has no `node_modules`. */
   installed?: InstalledPlace
-}
-
-/** A folder in the shape of a project, with nothing of it but its packages. Absolute, real paths. */
-export interface InstalledPlace {
-  /** The project. */
-  root: string
-  folder: string
 }
 
 /** How the runtime calls a handler. */

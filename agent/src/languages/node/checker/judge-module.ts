@@ -12,6 +12,7 @@ import { isMethod, methodsOf, recognizeRoutes } from './dialects/route-module.ts
 import { exportsOf, missingExport, namedExport, typeOnly, type FoundExport } from './find-export.ts'
 import { problemAt, problemInFile, type Finding } from './findings.ts'
 import { handlerShape } from './handler-shape.ts'
+import { placeOf } from './installed-place.ts'
 import { isAny, judgeHandler, type OwnCall } from './judge-handler.ts'
 
 export interface JudgedModule {
@@ -124,6 +125,8 @@ function candidateOf({ request, checker, types, file }: JudgedModule, found: Fou
   const { symbol, node } = found
   const type = checker.getTypeOfSymbolAtLocation(symbol, file)
   const within = symbol.declarations ?? []
+  const { packageDir, installed } = request
+  const folders = [packageDir, ...(installed === undefined ? [] : [placeOf(packageDir, installed)])]
   return {
     name,
     kind: request.kind as Candidate['kind'],
@@ -134,7 +137,7 @@ function candidateOf({ request, checker, types, file }: JudgedModule, found: Fou
     shapes: type.getCallSignatures().map(signature => handlerShape(checker, signature, within)),
     checker,
     types,
-    isInstalled: specifier => isInstalled(specifier, request.packageDir),
+    isInstalled: specifier => folders.some(folder => isInstalled(specifier, folder)),
   }
 }
 

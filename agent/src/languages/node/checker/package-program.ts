@@ -10,12 +10,12 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { basename, dirname, extname, join, relative, sep } from 'node:path'
+import { dirname, extname, join, sep } from 'node:path'
 import { ts } from 'ts-morph'
 import { ACCEPTED_TYPES_SOURCE } from './accepted-types.ts'
-import type { InstalledPlace } from './check.ts'
 import type { CheckerOptions } from './checker-options.ts'
 import { readConfig, type PackageConfig } from './package-config.ts'
+import { placeOf, type InstalledPlace } from './installed-place.ts'
 import type { LibraryFiles } from './library-files.ts'
 
 /** Part of the host, though not of its published type: whether the imports of an unchanged file are resolved again. */
@@ -206,11 +206,7 @@ export class PackageProgram {
     }
     const own = ts.resolveModuleName(name, from, options, host, undefined, undefined, mode)
     if (own.resolvedModule || this.#place === undefined || name.startsWith('.')) return own
-    const { root, folder } = this.#place
-    const place = relative(root, from)
-    // As if the file were in the folder: its packages are at the place that they would have beside it.
-    const there = join(folder, place.startsWith('..') ? basename(from) : place)
-    const found = ts.resolveModuleName(name, there, options, host, undefined, undefined, mode)
+    const found = ts.resolveModuleName(name, placeOf(from, this.#place), options, host, undefined, undefined, mode)
     return found.resolvedModule ? found : own
   }
 
