@@ -9,7 +9,7 @@ import {
   type Served,
 } from '../routes/index.ts'
 import { dispatcherName } from '../services/dispatcher/index.ts'
-import { ProxyControl } from '../services/proxy/index.ts'
+import { ProxyControl, type Demand } from '../services/proxy/index.ts'
 
 /** A dispatcher that hangs holds up a deployment for so long, once. */
 const CONTROL_TIMEOUT_MS = 2_000
@@ -49,6 +49,11 @@ export class RoutesSink implements RouteChannel {
   /** @throws ControlError */
   keyUses() {
     return this.#proxy.keyUses()
+  }
+
+  /** @throws ControlError */
+  demand(signal: AbortSignal, onOpen?: () => void): AsyncIterable<Demand> {
+    return this.#proxy.demand(signal, onOpen)
   }
 
   close(): void {

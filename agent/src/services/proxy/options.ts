@@ -35,8 +35,8 @@ export const DataPlaneOptions = z.strictObject({
   readyTimeoutMs: ms.default(10_000),
   /** How long a rule of access may take to say whether a request is let in; then it is not. */
   verdictTimeoutMs: ms.min(1).default(10_000),
-  /** Most requests that wait at the same time, in each worker. */
-  maxWaiting: z.int().min(0).default(1_000),
+  /** Most requests that wait at the same time, in each worker; half of them for one function that is scaled. */
+  maxWaiting: z.int().min(0).default(4_000),
   /** How long a client's idle connection is kept. */
   keepAliveTimeoutMs: ms.default(60_000),
   /** How long a request head may take to arrive. */

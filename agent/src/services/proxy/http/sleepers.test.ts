@@ -233,6 +233,16 @@ describe('calls that find every instance busy', () => {
     expect(codes(await Promise.all(waiting))).toEqual([200, 200, 200, 200])
   })
 
+  it('get 429 when they are so many that no other function could be waited for', async () => {
+    const small = await stage.proxy({ maxWaiting: 4 })
+    await stage.serve(small, [], { scale })
+    const waiting = Array.from({ length: 2 }, () => call(small, '/functions/fn'))
+    await until(async () => (await small.stats()).functions[0]!.inflight === 2, 'they wait')
+    expect((await call(small, '/functions/fn')).code).toBe('FUNCTION_OVERLOADED')
+    await stage.serve(small, [await echo()], { scale })
+    expect(codes(await Promise.all(waiting))).toEqual([200, 200])
+  })
+
   it('get 429 when none has become free in time', async () => {
     const hasty = await stage.proxy({ readyTimeoutMs: 50 })
     const { instance, held } = await holding()

@@ -3,8 +3,8 @@
  *
  * Invariants: 1. `apply` changes everything in one turn of the event loop; when it returns, no removed instance has
  * an idle connection or is chosen again. 2. A function keeps its metrics and an instance its connections across
- * tables while they stay in it. 3. At most `maxWaiting` requests wait, and for a function that is scaled at most what
- * all its instances could run at once; each is woken by the table that changes its function. 4. An instance whose address belongs to another is not chosen until the next table, which
+ * tables while they stay in it. 3. At most `maxWaiting` requests wait, for a function that is scaled at most half of
+ * them and what all its instances could run at once; each is woken by the table that changes its function. 4. An instance whose address belongs to another is not chosen until the next table, which
  * comes from the agent: if that is also wrong, one more request finds out, and is not run there. 5. A frozen instance is
  * not chosen. 6. Those that wait are served in the order in which they came: what becomes free is theirs before a
  * request that comes later can have it.
@@ -69,16 +69,19 @@ export class FunctionEntry implements Demanded {
     return scale !== undefined && this.instances.filter(({ isFrozen }) => !isFrozen).length < scale.max
   }
 
-  /** @returns why one more may not wait. */
-  placeFor(choice: 'none' | 'busy'): NoPlace | undefined {
+  /**
+   * @param share of all that may wait, which one function may have if it is scaled
+   * @returns why one more may not wait.
+   */
+  placeFor(choice: 'none' | 'busy', share: number): NoPlace | undefined {
     const { scale, concurrency } = this.route
     if (choice === 'busy' && !this.mayGrow) {
       return { code: 'FUNCTION_OVERLOADED', reason: 'every instance is at its concurrency limit' }
     }
-    if (scale !== undefined && concurrency > 0 && this.waiters.size >= scale.max * concurrency) {
-      return { code: 'FUNCTION_OVERLOADED', reason: 'as many requests wait as all instances can run' }
-    }
-    return undefined
+    const most = scale === undefined ? Infinity : concurrency === 0 ? share : Math.min(share, scale.max * concurrency)
+    return this.waiters.size < most
+      ? undefined
+      : { code: 'FUNCTION_OVERLOADED', reason: `${this.waiters.size} requests already wait for an instance` }
   }
 
   /** Whether the function has calls of `path` queued. */
@@ -260,7 +263,7 @@ export class Routes {
    */
   enqueue(entry: FunctionEntry, waiter: Waiter, choice: 'none' | 'busy'): NoPlace | undefined {
     if (entry.waiters.has(waiter)) return undefined
-    const none = entry.placeFor(choice)
+    const none = entry.placeFor(choice, Math.ceil(this.maxWaiting / 2))
     if (none !== undefined) return none
     if (this.waiting >= this.maxWaiting) {
       return { code: 'FUNCTION_UNAVAILABLE', reason: 'too many requests wait for an instance' }
