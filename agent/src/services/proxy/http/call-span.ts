@@ -21,7 +21,7 @@ export interface CallEnd {
   durationMs: number
   /** Id of the instance that answered. */
   instance: string | undefined
-  attributes?: Attributes
+  attributes?: Attributes | undefined
 }
 
 export function recordCall(tracing: Tracing, call: Call, end: CallEnd): void {

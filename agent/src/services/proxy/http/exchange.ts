@@ -49,6 +49,10 @@ export class Exchange implements ResponseSink, Waiter {
   private waitTimer: NodeJS.Timeout | undefined
   private timeoutAt = 0
   private waitUntil = 0
+  /** When it began to wait, if it does. */
+  private heldAt = 0
+  /** How long it has waited for an instance. */
+  private heldMs = 0
   private owesContinue: boolean
   /** For the response head, which is not sent yet. */
   private owedHeaders: string[] | undefined
@@ -118,6 +122,7 @@ export class Exchange implements ResponseSink, Waiter {
     }
     const none = this.context.routes.enqueue(entry, this, choice)
     if (none !== undefined) return this.fail(none.code, none.reason)
+    if (this.waitTimer === undefined) this.heldAt = now
     clearTimeout(this.waitTimer)
     const waitMs = this.attempts.hasRefused ? Math.min(remainingMs, RECONNECT_MS) : remainingMs
     this.waitTimer = setTimeout(() => this.wake(), waitMs)
@@ -141,6 +146,7 @@ export class Exchange implements ResponseSink, Waiter {
     if (this.waitTimer === undefined) return
     clearTimeout(this.waitTimer)
     this.waitTimer = undefined
+    this.heldMs += performance.now() - this.heldAt
     this.context.routes.dequeue(this.call.entry, this)
   }
 
@@ -340,7 +346,10 @@ export class Exchange implements ResponseSink, Waiter {
     metrics.record(status, durationMs, errorCode)
     const { tracing } = this.context
     if (tracing.isOn && isSampled(this.call.head.trace)) metrics.exemplify(durationMs, this.call.head.trace.traceId)
-    if (tracing.isOn) recordCall(tracing, this.call, { status, errorCode, durationMs, instance: this.instance?.id })
+    if (tracing.isOn) {
+      const attributes = this.heldMs > 0 ? { 'ryo_faas.held_ms': Math.round(this.heldMs) } : undefined
+      recordCall(tracing, this.call, { status, errorCode, durationMs, instance: this.instance?.id, attributes })
+    }
     this.leaveInstance()
     this.context.routes.demand.changed(this.call.entry)
     this.connection = undefined
