@@ -2,7 +2,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { call, exchangeRaw, Stage, text, until, type Answer, type TestInstance } from '../proxy-testing.ts'
+import { call, exchangeRaw, Stage, until, type Answer, type TestInstance } from '../proxy-testing.ts'
 import { TEST_KEYS } from '../../../access/access-testing.ts'
 import type { Proxy } from '../proxy.ts'
 import type { RouteInput } from '../../../routes/index.ts'
@@ -386,30 +386,4 @@ it('a client may ask again over the connection on which its call was held', asyn
   await until(async () => (await inflight()) > 0, 'it waits')
   await stage.serve(proxy, [instance], { scale })
   expect((await answers).match(/one|two/g)).toEqual(['one', 'two'])
-})
-
-it('the span of a call says how long it was held, if it was', async () => {
-  const bodies: string[] = []
-  const collector = await stage.http(async (request, response) => {
-    bodies.push(await text(request))
-    response.end('{}')
-  })
-  const traces = { url: `http://127.0.0.1:${collector.port}`, perSecond: 100, ratio: 1, slowMs: 0 }
-  const traced = await stage.proxy({ traces })
-  const instance = await echo()
-  await stage.serve(traced, [instance], { scale })
-  await call(traced, '/functions/fn/awake')
-  await stage.serve(traced, [frozen(instance)], { scale })
-  const held = call(traced, '/functions/fn/asleep')
-  await until(async () => (await traced.stats()).functions[0]!.inflight === 1, 'it waits')
-  await stage.serve(traced, [instance], { scale })
-  await held
-  await traced.close()
-  type Exported = { resourceSpans: { scopeSpans: { spans: { attributes: { key: string; value: object }[] }[] }[] }[] }
-  const spans = bodies
-    .flatMap(body => (JSON.parse(body) as Exported).resourceSpans)
-    .flatMap(({ scopeSpans }) => scopeSpans.flatMap(scope => scope.spans))
-    .map(({ attributes }) => Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]])))
-  const shown = spans.map(found => [found['url.path'] as string, found['ryo_faas.held_ms'] !== undefined])
-  expect(Object.fromEntries(shown)).toEqual({ '/functions/fn/awake': false, '/functions/fn/asleep': true })
 })
