@@ -7,10 +7,10 @@
  */
 import type Docker from 'dockerode'
 import type { ContainerCreateOptions } from 'dockerode'
-import { rm } from 'node:fs/promises'
+import { rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RyoFaasError } from '../../contract/index.ts'
-import { removeContainer, translateDockerError } from '../../docker/index.ts'
+import { nullIfMissing, removeContainer, translateDockerError } from '../../docker/index.ts'
 import type { HandOver } from '@ryo-faas/runtime/protocol'
 import type { Pool, Taken } from '../capabilities.ts'
 import type { BuiltPackage, Instance, InstanceAddress, InstanceSpec } from '../engine.ts'
@@ -137,8 +137,10 @@ export class DockerPool implements Pool {
     const { poolId, address } = waiting
     const name = `${project}-${spec.route}--${spec.id}`
     const startedAt = new Date().toISOString()
-    const pipe = await openFifo(folders.pipe(poolId), waiting.begunAt + BOOT_MS)
+    let pipe: FileHandle | undefined
     try {
+      const isAlive = () => this.#isRunning(waiting)
+      pipe = await openFifo(folders.pipe(poolId), { isAlive, deadline: waiting.begunAt + BOOT_MS })
       if (pipe === undefined) throw new RyoFaasError('ENGINE_FAILED', 'it does not wait')
       await folders.save(poolId, spec, startedAt)
       const renamed = this.#rename(waiting, name)
@@ -161,6 +163,11 @@ export class DockerPool implements Pool {
     }
     const { id, route, version } = spec
     return { id, route, version, name, startedAt, origin: 'pool', state: { kind: 'running', address } }
+  }
+
+  async #isRunning({ container }: Waiting): Promise<boolean> {
+    const found = await this.#options.docker.getContainer(container).inspect().catch(nullIfMissing)
+    return found?.State.Running === true
   }
 
   async #limit({ container, limits: has }: Waiting, { limits }: Pick<InstanceSpec, 'limits'>): Promise<void> {

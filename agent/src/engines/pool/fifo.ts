@@ -6,25 +6,38 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const POLL_MS = 2
+const LIFE_CHECK_EVERY_MS = 100
 
 /** Everybody may read it, whatever the umask: who opens it is another user. */
 export async function makeFifo(path: string): Promise<void> {
   await promisify(execFile)('mkfifo', ['-m', '0644', path])
 }
 
+export interface Reader {
+  isAlive: () => Promise<boolean>
+  /** When it should be reading, of `performance.now()`. */
+  deadline: number
+}
+
 /**
  * Opens it for writing, which wakes the process that reads from it.
- * @returns undefined if none has come by `deadline` (of `performance.now()`)
+ * @returns undefined if there is none: it may be booting still, or be dead
  */
-export async function openFifo(path: string, deadline: number): Promise<FileHandle | undefined> {
+export async function openFifo(path: string, { isAlive, deadline }: Reader): Promise<FileHandle | undefined> {
+  let nextLifeCheck = 0
   for (;;) {
     try {
       return await open(path, constants.O_WRONLY | constants.O_NONBLOCK)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      // ENXIO: nobody reads; ENOENT: somebody removed it.
-      if (code === 'ENOENT' || (code === 'ENXIO' && performance.now() > deadline)) return undefined
+      // Nobody reads.
       if (code !== 'ENXIO') throw error
+    }
+    const now = performance.now()
+    if (now > deadline) return undefined
+    if (now > nextLifeCheck) {
+      nextLifeCheck = now + LIFE_CHECK_EVERY_MS
+      if (!(await isAlive())) return undefined
     }
     await delay(POLL_MS)
   }
