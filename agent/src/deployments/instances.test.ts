@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { DeployEntry, RyoFaasError } from '../contract/index.ts'
-import type { BuiltPackage, Engine, Images, Instance, InstanceSpec } from '../engines/index.ts'
+import { DeployEntry, RyoFaasError, type BootFacts } from '../contract/index.ts'
+import type { BuiltPackage, Engine, Images, Instance, InstanceSpec, Pool } from '../engines/index.ts'
 import { Languages } from '../languages/index.ts'
 import { SHELL } from '../languages/testing/shell-language.ts'
 import { SecretStore } from '../secrets/index.ts'
@@ -39,6 +39,7 @@ class AskedEngine {
   readonly started: InstanceSpec[] = []
   isImageGone = false
   state: Instance['state'] = { kind: 'running', address: { host: '127.0.0.1', port: 0 } }
+  pool: Pool | undefined
   readonly images: Images = {
     refOf: ({ route, hash }: BuiltPackage) => `${route}:${hash}`,
     build: async built => {
@@ -93,9 +94,11 @@ function instancesOn(asked: AskedEngine, { hasImages = true } = {}) {
     surroundings: () => ({ proxyUrl: 'http://127.0.0.1:1', tokenOf: () => '', deliveryTokenOf: () => '' }),
     startTimeoutMs: 10_000,
   })
+  const boots: BootFacts[] = []
+  const onBoot = (facts: BootFacts) => void boots.push(facts)
   const start = (count: number, more: Partial<VersionRecord> = {}) =>
-    instances.start({ name: 'Hello', route: 'hello' }, { ...version, ...more }, { count, signal: never })
-  return { start, known }
+    instances.start({ name: 'Hello', route: 'hello' }, { ...version, ...more }, { count, signal: never, onBoot })
+  return { instances, start, known, boots }
 }
 
 test('an image is built once, however many instances of the version are started', async () => {
@@ -156,4 +159,41 @@ test('an instance that is not ready is looked up by its id, and no other', async
   })
   const [{ id }] = engine.started as [InstanceSpec]
   expect(engine.asked).toEqual(['build hello:h1', `instance ${id}`])
+})
+
+/** As many instances wait as it says; its requests are recorded. */
+function poolOf(engine: AskedEngine, waiting: number): Pool {
+  return {
+    open: wishes => void engine.asked.push(...wishes.map(({ limits }) => `open ${limits.memoryMb}`)),
+    take: async (spec, built) => {
+      engine.asked.push(`take ${built.route}:${built.hash}`)
+      if (waiting-- <= 0) return { kind: 'none', why: 'none is waiting' }
+      return { kind: 'taken', instance: { ...(await engine.start({ ...spec, image: '' })), origin: 'pool' } }
+    },
+  }
+}
+
+test('instances come out of the pool without an image; the rest is started from one, and both say so', async () => {
+  const engine = new AskedEngine()
+  engine.pool = poolOf(engine, 2)
+  const { start, boots } = instancesOn(engine)
+  await start(2)
+  expect(engine.asked).toEqual(['take hello:h1', 'take hello:h1'])
+  expect(boots.map(({ origin, why }) => [origin, why])).toEqual(Array(2).fill(['pool', undefined]))
+  expect(boots[0]!.steps.map(({ doing }) => doing)).toEqual([
+    'handing over code, variables and secrets',
+    'booting, until it answers',
+  ])
+  await start(2)
+  expect(engine.asked.slice(2)).toEqual(['take hello:h1', 'take hello:h1', 'build hello:h1'])
+  expect(boots.slice(2).map(({ origin, why }) => [origin, why])).toEqual(Array(2).fill(['new', 'none is waiting']))
+})
+
+test('the pool is opened for what is deployed, and for a function with no settings', () => {
+  const engine = new AskedEngine()
+  engine.pool = poolOf(engine, 0)
+  const config = { ...version.config, filePath: '/nowhere/main.sh', memoryMb: 512 }
+  instancesOn(engine).instances.openPool([{ ...version, config }, version])
+  // The other two are in no language that there is.
+  expect(engine.asked).toEqual(['open 512'])
 })

@@ -17,13 +17,15 @@ interface LaterBuild {
 
 export class VersionImages {
   readonly #images: Images | undefined
+  readonly #laterMs: number
   readonly #known = new Set<string>()
   /** By route: the newest version only. The images of others are built if they are wanted. */
   readonly #later = new Map<string, LaterBuild>()
 
   /** @param images the engine's images; without them versions are started from their folders */
-  constructor(images: Images | undefined) {
+  constructor(images: Images | undefined, { laterMs = LATER_MS } = {}) {
     this.#images = images
+    this.#laterMs = laterMs
   }
 
   refOf(built: BuiltPackage): string {
@@ -50,7 +52,7 @@ export class VersionImages {
     const { signal } = abort
     const build = async () => {
       try {
-        await delay(LATER_MS, undefined, { signal, ref: false })
+        await delay(this.#laterMs, undefined, { signal, ref: false })
         await this.ensure(built, signal)
       } catch (error) {
         if (!signal.aborted) onFailure(error)

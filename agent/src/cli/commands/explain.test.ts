@@ -1,12 +1,19 @@
 import { expect, it } from 'vitest'
-import type { BundleFacts } from '../../contract/index.ts'
+import type { BootFacts, BundleFacts } from '../../contract/index.ts'
 import { Output } from '../output.ts'
-import { explain } from './explain.ts'
+import { explain, explainBoot } from './explain.ts'
 
 function printed(facts: BundleFacts): string[] {
   let text = ''
   const stdout = { write: (chunk: string) => ((text += chunk), true) } as unknown as NodeJS.WriteStream
   explain({ type: 'bundled', name: 'hello', facts }, new Output({ stdout, stderr: stdout, environment: {} }, false))
+  return text.trimEnd().split('\n')
+}
+
+function printedBoot(boot: BootFacts): string[] {
+  let text = ''
+  const stdout = { write: (chunk: string) => ((text += chunk), true) } as unknown as NodeJS.WriteStream
+  explainBoot({ type: 'booted', name: 'hello', boot }, new Output({ stdout, stderr: stdout, environment: {} }, false))
   return text.trimEnd().split('\n')
 }
 
@@ -35,4 +42,17 @@ it('deploy --explain prints what is bundled, what is not and why, and the sizes'
     '     20 kB  bundle',
   ])
   expect(printed({ ...facts, runsOn: 'Node 22' })[0]).toBe('hello  2.1 MB in all, on Node 22')
+})
+
+it('deploy --explain prints where the time of the start went, and why it did not come from the pool', () => {
+  const steps = [
+    { doing: 'asking the pool', ms: 1 },
+    { doing: 'creating and starting it', ms: 180 },
+  ]
+  expect(printedBoot({ origin: 'new', why: 'LANG is read when Node boots', steps })).toEqual([
+    'hello  started in 181 ms, new, not from the pool: LANG is read when Node boots',
+    '      1 ms  asking the pool',
+    '    180 ms  creating and starting it',
+  ])
+  expect(printedBoot({ origin: 'pool', steps: steps.slice(0, 1) })[0]).toBe('hello  started in 1 ms, out of the pool')
 })
