@@ -10,6 +10,7 @@ import { acceptBench } from './async/accept.ts'
 import { dispatchBench } from './async/dispatch.ts'
 import { cliBench } from './cli/bench-cli.ts'
 import { bootBench } from './boot/bench-boot.ts'
+import { coldstartBench } from './coldstart/bench-coldstart.ts'
 import { deployBench } from './deploy/bench-deploy.ts'
 import { dialectsBench } from './dialects/bench-dialects.ts'
 import { memoryBench } from './memory/bench-memory.ts'
@@ -28,6 +29,7 @@ const BENCHES: Bench[] = [
   proxyBench,
   bootBench,
   dialectsBench,
+  coldstartBench,
   deployBench,
   startBench,
   cliBench,

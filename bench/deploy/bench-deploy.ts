@@ -1,5 +1,5 @@
 /**
- * From a changed source to the first new response. The agent is warm: the function was deployed before. Edits alternate
+ * From a changed source to the first new response. The agent is warm: the function was deployed before, and the pool is full. Edits alternate
  * between all ways; a deploy starts only after the previous one has drained.
  */
 import { median, quantile, ratio, takeTurns } from '../support/figures.ts'
@@ -10,14 +10,14 @@ import { dockerByHand, frameworkRestart } from './by-hand.ts'
 import { ourPlatform, type OurPlatform } from './ours.ts'
 import { STEPS, type Timing } from './way.ts'
 
-/** Median of a one-line edit through the API, in milliseconds. */
-const GOALS = { docker: 350, process: 100 }
+/** Median of a one-line edit in milliseconds. */
+const GOALS = { api: 100, commandLine: 150 }
 
 export const deployBench: Bench = {
   name: 'deploy',
   title: 'Deploy',
   method:
-    'From writing the source to the first new response through the proxy, with check, bundle, image, isolation and a switch without a lost call. By hand: the same bundle and base image with `docker build` and `docker run` (the function is down in between); functions-framework killed and restarted, without check and bundle.',
+    'From writing the source to the first new response through the proxy, with check, bundle, isolation and a switch without a lost call. By hand: the same bundle and base image with `docker build` and `docker run` (the function is down in between); functions-framework killed and restarted, without check and bundle.',
   run: benchDeploy,
 }
 
@@ -28,12 +28,20 @@ async function benchDeploy(stage: Stage): Promise<Report> {
   const others = await benchOthers(stage, platforms)
   return {
     tables: [edits.table, edits.steps, others],
-    goals: ENGINES.map(engine => ({
-      what: `one-line edit through the API, ${engine}`,
-      measured: edits.medianOf(engine),
-      unit: 'ms',
-      bound: { kind: 'at most', limit: GOALS[engine] },
-    })),
+    goals: ENGINES.flatMap(engine => [
+      {
+        what: `one-line edit through the API, ${engine}`,
+        measured: edits.medianOf(engine, 0),
+        unit: 'ms',
+        bound: { kind: 'at most', limit: GOALS.api },
+      },
+      {
+        what: `one-line edit through the command line, ${engine}`,
+        measured: edits.medianOf(engine, 1),
+        unit: 'ms',
+        bound: { kind: 'at most', limit: GOALS.commandLine },
+      },
+    ]),
   }
 }
 
@@ -67,7 +75,7 @@ async function benchEdits(stage: Stage, platforms: OurPlatform[]) {
     head: ['', ...STEPS],
     rows: platforms.map(({ engine }) => [`ours, ${engine}: API`, ...stepCells(results[apiOf(engine)]!)]),
   }
-  return { table, steps, medianOf: (engine: string) => median(totals[apiOf(engine)]!) }
+  return { table, steps, medianOf: (engine: string, way: number) => median(totals[apiOf(engine) + way]!) }
 }
 
 async function benchOthers(stage: Stage, platforms: OurPlatform[]): Promise<Figures> {

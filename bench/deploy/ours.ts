@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import type { TestPlatform } from '../../agent/test/support/platform.ts'
 import type { DeployStep } from '../../agent/src/contract/index.ts'
 import { startPlatform, untilSettled, type EngineName } from '../support/platform.ts'
-import { untilAnswer } from '../support/programs.ts'
+import { pause, untilAnswer } from '../support/programs.ts'
 import type { Stage } from '../support/stage.ts'
 import { makeProject, type Project } from './project.ts'
 import type { Timing, Way } from './way.ts'
 
 const NAME = 'Hello'
+/** Longer than the pool and the image take after a deploy. */
+const REFILL_MS = 2_500
 
 export interface OurPlatform {
   engine: EngineName
@@ -24,7 +26,7 @@ export interface OurPlatform {
 }
 
 export async function ourPlatform(stage: Stage, engine: EngineName): Promise<OurPlatform> {
-  const platform = await startPlatform(stage, engine)
+  const platform = await startPlatform(stage, engine, ['--pool', '2'])
   const { proxyUrl } = await platform.view()
   const urlOf = (name: string) => `${proxyUrl}/functions/${name.toLowerCase()}`
   const project = await makeProject(join(stage.folder, engine), NAME)
@@ -33,6 +35,7 @@ export async function ourPlatform(stage: Stage, engine: EngineName): Promise<Our
   let firsts = 0
   const edit = async (deploy: () => Promise<Timing['steps']>): Promise<Timing> => {
     await untilSettled(platform)
+    await pause(REFILL_MS)
     return answered(async () => ({ text: await project.edit(), deploy, url: urlOf(NAME) }))
   }
   return {

@@ -13,9 +13,9 @@ export async function makePlatform(stage: Stage): Promise<TestPlatform> {
   return platform
 }
 
-export async function startPlatform(stage: Stage, engine: EngineName): Promise<TestPlatform> {
+export async function startPlatform(stage: Stage, engine: EngineName, flags: string[] = []): Promise<TestPlatform> {
   const platform = await makePlatform(stage)
-  await platform.start(engine)
+  await platform.start(engine, flags)
   return platform
 }
 

@@ -8,7 +8,7 @@ import { HEADERS, HEALTH_PATH } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, ServedHandlers } from '../contract/index.ts'
 import type { Engine, Instance, InstanceAddress } from '../engines/index.ts'
 
-const FIRST_PAUSE_MS = 2
+const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 25
 /** Asking the engine whether it is alive costs more than asking the instance itself. */
 const LIFE_CHECK_EVERY_MS = 100
@@ -49,7 +49,7 @@ export async function waitUntilReady(
       })
     }
     await delay(pauseMs)
-    pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.3)
+    pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.2)
   }
 }
 

@@ -54,7 +54,7 @@ export class Switcher {
   async switchTo({ name, route, version, started, instances, from, debugPort }: Switch): Promise<void> {
     const { engine, state, fleet, publisher, now } = this.#options
     const before = state.deployment(route)
-    const old = (await engine.instances(route)).filter(({ id }) => !started.some(instance => instance.id === id))
+    const isOld = ({ id }: Instance) => !started.some(instance => instance.id === id)
     try {
       const kept = debugPort === undefined ? undefined : undebuggedInstances(before)
       const subscriptions = await subscribe({ before, version, from, now })
@@ -71,12 +71,17 @@ export class Switcher {
       throw error
     }
     fleet.forgive(route)
-    old.forEach(({ id }) => fleet.unmark(id))
+    fleet
+      .ready(route)
+      .filter(isOld)
+      .forEach(({ id }) => fleet.unmark(id))
     started.forEach(instance => fleet.markReady(instance))
     await publisher.publish()
     if (started[0]) await engine.promote?.(started[0].id)
     const previous = before?.versions.find(({ version: number }) => number === before.active)
-    await this.#options.instances.retire(old, previous)
+    // The traffic has moved. If the engine cannot say what is left, the next look at it does.
+    const old = await engine.instances(route).catch(() => [])
+    await this.#options.instances.retire(old.filter(isOld), previous)
     await this.#forgetOldVersions(route)
     this.#options.onChange(name)
   }

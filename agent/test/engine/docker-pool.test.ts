@@ -63,6 +63,7 @@ test('an instance out of the pool is locked down like a fresh one, point by poin
   const given = { env: { OWN: 'of the environment' }, secrets: { KEY: 'of the secrets' } }
   const limits = { memoryMb: 128, cpus: 0.5, pids: 64 }
   const [pooled, fresh] = [await stage.take({ ...given, limits }), await stage.start({ ...given, limits })]
+  expect((await stage.engine.instances()).map(({ name }) => name)).toContain(pooled.name)
   const [one, other] = await Promise.all([inspect(pooled.name), inspect(fresh.name)])
   const comparable = (found: ContainerInspectInfo) =>
     Object.fromEntries(points(found).filter(([path]) => !OF_ITS_OWN.test(path) && !KNOWN.test(path)))

@@ -90,6 +90,7 @@ export class Editor {
     const here = {
       RYO_FAAS_HOME: join(data, 'no-platform'),
       VSCODE_PROXY_URI: ports.template,
+      RYO_FAAS_POOL: '0',
       TMPDIR: temporary,
     }
     const node = { env: environmentOf({ ...here, ...options.environment }) }

@@ -145,6 +145,7 @@ export class DockerEngine implements Engine {
   }
 
   async promote(id: string): Promise<void> {
+    await this.pool?.named()
     const found = await this.#containers.find(id)
     if (!found) return
     const is = await this.#containers.identityOf(found.Config.Labels)
@@ -178,6 +179,7 @@ export class DockerEngine implements Engine {
   }
 
   async stop(id: string, graceMs: number): Promise<void> {
+    await this.pool?.named()
     const found = await this.#containers.find(id)
     if (found) {
       const container = this.#docker.getContainer(found.Id)
@@ -221,6 +223,7 @@ export class DockerEngine implements Engine {
 
   async #inspected(only: { route?: string; id?: string }): Promise<Instance[]> {
     try {
+      await this.pool?.named()
       const containers = await this.#containers.list(only)
       const inspected = await Promise.all(containers.map(({ info }) => inspectSettled(this.#docker, info.Id)))
       return containers.flatMap(({ is }, index) => {

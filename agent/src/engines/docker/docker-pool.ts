@@ -59,6 +59,8 @@ export interface DockerPoolOptions {
 export class DockerPool implements Pool {
   readonly #options: DockerPoolOptions
   readonly #pool: WarmPool<Waiting>
+  /** A new name keeps nobody waiting but who looks at names. */
+  readonly #renaming = new Set<Promise<void>>()
   #swept: Promise<void> | undefined
 
   constructor(options: DockerPoolOptions) {
@@ -88,8 +90,14 @@ export class DockerPool implements Pool {
     }
   }
 
-  close(): Promise<void> {
-    return this.#pool.close()
+  /** Resolves when every container that was handed over has its name. */
+  async named(): Promise<void> {
+    await Promise.all(this.#renaming)
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close()
+    await this.named()
   }
 
   /** Stops, and removes what waits. */
@@ -142,9 +150,8 @@ export class DockerPool implements Pool {
       const isAlive = () => this.#isRunning(waiting)
       pipe = await openFifo(folders.pipe(poolId), { isAlive, deadline: waiting.begunAt + BOOT_MS })
       if (pipe === undefined) throw new RyoFaasError('ENGINE_FAILED', 'it does not wait')
-      await folders.save(poolId, spec, startedAt)
-      const renamed = this.#rename(waiting, name)
       await Promise.all([
+        folders.save(poolId, spec, startedAt),
         placePackage(built.dir, folders.codeFolder(poolId)),
         writeSecrets(folders.secretsFolder(poolId), spec.secrets),
         this.#limit(waiting, spec),
@@ -154,7 +161,6 @@ export class DockerPool implements Pool {
       await rm(folders.pipe(poolId))
       await writeFifo(pipe, JSON.stringify(handOverOf(spec)))
       await pipe.close()
-      await renamed
     } catch {
       await pipe?.close().catch(() => undefined)
       // Whoever asked starts a new one; if Docker is the problem, that says so.
@@ -162,6 +168,7 @@ export class DockerPool implements Pool {
       return undefined
     }
     const { id, route, version } = spec
+    this.#rename(waiting, name)
     return { id, route, version, name, startedAt, origin: 'pool', state: { kind: 'running', address } }
   }
 
@@ -176,8 +183,17 @@ export class DockerPool implements Pool {
     await this.#options.docker.getContainer(container).update(changes)
   }
 
-  async #rename({ container }: Waiting, name: string): Promise<void> {
-    await this.#options.docker.getContainer(container).rename({ name })
+  #rename({ container }: Waiting, name: string): void {
+    const rename = async () => {
+      // If it is gone, or Docker is, who looks for it next finds out.
+      await this.#options.docker
+        .getContainer(container)
+        .rename({ name })
+        .catch(() => undefined)
+      this.#renaming.delete(renaming)
+    }
+    const renaming: Promise<void> = rename()
+    this.#renaming.add(renaming)
   }
 }
 
