@@ -39,10 +39,11 @@ export class ProcessPool implements Pool {
   readonly #options: ProcessPoolOptions
   readonly #folder: string
   readonly #pool: WarmPool<WaitingProcess>
+  #cleared: Promise<void> | undefined
 
   constructor(options: ProcessPoolOptions) {
     this.#options = options
-    this.#folder = join(options.home, 'run', 'pool')
+    this.#folder = join(options.home, 'run', 'waiting')
     this.#pool = new WarmPool(options.size, {
       begin: of => this.#begin(of),
       discard: waiting => this.#discard(waiting),
@@ -76,6 +77,8 @@ export class ProcessPool implements Pool {
 
   async #begin({ flags, certificates }: PoolClass): Promise<WaitingProcess> {
     const { home, nodePath, baseEnv, waiter } = this.#options
+    // Output of processes that ended with an earlier agent.
+    await (this.#cleared ??= rm(this.#folder, { recursive: true, force: true }))
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     const logFile = join(this.#folder, `${randomBytes(5).toString('hex')}.log`)
     const authorities = await writeCertificates(home, certificates)
