@@ -26,6 +26,7 @@ const AGENT_ENTRIES = [
   'services/proxy/main',
   'services/dispatcher/main',
   'services/store/main',
+  'services/store/thread-main',
   'languages/node/checker/checker-main',
 ]
 const SSH = ['ssh2', 'cpu-features']

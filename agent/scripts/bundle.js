@@ -46,6 +46,21 @@ const withoutUnused = {
   },
 }
 
+/** @type {import('esbuild').BuildOptions} */
+const FOR_NODE = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  mainFields: ['module', 'main'],
+  external: OUTSIDE,
+  banner: { js: BANNER },
+  define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
+  plugins: [withoutUnused],
+  legalComments: 'none',
+  logLevel: 'warning',
+}
+
 /** Chunks of an earlier build stay for so long: a platform that runs from here may not have loaded them yet. */
 const KEPT_MS = 24 * 3600_000
 
@@ -55,24 +70,14 @@ export async function bundleAgent(folder) {
     entryPoints: ENTRIES.map(name => `${dist}${name}.js`),
     outbase: dist,
     outdir: folder,
-    bundle: true,
     splitting: true,
     // As deep as the modules in it that look for files beside themselves.
     chunkNames: 'chunks/[name]-[hash]',
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    mainFields: ['module', 'main'],
-    external: OUTSIDE,
-    banner: { js: BANNER },
-    define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
-    plugins: [withoutUnused],
-    legalComments: 'none',
-    logLevel: 'warning',
     metafile: true,
     absWorkingDir: folder,
+    ...FOR_NODE,
   })
-  await Promise.all([bundleKeeper(folder), bundleQuickCli(folder)])
+  await Promise.all([bundleSmall(folder), bundleQuickCli(folder)])
   refuseLostNames(metafile)
   const chunks = join(folder, 'chunks')
   for (const name of await readdir(chunks)) {
@@ -92,16 +97,13 @@ function refuseLostNames({ inputs }) {
   }
 }
 
-/** The keeper in a file of its own, and nothing with it that only others need. */
-async function bundleKeeper(folder) {
+/** What is small on purpose, each in a file of its own, with nothing that only others need. */
+async function bundleSmall(folder) {
   await build({
-    entryPoints: [`${dist}main/keeper.js`],
-    outfile: join(folder, 'main', 'keeper.js'),
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    logLevel: 'warning',
+    entryPoints: ['main/keeper', 'services/store/thread-main'].map(name => `${dist}${name}.js`),
+    outbase: dist,
+    outdir: folder,
+    ...FOR_NODE,
   })
 }
 

@@ -10,7 +10,7 @@ import { link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { readIfPresent } from './durable-file.ts'
 import { identifyProcess, isAlive } from './process-identity.ts'
-import { ProcessIdentity } from './saved-identity.ts'
+import type { ProcessIdentity } from './saved-identity.ts'
 
 export type LockOutcome = { kind: 'acquired'; release: () => Promise<void> } | { kind: 'held'; holder: ProcessIdentity }
 
@@ -46,10 +46,12 @@ async function readHolder(path: string): Promise<ProcessIdentity | undefined> {
   const text = await readIfPresent(path)
   if (text === undefined) return undefined
   try {
-    return ProcessIdentity.parse(JSON.parse(text))
+    const { pid, startedAt } = JSON.parse(text) as Partial<ProcessIdentity>
+    if (Number.isSafeInteger(pid) && pid! > 0 && typeof startedAt === 'string') return { pid: pid!, startedAt }
   } catch {
-    return undefined // Not ours, or damaged: nobody holds it.
+    // As below.
   }
+  return undefined // Not ours, or damaged: nobody holds it.
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

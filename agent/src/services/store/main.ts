@@ -1,28 +1,37 @@
 /**
- * Entry of the store process and of its threads; each loads only its own. One argument: the path of a JSON file that
- * holds `MainOptions`.
+ * Entry of the store process. One argument: the path of a JSON file that holds `MainOptions`.
  *
  * Exit codes: 0 after SIGTERM or SIGINT; 78 if the options are wrong; 98 if an address is in use; 75 if another process
  * has the data; 70 otherwise. What happens is one JSON line each on stderr.
  */
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import type { StoreThread } from './documents/index.ts'
-import type { RelayThread } from './relay/relay-thread.ts'
+import { announceReady, closeOnSignals, readOptionsFile } from '../../host/index.ts'
+import type { StoreEvent } from './events.ts'
+import { MainOptions } from './options.ts'
+import { createStore } from './store.ts'
 
-async function runThread(data: StoreThread | RelayThread): Promise<void> {
-  const { openLog, runStoreThread } = await import('./registry.ts')
-  switch (data.role) {
-    case 'store':
-      return runStoreThread(parentPort!, data)
-    case 'relay': {
-      const { runRelayThread } = await import('./relay/relay-thread.ts')
-      return runRelayThread(parentPort!, data, openLog)
-    }
-  }
+const EXIT_CODES: Record<string, number> = { EADDRINUSE: 98, BAD_OPTIONS: 78, DATA_IN_USE: 75 }
+
+function write(line: object): void {
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), part: 'store', ...line })}\n`)
 }
 
-if (!isMainThread) await runThread(workerData as StoreThread | RelayThread)
-else {
-  const { runStoreProcess } = await import('./store-process.ts')
-  await runStoreProcess(process.argv[2], new URL(import.meta.url))
+function fail(error: unknown): never {
+  const { code, message } = error as NodeJS.ErrnoException
+  write({ level: 'error', code, message })
+  process.exit(EXIT_CODES[code ?? ''] ?? 70)
 }
+
+function onEvent(event: StoreEvent): void {
+  if (event.type === 'failed') fail(new Error(event.message))
+  write({ level: event.type === 'error' ? 'error' : 'info', ...event })
+}
+
+async function main(): Promise<void> {
+  const { readyFile, ...options } = await readOptionsFile(process.argv[2], MainOptions)
+  const threadEntry = new URL(import.meta.url.replace(/main(\.[jt]s)$/, 'thread-main$1'))
+  const store = await createStore(options, { threadEntry, onEvent })
+  closeOnSignals(() => store.close(), fail)
+  await announceReady(readyFile, { port: store.port })
+}
+
+main().catch(fail)

@@ -30,7 +30,7 @@ export interface Store {
 }
 
 export interface StoreSurroundings {
-  /** Module of the threads (see `main.ts`); without it there are none. */
+  /** Module of the threads (`thread-main.ts`); without it there are none. */
   threadEntry?: URL
   /** Default: the store that the registry names. */
   open?: (options: OpenOptions) => Promise<DocumentStore>
