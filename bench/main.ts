@@ -14,6 +14,7 @@ import { coldstartBench } from './coldstart/bench-coldstart.ts'
 import { deployBench } from './deploy/bench-deploy.ts'
 import { dialectsBench } from './dialects/bench-dialects.ts'
 import { memoryBench } from './memory/bench-memory.ts'
+import { platformBench } from './platform/bench-platform.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
 import { storeBench } from './store/bench-store.ts'
 import { startBench } from './start/bench-start.ts'
@@ -33,6 +34,7 @@ const BENCHES: Bench[] = [
   deployBench,
   startBench,
   cliBench,
+  platformBench,
   memoryBench,
   streamingBench,
   acceptBench,

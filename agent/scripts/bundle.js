@@ -58,6 +58,10 @@ const FOR_NODE = {
   define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
   plugins: [withoutUnused],
   legalComments: 'none',
+  // Half the text to keep in memory; names and short lines stay for stack traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  lineLimit: 160,
   logLevel: 'warning',
 }
 

@@ -15,7 +15,7 @@ import { figure, times, type Bench, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
 import { spawn } from 'node:child_process'
 
-const DOCKER_GOAL_MS = 2000
+const DOCKER_GOAL_MS = 1000
 
 export const startBench: Bench = {
   name: 'start',

@@ -25,7 +25,7 @@ export interface Figures {
 export interface Goal {
   what: string
   measured: number
-  unit: '×' | 'ms'
+  unit: '×' | 'ms' | 'MiB'
   bound: { kind: 'at most' | 'at least'; limit: number }
 }
 
