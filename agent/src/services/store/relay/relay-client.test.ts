@@ -30,7 +30,7 @@ afterEach(async () => {
 
 const start = async () => {
   const { url, user, password } = nats
-  const entry = new URL('../main.ts', import.meta.url)
+  const entry = new URL('../thread-main.ts', import.meta.url)
   return RelayClient.start({ store, entry, nats: { url, user, password }, onState: () => undefined })
 }
 
