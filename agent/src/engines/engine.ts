@@ -98,8 +98,10 @@ export interface Prepared {
   warnings: readonly string[]
 }
 
-/** What native addons find where instances run; absent: unknown. */
+/** What native code finds where instances run; absent: unknown. */
 export interface NativeSurroundings {
+  /** Their operating system, as Node names it, if it may differ from that of this machine. */
+  system?: string
   /** NODE_MODULE_VERSION of their Node. */
   modules?: string
   /** File names of the shared libraries in their image. */

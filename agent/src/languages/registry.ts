@@ -1,11 +1,12 @@
 /** All languages, one line each, in the order in which they are asked and listed. */
+import type { GoToolchainOptions } from './go/go-toolchain.ts'
 import { GoLanguage } from './go/go-language.ts'
 import type { Language } from './language.ts'
 import { Languages } from './languages.ts'
 import { NodeLanguage, type NodeLanguageOptions } from './node/node-language.ts'
 
 /** What the platform provides to languages that need it. */
-export type LanguageOptions = NodeLanguageOptions
+export type LanguageOptions = NodeLanguageOptions & GoToolchainOptions
 
 export const LANGUAGES: readonly ((options: LanguageOptions) => Language)[] = [
   options => new NodeLanguage(options),

@@ -61,7 +61,7 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
     runtimeDir,
     cacheDir: join(home.folder, 'cache'),
     environment,
-    surroundings: base => engine.surroundings(base),
+    surroundings: (base?: string) => engine.surroundings(base),
     checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
   })
   started.add(languages)

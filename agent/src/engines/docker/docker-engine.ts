@@ -112,11 +112,12 @@ export class DockerEngine implements Engine {
 
   /** A pulled image is unknown. */
   async surroundings(base?: string): Promise<NativeSurroundings> {
+    const system = 'linux'
     const baseImage = await this.images.sourceOf(base)
-    if (baseImage.kind === 'pull') return {}
+    if (baseImage.kind === 'pull') return { system }
     const { nodePath } = baseImage
     const [modules, libraries] = await Promise.all([modulesOf(nodePath), baseImageLibraries(nodePath)])
-    return { modules, libraries }
+    return { system, modules, libraries }
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {

@@ -33,7 +33,7 @@ export async function checkFunctions(toolchain: GoToolchain, go: Go, sources: Fu
   })
   const { cache, runtime } = toolchain
   const input = JSON.stringify({ go: go.program, cache, runtime, functions })
-  const outcome = await toolchain.run(go.checker, [], { cwd: runtime, input })
+  const outcome = await toolchain.run(go.checker, [], { cwd: runtime, system: go.system, input })
   if (outcome.kind === 'failed') throw new RyoFaasError('INTERNAL', `the checker for Go failed: ${outcome.output}`)
   return Answers.parse(JSON.parse(outcome.output))
 }

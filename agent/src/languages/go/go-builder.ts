@@ -59,7 +59,7 @@ export class GoBuilder {
     { module, package: main, overlay, files, vendor }: GoProgram,
     taken: TakenFile[],
   ): Promise<string> {
-    const parts: unknown[] = [FORMAT, go.version, go.runtimeHash, main]
+    const parts: unknown[] = [FORMAT, go.version, go.system, go.runtimeHash, main]
     for (const [path, content] of Object.entries(overlay).sort()) {
       parts.push([relative(module, path), content.replaceAll(this.#toolchain.runtime, '')])
     }
@@ -109,7 +109,11 @@ export class GoBuilder {
     await writeFile(overlay, JSON.stringify({ Replace: replace }))
     const flags = ['-mod=mod', '-overlay', overlay, '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', binary]
     const cwd = program.module
-    const outcome = await this.#toolchain.run(go.program, ['build', ...flags, program.package], { cwd, signal })
+    const outcome = await this.#toolchain.run(go.program, ['build', ...flags, program.package], {
+      cwd,
+      system: go.system,
+      signal,
+    })
     if (outcome.kind === 'done') return
     const problems = compilerProblems(outcome.output, cwd)
     throw new RyoFaasError(

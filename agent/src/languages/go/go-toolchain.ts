@@ -16,10 +16,14 @@ export interface GoToolchainOptions {
   cacheDir: string
   /** Environment of the agent; `go` gets only what it needs. */
   environment: NodeJS.ProcessEnv
+  /** Where functions run. */
+  surroundings?: () => Promise<{ system?: string }>
 }
 
 export interface GoRun {
   cwd: string
+  /** Of what is built; default: this machine's. */
+  system?: string | undefined
   input?: string
   signal?: AbortSignal
 }
@@ -31,6 +35,8 @@ export interface Go {
   program: string
   /** Such as `go version go1.24.4 linux/amd64`. */
   version: string
+  /** Where functions run, if that may be another system than this one. */
+  system: string | undefined
   /** Over the sources of the runtime. */
   runtimeHash: string
   /** Our program that checks functions. */
@@ -46,9 +52,11 @@ export class GoToolchain {
   readonly cache: string
   readonly #buildCache: string
   readonly #environment: NodeJS.ProcessEnv
+  readonly #surroundings: NonNullable<GoToolchainOptions['surroundings']>
   #found: Promise<Go> | undefined
 
-  constructor({ runtimeDir, cacheDir, environment }: GoToolchainOptions) {
+  constructor({ runtimeDir, cacheDir, environment, surroundings }: GoToolchainOptions) {
+    this.#surroundings = surroundings ?? (() => Promise.resolve({}))
     this.runtime = join(runtimeDir, 'go')
     this.#environment = environment
     this.#buildCache = environment['GOCACHE'] || join(cacheDir, 'go')
@@ -64,9 +72,9 @@ export class GoToolchain {
     }))
   }
 
-  async run(program: string, args: readonly string[], { cwd, input, signal }: GoRun): Promise<GoOutcome> {
+  async run(program: string, args: readonly string[], { cwd, system, input, signal }: GoRun): Promise<GoOutcome> {
     return new Promise((resolve, reject) => {
-      const options = { cwd, env: this.#goEnvironment(), maxBuffer: MAX_OUTPUT, ...(signal && { signal }) }
+      const options = { cwd, env: this.#goEnvironment(system), maxBuffer: MAX_OUTPUT, ...(signal && { signal }) }
       const child = execFile(program, args, options, (error, stdout, stderr) => {
         if (error === null) resolve({ kind: 'done', output: stdout })
         else if (signal?.aborted) reject(new RyoFaasError('CANCELLED', 'the build was cancelled', { cause: error }))
@@ -83,8 +91,9 @@ export class GoToolchain {
     await mkdir(this.cache, { recursive: true })
     const cwd = this.runtime
     const [version, runtimeHash] = await Promise.all([this.run(program, ['version'], { cwd }), hashOf(this.runtime)])
-    const checker = await this.#buildChecker({ program, version: version.output.trim(), runtimeHash })
-    return { program, version: version.output.trim(), runtimeHash, checker }
+    const { system } = await this.#surroundings()
+    const known = { program, version: version.output.trim(), system, runtimeHash }
+    return { ...known, checker: await this.#buildChecker(known) }
   }
 
   /** Once for each version of Go and of ours. */
@@ -117,12 +126,13 @@ export class GoToolchain {
     })
   }
 
-  #goEnvironment(): NodeJS.ProcessEnv {
+  #goEnvironment(system: string | undefined): NodeJS.ProcessEnv {
     const { PATH, HOME = homedir(), GOPATH, GOMODCACHE, GOROOT, TMPDIR, SystemRoot, USERPROFILE } = this.#environment
     const kept = { PATH, HOME, GOPATH, GOMODCACHE, GOROOT, TMPDIR, SystemRoot, USERPROFILE }
     return {
       ...Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined)),
       GOCACHE: this.#buildCache,
+      ...(system !== undefined && { GOOS: system }),
       CGO_ENABLED: '0',
       GOENV: 'off',
       GOFLAGS: '',
