@@ -14,6 +14,7 @@ import { noticeUpdates } from './agent/update-notice.ts'
 import { watchAgentFile } from './agent/watch-agent-file.ts'
 import { Analysis, installedTypes } from './analysis/client.ts'
 import { Handlers } from './analysis/handlers.ts'
+import { DECLARED_LANGUAGES } from './codelens/declared.ts'
 import { HandlerLenses } from './codelens/lens-provider.ts'
 import { Deploys } from './agent/deploys.ts'
 import type { Parts } from './commands/command.ts'
@@ -54,6 +55,7 @@ const HANDLER_FILES = ['typescript', 'typescriptreact', 'javascript', 'javascrip
   language,
   scheme: 'file',
 }))
+const DECLARED_FILES = DECLARED_LANGUAGES.map(language => ({ language, scheme: 'file' }))
 const DEPLOY_FILES = { scheme: 'file', pattern: '**/deploy.json' }
 
 export function createExtension(host: Host, context: vscode.ExtensionContext): Extension {
@@ -150,7 +152,8 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
   own(languages.registerCodeLensProvider({ scheme: REQUEST_SCHEME }, new RequestLenses(editor)))
 
   const lenses = own(new HandlerLenses({ editor, handlers, projects, link, deploys }))
-  const showLenses = () => languages.registerCodeLensProvider([...HANDLER_FILES, DEPLOY_FILES], lenses)
+  const showLenses = () =>
+    languages.registerCodeLensProvider([...HANDLER_FILES, ...DECLARED_FILES, DEPLOY_FILES], lenses)
   own(whileSet(editor, () => settings.hasLenses, showLenses))
   const check = () => {
     const diagnostics = new HandlerDiagnostics({ editor, handlers, projects, rules })

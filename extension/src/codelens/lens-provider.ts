@@ -7,6 +7,7 @@ import type { Vscode } from '../editor/editor.ts'
 import { toRange } from '../editor/range.ts'
 import type { DeployFiles } from '../project/deploy-files.ts'
 import { isDeployFile } from '../project/deploy-files.ts'
+import { DECLARED_LANGUAGES, declaredIn } from './declared.ts'
 import { lensesOf, type LensSubject } from './lens-model.ts'
 
 export interface LensOptions {
@@ -41,6 +42,7 @@ export class HandlerLenses implements vscode.CodeLensProvider {
     const { handlers, projects, link } = this.#options
     await projects.load()
     if (isDeployFile(document)) return this.#ofDeployFile(document)
+    if (DECLARED_LANGUAGES.includes(document.languageId)) return this.#ofDeclared(document)
     const sites = await handlers.lensSites(document)
     // With a handler on screen, its state matters.
     if (sites.length > 0) link.follow()
@@ -52,6 +54,18 @@ export class HandlerLenses implements vscode.CodeLensProvider {
 
   dispose(): void {
     for (const disposable of this.#disposables) disposable.dispose()
+  }
+
+  #ofDeclared(document: vscode.TextDocument): vscode.CodeLens[] {
+    const { editor, projects, link } = this.#options
+    const file = document.uri.fsPath
+    const text = document.getText()
+    const declared = declaredIn({ languageId: document.languageId, text }, projects.entriesOf(file))
+    if (declared.length > 0) link.follow()
+    return declared.flatMap(({ name, offset }) => {
+      const at = document.positionAt(offset)
+      return this.#lenses(new editor.Range(at, at), { name, file })
+    })
   }
 
   #ofDeployFile(document: vscode.TextDocument): vscode.CodeLens[] {
