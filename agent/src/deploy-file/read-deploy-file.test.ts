@@ -135,12 +135,12 @@ test('an unknown language is reported with the known ones, and an unknown extens
   expect(await problemsOf(text(misspelt))).toEqual([
     '1:87 unknown-language unknown language "Nodee", did you mean "node"?',
   ])
-  expect(await hintsOf(misspelt)).toEqual(['Known: node'])
+  expect(await hintsOf(misspelt)).toEqual(['Known: node, go'])
   const unclaimed = '"filePath":"./hello/main.py"'
   expect(await problemsOf(text(unclaimed))).toEqual([
     '1:58 unknown-language "./hello/main.py" has an unknown file extension',
   ])
-  expect(await hintsOf(unclaimed)).toEqual([expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\)$/)])
+  expect(await hintsOf(unclaimed)).toEqual([expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\), \.go \(go\)$/)])
   // If the path is wrong, only that is reported.
   expect(await problemsOf(text('"filePath":"./hello/absent.py"'))).toEqual([expect.stringMatching(/missing-file/)])
 })
