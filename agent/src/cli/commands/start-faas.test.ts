@@ -59,7 +59,11 @@ test.each(['0.0.0.0', '::', '192.0.2.7', 'box.lan'])(
   'it warns who can call functions when listening on %s',
   async host => {
     const lines = (await start([], host)).split('\n').filter(line => line.startsWith('--host'))
-    expect(lines).toEqual([expect.stringContaining(`--host ${host}: anyone who can reach this address can call`)])
+    expect(lines).toEqual([
+      expect.stringContaining(
+        `--host ${host}: anyone who can reach this address can call the functions whose "access"`,
+      ),
+    ])
   },
 )
 

@@ -14,7 +14,7 @@ const REPLACED_MS = 60_000
 
 const LOOPBACK = /^(?:127\.|::1$|localhost$)/
 const OPEN_TO_OTHERS =
-  'anyone who can reach this address can call every function. Lists of calls, metrics, the store and the agent stay closed. See "Opening it to the network" in docs/security.md.'
+  'anyone who can reach this address can call the functions whose "access" in deploy.json says so; without it they answer 403. Lists of calls, metrics, the store and the agent stay closed. See "Opening it to the network" in docs/security.md.'
 
 export const startFaas: Command = {
   usage: 'startFaas',
