@@ -51,14 +51,15 @@ export async function fromContainer(
 export class Neighbour {
   readonly #name = `rfat${randomBytes(4).toString('hex')}`
   readonly address: string
-  readonly #gateway: string
+  /** Of this machine, as it sees it. */
+  readonly gateway: string
 
   private constructor() {
     // 198.18.0.0/15 is reserved for benchmarks (RFC 2544), so nobody else uses it.
     const net = randomBytes(2)
     const prefix = `198.${18 + (net[0]! % 2)}.${net[1]}`
     this.address = `${prefix}.2`
-    this.#gateway = `${prefix}.1`
+    this.gateway = `${prefix}.1`
   }
 
   static async make(): Promise<Neighbour> {
@@ -68,12 +69,12 @@ export class Neighbour {
     try {
       await run('ip', ['netns', 'add', name])
       await run('ip', ['link', 'add', outside, 'type', 'veth', 'peer', 'name', inside, 'netns', name])
-      await run('ip', ['address', 'add', `${made.#gateway}/30`, 'dev', outside])
+      await run('ip', ['address', 'add', `${made.gateway}/30`, 'dev', outside])
       await run('ip', ['link', 'set', outside, 'up'])
       await made.#inside('ip', ['address', 'add', `${made.address}/30`, 'dev', inside])
       await made.#inside('ip', ['link', 'set', 'lo', 'up'])
       await made.#inside('ip', ['link', 'set', inside, 'up'])
-      await made.#inside('ip', ['route', 'add', 'default', 'via', made.#gateway])
+      await made.#inside('ip', ['route', 'add', 'default', 'via', made.gateway])
       return made
     } catch (error) {
       await made.remove().catch(() => undefined) // Report why it could not be created.
@@ -83,6 +84,17 @@ export class Neighbour {
 
   async probe({ host, port }: Target): Promise<string> {
     return this.#inside(process.execPath, ['-e', PROBE, host, String(port)])
+  }
+
+  /** Sends a request from there. */
+  async fetch(url: string, init: { method?: string; headers?: Record<string, string>; body?: string } = {}) {
+    const code = `
+      const [url, init] = process.argv.slice(-2)
+      fetch(url, JSON.parse(init)).then(async response => {
+        console.log(JSON.stringify({ status: response.status, body: await response.text() }))
+      })`
+    const text = await this.#inside(process.execPath, ['-e', code, url, JSON.stringify(init)])
+    return JSON.parse(text) as { status: number; body: string }
   }
 
   /** Serves every request on one of its ports. @returns a function that stops it */
