@@ -9,7 +9,11 @@ let dataFolder: string
 let store: DocumentStore
 
 const open = () =>
-  openLmdbStore({ dataFolder, source: '/ryo-faas/test/store', threadEntry: new URL('../thread-main.ts', import.meta.url) })
+  openLmdbStore({
+    dataFolder,
+    source: '/ryo-faas/test/store',
+    threadEntry: new URL('../thread-main.ts', import.meta.url),
+  })
 
 beforeAll(async () => {
   dataFolder = await mkdtemp(join(tmpdir(), 'store-'))
