@@ -46,7 +46,8 @@ beforeEach(async () => {
 afterEach(async () => {
   for (const engine of engines) await engine.close()
   await newEngine().cleanUp()
-  await rm(home, { recursive: true, force: true })
+  // The engine may be writing down an exit.
+  await rm(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
 })
 
 function newEngine(startTimeoutMs?: number): ProcessEngine {
