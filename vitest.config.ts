@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 // `source` is the export condition under which our packages resolve to their TypeScript, so tests need no build. Not
 // `import`: Node's `require` would take it too, and get modules that it cannot call.
@@ -22,12 +23,25 @@ const ALONE = 'agent/test/{platform/{heavy,under-load,faults},{async,store}/chao
 const ALL_APPS = 'agent/test/apps/**/*.test.ts'
 const APPS = process.env['RYO_FAAS_APPS'] === undefined ? 'agent/test/apps/apps.test.ts' : ALL_APPS
 
+/** Those that take longest, however short they are: begun last, they would keep everything waiting for them. */
+const LONG =
+  /(?:docs\/pages|start-stop|bad-input|hung-agent|main-job|engine\/engine|fresh-folder|without-docker|under-load)\.test\.ts$/
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ moduleId }: TestSpecification) => LONG.test(moduleId)
+    return [...sorted.filter(isLong), ...sorted.filter(file => !isLong(file))]
+  }
+}
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
     // A second, the default, is what a busy machine may need for one turn.
     expect: { poll: { timeout: 20_000 } },
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
