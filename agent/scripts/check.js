@@ -1,0 +1,49 @@
+/**
+ * `npm run check`, after the build: what is independent runs at the same time, in two lanes, because the linter alone takes
+ * as long as everything else. The output of each step comes in one piece, as soon as the step has ended.
+ */
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
+
+// The machine's own Node, also for units: npm puts the one of the parts first in the PATH.
+const node = process.env['npm_node_execpath'] ?? process.execPath
+
+const LANES = [
+  ['eslint .'],
+  [
+    'knip',
+    'npm run -s check:packages',
+    'prettier --check .',
+    `"${node}" node_modules/vitest/vitest.mjs run --project unit`,
+  ],
+]
+
+const running = new Set()
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    for (const child of running) child.kill(signal)
+    process.exit(130)
+  })
+}
+
+/** A lane goes on after a failure: all that is wrong is said at once. */
+async function runLane(commands) {
+  let isGood = true
+  for (const command of commands) isGood = (await runStep(command)) && isGood
+  return isGood
+}
+
+async function runStep(command) {
+  const child = spawn(command, { shell: true, stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  const ended = new Promise(done => child.once('close', done))
+  const [out, errors, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+  running.delete(child)
+  process.stdout.write(`$ ${command}\n${out}`)
+  process.stderr.write(errors)
+  if (code !== 0) console.error(`${command} exited with ${code}`)
+  return code === 0
+}
+
+const good = await Promise.all(LANES.map(runLane))
+process.exitCode = good.every(Boolean) ? 0 : 1
