@@ -49,7 +49,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{runtime,agent,extension}/src/**/*.test.ts'],
           exclude: [...WITH_PROCESSES, ...COMPILING, '**/node_modules/**'],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
           // More than the two cores that we count on: much of the time is waiting.
           maxWorkers: 3,

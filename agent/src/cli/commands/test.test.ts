@@ -77,7 +77,7 @@ test('the first run writes snapshots, the next compare with them, --update renew
   )
   const first = await run()
   expect(first.failure).toBeUndefined()
-  expect(first.printed).toMatch(/^ok src\/orders\.http:6 Makes one \d+ ms \(snapshot written\)\n/)
+  expect(first.printed).toMatch(/^ok src\/orders\.http:6 Makes one [\d.]+ m?s \(snapshot written\)\n/)
   expect(first.printed).toMatch(/2 requests as expected, 2 snapshots written\n$/)
   const written = await snapshot('src/__snapshots__/orders.http.snap')
   expect(written).toContain('### Makes one\nHTTP 201\ncontent-type: application/json\n\n{\n  "id": "<uuid>",')
