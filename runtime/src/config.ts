@@ -67,6 +67,7 @@ export interface FunctionConfig extends Settings {
   store?: { read?: string[]; write?: string[] }
   files?: string[]
   unbundled?: string[]
+  node?: string
   bodyLimitMb?: number
 }
 

@@ -22,7 +22,7 @@ test('the types of ryo-faas.config.ts have the fields of the schema', () => {
       unbundled: true,
     },
     ...{ timeoutMs: true, memoryMb: true, cpus: true, instances: true, concurrency: true, bodyLimitMb: true },
-    ...{ networks: true, egress: true, ca: true, export: true, schedule: true },
+    ...{ networks: true, egress: true, ca: true, export: true, schedule: true, node: true },
     ...REACH,
   }
   const schedule: Fields<NonNullable<Entry['schedule']>[number]> = {

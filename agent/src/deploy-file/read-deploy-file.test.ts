@@ -140,7 +140,9 @@ test('an unknown language is reported with the known ones, and an unknown extens
   expect(await problemsOf(text(unclaimed))).toEqual([
     '1:58 unknown-language "./hello/main.py" has an unknown file extension',
   ])
-  expect(await hintsOf(unclaimed)).toEqual([expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\), \.go \(go\)$/)])
+  expect(await hintsOf(unclaimed)).toEqual([
+    expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\), \.go \(go\)$/),
+  ])
   // If the path is wrong, only that is reported.
   expect(await problemsOf(text('"filePath":"./hello/absent.py"'))).toEqual([expect.stringMatching(/missing-file/)])
 })

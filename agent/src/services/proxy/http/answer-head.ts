@@ -1,4 +1,5 @@
 /** What the proxy reads from and writes into the head of an instance's answer. */
+import type { ServerResponse } from 'node:http'
 import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { withoutCors } from '../access/cors.ts'
 import type { Call } from './call.ts'
@@ -41,6 +42,17 @@ export function clientHeaders(
   if (cors !== undefined) withoutCors(headers, cors)
   headers.push('X-Request-Id', requestId)
   return headers
+}
+
+/**
+ * Writes a head whose headers take the place of those of the same name that were set before.
+ * Once any was set, `writeHead` of Node 20 keeps only the last of two in the list, which loses cookies.
+ */
+export function writeAnswerHead(response: ServerResponse, status: number, headers: string[]): void {
+  if (response.getHeaderNames().length === 0) return void response.writeHead(status, headers)
+  for (let i = 0; i < headers.length; i += 2) response.removeHeader(headers[i]!)
+  for (let i = 0; i < headers.length; i += 2) response.appendHeader(headers[i]!, headers[i + 1]!)
+  response.writeHead(status)
 }
 
 /** Hints (103) go on to the client; other interim answers mean nothing to it. */

@@ -14,7 +14,7 @@ import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { isSampled, type Tracing } from '@ryo-faas/runtime/telemetry'
 import { callerLine } from '../access/caller-line.ts'
-import { clientHeaders, errorLabelOf, passHintsOn, platformCodeOf } from './answer-head.ts'
+import { clientHeaders, errorLabelOf, passHintsOn, platformCodeOf, writeAnswerHead } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
 import type { Call } from './call.ts'
 import { recordCall } from './call-span.ts'
@@ -189,7 +189,7 @@ export class Exchange implements ResponseSink, Waiter {
     const code = platformCodeOf(head, this.instance!.id)
     if (code !== undefined && this.tryElsewhere(code)) return
     const { response } = this.call
-    response.writeHead(head.status, clientHeaders(head, this.call, code))
+    writeAnswerHead(response, head.status, clientHeaders(head, this.call, code))
     response.end(body, 'latin1')
     this.finish(head.status, errorLabelOf(head.status, code))
   }
@@ -216,7 +216,7 @@ export class Exchange implements ResponseSink, Waiter {
       response.socket.cork()
       process.nextTick(uncork, response.socket)
     }
-    response.writeHead(this.status, headers)
+    writeAnswerHead(response, this.status, headers)
     response.flushHeaders()
     response.on('drain', () => this.connection?.resume())
   }
