@@ -13,6 +13,7 @@ import { bootBench } from './boot/bench-boot.ts'
 import { coldstartBench } from './coldstart/bench-coldstart.ts'
 import { deployBench } from './deploy/bench-deploy.ts'
 import { dialectsBench } from './dialects/bench-dialects.ts'
+import { elasticBench } from './elastic/bench-elastic.ts'
 import { memoryBench } from './memory/bench-memory.ts'
 import { platformBench } from './platform/bench-platform.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
@@ -35,6 +36,7 @@ const BENCHES: Bench[] = [
   startBench,
   cliBench,
   platformBench,
+  elasticBench,
   memoryBench,
   streamingBench,
   acceptBench,

@@ -24,7 +24,10 @@ export async function untilSettled(platform: TestPlatform): Promise<void> {
   const client = await platform.client()
   await until(async () => {
     const { deployments } = await client.call('deployments', {})
-    const busy = deployments.find(({ instances, desiredInstances }) => instances.length !== desiredInstances)
+    const busy = deployments.find(
+      ({ instances, desiredInstances }) =>
+        instances.filter(({ state }) => state !== 'frozen').length !== desiredInstances,
+    )
     if (busy) throw new Error(`${busy.name} is still draining`)
   })
 }

@@ -43,6 +43,7 @@ export default defineConfig({
           { text: 'The store', link: '/guide/store' },
           { text: 'Triggers', link: '/guide/triggers' },
           { text: 'Schedules', link: '/guide/schedules' },
+          { text: 'Scaling and sleep', link: '/guide/scaling' },
           { text: 'Services', link: '/guide/services' },
           { text: 'Databases', link: '/guide/databases' },
           { text: 'Where settings are', link: '/guide/settings' },

@@ -10,6 +10,7 @@ interface Settings {
   memoryMb?: number
   cpus?: number
   instances?: number
+  scale?: { min?: number; max?: number; idleMs?: number; keepMs?: number; target?: number }
   concurrency?: number
   networks?: string[]
   egress?: 'internet' | 'none'

@@ -113,8 +113,9 @@ test('an invalid body is reported by field and rule', async () => {
     return [response.status, ((await response.json()) as { error: object }).error]
   }
   const refused = (message: string) => [400, { code: 'INVALID_REQUEST', message }]
-  expect(await change({ instances: null })).toEqual(refused('instances must be a number'))
-  expect(await change({ instances: 0 })).toEqual(refused('instances must be at least 1'))
+  for (const instances of [null, 'all']) {
+    expect(await change({ instances })).toEqual(refused('instances must be "auto" or a number from 0 to 100'))
+  }
   expect(await change({})).toEqual(refused('instances is missing'))
   expect(await change([])).toEqual(refused('the body must be an object'))
 })

@@ -106,7 +106,7 @@ test.each([
   ['scale', '<name> is missing', 'Usage: ryo-faas scale <name> <instances>'],
   ['scale hello', '<instances> is missing', 'Usage: ryo-faas scale <name> <instances>'],
   ['scale hello 2 3', 'unexpected argument "3"', 'Usage: ryo-faas scale <name> <instances>'],
-  ['scale hello two', '<instances> must be a number', 'Usage: ryo-faas scale <name> <instances>'],
+  ['scale hello two', '<instances> must be a number or auto', 'Usage: ryo-faas scale <name> <instances>'],
   ['scale hello --instnces 2', 'unknown option --instnces', 'Did you mean --instances?'],
   ['stop', '<names> is missing', 'Usage: ryo-faas stop <names..>'],
   ['calls --functon hello', 'unknown option --functon', 'Did you mean --function?'],

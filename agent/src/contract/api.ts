@@ -6,6 +6,7 @@ import { DeployEvent, LogLine, PlatformEvent } from './events.ts'
 import { MetricsHistory, MetricsHistoryQuery } from './metrics-history.ts'
 import { PlatformView, ResourceView } from './platform.ts'
 import { Problem } from './problem.ts'
+import { MAX_INSTANCES } from './scale.ts'
 import { TracePage, TraceQuery, TraceView } from './traces.ts'
 import { StartFrom } from './trigger.ts'
 import { EnvironmentName } from './variables.ts'
@@ -82,10 +83,17 @@ export const API = {
     method: 'PATCH',
     path: '/v1/deployments/:name',
     params: byName,
-    body: z.object({ instances: z.int().min(1).max(100) }),
+    body: z.object({
+      instances: z
+        .union([z.int().min(0).max(MAX_INSTANCES), z.literal('auto')], {
+          error: ({ input }) =>
+            input === undefined ? 'is missing' : `must be "auto" or a number from 0 to ${MAX_INSTANCES}`,
+        })
+        .describe('A fixed number; 0: asleep until it is called; auto: as deploy.json says'),
+    }),
     response: DeploymentView,
     isLong: true,
-    summary: 'Set the number of instances; responds when they are ready',
+    summary: 'Set the number of instances, or let it follow the calls; responds when they are ready',
   },
   rollback: {
     method: 'POST',

@@ -21,7 +21,15 @@ test('the types of ryo-faas.config.ts have the fields of the schema', () => {
       files: true,
       unbundled: true,
     },
-    ...{ timeoutMs: true, memoryMb: true, cpus: true, instances: true, concurrency: true, bodyLimitMb: true },
+    ...{
+      timeoutMs: true,
+      memoryMb: true,
+      cpus: true,
+      instances: true,
+      scale: true,
+      concurrency: true,
+      bodyLimitMb: true,
+    },
     ...{ networks: true, egress: true, ca: true, export: true, schedule: true, node: true },
     ...REACH,
   }
@@ -30,7 +38,16 @@ test('the types of ryo-faas.config.ts have the fields of the schema', () => {
     ...{ missed: true, overlap: true, path: true, body: true },
   }
   const overrides: Fields<NonNullable<Entry['environments']>[string]> = {
-    ...{ env: true, secrets: true, timeoutMs: true, memoryMb: true, cpus: true, instances: true, concurrency: true },
+    ...{
+      env: true,
+      secrets: true,
+      timeoutMs: true,
+      memoryMb: true,
+      cpus: true,
+      instances: true,
+      concurrency: true,
+      scale: true,
+    },
     ...{ networks: true, egress: true, ca: true },
     ...REACH,
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { NAME_PATTERN } from '@ryo-faas/runtime/protocol'
 import { AccessRule, Cors, Domain, Rate } from './access-rule.ts'
+import { MAX_INSTANCES, Scale } from './scale.ts'
 import { Schedule, scheduleKey } from './schedule.ts'
 import { Trigger } from './trigger.ts'
 import { EnvironmentName } from './variables.ts'
@@ -27,7 +28,7 @@ const SecretNames = z.array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/))
 const TimeoutMs = z.int().min(1).max(86_400_000)
 const MemoryMb = z.int().min(32).max(1_048_576)
 const Cpus = z.number().min(0.01).max(1024)
-const Instances = z.int().min(1).max(100)
+const Instances = z.int().min(1).max(MAX_INSTANCES)
 const Concurrency = z.int().min(1).max(100_000)
 
 const Networks = z
@@ -67,6 +68,7 @@ export const EnvironmentOverrides = z
     memoryMb: MemoryMb,
     cpus: Cpus,
     instances: Instances,
+    scale: Scale,
     concurrency: Concurrency,
     networks: Networks,
     egress: Egress,
@@ -136,7 +138,10 @@ export const DeployEntry = z.strictObject({
   timeoutMs: TimeoutMs.default(30_000).describe('Maximum duration of one call.'),
   memoryMb: MemoryMb.default(256).describe('Memory limit of an instance.'),
   cpus: Cpus.default(1).describe('CPU limit of an instance.'),
-  instances: Instances.default(1).describe('Number of instances.'),
+  instances: Instances.optional().describe('Number of instances that always run, in place of scale.'),
+  scale: Scale.optional().describe(
+    'How many instances run and when they sleep; default: one or more while it is called, none after a minute without.',
+  ),
   concurrency: Concurrency.default(1000).describe('Maximum number of concurrent calls in one instance.'),
   bodyLimitMb: z.number().min(0).default(10).describe('Largest request body in MB; 0: no limit.'),
   networks: Networks.optional(),

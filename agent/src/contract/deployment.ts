@@ -5,7 +5,7 @@ import { TriggerView } from './trigger.ts'
 export const InstanceView = z.object({
   id: z.string(),
   version: z.int(),
-  state: z.enum(['starting', 'ready', 'draining', 'exited']),
+  state: z.enum(['starting', 'ready', 'frozen', 'draining', 'exited']),
   /** `host:port` at which the platform reaches it. */
   address: z.string().optional(),
   startedAt: z.string(),
@@ -19,14 +19,17 @@ export const VersionView = z.object({
   active: z.boolean(),
 })
 
-export const DeploymentState = z.enum(['running', 'starting', 'degraded', 'failing'])
+export const DeploymentState = z.enum(['running', 'starting', 'degraded', 'failing', 'asleep'])
 
 export const DeploymentView = z.object({
   name: z.string(),
   route: z.string(),
   kind: DeploymentKind,
   version: z.int(),
-  /** `running`: all instances ready; `degraded`: some; `starting`: none yet; `failing`: none, and they keep dying. */
+  /**
+   * `running`: all instances ready; `degraded`: some; `starting`: none yet; `failing`: none, and they keep dying;
+   * `asleep`: none, until it is called.
+   */
   state: DeploymentState,
   url: z.string(),
   filePath: z.string(),
@@ -34,7 +37,10 @@ export const DeploymentView = z.object({
   node: z.string().optional(),
   /** Absolute path of the deploy.json that it was last deployed from. */
   deployFile: z.string().optional(),
+  /** How many are to be awake now. */
   desiredInstances: z.int(),
+  /** Between these their number follows the calls; equal: it is fixed. An agent of an earlier release does not say. */
+  scale: z.object({ min: z.int(), max: z.int() }).optional(),
   instances: z.array(InstanceView),
   versions: z.array(VersionView),
   /** Counted by the proxy since it started. */

@@ -74,3 +74,4 @@ export { FunctionPoint, MetricsHistory, MetricsHistoryQuery, PlatformPoint } fro
 export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
 export { LogPlace } from './log-place.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'
+export { Scale } from './scale.ts'

@@ -64,6 +64,7 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   memoryMb: anything(fc.double()),
   cpus: anything(fc.double()),
   instances: anything(fc.integer()),
+  scale: anything(fc.record({ min: fc.integer(), max: fc.integer(), idleMs: fc.double() }, { requiredKeys: [] })),
   concurrency: anything(fc.integer()),
   bodyLimitMb: anything(fc.double()),
   networks: anything(fc.array(fc.string())),

@@ -56,6 +56,16 @@ export async function settledEntry(
   }
   const present = Object.entries(overrides ?? {}).filter(([, value]) => value !== undefined)
   const settled: DeployEntry = { ...entry, ...Object.fromEntries(present), env }
+  if (overrides?.instances !== undefined) delete settled.scale
+  if (overrides?.scale !== undefined) delete settled.instances
+  for (const [holder, within] of [
+    [entry, []],
+    [overrides, ['environments', environment!]],
+  ] as const) {
+    if (holder?.instances === undefined || holder.scale === undefined) continue
+    const message = '"instances" is a fixed number and "scale" lets it change: there can be only one of them'
+    problems.push(source.atPath({ code: 'wrong-value', message }, [...path, ...within, 'scale']))
+  }
   if (settled.ca !== undefined) {
     const where = overrides?.ca === undefined ? ['ca'] : ['environments', environment!, 'ca']
     const certificates = await readCertificates(base, settled.ca)

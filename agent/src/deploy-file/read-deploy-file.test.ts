@@ -326,6 +326,21 @@ describe('settings', () => {
     ])
   })
 
+  test('a number and a range of instances exclude each other, and an environment may have the other one', async () => {
+    const fields = '"instances":2,"environments":{"live":{"scale":{"max":4}}}'
+    expect(await entryOf(fields, { environment: 'live' })).toMatchObject({ entry: { scale: { min: 0, max: 4 } } })
+    expect((await entryOf(fields, { environment: 'live' })).entry).not.toHaveProperty('instances')
+    expect(await findings('"instances":2,"scale":{}')).toEqual([
+      expect.stringContaining('wrong-value "instances" is a fixed number and "scale" lets it change'),
+    ])
+    expect(await findings('"scale":{"min":3,"max":2}')).toEqual([
+      expect.stringContaining('wrong-value "scale" must not have a "min" above its "max"'),
+    ])
+    expect(await findings('"scale":{"idelMs":300}')).toEqual([
+      expect.stringContaining('unknown-field unknown field "idelMs", did you mean "idleMs"?'),
+    ])
+  })
+
   test('a link to variables outside the project is refused, and names that cannot be variables are left out', async () => {
     await write('.env', 'a.b=1\nA=1')
     expect(await entryOf('"env":{}')).toMatchObject({

@@ -7,6 +7,7 @@ import {
   EnvironmentOverrides,
   JwtRule,
   nearMatch,
+  Scale,
   Schedule,
   Trigger,
   TRIGGER_KINDS,
@@ -68,6 +69,7 @@ function fieldsAt(path: Path): string[] {
   if (path.at(-1) === 'jwt') return Object.keys(JwtRule.shape)
   if (path.at(-1) === 'access') return ['jwt']
   if (path.at(-1) === 'cors') return Object.keys(Cors.shape)
+  if (path.at(-1) === 'scale') return Object.keys(Scale.shape)
   if (path[2] === 'environments') return Object.keys(EnvironmentOverrides.shape)
   if (path[2] === 'async') return Object.keys(AsyncPolicy.shape)
   if (path[2] === 'schedule') return Object.keys(Schedule.shape)

@@ -26,13 +26,13 @@ import { capability, type BuiltPackage, type Engine } from '../engines/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
 import { checkPlanned, type Accepted } from './check.ts'
-import { desiredInstances } from './desired-instances.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { pathOf } from './deployed-route.ts'
 import { mustBeFree, routesMustBeFree } from './name-owner.ts'
 import { plan, type Planned, type PlanRequest } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
+import { keptOverride, scaleOf } from './scaling/index.ts'
 import type { Switcher } from './switcher.ts'
 import { traced } from './traced.ts'
 import type { VersionImages } from './version-images.ts'
@@ -189,7 +189,8 @@ export class Deploy {
       if (active && same && !run.buildOnly && !run.debug && before?.debugPort === undefined) {
         await reconciler.route(route)
         if (run.from !== undefined) await switcher.replay(route, { from: run.from })
-        if (fleet.ready(route).length > 0) return done(active.version, 'unchanged', madeFrom)
+        if (fleet.ready(route).length > 0 || fleet.wanted(route) === 0)
+          return done(active.version, 'unchanged', madeFrom)
       }
 
       const base = outcome.base ?? language.base
@@ -213,8 +214,11 @@ export class Deploy {
       }
       const boots: BootFacts[] = []
       const onBoot = (facts: BootFacts) => void boots.push(facts)
-      const count = run.debug ? 1 : desiredInstances(before, entry)
       const debugPort = run.debug ? await capability(engine, 'debug').port() : undefined
+      const scaledTo = keptOverride(before, entry)
+      const { min, max } = scaleOf({ scaledTo, debugPort }, entry)
+      // At least one: it has to show that it starts.
+      const count = Math.min(max, Math.max(1, min, fleet.wanted(route) ?? 0))
       try {
         run.emit({ type: 'step', name, step: 'starting' })
         const started = await traced('start', { 'ryo_faas.instances': count }, () =>
@@ -225,7 +229,7 @@ export class Deploy {
         await traced('switch', {}, async () => {
           const served = await instances.withServed(version, started)
           const { from } = run
-          await switcher.switchTo({ name, route, version: served, started, instances: count, from, debugPort })
+          await switcher.switchTo({ name, route, version: served, started, scaledTo, from, debugPort })
         })
       } catch (error) {
         if (built.fresh) await this.#discard(built)

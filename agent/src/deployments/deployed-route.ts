@@ -5,17 +5,26 @@ import type { Instance } from '../engines/index.ts'
 import type { Access, Route } from '../routes/index.ts'
 import { activeVersion, type DeploymentRecord } from './state/index.ts'
 import { bodyLimitBytesOf } from './environment.ts'
+import { isElastic, scaleOf } from './scaling/index.ts'
 import { triggersOf } from './subscriptions.ts'
 
 /** Calls paused in a debugger must not time out. */
 const DEBUG_TIMEOUT_MS = 86_400_000
 
-export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Route {
+export interface Serving {
+  ready: Instance[]
+  frozen: Instance[]
+  /** Why no instance could be woken. */
+  unavailable?: string | undefined
+}
+
+export function deployedRoute(record: DeploymentRecord, { ready, frozen, unavailable }: Serving): Route {
   const version = activeVersion(record)
   const { config, served } = version
   const policy = AsyncPolicy.parse(typeof config.async === 'object' ? config.async : {})
   const pattern = patternOf(config)
   const bodyLimitBytes = bodyLimitBytesOf(config)
+  const scale = scaleOf(record, config)
   const isAsync = served === undefined ? config.async !== false : served.async.length > 0
   return {
     name: record.route,
@@ -34,7 +43,12 @@ export function deployedRoute(record: DeploymentRecord, ready: Instance[]): Rout
     ...(config.domains !== undefined && { domains: config.domains }),
     ...(config.methods !== undefined && { methods: config.methods }),
     ...(served && { paths: { http: served.http, async: served.async } }),
-    instances: ready.flatMap(({ id, state }) => (state.kind === 'running' ? [{ id, ...state.address }] : [])),
+    instances: [
+      ...ready.flatMap(instance => placeOf(instance)),
+      ...frozen.flatMap(instance => placeOf(instance).map(place => ({ ...place, isFrozen: true as const }))),
+    ],
+    ...(isElastic(scale) && { scale: { max: scale.max } }),
+    ...(unavailable !== undefined && { unavailable }),
     policy,
     triggers: triggersOf(record, version),
   }
@@ -48,6 +62,10 @@ function accessOf(rule: AccessRule): Access {
 export function signingSecret({ access }: Pick<DeployEntry, 'access'>): string[] {
   const secret = typeof access === 'object' ? access.jwt.secret : undefined
   return secret === undefined ? [] : [secret]
+}
+
+function placeOf({ id, state }: Instance): { id: string; host: string; port: number }[] {
+  return state.kind === 'exited' ? [] : [{ id, ...state.address }]
 }
 
 /** Where users find it: the path that it names, if it does at every host; it is below `/functions/` in any case. */

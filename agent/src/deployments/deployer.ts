@@ -29,6 +29,8 @@ import { deploymentLogs } from './log-merge.ts'
 import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher, type CurrentTable } from './route-publisher.ts'
+import { isHealthy } from './readiness.ts'
+import { isElastic, Scaler, scaleOf, Sleep, type ColdStart, type DemandSource } from './scaling/index.ts'
 import { Switcher } from './switcher.ts'
 import { deployedRoute, pathOf, signingSecret } from './deployed-route.ts'
 import { routesMustBeFree } from './name-owner.ts'
@@ -44,6 +46,8 @@ export interface DeployerOptions {
   /** To proxies and dispatchers. */
   routes: RouteChannel
   proxy: { stats(): Promise<ProxyStats> }
+  /** Of every proxy. */
+  demand: readonly DemandSource[]
   surroundings: () => Surroundings
   /** Position of the next document change. */
   now: () => Promise<StartFrom>
@@ -52,6 +56,7 @@ export interface DeployerOptions {
   startTimeoutMs: number
   onChange: (name: string) => void
   onRemoved: (name: string) => void
+  onColdStart: (name: string, kind: ColdStart) => void
   log: ReconcilerOptions['log']
 }
 
@@ -63,6 +68,8 @@ export class Deployer {
   readonly #images: VersionImages
   readonly #publisher: RoutePublisher
   readonly #instances: Instances
+  readonly #sleep: Sleep
+  readonly #scaler: Scaler
   readonly #switcher: Switcher
   readonly #reconciler: Reconciler
   readonly #deploy: Deploy
@@ -73,7 +80,9 @@ export class Deployer {
     const shared = { ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images }
     this.#publisher = new RoutePublisher(options.routes, () => this.#table())
     this.#instances = new Instances({ ...shared, publisher: this.#publisher })
-    const moved = { ...shared, publisher: this.#publisher, instances: this.#instances }
+    this.#sleep = new Sleep({ ...shared, publisher: this.#publisher, isHealthy })
+    const moved = { ...shared, publisher: this.#publisher, instances: this.#instances, sleep: this.#sleep }
+    this.#scaler = new Scaler({ ...moved, sources: options.demand })
     this.#switcher = new Switcher(moved)
     this.#reconciler = new Reconciler(moved)
     this.#deploy = new Deploy({ ...moved, switcher: this.#switcher, reconciler: this.#reconciler })
@@ -85,6 +94,7 @@ export class Deployer {
     await this.#publisher.publish()
     this.#options.engine.watch(() => void this.#reconciler.all())
     this.#instances.openPool(Object.values(this.#options.state.current.deployments).map(activeVersion))
+    this.#scaler.start()
   }
 
   /** A proxy or dispatcher was down and may have come back with an old table. */
@@ -124,29 +134,28 @@ export class Deployer {
     return (await this.list()).find(view => view.route === route)!
   }
 
-  scale(name: string, instances: number, signal: AbortSignal): Promise<void> {
+  /** A number, 0 for asleep until it is called, or as deploy.json says. Resolves once as many are ready. */
+  scale(name: string, instances: number | 'auto', signal: AbortSignal): Promise<void> {
     const { route } = this.#find(name)
     return this.#queue.run(route, async () => {
-      const record = this.#find(name)
-      const version = activeVersion(record)
-      const running = (await this.#options.engine.instances(route)).filter(
-        ({ id, state }) => state.kind === 'running' && this.#fleet.isReady(id),
-      )
-      const missing = instances - running.length
-      const started =
-        missing > 0
-          ? await this.#instances.start(withoutDebugger(record), version, {
-              count: missing,
-              signal: this.#either(signal),
-            })
-          : []
+      const record = withoutDebugger(this.#find(name))
+      const scaledTo = instances === 'auto' ? undefined : instances
+      const scale = scaleOf({ scaledTo }, activeVersion(record).config)
+      const awake = this.#fleet.ready(route).length
+      const wanted = Math.min(scale.max, Math.max(scale.min, isElastic(scale) ? awake : 0))
+      // First, so that a number that cannot be reached changes nothing.
+      await this.#scaler.raise(record, wanted, { signal: this.#either(signal), isAllOrNone: true })
       await this.#options.state.update(next => {
         const entry = deploymentIn(next, route)
-        if (entry) entry.instances = instances
+        if (entry === undefined) return
+        delete entry.scaledTo
+        if (scaledTo !== undefined) entry.scaledTo = scaledTo
       })
-      started.forEach(instance => this.#fleet.markReady(instance))
-      if (started.length > 0) await this.#publisher.publish()
+      this.#fleet.want(route, wanted)
+      await this.#publisher.publish()
+      if (scaledTo === 0) await this.#scaler.sleepNow(this.#find(name))
       await this.#reconciler.route(route)
+      this.#scaler.touch(route)
       this.#options.onChange(record.name)
     })
   }
@@ -169,11 +178,14 @@ export class Deployer {
       }
       if (version.version === record.active) return
       routesMustBeFree([version.config], this.#options.state.current)
-      const started = await this.#instances.start(record, version, {
-        count: record.instances,
-        signal: this.#either(signal),
-      })
-      await this.#switcher.switchTo({ ...record, version, started })
+      const { min, max } = scaleOf(record, version.config)
+      const count = Math.min(max, Math.max(1, min, this.#fleet.wanted(route) ?? 0))
+      const kept = this.#fleet.kept(route).filter(instance => instance.version === version.version)
+      const thawed = await Promise.all(kept.slice(0, count).map(instance => this.#sleep.thaw(instance)))
+      const woken = thawed.filter(instance => instance !== undefined)
+      const missing = { count: count - woken.length, signal: this.#either(signal) }
+      const started = missing.count > 0 ? await this.#instances.start(record, version, missing) : []
+      await this.#switcher.switchTo({ ...record, scaledTo: record.scaledTo, version, started: [...woken, ...started] })
     })
   }
 
@@ -201,7 +213,8 @@ export class Deployer {
       await this.#instances.retire(await engine.instances(record.route), activeVersion(record))
       await this.#fleet.drained()
       await engine.logs?.forget(record.route)
-      this.#fleet.forgive(record.route)
+      this.#fleet.forget(record.route)
+      this.#scaler.forget(record.route)
       onRemoved(record.name)
     })
   }
@@ -243,7 +256,7 @@ export class Deployer {
         name,
         deployment: route,
         version: String(version),
-        state: state.kind === 'exited' ? state.reason : this.#fleet.isDraining(id) ? 'draining' : 'running',
+        state: state.kind === 'exited' ? state.reason : this.#fleet.isDraining(id) ? 'draining' : state.kind,
         createdAt: startedAt,
       })),
     ]
@@ -263,6 +276,7 @@ export class Deployer {
   /** Stops every instance and keeps the state: the next start brings them back. Returns what was stopped. */
   async stopInstances(): Promise<string[]> {
     this.#reconciler.close()
+    this.#scaler.close()
     // Deploys and scalings in progress are undone first.
     this.#stopping.abort()
     await this.#queue.idle()
@@ -280,6 +294,7 @@ export class Deployer {
   /** Stops managing instances; they keep running. */
   async close(): Promise<void> {
     this.#reconciler.close()
+    this.#scaler.close()
     await this.#queue.idle()
     await this.#images.close()
   }
@@ -321,7 +336,11 @@ export class Deployer {
     const values = signing.length === 0 ? {} : await secrets.values(signing)
     return {
       routes: Object.values(state.current.deployments).map(record =>
-        deployedRoute(record, this.#fleet.ready(record.route)),
+        deployedRoute(record, {
+          ready: this.#fleet.ready(record.route),
+          frozen: this.#fleet.frozen(record.route),
+          unavailable: this.#fleet.unavailable(record.route),
+        }),
       ),
       keys: Object.values(state.current.keys),
       secrets: values,

@@ -1,4 +1,5 @@
 export { checkFile } from './check.ts'
 export { Deployer, type DeployerOptions } from './deployer.ts'
 export { CallerKeys } from './caller-keys.ts'
+export type { ColdStart } from './scaling/index.ts'
 export { CallCounts } from './call-counts.ts'

@@ -84,6 +84,7 @@ export class Instances {
    */
   async retire(instances: Instance[], version: VersionRecord | undefined): Promise<void> {
     const { engine, fleet, publisher } = this.#options
+    for (const { id } of instances) fleet.forgetKept(id)
     const served = instances.map(({ id }) => fleet.unmark(id)).some(Boolean)
     if (served) await publisher.publish()
     const graceMs = drainMsOf(version) + 2000

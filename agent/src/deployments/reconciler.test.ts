@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { DeployEntry } from '../contract/index.ts'
 import type { Engine, Instance } from '../engines/index.ts'
 import { KeyedQueue } from '../host/index.ts'
 import type { StateStore } from './state/index.ts'
@@ -8,6 +9,7 @@ import { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { Reconciler } from './reconciler.ts'
 import type { RoutePublisher } from './route-publisher.ts'
+import type { Sleep } from './scaling/index.ts'
 
 let server: Server
 let isBusy: boolean
@@ -25,12 +27,22 @@ afterEach(() => {
 })
 
 /** What a restarted agent finds: one instance, not yet known to be ready. */
-function adopted(listed: Instance[] = [running('a1')]) {
-  const record = { name: 'Fn', route: 'fn', active: 1, instances: 1, versions: [{ version: 1 }] }
+function adopted(listed: Instance[] = [running('a1')], fields: object = { instances: 1 }) {
+  const config = DeployEntry.parse({ name: 'Fn', packageDir: '/w', filePath: '/w/a.ts', ...fields })
+  const record = {
+    name: 'Fn',
+    route: 'fn',
+    active: 2,
+    versions: [
+      { version: 1, config },
+      { version: 2, config },
+    ],
+  }
   const fleet = new Fleet()
   let published = 0
   /** What happened, in order. */
   const log: string[] = []
+  const retired: string[] = []
   const reconciler = new Reconciler({
     fleet,
     engine: {
@@ -39,8 +51,16 @@ function adopted(listed: Instance[] = [running('a1')]) {
       stop: async () => undefined,
     } as unknown as Engine,
     state: { deployment: () => record, current: { deployments: { fn: record } } } as unknown as StateStore,
+    sleep: {
+      thaw: async (instance: Instance) => {
+        log.push(`thawed ${instance.id}`)
+        const awake = running(instance.id)
+        listed.splice(listed.indexOf(instance), 1, awake)
+        return awake
+      },
+    } as unknown as Sleep,
     instances: {
-      retire: async () => undefined,
+      retire: async (instances: Instance[]) => void retired.push(...instances.map(({ id }) => id)),
       start: async () => {
         log.push('started another')
         listed.push(running('a2'))
@@ -57,13 +77,18 @@ function adopted(listed: Instance[] = [running('a1')]) {
     onChange: () => undefined,
     log: { warn: () => undefined },
   })
-  return { reconciler, fleet, listed, log, published: () => published }
+  return { reconciler, fleet, listed, log, retired, published: () => published }
+}
+
+function frozen(id: string, version = 2): Instance {
+  const instance = running(id)
+  return { ...instance, version, state: { ...instance.state, kind: 'frozen' } as Instance['state'] }
 }
 
 function running(id: string, { host = '127.0.0.1' } = {}): Instance {
   const { port } = server.address() as AddressInfo
   return {
-    ...{ id, route: 'fn', version: 1, name: 'fn', startedAt: '2026-01-01T00:00:00.000Z' },
+    ...{ id, route: 'fn', version: 2, name: 'fn', startedAt: '2026-01-01T00:00:00.000Z' },
     state: { kind: 'running', address: { host, port } },
   }
 }
@@ -135,5 +160,54 @@ test('an instance that becomes ready while the engine is asked stays ready', asy
   fleet.markReady(running('a3'))
   await looked
   expect(fleet.isReady('a3')).toBe(true)
+  reconciler.close()
+})
+
+test('what a restarted agent finds asleep stays asleep, and nothing is started in its place', async () => {
+  const { reconciler, fleet, log } = adopted([frozen('a1')], {})
+  await reconciler.adopt()
+  expect([log, fleet.frozen('fn').map(({ id }) => id), fleet.wanted('fn')]).toEqual([[], ['a1'], 0])
+  reconciler.close()
+})
+
+test('it is woken where one has to run, and where one that should be awake was frozen from outside', async () => {
+  isBusy = false
+  const { reconciler, fleet, log, listed } = adopted([frozen('a1')])
+  await reconciler.adopt()
+  expect(log).toEqual(['thawed a1', 'routes: a1'])
+  listed.splice(0, 1, frozen('a1'))
+  log.length = 0
+  await reconciler.all()
+  expect(log).toEqual(['routes: ', 'thawed a1', 'routes: a1'])
+  expect(fleet.isReady('a1')).toBe(true)
+  reconciler.close()
+})
+
+test('what died awake is started again, what died asleep is not', async () => {
+  isBusy = false
+  const died = (id: string): Instance => ({
+    ...running(id),
+    state: { kind: 'exited', at: '', code: 1, reason: 'died' },
+  })
+  const { reconciler, fleet, log, listed } = adopted([running('a1'), frozen('b1')], {})
+  await reconciler.adopt()
+  listed.splice(1, 1, died('b1'))
+  await reconciler.all()
+  expect([log.includes('started another'), fleet.frozen('fn'), fleet.wanted('fn')]).toEqual([false, [], 1])
+  listed.splice(0, 2, died('a1'))
+  await reconciler.all()
+  expect(log).toContain('started another')
+  reconciler.close()
+})
+
+test('of earlier versions the newest frozen one is kept, what runs is drained', async () => {
+  const { reconciler, fleet, retired } = adopted(
+    [frozen('a2'), frozen('a1', 1), { ...running('b1'), version: 1 }, frozen('a0', 0)],
+    {},
+  )
+  await reconciler.adopt()
+  await reconciler.all()
+  expect([...new Set(retired)]).toEqual(['b1', 'a0'])
+  expect([fleet.isKept('a1'), fleet.isFrozen('a2')]).toEqual([true, true])
   reconciler.close()
 })

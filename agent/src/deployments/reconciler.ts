@@ -1,6 +1,7 @@
 /**
- * Makes what is running match the state. For each deployment: dead instances are replaced (with backoff),
- * surplus and outdated ones drained, live ones found ready and published; what belongs to no deployment is removed.
+ * Makes what is running match the state. For each deployment: dead instances are replaced (with backoff), surplus and
+ * outdated ones drained, live ones found ready and published, frozen ones left asleep unless more should be awake; what
+ * belongs to no deployment is removed.
  * Runs after every event of the engine, at start, and when a backoff has passed; running it twice changes nothing.
  *
  * Invariant: an instance that the engine does not list as running at the address we know is in no route before anything
@@ -14,6 +15,7 @@ import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { isHealthy } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
+import { scaleOfRecord, type Sleep } from './scaling/index.ts'
 
 const LOOK_AGAIN_MS = 1_000
 /** For instances from before this agent: they were serving a moment ago, and busy is not dead. */
@@ -25,6 +27,7 @@ export interface ReconcilerOptions {
   state: StateStore
   fleet: Fleet
   instances: Instances
+  sleep: Sleep
   publisher: RoutePublisher
   queue: KeyedQueue
   onChange: (name: string) => void
@@ -68,15 +71,24 @@ export class Reconciler {
     const version = record && activeVersion(record)
     const found = (await this.#look(route)).filter(({ id }) => !fleet.isDraining(id))
     const dead = found.filter(instance => instance.state.kind === 'exited')
-    const living = found.filter(instance => instance.state.kind === 'running')
+    const isCurrent = (instance: Instance) => instance.version === version?.version
+    const running = found.filter(instance => instance.state.kind === 'running')
+    const asleep = found.filter(instance => instance.state.kind === 'frozen')
+    const max = record ? scaleOfRecord(record).max : 0
+    const wanted = record ? this.#wanted(record, found.filter(isCurrent)) : 0
 
-    const current = living.filter(instance => version && instance.version === version.version)
+    const awake = running.filter(isCurrent)
+    const { woken, resting } = await this.#wake(asleep.filter(isCurrent), wanted - awake.length)
+    const current = [...awake, ...woken]
     const newly = await this.#markReady(current)
     await this.#bury(record?.name ?? route, dead)
-    const surplus = current.slice(record?.instances ?? 0)
-    await instances.retire([...living.filter(instance => !current.includes(instance)), ...surplus], version)
+    const surplus = current.slice(max)
+    const outdated = [...running, ...asleep].filter(
+      instance => !isCurrent(instance) && !this.#isKept(record, instance, asleep),
+    )
+    await instances.retire([...outdated, ...surplus, ...resting.slice(Math.max(0, max - current.length))], version)
 
-    const missing = (record?.instances ?? 0) - (current.length - surplus.length)
+    const missing = wanted - (current.length - surplus.length)
     const refilled = record && version && missing > 0 ? await this.#refill(record, version, missing) : false
     // Perhaps too busy to answer: nothing else would try again.
     const isSilent = current.some(instance => !surplus.includes(instance) && !fleet.isReady(instance.id))
@@ -87,6 +99,42 @@ export class Reconciler {
       if (first) await engine.promote?.(first.id)
       this.#options.onChange(record?.name ?? route)
     }
+  }
+
+  /**
+   * How many are to be awake: as many as before, or as are now, if that is more. What has just died was awake; for
+   * an agent that has just begun, so was everything that is not frozen.
+   */
+  #wanted(record: DeploymentRecord, current: Instance[]): number {
+    const { fleet } = this.#options
+    const scale = scaleOfRecord(record)
+    const known = fleet.wanted(record.route)
+    const isUp = ({ state }: Instance) => state.kind === 'running' || (known === undefined && state.kind === 'exited')
+    const wanted = Math.min(scale.max, Math.max(scale.min, known ?? 0, current.filter(isUp).length))
+    fleet.want(record.route, wanted)
+    return wanted
+  }
+
+  /** Wakes as many as are missing; the others are left asleep. */
+  async #wake(asleep: Instance[], missing: number): Promise<{ woken: Instance[]; resting: Instance[] }> {
+    const { fleet, sleep } = this.#options
+    const chosen = asleep.slice(0, Math.max(0, missing))
+    const woken = await Promise.all(chosen.map(instance => sleep.thaw(instance)))
+    const resting = asleep.slice(chosen.length)
+    for (const instance of resting) if (!fleet.isFrozen(instance.id)) fleet.markFrozen(instance, performance.now())
+    return { woken: woken.filter(instance => instance !== undefined), resting }
+  }
+
+  /** Frozen ones of one earlier version wait for a rollback. */
+  #isKept(record: DeploymentRecord | undefined, instance: Instance, asleep: Instance[]): boolean {
+    const { fleet } = this.#options
+    if (record === undefined || !asleep.includes(instance)) return false
+    if (fleet.isKept(instance.id)) return true
+    const others = asleep.filter(({ version }) => version !== record.active)
+    const isNewest = others.every(({ version }) => version <= instance.version)
+    if (!isNewest || fleet.kept(record.route).length > 0) return false
+    fleet.markKept(instance, performance.now())
+    return true
   }
 
   close(): void {
@@ -115,10 +163,13 @@ export class Reconciler {
    */
   async #look(wanted?: string): Promise<Instance[]> {
     const { engine, state, fleet, publisher, log, onChange } = this.#options
-    const known = fleet.ready(wanted)
+    const known = [...fleet.ready(wanted), ...fleet.frozen(wanted)]
     const listed = await engine.instances(wanted)
     const lost = known.filter(instance => !listed.some(other => isSamePlace(instance, other)))
     const taken = lost.filter(({ id }) => fleet.unmark(id))
+    // Frozen from outside: it can be woken.
+    const asleep = listed.filter(({ id, state }) => state.kind === 'frozen' && taken.some(other => other.id === id))
+    for (const instance of asleep) fleet.markFrozen(instance, performance.now())
     if (taken.length > 0) await publisher.publish()
     for (const { id, route } of taken) {
       if (listed.some(other => other.id === id)) continue
@@ -189,8 +240,10 @@ export class Reconciler {
   }
 }
 
+/** What is thought to be frozen may run: nobody sends anything there. */
 function isSamePlace(known: Instance, other: Instance): boolean {
-  if (known.id !== other.id || known.state.kind !== 'running' || other.state.kind !== 'running') return false
+  if (known.id !== other.id || known.state.kind === 'exited' || other.state.kind === 'exited') return false
+  if (known.state.kind === 'running' && other.state.kind === 'frozen') return false
   const [a, b] = [known.state.address, other.state.address]
   return a.host === b.host && a.port === b.port
 }

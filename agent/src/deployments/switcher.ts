@@ -10,10 +10,10 @@ import {
   type StateStore,
   type VersionRecord,
 } from './state/index.ts'
-import { undebuggedInstances } from './desired-instances.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import type { RoutePublisher } from './route-publisher.ts'
+import type { Sleep } from './scaling/index.ts'
 import { documentKeys, nextEpoch, subscribe, withPause } from './subscriptions.ts'
 import type { VersionImages } from './version-images.ts'
 
@@ -24,8 +24,9 @@ export interface Switch {
   name: string
   route: string
   version: VersionRecord
+  /** Of that version: they are awake. */
   started: Instance[]
-  instances: number
+  scaledTo: number | undefined
   /** Where its triggers start; default: known ones resume, new ones start now. */
   from?: StartFrom | undefined
   debugPort?: number | undefined
@@ -36,6 +37,7 @@ export interface SwitcherOptions {
   state: StateStore
   fleet: Fleet
   instances: Instances
+  sleep: Sleep
   images: VersionImages
   publisher: RoutePublisher
   /** Position of the next document change. */
@@ -51,19 +53,17 @@ export class Switcher {
   }
 
   /** If the commit fails, the new instances are removed and the old ones keep serving. */
-  async switchTo({ name, route, version, started, instances, from, debugPort }: Switch): Promise<void> {
+  async switchTo({ name, route, version, started, scaledTo, from, debugPort }: Switch): Promise<void> {
     const { engine, state, fleet, publisher, now } = this.#options
     const before = state.deployment(route)
     const isOld = ({ id }: Instance) => !started.some(instance => instance.id === id)
     try {
-      const kept = debugPort === undefined ? undefined : undebuggedInstances(before)
       const subscriptions = await subscribe({ before, version, from, now })
       await state.update(next => {
         next.deployments[route] = {
-          ...withVersion(before, { name, route, version, instances }),
+          ...withVersion(before, { name, route, version, scaledTo }),
           subscriptions,
           ...(debugPort !== undefined && { debugPort }),
-          ...(kept !== undefined && { undebuggedInstances: kept }),
         }
       })
     } catch (error) {
@@ -71,6 +71,7 @@ export class Switcher {
       throw error
     }
     fleet.forgive(route)
+    fleet.want(route, started.length)
     fleet
       .ready(route)
       .filter(isOld)
@@ -80,10 +81,27 @@ export class Switcher {
     if (started[0]) await engine.promote?.(started[0].id)
     const previous = before?.versions.find(({ version: number }) => number === before.active)
     // The traffic has moved. If the engine cannot say what is left, the next look at it does.
-    const old = await engine.instances(route).catch(() => [])
-    await this.#options.instances.retire(old.filter(isOld), previous)
+    const old = (await engine.instances(route).catch(() => [])).filter(isOld)
+    const kept = before?.debugPort === undefined ? this.#chooseKept(old, before?.active) : undefined
+    if (kept !== undefined) void fleet.drain(kept.id, this.#keep(kept, previous)).catch(() => undefined)
+    await this.#options.instances.retire(
+      old.filter(instance => instance !== kept),
+      previous,
+    )
     await this.#forgetOldVersions(route)
     this.#options.onChange(name)
+  }
+
+  /** One instance of the version before stays asleep, so that a rollback finds it. */
+  #chooseKept(old: Instance[], version: number | undefined): Instance | undefined {
+    if (!this.#options.sleep.isPossible) return undefined
+    const candidates = old.filter(instance => instance.version === version && instance.state.kind !== 'exited')
+    return candidates.find(({ state }) => state.kind === 'frozen') ?? candidates[0]
+  }
+
+  /** One that is still busy ends as the others do. */
+  async #keep(instance: Instance, version: VersionRecord | undefined): Promise<void> {
+    if (!(await this.#options.sleep.shelve(instance))) await this.#options.instances.retire([instance], version)
   }
 
   /**
@@ -155,7 +173,7 @@ function noHandler(name: string, keys: string[], handler: string | undefined): R
 
 function withVersion(
   before: DeploymentRecord | undefined,
-  { name, route, version, instances }: Omit<Switch, 'started' | 'from' | 'debugPort'>,
+  { name, route, version, scaledTo }: Omit<Switch, 'started' | 'from' | 'debugPort'>,
 ): Omit<DeploymentRecord, 'subscriptions' | 'debugPort'> {
   const others = before?.versions.filter(({ version: number }) => number !== version.version) ?? []
   return {
@@ -164,7 +182,7 @@ function withVersion(
     active: version.version,
     nextVersion: Math.max(before?.nextVersion ?? 1, version.version + 1),
     pausedSchedules: before?.pausedSchedules ?? [],
-    instances,
+    ...(scaledTo !== undefined && { scaledTo }),
     versions: [...others, version].sort((a, b) => a.version - b.version),
   }
 }

@@ -4,6 +4,7 @@ import type { Instance } from '../engines/index.ts'
 import type { FunctionStats } from '../services/proxy/index.ts'
 import { activeVersion, type DeploymentRecord } from './state/index.ts'
 import type { Fleet } from './fleet.ts'
+import { scaleOfRecord } from './scaling/index.ts'
 import { viewTriggers } from './subscriptions.ts'
 
 export function viewDeployment(
@@ -13,18 +14,21 @@ export function viewDeployment(
   const { fleet, stats } = seen
   const active = activeVersion(record)
   const own = seen.instances.filter(({ route }) => route === record.route)
+  const scale = scaleOfRecord(record)
+  const desired = fleet.wanted(record.route) ?? scale.min
   const lastExit = fleet.lastExit(record.route)
   return {
     name: record.name,
     route: record.route,
     kind: active.kind,
     version: record.active,
-    state: stateOf(record, fleet),
+    state: stateOf(record.route, { desired, fleet }),
     url: seen.url,
     filePath: active.config.filePath,
     ...(active.config.node !== undefined && { node: active.config.node }),
     ...(active.deployFile !== undefined && { deployFile: active.deployFile }),
-    desiredInstances: record.instances,
+    desiredInstances: desired,
+    scale: { min: scale.min, max: scale.max },
     instances: own.map(instance => viewInstance(instance, fleet)),
     versions: record.versions.map(({ version, hash, createdAt }) => ({
       version,
@@ -42,21 +46,30 @@ export function viewDeployment(
   }
 }
 
-function stateOf(record: DeploymentRecord, fleet: Fleet): DeploymentView['state'] {
-  const ready = fleet.ready(record.route).length
-  if (ready >= record.instances) return 'running'
+function stateOf(route: string, { desired, fleet }: { desired: number; fleet: Fleet }): DeploymentView['state'] {
+  const ready = fleet.ready(route).length
+  if (desired === 0 && ready === 0) return 'asleep'
+  if (ready >= desired) return 'running'
   if (ready > 0) return 'degraded'
-  return fleet.backoff(record.route).deaths > 1 ? 'failing' : 'starting'
+  return fleet.backoff(route).deaths > 1 ? 'failing' : 'starting'
 }
 
 function viewInstance({ id, version, startedAt, state }: Instance, fleet: Fleet): InstanceView {
-  const kind =
-    state.kind === 'exited' ? 'exited' : fleet.isDraining(id) ? 'draining' : fleet.isReady(id) ? 'ready' : 'starting'
   return {
     id,
     version,
-    state: kind,
+    state: stateOfInstance(id, { state, fleet }),
     startedAt,
-    ...(state.kind === 'running' && { address: `${state.address.host}:${state.address.port}` }),
+    ...(state.kind !== 'exited' && { address: `${state.address.host}:${state.address.port}` }),
   }
+}
+
+function stateOfInstance(
+  id: string,
+  { state, fleet }: { state: Instance['state']; fleet: Fleet },
+): InstanceView['state'] {
+  if (state.kind === 'exited') return 'exited'
+  if (fleet.isDraining(id)) return 'draining'
+  if (state.kind === 'frozen') return 'frozen'
+  return fleet.isReady(id) ? 'ready' : 'starting'
 }

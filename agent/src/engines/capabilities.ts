@@ -11,8 +11,8 @@ export interface EngineCapabilities {
   /** The output of instances is kept, also after their end (bounded). */
   readonly logs?: Logs
   readonly debug?: Debugging
-  /** Known to clients; no engine has it yet. */
-  readonly freeze?: unknown
+  /** Instances can be frozen: they keep their memory and their address, and take no time of a processor. */
+  readonly freeze?: Freezing | undefined
   /** Instances without code are kept waiting; absent if none are wanted. */
   readonly pool?: Pool
 }
@@ -80,6 +80,14 @@ export interface Pool {
    * @throws RyoFaasError CANCELLED, START_FAILED
    */
   take(spec: Omit<InstanceSpec, 'image'>, built: BuiltPackage, signal: AbortSignal): Promise<Taken>
+}
+
+/** Both are idempotent. An instance that does not exist, or has exited, is left as it is. */
+export interface Freezing {
+  /** Whatever it is doing stops in the middle: only for an instance that is doing nothing. */
+  freeze(id: string): Promise<void>
+  /** Resolves once it runs on, from where it was. */
+  thaw(id: string): Promise<void>
 }
 
 export function capabilitiesOf(engine: EngineCapabilities): EngineCapability[] {

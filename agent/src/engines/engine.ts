@@ -7,6 +7,7 @@
  * 2. `start` resolves when the instance has an address; its health path tells whether it is ready.
  * 3. `stop` is idempotent; afterwards the instance is gone.
  * 4. An instance that died stays listed as `exited` (with its reason) until it is stopped.
+ * 5. An instance that is frozen, by whoever it was, is listed as `frozen`, and `stop` ends it like any other.
  */
 import type { EngineKind, Isolation } from '../contract/index.ts'
 import type { ExtraHost } from '../host/index.ts'
@@ -77,7 +78,9 @@ export interface Instance {
   /** Absent: it was started for this deployment. */
   origin?: 'pool'
   state:
-    { kind: 'running'; address: InstanceAddress } | { kind: 'exited'; at: string; code: number | null; reason: string }
+    | { kind: 'running'; address: InstanceAddress }
+    | { kind: 'frozen'; address: InstanceAddress }
+    | { kind: 'exited'; at: string; code: number | null; reason: string }
 }
 
 /** How functions reach the platform's listeners. */

@@ -5,7 +5,7 @@ export { GrowingUlids, timeOfUlid, ulidOf, ULID_CHANCE_BYTES } from '@ryo-faas/r
 export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'
 export { spawnDetached, type DetachedProcess } from './detached-process.ts'
-export { identifyProcess, isAlive, residentBytes, signalProcess, waitForExit } from './process-identity.ts'
+export { identifyProcess, isAlive, isStopped, residentBytes, signalProcess, waitForExit } from './process-identity.ts'
 export { ProcessIdentity } from './saved-identity.ts'
 export { acquireProcessLock } from './process-lock.ts'
 export { ExtraHost, listenAtAll } from './extra-listener.ts'

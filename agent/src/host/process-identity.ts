@@ -38,6 +38,12 @@ export async function waitForExit(identity: ProcessIdentity, timeoutMs: number):
   return true
 }
 
+/** Whether it is stopped, as by SIGSTOP; also false if it is gone. */
+export async function isStopped({ pid }: ProcessIdentity): Promise<boolean> {
+  const state = process.platform === 'linux' ? (await statFields(pid))?.[0] : await ps(pid, 'state')
+  return state?.startsWith('T') === true
+}
+
 /** Resident memory in bytes, or `undefined` if the process is gone. */
 export async function residentBytes(pid: number): Promise<number | undefined> {
   if (process.platform === 'linux') {
@@ -48,13 +54,17 @@ export async function residentBytes(pid: number): Promise<number | undefined> {
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024
 }
 
-/** Field 22 of /proc/<pid>/stat (proc(5)): start time in clock ticks since boot. */
+/** Start time in clock ticks since boot. */
 async function startTicks(pid: number): Promise<string | undefined> {
+  const fields = await statFields(pid)
+  return fields === undefined || fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+}
+
+/** Of /proc/<pid>/stat (proc(5)) from the third on, the state; `undefined` if there is no such process. */
+async function statFields(pid: number): Promise<string[] | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
-  if (stat === undefined) return undefined
   // The command name (field 2) may hold spaces and parentheses, so count from the last parenthesis.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 async function startDate(pid: number): Promise<string | undefined> {

@@ -171,11 +171,13 @@ function createDeployer(
     secrets,
     routes,
     proxy: routes,
+    demand: [routes],
     surroundings: () => surroundings,
     now: () => nextChange({ url: localUrl(dataPlane.ports.store), token: keys.operator }),
     urlOf: path => proxyUrlOf(supervisor, options) + path,
     startTimeoutMs: options.startTimeoutMs,
     onChange: name => events.emit('event', { type: 'deployment-changed', name }),
+    onColdStart: (name, kind) => launch.metrics.countColdStart(name, kind),
     onRemoved: name => events.emit('event', { type: 'deployment-removed', name }),
     log: logger,
   })

@@ -1,8 +1,8 @@
 /** The metrics of all parts together: as one page for Prometheus, and as a history that the agent keeps itself. */
-import { Gauge, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
 import { METRICS_PATH } from '@ryo-faas/runtime/protocol'
 import type { MetricsHistory, PartView } from '../contract/index.ts'
-import type { Deployer } from '../deployments/index.ts'
+import type { ColdStart, Deployer } from '../deployments/index.ts'
 import { addProcessMetrics } from '../host/index.ts'
 import {
   fetchPage,
@@ -44,11 +44,18 @@ export class PlatformMetrics {
   readonly #scraper: Scraper
   readonly #history = new History({ ...HISTORY, upperMs: fineBucketUpperMs })
   readonly #functions: Functions[] = []
+  readonly #coldStarts: Counter<'faas_name' | 'kind'>
   #isSampling = false
 
   constructor(options: PlatformMetricsOptions) {
     this.#options = options
     addProcessMetrics(this.registry)
+    this.#coldStarts = new Counter({
+      name: 'faas_coldstarts_total',
+      help: 'Instances that were woken (thaw) or started (pool, new) for calls that waited',
+      labelNames: ['faas_name', 'kind'],
+      registers: [this.registry],
+    })
     this.#scraper = new Scraper({ own: () => this.registry.metrics(), targets: async () => this.#targets() })
   }
 
@@ -67,6 +74,10 @@ export class PlatformMetrics {
         }
       },
     })
+  }
+
+  countColdStart(name: string, kind: ColdStart): void {
+    this.#coldStarts.inc({ faas_name: name, kind })
   }
 
   page(format: Format): Promise<{ contentType: string; body: string }> {

@@ -15,6 +15,7 @@ import { ProxyControl, type Demand } from '../services/proxy/index.ts'
 const CONTROL_TIMEOUT_MS = 2_000
 
 export class RoutesSink implements RouteChannel {
+  readonly name = 'proxy'
   readonly #proxy: ProxyControl
   readonly #channel: PushChannel
 

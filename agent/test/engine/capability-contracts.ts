@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from 'vitest'
 import type { LogLine } from '../../src/contract/index.ts'
 import type { Instance, InstanceSpec } from '../../src/engines/index.ts'
 import { until } from '../support/until.ts'
-import { ask, never, type EngineStage } from './engine-stage.ts'
+import { addressOf, ask, get, never, type EngineStage } from './engine-stage.ts'
 
 type StageOf = () => EngineStage
 
@@ -97,6 +97,56 @@ export function logsContract(stageOf: StageOf): void {
     ])
     expect(textOf(await stage.lines(instance.id, { tail: 1 }))).toEqual(['bye'])
     expect(await stage.lines(instance.id, { since: new Date(Date.now() + 60_000).toISOString() })).toEqual([])
+  })
+}
+
+export function freezeContract(stageOf: StageOf): void {
+  const freezingOf = () => stageOf().engine.freeze!
+  const kindOf = async (id: string) => (await stageOf().stateOf(id))?.kind
+
+  test('a frozen instance keeps its address and its connections, and answers once it is thawed', async () => {
+    const instance = await stageOf().start()
+    await ask(instance, '/')
+    const { id, state } = instance
+    await freezingOf().freeze(id)
+    await freezingOf().freeze(id)
+    expect(await stageOf().engine.instance(id)).toEqual({ ...instance, state: { ...state, kind: 'frozen' } })
+    const asked = get(addressOf(instance))
+    await freezingOf().thaw(id)
+    await freezingOf().thaw(id)
+    expect(await asked).toBe('hello')
+    expect(await stageOf().engine.instance(id)).toEqual(instance)
+  })
+
+  test('it is found frozen by another engine object, which can thaw it', async () => {
+    const instance = await stageOf().start()
+    await freezingOf().freeze(instance.id)
+    const successor = await stageOf().under.make()
+    await successor.prepare(() => undefined)
+    expect(await successor.instances()).toMatchObject([{ id: instance.id, state: { kind: 'frozen' } }])
+    await successor.freeze!.thaw(instance.id)
+    expect(await ask(instance, '/')).toBe('hello')
+    await successor.close()
+  })
+
+  test('it can be stopped as it is, and says good-bye', async () => {
+    const [patient, sudden] = await Promise.all([stageOf().start(), stageOf().start()])
+    await Promise.all([ask(patient, '/'), ask(sudden, '/')])
+    await Promise.all([patient, sudden].map(({ id }) => freezingOf().freeze(id)))
+    await Promise.all([stageOf().engine.stop(patient.id, 5000), stageOf().engine.stop(sudden.id, 0)])
+    expect(await stageOf().engine.instances()).toEqual([])
+    expect(textOf(await stageOf().lines(patient.id))).toEqual(['listening', 'bye'])
+  })
+
+  test('one that exited stays so, and one that does not exist is nothing to freeze', async () => {
+    const instance = await stageOf().start()
+    await ask(instance, '/crash').catch(() => undefined)
+    await stageOf().exitOf(instance.id)
+    for (const id of [instance.id, 'none']) {
+      await freezingOf().freeze(id)
+      await freezingOf().thaw(id)
+    }
+    expect(await kindOf(instance.id)).toBe('exited')
   })
 }
 

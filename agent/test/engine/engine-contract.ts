@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { capabilitiesOf } from '../../src/engines/index.ts'
 import { until } from '../support/until.ts'
-import { debugContract, imagesContract, logsContract, poolContract } from './capability-contracts.ts'
+import { debugContract, freezeContract, imagesContract, logsContract, poolContract } from './capability-contracts.ts'
 import { ask, EngineStage, never, type EngineUnderTest } from './engine-stage.ts'
 
 interface Who {
@@ -16,7 +16,13 @@ interface Who {
   cgroup: string
 }
 
-const CONTRACTS = { images: imagesContract, logs: logsContract, debug: debugContract, pool: poolContract }
+const CONTRACTS = {
+  images: imagesContract,
+  logs: logsContract,
+  debug: debugContract,
+  freeze: freezeContract,
+  pool: poolContract,
+}
 
 /** @param named the engine's name, and what it promises beyond the core */
 export function engineContract(name: string, setUp: (home: string) => EngineUnderTest): void {

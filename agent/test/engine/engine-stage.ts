@@ -9,6 +9,7 @@ import type {
   CommandNeeds,
   Engine,
   Instance,
+  InstanceAddress,
   InstanceSpec,
   LogQuery,
   Prepared,
@@ -167,15 +168,20 @@ export class EngineStage {
  * published port) accepted and closed, so it first polls `/` until it answers.
  */
 export async function ask(instance: Instance, path: string): Promise<unknown> {
-  if (instance.state.kind !== 'running') throw new Error('it is not running')
-  const { host, port } = instance.state.address
-  // Not fetch: the standard forbids it port 6000 (https://fetch.spec.whatwg.org/#port-blocking).
-  const get = async (target: string) => {
-    const { body } = await request(`http://${host}:${port}${target}`, { signal: AbortSignal.timeout(10_000) })
-    return body.json()
-  }
-  const hello = await until(() => get('/').catch(() => undefined))
-  return path === '/' ? hello : get(path)
+  const address = addressOf(instance)
+  const hello = await until(() => get(address).catch(() => undefined))
+  return path === '/' ? hello : get(address, path)
+}
+
+export function addressOf({ state }: Instance): InstanceAddress {
+  if (state.kind !== 'running') throw new Error('it is not running')
+  return state.address
+}
+
+/** Not fetch: the standard forbids it port 6000 (https://fetch.spec.whatwg.org/#port-blocking). */
+export async function get({ host, port }: InstanceAddress, path = '/'): Promise<unknown> {
+  const { body } = await request(`http://${host}:${port}${path}`, { signal: AbortSignal.timeout(10_000) })
+  return body.json()
 }
 
 async function imageFor(engine: Engine, built: BuiltPackage): Promise<string> {

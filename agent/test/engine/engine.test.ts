@@ -12,7 +12,7 @@ const pool = poolSizeOf({ pool: 1, runtimeDir: fileURLToPath(new URL('../../../r
 engineContract('docker', home => {
   const project = `rfat${randomBytes(4).toString('hex')}`
   return {
-    has: ['images', 'logs', 'debug', 'pool'],
+    has: ['images', 'logs', 'debug', 'freeze', 'pool'],
     isolates: true,
     limitsMemory: true,
     make: async () => {
@@ -31,7 +31,7 @@ engineContract('docker', home => {
 engineContract('docker engine with published ports', home => {
   const project = `rfat${randomBytes(4).toString('hex')}`
   return {
-    has: ['images', 'logs', 'debug'],
+    has: ['images', 'logs', 'debug', 'freeze'],
     isolates: true,
     limitsMemory: true,
     make: async () => {
@@ -48,7 +48,7 @@ engineContract('docker engine with published ports', home => {
 })
 
 engineContract('process', home => ({
-  has: ['images', 'logs', 'debug', 'pool'],
+  has: ['images', 'logs', 'debug', 'freeze', 'pool'],
   isolates: false,
   limitsMemory: true,
   make: async () =>

@@ -137,7 +137,7 @@ describe('the listeners at the gateway', () => {
 test('a function does not reach another one, neither its port nor its debugger, and this machine reaches both', async () => {
   const debugPort = await freePort()
   const { state } = await start({ debugPort })
-  if (state.kind !== 'running') throw new Error(state.reason)
+  if (state.kind !== 'running') throw new Error(state.kind)
   const { host, port } = state.address
   const get = (url: string) =>
     until(() =>
@@ -154,7 +154,7 @@ test('a function does not reach another one, neither its port nor its debugger, 
 
 test('a neighbour does not reach functions, even where the firewall forwards what it sends', async () => {
   const { state } = await start()
-  if (state.kind !== 'running') throw new Error(state.reason)
+  if (state.kind !== 'running') throw new Error(state.kind)
   const neighbour = await Neighbour.make()
   const forwardNoLonger = await neighbour.forward()
   try {
@@ -245,7 +245,7 @@ test('without egress a function reaches the gateway and nothing beyond, and this
     const command = ['node', 'main.mjs']
     const spec = { id: 'i1', route: 'probe', version: 1, image, command, env: {}, secrets: {} }
     const { state } = await own.start({ ...spec, limits: { memoryMb: 128, cpus: 1, pids: 64 } }, never)
-    if (state.kind !== 'running') throw new Error(state.reason)
+    if (state.kind !== 'running') throw new Error(state.kind)
     const { host, port } = state.address
     const ask = () => request(`http://${host}:${port}/`).then(({ statusCode }) => statusCode, () => undefined) // prettier-ignore
     expect(await until(ask)).toBe(200)

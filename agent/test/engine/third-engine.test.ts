@@ -50,6 +50,8 @@ beforeEach(async () => {
     secrets: new SecretStore(home),
     routes: { publish: async table => void (routes = table.routes) },
     proxy: { stats: () => Promise.reject(new Error('there is no proxy')) },
+    demand: [],
+    onColdStart: () => undefined,
     surroundings: () => ({
       proxyUrl: `http://${reach.proxyHost}:1`,
       tokenOf: claims => credentials.functionToken(claims),

@@ -364,6 +364,6 @@ async function startIn(
   const command = language.command({ folder: dir, entry }, engine.commandNeeds({ limits }))
   const spec = { id: 'aa', route: 'hello', version: 1, image: dir, command, secrets: {}, limits }
   const { state } = await engine.start({ ...spec, env: { ...env, RYO_FAAS_INSTANCE: 'aa' } }, never)
-  if (state.kind !== 'running') throw new Error(state.reason)
+  if (state.kind === 'exited') throw new Error(state.reason)
   return `http://${state.address.host}:${state.address.port}`
 }

@@ -58,6 +58,8 @@ async function startDeployer(known = languages): Promise<Deployer> {
     secrets: new SecretStore(home),
     routes: { publish: table => proxy.setRoutes(table) },
     proxy: { stats: () => proxy.stats() },
+    demand: [],
+    onColdStart: () => undefined,
     surroundings: () => ({
       proxyUrl: `http://127.0.0.1:${proxy.address.port}`,
       tokenOf: claims => credentials.functionToken(claims),

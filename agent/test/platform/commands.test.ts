@@ -261,7 +261,7 @@ test('limits and files of deploy.json reach the function', async () => {
           if (pathname === '/sleep') await new Promise(resolve => request.signal.addEventListener('abort', () => { console.log('aborted'); resolve(0) }))
           return new Response(await request.text())
         }`,
-      options: { timeoutMs: 2_000, concurrency: 1, bodyLimitMb: 0.001, files: ['data/**'] },
+      options: { timeoutMs: 2_000, instances: 1, concurrency: 1, bodyLimitMb: 0.001, files: ['data/**'] },
     },
   })
   await mkdir(join(platform.home, 'limits/slow/data'), { recursive: true })

@@ -18,7 +18,10 @@ describe('killed parts', () => {
   beforeAll(async () => {
     platform = await TestPlatform.make()
     view = await platform.start('process')
-    await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), { hello: { code: HELLO } })])
+    await platform.ok([
+      'deploy',
+      await writeProject(join(platform.home, 'project'), { hello: { code: HELLO, options: { instances: 1 } } }),
+    ])
   })
   afterAll(() => platform.remove())
 

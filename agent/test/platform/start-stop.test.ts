@@ -32,7 +32,10 @@ async function stoppingPlatform() {
   const { proxyUrl, parts } = await platform.start('process')
   const holding = await holdingServer()
   const code = `export const slow = async () => { await fetch('${holding.url}'); return new Response('done') }`
-  await platform.ok(['deploy', await writeProject(join(platform.home, 'project'), { slow: { code } })])
+  await platform.ok([
+    'deploy',
+    await writeProject(join(platform.home, 'project'), { slow: { code, options: { instances: 1 } } }),
+  ])
   const call = fetch(`${proxyUrl}/functions/slow`)
   await until(async () => holding.held.length > 0 || undefined)
   const stopped = platform.ok(['stopFaas', '--json'])

@@ -95,14 +95,17 @@ function markOf(state: DeploymentView['state']): string {
       return '✓'
     case 'starting':
       return '$(sync~spin)'
+    case 'asleep':
+      return '$(moon)'
     case 'degraded':
     case 'failing':
       return '$(warning)'
   }
 }
 
-function tooltipOf({ url, lastExit, instances, desiredInstances }: DeploymentView): string {
+function tooltipOf({ url, state, lastExit, instances, desiredInstances }: DeploymentView): string {
   const ready = instances.filter(({ state }) => state === 'ready').length
   const exit = lastExit ? `\nlast exit: ${lastExit.reason}` : ''
+  if (state === 'asleep') return `${url}\nasleep until it is called${exit}`
   return `${url}\n${ready} of ${desiredInstances} instances ready${exit}`
 }

@@ -74,11 +74,12 @@ export const scale = defineCommand({
     const { name, desiredInstances } = await deploymentOf(parts, argument)
     const answer = await parts.ui.ask({
       title: `Scale ${name}`,
-      prompt: 'Number of instances, 1 to 100',
+      prompt: 'Number of instances: 0 to 100 (0: asleep until it is called), or auto',
       value: String(desiredInstances),
-      validateInput: text => (/^(?:[1-9]\d?|100)$/.test(text) ? undefined : 'Enter a number from 1 to 100'),
+      validateInput: text =>
+        /^(?:\d{1,2}|100|auto)$/.test(text) ? undefined : 'Enter a number from 0 to 100, or auto',
     })
-    const input = { params: { name }, body: { instances: Number(answer) } }
+    const input = { params: { name }, body: { instances: answer === 'auto' ? answer : Number(answer) } } as const
     await change(parts, `Scaling ${name} to ${answer}`, (client, signal) => client.call('scale', input, signal))
   },
 })

@@ -113,6 +113,8 @@ function iconOf({ state }: DeploymentView): NonNullable<TreeNode['icon']> {
       return { name: 'sync~spin' }
     case 'degraded':
       return { name: 'warning', color: 'charts.yellow' }
+    case 'asleep':
+      return { name: 'moon' }
     case 'failing':
       return { name: 'error', color: 'testing.iconFailed' }
   }

@@ -74,6 +74,12 @@ test('functions of projects that are not open say which they are from', () => {
   expect(group!.children![0]!.tooltip).toContain('/shop/src/hello.ts')
 })
 
+test('a function that sleeps says so, and not how many of its instances are missing', () => {
+  const asleep = deploymentView({ state: 'asleep', desiredInstances: 0, instances: [] })
+  const [group] = functions(connected({ deployments: [asleep] }))
+  expect(group!.children![0]).toMatchObject({ description: 'v3 · asleep · 12 calls', icon: { name: 'moon' } })
+})
+
 test('ids of nodes are unique', () => {
   const ids: string[] = []
   const collect = (nodes: TreeNode[]): void => nodes.forEach(node => (ids.push(node.id), collect(node.children ?? [])))

@@ -21,6 +21,7 @@ export {
   FUNCTIONS_PREFIX,
   HEALTH_PATH,
   METRICS_PATH,
+  REST_PATH,
   RESERVED_PREFIX,
 } from './paths.ts'
 export { NAME_PATTERN, pathSegment, routeOf } from './names.ts'

@@ -6,6 +6,11 @@ export const RESERVED_PREFIX = '/.ryo-faas/'
 export const HEALTH_PATH = '/.ryo-faas/health'
 export const METRICS_PATH = '/.ryo-faas/metrics'
 /**
+ * `POST`, before an instance is frozen: 204 when nothing runs in it and its spans have left, 409 if something runs. An
+ * instance that does not know the path has nothing to say against it.
+ */
+export const REST_PATH = '/.ryo-faas/rest'
+/**
  * Where an instance receives document events: `POST /.ryo-faas/events/<handler>`, one CloudEvent each. The proxy
  * forwards it for the dispatcher only.
  */

@@ -25,6 +25,25 @@ test('health reports who answers and how much is in flight', async () => {
   await until(async () => (await health(served.port)).inflight === 0)
 })
 
+test('it may rest when nothing runs, which includes what was left for after the answer', async () => {
+  const [gate, later] = [deferred(), deferred()]
+  await using served = await serveNode(async (_request, response, { waitUntil }) => {
+    waitUntil(later.promise)
+    await gate.promise
+    response.end()
+  })
+  const rest = async (method = 'POST') => (await send(served.port, { method, path: '/.ryo-faas/rest' })).status
+  expect([await rest(), await rest('GET')]).toEqual([204, 404])
+  const running = send(served.port)
+  await until(async () => (await health(served.port)).inflight === 1)
+  expect(await rest()).toBe(409)
+  gate.resolve()
+  await running
+  expect(await rest()).toBe(409)
+  later.resolve()
+  await until(async () => (await rest()) === 204)
+})
+
 test('other paths of the platform never reach the handler', async () => {
   await using served = await serveNode((_request, response) => void response.end('ran'))
   expect((await send(served.port, { path: '/.ryo-faas/else' })).status).toBe(404)

@@ -10,7 +10,7 @@ import type { TriggerHandler } from '../handlers.ts'
 import { logError } from '../log-error.ts'
 import { InvocationCounts, metricsPage } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
-import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX } from '../protocol/index.ts'
+import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX, REST_PATH } from '../protocol/index.ts'
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { isDelivered } from './delivery.ts'
 import { drain, Inflight } from './drain.ts'
@@ -124,9 +124,18 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
       answerJson(response, draining ? 503 : 200, { status, name, version, instance, inflight: inflight.size, served })
     } else if (path === METRICS_PATH) {
       answerMetrics(response).catch((error: unknown) => response.destroy(error as Error))
+    } else if (path === REST_PATH && request.method === 'POST') {
+      void answerRest(response)
     } else {
       answerJson(response, 404, { message: `The platform serves nothing at ${path}` })
     }
+  }
+
+  /** What keeps it awake is counted again after the spans have left: a call may have come meanwhile. */
+  async function answerRest(response: ServerResponse): Promise<void> {
+    if (inflight.size === 0) await self.tracing.flush()
+    if (inflight.size === 0 && !draining) response.writeHead(204).end()
+    else answerJson(response, 409, { inflight: inflight.size })
   }
 
   async function answerMetrics(response: ServerResponse): Promise<void> {

@@ -67,12 +67,22 @@ export class SpanExporter {
     if (this.sending === undefined) this.schedule(this.options.intervalMs)
   }
 
+  /** Sends what is queued, until a batch fails; what is left then is sent later. */
+  async flush(): Promise<void> {
+    clearTimeout(this.timer)
+    this.timer = undefined
+    await this.sending
+    if (this.queue.length === 0) return
+    this.sending = this.sendAll().then(() => this.goOn())
+    await this.sending
+  }
+
   /** Sends what is queued, until a batch fails. */
   async close(): Promise<void> {
     this.isClosing = true
     clearTimeout(this.timer)
     await Promise.race([this.sending, delay(LAST_TIMEOUT_MS, undefined, { ref: false })])
-    while (this.queue.length > 0 && (await this.send()));
+    await this.sendAll()
     this.figures.dropped += this.queue.splice(0).length
   }
 
@@ -80,11 +90,17 @@ export class SpanExporter {
     if (this.timer !== undefined || this.isClosing) return
     this.timer = setTimeout(() => {
       this.timer = undefined
-      this.sending = this.send().then(() => {
-        this.sending = undefined
-        if (this.queue.length > 0) this.schedule(this.tries > 0 ? this.options.retryMs : this.options.intervalMs)
-      })
+      this.sending = this.send().then(() => this.goOn())
     }, ms).unref()
+  }
+
+  private goOn(): void {
+    this.sending = undefined
+    if (this.queue.length > 0) this.schedule(this.tries > 0 ? this.options.retryMs : this.options.intervalMs)
+  }
+
+  private async sendAll(): Promise<void> {
+    while (this.queue.length > 0 && (await this.send()));
   }
 
   private async send(): Promise<boolean> {

@@ -43,6 +43,20 @@ const spanNamed = (name: string): Span => ({
 })
 
 describe('the exporter', () => {
+  it('sends at once what is queued when it is asked to, and what the collector refuses later', async () => {
+    const { url, bodies } = await collector([200, 503])
+    const exporter = new SpanExporter({ url, resource: {}, intervalMs: 3_600_000, retryMs: 1 })
+    exporter.add(spanNamed('one'))
+    await exporter.flush()
+    expect(exporter.figures).toEqual({ sent: 1, dropped: 0 })
+    exporter.add(spanNamed('two'))
+    await exporter.flush()
+    await vi.waitFor(() => expect(bodies).toHaveLength(2))
+    await exporter.flush()
+    await exporter.close()
+    expect(exporter.figures).toEqual({ sent: 2, dropped: 0 })
+  })
+
   it('sends spans as OTLP JSON', async () => {
     const { url, bodies } = await collector()
     const exporter = new SpanExporter({ url, resource: { 'service.name': 'me' } })

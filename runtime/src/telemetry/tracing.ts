@@ -85,7 +85,12 @@ export class Tracing {
     this.exporter?.add(span)
   }
 
-  /** Sends what is queued. */
+  /** Sends what is queued, if the collector takes it. */
+  async flush(): Promise<void> {
+    await this.exporter?.flush()
+  }
+
+  /** Sends what is queued, and nothing after that. */
   async close(): Promise<void> {
     await this.exporter?.close()
   }

@@ -59,6 +59,7 @@ function printOne(view: DeploymentView, output: Output): void {
   output.line(dim(view.filePath))
   if (view.node !== undefined) output.line(`Node ${view.node}`)
   if (view.deployFile !== undefined) output.line(dim(`deployed from ${view.deployFile}`))
+  output.line(`${numberOf(view)} awake`)
   output.line(`${view.calls} calls, ${view.errors} errors, p95 ${formatP95(view)}`)
   for (const trigger of view.triggers) {
     if (trigger.kind === 'schedule') output.line(`${trigger.label}: ${nextRun(trigger)}`)
@@ -93,12 +94,23 @@ function instancesOf(view: DeploymentView): string {
   return `${view.instances.filter(({ state }) => state === 'ready').length}/${view.desiredInstances}`
 }
 
+/** How many are awake, and how many may be. */
+function numberOf(view: DeploymentView): string {
+  const { scale } = view
+  if (scale === undefined || scale.min === scale.max) return `${instancesOf(view)} instances`
+  const ready = view.instances.filter(({ state }) => state === 'ready').length
+  return `${ready} of ${scale.min} to ${scale.max} instances`
+}
+
 function formatP95({ p95Ms }: DeploymentView): string {
   return p95Ms === null ? '-' : `${p95Ms < 10 ? p95Ms.toFixed(1) : Math.round(p95Ms)} ms`
 }
 
 function paintState(state: DeploymentView['state'], colors: Output['colors']): string {
-  const paint = { running: colors.green, starting: colors.yellow, degraded: colors.yellow, failing: colors.red }
+  const paint = {
+    ...{ running: colors.green, starting: colors.yellow, degraded: colors.yellow, failing: colors.red },
+    asleep: colors.dim,
+  }
   return paint[state](state)
 }
 

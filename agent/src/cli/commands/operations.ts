@@ -1,6 +1,7 @@
 /** The commands that change a deployment or the project in one call. */
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import { CallsClient } from '../../client/index.ts'
+import { RyoFaasError, type DeploymentView } from '../../contract/index.ts'
 import { confirm, YES } from '../confirm.ts'
 import type { Command } from '../context.ts'
 import { countOf, formatBytes } from '../output.ts'
@@ -45,20 +46,39 @@ async function withWaitingCalls(calls: CallsClient, names: string[]): Promise<st
 
 export const scale: Command = {
   usage: 'scale <name> <instances>',
-  describe: 'Set the number of instances',
-  options: yargs => yargs.positional('name', NAME).positional('instances', { type: 'number', demandOption: true }),
+  describe: 'Set the number of instances, or let it follow the calls',
+  options: yargs =>
+    yargs.positional('name', NAME).positional('instances', {
+      type: 'string',
+      demandOption: true,
+      describe: 'A number; 0: asleep until it is called; auto: as deploy.json says',
+    }),
   run: async (args, { output, connect, signal }) => {
+    const instances: number | 'auto' = args['instances'] === 'auto' ? 'auto' : Number(args['instances'])
+    if (Number.isNaN(instances)) {
+      const hint = 'Usage: ryo-faas scale <name> <instances>'
+      throw new RyoFaasError('INVALID_OPTION', '<instances> must be a number or auto', { hint })
+    }
     const progress = output.progress(`scaling ${String(args['name'])}`)
     try {
-      const input = { params: { name: String(args['name']) }, body: { instances: Number(args['instances']) } }
+      const input = { params: { name: String(args['name']) }, body: { instances } }
       const view = await (await connect()).call('scale', input, signal)
       progress.stop()
       output.value(view)
-      output.line(`${view.name} now has ${countOf(view.desiredInstances, 'instance')}`)
+      output.line(`${view.name} ${instances === 0 ? sleepOf(view) : numberOf(view)}`)
     } finally {
       progress.stop()
     }
   },
+}
+
+function sleepOf({ state }: DeploymentView): string {
+  return state === 'asleep' ? 'is asleep until it is called' : 'sleeps as soon as its calls have ended'
+}
+
+function numberOf({ scale: range, desiredInstances }: DeploymentView): string {
+  if (range === undefined || range.min === range.max) return `now has ${countOf(desiredInstances, 'instance')}`
+  return `now has ${range.min} to ${range.max} instances, as it is called`
 }
 
 export const rollback: Command = {

@@ -3,7 +3,7 @@ import { migrated } from './migrations.ts'
 import { STATE_FORMAT } from './state.ts'
 
 it('gives versions of the first format the first protocol and language, and keeps all else', () => {
-  const version = { version: 1, hash: 'h' }
+  const version = { version: 1, hash: 'h', config: {} }
   const record = { name: 'A', active: 1, versions: [version] }
   const state = { format: 1, engine: 'process', ports: { proxy: 1 }, deployments: { a: record } }
   const versions = [{ ...version, protocol: 1, language: 'node' }]
@@ -11,9 +11,32 @@ it('gives versions of the first format the first protocol and language, and keep
 })
 
 it('gives versions of the second format the only language of the time, which knows how its handlers are called', () => {
-  const version = { version: 1, hash: 'h', protocol: 2 }
-  const state = (format: number, versions: object[]) => ({ format, deployments: { a: { name: 'A', versions } } })
-  expect(migrated(state(2, [{ ...version, style: 'web' }]))).toEqual(state(3, [{ ...version, language: 'node' }]))
+  const version = { version: 1, hash: 'h', protocol: 2, config: {} }
+  const state = (format: number, versions: object[]) => ({
+    format,
+    deployments: { a: { name: 'A', active: 1, versions } },
+  })
+  const now = state(STATE_FORMAT, [{ ...version, language: 'node' }])
+  expect(migrated(state(2, [{ ...version, style: 'web' }]))).toEqual(now)
+})
+
+it('keeps a number of the third format only where it was not that of deploy.json', () => {
+  const record = (fields: object) => ({ active: 2, versions: [{ version: 2, config: { instances: 2 } }], ...fields })
+  const deployments = {
+    asConfigured: record({ instances: 2 }),
+    scaled: record({ instances: 5 }),
+    debugged: record({ instances: 1, debugPort: 1, undebuggedInstances: 5 }),
+    debuggedAsConfigured: record({ instances: 1, debugPort: 1 }),
+  }
+  expect(migrated({ format: 3, deployments })).toEqual({
+    format: STATE_FORMAT,
+    deployments: {
+      asConfigured: record({}),
+      scaled: record({ scaledTo: 5 }),
+      debugged: record({ debugPort: 1, scaledTo: 5 }),
+      debuggedAsConfigured: record({ debugPort: 1 }),
+    },
+  })
 })
 
 it('leaves a current state as it is', () => {

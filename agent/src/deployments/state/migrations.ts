@@ -12,6 +12,7 @@ type State = Record<string, unknown>
 const STEPS: Readonly<Record<number, (state: State) => State>> = {
   1: withProtocols,
   2: withLanguages,
+  3: withOverrides,
 }
 
 const AnyFormat = z.looseObject({ format: z.int().min(1) })
@@ -41,6 +42,25 @@ function withProtocols(state: State): State {
 /** There was one language, and a version stored how its handler is called, which its bundle already knows. */
 function withLanguages(state: State): State {
   return withVersions(state, ({ style: _, ...version }) => ({ language: 'node', ...version }))
+}
+
+const Numbers = z.looseObject({
+  active: z.int(),
+  instances: z.int().optional(),
+  undebuggedInstances: z.int().optional(),
+  debugPort: z.int().optional(),
+  versions: z.array(z.looseObject({ version: z.int(), config: z.looseObject({ instances: z.int().optional() }) })),
+})
+
+/** A deployment stored its number of instances, whoever had said it. */
+function withOverrides(state: State): State {
+  const { deployments } = z.looseObject({ deployments: z.record(z.string(), Numbers) }).parse(state)
+  const changed = Object.entries(deployments).map(([route, { instances, undebuggedInstances, ...record }]) => {
+    const number = record.debugPort === undefined ? instances : undebuggedInstances
+    const configured = record.versions.find(({ version }) => version === record.active)?.config.instances
+    return [route, { ...record, ...(number !== undefined && number !== configured && { scaledTo: number }) }]
+  })
+  return { ...state, deployments: Object.fromEntries(changed) }
 }
 
 function withVersions(state: State, change: (version: State) => State): State {

@@ -3,7 +3,7 @@ import { CallerKey } from '../../access/index.ts'
 import { DeployEntry, DeploymentKind, EngineKind, ServedHandlers, TriggerStart } from '../../contract/index.ts'
 
 /** Increases with every change that an earlier release could not read; `migrations.ts` has the steps. */
-export const STATE_FORMAT = 3
+export const STATE_FORMAT = 4
 
 /** One version of a deployment: everything needed to start it again without a rebuild. */
 export const VersionRecord = z.object({
@@ -37,12 +37,11 @@ export const DeploymentRecord = z.object({
   /** The version that serves; always one of `versions`. */
   active: z.int().min(1),
   nextVersion: z.int().min(1),
-  instances: z.int().min(1),
+  /** What `ryo-faas scale` said: a number, or 0 to sleep until it is called. Absent: as deploy.json says. */
+  scaledTo: z.int().min(0).optional(),
   versions: z.array(VersionRecord).min(1),
   /** Where a debugger may attach to its one instance, if deployed for debugging. */
   debugPort: z.int().optional(),
-  /** While debugging, which takes one instance: the number from before. */
-  undebuggedInstances: z.int().min(1).optional(),
   /** Start of each trigger of the active version, by the key of its handler. */
   subscriptions: z.record(z.string(), TriggerStart).default({}),
   /** Keys of the schedules that are paused. */

@@ -45,7 +45,7 @@ export function toInstance(
     startedAt: takenAt ?? state.StartedAt,
     ...(takenAt !== undefined && { origin: 'pool' }),
     state: state.Running
-      ? { kind: 'running', address: addressOf(found, where) }
+      ? { kind: state.Paused ? 'frozen' : 'running', address: addressOf(found, where) }
       : { kind: 'exited', at: state.FinishedAt, code: state.ExitCode, reason: exitReason(found) },
   }
 }

@@ -20,6 +20,7 @@ import { imageGone } from '../package-folder.ts'
 import type { PoolSize } from '../pool/pool-size.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { baseImageLibraries, type BaseImageSource } from './base-image.ts'
+import { ContainerFreezing } from './container-freezing.ts'
 import { addressOf, inspectSettled, toInstance } from './container-instance.ts'
 import { APP_FOLDER, containerOptions, DEBUG_PORT, joinedLabel, type ContainerContext } from './container-spec.ts'
 import { DockerImages } from './docker-images.ts'
@@ -53,6 +54,7 @@ export class DockerEngine implements Engine {
   readonly logs: DockerLogs
   readonly debug = { port: freePort }
   readonly pool?: DockerPool
+  readonly freeze: ContainerFreezing
   readonly #docker: Docker
   readonly #options: DockerEngineOptions
   readonly #folders: PoolFolders
@@ -74,6 +76,7 @@ export class DockerEngine implements Engine {
     if (isLocal && egress === 'internet') {
       this.#closed = new ProjectNetwork(docker, { project, egress: 'none', isLocal, isForClosed: true })
     }
+    this.freeze = new ContainerFreezing(docker, this.#containers)
     this.#watch = new EngineWatch(docker, { label: [`ryo-faas=${project}`] })
     this.images = new DockerImages(options)
     this.logs = new DockerLogs(this.#containers, options)
@@ -185,6 +188,7 @@ export class DockerEngine implements Engine {
     if (found) {
       const container = this.#docker.getContainer(found.Id)
       try {
+        if (found.State.Paused) await this.freeze.thaw(id)
         if (found.State.Running && graceMs > 0) {
           await container.stop({ t: Math.ceil(graceMs / 1000) }).catch(ignoreStatus(304, 404))
         }
@@ -197,11 +201,20 @@ export class DockerEngine implements Engine {
     }
     const poolId = await this.#folders.poolIdOf(id)
     if (poolId !== undefined) await this.#folders.remove(poolId)
+    this.freeze.forget(id)
     await rm(this.#secretsDir(id), { recursive: true, force: true })
   }
 
   watch(onChange: () => void): void {
-    this.#watch.start(onChange)
+    this.#watch.start({
+      onConnected: () => {
+        this.freeze.expectNone()
+        onChange()
+      },
+      onEvent: event => {
+        if (!this.freeze.caused(event)) onChange()
+      },
+    })
   }
 
   async cleanUp(removeImages: boolean): Promise<void> {

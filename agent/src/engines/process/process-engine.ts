@@ -11,13 +11,14 @@ import { RyoFaasError } from '../../contract/index.ts'
 import {
   freePort,
   isAlive,
+  isStopped,
   residentBytes,
   signalProcess,
   spawnDetached,
   waitForExit,
   type DetachedProcess,
 } from '../../host/index.ts'
-import type { Logs } from '../capabilities.ts'
+import type { Freezing, Logs } from '../capabilities.ts'
 import type {
   BuiltPackage,
   CommandNeeds,
@@ -69,6 +70,9 @@ export class ProcessEngine implements Engine {
   readonly logs: Logs
   readonly debug = { port: freePort }
   readonly pool?: ProcessPool
+  /** Windows cannot stop a process. */
+  readonly freeze: Freezing | undefined =
+    process.platform === 'win32' ? undefined : { freeze: id => this.#freeze(id), thaw: id => this.#thaw(id) }
   readonly #options: ProcessEngineOptions
   readonly #nodes: InstalledNodes
   readonly #logFiles: LogFiles
@@ -207,16 +211,19 @@ export class ProcessEngine implements Engine {
   async instances(route?: string): Promise<Instance[]> {
     await this.#load()
     await this.#lookAtInherited()
-    return [...this.#records.values()]
+    const listed = [...this.#records.values()]
       .filter(record => route === undefined || record.route === route)
       .filter(record => record.port !== undefined || record.exit)
-      .map(toInstance)
+    return Promise.all(
+      listed.map(async record => toInstance(record, !record.exit && (await isStopped(record.identity)))),
+    )
   }
 
   async stop(id: string, graceMs: number): Promise<void> {
     await this.#load()
     const record = this.#records.get(id)
     if (record) {
+      if (await this.#living(id)) signalGroup(record, 'SIGCONT')
       if (graceMs > 0 && (await signalProcess(record.identity, 'SIGTERM'))) await waitForExit(record.identity, graceMs)
       if (await signalProcess(record.identity, 'SIGKILL')) await waitForExit(record.identity, 5000)
       this.#records.delete(id)
@@ -260,6 +267,25 @@ export class ProcessEngine implements Engine {
       [ENV.readyFile]: readyFile,
       [ENV.stampLogs]: '1',
     }
+  }
+
+  /** With what it has started itself. */
+  async #freeze(id: string): Promise<void> {
+    const record = await this.#living(id)
+    if (record === undefined) return
+    signalGroup(record, 'SIGSTOP')
+    while ((await isAlive(record.identity)) && !(await isStopped(record.identity))) await delay(1)
+  }
+
+  async #thaw(id: string): Promise<void> {
+    const record = await this.#living(id)
+    if (record !== undefined) signalGroup(record, 'SIGCONT')
+  }
+
+  async #living(id: string): Promise<ProcessRecord | undefined> {
+    await this.#load()
+    const record = this.#records.get(id)
+    return record && !record.exit && (await isAlive(record.identity)) ? record : undefined
   }
 
   #isLive(id: string): boolean {
@@ -362,7 +388,16 @@ function exitReason(record: ProcessRecord, code: number | null, signal: NodeJS.S
   return signal === null ? `exited with code ${code}` : `killed by ${signal}`
 }
 
-function toInstance(record: ProcessRecord): Instance {
+/** It leads a process group of its own. */
+function signalGroup({ identity }: ProcessRecord, signal: 'SIGSTOP' | 'SIGCONT'): void {
+  try {
+    process.kill(-identity.pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+function toInstance(record: ProcessRecord, isFrozen = false): Instance {
   const { id, route, version, startedAt, origin, identity, port, exit } = record
   return {
     id,
@@ -371,6 +406,8 @@ function toInstance(record: ProcessRecord): Instance {
     name: `${route} (pid ${identity.pid})`,
     startedAt,
     ...(origin && { origin }),
-    state: exit ? { kind: 'exited', ...exit } : { kind: 'running', address: { host: '127.0.0.1', port: port! } },
+    state: exit
+      ? { kind: 'exited', ...exit }
+      : { kind: isFrozen ? 'frozen' : 'running', address: { host: '127.0.0.1', port: port! } },
   }
 }

@@ -180,7 +180,7 @@ async function treeOf(folder: string): Promise<ReadonlyMap<string, string>> {
 
 /** Not with `fetch`, which refuses some ports. */
 async function ask({ state }: Instance, path: string): Promise<{ status: number; body: string }> {
-  if (state.kind !== 'running') throw new Error(`it is not running: ${state.reason}`)
+  if (state.kind !== 'running') throw new Error(`it is ${state.kind}`)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request({ ...state.address, path, agent: false }, resolve)
       .once('error', reject)

@@ -1,0 +1,299 @@
+/**
+ * Lets the number of instances follow the calls. It hears from the proxies what is in flight and what waits, wakes or
+ * starts instances at once, and puts them to sleep when they are not needed.
+ *
+ * Invariants: 1. Everything it does to a deployment it does in the queue of its route. 2. While it does not hear from a
+ * proxy nothing is put to sleep, and what was unknown counts as a call. 3. A failed wake is told to the calls that wait,
+ * and the next call tries again. 4. However many calls wait, there is one wake of a function at a time.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Engine, Instance } from '../../engines/index.ts'
+import type { KeyedQueue } from '../../host/index.ts'
+import type { Demand } from '../../services/proxy/index.ts'
+import { activeVersion, type DeploymentRecord, type StateStore } from '../state/index.ts'
+import type { Fleet } from '../fleet.ts'
+import type { Instances } from '../instances.ts'
+import type { RoutePublisher } from '../route-publisher.ts'
+import { traced } from '../traced.ts'
+import { Load, wantedInstances, type LoadFigures } from './load.ts'
+import { isElastic, scaleOfRecord } from './scale-of.ts'
+import type { Sleep } from './sleep.ts'
+
+const RECONNECT_MS = 100
+
+/** What woke or started an instance for calls that waited. */
+export type ColdStart = 'thaw' | 'pool' | 'new'
+
+/** A proxy that tells what is asked of functions. */
+export interface DemandSource {
+  name: string
+  /** @param onOpen from here on nothing is missed */
+  demand(signal: AbortSignal, onOpen: () => void): AsyncIterable<Demand>
+}
+
+export interface ScalerOptions {
+  sources: readonly DemandSource[]
+  state: Pick<StateStore, 'deployment' | 'current'>
+  fleet: Fleet
+  queue: KeyedQueue
+  sleep: Sleep
+  instances: Pick<Instances, 'start' | 'retire'>
+  publisher: Pick<RoutePublisher, 'publishOne'>
+  engine: Pick<Engine, 'promote'>
+  onChange: (name: string) => void
+  onColdStart: (name: string, kind: ColdStart) => void
+  log: { warn(details: object, message: string): void }
+}
+
+interface RaiseOptions {
+  signal?: AbortSignal
+  onAwake?: (kind: ColdStart) => void
+  /** If one cannot be started, those that were are taken back. Default: only having none is a failure. */
+  isAllOrNone?: boolean
+}
+
+export class Scaler {
+  readonly #options: ScalerOptions
+  readonly #loads = new Map<string, Load>()
+  /** Proxies that are heard. */
+  readonly #heard = new Set<string>()
+  readonly #timers = new Map<string, { at: number; timer: NodeJS.Timeout }>()
+  /** Routes that wait for their turn to grow. */
+  readonly #growing = new Set<string>()
+  readonly #abort = new AbortController()
+
+  constructor(options: ScalerOptions) {
+    this.#options = options
+    options.fleet.listen(route => this.#arm(route))
+  }
+
+  start(): void {
+    for (const source of this.#options.sources) void this.#hear(source)
+  }
+
+  close(): void {
+    this.#abort.abort()
+    for (const { timer } of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  /** What runs is now wanted by something else than calls, so it sleeps no earlier than after another idle time. */
+  touch(route: string): void {
+    this.#load(route).touch(performance.now())
+    this.#arm(route)
+  }
+
+  forget(route: string): void {
+    this.#loads.delete(route)
+    clearTimeout(this.#timers.get(route)?.timer)
+    this.#timers.delete(route)
+  }
+
+  /** Puts all to sleep that are idle, at once. The caller holds the queue. */
+  async sleepNow(record: DeploymentRecord): Promise<void> {
+    const { fleet } = this.#options
+    for (const instance of fleet.ready(record.route)) await this.#lower(record, instance)
+    fleet.want(record.route, fleet.ready(record.route).length)
+  }
+
+  /**
+   * Has `count` instances of the active version awake: sleeping ones first. The caller holds the queue.
+   * @throws RyoFaasError START_FAILED, if none could be started, CANCELLED, …
+   */
+  async raise(
+    record: DeploymentRecord,
+    count: number,
+    { signal = this.#abort.signal, onAwake, isAllOrNone = false }: RaiseOptions = {},
+  ): Promise<void> {
+    const { fleet, instances, sleep, publisher, log } = this.#options
+    const { route, name } = record
+    const missing = count - fleet.ready(route).length
+    if (missing <= 0) return
+    fleet.markUnavailable(route, undefined)
+    const publishReady = async (instance: Instance, kind: ColdStart) => {
+      fleet.markReady(instance)
+      onAwake?.(kind)
+      await publisher.publishOne(route)
+    }
+    const sleeping = fleet.frozen(route).slice(0, missing)
+    const woken = await Promise.all(
+      sleeping.map(async instance => {
+        const awake = await sleep.thaw(instance)
+        if (awake !== undefined) await publishReady(awake, 'thaw')
+        return awake
+      }),
+    )
+    const toStart = missing - woken.filter(Boolean).length
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: toStart }, async () => {
+        const [started] = await instances.start(record, activeVersion(record), { count: 1, signal })
+        await publishReady(started!, started!.origin ?? 'new')
+        return started!
+      }),
+    )
+    const failed = outcomes.find(outcome => outcome.status === 'rejected')
+    if (failed === undefined) return
+    if (isAllOrNone) {
+      const started = outcomes.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+      await instances.retire(started, activeVersion(record))
+    }
+    if (isAllOrNone || fleet.ready(route).length === 0) throw failed.reason
+    log.warn({ deployment: name, err: failed.reason as Error }, 'a further instance could not be started')
+  }
+
+  async #hear(source: DemandSource): Promise<void> {
+    const { signal } = this.#abort
+    while (!signal.aborted) {
+      try {
+        const onOpen = () => {
+          this.#heard.add(source.name)
+          this.#lost(source.name)
+        }
+        for await (const line of source.demand(signal, onOpen)) this.#note(source.name, line)
+      } catch {
+        // It is down, or of a release that does not tell; it is asked again.
+      }
+      this.#heard.delete(source.name)
+      this.#lost(source.name)
+      await delay(RECONNECT_MS, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+
+  #lost(proxy: string): void {
+    const now = performance.now()
+    for (const load of this.#loads.values()) load.forget(proxy, now)
+  }
+
+  #note(proxy: string, line: Demand): void {
+    const load = this.#load(line.name)
+    load.note(proxy, line, performance.now())
+    if (this.#growing.has(line.name)) return
+    const record = this.#options.state.deployment(line.name)
+    if (record === undefined || !isElastic(scaleOfRecord(record))) return
+    const { fleet } = this.#options
+    const awake = fleet.ready(line.name).length
+    if (this.#wanted(record) > awake || (line.waiting > 0 && awake === 0)) this.#grow(line.name)
+  }
+
+  #grow(route: string): void {
+    const { queue } = this.#options
+    this.#growing.add(route)
+    void queue.run(route, async () => {
+      this.#growing.delete(route)
+      const record = this.#options.state.deployment(route)
+      if (record === undefined || this.#abort.signal.aborted || !isElastic(scaleOfRecord(record))) return
+      await this.#growTo(record, this.#wanted(record))
+    })
+  }
+
+  async #growTo(record: DeploymentRecord, wanted: number): Promise<void> {
+    const { fleet, publisher, engine, onChange, onColdStart, log } = this.#options
+    const { route, name } = record
+    if (wanted <= fleet.ready(route).length) return
+    const before = fleet.wanted(route) ?? 0
+    fleet.want(route, Math.max(before, wanted))
+    try {
+      await traced('wake', { 'faas.name': name, 'ryo_faas.instances': wanted }, () =>
+        this.raise(record, wanted, { onAwake: kind => onColdStart(name, kind) }),
+      )
+      const [first] = fleet.ready(route)
+      if (first !== undefined) await engine.promote?.(first.id)
+    } catch (error) {
+      if (this.#abort.signal.aborted) return
+      fleet.want(route, fleet.ready(route).length)
+      const { message } = error as Error
+      log.warn({ deployment: name, err: error as Error }, 'a function could not be woken')
+      fleet.noteExit(route, { at: new Date().toISOString(), code: null, reason: message })
+      fleet.markUnavailable(route, message)
+      await publisher.publishOne(route).catch(() => undefined) // The next change publishes it.
+      fleet.markUnavailable(route, undefined)
+    }
+    onChange(name)
+  }
+
+  /** Looks again when the next thing is due for this route. */
+  #arm(route: string): void {
+    if (this.#abort.signal.aborted) return
+    const record = this.#options.state.deployment(route)
+    const due = record && this.#dueInMs(record)
+    if (due === undefined) return
+    const at = performance.now() + due
+    const armed = this.#timers.get(route)
+    if (armed !== undefined && armed.at <= at) return
+    clearTimeout(armed?.timer)
+    const timer = setTimeout(() => {
+      this.#timers.delete(route)
+      void this.#options.queue
+        .run(route, () => this.#lookAt(route))
+        .catch((error: unknown) => this.#options.log.warn({ route, err: error as Error }, 'scaling failed'))
+        .finally(() => this.#arm(route))
+    }, due)
+    this.#timers.set(route, { at, timer: timer.unref() })
+  }
+
+  #dueInMs(record: DeploymentRecord): number | undefined {
+    const { fleet, sleep } = this.#options
+    const { route } = record
+    const scale = scaleOfRecord(record)
+    const now = performance.now()
+    const waits: number[] = []
+    if (isElastic(scale) && fleet.ready(route).length > scale.min) {
+      // What cannot be frozen is kept instead.
+      const idleMs = sleep.isPossible ? scale.idleMs : scale.idleMs + scale.keepMs
+      waits.push(idleMs - this.#load(route).idleMs(now))
+    }
+    for (const { since } of fleet.sleepers(route)) waits.push(since + scale.keepMs - now)
+    return waits.length === 0 ? undefined : Math.max(1, Math.ceil(Math.min(...waits)))
+  }
+
+  async #lookAt(route: string): Promise<void> {
+    const { state, fleet, sleep, sources, onChange } = this.#options
+    const record = state.deployment(route)
+    if (record === undefined || this.#abort.signal.aborted) return
+    const scale = scaleOfRecord(record)
+    const now = performance.now()
+    for (const { instance, since } of fleet.sleepers(route)) {
+      if (now - since < scale.keepMs) continue
+      await sleep.remove(instance)
+      onChange(record.name)
+    }
+    const load = this.#load(route)
+    if (!isElastic(scale)) return
+    // Invariant 2.
+    if (sources.some(({ name }) => !this.#heard.has(name))) return load.touch(now)
+    const idleMs = sleep.isPossible ? scale.idleMs : scale.idleMs + scale.keepMs
+    const awake = fleet.ready(route)
+    const isIdle = load.idleMs(now) >= idleMs
+    const spare = awake.length - (isIdle ? scale.min : Math.max(wantedFor(record, load.takePeak(now)), 1))
+    if (spare <= 0) return
+    // Slowly while there are calls, and all at once when there are none.
+    for (const instance of awake.slice(-(isIdle ? spare : 1))) {
+      if (load.figures(now).waiting > 0) break
+      if (!(await this.#lower(record, instance))) load.touch(performance.now())
+    }
+    fleet.want(route, fleet.ready(route).length)
+    onChange(record.name)
+  }
+
+  async #lower(record: DeploymentRecord, instance: Instance): Promise<boolean> {
+    const { sleep, instances } = this.#options
+    if (sleep.isPossible) return sleep.freeze(instance)
+    await instances.retire([instance], activeVersion(record))
+    return true
+  }
+
+  #wanted(record: DeploymentRecord): number {
+    return wantedFor(record, this.#load(record.route).figures(performance.now()))
+  }
+
+  #load(route: string): Load {
+    let load = this.#loads.get(route)
+    if (load === undefined) this.#loads.set(route, (load = new Load(performance.now())))
+    return load
+  }
+}
+
+function wantedFor(record: DeploymentRecord, load: LoadFigures): number {
+  const { concurrency } = activeVersion(record).config
+  return wantedInstances(load, { ...scaleOfRecord(record), concurrency })
+}
