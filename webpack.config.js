@@ -30,6 +30,8 @@ const AGENT_ENTRIES = [
   'languages/node/checker/checker-main',
 ]
 const SSH = ['ssh2', 'cpu-features']
+/** Of OpenTelemetry's SDK the agent uses what is about traces. */
+const NOT_TRACES = ['sdk.js', 'start.js'].map(file => path(`node_modules/@opentelemetry/sdk-node/build/src/${file}`))
 const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb']
 
 /** The dashboard's files are made by then; the agent serves them from beside itself. */
@@ -66,7 +68,7 @@ const shippedAgent = {
   externals: Object.fromEntries(OUTSIDE.map(name => [name, name])),
   // Says which packages are in it, whose licences the packer collects.
   devtool: 'hidden-source-map',
-  resolve: { alias: Object.fromEntries(SSH.map(name => [name, false])) },
+  resolve: { alias: Object.fromEntries([...SSH, ...NOT_TRACES].map(name => [name, false])) },
   // Files are found beside the running module; webpack must not rewrite those places.
   module: { parser: { javascript: { importMeta: false, url: false, worker: false, createRequire: false } } },
 }

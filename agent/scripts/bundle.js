@@ -29,13 +29,16 @@ const BANNER = [
 ].join('\n')
 
 /**
- * What packages load at once and we never use: gRPC for BuildKit's sessions (we build with the classic API), and the
- * messages of zod in other languages.
+ * What packages load at once and we never use: gRPC for BuildKit's sessions (we build with the classic API), the messages
+ * of zod in other languages, and of OpenTelemetry's SDK what is not about traces.
  * @type {import('esbuild').Plugin}
  */
 const withoutUnused = {
   name: 'without-unused',
   setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(?:\.\/(?:sdk|start)|@opentelemetry\/sdk-(?:logs|metrics))$/ }, ({ path, importer }) =>
+      /[\\/]@opentelemetry[\\/]sdk-node[\\/]/.test(importer) ? { path, namespace: 'unused' } : undefined,
+    )
     onResolve({ filter: /^\.\/(?:session|buildkit)$/ }, ({ path, importer }) =>
       /[\\/]dockerode[\\/]lib[\\/]/.test(importer) ? { path, namespace: 'unused' } : undefined,
     )

@@ -1,21 +1,20 @@
 /**
- * OpenTelemetry's SDK as far as the agent needs it: `@opentelemetry/sdk-node` also loads exporters over gRPC, metrics and
- * logs, which is four times as much. A module of its own, because it is loaded when the agent is idle.
+ * OpenTelemetry's SDK as far as the agent needs it: traces. The rest of the package (exporters over gRPC, metrics, logs) is
+ * four times as much, and is left out of the bundles. A module of its own, because it is loaded when the agent is idle.
  */
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
-import { resourceFromAttributes } from '@opentelemetry/resources'
-import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
+import { node, resources, tracing } from '@opentelemetry/sdk-node'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 
 /** From here on spans of `@opentelemetry/api` in this process go to the collector. */
-export function registerProvider({ url, token }: Pick<TracingSettings, 'url' | 'token'>): NodeTracerProvider {
+export function registerProvider({ url, token }: Pick<TracingSettings, 'url' | 'token'>): node.NodeTracerProvider {
   const exporter = new OTLPTraceExporter({
     url: `${url}/v1/traces`,
     headers: { authorization: `Bearer ${token}` },
   })
-  const provider = new NodeTracerProvider({
-    resource: resourceFromAttributes({ 'service.name': 'ryo-faas-agent' }),
-    spanProcessors: [new BatchSpanProcessor(exporter)],
+  const provider = new node.NodeTracerProvider({
+    resource: resources.resourceFromAttributes({ 'service.name': 'ryo-faas-agent' }),
+    spanProcessors: [new tracing.BatchSpanProcessor(exporter)],
   })
   provider.register()
   return provider
