@@ -54,6 +54,8 @@ export interface DeployerOptions {
   /** URL of a path at the proxy. */
   urlOf: (path: string) => string
   startTimeoutMs: number
+  /** Most instances that are awake, of all functions together; deploys are not held back. */
+  maxInstances: number
   onChange: (name: string) => void
   onRemoved: (name: string) => void
   onColdStart: (name: string, kind: ColdStart) => void

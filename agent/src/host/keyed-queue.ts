@@ -13,6 +13,11 @@ export class KeyedQueue {
     return result
   }
 
+  /** @returns undefined, at once and without running it, if something is running or queued under `key` */
+  async runIfFree<T>(key: string, work: () => Promise<T>): Promise<T | undefined> {
+    return this.#tails.has(key) ? undefined : this.run(key, work)
+  }
+
   /** Resolves when the queue is empty. */
   async idle(): Promise<void> {
     while (this.#tails.size > 0) await Promise.all(this.#tails.values())

@@ -64,6 +64,7 @@ export const PlatformOptions = z.object({
   natsImage: z.string().min(1).default('nats:2-alpine'),
   node: z.string().min(1).default('auto'),
   pool: z.coerce.number().int().min(0).max(50).default(2),
+  maxInstances: z.coerce.number().int().min(1).max(100_000).default(500),
   startTimeoutMs: z.coerce.number().int().min(100).max(3_600_000).default(30_000),
 })
 export type PlatformOptions = z.infer<typeof PlatformOptions>
@@ -108,6 +109,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   natsImage: 'NATS image for hosts with Docker but without nats-server',
   node: 'Node binary that parts and functions run on: auto (Node 24 if installed with ryo-faas), or a path',
   pool: 'Instances without code that wait for the next deploy or start, for each memory limit in use (0: none)',
+  maxInstances:
+    'Most instances that run at the same time, of all functions; idle ones are frozen to make room for those that are called',
   startTimeoutMs: 'How long a new instance may take to become ready, in milliseconds',
 }
 

@@ -176,6 +176,7 @@ function createDeployer(
     now: () => nextChange({ url: localUrl(dataPlane.ports.store), token: keys.operator }),
     urlOf: path => proxyUrlOf(supervisor, options) + path,
     startTimeoutMs: options.startTimeoutMs,
+    maxInstances: options.maxInstances,
     onChange: name => events.emit('event', { type: 'deployment-changed', name }),
     onColdStart: (name, kind) => launch.metrics.countColdStart(name, kind),
     onRemoved: name => events.emit('event', { type: 'deployment-removed', name }),

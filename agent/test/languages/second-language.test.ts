@@ -53,7 +53,7 @@ async function startDeployer(known = languages): Promise<Deployer> {
     baseEnv: { PATH: process.env['PATH'] ?? '' },
   })
   const deployer = new Deployer({
-    ...{ home, engine, languages: known, startTimeoutMs: 20_000 },
+    ...{ home, engine, languages: known, maxInstances: 10, startTimeoutMs: 20_000 },
     state: await StateStore.open(join(home, 'state.json')),
     secrets: new SecretStore(home),
     routes: { publish: table => proxy.setRoutes(table) },

@@ -27,12 +27,14 @@ class World {
   /** What happened, in order. */
   readonly log: string[] = []
   mayRest = true
+  readonly maxInstances: number
   canThaw = true
   canStart = true
   agent: Agent
   #count = 0
 
-  constructor(fields: object = {}) {
+  constructor(fields: object, maxInstances: number) {
+    this.maxInstances = maxInstances
     const config = DeployEntry.parse({ name: 'Fn', packageDir: '/w', filePath: '/w/a.ts', ...fields })
     const versions = [{ version: 1, kind: 'http', protocol: 2, config }]
     const nothing = { subscriptions: {}, pausedSchedules: [] }
@@ -130,6 +132,7 @@ class Agent {
     const told = { onChange: () => undefined, log: { warn: () => undefined } }
     this.scaler = new Scaler({
       ...{ ...shared, ...told, sources: [{ name: 'proxy', demand: (signal, onOpen) => this.#follow(signal, onOpen) }] },
+      maxInstances: world.maxInstances,
       onColdStart: (_name, kind) => void this.coldStarts.push(kind),
     })
     this.#reconciler = new Reconciler({ ...shared, ...told })
@@ -191,8 +194,8 @@ async function pass(ms: number): Promise<void> {
   }
 }
 
-async function worldWith(fields: object, running = 1): Promise<World> {
-  const world = new World(fields)
+async function worldWith(fields: object, running = 1, maxInstances = 100): Promise<World> {
+  const world = new World(fields, maxInstances)
   for (let count = 0; count < running; count += 1) world.add()
   await world.agent.start()
   return world
@@ -256,6 +259,21 @@ test('frozen ones wake before others are started, and never more than the most',
   await pass(1_001)
   await world.agent.hears({ waiting: 1_000 })
   expect([world.chosen.length, world.agent.coldStarts]).toEqual([4, ['thaw', 'new', 'new', 'new']])
+})
+
+test('a machine that runs all it may starts no more, and says so to calls that find none', async () => {
+  const world = await worldWith(SCALE, 0, 2)
+  await world.agent.hears({ waiting: 1_000 })
+  expect(world.chosen).toHaveLength(2)
+  const full = await worldWith(SCALE, 0, 1)
+  const other: Instance = { ...full.add(), id: 'other', route: 'other' }
+  full.agent.fleet.markReady(other)
+  await full.agent.hears({ waiting: 1 })
+  expect([full.chosen, full.unavailable]).toEqual([[], 'Fn: this machine runs its 1 instances'])
+  // One that is idle makes room.
+  await pass(100)
+  await full.agent.hears({ waiting: 1 })
+  expect([full.chosen.length, full.agent.fleet.ready('other')]).toEqual([1, []])
 })
 
 test('they become fewer one by one while there are calls, and all sleep when there are none', async () => {

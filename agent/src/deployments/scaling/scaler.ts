@@ -7,6 +7,7 @@
  * and the next call tries again. 4. However many calls wait, there is one wake of a function at a time.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import { RyoFaasError } from '../../contract/index.ts'
 import type { Engine, Instance } from '../../engines/index.ts'
 import type { KeyedQueue } from '../../host/index.ts'
 import type { Demand } from '../../services/proxy/index.ts'
@@ -40,6 +41,8 @@ export interface ScalerOptions {
   instances: Pick<Instances, 'start' | 'retire'>
   publisher: Pick<RoutePublisher, 'publishOne'>
   engine: Pick<Engine, 'promote'>
+  /** Of all functions together, that are awake. */
+  maxInstances: number
   onChange: (name: string) => void
   onColdStart: (name: string, kind: ColdStart) => void
   log: { warn(details: object, message: string): void }
@@ -58,6 +61,8 @@ export class Scaler {
   /** Proxies that are heard. */
   readonly #heard = new Set<string>()
   readonly #timers = new Map<string, { at: number; timer: NodeJS.Timeout }>()
+  /** Instances on their way. */
+  #starting = 0
   /** Routes that wait for their turn to grow. */
   readonly #growing = new Set<string>()
   readonly #abort = new AbortController()
@@ -100,16 +105,29 @@ export class Scaler {
    * Has `count` instances of the active version awake: sleeping ones first. The caller holds the queue.
    * @throws RyoFaasError START_FAILED, if none could be started, CANCELLED, …
    */
-  async raise(
+  async raise(record: DeploymentRecord, count: number, options: RaiseOptions = {}): Promise<void> {
+    const { fleet } = this.#options
+    const { route } = record
+    const lacking = count - fleet.ready(route).length
+    if (lacking <= 0) return
+    const missing = await this.#makeRoom(route, lacking)
+    if (missing === 0 || (options.isAllOrNone === true && missing < lacking)) throw this.#full(record)
+    fleet.markUnavailable(route, undefined)
+    this.#starting += missing
+    try {
+      await this.#wakeOrStart(record, missing, options)
+    } finally {
+      this.#starting -= missing
+    }
+  }
+
+  async #wakeOrStart(
     record: DeploymentRecord,
-    count: number,
-    { signal = this.#abort.signal, onAwake, isAllOrNone = false }: RaiseOptions = {},
+    missing: number,
+    { signal = this.#abort.signal, onAwake, isAllOrNone = false }: RaiseOptions,
   ): Promise<void> {
     const { fleet, instances, sleep, publisher, log } = this.#options
     const { route, name } = record
-    const missing = count - fleet.ready(route).length
-    if (missing <= 0) return
-    fleet.markUnavailable(route, undefined)
     const publishReady = async (instance: Instance, kind: ColdStart) => {
       fleet.markReady(instance)
       onAwake?.(kind)
@@ -139,6 +157,39 @@ export class Scaler {
     }
     if (isAllOrNone || fleet.ready(route).length === 0) throw failed.reason
     log.warn({ deployment: name, err: failed.reason as Error }, 'a further instance could not be started')
+  }
+
+  /**
+   * Functions that are idle give way to those that are called.
+   * @returns how many more may run, at most `count`
+   */
+  async #makeRoom(route: string, count: number): Promise<number> {
+    const { fleet, maxInstances, state, queue } = this.#options
+    const room = () => maxInstances - fleet.ready().length - this.#starting
+    const now = performance.now()
+    const others = [...new Set(fleet.ready().map(instance => instance.route))]
+      .filter(other => other !== route && this.#load(other).idleMs(now) > 0)
+      .sort((a, b) => this.#load(b).idleMs(now) - this.#load(a).idleMs(now))
+    for (const other of others) {
+      if (room() >= count) break
+      // Only where nothing else is going on: two functions that make room for each other would wait for ever.
+      await queue.runIfFree(other, async () => {
+        const record = state.deployment(other)
+        if (record === undefined || !isElastic(scaleOfRecord(record))) return
+        const spare = fleet.ready(other).slice(scaleOfRecord(record).min)
+        if (this.#load(other).figures(performance.now()).waiting > 0) return
+        for (const instance of spare) await this.#lower(record, instance)
+        fleet.want(other, fleet.ready(other).length)
+      })
+    }
+    return Math.max(0, Math.min(count, room()))
+  }
+
+  #full({ name }: DeploymentRecord): RyoFaasError {
+    const { maxInstances } = this.#options
+    return new RyoFaasError('START_FAILED', `${name}: this machine runs its ${maxInstances} instances`, {
+      hint: 'More may run at the same time with startFaas --max-instances.',
+    })
   }
 
   async #hear(source: DemandSource): Promise<void> {

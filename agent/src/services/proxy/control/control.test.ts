@@ -78,14 +78,14 @@ describe('how much is asked of each function', () => {
       for await (const line of control.demand(aborter.signal, () => (isOpen = true))) lines.push(line)
     })()
     ended.catch(() => undefined)
-    return { lines, ended, stop: () => aborter.abort(), opened: until(() => isOpen, 'it is told') }
+    return { lines, ended, stop: () => aborter.abort(), opened: () => until(() => isOpen, 'it is told') }
   }
 
   it('is told line by line, at once when a call waits, until the agent goes', async () => {
     const proxy = await stage.proxy({ controlPath, routesFile })
     await proxy.setRoutes(scaled(1))
     const { lines, ended, stop, opened } = follow()
-    await opened
+    await opened()
     const waiting = call(proxy, '/functions/fn')
     await until(() => lines.length > 0, 'the agent is asked')
     expect(lines[0]).toEqual({ name: 'fn', inflight: 0, waiting: 1, calls: 1 })
@@ -105,7 +105,7 @@ describe('how much is asked of each function', () => {
     const proxy = await stage.proxy({ controlPath })
     await proxy.setRoutes(scaled(1))
     const first = follow()
-    await first.opened
+    await first.opened()
     const waiting = call(proxy, '/functions/fn')
     await until(() => first.lines.length > 0, 'the first agent is asked')
     first.stop()
@@ -142,7 +142,7 @@ describe('how much is asked of each function', () => {
   it('ends with the proxy; there is none where nobody answers', async () => {
     const proxy = await stage.proxy({ controlPath })
     const { ended, opened } = follow()
-    await opened
+    await opened()
     const failed = ended.catch((error: unknown) => error)
     await proxy.close()
     expect(await failed).toBeInstanceOf(ControlError)
