@@ -205,7 +205,7 @@ describe('calls that find every instance busy', () => {
     await stage.serve(proxy, [first.instance], route)
     const answers = [call(proxy, '/functions/fn'), call(proxy, '/functions/fn')]
     await calls(2)
-    expect(first.seen()).toBe(1)
+    await until(() => first.seen() === 1, 'the first one runs')
     await stage.serve(proxy, [first.instance, second.instance], route)
     await until(() => second.seen() === 1, 'the second one runs')
     for (const finish of [...first.held, ...second.held]) finish()
