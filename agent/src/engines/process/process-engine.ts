@@ -102,6 +102,7 @@ export class ProcessEngine implements Engine {
     if (pool !== undefined) {
       this.pool = new ProcessPool({
         ...{ ...options, ...pool },
+        nodePathOf: base => this.#nodes.pathOf(base),
         adopt: (waiting, spec, run) => this.#adopt(waiting, spec, run),
       })
     }

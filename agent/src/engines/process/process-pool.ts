@@ -25,7 +25,8 @@ export interface WaitingProcess {
 
 export interface ProcessPoolOptions extends PoolSize {
   home: string
-  nodePath: string
+  /** The program for a base. */
+  nodePathOf: (base: string) => Promise<string>
   baseEnv: Record<string, string>
   /** Makes an instance of it, which waits for what it is handed. */
   adopt(
@@ -75,15 +76,15 @@ export class ProcessPool implements Pool {
     return this.#pool.empty()
   }
 
-  async #begin({ flags, certificates }: PoolClass): Promise<WaitingProcess> {
-    const { home, nodePath, baseEnv, waiter } = this.#options
+  async #begin({ base, flags, certificates }: PoolClass): Promise<WaitingProcess> {
+    const { home, nodePathOf, baseEnv, waiter } = this.#options
     // Output of processes that ended with an earlier agent.
     await (this.#cleared ??= rm(this.#folder, { recursive: true, force: true }))
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     const logFile = join(this.#folder, `${randomBytes(5).toString('hex')}.log`)
     const authorities = await writeCertificates(home, certificates)
     const process = await spawnDetached({
-      command: nodePath,
+      command: await nodePathOf(base),
       args: [...flags, waiter],
       cwd: this.#folder,
       env: { ...baseEnv, ...(authorities !== undefined && { NODE_EXTRA_CA_CERTS: authorities }) },
