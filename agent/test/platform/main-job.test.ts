@@ -20,7 +20,7 @@ for (const engine of ['docker', 'process'] as const) {
     const url = (rest: string) => `${view.proxyUrl}/functions/${rest}`
 
     test('startFaas shows every part and its address, and a second one what is already running', async () => {
-      const capabilities = ['images', 'logs', 'debug']
+      const capabilities = ['images', 'logs', 'debug', 'freeze']
       expect(view).toMatchObject({ engine, capabilities, phase: { kind: 'ready' } })
       expect(view.isolation?.warning === undefined).toBe(engine === 'docker')
       expect(Object.fromEntries(view.parts.map(({ name, state }) => [name, state]))).toEqual({
