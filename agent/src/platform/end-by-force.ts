@@ -21,21 +21,24 @@ const GRACE_MS = 3_000
 export async function endByForce(home: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
   const paths = homePaths(home)
   const saved = (await readIfPresent(paths.options)) ?? (await readIfPresent(paths.stoppedOptions))
-  // From here on the keeper restarts nothing.
-  await setOptionsAside(home)
   const parts = await partsOf(home)
-  const agent = (await readAgentFile(home))?.agent
   const ended: string[] = []
+  const endParts = (chosen: typeof parts) =>
+    Promise.all(
+      chosen.map(async ({ name, identity, file }) => {
+        if (await end(identity)) ended.push(name)
+        await rm(file, { force: true })
+      }),
+    )
+  // It would bring the agent back; without options it ends by itself, and nobody would be told.
+  await endParts(parts.filter(({ name }) => name === 'keeper'))
+  await setOptionsAside(home)
+  const agent = (await readAgentFile(home))?.agent
   if (agent !== undefined && (await signalProcess(agent, 'SIGKILL'))) {
     await waitForExit(agent, GRACE_MS)
     ended.push('agent')
   }
-  await Promise.all(
-    parts.map(async ({ name, identity, file }) => {
-      if (await end(identity)) ended.push(name)
-      await rm(file, { force: true })
-    }),
-  )
+  await endParts(parts.filter(({ name }) => name !== 'keeper'))
   if (saved !== undefined) await endFunctions(home, { options: PlatformOptions.parse(JSON.parse(saved)), environment })
   await rm(paths.agentFile, { force: true })
   return ended
