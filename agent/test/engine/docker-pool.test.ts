@@ -89,7 +89,8 @@ test('an instance out of the pool is locked down like a fresh one, point by poin
 test('what waits is nobody’s, what was handed over is found again, and strays are removed', async () => {
   const instance = await stage.take()
   await ask(instance, '/')
-  const [waits] = await until(async () => ((await waiting()).length > 0 ? waiting() : undefined))
+  await until(async () => (stage.engine as DockerEngine).pool!.count > 0 || undefined)
+  const [waits] = await waiting()
   const poolId = waits!.Labels[`${project}.pool`]!
   // Died after the record, before the pipe was gone; and another one while removing a container.
   const record = { id: 'i0x', route: 'probe', version: 1, takenAt: new Date().toISOString() }
@@ -106,7 +107,9 @@ test('what waits is nobody’s, what was handed over is found again, and strays 
   const next = await engineIn(stage.home, 1)
   await next.prepare(() => undefined)
   next.pool!.open([stage.specOf()])
-  const [half] = await until(async () => ((await waiting()).length > 0 ? waiting() : undefined))
+  // One that is still being started is removed by the close.
+  await until(async () => next.pool!.count === 1 || undefined)
+  const [half] = await waiting()
   const halfFolder = join(poolFolder(), half!.Labels[`${project}.pool`]!)
   await next.close()
   await writeFile(join(halfFolder, 'instance.json'), JSON.stringify({ ...record, id: 'i1x' }))
@@ -133,8 +136,8 @@ test('a container that died while it waited is passed over', async () => {
   const engine = await engineIn(stage.home, 1)
   await engine.prepare(() => undefined)
   engine.pool!.open([stage.specOf()])
-  const [dead] = await until(async () => ((await waiting()).length > 0 ? waiting() : undefined))
-  await until(async () => (await inspect(dead!.Id)).State.Running || undefined)
+  await until(async () => engine.pool!.count > 0 || undefined)
+  const [dead] = await waiting()
   await docker.getContainer(dead!.Id).remove({ force: true })
   const taken = await until(async () => {
     const answer = await engine.pool!.take(stage.specOf(), stage.built, new AbortController().signal)

@@ -75,6 +75,8 @@ const COMMANDS: Readonly<Record<string, Grammar>> = {
   },
   top: { flags: ['once'] },
   dashboard: { flags: ['open', 'trace'] },
+  keys: { actions: ['list', 'create', 'revoke'], flags: ['only', 'expires', 'yes'] },
+  audit: { flags: ['since', 'limit'] },
   secrets: { actions: ['list', 'set', 'delete'] },
   init: {},
   test: { flags: ['update', 'url', 'var'] },

@@ -90,6 +90,11 @@ export class DockerPool implements Pool {
     }
   }
 
+  /** How many wait. */
+  get count(): number {
+    return this.#pool.count
+  }
+
   /** Resolves when every container that was handed over has its name. */
   async named(): Promise<void> {
     await Promise.all(this.#renaming)

@@ -42,6 +42,11 @@ export class WarmPool<Waiter> {
     this.#waiters = waiters
   }
 
+  /** How many wait. */
+  get count(): number {
+    return [...this.#shelves.values()].reduce((sum, { waiting }) => sum + waiting.length, 0)
+  }
+
   /** Why the last attempt to begin one failed; undefined if it did not. */
   get failure(): string | undefined {
     return this.#failure
