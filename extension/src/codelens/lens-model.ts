@@ -96,7 +96,7 @@ function markOf(state: DeploymentView['state']): string {
     case 'starting':
       return '$(sync~spin)'
     case 'asleep':
-      return '$(moon)'
+      return '$(debug-pause)'
     case 'degraded':
     case 'failing':
       return '$(warning)'

@@ -114,7 +114,7 @@ function iconOf({ state }: DeploymentView): NonNullable<TreeNode['icon']> {
     case 'degraded':
       return { name: 'warning', color: 'charts.yellow' }
     case 'asleep':
-      return { name: 'moon' }
+      return { name: 'debug-pause' }
     case 'failing':
       return { name: 'error', color: 'testing.iconFailed' }
   }

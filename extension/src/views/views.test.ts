@@ -77,7 +77,7 @@ test('functions of projects that are not open say which they are from', () => {
 test('a function that sleeps says so, and not how many of its instances are missing', () => {
   const asleep = deploymentView({ state: 'asleep', desiredInstances: 0, instances: [] })
   const [group] = functions(connected({ deployments: [asleep] }))
-  expect(group!.children![0]).toMatchObject({ description: 'v3 · asleep · 12 calls', icon: { name: 'moon' } })
+  expect(group!.children![0]).toMatchObject({ description: 'v3 · asleep · 12 calls', icon: { name: 'debug-pause' } })
 })
 
 test('ids of nodes are unique', () => {

@@ -51,7 +51,8 @@ export class RecordFiles {
   }
 
   async removeAll(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true })
+    // An exit may be written down at this moment.
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   }
 
   #recordFile(id: string): string {
