@@ -79,6 +79,17 @@ test('functions answer over HTTPS, are told so, and browsers are told to stay th
   expect([await plain.text(), plain.headers.get('strict-transport-security')]).toEqual(['http', null])
 })
 
+test('a front that is open to the network closes functions without a rule, also to the plain listener', async () => {
+  await authority.write(folder, 'a', ['a.test'])
+  const proxy = await stage.proxy({ front: { host: '0.0.0.0', port: 0, certificates: folder } })
+  const instance = await stage.http((_request, response) => response.end('ok'))
+  await stage.serve(proxy, [instance])
+  expect((await overHttp1(proxy, '/functions/fn')).status).toBe(403)
+  expect((await fetch(`http://127.0.0.1:${proxy.address.port}/functions/fn`)).status).toBe(403)
+  await stage.serve(proxy, [instance], { access: { kind: 'public' } })
+  expect((await overHttp1(proxy, '/functions/fn')).body).toBe('ok')
+})
+
 test('a certificate that is replaced is served to the next connection', async () => {
   const proxy = await front((_request, response) => response.end())
   const serial = () =>
