@@ -4,7 +4,7 @@
  *
  * Invariants: 1. A pair that is broken or does not belong together is reported once and ignored; what was served before
  * stays. 2. A name gets the certificate that is valid for it and ends last; a client that names none, or an unknown
- * one, gets the first by file name. 3. Looking at a folder that has not changed reads no file.
+ * one, gets the first by file name.
  */
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
@@ -42,8 +42,8 @@ export interface CertificateFolderOptions {
 export class CertificateFolder {
   readonly #options: CertificateFolderOptions
   #loaded: Loaded[] = []
-  /** What the files were like when they were read, by certificate file. */
-  #seen = new Map<string, string>()
+  /** What is wrong, by certificate file. */
+  #problems = new Map<string, string>()
   #byName = new Map<string, SecureContext>()
 
   constructor(options: CertificateFolderOptions) {
@@ -59,30 +59,29 @@ export class CertificateFolder {
     return this.#loaded[0]?.pem
   }
 
-  /** Reads what has changed since the last time. A folder that is missing is empty. */
+  /**
+   * Reads the folder again; one that is missing is empty. The files are compared as a whole: one that is being written
+   * may have the size and the time of the one before.
+   */
   async load(): Promise<void> {
     const { folder, onProblem } = this.#options
-    const pairs = await pairsIn(folder)
-    const seen = new Map<string, string>()
-    const loaded: Loaded[] = []
-    for (const pair of pairs) {
-      const { certFile } = pair
-      const before = this.#loaded.find(({ file }) => file === certFile)
-      const state = await stateOf(pair)
-      seen.set(certFile, state)
-      if (this.#seen.get(certFile) === state) {
-        if (before !== undefined) loaded.push(before)
-        continue
-      }
-      try {
-        loaded.push(await loadPair(pair))
-      } catch (error) {
-        onProblem(`${certFile}: ${(error as Error).message}`)
-        if (before !== undefined) loaded.push(before)
-      }
-    }
-    this.#seen = seen
-    this.#loaded = loaded
+    const problems = new Map<string, string>()
+    const loaded = await Promise.all(
+      (await pairsIn(folder)).map(async (pair): Promise<Loaded | undefined> => {
+        const before = this.#loaded.find(({ file }) => file === pair.certFile)
+        try {
+          const pem = await read(pair)
+          const isSame = before !== undefined && pem.cert.equals(before.pem.cert) && pem.key.equals(before.pem.key)
+          return isSame ? before : parse(pair, pem)
+        } catch (error) {
+          problems.set(pair.certFile, (error as Error).message)
+          return before
+        }
+      }),
+    )
+    for (const [file, message] of problems) if (this.#problems.get(file) !== message) onProblem(`${file}: ${message}`)
+    this.#problems = problems
+    this.#loaded = loaded.filter(found => found !== undefined)
     this.#byName.clear()
   }
 
@@ -123,24 +122,22 @@ async function pairsIn(folder: string): Promise<Pair[]> {
   return pairs.flat().sort((a, b) => (a.certFile < b.certFile ? -1 : 1))
 }
 
-/** Changes with either file; ACME clients swap links, so these are followed. */
-async function stateOf({ certFile, keyFile }: Pair): Promise<string> {
-  const files = await Promise.all([certFile, keyFile].map(file => stat(file).catch(() => undefined)))
-  return files.map(file => (file === undefined ? '-' : `${file.ino} ${file.size} ${file.mtimeMs}`)).join(' ')
+async function read({ certFile, keyFile }: Pair): Promise<Loaded['pem']> {
+  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)])
+  return { cert, key }
 }
 
-async function loadPair({ certFile, keyFile }: Pair): Promise<Loaded> {
-  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)])
-  const leaf = new X509Certificate(cert)
-  if (!leaf.checkPrivateKey(createPrivateKey(key)))
+function parse({ certFile, keyFile }: Pair, pem: Loaded['pem']): Loaded {
+  const leaf = new X509Certificate(pem.cert)
+  if (!leaf.checkPrivateKey(createPrivateKey(pem.key)))
     throw new Error(`the key in ${keyFile} belongs to another certificate`)
   return {
     file: certFile,
     names: namesOf(leaf),
     validTo: new Date(leaf.validTo),
     leaf,
-    pem: { cert, key },
-    context: createSecureContext({ cert, key, minVersion: MIN_VERSION }),
+    pem,
+    context: createSecureContext({ ...pem, minVersion: MIN_VERSION }),
   }
 }
 

@@ -71,8 +71,14 @@ export async function startSecureFront(
     listener.close()
     throw error
   })
+  let isLoading = false
   const reload = setInterval(() => {
-    void certificates.load().then(useFirst, () => undefined)
+    if (isLoading) return
+    isLoading = true
+    void certificates
+      .load()
+      .then(useFirst, () => undefined)
+      .finally(() => (isLoading = false))
   }, front.reloadMs).unref()
   let accepted: Promise<unknown> | undefined
   const stopAccepting = (): void => {
