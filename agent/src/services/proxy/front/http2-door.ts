@@ -51,18 +51,27 @@ export function createHttp2Door(
     streamResetRate: RESETS_PER_SECOND,
     unknownProtocolTimeout: keepAliveTimeoutMs,
   } as http2.ServerOptions)
+  /** Of connections that are being handed over; a session has lost its socket when that has ended. */
+  let peer: Peer = {}
   door.on('session', session => {
+    const from = peer
     sessions.add(session)
     session.setTimeout(keepAliveTimeoutMs, () => session.close())
     session.on('close', () => sessions.delete(session))
     session.on('error', () => session.destroy())
-  })
-  door.on('stream', (stream, headers, flags) => {
-    stream.on('error', () => undefined) // Its end is what counts.
-    new Translation(stream, server).start(headers, (flags & NGHTTP2_FLAG_END_STREAM) !== 0)
+    session.on('stream', (stream, headers, flags) => {
+      stream.on('error', () => undefined) // Its end is what counts.
+      // The event comes later than the frame: the client may have reset it since.
+      if (stream.destroyed || stream.closed) return
+      new Translation(stream, { server, peer: from }).start(headers, (flags & NGHTTP2_FLAG_END_STREAM) !== 0)
+    })
   })
   return {
-    take: socket => void door.emit('connection', socket),
+    take: socket => {
+      const { remoteAddress, remotePort, localAddress, localPort } = socket
+      peer = { remoteAddress, remotePort, localAddress, localPort }
+      door.emit('connection', socket)
+    },
     close: async () => {
       const closed = [...sessions].map(session => new Promise(done => session.once('close', done)))
       for (const session of sessions) session.close()
@@ -71,18 +80,19 @@ export function createHttp2Door(
   }
 }
 
+type Peer = { [Name in 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort']?: TLSSocket[Name] | undefined }
+
 /** One stream and its request of HTTP/1.1. */
 class Translation {
   readonly #stream: ServerHttp2Stream
   readonly #near: Duplex
 
-  constructor(stream: ServerHttp2Stream, server: http.Server) {
+  constructor(stream: ServerHttp2Stream, { server, peer }: { server: http.Server; peer: Peer }) {
     this.#stream = stream
     const [near, far] = duplexPair({ allowHalfOpen: true })
     this.#near = near
-    const { remoteAddress, remotePort, localAddress, localPort } = stream.session!.socket
     const destroySoon = () => far.end(() => far.destroy())
-    Object.assign(far, { remoteAddress, remotePort, localAddress, localPort, encrypted: true, destroySoon })
+    Object.assign(far, { ...peer, encrypted: true, destroySoon })
     // A pair does not tell one side that the other is gone.
     near.once('close', () => far.destroy())
     far.once('close', () => far.writableFinished || near.destroy())
@@ -111,11 +121,9 @@ class Translation {
     const stream = this.#stream
     stream.once('close', () => this.#near.destroy())
     request.on('error', () => this.#fail())
-    request.on('continue', () => stream.headersSent || stream.additionalHeaders({ ':status': 100 }))
+    request.on('continue', () => this.#inform({ ':status': 100 }))
     request.on('information', ({ statusCode, headers: hints }) => {
-      if (statusCode === 103 && !stream.headersSent && !stream.closed) {
-        stream.additionalHeaders({ ':status': 103, ...withoutConnection(hints) })
-      }
+      if (statusCode === 103) this.#inform({ ':status': 103, ...withoutConnection(hints) })
     })
     request.on('upgrade', (_response, socket) => socket.destroy())
     request.on('response', response => this.#answer(response))
@@ -125,23 +133,31 @@ class Translation {
 
   #answer(response: IncomingMessage): void {
     const stream = this.#stream
-    if (stream.closed || stream.destroyed) return void response.destroy()
+    if (this.#isOver) return void response.destroy()
     try {
-      stream.respond(
-        { ':status': response.statusCode!, ...distinct(response) },
-        { waitForTrailers: response.headers.trailer !== undefined },
-      )
+      stream.respond({ ':status': response.statusCode!, ...distinct(response) })
     } catch {
       // A header that HTTP/2 cannot carry.
       return this.#fail()
     }
-    stream.once('wantTrailers', () => stream.sendTrailers(response.trailers))
     response.once('error', () => this.#fail())
     // Also a shortened answer: the client sees a reset, never an end.
     response.once('close', () => response.complete || this.#fail())
     response.pipe(stream)
     // An answer that came before the request was read to its end: the rest is not wanted (RFC 9113 §8.1).
     stream.once('finish', () => stream.readableEnded || stream.close(NGHTTP2_NO_ERROR))
+  }
+
+  get #isOver(): boolean {
+    return this.#stream.closed || this.#stream.destroyed
+  }
+
+  #inform(headers: http2.OutgoingHttpHeaders): void {
+    try {
+      if (!this.#isOver && !this.#stream.headersSent) this.#stream.additionalHeaders(headers)
+    } catch {
+      // Losing a hint that HTTP/2 cannot carry is no reason to fail the call.
+    }
   }
 
   #refuse(): void {
