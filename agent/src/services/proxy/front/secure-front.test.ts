@@ -12,6 +12,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { Stage, until } from '../proxy-testing.ts'
 import type { Proxy } from '../proxy.ts'
 import { TestAuthority } from './front-testing.ts'
+import { startSecureFront } from './secure-front.ts'
 
 let authority: TestAuthority
 let stage: Stage
@@ -124,6 +125,24 @@ test('TLS 1.1 is refused, a client without TLS is let go, and others go on', asy
   bare.on('error', () => undefined)
   await new Promise(done => bare.on('close', done))
   expect((await overHttp1(proxy, '/functions/fn')).body).toBe('ok')
+})
+
+test('one peer does not take all connections with handshakes that it never ends', async () => {
+  await authority.write(folder, 'a', ['a.test'])
+  const server = http.createServer((_request, response) => response.end())
+  const options = { host: '127.0.0.1', port: 0, certificates: folder, reloadMs: 5_000, maxRedirectConnections: 1 }
+  const opened = await startSecureFront(server, {
+    ...{ front: options, maxConnections: 100, maxConnectionsPerPeer: 3, isExempt: () => false },
+    ...{ headersTimeoutMs: 10_000, keepAliveTimeoutMs: 10_000 },
+  })
+  const silent = Array.from({ length: 4 }, () => net.connect(opened.address.port, '127.0.0.1'))
+  stage.onEnd(async () => {
+    for (const socket of silent) socket.destroy()
+    await opened.close()
+  })
+  const ended = silent.map(socket => new Promise(done => socket.on('error', () => undefined).once('close', done)))
+  await Promise.race(ended)
+  expect(silent.filter(({ destroyed }) => destroyed)).toHaveLength(1)
 })
 
 test('without a certificate it does not start, unless an authority will bring one', async () => {

@@ -10,6 +10,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type TLSSocket } from 'node:tls'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { DataPlaneOptions, FrontOptions } from '../options.ts'
+import { PeerShare } from '../access/peer-share.ts'
 import { CertificateFolder, MIN_VERSION, type ServedCertificate } from './certificates.ts'
 import { createHttp2Door } from './http2-door.ts'
 import { startRedirect } from './redirect.ts'
@@ -26,7 +27,10 @@ export interface SecureFront {
   close(): Promise<void>
 }
 
-type Limits = Pick<DataPlaneOptions, 'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'maxConnections'>
+type Limits = Pick<
+  DataPlaneOptions,
+  'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'maxConnections' | 'maxConnectionsPerPeer'
+> & { isExempt: (address: string) => boolean }
 
 /** @throws an error with code EADDRINUSE if a port is taken; NO_CERTIFICATE if there is none and none can come */
 export async function startSecureFront(
@@ -59,6 +63,9 @@ export async function startSecureFront(
   }
   useFirst()
   listener.maxConnections = limits.maxConnections
+  // From the first byte on: what is in a handshake, or idle with HTTP/2, is no connection of the server behind.
+  const share = new PeerShare({ most: limits.maxConnectionsPerPeer, isExempt: limits.isExempt })
+  listener.on('connection', (socket: Socket) => share.admit(socket))
   listener.on('secureConnection', (socket: TLSSocket) => {
     if (socket.alpnProtocol === 'h2') door.take(socket)
     else server.emit('connection', socket)

@@ -89,6 +89,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     callbackAllow: options.callbackAllow,
   })
   const trusted = new TrustedPeers(options.trustProxy)
+  const isExempt = (address: string): boolean => isLoopback(address) || trusted.has(address)
   const { access } = options
   const credentials = access && new Credentials(access)
   const callers = new CallerRules({ report: problem => console.error(problem) })
@@ -121,7 +122,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         asyncCalls,
         fallback,
       })
-      return createServer(hop, { ...options, isExempt: address => isLoopback(address) || trusted.has(address) })
+      return createServer(hop, { ...options, isExempt })
     },
   })
   const send = (reply: Reply, code: PlatformErrorCode, message: string): unknown => {
@@ -180,7 +181,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
 
   let front: SecureFront | undefined
   try {
-    front = options.front && (await startSecureFront(fastify.server, { ...options, front: options.front }))
+    front = options.front && (await startSecureFront(fastify.server, { ...options, isExempt, front: options.front }))
   } catch (error) {
     for (const extra of extras) extra.close()
     await fastify.close()
