@@ -36,6 +36,7 @@ import { writeCertificates } from '../certificate-file.ts'
 import { imageGone, isFolder } from '../package-folder.ts'
 import type { PoolSize } from '../pool/pool-size.ts'
 import { writeSecrets } from '../secret-files.ts'
+import { ProcessFreezing } from './process-freezing.ts'
 import { PackageImages } from './package-images.ts'
 import { ProcessPool, type WaitingProcess } from './process-pool.ts'
 import type { ProcessRecord } from './process-record.ts'
@@ -72,7 +73,7 @@ export class ProcessEngine implements Engine {
   readonly pool?: ProcessPool
   /** Windows cannot stop a process. */
   readonly freeze: Freezing | undefined =
-    process.platform === 'win32' ? undefined : { freeze: id => this.#freeze(id), thaw: id => this.#thaw(id) }
+    process.platform === 'win32' ? undefined : new ProcessFreezing(id => this.#living(id))
   readonly #options: ProcessEngineOptions
   readonly #nodes: InstalledNodes
   readonly #logFiles: LogFiles
@@ -224,7 +225,7 @@ export class ProcessEngine implements Engine {
     await this.#load()
     const record = this.#records.get(id)
     if (record) {
-      if (await this.#living(id)) signalGroup(record, 'SIGCONT')
+      await this.freeze?.thaw(id)
       if (graceMs > 0 && (await signalProcess(record.identity, 'SIGTERM'))) await waitForExit(record.identity, graceMs)
       if (await signalProcess(record.identity, 'SIGKILL')) await waitForExit(record.identity, 5000)
       this.#records.delete(id)
@@ -268,19 +269,6 @@ export class ProcessEngine implements Engine {
       [ENV.readyFile]: readyFile,
       [ENV.stampLogs]: '1',
     }
-  }
-
-  /** With what it has started itself. */
-  async #freeze(id: string): Promise<void> {
-    const record = await this.#living(id)
-    if (record === undefined) return
-    signalGroup(record, 'SIGSTOP')
-    while ((await isAlive(record.identity)) && !(await isStopped(record.identity))) await delay(1)
-  }
-
-  async #thaw(id: string): Promise<void> {
-    const record = await this.#living(id)
-    if (record !== undefined) signalGroup(record, 'SIGCONT')
   }
 
   async #living(id: string): Promise<ProcessRecord | undefined> {
@@ -387,15 +375,6 @@ function exitReason(record: ProcessRecord, code: number | null, signal: NodeJS.S
   // V8 aborts when its heap limit is reached, and hardly for any other reason.
   if (signal === 'SIGABRT' || code === 134) return outOfMemory(record)
   return signal === null ? `exited with code ${code}` : `killed by ${signal}`
-}
-
-/** It leads a process group of its own. */
-function signalGroup({ identity }: ProcessRecord, signal: 'SIGSTOP' | 'SIGCONT'): void {
-  try {
-    process.kill(-identity.pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
 }
 
 function toInstance(record: ProcessRecord, isFrozen = false): Instance {
