@@ -2,6 +2,7 @@ import { appendFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { LogLine } from '../contract/index.ts'
 import { LogFiles } from './log-files.ts'
 
 const MAX_BYTES = 4_000
@@ -69,4 +70,18 @@ test('a file that is cut by several at once keeps its newest half', async () => 
   const text = await readFile(files.pathOf('fn', 'a'), 'utf8')
   expect(text.length).toBeGreaterThan(MAX_BYTES / 2 - 100)
   expect(text.endsWith(stamped(199))).toBe(true)
+})
+
+test('lines before the first stamp are of the time when the file began', async () => {
+  const before = Date.now()
+  await appendFile(files.pathOf('fn', 'a'), 'node: bad option: --nope\n')
+  await write(0, 1)
+  const source = { route: 'fn', id: 'a', isLive: async () => false }
+  const lines: LogLine[] = []
+  for await (const line of files.read(source, { follow: false }, new AbortController().signal)) lines.push(line)
+  const [first, second] = lines
+  expect(second).toMatchObject({ time: '2026-01-01T00:00:00.000Z', line: 'line 0' })
+  expect(first!.line).toBe('node: bad option: --nope')
+  // A file system may keep whole seconds.
+  expect(Date.parse(first!.time)).toBeGreaterThan(before - 1_000)
 })

@@ -12,8 +12,7 @@ import type { LogQuery } from './capabilities.ts'
 
 const FOLLOW_INTERVAL_MS = 100
 
-/** For lines without a stamp before the first one that has one. */
-const START: Pick<LogLine, 'time' | 'stream'> = { time: new Date(0).toISOString(), stream: 'stderr' }
+type Stamp = Pick<LogLine, 'time' | 'stream'>
 
 export interface LogBounds {
   maxFileBytes: number
@@ -79,11 +78,12 @@ export class LogFiles {
     query: LogQuery,
     signal: AbortSignal,
   ): AsyncGenerator<LogLine> {
-    const file = new GrowingFile(this.pathOf(source.route, source.id))
+    const path = this.pathOf(source.route, source.id)
+    const file = new GrowingFile(path)
     const place = new LogPlace()
     let isUnseen = place.unseen()
     let rest = ''
-    let last = START
+    let last: Stamp | undefined
     let first = true
     while (!signal.aborted) {
       const live = query.follow && (await source.isLive())
@@ -92,11 +92,13 @@ export class LogFiles {
         // What is left starts with lines that were already read.
         isUnseen = place.unseen()
         rest = ''
-        last = START
+        last = undefined
       }
       const pieces = (rest + text).split('\n')
       rest = pieces.pop()!
-      let lines = pieces.map(piece => (last = parseLine(piece, source.id, last))).filter(isUnseen)
+      let stamp = last ?? (await birthOf(path))
+      let lines = pieces.map(piece => (stamp = parseLine(piece, source.id, stamp))).filter(isUnseen)
+      if (pieces.length > 0) last = stamp
       for (const line of lines) place.advance(line)
       if (query.since !== undefined) lines = lines.filter(line => line.time >= query.since!)
       if (first && query.tail !== undefined) lines = query.tail === 0 ? [] : lines.slice(-query.tail)
@@ -108,8 +110,14 @@ export class LogFiles {
   }
 }
 
+/** For lines without a stamp before the first one that has one: as early as the file may have had any. */
+async function birthOf(path: string): Promise<Stamp> {
+  const info = await stat(path).catch(() => undefined)
+  return { time: (info?.birthtime ?? new Date()).toISOString(), stream: 'stderr' }
+}
+
 /** A line without a stamp (such as Node's own last words) belongs to the one before it. */
-function parseLine(text: string, instance: string, last: Pick<LogLine, 'time' | 'stream'>): LogLine {
+function parseLine(text: string, instance: string, last: Stamp): LogLine {
   const match = /^(\d{4}-\d\d-\d\dT\S+) (stdout|stderr) [FP] (.*)$/s.exec(text)
   if (!match) return { ...last, instance, line: text }
   return { time: match[1]!, stream: match[2] as LogLine['stream'], instance, line: match[3]! }
