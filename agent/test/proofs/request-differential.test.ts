@@ -25,6 +25,8 @@ const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 320)
 const SLOTS = 64
 /** After this much silence every server closes a connection, which ends a case. */
 const SILENCE_MS = 200
+/** For a case in which they differed: so busy is no machine that a server takes this for silence. */
+const LONG_SILENCE_MS = 5_000
 
 const PATH = '/functions/fn'
 const HEAD = 'Host: localhost\r\n'
@@ -96,6 +98,7 @@ class Recorder {
 }
 
 interface Slot {
+  silenceMs: number
   servers: { name: string; port: number; recorder: Recorder }[]
 }
 
@@ -103,11 +106,13 @@ const stage = new Stage()
 let nginx: ChildProcess
 let folder: string
 let slots: Slot[]
+let patient: Slot
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rfa-nginx-'))
-  slots = await Promise.all(Array.from({ length: SLOTS }, makeSlot))
-  nginx = await startNginx(slots)
+  slots = await Promise.all(Array.from({ length: SLOTS }, () => makeSlot(SILENCE_MS)))
+  patient = await makeSlot(LONG_SILENCE_MS)
+  nginx = await startNginx([...slots, patient])
 })
 afterAll(async () => {
   nginx.kill('SIGTERM')
@@ -116,20 +121,21 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function makeSlot(): Promise<Slot> {
+async function makeSlot(silenceMs: number): Promise<Slot> {
   const [ours, theirs, bare] = [new Recorder(), new Recorder(), new Recorder()]
   const instance = await stage.http((request, response) => ours.listen(request, () => response.end('ok')))
-  const timeouts = { headersTimeoutMs: SILENCE_MS, keepAliveTimeoutMs: SILENCE_MS }
+  const timeouts = { headersTimeoutMs: silenceMs, keepAliveTimeoutMs: silenceMs }
   const proxy = await stage.proxy(timeouts)
-  await stage.serve(proxy, [instance], { timeoutMs: 2 * SILENCE_MS })
+  await stage.serve(proxy, [instance], { timeoutMs: 2 * silenceMs })
   const upstream = await stage.http((request, response) => theirs.listen(request, () => response.end('ok')))
-  const options = { headersTimeout: SILENCE_MS, keepAliveTimeout: SILENCE_MS, requestTimeout: 2 * SILENCE_MS }
+  const options = { headersTimeout: silenceMs, keepAliveTimeout: silenceMs, requestTimeout: 2 * silenceMs }
   const server = http.createServer({ ...options, connectionsCheckingInterval: 50 }, (request, response) =>
     bare.listen(request, () => response.end('ok')),
   )
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   stage.onEnd(() => void server.close())
   return {
+    silenceMs,
     servers: [
       { name: 'ours', port: proxy.address.port, recorder: ours },
       { name: 'Node', port: (server.address() as AddressInfo).port, recorder: bare },
@@ -142,11 +148,12 @@ async function makeSlot(): Promise<Slot> {
 async function startNginx(all: readonly Slot[]): Promise<ChildProcess> {
   await mkdir(join(folder, 'temp'))
   const blocks: string[] = []
-  for (const { servers } of all) {
+  for (const { servers, silenceMs } of all) {
     const one = servers.find(({ name }) => name === 'nginx')!
     const port = await freePort()
     blocks.push(`server {
       listen 127.0.0.1:${port};
+      client_header_timeout ${silenceMs}ms; client_body_timeout ${silenceMs}ms; keepalive_timeout ${silenceMs}ms;
       location ~* ^${PATH}(/|$) { proxy_pass http://127.0.0.1:${one.port}; proxy_http_version 1.1; }
       location / { return 404; }
     }`)
@@ -159,7 +166,6 @@ async function startNginx(all: readonly Slot[]): Promise<ChildProcess> {
     events { worker_connections 1024; }
     http {
       access_log off; ${temporary.join(' ')}
-      client_header_timeout ${SILENCE_MS}ms; client_body_timeout ${SILENCE_MS}ms; keepalive_timeout ${SILENCE_MS}ms;
       lingering_close off; merge_slashes off;
       ${blocks.join('\n')}
     }`
@@ -191,21 +197,39 @@ function send(port: number, bytes: Buffer): Promise<void> {
   })
 }
 
+interface Outcome {
+  /** How many requests reached the function. */
+  passedOn: number
+  differences: string[]
+}
+
+/** Resolves when all servers have closed their connections. */
+async function compare({ servers }: Slot, bytes: Buffer): Promise<Outcome> {
+  await Promise.all(servers.map(({ port }) => send(port, bytes)))
+  const [ours, ...others] = servers.map(({ name, recorder }) => ({ name, requests: recorder.taken() }))
+  const differences = others.flatMap(({ name, requests }) => {
+    // The stricter one sees fewer; what it sees, the other sees as well. Pipelined ones may overtake each other.
+    const [fewer, more] = [ours!.requests, requests].sort((x, y) => x.length - y.length) as [string[], string[]]
+    const missing = fewer.filter(request => !more.includes(request))
+    if (missing.length === 0) return []
+    return [
+      `ours: ${ours!.requests.join(', ')}; ${name}: ${requests.join(', ')}; of ${JSON.stringify(bytes.toString('latin1'))}`,
+    ]
+  })
+  return { passedOn: ours!.requests.length, differences }
+}
+
 test(`${ROUNDS} changed requests (seed ${SEED}) end where nginx and Node say they end`, async () => {
   const random = new SeededRandom(SEED)
   let passedOn = 0
   for (let round = 0; round < ROUNDS; round += SLOTS) {
     const cases = slots.map(slot => ({ slot, bytes: mutated(random, SEEDS, DICTIONARY) }))
-    await Promise.all(cases.flatMap(({ slot, bytes }) => slot.servers.map(({ port }) => send(port, bytes))))
-    for (const { slot, bytes } of cases) {
-      const [ours, ...others] = slot.servers.map(({ name, recorder }) => ({ name, requests: recorder.taken() }))
-      passedOn += ours!.requests.length
-      for (const { name, requests } of others) {
-        // The stricter one sees fewer; what it sees, the other sees as well. Pipelined ones may overtake each other.
-        const [fewer, more] = [ours!.requests, requests].sort((x, y) => x.length - y.length)
-        const shown = `ours and ${name}: ${JSON.stringify(bytes.toString('latin1'))}`
-        expect(more, shown).toEqual(expect.arrayContaining(fewer!))
-      }
+    const outcomes = await Promise.all(cases.map(({ slot, bytes }) => compare(slot, bytes)))
+    for (const [index, outcome] of outcomes.entries()) {
+      passedOn += outcome.passedOn
+      if (outcome.differences.length === 0) continue
+      // On a busy machine one of them may have given up early.
+      expect((await compare(patient, cases[index]!.bytes)).differences).toEqual([])
     }
   }
   expect(passedOn).toBeGreaterThan(ROUNDS / 2)
