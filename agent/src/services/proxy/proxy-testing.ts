@@ -53,7 +53,7 @@ export class Stage {
   /** Serves `instances` as the function `fn`, in place of all that was served; those of `http` and `raw` are anonymous. */
   async serve(proxy: Proxy, instances: RouteInstance[], route: Partial<RouteInput> = {}): Promise<void> {
     const addresses = instances.map(({ id, host, port, isFrozen }) => ({ id, host, port, isFrozen }))
-    const defaults = { name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 5_000, concurrency: 0, isAnonymous: true }
+    const defaults = { name: 'fn', displayName: 'Fn', version: 1, timeoutMs: 60_000, concurrency: 0, isAnonymous: true }
     await proxy.setRoutes({
       generation: ++this.generation,
       routes: [{ ...defaults, instances: addresses, ...route }],

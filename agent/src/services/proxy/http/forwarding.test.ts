@@ -110,7 +110,7 @@ describe('a forwarded request', () => {
     expect(headers['traceparent']).toMatch(new RegExp(`^00-${headers['x-request-id']}-[0-9a-f]{16}-02$`))
     const deadlineMs = Number(headers['x-ryo-faas-deadline-ms'])
     expect(deadlineMs).toBeGreaterThan(4_000)
-    expect(deadlineMs).toBeLessThanOrEqual(5_000)
+    expect(deadlineMs).toBeLessThanOrEqual(60_000)
   })
 
   it('keeps a sane request id and trace, and replaces others', async () => {
@@ -129,7 +129,7 @@ describe('a forwarded request', () => {
     expect(replaced['x-request-id']).toMatch(/^[0-9a-f]{32}$/)
     expect(replaced['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-02$/)
     expect(replaced).not.toHaveProperty('tracestate')
-    expect(Number(replaced['x-ryo-faas-deadline-ms'])).toBeLessThanOrEqual(5_000)
+    expect(Number(replaced['x-ryo-faas-deadline-ms'])).toBeLessThanOrEqual(60_000)
   })
 
   // Node 20, on which no part runs, takes every offer for an upgrade.
