@@ -9,9 +9,14 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { RyoFaasError, type Problem } from '../../contract/index.ts'
 import type { Bundle, FunctionSource, WrittenBundle } from '../language.ts'
-import { Digests } from '../node/builder/digests.ts'
-import { globbedFiles, isReadAtRunTime, packageFiles, type TakenFile } from '../node/builder/taken-files.ts'
-import { writeVersionFolder } from '../node/builder/version-folder.ts'
+import {
+  Digests,
+  globbedFiles,
+  isReadAtRunTime,
+  packageFiles,
+  writeVersionFolder,
+  type TakenFile,
+} from '../building/index.ts'
 import type { GoProgram } from './check-program.ts'
 import type { Go, GoToolchain } from './go-toolchain.ts'
 

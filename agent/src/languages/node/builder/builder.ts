@@ -9,10 +9,19 @@
 import { lstat, realpath } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { RyoFaasError } from '../../../contract/index.ts'
+import {
+  Digests,
+  globbedFiles,
+  isReadAtRunTime,
+  packageFiles,
+  referencedFile,
+  sha256,
+  writeVersionFolder,
+  type TakenFile,
+} from '../../building/index.ts'
 import type { Bundle } from '../../language.ts'
 import { bundleFacts } from './bundle-facts.ts'
 import type { BundleRequest } from './build.ts'
-import { Digests, sha256 } from './digests.ts'
 import { entryName, entrySource } from './entry-file.ts'
 import { cancelled, EsbuildSession, type Bundled } from './esbuild-session.ts'
 import { NativeNotes, nodeBase, type NativeSurroundings } from './native-notes.ts'
@@ -20,11 +29,9 @@ import type { InstalledPackages } from './installed-packages.ts'
 import { PackageInstaller } from './package-install.ts'
 import { outsideFiles } from './outside-files.ts'
 import { bundleRuntime } from './runtime-module.ts'
-import { globbedFiles, isReadAtRunTime, packageFiles, referencedFile, type TakenFile } from './taken-files.ts'
 import { filesOfPackage } from './unbundled-files.ts'
 import { unfoundReads } from './unfound-reads.ts'
 import type { Compile } from './user-settings.ts'
-import { writeVersionFolder } from './version-folder.ts'
 
 /** Part of every hash: increase it when the same input must give a different app. */
 const FORMAT = 1

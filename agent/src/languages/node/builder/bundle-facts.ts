@@ -2,7 +2,7 @@
 import type { BundleFacts } from '../../../contract/index.ts'
 import type { Bundled } from './esbuild-session.ts'
 import { readManifest } from './node-packages.ts'
-import type { TakenFile } from './taken-files.ts'
+import type { TakenFile } from '../../building/index.ts'
 
 /** @param taken everything in the app besides the bundle and its map */
 export function bundleFacts(bundled: Bundled, taken: readonly TakenFile[]): BundleFacts {

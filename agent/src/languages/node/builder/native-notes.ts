@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { addonFacts, type AddonFacts } from './addon-facts.ts'
 import { nativeAddonOf } from './node-packages.ts'
-import type { TakenFile } from './taken-files.ts'
+import type { TakenFile } from '../../building/index.ts'
 
 /** Where functions run, as far as known. */
 export interface NativeSurroundings {

@@ -6,7 +6,7 @@ import { realpath, stat } from 'node:fs/promises'
 import { relative, sep } from 'node:path'
 import type { Bundled } from './esbuild-session.ts'
 import { placeInApp } from './plain-paths.ts'
-import { isReadAtRunTime, packageFiles, type TakenFile } from './taken-files.ts'
+import { isReadAtRunTime, packageFiles, type TakenFile } from '../../building/index.ts'
 
 export async function outsideFiles(
   packageDir: string,

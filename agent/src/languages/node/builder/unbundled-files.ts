@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { RyoFaasError } from '../../../contract/index.ts'
 import { readManifest } from './node-packages.ts'
 import { unreadable, type ReadableFolders } from './readable-folders.ts'
-import type { TakenFile } from './taken-files.ts'
+import type { TakenFile } from '../../building/index.ts'
 
 export interface PlacedPackage {
   name: string

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest'
-import { packageFiles } from './taken-files.ts'
+import { packageFiles } from '../../building/index.ts'
 import { temporaryFolder, type TemporaryFolder } from './testing/bundled-function.ts'
 import { unfoundReads } from './unfound-reads.ts'
 

@@ -5,7 +5,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { manifestDirOf } from './locked-project.ts'
-import { isSource, type TakenFile } from './taken-files.ts'
+import { isSource, type TakenFile } from '../../building/index.ts'
 
 /** A relative path of a file: with a folder or an ending, and nothing that only an import has. */
 const PATHS = /(["'`])(?:\.\/)?((?:[\w.@-]+\/)*[\w.@-]*\.[\w-]+)\1/g

@@ -13,7 +13,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, relative, sep } from 'node:path'
 import { glob } from 'tinyglobby'
-import { RyoFaasError } from '../../../contract/index.ts'
+import { RyoFaasError } from '../../contract/index.ts'
 
 export interface TakenFile {
   /** Relative to the app, with `/`. */
