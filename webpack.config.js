@@ -34,6 +34,14 @@ const SSH = ['ssh2', 'cpu-features']
 const NOT_TRACES = ['sdk.js', 'start.js'].map(file => path(`node_modules/@opentelemetry/sdk-node/build/src/${file}`))
 const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb']
 
+/** As `agent/scripts/bundle.js` does it, and why. */
+const HTTP_AS_USED = Object.fromEntries(
+  ['http', 'https'].flatMap(name => {
+    const external = `var process.getBuiltinModule('node:${name}')`
+    return [name, `node:${name}`].map(request => [request, external])
+  }),
+)
+
 /** The dashboard's files are made by then; the agent serves them from beside itself. */
 const withDashboard = {
   apply: compiler =>
@@ -65,12 +73,20 @@ const shippedAgent = {
   experiments: { outputModule: true },
   plugins: [withDashboard],
   externalsType: 'module',
-  externals: Object.fromEntries(OUTSIDE.map(name => [name, name])),
+  externals: { ...Object.fromEntries(OUTSIDE.map(name => [name, name])), ...HTTP_AS_USED },
   // Says which packages are in it, whose licences the packer collects.
   devtool: 'hidden-source-map',
   resolve: { alias: Object.fromEntries([...SSH, ...NOT_TRACES].map(name => [name, false])) },
   // Files are found beside the running module; webpack must not rewrite those places.
-  module: { parser: { javascript: { importMeta: false, url: false, worker: false, createRequire: false } } },
+  module: {
+    parser: { javascript: { importMeta: false, url: false, worker: false, createRequire: false } },
+    rules: [
+      {
+        include: path('agent/dist/services/dispatcher'),
+        resolve: { alias: { undici$: path('agent/scripts/small-undici.js') } },
+      },
+    ],
+  },
 }
 
 /** Webpack's own takes most of a minute. The licences are in the notices. */

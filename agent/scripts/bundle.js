@@ -9,12 +9,16 @@ import { build } from 'esbuild'
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url))
 
+const SMALL_UNDICI = fileURLToPath(new URL('small-undici.js', import.meta.url))
+
 const ENTRIES = [
   'main/agent',
   'main/command-line',
+  'main/keeper',
   'services/proxy/main',
   'services/dispatcher/main',
   'services/store/main',
+  'services/store/thread-main',
   'languages/node/checker/checker-main',
 ]
 const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', 'ssh2', 'cpu-features']
@@ -49,6 +53,35 @@ const withoutUnused = {
   },
 }
 
+/**
+ * Imports `node:http` the cheap way. An `import` of it makes Node read every export, and one of them loads all of undici:
+ * 10 to 35 ms of a process's start, and 1.4 MB. Through `process.getBuiltinModule` only what is used is read. The builder
+ * of functions does the same (`http-plugin.ts`).
+ * @type {import('esbuild').Plugin}
+ */
+const httpAsUsed = {
+  name: 'http-as-used',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(?:node:)?https?$/ }, ({ path, kind }) =>
+      kind === 'import-statement'
+        ? { path: path.replace('node:', ''), namespace: 'builtin', sideEffects: false }
+        : undefined,
+    )
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('node:${path}')`,
+    }))
+  },
+}
+
+/** @type {import('esbuild').Plugin} */
+const smallUndici = {
+  name: 'small-undici',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^undici$/ }, ({ importer }) =>
+      /[\\/]services[\\/]dispatcher[\\/]/.test(importer) ? { path: SMALL_UNDICI } : undefined,
+    ),
+}
+
 /** @type {import('esbuild').BuildOptions} */
 const FOR_NODE = {
   bundle: true,
@@ -59,7 +92,7 @@ const FOR_NODE = {
   external: OUTSIDE,
   banner: { js: BANNER },
   define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
-  plugins: [withoutUnused],
+  plugins: [withoutUnused, httpAsUsed, smallUndici],
   legalComments: 'none',
   // Half the text to keep in memory; names and short lines stay for stack traces.
   minifyWhitespace: true,
@@ -73,8 +106,27 @@ const KEPT_MS = 24 * 3600_000
 
 export async function bundleAgent(folder) {
   await mkdir(folder, { recursive: true })
+  const [metafiles] = await Promise.all([
+    Promise.all(ENTRIES.map(name => bundleEntry(folder, name))),
+    bundleQuickCli(folder),
+  ])
+  metafiles.forEach(refuseLostNames)
+  const outputs = new Set(metafiles.flatMap(metafile => Object.keys(metafile.outputs)))
+  const chunks = join(folder, 'chunks')
+  for (const name of await readdir(chunks)) {
+    const path = join(chunks, name)
+    if (outputs.has(`chunks/${name}`) || Date.now() - (await stat(path)).mtimeMs < KEPT_MS) continue
+    await rm(path)
+  }
+}
+
+/**
+ * Each with nothing that only others need: chunks that entries share would have in them what any of these uses, and of
+ * schemas that is 3 to 4 MB in each process. What an entry loads later is in chunks of its own.
+ */
+async function bundleEntry(folder, name) {
   const { metafile } = await build({
-    entryPoints: ENTRIES.map(name => `${dist}${name}.js`),
+    entryPoints: [`${dist}${name}.js`],
     outbase: dist,
     outdir: folder,
     splitting: true,
@@ -84,14 +136,7 @@ export async function bundleAgent(folder) {
     absWorkingDir: folder,
     ...FOR_NODE,
   })
-  await Promise.all([bundleSmall(folder), bundleQuickCli(folder)])
-  refuseLostNames(metafile)
-  const chunks = join(folder, 'chunks')
-  for (const name of await readdir(chunks)) {
-    const path = join(chunks, name)
-    if (`chunks/${name}` in metafile.outputs || Date.now() - (await stat(path)).mtimeMs < KEPT_MS) continue
-    await rm(path)
-  }
+  return metafile
 }
 
 /** A CommonJS package that is loaded by `import()` has only `default` in a bundle. */
@@ -102,16 +147,6 @@ function refuseLostNames({ inputs }) {
       if (!DEFAULT_ONLY.has(path.split('node_modules/').at(-1))) throw new Error(`${file} imports names of ${path}`)
     }
   }
-}
-
-/** What is small on purpose, each in a file of its own, with nothing that only others need. */
-async function bundleSmall(folder) {
-  await build({
-    entryPoints: ['main/keeper', 'services/store/thread-main'].map(name => `${dist}${name}.js`),
-    outbase: dist,
-    outdir: folder,
-    ...FOR_NODE,
-  })
 }
 
 /**

@@ -5,7 +5,7 @@
  * address behind the name at the moment of connecting. 3. Only redirects that keep method and body
  * (307, 308; RFC 9110 §15.4) are followed.
  */
-import { Agent, request, type Dispatcher } from 'undici'
+import { Agent, type Dispatcher } from 'undici'
 import { CallbackRule, guardedLookup, RefusedAddressError, retryAfterMs, type Resolve } from '../../../calls/index.ts'
 import type { CallbackOptions } from '../options.ts'
 import type { Callback } from './callback-message.ts'
@@ -49,11 +49,10 @@ export class CallbackSender {
       for (let hop = 0; hop <= MOST_REDIRECTS; hop += 1) {
         const problem = this.rule.urlProblem(url)
         if (problem !== undefined) return { kind: 'refused', reason: `${url} ${problem}` }
-        const answer = await request(url, {
-          method: 'POST',
-          headers,
+        const { origin, pathname, search } = new URL(url)
+        const answer = await this.agent.request({
+          ...{ origin, path: pathname + search, method: 'POST', headers },
           body: callback.body,
-          dispatcher: this.agent,
           signal: limit,
         })
         await answer.body.dump({ limit: DUMP_BYTES, signal: limit })
