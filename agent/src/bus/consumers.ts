@@ -26,11 +26,16 @@ export function durableConsumer(
   }
 }
 
-/**
- * How many messages of a durable consumer are not acknowledged, including those never delivered.
- * @throws BusError
- */
-export async function backlogOf(bus: Bus, stream: string, consumer: string): Promise<number> {
+/** Messages of a consumer that are not acknowledged. */
+export interface Backlog {
+  /** Never delivered. */
+  waiting: number
+  /** Delivered: being worked on, or to be delivered again. */
+  delivered: number
+}
+
+/** @throws BusError */
+export async function backlogOf(bus: Bus, stream: string, consumer: string): Promise<Backlog> {
   const info = await ask(bus, manager => manager.consumers.info(stream, consumer))
-  return info.num_pending + info.num_ack_pending
+  return { waiting: info.num_pending, delivered: info.num_ack_pending }
 }

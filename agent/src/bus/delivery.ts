@@ -21,6 +21,10 @@ export interface StreamDelivery extends Delivery {
   readonly sequence: number
   /** The consumer's delivery count, from 1. */
   readonly consumerSequence: number
+  /** When it was published, by the server's clock: milliseconds since 1970. */
+  readonly publishedAt: number
+  /** How many of the consumer's messages had not been delivered to anybody at that moment. */
+  readonly remaining: number
 }
 
 const ACK = Buffer.from('+ACK')
@@ -33,6 +37,8 @@ export class NatsDelivery implements StreamDelivery {
   readonly count: number
   readonly sequence: number
   readonly consumerSequence: number
+  readonly publishedAt: number
+  readonly remaining: number
   readonly #headers: MsgHdrs | undefined
   readonly #message: Msg
 
@@ -47,6 +53,8 @@ export class NatsDelivery implements StreamDelivery {
     this.count = Number(tokens[at])
     this.sequence = Number(tokens[at + 1])
     this.consumerSequence = Number(tokens[at + 2])
+    this.publishedAt = Number(tokens[at + 3]) / 1e6
+    this.remaining = Number(tokens[at + 4])
   }
 
   header(name: string): string | undefined {

@@ -16,7 +16,7 @@ import {
 import { capability, type Engine, type Instance, type LogQuery } from '../engines/index.ts'
 import { KeyedQueue } from '../host/index.ts'
 import type { Languages } from '../languages/index.ts'
-import type { RouteChannel } from '../routes/index.ts'
+import type { Route, RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
@@ -30,7 +30,15 @@ import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher, type CurrentTable } from './route-publisher.ts'
 import { isHealthy } from './readiness.ts'
-import { isElastic, Scaler, scaleOf, Sleep, type ColdStart, type DemandSource } from './scaling/index.ts'
+import {
+  isElastic,
+  Scaler,
+  scaleOf,
+  Sleep,
+  type ColdStart,
+  type DemandSource,
+  type QueueSource,
+} from './scaling/index.ts'
 import { Switcher } from './switcher.ts'
 import { deployedRoute, pathOf, signingSecret } from './deployed-route.ts'
 import { routesMustBeFree } from './name-owner.ts'
@@ -48,6 +56,8 @@ export interface DeployerOptions {
   proxy: { stats(): Promise<ProxyStats> }
   /** Of every proxy. */
   demand: readonly DemandSource[]
+  /** Of every dispatcher. */
+  queues: readonly QueueSource[]
   surroundings: () => Surroundings
   /** Position of the next document change. */
   now: () => Promise<StartFrom>
@@ -80,11 +90,17 @@ export class Deployer {
     this.#options = options
     this.#images = new VersionImages(options.engine.images)
     const shared = { ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images }
-    this.#publisher = new RoutePublisher(options.routes, () => this.#table())
+    this.#publisher = new RoutePublisher(options.routes, {
+      all: () => this.#table(),
+      one: name => {
+        const record = options.state.deployment(name)
+        return record && this.#routeOf(record)
+      },
+    })
     this.#instances = new Instances({ ...shared, publisher: this.#publisher })
     this.#sleep = new Sleep({ ...shared, publisher: this.#publisher, isHealthy })
     const moved = { ...shared, publisher: this.#publisher, instances: this.#instances, sleep: this.#sleep }
-    this.#scaler = new Scaler({ ...moved, sources: options.demand })
+    this.#scaler = new Scaler({ ...moved, sources: { proxies: options.demand, dispatchers: options.queues } })
     this.#switcher = new Switcher(moved)
     this.#reconciler = new Reconciler(moved)
     this.#deploy = new Deploy({ ...moved, switcher: this.#switcher, reconciler: this.#reconciler })
@@ -330,6 +346,13 @@ export class Deployer {
     }
   }
 
+  #routeOf(record: DeploymentRecord): Route {
+    const { route } = record
+    const fleet = this.#fleet
+    const serving = { ready: fleet.ready(route), frozen: fleet.frozen(route), unavailable: fleet.unavailable(route) }
+    return deployedRoute(record, serving)
+  }
+
   async #table(): Promise<CurrentTable> {
     const { state, secrets } = this.#options
     const signing = Object.values(state.current.deployments).flatMap(record =>
@@ -337,13 +360,7 @@ export class Deployer {
     )
     const values = signing.length === 0 ? {} : await secrets.values(signing)
     return {
-      routes: Object.values(state.current.deployments).map(record =>
-        deployedRoute(record, {
-          ready: this.#fleet.ready(record.route),
-          frozen: this.#fleet.frozen(record.route),
-          unavailable: this.#fleet.unavailable(record.route),
-        }),
-      ),
+      routes: Object.values(state.current.deployments).map(record => this.#routeOf(record)),
       keys: Object.values(state.current.keys),
       secrets: values,
     }

@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest'
 import { Route, StaleTableError, type RoutePatch, type RouteTable, type Served } from '../routes/index.ts'
-import { RoutePublisher } from './route-publisher.ts'
+import { RoutePublisher, type CurrentRoutes } from './route-publisher.ts'
+
+const current = (routes: () => Route[]): CurrentRoutes => ({
+  all: () => ({ routes: routes() }),
+  one: name => routes().find(route => route.name === name),
+})
 
 test('generations rise, also after the clock was set back', async () => {
   const served: number[] = []
@@ -13,7 +18,10 @@ test('generations rise, also after the clock was set back', async () => {
     },
   }
   const before = last
-  const publisher = new RoutePublisher(channel, () => ({ routes: [] }))
+  const publisher = new RoutePublisher(
+    channel,
+    current(() => []),
+  )
   await publisher.publish()
   await publisher.publish()
   expect(served).toEqual([before + 1, before + 2])
@@ -28,7 +36,10 @@ test('calls while a table is being published share the next one', async () => {
       return new Promise<void>(resolve => (release = resolve))
     },
   }
-  const publisher = new RoutePublisher(channel, () => ({ routes: [] }))
+  const publisher = new RoutePublisher(
+    channel,
+    current(() => []),
+  )
   const first = publisher.publish()
   const later = Promise.all([publisher.publish(), publisher.publish(), publisher.publish()])
   await expect.poll(() => sent).toBe(1)
@@ -42,7 +53,10 @@ test('calls while a table is being published share the next one', async () => {
 
 test('a part that came back gets the table again, but not before there is a first one', async () => {
   let sent = 0
-  const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => ({ routes: [] }))
+  const publisher = new RoutePublisher(
+    { publish: async () => void (sent += 1) },
+    current(() => []),
+  )
   await publisher.republish()
   expect(sent).toBe(0)
   await publisher.publish()
@@ -81,7 +95,10 @@ const routeOf = (name: string, version: number) =>
 test('a route is published alone, does not wait until others have settled, and is as it was when it was sent', async () => {
   const channel = slowChannel()
   let version = 1
-  const publisher = new RoutePublisher(channel, () => ({ routes: [routeOf('a', version), routeOf('b', version)] }))
+  const publisher = new RoutePublisher(
+    channel,
+    current(() => [routeOf('a', version), routeOf('b', version)]),
+  )
   const whole = publisher.publish()
   const first = publisher.publishOne('a')
   version = 2
@@ -95,10 +112,30 @@ test('a route is published alone, does not wait until others have settled, and i
   await Promise.all([whole, one.settled])
 })
 
+test('for one route that changes, no other is made', async () => {
+  const channel = slowChannel()
+  const made: string[] = []
+  const publisher = new RoutePublisher(channel, {
+    all: () => ({ routes: ['a', 'b'].map(name => routeOf(name, 1)) }),
+    one: name => {
+      made.push(name)
+      return routeOf(name, 2)
+    },
+  })
+  const whole = publisher.publish()
+  await publisher.publishOne('b')
+  expect([made, channel.sent]).toEqual([['b'], ['all 1,1', 'b 2']])
+  for (const settle of channel.settle) settle()
+  await whole
+})
+
 test('all routes are published if a proxy serves another table, or the route is gone, or there is no table yet', async () => {
   const channel = slowChannel()
   const routes = [routeOf('a', 1)]
-  const publisher = new RoutePublisher(channel, () => ({ routes }))
+  const publisher = new RoutePublisher(
+    channel,
+    current(() => routes),
+  )
   const settled = async (served: Promise<Served>) => {
     const before = channel.settle.length
     await expect.poll(() => channel.settle.length).toBe(before + 1)
@@ -117,7 +154,10 @@ test('all routes are published if a proxy serves another table, or the route is 
 
 test('a channel that knows only whole tables publishes those', async () => {
   let sent = 0
-  const publisher = new RoutePublisher({ publish: async () => void (sent += 1) }, () => ({ routes: [routeOf('a', 1)] }))
+  const publisher = new RoutePublisher(
+    { publish: async () => void (sent += 1) },
+    current(() => [routeOf('a', 1)]),
+  )
   await publisher.publish()
   await (
     await publisher.publishOne('a')

@@ -6,9 +6,16 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError } from '../contract/index.ts'
-import { StaleTableError, type RouteChannel, type RouteTable, type Served } from '../routes/index.ts'
+import { StaleTableError, type Route, type RouteChannel, type RouteTable, type Served } from '../routes/index.ts'
 
 export type CurrentTable = Omit<RouteTable, 'generation'>
+
+/** What is to be served now. */
+export interface CurrentRoutes {
+  all(): CurrentTable | Promise<CurrentTable>
+  /** @returns undefined if it is not deployed */
+  one(name: string): Route | undefined
+}
 
 const RETRY_MS = 50
 const GIVE_UP_MS = 30_000
@@ -16,13 +23,13 @@ const SETTLED: Served = { settled: Promise.resolve() }
 
 export class RoutePublisher {
   readonly #channel: RouteChannel
-  readonly #current: () => CurrentTable | Promise<CurrentTable>
+  readonly #current: CurrentRoutes
   #generation = 0
   #running: Promise<void> | undefined
   #queued: Promise<void> | undefined
   #last: Promise<void> = Promise.resolve()
 
-  constructor(channel: RouteChannel, current: () => CurrentTable | Promise<CurrentTable>) {
+  constructor(channel: RouteChannel, current: CurrentRoutes) {
     this.#channel = channel
     this.#current = current
   }
@@ -64,7 +71,7 @@ export class RoutePublisher {
     for (;;) {
       try {
         return await this.#inOrder(async onServed => {
-          const current = await this.#current()
+          const current = await this.#current.all()
           return this.#channel.publish({ generation: this.#next(), ...current }, onServed)
         })
       } catch (error) {
@@ -79,9 +86,8 @@ export class RoutePublisher {
 
   /** @returns undefined if the whole table must be published instead */
   async #sendOne(name: string): Promise<Served | undefined> {
-    const { routes } = await this.#current()
     const base = this.#generation
-    const route = routes.find(current => current.name === name)
+    const route = this.#current.one(name)
     if (base === 0 || route === undefined) return undefined
     return this.#channel.publishOne?.({ base, generation: this.#next(), route })
   }

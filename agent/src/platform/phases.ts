@@ -172,6 +172,7 @@ function createDeployer(
     routes,
     proxy: routes,
     demand: [routes],
+    queues: routes.dispatchers,
     surroundings: () => surroundings,
     now: () => nextChange({ url: localUrl(dataPlane.ports.store), token: keys.operator }),
     urlOf: path => proxyUrlOf(supervisor, options) + path,

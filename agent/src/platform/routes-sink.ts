@@ -1,6 +1,5 @@
 /** Everybody in this home who needs the routes, and how each is reached. */
 import {
-  ControlClient,
   controlPathOf,
   PushChannel,
   type RouteChannel,
@@ -8,7 +7,7 @@ import {
   type RouteTable,
   type Served,
 } from '../routes/index.ts'
-import { dispatcherName } from '../services/dispatcher/index.ts'
+import { DispatcherControl, dispatcherName } from '../services/dispatcher/index.ts'
 import { ProxyControl, type Demand } from '../services/proxy/index.ts'
 
 /** A dispatcher that hangs holds up a deployment for so long, once. */
@@ -18,15 +17,16 @@ export class RoutesSink implements RouteChannel {
   readonly name = 'proxy'
   readonly #proxy: ProxyControl
   readonly #channel: PushChannel
+  readonly dispatchers: readonly DispatcherControl[]
 
   /** @param parts `onLate` hears why a dispatcher gets a table later */
   constructor(home: string, { dispatchers, onLate }: { dispatchers: number; onLate: (error: Error) => void }) {
     this.#proxy = new ProxyControl({ controlPath: controlPathOf(home, 'proxy') })
-    const controls = Array.from({ length: dispatchers }, (_, index) => {
+    this.dispatchers = Array.from({ length: dispatchers }, (_, index) => {
       const name = dispatcherName(index + 1)
-      return new ControlClient({ name, controlPath: controlPathOf(home, name), timeoutMs: CONTROL_TIMEOUT_MS })
+      return new DispatcherControl({ name, controlPath: controlPathOf(home, name), timeoutMs: CONTROL_TIMEOUT_MS })
     })
-    this.#channel = new PushChannel({ proxies: [this.#proxy], dispatchers: controls }, onLate)
+    this.#channel = new PushChannel({ proxies: [this.#proxy], dispatchers: this.dispatchers }, onLate)
   }
 
   publish(table: RouteTable, onServed?: () => void): Promise<void> {

@@ -33,12 +33,12 @@ export class ControlError extends Error {
 }
 
 export class ControlClient implements PatchReader {
-  readonly #name: string
+  readonly name: string
   readonly #controlPath: string
   readonly #timeoutMs: number
 
   constructor({ name, controlPath, timeoutMs = 5_000 }: ControlClientOptions) {
-    this.#name = name
+    this.name = name
     this.#controlPath = controlPath
     this.#timeoutMs = timeoutMs
   }
@@ -68,7 +68,7 @@ export class ControlClient implements PatchReader {
   async ask<T>(path: string, schema: z.ZodType<T>): Promise<T> {
     const { status, body } = await this.#request('GET', path)
     const parsed = schema.safeParse(body)
-    if (status !== 200 || !parsed.success) throw new ControlError(`the ${this.#name} answered ${status} to ${path}`)
+    if (status !== 200 || !parsed.success) throw new ControlError(`the ${this.name} answered ${status} to ${path}`)
     return parsed.data
   }
 
@@ -85,7 +85,7 @@ export class ControlClient implements PatchReader {
       const [response] = (await once(request, 'response')) as [IncomingMessage]
       if (response.statusCode !== 200) {
         response.destroy()
-        throw new ControlError(`the ${this.#name} answered ${response.statusCode} to ${path}`)
+        throw new ControlError(`the ${this.name} answered ${response.statusCode} to ${path}`)
       }
       onOpen?.()
       for await (const line of createInterface({ input: response })) yield schema.parse(JSON.parse(line))
@@ -99,7 +99,7 @@ export class ControlClient implements PatchReader {
   #requireAccepted({ status, body }: Answer): void {
     if (status === 409) throw new StaleTableError(Stale.parse(body).generation)
     if (status !== 204) {
-      throw new ControlError(`the ${this.#name} refused the routes: ${status} ${JSON.stringify(body)}`)
+      throw new ControlError(`the ${this.name} refused the routes: ${status} ${JSON.stringify(body)}`)
     }
   }
 
@@ -141,6 +141,6 @@ export class ControlClient implements PatchReader {
   #failed(error: unknown): ControlError {
     if (error instanceof ControlError) return error
     const { message } = error as Error
-    return new ControlError(`no answer from the ${this.#name} at ${this.#controlPath}: ${message}`, error)
+    return new ControlError(`no answer from the ${this.name} at ${this.#controlPath}: ${message}`, error)
   }
 }

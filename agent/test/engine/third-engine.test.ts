@@ -51,6 +51,7 @@ beforeEach(async () => {
     routes: { publish: async table => void (routes = table.routes) },
     proxy: { stats: () => Promise.reject(new Error('there is no proxy')) },
     demand: [],
+    queues: [],
     onColdStart: () => undefined,
     surroundings: () => ({
       proxyUrl: `http://${reach.proxyHost}:1`,

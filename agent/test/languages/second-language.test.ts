@@ -59,6 +59,7 @@ async function startDeployer(known = languages): Promise<Deployer> {
     routes: { publish: table => proxy.setRoutes(table) },
     proxy: { stats: () => proxy.stats() },
     demand: [],
+    queues: [],
     onColdStart: () => undefined,
     surroundings: () => ({
       proxyUrl: `http://127.0.0.1:${proxy.address.port}`,

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { DeployEntry, RyoFaasError } from '../../contract/index.ts'
 import type { Engine, Instance } from '../../engines/index.ts'
 import { KeyedQueue } from '../../host/index.ts'
+import type { QueueLine } from '../../services/dispatcher/index.ts'
 import type { Demand } from '../../services/proxy/index.ts'
 import { deployedRoute } from '../deployed-route.ts'
 import { Fleet } from '../fleet.ts'
@@ -30,6 +31,7 @@ class World {
   readonly maxInstances: number
   canThaw = true
   canStart = true
+  onStart: () => void = () => undefined
   agent: Agent
   #count = 0
 
@@ -78,9 +80,9 @@ class Agent {
   isDead = false
   readonly #world: World
   readonly #reconciler: Reconciler
-  readonly #lines: Demand[] = []
+  readonly #demand = new Lines<Demand>()
+  readonly #queues = new Lines<QueueLine>()
   readonly #publish: () => Promise<unknown>
-  #wake: () => void = () => undefined
 
   constructor(world: World) {
     this.#world = world
@@ -121,6 +123,7 @@ class Agent {
     })
     const instances = {
       start: async (_record: unknown, _version: unknown, { count }: { count: number }) => {
+        world.onStart()
         if (!world.canStart) throw new RyoFaasError('START_FAILED', 'Fn did not start: it threw')
         return this.#step(() => Array.from({ length: count }, () => world.add()))
       },
@@ -131,7 +134,11 @@ class Agent {
     const shared = { engine, fleet, queue, state, sleep, instances, publisher }
     const told = { onChange: () => undefined, log: { warn: () => undefined } }
     this.scaler = new Scaler({
-      ...{ ...shared, ...told, sources: [{ name: 'proxy', demand: (signal, onOpen) => this.#follow(signal, onOpen) }] },
+      ...{ ...shared, ...told },
+      sources: {
+        proxies: [{ name: 'proxy', demand: (signal, onOpen) => this.#demand.follow(signal, onOpen) }],
+        dispatchers: [{ name: 'dispatcher', queues: (signal, onOpen) => this.#queues.follow(signal, onOpen) }],
+      },
       maxInstances: world.maxInstances,
       onColdStart: (_name, kind) => void this.coldStarts.push(kind),
     })
@@ -149,8 +156,21 @@ class Agent {
   }
 
   async hears(line: Partial<Demand>): Promise<void> {
-    this.#lines.push({ name: 'fn', inflight: 0, waiting: 0, calls: 0, ...line })
-    this.#wake()
+    this.#demand.push({ name: 'fn', inflight: 0, waiting: 0, calls: 0, ...line })
+    await settle()
+  }
+
+  async hearsOfQueue(line: Partial<QueueLine>): Promise<void> {
+    this.#queues.push({ name: 'fn', calls: 0, waiting: 0, ageMs: 0, ...line })
+    await settle()
+  }
+
+  /** The dispatcher dies, or is there again. */
+  async loses(isLost: boolean): Promise<void> {
+    const heard = new Promise<void>(resolve => (this.#queues.onHeard = resolve))
+    this.#queues.isLost = isLost
+    this.#queues.wake()
+    if (!isLost) await heard
     await settle()
   }
 
@@ -160,24 +180,39 @@ class Agent {
     this.#reconciler.close()
   }
 
-  async *#follow(signal: AbortSignal, onOpen: () => void): AsyncGenerator<Demand> {
-    onOpen()
-    while (!signal.aborted) {
-      const line = this.#lines.shift()
-      if (line !== undefined) yield line
-      else
-        await new Promise<void>(resolve => {
-          this.#wake = resolve
-          signal.addEventListener('abort', () => resolve())
-        })
-    }
-  }
-
   /** A dead agent does nothing more, and hears nothing of it. */
   #step<T>(act: () => T): Promise<T> {
     if (this.stepsLeft-- <= 0) this.isDead = true
     if (this.isDead) return new Promise(() => undefined)
     return Promise.resolve().then(act)
+  }
+}
+
+/** What a proxy or a dispatcher tells. */
+class Lines<Line> {
+  isLost = false
+  onHeard: () => void = () => undefined
+  wake: () => void = () => undefined
+  readonly #lines: Line[] = []
+
+  push(line: Line): void {
+    this.#lines.push(line)
+    this.wake()
+  }
+
+  async *follow(signal: AbortSignal, onOpen: () => void): AsyncGenerator<Line> {
+    if (this.isLost) return
+    onOpen()
+    this.onHeard()
+    while (!signal.aborted && !this.isLost) {
+      const line = this.#lines.shift()
+      if (line !== undefined) yield line
+      else
+        await new Promise<void>(resolve => {
+          this.wake = resolve
+          signal.addEventListener('abort', () => resolve())
+        })
+    }
   }
 }
 
@@ -259,6 +294,51 @@ test('frozen ones wake before others are started, and never more than the most',
   await pass(1_001)
   await world.agent.hears({ waiting: 1_000 })
   expect([world.chosen.length, world.agent.coldStarts]).toEqual([4, ['thaw', 'new', 'new', 'new']])
+})
+
+test('a queue that is deep for long gets more instances, twice as many each time, and none sleeps while it has calls', async () => {
+  const world = await worldWith(SCALE)
+  const deep = { calls: 500, waiting: 490, ageMs: 3_000 }
+  await world.agent.hears({ inflight: 10, calls: 10 })
+  await world.agent.hearsOfQueue({ ...deep, ageMs: 200 })
+  expect(world.chosen).toHaveLength(1)
+  const awake: number[] = []
+  for (let line = 0; line < 3; line += 1) {
+    await world.agent.hearsOfQueue(deep)
+    awake.push(world.chosen.length)
+  }
+  expect(awake).toEqual([2, 4, 4])
+  await world.agent.hearsOfQueue({ calls: 1 })
+  // It waits for another attempt.
+  await world.agent.hears({})
+  await pass(60_000)
+  expect(world.chosen.length).toBeGreaterThan(0)
+  await world.agent.hearsOfQueue({ calls: 0 })
+  await pass(2_001)
+  expect(world.chosen).toEqual([])
+})
+
+test('nothing sleeps while a dispatcher is not heard', async () => {
+  const world = await worldWith(SCALE)
+  await world.agent.loses(true)
+  await pass(60_000)
+  expect(world.kinds()).toEqual(['running'])
+  await world.agent.loses(false)
+  await pass(2_001)
+  expect(world.kinds()).toEqual(['frozen'])
+})
+
+test('a further instance that cannot be had is not tried again at every word of a proxy', async () => {
+  const world = await worldWith(SCALE)
+  const tries = { count: 0 }
+  world.onStart = () => void (tries.count += 1)
+  world.canStart = false
+  for (let line = 0; line < 5; line += 1) await world.agent.hears({ inflight: 100 })
+  expect(tries.count).toBe(1)
+  await pass(1_001)
+  world.canStart = true
+  await world.agent.hears({ inflight: 101 })
+  expect(world.chosen).toHaveLength(3)
 })
 
 test('a machine that runs all it may starts no more, and says so to calls that find none', async () => {

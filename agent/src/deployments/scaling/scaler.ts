@@ -1,15 +1,17 @@
 /**
- * Lets the number of instances follow the calls. It hears from the proxies what is in flight and what waits, wakes or
- * starts instances at once, and puts them to sleep when they are not needed.
+ * Lets the number of instances follow the calls. It hears from the proxies what is in flight and what waits, and from the
+ * dispatchers what is queued; it wakes or starts instances at once, and puts them to sleep when they are not needed.
  *
  * Invariants: 1. Everything it does to a deployment it does in the queue of its route. 2. While it does not hear from a
- * proxy nothing is put to sleep, and what was unknown counts as a call. 3. A failed wake is told to the calls that wait,
- * and the next call tries again. 4. However many calls wait, there is one wake of a function at a time.
+ * proxy or a dispatcher nothing is put to sleep, and what was unknown counts as a call. 3. A failed wake is told to the
+ * calls that wait, and the next call tries again. 4. However many calls wait, there is one wake of a function at a time.
+ * 5. After a further instance could not be had, there is no other attempt for a while: those that run serve the calls.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { RyoFaasError } from '../../contract/index.ts'
+import { AsyncPolicy, RyoFaasError } from '../../contract/index.ts'
 import type { Engine, Instance } from '../../engines/index.ts'
 import type { KeyedQueue } from '../../host/index.ts'
+import type { QueueLine } from '../../services/dispatcher/index.ts'
 import type { Demand } from '../../services/proxy/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore } from '../state/index.ts'
 import type { Fleet } from '../fleet.ts'
@@ -21,6 +23,8 @@ import { isElastic, scaleOfRecord } from './scale-of.ts'
 import type { Sleep } from './sleep.ts'
 
 const RECONNECT_MS = 100
+/** Invariant 5. */
+const CALM_MS = 1_000
 
 /** What woke or started an instance for calls that waited. */
 export type ColdStart = 'thaw' | 'pool' | 'new'
@@ -32,8 +36,21 @@ export interface DemandSource {
   demand(signal: AbortSignal, onOpen: () => void): AsyncIterable<Demand>
 }
 
+/** A dispatcher that tells what is in the queues of functions. */
+export interface QueueSource {
+  name: string
+  /** @param onOpen from here on nothing is missed */
+  queues(signal: AbortSignal, onOpen: () => void): AsyncIterable<QueueLine>
+}
+
+interface Source<Line> {
+  name: string
+  follow(signal: AbortSignal, onOpen: () => void): AsyncIterable<Line>
+  note(line: Line): void
+}
+
 export interface ScalerOptions {
-  sources: readonly DemandSource[]
+  sources: { proxies: readonly DemandSource[]; dispatchers: readonly QueueSource[] }
   state: Pick<StateStore, 'deployment' | 'current'>
   fleet: Fleet
   queue: KeyedQueue
@@ -58,13 +75,15 @@ interface RaiseOptions {
 export class Scaler {
   readonly #options: ScalerOptions
   readonly #loads = new Map<string, Load>()
-  /** Proxies that are heard. */
+  /** Proxies and dispatchers that are heard. */
   readonly #heard = new Set<string>()
   readonly #timers = new Map<string, { at: number; timer: NodeJS.Timeout }>()
   /** Instances on their way. */
   #starting = 0
   /** Routes that wait for their turn to grow. */
   readonly #growing = new Set<string>()
+  /** By route, until when it gets no further instance. */
+  readonly #calmUntil = new Map<string, number>()
   readonly #abort = new AbortController()
 
   constructor(options: ScalerOptions) {
@@ -73,7 +92,17 @@ export class Scaler {
   }
 
   start(): void {
-    for (const source of this.#options.sources) void this.#hear(source)
+    const { proxies, dispatchers } = this.#options.sources
+    for (const proxy of proxies) {
+      const { name } = proxy
+      const follow: Source<Demand>['follow'] = (signal, onOpen) => proxy.demand(signal, onOpen)
+      void this.#hear({ name, follow, note: line => this.#note(name, line) })
+    }
+    for (const dispatcher of dispatchers) {
+      const { name } = dispatcher
+      const follow: Source<QueueLine>['follow'] = (signal, onOpen) => dispatcher.queues(signal, onOpen)
+      void this.#hear({ name, follow, note: line => this.#noteQueue(name, line) })
+    }
   }
 
   close(): void {
@@ -90,6 +119,7 @@ export class Scaler {
 
   forget(route: string): void {
     this.#loads.delete(route)
+    this.#calmUntil.delete(route)
     clearTimeout(this.#timers.get(route)?.timer)
     this.#timers.delete(route)
   }
@@ -192,7 +222,7 @@ export class Scaler {
     })
   }
 
-  async #hear(source: DemandSource): Promise<void> {
+  async #hear<Line>(source: Source<Line>): Promise<void> {
     const { signal } = this.#abort
     while (!signal.aborted) {
       try {
@@ -200,7 +230,7 @@ export class Scaler {
           this.#heard.add(source.name)
           this.#lost(source.name)
         }
-        for await (const line of source.demand(signal, onOpen)) this.#note(source.name, line)
+        for await (const line of source.follow(signal, onOpen)) source.note(line)
       } catch {
         // It is down, or of a release that does not tell; it is asked again.
       }
@@ -210,20 +240,29 @@ export class Scaler {
     }
   }
 
-  #lost(proxy: string): void {
+  #lost(source: string): void {
     const now = performance.now()
-    for (const load of this.#loads.values()) load.forget(proxy, now)
+    for (const load of this.#loads.values()) load.forget(source, now)
   }
 
   #note(proxy: string, line: Demand): void {
-    const load = this.#load(line.name)
-    load.note(proxy, line, performance.now())
-    if (this.#growing.has(line.name)) return
-    const record = this.#options.state.deployment(line.name)
+    this.#load(line.name).note(proxy, line, performance.now())
+    this.#growIfWanted(line.name, line.waiting > 0)
+  }
+
+  /** A queued call wakes its function by itself, when a dispatcher takes it. */
+  #noteQueue(dispatcher: string, line: QueueLine): void {
+    this.#load(line.name).noteQueue(dispatcher, line, performance.now())
+    this.#growIfWanted(line.name, false)
+  }
+
+  #growIfWanted(route: string, isWaitedFor: boolean): void {
+    if (this.#growing.has(route)) return
+    const record = this.#options.state.deployment(route)
     if (record === undefined || !isElastic(scaleOfRecord(record))) return
-    const { fleet } = this.#options
-    const awake = fleet.ready(line.name).length
-    if (this.#wanted(record) > awake || (line.waiting > 0 && awake === 0)) this.#grow(line.name)
+    const awake = this.#options.fleet.ready(route).length
+    if (awake > 0 && performance.now() < (this.#calmUntil.get(route) ?? 0)) return
+    if (this.#wanted(record) > awake || (isWaitedFor && awake === 0)) this.#grow(route)
   }
 
   #grow(route: string): void {
@@ -247,10 +286,12 @@ export class Scaler {
       await traced('wake', { 'faas.name': name, 'ryo_faas.instances': wanted }, () =>
         this.raise(record, wanted, { onAwake: kind => onColdStart(name, kind) }),
       )
+      if (fleet.ready(route).length < wanted) this.#calmUntil.set(route, performance.now() + CALM_MS)
       const [first] = fleet.ready(route)
       if (first !== undefined) await engine.promote?.(first.id)
     } catch (error) {
       if (this.#abort.signal.aborted) return
+      this.#calmUntil.set(route, performance.now() + CALM_MS)
       fleet.want(route, fleet.ready(route).length)
       const { message } = error as Error
       log.warn({ deployment: name, err: error as Error }, 'a function could not be woken')
@@ -311,11 +352,12 @@ export class Scaler {
     const load = this.#load(route)
     if (!isElastic(scale)) return
     // Invariant 2.
-    if (sources.some(({ name }) => !this.#heard.has(name))) return load.touch(now)
+    const { proxies, dispatchers } = sources
+    if ([...proxies, ...dispatchers].some(({ name }) => !this.#heard.has(name))) return load.touch(now)
     const idleMs = sleep.isPossible ? scale.idleMs : scale.idleMs + scale.keepMs
     const awake = fleet.ready(route)
     const isIdle = load.idleMs(now) >= idleMs
-    const spare = awake.length - (isIdle ? scale.min : Math.max(wantedFor(record, load.takePeak(now)), 1))
+    const spare = awake.length - (isIdle ? scale.min : Math.max(this.#wantedFor(record, load.takePeak(now)), 1))
     if (spare <= 0) return
     // Slowly while there are calls, and all at once when there are none.
     for (const instance of awake.slice(-(isIdle ? spare : 1))) {
@@ -334,7 +376,14 @@ export class Scaler {
   }
 
   #wanted(record: DeploymentRecord): number {
-    return wantedFor(record, this.#load(record.route).figures(performance.now()))
+    return this.#wantedFor(record, this.#load(record.route).figures(performance.now()))
+  }
+
+  #wantedFor(record: DeploymentRecord, load: LoadFigures): number {
+    const { concurrency, async: policy } = activeVersion(record).config
+    const { concurrency: asyncConcurrency } = AsyncPolicy.parse(typeof policy === 'object' ? policy : {})
+    const awake = this.#options.fleet.ready(record.route).length
+    return wantedInstances(load, { ...scaleOfRecord(record), concurrency, asyncConcurrency, awake })
   }
 
   #load(route: string): Load {
@@ -342,9 +391,4 @@ export class Scaler {
     if (load === undefined) this.#loads.set(route, (load = new Load(performance.now())))
     return load
   }
-}
-
-function wantedFor(record: DeploymentRecord, load: LoadFigures): number {
-  const { concurrency } = activeVersion(record).config
-  return wantedInstances(load, { ...scaleOfRecord(record), concurrency })
 }

@@ -11,10 +11,12 @@ import { sweepBodies } from '../../calls/index.ts'
 import { addTracingMetrics } from '../../observability/tracing/index.ts'
 import { RouteKeeper, RouteTable, startControlServer, type RouteTableInput } from '../../routes/index.ts'
 import { CallbackWorker } from './callbacks/index.ts'
+import { QUEUES_PATH } from './dispatcher-control.ts'
 import type { OnEvent } from './events.ts'
 import { DispatcherMetrics } from './metrics.ts'
 import { startMetricsServer } from './metrics-server.ts'
 import { dispatchedFunction, DispatcherOptions, type DispatchedFunction, type DispatcherInput } from './options.ts'
+import { QueueLines } from './queues/queue-lines.ts'
 import { CallRunner } from './runner/call-runner.ts'
 import { FunctionCaller } from './runner/function-caller.ts'
 import { FunctionWorker } from './runner/function-worker.ts'
@@ -54,6 +56,7 @@ export async function createDispatcher(
   )
   const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-dispatcher' } })
   addTracingMetrics(metrics.registry, tracing)
+  const queues = new QueueLines()
   const keeper = new RouteKeeper({ file: options.routesFile, serve: table => work?.apply(table) })
   await keeper.load()
   const server = await startMetricsServer({
@@ -66,13 +69,16 @@ export async function createDispatcher(
   const control =
     controlPath === undefined
       ? undefined
-      : await startControlServer(controlPath, { reader: keeper }).catch(async error => {
+      : await startControlServer(controlPath, {
+          reader: keeper,
+          streams: { [QUEUES_PATH]: write => queues.follow(write) },
+        }).catch(async error => {
           await server.close()
           throw error
         })
   const started = connectBus({ ...options.nats, name: 'ryo-faas dispatcher' }, stopping.signal).then(
     bus => {
-      work = new ConnectedDispatcher(bus, { options, metrics, tracing, onEvent, sources })
+      work = new ConnectedDispatcher(bus, { options, metrics, queues, tracing, onEvent, sources })
       if (keeper.current !== undefined) work.apply(keeper.current)
       onEvent({ type: 'connected' })
     },
@@ -83,6 +89,7 @@ export async function createDispatcher(
   )
   const close = async () => {
     stopping.abort()
+    queues.close()
     await control?.close()
     await started
     await work?.close()
@@ -100,6 +107,7 @@ export async function createDispatcher(
 interface ConnectedOptions {
   options: DispatcherOptions
   metrics: DispatcherMetrics
+  queues: QueueLines
   tracing: Tracing
   onEvent: OnEvent
   sources: TriggerSources

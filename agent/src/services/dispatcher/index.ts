@@ -1,2 +1,3 @@
 /** The dispatcher: takes asynchronous calls out of their queue and runs them. `main.ts` is its process. */
+export { DispatcherControl, type QueueLine } from './dispatcher-control.ts'
 export { DISPATCHER_NODE_ARGS, dispatcherName, MainOptions } from './options.ts'

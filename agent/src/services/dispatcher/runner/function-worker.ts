@@ -4,11 +4,21 @@
  * Invariant: a call occupies a slot from its delivery to the end of its attempt, while the function may run for it.
  * Its end is written while the next one runs; if that is slow, at most twice the share is in memory.
  */
-import { backlogOf, durableConsumer, Puller, STREAMS, subjectsOf, type Bus, type Delivery } from '../../../bus/index.ts'
+import {
+  backlogOf,
+  durableConsumer,
+  Puller,
+  STREAMS,
+  subjectsOf,
+  type Backlog,
+  type Bus,
+  type StreamDelivery,
+} from '../../../bus/index.ts'
 import type { OnEvent } from '../events.ts'
 import type { DispatcherMetrics } from '../metrics.ts'
 import type { DispatchedFunction, DispatcherOptions } from '../options.ts'
 import { Pacing } from '../pacing/pacing.ts'
+import type { QueueLines, WatchedQueue } from '../queues/queue-lines.ts'
 import { countingOwner } from './call-owner.ts'
 import type { CallRunner } from './call-runner.ts'
 
@@ -16,6 +26,7 @@ export interface FunctionWorkerOptions {
   bus: Bus
   runner: CallRunner
   metrics: DispatcherMetrics
+  queues: QueueLines
   options: Pick<DispatcherOptions, 'ackWaitMs' | 'dispatchers' | 'unavailableBackoffMs'>
   onEvent: OnEvent
 }
@@ -24,6 +35,7 @@ export class FunctionWorker {
   readonly #options: FunctionWorkerOptions
   readonly #puller: Puller
   readonly #pacing: Pacing
+  readonly #queue: WatchedQueue
   #fn: DispatchedFunction
   /** Calls for which the function is running or about to. */
   #running = 0
@@ -35,6 +47,10 @@ export class FunctionWorker {
     this.#fn = fn
     this.#options = options
     this.#pacing = new Pacing(this.#share(), { backoffMs, onResume: () => this.#puller.wake() })
+    this.#queue = options.queues.watch(fn.route, {
+      backlog: () => this.#backlog(),
+      isRunning: () => this.#onHand > 0,
+    })
     const filter = subjectsOf('call', fn.route)
     this.#puller = new Puller(options.bus, {
       stream: STREAMS.calls,
@@ -53,8 +69,9 @@ export class FunctionWorker {
    * How many calls of the function are accepted and not final, across all dispatchers.
    * @throws BusError
    */
-  backlog(): Promise<number> {
-    return backlogOf(this.#options.bus, STREAMS.calls, consumerOf(this.#fn.route))
+  async backlog(): Promise<number> {
+    const { waiting, delivered } = await this.#backlog()
+    return waiting + delivered
   }
 
   start(): void {
@@ -70,8 +87,13 @@ export class FunctionWorker {
 
   /** Accepts no more calls; running ones continue. */
   async stop(): Promise<void> {
+    this.#options.queues.unwatch(this.#queue)
     this.#pacing.stop()
     await this.#puller.stop()
+  }
+
+  #backlog(): Promise<Backlog> {
+    return backlogOf(this.#options.bus, STREAMS.calls, consumerOf(this.#fn.route))
   }
 
   #share(): number {
@@ -83,10 +105,11 @@ export class FunctionWorker {
     return { free: Math.min(this.#pacing.free(this.#running), 2 * share - this.#onHand), all: share }
   }
 
-  async #deliver(delivery: Delivery): Promise<void> {
+  async #deliver(delivery: StreamDelivery): Promise<void> {
     const { metrics, onEvent, runner } = this.#options
     this.#running += 1
     this.#onHand += 1
+    this.#queue.delivered(delivery)
     let holdsPlace = true
     const leave = () => {
       if (holdsPlace) this.#running -= 1
