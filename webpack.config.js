@@ -112,7 +112,12 @@ const extension = {
   ...forEditor,
   name: 'extension',
   entry: { extension: './extension/out/main.js' },
-  output: { path: path('extension/dist'), filename: '[name].cjs', library: { type: 'commonjs2' } },
+  output: {
+    path: path('extension/dist'),
+    filename: '[name].cjs',
+    chunkFilename: '[name].cjs', // The parser of ryo-faas.config.ts, loaded where there is one.
+    library: { type: 'commonjs2' },
+  },
   externals: { vscode: 'vscode' },
 }
 

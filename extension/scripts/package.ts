@@ -4,7 +4,7 @@
  *
  *   npm run package -w extension -- [platform] [folder to put it in]
  *
- *   dist/extension.cjs, dist/analysis-worker.mjs, dist/uninstall.mjs
+ *   dist/extension.cjs, dist/config-tree.cjs, dist/analysis-worker.mjs, dist/uninstall.mjs
  *   dist/agent/bundle/**        the agent's processes
  *   dist/node_modules/**        what they find as packages: natives, the compiler (once for all), declarations
  *   node_modules/ryo-faas-typescript-plugin   where the editor's TypeScript looks for it
@@ -58,7 +58,7 @@ async function stageFiles(): Promise<void> {
     await cp(join(extension, name), join(stage, name), { recursive: true })
   }
   await cp(join(root, 'LICENSE'), join(stage, 'LICENSE'))
-  for (const name of ['extension.cjs', 'analysis-worker.mjs']) {
+  for (const name of ['extension.cjs', 'config-tree.cjs', 'analysis-worker.mjs']) {
     await cp(join(extension, 'dist', name), join(stage, 'dist', name))
   }
   const uninstall = {

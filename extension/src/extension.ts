@@ -28,7 +28,7 @@ import type { Vscode } from './editor/editor.ts'
 import { Invoker, ANSWER_SCHEME } from './invoke/invoker.ts'
 import { RequestLenses, Requests, REQUEST_SCHEME } from './invoke/requests.ts'
 import { FunctionLogs } from './logs/function-logs.ts'
-import { DeployFiles } from './project/deploy-files.ts'
+import { DEPLOY_FILE_PATTERN, DeployFiles } from './project/deploy-files.ts'
 import { Settings } from './editor/settings.ts'
 import { STORE_SCHEME, StoreFiles } from './store/store-files.ts'
 import { DashboardPanel } from './traces/dashboard-panel.ts'
@@ -56,7 +56,7 @@ const HANDLER_FILES = ['typescript', 'typescriptreact', 'javascript', 'javascrip
   scheme: 'file',
 }))
 const DECLARED_FILES = DECLARED_LANGUAGES.map(language => ({ language, scheme: 'file' }))
-const DEPLOY_FILES = { scheme: 'file', pattern: '**/deploy.json' }
+const DEPLOY_FILES = { scheme: 'file', pattern: DEPLOY_FILE_PATTERN }
 
 export function createExtension(host: Host, context: vscode.ExtensionContext): Extension {
   const { editor, environment } = host
@@ -108,7 +108,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
       restart: () => editor.commands.executeCommand('ryo-faas.restartFaas'),
     }),
   )
-  const deploys = new Deploys(link, agent, environment)
+  const deploys = new Deploys(link, agent, { variables: environment, environment: () => settings.environment })
   const requests = new Requests(editor, workspaceState, name => link.deployment(name)?.kind ?? 'http')
   const invoker = own(new Invoker({ editor, link, requests }))
   const logs = own(new FunctionLogs(editor, link))

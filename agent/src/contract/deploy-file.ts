@@ -151,10 +151,6 @@ export const DeployEntry = z.strictObject({
 })
 export type DeployEntry = z.infer<typeof DeployEntry>
 
-/** Files that may hold what deploy.json holds, if there is no deploy.json; and package.json, in this field. */
-export const CONFIG_FILES = ['ts', 'mts', 'js', 'mjs', 'json'].map(ending => `ryo-faas.config.${ending}`)
-export const PACKAGE_FIELD = 'ryo-faas'
-
 /** The whole of deploy.json, without comments and trailing commas. */
 export const DeployFile = z.strictObject({
   $schema: z.string().optional(),

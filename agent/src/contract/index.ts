@@ -13,8 +13,6 @@ export { plainIssue } from './plain-issue.ts'
 export { CallAnswer, CallAttempt, CallError, CallPage, CallStatus, CallView } from './call.ts'
 export {
   AsyncPolicy,
-  CONFIG_FILES,
-  PACKAGE_FIELD,
   DeployEntry,
   DeployFile,
   DeploymentKind,

@@ -16,9 +16,9 @@ import {
   type Node,
   type ParseError,
 } from 'jsonc-parser'
-import { routeOf } from '@ryo-faas/runtime/protocol'
+import { PACKAGE_FIELD, PACKAGE_FILE, routeOf } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
-import { DeployEntry, DeployFile, PACKAGE_FIELD, plainIssue, sharingRoute, type Problem } from '../contract/index.ts'
+import { DeployEntry, DeployFile, plainIssue, sharingRoute, type Problem } from '../contract/index.ts'
 import type { Language, Languages } from '../languages/index.ts'
 import { configTree } from './config-tree.ts'
 import { settledEntry, type DeploySettings } from './entry-settings.ts'
@@ -131,7 +131,7 @@ function treeOf(file: string, text: string): Tree {
   const faults = errors.map(({ error, offset, length }) => ({
     ...{ finding: { code: 'syntax', message: syntaxMessage(error) }, offset, length },
   }))
-  if (basename(file) !== 'package.json' || faults.length > 0) return { root, faults }
+  if (basename(file) !== PACKAGE_FILE || faults.length > 0) return { root, faults }
   const field = root && findNodeAtLocation(root, [PACKAGE_FIELD])
   if (field !== undefined) return { root: field, faults: [] }
   const finding = { code: 'missing-field', message: `there is no field "${PACKAGE_FIELD}"` }

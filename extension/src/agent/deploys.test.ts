@@ -21,14 +21,17 @@ const finished: DeployEvent = { type: 'finished', deployed: 1, failed: 0, durati
 
 /** An agent that tells these events, one after each other, when it is asked to go on. */
 function stage(...events: DeployEvent[]) {
+  const environment = 'staging'
   const looks: (() => void)[] = []
+  const bodies: object[] = []
   let steps: (() => void)[] = []
   let isHeld = false
   class SteppedAgent extends AgentClient {
     constructor() {
       super({ url: 'http://127.0.0.1:1', token: '' })
     }
-    override async *stream(): AsyncGenerator<never> {
+    override async *stream(...[, input]: Parameters<AgentClient['stream']>): AsyncGenerator<never> {
+      bodies.push((input as { body: object }).body)
       isHeld = true
       for (const event of events) {
         yield event as never
@@ -43,12 +46,13 @@ function stage(...events: DeployEvent[]) {
     onChange: () => ({ dispose: () => undefined }),
     client: async () => new SteppedAgent(),
   }
-  const deploys = new Deploys(link, { start: async () => platformView() })
+  const deploys = new Deploys(link, { start: async () => platformView() }, { environment: () => environment })
   const run = deploys.run({ file: '/w/deploy.json' }, { signal: new AbortController().signal, report: () => undefined })
   const settle = () => new Promise(resolve => setImmediate(resolve))
   return {
     deploys,
     run,
+    bodies,
     goOn: async () => {
       await settle()
       steps.splice(0).forEach(step => step())
@@ -90,4 +94,13 @@ test('that the last deploy failed is known until one succeeds', async () => {
   await goOn()
   await look()
   await expect(run).rejects.toMatchObject({ code: 'START_FAILED' })
+})
+
+test('the environment that is chosen is that of the deploy', async () => {
+  const { run, goOn, look, bodies } = stage(finished)
+  await goOn()
+  await goOn()
+  await look()
+  await run
+  expect(bodies).toMatchObject([{ file: '/w/deploy.json', environment: 'staging' }])
 })

@@ -20,19 +20,25 @@ const STEPS = { checking: 'checking', building: 'building', starting: 'starting'
 type Link = Pick<PlatformLink, 'client' | 'isReady' | 'onChange' | 'refresh'>
 type Starter = Pick<AgentProcess, 'start'>
 
+interface DeploySettings {
+  /** That deploy.json may refer to. */
+  variables?: NodeJS.ProcessEnv
+  /** Whose overrides hold, as with `--env`; asked at each deploy. */
+  environment?: () => string | undefined
+}
+
 export class Deploys {
   readonly #link: Link
   readonly #process: Starter
-  readonly #environment: NodeJS.ProcessEnv
+  readonly #settings: DeploySettings
   readonly #activities = new Map<string, string>()
   readonly #failures = new Map<string, string>()
   readonly #events = new EventEmitter<{ change: []; start: [RyoFaasError | undefined] }>()
 
-  /** @param environment variables that deploy.json may refer to */
-  constructor(link: Link, process: Starter, environment: NodeJS.ProcessEnv = {}) {
+  constructor(link: Link, process: Starter, settings: DeploySettings = {}) {
     this.#link = link
     this.#process = process
-    this.#environment = environment
+    this.#settings = settings
   }
 
   onChange(listener: () => void): { dispose(): void } {
@@ -65,11 +71,12 @@ export class Deploys {
     try {
       await this.ensurePlatform(progress)
       const client = await this.#link.client()
-      const variables = namedVariables(textOf(file), this.#environment)
+      const variables = namedVariables(textOf(file), this.#settings.variables ?? {})
+      const environment = this.#settings.environment?.()
       const deployed: Deployed[] = []
       const failures: Extract<DeployEvent, { type: 'failed' }>[] = []
       let failure: RyoFaasError | undefined
-      const body = { file, debug, replace, variables, ...(only && { only }) }
+      const body = { file, debug, replace, variables, ...(only && { only }), ...(environment && { environment }) }
       for await (const event of client.stream('deploy', { body }, progress.signal)) {
         switch (event.type) {
           case 'planned':

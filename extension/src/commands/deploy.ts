@@ -2,13 +2,13 @@
  * Deploying without questions: what is in deploy.json is deployed; what is not is written into it and shown.
  */
 import type * as vscode from 'vscode'
-import { dirname, sep } from 'node:path'
+import { basename, dirname, sep } from 'node:path'
 import { RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
 import type { Deployed, DeployRequest, Deploys } from '../agent/deploys.ts'
 import type { Handlers } from '../analysis/handlers.ts'
 import { toRange, type Range } from '../editor/range.ts'
 import type { Ui } from '../editor/ui.ts'
-import { exportOf, placeIn, withEntry } from '../project/deploy-file.ts'
+import { exportOf, placeIn } from '../project/deploy-file.ts'
 import type { DeployFiles, LoadedFiles } from '../project/deploy-files.ts'
 import { isFile } from '../project/open-file.ts'
 import { defineCommand, type Needs } from './command.ts'
@@ -89,10 +89,10 @@ async function deployAsking(parts: ForDeploy, request: DeployRequest, title: str
     return await run(false)
   } catch (error) {
     if (!(error instanceof RyoFaasError) || error.code !== 'NAME_TAKEN') throw error
-    const detail =
-      'If you replace it, its address serves your function. Otherwise give yours another name in deploy.json.'
+    const file = basename(request.file)
+    const detail = `If you replace it, its address serves your function. Otherwise give yours another name in ${file}.`
     const question = error.message.replace('; nothing was deployed', '.')
-    const answer = await ui.confirm(question, { buttons: ['Replace', 'Open deploy.json'], detail })
+    const answer = await ui.confirm(question, { buttons: ['Replace', `Open ${file}`], detail })
     if (answer === 'Replace') return run(true)
     await showFile(parts, request.file)
     throw new RyoFaasError('CANCELLED', error.message, { cause: error })
@@ -182,7 +182,12 @@ async function writeEntry(
   const there = projects.entryOf(file, entryName)
   if (there) return there
   const before = await textOf(parts, target)
-  const { text, span } = withEntry(deployFile, before, { name: entryName, kind, packageDir, filePath: file })
+  const { text, span } = await projects.withEntry(deployFile, before, {
+    name: entryName,
+    kind,
+    packageDir,
+    filePath: file,
+  })
   const edit = new editor.WorkspaceEdit()
   if (before === undefined) edit.createFile(target, { contents: Buffer.from(text) })
   else edit.replace(target, new editor.Range(0, 0, before.split('\n').length, 0), text)

@@ -7,6 +7,7 @@ import { cancelCall, redriveAllCalls, redriveCall, showCall } from './calls.ts'
 import type { Command, Parts } from './command.ts'
 import { deployAndDebug } from './debug.ts'
 import { addToDeployFile, deploy, deployFile } from './deploy.ts'
+import { chooseEnvironment } from './environment.ts'
 import {
   copyUrl,
   invoke,
@@ -36,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   deployFile,
   deployAndDebug,
   addToDeployFile,
+  chooseEnvironment,
   invoke,
   sendRequest,
   logs,

@@ -1,5 +1,5 @@
 /**
- * deploy.json in the editor: paths to nothing, duplicate names, and the checker's verdict on every entry; links to the
+ * deploy.json, or what stands in for it, in the editor: paths to nothing, duplicate names, and the checker's verdict on every entry; links to the
  * files it names. Open files only. Violations of the schema are shown by the editor's JSON service.
  */
 import type * as vscode from 'vscode'
@@ -9,7 +9,8 @@ import { watchSources } from '../analysis/watch-sources.ts'
 import type { Vscode } from '../editor/editor.ts'
 import { isDeployFile, type DeployFiles } from '../project/deploy-files.ts'
 import { openFile } from '../project/open-file.ts'
-import { isOfNode, type Span } from '../project/deploy-file.ts'
+import { isOfNode } from '../project/deploy-file.ts'
+import type { Span } from '../project/settings-tree.ts'
 import type { Rules } from './rules.ts'
 
 const SETTLE_MS = 300

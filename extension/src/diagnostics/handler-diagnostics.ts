@@ -1,5 +1,7 @@
 /** Problems of handlers that are in deploy.json, shown in the open file and with quick fixes. */
+import { basename } from 'node:path'
 import type * as vscode from 'vscode'
+import { DEPLOY_FILE } from '@ryo-faas/runtime/protocol'
 import type { Handlers } from '../analysis/handlers.ts'
 import type { Fix } from '../analysis/protocol.ts'
 import { toRange } from '../editor/range.ts'
@@ -117,12 +119,13 @@ export class HandlerDiagnostics implements vscode.CodeActionProvider {
     range: vscode.Range,
     { only }: vscode.CodeActionContext,
   ): Promise<vscode.CodeAction[]> {
-    const { editor, handlers } = this.#options
+    const { editor, handlers, projects } = this.#options
     if (only && !only.contains(editor.CodeActionKind.QuickFix)) return []
     const sites = await handlers.lensSites(document)
     const here = sites.filter(({ entry, candidate }) => !entry && candidate.range.start.line === range.start.line)
+    const deployFile = basename(projects.nearest(document.uri.fsPath) ?? DEPLOY_FILE)
     return here.map(({ name }) => {
-      const title = `Add "${name}" to deploy.json`
+      const title = `Add "${name}" to ${deployFile}`
       const action = new editor.CodeAction(title, editor.CodeActionKind.QuickFix)
       const target = { name, file: document.uri.fsPath }
       return Object.assign(action, { command: { title, command: 'ryo-faas.addToDeployFile', arguments: [target] } })

@@ -35,6 +35,11 @@ export class Settings {
     return this.#get('statusBar.enabled', true)
   }
 
+  /** That deploys are for; undefined: none in particular. */
+  get environment(): string | undefined {
+    return this.#get('environment', '').trim() || undefined
+  }
+
   /** The folder of the platform: from the setting, the environment, or `~/.ryo-faas`. */
   home(environment: NodeJS.ProcessEnv): string {
     return this.#path('home') ?? homeFrom(environment)

@@ -2,8 +2,9 @@ import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { configTree } from 'ryo-faas/config-tree'
 import { MODULE_ENDINGS } from '../../../agent/src/languages/node/module-endings.ts'
-import { exportOf, isOfNode, placeIn, readDeployFile, withEntry } from './deploy-file.ts'
+import { exportOf, isOfNode, readDeployFile } from './deploy-file.ts'
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ryo-faas-deploy-file-')))
 const file = join(folder, 'deploy.json')
@@ -58,59 +59,46 @@ test('paths that lead nowhere or out, and names that stand twice, are told', () 
   ])
 })
 
-const NEW = {
-  name: 'New',
-  kind: 'http' as const,
-  packageDir: join(folder, 'src'),
-  filePath: join(folder, 'src', 'a.ts'),
-}
-const LINE = '{ "name": "New", "packageDir": "./src", "filePath": "./src/a.ts" }'
+const MODULE = `import { defineConfig } from '@ryo-faas/runtime/config'
+const packageDir = './src'
+const shared = { packageDir, filePath: \`\${packageDir}/a.ts\` }
+export default defineConfig({
+  deploy: [
+    { name: 'A', ...shared, environments: { staging: { memoryMb: 512 } } },
+    { name: 'B', ...shared, async: true, environments: { staging: {}, production: {} } },
+  ],
+})
+`
 
-test.each([
-  ['no file', undefined],
-  ['an empty file', ''],
-  ['a blank file', ' \n\n'],
-  ['an empty object', '{}\n'],
-  ['an object with a remark', '{\n  // To be filled.\n}\n'],
-  ['a file that names its schema only', '{\n  "$schema": "./deploy.schema.json",\n}\n'],
-  ['an empty list', '{\n  "deploy": []\n}\n'],
-  ['an empty list over lines', '{\n  "deploy": [\n  ]\n}\n'],
-  ['a list', `{\n  "deploy": [\n    ${entry()}\n  ]\n}\n`],
-  ['a list with a trailing comma and a remark', `{\n  "deploy": [\n    ${entry()}, // that is all\n  ],\n}\n`],
-])('an entry is added to %s', (_, before) => {
-  const { text, span } = withEntry(file, before, NEW)
-  const model = readDeployFile(file, text)
-  expect(model.isWhole).toBe(true)
-  expect(model.entries.at(-1)).toMatchObject(NEW)
-  expect(text.slice(span.offset, span.offset + span.length)).toBe(LINE)
-  expect(placeIn(text, span).start.line).toBe(text.split('\n').findIndex(line => line.includes(LINE)))
+test('a module is read without being run: entries, their places, environments', () => {
+  const module = join(folder, 'ryo-faas.config.ts')
+  const { entries, problems, environments } = readDeployFile(module, MODULE, configTree)
+  expect(problems).toEqual([])
+  expect(entries.map(({ name, kind, filePath }) => [name, kind, filePath])).toEqual([
+    ['A', 'http', join(folder, 'src', 'a.ts')],
+    ['B', 'async', join(folder, 'src', 'a.ts')],
+  ])
+  expect(entries.map(({ nameSpan: { offset, length } }) => MODULE.slice(offset, offset + length))).toEqual([
+    "'A'",
+    "'B'",
+  ])
+  expect(environments).toEqual(['staging', 'production'])
 })
 
-test('what is in the file already stays', () => {
-  const before = '{\n  // Kept.\n  "$schema": "./deploy.schema.json"\n}\n'
-  expect(withEntry(file, before, NEW).text).toBe(
-    `{\n  // Kept.\n  "$schema": "./deploy.schema.json",\n  "deploy": [\n    ${LINE}\n  ]\n}\n`,
-  )
+test('what would have to be run is told where it is', () => {
+  const module = join(folder, 'ryo-faas.config.ts')
+  const text = 'export default { deploy: all() }'
+  const { isWhole, problems } = readDeployFile(module, text, configTree)
+  expect(isWhole).toBe(false)
+  expect(problems).toMatchObject([{ code: 'not-static', offset: text.indexOf('all()'), length: 5 }])
 })
 
-test.each([
-  ['an object of something else', '{ "app": "shop", "hosts": ["a"] }'],
-  ['an object of something else beside a schema', '{ "$schema": "./x.json", "env": {} }'],
-  ['"deploy" that is no list', '{ "deploy": { "region": "eu" } }'],
-  ['a list', '[{ "name": "A" }]'],
-  ['a text', 'null'],
-  ['what does not parse', '{ "app": "sh'],
-  ['a remark alone', '// Nothing yet.\n'],
-])("another tool's deploy.json is not touched: %s", (_, before) => {
-  expect(() => withEntry(file, before, NEW)).toThrow(
-    expect.objectContaining({
-      code: 'DEPLOY_FILE_INVALID',
-      message: expect.stringContaining('is not a ryo-faas deploy.json'),
-    }),
-  )
-})
-
-test('a service and a trigger are written as such', () => {
-  expect(withEntry(file, undefined, { ...NEW, kind: 'service' }).text).toContain('"mainProcess": true')
-  expect(withEntry(file, undefined, { ...NEW, kind: 'trigger' }).text).toContain('"on": [{ "table"')
+test('in package.json its field counts, and places are those of the whole file', () => {
+  const manifest = join(folder, 'package.json')
+  const text = `{ "name": "shop", "deploy": [], "ryo-faas": { "deploy": [${entry()}] } }`
+  const { entries, hasSettings, isOurs } = readDeployFile(manifest, text)
+  expect([hasSettings, isOurs]).toEqual([true, true])
+  const { offset, length } = entries[0]!.nameSpan
+  expect([text.slice(offset, offset + length), offset]).toEqual(['"A"', text.lastIndexOf('"A"')])
+  expect(readDeployFile(manifest, '{ "deploy": [] }').hasSettings).toBe(false)
 })

@@ -1,20 +1,15 @@
 /**
- * deploy.json as the editor needs it: entries with their places, even if the file is half written. Problems have the
- * same words as the agent's (`agent/src/deploy-file`); what the schema says is left out, because the editor applies
- * that itself.
+ * deploy.json, or what stands in for it, as the editor needs it: entries with their places, even if the file is half
+ * written. Problems have the same words as the agent's (`agent/src/deploy-file`); what the schema says is left out,
+ * because the editor applies that itself.
  */
 import { existsSync } from 'node:fs'
-import { dirname, relative, resolve, sep } from 'node:path'
-import { applyEdits, findNodeAtLocation, modify, parseTree, type Node, type ParseError } from 'jsonc-parser'
-import { kindOf, RyoFaasError, type DeploymentKind } from 'ryo-faas/contract'
+import { dirname, resolve, sep } from 'node:path'
+import { findNodeAtLocation, type Node } from 'jsonc-parser'
+import { kindOf, type DeploymentKind } from 'ryo-faas/contract'
 import type { Range } from '../editor/range.ts'
 import { NAME_PATTERN, routeOf } from '@ryo-faas/runtime/protocol'
-
-/** Offsets into the text. */
-export interface Span {
-  offset: number
-  length: number
-}
+import { settingsTree, type DeployFileProblem, type ReadModule, type Span } from './settings-tree.ts'
 
 export interface Entry {
   name: string
@@ -33,32 +28,46 @@ export interface Entry {
   fileSpan: Span
 }
 
-export interface DeployFileProblem extends Span {
-  code: string
-  message: string
-}
-
 export interface DeployFileModel {
   /** Absolute. */
   file: string
-  /** False if the text does not parse. */
+  /** False if the text does not parse, or would have to be run. */
   isWhole: boolean
+  /** False if there are none: a package.json without the field, or no value at all. */
+  hasSettings: boolean
   /** False for another tool's deploy.json. */
   isOurs: boolean
   entries: Entry[]
+  /** That its entries have overrides for. */
+  environments: string[]
   problems: DeployFileProblem[]
   /** Values that are paths, with what they point to. */
   links: (Span & { target: string })[]
 }
 
-export function readDeployFile(file: string, text: string): DeployFileModel {
-  const errors: ParseError[] = []
-  const root = parseTree(text, errors, { allowTrailingComma: true })
+/** @param readModule without it, nothing is known of a module */
+export function readDeployFile(file: string, text: string, readModule?: ReadModule): DeployFileModel {
+  const { root, isWhole, problems } = settingsTree(file, text, readModule)
   const list = root && findNodeAtLocation(root, ['deploy'])
   const isOurs = list?.type === 'array'
-  const model: DeployFileModel = { file, isWhole: errors.length === 0, isOurs, entries: [], problems: [], links: [] }
+  const hasSettings = root !== undefined
+  const model: DeployFileModel = {
+    file,
+    isWhole,
+    hasSettings,
+    isOurs,
+    entries: [],
+    environments: [],
+    problems,
+    links: [],
+  }
   const routes = new Map<string, string>()
-  for (const node of isOurs ? (list.children ?? []) : []) addEntry(model, node, routes)
+  for (const node of isOurs ? (list.children ?? []) : []) {
+    addEntry(model, node, routes)
+    for (const name of keysAt(node, 'environments')) {
+      if (!model.environments.includes(name)) model.environments.push(name)
+    }
+  }
   return model
 }
 
@@ -128,6 +137,12 @@ function textAt(node: Node, key: string): { text: string; span: Span } | undefin
   return found && typeof value === 'string' && value !== '' ? { text: value, span: spanOf(found) } : undefined
 }
 
+function keysAt(node: Node, key: string): string[] {
+  const found = findNodeAtLocation(node, [key])
+  const fields = found?.type === 'object' ? (found.children ?? []) : []
+  return fields.flatMap(({ children }) => (typeof children?.[0]?.value === 'string' ? [children[0].value] : []))
+}
+
 function isOn(node: Node, key: string): boolean {
   const found = findNodeAtLocation(node, [key])
   return found !== undefined && found.value !== false
@@ -135,72 +150,6 @@ function isOn(node: Node, key: string): boolean {
 
 function spanOf({ offset, length }: Node): Span {
   return { offset, length }
-}
-
-export interface NewEntry {
-  name: string
-  kind: DeploymentKind
-  packageDir: string
-  filePath: string
-}
-
-/**
- * The text with one more entry, and where that is. `text` undefined: a new file.
- *
- * @throws RyoFaasError DEPLOY_FILE_INVALID if it is another tool's deploy.json
- */
-export function withEntry(file: string, text: string | undefined, entry: NewEntry): { text: string; span: Span } {
-  const line = entryText(file, entry)
-  if (text === undefined || text.trim() === '') {
-    const start = '{\n  // One entry for each function.\n  "deploy": [\n    '
-    return { text: `${start}${line}\n  ]\n}\n`, span: { offset: start.length, length: line.length } }
-  }
-  const errors: ParseError[] = []
-  const root = parseTree(text, errors, { allowTrailingComma: true })
-  const list = root && findNodeAtLocation(root, ['deploy'])
-  if (list?.type !== 'array') {
-    // Anything else belongs to another tool.
-    if (errors.length > 0 || !root || !isUnused(root)) throw foreignFile(file)
-    const formattingOptions = { insertSpaces: true, tabSize: 2, eol: '\n' }
-    return withEntry(file, applyEdits(text, modify(text, ['deploy'], [], { formattingOptions })), entry)
-  }
-  const last = list.children?.at(-1)
-  const at = last ? last.offset + last.length : list.offset + 1
-  const before = last ? ',\n    ' : '\n    '
-  // The end of an empty list moves to its own line.
-  const after = last || /^\s*\n/.test(text.slice(at)) ? '' : '\n  '
-  return {
-    text: text.slice(0, at) + before + line + after + text.slice(at),
-    span: { offset: at + before.length, length: line.length },
-  }
-}
-
-/** An object with nothing but the name of its schema. */
-function isUnused({ type, children = [] }: Node): boolean {
-  return type === 'object' && children.every(({ children: property }) => property?.[0]?.value === '$schema')
-}
-
-function foreignFile(file: string): RyoFaasError {
-  return new RyoFaasError(
-    'DEPLOY_FILE_INVALID',
-    `${file} is not a ryo-faas deploy.json: the "deploy" list is missing`,
-    {
-      hint: 'It was not changed. Rename it, or create an empty deploy.json in a folder closer to the function.',
-    },
-  )
-}
-
-function entryText(file: string, { name, kind, packageDir, filePath }: NewEntry): string {
-  const path = (target: string) => JSON.stringify(`./${relative(dirname(file), target).replaceAll(sep, '/')}`)
-  const fields = [
-    `"name": ${JSON.stringify(name)}`,
-    `"packageDir": ${path(packageDir)}`,
-    `"filePath": ${path(filePath)}`,
-  ]
-  if (kind === 'async') fields.push('"async": true')
-  if (kind === 'service') fields.push('"mainProcess": true')
-  if (kind === 'trigger') fields.push('"on": [{ "table": "documents", "events": ["new-doc", "updated-doc"] }]')
-  return `{ ${fields.join(', ')} }`
 }
 
 /** A span as lines and characters, both from 0. */

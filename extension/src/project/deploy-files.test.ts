@@ -94,3 +94,36 @@ test('while a line is half written, entries stay and move with their text', () =
   expect(names()).toEqual(['One', 'Two'])
   expect(projects.all[0]!.entries.map(({ span }) => span.offset)).toEqual(before.map(offset => offset + 2))
 })
+
+test('a module and the field of package.json are found as well; a package.json without the field is none', async () => {
+  const [module, field, other] = ['one/ryo-faas.config.mts', 'two/package.json', 'three/package.json'].map(name =>
+    join(folder, name),
+  ) as [string, string, string]
+  for (const name of ['one', 'two', 'three']) mkdirSync(join(folder, name))
+  writeFileSync(module, "export default { deploy: [{ name: 'InModule', packageDir: '.', filePath: './a.ts' }] }")
+  writeFileSync(field, `{ "ryo-faas": ${textOf('InField')} }`)
+  writeFileSync(other, '{ "devDependencies": { "ryo-faas": "^0.1.0" } }')
+  editor.files = [file, module, field, other]
+  editor.created.fire(FakeUri.file(join(folder, 'one')))
+  await until(() => names().sort().join() === 'InField,InModule,Saved')
+  expect(projects.all.map(model => model.file)).not.toContain(other)
+  // What is typed while it is nonsense keeps the entries; without the field they are gone.
+  const document = editor.open(FakeUri.file(module))
+  document.type('export default { deploy: [{ name: ')
+  expect(names()).toContain('InModule')
+  editor.open(FakeUri.file(field)).type('{ "name": "two" }')
+  expect(names()).not.toContain('InField')
+})
+
+test('of one folder, the file that the command line would name first counts', async () => {
+  const [module, manifest] = ['ryo-faas.config.ts', 'package.json'].map(name => join(folder, name)) as [string, string]
+  const text = "export default { deploy: [{ name: 'Saved', packageDir: '.', filePath: './a.ts' }] }"
+  writeFileSync(module, text)
+  writeFileSync(manifest, `{ "ryo-faas": ${textOf('Saved')} }`)
+  for (const path of [manifest, module]) await projects.reread(FakeUri.file(path))
+  const source = join(folder, 'a.ts')
+  expect([projects.nearest(source), projects.entryOf(source, 'Saved')?.deployFile]).toEqual([file, file])
+  writeFileSync(file, '{ "region": "eu" }')
+  await projects.reread(FakeUri.file(file))
+  expect(projects.nearest(source)).toBe(module)
+})

@@ -1,16 +1,25 @@
 /**
- * Every deploy.json in the workspace, as the editor has it. Found at the first question and followed from then on; a
- * file that does not parse at the moment keeps its last entries.
+ * Every deploy.json in the workspace, or what stands in for it, as the editor has it. Found at the first question and
+ * followed from then on; a file that does not parse at the moment keeps its last entries.
  */
-import { dirname, relative, sep } from 'node:path'
+import { basename, dirname, relative, sep } from 'node:path'
 import type * as vscode from 'vscode'
 import type { Vscode } from '../editor/editor.ts'
 import type { Range } from '../editor/range.ts'
 import { isFile, openFile } from './open-file.ts'
 import { watchWholeFolders } from './watch-whole-folders.ts'
-import { placeIn, readDeployFile, type DeployFileModel, type Entry, type Span } from './deploy-file.ts'
+import { placeIn, readDeployFile, type DeployFileModel, type Entry } from './deploy-file.ts'
+import { withEntry, type NewEntry, type WithEntry } from './new-entry.ts'
+import {
+  DEPLOY_FILE_NAMES,
+  isModule,
+  isPackageFile,
+  mentionsField,
+  type ReadModule,
+  type Span,
+} from './settings-tree.ts'
 
-const PATTERN = '**/deploy.json'
+export const DEPLOY_FILE_PATTERN = `**/{${DEPLOY_FILE_NAMES.join(',')}}`
 const NOT_IN = '**/{node_modules,.ryo-faas,dist,out}/**'
 
 export interface FoundEntry extends Entry {
@@ -26,6 +35,7 @@ export class DeployFiles {
   readonly #texts = new Map<string, string>()
   readonly #changed: vscode.EventEmitter<string>
   readonly #disposables: vscode.Disposable[] = []
+  #readModule: ReadModule | undefined
   #loaded: Promise<void> | undefined
   #isLoaded = false
   #writing: Promise<unknown> = Promise.resolve()
@@ -58,13 +68,15 @@ export class DeployFiles {
 
   /** The model of a file, also outside of the workspace if it is open. */
   modelOf(document: vscode.TextDocument): DeployFileModel {
-    return this.#models.get(document.uri.fsPath) ?? readDeployFile(document.uri.fsPath, document.getText())
+    return this.#models.get(document.uri.fsPath) ?? this.#parse(document.uri.fsPath, document.getText())
   }
 
   /** Entries for a module. If several files name the same function, the nearest file counts. */
   entriesOf(filePath: string): FoundEntry[] {
     const found = new Map<string, FoundEntry>()
-    const nearestFirst = this.all.sort((a, b) => distance(a.file, filePath) - distance(b.file, filePath))
+    const nearestFirst = this.all.sort(
+      (a, b) => distance(a.file, filePath) - distance(b.file, filePath) || byRank(a, b),
+    )
     for (const { file, entries } of nearestFirst) {
       for (const entry of entries) {
         if (entry.filePath === filePath && !found.has(entry.name)) found.set(entry.name, { ...entry, deployFile: file })
@@ -85,7 +97,14 @@ export class DeployFiles {
   /** The file that a new entry for this module belongs in: the nearest one above it. */
   nearest(filePath: string): string | undefined {
     const above = this.all.filter(({ file }) => filePath.startsWith(dirname(file) + sep))
-    return above.sort((a, b) => b.file.length - a.file.length)[0]?.file
+    const depth = ({ file }: DeployFileModel) => dirname(file).length
+    return above.sort((a, b) => depth(b) - depth(a) || byRank(a, b))[0]?.file
+  }
+
+  /** @throws RyoFaasError DEPLOY_FILE_INVALID as `withEntry` */
+  async withEntry(file: string, text: string | undefined, entry: NewEntry): Promise<WithEntry> {
+    await this.#prepare(file)
+    return withEntry({ file, text, readModule: this.#readModule }, entry)
   }
 
   /** Reads a file that was just written, before the watcher reports it. */
@@ -112,7 +131,7 @@ export class DeployFiles {
 
   async #load(): Promise<void> {
     const { workspace } = this.#editor
-    const watcher = workspace.createFileSystemWatcher(PATTERN, false, false, true)
+    const watcher = workspace.createFileSystemWatcher(DEPLOY_FILE_PATTERN, false, false, true)
     const read = (uri: vscode.Uri) => void this.#read(uri)
     this.#disposables.push(
       watcher,
@@ -137,7 +156,7 @@ export class DeployFiles {
   async #find(): Promise<void> {
     // Changes reported during the search may be missing in its answer.
     const known = [...this.#models.keys()]
-    const uris = await this.#editor.workspace.findFiles(PATTERN, NOT_IN)
+    const uris = await this.#editor.workspace.findFiles(DEPLOY_FILE_PATTERN, NOT_IN)
     const found = new Set(uris.map(({ fsPath }) => fsPath))
     for (const file of known) if (!found.has(file)) this.#drop(file)
     await Promise.all(uris.map(uri => this.#read(uri)))
@@ -149,6 +168,7 @@ export class DeployFiles {
       bytes => new TextDecoder().decode(bytes),
       () => undefined, // It was deleted in the meantime.
     )
+    await this.#prepare(uri.fsPath)
     // Afterwards: it may have been edited during the read.
     const text = this.#unsaved(uri) ?? saved
     if (text === undefined) this.#drop(uri.fsPath)
@@ -163,14 +183,27 @@ export class DeployFiles {
   /** Also if it is clean again: it was saved or reverted. */
   #follow(document: vscode.TextDocument): void {
     const file = document.uri.fsPath
-    if (!isDeployFile(document) || !(document.isDirty || this.#models.has(file))) return
+    if (!isFile(document.uri) || !(this.#models.has(file) || (isDeployFile(document) && document.isDirty))) return
     const text = document.getText()
     // The editor also fires when only `isDirty` changed.
     if (text !== this.#texts.get(file)) this.#set(file, text)
   }
 
+  /** The parser of modules is loaded for the first one. */
+  async #prepare(file: string): Promise<void> {
+    if (isModule(file))
+      this.#readModule ??= (await import(/* webpackChunkName: "config-tree" */ 'ryo-faas/config-tree')).configTree
+  }
+
+  #parse(file: string, text: string): DeployFileModel {
+    return readDeployFile(file, text, this.#readModule)
+  }
+
   #set(file: string, text: string): void {
-    const model = readDeployFile(file, text)
+    // Nearly every package.json is none of ours.
+    if (isPackageFile(file) && !mentionsField(text)) return this.#drop(file)
+    const model = this.#parse(file, text)
+    if (isPackageFile(file) && model.isWhole && !model.hasSettings) return this.#drop(file)
     const before = this.#models.get(file)
     if (!model.isWhole && before) model.entries = moved(before.entries, model.entries)
     this.#models.set(file, model)
@@ -188,8 +221,16 @@ export class DeployFiles {
   }
 }
 
-export function isDeployFile({ uri }: Pick<vscode.TextDocument, 'uri'>): boolean {
-  return isFile(uri) && /[\\/]deploy\.json$/.test(uri.fsPath)
+export function isDeployFile(document: Pick<vscode.TextDocument, 'uri' | 'getText'>): boolean {
+  const { uri } = document
+  if (!isFile(uri) || !DEPLOY_FILE_NAMES.includes(basename(uri.fsPath))) return false
+  return !isPackageFile(uri.fsPath) || mentionsField(document.getText())
+}
+
+/** Of one folder, another tool's file counts last. */
+function byRank(a: DeployFileModel, b: DeployFileModel): number {
+  const rank = ({ file, isOurs }: DeployFileModel) => DEPLOY_FILE_NAMES.indexOf(basename(file)) + (isOurs ? 0 : 100)
+  return rank(a) - rank(b)
 }
 
 /** Steps between two places in the folder tree. */

@@ -216,7 +216,7 @@ export class FakeEditor {
           onDidCreate: pattern === '**' ? this.created.event : never,
           onDidChange: (listener: (uri: vscode.Uri) => void) =>
             this.fileChanged.event((uri: vscode.Uri) => {
-              if (/deploy\.json$/.test(pattern) === /deploy\.json$/.test(uri.path)) listener(uri)
+              if (/deploy\.json/.test(pattern) === /deploy\.json$/.test(uri.path)) listener(uri)
             }),
           onDidDelete: pattern === '**' ? this.deleted.event : never,
           dispose: () => undefined,

@@ -1,12 +1,13 @@
 /**
  * A plugin of the language service that the editor's own TypeScript loads: `@ryo-faas/runtime` resolves to the copy
  * that comes with the extension, and so do Node's types, where the user has installed neither. Nothing is written. What
- * Node has without an import (`process`, `Buffer`) is known in the folders that deploy.json speaks of, and in no
- * others.
+ * Node has without an import (`process`, `Buffer`) is known in the folders that deploy.json, or what stands in for it,
+ * speaks of, and in no others.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { dirname, join } from 'node:path'
+import { CONFIG_FILES, DEPLOY_FILE, PACKAGE_FIELD, PACKAGE_FILE } from '@ryo-faas/runtime/protocol'
 import type ts from 'typescript/lib/tsserverlibrary.js'
 
 const DOORS: Record<string, string> = {
@@ -59,7 +60,7 @@ function addGlobals(host: ts.LanguageServiceHost): void {
 function holdFunctions(files: readonly string[]): boolean {
   const folders = new Set(files.filter(file => !file.includes('/node_modules/')).map(file => dirname(file)))
   return [...folders].some(
-    folder => hasAbove(folder, 'deploy.json') && !hasAbove(folder, join('node_modules', '@types', 'node')),
+    folder => isAbove(folder, hasDeployFile) && !hasAbove(folder, join('node_modules', '@types', 'node')),
   )
 }
 
@@ -77,9 +78,22 @@ function ownFile(name: string, containingFile: string): string | undefined {
   return undefined
 }
 
+function hasDeployFile(folder: string): boolean {
+  if ([DEPLOY_FILE, ...CONFIG_FILES].some(name => existsSync(join(folder, name)))) return true
+  try {
+    return Object.hasOwn(JSON.parse(readFileSync(join(folder, PACKAGE_FILE), 'utf8')) as object, PACKAGE_FIELD)
+  } catch {
+    return false // Missing, or half written.
+  }
+}
+
 function hasAbove(start: string, name: string): boolean {
+  return isAbove(start, folder => existsSync(join(folder, name)))
+}
+
+function isAbove(start: string, isIt: (folder: string) => boolean): boolean {
   for (let folder = start; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, name))) return true
+    if (isIt(folder)) return true
     if (folder === dirname(folder)) return false
   }
 }

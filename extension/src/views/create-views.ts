@@ -13,7 +13,7 @@ import { FollowedStream } from './followed-stream.ts'
 import { storeNodes } from './store-view.ts'
 import { functionNodes } from './functions-view.ts'
 import { platformNodes } from './platform-view.ts'
-import { statusText } from './status-item.ts'
+import { environmentText, statusText } from './status-item.ts'
 
 export interface ViewsOptions {
   editor: Vscode
@@ -83,6 +83,18 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     status.backgroundColor = said.isWarning ? new editor.ThemeColor('statusBarItem.warningBackground') : undefined
     status.show()
   }
+  const chosen = editor.window.createStatusBarItem('ryo-faas.environment', editor.StatusBarAlignment.Left, 0)
+  chosen.name = 'ryo-faas: environment'
+  chosen.command = 'ryo-faas.chooseEnvironment'
+  const showEnvironment = () => {
+    const known = projects.all.flatMap(({ environments }) => environments)
+    const said = settings.hasStatusBar ? environmentText(settings.environment, known) : undefined
+    if (!said) return chosen.hide()
+    chosen.text = said.text
+    chosen.tooltip = said.tooltip
+    chosen.accessibilityInformation = { label: said.tooltip, role: 'button' }
+    chosen.show()
+  }
   const setContext = (key: string, value: unknown) =>
     void editor.commands.executeCommand('setContext', `ryo-faas.${key}`, value)
   const change = () => {
@@ -95,6 +107,11 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
   }
   const setProjects = () => {
     setContext('hasDeployFile', projects.all.length > 0)
+    setContext(
+      'deployFiles',
+      projects.all.map(({ file }) => file),
+    )
+    showEnvironment()
     // With a deploy.json in the workspace, the state of the platform matters.
     if (projects.all.length > 0) link.follow()
   }
@@ -108,6 +125,7 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     calls,
     store,
     status,
+    chosen,
     callChanges,
     storeChanges,
     link.onChange(change),
@@ -117,7 +135,10 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
       functions.refresh()
     }),
     projects.onDidChange(setProjects),
-    editor.workspace.onDidChangeConfiguration(showStatus),
+    editor.workspace.onDidChangeConfiguration(() => {
+      showStatus()
+      showEnvironment()
+    }),
     editor.workspace.onDidOpenTextDocument(followStreams),
     editor.workspace.onDidCloseTextDocument(followStreams),
     ...[platform, functions, calls, store].map(({ view }) => view.onDidChangeVisibility(look)),

@@ -32,6 +32,19 @@ export function statusText(state: LinkState): StatusText | undefined {
   }
 }
 
+/** The environment that deploys are for; only where there is something to choose. */
+export function environmentText(
+  environment: string | undefined,
+  known: readonly string[],
+): Pick<StatusText, 'text' | 'tooltip'> | undefined {
+  if (environment === undefined && known.length === 0) return undefined
+  const doing = environment === undefined ? 'without an environment' : `for the environment "${environment}"`
+  return {
+    text: `$(server-environment) ${environment ?? 'no environment'}`,
+    tooltip: `ryo-faas deploys ${doing}. Click to choose another.`,
+  }
+}
+
 function connectedText({ platform, deployments }: LinkState & { kind: 'connected' }): StatusText {
   const command = 'ryo-faas.functions.focus'
   if (platform.phase.kind !== 'ready') {

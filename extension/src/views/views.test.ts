@@ -5,7 +5,7 @@ import { callNodes } from './calls-view.ts'
 import { functionNodes, type FunctionsState } from './functions-view.ts'
 import type { TreeNode } from '../tree/node.ts'
 import { platformNodes } from './platform-view.ts'
-import { statusText } from './status-item.ts'
+import { environmentText, statusText } from './status-item.ts'
 
 const now = Date.parse('2026-01-02T01:00:00Z')
 const connected = (more: Partial<Extract<LinkState, { kind: 'connected' }>> = {}): LinkState => ({
@@ -117,6 +117,12 @@ test('the platform shows its parts, and what is wrong with one', () => {
   expect(statusText(connected({ platform: contained }))?.tooltip).toMatch(/, in pods$/)
   const starting = platformView({ phase: { kind: 'starting', doing: 'starting NATS' } })
   expect(draw(platformNodes(connected({ platform: starting })))[0]).toBe('rfa (starting NATS)')
+})
+
+test('the environment is shown where there is one to choose', () => {
+  expect(environmentText(undefined, [])).toBeUndefined()
+  expect(environmentText(undefined, ['staging'])?.text).toBe('$(server-environment) no environment')
+  expect(environmentText('staging', [])?.text).toBe('$(server-environment) staging')
 })
 
 test('while the agent is away, what was known last stays', () => {

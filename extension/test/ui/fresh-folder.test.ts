@@ -42,6 +42,31 @@ test('deploying writes the entry into a new deploy.json, and offers to show it',
   await takePicture(window.page, '21-entry-written')
 })
 
+test('a module says what is deployed, for the environment of the settings, and gets new entries', async () => {
+  const entry = "name: 'greet', packageDir: '.', filePath: './greet.ts'"
+  const { platform, window } = await windows.open({
+    files: {
+      'ryo-faas.config.ts': `export default {\n  deploy: [\n    { ${entry}, environments: { staging: { env: { WHO: 'staging' } } } },\n  ],\n}\n`,
+      'greet.ts': 'export const greet = (_request: Request): Response => new Response(`Hi, ${process.env.WHO}`)\n',
+      'more.ts': GREET.replaceAll('greet', 'more'),
+      '.vscode/settings.json': '{ "ryo-faas.environment": "staging" }\n',
+    },
+  })
+  await window.openFile('ryo-faas.config.ts')
+  await window.lens('▶ Deploy all').click()
+  await window.lens(/✓ v1/).first().waitFor()
+  await window.statusBar('staging').waitFor()
+  await window.lens('Invoke').first().click()
+  await window.editorText('Hi, staging').last().waitFor()
+  await window.openFile('more.ts')
+  await window.lens('▶ Deploy function').click()
+  await window.toast('Added "more" to ryo-faas.config.ts').waitFor()
+  expect(await readFile(join(platform.workspace, 'ryo-faas.config.ts'), 'utf8')).toContain(
+    ",\n    { name: 'more', packageDir: './', filePath: './more.ts' },\n  ],",
+  )
+  await takePicture(window.page, '22-module')
+})
+
 test('a new project deploys as it is', async () => {
   const { window } = await windows.open({ files: {} })
   await window.openView()

@@ -9,6 +9,7 @@ export {
   type DocumentEventKind,
   type StoredDocument,
 } from './document-event.ts'
+export { CONFIG_FILES, DEPLOY_FILE, PACKAGE_FIELD, PACKAGE_FILE } from './deploy-files.ts'
 export { ENV } from './env.ts'
 export { findPath } from './find-path.ts'
 export type { HandOver } from './hand-over.ts'

@@ -1,11 +1,12 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { CONFIG_FILES, namedVariables, PACKAGE_FIELD, RyoFaasError } from '../../contract/index.ts'
+import { CONFIG_FILES, DEPLOY_FILE, PACKAGE_FIELD, PACKAGE_FILE } from '@ryo-faas/runtime/protocol'
+import { namedVariables, RyoFaasError } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 
 export const FILE_ARGUMENT = {
   type: 'string',
-  default: 'deploy.json',
+  default: DEPLOY_FILE,
   describe: 'deploy.json, ryo-faas.config.ts or package.json with a field "ryo-faas"; or the folder that contains it',
 } as const
 export const ONLY_OPTION = {
@@ -39,9 +40,7 @@ export async function deployFilePath(cwd: string, argument: unknown): Promise<st
   const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() === true
   if (!isFolder && argument !== FILE_ARGUMENT.default) return path
   const folder = isFolder ? path : cwd
-  const present = await Promise.all(
-    [FILE_ARGUMENT.default, ...CONFIG_FILES, 'package.json'].map(name => holds(folder, name)),
-  )
+  const present = await Promise.all([DEPLOY_FILE, ...CONFIG_FILES, PACKAGE_FILE].map(name => holds(folder, name)))
   const [first, ...others] = present.filter(name => name !== undefined)
   if (first !== undefined && others.length > 0) {
     const names = [first, ...others].join(' and ')
@@ -55,7 +54,7 @@ export async function deployFilePath(cwd: string, argument: unknown): Promise<st
 async function holds(folder: string, name: string): Promise<string | undefined> {
   const text = await readFile(join(folder, name), 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
-  return name !== 'package.json' || (text.includes(`"${PACKAGE_FIELD}"`) && isField(text)) ? name : undefined
+  return name !== PACKAGE_FILE || (text.includes(`"${PACKAGE_FIELD}"`) && isField(text)) ? name : undefined
 }
 
 function isField(text: string): boolean {

@@ -1,0 +1,6 @@
+/** Where a project says what is deployed; of one folder, the earlier ones count first. */
+export const DEPLOY_FILE = 'deploy.json'
+/** Files that may hold what deploy.json holds, if there is no deploy.json; and package.json, in this field. */
+export const CONFIG_FILES = ['ts', 'mts', 'js', 'mjs', 'json'].map(ending => `ryo-faas.config.${ending}`)
+export const PACKAGE_FILE = 'package.json'
+export const PACKAGE_FIELD = 'ryo-faas'
