@@ -7,6 +7,7 @@ const AGENT = [
   ['client', 'host', 'docker', 'access', 'observability/tracing'],
   ['languages', 'engines', 'bus', 'secrets', 'supervisor', 'observability'],
   ['calls', 'deploy-file', 'routes'],
+  ['packages'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployments'],
   ['api', 'cli'],

@@ -1,7 +1,7 @@
 /** Writes every request that changes something to the audit log. */
 import { randomUUID } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ApiName, ApiRoute } from '../contract/index.ts'
+import type { ApiName, ApiRoute, PackagedFunction } from '../contract/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
 import type { AuditLog } from './audit-log.ts'
 
@@ -12,9 +12,12 @@ export function setOutcome(request: FastifyRequest, outcome: string): void {
   outcomes.set(request, outcome)
 }
 
+/** Beyond those that read: what is uploaded runs nowhere until it is deployed. */
+const CHANGES_NOTHING = new Set<ApiName>(['check', 'announcePackages', 'uploadContents'])
+
 /** @returns nothing for a route that only looks */
 export function auditHooks(log: AuditLog, action: ApiName, { method }: ApiRoute) {
-  if (method === 'GET' || action === 'check') return {}
+  if (method === 'GET' || CHANGES_NOTHING.has(action)) return {}
   const ids = new WeakMap<FastifyRequest, string>()
   return {
     preHandler: async (request: FastifyRequest) => {
@@ -55,7 +58,19 @@ function whoOf({ headers }: FastifyRequest): string {
 
 function targetOf(request: FastifyRequest): string | undefined {
   const params = Object.values((request.params ?? {}) as Record<string, unknown>).map(String)
-  const { file, name, only } = (request.body ?? {}) as { file?: string; name?: string; only?: string[] }
-  const parts = [...params, ...[file, name].filter(part => part !== undefined), ...(only ?? [])]
+  const { file, name, only, functions } = (request.body ?? {}) as Body
+  // Names of functions, for a key; packages, for a deploy.
+  const packaged = (functions ?? []).flatMap(each => (typeof each === 'string' ? [] : packageIn(each)))
+  const parts = [...params, ...[file, name].filter(part => part !== undefined), ...(only ?? []), ...packaged]
   return parts.length === 0 ? undefined : parts.join(' ')
+}
+
+type Body = Partial<Record<'file' | 'name', string>> & {
+  only?: string[]
+  functions?: (string | PackagedFunction)[]
+}
+
+/** `hello@3f2a8c01d5e7`, by which its bytes are found again. */
+function packageIn(each: PackagedFunction): string {
+  return `${each.entry.name}@${each.package.slice(0, 12)}`
 }

@@ -1,4 +1,5 @@
 /** One handler per route of the contract. Requests arrive validated. */
+import type { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { routeOf } from '@ryo-faas/runtime/protocol'
@@ -17,7 +18,7 @@ import type { Platform } from './platform.ts'
 type Handler = (platform: Platform, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
 const bodyOf = <
-  Name extends 'deploy' | 'check' | 'scale' | 'rollback' | 'replay' | 'pause' | 'setSecret' | 'createKey' | 'shutdown',
+  Name extends { [Each in ApiName]: (typeof API)[Each] extends { body: z.ZodType } ? Each : never }[ApiName],
 >(
   _: Name,
   request: FastifyRequest,
@@ -39,13 +40,18 @@ export const handlers: Record<ApiName, Handler> = {
   deploy: async (platform, request, reply) => {
     const body = bodyOf('deploy', request)
     const deployer = platform.deployer()
-    const stream = openLineStream(request, reply)
-    const emit = (event: DeployEvent) => {
-      if (event.type === 'finished') setOutcome(request, outcomeOf(event))
-      stream.write(event)
-    }
-    void deployer.deploy(body, emit, stream.signal).finally(() => stream.end())
-    return reply
+    return streamDeploy(request, reply, (emit, signal) => deployer.deploy(body, emit, signal))
+  },
+
+  announcePackages: async (platform, request) =>
+    platform.deployer().announce(bodyOf('announcePackages', request).manifests),
+
+  uploadContents: async (platform, request) => platform.deployer().receive(request.body as Readable),
+
+  deployPackages: async (platform, request, reply) => {
+    const body = bodyOf('deployPackages', request)
+    const deployer = platform.deployer()
+    return streamDeploy(request, reply, (emit, signal) => deployer.deployPackages(body, emit, signal))
   },
 
   check: async (platform, request) => {
@@ -144,6 +150,20 @@ export const handlers: Record<ApiName, Handler> = {
   reset: async platform => ({ removed: await platform.deployer().removeAll() }),
 
   shutdown: async (platform, request) => ({ stopped: await platform.shutdown(bodyOf('shutdown', request)) }),
+}
+
+function streamDeploy(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  deploy: (emit: (event: DeployEvent) => void, signal: AbortSignal) => Promise<void>,
+): FastifyReply {
+  const stream = openLineStream(request, reply)
+  const emit = (event: DeployEvent) => {
+    if (event.type === 'finished') setOutcome(request, outcomeOf(event))
+    stream.write(event)
+  }
+  void deploy(emit, stream.signal).finally(() => stream.end())
+  return reply
 }
 
 function outcomeOf({ error, deployed, failed }: Extract<DeployEvent, { type: 'finished' }>): string {

@@ -1,6 +1,14 @@
 /** The agent API: validates by the contract, returns errors as the contract says, describes itself as OpenAPI. */
+import { pipeline, type Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
 import fastifySwagger from '@fastify/swagger'
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import { jsonSchemaTransform, serializerCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
@@ -81,8 +89,9 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     transform: jsonSchemaTransform,
   })
 
-  await app.register(async routes => {
+  const add = (routes: FastifyInstance, isOurs: (route: ApiRoute) => boolean) => {
     for (const [name, route] of Object.entries(API) as [keyof typeof API, ApiRoute][]) {
+      if (!isOurs(route)) continue
       routes.route({
         method: route.method,
         url: route.path,
@@ -94,10 +103,19 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
           ...(route.body && { body: route.body }),
           response: { 200: route.stream ? linesOf(route) : route.response, default: z.object({ error: ErrorBody }) },
         },
+        ...(route.bodyLimitBytes !== undefined && { bodyLimit: route.bodyLimitBytes }),
         ...auditHooks(audit, name, route),
         handler: (request, reply) => handlers[name](platform, request, reply),
       })
     }
+  }
+  await app.register(async routes => add(routes, ({ takesBytes }) => takesBytes !== true))
+  await app.register(async routes => {
+    routes.removeAllContentTypeParsers()
+    routes.addContentTypeParser('application/x-tar', async (request: FastifyRequest, payload: Readable) =>
+      request.headers['content-encoding'] === 'gzip' ? gunzipped(payload) : payload,
+    )
+    add(routes, ({ takesBytes }) => takesBytes === true)
   })
   addDashboard(app, dashboard)
   app.get(PROOF_PATH, { schema: { hide: true } }, async (request, reply) => {
@@ -119,6 +137,13 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
 /** The schema of a stream describes one line; lines bypass the serializer. */
 function linesOf({ response }: ApiRoute): object {
   return { description: 'One per line; empty lines are heartbeats', content: { [LINES]: { schema: response } } }
+}
+
+/** What breaks off or is no gzip is for its reader to say. */
+function gunzipped(payload: Readable): Readable {
+  const plain = createGunzip()
+  pipeline(payload, plain, () => undefined)
+  return plain
 }
 
 function invalid(error: z.ZodError): RyoFaasError {

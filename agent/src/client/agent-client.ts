@@ -3,10 +3,11 @@
  * that does not respond, or another program in its place, is NOT_RUNNING.
  */
 import { userInfo } from 'node:os'
+import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type Api, type ApiName, type ApiRoute } from '../contract/index.ts'
 import { readAgentFile } from './home.ts'
-import { ListenerClient } from './listener-client.ts'
+import { ListenerClient, type ListenerRequest } from './listener-client.ts'
 
 type Part<Name extends ApiName, Key extends 'params' | 'query' | 'body'> =
   Api[Name] extends Record<Key, infer Schema>
@@ -18,7 +19,8 @@ type Part<Name extends ApiName, Key extends 'params' | 'query' | 'body'> =
 export type ApiInput<Name extends ApiName> = Part<Name, 'params'> & Part<Name, 'query'> & Part<Name, 'body'>
 export type ApiOutput<Name extends ApiName> = z.output<Api[Name]['response']>
 export type StreamName = { [Name in ApiName]: Api[Name] extends { stream: true } ? Name : never }[ApiName]
-export type CallName = Exclude<ApiName, StreamName>
+export type UploadName = { [Name in ApiName]: Api[Name] extends { takesBytes: true } ? Name : never }[ApiName]
+export type CallName = Exclude<ApiName, StreamName | UploadName>
 
 interface AnyInput {
   params?: Record<string, unknown>
@@ -67,6 +69,13 @@ export class AgentClient {
     return API[name].response.parse(answer) as ApiOutput<Name>
   }
 
+  /** @param body a tar, gzipped */
+  async upload<Name extends UploadName>(name: Name, body: Readable, signal = this.#signal): Promise<ApiOutput<Name>> {
+    const headers = { 'content-type': 'application/x-tar', 'content-encoding': 'gzip' }
+    const response = await this.#exchange(API[name], API[name].path, { headers, body, signal })
+    return API[name].response.parse(await response.json()) as ApiOutput<Name>
+  }
+
   /**
    * Yields each line as it comes, except events of types that only a newer agent knows. Ends with the stream, or when
    * `signal` aborts (which the agent notices).
@@ -101,14 +110,20 @@ export class AgentClient {
     const query = new URLSearchParams()
     for (const [key, value] of Object.entries(input.query ?? {})) if (value !== undefined) query.set(key, String(value))
     const search = query.size > 0 ? `?${query.toString()}` : ''
-    const response = await this.#agent.send(route.method, `${path}${search}`, {
-      headers: {
-        'user-agent': USER_AGENT,
-        ...(input.body !== undefined && { 'content-type': 'application/json' }),
-      },
-      ...(input.body !== undefined && { body: JSON.stringify(input.body) }),
-      pace: route.stream ? 'stream' : route.isLong ? 'long' : 'prompt',
+    return this.#exchange(route, `${path}${search}`, {
+      ...(input.body !== undefined && {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(input.body),
+      }),
       signal,
+    })
+  }
+
+  async #exchange(route: ApiRoute, target: string, request: ListenerRequest): Promise<Response> {
+    const response = await this.#agent.send(route.method, target, {
+      ...request,
+      headers: { 'user-agent': USER_AGENT, ...request.headers },
+      pace: route.stream ? 'stream' : route.isLong ? 'long' : 'prompt',
     })
     if (response.ok) return response
     const text = await response.text()

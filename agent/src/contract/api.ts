@@ -4,6 +4,7 @@ import { KeyView } from './caller-key.ts'
 import { DeploymentView } from './deployment.ts'
 import { DeployEvent, LogLine, PlatformEvent } from './events.ts'
 import { MetricsHistory, MetricsHistoryQuery } from './metrics-history.ts'
+import { PackagedDeploy, PackageManifest, Sha256 } from './package.ts'
 import { PlatformView, ResourceView } from './platform.ts'
 import { Problem } from './problem.ts'
 import { MAX_INSTANCES } from './scale.ts'
@@ -49,7 +50,38 @@ export const API = {
     }),
     response: DeployEvent,
     stream: true,
+    readsDisk: true,
     summary: 'Check, build, start and switch; closing the connection cancels',
+  },
+  announcePackages: {
+    method: 'POST',
+    path: '/v1/packages',
+    body: z.object({ manifests: z.array(PackageManifest).min(1).max(1_000) }),
+    bodyLimitBytes: 32 * 1024 * 1024,
+    response: z.object({
+      digests: z.array(Sha256).describe('In the order of the manifests'),
+      missing: z.array(z.object({ sha256: Sha256, size: z.int() })).describe('Contents to upload before the deploy'),
+    }),
+    isLong: true,
+    summary: 'Announce built packages and learn which of their files are missing here',
+  },
+  uploadContents: {
+    method: 'POST',
+    path: '/v1/packages/contents',
+    takesBytes: true,
+    response: z.object({ stored: z.int().describe('Files that are here now'), bytes: z.int() }),
+    isLong: true,
+    summary:
+      'Upload files of announced packages: a tar (application/x-tar, may be gzipped) of files named by their SHA-256; each is kept as soon as it is whole',
+  },
+  deployPackages: {
+    method: 'POST',
+    path: '/v1/packages/deploys',
+    body: PackagedDeploy,
+    bodyLimitBytes: 32 * 1024 * 1024,
+    response: DeployEvent,
+    stream: true,
+    summary: 'Start packages that were uploaded and switch; closing the connection cancels',
   },
   check: {
     method: 'POST',
@@ -64,6 +96,7 @@ export const API = {
       durationMs: z.number(),
     }),
     isLong: true,
+    readsDisk: true,
     summary: 'Check the signatures only',
   },
   deployments: {
@@ -262,6 +295,12 @@ export interface ApiRoute {
   stream?: true
   /** Responds when the work is done, which may take long. */
   isLong?: true
+  /** Reads files of the machine by their path: only for its own operator, never for a caller from elsewhere. */
+  readsDisk?: true
+  /** Its body is `application/x-tar` instead of JSON, and is not held in memory. */
+  takesBytes?: true
+  /** Largest JSON body, if it may be larger than usual. */
+  bodyLimitBytes?: number
   summary: string
 }
 

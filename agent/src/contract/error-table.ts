@@ -31,6 +31,24 @@ export const ERRORS = {
   VERSION_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such version' },
   SECRET_NOT_FOUND: { status: 422, fault: 'user', retryable: false, about: 'A secret named in deploy.json is not set' },
   KEY_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No key has this id or name' },
+  PACKAGE_INVALID: {
+    status: 422,
+    fault: 'user',
+    retryable: false,
+    about: 'A package or artefact is damaged, was changed, or is too large',
+  },
+  PACKAGE_INCOMPLETE: {
+    status: 409,
+    fault: 'platform',
+    retryable: true,
+    about: 'The agent lacks files of a package that is to be deployed',
+  },
+  PACKAGE_UNSUITABLE: {
+    status: 422,
+    fault: 'user',
+    retryable: false,
+    about: 'A package has machine code for another system than the one it is deployed to',
+  },
   NODE_NOT_FOUND: {
     status: 422,
     fault: 'user',

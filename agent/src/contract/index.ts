@@ -71,5 +71,19 @@ export { spanTree, type TreeSpan } from './span-tree.ts'
 export { FunctionPoint, MetricsHistory, MetricsHistoryQuery, PlatformPoint } from './metrics-history.ts'
 export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
 export { LogPlace } from './log-place.ts'
+export {
+  digestOf,
+  hashOf,
+  MachineCode,
+  manifestText,
+  MAX_PACKAGE_BYTES,
+  MAX_PACKAGE_FILES,
+  PackagedDeploy,
+  PackagedFunction,
+  PackageFile,
+  PackageManifest,
+  projectOf,
+  Sha256,
+} from './package.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'
 export { Scale } from './scale.ts'

@@ -7,7 +7,13 @@ import type { SecretStore } from '../secrets/index.ts'
 import { signingSecret } from './deployed-route.ts'
 import { plan, type Planned, type PlanRequest } from './plan.ts'
 
-export type Accepted = Planned & { outcome: Extract<CheckOutcome, { kind: 'accepted' }> }
+export type Accepted = Planned & {
+  outcome: Extract<CheckOutcome, { kind: 'accepted' }>
+  /** Protocol of the runtime that it was built with. */
+  protocol: number
+  /** Digest of the package that it comes from; absent: it is bundled here. */
+  package?: string
+}
 
 export interface CheckDependencies {
   languages: Languages
@@ -51,7 +57,7 @@ export async function checkPlanned(
   const accepted: Accepted[] = []
   planned.forEach((item, index) => {
     const outcome = outcomes[index]!
-    if (outcome.kind === 'accepted') accepted.push({ ...item, outcome })
+    if (outcome.kind === 'accepted') accepted.push({ ...item, outcome, protocol: item.language.protocol })
     else problems.push(...outcome.problems)
   })
   if (engine) problems.push(...(await missingNodes(accepted, engine)))
@@ -60,7 +66,7 @@ export async function checkPlanned(
 
 const MISSING = new Set<string>(['NODE_NOT_FOUND', 'UNSUPPORTED'])
 
-async function missingNodes(accepted: Accepted[], engine: Pick<Engine, 'surroundings'>): Promise<Problem[]> {
+export async function missingNodes(accepted: Accepted[], engine: Pick<Engine, 'surroundings'>): Promise<Problem[]> {
   const found = await Promise.all(
     accepted.map(async ({ entry, outcome, place }) => {
       if (outcome.base === undefined) return []
@@ -78,7 +84,7 @@ async function missingNodes(accepted: Accepted[], engine: Pick<Engine, 'surround
   return found.flat()
 }
 
-function missingSecrets(planned: Planned[], known: ReadonlySet<string>): Problem[] {
+export function missingSecrets(planned: Planned[], known: ReadonlySet<string>): Problem[] {
   return planned.flatMap(({ entry, place }) =>
     [...entry.secrets, ...signingSecret(entry)]
       .filter(name => !known.has(name))

@@ -11,7 +11,7 @@ import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import type { Bundle, Languages } from '../languages/index.ts'
+import type { Bundle } from '../languages/index.ts'
 import {
   RyoFaasError,
   kindOf,
@@ -25,12 +25,13 @@ import type { KeyedQueue } from '../host/index.ts'
 import { capability, type BuiltPackage, type Engine } from '../engines/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
-import { checkPlanned, type Accepted } from './check.ts'
+import type { Accepted } from './check.ts'
+import type { DeploySource } from './deploy-sources.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { pathOf } from './deployed-route.ts'
 import { mustBeFree, routesMustBeFree } from './name-owner.ts'
-import { plan, type Planned, type PlanRequest } from './plan.ts'
+import type { Planned } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import { keptOverride, scaleOf } from './scaling/index.ts'
 import type { Switcher } from './switcher.ts'
@@ -43,7 +44,6 @@ export interface DeployOptions {
   home: string
   engine: Engine
   state: StateStore
-  languages: Languages
   secrets: SecretStore
   fleet: Fleet
   instances: Instances
@@ -56,7 +56,8 @@ export interface DeployOptions {
   log: { warn(details: object, message: string): void }
 }
 
-export interface DeployRequest extends PlanRequest {
+export interface DeployRequest {
+  source: DeploySource
   buildOnly: boolean
   /** One instance, open to a debugger. */
   debug: boolean
@@ -78,7 +79,7 @@ interface Built extends BuiltPackage {
 }
 
 type DeployedEvent = Extract<DeployEvent, { type: 'deployed' }>
-type Emit = (event: DeployEvent) => void
+export type Emit = (event: DeployEvent) => void
 
 export class Deploy {
   readonly #options: DeployOptions
@@ -129,30 +130,30 @@ export class Deploy {
 
   async #plan(request: DeployRequest, emit: Emit): Promise<Accepted[]> {
     if (request.debug) capability(this.#options.engine, 'debug')
-    const planned = await plan(request, this.#options.languages)
+    const { source } = request
+    const planned = await source.functions()
     emit({
       type: 'planned',
       names: planned.map(({ entry }) => entry.name),
       folders: [...new Set(planned.flatMap(({ entry, watched }) => [entry.packageDir, ...watched]))],
     })
     for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
-    const { accepted, problems } = await checkPlanned(planned, request.file, this.#options)
-    if (problems.length > 0) {
-      const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
-      throw new RyoFaasError('CHECK_FAILED', `${count} found; nothing was deployed`, { problems })
-    }
+    const accepted = await source.accepted(planned)
     if (request.debug) accepted.forEach(mustBeDebuggable)
     const entries = accepted.map(({ entry }) => entry)
     if (!request.buildOnly) routesMustBeFree(entries, this.#options.state.current)
     if (!request.replace && !request.buildOnly) {
-      await mustBeFree(entries, { file: request.file, recordOf: name => this.#options.state.deployment(routeOf(name)) })
+      await mustBeFree(entries, { source, recordOf: name => this.#options.state.deployment(routeOf(name)) })
     }
     return accepted
   }
 
   #deployOne(
-    { entry, language, outcome, notes }: Accepted,
-    run: Pick<DeployRequest, 'file' | 'buildOnly' | 'debug' | 'explain' | 'from'> & { emit: Emit; signal: AbortSignal },
+    { entry, language, outcome, notes, protocol, package: digest }: Accepted,
+    run: Pick<DeployRequest, 'source' | 'buildOnly' | 'debug' | 'explain' | 'from'> & {
+      emit: Emit
+      signal: AbortSignal
+    },
   ): Promise<void> {
     const { engine, state, secrets, fleet, instances, switcher, reconciler, queue, urlOf } = this.#options
     const begin = performance.now()
@@ -207,10 +208,12 @@ export class Deploy {
         kind: kindOf(entry),
         language: language.name,
         ...(outcome.base !== undefined && { base: outcome.base }),
-        protocol: language.protocol,
+        protocol,
         createdAt: new Date().toISOString(),
         config: entry,
-        deployFile: run.file,
+        ...(digest !== undefined && { package: digest }),
+        ...(run.source.deployFile !== undefined && { deployFile: run.source.deployFile }),
+        ...(run.source.project !== undefined && { project: run.source.project }),
       }
       const boots: BootFacts[] = []
       const onBoot = (facts: BootFacts) => void boots.push(facts)

@@ -4,24 +4,30 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { z } from 'zod'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import {
   nearMatch,
   RyoFaasError,
   type DeploymentView,
   type LogLine,
+  type PackagedDeploy,
+  type PackageManifest,
   type ResourceView,
   type StartFrom,
 } from '../contract/index.ts'
 import { capability, type Engine, type Instance, type LogQuery } from '../engines/index.ts'
 import { KeyedQueue } from '../host/index.ts'
 import type { Languages } from '../languages/index.ts'
+import type { PackageStore } from '../packages/index.ts'
 import type { Route, RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
 import { checkFile } from './check.ts'
-import { Deploy, type DeployRequest } from './deploy.ts'
+import { Deploy, type DeployRequest, type Emit } from './deploy.ts'
+import { mustRun, sourceOnDisk, uploadedSource } from './deploy-sources.ts'
 import type { Surroundings } from './environment.ts'
 import { Fleet } from './fleet.ts'
 import { Instances } from './instances.ts'
@@ -50,6 +56,7 @@ export interface DeployerOptions {
   engine: Engine
   state: StateStore
   languages: Languages
+  packages: PackageStore
   secrets: SecretStore
   /** To proxies and dispatchers. */
   routes: RouteChannel
@@ -113,6 +120,7 @@ export class Deployer {
     this.#options.engine.watch(() => void this.#reconciler.all())
     this.#instances.openPool(Object.values(this.#options.state.current.deployments).map(activeVersion))
     this.#scaler.start()
+    void this.#collectPackages()
   }
 
   /** A proxy or dispatcher was down and may have come back with an old table. */
@@ -120,8 +128,33 @@ export class Deployer {
     return this.#publisher.republish()
   }
 
-  deploy(request: DeployRequest, emit: Parameters<Deploy['run']>[1], signal: AbortSignal): Promise<void> {
-    return this.#deploy.run(request, emit, this.#either(signal))
+  /** Checks and bundles on this machine. */
+  deploy(request: Omit<DeployRequest, 'source'> & PlanRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+    const { buildOnly, debug, explain, replace, from, ...plan } = request
+    const run = { buildOnly, debug, explain, replace, from, source: sourceOnDisk(plan, this.#options) }
+    return this.#deploy.run(run, emit, this.#either(signal))
+  }
+
+  /** Deploys what was built elsewhere and uploaded. */
+  async deployPackages(request: z.output<typeof PackagedDeploy>, emit: Emit, signal: AbortSignal): Promise<void> {
+    const { explain, debug, replace, from } = request
+    const source = uploadedSource(request, this.#options)
+    const run = { buildOnly: false, debug, explain, replace, from, source }
+    await this.#deploy.run(run, emit, this.#either(signal))
+    await this.#collectPackages()
+  }
+
+  /**
+   * @returns the contents that must be uploaded before these packages can be deployed
+   * @throws RyoFaasError PACKAGE_UNSUITABLE, UNSUPPORTED, PACKAGE_INVALID
+   */
+  async announce(manifests: PackageManifest[]): ReturnType<PackageStore['announce']> {
+    for (const manifest of manifests) await mustRun(manifest, this.#options)
+    return this.#options.packages.announce(manifests, this.#neededPackages())
+  }
+
+  receive(tar: Readable): ReturnType<PackageStore['receive']> {
+    return this.#options.packages.receive(tar)
   }
 
   check(request: PlanRequest) {
@@ -326,6 +359,19 @@ export class Deployer {
     return new Set(
       records.flatMap(({ route, versions }) => versions.map(each => this.#images.refOf({ ...each, route }))),
     )
+  }
+
+  #neededPackages(): Set<string> {
+    const records = Object.values(this.#options.state.current.deployments)
+    return new Set(records.flatMap(({ versions }) => versions.flatMap(version => version.package ?? [])))
+  }
+
+  /** Nothing depends on it: what cannot be removed now is removed after the next deploy. */
+  async #collectPackages(): Promise<void> {
+    const { packages, log } = this.#options
+    await packages
+      .collect(this.#neededPackages())
+      .catch((error: unknown) => log.warn({ err: error }, 'old packages could not be removed'))
   }
 
   #find(name: string): DeploymentRecord {

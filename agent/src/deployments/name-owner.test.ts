@@ -25,7 +25,10 @@ function redeploy(owner: string | undefined, file: string, entry = entryOf(file)
   const config = entryOf(owner ?? file)
   const versions = [{ version: 1, config, ...(owner !== undefined && { deployFile: owner }) }]
   const record = { active: 1, versions } as unknown as DeploymentRecord
-  return mustBeFree([entry], { file, recordOf: name => (name === 'hello' ? record : undefined) })
+  return mustBeFree([entry], {
+    source: { deployFile: file },
+    recordOf: name => (name === 'hello' ? record : undefined),
+  })
 }
 
 test('a name that another project has deployed is refused, with that project and how to take it over', async () => {

@@ -116,6 +116,8 @@ export interface Engine extends EngineCapabilities {
   /** Its version, or why it was chosen; one line. */
   readonly note: string
   readonly isolation: Isolation
+  /** Instances run in the folder of their package itself, and could write there. */
+  readonly runsInPlace: boolean
 
   /** Creates what all functions share: network, base image. Idempotent; `report` announces slow steps. */
   prepare(report: (doing: string) => void): Promise<Prepared>

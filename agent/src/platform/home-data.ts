@@ -7,6 +7,7 @@ import { identifyProcess, writeDurably } from '../host/index.ts'
 const OURS = [
   'state.json',
   'deployments',
+  'packages',
   'nats',
   'store',
   'traces',

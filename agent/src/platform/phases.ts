@@ -11,6 +11,7 @@ import { capabilitiesOf, chooseEngine, type Engine, type ProxyReach } from '../e
 import { trustedCertificates } from './certificates.ts'
 import { settleAll } from '../host/index.ts'
 import { createLanguages, type Languages } from '../languages/index.ts'
+import { PackageStore } from '../packages/index.ts'
 import { ProcessPart, type Supervisor } from '../supervisor/index.ts'
 import { boundLogs } from './bounded-logs.ts'
 import { entryPath, keeperArgs } from './entries.ts'
@@ -168,6 +169,7 @@ function createDeployer(
     engine,
     state: home.state,
     languages,
+    packages: new PackageStore(join(home.folder, 'packages')),
     secrets,
     routes,
     proxy: routes,

@@ -14,6 +14,7 @@ import { DockerService } from '../../src/docker/index.ts'
 import { chooseEngine, ENGINES, type Engine } from '../../src/engines/index.ts'
 import { createLanguages, type Languages } from '../../src/languages/index.ts'
 import type { Route } from '../../src/routes/index.ts'
+import { PackageStore } from '../../src/packages/index.ts'
 import { SecretStore } from '../../src/secrets/index.ts'
 import { writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
@@ -47,6 +48,7 @@ beforeEach(async () => {
     engine,
     state: await StateStore.open(join(home, 'state.json')),
     languages,
+    packages: new PackageStore(join(home, 'packages')),
     secrets: new SecretStore(home),
     routes: { publish: async table => void (routes = table.routes) },
     proxy: { stats: () => Promise.reject(new Error('there is no proxy')) },

@@ -37,6 +37,7 @@ export class ThreadEngine implements Engine {
   readonly kind = 'thread'
   readonly note = 'threads of this process'
   readonly isolation = { label: 'as threads', warning: 'functions share a process, with no isolation' }
+  readonly runsInPlace = true
   readonly #home: string
   readonly #threads: Threads
   readonly #files: RecordFiles

@@ -16,6 +16,7 @@ import { StateStore } from '../../src/deployments/state/index.ts'
 import { ProcessEngine } from '../../src/engines/process/process-engine.ts'
 import { createLanguages, LANGUAGES, type Languages } from '../../src/languages/index.ts'
 import { servingScript, SHELL } from '../../src/languages/testing/shell-language.ts'
+import { PackageStore } from '../../src/packages/index.ts'
 import { SecretStore } from '../../src/secrets/index.ts'
 import { createProxy, type Proxy } from '../../src/services/proxy/index.ts'
 
@@ -55,6 +56,7 @@ async function startDeployer(known = languages): Promise<Deployer> {
   const deployer = new Deployer({
     ...{ home, engine, languages: known, maxInstances: 10, startTimeoutMs: 20_000 },
     state: await StateStore.open(join(home, 'state.json')),
+    packages: new PackageStore(join(home, 'packages')),
     secrets: new SecretStore(home),
     routes: { publish: table => proxy.setRoutes(table) },
     proxy: { stats: () => proxy.stats() },

@@ -26,8 +26,11 @@ export const VersionRecord = z.object({
   served: ServedHandlers.optional(),
   /** Its deploy.json entry, with absolute paths. */
   config: DeployEntry,
-  /** Absolute path of that deploy.json; absent in versions of earlier releases. */
+  /** Absolute path of that deploy.json; absent in versions of earlier releases and of what was built elsewhere. */
   deployFile: z.string().optional(),
+  /** For what was built elsewhere: the digest of its package, and its project. */
+  package: z.string().optional(),
+  project: z.string().optional(),
 })
 export type VersionRecord = z.infer<typeof VersionRecord>
 

@@ -50,6 +50,7 @@ export class DockerEngine implements Engine {
   readonly kind = 'docker'
   readonly note: string
   readonly isolation = { label: 'in containers' }
+  readonly runsInPlace = false
   readonly images: DockerImages
   readonly logs: DockerLogs
   readonly debug = { port: freePort }

@@ -67,6 +67,7 @@ export class ProcessEngine implements Engine {
     label: 'as processes, without isolation',
     warning: 'functions run as plain processes of this user, with no isolation; CPU is not limited',
   }
+  readonly runsInPlace = true
   readonly images: PackageImages
   readonly logs: Logs
   readonly debug = { port: freePort }

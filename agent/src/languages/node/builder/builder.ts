@@ -8,7 +8,7 @@
  */
 import { lstat, realpath } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { RyoFaasError } from '../../../contract/index.ts'
+import { hashOf, RyoFaasError } from '../../../contract/index.ts'
 import {
   Digests,
   globbedFiles,
@@ -33,8 +33,6 @@ import { filesOfPackage } from './unbundled-files.ts'
 import { unfoundReads } from './unfound-reads.ts'
 import type { Compile } from './user-settings.ts'
 
-/** Part of every hash: increase it when the same input must give a different app. */
-const FORMAT = 1
 /** A session keeps its parsed files in memory: the limit for that. */
 const MOST_SESSIONS = 8
 
@@ -142,10 +140,12 @@ export class Builder {
     written: Map<string, string>,
     taken: TakenFile[],
   ): Promise<string> {
-    const parts: unknown[] = [FORMAT, entry, ...(base === undefined ? [] : [base])]
-    for (const [path, content] of written) parts.push([path, sha256(content)])
-    for (const file of taken) parts.push([file.path, file.executable, await this.#digests.of(file)])
-    return sha256(JSON.stringify(parts)).slice(0, 16)
+    const own = [...written].map(([path, content]) => ({ path, executable: false, sha256: sha256(content) }))
+    const others = []
+    for (const file of taken) {
+      others.push({ path: file.path, executable: file.executable, sha256: await this.#digests.of(file) })
+    }
+    return hashOf({ entry, base, files: [...own, ...others] })
   }
 
   /** The function's session, now the most recently used; the least recently used is closed. */

@@ -1,0 +1,121 @@
+/**
+ * Deploying code that was built where its source is: the agent learns of the packages, is sent the files that it lacks,
+ * and starts them.
+ */
+import { PassThrough, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import { pack } from 'tar-stream'
+import { digestOf, RyoFaasError, type DeployEntry, type DeployEvent, type PackageManifest } from '../contract/index.ts'
+import type { AgentClient, ApiInput } from './agent-client.ts'
+
+/** Functions that are built, with the settings of one deploy. */
+export interface BuiltPackages {
+  /** Functions of other projects with the same name are not replaced. */
+  project: string
+  /** What they were made from, for messages. */
+  file: string
+  functions: { entry: DeployEntry; manifest: PackageManifest }[]
+  /** Content of one of their files. */
+  open(sha256: string): Readable
+  /** Removes what was kept on disk for them. */
+  close(): Promise<void>
+}
+
+export interface UploadProgress {
+  sentBytes: number
+  /** Of what the agent lacked; 0 if it had everything. */
+  totalBytes: number
+}
+
+export interface DeployPackageOptions extends Pick<ApiInput<'deployPackages'>['body'], 'explain' | 'replace' | 'from'> {
+  /** Called with each piece that is sent. */
+  onProgress?: ((progress: UploadProgress) => void) | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** Files may go missing between announcing and deploying only if the agent was restarted in between. */
+const MOST_TRIES = 3
+
+/**
+ * The one way to bring built code to an agent, also through a tunnel: uploads what is missing, then deploys, and yields
+ * the same events as `client.stream('deploy', …)`. What was uploaded before it failed or was cancelled is not sent again.
+ *
+ * @param client of the agent that is to run them
+ * @param built stays open: `close` is the caller's
+ * @throws RyoFaasError PACKAGE_INVALID, PACKAGE_UNSUITABLE, NOT_RUNNING, CANCELLED; what fails later is an event
+ */
+export async function* deployPackage(
+  client: AgentClient,
+  built: BuiltPackages,
+  options: DeployPackageOptions = {},
+): AsyncGenerator<DeployEvent> {
+  const { onProgress, signal, ...flags } = options
+  const digests = await withRetries(() => upload(client, built, { onProgress, signal }))
+  const functions = built.functions.map(({ entry }, index) => ({ package: digests[index]!, entry }))
+  const { project, file } = built
+  yield* client.stream('deployPackages', { body: { project, file, functions, ...flags } }, signal)
+}
+
+async function upload(
+  client: AgentClient,
+  built: BuiltPackages,
+  { onProgress, signal }: Pick<DeployPackageOptions, 'onProgress' | 'signal'>,
+): Promise<string[]> {
+  const manifests = built.functions.map(({ manifest }) => manifest)
+  const { digests, missing } = await client.call('announcePackages', { body: { manifests } }, signal)
+  if (digests.join() !== manifests.map(digestOf).join()) {
+    throw new RyoFaasError('PACKAGE_INVALID', 'the agent reads these packages in another way than this command', {
+      hint: 'Use the same release of ryo-faas on both sides.',
+    })
+  }
+  const totalBytes = missing.reduce((sum, { size }) => sum + size, 0)
+  onProgress?.({ sentBytes: 0, totalBytes })
+  if (missing.length === 0) return digests
+  const body = new PassThrough()
+  const sending = send(missing, built, { body, onSent: sentBytes => onProgress?.({ sentBytes, totalBytes }) })
+  const uploading = client
+    .upload('uploadContents', body, signal)
+    // An agent that has answered reads no further.
+    .finally(() => body.destroy(new Error('the upload is over')))
+  const [sent, answered] = await Promise.allSettled([sending, uploading])
+  if (sent.status === 'fulfilled' && sent.value !== undefined) throw sent.value
+  if (answered.status === 'rejected') throw answered.reason
+  return digests
+}
+
+/** @returns why a file could not be read; that nobody took it is for the agent to say */
+async function send(
+  missing: readonly { sha256: string; size: number }[],
+  built: Pick<BuiltPackages, 'open'>,
+  { body, onSent }: { body: PassThrough; onSent: (bytes: number) => void },
+): Promise<Error | undefined> {
+  const archive = pack()
+  let failure: Error | undefined
+  let bytes = 0
+  const fill = async () => {
+    for (const { sha256, size } of missing) {
+      const source = built.open(sha256)
+      source.on('data', (chunk: Buffer) => onSent((bytes += chunk.length)))
+      // Its own error comes first; one that it is given by what it is written to has a code.
+      source.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') failure ??= error
+      })
+      await pipeline(source, archive.entry({ name: sha256, size }))
+    }
+    archive.finalize()
+  }
+  const filling = fill().catch((error: Error) => archive.destroy(error))
+  await Promise.allSettled([pipeline(archive, createGzip({ level: 1 }), body), filling])
+  return failure
+}
+
+async function withRetries(attempt: () => Promise<string[]>): Promise<string[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (tries === MOST_TRIES || !(error instanceof RyoFaasError && error.code === 'PACKAGE_INCOMPLETE')) throw error
+    }
+  }
+}
