@@ -57,6 +57,7 @@ export default defineConfig({
           { text: 'Testing', link: '/guide/testing' },
           { text: 'Debugging', link: '/guide/debugging' },
           { text: 'Continuous integration', link: '/guide/ci' },
+          { text: 'Build once, deploy anywhere', link: '/guide/artefacts' },
         ],
       },
       {

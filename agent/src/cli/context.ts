@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs'
-import type { AgentClient, AgentFile } from '../client/index.ts'
+import type { AgentClient, AgentFile, BuiltPackages } from '../client/index.ts'
 import type { z } from 'zod'
-import type { API } from '../contract/index.ts'
+import type { API, DeployEvent } from '../contract/index.ts'
 import type { Output } from './output.ts'
 
 export type CheckResult = z.output<(typeof API)['check']['response']>
@@ -20,6 +20,11 @@ export interface Finding {
   found: string
   /** What to do about it, one sentence. */
   fix?: string
+}
+
+export type BuildHere = Pick<z.input<(typeof API)['deploy']['body']>, 'file' | 'only' | 'environment' | 'variables'> & {
+  /** For any deploy: with everything that an environment decides still open. */
+  isPortable?: boolean
 }
 
 export interface LaunchedAgent {
@@ -64,6 +69,26 @@ export interface CliHost {
    * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND
    */
   checkHere(request: z.input<(typeof API)['check']['body']>): Promise<CheckResult>
+  /**
+   * Checks and bundles a deploy.json on this machine, without a platform. The caller closes the result.
+   * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND, CHECK_FAILED, BUILD_FAILED, PACKAGE_INVALID, CANCELLED
+   */
+  buildHere(request: BuildHere, run: { emit: (event: DeployEvent) => void; signal: AbortSignal }): Promise<BuiltPackages>
+  /** Writes what was built to be portable as one file. */
+  writeArtefact(built: BuiltPackages, path: string): Promise<{ digest: string; sizeBytes: number }>
+  /**
+   * @param at its path, and the folder whose `.env` files hold
+   * @throws RyoFaasError PACKAGE_INVALID, DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND
+   */
+  openArtefact(
+    at: { path: string; base: string },
+    settings: {
+      environment: string | undefined
+      only: string[] | undefined
+      digest: string | undefined
+      variables: NodeJS.ProcessEnv
+    },
+  ): Promise<BuiltPackages & { digest: string; notes: string[] }>
   /** Looks at all that a platform needs on this machine, without changing anything. */
   examine(): Promise<Finding[]>
   /** What can be set when the platform starts. */

@@ -3,18 +3,82 @@
  * `.env` files and every `${NAME}` replaced.
  */
 import { readFile } from 'node:fs/promises'
-import { basename, resolve } from 'node:path'
+import { basename, relative, resolve, sep } from 'node:path'
 import { withVariables, type DeployEntry, type Problem } from '../contract/index.ts'
 import { certificatesIn } from '../host/index.ts'
 import { readEnvironmentFiles } from './environment-files.ts'
 import { isInside } from './inside.ts'
 import type { SourceMap } from './source-map.ts'
 
+type Finding = Pick<Problem, 'code' | 'message' | 'hint'>
+
 export interface DeploySettings {
   /** Named with `--env`. */
   environment?: string | undefined
   /** Of the client that asks for the deploy; those that the file names. */
   variables?: Record<string, string> | undefined
+}
+
+export interface SettledEntries {
+  settled: SettledEntry[]
+  problems: Problem[]
+}
+
+/** @param entries of one file, with absolute paths */
+export async function settledEntries(
+  entries: readonly DeployEntry[],
+  settings: DeploySettings,
+  at: { base: string; source: SourceMap },
+): Promise<SettledEntries> {
+  const settled = await Promise.all(
+    entries.map((entry, index) => settledEntry(entry, settings, { ...at, path: ['deploy', index] })),
+  )
+  const problems = settled.flatMap(each => each.problems)
+  if (settings.environment !== undefined && !settled.some(({ knowsEnvironment }) => knowsEnvironment)) {
+    problems.push(unknownEnvironment(settings.environment, entries, at.source))
+  }
+  return { settled, problems }
+}
+
+function unknownEnvironment(environment: string, entries: readonly DeployEntry[], source: SourceMap): Problem {
+  const known = [...new Set(entries.flatMap(({ environments = {} }) => Object.keys(environments)))]
+  const message = `the environment "${environment}" is unknown: no entry has it in "environments", and there is no .env.${environment}`
+  const finding = {
+    code: 'unknown-environment',
+    message,
+    ...(known.length > 0 && { hint: `Known: ${known.join(', ')}` }),
+  }
+  return source.atPath(finding, ['deploy'])
+}
+
+/**
+ * An entry that holds wherever it is taken: with relative paths, and with the certificates in place of their files.
+ * @param entry with absolute paths, and not settled
+ */
+export async function portableEntry(
+  entry: DeployEntry,
+  { base, place }: { base: string; place: (finding: Finding) => Problem },
+): Promise<{ entry: DeployEntry; problems: Problem[] }> {
+  const problems: Problem[] = []
+  const inline = async <T extends { ca?: string | undefined }>(holder: T): Promise<T> => {
+    if (holder.ca === undefined) return holder
+    const certificates = await readCertificates(base, holder.ca)
+    if (certificates.kind === 'read') return { ...holder, ca: certificates.pem }
+    problems.push(place(certificates.finding))
+    return holder
+  }
+  const environments = Object.entries(entry.environments ?? {})
+  const overrides = await Promise.all(environments.map(async ([name, each]) => [name, await inline(each)] as const))
+  const relativeTo = (path: string) => `./${relative(base, path).split(sep).join('/')}`
+  return {
+    entry: {
+      ...(await inline(entry)),
+      packageDir: relativeTo(entry.packageDir),
+      filePath: relativeTo(entry.filePath),
+      ...(overrides.length > 0 && { environments: Object.fromEntries(overrides) }),
+    },
+    problems,
+  }
 }
 
 export interface SettledEntry {
@@ -28,7 +92,7 @@ export interface SettledEntry {
 }
 
 /** @param entry with absolute paths */
-export async function settledEntry(
+async function settledEntry(
   { environments, ...entry }: DeployEntry,
   { environment, variables = {} }: DeploySettings,
   at: { base: string; source: SourceMap; path: (string | number)[] },
@@ -86,7 +150,9 @@ export async function settledEntry(
 async function readCertificates(
   base: string,
   file: string,
-): Promise<{ kind: 'read'; pem: string } | { kind: 'problem'; finding: Pick<Problem, 'code' | 'message' | 'hint'> }> {
+): Promise<{ kind: 'read'; pem: string } | { kind: 'problem'; finding: Finding }> {
+  // In an artefact they are inside.
+  if (file.startsWith('-----BEGIN ')) return { kind: 'read', pem: file }
   const problem = (code: string, message: string, hint?: string) =>
     ({ kind: 'problem', finding: { code, message, ...(hint !== undefined && { hint }) } }) as const
   const path = resolve(base, file)

@@ -1,2 +1,3 @@
 export { readDeployFile, type ReadFunction } from './read-deploy-file.ts'
-export type { DeploySettings } from './entry-settings.ts'
+export { portableEntry, type DeploySettings } from './entry-settings.ts'
+export { settleEntries } from './settle-entries.ts'

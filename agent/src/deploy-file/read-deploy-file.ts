@@ -21,7 +21,7 @@ import { z } from 'zod'
 import { DeployEntry, DeployFile, plainIssue, sharingRoute, type Problem } from '../contract/index.ts'
 import type { Language, Languages } from '../languages/index.ts'
 import { configTree } from './config-tree.ts'
-import { settledEntry, type DeploySettings } from './entry-settings.ts'
+import { settledEntries, type DeploySettings } from './entry-settings.ts'
 import { isInside } from './inside.ts'
 import { schemaProblems } from './schema-problems.ts'
 import { SourceMap } from './source-map.ts'
@@ -46,10 +46,11 @@ type RoutedName = Omit<z.infer<typeof RoutedName>, 'on'>
 /** Creates a problem that points at one entry of the file. */
 export type EntryPlace = (finding: Pick<Problem, 'code' | 'message' | 'hint' | 'subject'>, field?: string) => Problem
 
+/** @param settings of one deploy; `as-declared` leaves everything that differs between deploys as it is in the file */
 export async function readDeployFile(
   file: string,
   languages: Languages,
-  settings: DeploySettings = {},
+  settings: DeploySettings | 'as-declared' = {},
 ): Promise<DeployFileOutcome> {
   let text: string
   try {
@@ -88,27 +89,28 @@ export async function readDeployFile(
   }
 
   const base = dirname(file)
-  const settled = await Promise.all(
-    parsed.data.deploy.map((entry, index) => {
-      const absolute = {
-        ...entry,
-        packageDir: resolve(base, entry.packageDir),
-        filePath: resolve(base, entry.filePath),
-      }
-      return settledEntry(absolute, settings, { base, source, path: ['deploy', index] })
-    }),
-  )
-  problems.push(...settled.flatMap(each => each.problems))
-  if (settings.environment !== undefined && !settled.some(({ knowsEnvironment }) => knowsEnvironment)) {
-    problems.push(unknownEnvironment(settings.environment, parsed.data.deploy, source))
+  const entries = parsed.data.deploy.map(entry => ({
+    ...entry,
+    packageDir: resolve(base, entry.packageDir),
+    filePath: resolve(base, entry.filePath),
+  }))
+  const placeOf = (index: number): EntryPlace => {
+    return (finding, field = 'name') => source.atPath(finding, ['deploy', index, field])
   }
-  if (problems.length > 0) return { kind: 'rejected', problems }
+  if (settings === 'as-declared') {
+    const declared = entries.map((entry, index) => {
+      return { entry, watched: [], notes: [], language: languages.of(entry), place: placeOf(index) }
+    })
+    return { kind: 'read', functions: declared }
+  }
+  const { settled, problems: unsettled } = await settledEntries(entries, settings, { base, source })
+  if (unsettled.length > 0) return { kind: 'rejected', problems: unsettled }
   return {
     kind: 'read',
     functions: settled.map(({ entry, watched, notes }, index) => ({
       ...{ entry, watched, notes },
       language: languages.of(entry),
-      place: (finding, field = 'name') => source.atPath(finding, ['deploy', index, field]),
+      place: placeOf(index),
     })),
   }
 }
@@ -136,17 +138,6 @@ function treeOf(file: string, text: string): Tree {
   if (field !== undefined) return { root: field, faults: [] }
   const finding = { code: 'missing-field', message: `there is no field "${PACKAGE_FIELD}"` }
   return { root: undefined, faults: [{ finding, offset: 0, length: 1 }] }
-}
-
-function unknownEnvironment(environment: string, entries: DeployEntry[], source: SourceMap): Problem {
-  const known = [...new Set(entries.flatMap(({ environments = {} }) => Object.keys(environments)))]
-  const message = `the environment "${environment}" is unknown: no entry has it in "environments", and there is no .env.${environment}`
-  const finding = {
-    code: 'unknown-environment',
-    message,
-    ...(known.length > 0 && { hint: `Known: ${known.join(', ')}` }),
-  }
-  return source.atPath(finding, ['deploy'])
 }
 
 function duplicateNames(entries: unknown[], source: SourceMap): Problem[] {

@@ -3,7 +3,7 @@
  * packages that were built elsewhere and uploaded. From here on both are one: settings, and code that is ready to write.
  */
 import type { z } from 'zod'
-import { hashOf, kindOf, RyoFaasError, type PackagedDeploy, type PackageManifest } from '../contract/index.ts'
+import { hashOf, kindOf, RyoFaasError, type PackagedDeploy, type PackageManifest, type Problem } from '../contract/index.ts'
 import type { Engine } from '../engines/index.ts'
 import type { Languages } from '../languages/index.ts'
 import { thisMachine, unsuitable, type PackageStore, type Target } from '../packages/index.ts'
@@ -148,7 +148,8 @@ function mustBeOf({ entry, language }: Planned, manifest: PackageManifest): void
   }
 }
 
-function throwIfAny(problems: NonNullable<ConstructorParameters<typeof RyoFaasError>[2]>['problems'] = []): void {
+/** @throws RyoFaasError CHECK_FAILED */
+export function throwIfAny(problems: Problem[]): void {
   if (problems.length === 0) return
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
   throw new RyoFaasError('CHECK_FAILED', `${count} found; nothing was deployed`, { problems })

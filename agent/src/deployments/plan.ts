@@ -13,7 +13,18 @@ export interface PlanRequest extends DeploySettings {
 
 /** @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND */
 export async function plan({ file, only, ...settings }: PlanRequest, languages: Languages): Promise<Planned[]> {
-  const read = await readDeployFile(file, languages, settings)
+  return chosenOf(await readDeployFile(file, languages, settings), only)
+}
+
+/** The same as the file declares them: nothing of one deploy is decided yet. */
+export async function planAsDeclared(
+  { file, only }: Pick<PlanRequest, 'file' | 'only'>,
+  languages: Languages,
+): Promise<Planned[]> {
+  return chosenOf(await readDeployFile(file, languages, 'as-declared'), only)
+}
+
+function chosenOf(read: Awaited<ReturnType<typeof readDeployFile>>, only: string[] | undefined): Planned[] {
   if (read.kind === 'rejected') {
     const count = read.problems.length === 1 ? '1 problem' : `${read.problems.length} problems`
     throw new RyoFaasError('DEPLOY_FILE_INVALID', `deploy.json has ${count}; nothing was deployed`, {

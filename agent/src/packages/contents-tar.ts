@@ -10,6 +10,8 @@ import { MAX_PACKAGE_BYTES, RyoFaasError } from '../contract/index.ts'
 export interface TarEntry {
   name: string
   size: number
+  /** Place of its content in the tar. */
+  start: number
   /** To be read to its end before the next one. */
   content: Readable
 }
@@ -46,7 +48,9 @@ export async function* plainEntries(tar: Readable): AsyncGenerator<TarEntry> {
       if (type !== 'file') throw invalid(`"${shown(name)}" is a ${type}, and only files are taken`)
       if (size > MAX_PACKAGE_BYTES) throw invalid(`"${shown(name)}" has ${size} bytes, more than ${MAX_PACKAGE_BYTES}`)
       allowed += size + HEAD_BYTES
-      yield { name, size, content: entry as unknown as Readable }
+      // The types do not tell of it.
+      const { byteOffset: start } = entry.header as unknown as { byteOffset: number }
+      yield { name, size, start, content: entry as unknown as Readable }
     }
   } catch (error) {
     throw error instanceof RyoFaasError ? error : invalid(`it cannot be read: ${(error as Error).message}`, error)

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { runCli } from '../../src/cli/cli.ts'
 import { commandNames } from '../../src/cli/command-table.ts'
 import { RyoFaasError } from '../../src/contract/index.ts'
+import { openArtefact } from '../../src/packages/index.ts'
 import { restoreStore } from '../../src/platform/restore-store.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 
@@ -29,7 +30,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   reset: 'takes away what the other commands are about',
   dev: 'watches until it is stopped',
 }
-const KNOWN = ['kept', 'KEPT', 'things', 'one', 'deploy.json']
+const KNOWN = ['kept', 'KEPT', 'things', 'one', 'deploy.json', 'app.ryo']
 const NASTY = [
   ...['', ' ', '.', '..', '-', '--', '-x', '@', '@none', '%', '*', '{', '[1]', '"', 'constructor', '__proto__', 'NaN'],
   ...['-1', '0', '1', '2', '1.5', '1e9', '1e999', 'true', 'null', 'ä😀', '\u001b[31m', '\n', 'a'.repeat(600), 'x=y'],
@@ -46,7 +47,7 @@ interface Grammar {
 }
 const FILTERS = ['function', 'status', 'limit', 'cursor', 'since']
 const COMMANDS: Readonly<Record<string, Grammar>> = {
-  deploy: { flags: ['only', 'from', 'debug', 'replace', 'build-only', 'watch'] },
+  deploy: { flags: ['only', 'from', 'debug', 'replace', 'build-only', 'watch', 'out', 'digest', 'env'] },
   check: { flags: ['only'] },
   details: {},
   doctor: {},
@@ -101,6 +102,7 @@ beforeAll(async () => {
     await mkdir(folder, { recursive: true })
   await writeFile(join(platform.home, 'runtime/package.json'), '{"exports":{}}')
   await writeFile(join(cwd, 'one'), '{"id":"one","data":1}\n')
+  await writeFile(join(cwd, 'app.ryo'), 'no artefact')
   await platform.ok(['store', 'put', 'things', 'one', '--data', '{"n":1}'])
 })
 afterAll(() => platform.remove())
@@ -171,6 +173,9 @@ function hostOf(): Parameters<typeof runCli>[0]['host'] {
     agentGone: notHere,
     removeStopped: notHere,
     checkHere: notHere,
+    buildHere: notHere,
+    writeArtefact: notHere,
+    openArtefact,
     restoreStore: backup => restoreStore(platform.home, backup),
     openUrl: async () => undefined,
     runtimeDir: join(platform.home, 'runtime'),

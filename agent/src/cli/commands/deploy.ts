@@ -8,10 +8,12 @@ import {
   type ErrorBody,
   type StartFrom,
 } from '../../contract/index.ts'
+import type { UploadProgress } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
-import { formatDuration } from '../output.ts'
+import { formatBytes, formatDuration } from '../output.ts'
 import { startFrom } from '../start-from.ts'
 import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
+import { artefactPath, buildArtefact, deployArtefact } from './artefact.ts'
 import { explain, explainBoot } from './explain.ts'
 import { Reported } from './reported.ts'
 import { ensureRunning } from './start-faas.ts'
@@ -26,6 +28,7 @@ export const deploy: Command = {
     'Check, build and start the functions of deploy.json, then switch traffic to them; starts the platform if needed',
   examples: [
     ['deploy', 'all functions of ./deploy.json'],
+    ['deploy --build-only --out app.ryo', 'build one file, without a platform; deploy app.ryo --env staging deploys it'],
     ['deploy shop --only checkout --watch', 'one function of the folder shop, again on every save'],
   ],
   options: yargs =>
@@ -53,9 +56,19 @@ export const deploy: Command = {
         describe: 'Show what was bundled, what was not and why, the sizes, and where the time of the start went',
       })
       .option('build-only', { type: 'boolean', default: false, describe: 'Stop after building' })
+      .option('out', {
+        type: 'string',
+        describe: 'With --build-only: write what was built to this file (.ryo), to be deployed later and elsewhere',
+      })
+      .option('digest', {
+        type: 'string',
+        describe: 'Of an artefact (.ryo): deploy it only if it has this digest, which its build printed',
+      })
       .option('watch', { type: 'boolean', default: false, describe: 'Redeploy whenever a file changes' }),
   run: async (args, context) => {
-    const file = await deployFilePath(context.cwd, args['file'])
+    const artefact = await artefactPath(context.cwd, args['file'])
+    refuseUnfitting(args, artefact !== undefined)
+    const file = artefact ?? (await deployFilePath(context.cwd, args['file']))
     const body = {
       file,
       environment: args['env'] as string | undefined,
@@ -66,7 +79,18 @@ export const deploy: Command = {
       ...(args['only'] !== undefined && { only: args['only'] as string[] }),
       ...(args['from'] !== undefined && { from: startFrom(args['from'] as string) }),
     }
+    if (args['out'] !== undefined) return buildArtefact({ ...body, out: args['out'] as string }, context)
     await ensureRunning(context)
+    if (artefact !== undefined) {
+      const settings = { ...body, only: body.only, digest: args['digest'] as string | undefined }
+      const { error } = await follow(
+        onProgress => deployArtefact(artefact, settings, { context, onProgress }),
+        body,
+        context,
+      )
+      if (error) throw error
+      return
+    }
     if (args['watch']) return watchAndDeploy(body, context)
     const outcome = await deployOnce(body, context)
     if (outcome.error) throw outcome.error
@@ -92,8 +116,36 @@ interface Outcome {
   error: RyoFaasError | undefined
 }
 
-/** Prints what happens. Returns the failure instead of throwing it, because `--watch` continues after one. */
+/** What an artefact has no use for, and what only it has. */
+function refuseUnfitting(args: Record<string, unknown>, isArtefact: boolean): void {
+  const refuse = (message: string, hint?: string) => {
+    throw new RyoFaasError('INVALID_OPTION', message, { ...(hint !== undefined && { hint }) })
+  }
+  if (args['out'] !== undefined && args['buildOnly'] !== true) {
+    refuse('--out writes what was built and deploys nothing', 'Add --build-only.')
+  }
+  if (args['out'] !== undefined && args['env'] !== undefined) {
+    refuse('--env is decided when an artefact is deployed: the same one serves every environment')
+  }
+  if (!isArtefact && args['digest'] !== undefined) refuse('--digest is for artefacts (.ryo)')
+  if (!isArtefact) return
+  if (args['watch'] === true) refuse('--watch is for a deploy.json: an artefact does not change')
+  if (args['buildOnly'] === true) refuse('--build-only is for a deploy.json: an artefact is built')
+}
+
 async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> {
+  const client = await context.connect()
+  const settings = await settingsOf(body.file, { env: body.environment }, context)
+  const events = () => client.stream('deploy', { body: { ...body, ...settings } }, context.signal)
+  return follow(events, body, context)
+}
+
+/** Prints what happens. Returns the failure instead of throwing it, because `--watch` continues after one. */
+async function follow(
+  open: (onProgress: (progress: UploadProgress) => void) => AsyncIterable<DeployEvent>,
+  body: DeployBody,
+  context: Context,
+): Promise<Outcome> {
   const { output, signal } = context
   const { green, red, dim, bold } = output.colors
   const steps = new Map<string, DeployStep>()
@@ -104,14 +156,15 @@ async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> 
   let folders: string[] = []
   let names: string[] = []
   let finished: Extract<DeployEvent, { type: 'finished' }> | undefined
-  const client = await context.connect()
   const interactive = output.json ? undefined : output.progress(`deploying ${body.file}`)
   const print = (text: string) => {
     interactive?.stop()
     output.line(text)
   }
-  const settings = await settingsOf(body.file, { env: body.environment }, context)
-  for await (const event of client.stream('deploy', { body: { ...body, ...settings } }, signal)) {
+  const uploading = ({ sentBytes, totalBytes }: UploadProgress) => {
+    if (totalBytes > 0) interactive?.update(`uploading ${formatBytes(sentBytes)} of ${formatBytes(totalBytes)}`)
+  }
+  for await (const event of open(uploading)) {
     switch (event.type) {
       case 'planned':
         folders = event.folders

@@ -1,0 +1,37 @@
+/** What the command line does with packages on this machine, with or without a platform. */
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { BuiltPackages } from '../client/index.ts'
+import { buildPackages, type BuildRequest, type BuildRun } from '../deployments/index.ts'
+import { createLanguages } from '../languages/index.ts'
+import { entryPath } from './entries.ts'
+
+export { openArtefact, writeArtefact } from '../packages/index.ts'
+
+export interface BuildHereOptions {
+  home: string
+  environment: NodeJS.ProcessEnv
+  runtimeDir: string
+}
+
+/**
+ * Checks and bundles a deploy.json, as the agent of this machine would.
+ * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND, CHECK_FAILED, BUILD_FAILED, PACKAGE_INVALID, CANCELLED
+ */
+export async function buildHere(
+  request: BuildRequest,
+  run: Omit<BuildRun, 'languages'>,
+  { home, environment, runtimeDir }: BuildHereOptions,
+): Promise<BuiltPackages> {
+  const languages = createLanguages({
+    runtimeDir,
+    cacheDir: join(home, 'cache'),
+    environment,
+    checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
+  })
+  try {
+    return await buildPackages(request, { ...run, languages })
+  } finally {
+    await languages.close()
+  }
+}
