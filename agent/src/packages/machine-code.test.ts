@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
-import type { MachineCode, PackageFile } from '../contract/index.ts'
+import type { MachineCode } from '../contract/index.ts'
 import { machineCodeOf, unsuitable, type Target } from './machine-code.ts'
 import { manifestOf } from './packages-testing.ts'
 import { thisMachine } from './this-machine.ts'
