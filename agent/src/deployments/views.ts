@@ -70,6 +70,7 @@ function stateOfInstance(
 ): InstanceView['state'] {
   if (state.kind === 'exited') return 'exited'
   if (fleet.isDraining(id)) return 'draining'
-  if (state.kind === 'frozen') return 'frozen'
+  // Or about to be: no call is sent to it.
+  if (state.kind === 'frozen' || fleet.isFrozen(id)) return 'frozen'
   return fleet.isReady(id) ? 'ready' : 'starting'
 }

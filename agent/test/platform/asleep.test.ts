@@ -32,10 +32,18 @@ beforeAll(async () => {
     grows: fn({ concurrency: 2, scale: { max: 3, idleMs: 60_000 } }),
     later: fn({ async: true, scale: { idleMs: 100 } }),
     stays: fn({ scale: { min: 1, idleMs: 100 } }),
+    ticks: fn({ scale: { idleMs: 100 }, schedule: [{ every: '1s' }] }),
+    rings: fn({ scale: { idleMs: 100, keepMs: 0 }, schedule: [{ every: '1s' }] }),
+    deep: fn({ async: { concurrency: 4 }, scale: { max: 4, idleMs: 100 } }),
+    removed: fn({ scale: { idleMs: 100 } }),
   })
   await platform.ok(['deploy', file])
 })
 afterAll(() => platform.remove())
+
+const docker = new Docker()
+const containersOf = (label: string) =>
+  docker.listContainers({ all: true, filters: { label: [`${platform.project}.${label}`] } })
 
 async function call(name: string, init?: RequestInit): Promise<string> {
   const response = await fetch(`${proxyUrl}/functions/${name}`, init)
@@ -99,6 +107,35 @@ test('an asynchronous call wakes it', async () => {
   await until(async () => (await platform.ok(['calls', '--function', 'later'])).includes('succeeded') || undefined)
 })
 
+test('a schedule wakes what is frozen, and starts what is gone', async () => {
+  await until(async () => (await coldStarts('ticks', 'thaw')) > 0 || undefined)
+  await until(async () => (await coldStarts('rings', 'new')) > 0 || undefined)
+  await platform.ok(['stop', 'ticks', 'rings'])
+})
+
+test('a long queue gets more instances, and none sleeps before it is empty', async () => {
+  const calls = Array.from({ length: 16 }, () => fetch(`${proxyUrl}/functions/deep?ms=1000`, { method: 'POST' }))
+  expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(calls.map(() => 202))
+  const states: string[] = []
+  await untilView('deep', view => {
+    states.push(view.state)
+    return view.desiredInstances > 1
+  })
+  expect(states).not.toContain('asleep')
+  await asleep('deep')
+  expect(await platform.ok(['calls', '--function', 'deep'])).not.toMatch(/queued|running/)
+})
+
+test('a deployment that sleeps can be removed: nothing is left of it', async () => {
+  await asleep('removed')
+  await platform.ok(['stop', 'removed'])
+  const left = await until(async () => {
+    const found = await containersOf('function=removed')
+    return found.length === 0 ? found : undefined
+  })
+  expect(left).toEqual([])
+})
+
 test('a number is fixed, 0 sleeps at once, and auto is as deploy.json says', async () => {
   await platform.ok(['scale', 'nap', '2'])
   expect(await viewed('nap')).toMatchObject({ desiredInstances: 2, scale: { min: 2, max: 2 }, state: 'running' })
@@ -134,10 +171,17 @@ test('what sleeps when the agent dies is woken by the next one', async () => {
 
 test('one that is paused from outside is thawed', async () => {
   const { instances } = await viewed('stays')
-  const docker = new Docker()
-  const filters = { label: [`${platform.project}.instance=${instances[0]!.id}`] }
-  const [container] = await docker.listContainers({ filters })
+  const [container] = await containersOf(`instance=${instances[0]!.id}`)
   const before = await call('stays')
   await docker.getContainer(container!.Id).pause()
   expect(await call('stays')).toBe(before)
+})
+
+test('stopFaas ends what sleeps like everything else', async () => {
+  await asleep('nap')
+  const out = await platform.ok(['stopFaas'])
+  expect(out).toContain('nap')
+  expect(
+    (await docker.listContainers({ all: true })).filter(({ Names }) => Names[0]!.includes(platform.project)),
+  ).toEqual([])
 })
