@@ -13,6 +13,7 @@ const SMALL_UNDICI = fileURLToPath(new URL('small-undici.js', import.meta.url))
 
 const ENTRIES = [
   'main/agent',
+  'main/agent-process',
   'main/command-line',
   'main/keeper',
   'services/proxy/main',
@@ -135,6 +136,8 @@ async function bundleEntry(folder, name) {
     metafile: true,
     absWorkingDir: folder,
     ...FOR_NODE,
+    // An entry that another one loads later: together they would have chunks in common, which the first waits for.
+    external: [...OUTSIDE, './agent-process.js'],
   })
   return metafile
 }

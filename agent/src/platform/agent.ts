@@ -18,6 +18,7 @@ import { portTaken, readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { Supervisor } from '../supervisor/index.ts'
+import type { Ahead } from './ahead.ts'
 import { dashboardFolder } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
 import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
@@ -37,6 +38,8 @@ export interface AgentOptions {
   environment: NodeJS.ProcessEnv
   runtimeDir: string
   logger: FastifyBaseLogger
+  /** Processes of parts that were started before this one had loaded its code. */
+  ahead?: Ahead | undefined
   /** Called after a requested shutdown: the process may exit. */
   onShutdown: () => void
 }
@@ -119,6 +122,7 @@ export class Agent implements Platform {
         uses: () => this.#routes.keyUses(),
       })
       this.#started.add(keys)
+      void this.#options.ahead?.close()
       this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces } })
     } catch (error) {
       const failure = RyoFaasError.from(error)

@@ -6,6 +6,7 @@ import type { PlatformEvent, PlatformView } from '../contract/index.ts'
 import { StateStore } from '../deployments/state/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { Part, RunningPart, Supervisor } from '../supervisor/index.ts'
+import type { Ahead } from './ahead.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import type { PlatformOptions } from './options.ts'
 import type { PlatformMetrics } from './platform-metrics.ts'
@@ -25,6 +26,7 @@ export interface Launch {
   options: PlatformOptions
   environment: NodeJS.ProcessEnv
   runtimeDir: string
+  ahead?: Ahead | undefined
   logger: FastifyBaseLogger
   supervisor: Supervisor
   secrets: SecretStore

@@ -87,12 +87,12 @@ export async function startDataPlane(
   { nodePath, reach, nats }: Foundation,
   { partTracing }: Observing,
 ): Promise<DataPlane> {
-  const { home, options, environment } = launch
+  const { home, options, environment, ahead } = launch
   const { folder, state, secrets } = home
   launch.report.doing('starting the proxy and the store')
   const context = { home: folder, options, state, secrets, nats, reach, traces: partTracing }
   const start = (service: Service) =>
-    startListening(launch, servicePart(service, { home: folder, nodePath, environment }))
+    startListening(launch, servicePart(service, { home: folder, nodePath, environment, ahead }))
   const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])
   return { context, ports: { proxy, store } }
 }
@@ -103,7 +103,7 @@ export async function startControlPlane(
   { nodePath, engine, reach, languages, certificates }: Foundation,
   { dataPlane, observing }: { dataPlane: DataPlane; observing: Observing },
 ): Promise<Deployer> {
-  const { home, environment, routes, started, supervisor } = launch
+  const { home, environment, ahead, routes, started, supervisor } = launch
   launch.report.doing('starting functions')
   const deployer = createDeployer(launch, { engine, reach, languages, certificates }, { dataPlane, observing })
   launch.metrics.addFunctions(deployer)
@@ -118,6 +118,7 @@ export async function startControlPlane(
     command: process.execPath,
     args: keeperArgs(home.folder),
     env: environment,
+    startedAhead: () => ahead?.take('keeper'),
     note: 'brings the agent back if it dies',
     graceMs: 2000,
     probe: async () => '',
@@ -125,7 +126,10 @@ export async function startControlPlane(
   const { context, ports } = dataPlane
   const urls = { proxyUrl: localUrl(ports.proxy), storeUrl: localUrl(ports.store) }
   const dispatchers = dispatcherServices(context, urls)
-  const parts = [...dispatchers.map(each => servicePart(each, { home: home.folder, nodePath, environment })), keeper]
+  const parts = [
+    ...dispatchers.map(each => servicePart(each, { home: home.folder, nodePath, environment, ahead })),
+    keeper,
+  ]
   const partsRun = Promise.all(parts.map(part => startPart(launch, part)))
   // Added last, because functions end before the parts that work for them.
   started.add(routes, { close: () => deployer.close(), end: () => deployer.stopInstances() })

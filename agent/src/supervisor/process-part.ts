@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { RyoFaasError, type PartView } from '../contract/index.ts'
 import {
+  begin,
   isAlive,
   ProcessIdentity,
   readIfPresent,
@@ -15,6 +16,7 @@ import {
   spawnDetached,
   waitForExit,
   writeAtomically,
+  type DetachedProcess,
 } from '../host/index.ts'
 import type { Part, RunningPart } from './part.ts'
 
@@ -33,6 +35,8 @@ export interface ProcessPartOptions {
   probe(): Promise<string | undefined>
   /** Whether a running one can be worked with; if not, it is ended and started again. Absent: any can. */
   mayAdopt?(): Promise<boolean>
+  /** A process of the same command that was started ahead and waits to begin, if there is one. */
+  startedAhead?(): Promise<DetachedProcess | undefined> | undefined
   /** Called before every start, e.g. to write configuration or remove leftovers. */
   beforeStart?(): Promise<void>
   /** Explains an early exit better than the last log lines. */
@@ -51,40 +55,59 @@ export class ProcessPart implements Part {
   }
 
   async ensure(): Promise<RunningPart> {
+    return this.#running((await this.#adopted()) ?? (await this.#start()))
+  }
+
+  /** The one that an earlier agent started, if it can be worked with. */
+  async #adopted(): Promise<z.infer<typeof Saved> | undefined> {
     const saved = await this.#saved()
-    if (saved && (await isAlive(saved.identity))) {
-      if ((await this.#options.mayAdopt?.()) !== false) return this.#running(saved)
-      await this.stop()
+    if (saved === undefined || !(await isAlive(saved.identity))) return undefined
+    if ((await this.#options.mayAdopt?.()) !== false) {
+      if (saved.address !== '') return saved
+      // It may have been starting: its address was not known yet.
+      const address = await this.#addressOf(saved.identity)
+      if (address !== undefined) return { ...saved, address }
     }
+    await this.stop()
+    return undefined
+  }
+
+  async #start(): Promise<z.infer<typeof Saved>> {
     await this.#options.beforeStart?.()
     const logFile = join(this.#options.home, 'logs', `${this.name}.log`)
     const logStart = (await readIfPresent(logFile))?.length ?? 0
     const { command, args, env } = this.#options
-    const { identity } = await spawnDetached({ command, args, env, logFile })
-    const deadline = performance.now() + START_TIMEOUT_MS
+    const ahead = await this.#options.startedAhead?.()
+    const { identity } = ahead ?? (await spawnDetached({ command, args, env, logFile }))
     // Saved before it is ready: if we are killed here, the next agent must find it instead of starting a second.
     await this.#save({ identity, address: '' })
-    for (;;) {
-      const alive = await isAlive(identity)
-      const address = alive ? await this.#options.probe() : undefined
-      if (address !== undefined) {
-        const fresh = { identity, address }
-        await this.#save(fresh)
-        return this.#running(fresh)
-      }
-      if (!alive || performance.now() > deadline) {
-        await signalProcess(identity, 'SIGKILL')
-        const log = ((await readIfPresent(logFile)) ?? '').slice(logStart)
-        throw (
-          (await this.#options.explainExit?.(log)) ??
-          new RyoFaasError('PART_FAILED', `${this.name} ${alive ? 'did not respond in time' : 'exited immediately'}`, {
-            logs: log.trimEnd().split('\n').slice(-10),
-            hint: `See ${logFile}`,
-          })
-        )
-      }
+    if (ahead !== undefined) begin(ahead)
+    const address = await this.#addressOf(identity)
+    if (address !== undefined) {
+      const fresh = { identity, address }
+      await this.#save(fresh)
+      return fresh
+    }
+    const wasAlive = await signalProcess(identity, 'SIGKILL')
+    const log = ((await readIfPresent(logFile)) ?? '').slice(logStart)
+    throw (
+      (await this.#options.explainExit?.(log)) ??
+      new RyoFaasError('PART_FAILED', `${this.name} ${wasAlive ? 'did not respond in time' : 'exited immediately'}`, {
+        logs: log.trimEnd().split('\n').slice(-10),
+        hint: `See ${logFile}`,
+      })
+    )
+  }
+
+  /** Waits until it serves; `undefined` if it is gone, or takes too long. */
+  async #addressOf(identity: ProcessIdentity): Promise<string | undefined> {
+    const deadline = performance.now() + START_TIMEOUT_MS
+    while ((await isAlive(identity)) && performance.now() < deadline) {
+      const address = await this.#options.probe()
+      if (address !== undefined) return address
       await delay(5)
     }
+    return undefined
   }
 
   async stop(): Promise<void> {
@@ -99,11 +122,9 @@ export class ProcessPart implements Part {
     return join(this.#options.home, 'run', `${this.name}.json`)
   }
 
-  async #running({ identity, address }: z.infer<typeof Saved>): Promise<RunningPart> {
-    // Adopted while it was starting: its address was not known yet.
-    const known = address === '' ? ((await this.#options.probe()) ?? '') : address
+  #running({ identity, address }: z.infer<typeof Saved>): RunningPart {
     return {
-      ...(known !== '' && { address: known }),
+      ...(address !== '' && { address }),
       ...(this.#options.note !== undefined && { note: this.#options.note }),
       pid: identity.pid,
       gone: untilGone(identity),

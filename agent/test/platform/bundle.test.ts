@@ -5,27 +5,33 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
 const agent = fileURLToPath(new URL('../../', import.meta.url))
-const SERVICES = ['main/agent', 'main/keeper', 'services/proxy/main', 'services/dispatcher/main', 'services/store/main']
+/** `main/agent` loads the last one when the processes of its parts were started. */
+const ENTRIES = [
+  'main/agent',
+  'main/keeper',
+  'services/proxy/main',
+  'services/dispatcher/main',
+  'services/store/main',
+  'main/agent-process',
+].map(entry => join(agent, 'bundle', `${entry}.js`))
 
 /** Prints what Node loaded of its own, when the process exits. */
 const REPORT = `data:text/javascript,process.on('exit', () => process.stdout.write(process.moduleLoadList.join()))`
 
 /** Without arguments an entry loads everything, and exits because it has no options. */
-function loadedBy(entry: string): Promise<string> {
+function loadedBy(path: string): Promise<string> {
   return new Promise(resolve => {
-    const args = ['--import', REPORT, join(agent, 'bundle', `${entry}.js`)]
+    const args = ['--import', REPORT, path]
     execFile(process.execPath, args, { maxBuffer: 1e7 }, (_, stdout) => resolve(stdout))
   })
 }
 
-test.each(SERVICES)(
-  '%s starts without what it does not use: undici in Node, which an import of node:http loads',
-  async entry => {
-    const loaded = await loadedBy(entry)
-    expect(loaded).toContain('NativeModule net')
+test('no process loads what it does not use: undici in Node, which an import of node:http brings along', async () => {
+  for (const loaded of await Promise.all(ENTRIES.map(loadedBy))) {
+    expect(loaded).toContain('NativeModule fs')
     expect(loaded).not.toContain('undici')
-  },
-)
+  }
+})
 
 /** An entry with every chunk that it is linked with, as text. */
 async function codeOf(path: string): Promise<string> {
@@ -34,10 +40,10 @@ async function codeOf(path: string): Promise<string> {
   return [code, ...(await Promise.all(linked.map(codeOf)))].join('\n')
 }
 
-test('a service has none of the code that only the agent needs', async () => {
+test('a service has none of the code that only the agent needs, nor has the agent before its parts boot', async () => {
   const pathOfApi = '/v1/deployments/:name/rollback'
-  const isIn = async (entry: string) => (await codeOf(join(agent, 'bundle', `${entry}.js`))).includes(pathOfApi)
-  expect(await Promise.all(SERVICES.map(isIn))).toEqual([true, false, false, false, false])
+  const isIn = async (path: string) => (await codeOf(path)).includes(pathOfApi)
+  expect(await Promise.all(ENTRIES.map(isIn))).toEqual([false, false, false, false, false, true])
 })
 
 test('dispatchers get of undici what they import', async () => {

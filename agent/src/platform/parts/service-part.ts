@@ -16,11 +16,10 @@ import {
 } from '../../host/index.ts'
 import { ControlClient, controlPathOf, isControlledAt, prepareControlPath } from '../../routes/index.ts'
 import { ProcessPart } from '../../supervisor/index.ts'
+import type { Ahead } from '../ahead.ts'
+import { optionsFileOf, serviceArgs, type ServiceProgram } from './service-args.ts'
 
-export type Service = {
-  /** Path of its entry module. */
-  entry: string
-  nodeArgs?: readonly string[]
+export type Service = ServiceProgram & {
   /** Name of the file in which it keeps its routes; absent: it takes none. */
   routesFile?: string
   /** Ports besides that of `listen`, and what for. */
@@ -50,20 +49,22 @@ export interface ServiceProcess {
   home: string
   nodePath: string
   environment: NodeJS.ProcessEnv
+  ahead?: Ahead | undefined
 }
 
-export function servicePart(service: Service, { home, nodePath, environment }: ServiceProcess): ProcessPart {
-  const { name, entry, nodeArgs = [], listen, routesFile, settings, note } = service
+export function servicePart(service: Service, { home, nodePath, environment, ahead }: ServiceProcess): ProcessPart {
+  const { name, listen, routesFile, settings, note } = service
   const folder = join(home, 'run')
-  const optionsFile = join(folder, `${name}-options.json`)
+  const optionsFile = optionsFileOf(home, name)
   const readyFile = join(folder, `${name}.ready`)
   const controlPath = controlPathOf(home, name)
   return new ProcessPart({
     name,
     home,
     command: nodePath,
-    args: [...nodeArgs, entry, optionsFile],
+    args: serviceArgs(home, service),
     env: environment,
+    startedAhead: () => ahead?.take(name),
     graceMs: GRACE_MS,
     ...(note !== undefined && { note }),
     mayAdopt: async () => routesFile === undefined || isControlledAt(optionsFile, controlPath),

@@ -3,18 +3,14 @@ import type { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
 import type { StateStore } from '../../deployments/state/index.ts'
 import type { ProxyReach } from '../../engines/index.ts'
-import {
-  DISPATCHER_NODE_ARGS,
-  dispatcherName,
-  type MainOptions as DispatcherMain,
-} from '../../services/dispatcher/index.ts'
+import { dispatcherName, type MainOptions as DispatcherMain } from '../../services/dispatcher/index.ts'
 import type { MainOptions as ProxyMain } from '../../services/proxy/index.ts'
 import type { MainOptions as StoreMain } from '../../services/store/index.ts'
 import type { EnsuredSecrets } from '../ensured-secrets.ts'
-import { entryPath } from '../entries.ts'
 import { storeFolder } from '../home-data.ts'
 import { frontOf } from '../https-front.ts'
 import { networksOf, type PlatformOptions } from '../options.ts'
+import { SERVICES } from './service-args.ts'
 import { DRAIN_MS, type OwnSettings, type Service } from './service-part.ts'
 
 export interface ServiceContext {
@@ -44,7 +40,7 @@ export function proxyService(context: ServiceContext): Service {
   }
   return {
     name: 'proxy',
-    entry: entryPath('services/proxy/main'),
+    ...SERVICES.proxy,
     ...(front && {
       note: `HTTPS on ${options.https}`,
       otherPorts: { [front.port]: 'HTTPS', ...(front.redirectPort && { [front.redirectPort]: 'HTTP redirect' }) },
@@ -67,7 +63,7 @@ export function storeService(context: ServiceContext): Service {
   }
   return {
     name: 'store',
-    entry: entryPath('services/store/main'),
+    ...SERVICES.store,
     listen: { host: '127.0.0.1', port: () => state.current.ports['store'] ?? options.storePort },
     settings,
   }
@@ -89,8 +85,7 @@ export function dispatcherServices(context: ServiceContext, urls: { proxyUrl: st
     }
     return {
       name,
-      entry: entryPath('services/dispatcher/main'),
-      nodeArgs: DISPATCHER_NODE_ARGS,
+      ...SERVICES.dispatcher,
       routesFile: `${name}-routes.json`,
       settings,
     }

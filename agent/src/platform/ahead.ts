@@ -1,0 +1,71 @@
+/**
+ * Starts the processes of the parts before the agent has loaded its own code: Node boots and loads theirs meanwhile, on
+ * the other cores. Each begins when the agent has what it needs, in the order of the phases (`host/ahead-process.ts`).
+ *
+ * Invariants: 1. nothing is started ahead where an earlier agent may have left parts. 2. what was not told to begin ends
+ * with the agent, however that ends. 3. it is only quicker: a part whose process is not here is started as usual. 4. no
+ * schema is loaded for it.
+ */
+import { join } from 'node:path'
+import { AHEAD, callOff, isAlive, spawnDetached, type DetachedProcess } from '../host/index.ts'
+import { dispatcherName } from '../services/dispatcher/index.ts'
+import { keeperArgs } from './entries.ts'
+import { findNode } from './node-binary.ts'
+import { serviceArgs, SERVICES } from './parts/service-args.ts'
+
+interface Command {
+  name: string
+  command: string
+  args: string[]
+}
+
+export class Ahead {
+  readonly #processes = new Map<string, Promise<DetachedProcess | undefined>>()
+
+  /** @param options of the platform, as they are in the home, not validated */
+  static start(home: string, { options, environment }: { options: unknown; environment: NodeJS.ProcessEnv }): Ahead {
+    const ahead = new Ahead()
+    const commands = commandsOf(home, options as { node?: string; dispatchers?: number })
+    for (const [index, name] of namesOf(options as { dispatchers?: number }).entries()) {
+      const started = commands.then(all => {
+        const { command, args } = all[index]!
+        const logFile = join(home, 'logs', `${name}.log`)
+        return spawnDetached({ command, args: [...args, AHEAD], env: environment, logFile, stdin: 'pipe' })
+      })
+      // Then it is started as usual, and if it fails again that is reported.
+      ahead.#processes.set(
+        name,
+        started.catch(() => undefined),
+      )
+    }
+    return ahead
+  }
+
+  /** The process of a part, once; `undefined` if it has none that waits. */
+  async take(name: string): Promise<DetachedProcess | undefined> {
+    const found = await this.#processes.get(name)
+    this.#processes.delete(name)
+    return found !== undefined && (await isAlive(found.identity)) ? found : undefined
+  }
+
+  /** Ends what nobody took. */
+  async close(): Promise<void> {
+    for (const name of [...this.#processes.keys()]) {
+      const left = await this.take(name)
+      if (left !== undefined) callOff(left)
+    }
+  }
+}
+
+function namesOf({ dispatchers = 1 }: { dispatchers?: number }): string[] {
+  return ['proxy', 'store', ...Array.from({ length: dispatchers }, (_, index) => dispatcherName(index + 1)), 'keeper']
+}
+
+async function commandsOf(home: string, options: { node?: string; dispatchers?: number }): Promise<Command[]> {
+  const node = await findNode(options.node ?? 'auto')
+  return namesOf(options).map(name => {
+    if (name === 'keeper') return { name, command: process.execPath, args: keeperArgs(home) }
+    const service = name === 'proxy' || name === 'store' ? SERVICES[name] : SERVICES.dispatcher
+    return { name, command: node, args: serviceArgs(home, { name, ...service }) }
+  })
+}
