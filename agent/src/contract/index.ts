@@ -34,7 +34,7 @@ export { EnvironmentName, namedVariables, withVariables } from './variables.ts'
 export { BootFacts } from './boot-facts.ts'
 export { BundleFacts } from './bundle-facts.ts'
 export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
-export { Schedule, scheduleKey, scheduleLabel, ticksOf, type Ticks } from './schedule.ts'
+export { Schedule, scheduleKey } from './schedule.ts'
 export { ServedHandlers, ServedTrigger } from './served.ts'
 export {
   DocumentTrigger,

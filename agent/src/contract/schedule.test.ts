@@ -1,6 +1,7 @@
 import { CronExpressionParser } from 'cron-parser'
 import { expect, test } from 'vitest'
-import { Schedule, scheduleKey, scheduleLabel, ticksOf } from './schedule.ts'
+import { scheduleLabel, ticksOf } from '@ryo-faas/runtime/schedules'
+import { Schedule, scheduleKey } from './schedule.ts'
 
 const ms = Date.parse
 const iso = (at: number | undefined) => at && new Date(at).toISOString()

@@ -6,10 +6,9 @@
  * restarts and if the clock is set back. 3. A paused schedule is not known to the dispatchers; resumed, it starts over.
  */
 import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
+import { scheduleLabel, ticksOf } from '@ryo-faas/runtime/schedules'
 import {
   scheduleKey,
-  scheduleLabel,
-  ticksOf,
   type DocumentTrigger,
   type Schedule,
   type StartFrom,

@@ -1,9 +1,13 @@
-/** What happens after a response: triggers and asynchronous calls, one after the other, in the order they came. */
+/**
+ * What happens after a response: triggers and asynchronous calls, one after the other, in the order they came; and calls
+ * by the clock beside them.
+ */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
 export class Work {
   #last: Promise<void> = Promise.resolve()
   readonly #failures: unknown[] = []
+  readonly #beside = new Set<Promise<void>>()
 
   /** @param run its rejection is kept for `settled()` */
   add(run: () => Promise<void>): void {
@@ -14,11 +18,19 @@ export class Work {
       .catch((error: unknown) => void this.#failures.push(error))
   }
 
+  /** @param running its rejection is kept for `settled()` */
+  beside(running: Promise<void>): void {
+    const kept = running
+      .catch((error: unknown) => void this.#failures.push(error))
+      .finally(() => this.#beside.delete(kept))
+    this.#beside.add(kept)
+  }
+
   /** Resolves when nothing is left to do, also nothing that was added meanwhile; rejects if something failed. */
   async settled(): Promise<void> {
-    for (let last = undefined as Promise<void> | undefined; last !== this.#last;) {
+    for (let last = undefined as Promise<void> | undefined; last !== this.#last || this.#beside.size > 0;) {
       last = this.#last
-      await last
+      await Promise.all([last, ...this.#beside])
     }
     const failures = this.#failures.splice(0)
     if (failures.length === 1) throw failures[0]

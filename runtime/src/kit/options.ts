@@ -5,6 +5,7 @@ import type { FunctionDefinition } from '../serve/function-definition.ts'
 import { isApp } from '../serve/service-registration.ts'
 import { foreignDefinition, isForeign, styleOf, type ForeignStyle } from './styles.ts'
 import type { CallAnswer } from './test-calls.ts'
+import type { ScheduleSpec } from './test-schedules.ts'
 import type { TestClock, TestClockOptions } from './test-clock.ts'
 import type { Seed, TestStore } from './test-store.ts'
 
@@ -23,7 +24,9 @@ export interface TestOptions {
   readonly clock?: TestClock | TestClockOptions
   /** Deadline of each invocation; default: none. */
   readonly timeoutMs?: number
-  /** How often an event is tried again if its handler fails; default: 0. */
+  /** When it is called by the clock, as in deploy.json: each time that `clock` comes to is a call. */
+  readonly schedule?: ScheduleSpec | readonly ScheduleSpec[]
+  /** How often an event, or a call by the clock, is tried again if its handler fails; default: 0. */
   readonly retries?: number
   /** Logs and errors are only kept (`logs`, `errors`), not printed. */
   readonly quiet?: boolean

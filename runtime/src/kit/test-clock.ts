@@ -1,4 +1,4 @@
-/** The time of a function under test: of its deadlines, and of the documents it writes. */
+/** The time of a function under test: of its deadlines, its schedules, and the documents it writes. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../serve/instance.ts'
 
@@ -10,14 +10,22 @@ export interface TestClockOptions {
 interface Due {
   readonly at: number
   readonly run: () => void
+  /** Keeps the process from ending until it has come. */
+  readonly isAwaited: boolean
   cancelReal: () => void
 }
 
 /** Turns of the event loop in which what a timer set off can go on. */
 const TURNS = 3
+/** The longest time that a timer of Node can wait. */
+const LONGEST_MS = 2 ** 31 - 1
+/** How long the clock waits for what a time has set off before it goes on to the next; real time. */
+const PATIENCE_MS = 100
 
 export class TestClock implements Clock {
   readonly #due = new Set<Due>()
+  /** What a time has set off, and what the next times depend on. */
+  readonly #running = new Set<Promise<void>>()
   readonly #isStill: boolean
   /** What is added to the real time, or the time itself if it stands still. */
   #offset: number
@@ -33,23 +41,53 @@ export class TestClock implements Clock {
     return this.#isStill ? this.#offset : this.#offset + performance.now()
   }
 
-  /** Sets it forward. What is due by then runs, in its order, each at its time. */
+  /**
+   * Sets it forward. What is due by then runs, in its order, each at its time. A call of a schedule that takes longer
+   * than 0.1 s of real time is still running when the next time comes.
+   */
   async advance(ms: number): Promise<void> {
-    if (!(ms >= 0)) throw new RangeError(`A clock cannot be advanced by ${ms} ms`)
-    const target = this.now() + ms
+    const target = this.#after(ms)
     for (let due = this.#next(target); due !== undefined; due = this.#next(target)) {
       this.#set(Math.max(due.at, this.now()))
       this.#due.delete(due)
       due.cancelReal()
       due.run()
-      await settle()
+      await this.#settle()
     }
     this.#set(Math.max(target, this.now()))
-    await settle()
+    await this.#settle()
+  }
+
+  /**
+   * Sets it forward as when the machine was asleep: nothing runs at its time, and what is due by then runs at the end.
+   * A schedule does what it says in `missed`.
+   */
+  async sleep(ms: number): Promise<void> {
+    this.#set(this.#after(ms))
+    await this.advance(0)
   }
 
   after(ms: number, run: () => void): () => void {
-    const due: Due = { at: this.now() + ms, run, cancelReal: () => {} }
+    return this.#add({ at: this.now() + ms, run, isAwaited: true, cancelReal: () => {} })
+  }
+
+  /** As `after`, at a time; it holds no process. */
+  at(ms: number, run: () => void): () => void {
+    return this.#add({ at: ms, run, isAwaited: false, cancelReal: () => {} })
+  }
+
+  /** The clock is not advanced further until this is done, or seems to wait for something. */
+  hold(running: Promise<void>): void {
+    const held = running.finally(() => this.#running.delete(held))
+    this.#running.add(held)
+  }
+
+  #after(ms: number): number {
+    if (!(ms >= 0)) throw new RangeError(`A clock cannot be advanced by ${ms} ms`)
+    return this.now() + ms
+  }
+
+  #add(due: Due): () => void {
     this.#due.add(due)
     this.#wait(due)
     return () => {
@@ -73,14 +111,29 @@ export class TestClock implements Clock {
 
   #wait(due: Due): void {
     if (this.#isStill) return
-    const timer = setTimeout(
-      () => {
-        this.#due.delete(due)
-        due.run()
-      },
-      Math.max(0, due.at - this.now()),
-    )
+    const left = Math.max(0, due.at - this.now())
+    const come = () => {
+      if (left > LONGEST_MS) return this.#wait(due)
+      this.#due.delete(due)
+      due.run()
+    }
+    const timer = setTimeout(come, Math.min(left, LONGEST_MS))
+    if (!due.isAwaited) timer.unref()
     due.cancelReal = () => clearTimeout(timer)
+  }
+
+  async #settle(): Promise<void> {
+    await settle()
+    if (this.#running.size === 0) return
+    let timer: NodeJS.Timeout | undefined
+    const patience = new Promise<'running'>(resolve => {
+      timer = setTimeout(() => resolve('running'), PATIENCE_MS)
+    })
+    const ended = await Promise.race([Promise.allSettled(this.#running), patience])
+    clearTimeout(timer)
+    // It is waited for once: it may be the test that it waits for.
+    if (ended === 'running') this.#running.clear()
+    await settle()
   }
 }
 

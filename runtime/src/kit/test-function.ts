@@ -26,6 +26,7 @@ import { TestApp } from './test-app.ts'
 import { PROXY_URL, TestCalls } from './test-calls.ts'
 import { TestClock } from './test-clock.ts'
 import { TestOutlet } from './test-outlet.ts'
+import { startSchedules } from './test-schedules.ts'
 import { STORE_URL, TestStore } from './test-store.ts'
 import { TestTriggers } from './test-triggers.ts'
 
@@ -95,8 +96,18 @@ export async function testFunction(handler: AnyHandler, options: StyleOptions = 
       clock,
     })
     const unfollow = store.follow(event => triggers.take(event))
+    const schedules = startSchedules({
+      schedules: [options.schedule ?? []].flat(),
+      send,
+      outlet,
+      work,
+      retries: options.retries ?? 0,
+      name: definition.name,
+      clock,
+    })
     const close = async (): Promise<void> => {
       unfollow()
+      schedules.stop()
       await environment.run(async () => stop?.())
       environment.close()
     }
