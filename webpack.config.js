@@ -118,6 +118,8 @@ const extension = {
     chunkFilename: '[name].cjs', // The parser of ryo-faas.config.ts, loaded where there is one.
     library: { type: 'commonjs2' },
   },
+  // That parser is one file, and has one name.
+  optimization: { ...forEditor.optimization, splitChunks: false },
   externals: { vscode: 'vscode' },
 }
 

@@ -42,20 +42,23 @@ test('deploying writes the entry into a new deploy.json, and offers to show it',
   await takePicture(window.page, '21-entry-written')
 })
 
-test('a module says what is deployed, for the environment of the settings, and gets new entries', async () => {
+test('a module says what is deployed, for the environment that is chosen, and gets new entries', async () => {
   const entry = "name: 'greet', packageDir: '.', filePath: './greet.ts'"
   const { platform, window } = await windows.open({
     files: {
       'ryo-faas.config.ts': `export default {\n  deploy: [\n    { ${entry}, environments: { staging: { env: { WHO: 'staging' } } } },\n  ],\n}\n`,
       'greet.ts': 'export const greet = (_request: Request): Response => new Response(`Hi, ${process.env.WHO}`)\n',
       'more.ts': GREET.replaceAll('greet', 'more'),
-      '.vscode/settings.json': '{ "ryo-faas.environment": "staging" }\n',
     },
   })
   await window.openFile('ryo-faas.config.ts')
-  await window.lens('▶ Deploy all').click()
-  await window.lens(/✓ v1/).first().waitFor()
+  await window.lens('▶ Deploy all').waitFor()
+  await window.statusBar('no environment').click()
+  await window.page.locator('.quick-input-widget .monaco-list-row', { hasText: 'staging' }).click()
   await window.statusBar('staging').waitFor()
+  expect(await platform.settings()).toMatchObject({ 'ryo-faas.environment': 'staging' })
+  await window.lens('▶ Deploy all').click()
+  await window.lens(/v1/).first().waitFor()
   await window.lens('Invoke').first().click()
   await window.editorText('Hi, staging').last().waitFor()
   await window.openFile('more.ts')

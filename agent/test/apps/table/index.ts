@@ -6,6 +6,7 @@ import { PACKAGES } from './packages.ts'
 import { PROJECTS } from './projects.ts'
 import { SOURCES } from './sources.ts'
 import { SURROUNDINGS } from './surroundings.ts'
+import { TEST_RUNNERS } from './test-runners.ts'
 
 export const APPS: readonly App[] = [
   ...FRAMEWORKS,
@@ -14,5 +15,6 @@ export const APPS: readonly App[] = [
   ...SOURCES,
   ...DIALECTS,
   ...PROJECTS,
+  ...TEST_RUNNERS,
   ...SURROUNDINGS,
 ]

@@ -49,28 +49,6 @@ export const PROJECTS: App[] = [
   odd('bun.lock only', { manager: 'bun', lockOnly: true }),
   odd('yarn plug and play', { manager: 'berry' }),
   odd('yarn plug and play, only the lock file', { manager: 'berry', lockOnly: true }),
-  {
-    name: 'unit test of a function in vitest',
-    dependencies: { vitest: '4' },
-    files: {
-      'tests/hello.test.ts': `import { testFunction } from '@ryo-faas/runtime/testing'
-import { expect, test } from 'vitest'
-import { hello } from '../hello.ts'
-test('says hello', async () => {
-  await using app = await testFunction(hello, { name: 'hello' })
-  expect(await (await app.request('/')).text()).toBe('hello')
-})
-`,
-      'hello.ts': `import { context } from '@ryo-faas/runtime'
-export const hello = async (request: Request): Promise<Response> => new Response(context().name)
-`,
-    },
-    build: [
-      ['node', '-e', linkRuntime()],
-      ['node', 'node_modules/vitest/vitest.mjs', 'run'],
-    ],
-    calls: [{ answer: 'hello' }],
-  },
 ]
 
 function odd(name: string, install: Install): App {
@@ -97,10 +75,4 @@ function workspace(name: string, manager: 'npm' | 'pnpm' | 'yarn', lockOnly = fa
     },
     calls: [{ answer: 'template true' }],
   }
-}
-
-/** A program that puts our own package in place, which is not in a registry yet. */
-function linkRuntime(): string {
-  const runtime = new URL('../../../../runtime', import.meta.url).pathname
-  return `const fs = require('node:fs'); fs.mkdirSync('node_modules/@ryo-faas', { recursive: true }); fs.symlinkSync(${JSON.stringify(runtime)}, 'node_modules/@ryo-faas/runtime')`
 }
