@@ -73,7 +73,10 @@ export interface CliHost {
    * Checks and bundles a deploy.json on this machine, without a platform. The caller closes the result.
    * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND, CHECK_FAILED, BUILD_FAILED, PACKAGE_INVALID, CANCELLED
    */
-  buildHere(request: BuildHere, run: { emit: (event: DeployEvent) => void; signal: AbortSignal }): Promise<BuiltPackages>
+  buildHere(
+    request: BuildHere,
+    run: { emit: (event: DeployEvent) => void; signal: AbortSignal },
+  ): Promise<BuiltPackages>
   /** Writes what was built to be portable as one file. */
   writeArtefact(built: BuiltPackages, path: string): Promise<{ digest: string; sizeBytes: number }>
   /**

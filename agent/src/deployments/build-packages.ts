@@ -29,7 +29,10 @@ export interface BuildRun {
  * All functions or none; `close` removes what was written.
  * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND, CHECK_FAILED, BUILD_FAILED, PACKAGE_INVALID, CANCELLED
  */
-export async function buildPackages(request: BuildRequest, { languages, emit, signal }: BuildRun): Promise<BuiltPackages> {
+export async function buildPackages(
+  request: BuildRequest,
+  { languages, emit, signal }: BuildRun,
+): Promise<BuiltPackages> {
   const { file, isPortable } = request
   const planned = isPortable ? await planAsDeclared(request, languages) : await plan(request, languages)
   emit({
@@ -83,7 +86,10 @@ async function buildOne(
 }
 
 async function portable({ entry, place }: Accepted, file: string): Promise<DeployEntry> {
-  const { entry: moved, problems } = await portableEntry(entry, { base: dirname(file), place: finding => place(finding) })
+  const { entry: moved, problems } = await portableEntry(entry, {
+    base: dirname(file),
+    place: finding => place(finding),
+  })
   if (problems.length > 0) throw new RyoFaasError('DEPLOY_FILE_INVALID', 'the file has problems', { problems })
   return moved
 }

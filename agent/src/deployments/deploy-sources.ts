@@ -3,7 +3,14 @@
  * packages that were built elsewhere and uploaded. From here on both are one: settings, and code that is ready to write.
  */
 import type { z } from 'zod'
-import { hashOf, kindOf, RyoFaasError, type PackagedDeploy, type PackageManifest, type Problem } from '../contract/index.ts'
+import {
+  hashOf,
+  kindOf,
+  RyoFaasError,
+  type PackagedDeploy,
+  type PackageManifest,
+  type Problem,
+} from '../contract/index.ts'
 import type { Engine } from '../engines/index.ts'
 import type { Languages } from '../languages/index.ts'
 import { thisMachine, unsuitable, type PackageStore, type Target } from '../packages/index.ts'

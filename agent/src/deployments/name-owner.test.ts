@@ -74,3 +74,23 @@ test('a route that a function outside this deploy serves is refused with both na
   // The other gives it up in the same deploy.
   routesMustBeFree([entry('b', { route: '/orders/:x' }), entry('A', { route: '/old' })], { deployments })
 })
+
+test('a project that was built elsewhere is known by its name, to itself and to a deploy.json of this machine', async () => {
+  const file = await deployFile('shop/deploy.json')
+  const from = (active: object, source: Parameters<typeof mustBeFree>[1]['source']) => {
+    const versions = [{ version: 1, config: entryOf('/elsewhere/x/deploy.json'), ...active }]
+    const record = { active: 1, versions } as unknown as DeploymentRecord
+    return mustBeFree([entryOf(file)], { source, recordOf: () => record })
+  }
+  await from({ project: 'shop' }, { project: 'shop' })
+  await from({ project: 'shop' }, { deployFile: file })
+  await from({ deployFile: file }, { project: 'shop' })
+  await from({ deployFile: join(folder, 'gone/deploy.json') }, { project: 'shop' })
+  for (const refused of [
+    from({ project: 'other' }, { project: 'shop' }),
+    from({ project: 'other' }, { deployFile: file }),
+    from({ deployFile: file }, { project: 'other' }),
+  ]) {
+    await expect(refused).rejects.toMatchObject({ code: 'NAME_TAKEN' })
+  }
+})

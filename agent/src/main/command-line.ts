@@ -63,8 +63,7 @@ export async function runCommandLine(): Promise<number> {
         const { buildHere } = await import('../platform/build-here.ts')
         return buildHere({ ...request, builtBy: version }, run, { home, environment, runtimeDir })
       },
-      writeArtefact: async (built, path) =>
-        (await import('../platform/build-here.ts')).writeArtefact(built, path),
+      writeArtefact: async (built, path) => (await import('../platform/build-here.ts')).writeArtefact(built, path),
       openArtefact: async (at, settings) => (await import('../platform/build-here.ts')).openArtefact(at, settings),
       openUrl: async url => (await import('../platform/open-url.ts')).openUrl(url, join(home, 'run', 'dashboard.html')),
       restoreStore: async backup => (await import('../platform/restore-store.ts')).restoreStore(home, backup),

@@ -31,7 +31,10 @@ const NO_TIME = new Date(0)
 const Artefact = z.object({
   format: z.literal(1),
   project: z.string().min(1).max(200),
-  functions: z.array(z.object({ entry: DeployEntry, manifest: PackageManifest })).min(1).max(1_000),
+  functions: z
+    .array(z.object({ entry: DeployEntry, manifest: PackageManifest }))
+    .min(1)
+    .max(1_000),
 })
 
 export interface WrittenArtefact {
@@ -104,7 +107,8 @@ export async function openArtefact(
     const { path: at, message } = parsed.error.issues[0]!
     throw invalid(`${path} cannot be read by this release of ryo-faas: ${at.join('.')} ${message}`)
   }
-  const missing = contentsOf(parsed.data.functions).find(({ sha256, size }) => places.get(sha256)?.size !== size)
+  const files = parsed.data.functions.flatMap(({ manifest }) => manifest.files)
+  const missing = files.find(({ sha256, size }) => places.get(sha256)?.size !== size)
   if (missing !== undefined) throw invalid(`${path} lacks the file ${missing.sha256.slice(0, 12)}`)
   const functions = chosen(parsed.data.functions, only)
   const named = namedVariables(JSON.stringify(functions.map(({ entry }) => entry)), variables)
@@ -160,7 +164,9 @@ function chosen(functions: Functions, only: string[] | undefined): Functions {
   for (const name of only) {
     if (functions.some(({ entry }) => routeOf(entry.name) === routeOf(name))) continue
     const names = functions.map(({ entry }) => entry.name).join(', ')
-    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `the artefact has no function "${name}"`, { hint: `It has: ${names}` })
+    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `the artefact has no function "${name}"`, {
+      hint: `It has: ${names}`,
+    })
   }
   return functions.filter(({ entry }) => wanted.has(routeOf(entry.name)))
 }

@@ -47,7 +47,10 @@ test('heads of every system are read', () => {
 
 /** A package with these files of machine code, beside its entry. */
 function withCode(files: Record<string, Partial<MachineCode>>, builtOn: Partial<MachineCode> = {}) {
-  const manifest = manifestOf({ 'main.mjs': 'code', ...Object.fromEntries(Object.keys(files).map(path => [path, path])) })
+  const manifest = manifestOf({
+    'main.mjs': 'code',
+    ...Object.fromEntries(Object.keys(files).map(path => [path, path])),
+  })
   for (const file of manifest.files) {
     if (files[file.path] !== undefined) file.machine = { platform: 'linux', arch: 'x64', ...files[file.path] }
   }

@@ -209,32 +209,16 @@ describe('faults', () => {
     })
   })
 
-  test('an artefact in which one byte was changed is refused, wherever it is', async () => {
+  test('an artefact that was changed, and one that is not the one that was meant, change nothing', async () => {
     const whole = await readFile(node)
-    const at = (text: string) => whole.indexOf(text)
-    const changes = {
-      'the list of files': at('"functions"') + 2,
-      'a path in it': at('"path":"data.txt"') + 9,
-      'its digest': at(digest) + 5,
-      'a file': whole.lastIndexOf('data'),
-    }
-    const before = await contents()
+    const before = [await contents(), await platform.ok(['details', '--json'])]
     const bad = join(folder, 'bad.ryo')
-    for (const place of Object.values(changes)) {
-      const changed = Buffer.from(whole)
-      changed[place] = changed[place]! ^ 1
-      await writeFile(bad, changed)
-      const { code, stderr } = await platform.cli(['deploy', bad])
-      expect([code, stderr]).toEqual([1, expect.stringMatching(/was changed|not what its digest|cannot be read/)])
-    }
-    await writeFile(bad, whole.subarray(0, whole.length / 2))
-    expect((await platform.cli(['deploy', bad])).code).toBe(1)
-    await writeFile(bad, 'no tar')
-    expect((await platform.cli(['deploy', bad])).code).toBe(1)
-    // It is whole, and not the one that was meant.
-    const other = '0'.repeat(64)
-    expect((await platform.cli(['deploy', node, '--digest', other])).stderr).toMatch(/has the digest/)
-    expect(await contents()).toEqual(before)
+    whole[whole.lastIndexOf('data')]! ^= 1
+    await writeFile(bad, whole)
+    const { code, stderr } = await platform.cli(['deploy', bad])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/not what its digest says/)])
+    expect((await platform.cli(['deploy', node, '--digest', '0'.repeat(64)])).stderr).toMatch(/has the digest/)
+    expect([await contents(), await platform.ok(['details', '--json'])]).toEqual(before)
   })
 
   test('a function of another project is not replaced, unless it is asked for', async () => {

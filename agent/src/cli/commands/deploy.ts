@@ -28,7 +28,10 @@ export const deploy: Command = {
     'Check, build and start the functions of deploy.json, then switch traffic to them; starts the platform if needed',
   examples: [
     ['deploy', 'all functions of ./deploy.json'],
-    ['deploy --build-only --out app.ryo', 'build one file, without a platform; deploy app.ryo --env staging deploys it'],
+    [
+      'deploy --build-only --out app.ryo',
+      'build one file, without a platform; deploy app.ryo --env staging deploys it',
+    ],
     ['deploy shop --only checkout --watch', 'one function of the folder shop, again on every save'],
   ],
   options: yargs =>
