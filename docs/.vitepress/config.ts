@@ -83,6 +83,7 @@ export default defineConfig({
           { text: 'Calls API', link: '/reference/calls-api' },
           { text: 'Store API', link: '/reference/store-api' },
           { text: 'Agent API', link: '/reference/agent-api' },
+          { text: 'The contract of a function', link: '/reference/contract' },
           { text: 'Metrics', link: '/reference/metrics' },
           { text: 'Error codes', link: '/reference/errors' },
           { text: 'Messages of the checker', link: '/reference/checks' },

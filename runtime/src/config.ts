@@ -55,7 +55,7 @@ interface Schedule {
 export interface FunctionConfig extends Settings {
   name: string
   packageDir: string
-  filePath: string
+  filePath?: string
   language?: string
   export?: string
   route?: string
@@ -69,6 +69,9 @@ export interface FunctionConfig extends Settings {
   files?: string[]
   unbundled?: string[]
   node?: string
+  command?: string[]
+  dockerfile?: true | string
+  readiness?: string
   bodyLimitMb?: number
 }
 

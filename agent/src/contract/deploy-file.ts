@@ -89,7 +89,12 @@ export const DeployEntry = z.strictObject({
     .optional()
     .describe('What filePath exports, if not under this name; default: name, the default export, or GET, POST, ….'),
   packageDir: z.string().min(1).describe('Folder bundled with the function, relative to this file.'),
-  filePath: z.string().min(1).describe('The module in packageDir that exports the handler, relative to this file.'),
+  filePath: z
+    .string()
+    .default('')
+    .describe(
+      'The module in packageDir that exports the handler, relative to this file. Not needed with command or dockerfile.',
+    ),
   language: z.string().min(1).optional().describe('Language of the function; default: from the extension of filePath.'),
   node: z
     .string()
@@ -97,6 +102,26 @@ export const DeployEntry = z.strictObject({
     .optional()
     .describe(
       'Version of Node that it runs on, such as "22" or "22.12.0", which this machine must have; default: that of the platform.',
+    ),
+  command: z
+    .array(z.string().min(1))
+    .min(1)
+    .optional()
+    .describe(
+      'A program and its arguments, run in packageDir, in place of a handler: an HTTP server that listens on $PORT. "./server" is a program of the package, "python3" one of this machine.',
+    ),
+  dockerfile: z
+    .union([z.literal(true), z.string().min(1)])
+    .optional()
+    .describe(
+      'Build the container of an HTTP server that listens on $PORT from the Dockerfile of packageDir; a path in it if it is not called Dockerfile.',
+    ),
+  readiness: z
+    .string()
+    .regex(/^\/[^\s#]*$/, 'must be a path, such as "/healthz"')
+    .optional()
+    .describe(
+      'Path at which a program with command or dockerfile answers 2xx once it is ready; default: it is ready when it accepts connections.',
     ),
   route: UrlRoute.optional().describe(
     'Path at which it is reached in addition to /functions/<name>, as written: /orders, /orders/:id, /files/*. The function sees the whole path, and its parameters in context().params.',

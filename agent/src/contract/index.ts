@@ -86,4 +86,5 @@ export {
   Sha256,
 } from './package.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'
+export { dockerfileBase, dockerfileOf, hostBase, hostPathsOf, SCRATCH_BASE } from './run-base.ts'
 export { Scale } from './scale.ts'

@@ -71,6 +71,9 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   egress: anything(fc.constantFrom('none', 'internet')),
   ca: anything(path),
   node: anything(fc.constantFrom('22', '22.1.0', '18', 'lts', 22)),
+  command: anything(fc.constantFrom(['./server'], ['node', 'a.js'], [], [''], ['python3', 1], './server')),
+  dockerfile: anything(fc.constantFrom(true, false, 'Dockerfile', '../Dockerfile', '')),
+  readiness: anything(fc.constantFrom('/', '/healthz', 'healthz', '/a b', 1)),
   language: anything(fc.constantFrom('node', 'nod', '', 'constructor')),
   access: anything(
     fc.oneof(

@@ -135,7 +135,7 @@ test('an unknown language is reported with the known ones, and an unknown extens
   expect(await problemsOf(text(misspelt))).toEqual([
     '1:87 unknown-language unknown language "Nodee", did you mean "node"?',
   ])
-  expect(await hintsOf(misspelt)).toEqual(['Known: node, go'])
+  expect(await hintsOf(misspelt)).toEqual(['Known: node, go, command'])
   const unclaimed = '"filePath":"./hello/main.py"'
   expect(await problemsOf(text(unclaimed))).toEqual([
     '1:58 unknown-language "./hello/main.py" has an unknown file extension',

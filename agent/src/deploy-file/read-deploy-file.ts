@@ -6,8 +6,9 @@
  * 3. Entries come out with absolute paths, and those paths exist and lie inside the folder of the file; with the
  * overrides of one environment, and with every variable in place.
  */
+import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname, resolve, sep } from 'node:path'
 import {
   findNodeAtLocation,
   getNodeValue,
@@ -81,7 +82,9 @@ export async function readDeployFile(
   const inLanguages = languageProblems(candidates, source, languages)
     // The path itself is wrong, and reported elsewhere.
     .filter(({ line, column }) => !inPaths.some(other => other.line === line && other.column === column))
-  const inEntries = [duplicateNames, uncallable, routeProblems].flatMap(find => find(candidates, source))
+  const inEntries = [missingFilePath, duplicateNames, uncallable, routeProblems].flatMap(find =>
+    find(candidates, source),
+  )
   problems.push(...inEntries, ...inPaths, ...inLanguages)
   if (problems.length > 0 || !parsed.success) {
     problems.sort((a, b) => a.line - b.line || a.column - b.column)
@@ -89,11 +92,11 @@ export async function readDeployFile(
   }
 
   const base = dirname(file)
-  const entries = parsed.data.deploy.map(entry => ({
-    ...entry,
-    packageDir: resolve(base, entry.packageDir),
-    filePath: resolve(base, entry.filePath),
-  }))
+  const entries = parsed.data.deploy.map(entry => {
+    const packageDir = resolve(base, entry.packageDir)
+    const filePath = entry.filePath === '' ? programPath(packageDir, entry) : resolve(base, entry.filePath)
+    return { ...entry, packageDir, filePath }
+  })
   const placeOf = (index: number): EntryPlace => {
     return (finding, field = 'name') => source.atPath(finding, ['deploy', index, field])
   }
@@ -138,6 +141,29 @@ function treeOf(file: string, text: string): Tree {
   if (field !== undefined) return { root: field, faults: [] }
   const finding = { code: 'missing-field', message: `there is no field "${PACKAGE_FIELD}"` }
   return { root: undefined, faults: [{ finding, offset: 0, length: 1 }] }
+}
+
+function missingFilePath(entries: unknown[], source: SourceMap): Problem[] {
+  return entries.flatMap((entry, index) => {
+    const { filePath, command, dockerfile } = (entry ?? {}) as Record<string, unknown>
+    if (filePath !== undefined && filePath !== '') return []
+    if (filePath === undefined && (command !== undefined || dockerfile !== undefined)) return []
+    if (typeof entry !== 'object' || entry === null) return []
+    const finding =
+      filePath === ''
+        ? { code: 'wrong-value', message: '"filePath" must be at least 1 characters long' }
+        : { code: 'missing-field', message: '"filePath" is missing' }
+    return [source.atPath(finding, ['deploy', index, 'filePath'])]
+  })
+}
+
+/** The file that stands for a program: the first of its words that is one of the package. */
+function programPath(packageDir: string, { command = [], dockerfile }: DeployEntry): string {
+  const words = dockerfile === undefined ? command : [dockerfile === true ? 'Dockerfile' : dockerfile]
+  const found = words
+    .map(word => resolve(packageDir, word))
+    .find(path => path.startsWith(packageDir + sep) && existsSync(path))
+  return found ?? packageDir
 }
 
 function duplicateNames(entries: unknown[], source: SourceMap): Problem[] {
@@ -192,9 +218,10 @@ function routeProblems(entries: unknown[], source: SourceMap): Problem[] {
 
 function languageProblems(entries: unknown[], source: SourceMap, languages: Languages): Problem[] {
   return entries.flatMap((entry, index) => {
-    const filePath = field(entry, 'filePath')
-    if (filePath === undefined) return []
-    const choice = { language: field(entry, 'language'), filePath }
+    const { command, dockerfile } = (entry ?? {}) as Record<string, unknown>
+    const filePath = field(entry, 'filePath') ?? ''
+    if (filePath === '' && command === undefined && dockerfile === undefined) return []
+    const choice = { language: field(entry, 'language'), filePath, command, dockerfile }
     const found = languages.problemOf(choice)
     if (found) return [source.atPath(found.finding, ['deploy', index, found.field])]
     const { name } = languages.of(choice)

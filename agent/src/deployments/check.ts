@@ -1,6 +1,6 @@
 /** Checks functions of a deploy.json: all that can be known without building or running anything. */
 import { dirname } from 'node:path'
-import { kindOf, RyoFaasError, type Problem } from '../contract/index.ts'
+import { dockerfileOf, hostPathsOf, kindOf, RyoFaasError, type Problem } from '../contract/index.ts'
 import type { Engine } from '../engines/index.ts'
 import type { CheckOutcome, Languages } from '../languages/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
@@ -47,11 +47,15 @@ export async function checkPlanned(
   const rootDir = dirname(file)
   const outcomes = await languages.check(
     planned.map(({ entry, language }) => {
-      const { name, export: exported, packageDir, filePath, files, unbundled, node } = entry
+      const { name, export: exported, ...more } = entry
+      const { packageDir, filePath, files, unbundled, node, command, dockerfile } = more
       const kind = kindOf(entry)
       return {
         language,
-        source: { name, kind, export: exported, rootDir, packageDir, filePath, files, unbundled, node },
+        source: {
+          ...{ name, kind, export: exported, rootDir, packageDir, filePath, files, unbundled, node },
+          ...{ command, dockerfile },
+        },
       }
     }),
   )
@@ -78,11 +82,18 @@ export async function missingNodes(accepted: Accepted[], engine: Pick<Engine, 's
         if (!(error instanceof RyoFaasError && MISSING.has(error.code))) throw error
         const { message, hint } = error
         const text = `${entry.name} cannot run here: ${message}`
-        return [place({ code: 'missing-node', message: text, ...(hint !== undefined && { hint }) }, 'node')]
+        const [code, field] = missing(outcome.base)
+        return [place({ code, message: text, ...(hint !== undefined && { hint }) }, field)]
       }
     }),
   )
   return found.flat()
+}
+
+/** The code of the problem, and the field that asked for it. */
+function missing(base: string): [code: string, field: string] {
+  if (dockerfileOf(base) !== undefined) return ['not-here', 'dockerfile']
+  return hostPathsOf(base) === undefined ? ['missing-node', 'node'] : ['not-here', 'name']
 }
 
 export function missingSecrets(planned: Planned[], known: ReadonlySet<string>): Problem[] {

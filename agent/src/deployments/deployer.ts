@@ -35,7 +35,7 @@ import { deploymentLogs } from './log-merge.ts'
 import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher, type CurrentTable } from './route-publisher.ts'
-import { isHealthy } from './readiness.ts'
+import { isHealthy, isPlain, readinessOf, versionOf } from './readiness.ts'
 import {
   isElastic,
   Scaler,
@@ -96,16 +96,22 @@ export class Deployer {
   constructor(options: DeployerOptions) {
     this.#options = options
     this.#images = new VersionImages(options.engine.images)
-    const shared = { ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images }
+    const { state } = options
+    const versionIn = (instance: Instance) => versionOf(state.deployment(instance.route), instance)
+    const shared = {
+      ...{ ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images },
+      isHealthy: (instance: Instance) => isHealthy(instance, readinessOf(versionIn(instance))),
+      isPlain: (instance: Instance) => isPlain(versionIn(instance)),
+    }
     this.#publisher = new RoutePublisher(options.routes, {
       all: () => this.#table(),
       one: name => {
-        const record = options.state.deployment(name)
+        const record = state.deployment(name)
         return record && this.#routeOf(record)
       },
     })
     this.#instances = new Instances({ ...shared, publisher: this.#publisher })
-    this.#sleep = new Sleep({ ...shared, publisher: this.#publisher, isHealthy })
+    this.#sleep = new Sleep({ ...shared, publisher: this.#publisher })
     const moved = { ...shared, publisher: this.#publisher, instances: this.#instances, sleep: this.#sleep }
     this.#scaler = new Scaler({ ...moved, sources: { proxies: options.demand, dispatchers: options.queues } })
     this.#switcher = new Switcher(moved)
@@ -174,10 +180,12 @@ export class Deployer {
     )
   }
 
-  /** Which instances are ready now, from memory. */
+  /** Which instances are ready now and tell about themselves, from memory. */
   ready(): { name: string; instances: Instance[] }[] {
     const records = Object.values(this.#options.state.current.deployments)
-    return records.map(({ name, route }) => ({ name, instances: this.#fleet.ready(route) }))
+    return records
+      .filter(record => !isPlain(activeVersion(record)))
+      .map(({ name, route }) => ({ name, instances: this.#fleet.ready(route) }))
   }
 
   async view(name: string): Promise<DeploymentView> {

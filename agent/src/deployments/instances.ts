@@ -9,7 +9,7 @@ import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 import { instanceEnvironment, type Surroundings } from './environment.ts'
 import type { Fleet } from './fleet.ts'
 import { TAIL_LINES, tellingLines } from './last-output.ts'
-import { askServed, waitUntilReady } from './readiness.ts'
+import { askServed, isPlain, readinessOf, waitUntilReady } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 import type { VersionImages } from './version-images.ts'
 
@@ -104,7 +104,7 @@ export class Instances {
     const { certificates } = this.#options.surroundings()
     engine.pool.open(
       likely
-        .filter(config => languages.problemOf(config) === undefined)
+        .filter(config => languages.problemOf(config) === undefined && !isPlain(languages.of(config)))
         .map(config => {
           const limits = limitsOf(config)
           return {
@@ -143,7 +143,8 @@ export class Instances {
         instance = await images.startFrom(built, startFrom, signal)
         steps.end('creating and starting it')
       }
-      await waitUntilReady(engine, instance, { timeoutMs: startTimeoutMs, signal })
+      const readiness = readinessOf(version)
+      await waitUntilReady(engine, instance, { timeoutMs: startTimeoutMs, signal, readiness })
       steps.end('booting, until it answers')
       const why = taken?.kind === 'none' ? { why: taken.why } : {}
       onBoot?.({ origin: instance.origin ?? 'new', ...why, steps: steps.all })
@@ -184,13 +185,15 @@ export class Instances {
     const limits = limitsOf(config)
     const surroundings = this.#options.surroundings()
     const { certificates } = surroundings
-    const runnable = { folder: engine.codeFolderOf(version), entry: version.entry }
+    const { base, entry } = version
+    const runnable = { folder: engine.codeFolderOf(version), entry, base, command: config.command }
     return {
       id,
       route: record.route,
       version: version.version,
       command: language.command(runnable, engine.commandNeeds({ ...debug, limits })),
-      base: version.base ?? language.base,
+      base: base ?? language.base,
+      ...(isPlain(version) && { isPlain: true }),
       env: {
         ...instanceEnvironment(record.name, version, {
           id,

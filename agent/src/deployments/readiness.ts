@@ -1,24 +1,47 @@
-/** Waits until an instance answers its health path. */
+/** Waits until an instance is ready: it answers its health path or, if it knows nothing of ours, accepts connections. */
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
-import { HEADERS, HEALTH_PATH } from '@ryo-faas/runtime/protocol'
+import { HEADERS, HEALTH_PATH, PLAIN_PROTOCOL } from '@ryo-faas/runtime/protocol'
 import { RyoFaasError, ServedHandlers } from '../contract/index.ts'
 import type { Engine, Instance, InstanceAddress } from '../engines/index.ts'
+import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 25
 /** Asking the engine whether it is alive costs more than asking the instance itself. */
 const LIFE_CHECK_EVERY_MS = 100
 const ASK_MS = 5_000
+const CHECK_MS = 1_000
 
 const HealthAnswer = z.object({ served: ServedHandlers.optional() })
+
+/** How an instance shows that it is ready. */
+export type Readiness = { kind: 'runtime' } | { kind: 'plain'; path: string | undefined }
+
+export function isPlain(version: Pick<VersionRecord, 'protocol'> | undefined): boolean {
+  return version?.protocol === PLAIN_PROTOCOL
+}
+
+export function readinessOf(version: Pick<VersionRecord, 'protocol' | 'config'> | undefined): Readiness {
+  return isPlain(version) ? { kind: 'plain', path: version!.config.readiness } : { kind: 'runtime' }
+}
+
+/** The version that an instance is of. */
+export function versionOf(
+  record: DeploymentRecord | undefined,
+  { version }: Pick<Instance, 'version'>,
+): VersionRecord | undefined {
+  return record?.versions.find(kept => kept.version === version)
+}
 
 export interface ReadinessOptions {
   timeoutMs: number
   signal: AbortSignal
+  readiness: Readiness
 }
 
 /** @throws RyoFaasError START_FAILED if it dies or is not ready in time; CANCELLED. */
@@ -34,7 +57,7 @@ export async function waitUntilReady(
   for (;;) {
     if (options.signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${instance.route} was cancelled`)
     if (state.kind === 'exited') throw new RyoFaasError('START_FAILED', `it ${state.reason} before it was ready`)
-    if (await isHealthy({ ...instance, state })) return
+    if (await isHealthy({ ...instance, state }, options.readiness)) return
     const isLate = performance.now() > deadline
     if (isLate || performance.now() > nextLifeCheck) {
       nextLifeCheck = performance.now() + LIFE_CHECK_EVERY_MS
@@ -45,12 +68,17 @@ export async function waitUntilReady(
     // Report an instance that exited as such: requests to its dead address may have used up the time.
     if (isLate && state.kind === 'running') {
       throw new RyoFaasError('START_FAILED', `it was not ready within ${options.timeoutMs} ms`, {
-        hint: 'Does the module wait or loop while it loads? The handler is only called once loading is done.',
+        hint: HINTS[options.readiness.kind],
       })
     }
     await delay(pauseMs)
     pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 1.2)
   }
+}
+
+const HINTS = {
+  runtime: 'Does the module wait or loop while it loads? The handler is only called once loading is done.',
+  plain: 'Does it listen on $PORT, and answer 2xx at the path that "readiness" names?',
 }
 
 /**
@@ -74,15 +102,43 @@ async function askHealth(address: InstanceAddress): Promise<string> {
   return text(response)
 }
 
-/** One request, at most one second. Another instance that now has the address says no. */
-export async function isHealthy({ id, state }: Pick<Instance, 'id' | 'state'>): Promise<boolean> {
+/** One request, at most one second. Another instance of ours that now has the address says no. */
+export async function isHealthy(
+  { id, state }: Pick<Instance, 'id' | 'state'>,
+  readiness: Readiness = { kind: 'runtime' },
+): Promise<boolean> {
   if (state.kind !== 'running') return false
+  if (readiness.kind === 'plain') {
+    return readiness.path === undefined ? accepts(state.address) : answers(state.address, readiness.path)
+  }
   const headers = { [HEADERS.instance]: id }
-  const options = { ...state.address, path: HEALTH_PATH, headers, agent: false, timeout: 1000 }
+  const options = { ...state.address, path: HEALTH_PATH, headers, agent: false, timeout: CHECK_MS }
   return new Promise(resolve => {
     const request = get(options, response => {
       response.resume()
       resolve(response.statusCode === 200)
+    })
+    request.once('error', () => resolve(false)).once('timeout', () => request.destroy())
+  })
+}
+
+async function accepts(address: InstanceAddress): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ ...address, timeout: CHECK_MS })
+    const say = (does: boolean) => {
+      socket.destroy()
+      resolve(does)
+    }
+    socket.once('connect', () => say(true)).once('timeout', () => say(false))
+    socket.once('error', () => say(false))
+  })
+}
+
+async function answers(address: InstanceAddress, path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const request = get({ ...address, path, agent: false, timeout: CHECK_MS }, response => {
+      response.resume()
+      resolve(response.statusCode! >= 200 && response.statusCode! < 300)
     })
     request.once('error', () => resolve(false)).once('timeout', () => request.destroy())
   })

@@ -7,6 +7,7 @@ import { KeyedQueue } from '../host/index.ts'
 import type { StateStore } from './state/index.ts'
 import { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
+import { isHealthy } from './readiness.ts'
 import { Reconciler } from './reconciler.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 import type { Sleep } from './scaling/index.ts'
@@ -45,6 +46,7 @@ function adopted(listed: Instance[] = [running('a1')], fields: object = { instan
   const retired: string[] = []
   const reconciler = new Reconciler({
     fleet,
+    isHealthy,
     engine: {
       instances: async () => [...listed],
       promote: async () => undefined,

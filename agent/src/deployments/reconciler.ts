@@ -13,7 +13,6 @@ import type { KeyedQueue } from '../host/index.ts'
 import { activeVersion, type DeploymentRecord, type StateStore, type VersionRecord } from './state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
-import { isHealthy } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 import { scaleOfRecord, type Sleep } from './scaling/index.ts'
 
@@ -30,6 +29,8 @@ export interface ReconcilerOptions {
   sleep: Sleep
   publisher: RoutePublisher
   queue: KeyedQueue
+  /** Whether it is ready. */
+  isHealthy: (instance: Instance) => Promise<boolean>
   onChange: (name: string) => void
   log: { warn(details: object, message: string): void }
 }
@@ -192,7 +193,7 @@ export class Reconciler {
   async #answers(instance: Instance): Promise<boolean> {
     const deadline = performance.now() + (this.#isAdopting ? ADOPT_MS : 0)
     for (;;) {
-      if (await isHealthy(instance)) return true
+      if (await this.#options.isHealthy(instance)) return true
       if (this.#abort.signal.aborted || performance.now() > deadline) return false
       await delay(ASK_AGAIN_MS)
     }

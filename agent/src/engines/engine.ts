@@ -20,7 +20,7 @@ export interface BuiltPackage {
   hash: string
   /** Absolute folder that becomes the code folder of instances. */
   dir: string
-  /** What its command runs on: `node`, or `node@` with a version; default: `node`. */
+  /** What its command runs on (`contract/run-base.ts`); default: `node`. */
   base?: string | undefined
 }
 
@@ -31,10 +31,15 @@ export interface InstanceSpec {
   version: number
   /** The result of `images.build`; for an engine without images the package's `dir`. */
   image: string
-  /** Program and arguments, as the instance sees them; a program without a folder is searched on the path. */
+  /**
+   * Program and arguments, as the instance sees them; a program without a folder is searched on the path. Empty: what the
+   * image says.
+   */
   command: string[]
   /** As in the package. */
   base?: string
+  /** It knows nothing of our variables: it is told by `PORT` where to listen, and its address is known at once. */
+  isPlain?: boolean
   env: Record<string, string>
   /** Values by name; mounted as files and set as variables, over which `env` wins. */
   secrets: Record<string, string>

@@ -6,7 +6,16 @@ export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'
 export { AHEAD, begin, callOff, untilBegin } from './ahead-process.ts'
 export { spawnDetached, type DetachedProcess } from './detached-process.ts'
-export { identifyProcess, isAlive, isStopped, residentBytes, signalProcess, waitForExit } from './process-identity.ts'
+export {
+  endGroup,
+  identifyProcess,
+  isAlive,
+  isStopped,
+  residentBytes,
+  signalGroup,
+  signalProcess,
+  waitForExit,
+} from './process-identity.ts'
 export { ProcessIdentity } from './saved-identity.ts'
 export { acquireProcessLock } from './process-lock.ts'
 export { ExtraHost, listenAtAll } from './extra-listener.ts'

@@ -18,9 +18,23 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
 
 /** Sends a signal, but only to that very process. Returns whether it was running. */
 export async function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
-  if (!(await isAlive(identity))) return false
+  return (await isAlive(identity)) && signalNow(identity.pid, signal)
+}
+
+/** Like `signalProcess`, for a process of `spawnDetached` together with all that it started. */
+export async function signalGroup(identity: ProcessIdentity, signal: NodeJS.Signals): Promise<boolean> {
+  const { pid } = identity
+  return (await isAlive(identity)) && signalNow(process.platform === 'win32' ? pid : -pid, signal)
+}
+
+/** Ends what a process of `spawnDetached` that has just exited left behind. */
+export function endGroup(pid: number): void {
+  if (process.platform !== 'win32') signalNow(-pid, 'SIGKILL')
+}
+
+function signalNow(pid: number, signal: NodeJS.Signals): boolean {
   try {
-    process.kill(identity.pid, signal)
+    process.kill(pid, signal)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false

@@ -6,7 +6,8 @@
  * 2. The hash of a bundle covers everything the function can see at run time and nothing else: the same package gives
  *    the same hash in every folder and on every machine.
  * 3. Nothing is written before `write`, which writes a version completely or not at all.
- * 4. Its command starts a server that listens where the environment says (`ENV`), and answers `HEALTH_PATH` when ready.
+ * 4. Its command starts a server that listens where the environment says (`ENV`), and answers `HEALTH_PATH` when ready; a plain
+ * one listens on `PORT`.
  */
 import type { BundleFacts, DeploymentKind, Problem } from '../contract/index.ts'
 
@@ -29,6 +30,10 @@ export interface FunctionSource {
   unbundled?: readonly string[]
   /** Version of Node that it asks for. */
   node?: string | undefined
+  /** Program and arguments that it asks for. */
+  command?: readonly string[] | undefined
+  /** Path of a Dockerfile in the package, or `true` for one with that name. */
+  dockerfile?: string | true | undefined
 }
 
 export type CheckOutcome =
@@ -70,6 +75,10 @@ export interface RunnablePackage {
   folder: string
   /** Relative to `folder`. */
   entry: string
+  /** What it runs on, as the check decided. */
+  base?: string | undefined
+  /** Program and arguments, as deploy.json says. */
+  command?: readonly string[] | undefined
 }
 
 /** What only the program itself can enforce. */
@@ -93,7 +102,12 @@ export interface Language {
   readonly endings: readonly string[]
   /** Fields of an entry that only it understands. */
   readonly fields?: readonly string[]
-  /** Protocol of its bundles: `RUNTIME_PROTOCOL`, or 1 if instances do not identify themselves. */
+  /** Those of them that make an entry its own, whatever its file is called. */
+  readonly claims?: readonly ('command' | 'dockerfile')[]
+  /**
+   * Protocol of its bundles: `RUNTIME_PROTOCOL`, 1 if instances do not identify themselves, or `PLAIN_PROTOCOL` if they
+   * are told where to listen by `PORT` and nothing more is known of them than that they serve HTTP.
+   */
   readonly protocol: number
   /** Name of the base image that its commands run on. */
   readonly base: string

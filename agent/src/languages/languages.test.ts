@@ -34,7 +34,7 @@ test('one more line in the registry is one more language, found by its extension
   })
   expect(languages.problemOf({ filePath: './a.ts', language: 'shel' })).toMatchObject({
     field: 'language',
-    finding: { message: 'unknown language "shel", did you mean "shell"?', hint: 'Known: node, go, shell' },
+    finding: { message: 'unknown language "shel", did you mean "shell"?', hint: 'Known: node, go, command, shell' },
   })
 })
 

@@ -6,6 +6,8 @@ import type { CheckOutcome, FunctionSource, Language } from './language.ts'
 export interface LanguageChoice {
   language?: string | undefined
   filePath: string
+  command?: unknown
+  dockerfile?: unknown
 }
 
 export interface ChoiceProblem {
@@ -22,7 +24,8 @@ export class Languages {
   }
 
   /** Why an entry has no language; `undefined` if it has one. */
-  problemOf({ language, filePath }: LanguageChoice): ChoiceProblem | undefined {
+  problemOf(choice: LanguageChoice): ChoiceProblem | undefined {
+    const { language, filePath } = choice
     const code = 'unknown-language'
     if (language !== undefined) {
       if (this.#find(language)) return undefined
@@ -31,8 +34,10 @@ export class Languages {
       const message = `unknown language "${language}"${near === undefined ? '' : `, did you mean "${near}"?`}`
       return { field: 'language', finding: { code, message, hint: `Known: ${names.join(', ')}` } }
     }
-    if (this.#claiming(filePath)) return undefined
-    const known = this.#languages.map(({ name, endings }) => `${endings.join(' ')} (${name})`)
+    if (this.#claiming(choice)) return undefined
+    const known = this.#languages
+      .filter(({ endings }) => endings.length > 0)
+      .map(({ name, endings }) => `${endings.join(' ')} (${name})`)
     const message = `"${filePath}" has an unknown file extension`
     return { field: 'filePath', finding: { code, message, hint: `Known extensions: ${known.join(', ')}` } }
   }
@@ -46,7 +51,7 @@ export class Languages {
 
   /** @throws RyoFaasError UNSUPPORTED for an entry with a problem */
   of(choice: LanguageChoice): Language {
-    const found = choice.language === undefined ? this.#claiming(choice.filePath) : this.#find(choice.language)
+    const found = choice.language === undefined ? this.#claiming(choice) : this.#find(choice.language)
     if (found) return found
     const { message, hint } = this.problemOf(choice)!.finding
     throw new RyoFaasError('UNSUPPORTED', message, { hint })
@@ -83,7 +88,11 @@ export class Languages {
     return this.#languages.find(({ name }) => name === wanted)
   }
 
-  #claiming(filePath: string): Language | undefined {
-    return this.#languages.find(({ endings }) => endings.some(ending => filePath.endsWith(ending)))
+  /** By what the entry says before what its file is called. */
+  #claiming(choice: LanguageChoice): Language | undefined {
+    return (
+      this.#languages.find(({ claims = [] }) => claims.some(field => choice[field] !== undefined)) ??
+      this.#languages.find(({ endings }) => endings.some(ending => choice.filePath.endsWith(ending)))
+    )
   }
 }

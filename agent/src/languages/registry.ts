@@ -1,4 +1,5 @@
 /** All languages, one line each, in the order in which they are asked and listed. */
+import { CommandLanguage } from './command/command-language.ts'
 import type { GoToolchainOptions } from './go/go-toolchain.ts'
 import { GoLanguage } from './go/go-language.ts'
 import type { Language } from './language.ts'
@@ -11,6 +12,7 @@ export type LanguageOptions = NodeLanguageOptions & GoToolchainOptions
 export const LANGUAGES: readonly ((options: LanguageOptions) => Language)[] = [
   options => new NodeLanguage(options),
   options => new GoLanguage(options),
+  options => new CommandLanguage(options),
 ]
 
 export function createLanguages(options: LanguageOptions, languages = LANGUAGES): Languages {

@@ -3,6 +3,6 @@ import { fillGoCache } from './go-cache.ts'
 import { ensureInstalled } from './system-packages.ts'
 
 export default async function setup(): Promise<void> {
-  await ensureInstalled(['chromium', 'golang-go', 'nats-server', 'nginx-light', 'prometheus'])
+  await ensureInstalled(['chromium', 'gcc', 'golang-go', 'nats-server', 'nginx-light', 'prometheus', 'python3'])
   await fillGoCache()
 }

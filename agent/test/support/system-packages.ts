@@ -13,11 +13,13 @@ const run = promisify(execFile)
 const PROGRAMS = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   'docker.io': ['dockerd'],
+  gcc: ['gcc'],
   'golang-go': ['go'],
   iproute2: ['ip'],
   'nats-server': ['nats-server'],
   'nginx-light': ['nginx'],
   prometheus: ['promtool'],
+  python3: ['python3'],
   ripgrep: ['rg'],
 } as const
 export type SystemPackage = keyof typeof PROGRAMS

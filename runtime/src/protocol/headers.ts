@@ -5,6 +5,9 @@
  */
 export const RUNTIME_PROTOCOL = 2
 
+/** Of a server that knows nothing of ours: it listens on `PORT`, and is asked nothing but what its callers ask. */
+export const PLAIN_PROTOCOL = 0
+
 /** What belongs to one connection (RFC 9110 §7.6.1): nothing passes it on, in a request or an answer. */
 export const CONNECTION_HEADERS: ReadonlySet<string> = new Set([
   'connection',

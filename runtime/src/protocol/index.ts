@@ -13,7 +13,7 @@ export { CONFIG_FILES, DEPLOY_FILE, PACKAGE_FIELD, PACKAGE_FILE } from './deploy
 export { ENV } from './env.ts'
 export { findPath } from './find-path.ts'
 export type { HandOver } from './hand-over.ts'
-export { CONNECTION_HEADERS, HEADERS, RUNTIME_PROTOCOL } from './headers.ts'
+export { CONNECTION_HEADERS, HEADERS, PLAIN_PROTOCOL, RUNTIME_PROTOCOL } from './headers.ts'
 export {
   ASYNC_FUNCTIONS_PREFIX,
   CALLS_PATH,

@@ -132,7 +132,7 @@ class Agent {
       },
     } as unknown as Instances
     const shared = { engine, fleet, queue, state, sleep, instances, publisher }
-    const told = { onChange: () => undefined, log: { warn: () => undefined } }
+    const told = { onChange: () => undefined, log: { warn: () => undefined }, isHealthy }
     this.scaler = new Scaler({
       ...{ ...shared, ...told },
       sources: {

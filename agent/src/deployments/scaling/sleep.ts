@@ -11,7 +11,6 @@ import { request, type IncomingMessage } from 'node:http'
 import { REST_PATH } from '@ryo-faas/runtime/protocol'
 import type { Engine, Instance, InstanceAddress } from '../../engines/index.ts'
 import type { Fleet } from '../fleet.ts'
-import type { isHealthy } from '../readiness.ts'
 import type { RoutePublisher } from '../route-publisher.ts'
 
 const REST_MS = 5_000
@@ -21,7 +20,9 @@ export interface SleepOptions {
   fleet: Fleet
   publisher: Pick<RoutePublisher, 'publishOne'>
   /** Whether it answers. */
-  isHealthy: typeof isHealthy
+  isHealthy: (instance: Instance) => Promise<boolean>
+  /** Whether it is a server that cannot be asked whether it may rest. */
+  isPlain?: (instance: Instance) => boolean
   /** Whether it agrees to be frozen; default: asks it. */
   mayRest?: (address: InstanceAddress) => Promise<boolean>
   log: { warn(details: object, message: string): void }
@@ -85,10 +86,11 @@ export class Sleep {
     await engine.stop(id, 0)
   }
 
-  async #suspend({ id, route, state }: Instance): Promise<boolean> {
-    const { engine, log, mayRest = agreesToRest } = this.#options
+  async #suspend(instance: Instance): Promise<boolean> {
+    const { id, route, state } = instance
+    const { engine, log, mayRest = agreesToRest, isPlain } = this.#options
     if (state.kind !== 'running' || engine.freeze === undefined) return false
-    if (!(await mayRest(state.address))) return false
+    if (isPlain?.(instance) !== true && !(await mayRest(state.address))) return false
     try {
       await engine.freeze.freeze(id)
       return true

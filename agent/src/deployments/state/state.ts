@@ -19,8 +19,8 @@ export const VersionRecord = z.object({
   language: z.string(),
   /** What its command runs on, if that is not the base of its language. */
   base: z.string().optional(),
-  /** Protocol of the runtime that it was built with; 1 without our runtime. */
-  protocol: z.int().min(1),
+  /** Protocol of the runtime that it was built with; 1 without our runtime, 0 if it is any HTTP server. */
+  protocol: z.int().min(0),
   createdAt: z.string(),
   /** For a service: what its `main` registered. */
   served: ServedHandlers.optional(),

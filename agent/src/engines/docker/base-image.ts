@@ -3,27 +3,23 @@
  * user, and nothing else (no shell, no package manager). It is assembled from the host's own files, so it needs no
  * download; where that is not possible (not Linux), or if the user names an image, an image is pulled instead.
  */
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { createReadStream, existsSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { promisify } from 'node:util'
 import type Docker from 'dockerode'
 import { pack, type Pack } from 'tar-stream'
-import { RyoFaasError } from '../../contract/index.ts'
 import { drain, imageExists, pullImage, translateDockerError } from '../../docker/index.ts'
 import { FUNCTION_UID } from './container-spec.ts'
+import { hostFiles, type ImageFile } from './host-files.ts'
+import { linkedLibraries, withRest } from './linked-libraries.ts'
 
-/** `assemble`: from the host's files; `{ pull }`: that reference, pulled if absent. */
-export type BaseImageSource = { kind: 'assemble'; nodePath: string } | { kind: 'pull'; ref: string }
+/** `assemble`: from the host's Node; `host`: from these files of the host; `pull`: that reference, pulled if absent. */
+export type BaseImageSource =
+  { kind: 'assemble'; nodePath: string } | { kind: 'host'; paths: string[] } | { kind: 'pull'; ref: string }
 
 const REPOSITORY = 'ryo-faas-base'
-const GLIBC_LIBRARIES = [
-  ...['libdl.so.2', 'libm.so.6', 'libpthread.so.0', 'librt.so.1', 'libutil.so.1'],
-  ...['libresolv.so.2', 'libanl.so.1', 'libnss_dns.so.2', 'libnss_files.so.2'],
-]
 const NODE_IN_IMAGE = '/usr/local/bin/node'
 
 /** Returns the reference of an image that exists. */
@@ -32,26 +28,39 @@ export async function ensureBaseImage(
   source: BaseImageSource,
   report: (doing: string) => void,
 ): Promise<string> {
-  return source.kind === 'pull' ? pullImage(docker, source.ref, report) : assembleImage(docker, source.nodePath, report)
+  switch (source.kind) {
+    case 'pull':
+      return pullImage(docker, source.ref, report)
+    case 'assemble':
+      return assembleImage(docker, source.nodePath, report)
+    case 'host':
+      return importFiles(docker, await hostFiles(source.paths), () => report('assembling a base image'))
+  }
 }
 
 async function assembleImage(docker: Docker, nodePath: string, report: (doing: string) => void): Promise<string> {
   const node = await realpath(nodePath)
-  const libraries = await imageLibraries(node)
-  const fingerprint = createHash('sha256').update('4')
-  for (const file of [node, ...libraries]) {
-    const info = await stat(file)
-    fingerprint.update(`${file}\0${info.size}\0${Math.trunc(info.mtimeMs)}\n`)
+  const libraries = (await imageLibraries(node)).map(path => ({ path, name: path }))
+  const files = [{ path: node, name: NODE_IN_IMAGE }, ...libraries]
+  return importFiles(docker, files, () => report('assembling the base image from this machine’s Node'))
+}
+
+/** An image of these files, made unless there is one. */
+export async function importFiles(docker: Docker, files: readonly ImageFile[], report: () => void): Promise<string> {
+  const fingerprint = createHash('sha256').update('5')
+  for (const { path, name } of files) {
+    const info = await stat(path)
+    fingerprint.update(`${path}\0${name}\0${info.size}\0${Math.trunc(info.mtimeMs)}\n`)
   }
   const ref = `${REPOSITORY}:${fingerprint.digest('hex').slice(0, 16)}`
   if (await imageExists(docker, ref)) return ref
 
-  report('assembling the base image from this machine’s Node')
+  report()
   const archive = pack()
   const [repo, tag] = ref.split(':') as [string, string]
   try {
     await Promise.all([
-      writeRootFilesystem(archive, node, libraries),
+      writeRootFilesystem(archive, files),
       docker
         .importImage(archive as unknown as NodeJS.ReadableStream, {
           repo,
@@ -66,10 +75,10 @@ async function assembleImage(docker: Docker, nodePath: string, report: (doing: s
   return ref
 }
 
-async function writeRootFilesystem(archive: Pack, node: string, libraries: string[]): Promise<void> {
+async function writeRootFilesystem(archive: Pack, files: readonly ImageFile[]): Promise<void> {
   const folders = new Set<string>(['/etc', '/usr/local/bin', '/app', '/run/secrets'])
-  for (const library of libraries) folders.add(dirname(library))
-  for (const folder of [...folders].flatMap(ancestors).filter(isFirst))
+  for (const { name } of files) folders.add(dirname(name))
+  for (const folder of new Set([...folders].flatMap(ancestors)))
     archive.entry({ name: folder.slice(1) + '/', type: 'directory', mode: 0o755 })
   archive.entry({ name: 'tmp/', type: 'directory', mode: 0o1777 })
   archive.entry(
@@ -78,14 +87,14 @@ async function writeRootFilesystem(archive: Pack, node: string, libraries: strin
   )
   archive.entry({ name: 'etc/group' }, `root:x:0:\nfunction:x:${FUNCTION_UID}:\n`)
   archive.entry({ name: 'etc/nsswitch.conf' }, 'hosts: files dns\n')
-  await addFile(archive, node, NODE_IN_IMAGE)
-  for (const library of libraries) await addFile(archive, library, library)
+  for (const file of files) await addFile(archive, file)
   archive.finalize()
 }
 
-async function addFile(archive: Pack, path: string, name: string): Promise<void> {
-  const { size } = await stat(path)
-  const entry = archive.entry({ name: name.slice(1), mode: 0o755, size, mtime: new Date(0) })
+/** With its time: compiled Python names that of its source. */
+async function addFile(archive: Pack, { path, name }: ImageFile): Promise<void> {
+  const { size, mtime } = await stat(path)
+  const entry = archive.entry({ name: name.slice(1), mode: 0o755, size, mtime })
   await pipeline(createReadStream(path), entry)
 }
 
@@ -94,11 +103,7 @@ async function addFile(archive: Pack, path: string, name: string): Promise<void>
  * glibc 2.34 they hold code, since then addons that were built for older ones still name them.
  */
 async function imageLibraries(node: string): Promise<string[]> {
-  const linked = await linkedLibraries(node)
-  const clib = linked.find(path => basename(path) === 'libc.so.6')
-  if (clib === undefined) return linked
-  const more = GLIBC_LIBRARIES.map(name => join(dirname(clib), name)).filter(path => !linked.includes(path))
-  return [...linked, ...more.filter(path => existsSync(path))]
+  return withRest(await linkedLibraries([node]))
 }
 
 /** File names of the shared libraries in the image assembled for a Node. */
@@ -106,31 +111,7 @@ export async function baseImageLibraries(nodePath: string): Promise<ReadonlySet<
   return new Set((await imageLibraries(await realpath(nodePath))).map(path => basename(path)))
 }
 
-/** Paths of the shared libraries and the loader, as `ldd` resolves them. */
-async function linkedLibraries(program: string): Promise<string[]> {
-  try {
-    const { stdout } = await promisify(execFile)('ldd', [program])
-    return stdout
-      .split('\n')
-      .map(line => /(?:=>\s*)?(\/\S+)\s+\(0x/.exec(line)?.[1])
-      .filter(path => path !== undefined)
-  } catch (error) {
-    throw new RyoFaasError(
-      'BASE_IMAGE_UNAVAILABLE',
-      `cannot determine the libraries of ${program}: ${(error as Error).message}`,
-      {
-        hint: 'Name an image to pull with --base-image, e.g. --base-image node:24-slim.',
-        cause: error,
-      },
-    )
-  }
-}
-
 function ancestors(folder: string): string[] {
   const parts = folder.split('/').slice(1)
   return parts.map((_, index) => '/' + parts.slice(0, index + 1).join('/'))
-}
-
-function isFirst(value: string, index: number, all: string[]): boolean {
-  return all.indexOf(value) === index
 }

@@ -4,8 +4,10 @@
  * to gain one, bounded memory, CPU and processes, no network but the project's own and those that it names, nothing of the host mounted but
  * its own secrets, public certificates and, for one from the pool, its own code (all read-only).
  */
+import { dirname } from 'node:path'
 import type { ContainerCreateOptions, EndpointsConfig } from 'dockerode'
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
+import { dockerfileOf, hostPathsOf } from '../../contract/index.ts'
 import { OWN_CGROUPS, type Reach } from '../../docker/index.ts'
 import type { InstanceSpec } from '../engine.ts'
 
@@ -16,6 +18,7 @@ export const FUNCTION_UID = 65_532
 /** Inside the container. */
 const CERTIFICATES = '/run/certificates.pem'
 export const DEBUG_PORT = 9229
+const DEFAULT_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 export interface ContainerContext {
   project: string
@@ -68,14 +71,17 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
   return {
     name: nameOf(spec, context),
     Image: spec.image,
-    Cmd: spec.command,
-    WorkingDir: APP_FOLDER,
+    ...(spec.command.length > 0 && { Cmd: spec.command }),
+    // An image of a Dockerfile says where its program runs.
+    ...(dockerfileOf(spec.base) === undefined && { WorkingDir: APP_FOLDER }),
     User: `${FUNCTION_UID}:${FUNCTION_UID}`,
     Env: Object.entries({
+      ...pathOf(spec),
       ...context.defaults,
       ...(context.certificates !== undefined && { NODE_EXTRA_CA_CERTS: CERTIFICATES }),
       ...spec.secrets,
       ...spec.env,
+      ...(spec.isPlain && { PORT: String(FUNCTION_PORT) }),
     }).map(([name, value]) => `${name}=${value}`),
     Labels: {
       ...(context.waiter
@@ -104,6 +110,12 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
       PortBindings: mapValues(bound, HostPort => [{ HostIp: '127.0.0.1', HostPort }]),
     },
   }
+}
+
+/** Programs of this machine are where they are here. */
+function pathOf({ base }: InstanceSpec): { PATH?: string } {
+  const folders = hostPathsOf(base)?.map(path => dirname(path))
+  return folders === undefined ? {} : { PATH: [...new Set([...folders, ...DEFAULT_PATH])].join(':') }
 }
 
 /** No route begins with a dash. */

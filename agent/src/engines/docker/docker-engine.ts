@@ -2,7 +2,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
-import { RyoFaasError } from '../../contract/index.ts'
+import { dockerfileOf, RyoFaasError, SCRATCH_BASE } from '../../contract/index.ts'
 import {
   ignoreStatus,
   imageExists,
@@ -117,8 +117,9 @@ export class DockerEngine implements Engine {
   /** A pulled image is unknown. */
   async surroundings(base?: string): Promise<NativeSurroundings> {
     const system = 'linux'
+    if (base === SCRATCH_BASE || dockerfileOf(base) !== undefined) return { system }
     const baseImage = await this.images.sourceOf(base)
-    if (baseImage.kind === 'pull') return { system }
+    if (baseImage.kind !== 'assemble') return { system }
     const { nodePath } = baseImage
     const [modules, libraries] = await Promise.all([modulesOf(nodePath), baseImageLibraries(nodePath)])
     return { system, modules, libraries }

@@ -1,6 +1,6 @@
 /** Packages as Docker images on a base image that all projects of this machine share. */
 import type Docker from 'dockerode'
-import { RyoFaasError } from '../../contract/index.ts'
+import { dockerfileOf, hostPathsOf, RyoFaasError, SCRATCH_BASE } from '../../contract/index.ts'
 import { ignoreStatus, imageExists, nullIfMissing, translateDockerError } from '../../docker/index.ts'
 import { KeyedQueue } from '../../host/index.ts'
 import type { ImageInfo, Images } from '../capabilities.ts'
@@ -8,10 +8,7 @@ import type { BuiltPackage } from '../engine.ts'
 import { NODE_BASE } from '../pool/pool-class.ts'
 import { requirePackage } from '../package-folder.ts'
 import { ensureBaseImage, type BaseImageSource } from './base-image.ts'
-import { buildFunctionImage, listFunctionImages, removeFunctionImage } from './function-image.ts'
-
-/** Nothing at all: for programs that bring everything. */
-const SCRATCH = 'scratch'
+import { buildFromDockerfile, buildFunctionImage, listFunctionImages, removeFunctionImage } from './function-image.ts'
 
 export interface DockerImagesOptions {
   docker: Docker
@@ -45,8 +42,13 @@ export class DockerImages implements Images {
       await requirePackage(built)
       const { project } = this.#options
       const buildOn = (base: string) => buildFunctionImage(this.#docker, { ref, base, project, built }, signal)
-      if (built.base === SCRATCH) {
-        await buildOn(SCRATCH)
+      const dockerfile = dockerfileOf(built.base)
+      if (dockerfile !== undefined) {
+        await buildFromDockerfile(this.#docker, { ref, dockerfile, project, built }, signal)
+        return ref
+      }
+      if (built.base === SCRATCH_BASE) {
+        await buildOn(SCRATCH_BASE)
         return ref
       }
       // By id: Docker would look for a missing name in a registry.
@@ -86,6 +88,8 @@ export class DockerImages implements Images {
   async sourceOf(base = NODE_BASE): Promise<BaseImageSource> {
     const { baseImage, otherBaseImage } = this.#options
     if (base === NODE_BASE) return baseImage
+    const paths = hostPathsOf(base)
+    if (paths !== undefined) return { kind: 'host', paths: mustBeLinux(paths) }
     if (otherBaseImage !== undefined) return otherBaseImage(base)
     throw new RyoFaasError('UNSUPPORTED', `Docker has no base image "${base}"`)
   }
@@ -118,6 +122,14 @@ export class DockerImages implements Images {
     if (!images.every(isBase) || containers.length > 0) return
     for (const { Id } of images) await this.#docker.getImage(Id).remove().catch(ignoreStatus(404, 409))
   }
+}
+
+/** @throws RyoFaasError UNSUPPORTED where programs of this machine cannot run in a container */
+function mustBeLinux(paths: string[]): string[] {
+  if (process.platform === 'linux') return paths
+  throw new RyoFaasError('UNSUPPORTED', `${paths[0]} of this machine cannot run in a container`, {
+    hint: 'Containers run Linux. Give the package a Dockerfile ("dockerfile": true), or start the platform with --engine process.',
+  })
 }
 
 /** `project-route:hash` → `project-route`. */

@@ -43,6 +43,29 @@ export async function buildFunctionImage(docker: Docker, image: FunctionImage, s
   }
 }
 
+/**
+ * The image of a package with a Dockerfile, with the classic builder: images that it names need not be in a registry.
+ * Its steps run in containers, with the network.
+ * @throws RyoFaasError CANCELLED, BUILD_FAILED with what the builder said
+ */
+export async function buildFromDockerfile(
+  docker: Docker,
+  { ref, dockerfile, project, built }: Omit<FunctionImage, 'base'> & { dockerfile: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const labels = { 'ryo-faas': project, [project]: 'image', [`${project}.function`]: built.route }
+  try {
+    const options = { t: ref, dockerfile, labels, abortSignal: signal, forcerm: true }
+    await drain(docker, await docker.buildImage(pack(built.dir) as unknown as NodeJS.ReadableStream, options))
+  } catch (error) {
+    if (signal.aborted) throw new RyoFaasError('CANCELLED', `building ${ref} was cancelled`, { cause: error })
+    const translated = translateDockerError(error, `building the image ${ref}`)
+    if (translated.code === 'DOCKER_UNREACHABLE') throw translated
+    const message = `${dockerfile} of ${built.route} could not be built: ${(error as Error).message}`
+    throw new RyoFaasError('BUILD_FAILED', message, { cause: error })
+  }
+}
+
 export async function listFunctionImages(docker: Docker, project: string): Promise<ImageInfo[]> {
   try {
     const found = await docker.listImages({ filters: { label: [`ryo-faas=${project}`] } })

@@ -17,7 +17,7 @@ export interface PoolClass {
 }
 
 /** What instances that wait must be told before they are wanted. */
-export type PoolWish = Pick<InstanceSpec, 'command' | 'limits' | 'certificates'>
+export type PoolWish = Pick<InstanceSpec, 'command' | 'limits' | 'certificates' | 'isPlain'>
 
 /** The base image for functions in Node. */
 export const NODE_BASE = 'node'
@@ -38,7 +38,7 @@ export function classOf(
   { base = NODE_BASE }: Pick<BuiltPackage, 'base'>,
 ): PoolClass | { why: string } {
   const [program, ...args] = spec.command
-  if (program !== 'node') return { why: 'it does not run on Node' }
+  if (program !== 'node' || spec.isPlain) return { why: 'it does not run on Node' }
   if (spec.debugPort !== undefined) return { why: 'Node must know of a debugger when it boots' }
   const variables = [...Object.keys(spec.env ?? {}), ...Object.keys(spec.secrets ?? {})]
   const early = variables.find(name => READ_AT_BOOT.test(name))

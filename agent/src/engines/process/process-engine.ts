@@ -7,12 +7,14 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ENV, type HandOver } from '@ryo-faas/runtime/protocol'
-import { RyoFaasError } from '../../contract/index.ts'
+import { dockerfileOf, RyoFaasError } from '../../contract/index.ts'
 import {
+  endGroup,
   freePort,
   isAlive,
   isStopped,
   residentBytes,
+  signalGroup,
   signalProcess,
   spawnDetached,
   waitForExit,
@@ -36,10 +38,11 @@ import { writeCertificates } from '../certificate-file.ts'
 import { imageGone, isFolder } from '../package-folder.ts'
 import type { PoolSize } from '../pool/pool-size.ts'
 import { writeSecrets } from '../secret-files.ts'
+import { GivenPorts } from './given-ports.ts'
 import { ProcessFreezing } from './process-freezing.ts'
 import { PackageImages } from './package-images.ts'
 import { ProcessPool, type WaitingProcess } from './process-pool.ts'
-import type { ProcessRecord } from './process-record.ts'
+import { exitReason, outOfMemory, toInstance, type ProcessRecord } from './process-record.ts'
 import { RecordFiles } from './record-files.ts'
 
 export interface ProcessEngineOptions {
@@ -59,6 +62,14 @@ export interface ProcessEngineOptions {
 }
 
 const WATCH_INTERVAL_MS = 250
+
+interface Following {
+  signal: AbortSignal
+  origin?: 'pool'
+  /** It was told so; absent: it says where it listens. */
+  port?: number | undefined
+  hand?: () => void
+}
 
 export class ProcessEngine implements Engine {
   readonly kind = 'process'
@@ -83,6 +94,7 @@ export class ProcessEngine implements Engine {
   /** Ids of instances that this engine object started. */
   readonly #own = new Set<string>()
   #loaded: Promise<void> | undefined
+  readonly #ports = new GivenPorts()
   #onChange: () => void = () => undefined
   #watchTimer: NodeJS.Timeout | undefined
 
@@ -127,7 +139,13 @@ export class ProcessEngine implements Engine {
     }
   }
 
+  /** @throws RyoFaasError NODE_NOT_FOUND, UNSUPPORTED for what only a container can be */
   async surroundings(base?: string): Promise<NativeSurroundings> {
+    if (dockerfileOf(base) !== undefined) {
+      throw new RyoFaasError('UNSUPPORTED', 'a Dockerfile needs Docker, and functions run as processes here', {
+        hint: 'Start the platform with --engine docker, or name the program in "command".',
+      })
+    }
     return { modules: await modulesOf(await this.#nodes.pathOf(base)) }
   }
 
@@ -142,7 +160,8 @@ export class ProcessEngine implements Engine {
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `starting ${spec.route} was cancelled`)
     await this.#load()
     if (!(await isFolder(spec.image))) throw imageGone(spec)
-    const env = await this.#environmentOf(spec)
+    const port = spec.isPlain ? await this.#ports.next([...this.#records.values()]) : undefined
+    const env = await this.#environmentOf(spec, port)
     const certificates = await writeCertificates(this.#options.home, spec.certificates)
     const [program, ...args] = spec.command as [string, ...string[]]
     const { identity, exited } = await spawnDetached({
@@ -156,7 +175,7 @@ export class ProcessEngine implements Engine {
       },
       logFile: this.#logFiles.pathOf(spec.route, spec.id),
     })
-    return this.#follow(spec, { identity, exited }, { signal })
+    return this.#follow(spec, { identity, exited }, { signal, port })
   }
 
   /** The record precedes the code: without one it would never be found. */
@@ -179,7 +198,7 @@ export class ProcessEngine implements Engine {
   async #follow(
     spec: Omit<InstanceSpec, 'image'>,
     { identity, exited }: Pick<DetachedProcess, 'identity' | 'exited'>,
-    { signal, origin, hand }: { signal: AbortSignal; origin?: 'pool'; hand?: () => void },
+    { signal, origin, port, hand }: Following,
   ): Promise<Instance> {
     const record: ProcessRecord = {
       id: spec.id,
@@ -189,14 +208,18 @@ export class ProcessEngine implements Engine {
       ...(origin && { origin }),
       memoryMb: spec.limits.memoryMb,
       identity,
+      ...(port !== undefined && { port, isPlain: true }),
     }
     this.#records.set(spec.id, record)
     this.#own.add(spec.id)
-    void exited.then(({ code, signal }) => this.#noteExit(record, code, exitReason(record, code, signal)))
+    void exited.then(({ code, signal }) => {
+      if (record.isPlain) endGroup(identity.pid)
+      return this.#noteExit(record, code, exitReason(record, code, signal))
+    })
     try {
       await this.#files.save(record)
       hand?.()
-      await this.#awaitPort(record, signal)
+      if (port === undefined) await this.#awaitPort(record, signal)
       return toInstance(record)
     } catch (error) {
       if (signal.aborted) {
@@ -227,8 +250,9 @@ export class ProcessEngine implements Engine {
     const record = this.#records.get(id)
     if (record) {
       await this.freeze?.thaw(id)
-      if (graceMs > 0 && (await signalProcess(record.identity, 'SIGTERM'))) await waitForExit(record.identity, graceMs)
-      if (await signalProcess(record.identity, 'SIGKILL')) await waitForExit(record.identity, 5000)
+      const signal = record.isPlain ? signalGroup : signalProcess
+      if (graceMs > 0 && (await signal(record.identity, 'SIGTERM'))) await waitForExit(record.identity, graceMs)
+      if (await signal(record.identity, 'SIGKILL')) await waitForExit(record.identity, 5000)
       this.#records.delete(id)
       this.#own.delete(id)
       await this.#logFiles.enforceBounds(record.route)
@@ -257,7 +281,10 @@ export class ProcessEngine implements Engine {
   }
 
   /** All variables but those of the machine. */
-  async #environmentOf({ id, secrets, env }: Omit<InstanceSpec, 'image'>): Promise<Record<string, string>> {
+  async #environmentOf(
+    { id, secrets, env }: Omit<InstanceSpec, 'image'>,
+    port?: number,
+  ): Promise<Record<string, string>> {
     const readyFile = this.#files.readyFile(id)
     await rm(readyFile, { force: true })
     const secretsDir = await writeSecrets(this.#secretsDir(id), secrets)
@@ -266,9 +293,9 @@ export class ProcessEngine implements Engine {
       ...env,
       ...(secretsDir !== undefined && { RYO_FAAS_SECRETS_DIR: secretsDir }),
       [ENV.host]: '127.0.0.1',
-      [ENV.port]: '0',
-      [ENV.readyFile]: readyFile,
-      [ENV.stampLogs]: '1',
+      ...(port === undefined
+        ? { [ENV.port]: '0', [ENV.readyFile]: readyFile, [ENV.stampLogs]: '1' }
+        : { [ENV.port]: String(port), PORT: String(port) }),
     }
   }
 
@@ -365,30 +392,5 @@ export class ProcessEngine implements Engine {
 
   #secretsDir(id: string): string {
     return join(this.#options.home, 'run', 'secrets', id)
-  }
-}
-
-function outOfMemory({ memoryMb }: ProcessRecord): string {
-  return `out of memory (limit ${memoryMb} MB)`
-}
-
-function exitReason(record: ProcessRecord, code: number | null, signal: NodeJS.Signals | null): string {
-  // V8 aborts when its heap limit is reached, and hardly for any other reason.
-  if (signal === 'SIGABRT' || code === 134) return outOfMemory(record)
-  return signal === null ? `exited with code ${code}` : `killed by ${signal}`
-}
-
-function toInstance(record: ProcessRecord, isFrozen = false): Instance {
-  const { id, route, version, startedAt, origin, identity, port, exit } = record
-  return {
-    id,
-    route,
-    version,
-    name: `${route} (pid ${identity.pid})`,
-    startedAt,
-    ...(origin && { origin }),
-    state: exit
-      ? { kind: 'exited', ...exit }
-      : { kind: isFrozen ? 'frozen' : 'running', address: { host: '127.0.0.1', port: port! } },
   }
 }

@@ -1,6 +1,6 @@
 /** Freezes instances that are processes: with all that they have started themselves, by the signals of job control. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { isAlive, isStopped } from '../../host/index.ts'
+import { isAlive, isStopped, signalGroup } from '../../host/index.ts'
 import type { Freezing } from '../capabilities.ts'
 import type { ProcessRecord } from './process-record.ts'
 
@@ -14,22 +14,13 @@ export class ProcessFreezing implements Freezing {
   async freeze(id: string): Promise<void> {
     const record = await this.#living(id)
     if (record === undefined) return
-    signalGroup(record, 'SIGSTOP')
+    await signalGroup(record.identity, 'SIGSTOP')
     // The kernel stops it when it is next scheduled.
     while ((await isAlive(record.identity)) && !(await isStopped(record.identity))) await delay(1)
   }
 
   async thaw(id: string): Promise<void> {
     const record = await this.#living(id)
-    if (record !== undefined) signalGroup(record, 'SIGCONT')
-  }
-}
-
-/** It leads a process group of its own. */
-function signalGroup({ identity }: ProcessRecord, signal: 'SIGSTOP' | 'SIGCONT'): void {
-  try {
-    process.kill(-identity.pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    if (record !== undefined) await signalGroup(record.identity, 'SIGCONT')
   }
 }

@@ -10,3 +10,4 @@ export {
   type TakenFile,
 } from './taken-files.ts'
 export { writeVersionFolder } from './version-folder.ts'
+export { HostPythons, pythonBase, pythonEnvironment, sitesOf, type HostPython } from './host-python.ts'

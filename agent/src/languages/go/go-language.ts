@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
+import { SCRATCH_BASE } from '../../contract/index.ts'
 import type { CheckOutcome, CommandNeeds, FunctionSource, Language, RunnablePackage } from '../language.ts'
 import { checkFunctions } from './check-program.ts'
 import { GoBuilder } from './go-builder.ts'
@@ -11,7 +12,7 @@ export class GoLanguage implements Language {
   readonly name = 'go'
   readonly endings = ['.go']
   readonly protocol = RUNTIME_PROTOCOL
-  readonly base = 'scratch'
+  readonly base = SCRATCH_BASE
   readonly isDebuggable = false
   readonly #toolchain: GoToolchain
   readonly #builder: GoBuilder

@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { HEALTH_PATH } from '@ryo-faas/runtime/protocol'
+import { HEALTH_PATH, PLAIN_PROTOCOL } from '@ryo-faas/runtime/protocol'
 import type { Instance } from '../../engines/index.ts'
 import { ProcessEngine } from '../../engines/process/process-engine.ts'
 import type { Bundle, CheckOutcome, FunctionSource, Language } from '../language.ts'
 import { Languages } from '../languages.ts'
+import { until } from '../../../test/support/until.ts'
 
 type Files = Readonly<Record<string, string>>
 
@@ -22,6 +23,8 @@ export interface LanguageUnderTest {
   entry: string
   /** What the code calls the function, if not `hello`. */
   export?: string
+  /** The program, if deploy.json names it. */
+  command?: readonly string[]
   files: Files
   /** A change that makes it answer `other`. */
   change: Files
@@ -53,16 +56,19 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
       await writeFiles(packageDir, { ...under.files, ...changes })
       const filePath = join(packageDir, under.entry)
       const places = { rootDir: packageDir, packageDir, filePath, files: [] }
-      return { name: 'hello', kind: 'http', export: under.export, ...places }
+      return { name: 'hello', kind: 'http', export: under.export, command: under.command, ...places }
     }
     const bundleOf = async (source: FunctionSource): Promise<Bundle> => {
       const [outcome] = await language.check([source])
       return accepted(outcome).bundle(never)
     }
 
-    test('is recognised by file extensions, each of which starts with a dot', () => {
+    test('is recognised by file extensions, each of which starts with a dot, or by fields of deploy.json', () => {
       const languages = new Languages([language])
-      expect(language.endings.length).toBeGreaterThan(0)
+      expect(language.endings.length + (language.claims?.length ?? 0)).toBeGreaterThan(0)
+      for (const field of language.claims ?? []) {
+        expect(languages.of({ filePath: 'hello.unheard-of', [field]: 'given' })).toBe(language)
+      }
       for (const ending of language.endings) {
         expect(ending).toMatch(/^\.\w+$/)
         expect(languages.of({ filePath: `hello${ending}` })).toBe(language)
@@ -134,18 +140,22 @@ export function languageContract(name: string, under: LanguageUnderTest): void {
           [{}, 'hello'],
           [under.change, 'other'],
         ] as const) {
-          const bundle = await bundleOf(await sourceOf(files))
+          const [outcome] = await language.check([await sourceOf(files)])
+          const { bundle: make, base = language.base } = accepted(outcome)
+          const bundle = await make(never)
           const { dir, entry } = await bundle.write(join(home, 'deployments', 'hello', answer))
           const limits = { memoryMb: 128, cpus: 1, pids: 64 }
           const command = language.command(
-            { folder: engine.codeFolderOf({ dir }), entry },
+            { folder: engine.codeFolderOf({ dir }), entry, base, command: under.command },
             engine.commandNeeds({ limits }),
           )
           const image = await engine.images.build({ route: 'hello', hash: bundle.hash, dir })
           const id = randomBytes(4).toString('hex')
-          const spec = { id, route: 'hello', version: 1, image, command, env: {}, secrets: {}, limits }
-          const instance = await engine.start(spec, never)
-          expect(await ask(instance, HEALTH_PATH)).toMatchObject({ status: 200 })
+          const isPlain = language.protocol === PLAIN_PROTOCOL
+          const told = { id, route: 'hello', version: 1, env: {}, secrets: {} }
+          const instance = await engine.start({ ...told, image, command, base, isPlain, limits }, never)
+          if (isPlain) await until(async () => (await ask(instance, '/').catch(() => undefined)) && true)
+          else expect(await ask(instance, HEALTH_PATH)).toMatchObject({ status: 200 })
           expect(await ask(instance, '/')).toEqual({ status: 200, body: answer })
         }
       } finally {
