@@ -42,6 +42,7 @@ export default defineConfig({
           { text: 'Asynchronous calls', link: '/guide/async' },
           { text: 'The store', link: '/guide/store' },
           { text: 'Triggers', link: '/guide/triggers' },
+          { text: 'Events', link: '/guide/events' },
           { text: 'Schedules', link: '/guide/schedules' },
           { text: 'Scaling and sleep', link: '/guide/scaling' },
           { text: 'Services', link: '/guide/services' },

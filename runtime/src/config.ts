@@ -61,7 +61,10 @@ export interface FunctionConfig extends Settings {
   route?: string
   methods?: Method[]
   async?: boolean | { attempts?: number; backoffMs?: number; concurrency?: number }
-  on?: { kind?: 'document'; table: string; events: ('new-doc' | 'updated-doc' | 'deleted-doc')[]; ids?: string[] }[]
+  on?: (
+    | { kind?: 'document'; table: string; events: ('new-doc' | 'updated-doc' | 'deleted-doc')[]; ids?: string[] }
+    | { kind: 'event'; type: string; source?: string }
+  )[]
   schedule?: Schedule[]
   mainProcess?: boolean
   environments?: Record<string, Settings>

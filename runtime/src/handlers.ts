@@ -1,9 +1,10 @@
 /** The shapes of user code that the platform can run. Types only: the checker and the loader decide which one it is. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FunctionContext } from './context.ts'
+import type { CloudEvent } from './protocol/cloud-event.ts'
 import type { DocumentEventKind } from './protocol/document-event.ts'
 
-export type { DocumentEventKind }
+export type { CloudEvent, DocumentEventKind }
 
 /**
  * Node style: responds through `response`, now or later; the invocation lasts until the response has ended. Apps of
@@ -42,6 +43,12 @@ export interface DocumentEvent<T = unknown> {
  */
 export type TriggerHandler<T = unknown> = (event: DocumentEvent<T>, context: FunctionContext) => void | Promise<void>
 
+/**
+ * Runs at least once for each event from elsewhere, and for those of one source and subject one after the other; a
+ * rejection means "try again". On a trigger for documents, `T` is a `DocumentEvent`.
+ */
+export type CloudEventHandler<T = unknown> = (event: CloudEvent<T>, context: FunctionContext) => void | Promise<void>
+
 /** A web-style handler without a second parameter; `context()` returns the context. */
 export type PlainWebHandler = (request: Request) => Response | Promise<Response>
 
@@ -57,6 +64,14 @@ export interface TriggerOptions {
    * Name under which its progress is kept across deployments: letters, digits, `_`, `-`. Default: the handler's name.
    */
   readonly name?: string
+}
+
+/** Events that a handler is for. A final `*` stands for any text. */
+export interface EventPattern {
+  /** `com.example.order.paid`, `com.example.*` */
+  readonly type: string
+  /** Default: any. */
+  readonly source?: string
 }
 
 /** Passed to `main(service)` to register handlers. Every method returns the service, for chaining. */
@@ -80,6 +95,12 @@ export interface Service {
     events: readonly DocumentEventKind[],
     handler: TriggerHandler<T>,
     options?: TriggerOptions,
+  ): Service
+  /** Runs `handler` for events of this type, which others publish or post to the proxy. */
+  onEvent<T = unknown>(
+    events: string | EventPattern,
+    handler: CloudEventHandler<T>,
+    options?: Pick<TriggerOptions, 'name'>,
   ): Service
   /** Runs before the instance accepts its first request; a rejection fails the start. */
   onStart(run: () => void | Promise<void>): Service

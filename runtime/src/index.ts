@@ -12,8 +12,11 @@ export {
   type WriteOptions,
 } from './store.ts'
 export type {
+  CloudEvent,
+  CloudEventHandler,
   DocumentEvent,
   DocumentEventKind,
+  EventPattern,
   HttpHandler,
   PlainWebHandler,
   RouteOptions,

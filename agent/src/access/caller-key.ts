@@ -23,6 +23,8 @@ export const CallerKey = z.object({
   hash: z.string().min(1),
   /** Routes of the functions that it opens; absent: all that take keys. */
   functions: z.array(z.string()).optional(),
+  /** Whether it lets events in. */
+  events: z.literal(true).optional(),
   /** ISO time. */
   expiresAt: z.string().optional(),
 })

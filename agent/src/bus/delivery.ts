@@ -21,8 +21,8 @@ export interface StreamDelivery extends Delivery {
   readonly sequence: number
   /** The consumer's delivery count, from 1. */
   readonly consumerSequence: number
-  /** When it was published, by the server's clock: milliseconds since 1970. */
-  readonly publishedAt: number
+  /** When it was stored, by the server's clock; milliseconds since 1970. */
+  readonly storedAtMs: number
   /** How many of the consumer's messages had not been delivered to anybody at that moment. */
   readonly remaining: number
 }
@@ -37,7 +37,7 @@ export class NatsDelivery implements StreamDelivery {
   readonly count: number
   readonly sequence: number
   readonly consumerSequence: number
-  readonly publishedAt: number
+  readonly storedAtMs: number
   readonly remaining: number
   readonly #headers: MsgHdrs | undefined
   readonly #message: Msg
@@ -53,7 +53,7 @@ export class NatsDelivery implements StreamDelivery {
     this.count = Number(tokens[at])
     this.sequence = Number(tokens[at + 1])
     this.consumerSequence = Number(tokens[at + 2])
-    this.publishedAt = Number(tokens[at + 3]) / 1e6
+    this.storedAtMs = Math.floor(Number(tokens[at + 3]) / 1e6)
     this.remaining = Number(tokens[at + 4])
   }
 

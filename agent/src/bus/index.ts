@@ -11,11 +11,15 @@ export { Puller } from './puller.ts'
 export { OrderedReader } from './ordered-reader.ts'
 export {
   callIdOfSubject,
+  DEPTH_HEADER,
   triggerSubject,
   EVENT_HEADERS,
   EVENT_SUBJECTS,
   eventSubject,
   idempotencySubject,
+  PUBLISHED_SUBJECTS,
+  publishedSubject,
+  publishedSubjects,
   REDRIVEN_HEADER,
   STATUS_HEADER,
   STREAMS,

@@ -2,7 +2,14 @@
 import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
 import { ask, type Bus } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS, type BusError } from './bus-error.ts'
-import { EVENT_SUBJECTS, idempotencySubject, STREAMS, subjectsOf, triggerSubject } from './subjects.ts'
+import {
+  EVENT_SUBJECTS,
+  idempotencySubject,
+  PUBLISHED_SUBJECTS,
+  STREAMS,
+  subjectsOf,
+  triggerSubject,
+} from './subjects.ts'
 
 /**
  * Ages in milliseconds. A full queue refuses new messages; a full history forgets the oldest. The server
@@ -29,6 +36,8 @@ export interface StreamLimits {
   deadMaxAgeMs: number
   /** Changes of documents, kept for replay. Default 1 GiB. Dispatchers trim it: they know what is still needed. */
   eventsMaxBytes: number
+  /** Published events. Default 512 MiB; trimmed as `events` are. */
+  publishedMaxBytes: number
   /** How long an idempotency key is remembered. Default 24 h. */
   idempotencyWindowMs: number
 }
@@ -46,6 +55,7 @@ const DEFAULTS: StreamLimits = {
   deadMaxBytes: 512 * MIB,
   deadMaxAgeMs: 30 * DAY_MS,
   eventsMaxBytes: 1024 * MIB,
+  publishedMaxBytes: 512 * MIB,
   idempotencyWindowMs: DAY_MS,
 }
 /** One key takes about 200 bytes. */
@@ -54,6 +64,8 @@ const TRIGGERS_MAX_BYTES = 16 * MIB
 const LEAST_SHARE = 1 / 1024
 /** Within it, a second publish with the same message id is a duplicate. */
 const DUPLICATE_WINDOW_MS = 120_000
+/** Of published events, whose senders repeat them: the server keeps each id in memory for as long. */
+const PUBLISHED_WINDOW_MS = 600_000
 
 type Config = Partial<StreamConfig> & { name: string; max_bytes: number }
 
@@ -142,6 +154,13 @@ function configs(limits: StreamLimits): Config[] {
       ...kept({ maxBytes: limits.eventsMaxBytes }),
       // An event that a trigger has not seen yet must not be dropped for another: the store waits.
       discard: DiscardPolicy.New,
+    },
+    {
+      name: STREAMS.published,
+      subjects: [PUBLISHED_SUBJECTS],
+      ...kept({ maxBytes: limits.publishedMaxBytes }),
+      discard: DiscardPolicy.New,
+      duplicate_window: nanos(PUBLISHED_WINDOW_MS),
     },
     {
       name: STREAMS.triggers,

@@ -17,6 +17,8 @@ export const STREAMS = {
   results: 'rfa_results',
   /** Every document change, in the order of the store's log. */
   events: 'rfa_events',
+  /** Events from elsewhere and of functions. */
+  published: 'rfa_published',
   /** A key-value bucket: trigger → its position. */
   triggers: 'KV_rfa_triggers',
   /** A key-value bucket: digest of an idempotency key → call id. */
@@ -95,6 +97,27 @@ export function encodeToken(text: string): string {
     [...Buffer.from(char)].map(byte => `=${byte.toString(16).padStart(2, '0')}`).join(''),
   )
 }
+
+/** All events that were published: `rfa.event.<type>`, each part of the type between dots a token. */
+export const PUBLISHED_SUBJECTS = 'rfa.event.>'
+
+/** Subject of the events of a type. */
+export function publishedSubject(type: string): string {
+  return `rfa.event.${typeTokens(type).join('.')}`
+}
+
+/** A subject for all events whose type begins with `prefix`, and for no more others than parts of types allow. */
+export function publishedSubjects(prefix: string): string {
+  return ['rfa.event', ...typeTokens(prefix).slice(0, -1), '>'].join('.')
+}
+
+/** A lone `=` is no token of any other text. */
+function typeTokens(type: string): string[] {
+  return type.split('.').map(part => (part === '' ? '=' : encodeToken(part)))
+}
+
+/** Header of a published event: how many events led to it, decimal. */
+export const DEPTH_HEADER = 'Rfa-Depth'
 
 /** Headers of an event message. */
 export const EVENT_HEADERS = {

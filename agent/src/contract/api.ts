@@ -237,6 +237,7 @@ export const API = {
     body: z.object({
       name: z.string().min(1).max(100).describe('As its owner is called'),
       functions: z.array(z.string().min(1)).min(1).optional().describe('That it opens; default: all that take keys'),
+      events: z.literal(true).optional().describe('It may post events'),
       expiresAt: z.iso.datetime().optional(),
     }),
     response: z.object({ key: z.string().describe('Shown this once'), view: KeyView }),

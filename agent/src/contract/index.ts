@@ -38,6 +38,8 @@ export { Schedule, scheduleKey } from './schedule.ts'
 export { ServedHandlers, ServedTrigger } from './served.ts'
 export {
   DocumentTrigger,
+  EventTrigger,
+  isLike,
   StartFrom,
   Trigger,
   TRIGGER_KINDS,

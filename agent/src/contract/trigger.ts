@@ -17,12 +17,32 @@ export const DocumentTrigger = z.strictObject({
 })
 export type DocumentTrigger = z.infer<typeof DocumentTrigger>
 
+const EventName = z
+  .string()
+  .min(1)
+  .max(1_024)
+  .regex(/^[^*]*\*?$/, 'must have its "*" at the end')
+
+export const EventTrigger = z.strictObject({
+  kind: z.literal('event').describe('CloudEvents that functions publish, or that others post to /events.'),
+  type: EventName.describe(
+    'The type of the events, such as "com.example.order.paid"; a final "*" stands for any text.',
+  ),
+  source: EventName.optional().describe('Their source, with a final "*" as for type; default: any.'),
+})
+export type EventTrigger = z.infer<typeof EventTrigger>
+
 /** One element of `on`. Without a kind it is a document trigger, as all were before there were kinds. */
-export const Trigger = z.discriminatedUnion('kind', [DocumentTrigger])
+export const Trigger = z.discriminatedUnion('kind', [DocumentTrigger, EventTrigger])
 export type Trigger = z.infer<typeof Trigger>
 export type TriggerKind = NonNullable<Trigger['kind']>
 
-export const TRIGGER_KINDS = Trigger.options.map(({ shape }) => shape.kind.unwrap().value) satisfies TriggerKind[]
+export const TRIGGER_KINDS = ['document', 'event'] as const satisfies TriggerKind[]
+
+/** Whether a text is what a pattern stands for: the same, or with a final `*` one that begins so. */
+export function isLike(pattern: string, text: string): boolean {
+  return pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern
+}
 
 /** The first document event that a trigger sees: by its sequence in the store's log, or by when the bus got it. */
 export const StartFrom = z.discriminatedUnion('kind', [
@@ -47,6 +67,7 @@ const TriggerPlace = {
 /** A handler with its trigger, and where that starts. */
 export const TriggerView = z.discriminatedUnion('kind', [
   z.object({ ...TriggerPlace, kind: z.literal('document').optional(), filters: z.array(DocumentTrigger) }),
+  z.object({ ...TriggerPlace, kind: z.literal('event'), filters: z.array(EventTrigger) }),
   z.object({
     ...TriggerPlace,
     kind: z.literal('schedule'),

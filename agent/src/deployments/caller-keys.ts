@@ -38,10 +38,12 @@ export class CallerKeys {
   async create({
     name,
     functions,
+    events,
     expiresAt,
   }: {
     name: string
     functions?: string[] | undefined
+    events?: true | undefined
     expiresAt?: string | undefined
   }) {
     const { state, publish } = this.#options
@@ -56,6 +58,7 @@ export class CallerKeys {
     const record: CallerKeyRecord = {
       ...{ id, name, hash, createdAt: new Date().toISOString() },
       ...(routes !== undefined && { functions: routes }),
+      ...(events && { events }),
       ...(expiresAt !== undefined && { expiresAt }),
     }
     await state.update(next => void (next.keys[id] = record))

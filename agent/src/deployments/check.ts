@@ -50,10 +50,11 @@ export async function checkPlanned(
       const { name, export: exported, ...more } = entry
       const { packageDir, filePath, files, unbundled, node, command, dockerfile } = more
       const kind = kindOf(entry)
+      const on = entry.on?.map(trigger => trigger.kind ?? 'document')
       return {
         language,
         source: {
-          ...{ name, kind, export: exported, rootDir, packageDir, filePath, files, unbundled, node },
+          ...{ name, kind, on, export: exported, rootDir, packageDir, filePath, files, unbundled, node },
           ...{ command, dockerfile },
         },
       }

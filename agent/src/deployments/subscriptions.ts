@@ -10,9 +10,9 @@ import { scheduleLabel, ticksOf } from '@ryo-faas/runtime/schedules'
 import {
   scheduleKey,
   type DocumentTrigger,
+  type EventTrigger,
   type Schedule,
   type StartFrom,
-  type Trigger,
   type TriggerSourceKind,
   type TriggerStart,
   type TriggerView,
@@ -23,6 +23,7 @@ type KnownView = TriggerView & { kind: TriggerSourceKind }
 
 type Subscribed =
   | { kind: 'document'; key: string; filters: DocumentTrigger[] }
+  | { kind: 'event'; key: string; filters: EventTrigger[] }
   | { kind: 'schedule'; key: string; schedule: Schedule; label: string }
 
 function triggersIn(version: VersionRecord): Subscribed[] {
@@ -37,20 +38,42 @@ function triggersIn(version: VersionRecord): Subscribed[] {
     schedule,
     label: scheduleLabel(schedule),
   }))
-  return [...onDocuments, ...schedules]
+  const onEvents = [...eventTriggers(version)].map(([key, filters]) => ({ kind: 'event' as const, key, filters }))
+  return [...onDocuments, ...onEvents, ...schedules]
 }
 
 /** Those of each handler, by its key. */
-function documentTriggers({ kind, config, served }: VersionRecord): Map<string, Trigger[]> {
+function documentTriggers({ kind, config, served }: VersionRecord): Map<string, DocumentTrigger[]> {
   switch (kind) {
-    case 'trigger':
-      return new Map([[TRIGGER_KEY, config.on ?? []]])
+    case 'trigger': {
+      const filters = (config.on ?? []).filter(each => each.kind !== 'event')
+      return new Map(filters.length === 0 ? [] : [[TRIGGER_KEY, filters]])
+    }
     case 'service':
       return new Map(served?.triggers.map(({ key, ...filter }) => [key, [filter]]))
     case 'http':
     case 'async':
       return new Map()
   }
+}
+
+function eventTriggers({ kind, config, served }: VersionRecord): Map<string, EventTrigger[]> {
+  switch (kind) {
+    case 'trigger': {
+      const filters = (config.on ?? []).filter(each => each.kind === 'event')
+      return new Map(filters.length === 0 ? [] : [[TRIGGER_KEY, filters]])
+    }
+    case 'service':
+      return new Map(served?.events?.map(({ key, ...filter }) => [key, [{ kind: 'event', ...filter }]]))
+    case 'http':
+    case 'async':
+      return new Map()
+  }
+}
+
+/** Names its start: a handler may run on documents and on other events. */
+function startKey({ kind, key }: Pick<Subscribed, 'kind' | 'key'>): string {
+  return kind === 'event' ? `${key}.event` : key
 }
 
 export interface SubscribeOptions {
@@ -67,15 +90,16 @@ export async function subscribe(options: SubscribeOptions): Promise<Record<strin
   const { before, version, from } = options
   const known = before?.subscriptions ?? {}
   const epoch = nextEpoch(known)
-  const startOf = async ({ kind, key }: Subscribed): Promise<TriggerStart> => {
-    if (kind === 'schedule') return known[key] ?? { epoch, from: thisMoment() }
+  const startOf = async (trigger: Subscribed): Promise<TriggerStart> => {
+    const key = startKey(trigger)
+    if (trigger.kind !== 'document') return known[key] ?? { epoch, from: thisMoment() }
     return from === undefined && known[key] !== undefined
       ? known[key]
       : { epoch, from: from ?? (await (position ??= options.now())) }
   }
   let position: Promise<StartFrom> | undefined
   const starts: [string, TriggerStart][] = []
-  for (const trigger of triggersIn(version)) starts.push([trigger.key, await startOf(trigger)])
+  for (const trigger of triggersIn(version)) starts.push([startKey(trigger), await startOf(trigger)])
   return Object.fromEntries(starts)
 }
 
@@ -123,7 +147,7 @@ export function viewTriggers(record: DeploymentRecord, version: VersionRecord, n
 
 function allTriggers(record: DeploymentRecord, version: VersionRecord): KnownView[] {
   return triggersIn(version).flatMap(trigger => {
-    const start = record.subscriptions[trigger.key]
+    const start = record.subscriptions[startKey(trigger)]
     return start === undefined ? [] : [{ ...trigger, start }]
   })
 }

@@ -11,7 +11,7 @@ import { OtherFrameworks } from './package-folder.ts'
 
 const LANGUAGES = new Set(['typescript', 'typescriptreact', 'javascript', 'javascriptreact'])
 const MENTIONS =
-  /\b(?:IncomingMessage|ServerResponse|Request|Response|DocumentEvent|HttpHandler|(?:Plain)?WebHandler|TriggerHandler|Service)\b/
+  /\b(?:IncomingMessage|ServerResponse|Request|Response|DocumentEvent|CloudEvent|CloudEventHandler|HttpHandler|(?:Plain)?WebHandler|TriggerHandler|Service)\b/
 /** What other platforms call a handler: their packages, their global, their server, and methods of a route module. */
 const DIALECTS =
   /['"](?:express|connect|koa|fastify|hono|h3|graphql-yoga|@nestjs\/core|aws-lambda|@vercel\/node|@google-cloud\/functions-framework)['"]|\bawslambda\.|\bfetch\s*[(:]/

@@ -16,8 +16,8 @@ export const invoke = defineCommand({
   run: async (parts: ForDeployment & Needs<'invoker'>, argument) => {
     const { name, kind } = await deploymentOf(parts, argument)
     if (kind === 'trigger') {
-      throw new RyoFaasError('INVALID_REQUEST', `"${name}" runs on document changes and cannot be called`, {
-        hint: 'Change a document of its table.',
+      throw new RyoFaasError('INVALID_REQUEST', `"${name}" runs on events and cannot be called`, {
+        hint: 'Change a document of its table, or publish an event.',
       })
     }
     await parts.invoker.invoke(name)

@@ -52,5 +52,3 @@ export interface DocumentCloudEvent<T = unknown> {
     after?: StoredDocument<T>
   }
 }
-
-export const CLOUD_EVENT_TYPE = 'application/cloudevents+json'

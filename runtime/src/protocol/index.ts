@@ -3,7 +3,15 @@
  * It has no dependencies, so that every part can afford it, including the function in its container.
  */
 export {
+  CLOUD_EVENT_BATCH_TYPE,
   CLOUD_EVENT_TYPE,
+  cloudEventProblem,
+  isJsonType,
+  OWN_EVENT_TYPES,
+  type CloudEvent,
+  type CloudEventProblem,
+} from './cloud-event.ts'
+export {
   DOCUMENT_EVENT_KINDS,
   type DocumentCloudEvent,
   type DocumentEventKind,
@@ -17,6 +25,7 @@ export { CONNECTION_HEADERS, HEADERS, PLAIN_PROTOCOL, RUNTIME_PROTOCOL } from '.
 export {
   ASYNC_FUNCTIONS_PREFIX,
   CALLS_PATH,
+  EVENTS_PATH,
   EVENTS_PREFIX,
   FUNCTION_PORT,
   FUNCTIONS_PREFIX,
@@ -27,4 +36,4 @@ export {
 } from './paths.ts'
 export { NAME_PATTERN, pathSegment, routeOf } from './names.ts'
 export { PLATFORM_ERRORS, platformError, type PlatformErrorBody, type PlatformErrorCode } from './platform-error.ts'
-export { TRIGGER_KEY, type ServedHandlers, type ServedTrigger } from './served-handlers.ts'
+export { TRIGGER_KEY, type ServedEvents, type ServedHandlers, type ServedTrigger } from './served-handlers.ts'

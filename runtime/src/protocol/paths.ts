@@ -11,7 +11,7 @@ export const METRICS_PATH = '/.ryo-faas/metrics'
  */
 export const REST_PATH = '/.ryo-faas/rest'
 /**
- * Where an instance receives document events: `POST /.ryo-faas/events/<handler>`, one CloudEvent each. The proxy
+ * Where an instance receives events: `POST /.ryo-faas/events/<handler>`, one CloudEvent each. The proxy
  * forwards it for the dispatcher only.
  */
 export const EVENTS_PREFIX = '/.ryo-faas/events/'
@@ -22,3 +22,5 @@ export const FUNCTIONS_PREFIX = '/functions/'
 export const ASYNC_FUNCTIONS_PREFIX = '/async-function/'
 /** Where the proxy shows asynchronous calls. */
 export const CALLS_PATH = '/calls'
+/** Where the proxy takes CloudEvents: `POST`, in binary, structured or batch mode. */
+export const EVENTS_PATH = '/events'

@@ -7,6 +7,8 @@ export interface ServedHandlers {
   /** Paths whose calls are queued. */
   async: string[]
   triggers: ServedTrigger[]
+  /** Handlers of events from elsewhere; absent: none. */
+  events?: ServedEvents[]
 }
 
 export interface ServedTrigger {
@@ -16,6 +18,14 @@ export interface ServedTrigger {
   events: DocumentEventKind[]
   /** Only these documents; absent: all. */
   ids?: string[]
+}
+
+export interface ServedEvents {
+  /** As that of a `ServedTrigger`, and unique among them. */
+  key: string
+  /** A final `*` stands for any text. */
+  type: string
+  source?: string
 }
 
 /** Key of the only handler of a trigger function. */

@@ -21,7 +21,7 @@ const FORGED: Record<string, string>[] = [
 
 test.each(FORGED)('an event with %j is answered as if no handler existed, and runs nothing', async headers => {
   let ran = 0
-  await using served = await serveHandlers(singleTrigger(() => void (ran += 1)))
+  await using served = await serveHandlers(singleTrigger({ handler: () => void (ran += 1) }))
   const post = (own: Record<string, string>) =>
     send(served.port, { method: 'POST', path: `${EVENTS_PREFIX}on`, headers: own }, EVENT)
   expect((await post(headers)).status).toBe(404)
@@ -33,10 +33,7 @@ test.each(FORGED)('an event with %j is answered as if no handler existed, and ru
 test('an instance without a token accepts no events', async () => {
   let ran = 0
   const options = { deliveryToken: undefined }
-  await using served = await serveHandlers(
-    singleTrigger(() => void (ran += 1)),
-    options,
-  )
+  await using served = await serveHandlers(singleTrigger({ handler: () => void (ran += 1) }), options)
   for (const headers of [{}, { 'x-ryo-faas-delivery': '' }, { 'x-ryo-faas-delivery': 'undefined' }]) {
     const answer = await send(served.port, { method: 'POST', path: `${EVENTS_PREFIX}on`, headers }, EVENT)
     expect(answer.status).toBe(404)

@@ -1,14 +1,21 @@
 /** What a function is made of, whatever its style, and the handlers that come of it. */
-import type { Service, TriggerHandler } from '../handlers.ts'
+import type { Service } from '../handlers.ts'
 import type { Adapted, Adapter, Surroundings } from './dialects/index.ts'
-import { adaptedHandler, singleHandler, singleTrigger, type HandlerSet, type RequestHandler } from './handler-set.ts'
+import {
+  adaptedHandler,
+  singleHandler,
+  singleTrigger,
+  type EventHandler,
+  type HandlerSet,
+  type RequestHandler,
+} from './handler-set.ts'
 import type { Instance } from './instance.ts'
 import { runOutsideRequests } from './life-invocation.ts'
 import { ServiceRegistration } from './service-registration.ts'
 
 export type FunctionDefinition = { readonly name: string } & (
   | RequestHandler
-  | { readonly style: 'trigger'; readonly handler: TriggerHandler }
+  | ({ readonly style: 'trigger' } & EventHandler)
   | { readonly style: 'service'; readonly handler: (service: Service) => void | Promise<void> }
   | DialectDefinition
 )
@@ -31,7 +38,7 @@ export interface Handlers {
 export async function handlersOf(definition: FunctionDefinition, instance: Instance): Promise<Handlers> {
   switch (definition.style) {
     case 'trigger':
-      return { handlers: singleTrigger(definition.handler) }
+      return { handlers: singleTrigger(definition) }
     case 'service': {
       const service = new ServiceRegistration()
       await definition.handler(service)

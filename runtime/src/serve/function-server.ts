@@ -6,7 +6,6 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { running } from '../context.ts'
-import type { TriggerHandler } from '../handlers.ts'
 import { logError } from '../log-error.ts'
 import { InvocationCounts, metricsPage } from '../metrics.ts'
 import type { InstanceOptions } from '../options.ts'
@@ -15,7 +14,7 @@ import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { isDelivered } from './delivery.ts'
 import { drain, Inflight } from './drain.ts'
 import { FunctionResponse } from './function-response.ts'
-import type { HandlerSet, RequestHandler } from './handler-set.ts'
+import type { EventHandler, HandlerSet, RequestHandler } from './handler-set.ts'
 import type { Instance } from './instance.ts'
 import { introduce } from './introduction.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
@@ -71,8 +70,8 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
       const found = handlers.find(url)
       return typeof found === 'string' ? { refused: 'HANDLER_NOT_FOUND', message: found } : found
     }
-    const handler = handlers.triggers.get(url.slice(EVENTS_PREFIX.length))
-    if (handler) return { style: 'trigger', handler }
+    const target = handlers.triggers.get(url.slice(EVENTS_PREFIX.length))
+    if (target) return { style: 'trigger', target }
     // The version that has it may be coming: the sender retries the event.
     return { refused: 'FUNCTION_NOT_FOUND', message: `${name} has no such event handler.` }
   }
@@ -167,7 +166,7 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
   }
 }
 
-type Work = RequestHandler | { readonly style: 'trigger'; readonly handler: TriggerHandler }
+type Work = RequestHandler | { readonly style: 'trigger'; readonly target: EventHandler }
 
 interface Refusal {
   readonly refused: 'FUNCTION_NOT_FOUND' | 'HANDLER_NOT_FOUND'
@@ -181,7 +180,7 @@ function runWork(work: Work, invocation: Invocation): Promise<void> {
     case 'web':
       return runWebHandler(work.handler, invocation)
     case 'trigger':
-      return runTrigger(work.handler, invocation)
+      return runTrigger(work.target, invocation)
   }
 }
 

@@ -1,6 +1,6 @@
 /** What an instance serves: one handler, one trigger, or all that the `main` of a service registered. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { HttpHandler, TriggerHandler, WebHandler } from '../handlers.ts'
+import type { CloudEventHandler, HttpHandler, TriggerHandler, WebHandler } from '../handlers.ts'
 import type { Adapted } from './dialects/index.ts'
 import { TRIGGER_KEY, type ServedHandlers } from '../protocol/index.ts'
 
@@ -17,15 +17,20 @@ export type NodeStyleHandler = { readonly style: 'node' } & (
 
 type NodeApp = (request: IncomingMessage, response: ServerResponse) => unknown
 
+/** Document events come in their short form unless the handler takes whole events; others are always whole. */
+export type EventHandler =
+  | { readonly takesCloudEvent?: false; readonly handler: TriggerHandler }
+  | { readonly takesCloudEvent: true; readonly handler: CloudEventHandler }
+
 export interface HandlerSet {
   /** @param url path and query as they came. @returns the handler, or why there is none. */
   find(url: string): RequestHandler | string
-  readonly triggers: ReadonlyMap<string, TriggerHandler>
+  readonly triggers: ReadonlyMap<string, EventHandler>
   /** Absent: everything goes to one handler. */
   readonly served?: ServedHandlers
 }
 
-const NO_TRIGGERS: ReadonlyMap<string, TriggerHandler> = new Map()
+const NO_TRIGGERS: ReadonlyMap<string, EventHandler> = new Map()
 
 export function singleHandler(target: RequestHandler): HandlerSet {
   return { find: () => target, triggers: NO_TRIGGERS }
@@ -36,10 +41,10 @@ export function adaptedHandler({ handler, triggers = NO_TRIGGERS }: Pick<Adapted
   return { find: () => handler, triggers }
 }
 
-/** The platform already knows its tables and kinds. */
-export function singleTrigger(handler: TriggerHandler): HandlerSet {
+/** The platform already knows which events it is for. */
+export function singleTrigger(target: EventHandler): HandlerSet {
   return {
-    find: () => 'This function runs on document events; it does not answer requests.',
-    triggers: new Map([[TRIGGER_KEY, handler]]),
+    find: () => 'This function runs on events; it does not answer requests.',
+    triggers: new Map([[TRIGGER_KEY, target]]),
   }
 }

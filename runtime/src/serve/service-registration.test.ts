@@ -1,3 +1,4 @@
+import type { CloudEvent } from '../handlers.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import type { DocumentEvent, Service } from '../handlers.ts'
@@ -125,7 +126,7 @@ test('an event reaches its handler as data before and after, and is answered whe
 
 test('an event that is not about a document is passed on unchanged', async () => {
   const seen: unknown[] = []
-  await using served = await serveHandlers(singleTrigger(event => void seen.push(event)))
+  await using served = await serveHandlers(singleTrigger({ handler: event => void seen.push(event) }))
   const tick = { specversion: '1.0', id: '1', source: '/timer', type: 'ryo-faas.timer.tick', time: CHANGE.time }
   const post = async (event: object) =>
     (await send(served.port, { method: 'POST', path: `${EVENTS_PREFIX}on`, headers: DELIVERED }, JSON.stringify(event)))
@@ -135,10 +136,42 @@ test('an event that is not about a document is passed on unchanged', async () =>
   expect(await post({ ...CHANGE, data: {} })).toBe(400)
 })
 
+test('a handler that takes whole events gets those of documents with the change as data, and binary data as bytes', async () => {
+  const seen: CloudEvent[] = []
+  await using served = await serveHandlers(
+    singleTrigger({ takesCloudEvent: true, handler: event => void seen.push(event) }),
+  )
+  const post = async (event: object) =>
+    (await send(served.port, { method: 'POST', path: `${EVENTS_PREFIX}on`, headers: DELIVERED }, JSON.stringify(event)))
+      .status
+  const event = { specversion: '1.0', id: '1', source: '/shop', type: 'com.example.paid', own: 7, data: { amount: 20 } }
+  const { data: _, ...bare } = event
+  for (const each of [event, { ...bare, data_base64: 'AP8=' }, CHANGE]) expect(await post(each)).toBe(204)
+  expect(seen.slice(0, 2)).toEqual([event, { ...bare, data: new Uint8Array([0, 255]) }])
+  expect(seen[2]).toEqual({
+    ...CHANGE,
+    data: expect.objectContaining({ kind: 'updated-doc', before: { amount: 10 }, after: { amount: 20 }, sequence: 7 }),
+  })
+})
+
+test('a service says which events its handlers are for', async () => {
+  const service = new ServiceRegistration()
+  service.onEvent<{ amount: number }>('com.example.*', function paid() {})
+  service.onEvent({ type: 'com.example.paid', source: '/shop' }, function paid() {}, { name: 'shop' })
+  expect(service.served.events).toEqual([
+    { key: 'paid', type: 'com.example.*' },
+    { key: 'shop', type: 'com.example.paid', source: '/shop' },
+  ])
+  expect(() => service.onEvent('a*b', () => {})).toThrow('"*" may stand only at the end of "a*b"')
+  expect(() => service.onEvent('', () => {})).toThrow('needs a type')
+})
+
 test('a trigger that throws is answered with 500, garbage with 400, a request with 404', async () => {
   await using served = await serveHandlers(
-    singleTrigger(() => {
-      throw new Error('not today')
+    singleTrigger({
+      handler: () => {
+        throw new Error('not today')
+      },
     }),
   )
   const post = async (path: string, body: string) =>

@@ -3,7 +3,9 @@
  * 2. A mistake (a path twice, a key twice, an empty list) fails the start with an error that names it.
  */
 import type {
+  CloudEventHandler,
   DocumentEventKind,
+  EventPattern,
   HttpHandler,
   PlainWebHandler,
   RouteOptions,
@@ -13,7 +15,7 @@ import type {
   WebHandler,
 } from '../handlers.ts'
 import { DOCUMENT_EVENT_KINDS, findPath, type ServedHandlers } from '../protocol/index.ts'
-import type { HandlerSet, RequestHandler } from './handler-set.ts'
+import type { EventHandler, HandlerSet, RequestHandler } from './handler-set.ts'
 
 const KEY = /^[A-Za-z0-9_-]{1,63}$/
 
@@ -21,7 +23,7 @@ type AnyHandler = HttpHandler | WebHandler | PlainWebHandler
 type Run = () => void | Promise<void>
 
 export class ServiceRegistration implements Service, HandlerSet {
-  readonly triggers = new Map<string, TriggerHandler>()
+  readonly triggers = new Map<string, EventHandler>()
   readonly served: ServedHandlers = { http: [], async: [], triggers: [] }
   readonly #routes = new Map<string, RequestHandler>()
   readonly #onStart: Run[] = []
@@ -53,8 +55,28 @@ export class ServiceRegistration implements Service, HandlerSet {
       throw new TypeError(`${what} knows ${DOCUMENT_EVENT_KINDS.join(', ')} but not '${unknown}'`)
     if (ids?.length === 0) throw new TypeError(`${what} has an empty list of ids: it would never run`)
     const key = this.#keyOf(what, handler.name, name)
-    this.triggers.set(key, handler as TriggerHandler)
+    this.triggers.set(key, { handler: handler as TriggerHandler })
     this.served.triggers.push({ key, table, events: [...new Set(events)], ...(ids && { ids: [...new Set(ids)] }) })
+    return this
+  }
+
+  onEvent<T>(
+    events: string | EventPattern,
+    handler: CloudEventHandler<T>,
+    { name }: Pick<TriggerOptions, 'name'> = {},
+  ): Service {
+    const { type, source } = typeof events === 'string' ? { type: events } : (events ?? {})
+    const what = `service.onEvent(${JSON.stringify(type)})`
+    this.#check(what, handler)
+    if (typeof type !== 'string' || type === '') throw new TypeError(`${what} needs a type of events`)
+    for (const pattern of [type, source ?? '']) {
+      if (pattern.slice(0, -1).includes('*'))
+        throw new TypeError(`${what}: "*" may stand only at the end of "${pattern}"`)
+    }
+    const key = this.#keyOf(what, handler.name, name)
+    this.triggers.set(key, { takesCloudEvent: true, handler: handler as CloudEventHandler })
+    const { served } = this
+    ;(served.events ??= []).push({ key, type, ...(source !== undefined && { source }) })
     return this
   }
 

@@ -12,6 +12,7 @@ export const keys: Command = {
       .positional('action', { choices: ['list', 'create', 'revoke'] as const, demandOption: true })
       .positional('name', { type: 'string', describe: 'Name of its owner; to revoke one, its name or id' })
       .option('only', { type: 'string', array: true, nargs: 1, describe: 'With create: a function that it opens' })
+      .option('events', { type: 'boolean', describe: 'With create: it may also post events' })
       .option('expires', { type: 'string', nargs: 1, describe: 'With create: after a time like 12h, 90d or 52w' })
       .option('yes', { ...YES, describe: 'With revoke: skip the confirmation' }),
   run: async (args, context) => {
@@ -31,6 +32,7 @@ export const keys: Command = {
       body: {
         name,
         ...(functions !== undefined && { functions }),
+        ...(args['events'] === true && { events: true }),
         ...(expires !== undefined && { expiresAt: endOf(expires, Date.now()) }),
       },
     })
@@ -46,9 +48,9 @@ function list(all: KeyView[], { output }: Context): void {
   output.value(all)
   if (all.length === 0) return output.note('No keys. ryo-faas keys create NAME makes one.')
   output.table(
-    ['ID', 'NAME', 'FUNCTIONS', 'CREATED', 'EXPIRES', 'LAST USED'],
-    all.map(({ id, name, functions, createdAt, expiresAt, usedAt }) => [
-      ...[id, name, functions?.join(', ') ?? 'all'],
+    ['ID', 'NAME', 'FUNCTIONS', 'EVENTS', 'CREATED', 'EXPIRES', 'LAST USED'],
+    all.map(({ id, name, functions, events, createdAt, expiresAt, usedAt }) => [
+      ...[id, name, functions?.join(', ') ?? 'all', events ? 'yes' : 'no'],
       ...[createdAt, expiresAt, usedAt].map(time => time?.slice(0, 16).replace('T', ' ') ?? 'never'),
     ]),
   )

@@ -37,8 +37,9 @@ export class NodeLanguage implements Language {
 
   async check(sources: FunctionSource[]): Promise<CheckOutcome[]> {
     const packages = await Promise.all(sources.map(source => this.#packagesOf(source)))
-    const requests = sources.map(({ name, kind, packageDir, filePath, export: exported }, index) => ({
+    const requests = sources.map(({ name, kind, on, packageDir, filePath, export: exported }, index) => ({
       ...{ name, kind, packageDir, filePath },
+      ...(on !== undefined && { on }),
       ...(exported !== undefined && { export: exported }),
       ...(packages[index]!.kind === 'installed' && { installed: packages[index]!.place }),
     }))

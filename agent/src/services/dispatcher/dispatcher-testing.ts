@@ -11,15 +11,17 @@ import { TEST_KEYS } from '../../access/access-testing.ts'
 import { answerProof, type CallView } from '../../contract/index.ts'
 import {
   CallIdSource,
+  DEPTH_HEADER,
   ensureStreams,
   EVENT_HEADERS,
   eventSubject,
+  publishedSubject,
   streamState,
   subjectOf,
   type Bus,
 } from '../../bus/index.ts'
 import { encodeEnvelope, getCall, INLINE_BODY_BYTES, isFinal, putBody, type CallHead } from '../../calls/index.ts'
-import type { DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
+import type { CloudEvent, DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { writeDurably } from '../../host/index.ts'
 import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'
 import { untilTrue } from '../../../test/support/until.ts'
@@ -265,6 +267,15 @@ export class Stage {
         },
       },
     )
+    return event
+  }
+
+  /** Publishes an event, as the proxy does. */
+  async publish({ depth, ...given }: Partial<CloudEvent> & { depth?: number } = {}): Promise<CloudEvent> {
+    const id = given.id ?? `e${this.nextSequence++}`
+    const event: CloudEvent = { specversion: '1.0', source: '/shop', type: 'com.example.paid', ...given, id }
+    const headers = depth === undefined ? {} : { [DEPTH_HEADER]: String(depth) }
+    await this.bus.publish(publishedSubject(event.type), Buffer.from(JSON.stringify(event)), { headers })
     return event
   }
 

@@ -3,6 +3,8 @@ import { ts } from 'ts-morph'
 
 const HTTP_TYPES = ['IncomingMessage', 'ServerResponse']
 const RUNTIME_TYPES = [
+  'CloudEvent',
+  'CloudEventHandler',
   'DocumentEvent',
   'FunctionContext',
   'HttpHandler',

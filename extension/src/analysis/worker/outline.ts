@@ -59,6 +59,7 @@ function look(name: string, declaration: ts.Node, types: HandlerTypes): Look {
     case 'PlainWebHandler':
       return { likeness: 'handler', kind: 'http' }
     case 'TriggerHandler':
+    case 'CloudEventHandler':
       return { likeness: 'handler', kind: 'trigger' }
     default:
   }
@@ -103,7 +104,8 @@ function lookAtFunction(name: string, written: ts.FunctionLikeDeclaration, types
   const sure = (isSure: boolean): Likeness => (isSure ? 'handler' : 'perhaps')
 
   if (first === 'Service') return { likeness: sure(name === 'main' && count === 1), kind: 'service' }
-  if (first === 'DocumentEvent') return { likeness: sure(count <= 2 && isContext(second, 1)), kind: 'trigger' }
+  if (first === 'DocumentEvent' || first === 'CloudEvent')
+    return { likeness: sure(count <= 2 && isContext(second, 1)), kind: 'trigger' }
   if (first === 'IncomingMessage' && second === 'ServerResponse') {
     const isVoid = returnType === undefined || returned === 'void'
     return { likeness: sure(isVoid && count <= 3 && isContext(third, 2)), kind: 'http' }

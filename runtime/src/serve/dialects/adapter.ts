@@ -3,8 +3,7 @@
  * module exports. The generated entry imports the adapter that the checker chose, so a bundle holds no other one; what
  * an adapter needs of the user's packages, the entry imports for it. Adapters can be called without a server.
  */
-import type { TriggerHandler } from '../../handlers.ts'
-import type { RequestHandler } from '../handler-set.ts'
+import type { EventHandler, RequestHandler } from '../handler-set.ts'
 
 /** What an adapter may know of where it runs. */
 export interface Surroundings {
@@ -19,7 +18,7 @@ export interface Surroundings {
 export interface Adapted {
   readonly handler: RequestHandler
   /** What only the platform may start, by its name below `EVENTS_PREFIX`. */
-  readonly triggers?: ReadonlyMap<string, TriggerHandler>
+  readonly triggers?: ReadonlyMap<string, EventHandler>
   /** After the last request. */
   stop?(): Promise<void>
 }

@@ -39,7 +39,7 @@ export async function fetchObject(exported: unknown, _options: unknown, surround
   const scheduled: TriggerHandler = async (event, context) => {
     await server.scheduled!(scheduledEvent(event), env, executionContext(context))
   }
-  return { ...adapted, triggers: new Map([[SCHEDULED, scheduled]]) }
+  return { ...adapted, triggers: new Map([[SCHEDULED, { handler: scheduled }]]) }
 }
 
 const NO_PROPS = {}

@@ -26,6 +26,7 @@ export function entrySource(request: BundleRequest, packageAt: string): string {
 
 function callOf(request: BundleRequest): { imports: string[]; fields: string } {
   if (request.style === 'node') return { imports: [], fields: `takesContext: ${request.takesContext ?? false}, ` }
+  if (request.style === 'trigger' && request.takesCloudEvent) return { imports: [], fields: `takesCloudEvent: true, ` }
   if (request.style !== 'dialect') return { imports: [], fields: '' }
   const { name, options = {}, packages = [], setup } = request.adapter
   return {

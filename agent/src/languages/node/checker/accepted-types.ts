@@ -4,13 +4,14 @@ import { ts } from 'ts-morph'
 /** A module that is added to every program. */
 export const ACCEPTED_TYPES_SOURCE = `
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { DocumentEvent, FunctionContext, Service } from '@ryo-faas/runtime'
+import type { CloudEvent, DocumentEvent, FunctionContext, Service } from '@ryo-faas/runtime'
 export type NodeRequest = IncomingMessage
 export type NodeResponse = ServerResponse
 export type WebRequest = Request
 export type WebResponse = Response
 export type Context = FunctionContext
 export type TriggerEvent = DocumentEvent<any>
+export type WholeEvent = CloudEvent<any> & { readonly data: any }
 export type Combination = Service
 `
 
@@ -21,6 +22,7 @@ const NAMES = [
   'WebResponse',
   'Context',
   'TriggerEvent',
+  'WholeEvent',
   'Combination',
 ] as const
 

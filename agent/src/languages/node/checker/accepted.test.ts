@@ -11,7 +11,7 @@ afterAll(() => {
 })
 
 const NODE = `import type { IncomingMessage, ServerResponse } from 'node:http'\n`
-const RUNTIME = `import type { DocumentEvent, FunctionContext, HttpHandler, Service, TriggerHandler, WebHandler } from '@ryo-faas/runtime'\n`
+const RUNTIME = `import type { CloudEvent, CloudEventHandler, DocumentEvent, FunctionContext, HttpHandler, Service, TriggerHandler, WebHandler } from '@ryo-faas/runtime'\n`
 
 type Accepted = Extract<CheckOutcome, { kind: 'accepted' }>
 
@@ -25,6 +25,8 @@ interface Case {
   takesContext?: true
   exportName?: string
   kind?: 'http' | 'async' | 'trigger' | 'service'
+  on?: readonly ('document' | 'event')[]
+  takesCloudEvent?: true
 }
 
 const CASES: Case[] = [
@@ -390,6 +392,49 @@ export function HelloWorld(req, res) { res.end() }`,
     style: 'trigger',
   },
   {
+    title: 'a trigger that takes whole events',
+    kind: 'trigger',
+    on: ['event'],
+    code:
+      RUNTIME +
+      `export async function HelloWorld({ id, data }: CloudEvent<{ a: number }>) { console.log(id, data?.a) }`,
+    style: 'trigger',
+    takesCloudEvent: true,
+  },
+  {
+    title: 'a trigger for documents that takes whole events',
+    kind: 'trigger',
+    on: ['document'],
+    code:
+      RUNTIME + `export const HelloWorld: CloudEventHandler<DocumentEvent<{ a: number }>> = e => { e.data?.after?.a }`,
+    style: 'trigger',
+    takesCloudEvent: true,
+  },
+  {
+    title: 'a trigger for both',
+    kind: 'trigger',
+    on: ['document', 'event'],
+    code: RUNTIME + `export async function HelloWorld(e: CloudEvent) { e.type }`,
+    style: 'trigger',
+    takesCloudEvent: true,
+  },
+  {
+    title: 'a trigger that says itself what it needs of an event',
+    kind: 'trigger',
+    on: ['event'],
+    code: `export function HelloWorld(e: { type: string; data: { a: number } }) { e.data.a }`,
+    style: 'trigger',
+    takesCloudEvent: true,
+  },
+  {
+    title: 'a trigger on events without types',
+    kind: 'trigger',
+    on: ['event'],
+    file: 'handler.js',
+    code: `export const HelloWorld = e => {}`,
+    style: 'trigger',
+  },
+  {
     title: 'the main of a service',
     kind: 'service',
     code: RUNTIME + `export function main(service: Service) { service.onStart(() => {}) }`,
@@ -407,15 +452,38 @@ export function HelloWorld(req, res) { res.end() }`,
 describe('accepts', () => {
   for (const [index, given] of CASES.entries()) {
     it(given.title, () => {
-      const { code, file = 'handler.ts', others, style, exportName, takesContext, kind = 'http' } = given
+      const {
+        code,
+        file = 'handler.ts',
+        others,
+        style,
+        exportName,
+        takesContext,
+        takesCloudEvent,
+        kind = 'http',
+        on,
+      } = given
       // One package for all, warm after the first; a separate one where other files matter.
       const at = others ? `case-${index}` : 'common'
       const name = others ? file : `case-${index}-${file}`
       for (const [path, text] of Object.entries({ ...others, [name]: code })) folder.write({ [`${at}/${path}`]: text })
       const packageDir = folder.path(at)
-      const outcome = checker.check({ name: 'HelloWorld', kind, packageDir, filePath: `${packageDir}/${name}` })
+      const outcome = checker.check({
+        name: 'HelloWorld',
+        kind,
+        ...(on && { on }),
+        packageDir,
+        filePath: `${packageDir}/${name}`,
+      })
       const form = expect.any(String)
-      expect(outcome).toEqual({ kind: 'accepted', style, takesContext, exportName: exportName ?? 'HelloWorld', form })
+      expect(outcome).toEqual({
+        kind: 'accepted',
+        style,
+        takesContext,
+        takesCloudEvent,
+        exportName: exportName ?? 'HelloWorld',
+        form,
+      })
     })
   }
 })

@@ -1,11 +1,13 @@
 /** Request and result of the checker. */
-import type { DeploymentKind, Problem } from '../../../contract/index.ts'
+import type { DeploymentKind, Problem, TriggerKind } from '../../../contract/index.ts'
 import type { InstalledPlace } from './installed-place.ts'
 
 export interface CheckRequest {
   /** Name of the export (ignored for services, which export `main`). */
   name: string
   kind: DeploymentKind
+  /** Kinds of a trigger's events; default: any. */
+  on?: readonly TriggerKind[]
   /** The export that deploy.json names; default: the one of that name, the default export, or all methods. */
   export?: string
   /** Absolute. */
@@ -25,6 +27,8 @@ export type HandlerCall =
        * because an app of Express takes a third one for `next`.
        */
       takesContext?: true
+      /** A trigger gets whole events also of documents. */
+      takesCloudEvent?: true
     }
   | { style: 'dialect'; adapter: AdapterUse }
 

@@ -4,7 +4,7 @@
  * result decide what the first parameter's type leaves open.
  */
 import { ts } from 'ts-morph'
-import type { DeploymentKind } from '../../../contract/index.ts'
+import type { DeploymentKind, TriggerKind } from '../../../contract/index.ts'
 import type { AcceptedTypes } from './accepted-types.ts'
 import type { HandlerCall } from './check.ts'
 import { problemAt, type Finding } from './findings.ts'
@@ -16,7 +16,10 @@ export type OwnCall = Exclude<HandlerCall, { style: 'dialect' }>
 const HTTP_FORMS =
   'Expected (request: IncomingMessage, response: ServerResponse, context?: FunctionContext) => void | Promise<void> ' +
   'or (request: Request, context?: FunctionContext) => Response | Promise<Response>'
-const TRIGGER_FORM = 'Expected (event: DocumentEvent<T>, context?: FunctionContext) => void | Promise<void>'
+const TRIGGER_FORM =
+  'Expected (event: DocumentEvent<T>, context?: FunctionContext) => void | Promise<void>, ' +
+  'or CloudEvent<T> in place of DocumentEvent<T>'
+const EVENT_FORM = 'Expected (event: CloudEvent<T>, context?: FunctionContext) => void | Promise<void>'
 const SERVICE_FORM = 'Expected main(service: Service) => void | Promise<void>'
 
 interface Expected {
@@ -28,6 +31,8 @@ interface Expected {
 export interface Judged {
   name: string
   kind: DeploymentKind
+  /** Kinds of a trigger's events; default: any. */
+  on?: readonly TriggerKind[] | undefined
   shape: HandlerShape
   /** Where to point when the part in question is not in the exported declaration. */
   node: ts.Node
@@ -54,7 +59,8 @@ class Judge {
 
   constructor(judged: Judged) {
     this.#judged = judged
-    this.#forms = { http: HTTP_FORMS, async: HTTP_FORMS, trigger: TRIGGER_FORM, service: SERVICE_FORM }[judged.kind]
+    const trigger = judged.on?.includes('event') ? EVENT_FORM : TRIGGER_FORM
+    this.#forms = { http: HTTP_FORMS, async: HTTP_FORMS, trigger, service: SERVICE_FORM }[judged.kind]
   }
 
   http(): OwnCall | Finding {
@@ -72,13 +78,17 @@ class Judge {
   }
 
   trigger(): OwnCall | Finding {
-    const { types } = this.#judged
-    return (
-      this.#wrongParameters([
-        { type: types.TriggerEvent, name: 'DocumentEvent' },
-        { type: types.Context, name: 'FunctionContext' },
-      ]) ?? { style: 'trigger' }
-    )
+    const { types, shape, on } = this.#judged
+    const [first] = shape.parameters
+    const takesDocuments = first === undefined || this.#takes(first, types.TriggerEvent)
+    const takesWhole = first === undefined || this.#takes(first, types.WholeEvent)
+    const mustTakeWhole = on?.includes('event') === true
+    const wanted =
+      mustTakeWhole || (takesWhole && !takesDocuments)
+        ? { type: types.WholeEvent, name: 'CloudEvent' }
+        : { type: types.TriggerEvent, name: 'DocumentEvent' }
+    const wrong = this.#wrongParameters([wanted, { type: types.Context, name: 'FunctionContext' }])
+    return wrong ?? { style: 'trigger', ...(!takesDocuments && { takesCloudEvent: true }) }
   }
 
   service(): OwnCall | Finding {

@@ -24,7 +24,7 @@ export interface JudgedModule {
 
 type Accepted = Omit<Extract<CheckOutcome, { kind: 'accepted' }>, 'kind'>
 
-const FORMS = { node: 'Node.js handler', web: 'web handler', trigger: 'document trigger', service: 'service' } as const
+const FORMS = { node: 'Node.js handler', web: 'web handler', trigger: 'trigger', service: 'service' } as const
 
 /** As opposed to the form of a dialect. */
 export function isOwnForm({ form }: { form: string }): boolean {
@@ -117,7 +117,9 @@ function judgeOwn({ request, checker, types }: JudgedModule, candidate: Candidat
   const { name, node, shapes } = candidate
   const unfit = notAFunction(candidate)
   if (unfit) return unfit
-  const verdicts = shapes.map(shape => judgeHandler({ name, kind: request.kind, shape, node, checker, types }))
+  const verdicts = shapes.map(shape =>
+    judgeHandler({ name, kind: request.kind, on: request.on, shape, node, checker, types }),
+  )
   return verdicts.find((verdict): verdict is OwnCall => 'style' in verdict) ?? (verdicts[0] as Finding)
 }
 

@@ -17,6 +17,7 @@ interface Case {
   code: string
   file?: string
   kind?: 'http' | 'async' | 'trigger' | 'service'
+  on?: readonly ('document' | 'event')[]
   problem: string
   /** The code that the problem points at; absent: the file. */
   at?: string
@@ -323,6 +324,16 @@ const CASES: Case[] = [
     says: /only 2 arguments/,
   },
   {
+    title: 'a trigger on events that takes a change of a document',
+    kind: 'trigger',
+    on: ['document', 'event'],
+    code: RUNTIME + `export function HelloWorld(e: DocumentEvent) {}`,
+    problem: 'wrong-parameters',
+    at: 'e: DocumentEvent',
+    says: /but CloudEvent is passed/,
+    hints: /event: CloudEvent<T>/,
+  },
+  {
     title: 'a service without main',
     kind: 'service',
     code: RUNTIME + `export function HelloWorld(service: Service) {}`,
@@ -351,11 +362,11 @@ const CASES: Case[] = [
 describe('rejects', () => {
   for (const [index, given] of CASES.entries()) {
     it(given.title, () => {
-      const { code, file = 'handler.ts', kind = 'http', problem, at, says, hints } = given
+      const { code, file = 'handler.ts', kind = 'http', on, problem, at, says, hints } = given
       const name = `case-${index}-${file}`
       folder.write({ [name]: code })
       const filePath = folder.path(name)
-      const outcome = checker.check({ name: 'HelloWorld', kind, packageDir: folder.dir, filePath })
+      const outcome = checker.check({ name: 'HelloWorld', kind, ...(on && { on }), packageDir: folder.dir, filePath })
       if (outcome.kind !== 'rejected') throw new Error(`accepted as ${outcome.style}`)
       expect(outcome.problems).toHaveLength(1)
       const [found] = outcome.problems

@@ -61,7 +61,7 @@ test('what a delivery says of the rest costs no request, and many of them are on
   bus.isRunning = true
   bus.backlog = { waiting: 0, delivered: 1 }
   for (let remaining = 100; remaining > 0; remaining -= 1) {
-    queue.delivered({ count: 1, publishedAt: Date.now() - 2_000, remaining })
+    queue.delivered({ count: 1, storedAtMs: Date.now() - 2_000, remaining })
   }
   await pass(500)
   expect(told).toEqual([{ name: 'fn', calls: 101, waiting: 1, ageMs: 2_500 }])
@@ -85,7 +85,7 @@ test('the age is that of the calls which wait, not of those before them', async 
   bus.isRunning = true
   // The last one that waited is taken, and runs for long; a minute later another one arrives.
   bus.backlog = { waiting: 0, delivered: 1 }
-  queue.delivered({ count: 1, publishedAt: Date.now() - 500, remaining: 0 })
+  queue.delivered({ count: 1, storedAtMs: Date.now() - 500, remaining: 0 })
   await pass(60_000)
   expect(told.at(-1)).toMatchObject({ waiting: 0, ageMs: 0 })
   bus.backlog = { waiting: 1, delivered: 1 }

@@ -42,9 +42,9 @@ export class WatchedQueue {
     this.#onChange = onChange
   }
 
-  delivered({ count, publishedAt, remaining }: Pick<StreamDelivery, 'count' | 'publishedAt' | 'remaining'>): void {
+  delivered({ count, storedAtMs, remaining }: Pick<StreamDelivery, 'count' | 'storedAtMs' | 'remaining'>): void {
     this.calls = Math.max(this.calls, remaining + 1)
-    this.#setWaiting(remaining, count === 1 ? publishedAt : undefined)
+    this.#setWaiting(remaining, count === 1 ? storedAtMs : undefined)
     this.#checkAt = Math.min(this.#checkAt, performance.now() + CHECK_MS)
     this.#onChange(this)
   }

@@ -26,11 +26,10 @@ export interface TriggerSource<Spec = unknown> {
   begin(subscription: Subscription<Spec>): Promise<number>
   start(subscription: Subscription<Spec>, checkpoint: Checkpoint, sink: TriggerSink): RunningSource
   /**
-   * For a source whose sequences are those of the stream of document events: the last sequence that a trigger no longer
-   * needs. A source without this never blocks the trimming of that stream.
-   * @param checkpoint undefined for a trigger that has not started yet
+   * The stream that its sequences count: what a trigger has not seen yet stays there, and everything if it has not
+   * started. A source without one never blocks the trimming of a stream.
    */
-  retains?(checkpoint: Checkpoint | undefined): number
+  readonly stream?: string
 }
 
 export interface Subscription<Spec> {

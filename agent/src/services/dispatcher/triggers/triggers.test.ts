@@ -8,8 +8,8 @@ import { listCalls, redriveDead } from '../../../calls/index.ts'
 import { FUNCTIONS_KEY, Stage, until, type Received, type TestServer } from '../dispatcher-testing.ts'
 import type { DispatchedTrigger } from '../options.ts'
 import { readCheckpoint } from './checkpoint.ts'
-import { trimEvents } from './document/trim-events.ts'
 import { TRIGGER_SOURCES } from './registry.ts'
+import { trimStream } from './trim-stream.ts'
 
 let stage: Stage
 
@@ -336,12 +336,12 @@ it('keeps events that a trigger has not seen, and trims those that all have', as
   await changes(10)
   const triggers = [{ name: 'fn.on', source: TRIGGER_SOURCES.document(stage.sourceDependencies) }]
   const now = Date.now() + 10_000
-  expect(await trimEvents(stage.bus, triggers, { retentionMs: 0, now })).toBe(0)
+  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 0, now })).toBe(0)
   await stage.deploy({ triggers: [trigger()] })
   await stage.dispatcher(proxy)
   await until(async () => (await place()) === 10, 'all are seen')
-  expect(await trimEvents(stage.bus, triggers, { retentionMs: 60_000, now })).toBe(0)
-  expect(await trimEvents(stage.bus, triggers, { retentionMs: 0, now })).toBe(10)
+  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 60_000, now })).toBe(0)
+  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 0, now })).toBe(10)
   expect(await streamState(stage.bus, STREAMS.events)).toMatchObject({ messages: 0, lastSequence: 10 })
   await changes(1)
   await until(async () => (await place()) === 11, 'the next is seen')

@@ -1,8 +1,9 @@
 /** The triggers of this dispatcher: its share of all deployed ones. */
 import { createHash } from 'node:crypto'
+import { STREAMS } from '../../../bus/index.ts'
 import type { DispatchedFunction, DispatchedTrigger, DispatcherOptions } from '../options.ts'
-import { trimEvents } from './document/trim-events.ts'
 import type { SourceDependencies, TriggerSource, TriggerSources } from './source.ts'
+import { trimStream } from './trim-stream.ts'
 import { TriggerWorker, type KnownTrigger, type TriggerWorkerOptions } from './trigger-worker.ts'
 
 export interface TriggersOptions extends TriggerWorkerOptions {
@@ -99,10 +100,11 @@ export class Triggers {
   async #trimEvents(): Promise<void> {
     const { bus, options } = this.#options
     if (options.number !== 1 || this.#deployed === undefined) return
-    // What fails now is removed in a minute.
-    await trimEvents(bus, this.#deployed, { retentionMs: options.eventRetentionMs, now: Date.now() }).catch(
-      () => undefined,
-    )
+    const trimmed = { retentionMs: options.eventRetentionMs, now: Date.now() }
+    for (const stream of [STREAMS.events, STREAMS.published]) {
+      // What fails now is removed in a minute.
+      await trimStream(bus, this.#deployed, { stream, ...trimmed }).catch(() => undefined)
+    }
   }
 }
 

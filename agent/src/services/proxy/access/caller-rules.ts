@@ -8,7 +8,17 @@
 import { JwtRule } from '../../../contract/index.ts'
 import type { Access, RouteTable } from '../../../routes/index.ts'
 import type { CallerToTell } from './caller-line.ts'
-import { PASS, refused, type Gate, type Requester, type Rules, type Verdict } from './gate.ts'
+import {
+  isForwarded,
+  PASS,
+  refusalOfOtherOrigins,
+  refusalOfPages,
+  refused,
+  type Gate,
+  type Requester,
+  type Rules,
+  type Verdict,
+} from './gate.ts'
 import { KeyRing, type KnownKey } from './key-ring.ts'
 import { TokenVerifier, type TokenVerdict, type VerifierOptions } from './token-verifier.ts'
 
@@ -25,12 +35,21 @@ const UNRULED = refused(
   'this function has no access rule, and this platform is open to the network: add "access" to its entry in deploy.json',
 )
 const PRIVATE = refused('FORBIDDEN', 'this function is private: only other functions, triggers and schedules call it')
+const NO_EVENT_KEY = refused(
+  'UNAUTHORIZED',
+  'events from beyond this machine need a key that ryo-faas keys create --events made: send it as "Authorization: Bearer" or "X-API-Key"',
+)
 const UNDECIDED = refused('FUNCTION_UNAVAILABLE', 'the access check is currently unavailable')
+
+export interface CallerRulesOptions extends VerifierOptions {
+  /** Whether the proxy listens on loopback only: then events need no key. */
+  isOpen?: boolean
+}
 
 export class CallerRules {
   readonly keys = new KeyRing()
   readonly rules: Rules
-  readonly #options: VerifierOptions
+  readonly #options: CallerRulesOptions
   #secrets: Readonly<Record<string, string>> = {}
   #secretsKey = '{}'
   /** By the rule as text, because every table is made of new objects. */
@@ -40,7 +59,7 @@ export class CallerRules {
   /** Callers are told by an object each, so that it is written once. */
   readonly #functions = new Map<string, Verdict>()
 
-  constructor(options: VerifierOptions = {}) {
+  constructor(options: CallerRulesOptions = {}) {
     this.#options = options
     this.rules = {
       public: () => PASS,
@@ -48,6 +67,7 @@ export class CallerRules {
       unruled: requester => this.#insider(requester) ?? UNRULED,
       key: (requester, place) => this.#byKey(requester, place),
       jwt: (requester, place) => this.#byToken(requester, place),
+      events: requester => this.#events(requester),
     }
   }
 
@@ -124,6 +144,20 @@ export class CallerRules {
     return 'kind' in verdict
       ? this.#tokenVerdict(verdict, requester)
       : verdict.then(it => this.#tokenVerdict(it, requester))
+  }
+
+  /** Other functions, the operator, keys for it; and programs on this machine, unless others can reach the proxy. */
+  #events(requester: Requester): Verdict {
+    const { headers } = requester
+    const { authorization, 'x-api-key': own } = headers
+    const known = this.keys.find(typeof own === 'string' ? own : (BEARER.exec(authorization ?? '')?.[1] ?? ''))
+    if (known?.key.events === true && Date.now() < known.expiresAt) {
+      known.usedAt = Date.now()
+      return PASS
+    }
+    const inside = refusalOfOtherOrigins(headers) ?? this.#insider(requester)
+    if (inside !== undefined) return inside
+    return this.#options.isOpen === true && !isForwarded(headers) ? (refusalOfPages(headers) ?? PASS) : NO_EVENT_KEY
   }
 
   #verifierOf(access: Access): TokenVerifier | undefined {

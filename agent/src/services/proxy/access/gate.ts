@@ -94,6 +94,8 @@ export const OWN_DOORS = {
   call: { name: 'a call', access: { kind: 'id' } },
   /** Lists calls, and changes them. */
   calls: { name: 'the calls', access: { kind: 'operator' } },
+  /** Takes events, which start functions. */
+  events: { name: 'events', access: { kind: 'events' } },
   /** Exposes names and load of all functions. */
   metrics: { name: 'the metrics', access: { kind: 'local' } },
 } as const satisfies Record<string, Place>
@@ -187,17 +189,17 @@ function operatorVerdict(principal: Requester['principal']): Verdict {
   }
 }
 
-function isForwarded(headers: IncomingHttpHeaders): boolean {
+export function isForwarded(headers: IncomingHttpHeaders): boolean {
   return headers['x-forwarded-for'] !== undefined || headers['forwarded'] !== undefined
 }
 
-function refusalOfPages(headers: IncomingHttpHeaders): Verdict | undefined {
+export function refusalOfPages(headers: IncomingHttpHeaders): Verdict | undefined {
   const { host } = headers
   if (isOurHost(host)) return refusalOfOtherOrigins(headers)
   return refused('FORBIDDEN', `Host header ${JSON.stringify(host ?? '')} is not allowed here`)
 }
 
-function refusalOfOtherOrigins(headers: IncomingHttpHeaders): Verdict | undefined {
+export function refusalOfOtherOrigins(headers: IncomingHttpHeaders): Verdict | undefined {
   return isFromOtherOrigin(headers) ? refused('FORBIDDEN', 'pages of other origins are not answered here') : undefined
 }
 

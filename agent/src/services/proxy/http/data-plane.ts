@@ -17,6 +17,7 @@ import { addTracingMetrics } from '../../../observability/tracing/index.ts'
 import { NO_SCHEMAS } from '../no-schemas.ts'
 import { AsyncCalls } from '../calls-api/async-calls.ts'
 import { addCallsApi } from '../calls-api/calls-api.ts'
+import { addEventsApi } from '../events-api/events-api.ts'
 import type { DemandSink } from '../demand/demand-lines.ts'
 import { deliveryLines } from './delivery-line.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
@@ -92,10 +93,10 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   const isExempt = (address: string): boolean => isLoopback(address) || trusted.has(address)
   const { access } = options
   const credentials = access && new Credentials(access)
-  const callers = new CallerRules({ report: problem => console.error(problem) })
+  const isOpen = [options.host, options.front?.host ?? options.host].every(isLoopbackHost)
+  const callers = new CallerRules({ report: problem => console.error(problem), isOpen })
   if (start.table !== undefined) callers.update(start.table)
   const rates = start.rates ?? new RateLimits()
-  const isOpen = [options.host, options.front?.host ?? options.host].every(isLoopbackHost)
   const gate = createGate({ rules: { ...callers.rules, ...start.rules }, isOpen, rates })
   const admit: Admit = (asked, place) => gate(new Requester(asked, credentials, trusted), place)
   let hop: Hop | undefined
@@ -152,6 +153,15 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   const eventStreams = addCallsApi(fastify, asyncCalls.link, {
     admit,
     trusted,
+    newRequestId: () => ids.traceId(),
+  })
+  addEventsApi(fastify, {
+    link: asyncCalls.link,
+    admit,
+    tracing,
+    functionsKey: access?.functions,
+    bodyLimitBytes: options.asyncBodyLimitBytes,
+    bodyTimeoutMs: options.bodyTimeoutMs,
     newRequestId: () => ids.traceId(),
   })
   fastify.setNotFoundHandler((_request, reply) => send(reply, 'FUNCTION_NOT_FOUND', 'nothing is served here'))

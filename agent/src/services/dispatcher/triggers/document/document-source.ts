@@ -30,6 +30,7 @@ type DocumentSpec = z.infer<typeof DocumentSpec>
 
 export class DocumentSource implements TriggerSource<DocumentSpec> {
   readonly faasTrigger = 'datasource'
+  readonly stream = STREAMS.events
   readonly Spec = DocumentSpec
   readonly #dependencies: SourceDependencies
 
@@ -61,11 +62,6 @@ export class DocumentSource implements TriggerSource<DocumentSpec> {
     })
     reader.start()
     return reader
-  }
-
-  retains(checkpoint: Checkpoint | undefined): number {
-    // A trigger that has not started needs everything it matches.
-    return checkpoint?.sequence ?? 0
   }
 
   async #event(message: StreamDelivery, functionName: string, signal: AbortSignal): Promise<TriggerEvent> {

@@ -1,6 +1,7 @@
 /** Where in the stream of events a subscription starts. */
 import { EVENT_HEADERS, messageAt, STREAMS, streamState, type Bus } from '../../../../bus/index.ts'
 import type { StartFrom } from '../../../../contract/index.ts'
+import { lastBefore } from '../stream-position.ts'
 
 /**
  * @returns sequence of the last message in the stream that the subscription does not see; some that it does not match
@@ -17,23 +18,6 @@ export async function startOf(bus: Bus, from: StartFrom): Promise<number> {
   })
 }
 
-/**
- * Sequence of the last message before those for which `isReached` holds: one less than `first` if it holds for all.
- * @param isReached true for some message and all after it
- */
-export async function lastBefore(
-  { first, last }: { first: number; last: number },
-  isReached: (sequence: number) => Promise<boolean>,
-): Promise<number> {
-  let [low, high] = [first, last + 1]
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2)
-    if (await isReached(middle)) high = middle
-    else low = middle + 1
-  }
-  return low - 1
-}
-
 interface EventPlace {
   /** Sequence in the store's log. */
   sequence: number
@@ -42,7 +26,7 @@ interface EventPlace {
 }
 
 /** @throws BusError; one that has been removed precedes everything. */
-export async function eventAt(bus: Bus, sequence: number): Promise<EventPlace> {
+async function eventAt(bus: Bus, sequence: number): Promise<EventPlace> {
   const message = await messageAt(bus, STREAMS.events, sequence)
   if (message === undefined) return { sequence: 0, timeMs: 0 }
   // A message that is not an event must not hide those before it.

@@ -1,7 +1,8 @@
 /** What every source of triggers keeps to, whatever its kind: see `source.ts`. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { STREAMS } from '../../../../bus/index.ts'
 import { Stage, until } from '../../dispatcher-testing.ts'
-import { trimEvents } from '../document/trim-events.ts'
+import { trimStream } from '../trim-stream.ts'
 import type { Occurrence, RunningSource, Subscription, TriggerEvent, TriggerSource } from '../source.ts'
 
 export interface SourceUnderTest<Spec> {
@@ -141,13 +142,15 @@ export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderT
     expect(stopped.offered).toHaveLength(1)
   })
 
-  it('blocks the trimming of document events only if it says so', async () => {
+  it('blocks the trimming of its own stream only', async () => {
     const trigger = { name: 'fn.on', source: under.source }
     await stage.change()
-    await stage.change()
-    const now = Date.now() + 10_000
-    const trimmed = await trimEvents(stage.bus, [trigger], { retentionMs: 0, now })
-    expect(trimmed).toBe(under.source.retains === undefined ? 2 : 0)
-    expect(under.source.retains?.({ epoch: 1, sequence: 7 }) ?? 7).toBeLessThanOrEqual(7)
+    await stage.publish()
+    const options = { retentionMs: 0, now: Date.now() + 10_000 }
+    for (const stream of [STREAMS.events, STREAMS.published]) {
+      expect(await trimStream(stage.bus, [trigger], { stream, ...options })).toBe(
+        under.source.stream === stream ? 0 : 1,
+      )
+    }
   })
 }

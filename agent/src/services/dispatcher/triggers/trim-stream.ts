@@ -1,17 +1,18 @@
 /**
- * Removes events from the stream that every trigger has seen and that are too old to replay.
+ * Removes events from a stream that every trigger has seen and that are too old to replay.
  *
  * Invariants: 1. An event that a trigger has not seen stays, however old it is and however full the stream. 2. What
  * all have seen stays while it may be replayed, unless the stream is nearly full.
  */
-import { purge, STREAMS, streamState, type Bus } from '../../../../bus/index.ts'
-import { readCheckpoint } from '../checkpoint.ts'
-import type { TriggerSource } from '../source.ts'
-import { eventAt, lastBefore } from './start-position.ts'
+import { purge, streamState, type Bus } from '../../../bus/index.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import type { TriggerSource } from './source.ts'
+import { lastBefore, storedAt } from './stream-position.ts'
 
 const NEARLY_FULL = 0.8
 
 export interface TrimOptions {
+  stream: string
   retentionMs: number
   now: number
 }
@@ -21,18 +22,19 @@ export interface TrimOptions {
  * @returns how many were removed.
  * @throws BusError
  */
-export async function trimEvents(
+export async function trimStream(
   bus: Bus,
-  triggers: { name: string; source: Pick<TriggerSource, 'retains'> }[],
+  triggers: { name: string; source: Pick<TriggerSource, 'stream'> }[],
   options: TrimOptions,
 ): Promise<number> {
-  const stream = await streamState(bus, STREAMS.events)
+  const stream = await streamState(bus, options.stream)
   const { firstSequence: first, lastSequence: last } = stream
   if (stream.messages === 0) return 0
   const seen = await Promise.all(
-    triggers.map(async ({ name, source }) =>
-      source.retains === undefined ? Infinity : source.retains((await readCheckpoint(bus, name))?.checkpoint),
-    ),
+    triggers
+      .filter(({ source }) => source.stream === options.stream)
+      // A trigger that has not started needs everything it matches.
+      .map(async ({ name }) => (await readCheckpoint(bus, name))?.checkpoint.sequence ?? 0),
   )
   const allSaw = Math.min(last, ...seen)
   if (allSaw < first) return 0
@@ -40,7 +42,7 @@ export async function trimEvents(
   const keptFromMs = options.now - options.retentionMs
   const surplus = isNearlyFull
     ? first + Math.floor((last - first) / 2)
-    : await lastBefore({ first, last: allSaw }, async at => (await eventAt(bus, at)).timeMs >= keptFromMs)
+    : await lastBefore({ first, last: allSaw }, async at => (await storedAt(bus, options.stream, at)) >= keptFromMs)
   const upTo = Math.min(allSaw, surplus)
-  return upTo < first ? 0 : purge(bus, STREAMS.events, { upTo })
+  return upTo < first ? 0 : purge(bus, options.stream, { upTo })
 }
