@@ -1,6 +1,7 @@
 /** What user code imports as `@ryo-faas/runtime`: types and the SDK. Importing it starts nothing. */
 export { context, type Caller, type FunctionContext, type FunctionLog, type UpgradeRequest } from './context.ts'
 export { call, type CallInit } from './call.ts'
+export { publish, PublishError, type EventToPublish } from './publish.ts'
 export {
   store,
   StoreError,

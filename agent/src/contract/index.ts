@@ -39,7 +39,6 @@ export { ServedHandlers, ServedTrigger } from './served.ts'
 export {
   DocumentTrigger,
   EventTrigger,
-  isLike,
   StartFrom,
   Trigger,
   TRIGGER_KINDS,

@@ -39,11 +39,6 @@ export type TriggerKind = NonNullable<Trigger['kind']>
 
 export const TRIGGER_KINDS = ['document', 'event'] as const satisfies TriggerKind[]
 
-/** Whether a text is what a pattern stands for: the same, or with a final `*` one that begins so. */
-export function isLike(pattern: string, text: string): boolean {
-  return pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern
-}
-
 /** The first document event that a trigger sees: by its sequence in the store's log, or by when the bus got it. */
 export const StartFrom = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('sequence'), sequence: z.int().min(0) }),

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { call } from '../call.ts'
 import { context, type FunctionContext } from '../context.ts'
-import type { DocumentEvent, Service } from '../handlers.ts'
+import type { CloudEvent, DocumentEvent, Service } from '../handlers.ts'
+import { publish } from '../publish.ts'
 import { store, StoreError, type StoredDocument, type Table } from '../store.ts'
 import { TestClock, testFunction, TestStore } from './index.ts'
 
@@ -400,4 +401,39 @@ it('is typed: what a handler is decides what its test must say', async () => {
     void testFunction(service => void service.onStart(() => undefined), { style: 'service' })
   }
   expect(compiled).toBeTypeOf('function')
+})
+
+describe('events', () => {
+  it('that are published run the triggers they are for, once for each id, and are recorded', async () => {
+    const seen: CloudEvent<{ amount: number }>[] = []
+    async function paid(event: CloudEvent<{ amount: number }>): Promise<void> {
+      seen.push(event)
+      if (event.data!.amount > 1) await publish({ type: 'com.example.paid', data: { amount: event.data!.amount - 1 } })
+      await publish({ type: 'com.other', id: 'same' })
+    }
+    await using app = await testFunction(paid, { ...quiet, onEvent: { type: 'com.example.*', source: '/functions/*' } })
+    const event = { specversion: '1.0', id: '1', source: '/functions/x', type: 'com.example.paid' } as const
+    await app.trigger({ ...event, data: { amount: 3 } })
+    await app.settled()
+    expect(seen.map(({ data }) => data!.amount)).toEqual([3, 2, 1])
+    expect(app.published.map(({ type }) => type)).toEqual(['com.example.paid', 'com.other', 'com.example.paid'])
+    await expect(app.trigger({ ...event, source: '/shop' })).rejects.toThrow('no trigger for com.example.paid of /shop')
+  })
+
+  it('that follow from each other without an end are stopped', async () => {
+    const echo = async ({ data }: CloudEvent<number>): Promise<void> =>
+      void (await publish({ type: 'echo', data: data! + 1 }))
+    const app = await testFunction(echo, { ...quiet, onEvent: { type: 'echo' } })
+    await app.trigger({ specversion: '1.0', id: '0', source: '/x', type: 'echo', data: 0 })
+    await expect(app.settled()).rejects.toThrow('EVENT_LOOP')
+    expect(app.published).toHaveLength(17)
+  })
+
+  it('reach the handlers of a service', async () => {
+    const seen: unknown[] = []
+    const main = (service: Service) => void service.onEvent('com.*', event => void seen.push(event.data))
+    await using app = await testFunction(main, { style: 'service' })
+    await app.trigger({ specversion: '1.0', id: '1', source: '/x', type: 'com.a', data: 7 })
+    expect(seen).toEqual([7])
+  })
 })

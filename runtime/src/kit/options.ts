@@ -1,5 +1,13 @@
 /** What a test says about the function that it runs. */
-import type { HttpHandler, PlainWebHandler, Service, TriggerHandler, WebHandler } from '../handlers.ts'
+import type {
+  CloudEventHandler,
+  EventPattern,
+  HttpHandler,
+  PlainWebHandler,
+  Service,
+  TriggerHandler,
+  WebHandler,
+} from '../handlers.ts'
 import type { DocumentEventKind } from '../protocol/index.ts'
 import type { FunctionDefinition } from '../serve/function-definition.ts'
 import { isApp } from '../serve/service-registration.ts'
@@ -45,12 +53,15 @@ export type ServiceMain = (service: Service) => void | Promise<void>
 export interface StyleOptions extends TestOptions {
   readonly style?: 'web' | 'node' | 'service' | ForeignStyle
   readonly on?: TriggerSpec | readonly TriggerSpec[]
+  /** For events that are published: a trigger that takes whole events. */
+  readonly onEvent?: EventPattern | readonly EventPattern[]
 }
 
-export type AnyHandler = PlainWebHandler | WebHandler | HttpHandler | ServiceMain | TriggerHandler<never> | object
+export type AnyHandler =
+  PlainWebHandler | WebHandler | HttpHandler | ServiceMain | TriggerHandler<never> | CloudEventHandler<never> | object
 
 export async function definitionOf(handler: AnyHandler, options: StyleOptions): Promise<FunctionDefinition> {
-  const { name: given, style, on } = options
+  const { name: given, style, on, onEvent } = options
   const own = typeof handler === 'function' ? handler : undefined
   const name = given ?? (own?.name || 'test')
   if (isForeign(style)) return foreignDefinition(name, handler, style)
@@ -58,6 +69,9 @@ export async function definitionOf(handler: AnyHandler, options: StyleOptions): 
     const found = await styleOf(handler)
     if (found !== undefined) return foreignDefinition(name, handler, found)
     throw new TypeError(`testFunction() needs a function, an app or a module of handlers, not ${typeof handler}`)
+  }
+  if (onEvent !== undefined) {
+    return { name, style: 'trigger', takesCloudEvent: true, handler: own as CloudEventHandler }
   }
   if (on !== undefined) return { name, style: 'trigger', handler: own as TriggerHandler }
   switch (style ?? (own.length >= 2 ? 'node' : 'web')) {

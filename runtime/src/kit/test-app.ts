@@ -1,11 +1,12 @@
 /** A function under test, as its test sees it. */
 import type { Caller } from '../context.ts'
-import { HEADERS, type DocumentCloudEvent } from '../protocol/index.ts'
+import { HEADERS, type CloudEvent, type DocumentCloudEvent } from '../protocol/index.ts'
 import type { Table } from '../store.ts'
 import type { Work } from './background.ts'
 import { requestOf } from './exchange.ts'
 import type { RecordedCall, RecordedCallback, TestCalls } from './test-calls.ts'
 import type { TestClock } from './test-clock.ts'
+import type { TestEvents } from './test-events.ts'
 import type { RecordedError, RecordedLog, TestOutlet } from './test-outlet.ts'
 import type { TestStore } from './test-store.ts'
 import type { TestEvent, TestTriggers } from './test-triggers.ts'
@@ -26,6 +27,7 @@ interface Parts {
   readonly clock: TestClock
   readonly store: TestStore
   readonly calls: TestCalls
+  readonly published: TestEvents
   readonly outlet: TestOutlet
   readonly work: Work
   readonly triggers: TestTriggers
@@ -66,7 +68,7 @@ export class TestApp implements AsyncDisposable {
   readonly fetch = (input: string | URL | Request, init?: RequestInit): Promise<Response> => this.request(input, init)
 
   /** Runs the triggers that this event is for, and rejects with what a handler throws. */
-  trigger<T = unknown>(event: TestEvent<T>): Promise<void> {
+  trigger<T = unknown>(event: TestEvent<T> | CloudEvent<T>): Promise<void> {
     return this.#parts.triggers.run(event)
   }
 
@@ -85,6 +87,11 @@ export class TestApp implements AsyncDisposable {
   /** Events of the store, in their order. */
   get events(): readonly DocumentCloudEvent[] {
     return this.#parts.store.events
+  }
+
+  /** What the function published with `publish()`. */
+  get published(): readonly CloudEvent[] {
+    return this.#parts.published.events
   }
 
   /** What the function called with `call()`. */

@@ -3,9 +3,16 @@
  * Invariants: 1. Functions under test share nothing but what they are given (a store, each other). 2. Nothing stays
  * open: one that is never closed holds neither a port nor the process.
  */
-import type { HttpHandler, PlainWebHandler, TriggerHandler, WebHandler } from '../handlers.ts'
+import type {
+  CloudEventHandler,
+  EventPattern,
+  HttpHandler,
+  PlainWebHandler,
+  TriggerHandler,
+  WebHandler,
+} from '../handlers.ts'
 import { instanceOptions } from '../options.ts'
-import { ENV, HEADERS } from '../protocol/index.ts'
+import { ENV, EVENTS_PATH, HEADERS } from '../protocol/index.ts'
 import { handlersOf } from '../serve/function-definition.ts'
 import { createFunctionServer } from '../serve/function-server.ts'
 import type { Instance } from '../serve/instance.ts'
@@ -25,6 +32,7 @@ import type { ForeignStyle } from './styles.ts'
 import { TestApp } from './test-app.ts'
 import { PROXY_URL, TestCalls } from './test-calls.ts'
 import { TestClock } from './test-clock.ts'
+import { TestEvents } from './test-events.ts'
 import { TestOutlet } from './test-outlet.ts'
 import { startSchedules } from './test-schedules.ts'
 import { STORE_URL, TestStore } from './test-store.ts'
@@ -39,6 +47,11 @@ export function testFunction(main: ServiceMain, options: TestOptions & { readonl
 export function testFunction<T>(
   handler: TriggerHandler<T>,
   options: TestOptions & { readonly on: TriggerSpec | readonly TriggerSpec[] },
+): Promise<TestApp>
+/** A trigger on events: it runs for those that are published, and for `trigger()`. */
+export function testFunction<T>(
+  handler: CloudEventHandler<T>,
+  options: TestOptions & { readonly onEvent: EventPattern | readonly EventPattern[] },
 ): Promise<TestApp>
 /** A web-style handler that takes the context. */
 export function testFunction(handler: WebHandler, options: TestOptions & { readonly style: 'web' }): Promise<TestApp>
@@ -63,6 +76,7 @@ export async function testFunction(handler: AnyHandler, options: StyleOptions = 
   const outlet = new TestOutlet(options.quiet === true)
   const work = new Work()
   const calls = new TestCalls(options.call ?? {}, work)
+  const published = new TestEvents()
   const instance: Instance = {
     options: {
       ...instanceOptions(definition.name, { [ENV.storeUrl]: STORE_URL, [ENV.proxyUrl]: PROXY_URL }),
@@ -74,7 +88,9 @@ export async function testFunction(handler: AnyHandler, options: StyleOptions = 
     outlet,
     send: (input, init) => {
       const request = new Request(input, init)
-      return new URL(request.url).origin === STORE_URL ? store.answer(request) : calls.answer(request)
+      const { origin, pathname } = new URL(request.url)
+      if (origin === STORE_URL) return store.answer(request)
+      return pathname === EVENTS_PATH ? published.answer(request) : calls.answer(request)
     },
   }
   try {
@@ -87,7 +103,8 @@ export async function testFunction(handler: AnyHandler, options: StyleOptions = 
       return environment.run(() => exchange(server, request))
     }
     const triggers = new TestTriggers({
-      triggers: handlers.served?.triggers ?? specsOf(options.on),
+      triggers: handlers.served?.triggers ?? listOf(options.on),
+      events: handlers.served?.events ?? listOf(options.onEvent),
       send,
       outlet,
       work,
@@ -105,19 +122,20 @@ export async function testFunction(handler: AnyHandler, options: StyleOptions = 
       name: definition.name,
       clock,
     })
+    published.follow((event, depth) => triggers.takePublished(event, depth))
     const close = async (): Promise<void> => {
       unfollow()
       schedules.stop()
       await environment.run(async () => stop?.())
       environment.close()
     }
-    return new TestApp({ send, close, clock, store, calls, outlet, work, triggers })
+    return new TestApp({ send, close, clock, store, calls, published, outlet, work, triggers })
   } catch (error) {
     environment.close()
     throw error
   }
 }
 
-function specsOf(on: StyleOptions['on']): readonly TriggerSpec[] {
-  return on === undefined ? [] : [on].flat()
+function listOf<T>(given: T | readonly T[] | undefined): readonly T[] {
+  return given === undefined ? [] : ([given].flat() as T[])
 }

@@ -4,11 +4,14 @@ import {
   DOCUMENT_EVENT_KINDS,
   EVENTS_PREFIX,
   HEADERS,
+  isEventLike,
   TRIGGER_KEY,
+  type CloudEvent,
   type DocumentCloudEvent,
   type DocumentEventKind,
   type StoredDocument,
 } from '../protocol/index.ts'
+import type { EventPattern } from '../handlers.ts'
 import type { Work } from './background.ts'
 import type { TriggerSpec } from './options.ts'
 import type { TestClock } from './test-clock.ts'
@@ -33,6 +36,7 @@ const DEPTH_LIMIT = 16
 export interface TriggerParts {
   readonly name: string
   readonly triggers: readonly (TriggerSpec & { readonly key?: string })[]
+  readonly events: readonly (EventPattern & { readonly key?: string })[]
   readonly retries: number
   readonly send: (request: Request) => Promise<Response>
   readonly outlet: TestOutlet
@@ -57,20 +61,43 @@ export class TestTriggers {
           const chain = `${table}/${id} is at the end of a chain of ${event.eventdepth} document events`
           throw new Error(`EVENT_LOOP: ${chain}; ${this.#parts.name} seems to trigger itself`)
         }
-        await this.#deliver(key, event, this.#parts.retries)
+        await this.#deliver(key, { event, depth: event.eventdepth, retries: this.#parts.retries })
+      })
+    }
+  }
+
+  /** The same for an event that was published, at the end of a chain of `depth`. */
+  takePublished(event: CloudEvent, depth: number): void {
+    for (const key of this.#keysForPublished(event)) {
+      this.#parts.work.add(async () => {
+        if (depth > DEPTH_LIMIT) {
+          const chain = `${event.id} (${event.type}) is at the end of a chain of ${depth} events`
+          throw new Error(`EVENT_LOOP: ${chain}; ${this.#parts.name} seems to trigger itself`)
+        }
+        await this.#deliver(key, { event, depth, retries: this.#parts.retries })
       })
     }
   }
 
   /** Rejects with what the handler threw. */
-  async run(given: TestEvent): Promise<void> {
+  async run(given: TestEvent | CloudEvent): Promise<void> {
+    if (isWhole(given)) {
+      const keys = this.#keysForPublished(given)
+      if (keys.length === 0) throw new Error(`${this.#parts.name} has no trigger for ${given.type} of ${given.source}`)
+      for (const key of keys) await this.#deliver(key, { event: given, depth: 0, retries: 0 })
+      return
+    }
     const event = this.#eventOf(given)
     const keys = this.#keysFor(event)
     if (keys.length === 0) {
       const { kind, table, id } = event.data
       throw new Error(`${this.#parts.name} has no trigger for ${kind} of ${table}/${id}`)
     }
-    for (const key of keys) await this.#deliver(key, event, 0)
+    for (const key of keys) await this.#deliver(key, { event, depth: event.eventdepth, retries: 0 })
+  }
+
+  #keysForPublished(event: CloudEvent): string[] {
+    return this.#parts.events.filter(pattern => isEventLike(pattern, event)).map(({ key = TRIGGER_KEY }) => key)
   }
 
   #keysFor({ data: { table, kind, id } }: DocumentCloudEvent): string[] {
@@ -80,7 +107,10 @@ export class TestTriggers {
       .map(({ key = TRIGGER_KEY }) => key)
   }
 
-  async #deliver(key: string, event: DocumentCloudEvent, retries: number): Promise<void> {
+  async #deliver(
+    key: string,
+    { event, depth, retries }: { event: CloudEvent | DocumentCloudEvent; depth: number; retries: number },
+  ): Promise<void> {
     const callId = `event_${String((this.#calls += 1)).padStart(6, '0')}`
     for (let attempt = 1; ; attempt += 1) {
       const requestId = crypto.randomUUID()
@@ -89,8 +119,8 @@ export class TestTriggers {
         [HEADERS.requestId]: requestId,
         [HEADERS.callId]: callId,
         [HEADERS.callAttempt]: String(attempt),
-        [HEADERS.eventDepth]: String(event.eventdepth + 1),
-        ...(event.traceparent !== undefined && { traceparent: event.traceparent }),
+        [HEADERS.eventDepth]: String(depth + 1),
+        ...(typeof event.traceparent === 'string' && { traceparent: event.traceparent }),
       }
       const body = JSON.stringify(event)
       const url = `http://localhost${EVENTS_PREFIX}${key}`
@@ -122,4 +152,8 @@ export class TestTriggers {
       },
     }
   }
+}
+
+function isWhole(event: TestEvent | CloudEvent): event is CloudEvent {
+  return 'specversion' in event
 }

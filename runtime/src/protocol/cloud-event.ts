@@ -107,6 +107,18 @@ function isAttributeText(text: string): boolean {
   return !/[\u0000-\u001f\u007f-\u009f]/.test(text) && !/\p{Cs}/u.test(text)
 }
 
+/** Whether an event is of the type and source that a pattern names; in both, a final `*` stands for any text. */
+export function isEventLike(
+  { type, source }: { type: string; source?: string | undefined },
+  event: Pick<CloudEvent, 'type' | 'source'>,
+): boolean {
+  return isLike(type, event.type) && (source === undefined || isLike(source, event.source))
+}
+
+function isLike(pattern: string, text: string): boolean {
+  return pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern
+}
+
 /** Whether data of this media type is JSON (§3.1 of the JSON format); absent: it is. */
 export function isJsonType(mediaType: string | undefined): boolean {
   return mediaType === undefined || /^[^;]*[/+]json\s*(?:;|$)/i.test(mediaType)

@@ -6,6 +6,7 @@ export {
   CLOUD_EVENT_BATCH_TYPE,
   CLOUD_EVENT_TYPE,
   cloudEventProblem,
+  isEventLike,
   isJsonType,
   OWN_EVENT_TYPES,
   type CloudEvent,

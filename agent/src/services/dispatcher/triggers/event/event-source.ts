@@ -4,7 +4,7 @@
  * Invariants: 1. The events of one source and subject are one lane; those without a subject run in parallel. 2. The
  * depth of a chain is what the proxy wrote beside the event: nothing in the event itself is believed.
  */
-import { HEADERS, type CloudEvent } from '@ryo-faas/runtime/protocol'
+import { HEADERS, isEventLike, type CloudEvent } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { signDepth } from '../../../../access/index.ts'
 import {
@@ -15,7 +15,7 @@ import {
   STREAMS,
   type StreamDelivery,
 } from '../../../../bus/index.ts'
-import { EventTrigger, isLike, type CallError } from '../../../../contract/index.ts'
+import { EventTrigger, type CallError } from '../../../../contract/index.ts'
 import {
   UnreadableEventError,
   type Checkpoint,
@@ -60,7 +60,7 @@ export class EventSource implements TriggerSource<EventSpec> {
       onMessage: message => {
         const event = eventIn(message)
         // What cannot be read is offered, so that it is reported.
-        if (event !== undefined && !isWanted(event, filters)) return
+        if (event !== undefined && !filters.some(filter => isEventLike(filter, event))) return
         sink.offer({
           sequence: message.sequence,
           lane: laneOf(message, event),
@@ -111,12 +111,6 @@ function subjectsFor(filters: EventTrigger[]): string[] {
   const wide = subjects.filter(subject => subject.endsWith('>'))
   const isCovered = (subject: string) => wide.some(each => each !== subject && subject.startsWith(each.slice(0, -1)))
   return [...new Set(subjects)].filter(subject => !isCovered(subject))
-}
-
-function isWanted(event: CloudEvent, filters: EventTrigger[]): boolean {
-  return filters.some(
-    ({ type, source }) => isLike(type, event.type) && (source === undefined || isLike(source, event.source)),
-  )
 }
 
 function laneOf({ sequence }: StreamDelivery, event: CloudEvent | undefined): string {
