@@ -23,6 +23,7 @@ const GROUPS: Record<string, Record<string, Load>> = {
   },
   'Calls and data': {
     calls: async () => (await import('./commands/calls.ts')).calls,
+    events: async () => (await import('./commands/events.ts')).events,
     schedules: async () => (await import('./commands/schedules.ts')).schedules,
     store: async () => (await import('./commands/store.ts')).store,
     keys: async () => (await import('./commands/keys.ts')).keys,

@@ -1,9 +1,9 @@
 /** The proxy's calls API. */
 import { z } from 'zod'
-import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { EVENTS_PATH, HEADERS } from '@ryo-faas/runtime/protocol'
 import { CallPage, CallView, RyoFaasError } from '../contract/index.ts'
 import type { AgentClient } from './agent-client.ts'
-import { type Door, ListenerClient, type Pace } from './listener-client.ts'
+import { type Door, ListenerClient, type ListenerRequest, type Pace } from './listener-client.ts'
 import { PlatformErrorSchema } from './platform-error.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
@@ -60,15 +60,22 @@ export class CallsClient {
     return z.object({ redriven: z.int() }).parse(await this.#json('POST', `/calls/redrive${query}`, 'long')).redriven
   }
 
+  /** @param events one CloudEvent in the JSON format, or a list of them, as the media type says */
+  async publish(events: unknown, mediaType: string): Promise<{ accepted: number; duplicates: number }> {
+    const request = { body: JSON.stringify(events), headers: { 'content-type': mediaType } }
+    const response = await this.#send('POST', EVENTS_PATH, { pace: 'long', ...request })
+    return z.object({ accepted: z.int(), duplicates: z.int() }).parse(await response.json())
+  }
+
   /** Yields the call whenever it changes, until it is final. */
   async *follow(id: string): AsyncGenerator<CallView> {
-    const response = await this.#send('GET', `/calls/${encodeURIComponent(id)}/events`, 'stream')
+    const response = await this.#send('GET', `/calls/${encodeURIComponent(id)}/events`, { pace: 'stream' })
     for await (const data of serverSentEvents(response)) yield CallView.parse(data)
   }
 
   /** Yields something for every change of any call. */
   async changes(): Promise<AsyncGenerator<unknown>> {
-    return serverSentEvents(await this.#send('GET', '/calls/events', 'stream'))
+    return serverSentEvents(await this.#send('GET', '/calls/events', { pace: 'stream' }))
   }
 
   /** The function's own response. */
@@ -77,11 +84,11 @@ export class CallsClient {
   }
 
   async #json(method: string, path: string, pace?: Pace): Promise<unknown> {
-    return (await this.#send(method, path, pace)).json()
+    return (await this.#send(method, path, pace && { pace })).json()
   }
 
-  async #send(method: string, path: string, pace: Pace = 'prompt'): Promise<Response> {
-    const response = await this.#proxy.send(method, path, { signal: this.#signal, pace })
+  async #send(method: string, path: string, request: Omit<ListenerRequest, 'signal'> = {}): Promise<Response> {
+    const response = await this.#proxy.send(method, path, { signal: this.#signal, ...request })
     const code = response.headers.get(HEADERS.error)
     if (response.ok || code === null) return response
     const parsed = PlatformErrorSchema.safeParse(await response.json().catch(() => undefined))

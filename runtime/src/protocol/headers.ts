@@ -70,6 +70,8 @@ export const HEADERS = {
   caller: 'x-ryo-faas-caller',
   /** Where to send the result of an asynchronous call. */
   callbackUrl: 'x-callback-url',
+  /** `cloudevents`: the result comes as a CloudEvent in binary mode. */
+  callbackFormat: 'x-callback-format',
   /** Asynchronous calls of one function with the same key are one call. */
   idempotencyKey: 'idempotency-key',
 } as const

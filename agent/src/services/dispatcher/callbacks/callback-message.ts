@@ -19,6 +19,8 @@ export interface Callback {
   webhookId: string
   url: string
   functionName: string
+  /** Present if it goes out as a CloudEvent: what happened to the call, and when. */
+  event: { status: string; time: string } | undefined
   status: number
   /** Duration of the last attempt. */
   durationMs: number
@@ -36,6 +38,8 @@ const FIELDS = {
   id: 'Rfa-Webhook-Id',
   trace: 'Rfa-Trace',
   traceState: 'Rfa-Trace-State',
+  event: 'Rfa-Event',
+  time: 'Rfa-Time',
 }
 /** The body for a call without a response. */
 const NO_ANSWER_STATUS = 502
@@ -52,6 +56,7 @@ export async function queueCallback(
   const durationMs = last === undefined ? 0 : Date.parse(last.finishedAt ?? last.startedAt) - Date.parse(last.startedAt)
   const traceparent = last?.traceparent ?? about.head?.traceparent
   const tracestate = about.head?.tracestate
+  const asEvent = about.head?.headers.some(([name]) => name.toLowerCase() === HEADERS.callbackFormat) === true
   await bus.publish(subjectOf('callback', state.id), encodeEnvelope(head, body), {
     messageId: `${state.id}.${state.attempts.length}`,
     headers: {
@@ -59,6 +64,7 @@ export async function queueCallback(
       [FIELDS.fn]: about.functionName,
       [FIELDS.ms]: String(durationMs),
       [FIELDS.id]: webhookIdOf(state),
+      ...(asEvent && { [FIELDS.event]: state.status, [FIELDS.time]: last?.finishedAt ?? state.acceptedAt }),
       ...(traceparent !== undefined && { [FIELDS.trace]: traceparent }),
       ...(tracestate !== undefined && { [FIELDS.traceState]: tracestate }),
     },
@@ -97,11 +103,13 @@ function contentOf({ id, result, error }: CallState): { head: ResultHead; body: 
 export async function readCallback(bus: Bus, delivery: Delivery): Promise<Callback> {
   const { head, body } = decodeResult(delivery.data)
   const callId = callIdOfSubject(delivery.subject)
+  const happened = delivery.header(FIELDS.event)
   return {
     callId,
     webhookId: delivery.header(FIELDS.id) ?? callId,
     url: delivery.header(FIELDS.url) ?? '',
     functionName: delivery.header(FIELDS.fn) ?? '',
+    event: happened === undefined ? undefined : { status: happened, time: delivery.header(FIELDS.time) ?? '' },
     status: head.status,
     durationMs: Number(delivery.header(FIELDS.ms) ?? 0),
     traceparent: delivery.header(FIELDS.trace),

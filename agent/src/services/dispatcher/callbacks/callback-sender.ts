@@ -5,6 +5,7 @@
  * address behind the name at the moment of connecting. 3. Only redirects that keep method and body
  * (307, 308; RFC 9110 §15.4) are followed.
  */
+import { routeOf } from '@ryo-faas/runtime/protocol'
 import { Agent, type Dispatcher } from 'undici'
 import { CallbackRule, guardedLookup, RefusedAddressError, retryAfterMs, type Resolve } from '../../../calls/index.ts'
 import type { CallbackOptions } from '../options.ts'
@@ -81,10 +82,25 @@ export class CallbackSender {
       'x-function-name': functionName,
       'x-function-status': String(status),
       'x-duration-seconds': (durationMs / 1_000).toFixed(3),
+      ...eventHeaders(callback),
       ...signatureHeaders(this.options.secret, { id, body, now }),
       ...(traceparent !== undefined && { traceparent }),
       ...(tracestate !== undefined && { tracestate }),
     }
+  }
+}
+
+/** A CloudEvent in binary mode: the body and its media type stay as they are. */
+function eventHeaders({ event, webhookId, callId, functionName, traceparent }: Callback): Record<string, string> {
+  if (event === undefined) return {}
+  return {
+    'ce-specversion': '1.0',
+    'ce-id': webhookId,
+    'ce-source': `/functions/${routeOf(functionName)}`,
+    'ce-type': `ryo-faas.call.${event.status}`,
+    'ce-subject': callId,
+    'ce-time': event.time,
+    ...(traceparent !== undefined && { 'ce-traceparent': traceparent }),
   }
 }
 

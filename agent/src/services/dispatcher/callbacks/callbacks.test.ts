@@ -1,4 +1,5 @@
 import type { LookupAddress } from 'node:dns'
+import { HTTP, type CloudEvent } from 'cloudevents'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { STREAMS } from '../../../bus/index.ts'
@@ -53,6 +54,31 @@ it('sends one signed callback after three attempts: body, type, status and durat
   })
   expect(callback.headers).not.toHaveProperty('x-private')
   expect((await stage.view(callId)).callback).toMatchObject({ state: 'delivered', attempts: 1 })
+})
+
+it('sends the result as a CloudEvent in binary mode if asked to', async () => {
+  let status = 200
+  const proxy = await stage.server((_request, response) => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{"a":1}')
+  })
+  const receiver = await stage.server()
+  await stage.deploy({})
+  await stage.dispatcher(proxy)
+  const asked = { callbackUrl: receiver.url, headers: [['X-Callback-Format', 'cloudevents']] as [string, string][] }
+  const ids = [await stage.call(asked)]
+  await until(() => receiver.received.length === 1, 'the first came')
+  status = 422
+  ids.push(await stage.call({ ...asked, traceparent: trace }))
+  await until(() => receiver.received.length === 2, 'the second came')
+  const events = receiver.received.map(
+    ({ headers, body }) => HTTP.toEvent({ headers, body: body.toString() }) as CloudEvent,
+  )
+  expect(events.map(event => event.validate())).toEqual([true, true])
+  expect(events).toMatchObject([
+    { id: ids[0], type: 'ryo-faas.call.succeeded', source: '/functions/fn', subject: ids[0], data: { a: 1 } },
+    { id: ids[1], type: 'ryo-faas.call.failed', traceparent: trace, datacontenttype: 'application/json' },
+  ])
+  receiver.received.forEach(verify)
 })
 
 it('also reports failed and dead calls, and again a redriven one, with another webhook id', async () => {
@@ -163,6 +189,7 @@ const callback: Omit<Callback, 'url'> = {
   webhookId: 'c',
   functionName: 'Fn',
   status: 200,
+  event: undefined,
   durationMs: 1,
   traceparent: undefined,
   tracestate: undefined,

@@ -92,6 +92,10 @@ export class AsyncCalls {
     const callbackUrl = single(request, HEADERS.callbackUrl)
     const problem = callbackUrl === undefined ? undefined : this.callbackRule.urlProblem(callbackUrl)
     if (problem !== undefined) throw new Refused('BAD_REQUEST', `X-Callback-Url ${problem}`)
+    const format = single(request, HEADERS.callbackFormat)
+    if (format !== undefined && format !== 'cloudevents') {
+      throw new Refused('BAD_REQUEST', 'X-Callback-Format can be cloudevents only')
+    }
     const key = single(request, HEADERS.idempotencyKey)
     if (key !== undefined && (key === '' || key.length > LONGEST_KEY)) {
       throw new Refused('BAD_REQUEST', `Idempotency-Key must have 1 to ${LONGEST_KEY} characters`)
