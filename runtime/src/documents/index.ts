@@ -34,7 +34,7 @@ export {
   wholeNumber,
 } from './requests.ts'
 export { type ErrorDetails, STORE_ERRORS, StoreError, type StoreErrorCode } from './store-error.ts'
-export { eventText, readVersion, timeOfEvent } from './texts.ts'
+export { eventText, readCreatedAt, readData, readEditedAt, readVersion, timeOfEvent } from './texts.ts'
 export { GrowingUlids, timeOfUlid, ULID_CHANCE_BYTES, ulidOf } from './ulid.ts'
 export {
   documentPath,

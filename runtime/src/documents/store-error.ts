@@ -31,7 +31,12 @@ export const STORE_ERRORS = {
   INTERNAL: { status: 500, about: 'An internal error of the store' },
   BUSY: { status: 503, about: 'Too many writes are waiting; try again' },
   STORAGE_FAILED: { status: 503, about: 'The disk rejected the write; none of it is kept' },
+  STORAGE_UNAVAILABLE: { status: 503, about: 'The database cannot be reached; nothing was written, try again' },
   SHUTTING_DOWN: { status: 503, about: 'The store is shutting down' },
+  OUTCOME_UNKNOWN: {
+    status: 504,
+    about: 'The database went away during the write and has not come back: it is kept as a whole or not at all',
+  },
   STORAGE_FULL: { status: 507, about: 'The disk is full; none of the write is kept, reads still work' },
 } as const satisfies Record<string, { status: number; about: string }>
 

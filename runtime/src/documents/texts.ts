@@ -40,6 +40,11 @@ export function readCreatedAt(text: string): string {
   return text.slice(from, from + TIME_LENGTH)
 }
 
+export function readEditedAt(text: string): string {
+  const from = createdFrom(text) + TIME_LENGTH + EDITED.length
+  return text.slice(from, from + TIME_LENGTH)
+}
+
 /** JSON text. */
 export function readData(text: string): string {
   return text.slice(createdFrom(text) + TIME_LENGTH + EDITED.length + TIME_LENGTH + DATA.length, -1)
