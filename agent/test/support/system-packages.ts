@@ -18,6 +18,7 @@ const PROGRAMS = {
   iproute2: ['ip'],
   'nats-server': ['nats-server'],
   'nginx-light': ['nginx'],
+  postgresql: ['pg_ctlcluster'],
   prometheus: ['promtool'],
   python3: ['python3'],
   ripgrep: ['rg'],
