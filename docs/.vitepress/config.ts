@@ -41,6 +41,7 @@ export default defineConfig({
           { text: 'Packages and files', link: '/guide/packages' },
           { text: 'Asynchronous calls', link: '/guide/async' },
           { text: 'The store', link: '/guide/store' },
+          { text: 'The store on PostgreSQL', link: '/guide/postgres' },
           { text: 'Triggers', link: '/guide/triggers' },
           { text: 'Events', link: '/guide/events' },
           { text: 'Schedules', link: '/guide/schedules' },

@@ -45,7 +45,11 @@ export async function runCommandLine(): Promise<number> {
           return { name, help, default: defaults[name], variable: variableOf(name) }
         })
       },
-      resolvedOptions: async () => (await import('../platform/options.ts')).resolveOptions({}, environment),
+      resolvedOptions: async () => {
+        const { resolveOptions, shownValue } = await import('../platform/options.ts')
+        const options = Object.entries(resolveOptions({}, environment))
+        return Object.fromEntries(options.map(([name, value]) => [name, shownValue(value)]))
+      },
       launchAgent: async (flags, report) => {
         const { launchAgent } = await import('../platform/launch-agent.ts')
         return launchAgent({ flags, home, environment, nodeCache, report })

@@ -41,6 +41,13 @@ export const PlatformOptions = z.object({
     .default('home'),
   httpRedirect: z.union([z.literal('off'), port.min(1).transform(String)]).default('off'),
   agentPort: port.default(9998),
+  store: z
+    .string()
+    .refine(
+      value => value === 'embedded' || isDatabaseUrl(value),
+      'must be embedded, or a URL such as postgres://user@host:5432/database',
+    )
+    .default('embedded'),
   storePort: port.default(5001),
   natsPort: port.default(4222),
   traces: z.enum(['on', 'off']).default('on'),
@@ -88,6 +95,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
     'Folder of the certificates for --https: NAME.crt and NAME.key, or folders with fullchain.pem and privkey.pem; home: certificates in RYO_FAAS_HOME. Changes are noticed',
   httpRedirect: 'Port where plain HTTP is redirected to --https: off, or a port such as 80',
   agentPort: 'Port of the agent (0: any free port)',
+  store:
+    'Where documents are kept: embedded (in RYO_FAAS_HOME), or the URL of a PostgreSQL database; its password may be in PGPASSWORD or a passfile instead',
   storePort: 'Port of the store (0: any free port)',
   natsPort: 'Port of NATS (0: any free port)',
   traces: 'Record traces: on or off',
@@ -112,6 +121,17 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   maxInstances:
     'Most instances that run at the same time, of all functions; idle ones are frozen to make room for those that are called',
   startTimeoutMs: 'How long a new instance may take to become ready, in milliseconds',
+}
+
+function isDatabaseUrl(value: string): boolean {
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  return url?.protocol === 'postgres:' || url?.protocol === 'postgresql:'
+}
+
+/** An option as people may see it: without the password of a URL. */
+export function shownValue<Value>(value: Value): Value | string {
+  if (typeof value !== 'string' || !value.includes('://')) return value
+  return value.replace(/(?<=:\/\/[^/?#]*?:)[^/?#]*(?=@)/, '***').replace(/(?<=[?&](?:ssl)?password=)[^&#]*/g, '***')
 }
 
 /** `proxyWorkers` → `RYO_FAAS_PROXY_WORKERS`. */
@@ -142,7 +162,11 @@ export function resolveOptions(
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]!
   const name = String(issue.path[0])
-  throw new RyoFaasError('INVALID_OPTION', `${flagOf(name)} ${JSON.stringify(given[name])}: ${issue.message}`, {
-    hint: `Set it with ${flagOf(name)} or ${variableOf(name)}. ${OPTION_HELP[name as keyof PlatformOptions]}.`,
-  })
+  throw new RyoFaasError(
+    'INVALID_OPTION',
+    `${flagOf(name)} ${JSON.stringify(shownValue(given[name]))}: ${issue.message}`,
+    {
+      hint: `Set it with ${flagOf(name)} or ${variableOf(name)}. ${OPTION_HELP[name as keyof PlatformOptions]}.`,
+    },
+  )
 }

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { PartView } from '../../contract/index.ts'
+import type { PartView, RyoFaasError } from '../../contract/index.ts'
 import {
   identifyProcess,
   portTaken,
@@ -26,6 +26,8 @@ export type Service = ServiceProgram & {
   otherPorts?: Record<number, PartWithPort>
   /** What people are told about it. */
   note?: string
+  /** What its log says of why it ended early, better than the last lines. */
+  explainExit?: (log: string) => RyoFaasError | undefined
   /** The rest of its `MainOptions`. */
   settings: object
 } & ({ name: 'proxy' | 'store'; listen: Listen } | { name: PartView['name']; listen?: undefined })
@@ -84,7 +86,7 @@ export function servicePart(service: Service, { home, nodePath, environment, ahe
     },
     probe: () => readyAddress(readyFile, listen?.host ?? '127.0.0.1'),
     explainExit: async log =>
-      service.listen && /EADDRINUSE/.test(log) ? namePort(service, takenPort(log)) : undefined,
+      service.listen && /EADDRINUSE/.test(log) ? namePort(service, takenPort(log)) : service.explainExit?.(log),
   })
 }
 

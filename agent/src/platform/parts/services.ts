@@ -1,6 +1,7 @@
 /** The services of the platform: in what they differ from each other. */
 import type { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import { RyoFaasError } from '../../contract/index.ts'
 import type { StateStore } from '../../deployments/state/index.ts'
 import type { ProxyReach } from '../../engines/index.ts'
 import { dispatcherName, type MainOptions as DispatcherMain } from '../../services/dispatcher/index.ts'
@@ -56,6 +57,7 @@ export function storeService(context: ServiceContext): Service {
   const settings: Settings<typeof StoreMain> = {
     ...sharedSettings(context),
     dataFolder: storeFolder(home),
+    ...(options.store !== 'embedded' && { database: options.store }),
     project: options.project,
     extraHosts: [...reach.listenHosts],
     hostNames: [reach.proxyHost],
@@ -65,8 +67,18 @@ export function storeService(context: ServiceContext): Service {
     name: 'store',
     ...SERVICES.store,
     listen: { host: '127.0.0.1', port: () => state.current.ports['store'] ?? options.storePort },
+    ...(options.store !== 'embedded' && { note: 'on PostgreSQL' }),
+    explainExit: unusableDatabase,
     settings,
   }
+}
+
+/** What the store said of its database when it gave up. */
+function unusableDatabase(log: string): RyoFaasError | undefined {
+  const line = log.split('\n').findLast(text => text.includes('"code":"BAD_DATABASE"'))
+  if (line === undefined) return undefined
+  const { message } = JSON.parse(line) as { message: string }
+  return new RyoFaasError('BAD_DATABASE', message, { hint: 'Set it with --store or RYO_FAAS_STORE.' })
 }
 
 export function dispatcherServices(context: ServiceContext, urls: { proxyUrl: string; storeUrl: string }): Service[] {

@@ -10,6 +10,8 @@ const MIB = 1024 * 1024
 export const StoreOptions = z.strictObject({
   /** Folder of the documents, the log and the backups. */
   dataFolder: z.string().min(1),
+  /** URL of a PostgreSQL database that has the documents and the log in place of that folder. May hold a password. */
+  database: z.string().min(1).optional(),
   /** Who may ask for what: see `api/door.ts`. */
   access: AccessKeys,
   /** Part of the events' `source`. */

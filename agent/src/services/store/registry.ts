@@ -3,13 +3,16 @@ import type { MessagePort } from 'node:worker_threads'
 import type { DocumentStore, LogHandle, OpenLog, OpenOptions, StoreKind, StoreThread } from './documents/index.ts'
 import { embedded } from './lmdb/index.ts'
 
+/** What threads of the store need, too: they load nothing that only one kind of store has use for. */
 const KINDS: ReadonlyMap<string, StoreKind> = new Map([embedded].map(kind => [kind.kind, kind]))
-/** There is only one to choose so far. */
-const CHOSEN = embedded
 
-/** @throws an error with code DATA_IN_USE */
-export function openStore(options: OpenOptions): Promise<DocumentStore> {
-  return CHOSEN.open(options)
+/** The embedded one, unless a database is named. @throws an error with code DATA_IN_USE, BAD_DATABASE */
+export async function openStore(options: OpenOptions): Promise<DocumentStore> {
+  const { database } = options
+  if (database === undefined) return embedded.open(options)
+  // Most platforms have no use for its driver.
+  const { openPostgresStore } = await import('./postgres/index.ts')
+  return openPostgresStore({ ...options, database })
 }
 
 export function openLog(handle: LogHandle): OpenLog {
@@ -26,7 +29,7 @@ export function runStoreThread(port: MessagePort, data: StoreThread): void {
  * @throws an error with code DATA_IN_USE while a store has the data; StoreError INVALID_REQUEST if `from` is not a backup
  */
 export function restoreBackup(dataFolder: string, from: string): Promise<string | undefined> {
-  return capability(CHOSEN.kind, 'restore')(dataFolder, from)
+  return capability(embedded.kind, 'restore')(dataFolder, from)
 }
 
 function capability<Name extends 'openLog' | 'runThread' | 'restore'>(

@@ -39,7 +39,7 @@ export interface StoreSurroundings {
 
 type OnClose = (closer: () => Promise<unknown> | void) => void
 
-/** @throws ZodError if the options are wrong; an error with code EADDRINUSE or DATA_IN_USE. */
+/** @throws ZodError if the options are wrong; an error with code EADDRINUSE, DATA_IN_USE or BAD_DATABASE. */
 export async function createStore(input: StoreInput, surroundings: StoreSurroundings): Promise<Store> {
   const options = StoreOptions.parse(input)
   const closers: (() => Promise<unknown> | void)[] = []
@@ -61,6 +61,7 @@ async function start(options: StoreOptions, surroundings: StoreSurroundings, onC
   const { threadEntry, open = openStore, onEvent } = surroundings
   const store = await open({
     dataFolder: options.dataFolder,
+    ...(options.database !== undefined && { database: options.database }),
     source: `/ryo-faas/${options.project}/store`,
     onFailure: error => onEvent({ type: 'failed', message: error.message }),
     ...(threadEntry !== undefined && { threadEntry }),

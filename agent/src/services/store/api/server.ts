@@ -150,8 +150,10 @@ export async function createServer({ options, metrics, tracing, onError }: Serve
   return app
 }
 
+const RETRY_SOON: ReadonlySet<StoreErrorCode> = new Set(['BUSY', 'SHUTTING_DOWN', 'STORAGE_UNAVAILABLE'])
+
 export function sendError(reply: FastifyReply, error: StoreError): void {
-  if (error.code === 'BUSY' || error.code === 'SHUTTING_DOWN') void reply.header('retry-after', '1')
+  if (RETRY_SOON.has(error.code)) void reply.header('retry-after', '1')
   if (error.code === 'UNAUTHORIZED') void reply.header('www-authenticate', 'Bearer realm="ryo-faas store"')
   void reply.code(error.status).type('application/json; charset=utf-8').send(JSON.stringify(error.toBody()))
 }

@@ -128,6 +128,8 @@ export interface Backup {
 
 export interface OpenOptions {
   dataFolder: string
+  /** URL of the database, for kinds that are kept in one. May hold a password. */
+  database?: string
   /** `DocumentCloudEvent.source` */
   source: string
   /** Module of the store's threads: it passes their `workerData` to `runStoreThread`. Without it there are none. */

@@ -47,6 +47,11 @@ export class CommitNews {
     this.#last = last
   }
 
+  /** Sequence of the last event that was told of. */
+  get last(): number {
+    return this.#last
+  }
+
   /** Events up to this sequence can be read. */
   tell(last: number): void {
     if (last === this.#last) return
