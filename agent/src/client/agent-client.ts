@@ -2,12 +2,12 @@
  * Talks to the agent, typed by the contract. Errors of the agent come back as the `RyoFaasError` they were; an agent
  * that does not respond, or another program in its place, is NOT_RUNNING.
  */
-import { userInfo } from 'node:os'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type Api, type ApiName, type ApiRoute } from '../contract/index.ts'
 import { readAgentFile } from './home.ts'
 import { ListenerClient, type ListenerRequest } from './listener-client.ts'
+import { USER_AGENT } from './user-agent.ts'
 
 type Part<Name extends ApiName, Key extends 'params' | 'query' | 'body'> =
   Api[Name] extends Record<Key, infer Schema>
@@ -130,18 +130,6 @@ export class AgentClient {
     const parsed = ErrorBody.safeParse((parseJson(text) as { error?: unknown } | undefined)?.error)
     if (parsed.success) throw RyoFaasError.fromBody(parsed.data)
     throw new RyoFaasError('INTERNAL', `the agent returned ${response.status}: ${text.slice(0, 200)}`)
-  }
-}
-
-/** For the audit log. */
-const USER_AGENT = `ryo-faas${userName()}`
-
-function userName(): string {
-  try {
-    // What cannot be in a header is nobody's login name.
-    return ` (${userInfo().username.replace(/[^\x21-\x7e]|[()]/g, '_')})`
-  } catch {
-    return '' // The user has no name on this machine.
   }
 }
 

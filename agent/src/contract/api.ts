@@ -10,7 +10,7 @@ import { Problem } from './problem.ts'
 import { MAX_INSTANCES } from './scale.ts'
 import { TracePage, TraceQuery, TraceView } from './traces.ts'
 import { StartFrom } from './trigger.ts'
-import { EnvironmentName } from './variables.ts'
+import { EnvironmentName } from './environment-name.ts'
 
 const settings = {
   environment: EnvironmentName.optional().describe('Environment whose overrides and .env files hold'),

@@ -4,7 +4,7 @@ import { AccessRule, Cors, Domain, Rate } from './access-rule.ts'
 import { MAX_INSTANCES, Scale } from './scale.ts'
 import { Schedule, scheduleKey } from './schedule.ts'
 import { Trigger } from './trigger.ts'
-import { EnvironmentName } from './variables.ts'
+import { EnvironmentName } from './environment-name.ts'
 import { HttpMethod, UrlRoute } from './url-route.ts'
 
 export const AsyncPolicy = z.strictObject({

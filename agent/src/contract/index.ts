@@ -11,6 +11,7 @@ export { formatProblem } from './format-problem.ts'
 export { nearMatch } from './near-match.ts'
 export { plainIssue } from './plain-issue.ts'
 export { CallAnswer, CallAttempt, CallError, CallPage, CallStatus, CallView } from './call.ts'
+export { CONFIG_FILES, PACKAGE_FIELD } from './config-files.ts'
 export {
   AsyncPolicy,
   DeployEntry,
@@ -30,7 +31,8 @@ export {
   sharingRoute,
   UrlRoute,
 } from './url-route.ts'
-export { EnvironmentName, namedVariables, withVariables } from './variables.ts'
+export { EnvironmentName } from './environment-name.ts'
+export { namedVariables, withVariables } from './variables.ts'
 export { BootFacts } from './boot-facts.ts'
 export { BundleFacts } from './bundle-facts.ts'
 export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'

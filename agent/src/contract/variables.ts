@@ -2,15 +2,7 @@
  * `${NAME}` and `${NAME:-default}` in the values of `env` in deploy.json; `$${` is a literal `${`. The client that asks
  * for a deploy sends the variables that the file names: the agent never takes them from its own environment.
  */
-import { z } from 'zod'
-
 const REFERENCE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}/g
-
-/** Part of a file's name: `.env.<environment>`. */
-export const EnvironmentName = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/, 'must be 1 to 63 letters, digits, "_" or "-"')
-  .refine(name => name !== 'local', 'must not be "local", because .env.local is for every environment')
 
 /** Of `environment`, those variables that the text refers to. */
 export function namedVariables(text: string, environment: Record<string, string | undefined>): Record<string, string> {

@@ -1,5 +1,6 @@
 /** Entry of the command line: what is quick is done here, everything else is loaded when it is needed. */
 import { readFileSync } from 'node:fs'
+import { quickDeploy } from '../cli/quick-deploy.ts'
 import { quickDetails } from '../cli/quick-details.ts'
 import { homeFrom } from '../client/home-paths.ts'
 
@@ -16,12 +17,13 @@ async function main(): Promise<void> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string
   }
-  const isDone = await quickDetails(
-    argv.slice(2),
-    { home: homeFrom(environment), version },
-    { stdout, stderr, environment },
-  )
-  const code = isDone ? 0 : await (await import('./command-line.ts')).runCommandLine()
+  const place = { home: homeFrom(environment), version, cwd: process.cwd() }
+  const streams = { stdout, stderr, environment }
+  const words = argv.slice(2)
+  const code =
+    (await quickDeploy(words, place, streams)) ??
+    ((await quickDetails(words, place, streams)) ? 0 : undefined) ??
+    (await (await import('./command-line.ts')).runCommandLine())
   // Flushes what is still buffered for a pipe.
   for (const stream of [stdout, stderr]) await new Promise(resolve => stream.write('', resolve))
   process.exit(code)

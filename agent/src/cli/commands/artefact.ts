@@ -5,9 +5,8 @@ import { deployPackage, type UploadProgress } from '../../client/index.ts'
 import { digestOf, RyoFaasError, type DeployEvent, type StartFrom } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 import { countOf, formatBytes, formatDuration } from '../output.ts'
+import { ARTEFACT_ENDING } from './deploy-file.ts'
 import { explain } from './explain.ts'
-
-const ENDING = '.ryo'
 
 export interface ArtefactDeploy {
   environment: string | undefined
@@ -23,7 +22,7 @@ export interface ArtefactDeploy {
 /** Absolute path, if the argument names an artefact; a folder may have such a name too. */
 export async function artefactPath(cwd: string, argument: unknown): Promise<string | undefined> {
   const path = resolve(cwd, String(argument))
-  if (!path.endsWith(ENDING)) return undefined
+  if (!path.endsWith(ARTEFACT_ENDING)) return undefined
   return (await stat(path).catch(() => undefined))?.isDirectory() === true ? undefined : path
 }
 
@@ -34,8 +33,8 @@ export async function buildArtefact(
 ): Promise<void> {
   const { output, cwd, signal } = context
   const out = resolve(cwd, request.out)
-  if (!out.endsWith(ENDING)) {
-    throw new RyoFaasError('INVALID_OPTION', `--out must end in ${ENDING}: ${request.out}`)
+  if (!out.endsWith(ARTEFACT_ENDING)) {
+    throw new RyoFaasError('INVALID_OPTION', `--out must end in ${ARTEFACT_ENDING}: ${request.out}`)
   }
   const begin = performance.now()
   const progress = output.json ? undefined : output.progress(`building ${request.file}`)

@@ -4,6 +4,9 @@ import { CONFIG_FILES, DEPLOY_FILE, PACKAGE_FIELD, PACKAGE_FILE } from '@ryo-faa
 import { namedVariables, RyoFaasError } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 
+/** Of a file with functions that were built before. */
+export const ARTEFACT_ENDING = '.ryo'
+
 export const FILE_ARGUMENT = {
   type: 'string',
   default: DEPLOY_FILE,
@@ -22,7 +25,11 @@ export const ENV_OPTION = {
 } as const
 
 /** What the file refers to as `${NAME}`, from the shell, and the environment that was asked for. */
-export async function settingsOf(file: string, args: Record<string, unknown>, { environment }: Context) {
+export async function settingsOf(
+  file: string,
+  args: Record<string, unknown>,
+  { environment }: Pick<Context, 'environment'>,
+) {
   // If it cannot be read, the agent says why.
   const text = await readFile(file, 'utf8').catch(() => '')
   const name = args['env'] as string | undefined

@@ -1,21 +1,12 @@
 import { watch } from 'chokidar'
 import { dirname, sep } from 'node:path'
 import { once } from 'node:events'
-import {
-  RyoFaasError,
-  type DeployEvent,
-  type DeployStep,
-  type ErrorBody,
-  type StartFrom,
-} from '../../contract/index.ts'
-import type { UploadProgress } from '../../client/index.ts'
+import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
-import { formatBytes, formatDuration } from '../output.ts'
 import { startFrom } from '../start-from.ts'
-import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
 import { artefactPath, buildArtefact, deployArtefact } from './artefact.ts'
-import { explain, explainBoot } from './explain.ts'
-import { Reported } from './reported.ts'
+import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
+import { deployOnce, reportDeploy, type DeployBody, type DeployContext, type Deployed } from './run-deploy.ts'
 import { ensureRunning } from './start-faas.ts'
 
 const SETTLE_MS = 50
@@ -86,7 +77,7 @@ export const deploy: Command = {
     await ensureRunning(context)
     if (artefact !== undefined) {
       const settings = { ...body, only: body.only, digest: args['digest'] as string | undefined }
-      const { error } = await follow(
+      const { error } = await reportDeploy(
         onProgress => deployArtefact(artefact, settings, { context, onProgress }),
         body,
         context,
@@ -95,28 +86,9 @@ export const deploy: Command = {
       return
     }
     if (args['watch']) return watchAndDeploy(body, context)
-    const outcome = await deployOnce(body, context)
+    const outcome = await deployOnce(body, withAgent(context))
     if (outcome.error) throw outcome.error
   },
-}
-
-interface DeployBody {
-  file: string
-  buildOnly: boolean
-  debug: boolean
-  replace: boolean
-  explain: boolean
-  only?: string[]
-  from?: StartFrom
-  environment: string | undefined
-}
-
-type Deployed = Extract<DeployEvent, { type: 'deployed' }>
-
-interface Outcome {
-  folders: string[]
-  deployed: Deployed[]
-  error: RyoFaasError | undefined
 }
 
 /** What an artefact has no use for, and what only it has. */
@@ -136,119 +108,13 @@ function refuseUnfitting(args: Record<string, unknown>, isArtefact: boolean): vo
   if (args['buildOnly'] === true) refuse('--build-only is for a deploy.json: an artefact is built')
 }
 
-async function deployOnce(body: DeployBody, context: Context): Promise<Outcome> {
-  const client = await context.connect()
-  const settings = await settingsOf(body.file, { env: body.environment }, context)
-  const events = () => client.stream('deploy', { body: { ...body, ...settings } }, context.signal)
-  return follow(events, body, context)
-}
-
-/** Prints what happens. Returns the failure instead of throwing it, because `--watch` continues after one. */
-async function follow(
-  open: (onProgress: (progress: UploadProgress) => void) => AsyncIterable<DeployEvent>,
-  body: DeployBody,
-  context: Context,
-): Promise<Outcome> {
-  const { output, signal } = context
-  const { green, red, dim, bold } = output.colors
-  const steps = new Map<string, DeployStep>()
-  const deployed: Deployed[] = []
-  const failed: Extract<DeployEvent, { type: 'failed' }>[] = []
-  const bundled: Extract<DeployEvent, { type: 'bundled' }>[] = []
-  const booted: Extract<DeployEvent, { type: 'booted' }>[] = []
-  let folders: string[] = []
-  let names: string[] = []
-  let finished: Extract<DeployEvent, { type: 'finished' }> | undefined
-  const interactive = output.json ? undefined : output.progress(`deploying ${body.file}`)
-  const print = (text: string) => {
-    interactive?.stop()
-    output.line(text)
+function withAgent(context: Context): DeployContext {
+  return {
+    ...context,
+    deploy: async function* (body) {
+      yield* (await context.connect()).stream('deploy', { body }, context.signal)
+    },
   }
-  const uploading = ({ sentBytes, totalBytes }: UploadProgress) => {
-    if (totalBytes > 0) interactive?.update(`uploading ${formatBytes(sentBytes)} of ${formatBytes(totalBytes)}`)
-  }
-  for await (const event of open(uploading)) {
-    switch (event.type) {
-      case 'planned':
-        folders = event.folders
-        names = event.names
-        break
-      case 'step':
-        steps.set(event.name, event.step)
-        break
-      case 'bundled':
-        bundled.push(event)
-        interactive?.stop()
-        explain(event, output)
-        break
-      case 'booted':
-        booted.push(event)
-        interactive?.stop()
-        explainBoot(event, output)
-        break
-      case 'note':
-        output.note(dim(`${event.name}: ${event.message}`))
-        break
-      case 'deployed':
-        deployed.push(event)
-        folders = [...folders, ...(event.folders ?? [])]
-        print(
-          `${green('✔')} ${bold(event.name)} v${event.version} ${event.outcome} in ${formatDuration(event.durationMs)}`,
-        )
-        break
-      case 'failed':
-        failed.push(event)
-        folders = [...folders, ...foldersOf(event.error)]
-        print(`${red('✖')} ${bold(event.name)} failed while ${steps.get(event.name) ?? 'waiting'}`)
-        break
-      case 'finished':
-        finished = event
-        if (event.error) folders = [...folders, ...foldersOf(event.error)]
-    }
-  }
-  interactive?.stop()
-  if (signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled; whatever is not live yet is undone')
-  output.value({
-    deployed,
-    failed,
-    ...(body.explain && {
-      bundled: bundled.map(({ name, facts }) => ({ name, ...facts })),
-      booted: booted.map(({ name, boot }) => ({ name, ...boot })),
-    }),
-    error: finished?.error,
-  })
-  if (deployed.length > 0 && !body.buildOnly) {
-    output.line()
-    // In the order of the file, not in the order they became ready.
-    deployed.sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name))
-    for (const { name, url, debugPort } of deployed) {
-      output.line(`  ${name}  ${url}${debugPort === undefined ? '' : `  debugger at 127.0.0.1:${debugPort}`}`)
-    }
-  }
-  return { folders, deployed, error: failureOf(finished, failed, output.json) }
-}
-
-/** Where its problems are: outside the packages too, as in a workspace. */
-function foldersOf({ problems = [] }: ErrorBody): string[] {
-  return problems.map(({ file }) => dirname(file))
-}
-
-function failureOf(
-  finished: Extract<DeployEvent, { type: 'finished' }> | undefined,
-  failed: Extract<DeployEvent, { type: 'failed' }>[],
-  json: boolean,
-): RyoFaasError | undefined {
-  if (!finished)
-    return new RyoFaasError('NOT_RUNNING', 'the agent stopped during the deploy', {
-      hint: 'Deploy again: it resumes where it left off.',
-    })
-  if (finished.error) return new Reported(RyoFaasError.fromBody(finished.error), json)
-  const [first, ...others] = failed
-  if (!first) return undefined
-  const error = RyoFaasError.fromBody(first.error)
-  if (others.length === 0) return new Reported(error, json)
-  const rest = others.map(({ error: { message } }) => message)
-  return new Reported(new RyoFaasError(error.code, [error.message, ...rest].join('\n      '), error), json)
 }
 
 /**
@@ -263,7 +129,7 @@ export async function watchAndDeploy(
   const { output, signal } = context
   const run = async (): Promise<string[]> => {
     try {
-      const { folders, deployed, error } = await deployOnce(body, context)
+      const { folders, deployed, error } = await deployOnce(body, withAgent(context))
       onDeployed(deployed)
       if (error) output.error(error)
       return folders
