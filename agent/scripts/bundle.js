@@ -25,7 +25,7 @@ const ENTRIES = [
 const OUTSIDE = ['esbuild', 'ts-morph', 'lmdb', 'ssh2', 'cpu-features']
 
 /** Of these only `default` is used. */
-const DEFAULT_ONLY = new Set(['undici/index.js'])
+const DEFAULT_ONLY = new Set(['undici/index.js', 'tar-fs/index.js'])
 
 /** For what is CommonJS in a module of ours. */
 const BANNER = [

@@ -13,7 +13,6 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { createGunzip } from 'node:zlib'
-import { extract } from 'tar-fs'
 import { z } from 'zod'
 
 const FETCH_TIMEOUT_MS = 180_000
@@ -62,6 +61,7 @@ export async function fetchNode(cache: NodeCache, report: (doing: string) => voi
       .update(await readFile(archive))
       .digest('base64')}`
     if (found !== node.integrity) throw new Error(`${node.package} ${node.version} is not the expected file`)
+    const { extract } = (await import('tar-fs')).default // For this once.
     await pipeline(createReadStream(archive), createGunzip(), extract(unfinished, { strip: 1 }))
     await rm(archive)
     await rename(unfinished, folder)

@@ -3,9 +3,8 @@ import { homePaths } from '../client/index.ts'
 import { readIfPresent, spawnDetached, writeDurably } from '../host/index.ts'
 import { agentArgs } from './entries.ts'
 import { fetchedNode, fetchNode, type NodeCache } from './fetched-node.ts'
-import { MAY_INSTALL } from './nats-choice.ts'
 import { findNode, isOld } from './node-binary.ts'
-import { flagOf, OPTION_HELP, PlatformOptions, resolveOptions } from './options.ts'
+import { flagOf, MAY_INSTALL, OPTION_HELP, PlatformOptions, resolveOptions } from './options.ts'
 
 interface Launch {
   flags: Record<string, unknown>

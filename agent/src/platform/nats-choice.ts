@@ -1,11 +1,8 @@
 /** Decides how NATS runs on this machine and makes the part of it. Where functions run does not matter to it. */
 import { pullImage, type DockerService } from '../docker/index.ts'
-import type { PlatformOptions } from './options.ts'
+import { MAY_INSTALL, type PlatformOptions } from './options.ts'
 import { findNats, natsContainer, natsProcess } from '../services/nats/index.ts'
 import type { Part } from '../supervisor/index.ts'
-
-/** Set to `true` in the environment of an agent whose user agreed to it. */
-export const MAY_INSTALL = 'RYO_FAAS_MAY_INSTALL'
 
 export async function obtainNats(context: {
   home: string

@@ -76,6 +76,9 @@ export const PlatformOptions = z.object({
 })
 export type PlatformOptions = z.infer<typeof PlatformOptions>
 
+/** Set to `true` in the environment of an agent whose user agreed that it installs nats-server. */
+export const MAY_INSTALL = 'RYO_FAAS_MAY_INSTALL'
+
 /** The addresses and networks of `--trust-proxy`. */
 export function networksOf(trustProxy: string): string[] {
   return trustProxy === 'none' ? [] : trustProxy.split(',').map(network => network.trim())

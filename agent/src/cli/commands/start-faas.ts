@@ -1,13 +1,12 @@
 import { readFile, rm } from 'node:fs/promises'
-import { setTimeout as delay } from 'node:timers/promises'
 import { AgentClient, homePaths, isHangingListener, readAgentFile, type AgentFile } from '../../client/index.ts'
 import { ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
 import { confirm, YES } from '../confirm.ts'
 import type { Command, Context, LaunchedAgent } from '../context.ts'
 import { formatDuration } from '../output.ts'
+import { PlatformChanges } from '../platform-changes.ts'
 import { printPlatform } from './platform-table.ts'
 
-const POLL_MS = 20
 const START_TIMEOUT_MS = 300_000
 /** The keeper needs half a minute to be sure. */
 const REPLACED_MS = 60_000
@@ -104,6 +103,7 @@ async function lookAt({ home, signal }: Context): Promise<PlatformView | 'hung' 
 async function bringUp(context: Context, args: Record<string, unknown>): Promise<PlatformView> {
   const { agentLog, startFailure } = homePaths(context.home)
   const progress = context.output.progress('starting the agent')
+  const changes = new PlatformChanges(() => context.connect())
   const deadline = performance.now() + START_TIMEOUT_MS
   let launched: LaunchedAgent | undefined
   let ending: AgentFile | undefined
@@ -152,9 +152,10 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
       if (performance.now() > deadline) {
         throw new RyoFaasError('PART_FAILED', 'the platform did not start in time', { hint: `See ${agentLog}` })
       }
-      await delay(POLL_MS)
+      await changes.next(platform !== undefined)
     }
   } finally {
+    changes.close()
     progress.stop()
   }
 }
