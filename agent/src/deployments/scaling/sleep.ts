@@ -62,12 +62,11 @@ export class Sleep {
 
   /** Returns the awake instance, or undefined for one that did not wake, which is gone then. */
   async thaw(sleeping: Instance): Promise<Instance | undefined> {
-    const { engine, fleet, isHealthy, log } = this.#options
+    const { engine, fleet, log } = this.#options
     const { id, route } = sleeping
     try {
-      await engine.freeze?.thaw(id)
       const awake = asKind(sleeping, 'running')
-      if (await isHealthy(awake)) return awake
+      if (await this.#isAwake(awake)) return awake
       log.warn({ route, instance: id }, 'an instance does not respond after it was thawed; another one is started')
     } catch (error) {
       log.warn({ route, instance: id, err: error }, 'an instance cannot be thawed; another one is started')
@@ -76,6 +75,24 @@ export class Sleep {
     fleet.forgetKept(id)
     await engine.stop(id, 0).catch(() => undefined) // The next look at the engine finds it.
     return undefined
+  }
+
+  /**
+   * It is asked while it is thawed: the system accepts the connection of a frozen process, which answers as soon as it
+   * runs. An engine takes some more milliseconds until it says so; Docker writes its own state down first.
+   * @throws RyoFaasError of the engine, before there is an answer
+   */
+  async #isAwake(instance: Instance): Promise<boolean> {
+    const { engine, isHealthy, log } = this.#options
+    const thawed = Promise.resolve(engine.freeze?.thaw(instance.id))
+    const answered = isHealthy(instance)
+    if (await Promise.race([answered, thawed.then(() => false)])) {
+      thawed.catch((error: unknown) => log.warn({ instance: instance.id, err: error }, 'thawed, but the engine fails'))
+      return true
+    }
+    await thawed
+    // What was asked first may have run out of time before.
+    return (await answered) || isHealthy(instance)
   }
 
   /** Removes one that sleeps. */
