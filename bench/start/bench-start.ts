@@ -1,6 +1,7 @@
 /**
  * `startFaas` until it returns: agent, NATS, proxy, keeper, and every deployed function, with images already there.
- * The agent's log shows where the time goes. For comparison: a bare nats-server and a Node that does nothing.
+ * The agent's log shows where the time goes. For comparison: a bare nats-server, alone and beside a Node that listens, and
+ * a Node that does nothing.
  */
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -10,7 +11,7 @@ import { HANDLERS } from '../support/built-function.ts'
 import { median, quantile, ratio, takeTurns } from '../support/figures.ts'
 import { ENGINES, startPlatform, type EngineName } from '../support/platform.ts'
 import { functionNode } from '../support/places.ts'
-import { freePort, run, until } from '../support/programs.ts'
+import { freePort, run, textOf, until } from '../support/programs.ts'
 import { figure, times, type Bench, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
 import { spawn } from 'node:child_process'
@@ -21,7 +22,7 @@ export const startBench: Bench = {
   name: 'start',
   title: 'Start of the platform',
   method:
-    '`ryo-faas startFaas` from spawn to exit, with images present, with nothing deployed and with one function; for comparison, nats-server alone until it greets, and a Node that does nothing.',
+    '`ryo-faas startFaas` from spawn to exit, with images present, with nothing deployed and with one function; for comparison, nats-server alone until it greets, the same beside a Node with a bare node:http server, and a Node that does nothing. The steps of the agent overlap.',
   run: benchStart,
 }
 
@@ -38,6 +39,7 @@ async function benchStart(stage: Stage): Promise<Report> {
   const candidates: Candidate[] = [
     { name: 'node -e 0', measure: () => timed(() => run(functionNode, ['-e', '0'])) },
     { name: 'nats-server', measure: () => startNats(stage) },
+    { name: 'nats-server, bare node:http', measure: () => startBoth(stage) },
   ]
   for (const engine of ENGINES) {
     candidates.push(await ours(stage, { engine, functions: 0 }), await ours(stage, { engine, functions: 1 }))
@@ -62,7 +64,7 @@ async function benchStart(stage: Stage): Promise<Report> {
     tables: [
       { head: ['', 'ms', 'p90', '× nats-server'], rows },
       {
-        title: 'its phases in the agent, ms',
+        title: 'its phases and steps in the agent, ms',
         head: ['', ...names],
         rows: seen.map(({ name }) => [
           name,
@@ -103,14 +105,21 @@ async function ours(stage: Stage, what: { engine: EngineName; functions: number 
   }
 }
 
+interface LogLine {
+  time: string
+  phase?: { kind: string; doing?: string }
+  timeline?: { name: string; fromMs: number; toMs: number }[]
+}
+
 /** The agent logs the start of each phase; before the first one, two Nodes start. */
 async function phasesOf(platform: TestPlatform, startedAt: number): Promise<Map<string, number>> {
   const phases = new Map<string, number>()
   let before = { name: 'command and agent up', at: startedAt }
   for (const line of (await readFile(join(platform.home, 'logs', 'agent.log'), 'utf8')).split('\n')) {
     if (!line.startsWith('{')) continue
-    const entry = JSON.parse(line) as { time: string; phase?: { kind: string; doing?: string } }
+    const entry = JSON.parse(line) as LogLine
     const at = Date.parse(entry.time)
+    if (at >= startedAt) for (const { name, fromMs, toMs } of entry.timeline ?? []) phases.set(name, toMs - fromMs)
     if (!entry.phase || at < startedAt) continue
     phases.set(before.name, at - before.at)
     before = { name: entry.phase.doing ?? entry.phase.kind, at }
@@ -133,6 +142,22 @@ async function startNats(stage: Stage): Promise<number> {
   const elapsedMs = performance.now() - begin
   await stop()
   return elapsedMs
+}
+
+/** The least that a platform of two processes takes. */
+async function startBoth(stage: Stage): Promise<number> {
+  const port = await freePort()
+  const code = `require('node:http').createServer((_, response) => response.end()).listen(${port}, '127.0.0.1')`
+  const begin = performance.now()
+  const node = spawn(functionNode, ['-e', code], { stdio: 'ignore' })
+  stage.onEnd(async () => void node.kill('SIGKILL'))
+  const untilListening = until(async () => {
+    if ((await textOf(`http://127.0.0.1:${port}/`)) === undefined) throw new Error('it does not listen yet')
+    return performance.now() - begin
+  })
+  const [nats, listening] = await Promise.all([startNats(stage), untilListening])
+  node.kill('SIGKILL')
+  return Math.max(nats, listening)
 }
 
 function greeting(port: number): Promise<void> {

@@ -28,6 +28,7 @@ import { proxyUrlOf, startControlPlane, startDataPlane, startFoundation } from '
 import { PlatformMetrics } from './platform-metrics.ts'
 import { RoutesSink } from './routes-sink.ts'
 import { Started } from './started.ts'
+import { Timeline } from './timeline.ts'
 
 export interface AgentOptions {
   home: string
@@ -64,6 +65,7 @@ export class Agent implements Platform {
   readonly #counts: CallCounts
   readonly #routes: RoutesSink
   readonly #started = new Started()
+  readonly #timeline = new Timeline()
   /** Closed last: it has to answer the request to stop. */
   readonly #api = new Started()
   #stage: Stage = { kind: 'starting', doing: 'starting' }
@@ -110,11 +112,11 @@ export class Agent implements Platform {
   /** Resolves when everything runs. On failure it stops what was started and throws the reason. */
   async start(): Promise<void> {
     try {
-      await this.#serveApi()
+      await this.#timeline.measure('API', () => this.#serveApi())
       const launch = this.#launch()
-      const foundation = await startFoundation(launch)
-      const observing = await startObserving(launch, foundation.reach)
-      const dataPlane = await startDataPlane(launch, foundation, observing)
+      const foundation = await this.#timeline.measure('foundation', () => startFoundation(launch))
+      const observing = await this.#timeline.measure('collector', () => startObserving(launch, foundation.reach))
+      const dataPlane = await this.#timeline.measure('data plane', () => startDataPlane(launch, foundation, observing))
       const deployer = await startControlPlane(launch, foundation, { dataPlane, observing })
       const keys = new CallerKeys({
         state: this.#home.state,
@@ -123,6 +125,7 @@ export class Agent implements Platform {
       })
       this.#started.add(keys)
       void this.#options.ahead?.close()
+      this.#options.logger.info({ timeline: this.#timeline.steps }, 'started')
       this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces } })
     } catch (error) {
       const failure = RyoFaasError.from(error)
@@ -212,6 +215,7 @@ export class Agent implements Platform {
       metrics: this.metrics,
       events: this.#events,
       started: this.#started,
+      timeline: this.#timeline,
       report: {
         doing: text => this.#enter({ kind: 'starting', doing: text }),
         engine: view => (this.#engine = view),

@@ -12,6 +12,7 @@ import type { PlatformOptions } from './options.ts'
 import type { PlatformMetrics } from './platform-metrics.ts'
 import type { RoutesSink } from './routes-sink.ts'
 import type { Started } from './started.ts'
+import type { Timeline } from './timeline.ts'
 
 export interface Home {
   folder: string
@@ -35,6 +36,7 @@ export interface Launch {
   /** Everything that happens; clients hear of it. */
   events: EventEmitter<{ event: [PlatformEvent] }>
   started: Started
+  timeline: Timeline
   report: {
     doing(text: string): void
     engine(view: EngineView): void
@@ -50,14 +52,14 @@ export async function openHome(folder: string, { isAdopted }: { isAdopted: boole
 }
 
 /** A part that cannot be started is ended too: it may run, and not respond. */
-export async function startPart({ supervisor, started }: Launch, part: Part): Promise<RunningPart> {
+export async function startPart({ supervisor, started, timeline }: Launch, part: Part): Promise<RunningPart> {
   started.add({
     end: async () => {
       await supervisor.stop(part)
       return [part.name]
     },
   })
-  return supervisor.start(part)
+  return timeline.measure(part.name, () => supervisor.start(part))
 }
 
 /** Its port is kept, so that clients find a restarted part where it was. */

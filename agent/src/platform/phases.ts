@@ -72,7 +72,11 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
     reportEngine(launch, engine, warnings)
     return reach
   }
-  const [nats, reach] = await settleAll([startNats(launch, docker), prepare()])
+  const { timeline } = launch
+  const [nats, reach] = await settleAll([
+    timeline.measure('NATS and its streams', () => startNats(launch, docker)),
+    timeline.measure('engine', prepare),
+  ])
   return { nodePath, engine, reach, languages, nats, certificates }
 }
 
@@ -134,7 +138,7 @@ export async function startControlPlane(
   // Added last, because functions end before the parts that work for them.
   started.add(routes, { close: () => deployer.close(), end: () => deployer.stopInstances() })
   // The dispatcher waits for functions by itself, so it may start before they do.
-  await Promise.all([deployer.start(), partsRun])
+  await Promise.all([launch.timeline.measure('functions', () => deployer.start()), partsRun])
   // Loading the compiler takes a second of a core: after the start, before the first deploy.
   void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
   const names = supervisor.views().map(({ name }) => name)
