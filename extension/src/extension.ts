@@ -14,6 +14,7 @@ import { noticeUpdates } from './agent/update-notice.ts'
 import { watchAgentFile } from './agent/watch-agent-file.ts'
 import { Analysis, installedTypes } from './analysis/client.ts'
 import { Handlers } from './analysis/handlers.ts'
+import { warmOnEdit } from './analysis/warm-on-edit.ts'
 import { DECLARED_LANGUAGES } from './codelens/declared.ts'
 import { HandlerLenses } from './codelens/lens-provider.ts'
 import { Deploys } from './agent/deploys.ts'
@@ -151,6 +152,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
   own(workspace.registerTextDocumentContentProvider(ANSWER_SCHEME, invoker))
   own(languages.registerCodeLensProvider({ scheme: REQUEST_SCHEME }, new RequestLenses(editor)))
 
+  own(warmOnEdit({ editor, projects, link, deploys }))
   const lenses = own(new HandlerLenses({ editor, handlers, projects, link, deploys }))
   const showLenses = () =>
     languages.registerCodeLensProvider([...HANDLER_FILES, ...DECLARED_FILES, DEPLOY_FILES], lenses)

@@ -15,10 +15,12 @@ import { parseArgs } from 'node:util'
 import { BIN, HOME_PREFIX, TestPlatform } from '../support/platform.ts'
 
 const { values } = parseArgs({ options: { row: { type: 'string', multiple: true, default: [''] } } })
+// What is published has no row.
+const only = values.row.includes('') ? [] : ['agent/test/apps/apps.test.ts']
 const folder = await mkdtemp(join(tmpdir(), 'rfa-'))
 const child = spawn(
   process.execPath,
-  ['node_modules/vitest/vitest.mjs', 'run', '--project', 'apps', '--reporter=verbose'],
+  ['node_modules/vitest/vitest.mjs', 'run', '--project', 'apps', '--reporter=verbose', ...only],
   {
     stdio: ['ignore', 'inherit', 'inherit'],
     // A group of its own: an interrupt in the terminal comes here only.

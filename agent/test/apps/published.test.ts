@@ -79,7 +79,7 @@ test('it starts, checks, deploys and serves, and the agent comes back when kille
   expect(await hello()).toBe('Hello, World!\n')
   expect(await platform.ok(['stopFaas'])).toMatch(/agent/)
   expect(await platform.ok(['stopFaas', '--prune', '--yes'])).toMatch(/data were removed/)
-})
+}, 120_000)
 
 test('dev makes a project in an empty folder, serves it, and stops what it started', async () => {
   const cwd = join(folder, 'first')
@@ -95,4 +95,4 @@ test('dev makes a project in an empty folder, serves it, and stops what it start
   expect(await ended, text).toEqual([0, null])
   expect(text).toMatch(/stopped: .*agent/)
   expect(await platform.ok(['stopFaas'])).toBe('nothing is running\n')
-})
+}, 120_000)

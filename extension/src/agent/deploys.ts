@@ -71,12 +71,10 @@ export class Deploys {
     try {
       await this.ensurePlatform(progress)
       const client = await this.#link.client()
-      const variables = namedVariables(textOf(file), this.#settings.variables ?? {})
-      const environment = this.#settings.environment?.()
       const deployed: Deployed[] = []
       const failures: Extract<DeployEvent, { type: 'failed' }>[] = []
       let failure: RyoFaasError | undefined
-      const body = { file, debug, replace, variables, ...(only && { only }), ...(environment && { environment }) }
+      const body = { file, debug, replace, ...this.#settingsOf(file), ...(only && { only }) }
       for await (const event of client.stream('deploy', { body }, progress.signal)) {
         switch (event.type) {
           case 'planned':
@@ -116,6 +114,18 @@ export class Deploys {
     } finally {
       for (const name of names) this.#set(name, undefined)
     }
+  }
+
+  /** Has the agent load what the check of a function needs; what the check finds does not matter. */
+  async warm(file: string, name: string): Promise<void> {
+    const client = await this.#link.client()
+    await client.call('check', { body: { file, only: [name], ...this.#settingsOf(file) } })
+  }
+
+  #settingsOf(file: string): { variables: Record<string, string>; environment?: string } {
+    const variables = namedVariables(textOf(file), this.#settings.variables ?? {})
+    const environment = this.#settings.environment?.()
+    return { variables, ...(environment !== undefined && { environment }) }
   }
 
   /** Starts the platform if it is not running. */

@@ -54,7 +54,7 @@ test('a module says what is deployed, for the environment that is chosen, and ge
   await window.openFile('ryo-faas.config.ts')
   await window.lens('▶ Deploy all').waitFor()
   await window.statusBar('no environment').click()
-  await window.page.locator('.quick-input-widget .monaco-list-row', { hasText: 'staging' }).click()
+  await window.pick('staging')
   await window.statusBar('staging').waitFor()
   expect(await platform.settings()).toMatchObject({ 'ryo-faas.environment': 'staging' })
   await window.lens('▶ Deploy all').click()
