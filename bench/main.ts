@@ -10,8 +10,10 @@ import { acceptBench } from './async/accept.ts'
 import { dispatchBench } from './async/dispatch.ts'
 import { cliBench } from './cli/bench-cli.ts'
 import { bootBench } from './boot/bench-boot.ts'
+import { checkBench } from './check/bench-check.ts'
 import { coldstartBench } from './coldstart/bench-coldstart.ts'
 import { deployBench } from './deploy/bench-deploy.ts'
+import { devBench } from './dev/bench-dev.ts'
 import { dialectsBench } from './dialects/bench-dialects.ts'
 import { elasticBench } from './elastic/bench-elastic.ts'
 import { memoryBench } from './memory/bench-memory.ts'
@@ -33,7 +35,9 @@ const BENCHES: Bench[] = [
   dialectsBench,
   coldstartBench,
   deployBench,
+  checkBench,
   startBench,
+  devBench,
   cliBench,
   platformBench,
   elasticBench,

@@ -21,6 +21,11 @@ export interface App {
   build?: string[][]
   /** A module that runs beside the functions; it prints their variables as JSON when it is ready. */
   beside?: string
+  /**
+   * A module that runs the same application in the runtime it was written for, on this machine; it prints `{ "url" }`
+   * as JSON when it listens. Each call must have the same answer there, below `/functions/<name>` here.
+   */
+  peer?: string
   /** What the deploy must say on the way. */
   notes?: RegExp
   /** The app cannot work, and the deploy says so with the reason and the way out. */

@@ -3,9 +3,9 @@ import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, delimiter, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { promisify } from 'node:util'
+import { isDeepStrictEqual, promisify } from 'node:util'
 import { TestPlatform } from '../support/platform.ts'
 import type { App, Call } from './app.ts'
 import { execute, installPackages, managersPath, programOf, usersPath, writeFiles } from './install.ts'
@@ -49,7 +49,10 @@ export class AppBed {
       await writeFiles(folder, deployFile(app, variables))
       const names = entriesOf(app).map(({ name }) => name)
       undo.push(() => stage.platform.cli(['stop', ...names]))
-      return await this.#judge(app, stage, folder)
+      const failure = await this.#judge(app, stage, folder)
+      if (failure !== undefined || app.peer === undefined) return failure
+      const { url } = await this.#startBeside(join(folder, app.peer), undo)
+      return await differenceTo(url!, app, stage)
     } finally {
       for (const step of undo.reverse()) await step()
     }
@@ -112,8 +115,9 @@ export class AppBed {
   }
 
   async #startBeside(module: string, undo: Undo): Promise<Record<string, string>> {
-    const env = { ...process.env, CERTIFICATE: this.#certificate, KEY: this.#key }
-    const child = spawn(process.execPath, [module], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    // Functions run as in production, too: Express says less of an error then.
+    const env = { ...process.env, NODE_ENV: 'production', CERTIFICATE: this.#certificate, KEY: this.#key }
+    const child = spawn(process.execPath, [module], { cwd: dirname(module), env, stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = once(child, 'exit')
     undo.push(async () => {
       child.kill('SIGKILL')
@@ -146,6 +150,42 @@ function deployFile(app: App, variables: Record<string, string>): Record<string,
   })
   const path = join(app.root ?? '.', 'deploy.json')
   return path in app.files ? {} : { [path]: JSON.stringify({ deploy }, null, 2) }
+}
+
+/** What is not the same as in the runtime that the app was written for. */
+async function differenceTo(peerUrl: string, app: App, { proxyUrl }: Stage): Promise<string | undefined> {
+  for (const call of app.calls ?? []) {
+    const { path = '/functions/hello' } = call
+    const own = path.replace(/^\/functions\/[^/?]+/, '')
+    const [here, there] = [await answerOf(`${proxyUrl}${path}`, call), await answerOf(`${peerUrl}${own}`, call)]
+    const said = (where: string, answer: Answer) => `${call.method ?? 'GET'} ${own} ${where}: ${JSON.stringify(answer)}`
+    if (isDeepStrictEqual(here, there)) continue
+    return `${said('answers here', here)}\n${said('in its own runtime', there)}`
+  }
+  return undefined
+}
+
+interface Answer {
+  status: number
+  /** Sorted; a name may come several times. */
+  headers: string[]
+  body: string
+}
+
+/** Headers that say how an answer came, not what it is. */
+const OF_THE_WAY =
+  /^(?:connection|keep-alive|date|server|transfer-encoding|content-length|x-request-id|x-powered-by|traceparent|server-timing)$/
+
+async function answerOf(url: string, { method = 'GET', headers = {}, body }: Call): Promise<Answer> {
+  // Whether an answer is compressed is up to who stands in front.
+  const plain = { 'accept-encoding': 'identity', ...headers }
+  const init = { method, headers: plain, redirect: 'manual' as const, signal: AbortSignal.timeout(ANSWER_MS) }
+  const response = await fetch(url, { ...init, ...(body !== undefined && { body }) })
+  const kept = [...response.headers]
+    .filter(([name]) => !OF_THE_WAY.test(name))
+    // A space after a semicolon means nothing.
+    .map(([name, value]) => `${name}: ${value.replaceAll('; ', ';')}`)
+  return { status: response.status, headers: kept.sort(), body: await response.text() }
 }
 
 async function answerFailure(proxyUrl: string, call: Call): Promise<string | undefined> {

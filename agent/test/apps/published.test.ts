@@ -1,6 +1,7 @@
 /** What is published does the main job: packed, installed from the tarball, and run outside the repository. */
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
@@ -53,6 +54,18 @@ test('it is small, and installs without a warning', async () => {
   expect(packages.length).toBeLessThanOrEqual(MAX_PACKAGES)
   const sizes = await Promise.all(paths.map(async path => (await stat(path)).size))
   expect(sizes.reduce((sum, size) => sum + size, 0) / 1e6).toBeLessThanOrEqual(MAX_MB)
+})
+
+test('the copy of the runtime that projects get needs no package', async () => {
+  const dist = join(installed, 'node_modules', '@ryo-faas', 'runtime', 'dist')
+  const code = (await readdir(dist, { recursive: true })).filter(name => name.endsWith('.js'))
+  expect(code).toContain(join('schedules', 'times.js'))
+  const imported = code.flatMap(name =>
+    [...readFileSync(join(dist, name), 'utf8').matchAll(/^(?:import|export)\b[^'"\n]*?\bfrom '([^']+)'/gm)].map(
+      ([, from]) => from!,
+    ),
+  )
+  expect(imported.filter(from => !/^(?:\.|node:)/.test(from))).toEqual([])
 })
 
 test('no program but its own gets into the PATH of a project', async () => {

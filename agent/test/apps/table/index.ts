@@ -3,6 +3,7 @@ import { DIALECTS } from './dialects.ts'
 import { FRAMEWORKS } from './frameworks.ts'
 import { NATIVES } from './natives.ts'
 import { PACKAGES } from './packages.ts'
+import { PEERS } from './peers.ts'
 import { PROJECTS } from './projects.ts'
 import { SOURCES } from './sources.ts'
 import { SURROUNDINGS } from './surroundings.ts'
@@ -14,6 +15,7 @@ export const APPS: readonly App[] = [
   ...NATIVES,
   ...SOURCES,
   ...DIALECTS,
+  ...PEERS,
   ...PROJECTS,
   ...TEST_RUNNERS,
   ...SURROUNDINGS,
