@@ -1,8 +1,9 @@
 /**
  * What a checkout needs beyond compiled files: the dashboard (`agent/dashboard`), bundled into `agent/dist/dashboard`, and
- * `agent/bundle`, from which the command line and the platform run.
+ * `agent/bundle`, from which the command line and the platform run; and the runtime, which needs no package: the one
+ * that its schedules are made with is put into their file.
  */
-import { copyFile, cp } from 'node:fs/promises'
+import { copyFile, cp, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { bundleAgent } from './bundle.js'
@@ -31,6 +32,23 @@ await build({
   logLevel: 'warning',
 })
 await copyFile(`${source}index.html`, `${target}index.html`)
+
+const times = fileURLToPath(new URL('../../runtime/dist/schedules/times.js', import.meta.url))
+// Compiled again only when it has changed.
+if ((await readFile(times, 'utf8')).includes("from 'croner'")) {
+  const licence = await readFile(new URL('../../node_modules/croner/LICENSE', import.meta.url), 'utf8')
+  await build({
+    entryPoints: [times],
+    outfile: times,
+    allowOverwrite: true,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    banner: { js: `/*!\nContains croner:\n\n${licence}*/` },
+    logLevel: 'warning',
+  })
+}
 
 const bundle = fileURLToPath(new URL('../bundle/', import.meta.url))
 await bundleAgent(bundle)

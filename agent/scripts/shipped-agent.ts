@@ -17,6 +17,8 @@ const bundled = join(root, 'extension', 'dist', 'agent', 'bundle')
 /** What the agent's bundle resolves as packages. */
 const PACKAGES = ['esbuild', 'lmdb', 'prom-client', '@types/node']
 const CODE = new Set(['.js', '.cjs', '.mjs', '.json', '.node'])
+/** Of what is in the runtime's own files. */
+const SCHEDULES = join(root, 'node_modules', 'croner', 'package.json')
 /** Bundles for browsers and for tests, next to those for Node. */
 const NOT_FOR_NODE = /^test[.-]|\.min\.|-no-eval\b/
 const NOT_SHIPPED = new Set(['node_modules', 'src', 'test', 'tests', 'docs', 'dependencies', 'benchmark', 'dict'])
@@ -70,7 +72,7 @@ export async function stageAgent(staging: Staging): Promise<StagedAgent> {
     packages[name] = version
   }
   const { version } = await readJson(join(root, 'agent', 'package.json'))
-  return { version, files: [...compiler, ...manifests], packages }
+  return { version, files: [...compiler, ...manifests, SCHEDULES], packages }
 }
 
 /** Made small here: webpack's own way takes most of a minute for it. */
