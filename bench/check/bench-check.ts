@@ -63,7 +63,7 @@ export default NestFactory.create(App)
     name: '10 heavy libraries',
     dependencies: {
       ...{ '@aws-sdk/client-s3': '3', '@aws-sdk/client-dynamodb': '3', zod: '4', mongodb: '6', ioredis: '5' },
-      ...{ stripe: '18', openai: '5', kysely: '0.28', three: '0.180', '@types/three': '0.180', effect: '3' },
+      ...{ stripe: '18', openai: '6', kysely: '0.28', three: '0.180', '@types/three': '0.180', effect: '3' },
     },
     source: `import { S3Client } from '@aws-sdk/client-s3'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
