@@ -18,7 +18,7 @@ const WITH_PROCESSES = [
 const COMPILING = ['agent/src/languages/**/*.test.ts', 'extension/src/analysis/worker/*.test.ts', 'docs/**/*.test.ts']
 
 /** They fill the machine. */
-const ALONE = 'agent/test/{platform/{heavy,under-load,faults},{async,store}/chaos}.test.ts'
+const ALONE = 'agent/test/{platform/{heavy,under-load,faults},{async,store,elastic}/chaos}.test.ts'
 
 /** Real applications and what is published: only a sample of them if not asked for (`npm run test:apps`). */
 const ALL_APPS = 'agent/test/apps/**/*.test.ts'

@@ -46,7 +46,8 @@ export async function killParts(platform: TestPlatform, options: KillerOptions, 
   }
 }
 
-async function processesOf(
+/** Those that run now. */
+export async function processesOf(
   victim: Victim,
   platform: TestPlatform,
   engine: 'docker' | 'process',

@@ -132,6 +132,28 @@ test('what waits is nobody’s, what was handed over is found again, and strays 
   await last.close()
 })
 
+test('a container that an agent created and did not live to start is removed by the next one', async () => {
+  const labels = Object.entries({ function: 'probe', version: '1', instance: 'i2x' })
+  const created = await docker.createContainer({
+    name: `${project}-probe--i2x`,
+    Image: stage.specOf().image,
+    Labels: {
+      ...Object.fromEntries(labels.map(([key, value]) => [`${project}.${key}`, value])),
+      ...{ 'ryo-faas': project, [project]: 'function' },
+    },
+  })
+  // One that is being started is that of the engine which asks.
+  const starting = stage.start()
+  await stage.engine.instances()
+  const instance = await starting
+  const next = await engineIn(stage.home, 0)
+  expect((await next.instances()).map(({ id }) => id)).toEqual([instance.id])
+  const goneOr = (error: { statusCode: number }) => error.statusCode
+  await until(async () => ((await created.inspect().catch(goneOr)) === 404 ? true : undefined))
+  await next.close()
+  await stage.stopInstances()
+})
+
 test('a container that died while it waited is passed over', async () => {
   const engine = await engineIn(stage.home, 1)
   await engine.prepare(() => undefined)

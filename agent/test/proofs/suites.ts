@@ -76,6 +76,12 @@ export const SUITES: readonly Suite[] = [
     isSeeded: true,
   },
   {
+    name: 'Chaos: functions that sleep and wake',
+    follows: 'at every step of freeze, wake, hand-over and scale-out: no call is lost, no instance forgotten',
+    files: ['agent/test/elastic/chaos.test.ts', 'agent/src/deployments/scaling/scaler.test.ts'],
+    isSeeded: true,
+  },
+  {
     name: 'Lock-down of containers',
     follows: 'docker inspect, point by point',
     files: ['agent/test/proofs/lock-down.test.ts'],

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type Docker from 'dockerode'
 import { dockerfileOf, RyoFaasError, SCRATCH_BASE } from '../../contract/index.ts'
+import type { ContainerInspectInfo } from 'dockerode'
 import {
   ignoreStatus,
   imageExists,
@@ -31,6 +32,9 @@ import { FunctionContainers } from './function-containers.ts'
 import { closeLinkLocal, joiningLabel, leave, planJoining } from './joined-networks.ts'
 import { PIPE_FILE, PoolFolders, WAITER_FILE } from './pool-folders.ts'
 import { ProjectNetwork, type Egress } from './project-network.ts'
+
+/** Docker needs no longer from the creation of a container to its start. */
+const UNSTARTED_MS = 60_000
 
 export interface DockerEngineOptions extends DockerConnection {
   project: string
@@ -64,6 +68,9 @@ export class DockerEngine implements Engine {
   /** For functions without egress; absent if none has one, or where it cannot be enforced. */
   readonly #closed: ProjectNetwork | undefined
   readonly #watch: EngineWatch
+  /** Instances whose containers are being created and started. */
+  readonly #starting = new Set<string>()
+  readonly #madeAt = Date.now()
 
   constructor(options: DockerEngineOptions) {
     const { docker, project, reach, egress = 'internet' } = options
@@ -139,6 +146,7 @@ export class DockerEngine implements Engine {
     const options = containerOptions(spec, { ...shared, ...joined, secretsDir, certificates })
     try {
       await closeLinkLocal(joinings)
+      this.#starting.add(spec.id)
       const container = await this.#docker.createContainer(options)
       await container.start()
       return toInstance(await container.inspect(), spec, this.#options)
@@ -147,6 +155,8 @@ export class DockerEngine implements Engine {
       await leave(joiningLabel(joinings))
       if (isDockerStatus(error, 404) && !(await imageExists(this.#docker, spec.image))) throw imageGone(spec, error)
       throw translateDockerError(error, `starting a container for ${spec.route}`)
+    } finally {
+      this.#starting.delete(spec.id)
     }
   }
 
@@ -244,12 +254,23 @@ export class DockerEngine implements Engine {
       const inspected = await Promise.all(containers.map(({ info }) => inspectSettled(this.#docker, info.Id)))
       return containers.flatMap(({ is }, index) => {
         const found = inspected[index]
-        // `created` but never started: an agent died between the two calls, or is about to make the second.
+        if (found?.State.Status === 'created') this.#removeUnstarted(is.id, found)
         return found && found.State.Status !== 'created' ? [toInstance(found, is, this.#options)] : []
       })
     } catch (error) {
       throw translateDockerError(error, 'listing containers')
     }
+  }
+
+  /** Created, and not started: an agent died between the two calls, unless we are about to make the second. */
+  #removeUnstarted(id: string, { Created }: ContainerInspectInfo): void {
+    const createdAt = Date.parse(Created)
+    const isOfAnother = createdAt < this.#madeAt || createdAt < Date.now() - UNSTARTED_MS
+    if (this.#starting.has(id) || !isOfAnother) return
+    this.#starting.add(id)
+    // The next look finds it again.
+    const forget = () => void this.#starting.delete(id)
+    void this.stop(id, 0).then(forget, forget)
   }
 
   /** What all containers in a network have in common. */

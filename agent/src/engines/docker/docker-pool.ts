@@ -207,7 +207,14 @@ function handOverOf({ command, secrets, env }: Omit<InstanceSpec, 'image'>): Han
   return { entry: entry.startsWith('/') ? entry : `${APP_FOLDER}/${entry}`, env: { ...secrets, ...env } }
 }
 
-/** Containers that waited for an earlier agent, or were just being handed over, and folders without a container. */
+/**
+ * Containers that waited for an earlier agent, or were just being handed over, and folders without a container.
+ *
+ * None is adopted. Code, secrets and limits are put there while the record is written, because a call waits for all of
+ * them; so what has no record may hold the secrets of a function already, or have its limits. To tell, a hand-over would
+ * have to begin with one more durable write. That is too much for what it saves: `size` containers, begun when the
+ * machine is quiet, each time that an agent dies.
+ */
 export async function removeStrays({
   docker,
   containers,
