@@ -9,6 +9,8 @@ import { ENGINES, startPlatform, type EngineName } from '../support/platform.ts'
 import { until } from '../support/programs.ts'
 import { figure, type Bench, type Goal, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
+import { jump } from './jump.ts'
+import { replay } from './replay.ts'
 
 const FROZEN_GOAL_MS = { p50: 10, p99: 25 }
 
@@ -16,8 +18,13 @@ export const elasticBench: Bench = {
   name: 'elastic',
   title: 'Asleep and awake',
   method:
-    'One call at a time, from sending it to the first byte of its answer. Before each, the function is awake, frozen or gone; `ryo-faas details` says so.',
+    'First one call at a time, from sending it to the first byte of its answer. Before each, the function is awake, frozen or gone; `ryo-faas details` says so. Then more of them at once, and a whole day.',
   run: benchElastic,
+}
+
+async function benchElastic(stage: Stage): Promise<Report> {
+  const parts = [await wakes(stage), await jump(stage), await replay(stage)]
+  return { tables: parts.flatMap(({ tables }) => tables), goals: parts.flatMap(({ goals }) => goals) }
 }
 
 const CODE = "export const fn = () => new Response('ok')"
@@ -28,7 +35,7 @@ const KINDS = {
 } as const
 type Kind = keyof typeof KINDS
 
-async function benchElastic(stage: Stage): Promise<Report> {
+async function wakes(stage: Stage): Promise<Report> {
   const rounds = stage.quick ? 10 : 100
   const rows: string[][] = []
   const goals: Goal[] = []

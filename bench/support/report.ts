@@ -25,7 +25,7 @@ export interface Figures {
 export interface Goal {
   what: string
   measured: number
-  unit: '×' | 'ms' | 'MiB'
+  unit: '×' | 'ms' | 'MiB' | '%' | ''
   bound: { kind: 'at most' | 'at least'; limit: number }
 }
 
@@ -68,7 +68,7 @@ export function times(value: number): string {
 
 function goalLine(goal: Goal): string {
   const { what, measured, unit, bound } = goal
-  const shown = unit === '×' ? times : (value: number) => figure(value, ` ${unit}`)
+  const shown = unit === '×' ? times : (value: number) => figure(value, unit === '' ? '' : ` ${unit}`)
   return `${isReached(goal) ? 'reached' : 'NOT REACHED'}: ${what}: ${shown(measured)} (goal: ${bound.kind} ${shown(bound.limit)})`
 }
 
