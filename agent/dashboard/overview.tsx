@@ -55,9 +55,10 @@ export function Overview({ figures }: { figures: Figures }) {
           whole
         />
         <Chart
-          title="Instances"
-          {...several(platform, [
+          title={chosen === undefined ? 'Instances' : `Instances of ${chosen}`}
+          {...several(points, [
             ['ready', 1, p => p.instances],
+            ['frozen', 4, p => p.frozen],
             ['cold starts', 3, p => p.coldStarts],
             ['in flight', 2, p => p.inflight],
           ])}
@@ -91,7 +92,9 @@ function Tiles({ now }: { now: PlatformPoint }) {
     ['p50', duration(now.p50), false],
     ['p95', duration(now.p95), false],
     ['p99', duration(now.p99), false],
-    ['instances', count(now.instances), now.instances === 0],
+    ['instances', count(now.instances), now.instances < now.desired],
+    ['frozen', count(now.frozen), false],
+    ['cold starts', count(now.coldStarts), false],
     ['queue depth', count(now.queueDepth), false],
     ['dead letters', count(now.dead), now.dead > 0],
     ['store ops/s', rate(now.storeOpsPerSecond), now.storeOpsPerSecond === null],
@@ -125,6 +128,7 @@ function FunctionTable({ figures, chosen, choose }: FunctionTableProps) {
         <thead>
           <tr>
             <th>Function</th>
+            <th>State</th>
             {['Calls/s', 'Errors/s', 'p50', 'p95', 'p99', 'In flight', 'Instances', 'Queue', 'Dead'].map(head => (
               <th key={head} class="number">
                 {head}
@@ -145,13 +149,14 @@ function FunctionTable({ figures, chosen, choose }: FunctionTableProps) {
                 onClick={() => choose(name === chosen ? undefined : name)}
               >
                 <td>{name}</td>
+                <td class={stateOf(point) === 'starting' ? 'bad' : ''}>{stateOf(point)}</td>
                 <td class="number">{rate(point.callsPerSecond)}</td>
                 <td class={point.errorsPerSecond > 0 ? 'number bad' : 'number'}>{rate(point.errorsPerSecond)}</td>
                 <td class="number">{duration(point.p50)}</td>
                 <td class="number">{duration(point.p95)}</td>
                 <td class="number">{duration(point.p99)}</td>
                 <td class="number">{count(point.inflight)}</td>
-                <td class={point.instances === 0 ? 'number bad' : 'number'}>{count(point.instances)}</td>
+                <td class={point.instances < point.desired ? 'number bad' : 'number'}>{instancesOf(point)}</td>
                 <td class="number">{count(point.queueDepth)}</td>
                 <td class={point.dead > 0 ? 'number bad' : 'number'}>{count(point.dead)}</td>
                 <td class="number">
@@ -165,6 +170,17 @@ function FunctionTable({ figures, chosen, choose }: FunctionTableProps) {
       </table>
     </div>
   )
+}
+
+/** As a row says it: what is asleep is well, what should be there and is not, is not. */
+function stateOf({ instances, frozen, desired }: FunctionPoint): string {
+  if (instances > 0) return 'running'
+  if (desired > 0) return 'starting'
+  return frozen > 0 ? 'frozen' : 'gone'
+}
+
+function instancesOf({ instances, frozen }: FunctionPoint): string {
+  return frozen === 0 ? count(instances) : `${count(instances)} + ${count(frozen)} frozen`
 }
 
 function several<T extends { t: number }>(points: T[], lines: [string, number, Selector<T>][]) {

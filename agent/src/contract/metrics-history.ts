@@ -14,6 +14,12 @@ export const FunctionPoint = z.object({
   inflight: z.int(),
   /** Ready instances. */
   instances: z.int(),
+  /** Instances that sleep. */
+  frozen: z.int(),
+  /** How many are to be ready; 0: it sleeps until it is called. */
+  desired: z.int(),
+  /** Instances that became ready since the previous point. */
+  coldStarts: z.int(),
   /** Asynchronous calls that are accepted but not final. */
   queueDepth: z.number(),
   /** Dead letters since the dispatcher started. */
@@ -23,8 +29,6 @@ export type FunctionPoint = z.infer<typeof FunctionPoint>
 
 /** Sums over all functions, and what belongs to no single one. Null where the part did not report it. */
 export const PlatformPoint = FunctionPoint.extend({
-  /** Instances that became ready since the previous point. */
-  coldStarts: z.int(),
   storeOpsPerSecond: z.number().nullable(),
   /** Events that the store has written but the bus does not have yet. */
   relayLagEvents: z.number().nullable(),

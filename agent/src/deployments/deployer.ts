@@ -49,7 +49,16 @@ import { Switcher } from './switcher.ts'
 import { deployedRoute, pathOf, signingSecret } from './deployed-route.ts'
 import { routesMustBeFree } from './name-owner.ts'
 import { VersionImages } from './version-images.ts'
-import { viewDeployment } from './views.ts'
+import { desiredOf, viewDeployment } from './views.ts'
+
+export interface ReadyFunction {
+  name: string
+  /** Its instances tell about themselves. */
+  hasMetrics: boolean
+  instances: Instance[]
+  frozen: number
+  desired: number
+}
 
 export interface DeployerOptions {
   home: string
@@ -180,12 +189,16 @@ export class Deployer {
     )
   }
 
-  /** Which instances are ready now and tell about themselves, from memory. */
-  ready(): { name: string; instances: Instance[] }[] {
-    const records = Object.values(this.#options.state.current.deployments)
-    return records
-      .filter(record => !isPlain(activeVersion(record)))
-      .map(({ name, route }) => ({ name, instances: this.#fleet.ready(route) }))
+  /** Which instances are ready now, how many sleep, and how many are to be ready; from memory. */
+  ready(): ReadyFunction[] {
+    const fleet = this.#fleet
+    return Object.values(this.#options.state.current.deployments).map(record => ({
+      name: record.name,
+      hasMetrics: !isPlain(activeVersion(record)),
+      instances: fleet.ready(record.route),
+      frozen: fleet.frozen(record.route).length,
+      desired: desiredOf(record, fleet),
+    }))
   }
 
   async view(name: string): Promise<DeploymentView> {

@@ -15,7 +15,7 @@ export function viewDeployment(
   const active = activeVersion(record)
   const own = seen.instances.filter(({ route }) => route === record.route)
   const scale = scaleOfRecord(record)
-  const desired = fleet.wanted(record.route) ?? scale.min
+  const desired = desiredOf(record, fleet)
   const lastExit = fleet.lastExit(record.route)
   return {
     name: record.name,
@@ -44,6 +44,11 @@ export function viewDeployment(
     ...(record.debugPort !== undefined && { debugPort: record.debugPort }),
     ...(lastExit && { lastExit }),
   }
+}
+
+/** How many instances are to be ready now. */
+export function desiredOf(record: DeploymentRecord, fleet: Fleet): number {
+  return fleet.wanted(record.route) ?? scaleOfRecord(record).min
 }
 
 function stateOf(route: string, { desired, fleet }: { desired: number; fleet: Fleet }): DeploymentView['state'] {

@@ -105,9 +105,9 @@ export class PlatformMetrics {
       .flatMap(({ name, address }): Target[] =>
         PARTS_WITH_METRICS.test(name) && address !== undefined ? [this.#target(name, address)] : [],
       )
-    const functions = this.#ready().flatMap(({ name, instances }) =>
+    const functions = this.#ready().flatMap(({ name, hasMetrics, instances }) =>
       instances.flatMap(({ id, state }): Target[] => {
-        if (state.kind !== 'running') return []
+        if (!hasMetrics || state.kind !== 'running') return []
         const { host, port } = state.address
         return [{ part: 'function', url: `http://${host}:${port}${METRICS_PATH}`, function: { name, instance: id } }]
       }),
@@ -145,6 +145,7 @@ export class PlatformMetrics {
     const ready = this.#ready()
     return {
       instances: new Map(ready.map(({ name, instances }) => [name, instances.map(({ id }) => id)])),
+      asleep: new Map(ready.map(({ name, frozen, desired }) => [name, { frozen, desired }])),
       ...(counts && { counts: new Map(counts.map(each => [each.displayName, callsOf(each)])) }),
       ...readDispatchers(dispatchers.filter(page => page !== undefined)),
       ...readStore(store),

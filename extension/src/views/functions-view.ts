@@ -132,6 +132,14 @@ function scheduleNode(name: string, { key, label, isPaused, nextAt }: ScheduleVi
   }
 }
 
+const INSTANCE_ICONS: Record<DeploymentView['instances'][number]['state'], string> = {
+  ready: 'vm-active',
+  starting: 'vm-running',
+  draining: 'vm-running',
+  frozen: 'debug-pause',
+  exited: 'vm-outline',
+}
+
 function detailsOf({ name, url, triggers, instances, versions, lastExit }: DeploymentView, now: number): TreeNode[] {
   const failures: TreeNode[] = lastExit
     ? [
@@ -160,7 +168,7 @@ function detailsOf({ name, url, triggers, instances, versions, lastExit }: Deplo
       id: `instance ${id}`,
       label: id,
       description: [`v${version}`, state, address, `since ${formatAge(startedAt, now)}`].filter(Boolean).join(' · '),
-      icon: { name: state === 'ready' ? 'vm-active' : state === 'exited' ? 'vm-outline' : 'vm-running' },
+      icon: { name: INSTANCE_ICONS[state] },
     })),
     {
       id: `versions ${name}`,

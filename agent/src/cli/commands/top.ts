@@ -69,7 +69,7 @@ function summary(point: PlatformPoint): string {
   const parts = [
     `${rate(point.callsPerSecond)} calls/s`,
     `${rate(point.errorsPerSecond)} errors/s`,
-    `${point.instances} instances`,
+    `${point.instances} instances, ${point.frozen} frozen`,
     ...(point.storeOpsPerSecond === null ? [] : [`store ${rate(point.storeOpsPerSecond)} ops/s`]),
     ...(point.relayLagEvents === null ? [] : [`relay lag ${point.relayLagEvents}`]),
     ...(point.triggerLagEvents === null ? [] : [`trigger lag ${point.triggerLagEvents}`]),
@@ -86,7 +86,7 @@ function cells(point: FunctionPoint, { red, yellow }: Context['output']['colors'
     marked(point.errorsPerSecond, red, rate(point.errorsPerSecond)),
     ...[point.p50, point.p95, point.p99].map(time),
     String(point.inflight),
-    point.instances === 0 ? red('0') : String(point.instances),
+    point.instances < point.desired ? red(String(point.instances)) : String(point.instances),
     marked(point.queueDepth, yellow),
     marked(point.dead, red),
   ]

@@ -7,7 +7,7 @@ export function pointOf(
   { t, callsSpanMs }: HistorySample,
   upperMs: (bucket: number) => number,
 ): FunctionPoint {
-  const { durations, inflight, instances, queueDepth, dead } = counts
+  const { durations, inflight, instances, frozen, desired, coldStarts, queueDepth, dead } = counts
   const perSecond = (count: number) => (callsSpanMs > 0 ? Math.round((count / callsSpanMs) * 1e6) / 1e3 : 0)
   const percentile = (share: number) => {
     const bucket = percentileOf(durations, share)
@@ -18,7 +18,7 @@ export function pointOf(
     callsPerSecond: perSecond(counts.calls),
     errorsPerSecond: perSecond(counts.errors),
     ...{ p50: percentile(0.5), p95: percentile(0.95), p99: percentile(0.99) },
-    ...{ inflight, instances, queueDepth, dead },
+    ...{ inflight, instances, frozen, desired, coldStarts, queueDepth, dead },
   }
 }
 

@@ -8,6 +8,9 @@ export interface FunctionSample {
   durations: Map<number, number>
   inflight: number
   instances: number
+  frozen: number
+  desired: number
+  coldStarts: number
   queueDepth: number
   dead: number
 }
@@ -18,7 +21,6 @@ export interface HistorySample {
   /** Time that the counts of functions cover; 0: the proxy did not respond. */
   callsSpanMs: number
   functions: Map<string, FunctionSample>
-  coldStarts: number
   storeOps: number
   /** 0: the store did not respond. */
   storeSpanMs: number
@@ -28,5 +30,6 @@ export interface HistorySample {
 }
 
 export function zeroCounts(): FunctionSample {
-  return { calls: 0, errors: 0, durations: new Map(), inflight: 0, instances: 0, queueDepth: 0, dead: 0 }
+  const instances = { instances: 0, frozen: 0, desired: 0, coldStarts: 0 }
+  return { calls: 0, errors: 0, durations: new Map(), inflight: 0, ...instances, queueDepth: 0, dead: 0 }
 }

@@ -28,7 +28,7 @@ it('computes rates and percentiles since the previous point', () => {
       points: [
         {
           ...{ t: 2000, callsPerSecond: 10, errorsPerSecond: 1, p50: 0, p95: 10, p99: 20 },
-          ...{ inflight: 3, instances: 1, queueDepth: 0, dead: 0 },
+          ...{ inflight: 3, instances: 1, frozen: 0, desired: 1, coldStarts: 0, queueDepth: 0, dead: 0 },
         },
       ],
     },
@@ -73,6 +73,27 @@ it('counts instances that became ready, and functions that come and go', () => {
   expect(history.view({ since: 2000, name: 'hello' }).functions).toMatchObject([
     { name: 'Hello', points: [{ t: 4000 }] },
   ])
+})
+
+it('knows what sleeps apart from what is missing, and what woke, also after points were merged', () => {
+  const history = make({ recent: 1, together: 2 })
+  const asleep = (frozen: number, desired: number) => ({ asleep: new Map([['Hello', { frozen, desired }]]) })
+  history.add(reading(0, { instances: new Map([['Hello', []]]), ...asleep(1, 0) }), 0)
+  history.add(reading(0, { instances: new Map([['Hello', []]]), ...asleep(1, 0) }), 2000)
+  history.add(reading(1, { ...asleep(0, 1) }), 4000)
+  history.add(reading(1, { instances: new Map([['Hello', []]]), ...asleep(0, 1) }), 6000)
+  const { functions, platform } = history.view({ since: 0 })
+  const seen = functions[0]!.points.map(({ instances, frozen, desired, coldStarts }) => ({
+    instances,
+    frozen,
+    desired,
+    coldStarts,
+  }))
+  expect(seen).toEqual([
+    { instances: 1, frozen: 0, desired: 1, coldStarts: 1 },
+    { instances: 0, frozen: 0, desired: 1, coldStarts: 0 },
+  ])
+  expect(platform[0]).toMatchObject({ coldStarts: 1, frozen: 0, desired: 1 })
 })
 
 it('merges older points without losing a call, and drops what is beyond the window', () => {

@@ -72,6 +72,9 @@ export class History {
         durations: hasCalls ? grownEach(now?.durations, before?.durations) : new Map<number, number>(),
         inflight: now?.inflight ?? 0,
         instances: instances.length,
+        frozen: reading.asleep?.get(name)?.frozen ?? 0,
+        desired: reading.asleep?.get(name)?.desired ?? instances.length,
+        coldStarts: instances.filter(id => last.ids?.has(id) === false).length,
         queueDepth: reading.queueDepth?.get(name) ?? 0,
         dead: reading.dead?.get(name) ?? 0,
       })
@@ -81,7 +84,6 @@ export class History {
       t,
       callsSpanMs: hasCalls ? t - last.callsAt! : 0,
       functions,
-      coldStarts: [...ids].filter(id => last.ids?.has(id) === false).length,
       storeOps: grown(reading.storeOps, last.storeOps),
       storeSpanMs: reading.storeOps !== undefined && last.storeAt !== undefined ? t - last.storeAt : 0,
       relayLagEvents: reading.relayLagEvents ?? null,
@@ -110,7 +112,6 @@ function platformPoint(sample: HistorySample, upperMs: (bucket: number) => numbe
   const sum = [...sample.functions.values()].reduce(addCounts, zeroCounts())
   return {
     ...pointOf(sum, sample, upperMs),
-    coldStarts: sample.coldStarts,
     storeOpsPerSecond: sample.storeSpanMs > 0 ? sample.storeOps / (sample.storeSpanMs / 1000) : null,
     relayLagEvents: sample.relayLagEvents,
     relayLagSeconds: sample.relayLagSeconds,
@@ -123,14 +124,13 @@ function joined(earlier: HistorySample, later: HistorySample): HistorySample {
   const functions = new Map(later.functions)
   for (const [name, before] of earlier.functions) {
     const after = functions.get(name) ?? { ...zeroCounts(), dead: before.dead }
-    const { calls, errors, durations } = addCounts(before, after)
-    functions.set(name, { ...after, calls, errors, durations })
+    const { calls, errors, durations, coldStarts } = addCounts(before, after)
+    functions.set(name, { ...after, calls, errors, durations, coldStarts })
   }
   return {
     ...later,
     functions,
     callsSpanMs: earlier.callsSpanMs + later.callsSpanMs,
-    coldStarts: earlier.coldStarts + later.coldStarts,
     storeOps: earlier.storeOps + later.storeOps,
     storeSpanMs: earlier.storeSpanMs + later.storeSpanMs,
   }
@@ -145,6 +145,9 @@ function addCounts(a: FunctionSample, b: FunctionSample): FunctionSample {
     durations,
     inflight: a.inflight + b.inflight,
     instances: a.instances + b.instances,
+    frozen: a.frozen + b.frozen,
+    desired: a.desired + b.desired,
+    coldStarts: a.coldStarts + b.coldStarts,
     queueDepth: a.queueDepth + b.queueDepth,
     dead: a.dead + b.dead,
   }

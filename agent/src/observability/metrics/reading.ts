@@ -14,6 +14,8 @@ export interface CallCounts {
 export interface Reading {
   /** Ids of ready instances by function; contains every function. */
   instances: Map<string, string[]>
+  /** By function, how many instances sleep, and how many are to be ready. */
+  asleep?: Map<string, { frozen: number; desired: number }>
   counts?: Map<string, CallCounts>
   queueDepth?: Map<string, number>
   dead?: Map<string, number>
