@@ -22,6 +22,7 @@ import { proxyBench } from './proxy/bench-proxy.ts'
 import { storeBench } from './store/bench-store.ts'
 import { startBench } from './start/bench-start.ts'
 import { telemetryBench } from './telemetry/bench-telemetry.ts'
+import { thousandBench } from './thousand/bench-thousand.ts'
 import { triggersBench } from './triggers/bench-triggers.ts'
 import { streamingBench } from './streaming/bench-streaming.ts'
 import { describeMachine } from './support/machine.ts'
@@ -41,6 +42,7 @@ const BENCHES: Bench[] = [
   cliBench,
   platformBench,
   elasticBench,
+  thousandBench,
   memoryBench,
   streamingBench,
   acceptBench,

@@ -1,7 +1,7 @@
 /** How soon another instance answers when there are suddenly ten times as many calls. */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Agent } from 'undici'
+import { Agent, fetch } from 'undici'
 import { writeProject } from '../../agent/test/support/platform.ts'
 import { median, quantile } from '../support/figures.ts'
 import { ENGINES, startPlatform } from '../support/platform.ts'
@@ -59,7 +59,7 @@ export async function jump(stage: Stage): Promise<Report> {
 
 async function nextAnswerMs(url: string, dispatcher: Agent): Promise<number> {
   const call = async () => {
-    const response = await fetch(url, { dispatcher } as RequestInit)
+    const response = await fetch(url, { dispatcher })
     if (response.status !== 200) throw new Error(`${url} answered ${response.status}`)
     return { me: response.headers.get('x-me'), at: performance.now(), end: response.text() }
   }

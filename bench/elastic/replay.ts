@@ -1,7 +1,7 @@
 /** The same calls at the same moments to functions that sleep and to functions that are always on, on one platform. */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Agent } from 'undici'
+import { Agent, fetch } from 'undici'
 import { writeProject, type TestPlatform } from '../../agent/test/support/platform.ts'
 import { median, quantile } from '../support/figures.ts'
 import { startPlatform } from '../support/platform.ts'
@@ -133,7 +133,7 @@ async function send(stage: Stage, platform: TestPlatform, arrivals: readonly Arr
       const call = async () => {
         const since = performance.now()
         const url = `${proxyUrl}/functions/${nameOf(variant, fn)}?ms=${workMs}`
-        const response = await fetch(url, { dispatcher } as RequestInit).catch(() => undefined)
+        const response = await fetch(url, { dispatcher }).catch(() => undefined)
         await response?.text().catch(() => undefined)
         if (response?.status === 200) tookMs[variant]![index] = performance.now() - since
       }
