@@ -1,4 +1,4 @@
-/** `npm run examples`: starts the platform, deploys the examples and calls them; `npm run examples -- go`: those in Go. */
+/** `npm run examples`: starts the platform, deploys the examples and calls them; `npm run examples -- go`: those in Go, or in `python`. */
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
@@ -8,6 +8,7 @@ const CALLS = [['HelloWorld'], ['Method1', ...request], ['Method2', '--path', '/
 const SETS = {
   node: { folder: 'examples', calls: CALLS },
   go: { folder: 'examples/go', calls: [...CALLS, ['Database-events', '--path', '/pay']] },
+  python: { folder: 'examples/python', calls: [...CALLS, ['Database-events', '--path', '/pay']] },
 }
 
 const [wanted = 'node'] = process.argv.slice(2)

@@ -95,6 +95,8 @@ async function stageRuntime({ packages }: Staging): Promise<Record<string, strin
   const filter = (path: string) => !/\.map$|\.tsbuildinfo$|\.test\.(?:d\.ts|js)$|[\\/]testing(?:[\\/]|$)/.test(path)
   await cp(join(from, 'dist'), join(to, 'dist'), { recursive: true, filter })
   await cp(join(from, 'go'), join(to, 'go'), { recursive: true })
+  const isSource = (path: string) => !path.includes('__pycache__')
+  await cp(join(from, 'python'), join(to, 'python'), { recursive: true, filter: isSource })
   const { name, version, type, exports } = await readJson(join(from, 'package.json'))
   await writeJson(join(to, 'package.json'), { name, version, type, exports })
   return { [name]: version }

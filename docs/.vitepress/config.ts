@@ -37,6 +37,7 @@ export default defineConfig({
         items: [
           { text: 'Functions', link: '/guide/handlers' },
           { text: 'Go', link: '/guide/go' },
+          { text: 'Python', link: '/guide/python' },
           { text: 'Code of other platforms', link: '/guide/dialects' },
           { text: 'Packages and files', link: '/guide/packages' },
           { text: 'Asynchronous calls', link: '/guide/async' },

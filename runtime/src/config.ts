@@ -72,6 +72,7 @@ export interface FunctionConfig extends Settings {
   files?: string[]
   unbundled?: string[]
   node?: string
+  python?: string
   command?: string[]
   dockerfile?: true | string
   readiness?: string

@@ -31,7 +31,7 @@ test('the types of ryo-faas.config.ts have the fields of the schema', () => {
       bodyLimitMb: true,
     },
     ...{ networks: true, egress: true, ca: true, export: true, schedule: true, node: true },
-    ...{ command: true, dockerfile: true, readiness: true },
+    ...{ command: true, dockerfile: true, readiness: true, python: true },
     ...REACH,
   }
   const schedule: Fields<NonNullable<Entry['schedule']>[number]> = {

@@ -103,6 +103,11 @@ export const DeployEntry = z.strictObject({
     .describe(
       'Version of Node that it runs on, such as "22" or "22.12.0", which this machine must have; default: that of the platform.',
     ),
+  python: z
+    .string()
+    .regex(/^3(?:\.\d+){1,2}$/, 'must be a version of Python, such as "3.13"')
+    .optional()
+    .describe('Version of Python that it runs on, such as "3.13", which this machine must have; default: its python3.'),
   command: z
     .array(z.string().min(1))
     .min(1)

@@ -71,6 +71,7 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   egress: anything(fc.constantFrom('none', 'internet')),
   ca: anything(path),
   node: anything(fc.constantFrom('22', '22.1.0', '18', 'lts', 22)),
+  python: anything(fc.constantFrom('3.13', '3', '2.7', 3)),
   command: anything(fc.constantFrom(['./server'], ['node', 'a.js'], [], [''], ['python3', 1], './server')),
   dockerfile: anything(fc.constantFrom(true, false, 'Dockerfile', '../Dockerfile', '')),
   readiness: anything(fc.constantFrom('/', '/healthz', 'healthz', '/a b', 1)),

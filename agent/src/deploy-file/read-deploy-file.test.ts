@@ -124,7 +124,7 @@ test('a symbolic link cannot lead outside', async () => {
 })
 
 test('an unknown language is reported with the known ones, and an unknown extension with the known extensions', async () => {
-  await writeFile(join(folder, 'hello', 'main.py'), '')
+  await writeFile(join(folder, 'hello', 'main.rb'), '')
   const text = (fields: string) => `{"deploy":[{"name":"x","packageDir":"./hello",${fields}}]}`
   const hintsOf = async (fields: string) => {
     await writeFile(file, text(fields))
@@ -135,16 +135,16 @@ test('an unknown language is reported with the known ones, and an unknown extens
   expect(await problemsOf(text(misspelt))).toEqual([
     '1:87 unknown-language unknown language "Nodee", did you mean "node"?',
   ])
-  expect(await hintsOf(misspelt)).toEqual(['Known: node, go, command'])
-  const unclaimed = '"filePath":"./hello/main.py"'
+  expect(await hintsOf(misspelt)).toEqual(['Known: node, go, python, command'])
+  const unclaimed = '"filePath":"./hello/main.rb"'
   expect(await problemsOf(text(unclaimed))).toEqual([
-    '1:58 unknown-language "./hello/main.py" has an unknown file extension',
+    '1:58 unknown-language "./hello/main.rb" has an unknown file extension',
   ])
   expect(await hintsOf(unclaimed)).toEqual([
-    expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\), \.go \(go\)$/),
+    expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\), \.go \(go\), \.py \(python\)$/),
   ])
   // If the path is wrong, only that is reported.
-  expect(await problemsOf(text('"filePath":"./hello/absent.py"'))).toEqual([expect.stringMatching(/missing-file/)])
+  expect(await problemsOf(text('"filePath":"./hello/absent.rb"'))).toEqual([expect.stringMatching(/missing-file/)])
 })
 
 test('"node" is a version from 20 on, and only for functions that run on Node', async () => {

@@ -48,14 +48,14 @@ export async function checkPlanned(
   const outcomes = await languages.check(
     planned.map(({ entry, language }) => {
       const { name, export: exported, ...more } = entry
-      const { packageDir, filePath, files, unbundled, node, command, dockerfile } = more
+      const { packageDir, filePath, files, unbundled, node, python, command, dockerfile } = more
       const kind = kindOf(entry)
       const on = entry.on?.map(trigger => trigger.kind ?? 'document')
       return {
         language,
         source: {
           ...{ name, kind, on, export: exported, rootDir, packageDir, filePath, files, unbundled, node },
-          ...{ command, dockerfile },
+          ...{ python, command, dockerfile },
         },
       }
     }),

@@ -85,3 +85,14 @@ test('lines before the first stamp are of the time when the file began', async (
   // A file system may keep whole seconds.
   expect(Date.parse(first!.time)).toBeGreaterThan(before - 1_000)
 })
+
+test('lines of a program that stamps none have the time at which it was started', async () => {
+  const before = new Date(Date.now() - 60_000).toISOString()
+  await appendFile(files.pathOf('fn', 'a'), 'one\ntwo\n')
+  const source = { route: 'fn', id: 'a', isLive: async () => false }
+  const seen: string[] = []
+  for await (const { line } of files.read(source, { follow: false, since: before }, new AbortController().signal)) {
+    seen.push(line)
+  }
+  expect(seen).toEqual(['one', 'two'])
+})

@@ -32,6 +32,8 @@ export interface FunctionSource {
   unbundled?: readonly string[]
   /** Version of Node that it asks for. */
   node?: string | undefined
+  /** Version of Python that it asks for. */
+  python?: string | undefined
   /** Program and arguments that it asks for. */
   command?: readonly string[] | undefined
   /** Path of a Dockerfile in the package, or `true` for one with that name. */

@@ -28,13 +28,16 @@ test('one more line in the registry is one more language, found by its extension
   expect(languages.of({ filePath: '/w/a.sh' })).toBe(SHELL)
   expect(languages.of({ filePath: '/w/a.ts', language: 'shell' })).toBe(SHELL)
   expect(languages.named('shell')).toBe(SHELL)
-  expect(languages.problemOf({ filePath: './a.py' })).toMatchObject({
+  expect(languages.problemOf({ filePath: './a.rb' })).toMatchObject({
     field: 'filePath',
-    finding: { hint: expect.stringMatching(/\.ts .* \(node\), \.go \(go\), \.sh \(shell\)$/) },
+    finding: { hint: expect.stringMatching(/\.ts .* \(node\), \.go \(go\), \.py \(python\), \.sh \(shell\)$/) },
   })
   expect(languages.problemOf({ filePath: './a.ts', language: 'shel' })).toMatchObject({
     field: 'language',
-    finding: { message: 'unknown language "shel", did you mean "shell"?', hint: 'Known: node, go, command, shell' },
+    finding: {
+      message: 'unknown language "shel", did you mean "shell"?',
+      hint: 'Known: node, go, python, command, shell',
+    },
   })
 })
 

@@ -4,6 +4,7 @@ import type { GoToolchainOptions } from './go/go-toolchain.ts'
 import { GoLanguage } from './go/go-language.ts'
 import type { Language } from './language.ts'
 import { Languages } from './languages.ts'
+import { PythonLanguage } from './python/python-language.ts'
 import { NodeLanguage, type NodeLanguageOptions } from './node/node-language.ts'
 
 /** What the platform provides to languages that need it. */
@@ -12,6 +13,7 @@ export type LanguageOptions = NodeLanguageOptions & GoToolchainOptions
 export const LANGUAGES: readonly ((options: LanguageOptions) => Language)[] = [
   options => new NodeLanguage(options),
   options => new GoLanguage(options),
+  options => new PythonLanguage(options),
   options => new CommandLanguage(options),
 ]
 

@@ -1,8 +1,10 @@
 /** Runs once before the tests of whole platforms. */
 import { fillGoCache } from './go-cache.ts'
-import { ensureInstalled } from './system-packages.ts'
+import { ensureInstalled, type SystemPackage } from './system-packages.ts'
+
+const PYTHON: SystemPackage[] = ['python3', 'python3-fastapi', 'python3-flask', 'python3-pip']
 
 export default async function setup(): Promise<void> {
-  await ensureInstalled(['chromium', 'gcc', 'golang-go', 'nats-server', 'nginx-light', 'prometheus', 'python3'])
+  await ensureInstalled(['chromium', 'gcc', 'golang-go', 'nats-server', 'nginx-light', 'prometheus', ...PYTHON])
   await fillGoCache()
 }

@@ -4,12 +4,12 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, resolve } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Debian package → names of its program; the first that exists counts. */
+/** Debian package → names of its program, or a path; the first that exists counts. */
 const PROGRAMS = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   'docker.io': ['dockerd'],
@@ -21,6 +21,9 @@ const PROGRAMS = {
   postgresql: ['pg_ctlcluster'],
   prometheus: ['promtool'],
   python3: ['python3'],
+  'python3-fastapi': ['/usr/lib/python3/dist-packages/fastapi'],
+  'python3-flask': ['/usr/lib/python3/dist-packages/flask'],
+  'python3-pip': ['/usr/lib/python3/dist-packages/pip'],
   ripgrep: ['rg'],
 } as const
 export type SystemPackage = keyof typeof PROGRAMS
@@ -32,7 +35,9 @@ const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/usr/bin', '/sbin']
 /** Path of the program, if installed. */
 export function programOf(name: SystemPackage): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...SYSTEM_FOLDERS]
-  return folders.flatMap(folder => PROGRAMS[name].map(program => join(folder, program))).find(path => existsSync(path))
+  return folders
+    .flatMap(folder => PROGRAMS[name].map(program => resolve(folder, program)))
+    .find(path => existsSync(path))
 }
 
 /** @throws an error with the command that installs what is missing, unless it may install it itself */

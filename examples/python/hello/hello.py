@@ -1,0 +1,3 @@
+def HelloWorld(request):
+    """Answers with one line."""
+    return 'Hello, World!\n'
