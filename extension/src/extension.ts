@@ -21,6 +21,7 @@ import { Deploys } from './agent/deploys.ts'
 import type { Parts } from './commands/command.ts'
 import { registerCommands } from './commands/register-commands.ts'
 import { openFrame } from './commands/traces.ts'
+import { DeclaredDiagnostics } from './diagnostics/declared-diagnostics.ts'
 import { DeployFileDiagnostics } from './diagnostics/deploy-file-diagnostics.ts'
 import { HandlerDiagnostics } from './diagnostics/handler-diagnostics.ts'
 import { ProblemList } from './diagnostics/problem-list.ts'
@@ -161,13 +162,18 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     const diagnostics = new HandlerDiagnostics({ editor, handlers, projects, rules })
     const warn = (message: string) => log.warn(message)
     const fileDiagnostics = new DeployFileDiagnostics({ editor, analysis, projects, rules, log: warn })
+    const declared = new DeclaredDiagnostics({
+      ...{ editor, projects, rules, languages: DECLARED_LANGUAGES, log: warn },
+      client: () => link.client(),
+    })
     const actions = languages.registerCodeActionsProvider(HANDLER_FILES, diagnostics, {
       providedCodeActionKinds: [editor.CodeActionKind.QuickFix],
     })
     const links = languages.registerDocumentLinkProvider(DEPLOY_FILES, fileDiagnostics)
     handlers.start()
     fileDiagnostics.start()
-    return editor.Disposable.from(diagnostics, fileDiagnostics, actions, links)
+    declared.start()
+    return editor.Disposable.from(diagnostics, fileDiagnostics, declared, actions, links)
   }
   own(whileSet(editor, () => settings.hasChecks, check))
   void projects.load().catch((error: unknown) => log.warn(`the search for deploy.json failed: ${String(error)}`))

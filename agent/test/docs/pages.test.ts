@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { commandsOf, isExpected, readPages, type Page } from '../../../docs/blocks/page.ts'
 import { GO_CACHE } from '../support/go-cache.ts'
 import { BIN, TestPlatform } from '../support/platform.ts'
-import { installProgram, PageShell } from './shell.ts'
+import { SYSTEM_PYTHON } from '../support/python-environment.ts'
+import { installProgram, PageShell, programsIn } from './shell.ts'
 
 const isRun = ({ blocks }: Page) =>
   blocks.some(({ language, reason }) => language === 'console' && reason === undefined)
@@ -26,6 +27,7 @@ beforeAll(async () => {
   // What a reader has installed.
   await symlink(NODE_MODULES, join(user, 'node_modules'))
   await installProgram(user)
+  await symlink(SYSTEM_PYTHON, join(programsIn(user), 'python3'))
   const anyPort = { RYO_FAAS_PORT: '0', RYO_FAAS_AGENT_PORT: '0', RYO_FAAS_STORE_PORT: '0', RYO_FAAS_NATS_PORT: '0' }
   platform = new TestPlatform(home, { ...anyPort, HOME: user, RYO_FAAS_ENGINE: 'process', GOCACHE: GO_CACHE }, BIN)
 })

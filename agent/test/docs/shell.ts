@@ -116,6 +116,6 @@ export async function installProgram(home: string): Promise<void> {
   await writeFile(path, `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`, { mode: 0o755 })
 }
 
-function programsIn(home: string): string {
+export function programsIn(home: string): string {
   return join(home, 'bin')
 }

@@ -6,7 +6,7 @@ import { isFile } from '../project/open-file.ts'
 import type { Rules } from './rules.ts'
 
 /** Codes that the live check shows as well. */
-const LIVE = /^(?:is-|not-|no-|wrong-|type-only|unresolved-type|syntax|missing-|path-outside|duplicate-name)/
+const LIVE = /^(?:is-|not-|no-|wrong-|type-|unresolved-type|syntax|missing-|path-outside|duplicate-name)/
 
 export class ProblemList {
   readonly #editor: Vscode
