@@ -2,7 +2,6 @@
 Clients for the store and for other functions. They block: in an async handler, `await asyncio.to_thread(…)` runs them
 beside the loop, with the same context.
 """
-import http.client
 import json
 import re
 import time
@@ -145,6 +144,8 @@ def store(table):
 
 def ask(invocation, method, url, headers, body, what):
     """One request as part of the invocation, with a span. Returns status, headers and body."""
+    import http.client  # A third of the time that an instance takes to start; many never need it.
+
     target = urlsplit(url)
     span = invocation.span.child()
     for name, value in {**invocation.carried(), **span.headers()}.items():

@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import time
-from email.utils import formatdate
 
 from ._http import Connection
 from ._invocation import Cancelled, Invocation, as_json, instance_too_large
@@ -21,6 +20,9 @@ from ._trace import Tracer
 LAME_DUCK_S = 0.1
 # Time for cancelled invocations to clean up, and then for connections to close.
 GRACE_S = 0.5
+
+DAYS = ('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')
+MONTHS = ('Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec')
 
 
 class Instance:
@@ -37,7 +39,10 @@ class Instance:
     def date(self):
         now = int(time.time())
         if self._date[0] != now:
-            self._date = (now, formatdate(now, usegmt=True).encode())
+            at = time.gmtime(now)
+            # Not strftime, whose names follow the locale.
+            text = f'{DAYS[at.tm_wday]}, {at.tm_mday:02} {MONTHS[at.tm_mon - 1]} {at.tm_year} {at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02} GMT'
+            self._date = (now, text.encode())
         return self._date[1]
 
     async def run(self, on_listening):

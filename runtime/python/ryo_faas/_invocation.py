@@ -1,11 +1,11 @@
 """One run of a handler."""
 import asyncio
 import json
+import os
 import threading
 import time
 import traceback
 import sys
-import uuid
 from urllib.parse import unquote
 
 from ._context import INVOCATION
@@ -27,7 +27,7 @@ class Invocation:
         self.timeout_ms = timeout
         self.deadline = self.begun + timeout / 1_000 if timeout else None
         if 'x-request-id' not in request.headers:
-            request.headers.set('x-request-id', uuid.uuid4().hex)
+            request.headers.set('x-request-id', os.urandom(16).hex())
         self.span = instance.tracer.begin(request.headers)
         self.params = as_json(request.headers.take('x-ryo-faas-params')) or {}
         self.caller = None
