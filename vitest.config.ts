@@ -10,6 +10,7 @@ const WITH_PROCESSES = [
   'agent/src/{bus,calls,services/dispatcher,services/proxy/calls-api,services/store/relay}/**/*.test.ts',
   'agent/src/{services/store/main,services/proxy/main,services/proxy/events-api/events-api,observability/collector/survival,engines/process/process-engine}.test.ts',
   'agent/src/services/store/postgres/**/*.test.ts',
+  'agent/src/services/store/testing/histories.test.ts',
   'agent/src/platform/keeper.test.ts',
   'runtime/src/{main,source-maps}.test.ts',
 ]

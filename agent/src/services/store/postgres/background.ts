@@ -5,7 +5,7 @@
 import { backoffMs } from '../../../host/index.ts'
 import { parseFieldPath } from '../documents/index.ts'
 import { type Client, connect } from './database.ts'
-import { SCHEMA, WRITE_LOCK } from './kind.ts'
+import { SCHEMA, WRITE_LOCK } from './names.ts'
 import { indexColumns } from './query/field-sql.ts'
 import type { Writer } from './writer.ts'
 
@@ -84,7 +84,7 @@ export class Background {
     for (const { number, table_number: table, field } of rows) {
       await client.query(
         `CREATE INDEX CONCURRENTLY IF NOT EXISTS field_${number} ON ${SCHEMA}.documents
-         (${indexColumns(parseFieldPath(field))}) WHERE table_number = ${table}`,
+         (${indexColumns(parseFieldPath(JSON.parse(field) as string))}) WHERE table_number = ${table}`,
       )
       await this.#writer.alone(writing =>
         writing.query(`UPDATE ${SCHEMA}.indexes SET is_ready = true WHERE number = $1`, [number]),

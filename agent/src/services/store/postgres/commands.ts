@@ -2,7 +2,7 @@
 import { StoreError } from '@ryo-faas/runtime/documents'
 import { type IndexView, parseFieldPath } from '../documents/index.ts'
 import type { Client } from './database.ts'
-import { SCHEMA } from './kind.ts'
+import { SCHEMA } from './names.ts'
 
 export const TRIM_STEP = 1_000
 
@@ -13,11 +13,11 @@ export async function declareIndex(client: Client, table: string, field: string)
   await client.query(
     `INSERT INTO ${SCHEMA}.indexes (table_number, field, is_ready) VALUES ($1, $2, false)
      ON CONFLICT (table_number, field) DO NOTHING`,
-    [number, path],
+    [number, JSON.stringify(path)],
   )
   const { rows } = await client.query<{ is_ready: boolean }>(
     `SELECT is_ready FROM ${SCHEMA}.indexes WHERE table_number = $1 AND field = $2`,
-    [number, path],
+    [number, JSON.stringify(path)],
   )
   const isReady = rows[0]!.is_ready
   return { field: path, state: isReady ? 'ready' : 'building', documents: isReady ? documents : 0 }
@@ -27,7 +27,7 @@ export async function dropIndex(client: Client, table: string, field: string): P
   const { path } = parseFieldPath(field)
   const { number } = await existing(client, table)
   const { rowCount } = await client.query(`DELETE FROM ${SCHEMA}.indexes WHERE table_number = $1 AND field = $2`, [
-    ...[number, path],
+    ...[number, JSON.stringify(path)],
   ])
   if (rowCount === 0) {
     throw new StoreError('INDEX_NOT_FOUND', `table ${JSON.stringify(table)} has no index on ${path}`)

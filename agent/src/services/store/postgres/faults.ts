@@ -9,7 +9,7 @@ interface Fault extends Error {
 /** SQLSTATE or its class → what a request is answered. */
 const FULL = /^(?:53100|ENOSPC)$/
 /** Connections, resources, shutdown and recovery; read-only after a failover. */
-const AWAY = /^(?:08|53|57P|25006|E[A-Z]+$)/
+const AWAY = /^(?:08(?!P01)|53|57P|25006|E[A-Z]+$)/
 const DRIVER_AWAY = /connection terminated|client has encountered a connection error|not queryable|timeout/i
 const CANCELLED = '57014'
 

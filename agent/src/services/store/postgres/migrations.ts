@@ -5,10 +5,10 @@
  */
 import type { ClientBase } from 'pg'
 import { databaseProblem } from './faults.ts'
-import { SCHEMA, WRITE_LOCK } from './kind.ts'
+import { SCHEMA, WRITE_LOCK } from './names.ts'
 
 /**
- * `text` is what is answered, as it was written; `fields` is the same for queries (see `fields.ts`). A table has a number,
+ * A field is JSON, as a path may have any character. `text` is what is answered, as it was written; `fields` is the same for queries (see `fields.ts`). A table has a number,
  * so that one of the same name begins with nothing while what a dropped one leaves is swept.
  */
 const MIGRATIONS: readonly string[] = [

@@ -4,7 +4,7 @@
  */
 import { CommitNews } from '../documents/index.ts'
 import { type Client, Link } from './database.ts'
-import { CHANNEL } from './kind.ts'
+import { CHANNEL } from './names.ts'
 import { LAST_SEQUENCE } from './writer.ts'
 
 /** For so long nobody may hear of a commit of another process whose notice got lost. */

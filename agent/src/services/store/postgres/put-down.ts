@@ -5,7 +5,7 @@
 import type { QueryConfig } from 'pg'
 import type { BatchResult, DocumentRow, Place } from './batch.ts'
 import { bigintArray, intArray, jsonbArray, textArray } from './binary-arrays.ts'
-import { CHANNEL, SCHEMA } from './kind.ts'
+import { CHANNEL, SCHEMA } from './names.ts'
 
 /** Rows as arrays, one for each column, with `$` in place of each parameter. */
 interface Part {

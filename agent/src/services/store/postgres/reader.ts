@@ -11,7 +11,7 @@ import {
 } from '../documents/index.ts'
 import { connect, Link } from './database.ts'
 import { translateFault } from './faults.ts'
-import { SCHEMA } from './kind.ts'
+import { SCHEMA } from './names.ts'
 import { LAST_SEQUENCE, LOOK_UPS } from './writer.ts'
 
 /** Of events or documents that are read at once, whatever their number. */
@@ -47,7 +47,7 @@ export class Reader {
 
   async tableOf(name: string): Promise<{ number: number; indexes: string[] } | undefined> {
     const [row] = await this.#rows<{ number: number; indexes: string[] }>('table-of', TABLE_OF, [name])
-    return row
+    return row && { number: row.number, indexes: row.indexes.map(field => JSON.parse(field) as string) }
   }
 
   async logBounds(): Promise<LogBounds> {
@@ -144,7 +144,7 @@ function viewsOf(rows: readonly TableRow[]): TableView[] {
     views.set(name, view)
     if (field === null) continue
     const state = isReady === true ? 'ready' : 'building'
-    view.indexes.push({ field, state, documents: isReady === true ? view.documents : 0 })
+    view.indexes.push({ field: JSON.parse(field) as string, state, documents: isReady === true ? view.documents : 0 })
   }
   return [...views.values()]
 }

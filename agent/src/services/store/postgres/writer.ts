@@ -15,7 +15,7 @@ import { Batch, type BatchResult, type Found, keyOf, type Place } from './batch.
 import { textArray } from './binary-arrays.ts'
 import { type Client, Link } from './database.ts'
 import { isAway, storageAway, translateFault } from './faults.ts'
-import { SCHEMA, WRITE_LOCK } from './kind.ts'
+import { SCHEMA, WRITE_LOCK } from './names.ts'
 import { putDown } from './put-down.ts'
 
 /** Runs in the transaction, under the lock. */

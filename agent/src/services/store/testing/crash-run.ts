@@ -1,6 +1,6 @@
 /**
- * Kills a store again and again while many write to it, and its bus as well; then looks whether all that was answered is
- * there, nothing is there by half, and the stream has each event once.
+ * Kills a store again and again while many write to it, its bus as well, and the database if it has one; then looks
+ * whether all that was answered is there, nothing is there by half, and the stream has each event once.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,7 @@ import { openStore } from '../registry.ts'
 import { ask, until } from '../store-testing.ts'
 import { faultsAfter } from './crash-findings.ts'
 import { INDEXED, runWriter, TABLES, type Memory } from './crash-writers.ts'
+import { randomFrom } from './random.ts'
 import { StoreProcess } from './store-process.ts'
 
 export interface CrashOptions {
@@ -21,6 +22,8 @@ export interface CrashOptions {
   kills: number
   /** Of so many kills of the store one is accompanied by one of the bus. */
   busKillEvery: number
+  /** Where the documents are; default: in the store's folder. It is killed as often as the store. */
+  database?: { url(): string; kill(): Promise<void>; start(): Promise<void> }
   /** Most milliseconds that the store lives, from its being ready. */
   longestLifeMs: number
   /** Entry of the store; default: its source. */
@@ -33,6 +36,7 @@ export interface CrashReport {
   unanswered: number
   events: number
   busKills: number
+  databaseKills: number
   /** What must not be; empty if all went well. */
   faults: string[]
 }
@@ -41,7 +45,12 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
   const folder = await mkdtemp(join(tmpdir(), 'store-crash-'))
   const nats = await startNats()
   const { url, user, password } = nats
-  const store = new StoreProcess(folder, { nats: { url, user, password } }, options.main)
+  const { database, main } = options
+  const store = new StoreProcess(
+    folder,
+    { nats: { url, user, password }, ...(database && { database: database.url() }) },
+    main,
+  )
   try {
     await ensureStreams(await nats.connect())
     return await crash(options, { nats, store })
@@ -56,7 +65,7 @@ async function crash(
   options: CrashOptions,
   { nats, store }: { nats: TestNats; store: StoreProcess },
 ): Promise<CrashReport> {
-  const { writers, kills, seed, say = () => undefined } = options
+  const { writers, kills, seed, database, say = () => undefined } = options
   const random = randomFrom(seed)
   const memory: Memory = { attempts: [], deletions: [], faults: [], unanswered: 0 }
   const stop = new AbortController()
@@ -71,9 +80,22 @@ async function crash(
       signal: stop.signal,
     }),
   )
-  let busKills = 0
+  let [busKills, databaseKills] = [0, 0]
   for (let kill = 1; kill <= kills; kill += 1) {
     await delay(random() * options.longestLifeMs)
+    if (database !== undefined) {
+      await database.kill()
+      databaseKills += 1
+      // Sometimes the store finds it back, and sometimes it is killed before it does.
+      if (random() < 0.7) {
+        await database.start()
+        await delay(random() * options.longestLifeMs)
+      } else {
+        await store.kill()
+        await database.start()
+        await store.start()
+      }
+    }
     const isBusToo = kill % options.busKillEvery === 0
     if (isBusToo) await nats.kill()
     await store.kill()
@@ -92,20 +114,10 @@ async function crash(
   await until(async () => (await streamState(bus, STREAMS.events)).lastSequence >= last, 'all is relayed')
   const exitCode = await store.stop()
   if (exitCode !== 0) memory.faults.push(`the store ended with ${exitCode}`)
-  const data = await openStore({ dataFolder: store.dataFolder, source: '' })
+  const place = { dataFolder: store.dataFolder, ...(database && { database: database.url() }) }
+  const data = await openStore({ ...place, source: '' })
   const faults = await faultsAfter(data, bus, memory)
   await data.close()
   const acknowledged = memory.attempts.filter(({ versions }) => versions !== undefined).length + memory.deletions.length
-  return { acknowledged, unanswered: memory.unanswered, events: last, busKills, faults }
-}
-
-/** Numbers from 0 to below 1 that come again with the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  return { acknowledged, unanswered: memory.unanswered, events: last, busKills, databaseKills, faults }
 }

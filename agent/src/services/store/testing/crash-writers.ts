@@ -41,6 +41,7 @@ export const INDEXED = 'n'
 export const CONTESTED = 'crash/contested'
 const PAUSE_MS = 20
 const TRANSIENT = [503, 507]
+const UNKNOWN = 504
 
 export async function runWriter(options: WriterOptions): Promise<void> {
   const { number, random, signal } = options
@@ -101,7 +102,8 @@ async function contend(options: WriterOptions, token: string): Promise<void> {
 }
 
 function record(memory: Memory, attempt: Attempt, answer: Answer | undefined): void {
-  if (answer === undefined) {
+  // It says that it does not know: as good as no answer.
+  if (answer === undefined || answer.status === UNKNOWN) {
     memory.unanswered += 1
     memory.attempts.push(attempt)
   } else if (answer.status === 200 || answer.status === 201) {
@@ -115,11 +117,12 @@ function record(memory: Memory, attempt: Attempt, answer: Answer | undefined): v
   }
 }
 
-/** Asks until there is an answer, `undefined` if it is too late for one. */
+/** Asks until the document or its absence is known, `undefined` if it is too late for that. */
 async function settled(options: WriterOptions, what: string): Promise<Answer | undefined> {
   for (;;) {
     const answer = await send(options, what)
-    if (answer !== undefined || options.signal.aborted) return answer
+    if (answer !== undefined && !TRANSIENT.includes(answer.status)) return answer
+    if (options.signal.aborted) return undefined
     await delay(PAUSE_MS)
   }
 }

@@ -6,7 +6,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TEST_KEYS } from '../../../access/access-testing.ts'
 import type { StoreInput } from '../options.ts'
-import { until } from '../store-testing.ts'
+import { until } from '../../../../test/support/until.ts'
+
+/** It is compiled on the fly, on a machine that does much else. */
+const START_MS = 60_000
 
 export class StoreProcess {
   readonly #folder: string
@@ -50,13 +53,14 @@ export class StoreProcess {
     child.stderr.on('data', (piece: Buffer) => (errors += piece.toString()))
     this.#child = child
     this.#gone = new Promise(resolve => child.once('exit', resolve))
-    await until(async () => {
+    const isReady = async () => {
       if (child.exitCode !== null) throw new Error(`the store ended by itself: ${errors}`)
       const text = await readFile(readyFile, 'utf8').catch(() => undefined)
       if (text === undefined) return child.signalCode !== null
       this.#port = (JSON.parse(text) as { port: number }).port
       return true
-    }, 'the store is ready')
+    }
+    await until(async () => (await isReady()) || undefined, START_MS, 'the store is ready')
   }
 
   async kill(): Promise<void> {

@@ -44,6 +44,8 @@ export function conditionSql(condition: Condition, parameter: Parameter): Condit
 
 function equals(field: FieldSql, value: unknown, parameter: Parameter): ConditionSql {
   const key = keyOfValue(value)
+  // A document's own fields are numbers and texts.
+  if (field.json === undefined && key.kind === KIND.compound) return { sql: 'false', isExact: true }
   // All three, so that what an index has of one value comes in the order of its ids.
   const same =
     `${field.kind} = ${key.kind} AND ${field.number} = ${parameter(key.number, 'float8')} ` +
@@ -52,7 +54,6 @@ function equals(field: FieldSql, value: unknown, parameter: Parameter): Conditio
     return { sql: `(${same} AND ${field.text} = ${parameter(encodedString(value), 'text')})`, isExact: isPlain(value) }
   }
   if (typeof value !== 'object' || value === null) return { sql: `(${same})`, isExact: true }
-  if (field.json === undefined) return { sql: 'false', isExact: true }
   return { sql: `(${same} AND ${field.json} = ${parameter(fieldsValue(value), 'jsonb')})`, isExact: false }
 }
 

@@ -33,10 +33,10 @@ export interface ValueKey {
 export function fieldSql(field: FieldPath): FieldSql {
   if (field.kind === 'own') {
     if (field.field === 'version') {
-      return { text: 'NULL::text', kind: `${KIND.number}`, number: 'd.version::float8', start: `''::text COLLATE "C"` }
+      return { text: 'NULL::text', kind: own(KIND.number), number: 'd.version::float8', start: `''::text COLLATE "C"` }
     }
     const column = { id: 'd.id', createdAt: 'd.created_at', editedAt: 'd.edited_at' }[field.field]
-    return { text: column, kind: `${KIND.string}`, number: '0::float8', start: startOf(column) }
+    return { text: column, kind: own(KIND.string), number: '0::float8', start: startOf(column) }
   }
   const json = field.keys.reduce(at, 'd.fields')
   const type = `jsonb_typeof(${json})`
@@ -79,6 +79,11 @@ export function literal(text: string): string {
   return text.includes('\\')
     ? ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
     : `'${text.replaceAll("'", "''")}'`
+}
+
+/** With its type: a mere number in ORDER BY would be the place of a column. */
+function own(kind: number): string {
+  return `${kind}::int`
 }
 
 function startOf(text: string): string {

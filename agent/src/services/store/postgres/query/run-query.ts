@@ -10,7 +10,7 @@ import {
   readCursor,
   writeCursor,
 } from '../../documents/index.ts'
-import { SCHEMA } from '../kind.ts'
+import { SCHEMA } from '../names.ts'
 import { conditionSql } from './condition-sql.ts'
 import { fieldSql } from './field-sql.ts'
 

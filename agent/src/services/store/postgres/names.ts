@@ -1,5 +1,4 @@
-/** How a PostgreSQL store is named; see `registry.ts`. */
-export const KIND = 'postgres'
+/** Names of ours in a database. */
 /** Everything of ours lies in it; nothing else of the database is touched. */
 export const SCHEMA = 'ryo_faas'
 /** Key of the lock that whoever writes holds for its transaction ("ryo_faas"). */

@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest'
+import { CHAOS_SCALE, CHAOS_SEED } from '../../../../test/chaos/chaos-scale.ts'
+import { TestPostgres } from '../../../../test/support/postgres.ts'
+import { runCrashes } from '../testing/crash-run.ts'
+
+// A sample: `npm run proofs -- --long` has more. The long run: agent/test/chaos/store-chaos.ts --postgres.
+it(
+  'loses, halves, repeats and misses nothing when it, its database and its bus are killed',
+  async () => {
+    const postgres = await TestPostgres.start()
+    const seed = Number(CHAOS_SEED ?? 3)
+    const size = {
+      writers: Math.min(64, 16 * CHAOS_SCALE),
+      kills: 5 * CHAOS_SCALE,
+      busKillEvery: 3,
+      longestLifeMs: 400,
+    }
+    const report = await runCrashes({ seed, ...size, database: postgres }).finally(() => postgres.remove())
+    expect(report.faults).toEqual([])
+    expect(report.acknowledged).toBeGreaterThan(50)
+  },
+  100_000 * (CHAOS_SCALE + 2),
+)
