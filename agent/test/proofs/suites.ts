@@ -9,6 +9,7 @@ export interface Suite {
 }
 
 const PROXY = 'agent/src/services/proxy'
+const STORE = 'agent/src/services/store'
 const DISPATCHER = 'agent/src/services/dispatcher'
 
 export const SUITES: readonly Suite[] = [
@@ -79,6 +80,24 @@ export const SUITES: readonly Suite[] = [
     name: 'Chaos: functions that sleep and wake',
     follows: 'at every step of freeze, wake, hand-over and scale-out: no call is lost, no instance forgotten',
     files: ['agent/test/elastic/chaos.test.ts', 'agent/src/deployments/scaling/scaler.test.ts'],
+    isSeeded: true,
+  },
+  {
+    name: 'Chaos: documents in PostgreSQL',
+    follows: 'nothing lost, halved, doubled, missed or out of order, whatever is killed: the store, PostgreSQL or NATS',
+    files: [`${STORE}/postgres/crash.test.ts`],
+    isSeeded: true,
+  },
+  {
+    name: 'Linearizability of documents',
+    follows: 'Herlihy and Wing, exhaustive for each document, on both stores while they are killed',
+    files: [`${STORE}/testing/{linearizability,histories}.test.ts`],
+    isSeeded: true,
+  },
+  {
+    name: 'Queries of PostgreSQL compared',
+    follows: 'the store in memory, which is the definition',
+    files: [`${STORE}/postgres/{fields,query/query-differential}.test.ts`],
     isSeeded: true,
   },
   {

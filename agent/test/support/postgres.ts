@@ -9,9 +9,11 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { freePort } from '../../src/host/index.ts'
-import { untilTrue } from './until.ts'
+import { until } from './until.ts'
 
 const run = promisify(execFile)
+/** After it was killed it reads its log again. */
+const START_MS = 60_000
 const VERSIONS = '/usr/lib/postgresql'
 export const PASSWORD = 'pass word/1'
 
@@ -84,13 +86,14 @@ export class TestPostgres {
     server.stderr.on('data', (piece: Buffer) => (log = (log + piece.toString()).slice(-4_000)))
     this.#server = server
     this.#gone = new Promise(resolve => server.once('exit', resolve))
-    await untilTrue(async () => {
-      if (server.exitCode !== null) throw new Error(`PostgreSQL ended by itself: ${log}`)
-      return this.sql('SELECT 1').then(
-        () => true,
-        () => false,
-      )
-    }, 'PostgreSQL accepts connections')
+    await until(
+      async () => {
+        if (server.exitCode !== null) throw new Error(`PostgreSQL ended by itself: ${log}`)
+        return this.sql('SELECT 1').catch(() => undefined)
+      },
+      START_MS,
+      'PostgreSQL accepts connections',
+    )
   }
 
   async sql(text: string, database = 'postgres'): Promise<pg.QueryResult<Record<string, unknown>>> {
