@@ -19,6 +19,7 @@ import { elasticBench } from './elastic/bench-elastic.ts'
 import { memoryBench } from './memory/bench-memory.ts'
 import { platformBench } from './platform/bench-platform.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
+import { postgresBench } from './postgres/bench-postgres.ts'
 import { storeBench } from './store/bench-store.ts'
 import { startBench } from './start/bench-start.ts'
 import { telemetryBench } from './telemetry/bench-telemetry.ts'
@@ -48,6 +49,7 @@ const BENCHES: Bench[] = [
   acceptBench,
   dispatchBench,
   storeBench,
+  postgresBench,
   triggersBench,
   telemetryBench,
 ]

@@ -14,7 +14,7 @@ import { freePort, pause, run, startProgram, until, type Program } from '../supp
 import { figure, times, type Bench, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
 
-const CONNECTIONS = 64
+export const CONNECTIONS = 64
 /** Warm-up: code that has just started is still being compiled. */
 const WARM_UP_ROUNDS = 1
 /** Sent to peers too, so that all parse the same request. */
@@ -24,7 +24,7 @@ const KEYS = {
   part: randomBytes(32).toString('base64url'),
   functions: randomBytes(32).toString('base64url'),
 }
-const DOCUMENT = { customer: 'Ada Lovelace', amount: 12, city: 'Kiel', tags: ['a', 'b'] }
+export const DOCUMENT = { customer: 'Ada Lovelace', amount: 12, city: 'Kiel', tags: ['a', 'b'] }
 const storeEntry = fileURLToPath(new URL('../../agent/dist/services/store/main.js', import.meta.url))
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
@@ -35,7 +35,7 @@ export const storeBench: Bench = {
   run: benchStore,
 }
 
-interface Target extends Program {
+export interface Target extends Program {
   create: string
   read: string
   body: string
@@ -132,10 +132,12 @@ async function benchStore(stage: Stage): Promise<Report> {
   }
 }
 
-async function startStore(stage: Stage): Promise<Target> {
+/** @param database default: the embedded store */
+export async function startStore(stage: Stage, database?: string): Promise<Target> {
   const port = await freePort()
-  const file = join(stage.folder, 'store.json')
-  await writeFile(file, JSON.stringify({ port, dataFolder: join(stage.folder, 'store'), access: KEYS }))
+  const name = database === undefined ? 'store' : 'store-in-database'
+  const file = join(stage.folder, `${name}.json`)
+  await writeFile(file, JSON.stringify({ port, dataFolder: join(stage.folder, name), database, access: KEYS }))
   const url = `http://127.0.0.1:${port}`
   const program = await startProgram(stage, { command: functionNode, args: [storeEntry, file], url: `${url}/healthz` })
   await send('PUT', `${url}/tables/read/docs/one`, JSON.stringify({ data: DOCUMENT }))
@@ -172,7 +174,11 @@ async function startJsonServer(stage: Stage): Promise<Target> {
 }
 
 /** @returns completed requests per second */
-async function load(stage: Stage, url: string, { seconds, body }: { seconds: number; body?: string }): Promise<number> {
+export async function load(
+  stage: Stage,
+  url: string,
+  { seconds, body }: { seconds: number; body?: string },
+): Promise<number> {
   const script = join(stage.folder, 'post.lua')
   if (body !== undefined) {
     await writeFile(
