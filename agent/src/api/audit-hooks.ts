@@ -12,8 +12,8 @@ export function setOutcome(request: FastifyRequest, outcome: string): void {
   outcomes.set(request, outcome)
 }
 
-/** Beyond those that read: what is uploaded runs nowhere until it is deployed. */
-const CHANGES_NOTHING = new Set<ApiName>(['check', 'announcePackages', 'uploadContents'])
+/** Beyond those that read: what is built or uploaded runs nowhere until it is deployed. */
+const CHANGES_NOTHING = new Set<ApiName>(['check', 'build', 'announcePackages', 'uploadContents'])
 
 /** @returns nothing for a route that only looks */
 export function auditHooks(log: AuditLog, action: ApiName, { method }: ApiRoute) {

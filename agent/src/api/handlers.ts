@@ -43,6 +43,14 @@ export const handlers: Record<ApiName, Handler> = {
     return streamDeploy(request, reply, (emit, signal) => deployer.deploy(body, emit, signal))
   },
 
+  build: async (platform, request, reply) => {
+    const body = bodyOf('build', request)
+    const deployer = platform.deployer()
+    const stream = openLineStream(request, reply)
+    void deployer.build(body, event => stream.write(event), stream.signal).finally(() => stream.end())
+    return reply
+  },
+
   announcePackages: async (platform, request) =>
     platform.deployer().announce(bodyOf('announcePackages', request).manifests),
 

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { until } from '../../test/support/until.ts'
-import { answerProof, API, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
+import { answerProof, API, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
 import type { Platform } from './platform.ts'
 import { AuditLog } from './audit-log.ts'
 import { createApi } from './server.ts'
@@ -41,10 +41,35 @@ async function serve() {
   const url = await api.listen({ host: '127.0.0.1', port: 0 })
   const ask = (path: string, headers: Record<string, string> = { authorization: `Bearer ${TOKEN}` }) =>
     fetch(url + path, { headers })
-  return { url, ask, home, audit }
+  return { api, url, ask, home, audit }
 }
 
 const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code
+
+test('what reads a path does so for programs on this machine only; packages come from anywhere', async () => {
+  const { api } = await serve()
+  const send = async (url: string, remoteAddress: string) => {
+    const headers = { authorization: `Bearer ${TOKEN}`, host: '127.0.0.1' }
+    const response = await api.inject({
+      method: 'POST',
+      url,
+      remoteAddress,
+      headers,
+      payload: { file: '/x', manifests: [] },
+    })
+    return response.body
+  }
+  const reading = Object.values<ApiRoute>(API).filter(({ readsDisk }) => readsDisk)
+  expect(reading.map(({ path }) => path).sort()).toEqual(['/v1/builds', '/v1/checks', '/v1/deploys'])
+  for (const { path } of reading) {
+    for (const from of ['10.1.2.3', '::2', '::ffff:10.1.2.3', '172.17.0.1']) {
+      expect([path, from, await send(path, from)]).toEqual([path, from, expect.stringContaining('UNSUPPORTED')])
+    }
+  }
+  for (const from of ['127.0.0.1', '::1', '::ffff:127.0.0.1'])
+    expect(await send('/v1/deploys', from)).toContain('finished')
+  expect(await send('/v1/packages', '10.1.2.3')).toContain('manifests')
+})
 
 test('a name of any length gets an error of the usual shape', async () => {
   const { ask } = await serve()

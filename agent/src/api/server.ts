@@ -105,7 +105,10 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
         },
         ...(route.bodyLimitBytes !== undefined && { bodyLimit: route.bodyLimitBytes }),
         ...auditHooks(audit, name, route),
-        handler: (request, reply) => handlers[name](platform, request, reply),
+        handler: (request, reply) => {
+          if (route.readsDisk && !isLoopback(request.socket.remoteAddress)) throw elsewhere()
+          return handlers[name](platform, request, reply)
+        },
       })
     }
   }
@@ -137,6 +140,17 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
 /** The schema of a stream describes one line; lines bypass the serializer. */
 function linesOf({ response }: ApiRoute): object {
   return { description: 'One per line; empty lines are heartbeats', content: { [LINES]: { schema: response } } }
+}
+
+/** A path means a file of this machine, and nobody elsewhere may have it read. */
+function isLoopback(address = ''): boolean {
+  return address === '::1' || /^(?:::ffff:)?127\./.test(address)
+}
+
+function elsewhere(): RyoFaasError {
+  return new RyoFaasError('UNSUPPORTED', 'paths are read for programs on this machine only', {
+    hint: 'Build where the code is, and deploy packages: ryo-faas deploy --build-only --out app.ryo',
+  })
 }
 
 /** What breaks off or is no gzip is for its reader to say. */

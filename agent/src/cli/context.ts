@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs'
 import type { AgentClient, AgentFile, BuiltPackages } from '../client/index.ts'
 import type { z } from 'zod'
-import type { API, DeployEvent } from '../contract/index.ts'
+import type { API, BuildProgress } from '../contract/index.ts'
 import type { Output } from './output.ts'
 
 export type CheckResult = z.output<(typeof API)['check']['response']>
@@ -75,7 +75,7 @@ export interface CliHost {
    */
   buildHere(
     request: BuildHere,
-    run: { emit: (event: DeployEvent) => void; signal: AbortSignal },
+    run: { emit: (event: BuildProgress) => void; signal: AbortSignal },
   ): Promise<BuiltPackages>
   /** Writes what was built to be portable as one file. */
   writeArtefact(built: BuiltPackages, path: string): Promise<{ digest: string; sizeBytes: number }>

@@ -6,7 +6,7 @@ import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
-import { digestOf, RyoFaasError, type DeployEntry, type DeployEvent, type PackageManifest } from '../contract/index.ts'
+import { digestOf, RyoFaasError, type BuiltFunction, type DeployEvent } from '../contract/index.ts'
 import type { AgentClient, ApiInput } from './agent-client.ts'
 
 /** Functions that are built, with the settings of one deploy. */
@@ -15,7 +15,7 @@ export interface BuiltPackages {
   project: string
   /** What they were made from, for messages. */
   file: string
-  functions: { entry: DeployEntry; manifest: PackageManifest }[]
+  functions: BuiltFunction[]
   /** Content of one of their files. */
   open(sha256: string): Readable
   /** Removes what was kept on disk for them. */
@@ -74,40 +74,41 @@ async function upload(
   if (missing.length === 0) return digests
   const body = new PassThrough()
   const sending = send(missing, built, { body, onSent: sentBytes => onProgress?.({ sentBytes, totalBytes }) })
-  const uploading = client
-    .upload('uploadContents', body, signal)
+  try {
+    await client.upload('uploadContents', body, signal)
+  } catch (error) {
+    // That nobody took a file is for the agent to say; that one could not be read is the reason of everything else.
+    throw sending.failure ?? error
+  } finally {
     // An agent that has answered reads no further.
-    .finally(() => body.destroy(new Error('the upload is over')))
-  const [sent, answered] = await Promise.allSettled([sending, uploading])
-  if (sent.status === 'fulfilled' && sent.value !== undefined) throw sent.value
-  if (answered.status === 'rejected') throw answered.reason
+    body.destroy(new Error('the upload is over'))
+  }
   return digests
 }
 
-/** @returns why a file could not be read; that nobody took it is for the agent to say */
-async function send(
+function send(
   missing: readonly { sha256: string; size: number }[],
   built: Pick<BuiltPackages, 'open'>,
   { body, onSent }: { body: PassThrough; onSent: (bytes: number) => void },
-): Promise<Error | undefined> {
+): { failure?: Error } {
   const archive = pack()
-  let failure: Error | undefined
+  const sending: { failure?: Error } = {}
   let bytes = 0
   const fill = async () => {
     for (const { sha256, size } of missing) {
       const source = built.open(sha256)
       source.on('data', (chunk: Buffer) => onSent((bytes += chunk.length)))
-      // Its own error comes first; one that it is given by what it is written to has a code.
+      // One that it is given by what it is written to has a code.
       source.once('error', (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') failure ??= error
+        if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') sending.failure ??= error
       })
       await pipeline(source, archive.entry({ name: sha256, size }))
     }
     archive.finalize()
   }
-  const filling = fill().catch((error: Error) => archive.destroy(error))
-  await Promise.allSettled([pipeline(archive, createGzip({ level: 1 }), body), filling])
-  return failure
+  fill().catch((error: Error) => archive.destroy(error))
+  pipeline(archive, createGzip({ level: 1 }), body).catch(() => undefined) // The upload fails with it.
+  return sending
 }
 
 async function withRetries(attempt: () => Promise<string[]>): Promise<string[]> {

@@ -1,5 +1,6 @@
 /** How programs on this machine talk to the agent, to the proxy about calls, and to the store. */
 export { AgentClient, type ApiInput, type ApiOutput, type CallName, type StreamName } from './agent-client.ts'
+export { buildWithAgent } from './build-with-agent.ts'
 export { deployPackage, type BuiltPackages, type DeployPackageOptions, type UploadProgress } from './deploy-package.ts'
 export { dashboardKey, dashboardUrl } from './dashboard-url.ts'
 export { readAgentRecord } from './agent-record.ts'

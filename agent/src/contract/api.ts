@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AuditView } from './audit.ts'
 import { KeyView } from './caller-key.ts'
 import { DeploymentView } from './deployment.ts'
-import { DeployEvent, LogLine, PlatformEvent } from './events.ts'
+import { BuildEvent, DeployEvent, LogLine, PlatformEvent } from './events.ts'
 import { MetricsHistory, MetricsHistoryQuery } from './metrics-history.ts'
 import { PackagedDeploy, PackageManifest, Sha256 } from './package.ts'
 import { PlatformView, ResourceView } from './platform.ts'
@@ -52,6 +52,19 @@ export const API = {
     stream: true,
     readsDisk: true,
     summary: 'Check, build, start and switch; closing the connection cancels',
+  },
+  build: {
+    method: 'POST',
+    path: '/v1/builds',
+    body: z.object({
+      file: z.string().describe('Absolute path of deploy.json'),
+      only: z.array(z.string()).optional(),
+      ...settings,
+    }),
+    response: BuildEvent,
+    stream: true,
+    readsDisk: true,
+    summary: 'Check and bundle into packages, for another agent; closing the connection cancels',
   },
   announcePackages: {
     method: 'POST',

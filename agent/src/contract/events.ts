@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { BootFacts } from './boot-facts.ts'
 import { BundleFacts } from './bundle-facts.ts'
 import { ErrorBody } from './error-body.ts'
+import { BuiltFunction } from './package.ts'
 
 /** The steps of one deployment in the order they happen. `unchanged` ends early; `build-only` ends after building. */
 export const DeployStep = z.enum(['checking', 'building', 'starting', 'switching'])
@@ -57,6 +58,25 @@ export const DeployEvent = z.discriminatedUnion('type', [
   }),
 ])
 export type DeployEvent = z.infer<typeof DeployEvent>
+
+/** What `POST /v1/builds` streams. The last one is `built` or `failed`. */
+export const BuildEvent = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('planned'), names: z.array(z.string()), folders: z.array(z.string()) }),
+  z.object({ type: z.literal('step'), name: z.string(), step: DeployStep }),
+  z.object({ type: z.literal('bundled'), name: z.string(), facts: BundleFacts }),
+  z.object({ type: z.literal('note'), name: z.string(), message: z.string() }),
+  z.object({
+    type: z.literal('built'),
+    project: z.string(),
+    functions: z.array(BuiltFunction),
+    /** Where the contents are on this machine, each named by its SHA-256. */
+    folder: z.string(),
+  }),
+  z.object({ type: z.literal('failed'), error: ErrorBody }),
+])
+export type BuildEvent = z.infer<typeof BuildEvent>
+/** Those that a deploy emits as well. */
+export type BuildProgress = Exclude<BuildEvent, { type: 'built' | 'failed' }>
 
 /** Calls of one deployment, counted since the proxy started. */
 export const CallCount = z.object({

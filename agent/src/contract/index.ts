@@ -72,9 +72,19 @@ export {
 } from './traces.ts'
 export { spanTree, type TreeSpan } from './span-tree.ts'
 export { FunctionPoint, MetricsHistory, MetricsHistoryQuery, PlatformPoint } from './metrics-history.ts'
-export { CallCount, DebugPaths, DeployEvent, DeployStep, LogLine, PlatformEvent } from './events.ts'
+export {
+  BuildEvent,
+  type BuildProgress,
+  CallCount,
+  DebugPaths,
+  DeployEvent,
+  DeployStep,
+  LogLine,
+  PlatformEvent,
+} from './events.ts'
 export { LogPlace } from './log-place.ts'
 export {
+  BuiltFunction,
   digestOf,
   hashOf,
   MachineCode,

@@ -111,6 +111,15 @@ export const PackagedFunction = z.object({
 })
 export type PackagedFunction = z.infer<typeof PackagedFunction>
 
+/** One function that is built, with the settings that hold for it. */
+export const BuiltFunction = z.object({
+  entry: DeployEntry,
+  manifest: PackageManifest,
+  /** More folders to watch: what it was made from outside its package, as in a workspace. */
+  folders: z.array(z.string()).optional(),
+})
+export type BuiltFunction = z.infer<typeof BuiltFunction>
+
 export const PackagedDeploy = z.object({
   project: z.string().min(1).max(200).describe('Functions of another project with the same name are not replaced'),
   file: z.string().min(1).max(4_096).describe('What it was made from, for messages and the audit log'),

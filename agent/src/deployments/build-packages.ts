@@ -1,10 +1,16 @@
 /** Checks and bundles functions where their code is, as packages: what a deploy does up to the moment that it is written. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createReadStream } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { BuiltPackages } from '../client/index.ts'
-import { kindOf, projectOf, RyoFaasError, type DeployEntry, type DeployEvent } from '../contract/index.ts'
+import {
+  kindOf,
+  projectOf,
+  RyoFaasError,
+  type BuildProgress,
+  type BuiltFunction,
+  type DeployEntry,
+} from '../contract/index.ts'
 import { portableEntry } from '../deploy-file/index.ts'
 import type { Languages } from '../languages/index.ts'
 import { packageOf, type FolderPackage } from '../packages/index.ts'
@@ -21,18 +27,23 @@ export interface BuildRequest extends PlanRequest {
 
 export interface BuildRun {
   languages: Languages
-  emit: (event: DeployEvent) => void
+  emit: (event: BuildProgress) => void
   signal: AbortSignal
 }
 
+export interface FolderPackages extends BuiltPackages {
+  /** Where each of its functions was written. */
+  folders: FolderPackage[]
+}
+
 /**
- * All functions or none; `close` removes what was written.
+ * All functions or none; `close` removes what was written, in a folder of its own below `folder`.
  * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND, CHECK_FAILED, BUILD_FAILED, PACKAGE_INVALID, CANCELLED
  */
 export async function buildPackages(
-  request: BuildRequest,
+  { folder: parent, ...request }: BuildRequest & { folder: string },
   { languages, emit, signal }: BuildRun,
-): Promise<BuiltPackages> {
+): Promise<FolderPackages> {
   const { file, isPortable } = request
   const planned = isPortable ? await planAsDeclared(request, languages) : await plan(request, languages)
   emit({
@@ -43,22 +54,28 @@ export async function buildPackages(
   for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
   const { accepted, problems } = await checkPlanned(planned, file, { languages })
   throwIfAny(problems)
-  const folder = await mkdtemp(join(tmpdir(), 'rfa-build-'))
+  await mkdir(parent, { recursive: true, mode: 0o700 })
+  const folder = await mkdtemp(join(parent, 'rfa-build-'))
   const close = () => rm(folder, { recursive: true, force: true })
   try {
-    const built: FolderPackage[] = []
-    const entries: DeployEntry[] = []
+    const functions: BuiltFunction[] = []
+    const folders: FolderPackage[] = []
     // One after another: each bundler may use every core.
     for (const item of accepted) {
-      built.push(await buildOne(item, join(folder, String(built.length)), { builtBy: request.builtBy, emit, signal }))
-      entries.push(isPortable ? await portable(item, file) : item.entry)
+      const run = { builtBy: request.builtBy, emit, signal }
+      const built = await buildOne(item, join(folder, String(folders.length)), run)
+      folders.push(built)
+      functions.push({
+        entry: isPortable ? await portable(item, file) : item.entry,
+        manifest: built.manifest,
+        ...(built.madeFrom && { folders: built.madeFrom }),
+      })
     }
     const paths = new Map(
-      built.flatMap(({ dir, manifest }) => manifest.files.map(({ sha256, path }) => [sha256, join(dir, path)])),
+      folders.flatMap(({ dir, manifest }) => manifest.files.map(({ sha256, path }) => [sha256, join(dir, path)])),
     )
     return {
-      ...{ project: projectOf(file), file, close },
-      functions: built.map(({ manifest }, index) => ({ entry: entries[index]!, manifest })),
+      ...{ project: projectOf(file), file, functions, folders, close },
       open: sha256 => createReadStream(paths.get(sha256)!),
     }
   } catch (error) {
@@ -71,7 +88,7 @@ async function buildOne(
   { entry, language, outcome, notes, protocol }: Accepted,
   folder: string,
   { builtBy, emit, signal }: Pick<BuildRun, 'emit' | 'signal'> & Pick<BuildRequest, 'builtBy'>,
-): Promise<FolderPackage> {
+): Promise<FolderPackage & { madeFrom?: string[] | undefined }> {
   const { name } = entry
   emit({ type: 'step', name, step: 'building' })
   const bundle = await outcome.bundle(signal)
@@ -79,10 +96,11 @@ async function buildOne(
   for (const message of [...notes, ...bundle.notes]) emit({ type: 'note', name, message })
   const written = await bundle.write(folder)
   if (signal.aborted) throw new RyoFaasError('CANCELLED', `building ${name} was cancelled`)
-  return packageOf(written.dir, {
+  const built = await packageOf(written.dir, {
     ...{ name, kind: kindOf(entry), language: language.name, protocol, builtBy, entry: written.entry },
     ...(outcome.base !== undefined && { base: outcome.base }),
   })
+  return { ...built, madeFrom: bundle.folders }
 }
 
 async function portable({ entry, place }: Accepted, file: string): Promise<DeployEntry> {

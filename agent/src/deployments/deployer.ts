@@ -10,6 +10,7 @@ import { routeOf } from '@ryo-faas/runtime/protocol'
 import {
   nearMatch,
   RyoFaasError,
+  type BuildEvent,
   type DeploymentView,
   type LogLine,
   type PackagedDeploy,
@@ -25,6 +26,7 @@ import type { Route, RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
+import { buildPackages } from './build-packages.ts'
 import { checkFile } from './check.ts'
 import { Deploy, type DeployRequest, type Emit } from './deploy.ts'
 import { mustRun, sourceOnDisk, uploadedSource } from './deploy-sources.ts'
@@ -62,6 +64,8 @@ export interface ReadyFunction {
 
 export interface DeployerOptions {
   home: string
+  /** Release of ryo-faas. */
+  version: string
   engine: Engine
   state: StateStore
   languages: Languages
@@ -148,6 +152,21 @@ export class Deployer {
     const { buildOnly, debug, explain, replace, from, ...plan } = request
     const run = { buildOnly, debug, explain, replace, from, source: sourceOnDisk(plan, this.#options) }
     return this.#deploy.run(run, emit, this.#either(signal))
+  }
+
+  /** Checks and bundles on this machine, for the agent of another one. Failures are events. */
+  async build(request: PlanRequest, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<void> {
+    const { languages, packages, version } = this.#options
+    try {
+      const folder = packages.unfinishedFolder
+      const run = { languages, emit, signal: this.#either(signal) }
+      const built = await buildPackages({ ...request, folder, builtBy: version }, run)
+      const { project, functions, folders } = built
+      const contents = await packages.adopt(folders, this.#neededPackages()).finally(() => built.close())
+      emit({ type: 'built', project, functions, folder: contents })
+    } catch (error) {
+      emit({ type: 'failed', error: RyoFaasError.from(error).toBody() })
+    }
   }
 
   /** Deploys what was built elsewhere and uploaded. */
@@ -334,8 +353,9 @@ export class Deployer {
     ]
   }
 
-  /** Removes images that no kept version needs. */
+  /** Removes images that no kept version needs, and old packages. */
   async prune(): Promise<{ removed: string[]; freedBytes: number }> {
+    await this.#collectPackages()
     const kept = (await this.#options.engine.images?.list()) ?? []
     const unused = kept.filter(({ ref }) => !this.#neededImages().has(ref))
     for (const { ref } of unused) await this.#images.remove(ref)

@@ -59,6 +59,20 @@ test('a package is uploaded once, placed as it was built, and another asks only 
   expect((await new PackageStore(folder).announce([manifest], nothing)).missing).toEqual([])
 })
 
+test('what was built on this machine is kept as if it had been uploaded', async () => {
+  const dir = join(folder, 'built')
+  await mkdir(dir)
+  await Promise.all(['main.mjs', 'twin.mjs'].map(name => writeFile(join(dir, name), 'code', { mode: 0o600 })))
+  const manifest = manifestOf({ 'main.mjs': 'code', 'twin.mjs': 'code' })
+  const kept = await store.adopt([{ dir, manifest }], nothing)
+  expect(await readFile(join(kept, sha256Of('code')), 'utf8')).toBe('code')
+  expect((await stat(join(kept, sha256Of('code')))).mode & 0o777).toBe(0o644)
+  expect((await store.announce([manifest], nothing)).missing).toEqual([])
+  // Nothing is moved twice.
+  expect(await store.adopt([{ dir: '/nowhere', manifest }], nothing)).toBe(kept)
+  await store.place({ manifest, versionDir: join(folder, 'v'), isWritable: false })
+})
+
 test('what is half uploaded stays, what is half a file does not', async () => {
   const manifest = manifestOf({ 'main.mjs': 'whole', 'b.txt': 'x'.repeat(100_000) })
   await store.announce([manifest], nothing)

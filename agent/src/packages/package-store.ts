@@ -19,6 +19,7 @@ import { pipeline } from 'node:stream/promises'
 import pLimit from 'p-limit'
 import { digestOf, manifestText, PackageManifest, RyoFaasError, type PackageFile } from '../contract/index.ts'
 import { KeyedQueue, readIfPresent, writeDurably } from '../host/index.ts'
+import type { FolderPackage } from './package-folder.ts'
 import { checkedBytes, contentEntries, invalid } from './contents-tar.ts'
 
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024 * 1024
@@ -99,6 +100,30 @@ export class PackageStore {
     return { stored, bytes }
   }
 
+  /**
+   * Keeps what was built on this machine, as if it had been uploaded. Its files are moved here.
+   * @param needed as for `announce`
+   * @returns the folder of the contents
+   */
+  async adopt(built: readonly FolderPackage[], needed: ReadonlySet<string>): Promise<string> {
+    const manifests = built.map(({ manifest }) => manifest)
+    const { missing } = await this.announce(manifests, needed)
+    const paths = new Map(
+      built.flatMap(({ dir, manifest }) => manifest.files.map(({ sha256, path }) => [sha256, join(dir, path)])),
+    )
+    for (const { sha256 } of missing) {
+      const source = paths.get(sha256)!
+      await chmod(source, 0o644)
+      await this.#keep(source, sha256)
+    }
+    return join(this.#folder, 'contents')
+  }
+
+  /** For what is not whole yet; what is left there is removed in time. */
+  get unfinishedFolder(): string {
+    return join(this.#folder, 'incoming')
+  }
+
   /** @throws RyoFaasError PACKAGE_INCOMPLETE, PACKAGE_INVALID */
   async manifest(digest: string): Promise<PackageManifest> {
     const text = await readIfPresent(this.#manifestPath(digest))
@@ -151,7 +176,7 @@ export class PackageStore {
           const path = join(this.#folder, folder, name)
           if (used.has(name) || !(await isOld(path))) continue
           freedBytes += (await stat(path).catch(() => undefined))?.size ?? 0
-          await rm(path, { force: true })
+          await rm(path, { recursive: true, force: true })
           this.#proved.delete(name)
         }
       }
@@ -168,21 +193,26 @@ export class PackageStore {
       throw incomplete(`the file ${sha256.slice(0, 12)} belongs to no announced package`)
     }
     if (size !== wanted) throw invalid(`the file ${sha256.slice(0, 12)} has ${size} bytes instead of ${wanted}`)
-    const unfinished = join(this.#folder, 'incoming', `${sha256}.${randomUUID()}`)
+    const unfinished = join(this.unfinishedFolder, `${sha256}.${randomUUID()}`)
     await mkdir(dirname(unfinished), { recursive: true, mode: 0o700 })
     try {
       await pipeline(content, checkedBytes({ sha256, size }), createWriteStream(unfinished, { mode: 0o644 }))
       await chmod(unfinished, 0o644)
       await synced(unfinished)
-      const path = this.#contentPath(sha256)
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-      await rename(unfinished, path)
-      this.#proved.set(sha256, (await stat(path)).mtimeMs)
-      this.#wanted.delete(sha256)
+      await this.#keep(unfinished, sha256)
     } catch (error) {
       await rm(unfinished, { force: true })
       throw isOfDisk(error) ? unwritable(error) : RyoFaasError.from(error, 'PACKAGE_INVALID')
     }
+  }
+
+  /** @param unfinished a file that has this digest */
+  async #keep(unfinished: string, sha256: string): Promise<void> {
+    const path = this.#contentPath(sha256)
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await rename(unfinished, path)
+    this.#proved.set(sha256, (await stat(path)).mtimeMs)
+    this.#wanted.delete(sha256)
   }
 
   async #placeOne(file: PackageFile, target: string, isWritable: boolean): Promise<void> {

@@ -1,4 +1,5 @@
 /** What the command line does with packages on this machine, with or without a platform. */
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { BuiltPackages } from '../client/index.ts'
@@ -30,7 +31,7 @@ export async function buildHere(
     checker: { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) },
   })
   try {
-    return await buildPackages(request, { ...run, languages })
+    return await buildPackages({ ...request, folder: tmpdir() }, { ...run, languages })
   } finally {
     await languages.close()
   }

@@ -23,6 +23,8 @@ export interface Home {
 }
 
 export interface Launch {
+  /** Release of ryo-faas. */
+  version: string
   home: Home
   options: PlatformOptions
   environment: NodeJS.ProcessEnv

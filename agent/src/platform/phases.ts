@@ -174,6 +174,7 @@ function createDeployer(
   }
   return new Deployer({
     home: home.folder,
+    version: launch.version,
     engine,
     state: home.state,
     languages,

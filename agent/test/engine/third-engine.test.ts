@@ -48,6 +48,7 @@ beforeEach(async () => {
     engine,
     state: await StateStore.open(join(home, 'state.json')),
     languages,
+    version: '0',
     packages: new PackageStore(join(home, 'packages')),
     secrets: new SecretStore(home),
     routes: { publish: async table => void (routes = table.routes) },

@@ -56,6 +56,7 @@ async function startDeployer(known = languages): Promise<Deployer> {
   const deployer = new Deployer({
     ...{ home, engine, languages: known, maxInstances: 10, startTimeoutMs: 20_000 },
     state: await StateStore.open(join(home, 'state.json')),
+    version: '0',
     packages: new PackageStore(join(home, 'packages')),
     secrets: new SecretStore(home),
     routes: { publish: table => proxy.setRoutes(table) },

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { deployPackage, readAgentFile, type BuiltPackages } from '../../src/client/index.ts'
+import { buildWithAgent, deployPackage, readAgentFile, type BuiltPackages } from '../../src/client/index.ts'
 import type { DeployEvent } from '../../src/contract/index.ts'
 import { openArtefact } from '../../src/packages/index.ts'
 import { GO_CACHE } from '../support/go-cache.ts'
@@ -168,12 +168,13 @@ describe('faults', () => {
 
   test('an agent that is killed during an upload has what arrived whole, and continues there', async () => {
     const built = await opened()
-    const [, second] = [...new Set(built.functions[0]!.manifest.files.map(({ sha256 }) => sha256))].sort()
+    // Sent in their order: the others are there before it.
+    const last = built.functions[0]!.manifest.files.at(-1)!.sha256
     const asked: string[] = []
     const killing: BuiltPackages = {
       ...built,
       open: sha256 => {
-        if (sha256 !== second) return built.open(sha256)
+        if (sha256 !== last) return built.open(sha256)
         return Readable.from(
           (async function* () {
             await until(async () => (await contents()).length > 0 || undefined)
@@ -219,6 +220,26 @@ describe('faults', () => {
     expect([code, stderr]).toEqual([1, expect.stringMatching(/not what its digest says/)])
     expect((await platform.cli(['deploy', node, '--digest', '0'.repeat(64)])).stderr).toMatch(/has the digest/)
     expect([await contents(), await platform.ok(['details', '--json'])]).toEqual(before)
+  })
+
+  test('what this agent builds for others is what it would deploy itself: the same hash, and the same settings', async () => {
+    const project = join(platform.home, 'local')
+    const file = await writeProject(project, { local: { code: `export const local = () => new Response('one')` } })
+    await platform.ok(['deploy', file])
+    const client = await platform.client()
+    const { signal } = new AbortController()
+    const steps: string[] = []
+    const build = () => buildWithAgent(client, { file }, { signal, emit: ({ type }) => steps.push(type) })
+    const events: DeployEvent[] = []
+    await deploy(await build(), event => void events.push(event))
+    expect(events).toContainEqual(expect.objectContaining({ type: 'deployed', name: 'local', outcome: 'unchanged' }))
+    expect(steps).toContain('planned')
+    await writeFile(join(project, 'local', 'main.ts'), `export const local = () => new Response('two')`)
+    await deploy(await build())
+    expect(await (await fetch(`${proxyUrl}/functions/local`)).text()).toBe('two')
+    await writeFile(join(project, 'local', 'main.ts'), `export const local = 'no function'`)
+    await expect(build()).rejects.toMatchObject({ code: 'CHECK_FAILED', problems: [{ line: 1 }] })
+    expect(await readdir(join(platform.home, 'packages', 'incoming'))).toEqual([])
   })
 
   test('a function of another project is not replaced, unless it is asked for', async () => {

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { deployPackage, type UploadProgress } from '../../client/index.ts'
-import { digestOf, RyoFaasError, type DeployEvent, type StartFrom } from '../../contract/index.ts'
+import { digestOf, RyoFaasError, type BuildProgress, type DeployEvent, type StartFrom } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 import { countOf, formatBytes, formatDuration } from '../output.ts'
 import { ARTEFACT_ENDING } from './deploy-file.ts'
@@ -39,7 +39,7 @@ export async function buildArtefact(
   const begin = performance.now()
   const progress = output.json ? undefined : output.progress(`building ${request.file}`)
   const notes: string[] = []
-  const emit = (event: DeployEvent) => {
+  const emit = (event: BuildProgress) => {
     if (event.type === 'step') progress?.update(`${event.name}: ${event.step}`)
     if (event.type === 'note') notes.push(`${event.name}: ${event.message}`)
     if (event.type !== 'bundled' || !request.explain) return
