@@ -1,5 +1,5 @@
 /** One handler per route of the contract. Requests arrive validated. */
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { routeOf } from '@ryo-faas/runtime/protocol'
@@ -54,7 +54,10 @@ export const handlers: Record<ApiName, Handler> = {
   announcePackages: async (platform, request) =>
     platform.deployer().announce(bodyOf('announcePackages', request).manifests),
 
-  uploadContents: async (platform, request) => platform.deployer().receive(request.body as Readable),
+  uploadContents: async (platform, { body }) => {
+    if (body instanceof Readable) return platform.deployer().receive(body)
+    throw new RyoFaasError('INVALID_REQUEST', 'the body is missing: send a tar, as application/x-tar')
+  },
 
   deployPackages: async (platform, request, reply) => {
     const body = bodyOf('deployPackages', request)

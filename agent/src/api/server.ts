@@ -33,6 +33,7 @@ export interface ApiOptions {
 }
 
 const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json', PROOF_PATH])
+const TAR = 'application/x-tar'
 const MAX_PARAMETER_LENGTH = 1_000
 const BODY_LIMIT_BYTES = 1024 * 1024
 
@@ -101,6 +102,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
           ...(route.params && { params: route.params }),
           ...(route.query && { querystring: route.query }),
           ...(route.body && { body: route.body }),
+          ...(route.takesBytes && { body: z.unknown(), consumes: [TAR] }),
           response: { 200: route.stream ? linesOf(route) : route.response, default: z.object({ error: ErrorBody }) },
         },
         ...(route.bodyLimitBytes !== undefined && { bodyLimit: route.bodyLimitBytes }),
@@ -115,7 +117,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   await app.register(async routes => add(routes, ({ takesBytes }) => takesBytes !== true))
   await app.register(async routes => {
     routes.removeAllContentTypeParsers()
-    routes.addContentTypeParser('application/x-tar', async (request: FastifyRequest, payload: Readable) =>
+    routes.addContentTypeParser(TAR, async (request: FastifyRequest, payload: Readable) =>
       request.headers['content-encoding'] === 'gzip' ? gunzipped(payload) : payload,
     )
     add(routes, ({ takesBytes }) => takesBytes === true)

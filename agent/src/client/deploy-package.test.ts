@@ -144,6 +144,8 @@ test('an upload needs the token, a tar, and nothing else; a bomb in it is cut of
   const tar = { authorization, 'content-type': 'application/x-tar' }
   expect(await codeOf(await send(tar))).toBe('PACKAGE_INVALID')
   expect(await codeOf(await send({ ...tar, 'content-encoding': 'gzip' }))).toBe('PACKAGE_INVALID')
+  const empty = await fetch(`${url}/v1/packages/contents`, { method: 'POST', headers: { authorization } })
+  expect(await codeOf(empty)).toBe('INVALID_REQUEST')
   // 20 MB of zeros, in 90 KB.
   const bomb = gzipSync(Buffer.alloc(20 * 1024 * 1024), { level: 1 })
   expect(await codeOf(await send({ ...tar, 'content-encoding': 'gzip' }, bomb))).toBe('PACKAGE_INVALID')
