@@ -45,17 +45,17 @@ export const handlers: Record<ApiName, Handler> = {
 
   build: async (platform, request, reply) => {
     const body = bodyOf('build', request)
-    const deployer = platform.deployer()
+    const { packages } = platform.deployer()
     const stream = openLineStream(request, reply)
-    void deployer.build(body, event => stream.write(event), stream.signal).finally(() => stream.end())
+    void packages.build(body, event => stream.write(event), stream.signal).finally(() => stream.end())
     return reply
   },
 
   announcePackages: async (platform, request) =>
-    platform.deployer().announce(bodyOf('announcePackages', request).manifests),
+    platform.deployer().packages.announce(bodyOf('announcePackages', request).manifests),
 
   uploadContents: async (platform, { body }) => {
-    if (body instanceof Readable) return platform.deployer().receive(body)
+    if (body instanceof Readable) return platform.deployer().packages.receive(body)
     throw new RyoFaasError('INVALID_REQUEST', 'the body is missing: send a tar, as application/x-tar')
   },
 

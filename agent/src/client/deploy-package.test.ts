@@ -23,11 +23,13 @@ async function stage() {
   const deployed: unknown[] = []
   const received: number[] = []
   const deployer = () => ({
-    announce: (manifests: Parameters<PackageStore['announce']>[0]) => packages.announce(manifests, new Set()),
-    receive: async (tar: Readable) => {
-      const outcome = await packages.receive(tar)
-      received.push(outcome.stored)
-      return outcome
+    packages: {
+      announce: (manifests: Parameters<PackageStore['announce']>[0]) => packages.announce(manifests, new Set()),
+      receive: async (tar: Readable) => {
+        const outcome = await packages.receive(tar)
+        received.push(outcome.stored)
+        return outcome
+      },
     },
     deployPackages: async (body: unknown, emit: (event: DeployEvent) => void) => {
       deployed.push(body)

@@ -4,17 +4,14 @@
  */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import {
   nearMatch,
   RyoFaasError,
-  type BuildEvent,
   type DeploymentView,
   type LogLine,
   type PackagedDeploy,
-  type PackageManifest,
   type ResourceView,
   type StartFrom,
 } from '../contract/index.ts'
@@ -26,14 +23,14 @@ import type { Route, RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
-import { buildPackages } from './build-packages.ts'
 import { checkFile } from './check.ts'
 import { Deploy, type DeployRequest, type Emit } from './deploy.ts'
-import { mustRun, sourceOnDisk, uploadedSource } from './deploy-sources.ts'
+import { sourceOnDisk, uploadedSource } from './deploy-sources.ts'
 import type { Surroundings } from './environment.ts'
 import { Fleet } from './fleet.ts'
 import { Instances } from './instances.ts'
 import { deploymentLogs } from './log-merge.ts'
+import { PackageIntake } from './package-intake.ts'
 import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher, type CurrentTable } from './route-publisher.ts'
@@ -93,6 +90,8 @@ export interface DeployerOptions {
 }
 
 export class Deployer {
+  /** What is built here for others, and what others built. */
+  readonly packages: PackageIntake
   readonly #options: DeployerOptions
   readonly #fleet = new Fleet()
   readonly #queue = new KeyedQueue()
@@ -108,6 +107,7 @@ export class Deployer {
 
   constructor(options: DeployerOptions) {
     this.#options = options
+    this.packages = new PackageIntake(options, this.#stopping.signal)
     this.#images = new VersionImages(options.engine.images)
     const { state } = options
     const versionIn = (instance: Instance) => versionOf(state.deployment(instance.route), instance)
@@ -139,7 +139,7 @@ export class Deployer {
     this.#options.engine.watch(() => void this.#reconciler.all())
     this.#instances.openPool(Object.values(this.#options.state.current.deployments).map(activeVersion))
     this.#scaler.start()
-    void this.#collectPackages()
+    void this.packages.collect()
   }
 
   /** A proxy or dispatcher was down and may have come back with an old table. */
@@ -154,41 +154,13 @@ export class Deployer {
     return this.#deploy.run(run, emit, this.#either(signal))
   }
 
-  /** Checks and bundles on this machine, for the agent of another one. Failures are events. */
-  async build(request: PlanRequest, emit: (event: BuildEvent) => void, signal: AbortSignal): Promise<void> {
-    const { languages, packages, version } = this.#options
-    try {
-      const folder = packages.unfinishedFolder
-      const run = { languages, emit, signal: this.#either(signal) }
-      const built = await buildPackages({ ...request, folder, builtBy: version }, run)
-      const { project, functions, folders } = built
-      const contents = await packages.adopt(folders, this.#neededPackages()).finally(() => built.close())
-      emit({ type: 'built', project, functions, folder: contents })
-    } catch (error) {
-      emit({ type: 'failed', error: RyoFaasError.from(error).toBody() })
-    }
-  }
-
   /** Deploys what was built elsewhere and uploaded. */
   async deployPackages(request: z.output<typeof PackagedDeploy>, emit: Emit, signal: AbortSignal): Promise<void> {
     const { explain, debug, replace, from } = request
     const source = uploadedSource(request, this.#options)
     const run = { buildOnly: false, debug, explain, replace, from, source }
     await this.#deploy.run(run, emit, this.#either(signal))
-    await this.#collectPackages()
-  }
-
-  /**
-   * @returns the contents that must be uploaded before these packages can be deployed
-   * @throws RyoFaasError PACKAGE_UNSUITABLE, UNSUPPORTED, PACKAGE_INVALID
-   */
-  async announce(manifests: PackageManifest[]): ReturnType<PackageStore['announce']> {
-    for (const manifest of manifests) await mustRun(manifest, this.#options)
-    return this.#options.packages.announce(manifests, this.#neededPackages())
-  }
-
-  receive(tar: Readable): ReturnType<PackageStore['receive']> {
-    return this.#options.packages.receive(tar)
+    await this.packages.collect()
   }
 
   check(request: PlanRequest) {
@@ -355,7 +327,7 @@ export class Deployer {
 
   /** Removes images that no kept version needs, and old packages. */
   async prune(): Promise<{ removed: string[]; freedBytes: number }> {
-    await this.#collectPackages()
+    await this.packages.collect()
     const kept = (await this.#options.engine.images?.list()) ?? []
     const unused = kept.filter(({ ref }) => !this.#neededImages().has(ref))
     for (const { ref } of unused) await this.#images.remove(ref)
@@ -400,19 +372,6 @@ export class Deployer {
     return new Set(
       records.flatMap(({ route, versions }) => versions.map(each => this.#images.refOf({ ...each, route }))),
     )
-  }
-
-  #neededPackages(): Set<string> {
-    const records = Object.values(this.#options.state.current.deployments)
-    return new Set(records.flatMap(({ versions }) => versions.flatMap(version => version.package ?? [])))
-  }
-
-  /** Nothing depends on it: what cannot be removed now is removed after the next deploy. */
-  async #collectPackages(): Promise<void> {
-    const { packages, log } = this.#options
-    await packages
-      .collect(this.#neededPackages())
-      .catch((error: unknown) => log.warn({ err: error }, 'old packages could not be removed'))
   }
 
   #find(name: string): DeploymentRecord {
