@@ -20,6 +20,7 @@ export interface TarEntry {
 const HEAD_BYTES = 2_048
 /** Of a tar, such as the zeros at its end. */
 const MAX_BESIDE_FILES = 1024 * 1024
+const PIECE_BYTES = 64 * 1024
 const SHA256 = /^[0-9a-f]{64}$/
 
 /** @throws RyoFaasError PACKAGE_INVALID */
@@ -34,14 +35,18 @@ export async function* contentEntries(tar: Readable): AsyncGenerator<TarEntry> {
 export async function* plainEntries(tar: Readable): AsyncGenerator<TarEntry> {
   const reader = extract()
   let allowed = MAX_BESIDE_FILES
-  const bounded = new Transform({
-    transform(chunk: Buffer, _, done) {
-      allowed -= chunk.length
-      if (allowed >= 0) done(null, chunk)
-      else done(new Error('it holds more than its files'))
-    },
-  })
-  pipeline(tar, bounded, reader as unknown as NodeJS.WritableStream, () => undefined)
+  // In pieces, so that what a head allows is known before what follows it is counted.
+  async function* bounded() {
+    for await (const chunk of tar as AsyncIterable<Buffer>) {
+      for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+        const piece = chunk.subarray(at, at + PIECE_BYTES)
+        allowed -= piece.length
+        if (allowed < 0) throw new Error('it holds more than its files')
+        yield piece
+      }
+    }
+  }
+  pipeline(bounded, reader as unknown as NodeJS.WritableStream, () => undefined)
   try {
     for await (const entry of reader) {
       const { name, type, size = 0 } = entry.header
