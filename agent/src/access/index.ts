@@ -1,5 +1,5 @@
-export { isSameSecret } from '../contract/index.ts'
+export { hashOf, isSameSecret } from '../contract/index.ts'
 export { isFromOtherOrigin, isOurHost } from './browser-guard.ts'
-export { CallerKey, createCallerKey, hashOf, isCallerKey } from './caller-key.ts'
 export { AccessKeys, Credentials, deliveryToken, type FunctionClaims, type Principal } from './credentials.ts'
 export { depthOf, signDepth } from './event-depth.ts'
+export { CallerKey, createAccessToken, createCallerKey, findIssued, isAccessToken, isCallerKey } from './issued-key.ts'

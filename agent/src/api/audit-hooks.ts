@@ -50,10 +50,14 @@ export function auditHooks(log: AuditLog, action: ApiName, { method }: ApiRoute)
   }
 }
 
-/** The token proves that it is the operator; which user of the machine that was, is what the client says. */
-function whoOf({ headers }: FastifyRequest): string {
+/**
+ * Whose token it was. The operator's own proves no more than that; which user of the machine that was, is what the client
+ * says.
+ */
+function whoOf({ headers, grant }: FastifyRequest): string {
+  const whose = grant?.kind === 'token' ? `token ${grant.token.name}, ${grant.token.id}` : 'operator'
   const user = /\(([^()]{1,64})\)/.exec(headers['user-agent'] ?? '')?.[1]
-  return user === undefined ? 'operator' : `operator (${user})`
+  return user === undefined ? whose : `${whose} (${user})`
 }
 
 function targetOf(request: FastifyRequest): string | undefined {

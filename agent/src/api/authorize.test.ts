@@ -1,10 +1,28 @@
 import { expect, test } from 'vitest'
-import { authorize, isShown, type Caller, type Rules } from './authorize.ts'
+import { RyoFaasError, type Need, type TokenView } from '../contract/index.ts'
+import { authorize, isShown, type Caller, type Secrets } from './authorize.ts'
 
 const HERE = '127.0.0.1:9998'
 const ELSEWHERE = 'code.example'
+const READ: Need = { role: 'read', scope: 'all' }
+const TOKEN_OF = (about: Partial<TokenView>): TokenView => ({
+  id: 'abcdefgh',
+  name: 'Ann',
+  createdAt: '',
+  can: 'read',
+  ...about,
+})
+const SECRETS: Secrets = {
+  token: 'token',
+  ownerOfKey: key => (key === 'key' ? 'operator' : key === 'anns' ? TOKEN_OF({ can: 'admin' }) : undefined),
+  identify: () => {
+    throw new RyoFaasError('UNAUTHORIZED', 'nobody has one')
+  },
+}
 
-test.each<[string, Partial<Caller>, Rules['access'], 'welcome' | 'UNAUTHORIZED' | 'FORBIDDEN_ORIGIN']>([
+test.each<
+  [string, Partial<Caller>, 'private' | 'shown' | 'page' | 'public', 'welcome' | 'UNAUTHORIZED' | 'FORBIDDEN_ORIGIN']
+>([
   ['the token', { authorization: 'Bearer token' }, 'private', 'welcome'],
   ['the token, to change something', { method: 'POST', authorization: 'bearer token' }, 'private', 'welcome'],
   ['the token under another name', { authorization: 'Bearer token', host: ELSEWHERE }, 'private', 'FORBIDDEN_ORIGIN'],
@@ -41,13 +59,69 @@ test.each<[string, Partial<Caller>, Rules['access'], 'welcome' | 'UNAUTHORIZED' 
   ['another name, for the page', { host: ELSEWHERE }, 'page', 'welcome'],
   ['another page, for the page', { host: HERE, origin: 'https://evil.example' }, 'page', 'FORBIDDEN_ORIGIN'],
 ])('%s', (_what, caller, access, expected) => {
+  const needs = { private: READ, shown: READ, page: 'page', public: 'nothing' } as const
+  const path = access === 'shown' ? '/v1/platform' : '/v1/secrets'
   const ask = () =>
-    authorize(
-      { method: 'GET', host: HERE, origin: undefined, authorization: undefined, ...caller },
-      { token: 'token', key: 'key', access },
-    )
+    authorize({ method: 'GET', path, host: HERE, origin: undefined, authorization: undefined, ...caller }, SECRETS, {
+      needs: needs[access],
+    })
   if (expected === 'welcome') expect(ask).not.toThrow()
   else expect(ask).toThrow(expect.objectContaining({ code: expected }) as Error)
+})
+
+test.each<[string, Partial<TokenView>, Need, string | undefined, true | string]>([
+  ['read, to look', {}, READ, undefined, true],
+  ['read, to change', {}, { role: 'deploy', scope: 'named' }, 'a', 'may read; this needs one that may deploy'],
+  ['deploy, to change', { can: 'deploy' }, { role: 'deploy', scope: 'named' }, 'a', true],
+  [
+    'deploy, for what is an admin’s',
+    { can: 'deploy' },
+    { role: 'admin', scope: 'all' },
+    undefined,
+    'needs one that may admin',
+  ],
+  ['admin', { can: 'admin' }, { role: 'admin', scope: 'all' }, undefined, true],
+  ['for one name, that one', { for: ['staging-*'] }, { role: 'read', scope: 'named' }, 'Staging-shop', true],
+  [
+    'for one name, another',
+    { for: ['staging-*'] },
+    { role: 'read', scope: 'named' },
+    'shop-staging-x',
+    'not for shop-staging-x',
+  ],
+  [
+    'for one name, all',
+    { for: ['staging-*'], can: 'admin' },
+    { role: 'read', scope: 'all' },
+    undefined,
+    'concerns all functions',
+  ],
+  ['for one name, none given', { for: ['a'] }, { role: 'read', scope: 'named' }, undefined, 'concerns all functions'],
+  ['for one name, what the handler filters', { for: ['a'] }, { role: 'read', scope: 'filtered' }, undefined, true],
+])('a token that may %s', (_what, about, needs, name, expected) => {
+  const ask = () =>
+    authorize(
+      { method: 'POST', path: '/', host: ELSEWHERE, origin: undefined, authorization: 'Bearer ryotoken_abcdefghX' },
+      { ...SECRETS, identify: () => TOKEN_OF(about) },
+      { needs, name },
+    )
+  if (expected === true) expect(ask()).toMatchObject({ kind: 'token' })
+  else expect(ask).toThrow(expect.objectContaining({ code: 'FORBIDDEN', message: expect.stringContaining(expected) }))
+})
+
+test('a token from a page is refused, and one that nobody has is told apart from none', () => {
+  const caller = { method: 'GET', path: '/', host: HERE, authorization: 'Bearer ryotoken_abcdefghX' }
+  const ask = (origin?: string) => () => authorize({ ...caller, origin }, SECRETS, { needs: READ })
+  expect(ask('https://evil.example')).toThrow(expect.objectContaining({ code: 'FORBIDDEN_ORIGIN' }))
+  expect(ask()).toThrow(expect.objectContaining({ code: 'UNAUTHORIZED', message: 'nobody has one' }))
+})
+
+test('the dashboard key of a token opens as much as the operator’s, and what the token is for', () => {
+  const caller = { method: 'GET', host: ELSEWHERE, origin: undefined, authorization: 'Bearer anns' }
+  const ask = (path: string, needs: Need) => () => authorize({ ...caller, path }, SECRETS, { needs })
+  expect(ask('/traces', READ)()).toMatchObject({ kind: 'token', can: 'read' })
+  expect(ask('/v1/secrets', READ)).toThrow(expect.objectContaining({ code: 'FORBIDDEN_ORIGIN' }))
+  expect(ask('/traces', { role: 'deploy', scope: 'all' })).toThrow(expect.objectContaining({ code: 'FORBIDDEN' }))
 })
 
 test('the dashboard key opens metrics and traces, not logs or names of secrets', () => {

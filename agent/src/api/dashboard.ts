@@ -28,12 +28,10 @@ const FILES = {
   '/dashboard/app.css': { file: 'app.css', type: 'text/css; charset=utf-8' },
 } as const
 
-export const DASHBOARD_PATHS: ReadonlySet<string> = new Set(Object.keys(FILES))
-
 /** @param folder of the files */
 export function addDashboard(app: FastifyInstance, folder: string): void {
   for (const [path, { file, type }] of Object.entries(FILES)) {
-    app.get(path, { schema: { hide: true } }, async (_request, reply) => {
+    app.get(path, { schema: { hide: true }, config: { needs: 'page' } }, async (_request, reply) => {
       const body = await readFile(join(folder, file)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error
         throw new RyoFaasError('ROUTE_NOT_FOUND', 'the dashboard has not been built', { hint: 'Run npm run build.' })

@@ -12,6 +12,7 @@ import {
   type TraceQuery,
 } from '../contract/index.ts'
 import { setOutcome } from './audit-hooks.ts'
+import { isGranted, requireName } from './authorize.ts'
 import { openLineStream } from './line-stream.ts'
 import type { Platform } from './platform.ts'
 
@@ -32,7 +33,12 @@ export const handlers: Record<ApiName, Handler> = {
   events: async (platform, request, reply) => {
     const stream = openLineStream(request, reply)
     stream.write({ type: 'hello' } satisfies PlatformEvent)
-    const unsubscribe = platform.onEvent(event => stream.write(event))
+    const isShown = (name: string) => isGranted(request.grant, name)
+    const unsubscribe = platform.onEvent(event => {
+      if (event.type === 'calls-counted') {
+        stream.write({ ...event, counts: event.counts.filter(({ route }) => isShown(route)) })
+      } else if (!('name' in event) || isShown(event.name)) stream.write(event)
+    })
     stream.signal.addEventListener('abort', unsubscribe, { once: true })
     return reply
   },
@@ -61,6 +67,7 @@ export const handlers: Record<ApiName, Handler> = {
 
   deployPackages: async (platform, request, reply) => {
     const body = bodyOf('deployPackages', request)
+    for (const { entry } of body.functions) requireName(request.grant, entry.name)
     const deployer = platform.deployer()
     return streamDeploy(request, reply, (emit, signal) => deployer.deployPackages(body, emit, signal))
   },
@@ -69,7 +76,9 @@ export const handlers: Record<ApiName, Handler> = {
     return platform.deployer().check(bodyOf('check', request))
   },
 
-  deployments: async platform => ({ deployments: await platform.deployer().list() }),
+  deployments: async (platform, { grant }) => ({
+    deployments: (await platform.deployer().list()).filter(({ name }) => isGranted(grant, name)),
+  }),
 
   deployment: async (platform, request) => platform.deployer().view(nameOf(request)),
 
@@ -120,7 +129,9 @@ export const handlers: Record<ApiName, Handler> = {
     return reply
   },
 
-  resources: async platform => ({ resources: await platform.deployer().resources() }),
+  resources: async (platform, { grant }) => ({
+    resources: (await platform.deployer().resources()).filter(({ deployment }) => isGranted(grant, deployment)),
+  }),
 
   traces: async (platform, request) => platform.traces().list(request.query as TraceQuery),
 
@@ -151,6 +162,16 @@ export const handlers: Record<ApiName, Handler> = {
 
   revokeKey: async (platform, request) =>
     platform.keys().revoke((request.params as z.output<(typeof API)['revokeKey']['params']>).id),
+
+  me: async (_platform, { grant }) =>
+    grant?.kind === 'token' ? grant : { kind: 'operator' as const, can: 'admin' as const },
+
+  tokens: async platform => ({ tokens: await platform.tokens.list() }),
+
+  createToken: async (platform, request) => platform.tokens.create(bodyOf('createToken', request)),
+
+  revokeToken: async (platform, request) =>
+    platform.tokens.revoke((request.params as z.output<(typeof API)['revokeToken']['params']>).id),
 
   audit: async (platform, request) => ({
     actions: await platform.audit.read(request.query as z.output<(typeof API)['audit']['query']>),

@@ -3,6 +3,7 @@ import type { TraceStore } from '../observability/collector/index.ts'
 import type { CallerKeys, Deployer } from '../deployments/index.ts'
 import type { AuditLog } from './audit-log.ts'
 import type { SecretStore } from '../secrets/index.ts'
+import type { TokenStore } from '../tokens/index.ts'
 
 /** What the API serves: the agent's composition root provides it. */
 export interface Platform {
@@ -14,6 +15,7 @@ export interface Platform {
   /** @throws RyoFaasError NOT_RUNNING, like `deployer`. */
   keys(): CallerKeys
   secrets: SecretStore
+  tokens: TokenStore
   audit: AuditLog
   metrics: {
     /** Metrics of all parts together, for Prometheus. */

@@ -3,12 +3,16 @@ import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import fastify from 'fastify'
 import { pino } from 'pino'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { until } from '../../test/support/until.ts'
 import { answerProof, API, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
+import { TokenStore } from '../tokens/index.ts'
 import type { Platform } from './platform.ts'
 import { AuditLog } from './audit-log.ts'
+import { requireNeeds } from './authorize.ts'
+import { needAtProxy, needAtStore } from './relay.ts'
 import { createApi } from './server.ts'
 
 const TOKEN = 'the-token-of-the-operator'
@@ -28,7 +32,9 @@ async function serve() {
   onTestFinished(() => rm(home, { recursive: true }))
   const audit = new AuditLog(join(home, 'audit.jsonl'))
   const secrets = { set: async () => undefined }
-  const platform = { deployer, secrets, audit } as unknown as Platform
+  const tokens = await TokenStore.open(home)
+  onTestFinished(() => tokens.close())
+  const platform = { deployer, secrets, audit, tokens } as unknown as Platform
   const api = await createApi({
     token: TOKEN,
     version: '0',
@@ -41,7 +47,7 @@ async function serve() {
   const url = await api.listen({ host: '127.0.0.1', port: 0 })
   const ask = (path: string, headers: Record<string, string> = { authorization: `Bearer ${TOKEN}` }) =>
     fetch(url + path, { headers })
-  return { api, url, ask, home, audit }
+  return { api, url, ask, home, audit, tokens }
 }
 
 const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code
@@ -144,6 +150,84 @@ test('an invalid body is reported by field and rule', async () => {
   expect(await change({})).toEqual(refused('instances is missing'))
   expect(await change([])).toEqual(refused('the body must be an object'))
 })
+
+describe('what a route needs', () => {
+  test('is stated by every one, and one that does not state it cannot be added', async () => {
+    const app = fastify()
+    requireNeeds(app, { token: TOKEN, identify: () => undefined as never, ownerOfKey: () => undefined })
+    expect(() => app.get('/v1/new', async () => 'open to everybody')).toThrow('GET /v1/new does not say what it needs')
+    for (const [name, { needs, path }] of Object.entries(API)) {
+      expect([name, needs.scope === 'named']).toEqual([name, path.includes('/:name') && needs.scope === 'named'])
+    }
+  })
+
+  test('is asked of each token: roles, names, and who it was is on record', async () => {
+    const { url, audit, tokens } = await serve()
+    const { token, view } = await tokens.create({ name: 'CI', can: 'deploy', for: ['stage-*'] })
+    const ask = async (method: string, path: string, given = token) => {
+      const response = await fetch(url + path, { method, headers: { authorization: `Bearer ${given}` } })
+      return codeOf(response)
+    }
+    expect(await ask('DELETE', '/v1/deployments/stage-shop')).toBe('DEPLOYMENT_NOT_FOUND')
+    expect(await ask('DELETE', '/v1/deployments/shop')).toBe('FORBIDDEN')
+    expect(await ask('GET', '/v1/secrets')).toBe('FORBIDDEN')
+    expect(await ask('GET', '/v1/tokens')).toBe('FORBIDDEN')
+    expect(await ask('GET', '/v1/nothing')).toBe('ROUTE_NOT_FOUND')
+    expect(await audit.read({ limit: 10 })).toMatchObject([{ action: 'stop', who: `token CI, ${view.id}` }])
+    await tokens.revoke('CI')
+    expect(await ask('DELETE', '/v1/deployments/stage-shop')).toBe('UNAUTHORIZED')
+  })
+})
+
+describe('the relay', () => {
+  const need = (method: string, path: string) => {
+    const [plain, search = ''] = path.split('?')
+    return needAtProxy({ method, segments: plain!.slice(1).split('/'), query: new URLSearchParams(search) })
+  }
+
+  test('calls of a function need the right to deploy it, whatever its rule of access says', () => {
+    for (const path of ['/functions/a', '/functions/a/b/c', '/async-function/a']) {
+      expect(need('GET', path)).toEqual({ role: 'deploy', scope: 'named', name: 'a' })
+    }
+    expect(need('GET', '/calls?function=a')).toEqual({ role: 'read', scope: 'named', name: 'a' })
+    expect(need('GET', '/calls/events')).toEqual({ role: 'read', scope: 'named', name: undefined })
+    expect(need('POST', '/calls/redrive')).toMatchObject({ role: 'deploy', name: undefined })
+    expect(need('DELETE', '/calls/1')).toEqual({ role: 'deploy', scope: 'filtered' })
+    for (const path of ['/metrics', '/', '/functions', '/functions/', '/calls/1/2/3', '/.ryo-faas/proof']) {
+      expect(() => need('GET', path)).toThrow('nothing is served here')
+    }
+  })
+
+  test('the store is for tokens of all functions; what removes a table or copies all of it is an admin’s', () => {
+    const at = (method: string, ...segments: string[]) =>
+      needAtStore({ method, segments, query: new URLSearchParams() })
+    expect(at('GET', 'tables')).toEqual({ role: 'read', scope: 'all' })
+    expect(at('PUT', 'tables', 't', 'docs', '1')).toEqual({ role: 'deploy', scope: 'all' })
+    expect(at('DELETE', 'tables', 't')).toEqual({ role: 'admin', scope: 'all' })
+    expect(at('POST', 'backup')).toEqual({ role: 'admin', scope: 'all' })
+  })
+
+  test.each([
+    '/functions/%2e%2e/calls',
+    '/functions/a/../../calls',
+    '/functions/a%2fb',
+    '//calls',
+    '/calls/%5c',
+    '/%zz',
+  ])('a path that can be read in two ways is refused: %s', async path => {
+    const { url } = await serve()
+    const answer = await exchangeRaw(url, `GET /v1/via/proxy${path} HTTP/1.1`)
+    expect(answer).toMatch(/^HTTP\/1.1 (?:400|404) /)
+  })
+})
+
+/** Without a client that cleans the path. */
+async function exchangeRaw(url: string, line: string): Promise<string> {
+  const { port, host } = new URL(url)
+  const socket = net.connect(Number(port), '127.0.0.1')
+  socket.write(`${line}\r\nHost: ${host}\r\nAuthorization: Bearer ${TOKEN}\r\nConnection: close\r\n\r\n`)
+  return text(socket)
+}
 
 describe('the audit log', () => {
   const change = async (

@@ -12,15 +12,25 @@ import fastify, {
 import { jsonSchemaTransform, serializerCompiler } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { dashboardKey } from '../client/index.ts'
-import { answerProof, API, ErrorBody, plainIssue, PROOF_PATH, RyoFaasError, type ApiRoute } from '../contract/index.ts'
+import {
+  answerProof,
+  API,
+  ErrorBody,
+  isSameSecret,
+  plainIssue,
+  PROOF_PATH,
+  RyoFaasError,
+  type ApiRoute,
+} from '../contract/index.ts'
 import { answerMalformed } from '../host/index.ts'
 import { auditHooks } from './audit-hooks.ts'
 import type { AuditLog } from './audit-log.ts'
-import { authorize, isShown } from './authorize.ts'
-import { addDashboard, DASHBOARD_PATHS } from './dashboard.ts'
+import { requireNeeds } from './authorize.ts'
+import { addDashboard } from './dashboard.ts'
 import { handlers } from './handlers.ts'
 import { LINES } from './line-stream.ts'
 import type { Platform } from './platform.ts'
+import { addRelay } from './relay.ts'
 
 export interface ApiOptions {
   token: string
@@ -32,7 +42,10 @@ export interface ApiOptions {
   logger: FastifyBaseLogger
 }
 
-const PUBLIC: ReadonlySet<string> = new Set(['/healthz', '/openapi.json', PROOF_PATH])
+/** For everybody on this machine, and not part of the documented API. */
+const OPEN = { schema: { hide: true }, config: { needs: 'nothing' } } as const
+/** As `OPEN`, for those who may look at everything. */
+const FOR_READERS = { schema: { hide: true }, config: { needs: { role: 'read', scope: 'all' } } } as const
 const TAR = 'application/x-tar'
 const MAX_PARAMETER_LENGTH = 1_000
 const BODY_LIMIT_BYTES = 1024 * 1024
@@ -58,17 +71,11 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     return success ? { value } : { error: invalid(error) }
   })
   app.setSerializerCompiler(serializerCompiler)
-  app.addHook('onRequest', async request => {
-    const { host, origin, authorization, 'sec-fetch-site': site } = request.headers
-    const path = request.url.split('?')[0]!
-    const access = DASHBOARD_PATHS.has(path)
-      ? 'page'
-      : PUBLIC.has(path)
-        ? 'public'
-        : isShown(path)
-          ? 'shown'
-          : 'private'
-    authorize({ method: request.method, host, origin, site, authorization }, { token, key, access })
+  const { tokens } = platform
+  requireNeeds(app, {
+    token,
+    identify: given => tokens.identify(given),
+    ownerOfKey: given => (isSameSecret(given, key) ? 'operator' : tokens.ownerOfKey(given)),
   })
   app.setErrorHandler((error, request, reply) => {
     const translated = translate(error)
@@ -96,6 +103,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
       routes.route({
         method: route.method,
         url: route.path,
+        config: { needs: route.needs },
         schema: {
           summary: route.summary,
           operationId: name,
@@ -122,15 +130,20 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     )
     add(routes, ({ takesBytes }) => takesBytes === true)
   })
+  await addRelay(app, platform, token)
   addDashboard(app, dashboard)
-  app.get(PROOF_PATH, { schema: { hide: true } }, async (request, reply) => {
-    const proof = answerProof(token, { url: request.url, port: request.socket.localPort! })
+  app.get(PROOF_PATH, OPEN, async (request, reply) => {
+    const proof = answerProof(token, {
+      url: request.url,
+      port: request.socket.localPort!,
+      hashOfToken: id => tokens.hashOfToken(id),
+    })
     if (proof === undefined) throw new RyoFaasError('INVALID_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
     return reply.type('application/json').send(proof)
   })
-  app.get('/healthz', { schema: { hide: true } }, async () => ({ status: 'ok' }))
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
-  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+  app.get('/healthz', OPEN, async () => ({ status: 'ok' }))
+  app.get('/openapi.json', OPEN, async () => app.swagger())
+  app.get('/metrics', FOR_READERS, async (request, reply) => {
     // Prometheus asks for OpenMetrics if it stores exemplars.
     const isOpen = request.headers.accept?.includes('application/openmetrics-text') === true
     const { contentType, body } = await platform.metrics.page(isOpen ? 'openmetrics' : 'prometheus')

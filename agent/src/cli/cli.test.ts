@@ -19,6 +19,7 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
   const host = {
     version: '1.2.3',
     home: '/nowhere/ryo-faas',
+    environment: {},
     platformFlags: async () => START_FLAGS,
   } as unknown as CliHost
   const streams = { stdout, stderr, environment: {} } as unknown as Streams

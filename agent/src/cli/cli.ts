@@ -6,10 +6,11 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import yargs, { type Argv } from 'yargs'
-import { AgentClient } from '../client/index.ts'
+import { AgentClient, browserAddress, chosenServer, connectTo, LOCAL, readAgentFile } from '../client/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
 import { commandNames, loadAll, loadCommand } from './command-table.ts'
 import { Reported } from './commands/reported.ts'
+import { confirm, YES } from './confirm.ts'
 import type { CliHost, Command, Context, PlatformFlag } from './context.ts'
 import { overview } from './help.ts'
 import { Output, type Streams } from './output.ts'
@@ -27,7 +28,12 @@ export interface CliOptions extends Streams {
 /** Runs one command line and returns the exit code. */
 export async function runCli({ argv, host, signal, ...streams }: CliOptions): Promise<number> {
   const output = new Output(streams, argv.includes('--json'))
-  const context: Context = { ...host, output, signal, connect: () => AgentClient.connect(host.home, signal) }
+  const connect = () => AgentClient.connect(host.home, signal)
+  const browserDoor = async () => {
+    const { agent, token } = (await readAgentFile(host.home))!
+    return { url: agent.url, token }
+  }
+  const context: Context = { ...host, server: undefined, output, signal, connect, browserDoor }
   try {
     if (asksForNames(argv)) return await printNames(context, streams)
     const line = usual(argv)
@@ -90,6 +96,12 @@ function buildParser(argv: string[], { commands, flags }: Grammar, context: Cont
     .scriptName('ryo-faas')
     .usage('$0 <command>\n\nRun your own functions: TypeScript handlers in their own containers, on this machine.')
     .option('json', { type: 'boolean', default: false, global: true, describe: 'Print one JSON result' })
+    .option('server', {
+      type: 'string',
+      nargs: 1,
+      global: true,
+      describe: 'Server that the command is for [$RYO_FAAS_SERVER] [default: the one of "server use", or local]',
+    })
     .version(context.version)
     .help()
     .alias('help', 'h')
@@ -117,17 +129,44 @@ function buildParser(argv: string[], { commands, flags }: Grammar, context: Cont
       command.usage,
       command.describe,
       builder => {
+        if (command.destroys !== undefined) builder.option('yes', YES)
         const configured = command.options?.(builder) ?? builder
         for (const [line, what] of command.examples ?? []) configured.example(`$0 ${line}`, what)
         return command.takesPlatformFlags ? withPlatformFlags(configured, flags) : configured
       },
-      args => {
+      async args => {
         checkNumbers(args, command.usage)
-        return command.run(args, context)
+        const aimed = await aim(command, args, context)
+        return command.run(aimed.args, aimed.context)
       },
     )
   }
   return parser
+}
+
+/** At this machine or the chosen server; before something is destroyed on a server, its name is asked about. */
+async function aim(command: Command, args: Record<string, unknown>, context: Context) {
+  const server = args['server'] as string | undefined
+  if (command.place === 'here') {
+    if (server === undefined || server === LOCAL) return { args, context }
+    throw new RyoFaasError('INVALID_OPTION', `${command.usage.split(' ')[0]} is about this machine: omit --server`, {
+      hint: 'ryo-faas server --help shows what can be done with a server.',
+    })
+  }
+  const { home, environment, signal } = context
+  const choice = { home, environment, server }
+  const chosen = await chosenServer(choice)
+  if (chosen === undefined) return { args, context }
+  let client: ReturnType<Context['connect']> | undefined
+  const connect = () => (client ??= connectTo(chosen, { ...choice, signal }))
+  const browserDoor = async () => {
+    return { url: await browserAddress(chosen, { environment, signal }), token: chosen.server.token }
+  }
+  const aimed: Context = { ...context, server: chosen.name, connect, browserDoor }
+  const what = command.destroys?.(args)
+  if (what === undefined) return { args, context: aimed }
+  await confirm(`${what} on the server ${chosen.name}?`, args['yes'] === true, aimed)
+  return { args: { ...args, yes: true }, context: aimed }
 }
 
 function withPlatformFlags(builder: Argv, flags: readonly PlatformFlag[]): Argv {

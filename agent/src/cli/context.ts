@@ -1,5 +1,6 @@
+import type { Readable } from 'node:stream'
 import type { Argv } from 'yargs'
-import type { AgentClient, AgentFile, BuiltPackages } from '../client/index.ts'
+import type { AgentClient, AgentFile, BuiltPackages, ServersFile } from '../client/index.ts'
 import type { z } from 'zod'
 import type { API, BuildProgress } from '../contract/index.ts'
 import type { Output } from './output.ts'
@@ -25,6 +26,26 @@ export interface Finding {
 export type BuildHere = Pick<z.input<(typeof API)['deploy']['body']>, 'file' | 'only' | 'environment' | 'variables'> & {
   /** For any deploy: with everything that an environment decides still open. */
   isPortable?: boolean
+}
+
+/** The platform that runs here, for another machine. */
+export interface PackedPlatform {
+  version: string
+  /** Hash of all files. */
+  build: string
+  bytes: number
+  /** tar, gzip */
+  files(): Readable
+}
+
+/** The platform as a service of this machine. */
+export interface ServiceState {
+  path: string
+  isOfUser: boolean
+  isInstalled: boolean
+  state: string
+  isEnabled: boolean
+  notes: string[]
 }
 
 export interface LaunchedAgent {
@@ -94,6 +115,12 @@ export interface CliHost {
   ): Promise<BuiltPackages & { digest: string; notes: string[] }>
   /** Looks at all that a platform needs on this machine, without changing anything. */
   examine(): Promise<Finding[]>
+  /** @throws RyoFaasError HOME_UNUSABLE */
+  saveServers(file: ServersFile): Promise<void>
+  /** @throws RyoFaasError UNSUPPORTED if this installation lacks what the other machine needs */
+  packPlatform(wanted: { target: string; withNode: boolean }): Promise<PackedPlatform>
+  /** @throws RyoFaasError UNSUPPORTED without systemd, PART_FAILED */
+  service(action: 'install' | 'uninstall' | 'status', flags: Record<string, unknown>): Promise<ServiceState>
   /** What can be set when the platform starts. */
   platformFlags(): Promise<PlatformFlag[]>
   /** Values that a start without flags would use. */
@@ -105,10 +132,15 @@ export interface CliHost {
 }
 
 export interface Context extends CliHost {
+  /** Name of the server that the command is for; undefined: this machine. */
+  server: string | undefined
   output: Output
   /** Aborts on Ctrl-C. */
   signal: AbortSignal
+  /** To the platform of this machine, or of the server. */
   connect(): Promise<AgentClient>
+  /** Where a browser finds the same agent, and the token for it. */
+  browserDoor(): Promise<{ url: string; token: string }>
 }
 
 /** One command. `run` reports success by returning and failure by throwing a RyoFaasError. */
@@ -120,6 +152,10 @@ export interface Command {
   examples?: [line: string, what: string][]
   /** Accepts every option of the platform as a flag. */
   takesPlatformFlags?: true
+  /** It is about this machine, whichever server was chosen. */
+  place?: 'here'
+  /** What these arguments destroy, such as `Stop hello`: on a server it is asked first. */
+  destroys?(args: Record<string, unknown>): string | undefined
   /** Ctrl-C is its own business, however long it takes. */
   endsItself?: true
   options?(yargs: Argv): Argv

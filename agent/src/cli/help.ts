@@ -15,6 +15,7 @@ const EXAMPLES: [line: string, what: string][] = [
 const GLOBAL: [line: string, what: string][] = [
   ['completion', 'Print a completion script: ryo-faas completion >> ~/.bashrc (or ~/.zshrc)'],
   ['help <command>', 'Options and examples of a command'],
+  ['--server NAME', 'Do it on that server (ryo-faas server add), with every command that fits'],
   ['--json', 'Print one JSON result, with every command'],
   ['--version, -v', 'Print the version'],
 ]

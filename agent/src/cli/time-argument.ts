@@ -15,3 +15,16 @@ export function timeFrom(flag: string, text: string | undefined): string | undef
     throw new RyoFaasError('INVALID_OPTION', `${flag} ${text} must be a duration (10m) or an ISO time`)
   return new Date(time).toISOString()
 }
+
+const LASTING = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const
+
+/**
+ * `90d` from now on, as an ISO time.
+ * @throws RyoFaasError INVALID_OPTION
+ */
+export function endOf(text: string, now: number): string {
+  const [, count, unit] = /^([1-9]\d{0,4})([hdw])$/.exec(text) ?? []
+  if (count === undefined)
+    throw new RyoFaasError('INVALID_OPTION', `--expires "${text}" must be a time like 12h, 90d or 52w`)
+  return new Date(now + Number(count) * LASTING[unit as keyof typeof LASTING]).toISOString()
+}

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type Api, type ApiName, type ApiRoute } from '../contract/index.ts'
 import { readAgentFile } from './home.ts'
-import { ListenerClient, type ListenerRequest } from './listener-client.ts'
+import { ListenerClient, type Door, type ListenerRequest } from './listener-client.ts'
 import { USER_AGENT } from './user-agent.ts'
 
 type Part<Name extends ApiName, Key extends 'params' | 'query' | 'body'> =
@@ -28,9 +28,9 @@ interface AnyInput {
   body?: unknown
 }
 
-export interface AgentAddress {
-  url: string
-  token: string
+export interface AgentAddress extends Door {
+  /** Name of the server that it is on; absent: this machine. */
+  server?: string
   /** Cancels all requests of the client. */
   signal?: AbortSignal | undefined
   /** How long the agent may be silent where it has to respond at once. */
@@ -38,15 +38,18 @@ export interface AgentAddress {
 }
 
 export class AgentClient {
-  /** The operator's token; it works for proxy and store as well. */
   readonly token: string
+  readonly #address: AgentAddress
   readonly #agent: ListenerClient
   readonly #signal: AbortSignal | undefined
 
-  constructor({ signal, ...address }: AgentAddress) {
+  constructor(address: AgentAddress) {
     this.token = address.token
-    this.#signal = signal
-    this.#agent = new ListenerClient({ ...address, name: 'the agent', unreachable: notRunning })
+    this.#address = address
+    this.#signal = address.signal
+    const { server } = address
+    const unreachable = server === undefined ? notRunning : notRunningOn(server)
+    this.#agent = new ListenerClient({ ...address, name: 'the agent', unreachable })
   }
 
   /** @throws RyoFaasError NOT_RUNNING if no platform was started in this home. */
@@ -54,6 +57,20 @@ export class AgentClient {
     const found = await readAgentFile(home)
     if (!found) throw notRunning(`ryo-faas is not running in ${home}`)
     return new AgentClient({ url: found.agent.url, token: found.token, signal })
+  }
+
+  /** How to reach another part as this one is reached; on a server the agent relays, on this machine it is asked itself. */
+  async door(part: 'proxy' | 'store'): Promise<Door> {
+    const { server, url, token, socketPath, ca } = this.#address
+    const through = { token, ...(socketPath !== undefined && { socketPath }), ...(ca !== undefined && { ca }) }
+    if (server !== undefined) return { url: `${url}/v1/via/${part}`, ...through }
+    const { proxyUrl, parts } = await this.call('platform', {})
+    if (part === 'proxy') return { url: proxyUrl, token }
+    const address = parts.find(({ name }) => name === 'store')?.address
+    if (address !== undefined) return { url: `http://${address}`, token }
+    throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running', {
+      hint: 'ryo-faas details shows the state of the parts.',
+    })
   }
 
   async call<Name extends CallName>(
@@ -135,6 +152,14 @@ export class AgentClient {
 
 function notRunning(message: string, cause?: unknown): RyoFaasError {
   return new RyoFaasError('NOT_RUNNING', message, { hint: 'Start it with: ryo-faas startFaas', cause })
+}
+
+function notRunningOn(server: string) {
+  return (message: string, cause: unknown) =>
+    new RyoFaasError('NOT_RUNNING', `on the server "${server}", ${message}`, {
+      hint: `ryo-faas server doctor ${server} says what is wrong.`,
+      cause,
+    })
 }
 
 function brokenOff(cause: unknown): RyoFaasError {

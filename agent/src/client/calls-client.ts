@@ -22,8 +22,7 @@ export class CallsClient {
   }
 
   static async of(agent: AgentClient, signal: AbortSignal): Promise<CallsClient> {
-    const { proxyUrl } = await agent.call('platform', {}, signal)
-    return new CallsClient({ url: proxyUrl, token: agent.token }, signal)
+    return new CallsClient(await agent.door('proxy'), signal)
   }
 
   async list(filter: { function?: string; status?: string; limit: number; cursor?: string }) {

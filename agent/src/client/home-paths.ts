@@ -17,6 +17,7 @@ export function homePaths(home: string) {
     stoppedOptions: join(home, 'run', 'stopped-options.json'),
     lock: join(home, 'run', 'agent.lock'),
     startFailure: join(home, 'run', 'start-failure.json'),
+    servers: join(home, 'servers.json'),
     auditLog: join(home, 'audit.jsonl'),
     agentLog: join(home, 'logs', 'agent.log'),
   }

@@ -1,10 +1,15 @@
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
-import { answerProof, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
+import { answerProof, hashOf, PROOF_PATH, RyoFaasError } from '../contract/index.ts'
+import { TestAuthority } from '../services/proxy/front/front-testing.ts'
 import { ListenerClient, type Pace } from './listener-client.ts'
 
 const TOKEN = 'the-token-of-the-operator'
@@ -70,6 +75,54 @@ test('the token goes to a listener that proved itself', async () => {
   expect(await (await client.send('GET', '/a')).text()).toBe('hello')
   expect(await (await client.send('GET', '/b')).text()).toBe('hello')
   expect(server.heard).toEqual([PROOF_PATH, `/a Bearer ${TOKEN}`, `/b Bearer ${TOKEN}`])
+})
+
+test('through a tunnel, a listener proves that it knows the hash of a token, or says that it does not', async () => {
+  const [known, revoked] = [`ryotoken_${'a'.repeat(46)}`, `ryotoken_${'b'.repeat(46)}`]
+  const far = 9998
+  const hashOfToken = (id: string) => (id === 'a'.repeat(8) ? hashOf(known) : undefined)
+  const server = await serve((request, response) => {
+    response.end(answerProof(TOKEN, { url: request.url!, port: far, hashOfToken }) ?? 'hello')
+  })
+  const folder = await mkdtemp(join(tmpdir(), 'rfa-tunnel-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const socketPath = join(folder, 's')
+  const tunnel = net.createServer(near => near.pipe(net.connect(server.port, '127.0.0.1')).pipe(near))
+  tunnel.listen(socketPath)
+  await once(tunnel, 'listening')
+  onTestFinished(() => void tunnel.close())
+  const send = (token: string, port = far) => {
+    const unreachable = (message: string, cause: unknown) => new RyoFaasError('NOT_RUNNING', message, { cause })
+    const door = { url: `http://127.0.0.1:${port}/v1/via/proxy`, socketPath, token }
+    return new ListenerClient({ ...door, name: 'the proxy', unreachable }).send('GET', '/calls')
+  }
+  expect(await (await send(known)).text()).toBe('hello')
+  await expect(send(revoked)).rejects.toMatchObject({ code: 'UNAUTHORIZED', message: /it was revoked/ })
+  await expect(send(known, far + 1)).rejects.toMatchObject({ code: 'NOT_RUNNING', message: /another program/ })
+  expect(server.heard.filter(line => line.includes('Bearer'))).toEqual([`/v1/via/proxy/calls Bearer ${known}`])
+})
+
+test('over https the certificate is the proof: with another name or authority, nothing is sent', async () => {
+  const authority = await TestAuthority.create()
+  const heard: string[] = []
+  const server = https.createServer(await authority.sign(['localhost']), (request, response) => {
+    heard.push(`${request.headers.host} ${request.headers.authorization}`)
+    response.end('hello')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const send = (host: string, trust: { ca?: string }) => {
+    const unreachable = (message: string, cause: unknown) => new RyoFaasError('NOT_RUNNING', message, { cause })
+    const door = { url: `https://${host}:${port}`, token: TOKEN, ...trust }
+    return new ListenerClient({ ...door, name: 'the agent', unreachable }).send('GET', '/')
+  }
+  const response = await send('localhost', { ca: authority.pem })
+  expect(await response.text()).toBe('hello')
+  await expect(send('localhost', {})).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+  await expect(send('127.0.0.1', { ca: authority.pem })).rejects.toMatchObject({ code: 'NOT_RUNNING' })
+  expect(heard).toEqual([`localhost:${port} Bearer ${TOKEN}`])
 })
 
 test.each<[string, Listener]>([

@@ -2,7 +2,8 @@
  * Requests to one listener of the platform, as its operator.
  *
  * Invariants:
- * 1. The token goes only to a listener that proved itself on that very connection.
+ * 1. The token goes only to a listener that proved itself on that very connection: as `prove-listener.ts` asks it to, or
+ *    with the certificate of its name where the address begins with `https:`.
  * 2. A listener that hangs is detected within `patienceMs`. Ordinary responses may not be silent for longer; a stream
  *    sends a heartbeat every 15 seconds; during long work the listener is asked for a new proof repeatedly.
  * 3. Redirects are returned (they come from functions) and not followed.
@@ -10,22 +11,27 @@
  * Written by hand over `node:http`, because `fetch` shows neither its connections nor when they are made.
  */
 import http from 'node:http'
-import { connect } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import { Readable, type Duplex } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
+import { connect as connectTls, rootCertificates } from 'node:tls'
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import { RyoFaasError } from '../contract/index.ts'
-import { ForeignListenerError, proveListener, SilentListenerError } from './prove-listener.ts'
+import { ForeignListenerError, proveListener, SilentListenerError, UnknownTokenError } from './prove-listener.ts'
 
 /** `prompt`: responds at once; `long`: when the work is done; `stream`: at once, then keeps sending. */
 export type Pace = 'prompt' | 'long' | 'stream'
 
 /** Address of a listener of the platform, and the token for it. */
 export interface Door {
-  /** `http://host:port` */
+  /** `http://host:port` or `https://host`, and the path of what is relayed. */
   url: string
-  /** The operator's token. */
+  /** The operator's token, or one that the agent gave to somebody. */
   token: string
+  /** Where a tunnel to `url` begins. */
+  socketPath?: string
+  /** Certificates of further authorities for `https:`, as PEM. */
+  ca?: string
 }
 
 export interface Listener extends Door {
@@ -41,6 +47,8 @@ export interface ListenerRequest {
   body?: string | Readable
   signal?: AbortSignal | undefined
   pace?: Pace
+  /** Default: `authorization`. */
+  tokenIn?: 'authorization' | 'proxy-authorization'
 }
 
 const PATIENCE_MS = 5_000
@@ -63,7 +71,7 @@ export class ListenerClient {
   constructor(listener: Listener) {
     this.#listener = listener
     this.#patienceMs = listener.patienceMs ?? PATIENCE_MS
-    this.#connections = new ProvenConnections({ token: listener.token, patienceMs: this.#patienceMs })
+    this.#connections = new ProvenConnections(listener, this.#patienceMs)
   }
 
   /**
@@ -91,14 +99,19 @@ export class ListenerClient {
     path: string,
     asked: ListenerRequest & { hung: AbortSignal },
   ): Promise<http.IncomingMessage> {
-    const { headers, body, signal, pace, hung } = asked
+    const { headers, body, signal, pace, hung, tokenIn = 'authorization' } = asked
     return new Promise((resolve, reject) => {
-      const request = http.request(this.#listener.url + path, {
+      // The connection is encrypted or not, as the listener's address says; its agent sees to that.
+      const url = new URL(this.#listener.url + path)
+      const { host } = url
+      url.protocol = 'http:'
+      const request = http.request(url, {
         method,
         agent: this.#connections,
         headers: {
+          host,
           ...headers,
-          authorization: `Bearer ${this.#listener.token}`,
+          [tokenIn]: `Bearer ${this.#listener.token}`,
           ...(typeof body === 'string' && { 'content-length': Buffer.byteLength(body) }),
         },
         signal: signal === undefined ? hung : AbortSignal.any([signal, hung]),
@@ -119,11 +132,9 @@ export class ListenerClient {
 
   /** Aborts `hung` when the listener no longer proves itself. @returns a function that stops watching */
   #watchOver(hung: AbortController): () => void {
-    const { hostname, port } = new URL(this.#listener.url)
-    const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) }
     let isOver = false
     const look = async () => {
-      await this.#connections.connect(address).then(
+      await this.#connections.connect().then(
         socket => socket.destroy(),
         (error: unknown) => hung.abort(error),
       )
@@ -138,6 +149,7 @@ export class ListenerClient {
 
   #translate(error: unknown): RyoFaasError {
     const { name, url, unreachable } = this.#listener
+    if (error instanceof UnknownTokenError) return unknownToken(url, error)
     return error instanceof ForeignListenerError
       ? unreachable(`another program is listening on ${url}, where ${name} should be`, error)
       : unreachable(`${name} at ${url} is not responding`, error)
@@ -149,39 +161,71 @@ export function isHangingListener(error: unknown): boolean {
   return error instanceof RyoFaasError && error.cause instanceof SilentListenerError
 }
 
-interface Trust {
-  token: string
-  patienceMs: number
+function unknownToken(url: string, cause: Error): RyoFaasError {
+  return new RyoFaasError('UNAUTHORIZED', `the token is not known at ${url}: it was revoked, or is of another server`, {
+    hint: 'Ask for a new one, made there with: ryo-faas token create NAME',
+    cause,
+  })
 }
 
 class ProvenConnections extends http.Agent {
-  readonly #trust: Trust
+  readonly #door: Door
+  readonly #patienceMs: number
 
-  constructor(trust: Trust) {
+  constructor(door: Door, patienceMs: number) {
     super({ keepAlive: true })
-    this.#trust = trust
+    this.#door = door
+    this.#patienceMs = patienceMs
   }
 
   override createConnection(
-    { host, port }: http.ClientRequestArgs,
+    _options: http.ClientRequestArgs,
     made: (error: Error | null, socket: Duplex) => void,
   ): undefined {
-    this.connect({ host: host!, port: Number(port) }).then(
+    this.connect().then(
       socket => made(null, socket),
       (error: Error) => made(error, undefined as never), // As Node's own agent does; its types do not allow for a failure.
     )
   }
 
-  async connect(address: { host: string; port: number }): Promise<Duplex> {
-    const socket = connect({ ...address, noDelay: true })
+  async connect(): Promise<Socket> {
+    const { url, token, socketPath, ca } = this.#door
+    const { protocol, hostname, port } = new URL(url)
+    const host = hostname.replace(/^\[|\]$/g, '')
+    if (protocol === 'https:') return connectSecurely({ host, port: Number(port || 443), ca }, this.#patienceMs)
+    const address = socketPath === undefined ? { host, port: Number(port), noDelay: true } : { path: socketPath }
+    const socket = connect(address)
     try {
-      await proveListener(socket, { ...this.#trust, port: address.port })
+      await proveListener(socket, { token, port: Number(port), patienceMs: this.#patienceMs })
       return socket
     } catch (error) {
       socket.destroy()
       throw error
     }
   }
+}
+
+/** @throws what is wrong with the certificate; SilentListenerError */
+function connectSecurely(
+  { host, port, ca }: { host: string; port: number; ca: string | undefined },
+  patienceMs: number,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({
+      ...{ host, port, ALPNProtocols: ['http/1.1'] },
+      ...(isIP(host) === 0 && { servername: host }),
+      ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
+    })
+    const fail = (error: Error) => {
+      socket.destroy()
+      reject(error)
+    }
+    socket.setTimeout(patienceMs, () => fail(new SilentListenerError()))
+    socket.once('error', fail).once('secureConnect', () => {
+      socket.setTimeout(0).off('error', fail).removeAllListeners('timeout')
+      resolve(socket)
+    })
+  })
 }
 
 function toResponse(method: string, message: http.IncomingMessage): Response {

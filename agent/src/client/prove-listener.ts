@@ -7,7 +7,7 @@
  * nothing.
  */
 import type { Socket } from 'node:net'
-import { isProof, newNonce, PROOF_PATH, proofIn } from '../contract/index.ts'
+import { hashOf, isProof, newNonce, PROOF_PATH, proofIn, tokenIdIn, UNKNOWN } from '../contract/index.ts'
 
 export class ForeignListenerError extends Error {
   constructor() {
@@ -22,23 +22,35 @@ export class SilentListenerError extends Error {
   }
 }
 
+/** It may be ours, but does not know the token. */
+export class UnknownTokenError extends Error {
+  constructor() {
+    super('the token is not known there')
+  }
+}
+
 const MAX_PROOF_BYTES = 8 * 1024
 
 /**
- * @param asking.port that the socket is connected, or connecting, to
- * @throws ForeignListenerError, SilentListenerError; the error that closed the connection
+ * @param asking.port that the socket is connected, or connecting, to; behind a tunnel, the one at its far end
+ * @throws ForeignListenerError, SilentListenerError, UnknownTokenError; the error that closed the connection
  */
 export async function proveListener(
   socket: Socket,
   { token, port, patienceMs }: { token: string; port: number; patienceMs: number },
 ): Promise<void> {
   const challenge = { nonce: newNonce(), port }
-  const head = `GET ${PROOF_PATH}?nonce=${challenge.nonce} HTTP/1.1\r\nHost: 127.0.0.1:${challenge.port}\r\n\r\n`
+  const id = tokenIdIn(token)
+  const query = `nonce=${challenge.nonce}${id === undefined ? '' : `&token=${id}`}`
+  const head = `GET ${PROOF_PATH}?${query} HTTP/1.1\r\nHost: 127.0.0.1:${challenge.port}\r\n\r\n`
   const { status, body } = await exchange(socket, head, { patienceMs, maxBytes: MAX_PROOF_BYTES })
   // A part of ours that is shutting down can no longer prove anything.
   if (status >= 500) throw new Error(`it returned ${status}`)
   const proof = proofIn(body)
-  if (status !== 200 || proof === undefined || !isProof(token, challenge, proof)) throw new ForeignListenerError()
+  if (id !== undefined && status === 200 && proof === UNKNOWN) throw new UnknownTokenError()
+  const secret = id === undefined ? token : hashOf(token)
+  if (status !== 200 || typeof proof !== 'string' || !isProof(secret, challenge, proof))
+    throw new ForeignListenerError()
 }
 
 interface Answer {

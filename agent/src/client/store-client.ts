@@ -1,7 +1,8 @@
 /** The store's API. */
 import { pathSegment } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
-import { RyoFaasError, type PlatformView } from '../contract/index.ts'
+import { RyoFaasError } from '../contract/index.ts'
+import type { AgentClient } from './agent-client.ts'
 import { type Door, ListenerClient, type ListenerRequest } from './listener-client.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
@@ -50,14 +51,8 @@ export class StoreClient {
   }
 
   /** @throws RyoFaasError STORE_UNAVAILABLE */
-  static of({ parts }: PlatformView, { token, signal }: { token: string; signal: AbortSignal }): StoreClient {
-    const address = parts.find(({ name }) => name === 'store')?.address
-    if (address === undefined) {
-      throw new RyoFaasError('STORE_UNAVAILABLE', 'the store is not running', {
-        hint: 'ryo-faas details shows the state of the parts.',
-      })
-    }
-    return new StoreClient({ url: `http://${address}`, token }, signal)
+  static async of(agent: AgentClient, signal: AbortSignal): Promise<StoreClient> {
+    return new StoreClient(await agent.door('store'), signal)
   }
 
   async tables() {

@@ -5,11 +5,30 @@
  * The client sends a nonce (`GET /.ryo-faas/proof?nonce=<32 to 128 hex digits>`); the answer is `{"proof":
  * "<base64url>"}`, an HMAC-SHA256 under the operator's token over the nonce and the port that the connection arrived
  * at. The port is part of it so that a listener in the middle cannot forward the challenge to the real one.
+ *
+ * Of the tokens that people have (`ACCESS_TOKEN_PREFIX`) the agent keeps hashes only: with `&token=<id>` it proves that it
+ * knows the hash, or answers `{"isUnknown": true}`, which tells the owner of a revoked token what is wrong.
  */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 export const PROOF_PATH = '/.ryo-faas/proof'
 const NONCE = /^[0-9a-f]{32,128}$/
+
+export const ACCESS_TOKEN_PREFIX = 'ryotoken_'
+const ACCESS_TOKEN_ID = new RegExp(`^${ACCESS_TOKEN_PREFIX}([0-9A-Za-z]{8})`)
+
+/** Instead of a proof: the token is not one of the listener's. */
+export const UNKNOWN = Symbol('unknown token')
+
+/** What is kept of a key or a token. It needs no salt and no slow function, because nobody can guess the key. */
+export function hashOf(key: string): string {
+  return hash('sha256', key, 'base64url')
+}
+
+/** The id in a token that was given to somebody; undefined for the operator's own. */
+export function tokenIdIn(token: string): string | undefined {
+  return ACCESS_TOKEN_ID.exec(token)?.[1]
+}
 
 export interface Challenge {
   /** Hexadecimal. */
@@ -38,21 +57,29 @@ export function isSameSecret(given: string, expected: string): boolean {
 
 /**
  * The response of a listener to `GET PROOF_PATH?nonce=`.
- * @param port local port of the connection
+ * @param asked.port local port of the connection
+ * @param asked.hashOfToken the hash of the token with this id, if it is one of ours
  * @returns JSON; undefined if `url` does not ask for a proof
  */
-export function answerProof(token: string, { url, port }: { url: string; port: number }): string | undefined {
+export function answerProof(
+  token: string,
+  { url, port, hashOfToken }: { url: string; port: number; hashOfToken?: (id: string) => string | undefined },
+): string | undefined {
   const [path, search] = url.split('?', 2)
   if (path !== PROOF_PATH) return undefined
-  const [nonce, another] = new URLSearchParams(search).getAll('nonce')
+  const query = new URLSearchParams(search)
+  const [nonce, another] = query.getAll('nonce')
   if (nonce === undefined || another !== undefined || !NONCE.test(nonce)) return undefined
-  return JSON.stringify({ proof: proofOf(token, { nonce, port }) })
+  const id = query.get('token')
+  const secret = id === null ? token : hashOfToken?.(id)
+  return JSON.stringify(secret === undefined ? { isUnknown: true } : { proof: proofOf(secret, { nonce, port }) })
 }
 
-/** The proof in the text of such a response; undefined if there is none. */
-export function proofIn(text: string): string | undefined {
+/** The proof in the text of such a response, or that the token is not known; undefined if it is another response. */
+export function proofIn(text: string): string | typeof UNKNOWN | undefined {
   try {
-    const { proof } = JSON.parse(text) as { proof?: unknown }
+    const { proof, isUnknown } = JSON.parse(text) as { proof?: unknown; isUnknown?: unknown }
+    if (isUnknown === true) return UNKNOWN
     return typeof proof === 'string' ? proof : undefined
   } catch {
     return undefined // Not ours.

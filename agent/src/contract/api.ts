@@ -7,6 +7,7 @@ import { MetricsHistory, MetricsHistoryQuery } from './metrics-history.ts'
 import { PackagedDeploy, PackageManifest, Sha256 } from './package.ts'
 import { PlatformView, ResourceView } from './platform.ts'
 import { Problem } from './problem.ts'
+import { NamePattern, Role, TokenView, type Need } from './token.ts'
 import { MAX_INSTANCES } from './scale.ts'
 import { TracePage, TraceQuery, TraceView } from './traces.ts'
 import { StartFrom } from './trigger.ts'
@@ -28,11 +29,26 @@ const byName = z.object({ name: z.string().min(1) })
  * empty as a heartbeat. Errors are `{"error": ErrorBody}`.
  */
 export const API = {
-  platform: { method: 'GET', path: '/v1/platform', response: PlatformView, summary: 'The platform and its parts' },
-  events: { method: 'GET', path: '/v1/events', response: PlatformEvent, stream: true, summary: 'Change signals' },
+  platform: {
+    method: 'GET',
+    path: '/v1/platform',
+    needs: { role: 'read', scope: 'filtered' },
+    response: PlatformView,
+    summary: 'The platform and its parts',
+  },
+  events: {
+    method: 'GET',
+    path: '/v1/events',
+    needs: { role: 'read', scope: 'filtered' },
+    response: PlatformEvent,
+    stream: true,
+    summary: 'Change signals',
+  },
   deploy: {
     method: 'POST',
     path: '/v1/deploys',
+    // They name files of the machine that the agent runs on.
+    needs: { role: 'admin', scope: 'all' },
     body: z.object({
       file: z.string().describe('Absolute path of deploy.json'),
       only: z.array(z.string()).optional(),
@@ -56,6 +72,8 @@ export const API = {
   build: {
     method: 'POST',
     path: '/v1/builds',
+    // As for `deploy`.
+    needs: { role: 'admin', scope: 'all' },
     body: z.object({
       file: z.string().describe('Absolute path of deploy.json'),
       only: z.array(z.string()).optional(),
@@ -69,6 +87,7 @@ export const API = {
   announcePackages: {
     method: 'POST',
     path: '/v1/packages',
+    needs: { role: 'deploy', scope: 'filtered' },
     body: z.object({ manifests: z.array(PackageManifest).min(1).max(1_000) }),
     bodyLimitBytes: 32 * 1024 * 1024,
     response: z.object({
@@ -81,6 +100,7 @@ export const API = {
   uploadContents: {
     method: 'POST',
     path: '/v1/packages/contents',
+    needs: { role: 'deploy', scope: 'filtered' },
     takesBytes: true,
     response: z.object({ stored: z.int().describe('Files that are here now'), bytes: z.int() }),
     isLong: true,
@@ -90,6 +110,7 @@ export const API = {
   deployPackages: {
     method: 'POST',
     path: '/v1/packages/deploys',
+    needs: { role: 'deploy', scope: 'filtered' },
     body: PackagedDeploy,
     bodyLimitBytes: 32 * 1024 * 1024,
     response: DeployEvent,
@@ -99,6 +120,8 @@ export const API = {
   check: {
     method: 'POST',
     path: '/v1/checks',
+    // They name files of the machine that the agent runs on.
+    needs: { role: 'admin', scope: 'all' },
     body: z.object({ file: z.string(), only: z.array(z.string()).optional(), ...settings }),
     response: z.object({
       checked: z.int(),
@@ -115,12 +138,14 @@ export const API = {
   deployments: {
     method: 'GET',
     path: '/v1/deployments',
+    needs: { role: 'read', scope: 'filtered' },
     response: z.object({ deployments: z.array(DeploymentView) }),
     summary: 'Every deployment',
   },
   deployment: {
     method: 'GET',
     path: '/v1/deployments/:name',
+    needs: { role: 'read', scope: 'named' },
     params: byName,
     response: DeploymentView,
     summary: 'One deployment',
@@ -128,6 +153,7 @@ export const API = {
   scale: {
     method: 'PATCH',
     path: '/v1/deployments/:name',
+    needs: { role: 'deploy', scope: 'named' },
     params: byName,
     body: z.object({
       instances: z
@@ -144,6 +170,7 @@ export const API = {
   rollback: {
     method: 'POST',
     path: '/v1/deployments/:name/rollback',
+    needs: { role: 'deploy', scope: 'named' },
     params: byName,
     body: z.object({ version: z.int().min(1).optional() }),
     response: DeploymentView,
@@ -153,6 +180,7 @@ export const API = {
   replay: {
     method: 'POST',
     path: '/v1/deployments/:name/replay',
+    needs: { role: 'deploy', scope: 'named' },
     params: byName,
     body: z.object({
       from: StartFrom,
@@ -165,6 +193,7 @@ export const API = {
   pause: {
     method: 'PUT',
     path: '/v1/deployments/:name/schedules/:key',
+    needs: { role: 'deploy', scope: 'named' },
     params: byName.extend({
       key: z.string().min(1).describe('Key of the schedule, as its trigger in the view has it'),
     }),
@@ -176,6 +205,7 @@ export const API = {
   stop: {
     method: 'DELETE',
     path: '/v1/deployments/:name',
+    needs: { role: 'deploy', scope: 'named' },
     params: byName,
     response: z.object({ name: z.string() }),
     isLong: true,
@@ -184,6 +214,7 @@ export const API = {
   logs: {
     method: 'GET',
     path: '/v1/deployments/:name/logs',
+    needs: { role: 'read', scope: 'named' },
     params: byName,
     query: z.object({
       follow: z.stringbool().default(false),
@@ -197,6 +228,7 @@ export const API = {
   resources: {
     method: 'GET',
     path: '/v1/resources',
+    needs: { role: 'read', scope: 'filtered' },
     response: z.object({ resources: z.array(ResourceView) }),
     isLong: true,
     summary: 'Images and containers of this project',
@@ -204,6 +236,7 @@ export const API = {
   traces: {
     method: 'GET',
     path: '/traces',
+    needs: { role: 'read', scope: 'all' },
     query: TraceQuery,
     response: TracePage,
     summary: 'Recent traces that match',
@@ -211,6 +244,7 @@ export const API = {
   trace: {
     method: 'GET',
     path: '/traces/:id',
+    needs: { role: 'read', scope: 'all' },
     params: z.object({
       id: z.string().min(1).describe('Trace id or its first digits, a request id, or the id of an asynchronous call'),
     }),
@@ -220,6 +254,7 @@ export const API = {
   metricsHistory: {
     method: 'GET',
     path: '/metrics/history',
+    needs: { role: 'read', scope: 'all' },
     query: MetricsHistoryQuery,
     response: MetricsHistory,
     summary: 'Calls, errors and percentiles of the last half hour',
@@ -227,12 +262,14 @@ export const API = {
   secrets: {
     method: 'GET',
     path: '/v1/secrets',
+    needs: { role: 'deploy', scope: 'all' },
     response: z.object({ names: z.array(z.string()) }),
     summary: 'Names of the secrets that are set; values never leave the agent',
   },
   setSecret: {
     method: 'PUT',
     path: '/v1/secrets/:name',
+    needs: { role: 'deploy', scope: 'all' },
     params: z.object({ name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
     body: z.object({ value: z.string().max(65_536).nullable().describe('null removes it') }),
     response: z.object({ name: z.string() }),
@@ -241,12 +278,14 @@ export const API = {
   keys: {
     method: 'GET',
     path: '/v1/keys',
+    needs: { role: 'deploy', scope: 'all' },
     response: z.object({ keys: z.array(KeyView) }),
     summary: 'Keys of callers; the keys themselves are not kept',
   },
   createKey: {
     method: 'POST',
     path: '/v1/keys',
+    needs: { role: 'deploy', scope: 'all' },
     body: z.object({
       name: z.string().min(1).max(100).describe('As its owner is called'),
       functions: z.array(z.string().min(1)).min(1).optional().describe('That it opens; default: all that take keys'),
@@ -260,14 +299,55 @@ export const API = {
   revokeKey: {
     method: 'DELETE',
     path: '/v1/keys/:id',
+    needs: { role: 'deploy', scope: 'all' },
     params: z.object({ id: z.string().min(1).describe('Its id, or its name if no other key has it') }),
     response: KeyView,
     isLong: true,
     summary: 'Revoke a key; no proxy takes it when this responds',
   },
+  me: {
+    method: 'GET',
+    path: '/v1/me',
+    needs: { role: 'read', scope: 'filtered' },
+    response: z.object({
+      kind: z.enum(['operator', 'token']),
+      can: Role,
+      token: TokenView.optional().describe('If it is one'),
+    }),
+    summary: 'Who the caller is, and what he may do',
+  },
+  tokens: {
+    method: 'GET',
+    path: '/v1/tokens',
+    needs: { role: 'admin', scope: 'all' },
+    response: z.object({ tokens: z.array(TokenView) }),
+    summary: 'Tokens of people and programs; the tokens themselves are not kept',
+  },
+  createToken: {
+    method: 'POST',
+    path: '/v1/tokens',
+    needs: { role: 'admin', scope: 'all' },
+    body: z.object({
+      name: z.string().min(1).max(100).describe('As its owner is called'),
+      can: Role,
+      for: z.array(NamePattern).min(1).optional().describe('Names of functions, * for any text; default: all'),
+      expiresAt: z.iso.datetime().optional(),
+    }),
+    response: z.object({ token: z.string().describe('Shown this once'), view: TokenView }),
+    summary: 'Create a token for this API',
+  },
+  revokeToken: {
+    method: 'DELETE',
+    path: '/v1/tokens/:id',
+    needs: { role: 'admin', scope: 'all' },
+    params: z.object({ id: z.string().min(1).describe('Its id, or its name if no other token has it') }),
+    response: TokenView,
+    summary: 'Revoke a token; it opens nothing when this responds',
+  },
   audit: {
     method: 'GET',
     path: '/v1/audit',
+    needs: { role: 'admin', scope: 'all' },
     query: z.object({
       since: z.iso.datetime().optional(),
       limit: z.coerce.number().int().min(1).max(10_000).default(100),
@@ -278,6 +358,7 @@ export const API = {
   prune: {
     method: 'POST',
     path: '/v1/prune',
+    needs: { role: 'deploy', scope: 'all' },
     response: z.object({ removed: z.array(z.string()), freedBytes: z.int() }),
     isLong: true,
     summary: 'Remove function images that no version needs any longer',
@@ -285,6 +366,7 @@ export const API = {
   reset: {
     method: 'POST',
     path: '/v1/reset',
+    needs: { role: 'admin', scope: 'all' },
     response: z.object({ removed: z.array(z.string()) }),
     isLong: true,
     summary: 'Stop and remove every deployment',
@@ -292,6 +374,7 @@ export const API = {
   shutdown: {
     method: 'POST',
     path: '/v1/shutdown',
+    needs: { role: 'admin', scope: 'all' },
     body: z.object({ prune: z.boolean().default(false) }),
     response: z.object({ stopped: z.array(z.string()) }),
     isLong: true,
@@ -302,6 +385,7 @@ export const API = {
 export interface ApiRoute {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
+  needs: Need
   params?: z.ZodObject
   query?: z.ZodObject
   body?: z.ZodObject

@@ -9,6 +9,7 @@
 export const ERRORS = {
   UNAUTHORIZED: { status: 401, fault: 'user', retryable: false, about: 'The bearer token is missing or wrong' },
   FORBIDDEN_ORIGIN: { status: 403, fault: 'user', retryable: false, about: 'The Host or Origin header is not allowed' },
+  FORBIDDEN: { status: 403, fault: 'user', retryable: false, about: 'The token is not for this' },
   INVALID_REQUEST: { status: 400, fault: 'user', retryable: false, about: 'The request does not match its schema' },
   ROUTE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The agent has no such route' },
   DEPLOY_FILE_INVALID: { status: 422, fault: 'user', retryable: false, about: 'deploy.json has problems' },
@@ -49,6 +50,9 @@ export const ERRORS = {
     retryable: false,
     about: 'A package has machine code for another system than the one it is deployed to',
   },
+  TOKEN_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No token has this id or name' },
+  SERVER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No server has this name' },
+  SERVER_UNREACHABLE: { status: 503, fault: 'user', retryable: true, about: 'A server cannot be reached, or not used' },
   NODE_NOT_FOUND: {
     status: 422,
     fault: 'user',

@@ -1,5 +1,18 @@
 /** The contract between the agent and its clients. One schema serves types, validation, client and docs. */
-export { answerProof, isProof, isSameSecret, newNonce, PROOF_PATH, proofIn, proofOf, type Challenge } from './access.ts'
+export {
+  ACCESS_TOKEN_PREFIX,
+  answerProof,
+  hashOf,
+  isProof,
+  isSameSecret,
+  newNonce,
+  PROOF_PATH,
+  proofIn,
+  proofOf,
+  tokenIdIn,
+  UNKNOWN,
+  type Challenge,
+} from './access.ts'
 export { AccessRule, Cors, JwtRule, RateLimit, rateLimitOf } from './access-rule.ts'
 export { AuditView } from './audit.ts'
 export { KeyView } from './caller-key.ts'
@@ -85,8 +98,8 @@ export {
 export { LogPlace } from './log-place.ts'
 export {
   BuiltFunction,
+  codeHashOf,
   digestOf,
-  hashOf,
   MachineCode,
   manifestText,
   MAX_PACKAGE_BYTES,
@@ -101,3 +114,4 @@ export {
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'
 export { dockerfileBase, dockerfileOf, hostBase, hostPathsOf, SCRATCH_BASE } from './run-base.ts'
 export { Scale } from './scale.ts'
+export { isFor, mayDo, NamePattern, Role, ROLES, TokenView, type Grant, type Need } from './token.ts'

@@ -89,7 +89,7 @@ const HASH_FORMAT = 2
  * 16 hex digits over everything that a function can see at run time: the same hash is the same function, whoever built
  * it and wherever.
  */
-export function hashOf({ entry, base, files }: HashedPackage): string {
+export function codeHashOf({ entry, base, files }: HashedPackage): string {
   const parts: unknown[] = [HASH_FORMAT, entry, ...(base === undefined ? [] : [base])]
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1))
   for (const { path, executable, sha256 } of sorted) parts.push([path, executable === true, sha256])

@@ -6,11 +6,12 @@
  * that a proxy that dies takes at most a minute of it along.
  */
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import { createCallerKey } from '../access/index.ts'
-import { nearMatch, RyoFaasError, type KeyView } from '../contract/index.ts'
+import { createCallerKey, findIssued } from '../access/index.ts'
+import { RyoFaasError, type KeyView } from '../contract/index.ts'
 import { deploymentIn, type CallerKeyRecord, type StateStore } from './state/index.ts'
 
 const NOTE_MS = 60_000
+const WHAT = { what: 'key', missing: 'KEY_NOT_FOUND', listedBy: 'ryo-faas keys list' } as const
 
 export interface CallerKeysOptions {
   state: StateStore
@@ -69,7 +70,7 @@ export class CallerKeys {
   /** @throws RyoFaasError KEY_NOT_FOUND */
   async revoke(idOrName: string): Promise<KeyView> {
     const { state, publish } = this.#options
-    const record = this.#find(idOrName)
+    const record = findIssued(idOrName, this.#records(), WHAT)
     await this.#note().catch(() => undefined) // The last use of a key that is going.
     await state.update(next => void delete next.keys[record.id])
     await publish()
@@ -82,24 +83,6 @@ export class CallerKeys {
 
   #records(): CallerKeyRecord[] {
     return Object.values(this.#options.state.current.keys)
-  }
-
-  #find(idOrName: string): CallerKeyRecord {
-    const all = this.#records()
-    const found = all.filter(({ id, name }) => id === idOrName || name === idOrName)
-    if (found.length === 1) return found[0]!
-    if (found.length > 1) {
-      throw new RyoFaasError('INVALID_REQUEST', `${found.length} keys are named "${idOrName}"`, {
-        hint: `Revoke one by its id: ${found.map(({ id }) => id).join(', ')}`,
-      })
-    }
-    const near = nearMatch(
-      idOrName,
-      all.map(({ name }) => name),
-    )
-    throw new RyoFaasError('KEY_NOT_FOUND', `no key has the id or the name "${idOrName}"`, {
-      hint: near === undefined ? 'ryo-faas keys list shows them.' : `Did you mean "${near}"?`,
-    })
   }
 
   /** Writes down what the proxies know of uses; writes nothing if that is known. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { hashOf, type DeployEntry, type MachineCode, type PackageManifest } from '../contract/index.ts'
+import { codeHashOf, type DeployEntry, type MachineCode, type PackageManifest } from '../contract/index.ts'
 import { Languages, type Language } from '../languages/index.ts'
 import { SHELL } from '../languages/testing/shell-language.ts'
 import { PackageStore, thisMachine } from '../packages/index.ts'
@@ -42,7 +42,7 @@ test('an uploaded package is deployed as what it says it is, by a hash of what i
   const { made, outcome, protocol, package: digest, language } = await accepted({ protocol: 1 })
   expect([protocol, language.name, digest?.length]).toEqual([1, 'node', 64])
   const bundle = await outcome.bundle(new AbortController().signal)
-  expect(bundle.hash).toBe(hashOf(made))
+  expect(bundle.hash).toBe(codeHashOf(made))
 })
 
 test.each<[string, Partial<PackageManifest>, Partial<DeployEntry>, object]>([

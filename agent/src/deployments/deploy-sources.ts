@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod'
 import {
-  hashOf,
+  codeHashOf,
   kindOf,
   RyoFaasError,
   type PackagedDeploy,
@@ -82,7 +82,7 @@ export function uploadedSource({ file, project, functions }: Packaged, dependenc
               kind: 'accepted',
               ...(manifest.base !== undefined && { base: manifest.base }),
               bundle: async () => ({
-                hash: hashOf(manifest),
+                hash: codeHashOf(manifest),
                 notes: [],
                 write: versionDir => packages.place({ manifest, versionDir, isWritable: engine.runsInPlace }),
               }),

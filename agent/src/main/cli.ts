@@ -1,8 +1,8 @@
 /** Entry of the command line: what is quick is done here, everything else is loaded when it is needed. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { quickDeploy } from '../cli/quick-deploy.ts'
 import { quickDetails } from '../cli/quick-details.ts'
-import { homeFrom } from '../client/home-paths.ts'
+import { homeFrom, homePaths } from '../client/home-paths.ts'
 
 // The reader closed the pipe (`| head`).
 for (const stream of [process.stdout, process.stderr]) {
@@ -20,10 +20,11 @@ async function main(): Promise<void> {
   const place = { home: homeFrom(environment), version, cwd: process.cwd() }
   const streams = { stdout, stderr, environment }
   const words = argv.slice(2)
-  const code =
-    (await quickDeploy(words, place, streams)) ??
-    ((await quickDetails(words, place, streams)) ? 0 : undefined) ??
-    (await (await import('./command-line.ts')).runCommandLine())
+  // Whoever has servers may mean one of them.
+  const isHere = environment['RYO_FAAS_SERVER'] === undefined && !existsSync(homePaths(place.home).servers)
+  const quick = async () =>
+    (await quickDeploy(words, place, streams)) ?? ((await quickDetails(words, place, streams)) ? 0 : undefined)
+  const code = (isHere ? await quick() : undefined) ?? (await (await import('./command-line.ts')).runCommandLine())
   // Flushes what is still buffered for a pipe.
   for (const stream of [stdout, stderr]) await new Promise(resolve => stream.write('', resolve))
   process.exit(code)

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { runCli } from '../cli/cli.ts'
-import { homeFrom } from '../client/home-paths.ts'
+import { homeFrom, homePaths } from '../client/home-paths.ts'
 
 const AGENT_END_MS = 10_000
 
@@ -71,6 +71,15 @@ export async function runCommandLine(): Promise<number> {
       openArtefact: async (at, settings) => (await import('../platform/build-here.ts')).openArtefact(at, settings),
       openUrl: async url => (await import('../platform/open-url.ts')).openUrl(url, join(home, 'run', 'dashboard.html')),
       restoreStore: async backup => (await import('../platform/restore-store.ts')).restoreStore(home, backup),
+      saveServers: async file => {
+        const { writeDurably } = await import('../host/durable-file.ts')
+        await writeDurably(homePaths(home).servers, JSON.stringify(file, null, 2))
+      },
+      packPlatform: async wanted => (await import('../platform/packed-platform.ts')).packPlatform(wanted),
+      service: async (action, flags) => {
+        const { changeService, systemOf } = await import('../platform/service.ts')
+        return changeService(action, flags, { home, system: systemOf(environment) })
+      },
       runtimeDir,
     },
   })

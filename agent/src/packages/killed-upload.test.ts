@@ -42,9 +42,9 @@ async function start(doing: 'receive' | 'place'): Promise<ChildProcess> {
   const child = spawn(process.execPath, [...loader, script, folder, file, doing], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  child.stdin!.on('error', () => undefined) // It was killed.
+  child.stdin.on('error', () => undefined) // It was killed.
   children.push(child)
-  await once(child.stdout!, 'data')
+  await once(child.stdout, 'data')
   return child
 }
 

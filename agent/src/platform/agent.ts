@@ -19,6 +19,7 @@ import type { TraceStore } from '../observability/collector/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { Supervisor } from '../supervisor/index.ts'
 import type { Ahead } from './ahead.ts'
+import type { TokenStore } from '../tokens/index.ts'
 import { dashboardFolder } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
 import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
@@ -56,6 +57,7 @@ type Stage = { kind: 'ready'; platform: ReadyPlatform } | Exclude<PlatformView['
 
 export class Agent implements Platform {
   readonly secrets: SecretStore
+  readonly tokens: TokenStore
   readonly audit: AuditLog
   readonly metrics: PlatformMetrics
   readonly #options: AgentOptions
@@ -76,6 +78,7 @@ export class Agent implements Platform {
     this.#options = options
     this.#home = home
     this.secrets = new SecretStore(home.folder)
+    this.tokens = home.tokens
     this.audit = new AuditLog(homePaths(home.folder).auditLog)
     this.#routes = new RoutesSink(home.folder, {
       dispatchers: options.options.dispatchers,
@@ -230,7 +233,7 @@ export class Agent implements Platform {
     const api = await createApi({
       ...{ token, version, platform: this, dashboard: dashboardFolder(), audit: this.audit, logger },
     })
-    this.#api.add({ close: () => api.close() })
+    this.#api.add({ close: () => this.tokens.close() }, { close: () => api.close() })
     const wanted = state.current.ports['agent'] ?? options.agentPort
     try {
       await api.listen({ host: '127.0.0.1', port: wanted })

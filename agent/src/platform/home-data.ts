@@ -21,11 +21,12 @@ const OURS = [
   'functions-key',
   'callback-secret',
   'audit.jsonl',
+  'tokens.json',
 ]
 
 /** Temporary files, as `writeAtomically` names them. */
 const HALF_WRITTEN =
-  /^(?:state\.json|agent\.json|token|dispatch-token|functions-key|callback-secret)\.\d+\.[0-9a-f]{8}\.tmp$/
+  /^(?:state\.json|agent\.json|token|dispatch-token|functions-key|callback-secret|tokens\.json)\.\d+\.[0-9a-f]{8}\.tmp$/
 
 /** Folder of the store's data. */
 export function storeFolder(home: string): string {

@@ -7,6 +7,7 @@ import { StateStore } from '../deployments/state/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { Part, RunningPart, Supervisor } from '../supervisor/index.ts'
 import type { Ahead } from './ahead.ts'
+import { TokenStore } from '../tokens/index.ts'
 import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import type { PlatformOptions } from './options.ts'
 import type { PlatformMetrics } from './platform-metrics.ts'
@@ -18,6 +19,7 @@ export interface Home {
   folder: string
   state: StateStore
   secrets: EnsuredSecrets
+  tokens: TokenStore
   /** An earlier agent died without stopping the platform: it still runs on its ports, whatever happens to us. */
   isAdopted: boolean
 }
@@ -50,7 +52,8 @@ export type EngineView = Pick<PlatformView, 'engine' | 'engineNote' | 'isolation
 export async function openHome(folder: string, { isAdopted }: { isAdopted: boolean }): Promise<Home> {
   const state = await StateStore.open(join(folder, 'state.json'))
   if (!isAdopted) await state.update(next => void (next.ports = {}))
-  return { folder, state, secrets: await ensureSecrets(folder, { keep: isAdopted }), isAdopted }
+  const [secrets, tokens] = await Promise.all([ensureSecrets(folder, { keep: isAdopted }), TokenStore.open(folder)])
+  return { folder, state, secrets, tokens, isAdopted }
 }
 
 /** A part that cannot be started is ended too: it may run, and not respond. */

@@ -5,6 +5,17 @@ import { ensureInstalled, type SystemPackage } from './system-packages.ts'
 const PYTHON: SystemPackage[] = ['python3', 'python3-fastapi', 'python3-flask', 'python3-pip']
 
 export default async function setup(): Promise<void> {
-  await ensureInstalled(['chromium', 'gcc', 'golang-go', 'nats-server', 'nginx-light', 'prometheus', ...PYTHON])
+  await ensureInstalled([
+    'chromium',
+    'gcc',
+    'golang-go',
+    'nats-server',
+    'nginx-light',
+    'openssh-client',
+    'openssh-server',
+    'prometheus',
+    'systemd',
+    ...PYTHON,
+  ])
   await fillGoCache()
 }

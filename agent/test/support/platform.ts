@@ -97,8 +97,7 @@ export class TestPlatform {
   }
 
   async storeClient(signal: AbortSignal): Promise<StoreClient> {
-    const agent = await this.client()
-    return StoreClient.of(await agent.call('platform', {}), { token: agent.token, signal })
+    return StoreClient.of(await this.client(), signal)
   }
 
   client(): Promise<AgentClient> {

@@ -19,12 +19,15 @@ const PROGRAMS = {
   'nats-server': ['nats-server'],
   'nginx-light': ['nginx'],
   postgresql: ['pg_ctlcluster'],
+  'openssh-client': ['ssh'],
+  'openssh-server': ['sshd'],
   prometheus: ['promtool'],
   python3: ['python3'],
   'python3-fastapi': ['/usr/lib/python3/dist-packages/fastapi'],
   'python3-flask': ['/usr/lib/python3/dist-packages/flask'],
   'python3-pip': ['/usr/lib/python3/dist-packages/pip'],
   ripgrep: ['rg'],
+  systemd: ['systemd-analyze'],
 } as const
 export type SystemPackage = keyof typeof PROGRAMS
 export const SYSTEM_PACKAGES = Object.keys(PROGRAMS) as SystemPackage[]

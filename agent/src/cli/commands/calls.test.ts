@@ -41,7 +41,7 @@ test('cancel --all goes through all pages, also past an empty one, and does not 
   const stdout = new PassThrough()
   const output = new Output({ stdout, stderr: new PassThrough(), environment: {} } as never, false)
   const proxyUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const connect = async () => ({ call: async () => ({ proxyUrl }), token: 'token' })
+  const connect = async () => ({ door: async () => ({ url: proxyUrl, token: 'token' }) })
   const context = { output, connect, signal: new AbortController().signal } as unknown as Context
   await calls.run({ action: 'cancel', all: true }, context)
   stdout.end()

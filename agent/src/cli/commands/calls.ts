@@ -23,6 +23,7 @@ export const calls: Command = {
         default: false,
         describe: 'All calls (of --function): redrive dead ones, cancel queued ones',
       }),
+  destroys: args => (args['action'] === 'cancel' ? 'Cancel calls' : undefined),
   run: async (args, context) => {
     const client = await CallsClient.of(await context.connect(), context.signal)
     const ids = (args['ids'] as string[] | undefined) ?? []

@@ -8,6 +8,7 @@ import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } fr
 export const check: Command = {
   usage: 'check [file]',
   describe: 'Check deploy.json and the handler signatures without deploying',
+  place: 'here',
   options: yargs => yargs.positional('file', FILE_ARGUMENT).option('only', ONLY_OPTION).option('env', ENV_OPTION),
   run: async (args, context) => {
     const { output } = context

@@ -1,4 +1,4 @@
-import { dashboardUrl, readAgentFile, type AgentClient } from '../../client/index.ts'
+import { dashboardUrl, type AgentClient } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
 
 export const dashboard: Command = {
@@ -17,10 +17,13 @@ export const dashboard: Command = {
 }
 
 /** @param trace its id, a prefix of it, or a call's id */
-export async function addressOfDashboard(client: AgentClient, { home }: Context, trace?: string): Promise<string> {
+export async function addressOfDashboard(
+  client: AgentClient,
+  { browserDoor }: Context,
+  trace?: string,
+): Promise<string> {
   // The address holds a key: make sure that it is our agent that listens there.
   await client.call('platform', {})
   const found = trace === undefined ? undefined : await client.call('trace', { params: { id: trace } })
-  const { agent, token } = (await readAgentFile(home))!
-  return dashboardUrl({ url: agent.url, token }, found && `/trace/${found.traceId}`)
+  return dashboardUrl(await browserDoor(), found && `/trace/${found.traceId}`)
 }

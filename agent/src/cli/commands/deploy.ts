@@ -5,6 +5,7 @@ import { RyoFaasError } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { startFrom } from '../start-from.ts'
 import { artefactPath, buildArtefact, deployArtefact } from './artefact.ts'
+import { deployElsewhere } from './deploy-elsewhere.ts'
 import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION } from './deploy-file.ts'
 import { deployOnce, reportDeploy, type DeployBody, type DeployContext, type Deployed } from './run-deploy.ts'
 import { ensureRunning } from './start-faas.ts'
@@ -74,7 +75,7 @@ export const deploy: Command = {
       ...(args['from'] !== undefined && { from: startFrom(args['from'] as string) }),
     }
     if (args['out'] !== undefined) return buildArtefact({ ...body, out: args['out'] as string }, context)
-    await ensureRunning(context)
+    if (context.server === undefined) await ensureRunning(context)
     if (artefact !== undefined) {
       const settings = { ...body, only: body.only, digest: args['digest'] as string | undefined }
       const { error } = await reportDeploy(
@@ -109,6 +110,9 @@ function refuseUnfitting(args: Record<string, unknown>, isArtefact: boolean): vo
 }
 
 function withAgent(context: Context): DeployContext {
+  if (context.server !== undefined) {
+    return { ...context, deploy: (body, onProgress) => deployElsewhere(body, { context, onProgress }) }
+  }
   return {
     ...context,
     deploy: async function* (body) {

@@ -16,6 +16,7 @@ import { stopPlatform } from './stop-faas.ts'
 export const dev: Command = {
   usage: 'dev [file]',
   describe: 'Develop: start what is needed, redeploy on every save, show logs and URLs; Ctrl-C ends it',
+  place: 'here',
   examples: [
     ['dev', 'in the folder of deploy.json; in an empty folder it creates a project first'],
     ['dev shop --open', 'and open the first function in the browser'],

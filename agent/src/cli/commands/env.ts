@@ -8,6 +8,7 @@ import { runningPlatform } from './start-faas.ts'
 export const env: Command = {
   usage: 'env',
   describe: 'Show the configuration and how to change it',
+  place: 'here',
   options: yargs =>
     yargs.option('secrets', { type: 'boolean', default: false, describe: 'Also show the secret that signs callbacks' }),
   run: async (args, context) => {

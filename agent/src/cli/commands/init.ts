@@ -10,6 +10,7 @@ const SCHEMA = '.ryo-faas/deploy.schema.json'
 export const init: Command = {
   usage: 'init [dir]',
   describe: 'Create a new project, ready to deploy',
+  place: 'here',
   options: yargs => yargs.positional('dir', { type: 'string', default: '.', describe: 'Folder (created if missing)' }),
   run: async (args, context) => {
     const { cwd, output } = context

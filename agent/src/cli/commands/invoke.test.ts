@@ -31,7 +31,7 @@ async function serve(listener: RequestListener): Promise<string> {
 async function invoked(proxyUrl: string, args: Record<string, unknown> = {}): Promise<string> {
   const stdout = new PassThrough()
   const output = new Output({ stdout, stderr: new PassThrough(), environment: {} } as never, false)
-  const connect = async () => ({ token: 'token', call: async () => ({ proxyUrl }) })
+  const connect = async () => ({ door: async () => ({ url: proxyUrl, token: 'token' }) })
   const context = { output, connect, signal: new AbortController().signal } as unknown as Context
   await invoke.run({ name: 'fn', path: '', ...args }, context)
   stdout.end()

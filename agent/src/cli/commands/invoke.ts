@@ -4,7 +4,7 @@ import { RyoFaasError, type CallView } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 import { DATA_HELP, readData } from '../data-argument.ts'
 import { formatDuration } from '../output.ts'
-import { CallsClient, PlatformErrorSchema, provenConnector, type AgentClient } from '../../client/index.ts'
+import { CallsClient, PlatformErrorSchema, provenConnector, type AgentClient, type Door } from '../../client/index.ts'
 import { Reported } from './reported.ts'
 
 export const invoke: Command = {
@@ -24,22 +24,22 @@ export const invoke: Command = {
     const { output } = context
     const body = await readData(args['data'] as string | undefined, context)
     const agent = await context.connect()
-    const { proxyUrl } = await agent.call('platform', {})
+    const proxy = await agent.door('proxy')
     const begin = performance.now()
     const response = await send(
-      `${proxyUrl}/functions/${routeOf(String(args['name']))}${pathFrom(args['path'] as string)}`,
+      `${proxy.url}/functions/${routeOf(String(args['name']))}${pathFrom(args['path'] as string)}`,
       {
         method: (args['method'] as string | undefined) ?? (body === undefined ? 'GET' : 'POST'),
         headers: [...headersFrom(args['header'] as string[] | undefined, { body, isAsync: args['async'] === true })],
         signal: context.signal,
         ...(body !== undefined && { body }),
       },
-      agent.token,
+      proxy,
     )
     const callId = response.headers.get(HEADERS.callId)
     if (args['wait'] && response.status === 202 && callId !== null) {
       await response.body?.cancel()
-      return follow(new CallsClient({ url: proxyUrl, token: agent.token }, context.signal), callId, context)
+      return follow(new CallsClient(proxy, context.signal), callId, context)
     }
     if (args['include']) {
       output.line(`HTTP ${response.status} ${response.statusText}`)
@@ -100,14 +100,14 @@ function settle(response: Response, text: string, { output }: Context): void {
 /**
  * Returns the function's response, redirects included: the user wants to see where they lead. Node's own `fetch` gives
  * up after five minutes of silence; a function's timeout may be a day, and the proxy enforces it.
- * @param token the operator's, for the proxy alone: functions with any access rule take the call
+ * @param door of the proxy: with its token, functions with any access rule take the call
  */
-export async function send(url: string, init: RequestInit, token?: string): Promise<Response> {
+export async function send(url: string, init: RequestInit, door?: Door): Promise<Response> {
   const { Agent, buildConnector, fetch, Headers } = (await import('undici')).default // Loaded for this command only.
-  const connect = token === undefined ? {} : { connect: provenConnector(buildConnector({}), token) }
+  const connect = door === undefined ? {} : { connect: provenConnector(buildConnector, door) }
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, ...connect })
   const headers = new Headers(init.headers)
-  if (token !== undefined) headers.set('proxy-authorization', `Bearer ${token}`)
+  if (door !== undefined) headers.set('proxy-authorization', `Bearer ${door.token}`)
   try {
     return await fetch(url, { ...init, headers, redirect: 'manual', dispatcher })
   } catch (error) {

@@ -1,8 +1,7 @@
 import { RyoFaasError, type KeyView } from '../../contract/index.ts'
 import { confirm, YES } from '../confirm.ts'
 import type { Command, Context } from '../context.ts'
-
-const UNITS_MS = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 } as const
+import { endOf } from '../time-argument.ts'
 
 export const keys: Command = {
   usage: 'keys <action> [name]',
@@ -15,6 +14,7 @@ export const keys: Command = {
       .option('events', { type: 'boolean', describe: 'With create: it may also post events' })
       .option('expires', { type: 'string', nargs: 1, describe: 'With create: after a time like 12h, 90d or 52w' })
       .option('yes', { ...YES, describe: 'With revoke: skip the confirmation' }),
+  destroys: args => (args['action'] === 'revoke' ? `Revoke the key ${String(args['name'])}` : undefined),
   run: async (args, context) => {
     const client = await context.connect()
     const name = args['name'] as string | undefined
@@ -54,11 +54,4 @@ function list(all: KeyView[], { output }: Context): void {
       ...[createdAt, expiresAt, usedAt].map(time => time?.slice(0, 16).replace('T', ' ') ?? 'never'),
     ]),
   )
-}
-
-function endOf(text: string, now: number): string {
-  const [, count, unit] = /^([1-9]\d{0,4})([hdw])$/.exec(text) ?? []
-  if (count === undefined)
-    throw new RyoFaasError('INVALID_OPTION', `--expires "${text}" must be a time like 12h, 90d or 52w`)
-  return new Date(now + Number(count) * UNITS_MS[unit as keyof typeof UNITS_MS]).toISOString()
 }

@@ -12,6 +12,7 @@ export const stop: Command = {
   usage: 'stop <names..>',
   describe: 'Drain and remove deployments',
   options: yargs => yargs.positional('names', { ...NAME, array: true }),
+  destroys: args => `Stop ${(args['names'] as string[]).join(', ')}`,
   run: async (args, { output, connect, signal }) => {
     const client = await connect()
     const names = args['names'] as string[]
@@ -84,6 +85,7 @@ function numberOf({ scale: range, desiredInstances }: DeploymentView): string {
 export const rollback: Command = {
   usage: 'rollback <name> [to]',
   describe: 'Go back to an earlier version without rebuilding',
+  destroys: args => `Roll back ${String(args['name'])}`,
   options: yargs =>
     yargs
       .positional('name', NAME)
@@ -105,6 +107,7 @@ export const rollback: Command = {
 export const prune: Command = {
   usage: 'prune',
   describe: 'Remove function images that no version needs any longer',
+  destroys: () => 'Remove unused images',
   run: async (_, { output, connect }) => {
     const result = await (await connect()).call('prune', {})
     output.value(result)
@@ -116,6 +119,7 @@ export const prune: Command = {
 export const reset: Command = {
   usage: 'reset',
   describe: 'Stop and remove every deployment',
+  destroys: () => 'Stop and remove every deployment',
   options: yargs => yargs.option('yes', YES),
   run: async (args, context) => {
     const client = await context.connect()

@@ -38,13 +38,16 @@ export interface DeployContext {
   /** Aborts on Ctrl-C. */
   signal: AbortSignal
   /** Asks the agent, and tells what happens until everything is done. */
-  deploy(request: DeployBody & { variables: Record<string, string> }): AsyncIterable<DeployEvent>
+  deploy(
+    request: DeployBody & { variables: Record<string, string> },
+    onProgress: (progress: UploadProgress) => void,
+  ): AsyncIterable<DeployEvent>
 }
 
 /** Returns the failure instead of throwing it, because `--watch` continues after one. */
 export async function deployOnce(body: DeployBody, context: DeployContext): Promise<DeployOutcome> {
   const settings = await settingsOf(body.file, { env: body.environment }, context)
-  return reportDeploy(() => context.deploy({ ...body, ...settings }), body, context)
+  return reportDeploy(onProgress => context.deploy({ ...body, ...settings }, onProgress), body, context)
 }
 
 /** Prints what happens. */

@@ -1,6 +1,7 @@
 /** The schedules of all functions: what runs when, and the switches. */
 import { RyoFaasError, type TriggerView } from '../../contract/index.ts'
-import type { AgentClient, ApiOutput } from '../../client/index.ts'
+import { routeOf } from '@ryo-faas/runtime/protocol'
+import type { AgentClient, ApiOutput, Door } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
 import { nextRun } from './details.ts'
 import { send } from './invoke.ts'
@@ -30,7 +31,7 @@ export const schedules: Command = {
       throw new RyoFaasError('INVALID_OPTION', `schedules ${String(args['action'])} needs the name of a deployment`)
     }
     const chosen = choose(name, await schedulesOf(client, name), args['schedule'] as string | undefined)
-    if (args['action'] === 'run') return runNow(chosen, context, client.token)
+    if (args['action'] === 'run') return runNow(chosen, context, await client.door('proxy'))
     const isPaused = args['action'] === 'pause'
     const params = { name: chosen.deployment.name, key: chosen.trigger.key }
     context.output.value(await client.call('pause', { params, body: { isPaused } }))
@@ -73,7 +74,7 @@ function choose(name: string, all: Scheduled[], wanted: string | undefined): Sch
 }
 
 /** As the clock would call it, except that it does not count for the schedule. */
-async function runNow({ deployment, trigger }: Scheduled, context: Context, token: string): Promise<void> {
+async function runNow({ deployment, trigger }: Scheduled, context: Context, proxy: Door): Promise<void> {
   const { output, signal } = context
   const { path, body } = trigger.schedule
   const headers = new Headers({ prefer: 'respond-async', 'x-schedule': trigger.label })
@@ -85,7 +86,7 @@ async function runNow({ deployment, trigger }: Scheduled, context: Context, toke
     signal,
     ...(body !== undefined && { body: JSON.stringify(body) }),
   }
-  const response = await send(`${deployment.url}${path}`, init, token)
+  const response = await send(`${proxy.url}/functions/${routeOf(deployment.name)}${path}`, init, proxy)
   if (response.status !== 202) {
     throw new RyoFaasError('INVALID_REQUEST', `the call was not accepted: ${response.status} ${await response.text()}`)
   }

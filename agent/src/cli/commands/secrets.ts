@@ -11,6 +11,7 @@ export const secrets: Command = {
       .positional('action', { choices: ['list', 'set', 'delete'] as const, demandOption: true })
       .positional('name', { type: 'string', describe: 'Letters, digits and _' })
       .option('yes', { ...YES, describe: 'With delete: skip the confirmation' }),
+  destroys: args => (args['action'] === 'delete' ? `Delete the secret ${String(args['name'])}` : undefined),
   run: async (args, context) => {
     const { output, stdin } = context
     const client = await context.connect()

@@ -18,6 +18,7 @@ const OPEN_TO_OTHERS =
 export const startFaas: Command = {
   usage: 'startFaas',
   describe: 'Start the platform: agent, NATS, proxy and every deployed function',
+  place: 'here',
   examples: [
     ['startFaas', 'with Docker if it is running, otherwise as processes'],
     ['startFaas --engine process --port 8080', 'without containers, on another port'],

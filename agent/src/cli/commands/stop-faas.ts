@@ -11,6 +11,7 @@ const AGENT_RETURN_MS = 15_000
 export const stopFaas: Command = {
   usage: 'stopFaas',
   describe: 'Stop every function and part, and list what was stopped; data is kept',
+  place: 'here',
   options: yargs =>
     yargs
       .option('prune', { type: 'boolean', default: false, describe: 'Also remove images and all data' })

@@ -56,13 +56,16 @@ export const store: Command = {
           .map(([action, what]) => `  store ${action.padEnd(8)} ${what}`)
           .join('\n'),
       ),
+  destroys: ({ action, args, drop }) => {
+    const isDestroying = action === 'delete' || action === 'drop' || (action === 'index' && drop === true)
+    return isDestroying ? `store ${action} ${((args as string[] | undefined) ?? []).join(' ')}` : undefined
+  },
   run: async (args, context) => {
     const action = args['action'] as Action
     const given = ((args['args'] as string[] | undefined) ?? []).map(String)
     if (action === 'replay') return replay(given, args, context)
     if (action === 'restore') return restore(given, context)
-    const agent = await context.connect()
-    const store = StoreClient.of(await agent.call('platform', {}), { token: agent.token, signal: context.signal })
+    const store = await StoreClient.of(await context.connect(), context.signal)
     return RUN[action](store, { given, args, context })
   },
 }
@@ -156,7 +159,13 @@ const RUN: Record<Exclude<Action, 'replay' | 'restore'>, Run> = {
   },
 }
 
-async function restore(given: string[], { cwd, restoreStore, output }: Context): Promise<void> {
+async function restore(given: string[], { cwd, restoreStore, output, server }: Context): Promise<void> {
+  if (server !== undefined) {
+    throw new RyoFaasError(
+      'UNSUPPORTED',
+      `the store of the server ${server} is restored there, while its platform is stopped`,
+    )
+  }
   const [backup] = needed(given, ['backup'])
   const kept = await restoreStore(resolve(cwd, backup))
   output.value({ restored: backup, ...(kept !== undefined && { kept }) })

@@ -9,6 +9,7 @@ export const RUNTIME = '.ryo-faas/runtime'
 export const types: Command = {
   usage: 'types [dir]',
   describe: 'Write @ryo-faas/runtime into a project again, for its types and tests: after an upgrade',
+  place: 'here',
   options: yargs => yargs.positional('dir', { type: 'string', default: '.', describe: 'Folder of the project' }),
   run: async (args, context) => {
     const path = await copyRuntime(resolve(context.cwd, String(args['dir'])), context)

@@ -8,7 +8,7 @@
  */
 import { lstat, realpath } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { hashOf, RyoFaasError } from '../../../contract/index.ts'
+import { codeHashOf, RyoFaasError } from '../../../contract/index.ts'
 import {
   Digests,
   globbedFiles,
@@ -145,7 +145,7 @@ export class Builder {
     for (const file of taken) {
       others.push({ path: file.path, executable: file.executable, sha256: await this.#digests.of(file) })
     }
-    return hashOf({ entry, base, files: [...own, ...others] })
+    return codeHashOf({ entry, base, files: [...own, ...others] })
   }
 
   /** The function's session, now the most recently used; the least recently used is closed. */

@@ -40,7 +40,10 @@ export class FunctionCaller {
     this.options = options
     this.pool = new Pool(options.proxyUrl, {
       pipelining: 1,
-      connect: provenConnector(buildConnector({ timeout: CONNECT_TIMEOUT_MS }), options.access.operator),
+      connect: provenConnector(made => buildConnector({ ...made, timeout: CONNECT_TIMEOUT_MS }), {
+        url: options.proxyUrl,
+        token: options.access.operator,
+      }),
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
     })

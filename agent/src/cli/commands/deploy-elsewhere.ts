@@ -1,0 +1,58 @@
+/** Deploying to a server: the code is checked and bundled on this machine, and what the server lacks of it is sent. */
+import {
+  AgentClient,
+  buildWithAgent,
+  deployPackage,
+  type BuiltPackages,
+  type UploadProgress,
+} from '../../client/index.ts'
+import { RyoFaasError, type BuildProgress, type DeployEvent } from '../../contract/index.ts'
+import type { BuildHere, Context } from '../context.ts'
+import type { DeployBody } from './run-deploy.ts'
+
+export interface ElsewhereRun {
+  context: Context
+  onProgress: (progress: UploadProgress) => void
+}
+
+/** Yields what a deploy on this machine would. */
+export async function* deployElsewhere(
+  { debug, buildOnly, explain, replace, from, ...request }: DeployBody & { variables: Record<string, string> },
+  { context, onProgress }: ElsewhereRun,
+): AsyncGenerator<DeployEvent> {
+  const { signal, server } = context
+  if (debug) {
+    throw new RyoFaasError('UNSUPPORTED', `--debug works on this machine only, not on the server ${server}`, {
+      hint: 'Debug it here, with --server local.',
+    })
+  }
+  const { file, only, variables, environment } = request
+  const asked = { file, variables, ...(only && { only }), ...(environment !== undefined && { environment }) }
+  const told: BuildProgress[] = []
+  const begin = performance.now()
+  const built = await build(asked, { context, emit: event => told.push(event) })
+  try {
+    yield* told.filter(({ type }) => explain || type !== 'bundled')
+    if (buildOnly) yield { type: 'finished', deployed: 0, failed: 0, durationMs: performance.now() - begin }
+    else {
+      const flags = { explain, replace, ...(from !== undefined && { from }) }
+      yield* deployPackage(await context.connect(), built, { ...flags, onProgress, signal })
+    }
+  } finally {
+    await built.close()
+  }
+}
+
+/** By the agent of this machine, whose compiler is warm; if none runs, by this process. */
+async function build(
+  asked: BuildHere,
+  { context, emit }: { context: Context; emit: (event: BuildProgress) => void },
+): Promise<BuiltPackages> {
+  const { home, signal } = context
+  try {
+    return await buildWithAgent(await AgentClient.connect(home, signal), asked, { emit, signal })
+  } catch (error) {
+    if (!(error instanceof RyoFaasError && error.code === 'NOT_RUNNING')) throw error
+    return context.buildHere(asked, { emit, signal })
+  }
+}

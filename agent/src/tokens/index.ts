@@ -1,0 +1,1 @@
+export { TokenStore } from './token-store.ts'
