@@ -62,8 +62,8 @@ const FUNCTIONS = {
   later: fn({ async: { attempts: 20, backoffMs: 200 }, ...GONE }),
 }
 const POOL = 1
-/** The platform's kinds of waiting containers: for a function with no settings, and for these. */
-const MOST_WAITING = 3 * POOL
+/** For a function with no settings, and for these. */
+const ALL_WAITING = 2 * POOL
 const MOST_OFFSET_MS = 15
 const HEAL_MS = 60_000
 
@@ -126,20 +126,22 @@ export class ElasticChaos {
   }
 
   async #prepare(change: Change, victim: ElasticVictim): Promise<void> {
-    if (victim === 'pool' || change === 'hand-over')
-      await until(async () => (await this.#waiting())[0], HEAL_MS, 'a waiting container')
+    if (victim === 'pool' || change === 'hand-over') {
+      const isFull = async () => (await this.#waiting()).length >= ALL_WAITING || undefined
+      await until(isFull, HEAL_MS, 'a full pool')
+    }
     switch (change) {
       case 'freeze':
         return void (await this.#ask('nap'))
       case 'wake':
         await this.#ask('nap')
-        return this.#untilCount('nap', 'paused', 1)
+        return this.#untilInstances('nap', ['frozen'])
       case 'hand-over':
-        return this.#untilGone('fresh')
+        return this.#untilInstances('fresh', [])
       case 'scale-out':
         // Somebody has to be there who can be killed.
         if (victim === 'instance') await this.#ask('nap')
-        return this.#untilGone('grows')
+        return this.#untilInstances('grows', [])
     }
   }
 
@@ -277,7 +279,7 @@ export class ElasticChaos {
         ...folders
           .filter(id => !waiting.some(({ name }) => name.endsWith(id)))
           .map(id => `nobody has the folder ${id}`),
-        ...(waiting.length > MOST_WAITING ? [`${waiting.length} containers wait`] : []),
+        ...(waiting.length > ALL_WAITING ? [`${waiting.length} containers wait`] : []),
       ]
       return left.length === 0 || undefined
     }
@@ -285,20 +287,12 @@ export class ElasticChaos {
     return left
   }
 
-  async #untilGone(name: string): Promise<void> {
-    const ofIt = async () => {
+  async #untilInstances(name: string, states: string[]): Promise<void> {
+    const areThere = async () => {
       const view = await (await this.#platform.client()).call('deployment', { params: { name } }).catch(() => undefined)
-      return view?.instances.length === 0 || undefined
+      return view?.instances.map(({ state }) => state).join() === states.join() || undefined
     }
-    await until(ofIt, HEAL_MS, `${name} is gone`)
-  }
-
-  async #untilCount(name: string, state: string, count: number): Promise<void> {
-    const ofIt = async () => {
-      const view = await (await this.#platform.client()).call('deployment', { params: { name } }).catch(() => undefined)
-      return view?.instances.filter(instance => instance.state === 'frozen').length === count || undefined
-    }
-    await until(ofIt, HEAL_MS, `${name} is ${state}`)
+    await until(areThere, HEAL_MS, `${name} has the instances [${states.join()}]`)
   }
 
   async #containers(): Promise<{ id: string; name: string; state: string; isPool: boolean }[]> {

@@ -137,6 +137,7 @@ test('a container that an agent created and did not live to start is removed by 
   const created = await docker.createContainer({
     name: `${project}-probe--i2x`,
     Image: stage.specOf().image,
+    Cmd: ['node'],
     Labels: {
       ...Object.fromEntries(labels.map(([key, value]) => [`${project}.${key}`, value])),
       ...{ 'ryo-faas': project, [project]: 'function' },
