@@ -2,7 +2,7 @@
  * When each step of the start began and ended, in milliseconds since the process began: which wait for each other, and
  * which run side by side. The agent's log has it once the platform is ready.
  */
-export interface Step {
+interface Step {
   name: string
   fromMs: number
   toMs: number

@@ -26,7 +26,7 @@ export interface DeployBody {
 
 export type Deployed = Extract<DeployEvent, { type: 'deployed' }>
 
-export interface DeployOutcome {
+interface DeployOutcome {
   folders: string[]
   deployed: Deployed[]
   error: RyoFaasError | undefined
