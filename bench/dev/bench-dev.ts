@@ -11,9 +11,9 @@ import { figure, type Bench, type Report } from '../support/report.ts'
 import type { Stage } from '../support/stage.ts'
 
 const GOAL_MS = 10_000
-const STEPS = ['project', 'platform', 'answer'] as const
+const STEPS = ['project', 'deployed', 'answer'] as const
 /** What it prints when a step is done. */
-const SAYS = { project: /^Created /m, platform: /is running|started|http:\/\/\S+/m }
+const SAYS = { project: /^Created /m, deployed: /http:\S+\/functions\// }
 
 export const devBench: Bench = {
   name: 'dev',
@@ -50,11 +50,11 @@ async function firstAnswer(stage: Stage, engine: EngineName, round: number) {
   const env = { ...platform.environment, RYO_FAAS_ENGINE: engine }
   const dev = spawn(process.execPath, [BIN, 'dev', folder], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(dev, 'exit')
-  const times = { project: NaN, platform: NaN, answer: NaN }
+  const times = { project: NaN, deployed: NaN, answer: NaN }
   let said = ''
   const note = (piece: Buffer) => {
     said += piece.toString()
-    for (const step of ['project', 'platform'] as const) {
+    for (const step of ['project', 'deployed'] as const) {
       if (Number.isNaN(times[step]) && SAYS[step].test(said)) times[step] = performance.now() - begin
     }
   }
