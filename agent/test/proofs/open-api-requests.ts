@@ -154,7 +154,10 @@ function valuesOf(schema: Schema, named: fc.Arbitrary<string>): fc.Arbitrary<unk
       return schema.format === 'date-time' ? fc.date({ noInvalidDate: false }).map(asTime) : named
     case 'integer':
     case 'number':
-      return fc.oneof(fc.integer({ min: schema.minimum ?? -5, max: Math.min(schema.maximum ?? 50, 50) }), fc.double())
+      return fc.oneof(
+        fc.integer({ min: Math.ceil(schema.minimum ?? -5), max: Math.min(schema.maximum ?? 50, 50) }),
+        fc.double(),
+      )
     case 'boolean':
       return fc.boolean()
     case 'array':
