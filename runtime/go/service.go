@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -56,23 +57,38 @@ type EventHandler interface {
 	func(context.Context, DocumentEvent) error | func(Document)
 }
 
-type eventFunc func(context.Context, DocumentEvent) error
-
 func eventFuncOf[H EventHandler](handler H) eventFunc {
-	switch run := any(handler).(type) {
-	case func(context.Context, DocumentEvent) error:
-		return run
-	case func(Document):
-		return func(_ context.Context, event DocumentEvent) error {
+	return func(_ http.ResponseWriter, r *http.Request) error {
+		event, err := readDocumentEvent(r.Body)
+		if err != nil {
+			return err
+		}
+		switch run := any(handler).(type) {
+		case EventFunction:
+			return run(r.Context(), event)
+		case DocumentFunction:
 			if event.After != nil {
 				run(*event.After)
 			} else if event.Before != nil {
 				run(*event.Before)
 			}
-			return nil
 		}
+		return nil
 	}
-	panic("unreachable")
+}
+
+func readDocumentEvent(body io.Reader) (DocumentEvent, error) {
+	var envelope struct {
+		Time     time.Time     `json:"time"`
+		Sequence string        `json:"sequence"`
+		Data     DocumentEvent `json:"data"`
+	}
+	if err := json.NewDecoder(body).Decode(&envelope); err != nil || envelope.Data.Kind == "" {
+		return DocumentEvent{}, errNotAnEvent
+	}
+	event := envelope.Data
+	event.Time, event.Sequence = envelope.Time, atoi(envelope.Sequence)
+	return event, nil
 }
 
 type servedTrigger struct {
@@ -86,6 +102,7 @@ type served struct {
 	HTTP     []string        `json:"http"`
 	Async    []string        `json:"async"`
 	Triggers []servedTrigger `json:"triggers"`
+	Events   []servedEvents  `json:"events,omitempty"`
 }
 
 // service is what an instance serves: one handler, one trigger, or all that was registered.
@@ -119,7 +136,7 @@ func (s *service) find(path string) (handler http.HandlerFunc, code, message str
 		at = or(at[:max(0, strings.LastIndexByte(at, '/'))], "/")
 	}
 	if len(s.routes) == 0 {
-		return nil, "HANDLER_NOT_FOUND", "This function runs on document events; it does not answer requests."
+		return nil, "HANDLER_NOT_FOUND", "This function runs on events; it does not answer requests."
 	}
 	return nil, "HANDLER_NOT_FOUND", "This service answers at " +
 		strings.Join(slices.Concat(s.served.HTTP, s.served.Async), ", ") + "."
@@ -129,25 +146,6 @@ func (s *service) stop() {
 	for index := len(s.onStop) - 1; index >= 0; index-- {
 		s.onStop[index]()
 	}
-}
-
-func runTrigger(run eventFunc, w http.ResponseWriter, r *http.Request) {
-	var envelope struct {
-		Time     time.Time     `json:"time"`
-		Sequence string        `json:"sequence"`
-		Data     DocumentEvent `json:"data"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&envelope); err != nil || envelope.Data.Kind == "" {
-		w.(*Invocation).answer("BAD_REQUEST", "This is not an event.")
-		return
-	}
-	event := envelope.Data
-	event.Time, event.Sequence = envelope.Time, atoi(envelope.Sequence)
-	if err := run(r.Context(), event); err != nil {
-		w.(*Invocation).fail(err, nil)
-		return
-	}
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // registrar collects what Init registers; the first mistake fails the start.
@@ -253,7 +251,7 @@ func (r *registrar) fail(format string, values ...any) {
 func (r *registrar) close() (*service, error) {
 	r.isClosed = true
 	if r.mistake == nil && len(r.service.routes)+len(r.service.triggers) == 0 {
-		r.fail("Init registers no handler: call faas.HTTP, faas.Async or faas.On in it")
+		r.fail("Init registers no handler: call faas.HTTP, faas.Async, faas.On or faas.OnEvent in it")
 	}
 	return r.service, r.mistake
 }

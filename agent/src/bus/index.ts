@@ -17,7 +17,6 @@ export {
   EVENT_SUBJECTS,
   eventSubject,
   idempotencySubject,
-  PUBLISHED_SUBJECTS,
   publishedSubject,
   publishedSubjects,
   REDRIVEN_HEADER,

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { DeploymentKind } from '../../src/contract/index.ts'
+import type { DeploymentKind, TriggerKind } from '../../src/contract/index.ts'
 import { ProcessEngine } from '../../src/engines/process/process-engine.ts'
 import { GoLanguage } from '../../src/languages/go/go-language.ts'
 import { languageContract } from '../../src/languages/testing/language-contract.ts'
@@ -48,6 +48,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 interface Wanted {
   name?: string
   kind?: DeploymentKind
+  on?: TriggerKind[]
   file?: string
   export?: string
 }
@@ -59,7 +60,7 @@ async function check(files: Record<string, string>, { name = 'Hello', kind = 'ht
     await writeFile(join(rootDir, path), content)
   }
   const filePath = join(rootDir, file ?? Object.keys(files)[0]!)
-  const source = { name, kind, export: more.export, rootDir, packageDir: rootDir, filePath, files: [] }
+  const source = { name, kind, on: more.on, export: more.export, rootDir, packageDir: rootDir, filePath, files: [] }
   const [outcome] = await language.check([source])
   return outcome!
 }
@@ -89,6 +90,17 @@ describe('the checker for Go', () => {
     ['another name', 'func Other(w web.ResponseWriter, r *web.Request) {}', { export: 'Other' }],
     ['a combination', 'func Init() { faas.HTTP("/", nil) }', { kind: 'service' }],
     ['a trigger', 'func Hello(c context.Context, e faas.DocumentEvent) error { return nil }', { kind: 'trigger' }],
+    [
+      'a trigger on events',
+      'func Hello(c context.Context, e faas.CloudEvent) error { return nil }',
+      { kind: 'trigger', on: ['event'] },
+    ],
+    ['a handler of events', 'func Hello(w web.ResponseWriter, r *web.Request) {}', { kind: 'trigger', on: ['event'] }],
+    [
+      'whole events of documents',
+      'func Hello(c context.Context, e faas.CloudEvent) error { return nil }',
+      { kind: 'trigger' },
+    ],
     ['a trigger in short', 'func Hello(d faas.Document) {}', { kind: 'trigger' }],
   ])('accepts %s', async (_what, code, wanted) => {
     expect(await check({ 'hello.go': inPackage(code) }, wanted)).toMatchObject({ kind: 'accepted' })
@@ -99,6 +111,12 @@ describe('the checker for Go', () => {
     ['wrong-parameters', 'func Hello(w web.ResponseWriter, r web.Request) {}', {}, { line: 14, column: 6 }],
     ['wrong-parameters', 'func Init(s string) {}', { kind: 'service' }, { hint: 'Declare it as func Init()' }],
     ['wrong-parameters', 'func Hello() {}', { kind: 'trigger' }, { hint: expect.stringContaining('DocumentEvent') }],
+    [
+      'wrong-parameters',
+      'func Hello(d faas.Document) {}',
+      { kind: 'trigger', on: ['document', 'event'] },
+      { hint: expect.stringContaining('faas.CloudEvent') },
+    ],
     ['not-exported', 'func hello(w web.ResponseWriter, r *web.Request) {}', {}, { hint: 'Rename it to "Hello"' }],
     [
       'wrong-case',
@@ -341,6 +359,77 @@ func (c *Context) String(text string)                              { io.WriteStr
   const engine = engineIn('gin-home')
   try {
     expect(await (await fetch(await startIn(engine, { dir, entry }))).text()).toBe('through gin')
+  } finally {
+    await engine.cleanUp()
+    await engine.close()
+  }
+})
+
+test('handlers in Go get whole events: as a value, and as a request in binary mode', async () => {
+  const code = `package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	faas "github.com/ryo-faas/ryo-faas/runtime/go"
+)
+
+var seen []string
+
+func Init() {
+	faas.HTTP("/seen", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, strings.Join(seen, "|")) })
+	faas.OnEvent("com.example.*", byValue)
+	faas.OnEvent("com.example.*", byRequest, "/shop")
+}
+
+func byValue(ctx context.Context, event faas.CloudEvent) error {
+	var order struct{ Amount int }
+	if event.Type == "com.example.bad" {
+		return fmt.Errorf("again")
+	}
+	if err := event.Decode(&order); err != nil {
+		order.Amount = len(event.Data)
+	}
+	seen = append(seen, fmt.Sprint(event.ID, " ", event.Subject, " ", order.Amount, " ", event.Extensions["own"]))
+	return nil
+}
+
+func byRequest(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	seen = append(seen, r.Header.Get("Ce-Id")+" "+r.Header.Get("Ce-Subject")+" "+r.Header.Get("Content-Type")+" "+string(body))
+}
+`
+  const engine = engineIn('events')
+  try {
+    const outcome = await check({ 'main.go': code }, { kind: 'service' })
+    if (outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
+    const built = await (await outcome.bundle(never)).write(join(folder, 'event-service'))
+    const url = await startIn(engine, built, { RYO_FAAS_DELIVERY_TOKEN: 'secret' })
+    const { served } = (await (await fetch(`${url}/.ryo-faas/health`)).json()) as { served: object }
+    expect(served).toMatchObject({
+      events: [
+        { key: 'byValue', type: 'com.example.*' },
+        { key: 'byRequest', type: 'com.example.*', source: '/shop' },
+      ],
+    })
+    const post = async (key: string, event: object) => {
+      const headers = { 'content-type': 'application/cloudevents+json', 'x-ryo-faas-delivery': 'secret' }
+      const body = JSON.stringify(event)
+      return (await fetch(`${url}/.ryo-faas/events/${key}`, { method: 'POST', headers, body })).status
+    }
+    const event = { specversion: '1.0', id: 'é 1', source: '/shop', type: 'com.example.paid', subject: 's', own: true }
+    expect(await post('byValue', { ...event, data: { amount: 7 } })).toBe(204)
+    expect(await post('byValue', { ...event, data_base64: 'AP8=', datacontenttype: 'application/octet-stream' })).toBe(
+      204,
+    )
+    expect(await post('byRequest', { ...event, data: 'text', datacontenttype: 'text/plain' })).toBe(200)
+    expect(await post('byValue', { ...event, type: 'com.example.bad' })).toBe(500)
+    expect(await post('byValue', { specversion: '1.0' })).toBe(400)
+    expect(await (await fetch(`${url}/seen`)).text()).toBe('é 1 s 7 true|é 1 s 2 true|%C3%A9%201 s text/plain text')
   } finally {
     await engine.cleanUp()
     await engine.close()

@@ -59,6 +59,16 @@ export const SUITES: readonly Suite[] = [
     isSeeded: false,
   },
   {
+    name: 'CloudEvents from elsewhere',
+    follows: 'CloudEvents 1.0.2 over HTTP: binary, structured and batch mode; what is sent out is read by its SDK',
+    files: [
+      `${PROXY}/events-api/*.test.ts`,
+      `${DISPATCHER}/triggers/event/*.test.ts`,
+      `${DISPATCHER}/callbacks/callbacks.test.ts`,
+    ],
+    isSeeded: false,
+  },
+  {
     name: 'Fuzzing: APIs, command line and deploy.json',
     follows: 'our own OpenAPI documents, commands and schema',
     files: ['agent/test/proofs/{api,command-line}-fuzz.test.ts', 'agent/src/deploy-file/deploy-file-fuzz.test.ts'],

@@ -28,8 +28,8 @@ const Answers = z.array(z.object({ problems: z.array(Problem).optional(), progra
 export type GoAnswer = z.infer<typeof Answers>[number]
 
 export async function checkFunctions(toolchain: GoToolchain, go: Go, sources: FunctionSource[]): Promise<GoAnswer[]> {
-  const functions = sources.map(({ name, kind, export: exported, rootDir, packageDir, filePath }) => {
-    return { name, kind, export: exported, rootDir, packageDir, filePath }
+  const functions = sources.map(({ name, kind, on, export: exported, rootDir, packageDir, filePath }) => {
+    return { name, kind, on, export: exported, rootDir, packageDir, filePath }
   })
   const { cache, runtime } = toolchain
   const input = JSON.stringify({ go: go.program, cache, runtime, functions })

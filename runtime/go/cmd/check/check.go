@@ -6,6 +6,7 @@ import (
 	"go/types"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -14,6 +15,7 @@ const (
 	handlerForm = "func %s(w http.ResponseWriter, r *http.Request)"
 	ginForm     = "func %s(c *gin.Context)"
 	eventForm   = "func %s(ctx context.Context, event faas.DocumentEvent) error"
+	cloudForm   = "func %s(ctx context.Context, event faas.CloudEvent) error"
 	initForm    = "func %s()"
 	ginPath     = "github.com/gin-gonic/gin"
 )
@@ -156,6 +158,9 @@ func (j *judge) legal() string {
 	case "service":
 		return initForm
 	case "trigger":
+		if j.isForEvents() {
+			return cloudForm
+		}
 		return eventForm
 	}
 	for _, file := range j.loaded.files {
@@ -183,12 +188,10 @@ func (j *judge) formOf(found types.Type) (form, bool) {
 		signature, ok := found.Underlying().(*types.Signature)
 		return form{name: "combination", run: "faas.HandleAll(%q, %s)"}, ok && signature.Params().Len() == 0 && signature.Results().Len() == 0
 	case "trigger":
-		for _, name := range []string{"EventFunction", "DocumentFunction"} {
-			if wanted := j.typeOf(runtimePath, name); wanted != nil && types.AssignableTo(found, wanted.Underlying()) {
-				return form{name: "trigger", run: "faas.HandleEvents(%q, %s)"}, true
-			}
+		if !j.isForEvents() && j.takesAs(found, "EventFunction", "DocumentFunction") {
+			return form{name: "trigger", run: "faas.HandleEvents(%q, %s)"}, true
 		}
-		return form{}, false
+		return form{name: "trigger", run: "faas.HandleCloudEvents(%q, %s)"}, j.takesAs(found, "CloudEventFunction", "RequestFunction")
 	}
 	if wanted := j.typeOf("net/http", "HandlerFunc"); types.AssignableTo(found, wanted) {
 		return form{name: "net/http handler", run: "faas.Handle(%q, %s)"}, true
@@ -200,6 +203,17 @@ func (j *judge) formOf(found types.Type) (form, bool) {
 		return form{name: "Gin handler", run: "faas.Handle(%q, throughGin(%s))", imports: []string{ginPath, "net/http"}}, true
 	}
 	return form{}, false
+}
+
+// isForEvents says whether events start it that are not of documents.
+func (j *judge) isForEvents() bool { return slices.Contains(j.function.On, "event") }
+
+// takesAs says whether a value can be passed as one of these types of the runtime.
+func (j *judge) takesAs(found types.Type, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		wanted := j.typeOf(runtimePath, name)
+		return wanted != nil && types.AssignableTo(found, wanted.Underlying())
+	})
 }
 
 // typeOf returns nil if the package is not there.

@@ -19,6 +19,8 @@ type Request struct {
 type Function struct {
 	Name, Kind, Export            string
 	RootDir, PackageDir, FilePath string
+	// On has the kinds of events that start it.
+	On []string
 }
 
 // Problem is one finding in the user's files; lines and columns count from 1, columns in UTF-16 units.

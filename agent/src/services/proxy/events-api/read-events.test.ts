@@ -1,3 +1,4 @@
+import { HTTP, type CloudEvent as SdkEvent } from 'cloudevents'
 import { describe, expect, it, test } from 'vitest'
 import { InvalidEventError, readEvents } from './read-events.ts'
 
@@ -127,4 +128,49 @@ it('a batch may be empty, and is a list', () => {
   expect(read(type, '[]')).toEqual([])
   expect(messageOf(() => read(type, '{}'))).toMatch(/^batch: /)
   expect(messageOf(() => read(type, '[{}]'))).toMatch(/^event 1 of 1: specversion: is missing/)
+})
+
+// The features of the specification's own conformance tests for HTTP, and what its SDK reads from the same requests.
+describe('conformance', () => {
+  const attributes = {
+    ...{ specversion: '1.0', type: 'com.example.someevent', time: '2018-04-05T03:56:24Z' },
+    ...{ id: '1234-1234-1234', source: '/mycontext/subcontext' },
+  }
+  const data = { message: 'Hello World!' }
+  const asHeaders = Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`ce-${name}`, value]))
+  const bySdk = (headers: Record<string, string>, body: string): unknown[] =>
+    [HTTP.toEvent({ headers, body })].flat().map(event => JSON.parse(JSON.stringify(event)) as SdkEvent)
+  const comparable = (events: readonly unknown[]) =>
+    events.map(event => {
+      const { time, ...rest } = event as { time: string }
+      return { ...rest, time: Date.parse(time) }
+    })
+
+  it.each(['application/json', 'application/json; charset=utf-8'])('binary content mode, %s', type => {
+    const headers = { ...asHeaders, 'content-type': type }
+    const body = JSON.stringify(data, null, 4)
+    const events = read(headers, body)
+    expect(events).toEqual([{ ...attributes, datacontenttype: type, data }])
+    expect(comparable(events)).toEqual(comparable(bySdk(headers, body)))
+  })
+
+  const event = { ...attributes, datacontenttype: 'application/json', data }
+  it.each(['application/cloudevents+json', 'application/cloudevents+json; charset=utf-8'])(
+    'structured content mode, %s',
+    type => {
+      const events = read({ 'content-type': type }, JSON.stringify(event))
+      expect(events).toEqual([event])
+      expect(comparable(events)).toEqual(comparable(bySdk({ 'content-type': type }, JSON.stringify(event))))
+    },
+  )
+
+  it.each(['application/cloudevents-batch+json', 'application/cloudevents-batch+json; charset=utf-8'])(
+    'batched content mode, %s',
+    type => {
+      const batch = [event, { ...event, id: 'another' }]
+      const events = read({ 'content-type': type }, JSON.stringify(batch))
+      expect(events).toEqual(batch)
+      expect(comparable(events)).toEqual(comparable(bySdk({ 'content-type': type }, JSON.stringify(batch))))
+    },
+  )
 })
