@@ -67,7 +67,9 @@ test('documents are in the database, their events start functions, and the passw
     await platform.ok(['details', '--json']),
     await platform.ok(['env', '--json']),
     ...(await Promise.all(
-      (await readdir(join(platform.home, 'logs'))).map(name => readFile(join(platform.home, 'logs', name), 'utf8')),
+      (await readdir(join(platform.home, 'logs'), { withFileTypes: true }))
+        .filter(entry => entry.isFile())
+        .map(({ name }) => readFile(join(platform.home, 'logs', name), 'utf8')),
     )),
   ]
   for (const text of seen)
