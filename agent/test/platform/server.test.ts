@@ -98,6 +98,28 @@ test('what commands ask of proxy and store goes through the agent there', async 
   expect(await on('traces')).toContain('greet')
 })
 
+test('code of this machine runs there, and only what changed is sent again', async () => {
+  const project = join(laptop.home, 'project')
+  const write = (text: string) =>
+    writeProject(project, { wave: { code: `export const wave = async () => new Response('${text}')` } })
+  const file = await write('one')
+  expect(await on('deploy', file)).toMatch(/wave v1 created/)
+  expect(await on('invoke', 'wave')).toBe('one')
+  await write('two')
+  expect(await on('deploy', file)).toMatch(/wave v2 updated/)
+  expect(await on('invoke', 'wave')).toBe('two')
+  expect(await on('deploy', file)).toMatch(/wave v2 unchanged/)
+  expect((await laptop.cli(['deploy', file, '--server', 'shop', '--debug'])).stderr).toContain(
+    'works on this machine only',
+  )
+  await writeProject(project, {
+    wave: { code: 'export const wave = (one: string, two: string, three: string) => one' },
+  })
+  const refused = await laptop.cli(['deploy', file, '--server', 'shop'])
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('[CHECK_FAILED]')])
+  expect(await on('invoke', 'wave')).toBe('two')
+})
+
 test('a browser reaches the dashboard of the server with a key that cannot change anything', async () => {
   const url = new URL((await on('dashboard')).trim())
   const key = new URLSearchParams(url.hash.slice(1)).get('key')!
