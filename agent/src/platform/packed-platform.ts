@@ -111,7 +111,7 @@ async function packagesFor(target: string, root: string): Promise<Map<string, st
   const missing = [...PACKAGES, ...NATIVE(target)].filter(name => !found.has(name))
   if (missing.length === 0) return found
   throw new RyoFaasError('UNSUPPORTED', `this installation has no ${missing.join(', ')}, which a ${target} needs`, {
-    hint: `Install ryo-faas on the server itself (npm install -g ryo-faas, then ryo-faas service install), and add it with --installed; or add the packages to this installation with npm install --force --no-save ${missing.join(' ')}`,
+    hint: `Add the packages to this installation: npm install --force --no-save ${missing.join(' ')}`,
   })
 }
 
