@@ -8,7 +8,7 @@
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { CALLS_PATH, CONNECTION_HEADERS } from '@ryo-faas/runtime/protocol'
+import { CALLS_PATH, CONNECTION_HEADERS, EVENTS_PATH } from '@ryo-faas/runtime/protocol'
 import { CallsClient, ListenerClient } from '../client/index.ts'
 import { RyoFaasError, type Need } from '../contract/index.ts'
 import { isGranted, requireName, type NamedNeed } from './authorize.ts'
@@ -35,6 +35,8 @@ export function needAtProxy({ method, segments, query }: Asked): NamedNeed {
   const role = method === 'GET' || method === 'HEAD' ? 'read' : 'deploy'
   // Whatever its rule of access says, it takes calls of the operator.
   if (FUNCTION_PATHS.has(door!) && second) return { role: 'deploy', scope: 'named', name: second }
+  // Any function may have a trigger for it.
+  if (`/${door}` === EVENTS_PATH && second === undefined) return { role: 'deploy', scope: 'all' }
   if (`/${door}` !== CALLS_PATH || rest.length > 1) throw new RyoFaasError('ROUTE_NOT_FOUND', 'nothing is served here')
   const isOfOne = second !== undefined && !['events', 'redrive'].includes(second)
   // The function of one call is known when it was looked up.

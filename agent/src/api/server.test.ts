@@ -193,7 +193,16 @@ describe('the relay', () => {
     expect(need('GET', '/calls/events')).toEqual({ role: 'read', scope: 'named', name: undefined })
     expect(need('POST', '/calls/redrive')).toMatchObject({ role: 'deploy', name: undefined })
     expect(need('DELETE', '/calls/1')).toEqual({ role: 'deploy', scope: 'filtered' })
-    for (const path of ['/metrics', '/', '/functions', '/functions/', '/calls/1/2/3', '/.ryo-faas/proof']) {
+    expect(need('POST', '/events')).toEqual({ role: 'deploy', scope: 'all' })
+    for (const path of [
+      '/metrics',
+      '/',
+      '/functions',
+      '/functions/',
+      '/calls/1/2/3',
+      '/events/1',
+      '/.ryo-faas/proof',
+    ]) {
       expect(() => need('GET', path)).toThrow('nothing is served here')
     }
   })

@@ -1,4 +1,5 @@
 /** Starts an agent's process for the command line. */
+import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
 import { readIfPresent, spawnDetached, writeDurably } from '../host/index.ts'
 import { agentArgs } from './entries.ts'
@@ -28,7 +29,12 @@ export async function launchAgent({ flags, home, environment, nodeCache, report 
   const { child } = await spawnDetached({
     command,
     args: agentArgs(home),
-    env: flags['yes'] === true ? { ...environment, [MAY_INSTALL]: 'true' } : environment,
+    env: {
+      // What Node compiles of the agent and the parts is kept for the next start; functions get another environment.
+      NODE_COMPILE_CACHE: join(home, 'cache', 'compiled'),
+      ...environment,
+      ...(flags['yes'] === true && { [MAY_INSTALL]: 'true' }),
+    },
     logFile: homePaths(home).agentLog,
   })
   return {

@@ -94,6 +94,7 @@ test('what commands ask of proxy and store goes through the agent there', async 
   expect(JSON.parse(await on('store', 'get', 'orders', 'a b/c', '--json'))).toMatchObject({ data: { n: 1 } })
   expect(await on('store', 'export', 'orders')).toContain('"a b/c"')
   expect(await on('list')).toContain('greet')
+  expect(await on('events', 'publish', 'com.example.made', '--source', '/test')).toContain('published one event')
   await on('logs', 'greet')
   expect(await on('traces')).toContain('greet')
 })
