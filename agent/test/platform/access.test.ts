@@ -103,7 +103,7 @@ test('a key opens its functions until it is revoked, also for calls that are que
   await until(async () => ((await calls.show(callId)).status === 'succeeded' ? true : undefined))
   const seen = await (await (await platform.store())('/tables/seen/docs')).text()
   expect(seen).toContain(JSON.stringify(caller))
-  expect(await platform.ok(['keys', 'list'])).toMatch(new RegExp(`${made.id} +The shop +keyed, queued +20.* 20`))
+  expect(await platform.ok(['keys', 'list'])).toMatch(new RegExp(`${made.id} +The shop +keyed, queued +no +20.* 20`))
   await platform.ok(['keys', 'revoke', 'The shop', '--yes'])
   expect(await ask('/functions/keyed', { headers })).toMatchObject({ status: 401, code: 'UNAUTHORIZED' })
   for (const name of ['state.json', 'audit.jsonl', 'routes.json']) {

@@ -153,11 +153,10 @@ function valuesOf(schema: Schema, named: fc.Arbitrary<string>): fc.Arbitrary<unk
     case 'string':
       return schema.format === 'date-time' ? fc.date({ noInvalidDate: false }).map(asTime) : named
     case 'integer':
-    case 'number':
-      return fc.oneof(
-        fc.integer({ min: Math.ceil(schema.minimum ?? -5), max: Math.min(schema.maximum ?? 50, 50) }),
-        fc.double(),
-      )
+    case 'number': {
+      const min = Math.ceil(schema.minimum ?? -5)
+      return fc.oneof(fc.integer({ min, max: Math.max(min, Math.min(schema.maximum ?? 50, 50)) }), fc.double())
+    }
     case 'boolean':
       return fc.boolean()
     case 'array':
