@@ -66,6 +66,16 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   respond(response)
 }
 
+const CANCELLED: readonly DeployEvent[] = [
+  {
+    type: 'finished',
+    deployed: 0,
+    failed: 0,
+    durationMs: 1,
+    error: { code: 'CANCELLED', message: 'the platform stops' },
+  },
+]
+
 const says = (events: readonly DeployEvent[]) => (response: ServerResponse) => {
   // In two pieces that do not end where a line does, after a heartbeat.
   const all = `\n${events.map(event => `${JSON.stringify(event)}\n`).join('')}`
@@ -94,6 +104,7 @@ test.each([
   ['what fails', FAILED, 1, ['.', '--only', 'Hello', '--env', 'test']],
   ['what fails, for programs', FAILED, 1, ['--json', 'deploy.json']],
   ['an agent that stops in the middle', DEPLOYED.slice(0, 2), 1, []],
+  ['an agent that cancels it', CANCELLED, 1, []],
 ])('it asks, prints and exits as the ordinary command does: %s', async (_, events, code, args) => {
   respond = says(events)
   const fast = await quick(['deploy', ...args])
@@ -125,6 +136,7 @@ test.each([
   ['a flag of which it knows nothing', ['deploy', '--watch']],
   ['help', ['deploy', '--help']],
   ['two files', ['deploy', 'a', 'b']],
+  ['an artefact', ['deploy', 'app.ryo']],
   ['a flag without its value', ['deploy', '--only']],
   ['a value that looks like a flag', ['deploy', '--only', '--json']],
 ])('it leaves to the ordinary command line: %s', async (_, argv) => {

@@ -49,7 +49,7 @@ export async function quickDeploy(
     const failure = RyoFaasError.from(error)
     if (!(failure instanceof Reported && failure.silent)) output.error(failure)
     if (failure.code === 'INTERNAL' && !output.json) output.note(String((error as Error).stack))
-    return failure.code === 'CANCELLED' ? 130 : failure.exitCode
+    return failure.code === 'CANCELLED' && abort.signal.aborted ? 130 : failure.exitCode
   }
 }
 
