@@ -26,9 +26,9 @@ const manifest = JSON.parse(text('../package.json')) as Manifest
 const { contributes } = manifest
 const ids = contributes.commands.map(({ command }) => command)
 
-function sources(folder = at('.')): string {
+function sources(folder = at('.'), ending = '.ts'): string {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter(path => path.endsWith('.ts') && !path.endsWith('.test.ts'))
+    .filter(path => path.endsWith(ending) && !path.endsWith('.test.ts'))
     .map(path => readFileSync(`${folder}/${path}`, 'utf8'))
     .join('\n')
 }
@@ -80,14 +80,24 @@ test('the pictures that are shown are there', () => {
     expect([path, existsSync(at(`../${path}`))]).toEqual([path, true])
 })
 
-test('every code of the checker is explained', () => {
-  const checker = fileURLToPath(new URL('../../agent/src/languages/node/checker', import.meta.url))
-  const codes = [...sources(checker).matchAll(/(?:code: |#problem\([^)]*?)'([a-z]+(?:-[a-z]+)+)'/g)].map(
-    ([, code]) => code!,
-  )
-  expect(codes.length).toBeGreaterThan(5)
+test('every code of the checkers is explained', () => {
+  const inTypeScript = /(?:code: |problem\([^)]*?)'([a-z]+(?:-[a-z]+)+)'/g
+  const checkers = [
+    [sources(at('../../agent/src/languages/node/checker')), inTypeScript],
+    [sources(at('../../agent/src/languages/command')), inTypeScript],
+    [sources(at('../../agent/src/languages/python')), inTypeScript],
+    [
+      sources(at('../../runtime/go/cmd/check'), '.go'),
+      /(?:problemIn|\.at)\([^\n]*?"([a-z]+(?:-[a-z]+)+)"|\bcode(?:, hint)? :?= "([a-z-]+)"/g,
+    ],
+    [text('../../runtime/python/check.py'), /\((?:[^()\n]*, )?'([a-z]+(?:-[a-z]+)+)', /g],
+  ] as const
   const rules = text('../docs/rules.md')
-  for (const code of codes) expect(rules).toContain(`## ${code}\n`)
+  for (const [code, pattern] of checkers) {
+    const codes = [...code.matchAll(pattern)].map(([, first, second]) => (first ?? second)!)
+    expect(codes.length).toBeGreaterThan(2)
+    for (const each of codes) expect(rules).toContain(`## ${each}\n`)
+  }
 })
 
 test('the schema of deploy.json that the editor uses is the one of the contract', () => {
