@@ -1,8 +1,9 @@
 /** Starts an agent's process for the command line. */
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
 import { readIfPresent, spawnDetached, writeDurably } from '../host/index.ts'
-import { agentArgs } from './entries.ts'
+import { agentArgs, entryPath } from './entries.ts'
 import { fetchedNode, fetchNode, type NodeCache } from './fetched-node.ts'
 import { findNode, isOld } from './node-binary.ts'
 import { flagOf, MAY_INSTALL, OPTION_HELP, PlatformOptions, resolveOptions } from './options.ts'
@@ -31,7 +32,7 @@ export async function launchAgent({ flags, home, environment, nodeCache, report 
     args: agentArgs(home),
     env: {
       // What Node compiles of the agent and the parts is kept for the next start; functions get another environment.
-      NODE_COMPILE_CACHE: join(home, 'cache', 'compiled'),
+      NODE_COMPILE_CACHE: await compiledFolder(home, entryPath('main/agent')),
       ...environment,
       ...(flags['yes'] === true && { [MAY_INSTALL]: 'true' }),
     },
@@ -43,6 +44,17 @@ export async function launchAgent({ flags, home, environment, nodeCache, report 
       return child.exitCode === 0 ? ('gave-way' as const) : ('failed' as const)
     },
   }
+}
+
+/** For what Node compiles of one build, whose entry this is; that of earlier builds is removed. */
+export async function compiledFolder(home: string, entry: string): Promise<string> {
+  const folder = join(home, 'cache', 'compiled')
+  const own = (await stat(entry)).mtimeMs.toString(36)
+  const names = await readdir(folder).catch(() => [])
+  const others = names.filter(name => name !== own)
+  // A process of that build may still write there: the next start removes it.
+  await Promise.allSettled(others.map(name => rm(join(folder, name), { recursive: true, force: true })))
+  return join(folder, own)
 }
 
 /** Which of these flags differ from the options that the platform of this home runs with. */
