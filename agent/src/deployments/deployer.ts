@@ -47,6 +47,7 @@ import {
 import { Switcher } from './switcher.ts'
 import { deployedRoute, pathOf, signingSecret } from './deployed-route.ts'
 import { routesMustBeFree } from './name-owner.ts'
+import { Resources } from './resources.ts'
 import { VersionImages } from './version-images.ts'
 import { desiredOf, viewDeployment } from './views.ts'
 
@@ -97,6 +98,7 @@ export class Deployer {
   readonly #queue = new KeyedQueue()
   readonly #stopping = new AbortController()
   readonly #images: VersionImages
+  readonly #resources: Resources
   readonly #publisher: RoutePublisher
   readonly #instances: Instances
   readonly #sleep: Sleep
@@ -109,6 +111,7 @@ export class Deployer {
     this.#options = options
     this.packages = new PackageIntake(options, this.#stopping.signal)
     this.#images = new VersionImages(options.engine.images)
+    this.#resources = new Resources({ ...options, fleet: this.#fleet, images: this.#images })
     const { state } = options
     const versionIn = (instance: Instance) => versionOf(state.deployment(instance.route), instance)
     const shared = {
@@ -299,42 +302,14 @@ export class Deployer {
     return query => deploymentLogs({ logs, engine }, route, query)
   }
 
-  async resources(): Promise<ResourceView[]> {
-    const { engine } = this.#options
-    const [images = [], instances] = await Promise.all([engine.images?.list(), engine.instances()])
-    return [
-      ...images.map(({ ref, route, hash, sizeBytes, createdAt }) => ({
-        type: 'image' as const,
-        id: ref,
-        name: ref,
-        deployment: route,
-        version: hash,
-        state: this.#neededImages().has(ref) ? 'kept' : 'unused',
-        sizeBytes,
-        createdAt,
-      })),
-      ...instances.map(({ id, name, route, version, state, startedAt }) => ({
-        type: 'instance' as const,
-        id,
-        name,
-        deployment: route,
-        version: String(version),
-        state: state.kind === 'exited' ? state.reason : this.#fleet.isDraining(id) ? 'draining' : state.kind,
-        createdAt: startedAt,
-      })),
-    ]
+  resources(): Promise<ResourceView[]> {
+    return this.#resources.list()
   }
 
   /** Removes images that no kept version needs, and old packages. */
   async prune(): Promise<{ removed: string[]; freedBytes: number }> {
     await this.packages.collect()
-    const kept = (await this.#options.engine.images?.list()) ?? []
-    const unused = kept.filter(({ ref }) => !this.#neededImages().has(ref))
-    for (const { ref } of unused) await this.#images.remove(ref)
-    return {
-      removed: unused.map(({ ref }) => ref),
-      freedBytes: unused.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    }
+    return this.#resources.prune()
   }
 
   /** Stops every instance and keeps the state: the next start brings them back. Returns what was stopped. */
@@ -365,13 +340,6 @@ export class Deployer {
 
   #either(signal: AbortSignal): AbortSignal {
     return AbortSignal.any([signal, this.#stopping.signal])
-  }
-
-  #neededImages(): Set<string> {
-    const records = Object.values(this.#options.state.current.deployments)
-    return new Set(
-      records.flatMap(({ route, versions }) => versions.map(each => this.#images.refOf({ ...each, route }))),
-    )
   }
 
   #find(name: string): DeploymentRecord {
