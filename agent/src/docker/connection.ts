@@ -14,6 +14,8 @@ export interface DockerConnection {
   /** Version and address, one line. */
   note: string
   reach: Reach
+  /** It is this machine's, at the usual address: no `DOCKER_HOST` has put something between. */
+  isDirect?: boolean
 }
 
 interface DockerInfo {
@@ -68,7 +70,10 @@ export async function connectDocker(environment: NodeJS.ProcessEnv): Promise<Doc
   const desktop = /docker desktop/i.test(info.OperatingSystem)
   const rootless = info.SecurityOptions?.some(option => option.includes('rootless')) ?? false
   const bridged = process.platform === 'linux' && !remote && !desktop && !rootless
-  return { docker, note: `Docker ${info.ServerVersion} at ${address}`, reach: bridged ? 'bridge' : 'published' }
+  return {
+    ...{ docker, note: `Docker ${info.ServerVersion} at ${address}`, reach: bridged ? 'bridge' : 'published' },
+    isDirect: bridged && environment['DOCKER_HOST'] === undefined,
+  }
 }
 
 /** The client cannot cancel this call, and a wedged engine accepts connections without answering. */

@@ -1,59 +1,110 @@
 /**
  * Freezes containers: their processes get no time (the freezer of cgroups), and keep memory, address and connections.
- * Docker reports each change as an event; those of our own making are told apart from those from outside, so that not
- * every freeze has the whole project looked at.
+ * Where the agent may, it does so itself; else Docker does, and reports each change as an event: those of our own making
+ * are told apart from those from outside, so that not every freeze has the whole project looked at.
  */
 import type Docker from 'dockerode'
+import type { ContainerInspectInfo } from 'dockerode'
 import { isDockerStatus, nullIfMissing, translateDockerError } from '../../docker/index.ts'
 import type { Freezing } from '../capabilities.ts'
+import { CgroupFreezer } from './cgroup-freezer.ts'
 import type { FunctionContainers } from './function-containers.ts'
 
 type Action = 'pause' | 'unpause'
 
+interface Known {
+  containerId: string
+  /** Absent: by Docker. */
+  freezer: CgroupFreezer | undefined
+}
+
 export class ContainerFreezing implements Freezing {
   readonly #docker: Docker
   readonly #containers: FunctionContainers
+  readonly #isDirect: boolean
   /** Containers by instance: a thaw must not wait for Docker to search. */
-  readonly #known = new Map<string, string>()
+  readonly #known = new Map<string, Known>()
   /** Events to come. */
   readonly #own = new Set<string>()
 
-  constructor(docker: Docker, containers: FunctionContainers) {
+  /** @param isDirect the freezer of a cgroup may be used */
+  constructor(
+    docker: Docker,
+    containers: FunctionContainers,
+    { isDirect = false }: { isDirect?: boolean | undefined },
+  ) {
     this.#docker = docker
     this.#containers = containers
+    this.#isDirect = isDirect
   }
 
-  freeze(id: string): Promise<void> {
-    return this.#turn(id, 'pause')
+  async freeze(id: string): Promise<void> {
+    const known = await this.#find(id)
+    if (known?.freezer === undefined) return this.#turn(id, known, 'pause')
+    await known.freezer.freeze().catch((error: unknown) => this.#forgetIfGone(id, error))
   }
 
-  thaw(id: string): Promise<void> {
-    return this.#turn(id, 'unpause')
+  async thaw(id: string): Promise<void> {
+    const known = await this.#find(id)
+    if (known?.freezer === undefined) return this.#turn(id, known, 'unpause')
+    await known.freezer.thaw().catch((error: unknown) => this.#forgetIfGone(id, error))
+  }
+
+  /** @param id of the instance in this container */
+  async isFrozen(id: string, found: ContainerInspectInfo): Promise<boolean> {
+    if (!found.State.Running || found.State.Paused || !this.#isDirect) return found.State.Paused
+    const { freezer } = this.#known.get(id) ?? (await this.#remember(id, found))
+    return (await freezer?.isFrozen().catch(() => false)) ?? false
   }
 
   forget(id: string): void {
     this.#known.delete(id)
   }
 
-  /** Whether it is one of ours, which is then used up. */
+  /** Whether it is one of ours, which is then used up. After another, who freezes this container is looked up anew. */
   caused(event: { Action?: string | undefined; Actor?: { ID?: string | undefined } | undefined }): boolean {
-    return this.#own.delete(`${event.Action} ${event.Actor?.ID}`)
+    const containerId = event.Actor?.ID
+    if (this.#own.delete(`${event.Action} ${containerId}`)) return true
+    for (const [id, known] of this.#known) if (known.containerId === containerId) this.forget(id)
+    return false
   }
 
   /** Events may have been missed. */
   expectNone(): void {
     this.#own.clear()
+    this.#known.clear()
   }
 
-  async #turn(id: string, action: Action): Promise<void> {
-    const containerId = this.#known.get(id) ?? (await this.#containers.find(id))?.Id
-    if (containerId === undefined) return
-    this.#known.set(id, containerId)
+  async #find(id: string): Promise<Known | undefined> {
+    const known = this.#known.get(id)
+    if (known !== undefined) return known
+    const found = await this.#containers.find(id)
+    return found ? this.#remember(id, found) : undefined
+  }
+
+  async #remember(id: string, found: ContainerInspectInfo): Promise<Known> {
+    // What Docker has paused, only Docker can continue.
+    const freezer = this.#isDirect && !found.State.Paused ? await CgroupFreezer.of(found) : undefined
+    const known = { containerId: found.Id, freezer }
+    this.#known.set(id, known)
+    return known
+  }
+
+  #forgetIfGone(id: string, error: unknown): void {
+    if (!isGone(error)) throw error
+    this.forget(id)
+  }
+
+  async #turn(id: string, known: Known | undefined, action: Action): Promise<void> {
+    if (known === undefined) return
+    const { containerId } = known
     const container = this.#docker.getContainer(containerId)
     const event = `${action} ${containerId}`
     this.#own.add(event)
     try {
       await container[action]()
+      // From here on it may be frozen in either way.
+      if (action === 'unpause' && this.#isDirect) this.forget(id)
     } catch (error) {
       this.#own.delete(event)
       if (isDockerStatus(error, 404)) return this.forget(id)
@@ -64,4 +115,9 @@ export class ContainerFreezing implements Freezing {
       }
     }
   }
+}
+
+/** The cgroup ends with the container. */
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENODEV'].includes((error as NodeJS.ErrnoException).code ?? '')
 }

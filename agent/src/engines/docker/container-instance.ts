@@ -35,7 +35,7 @@ interface Where {
 
 export function toInstance(
   found: ContainerInspectInfo,
-  { id, route, version, takenAt }: Identity,
+  { id, route, version, takenAt, isFrozen = false }: Identity & { isFrozen?: boolean },
   where: Where,
 ): Instance {
   const { State: state } = found
@@ -45,7 +45,7 @@ export function toInstance(
     startedAt: takenAt ?? state.StartedAt,
     ...(takenAt !== undefined && { origin: 'pool' }),
     state: state.Running
-      ? { kind: state.Paused ? 'frozen' : 'running', address: addressOf(found, where) }
+      ? { kind: isFrozen ? 'frozen' : 'running', address: addressOf(found, where) }
       : { kind: 'exited', at: state.FinishedAt, code: state.ExitCode, reason: exitReason(found) },
   }
 }

@@ -84,7 +84,7 @@ export class DockerEngine implements Engine {
     if (isLocal && egress === 'internet') {
       this.#closed = new ProjectNetwork(docker, { project, egress: 'none', isLocal, isForClosed: true })
     }
-    this.freeze = new ContainerFreezing(docker, this.#containers)
+    this.freeze = new ContainerFreezing(docker, this.#containers, options)
     this.#watch = new EngineWatch(docker, { label: [`ryo-faas=${project}`] })
     this.images = new DockerImages(options)
     this.logs = new DockerLogs(this.#containers, options)
@@ -200,7 +200,7 @@ export class DockerEngine implements Engine {
     if (found) {
       const container = this.#docker.getContainer(found.Id)
       try {
-        if (found.State.Paused) await this.freeze.thaw(id)
+        if (await this.freeze.isFrozen(id, found)) await this.freeze.thaw(id)
         if (found.State.Running && graceMs > 0) {
           await container.stop({ t: Math.ceil(graceMs / 1000) }).catch(ignoreStatus(304, 404))
         }
@@ -252,11 +252,13 @@ export class DockerEngine implements Engine {
       await this.pool?.named()
       const containers = await this.#containers.list(only)
       const inspected = await Promise.all(containers.map(({ info }) => inspectSettled(this.#docker, info.Id)))
-      return containers.flatMap(({ is }, index) => {
+      const instances = containers.map(async ({ is }, index) => {
         const found = inspected[index]
         if (found?.State.Status === 'created') this.#removeUnstarted(is.id, found)
-        return found && found.State.Status !== 'created' ? [toInstance(found, is, this.#options)] : []
+        if (!found || found.State.Status === 'created') return []
+        return [toInstance(found, { ...is, isFrozen: await this.freeze.isFrozen(is.id, found) }, this.#options)]
       })
+      return (await Promise.all(instances)).flat()
     } catch (error) {
       throw translateDockerError(error, 'listing containers')
     }

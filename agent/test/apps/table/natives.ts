@@ -53,7 +53,8 @@ export const NATIVES: App[] = [
     // Compiled for the Node that runs npm, which is not the one that functions run on: the deploy says what to do.
     name: 'better-sqlite3 for another node',
     ...SQLITE,
-    notes: /better-sqlite3 will not load: it was built for Node \d+[^]*startFaas --node/,
+    // The second where that Node is installed.
+    notes: /better-sqlite3 will not load: it was built for Node \d+[^]*(?:startFaas --node|set "node": "\d+")/,
     calls: [{ status: 500, answer: /./ }],
   },
   { name: 'better-sqlite3 with startFaas --node', onMachinesNode: true, ...SQLITE, calls: [{ answer: '2' }] },
