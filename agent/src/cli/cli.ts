@@ -6,7 +6,15 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import yargs, { type Argv } from 'yargs'
-import { AgentClient, browserAddress, chosenServer, connectTo, LOCAL, readAgentFile } from '../client/index.ts'
+import {
+  AgentClient,
+  browserAddress,
+  chosenServer,
+  connectTo,
+  forwardFrom,
+  LOCAL,
+  readAgentFile,
+} from '../client/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
 import { commandNames, loadAll, loadCommand } from './command-table.ts'
 import { Reported } from './commands/reported.ts'
@@ -33,7 +41,8 @@ export async function runCli({ argv, host, signal, ...streams }: CliOptions): Pr
     const { agent, token } = (await readAgentFile(host.home))!
     return { url: agent.url, token }
   }
-  const context: Context = { ...host, server: undefined, output, signal, connect, browserDoor }
+  const forward = async (port: number) => port
+  const context: Context = { ...host, server: undefined, output, signal, connect, browserDoor, forward }
   try {
     if (asksForNames(argv)) return await printNames(context, streams)
     const line = usual(argv)
@@ -160,9 +169,11 @@ async function aim(command: Command, args: Record<string, unknown>, context: Con
   let client: ReturnType<Context['connect']> | undefined
   const connect = () => (client ??= connectTo(chosen, { ...choice, signal }))
   const browserDoor = async () => {
-    return { url: await browserAddress(chosen, { environment, signal }), token: chosen.server.token }
+    const { url } = await browserAddress(chosen, { environment, signal })
+    return { url, token: chosen.server.token }
   }
-  const aimed: Context = { ...context, server: chosen.name, connect, browserDoor }
+  const forward = async (port: number) => (await forwardFrom(chosen, port, { environment, signal })).port
+  const aimed: Context = { ...context, server: chosen.name, connect, browserDoor, forward }
   const what = command.destroys?.(args)
   if (what === undefined) return { args, context: aimed }
   await confirm(`${what} on the server ${chosen.name}?`, args['yes'] === true, aimed)

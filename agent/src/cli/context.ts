@@ -141,6 +141,8 @@ export interface Context extends CliHost {
   connect(): Promise<AgentClient>
   /** Where a browser finds the same agent, and the token for it. */
   browserDoor(): Promise<{ url: string; token: string }>
+  /** Port of this machine's loopback that leads to a port of the server's; the same one on this machine. */
+  forward(port: number): Promise<number>
 }
 
 /** One command. `run` reports success by returning and failure by throwing a RyoFaasError. */

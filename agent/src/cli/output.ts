@@ -91,7 +91,10 @@ export class Output {
   }
 
   progress(first: string): Progress {
-    if (this.json) return { update: () => undefined, stop: () => undefined }
+    // Programs that show the steps to somebody ask for them on stderr.
+    if (this.json && !this.#streams.environment['RYO_FAAS_STEPS']) {
+      return { update: () => undefined, stop: () => undefined }
+    }
     if (!this.#streams.stderr.isTTY || isDumb(this.#streams.environment)) {
       let last = first
       this.note(first)

@@ -49,7 +49,8 @@ export class AgentClient {
     this.#signal = address.signal
     const { server } = address
     const unreachable = server === undefined ? notRunning : notRunningOn(server)
-    this.#agent = new ListenerClient({ ...address, name: 'the agent', unreachable })
+    const place = server === undefined ? {} : { place: `on the server "${server}"` }
+    this.#agent = new ListenerClient({ ...address, ...place, name: 'the agent', unreachable })
   }
 
   /** @throws RyoFaasError NOT_RUNNING if no platform was started in this home. */
@@ -59,11 +60,23 @@ export class AgentClient {
     return new AgentClient({ url: found.agent.url, token: found.token, signal })
   }
 
-  /** How to reach another part as this one is reached; on a server the agent relays, on this machine it is asked itself. */
-  async door(part: 'proxy' | 'store'): Promise<Door> {
+  /** How to reach a part of a server: the agent there relays. Undefined on this machine, where parts are asked themselves. */
+  relay(part: 'proxy' | 'store'): Door | undefined {
     const { server, url, token, socketPath, ca } = this.#address
-    const through = { token, ...(socketPath !== undefined && { socketPath }), ...(ca !== undefined && { ca }) }
-    if (server !== undefined) return { url: `${url}/v1/via/${part}`, ...through }
+    if (server === undefined) return undefined
+    return {
+      url: `${url}/v1/via/${part}`,
+      token,
+      ...(socketPath !== undefined && { socketPath }),
+      ...(ca !== undefined && { ca }),
+    }
+  }
+
+  /** How to reach another part as this one is reached. */
+  async door(part: 'proxy' | 'store'): Promise<Door> {
+    const { token } = this
+    const relayed = this.relay(part)
+    if (relayed !== undefined) return relayed
     const { proxyUrl, parts } = await this.call('platform', {})
     if (part === 'proxy') return { url: proxyUrl, token }
     const address = parts.find(({ name }) => name === 'store')?.address

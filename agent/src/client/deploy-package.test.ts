@@ -21,6 +21,7 @@ async function stage() {
   const folder = await mkdtemp(join(tmpdir(), 'rfa-upload-'))
   let packages = new PackageStore(join(folder, 'packages'))
   const deployed: unknown[] = []
+  let answers: DeployEvent[] = [{ type: 'finished', deployed: 1, failed: 0, durationMs: 1 }]
   const received: number[] = []
   const deployer = () => ({
     packages: {
@@ -33,7 +34,7 @@ async function stage() {
     },
     deployPackages: async (body: unknown, emit: (event: DeployEvent) => void) => {
       deployed.push(body)
-      emit({ type: 'finished', deployed: 1, failed: 0, durationMs: 1 })
+      answers.forEach(emit)
     },
   })
   const audit = new AuditLog(join(folder, 'audit.jsonl'))
@@ -49,6 +50,8 @@ async function stage() {
   const client = new AgentClient({ url, token })
   return {
     ...{ url, client, audit, deployed, received },
+    /** What the agent says of a deploy. */
+    answer: (...events: DeployEvent[]) => (answers = events),
     contents: () => readdir(join(folder, 'packages', 'contents')).catch(() => []),
     restart: () => (packages = new PackageStore(join(folder, 'packages'))),
     deploy: async (built: BuiltPackages, options: Parameters<typeof deployPackage>[2] = {}) => {
@@ -68,8 +71,10 @@ test('packages are uploaded once, and deployed by their digests with the setting
   expect(events.map(({ type }) => type)).toEqual(['finished'])
   expect(deployed).toMatchObject([
     {
-      ...{ project: 'shop', file: '/shop/deploy.json', replace: true },
-      functions: built.functions.map(({ entry, manifest }) => ({ package: digestOf(manifest), entry })),
+      ...{ project: 'shop', file: 'shop/deploy.json', replace: true },
+      functions: built.functions.map(({ entry, manifest }) => {
+        return { package: digestOf(manifest), entry: { ...entry, packageDir: '.', filePath: 'main.mjs' } }
+      }),
     },
   ])
   expect(progress[0]).toEqual({ sentBytes: 0, totalBytes: 300_006 })
@@ -81,7 +86,31 @@ test('packages are uploaded once, and deployed by their digests with the setting
   const digests = built.functions.map(({ manifest }) => digestOf(manifest).slice(0, 12))
   const actions = await audit.read({ limit: 10 })
   expect(actions.map(({ action }) => action)).toEqual(['deployPackages', 'deployPackages', 'deployPackages'])
-  expect(actions.at(-1)!.target).toBe(`/shop/deploy.json f0@${digests[0]} f1@${digests[1]}`)
+  expect(actions.at(-1)!.target).toBe(`shop/deploy.json f0@${digests[0]} f1@${digests[1]}`)
+})
+
+test('no path of this machine is sent, and what comes back is about its files', async () => {
+  const { deploy, deployed, answer } = await stage()
+  const built = builtOf({ 'main.mjs': 'code' })
+  const [first] = built.functions
+  const place = { packageDir: '/home/ann/shop/api', filePath: '/home/ann/shop/api/src/main.mjs' }
+  const entry = { ...first!.entry, ...place, env: { KEY: 'value' } }
+  const ofAnn = { ...built, file: '/home/ann/shop/deploy.json', functions: [{ ...first!, entry, folders: ['/w/lib'] }] }
+  const problem = { code: 'missing-secret', message: 'no secret KEY', file: 'shop/deploy.json', line: 1, column: 1 }
+  const error = { code: 'CHECK_FAILED', message: '1 problem found', problems: [problem] } as const
+  answer(
+    { type: 'planned', names: ['f0'], folders: ['api'] },
+    { type: 'finished', deployed: 0, failed: 0, durationMs: 1, error: { ...error, problems: [...error.problems] } },
+  )
+  const events = await deploy(ofAnn)
+  expect(JSON.stringify(deployed)).not.toContain('ann')
+  expect(deployed).toMatchObject([
+    { functions: [{ entry: { packageDir: 'api', filePath: 'api/src/main.mjs', env: { KEY: 'value' } } }] },
+  ])
+  expect(events).toMatchObject([
+    { folders: ['/home/ann/shop/api', '/w/lib'] },
+    { error: { problems: [{ file: '/home/ann/shop/deploy.json' }] } },
+  ])
 })
 
 test('an upload that broke off is resumed: what arrived is not sent again', async () => {

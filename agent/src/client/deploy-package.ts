@@ -1,19 +1,27 @@
 /**
  * Deploying code that was built where its source is: the agent learns of the packages, is sent the files that it lacks,
- * and starts them.
+ * and starts them. No path of this machine goes there: what is in the folder of deploy.json is named as seen from it.
  */
+import { basename, dirname, relative, sep } from 'node:path'
 import { PassThrough, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { pack } from 'tar-stream'
-import { digestOf, RyoFaasError, type BuiltFunction, type DeployEvent } from '../contract/index.ts'
+import {
+  digestOf,
+  RyoFaasError,
+  type BuiltFunction,
+  type DeployEntry,
+  type DeployEvent,
+  type ErrorBody,
+} from '../contract/index.ts'
 import type { AgentClient, ApiInput } from './agent-client.ts'
 
 /** Functions that are built, with the settings of one deploy. */
 export interface BuiltPackages {
   /** Functions of other projects with the same name are not replaced. */
   project: string
-  /** What they were made from, for messages. */
+  /** What they were made from, absolute. */
   file: string
   functions: BuiltFunction[]
   /** Content of one of their files. */
@@ -28,7 +36,9 @@ export interface UploadProgress {
   totalBytes: number
 }
 
-export interface DeployPackageOptions extends Pick<ApiInput<'deployPackages'>['body'], 'explain' | 'replace' | 'from'> {
+type Flags = Pick<ApiInput<'deployPackages'>['body'], 'debug' | 'explain' | 'replace' | 'from'>
+
+export interface DeployPackageOptions extends Flags {
   /** Called with each piece that is sent. */
   onProgress?: ((progress: UploadProgress) => void) | undefined
   signal?: AbortSignal | undefined
@@ -52,9 +62,47 @@ export async function* deployPackage(
 ): AsyncGenerator<DeployEvent> {
   const { onProgress, signal, ...flags } = options
   const digests = await withRetries(() => upload(client, built, { onProgress, signal }))
-  const functions = built.functions.map(({ entry }, index) => ({ package: digests[index]!, entry }))
-  const { project, file } = built
-  yield* client.stream('deployPackages', { body: { project, file, functions, ...flags } }, signal)
+  const functions = built.functions.map(({ entry }, index) => ({
+    package: digests[index]!,
+    entry: seenFrom(dirname(built.file), entry),
+  }))
+  const { project } = built
+  const body = { project, file: nameOf(built), functions, ...flags }
+  for await (const event of client.stream('deployPackages', { body }, signal)) yield asOfHere(event, built)
+}
+
+/** For messages there, and for its audit log. */
+function nameOf({ project, file }: Pick<BuiltPackages, 'project' | 'file'>): string {
+  return `${project}/${basename(file)}`
+}
+
+function seenFrom(folder: string, entry: DeployEntry): DeployEntry {
+  const below = (path: string) => relative(folder, path).split(sep).join('/') || '.'
+  const { packageDir, filePath } = entry
+  return { ...entry, packageDir: below(packageDir), filePath: filePath === '' ? '' : below(filePath) }
+}
+
+/** With the places of this machine again. */
+function asOfHere(event: DeployEvent, built: BuiltPackages): DeployEvent {
+  switch (event.type) {
+    case 'planned': {
+      const folders = built.functions.flatMap(({ entry, folders = [] }) => [entry.packageDir, ...folders])
+      return { ...event, folders: [...new Set(folders)] }
+    }
+    case 'failed':
+      return { ...event, error: errorOfHere(event.error, built) }
+    case 'finished':
+      return event.error === undefined ? event : { ...event, error: errorOfHere(event.error, built) }
+    default:
+      return event
+  }
+}
+
+function errorOfHere(error: ErrorBody, built: BuiltPackages): ErrorBody {
+  if (error.problems === undefined) return error
+  const there = nameOf(built)
+  const problems = error.problems.map(problem => (problem.file === there ? { ...problem, file: built.file } : problem))
+  return { ...error, problems }
 }
 
 async function upload(

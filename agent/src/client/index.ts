@@ -11,10 +11,10 @@ export { CallsClient } from './calls-client.ts'
 export { proveListener } from './prove-listener.ts'
 export { provenConnector } from './proven-connector.ts'
 export { isHangingListener, ListenerClient, type Door } from './listener-client.ts'
-export { browserAddress, chosenServer, connectTo, type ChosenServer } from './server-connection.ts'
+export { browserAddress, chosenServer, connectTo, forwardFrom, type ChosenServer } from './server-connection.ts'
 export { LOCAL, readServers, serverIn, ServerName, ServersFile, type Server, type SshServer } from './servers.ts'
 export { quoted, type SshPlace } from './ssh.ts'
-export { closeTunnel, runThere } from './ssh-tunnel.ts'
+export { closeTunnel, runThere, type Forward } from './ssh-tunnel.ts'
 export { PlatformErrorSchema } from './platform-error.ts'
 export {
   StoreClient,

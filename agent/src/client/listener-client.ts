@@ -37,6 +37,8 @@ export interface Door {
 export interface Listener extends Door {
   /** For messages, such as `the agent`. */
   name: string
+  /** For messages; default: its address. */
+  place?: string
   /** Makes the error for a listener that is absent, hangs, or is not ours. */
   unreachable: (message: string, cause: unknown) => RyoFaasError
   patienceMs?: number
@@ -148,8 +150,8 @@ export class ListenerClient {
   }
 
   #translate(error: unknown): RyoFaasError {
-    const { name, url, unreachable } = this.#listener
-    if (error instanceof UnknownTokenError) return unknownToken(url, error)
+    const { name, url, unreachable, place = `at ${url}` } = this.#listener
+    if (error instanceof UnknownTokenError) return unknownToken(place, error)
     return error instanceof ForeignListenerError
       ? unreachable(`another program is listening on ${url}, where ${name} should be`, error)
       : unreachable(`${name} at ${url} is not responding`, error)
@@ -161,8 +163,8 @@ export function isHangingListener(error: unknown): boolean {
   return error instanceof RyoFaasError && error.cause instanceof SilentListenerError
 }
 
-function unknownToken(url: string, cause: Error): RyoFaasError {
-  return new RyoFaasError('UNAUTHORIZED', `the token is not known at ${url}: it was revoked, or is of another server`, {
+function unknownToken(place: string, cause: Error): RyoFaasError {
+  return new RyoFaasError('UNAUTHORIZED', `the token is not known ${place}: it was revoked, or is of another server`, {
     hint: 'Ask for a new one, made there with: ryo-faas token create NAME',
     cause,
   })

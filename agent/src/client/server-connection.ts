@@ -1,7 +1,8 @@
 /** The one place from which every client gets its connection: to this machine, or to the server that was chosen. */
+import { RyoFaasError } from '../contract/index.ts'
 import { AgentClient } from './agent-client.ts'
 import { LOCAL, readServers, serverIn, type Server } from './servers.ts'
-import { openPort, openTunnel } from './ssh-tunnel.ts'
+import { openPort, openTunnel, type Forward } from './ssh-tunnel.ts'
 
 export interface Choice {
   home: string
@@ -27,11 +28,19 @@ export async function chosenServer({ home, environment, server }: Choice): Promi
   return name === undefined || name === LOCAL ? undefined : { name, server: serverIn(file, name) }
 }
 
+interface Use {
+  environment: NodeJS.ProcessEnv
+  signal?: AbortSignal | undefined
+  /** Nobody is there to answer a question of ssh: it fails instead. */
+  isUnattended?: boolean
+}
+
 /** @throws RyoFaasError NOT_RUNNING, SERVER_UNREACHABLE, UNSUPPORTED */
 export async function connectTo(
   chosen: ChosenServer | undefined,
-  { home, environment, signal }: Choice & { signal?: AbortSignal },
+  { home, ...use }: Choice & Use,
 ): Promise<AgentClient> {
+  const { signal } = use
   if (chosen === undefined) return AgentClient.connect(home, signal)
   const { name, server } = chosen
   const { token } = server
@@ -39,7 +48,7 @@ export async function connectTo(
     const { url, ca } = server
     return new AgentClient({ url, token, signal, server: name, ...(ca !== undefined && { ca }) })
   }
-  const socketPath = await openTunnel({ ...server, port: server.agentPort }, { environment, signal })
+  const socketPath = await naming(name, openTunnel({ ...server, port: server.agentPort }, use))
   return new AgentClient({ url: `http://127.0.0.1:${server.agentPort}`, token, signal, server: name, socketPath })
 }
 
@@ -48,9 +57,37 @@ export async function connectTo(
  * @throws RyoFaasError SERVER_UNREACHABLE, UNSUPPORTED
  */
 export async function browserAddress(
-  { server }: ChosenServer,
-  use: { environment: NodeJS.ProcessEnv; signal?: AbortSignal },
-): Promise<string> {
-  if (server.kind === 'https') return server.url
-  return `http://127.0.0.1:${await openPort({ ...server, port: server.agentPort }, use)}`
+  { name, server }: ChosenServer,
+  use: Use,
+): Promise<{ url: string; close(): Promise<void> }> {
+  if (server.kind === 'https') return { url: server.url, close: async () => undefined }
+  const { port, close } = await naming(name, openPort({ ...server, port: server.agentPort }, use))
+  return { url: `http://127.0.0.1:${port}`, close }
+}
+
+/**
+ * A port of this machine that leads to a port of the server's loopback.
+ * @throws RyoFaasError SERVER_UNREACHABLE, UNSUPPORTED
+ */
+export async function forwardFrom({ name, server }: ChosenServer, port: number, use: Use): Promise<Forward> {
+  if (server.kind === 'ssh') return naming(name, openPort({ ...server, port: server.agentPort }, use, port))
+  throw new RyoFaasError(
+    'UNSUPPORTED',
+    `the server "${name}" is known by its address only, which leads to no other port`,
+    {
+      hint: 'Add it by ssh: ryo-faas server add user@host',
+    },
+  )
+}
+
+/** Of what fails on the way, the user knows the server by its name. */
+async function naming<T>(name: string, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening
+  } catch (error) {
+    const { code, message, hint, logs } = RyoFaasError.from(error)
+    if (code !== 'SERVER_UNREACHABLE') throw error
+    const more = { ...(hint !== undefined && { hint }), ...(logs !== undefined && { logs }), cause: error }
+    throw new RyoFaasError(code, `the server "${name}" cannot be reached: ${message}`, more)
+  }
 }

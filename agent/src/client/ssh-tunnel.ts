@@ -26,13 +26,21 @@ export interface Tunnel extends SshPlace {
 export interface TunnelUse {
   environment: NodeJS.ProcessEnv
   signal?: AbortSignal | undefined
+  /** Nobody is there to answer a question of ssh: it fails instead. */
+  isUnattended?: boolean | undefined
+}
+
+/** A port of this machine's loopback that leads to one of the other side's. */
+export interface Forward {
+  port: number
+  close(): Promise<void>
 }
 
 /**
  * @returns the path of a socket that leads there
  * @throws RyoFaasError SERVER_UNREACHABLE, UNSUPPORTED
  */
-export async function openTunnel(tunnel: Tunnel, { environment, signal }: TunnelUse): Promise<string> {
+export async function openTunnel(tunnel: Tunnel, { environment, signal, isUnattended }: TunnelUse): Promise<string> {
   if (process.platform === 'win32') {
     throw new RyoFaasError('UNSUPPORTED', 'OpenSSH for Windows cannot keep a connection open for other commands', {
       hint: 'Use WSL, or add the server by its address: ryo-faas server add https://…',
@@ -47,6 +55,7 @@ export async function openTunnel(tunnel: Tunnel, { environment, signal }: Tunnel
   const settings = [
     ...KEPT_ALIVE,
     ...['ControlMaster=yes', `ControlPath=${join(own, 'c')}`, `ControlPersist=${IDLE}`, 'ExitOnForwardFailure=yes'],
+    ...(isUnattended ? ['BatchMode=yes'] : []),
   ]
   try {
     const forward = ['-f', '-N', '-L', `${join(own, 's')}:127.0.0.1:${tunnel.port}`]
@@ -76,16 +85,28 @@ export async function runThere(
 }
 
 /**
- * The same for a browser, which knows no sockets: a port of the loopback, as long as the ssh in the background lives. That
- * is as long as the browser is connected, and ten minutes more.
+ * The same for what knows no sockets, such as a browser: a port of the loopback, as long as the ssh in the background
+ * lives. That is as long as somebody is connected, and ten minutes more.
+ * @param farPort default: the one of the tunnel
  * @throws RyoFaasError SERVER_UNREACHABLE, UNSUPPORTED
  */
-export async function openPort(tunnel: Tunnel, use: TunnelUse): Promise<number> {
+export async function openPort(tunnel: Tunnel, use: TunnelUse, farPort = tunnel.port): Promise<Forward> {
   const control = join(dirname(await openTunnel(tunnel, use)), 'c')
   const port = await freePort()
-  const forward = ['-O', 'forward', '-L', `127.0.0.1:${port}:127.0.0.1:${tunnel.port}`]
-  await runSsh(tunnel, { options: [...forward, '-o', `ControlPath=${control}`], signal: use.signal })
-  return port
+  const ask = (what: 'forward' | 'cancel') => {
+    const forward = ['-O', what, '-L', `127.0.0.1:${port}:127.0.0.1:${farPort}`]
+    return runSsh(tunnel, { options: [...forward, '-o', `ControlPath=${control}`], signal: use.signal })
+  }
+  await ask('forward')
+  return {
+    port,
+    // If it fails, the connection is gone, and the port with it.
+    close: () =>
+      ask('cancel').then(
+        () => undefined,
+        () => undefined,
+      ),
+  }
 }
 
 function freePort(): Promise<number> {

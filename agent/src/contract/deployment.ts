@@ -32,11 +32,14 @@ export const DeploymentView = z.object({
    */
   state: DeploymentState,
   url: z.string(),
+  /** Absolute; of what was built elsewhere, relative to the folder of its deploy.json. */
   filePath: z.string(),
   /** Version of Node that it asks for. */
   node: z.string().optional(),
   /** Absolute path of the deploy.json that it was last deployed from. */
   deployFile: z.string().optional(),
+  /** Of what was built elsewhere: its project. */
+  project: z.string().optional(),
   /** How many are to be awake now. */
   desiredInstances: z.int(),
   /** Between these their number follows the calls; equal: it is fixed. An agent of an earlier release does not say. */

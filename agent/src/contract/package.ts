@@ -106,7 +106,7 @@ export interface HashedPackage {
 export const PackagedFunction = z.object({
   package: Sha256.describe('Digest of its manifest'),
   entry: DeployEntry.describe(
-    'Its entry in deploy.json as it holds for this deploy: with its variables, without "environments"; paths and files mean nothing here',
+    'Its entry in deploy.json as it holds for this deploy: with its variables, without "environments"; packageDir and filePath are relative to the folder of deploy.json and only told to whoever asks',
   ),
 })
 export type PackagedFunction = z.infer<typeof PackagedFunction>
@@ -122,7 +122,11 @@ export type BuiltFunction = z.infer<typeof BuiltFunction>
 
 export const PackagedDeploy = z.object({
   project: z.string().min(1).max(200).describe('Functions of another project with the same name are not replaced'),
-  file: z.string().min(1).max(4_096).describe('What it was made from, for messages and the audit log'),
+  file: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .describe('Name of what it was made from, for messages and the audit log; not a path'),
   functions: z.array(PackagedFunction).min(1).max(1_000),
   explain: z.boolean().default(false).describe('Also tell how the first instance started'),
   debug: z.boolean().default(false).describe('One instance that a debugger may attach to, without a timeout'),

@@ -1,5 +1,6 @@
 /** Starting and draining instances of one version: the two steps of every operation of the deployer. */
 import { randomBytes } from 'node:crypto'
+import { isAbsolute } from 'node:path'
 import { ENV } from '@ryo-faas/runtime/protocol'
 import { DeployEntry, RyoFaasError, type BootFacts } from '../contract/index.ts'
 import type { BuiltPackage, Engine, Instance, InstanceSpec } from '../engines/index.ts'
@@ -158,7 +159,9 @@ export class Instances {
       const code = timedOut ? 'START_FAILED' : failure.code
       const { packageDir } = version.config
       const loaded = { codeFolder: engine.codeFolderOf(version), packageDir }
-      const thrown = languages.named(version.language).loadProblem?.(logs, loaded)
+      // The sources of what was built elsewhere are not here.
+      const hasSources = isAbsolute(packageDir)
+      const thrown = hasSources ? languages.named(version.language).loadProblem?.(logs, loaded) : undefined
       const message = timedOut ? `it was not ready within ${startTimeoutMs} ms` : (thrown?.message ?? failure.message)
       throw new RyoFaasError(code, `${record.name} did not start: ${message}`, {
         ...(failure.hint !== undefined && { hint: failure.hint }),

@@ -27,6 +27,7 @@ export function viewDeployment(
     filePath: active.config.filePath,
     ...(active.config.node !== undefined && { node: active.config.node }),
     ...(active.deployFile !== undefined && { deployFile: active.deployFile }),
+    ...(active.project !== undefined && { project: active.project }),
     desiredInstances: desired,
     scale: { min: scale.min, max: scale.max },
     instances: own.map(instance => viewInstance(instance, fleet)),

@@ -110,15 +110,27 @@ test('code of this machine runs there, and only what changed is sent again', asy
   expect(await on('deploy', file)).toMatch(/wave v2 updated/)
   expect(await on('invoke', 'wave')).toBe('two')
   expect(await on('deploy', file)).toMatch(/wave v2 unchanged/)
-  expect((await laptop.cli(['deploy', file, '--server', 'shop', '--debug'])).stderr).toContain(
-    'works on this machine only',
-  )
   await writeProject(project, {
     wave: { code: 'export const wave = (one: string, two: string, three: string) => one' },
   })
   const refused = await laptop.cli(['deploy', file, '--server', 'shop'])
   expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('[CHECK_FAILED]')])
   expect(await on('invoke', 'wave')).toBe('two')
+})
+
+test('a debugger reaches a function there by a port of this machine', async () => {
+  const file = await writeProject(join(laptop.home, 'project'), {
+    wave: { code: `export const wave = async () => new Response('two')` },
+  })
+  const said = await on('deploy', file, '--debug')
+  const [, port] = /debugger at 127\.0\.0\.1:(\d+)/.exec(said)!
+  const there = JSON.parse(await on('details', 'wave', '--json')) as { debugPort: number; filePath: string }
+  expect(Number(port)).not.toBe(there.debugPort)
+  // No path of the laptop is there.
+  expect(there).toMatchObject({ project: 'project', filePath: 'wave/main.ts' })
+  const targets = (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()) as { url: string }[]
+  expect(targets[0]!.url).toMatch(/wave.*\.mjs$/)
+  expect(await on('deploy', file)).toMatch(/wave v\d+ updated/)
 })
 
 test('a browser reaches the dashboard of the server with a key that cannot change anything', async () => {

@@ -5,6 +5,7 @@ import { deployPackage, type UploadProgress } from '../../client/index.ts'
 import { digestOf, RyoFaasError, type BuildProgress, type DeployEvent, type StartFrom } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 import { countOf, formatBytes, formatDuration } from '../output.ts'
+import { throughTunnel } from './deploy-elsewhere.ts'
 import { ARTEFACT_ENDING } from './deploy-file.ts'
 import { explain } from './explain.ts'
 
@@ -75,5 +76,6 @@ export async function* deployArtefact(
   const place = { path, base: dirname(path) }
   const artefact = await context.openArtefact(place, { environment, only, digest, variables: context.environment })
   for (const message of artefact.notes) yield { type: 'note', name: artefact.project, message }
-  yield* deployPackage(await context.connect(), artefact, { ...flags, onProgress, signal: context.signal })
+  const events = deployPackage(await context.connect(), artefact, { ...flags, onProgress, signal: context.signal })
+  yield* throughTunnel(events, context)
 }

@@ -20,12 +20,7 @@ export async function* deployElsewhere(
   { debug, buildOnly, explain, replace, from, ...request }: DeployBody & { variables: Record<string, string> },
   { context, onProgress }: ElsewhereRun,
 ): AsyncGenerator<DeployEvent> {
-  const { signal, server } = context
-  if (debug) {
-    throw new RyoFaasError('UNSUPPORTED', `--debug works on this machine only, not on the server ${server}`, {
-      hint: 'Debug it here, with --server local.',
-    })
-  }
+  const { signal } = context
   const { file, only, variables, environment } = request
   const asked = { file, variables, ...(only && { only }), ...(environment !== undefined && { environment }) }
   const told: BuildProgress[] = []
@@ -35,11 +30,31 @@ export async function* deployElsewhere(
     yield* told.filter(({ type }) => explain || type !== 'bundled')
     if (buildOnly) yield { type: 'finished', deployed: 0, failed: 0, durationMs: performance.now() - begin }
     else {
-      const flags = { explain, replace, ...(from !== undefined && { from }) }
-      yield* deployPackage(await context.connect(), built, { ...flags, onProgress, signal })
+      const flags = { debug, explain, replace, ...(from !== undefined && { from }) }
+      const events = deployPackage(await context.connect(), built, { ...flags, onProgress, signal })
+      for await (const event of throughTunnel(events, context)) {
+        // What was planned, and what to watch, is known since the build.
+        if (event.type !== 'planned') yield event
+      }
     }
   } finally {
     await built.close()
+  }
+}
+
+/** With the debugger's port of the server on this machine. */
+export async function* throughTunnel(
+  events: AsyncIterable<DeployEvent>,
+  { forward }: Pick<Context, 'forward'>,
+): AsyncGenerator<DeployEvent> {
+  for await (const event of events) {
+    if (event.type !== 'deployed' || event.debugPort === undefined) {
+      yield event
+      continue
+    }
+    // Its folders are there.
+    const { debugPaths: _, debugPort, ...rest } = event
+    yield { ...rest, debugPort: await forward(debugPort) }
   }
 }
 

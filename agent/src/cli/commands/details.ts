@@ -45,7 +45,7 @@ function printAll(deployments: DeploymentView[], output: Output): void {
       String(view.calls),
       String(view.errors),
       formatP95(view),
-      view.deployFile === undefined ? '-' : basename(dirname(view.deployFile)),
+      view.project ?? (view.deployFile === undefined ? '-' : basename(dirname(view.deployFile))),
       view.url,
     ]),
     ['PROJECT', 'KIND', 'P95', 'INSTANCES', 'ERRORS', 'CALLS', 'VERSION'],
@@ -62,7 +62,8 @@ function printOne(view: DeploymentView, output: Output): void {
   output.line(view.url)
   output.line(dim(view.filePath))
   if (view.node !== undefined) output.line(`Node ${view.node}`)
-  if (view.deployFile !== undefined) output.line(dim(`deployed from ${view.deployFile}`))
+  const origin = view.project === undefined ? view.deployFile : `the project ${view.project}`
+  if (origin !== undefined) output.line(dim(`deployed from ${origin}`))
   output.line(`${numberOf(view)} awake`)
   output.line(`${view.calls} calls, ${view.errors} errors, p95 ${formatP95(view)}`)
   for (const trigger of view.triggers) {
