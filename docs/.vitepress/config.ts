@@ -68,6 +68,7 @@ export default defineConfig({
         items: [
           { text: 'Traces and metrics', link: '/guide/monitoring' },
           { text: 'Your own server', link: '/guide/server' },
+          { text: 'Backup and restore', link: '/guide/backup' },
           { text: 'Who may call', link: '/guide/access' },
           { text: 'Authentication', link: '/guide/auth' },
           { text: 'Several platforms', link: '/guide/platforms' },

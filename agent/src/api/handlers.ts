@@ -177,6 +177,11 @@ export const handlers: Record<ApiName, Handler> = {
     actions: await platform.audit.read(request.query as z.output<(typeof API)['audit']['query']>),
   }),
 
+  backup: async (platform, _request, reply) => {
+    const content = await platform.backup()
+    return reply.type('application/gzip').send(content)
+  },
+
   prune: async platform => platform.deployer().prune(),
 
   reset: async platform => ({ removed: await platform.deployer().removeAll() }),

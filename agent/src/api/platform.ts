@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { MetricsHistory, PlatformEvent, PlatformView } from '../contract/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
 import type { CallerKeys, Deployer } from '../deployments/index.ts'
@@ -22,6 +23,11 @@ export interface Platform {
     page(format: 'prometheus' | 'openmetrics'): Promise<{ contentType: string; body: string }>
     history(query: { since: number; function?: string | undefined }): MetricsHistory
   }
+  /**
+   * A backup of everything, as a file.
+   * @throws RyoFaasError NOT_RUNNING, like `deployer`; HOME_UNUSABLE, STORE_UNAVAILABLE, NATS_UNAVAILABLE
+   */
+  backup(): Promise<Readable>
   onEvent(listener: (event: PlatformEvent) => void): () => void
   /** Stops functions and parts; the agent itself exits after the response is sent. */
   shutdown(options: { prune: boolean }): Promise<string[]>

@@ -114,7 +114,7 @@ test('it proves itself to anyone who sends a nonce', async () => {
   expect((await ask(`${PROOF_PATH}?nonce=short`, {})).status).toBe(400)
 })
 
-test('its OpenAPI document has every operation and its authorization; streams are lines of JSON', async () => {
+test('its OpenAPI document has every operation and its authorization; streams are lines of JSON, files are files', async () => {
   const { ask } = await serve()
   const document = (await (await ask('/openapi.json', {})).json()) as {
     paths: Record<string, Record<string, { operationId: string; responses: Record<string, { content: object }> }>>
@@ -127,7 +127,9 @@ test('its OpenAPI document has every operation and its authorization; streams ar
     const operation = document.paths[route.path.replace(/:(\w+)/g, '{$1}')]![route.method.toLowerCase()]!
     expect(operation.operationId).toBe(name)
     const types = Object.keys(operation.responses['200']!.content)
-    expect([name, types]).toEqual([name, ['stream' in route ? 'application/x-ndjson' : 'application/json']])
+    const type =
+      'stream' in route ? 'application/x-ndjson' : 'givesBytes' in route ? 'application/gzip' : 'application/json'
+    expect([name, types]).toEqual([name, [type]])
     expect(operation.responses).toHaveProperty('default')
   }
 })

@@ -47,6 +47,7 @@ const OPEN = { schema: { hide: true }, config: { needs: 'nothing' } } as const
 /** As `OPEN`, for those who may look at everything. */
 const FOR_READERS = { schema: { hide: true }, config: { needs: { role: 'read', scope: 'all' } } } as const
 const TAR = 'application/x-tar'
+const GZIP = 'application/gzip'
 const MAX_PARAMETER_LENGTH = 1_000
 const BODY_LIMIT_BYTES = 1024 * 1024
 
@@ -111,7 +112,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
           ...(route.query && { querystring: route.query }),
           ...(route.body && { body: route.body }),
           ...(route.takesBytes && { body: z.unknown(), consumes: [TAR] }),
-          response: { 200: route.stream ? linesOf(route) : route.response, default: z.object({ error: ErrorBody }) },
+          response: { 200: responseOf(route), default: z.object({ error: ErrorBody }) },
         },
         ...(route.bodyLimitBytes !== undefined && { bodyLimit: route.bodyLimitBytes }),
         ...auditHooks(audit, name, route),
@@ -152,8 +153,10 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   return app
 }
 
-/** The schema of a stream describes one line; lines bypass the serializer. */
-function linesOf({ response }: ApiRoute): object {
+/** The schema of a stream describes one line; lines and files bypass the serializer. */
+function responseOf({ response, stream, givesBytes }: ApiRoute): object {
+  if (givesBytes) return { description: 'A file', content: { [GZIP]: { schema: response } } }
+  if (!stream) return response
   return { description: 'One per line; empty lines are heartbeats', content: { [LINES]: { schema: response } } }
 }
 

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { Argv } from 'yargs'
 import type { AgentClient, AgentFile, BuiltPackages, ServersFile } from '../client/index.ts'
 import type { z } from 'zod'
@@ -36,6 +36,20 @@ export interface PackedPlatform {
   bytes: number
   /** tar, gzip */
   files(): Readable
+}
+
+/** What a backup says of itself. */
+export interface BackupFacts {
+  digest: string
+  /** Of its files, unpacked. */
+  bytes: number
+  /** Release that made it. */
+  version: string
+  project: string
+  createdAt: string
+  store: { kind: 'embedded'; sequence: number } | { kind: 'postgres' }
+  /** That its platform was started with, beyond the defaults. */
+  flags: string[]
 }
 
 /** The platform as a service of this machine. */
@@ -85,6 +99,20 @@ export interface CliHost {
    * @throws RyoFaasError while the platform runs, or if it is not a backup
    */
   restoreStore(backup: string): Promise<string | undefined>
+  /**
+   * Keeps a backup that comes, and proves it; only a whole one gets the name of the file.
+   * @param to path of a file, or where its bytes go
+   * @throws RyoFaasError BACKUP_INVALID, INVALID_OPTION if the file cannot be written
+   */
+  keepBackup(content: Readable, to: string | Writable): Promise<BackupFacts>
+  /**
+   * Puts a backup into the home of this machine.
+   * @throws RyoFaasError BACKUP_INVALID, UNSUPPORTED, HOME_NOT_EMPTY, ALREADY_RUNNING, HOME_UNUSABLE
+   */
+  restoreHome(
+    content: Readable,
+    options: { replace: boolean; digest?: string | undefined },
+  ): Promise<BackupFacts & { before?: string }>
   /**
    * Checks a deploy.json without a platform.
    * @throws RyoFaasError DEPLOY_FILE_INVALID, DEPLOYMENT_NOT_FOUND

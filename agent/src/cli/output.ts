@@ -1,4 +1,5 @@
 /** What the CLI prints: results on stdout, progress and errors on stderr, colours and spinners only on a terminal. */
+import type { Writable } from 'node:stream'
 import pico from 'picocolors'
 import { formatProblem, type RyoFaasError } from '../contract/index.ts'
 import { tableLines } from './table.ts'
@@ -49,6 +50,11 @@ export class Output {
 
   raw(chunk: string | Uint8Array): void {
     this.#streams.stdout.write(chunk)
+  }
+
+  /** For a result that is a file. */
+  get bytes(): Writable {
+    return this.#streams.stdout
   }
 
   /** The result for programs; printed with `--json` only. */

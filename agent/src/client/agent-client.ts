@@ -2,7 +2,8 @@
  * Talks to the agent, typed by the contract. Errors of the agent come back as the `RyoFaasError` they were; an agent
  * that does not respond, or another program in its place, is NOT_RUNNING.
  */
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
 import { z } from 'zod'
 import { API, ErrorBody, RyoFaasError, type Api, type ApiName, type ApiRoute } from '../contract/index.ts'
 import { readAgentFile } from './home.ts'
@@ -20,7 +21,8 @@ export type ApiInput<Name extends ApiName> = Part<Name, 'params'> & Part<Name, '
 export type ApiOutput<Name extends ApiName> = z.output<Api[Name]['response']>
 export type StreamName = { [Name in ApiName]: Api[Name] extends { stream: true } ? Name : never }[ApiName]
 export type UploadName = { [Name in ApiName]: Api[Name] extends { takesBytes: true } ? Name : never }[ApiName]
-export type CallName = Exclude<ApiName, StreamName | UploadName>
+export type DownloadName = { [Name in ApiName]: Api[Name] extends { givesBytes: true } ? Name : never }[ApiName]
+export type CallName = Exclude<ApiName, StreamName | UploadName | DownloadName>
 
 interface AnyInput {
   params?: Record<string, unknown>
@@ -104,6 +106,19 @@ export class AgentClient {
     const headers = { 'content-type': 'application/x-tar', 'content-encoding': 'gzip' }
     const response = await this.#exchange(API[name], API[name].path, { headers, body, signal })
     return API[name].response.parse(await response.json()) as ApiOutput<Name>
+  }
+
+  /** A file, to be read to its end; one that is broken off fails. */
+  async download<Name extends DownloadName>(name: Name, signal = this.#signal): Promise<Readable> {
+    const { body } = await this.#exchange(API[name], API[name].path, { signal })
+    const chunks = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        yield* body as ReadableStream<Uint8Array>
+      } catch (error) {
+        throw signal?.aborted ? new RyoFaasError('CANCELLED', 'cancelled', { cause: error }) : brokenOff(error)
+      }
+    }
+    return Readable.from(chunks(), { objectMode: false })
   }
 
   /**

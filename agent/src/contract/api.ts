@@ -355,6 +355,15 @@ export const API = {
     response: z.object({ actions: z.array(AuditView) }),
     summary: 'What was done to this platform, by whom and from where; newest first',
   },
+  backup: {
+    method: 'POST',
+    path: '/v1/backup',
+    needs: { role: 'admin', scope: 'all' },
+    response: z.string().describe('tar, gzip'),
+    givesBytes: true,
+    isLong: true,
+    summary: 'Take a backup of the whole home, with its secrets, while the platform runs',
+  },
   prune: {
     method: 'POST',
     path: '/v1/prune',
@@ -397,6 +406,8 @@ export interface ApiRoute {
   readsDisk?: true
   /** Its body is `application/x-tar` instead of JSON, and is not held in memory. */
   takesBytes?: true
+  /** Its response is a file (`application/gzip`) instead of JSON, and is not held in memory. */
+  givesBytes?: true
   /** Largest JSON body, if it may be larger than usual. */
   bodyLimitBytes?: number
   summary: string

@@ -50,6 +50,18 @@ export const ERRORS = {
     retryable: false,
     about: 'A package has machine code for another system than the one it is deployed to',
   },
+  BACKUP_INVALID: {
+    status: 422,
+    fault: 'user',
+    retryable: false,
+    about: 'A backup is damaged, was changed, or is none',
+  },
+  HOME_NOT_EMPTY: {
+    status: 409,
+    fault: 'user',
+    retryable: false,
+    about: 'A restore would replace what is in RYO_FAAS_HOME',
+  },
   TOKEN_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No token has this id or name' },
   SERVER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No server has this name' },
   SERVER_UNREACHABLE: { status: 503, fault: 'user', retryable: true, about: 'A server cannot be reached, or not used' },

@@ -113,5 +113,6 @@ export {
 } from './package.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api.ts'
 export { dockerfileBase, dockerfileOf, hostBase, hostPathsOf, SCRATCH_BASE } from './run-base.ts'
+export { compareNumbers, compareVersions } from './release.ts'
 export { Scale } from './scale.ts'
 export { isFor, mayDo, NamePattern, Role, ROLES, TokenView, type Grant, type Need } from './token.ts'

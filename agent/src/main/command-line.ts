@@ -71,6 +71,11 @@ export async function runCommandLine(): Promise<number> {
       openArtefact: async (at, settings) => (await import('../platform/build-here.ts')).openArtefact(at, settings),
       openUrl: async url => (await import('../platform/open-url.ts')).openUrl(url, join(home, 'run', 'dashboard.html')),
       restoreStore: async backup => (await import('../platform/restore-store.ts')).restoreStore(home, backup),
+      keepBackup: async (content, to) => (await import('../platform/backup/keep-backup.ts')).keepBackup(content, to),
+      restoreHome: async (content, options) => {
+        const { restoreHome } = await import('../platform/backup/restore-home.ts')
+        return restoreHome(content, { home, version, ...options })
+      },
       saveServers: async file => {
         const { writeDurably } = await import('../host/durable-file.ts')
         await writeDurably(homePaths(home).servers, JSON.stringify(file, null, 2))

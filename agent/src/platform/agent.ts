@@ -8,6 +8,7 @@
  */
 import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
 import { AuditLog, createApi, type Platform } from '../api/index.ts'
 import { homePaths } from '../client/index.ts'
@@ -19,6 +20,8 @@ import type { TraceStore } from '../observability/collector/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { Supervisor } from '../supervisor/index.ts'
 import type { Ahead } from './ahead.ts'
+import { Backups, sweepBackups } from './backup/take-backup.ts'
+import { finishRestore } from './backup/restore-home.ts'
 import type { TokenStore } from '../tokens/index.ts'
 import { dashboardFolder } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
@@ -51,6 +54,7 @@ interface ReadyPlatform {
   deployer: Deployer
   keys: CallerKeys
   traces: TraceStore
+  backups: Backups
 }
 
 type Stage = { kind: 'ready'; platform: ReadyPlatform } | Exclude<PlatformView['phase'], { kind: 'ready' }>
@@ -104,6 +108,7 @@ export class Agent implements Platform {
   static async open(options: AgentOptions): Promise<Agent> {
     const { agentFile, options: optionsFile } = homePaths(options.home)
     const isAdopted = (await readIfPresent(agentFile)) !== undefined
+    await Promise.all([finishRestore(options.home), sweepBackups(options.home)])
     try {
       return new Agent(options, await openHome(options.home, { isAdopted }))
     } catch (error) {
@@ -127,9 +132,14 @@ export class Agent implements Platform {
         uses: () => this.#routes.keyUses(),
       })
       this.#started.add(keys)
+      const { options, version } = this.#options
+      const backups = new Backups({
+        ...{ home: this.#home.folder, version, options, nats: foundation.nats.part },
+        store: () => ({ url: `http://127.0.0.1:${dataPlane.ports.store}`, token: this.#home.secrets.keys.operator }),
+      })
       void this.#options.ahead?.close()
       this.#options.logger.info({ timeline: this.#timeline.steps }, 'started')
-      this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces } })
+      this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces, backups } })
     } catch (error) {
       const failure = RyoFaasError.from(error)
       this.#enter({ kind: 'failed', error: failure.toBody() })
@@ -170,6 +180,10 @@ export class Agent implements Platform {
 
   traces(): TraceStore {
     return this.#ready().traces
+  }
+
+  async backup(): Promise<Readable> {
+    return (await this.#ready().backups.take()).content
   }
 
   onEvent(listener: (event: PlatformEvent) => void): () => void {

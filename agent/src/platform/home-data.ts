@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
 import { identifyProcess, writeDurably } from '../host/index.ts'
 
-const OURS = [
+/** What a platform keeps when it stops, and what a restore puts in its place. */
+export const DATA: readonly string[] = [
   'state.json',
   'deployments',
   'packages',
@@ -13,16 +14,22 @@ const OURS = [
   'traces',
   'traces.damaged',
   'secrets',
-  'cache',
-  'logs',
-  'run',
-  'token',
-  'dispatch-token',
-  'functions-key',
   'callback-secret',
   'audit.jsonl',
   'tokens.json',
 ]
+/** Brought by the user, and part of a backup. */
+export const CERTIFICATES = 'certificates'
+/** Of a restore that was killed. */
+export const RESTORING = 'restoring'
+
+const OURS = [...DATA, RESTORING, 'cache', 'logs', 'run', 'token', 'dispatch-token', 'functions-key']
+
+/** What a restore moved aside, at this time. */
+export function beforeRestore(time: Date): string {
+  return `before-restore-${time.toISOString().replaceAll(/[:.]/g, '-')}`
+}
+const MOVED_ASIDE = /^before-restore-[\dTZ-]+$/
 
 /** Temporary files, as `writeAtomically` names them. */
 const HALF_WRITTEN =
@@ -36,8 +43,8 @@ export function storeFolder(home: string): string {
 /** Removes everything of ours in the home, and nothing else. */
 export async function removeData(home: string): Promise<void> {
   const found = await readdir(home).catch(() => [])
-  // Left by processes that were killed while writing.
-  const halfWritten = found.filter(name => HALF_WRITTEN.test(name))
+  // Left by processes that were killed while writing, and by restores.
+  const halfWritten = found.filter(name => HALF_WRITTEN.test(name) || MOVED_ASIDE.test(name))
   await Promise.all([...OURS, ...halfWritten].map(name => rm(join(home, name), { recursive: true, force: true })))
 }
 

@@ -1,8 +1,7 @@
 /** Decides how NATS runs on this machine and makes the part of it. Where functions run does not matter to it. */
 import { pullImage, type DockerService } from '../docker/index.ts'
 import { MAY_INSTALL, type PlatformOptions } from './options.ts'
-import { findNats, natsContainer, natsProcess } from '../services/nats/index.ts'
-import type { Part } from '../supervisor/index.ts'
+import { findNats, natsContainer, natsProcess, type NatsPart } from '../services/nats/index.ts'
 
 export async function obtainNats(context: {
   home: string
@@ -11,7 +10,7 @@ export async function obtainNats(context: {
   docker: DockerService
   port: () => number
   report: (doing: string) => void
-}): Promise<Part> {
+}): Promise<NatsPart> {
   const { home, options, environment, port, report } = context
   const source = await findNats({
     choice: options.natsServer,

@@ -20,7 +20,7 @@ import { requireCertificates } from './https-front.ts'
 import { findNode } from './node-binary.ts'
 import type { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
-import { startNats } from './parts/nats.ts'
+import { startNats, type StartedNats } from './parts/nats.ts'
 import { servicePart, type Service } from './parts/service-part.ts'
 import { dispatcherServices, proxyService, storeService, type ServiceContext } from './parts/services.ts'
 import { nextChange } from './store-log.ts'
@@ -31,7 +31,7 @@ export interface Foundation {
   /** How functions reach the platform. */
   reach: ProxyReach
   languages: Languages
-  nats: ServiceContext['nats']
+  nats: StartedNats
   /** Of authorities that functions trust in addition, as PEM. */
   certificates: string
 }
@@ -94,7 +94,7 @@ export async function startDataPlane(
   const { home, options, environment, ahead } = launch
   const { folder, state, secrets } = home
   launch.report.doing('starting the proxy and the store')
-  const context = { home: folder, options, state, secrets, nats, reach, traces: partTracing }
+  const context = { home: folder, options, state, secrets, nats: nats.access, reach, traces: partTracing }
   const start = (service: Service) =>
     startListening(launch, servicePart(service, { home: folder, nodePath, environment, ahead }))
   const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])

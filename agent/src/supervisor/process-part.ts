@@ -110,6 +110,12 @@ export class ProcessPart implements Part {
     return undefined
   }
 
+  /** Of the process that was started last, if it is there. */
+  async identity(): Promise<ProcessIdentity | undefined> {
+    const saved = await this.#saved()
+    return saved !== undefined && (await isAlive(saved.identity)) ? saved.identity : undefined
+  }
+
   async stop(): Promise<void> {
     const saved = await this.#saved()
     if (!saved) return

@@ -13,6 +13,8 @@ import { runCli } from '../../src/cli/cli.ts'
 import { commandNames } from '../../src/cli/command-table.ts'
 import { RyoFaasError } from '../../src/contract/index.ts'
 import { openArtefact } from '../../src/packages/index.ts'
+import { keepBackup } from '../../src/platform/backup/keep-backup.ts'
+import { restoreHome } from '../../src/platform/backup/restore-home.ts'
 import { restoreStore } from '../../src/platform/restore-store.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 
@@ -82,6 +84,8 @@ const COMMANDS: Readonly<Record<string, Grammar>> = {
   server: { actions: ['list', 'use', 'remove', 'upgrade', 'doctor'], flags: ['name', 'token', 'home', 'yes'] },
   service: { actions: ['install', 'uninstall', 'status'] },
   audit: { flags: ['since', 'limit'] },
+  backup: { flags: ['force'] },
+  restore: { flags: ['replace', 'digest'] },
   secrets: { actions: ['list', 'set', 'delete'] },
   init: {},
   test: { flags: ['update', 'url', 'var'] },
@@ -183,6 +187,8 @@ function hostOf(): Parameters<typeof runCli>[0]['host'] {
     saveServers: notHere,
     packPlatform: notHere,
     service: notHere,
+    keepBackup,
+    restoreHome: (content, options) => restoreHome(content, { home: platform.home, version: '0.0.0', ...options }),
     restoreStore: backup => restoreStore(platform.home, backup),
     openUrl: async () => undefined,
     runtimeDir: join(platform.home, 'runtime'),

@@ -11,12 +11,12 @@ import {
   type Server,
   type SshServer,
 } from '../../client/index.ts'
-import { RyoFaasError } from '../../contract/index.ts'
+import { compareVersions, RyoFaasError } from '../../contract/index.ts'
 import { confirm, YES } from '../confirm.ts'
 import type { Command, Context, Finding } from '../context.ts'
 import { printFindings } from './doctor.ts'
 import { install, start } from '../servers/install.ts'
-import { compareVersions, probe, runProgram, type Probe, type Remote } from '../servers/remote.ts'
+import { probe, runProgram, type Probe, type Remote } from '../servers/remote.ts'
 
 export const server: Command = {
   usage: 'server <action> [target]',

@@ -1,7 +1,7 @@
 /** A machine that is reached through ssh: what is on it, and how our program is run there. */
 import type { Readable } from 'node:stream'
 import { quoted, runThere, type SshPlace } from '../../client/index.ts'
-import { RyoFaasError } from '../../contract/index.ts'
+import { compareNumbers, RyoFaasError } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 
 export interface Remote extends SshPlace {
@@ -92,16 +92,6 @@ export function newestNode(lines: readonly string[]): Probe['node'] {
     .filter(({ numbers }) => isNewEnough(numbers))
     .sort((a, b) => compareNumbers(b.numbers, a.numbers))
   return newest && { version: newest.version, path: newest.path }
-}
-
-/** Below 0 if `a` is older. */
-export function compareVersions(a: string, b: string): number {
-  return compareNumbers(a.split('.').map(Number), b.split('.').map(Number))
-}
-
-function compareNumbers(a: readonly number[], b: readonly number[]): number {
-  const at = a.findIndex((number, index) => number !== b[index])
-  return at < 0 ? 0 : a[at]! - (b[at] ?? 0)
 }
 
 /** Runs our program there. @returns what it printed with --json */

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { BusError, connectBus, ensureStreams } from '../../bus/index.ts'
 import type { DockerService } from '../../docker/index.ts'
-import { ensureCredentials } from '../../services/nats/index.ts'
+import { ensureCredentials, type NatsPart } from '../../services/nats/index.ts'
 import { startListening, type Launch } from '../launch.ts'
 import { obtainNats } from '../nats-choice.ts'
 import type { ServiceContext } from './services.ts'
@@ -10,7 +10,12 @@ import type { ServiceContext } from './services.ts'
 const BUS_TIMEOUT_MS = 10_000
 const ASK_AGAIN_MS = 200
 
-export async function startNats(launch: Launch, docker: DockerService): Promise<ServiceContext['nats']> {
+export interface StartedNats {
+  access: ServiceContext['nats']
+  part: NatsPart
+}
+
+export async function startNats(launch: Launch, docker: DockerService): Promise<StartedNats> {
   const { home, options, environment, report } = launch
   const { folder, state } = home
   const port = () => state.current.ports['nats'] ?? options.natsPort
@@ -24,7 +29,7 @@ export async function startNats(launch: Launch, docker: DockerService): Promise<
     for (;;) {
       try {
         await ensureStreams(bus, limits)
-        return nats
+        return { access: nats, part }
       } catch (error) {
         // A server that is still loading its data responds late, or says that it is not ready.
         const isUnready = error instanceof BusError && error.code === 'UNAVAILABLE'

@@ -7,9 +7,9 @@ import type Docker from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
 import { OWN_CGROUPS, removeContainer } from '../../docker/index.ts'
 import { portTaken } from '../../host/index.ts'
-import type { Part, RunningPart } from '../../supervisor/index.ts'
+import type { RunningPart } from '../../supervisor/index.ts'
 import { natsPaths, writeNatsConfig } from './nats-config.ts'
-import { greets } from './nats-part.ts'
+import { greets, type NatsPart } from './nats-part.ts'
 
 export interface NatsContainerOptions {
   docker: Docker
@@ -28,7 +28,7 @@ const MOST_PROCESSES = 256
 const MEMORY_BYTES = 2 * 1024 ** 3
 const START_TIMEOUT_MS = 20_000
 
-export function natsContainer(options: NatsContainerOptions): Part {
+export function natsContainer(options: NatsContainerOptions): NatsPart {
   // Contains a character that no function name has.
   const name = `${options.project}.nats`
   const container = options.docker.getContainer(name)
@@ -72,7 +72,10 @@ export function natsContainer(options: NatsContainerOptions): Part {
     async ensure(): Promise<RunningPart> {
       try {
         if (!(await state())) await create()
-        if (!(await state())?.State.Running) await container.start()
+        const now = (await state())?.State
+        if (!now?.Running) await container.start()
+        // An agent was killed while it stood still.
+        else if (now.Paused) await container.unpause()
       } catch (error) {
         const message = (error as Error).message
         if (/port is already allocated|address already in use/.test(message)) {
@@ -101,8 +104,18 @@ export function natsContainer(options: NatsContainerOptions): Part {
           .split('\n'),
       })
     },
+    async pause() {
+      try {
+        await container.pause()
+      } catch (error) {
+        throw new RyoFaasError('NATS_UNAVAILABLE', `the container ${name} cannot be paused`, { cause: error })
+      }
+      return async () => void (await container.unpause())
+    },
     async stop() {
-      if (!(await state())) return
+      const now = (await state())?.State
+      if (!now) return
+      if (now.Paused) await container.unpause().catch(() => undefined)
       await container.stop({ t: 10 }).catch(() => undefined) // May have stopped already: removal decides.
       await removeContainer(options.docker, name)
     },

@@ -3,9 +3,16 @@ import { readdir, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { portTaken } from '../../host/index.ts'
+import { RyoFaasError } from '../../contract/index.ts'
+import { pauseProcess, portTaken, type Resume } from '../../host/index.ts'
 import { ProcessPart, type Part } from '../../supervisor/index.ts'
 import { natsPaths, writeNatsConfig } from './nats-config.ts'
+
+/** NATS, which can be made to stand still while its files are copied. */
+export interface NatsPart extends Part {
+  /** @throws RyoFaasError NATS_UNAVAILABLE */
+  pause(): Promise<Resume>
+}
 
 export interface NatsPartOptions {
   home: string
@@ -15,9 +22,9 @@ export interface NatsPartOptions {
   port: () => number
 }
 
-export function natsProcess(options: NatsPartOptions): Part {
+export function natsProcess(options: NatsPartOptions): NatsPart {
   const paths = natsPaths(options.home)
-  return new ProcessPart({
+  const part = new ProcessPart({
     name: 'nats',
     home: options.home,
     command: options.path,
@@ -33,6 +40,12 @@ export function natsProcess(options: NatsPartOptions): Part {
     },
     explainExit: async log => (/address already in use/.test(log) ? portTaken('NATS', options.port()) : undefined),
   })
+  const pause = async () => {
+    const identity = await part.identity()
+    if (identity === undefined) throw new RyoFaasError('NATS_UNAVAILABLE', 'NATS is not running')
+    return pauseProcess(identity)
+  }
+  return Object.assign(part, { pause })
 }
 
 const PortsFile = z.object({ nats: z.array(z.string()).min(1) })

@@ -32,7 +32,8 @@ export function addAdminRoutes(app: FastifyInstance, { access, registry, store, 
   app.get('/metrics', hidden, async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()))
   app.get('/openapi.json', hidden, () => app.swagger())
   if (store.backup === undefined) return
-  app.post('/backup', { schema: SCHEMAS.backup, config: { operation: 'admin' } }, async (_, reply) =>
-    reply.code(201).send(await store.backup!()),
-  )
+  app.post('/backup', { schema: SCHEMAS.backup, config: { operation: 'admin' } }, async ({ query }, reply) => {
+    const { temporary } = query as { temporary: boolean }
+    return reply.code(201).send(await store.backup!(temporary ? 'temporary' : 'kept'))
+  })
 }

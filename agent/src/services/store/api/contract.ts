@@ -234,6 +234,12 @@ export const SCHEMAS = {
   backup: {
     operationId: 'backUp',
     summary: 'Write a consistent copy of everything, while the store works',
-    response: { 201: z.object({ path: z.string(), bytes: z.int() }), ...errors },
+    querystring: z.object({
+      temporary: z.stringbool().default(false).describe('Whoever asks moves it away; it is not listed as a backup'),
+    }),
+    response: {
+      201: z.object({ path: z.string(), bytes: z.int(), sequence: z.int().describe('Of the last event in it') }),
+      ...errors,
+    },
   },
 } as const satisfies Record<string, FastifySchema & { operationId: string; summary: string }>

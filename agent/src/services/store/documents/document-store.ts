@@ -114,8 +114,8 @@ export interface DocumentStore extends ChangeLog {
 
   /** For a reader in another thread; where it is missing, readers run in the thread of the store. */
   shareLog?(): SharedLog
-  /** A consistent copy of everything, written while the store works. */
-  backup?(): Promise<Backup>
+  /** A consistent copy of everything, written while the store works. @param place a temporary one is the caller's to remove */
+  backup?(place: 'kept' | 'temporary'): Promise<Backup>
   /** Finishes what was written; later calls fail with SHUTTING_DOWN. */
   close(): Promise<void>
 }
@@ -124,6 +124,8 @@ export interface Backup {
   /** Its folder. */
   path: string
   bytes: number
+  /** Of the last event in it. */
+  sequence: number
 }
 
 export interface OpenOptions {

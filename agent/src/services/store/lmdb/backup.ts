@@ -11,24 +11,40 @@ import { StoreError } from '@ryo-faas/runtime/documents'
 import type { Backup } from '../documents/index.ts'
 import { lockDataFolder, pathsIn } from './data-folder.ts'
 import { type Environment, openEnvironment } from './environment.ts'
+import { Reader } from './reader.ts'
 import { STATE, writeState } from './table-records.ts'
 
 const DATA_FILE = 'data.mdb'
+const TEMPORARY = 'temporary-'
 
 /** Into a new folder of `backups`, named by the time. */
-export async function writeBackup(environment: Environment, backups: string): Promise<Backup> {
-  const name = new Date().toISOString().replaceAll(/[:.]/g, '-')
+export async function writeBackup(
+  environment: Environment,
+  { backups, place }: { backups: string; place: 'kept' | 'temporary' },
+): Promise<Backup> {
+  const time = new Date().toISOString().replaceAll(/[:.]/g, '-')
+  const name = place === 'kept' ? time : `${TEMPORARY}${randomUUID()}`
   const [path, unfinished] = [join(backups, name), join(backups, `.${name}-${randomUUID()}`)]
   await mkdir(unfinished, { recursive: true, mode: 0o700 })
   try {
     await environment.root.backup(unfinished, true)
     await syncFile(join(unfinished, DATA_FILE))
+    const sequence = await lastSequenceOf(unfinished)
     await rename(unfinished, path)
+    return { path, bytes: (await stat(join(path, DATA_FILE))).size, sequence }
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true })
     throw error
   }
-  return { path, bytes: (await stat(join(path, DATA_FILE))).size }
+}
+
+async function lastSequenceOf(folder: string): Promise<number> {
+  const copy = openEnvironment(folder)
+  try {
+    return new Reader(copy).lastSequence()
+  } finally {
+    await copy.root.close()
+  }
 }
 
 /**
