@@ -12,6 +12,7 @@ const WITH_PROCESSES = [
   'agent/src/services/store/postgres/**/*.test.ts',
   'agent/src/services/store/testing/histories.test.ts',
   'agent/src/platform/keeper.test.ts',
+  'agent/src/acme/acme.test.ts',
   'agent/src/packages/killed-upload.test.ts',
   'runtime/src/{main,source-maps}.test.ts',
 ]

@@ -13,7 +13,7 @@ export {
   UNKNOWN,
   type Challenge,
 } from './access.ts'
-export { AccessRule, Cors, JwtRule, RateLimit, rateLimitOf } from './access-rule.ts'
+export { AccessRule, Cors, Domain, JwtRule, RateLimit, rateLimitOf } from './access-rule.ts'
 export { AuditView } from './audit.ts'
 export { KeyView } from './caller-key.ts'
 export { ERRORS, type ErrorCode } from './error-table.ts'
@@ -62,6 +62,7 @@ export {
   type TriggerKind,
   type TriggerSourceKind,
 } from './trigger.ts'
+export { CertificateView } from './certificate.ts'
 export {
   ENGINE_CAPABILITIES,
   EngineKind,

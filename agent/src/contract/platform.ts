@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CertificateView } from './certificate.ts'
 import { ErrorBody } from './error-body.ts'
 
 /** Name of an engine. Which there are, the agent's registry of engines says. */
@@ -55,6 +56,8 @@ export const PlatformView = z.object({
   host: z.string().optional(),
   phase: PlatformPhase,
   parts: z.array(PartView),
+  /** With which HTTPS is served; absent without HTTPS, and from older agents. */
+  certificates: z.array(CertificateView).optional(),
 })
 export type PlatformView = z.infer<typeof PlatformView>
 

@@ -25,10 +25,11 @@ import { finishRestore } from './backup/restore-home.ts'
 import type { TokenStore } from '../tokens/index.ts'
 import { dashboardFolder } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
+import type { FrontCertificates } from './front-certificates.ts'
 import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
 import { startObserving } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
-import { proxyUrlOf, startControlPlane, startDataPlane, startFoundation } from './phases.ts'
+import { proxyUrlOf, startCertificates, startControlPlane, startDataPlane, startFoundation } from './phases.ts'
 import { PlatformMetrics } from './platform-metrics.ts'
 import { RoutesSink } from './routes-sink.ts'
 import { Started } from './started.ts'
@@ -75,6 +76,7 @@ export class Agent implements Platform {
   /** Closed last: it has to answer the request to stop. */
   readonly #api = new Started()
   #stage: Stage = { kind: 'starting', doing: 'starting' }
+  #certificates: FrontCertificates | undefined
   #engine: EngineView
 
   private constructor(options: AgentOptions, home: Home) {
@@ -137,6 +139,7 @@ export class Agent implements Platform {
         ...{ home: this.#home.folder, version, options, nats: foundation.nats.part },
         store: () => ({ url: `http://127.0.0.1:${dataPlane.ports.store}`, token: this.#home.secrets.keys.operator }),
       })
+      this.#certificates = await startCertificates(launch, foundation)
       void this.#options.ahead?.close()
       this.#options.logger.info({ timeline: this.#timeline.steps }, 'started')
       this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces, backups } })
@@ -167,6 +170,7 @@ export class Agent implements Platform {
       host: options.host,
       phase: phaseOf(this.#stage),
       parts: [this.#ownView(), ...this.#supervisor.views()],
+      ...(this.#certificates && { certificates: this.#certificates.views }),
     }
   }
 

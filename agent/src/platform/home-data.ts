@@ -7,6 +7,7 @@ import { identifyProcess, writeDurably } from '../host/index.ts'
 /** What a platform keeps when it stops, and what a restore puts in its place. */
 export const DATA: readonly string[] = [
   'state.json',
+  'acme',
   'deployments',
   'packages',
   'nats',

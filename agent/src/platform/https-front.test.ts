@@ -16,6 +16,23 @@ test.each(['off', '', '0', '65536', 'a:b', '::1:443', 'https://a:443'])('%j is n
   expect(parseAddress(text)).toBeUndefined()
 })
 
+test.each([
+  { acme: 'nobody' },
+  { acmeDirectory: 'http://ca.test/dir' },
+  { acmeDomains: 'a.test,*.b.test' },
+  { proxyProtocol: 'yes' },
+])('%j is refused, too', flags => {
+  expect(() => resolveOptions(flags, {})).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
+})
+
+test.each([
+  [{ acme: 'a@b.test' }, '--acme a@b.test is of no use without --https'],
+  [{ proxyProtocol: 'on', trustProxy: '10.0.0.0/8' }, '--proxy-protocol on is of no use without --https'],
+  [{ proxyProtocol: 'on', https: '443' }, '--proxy-protocol on is of no use without --trust-proxy'],
+])('%j alone is refused', async (flags, message) => {
+  await expect(requireCertificates('/h', resolveOptions(flags, {}))).rejects.toMatchObject({ message })
+})
+
 test.each([{ https: '0' }, { httpRedirect: '0' }, { httpRedirect: '65536' }, { certificates: 'relative' }])(
   '%j is refused',
   flags => expect(() => resolveOptions(flags, {})).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' })),
@@ -30,6 +47,15 @@ test('without --https there is no front; with it, certificates are those of the 
   })
   const named = resolveOptions({ https: '[::]:443', certificates: '/etc/letsencrypt/live' }, {})
   expect(frontOf('/h', named)).toEqual({ host: '::', port: 443, certificates: '/etc/letsencrypt/live' })
+  const acme = { https: '443', acme: 'a@b.test', proxyProtocol: 'on' }
+  const folder = (flags: object) => frontOf('/h', resolveOptions({ ...acme, ...flags }, {}))!.acme!
+  expect(frontOf('/h', resolveOptions(acme, {}))).toMatchObject({ proxyProtocol: true })
+  expect(folder({})).toEqual({
+    answers: join('/h', 'acme', 'answers'),
+    certificates: expect.stringMatching(/^\/h\/acme\/acme-v02\.api\.letsencrypt\.org-[0-9a-f]{8}\/certificates$/),
+  })
+  // What one authority knows is of no use with another.
+  expect(folder({ acmeDirectory: 'https://ca.test/dir' }).certificates).not.toBe(folder({}).certificates)
 })
 
 test('a start without a certificate says where it belongs, one with a broken one why', async () => {
@@ -44,6 +70,7 @@ test('a start without a certificate says where it belongs, one with a broken one
   expect(await readdir(home)).toEqual(['certificates'])
   // An ACME client may be about to ask for the first one.
   await requireCertificates(home, resolveOptions({ https: '443', httpRedirect: '80' }, {}))
+  await requireCertificates(home, resolveOptions({ https: '443', acme: 'a@b.test' }, {}))
   await writeFile(join(home, 'certificates', 'a.crt'), 'broken')
   await writeFile(join(home, 'certificates', 'a.key'), 'broken')
   await expect(requireCertificates(home, options)).rejects.toThrow(/--https 443: .*a\.crt: /)

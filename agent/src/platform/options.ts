@@ -4,10 +4,12 @@
  */
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
-import { plainIssue, RyoFaasError } from '../contract/index.ts'
+import { Domain, plainIssue, RyoFaasError } from '../contract/index.ts'
 import { AUTO, engineHelp, ENGINES } from '../engines/index.ts'
 import { isNetwork } from '../services/proxy/index.ts'
 import { parseAddress } from './https-front.ts'
+
+const EMAIL = /^[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+$/
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -40,6 +42,16 @@ export const PlatformOptions = z.object({
     .refine(value => value === 'home' || isAbsolute(value), 'must be an absolute path, or home')
     .default('home'),
   httpRedirect: z.union([z.literal('off'), port.min(1).transform(String)]).default('off'),
+  acme: z
+    .string()
+    .refine(value => value === 'off' || EMAIL.test(value), 'must be off, or an e-mail address')
+    .default('off'),
+  acmeDirectory: z
+    .string()
+    .refine(isSecureUrl, 'must be an https URL')
+    .default('https://acme-v02.api.letsencrypt.org/directory'),
+  acmeDomains: z.string().refine(isDomains, 'must be names of hosts, separated by commas, or none').default('none'),
+  proxyProtocol: z.enum(['on', 'off']).default('off'),
   agentPort: port.default(9998),
   store: z
     .string()
@@ -84,6 +96,19 @@ export function networksOf(trustProxy: string): string[] {
   return trustProxy === 'none' ? [] : trustProxy.split(',').map(network => network.trim())
 }
 
+/** The names of `--acme-domains`. */
+export function domainsOf(list: string): string[] {
+  return list === 'none' ? [] : list.split(',').map(name => name.trim())
+}
+
+function isDomains(list: string): boolean {
+  return domainsOf(list).every(name => Domain.safeParse(name).success)
+}
+
+function isSecureUrl(value: string): boolean {
+  return URL.canParse(value) && new URL(value).protocol === 'https:'
+}
+
 /** What each option is for; the CLI's help and the documentation's table come from here. */
 export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   project: 'Prefix of every container, network and label; allows several platforms on one machine',
@@ -91,12 +116,17 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   host: 'Address the proxy listens on; anything but loopback opens it to the network',
   trustProxy: 'Reverse proxies whose X-Forwarded-* headers are trusted: addresses or networks, separated by commas',
   egress: 'What functions in containers can reach outside the platform: internet or none',
-  ca: 'File with certificates of further authorities that functions trust (PEM), besides those added to this machine and those of NODE_EXTRA_CA_CERTS',
+  ca: 'File with certificates of further authorities that functions and --acme trust (PEM), besides those added to this machine and those of NODE_EXTRA_CA_CERTS',
   port: 'Port of the proxy (0: any free port)',
   https: 'HTTPS and HTTP/2 in front of the proxy: off, a port on all addresses, or an address and a port',
   certificates:
     'Folder of the certificates for --https: NAME.crt and NAME.key, or folders with fullchain.pem and privkey.pem; home: certificates in RYO_FAAS_HOME. Changes are noticed',
   httpRedirect: 'Port where plain HTTP is redirected to --https: off, or a port such as 80',
+  acme: 'E-mail address with which certificates for --https are asked of an ACME authority, whose terms you thereby agree to: for the "domains" of deployments, and --acme-domains; off: none are',
+  acmeDirectory: 'Directory URL of the ACME authority; its own certificate may be of an authority in --ca',
+  acmeDomains: 'More names to get certificates for: names of hosts, separated by commas, or none',
+  proxyProtocol:
+    'Whether connections of --trust-proxy to --https and --http-redirect begin with the header of the PROXY protocol: on or off',
   agentPort: 'Port of the agent (0: any free port)',
   store:
     'Where documents are kept: embedded (in RYO_FAAS_HOME), or the URL of a PostgreSQL database; its password may be in PGPASSWORD or a passfile instead',

@@ -5,7 +5,9 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Credentials } from '../access/index.ts'
+import type { PlatformEvent } from '../contract/index.ts'
 import { Deployer, type DeployerOptions } from '../deployments/index.ts'
+import { activeVersion } from '../deployments/state/index.ts'
 import { DockerService } from '../docker/index.ts'
 import { capabilitiesOf, chooseEngine, type Engine, type ProxyReach } from '../engines/index.ts'
 import { trustedCertificates } from './certificates.ts'
@@ -16,6 +18,7 @@ import { ProcessPart, type Supervisor } from '../supervisor/index.ts'
 import { boundLogs } from './bounded-logs.ts'
 import { entryPath, keeperArgs } from './entries.ts'
 import { startListening, startPart, type Launch } from './launch.ts'
+import { FrontCertificates } from './front-certificates.ts'
 import { requireCertificates } from './https-front.ts'
 import { findNode } from './node-binary.ts'
 import type { Observing } from './observing.ts'
@@ -144,6 +147,29 @@ export async function startControlPlane(
   const names = supervisor.views().map(({ name }) => name)
   started.add(boundLogs(home.folder, ['agent', ...names]))
   return deployer
+}
+
+/** Certificates of HTTPS in front; undefined without. The first ones are waited for by nobody. */
+export async function startCertificates(
+  launch: Launch,
+  { certificates }: Foundation,
+): Promise<FrontCertificates | undefined> {
+  const { home, options, logger, events, metrics, started } = launch
+  if (options.https === 'off') return undefined
+  const { state } = home
+  const found = await FrontCertificates.start({
+    ...{ home: home.folder, options, trusted: certificates, log: logger },
+    domains: () =>
+      Object.values(state.current.deployments).flatMap(record => activeVersion(record).config.domains ?? []),
+    onChange: () => events.emit('event', { type: 'platform-changed' }),
+  })
+  metrics.addCertificates(found)
+  const look = ({ type }: PlatformEvent): void => {
+    if (type === 'deployment-changed') found.check()
+  }
+  events.on('event', look)
+  started.add(found, { close: () => void events.off('event', look) })
+  return found
 }
 
 function localUrl(port: number): string {

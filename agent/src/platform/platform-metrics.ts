@@ -1,7 +1,7 @@
 /** The metrics of all parts together: as one page for Prometheus, and as a history that the agent keeps itself. */
 import { Counter, Gauge, Registry } from 'prom-client'
 import { METRICS_PATH } from '@ryo-faas/runtime/protocol'
-import type { MetricsHistory, PartView } from '../contract/index.ts'
+import type { CertificateView, MetricsHistory, PartView } from '../contract/index.ts'
 import type { ColdStart, Deployer } from '../deployments/index.ts'
 import { addProcessMetrics } from '../host/index.ts'
 import {
@@ -30,6 +30,7 @@ export interface PlatformMetricsOptions {
 /** What runs functions, and knows of their instances. */
 type Functions = Pick<Deployer, 'list' | 'ready'>
 
+const DAY_MS = 86_400_000
 const SAMPLE_EVERY_MS = 2_000
 const HISTORY = { everyMs: SAMPLE_EVERY_MS, recent: 150, together: 5, windowMs: 30 * 60_000 }
 const ANSWER_MS = 1_500
@@ -71,6 +72,35 @@ export class PlatformMetrics {
         instances.reset()
         for (const view of await functions.list()) {
           for (const { state } of view.instances) instances.inc({ faas_name: view.name, state })
+        }
+      },
+    })
+  }
+
+  /** From here on the page tells how long the certificates of HTTPS are good. */
+  addCertificates(certificates: { readonly views: readonly CertificateView[] }): void {
+    const daysLeft = new Gauge({
+      name: 'faas_certificate_days_left',
+      help: 'Days until the certificate of a host name ends; 0 or less: there is none that is good',
+      labelNames: ['domain', 'source'],
+      registers: [this.registry],
+      collect: () => {
+        daysLeft.reset()
+        for (const { names, source, expiresAt } of certificates.views) {
+          const days = expiresAt === undefined ? 0 : (Date.parse(expiresAt) - Date.now()) / DAY_MS
+          for (const domain of names) daysLeft.set({ domain, source }, days)
+        }
+      },
+    })
+    const isFailing = new Gauge({
+      name: 'faas_certificate_failing',
+      help: '1 if the last attempt to get or renew the certificate of a host name by ACME failed, otherwise 0',
+      labelNames: ['domain'],
+      registers: [this.registry],
+      collect: () => {
+        isFailing.reset()
+        for (const { names, source, problem } of certificates.views) {
+          if (source === 'acme') for (const domain of names) isFailing.set({ domain }, problem === undefined ? 0 : 1)
         }
       },
     })

@@ -13,6 +13,7 @@ export default async function setup(): Promise<void> {
     'nginx-light',
     'openssh-client',
     'openssh-server',
+    'pebble',
     'prometheus',
     'systemd',
     ...PYTHON,

@@ -18,6 +18,7 @@ const PROGRAMS = {
   iproute2: ['ip'],
   'nats-server': ['nats-server'],
   'nginx-light': ['nginx'],
+  pebble: ['pebble'],
   postgresql: ['pg_ctlcluster'],
   'openssh-client': ['ssh'],
   'openssh-server': ['sshd'],

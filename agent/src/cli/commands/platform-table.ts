@@ -18,6 +18,27 @@ export function printPlatform(platform: PlatformView, output: Output): void {
   )
 }
 
+/** With which HTTPS is served, and why one is missing. Nothing without HTTPS. */
+export function printCertificates({ certificates = [] }: PlatformView, output: Output): void {
+  if (certificates.length === 0) return
+  const { red, yellow } = output.colors
+  const daysOf = (expiresAt: string | undefined): string => {
+    if (expiresAt === undefined) return red('none')
+    const days = Math.floor((Date.parse(expiresAt) - Date.now()) / 86_400_000)
+    return days < 0 ? red('ended') : String(days)
+  }
+  output.line()
+  output.table(
+    ['CERTIFICATE', 'FROM', 'DAYS LEFT', ''],
+    certificates.map(({ names, source, expiresAt, problem, nextTryAt }) => [
+      names.join(', '),
+      source,
+      daysOf(expiresAt),
+      problem === undefined ? '' : yellow(`${problem}; tried again at ${nextTryAt ?? '-'}`),
+    ]),
+  )
+}
+
 /** What the engine says of itself: where functions run, what that does not hold back, and what else it can do. */
 export function printEngine({ engine, isolation, capabilities }: PlatformView, output: Output): void {
   // An agent that does not tell yet, or is of an earlier release.

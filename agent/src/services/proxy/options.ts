@@ -12,7 +12,7 @@ export const FrontOptions = z.strictObject({
   host: z.string().min(1).default('0.0.0.0'),
   /** 0 means any free one, in a single process. */
   port: z.int().min(0).max(65_535),
-  /** Folder of certificates: see `CertificateFolder`. */
+  /** Folder of certificates: see `CertificateFolders`. */
   certificates: z.string().min(1),
   /** How often it is looked at. */
   reloadMs: ms.min(1).default(5_000),
@@ -21,6 +21,17 @@ export const FrontOptions = z.strictObject({
   maxRedirectConnections: z.int().min(1).default(1_000),
   /** Folder with the answers to challenges of a certificate authority, one file each. */
   challenges: z.string().min(1).optional(),
+  /** What the agent gets by ACME. */
+  acme: z
+    .strictObject({
+      /** Another folder of certificates. */
+      certificates: z.string().min(1),
+      /** Answers to challenges: `TOKEN` for HTTP-01, `DOMAIN.pem` with its key for TLS-ALPN-01. */
+      answers: z.string().min(1),
+    })
+    .optional(),
+  /** Trusted peers begin their connections with the header of the PROXY protocol. */
+  proxyProtocol: z.boolean().default(false),
 })
 export type FrontOptions = z.infer<typeof FrontOptions>
 export type FrontInput = z.input<typeof FrontOptions>

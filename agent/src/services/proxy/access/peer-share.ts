@@ -22,17 +22,24 @@ export class PeerShare {
     this.#options = options
   }
 
-  /** Counts the connection until it is closed, or closes it at once if its peer has its share. */
-  admit(socket: Socket): void {
+  /**
+   * Counts the connection until it is closed, or closes it at once if its peer has its share.
+   * @param address of the peer, if another one passes its connection on
+   * @returns whether it stays
+   */
+  admit(socket: Socket, address = socket.remoteAddress): boolean {
     const { most, isExempt } = this.#options
-    const { remoteAddress } = socket
     // Without an address it has already ended.
-    if (remoteAddress === undefined || isExempt(plainAddress(remoteAddress))) return
-    const peer = peerOf(plainAddress(remoteAddress))
+    if (address === undefined || isExempt(plainAddress(address))) return true
+    const peer = peerOf(plainAddress(address))
     const open = this.#openOf.get(peer) ?? 0
-    if (open >= most) return void socket.destroy()
+    if (open >= most) {
+      socket.destroy()
+      return false
+    }
     this.#openOf.set(peer, open + 1)
     socket.once('close', () => this.#leave(peer))
+    return true
   }
 
   #leave(peer: string): void {

@@ -2,13 +2,13 @@ import { mkdir, mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { CertificateFolder } from './certificates.ts'
+import { CertificateFolders } from './certificates.ts'
 import { TestAuthority } from './front-testing.ts'
 
 let authority: TestAuthority
 let folder: string
 let problems: string[]
-let certificates: CertificateFolder
+let certificates: CertificateFolders
 
 beforeAll(async () => {
   authority = await TestAuthority.create()
@@ -16,7 +16,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rfa-certificates-'))
   problems = []
-  certificates = new CertificateFolder({ folder, onProblem: message => problems.push(message) })
+  certificates = new CertificateFolders({ folders: [folder], onProblem: message => problems.push(message) })
 })
 afterEach(() => rm(folder, { recursive: true }))
 
@@ -38,6 +38,22 @@ test('pairs and folders of ACME clients are served, each for its names; others g
   expect(second).not.toBe(first)
   expect(certificates.contextFor('X.B.test')).toBe(second)
   expect(certificates.contextFor('c.test')).not.toBe(first)
+  expect(problems).toEqual([])
+})
+
+test('a file with its key is served, also of another folder; one without is no certificate of ours', async () => {
+  await authority.write(folder, 'a', ['a.test'])
+  const { cert, key } = await authority.sign(['b.test'])
+  const other = join(folder, 'other')
+  await mkdir(other)
+  await writeFile(join(other, 'b.test.pem'), `${key}\n${cert}`)
+  await writeFile(join(other, 'chain.pem'), authority.pem)
+  const both = new CertificateFolders({ folders: [folder, other], onProblem: message => problems.push(message) })
+  await both.load()
+  expect(both.served.map(({ names }) => names)).toEqual([['a.test'], ['b.test']])
+  expect(both.certificateFor('b.test')?.file).toBe(join(other, 'b.test.pem'))
+  expect(both.certificateFor('c.test')).toBeUndefined()
+  expect(both.contextFor('b.test')).not.toBe(both.contextFor('c.test'))
   expect(problems).toEqual([])
 })
 

@@ -6,13 +6,20 @@ import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import { join } from 'node:path'
 import type { FrontOptions } from '../options.ts'
+import { createPreludeServer } from './prelude.ts'
 
 const CHALLENGE = /^\/\.well-known\/acme-challenge\/([A-Za-z0-9_-]{1,128})$/
 const HOST = /^([A-Za-z0-9\-._]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/
 const TIMEOUT_MS = 10_000
 
-/** @throws an error with code EADDRINUSE if the port is taken */
-export async function startRedirect(front: FrontOptions): Promise<{ close(): Promise<void> } | undefined> {
+/**
+ * @param hasHeader whether a connection from this address begins with the header of the PROXY protocol
+ * @throws an error with code EADDRINUSE if the port is taken
+ */
+export async function startRedirect(
+  front: FrontOptions,
+  hasHeader: (address: string) => boolean,
+): Promise<{ close(): Promise<void> } | undefined> {
   const { redirectPort, host } = front
   if (redirectPort === undefined) return undefined
   const options = { headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, maxHeaderSize: 16 * 1024 }
@@ -23,14 +30,20 @@ export async function startRedirect(front: FrontOptions): Promise<{ close(): Pro
       response.end(body)
     })
   })
-  server.maxConnections = front.maxRedirectConnections
+  const listener = front.proxyProtocol
+    ? createPreludeServer({
+        ...{ hasHeader, looksForChallenges: false, timeoutMs: TIMEOUT_MS },
+        serve: socket => server.emit('connection', socket),
+      })
+    : server
+  listener.maxConnections = front.maxRedirectConnections
   await new Promise<void>((resolve, reject) =>
-    server.once('error', reject).listen({ host, port: redirectPort }, resolve),
+    listener.once('error', reject).listen({ host, port: redirectPort }, resolve),
   )
   return {
     close: () =>
       new Promise(resolve => {
-        server.close(() => resolve())
+        listener.close(() => resolve())
         server.closeAllConnections()
       }),
   }
@@ -44,8 +57,12 @@ interface Answer {
 
 async function answer({ url = '/', headers }: http.IncomingMessage, front: FrontOptions): Promise<Answer> {
   const token = CHALLENGE.exec(url)?.[1]
-  if (token !== undefined && front.challenges !== undefined) {
-    const proof = await readFile(join(front.challenges, token), 'utf8').catch(() => undefined)
+  const folders = [front.acme?.answers, front.challenges].filter(folder => folder !== undefined)
+  if (token !== undefined && folders.length > 0) {
+    const proofs = await Promise.all(
+      folders.map(folder => readFile(join(folder, token), 'utf8').catch(() => undefined)),
+    )
+    const proof = proofs.find(each => each !== undefined)
     return proof === undefined ? plain(404, 'there is no such challenge') : plain(200, proof)
   }
   const name = HOST.exec(headers.host ?? '')?.[1]

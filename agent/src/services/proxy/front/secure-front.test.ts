@@ -130,9 +130,16 @@ test('TLS 1.1 is refused, a client without TLS is let go, and others go on', asy
 test('one peer does not take all connections with handshakes that it never ends', async () => {
   await authority.write(folder, 'a', ['a.test'])
   const server = http.createServer((_request, response) => response.end())
-  const options = { host: '127.0.0.1', port: 0, certificates: folder, reloadMs: 5_000, maxRedirectConnections: 1 }
+  const options = {
+    host: '127.0.0.1',
+    port: 0,
+    certificates: folder,
+    reloadMs: 5_000,
+    maxRedirectConnections: 1,
+    proxyProtocol: false,
+  }
   const opened = await startSecureFront(server, {
-    ...{ front: options, maxConnections: 100, maxConnectionsPerPeer: 3, isExempt: () => false },
+    ...{ front: options, maxConnections: 100, maxConnectionsPerPeer: 3, isExempt: () => false, trustProxy: [] },
     ...{ headersTimeoutMs: 10_000, keepAliveTimeoutMs: 10_000 },
   })
   const silent = Array.from({ length: 4 }, () => net.connect(opened.address.port, '127.0.0.1'))

@@ -3,16 +3,21 @@
  * HTTP server, or, if the client chose HTTP/2, to one that turns each of its requests into one of HTTP/1.1.
  *
  * Invariants: 1. The plain listeners are untouched: parts and functions use them. 2. A connection whose handshake is
- * not done within `headersTimeoutMs` is closed. 3. The proxy's limits on connections hold here, too.
+ * not done within `headersTimeoutMs` is closed. 3. The proxy's limits on connections hold here, too. 4. A connection that
+ * a balancer passes on is that of the peer which the balancer names, in all that is said of it from here on.
  */
 import type http from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type TLSSocket } from 'node:tls'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { DataPlaneOptions, FrontOptions } from '../options.ts'
-import { PeerShare } from '../access/peer-share.ts'
-import { CertificateFolder, MIN_VERSION, type ServedCertificate } from './certificates.ts'
+import { PeerShare, plainAddress } from '../access/peer-share.ts'
+import { TrustedPeers } from '../access/trusted-peers.ts'
+import { CertificateFolders, MIN_VERSION, type ServedCertificate } from './certificates.ts'
+import { createChallengeDoor } from './challenge-door.ts'
 import { createHttp2Door } from './http2-door.ts'
+import { createPreludeServer } from './prelude.ts'
+import type { Peer } from './proxy-header.ts'
 import { startRedirect } from './redirect.ts'
 
 /** RFC 6797: a year. Browsers ignore it for addresses and where they do not trust the certificate. */
@@ -29,7 +34,7 @@ export interface SecureFront {
 
 type Limits = Pick<
   DataPlaneOptions,
-  'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'maxConnections' | 'maxConnectionsPerPeer'
+  'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'maxConnections' | 'maxConnectionsPerPeer' | 'trustProxy'
 > & { isExempt: (address: string) => boolean }
 
 /** @throws an error with code EADDRINUSE if a port is taken; NO_CERTIFICATE if there is none and none can come */
@@ -37,18 +42,19 @@ export async function startSecureFront(
   server: http.Server,
   { front, ...limits }: Limits & { front: FrontOptions },
 ): Promise<SecureFront> {
-  const certificates = new CertificateFolder({
-    folder: front.certificates,
+  const certificates = new CertificateFolders({
+    folders: [front.certificates, ...(front.acme ? [front.acme.certificates] : [])],
     onProblem: message => console.error(JSON.stringify({ level: 'warn', part: 'proxy', message })),
   })
   await certificates.load()
-  if (certificates.served.length === 0 && front.challenges === undefined) throw noCertificate(front.certificates)
+  const mayCome = front.challenges !== undefined || front.acme !== undefined
+  if (certificates.served.length === 0 && !mayCome) throw noCertificate(front.certificates)
   const door = createHttp2Door(server, limits)
   const tellToStay = (request: IncomingMessage, response: ServerResponse): void => {
     if (isSecure(request.socket)) response.setHeader('strict-transport-security', STAY)
   }
   server.prependListener('request', tellToStay)
-  const listener = createServer({
+  const secure = createServer({
     ALPNProtocols: ['h2', 'http/1.1'],
     SNICallback: (name, done) => {
       const context = certificates.contextFor(name)
@@ -59,25 +65,50 @@ export async function startSecureFront(
     noDelay: true,
   })
   const useFirst = (): void => {
-    if (certificates.first !== undefined) listener.setSecureContext({ ...certificates.first, minVersion: MIN_VERSION })
+    if (certificates.first !== undefined) secure.setSecureContext({ ...certificates.first, minVersion: MIN_VERSION })
   }
   useFirst()
-  listener.maxConnections = limits.maxConnections
+  const trusted = new TrustedPeers(limits.trustProxy)
+  const hasHeader = (address: string): boolean => front.proxyProtocol && trusted.has(plainAddress(address))
   // From the first byte on: what is in a handshake, or idle with HTTP/2, is no connection of the server behind.
   const share = new PeerShare({ most: limits.maxConnectionsPerPeer, isExempt: limits.isExempt })
+  const listener = front.proxyProtocol || front.acme !== undefined ? preludes() : secure
+  listener.maxConnections = limits.maxConnections
   listener.on('connection', (socket: Socket) => share.admit(socket))
-  listener.on('secureConnection', (socket: TLSSocket) => {
+  /** Whom balancers speak for, until the handshake is done: by the balancer's own end of the connection. */
+  const passedOn = new Map<string, Peer>()
+  secure.on('secureConnection', (socket: TLSSocket) => {
+    const peer = passedOn.get(endOf(socket))
+    if (peer !== undefined) beFrom(socket, peer)
     if (socket.alpnProtocol === 'h2') door.take(socket)
     else server.emit('connection', socket)
   })
   // A client that gave up, or speaks no TLS: its connection is closed already.
-  listener.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
+  secure.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
   await listen(listener, front)
   const { port } = listener.address() as AddressInfo
-  const redirect = await startRedirect({ ...front, port }).catch((error: unknown) => {
+  const redirect = await startRedirect({ ...front, port }, hasHeader).catch((error: unknown) => {
     listener.close()
     throw error
   })
+  function preludes(): Server {
+    const challenges = front.acme && createChallengeDoor(front.acme.answers, limits.headersTimeoutMs)
+    return createPreludeServer({
+      hasHeader,
+      looksForChallenges: challenges !== undefined,
+      timeoutMs: limits.headersTimeoutMs,
+      serve: (socket, { peer, isChallenge }) => {
+        if (peer !== undefined) {
+          const end = endOf(socket)
+          passedOn.set(end, peer)
+          socket.once('close', () => passedOn.delete(end))
+          if (!share.admit(socket, peer.address)) return
+        }
+        const behind = isChallenge ? challenges! : secure
+        behind.emit('connection', socket)
+      },
+    })
+  }
   let isLoading = false
   const reload = setInterval(() => {
     if (isLoading) return
@@ -103,6 +134,14 @@ export async function startSecureFront(
       await accepted
     },
   }
+}
+
+function endOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}
+
+function beFrom(socket: Socket, { address, port }: Peer): void {
+  Object.defineProperties(socket, { remoteAddress: { value: address }, remotePort: { value: port } })
 }
 
 function isSecure(socket: object): boolean {
