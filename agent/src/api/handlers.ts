@@ -106,6 +106,14 @@ export const handlers: Record<ApiName, Handler> = {
     return platform.deployer().view(name)
   },
 
+  clock: async platform => platform.deployer().clock,
+
+  setClock: async (platform, request) => {
+    const { to, passes } = bodyOf('setClock', request)
+    await platform.deployer().setClock({ to: Date.parse(to), passes })
+    return platform.deployer().clock
+  },
+
   stop: async (platform, request) => {
     const name = nameOf(request)
     await platform.deployer().remove(name)

@@ -25,6 +25,7 @@ const GROUPS: Record<string, Record<string, Load>> = {
     calls: async () => (await import('./commands/calls.ts')).calls,
     events: async () => (await import('./commands/events.ts')).events,
     schedules: async () => (await import('./commands/schedules.ts')).schedules,
+    clock: async () => (await import('./commands/clock.ts')).clock,
     store: async () => (await import('./commands/store.ts')).store,
     keys: async () => (await import('./commands/keys.ts')).keys,
     secrets: async () => (await import('./commands/secrets.ts')).secrets,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AuditView } from './audit.ts'
 import { KeyView } from './caller-key.ts'
+import { ClockView } from './clock.ts'
 import { DeploymentView } from './deployment.ts'
 import { BuildEvent, DeployEvent, LogLine, PlatformEvent } from './events.ts'
 import { MetricsHistory, MetricsHistoryQuery } from './metrics-history.ts'
@@ -201,6 +202,28 @@ export const API = {
     response: DeploymentView,
     isLong: true,
     summary: 'Pause a schedule, or let it run again from now on',
+  },
+  clock: {
+    method: 'GET',
+    path: '/v1/clock',
+    needs: { role: 'read', scope: 'filtered' },
+    response: ClockView,
+    summary: 'The clock that schedules follow',
+  },
+  setClock: {
+    method: 'PUT',
+    path: '/v1/clock',
+    needs: { role: 'deploy', scope: 'all' },
+    body: z.object({
+      to: z.iso.datetime({ offset: true }),
+      passes: z
+        .boolean()
+        .default(true)
+        .describe('Schedules run at each of their times up to there; false: as if the machine had slept'),
+    }),
+    response: ClockView,
+    isLong: true,
+    summary: 'Set a clock of tests forward; responds when the schedules have followed',
   },
   stop: {
     method: 'DELETE',

@@ -72,6 +72,12 @@ export const ERRORS = {
     about: 'This machine has no Node of the version in deploy.json',
   },
   HANDLER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'The deployment has no such trigger' },
+  NO_TEST_CLOCK: {
+    status: 409,
+    fault: 'user',
+    retryable: false,
+    about: 'The schedules of this platform follow the real clock, which cannot be set',
+  },
   TRACE_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No stored trace has this id' },
   UNSUPPORTED: {
     status: 422,

@@ -49,6 +49,7 @@ export { namedVariables, withVariables } from './variables.ts'
 export { BootFacts } from './boot-facts.ts'
 export { BundleFacts } from './bundle-facts.ts'
 export { DeploymentState, DeploymentView, InstanceView, VersionView } from './deployment.ts'
+export { ClockOption, ClockView } from './clock.ts'
 export { Schedule, scheduleKey } from './schedule.ts'
 export { ServedHandlers, ServedTrigger } from './served.ts'
 export {

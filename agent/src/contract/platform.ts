@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { CertificateView } from './certificate.ts'
+import { ClockView } from './clock.ts'
 import { ErrorBody } from './error-body.ts'
 
 /** Name of an engine. Which there are, the agent's registry of engines says. */
@@ -55,6 +56,8 @@ export const PlatformView = z.object({
   /** Address the proxy listens on; older agents do not send it. */
   host: z.string().optional(),
   phase: PlatformPhase,
+  /** Present: schedules follow a clock of tests. */
+  clock: ClockView.optional(),
   parts: z.array(PartView),
   /** With which HTTPS is served; absent without HTTPS, and from older agents. */
   certificates: z.array(CertificateView).optional(),

@@ -1,5 +1,6 @@
 export { checkFile } from './check.ts'
 export { Deployer, type DeployerOptions } from './deployer.ts'
+export { clockView } from './platform-clock.ts'
 export { CallerKeys } from './caller-keys.ts'
 export type { ColdStart } from './scaling/index.ts'
 export { CallCounts } from './call-counts.ts'

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
 import { DeployEntry, RyoFaasError, type StartFrom } from '../contract/index.ts'
 import type { DeploymentRecord, VersionRecord } from './state/index.ts'
-import { subscribe, triggersOf } from './subscriptions.ts'
+import { restartSchedules, subscribe, triggersOf, viewTriggers } from './subscriptions.ts'
 
 const NOW: StartFrom = { kind: 'sequence', sequence: 8 }
 const now = async () => NOW
+const clockMs = Date.parse('2030-01-01T00:00:00Z')
 const never = async () => {
   throw new RyoFaasError('STORE_UNAVAILABLE', 'should not be asked')
 }
@@ -26,7 +27,7 @@ function record(of: VersionRecord, subscriptions: DeploymentRecord['subscription
 test('a new handler starts now, an existing one resumes', async () => {
   const known = { epoch: 5, from: { kind: 'sequence', sequence: 1 } } as const
   const before = record(version(['a']), { a: known })
-  const subscriptions = await subscribe({ before, version: version(['a', 'b']), now })
+  const subscriptions = await subscribe({ before, version: version(['a', 'b']), now, clockMs })
   expect(subscriptions).toEqual({ a: known, b: { epoch: expect.any(Number) as number, from: NOW } })
   expect(triggersOf(record(version(['a', 'b']), subscriptions), version(['a', 'b']))).toMatchObject([
     { key: 'a', kind: 'document', filters: [{ table: 'payments', events: ['new-doc'] }], start: known },
@@ -37,7 +38,7 @@ test('a new handler starts now, an existing one resumes', async () => {
 test('the store is not asked if nothing starts, and a removed handler is forgotten', async () => {
   const known = { epoch: 5, from: NOW }
   const before = record(version(['a', 'b']), { a: known, b: known })
-  expect(await subscribe({ before, version: version(['a']), now: never })).toEqual({ a: known })
+  expect(await subscribe({ before, version: version(['a']), now: never, clockMs })).toEqual({ a: known })
 })
 
 test('an explicit start applies to all handlers, and is later than all earlier ones whatever the clock says', async () => {
@@ -45,11 +46,32 @@ test('an explicit start applies to all handlers, and is later than all earlier o
   const before = record(version(['a']), { a: { epoch, from: NOW } })
   const from: StartFrom = { kind: 'time', time: '2026-01-01T00:00:00.000Z' }
   const start = { epoch: epoch + 1, from }
-  expect(await subscribe({ before, version: version(['a', 'b']), from, now: never })).toEqual({ a: start, b: start })
+  expect(await subscribe({ before, version: version(['a', 'b']), from, now: never, clockMs })).toEqual({
+    a: start,
+    b: start,
+  })
 })
 
 test('nothing new can start without the store', async () => {
-  await expect(subscribe({ before: undefined, version: version(['a']), now: never })).rejects.toMatchObject({
+  await expect(subscribe({ before: undefined, version: version(['a']), now: never, clockMs })).rejects.toMatchObject({
     code: 'STORE_UNAVAILABLE',
   })
+})
+
+test('a schedule starts when its clock says, and starts over with another clock', async () => {
+  const of = { ...version([]), config: DeployEntry.parse({ ...version([]).config, schedule: [{ every: '1h' }] }) }
+  const subscriptions = await subscribe({ before: undefined, version: of, now: never, clockMs })
+  const first = record(of, subscriptions)
+  expect(viewTriggers(first, of, clockMs)).toMatchObject([
+    { start: { from: { time: '2030-01-01T00:00:00.000Z' } }, nextAt: '2030-01-01T01:00:00.000Z' },
+  ])
+  const again = restartSchedules(first, Date.parse('2026-06-01T12:30:00Z'))
+  const [trigger] = triggersOf(again, of)
+  expect(trigger!.start.from).toEqual({ kind: 'time', time: '2026-06-01T12:30:00.000Z' })
+  expect(trigger!.start.epoch).toBeGreaterThan(triggersOf(first, of)[0]!.start.epoch)
+})
+
+test('other triggers do not start over with another clock', async () => {
+  const known = { a: { epoch: 5, from: NOW } }
+  expect(restartSchedules(record(version(['a']), known), clockMs).subscriptions).toEqual(known)
 })

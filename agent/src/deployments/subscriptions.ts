@@ -17,7 +17,7 @@ import {
   type TriggerStart,
   type TriggerView,
 } from '../contract/index.ts'
-import type { DeploymentRecord, VersionRecord } from './state/index.ts'
+import { activeVersion, type DeploymentRecord, type VersionRecord } from './state/index.ts'
 
 type KnownView = TriggerView & { kind: TriggerSourceKind }
 
@@ -83,6 +83,8 @@ export interface SubscribeOptions {
   from?: StartFrom | undefined
   /** Position in the log of documents. Called if a document trigger starts now. */
   now: () => Promise<StartFrom>
+  /** What time it is for schedules, in milliseconds since 1970. */
+  clockMs: number
 }
 
 /** @throws what `now` throws. */
@@ -92,7 +94,8 @@ export async function subscribe(options: SubscribeOptions): Promise<Record<strin
   const epoch = nextEpoch(known)
   const startOf = async (trigger: Subscribed): Promise<TriggerStart> => {
     const key = startKey(trigger)
-    if (trigger.kind !== 'document') return known[key] ?? { epoch, from: thisMoment() }
+    if (trigger.kind === 'schedule') return known[key] ?? { epoch, from: moment(options.clockMs) }
+    if (trigger.kind === 'event') return known[key] ?? { epoch, from: moment(Date.now()) }
     return from === undefined && known[key] !== undefined
       ? known[key]
       : { epoch, from: from ?? (await (position ??= options.now())) }
@@ -107,8 +110,8 @@ export function nextEpoch(known: Record<string, TriggerStart>): number {
   return Math.max(Date.now(), ...Object.values(known).map(({ epoch }) => epoch + 1))
 }
 
-function thisMoment(): StartFrom {
-  return { kind: 'time', time: new Date().toISOString() }
+function moment(ms: number): StartFrom {
+  return { kind: 'time', time: new Date(ms).toISOString() }
 }
 
 /** The keys of its handlers that run on documents: those that can be replayed. */
@@ -116,8 +119,15 @@ export function documentKeys(record: DeploymentRecord, version: VersionRecord): 
   return [...documentTriggers(version).keys()].filter(key => record.subscriptions[key] !== undefined)
 }
 
+export interface Pause {
+  key: string
+  isPaused: boolean
+  /** What time it is for schedules. */
+  clockMs: number
+}
+
 /** With what is new since a schedule was paused, or runs again. Unchanged if it is so already. */
-export function withPause(record: DeploymentRecord, key: string, isPaused: boolean): DeploymentRecord {
+export function withPause(record: DeploymentRecord, { key, isPaused, clockMs }: Pause): DeploymentRecord {
   if (record.pausedSchedules.includes(key) === isPaused) return record
   if (isPaused) return { ...record, pausedSchedules: [...record.pausedSchedules, key] }
   return {
@@ -125,9 +135,17 @@ export function withPause(record: DeploymentRecord, key: string, isPaused: boole
     pausedSchedules: record.pausedSchedules.filter(paused => paused !== key),
     subscriptions: {
       ...record.subscriptions,
-      [key]: { epoch: nextEpoch(record.subscriptions), from: thisMoment() },
+      [key]: { epoch: nextEpoch(record.subscriptions), from: moment(clockMs) },
     },
   }
+}
+
+/** All of its schedules start over at this time. */
+export function restartSchedules(record: DeploymentRecord, clockMs: number): DeploymentRecord {
+  const start = { epoch: nextEpoch(record.subscriptions), from: moment(clockMs) }
+  const schedules = triggersIn(activeVersion(record)).filter(({ kind }) => kind === 'schedule')
+  const starts = schedules.map(({ key }) => [key, start] as const)
+  return { ...record, subscriptions: { ...record.subscriptions, ...Object.fromEntries(starts) } }
 }
 
 /** As the dispatcher needs them: without those that are paused. */

@@ -12,6 +12,7 @@ import {
 } from './state/index.ts'
 import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
+import type { PlatformClock } from './platform-clock.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 import type { Sleep } from './scaling/index.ts'
 import { documentKeys, nextEpoch, subscribe, withPause } from './subscriptions.ts'
@@ -42,6 +43,7 @@ export interface SwitcherOptions {
   publisher: RoutePublisher
   /** Position of the next document change. */
   now: () => Promise<StartFrom>
+  clock: PlatformClock
   onChange: (name: string) => void
 }
 
@@ -54,11 +56,11 @@ export class Switcher {
 
   /** If the commit fails, the new instances are removed and the old ones keep serving. */
   async switchTo({ name, route, version, started, scaledTo, from, debugPort }: Switch): Promise<void> {
-    const { engine, state, fleet, publisher, now } = this.#options
+    const { engine, state, fleet, publisher, now, clock } = this.#options
     const before = state.deployment(route)
     const isOld = ({ id }: Instance) => !started.some(instance => instance.id === id)
     try {
-      const subscriptions = await subscribe({ before, version, from, now })
+      const subscriptions = await subscribe({ before, version, from, now, clockMs: clock.now() })
       await state.update(next => {
         next.deployments[route] = {
           ...withVersion(before, { name, route, version, scaledTo }),
@@ -127,7 +129,7 @@ export class Switcher {
    * @throws RyoFaasError HANDLER_NOT_FOUND
    */
   async pause(route: string, { key, isPaused }: { key: string; isPaused: boolean }): Promise<void> {
-    const { state, publisher } = this.#options
+    const { state, publisher, clock } = this.#options
     await state.update(next => {
       const record = deploymentIn(next, route)
       if (!record) return
@@ -135,7 +137,7 @@ export class Switcher {
       if (!schedules.some(schedule => scheduleKey(schedule) === key)) {
         throw new RyoFaasError('HANDLER_NOT_FOUND', `${record.name} has no such schedule`)
       }
-      next.deployments[route] = withPause(record, key, isPaused)
+      next.deployments[route] = withPause(record, { key, isPaused, clockMs: clock.now() })
     })
     await publisher.publish()
     this.#options.onChange(state.deployment(route)?.name ?? route)

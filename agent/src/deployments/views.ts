@@ -9,7 +9,7 @@ import { viewTriggers } from './subscriptions.ts'
 
 export function viewDeployment(
   record: DeploymentRecord,
-  seen: { instances: Instance[]; fleet: Fleet; stats: FunctionStats | undefined; url: string },
+  seen: { instances: Instance[]; fleet: Fleet; stats: FunctionStats | undefined; url: string; clockMs: number },
 ): DeploymentView {
   const { fleet, stats } = seen
   const active = activeVersion(record)
@@ -41,7 +41,7 @@ export function viewDeployment(
     errors: stats?.errors ?? 0,
     p95Ms: stats?.p95Ms ?? null,
     ...(active.served && { paths: { http: active.served.http, async: active.served.async } }),
-    triggers: viewTriggers(record, active, Date.now()),
+    triggers: viewTriggers(record, active, seen.clockMs),
     ...(record.debugPort !== undefined && { debugPort: record.debugPort }),
     ...(lastExit && { lastExit }),
   }

@@ -13,7 +13,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { AuditLog, createApi, type Platform } from '../api/index.ts'
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
-import { CallCounts, CallerKeys, type Deployer } from '../deployments/index.ts'
+import { CallCounts, CallerKeys, clockView, type Deployer } from '../deployments/index.ts'
 import { candidates } from '../engines/index.ts'
 import { portTaken, readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
@@ -160,6 +160,7 @@ export class Agent implements Platform {
 
   view(): PlatformView {
     const { home, version, build, options } = this.#options
+    const { clock } = this.#home.state.current
     return {
       project: options.project,
       home,
@@ -169,6 +170,7 @@ export class Agent implements Platform {
       proxyUrl: proxyUrlOf(this.#supervisor, options),
       host: options.host,
       phase: phaseOf(this.#stage),
+      ...(clock && { clock: clockView(clock) }),
       parts: [this.#ownView(), ...this.#supervisor.views()],
       ...(this.#certificates && { certificates: this.#certificates.views }),
     }

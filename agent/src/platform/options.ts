@@ -4,7 +4,7 @@
  */
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
-import { Domain, plainIssue, RyoFaasError } from '../contract/index.ts'
+import { ClockOption, Domain, plainIssue, RyoFaasError } from '../contract/index.ts'
 import { AUTO, engineHelp, ENGINES } from '../engines/index.ts'
 import { isNetwork } from '../services/proxy/index.ts'
 import { parseAddress } from './https-front.ts'
@@ -68,6 +68,7 @@ export const PlatformOptions = z.object({
   traceSlowMs: z.coerce.number().min(0).default(1000),
   collectorPort: port.default(0),
   proxyWorkers: z.coerce.number().int().min(1).max(64).default(1),
+  clock: ClockOption.default('system'),
   dispatchers: z.coerce.number().int().min(1).max(64).default(1),
   asyncBodyLimitMb: z.coerce.number().min(0).max(1024).default(10),
   resultLimitMb: z.coerce.number().min(0).max(1024).default(10),
@@ -139,6 +140,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
     'Calls that take at least this long are recorded even if not sampled, like failed ones, in milliseconds (0: off)',
   collectorPort: 'Port that receives traces over OTLP/HTTP (0: any free port)',
   proxyWorkers: 'Proxy processes that share the port, to use more cores',
+  clock:
+    'Clock that schedules follow: system; or one of tests, which can be set forward: now, or an ISO time at which it stands still',
   dispatchers: 'Processes that run asynchronous calls; they share each function’s concurrency',
   asyncBodyLimitMb: 'Largest body of an asynchronous call, in MB',
   resultLimitMb: 'Largest result of an asynchronous call that is kept, in MB',

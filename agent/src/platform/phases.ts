@@ -212,6 +212,7 @@ function createDeployer(
     queues: routes.dispatchers,
     surroundings: () => surroundings,
     now: () => nextChange({ url: localUrl(dataPlane.ports.store), token: keys.operator }),
+    clock: { option: options.clock, isAdopted: home.isAdopted, followers: routes.dispatchers },
     urlOf: path => proxyUrlOf(supervisor, options) + path,
     startTimeoutMs: options.startTimeoutMs,
     maxInstances: options.maxInstances,

@@ -13,6 +13,7 @@ export {
   RoutePatch,
   RouteTable,
   RouteTrigger,
+  TableClock,
   type RouteInput,
   type RoutePatchInput,
   type RouteTableInput,

@@ -88,6 +88,20 @@ export const Route = z.object({
 export type Route = z.infer<typeof Route>
 export type RouteInput = z.input<typeof Route>
 
+/** A clock of tests, which the schedules of a platform follow. */
+export const TableClock = z.object({
+  /** Names the clock: each that is begun has another. */
+  id: z.int(),
+  /** Greater than that of all earlier settings of this clock. */
+  serial: z.int().min(0),
+  kind: z.enum(['running', 'still']),
+  /** Milliseconds since 1970 for one that stands still; for one that runs, how far ahead it is. */
+  ms: z.int(),
+  /** Times up to there come one by one. If not: as after a machine slept. */
+  passes: z.boolean(),
+})
+export type TableClock = z.infer<typeof TableClock>
+
 export const RouteTable = z.object({
   /** Increases with every change the agent makes. */
   generation: z.int().min(0),
@@ -98,6 +112,8 @@ export const RouteTable = z.object({
   keys: z.array(CallerKey).optional(),
   /** With which tokens of callers are signed, by name; only proxies get them. */
   secrets: z.record(z.string(), z.string()).optional(),
+  /** Absent: schedules follow the clock of this machine. */
+  clock: TableClock.optional(),
 })
 export type RouteTable = z.infer<typeof RouteTable>
 export type RouteTableInput = z.input<typeof RouteTable>

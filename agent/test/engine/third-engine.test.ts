@@ -55,6 +55,7 @@ beforeEach(async () => {
     proxy: { stats: () => Promise.reject(new Error('there is no proxy')) },
     demand: [],
     queues: [],
+    clock: { option: 'system', isAdopted: false, followers: [] },
     onColdStart: () => undefined,
     surroundings: () => ({
       proxyUrl: `http://${reach.proxyHost}:1`,

@@ -63,6 +63,7 @@ async function startDeployer(known = languages): Promise<Deployer> {
     proxy: { stats: () => proxy.stats() },
     demand: [],
     queues: [],
+    clock: { option: 'system', isAdopted: false, followers: [] },
     onColdStart: () => undefined,
     surroundings: () => ({
       proxyUrl: `http://127.0.0.1:${proxy.address.port}`,

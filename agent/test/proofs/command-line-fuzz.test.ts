@@ -63,6 +63,7 @@ const COMMANDS: Readonly<Record<string, Grammar>> = {
   scale: {},
   rollback: {},
   schedules: { actions: ['list', 'run', 'pause', 'resume'] },
+  clock: { actions: ['show', 'forward', 'set'] },
   calls: { actions: ['list', 'show', 'cancel', 'redrive'], flags: [...FILTERS, 'all'] },
   store: {
     actions: ['tables', 'get', 'put', 'patch', 'delete', 'query', 'changes', 'export', 'import', 'index'].concat([

@@ -6,6 +6,7 @@ export {
   type ScheduleParts,
   type ScheduleSink,
 } from './running-schedule.ts'
+export { TestClock, type TestClockOptions } from './test-clock.ts'
 export {
   hasOneTime,
   ONE_TIME,

@@ -20,6 +20,7 @@ export const dev: Command = {
   examples: [
     ['dev', 'in the folder of deploy.json; in an empty folder it creates a project first'],
     ['dev shop --open', 'and open the first function in the browser'],
+    ['dev --clock', 'with a clock for schedules that "ryo-faas clock forward 1h" sets forward'],
   ],
   endsItself: true,
   options: yargs =>
@@ -27,6 +28,10 @@ export const dev: Command = {
       .positional('file', FILE_ARGUMENT)
       .option('only', ONLY_OPTION)
       .option('env', ENV_OPTION)
+      .option('clock', {
+        type: 'string',
+        describe: 'Schedules follow a clock of tests: it runs from now on, or stands still at this ISO time',
+      })
       .option('open', { type: 'boolean', default: false, describe: 'Open the first function in the browser' }),
   run: async (args, context) => {
     const { output } = context
@@ -37,7 +42,12 @@ export const dev: Command = {
     }
     const isOurs = await isAbsent(context)
     try {
-      await ensureRunning(context)
+      const clock = args['clock'] as string | undefined
+      await ensureRunning(context, clock === undefined ? undefined : { clock })
+      if (clock !== undefined) {
+        const { now } = await (await context.connect()).call('clock', {})
+        output.note(`Schedules follow a clock of tests, now ${now}: ryo-faas clock forward 1h`)
+      }
       await watch(file, args, context)
     } finally {
       if (isOurs) await stopOurs(context)

@@ -29,15 +29,8 @@ export const startFaas: Command = {
     const begin = performance.now()
     const running = await runningPlatform(context)
     if (running?.phase.kind === 'ready') {
-      const differing = await context.differingFlags(args)
-      if (differing.length === 0) return report(running, 'is already running', context)
-      throw new RyoFaasError(
-        'ALREADY_RUNNING',
-        `ryo-faas is already running with a different ${differing.join(', ')}`,
-        {
-          hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
-        },
-      )
+      await requireSame(args, context)
+      return report(running, 'is already running', context)
     }
 
     const platform = await bringUp(context, args).catch(async (error: unknown) => {
@@ -53,12 +46,25 @@ export async function isReady(context: Context): Promise<boolean> {
   return (await runningPlatform(context))?.phase.kind === 'ready'
 }
 
-/** Starts the platform of this home if none is running; one that is starting is waited for. */
-export async function ensureRunning(context: Context): Promise<void> {
+/** @throws RyoFaasError ALREADY_RUNNING if the platform that runs was started with other options */
+async function requireSame(flags: Record<string, unknown>, context: Context): Promise<void> {
+  const differing = await context.differingFlags(flags)
+  if (differing.length === 0) return
+  throw new RyoFaasError('ALREADY_RUNNING', `ryo-faas is already running with a different ${differing.join(', ')}`, {
+    hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
+  })
+}
+
+/**
+ * Starts the platform of this home if none is running; one that is starting is waited for.
+ * @throws RyoFaasError ALREADY_RUNNING if it runs with other options than `flags`
+ */
+export async function ensureRunning(context: Context, flags?: Record<string, unknown>): Promise<void> {
   const seen = await lookAt(context)
+  if (flags !== undefined && seen !== undefined && seen !== 'hung') await requireSame(flags, context)
   if (seen === 'hung' || seen?.phase.kind === 'ready') return
   const begin = performance.now()
-  const { project } = await bringUp(context, {})
+  const { project } = await bringUp(context, flags ?? {})
   if (seen === undefined) {
     context.output.note(`Started ryo-faas, project ${project}, in ${formatDuration(performance.now() - begin)}`)
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { CallerKey } from '../../access/index.ts'
+import { TableClock } from '../../routes/index.ts'
 import { DeployEntry, DeploymentKind, EngineKind, ServedHandlers, TriggerStart } from '../../contract/index.ts'
 
 /** Increases with every change that an earlier release could not read; `migrations.ts` has the steps. */
@@ -69,6 +70,8 @@ export const PlatformState = z.object({
   deployments: z.record(z.string(), DeploymentRecord),
   /** Of callers, by id: their hashes only. */
   keys: z.record(z.string(), CallerKeyRecord).default({}),
+  /** A clock of tests, which schedules follow; absent: they follow the clock of this machine. */
+  clock: TableClock.optional(),
 })
 export type PlatformState = z.infer<typeof PlatformState>
 

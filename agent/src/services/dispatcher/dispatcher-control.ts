@@ -18,6 +18,13 @@ export const QueueLine = z.object({
 })
 export type QueueLine = z.infer<typeof QueueLine>
 
+/** Also the dispatcher's path for it. */
+export const CLOCK_PATH = '/clock'
+
+/** The setting of the clock of tests that its schedules have come to; empty without one. */
+export const ClockState = z.object({ id: z.int().optional(), serial: z.int().optional() })
+export type ClockState = z.infer<typeof ClockState>
+
 export class DispatcherControl extends ControlClient {
   /**
    * A line for each function whose queue is not empty, then one for each that changes, at most twice a second.
@@ -26,5 +33,10 @@ export class DispatcherControl extends ControlClient {
    */
   queues(signal: AbortSignal, onOpen?: () => void): AsyncIterable<QueueLine> {
     return this.follow(QUEUES_PATH, { schema: QueueLine, signal, onOpen })
+  }
+
+  /** @throws ControlError if the dispatcher cannot be reached */
+  clock(): Promise<ClockState> {
+    return this.ask(CLOCK_PATH, ClockState)
   }
 }

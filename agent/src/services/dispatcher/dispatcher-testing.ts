@@ -25,11 +25,13 @@ import type { CloudEvent, DocumentCloudEvent } from '@ryo-faas/runtime/protocol'
 import { writeDurably } from '../../host/index.ts'
 import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'
 import { untilTrue } from '../../../test/support/until.ts'
+import { DispatcherControl } from './dispatcher-control.ts'
 import { createDispatcher, type Dispatcher } from './dispatcher.ts'
 import type { DispatcherEvent } from './events.ts'
 import type { DispatcherInput } from './options.ts'
+import { SYSTEM_CLOCK } from './triggers/index.ts'
 import type { SourceDependencies, TriggerSources } from './triggers/source.ts'
-import { ControlClient, PushChannel, RouteTable, type RouteTableInput } from '../../routes/index.ts'
+import { PushChannel, RouteTable, type RouteTableInput, type TableClock } from '../../routes/index.ts'
 
 export const FUNCTIONS_KEY = TEST_KEYS.functions
 export const TOKEN = TEST_KEYS.part
@@ -77,7 +79,9 @@ export class Stage {
   private readonly ids = new CallIdSource()
   private nextSequence = 1
   private table: RouteTable | undefined
-  private readonly controls: ControlClient[] = []
+  /** Of tests, which schedules follow from the next `deploy` on. */
+  clock: TableClock | undefined
+  private readonly controls: DispatcherControl[] = []
   private readonly closers: (() => Promise<unknown> | void)[] = []
 
   private constructor(nats: TestNats, bus: Bus, folder: string) {
@@ -159,7 +163,7 @@ export class Stage {
       policy: { backoffMs: 20, ...policy },
       triggers,
     }))
-    this.table = RouteTable.parse({ generation: (this.table?.generation ?? 0) + 1, routes })
+    this.table = RouteTable.parse({ generation: (this.table?.generation ?? 0) + 1, routes, clock: this.clock })
     const channel = new PushChannel({ proxies: [], dispatchers: this.controls })
     this.onEnd(() => channel.close())
     await channel.publish(this.table)
@@ -167,11 +171,11 @@ export class Stage {
 
   /** What a source of triggers gets from its dispatcher. */
   get sourceDependencies(): SourceDependencies {
-    return { bus: this.bus, options: { access: TEST_KEYS, eventDepthLimit: 16 } }
+    return { bus: this.bus, options: { access: TEST_KEYS, eventDepthLimit: 16 }, clock: SYSTEM_CLOCK }
   }
 
   /** The agent's client for the dispatcher that was started last. */
-  get control(): ControlClient {
+  get control(): DispatcherControl {
     return this.controls.at(-1)!
   }
 
@@ -180,7 +184,7 @@ export class Stage {
     const { url, user, password } = this.nats
     const path = join(this.folder, `dispatcher-${this.controls.length}`)
     const [controlPath, routesFile] = [`${path}.sock`, `${path}-routes.json`]
-    this.controls.push(new ControlClient({ name: 'dispatcher', controlPath }))
+    this.controls.push(new DispatcherControl({ name: 'dispatcher', controlPath }))
     if (this.table !== undefined) await writeDurably(routesFile, JSON.stringify(this.table))
     return {
       nats: { url, user, password },

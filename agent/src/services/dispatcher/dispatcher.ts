@@ -11,7 +11,7 @@ import { sweepBodies } from '../../calls/index.ts'
 import { addTracingMetrics } from '../../observability/tracing/index.ts'
 import { RouteKeeper, RouteTable, startControlServer, type RouteTableInput } from '../../routes/index.ts'
 import { CallbackWorker } from './callbacks/index.ts'
-import { QUEUES_PATH } from './dispatcher-control.ts'
+import { CLOCK_PATH, QUEUES_PATH } from './dispatcher-control.ts'
 import type { OnEvent } from './events.ts'
 import { DispatcherMetrics } from './metrics.ts'
 import { startMetricsServer } from './metrics-server.ts'
@@ -21,6 +21,7 @@ import { CallRunner } from './runner/call-runner.ts'
 import { FunctionCaller } from './runner/function-caller.ts'
 import { FunctionWorker } from './runner/function-worker.ts'
 import { RunningCalls } from './runner/running-calls.ts'
+import { ScheduleClock } from './schedule-clock.ts'
 import { TRIGGER_SOURCES, Triggers, type TriggerSources } from './triggers/index.ts'
 
 export interface Dispatcher {
@@ -57,6 +58,7 @@ export async function createDispatcher(
   const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-dispatcher' } })
   addTracingMetrics(metrics.registry, tracing)
   const queues = new QueueLines()
+  const clock = new ScheduleClock()
   const keeper = new RouteKeeper({ file: options.routesFile, serve: table => work?.apply(table) })
   await keeper.load()
   const server = await startMetricsServer({
@@ -71,6 +73,7 @@ export async function createDispatcher(
       ? undefined
       : await startControlServer(controlPath, {
           reader: keeper,
+          tells: { [CLOCK_PATH]: async () => clock.state },
           streams: { [QUEUES_PATH]: write => queues.follow(write) },
         }).catch(async error => {
           await server.close()
@@ -78,7 +81,7 @@ export async function createDispatcher(
         })
   const started = connectBus({ ...options.nats, name: 'ryo-faas dispatcher' }, stopping.signal).then(
     bus => {
-      work = new ConnectedDispatcher(bus, { options, metrics, queues, tracing, onEvent, sources })
+      work = new ConnectedDispatcher(bus, { options, metrics, queues, clock, tracing, onEvent, sources })
       if (keeper.current !== undefined) work.apply(keeper.current)
       onEvent({ type: 'connected' })
     },
@@ -108,6 +111,7 @@ interface ConnectedOptions {
   options: DispatcherOptions
   metrics: DispatcherMetrics
   queues: QueueLines
+  clock: ScheduleClock
   tracing: Tracing
   onEvent: OnEvent
   sources: TriggerSources
@@ -194,7 +198,8 @@ class ConnectedDispatcher {
     await this.#running.waitForAll(GIVE_BACK_MS)
   }
 
-  apply({ routes }: RouteTable): void {
+  apply({ routes, clock }: RouteTable): void {
+    this.#parts.clock.follow(clock, () => this.#triggers.opened())
     const functions = routes.map(dispatchedFunction)
     const text = JSON.stringify(functions)
     if (text === this.#applied) return

@@ -2,12 +2,11 @@
 import type { TriggerSourceKind } from '../../../contract/index.ts'
 import { DocumentSource } from './document/document-source.ts'
 import { EventSource } from './event/event-source.ts'
-import { SYSTEM_CLOCK } from './schedule/system-clock.ts'
 import { ScheduleSource } from './schedule/schedule-source.ts'
 import type { SourceFactory } from './source.ts'
 
 export const TRIGGER_SOURCES: Readonly<Record<TriggerSourceKind, SourceFactory>> = {
   document: dependencies => new DocumentSource(dependencies),
   event: dependencies => new EventSource(dependencies),
-  schedule: () => new ScheduleSource(SYSTEM_CLOCK),
+  schedule: ({ clock }) => new ScheduleSource(clock),
 }

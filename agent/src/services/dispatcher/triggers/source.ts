@@ -105,6 +105,8 @@ export class UnreadableEventError extends Error {}
 export interface SourceDependencies {
   bus: Bus
   options: Pick<DispatcherOptions, 'storeUrl' | 'access' | 'eventDepthLimit'>
+  /** Of schedules. */
+  clock: Clock
 }
 
 /** Time, which tests can set. */
@@ -116,6 +118,8 @@ export interface Clock {
    * @returns cancels it
    */
   at(ms: number, run: () => void): () => void
+  /** A clock of tests does not go on while this runs, for a while. */
+  hold?(running: Promise<void>): void
 }
 
 export type SourceFactory = (dependencies: SourceDependencies) => TriggerSource

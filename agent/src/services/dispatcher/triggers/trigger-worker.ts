@@ -72,6 +72,9 @@ export class TriggerWorker {
   readonly #pacing: Pacing
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #stopping = new AbortController()
+  /** Resolves once it has begun to wait for events, or is stopped. */
+  readonly opened: Promise<void>
+  #hasOpened: () => void = () => undefined
   #fn: DispatchedFunction
   #session: Session | undefined
   #running = 0
@@ -81,6 +84,7 @@ export class TriggerWorker {
     this.#known = known
     this.#options = options
     const { unavailableBackoffMs: backoffMs } = options.options
+    this.opened = new Promise(resolve => (this.#hasOpened = resolve))
     this.#pacing = new Pacing(fn.async.concurrency, { backoffMs, onResume: () => this.#runWhatCan() })
   }
 
@@ -103,6 +107,7 @@ export class TriggerWorker {
   /** Accepts no more events. Running ones continue; `close` saves their position. */
   async stop(): Promise<void> {
     this.#stopping.abort()
+    this.#hasOpened()
     this.#pacing.stop()
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
@@ -151,6 +156,7 @@ export class TriggerWorker {
       const waiting = { saving: undefined, stopWaiting: () => undefined, isIdle: false }
       const session: Session = { checkpoint, lanes, progress, running, ...waiting }
       this.#session = session
+      this.#hasOpened()
       this.#runWhatCan()
       this.#saveIn(SAVE_MS, session)
     } catch (error) {

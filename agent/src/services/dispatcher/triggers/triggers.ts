@@ -11,6 +11,7 @@ export interface TriggersOptions extends TriggerWorkerOptions {
     SourceDependencies['options'] &
     Pick<DispatcherOptions, 'dispatchers' | 'number' | 'eventRetentionMs'>
   sources: TriggerSources
+  clock: SourceDependencies['clock']
 }
 
 interface DeployedTrigger extends KnownTrigger {
@@ -59,6 +60,11 @@ export class Triggers {
       this.#workers.set(name, worker)
       worker.start()
     }
+  }
+
+  /** Resolves once all that are known now wait for events, or are stopped. */
+  async opened(): Promise<void> {
+    await Promise.all([...this.#workers.values()].map(worker => worker.opened))
   }
 
   async lags(): Promise<{ name: string; key: string; events: number }[]> {

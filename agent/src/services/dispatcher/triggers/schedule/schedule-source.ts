@@ -34,20 +34,39 @@ export class ScheduleSource implements TriggerSource<ScheduleSpec> {
 
   start({ spec, from }: Subscription<ScheduleSpec>, { epoch, sequence }: Checkpoint, sink: TriggerSink): RunningSource {
     const ticks = ticksOf(spec.schedule, from.kind === 'time' ? Date.parse(from.time) : epoch)
+    const clock = this.#clock
+    let endHold: (() => void) | undefined
+    const hold = () => {
+      if (endHold === undefined) clock.hold?.(new Promise(resolve => (endHold = resolve)))
+    }
+    const release = () => {
+      endHold?.()
+      endHold = undefined
+    }
     const running = new RunningSchedule(spec.schedule, {
       ticks,
-      clock: this.#clock,
+      clock,
       sink: {
         slots: () => sink.slots(),
-        offer: (call, lane) => sink.offer({ sequence: call.at, lane, event: async () => eventOf(call) }),
+        offer: (call, lane) => {
+          hold()
+          sink.offer({ sequence: call.at, lane, event: async () => eventOf(call) })
+        },
       },
       seen: sequence,
     })
     return {
-      wake: () => running.wake(),
+      wake: () => {
+        running.wake()
+        const { free, all } = sink.slots()
+        if (free === all) release()
+      },
       pending: async () => running.pending(),
       seenUpTo: async () => running.seen,
-      stop: async () => running.stop(),
+      stop: async () => {
+        running.stop()
+        release()
+      },
     }
   }
 }

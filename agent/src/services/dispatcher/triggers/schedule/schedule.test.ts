@@ -125,3 +125,68 @@ it('reports a trigger with an unknown kind or fields, and runs the others', asyn
     { functionName: 'FN', handler: 'off', reason: expect.stringContaining('cron') },
   ])
 })
+
+/** The minutes that were called, with the clock of tests of the platform. */
+async function onTestClock({ missed = 'once', overlap = 'skip' }: { missed?: string; overlap?: string } = {}) {
+  const proxy = await stage.server()
+  const trigger = { ...EVERY_MINUTE, schedule: { ...EVERY_MINUTE.schedule, missed, overlap } }
+  stage.clock = { id: 1, serial: 0, kind: 'still', ms: NOON, passes: false }
+  await stage.deploy({ triggers: [trigger] })
+  const start = async (server = proxy) => {
+    const dispatcher = await stage.dispatcher(server)
+    await until(async () => (await stage.control.clock()).id === 1, 'it has the clock')
+    return dispatcher
+  }
+  /** Resolves once the dispatcher that was started last has followed. */
+  const set = async (minutes: number, passes: boolean, { isFollowed = true } = {}) => {
+    const serial = stage.clock!.serial + 1
+    stage.clock = { ...stage.clock!, serial, ms: NOON + minutes * 60_000, passes }
+    await stage.deploy({ triggers: [trigger] })
+    if (isFollowed) await until(async () => (await stage.control.clock()).serial === serial, 'it has followed')
+  }
+  return { start, set, minutes: () => proxy.received.map(minuteOf) }
+}
+
+it('calls at each time that a clock of tests passes, also of a trigger that has just been deployed', async () => {
+  const { start, set, minutes } = await onTestClock()
+  await start()
+  await set(5, true)
+  expect(minutes()).toEqual([1, 2, 3, 4, 5])
+  await set(6, true)
+  expect(minutes()).toEqual([1, 2, 3, 4, 5, 6])
+})
+
+it.each([
+  ['once', [5]],
+  ['skip', [5]],
+  ['all', [1, 2, 3, 4, 5]],
+])('does what "missed" says when a clock of tests is set: %s', async (missed, expected) => {
+  const { start, set, minutes } = await onTestClock({ missed, overlap: 'queue' })
+  await start()
+  await set(5, false)
+  await until(() => minutes().length >= expected.length, 'they ran')
+  expect(minutes()).toEqual(expected)
+})
+
+it('finds a clock of tests where it was after a restart, and calls once for what was missed', async () => {
+  const { start, set, minutes } = await onTestClock()
+  const first = await start()
+  await set(2, true)
+  await first.close()
+  // While no dispatcher runs: it is on disk for the next.
+  await set(10, true, { isFollowed: false })
+  await start()
+  await until(() => minutes().length === 3, 'the last time ran')
+  expect(minutes()).toEqual([1, 2, 10])
+  expect(await stage.control.clock()).toMatchObject({ id: 1, serial: 2 })
+})
+
+it('goes on when a call takes longer than a clock of tests waits; with "overlap": "skip" its times are left out', async () => {
+  const { start, set } = await onTestClock()
+  const slow = await stage.server((_request, response) => void open.push(() => response.end()))
+  const open: (() => void)[] = []
+  await start(slow)
+  await set(30, true)
+  expect(slow.received.map(minuteOf)).toEqual([1])
+  open.forEach(end => end())
+})

@@ -1,10 +1,20 @@
-/** The time of a function under test: of its deadlines, its schedules, and the documents it writes. */
+/**
+ * A time that can be set forward: of a function under test (its deadlines, its schedules, the documents it writes), and
+ * of the schedules of a platform that was started with a clock of tests.
+ */
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '../serve/instance.ts'
 
 export interface TestClockOptions {
   /** Where it begins; from then on it stands still unless it is advanced. Default: it runs, from now on. */
   readonly at?: Date | string | number
+  /** How far ahead of the real time it begins if it runs, in milliseconds. Default: 0. */
+  readonly aheadMs?: number
+  /**
+   * How long `advance` waits for the calls that a time has set off before it goes on to the next, in milliseconds of
+   * real time. Default: 100.
+   */
+  readonly patienceMs?: number
 }
 
 interface Due {
@@ -19,7 +29,6 @@ interface Due {
 const TURNS = 3
 /** The longest time that a timer of Node can wait. */
 const LONGEST_MS = 2 ** 31 - 1
-/** How long the clock waits for what a time has set off before it goes on to the next; real time. */
 const PATIENCE_MS = 100
 const PATIENCE_STEPS = 50
 
@@ -28,12 +37,14 @@ export class TestClock implements Clock {
   /** What a time has set off, and what the next times depend on. */
   readonly #running = new Set<Promise<void>>()
   readonly #isStill: boolean
+  readonly #patienceMs: number
   /** What is added to the real time, or the time itself if it stands still. */
   #offset: number
 
-  constructor({ at }: TestClockOptions = {}) {
+  constructor({ at, aheadMs = 0, patienceMs = PATIENCE_MS }: TestClockOptions = {}) {
     this.#isStill = at !== undefined
-    this.#offset = at === undefined ? performance.timeOrigin : new Date(at).getTime()
+    this.#patienceMs = patienceMs
+    this.#offset = at === undefined ? Date.now() - performance.now() + aheadMs : new Date(at).getTime()
     if (Number.isNaN(this.#offset)) throw new TypeError(`${String(at)} is not a time`)
   }
 
@@ -44,7 +55,7 @@ export class TestClock implements Clock {
 
   /**
    * Sets it forward. What is due by then runs, in its order, each at its time. A call of a schedule that takes longer
-   * than 0.1 s of real time is still running when the next time comes.
+   * than `patienceMs` of real time is still running when the next time comes.
    */
   async advance(ms: number): Promise<void> {
     const target = this.#after(ms)
@@ -130,7 +141,7 @@ export class TestClock implements Clock {
     const all = Promise.allSettled(this.#running).then(() => void (isOver = true))
     // One after another: what a busy machine holds up gets its turns before it counts as still running.
     for (let step = 0; step < PATIENCE_STEPS && !isOver; step += 1) {
-      await Promise.race([all, pause(PATIENCE_MS / PATIENCE_STEPS)])
+      await Promise.race([all, pause(this.#patienceMs / PATIENCE_STEPS)])
     }
     // It is waited for once: it may be the test that it waits for.
     if (!isOver) this.#running.clear()
