@@ -3,8 +3,6 @@ package faas
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,9 +85,7 @@ func (v *Invocation) run(handler http.HandlerFunc, r *http.Request) {
 	parent, cancel := context.WithCancelCause(r.Context())
 	v.cancel = cancel
 	if r.Header.Get(headerRequestID) == "" {
-		var id [16]byte
-		_, _ = rand.Read(id[:])
-		r.Header.Set(headerRequestID, hex.EncodeToString(id[:]))
+		r.Header.Set(headerRequestID, randomID())
 	}
 	v.request = r.WithContext(&invocationContext{parent, v})
 	v.span = i.tracer.begin(r.Header)

@@ -192,13 +192,8 @@ func (t Table) ask(ctx context.Context, method, path string, body any, options .
 }
 
 func storeErrorOf(answer []byte, status int, what string) error {
-	var parsed struct {
-		Error struct{ Code, Message string }
-	}
-	if json.Unmarshal(answer, &parsed) == nil && parsed.Error.Code != "" {
-		return &StoreError{Code: parsed.Error.Code, Message: what + ": " + parsed.Error.Message, Status: status}
-	}
-	return &StoreError{Code: "STORE_ERROR", Message: fmt.Sprintf("%s: status %d", what, status), Status: status}
+	code, message := platformError(answer, status, "STORE_ERROR")
+	return &StoreError{Code: code, Message: what + ": " + message, Status: status}
 }
 
 func isMissing(err error) bool {

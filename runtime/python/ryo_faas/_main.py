@@ -6,12 +6,13 @@ import os
 import sys
 import traceback
 
+from ._events import event_handler
 from ._instance import Instance
 from ._invocation import own_frames
 from ._logs import finish_logs, stamp_logs
 from ._options import Options
 from ._service import Handlers, Service, TRIGGER_KEY
-from ._styles import event_handler, handler_of
+from ._styles import handler_of
 
 
 def start(name, kind, module, attribute):

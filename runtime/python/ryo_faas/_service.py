@@ -1,8 +1,9 @@
 """What an instance serves: one handler, one trigger, or all that a service registered."""
 import re
 
+from ._events import event_handler
 from ._options import EVENTS_PREFIX
-from ._styles import event_handler, handler_of
+from ._styles import handler_of
 
 # Key of the only handler of a trigger function.
 TRIGGER_KEY = 'on'
@@ -33,7 +34,7 @@ class Handlers:
                 break
             at = at[:at.rfind('/')] or '/'
         if not self.routes:
-            return None, 'HANDLER_NOT_FOUND', 'This function runs on document events; it does not answer requests.'
+            return None, 'HANDLER_NOT_FOUND', 'This function runs on events; it does not answer requests.'
         known = ', '.join([*self.served['http'], *self.served['async']])
         return None, 'HANDLER_NOT_FOUND', f'This service answers at {known}.'
 
@@ -46,7 +47,7 @@ class Service:
 
     def __init__(self):
         self._handlers = Handlers()
-        self._handlers.served = {'http': [], 'async': [], 'triggers': []}
+        self._handlers.served = {'http': [], 'async': [], 'triggers': [], 'events': []}
         self._is_closed = False
 
     def http(self, path, handler=None):
@@ -75,6 +76,21 @@ class Service:
         self._handlers.served['triggers'].append({'key': key, 'table': table, 'events': kinds, **only})
         return None
 
+    def on_event(self, type, handler=None, source=None):
+        """Runs handler for events of a type, which others publish or post; a final `*` stands for any text, also in source."""
+        what = f'service.on_event({type!r})'
+        if handler is None:
+            return lambda given: self.on_event(type, given, source) or given
+        self._must_be_open(what)
+        for pattern in (type, source):
+            if pattern is not None and (not pattern or '*' in pattern[:-1]):
+                raise ValueError(f'{what} needs a type, and a "*" may stand only at the end')
+        key = self._key_of(handler)
+        self._handlers.triggers[key] = event_handler(handler)
+        only = {} if source is None else {'source': source}
+        self._handlers.served['events'].append({'key': key, 'type': type, **only})
+        return None
+
     def on_stop(self, run):
         """Runs after the last request of an instance that ends, the last registered first."""
         self._must_be_open('service.on_stop()')
@@ -84,7 +100,7 @@ class Service:
     def close(self):
         self._is_closed = True
         if not self._handlers.routes and not self._handlers.triggers:
-            raise ValueError('main registers no handler: call service.http, service.queued or service.on in it')
+            raise ValueError('main registers no handler: call service.http, service.queued, service.on or service.on_event in it')
         return self._handlers
 
     def _route(self, kind, given, handler):

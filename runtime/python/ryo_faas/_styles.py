@@ -1,6 +1,6 @@
 """
-The forms of handlers, each as `async handler(invocation)`: `def handler(request)`, plain or async; WSGI; ASGI; and
-handlers of document events.
+The forms of handlers for requests, each as `async handler(invocation)`: `def handler(request)`, plain or async; WSGI;
+ASGI.
 """
 import asyncio
 import inspect
@@ -14,7 +14,6 @@ from ._invocation import Cancelled
 from ._threads import Threads
 
 THREADS = Threads()
-DOCUMENT = 'application/cloudevents+json'
 
 
 class Request:
@@ -56,29 +55,6 @@ class Response:
     def __init__(self, body=None, status=200, headers=None):
         self.body, self.status = body, status
         self.headers = list(headers.items()) if hasattr(headers, 'items') else list(headers or [])
-
-
-class Document(dict):
-    """A document of the store, by key or by attribute: id, table, version, createdAt, editedAt, data."""
-
-    def __getattr__(self, name):
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
-class DocumentEvent:
-    """One change of one document. An event that is delivered twice has the same sequence."""
-
-    def __init__(self, event):
-        data = event['data']
-        self.kind, self.table, self.id, self.version = data['kind'], data['table'], data['id'], data['version']
-        # None for new-doc; None for deleted-doc.
-        self.before = Document(data['before']) if data.get('before') else None
-        self.after = Document(data['after']) if data.get('after') else None
-        self.time, self.sequence = event.get('time'), int(event.get('sequence', 0))
-        self.cloud_event = event
 
 
 def positional(handler):
@@ -331,24 +307,3 @@ def asgi_scope(invocation, state):
         'headers': [(name.encode('latin1'), value.encode('latin1')) for name, value in headers.items()],
         'client': (client, 0) if client else None, 'server': None, 'state': dict(state),
     }
-
-
-def event_handler(function):
-    """Runs it for one document event; what it raises has the event delivered again."""
-    count = positional(function)
-    if not callable(function) or count not in (1, 2, None):
-        raise TypeError(f'{function!r} must take (event) or (event, context)')
-
-    async def serve(invocation):
-        try:
-            event = DocumentEvent(json.loads(await invocation.request.body.read_all()))
-        except (ValueError, KeyError, TypeError):
-            invocation.refuse('BAD_REQUEST', 'This is not an event.')
-            return
-        arguments = (event,) if count == 1 else (event, invocation)
-        result = await function(*arguments) if is_async(function) else await THREADS.run(lambda: function(*arguments))
-        if inspect.isawaitable(result):
-            await result
-        invocation.answer.start(204, [])
-
-    return serve
