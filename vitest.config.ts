@@ -25,6 +25,9 @@ const ALONE = 'agent/test/{platform/{heavy,under-load,faults},{async,store,elast
 
 /** Real applications and what is published: only a sample of them if not asked for (`npm run test:apps`). */
 const ALL_APPS = 'agent/test/apps/**/*.test.ts'
+
+/** Three machines with a Docker each. */
+const SWARM = 'agent/test/swarm/**/*.test.ts'
 const APPS = process.env['RYO_FAAS_APPS'] === undefined ? 'agent/test/apps/apps.test.ts' : ALL_APPS
 
 /** Those that take longest, however short they are: begun last, they would keep everything waiting for them. */
@@ -82,7 +85,7 @@ export default defineConfig({
         test: {
           name: 'platform',
           include: ['agent/test/**/*.test.ts'],
-          exclude: [ALONE, ALL_APPS],
+          exclude: [ALONE, ALL_APPS, SWARM],
           globalSetup: 'agent/test/support/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -100,6 +103,18 @@ export default defineConfig({
           hookTimeout: 120_000,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'swarm',
+          include: [SWARM],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          // Each file has its own machines.
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
       {
