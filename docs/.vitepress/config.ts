@@ -69,6 +69,7 @@ export default defineConfig({
           { text: 'Traces and metrics', link: '/guide/monitoring' },
           { text: 'Your own server', link: '/guide/server' },
           { text: 'Backup and restore', link: '/guide/backup' },
+          { text: 'Several machines', link: '/guide/swarm' },
           { text: 'Who may call', link: '/guide/access' },
           { text: 'Authentication', link: '/guide/auth' },
           { text: 'Several platforms', link: '/guide/platforms' },

@@ -14,6 +14,7 @@ interface Settings {
   concurrency?: number
   networks?: string[]
   egress?: 'internet' | 'none'
+  nodes?: string
   ca?: string
   access?: 'public' | 'private' | 'key' | { jwt: JwtRule }
   cors?: Cors

@@ -30,7 +30,7 @@ test('the types of ryo-faas.config.ts have the fields of the schema', () => {
       concurrency: true,
       bodyLimitMb: true,
     },
-    ...{ networks: true, egress: true, ca: true, export: true, schedule: true, node: true },
+    ...{ networks: true, egress: true, nodes: true, ca: true, export: true, schedule: true, node: true },
     ...{ command: true, dockerfile: true, readiness: true, python: true },
     ...REACH,
   }
@@ -49,7 +49,7 @@ test('the types of ryo-faas.config.ts have the fields of the schema', () => {
       concurrency: true,
       scale: true,
     },
-    ...{ networks: true, egress: true, ca: true },
+    ...{ networks: true, egress: true, nodes: true, ca: true },
     ...REACH,
   }
   expect(Object.keys(entry).sort()).toEqual(Object.keys(DeployEntry.shape).sort())

@@ -38,6 +38,15 @@ const Networks = z
 const Egress = z
   .enum(['internet', 'none'])
   .describe('What it reaches in a container beyond the platform; default internet, unless the platform says none.')
+const Nodes = z
+  .string()
+  .regex(
+    /^[\w.-]+\s*(?:==|!=)\s*[^\s,=!]+(?:\s*,\s*[\w.-]+\s*(?:==|!=)\s*[^\s,=!]+)*$/,
+    'must be conditions on labels of machines, such as "role==gpu" or "zone!=eu-1,disk==ssd"',
+  )
+  .describe(
+    'Machines of a swarm that it may run on, by their labels: "role==gpu", "zone!=eu-1,disk==ssd". Without it, all of them.',
+  )
 const Ca = z
   .string()
   .min(1)
@@ -72,6 +81,7 @@ export const EnvironmentOverrides = z
     concurrency: Concurrency,
     networks: Networks,
     egress: Egress,
+    nodes: Nodes,
     ca: Ca,
     ...REACH,
   })
@@ -176,6 +186,7 @@ export const DeployEntry = z.strictObject({
   bodyLimitMb: z.number().min(0).default(10).describe('Largest request body in MB; 0: no limit.'),
   networks: Networks.optional(),
   egress: Egress.optional(),
+  nodes: Nodes.optional(),
   ca: Ca.optional(),
   ...REACH,
 })

@@ -69,6 +69,7 @@ const FIELDS: Record<keyof DeployEntry, fc.Arbitrary<unknown>> = {
   bodyLimitMb: anything(fc.double()),
   networks: anything(fc.array(fc.string())),
   egress: anything(fc.constantFrom('none', 'internet')),
+  nodes: anything(fc.constantFrom('role==gpu', 'zone!=eu-1, disk==ssd')),
   ca: anything(path),
   node: anything(fc.constantFrom('22', '22.1.0', '18', 'lts', 22)),
   python: anything(fc.constantFrom('3.13', '3', '2.7', 3)),

@@ -209,6 +209,7 @@ export class Instances {
       limits,
       certificates: [certificates, config.ca].filter(Boolean).join(''),
       reach: { networks: config.networks, egress: config.egress },
+      nodes: config.nodes,
       ...debug,
     }
   }

@@ -47,6 +47,8 @@ export interface InstanceSpec {
   /** Of authorities that it trusts in addition to the public ones, as PEM. */
   certificates?: string
   reach?: InstanceReach
+  /** Conditions on the machine, as in deploy.json; for engines with several. */
+  nodes?: string | undefined
   /** Loopback port for a debugger, chosen by `debug.port`; absent: none. Ignored without that capability. */
   debugPort?: number
 }
@@ -133,7 +135,7 @@ export interface Engine extends EngineCapabilities {
   /** @throws RyoFaasError NODE_NOT_FOUND, UNSUPPORTED if nothing on this base can run here */
   surroundings(base?: string): Promise<NativeSurroundings>
   /** What of this has no effect here, for users to read. */
-  ignored?(reach: InstanceReach): string[]
+  ignored?(wishes: InstanceReach & Pick<InstanceSpec, 'nodes'>): string[]
   /** @throws RyoFaasError IMAGE_GONE if there is nothing to start from, NODE_NOT_FOUND, CANCELLED, START_FAILED, ENGINE_FAILED */
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance>
   /** Gives this instance the deployment's own name, where instances have names. */

@@ -5,5 +5,6 @@
 import { DOCKER } from './docker/docker-type.ts'
 import type { EngineType } from './engine-type.ts'
 import { PROCESS } from './process/process-type.ts'
+import { SWARM } from './swarm/swarm-type.ts'
 
-export const ENGINES: readonly EngineType[] = [DOCKER, PROCESS]
+export const ENGINES: readonly EngineType[] = [DOCKER, PROCESS, SWARM]

@@ -39,20 +39,20 @@ export async function ensureBaseImage(
 }
 
 async function assembleImage(docker: Docker, nodePath: string, report: (doing: string) => void): Promise<string> {
+  const files = await nodeFiles(nodePath)
+  return importFiles(docker, files, () => report('assembling the base image from this machine’s Node'))
+}
+
+/** What a base image with this Node is made of. */
+export async function nodeFiles(nodePath: string): Promise<ImageFile[]> {
   const node = await realpath(nodePath)
   const libraries = (await imageLibraries(node)).map(path => ({ path, name: path }))
-  const files = [{ path: node, name: NODE_IN_IMAGE }, ...libraries]
-  return importFiles(docker, files, () => report('assembling the base image from this machine’s Node'))
+  return [{ path: node, name: NODE_IN_IMAGE }, ...libraries]
 }
 
 /** An image of these files, made unless there is one. */
 export async function importFiles(docker: Docker, files: readonly ImageFile[], report: () => void): Promise<string> {
-  const fingerprint = createHash('sha256').update('5')
-  for (const { path, name } of files) {
-    const info = await stat(path)
-    fingerprint.update(`${path}\0${name}\0${info.size}\0${Math.trunc(info.mtimeMs)}\n`)
-  }
-  const ref = `${REPOSITORY}:${fingerprint.digest('hex').slice(0, 16)}`
+  const ref = `${REPOSITORY}:${await fingerprintOf(files)}`
   if (await imageExists(docker, ref)) return ref
 
   report()
@@ -75,7 +75,17 @@ export async function importFiles(docker: Docker, files: readonly ImageFile[], r
   return ref
 }
 
-async function writeRootFilesystem(archive: Pack, files: readonly ImageFile[]): Promise<void> {
+/** The same as long as these files are. */
+export async function fingerprintOf(files: readonly ImageFile[]): Promise<string> {
+  const fingerprint = createHash('sha256').update('5')
+  for (const { path, name } of files) {
+    const info = await stat(path)
+    fingerprint.update(`${path}\0${name}\0${info.size}\0${Math.trunc(info.mtimeMs)}\n`)
+  }
+  return fingerprint.digest('hex').slice(0, 16)
+}
+
+export async function writeRootFilesystem(archive: Pack, files: readonly ImageFile[]): Promise<void> {
   const folders = new Set<string>(['/etc', '/usr/local/bin', '/app', '/run/secrets'])
   for (const { name } of files) folders.add(dirname(name))
   for (const folder of new Set([...folders].flatMap(ancestors)))

@@ -30,21 +30,24 @@ export async function* containerLogs(
     if (isDockerStatus(error, 404, 409) || query.signal.aborted) return
     throw translateDockerError(error, `reading the logs of ${container.name}`)
   }
+  yield* logLines(source as Readable, container.instance)
+}
 
+/** The lines in Docker's frames, each of which begins with Docker's time. Ends where the source does, also if it breaks off. */
+export async function* logLines(source: Readable, instance: string): AsyncGenerator<LogLine> {
   const lines = { stdout: new LineSplitter(), stderr: new LineSplitter() }
-  // Docker puts its time in front of every line.
   const lineOf = (stream: LogLine['stream'], text: string): LogLine => {
     const space = text.indexOf(' ')
-    return { time: text.slice(0, space), stream, instance: container.instance, line: text.slice(space + 1) }
+    return { time: text.slice(0, space), stream, instance, line: text.slice(space + 1) }
   }
   try {
-    for await (const { stream, data } of logFrames(source as Readable)) {
+    for await (const { stream, data } of logFrames(source)) {
       for (const text of lines[stream].push(data)) yield lineOf(stream, text)
     }
   } catch {
     // Aborted, or the engine is gone: the output ends here.
   } finally {
-    ;(source as Readable).destroy()
+    source.destroy()
   }
   for (const stream of ['stdout', 'stderr'] as const) {
     const rest = lines[stream].end()

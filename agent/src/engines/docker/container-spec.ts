@@ -51,7 +51,10 @@ export function joinedLabel(project: string): string {
   return `${project}.joined`
 }
 
-function labelsOf(project: string, spec: Pick<InstanceSpec, 'route' | 'version' | 'id'>): Record<string, string> {
+export function labelsOf(
+  project: string,
+  spec: Pick<InstanceSpec, 'route' | 'version' | 'id'>,
+): Record<string, string> {
   return {
     'ryo-faas': project,
     [project]: 'function',
@@ -113,7 +116,7 @@ export function containerOptions(spec: InstanceSpec, context: ContainerContext):
 }
 
 /** Programs of this machine are where they are here. */
-function pathOf({ base }: InstanceSpec): { PATH?: string } {
+export function pathOf({ base }: Pick<InstanceSpec, 'base'>): { PATH?: string } {
   const folders = hostPathsOf(base)?.map(path => dirname(path))
   return folders === undefined ? {} : { PATH: [...new Set([...folders, ...DEFAULT_PATH])].join(':') }
 }

@@ -17,6 +17,7 @@ import { freePort } from '../../host/index.ts'
 import type { CommandNeeds, Engine, Instance, InstanceSpec, NativeSurroundings, Prepared } from '../engine.ts'
 import { modulesOf } from '../native-surroundings.ts'
 import { writeCertificates } from '../certificate-file.ts'
+import { ignoredNodes } from '../one-machine.ts'
 import { imageGone } from '../package-folder.ts'
 import type { PoolSize } from '../pool/pool-size.ts'
 import { writeSecrets } from '../secret-files.ts'
@@ -114,6 +115,10 @@ export class DockerEngine implements Engine {
 
   codeFolderOf(): string {
     return APP_FOLDER
+  }
+
+  ignored({ nodes }: Pick<InstanceSpec, 'nodes'>): string[] {
+    return ignoredNodes(nodes)
   }
 
   /** Docker limits the memory. */

@@ -37,12 +37,12 @@ export const DOCKER: EngineType = {
 }
 
 /** The host's own Node makes a Linux image only on Linux. */
-function baseImageOf(choice: string, nodePath: string): BaseImageSource {
+export function baseImageOf(choice: string, nodePath: string): BaseImageSource {
   if (isAssembled(choice)) return { kind: 'assemble', nodePath }
   return { kind: 'pull', ref: choice === 'auto' ? 'node:24-slim' : choice }
 }
 
-function otherBaseImages({ baseImage, nodePath, environment }: EngineContext) {
+export function otherBaseImages({ baseImage, nodePath, environment }: EngineContext) {
   const nodes = new InstalledNodes({ own: nodePath, environment })
   return async (base: string): Promise<BaseImageSource> => {
     const version = nodeVersionOf(base)

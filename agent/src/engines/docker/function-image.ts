@@ -1,6 +1,7 @@
 /** Images of functions: the base image and one layer with the package. */
 import type Docker from 'dockerode'
-import { pack } from 'tar-fs'
+import { pack, type PackOptions } from 'tar-fs'
+import type { Pack } from 'tar-stream'
 import { RyoFaasError } from '../../contract/index.ts'
 import { drain, imageExists, isDockerStatus, translateDockerError } from '../../docker/index.ts'
 import type { ImageInfo } from '../capabilities.ts'
@@ -19,15 +20,7 @@ export async function buildFunctionImage(docker: Docker, image: FunctionImage, s
   const { ref, base, project, built } = image
   // Constant labels precede the COPY, so Docker caches their layer. The hash is in the tag.
   const dockerfile = `FROM ${base}\nLABEL ryo-faas=${project} ${project}=image ${project}.function=${built.route}\nCOPY app ${APP_FOLDER}\n`
-  const context = pack(built.dir, {
-    map: header => ({
-      ...header,
-      name: `app/${header.name}`,
-      uid: 0,
-      gid: 0,
-      // Keep the executable bit only: other permissions on this machine mean nothing in the container.
-      mode: header.type === 'directory' || ((header.mode ?? 0) & 0o100) !== 0 ? 0o755 : 0o644,
-    }),
+  const context = packageArchive(built.dir, {
     finalize: false,
     finish: archive => {
       archive.entry({ name: 'Dockerfile' }, dockerfile)
@@ -41,6 +34,21 @@ export async function buildFunctionImage(docker: Docker, image: FunctionImage, s
     if (signal.aborted) throw new RyoFaasError('CANCELLED', `building ${ref} was cancelled`, { cause: error })
     throw translateDockerError(error, `building the image ${ref}`)
   }
+}
+
+/** A package as the folder `app` of an archive. */
+export function packageArchive(dir: string, options: PackOptions = {}): Pack {
+  return pack(dir, {
+    map: header => ({
+      ...header,
+      name: `app/${header.name}`,
+      uid: 0,
+      gid: 0,
+      // Keep the executable bit only: other permissions on this machine mean nothing in the container.
+      mode: header.type === 'directory' || ((header.mode ?? 0) & 0o100) !== 0 ? 0o755 : 0o644,
+    }),
+    ...options,
+  })
 }
 
 /**

@@ -142,6 +142,7 @@ test('what needs containers is said to have no effect', () => {
   const engine = newEngine()
   expect(engine.ignored({})).toEqual([])
   expect(engine.ignored({ egress: 'internet' })).toEqual([])
+  expect(engine.ignored({ nodes: 'role==gpu' })).toEqual([expect.stringMatching(/^"nodes" has no effect/)])
   expect(engine.ignored({ networks: ['a'], egress: 'none' })).toEqual([
     '"networks" and "egress" have no effect without Docker: it reaches whatever this machine reaches',
   ])

@@ -35,6 +35,7 @@ import { InstalledNodes } from '../installed-nodes.ts'
 import { LogFiles } from '../log-files.ts'
 import { modulesOf } from '../native-surroundings.ts'
 import { writeCertificates } from '../certificate-file.ts'
+import { ignoredNodes } from '../one-machine.ts'
 import { imageGone, isFolder } from '../package-folder.ts'
 import type { PoolSize } from '../pool/pool-size.ts'
 import { writeSecrets } from '../secret-files.ts'
@@ -149,11 +150,14 @@ export class ProcessEngine implements Engine {
     return { modules: await modulesOf(await this.#nodes.pathOf(base)) }
   }
 
-  ignored({ networks, egress }: InstanceReach): string[] {
+  ignored({ networks, egress, nodes }: InstanceReach & Pick<InstanceSpec, 'nodes'>): string[] {
     const fields = [networks !== undefined && '"networks"', egress === 'none' && '"egress"'].filter(Boolean)
-    if (fields.length === 0) return []
+    if (fields.length === 0) return ignoredNodes(nodes)
     const have = fields.length === 1 ? 'has' : 'have'
-    return [`${fields.join(' and ')} ${have} no effect without Docker: it reaches whatever this machine reaches`]
+    return [
+      ...ignoredNodes(nodes),
+      `${fields.join(' and ')} ${have} no effect without Docker: it reaches whatever this machine reaches`,
+    ]
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {

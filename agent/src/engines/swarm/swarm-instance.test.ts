@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import type { SwarmTask } from './swarm-api.ts'
+import { toInstance } from './swarm-instance.ts'
+
+const TIME = '2026-01-01T00:00:00Z'
+const PORTS = { PortStatus: { Ports: [{ TargetPort: 6000, PublishedPort: 32768 }] } }
+
+function seen(status: Partial<SwarmTask['Status']>, { desired = 'running', node = 'ready' } = {}) {
+  const task: SwarmTask = {
+    ...{ ID: 't1', ServiceID: 's1', NodeID: 'n1', CreatedAt: TIME, DesiredState: desired },
+    Spec: { ContainerSpec: {}, Resources: { Limits: { MemoryBytes: 128 * 1024 * 1024 } } },
+    Status: { Timestamp: TIME, State: 'running', Message: 'started', ...PORTS, ...status },
+  }
+  const machine = { ID: 'n1', Description: { Hostname: 'm1' }, Status: { State: node, Addr: '192.0.2.1' } }
+  return { is: { id: 'a', route: 'pay', version: 1 }, task, node: machine }
+}
+const stateOf = (...parts: Parameters<typeof seen>) => toInstance(seen(...parts), 'rfa-pay--a')?.state
+const exited = (code: number | null, reason: string | RegExp) => ({
+  ...{ kind: 'exited', at: TIME, code },
+  reason: typeof reason === 'string' ? reason : (expect.stringMatching(reason) as string),
+})
+const ended = (ExitCode: number) => ({ State: 'failed', ContainerStatus: { ExitCode, PID: 0 } })
+
+test('a running task is reached at the port of its machine', () => {
+  expect(stateOf({})).toEqual({ kind: 'running', address: { host: '192.0.2.1', port: 32768 } })
+})
+
+test.each(['pending', 'assigned', 'preparing', 'starting'])('one that is %s is not listed yet', State => {
+  expect(stateOf({ State, PortStatus: {} })).toBeUndefined()
+})
+
+test('neither is one without a port, nor one that was stopped', () => {
+  expect([stateOf({ PortStatus: {} }), stateOf({}, { desired: 'remove' })]).toEqual([undefined, undefined])
+})
+
+test('one that ended says how', () => {
+  expect(stateOf(ended(7))).toEqual(exited(7, 'exited with code 7'))
+  expect(stateOf({ ...ended(0), State: 'complete' })).toEqual(exited(0, 'exited with code 0'))
+  expect(stateOf(ended(139))).toEqual(exited(139, 'killed by signal 11'))
+  expect(stateOf(ended(137))).toEqual(exited(137, /out of memory \(limit 128 MB\)/))
+})
+
+test('one that could not be started says why', () => {
+  expect(stateOf({ State: 'rejected', Message: 'preparing', Err: 'No such image' })).toMatchObject({
+    ...{ kind: 'exited', reason: 'No such image' },
+  })
+})
+
+test('one on a machine that is lost has exited, whatever was last heard of it', () => {
+  expect(stateOf({}, { node: 'down' })).toEqual(exited(null, /the machine m1 is not responding/))
+  expect(stateOf({ State: 'starting' }, { node: 'down' })).toMatchObject({ kind: 'exited' })
+})
+
+test('one on a machine that is being drained counts as exited, so that another takes its place', () => {
+  expect(stateOf({}, { desired: 'shutdown' })).toEqual(exited(null, /m1 gives up its instances/))
+})

@@ -1,0 +1,73 @@
+/** A task as an instance. */
+import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
+import type { Instance } from '../engine.ts'
+import { addressOf, type SwarmTask } from './swarm-api.ts'
+import type { SeenTask } from './swarm-view.ts'
+
+const KILLED = 128 + 9
+const ENDED = new Set(['complete', 'shutdown', 'failed', 'rejected', 'orphaned'])
+
+/** What has become of a task: `coming` has no address yet, `going` was stopped. */
+export type Phase = 'coming' | 'running' | 'ended' | 'going'
+
+export function phaseOf({ task, node }: SeenTask): Phase {
+  if (task.DesiredState === 'remove' || task.Status.State === 'remove') return 'going'
+  if (ENDED.has(task.Status.State)) return 'ended'
+  const isLost = node?.Status.State === 'down'
+  if (task.Status.State !== 'running') return isLost ? 'ended' : 'coming'
+  // It was told to end: the machine is being drained.
+  if (isLost || task.DesiredState === 'shutdown') return 'ended'
+  return portOf(task) === undefined ? 'coming' : 'running'
+}
+
+/** @returns undefined for what is not listed: it is not there yet, or not any more */
+export function toInstance(seen: SeenTask, name: string): Instance | undefined {
+  const { is, task, node } = seen
+  const { id, route, version } = is
+  const { Timestamp, ContainerStatus } = task.Status
+  const common = { id, route, version, name, startedAt: Timestamp }
+  switch (phaseOf(seen)) {
+    case 'coming':
+    case 'going':
+      return undefined
+    case 'running':
+      return { ...common, state: { kind: 'running', address: { host: addressOf(node!), port: portOf(task)! } } }
+    case 'ended':
+      return {
+        ...common,
+        state: { kind: 'exited', at: Timestamp, code: codeOf(seen, ContainerStatus?.ExitCode), reason: reasonOf(seen) },
+      }
+  }
+}
+
+function portOf({ Status: { PortStatus } }: SwarmTask): number | undefined {
+  return PortStatus?.Ports?.find(({ TargetPort }) => TargetPort === FUNCTION_PORT)?.PublishedPort
+}
+
+function codeOf({ task }: SeenTask, code: number | undefined): number | null {
+  return ENDED.has(task.Status.State) ? (code ?? null) : null
+}
+
+/** Nothing of it runs any more, as far as can be known; also if it was stopped. */
+export function hasEnded({ task, node }: SeenTask): boolean {
+  return ENDED.has(task.Status.State) || node?.Status.State === 'down'
+}
+
+/** It ended, and did not fail to start: the message is what was being done. */
+export function hasRun({ Status: { State, Message = '' } }: SwarmTask): boolean {
+  return State !== 'rejected' && !['preparing', 'starting'].includes(Message)
+}
+
+function reasonOf({ task, node }: SeenTask): string {
+  const { State, Err, ContainerStatus } = task.Status
+  if (node?.Status.State === 'down') return `lost: the machine ${node.Description.Hostname} is not responding`
+  if (!ENDED.has(State)) return `ended: the machine ${node?.Description.Hostname} gives up its instances`
+  const code = ContainerStatus?.ExitCode ?? 0
+  if (!hasRun(task) && Err) return Err
+  if (code === KILLED) {
+    // Swarm does not pass on why the kernel killed it.
+    const limitMb = (task.Spec.Resources?.Limits?.MemoryBytes ?? 0) / 1024 / 1024
+    return `killed by signal 9, probably out of memory (limit ${limitMb} MB)`
+  }
+  return code > 128 ? `killed by signal ${code - 128}` : `exited with code ${code}`
+}

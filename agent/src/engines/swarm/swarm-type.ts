@@ -1,0 +1,57 @@
+/** Containers on several machines, where Docker is a manager of a swarm. Only if it is named: a swarm is a choice. */
+import { RyoFaasError } from '../../contract/index.ts'
+import { otherBaseImages, baseImageOf } from '../docker/docker-type.ts'
+import type { BaseImageSource } from '../docker/base-image.ts'
+import { hostPathsOf } from '../../contract/index.ts'
+import type { Detection, EngineContext, EngineType } from '../engine-type.ts'
+import { NODE_BASE } from '../pool/pool-class.ts'
+import type { SwarmInfo } from './swarm-api.ts'
+
+export const SWARM: EngineType = {
+  kind: 'swarm',
+  help: 'swarm (on the machines of a Docker swarm, started on a manager)',
+
+  async detect({ docker, egress }): Promise<Detection> {
+    try {
+      const { docker: client } = await docker.connect()
+      const { Swarm } = (await client.info()) as SwarmInfo
+      if (egress === 'none') {
+        const why = new RyoFaasError('INVALID_OPTION', '--egress none cannot be enforced with --engine swarm')
+        return { kind: 'unusable', why }
+      }
+      if (Swarm?.ControlAvailable) return { kind: 'usable' }
+      const isWorker = Swarm?.LocalNodeState === 'active'
+      const why = new RyoFaasError(
+        'ENGINE_FAILED',
+        isWorker ? 'this machine is a worker of its swarm, not a manager' : 'Docker on this machine is in no swarm',
+        {
+          hint: isWorker
+            ? 'Start the platform on a manager, or make this machine one there: docker node promote.'
+            : 'Make one: docker swarm init, and docker swarm join on the other machines.',
+        },
+      )
+      return { kind: 'unusable', why }
+    } catch (error) {
+      return { kind: 'unusable', why: RyoFaasError.from(error) }
+    }
+  },
+
+  async create(context) {
+    const { docker, project, home, environment } = context
+    const [{ SwarmEngine }, connection] = await Promise.all([import('./swarm-engine.ts'), docker.connect()])
+    const { TZ } = environment
+    return new SwarmEngine({
+      ...{ docker: connection.docker, note: connection.note, project, home, sourceOf: sourcesOf(context) },
+      baseEnv: TZ === undefined ? {} : { TZ },
+    })
+  },
+}
+
+function sourcesOf(context: EngineContext): (base: string) => Promise<BaseImageSource> {
+  const others = otherBaseImages(context)
+  return async base => {
+    if (base === NODE_BASE) return baseImageOf(context.baseImage, context.nodePath)
+    const paths = hostPathsOf(base)
+    return paths === undefined ? others(base) : { kind: 'host', paths }
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Tasks of a project and the machines that they are on, as they are now. Swarm reports no change of a task (docker/swarmkit has
+ * such a stream, Docker's API has not), so it is asked, by all who want to know at once with one request.
+ */
+import type Docker from 'dockerode'
+import { translateDockerError } from '../../docker/index.ts'
+import type { Identity } from '../docker/pool-folders.ts'
+import { addressOf, type SwarmNode, type SwarmTask } from './swarm-api.ts'
+
+const LOOK_EVERY_MS = 500
+
+export interface SeenTask {
+  is: Identity
+  task: SwarmTask
+  /** Absent until it is placed. */
+  node: SwarmNode | undefined
+}
+
+export class SwarmView {
+  readonly #docker: Docker
+  readonly #project: string
+  #running: Promise<unknown> = Promise.resolve()
+  #waiting: Promise<SeenTask[]> | undefined
+  #machines: ReadonlySet<string> = new Set()
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(docker: Docker, project: string) {
+    this.#docker = docker
+    this.#project = project
+  }
+
+  /** All tasks, asked for after this call. */
+  look(): Promise<SeenTask[]> {
+    return (this.#waiting ??= this.#running.then(() => {
+      this.#waiting = undefined
+      const asked = this.#ask()
+      this.#running = asked.catch(() => undefined)
+      return asked
+    }))
+  }
+
+  async of(id: string): Promise<SeenTask | undefined> {
+    return (await this.look()).find(({ is }) => is.id === id)
+  }
+
+  /** Whether it was the address of a machine at the last look. */
+  isMachine(address: string): boolean {
+    return this.#machines.has(address)
+  }
+
+  async nodes(): Promise<SwarmNode[]> {
+    try {
+      const nodes = (await this.#docker.listNodes()) as SwarmNode[]
+      this.#machines = new Set(nodes.map(addressOf))
+      return nodes
+    } catch (error) {
+      throw translateDockerError(error, 'listing the machines of the swarm')
+    }
+  }
+
+  /** Calls back after a task ended or vanished, or the swarm answers again. */
+  watch(onChange: () => void): void {
+    let before: string | undefined
+    const again = () => {
+      if (!this.#isClosed) this.#timer = setTimeout(look, LOOK_EVERY_MS)
+    }
+    const look = () => {
+      void this.look()
+        .then(
+          seen => {
+            const now = seen
+              .map(({ is, task, node }) => `${is.id} ${task.Status.State} ${node?.Status.State}`)
+              .sort()
+              .join()
+            if (now !== before) onChange()
+            before = now
+          },
+          () => (before = undefined),
+        )
+        .finally(again)
+    }
+    look()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+  }
+
+  async #ask(): Promise<SeenTask[]> {
+    try {
+      const [tasks, nodes] = await Promise.all([
+        this.#docker.listTasks({ filters: { label: [`ryo-faas=${this.#project}`] } }) as Promise<SwarmTask[]>,
+        this.nodes(),
+      ])
+      const byId = new Map(nodes.map(node => [node.ID, node]))
+      return tasks.flatMap(task => {
+        const is = this.#identityOf(task.Spec.ContainerSpec.Labels ?? {})
+        return is === undefined ? [] : [{ is, task, node: byId.get(task.NodeID ?? '') }]
+      })
+    } catch (error) {
+      throw translateDockerError(error, 'listing tasks of the swarm')
+    }
+  }
+
+  #identityOf(labels: Record<string, string>): Identity | undefined {
+    const [id, route] = [labels[`${this.#project}.instance`], labels[`${this.#project}.function`]]
+    if (id === undefined || route === undefined) return undefined
+    return { id, route, version: Number(labels[`${this.#project}.version`]) }
+  }
+}
