@@ -18,7 +18,7 @@ export const FunctionPoint = z.object({
   frozen: z.int(),
   /** How many are to be ready; 0: it sleeps until it is called. */
   desired: z.int(),
-  /** Instances that became ready since the previous point. */
+  /** Instances that calls waited for, since the previous point. */
   coldStarts: z.int(),
   /** Asynchronous calls that are accepted but not final. */
   queueDepth: z.number(),

@@ -46,6 +46,8 @@ export class PlatformMetrics {
   readonly #history = new History({ ...HISTORY, upperMs: fineBucketUpperMs })
   readonly #functions: Functions[] = []
   readonly #coldStarts: Counter<'faas_name' | 'kind'>
+  /** The same, for the history. */
+  readonly #woken = new Map<string, number>()
   #isSampling = false
 
   constructor(options: PlatformMetricsOptions) {
@@ -108,6 +110,7 @@ export class PlatformMetrics {
 
   countColdStart(name: string, kind: ColdStart): void {
     this.#coldStarts.inc({ faas_name: name, kind })
+    this.#woken.set(name, (this.#woken.get(name) ?? 0) + 1)
   }
 
   page(format: Format): Promise<{ contentType: string; body: string }> {
@@ -174,7 +177,8 @@ export class PlatformMetrics {
     ])
     const ready = this.#ready()
     return {
-      instances: new Map(ready.map(({ name, instances }) => [name, instances.map(({ id }) => id)])),
+      instances: new Map(ready.map(({ name, instances }) => [name, instances.length])),
+      coldStarts: new Map(this.#woken),
       asleep: new Map(ready.map(({ name, frozen, desired }) => [name, { frozen, desired }])),
       ...(counts && { counts: new Map(counts.map(each => [each.displayName, callsOf(each)])) }),
       ...readDispatchers(dispatchers.filter(page => page !== undefined)),

@@ -7,7 +7,7 @@ const make = (options: Partial<ConstructorParameters<typeof History>[0]> = {}) =
 
 function reading(calls: number, more: Partial<Reading> = {}): Reading {
   const counts = { calls, errors: Math.floor(calls / 10), durations: [0, calls, 0], inflight: 1 }
-  return { instances: new Map([['Hello', ['i1']]]), counts: new Map([['Hello', counts]]), ...more }
+  return { instances: new Map([['Hello', 1]]), counts: new Map([['Hello', counts]]), ...more }
 }
 
 it('computes rates and percentiles since the previous point', () => {
@@ -39,7 +39,7 @@ it('computes rates and percentiles since the previous point', () => {
 it('starts over with a restarted proxy, and leaves a gap while it is down', () => {
   const history = make()
   history.add(reading(1000), 0)
-  history.add({ instances: new Map([['Hello', ['i1']]]) }, 2000)
+  history.add({ instances: new Map([['Hello', 1]]) }, 2000)
   history.add(reading(40), 4000)
   const { points } = history.view({ since: 0 }).functions[0]!
   expect(points.map(({ t, callsPerSecond }) => [t, callsPerSecond])).toEqual([
@@ -48,19 +48,20 @@ it('starts over with a restarted proxy, and leaves a gap while it is down', () =
   ])
 })
 
-it('counts instances that became ready, and functions that come and go', () => {
+it('counts cold starts, not deploys, and functions that come and go', () => {
   const history = make()
   history.add(reading(0), 0)
   history.add(
     reading(0, {
       instances: new Map([
-        ['Hello', ['i1', 'i2']],
-        ['New', ['n1']],
+        ['Hello', 2],
+        ['New', 1],
       ]),
+      coldStarts: new Map([['Hello', 2]]),
     }),
     2000,
   )
-  history.add(reading(0, { instances: new Map([['Hello', ['i3']]]) }), 4000)
+  history.add(reading(0, { instances: new Map([['Hello', 1]]), coldStarts: new Map([['Hello', 3]]) }), 4000)
   const { platform, functions } = history.view({ since: 0 })
   expect(platform.map(({ coldStarts, instances }) => [coldStarts, instances])).toEqual([
     [2, 3],
@@ -78,10 +79,13 @@ it('counts instances that became ready, and functions that come and go', () => {
 it('knows what sleeps apart from what is missing, and what woke, also after points were merged', () => {
   const history = make({ recent: 1, together: 2 })
   const asleep = (frozen: number, desired: number) => ({ asleep: new Map([['Hello', { frozen, desired }]]) })
-  history.add(reading(0, { instances: new Map([['Hello', []]]), ...asleep(1, 0) }), 0)
-  history.add(reading(0, { instances: new Map([['Hello', []]]), ...asleep(1, 0) }), 2000)
-  history.add(reading(1, { ...asleep(0, 1) }), 4000)
-  history.add(reading(1, { instances: new Map([['Hello', []]]), ...asleep(0, 1) }), 6000)
+  history.add(reading(0, { instances: new Map([['Hello', 0]]), ...asleep(1, 0) }), 0)
+  history.add(reading(0, { instances: new Map([['Hello', 0]]), ...asleep(1, 0) }), 2000)
+  history.add(reading(1, { ...asleep(0, 1), coldStarts: new Map([['Hello', 1]]) }), 4000)
+  history.add(
+    reading(1, { instances: new Map([['Hello', 0]]), ...asleep(0, 1), coldStarts: new Map([['Hello', 1]]) }),
+    6000,
+  )
   const { functions, platform } = history.view({ since: 0 })
   const seen = functions[0]!.points.map(({ instances, frozen, desired, coldStarts }) => ({
     instances,

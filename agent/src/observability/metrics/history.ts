@@ -26,7 +26,7 @@ export class History {
   readonly #older: HistorySample[] = []
   /** No longer recent, waiting to be merged. */
   readonly #leaving: HistorySample[] = []
-  #last: { calls?: Reading; callsAt?: number; storeOps?: number; storeAt?: number; ids?: ReadonlySet<string> } = {}
+  #last: { of?: Reading; calls?: Reading; callsAt?: number; storeOps?: number; storeAt?: number } = {}
 
   constructor(options: HistoryOptions) {
     this.#options = options
@@ -60,7 +60,6 @@ export class History {
   /** Undefined for the first reading: it is only the baseline. */
   #sampleOf(reading: Reading, t: number): HistorySample | undefined {
     const last = this.#last
-    const isFirst = last.ids === undefined
     const hasCalls = reading.counts !== undefined && last.calls !== undefined
     const functions = new Map<string, FunctionSample>()
     for (const [name, instances] of reading.instances) {
@@ -71,15 +70,14 @@ export class History {
         errors: hasCalls ? grown(now?.errors, before?.errors) : 0,
         durations: hasCalls ? grownEach(now?.durations, before?.durations) : new Map<number, number>(),
         inflight: now?.inflight ?? 0,
-        instances: instances.length,
+        instances,
         frozen: reading.asleep?.get(name)?.frozen ?? 0,
-        desired: reading.asleep?.get(name)?.desired ?? instances.length,
-        coldStarts: instances.filter(id => last.ids?.has(id) === false).length,
+        desired: reading.asleep?.get(name)?.desired ?? instances,
+        coldStarts: grown(reading.coldStarts?.get(name), last.of?.coldStarts?.get(name)),
         queueDepth: reading.queueDepth?.get(name) ?? 0,
         dead: reading.dead?.get(name) ?? 0,
       })
     }
-    const ids = new Set([...reading.instances.values()].flat())
     const sample: HistorySample = {
       t,
       callsSpanMs: hasCalls ? t - last.callsAt! : 0,
@@ -92,11 +90,11 @@ export class History {
     }
     this.#last = {
       ...last,
-      ids,
+      of: reading,
       ...(reading.counts && { calls: reading, callsAt: t }),
       ...(reading.storeOps !== undefined && { storeOps: reading.storeOps, storeAt: t }),
     }
-    return isFirst ? undefined : sample
+    return last.of === undefined ? undefined : sample
   }
 
   #push(sample: HistorySample): void {

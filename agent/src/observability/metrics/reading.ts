@@ -12,8 +12,10 @@ export interface CallCounts {
 
 /** A part that did not respond leaves its fields absent. */
 export interface Reading {
-  /** Ids of ready instances by function; contains every function. */
-  instances: Map<string, string[]>
+  /** Ready instances by function; contains every function. */
+  instances: Map<string, number>
+  /** By function, those that calls waited for, since the start of the agent. */
+  coldStarts?: ReadonlyMap<string, number>
   /** By function, how many instances sleep, and how many are to be ready. */
   asleep?: Map<string, { frozen: number; desired: number }>
   counts?: Map<string, CallCounts>
