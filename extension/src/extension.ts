@@ -8,10 +8,12 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type * as vscode from 'vscode'
+import { AgentClient } from 'ryo-faas/client'
 import { AgentProcess } from './agent/agent-process.ts'
 import { PlatformLink } from './agent/platform-link.ts'
 import { noticeUpdates } from './agent/update-notice.ts'
-import { watchAgentFile } from './agent/watch-agent-file.ts'
+import { ServerChoice } from './agent/server-choice.ts'
+import { watchHome } from './agent/watch-home.ts'
 import { Analysis, installedTypes } from './analysis/client.ts'
 import { Handlers } from './analysis/handlers.ts'
 import { warmOnEdit } from './analysis/warm-on-edit.ts'
@@ -31,6 +33,7 @@ import { Invoker, ANSWER_SCHEME } from './invoke/invoker.ts'
 import { RequestLenses, Requests, REQUEST_SCHEME } from './invoke/requests.ts'
 import { FunctionLogs } from './logs/function-logs.ts'
 import { DEPLOY_FILE_PATTERN, DeployFiles } from './project/deploy-files.ts'
+import { located } from './project/project-of.ts'
 import { Settings } from './editor/settings.ts'
 import { STORE_SCHEME, StoreFiles } from './store/store-files.ts'
 import { DashboardPanel } from './traces/dashboard-panel.ts'
@@ -51,6 +54,7 @@ export interface Extension {
   readonly handlers: Handlers
   readonly link: PlatformLink
   readonly projects: DeployFiles
+  readonly servers: ServerChoice
 }
 
 const HANDLER_FILES = ['typescript', 'typescriptreact', 'javascript', 'javascriptreact'].map(language => ({
@@ -89,9 +93,20 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
       log: message => log.warn(message),
     }),
   )
-  const watch = (onChange: () => void) => watchAgentFile(home, onChange)
-  const link = new PlatformLink({ home, watch, log: message => log.info(message) })
+  const servers = new ServerChoice({ home, environment, memory: workspaceState })
+  const link = new PlatformLink({
+    machine: () => servers.machine(),
+    watch: onChange =>
+      editor.Disposable.from(
+        watchHome(home, () => servers.notice()),
+        servers.onChange(onChange),
+      ),
+    located: (deployment, server) => located(deployment, { projects: projects.all, server }),
+    log: message => log.info(message),
+  })
   own({ dispose: () => link.close() })
+  own(projects.onDidChange(() => link.locateAgain()))
+  const local = () => AgentClient.connect(home)
   const agent = new AgentProcess({
     extensionPath,
     environment,
@@ -110,20 +125,25 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
       restart: () => editor.commands.executeCommand('ryo-faas.restartFaas'),
     }),
   )
-  const deploys = new Deploys(link, agent, { variables: environment, environment: () => settings.environment })
+  const deploys = new Deploys(link, agent, {
+    local,
+    debugFolder: join(home, 'cache', 'debug'),
+    variables: environment,
+    environment: () => settings.environment,
+  })
   const requests = new Requests(editor, workspaceState, name => link.deployment(name)?.kind ?? 'http')
   const invoker = own(new Invoker({ editor, link, requests }))
   const logs = own(new FunctionLogs(editor, link))
   const dashboard = own(
     new DashboardPanel({
       editor,
-      home,
+      door: async () => (await link.machine()).browserDoor(),
       onOpen: frame => void openFrame({ editor, link }, frame).catch((error: Error) => ui.fail(error.message)),
     }),
   )
   own(editor.languages.registerDocumentLinkProvider(LOG_DOCUMENTS, new TraceLinks(editor)))
-  const storeFiles = own(new StoreFiles({ editor, ui, door: () => link.store }))
-  const views = own(createViews({ editor, link, deploys, projects, settings, storeFiles }))
+  const storeFiles = own(new StoreFiles({ editor, ui, door: () => link.store, server: () => link.server }))
+  const views = own(createViews({ editor, link, servers, deploys, projects, settings, storeFiles }))
   const rules = new Rules(editor, extensionPath)
   const problems = own(new ProblemList(editor, rules))
 
@@ -131,6 +151,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     editor,
     ui,
     link,
+    servers,
     agent,
     deploys,
     projects,
@@ -164,7 +185,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
     const fileDiagnostics = new DeployFileDiagnostics({ editor, analysis, projects, rules, log: warn })
     const declared = new DeclaredDiagnostics({
       ...{ editor, projects, rules, languages: DECLARED_LANGUAGES, log: warn },
-      client: () => link.client(),
+      client: local,
     })
     const actions = languages.registerCodeActionsProvider(HANDLER_FILES, diagnostics, {
       providedCodeActionKinds: [editor.CodeActionKind.QuickFix],
@@ -177,7 +198,7 @@ export function createExtension(host: Host, context: vscode.ExtensionContext): E
   }
   own(whileSet(editor, () => settings.hasChecks, check))
   void projects.load().catch((error: unknown) => log.warn(`the search for deploy.json failed: ${String(error)}`))
-  return { analysis, handlers, link, projects }
+  return { analysis, handlers, link, projects, servers }
 }
 
 /** Keeps something while a setting is on. */

@@ -55,7 +55,7 @@ test('menus, keys, welcome texts and the walkthrough run commands that there are
   for (const [, id] of texts.join('\n').matchAll(/command:([\w.-]+)/g)) used.push(id!)
   const code = sources()
   for (const [, id] of code.matchAll(/'(ryo-faas\.[a-z]\w+)'/gi)) {
-    if (!/^ryo-faas\.(?:functions|calls|store|platform|status|environment|js)$/.test(id!)) used.push(id!)
+    if (!/^ryo-faas\.(?:functions|calls|store|platform|status|environment|server|js)$/.test(id!)) used.push(id!)
   }
   const ours = used.filter(id => id.startsWith('ryo-faas.'))
   expect(ours.filter(id => !ids.includes(id))).toEqual([])

@@ -30,6 +30,11 @@ export interface AgentSettings {
   startOptions: Record<string, unknown>
 }
 
+interface Run {
+  signal: AbortSignal
+  report?: ((step: string) => void) | undefined
+}
+
 const OLDEST_NODE = [20, 19] as const
 
 export class AgentProcess {
@@ -54,7 +59,7 @@ export class AgentProcess {
       String(value),
     ])
     const cli = this.#ownCli() ?? (await this.#shipped.install(this.#options.home))
-    return PlatformView.parse(await this.#run(cli, ['startFaas', ...flags], signal))
+    return PlatformView.parse(await this.#run(cli, ['startFaas', ...flags], { signal }))
   }
 
   async stop({ prune }: { prune: boolean }, signal: AbortSignal): Promise<string[]> {
@@ -69,12 +74,15 @@ export class AgentProcess {
     await this.run(['init', folder], signal)
   }
 
-  /** Runs one command with `--json` and returns what it printed. */
-  async run(args: string[], signal: AbortSignal): Promise<unknown> {
-    return await this.#run(this.#ownCli() ?? this.#shipped.cli, args, signal)
+  /**
+   * Runs one command with `--json` and returns what it printed.
+   * @param report is told of its steps
+   */
+  async run(args: string[], signal: AbortSignal, report?: (step: string) => void): Promise<unknown> {
+    return await this.#run(this.#ownCli() ?? this.#shipped.cli, args, { signal, report })
   }
 
-  async #run(cli: string | undefined, args: string[], signal: AbortSignal): Promise<unknown> {
+  async #run(cli: string | undefined, args: string[], { signal, report }: Run): Promise<unknown> {
     if (cli === undefined) {
       throw new RyoFaasError('INTERNAL', 'the extension does not contain the agent: it was not packed completely')
     }
@@ -82,7 +90,7 @@ export class AgentProcess {
     const { command, env } = await this.#node()
     log(`${command} ${[cli, ...args].join(' ')}`)
     const child = spawn(command, [cli, ...args, '--json'], {
-      env: { ...environment, ...env, RYO_FAAS_HOME: home },
+      env: { ...environment, ...env, RYO_FAAS_HOME: home, ...(report && { RYO_FAAS_STEPS: '1' }) },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const cancel = () => void child.kill('SIGINT')
@@ -90,7 +98,11 @@ export class AgentProcess {
     let out = ''
     let err = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text
+      const step = text.trimEnd().split('\n').at(-1)
+      if (step) report?.(step)
+    })
     try {
       const code = await new Promise<number | null>((resolve, reject) => {
         child.once('error', reject).once('close', resolve)

@@ -1,12 +1,30 @@
-/** Deploys in progress, and the one way to deploy: start the platform if needed, then follow the agent's events. */
+/**
+ * Deploys in progress, and the one way to deploy: start the platform if needed, then follow the agent's events. For a
+ * server, the agent of this machine checks and bundles, and the server is sent what it lacks.
+ */
 import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  AgentClient,
+  buildWithAgent,
+  deployPackage,
+  type BuiltPackages,
+  type Forward,
+  type UploadProgress,
+} from 'ryo-faas/client'
 import { namedVariables, RyoFaasError, type DeployEvent, type ErrorBody } from 'ryo-faas/contract'
+import { bundleHere } from '../debug/bundle-here.ts'
 import type { AgentProcess } from './agent-process.ts'
 import type { PlatformLink } from './platform-link.ts'
 import type { Progress } from '../editor/ui.ts'
 
-export type Deployed = Extract<DeployEvent, { type: 'deployed' }>
+type DeployedEvent = Extract<DeployEvent, { type: 'deployed' }>
+
+export interface Deployed extends DeployedEvent {
+  /** The way to the debugger's port on a server, where it has another number. */
+  forward?: Forward & { farPort: number }
+}
 
 export interface DeployRequest {
   file: string
@@ -17,10 +35,14 @@ export interface DeployRequest {
 
 const STEPS = { checking: 'checking', building: 'building', starting: 'starting', switching: 'switching traffic' }
 
-type Link = Pick<PlatformLink, 'client' | 'isReady' | 'onChange' | 'refresh'>
+type Link = Pick<PlatformLink, 'client' | 'isReady' | 'machine' | 'notRunning' | 'onChange' | 'refresh' | 'server'>
 type Starter = Pick<AgentProcess, 'start'>
 
 interface DeploySettings {
+  /** To the agent of this machine, whatever was chosen. @throws RyoFaasError NOT_RUNNING */
+  local: () => Promise<AgentClient>
+  /** For bundles of what is debugged on a server. */
+  debugFolder: string
   /** That deploy.json may refer to. */
   variables?: NodeJS.ProcessEnv
   /** Whose overrides hold, as with `--env`; asked at each deploy. */
@@ -35,10 +57,16 @@ export class Deploys {
   readonly #failures = new Map<string, string>()
   readonly #events = new EventEmitter<{ change: []; start: [RyoFaasError | undefined] }>()
 
-  constructor(link: Link, process: Starter, settings: DeploySettings = {}) {
+  constructor(link: Link, process: Starter, settings: DeploySettings) {
     this.#link = link
     this.#process = process
     this.#settings = settings
+    let server = link.server
+    link.onChange(() => {
+      // What failed there says nothing about here.
+      if (link.server !== server) this.#failures.clear()
+      server = link.server
+    })
   }
 
   onChange(listener: () => void): { dispose(): void } {
@@ -70,12 +98,11 @@ export class Deploys {
     const about = (name: string, what: string) => (only?.length === 1 ? what : `${name}: ${what}`)
     try {
       await this.ensurePlatform(progress)
-      const client = await this.#link.client()
       const deployed: Deployed[] = []
       const failures: Extract<DeployEvent, { type: 'failed' }>[] = []
       let failure: RyoFaasError | undefined
       const body = { file, debug, replace, ...this.#settingsOf(file), ...(only && { only }) }
-      for await (const event of client.stream('deploy', { body }, progress.signal)) {
+      const follow = (event: DeployEvent | Deployed) => {
         switch (event.type) {
           case 'planned':
             for (const name of event.names) this.#set(name, 'waiting', names)
@@ -105,6 +132,11 @@ export class Deploys {
             for (const name of names) this.#fail(name, event.error)
         }
       }
+      if (this.#link.server !== undefined) await this.#deployThere(body, { progress, follow })
+      else {
+        const client = await this.#link.client()
+        for await (const event of client.stream('deploy', { body }, progress.signal)) follow(event)
+      }
       if (progress.signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled')
       await this.#link.refresh()
       const [first] = failures
@@ -116,9 +148,55 @@ export class Deploys {
     }
   }
 
+  /** To the server that was chosen. A path of this machine means nothing there, and is not sent. */
+  async #deployThere(
+    { debug, replace, ...request }: DeployRequest & { variables: Record<string, string>; environment?: string },
+    { progress, follow }: { progress: Progress; follow: (event: DeployEvent | Deployed) => void },
+  ): Promise<void> {
+    const { signal } = progress
+    const client = await this.#link.client()
+    await this.#ensureLocal(progress)
+    const built = await buildWithAgent(await this.#settings.local(), request, { emit: follow, signal })
+    const onProgress = ({ sentBytes, totalBytes }: UploadProgress) => {
+      if (totalBytes > 0) progress.report(`uploading, ${Math.floor((100 * sentBytes) / totalBytes)} %`)
+    }
+    try {
+      const flags = { ...(debug && { debug }), ...(replace && { replace }) }
+      for await (const event of deployPackage(client, built, { ...flags, onProgress, signal })) {
+        // What was planned is known since the build began.
+        if (event.type === 'planned') continue
+        follow(event.type === 'deployed' && debug ? await this.#debuggable(event, built) : event)
+      }
+    } finally {
+      await built.close()
+    }
+  }
+
+  /** With its port and its bundle on this machine. */
+  async #debuggable(event: DeployedEvent, built: BuiltPackages): Promise<Deployed> {
+    const { name, debugPort: farPort, debugPaths: there } = event
+    if (farPort === undefined || there === undefined) return event
+    const machine = await this.#link.machine()
+    const forward = { ...(await machine.forward(farPort)), farPort }
+    const folder = join(this.#settings.debugFolder, machine.server ?? '', name)
+    return { ...event, debugPort: forward.port, debugPaths: await bundleHere(folder, { name, built, there }), forward }
+  }
+
+  /** The agent of this machine, which builds for others too. */
+  async #ensureLocal({ signal, report }: Progress): Promise<void> {
+    const platform = await this.#settings.local().then(
+      client => client.call('platform', {}, signal),
+      () => undefined,
+    )
+    if (signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled')
+    if (platform?.phase.kind === 'ready') return
+    report('starting the platform of this machine, which builds')
+    await this.#process.start(signal)
+  }
+
   /** Has the agent load what the check of a function needs; what the check finds does not matter. */
   async warm(file: string, name: string): Promise<void> {
-    const client = await this.#link.client()
+    const client = await this.#settings.local()
     await client.call('check', { body: { file, only: [name], ...this.#settingsOf(file) } })
   }
 
@@ -128,10 +206,11 @@ export class Deploys {
     return { variables, ...(environment !== undefined && { environment }) }
   }
 
-  /** Starts the platform if it is not running. */
+  /** Starts the platform if it is not running; one on a server has to be. */
   async ensurePlatform({ signal, report }: Progress): Promise<void> {
     await this.#link.refresh()
     if (this.#link.isReady) return
+    if (this.#link.server !== undefined) throw this.#link.notRunning()
     report('starting the platform')
     const listening = this.#link.onChange(state => {
       if (state.kind === 'connected' && state.platform.phase.kind === 'starting') report(state.platform.phase.doing)

@@ -3,11 +3,13 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { answerProof } from 'ryo-faas/contract'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { answerProof, RyoFaasError } from 'ryo-faas/contract'
 import { deploymentView, platformView } from '../testing/views-of-platform.ts'
 import { until } from '../testing/until.ts'
-import { PlatformLink } from './platform-link.ts'
+import { AgentClient } from 'ryo-faas/client'
+import { thisMachine, unknownMachine, type Machine } from './machine.ts'
+import { PlatformLink, type LinkState } from './platform-link.ts'
 
 const TOKEN = 'secret'
 
@@ -27,6 +29,7 @@ class FakeAgent {
         response.writeHead(200, { 'content-type': 'application/x-ndjson' })
         response.write('{"type":"hello"}\n')
         this.streams.add(response)
+        response.once('close', () => this.streams.delete(response))
         return
       }
       if (request.url === '/v1/platform') this.looks++
@@ -66,12 +69,15 @@ let home: string
 let agent: FakeAgent
 let link: PlatformLink
 let poke: () => void
+let chosen: Machine | undefined
 
 beforeEach(async () => {
+  chosen = undefined
   home = await mkdtemp(join(tmpdir(), 'ryo-faas-link-'))
   agent = new FakeAgent()
   link = new PlatformLink({
-    home,
+    machine: async () => chosen ?? thisMachine(home),
+    located: deployment => deployment,
     watch: onChange => {
       poke = onChange
       return { dispose: () => undefined }
@@ -204,4 +210,99 @@ test('a look at an agent that was replaced is one at its successor, before the s
     link.close()
     await successor.stop()
   }
+})
+
+describe('with a server chosen', () => {
+  let there: FakeAgent
+  let port: number
+  beforeEach(async () => {
+    there = new FakeAgent()
+    there.deployments = [deploymentView({ name: 'There' })]
+    port = await there.start()
+  })
+  afterEach(() => there.stop())
+
+  const shop = (more: Partial<Machine> = {}): Machine => ({
+    ...unknownMachine('shop', new RyoFaasError('SERVER_NOT_FOUND', 'not used')),
+    key: 'shop',
+    connect: async () => new AgentClient({ url: `http://127.0.0.1:${port}`, token: TOKEN, server: 'shop' }),
+    ...more,
+  })
+
+  test('everything is asked of it, through its agent, and nothing of this machine is left to see', async () => {
+    await announce(await agent.start())
+    link.follow()
+    await until(() => link.state.kind === 'connected')
+    await agent.isFollowed()
+    const seen: LinkState[] = []
+    link.onChange(state => seen.push(state))
+    chosen = shop()
+    poke()
+    await until(() => link.deployment('There') !== undefined)
+    expect(seen.map(({ kind }) => kind)).toEqual(['connecting', 'connected'])
+    expect([link.server, link.deployment('Hello'), link.deployment('There')?.version]).toEqual(['shop', undefined, 3])
+    const relayed = { url: `http://127.0.0.1:${port}/v1/via/proxy`, token: TOKEN }
+    expect(link.proxy).toEqual(relayed)
+    expect((await link.client()).relay('proxy')).toEqual(relayed)
+    // What goes on here is not heard of any more.
+    await until(() => agent.streams.size === 0)
+  })
+
+  test('a command goes to what is chosen at that moment, before the change was noticed', async () => {
+    await announce(await agent.start())
+    await link.refresh()
+    chosen = shop()
+    expect((await link.client()).relay('store')).toBeDefined()
+    await link.refresh()
+    expect([link.server, link.deployment('There')?.name]).toEqual(['shop', 'There'])
+  })
+
+  test('an answer that comes after another one was chosen is not shown', async () => {
+    await announce(await agent.start())
+    let answer: () => void = () => undefined
+    const held = new Promise<void>(resolve => (answer = resolve))
+    chosen = shop({
+      connect: async () => {
+        await held
+        return shop().connect()
+      },
+    })
+    const looked = link.refresh()
+    await until(() => link.state.kind === 'connecting')
+    chosen = undefined
+    poke()
+    answer()
+    await looked
+    await until(() => link.state.kind === 'connected')
+    expect([link.server, link.deployment('There')]).toEqual([undefined, undefined])
+    expect(link.deployment('Hello')).toBeDefined()
+  })
+
+  test('a lost connection leaves what was known, says why it does not come back, and comes back', async () => {
+    chosen = shop()
+    link.follow()
+    await until(() => link.state.kind === 'connected')
+    await there.isFollowed()
+    const gone = new RyoFaasError('SERVER_UNREACHABLE', 'the server "shop" cannot be reached: refused')
+    let isGone = true
+    const connect = chosen.connect
+    chosen.connect = () => (isGone ? Promise.reject(gone) : connect())
+    await there.stop()
+    await until(() => link.state.kind === 'away' && link.state.why === gone.message)
+    expect([link.deployment('There')?.version, link.notRunning().message]).toEqual([3, gone.message])
+    await expect(link.client()).rejects.toBe(gone)
+    await there.start(port)
+    isGone = false
+    await link.refresh()
+    expect(link.state).toMatchObject({ kind: 'connected', server: 'shop' })
+  })
+
+  test('one that nobody knows is not replaced by this machine', async () => {
+    await announce(await agent.start())
+    chosen = unknownMachine('shop', new RyoFaasError('SERVER_NOT_FOUND', 'no server is named "shop"'))
+    await link.refresh()
+    expect(link.state).toMatchObject({ kind: 'away', server: 'shop', why: 'no server is named "shop"' })
+    await expect(link.client()).rejects.toMatchObject({ code: 'SERVER_NOT_FOUND' })
+    expect(agent.looks).toBe(0)
+  })
 })

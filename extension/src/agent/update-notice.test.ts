@@ -9,7 +9,8 @@ function stage(build: string | undefined) {
   const kept = new Map<string, unknown>()
   const said: { message: string; buttons: string[] }[] = []
   const snapshot: Snapshot = { token: '', platform: platformView(), deployments: [] }
-  const link: Pick<PlatformLink, 'isReady' | 'onChange' | 'snapshot'> = {
+  const link: Pick<PlatformLink, 'isReady' | 'onChange' | 'server' | 'snapshot'> = {
+    server: undefined,
     isReady: true,
     snapshot,
     onChange: listener => {

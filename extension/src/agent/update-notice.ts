@@ -6,7 +6,7 @@ import type { PlatformLink } from './platform-link.ts'
 const TOLD = 'ryo-faas.update-told'
 
 export interface UpdateNoticeOptions {
-  link: Pick<PlatformLink, 'isReady' | 'onChange' | 'snapshot'>
+  link: Pick<PlatformLink, 'isReady' | 'onChange' | 'server' | 'snapshot'>
   ui: Pick<Ui, 'say'>
   /** Shared by all windows. */
   memory: Pick<vscode.Memento, 'get' | 'update'>
@@ -17,7 +17,7 @@ export interface UpdateNoticeOptions {
 
 export function noticeUpdates({ link, ui, memory, build, restart }: UpdateNoticeOptions): vscode.Disposable {
   const look = async () => {
-    if (!link.isReady) return
+    if (!link.isReady || link.server !== undefined) return
     // One that did not come with an extension is updated where it was installed.
     const running = link.snapshot?.platform.build
     const shipped = running === undefined ? undefined : await build()

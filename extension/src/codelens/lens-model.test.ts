@@ -4,9 +4,10 @@ import { lensesOf, type LensState } from './lens-model.ts'
 
 const subject = { name: 'Hello', file: '/w/hello.ts' }
 const titles = (state: Partial<LensState>) =>
-  lensesOf(subject, { deployment: undefined, activity: undefined, failure: undefined, isAway: false, ...state }).map(
-    ({ title }) => title,
-  )
+  lensesOf(subject, {
+    ...{ deployment: undefined, activity: undefined, failure: undefined, isAway: false, server: undefined },
+    ...state,
+  }).map(({ title }) => title)
 
 test('a new handler has one lens', () => {
   expect(titles({})).toEqual(['▶ Deploy function'])
@@ -25,6 +26,11 @@ test('a deployed one shows its state in one quiet line', () => {
 
 test('one that is open to a debugger shows no time of its calls', () => {
   expect(titles({ deployment: deploymentView({ debugPort: 9229 }) })[0]).toBe('✓ v3 · 12 calls')
+})
+
+test('with a server chosen, the lens says where a click deploys to and where it runs', () => {
+  expect(titles({ server: 'shop' })).toEqual(['▶ Deploy function to shop'])
+  expect(titles({ server: 'shop', deployment: deploymentView() })[0]).toBe('✓ v3 on shop · 12 calls · p95 8.2 ms')
 })
 
 test('trouble shows', () => {
@@ -53,7 +59,7 @@ test('what documents start cannot be invoked', () => {
 
 test('what was written for another platform says so', () => {
   const hono = { ...subject, dialect: 'Hono app' }
-  const state = { activity: undefined, failure: undefined, isAway: false }
+  const state = { activity: undefined, failure: undefined, isAway: false, server: undefined }
   expect(lensesOf(hono, { ...state, deployment: undefined })[0]!.title).toBe('▶ Deploy function (Hono app)')
   const here = deploymentView({ name: 'Hello', filePath: '/w/hello.ts' })
   expect(lensesOf(hono, { ...state, deployment: here })[0]!.tooltip).toMatch(/^Hono app\n/)

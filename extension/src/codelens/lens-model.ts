@@ -21,6 +21,8 @@ export interface LensState {
   failure: string | undefined
   /** The agent does not answer: what is shown may be old. */
   isAway: boolean
+  /** Where it runs, or would; undefined: this machine. */
+  server: string | undefined
 }
 
 export interface Lens {
@@ -34,24 +36,26 @@ function isMadeOf(deployment: DeploymentView, { name, file }: LensSubject): bool
   return deployment.name === name && deployment.filePath === file
 }
 
-export function lensesOf(subject: LensSubject, { deployment, activity, failure, isAway }: LensState): Lens[] {
+export function lensesOf(subject: LensSubject, state: LensState): Lens[] {
+  const { deployment, activity, failure, server } = state
   const { name, dialect } = subject
   if (activity !== undefined) {
     return [{ title: `$(sync~spin) ${activity}…`, command: 'ryo-faas.showOutput', tooltip: 'Show the log' }]
   }
   if (!deployment || !isMadeOf(deployment, subject)) {
+    const to = server === undefined ? '' : ` to ${server}`
     const replaced = deployment ? ` (replaces ${placeOf(deployment, subject)})` : ''
     return [
       {
-        title: `▶ Deploy function${dialect === undefined ? '' : ` (${dialect})`}${replaced}`,
+        title: `▶ Deploy function${to}${dialect === undefined ? '' : ` (${dialect})`}${replaced}`,
         command: 'ryo-faas.deploy',
-        tooltip: `Run ${name} on this machine`,
+        tooltip: `Run ${name} on ${server === undefined ? 'this machine' : `the server ${server}`}`,
       },
     ]
   }
   return [
     {
-      title: statusLine(deployment, { failure, isAway }),
+      title: statusLine(deployment, state),
       command: 'ryo-faas.showFunction',
       tooltip: [
         ...(dialect === undefined ? [] : [dialect]),
@@ -76,9 +80,10 @@ function placeOf(deployment: DeploymentView, { name, file }: LensSubject): strin
   return `${name} of “${place}”`
 }
 
-function statusLine(deployment: DeploymentView, { failure, isAway }: Pick<LensState, 'failure' | 'isAway'>): string {
+function statusLine(deployment: DeploymentView, { failure, isAway, server }: LensState): string {
   const { version, state, calls, errors, p95Ms, debugPort } = deployment
   const parts = [`${isAway ? '$(debug-disconnect)' : markOf(state)} v${version}`]
+  if (server !== undefined) parts[0] += ` on ${server}`
   if (isAway) parts[0] += ' (agent away)'
   else if (state !== 'running') parts[0] += ` ${state}`
   if (failure !== undefined) parts.push('last deploy failed')

@@ -94,6 +94,7 @@ export class HandlerLenses implements vscode.CodeLensProvider {
       activity: deploys.activityOf(subject.name),
       failure: deploys.failureOf(subject.name),
       isAway: link.state.kind === 'away',
+      server: link.server,
     }
     return lensesOf(subject, state).map(
       ({ title, command, tooltip }) =>

@@ -4,6 +4,7 @@ import { CallsClient } from 'ryo-faas/client'
 import { plural } from '../editor/format.ts'
 import type { TreeNode } from '../tree/node.ts'
 import { defineCommand, type Needs } from './command.ts'
+import { confirmOnServer } from './server.ts'
 
 const TIMEOUT_MS = 10_000
 
@@ -37,14 +38,17 @@ export const cancelCall = defineCommand({
   id: 'ryo-faas.cancelCall',
   needsTrust: false,
   row: true,
-  run: async ({ link, calls }: Needs<'link' | 'calls'>, argument) => {
-    await clientOf(link).cancel(idOf(argument))
+  run: async ({ link, calls, ui }: Needs<'link' | 'calls' | 'ui'>, argument) => {
+    const id = idOf(argument)
+    await confirmOnServer({ link, ui }, { question: 'Cancel the call', button: 'Cancel Call' })
+    await clientOf(link).cancel(id)
     calls.refresh()
   },
 })
 
-function clientOf({ proxy }: Needs<'link'>['link']): CallsClient {
-  if (proxy === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
+function clientOf(link: Needs<'link'>['link']): CallsClient {
+  const { proxy } = link
+  if (proxy === undefined) throw link.notRunning()
   return new CallsClient(proxy, AbortSignal.timeout(TIMEOUT_MS))
 }
 

@@ -7,6 +7,7 @@
 import type { AgentProcess } from '../agent/agent-process.ts'
 import type { Deploys } from '../agent/deploys.ts'
 import type { PlatformLink } from '../agent/platform-link.ts'
+import type { ServerChoice } from '../agent/server-choice.ts'
 import type { Handlers } from '../analysis/handlers.ts'
 import type { Vscode } from '../editor/editor.ts'
 import type { Ui } from '../editor/ui.ts'
@@ -23,6 +24,7 @@ export interface Parts {
   editor: Vscode
   ui: Ui
   link: PlatformLink
+  servers: ServerChoice
   agent: AgentProcess
   deploys: Deploys
   projects: DeployFiles

@@ -1,5 +1,5 @@
 /**
- * Deploys a function with one instance that accepts a debugger, and attaches the editor's. When debugging ends, the
+ * Deploys a function with one instance that accepts a debugger, here or on a server, and attaches the editor's. When debugging ends, the
  * function still runs that way, without a time limit: a normal deploy is offered.
  */
 import { readFile } from 'node:fs/promises'
@@ -20,7 +20,7 @@ export const deployAndDebug = defineCommand({
     const { editor, ui } = parts
     const deployed = await deployOne(parts, argument, { debug: true })
     if (!deployed) return undefined
-    const { name, version, debugPort: port, debugPaths: paths } = deployed
+    const { name, version, debugPort: port, debugPaths: paths, forward } = deployed
     if (port === undefined || paths === undefined) {
       throw new RyoFaasError('UNSUPPORTED', `the running agent cannot start "${name}" for a debugger`, {
         hint: 'It is older than this extension: restart ryo-faas.',
@@ -33,7 +33,8 @@ export const deployAndDebug = defineCommand({
     const ended = editor.debug.onDidTerminateDebugSession(({ configuration: { port: endedPort } }) => {
       if (endedPort !== port) return
       ended.dispose()
-      offerToRedeploy(parts, { name, port })
+      void forward?.close()
+      offerToRedeploy(parts, { name, port: forward?.farPort ?? port })
     })
     if (!(await editor.debug.startDebugging(folder, configuration))) {
       ended.dispose()

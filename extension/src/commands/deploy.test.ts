@@ -49,7 +49,10 @@ function deploy(argument: unknown): Promise<Deployed | undefined> {
     editor: editor.api,
     ui,
     projects,
-    link: { refresh: async () => undefined, snapshot: undefined, deployment: () => undefined },
+    link: {
+      ...{ refresh: async () => undefined, snapshot: undefined, deployment: () => undefined, server: undefined },
+      notRunning: () => new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running'),
+    },
     handlers: {
       sites: async () => [],
       lensSites: async () => [],

@@ -40,14 +40,14 @@ export const deploy = defineCommand({
 export const deployFile = defineCommand({
   id: 'ryo-faas.deployFile',
   needsTrust: true,
-  run: async (parts: ForDeploy & Needs<'projects' | 'ui'>, argument) => {
+  run: async (parts: ForDeploy & Needs<'link' | 'projects' | 'ui'>, argument) => {
     const { ui, editor } = parts
     const file = (argument as Partial<vscode.Uri> | undefined)?.fsPath ?? (await fileToDeploy(parts))
     await saveAll(parts, path => path.startsWith(dirname(file) + sep))
     const deployed = await deployAsking(parts, { file }, `Deploying ${editor.workspace.asRelativePath(file)}`)
     const changed = deployed.filter(({ outcome }) => outcome !== 'unchanged')
     const names = deployed.map(({ name }) => name).join(', ')
-    ui.say(changed.length === 0 ? `Nothing has changed: ${names}` : `Deployed ${names}.`)
+    ui.say(changed.length === 0 ? `Nothing has changed: ${names}` : `Deployed ${names}${toServer(parts.link)}.`)
     return deployed
   },
 })
@@ -70,7 +70,7 @@ export async function deployOne(
   const loaded = { ...parts, projects: await parts.projects.load() }
   const entry = await entryOf(loaded, await targetOf(loaded, argument))
   await saveAll(parts, path => path === entry.deployFile || path.startsWith(entry.packageDir + sep))
-  const title = `Deploying ${entry.name}${debug ? ' for the debugger' : ''}`
+  const title = `Deploying ${entry.name}${toServer(parts.link)}${debug ? ' for the debugger' : ''}`
   try {
     const [deployed] = await deployAsking(parts, { file: entry.deployFile, only: [entry.name], debug }, title)
     return deployed
@@ -78,6 +78,10 @@ export async function deployOne(
     // Only now: a toast does not outlast the start of a platform.
     announceEntry(parts, entry)
   }
+}
+
+function toServer({ server }: ForDeployment['link']): string {
+  return server === undefined ? '' : ` to the server ${server}`
 }
 
 /** Another project's function is replaced only if the user says so. */
@@ -130,14 +134,17 @@ async function withProblems<T>({ showProblems }: Needs<'showProblems'>, run: () 
   }
 }
 
-function announce({ ui, editor }: ForEntry, { name, version, url, outcome, durationMs }: Deployed): void {
+function announce(
+  { ui, editor, link }: ForEntry & Pick<ForDeployment, 'link'>,
+  { name, version, url, outcome, durationMs }: Deployed,
+): void {
   const run = (command: string) => () => editor.commands.executeCommand(`ryo-faas.${command}`, name)
   const seconds = `${(durationMs / 1000).toFixed(1)} s`
   ui.log.info(`deployed ${name} v${version} (${outcome}) in ${seconds}: ${url}`)
   ui.say(
     outcome === 'unchanged'
       ? `${name} v${version} is already live; nothing changed.`
-      : `${name} v${version} is live at ${url}`,
+      : `${name} v${version} is live ${link.server === undefined ? `at ${url}` : `on the server ${link.server}`}`,
     { title: 'Invoke', run: run('invoke') },
     { title: 'Logs', run: run('logs') },
     { title: 'Open in Browser', run: run('openInBrowser') },

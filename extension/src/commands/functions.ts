@@ -5,6 +5,7 @@ import { exportOf } from '../project/deploy-file.ts'
 import { formatAge } from '../editor/format.ts'
 import type { TreeNode } from '../tree/node.ts'
 import { defineCommand, type Needs } from './command.ts'
+import { confirmOnServer } from './server.ts'
 import { deploymentOf, showFile, type ForDeployment } from './target.ts'
 
 type ForChange = ForDeployment & Needs<'link' | 'ui'>
@@ -47,13 +48,22 @@ export const openInBrowser = defineCommand({
   id: 'ryo-faas.openInBrowser',
   needsTrust: false,
   row: true,
-  run: async (parts: ForDeployment, argument) => {
+  run: async (parts: ForDeployment & Needs<'link'>, argument) => {
     const { url } = await deploymentOf(parts, argument)
     // On a remote machine this forwards the port.
-    const uri = await parts.editor.env.asExternalUri(parts.editor.Uri.parse(url))
+    const uri = await parts.editor.env.asExternalUri(parts.editor.Uri.parse(await reachable(parts, url)))
     await parts.editor.env.openExternal(uri)
   },
 })
+
+/** From here: the loopback of a server is elsewhere. */
+async function reachable({ link }: Needs<'link'>, address: string): Promise<string> {
+  const url = new URL(address)
+  if (link.server === undefined || !/^(?:127\.|localhost$|\[::1\]$)/.test(url.hostname)) return address
+  const { port } = await (await link.machine()).forward(Number(url.port || 80))
+  url.host = `127.0.0.1:${port}`
+  return url.href
+}
 
 export const copyUrl = defineCommand({
   id: 'ryo-faas.copyUrl',
@@ -93,6 +103,7 @@ export const rollback = defineCommand({
     const { name } = deployment
     const { subject } = (argument ?? {}) as Partial<TreeNode>
     const version = subject?.kind === 'version' ? subject.version : await pickVersion(parts, deployment)
+    await confirmOnServer(parts, { question: `Roll ${name} back to v${version}`, button: 'Roll Back' })
     const input = { params: { name }, body: { version } }
     await change(parts, `Rolling ${name} back to v${version}`, (client, signal) =>
       client.call('rollback', input, signal),
@@ -131,6 +142,7 @@ export const stop = defineCommand({
   row: true,
   run: async (parts: ForChange, argument) => {
     const { name } = await deploymentOf(parts, argument)
+    await confirmOnServer(parts, { question: `Stop and remove ${name}`, button: 'Stop and Remove' })
     await change(parts, `Stopping ${name}`, (client, signal) => client.call('stop', { params: { name } }, signal))
     parts.ui.say(`${name} was stopped and removed.`)
   },

@@ -2,6 +2,7 @@
 import type { PlatformView } from 'ryo-faas/contract'
 import { ENGINE_WITHOUT_CONTAINERS } from '../editor/settings.ts'
 import { defineCommand, type Needs } from './command.ts'
+import { mustBeHere } from './server.ts'
 
 type ForStart = Needs<'editor' | 'ui' | 'link' | 'deploys'>
 type ForStop = Needs<'ui' | 'agent' | 'link'>
@@ -11,6 +12,7 @@ export const startFaas = defineCommand({
   needsTrust: true,
   run: async (parts: ForStart) => {
     const { ui, link, deploys } = parts
+    await mustBeHere(parts)
     await link.refresh()
     if (link.isReady) return ui.say(`ryo-faas is already running at ${link.snapshot!.platform.proxyUrl}`)
     await ui.progress('Starting ryo-faas', progress => deploys.ensurePlatform(progress))
@@ -24,6 +26,7 @@ export const startWithoutContainers = defineCommand({
   id: 'ryo-faas.startWithoutContainers',
   needsTrust: true,
   run: async (parts: ForStart) => {
+    await mustBeHere(parts)
     const { ConfigurationTarget, workspace } = parts.editor
     const settings = workspace.getConfiguration('ryo-faas')
     // Where it was set to something else: the workspace's setting wins over the user's.
@@ -38,6 +41,7 @@ export const stopFaas = defineCommand({
   id: 'ryo-faas.stopFaas',
   needsTrust: true,
   run: async ({ ui, agent, link }: ForStop) => {
+    await mustBeHere({ link })
     const stopped = await ui.progress('Stopping ryo-faas', ({ signal }) => agent.stop({ prune: false }, signal))
     await link.refresh()
     ui.say(
@@ -52,6 +56,7 @@ export const pruneFaas = defineCommand({
   id: 'ryo-faas.pruneFaas',
   needsTrust: true,
   run: async ({ ui, agent, link }: ForStop) => {
+    await mustBeHere({ link })
     const question = 'Stop ryo-faas and remove all of its data, functions and images?'
     await ui.confirm(question, { buttons: ['Stop and Remove'] })
     await ui.progress('Removing ryo-faas', ({ signal }) => agent.stop({ prune: true }, signal))
@@ -63,12 +68,14 @@ export const pruneFaas = defineCommand({
 export const restartFaas = defineCommand({
   id: 'ryo-faas.restartFaas',
   needsTrust: true,
-  run: ({ ui, agent, link, deploys }: ForStop & Needs<'deploys'>) =>
-    ui.progress('Restarting ryo-faas', async progress => {
+  run: async ({ ui, agent, link, deploys }: ForStop & Needs<'deploys'>) => {
+    await mustBeHere({ link })
+    await ui.progress('Restarting ryo-faas', async progress => {
       await agent.stop({ prune: false }, progress.signal)
       await link.refresh()
       await deploys.ensurePlatform(progress)
-    }),
+    })
+  },
 })
 
 function welcome({ ui, editor }: ForStart, { isolation, engineNote, proxyUrl }: PlatformView): void {

@@ -39,6 +39,7 @@ test('what deploys, starts or debugs, and what runs the agent at all, needs a wo
     'ryo-faas.deploy',
     'ryo-faas.deployFile',
     'ryo-faas.deployAndDebug',
+    'ryo-faas.chooseServer',
     'ryo-faas.init',
   ])
   editor.isTrusted = false

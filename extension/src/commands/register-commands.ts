@@ -1,7 +1,6 @@
 /** The one table of commands, and how each is registered. */
 import type * as vscode from 'vscode'
 import { RyoFaasError } from 'ryo-faas/contract'
-import type { Vscode } from '../editor/editor.ts'
 import type { Button } from '../editor/ui.ts'
 import { cancelCall, redriveAllCalls, redriveCall, showCall } from './calls.ts'
 import type { Command, Parts } from './command.ts'
@@ -23,6 +22,7 @@ import {
 } from './functions.ts'
 import { pruneFaas, restartFaas, startFaas, startWithoutContainers, stopFaas } from './platform.ts'
 import { init, openDeployFile, refresh, showOutput } from './project.ts'
+import { chooseServer, reconnect } from './server.ts'
 import { runnable } from './runnable.ts'
 import { deleteDocument, moreDocuments, newDocument, openDocument, openStore } from './store.ts'
 import { openDashboard, showSlowestCall, showTrace, showTraces } from './traces.ts'
@@ -38,6 +38,8 @@ export const COMMANDS: readonly Command[] = [
   deployAndDebug,
   addToDeployFile,
   chooseEnvironment,
+  chooseServer,
+  reconnect,
   invoke,
   sendRequest,
   logs,
@@ -70,7 +72,7 @@ export const COMMANDS: readonly Command[] = [
 
 export function registerCommands(parts: Parts): vscode.Disposable[] {
   const { editor, ui } = parts
-  const remedies = (error: RyoFaasError) => remediesFor(editor, error)
+  const remedies = (error: RyoFaasError) => remediesFor(parts, error)
   return COMMANDS.map(command => {
     const handler = (...args: unknown[]) => {
       if (command.needsTrust && !editor.workspace.isTrusted) throw new NotTrusted()
@@ -94,7 +96,8 @@ class NotTrusted extends RyoFaasError {
 }
 
 /** Buttons next to an error: what to do about it, if there is something. */
-function remediesFor(editor: Vscode, error: RyoFaasError): Button[] {
+function remediesFor(parts: Parts, error: RyoFaasError): Button[] {
+  const { editor } = parts
   const run = (title: string, command: string, ...args: unknown[]): Button => ({
     title,
     run: () => editor.commands.executeCommand(command, ...args),
@@ -108,9 +111,16 @@ function remediesFor(editor: Vscode, error: RyoFaasError): Button[] {
     const isOfSecret = problem.code === 'missing-secret' && problem.subject !== undefined
     return isOfSecret ? [run('Set Secret', 'ryo-faas.setSecret', problem.subject), show] : [show]
   }
+  const another = run('Choose Server', 'ryo-faas.chooseServer')
   switch (error.code) {
     case 'NOT_RUNNING':
-      return [run('Start', 'ryo-faas.startFaas')]
+      // On a server it is not started from here.
+      return parts.link.server === undefined ? [run('Start', 'ryo-faas.startFaas')] : [another]
+    case 'SERVER_UNREACHABLE':
+    case 'SERVER_NOT_FOUND':
+      return [another]
+    case 'UNSUPPORTED':
+      return parts.link.server === undefined ? [] : [another]
     case 'DOCKER_UNREACHABLE':
     case 'BASE_IMAGE_UNAVAILABLE':
       return [run('Run without containers', 'ryo-faas.startWithoutContainers')]

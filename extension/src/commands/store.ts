@@ -64,7 +64,9 @@ export const deleteDocument = defineCommand({
     const place = await documentOf(parts, argument)
     // The version that the user saw: of the row in the tree, else as it is when the question is asked.
     const { version } = place.version === undefined ? await store.getDocument(doorOf(parts), place) : place
-    await parts.ui.confirm(`Delete ${place.table}/${place.id}?`, { buttons: ['Delete'] })
+    const { server } = parts.link
+    const where = server === undefined ? '' : ` on the server ${server}`
+    await parts.ui.confirm(`Delete ${place.table}/${place.id}${where}?`, { buttons: ['Delete'] })
     try {
       await store.deleteDocument(doorOf(parts), place, version)
     } catch (error) {
@@ -95,6 +97,7 @@ async function documentOf(parts: ForDocument, argument: unknown): Promise<Docume
   if (subject?.kind === 'document') return subject
   const active = parts.editor.window.activeTextEditor?.document.uri
   if (active?.scheme === STORE_SCHEME) {
+    parts.storeFiles.mustBeOfChosen(active)
     const version = parts.storeFiles.versionOf(active)
     return { ...placeOf(active), ...(version !== undefined && { version }) }
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { RyoFaasError } from 'ryo-faas/contract'
 import type { Snapshot } from '../agent/platform-link.ts'
 import type { Site } from '../analysis/handlers.ts'
 import { outlineOf } from '../analysis/worker/outline.ts'
@@ -51,6 +52,8 @@ function stage(at: string, text = TEXT) {
     link: {
       refresh: async () => undefined,
       snapshot,
+      server: undefined,
+      notRunning: () => new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running'),
       deployment: name => deploymentView({ name, filePath: name === 'hello' ? FILE : '/another/project/kinds.ts' }),
     },
   }

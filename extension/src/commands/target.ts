@@ -1,4 +1,5 @@
 /** Which function a command is about: what it was called with, else the one at the cursor, else the user's choice. */
+import { isAbsolute } from 'node:path'
 import type * as vscode from 'vscode'
 import { RyoFaasError, type DeploymentView } from 'ryo-faas/contract'
 import type { PlatformLink } from '../agent/platform-link.ts'
@@ -18,7 +19,7 @@ export interface Target {
 /** What finding a deployment takes. */
 export interface ForDeployment extends Needs<'editor'> {
   ui: Pick<Ui, 'pick'>
-  link: Pick<PlatformLink, 'deployment' | 'refresh' | 'snapshot'>
+  link: Pick<PlatformLink, 'deployment' | 'notRunning' | 'refresh' | 'server' | 'snapshot'>
   handlers: Pick<Handlers, 'lensSites' | 'problemsOf' | 'sites'>
 }
 
@@ -51,9 +52,9 @@ export async function deploymentOf(parts: ForDeployment, argument: unknown): Pro
   throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `"${name}" is not deployed`)
 }
 
-/** Before anything is asked. @throws RyoFaasError NOT_RUNNING */
-export function mustRun({ link }: { link: Pick<PlatformLink, 'snapshot'> }): void {
-  if (link.snapshot === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
+/** Before anything is asked. @throws RyoFaasError NOT_RUNNING, SERVER_UNREACHABLE */
+export function mustRun({ link }: { link: Pick<PlatformLink, 'notRunning' | 'snapshot'> }): void {
+  if (link.snapshot === undefined) throw link.notRunning()
 }
 
 /** The one that was made from the function at the cursor, not another one with its name. */
@@ -142,11 +143,13 @@ export function noDeployFile(): RyoFaasError {
   })
 }
 
+/** @throws RyoFaasError INVALID_REQUEST if the file is on a server */
 export async function showFile(
   { editor }: Needs<'editor'>,
   file: string,
   selection?: vscode.Range,
 ): Promise<vscode.TextEditor> {
+  if (!isAbsolute(file)) throw new RyoFaasError('INVALID_REQUEST', `${file} is not in this workspace`)
   const document = await editor.workspace.openTextDocument(editor.Uri.file(file))
   return editor.window.showTextDocument(document, { ...(selection && { selection }) })
 }

@@ -3,7 +3,7 @@
  * function has one request at a time: a new one ends the previous one.
  */
 import type * as vscode from 'vscode'
-import { CallsClient, type Door } from 'ryo-faas/client'
+import { CallsClient, ListenerClient, type Door } from 'ryo-faas/client'
 import { RyoFaasError } from 'ryo-faas/contract'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import type { PlatformLink } from '../agent/platform-link.ts'
@@ -57,12 +57,14 @@ export class Invoker implements vscode.TextDocumentContentProvider {
     const abort = new AbortController()
     this.#running.set(name, abort)
     await this.#link.refresh()
-    const { proxy } = this.#link
-    if (proxy === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
-    this.#tell(name, `sending to ${proxy.url}${parsed.request.path} …\n`)
+    const { proxy, server } = this.#link
+    if (proxy === undefined) throw this.#link.notRunning()
+    const { path } = parsed.request
+    this.#tell(name, `sending to ${server === undefined ? `${proxy.url}${path}` : `${server}: ${path}`} …\n`)
     await this.#showAnswer(name)
     try {
-      await this.#exchange(name, { proxy, request: parsed.request, signal: abort.signal })
+      const send = server === undefined ? sendPlainly : sendThrough
+      await this.#exchange(name, { proxy, request: parsed.request, send, signal: abort.signal })
     } catch (error) {
       if (abort.signal.aborted) return
       const cause = (error as { cause?: Error }).cause
@@ -93,17 +95,10 @@ export class Invoker implements vscode.TextDocumentContentProvider {
 
   async #exchange(
     name: string,
-    { proxy, request, signal }: { proxy: Door; request: InvokeRequest; signal: AbortSignal },
+    { proxy, request, send, signal }: { proxy: Door; send: typeof sendPlainly } & Sent,
   ): Promise<void> {
-    const { method, path, headers, body } = request
     const begin = performance.now()
-    const response = await fetch(proxy.url + path, {
-      method,
-      headers,
-      redirect: 'manual',
-      signal,
-      ...(body !== undefined && { body }),
-    })
+    const response = await send(proxy, { request, signal })
     const text = await readAnswer(response, { begin, signal, onProgress: soFar => this.#tell(name, soFar) })
     this.#tell(name, text)
     const id = response.headers.get(HEADERS.callId)
@@ -147,4 +142,33 @@ export class Invoker implements vscode.TextDocumentContentProvider {
   #uriOf(name: string): vscode.Uri {
     return this.#editor.Uri.from({ scheme: ANSWER_SCHEME, path: `/${name}.ryo-http` })
   }
+}
+
+interface Sent {
+  request: InvokeRequest
+  signal: AbortSignal
+}
+
+/** As anybody else would. */
+function sendPlainly({ url }: Door, { request, signal }: Sent): Promise<Response> {
+  const { method, path, headers, body } = request
+  return fetch(url + path, { method, headers, redirect: 'manual', signal, ...(body !== undefined && { body }) })
+}
+
+/** By the agent of a server, which passes it on as the operator's: with any access rule, the function takes the call. */
+function sendThrough(door: Door, { request, signal }: Sent): Promise<Response> {
+  const { method, path, headers, body } = request
+  const proxy = new ListenerClient({
+    ...door,
+    name: 'the proxy',
+    unreachable: (message, cause) => new RyoFaasError('NOT_RUNNING', message, { cause }),
+  })
+  return proxy.send(method, path, {
+    headers: Object.fromEntries(new Headers(headers)),
+    tokenIn: 'proxy-authorization',
+    // As long as the function takes.
+    pace: 'long',
+    signal,
+    ...(body !== undefined && { body }),
+  })
 }

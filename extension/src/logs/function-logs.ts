@@ -9,6 +9,10 @@ import { LiveChannel } from './live-channel.ts'
 import { isForeignFrame, lineText } from './line-text.ts'
 
 interface Followed {
+  /** The deployment's. */
+  readonly name: string
+  /** Where it runs; undefined: on this machine. */
+  readonly server: string | undefined
   channel: LiveChannel
   abort: AbortController
   readonly place: LogPlace
@@ -26,21 +30,25 @@ export class FunctionLogs {
     this.#link = link
     this.#listening = link.onChange(state => {
       if (state.kind !== 'connected') return
-      for (const [name, followed] of this.#followed) {
-        if (!followed.isFollowing && this.#link.deployment(name)) void this.#follow(name, followed)
+      for (const followed of this.#followed.values()) {
+        const { name, server, isFollowing } = followed
+        if (!isFollowing && server === link.server && link.deployment(name)) void this.#follow(followed)
       }
     })
   }
 
   show(name: string): void {
-    let followed = this.#followed.get(name)
+    const { server } = this.#link
+    const title = server === undefined ? name : `${name} on ${server}`
+    let followed = this.#followed.get(title)
     if (!followed) {
-      const channel = new LiveChannel(this.#editor.window.createOutputChannel(`ryo-faas: ${name}`, 'log'))
-      followed = { channel, abort: new AbortController(), place: new LogPlace(), isFollowing: false }
-      this.#followed.set(name, followed)
+      const channel = new LiveChannel(this.#editor.window.createOutputChannel(`ryo-faas: ${title}`, 'log'))
+      const begin = { abort: new AbortController(), place: new LogPlace(), isFollowing: false }
+      followed = { name, server, channel, ...begin }
+      this.#followed.set(title, followed)
     }
     followed.channel.show()
-    if (!followed.isFollowing) void this.#follow(name, followed)
+    if (!followed.isFollowing) void this.#follow(followed)
   }
 
   dispose(): void {
@@ -51,9 +59,9 @@ export class FunctionLogs {
     }
   }
 
-  async #follow(name: string, followed: Followed): Promise<void> {
+  async #follow(followed: Followed): Promise<void> {
     followed.isFollowing = true
-    const { channel, abort, place } = followed
+    const { name, channel, abort, place } = followed
     try {
       const client = await this.#link.client()
       const isUnseen = place.unseen()

@@ -51,6 +51,8 @@ function linked(line: string, filePath: string | undefined): string {
  * @returns the absolute path, if the file exists
  */
 export function fileOfFrame(path: string, filePath: string): string | undefined {
+  // Of another machine.
+  if (!isAbsolute(filePath)) return undefined
   const plain = path.replace(/^file:\/\//, '')
   if (isAbsolute(plain) && existsSync(plain)) return plain
   for (let folder = dirname(filePath); ; folder = dirname(folder)) {

@@ -17,8 +17,10 @@ let files: StoreFiles
 let uri: vscode.Uri
 let document: FakeDocument
 let ui: FakeUi
+let chosen: string | undefined
 
 beforeEach(async () => {
+  chosen = undefined
   stored = { version: 1, data: 'read' }
   puts = 0
   server = createServer(async (request, response) => {
@@ -41,7 +43,7 @@ beforeEach(async () => {
 
   editor = new FakeEditor()
   ui = new FakeUi()
-  files = new StoreFiles({ editor: editor.api, ui, door: () => ({ url, token: 'token' }) })
+  files = new StoreFiles({ editor: editor.api, ui, door: () => ({ url, token: 'token' }), server: () => chosen })
   uri = files.uriOf({ table: 'users', id: 'ann' })
   document = editor.open(uri, Buffer.from(await files.readFile(uri)).toString())
   document.write = content => files.writeFile(uri, Buffer.from(content))
@@ -51,6 +53,18 @@ afterEach(async () => {
   const closed = new Promise(resolve => server.close(resolve))
   server.closeAllConnections()
   await closed
+})
+
+test('a document that was opened on one machine is neither read nor saved on another', async () => {
+  document.type('"mine"')
+  chosen = 'shop'
+  await expect(document.save()).rejects.toThrow('it is of this machine, and another one is chosen')
+  expect([puts, stored]).toEqual([0, { version: 1, data: 'read' }])
+  const there = files.uriOf({ table: 'users', id: 'ann' })
+  expect([there.authority, files.versionOf(there)]).toEqual(['shop', undefined])
+  await files.readFile(there)
+  chosen = undefined
+  await expect(files.stat(there)).rejects.toThrow('it is of the server shop')
 })
 
 async function meetConflict(): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * Documents of the store as files: `ryo-store:/<table>/<id>.json` holds the document's data. Invariants:
+ * Documents of the store as files: `ryo-store:/<table>/<id>.json` holds the document's data; on a server it is
+ * `ryo-store://<server>/…`. Invariants:
  *
  * 1. A save succeeds only over the version that was shown; otherwise nothing is written and both sides are offered.
  * 2. With `?stored` it is the document as it is stored now, for comparing; that cannot be written.
@@ -24,6 +25,8 @@ export interface StoreFilesOptions {
   ui: Pick<Ui, 'warn'>
   /** The store's; undefined while it is not running. */
   door(): Door | undefined
+  /** That it is on; undefined: this machine. */
+  server(): string | undefined
 }
 
 export class StoreFiles implements vscode.FileSystemProvider {
@@ -51,20 +54,31 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   uriOf({ table, id }: DocumentPlace): vscode.Uri {
     const path = `/${segmentOf(table)}/${segmentOf(id)}.json`
-    return this.#options.editor.Uri.from({ scheme: STORE_SCHEME, path })
+    return this.#options.editor.Uri.from({ scheme: STORE_SCHEME, authority: this.#options.server() ?? '', path })
   }
 
   /** If the document is open. */
-  versionOf({ path }: Pick<vscode.Uri, 'path'>): number | undefined {
-    return this.#versions.get(path)
+  versionOf(uri: Place): number | undefined {
+    return this.#versions.get(keyOf(uri))
+  }
+
+  /**
+   * A document that was opened on one machine is never taken for one of another.
+   * @throws Unavailable
+   */
+  mustBeOfChosen({ authority }: Pick<vscode.Uri, 'authority'>): void {
+    const { editor, server } = this.#options
+    if (authority === (server() ?? '')) return
+    const owner = authority === '' ? 'of this machine' : `of the server ${authority}`
+    throw editor.FileSystemError.Unavailable(`it is ${owner}, and another one is chosen`)
   }
 
   /** The store was written to; what is open and unchanged is read again. */
   notice(places: DocumentPlace[] | undefined): void {
     const { workspace, FileChangeType } = this.#options.editor
-    const named = places && new Set(places.map(place => this.uriOf(place).path))
+    const named = places && new Set(places.map(place => keyOf(this.uriOf(place))))
     const open = workspace.textDocuments.filter(
-      ({ uri }) => uri.scheme === STORE_SCHEME && (named?.has(uri.path) ?? true),
+      ({ uri }) => uri.scheme === STORE_SCHEME && (named?.has(keyOf(uri)) ?? true),
     )
     this.#changed.fire(open.map(({ uri }) => ({ type: FileChangeType.Changed, uri })))
   }
@@ -87,10 +101,10 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const { data, version } = await this.#get(uri)
     const text = textOf(data)
     if (!isStoredSide(uri)) {
-      this.#read.set(uri.path, { version, text })
+      this.#read.set(keyOf(uri), { version, text })
       const open = this.#openDocument(uri)
       if (open) this.#takeOver(open)
-      else this.#versions.set(uri.path, version)
+      else this.#versions.set(keyOf(uri), version)
     }
     return Buffer.from(text)
   }
@@ -103,12 +117,12 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   async delete(uri: vscode.Uri): Promise<void> {
     try {
-      await deleteDocument(this.#door(), placeOf(uri), this.#versions.get(uri.path))
+      await deleteDocument(this.#door(uri), placeOf(uri), this.#versions.get(keyOf(uri)))
     } catch (error) {
       throw this.#translated(error, uri)
     }
-    this.#versions.delete(uri.path)
-    this.#read.delete(uri.path)
+    this.#versions.delete(keyOf(uri))
+    this.#read.delete(keyOf(uri))
     this.#changed.fire([{ type: this.#options.editor.FileChangeType.Deleted, uri }])
   }
 
@@ -116,10 +130,10 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const { FileType } = this.#options.editor
     const [table] = partsOf(uri)
     if (table === undefined) {
-      const tables = await storeClient(this.#door()).tables()
+      const tables = await storeClient(this.#door(uri)).tables()
       return tables.map(found => [segmentOf(found.table), FileType.Directory])
     }
-    const found = await documentsOf(this.#door(), table, MOST_LISTED)
+    const found = await documentsOf(this.#door(uri), table, MOST_LISTED)
     return found.map(({ id }) => [`${segmentOf(id)}.json`, FileType.File])
   }
 
@@ -144,8 +158,8 @@ export class StoreFiles implements vscode.FileSystemProvider {
   #takeOver(document: vscode.TextDocument): void {
     const { uri } = document
     if (uri.scheme !== STORE_SCHEME || isStoredSide(uri) || document.isDirty) return
-    const read = this.#read.get(uri.path)
-    if (read && document.getText() === read.text) this.#versions.set(uri.path, read.version)
+    const read = this.#read.get(keyOf(uri))
+    if (read && document.getText() === read.text) this.#versions.set(keyOf(uri), read.version)
   }
 
   #offerBothSides(uri: vscode.Uri, mine: unknown): void {
@@ -182,7 +196,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
     const open = this.#openDocument(uri)
     if (open && !open.isDirty) throw new Error('there are no unsaved changes left')
     if (open && !parse(open.getText())) throw new Error(NOT_JSON)
-    this.#versions.set(uri.path, await this.#storedVersion(uri))
+    this.#versions.set(keyOf(uri), await this.#storedVersion(uri))
     // By the editor, so that what was typed since is saved too, and nothing is unsaved afterwards.
     if (open) await open.save()
     else await this.#put(uri, refused)
@@ -192,7 +206,7 @@ export class StoreFiles implements vscode.FileSystemProvider {
   /** 0 if it was deleted. */
   async #storedVersion(uri: vscode.Uri): Promise<number> {
     try {
-      return (await getDocument(this.#door(), placeOf(uri))).version
+      return (await getDocument(this.#door(uri), placeOf(uri))).version
     } catch (error) {
       if (error instanceof StoreFailure && error.answered === 404) return 0
       throw error
@@ -203,9 +217,9 @@ export class StoreFiles implements vscode.FileSystemProvider {
   async #put(uri: vscode.Uri, data: unknown): Promise<void> {
     const { FileSystemError, FileChangeType } = this.#options.editor
     try {
-      const known = this.#versions.get(uri.path) ?? 0
-      const { version } = await putDocument(this.#door(), placeOf(uri), { data, version: known })
-      this.#versions.set(uri.path, version)
+      const known = this.#versions.get(keyOf(uri)) ?? 0
+      const { version } = await putDocument(this.#door(uri), placeOf(uri), { data, version: known })
+      this.#versions.set(keyOf(uri), version)
       this.#changed.fire([{ type: FileChangeType.Changed, uri }])
     } catch (error) {
       if (!(error instanceof StoreFailure) || error.answered !== 412) throw this.#translated(error, uri)
@@ -216,13 +230,14 @@ export class StoreFiles implements vscode.FileSystemProvider {
 
   async #get(uri: vscode.Uri): Promise<StoredDocument> {
     try {
-      return await getDocument(this.#door(), placeOf(uri))
+      return await getDocument(this.#door(uri), placeOf(uri))
     } catch (error) {
       throw this.#translated(error, uri)
     }
   }
 
-  #door(): Door {
+  #door(uri: vscode.Uri): Door {
+    this.mustBeOfChosen(uri)
     const door = this.#options.door()
     if (door === undefined) throw this.#options.editor.FileSystemError.Unavailable('The store is not running')
     return door
@@ -233,6 +248,12 @@ export class StoreFiles implements vscode.FileSystemProvider {
     if (!(error instanceof StoreFailure)) return error
     return error.answered === 404 ? FileSystemError.FileNotFound(uri) : FileSystemError.Unavailable(error.message)
   }
+}
+
+type Place = Pick<vscode.Uri, 'authority' | 'path'>
+
+function keyOf({ authority, path }: Place): string {
+  return authority + path
 }
 
 export function placeOf(uri: Pick<vscode.Uri, 'path'>): DocumentPlace {

@@ -23,13 +23,22 @@ class Emitter {
   }
 }
 
+interface UriParts {
+  scheme: string
+  authority?: string
+  path: string
+  query?: string
+}
+
 export class FakeUri {
   readonly scheme: string
+  readonly authority: string
   readonly path: string
   readonly query: string
 
-  constructor({ scheme, path, query = '' }: { scheme: string; path: string; query?: string }) {
+  constructor({ scheme, authority = '', path, query = '' }: UriParts) {
     this.scheme = scheme
+    this.authority = authority
     this.path = path
     this.query = query
   }
@@ -38,7 +47,7 @@ export class FakeUri {
     return FakeUri.from({ scheme: 'file', path })
   }
 
-  static from(parts: { scheme: string; path: string; query?: string }): vscode.Uri {
+  static from(parts: UriParts): vscode.Uri {
     return new FakeUri(parts) as unknown as vscode.Uri
   }
 
@@ -47,11 +56,15 @@ export class FakeUri {
   }
 
   with(change: { query?: string }): vscode.Uri {
-    return FakeUri.from({ scheme: this.scheme, path: this.path, query: this.query, ...change })
+    return FakeUri.from({ ...this.#parts, ...change })
   }
 
   toString(): string {
-    return `${this.scheme}:${this.path}?${this.query}`
+    return `${this.scheme}:${this.authority}${this.path}?${this.query}`
+  }
+
+  get #parts(): UriParts {
+    return { scheme: this.scheme, authority: this.authority, path: this.path, query: this.query }
   }
 }
 

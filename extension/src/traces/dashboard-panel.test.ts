@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeEditor } from '../testing/fake-editor.ts'
+import { thisMachine } from '../agent/machine.ts'
 import { DashboardPanel } from './dashboard-panel.ts'
 
 let home: string
@@ -45,7 +46,7 @@ function stage() {
       },
     },
   }).api
-  const dashboard = new DashboardPanel({ editor, home, onOpen: () => undefined })
+  const dashboard = new DashboardPanel({ editor, door: () => thisMachine(home).browserDoor(), onOpen: () => undefined })
   const become = (kind: number) => {
     theme.kind = kind
     events.emit('theme')

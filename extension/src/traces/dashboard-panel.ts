@@ -5,15 +5,14 @@
  */
 import { randomBytes } from 'node:crypto'
 import type * as vscode from 'vscode'
-import { dashboardUrl, readAgentFile } from 'ryo-faas/client'
-import { RyoFaasError } from 'ryo-faas/contract'
+import { dashboardUrl } from 'ryo-faas/client'
 import type { Vscode } from '../editor/editor.ts'
 import { panelHtml } from './panel-html.ts'
 
 export interface DashboardPanelOptions {
   editor: Vscode
-  /** The platform's. */
-  home: string
+  /** Where the agent is found, and the token for it. @throws RyoFaasError NOT_RUNNING, SERVER_UNREACHABLE */
+  door: () => Promise<{ url: string; token: string }>
   onOpen: (place: OpenedFrame) => void
 }
 
@@ -49,15 +48,14 @@ export class DashboardPanel {
 
   /**
    * @param place `/`, `/traces?function=…` or `/trace/<id>`
-   * @throws RyoFaasError NOT_RUNNING
+   * @throws RyoFaasError NOT_RUNNING, SERVER_UNREACHABLE
    */
   async show(place: string): Promise<void> {
-    const { editor, home } = this.#options
-    const found = await readAgentFile(home)
-    if (found === undefined) throw new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running')
+    const { editor, door } = this.#options
+    const { url: inside, token } = await door()
     // On a remote machine this forwards the port.
-    const outside = await editor.env.asExternalUri(editor.Uri.parse(found.agent.url))
-    const url = dashboardUrl({ url: outside.toString(true).replace(/\/$/, ''), token: found.token }, place)
+    const outside = await editor.env.asExternalUri(editor.Uri.parse(inside))
+    const url = dashboardUrl({ url: outside.toString(true).replace(/\/$/, ''), token }, place)
     const panel = (this.#panel ??= this.#follow(this.#open()))
     const nonce = randomBytes(16).toString('hex')
     panel.webview.html = panelHtml({

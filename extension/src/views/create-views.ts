@@ -3,6 +3,7 @@ import type * as vscode from 'vscode'
 import { CallsClient, StoreClient } from 'ryo-faas/client'
 import type { PlatformLink, LinkState } from '../agent/platform-link.ts'
 import type { Deploys } from '../agent/deploys.ts'
+import type { ServerChoice } from '../agent/server-choice.ts'
 import type { Vscode } from '../editor/editor.ts'
 import type { DeployFiles } from '../project/deploy-files.ts'
 import type { Settings } from '../editor/settings.ts'
@@ -13,11 +14,12 @@ import { FollowedStream } from './followed-stream.ts'
 import { storeNodes } from './store-view.ts'
 import { functionNodes } from './functions-view.ts'
 import { platformNodes } from './platform-view.ts'
-import { environmentText, statusText } from './status-item.ts'
+import { environmentText, serverText, statusText, type StatusText } from './status-item.ts'
 
 export interface ViewsOptions {
   editor: Vscode
   link: PlatformLink
+  servers: ServerChoice
   deploys: Deploys
   projects: DeployFiles
   settings: Settings
@@ -32,7 +34,8 @@ export interface Views extends vscode.Disposable {
   widen(table: string): void
 }
 
-export function createViews({ editor, link, deploys, projects, settings, storeFiles }: ViewsOptions): Views {
+export function createViews(options: ViewsOptions): Views {
+  const { editor, link, servers, deploys, projects, settings, storeFiles } = options
   let dockerMissing: string | undefined
   const isOpen = (path: string) => editor.workspace.getWorkspaceFolder(editor.Uri.file(path)) !== undefined
   const activityOf = (name: string) => deploys.activityOf(name)
@@ -83,17 +86,18 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     status.backgroundColor = said.isWarning ? new editor.ThemeColor('statusBarItem.warningBackground') : undefined
     status.show()
   }
-  const chosen = editor.window.createStatusBarItem('ryo-faas.environment', editor.StatusBarAlignment.Left, 0)
-  chosen.name = 'ryo-faas: environment'
-  chosen.command = 'ryo-faas.chooseEnvironment'
+  const environment = choiceItem(editor, { id: 'ryo-faas.environment', command: 'ryo-faas.chooseEnvironment' })
   const showEnvironment = () => {
     const known = projects.all.flatMap(({ environments }) => environments)
-    const said = settings.hasStatusBar ? environmentText(settings.environment, known) : undefined
-    if (!said) return chosen.hide()
-    chosen.text = said.text
-    chosen.tooltip = said.tooltip
-    chosen.accessibilityInformation = { label: said.tooltip, role: 'button' }
-    chosen.show()
+    show(environment, settings.hasStatusBar ? environmentText(settings.environment, known) : undefined)
+  }
+  const server = choiceItem(editor, { id: 'ryo-faas.server', command: 'ryo-faas.chooseServer' })
+  const showServer = async () => {
+    // Before that nobody asked for a platform, and nothing is read.
+    if (link.state.kind === 'unknown') return
+    const known = await servers.known().catch(() => undefined)
+    const hasServers = Object.keys(known?.servers ?? {}).length > 0
+    show(server, settings.hasStatusBar ? serverText(link.server, hasServers) : undefined)
   }
   const setContext = (key: string, value: unknown) =>
     void editor.commands.executeCommand('setContext', `ryo-faas.${key}`, value)
@@ -102,7 +106,9 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     functions.refresh()
     followStreams()
     showStatus()
+    void showServer()
     setContext('platform', contextOf(link.state))
+    setContext('server', link.server ?? '')
     setContext('hasFunctions', (link.snapshot?.deployments.length ?? 0) > 0)
   }
   const setProjects = () => {
@@ -125,10 +131,12 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     calls,
     store,
     status,
-    chosen,
+    environment,
+    server,
     callChanges,
     storeChanges,
     link.onChange(change),
+    servers.onChange(() => void showServer()),
     deploys.onChange(() => functions.refresh()),
     deploys.onStart(error => {
       dockerMissing = error?.code === 'DOCKER_UNREACHABLE' ? error.message : undefined
@@ -138,6 +146,7 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     editor.workspace.onDidChangeConfiguration(() => {
       showStatus()
       showEnvironment()
+      void showServer()
     }),
     editor.workspace.onDidOpenTextDocument(followStreams),
     editor.workspace.onDidCloseTextDocument(followStreams),
@@ -149,6 +158,22 @@ export function createViews({ editor, link, deploys, projects, settings, storeFi
     store.refresh()
   }
   return { functions, calls, store, widen, dispose: () => disposables.forEach(disposable => void disposable.dispose()) }
+}
+
+/** One that says what was chosen, and leads to the choice. */
+function choiceItem(editor: Vscode, { id, command }: { id: string; command: string }): vscode.StatusBarItem {
+  const item = editor.window.createStatusBarItem(id, editor.StatusBarAlignment.Left, 0)
+  item.name = id.replace('.', ': ')
+  item.command = command
+  return item
+}
+
+function show(item: vscode.StatusBarItem, said: Pick<StatusText, 'text' | 'tooltip'> | undefined): void {
+  if (!said) return item.hide()
+  item.text = said.text
+  item.tooltip = said.tooltip
+  item.accessibilityInformation = { label: said.tooltip, role: 'button' }
+  item.show()
 }
 
 function contextOf(state: LinkState): string {

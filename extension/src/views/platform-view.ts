@@ -5,20 +5,17 @@ import type { TreeNode } from '../tree/node.ts'
 
 export function platformNodes(state: LinkState): TreeNode[] {
   if (state.kind === 'unknown' || state.kind === 'absent') return []
+  if (state.kind === 'connecting') {
+    return [{ id: 'connecting', label: state.server, description: 'connecting', icon: { name: 'sync~spin' } }]
+  }
   if (state.kind === 'away') {
-    const node: TreeNode = {
-      id: 'away',
-      label: 'The agent is not responding',
-      description: 'functions keep running; waiting for it to restart',
-      icon: { name: 'debug-disconnect', color: 'charts.yellow' },
-      tooltip: 'Calls are not affected. It restarts on its own; otherwise run Start FaaS.',
-    }
+    const node: TreeNode = state.server === undefined ? AWAY : lostNode(state.server, state.why ?? '')
     return [node, ...(state.last?.platform.parts.map(part => partNode(part, true)) ?? [])]
   }
   const { phase, parts, engine, engineNote, isolation, project } = state.platform
   const head: TreeNode = {
     id: 'engine',
-    label: project,
+    label: state.server ?? project,
     description: isolation?.label ?? engine,
     icon: { name: isolation?.warning === undefined ? 'package' : 'server-process' },
     tooltip: engineNote,
@@ -40,6 +37,25 @@ export function platformNodes(state: LinkState): TreeNode[] {
     case 'ready':
   }
   return [head, ...parts.map(part => partNode(part, false))]
+}
+
+const AWAY: TreeNode = {
+  id: 'away',
+  label: 'The agent is not responding',
+  description: 'functions keep running; waiting for it to restart',
+  icon: { name: 'debug-disconnect', color: 'charts.yellow' },
+  tooltip: 'Calls are not affected. It restarts on its own; otherwise run Start FaaS.',
+}
+
+function lostNode(server: string, why: string): TreeNode {
+  return {
+    id: 'away',
+    label: `${server} does not answer`,
+    description: why,
+    icon: { name: 'debug-disconnect', color: 'charts.yellow' },
+    tooltip: `${why}\nWhat runs there keeps running. Click to connect again.`,
+    command: { id: 'ryo-faas.reconnect', title: 'Connect again' },
+  }
 }
 
 const ICONS: Record<string, string> = {

@@ -13,6 +13,13 @@ export function statusText(state: LinkState): StatusText | undefined {
   switch (state.kind) {
     case 'unknown':
       return undefined
+    case 'connecting':
+      return {
+        text: `$(sync~spin) FaaS: ${state.server}`,
+        tooltip: `ryo-faas is connecting to the server ${state.server}. Click to choose another.`,
+        command: 'ryo-faas.chooseServer',
+        isWarning: false,
+      }
     case 'absent':
       return {
         text: '$(circle-slash) FaaS',
@@ -21,6 +28,14 @@ export function statusText(state: LinkState): StatusText | undefined {
         isWarning: false,
       }
     case 'away':
+      if (state.server !== undefined) {
+        return {
+          text: `$(debug-disconnect) FaaS: ${state.server}`,
+          tooltip: `The server ${state.server} does not answer: ${state.why}. Click to connect again.`,
+          command: 'ryo-faas.reconnect',
+          isWarning: true,
+        }
+      }
       return {
         text: '$(debug-disconnect) FaaS',
         tooltip: 'The ryo-faas agent is not responding. It restarts on its own; otherwise run Start FaaS.',
@@ -45,11 +60,24 @@ export function environmentText(
   }
 }
 
-function connectedText({ platform, deployments }: LinkState & { kind: 'connected' }): StatusText {
+/** The server that everything is done on; only where there is something to choose. */
+export function serverText(
+  server: string | undefined,
+  hasServers: boolean,
+): Pick<StatusText, 'text' | 'tooltip'> | undefined {
+  if (server === undefined && !hasServers) return undefined
+  return {
+    text: `$(vm) ${server ?? 'this machine'}`,
+    tooltip: `ryo-faas works with ${server === undefined ? 'this machine' : `the server ${server}`}. Click to choose another.`,
+  }
+}
+
+function connectedText({ platform, deployments, server }: LinkState & { kind: 'connected' }): StatusText {
   const command = 'ryo-faas.functions.focus'
+  const place = server === undefined ? `at ${platform.proxyUrl}` : `on the server ${server}`
   if (platform.phase.kind !== 'ready') {
     const doing = platform.phase.kind === 'starting' ? platform.phase.doing : platform.phase.kind
-    return { text: `$(sync~spin) FaaS`, tooltip: `ryo-faas: ${doing}`, command, isWarning: false }
+    return { text: `$(sync~spin) FaaS`, tooltip: `ryo-faas ${place}: ${doing}`, command, isWarning: false }
   }
   const ill = deployments.filter(({ state }) => state === 'failing' || state === 'degraded')
   const parts = platform.parts.filter(({ state }) => state === 'failing')
@@ -57,7 +85,7 @@ function connectedText({ platform, deployments }: LinkState & { kind: 'connected
   const names = [...parts, ...ill].map(({ name }) => name).join(', ')
   return {
     text: `$(${isWarning ? 'warning' : 'rocket'}) FaaS: ${isWarning ? `${names} failing` : plural(deployments.length, 'function')}`,
-    tooltip: `ryo-faas is running at ${platform.proxyUrl}, ${platform.isolation?.label ?? platform.engine}`,
+    tooltip: `ryo-faas is running ${place}, ${platform.isolation?.label ?? platform.engine}`,
     command,
     isWarning,
   }

@@ -5,7 +5,7 @@ import { callNodes } from './calls-view.ts'
 import { functionNodes, type FunctionsState } from './functions-view.ts'
 import type { TreeNode } from '../tree/node.ts'
 import { platformNodes } from './platform-view.ts'
-import { environmentText, statusText } from './status-item.ts'
+import { environmentText, serverText, statusText } from './status-item.ts'
 
 const now = Date.parse('2026-01-02T01:00:00Z')
 const connected = (more: Partial<Extract<LinkState, { kind: 'connected' }>> = {}): LinkState => ({
@@ -161,6 +161,18 @@ test('the status bar says what there is to know', () => {
   const well = platformView({ parts: [] })
   expect(statusText(connected({ platform: well }))?.text).toBe('$(rocket) FaaS: 1 function')
   expect(statusText(connected())?.text).toBe('$(warning) FaaS: dispatcher-2 failing')
+})
+
+test('the server that is chosen is said, and that the way there is lost', () => {
+  expect([serverText(undefined, false), serverText(undefined, true)?.text]).toEqual([undefined, '$(vm) this machine'])
+  expect(serverText('shop', true)?.tooltip).toContain('the server shop')
+  expect(statusText(connected({ server: 'shop' }))?.tooltip).toContain('on the server shop')
+  expect(statusText({ kind: 'connecting', server: 'shop' })?.text).toBe('$(sync~spin) FaaS: shop')
+  const away: LinkState = { kind: 'away', last: undefined, server: 'shop', why: 'Permission denied' }
+  expect(statusText(away)).toMatchObject({ text: '$(debug-disconnect) FaaS: shop', command: 'ryo-faas.reconnect' })
+  expect(statusText(away)!.tooltip).toContain('Permission denied')
+  expect(draw(platformNodes(away))).toEqual(['shop does not answer (Permission denied)'])
+  expect(draw(platformNodes(connected({ server: 'shop' })))[0]).toMatch(/^shop /)
 })
 
 test('a part is read out with all that its row says', () => {

@@ -61,7 +61,7 @@ export interface Prerequisites {
 }
 
 export async function prerequisites(environment: NodeJS.ProcessEnv): Promise<Prerequisites> {
-  await ensureInstalled(['chromium', 'ripgrep'], environment)
+  await ensureInstalled(['chromium', 'ripgrep', 'openssh-client', 'openssh-server'], environment)
   const cache = join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'ryo-faas')
   return { editor: await editor(cache), chromium: programOf('chromium')! }
 }

@@ -213,9 +213,9 @@ export const nearly = (request: Request): string => request.url
 
     it('runs from its home, which an update of the extension does not delete', async () => {
       const { link } = await extension()
-      const { build } = link.snapshot!.platform
+      const { build, home } = link.snapshot!.platform
       assert.ok(build)
-      await access(join(link.home, 'agents', build, 'agent', 'bundle', 'main', 'agent.js'))
+      await access(join(home, 'agents', build, 'agent', 'bundle', 'main', 'agent.js'))
     })
 
     it('deploys without questions what is in deploy.json', async () => {

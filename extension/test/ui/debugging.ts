@@ -15,13 +15,15 @@ export interface Breakpoint {
   /** What the view of the variables shows there. */
   variable: string
   answer: string
+  /** Where it runs; default: the platform of the window. */
+  agent?: AgentClient
   picture: { name: string; shownAs?: string }
 }
 
 export async function meetBreakpoint({ platform, window }: Opened, breakpoint: Breakpoint): Promise<void> {
   const { name, handler, file, line, variable, answer, picture } = breakpoint
   const { page } = window
-  const client = await AgentClient.connect(platform.home)
+  const client = breakpoint.agent ?? (await AgentClient.connect(platform.home))
   await window.closeToasts()
   await window.openFile(file)
   await window.goTo(`:${line}`)

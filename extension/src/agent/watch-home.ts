@@ -1,5 +1,5 @@
 /**
- * Reports that an agent announced itself, or left.
+ * Reports that an agent announced itself, or left, and that the list of servers changed.
  *
  * By `stat` once a second, not by the editor's watchers or the system's: they miss a file that is created together with
  * its folder, like that of the first platform in a home. Everything else is reported by the platform's own events.
@@ -10,9 +10,9 @@ import { homePaths } from 'ryo-faas/client'
 const LOOK_MS = 1_000
 
 /** @param home absolute; it need not be there yet */
-export function watchAgentFile(home: string, onChange: () => void, lookMs = LOOK_MS): { dispose(): void } {
-  const { agentFile } = homePaths(home)
+export function watchHome(home: string, onChange: () => void, lookMs = LOOK_MS): { dispose(): void } {
+  const { agentFile, servers } = homePaths(home)
   const listener = () => onChange()
-  watchFile(agentFile, { interval: lookMs, persistent: false }, listener)
-  return { dispose: () => unwatchFile(agentFile, listener) }
+  for (const file of [agentFile, servers]) watchFile(file, { interval: lookMs, persistent: false }, listener)
+  return { dispose: () => [agentFile, servers].forEach(file => unwatchFile(file, listener)) }
 }
