@@ -15,6 +15,7 @@ import { setOutcome } from './audit-hooks.ts'
 import { isGranted, requireName } from './authorize.ts'
 import { openLineStream } from './line-stream.ts'
 import type { Platform } from './platform.ts'
+import { runSchedule } from './run-schedule.ts'
 
 type Handler = (platform: Platform, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
@@ -106,12 +107,20 @@ export const handlers: Record<ApiName, Handler> = {
     return platform.deployer().view(name)
   },
 
-  clock: async platform => platform.deployer().clock,
+  runSchedule: async (platform, request) => {
+    const { name, key } = request.params as z.output<(typeof API)['runSchedule']['params']>
+    const deployer = platform.deployer()
+    const proxy = { url: platform.view().proxyUrl, token: platform.token }
+    return runSchedule(await deployer.view(name), key, { proxy, now: deployer.clock.now() })
+  },
+
+  clock: async platform => platform.deployer().clock.view,
 
   setClock: async (platform, request) => {
     const { to, passes } = bodyOf('setClock', request)
-    await platform.deployer().setClock({ to: Date.parse(to), passes })
-    return platform.deployer().clock
+    const { clock } = platform.deployer()
+    await clock.move({ to: Date.parse(to), passes })
+    return clock.view
   },
 
   stop: async (platform, request) => {

@@ -15,6 +15,8 @@ export interface Platform {
   traces(): TraceStore
   /** @throws RyoFaasError NOT_RUNNING, like `deployer`. */
   keys(): CallerKeys
+  /** The operator's, for proxy and store. */
+  readonly token: string
   secrets: SecretStore
   tokens: TokenStore
   audit: AuditLog

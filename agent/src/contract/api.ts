@@ -203,6 +203,16 @@ export const API = {
     isLong: true,
     summary: 'Pause a schedule, or let it run again from now on',
   },
+  runSchedule: {
+    method: 'POST',
+    path: '/v1/deployments/:name/schedules/:key/run',
+    needs: { role: 'deploy', scope: 'named' },
+    params: byName.extend({
+      key: z.string().min(1).describe('Key of the schedule, as its trigger in the view has it'),
+    }),
+    response: z.object({ callId: z.string() }),
+    summary: 'Queue a call as the schedule makes it, now; it does not count for the schedule',
+  },
   clock: {
     method: 'GET',
     path: '/v1/clock',

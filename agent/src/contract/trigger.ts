@@ -69,6 +69,8 @@ export const TriggerView = z.discriminatedUnion('kind', [
     schedule: Schedule,
     /** Its name, or its times as the user wrote them. */
     label: z.string(),
+    /** It is an event for `scheduled` of a Worker, not a request. */
+    isEvent: z.literal(true).optional(),
     isPaused: z.boolean().optional(),
     /** When it runs next: ISO. */
     nextAt: z.string().optional(),

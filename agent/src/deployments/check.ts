@@ -1,5 +1,6 @@
 /** Checks functions of a deploy.json: all that can be known without building or running anything. */
 import { dirname } from 'node:path'
+import { isPlainSchedule } from '@ryo-faas/runtime/schedules'
 import { dockerfileOf, hostPathsOf, kindOf, RyoFaasError, type Problem } from '../contract/index.ts'
 import type { Engine } from '../engines/index.ts'
 import type { CheckOutcome, Languages } from '../languages/index.ts'
@@ -63,11 +64,33 @@ export async function checkPlanned(
   const accepted: Accepted[] = []
   planned.forEach((item, index) => {
     const outcome = outcomes[index]!
-    if (outcome.kind === 'accepted') accepted.push({ ...item, outcome, protocol: item.language.protocol })
-    else problems.push(...outcome.problems)
+    if (outcome.kind === 'rejected') return void problems.push(...outcome.problems)
+    const notes = [...item.notes, ...scheduleNotes(item, outcome)]
+    accepted.push({ ...item, notes, outcome, protocol: item.language.protocol })
+    problems.push(...scheduleProblems(item, outcome))
   })
   if (engine) problems.push(...(await missingNodes(accepted, engine)))
   return { accepted, problems }
+}
+
+/** A Worker with `scheduled` alone runs by `schedule` or never, and takes no requests. */
+function scheduleProblems({ entry, place }: Planned, { scheduled }: Accepted['outcome']): Problem[] {
+  if (scheduled !== 'alone') return []
+  const { name, schedule } = entry
+  if (schedule.length === 0) {
+    const message = `${name} has scheduled(event) and no fetch(request): without "schedule" nothing would ever call it`
+    return [place({ code: 'no-schedule', message, hint: ADD_SCHEDULE }, 'name')]
+  }
+  if (schedule.every(isPlainSchedule)) return []
+  const message = `${name} has scheduled(event) and no fetch(request): a schedule with "path" or "body" is a request`
+  return [place({ code: 'wrong-value', message, hint: 'Omit them, or add fetch(request) to the Worker' }, 'schedule')]
+}
+
+const ADD_SCHEDULE = 'Add "schedule": [{ "cron": "0 * * * *" }], as "crons" in wrangler.toml has it'
+
+function scheduleNotes({ entry }: Planned, { scheduled }: Accepted['outcome']): string[] {
+  if (scheduled !== 'too' || entry.schedule.length > 0) return []
+  return [`scheduled(event) is never called: deploy.json has no "schedule" for ${entry.name}. ${ADD_SCHEDULE}`]
 }
 
 const MISSING = new Set<string>(['NODE_NOT_FOUND', 'UNSUPPORTED'])

@@ -9,7 +9,6 @@ import { routeOf } from '@ryo-faas/runtime/protocol'
 import {
   nearMatch,
   RyoFaasError,
-  type ClockView,
   type DeploymentView,
   type LogLine,
   type PackagedDeploy,
@@ -32,7 +31,7 @@ import { Fleet } from './fleet.ts'
 import { Instances } from './instances.ts'
 import { deploymentLogs } from './log-merge.ts'
 import { PackageIntake } from './package-intake.ts'
-import { clockView, PlatformClock, type PlatformClockOptions } from './platform-clock.ts'
+import { PlatformClock, type PlatformClockOptions } from './platform-clock.ts'
 import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher, type CurrentTable } from './route-publisher.ts'
@@ -82,7 +81,7 @@ export interface DeployerOptions {
   /** Position of the next document change. */
   now: () => Promise<StartFrom>
   /** Of schedules. */
-  clock: Omit<PlatformClockOptions, 'state'>
+  clock: Pick<PlatformClockOptions, 'option' | 'isAdopted' | 'followers'>
   /** URL of a path at the proxy. */
   urlOf: (path: string) => string
   startTimeoutMs: number
@@ -97,8 +96,9 @@ export interface DeployerOptions {
 export class Deployer {
   /** What is built here for others, and what others built. */
   readonly packages: PackageIntake
+  /** Of schedules. */
+  readonly clock: PlatformClock
   readonly #options: DeployerOptions
-  readonly #clock: PlatformClock
   readonly #fleet = new Fleet()
   readonly #queue = new KeyedQueue()
   readonly #stopping = new AbortController()
@@ -118,10 +118,11 @@ export class Deployer {
     this.#images = new VersionImages(options.engine.images)
     this.#resources = new Resources({ ...options, fleet: this.#fleet, images: this.#images })
     const { state } = options
-    this.#clock = new PlatformClock({ ...options.clock, state })
+    const publish = () => this.#publisher.publish()
+    this.clock = new PlatformClock({ ...options.clock, state, publish, onChange: options.onChange })
     const versionIn = (instance: Instance) => versionOf(state.deployment(instance.route), instance)
     const shared = {
-      ...{ ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images, clock: this.#clock },
+      ...{ ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images, clock: this.clock },
       isHealthy: (instance: Instance) => isHealthy(instance, readinessOf(versionIn(instance))),
       isPlain: (instance: Instance) => isPlain(versionIn(instance)),
     }
@@ -143,7 +144,7 @@ export class Deployer {
 
   /** Adopts what is running, restarts what is not, and keeps doing so. */
   async start(): Promise<void> {
-    await this.#clock.begin()
+    await this.clock.begin()
     await this.#reconciler.adopt()
     await this.#publisher.publish()
     this.#options.engine.watch(() => void this.#reconciler.all())
@@ -186,7 +187,7 @@ export class Deployer {
         fleet: this.#fleet,
         stats: stats?.functions.find(({ name }) => name === record.route),
         url: this.#options.urlOf(pathOf(activeVersion(record).config)),
-        clockMs: this.#clock.now(),
+        clockMs: this.clock.now(),
       }),
     )
   }
@@ -276,22 +277,6 @@ export class Deployer {
   pause(name: string, schedule: { key: string; isPaused: boolean }): Promise<void> {
     const { route } = this.#find(name)
     return this.#queue.run(route, () => this.#switcher.pause(this.#find(name).route, schedule))
-  }
-
-  /** Of schedules. */
-  get clock(): ClockView {
-    return clockView(this.#clock.setting)
-  }
-
-  /**
-   * Sets the clock of tests forward.
-   * @throws RyoFaasError NO_TEST_CLOCK, INVALID_REQUEST
-   */
-  async setClock(target: { to: number; passes: boolean }): Promise<void> {
-    const { state, onChange } = this.#options
-    await this.#clock.move(target, () => this.#publisher.publish())
-    const records = Object.values(state.current.deployments)
-    records.filter(record => activeVersion(record).config.schedule.length > 0).forEach(({ name }) => onChange(name))
   }
 
   /** Drains and forgets a deployment; resolves when its instances are gone. */

@@ -64,15 +64,16 @@ export class Instances {
   }
 
   /**
-   * A running service reports its routes. If it does not, its instances are removed.
+   * A running service reports its routes, and a function with a schedule whether it takes that as an event. If it does not, its instances are removed.
    * @throws RyoFaasError START_FAILED
    */
   async withServed(version: VersionRecord, started: Instance[]): Promise<VersionRecord> {
     const [first] = started
-    if (version.kind !== 'service' || first?.state.kind !== 'running') return version
+    const mustTell = version.kind === 'service' || (version.config.schedule.length > 0 && !isPlain(version))
+    if (!mustTell || first?.state.kind !== 'running') return version
     try {
-      const served = await askServed(first.state.address)
-      return { ...version, ...(served && { served }) }
+      const { served, isScheduled } = await askServed(first.state.address)
+      return { ...version, ...(served && { served }), ...(isScheduled && { isScheduled }) }
     } catch (error) {
       await Promise.all(started.map(({ id }) => this.#options.engine.stop(id, 0)))
       throw error

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { DeployEntry } from '../contract/index.ts'
-import { clockView, PlatformClock, type ClockFollower } from './platform-clock.ts'
+import { PlatformClock, type ClockFollower } from './platform-clock.ts'
 import { StateStore } from './state/index.ts'
 
 const NOON = '2030-01-01T12:00:00.000Z'
@@ -16,12 +16,14 @@ afterEach(() => rm(home, { recursive: true }))
 /** As an agent that starts has it. */
 async function start(option: string, { isAdopted = false, followers = [] as ClockFollower[] } = {}) {
   const state = await StateStore.open(join(home, 'state.json'))
-  const clock = new PlatformClock({ option, isAdopted, followers, state })
-  await clock.begin()
   const published: object[] = []
+  const changed: string[] = []
   const publish = async () => void published.push(clock.setting!)
-  const move = (to: number, passes = true) => clock.move({ to, passes }, publish)
-  return { clock, state, published, move }
+  const onChange = (name: string) => changed.push(name)
+  const clock = new PlatformClock({ option, isAdopted, followers, state, publish, onChange })
+  await clock.begin()
+  const move = (to: number, passes = true) => clock.move({ to, passes })
+  return { clock, state, published, changed, move }
 }
 
 async function deploySchedule(state: StateStore): Promise<void> {
@@ -46,10 +48,10 @@ test('a platform without a clock of tests refuses to be set', async () => {
 
 test('a clock at a time stands still until it is set forward, and does not go back', async () => {
   const { clock, move, published } = await start(NOON)
-  expect(clockView(clock.setting)).toEqual({ kind: 'still', now: NOON })
+  expect(clock.view).toEqual({ kind: 'still', now: NOON })
   await move(Date.parse(NOON) + HOUR)
   await move(Date.parse(NOON) + 2 * HOUR, false)
-  expect(clockView(clock.setting).now).toBe('2030-01-01T14:00:00.000Z')
+  expect(clock.view.now).toBe('2030-01-01T14:00:00.000Z')
   expect(published).toMatchObject([
     { serial: 1, passes: true },
     { serial: 2, passes: false },
@@ -63,7 +65,7 @@ test('one that runs is ahead by as much as it was set forward', async () => {
   await move(before + HOUR)
   expect(clock.now()).toBeGreaterThanOrEqual(before + HOUR)
   expect(clock.now() - Date.now()).toBeLessThanOrEqual(HOUR)
-  expect(clockView(clock.setting).kind).toBe('running')
+  expect(clock.view.kind).toBe('running')
 })
 
 test('two who set it at once are one after the other', async () => {
@@ -77,6 +79,7 @@ test('the agent that takes over a platform finds its clock where it was', async 
   const first = await start(NOON)
   await deploySchedule(first.state)
   await first.move(Date.parse(NOON) + HOUR)
+  expect(first.changed).toEqual(['a'])
   const { clock, state } = await start(NOON, { isAdopted: true })
   expect(clock.setting).toEqual(first.clock.setting)
   expect(state.deployment('a')!.subscriptions).toEqual({})

@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { RyoFaasError, type ClockView } from '../contract/index.ts'
 import type { TableClock } from '../routes/index.ts'
-import type { StateStore } from './state/index.ts'
+import { activeVersion, type StateStore } from './state/index.ts'
 import { restartSchedules } from './subscriptions.ts'
 
 /** A dispatcher, which says what setting of the clock it has come to. */
@@ -23,6 +23,10 @@ export interface PlatformClockOptions {
   isAdopted: boolean
   state: StateStore
   followers: readonly ClockFollower[]
+  /** Publishes the routes, with the setting. */
+  publish: () => Promise<void>
+  /** The next times of this deployment are others. */
+  onChange: (name: string) => void
 }
 
 const ASK_MS = 20
@@ -65,6 +69,10 @@ export class PlatformClock {
     return this.#options.state.current.clock
   }
 
+  get view(): ClockView {
+    return clockView(this.setting)
+  }
+
   /** Milliseconds since 1970. */
   now(): number {
     return nowOf(this.setting)
@@ -75,9 +83,9 @@ export class PlatformClock {
    * @param passes times up to there come one by one; if not, as after a machine slept
    * @throws RyoFaasError NO_TEST_CLOCK, INVALID_REQUEST
    */
-  move({ to, passes }: { to: number; passes: boolean }, publish: () => Promise<void>): Promise<void> {
+  move({ to, passes }: { to: number; passes: boolean }): Promise<void> {
     const moved = this.#moving.then(async () => {
-      const { state } = this.#options
+      const { state, publish, followers, onChange } = this.#options
       const now = this.now()
       const setting = this.setting
       if (setting === undefined) {
@@ -91,7 +99,10 @@ export class PlatformClock {
       const next = { ...setting, serial: setting.serial + 1, ms: Math.round(setting.ms + to - now), passes }
       await state.update(current => void (current.clock = next))
       await publish()
-      await Promise.all(this.#options.followers.map(follower => followed(follower, next)))
+      await Promise.all(followers.map(follower => followed(follower, next)))
+      for (const record of Object.values(state.current.deployments)) {
+        if (activeVersion(record).config.schedule.length > 0) onChange(record.name)
+      }
     })
     this.#moving = moved.catch(() => undefined)
     return moved

@@ -17,7 +17,7 @@ const LIFE_CHECK_EVERY_MS = 100
 const ASK_MS = 5_000
 const CHECK_MS = 1_000
 
-const HealthAnswer = z.object({ served: ServedHandlers.optional() })
+const HealthAnswer = z.object({ served: ServedHandlers.optional(), isScheduled: z.literal(true).optional() })
 
 /** How an instance shows that it is ready. */
 export type Readiness = { kind: 'runtime' } | { kind: 'plain'; path: string | undefined }
@@ -82,13 +82,13 @@ const HINTS = {
 }
 
 /**
- * The routes of a service; undefined for any other function.
+ * The routes of a service, and whether it takes schedules as events.
  * @throws RyoFaasError START_FAILED
  */
-export async function askServed(address: InstanceAddress): Promise<ServedHandlers | undefined> {
+export async function askServed(address: InstanceAddress): Promise<z.infer<typeof HealthAnswer>> {
   try {
     const answer = await askHealth(address)
-    return HealthAnswer.parse(JSON.parse(answer)).served
+    return HealthAnswer.parse(JSON.parse(answer))
   } catch (error) {
     throw new RyoFaasError('START_FAILED', 'it did not report its routes', { cause: error })
   }

@@ -75,3 +75,14 @@ test('other triggers do not start over with another clock', async () => {
   const known = { a: { epoch: 5, from: NOW } }
   expect(restartSchedules(record(version(['a']), known), clockMs).subscriptions).toEqual(known)
 })
+
+test('for a Worker with scheduled(event) a schedule is an event, unless it has a path or a body', async () => {
+  const schedule = [{ every: '1h' }, { every: '2h', path: '/report' }, { every: '3h', body: 1 }]
+  const config = DeployEntry.parse({ ...version([]).config, schedule })
+  const isEvents = async (of: VersionRecord) => {
+    const subscriptions = await subscribe({ before: undefined, version: of, now: never, clockMs })
+    return triggersOf(record(of, subscriptions), of).map(trigger => 'isEvent' in trigger)
+  }
+  expect(await isEvents({ ...version([]), config, isScheduled: true })).toEqual([true, false, false])
+  expect(await isEvents({ ...version([]), config })).toEqual([false, false, false])
+})

@@ -6,7 +6,7 @@
  * restarts and if the clock is set back. 3. A paused schedule is not known to the dispatchers; resumed, it starts over.
  */
 import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
-import { scheduleLabel, ticksOf } from '@ryo-faas/runtime/schedules'
+import { isPlainSchedule, scheduleLabel, ticksOf } from '@ryo-faas/runtime/schedules'
 import {
   scheduleKey,
   type DocumentTrigger,
@@ -24,7 +24,7 @@ type KnownView = TriggerView & { kind: TriggerSourceKind }
 type Subscribed =
   | { kind: 'document'; key: string; filters: DocumentTrigger[] }
   | { kind: 'event'; key: string; filters: EventTrigger[] }
-  | { kind: 'schedule'; key: string; schedule: Schedule; label: string }
+  | { kind: 'schedule'; key: string; schedule: Schedule; label: string; isEvent?: true }
 
 function triggersIn(version: VersionRecord): Subscribed[] {
   const onDocuments = [...documentTriggers(version)].map(([key, filters]) => ({
@@ -37,6 +37,7 @@ function triggersIn(version: VersionRecord): Subscribed[] {
     key: scheduleKey(schedule),
     schedule,
     label: scheduleLabel(schedule),
+    ...(version.isScheduled && isPlainSchedule(schedule) && { isEvent: true as const }),
   }))
   const onEvents = [...eventTriggers(version)].map(([key, filters]) => ({ kind: 'event' as const, key, filters }))
   return [...onDocuments, ...onEvents, ...schedules]

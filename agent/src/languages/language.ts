@@ -45,6 +45,8 @@ export type CheckOutcome =
       kind: 'accepted'
       /** What the handler is, for people: `Express app`; absent if the language knows one form only. */
       form?: string
+      /** It takes schedules as events: these alone, or beside requests. */
+      scheduled?: 'alone' | 'too'
       /** What its command runs on, if that is not the base of its language. */
       base?: string
       /** @throws RyoFaasError BUILD_FAILED, CANCELLED */

@@ -63,6 +63,7 @@ type Stage = { kind: 'ready'; platform: ReadyPlatform } | Exclude<PlatformView['
 export class Agent implements Platform {
   readonly secrets: SecretStore
   readonly tokens: TokenStore
+  readonly token: string
   readonly audit: AuditLog
   readonly metrics: PlatformMetrics
   readonly #options: AgentOptions
@@ -85,6 +86,7 @@ export class Agent implements Platform {
     this.#home = home
     this.secrets = new SecretStore(home.folder)
     this.tokens = home.tokens
+    this.token = home.secrets.keys.operator
     this.audit = new AuditLog(homePaths(home.folder).auditLog)
     this.#routes = new RoutesSink(home.folder, {
       dispatchers: options.options.dispatchers,
@@ -248,8 +250,8 @@ export class Agent implements Platform {
 
   async #serveApi(): Promise<void> {
     const { home, version, build, options, logger } = this.#options
-    const { state, secrets } = this.#home
-    const token = secrets.keys.operator
+    const { state } = this.#home
+    const { token } = this
     const api = await createApi({
       ...{ token, version, platform: this, dashboard: dashboardFolder(), audit: this.audit, logger },
     })

@@ -84,6 +84,35 @@ test('what is paused does not run, and goes on from where the clock is', async (
   expect(await ticks()).toEqual([...ran, '01:30'])
 })
 
+test('scheduled(event) of a Worker gets each time, and schedules run calls it now; nobody else can', async () => {
+  const code = `const ran: unknown[] = []
+    export default {
+      fetch: () => Response.json(ran),
+      async scheduled(event: { cron: string; scheduledTime: number }, env: { WHO?: string }, ctx: { waitUntil(work: Promise<unknown>): void }) {
+        ctx.waitUntil(Promise.resolve().then(() => ran.push([event.cron, new Date(event.scheduledTime).toISOString(), env.WHO])))
+      },
+    }`
+  const options = { instances: 1, env: { WHO: 'me' }, schedule: [{ name: 'half', cron: '30 * * * *' }] }
+  await platform.ok(['deploy', await writeProject(join(platform.home, 'worker'), { nightly: { code, options } })])
+  const url = `${proxyUrl}/functions/nightly`
+  const ran = async () => (await (await fetch(url)).json()) as string[][]
+  await platform.ok(['clock', 'forward', '2h'])
+  const expected = ['02:30', '03:30'].map(time => ['30 * * * *', `2030-01-02T${time}:00.000Z`, 'me'])
+  await until(async () => ((await ran()).length >= 2 ? true : undefined))
+  expect(await ran()).toEqual(expected)
+  const { callId } = JSON.parse(await platform.ok(['schedules', 'run', 'nightly', 'half', '--json'])) as {
+    callId: string
+  }
+  await until(async () => ((await ran()).length > 2 ? true : undefined))
+  expect((await ran()).at(-1)).toEqual(['30 * * * *', '2030-01-02T03:30:00.000Z', 'me'])
+  expect(await platform.ok(['calls', 'show', callId])).toContain('succeeded')
+  const init = { method: 'POST', headers: { prefer: 'respond-async', 'content-type': 'application/cloudevents+json' } }
+  const forged = await fetch(`${url}/.ryo-faas/events/scheduled`, { ...init, body: '{}' })
+  expect(forged.status).toBe(404)
+  const { triggers } = await platform.details('nightly')
+  expect(triggers).toMatchObject([{ isEvent: true }])
+})
+
 test('a platform that starts without it has the real clock, and its schedules have not run ahead', async () => {
   dev.kill('SIGINT')
   await new Promise(resolve => dev.once('exit', resolve))

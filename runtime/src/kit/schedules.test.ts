@@ -156,3 +156,30 @@ it.each([
 ])('what a deploy would refuse is refused: %j', async (schedule, message) => {
   await expect(testFunction(() => new Response(), { schedule })).rejects.toThrow(message)
 })
+
+describe('a Worker', () => {
+  it('gets its schedules as scheduled(event), with retries; one with a path or a body is a request', async () => {
+    const ran: unknown[] = []
+    let failures = 1
+    const worker = {
+      fetch: (request: Request) => {
+        ran.push(new URL(request.url).pathname)
+        return new Response()
+      },
+      async scheduled(event: { cron: string; scheduledTime: number }, env: Record<string, string>, ctx: object) {
+        ran.push([event.cron, event.scheduledTime, env['WHO'], 'waitUntil' in ctx])
+        if (failures-- > 0) throw new Error('not yet')
+      },
+    }
+    await using app = await testFunction(worker, {
+      ...quiet,
+      retries: 1,
+      env: { WHO: 'me' },
+      schedule: [{ cron: '0 13 * * *' }, { every: '90m' }, { cron: '0 14 * * *', path: '/report' }],
+      clock: { at: NOON },
+    })
+    await app.clock.advance(120 * MINUTE)
+    const first = ['0 13 * * *', Date.parse(NOON) + 60 * MINUTE, 'me', true]
+    expect(ran).toEqual([first, first, ['every 90m', Date.parse(NOON) + 90 * MINUTE, 'me', true], '/report'])
+  })
+})

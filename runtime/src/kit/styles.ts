@@ -55,7 +55,7 @@ export async function styleOf(exported: unknown): Promise<ForeignStyle | undefin
   const does = (member: string) => typeof (app as Record<string, unknown>)[member] === 'function'
   if (does('getHttpAdapter') && does('init')) return 'nest'
   if (does('routing') && does('ready')) return 'fastify'
-  if (does('fetch')) return 'fetch'
+  if (does('fetch') || does('scheduled')) return 'fetch'
   if (does('callback') && does('use')) return 'koa'
   return ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].some(does) ? 'routes' : undefined
 }

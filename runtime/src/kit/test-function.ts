@@ -115,6 +115,7 @@ export async function testFunction(handler: AnyHandler, options: StyleOptions = 
     const unfollow = store.follow(event => triggers.take(event))
     const schedules = startSchedules({
       schedules: [options.schedule ?? []].flat(),
+      isScheduled: handlers.isScheduled === true,
       send,
       outlet,
       work,

@@ -1,10 +1,12 @@
 /** Calls of a function under test by the clock: the platform's own rules, and its headers. */
-import { HEADERS } from '../protocol/index.ts'
+import { CLOUD_EVENT_TYPE, EVENTS_PREFIX, HEADERS, SCHEDULED_KEY } from '../protocol/index.ts'
 import {
   hasOneTime,
+  isPlainSchedule,
   ONE_TIME,
   RunningSchedule,
   SCHEDULE_RULES,
+  scheduleEvent,
   ticksOf,
   type ScheduledCall,
   type ScheduleSettings,
@@ -24,6 +26,8 @@ export interface ScheduleSpec extends Partial<Omit<ScheduleSettings, 'missed' | 
 export interface ScheduleParts {
   readonly name: string
   readonly schedules: readonly ScheduleSpec[]
+  /** It has `scheduled`, which they are for. */
+  readonly isScheduled: boolean
   readonly retries: number
   readonly send: (request: Request) => Promise<Response>
   readonly outlet: TestOutlet
@@ -55,7 +59,9 @@ function startOne(settings: ScheduleSettings, startMs: number, caller: Scheduled
       offer: (call, lane) => {
         open += 1
         const before = lanes.get(lane)
-        const made = Promise.resolve(before?.catch(() => undefined)).then(() => caller.make(call))
+        const made = Promise.resolve(before?.catch(() => undefined)).then(() =>
+          caller.make(caller.parts.isScheduled && isPlainSchedule(settings) ? asEvent(settings, call) : call),
+        )
         const ended = made.finally(() => {
           open -= 1
           if (lanes.get(lane) === made) lanes.delete(lane)
@@ -68,6 +74,12 @@ function startOne(settings: ScheduleSettings, startMs: number, caller: Scheduled
     },
   })
   return running
+}
+
+/** A call as the platform sends one to `scheduled`. */
+function asEvent(settings: ScheduleSettings, { at, headers }: ScheduledCall): ScheduledCall {
+  const typed: [string, string][] = [...headers, ['content-type', CLOUD_EVENT_TYPE]]
+  return { at, path: EVENTS_PREFIX + SCHEDULED_KEY, body: scheduleEvent(settings, at), headers: typed }
 }
 
 function settingsOf(spec: ScheduleSpec): ScheduleSettings {
@@ -95,8 +107,8 @@ class ScheduledCaller {
     for (let attempt = 1; ; attempt += 1) {
       const requestId = crypto.randomUUID()
       const all = [
-        ...headers,
         ...(body === undefined ? [] : ([['content-type', 'application/json']] as const)),
+        ...headers,
         [HEADERS.requestId, requestId],
         [HEADERS.callId, callId],
         [HEADERS.callAttempt, String(attempt)],

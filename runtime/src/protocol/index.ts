@@ -37,4 +37,10 @@ export {
 } from './paths.ts'
 export { NAME_PATTERN, pathSegment, routeOf } from './names.ts'
 export { PLATFORM_ERRORS, platformError, type PlatformErrorBody, type PlatformErrorCode } from './platform-error.ts'
-export { TRIGGER_KEY, type ServedEvents, type ServedHandlers, type ServedTrigger } from './served-handlers.ts'
+export {
+  SCHEDULED_KEY,
+  TRIGGER_KEY,
+  type ServedEvents,
+  type ServedHandlers,
+  type ServedTrigger,
+} from './served-handlers.ts'

@@ -1,5 +1,8 @@
 import type { DocumentEventKind } from './document-event.ts'
 
+/** Below `EVENTS_PREFIX`: `scheduled` of a Worker, for a CloudEvent of `scheduleEvent`. */
+export const SCHEDULED_KEY = 'scheduled'
+
 /** What an instance reports in its health response, so that the platform knows what to send it. */
 export interface ServedHandlers {
   /** Paths below the function that are served synchronously, each with everything below it. */

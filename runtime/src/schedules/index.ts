@@ -9,8 +9,10 @@ export {
 export { TestClock, type TestClockOptions } from './test-clock.ts'
 export {
   hasOneTime,
+  isPlainSchedule,
   ONE_TIME,
   SCHEDULE_RULES,
+  scheduleEvent,
   scheduleLabel,
   ticksOf,
   type ScheduleSettings,

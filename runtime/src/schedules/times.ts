@@ -30,6 +30,27 @@ export function scheduleLabel({ name, cron, every, at, zone }: ScheduleSettings)
   return every === undefined ? `at ${at}` : `every ${every}`
 }
 
+/**
+ * Whether a function with `scheduled(event)` gets this one as an event. One with a path or a body is a request all the
+ * same.
+ */
+export function isPlainSchedule({ path, body }: Pick<ScheduleSettings, 'path' | 'body'>): boolean {
+  return path === '/' && body === undefined
+}
+
+/** What `scheduled` of a Worker is given for a time, as a CloudEvent in JSON. */
+export function scheduleEvent({ cron, every, at }: ScheduleSettings, dueMs: number): string {
+  return JSON.stringify({
+    specversion: '1.0',
+    id: String(dueMs),
+    source: '/ryo-faas/schedules',
+    type: 'ryo-faas.schedule',
+    time: new Date(dueMs).toISOString(),
+    datacontenttype: 'application/json',
+    data: { cron: cron ?? (every === undefined ? `at ${at}` : `every ${every}`) },
+  })
+}
+
 /** The times of a schedule, in milliseconds since 1970. */
 export interface Ticks {
   /** The first time after `ms`; undefined: there is none. */

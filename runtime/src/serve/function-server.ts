@@ -119,8 +119,9 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
     const [path] = request.url?.split('?', 1) ?? []
     if (path === HEALTH_PATH) {
       const status = draining ? 'draining' : 'ok'
-      const { served } = handlers
-      answerJson(response, draining ? 503 : 200, { status, name, version, instance, inflight: inflight.size, served })
+      const { served, isScheduled } = handlers
+      const about = { name, version, instance, served, isScheduled }
+      answerJson(response, draining ? 503 : 200, { status, ...about, inflight: inflight.size })
     } else if (path === METRICS_PATH) {
       answerMetrics(response).catch((error: unknown) => response.destroy(error as Error))
     } else if (path === REST_PATH && request.method === 'POST') {

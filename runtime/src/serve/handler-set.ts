@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CloudEventHandler, HttpHandler, TriggerHandler, WebHandler } from '../handlers.ts'
 import type { Adapted } from './dialects/index.ts'
-import { TRIGGER_KEY, type ServedHandlers } from '../protocol/index.ts'
+import { SCHEDULED_KEY, TRIGGER_KEY, type ServedHandlers } from '../protocol/index.ts'
 
 export type RequestHandler = NodeStyleHandler | { readonly style: 'web'; readonly handler: WebHandler }
 
@@ -28,6 +28,8 @@ export interface HandlerSet {
   readonly triggers: ReadonlyMap<string, EventHandler>
   /** Absent: everything goes to one handler. */
   readonly served?: ServedHandlers
+  /** Schedules are events for it, which `SCHEDULED_KEY` takes. */
+  readonly isScheduled?: true
 }
 
 const NO_TRIGGERS: ReadonlyMap<string, EventHandler> = new Map()
@@ -38,7 +40,11 @@ export function singleHandler(target: RequestHandler): HandlerSet {
 
 /** What the adapter of a dialect made. */
 export function adaptedHandler({ handler, triggers = NO_TRIGGERS }: Pick<Adapted, 'handler' | 'triggers'>): HandlerSet {
-  return { find: () => handler, triggers }
+  return {
+    find: () => handler ?? 'This Worker has no fetch(request); it runs on schedules and answers no requests.',
+    triggers,
+    ...(triggers.has(SCHEDULED_KEY) && { isScheduled: true }),
+  }
 }
 
 /** The platform already knows which events it is for. */

@@ -1,10 +1,8 @@
 /** The schedules of all functions: what runs when, and the switches. */
 import { RyoFaasError, type TriggerView } from '../../contract/index.ts'
-import { routeOf } from '@ryo-faas/runtime/protocol'
-import type { AgentClient, ApiOutput, Door } from '../../client/index.ts'
+import type { AgentClient, ApiOutput } from '../../client/index.ts'
 import type { Command, Context } from '../context.ts'
 import { nextRun } from './details.ts'
-import { send } from './invoke.ts'
 
 type Deployment = ApiOutput<'deployment'>
 type ScheduleView = Extract<TriggerView, { kind: 'schedule' }>
@@ -31,7 +29,7 @@ export const schedules: Command = {
       throw new RyoFaasError('INVALID_OPTION', `schedules ${String(args['action'])} needs the name of a deployment`)
     }
     const chosen = choose(name, await schedulesOf(client, name), args['schedule'] as string | undefined)
-    if (args['action'] === 'run') return runNow(chosen, context, await client.door('proxy'))
+    if (args['action'] === 'run') return runNow(chosen, client, context)
     const isPaused = args['action'] === 'pause'
     const params = { name: chosen.deployment.name, key: chosen.trigger.key }
     context.output.value(await client.call('pause', { params, body: { isPaused } }))
@@ -74,23 +72,9 @@ function choose(name: string, all: Scheduled[], wanted: string | undefined): Sch
 }
 
 /** As the clock would call it, except that it does not count for the schedule. */
-async function runNow({ deployment, trigger }: Scheduled, context: Context, proxy: Door): Promise<void> {
-  const { output, signal } = context
-  const { path, body } = trigger.schedule
-  const headers = new Headers({ prefer: 'respond-async', 'x-schedule': trigger.label })
-  headers.set('x-scheduled-at', new Date().toISOString())
-  if (body !== undefined) headers.set('content-type', 'application/json')
-  const init = {
-    method: 'POST',
-    headers: [...headers],
-    signal,
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  }
-  const response = await send(`${proxy.url}/functions/${routeOf(deployment.name)}${path}`, init, proxy)
-  if (response.status !== 202) {
-    throw new RyoFaasError('INVALID_REQUEST', `the call was not accepted: ${response.status} ${await response.text()}`)
-  }
-  const accepted = (await response.json()) as { callId: string }
+async function runNow({ deployment, trigger }: Scheduled, client: AgentClient, { output }: Context): Promise<void> {
+  const params = { name: deployment.name, key: trigger.key }
+  const accepted = await client.call('runSchedule', { params })
   output.value(accepted)
   output.line(accepted.callId)
   output.note(`ryo-faas calls show ${accepted.callId}`)

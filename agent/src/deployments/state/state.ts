@@ -25,6 +25,8 @@ export const VersionRecord = z.object({
   createdAt: z.string(),
   /** For a service: what its `main` registered. */
   served: ServedHandlers.optional(),
+  /** Schedules are events for it: it is a Worker with `scheduled`. */
+  isScheduled: z.literal(true).optional(),
   /** Its deploy.json entry, with absolute paths. */
   config: DeployEntry,
   /** Absolute path of that deploy.json; absent in versions of earlier releases and of what was built elsewhere. */

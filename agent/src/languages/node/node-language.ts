@@ -51,11 +51,12 @@ export class NodeLanguage implements Language {
           ? { kind: 'rejected', problems: [missing.problem, ...outcome.problems] }
           : outcome
       }
-      const { kind: _, form, ...call } = outcome
+      const { kind: _, form, scheduled, ...call } = outcome
       const request = { ...sources[index]!, ...call }
       const { node } = request
       return {
         ...{ kind: 'accepted', form },
+        ...(scheduled !== undefined && { scheduled }),
         ...(node !== undefined && { base: nodeBase(node) }),
         bundle: signal => this.#builder.bundle(request, signal),
       }

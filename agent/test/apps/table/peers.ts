@@ -53,7 +53,52 @@ const WORKER = `export default {
 }
 `
 
+/** Its requests wait until a schedule has run. */
+const SCHEDULED_WORKER = `let done
+const ran = new Promise(resolve => (done = resolve))
+let waited = 0
+export default {
+  async fetch() {
+    const about = await ran
+    return Response.json({ ...about, waited })
+  },
+  async scheduled(event, env, ctx) {
+    ctx.waitUntil(Promise.resolve().then(() => waited++))
+    event.noRetry()
+    done({ cron: event.cron, time: typeof event.scheduledTime, isWhole: event.scheduledTime % 1000 === 0, who: env.WHO })
+  },
+}
+`
+
 export const PEERS: App[] = [
+  {
+    name: 'worker with scheduled beside workerd',
+    dependencies: { miniflare: '4' },
+    files: {
+      'hello.js': SCHEDULED_WORKER,
+      'peer.js': `import { Miniflare } from 'miniflare'
+const options = { modules: true, scriptPath: './hello.js', compatibilityDate: '2026-01-01', bindings: { WHO: 'World' } }
+const quiet = { cf: false, telemetry: { enabled: false } }
+const server = new Miniflare({ ...options, ...quiet, host: '127.0.0.1', port: 0 })
+const url = (await server.ready).origin
+await (await server.getWorker()).scheduled({ cron: '* * * * * *', scheduledTime: new Date('2026-01-01T00:00:00Z') })
+console.log(JSON.stringify({ url }))
+`,
+    },
+    deploy: [
+      {
+        name: 'hello',
+        filePath: './hello.js',
+        env: { WHO: 'World' },
+        instances: 1,
+        schedule: [{ cron: '* * * * * *' }],
+      },
+    ],
+    peer: 'peer.js',
+    calls: [
+      on('/', { answer: /^{"cron":"\* \* \* \* \* \*","time":"number","isWhole":true,"who":"World","waited":\d+}$/ }),
+    ],
+  },
   {
     name: 'worker beside workerd',
     dependencies: { miniflare: '4' },

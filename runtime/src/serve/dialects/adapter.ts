@@ -16,7 +16,8 @@ export interface Surroundings {
 }
 
 export interface Adapted {
-  readonly handler: RequestHandler
+  /** Absent: it answers no requests. */
+  readonly handler?: RequestHandler | undefined
   /** What only the platform may start, by its name below `EVENTS_PREFIX`. */
   readonly triggers?: ReadonlyMap<string, EventHandler>
   /** After the last request. */

@@ -1,6 +1,7 @@
 import { H3, toNodeHandler } from 'h3'
 import { Hono } from 'hono'
 import { expect, test, vi } from 'vitest'
+import { HEALTH_PATH } from '../../protocol/index.ts'
 import { deferred } from '../../testing/deferred.ts'
 import { DELIVERED, send, serveDialect } from '../../testing/serve-handler.ts'
 import { expectSameAnswers, type TriedRequest } from '../../testing/same-answers.ts'
@@ -105,6 +106,28 @@ test('scheduled runs for the platform only', async () => {
   expect((await send(served.port, { method: 'POST', path }, event)).status).toBe(404)
   expect((await send(served.port, { method: 'POST', path, headers: DELIVERED }, event)).status).toBe(204)
   expect(ran).toEqual([{ ...data, scheduledTime: Date.UTC(2026), env: { GREETING: 'hi' } }])
+})
+
+test('a Worker with scheduled alone answers no requests, and its instance ends after what it waits for', async () => {
+  const gate = deferred<void>()
+  const events: string[] = []
+  const worker = {
+    scheduled: (_event: object, _env: object, ctx: { waitUntil(work: Promise<unknown>): void }) =>
+      ctx.waitUntil(gate.promise.then(() => events.push('worked'))),
+  }
+  await using served = await serveDialect(fetchObject, worker)
+  const refused = await send(served.port)
+  expect(refused.status).toBe(404)
+  expect(refused.body).toContain('it runs on schedules and answers no requests')
+  const health = await send(served.port, { path: HEALTH_PATH })
+  expect(JSON.parse(health.body)).toMatchObject({ isScheduled: true })
+  const event = JSON.stringify({ specversion: '1.0', type: 'ryo-faas.schedule', data: { cron: '* * * * *' } })
+  const path = '/.ryo-faas/events/scheduled'
+  expect((await send(served.port, { method: 'POST', path, headers: DELIVERED }, event)).status).toBe(204)
+  const drained = served.server.drain().then(() => events.push('drained'))
+  gate.resolve()
+  await drained
+  expect(events).toEqual(['worked', 'drained'])
 })
 
 test('what has no fetch is refused by name', async () => {

@@ -1,13 +1,15 @@
 /**
  * The web standard's server: an object with `fetch(request, env, ctx)`. Cloudflare's modules, Bun, Deno, Hono, H3, Yoga
- * and all that can be mounted in them. `scheduled` of a Worker runs only when the platform says so.
+ * and all that can be mounted in them. `scheduled` of a Worker runs for `schedule` in deploy.json, and for nobody else; a
+ * Worker may have it alone.
  */
 import type { FunctionContext } from '../../context.ts'
 import type { TriggerHandler, WebHandler } from '../../handlers.ts'
+import { SCHEDULED_KEY } from '../../protocol/index.ts'
 import { mismatch, type Adapted, type Surroundings } from './adapter.ts'
 
 interface FetchObject {
-  fetch(request: Request, env: unknown, context: ExecutionContext): Response | Promise<Response>
+  fetch?(request: Request, env: unknown, context: ExecutionContext): Response | Promise<Response>
   scheduled?(event: ScheduledEvent, env: unknown, context: ExecutionContext): unknown
 }
 
@@ -26,20 +28,19 @@ interface ScheduledEvent {
   noRetry(): void
 }
 
-/** Name of the only trigger, below `EVENTS_PREFIX`. */
-const SCHEDULED = 'scheduled'
-
 export async function fetchObject(exported: unknown, _options: unknown, surroundings: Surroundings): Promise<Adapted> {
   const server = (await exported) as FetchObject
-  if (typeof server?.fetch !== 'function') throw mismatch(surroundings, 'an object with fetch(request)')
+  const [answers, isScheduled] = [typeof server?.fetch === 'function', typeof server?.scheduled === 'function']
+  if (!answers && !isScheduled) throw mismatch(surroundings, 'an object with fetch(request)')
   const { env } = surroundings
-  const handler: WebHandler = (request, context) => server.fetch(request, env, executionContext(context))
-  const adapted: Adapted = { handler: { style: 'web', handler } }
-  if (typeof server.scheduled !== 'function') return adapted
+  const handler: WebHandler = (request, context) => server.fetch!(request, env, executionContext(context))
   const scheduled: TriggerHandler = async (event, context) => {
     await server.scheduled!(scheduledEvent(event), env, executionContext(context))
   }
-  return { ...adapted, triggers: new Map([[SCHEDULED, { handler: scheduled }]]) }
+  return {
+    ...(answers && { handler: { style: 'web', handler } }),
+    ...(isScheduled && { triggers: new Map([[SCHEDULED_KEY, { handler: scheduled }]]) }),
+  }
 }
 
 const NO_PROPS = {}

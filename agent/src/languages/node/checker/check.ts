@@ -51,6 +51,8 @@ export type CheckOutcome =
       exportName: string
       /** What it is, for people: `Express app`. */
       form: string
+      /** It has `scheduled(event)`: that alone, or beside requests. */
+      scheduled?: 'alone' | 'too'
     })
   | { kind: 'rejected'; problems: Problem[] }
 

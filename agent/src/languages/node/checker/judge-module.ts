@@ -108,7 +108,8 @@ function judgeExport(judged: JudgedModule, found: FoundExport): Accepted | Findi
     const recognized = dialect.recognize(candidate)
     if (!recognized) continue
     if ('problem' in recognized) return recognized
-    return { ...callOf(recognized), exportName, form: recognized.form }
+    const { form, scheduled } = recognized
+    return { ...callOf(recognized), exportName, form, ...(scheduled && { scheduled }) }
   }
   return own as Finding
 }

@@ -10,7 +10,7 @@
 import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
-import { HEADERS } from '@ryo-faas/runtime/protocol'
+import { EVENTS_PREFIX, HEADERS, SCHEDULED_KEY } from '@ryo-faas/runtime/protocol'
 import { IdSource } from '@ryo-faas/runtime/telemetry'
 import type { Credentials } from '../../../access/index.ts'
 import { callerValue } from '../access/caller-line.ts'
@@ -21,7 +21,7 @@ import type { Call } from './call.ts'
 import { Exchange, tooLarge, type ExchangeContext } from './exchange.ts'
 import { answerMalformed } from './malformed.ts'
 import { METHODS, refuse, type Refusal } from './refuse.ts'
-import { hostOf, rewriteRequestHead } from './request-head.ts'
+import { hostOf, rewriteRequestHead, type RequestHead } from './request-head.ts'
 import { parseTarget } from './target.ts'
 import type { TrustedPeers } from '../access/trusted-peers.ts'
 import type { RouteMatch } from '../routing/url-router.ts'
@@ -51,6 +51,11 @@ interface Asked {
 
 const NO_VERDICT = refused('FUNCTION_UNAVAILABLE', 'the access check is currently unavailable')
 const RESERVED = { code: 'FUNCTION_NOT_FOUND', reason: 'paths below /.ryo-faas/ belong to the platform' } as const
+
+/** The operator may run a schedule now, as a call in the queue. */
+function mayQueue(path: string, { prefersAsync }: RequestHead, requester: Requester): boolean {
+  return path === EVENTS_PREFIX + SCHEDULED_KEY && prefersAsync && requester.principal.kind === 'operator'
+}
 
 export class Hop {
   private readonly options: HopOptions
@@ -164,7 +169,10 @@ export class Hop {
     const { routes, tracing, dispatchToken, functionsKey, trusted } = this.options
     const head = rewriteRequestHead(request, { ids, tracing, isUpgrade, dispatchToken, functionsKey, trusted })
     if (head.kind === 'bad') return this.refuse(request, response, { code: 'BAD_REQUEST', reason: head.reason })
-    if (target.isEvent && !head.isDispatched) return this.refuse(request, response, RESERVED)
+    const requester = new Requester(request, this.options.credentials, trusted)
+    if (target.isEvent && !head.isDispatched && !mayQueue(target.path, head, requester)) {
+      return this.refuse(request, response, RESERVED)
+    }
     const { requestId } = head
     const { name, path } = target
     const entry = routes.find(name)
@@ -180,11 +188,10 @@ export class Hop {
         return answerPreflight(request, response, { cors, methods: allow, requestId })
       }
     }
-    if (methods !== undefined && !methods.has(request.method!) && !head.isDispatched) {
+    if (methods !== undefined && !methods.has(request.method!) && !head.isDispatched && !target.isEvent) {
       return this.refuse(request, response, { ...wrongMethod(request, [...methods].join(', ')), requestId })
     }
     const params = routed === undefined ? routes.paramsOf(entry, request.method!, path) : routed.params
-    const requester = new Requester(request, this.options.credentials, trusted)
     const metrics = head.isDispatched ? entry.dispatched : entry.metrics
     const isAsync = !head.isDispatched && (entry.isAsync(path) || target.isAsync || head.prefersAsync)
     const route = routed === undefined ? undefined : entry.route.pattern

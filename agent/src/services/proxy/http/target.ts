@@ -3,13 +3,14 @@
  *
  * Invariants: 1. The forwarded bytes are a suffix of what the client sent, never re-encoded. 2. A path that two
  * parsers could read differently (dot segments, encoded separators, NUL, broken escapes) is refused.
- * 3. Nothing below `/.ryo-faas/` is forwarded, however it is spelled, except document events of the dispatcher.
+ * 3. Nothing below `/.ryo-faas/` is forwarded, however it is spelled, except events of the dispatcher; the operator may
+ * queue the one of a schedule.
  */
 import { ASYNC_FUNCTIONS_PREFIX, EVENTS_PREFIX, FUNCTIONS_PREFIX, RESERVED_PREFIX } from '@ryo-faas/runtime/protocol'
 import { isOwnPath } from '../../../contract/index.ts'
 
 export type Target =
-  /** `isAsync`: under the prefix for asynchronous calls. `isEvent`: only for the dispatcher. */
+  /** `isAsync`: under the prefix for asynchronous calls. `isEvent`: only for the dispatcher, and in part the operator. */
   | { kind: 'function'; name: string; path: string; isAsync: boolean; isEvent: boolean }
   | { kind: 'reserved'; name: string }
   /** `path`: a deployment may name it; absent: the platform serves it, or nobody. */

@@ -30,6 +30,8 @@ export interface Candidate {
 export interface Recognized {
   /** What it is, for people: `Express app`. */
   form: string
+  /** It has `scheduled(event)`: that alone, or beside requests. */
+  scheduled?: 'alone' | 'too'
   /** Absent: it is called as a Node-style handler. */
   adapter?: AdapterUse
 }

@@ -155,6 +155,11 @@ describe('recognizes', () => {
       'Worker (default): fetchObject',
     ],
     [
+      'a Worker that runs on schedules only',
+      `export default { async scheduled(event: { cron: string }) { console.log(event.cron) } }`,
+      'Worker (default): fetchObject',
+    ],
+    [
       'an object with fetch in JavaScript',
       `module.exports = { fetch: request => new Response(request.url) }`,
       'Fetch server (default): fetchObject',

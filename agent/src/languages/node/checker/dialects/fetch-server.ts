@@ -1,7 +1,7 @@
-/** The web standard's server: an object with `fetch(request)`, of whatever framework. */
+/** The web standard's server: an object with `fetch(request)`, of whatever framework; `scheduled` of a Worker. */
 import { ts } from 'ts-morph'
 import { problemAt } from '../findings.ts'
-import type { Candidate, Dialect } from './dialect.ts'
+import type { Candidate, Dialect, Recognized } from './dialect.ts'
 import { isCallable, isDeclaredBy, makerOf, nameOfType, propertyOf, valueOf } from './origins.ts'
 
 const FRAMEWORKS: readonly [packageName: string, form: string][] = [
@@ -22,7 +22,7 @@ export const fetchServer: Dialect = {
     const type = [candidate.type, checker.getAwaitedType(candidate.type)].find(
       one => one && isCallable(propertyOf(checker, { type: one, node }, 'fetch')),
     )
-    if (!type) return undefined
+    if (!type) return scheduledAlone(candidate)
     const wrong = problemOf(candidate, propertyOf(checker, { type, node }, 'fetch')!)
     if (wrong !== undefined) {
       return problemAt(node, {
@@ -31,8 +31,15 @@ export const fetchServer: Dialect = {
         hint: 'Expected { fetch(request: Request, env?, ctx?): Response | Promise<Response> }',
       })
     }
-    return { form: formOf(candidate, type), adapter: { name: 'fetchObject' } }
+    const isScheduled = isCallable(propertyOf(checker, { type, node }, 'scheduled'))
+    return { form: formOf(candidate, type), adapter: { name: 'fetchObject' }, ...(isScheduled && { scheduled: 'too' }) }
   },
+}
+
+/** A Worker that runs on schedules only. */
+function scheduledAlone({ checker, type, node }: Candidate): Recognized | undefined {
+  const isScheduled = isCallable(propertyOf(checker, { type, node }, 'scheduled'))
+  return isScheduled ? { form: 'Worker', adapter: { name: 'fetchObject' }, scheduled: 'alone' } : undefined
 }
 
 function problemOf({ checker, types }: Candidate, fetch: ts.Type): string | undefined {

@@ -119,6 +119,31 @@ it('calls the function: path, body, its name and the time', async () => {
   })
 })
 
+it('is an event for a function with scheduled(event)', async () => {
+  const clock = new ManualClock(NOON)
+  const offered: Occurrence[] = []
+  const spec = { schedule: Schedule.parse({ ...EVERY, name: 'tick' }), isEvent: true } as const
+  const from = { kind: 'time', time: new Date(NOON).toISOString() } as const
+  new ScheduleSource(clock).start(
+    { spec, from, functionName: 'FN' },
+    { epoch: NOON, sequence: NOON },
+    {
+      slots: () => ({ free: 10, all: 10 }),
+      offer: occurrence => offered.push(occurrence),
+      refused: () => undefined,
+    },
+  )
+  await Promise.resolve()
+  clock.advance(MINUTE)
+  const { body, request, headers } = await event(offered[0]!)
+  expect(request).toEqual({ path: '/.ryo-faas/events/scheduled', contentType: 'application/cloudevents+json' })
+  expect(headers).toContainEqual(['x-schedule', 'tick'])
+  expect(JSON.parse(Buffer.from(body).toString())).toMatchObject({
+    time: '2026-01-01T12:01:00.000Z',
+    data: { cron: '* * * * *' },
+  })
+})
+
 it('without a body nothing says that there is one', async () => {
   const { clock, offered } = await running({ at: '2026-01-01T12:10:00Z' })
   clock.advance(60 * MINUTE)

@@ -3,7 +3,8 @@
  *
  * Invariant: the call of a time has the same id after a crash: it runs once, whoever offers it.
  */
-import { RunningSchedule, ticksOf, type ScheduledCall } from '@ryo-faas/runtime/schedules'
+import { CLOUD_EVENT_TYPE, EVENTS_PREFIX, SCHEDULED_KEY } from '@ryo-faas/runtime/protocol'
+import { RunningSchedule, scheduleEvent, ticksOf, type ScheduledCall } from '@ryo-faas/runtime/schedules'
 import { z } from 'zod'
 import { Schedule } from '../../../../contract/index.ts'
 import type {
@@ -16,7 +17,7 @@ import type {
   TriggerSource,
 } from '../source.ts'
 
-const ScheduleSpec = z.object({ schedule: Schedule })
+const ScheduleSpec = z.object({ schedule: Schedule, isEvent: z.literal(true).optional() })
 type ScheduleSpec = z.infer<typeof ScheduleSpec>
 
 export class ScheduleSource implements TriggerSource<ScheduleSpec> {
@@ -50,7 +51,7 @@ export class ScheduleSource implements TriggerSource<ScheduleSpec> {
         slots: () => sink.slots(),
         offer: (call, lane) => {
           hold()
-          sink.offer({ sequence: call.at, lane, event: async () => eventOf(call) })
+          sink.offer({ sequence: call.at, lane, event: async () => eventOf(call, spec) })
         },
       },
       seen: sequence,
@@ -71,12 +72,15 @@ export class ScheduleSource implements TriggerSource<ScheduleSpec> {
   }
 }
 
-function eventOf({ at, path, body, headers }: ScheduledCall): TriggerEvent {
+function eventOf({ at, path, body, headers }: ScheduledCall, { schedule, isEvent }: ScheduleSpec): TriggerEvent {
+  const about = { id: String(at), time: new Date(at).toISOString(), headers }
+  if (isEvent) {
+    const request = { path: EVENTS_PREFIX + SCHEDULED_KEY, contentType: CLOUD_EVENT_TYPE }
+    return { ...about, body: Buffer.from(scheduleEvent(schedule, at)), request }
+  }
   return {
-    id: String(at),
-    time: new Date(at).toISOString(),
+    ...about,
     body: body === undefined ? new Uint8Array() : Buffer.from(body),
-    headers,
     request: { path, ...(body !== undefined && { contentType: 'application/json' }) },
   }
 }
