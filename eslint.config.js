@@ -5,7 +5,7 @@ import { layers } from './eslint-rules.js'
 const AGENT = [
   ['contract'],
   ['client', 'host', 'docker', 'access', 'observability/tracing'],
-  ['languages', 'engines', 'bus', 'secrets', 'tokens', 'supervisor', 'observability', 'acme'],
+  ['languages', 'engines', 'bus', 'cloud-events', 'secrets', 'tokens', 'supervisor', 'observability', 'acme'],
   ['calls', 'deploy-file', 'routes'],
   ['packages'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],

@@ -65,6 +65,16 @@ export interface FunctionConfig extends Settings {
   on?: (
     | { kind?: 'document'; table: string; events: ('new-doc' | 'updated-doc' | 'deleted-doc')[]; ids?: string[] }
     | { kind: 'event'; type: string; source?: string }
+    | {
+        kind: 'nats'
+        server: string
+        subject: string
+        durable?: string
+        deliver?: 'new' | 'all'
+        queue?: string
+        credentials?: string
+        tls?: { ca?: string; cert?: string; key?: string }
+      }
   )[]
   schedule?: Schedule[]
   mainProcess?: boolean

@@ -22,6 +22,7 @@ export const JETSTREAM_ERRORS = {
   wrongLastSequence: 10071,
   streamNameInUse: 10058,
   streamNotFound: 10059,
+  consumerNotFound: 10014,
   deleteFailed: 10057,
   maximumBytes: 10077,
   maximumMessages: 10078,

@@ -7,6 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import {
   connect,
+  credsAuthenticator,
   Events,
   headers,
   type JetStreamClient,
@@ -19,12 +20,20 @@ import { BusError, fromThrown } from './bus-error.ts'
 import { Publisher, type PublishAck } from './publisher.ts'
 
 export interface BusOptions {
-  /** `nats://host:port` */
+  /** `nats://host:port`, or several, separated by commas. */
   url: string
   user?: string | undefined
   password?: string | undefined
+  /** In place of user and password. */
+  token?: string | undefined
+  /** In place of user and password: the contents of a .creds file. */
+  credentials?: string | undefined
+  /** Present: only over TLS. PEM. */
+  tls?: { ca?: string; cert?: string; key?: string }
   /** Client name shown by the server. */
   name: string
+  /** Between attempts to connect. Default 200. */
+  retryMs?: number
   /** Longest wait for an acknowledgement or an answer. Default 2000. */
   timeoutMs?: number
   /** Called after each failed attempt to make the first connection. */
@@ -189,18 +198,21 @@ export async function ask<T>(bus: Bus, request: (manager: Manager) => Promise<T>
  * @throws the signal's reason if it is aborted before that.
  */
 export async function connectBus(options: BusOptions, signal?: AbortSignal): Promise<Bus> {
-  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, retryMs = RETRY_MS, token, tls, credentials } = options
   for (;;) {
     signal?.throwIfAborted()
     try {
       const connection = await connect({
-        servers: options.url,
+        servers: options.url.split(','),
         name: options.name,
         ...(options.user !== undefined && { user: options.user, pass: options.password ?? '' }),
+        ...(token !== undefined && { token }),
+        ...(credentials !== undefined && { authenticator: credsAuthenticator(Buffer.from(credentials)) }),
+        ...(tls !== undefined && { tls }),
         timeout: timeoutMs,
         maxReconnectAttempts: -1,
-        reconnectTimeWait: RETRY_MS,
-        reconnectJitter: RETRY_MS,
+        reconnectTimeWait: retryMs,
+        reconnectJitter: retryMs,
         // A server that has just restarted may refuse everyone for a moment.
         ignoreAuthErrorAbort: true,
         pingInterval: PING_INTERVAL_MS,
@@ -211,7 +223,7 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
     } catch (error) {
       // Not there yet, or not ours yet: retry until it is, or until we are told to stop.
       options.onFailure?.(error as Error)
-      await delay(RETRY_MS, undefined, { signal }).catch(() => undefined)
+      await delay(retryMs, undefined, { signal }).catch(() => undefined)
     }
   }
 }

@@ -23,6 +23,8 @@ export interface StreamDelivery extends Delivery {
   readonly consumerSequence: number
   /** When it was stored, by the server's clock; milliseconds since 1970. */
   readonly storedAtMs: number
+  /** All of them, in lower case. */
+  headers(): [name: string, value: string][]
   /** How many of the consumer's messages had not been delivered to anybody at that moment. */
   readonly remaining: number
 }
@@ -61,6 +63,10 @@ export class NatsDelivery implements StreamDelivery {
     return this.#headers?.get(name) || undefined
   }
 
+  headers(): [name: string, value: string][] {
+    return headersIn(this.#headers)
+  }
+
   ack(): void {
     this.#respond(ACK)
   }
@@ -80,4 +86,10 @@ export class NatsDelivery implements StreamDelivery {
       // The connection is closed for good: the message is redelivered after `ackWaitMs`.
     }
   }
+}
+
+export function headersIn(all: MsgHdrs | undefined): [name: string, value: string][] {
+  return [...(all ?? [])].flatMap(([name, values]) =>
+    values.map((value): [string, string] => [name.toLowerCase(), value]),
+  )
 }

@@ -8,6 +8,7 @@ export { lastMessage, messageAt, nextMessage, removeMessage, type StoredMessage 
 export { backlogOf, durableConsumer, type Backlog } from './consumers.ts'
 export type { Delivery, StreamDelivery } from './delivery.ts'
 export { Puller } from './puller.ts'
+export { givenConsumer, streamOfSubject, subscribeCore, type CoreMessage } from './given-server.ts'
 export { OrderedReader } from './ordered-reader.ts'
 export {
   callIdOfSubject,

@@ -55,11 +55,16 @@ export { ServedHandlers, ServedTrigger } from './served.ts'
 export {
   DocumentTrigger,
   EventTrigger,
+  handledBy,
+  NatsTrigger,
   StartFrom,
   Trigger,
   TRIGGER_KINDS,
+  triggerLabel,
+  triggerSecrets,
   TriggerStart,
   TriggerView,
+  type HandledEvents,
   type TriggerKind,
   type TriggerSourceKind,
 } from './trigger.ts'

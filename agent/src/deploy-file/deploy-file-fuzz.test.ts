@@ -27,10 +27,16 @@ const path = fc.constantFrom('.', './main.ts', '..', '/etc', '', './none.ts', 'a
 const anything = <T>(likely: fc.Arbitrary<T>) => fc.oneof({ weight: 3, arbitrary: likely }, fc.jsonValue())
 const trigger = fc.record(
   {
-    kind: anything(fc.constantFrom('document', 'cron')),
+    kind: anything(fc.constantFrom('document', 'event', 'nats', 'cron')),
     table: fc.string(),
     events: fc.array(fc.constantFrom('new-doc', 'old-doc', 1)),
     ids: fc.array(fc.string()),
+    type: fc.constantFrom('a.*', '*a', ''),
+    server: anything(fc.constantFrom('SERVER', 'nats://a:4222', 'nats://a:b@c', 'http://a')),
+    subject: anything(fc.constantFrom('a.>', '>.a', 'a b', '')),
+    durable: fc.constantFrom('ours', 'a.b', 1),
+    queue: fc.constantFrom('ours', '*'),
+    tls: anything(fc.record({ ca: fc.constantFrom('CA', '../x') }, { requiredKeys: [] })),
   },
   { requiredKeys: [] },
 )

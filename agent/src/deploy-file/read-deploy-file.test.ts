@@ -109,8 +109,8 @@ test('an unknown kind of trigger is a problem that names the known ones', async 
   ]
 }`)
   expect(problems).toEqual([
-    '4:24 wrong-value "on[0].kind" must be one of the kinds of triggers: "document", "event"',
-    '4:59 wrong-value "on[1].kind" must be one of the kinds of triggers: "document", "event"',
+    '4:24 wrong-value "on[0].kind" must be one of the kinds of triggers: "document", "event", "nats"',
+    '4:59 wrong-value "on[1].kind" must be one of the kinds of triggers: "document", "event", "nats"',
     '4:66 unknown-field unknown field "kinds", did you mean "kind"?',
   ])
 })

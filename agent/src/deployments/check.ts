@@ -1,7 +1,15 @@
 /** Checks functions of a deploy.json: all that can be known without building or running anything. */
 import { dirname } from 'node:path'
 import { isPlainSchedule } from '@ryo-faas/runtime/schedules'
-import { dockerfileOf, hostPathsOf, kindOf, RyoFaasError, type Problem } from '../contract/index.ts'
+import {
+  dockerfileOf,
+  handledBy,
+  hostPathsOf,
+  kindOf,
+  RyoFaasError,
+  triggerSecrets,
+  type Problem,
+} from '../contract/index.ts'
 import type { Engine } from '../engines/index.ts'
 import type { CheckOutcome, Languages } from '../languages/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
@@ -51,7 +59,7 @@ export async function checkPlanned(
       const { name, export: exported, ...more } = entry
       const { packageDir, filePath, files, unbundled, node, python, command, dockerfile } = more
       const kind = kindOf(entry)
-      const on = entry.on?.map(trigger => trigger.kind ?? 'document')
+      const on = entry.on?.map(handledBy)
       return {
         language,
         source: {
@@ -122,7 +130,7 @@ function missing(base: string): [code: string, field: string] {
 
 export function missingSecrets(planned: Planned[], known: ReadonlySet<string>): Problem[] {
   return planned.flatMap(({ entry, place }) =>
-    [...entry.secrets, ...signingSecret(entry)]
+    [...new Set([...entry.secrets, ...signingSecret(entry), ...(entry.on ?? []).flatMap(triggerSecrets)])]
       .filter(name => !known.has(name))
       .map(name =>
         place({

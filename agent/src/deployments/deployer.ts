@@ -9,6 +9,7 @@ import { routeOf } from '@ryo-faas/runtime/protocol'
 import {
   nearMatch,
   RyoFaasError,
+  triggerSecrets,
   type DeploymentView,
   type LogLine,
   type PackagedDeploy,
@@ -378,14 +379,16 @@ export class Deployer {
 
   async #table(): Promise<CurrentTable> {
     const { state, secrets } = this.#options
-    const signing = Object.values(state.current.deployments).flatMap(record =>
-      signingSecret(activeVersion(record).config),
-    )
-    const values = signing.length === 0 ? {} : await secrets.values(signing)
+    const configs = Object.values(state.current.deployments).map(record => activeVersion(record).config)
+    const [signing, connecting] = await Promise.all([
+      secrets.values(configs.flatMap(signingSecret)),
+      secrets.values(configs.flatMap(({ on = [] }) => on.flatMap(triggerSecrets))),
+    ])
     return {
       routes: Object.values(state.current.deployments).map(record => this.#routeOf(record)),
       keys: Object.values(state.current.keys),
-      secrets: values,
+      secrets: signing,
+      triggerSecrets: connecting,
       ...(state.current.clock && { clock: state.current.clock }),
     }
   }

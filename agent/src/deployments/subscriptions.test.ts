@@ -86,3 +86,21 @@ test('for a Worker with scheduled(event) a schedule is an event, unless it has a
   expect(await isEvents({ ...version([]), config, isScheduled: true })).toEqual([true, false, false])
   expect(await isEvents({ ...version([]), config })).toEqual([false, false, false])
 })
+
+test('a handler has a place for each kind of trigger, and the secrets of one travel with none of them', async () => {
+  const on = [
+    { table: 'payments', events: ['new-doc'] },
+    { kind: 'event', type: 'com.example.*' },
+    { kind: 'nats', server: 'SERVER', subject: 'orders.>', durable: 'ours' },
+    { kind: 'nats', server: 'nats://other', subject: 'stock' },
+  ]
+  const config = DeployEntry.parse({ name: 'Desk', packageDir: '/p', filePath: '/p/main.ts', on })
+  const { served: _, ...desk } = { ...version([]), kind: 'trigger' as const, config }
+  const subscriptions = await subscribe({ before: undefined, version: desk, now, clockMs })
+  expect(Object.keys(subscriptions)).toEqual(['on', 'on.event', 'on.nats'])
+  expect(triggersOf(record(desk, subscriptions), desk)).toMatchObject([
+    { kind: 'document', key: 'on', filters: [on[0]], start: { from: NOW } },
+    { kind: 'event', key: 'on', filters: [on[1]], start: { from: { kind: 'time' } } },
+    { kind: 'nats', key: 'on', filters: [on[2], on[3]], start: { from: { kind: 'time' } } },
+  ])
+})

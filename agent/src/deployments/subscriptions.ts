@@ -9,10 +9,15 @@ import { TRIGGER_KEY } from '@ryo-faas/runtime/protocol'
 import { isPlainSchedule, scheduleLabel, ticksOf } from '@ryo-faas/runtime/schedules'
 import {
   scheduleKey,
+  TRIGGER_KINDS,
   type DocumentTrigger,
   type EventTrigger,
+  type NatsTrigger,
   type Schedule,
+  type ServedHandlers,
   type StartFrom,
+  type Trigger,
+  type TriggerKind,
   type TriggerSourceKind,
   type TriggerStart,
   type TriggerView,
@@ -20,18 +25,27 @@ import {
 import { activeVersion, type DeploymentRecord, type VersionRecord } from './state/index.ts'
 
 type KnownView = TriggerView & { kind: TriggerSourceKind }
+interface Filters {
+  document: DocumentTrigger[]
+  event: EventTrigger[]
+  nats: NatsTrigger[]
+}
 
 type Subscribed =
-  | { kind: 'document'; key: string; filters: DocumentTrigger[] }
-  | { kind: 'event'; key: string; filters: EventTrigger[] }
+  | { [Kind in TriggerKind]: { kind: Kind; key: string; filters: Filters[Kind] } }[TriggerKind]
   | { kind: 'schedule'; key: string; schedule: Schedule; label: string; isEvent?: true }
 
+/** What a service registered, by the key of its handler. */
+type OfService<Kind extends TriggerKind> = (served: ServedHandlers) => [key: string, filters: Filters[Kind]][]
+
+/** The kinds of triggers, one line each. */
+const OF_SERVICE: { [Kind in TriggerKind]: OfService<Kind> } = {
+  document: ({ triggers }) => triggers.map(({ key, ...filter }) => [key, [filter]]),
+  event: ({ events = [] }) => events.map(({ key, ...filter }) => [key, [{ kind: 'event', ...filter }]]),
+  nats: () => [],
+}
+
 function triggersIn(version: VersionRecord): Subscribed[] {
-  const onDocuments = [...documentTriggers(version)].map(([key, filters]) => ({
-    kind: 'document' as const,
-    key,
-    filters,
-  }))
   const schedules = version.config.schedule.map(schedule => ({
     kind: 'schedule' as const,
     key: scheduleKey(schedule),
@@ -39,42 +53,28 @@ function triggersIn(version: VersionRecord): Subscribed[] {
     label: scheduleLabel(schedule),
     ...(version.isScheduled && isPlainSchedule(schedule) && { isEvent: true as const }),
   }))
-  const onEvents = [...eventTriggers(version)].map(([key, filters]) => ({ kind: 'event' as const, key, filters }))
-  return [...onDocuments, ...onEvents, ...schedules]
+  return [...TRIGGER_KINDS.flatMap(kind => triggersOfKind(version, kind)), ...schedules]
 }
 
-/** Those of each handler, by its key. */
-function documentTriggers({ kind, config, served }: VersionRecord): Map<string, DocumentTrigger[]> {
-  switch (kind) {
+/** Those of each handler. */
+function triggersOfKind({ kind: deployed, config, served }: VersionRecord, kind: TriggerKind): Subscribed[] {
+  const subscribed = (key: string, filters: Trigger[]) => ({ kind, key, filters }) as Subscribed
+  switch (deployed) {
     case 'trigger': {
-      const filters = (config.on ?? []).filter(each => each.kind !== 'event')
-      return new Map(filters.length === 0 ? [] : [[TRIGGER_KEY, filters]])
+      const filters = (config.on ?? []).filter(each => (each.kind ?? 'document') === kind)
+      return filters.length === 0 ? [] : [subscribed(TRIGGER_KEY, filters)]
     }
     case 'service':
-      return new Map(served?.triggers.map(({ key, ...filter }) => [key, [filter]]))
+      return served === undefined ? [] : OF_SERVICE[kind](served).map(([key, filters]) => subscribed(key, filters))
     case 'http':
     case 'async':
-      return new Map()
-  }
-}
-
-function eventTriggers({ kind, config, served }: VersionRecord): Map<string, EventTrigger[]> {
-  switch (kind) {
-    case 'trigger': {
-      const filters = (config.on ?? []).filter(each => each.kind === 'event')
-      return new Map(filters.length === 0 ? [] : [[TRIGGER_KEY, filters]])
-    }
-    case 'service':
-      return new Map(served?.events?.map(({ key, ...filter }) => [key, [{ kind: 'event', ...filter }]]))
-    case 'http':
-    case 'async':
-      return new Map()
+      return []
   }
 }
 
 /** Names its start: a handler may run on documents and on other events. */
 function startKey({ kind, key }: Pick<Subscribed, 'kind' | 'key'>): string {
-  return kind === 'event' ? `${key}.event` : key
+  return kind === 'document' || kind === 'schedule' ? key : `${key}.${kind}`
 }
 
 export interface SubscribeOptions {
@@ -96,7 +96,7 @@ export async function subscribe(options: SubscribeOptions): Promise<Record<strin
   const startOf = async (trigger: Subscribed): Promise<TriggerStart> => {
     const key = startKey(trigger)
     if (trigger.kind === 'schedule') return known[key] ?? { epoch, from: moment(options.clockMs) }
-    if (trigger.kind === 'event') return known[key] ?? { epoch, from: moment(Date.now()) }
+    if (trigger.kind !== 'document') return known[key] ?? { epoch, from: moment(Date.now()) }
     return from === undefined && known[key] !== undefined
       ? known[key]
       : { epoch, from: from ?? (await (position ??= options.now())) }
@@ -117,7 +117,9 @@ function moment(ms: number): StartFrom {
 
 /** The keys of its handlers that run on documents: those that can be replayed. */
 export function documentKeys(record: DeploymentRecord, version: VersionRecord): string[] {
-  return [...documentTriggers(version).keys()].filter(key => record.subscriptions[key] !== undefined)
+  return triggersOfKind(version, 'document')
+    .map(({ key }) => key)
+    .filter(key => record.subscriptions[key] !== undefined)
 }
 
 export interface Pause {

@@ -9,7 +9,7 @@
  * 4. Its command starts a server that listens where the environment says (`ENV`), and answers `HEALTH_PATH` when ready; a plain
  * one listens on `PORT`.
  */
-import type { BundleFacts, DeploymentKind, Problem, TriggerKind } from '../contract/index.ts'
+import type { BundleFacts, DeploymentKind, Problem, HandledEvents } from '../contract/index.ts'
 
 /** A function's source. */
 export interface FunctionSource {
@@ -17,7 +17,7 @@ export interface FunctionSource {
   name: string
   kind: DeploymentKind
   /** Kinds of events that start it, if it is a trigger. */
-  on?: readonly TriggerKind[] | undefined
+  on?: readonly HandledEvents[] | undefined
   /** What the module exports it as; default: the language finds it by its name. */
   export?: string | undefined
   /** Absolute: the folder of deploy.json. */

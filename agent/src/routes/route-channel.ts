@@ -81,7 +81,8 @@ export class PushChannel implements RouteChannel {
       awaited -= 1
       if (awaited === 0) onServed?.()
     }
-    await Promise.all(this.#proxies.map(proxy => proxy.setRoutes(table, oneServes)))
+    const { triggerSecrets: ___, ...forProxies } = table
+    await Promise.all(this.#proxies.map(proxy => proxy.setRoutes(forProxies, oneServes)))
     // A dispatcher lets nobody in.
     const { keys: _, secrets: __, ...without } = table
     this.#newest = without

@@ -114,6 +114,8 @@ export const RouteTable = z.object({
   secrets: z.record(z.string(), z.string()).optional(),
   /** Absent: schedules follow the clock of this machine. */
   clock: TableClock.optional(),
+  /** With which triggers connect to servers of the user's, by name; only dispatchers get them. */
+  triggerSecrets: z.record(z.string(), z.string()).optional(),
 })
 export type RouteTable = z.infer<typeof RouteTable>
 export type RouteTableInput = z.input<typeof RouteTable>

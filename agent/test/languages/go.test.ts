@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { DeploymentKind, TriggerKind } from '../../src/contract/index.ts'
+import type { DeploymentKind, HandledEvents } from '../../src/contract/index.ts'
 import { ProcessEngine } from '../../src/engines/process/process-engine.ts'
 import { GoLanguage } from '../../src/languages/go/go-language.ts'
 import { languageContract } from '../../src/languages/testing/language-contract.ts'
@@ -48,7 +48,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 interface Wanted {
   name?: string
   kind?: DeploymentKind
-  on?: TriggerKind[]
+  on?: HandledEvents[]
   file?: string
   export?: string
 }

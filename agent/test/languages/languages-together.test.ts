@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SpanView } from '../../src/contract/index.ts'
 import { GO_CACHE } from '../support/go-cache.ts'
+import { TheirServer } from '../../src/bus/testing/their-server.ts'
 import { TestPlatform } from '../support/platform.ts'
 import { PYTHON_ENVIRONMENT } from '../support/python-environment.ts'
 import { until } from '../support/until.ts'
@@ -157,7 +158,10 @@ ThreadingHTTPServer(('', int(os.environ['PORT'])), Handler).serve_forever()
 `,
 }
 
-const ON_EVENTS = [{ kind: 'event', type: 'com.example.*' }]
+const onEvents = (durable: string) => [
+  { kind: 'event', type: 'com.example.*' },
+  { kind: 'nats', server: 'ORDERS_NATS', subject: 'orders.>', durable, deliver: 'all' },
+]
 const DEPLOY = [
   { name: 'Order', packageDir: './node', filePath: './node/order.ts' },
   { name: 'Notify', packageDir: './node', filePath: './node/notify.ts', async: true },
@@ -168,14 +172,14 @@ const DEPLOY = [
     filePath: './python/bill.py',
     on: [{ table: 'charges', events: ['new-doc'] }],
   },
-  { name: 'InNode', packageDir: './node', filePath: './node/in-node.ts', on: ON_EVENTS },
+  { name: 'InNode', packageDir: './node', filePath: './node/in-node.ts', on: onEvents('node') },
   { name: 'ByNode', packageDir: './node', filePath: './node/in-node.ts' },
-  { name: 'InGo', packageDir: './go/events', filePath: './go/events/events.go', on: ON_EVENTS },
+  { name: 'InGo', packageDir: './go/events', filePath: './go/events/events.go', on: onEvents('go') },
   { name: 'ByGo', packageDir: './go/events', filePath: './go/events/events.go' },
-  { name: 'InPython', packageDir: './python', filePath: './python/events.py', on: ON_EVENTS },
+  { name: 'InPython', packageDir: './python', filePath: './python/events.py', on: onEvents('python') },
   { name: 'PythonService', packageDir: './python', filePath: './python/events.py', mainProcess: true },
   { name: 'ByPython', packageDir: './python', filePath: './python/events.py' },
-  { name: 'Program', packageDir: './program', command: ['python3', 'server.py'], on: ON_EVENTS },
+  { name: 'Program', packageDir: './program', command: ['python3', 'server.py'], on: onEvents('program') },
 ]
 const RECEIVERS = ['node', 'go', 'python', 'service', 'program']
 
@@ -183,6 +187,7 @@ describe.each(['process', 'docker'] as const)('functions in several languages wi
   let platform: TestPlatform
   let proxyUrl: string
   let callbacks: Server
+  let orders: TheirServer
   let called: { traceparent: string; body: string } | undefined
   beforeAll(async () => {
     callbacks = createServer(async (request, response) => {
@@ -199,10 +204,18 @@ describe.each(['process', 'docker'] as const)('functions in several languages wi
       await mkdir(dirname(join(project, path)), { recursive: true })
       await writeFile(join(project, path), content)
     }
+    const refused = await platform.cli(['deploy', project])
+    expect([refused.code, refused.stdout + refused.stderr]).toEqual([
+      ...[1, expect.stringContaining('InNode needs the secret ORDERS_NATS')],
+    ])
+    orders = await TheirServer.start()
+    await orders.stream('ORDERS', 'orders.>')
+    await platform.ok(['secrets', 'set', 'ORDERS_NATS'], { input: orders.url })
     await platform.ok(['deploy', project])
   })
   afterAll(async () => {
     await platform.remove()
+    await orders.stop()
     callbacks.close()
   })
 
@@ -266,11 +279,11 @@ describe.each(['process', 'docker'] as const)('functions in several languages wi
     expect(spans).toHaveLength(chain.length + 3)
   })
 
-  const seen = async (id: string): Promise<unknown[]> => {
+  const seen = async (id: string, receivers = RECEIVERS): Promise<unknown[]> => {
     const store = await platform.store()
     return until(async () => {
       const found = await Promise.all(
-        RECEIVERS.map(async receiver => {
+        receivers.map(async receiver => {
           const response = await store(`/tables/seen/docs/${encodeURIComponent(`${receiver} ${id}`)}`)
           return response.ok ? ((await response.json()) as { data: unknown }).data : undefined
         }),
@@ -306,6 +319,16 @@ describe.each(['process', 'docker'] as const)('functions in several languages wi
     expect(await seen('text')).toEqual(same({ ...plain, id: 'text', data: 'words' }))
     expect(await seen('bytes')).toEqual(same({ ...plain, id: 'bytes', data: [0, 255] }))
     expect(await seen('none')).toEqual(same({ ...plain, id: 'none', data: null }))
+  })
+
+  test('each gets the same event from a NATS server of the user, which is what the platform shows', async () => {
+    const headers = { 'ce-specversion': '1.0', 'ce-id': 'sent', 'ce-source': '/shop', 'ce-type': 'paid', 'ce-own': 'x' }
+    await orders.send('orders.new', '{"amount":7}', { ...headers, 'content-type': 'application/json' })
+    const receivers = ['node', 'go', 'python', 'program']
+    const event = { id: 'sent', source: '/shop', subject: null, own: 'x', data: { amount: 7 } }
+    expect(await seen('sent', receivers)).toEqual(receivers.map(() => event))
+    await until(async () => (await orders.consumer('ORDERS', 'node')).num_ack_pending === 0 || undefined)
+    expect(await platform.ok(['details', 'InNode'])).toContain('on NATS orders.> at ORDERS_NATS, durable node')
   })
 
   test('what a function publishes reaches all, whatever it is written in', async () => {

@@ -1,5 +1,5 @@
 /** The deployments, grouped by kind. */
-import type { DeploymentKind, DeploymentView, TriggerView } from 'ryo-faas/contract'
+import { triggerLabel, type DeploymentKind, type DeploymentView, type TriggerView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
 import { projectNameOf } from '../project/project-of.ts'
 import { formatAge, formatDuration, plural } from '../editor/format.ts'
@@ -162,7 +162,14 @@ function detailsOf({ name, url, triggers, instances, versions, lastExit }: Deplo
       subject: { kind: 'deployment', name },
       command: { id: 'ryo-faas.openInBrowser', title: 'Open in the browser' },
     },
-    ...triggers.flatMap(trigger => (trigger.kind === 'schedule' ? [scheduleNode(name, trigger)] : [])),
+    ...triggers.flatMap(trigger =>
+      trigger.kind === 'schedule'
+        ? [scheduleNode(name, trigger)]
+        : trigger.filters.map((filter): TreeNode => {
+            const label = triggerLabel(filter)
+            return { id: `trigger ${name} ${trigger.key} ${label}`, label, icon: { name: 'zap' } }
+          }),
+    ),
     ...failures,
     ...instances.map(({ id, state, version, address, startedAt }): TreeNode => ({
       id: `instance ${id}`,

@@ -61,6 +61,24 @@ test('a function shows its schedules, and which of them are paused', () => {
   ])
 })
 
+test('a function shows what it runs for', () => {
+  const start = { epoch: 1, from: { kind: 'time', time: '2026-01-01T00:00:00Z' } } as const
+  const triggers = [
+    { key: 'on', start, filters: [{ table: 'orders', events: ['new-doc' as const] }] },
+    { kind: 'event' as const, key: 'on', start, filters: [{ kind: 'event' as const, type: 'com.example.*' }] },
+    {
+      ...{ kind: 'nats' as const, key: 'on', start },
+      filters: [{ kind: 'nats' as const, server: 'SERVER', subject: 'orders.>', durable: 'ours' }],
+    },
+  ]
+  const [group] = functions(connected({ deployments: [deploymentView({ triggers })] }))
+  expect(draw(group!.children!).slice(2, 5)).toEqual([
+    '  orders: new-doc',
+    '  com.example.*',
+    '  NATS orders.> at SERVER, durable ours',
+  ])
+})
+
 test('functions of projects that are not open say which they are from', () => {
   const deployments = [
     deploymentView({ deployFile: '/shop/deploy.json', filePath: '/shop/src/hello.ts' }),

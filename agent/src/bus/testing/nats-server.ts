@@ -31,8 +31,11 @@ export interface TestNats {
   stop(): Promise<void>
 }
 
-/** @param jetstream further settings of JetStream, as in the server's configuration file. */
-export async function startNats(jetstream = ''): Promise<TestNats> {
+/**
+ * @param jetstream further settings of JetStream, as in the server's configuration file.
+ * @param tls paths of PEM files; a client must show a certificate of that authority
+ */
+export async function startNats(jetstream = '', tls?: { cert: string; key: string; ca: string }): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'bus-nats-'))
   const port = await freePort()
   const [user, password] = ['tester', 'secret']
@@ -44,6 +47,9 @@ export async function startNats(jetstream = ''): Promise<TestNats> {
       'max_payload: 1MB',
       `jetstream { store_dir: ${JSON.stringify(join(folder, 'data'))}, ${jetstream} }`,
       `authorization { user: ${user}, password: ${password} }`,
+      ...(tls === undefined
+        ? []
+        : [`tls { cert_file: "${tls.cert}", key_file: "${tls.key}", ca_file: "${tls.ca}", verify: true }`]),
     ].join('\n'),
   )
   const url = `nats://127.0.0.1:${port}`

@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path'
-import type { DeploymentView, EventTrigger, PlatformView, TriggerView } from '../../contract/index.ts'
+import { triggerLabel, type DeploymentView, type PlatformView, type TriggerView } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
 import type { Output } from '../output.ts'
 import { printCertificates, printEngine, printPlatform } from './platform-table.ts'
@@ -53,10 +53,6 @@ function printAll(deployments: DeploymentView[], output: Output): void {
   )
 }
 
-function eventsOf({ type, source }: EventTrigger): string {
-  return source === undefined ? type : `${type} of ${source}`
-}
-
 function printOne(view: DeploymentView, output: Output): void {
   const { bold, dim } = output.colors
   output.line(`${bold(view.name)}  ${view.kind}  v${view.version}  ${paintState(view.state, output.colors)}`)
@@ -69,7 +65,7 @@ function printOne(view: DeploymentView, output: Output): void {
   output.line(`${view.calls} calls, ${view.errors} errors, p95 ${formatP95(view)}`)
   for (const trigger of view.triggers) {
     if (trigger.kind === 'schedule') output.line(`${trigger.label}: ${nextRun(trigger)}`)
-    if (trigger.kind === 'event') output.line(`on ${trigger.filters.map(eventsOf).join(', ')}`)
+    else for (const filter of trigger.filters) output.line(`on ${triggerLabel(filter)}`)
   }
   if (view.lastExit) output.line(`last exit ${view.lastExit.at}: ${view.lastExit.reason}`)
   output.line()

@@ -152,7 +152,11 @@ export class Stage {
   }
 
   /** Publishes what is deployed, to running dispatchers and those started later. */
-  async deploy(...functions: FunctionInput[]): Promise<void> {
+  deploy(...functions: FunctionInput[]): Promise<void> {
+    return this.deployWith({}, ...functions)
+  }
+
+  async deployWith(more: Partial<RouteTableInput>, ...functions: FunctionInput[]): Promise<void> {
     const routes = functions.map(({ route = 'fn', timeoutMs = 5_000, async: policy, triggers = [] }) => ({
       name: route,
       displayName: route.toUpperCase(),
@@ -163,7 +167,8 @@ export class Stage {
       policy: { backoffMs: 20, ...policy },
       triggers,
     }))
-    this.table = RouteTable.parse({ generation: (this.table?.generation ?? 0) + 1, routes, clock: this.clock })
+    const generation = (this.table?.generation ?? 0) + 1
+    this.table = RouteTable.parse({ generation, routes, clock: this.clock, ...more })
     const channel = new PushChannel({ proxies: [], dispatchers: this.controls })
     this.onEnd(() => channel.close())
     await channel.publish(this.table)

@@ -198,16 +198,16 @@ class ConnectedDispatcher {
     await this.#running.waitForAll(GIVE_BACK_MS)
   }
 
-  apply({ routes, clock }: RouteTable): void {
+  apply({ routes, clock, triggerSecrets }: RouteTable): void {
     this.#parts.clock.follow(clock, () => this.#triggers.opened())
     const functions = routes.map(dispatchedFunction)
-    const text = JSON.stringify(functions)
+    const text = JSON.stringify([functions, triggerSecrets])
     if (text === this.#applied) return
     this.#applied = text
-    this.#applyFunctions(functions)
+    this.#applyFunctions(functions, triggerSecrets)
   }
 
-  #applyFunctions(functions: DispatchedFunction[]): void {
+  #applyFunctions(functions: DispatchedFunction[], secrets: RouteTable['triggerSecrets']): void {
     const routes = new Set(functions.map(({ route }) => route))
     for (const [route, worker] of this.#workers) {
       if (routes.has(route)) continue
@@ -225,7 +225,7 @@ class ConnectedDispatcher {
       this.#workers.set(fn.route, worker)
       worker.start()
     }
-    this.#triggers.apply(functions)
+    this.#triggers.apply(functions, secrets)
     this.#parts.onEvent({ type: 'functions', count: functions.length })
   }
 }

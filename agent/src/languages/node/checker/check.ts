@@ -1,5 +1,5 @@
 /** Request and result of the checker. */
-import type { DeploymentKind, Problem, TriggerKind } from '../../../contract/index.ts'
+import type { DeploymentKind, Problem, HandledEvents } from '../../../contract/index.ts'
 import type { InstalledPlace } from './installed-place.ts'
 
 export interface CheckRequest {
@@ -7,7 +7,7 @@ export interface CheckRequest {
   name: string
   kind: DeploymentKind
   /** Kinds of a trigger's events; default: any. */
-  on?: readonly TriggerKind[]
+  on?: readonly HandledEvents[]
   /** The export that deploy.json names; default: the one of that name, the default export, or all methods. */
   export?: string
   /** Absolute. */

@@ -4,7 +4,7 @@
  * result decide what the first parameter's type leaves open.
  */
 import { ts } from 'ts-morph'
-import type { DeploymentKind, TriggerKind } from '../../../contract/index.ts'
+import type { DeploymentKind, HandledEvents } from '../../../contract/index.ts'
 import type { AcceptedTypes } from './accepted-types.ts'
 import type { HandlerCall } from './check.ts'
 import { problemAt, type Finding } from './findings.ts'
@@ -32,7 +32,7 @@ export interface Judged {
   name: string
   kind: DeploymentKind
   /** Kinds of a trigger's events; default: any. */
-  on?: readonly TriggerKind[] | undefined
+  on?: readonly HandledEvents[] | undefined
   shape: HandlerShape
   /** Where to point when the part in question is not in the exported declaration. */
   node: ts.Node

@@ -25,6 +25,10 @@ export interface TriggerSource<Spec = unknown> {
    */
   begin(subscription: Subscription<Spec>): Promise<number>
   start(subscription: Subscription<Spec>, checkpoint: Checkpoint, sink: TriggerSink): RunningSource
+  /** Names of the secrets that a subscription needs. */
+  secretsOf?(spec: Spec): string[]
+  /** Call when nothing that it offered is running any more. */
+  close?(): Promise<void>
   /**
    * The stream that its sequences count: what a trigger has not seen yet stays there, and everything if it has not
    * started. A source without one never blocks the trimming of a stream.
@@ -37,6 +41,8 @@ export interface Subscription<Spec> {
   from: StartFrom
   /** As the user wrote it, for messages. */
   functionName: string
+  /** The values of `secretsOf` that are set, by name. */
+  secrets: Readonly<Record<string, string>>
 }
 
 export interface Checkpoint {
@@ -80,6 +86,8 @@ export interface Occurrence {
    * @throws UnreadableEventError; any other error to retry
    */
   event(signal: AbortSignal): Promise<TriggerEvent>
+  /** Called when its call is final: nobody needs it any more. */
+  ended?(): void
 }
 
 export interface TriggerEvent {

@@ -39,6 +39,7 @@ export interface KnownTrigger {
   trigger: DispatchedTrigger
   source: TriggerSource
   spec: unknown
+  secrets: Readonly<Record<string, string>>
 }
 
 interface WaitingOccurrence {
@@ -100,8 +101,8 @@ export class TriggerWorker {
   }
 
   /** Whether this worker already has this subscription. */
-  isSame(trigger: DispatchedTrigger): boolean {
-    return JSON.stringify(trigger) === JSON.stringify(this.#known.trigger)
+  isSame({ trigger, secrets }: KnownTrigger): boolean {
+    return JSON.stringify([trigger, secrets]) === JSON.stringify([this.#known.trigger, this.#known.secrets])
   }
 
   /** Accepts no more events. Running ones continue; `close` saves their position. */
@@ -134,10 +135,10 @@ export class TriggerWorker {
   }
 
   async #open(): Promise<void> {
-    const { name, trigger, source, spec } = this.#known
+    const { name, trigger, source, spec, secrets } = this.#known
     const { bus, onEvent } = this.#options
     const { epoch, from } = trigger.start
-    const subscription = { spec, from, functionName: this.#fn.displayName }
+    const subscription = { spec, from, functionName: this.#fn.displayName, secrets }
     try {
       const checkpoint = await KeptCheckpoint.open(bus, name, { epoch, begin: () => source.begin(subscription) })
       if (this.#isStopped) return
@@ -207,8 +208,9 @@ export class TriggerWorker {
     return call.outcome
   }
 
-  #finished(session: Session, lane: string, { sequence }: Occurrence): void {
-    session.progress.ended(sequence)
+  #finished(session: Session, lane: string, occurrence: Occurrence): void {
+    occurrence.ended?.()
+    session.progress.ended(occurrence.sequence)
     session.lanes.finish(lane)
     session.running.wake()
   }

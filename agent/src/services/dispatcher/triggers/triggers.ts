@@ -1,6 +1,5 @@
 /** The triggers of this dispatcher: its share of all deployed ones. */
 import { createHash } from 'node:crypto'
-import { STREAMS } from '../../../bus/index.ts'
 import type { DispatchedFunction, DispatchedTrigger, DispatcherOptions } from '../options.ts'
 import type { SourceDependencies, TriggerSource, TriggerSources } from './source.ts'
 import { trimStream } from './trim-stream.ts'
@@ -37,17 +36,18 @@ export class Triggers {
     this.#trim = setInterval(() => void this.#trimEvents(), TRIM_MS)
   }
 
-  apply(functions: DispatchedFunction[]): void {
+  /** @param secrets by name */
+  apply(functions: DispatchedFunction[], secrets: Readonly<Record<string, string>> = {}): void {
     this.#deployed = functions.flatMap(fn =>
       fn.triggers.flatMap(trigger => {
-        const known = this.#know(fn, trigger)
+        const known = this.#know(fn, trigger, secrets)
         return known === undefined ? [] : [{ fn, ...known }]
       }),
     )
     const own = new Map(this.#deployed.filter(({ name }) => this.#isOwn(name)).map(each => [each.name, each]))
     for (const [name, worker] of this.#workers) {
       const wanted = own.get(name)
-      if (wanted !== undefined && worker.isSame(wanted.trigger)) worker.update(wanted.fn)
+      if (wanted !== undefined && worker.isSame(wanted)) worker.update(wanted.fn)
       else {
         // Its subscription was removed or changed.
         this.#workers.delete(name)
@@ -83,15 +83,23 @@ export class Triggers {
   /** Call when nothing is running: saves all positions. */
   async close(): Promise<void> {
     await Promise.all(this.#stopped.map(worker => worker.close()))
+    await Promise.all([...this.#sources.values()].map(async source => source.close?.()))
   }
 
   /** Undefined, and reported, if this dispatcher does not support its kind; the others continue. */
-  #know(fn: DispatchedFunction, trigger: DispatchedTrigger): KnownTrigger | undefined {
+  #know(
+    fn: DispatchedFunction,
+    trigger: DispatchedTrigger,
+    secrets: Readonly<Record<string, string>>,
+  ): KnownTrigger | undefined {
     const { key, kind, start: _, ...given } = trigger
     const source = this.#sources.get(kind)
     const parsed = source?.Spec.safeParse(given)
     if (source !== undefined && parsed?.success === true) {
-      return { name: triggerName(fn, trigger), trigger, source, spec: parsed.data }
+      const { data: spec } = parsed
+      const own = new Set(source.secretsOf?.(spec))
+      const needed = Object.fromEntries(Object.entries(secrets).filter(([name]) => own.has(name)))
+      return { name: triggerName(fn, trigger), trigger, source, spec, secrets: needed }
     }
     const reason = parsed?.error?.message ?? `there is no source for triggers of the kind "${kind}"`
     this.#options.onEvent({ type: 'trigger-failed', functionName: fn.displayName, handler: key, reason })
@@ -107,7 +115,8 @@ export class Triggers {
     const { bus, options } = this.#options
     if (options.number !== 1 || this.#deployed === undefined) return
     const trimmed = { retentionMs: options.eventRetentionMs, now: Date.now() }
-    for (const stream of [STREAMS.events, STREAMS.published]) {
+    const streams = new Set([...this.#sources.values()].flatMap(({ stream }) => stream ?? []))
+    for (const stream of streams) {
       // What fails now is removed in a minute.
       await trimStream(bus, this.#deployed, { stream, ...trimmed }).catch(() => undefined)
     }

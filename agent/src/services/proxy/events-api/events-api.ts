@@ -24,7 +24,7 @@ import { OWN_DOORS, type Admit } from '../access/gate.ts'
 import type { BusLink } from '../calls-api/bus-link.ts'
 import { collectBody } from '../calls-api/collect-body.ts'
 import { errorAnswer } from '../http/refuse.ts'
-import { InvalidEventError, readEvents, type JsonEvent } from './read-events.ts'
+import { InvalidEventError, readEvents, type JsonEvent } from '../../../cloud-events/index.ts'
 
 /** More in one request are refused. */
 const MAX_BATCH = 1_000

@@ -26,7 +26,7 @@ async function running(schedule: object, { nowMinutes = 0 } = {}) {
   const spec = { schedule: Schedule.parse(schedule) }
   const from = { kind: 'time', time: new Date(NOON).toISOString() } as const
   const running = new ScheduleSource(clock).start(
-    { spec, from, functionName: 'FN' },
+    { spec, from, functionName: 'FN', secrets: {} },
     { epoch: NOON, sequence: NOON },
     {
       slots: () => ({ free: 10 - open, all: 10 }),
@@ -125,7 +125,7 @@ it('is an event for a function with scheduled(event)', async () => {
   const spec = { schedule: Schedule.parse({ ...EVERY, name: 'tick' }), isEvent: true } as const
   const from = { kind: 'time', time: new Date(NOON).toISOString() } as const
   new ScheduleSource(clock).start(
-    { spec, from, functionName: 'FN' },
+    { spec, from, functionName: 'FN', secrets: {} },
     { epoch: NOON, sequence: NOON },
     {
       slots: () => ({ free: 10, all: 10 }),

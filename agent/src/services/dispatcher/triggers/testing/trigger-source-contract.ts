@@ -10,6 +10,11 @@ export interface SourceUnderTest<Spec> {
   spec: Spec
   /** Causes this many events that the trigger matches. */
   happen(count: number): Promise<void>
+  secrets?: Readonly<Record<string, string>>
+  /** Nothing is kept for it: what happens while it does not run is lost. */
+  isForgetful?: boolean
+  /** Its server delivers what was in flight again in any order. */
+  isRedelivered?: boolean
 }
 
 /** Accepts offers, up to `capacity`. */
@@ -55,7 +60,9 @@ class Recorder {
   }
 }
 
-export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderTest<Spec>): void {
+export function triggerSourceContract<Spec>(
+  make: (stage: Stage) => SourceUnderTest<Spec> | Promise<SourceUnderTest<Spec>>,
+): void {
   let stage: Stage
   let under: SourceUnderTest<Spec>
   let subscription: Subscription<Spec>
@@ -64,11 +71,12 @@ export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderT
   beforeEach(async () => {
     stage = await Stage.open()
     const from = { kind: 'time', time: new Date().toISOString() } as const
-    under = make(stage)
-    subscription = { spec: under.spec, from, functionName: 'FN' }
+    under = await make(stage)
+    subscription = { spec: under.spec, from, functionName: 'FN', secrets: under.secrets ?? {} }
   })
   afterEach(async () => {
     await Promise.all(running.splice(0).map(each => each.stop()))
+    await under.source.close?.()
     await stage.end()
   })
 
@@ -100,13 +108,19 @@ export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderT
     const begun = start(await under.source.begin(subscription), first)
     await under.happen(6)
     await first.has(6)
+    for (const { ended } of first.offered.slice(0, 3)) ended?.()
     await begun.stop()
-    await under.happen(2)
+    const { isForgetful = false, isRedelivered = false } = under
+    if (!isForgetful) await under.happen(2)
     const second = new Recorder()
     start(first.sequences[2]!, second)
-    await second.has(5)
-    expect((await second.ids()).slice(0, 3)).toEqual((await first.ids()).slice(3))
-    expect(second.offered).toHaveLength(5)
+    if (isForgetful) await under.happen(2)
+    const kept = isForgetful ? 0 : 3
+    await second.has(kept + 2)
+    const [again, before] = [(await second.ids()).slice(0, kept), (await first.ids()).slice(6 - kept)]
+    expect(isRedelivered ? again.sort() : again).toEqual(before)
+    expect(second.offered).toHaveLength(kept + 2)
+    expect(second.sequences[0]).toBeGreaterThan(first.sequences[2]!)
   })
 
   it('offers no more than there are slots for, and continues when it is woken', async () => {
@@ -135,6 +149,7 @@ export function triggerSourceContract<Spec>(make: (stage: Stage) => SourceUnderT
     await under.happen(1)
     await stopped.has(1)
     await begun.stop()
+    for (const { ended } of stopped.offered) ended?.()
     const another = new Recorder()
     start(stopped.sequences[0]!, another)
     await under.happen(3)

@@ -112,7 +112,7 @@ function decoded(value: string, attribute: string): string {
   }
 }
 
-function dataOf(body: Buffer, contentType: string | undefined): Pick<JsonEvent, 'data' | 'data_base64'> {
+export function dataOf(body: Buffer, contentType: string | undefined): Pick<JsonEvent, 'data' | 'data_base64'> {
   if (contentType !== undefined && isJsonType(contentType)) return { data: parsed(body, 'data') }
   if (contentType !== undefined && /^text\//i.test(contentType)) {
     const text = textOf(body)
