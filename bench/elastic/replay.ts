@@ -46,7 +46,8 @@ export async function replay(stage: Stage): Promise<Report> {
   const platform = await startPlatform(stage, 'process', ['--pool', '4'])
   stage.say('replay: deploying')
   await platform.ok(['deploy', await writeFunctions(stage, trace.functions, scaled)])
-  await untilGone(platform)
+  stage.say('replay: until all that sleep are gone')
+  await untilGone(platform, scaled(KEEP_MS['as by default']))
   const abort = new AbortController()
   const sampling = sampleMemory(platform, abort.signal)
   const tookMs = await send(stage, platform, { arrivals, compression })
@@ -113,9 +114,10 @@ function writeFunctions(stage: Stage, functions: number, scaled: (ms: number) =>
   return writeProject(join(stage.folder, 'replay'), Object.fromEntries(entries))
 }
 
-/** As it is before a day begins on which nobody has called anything yet. */
-async function untilGone(platform: TestPlatform): Promise<void> {
+/** As it is before a day begins on which nobody has called anything yet. @param keptMs they sleep so long before */
+async function untilGone(platform: TestPlatform, keptMs: number): Promise<void> {
   const client = await platform.client()
+  await delay(keptMs)
   await until(async () => {
     const { deployments } = await client.call('deployments', {})
     const open = deployments.filter(({ name, instances }) => !name.startsWith('v0-') && instances.length > 0)
