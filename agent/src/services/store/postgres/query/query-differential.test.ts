@@ -8,7 +8,7 @@ import { by, found, idsOf, where } from '../../documents/testing/reading.ts'
 import { randomFrom } from '../../testing/random.ts'
 import { openPostgresStore } from '../postgres-store.ts'
 
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 1_000) / 10
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 400) / 10
 const DOCUMENTS = 120
 const VALUES: readonly unknown[] = [
   ...[null, false, true, 0, -0, 1, -1, 2.5, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, -1.7976931348623157e308],
