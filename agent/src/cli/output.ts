@@ -97,11 +97,14 @@ export class Output {
   }
 
   progress(first: string): Progress {
-    // Programs that show the steps to somebody ask for them on stderr.
-    if (this.json && !this.#streams.environment['RYO_FAAS_STEPS']) {
-      return { update: () => undefined, stop: () => undefined }
+    const { stderr, environment } = this.#streams
+    if (this.json) {
+      // Programs that show the steps to somebody ask for them.
+      const update = (text: string) => void (environment['RYO_FAAS_STEPS'] && stderr.write(`${text}\n`))
+      update(first)
+      return { update, stop: () => undefined }
     }
-    if (!this.#streams.stderr.isTTY || isDumb(this.#streams.environment)) {
+    if (!stderr.isTTY || isDumb(environment)) {
       let last = first
       this.note(first)
       const update = (text: string) => {
@@ -110,7 +113,7 @@ export class Output {
       }
       return { update, stop: () => undefined }
     }
-    return spinner(first, this.#streams.stderr)
+    return spinner(first, stderr)
   }
 
   error(error: RyoFaasError): void {

@@ -51,8 +51,7 @@ export class AgentClient {
     this.#signal = address.signal
     const { server } = address
     const unreachable = server === undefined ? notRunning : notRunningOn(server)
-    const place = server === undefined ? {} : { place: `on the server "${server}"` }
-    this.#agent = new ListenerClient({ ...address, ...place, name: 'the agent', unreachable })
+    this.#agent = new ListenerClient({ ...address, ...placeOf(server), name: 'the agent', unreachable })
   }
 
   /** @throws RyoFaasError NOT_RUNNING if no platform was started in this home. */
@@ -69,6 +68,7 @@ export class AgentClient {
     return {
       url: `${url}/v1/via/${part}`,
       token,
+      ...placeOf(server),
       ...(socketPath !== undefined && { socketPath }),
       ...(ca !== undefined && { ca }),
     }
@@ -178,16 +178,24 @@ export class AgentClient {
   }
 }
 
+function placeOf(server: string | undefined): { place?: string } {
+  return server === undefined ? {} : { place: `on the server "${server}"` }
+}
+
 function notRunning(message: string, cause?: unknown): RyoFaasError {
   return new RyoFaasError('NOT_RUNNING', message, { hint: 'Start it with: ryo-faas startFaas', cause })
 }
 
 function notRunningOn(server: string) {
   return (message: string, cause: unknown) =>
-    new RyoFaasError('NOT_RUNNING', `on the server "${server}", ${message}`, {
-      hint: `ryo-faas server doctor ${server} says what is wrong.`,
-      cause,
-    })
+    new RyoFaasError(
+      'NOT_RUNNING',
+      message.includes(`"${server}"`) ? message : `on the server "${server}", ${message}`,
+      {
+        hint: `ryo-faas server doctor ${server} says what is wrong.`,
+        cause,
+      },
+    )
 }
 
 function brokenOff(cause: unknown): RyoFaasError {

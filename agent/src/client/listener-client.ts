@@ -32,13 +32,13 @@ export interface Door {
   socketPath?: string
   /** Certificates of further authorities for `https:`, as PEM. */
   ca?: string
+  /** For messages, in place of an address that says nothing: `on the server "shop"`. */
+  place?: string
 }
 
 export interface Listener extends Door {
   /** For messages, such as `the agent`. */
   name: string
-  /** For messages; default: its address. */
-  place?: string
   /** Makes the error for a listener that is absent, hangs, or is not ours. */
   unreachable: (message: string, cause: unknown) => RyoFaasError
   patienceMs?: number
@@ -154,7 +154,7 @@ export class ListenerClient {
     if (error instanceof UnknownTokenError) return unknownToken(place, error)
     return error instanceof ForeignListenerError
       ? unreachable(`another program is listening on ${url}, where ${name} should be`, error)
-      : unreachable(`${name} at ${url} is not responding`, error)
+      : unreachable(`${name} ${place} is not responding`, error)
   }
 }
 

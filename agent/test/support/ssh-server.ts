@@ -45,9 +45,20 @@ export class SshServer {
     const daemon = this.#daemon
     this.#daemon = undefined
     if (daemon === undefined || daemon.exitCode !== null) return
+    // Each connection is a process, which outlives the daemon.
+    const listed = await promisify(execFile)('ps', ['--ppid', String(daemon.pid), '-o', 'pid=']).catch(() => undefined)
+    const connections = listed?.stdout.split('\n').map(Number) ?? [] // None: then ps fails.
     const ended = once(daemon, 'exit')
     daemon.kill('SIGTERM')
     await ended
+    for (const pid of connections.filter(Boolean)) {
+      try {
+        // It passes this on to the child that it has.
+        process.kill(pid, 'SIGTERM')
+      } catch {
+        // It has just ended.
+      }
+    }
   }
 
   /** No key opens it any more. */

@@ -58,3 +58,13 @@ test('a Node or a command line that is not there is a matter of the settings', a
     code: 'INVALID_OPTION',
   })
 })
+
+test('whoever wants to know is told of its steps, and the answer is as always', async () => {
+  const agent = await processWith(`
+    if (process.env.RYO_FAAS_STEPS) process.stderr.write('looking at host\\nstarting the platform\\n')
+    console.log('{"name":"shop"}')`)
+  const steps: string[] = []
+  expect(await agent.run(['server', 'add', 'host'], never, step => steps.push(step))).toEqual({ name: 'shop' })
+  expect(steps.at(-1)).toBe('starting the platform')
+  expect(await agent.run(['server', 'list'], never)).toEqual({ name: 'shop' })
+})

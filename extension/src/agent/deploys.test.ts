@@ -244,6 +244,15 @@ describe('to a server', () => {
     expect([asked.at(-1), deploys.activityOf('wave')]).toEqual(['there deployPackages', undefined])
   })
 
+  test('a look at a server that is silent can be cancelled', async () => {
+    const abort = new AbortController()
+    const { deploys, link, progress } = machines(() => [finished])
+    link.refresh = () => new Promise<undefined>(() => undefined)
+    const run = deploys.run({ file: '/home/ann/shop/deploy.json' }, { ...progress, signal: abort.signal })
+    abort.abort()
+    await expect(run).rejects.toMatchObject({ code: 'CANCELLED' })
+  })
+
   test('one that does not answer is said before anything is built', async () => {
     const { asked, deploys, link, progress } = machines(() => [finished])
     link.isReady = false

@@ -17,7 +17,7 @@ import { namedVariables, RyoFaasError, type DeployEvent, type ErrorBody } from '
 import { bundleHere } from '../debug/bundle-here.ts'
 import type { AgentProcess } from './agent-process.ts'
 import type { PlatformLink } from './platform-link.ts'
-import type { Progress } from '../editor/ui.ts'
+import { untilCancelled, type Progress } from '../editor/ui.ts'
 
 type DeployedEvent = Extract<DeployEvent, { type: 'deployed' }>
 
@@ -208,7 +208,7 @@ export class Deploys {
 
   /** Starts the platform if it is not running; one on a server has to be. */
   async ensurePlatform({ signal, report }: Progress): Promise<void> {
-    await this.#link.refresh()
+    await untilCancelled(this.#link.refresh(), signal)
     if (this.#link.isReady) return
     if (this.#link.server !== undefined) throw this.#link.notRunning()
     report('starting the platform')

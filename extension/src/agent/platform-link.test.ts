@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { answerProof, RyoFaasError } from 'ryo-faas/contract'
 import { deploymentView, platformView } from '../testing/views-of-platform.ts'
 import { until } from '../testing/until.ts'
-import { AgentClient } from 'ryo-faas/client'
+import { AgentClient, CallsClient } from 'ryo-faas/client'
 import { thisMachine, unknownMachine, type Machine } from './machine.ts'
 import { PlatformLink, type LinkState } from './platform-link.ts'
 
@@ -241,7 +241,7 @@ describe('with a server chosen', () => {
     await until(() => link.deployment('There') !== undefined)
     expect(seen.map(({ kind }) => kind)).toEqual(['connecting', 'connected'])
     expect([link.server, link.deployment('Hello'), link.deployment('There')?.version]).toEqual(['shop', undefined, 3])
-    const relayed = { url: `http://127.0.0.1:${port}/v1/via/proxy`, token: TOKEN }
+    const relayed = { url: `http://127.0.0.1:${port}/v1/via/proxy`, token: TOKEN, place: 'on the server "shop"' }
     expect(link.proxy).toEqual(relayed)
     expect((await link.client()).relay('proxy')).toEqual(relayed)
     // What goes on here is not heard of any more.
@@ -295,6 +295,15 @@ describe('with a server chosen', () => {
     isGone = false
     await link.refresh()
     expect(link.state).toMatchObject({ kind: 'connected', server: 'shop' })
+  })
+
+  test('what does not answer on it is said with its name', async () => {
+    await there.stop()
+    const client = (await shop().connect())!
+    const failed = { code: 'NOT_RUNNING', message: 'the agent on the server "shop" is not responding' }
+    await expect(client.call('platform', {})).rejects.toMatchObject(failed)
+    const calls = new CallsClient(client.relay('proxy')!, AbortSignal.timeout(10_000))
+    await expect(calls.show('x')).rejects.toThrow('the proxy on the server "shop" is not responding')
   })
 
   test('one that nobody knows is not replaced by this machine', async () => {

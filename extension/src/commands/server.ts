@@ -5,7 +5,7 @@ import { RyoFaasError } from 'ryo-faas/contract'
 import type { AgentProcess } from '../agent/agent-process.ts'
 import type { PlatformLink } from '../agent/platform-link.ts'
 import type { ServerChoice } from '../agent/server-choice.ts'
-import type { Ui } from '../editor/ui.ts'
+import { untilCancelled, type Ui } from '../editor/ui.ts'
 import { defineCommand } from './command.ts'
 
 interface ForChoice {
@@ -40,10 +40,8 @@ export const reconnect = defineCommand({
 
 /** @throws RyoFaasError SERVER_UNREACHABLE */
 async function connect({ link, ui }: Pick<ForChoice, 'link' | 'ui'>): Promise<void> {
-  await ui.progress('Connecting', async ({ report }) => {
-    report(link.server ?? '')
-    await link.refresh()
-  })
+  // ssh takes its time for a machine that is silent.
+  await ui.progress('Connecting', ({ signal }) => untilCancelled(link.refresh(), signal))
   const { server } = link
   if (server === undefined) return ui.say('Functions run on this machine.')
   if (!link.isReady) throw link.notRunning()

@@ -79,6 +79,16 @@ export function createUi(editor: Vscode, log: Log): Ui {
   }
 }
 
+/** For work that cannot be stopped: it goes on, and nobody waits for it. @throws RyoFaasError CANCELLED */
+export function untilCancelled<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = () => reject(new RyoFaasError('CANCELLED', 'cancelled'))
+    if (signal.aborted) cancel()
+    signal.addEventListener('abort', cancel, { once: true })
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', cancel))
+  })
+}
+
 /** @throws RyoFaasError CANCELLED if nothing was chosen */
 export async function answered<T>(answer: Thenable<T | undefined>): Promise<T> {
   const value = await answer

@@ -1,12 +1,15 @@
 /** A server, behind a real sshd on this machine, as the place where everything is done. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { TestPlatform as ServerPlatform } from '../../../agent/test/support/platform.ts'
 import { SshServer } from '../../../agent/test/support/ssh-server.ts'
 import { takePicture } from '../bed/pictures.ts'
 import { Windows, type Opened } from '../bed/windows.ts'
+import { meetBreakpoint } from './debugging.ts'
 
 const FILES = {
   'shop/deploy.json': JSON.stringify({
@@ -36,27 +39,30 @@ let opened: Opened
 
 beforeAll(async () => {
   ;[ssh, there] = await Promise.all([SshServer.start(), ServerPlatform.make()])
-  const started = there.start('process')
   opened = await windows.open({ files: FILES })
-  await started
-  const { token } = JSON.parse(await there.ok(['token', 'create', 'laptop', '--can', 'admin', '--json'])) as {
-    token: string
-  }
-  const { url } = JSON.parse(await readFile(join(there.home, 'agent.json'), 'utf8')) as { url: string }
-  const place = { target: 'server', sshConfig: ssh.config, home: there.home, agentPort: Number(new URL(url).port) }
-  const shop = { kind: 'ssh', ...place, token, addedAt: new Date().toISOString() }
   await opened.window.openFile('shop/greet/greet.ts')
   await opened.window.lens('▶ Deploy function').waitFor()
-  // As `server add` in a shell, while the window is open.
-  await mkdir(opened.platform.home, { recursive: true })
-  const servers = JSON.stringify({ format: 1, servers: { shop } })
-  await writeFile(join(opened.platform.home, 'servers.json'), servers, { mode: 0o600 })
-})
+  await addServer()
+}, 300_000)
 afterAll(async () => {
   await there?.remove()
   await ssh?.remove()
   await rm(runtime, { recursive: true, force: true })
 })
+
+/** As in a shell, while the window is open; by what comes with the extension, which brings itself there. */
+async function addServer(): Promise<void> {
+  const { extensions } = inject('bed')
+  const name = (await readdir(extensions)).find(found => found.startsWith('ryo-faas.'))!
+  const cli = join(extensions, name, 'dist', 'agent', 'bundle', 'main', 'cli.cjs')
+  const args = [
+    ...['server', 'add', 'server', '--name', 'shop', '--ssh-config', ssh.config, '--home', there.home],
+    ...['--project', there.project, '--engine', 'process', '--no-service'],
+    ...['port', 'agent-port', 'nats-port', 'store-port'].flatMap(port => [`--${port}`, '0']),
+  ]
+  const env = { ...process.env, RYO_FAAS_HOME: opened.platform.home, XDG_RUNTIME_DIR: runtime }
+  await promisify(execFile)(process.execPath, [cli, ...args], { env })
+}
 
 test('a server that was added in a shell can be chosen, and the status bar says which one is', async () => {
   const { window } = opened
@@ -83,4 +89,54 @@ test('a click on the lens deploys there, and nothing of this machine is told', a
   expect(view).toMatchObject({ project: 'shop', filePath: 'greet/greet.ts', version: 1 })
   expect(JSON.stringify(view) + (await there.ok(['audit']))).not.toContain(platform.workspace)
   await takePicture(window.page, '40-server', { shownAs: 'server.png' })
+})
+
+test('it is called there, and its log and its counts come from there', async () => {
+  const { window } = opened
+  await window.closeToasts()
+  await window.lens('Logs').click()
+  await window.lens('Invoke').click()
+  await window
+    .editorText(/Good day, World/)
+    .last()
+    .waitFor()
+  await window.row(/greet.*1 call/).waitFor()
+  await window.panelText('greeting World').waitFor()
+  expect((await there.details('greet')).calls).toBe(1)
+})
+
+test('the store there is shown, and a document of it is opened and saved', async () => {
+  const { window } = opened
+  const put = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{"data":{"text":"mine"}}' }
+  await (
+    await there.store()
+  )('/tables/notes/docs/first', put)
+  await window.openSection('Store')
+  await window.unfold('notes', /first.*v1/)
+  await window.row(/first.*v1/).click()
+  await window.replaceWord('mine', 'changed')
+  await window.page.keyboard.press('Control+S')
+  await window.row(/first.*v2/).waitFor()
+  await window.command('View: Close All Editors')
+})
+
+test('the dashboard there opens in a tab', async () => {
+  const { window } = opened
+  await window.openFile('shop/greet/greet.ts')
+  await window.lens('Traces').click()
+  await window.dashboard().getByText('GET /functions/greet').first().waitFor()
+  await window.command('View: Close All Editors')
+})
+
+test('a breakpoint in the TypeScript is hit by a call there', async () => {
+  await meetBreakpoint(opened, {
+    name: 'greet',
+    handler: 'shop/greet/greet.ts',
+    file: 'shop/greet/polite.ts',
+    line: 3,
+    variable: 'Good day, Ann',
+    answer: 'Good day, Ann',
+    agent: await there.client(),
+    picture: { name: '41-breakpoint-on-server' },
+  })
 })

@@ -1,0 +1,20 @@
+import { PassThrough } from 'node:stream'
+import { expect, test } from 'vitest'
+import { Output } from './output.ts'
+
+function stage(environment: NodeJS.ProcessEnv) {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()]
+  const output = new Output({ stdout, stderr, environment } as never, true)
+  const progress = output.progress('looking at host')
+  progress.update('starting the platform')
+  progress.stop()
+  output.value({ name: 'shop' })
+  return [stdout, stderr].map(stream => String((stream.read() as Buffer | null) ?? ''))
+}
+
+test('with --json, steps are for programs that ask for them, and never among the result', () => {
+  const [result] = stage({})
+  expect(JSON.parse(result!)).toEqual({ name: 'shop' })
+  expect(stage({})[1]).toBe('')
+  expect(stage({ RYO_FAAS_STEPS: '1' })).toEqual([result, 'looking at host\nstarting the platform\n'])
+})
