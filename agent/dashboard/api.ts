@@ -1,5 +1,12 @@
 /** Requests to the agent, with the key from the page's address: it allows reading, and no changes. */
-import type { MetricsHistory, PlatformView, TracePage, TraceView } from '../src/contract/index.ts'
+import type {
+  ClockView,
+  MetricsHistory,
+  PlatformView,
+  ScheduleLine,
+  TracePage,
+  TraceView,
+} from '../src/contract/index.ts'
 import { currentKey, rememberKey } from './key.ts'
 
 /** Path prefix where an editor in a browser forwards the port. */
@@ -48,10 +55,16 @@ async function json<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await (await ask(path, signal)).json()) as T
 }
 
+export interface SchedulesView {
+  clock: ClockView
+  schedules: ScheduleLine[]
+}
+
 export type TraceFilter = Record<string, string>
 
 export const agent = {
   platform: (signal?: AbortSignal) => json<PlatformView>('/v1/platform', signal),
+  schedules: (signal?: AbortSignal) => json<SchedulesView>('/v1/schedules', signal),
   history: (since: number, signal?: AbortSignal) => json<MetricsHistory>(`/metrics/history?since=${since}`, signal),
   traces: (filter: TraceFilter, signal?: AbortSignal) =>
     json<TracePage>(`/traces?${new URLSearchParams(filter).toString()}`, signal),

@@ -5,6 +5,7 @@ import { Chart, type Line } from './chart.tsx'
 import { count, duration, rate } from './format.ts'
 import { useScrollIntoView, useKeys } from './keys.ts'
 import { go, type Figures } from './live.ts'
+import { Schedules } from './schedules.tsx'
 
 /** More lines would be unreadable. */
 const MAX_LINES = 6
@@ -33,6 +34,7 @@ export function Overview({ figures }: { figures: Figures }) {
     <>
       <Tiles now={platform.at(-1)!} />
       <FunctionTable figures={figures} chosen={chosen} choose={setChosen} />
+      <Schedules />
       <div class="charts">
         <Chart title="Calls per second" {...perFunction(figures, chosen, p => p.callsPerSecond)} format={rate} />
         <Chart title="Errors per second" {...perFunction(figures, chosen, p => p.errorsPerSecond)} format={rate} />

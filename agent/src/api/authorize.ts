@@ -48,7 +48,11 @@ export interface Secrets {
 }
 
 /** What the dashboard asks for with its key. Logs and names of secrets are not part of it. */
-const SHOWN: readonly RegExp[] = [/^\/v1\/(?:platform|events)$/, /^\/traces(?:\/[^/]+)?$/, /^\/metrics\/history$/]
+const SHOWN: readonly RegExp[] = [
+  /^\/v1\/(?:platform|events|schedules)$/,
+  /^\/traces(?:\/[^/]+)?$/,
+  /^\/metrics\/history$/,
+]
 
 export function isShown(path: string): boolean {
   return SHOWN.some(pattern => pattern.test(path))

@@ -107,6 +107,11 @@ export const handlers: Record<ApiName, Handler> = {
     return platform.deployer().view(name)
   },
 
+  schedules: async (platform, { grant }) => {
+    const { clock } = platform.deployer()
+    return { clock: clock.view, schedules: clock.schedules().filter(({ name }) => isGranted(grant, name)) }
+  },
+
   runSchedule: async (platform, request) => {
     const { name, key } = request.params as z.output<(typeof API)['runSchedule']['params']>
     const deployer = platform.deployer()

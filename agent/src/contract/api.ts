@@ -11,7 +11,7 @@ import { Problem } from './problem.ts'
 import { NamePattern, Role, TokenView, type Need } from './token.ts'
 import { MAX_INSTANCES } from './scale.ts'
 import { TracePage, TraceQuery, TraceView } from './traces.ts'
-import { StartFrom } from './trigger.ts'
+import { ScheduleLine, StartFrom } from './trigger.ts'
 import { EnvironmentName } from './environment-name.ts'
 
 const settings = {
@@ -202,6 +202,13 @@ export const API = {
     response: DeploymentView,
     isLong: true,
     summary: 'Pause a schedule, or let it run again from now on',
+  },
+  schedules: {
+    method: 'GET',
+    path: '/v1/schedules',
+    needs: { role: 'read', scope: 'filtered' },
+    response: z.object({ clock: ClockView, schedules: z.array(ScheduleLine) }),
+    summary: 'All schedules and when they run next, the next one first',
   },
   runSchedule: {
     method: 'POST',

@@ -143,6 +143,18 @@ const TriggerPlace = {
   start: TriggerStart,
 }
 
+/** A schedule in the list of all. */
+export const ScheduleLine = z.object({
+  /** The deployment's. */
+  name: z.string(),
+  key: z.string(),
+  label: z.string(),
+  isPaused: z.boolean().optional(),
+  /** When it runs next: ISO. */
+  nextAt: z.string().optional(),
+})
+export type ScheduleLine = z.infer<typeof ScheduleLine>
+
 /** A handler with its trigger, and where that starts. */
 export const TriggerView = z.discriminatedUnion('kind', [
   z.object({ ...TriggerPlace, kind: z.literal('document').optional(), filters: z.array(DocumentTrigger) }),

@@ -6,10 +6,10 @@
  * by another clock says nothing.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { RyoFaasError, type ClockView } from '../contract/index.ts'
+import { RyoFaasError, type ClockView, type ScheduleLine } from '../contract/index.ts'
 import type { TableClock } from '../routes/index.ts'
 import { activeVersion, type StateStore } from './state/index.ts'
-import { restartSchedules } from './subscriptions.ts'
+import { restartSchedules, scheduleLines } from './subscriptions.ts'
 
 /** A dispatcher, which says what setting of the clock it has come to. */
 export interface ClockFollower {
@@ -71,6 +71,11 @@ export class PlatformClock {
 
   get view(): ClockView {
     return clockView(this.setting)
+  }
+
+  /** Of all deployments, the one that runs next first. */
+  schedules(): ScheduleLine[] {
+    return scheduleLines(Object.values(this.#options.state.current.deployments), this.now())
   }
 
   /** Milliseconds since 1970. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { DeployEntry, RyoFaasError, type StartFrom } from '../contract/index.ts'
 import type { DeploymentRecord, VersionRecord } from './state/index.ts'
-import { restartSchedules, subscribe, triggersOf, viewTriggers } from './subscriptions.ts'
+import { restartSchedules, scheduleLines, subscribe, triggersOf, viewTriggers } from './subscriptions.ts'
 
 const NOW: StartFrom = { kind: 'sequence', sequence: 8 }
 const now = async () => NOW
@@ -102,5 +102,24 @@ test('a handler has a place for each kind of trigger, and the secrets of one tra
     { kind: 'document', key: 'on', filters: [on[0]], start: { from: NOW } },
     { kind: 'event', key: 'on', filters: [on[1]], start: { from: { kind: 'time' } } },
     { kind: 'nats', key: 'on', filters: [on[2], on[3]], start: { from: { kind: 'time' } } },
+  ])
+})
+
+test('all schedules are listed, the next one first and those that do not run last', async () => {
+  const schedule = [
+    { every: '2h' },
+    { name: 'first', every: '1h' },
+    { name: 'off', every: '10m' },
+    { at: '2029-01-01T00:00:00Z' },
+  ]
+  const of = { ...version([]), config: DeployEntry.parse({ ...version([]).config, schedule }) }
+  const subscriptions = await subscribe({ before: undefined, version: of, now: never, clockMs })
+  const { key } = scheduleLines([record(of, subscriptions)], clockMs).find(({ label }) => label === 'off')!
+  const lines = scheduleLines([{ ...record(of, subscriptions), pausedSchedules: [key] }], clockMs)
+  expect(lines.map(({ label, isPaused, nextAt }) => [label, isPaused ?? nextAt])).toEqual([
+    ['first', '2030-01-01T01:00:00.000Z'],
+    ['every 2h', '2030-01-01T02:00:00.000Z'],
+    ['off', true],
+    ['at 2029-01-01T00:00:00Z', undefined],
   ])
 })

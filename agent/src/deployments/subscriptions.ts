@@ -14,6 +14,7 @@ import {
   type EventTrigger,
   type NatsTrigger,
   type Schedule,
+  type ScheduleLine,
   type ServedHandlers,
   type StartFrom,
   type Trigger,
@@ -164,6 +165,18 @@ export function viewTriggers(record: DeploymentRecord, version: VersionRecord, n
     const next = ticksOf(trigger.schedule, startMs(trigger.start)).next(nowMs)
     return { ...trigger, ...(next !== undefined && { nextAt: new Date(next).toISOString() }) }
   })
+}
+
+export function scheduleLines(records: readonly DeploymentRecord[], nowMs: number): ScheduleLine[] {
+  const lines = records.flatMap(record =>
+    viewTriggers(record, activeVersion(record), nowMs).flatMap(trigger => {
+      if (trigger.kind !== 'schedule') return []
+      const { key, label, isPaused, nextAt } = trigger
+      return [{ name: record.name, key, label, ...(isPaused && { isPaused }), ...(nextAt !== undefined && { nextAt }) }]
+    }),
+  )
+  const place = ({ nextAt }: ScheduleLine) => nextAt ?? '9'
+  return lines.sort((a, b) => place(a).localeCompare(place(b)) || a.name.localeCompare(b.name))
 }
 
 function allTriggers(record: DeploymentRecord, version: VersionRecord): KnownView[] {

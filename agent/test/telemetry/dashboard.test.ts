@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { dashboardKey, readAgentFile } from '../../src/client/index.ts'
-import { EXAMPLES, TestPlatform } from '../support/platform.ts'
+import { EXAMPLES, TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { launchBrowser, openPage, type Watched } from './browser.ts'
 import { sendSpans } from './collector-client.ts'
@@ -94,6 +94,24 @@ test('shows the state of the platform, live, by mouse and keyboard', async () =>
   await page.keyboard.press('Enter')
   await page.getByRole('table', { name: 'Traces' }).waitFor()
   expect(page.url()).toMatch(/#\/traces\?function=MethodAsync$/)
+  expect(watched.complaints).toEqual([])
+})
+
+test('shows the schedules and when they run next', async () => {
+  const code = `export const nightly = () => new Response()`
+  const schedule = [{ cron: '30 2 1 1 *' }, { name: 'pulse', every: '10m' }]
+  await platform.ok([
+    'deploy',
+    await writeProject(join(platform.home, 'scheduled'), { nightly: { code, options: { schedule } } }),
+  ])
+  await platform.ok(['schedules', 'pause', 'nightly', 'pulse'])
+  await open()
+  const schedules = page.getByRole('table', { name: 'Schedules' })
+  await schedules.getByRole('row', { name: '30 2 1 1 *' }).waitFor()
+  await schedules.getByRole('row', { name: /pulse nightly paused/ }).waitFor()
+  await expect.poll(() => schedules.locator('tbody tr').first().textContent()).toMatch(/30 2 1 1 \*nightly.*20\d\d/)
+  await picture('schedules')
+  await platform.ok(['stop', 'nightly'])
   expect(watched.complaints).toEqual([])
 })
 

@@ -33,6 +33,20 @@ test('with a server chosen, the lens says where a click deploys to and where it 
   expect(titles({ server: 'shop', deployment: deploymentView() })[0]).toBe('✓ v3 on shop · 12 calls · p95 8.2 ms')
 })
 
+test('the status line says when its schedules run next', () => {
+  const schedule = { cron: '0 9 * * *', zone: 'UTC', missed: 'once', overlap: 'skip', path: '/' } as const
+  const start = { epoch: 1, from: { kind: 'time', time: '2026-01-01T00:00:00Z' } } as const
+  const at = { kind: 'schedule', start, schedule, label: '' } as const
+  const triggers = [
+    { ...at, key: 'a', nextAt: '2026-01-03T09:00:00Z' },
+    { ...at, key: 'b', nextAt: '2026-01-02T09:00:00Z' },
+    { ...at, key: 'c', isPaused: true },
+  ]
+  const [status] = titles({ deployment: deploymentView({ triggers, p95Ms: null }) })
+  const next = new Date('2026-01-02T09:00:00Z').toLocaleString(undefined, { dateStyle: 'short', timeStyle: 'short' })
+  expect(status).toBe(`✓ v3 · 12 calls · next ${next}`)
+})
+
 test('trouble shows', () => {
   const ill = deploymentView({ state: 'failing', errors: 2, p95Ms: 1500 })
   expect(titles({ deployment: ill })[0]).toBe('$(warning) v3 failing · 12 calls · 2 failed · p95 1.5 s')

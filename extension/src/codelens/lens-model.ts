@@ -2,7 +2,7 @@
 import { relative, sep } from 'node:path'
 import type { DeploymentView } from 'ryo-faas/contract'
 import { projectFolderOf, projectNameOf } from '../project/project-of.ts'
-import { formatDuration } from '../editor/format.ts'
+import { formatDuration, formatMoment } from '../editor/format.ts'
 
 export interface LensSubject {
   /** The deployment's, if there is one. */
@@ -81,7 +81,7 @@ function placeOf(deployment: DeploymentView, { name, file }: LensSubject): strin
 }
 
 function statusLine(deployment: DeploymentView, { failure, isAway, server }: LensState): string {
-  const { version, state, calls, errors, p95Ms, debugPort } = deployment
+  const { version, state, calls, errors, p95Ms, debugPort, triggers } = deployment
   const parts = [`${isAway ? '$(debug-disconnect)' : markOf(state)} v${version}`]
   if (server !== undefined) parts[0] += ` on ${server}`
   if (isAway) parts[0] += ' (agent away)'
@@ -91,7 +91,14 @@ function statusLine(deployment: DeploymentView, { failure, isAway, server }: Len
   if (errors > 0) parts.push(`${errors} failed`)
   // How long a debugger held its calls says nothing about the function.
   if (p95Ms !== null && debugPort === undefined) parts.push(`p95 ${formatDuration(p95Ms)}`)
+  const next = nextRun(triggers)
+  if (next !== undefined) parts.push(`next ${formatMoment(next)}`)
   return parts.join(' · ')
+}
+
+/** Of all its schedules. */
+function nextRun(triggers: DeploymentView['triggers']): string | undefined {
+  return triggers.flatMap(trigger => (trigger.kind === 'schedule' ? (trigger.nextAt ?? []) : [])).sort()[0]
 }
 
 function markOf(state: DeploymentView['state']): string {

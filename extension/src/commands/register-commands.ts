@@ -24,6 +24,7 @@ import { pruneFaas, restartFaas, startFaas, startWithoutContainers, stopFaas } f
 import { init, openDeployFile, refresh, showOutput } from './project.ts'
 import { chooseServer, reconnect } from './server.ts'
 import { runnable } from './runnable.ts'
+import { pauseSchedule, resumeSchedule, runSchedule } from './schedules.ts'
 import { deleteDocument, moreDocuments, newDocument, openDocument, openStore } from './store.ts'
 import { openDashboard, showSlowestCall, showTrace, showTraces } from './traces.ts'
 
@@ -51,6 +52,9 @@ export const COMMANDS: readonly Command[] = [
   copyUrl,
   scale,
   rollback,
+  runSchedule,
+  pauseSchedule,
+  resumeSchedule,
   stop,
   showFunction,
   openSource,

@@ -70,7 +70,7 @@ function givenTarget({ link }: Pick<ForDeployment, 'link'>, argument: unknown): 
   if (typeof argument === 'string') return { name: argument, file: link.deployment(argument)?.filePath }
   const { name, file, subject } = (argument ?? {}) as Partial<Target> & Partial<TreeNode>
   if (typeof name === 'string') return { name, file }
-  if (subject?.kind !== 'deployment' && subject?.kind !== 'version') return undefined
+  if (subject === undefined || !('name' in subject)) return undefined
   return { name: subject.name, file: link.deployment(subject.name)?.filePath }
 }
 

@@ -27,6 +27,7 @@ export type Color = 'testing.iconPassed' | 'testing.iconFailed' | 'charts.yellow
 export type Subject =
   | { kind: 'deployment'; name: string }
   | { kind: 'version'; name: string; version: number }
+  | { kind: 'schedule'; name: string; key: string }
   | { kind: 'call'; id: string }
   | { kind: 'table'; table: string }
   /** `version`: the one that is shown. */

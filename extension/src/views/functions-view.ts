@@ -127,8 +127,8 @@ function scheduleNode(name: string, { key, label, isPaused, nextAt }: ScheduleVi
     label,
     description: isPaused ? 'paused' : next,
     icon: { name: isPaused ? 'debug-pause' : 'clock' },
-    context: 'schedule',
-    subject: { kind: 'deployment', name },
+    context: isPaused ? 'schedule.paused' : 'schedule.waiting',
+    subject: { kind: 'schedule', name, key },
   }
 }
 

@@ -59,6 +59,10 @@ test('a function shows its schedules, and which of them are paused', () => {
     `  0 9 * * * (next ${new Date(at.nextAt).toLocaleString()})`,
     '  report (paused)',
   ])
+  expect(group!.children![0]!.children!.slice(1, 3)).toMatchObject([
+    { context: 'schedule.waiting', subject: { kind: 'schedule', name: 'Hello', key: 'a' } },
+    { context: 'schedule.paused', subject: { kind: 'schedule', name: 'Hello', key: 'b' } },
+  ])
 })
 
 test('a function shows what it runs for', () => {
