@@ -78,6 +78,63 @@ test.each(Object.entries(CHANGES))('in %s the times around %j equal those of ano
   }
 })
 
+/** One of each form: steps, lists, ranges, names, the last day, the last weekday of its kind, seconds. */
+const FORMS = [
+  '7 * * * *',
+  '*/20 * * * *',
+  '0,30 1-3 * * *',
+  '5 0 * * *',
+  '59 23 * * *',
+  '0 0 1 * *',
+  '0 12 L * *',
+  '0 6 * MAR,APR,SEP,OCT,NOV SUN',
+  '30 1 * * 7',
+  '0 */6 * * *',
+  '30 0 0 * * *',
+  '*/30 30 * * * *',
+]
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+/** When the clocks change in these days; undefined if they do not. */
+function changeWithin(timeZone: string, from: number, until: number): number | undefined {
+  const format = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' })
+  const offsetAt = (at: number) => format.formatToParts(at).find(({ type }) => type === 'timeZoneName')!.value
+  for (let at = from; at < until; at += HOUR_MS / 2) if (offsetAt(at) !== offsetAt(at - HOUR_MS / 2)) return at
+  return undefined
+}
+
+test.each(Object.entries(CHANGES))(
+  'in %s every form has the times of another library on the days of %j',
+  (tz, days) => {
+    for (const cron of FORMS) {
+      for (const day of days) {
+        const from = ms(`${day}T00:00:00Z`) - DAY_MS / 2
+        const until = from + 1.5 * DAY_MS
+        const change = changeWithin(tz, from, until)
+        // In the hours that are skipped or come twice each library has rules of its own: ours are below.
+        const counts = (at: number) => at <= until && (change === undefined || Math.abs(at - change) > HOUR_MS)
+        const all = (next: (at: number) => number | undefined) => {
+          const found: (string | 0 | undefined)[] = []
+          for (let at = next(from); at !== undefined && at <= until; at = next(at)) if (counts(at)) found.push(iso(at))
+          return found
+        }
+        const judge = CronExpressionParser.parse(cron, { currentDate: new Date(from), tz })
+        const { next } = ticks({ cron, zone: tz })
+        expect(all(next), `${cron} on ${day}`).toEqual(all(() => judge.next().getTime()))
+      }
+    }
+  },
+)
+
+test('an expression for one time of the day runs once in an hour that comes twice, one for several in both', () => {
+  const times = (cron: string) =>
+    following({ cron, zone: 'America/New_York' }, '2026-11-01T04:30:00Z', 4).map(at => String(at).slice(11, 16))
+  expect(times('0 1 * * *').slice(0, 2)).toEqual(['05:00', '06:00'])
+  expect(times('0,30 1 * * *')).toEqual(['05:00', '05:30', '06:00', '06:30'])
+  expect(times('0 1-3 * * *')).toEqual(['05:00', '06:00', '07:00', '08:00'])
+})
+
 test('where the clocks go forward over a time it runs once, then; where they go back, once, the first time', () => {
   const daily = { cron: '30 2 * * *', zone: 'Europe/Berlin' }
   expect(following(daily, '2026-03-28T12:00:00Z', 2)).toEqual(['2026-03-29T01:00:00.000Z', '2026-03-30T00:30:00.000Z'])

@@ -1,8 +1,8 @@
 /**
  * The times that a schedule means.
  *
- * A time that a change of the clocks skips runs once, when they go forward; one that comes twice runs once, the first
- * time, unless the hour is `*`: then it runs in both hours.
+ * A time that a change of the clocks skips runs once, when they go forward. In an hour that comes twice, an expression
+ * for one time of the day runs once, the first time; one for several times runs in both.
  */
 import { Cron } from 'croner'
 
