@@ -26,8 +26,9 @@ const ALONE = 'agent/test/{platform/{heavy,under-load,faults},{async,store,elast
 /** Real applications and what is published: only a sample of them if not asked for (`npm run test:apps`). */
 const ALL_APPS = 'agent/test/apps/**/*.test.ts'
 
-/** Three machines with a Docker each. */
-const SWARM = 'agent/test/swarm/**/*.test.ts'
+/** Three machines with a Docker each: only a whole platform on them if not asked for (`npm run test:swarm`). */
+const ALL_SWARM = 'agent/test/swarm/**/*.test.ts'
+const SWARM = process.env['RYO_FAAS_SWARM'] === undefined ? 'agent/test/swarm/swarm-platform.test.ts' : ALL_SWARM
 const APPS = process.env['RYO_FAAS_APPS'] === undefined ? 'agent/test/apps/apps.test.ts' : ALL_APPS
 
 /** Those that take longest, however short they are: begun last, they would keep everything waiting for them. */
@@ -85,7 +86,7 @@ export default defineConfig({
         test: {
           name: 'platform',
           include: ['agent/test/**/*.test.ts'],
-          exclude: [ALONE, ALL_APPS, SWARM],
+          exclude: [ALONE, ALL_APPS, ALL_SWARM],
           globalSetup: 'agent/test/support/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,

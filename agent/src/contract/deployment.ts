@@ -8,6 +8,8 @@ export const InstanceView = z.object({
   state: z.enum(['starting', 'ready', 'frozen', 'draining', 'exited']),
   /** `host:port` at which the platform reaches it. */
   address: z.string().optional(),
+  /** Where it runs, if the engine has several machines. */
+  machine: z.string().optional(),
   startedAt: z.string(),
 })
 export type InstanceView = z.infer<typeof InstanceView>

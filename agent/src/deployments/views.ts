@@ -60,13 +60,14 @@ function stateOf(route: string, { desired, fleet }: { desired: number; fleet: Fl
   return fleet.backoff(route).deaths > 1 ? 'failing' : 'starting'
 }
 
-function viewInstance({ id, version, startedAt, state }: Instance, fleet: Fleet): InstanceView {
+function viewInstance({ id, version, startedAt, state, machine }: Instance, fleet: Fleet): InstanceView {
   return {
     id,
     version,
     state: stateOfInstance(id, { state, fleet }),
     startedAt,
     ...(state.kind !== 'exited' && { address: `${state.address.host}:${state.address.port}` }),
+    ...(machine !== undefined && { machine }),
   }
 }
 

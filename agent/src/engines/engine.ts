@@ -80,6 +80,8 @@ export interface Instance {
   version: number
   /** Container or process name. */
   name: string
+  /** Where it runs, if the engine has several machines. */
+  machine?: string
   /** For one out of the pool: when it was handed its code. */
   startedAt: string
   /** Absent: it was started for this deployment. */

@@ -71,7 +71,7 @@ export class TestPlatform {
     return stdout
   }
 
-  async start(engine: 'docker' | 'process', flags: string[] = []): Promise<PlatformView> {
+  async start(engine: 'docker' | 'process' | 'swarm', flags: string[] = []): Promise<PlatformView> {
     const ports = ['--port', '0', '--agent-port', '0', '--nats-port', '0', '--store-port', '0']
     const args = ['startFaas', '--json', '--project', this.project, '--engine', engine, ...ports, ...flags]
     return JSON.parse(await this.ok(args)) as PlatformView

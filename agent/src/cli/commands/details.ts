@@ -69,14 +69,12 @@ function printOne(view: DeploymentView, output: Output): void {
   }
   if (view.lastExit) output.line(`last exit ${view.lastExit.at}: ${view.lastExit.reason}`)
   output.line()
+  const hasMachines = view.instances.some(({ machine }) => machine !== undefined)
   output.table(
-    ['INSTANCE', 'VERSION', 'STATE', 'ADDRESS', 'STARTED'],
-    view.instances.map(({ id, version, state, address, startedAt }) => [
-      id,
-      `v${version}`,
-      state,
-      address ?? '-',
-      startedAt,
+    ['INSTANCE', 'VERSION', 'STATE', ...(hasMachines ? ['MACHINE'] : []), 'ADDRESS', 'STARTED'],
+    view.instances.map(({ id, version, state, address, machine, startedAt }) => [
+      ...[id, `v${version}`, state, ...(hasMachines ? [machine ?? '-'] : [])],
+      ...[address ?? '-', startedAt],
     ]),
     ['STARTED', 'ADDRESS'],
   )

@@ -22,6 +22,7 @@ const exited = (code: number | null, reason: string | RegExp) => ({
 const ended = (ExitCode: number) => ({ State: 'failed', ContainerStatus: { ExitCode, PID: 0 } })
 
 test('a running task is reached at the port of its machine', () => {
+  expect(toInstance(seen({}), 'rfa-pay--a')).toMatchObject({ id: 'a', name: 'rfa-pay--a', machine: 'm1' })
   expect(stateOf({})).toEqual({ kind: 'running', address: { host: '192.0.2.1', port: 32768 } })
 })
 
@@ -49,6 +50,13 @@ test('one that could not be started says why', () => {
 test('one on a machine that is lost has exited, whatever was last heard of it', () => {
   expect(stateOf({}, { node: 'down' })).toEqual(exited(null, /the machine m1 is not responding/))
   expect(stateOf({ State: 'starting' }, { node: 'down' })).toMatchObject({ kind: 'exited' })
+})
+
+test('one on a machine that was removed from the swarm has exited', () => {
+  const { node: _, ...rest } = seen({})
+  expect(toInstance({ ...rest, node: undefined }, 'rfa-pay--a')?.state).toEqual(
+    exited(null, /not in the swarm any more/),
+  )
 })
 
 test('one on a machine that is being drained counts as exited, so that another takes its place', () => {

@@ -13,7 +13,7 @@ export type Phase = 'coming' | 'running' | 'ended' | 'going'
 export function phaseOf({ task, node }: SeenTask): Phase {
   if (task.DesiredState === 'remove' || task.Status.State === 'remove') return 'going'
   if (ENDED.has(task.Status.State)) return 'ended'
-  const isLost = node?.Status.State === 'down'
+  const isLost = isOnLost({ task, node })
   if (task.Status.State !== 'running') return isLost ? 'ended' : 'coming'
   // It was told to end: the machine is being drained.
   if (isLost || task.DesiredState === 'shutdown') return 'ended'
@@ -25,7 +25,8 @@ export function toInstance(seen: SeenTask, name: string): Instance | undefined {
   const { is, task, node } = seen
   const { id, route, version } = is
   const { Timestamp, ContainerStatus } = task.Status
-  const common = { id, route, version, name, startedAt: Timestamp }
+  const machine = node?.Description.Hostname
+  const common = { ...{ id, route, version, name, startedAt: Timestamp }, ...(machine !== undefined && { machine }) }
   switch (phaseOf(seen)) {
     case 'coming':
     case 'going':
@@ -49,8 +50,13 @@ function codeOf({ task }: SeenTask, code: number | undefined): number | null {
 }
 
 /** Nothing of it runs any more, as far as can be known; also if it was stopped. */
-export function hasEnded({ task, node }: SeenTask): boolean {
-  return ENDED.has(task.Status.State) || node?.Status.State === 'down'
+export function hasEnded(seen: Pick<SeenTask, 'task' | 'node'>): boolean {
+  return ENDED.has(seen.task.Status.State) || isOnLost(seen)
+}
+
+/** Its machine is not responding, or was removed from the swarm. */
+function isOnLost({ task, node }: Pick<SeenTask, 'task' | 'node'>): boolean {
+  return node === undefined ? Boolean(task.NodeID) : node.Status.State === 'down'
 }
 
 /** It ended, and did not fail to start: the message is what was being done. */
@@ -60,8 +66,9 @@ export function hasRun({ Status: { State, Message = '' } }: SwarmTask): boolean 
 
 function reasonOf({ task, node }: SeenTask): string {
   const { State, Err, ContainerStatus } = task.Status
-  if (node?.Status.State === 'down') return `lost: the machine ${node.Description.Hostname} is not responding`
-  if (!ENDED.has(State)) return `ended: the machine ${node?.Description.Hostname} gives up its instances`
+  if (node === undefined) return 'lost: its machine is not in the swarm any more'
+  if (node.Status.State === 'down') return `lost: the machine ${node.Description.Hostname} is not responding`
+  if (!ENDED.has(State)) return `ended: the machine ${node.Description.Hostname} gives up its instances`
   const code = ContainerStatus?.ExitCode ?? 0
   if (!hasRun(task) && Err) return Err
   if (code === KILLED) {
