@@ -97,6 +97,7 @@ export const ERRORS = {
   PORT_TAKEN: { status: 409, fault: 'user', retryable: true, about: 'A port is in use by another program' },
   DOCKER_UNREACHABLE: { status: 503, fault: 'user', retryable: true, about: 'The Docker engine is not responding' },
   BASE_IMAGE_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No base image is available' },
+  REGISTRY_FAILED: { status: 502, fault: 'user', retryable: true, about: 'The registry does not take images' },
   NATS_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No nats-server could be found or started' },
   HOME_UNUSABLE: { status: 500, fault: 'user', retryable: false, about: 'RYO_FAAS_HOME cannot be read or written' },
   INVALID_OPTION: { status: 400, fault: 'user', retryable: false, about: 'An option or variable has an invalid value' },

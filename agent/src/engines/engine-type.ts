@@ -13,6 +13,8 @@ export interface EngineContext {
   egress: 'internet' | 'none'
   /** `auto`, `assemble`, or an image to pull; for engines with images. */
   baseImage: string
+  /** `none`, or where images are brought for other machines: `[http://]host[:port][/path]`. Default: none. */
+  registry?: string
   docker: DockerService
   /** How many instances are kept waiting; for engines that can. Default: none. */
   pool?: number

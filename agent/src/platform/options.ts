@@ -80,6 +80,13 @@ export const PlatformOptions = z.object({
     .default(7 * 86_400_000),
   idempotencyWindowMs: z.coerce.number().int().min(1000).default(86_400_000),
   baseImage: z.string().min(1).default('auto'),
+  registry: z
+    .string()
+    .regex(
+      /^(?:none|(?:https?:\/\/)?[a-z0-9.-]+(?::\d+)?(?:\/[a-z0-9._-]+)*\/?)$/,
+      'must be none, or a registry such as registry.example.org/team',
+    )
+    .default('none'),
   natsServer: z.string().min(1).default('auto'),
   natsImage: z.string().min(1).default('nats:2-alpine'),
   node: z.string().min(1).default('auto'),
@@ -150,6 +157,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   callRetentionMs: 'How long finished asynchronous calls are kept, in milliseconds',
   idempotencyWindowMs: 'How long an Idempotency-Key is remembered, in milliseconds',
   baseImage: 'Image functions are built on: assemble (from this machine’s Node), or a reference to pull',
+  registry:
+    'Registry from which the machines of a swarm fetch images, such as registry.example.org/team (with http:// in front if it has no encryption); none: from the agent',
   natsServer: 'nats-server to run: auto, image, or a path',
   natsImage: 'NATS image for hosts with Docker but without nats-server',
   node: 'Node binary that parts and functions run on: auto (Node 24 if installed with ryo-faas), or a path',

@@ -36,6 +36,8 @@ export class Machines {
   readonly #id: string
   readonly #network: string
   readonly all: Machine[] = []
+  /** Address of this machine on their network. */
+  readonly gateway: string
   readonly #running = new Map<string, ChildProcess>()
 
   private constructor(folder: string, id: string) {
@@ -44,6 +46,7 @@ export class Machines {
     // 198.18.0.0/15 is reserved for benchmarks (RFC 2544), so nobody else uses it.
     const [odd, third] = randomBytes(2) as unknown as [number, number]
     this.#network = `198.${18 + (odd % 2)}.${third}`
+    this.gateway = `${this.#network}.254`
   }
 
   /** Without a swarm. */
@@ -153,7 +156,7 @@ export class Machines {
     await run('ip', ['netns', 'add', switchName])
     await inSwitch('link', 'add', 'br0', 'type', 'bridge')
     await inSwitch('link', 'set', 'br0', 'up')
-    await cable('out', { name: this.#id }, `${this.#network}.254`)
+    await cable('out', { name: this.#id }, this.gateway)
     for (let n = 1; n <= count; n++) {
       const name = `m${n}`
       const netns = `${this.#id}${name}`
@@ -161,7 +164,7 @@ export class Machines {
       await run('ip', ['netns', 'add', netns])
       await cable(`to${name}`, { name: 'eth0', netns }, address)
       await run('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
-      await run('ip', ['-n', netns, 'route', 'add', 'default', 'via', `${this.#network}.254`])
+      await run('ip', ['-n', netns, 'route', 'add', 'default', 'via', this.gateway])
       const socketPath = join(this.folder, name, 'docker.sock')
       this.all.push({ name, address, docker: new Docker({ socketPath }), dockerHost: `unix://${socketPath}` })
     }

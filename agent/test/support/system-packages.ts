@@ -13,6 +13,7 @@ const run = promisify(execFile)
 const PROGRAMS = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   'docker.io': ['dockerd'],
+  'docker-registry': ['docker-registry'],
   gcc: ['gcc'],
   'golang-go': ['go'],
   iproute2: ['ip'],

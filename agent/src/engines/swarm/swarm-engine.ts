@@ -11,6 +11,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
+import type { CreateServiceOptions } from 'dockerode'
 import { RyoFaasError } from '../../contract/index.ts'
 import { ignoreStatus, nullIfMissing, translateDockerError } from '../../docker/index.ts'
 import type { CommandNeeds, Engine, Instance, InstanceSpec, NativeSurroundings, Prepared } from '../engine.ts'
@@ -22,6 +23,7 @@ import { NODE_BASE } from '../pool/pool-class.ts'
 import { HandedOver } from './handed-over.ts'
 import { ImageServer } from './image-server.ts'
 import { ownAddressTowards } from './own-address.ts'
+import type { Registry } from './registry.ts'
 import { constraintsOf, serviceName, serviceSpec } from './service-spec.ts'
 import { addressOf, type SwarmInfo, type SwarmService } from './swarm-api.ts'
 import { SwarmImages } from './swarm-images.ts'
@@ -45,6 +47,8 @@ export interface SwarmEngineOptions {
   sourceOf: (base: string) => Promise<BaseImageSource>
   /** Variables that functions get unless they set them. */
   baseEnv?: Record<string, string>
+  /** From which the machines fetch images; default: from this agent. */
+  registry?: Registry | undefined
 }
 
 /** What is known of this machine once the engine is prepared. */
@@ -74,14 +78,14 @@ export class SwarmEngine implements Engine {
   #place: Promise<Place> | undefined
 
   constructor(options: SwarmEngineOptions) {
-    const { docker, project, home, note, sourceOf } = options
+    const { docker, project, home, note, sourceOf, registry } = options
     this.note = note
     this.#docker = docker
     this.#options = options
     this.#view = new SwarmView(docker, project)
     this.#networks = new SwarmNetworks(docker, project)
     this.#handed = new HandedOver(docker, project)
-    this.images = new SwarmImages({ folder: join(home, 'images'), project, sourceOf })
+    this.images = new SwarmImages({ folder: join(home, 'images'), project, sourceOf, registry })
     this.logs = new SwarmLogs(docker, this.#view, home)
   }
 
@@ -119,18 +123,18 @@ export class SwarmEngine implements Engine {
     }
     const [place, digest] = await Promise.all([this.#placed(), this.images.digestOf(spec.image)])
     if (digest === undefined) throw imageGone(spec)
-    const { project, baseEnv: defaults = {} } = this.#options
+    const { project, baseEnv: defaults = {}, registry } = this.#options
     this.#starting.add(spec.id)
     try {
       const [own, handed] = await Promise.all([this.#networks.ensure(spec.route), this.#handed.create(spec)])
       const service = serviceSpec(spec, {
         ...{ project, handed, defaults },
-        image: `${place.images.address}/${project}@${digest}`,
+        image: `${registry?.address ?? place.images.address}/${project}@${digest}`,
         networks: [own, ...(spec.reach?.networks ?? [])],
         hosts: [`${place.address} ${this.#proxyHost}`],
         constraints: constraintsOf(spec.nodes),
       })
-      await this.#docker.createService(service).catch((error: unknown) => {
+      await this.#create(service).catch((error: unknown) => {
         throw translateDockerError(error, `creating a service for ${spec.route}`)
       })
       return await this.#placedInstance(spec, signal)
@@ -222,6 +226,14 @@ export class SwarmEngine implements Engine {
     } catch (error) {
       throw translateDockerError(error, 'looking at the swarm')
     }
+  }
+
+  /** The machines are given what the registry asks for. */
+  async #create(service: CreateServiceOptions): Promise<void> {
+    const { registry } = this.#options
+    const credentials = await registry?.credentials()
+    if (registry === undefined || credentials === undefined) await this.#docker.createService(service)
+    else await this.#docker.createService({ ...credentials, serveraddress: registry.host }, service)
   }
 
   /** Waits until Swarm has a machine for it and it runs there. @throws RyoFaasError START_FAILED, CANCELLED */

@@ -17,6 +17,7 @@ import type { BuiltPackage } from '../engine.ts'
 import { requirePackage } from '../package-folder.ts'
 import { NODE_BASE } from '../pool/pool-class.ts'
 import { BlobStore, type Descriptor } from './blob-store.ts'
+import type { Registry } from './registry.ts'
 
 export const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const CONFIG = 'application/vnd.oci.image.config.v1+json'
@@ -30,13 +31,15 @@ export interface SwarmImagesOptions {
   folder: string
   project: string
   sourceOf: (base: string) => Promise<BaseImageSource>
+  /** Images are brought there, too. */
+  registry?: Registry | undefined
 }
 
 /** The record of an image. */
 interface Kept extends ImageInfo {
   manifest: Descriptor
-  /** Everything that it is made of. */
-  contents: string[]
+  /** What the manifest names. */
+  contents: Descriptor[]
 }
 
 export class SwarmImages implements Images {
@@ -44,6 +47,8 @@ export class SwarmImages implements Images {
   readonly #options: SwarmImagesOptions
   /** What is removed must not be what another image is being made of. */
   readonly #inTurn = new KeyedQueue()
+  /** Digests of manifests that are known to be in the registry. */
+  readonly #pushed = new Set<string>()
 
   constructor(options: SwarmImagesOptions) {
     this.#options = options
@@ -57,17 +62,17 @@ export class SwarmImages implements Images {
   build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
     const ref = this.refOf(built)
     return this.#inTurn.run('', async () => {
-      if ((await this.#kept(ref)) !== undefined) return ref
+      const kept = await this.#kept(ref)
+      if (kept !== undefined) return this.#published(kept)
       await requirePackage(built)
       const base = await this.#baseLayer(built.base ?? NODE_BASE, () => undefined)
       try {
         const app = await this.blobs.add(LAYER, packageArchive(built.dir) as unknown as NodeJS.ReadableStream, signal)
-        await this.#record(built, [...base, app])
+        return await this.#published(await this.#record(built, [...base, app]))
       } catch (error) {
         if (signal.aborted) throw new RyoFaasError('CANCELLED', `building ${ref} was cancelled`, { cause: error })
         throw error
       }
-      return ref
     })
   }
 
@@ -80,8 +85,8 @@ export class SwarmImages implements Images {
     return this.#inTurn.run('', async () => {
       await rm(this.#recordOf(ref), { force: true })
       const [images, bases] = await Promise.all([this.#all(), this.#records<Descriptor>('bases')])
-      const named = [...images.flatMap(({ contents }) => contents), ...bases.map(({ digest }) => digest)]
-      await this.blobs.keepOnly(new Set(named))
+      const named = [...images.flatMap(({ manifest, contents }) => [manifest, ...contents]), ...bases]
+      await this.blobs.keepOnly(new Set(named.map(({ digest }) => digest)))
     })
   }
 
@@ -122,7 +127,16 @@ export class SwarmImages implements Images {
     return [layer]
   }
 
-  async #record(built: BuiltPackage, layers: Descriptor[]): Promise<void> {
+  /** @returns its reference. @throws RyoFaasError REGISTRY_FAILED */
+  async #published({ ref, manifest, contents }: Kept): Promise<string> {
+    const { registry, project } = this.#options
+    if (registry === undefined || this.#pushed.has(manifest.digest)) return ref
+    await registry.push(project, { manifest, contents, blobs: this.blobs })
+    this.#pushed.add(manifest.digest)
+    return ref
+  }
+
+  async #record(built: BuiltPackage, layers: Descriptor[]): Promise<Kept> {
     const { project } = this.#options
     const ref = this.refOf(built)
     const createdAt = new Date().toISOString()
@@ -139,16 +153,17 @@ export class SwarmImages implements Images {
     const record: Kept = {
       ...{ ref, route: built.route, hash: built.hash, createdAt, manifest },
       sizeBytes: layers.reduce((sum, { size }) => sum + size, 0),
-      contents: [manifest, config, ...layers].map(({ digest }) => digest),
+      contents: [config, ...layers],
     }
     await writeAtomically(this.#recordOf(ref), JSON.stringify(record))
+    return record
   }
 
   async #kept(ref: string): Promise<Kept | undefined> {
     const text = await readIfPresent(this.#recordOf(ref))
     if (text === undefined) return undefined
     const kept = JSON.parse(text) as Kept
-    const there = await Promise.all(kept.contents.map(digest => this.blobs.has(digest)))
+    const there = await Promise.all([kept.manifest, ...kept.contents].map(({ digest }) => this.blobs.has(digest)))
     return there.every(Boolean) ? kept : undefined
   }
 

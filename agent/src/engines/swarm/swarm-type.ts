@@ -37,12 +37,17 @@ export const SWARM: EngineType = {
   },
 
   async create(context) {
-    const { docker, project, home, environment } = context
-    const [{ SwarmEngine }, connection] = await Promise.all([import('./swarm-engine.ts'), docker.connect()])
+    const { docker, project, home, environment, registry: address = 'none' } = context
+    const [{ SwarmEngine }, { Registry }, connection] = await Promise.all([
+      import('./swarm-engine.ts'),
+      import('./registry.ts'),
+      docker.connect(),
+    ])
     const { TZ } = environment
     return new SwarmEngine({
       ...{ docker: connection.docker, note: connection.note, project, home, sourceOf: sourcesOf(context) },
       baseEnv: TZ === undefined ? {} : { TZ },
+      registry: address === 'none' ? undefined : new Registry({ address, environment }),
     })
   },
 }
