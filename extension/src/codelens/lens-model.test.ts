@@ -31,6 +31,7 @@ test('one that is open to a debugger shows no time of its calls', () => {
 test('with a server chosen, the lens says where a click deploys to and where it runs', () => {
   expect(titles({ server: 'shop' })).toEqual(['▶ Deploy function to shop'])
   expect(titles({ server: 'shop', deployment: deploymentView() })[0]).toBe('✓ v3 on shop · 12 calls · p95 8.2 ms')
+  expect(titles({ server: 'shop', isAway: true, deployment: deploymentView() })[0]).toContain('on shop (not connected)')
 })
 
 test('the status line says when its schedules run next', () => {

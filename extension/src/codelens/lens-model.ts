@@ -84,7 +84,7 @@ function statusLine(deployment: DeploymentView, { failure, isAway, server }: Len
   const { version, state, calls, errors, p95Ms, debugPort, triggers } = deployment
   const parts = [`${isAway ? '$(debug-disconnect)' : markOf(state)} v${version}`]
   if (server !== undefined) parts[0] += ` on ${server}`
-  if (isAway) parts[0] += ' (agent away)'
+  if (isAway) parts[0] += server === undefined ? ' (agent away)' : ' (not connected)'
   else if (state !== 'running') parts[0] += ` ${state}`
   if (failure !== undefined) parts.push('last deploy failed')
   parts.push(`${calls} ${calls === 1 ? 'call' : 'calls'}`)

@@ -140,3 +140,20 @@ test('a breakpoint in the TypeScript is hit by a call there', async () => {
     picture: { name: '41-breakpoint-on-server' },
   })
 })
+
+test('a connection that is lost is shown, and comes back with a click', async () => {
+  const { window } = opened
+  await window.openFile('shop/greet/greet.ts')
+  await ssh.stop()
+  await window.statusBar('FaaS: shop').waitFor()
+  // What is known of it stays, and says so.
+  await window.lens('(not connected)').waitFor()
+  await window.statusBar('FaaS: shop').click()
+  await window.toast('the server "shop" cannot be reached').waitFor()
+  await takePicture(window.page, '42-server-lost')
+  await ssh.resume()
+  await window.closeToasts()
+  await window.statusBar('FaaS: shop').click()
+  await window.toast('Functions run on the server shop now.').waitFor()
+  await window.lens(/✓ v\d+ on shop/).waitFor()
+})
