@@ -78,6 +78,8 @@ export interface CliHost {
    * Starts an agent process in this home with these flags; its API answers soon after, or its failure file is there.
    */
   launchAgent(flags: Record<string, unknown>, report: (doing: string) => void): Promise<LaunchedAgent>
+  /** Ends an agent of this home that runs another release; parts and functions go on, and wait for the next agent. */
+  endAgent(): Promise<void>
   /** Which of these flags differ from the options that this home runs with. */
   differingFlags(flags: Record<string, unknown>): Promise<string[]>
   /** Resolves when the process of an agent has exited, or after a timeout. */
@@ -148,7 +150,7 @@ export interface CliHost {
   /** @throws RyoFaasError UNSUPPORTED if this installation lacks what the other machine needs */
   packPlatform(wanted: { target: string; withNode: boolean }): Promise<PackedPlatform>
   /** @throws RyoFaasError UNSUPPORTED without systemd, PART_FAILED */
-  service(action: 'install' | 'uninstall' | 'status', flags: Record<string, unknown>): Promise<ServiceState>
+  service(action: 'install' | 'upgrade' | 'uninstall' | 'status', flags: Record<string, unknown>): Promise<ServiceState>
   /** What can be set when the platform starts. */
   platformFlags(): Promise<PlatformFlag[]>
   /** Values that a start without flags would use. */

@@ -16,6 +16,8 @@ export interface DetachedCommand {
   logFile: string
   /** Default: empty. A pipe ends with us. */
   stdin?: 'pipe'
+  /** Descriptors that it has from 3 on. */
+  sockets?: readonly number[]
 }
 
 export interface DetachedProcess {
@@ -33,7 +35,7 @@ export async function spawnDetached(options: DetachedCommand): Promise<DetachedP
     const child = spawn(options.command, options.args, {
       detached: true,
       env: options.env,
-      stdio: [options.stdin ?? 'ignore', log.fd, log.fd],
+      stdio: [options.stdin ?? 'ignore', log.fd, log.fd, ...(options.sockets ?? [])],
       ...(options.cwd !== undefined && { cwd: options.cwd }),
     })
     const exited = new Promise<Awaited<DetachedProcess['exited']>>(resolve =>

@@ -9,6 +9,7 @@
  */
 import { BlockList, createServer, isIPv6, type Server } from 'node:net'
 import { z } from 'zod'
+import { listenAt } from './handed-sockets.ts'
 
 export const ExtraHost = z.strictObject({
   host: z.string().min(1),
@@ -28,7 +29,7 @@ async function listenAlso(server: Server, { host, peers, port }: ExtraHost & { p
   other.maxConnections = server.maxConnections
   await new Promise<void>((resolve, reject) => {
     other.once('error', reject)
-    other.listen({ host, port }, resolve)
+    other.listen(listenAt({ host, port }), resolve)
   })
   return other
 }

@@ -5,7 +5,8 @@ export { GrowingUlids, timeOfUlid, ulidOf, ULID_CHANCE_BYTES } from '@ryo-faas/r
 export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'
 export { AHEAD, begin, callOff } from './ahead-process.ts'
-export { spawnDetached, type DetachedProcess } from './detached-process.ts'
+export { listenAt, spawnSuccessor } from './handed-sockets.ts'
+export { spawnDetached, type DetachedCommand, type DetachedProcess } from './detached-process.ts'
 export {
   endGroup,
   identifyProcess,

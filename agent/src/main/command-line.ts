@@ -54,6 +54,7 @@ export async function runCommandLine(): Promise<number> {
         const { launchAgent } = await import('../platform/launch-agent.ts')
         return launchAgent({ flags, home, environment, nodeCache, report })
       },
+      endAgent: async () => (await import('../platform/take-over.ts')).endAgent(home),
       differingFlags: async flags => (await import('../platform/launch-agent.ts')).differingFlags(home, flags),
       agentGone: async agent => (await import('../host/process-identity.ts')).waitForExit(agent, AGENT_END_MS),
       examine: async () => (await import('../platform/doctor.ts')).examine({ home, version, environment, nodeCache }),

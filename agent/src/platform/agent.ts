@@ -233,6 +233,7 @@ export class Agent implements Platform {
   #launch(): Launch {
     return {
       ...this.#options,
+      release: this.#options.build ?? this.#options.version,
       home: this.#home,
       supervisor: this.#supervisor,
       secrets: this.secrets,

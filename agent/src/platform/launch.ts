@@ -27,6 +27,8 @@ export interface Home {
 export interface Launch {
   /** Release of ryo-faas. */
   version: string
+  /** Names our code: parts that run another one are replaced. */
+  release: string
   home: Home
   options: PlatformOptions
   environment: NodeJS.ProcessEnv

@@ -99,7 +99,10 @@ export async function startDataPlane(
   launch.report.doing('starting the proxy and the store')
   const context = { home: folder, options, state, secrets, nats: nats.access, reach, traces: partTracing }
   const start = (service: Service) =>
-    startListening(launch, servicePart(service, { home: folder, nodePath, environment, ahead }))
+    startListening(
+      launch,
+      servicePart(service, { home: folder, nodePath, environment, ahead, release: launch.release }),
+    )
   const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])
   return { context, ports: { proxy, store } }
 }
@@ -134,7 +137,9 @@ export async function startControlPlane(
   const urls = { proxyUrl: localUrl(ports.proxy), storeUrl: localUrl(ports.store) }
   const dispatchers = dispatcherServices(context, urls)
   const parts = [
-    ...dispatchers.map(each => servicePart(each, { home: home.folder, nodePath, environment, ahead })),
+    ...dispatchers.map(each =>
+      servicePart(each, { home: home.folder, nodePath, environment, ahead, release: launch.release }),
+    ),
     keeper,
   ]
   const partsRun = Promise.all(parts.map(part => startPart(launch, part)))

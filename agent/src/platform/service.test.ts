@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { changeService, unitText, type System } from './service.ts'
+import { changeService, flagsIn, unitText, type System } from './service.ts'
 
 async function machine(about: Partial<System> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'rfa-service-'))
@@ -75,4 +75,49 @@ test('words of systemd are quoted: spaces, specifiers and, in commands, variable
   const text = unitText({ home, node: '/usr/bin/node', entry: '/opt/$x.cjs', flags: [], isOfUser: false })
   expect(text).toContain(String.raw`Environment="RYO_FAAS_HOME=/srv/100%% $mine \"x\""`)
   expect(text).toContain('ExecStop=/usr/bin/node "/opt/$$x.cjs" stopFaas')
+})
+
+test('an upgrade keeps the flags that it was installed with, and stops nothing; other flags start it again', async () => {
+  const { asked, unit, ...options } = await machine()
+  await expect(changeService('upgrade', {}, options)).rejects.toMatchObject({ hint: /service install/ })
+  await changeService('install', { https: '443', trustProxy: '10.0.0.0/8' }, options)
+  asked.length = 0
+  await changeService('upgrade', {}, options)
+  const flags = async () => flagsIn(await readFile(unit('user'), 'utf8'))
+  expect((await flags()).sort()).toEqual(['--https=443', '--trust-proxy=10.0.0.0/8'])
+  expect(asked).toContain('systemctl --user reload ryo-faas.service')
+  expect(asked.join()).not.toContain('restart')
+  await changeService('upgrade', { https: '8443' }, options)
+  expect((await flags()).sort()).toEqual(['--https=8443', '--trust-proxy=10.0.0.0/8'])
+  expect(asked.at(-3)).toBe('systemctl --user restart ryo-faas.service')
+  await expect(changeService('upgrade', {}, { ...options, home: '/other' })).rejects.toMatchObject({
+    code: 'INVALID_REQUEST',
+  })
+})
+
+test('an upgrade starts what does not run', async () => {
+  const run: System['run'] = async (_, args) => ({
+    code: 0,
+    stdout: args.includes('is-active') ? 'failed' : '',
+    stderr: '',
+  })
+  const asked: string[] = []
+  const { unit: _, ...options } = await machine()
+  await changeService('install', {}, options)
+  const system = {
+    ...options.system,
+    run: (...it: Parameters<typeof run>) => (asked.push(it[1].join(' ')), run(...it)),
+  }
+  await changeService('upgrade', {}, { ...options, system })
+  expect(asked).toContain('--user restart ryo-faas.service')
+})
+
+test('flags are read from a unit as they were written', () => {
+  const flags = ['--store=postgres://a b@h/d?x="1"', '--callback-allow=*.$x,100%', String.raw`--ca=C:\x`]
+  for (const isOfUser of [true, false]) {
+    expect(flagsIn(unitText({ home: '/h', node: '/a b/node', entry: '/startFaas.cjs', flags, isOfUser }))).toEqual(
+      flags,
+    )
+  }
+  expect(flagsIn('[Unit]')).toEqual([])
 })

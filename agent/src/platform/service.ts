@@ -3,7 +3,7 @@
  * logged in once `loginctl enable-linger` allowed it.
  *
  * The unit runs `startFaas` and remains: keeper and agent bring each other back, and everything else. Stopping the unit
- * stops the platform properly.
+ * stops the platform properly; reloading it lets the release that is there now take over, without stopping anything.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -67,6 +67,7 @@ RemainAfterExit=yes
 Environment=${word(`RYO_FAAS_HOME=${home}`)}
 Environment=${word(`PATH=${dirname(node)}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`)}
 ExecStart=${run('startFaas', flags)}
+ExecReload=${run('startFaas', ['--take-over'])}
 ExecStop=${run('stopFaas')}
 TimeoutStartSec=300
 TimeoutStopSec=120
@@ -89,15 +90,19 @@ function commandWord(text: string): string {
   return word(text.replaceAll('$', '$$$$'))
 }
 
+export type ServiceAction = 'install' | 'upgrade' | 'uninstall' | 'status'
+
 /** @throws RyoFaasError UNSUPPORTED without systemd, PART_FAILED with what it said */
 export function changeService(
-  action: 'install' | 'uninstall' | 'status',
+  action: ServiceAction,
   flags: Record<string, unknown>,
   options: ServiceOptions,
 ): Promise<ServiceState> {
   switch (action) {
     case 'install':
       return install(flags, options)
+    case 'upgrade':
+      return upgrade(flags, options)
     case 'uninstall':
       return uninstall(options)
     case 'status':
@@ -106,19 +111,62 @@ export function changeService(
 }
 
 async function install(flags: Record<string, unknown>, options: ServiceOptions): Promise<ServiceState> {
+  await writeUnit(givenFlags(flags), options)
+  return begin('restart', options)
+}
+
+/**
+ * With the flags that it was installed with, where no others are given: then nothing is stopped.
+ * @throws RyoFaasError INVALID_REQUEST if it is not installed for this home
+ */
+async function upgrade(flags: Record<string, unknown>, options: ServiceOptions): Promise<ServiceState> {
   const { home, system } = options
-  const place = placeOf(system)
-  const given = Object.keys(OPTION_HELP).flatMap(name =>
+  const { path } = placeOf(system)
+  const text = await readIfPresent(path)
+  if (text === undefined || !isFor(home, text)) {
+    throw new RyoFaasError('INVALID_REQUEST', `there is no service for ${home}`, { hint: 'ryo-faas service install' })
+  }
+  const before = flagsIn(text)
+  const given = givenFlags(flags)
+  const kept = before.filter(flag => !given.some(other => other.split('=')[0] === flag.split('=')[0]))
+  const isSame = given.every(flag => before.includes(flag))
+  await writeUnit(isSame ? before : [...kept, ...given], options)
+  const { state } = await stateOf(options)
+  return begin(isSame && state === 'active' ? 'reload' : 'restart', options)
+}
+
+function givenFlags(flags: Record<string, unknown>): string[] {
+  return Object.keys(OPTION_HELP).flatMap(name =>
     flags[name] === undefined ? [] : [`${flagOf(name)}=${flags[name] as string}`],
   )
-  const program = await stableProgram(home)
-  await writeDurably(place.path, unitText({ home, ...program, flags: given, isOfUser: place.isOfUser }), 0o644)
+}
+
+async function writeUnit(flags: readonly string[], { home, system }: ServiceOptions): Promise<void> {
+  const { path, isOfUser } = placeOf(system)
+  await writeDurably(path, unitText({ home, ...(await stableProgram(home)), flags, isOfUser }), 0o644)
+}
+
+async function begin(verb: 'restart' | 'reload', options: ServiceOptions): Promise<ServiceState> {
+  const { system } = options
   await systemctl(options, ['daemon-reload'])
-  const notes = place.isOfUser ? await linger(system) : []
+  const notes = placeOf(system).isOfUser ? await linger(system) : []
   await systemctl(options, ['enable', UNIT])
-  await systemctl(options, ['restart', UNIT])
+  await systemctl(options, [verb, UNIT])
   const state = await stateOf(options)
   return { ...state, notes: [...state.notes, ...notes] }
+}
+
+/** Of startFaas, in a unit that we wrote. */
+export function flagsIn(unit: string): string[] {
+  const line = /^ExecStart=(.*)$/m.exec(unit)?.[1] ?? ''
+  const words = [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, plain]) =>
+    (quoted?.replace(/\\(.)/g, '$1') ?? plain!).replaceAll('%%', '%').replaceAll('$$', '$'),
+  )
+  return words.slice(words.indexOf('startFaas') + 1)
+}
+
+function isFor(home: string, unit: string): boolean {
+  return unit.includes(word(`RYO_FAAS_HOME=${home}`))
 }
 
 /** Stops the platform; its data is kept. */
@@ -137,7 +185,7 @@ async function stateOf({ home, system }: ServiceOptions): Promise<ServiceState> 
   const text = await readIfPresent(place.path)
   const isInstalled = text !== undefined
   const ask = async (verb: string) => (await system.run('systemctl', [...scope(system), verb, UNIT])).stdout.trim()
-  const isOther = isInstalled && !text.includes(word(`RYO_FAAS_HOME=${home}`))
+  const isOther = isInstalled && !isFor(home, text)
   return {
     ...place,
     isInstalled,

@@ -72,6 +72,14 @@ export class ControlClient implements PatchReader {
     return parsed.data
   }
 
+  /** @throws ControlError */
+  protected async post<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T> {
+    const { status, body: answer } = await this.#request('POST', path, { payload: JSON.stringify(body) })
+    const parsed = schema.safeParse(answer)
+    if (status !== 200 || !parsed.success) throw new ControlError(`the ${this.name} answered ${status} to ${path}`)
+    return parsed.data
+  }
+
   /**
    * The values of a stream, one a line, until the process ends it or `signal` aborts.
    * @throws ControlError if there is no stream, or it breaks off

@@ -7,6 +7,7 @@
  * | `PATCH /routes` with a `RoutePatch` | 102 when it is served, then 204 when it has settled · 400 · 409 if its base is not served |
  * | `GET /healthz` | `{status, generation, pid}`; generation is -1 before the first table |
  * | `GET` of further paths (`tells`) | JSON |
+ * | `POST` to further paths (`takes`) with JSON | JSON |
  * | `GET` of further paths (`streams`) | lines of JSON, until the client leaves |
  *
  * Invariants: 1. Only clients that may open the socket file are served; only its owner may. 2. A socket file that a
@@ -36,17 +37,24 @@ export interface ControlServerOptions {
   tells?: Record<string, () => Promise<unknown>>
   /** Further `GET` requests that are answered line by line, by path. */
   streams?: Record<string, Subscribe>
+  /** `POST` requests, by path. */
+  takes?: Record<string, Take>
 }
 
 interface Answer {
   status: number
   body?: unknown
+  /** What happens once it was sent. */
+  afterwards?: (() => void) | undefined
 }
+
+/** Does what is asked. @returns what is answered, and what happens once that was sent */
+export type Take = (asked: unknown) => Promise<{ body: unknown; afterwards?: () => void }>
 
 /** @throws an error with code EADDRINUSE if a process answers there */
 export async function startControlServer(
   path: string,
-  { reader, tells = {}, streams = {} }: ControlServerOptions,
+  { reader, tells = {}, streams = {}, takes = {} }: ControlServerOptions,
 ): Promise<{ close(): Promise<void> }> {
   const questions = new Map(
     Object.entries({
@@ -59,7 +67,8 @@ export async function startControlServer(
     if (subscribe !== undefined) return stream(response, subscribe)
     void answer(request, response)
       .catch((error: Error): Answer => ({ status: 500, body: { error: error.message } }))
-      .then(({ status, body }) => {
+      .then(({ status, body, afterwards }) => {
+        if (afterwards !== undefined) response.once('close', afterwards)
         response.writeHead(status, { 'content-type': 'application/json' })
         response.end(body === undefined ? undefined : JSON.stringify(body))
       })
@@ -74,6 +83,8 @@ export async function startControlServer(
           response.writeProcessing()
           await settled
         })
+      case 'POST':
+        return take(request, takes[request.url!])
       default:
         return tell(questions.get(request.url!))
     }
@@ -122,6 +133,10 @@ function stream(response: ServerResponse, subscribe: Subscribe): void {
     if (response.writableLength > UNREAD_LIMIT_BYTES) response.destroy()
   })
   response.on('close', end)
+}
+
+async function take(request: IncomingMessage, doIt: Take | undefined): Promise<Answer> {
+  return doIt === undefined ? NOT_FOUND : { status: 200, ...(await doIt(parsed(await text(request)))) }
 }
 
 async function tell(question: (() => Promise<unknown>) | undefined): Promise<Answer> {

@@ -35,6 +35,13 @@ export interface ProcessPartOptions {
   probe(): Promise<string | undefined>
   /** Whether a running one can be worked with; if not, it is ended and started again. Absent: any can. */
   mayAdopt?(): Promise<boolean>
+  /** Of the code that it runs: one of another release is replaced. Absent: any is adopted. */
+  release?: string
+  /**
+   * Starts a process that takes over from the running one, which goes on until it is ended. Absent, or `undefined`: the
+   * running one is ended first.
+   */
+  handOver?(): Promise<ProcessIdentity | undefined>
   /** A process of the same command that was started ahead and waits to begin, if there is one. */
   startedAhead?(): Promise<DetachedProcess | undefined> | undefined
   /** Called before every start, e.g. to write configuration or remove leftovers. */
@@ -43,7 +50,8 @@ export interface ProcessPartOptions {
   explainExit?(log: string): Promise<RyoFaasError | undefined>
 }
 
-const Saved = z.object({ identity: ProcessIdentity, address: z.string() })
+const Saved = z.object({ identity: ProcessIdentity, address: z.string(), release: z.string().optional() })
+type Saved = z.infer<typeof Saved>
 
 export class ProcessPart implements Part {
   readonly name: PartView['name']
@@ -59,9 +67,15 @@ export class ProcessPart implements Part {
   }
 
   /** The one that an earlier agent started, if it can be worked with. */
-  async #adopted(): Promise<z.infer<typeof Saved> | undefined> {
+  async #adopted(): Promise<Saved | undefined> {
     const saved = await this.#saved()
     if (saved === undefined || !(await isAlive(saved.identity))) return undefined
+    const { release } = this.#options
+    if (release !== undefined && saved.release !== release) {
+      const successor = await this.#succeeded(saved)
+      if (successor === undefined) await this.stop()
+      return successor
+    }
     if ((await this.#options.mayAdopt?.()) !== false) {
       if (saved.address !== '') return saved
       // It may have been starting: its address was not known yet.
@@ -72,7 +86,24 @@ export class ProcessPart implements Part {
     return undefined
   }
 
-  async #start(): Promise<z.infer<typeof Saved>> {
+  /** Another one in its place, if it could hand over to it; it ends by itself then, when what it has begun is done. */
+  async #succeeded(before: Saved): Promise<Saved | undefined> {
+    const identity = await this.#options.handOver?.().catch(() => undefined)
+    if (identity === undefined) return undefined
+    await this.#save({ identity, address: '' })
+    const address = await this.#addressOf(identity)
+    if (address === undefined) {
+      await signalProcess(identity, 'SIGKILL')
+      await this.#save(before)
+      return undefined
+    }
+    const successor = { identity, address }
+    await this.#save(successor)
+    void end(before.identity, this.#options.graceMs)
+    return successor
+  }
+
+  async #start(): Promise<Saved> {
     await this.#options.beforeStart?.()
     const logFile = join(this.#options.home, 'logs', `${this.name}.log`)
     const logStart = (await readIfPresent(logFile))?.length ?? 0
@@ -119,8 +150,7 @@ export class ProcessPart implements Part {
   async stop(): Promise<void> {
     const saved = await this.#saved()
     if (!saved) return
-    if (await signalProcess(saved.identity, 'SIGTERM')) await waitForExit(saved.identity, this.#options.graceMs)
-    if (await signalProcess(saved.identity, 'SIGKILL')) await waitForExit(saved.identity, 2000)
+    await end(saved.identity, this.#options.graceMs)
     await rm(this.#file, { force: true })
   }
 
@@ -128,7 +158,7 @@ export class ProcessPart implements Part {
     return join(this.#options.home, 'run', `${this.name}.json`)
   }
 
-  #running({ identity, address }: z.infer<typeof Saved>): RunningPart {
+  #running({ identity, address }: Saved): RunningPart {
     return {
       ...(address !== '' && { address }),
       ...(this.#options.note !== undefined && { note: this.#options.note }),
@@ -137,15 +167,22 @@ export class ProcessPart implements Part {
     }
   }
 
-  async #saved(): Promise<z.infer<typeof Saved> | undefined> {
+  async #saved(): Promise<Saved | undefined> {
     const text = await readIfPresent(this.#file)
     const parsed = text === undefined ? undefined : Saved.safeParse(safeJson(text))
     return parsed?.success ? parsed.data : undefined
   }
 
-  #save(saved: z.infer<typeof Saved>): Promise<void> {
-    return writeAtomically(this.#file, JSON.stringify(saved))
+  /** Of our release, unless it says another one. */
+  #save(saved: Saved): Promise<void> {
+    const { release } = this.#options
+    return writeAtomically(this.#file, JSON.stringify({ ...(release !== undefined && { release }), ...saved }))
   }
+}
+
+async function end(identity: ProcessIdentity, graceMs: number): Promise<void> {
+  if (await signalProcess(identity, 'SIGTERM')) await waitForExit(identity, graceMs)
+  if (await signalProcess(identity, 'SIGKILL')) await waitForExit(identity, 2000)
 }
 
 /** Polls, because an adopted process is not our child and emits no exit event. The timer does not keep us alive. */

@@ -2,18 +2,21 @@ import type { Command, Context } from '../context.ts'
 
 export const service: Command = {
   usage: 'service <action>',
-  describe: 'Let systemd run the platform of this machine, also after a reboot: install, uninstall, status',
+  describe: 'Let systemd run the platform of this machine, also after a reboot: install, upgrade, uninstall, status',
   examples: [
     ['service install', 'as this user; root installs it for the whole machine'],
+    ['service upgrade', 'this release takes over from the one that runs, with the same options'],
     ['service install --https 443 --http-redirect 80', 'with options of startFaas'],
   ],
   place: 'here',
   takesPlatformFlags: true,
   options: yargs =>
-    yargs.positional('action', { choices: ['install', 'uninstall', 'status'] as const, demandOption: true }),
+    yargs.positional('action', { choices: ['install', 'upgrade', 'uninstall', 'status'] as const, demandOption: true }),
   run: async (args, context) => {
-    const action = args['action'] as 'install' | 'uninstall' | 'status'
-    const progress = context.output.progress(action === 'install' ? 'starting the platform' : 'asking systemd')
+    const action = args['action'] as Parameters<Context['service']>[0]
+    const progress = context.output.progress(
+      /install|upgrade/.test(action) ? 'starting the platform' : 'asking systemd',
+    )
     const state = await context.service(action, args).finally(() => progress.stop())
     show(state, context)
   },

@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises'
 import { AgentClient, homePaths, isHangingListener, readAgentFile, type AgentFile } from '../../client/index.ts'
-import { ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
+import { compareVersions, ErrorBody, RyoFaasError, type PlatformView } from '../../contract/index.ts'
 import { confirm, YES } from '../confirm.ts'
 import type { Command, Context, LaunchedAgent } from '../context.ts'
 import { formatDuration } from '../output.ts'
@@ -24,12 +24,18 @@ export const startFaas: Command = {
     ['startFaas --engine process --port 8080', 'without containers, on another port'],
   ],
   takesPlatformFlags: true,
-  options: yargs => yargs.option('yes', { ...YES, describe: 'Install nats-server if it is missing (as root)' }),
+  options: yargs =>
+    yargs.option('yes', { ...YES, describe: 'Install nats-server if it is missing (as root)' }).option('take-over', {
+      type: 'boolean',
+      default: false,
+      describe: 'If another release runs, let this one take its place; functions and calls go on',
+    }),
   run: async (args, context) => {
     const begin = performance.now()
     const running = await runningPlatform(context)
     if (running?.phase.kind === 'ready') {
       await requireSame(args, context)
+      if (args['takeOver'] === true) return takeOver(running, context)
       return report(running, 'is already running', context)
     }
 
@@ -39,6 +45,19 @@ export const startFaas: Command = {
     })
     report(platform, `started in ${formatDuration(performance.now() - begin)}`, context)
   },
+}
+
+/** With this release in the place of the one that runs: it adopts what runs, and replaces the parts one by one. */
+async function takeOver(running: PlatformView, context: Context): Promise<void> {
+  const begin = performance.now()
+  if (compareVersions(running.version, context.version) > 0) {
+    throw new RyoFaasError('UNSUPPORTED', `ryo-faas ${running.version} runs, newer than ${context.version} here`, {
+      hint: 'An older release does not understand its data. To go back: stopFaas, then restore a backup that the older release made (ryo-faas restore FILE --replace).',
+    })
+  }
+  await context.endAgent()
+  const platform = await bringUp(context, {})
+  report(platform, `took over from ${running.version} in ${formatDuration(performance.now() - begin)}`, context)
 }
 
 /** Whether the platform of this home serves commands now: it may also be starting, stopping or hung. */

@@ -65,8 +65,13 @@ export interface StartWish {
   withService: boolean
 }
 
+interface Service {
+  isInstalled: boolean
+  notes: string[]
+}
+
 /**
- * Starts the platform there, or starts it again.
+ * Starts the platform there, or lets it take over from the release that runs; with other flags it is started again.
  * @returns what the user should know
  */
 export async function start(remote: Remote, { installed, found, flags, withService }: StartWish, context: Context) {
@@ -74,18 +79,20 @@ export async function start(remote: Remote, { installed, found, flags, withServi
   const { home } = found
   const run = <T>(args: readonly string[]) => runProgram<T>(remote, { node, home, args }, context)
   if (withService) {
-    const { notes } = await run<{ notes: string[] }>(['service', 'install', ...flags])
-    return notes
+    const { isInstalled, notes: isOther } = await run<Service>(['service', 'status'])
+    const action = isInstalled && isOther.length === 0 ? 'upgrade' : 'install'
+    return (await run<Service>(['service', action, ...flags])).notes
   }
-  // What it ran with stays, unless told otherwise.
-  const kept = '"$H/run/options-kept.json"'
-  const options = '"$H/run/options.json"'
-  if (installed.isNew && found.agentPort !== undefined) {
+  const isRunning = installed.isNew && found.agentPort !== undefined
+  if (isRunning && flags.length > 0) {
+    // What it ran with stays, unless told otherwise.
+    const kept = '"$H/run/options-kept.json"'
+    const options = '"$H/run/options.json"'
     await shell(remote, { script: `[ ! -f ${options} ] || cp ${options} ${kept}` }, context)
     await run(['stopFaas'])
     await shell(remote, { script: `[ ! -f ${kept} ] || mv ${kept} ${options}` }, context)
   }
-  await run(['startFaas', ...flags])
+  await run(['startFaas', ...(isRunning && flags.length === 0 ? ['--take-over'] : []), ...flags])
   return [
     'It was started without systemd and does not survive a reboot; a line in crontab -e there does that:',
     `@reboot RYO_FAAS_HOME=${home} ${node} ${home}/platform/current/agent/bundle/main/cli.cjs startFaas ${flags.join(' ')}`.trim(),

@@ -22,7 +22,7 @@ async function makeHome() {
   await writeFile(entry, ENTRY)
   onTestFinished(() => rm(home, { recursive: true }))
   const make = (service: Service) => {
-    const part = servicePart(service, { home, nodePath: process.execPath, environment: {} })
+    const part = servicePart(service, { home, nodePath: process.execPath, environment: {}, release: 'this' })
     onTestFinished(() => part.stop())
     return part
   }

@@ -6,6 +6,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PartView, RyoFaasError } from '../../contract/index.ts'
 import {
+  type DetachedCommand,
   identifyProcess,
   portTaken,
   type PartWithPort,
@@ -28,6 +29,11 @@ export type Service = ServiceProgram & {
   note?: string
   /** What its log says of why it ended early, better than the last lines. */
   explainExit?: (log: string) => RyoFaasError | undefined
+  /**
+   * Has the running one start a process that takes its place.
+   * @returns its pid
+   */
+  handOver?: (controlPath: string, command: Omit<DetachedCommand, 'stdin' | 'sockets'>) => Promise<number>
   /** The rest of its `MainOptions`. */
   settings: object
 } & ({ name: 'proxy' | 'store'; listen: Listen } | { name: PartView['name']; listen?: undefined })
@@ -52,20 +58,42 @@ export interface ServiceProcess {
   nodePath: string
   environment: NodeJS.ProcessEnv
   ahead?: Ahead | undefined
+  /** Of our code. */
+  release: string
 }
 
-export function servicePart(service: Service, { home, nodePath, environment, ahead }: ServiceProcess): ProcessPart {
+export function servicePart(
+  service: Service,
+  { home, nodePath, environment, ahead, release }: ServiceProcess,
+): ProcessPart {
   const { name, listen, routesFile, settings, note } = service
   const folder = join(home, 'run')
   const optionsFile = optionsFileOf(home, name)
   const readyFile = join(folder, `${name}.ready`)
   const controlPath = controlPathOf(home, name)
+  const command = { command: nodePath, args: serviceArgs(home, service), env: environment }
+  const writeOptions = async () => {
+    const all = {
+      ...settings,
+      readyFile,
+      ...(listen && { host: listen.host, port: listen.port() }),
+      ...(routesFile !== undefined && { controlPath, routesFile: join(folder, routesFile) }),
+    }
+    await writeDurably(optionsFile, JSON.stringify(all))
+  }
   return new ProcessPart({
     name,
     home,
-    command: nodePath,
-    args: serviceArgs(home, service),
-    env: environment,
+    ...command,
+    release,
+    ...(service.handOver && {
+      handOver: async () => {
+        await rm(readyFile, { force: true })
+        await writeOptions()
+        const pid = await service.handOver!(controlPath, { ...command, logFile: join(home, 'logs', `${name}.log`) })
+        return identifyProcess(pid)
+      },
+    }),
     startedAhead: () => ahead?.take(name),
     graceMs: GRACE_MS,
     ...(note !== undefined && { note }),
@@ -76,13 +104,7 @@ export function servicePart(service: Service, { home, nodePath, environment, ahe
         await prepareControlPath(controlPath)
         await endHolderOf(controlPath, name)
       }
-      const all = {
-        ...settings,
-        readyFile,
-        ...(listen && { host: listen.host, port: listen.port() }),
-        ...(routesFile !== undefined && { controlPath, routesFile: join(folder, routesFile) }),
-      }
-      await writeDurably(optionsFile, JSON.stringify(all))
+      await writeOptions()
     },
     probe: () => readyAddress(readyFile, listen?.host ?? '127.0.0.1'),
     explainExit: async log =>

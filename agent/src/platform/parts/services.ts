@@ -5,7 +5,7 @@ import { RyoFaasError } from '../../contract/index.ts'
 import type { StateStore } from '../../deployments/state/index.ts'
 import type { ProxyReach } from '../../engines/index.ts'
 import { dispatcherName, type MainOptions as DispatcherMain } from '../../services/dispatcher/index.ts'
-import type { MainOptions as ProxyMain } from '../../services/proxy/index.ts'
+import { ProxyControl, type MainOptions as ProxyMain } from '../../services/proxy/index.ts'
 import type { MainOptions as StoreMain } from '../../services/store/index.ts'
 import type { EnsuredSecrets } from '../ensured-secrets.ts'
 import { storeFolder } from '../home-data.ts'
@@ -48,8 +48,14 @@ export function proxyService(context: ServiceContext): Service {
     }),
     listen: { host: options.host, port: () => state.current.ports['proxy'] ?? options.port },
     routesFile: 'routes.json',
+    handOver: (controlPath, { env, ...command }) =>
+      new ProxyControl({ controlPath }).startSuccessor({ ...command, env: defined(env) }),
     settings,
   }
+}
+
+function defined(environment: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined)) as never
 }
 
 export function storeService(context: ServiceContext): Service {

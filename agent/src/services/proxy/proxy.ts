@@ -13,7 +13,8 @@ import {
   type RouteTableInput,
   type Served,
 } from '../../routes/index.ts'
-import { CONTROL_PATHS } from './control/proxy-control.ts'
+import { begin, spawnSuccessor } from '../../host/index.ts'
+import { CONTROL_PATHS, Successor } from './control/proxy-control.ts'
 import type { Rules } from './access/gate.ts'
 import { startDataPlane } from './http/data-plane.ts'
 import { ProxyOptions, type ProxyInput } from './options.ts'
@@ -35,6 +36,9 @@ export interface Proxy {
   close(): Promise<void>
 }
 
+/** Where there is a successor: a client whose connection is idle has time to send, and to be told that it ends. */
+const IDLE_MS = 1_000
+
 /**
  * @param parts `rules` of access in addition to the proxy's own
  * @throws ZodError if the options are wrong; an error with code EADDRINUSE if the port is taken.
@@ -52,6 +56,7 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     workers: 1,
     functions: summarize([plane.snapshot()]),
   })
+  let hasSuccessor = false
   let control: { close(): Promise<void> } | undefined
   try {
     if (options.controlPath !== undefined) {
@@ -62,6 +67,15 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
           [CONTROL_PATHS.stats]: stats,
           [CONTROL_PATHS.figures]: async () => addUp([plane.snapshot()]),
           [CONTROL_PATHS.keyUses]: async () => plane.keyUses(),
+        },
+        takes: {
+          [CONTROL_PATHS.successor]: async asked => {
+            const successor = await spawnSuccessor(Successor.parse(asked), plane.listeners())
+            hasSuccessor = true
+            // It listens where we do.
+            const afterwards = () => void control?.close().then(() => begin(successor))
+            return { body: { pid: successor.identity.pid }, afterwards }
+          },
         },
       })
     }
@@ -76,7 +90,7 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     setRoute: async patch => keeper.setRoute(RoutePatch.parse(patch)),
     stats,
     close: async () => {
-      await plane.close()
+      await plane.close(hasSuccessor ? IDLE_MS : 0)
       // Until then instances are still woken for calls that are held.
       await control?.close()
       await keeper.close()

@@ -4,7 +4,13 @@ import { ControlClient, type ControlClientOptions } from '../../../routes/index.
 import { FunctionCounts, ProxyStats } from '../metrics/summary.ts'
 
 /** Also the proxy's path for it. */
-export const CONTROL_PATHS = { stats: '/stats', figures: '/figures', demand: '/demand', keyUses: '/key-uses' } as const
+export const CONTROL_PATHS = {
+  stats: '/stats',
+  figures: '/figures',
+  demand: '/demand',
+  keyUses: '/key-uses',
+  successor: '/successor',
+} as const
 
 /** A line of `GET /demand`: how much is asked of one function, through all workers of the proxy. */
 export const Demand = z.object({
@@ -18,6 +24,14 @@ export const Demand = z.object({
   calls: z.int(),
 })
 export type Demand = z.infer<typeof Demand>
+
+/** The process that is to take the place of the proxy. */
+export const Successor = z.object({
+  command: z.string(),
+  args: z.array(z.string()),
+  env: z.record(z.string(), z.string()),
+  logFile: z.string(),
+})
 
 export class ProxyControl extends ControlClient {
   constructor(options: Omit<ControlClientOptions, 'name'>) {
@@ -42,6 +56,16 @@ export class ProxyControl extends ControlClient {
    */
   demand(signal: AbortSignal, onOpen?: () => void): AsyncIterable<Demand> {
     return this.follow(CONTROL_PATHS.demand, { schema: Demand, signal, onOpen })
+  }
+
+  /**
+   * The proxy starts its successor, which gets its sockets, and gives its control socket up. It accepts until it is
+   * ended: that is for when the successor is ready.
+   * @returns pid of the successor
+   * @throws ControlError if it cannot, as one of an earlier release or one with workers
+   */
+  async startSuccessor(successor: z.infer<typeof Successor>): Promise<number> {
+    return (await this.post(CONTROL_PATHS.successor, successor, z.object({ pid: z.int().positive() }))).pid
   }
 
   /**

@@ -4,7 +4,9 @@
  */
 import { readFile } from 'node:fs/promises'
 import http from 'node:http'
+import type { Server } from 'node:net'
 import { join } from 'node:path'
+import { listenAt } from '../../../host/index.ts'
 import type { FrontOptions } from '../options.ts'
 import { createPreludeServer } from './prelude.ts'
 
@@ -19,7 +21,7 @@ const TIMEOUT_MS = 10_000
 export async function startRedirect(
   front: FrontOptions,
   hasHeader: (address: string) => boolean,
-): Promise<{ close(): Promise<void> } | undefined> {
+): Promise<{ server: Server; close(): Promise<void> } | undefined> {
   const { redirectPort, host } = front
   if (redirectPort === undefined) return undefined
   const options = { headersTimeout: TIMEOUT_MS, requestTimeout: TIMEOUT_MS, maxHeaderSize: 16 * 1024 }
@@ -38,9 +40,10 @@ export async function startRedirect(
     : server
   listener.maxConnections = front.maxRedirectConnections
   await new Promise<void>((resolve, reject) =>
-    listener.once('error', reject).listen({ host, port: redirectPort }, resolve),
+    listener.once('error', reject).listen(listenAt({ host, port: redirectPort }), resolve),
   )
   return {
+    server: listener,
     close: () =>
       new Promise(resolve => {
         listener.close(() => resolve())

@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type TLSSocket } from 'node:tls'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { DataPlaneOptions, FrontOptions } from '../options.ts'
+import { listenAt } from '../../../host/index.ts'
 import { PeerShare, plainAddress } from '../access/peer-share.ts'
 import { TrustedPeers } from '../access/trusted-peers.ts'
 import { CertificateFolders, MIN_VERSION, type ServedCertificate } from './certificates.ts'
@@ -26,6 +27,7 @@ const STAY = 'max-age=31536000'
 export interface SecureFront {
   readonly address: { host: string; port: number }
   readonly certificates: ServedCertificate[]
+  readonly listeners: readonly Server[]
   /** Stops accepting; what is in flight goes on. */
   stopAccepting(): void
   /** Resolves when all connections are closed. */
@@ -125,6 +127,7 @@ export async function startSecureFront(
   }
   return {
     address: { host: front.host, port },
+    listeners: [listener, ...(redirect ? [redirect.server] : [])],
     get certificates() {
       return certificates.served
     },
@@ -149,7 +152,7 @@ function isSecure(socket: object): boolean {
 }
 
 function listen(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
-  return new Promise((resolve, reject) => server.once('error', reject).listen({ host, port }, resolve))
+  return new Promise((resolve, reject) => server.once('error', reject).listen(listenAt({ host, port }), resolve))
 }
 
 function noCertificate(folder: string): Error {

@@ -5,14 +5,14 @@
  * accepting first, lets what is in flight finish for `graceMs`, then cuts it off; afterwards nothing is left open.
  */
 import http from 'node:http'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import { Server as NetServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Credentials } from '../../../access/index.ts'
 import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
 import type { RoutePatch, RouteTable } from '../../../routes/index.ts'
-import { listenAtAll } from '../../../host/index.ts'
+import { listenAt, listenAtAll } from '../../../host/index.ts'
 import { addTracingMetrics } from '../../../observability/tracing/index.ts'
 import { NO_SCHEMAS } from '../no-schemas.ts'
 import { AsyncCalls } from '../calls-api/async-calls.ts'
@@ -54,7 +54,10 @@ export interface DataPlane {
   /** When keys of callers were last used: by id, in milliseconds since 1970. */
   keyUses(): Record<string, number>
   metricsJson(): Promise<object[]>
-  close(): Promise<void>
+  /** Whoever takes the place of this process gets their sockets. */
+  listeners(): Server[]
+  /** @param idleMs for so long connections may be idle before they are closed: their next answer is the last one */
+  close(idleMs?: number): Promise<void>
 }
 
 export interface DataPlaneStart {
@@ -172,7 +175,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   )
 
   try {
-    await fastify.listen({ host: options.host, port: options.port })
+    await fastify.listen(listenAt(options))
   } catch (error) {
     routes.close()
     await asyncCalls.close()
@@ -200,11 +203,15 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     throw error
   }
 
-  const stop = async (): Promise<void> => {
+  const stop = async (idleMs: number): Promise<void> => {
     hop!.isDraining = true
     eventStreams.close()
     front?.stopAccepting()
-    const closed = [fastify.server, ...extras].map(server => new Promise(done => server.close(done)))
+    // Without closing idle connections, as HTTP's own `close` does: on one of them a request may be on its way.
+    const closed = [fastify.server, ...extras].map(
+      server => new Promise(done => NetServer.prototype.close.call(server, done)),
+    )
+    await new Promise(done => setTimeout(done, idleMs))
     fastify.server.closeIdleConnections()
     const deadline = performance.now() + options.graceMs
     while (hop!.held + routes.inflight + asyncCalls.inflight > 0 && performance.now() < deadline) {
@@ -226,6 +233,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   return {
     address: { host: options.host, port },
     front: front?.address,
+    listeners: () => [fastify.server, ...extras, ...(front?.listeners ?? [])],
     applyRoutes: (table, patch) => {
       callers.update(table)
       return settled(patch === undefined ? routes.apply(table) : routes.applyOne(patch, table), options.settleMs)
@@ -234,7 +242,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     keyUses: () => callers.keys.uses(),
     snapshot: () => routes.snapshot(),
     metricsJson: () => registry.getMetricsAsJSON(),
-    close: () => (stopping ??= stop()),
+    close: (idleMs = 0) => (stopping ??= stop(idleMs)),
   }
 }
 
