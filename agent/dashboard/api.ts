@@ -1,4 +1,7 @@
-/** Requests to the agent, with the key from the page's address: it allows reading, and no changes. */
+/**
+ * Requests to the agent: with the key from the page's address, which allows reading, and no changes; or, where people sign
+ * in, with the cookie that the browser adds and the page never sees.
+ */
 import type {
   ClockView,
   MetricsHistory,
@@ -35,11 +38,13 @@ export function takeKey(): { theme?: unknown; contrast?: unknown } {
   return Object.fromEntries(given)
 }
 
-async function ask(path: string, signal?: AbortSignal): Promise<Response> {
+async function ask(path: string, signal?: AbortSignal, init: RequestInit = {}): Promise<Response> {
   let response: Response
   try {
+    const key = currentKey()
     response = await fetch(BASE + path, {
-      headers: { authorization: `Bearer ${currentKey()}` },
+      ...(key !== '' && { headers: { authorization: `Bearer ${key}` } }),
+      ...init,
       ...(signal && { signal }),
     })
   } catch (error) {
@@ -68,7 +73,30 @@ export const agent = {
   history: (since: number, signal?: AbortSignal) => json<MetricsHistory>(`/metrics/history?since=${since}`, signal),
   traces: (filter: TraceFilter, signal?: AbortSignal) =>
     json<TracePage>(`/traces?${new URLSearchParams(filter).toString()}`, signal),
+  retryCertificate: (domain: string) =>
+    ask(`/v1/certificates/${encodeURIComponent(domain)}/retry`, undefined, { method: 'POST' }),
   trace: (id: string, signal?: AbortSignal) => json<TraceView>(`/traces/${encodeURIComponent(id)}`, signal),
+}
+
+/** Who is signed in. Only where the dashboard is served to people elsewhere; on this machine the agent knows no such path. */
+export interface Session {
+  name: string
+  can: 'read' | 'deploy' | 'admin'
+}
+
+export const session = {
+  /** @throws AskError if nobody is; also for those who came with a key: they need not be */
+  current: async (signal?: AbortSignal) => {
+    if (currentKey() !== '') throw new AskError('KEY', 'the key is enough')
+    return json<Session>('/session', signal)
+  },
+  begin: (token: string) =>
+    ask('/session', undefined, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token }),
+    }),
+  end: () => ask('/session', undefined, { method: 'DELETE' }),
 }
 
 /** Types of the agent's events as they come; ends with the connection. */

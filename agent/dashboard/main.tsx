@@ -1,8 +1,10 @@
 /** The dashboard's page. */
 import { render } from 'preact'
-import { agent, takeKey } from './api.ts'
+import { agent, session, takeKey } from './api.ts'
 import { useFetched, useFigures, useRoute, useSignals } from './live.ts'
+import { Certificates } from './certificates.tsx'
 import { Overview } from './overview.tsx'
+import { SignedIn, SignIn } from './sign-in.tsx'
 import { followTheme } from './theme.ts'
 import { Trace } from './trace.tsx'
 import { Traces } from './traces.tsx'
@@ -26,11 +28,15 @@ function App() {
   const [path, query] = route.split('?')
   const traceId = /^\/trace\/(.+)$/.exec(path!)?.[1]
   const isRefused = signals.problem?.code === 'UNAUTHORIZED'
+  const { value: who, problem: nobody } = useFetched(signal => session.current(signal), `${isRefused}`)
+  const isToSignIn = isRefused && nobody?.code === 'UNAUTHORIZED'
   return (
     <>
       <nav>
         <strong>ryo-faas</strong>
-        <span class="dim">{platform?.project}</span>
+        <span class="dim" title={platform && `${platform.home} · ${platform.version}`}>
+          {platform && `${location.hostname} · ${platform.project} · ${platform.version}`}
+        </span>
         <span class={platform?.isolation?.warning === undefined ? 'dim' : 'warn'} title={platform?.engineNote}>
           {platform?.isolation?.label ?? platform?.engine}
         </span>
@@ -41,6 +47,7 @@ function App() {
           Traces
         </a>
         <span class="grow" />
+        {who && !isRefused && <SignedIn {...who} />}
         <span class={signals.problem ? 'live away' : 'live'} role="status">
           {signals.problem ? 'offline' : 'live'}
         </span>
@@ -49,7 +56,8 @@ function App() {
         </span>
       </nav>
       <main>
-        {signals.problem && (
+        {isToSignIn && <SignIn />}
+        {signals.problem && !isToSignIn && (
           <p class="problem" role="alert">
             {isRefused ? 'This page needs its key. Open it with: ryo-faas dashboard' : signals.problem.message}
           </p>
@@ -63,7 +71,13 @@ function App() {
             changes={signals.traces}
           />
         ) : (
-          <Overview figures={figures} />
+          <>
+            <Certificates
+              certificates={platform?.certificates ?? []}
+              mayRetry={who !== undefined && who.can !== 'read'}
+            />
+            <Overview figures={figures} />
+          </>
         )}
       </main>
     </>

@@ -15,8 +15,11 @@ import { isFor, mayDo, RyoFaasError, tokenIdIn, type Grant, type Need, type Toke
 /** With the name of the function, if the path has it elsewhere than in `:name`. */
 export type NamedNeed = Need & { name?: string | undefined }
 
-/** `page`: a file of the dashboard; `nothing`: for everybody on this machine; a function: what this request needs. */
-export type RouteNeed = Need | 'page' | 'nothing' | ((request: FastifyRequest) => NamedNeed)
+/**
+ * `page`: a file of the dashboard; `nothing`: for everybody on this machine; `session`: only behind the front; a function:
+ * what this request needs.
+ */
+export type RouteNeed = Need | 'page' | 'nothing' | 'session' | ((request: FastifyRequest) => NamedNeed)
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -86,7 +89,7 @@ export function authorize(
 }
 
 /** @throws RyoFaasError FORBIDDEN with what the token may do */
-function admit(token: TokenView, needs: Need | undefined, name: string | undefined): Grant {
+export function admit(token: TokenView, needs: Need | undefined, name: string | undefined): Grant {
   const grant: Grant = { kind: 'token', can: token.can, token }
   if (needs === undefined) return grant
   if (!mayDo(token.can, needs.role)) refuse(token, `may ${token.can}; this needs one that may ${needs.role}`)
@@ -116,8 +119,17 @@ function refuse({ name, id }: TokenView, why: string): never {
   })
 }
 
+/** Another way in, with rules of its own. */
+export interface Door {
+  isBehind(request: FastifyRequest): boolean
+  authorize(
+    request: FastifyRequest,
+    asked: { needs: Need | 'page' | 'nothing' | 'session' | undefined; name?: string | undefined },
+  ): Grant | undefined
+}
+
 /** Refuses routes that do not say what they need, and asks for it before anything of a request is read. */
-export function requireNeeds(app: FastifyInstance, secrets: Secrets): void {
+export function requireNeeds(app: FastifyInstance, secrets: Secrets, front?: Door): void {
   app.addHook('onRoute', ({ method, url, config }) => {
     if (config?.needs === undefined) throw new Error(`${String(method)} ${url} does not say what it needs`)
   })
@@ -130,6 +142,8 @@ export function requireNeeds(app: FastifyInstance, secrets: Secrets): void {
     const stated = request.is404 ? undefined : request.routeOptions.config.needs
     const needs = typeof stated === 'function' ? stated(request) : stated
     const name = typeof stated === 'function' ? (needs as NamedNeed).name : (request.params as { name?: string }).name
-    request.grant = authorize(caller, secrets, { needs, name })
+    if (front?.isBehind(request)) request.grant = front.authorize(request, { needs, name })
+    else if (needs === 'session') throw new RyoFaasError('ROUTE_NOT_FOUND', 'there is no dashboard in front')
+    else request.grant = authorize(caller, secrets, { needs, name })
   })
 }

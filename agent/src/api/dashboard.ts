@@ -4,14 +4,14 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { RyoFaasError } from '../contract/index.ts'
 
 /**
  * Nothing from other origins, nothing inline. Editors may show it in a frame, those in a browser under any host name:
  * without the key the page shows nothing, and it cannot change anything.
  */
-const POLICY = [
+const IN_FRAMES = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
@@ -21,6 +21,8 @@ const POLICY = [
   "form-action 'none'",
   "frame-ancestors 'self' http://127.0.0.1:* http://localhost:* https: vscode-webview: vscode-file:",
 ].join('; ')
+/** Who is signed in can change something: no frame may lay itself over that. */
+const ALONE = IN_FRAMES.replace(/frame-ancestors .*/, "frame-ancestors 'none'")
 
 const FILES = {
   '/dashboard': { file: 'index.html', type: 'text/html; charset=utf-8' },
@@ -28,10 +30,17 @@ const FILES = {
   '/dashboard/app.css': { file: 'app.css', type: 'text/css; charset=utf-8' },
 } as const
 
-/** @param folder of the files */
-export function addDashboard(app: FastifyInstance, folder: string): void {
+/**
+ * @param folder of the files
+ * @param isBehindFront whether a request is from people elsewhere
+ */
+export function addDashboard(
+  app: FastifyInstance,
+  folder: string,
+  isBehindFront: (request: FastifyRequest) => boolean,
+): void {
   for (const [path, { file, type }] of Object.entries(FILES)) {
-    app.get(path, { schema: { hide: true }, config: { needs: 'page' } }, async (_request, reply) => {
+    app.get(path, { schema: { hide: true }, config: { needs: 'page' } }, async (request, reply) => {
       const body = await readFile(join(folder, file)).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOENT') throw error
         throw new RyoFaasError('ROUTE_NOT_FOUND', 'the dashboard has not been built', { hint: 'Run npm run build.' })
@@ -39,7 +48,7 @@ export function addDashboard(app: FastifyInstance, folder: string): void {
       return reply
         .headers({
           'content-type': type,
-          'content-security-policy': POLICY,
+          'content-security-policy': isBehindFront(request) ? ALONE : IN_FRAMES,
           'cache-control': 'no-cache',
           'referrer-policy': 'no-referrer',
           'x-content-type-options': 'nosniff',

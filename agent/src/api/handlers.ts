@@ -190,6 +190,12 @@ export const handlers: Record<ApiName, Handler> = {
 
   tokens: async platform => ({ tokens: await platform.tokens.list() }),
 
+  retryCertificate: async (platform, request) => {
+    const { domain } = request.params as z.output<(typeof API)['retryCertificate']['params']>
+    if (await platform.retryCertificate(domain)) return {}
+    throw new RyoFaasError('INVALID_REQUEST', `there is no attempt for a certificate of ${domain} to be repeated`)
+  },
+
   createToken: async (platform, request) => platform.tokens.create(bodyOf('createToken', request)),
 
   revokeToken: async (platform, request) =>

@@ -17,6 +17,8 @@ export interface Platform {
   keys(): CallerKeys
   /** The operator's, for proxy and store. */
   readonly token: string
+  /** @returns whether there is anything to try for this host name */
+  retryCertificate(domain: string): Promise<boolean>
   secrets: SecretStore
   tokens: TokenStore
   audit: AuditLog

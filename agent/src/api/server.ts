@@ -25,8 +25,9 @@ import {
 import { answerMalformed } from '../host/index.ts'
 import { auditHooks } from './audit-hooks.ts'
 import type { AuditLog } from './audit-log.ts'
-import { requireNeeds } from './authorize.ts'
+import { requireNeeds, type Secrets } from './authorize.ts'
 import { addDashboard } from './dashboard.ts'
+import type { FrontDoor } from './front-door.ts'
 import { handlers } from './handlers.ts'
 import { LINES } from './line-stream.ts'
 import type { Platform } from './platform.ts'
@@ -39,6 +40,8 @@ export interface ApiOptions {
   /** Folder of the dashboard's files. */
   dashboard: string
   audit: AuditLog
+  /** For people elsewhere. */
+  front?: FrontDoor | undefined
   logger: FastifyBaseLogger
 }
 
@@ -52,7 +55,7 @@ const MAX_PARAMETER_LENGTH = 1_000
 const BODY_LIMIT_BYTES = 1024 * 1024
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
-  const { token, version, platform, dashboard, audit, logger } = options
+  const { token, version, platform, dashboard, audit, front, logger } = options
   const key = dashboardKey(token)
   const app = fastify({
     loggerInstance: logger,
@@ -73,11 +76,12 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   })
   app.setSerializerCompiler(serializerCompiler)
   const { tokens } = platform
-  requireNeeds(app, {
+  const secrets: Secrets = {
     token,
     identify: given => tokens.identify(given),
     ownerOfKey: given => (isSameSecret(given, key) ? 'operator' : tokens.ownerOfKey(given)),
-  })
+  }
+  requireNeeds(app, secrets, front)
   app.setErrorHandler((error, request, reply) => {
     const translated = translate(error)
     if (translated.code === 'INTERNAL') request.log.error({ err: error }, 'unexpected error')
@@ -132,7 +136,8 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     add(routes, ({ takesBytes }) => takesBytes === true)
   })
   await addRelay(app, platform, token)
-  addDashboard(app, dashboard)
+  addDashboard(app, dashboard, request => front?.isBehind(request) === true)
+  front?.addTo(app)
   app.get(PROOF_PATH, OPEN, async (request, reply) => {
     const proof = answerProof(token, {
       url: request.url,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Domain } from './access-rule.ts'
 import { AuditView } from './audit.ts'
 import { KeyView } from './caller-key.ts'
 import { ClockView } from './clock.ts'
@@ -44,6 +45,14 @@ export const API = {
     response: PlatformEvent,
     stream: true,
     summary: 'Change signals',
+  },
+  retryCertificate: {
+    method: 'POST',
+    path: '/v1/certificates/:domain/retry',
+    needs: { role: 'deploy', scope: 'all' },
+    params: z.object({ domain: Domain }),
+    response: z.object({}),
+    summary: 'Try now to get the certificate of a host name by ACME, after a failure',
   },
   deploy: {
     method: 'POST',

@@ -62,6 +62,12 @@ export const ERRORS = {
     retryable: false,
     about: 'A restore would replace what is in RYO_FAAS_HOME',
   },
+  TOO_MANY_ATTEMPTS: {
+    status: 429,
+    fault: 'user',
+    retryable: true,
+    about: 'Too many attempts to sign in at the dashboard from one address',
+  },
   TOKEN_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No token has this id or name' },
   SERVER_NOT_FOUND: { status: 404, fault: 'user', retryable: false, about: 'No server has this name' },
   SERVER_UNREACHABLE: { status: 503, fault: 'user', retryable: true, about: 'A server cannot be reached, or not used' },

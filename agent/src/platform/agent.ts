@@ -10,13 +10,14 @@ import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
-import { AuditLog, createApi, type Platform } from '../api/index.ts'
+import { AuditLog, createApi, FrontDoor, type Platform } from '../api/index.ts'
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
 import { CallCounts, CallerKeys, clockView, type Deployer } from '../deployments/index.ts'
 import { candidates } from '../engines/index.ts'
 import { portTaken, readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
+import { prepareControlPath } from '../routes/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { Supervisor } from '../supervisor/index.ts'
 import type { Ahead } from './ahead.ts'
@@ -26,6 +27,7 @@ import type { TokenStore } from '../tokens/index.ts'
 import { dashboardFolder } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
 import type { FrontCertificates } from './front-certificates.ts'
+import { dashboardSocket } from './https-front.ts'
 import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
 import { startObserving } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
@@ -194,6 +196,10 @@ export class Agent implements Platform {
     return (await this.#ready().backups.take()).content
   }
 
+  async retryCertificate(domain: string): Promise<boolean> {
+    return (await this.#certificates?.tryNow(domain)) ?? false
+  }
+
   onEvent(listener: (event: PlatformEvent) => void): () => void {
     this.#events.on('event', listener)
     const stopCounting = this.#counts.watch()
@@ -253,8 +259,11 @@ export class Agent implements Platform {
     const { home, version, build, options, logger } = this.#options
     const { state } = this.#home
     const { token } = this
+    const { dashboardHost } = options
+    const front =
+      dashboardHost === 'none' ? undefined : new FrontDoor(dashboardHost, given => this.tokens.identify(given))
     const api = await createApi({
-      ...{ token, version, platform: this, dashboard: dashboardFolder(), audit: this.audit, logger },
+      ...{ token, version, platform: this, dashboard: dashboardFolder(), audit: this.audit, front, logger },
     })
     this.#api.add({ close: () => this.tokens.close() }, { close: () => api.close() })
     const wanted = state.current.ports['agent'] ?? options.agentPort
@@ -263,6 +272,12 @@ export class Agent implements Platform {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw await portTaken('agent', wanted)
       throw error
+    }
+    if (front !== undefined) {
+      const path = dashboardSocket(home)
+      await prepareControlPath(path)
+      await front.listen(api, path)
+      this.#api.add(front)
     }
     const { port } = api.server.address() as { port: number }
     await state.rememberPort('agent', port)

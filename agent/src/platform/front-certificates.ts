@@ -85,6 +85,7 @@ export class FrontCertificates {
   #wanted(): string[] {
     const { options, domains } = this.#options
     const names = new Set([...domainsOf(options.acmeDomains), ...domains()])
+    if (options.dashboardHost !== 'none') names.add(options.dashboardHost)
     const soon = Date.now() + STILL_GOOD_MS
     return [...names].filter(name => {
       const file = this.#files.certificateFor(name)

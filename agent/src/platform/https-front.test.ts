@@ -21,6 +21,7 @@ test.each([
   { acmeDirectory: 'http://ca.test/dir' },
   { acmeDomains: 'a.test,*.b.test' },
   { proxyProtocol: 'yes' },
+  { dashboardHost: 'OPS.test' },
 ])('%j is refused, too', flags => {
   expect(() => resolveOptions(flags, {})).toThrow(expect.objectContaining({ code: 'INVALID_OPTION' }))
 })
@@ -28,6 +29,7 @@ test.each([
 test.each([
   [{ acme: 'a@b.test' }, '--acme a@b.test is of no use without --https'],
   [{ proxyProtocol: 'on', trustProxy: '10.0.0.0/8' }, '--proxy-protocol on is of no use without --https'],
+  [{ dashboardHost: 'ops.test' }, '--dashboard-host ops.test is of no use without --https'],
   [{ proxyProtocol: 'on', https: '443' }, '--proxy-protocol on is of no use without --trust-proxy'],
 ])('%j alone is refused', async (flags, message) => {
   await expect(requireCertificates('/h', resolveOptions(flags, {}))).rejects.toMatchObject({ message })

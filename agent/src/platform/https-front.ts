@@ -4,12 +4,18 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AcmeCertificates } from '../acme/index.ts'
 import { RyoFaasError } from '../contract/index.ts'
+import { controlPathOf } from '../routes/index.ts'
 import { CertificateFolders, type FrontInput } from '../services/proxy/index.ts'
 import { flagOf, type PlatformOptions } from './options.ts'
 
 /** Options that mean nothing alone. */
 const NEEDED: { name: keyof PlatformOptions; isWithout: (options: PlatformOptions) => boolean; needs: string }[] = [
   { name: 'acme', isWithout: ({ acme, https }) => acme !== 'off' && https === 'off', needs: '--https' },
+  {
+    name: 'dashboardHost',
+    isWithout: ({ dashboardHost, https }) => dashboardHost !== 'none' && https === 'off',
+    needs: '--https',
+  },
   {
     name: 'proxyProtocol',
     isWithout: ({ proxyProtocol, https }) => proxyProtocol === 'on' && https === 'off',
@@ -43,6 +49,9 @@ export function frontOf(home: string, options: PlatformOptions): FrontInput | un
     ...(options.acme !== 'off' && {
       acme: { certificates: AcmeCertificates.folderIn(authorityFolder(home, options)), answers: answersFolder(home) },
     }),
+    ...(options.dashboardHost !== 'none' && {
+      dashboard: { host: options.dashboardHost, socketPath: dashboardSocket(home) },
+    }),
     ...(options.proxyProtocol === 'on' && { proxyProtocol: true }),
     ...(httpRedirect !== 'off' && {
       redirectPort: Number(httpRedirect),
@@ -54,6 +63,11 @@ export function frontOf(home: string, options: PlatformOptions): FrontInput | un
 /** Where an ACME client puts the answers to its authority's challenges: the webroot of `certbot --webroot`. */
 function webroot(home: string): string {
   return join(home, 'webroot')
+}
+
+/** Where the agent takes what comes for the dashboard. */
+export function dashboardSocket(home: string): string {
+  return controlPathOf(home, 'dashboard')
 }
 
 /** What is known to one authority is of no use with another. */

@@ -51,6 +51,7 @@ export const PlatformOptions = z.object({
     .refine(isSecureUrl, 'must be an https URL')
     .default('https://acme-v02.api.letsencrypt.org/directory'),
   acmeDomains: z.string().refine(isDomains, 'must be names of hosts, separated by commas, or none').default('none'),
+  dashboardHost: z.union([z.literal('none'), Domain]).default('none'),
   proxyProtocol: z.enum(['on', 'off']).default('off'),
   agentPort: port.default(9998),
   store: z
@@ -133,6 +134,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   acme: 'E-mail address with which certificates for --https are asked of an ACME authority, whose terms you thereby agree to: for the "domains" of deployments, and --acme-domains; off: none are',
   acmeDirectory: 'Directory URL of the ACME authority; its own certificate may be of an authority in --ca',
   acmeDomains: 'More names to get certificates for: names of hosts, separated by commas, or none',
+  dashboardHost:
+    'Host name at which the dashboard is served over --https, for those who sign in with a token; none: nowhere but on this machine',
   proxyProtocol:
     'Whether connections of --trust-proxy to --https and --http-redirect begin with the header of the PROXY protocol: on or off',
   agentPort: 'Port of the agent (0: any free port)',

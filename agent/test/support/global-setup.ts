@@ -7,6 +7,7 @@ const PYTHON: SystemPackage[] = ['python3', 'python3-fastapi', 'python3-flask', 
 export default async function setup(): Promise<void> {
   await ensureInstalled([
     'chromium',
+    'curl',
     'gcc',
     'golang-go',
     'nats-server',

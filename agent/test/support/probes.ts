@@ -97,6 +97,11 @@ export class Neighbour {
     return JSON.parse(text) as { status: number; body: string }
   }
 
+  /** Runs a program there. @returns what it wrote @throws an error if it fails */
+  run(command: string, args: string[]): Promise<string> {
+    return this.#inside(command, args)
+  }
+
   /** Serves every request on one of its ports. @returns a function that stops it */
   async serve(port: number): Promise<() => void> {
     const code = `require('node:http').createServer((_, r) => r.end()).listen(${port}, () => console.log('on'))`

@@ -12,6 +12,7 @@ const run = promisify(execFile)
 /** Debian package → names of its program, or a path; the first that exists counts. */
 const PROGRAMS = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
+  curl: ['curl'],
   'docker.io': ['dockerd'],
   'docker-registry': ['docker-registry'],
   gcc: ['gcc'],

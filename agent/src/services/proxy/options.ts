@@ -30,6 +30,8 @@ export const FrontOptions = z.strictObject({
       answers: z.string().min(1),
     })
     .optional(),
+  /** Name at which the dashboard is served, and nothing else, and the socket of the agent. */
+  dashboard: z.strictObject({ host: z.string().min(1), socketPath: z.string().min(1) }).optional(),
   /** Trusted peers begin their connections with the header of the PROXY protocol. */
   proxyProtocol: z.boolean().default(false),
 })

@@ -16,6 +16,7 @@ import { PeerShare, plainAddress } from '../access/peer-share.ts'
 import { TrustedPeers } from '../access/trusted-peers.ts'
 import { CertificateFolders, MIN_VERSION, type ServedCertificate } from './certificates.ts'
 import { createChallengeDoor } from './challenge-door.ts'
+import { createDashboardRelay } from './dashboard-relay.ts'
 import { createHttp2Door } from './http2-door.ts'
 import { createPreludeServer } from './prelude.ts'
 import type { Peer } from './proxy-header.ts'
@@ -52,10 +53,12 @@ export async function startSecureFront(
   const mayCome = front.challenges !== undefined || front.acme !== undefined
   if (certificates.served.length === 0 && !mayCome) throw noCertificate(front.certificates)
   const door = createHttp2Door(server, limits)
+  const dashboard = front.dashboard && createDashboardRelay({ ...limits, ...front.dashboard })
+  const dashboardDoor = dashboard && createHttp2Door(dashboard, limits)
   const tellToStay = (request: IncomingMessage, response: ServerResponse): void => {
     if (isSecure(request.socket)) response.setHeader('strict-transport-security', STAY)
   }
-  server.prependListener('request', tellToStay)
+  for (const each of [server, dashboard]) each?.prependListener('request', tellToStay)
   const secure = createServer({
     ALPNProtocols: ['h2', 'http/1.1'],
     SNICallback: (name, done) => {
@@ -82,8 +85,9 @@ export async function startSecureFront(
   secure.on('secureConnection', (socket: TLSSocket) => {
     const peer = passedOn.get(endOf(socket))
     if (peer !== undefined) beFrom(socket, peer)
-    if (socket.alpnProtocol === 'h2') door.take(socket)
-    else server.emit('connection', socket)
+    const isForDashboard = servernameOf(socket) === front.dashboard?.host && dashboard !== undefined
+    if (socket.alpnProtocol === 'h2') (isForDashboard ? dashboardDoor! : door).take(socket)
+    else (isForDashboard ? dashboard : server).emit('connection', socket)
   })
   // A client that gave up, or speaks no TLS: its connection is closed already.
   secure.on('tlsClientError', (_error, socket: Socket) => socket.destroy())
@@ -123,7 +127,10 @@ export async function startSecureFront(
   let accepted: Promise<unknown> | undefined
   const stopAccepting = (): void => {
     clearInterval(reload)
-    accepted ??= Promise.all([new Promise(done => listener.close(done)), redirect?.close(), door.close()])
+    const doors = [door.close(), dashboardDoor?.close()]
+    // Its streams have no end of their own.
+    dashboard?.closeAllConnections()
+    accepted ??= Promise.all([new Promise(done => listener.close(done)), redirect?.close(), ...doors])
   }
   return {
     address: { host: front.host, port },
@@ -141,6 +148,12 @@ export async function startSecureFront(
 
 function endOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`
+}
+
+/** As the client named it in the handshake. */
+function servernameOf(socket: TLSSocket): string | undefined {
+  const { servername } = socket as { servername?: string | false }
+  return typeof servername === 'string' ? servername.toLowerCase() : undefined
 }
 
 function beFrom(socket: Socket, { address, port }: Peer): void {

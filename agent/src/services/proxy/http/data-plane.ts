@@ -27,6 +27,7 @@ import { CallerRules } from '../access/caller-rules.ts'
 import { createGate, OWN_DOORS, Requester, type Admit, type Rules } from '../access/gate.ts'
 import type { DataPlaneOptions } from '../options.ts'
 import { errorAnswer } from './refuse.ts'
+import { namesDashboard } from '../front/dashboard-relay.ts'
 import { startSecureFront, type SecureFront } from '../front/secure-front.ts'
 import { Routes } from '../routing/routes.ts'
 import { RateLimits, type RateSource } from '../access/rate-limits.ts'
@@ -284,9 +285,18 @@ function createServer(hop: Hop, options: DataPlaneOptions & Pick<PeerShareOption
   server.on('connection', (socket: Socket) => share.admit(socket))
   // Without this node silently drops the headers beyond the 2000th; their size is limited above.
   server.maxHeadersCount = 0
-  server.on('request', (request, response) => hop.request(request, response))
-  server.on('checkContinue', (request, response) => hop.request(request, response, true))
-  server.on('upgrade', (request, socket, head) => hop.upgrade(request, socket, head))
+  const dashboardHost = options.front?.dashboard?.host
+  // A browser may use one connection for several names of its certificate (RFC 9113 §9.1.2).
+  const serve = (request: http.IncomingMessage, response: http.ServerResponse, isExpected: boolean): void => {
+    if (namesDashboard(request, dashboardHost)) return void response.writeHead(421).end()
+    hop.request(request, response, isExpected)
+  }
+  server.on('request', (request, response) => serve(request, response, false))
+  server.on('checkContinue', (request, response) => serve(request, response, true))
+  server.on('upgrade', (request, socket, head) => {
+    if (namesDashboard(request, dashboardHost)) return void socket.destroy()
+    hop.upgrade(request, socket, head)
+  })
   server.on('connect', (_request, socket) => {
     socket.on('error', () => socket.destroy())
     hop.malformed(new Error('authority form'), socket as Socket)

@@ -1,0 +1,159 @@
+/**
+ * A platform that faces the internet by itself: HTTPS with certificates that it gets from an authority (Pebble), seen from
+ * a namespace that stands for the internet. What deploy.json opens is open, and no other door.
+ */
+import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readAgentFile } from '../../src/client/index.ts'
+import type { PlatformView } from '../../src/contract/index.ts'
+import { freePort } from '../../src/host/index.ts'
+import { CertificateAuthority } from '../support/certificate-authority.ts'
+import { TestPlatform, writeProject } from '../support/platform.ts'
+import { Neighbour } from '../support/probes.ts'
+import { until } from '../support/until.ts'
+
+const run = promisify(execFile)
+const CODE = (name: string, body: string) => `
+import { context } from '@ryo-faas/runtime'
+export const ${name} = async (request: Request) => ${body}`
+
+let authority: CertificateAuthority
+let platform: TestPlatform
+let internet: Neighbour
+let root: string
+const ports = { https: 0, http: 0 }
+
+beforeAll(async () => {
+  internet = await Neighbour.make()
+  ports.https = await freePort()
+  ports.http = await freePort()
+  authority = await CertificateAuthority.start({ httpPort: ports.http, tlsPort: ports.https, seconds: 90 * 86_400 })
+  platform = await TestPlatform.make()
+  await platform.start('process', [
+    ...['--https', `0.0.0.0:${ports.https}`, '--http-redirect', `${ports.http}`],
+    ...['--acme', 'ops@example.org', '--acme-directory', authority.directoryUrl, '--ca', authority.caFile],
+    ...['--acme-domains', 'blocked.test', '--dashboard-host', 'ops.test'],
+  ])
+  root = join(platform.home, 'root.pem')
+  await writeFile(root, await authority.root())
+  const said = `Response.json({ proto: request.headers.get('x-forwarded-proto'), from: request.headers.get('x-forwarded-for') })`
+  const file = await writeProject(join(platform.home, 'shop'), {
+    shop: { code: CODE('shop', said), options: { access: 'public', domains: ['shop.test'] } },
+    unruled: { code: CODE('unruled', 'new Response()') },
+    hidden: { code: CODE('hidden', 'new Response()'), options: { access: 'private' } },
+  })
+  await platform.ok(['deploy', file])
+  await until(async () => (await asked('/')).status === 200 || undefined, 30_000, 'the certificate')
+})
+afterAll(async () => {
+  await platform.remove()
+  await authority.remove()
+  await internet.remove()
+})
+
+interface Answer {
+  status: number
+  version: string
+  body: string
+}
+
+/** With curl, from the internet; status 0 if there was no answer. */
+async function asked(path: string, more: string[] = []): Promise<Answer> {
+  const args = ['-sS', '--cacert', root, '--resolve', `shop.test:${ports.https}:${internet.gateway}`]
+  const shown = ['-w', '\n%{http_version} %{http_code}', '--max-time', '20']
+  const url = `https://shop.test:${ports.https}${path}`
+  const text = await internet.run('curl', [...args, ...shown, ...more, url]).catch(() => '\n0 0')
+  const [, body = '', version = '', status] = /^([^]*)\n(\S+) (\d+)$/.exec(text) ?? []
+  return { status: Number(status), version, body }
+}
+
+test('a deployment with a domain is reached by it, with a certificate of the authority, over HTTP/2 and HTTP/1.1', async () => {
+  expect(await asked('/', ['--http2'])).toMatchObject({ status: 200, version: '2' })
+  const { body, version } = await asked('/any/path', ['--http1.1'])
+  expect([version, JSON.parse(body)]).toEqual(['1.1', { proto: 'https', from: internet.address }])
+  const posted = await asked('/', ['--http2', '--data', 'x'.repeat(10_000), '-H', 'X-Forwarded-For: 6.6.6.6'])
+  expect(JSON.parse(posted.body)).toEqual({ proto: 'https', from: internet.address })
+})
+
+test('how long certificates are good, and which could not be had, is told', async () => {
+  const good = (name: string) => ({ names: [name], source: 'acme', expiresAt: expect.stringMatching(/^20/) })
+  const seen = async () => {
+    const { certificates } = await platform.view()
+    return certificates?.filter(each => each.problem ?? each.expiresAt).length === 3 ? certificates : undefined
+  }
+  expect(await until(seen, 30_000, 'the refusal')).toEqual([
+    {
+      names: ['blocked.test'],
+      source: 'acme',
+      problem: expect.stringMatching(/policy/),
+      nextTryAt: expect.any(String),
+    },
+    good('shop.test'),
+    good('ops.test'),
+  ])
+  const printed = await platform.ok(['details'])
+  expect(printed).toMatch(/shop\.test +acme +89/)
+  expect(printed).toMatch(/blocked\.test +acme +none +http-01: /)
+  const { agent, token } = (await readAgentFile(platform.home))!
+  const metrics = await (await fetch(`${agent.url}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text()
+  expect(metrics).toMatch(/^faas_certificate_days_left\{domain="shop\.test",source="acme",part="agent"\} 89\./m)
+  expect(metrics).toMatch(/^faas_certificate_failing\{domain="blocked\.test",part="agent"\} 1$/m)
+  expect(await readFile(join(platform.home, 'logs', 'agent.log'), 'utf8')).toContain('no certificate for blocked.test')
+})
+
+test('what has no rule is refused, and so are the doors of the operator', async () => {
+  const statusOf = async (path: string, more: string[] = []) => (await asked(path, more)).status
+  const at = ['-H', 'Host: other.test']
+  const atAddress = ['-H', `Host: ${internet.gateway}`]
+  const post = ['-X', 'POST']
+  for (const [path, more, status] of [
+    ['/functions/unruled', at, 403],
+    ['/functions/hidden', at, 403],
+    ['/async-function/unruled', [...at, ...post], 403],
+    ['/functions/shop', at, 200],
+    ...['/metrics', '/calls', '/calls/events', '/openapi.json'].map(path => [path, atAddress, 401] as const),
+    ...['/calls/redrive', '/events'].map(path => [path, [...atAddress, ...post], 401] as const),
+    ...['/metrics', '/calls'].map(path => [path, at, 403] as const),
+  ] as const) {
+    expect([path, await statusOf(path, [...more])]).toEqual([path, status])
+  }
+  const moved = await internet.fetch(`http://${internet.gateway}:${ports.http}/x`).catch(String)
+  // It was sent on to HTTPS, whose certificate is for no address.
+  expect(moved).toMatch(/fetch failed/)
+})
+
+test('of all ports on which the platform listens, only those of HTTPS and the redirect are reached', async () => {
+  const { pids, parts } = await processesOf(platform)
+  const { stdout } = await run('ss', ['-ltnpH'])
+  const listening = stdout.split('\n').flatMap(line => {
+    const pid = /pid=(\d+)/.exec(line)?.[1]
+    const port = /:(\d+) /.exec(line)?.[1]
+    return port !== undefined && pids.has(Number(pid)) ? [Number(port)] : []
+  })
+  for (const { name, address } of parts) {
+    if (address !== undefined)
+      expect([name, listening.includes(Number(address.split(':').at(-1)))]).toEqual([name, true])
+  }
+  const reached: number[] = []
+  for (const port of new Set(listening)) {
+    const outcome = await internet.probe({ host: internet.gateway, port })
+    if (outcome !== 'refused') reached.push(port)
+  }
+  expect(reached.sort()).toEqual([ports.https, ports.http].sort())
+})
+
+/** The processes of the platform: parts, workers, functions. */
+async function processesOf(of: TestPlatform): Promise<{ pids: Set<number>; parts: PlatformView['parts'] }> {
+  const { parts } = await of.view()
+  const { stdout } = await run('ps', ['-eo', 'pid=,ppid='])
+  const rows = stdout.split('\n').map(line => line.trim().split(/\s+/).map(Number) as [number, number])
+  const pids = new Set(parts.flatMap(({ pid }) => pid ?? []))
+  for (let before = 0; before < pids.size;) {
+    before = pids.size
+    for (const [pid, parent] of rows) if (pids.has(parent)) pids.add(pid)
+  }
+  return { pids, parts }
+}
