@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { listCalls } from '../../../../calls/index.ts'
 import type { Dispatcher } from '../../dispatcher.ts'
+import { SeededRandom } from '../../../../../test/chaos/seeded-random.ts'
 import { Stage, until, type Received, type TestServer } from '../../dispatcher-testing.ts'
 import { readCheckpoint } from '../checkpoint.ts'
 import { TRIGGER_SOURCES } from '../registry.ts'
@@ -189,4 +190,38 @@ it('goes on when a call takes longer than a clock of tests waits; with "overlap"
   await set(30, true)
   expect(slow.received.map(minuteOf)).toEqual([1])
   open.forEach(end => end())
+})
+
+it('is one call for each time while two dispatchers race for it and both, and the bus, are killed', async () => {
+  const random = new SeededRandom(Number(process.env['CHAOS_SEED'] ?? 17))
+  const proxy = await stage.server()
+  const schedule = { cron: '* * * * * *', missed: 'all', overlap: 'queue' }
+  const from = { kind: 'time', time: new Date().toISOString() } as const
+  const trigger = { ...EVERY_MINUTE, schedule, start: { epoch: 1, from } }
+  await stage.deploy({ triggers: [trigger], async: { attempts: 20 } })
+  // Each believes that it is alone.
+  const racing = [await stage.process(proxy), await stage.process(proxy)]
+  const times = () => new Set(proxy.received.map(({ headers }) => Date.parse(String(headers['x-scheduled-at']))))
+  const more = async (count: number) => {
+    const wanted = times().size + count
+    await until(() => times().size >= wanted, 'the next times ran')
+  }
+  await more(1)
+  for (const victim of random.shuffled([0, 1, 'bus'] as const)) {
+    if (victim === 'bus') {
+      await stage.nats.kill()
+      await stage.nats.start()
+    } else {
+      racing[victim]!.kill('SIGKILL')
+      racing[victim] = await stage.process(proxy)
+    }
+    await more(2)
+  }
+  const seen = [...times()].sort((a, b) => a - b)
+  expect(seen).toEqual(seen.map((_, index) => seen[0]! + index * 1_000))
+  const calls = seen.map(at => {
+    const own = proxy.received.filter(({ headers }) => Date.parse(String(headers['x-scheduled-at'])) === at)
+    return new Set(own.map(({ callId }) => callId)).size
+  })
+  expect(calls).toEqual(seen.map(() => 1))
 })
