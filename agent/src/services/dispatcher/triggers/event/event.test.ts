@@ -111,6 +111,26 @@ it('resumes after a restart, and runs nothing twice; what is no event is reporte
   await until(() => stage.events.some(({ type }) => type === 'trigger-failed'), 'garbage is reported')
 })
 
+it('loses no event when dispatcher and bus are killed between its acceptance and its delivery', async () => {
+  let held = 0
+  const proxy = await stage.server((_request, response) => {
+    if (held < 4) held += 1
+    else response.writeHead(204).end()
+  })
+  await stage.deploy({ triggers: [trigger({ type: '*' })], async: { concurrency: 8 } })
+  const child = await stage.process(proxy)
+  const wanted = Array.from({ length: 60 }, (_, i) => `e${i}`)
+  for (const id of wanted) await stage.publish({ id })
+  await until(() => proxy.received.length >= 30, 'half of them came')
+  child.kill('SIGKILL')
+  await stage.nats.kill()
+  held = Infinity
+  await stage.nats.start()
+  await stage.dispatcher(proxy)
+  await until(() => new Set(ids(proxy)).size === wanted.length, 'all came')
+  expect([...new Set(ids(proxy))].sort()).toEqual(wanted.sort())
+})
+
 it('does not run an event at the end of a loop', async () => {
   const proxy = await stage.server()
   await stage.deploy({ triggers: [trigger({ type: '*' })] })
