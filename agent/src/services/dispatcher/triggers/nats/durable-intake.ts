@@ -21,6 +21,7 @@ export class DurableIntake implements Intake {
   readonly #held = new Map<number, Held>()
   #working: NodeJS.Timeout | undefined
   #remaining: number | undefined
+  #ackWaitMs = 0
   #isStopped = false
   #onRest: (() => void) | undefined
 
@@ -36,6 +37,7 @@ export class DurableIntake implements Intake {
       onRefused: refused,
       ensure: async () => {
         const { ackWaitMs } = await givenConsumer(bus, stream, { name, subject: trigger.subject, startTime })
+        this.#ackWaitMs = ackWaitMs
         if (!this.#isStopped) this.#tellEvery(ackWaitMs / 3)
         return name
       },
@@ -54,6 +56,8 @@ export class DurableIntake implements Intake {
 
   async stop(): Promise<void> {
     this.#isStopped = true
+    // What does not end by itself now, because it was to be tried again, goes to whoever is next.
+    clearInterval(this.#working)
     await this.#puller.stop()
     for (const [sequence, { delivery, isBegun }] of this.#held) {
       if (isBegun) continue
@@ -63,8 +67,14 @@ export class DurableIntake implements Intake {
   }
 
   async rest(): Promise<void> {
-    if (this.#held.size > 0) await new Promise<void>(resolve => (this.#onRest = resolve))
-    clearInterval(this.#working)
+    if (this.#held.size === 0) return
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, this.#ackWaitMs).unref()
+      this.#onRest = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
   }
 
   #delivered(delivery: StreamDelivery): void {

@@ -35,6 +35,6 @@ export interface Intake {
   pending(): Promise<number | undefined>
   /** Nothing is taken afterwards. What was taken may still end. */
   stop(): Promise<void>
-  /** Resolves when all that was begun has ended. */
+  /** Resolves when all that was begun has ended, or belongs to somebody else. */
   rest(): Promise<void>
 }

@@ -104,6 +104,21 @@ it('loses nothing when a dispatcher is killed in the middle, and runs nothing th
   expect(proxy.received.length).toBeLessThanOrEqual(108)
 })
 
+it('a message that was to be tried again goes to the next function when its own is gone', async () => {
+  await server.stream('ORDERS', 'orders.>')
+  await server.addConsumer('ORDERS', 'ours', 300)
+  const proxy = await stage.server(({ url }, response) => {
+    response.writeHead(url.includes('/fn/') ? 500 : 204).end()
+  })
+  await deploy(DURABLE, { async: { attempts: 100, backoffMs: 60_000 } })
+  await stage.dispatcher(proxy)
+  await server.send('orders.new', '1')
+  await until(() => proxy.received.length === 1, 'it failed')
+  await deploy(DURABLE, { route: 'next' })
+  await until(() => proxy.received.some(({ url }) => url.includes('/next/')), 'the next has it')
+  await until(async () => (await server.consumer('ORDERS', 'ours')).num_ack_pending === 0, 'it is acknowledged')
+})
+
 it('messages of a queue group reach one of its members, and what is too much at once is not lost', async () => {
   const proxy = await stage.server()
   await stage.deployWith(
