@@ -8,6 +8,10 @@ import { BuiltFunction } from './package.ts'
 export const DeployStep = z.enum(['checking', 'building', 'starting', 'switching'])
 export type DeployStep = z.infer<typeof DeployStep>
 
+/** What a debugger speaks: Node's inspector, or the Debug Adapter Protocol, as debugpy and Delve do. */
+export const DebugProtocol = z.enum(['inspector', 'debugpy', 'delve'])
+export type DebugProtocol = z.infer<typeof DebugProtocol>
+
 /** Where a debugger finds what the process at `debugPort` runs; absolute folders. */
 export const DebugPaths = z.object({
   /** Folder of the running code, as its process sees it. */
@@ -18,6 +22,8 @@ export const DebugPaths = z.object({
   entry: z.string(),
   /** What the sources in the source map are relative to: the package that was deployed. */
   sourceRoot: z.string(),
+  /** Absent in an agent of an earlier release: inspector. */
+  protocol: DebugProtocol.optional(),
 })
 export type DebugPaths = z.infer<typeof DebugPaths>
 

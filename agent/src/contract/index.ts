@@ -98,6 +98,7 @@ export {
   type BuildProgress,
   CallCount,
   DebugPaths,
+  type DebugProtocol,
   DeployEvent,
   DeployStep,
   LogLine,

@@ -11,7 +11,7 @@ import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import pLimit from 'p-limit'
 import { routeOf } from '@ryo-faas/runtime/protocol'
-import type { Bundle } from '../languages/index.ts'
+import type { Bundle, Language } from '../languages/index.ts'
 import {
   RyoFaasError,
   kindOf,
@@ -31,7 +31,6 @@ import type { Fleet } from './fleet.ts'
 import type { Instances } from './instances.ts'
 import { pathOf } from './deployed-route.ts'
 import { mustBeFree, routesMustBeFree } from './name-owner.ts'
-import type { Planned } from './plan.ts'
 import type { Reconciler } from './reconciler.ts'
 import { keptOverride, scaleOf } from './scaling/index.ts'
 import type { Switcher } from './switcher.ts'
@@ -139,7 +138,7 @@ export class Deploy {
     })
     for (const { entry } of planned) emit({ type: 'step', name: entry.name, step: 'checking' })
     const accepted = await source.accepted(planned)
-    if (request.debug) accepted.forEach(mustBeDebuggable)
+    if (request.debug) accepted.forEach(each => mustBeDebuggable(each, this.#options.engine))
     const entries = accepted.map(({ entry }) => entry)
     if (!request.buildOnly) routesMustBeFree(entries, this.#options.state.current)
     if (!request.replace && !request.buildOnly) {
@@ -174,7 +173,7 @@ export class Deploy {
     return queue.run(route, async () => {
       throwIfCancelled(name, run.signal)
       run.emit({ type: 'step', name, step: 'building' })
-      const bundle = await traced('bundle', {}, () => outcome.bundle(run.signal))
+      const bundle = await traced('bundle', {}, () => outcome.bundle(run.signal, { isForDebugger: run.debug }))
       if (run.explain && bundle.facts) run.emit({ type: 'bundled', name, facts: bundle.facts })
       const madeFrom = bundle.folders?.length ? { folders: bundle.folders } : {}
       const told = [...notes, ...(engine.ignored?.(entry) ?? []), ...bundle.notes]
@@ -239,7 +238,7 @@ export class Deploy {
         throw error
       }
       if (isImageLater) this.#buildImageLater(built)
-      const debugged = debugPort !== undefined && { debugPort, debugPaths: this.#debugPaths(built, entry) }
+      const debugged = debugPort !== undefined && { debugPort, debugPaths: this.#debugPaths(built, entry, language) }
       done(version.version, before ? 'updated' : 'created', { ...madeFrom, ...debugged })
     })
   }
@@ -277,8 +276,10 @@ export class Deploy {
     images.ensureLater(built, error => log.warn({ route: built.route, err: error }, 'an image could not be built'))
   }
 
-  #debugPaths({ dir, entry }: Built, { packageDir }: DeployEntry): DebugPaths {
-    return { remoteRoot: this.#options.engine.codeFolderOf({ dir }), localRoot: dir, entry, sourceRoot: packageDir }
+  #debugPaths({ dir, entry }: Built, { packageDir }: DeployEntry, { debugging }: Language): DebugPaths {
+    const remoteRoot = this.#options.engine.codeFolderOf({ dir })
+    const { protocol } = debugging ?? {}
+    return { remoteRoot, localRoot: dir, entry, sourceRoot: packageDir, ...(protocol && { protocol }) }
   }
 
   /** Removes what `#build` left, unless a version in the state uses it. */
@@ -290,9 +291,11 @@ export class Deploy {
   }
 }
 
-function mustBeDebuggable({ entry, language }: Planned): void {
-  if (language.isDebuggable) return
-  throw new RyoFaasError('UNSUPPORTED', `${entry.name} is written in ${language.name}, which cannot be debugged`)
+function mustBeDebuggable({ entry, language, outcome }: Accepted, engine: Engine): void {
+  if (language.debugging === undefined) {
+    throw new RyoFaasError('UNSUPPORTED', `${entry.name}: no debugger can attach to the language "${language.name}"`)
+  }
+  language.debugging.mustBeThere?.({ base: outcome.base, isOnThisMachine: engine.runsInPlace })
 }
 
 function throwIfCancelled(name: string, signal: AbortSignal): void {

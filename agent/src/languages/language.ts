@@ -9,7 +9,7 @@
  * 4. Its command starts a server that listens where the environment says (`ENV`), and answers `HEALTH_PATH` when ready; a plain
  * one listens on `PORT`.
  */
-import type { BundleFacts, DeploymentKind, Problem, HandledEvents } from '../contract/index.ts'
+import type { BundleFacts, DebugProtocol, DeploymentKind, HandledEvents, Problem } from '../contract/index.ts'
 
 /** A function's source. */
 export interface FunctionSource {
@@ -49,10 +49,17 @@ export type CheckOutcome =
       scheduled?: 'alone' | 'too'
       /** What its command runs on, if that is not the base of its language. */
       base?: string
-      /** @throws RyoFaasError BUILD_FAILED, CANCELLED */
-      bundle(signal: AbortSignal): Promise<Bundle>
+      /**
+       * @param options `isForDebugger`: made for a debugger to find its way, if the language knows a difference
+       * @throws RyoFaasError BUILD_FAILED, CANCELLED
+       */
+      bundle(signal: AbortSignal, options?: BundleOptions): Promise<Bundle>
     }
   | { kind: 'rejected'; problems: Problem[] }
+
+export interface BundleOptions {
+  isForDebugger?: boolean
+}
 
 /** Code that is ready to run, in memory: nothing is written until the caller knows that it is new. */
 export interface Bundle {
@@ -95,6 +102,15 @@ export interface CommandNeeds {
   memoryMb?: number
 }
 
+export interface DebuggedLanguage {
+  readonly protocol: DebugProtocol
+  /**
+   * @param where what it runs on, and whether that is a process of this machine
+   * @throws RyoFaasError UNSUPPORTED: what is missing, and how to get it
+   */
+  mustBeThere?(where: { base: string | undefined; isOnThisMachine: boolean }): void
+}
+
 export interface LoadedCode {
   /** The code folder in the instance. */
   codeFolder: string
@@ -117,8 +133,8 @@ export interface Language {
   readonly protocol: number
   /** Name of the base image that its commands run on. */
   readonly base: string
-  /** Whether a debugger can attach. */
-  readonly isDebuggable: boolean
+  /** Absent: no debugger can attach. */
+  readonly debugging?: DebuggedLanguage
 
   /** All functions of a deploy at once; one outcome for each, in the same order. */
   check(sources: FunctionSource[]): Promise<CheckOutcome[]>

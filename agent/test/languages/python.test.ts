@@ -415,7 +415,7 @@ async function startIn(
 ): Promise<string> {
   const { dir, entry, base, env = {}, id = 'aa' } = started
   const limits = { memoryMb: 256, cpus: 1, pids: 64 }
-  const command = language.command({ folder: dir, entry, base })
+  const command = language.command({ folder: dir, entry, base }, {})
   const spec = { id, route: 'hello', version: 1, image: dir, command, secrets: {}, limits }
   const { state } = await engine.start({ ...spec, env: { ...env, RYO_FAAS_INSTANCE: id } }, never)
   if (state.kind === 'exited') throw new Error(state.reason)

@@ -2,12 +2,13 @@
 import { fillGoCache } from './go-cache.ts'
 import { ensureInstalled, type SystemPackage } from './system-packages.ts'
 
-const PYTHON: SystemPackage[] = ['python3', 'python3-fastapi', 'python3-flask', 'python3-pip']
+const PYTHON: SystemPackage[] = ['python3', 'python3-debugpy', 'python3-fastapi', 'python3-flask', 'python3-pip']
 
 export default async function setup(): Promise<void> {
   await ensureInstalled([
     'chromium',
     'curl',
+    'delve',
     'gcc',
     'golang-go',
     'nats-server',

@@ -13,6 +13,7 @@ const run = promisify(execFile)
 const PROGRAMS = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   curl: ['curl'],
+  delve: ['dlv'],
   'docker.io': ['dockerd'],
   'docker-registry': ['docker-registry'],
   gcc: ['gcc'],
@@ -26,6 +27,7 @@ const PROGRAMS = {
   'openssh-server': ['sshd'],
   prometheus: ['promtool'],
   python3: ['python3'],
+  'python3-debugpy': ['/usr/lib/python3/dist-packages/debugpy'],
   'python3-fastapi': ['/usr/lib/python3/dist-packages/fastapi'],
   'python3-flask': ['/usr/lib/python3/dist-packages/flask'],
   'python3-pip': ['/usr/lib/python3/dist-packages/pip'],

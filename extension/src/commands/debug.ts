@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type * as vscode from 'vscode'
 import { RyoFaasError, type DebugPaths } from 'ryo-faas/contract'
-import { attachTo } from '../debug/attach-configuration.ts'
+import { attachOther, attachTo, OTHER_DEBUGGERS, type AttachTarget } from '../debug/attach-configuration.ts'
 import { defineCommand, type Needs } from './command.ts'
 import { deployOne, type ForDeployOne } from './deploy.ts'
 
@@ -27,11 +27,9 @@ export const deployAndDebug = defineCommand({
       })
     }
     const folder = folderOf(parts, name)
-    await mustBeAt(port, { name, paths })
-    const map = JSON.parse(await readFile(join(paths.localRoot, `${paths.entry}.map`), 'utf8')) as { sources: string[] }
-    const configuration = attachTo({ name, port, paths, sources: map.sources })
-    const ended = editor.debug.onDidTerminateDebugSession(({ configuration: { port: endedPort } }) => {
-      if (endedPort !== port) return
+    const configuration = await configurationFor(editor, { name, port, paths })
+    const ended = editor.debug.onDidTerminateDebugSession(session => {
+      if (session.configuration.name !== configuration.name) return
       ended.dispose()
       void forward?.close()
       offerToRedeploy(parts, { name, port: forward?.farPort ?? port })
@@ -48,6 +46,31 @@ export const deployAndDebug = defineCommand({
 function folderOf({ editor, link }: Needs<'editor' | 'link'>, name: string): vscode.WorkspaceFolder | undefined {
   const path = link.deployment(name)?.filePath
   return path === undefined ? undefined : editor.workspace.getWorkspaceFolder(editor.Uri.file(path))
+}
+
+/** @throws RyoFaasError PART_FAILED, UNSUPPORTED if an extension is missing */
+async function configurationFor(
+  editor: Needs<'editor'>['editor'],
+  target: Omit<AttachTarget, 'sources'>,
+): Promise<vscode.DebugConfiguration> {
+  const { name, port, paths } = target
+  const { protocol = 'inspector' } = paths
+  if (protocol === 'inspector') {
+    await mustBeAt(port, { name, paths })
+    const map = JSON.parse(await readFile(join(paths.localRoot, `${paths.entry}.map`), 'utf8')) as { sources: string[] }
+    return attachTo({ ...target, sources: map.sources })
+  }
+  const { extension, title } = OTHER_DEBUGGERS[protocol]
+  if (editor.extensions.getExtension(extension) === undefined) {
+    throw new RyoFaasError(
+      'UNSUPPORTED',
+      `"${name}" waits for a debugger at 127.0.0.1:${port}, which needs an extension`,
+      {
+        hint: `Install the extension ${title} (${extension}), or attach any other client of the Debug Adapter Protocol.`,
+      },
+    )
+  }
+  return attachOther(protocol, target)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { attachTo } from './attach-configuration.ts'
+import { attachOther, attachTo } from './attach-configuration.ts'
 
 const paths = {
   remoteRoot: '/app',
@@ -29,4 +29,15 @@ test('what is not of the package is not looked for in it', () => {
   const sources = ['node_modules/zod/index.js', '@ryo-faas/runtime', 'ryo-faas:entry.ts', 'hello.ts']
   const { sourceMapPathOverrides } = attachTo({ name: 'Hello', port: 1, paths, sources })
   expect(Object.keys(sourceMapPathOverrides as object)).toEqual(['hello.ts'])
+})
+
+test('Python runs a copy of the package, and Go knows where its sources are', () => {
+  const target = { name: 'Hello', port: 4711, paths }
+  expect(attachOther('debugpy', target)).toMatchObject({
+    ...{ type: 'debugpy', request: 'attach', connect: { host: '127.0.0.1', port: 4711 } },
+    pathMappings: [{ localRoot: '/w/hello', remoteRoot: '/app' }],
+  })
+  expect(attachOther('delve', target)).toMatchObject({
+    ...{ type: 'go', request: 'attach', mode: 'remote', host: '127.0.0.1', port: 4711 },
+  })
 })

@@ -1,4 +1,4 @@
-/** The configuration with which the editor's own debugger for Node attaches to a function. Pure. */
+/** The configurations with which debuggers of the editor attach to a function. Pure. */
 import { join } from 'node:path'
 import type * as vscode from 'vscode'
 import type { DebugPaths } from 'ryo-faas/contract'
@@ -33,5 +33,28 @@ export function attachTo({ name, port, paths, sources }: AttachTarget): vscode.D
     outFiles: [`${localRoot}/**/*.mjs`],
     skipFiles: ['<node_internals>/**'],
     autoAttachChildProcesses: false,
+  }
+}
+
+/** Debuggers that other extensions bring, by what the function's debugger speaks. */
+export const OTHER_DEBUGGERS = {
+  debugpy: { extension: 'ms-python.debugpy', title: 'Python Debugger' },
+  delve: { extension: 'golang.go', title: 'Go' },
+} as const
+
+/** Python runs a copy of the package; what Go built says where its sources are. */
+export function attachOther(
+  protocol: keyof typeof OTHER_DEBUGGERS,
+  { name, port, paths: { remoteRoot, sourceRoot } }: Omit<AttachTarget, 'sources'>,
+): vscode.DebugConfiguration {
+  const common = { request: 'attach', name: `${name} (ryo-faas)` }
+  switch (protocol) {
+    case 'debugpy':
+      return {
+        ...{ type: 'debugpy', ...common, connect: { host: '127.0.0.1', port } },
+        ...{ pathMappings: [{ localRoot: sourceRoot, remoteRoot }], justMyCode: true },
+      }
+    case 'delve':
+      return { type: 'go', ...common, mode: 'remote', debugAdapter: 'dlv-dap', host: '127.0.0.1', port }
   }
 }

@@ -23,7 +23,6 @@ export class CommandLanguage implements Language {
   readonly fields = ['command', 'dockerfile', 'readiness']
   readonly protocol = PLAIN_PROTOCOL
   readonly base = SCRATCH_BASE
-  readonly isDebuggable = false
   readonly #environment: NodeJS.ProcessEnv
   readonly #pythons: HostPythons
   readonly #builder = new CommandBuilder()

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { RyoFaasError, type Problem } from '../../contract/index.ts'
-import type { Bundle, FunctionSource, WrittenBundle } from '../language.ts'
+import type { Bundle, BundleOptions, FunctionSource, WrittenBundle } from '../language.ts'
 import {
   Digests,
   globbedFiles,
@@ -34,7 +34,11 @@ export class GoBuilder {
     this.#toolchain = toolchain
   }
 
-  async bundle(source: FunctionSource, program: GoProgram, signal: AbortSignal): Promise<Bundle> {
+  async bundle(
+    source: FunctionSource,
+    program: GoProgram,
+    { signal, isForDebugger = false }: BundleOptions & { signal: AbortSignal },
+  ): Promise<Bundle> {
     const stop = () => {
       if (signal.aborted) throw new RyoFaasError('CANCELLED', `building ${source.name} was cancelled`)
     }
@@ -46,7 +50,8 @@ export class GoBuilder {
     ])
     const read = own.files.filter(file => isReadAtRunTime(file) && !FOR_GO.test(file.path))
     const taken = [...new Map([...read, ...globbed.files].map(file => [file.path, file])).values()].sort(byPath)
-    const hash = await this.#hash(go, program, taken)
+    const plain = await this.#hash(go, program, taken)
+    const hash = isForDebugger ? createHash('sha256').update(`debug ${plain}`).digest('hex').slice(0, 16) : plain
     stop()
     const sources = own.files.filter(file => FOR_GO.test(file.path) && !file.path.startsWith('vendor/'))
     const folders = [...new Set(program.files.map(dirname))].filter(folder => !isInside(source.packageDir, folder))
@@ -54,7 +59,7 @@ export class GoBuilder {
       hash,
       notes: [...own.notes, ...globbed.notes],
       ...(folders.length > 0 && { folders }),
-      write: versionDir => this.#write(versionDir, { source, go, program, taken, sources, signal }),
+      write: versionDir => this.#write(versionDir, { source, go, program, taken, sources, signal, isForDebugger }),
     }
   }
 
@@ -103,7 +108,7 @@ export class GoBuilder {
     }
   }
 
-  async #build(folder: string, binary: string, { source, go, program, signal }: Writing): Promise<void> {
+  async #build(folder: string, binary: string, { source, go, program, signal, isForDebugger }: Writing): Promise<void> {
     const replace: Record<string, string> = {}
     for (const [path, content] of Object.entries(program.overlay)) {
       const file = join(folder, String(Object.keys(replace).length))
@@ -112,7 +117,9 @@ export class GoBuilder {
     }
     const overlay = join(folder, 'overlay.json')
     await writeFile(overlay, JSON.stringify({ Replace: replace }))
-    const flags = ['-mod=mod', '-overlay', overlay, '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', binary]
+    // A debugger needs lines, variables, and the paths of the user's own files.
+    const kind = isForDebugger ? ['-gcflags=all=-N -l'] : ['-trimpath', '-ldflags=-s -w']
+    const flags = ['-mod=mod', '-overlay', overlay, '-buildvcs=false', ...kind, '-o', binary]
     const cwd = program.module
     const outcome = await this.#toolchain.run(go.program, ['build', ...flags, program.package], {
       cwd,
@@ -138,6 +145,7 @@ interface Writing {
   taken: TakenFile[]
   sources: TakenFile[]
   signal: AbortSignal
+  isForDebugger: boolean
 }
 
 /** `./hello.go:5:2: undefined: x` */

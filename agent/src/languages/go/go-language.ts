@@ -3,7 +3,15 @@ import { realpath } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
 import { SCRATCH_BASE } from '../../contract/index.ts'
-import type { CheckOutcome, CommandNeeds, FunctionSource, Language, RunnablePackage } from '../language.ts'
+import { findDelve, mustBeAProcess } from '../building/index.ts'
+import type {
+  CheckOutcome,
+  CommandNeeds,
+  DebuggedLanguage,
+  FunctionSource,
+  Language,
+  RunnablePackage,
+} from '../language.ts'
 import { checkFunctions } from './check-program.ts'
 import { GoBuilder } from './go-builder.ts'
 import { GoToolchain, type GoToolchainOptions } from './go-toolchain.ts'
@@ -13,11 +21,20 @@ export class GoLanguage implements Language {
   readonly endings = ['.go']
   readonly protocol = RUNTIME_PROTOCOL
   readonly base = SCRATCH_BASE
-  readonly isDebuggable = false
+  readonly debugging: DebuggedLanguage = {
+    protocol: 'delve',
+    mustBeThere: ({ isOnThisMachine }) => {
+      mustBeAProcess('Go', isOnThisMachine)
+      this.#delve()
+    },
+  }
   readonly #toolchain: GoToolchain
   readonly #builder: GoBuilder
 
+  readonly #delve: () => string
+
   constructor(options: GoToolchainOptions) {
+    this.#delve = () => findDelve(options.environment)
     this.#toolchain = new GoToolchain(options)
     this.#builder = new GoBuilder(this.#toolchain)
   }
@@ -30,13 +47,23 @@ export class GoLanguage implements Language {
     return answers.map(({ program, problems = [] }, index) => {
       if (program === undefined) return { kind: 'rejected', problems }
       const { form } = program
-      return { kind: 'accepted', form, bundle: signal => this.#builder.bundle(sources[index]!, program, signal) }
+      return {
+        kind: 'accepted',
+        form,
+        bundle: (signal, options) => this.#builder.bundle(sources[index]!, program, { ...options, signal }),
+      }
     })
   }
 
   /** Its own memory limit tells the garbage collector when to work harder. */
-  command({ folder, entry }: RunnablePackage, { memoryMb }: CommandNeeds): string[] {
-    return [`${folder}/${entry}`, ...(memoryMb === undefined ? [] : [`--ryo-faas-memory-mb=${memoryMb}`])]
+  command({ folder, entry }: RunnablePackage, { memoryMb, debug }: CommandNeeds): string[] {
+    const program = `${folder}/${entry}`
+    const args = memoryMb === undefined ? [] : [`--ryo-faas-memory-mb=${memoryMb}`]
+    if (debug === undefined) return [program, ...args]
+    const listen = `--listen=${debug.host}:${debug.port}`
+    // It runs at once, and whoever attaches may leave and come back.
+    const flags = ['--headless', listen, '--api-version=2', '--accept-multiclient', '--continue']
+    return [this.#delve(), 'exec', ...flags, '--check-go-version=false', program, '--', ...args]
   }
 }
 

@@ -25,7 +25,7 @@ export class NodeLanguage implements Language {
   readonly fields = ['node', 'unbundled']
   readonly protocol = RUNTIME_PROTOCOL
   readonly base = 'node'
-  readonly isDebuggable = true
+  readonly debugging = { protocol: 'inspector' } as const
   readonly loadProblem = loadProblem
   readonly #checker: WarmCheckService
   readonly #builder: Builder

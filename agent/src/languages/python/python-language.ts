@@ -1,8 +1,16 @@
 /** Python: checked by its own syntax tree, with packages from wheels or of this machine, run by the user's Python. */
 import { RUNTIME_PROTOCOL } from '@ryo-faas/runtime/protocol'
 import { hostPathsOf, type Problem } from '../../contract/index.ts'
-import { HostPythons, pythonBase, type HostPython } from '../building/index.ts'
-import type { CheckOutcome, FunctionSource, Language, LoadedCode, RunnablePackage } from '../language.ts'
+import { Debugpy, HostPythons, mustBeAProcess, pythonBase, type HostPython } from '../building/index.ts'
+import type {
+  CheckOutcome,
+  CommandNeeds,
+  DebuggedLanguage,
+  FunctionSource,
+  Language,
+  LoadedCode,
+  RunnablePackage,
+} from '../language.ts'
 import { loadProblem } from './load-problem.ts'
 import { PythonBuilder } from './python-builder.ts'
 import { PythonPackages } from './python-packages.ts'
@@ -24,15 +32,23 @@ export class PythonLanguage implements Language {
   readonly protocol = RUNTIME_PROTOCOL
   /** Never asked for: each function has one that names its Python. */
   readonly base = 'python'
-  readonly isDebuggable = false
+  readonly debugging: DebuggedLanguage = {
+    protocol: 'debugpy',
+    mustBeThere: ({ base, isOnThisMachine }) => {
+      mustBeAProcess('Python', isOnThisMachine)
+      this.#debugpy.of(programOf(base))
+    },
+  }
   readonly #pythons: HostPythons
   readonly #programs: PythonPrograms
   readonly #packages: PythonPackages
   readonly #runtime: PythonRuntime
   readonly #builder = new PythonBuilder()
+  readonly #debugpy: Debugpy
 
   constructor(options: PythonLanguageOptions) {
     this.#pythons = new HostPythons(options)
+    this.#debugpy = new Debugpy(options.environment)
     this.#programs = new PythonPrograms(options)
     this.#packages = new PythonPackages(options.cacheDir, this.#programs)
     this.#runtime = new PythonRuntime(options)
@@ -76,11 +92,30 @@ export class PythonLanguage implements Language {
   }
 
   /** Without packages and settings of the machine; UTF-8 whatever its language is. */
-  command({ folder, entry, base }: RunnablePackage): string[] {
-    return [hostPathsOf(base)?.[0] ?? 'python3', '-I', '-S', '-B', '-X', 'utf8', `${folder}/${entry}`]
+  command({ folder, entry, base }: RunnablePackage, { debug }: CommandNeeds): string[] {
+    const python = programOf(base)
+    const program = `${folder}/${entry}`
+    const flags = ['-I', '-S', '-B', '-X', 'utf8']
+    if (debug === undefined) return [python, ...flags, program]
+    const { host, port } = debug
+    // Modules that are frozen into Python have no lines to stop at.
+    return [
+      python,
+      ...flags,
+      '-X',
+      'frozen_modules=off',
+      this.#debugpy.of(python),
+      '--listen',
+      `${host}:${port}`,
+      program,
+    ]
   }
 
   loadProblem(lines: readonly string[], code: LoadedCode): Problem | undefined {
     return loadProblem(lines, code)
   }
+}
+
+function programOf(base: string | undefined): string {
+  return hostPathsOf(base)?.[0] ?? 'python3'
 }

@@ -14,7 +14,6 @@ export const SHELL: Language = {
   endings: ['.sh'],
   protocol: 1,
   base: 'shell',
-  isDebuggable: false,
   check: sources => Promise.all(sources.map(checkScript)),
   command: ({ folder, entry }) => ['/bin/sh', join(folder, entry)],
 }
