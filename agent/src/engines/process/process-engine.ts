@@ -154,10 +154,8 @@ export class ProcessEngine implements Engine {
     const fields = [networks !== undefined && '"networks"', egress === 'none' && '"egress"'].filter(Boolean)
     if (fields.length === 0) return ignoredNodes(nodes)
     const have = fields.length === 1 ? 'has' : 'have'
-    return [
-      ...ignoredNodes(nodes),
-      `${fields.join(' and ')} ${have} no effect without Docker: it reaches whatever this machine reaches`,
-    ]
+    const others = `${fields.join(' and ')} ${have} no effect without Docker: it reaches whatever this machine reaches`
+    return [...ignoredNodes(nodes), others]
   }
 
   async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {

@@ -8,6 +8,9 @@
  * Instances are reached at a port of their machine (host mode), because neither the proxy nor this process is on an overlay
  * network; virtual addresses and the routing mesh would choose an instance by themselves.
  */
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
@@ -22,7 +25,6 @@ import { imageGone } from '../package-folder.ts'
 import { NODE_BASE } from '../pool/pool-class.ts'
 import { HandedOver } from './handed-over.ts'
 import { ImageServer } from './image-server.ts'
-import { ownAddressTowards } from './own-address.ts'
 import type { Registry } from './registry.ts'
 import { constraintsOf, serviceName, serviceSpec } from './service-spec.ts'
 import { addressOf, type SwarmInfo, type SwarmService } from './swarm-api.ts'
@@ -315,6 +317,19 @@ export class SwarmEngine implements Engine {
 
   get #proxyHost(): string {
     return `${this.#options.project}-proxy`
+  }
+}
+
+/** The address of this machine from which it would reach another one, or itself. Nothing is sent. */
+async function ownAddressTowards(address: string): Promise<string> {
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+  try {
+    // The port has no meaning.
+    socket.connect(9, address)
+    await once(socket, 'connect')
+    return socket.address().address
+  } finally {
+    socket.close()
   }
 }
 
