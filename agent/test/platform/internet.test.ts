@@ -6,11 +6,13 @@ import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readAgentFile } from '../../src/client/index.ts'
 import type { PlatformView } from '../../src/contract/index.ts'
 import { freePort } from '../../src/host/index.ts'
 import { CertificateAuthority } from '../support/certificate-authority.ts'
+import { launchBrowser } from '../telemetry/browser.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { Neighbour } from '../support/probes.ts'
 import { until } from '../support/until.ts'
@@ -61,10 +63,10 @@ interface Answer {
 }
 
 /** With curl, from the internet; status 0 if there was no answer. */
-async function asked(path: string, more: string[] = []): Promise<Answer> {
+async function asked(path: string, more: string[] = [], name = 'shop.test'): Promise<Answer> {
   const args = ['-sS', '--cacert', root, '--resolve', `shop.test:${ports.https}:${internet.gateway}`]
   const shown = ['-w', '\n%{http_version} %{http_code}', '--max-time', '20']
-  const url = `https://shop.test:${ports.https}${path}`
+  const url = `https://${name}:${ports.https}${path}`
   const text = await internet.run('curl', [...args, ...shown, ...more, url]).catch(() => '\n0 0')
   const [, body = '', version = '', status] = /^([^]*)\n(\S+) (\d+)$/.exec(text) ?? []
   return { status: Number(status), version, body }
@@ -125,6 +127,104 @@ test('what has no rule is refused, and so are the doors of the operator', async 
   expect(moved).toMatch(/fetch failed/)
 })
 
+test('in a browser, over HTTP/2: the dashboard at its name, for those who sign in, as far as their token goes', async () => {
+  const tokenOf = async (name: string, can: string, more: string[] = []) =>
+    /ryotoken_\w+/.exec(await platform.ok(['token', 'create', name, '--can', can, ...more]))![0]
+  const [reader, operator] = [await tokenOf('Reader', 'read'), await tokenOf('Ops', 'admin')]
+  const browser = await launchBrowser(['--host-resolver-rules=MAP *.test 127.0.0.1'])
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1360, height: 900 } })
+  const page = await context.newPage()
+  const url = `https://ops.test:${ports.https}`
+  try {
+    await page.goto(url)
+    expect(page.url()).toBe(`${url}/dashboard`)
+    const protocol = () =>
+      performance.getEntriesByType('navigation').map(entry => (entry as { nextHopProtocol?: string }).nextHopProtocol)
+    expect(await page.evaluate(protocol)).toEqual(['h2'])
+    const signIn = async (token: string) => {
+      await page.getByLabel('Token').fill(token)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+    }
+    await page.getByRole('form', { name: 'Sign in' }).waitFor()
+    await picture(page, 'dashboard-sign-in')
+    await signIn('ryotoken_wrong')
+    await page.getByRole('alert').getByText('not valid here').waitFor()
+    await signIn(reader)
+    const certificates = page.getByRole('table', { name: 'Certificates' })
+    await certificates.getByRole('row', { name: /^shop\.test ACME 89/ }).waitFor()
+    await certificates.getByRole('row', { name: /^blocked\.test ACME none .*policy/ }).waitFor()
+    await page.getByText('Reader (read)').waitFor()
+    expect(await certificates.getByRole('button', { name: 'Try now' }).count()).toBe(0)
+    // The page cannot see what makes it that, and cannot do what the role does not say.
+    expect(await page.evaluate(() => document.cookie)).toBe('')
+    const [cookie] = await context.cookies()
+    expect(cookie).toMatchObject({ httpOnly: true, secure: true, sameSite: 'Strict', path: '/', domain: 'ops.test' })
+    const retry = () => fetch('/v1/certificates/blocked.test/retry', { method: 'POST' }).then(({ status }) => status)
+    expect(await page.evaluate(retry)).toBe(403)
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('form', { name: 'Sign in' }).waitFor()
+    await signIn(operator)
+    await page.getByRole('status').getByText('live').waitFor()
+    const nextTry = async () =>
+      (await platform.view()).certificates!.find(({ names }) => names[0] === 'blocked.test')!.nextTryAt
+    const before = await nextTry()
+    await page.locator('.chart canvas').first().waitFor()
+    await picture(page, 'dashboard-in-front')
+    await certificates.getByRole('button', { name: 'Try now' }).click()
+    await until(async () => ((await nextTry()) === before ? undefined : true))
+    // Another page of the same site neither sees it nor changes anything.
+    const other = await context.newPage()
+    await other.goto(`https://shop.test:${ports.https}/`)
+    const across = (to: string) =>
+      fetch(to, { method: 'POST', credentials: 'include', mode: 'no-cors' }).then(({ status }) => status)
+    await other.evaluate(across, `${url}/v1/certificates/blocked.test/retry`)
+    const retries = JSON.parse(await platform.ok(['audit', '--json'])) as {
+      action: string
+      from: string
+      who: string
+    }[]
+    expect(retries.filter(({ action }) => action === 'retryCertificate')).toEqual([
+      expect.objectContaining({ from: '127.0.0.1', who: expect.stringMatching(/^token Ops/) }),
+    ])
+    // A token that is revoked takes its sessions along.
+    await platform.ok(['token', 'revoke', 'Ops', '--yes'])
+    await page.getByRole('form', { name: 'Sign in' }).waitFor()
+  } finally {
+    await browser.close()
+  }
+})
+
+test('at the name of the dashboard there is nothing else, and at other names there is no dashboard', async () => {
+  const at = (path: string, more: string[] = []) =>
+    asked(path, ['--resolve', `ops.test:${ports.https}:${internet.gateway}`, ...more], 'ops.test')
+  expect((await at('/')).status).toBe(303)
+  expect((await at('/dashboard')).status).toBe(200)
+  for (const path of ['/v1/platform', '/v1/events', '/session'])
+    expect([path, (await at(path)).status]).toEqual([path, 401])
+  for (const path of [
+    '/v1/deployments',
+    '/v1/secrets',
+    '/v1/tokens',
+    '/functions/shop',
+    '/metrics',
+    '/healthz',
+    '/openapi.json',
+  ]) {
+    expect([path, (await at(path)).status]).toEqual([path, 404])
+  }
+  const { token } = (await readAgentFile(platform.home))!
+  for (const more of [
+    ['-H', `Authorization: Bearer ${token}`],
+    ['-H', 'Cookie: __Host-ryo-faas-session=xxxxxxxxxxxxxxxxxxxxxxxxxxxx'],
+  ]) {
+    expect((await at('/v1/platform', more)).status).toBe(401)
+  }
+  // One connection, two names.
+  expect((await at('/', ['-H', 'Host: shop.test'])).status).toBe(421)
+  expect((await asked('/', ['-H', 'Host: ops.test'])).status).toBe(421)
+  expect((await at('/session', ['-H', 'Content-Type: application/json', '-d', '{"token":"x"}'])).status).toBe(403)
+})
+
 test('of all ports on which the platform listens, only those of HTTPS and the redirect are reached', async () => {
   const { pids, parts } = await processesOf(platform)
   const { stdout } = await run('ss', ['-ltnpH'])
@@ -144,6 +244,11 @@ test('of all ports on which the platform listens, only those of HTTPS and the re
   }
   expect(reached.sort()).toEqual([ports.https, ports.http].sort())
 })
+
+async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env['RYO_FAAS_PICTURES']
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) })
+}
 
 /** The processes of the platform: parts, workers, functions. */
 async function processesOf(of: TestPlatform): Promise<{ pids: Set<number>; parts: PlatformView['parts'] }> {

@@ -3,10 +3,10 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 import { programOf } from '../support/system-packages.ts'
 
 /** @throws with the command that installs it. */
-export async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser(more: readonly string[] = []): Promise<Browser> {
   const executablePath = programOf('chromium')
   if (executablePath === undefined) throw new Error('Chromium is missing: apt-get install -y chromium')
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage', ...more] })
 }
 
 export interface Watched {

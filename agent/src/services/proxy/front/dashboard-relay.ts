@@ -6,6 +6,7 @@
  * (`namesDashboard`, where functions are served).
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import { buffer } from 'node:stream/consumers'
 
 export interface DashboardRelayOptions {
   host: string
@@ -42,7 +43,7 @@ export function createDashboardRelay(options: DashboardRelayOptions): http.Serve
       // A connection for one name that is used for another (RFC 9110 §15.5.20).
       if (!namesDashboard(request, host))
         return void response.writeHead(421, NO_STORE).end('this name is not served here')
-      relay(request, response, socketPath)
+      void relay(request, response, socketPath)
     },
   )
   server.keepAliveTimeout = keepAliveTimeoutMs
@@ -50,7 +51,8 @@ export function createDashboardRelay(options: DashboardRelayOptions): http.Serve
   return server
 }
 
-function relay(request: IncomingMessage, response: ServerResponse, socketPath: string): void {
+/** The agent is asked once the request is whole: it answers, and ends the connection, as soon as it knows enough. */
+async function relay(request: IncomingMessage, response: ServerResponse, socketPath: string): Promise<void> {
   const { method, url, headers, socket } = request
   const passed = Object.entries(headers).filter(
     ([name]) => !OF_ONE_CONNECTION.includes(name) && !name.startsWith('x-forwarded-') && name !== 'forwarded',
@@ -58,6 +60,8 @@ function relay(request: IncomingMessage, response: ServerResponse, socketPath: s
   if (Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES || headers['transfer-encoding'] !== undefined) {
     return void response.writeHead(413, NO_STORE).end('the body is too large')
   }
+  const body = await buffer(request).catch(() => undefined)
+  if (body === undefined) return void response.destroy()
   const asked = http.request({
     ...{ socketPath, method, path: url, agent: false },
     headers: { ...Object.fromEntries(passed), 'x-forwarded-for': socket.remoteAddress },
@@ -73,5 +77,5 @@ function relay(request: IncomingMessage, response: ServerResponse, socketPath: s
     answer.on('error', () => response.destroy())
     answer.pipe(response)
   })
-  request.pipe(asked)
+  asked.end(body)
 }
