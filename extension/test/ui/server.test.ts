@@ -157,3 +157,16 @@ test('a connection that is lost is shown, and comes back with a click', async ()
   await window.toast('Functions run on the server shop now.').waitFor()
   await window.lens(/✓ v\d+ on shop/).waitFor()
 })
+
+test('removing a function there asks with the name of the server', async () => {
+  const { window } = opened
+  // The one at the cursor.
+  await window.command('ryo-faas: Stop and Remove Function')
+  const dialog = window.dialog('Stop and remove greet on the server shop?')
+  await dialog.getByRole('button', { name: 'Cancel' }).click()
+  expect(await there.ok(['details'])).toContain('greet')
+  await window.command('ryo-faas: Stop and Remove Function')
+  await dialog.getByRole('button', { name: 'Stop and Remove' }).click()
+  await window.toast('greet was stopped and removed.').waitFor()
+  expect(await there.ok(['details'])).not.toContain('greet')
+})
