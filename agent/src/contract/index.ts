@@ -120,7 +120,7 @@ export {
   projectOf,
   Sha256,
 } from './package.ts'
-export { API, type Api, type ApiName, type ApiRoute } from './api.ts'
+export { API, type Api, type ApiName, type ApiRoute } from './api/index.ts'
 export { dockerfileBase, dockerfileOf, hostBase, hostPathsOf, SCRATCH_BASE } from './run-base.ts'
 export { compareNumbers, compareVersions } from './release.ts'
 export { Scale } from './scale.ts'
