@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
 import type { CreateServiceOptions } from 'dockerode'
+import pLimit from 'p-limit'
 import { RyoFaasError } from '../../contract/index.ts'
 import { ignoreStatus, nullIfMissing, translateDockerError } from '../../docker/index.ts'
 import type { CommandNeeds, Engine, Instance, InstanceSpec, NativeSurroundings, Prepared } from '../engine.ts'
@@ -35,6 +36,8 @@ import { SwarmNetworks } from './swarm-network.ts'
 import { SwarmView, type SeenTask } from './swarm-view.ts'
 
 const LOOK_EVERY_MS = 50
+/** A machine with some twenty containers starting fails to mount the secrets of one now and then (moby: “busy”). */
+const STARTS_AT_ONCE = 12
 /** Swarm says at once that no machine fits; one may be about to come back. */
 const UNPLACED_MS = 5_000
 /** Swarm waits two seconds before it asks a task to end, so that others know; and some time to tell us. */
@@ -72,6 +75,7 @@ export class SwarmEngine implements Engine {
   readonly #view: SwarmView
   readonly #networks: SwarmNetworks
   readonly #handed: HandedOver
+  readonly #starts = pLimit(STARTS_AT_ONCE)
   /** Instances whose services are being created. */
   readonly #starting = new Set<string>()
   /** What goes on after `stop` has resolved. */
@@ -115,37 +119,8 @@ export class SwarmEngine implements Engine {
     return { system, modules, libraries }
   }
 
-  async start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
-    if (signal.aborted) throw cancelled(spec)
-    if (spec.reach?.egress === 'none') {
-      throw new RyoFaasError(
-        'UNSUPPORTED',
-        `"egress": "none" of ${spec.route} cannot be enforced by the engine "swarm"`,
-      )
-    }
-    const [place, digest] = await Promise.all([this.#placed(), this.images.digestOf(spec.image)])
-    if (digest === undefined) throw imageGone(spec)
-    const { project, baseEnv: defaults = {}, registry } = this.#options
-    this.#starting.add(spec.id)
-    try {
-      const [own, handed] = await Promise.all([this.#networks.ensure(spec.route), this.#handed.create(spec)])
-      const service = serviceSpec(spec, {
-        ...{ project, handed, defaults },
-        image: `${registry?.address ?? place.images.address}/${project}@${digest}`,
-        networks: [own, ...(spec.reach?.networks ?? [])],
-        hosts: [`${place.address} ${this.#proxyHost}`],
-        constraints: constraintsOf(spec.nodes),
-      })
-      await this.#create(service).catch((error: unknown) => {
-        throw translateDockerError(error, `creating a service for ${spec.route}`)
-      })
-      return await this.#placedInstance(spec, signal)
-    } catch (error) {
-      await this.stop(spec.id, 0)
-      throw error
-    } finally {
-      this.#starting.delete(spec.id)
-    }
+  start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
+    return this.#starts(() => this.#start(spec, signal))
   }
 
   async instance(id: string): Promise<Instance | undefined> {
@@ -236,6 +211,39 @@ export class SwarmEngine implements Engine {
     const credentials = await registry?.credentials()
     if (registry === undefined || credentials === undefined) await this.#docker.createService(service)
     else await this.#docker.createService({ ...credentials, serveraddress: registry.host }, service)
+  }
+
+  async #start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
+    if (signal.aborted) throw cancelled(spec)
+    if (spec.reach?.egress === 'none') {
+      throw new RyoFaasError(
+        'UNSUPPORTED',
+        `"egress": "none" of ${spec.route} cannot be enforced by the engine "swarm"`,
+      )
+    }
+    const [place, digest] = await Promise.all([this.#placed(), this.images.digestOf(spec.image)])
+    if (digest === undefined) throw imageGone(spec)
+    const { project, baseEnv: defaults = {}, registry } = this.#options
+    this.#starting.add(spec.id)
+    try {
+      const [own, handed] = await Promise.all([this.#networks.ensure(spec.route), this.#handed.create(spec)])
+      const service = serviceSpec(spec, {
+        ...{ project, handed, defaults },
+        image: `${registry?.address ?? place.images.address}/${project}@${digest}`,
+        networks: [own, ...(spec.reach?.networks ?? [])],
+        hosts: [`${place.address} ${this.#proxyHost}`],
+        constraints: constraintsOf(spec.nodes),
+      })
+      await this.#create(service).catch((error: unknown) => {
+        throw translateDockerError(error, `creating a service for ${spec.route}`)
+      })
+      return await this.#placedInstance(spec, signal)
+    } catch (error) {
+      await this.stop(spec.id, 0)
+      throw error
+    } finally {
+      this.#starting.delete(spec.id)
+    }
   }
 
   /** Waits until Swarm has a machine for it and it runs there. @throws RyoFaasError START_FAILED, CANCELLED */
