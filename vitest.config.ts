@@ -81,7 +81,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'bus', include: WITH_PROCESSES, testTimeout: 30_000, hookTimeout: 60_000, maxWorkers: 3 },
+        test: { name: 'bus', include: WITH_PROCESSES, testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 3 },
       },
       {
         extends: true,

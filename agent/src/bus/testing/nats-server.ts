@@ -37,12 +37,12 @@ export interface TestNats {
  */
 export async function startNats(jetstream = '', tls?: { cert: string; key: string; ca: string }): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'bus-nats-'))
-  const port = await freePort()
   const [user, password] = ['tester', 'secret']
   const config = join(folder, 'nats.conf')
-  await writeFile(
-    config,
-    [
+  let port = 0
+  const choosePort = async () => {
+    port = await freePort()
+    const lines = [
       `listen: "127.0.0.1:${port}"`,
       'max_payload: 1MB',
       `jetstream { store_dir: ${JSON.stringify(join(folder, 'data'))}, ${jetstream} }`,
@@ -50,9 +50,9 @@ export async function startNats(jetstream = '', tls?: { cert: string; key: strin
       ...(tls === undefined
         ? []
         : [`tls { cert_file: "${tls.cert}", key_file: "${tls.key}", ca_file: "${tls.ca}", verify: true }`]),
-    ].join('\n'),
-  )
-  const url = `nats://127.0.0.1:${port}`
+    ]
+    await writeFile(config, lines.join('\n'))
+  }
   const buses: Bus[] = []
   let child: ChildProcess | undefined
 
@@ -81,7 +81,17 @@ export async function startNats(jetstream = '', tls?: { cert: string; key: strin
       })
     })
   }
-  await start()
+  // Somebody else may have taken the port meanwhile.
+  for (let attempts = 3; ; attempts -= 1) {
+    await choosePort()
+    try {
+      await start()
+      break
+    } catch (error) {
+      if (attempts === 1) throw error
+    }
+  }
+  const url = `nats://127.0.0.1:${port}`
   return {
     url,
     user,

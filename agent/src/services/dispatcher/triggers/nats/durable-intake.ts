@@ -5,7 +5,7 @@
  * it is being worked on, however long it waits or is retried; if this process dies, the server delivers it again. 3. One
  * that is delivered again while we have it is not taken twice.
  */
-import { givenConsumer, Puller, type StreamDelivery } from '../../../../bus/index.ts'
+import { backlogOf, givenConsumer, Puller, type StreamDelivery } from '../../../../bus/index.ts'
 import type { Intake, IntakeOptions } from './intake.ts'
 
 interface Held {
@@ -20,7 +20,6 @@ export class DurableIntake implements Intake {
   /** By sequence in the stream. */
   readonly #held = new Map<number, Held>()
   #working: NodeJS.Timeout | undefined
-  #remaining: number | undefined
   #ackWaitMs = 0
   #isStopped = false
   #onRest: (() => void) | undefined
@@ -51,7 +50,9 @@ export class DurableIntake implements Intake {
   }
 
   async pending(): Promise<number | undefined> {
-    return this.#remaining
+    const { bus, trigger } = this.#options
+    const backlog = await backlogOf(bus, this.#stream, trigger.durable!).catch(() => undefined)
+    return backlog?.waiting
   }
 
   async stop(): Promise<void> {
@@ -79,7 +80,6 @@ export class DurableIntake implements Intake {
 
   #delivered(delivery: StreamDelivery): void {
     const { sequence, subject, data, storedAtMs: timeMs } = delivery
-    this.#remaining = delivery.remaining
     const known = this.#held.get(sequence)
     if (known !== undefined) {
       known.delivery = delivery

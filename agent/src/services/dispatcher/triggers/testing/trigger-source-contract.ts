@@ -1,6 +1,7 @@
 /** What every source of triggers keeps to, whatever its kind: see `source.ts`. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { STREAMS } from '../../../../bus/index.ts'
+import { until as untilThen } from '../../../../../test/support/until.ts'
 import { Stage, until } from '../../dispatcher-testing.ts'
 import { trimStream } from '../trim-stream.ts'
 import type { Occurrence, RunningSource, Subscription, TriggerEvent, TriggerSource } from '../source.ts'
@@ -56,7 +57,8 @@ class Recorder {
   }
 
   async has(count: number): Promise<void> {
-    await until(() => this.offered.length >= count, `${count} are offered`)
+    // A request that is lost on the way is noticed by missing heartbeats, after 12.5 to 17.5 s.
+    await untilThen(async () => this.offered.length >= count || undefined, 50_000, `${count} are offered`)
   }
 }
 
