@@ -143,7 +143,8 @@ test('the alert rules are valid, and they and the dashboard use existing metrics
   for (const name of names) {
     const family = known.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '')
     // No callbacks were requested here, and there is no HTTPS.
-    if (!/^faas_(?:callbacks_total|certificate_)/.test(family)) expect([family, known.has(family)]).toEqual([family, true])
+    if (!/^faas_(?:callbacks_total|certificate_)/.test(family))
+      expect([family, known.has(family)]).toEqual([family, true])
   }
   const places = dashboard.panels.map(({ gridPos: { x, y } }) => `${x} ${y}`)
   expect(new Set(places).size).toBe(places.length)
