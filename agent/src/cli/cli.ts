@@ -109,7 +109,8 @@ function buildParser(argv: string[], { commands, flags }: Grammar, context: Cont
       type: 'string',
       nargs: 1,
       global: true,
-      describe: 'Server that the command is for [$RYO_FAAS_SERVER] [default: the one of "server use", or local]',
+      describe:
+        'Server that the command is for, a name or an address [$RYO_FAAS_SERVER] [default: the one of "server use", or local]',
     })
     .version(context.version)
     .help()

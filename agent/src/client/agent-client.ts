@@ -192,7 +192,9 @@ function notRunningOn(server: string) {
       'NOT_RUNNING',
       message.includes(`"${server}"`) ? message : `on the server "${server}", ${message}`,
       {
-        hint: `ryo-faas server doctor ${server} says what is wrong.`,
+        hint: server.includes('://')
+          ? 'Does the platform run there, does the address lead to its agent, and is the token one of its own?'
+          : `ryo-faas server doctor ${server} says what is wrong.`,
         cause,
       },
     )

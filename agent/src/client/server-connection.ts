@@ -4,10 +4,13 @@ import { AgentClient } from './agent-client.ts'
 import { LOCAL, readServers, serverIn, type Server } from './servers.ts'
 import { openPort, openTunnel, type Forward } from './ssh-tunnel.ts'
 
+const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'])
+const NOWHERE = { hostname: '', origin: '' }
+
 export interface Choice {
   home: string
   environment: NodeJS.ProcessEnv
-  /** `--server`; default: RYO_FAAS_SERVER, else the one that `server use` chose. */
+  /** `--server`, a name or an address; default: RYO_FAAS_SERVER, else the one that `server use` chose. */
   server?: string | undefined
 }
 
@@ -18,14 +21,36 @@ export interface ChosenServer {
 
 /**
  * @returns undefined for this machine
- * @throws RyoFaasError SERVER_NOT_FOUND, HOME_UNUSABLE
+ * @throws RyoFaasError SERVER_NOT_FOUND, HOME_UNUSABLE; INVALID_OPTION for an address without a token, or not encrypted
  */
 export async function chosenServer({ home, environment, server }: Choice): Promise<ChosenServer | undefined> {
   const given = server ?? (environment['RYO_FAAS_SERVER'] || undefined)
   if (given === LOCAL) return undefined
+  if (given?.includes('://')) return serverAt(given, environment)
   const file = await readServers(home)
   const name = given ?? file.current
   return name === undefined || name === LOCAL ? undefined : { name, server: serverIn(file, name) }
+}
+
+/** A server that was never added, for pipelines: nothing of it is in a file. */
+function serverAt(address: string, environment: NodeJS.ProcessEnv): ChosenServer {
+  const refuse = (message: string, hint: string) => new RyoFaasError('INVALID_OPTION', message, { hint })
+  const { protocol, hostname, origin } = URL.canParse(address) ? new URL(address) : { protocol: '', ...NOWHERE }
+  const isLoopback = protocol === 'http:' && LOOPBACK.has(hostname)
+  if (protocol !== 'https:' && !isLoopback) {
+    throw refuse(
+      `"${address}" is no address of a server`,
+      'Use https://…, or http://127.0.0.1:PORT if a tunnel of ssh begins there.',
+    )
+  }
+  const token = environment['RYO_FAAS_SERVER_TOKEN']?.trim()
+  if (!token) {
+    throw refuse(
+      `there is no token for ${origin}`,
+      'Set RYO_FAAS_SERVER_TOKEN to one that was made there with: ryo-faas token create ci --can deploy',
+    )
+  }
+  return { name: origin, server: { kind: 'https', url: origin, token, addedAt: new Date(0).toISOString() } }
 }
 
 interface Use {
