@@ -81,6 +81,12 @@ export const SUITES: readonly Suite[] = [
     isSeeded: true,
   },
   {
+    name: 'Chaos: schedules',
+    follows: 'each time is exactly one call, of two dispatchers, whatever is killed',
+    files: ['agent/test/async/schedules-chaos.test.ts'],
+    isSeeded: true,
+  },
+  {
     name: 'Chaos: documents and their events',
     follows: 'no write is lost or doubled, no event missed or out of order',
     files: ['agent/test/store/chaos.test.ts'],
