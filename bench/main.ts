@@ -20,6 +20,7 @@ import { memoryBench } from './memory/bench-memory.ts'
 import { platformBench } from './platform/bench-platform.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
 import { postgresBench } from './postgres/bench-postgres.ts'
+import { schedulesBench } from './schedules/bench-schedules.ts'
 import { storeBench } from './store/bench-store.ts'
 import { startBench } from './start/bench-start.ts'
 import { telemetryBench } from './telemetry/bench-telemetry.ts'
@@ -51,6 +52,7 @@ const BENCHES: Bench[] = [
   storeBench,
   postgresBench,
   triggersBench,
+  schedulesBench,
   telemetryBench,
 ]
 
