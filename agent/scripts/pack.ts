@@ -7,6 +7,7 @@
  *   bundle/**                   the command line and the platform's processes
  *   node_modules/**             what they find as packages; npm installs them as they are, without their scripts
  *   ci/**                       a script and a GitHub Action that deploy in pipelines
+ *   image/**                    a Dockerfile and a Compose file for the platform in one container
  *   monitoring/**               rules and a dashboard for Prometheus and Grafana
  *   THIRD-PARTY-NOTICES.txt     the licences of all that is bundled or copied
  *
@@ -36,7 +37,7 @@ const stage = await mkdtemp(join(tmpdir(), 'ryo-faas-package-'))
 try {
   await bundle(['shipped-agent'])
   const staged = await stageAgent({ bundle: join(stage, 'bundle'), packages: stage })
-  for (const name of ['bin', 'ci', 'monitoring', 'README.md']) {
+  for (const name of ['bin', 'ci', 'image', 'monitoring', 'README.md']) {
     await cp(join(agent, name), join(stage, name), { recursive: true })
   }
   await cp(join(root, 'LICENSE'), join(stage, 'LICENSE'))
@@ -64,7 +65,7 @@ async function manifest({ packages }: StagedAgent): Promise<Record<string, unkno
     ...Object.fromEntries(PUBLISHED.map(field => [field, own[field]])),
     engines: own['engines'],
     bin: own['bin'],
-    files: ['bin', 'bundle', 'ci', 'monitoring', 'THIRD-PARTY-NOTICES.txt'],
+    files: ['bin', 'bundle', 'ci', 'image', 'monitoring', 'THIRD-PARTY-NOTICES.txt'],
     exports: { './package.json': './package.json' },
     dependencies: packages,
     bundleDependencies: Object.keys(packages),

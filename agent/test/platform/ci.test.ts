@@ -126,3 +126,17 @@ test('the action runs this script, and its inputs are variables of it', async ()
   expect(used.toSorted()).toEqual(Object.keys(inputs).toSorted())
   for (const name of Object.keys(env)) expect(script).toMatch(new RegExp(`\\$\\{${name}:-`))
 })
+
+test('Compose keeps the home in a volume, and the door to the agent is open only if asked for', async () => {
+  const image = join(FOLDER, '../image')
+  const { services, volumes } = parse(await readFile(join(image, 'compose.yaml'), 'utf8')) as {
+    services: Record<string, { volumes: string[] }>
+    volumes: Record<string, null>
+  }
+  const dockerfile = await readFile(join(image, 'Dockerfile'), 'utf8')
+  const [, home] = /^VOLUME (.+)$/m.exec(dockerfile)!
+  expect(services['platform']!.volumes).toEqual([`home:${home}`])
+  expect(dockerfile).toContain(`RYO_FAAS_HOME=${home} `)
+  expect(services['door']).toMatchObject({ profiles: ['remote'], network_mode: 'service:platform' })
+  expect(Object.keys(volumes)).toEqual(['home', 'certificates'])
+})
