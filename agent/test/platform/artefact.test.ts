@@ -233,6 +233,11 @@ describe('faults', () => {
     const { signal } = new AbortController()
     const steps: string[] = []
     const build = () => buildWithAgent(client, { file }, { signal, emit: ({ type }) => steps.push(type) })
+    const hash = async () => (await client.call('deployment', { params: { name: 'local' } })).versions.at(-1)!.hash
+    const ofItself = await hash()
+    // It replaces the version, because its files are no longer named as those of this machine; the next is the same.
+    await deploy(await build())
+    expect(await hash()).toBe(ofItself)
     const events: DeployEvent[] = []
     await deploy(await build(), event => void events.push(event))
     expect(events).toContainEqual(expect.objectContaining({ type: 'deployed', name: 'local', outcome: 'unchanged' }))
