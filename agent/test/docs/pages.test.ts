@@ -46,7 +46,11 @@ test('the commands of the first page do what it says', async () => {
 })
 
 // Each page has its own folder, functions and tables.
-test.concurrent.each(pages.filter(({ name }) => name !== FIRST))('the commands of $name do what it says', runPage)
+test.concurrent.each(pages.filter(({ name }) => name !== FIRST))(
+  'the commands of $name do what it says',
+  runPage,
+  400_000,
+)
 
 async function runPage({ name, blocks }: Page): Promise<void> {
   const shell = await PageShell.open(name, user, platform)

@@ -63,7 +63,7 @@ export class PageShell {
       detached: true,
     })
     const stop = () => child.exitCode === null && process.kill(-child.pid!, 'SIGINT')
-    const end = setTimeout(stop, isStopped ? STOP_MS : 2 * STOP_MS)
+    const end = setTimeout(stop, isStopped ? STOP_MS : 6 * STOP_MS)
     const output: OutputLine[] = []
     const collect = (stream: Readable, isNote: boolean) =>
       createInterface({ input: stream }).on('line', text => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import Docker from 'dockerode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RyoFaasError } from '../../src/contract/index.ts'
-import { connectDocker } from '../../src/docker/index.ts'
+import { connectDocker, nullIfMissing } from '../../src/docker/index.ts'
 import { DockerEngine } from '../../src/engines/docker/docker-engine.ts'
 
 const never = new AbortController().signal
@@ -58,8 +58,10 @@ test('a base image that was removed is rebuilt for the next build', async () => 
   const engine = await makeEngine()
   const docker = new Docker()
   const bases = await docker.listImages({ filters: { reference: ['ryo-faas-base'] } })
-  // Only a name is removed: images built on it keep its layers.
-  for (const { RepoTags } of bases) for (const ref of RepoTags ?? []) await docker.getImage(ref).remove()
+  // Only a name is removed: images built on it keep its layers, and containers of other tests the image.
+  for (const { RepoTags } of bases) {
+    for (const ref of RepoTags ?? []) await docker.getImage(ref).remove({ force: true }).catch(nullIfMissing)
+  }
   expect(await engine.images.build(await packageNamed('four'), never)).toMatch(/four$/)
 })
 

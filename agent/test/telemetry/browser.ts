@@ -21,6 +21,8 @@ export interface Watched {
 export async function openPage(browser: Browser, agentUrl: string): Promise<Watched> {
   const context = await browser.newContext({ viewport: { width: 1360, height: 900 } })
   const page = await context.newPage()
+  // A busy machine.
+  page.setDefaultTimeout(90_000)
   const watched: Watched = { page, complaints: [], elsewhere: [] }
   page.on('console', message => {
     if (message.type() !== 'log' && message.type() !== 'info') watched.complaints.push(message.text())

@@ -14,7 +14,7 @@ import { isApp } from '../serve/service-registration.ts'
 import { foreignDefinition, isForeign, styleOf, type ForeignStyle } from './styles.ts'
 import type { CallAnswer } from './test-calls.ts'
 import type { ScheduleSpec } from './test-schedules.ts'
-import type { TestClock, TestClockOptions } from '../schedules/test-clock.ts'
+import type { TestClock, TestClockOptions } from '../schedules/manual-clock.ts'
 import type { Seed, TestStore } from './test-store.ts'
 
 export interface TestOptions {

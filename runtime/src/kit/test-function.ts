@@ -31,7 +31,7 @@ import {
 import type { ForeignStyle } from './styles.ts'
 import { TestApp } from './test-app.ts'
 import { PROXY_URL, TestCalls } from './test-calls.ts'
-import { TestClock } from '../schedules/test-clock.ts'
+import { TestClock } from '../schedules/manual-clock.ts'
 import { TestEvents } from './test-events.ts'
 import { TestOutlet } from './test-outlet.ts'
 import { startSchedules } from './test-schedules.ts'

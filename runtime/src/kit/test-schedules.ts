@@ -12,7 +12,7 @@ import {
   type ScheduleSettings,
 } from '../schedules/index.ts'
 import type { Work } from './background.ts'
-import type { TestClock } from '../schedules/test-clock.ts'
+import type { TestClock } from '../schedules/manual-clock.ts'
 import type { TestOutlet } from './test-outlet.ts'
 
 /** One element of `schedule` in deploy.json: with exactly one of `cron`, `every` and `at`. */

@@ -14,7 +14,7 @@ import { runOutsideRequests } from '../serve/life-invocation.ts'
 import { store, type StoredDocument, type Table } from '../store.ts'
 import { Tracing } from '../telemetry/index.ts'
 import { answerDocuments } from './documents-api.ts'
-import type { TestClock } from '../schedules/test-clock.ts'
+import type { TestClock } from '../schedules/manual-clock.ts'
 
 /** Table → id → data. */
 export type Seed = Readonly<Record<string, Readonly<Record<string, unknown>>>>

@@ -14,7 +14,7 @@ import {
 import type { EventPattern } from '../handlers.ts'
 import type { Work } from './background.ts'
 import type { TriggerSpec } from './options.ts'
-import type { TestClock } from '../schedules/test-clock.ts'
+import type { TestClock } from '../schedules/manual-clock.ts'
 import type { TestOutlet } from './test-outlet.ts'
 
 /** An event for `trigger()`. What is left out follows from the rest. */

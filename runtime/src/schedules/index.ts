@@ -6,7 +6,7 @@ export {
   type ScheduleParts,
   type ScheduleSink,
 } from './running-schedule.ts'
-export { TestClock, type TestClockOptions } from './test-clock.ts'
+export { TestClock, type TestClockOptions } from './manual-clock.ts'
 export {
   hasOneTime,
   isPlainSchedule,

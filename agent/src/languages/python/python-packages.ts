@@ -93,7 +93,8 @@ export class PythonPackages {
       if (missing.length === 0 && why === undefined) await this.#keep(key, set)
       return set
     } finally {
-      await rm(target, { recursive: true, force: true })
+      // What was cancelled may still be writing.
+      await rm(target, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
     }
   }
 

@@ -41,6 +41,9 @@ export class CoreIntake implements Intake {
   async stop(): Promise<void> {
     this.#end()
     this.#waiting.length = 0
+    // Once the server knows, it gives to others of the group what would have come here.
+    const { bus } = this.#options
+    if (bus.isConnected) await bus.flush().catch(() => undefined)
   }
 
   async rest(): Promise<void> {}
