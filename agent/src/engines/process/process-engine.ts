@@ -40,6 +40,7 @@ import { imageGone, isFolder } from '../package-folder.ts'
 import type { PoolSize } from '../pool/pool-size.ts'
 import { writeSecrets } from '../secret-files.ts'
 import { GivenPorts } from './given-ports.ts'
+import { endOrphans } from './orphans.ts'
 import { ProcessFreezing } from './process-freezing.ts'
 import { PackageImages } from './package-images.ts'
 import { ProcessPool, type WaitingProcess } from './process-pool.ts'
@@ -318,6 +319,7 @@ export class ProcessEngine implements Engine {
       for (const record of await this.#files.read()) {
         if (!this.#records.has(record.id)) this.#records.set(record.id, record)
       }
+      await endOrphans(this.#options.home, id => this.#records.has(id))
     })())
   }
 
