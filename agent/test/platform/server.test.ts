@@ -157,6 +157,31 @@ test('systemd understands the unit', async () => {
   }
 })
 
+test('after a reboot, when systemd has run the unit, everything is there as it was', async () => {
+  const { resources } = await (await there.client()).call('resources', {})
+  const instances = resources.flatMap(({ name }) => Number(/\bpid (\d+)/.exec(name)?.[1] ?? 0) || [])
+  const parts = (await there.view()).parts.flatMap(({ pid }) => pid ?? [])
+  expect(instances.length).toBeGreaterThan(0)
+  for (const pid of [...parts, ...instances]) process.kill(pid, 'SIGKILL')
+  const unhealthy = await laptop.cli(['server', 'doctor', 'shop'])
+  expect([unhealthy.code, unhealthy.stdout + unhealthy.stderr]).toEqual([1, expect.stringMatching(/not|no /)])
+  const flags = ['--engine=process', `--project=${there.project}`]
+  const entry = join(there.home, 'platform', 'current', 'agent', 'bundle', 'main', 'cli.cjs')
+  const unit = unitText({ home: there.home, node: process.execPath, entry, flags, isOfUser: true })
+  const words = (key: string) =>
+    [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, line]) => [...line!.matchAll(/"([^"]*)"|(\S+)/g)])
+  const [[program, ...args]] = words('ExecStart').map(line => line.map(([, quoted, plain]) => quoted ?? plain!)) as [
+    [string, ...string[]],
+  ]
+  const environment = words('Environment')
+    .map(line => line[0]!)
+    .map(([, quoted, plain]) => (quoted ?? plain!).split('='))
+  await promisify(execFile)(program, args, { env: Object.fromEntries(environment) as NodeJS.ProcessEnv })
+  expect(await on('invoke', 'greet', '--data', 'again')).toBe('hello again')
+  expect(JSON.parse(await on('store', 'get', 'orders', 'a b/c', '--json'))).toMatchObject({ data: { n: 1 } })
+  expect(await laptop.ok(['server', 'doctor', 'shop'])).not.toMatch(/✖/)
+})
+
 test('what destroys something on a server asks with its name, or needs --yes', async () => {
   const { code, stderr } = await laptop.cli(['stop', 'job', '--server', 'shop'])
   expect([code, stderr]).toEqual([1, expect.stringMatching(/Stop job on the server shop\?.*--yes/s)])
