@@ -85,10 +85,10 @@ export interface Session {
 }
 
 export const session = {
-  /** @throws AskError if nobody is; also for those who came with a key: they need not be */
+  /** Without a name: nobody is. @throws AskError where nobody can sign in, or need not because of a key */
   current: async (signal?: AbortSignal) => {
     if (currentKey() !== '') throw new AskError('KEY', 'the key is enough')
-    return json<Session>('/session', signal)
+    return json<Partial<Session>>('/session', signal)
   },
   begin: (token: string) =>
     ask('/session', undefined, {

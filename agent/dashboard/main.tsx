@@ -28,8 +28,8 @@ function App() {
   const [path, query] = route.split('?')
   const traceId = /^\/trace\/(.+)$/.exec(path!)?.[1]
   const isRefused = signals.problem?.code === 'UNAUTHORIZED'
-  const { value: who, problem: nobody } = useFetched(signal => session.current(signal), `${isRefused}`)
-  const isToSignIn = isRefused && nobody?.code === 'UNAUTHORIZED'
+  const { value: who } = useFetched(signal => session.current(signal), `${isRefused}`)
+  const isToSignIn = isRefused && who !== undefined && who.name === undefined
   return (
     <>
       <nav>
@@ -47,7 +47,7 @@ function App() {
           Traces
         </a>
         <span class="grow" />
-        {who && !isRefused && <SignedIn {...who} />}
+        {who?.name !== undefined && !isRefused && <SignedIn name={who.name} can={who.can!} />}
         <span class={signals.problem ? 'live away' : 'live'} role="status">
           {signals.problem ? 'offline' : 'live'}
         </span>

@@ -121,6 +121,7 @@ test('who signs in sees what the token says, until signing out; the cookie is fo
   const out = await ask('/session', { method: 'DELETE', headers: { origin: own().origin, cookie } })
   expect(out.headers['set-cookie']![0]).toContain('Max-Age=0')
   expect((await ask('/v1/platform', { headers: { cookie } })).status).toBe(401)
+  expect(await ask('/session', { headers: { cookie } })).toMatchObject({ status: 200, body: '{}' })
 })
 
 test('readers change nothing, others what the page offers and no more; it is on record', async () => {

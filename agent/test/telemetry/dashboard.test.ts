@@ -214,7 +214,10 @@ test('follows the theme of the editor in whose frame it is', async () => {
 })
 
 test('says what it needs without its key, and when the agent is offline', async () => {
+  const session = page.waitForResponse(response => response.url().endsWith('/session'))
   await page.goto(`${agentUrl}/dashboard`)
+  // Here nobody can sign in.
+  expect((await session).ok()).toBe(false)
   await page.getByText('Open it with: ryo-faas dashboard').waitFor()
   const { parts } = await platform.view()
   await open()
