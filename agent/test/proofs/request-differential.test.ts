@@ -115,8 +115,10 @@ beforeAll(async () => {
   nginx = await startNginx([...slots, patient])
 })
 afterAll(async () => {
-  nginx.kill('SIGTERM')
-  await once(nginx, 'exit')
+  const hasExited = nginx.exitCode !== null || nginx.signalCode !== null
+  const exited = hasExited || once(nginx, 'exit')
+  nginx.kill('SIGKILL')
+  await exited
   await stage.end()
   await rm(folder, { recursive: true, force: true })
 })
