@@ -16,10 +16,10 @@ beforeEach(async () => {
   children = []
 })
 afterEach(async () => {
-  for (const child of children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)) {
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
+  const living = children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+  const exits = living.map(child => once(child, 'exit'))
+  for (const child of living) child.kill('SIGKILL')
+  await Promise.all(exits)
   await rm(folder, { recursive: true, force: true })
 })
 
