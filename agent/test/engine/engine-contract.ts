@@ -164,10 +164,11 @@ export function engineContract(name: string, setUp: (home: string) => EngineUnde
     }
 
     // Last, because it removes everything.
-    test('cleans up while instances are being stopped', async () => {
+    test('cleans up while instances are being stopped, also what is frozen', async () => {
       const { engine } = stage
-      const started = await Promise.all(Array.from({ length: 3 }, () => stage.start()))
-      await Promise.all([...started.map(({ id }) => engine.stop(id, 0)), engine.cleanUp(true)])
+      const [sleeper, ...others] = await Promise.all(Array.from({ length: 4 }, () => stage.start()))
+      await engine.freeze?.freeze(sleeper!.id)
+      await Promise.all([...others.map(({ id }) => engine.stop(id, 0)), engine.cleanUp(true)])
       expect(await engine.instances()).toEqual([])
     })
   })
