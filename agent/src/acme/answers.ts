@@ -4,6 +4,7 @@
  */
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Domain } from '../contract/index.ts'
 import { writeAtomically } from '../host/index.ts'
 
 export type ChallengeKind = 'http-01' | 'tls-alpn-01'
@@ -18,13 +19,15 @@ export interface ChallengeAnswer {
 /** Longer than any authority takes to look. */
 const KEPT_MS = 24 * 3600_000
 
-/** What the token of a challenge consists of (RFC 8555 §8.1); it becomes the name of a file. */
+/** What the token of a challenge consists of (RFC 8555 §8.1). */
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/
 
 /** Shows the answer while `look` runs. @throws what that throws */
 export async function withAnswer<T>(folder: string, answer: ChallengeAnswer, look: () => Promise<T>): Promise<T> {
   const { kind, token, domain, content } = answer
+  // Both become the name of a file.
   if (!TOKEN.test(token)) throw new Error('the authority sent a token that is none')
+  if (!Domain.safeParse(domain).success) throw new Error('the authority sent the name of a host that is none')
   const file = join(folder, kind === 'http-01' ? token : `${domain}.pem`)
   await writeAtomically(file, content)
   try {
