@@ -61,7 +61,6 @@ export {
   StartFrom,
   Trigger,
   TRIGGER_KINDS,
-  triggerLabel,
   triggerSecrets,
   TriggerStart,
   TriggerView,
@@ -69,6 +68,7 @@ export {
   type TriggerKind,
   type TriggerSourceKind,
 } from './trigger.ts'
+export { triggerLabel } from './trigger-label.ts'
 export { CertificateView } from './certificate.ts'
 export {
   ENGINE_CAPABILITIES,

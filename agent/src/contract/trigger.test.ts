@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { Trigger, triggerLabel, triggerSecrets } from './trigger.ts'
+import { triggerLabel } from './trigger-label.ts'
+import { Trigger, triggerSecrets } from './trigger.ts'
 
 const NATS = { kind: 'nats', server: 'nats://host:4222', subject: 'orders.>' }
 

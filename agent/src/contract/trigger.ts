@@ -104,21 +104,6 @@ export function triggerSecrets(trigger: Trigger): string[] {
   return [...(server.includes('://') ? [] : [server]), ...[credentials, tls.ca, tls.cert, tls.key].filter(isName)]
 }
 
-/** In a few words, for people. */
-export function triggerLabel(trigger: Trigger): string {
-  switch (trigger.kind) {
-    case 'event':
-      return trigger.source === undefined ? trigger.type : `${trigger.type} of ${trigger.source}`
-    case 'nats': {
-      const { subject, server, durable } = trigger
-      return `NATS ${subject} at ${server}${durable === undefined ? '' : `, durable ${durable}`}`
-    }
-    case 'document':
-    case undefined:
-      return `${trigger.table}: ${trigger.events.join(', ')}`
-  }
-}
-
 function isName(name: string | undefined): name is string {
   return name !== undefined
 }
