@@ -50,8 +50,10 @@ export function engineHelp(registry: readonly EngineType[] = ENGINES): string {
   return listed([AUTO, ...registry.map(({ help }) => help)])
 }
 
+/** By hand: every agent and command line needs it at once, and `Intl.ListFormat` takes 12 ms to load its languages. */
 function listed(names: string[]): string {
-  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(names)
+  const last = names.at(-1)!
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} or ${last}`
 }
 
 function orElse(error: RyoFaasError, others: string[]): RyoFaasError {

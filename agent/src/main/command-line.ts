@@ -3,10 +3,12 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { runCli } from '../cli/cli.ts'
 import { homeFrom, homePaths } from '../client/home-paths.ts'
+import type { AgentAhead } from '../platform/agent-ahead.ts'
 
 const AGENT_END_MS = 10_000
 
-export async function runCommandLine(): Promise<number> {
+/** @param ahead the agent's process, if one was started that waits for it */
+export async function runCommandLine(ahead?: Promise<AgentAhead | undefined>): Promise<number> {
   const environment = process.env
   const home = homeFrom(environment)
   const { resolve } = createRequire(import.meta.url)
@@ -52,7 +54,7 @@ export async function runCommandLine(): Promise<number> {
       },
       launchAgent: async (flags, report) => {
         const { launchAgent } = await import('../platform/launch-agent.ts')
-        return launchAgent({ flags, home, environment, nodeCache, report })
+        return launchAgent({ flags, home, environment, nodeCache, report, ahead: await ahead })
       },
       endAgent: async () => (await import('../platform/take-over.ts')).endAgent(home),
       differingFlags: async flags => (await import('../platform/launch-agent.ts')).differingFlags(home, flags),
