@@ -15,21 +15,14 @@ import {
   type Msg,
   type NatsConnection,
   type StoredMsg,
+  type TlsOptions,
 } from 'nats'
+import type { BusAccess } from './access.ts'
 import { BusError, fromThrown } from './bus-error.ts'
+import { namesOf, type BusNames } from './names.ts'
 import { Publisher, type PublishAck } from './publisher.ts'
 
-export interface BusOptions {
-  /** `nats://host:port`, or several, separated by commas. */
-  url: string
-  user?: string | undefined
-  password?: string | undefined
-  /** In place of user and password. */
-  token?: string | undefined
-  /** In place of user and password: the contents of a .creds file. */
-  credentials?: string | undefined
-  /** Present: only over TLS. PEM. */
-  tls?: { ca?: string; cert?: string; key?: string }
+export interface BusOptions extends BusAccess {
   /** Client name shown by the server. */
   name: string
   /** Between attempts to connect. Default 200. */
@@ -65,6 +58,8 @@ interface Link {
   readonly connection: NatsConnection
   readonly jetstream: JetStreamClient
   readonly manager: Manager
+  /** What the server calls our streams and subjects. */
+  readonly names: BusNames
 }
 
 const RETRY_MS = 200
@@ -78,7 +73,8 @@ export let linkOf: (bus: Bus) => Link
 export class Bus {
   readonly #link: Link
   readonly #publisher: Publisher
-  readonly #listeners = new Set<() => void>()
+  readonly #reconnected = new Set<() => void>()
+  readonly #disconnected = new Set<() => void>()
   #waitingForTurn: (() => void)[] = []
   #isConnected = true
 
@@ -86,11 +82,12 @@ export class Bus {
     linkOf = bus => bus.#link
   }
 
-  constructor(connection: NatsConnection, manager: JetStreamManager, timeoutMs: number) {
+  constructor({ connection, manager, names }: Omit<Link, 'jetstream'>, timeoutMs: number) {
     this.#link = {
       connection,
       jetstream: connection.jetstream({ timeout: timeoutMs }),
-      manager: manager as Manager,
+      manager,
+      names,
     }
     this.#publisher = new Publisher(connection, timeoutMs)
     void this.#follow()
@@ -106,12 +103,12 @@ export class Bus {
    */
   publish(subject: string, data: Uint8Array, options?: PublishOptions): Promise<PublishAck> {
     if (!this.#isConnected) return Promise.reject(disconnected())
-    return this.#publisher.publish(subject, data, options && headersOf(options))
+    return this.#publisher.publish(this.#link.names.subject(subject), data, options && headersOf(options))
   }
 
   /** Reaches current listeners only; nothing is kept. */
   tell(subject: string): void {
-    this.#link.connection.publish(subject)
+    this.#link.connection.publish(this.#link.names.subject(subject))
   }
 
   /**
@@ -119,9 +116,10 @@ export class Bus {
    * @returns a function that ends it.
    */
   listen(subject: string, onMessage: (message: HeardMessage) => void): () => void {
-    const subscription = this.#link.connection.subscribe(subject, {
+    const { connection, names } = this.#link
+    const subscription = connection.subscribe(names.subject(subject), {
       callback: (error, message) => {
-        if (error === null) onMessage(heard(message))
+        if (error === null) onMessage(heard(message, names))
       },
     })
     return () => subscription.unsubscribe()
@@ -141,8 +139,14 @@ export class Bus {
 
   /** Called after every reconnect: messages of core subjects were missed in between. */
   onReconnect(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => void this.#listeners.delete(listener)
+    this.#reconnected.add(listener)
+    return () => void this.#reconnected.delete(listener)
+  }
+
+  /** Called whenever the connection is lost. */
+  onDisconnect(listener: () => void): () => void {
+    this.#disconnected.add(listener)
+    return () => void this.#disconnected.delete(listener)
   }
 
   /**
@@ -171,9 +175,10 @@ export class Bus {
       if (type === Events.Disconnect) {
         this.#isConnected = false
         this.#publisher.connectionLost()
+        for (const listener of this.#disconnected) listener()
       } else if (type === Events.Reconnect) {
         this.#isConnected = true
-        for (const listener of this.#listeners) listener()
+        for (const listener of this.#reconnected) listener()
       }
     }
     this.#isConnected = false
@@ -184,10 +189,11 @@ export class Bus {
  * Makes a JetStream request through the library.
  * @throws BusError
  */
-export async function ask<T>(bus: Bus, request: (manager: Manager) => Promise<T>): Promise<T> {
+export async function ask<T>(bus: Bus, request: (manager: Manager, names: BusNames) => Promise<T>): Promise<T> {
   if (!bus.isConnected) throw disconnected()
+  const { manager, names } = linkOf(bus)
   try {
-    return await request(linkOf(bus).manager)
+    return await request(manager, names)
   } catch (error) {
     throw fromThrown(error)
   }
@@ -208,7 +214,7 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
         ...(options.user !== undefined && { user: options.user, pass: options.password ?? '' }),
         ...(token !== undefined && { token }),
         ...(credentials !== undefined && { authenticator: credsAuthenticator(Buffer.from(credentials)) }),
-        ...(tls !== undefined && { tls }),
+        ...(tls !== undefined && { tls: tlsOf(tls) }),
         timeout: timeoutMs,
         maxReconnectAttempts: -1,
         reconnectTimeWait: retryMs,
@@ -219,7 +225,7 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
         noAsyncTraces: true,
       })
       const manager = await connection.jetstreamManager({ timeout: timeoutMs, checkAPI: false })
-      return new Bus(connection, manager, timeoutMs)
+      return new Bus({ connection, manager: manager as Manager, names: namesOf(options.project) }, timeoutMs)
     } catch (error) {
       // Not there yet, or not ours yet: retry until it is, or until we are told to stop.
       options.onFailure?.(error as Error)
@@ -228,8 +234,13 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
   }
 }
 
-function heard({ subject, headers: all }: Msg): HeardMessage {
-  return { subject, header: name => all?.get(name) || undefined }
+function heard({ subject, headers: all }: Msg, names: BusNames): HeardMessage {
+  return { subject: names.ownSubject(subject), header: name => all?.get(name) || undefined }
+}
+
+/** Without what is not there: the library takes a key that is undefined for one that is. */
+function tlsOf(tls: NonNullable<BusAccess['tls']>): TlsOptions {
+  return Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined))
 }
 
 function disconnected(): BusError {

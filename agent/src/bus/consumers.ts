@@ -11,10 +11,10 @@ export function durableConsumer(
   { name, filter, ackWaitMs }: { name: string; filter: string; ackWaitMs: number },
 ): EnsureConsumer {
   return async bus => {
-    await ask(bus, manager =>
-      manager.consumers.add(stream, {
+    await ask(bus, (manager, names) =>
+      manager.consumers.add(names.stream(stream), {
         durable_name: name,
-        filter_subject: filter,
+        filter_subject: names.subject(filter),
         ack_policy: AckPolicy.Explicit,
         ack_wait: nanos(ackWaitMs),
         max_deliver: -1,
@@ -36,6 +36,6 @@ export interface Backlog {
 
 /** @throws BusError */
 export async function backlogOf(bus: Bus, stream: string, consumer: string): Promise<Backlog> {
-  const info = await ask(bus, manager => manager.consumers.info(stream, consumer))
+  const info = await ask(bus, (manager, names) => manager.consumers.info(names.stream(stream), consumer))
   return { waiting: info.num_pending, delivered: info.num_ack_pending }
 }

@@ -1,5 +1,6 @@
 /** Messages that were handed to this process. */
 import { nanos, type Msg, type MsgHdrs } from 'nats'
+import type { BusNames } from './names.ts'
 
 /** A message that is ours until it is acknowledged, given back, or silent for the consumer's `ackWaitMs`. */
 export interface Delivery {
@@ -44,10 +45,10 @@ export class NatsDelivery implements StreamDelivery {
   readonly #headers: MsgHdrs | undefined
   readonly #message: Msg
 
-  constructor(message: Msg) {
+  constructor(message: Msg, { ownSubject }: BusNames) {
     this.#message = message
     this.#headers = message.headers
-    this.subject = message.subject
+    this.subject = ownSubject(message.subject)
     this.data = message.data
     // $JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<stream sequence>.… (ADR-15)
     const tokens = message.reply!.split('.')

@@ -1,7 +1,9 @@
 /** NATS: the connection, streams, subjects and messages. Nothing of the package `nats` is seen outside. */
+export { describeServer, faultOf, type ServerDescription } from './server.ts'
 export { connectBus, type Bus, type BusOptions } from './bus.ts'
+export { BusAccess, readServerUrls } from './access.ts'
 export { BusError } from './bus-error.ts'
-export { ensureStreams } from './streams.ts'
+export { ensureStreams, removeStreams, type StreamLimits } from './streams.ts'
 export { purge, streamState, subjectsIn } from './stream-state.ts'
 export { scanHeads, type MessageHead, type ScanRange } from './scan.ts'
 export { lastMessage, messageAt, nextMessage, removeMessage, type StoredMessage } from './messages.ts'

@@ -2,6 +2,7 @@
 import type { StoredMsg } from 'nats'
 import { ask, type Bus, type DirectQuery } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS } from './bus-error.ts'
+import type { BusNames } from './names.ts'
 
 export interface StoredMessage {
   subject: string
@@ -45,9 +46,9 @@ export function messageAt(bus: Bus, stream: string, sequence: number): Promise<S
  * @throws BusError UNAVAILABLE
  */
 export async function removeMessage(bus: Bus, stream: string, sequence: number): Promise<void> {
-  await ask(bus, async manager => {
+  await ask(bus, async (manager, names) => {
     try {
-      await manager.streams.deleteMessage(stream, sequence, false)
+      await manager.streams.deleteMessage(names.stream(stream), sequence, false)
     } catch (error) {
       // The server has one code for everything that can go wrong here.
       if (!isApiError(error, JETSTREAM_ERRORS.deleteFailed) || (await direct(bus, stream, { seq: sequence })))
@@ -57,9 +58,12 @@ export async function removeMessage(bus: Bus, stream: string, sequence: number):
 }
 
 async function direct(bus: Bus, stream: string, query: DirectQuery): Promise<StoredMessage | undefined> {
-  return ask(bus, async manager => {
+  return ask(bus, async (manager, names) => {
+    const asked = 'last_by_subj' in query ? { last_by_subj: names.subject(query.last_by_subj) } : { ...query }
+    if ('next_by_subj' in asked && asked.next_by_subj !== undefined)
+      asked.next_by_subj = names.subject(asked.next_by_subj)
     try {
-      return stored(await manager.direct.getMessage(stream, query))
+      return stored(await manager.direct.getMessage(names.stream(stream), asked), names)
     } catch (error) {
       if ((error as { code?: string }).code === '404') return undefined
       throw error
@@ -68,10 +72,10 @@ async function direct(bus: Bus, stream: string, query: DirectQuery): Promise<Sto
 }
 
 /** Few callers need time and headers, and parsing them is expensive. */
-function stored(message: StoredMsg): StoredMessage {
+function stored(message: StoredMsg, names: BusNames): StoredMessage {
   const { subject, seq: sequence, data } = message
   return {
-    subject,
+    subject: names.ownSubject(subject),
     sequence,
     data: Buffer.from(data.buffer, data.byteOffset, data.byteLength),
     timeMs: () => message.time.getTime(),

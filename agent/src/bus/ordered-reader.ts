@@ -47,13 +47,13 @@ export class OrderedReader {
       slots,
       onRefused,
       ensure: async () => {
-        const { name } = await ask(bus, manager =>
-          manager.consumers.add(stream, {
+        const { name } = await ask(bus, (manager, names) =>
+          manager.consumers.add(names.stream(stream), {
             name: `${prefix}-${randomBytes(8).toString('hex')}`,
             ack_policy: AckPolicy.None,
             deliver_policy: DeliverPolicy.StartSequence,
             opt_start_seq: this.#last + 1,
-            filter_subjects: filters,
+            filter_subjects: filters.map(names.subject),
             inactive_threshold: nanos(INACTIVE_MS),
             mem_storage: true,
           }),
@@ -85,7 +85,9 @@ export class OrderedReader {
     const consumer = this.#consumer
     if (consumer === undefined || !this.#bus.isConnected) return
     // If this fails, the server forgets it after a minute.
-    await ask(this.#bus, manager => manager.consumers.delete(this.#stream, consumer)).catch(() => undefined)
+    await ask(this.#bus, (manager, names) => manager.consumers.delete(names.stream(this.#stream), consumer)).catch(
+      () => undefined,
+    )
   }
 
   /**
@@ -113,6 +115,6 @@ export class OrderedReader {
     const consumer = this.#consumer
     return consumer === undefined
       ? undefined
-      : ask(this.#bus, manager => manager.consumers.info(this.#stream, consumer))
+      : ask(this.#bus, (manager, names) => manager.consumers.info(names.stream(this.#stream), consumer))
   }
 }

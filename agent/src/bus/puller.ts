@@ -110,7 +110,7 @@ export class Puller {
       return this.#restartLater()
     }
     if (this.#inbox !== inbox || this.#isStopped) return
-    this.#requestSubject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`
+    this.#requestSubject = `$JS.API.CONSUMER.MSG.NEXT.${linkOf(this.#bus).names.stream(stream)}.${consumer}`
     this.#isReady = true
     this.#failures = 0
     this.#heardAt = performance.now()
@@ -139,7 +139,7 @@ export class Puller {
     this.#heardAt = performance.now()
     if (message.reply?.startsWith('$JS.ACK.')) {
       this.#awaited -= 1
-      const delivery = new NatsDelivery(message)
+      const delivery = new NatsDelivery(message, linkOf(this.#bus).names)
       if (this.#isStopped) delivery.nak()
       else this.#options.onDelivery(delivery)
       this.wake()

@@ -25,12 +25,13 @@ const CONSUMER_LIFE_MS = 5_000
  * @throws BusError
  */
 export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Promise<MessageHead[]> {
-  return ask(bus, async manager => {
-    const { name, num_pending: pending } = await manager.consumers.add(stream, {
+  return ask(bus, async (manager, names) => {
+    const itsStream = names.stream(stream)
+    const { name, num_pending: pending } = await manager.consumers.add(itsStream, {
       ack_policy: AckPolicy.None,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: Math.max(1, range.from),
-      filter_subject: range.filter,
+      filter_subject: names.subject(range.filter),
       headers_only: true,
       mem_storage: true,
       inactive_threshold: nanos(CONSUMER_LIFE_MS),
@@ -39,10 +40,10 @@ export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Pro
     try {
       const batch = Math.min(pending, range.to - range.from)
       if (batch <= 0) return heads
-      for await (const message of linkOf(bus).jetstream.fetch(stream, name, { batch, no_wait: true })) {
+      for await (const message of linkOf(bus).jetstream.fetch(itsStream, name, { batch, no_wait: true })) {
         if (message.seq >= range.to) break
         heads.push({
-          subject: message.subject,
+          subject: names.ownSubject(message.subject),
           sequence: message.seq,
           status: message.headers?.get(STATUS_HEADER) || undefined,
         })
@@ -50,7 +51,7 @@ export async function scanHeads(bus: Bus, stream: string, range: ScanRange): Pro
       return heads
     } finally {
       // If this fails, it expires.
-      manager.consumers.delete(stream, name).catch(() => undefined)
+      manager.consumers.delete(itsStream, name).catch(() => undefined)
     }
   })
 }

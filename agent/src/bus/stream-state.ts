@@ -15,7 +15,7 @@ export interface StreamState {
 
 /** @throws BusError */
 export async function streamState(bus: Bus, stream: string): Promise<StreamState> {
-  const { created, config, state } = await ask(bus, manager => manager.streams.info(stream))
+  const { created, config, state } = await ask(bus, (manager, names) => manager.streams.info(names.stream(stream)))
   return {
     created: String(created),
     messages: state.messages,
@@ -31,8 +31,11 @@ export async function streamState(bus: Bus, stream: string): Promise<StreamState
  * @throws BusError
  */
 export async function subjectsIn(bus: Bus, stream: string, filter: string): Promise<string[]> {
-  const info = await ask(bus, manager => manager.streams.info(stream, { subjects_filter: filter }))
-  return Object.keys(info.state.subjects ?? {})
+  return ask(bus, async (manager, names) => {
+    const options = { subjects_filter: names.subject(filter) }
+    const { state } = await manager.streams.info(names.stream(stream), options)
+    return Object.keys(state.subjects ?? {}).map(names.ownSubject)
+  })
 }
 
 /**
@@ -41,6 +44,8 @@ export async function subjectsIn(bus: Bus, stream: string, filter: string): Prom
  * @throws BusError
  */
 export async function purge(bus: Bus, stream: string, what: { subject: string } | { upTo: number }): Promise<number> {
-  const options = 'subject' in what ? { filter: what.subject } : { seq: what.upTo + 1 }
-  return (await ask(bus, manager => manager.streams.purge(stream, options))).purged
+  return ask(bus, async (manager, names) => {
+    const options = 'subject' in what ? { filter: names.subject(what.subject) } : { seq: what.upTo + 1 }
+    return (await manager.streams.purge(names.stream(stream), options)).purged
+  })
 }

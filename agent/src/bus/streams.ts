@@ -1,7 +1,8 @@
 /** The streams and their limits, all on disk. Only the agent sets them up; until then the others fail. */
 import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
-import { ask, type Bus } from './bus.ts'
+import { ask, linkOf, type Bus } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS, type BusError } from './bus-error.ts'
+import type { BusNames } from './names.ts'
 import {
   EVENT_SUBJECTS,
   idempotencySubject,
@@ -40,6 +41,10 @@ export interface StreamLimits {
   publishedMaxBytes: number
   /** How long an idempotency key is remembered. Default 24 h. */
   idempotencyWindowMs: number
+  /** On how many servers of a cluster each stream is kept. Default 1. */
+  replicas: number
+  /** Streams that have more replicas keep them: a cluster may lack members for a while. */
+  mayLowerReplicas: boolean
 }
 
 const MIB = 1024 ** 2
@@ -57,6 +62,8 @@ const DEFAULTS: StreamLimits = {
   eventsMaxBytes: 1024 * MIB,
   publishedMaxBytes: 512 * MIB,
   idempotencyWindowMs: DAY_MS,
+  replicas: 1,
+  mayLowerReplicas: true,
 }
 /** One key takes about 200 bytes. */
 const IDEMPOTENCY_MAX_BYTES = 256 * MIB
@@ -67,17 +74,21 @@ const DUPLICATE_WINDOW_MS = 120_000
 /** Of published events, whose senders repeat them: the server keeps each id in memory for as long. */
 const PUBLISHED_WINDOW_MS = 600_000
 
-type Config = Partial<StreamConfig> & { name: string; max_bytes: number }
+type Config = Partial<StreamConfig> & { name: string; max_bytes: number; num_replicas: number }
 
 /**
  * Creates the streams, or updates their limits. May run twice, also at the same time.
  * @throws BusError
  */
 export async function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}): Promise<void> {
-  const wanted = configs({ ...DEFAULTS, ...limits })
+  const all = { ...DEFAULTS, ...limits }
+  const { names } = linkOf(bus)
+  const wanted = configs(all).map(config => ({ ...asOnServer(config, names), num_replicas: all.replicas }))
   for (let share = 1; ; share /= 2) {
     const outcomes = await Promise.allSettled(
-      wanted.map(config => ensureStream(bus, { ...config, max_bytes: Math.floor(config.max_bytes * share) })),
+      wanted.map(config =>
+        ensureStream(bus, { ...config, max_bytes: Math.floor(config.max_bytes * share) }, all.mayLowerReplicas),
+      ),
     )
     const failures = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason as BusError] : []))
     if (failures.length === 0) return
@@ -87,11 +98,15 @@ export async function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}
 }
 
 /** Updates first, because creating a stream that already exists reserves its space a second time. */
-function ensureStream(bus: Bus, config: Config): Promise<void> {
+function ensureStream(bus: Bus, config: Config, mayLowerReplicas: boolean): Promise<void> {
   return ask(bus, async manager => {
     for (;;) {
       try {
-        await manager.streams.update(config.name, config)
+        const least = mayLowerReplicas ? 0 : (await manager.streams.info(config.name)).config.num_replicas
+        await manager.streams.update(config.name, {
+          ...config,
+          num_replicas: Math.max(config.num_replicas, least),
+        })
         return
       } catch (error) {
         if (!isApiError(error, JETSTREAM_ERRORS.streamNotFound)) throw error
@@ -107,7 +122,42 @@ function ensureStream(bus: Bus, config: Config): Promise<void> {
   })
 }
 
-function configs(limits: StreamLimits): Config[] {
+/**
+ * Removes the streams with all that is in them.
+ * @returns how many there were
+ * @throws BusError
+ */
+export async function removeStreams(bus: Bus): Promise<number> {
+  const outcomes = await Promise.all(
+    Object.values(STREAMS).map(stream =>
+      ask(bus, async (manager, names) => {
+        try {
+          return await manager.streams.delete(names.stream(stream))
+        } catch (error) {
+          if (isApiError(error, JETSTREAM_ERRORS.streamNotFound)) return false
+          throw error
+        }
+      }),
+    ),
+  )
+  return outcomes.filter(Boolean).length
+}
+
+/** With the names that the server knows. */
+function asOnServer<Named extends Pick<StreamConfig, 'name'> & Partial<StreamConfig>>(
+  config: Named,
+  { stream, subject }: BusNames,
+): Named {
+  const { name, subjects, republish } = config
+  return {
+    ...config,
+    name: stream(name),
+    ...(subjects && { subjects: subjects.map(subject) }),
+    ...(republish && { republish: { ...republish, src: subject(republish.src), dest: subject(republish.dest) } }),
+  }
+}
+
+function configs(limits: StreamLimits): Omit<Config, 'num_replicas'>[] {
   return [
     {
       name: STREAMS.calls,

@@ -110,6 +110,7 @@ export const ERRORS = {
   TESTS_FAILED: { status: 422, fault: 'user', retryable: false, about: 'A response is not as its .http file expects' },
   IMAGE_GONE: { status: 503, fault: 'platform', retryable: true, about: 'The image of a version was removed' },
   ENGINE_FAILED: { status: 502, fault: 'platform', retryable: true, about: 'The engine refused or failed' },
+  BAD_NATS: { status: 503, fault: 'user', retryable: true, about: 'The NATS of --nats-url cannot be used' },
   BAD_DATABASE: { status: 503, fault: 'user', retryable: true, about: 'The database of the store cannot be used' },
   PART_FAILED: { status: 503, fault: 'platform', retryable: true, about: 'A part of the platform did not start' },
   INTERNAL: { status: 500, fault: 'platform', retryable: false, about: 'An internal error of ryo-faas' },

@@ -5,11 +5,17 @@
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { ClockOption, Domain, plainIssue, RyoFaasError } from '../contract/index.ts'
+import { readServerUrls } from '../bus/index.ts'
 import { AUTO, engineHelp, ENGINES } from '../engines/index.ts'
 import { isNetwork } from '../services/proxy/index.ts'
 import { parseAddress } from './https-front.ts'
 
 const EMAIL = /^[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+$/
+
+const file = z
+  .string()
+  .refine(value => value === 'none' || isAbsolute(value), 'must be an absolute path, or none')
+  .default('none')
 
 const port = z.coerce.number().int().min(0).max(65_535)
 
@@ -25,10 +31,7 @@ export const PlatformOptions = z.object({
     .refine(value => networksOf(value).every(isNetwork), 'must be addresses or networks, separated by commas, or none')
     .default('none'),
   egress: z.enum(['internet', 'none']).default('internet'),
-  ca: z
-    .string()
-    .refine(value => value === 'none' || isAbsolute(value), 'must be an absolute path, or none')
-    .default('none'),
+  ca: file,
   port: port.default(9999),
   https: z
     .string()
@@ -63,6 +66,18 @@ export const PlatformOptions = z.object({
     .default('embedded'),
   storePort: port.default(5001),
   natsPort: port.default(4222),
+  natsUrl: z
+    .string()
+    .refine(
+      value => value === 'own' || readServerUrls(value) !== undefined,
+      'must be own, or a URL such as nats://user:password@host:4222, or several, separated by commas',
+    )
+    .default('own'),
+  natsCreds: file,
+  natsCa: file,
+  natsCert: file,
+  natsKey: file,
+  natsReplicas: z.union([z.literal(AUTO), z.coerce.number().int().min(1).max(5)]).default(AUTO),
   traces: z.enum(['on', 'off']).default('on'),
   traceRate: z.coerce.number().min(0).default(50),
   traceRatio: z.coerce.number().min(0).max(1).default(0.001),
@@ -143,6 +158,15 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
     'Where documents are kept: embedded (in RYO_FAAS_HOME), or the URL of a PostgreSQL database; its password may be in PGPASSWORD or a passfile instead',
   storePort: 'Port of the store (0: any free port)',
   natsPort: 'Port of NATS (0: any free port)',
+  natsUrl:
+    'NATS that others run, in place of one of our own: nats://user:password@host:4222, or tls://…, several members of its cluster separated by commas; own: none',
+  natsCreds:
+    'Credentials file for --nats-url (.creds), in place of a user and password, or a token, in the URL; or none',
+  natsCa: 'File with the certificates of the authority of --nats-url (PEM), if it is no public one; or none',
+  natsCert: 'File with the certificate that we show to --nats-url (PEM), with --nats-key; or none',
+  natsKey: 'File with the key of --nats-cert (PEM); or none',
+  natsReplicas:
+    'Servers of the cluster of --nats-url that keep each stream: auto (3 if it has as many members, or else 1), or a number from 1 to 5',
   traces: 'Record traces: on or off',
   traceRate: 'Calls per second that are always traced',
   traceRatio: 'Fraction of the calls beyond that rate that are traced, 0 to 1',
@@ -179,7 +203,16 @@ function isDatabaseUrl(value: string): boolean {
 /** An option as people may see it: without the password of a URL. */
 export function shownValue<Value>(value: Value): Value | string {
   if (typeof value !== 'string' || !value.includes('://')) return value
-  return value.replace(/(?<=:\/\/[^/?#]*?:)[^/?#]*(?=@)/, '***').replace(/(?<=[?&](?:ssl)?password=)[^&#]*/g, '***')
+  return value.split(NEXT_SERVER).map(shownUrl).join(',')
+}
+
+const NEXT_SERVER = /,(?=\s*(?:nats|tls):\/\/)/
+
+function shownUrl(url: string): string {
+  return url
+    .replace(/(?<=^\s*(?:nats|tls):\/\/)[^/?#:@]+(?=@)/, '***') // A token.
+    .replace(/(?<=:\/\/[^/?#]*?:)[^/?#]*(?=@)/, '***')
+    .replace(/(?<=[?&](?:ssl)?password=)[^&#]*/g, '***')
 }
 
 /** `proxyWorkers` → `RYO_FAAS_PROXY_WORKERS`. */

@@ -30,7 +30,8 @@ export interface BackupSource {
   home: string
   version: string
   options: PlatformOptions
-  nats: Pick<NatsPart, 'pause'>
+  /** Absent: others run it, and what it holds is not ours to copy. */
+  nats: Pick<NatsPart, 'pause'> | undefined
   store: () => Door
 }
 
@@ -56,7 +57,7 @@ export class Backups {
     this.#source = source
   }
 
-  /** @throws RyoFaasError HOME_UNUSABLE without room on the disk; STORE_UNAVAILABLE, NATS_UNAVAILABLE */
+  /** @throws RyoFaasError HOME_UNUSABLE without room on the disk; STORE_UNAVAILABLE, NATS_UNAVAILABLE; UNSUPPORTED */
   async take(): Promise<TakenBackup> {
     const folder = join(stagingOf(this.#source.home), randomUUID())
     const remove = () => rm(folder, { recursive: true, force: true })
@@ -74,6 +75,12 @@ export class Backups {
 
   async #stage(folder: string): Promise<BackupHead> {
     const { home, version, options, nats } = this.#source
+    if (nats === undefined) {
+      throw new RyoFaasError(
+        'UNSUPPORTED',
+        'the NATS of --nats-url is not ours to copy, so a backup would lack its calls',
+      )
+    }
     const data = { from: natsPaths(home).data, to: natsPaths(folder).data }
     const { at, pausedMs } = await copyStill(data, () => nats.pause())
     const store = await this.#stageStore(folder)

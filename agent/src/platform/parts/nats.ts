@@ -1,21 +1,45 @@
-/** NATS as the first part of the platform, with the streams that the others use. */
+/** NATS as the first part of the platform, our own or that of others, with the streams that the others use. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { BusError, connectBus, ensureStreams } from '../../bus/index.ts'
+import { BusError, connectBus, ensureStreams, type BusAccess } from '../../bus/index.ts'
 import type { DockerService } from '../../docker/index.ts'
 import { ensureCredentials, type NatsPart } from '../../services/nats/index.ts'
 import { startListening, type Launch } from '../launch.ts'
 import { obtainNats } from '../nats-choice.ts'
-import type { ServiceContext } from './services.ts'
+import { GivenNats, givenAccess, removeGivenStreams } from './given-nats.ts'
 
 const BUS_TIMEOUT_MS = 10_000
 const ASK_AGAIN_MS = 200
 
 export interface StartedNats {
-  access: ServiceContext['nats']
-  part: NatsPart
+  access: BusAccess
+  /** Absent: others run it. */
+  part: NatsPart | undefined
 }
 
-export async function startNats(launch: Launch, docker: DockerService): Promise<StartedNats> {
+export function startNats(launch: Launch, docker: DockerService): Promise<StartedNats> {
+  return launch.options.natsUrl === 'own' ? startOwn(launch, docker) : startGiven(launch)
+}
+
+async function startGiven({ options, started, supervisor, timeline }: Launch): Promise<StartedNats> {
+  const access = await givenAccess(options)
+  const part = new GivenNats({ access, replicas: options.natsReplicas, limits: limitsOf(options) })
+  started.add({
+    close: () => part.stop(),
+    end: async prune => {
+      supervisor.close()
+      if (prune) await removeGivenStreams(access)
+      return []
+    },
+  })
+  await timeline.measure('connection to NATS', () => supervisor.start(part))
+  return { access, part: undefined }
+}
+
+function limitsOf({ idempotencyWindowMs, callRetentionMs }: Launch['options']) {
+  return { idempotencyWindowMs, statesMaxAgeMs: callRetentionMs }
+}
+
+async function startOwn(launch: Launch, docker: DockerService): Promise<StartedNats> {
   const { home, options, environment, report } = launch
   const { folder, state } = home
   const port = () => state.current.ports['nats'] ?? options.natsPort
@@ -24,11 +48,10 @@ export async function startNats(launch: Launch, docker: DockerService): Promise<
   const nats = { url: `nats://127.0.0.1:${taken}`, ...(await ensureCredentials(folder)) }
   const deadline = performance.now() + BUS_TIMEOUT_MS
   const bus = await connectBus({ ...nats, name: 'agent' }, AbortSignal.timeout(BUS_TIMEOUT_MS))
-  const limits = { idempotencyWindowMs: options.idempotencyWindowMs, statesMaxAgeMs: options.callRetentionMs }
   try {
     for (;;) {
       try {
-        await ensureStreams(bus, limits)
+        await ensureStreams(bus, limitsOf(options))
         return { access: nats, part }
       } catch (error) {
         // A server that is still loading its data responds late, or says that it is not ready.

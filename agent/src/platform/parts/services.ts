@@ -1,6 +1,7 @@
 /** The services of the platform: in what they differ from each other. */
 import type { z } from 'zod'
 import type { TracingSettings } from '@ryo-faas/runtime/telemetry'
+import type { BusAccess } from '../../bus/index.ts'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { StateStore } from '../../deployments/state/index.ts'
 import type { ProxyReach } from '../../engines/index.ts'
@@ -19,7 +20,7 @@ export interface ServiceContext {
   options: PlatformOptions
   state: StateStore
   secrets: EnsuredSecrets
-  nats: { url: string; user: string; password: string }
+  nats: BusAccess
   reach: ProxyReach
   /** Which spans parts send, and where; absent: none. */
   traces: TracingSettings | undefined

@@ -1,6 +1,7 @@
 /** The dispatcher's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
 import { AccessKeys } from '../../access/index.ts'
+import { BusAccess } from '../../bus/index.ts'
 import { TracingInput } from '../../observability/tracing/index.ts'
 import type { AsyncPolicy } from '../../contract/index.ts'
 import type { Route, RouteTrigger } from '../../routes/index.ts'
@@ -43,7 +44,7 @@ export const CallbackOptions = z.strictObject({
 export type CallbackOptions = z.infer<typeof CallbackOptions>
 
 export const DispatcherOptions = z.strictObject({
-  nats: z.strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() }),
+  nats: BusAccess,
   /** `http://host:port` */
   proxyUrl: z.url(),
   /**

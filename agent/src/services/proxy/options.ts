@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { ExtraHost } from '../../host/index.ts'
 import { AccessKeys } from '../../access/index.ts'
+import { BusAccess } from '../../bus/index.ts'
 import { TracingInput } from '../../observability/tracing/index.ts'
 import { isNetwork } from './access/trusted-peers.ts'
 
@@ -76,9 +77,7 @@ export const DataPlaneOptions = z.strictObject({
   /** Where spans go and which; without it nothing is recorded. */
   traces: TracingInput.optional(),
   /** Where asynchronous calls go; without it they are answered with 503 ASYNC_UNAVAILABLE. */
-  nats: z
-    .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
-    .optional(),
+  nats: BusAccess.optional(),
   /** Who may do what besides calling functions; without it nobody may. */
   access: AccessKeys.optional(),
   /** Peers, as addresses or networks, whose `X-Forwarded-*`, `Forwarded` and `X-Real-IP` are believed. */

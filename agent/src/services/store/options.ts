@@ -1,6 +1,7 @@
 /** The store's options: optional in the file, resolved when read, unknown ones refused. Times in milliseconds. */
 import { z } from 'zod'
 import { AccessKeys } from '../../access/index.ts'
+import { BusAccess } from '../../bus/index.ts'
 import { ExtraHost } from '../../host/index.ts'
 import { TracingInput } from '../../observability/tracing/index.ts'
 
@@ -24,9 +25,7 @@ export const StoreOptions = z.strictObject({
   /** Names besides `localhost` and addresses by which callers may know the store. */
   hostNames: z.array(z.string().min(1)).default([]),
   /** Where events go; without it they stay in the log. */
-  nats: z
-    .strictObject({ url: z.string().min(1), user: z.string().optional(), password: z.string().optional() })
-    .optional(),
+  nats: BusAccess.optional(),
   /** Largest body of a write. */
   bodyLimitBytes: z
     .int()

@@ -8,7 +8,7 @@
 import type { IncomingMessage } from 'node:http'
 import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { formatTraceParent, type TraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
-import { BusError, CallIdSource, subjectOf, type Bus } from '../../../bus/index.ts'
+import { BusError, CallIdSource, subjectOf, type Bus, type BusAccess } from '../../../bus/index.ts'
 import {
   CallbackRule,
   claimKey,
@@ -25,12 +25,12 @@ import { recordAcceptance, type Acceptance } from '../http/call-span.ts'
 import type { Call } from '../http/call.ts'
 import { refuse } from '../http/refuse.ts'
 import { clientAddress, ORIGIN_HEADERS } from '../http/request-head.ts'
-import { BusLink, type BusAddress } from './bus-link.ts'
+import { BusLink } from './bus-link.ts'
 import { collectBody } from './collect-body.ts'
 
 export interface AsyncCallOptions {
   tracing: Tracing
-  nats: BusAddress | undefined
+  nats: BusAccess | undefined
   bodyLimitBytes: number
   callbackAllow: readonly string[]
 }

@@ -1,11 +1,5 @@
 /** The proxy's connection to the bus, made in the background: a proxy works without a bus. */
-import { type Bus, BusError, connectBus } from '../../../bus/index.ts'
-
-export interface BusAddress {
-  url: string
-  user?: string | undefined
-  password?: string | undefined
-}
+import { type Bus, type BusAccess, BusError, connectBus } from '../../../bus/index.ts'
 
 export class BusLink {
   private readonly abort = new AbortController()
@@ -13,7 +7,7 @@ export class BusLink {
   private bus: Bus | undefined
   private lastFailure = ''
 
-  constructor(address: BusAddress | undefined) {
+  constructor(address: BusAccess | undefined) {
     this.connecting = address === undefined ? Promise.resolve() : this.connect(address)
   }
 
@@ -29,7 +23,7 @@ export class BusLink {
     await this.bus?.close()
   }
 
-  private async connect(address: BusAddress): Promise<void> {
+  private async connect(address: BusAccess): Promise<void> {
     try {
       const onFailure = (error: Error) => (this.lastFailure = `: ${error.message}`)
       this.bus = await connectBus({ ...address, name: `proxy ${process.pid}`, onFailure }, this.abort.signal)

@@ -1,13 +1,13 @@
 /** A relay with a connection of its own: in a thread, so that requests do not wait for it, or in the store's. */
 import os from 'node:os'
 import type { MessagePort } from 'node:worker_threads'
-import { type BusOptions, connectBus } from '../../../bus/index.ts'
+import { type BusAccess, connectBus } from '../../../bus/index.ts'
 import type { ChangeLog, LogHandle, OpenLog } from '../documents/index.ts'
 import { Relay, type RelayPosition, type RelayState } from './relay.ts'
 
 export interface RelayRunOptions {
   epoch: string
-  nats: Pick<BusOptions, 'url' | 'user' | 'password'>
+  nats: BusAccess
   saved: RelayPosition | undefined
 }
 

@@ -1,5 +1,5 @@
 /** Connections to servers of the users: one for all triggers that connect in the same way, while any of them does. */
-import { connectBus, type Bus, type BusOptions } from '../../../../bus/index.ts'
+import { connectBus, readServerUrls, type Bus, type BusOptions } from '../../../../bus/index.ts'
 import type { NatsTrigger } from '../../../../contract/index.ts'
 
 export type Server = Omit<BusOptions, 'name' | 'retryMs' | 'onFailure' | 'timeoutMs'>
@@ -15,23 +15,13 @@ export function serverOf(trigger: NatsTrigger, secrets: Readonly<Record<string, 
   }
   const { server, credentials, tls = {} } = trigger
   const given = server.includes('://') ? server : secret(server)
-  const urls = given.split(',').map(each => {
-    const url = URL.canParse(each.trim()) ? new URL(each.trim()) : undefined
-    if (url === undefined || !['nats:', 'tls:'].includes(url.protocol) || url.hostname === '') {
-      throw new Error(`the secret ${server} is not a URL such as nats://user:password@host:4222`)
-    }
-    return url
-  })
-  const [first] = urls as [URL]
-  const [user, password] = [decodeURIComponent(first.username), decodeURIComponent(first.password)]
+  const urls = readServerUrls(given)
+  if (urls === undefined) throw new Error(`the secret ${server} is not a URL such as nats://user:password@host:4222`)
   const named = Object.entries(tls).map(([key, name]) => [key, secret(name ?? '')] as const)
-  const isSecure = named.length > 0 || urls.some(({ protocol }) => protocol === 'tls:')
   return {
-    url: urls.map(({ host }) => `nats://${host}`).join(','),
-    // A name alone is a token, as for the tools of NATS.
-    ...(user !== '' && (first.password === '' ? { token: user } : { user, password })),
+    ...urls.access,
     ...(credentials !== undefined && { credentials: secret(credentials) }),
-    ...(isSecure && { tls: Object.fromEntries(named) }),
+    ...((urls.isSecure || named.length > 0) && { tls: Object.fromEntries(named) }),
   }
 }
 

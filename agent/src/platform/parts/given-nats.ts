@@ -1,0 +1,256 @@
+/**
+ * NATS that others run (`--nats-url`), as a part of the platform: it is watched like the others, and nothing is started
+ * or stopped. Its streams are set up again whenever it was away.
+ */
+import { readFile } from 'node:fs/promises'
+import {
+  BusError,
+  connectBus,
+  describeServer,
+  ensureStreams,
+  faultOf,
+  readServerUrls,
+  removeStreams,
+  type Bus,
+  type BusAccess,
+  type ServerDescription,
+  type StreamLimits,
+} from '../../bus/index.ts'
+import { RyoFaasError } from '../../contract/index.ts'
+import type { Part, RunningPart } from '../../supervisor/index.ts'
+import { flagOf, type PlatformOptions, variableOf } from '../options.ts'
+
+const CONNECT_MS = 10_000
+/** Another member of the cluster takes over sooner; then nothing has to be said. */
+const LOST_MS = 5_000
+const REPLICAS = 3
+const OLDEST = [2, 10] as const
+const STREAM_COUNT = 10
+/** Pieces of bodies and events that are just not too long fit into it. */
+const LEAST_PAYLOAD = 1024 * 1024
+
+type NatsOptions = Pick<
+  PlatformOptions,
+  'project' | 'natsUrl' | 'natsCreds' | 'natsCa' | 'natsCert' | 'natsKey' | 'natsReplicas'
+>
+
+/**
+ * How processes of the platform reach it.
+ * @throws RyoFaasError INVALID_OPTION
+ */
+export async function givenAccess(options: NatsOptions): Promise<BusAccess> {
+  const { natsUrl, natsCreds, natsCa, natsCert, natsKey, project } = options
+  const urls = readServerUrls(natsUrl)!
+  if (natsCreds !== 'none' && (urls.access.user !== undefined || urls.access.token !== undefined)) {
+    throw invalid('natsCreds', 'the URL of --nats-url has a user or a token too', 'Give one of them.')
+  }
+  if ((natsCert === 'none') !== (natsKey === 'none')) {
+    const missing = natsCert === 'none' ? 'natsCert' : 'natsKey'
+    throw invalid(missing, 'a certificate is shown with its key', 'Give both --nats-cert and --nats-key.')
+  }
+  const [credentials, ca, cert, key] = await Promise.all([
+    contentOf('natsCreds', natsCreds),
+    contentOf('natsCa', natsCa),
+    contentOf('natsCert', natsCert),
+    contentOf('natsKey', natsKey),
+  ])
+  const isSecure = urls.isSecure || ca !== undefined || cert !== undefined
+  return { ...urls.access, credentials, ...(isSecure && { tls: { ca, cert, key } }), project }
+}
+
+async function contentOf(option: keyof PlatformOptions, path: string): Promise<string | undefined> {
+  if (path === 'none') return undefined
+  try {
+    const text = await readFile(path, 'utf8')
+    if (text.includes('-----BEGIN')) return text
+  } catch (error) {
+    throw invalid(option, `${path} cannot be read: ${(error as Error).message}`)
+  }
+  throw invalid(option, `${path} has no block in PEM format`)
+}
+
+function invalid(option: keyof PlatformOptions, message: string, hint?: string): RyoFaasError {
+  return new RyoFaasError('INVALID_OPTION', `${flagOf(option)}: ${message}`, {
+    hint: `${hint ?? 'Name another file.'} It is set with ${flagOf(option)} or ${variableOf(option)}.`,
+  })
+}
+
+export interface GivenNatsOptions {
+  access: BusAccess
+  replicas: PlatformOptions['natsReplicas']
+  limits: Partial<StreamLimits>
+}
+
+export class GivenNats implements Part {
+  readonly name = 'nats'
+  readonly #options: GivenNatsOptions
+  #bus: Bus | undefined
+
+  constructor(options: GivenNatsOptions) {
+    this.#options = options
+  }
+
+  /** @throws RyoFaasError BAD_NATS */
+  async ensure(): Promise<RunningPart> {
+    await this.stop()
+    const { access } = this.#options
+    const bus = await connectGiven(access, 'ryo-faas agent')
+    try {
+      const server = await examined(bus)
+      const replicas = await this.#ensureStreams(bus, server)
+      this.#bus = bus
+      const copies = replicas === 1 ? 'one copy' : `${replicas} copies`
+      const where = server.cluster === undefined ? '' : `, cluster ${server.cluster}`
+      const note = `not started by ryo-faas: nats-server ${server.version}${where}, ${copies} of each stream`
+      return { address: hostsOf(access), note, gone: lossOf(bus) }
+    } catch (error) {
+      await bus.close()
+      throw error
+    }
+  }
+
+  /** Lets go of it. */
+  async stop(): Promise<void> {
+    const bus = this.#bus
+    this.#bus = undefined
+    await bus?.close()
+  }
+
+  async #ensureStreams(bus: Bus, server: ServerDescription): Promise<number> {
+    const { replicas: wanted, limits } = this.#options
+    const replicas = wanted !== 'auto' ? wanted : server.members >= REPLICAS ? REPLICAS : 1
+    try {
+      await ensureStreams(bus, { ...limits, replicas, mayLowerReplicas: wanted !== 'auto' })
+      return replicas
+    } catch (error) {
+      throw badStreams(error as BusError, { replicas, server })
+    }
+  }
+}
+
+/** Removes what the platform has there. @throws RyoFaasError BAD_NATS */
+export async function removeGivenStreams(access: BusAccess): Promise<void> {
+  const bus = await connectGiven(access, 'ryo-faas prune')
+  try {
+    await removeStreams(bus)
+  } catch (error) {
+    throw bad(
+      `its streams cannot be removed: ${(error as Error).message}`,
+      'Remove them with the tools of NATS.',
+      error,
+    )
+  } finally {
+    await bus.close()
+  }
+}
+
+/** Resolves when the connection has been lost for long. */
+function lossOf(bus: Bus): Promise<void> {
+  return new Promise(resolve => {
+    let waiting: NodeJS.Timeout | undefined
+    bus.onDisconnect(() => {
+      waiting ??= setTimeout(resolve, LOST_MS).unref()
+    })
+    bus.onReconnect(() => {
+      clearTimeout(waiting)
+      waiting = undefined
+    })
+  })
+}
+
+/** @throws RyoFaasError BAD_NATS */
+async function connectGiven(access: BusAccess, name: string): Promise<Bus> {
+  const giveUp = new AbortController()
+  let last: Error | undefined
+  const timer = setTimeout(() => giveUp.abort(badConnection(access, last)), CONNECT_MS)
+  const onFailure = (error: Error) => {
+    last = error
+    if (faultOf(error) !== 'away') giveUp.abort(badConnection(access, error))
+  }
+  try {
+    return await connectBus({ ...access, name, onFailure }, giveUp.signal)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** @throws RyoFaasError BAD_NATS if it lacks what we need */
+async function examined(bus: Bus): Promise<ServerDescription> {
+  let server: ServerDescription
+  try {
+    server = await describeServer(bus)
+  } catch (error) {
+    const { message } = error as BusError
+    throw bad(message, 'It needs a jetstream block in its configuration, and the account the right to use it.', error)
+  }
+  const { version, maxPayload, streams, maxStreams } = server
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
+    throw bad(`it is nats-server ${version}`, `It has to be ${OLDEST.join('.')} or newer.`)
+  }
+  if (maxPayload < LEAST_PAYLOAD) {
+    throw bad(`its max_payload is ${maxPayload} bytes`, `It has to be ${LEAST_PAYLOAD} (1MB) or more.`)
+  }
+  if (maxStreams !== undefined && maxStreams < STREAM_COUNT) {
+    const found = `the account may have ${maxStreams} streams, and has ${streams}`
+    throw bad(found, `Each platform needs ${STREAM_COUNT} of them.`)
+  }
+  return server
+}
+
+function badConnection({ url }: BusAccess, error: Error | undefined): RyoFaasError {
+  const message = error?.message ?? 'no answer'
+  switch (error === undefined ? 'away' : faultOf(error)) {
+    case 'denied':
+      return bad(
+        `it refuses the user, the token or the credentials: ${message}`,
+        'See --nats-url and --nats-creds.',
+        error,
+      )
+    case 'untrusted':
+      return bad(
+        `TLS failed: ${message}`,
+        'Name its authority with --nats-ca; if it asks for a certificate, give --nats-cert and --nats-key.',
+        error,
+      )
+    case 'no-tls':
+      return bad('it has no TLS', 'Write nats:// in place of tls://, and leave --nats-ca out.', error)
+    case 'away':
+      return bad(`${url} is not responding: ${message}`, 'Start it, or correct --nats-url.', error)
+  }
+}
+
+function badStreams(
+  error: BusError,
+  { replicas, server }: { replicas: number; server: ServerDescription },
+): RyoFaasError {
+  const { code, message } = error
+  if (code === 'FULL') {
+    return bad(
+      `the limits of the account, or the disk, are too small: ${message}`,
+      `A platform needs ${STREAM_COUNT} streams and at least 10 MB for each copy; it takes up to 11 GB.`,
+      error,
+    )
+  }
+  if (code === 'NO_REPLICAS') {
+    return bad(
+      `it cannot keep ${replicas} copies of a stream: ${message} (members known: ${server.members})`,
+      'Start the other members, or give fewer with --nats-replicas.',
+      error,
+    )
+  }
+  return bad(`the streams cannot be set up: ${message}`, 'The user needs all rights on $JS.API.>.', error)
+}
+
+function bad(message: string, hint: string, cause?: unknown): RyoFaasError {
+  return new RyoFaasError('BAD_NATS', `the NATS of --nats-url cannot be used: ${message}`, {
+    hint: `${hint} Set it with --nats-url or RYO_FAAS_NATS_URL.`,
+    ...(cause !== undefined && { cause }),
+  })
+}
+
+/** The first, and how many more. */
+function hostsOf({ url }: BusAccess): string {
+  const [first = '', ...others] = url.split(',').map(each => new URL(each).host)
+  return others.length === 0 ? first : `${first} and ${others.length} more`
+}
