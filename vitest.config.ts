@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
+import { IS_WHOLE } from './agent/test/support/whole-suite.ts'
 
 // `source` is the export condition under which our packages resolve to their TypeScript, so tests need no build. Not
 // `import`: Node's `require` would take it too, and get modules that it cannot call.
@@ -25,13 +26,22 @@ const COMPILING = ['agent/src/languages/**/*.test.ts', 'extension/src/analysis/w
 /** They fill the machine. */
 const ALONE = 'agent/test/{platform/{heavy,under-load,faults},{async,store,elastic}/chaos}.test.ts'
 
-/** Real applications and what is published: only a sample of them if not asked for (`npm run test:apps`). */
-const ALL_APPS = 'agent/test/apps/**/*.test.ts'
+/** Real applications and what is published. */
+const APPS = 'agent/test/apps/**/*.test.ts'
 
-/** Three machines with a Docker each: only a whole platform on them if not asked for (`npm run test:swarm`). */
-const ALL_SWARM = 'agent/test/swarm/**/*.test.ts'
-const SWARM = process.env['RYO_FAAS_SWARM'] === undefined ? 'agent/test/swarm/swarm-platform.test.ts' : ALL_SWARM
-const APPS = process.env['RYO_FAAS_APPS'] === undefined ? 'agent/test/apps/apps.test.ts' : ALL_APPS
+/** Three machines with a Docker each. */
+const SWARM = 'agent/test/swarm/**/*.test.ts'
+
+/** For `npm run test:all` only. What it proves, others prove in the gate: in few words, here. */
+const NOT_IN_GATE = [
+  // `apps.test.ts` tries a sample of the applications.
+  'agent/test/apps/published.test.ts',
+  // `swarm-platform.test.ts` has a whole platform on three machines.
+  'agent/test/swarm/{machines,registry,swarm-engine}.test.ts',
+  // The first steps once more: `in-containers.test.ts` makes them with Docker, and others do each without.
+  'extension/test/ui/without-docker.test.ts',
+]
+const notHere = ['**/node_modules/**', ...(IS_WHOLE ? [] : NOT_IN_GATE)]
 
 /** Those that take longest, however short they are: begun last, they would keep everything waiting for them. */
 const LONG =
@@ -88,7 +98,7 @@ export default defineConfig({
         test: {
           name: 'platform',
           include: ['agent/test/**/*.test.ts'],
-          exclude: [ALONE, ALL_APPS, ALL_SWARM],
+          exclude: [...notHere, ALONE, APPS, SWARM],
           globalSetup: 'agent/test/support/global-setup.ts',
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -102,6 +112,7 @@ export default defineConfig({
         test: {
           name: 'apps',
           include: [APPS],
+          exclude: notHere,
           globalSetup: 'agent/test/support/global-setup.ts',
           hookTimeout: 120_000,
           maxWorkers: 3,
@@ -113,6 +124,7 @@ export default defineConfig({
         test: {
           name: 'swarm',
           include: [SWARM],
+          exclude: notHere,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // Each file has its own machines.
@@ -136,6 +148,7 @@ export default defineConfig({
         test: {
           name: 'editor',
           include: ['extension/test/**/*.test.ts'],
+          exclude: notHere,
           // Fetches the editor and packs the extension; only when these tests are run.
           globalSetup: 'extension/test/bed/global-setup.ts',
           testTimeout: 180_000,

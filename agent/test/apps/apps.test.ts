@@ -6,22 +6,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { App } from './app.ts'
 import { AppBed } from './bed.ts'
 import { APPS } from './table/index.ts'
+import { IS_WHOLE } from '../support/whole-suite.ts'
 
 /** Set by `main.ts`: parts of names, one on each line. */
-const filter = process.env['RYO_FAAS_APPS']?.split('\n')
-const isWhole = filter !== undefined
+const rows = (process.env['RYO_FAAS_APPS'] ?? '').split('\n')
 const chosen = APPS.filter(({ name, isSample = false }) =>
-  filter ? filter.some(part => name.includes(part)) : isSample,
+  IS_WHOLE ? rows.some(part => name.includes(part)) : isSample,
 )
 const verdicts = new Map<string, string>()
 
 let bed: AppBed
 beforeAll(async () => {
-  bed = await AppBed.make(isWhole)
+  bed = await AppBed.make(IS_WHOLE)
 })
 afterAll(async () => {
   await bed.remove()
-  if (isWhole) printVerdicts()
+  if (IS_WHOLE) printVerdicts()
 })
 
 test.each(chosen.map(app => [app.name, app] as const))(
@@ -32,7 +32,7 @@ test.each(chosen.map(app => [app.name, app] as const))(
     verdicts.set(app.name, failure === undefined ? verdictOf(app) : 'FAILS')
     if (failure !== undefined) expect.fail(failure)
   },
-  isWhole ? 600_000 : 60_000,
+  IS_WHOLE ? 600_000 : 60_000,
 )
 
 function verdictOf({ refused, notes, calls = [] }: App): string {

@@ -25,7 +25,7 @@ const child = spawn(
     stdio: ['ignore', 'inherit', 'inherit'],
     // A group of its own: an interrupt in the terminal comes here only.
     detached: true,
-    env: { ...process.env, TMPDIR: folder, RYO_FAAS_APPS: values.row.join('\n') },
+    env: { ...process.env, TMPDIR: folder, RYO_FAAS_TESTS: 'all', RYO_FAAS_APPS: values.row.join('\n') },
   },
 )
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, endTests)

@@ -5,6 +5,7 @@ import type { PlatformView } from '../../src/contract/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { AsyncClient } from './async-client.ts'
 import { logLinesOf } from '../support/function-log.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
 const CALLS = 1_000
 const CALLERS = 32
@@ -19,7 +20,7 @@ const job = {
   options: { instances: INSTANCES, async: { concurrency: 64 } },
 }
 
-describe.each([1, 2])('with %i dispatchers', dispatchers => {
+describe.each(sampleOf([2, 1]))('with %i dispatchers', dispatchers => {
   let platform: TestPlatform
   let view: PlatformView
   beforeAll(async () => {

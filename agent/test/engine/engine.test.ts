@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { engineContract } from './engine-contract.ts'
+import { addressOf, ask, EngineStage, type EngineUnderTest } from './engine-stage.ts'
 import { connectDocker } from '../../src/docker/index.ts'
 import { DockerEngine } from '../../src/engines/docker/docker-engine.ts'
 import { ProcessEngine } from '../../src/engines/process/process-engine.ts'
 import { poolSizeOf } from '../../src/engines/pool/pool-size.ts'
+import { IS_WHOLE } from '../support/whole-suite.ts'
 import { ThreadEngine, Threads } from './thread-engine.ts'
 
 const pool = poolSizeOf({ pool: 1, runtimeDir: fileURLToPath(new URL('../../../runtime/', import.meta.url)) })
@@ -28,7 +31,7 @@ engineContract('docker', home => {
   }
 })
 
-engineContract('docker engine with published ports', home => {
+function withPublishedPorts(home: string): EngineUnderTest {
   const project = `rfat${randomBytes(4).toString('hex')}`
   return {
     has: ['images', 'logs', 'debug', 'freeze'],
@@ -45,7 +48,25 @@ engineContract('docker engine with published ports', home => {
       })
     },
   }
-})
+}
+
+// Only the way to an instance is another one.
+if (IS_WHOLE) engineContract('docker engine with published ports', withPublishedPorts)
+else {
+  describe('the docker engine with published ports', () => {
+    let stage: EngineStage
+    beforeAll(async () => {
+      stage = await EngineStage.make(withPublishedPorts)
+    })
+    afterAll(() => stage.remove())
+
+    test('an instance answers at a port of this machine', async () => {
+      const instance = await stage.start()
+      expect(await ask(instance, '/')).toBe('hello')
+      expect(addressOf(instance).host).toBe('127.0.0.1')
+    })
+  })
+}
 
 engineContract('process', home => ({
   has: ['images', 'logs', 'debug', 'freeze', 'pool'],

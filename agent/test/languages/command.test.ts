@@ -1,10 +1,11 @@
-/** Programs that know nothing of the platform, on a whole one, with both engines: in C, in Python, and from a Dockerfile. */
+/** Programs that know nothing of the platform, on a whole one: in C, in Python, and from a Dockerfile. */
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
 /** Answers with what it was asked, one connection after the other. */
 const IN_C = (greeting: string) => `#include <netinet/in.h>
@@ -63,7 +64,7 @@ print('listening', flush=True)
 server.serve_forever()
 `
 
-describe.each(['process', 'docker'] as const)('programs as functions with %s', engine => {
+describe.each(sampleOf(['docker', 'process']))('programs as functions with %s', engine => {
   let platform: TestPlatform
   let proxyUrl: string
   let project: string

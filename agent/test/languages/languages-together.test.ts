@@ -13,6 +13,7 @@ import { TheirServer } from '../../src/bus/testing/their-server.ts'
 import { TestPlatform } from '../support/platform.ts'
 import { PYTHON_ENVIRONMENT } from '../support/python-environment.ts'
 import { until } from '../support/until.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const CLIENT = '00f067aa0ba902b7'
@@ -183,7 +184,7 @@ const DEPLOY = [
 ]
 const RECEIVERS = ['node', 'go', 'python', 'service', 'program']
 
-describe.each(['process', 'docker'] as const)('functions in several languages with %s', engine => {
+describe.each(sampleOf(['process', 'docker']))('functions in several languages with %s', engine => {
   let platform: TestPlatform
   let proxyUrl: string
   let callbacks: Server

@@ -13,6 +13,7 @@ import { openArtefact } from '../../src/packages/index.ts'
 import { GO_CACHE } from '../support/go-cache.ts'
 import { EXAMPLES, TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
 let builder: TestPlatform
 let folder: string
@@ -93,7 +94,7 @@ test('what makes no sense with an artefact is refused before anything starts', a
   expect(await readAgentFile(builder.home)).toBeUndefined()
 })
 
-describe.each(['process', 'docker'] as const)('an agent elsewhere with functions as %s', engine => {
+describe.each(sampleOf(['process', 'docker']))('an agent elsewhere with functions as %s', engine => {
   let platform: TestPlatform
   let proxyUrl: string
   let app: string

@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
 const GOOD = `export const work = () => new Response('good')`
 
-for (const engine of ['docker', 'process'] as const) {
+for (const engine of sampleOf(['process', 'docker'])) {
   describe(`a version that cannot start, on the ${engine} engine`, () => {
     let platform: TestPlatform
     let url: string

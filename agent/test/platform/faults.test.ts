@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PartView, PlatformView } from '../../src/contract/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
 const HELLO = `export const hello = () => new Response('hello')`
 
@@ -103,7 +104,7 @@ test('stopFaas in the middle of a deploy undoes it and leaves nothing', async ()
   }
 })
 
-for (const engine of ['docker', 'process'] as const) {
+for (const engine of sampleOf(['docker', 'process'])) {
   describe(`functions that die, on the ${engine} engine`, () => {
     let platform: TestPlatform
     let proxyUrl: string

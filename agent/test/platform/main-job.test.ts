@@ -1,12 +1,13 @@
-/** The main job, as a user does it: start, deploy the examples, call them, stop; on both engines. */
+/** The main job, as a user does it: start, deploy the examples, call them, stop; on every engine. */
 import Docker from 'dockerode'
 import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { PlatformView, ResourceView } from '../../src/contract/index.ts'
 import { identifyProcess } from '../../src/host/index.ts'
 import { EXAMPLES, TestPlatform } from '../support/platform.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
-for (const engine of ['docker', 'process'] as const) {
+for (const engine of sampleOf(['docker', 'process'])) {
   describe(`the main job on the ${engine} engine`, () => {
     let platform: TestPlatform
     let view: PlatformView

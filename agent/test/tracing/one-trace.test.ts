@@ -10,6 +10,7 @@ import type { PlatformView } from '../../src/contract/index.ts'
 import { EXAMPLES, TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 import { OtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const CLIENT = '00f067aa0ba902b7'
@@ -40,7 +41,7 @@ const FUNCTIONS = {
   },
 }
 
-describe.each(['process', 'docker'] as const)('with functions as %s', engine => {
+describe.each(sampleOf(['docker', 'process']))('with functions as %s', engine => {
   let receiver: OtlpReceiver
   let callbacks: Server
   let callbackTrace: string | undefined

@@ -1,9 +1,9 @@
-/** A folder in which nothing was ever installed. */
+/** A folder in which nothing was ever installed, on a machine without Docker. */
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { takePicture } from '../bed/pictures.ts'
-import { Windows } from '../bed/windows.ts'
+import { NO_DOCKER, Windows } from '../bed/windows.ts'
 
 const HANDLER = `import type { IncomingMessage, ServerResponse } from 'node:http'
 import { context } from '@ryo-faas/runtime'
@@ -15,22 +15,21 @@ export function Greet(request: IncomingMessage, response: ServerResponse): void 
 `
 const GREET = 'export const greet = (request: Request): Response => new Response(`Hi, ${request.method}`)\n'
 
-const windows = new Windows()
+const windows = new Windows({ environment: NO_DOCKER })
 
-test('the types resolve without anything being installed or written', async () => {
-  const { platform, window } = await windows.open({ files: { 'greet.ts': HANDLER } })
-  await window.openFile('greet.ts')
+const isTrue = () => true
+const isFalse = () => false
+
+test('the types resolve without anything being installed, and deploying writes the entry into a new deploy.json', async () => {
+  const { platform, window } = await windows.open({ files: { 'typed.ts': HANDLER, 'greet.ts': GREET } })
+  await window.openFile('typed.ts')
   await window.lens('▶ Deploy function').waitFor()
   // The one mistake that is in it: so the others, of modules not found, would have been reported as well.
   await window.statusBar(/^\s*1\s*0/).waitFor()
   await window.command('Go to Next Problem (Error, Warning, Info)')
   await window.page.getByText("Type 'string' is not assignable to type 'number'").first().waitFor()
   await takePicture(window.page, '20-types')
-  await expect(access(join(platform.workspace, 'node_modules'))).rejects.toThrow()
-})
-
-test('deploying writes the entry into a new deploy.json, and offers to show it', async () => {
-  const { platform, window } = await windows.open({ files: { 'greet.ts': GREET } })
+  await window.page.keyboard.press('Escape')
   await window.openFile('greet.ts')
   await window.lens('▶ Deploy function').click()
   await window.lens(/✓ v1/).first().waitFor()
@@ -40,6 +39,7 @@ test('deploying writes the entry into a new deploy.json, and offers to show it',
     '{ "name": "greet", "packageDir": "./", "filePath": "./greet.ts" }',
   )
   await takePicture(window.page, '21-entry-written')
+  await expect(access(join(platform.workspace, 'node_modules'))).rejects.toThrow()
 })
 
 test('a module says what is deployed, for the environment that is chosen, and gets new entries', async () => {
@@ -70,9 +70,10 @@ test('a module says what is deployed, for the environment that is chosen, and ge
   await takePicture(window.page, '22-module')
 })
 
-test('a new project deploys as it is', async () => {
+test('a folder with nothing in it is offered a project, and a new one deploys as it is', async () => {
   const { window } = await windows.open({ files: {} })
   await window.openView()
+  await window.button('Start FaaS').waitFor()
   await window.button('New Project').click()
   await window.lens('▶ Deploy function').click()
   await window.lens(/✓ v1/).first().waitFor()
@@ -80,11 +81,19 @@ test('a new project deploys as it is', async () => {
   await window.editorText('Hello, World!').last().waitFor()
 })
 
-test('a folder with nothing in it is offered a project, and no folder a folder', async () => {
-  const { window } = await windows.open({ files: { 'readme.txt': 'nothing' } })
+test('where Docker is asked for and does not answer, the view says what was tried and offers to do without', async () => {
+  const { platform, window } = await windows.open({ engine: 'docker' })
   await window.openView()
-  await window.button('New Project').waitFor()
-  await window.button('Start FaaS').waitFor()
+  const start = window.button('Start FaaS')
+  await start.click()
+  // A welcome view that is drawn again at this moment loses the click.
+  while (!(await start.waitFor({ state: 'hidden', timeout: 10_000 }).then(isTrue, isFalse))) await start.click()
+  await window.toast('Run without containers').waitFor()
+  await window.row(/Docker is not responding.*nowhere/).waitFor()
+  await takePicture(window.page, '11-docker-missing')
+  await window.row('Run without containers').click()
+  await window.row('as processes, without isolation').waitFor()
+  expect(await platform.settings()).toMatchObject({ 'ryo-faas.engine': 'process' })
 })
 
 describe('where trust is asked for', () => {

@@ -121,6 +121,25 @@ test('buttons of a row work while calls come in', async () => {
   }
 })
 
+test('a killed agent is shown as away, calls go on, and it comes back by itself', async () => {
+  const { platform, window } = opened
+  await window.command('View: Close All Editors')
+  await window.openFile('greet/greet.ts')
+  await window.command('ryo-faas: Copy URL of Function')
+  await window.statusBar('Copied').waitFor()
+  const url = await window.page.evaluate(() => navigator.clipboard.readText())
+  const before = await platform.agentPid()
+  process.kill(before, 'SIGKILL')
+  expect(await (await fetch(url)).text()).toBe('Good day, World')
+  await window.row('The agent is not responding').waitFor()
+  await takePicture(window.page, '34-agent-away')
+  await window.row('The agent is not responding').waitFor({ state: 'detached' })
+  await window.lens(/✓ v1 · \d+ calls/).waitFor()
+  expect(await platform.agentPid()).not.toBe(before)
+  await window.lens('Redeploy').click()
+  await window.toast('nothing changed').waitFor()
+})
+
 test('a breakpoint in the TypeScript is hit by a call through the proxy, and a normal deploy is offered after', async () => {
   await meetBreakpoint(opened, {
     name: 'greet',
@@ -241,4 +260,13 @@ test('what was typed since a save that met a conflict is kept by "Save Mine"', a
   await window.editorText('"text": "later"').waitFor()
   const stored = await ask(`/tables/${path}`)
   expect(await stored.json()).toMatchObject({ version: 3, data: { text: 'later' } })
+})
+
+test('a reloaded window finds the platform again', async () => {
+  const { window } = opened
+  await window.command('View: Close All Editors')
+  await window.page.reload()
+  await window.row(/greet.*v\d/).waitFor()
+  await window.openFile('greet/greet.ts')
+  await window.lens(/✓ v\d/).waitFor()
 })

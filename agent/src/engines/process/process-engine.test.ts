@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ENV } from '@ryo-faas/runtime/protocol'
+import { dockerfileBase } from '../../contract/index.ts'
 import { isAlive, spawnDetached, type ProcessIdentity } from '../../host/index.ts'
 import type { InstanceSpec } from '../engine.ts'
 import { ProcessEngine } from './process-engine.ts'
@@ -146,4 +147,11 @@ test('what needs containers is said to have no effect', () => {
   expect(engine.ignored({ networks: ['a'], egress: 'none' })).toEqual([
     '"networks" and "egress" have no effect without Docker: it reaches whatever this machine reaches',
   ])
+})
+
+test('what is built by a Dockerfile is refused before it is built', async () => {
+  await expect(newEngine().surroundings(dockerfileBase('Dockerfile'))).rejects.toMatchObject({
+    code: 'UNSUPPORTED',
+    message: expect.stringContaining('a Dockerfile needs Docker') as string,
+  })
 })
