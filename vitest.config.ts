@@ -24,7 +24,7 @@ const WITH_PROCESSES = [
 const COMPILING = ['agent/src/languages/**/*.test.ts', 'extension/src/analysis/worker/*.test.ts', 'docs/**/*.test.ts']
 
 /** They fill the machine. */
-const ALONE = 'agent/test/{platform/{heavy,under-load,faults},{async,store,elastic}/chaos}.test.ts'
+const ALONE = 'agent/test/platform/{heavy,under-load,faults}.test.ts'
 
 /** Real applications and what is published. */
 const APPS = 'agent/test/apps/**/*.test.ts'
@@ -34,6 +34,8 @@ const SWARM = 'agent/test/swarm/**/*.test.ts'
 
 /** For `npm run test:all` only. What it proves, others prove in the gate: in few words, here. */
 const NOT_IN_GATE = [
+  // `docs/blocks/links.test.ts` looks where links lead, without building the site.
+  'agent/test/docs/site.test.ts',
   // `apps.test.ts` tries a sample of the applications.
   'agent/test/apps/published.test.ts',
   // `swarm-platform.test.ts` has a whole platform on three machines.

@@ -5,9 +5,9 @@ import type { PlatformView } from '../../src/contract/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { AsyncClient } from './async-client.ts'
 import { logLinesOf } from '../support/function-log.ts'
-import { sampleOf } from '../support/whole-suite.ts'
+import { IS_WHOLE, sampleOf } from '../support/whole-suite.ts'
 
-const CALLS = 1_000
+const CALLS = IS_WHOLE ? 1_000 : 300
 const CALLERS = 32
 const INSTANCES = 4
 
@@ -30,7 +30,7 @@ describe.each(sampleOf([2, 1]))('with %i dispatchers', dispatchers => {
   })
   afterAll(() => platform.remove())
 
-  test('four instances share a thousand calls and each runs once', async () => {
+  test('four instances share many calls and each runs once', async () => {
     const client = new AsyncClient(view.proxyUrl)
     const callIds: string[] = []
     const callers = Array.from({ length: CALLERS }, async (_, caller) => {
@@ -38,7 +38,7 @@ describe.each(sampleOf([2, 1]))('with %i dispatchers', dispatchers => {
     })
     await Promise.all(callers)
     const answers: { instance: string; n: string }[] = []
-    // As many polls as callers, not a thousand: the polled proxy is busy with the calls.
+    // As many polls as callers, not as many as calls: the polled proxy is busy with the calls.
     const askers = Array.from({ length: CALLERS }, async (_, asker) => {
       for (let n = asker; n < CALLS; n += CALLERS) {
         const { status, attempts, result } = await client.untilOver(callIds[n]!)

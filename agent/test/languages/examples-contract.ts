@@ -1,4 +1,4 @@
-/** The examples of a language on a whole platform, with both engines: from deploy.json to answers, events, calls and traces. */
+/** The examples of a language on a whole platform: from deploy.json to answers, events, calls and traces. */
 import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -6,6 +6,7 @@ import { EXAMPLES, TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 
 export interface ExamplesUnderTest {
+  engines: readonly ('process' | 'docker')[]
   /** Below `examples`. */
   folder: string
   environment: NodeJS.ProcessEnv
@@ -16,7 +17,7 @@ export interface ExamplesUnderTest {
 }
 
 export function examplesContract(name: string, under: ExamplesUnderTest): void {
-  describe.each(['process', 'docker'] as const)(`the examples in ${name} with functions as %s`, engine => {
+  describe.each(under.engines)(`the examples in ${name} with functions as %s`, engine => {
     let platform: TestPlatform
     let proxyUrl: string
     let examples: string

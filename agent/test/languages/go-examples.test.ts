@@ -1,9 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GO_CACHE } from '../support/go-cache.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 import { examplesContract } from './examples-contract.ts'
 
 examplesContract('Go', {
+  engines: sampleOf(['process', 'docker']),
   folder: 'go',
   environment: { GOCACHE: GO_CACHE },
   prepare: async folder => {

@@ -1,7 +1,9 @@
 import { PYTHON_ENVIRONMENT } from '../support/python-environment.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 import { examplesContract } from './examples-contract.ts'
 
 examplesContract('Python', {
+  engines: sampleOf(['docker', 'process']),
   folder: 'python',
   environment: PYTHON_ENVIRONMENT,
   edit: {

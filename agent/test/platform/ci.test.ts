@@ -30,7 +30,8 @@ let access: { RYO_FAAS_SERVER: string; RYO_FAAS_SERVER_TOKEN: string }
 
 function deploy(environment: NodeJS.ProcessEnv, args: string[] = []): Promise<CliResult> {
   const PATH = `${dirname(process.execPath)}:/usr/bin:/bin`
-  const env = { PATH, RYO_FAAS_HOME: home, HOME: home, NO_COLOR: '1', ...environment }
+  const { NODE_COMPILE_CACHE } = platform.environment
+  const env = { PATH, RYO_FAAS_HOME: home, HOME: home, NO_COLOR: '1', NODE_COMPILE_CACHE, ...environment }
   return new Promise(resolve => {
     execFile('sh', [SCRIPT, ...args], { env, cwd: home }, (error, stdout, stderr) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr })
