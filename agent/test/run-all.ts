@@ -1,5 +1,5 @@
 /**
- * `npm test`: makes sure that everything the tests need is available, then runs them.
+ * `npm test` and `npm run test:all`: makes sure that everything the tests need is available, then runs them.
  *
  * As root (or with CI=true) it installs what is missing, and starts a Docker engine if none is running, to stop it at
  * the end. Otherwise one line says what is missing and how to get it. Arguments are passed to vitest.
