@@ -147,6 +147,40 @@ test('where the clocks go forward over a time it runs once, then; where they go 
   ])
 })
 
+// The judge above finds no times for most expressions there.
+test.each(['2026-04-05', '2026-10-04'])(
+  'where clocks change by half an hour, on %s, an expression for several times follows the clock on the wall',
+  day => {
+    const zone = 'Australia/Lord_Howe'
+    const format = new Intl.DateTimeFormat('en', {
+      timeZone: zone,
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    })
+    const [from, until] = [ms(`${day}T00:00:00Z`) - DAY_MS / 2, ms(`${day}T00:00:00Z`)]
+    const shown = new Map<string, (hour: number, minute: number) => boolean>([
+      ['0 * * * *', (_, minute) => minute === 0],
+      ['45 * * * *', (_, minute) => minute === 45],
+      ['*/20 * * * *', (_, minute) => minute % 20 === 0],
+      ['*/15 1,2 * * *', (hour, minute) => (hour === 1 || hour === 2) && minute % 15 === 0],
+      ['10 0-4 * * *', (hour, minute) => hour <= 4 && minute === 10],
+    ])
+    for (const [cron, isTime] of shown) {
+      const wanted: string[] = []
+      for (let at = from + 60_000; at <= until; at += 60_000) {
+        const [hour, minute] = format.format(at).split(':').map(Number)
+        if (isTime(hour!, minute!)) wanted.push(new Date(at).toISOString())
+      }
+      expect(following({ cron, zone }, new Date(from).toISOString(), wanted.length), cron).toEqual(wanted)
+    }
+    // One time of the day, half past one twice or a quarter past two never: once all the same.
+    const once = (cron: string) => following({ cron, zone }, new Date(from).toISOString(), 2).map(at => ms(String(at)))
+    expect(once('45 1 * * *').filter(at => at <= until)).toHaveLength(1)
+    expect(once('15 2 * * *').filter(at => at <= until)).toHaveLength(1)
+  },
+)
+
 test('other times, or another name, are another schedule; other rules are not', () => {
   const key = (schedule: object) => scheduleKey(Schedule.parse(schedule))
   const daily = { cron: '0 9 * * *' }

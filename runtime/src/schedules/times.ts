@@ -1,8 +1,9 @@
 /**
  * The times that a schedule means.
  *
- * A time that a change of the clocks skips runs once, when they go forward. In an hour that comes twice, an expression
- * for one time of the day runs once, the first time; one for several times runs in both.
+ * An expression for one time of the day runs once on every day: at the change if clocks go forward over its time, and
+ * the first time in an hour that comes twice. One for several times follows the clock on the wall: what is skipped does
+ * not come, and what comes twice runs twice.
  */
 import { Cron } from 'croner'
 
