@@ -8,6 +8,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:f
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { fillGoCache } from '../../../agent/test/support/go-cache.ts'
 import { ensureInstalled, programOf } from '../../../agent/test/support/system-packages.ts'
 
 const run = promisify(execFile)
@@ -61,7 +62,11 @@ export interface Prerequisites {
 }
 
 export async function prerequisites(environment: NodeJS.ProcessEnv): Promise<Prerequisites> {
-  await ensureInstalled(['chromium', 'ripgrep', 'openssh-client', 'openssh-server'], environment)
+  await ensureInstalled(
+    ['chromium', 'golang-go', 'openssh-client', 'openssh-server', 'python3', 'ripgrep'],
+    environment,
+  )
+  await fillGoCache()
   const cache = join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'ryo-faas')
   return { editor: await editor(cache), chromium: programOf('chromium')! }
 }

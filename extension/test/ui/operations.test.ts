@@ -5,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, expect, test } from 'vitest'
 import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { AgentClient, CallsClient } from 'ryo-faas/client'
+import { GO_CACHE } from '../../../agent/test/support/go-cache.ts'
+import { PYTHON_ENVIRONMENT } from '../../../agent/test/support/python-environment.ts'
 import { takePicture } from '../bed/pictures.ts'
 import { Windows, type Opened } from '../bed/windows.ts'
 import { meetBreakpoint } from './debugging.ts'
@@ -21,6 +23,8 @@ const FILES = {
         secrets: ['KEY'],
         async: { attempts: 1 },
       },
+      { name: 'InGo', packageDir: './go', filePath: './go/in_go.go' },
+      { name: 'in_python', packageDir: './python', filePath: './python/in_python.py' },
     ],
   }),
   'greet/greet.ts': `import { polite } from './polite.ts'
@@ -44,9 +48,24 @@ export const slow = (): Response => new Response('at last')
   return new Response(await request.text())
 }
 `,
+  'go/in_go.go': `package hello
+
+import (
+	"fmt"
+	"net/http"
+)
+
+func InGo(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprint(w, "hello from Go")
+}
+`,
+  'python/in_python.py': `def in_python(request):
+    return 'hello from Python'
+`,
 }
 
-const windows = new Windows({ stayOpen: true })
+const environment = { ...PYTHON_ENVIRONMENT, GOCACHE: GO_CACHE }
+const windows = new Windows({ stayOpen: true, environment })
 let opened: Opened
 beforeAll(async () => {
   opened = await windows.open({ files: FILES })
@@ -159,6 +178,50 @@ test('a function is scaled', async () => {
   await window.pick('greet')
   await window.answer('Number of instances', '2')
   await window.row(/greet.*2\/2 instances/).waitFor()
+})
+
+test.each([
+  {
+    ...{ language: 'Go', file: 'go/in_go.go', name: 'InGo' },
+    broken: 'package hello\n\nfunc InGo(name string) {\n}\n',
+    mended:
+      'package hello\n\nimport "net/http"\n\nfunc InGo(w http.ResponseWriter, r *http.Request) {\n\tw.Write([]byte("again"))\n}\n',
+    problem: 'func InGo(w http.ResponseWriter, r *http.Request)',
+  },
+  {
+    ...{ language: 'Python', file: 'python/in_python.py', name: 'in_python' },
+    broken: 'def in_python():\n    pass\n',
+    mended: "def in_python(request):\n    return 'again'\n",
+    problem: 'def in_python(request)',
+  },
+])('the lens deploys and calls a function in $language, and a signature that does not fit is underlined', async of => {
+  const { window } = opened
+  const { page } = window
+  await window.closeToasts()
+  await window.command('View: Close All Editors')
+  await window.openFile(of.file)
+  await window.lens('▶ Deploy function').click()
+  await window.toast(`${of.name} v1 is live`).waitFor()
+  await window.lens('Invoke').click()
+  await window.editorText(/HTTP 200 OK/).waitFor()
+  await window.editorText(`hello from ${of.language}`).last().waitFor()
+
+  await window.command('View: Close All Editors')
+  await window.openFile(of.file)
+  await window.type(of.broken)
+  await page.keyboard.press('Control+S')
+  await page.locator('.squiggly-error').first().waitFor()
+  await window.command('Go to Next Problem (Error, Warning, Info)')
+  await page.getByText(of.problem).first().waitFor()
+  await takePicture(page, `34-problem-${of.name}`)
+  await page.keyboard.press('Escape')
+
+  await window.type(of.mended)
+  await page.keyboard.press('Control+S')
+  await page.locator('.squiggly-error').first().waitFor({ state: 'detached' })
+  await window.lens('Redeploy').click()
+  await window.toast(`${of.name} v2 is live`).waitFor()
+  expect(await (await fetch(`${await proxyUrl()}/functions/${of.name.toLowerCase()}`)).text()).toBe('again')
 })
 
 test('a secret that is missing is asked for, and then the function is deployed', async () => {
