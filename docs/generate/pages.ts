@@ -44,7 +44,7 @@ A response of type \`application/x-ndjson\` is a stream: one JSON value per line
 
 const ABOUT_CALLS = {
   title: 'Calls API',
-  about: `Asynchronous calls, at the proxy: \`http://127.0.0.1:9999\`. Anyone who knows the id of a call may see it; lists, cancelling and redriving need the token of the platform (\`Authorization: Bearer $(cat ~/.ryo-faas/token)\`). [Asynchronous calls](../guide/async.md) tells how they behave.
+  about: `Asynchronous calls, and events for triggers, at the proxy: \`http://127.0.0.1:9999\`. Anyone who knows the id of a call may see it; lists, cancelling and redriving need the token of the platform (\`Authorization: Bearer $(cat ~/.ryo-faas/token)\`). [Asynchronous calls](../guide/async.md) and [Events](../guide/events.md) tell how they behave.
 
 ${ERRORS} The proxy serves this description as an OpenAPI document at \`/openapi.json\`, with the token.`,
 }

@@ -1,9 +1,17 @@
 /**
- * The calls API as an OpenAPI document, made of the schemas by which it reads requests and its clients read answers.
+ * The calls API, and the way of events in, as an OpenAPI document, made of the schemas by which it reads requests and its clients read answers.
  * It is written here rather than at the routes: schemas there would load a validator with every start of the proxy
  * (`no-schemas.ts`). A test keeps the two in sync.
  */
-import { NAME_PATTERN, PLATFORM_ERRORS, routeOf, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import {
+  CLOUD_EVENT_BATCH_TYPE,
+  CLOUD_EVENT_TYPE,
+  EVENTS_PATH,
+  NAME_PATTERN,
+  PLATFORM_ERRORS,
+  routeOf,
+  type PlatformErrorCode,
+} from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { isCursor } from '../../../calls/index.ts'
 import { CallPage, CallStatus, CallView } from '../../../contract/index.ts'
@@ -25,15 +33,38 @@ export const FunctionQuery = z.object({ function: FunctionName.optional() })
 
 const codes = Object.keys(PLATFORM_ERRORS) as [PlatformErrorCode, ...PlatformErrorCode[]]
 
+const attribute = () => z.string().min(1)
+
+/** What every event has; it may have more attributes, which are strings, numbers or booleans. */
+const CloudEvent = z.looseObject({
+  specversion: z.literal('1.0'),
+  id: attribute(),
+  source: attribute(),
+  type: attribute(),
+  subject: attribute().optional(),
+  time: z.iso.datetime({ offset: true }).optional(),
+  datacontenttype: attribute().optional(),
+  dataschema: attribute().optional(),
+  data: z.unknown().optional(),
+  data_base64: z.string().optional().describe('Binary data, instead of data'),
+})
+
 /** Schemas referred to by name. */
 const COMPONENTS = {
   CallView,
   CallPage,
   CallEvent: z.object({ id: z.string(), function: z.string(), status: CallStatus }),
   Redriven: z.object({ redriven: z.int().min(0) }),
+  CloudEvent,
+  CloudEvents: z.array(CloudEvent),
+  Accepted: z.object({
+    accepted: z.int().min(0),
+    duplicates: z.int().min(0).describe('They came before, with the same source and id'),
+  }),
   Error: z.object({ error: z.object({ code: z.enum(codes), message: z.string(), requestId: z.string() }) }),
 }
 type Component = keyof typeof COMPONENTS
+type Content = Record<string, { schema: object }>
 
 const TARGET = 'openapi-3.0'
 const EVENT_STREAM = 'text/event-stream'
@@ -41,9 +72,13 @@ const EVENT_STREAM = 'text/event-stream'
 interface Operation {
   id: string
   summary: string
+  description?: string
   query?: z.ZodObject
   /** It needs the token of the platform. Others need only the id of the call. */
   isOperators?: true
+  /** Whether it needs a token or a key depends on where the proxy listens. */
+  isGuardedOutside?: true
+  body?: Content
   answers: Partial<Record<number | 'default', object>>
   errors: readonly PlatformErrorCode[]
 }
@@ -119,6 +154,18 @@ const OPERATIONS: Record<string, Record<string, Operation>> = {
       errors: ['CALL_NOT_FOUND', 'TOO_MANY_STREAMS'],
     },
   },
+  [EVENTS_PATH]: {
+    post: {
+      id: 'sendEvents',
+      summary: 'Send events to triggers',
+      description:
+        'One event or a batch. With any other type the body is the data of one event (binary mode), and its attributes are headers: `ce-id`, `ce-source`, `ce-type`, `ce-specversion`. On loopback every program of the machine may send events; beyond it functions, the operator, and keys for events.',
+      isGuardedOutside: true,
+      body: { [CLOUD_EVENT_TYPE]: shapeOf('CloudEvent'), [CLOUD_EVENT_BATCH_TYPE]: shapeOf('CloudEvents') },
+      answers: { 202: json('Accepted', 'All of them are stored') },
+      errors: ['BAD_REQUEST', 'PAYLOAD_TOO_LARGE'],
+    },
+  },
 }
 
 let made: object | undefined
@@ -141,12 +188,17 @@ export function callsDocument(): object {
   })
 }
 
-function operationObject(path: string, { id, summary, query, isOperators, answers, errors }: Operation): object {
-  const refusals: PlatformErrorCode[] = [...(isOperators ? (['UNAUTHORIZED'] as const) : []), 'FORBIDDEN']
+function operationObject(path: string, operation: Operation): object {
+  const { id, summary, description, query, body, answers, errors, isOperators, isGuardedOutside } = operation
+  const needsToken = isOperators ?? isGuardedOutside ?? false
+  const refusals: PlatformErrorCode[] = [...(needsToken ? (['UNAUTHORIZED'] as const) : []), 'FORBIDDEN']
   return {
     operationId: id,
     summary,
-    security: isOperators ? [{ token: [] }] : [],
+    ...(description !== undefined && { description }),
+    // An empty requirement: also without.
+    security: [...(isGuardedOutside ? [{}] : []), ...(needsToken ? [{ token: [] }] : [])],
+    ...(body !== undefined && { requestBody: { required: true, content: body } }),
     parameters: [
       ...(path.includes('{id}') ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }] : []),
       ...(query === undefined ? [] : queryParameters(query)),
@@ -174,13 +226,17 @@ function componentSchemas(): object {
 }
 
 function json(component: Component, description: string): object {
-  return { description, content: { 'application/json': { schema: { $ref: refOf(component) } } } }
+  return { description, content: { 'application/json': shapeOf(component) } }
+}
+
+function shapeOf(component: Component): { schema: object } {
+  return { schema: { $ref: refOf(component) } }
 }
 
 function events(component: Component): object {
   return {
     description: 'The data of each event is this, as JSON',
-    content: { [EVENT_STREAM]: { schema: { $ref: refOf(component) } } },
+    content: { [EVENT_STREAM]: shapeOf(component) },
   }
 }
 

@@ -63,6 +63,11 @@ it('stores an event before it answers 202, once for each source and id', async (
   const others = [{ ...EVENT, source: '/other' }, { ...EVENT, id: '2' }, EVENT, { ...EVENT, id: '2' }]
   expect((await post(others, BATCH)).body).toBe('{"accepted":2,"duplicates":2}')
   expect(await stored()).toHaveLength(3)
+  for (const accept of ['text/plain', 'application/openmetrics-text']) {
+    const { body } = await call(proxy, '/metrics', { headers: { ...AS_OPERATOR, accept } })
+    expect(body).toContain('faas_events_received_total{outcome="accepted"} 3\n')
+    expect(body).toContain('faas_events_received_total{outcome="duplicate"} 3\n')
+  }
 })
 
 it('takes the binary mode: attributes from headers, data by its media type', async () => {

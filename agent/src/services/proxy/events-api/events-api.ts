@@ -23,6 +23,7 @@ import { INLINE_BODY_BYTES } from '../../../calls/index.ts'
 import { OWN_DOORS, type Admit } from '../access/gate.ts'
 import type { BusLink } from '../calls-api/bus-link.ts'
 import { collectBody } from '../calls-api/collect-body.ts'
+import type { EventCounts } from '../metrics/metrics.ts'
 import { errorAnswer } from '../http/refuse.ts'
 import { InvalidEventError, readEvents, type JsonEvent } from '../../../cloud-events/index.ts'
 
@@ -35,6 +36,7 @@ interface EventsApiParts {
   link: BusLink
   admit: Admit
   tracing: Tracing
+  counts: EventCounts
   /** With which depths are signed. */
   functionsKey: string | undefined
   bodyLimitBytes: number
@@ -99,15 +101,17 @@ async function bodyOf(request: IncomingMessage, limits: { bytes: number; timeout
 /** One request's events on their way to the bus. */
 class Acceptance {
   readonly #tracing: Tracing
+  readonly #counts: EventCounts
   readonly #trace: TraceContext
   readonly #parentSpanId: string | undefined
   readonly #depth: number
   readonly #startedAt = preciseNow()
 
-  constructor({ headers }: IncomingMessage, { tracing, functionsKey }: EventsApiParts) {
+  constructor({ headers }: IncomingMessage, { tracing, counts, functionsKey }: EventsApiParts) {
     const { traceparent, tracestate } = headers
     const parent = parseTraceContext(text(traceparent), text(tracestate))
     this.#tracing = tracing
+    this.#counts = counts
     this.#trace = tracing.begin(parent)
     this.#parentSpanId = parent?.spanId
     this.#depth = depthOf(functionsKey, headers[HEADERS.eventDepth])
@@ -125,8 +129,11 @@ class Acceptance {
       ),
     )
     const duplicates = acks.filter(({ isDuplicate }) => isDuplicate).length
+    const accepted = events.length - duplicates
+    this.#counts.accepted += accepted
+    this.#counts.duplicates += duplicates
     this.#record(events.length)
-    return { accepted: events.length - duplicates, duplicates }
+    return { accepted, duplicates }
   }
 
   #messageOf(event: JsonEvent): { subject: string; data: Buffer; messageId: string } {

@@ -82,8 +82,9 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     },
   })
   if (start.table !== undefined) routes.apply(start.table)
-  const registry = createRegistry(() => routes.snapshot())
-  const withExemplars = createRegistry(() => routes.snapshot(), 'openmetrics')
+  const figures = { functions: () => routes.snapshot(), events: { accepted: 0, duplicates: 0 } }
+  const registry = createRegistry(figures)
+  const withExemplars = createRegistry(figures, 'openmetrics')
   const ids = new IdSource()
   const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'ryo-faas-proxy' } })
   for (const shown of [registry, withExemplars]) addTracingMetrics(shown, tracing)
@@ -163,6 +164,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     link: asyncCalls.link,
     admit,
     tracing,
+    counts: figures.events,
     functionsKey: access?.functions,
     bodyLimitBytes: options.asyncBodyLimitBytes,
     bodyTimeoutMs: options.bodyTimeoutMs,

@@ -8,6 +8,10 @@ import { addProcessMetrics } from '../../../host/index.ts'
 import { DURATION_BUCKETS, OUTCOMES, type Exemplar, type FunctionSnapshot } from './function-metrics.ts'
 
 type Labels = Record<string, string | number>
+interface About {
+  type: 'counter' | 'gauge' | 'histogram'
+  help: string
+}
 interface Sample {
   value: number
   labels: Labels
@@ -15,32 +19,42 @@ interface Sample {
   exemplar?: { labelSet: Labels; value: number; timestamp: number }
 }
 
+/** Events of `POST /events` that were stored, and those that had come before. */
+export interface EventCounts {
+  accepted: number
+  duplicates: number
+}
+
+export interface ProxyFigures {
+  functions(): FunctionSnapshot[]
+  events: Readonly<EventCounts>
+}
+
 /** @param format OpenMetrics shows exemplars too */
 export function createRegistry(
-  everything: () => FunctionSnapshot[],
+  { functions, events }: ProxyFigures,
   format: 'prometheus' | 'openmetrics' = 'prometheus',
 ): Registry {
-  // The dispatcher exposes its own calls.
-  const snapshot = () => everything().filter(({ trigger }) => trigger === 'http')
   const registry = new Registry()
   const isOpenMetrics = format === 'openmetrics'
   addProcessMetrics(registry)
   // The type does not allow the other format, but the class does.
   if (isOpenMetrics)
     (registry as unknown as Registry<OpenMetricsContentType>).setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
-  const add = (
-    name: string,
-    about: { type: 'counter' | 'gauge' | 'histogram'; help: string },
-    samples: (f: FunctionSnapshot) => Sample[],
-  ) => {
+  const expose = (name: string, about: About, samples: () => Sample[]) => {
     // A counter's family has the name without the suffix there, which prom-client puts on its samples.
     const family = isOpenMetrics && about.type === 'counter' ? name.replace(/_total$/, '') : name
     const metric = {
       name: family,
-      get: async () => ({ name: family, ...about, aggregator: 'sum', values: snapshot().flatMap(samples) }),
+      get: async () => ({ name: family, ...about, aggregator: 'sum', values: samples() }),
     }
     // prom-client needs only a name and `get()` of a metric, but its type names the concrete classes.
     registry.registerMetric(metric as unknown as Metric)
+  }
+  const add = (name: string, about: About, samples: (f: FunctionSnapshot) => Sample[]) => {
+    // The dispatcher exposes its own calls.
+    const called = () => functions().filter(({ trigger }) => trigger === 'http')
+    expose(name, about, () => called().flatMap(samples))
   }
   add('faas_invocations_total', { type: 'counter', help: 'Invocations that ended.' }, fn =>
     OUTCOMES.map((outcome, i) => ({
@@ -61,6 +75,10 @@ export function createRegistry(
   ])
   add('faas_inflight_invocations', { type: 'gauge', help: 'Invocations in progress.' }, fn => [
     { value: fn.inflight, labels: labelsOf(fn) },
+  ])
+  expose('faas_events_received_total', { type: 'counter', help: 'Events of POST /events, by outcome.' }, () => [
+    { value: events.accepted, labels: { outcome: 'accepted' } },
+    { value: events.duplicates, labels: { outcome: 'duplicate' } },
   ])
   return registry
 }
