@@ -1,6 +1,6 @@
 /** Certificates of a real authority (Pebble), which finds the answers to its challenges at a real front. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
@@ -60,10 +60,14 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-async function look(kinds: [ChallengeKind, ...ChallengeKind[]] = ['http-01'], directoryUrl = authority.directoryUrl) {
+async function look(
+  kinds: [ChallengeKind, ...ChallengeKind[]] = ['http-01'],
+  directoryUrl = authority.directoryUrl,
+  more: { trusted?: string; bindingFile?: string } = {},
+) {
   const say = (message: string) => void logged.push(message)
   const certificates = await AcmeCertificates.open({
-    authority: { directoryUrl, trusted, email: 'ops@example.org', answers: files('answers') },
+    authority: { directoryUrl, trusted, email: 'ops@example.org', answers: files('answers'), ...more },
     ...{ folder: files('ca'), kinds, wanted: () => wanted, onChange: () => undefined },
     log: { info: say, warn: say },
   })
@@ -99,6 +103,32 @@ test.each<ChallengeKind>(['http-01', 'tls-alpn-01'])('by %s a name gets a certif
     await readFile(files('ca/tries.json'), 'utf8'),
   ]
   await expect.poll(left).toEqual([[], [], '{}'])
+})
+
+test('an authority that knows its customers is shown the key that it gave, and without it says what is missing', async () => {
+  const binding = { kid: 'kid-1', hmacKey: randomBytes(32).toString('base64url') }
+  const [httpPort, tlsPort] = [ports.http, ports.https]
+  const strict = await CertificateAuthority.start({ httpPort, tlsPort, seconds: 3600, binding })
+  stage.onEnd(() => strict.remove())
+  const more = { trusted: await readFile(strict.caFile, 'utf8') }
+  wanted = ['bound.test']
+  const without = await look(['http-01'], strict.directoryUrl, more)
+  const problemOf = (of: AcmeCertificates) => expect.poll(() => of.views[0]?.problem ?? '')
+  await problemOf(without).toMatch(/externalAccountBinding/)
+  without.close()
+  const bindingFile = files('eab.json')
+  const tried = async (text: string) => {
+    await writeFile(bindingFile, text)
+    const certificates = await look(['http-01'], strict.directoryUrl, { ...more, bindingFile })
+    await certificates.tryNow('bound.test')
+    return certificates
+  }
+  const broken = await tried('{"kid": "kid-1", "hmacKey": "not base64url!"}')
+  await problemOf(broken).toMatch(/eab\.json must be/)
+  expect(broken.views[0]!.problem).not.toContain('not base64url!')
+  broken.close()
+  const bound = await tried(JSON.stringify(binding))
+  await expect.poll(() => bound.views[0]?.validTo).toBeDefined()
 })
 
 test('only names that are wanted are asked for, whatever clients name; one that is added is asked for at once', async () => {

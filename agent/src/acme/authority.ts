@@ -20,6 +20,8 @@ export interface AuthorityOptions {
   directoryUrl: string
   /** Where the authority writes to if something is wrong. */
   email: string
+  /** JSON that ties the account to a customer of the authority (RFC 8555 §7.3.4): `{kid, hmacKey}`. */
+  bindingFile?: string | undefined
   /** Certificates of authorities in addition to the public ones that its HTTPS is trusted with, as PEM. */
   trusted: string
   /** Of this authority. */
@@ -36,6 +38,7 @@ const MOST_POLLS = 20
 const REQUEST_RETRIES = 2
 
 const Account = z.object({ key: z.string().min(1) })
+const Binding = z.object({ kid: z.string().min(1), hmacKey: z.string().regex(/^[A-Za-z0-9_-]+$/) })
 const PendingOrder = z.object({ url: z.string().min(1), key: z.string().min(1) })
 
 /** Remembers why a connection failed: of requests without an answer `acme-client` says nothing. */
@@ -76,7 +79,7 @@ export class Authority {
   }
 
   static async #open(options: AuthorityOptions): Promise<Authority> {
-    const { folder, directoryUrl, email } = options
+    const { folder, directoryUrl, email, bindingFile } = options
     acme.axios.defaults.timeout = REQUEST_MS
     Object.assign(acme.axios.defaults, { acmeSettings: { retryMaxAttempts: REQUEST_RETRIES, retryDefaultDelay: 2 } })
     const file = join(folder, 'account.json')
@@ -86,7 +89,11 @@ export class Authority {
       await writeDurably(file, JSON.stringify({ key }))
     }
     const polls = { backoffAttempts: MOST_POLLS, backoffMin: FIRST_POLL_MS, backoffMax: LAST_POLL_MS }
-    const client = new acme.Client({ directoryUrl, accountKey: key, ...polls })
+    const externalAccountBinding = bindingFile === undefined ? undefined : await bindingFrom(bindingFile)
+    const client = new acme.Client({
+      ...{ directoryUrl, accountKey: key, ...polls },
+      ...(externalAccountBinding && { externalAccountBinding }),
+    })
     await client.createAccount({ termsOfServiceAgreed: true, contact: [`mailto:${email}`] })
     return new Authority(options, client)
   }
@@ -166,6 +173,13 @@ function problemOf(pem: string, domain: string): string | undefined {
   if (certificate.checkHost(domain) === undefined) return 'the authority issued a certificate for another name'
   if (!certificate.checkPrivateKey(createPrivateKey(pem))) return 'the authority issued a certificate for another key'
   return undefined
+}
+
+/** @throws an error that names the file, and nothing of what is in it */
+async function bindingFrom(file: string): Promise<z.infer<typeof Binding>> {
+  const binding = await readAs(file, Binding)
+  if (binding === undefined) throw new Error(`${file} must be {"kid": …, "hmacKey": …}, the key in base64url`)
+  return binding
 }
 
 /** @returns undefined for a file that is missing or cannot be used: there will be a new one */

@@ -74,7 +74,10 @@ export class FrontCertificates {
     if (options.acme === 'off') return
     const { acme: email, acmeDirectory: directoryUrl } = options
     this.#acme = await AcmeCertificates.open({
-      authority: { directoryUrl, email, trusted, answers: answersFolder(home) },
+      authority: {
+        ...{ directoryUrl, email, trusted, answers: answersFolder(home) },
+        ...(options.acmeEab !== 'none' && { bindingFile: options.acmeEab }),
+      },
       folder: authorityFolder(home, options),
       kinds: options.httpRedirect === 'off' ? ['tls-alpn-01'] : ['http-01', 'tls-alpn-01'],
       wanted: () => this.#wanted(),

@@ -19,6 +19,7 @@ test.each(['off', '', '0', '65536', 'a:b', '::1:443', 'https://a:443'])('%j is n
 test.each([
   { acme: 'nobody' },
   { acmeDirectory: 'http://ca.test/dir' },
+  { acmeEab: 'eab.json' },
   { acmeDomains: 'a.test,*.b.test' },
   { proxyProtocol: 'yes' },
   { dashboardHost: 'OPS.test' },
@@ -28,6 +29,7 @@ test.each([
 
 test.each([
   [{ acme: 'a@b.test' }, '--acme a@b.test is of no use without --https'],
+  [{ acmeEab: '/eab.json' }, '--acme-eab /eab.json is of no use without --acme'],
   [{ proxyProtocol: 'on', trustProxy: '10.0.0.0/8' }, '--proxy-protocol on is of no use without --https'],
   [{ dashboardHost: 'ops.test' }, '--dashboard-host ops.test is of no use without --https'],
   [{ proxyProtocol: 'on', https: '443' }, '--proxy-protocol on is of no use without --trust-proxy'],

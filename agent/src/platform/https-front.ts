@@ -11,6 +11,7 @@ import { flagOf, type PlatformOptions } from './options.ts'
 /** Options that mean nothing alone. */
 const NEEDED: { name: keyof PlatformOptions; isWithout: (options: PlatformOptions) => boolean; needs: string }[] = [
   { name: 'acme', isWithout: ({ acme, https }) => acme !== 'off' && https === 'off', needs: '--https' },
+  { name: 'acmeEab', isWithout: ({ acme, acmeEab }) => acmeEab !== 'none' && acme === 'off', needs: '--acme' },
   {
     name: 'dashboardHost',
     isWithout: ({ dashboardHost, https }) => dashboardHost !== 'none' && https === 'off',

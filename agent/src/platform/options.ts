@@ -53,6 +53,10 @@ export const PlatformOptions = z.object({
     .string()
     .refine(isSecureUrl, 'must be an https URL')
     .default('https://acme-v02.api.letsencrypt.org/directory'),
+  acmeEab: z
+    .string()
+    .refine(value => value === 'none' || isAbsolute(value), 'must be an absolute path, or none')
+    .default('none'),
   acmeDomains: z.string().refine(isDomains, 'must be names of hosts, separated by commas, or none').default('none'),
   dashboardHost: z.union([z.literal('none'), Domain]).default('none'),
   proxyProtocol: z.enum(['on', 'off']).default('off'),
@@ -148,6 +152,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   httpRedirect: 'Port where plain HTTP is redirected to --https: off, or a port such as 80',
   acme: 'E-mail address with which certificates for --https are asked of an ACME authority, whose terms you thereby agree to: for the "domains" of deployments, and --acme-domains; off: none are',
   acmeDirectory: 'Directory URL of the ACME authority; its own certificate may be of an authority in --ca',
+  acmeEab:
+    'File with what an ACME authority that knows its customers gave you (external account binding): {"kid": …, "hmacKey": …}, the key in base64url; none',
   acmeDomains: 'More names to get certificates for: names of hosts, separated by commas, or none',
   dashboardHost:
     'Host name at which the dashboard is served over --https, for those who sign in with a token; none: nowhere but on this machine',

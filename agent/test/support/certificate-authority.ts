@@ -21,6 +21,8 @@ export interface CertificateAuthorityOptions {
   /** How long its certificates are good. */
   seconds: number
   environment?: Record<string, string>
+  /** It only takes customers with this key. */
+  binding?: { kid: string; hmacKey: string }
 }
 
 interface Ports {
@@ -68,13 +70,14 @@ export class CertificateAuthority {
   /** Starts it, with nothing in its memory. */
   async resume(): Promise<void> {
     const { directory, management, dns, dnsManagement } = this.#ports
-    const { httpPort, tlsPort, seconds, environment } = this.#options
+    const { httpPort, tlsPort, seconds, environment, binding } = this.#options
     const pebble = {
       listenAddress: `127.0.0.1:${directory}`,
       managementListenAddress: `127.0.0.1:${management}`,
       certificate: join(this.#folder, 'cert.pem'),
       privateKey: join(this.#folder, 'key.pem'),
-      ...{ httpPort, tlsPort, ocspResponderURL: '', externalAccountBindingRequired: false },
+      ...{ httpPort, tlsPort, ocspResponderURL: '', externalAccountBindingRequired: binding !== undefined },
+      ...(binding && { externalAccountMACKeys: { [binding.kid]: binding.hmacKey } }),
       domainBlocklist: ['blocked.test'],
       retryAfter: { authz: 1, order: 1 },
       certificateValidityPeriod: seconds,
