@@ -16,6 +16,7 @@ import { deployBench } from './deploy/bench-deploy.ts'
 import { devBench } from './dev/bench-dev.ts'
 import { dialectsBench } from './dialects/bench-dialects.ts'
 import { elasticBench } from './elastic/bench-elastic.ts'
+import { languagesBench } from './languages/bench-languages.ts'
 import { memoryBench } from './memory/bench-memory.ts'
 import { platformBench } from './platform/bench-platform.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
@@ -38,6 +39,7 @@ const BENCHES: Bench[] = [
   dialectsBench,
   coldstartBench,
   deployBench,
+  languagesBench,
   checkBench,
   startBench,
   devBench,
