@@ -2,13 +2,20 @@
 import type { Server } from 'node:http'
 import type { Invocation } from './invocation.ts'
 
-/**
- * How long an instance keeps listening, and refusing, after it was told to stop: a request sent before the
- * caller knew is then answered with a 503, which can be retried elsewhere, unlike a closed socket.
- */
-const LAME_DUCK_MS = 100
-/** Time for aborted invocations to clean up, and then for connections to close on their own. */
-const GRACE_MS = 500
+/** How long a shutdown waits for others. */
+export interface Patience {
+  /**
+   * How long an instance keeps listening, and refusing, after it was told to stop: a request sent before the
+   * caller knew is then answered with a 503, which can be retried elsewhere, unlike a closed socket.
+   */
+  lameDuckMs: number
+  /** For invocations to finish. */
+  drainMs: number
+  /** Time for aborted invocations to clean up, and then for connections to close on their own. */
+  graceMs: number
+}
+
+export const patienceOf = (drainMs: number): Patience => ({ lameDuckMs: 100, drainMs, graceMs: 500 })
 
 export class Inflight {
   readonly #invocations = new Set<Invocation>()
@@ -43,9 +50,10 @@ export class Inflight {
  * Refuses for a moment, stops listening, lets invocations finish for `drainMs`, aborts what is left, and resolves when
  * every connection is closed. The caller refuses requests that still arrive on connections that are open.
  */
-export async function drain(server: Server, inflight: Inflight, drainMs: number): Promise<void> {
+export async function drain(server: Server, inflight: Inflight, patience: Patience): Promise<void> {
+  const { lameDuckMs, drainMs, graceMs } = patience
   for (const invocation of inflight) invocation.startDraining()
-  await new Promise(resolve => setTimeout(resolve, LAME_DUCK_MS))
+  await new Promise(resolve => setTimeout(resolve, lameDuckMs))
   let connectionsClosed = false
   const closed = new Promise<void>(resolve => {
     server.close(() => {
@@ -55,10 +63,10 @@ export async function drain(server: Server, inflight: Inflight, drainMs: number)
   })
   await inflight.idle(drainMs)
   for (const invocation of inflight) invocation.abort(new DOMException('The instance has to stop', 'AbortError'))
-  await inflight.idle(GRACE_MS)
+  await inflight.idle(graceMs)
   for (const invocation of inflight) invocation.response.destroy()
   server.closeIdleConnections()
-  if (!connectionsClosed) await withinMs(GRACE_MS, resolve => void closed.then(resolve))
+  if (!connectionsClosed) await withinMs(graceMs, resolve => void closed.then(resolve))
   server.closeAllConnections()
   await closed
 }

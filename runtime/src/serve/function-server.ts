@@ -12,7 +12,7 @@ import type { InstanceOptions } from '../options.ts'
 import { EVENTS_PREFIX, HEALTH_PATH, METRICS_PATH, RESERVED_PREFIX, REST_PATH } from '../protocol/index.ts'
 import { bodyTooLarge, declaresMoreThan, limitBody } from './body-limit.ts'
 import { isDelivered } from './delivery.ts'
-import { drain, Inflight } from './drain.ts'
+import { drain, Inflight, patienceOf } from './drain.ts'
 import { FunctionResponse } from './function-response.ts'
 import type { EventHandler, HandlerSet, RequestHandler } from './handler-set.ts'
 import type { Instance } from './instance.ts'
@@ -161,7 +161,7 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
     },
 
     drain() {
-      draining ??= drain(server, inflight, options.drainMs)
+      draining ??= drain(server, inflight, self.patience ?? patienceOf(options.drainMs))
       return draining
     },
   }

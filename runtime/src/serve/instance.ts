@@ -3,6 +3,7 @@ import { logError } from '../log-error.ts'
 import type { FunctionLog } from '../context.ts'
 import type { InstanceOptions } from '../options.ts'
 import type { Tracing } from '../telemetry/index.ts'
+import type { Patience } from './drain.ts'
 
 export interface Instance {
   readonly options: InstanceOptions
@@ -11,6 +12,7 @@ export interface Instance {
   readonly outlet?: Outlet
   /** Sends requests to other functions and to the store; default: over the network. */
   readonly send?: typeof fetch
+  readonly patience?: Patience
 }
 
 /** The time of deadlines. */

@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import type { HttpHandler, WebHandler } from '../handlers.ts'
 import { instanceOptions, type InstanceOptions } from '../options.ts'
 import { ENV, HEADERS } from '../protocol/index.ts'
+import { patienceOf, type Patience } from '../serve/drain.ts'
 import { createFunctionServer, type FunctionServer } from '../serve/function-server.ts'
 import { Tracing } from '../telemetry/index.ts'
 import type { Adapter } from '../serve/dialects/index.ts'
@@ -72,10 +73,11 @@ export async function send(
   return { status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }
 }
 
-function testInstance(overrides: Partial<InstanceOptions>): { options: InstanceOptions; tracing: Tracing } {
+function testInstance(overrides: Partial<InstanceOptions>) {
   const defaults = instanceOptions('Tested', { [ENV.deliveryToken]: DELIVERED[HEADERS.delivery] })
   const options = { ...defaults, version: 3, instance: 'i1', host: '127.0.0.1', port: 0, drainMs: 100, ...overrides }
-  return { options, tracing: new Tracing({ settings: options.traces, resource: { 'service.name': 'Tested' } }) }
+  const tracing = new Tracing({ settings: options.traces, resource: { 'service.name': 'Tested' } })
+  return { options, tracing, patience: patienceOf(options.drainMs) }
 }
 
 async function serve(handlers: HandlerSet, overrides: Partial<InstanceOptions>): Promise<ServedHandler> {
@@ -83,6 +85,8 @@ async function serve(handlers: HandlerSet, overrides: Partial<InstanceOptions>):
   const server = createFunctionServer(handlers, instance)
   const port = await server.listen()
   const dispose = async () => {
+    // After a test nobody is waited for.
+    Object.assign(instance.patience, { lameDuckMs: 0, drainMs: 0, graceMs: 0 } satisfies Patience)
     await server.drain()
     await instance.tracing.close()
   }
