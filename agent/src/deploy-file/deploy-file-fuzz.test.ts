@@ -10,6 +10,7 @@ import { afterAll, expect, it } from 'vitest'
 import { DeployEntry } from '../contract/index.ts'
 import { createLanguages } from '../languages/index.ts'
 import { readDeployFile } from './read-deploy-file.ts'
+import { IS_WHOLE } from '../../test/support/whole-suite.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'rfa-deploy-fuzz-'))
 const file = join(folder, 'deploy.json')
@@ -19,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const languages = createLanguages({ runtimeDir: '', cacheDir: '', environment: {} })
 
 const seed = Number(process.env['FUZZ_SEED'] ?? 1)
-const numRuns = Number(process.env['FUZZ_ROUNDS'] ?? 150)
+const numRuns = Number(process.env['FUZZ_ROUNDS'] ?? (IS_WHOLE ? 150 : 50))
 
 const name = fc.constantFrom('hello', 'Hello', '', '__proto__', 'constructor', 'a'.repeat(64), 'ä', '../x', 'nats')
 const path = fc.constantFrom('.', './main.ts', '..', '/etc', '', './none.ts', 'a\0b', '~', './main.ts/x')

@@ -1,4 +1,4 @@
-/** Every command of the documentation, page by page, against one platform. */
+/** The commands of the documentation, page by page, against one platform; in the gate those of the pages most read. */
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,13 +8,16 @@ import { commandsOf, isExpected, readPages, type Page } from '../../../docs/bloc
 import { GO_CACHE } from '../support/go-cache.ts'
 import { BIN, TestPlatform } from '../support/platform.ts'
 import { SYSTEM_PYTHON } from '../support/python-environment.ts'
+import { IS_WHOLE } from '../support/whole-suite.ts'
 import { installProgram, PageShell, programsIn } from './shell.ts'
 
 const isRun = ({ blocks }: Page) =>
   blocks.some(({ language, reason }) => language === 'console' && reason === undefined)
 /** Its commands start the platform, stop it and start it again. */
 const FIRST = 'start'
-const pages = (await readPages()).filter(isRun)
+/** What the other pages show, tests of the gate do in their own words. */
+const IN_GATE = [FIRST, 'tutorial', 'troubleshooting', 'guide/handlers', 'guide/async', 'guide/store', 'guide/secrets']
+const pages = (await readPages()).filter(page => isRun(page) && (IS_WHOLE || IN_GATE.includes(page.name)))
 
 const NODE_MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url))
 

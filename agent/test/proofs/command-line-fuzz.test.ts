@@ -17,10 +17,11 @@ import { keepBackup } from '../../src/platform/backup/keep-backup.ts'
 import { restoreHome } from '../../src/platform/backup/restore-home.ts'
 import { restoreStore } from '../../src/platform/restore-store.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
+import { IS_WHOLE } from '../support/whole-suite.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? 1)
 /** Some of them deploy. */
-const numRuns = Math.min(Number(process.env['FUZZ_ROUNDS'] ?? 150), 2_000)
+const numRuns = Math.min(Number(process.env['FUZZ_ROUNDS'] ?? (IS_WHOLE ? 150 : 50)), 2_000)
 /** After that it presses Ctrl-C, and the command has this long to exit. */
 const PATIENCE_MS = 2_000
 const DEAF_MS = 20_000

@@ -18,9 +18,10 @@ import { SeededRandom } from '../chaos/seeded-random.ts'
 import { programOf } from '../support/system-packages.ts'
 import { until } from '../support/until.ts'
 import { mutated } from './mutations.ts'
+import { IS_WHOLE } from '../support/whole-suite.ts'
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 320)
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? (IS_WHOLE ? 320 : 160))
 /** Cases that run concurrently; each has its own servers, so that what arrives belongs to one case. */
 const SLOTS = 64
 /** After this much silence every server closes a connection, which ends a case. */

@@ -9,6 +9,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { Stage, until, type TestInstance } from '../proxy-testing.ts'
 import type { Proxy } from '../proxy.ts'
 import type { RouteInput } from '../../../routes/index.ts'
+import { IS_WHOLE } from '../../../../test/support/whole-suite.ts'
 
 const MAX = 3
 const CONCURRENCY = 2
@@ -316,7 +317,7 @@ it('no call is lost, none comes to a frozen instance, they are served in turn, a
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 100, maxLength: 150 }), run), {
     ...{
       seed: Number(process.env['FUZZ_SEED'] ?? 15),
-      numRuns: Number(process.env['FUZZ_ROUNDS'] ?? 4),
+      numRuns: Number(process.env['FUZZ_ROUNDS'] ?? (IS_WHOLE ? 4 : 2)),
       endOnFailure: true,
     },
   })

@@ -11,9 +11,10 @@ import { SeededRandom } from '../../../../test/chaos/seeded-random.ts'
 import { mutated } from '../../../../test/proofs/mutations.ts'
 import { ResponseParser } from './response-parser.ts'
 import { UpstreamError } from './upstream-error.ts'
+import { IS_WHOLE } from '../../../../test/support/whole-suite.ts'
 
 const SEED = Number(process.env['FUZZ_SEED'] ?? 1)
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 4_000)
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? (IS_WHOLE ? 4_000 : 1_500))
 
 const HELLO = 'Content-Type: text/plain\r\n'
 const SEEDS = [

@@ -7,8 +7,9 @@ import { MemoryStore } from '../../documents/testing/memory-store.ts'
 import { by, found, idsOf, where } from '../../documents/testing/reading.ts'
 import { randomFrom } from '../../testing/random.ts'
 import { openPostgresStore } from '../postgres-store.ts'
+import { IS_WHOLE } from '../../../../../test/support/whole-suite.ts'
 
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? 400) / 10
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? (IS_WHOLE ? 400 : 150)) / 10
 const DOCUMENTS = 120
 const VALUES: readonly unknown[] = [
   ...[null, false, true, 0, -0, 1, -1, 2.5, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, -1.7976931348623157e308],
