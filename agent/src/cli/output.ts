@@ -12,6 +12,8 @@ export interface Streams {
 
 export interface Progress {
   update(text: string): void
+  /** What is worth a line only where it replaces the one before. */
+  show(text: string): void
   /** Ends the spinner; what follows is printed below. */
   stop(): void
 }
@@ -102,7 +104,7 @@ export class Output {
       // Programs that show the steps to somebody ask for them.
       const update = (text: string) => void (environment['RYO_FAAS_STEPS'] && stderr.write(`${text}\n`))
       update(first)
-      return { update, stop: () => undefined }
+      return { update, show: () => undefined, stop: () => undefined }
     }
     if (!stderr.isTTY || isDumb(environment)) {
       let last = first
@@ -111,7 +113,7 @@ export class Output {
         if (text !== last) this.note(text)
         last = text
       }
-      return { update, stop: () => undefined }
+      return { update, show: () => undefined, stop: () => undefined }
     }
     return spinner(first, stderr)
   }
@@ -151,11 +153,13 @@ function spinner(first: string, stream: NodeJS.WriteStream): Progress {
     if (isOver) made?.stop()
     else if (made) (current = made).text = text
   })
+  const update = (next: string) => {
+    text = next
+    if (current) current.text = next
+  }
   return {
-    update: next => {
-      text = next
-      if (current) current.text = next
-    },
+    update,
+    show: update,
     stop: () => {
       isOver = true
       current?.stop()

@@ -1,4 +1,5 @@
 /** Deploying to a server: the code is checked and bundled on this machine, and what the server lacks of it is sent. */
+import { PassThrough } from 'node:stream'
 import {
   AgentClient,
   buildWithAgent,
@@ -15,7 +16,7 @@ export interface ElsewhereRun {
   onProgress: (progress: UploadProgress) => void
 }
 
-/** Yields what a deploy on this machine would. */
+/** Yields what a deploy on this machine would, when it happens. */
 export async function* deployElsewhere(
   { debug, buildOnly, explain, replace, from, ...request }: DeployBody & { variables: Record<string, string> },
   { context, onProgress }: ElsewhereRun,
@@ -23,11 +24,16 @@ export async function* deployElsewhere(
   const { signal } = context
   const { file, only, variables, environment } = request
   const asked = { file, variables, ...(only && { only }), ...(environment !== undefined && { environment }) }
-  const told: BuildProgress[] = []
   const begin = performance.now()
-  const built = await build(asked, { context, emit: event => told.push(event) })
+  const told = new PassThrough({ objectMode: true })
+  const building = build(asked, { context, emit: event => void told.write(event) }).finally(() => told.end())
+  // Its failure is met below, when all that it told before has been passed on.
+  building.catch(() => undefined)
   try {
-    yield* told.filter(({ type }) => explain || type !== 'bundled')
+    for await (const event of told as AsyncIterable<BuildProgress>) {
+      if (explain || event.type !== 'bundled') yield event
+    }
+    const built = await building
     if (buildOnly) yield { type: 'finished', deployed: 0, failed: 0, durationMs: performance.now() - begin }
     else {
       const flags = { debug, explain, replace, ...(from !== undefined && { from }) }
@@ -38,7 +44,10 @@ export async function* deployElsewhere(
       }
     }
   } finally {
-    await built.close()
+    await building.then(
+      built => built.close(),
+      () => undefined,
+    )
   }
 }
 

@@ -82,6 +82,7 @@ export async function reportDeploy(
         break
       case 'step':
         steps.set(event.name, event.step)
+        interactive?.show(`${event.step} ${event.name}`)
         break
       case 'bundled':
         bundled.push(event)
