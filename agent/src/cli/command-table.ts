@@ -44,6 +44,7 @@ const GROUPS: Record<string, Record<string, Load>> = {
     audit: async () => (await import('./commands/audit.ts')).audit,
     backup: async () => (await import('./commands/backup.ts')).backup,
     restore: async () => (await import('./commands/backup.ts')).restore,
+    export: async () => (await import('./commands/export.ts')).exportCommand,
     list: async () => (await import('./commands/list.ts')).list,
     prune: async () => (await import('./commands/operations.ts')).prune,
     reset: async () => (await import('./commands/operations.ts')).reset,

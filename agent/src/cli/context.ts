@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Argv } from 'yargs'
 import type { AgentClient, AgentFile, BuiltPackages, ServersFile } from '../client/index.ts'
 import type { z } from 'zod'
-import type { API, BuildProgress } from '../contract/index.ts'
+import type { API, BuildProgress, ExportedFunctions, ExportRequest } from '../contract/index.ts'
 import type { Output } from './output.ts'
 
 export type CheckResult = z.output<(typeof API)['check']['response']>
@@ -143,6 +143,15 @@ export interface CliHost {
       variables: NodeJS.ProcessEnv
     },
   ): Promise<BuiltPackages & { digest: string; notes: string[] }>
+  /**
+   * Functions as objects of Kubernetes, without a platform; brings their images where the request says.
+   * @throws RyoFaasError DEPLOYMENT_NOT_FOUND, SECRET_NOT_FOUND, UNSUPPORTED, REGISTRY_FAILED, CANCELLED; of a deploy.json:
+   * DEPLOY_FILE_INVALID, CHECK_FAILED, BUILD_FAILED
+   */
+  exportKubernetes(
+    request: ExportRequest,
+    run: { report: (doing: string) => void; signal: AbortSignal },
+  ): Promise<ExportedFunctions>
   /** Looks at all that a platform needs on this machine, without changing anything. */
   examine(): Promise<Finding[]>
   /** @throws RyoFaasError HOME_UNUSABLE */

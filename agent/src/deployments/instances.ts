@@ -251,6 +251,6 @@ function limitsOf({ memoryMb, cpus }: VersionRecord['config']): InstanceSpec['li
 }
 
 /** An instance may finish its calls, none of which may exceed its timeout. */
-function drainMsOf(version: VersionRecord | undefined): number {
+export function drainMsOf(version: VersionRecord | undefined): number {
   return Math.min(version?.config.timeoutMs ?? 10_000, MAX_DRAIN_MS)
 }

@@ -72,6 +72,10 @@ export async function runCommandLine(ahead?: Promise<AgentAhead | undefined>): P
       },
       writeArtefact: async (built, path) => (await import('../platform/build-here.ts')).writeArtefact(built, path),
       openArtefact: async (at, settings) => (await import('../platform/build-here.ts')).openArtefact(at, settings),
+      exportKubernetes: async (request, run) => {
+        const { exportHere } = await import('../platform/export-here.ts')
+        return exportHere(request, { home, environment, nodeCache, runtimeDir, ...run })
+      },
       openUrl: async url => (await import('../platform/open-url.ts')).openUrl(url, join(home, 'run', 'dashboard.html')),
       restoreStore: async backup => (await import('../platform/restore-store.ts')).restoreStore(home, backup),
       keepBackup: async (content, to) => (await import('../platform/backup/keep-backup.ts')).keepBackup(content, to),

@@ -10,17 +10,25 @@ import { addedCertificates, certificatesIn } from '../host/index.ts'
  */
 export async function trustedCertificates(ca: string, environment: NodeJS.ProcessEnv): Promise<string> {
   const extra = environment['NODE_EXTRA_CA_CERTS']
-  // Node itself only warns about this one.
-  const read = (file: string) => readFile(file).then(certificatesIn, () => '')
-  const [named, inherited, added] = await Promise.all([
-    ca === 'none' ? '' : read(ca),
-    extra ? read(extra) : '',
+  const all = await Promise.all([
+    namedCertificates(ca),
+    // Node itself only warns about this one.
+    extra ? certificatesOf(extra) : '',
     addedCertificates(),
   ])
-  if (ca !== 'none' && named === '') {
-    throw new RyoFaasError('INVALID_OPTION', `--ca ${ca}: the file is missing or contains no certificate`, {
-      hint: 'Name a file with certificates in PEM format, set with --ca or RYO_FAAS_CA.',
-    })
-  }
-  return [...new Set([named, inherited, added])].join('')
+  return [...new Set(all)].join('')
+}
+
+/** Those of the option alone. @throws RyoFaasError INVALID_OPTION */
+export async function namedCertificates(ca: string): Promise<string> {
+  if (ca === 'none') return ''
+  const named = await certificatesOf(ca)
+  if (named !== '') return named
+  throw new RyoFaasError('INVALID_OPTION', `--ca ${ca}: the file is missing or contains no certificate`, {
+    hint: 'Name a file with certificates in PEM format, set with --ca or RYO_FAAS_CA.',
+  })
+}
+
+function certificatesOf(file: string): Promise<string> {
+  return readFile(file).then(certificatesIn, () => '')
 }

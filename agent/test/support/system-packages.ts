@@ -11,6 +11,7 @@ const run = promisify(execFile)
 
 /** Debian package → names of its program, or a path; the first that exists counts. */
 const PROGRAMS = {
+  catatonit: ['catatonit'],
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   curl: ['curl'],
   delve: ['dlv'],
@@ -19,9 +20,11 @@ const PROGRAMS = {
   gcc: ['gcc'],
   'golang-go': ['go'],
   iproute2: ['ip'],
+  'kubernetes-client': ['kubectl'],
   'nats-server': ['nats-server'],
   'nginx-light': ['nginx'],
   pebble: ['pebble'],
+  podman: ['podman'],
   postgresql: ['pg_ctlcluster'],
   'openssh-client': ['ssh'],
   'openssh-server': ['sshd'],

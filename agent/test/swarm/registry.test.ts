@@ -1,7 +1,7 @@
 /** Images in a registry of the user's, and machines that fetch them there. */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Registry } from '../../src/engines/swarm/registry.ts'
+import { Registry } from '../../src/engines/oci/registry.ts'
 import { SwarmEngine } from '../../src/engines/swarm/swarm-engine.ts'
 import { ask, EngineStage } from '../engine/engine-stage.ts'
 import { startRegistry, type TestRegistry } from '../support/docker-registry.ts'

@@ -36,13 +36,16 @@ export const DOCKER: EngineType = {
   },
 }
 
+/** What images are made of. */
+export type ImageChoice = Pick<EngineContext, 'baseImage' | 'nodePath' | 'environment'>
+
 /** The host's own Node makes a Linux image only on Linux. */
 export function baseImageOf(choice: string, nodePath: string): BaseImageSource {
   if (isAssembled(choice)) return { kind: 'assemble', nodePath }
   return { kind: 'pull', ref: choice === 'auto' ? 'node:24-slim' : choice }
 }
 
-export function otherBaseImages({ baseImage, nodePath, environment }: EngineContext) {
+export function otherBaseImages({ baseImage, nodePath, environment }: ImageChoice) {
   const nodes = new InstalledNodes({ own: nodePath, environment })
   return async (base: string): Promise<BaseImageSource> => {
     const version = nodeVersionOf(base)

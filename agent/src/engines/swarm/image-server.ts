@@ -11,8 +11,8 @@ import { stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pipeline } from 'node:stream/promises'
-import type { BlobStore } from './blob-store.ts'
-import { MANIFEST } from './swarm-images.ts'
+import type { BlobStore } from '../oci/blob-store.ts'
+import { MANIFEST } from '../oci/oci-images.ts'
 
 const CONTENT = /^\/v2\/[a-z0-9/._-]+\/(manifests|blobs)\/(sha256:[0-9a-f]{64})$/
 

@@ -26,10 +26,10 @@ import { imageGone } from '../package-folder.ts'
 import { NODE_BASE } from '../pool/pool-class.ts'
 import { HandedOver } from './handed-over.ts'
 import { ImageServer } from './image-server.ts'
-import type { Registry } from './registry.ts'
+import type { Registry } from '../oci/registry.ts'
 import { constraintsOf, serviceName, serviceSpec } from './service-spec.ts'
 import { addressOf, type SwarmInfo, type SwarmService } from './swarm-api.ts'
-import { SwarmImages } from './swarm-images.ts'
+import { OciImages } from '../oci/oci-images.ts'
 import { hasEnded, hasRun, phaseOf, toInstance } from './swarm-instance.ts'
 import { SwarmLogs } from './swarm-logs.ts'
 import { SwarmNetworks } from './swarm-network.ts'
@@ -68,7 +68,7 @@ export class SwarmEngine implements Engine {
   readonly note: string
   readonly isolation = { label: 'in containers on the machines of a swarm' }
   readonly runsInPlace = false
-  readonly images: SwarmImages
+  readonly images: OciImages
   readonly logs: SwarmLogs
   readonly #docker: Docker
   readonly #options: SwarmEngineOptions
@@ -91,7 +91,8 @@ export class SwarmEngine implements Engine {
     this.#view = new SwarmView(docker, project)
     this.#networks = new SwarmNetworks(docker, project)
     this.#handed = new HandedOver(docker, project)
-    this.images = new SwarmImages({ folder: join(home, 'images'), project, sourceOf, registry })
+    const maker = 'the engine "swarm"'
+    this.images = new OciImages({ folder: join(home, 'images'), maker, project, sourceOf, registry })
     this.logs = new SwarmLogs(docker, this.#view, home)
   }
 
@@ -221,15 +222,15 @@ export class SwarmEngine implements Engine {
         `"egress": "none" of ${spec.route} cannot be enforced by the engine "swarm"`,
       )
     }
-    const [place, digest] = await Promise.all([this.#placed(), this.images.digestOf(spec.image)])
-    if (digest === undefined) throw imageGone(spec)
+    const [place, found] = await Promise.all([this.#placed(), this.images.find(spec.image)])
+    if (found === undefined) throw imageGone(spec)
     const { project, baseEnv: defaults = {}, registry } = this.#options
     this.#starting.add(spec.id)
     try {
       const [own, handed] = await Promise.all([this.#networks.ensure(spec.route), this.#handed.create(spec)])
       const service = serviceSpec(spec, {
         ...{ project, handed, defaults },
-        image: `${registry?.address ?? place.images.address}/${project}@${digest}`,
+        image: `${registry?.address ?? place.images.address}/${project}@${found.manifest.digest}`,
         networks: [own, ...(spec.reach?.networks ?? [])],
         hosts: [`${place.address} ${this.#proxyHost}`],
         constraints: constraintsOf(spec.nodes),

@@ -1,10 +1,7 @@
 /** Containers on several machines, where Docker is a manager of a swarm. Only if it is named: a swarm is a choice. */
 import { RyoFaasError } from '../../contract/index.ts'
-import { otherBaseImages, baseImageOf } from '../docker/docker-type.ts'
-import type { BaseImageSource } from '../docker/base-image.ts'
-import { hostPathsOf } from '../../contract/index.ts'
-import type { Detection, EngineContext, EngineType } from '../engine-type.ts'
-import { NODE_BASE } from '../pool/pool-class.ts'
+import type { Detection, EngineType } from '../engine-type.ts'
+import { imageSources } from '../oci/image-sources.ts'
 import type { SwarmInfo } from './swarm-api.ts'
 
 export const SWARM: EngineType = {
@@ -40,23 +37,14 @@ export const SWARM: EngineType = {
     const { docker, project, home, environment, registry: address = 'none' } = context
     const [{ SwarmEngine }, { Registry }, connection] = await Promise.all([
       import('./swarm-engine.ts'),
-      import('./registry.ts'),
+      import('../oci/registry.ts'),
       docker.connect(),
     ])
     const { TZ } = environment
     return new SwarmEngine({
-      ...{ docker: connection.docker, note: connection.note, project, home, sourceOf: sourcesOf(context) },
+      ...{ docker: connection.docker, note: connection.note, project, home, sourceOf: imageSources(context) },
       baseEnv: TZ === undefined ? {} : { TZ },
       registry: address === 'none' ? undefined : new Registry({ address, environment }),
     })
   },
-}
-
-function sourcesOf(context: EngineContext): (base: string) => Promise<BaseImageSource> {
-  const others = otherBaseImages(context)
-  return async base => {
-    if (base === NODE_BASE) return baseImageOf(context.baseImage, context.nodePath)
-    const paths = hostPathsOf(base)
-    return paths === undefined ? others(base) : { kind: 'host', paths }
-  }
 }

@@ -1,7 +1,7 @@
 /**
- * Packages as images that this agent makes and keeps as files, in the format of OCI (image-spec): a layer with the base,
- * a layer with the package. No Docker is asked: the machines of the swarm fetch them here (`image-server.ts`), each layer
- * once.
+ * Packages as images that are made here and kept as files, in the format of OCI (image-spec): a layer with the base, a
+ * layer with the package. No Docker is asked: the machines of a swarm fetch them (`swarm/image-server.ts`), each layer
+ * once, and an export writes them into an archive.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -24,11 +24,13 @@ const CONFIG = 'application/vnd.oci.image.config.v1+json'
 /** Not compressed: the network between the machines is faster than a compressor. */
 const LAYER = 'application/vnd.oci.image.layer.v1.tar'
 /** Node's names of processors that Docker calls differently. */
-const ARCHITECTURES: Record<string, string> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' }
+const PROCESSORS: Record<string, string> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' }
 
-export interface SwarmImagesOptions {
+export interface OciImagesOptions {
   /** For the contents and the records. */
   folder: string
+  /** Who needs them, for messages. */
+  maker: string
   project: string
   sourceOf: (base: string) => Promise<BaseImageSource>
   /** Images are brought there, too. */
@@ -36,21 +38,21 @@ export interface SwarmImagesOptions {
 }
 
 /** The record of an image. */
-interface Kept extends ImageInfo {
+export interface OciImage extends ImageInfo {
   manifest: Descriptor
   /** What the manifest names. */
   contents: Descriptor[]
 }
 
-export class SwarmImages implements Images {
+export class OciImages implements Images {
   readonly blobs: BlobStore
-  readonly #options: SwarmImagesOptions
+  readonly #options: OciImagesOptions
   /** What is removed must not be what another image is being made of. */
   readonly #inTurn = new KeyedQueue()
   /** Digests of manifests that are known to be in the registry. */
   readonly #pushed = new Set<string>()
 
-  constructor(options: SwarmImagesOptions) {
+  constructor(options: OciImagesOptions) {
     this.#options = options
     this.blobs = new BlobStore(join(options.folder, 'blobs'))
   }
@@ -62,7 +64,7 @@ export class SwarmImages implements Images {
   build(built: BuiltPackage, signal: AbortSignal): Promise<string> {
     const ref = this.refOf(built)
     return this.#inTurn.run('', async () => {
-      const kept = await this.#kept(ref)
+      const kept = await this.find(ref)
       if (kept !== undefined) return this.#published(kept)
       await requirePackage(built)
       const base = await this.#baseLayer(built.base ?? NODE_BASE, () => undefined)
@@ -95,9 +97,13 @@ export class SwarmImages implements Images {
     return this.#inTurn.run('', () => rm(this.#options.folder, { recursive: true, force: true }))
   }
 
-  /** The digest by which a machine fetches an image; undefined if there is no such image. */
-  async digestOf(ref: string): Promise<string | undefined> {
-    return (await this.#kept(ref))?.manifest.digest
+  /** With the digest by which a machine fetches it; undefined if there is no such image. */
+  async find(ref: string): Promise<OciImage | undefined> {
+    const text = await readIfPresent(this.#recordOf(ref))
+    if (text === undefined) return undefined
+    const kept = JSON.parse(text) as OciImage
+    const there = await Promise.all([kept.manifest, ...kept.contents].map(({ digest }) => this.blobs.has(digest)))
+    return there.every(Boolean) ? kept : undefined
   }
 
   async ensureBase(report: (doing: string) => void): Promise<void> {
@@ -108,11 +114,11 @@ export class SwarmImages implements Images {
   async #baseLayer(base: string, report: (doing: string) => void): Promise<Descriptor[]> {
     if (base === SCRATCH_BASE) return []
     if (dockerfileOf(base) !== undefined) {
-      throw new RyoFaasError('UNSUPPORTED', 'the engine "swarm" does not build Dockerfiles', {
-        hint: 'Start the platform with --engine docker, or name what the program runs on with "base".',
+      throw new RyoFaasError('UNSUPPORTED', `${this.#options.maker} does not build Dockerfiles`, {
+        hint: 'Start the platform with --engine docker, or run the program with "command".',
       })
     }
-    const files = await filesOf(await this.#options.sourceOf(base))
+    const files = await filesOf(await this.#options.sourceOf(base), this.#options.maker)
     const path = join(this.#options.folder, 'bases', `${await fingerprintOf(files)}.json`)
     const known = await readIfPresent(path)
     if (known !== undefined) {
@@ -128,7 +134,7 @@ export class SwarmImages implements Images {
   }
 
   /** @returns its reference. @throws RyoFaasError REGISTRY_FAILED */
-  async #published({ ref, manifest, contents }: Kept): Promise<string> {
+  async #published({ ref, manifest, contents }: OciImage): Promise<string> {
     const { registry, project } = this.#options
     if (registry === undefined || this.#pushed.has(manifest.digest)) return ref
     await registry.push(project, { manifest, contents, blobs: this.blobs })
@@ -136,12 +142,12 @@ export class SwarmImages implements Images {
     return ref
   }
 
-  async #record(built: BuiltPackage, layers: Descriptor[]): Promise<Kept> {
+  async #record(built: BuiltPackage, layers: Descriptor[]): Promise<OciImage> {
     const { project } = this.#options
     const ref = this.refOf(built)
     const createdAt = new Date().toISOString()
     const config = await this.blobs.addJson(CONFIG, {
-      ...{ created: createdAt, os: 'linux', architecture: ARCHITECTURES[process.arch] ?? process.arch },
+      ...{ created: createdAt, os: 'linux', architecture: processorOf(process.arch) },
       config: {
         WorkingDir: APP_FOLDER,
         Labels: { 'ryo-faas': project, [project]: 'image', [`${project}.function`]: built.route },
@@ -150,7 +156,7 @@ export class SwarmImages implements Images {
       rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
     })
     const manifest = await this.blobs.addJson(MANIFEST, { schemaVersion: 2, mediaType: MANIFEST, config, layers })
-    const record: Kept = {
+    const record: OciImage = {
       ...{ ref, route: built.route, hash: built.hash, createdAt, manifest },
       sizeBytes: layers.reduce((sum, { size }) => sum + size, 0),
       contents: [config, ...layers],
@@ -159,16 +165,8 @@ export class SwarmImages implements Images {
     return record
   }
 
-  async #kept(ref: string): Promise<Kept | undefined> {
-    const text = await readIfPresent(this.#recordOf(ref))
-    if (text === undefined) return undefined
-    const kept = JSON.parse(text) as Kept
-    const there = await Promise.all([kept.manifest, ...kept.contents].map(({ digest }) => this.blobs.has(digest)))
-    return there.every(Boolean) ? kept : undefined
-  }
-
-  #all(): Promise<Kept[]> {
-    return this.#records<Kept>('images')
+  #all(): Promise<OciImage[]> {
+    return this.#records<OciImage>('images')
   }
 
   async #records<T>(kind: 'images' | 'bases'): Promise<T[]> {
@@ -184,15 +182,20 @@ export class SwarmImages implements Images {
   }
 }
 
+/** As images and Kubernetes name it. @param arch as Node does */
+export function processorOf(arch: string): string {
+  return PROCESSORS[arch] ?? arch
+}
+
 /** @throws RyoFaasError UNSUPPORTED */
-async function filesOf(source: BaseImageSource) {
+async function filesOf(source: BaseImageSource, maker: string) {
   switch (source.kind) {
     case 'assemble':
       return nodeFiles(source.nodePath)
     case 'host':
       return hostFiles(source.paths)
     case 'pull':
-      throw new RyoFaasError('UNSUPPORTED', `the engine "swarm" cannot build on ${source.ref}`, {
+      throw new RyoFaasError('UNSUPPORTED', `${maker} cannot build on ${source.ref}`, {
         hint: 'Start the platform without --base-image, on Linux: the base is made of this machine’s Node.',
       })
   }

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { SCRATCH_BASE } from '../../contract/index.ts'
-import { ImageServer } from './image-server.ts'
-import { SwarmImages } from './swarm-images.ts'
+import { ImageServer } from '../swarm/image-server.ts'
+import { OciImages } from './oci-images.ts'
 
 interface Manifest {
   config: { digest: string; size: number }
@@ -18,15 +18,15 @@ interface Manifest {
 const never = new AbortController().signal
 let home: string
 let program: string
-let images: SwarmImages
+let images: OciImages
 const servers: ImageServer[] = []
 
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'rfa-images-'))
   program = join(home, 'program')
   await writeFile(program, 'not linked with anything', { mode: 0o755 })
-  images = new SwarmImages({
-    ...{ folder: join(home, 'images'), project: 'rfa' },
+  images = new OciImages({
+    ...{ folder: join(home, 'images'), project: 'rfa', maker: 'this test' },
     sourceOf: async () => ({ kind: 'assemble', nodePath: process.execPath }),
   })
 })
@@ -60,12 +60,13 @@ function get(address: string, path: string, method = 'GET') {
   })
 }
 
+const digestIn = async (ref: string, all = images) => (await all.find(ref))?.manifest.digest
 const digestOf = (content: string) => `sha256:${createHash('sha256').update(content).digest('hex')}`
 
 test('everything that a manifest names is served under its digest', async () => {
   const ref = await images.build(await packageOf('h1'), never)
   const address = await serve()
-  const digest = (await images.digestOf(ref))!
+  const digest = (await digestIn(ref))!
   const answer = await get(address, `/v2/rfa/manifests/${digest}`)
   expect([answer.status, answer.type]).toEqual([200, 'application/vnd.oci.image.manifest.v1+json'])
   expect(digestOf(answer.body)).toBe(digest)
@@ -112,11 +113,11 @@ test('a package is built once; what only a removed image was made of is removed'
   const before = await count()
   await images.remove(first)
   await images.remove(first)
-  expect(await images.digestOf(first)).toBeUndefined()
+  expect(await digestIn(first)).toBeUndefined()
   expect((await images.list()).map(({ ref, hash }) => [ref, hash])).toEqual([[second, 'h2']])
   // They have the layer in common.
   const address = await serve()
-  const manifest = await get(address, `/v2/rfa/manifests/${await images.digestOf(second)}`)
+  const manifest = await get(address, `/v2/rfa/manifests/${await digestIn(second)}`)
   const { layers } = JSON.parse(manifest.body) as Manifest
   expect((await get(address, `/v2/rfa/blobs/${layers[0]!.digest}`)).status).toBe(200)
   await images.remove(second)
@@ -126,10 +127,10 @@ test('a package is built once; what only a removed image was made of is removed'
 test('an image of which a part is lost is built again', async () => {
   const built = await packageOf('h1')
   const ref = await images.build(built, never)
-  await rm(images.blobs.pathOf((await images.digestOf(ref))!))
-  expect(await images.digestOf(ref)).toBeUndefined()
+  await rm(images.blobs.pathOf((await digestIn(ref))!))
+  expect(await digestIn(ref)).toBeUndefined()
   await images.build(built, never)
-  expect(await images.digestOf(ref)).toMatch(/^sha256:/)
+  expect(await digestIn(ref)).toMatch(/^sha256:/)
 })
 
 test('a build that is cancelled leaves nothing', async () => {
@@ -140,15 +141,15 @@ test('a build that is cancelled leaves nothing', async () => {
 
 test('the base is a layer that images have in common', async () => {
   const built = { ...(await packageOf('h1')), base: `host:${program}` }
-  const onHost = new SwarmImages({
-    ...{ folder: join(home, 'images'), project: 'rfa' },
+  const onHost = new OciImages({
+    ...{ folder: join(home, 'images'), project: 'rfa', maker: 'this test' },
     sourceOf: async () => ({ kind: 'host', paths: [program] }),
   })
   const refs = [await onHost.build(built, never), await onHost.build({ ...built, route: 'other' }, never)]
   const address = await serve()
   const bases = await Promise.all(
     refs.map(async ref => {
-      const { body } = await get(address, `/v2/rfa/manifests/${await onHost.digestOf(ref)}`)
+      const { body } = await get(address, `/v2/rfa/manifests/${await digestIn(ref, onHost)}`)
       return (JSON.parse(body) as Manifest).layers[0]!.digest
     }),
   )

@@ -21,6 +21,14 @@ export interface RegistryOptions {
   environment: NodeJS.ProcessEnv
 }
 
+export interface PushedImage {
+  manifest: Descriptor
+  contents: Descriptor[]
+  blobs: BlobStore
+  /** A tag names one content and is never moved. */
+  tag?: string
+}
+
 type Answer = Awaited<ReturnType<typeof request>>
 type Sent = { method: 'HEAD' | 'POST' | 'PUT'; type?: string; content?: Descriptor & { path: string } }
 
@@ -44,28 +52,25 @@ export class Registry {
 
   /**
    * Brings an image there.
-   * @param contents what the manifest names
+   * @param image `contents`: what the manifest names; `tag`: a name for people, besides its digest
    * @throws RyoFaasError REGISTRY_FAILED
    */
-  async push(name: string, image: { manifest: Descriptor; contents: Descriptor[]; blobs: BlobStore }): Promise<void> {
-    const { manifest, contents, blobs } = image
+  async push(name: string, image: PushedImage): Promise<void> {
+    const { manifest, contents, blobs, tag } = image
     const path = [...this.address.split('/').slice(1), name].join('/')
     const root = `${this.#origin}/v2/${path}`
-    if (await this.#has(`${root}/manifests/${manifest.digest}`, manifest.mediaType)) return
+    const place = `${root}/manifests/${tag ?? manifest.digest}`
+    if (await this.#has(place, manifest.mediaType)) return
     for (const content of contents) {
       if (await this.#has(`${root}/blobs/${content.digest}`)) continue
       const { headers } = await this.#expect(`${root}/blobs/uploads/`, { method: 'POST' }, 202)
-      const place = new URL(String(headers['location']), `${this.#origin}/`)
-      place.searchParams.set('digest', content.digest)
+      const upload = new URL(String(headers['location']), `${this.#origin}/`)
+      upload.searchParams.set('digest', content.digest)
       const sent = { ...content, path: blobs.pathOf(content.digest) }
-      await this.#expect(place.href, { method: 'PUT', type: 'application/octet-stream', content: sent }, 201)
+      await this.#expect(upload.href, { method: 'PUT', type: 'application/octet-stream', content: sent }, 201)
     }
     const sent = { ...manifest, path: blobs.pathOf(manifest.digest) }
-    await this.#expect(
-      `${root}/manifests/${manifest.digest}`,
-      { method: 'PUT', type: manifest.mediaType, content: sent },
-      201,
-    )
+    await this.#expect(place, { method: 'PUT', type: manifest.mediaType, content: sent }, 201)
   }
 
   /** What `docker login` wrote down for it; undefined if nothing. */
