@@ -6,7 +6,7 @@ const AGENT = [
   ['contract'],
   ['client', 'host', 'docker', 'access', 'observability/tracing'],
   ['languages', 'engines', 'bus', 'cloud-events', 'secrets', 'tokens', 'supervisor', 'observability', 'acme'],
-  ['calls', 'deploy-file', 'routes'],
+  ['calls', 'cluster', 'deploy-file', 'routes'],
   ['packages'],
   ['services/nats', 'services/proxy', 'services/dispatcher', 'services/store'],
   ['deployments'],

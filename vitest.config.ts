@@ -8,7 +8,7 @@ const conditions = ['source', 'node']
 
 /** Beside their source like all tests, but not for a unit run: a real nats-server, or processes compiled on the fly. */
 const WITH_PROCESSES = [
-  'agent/src/{bus,calls,services/dispatcher,services/proxy/calls-api,services/store/relay}/**/*.test.ts',
+  'agent/src/{bus,calls,cluster,services/dispatcher,services/proxy/calls-api,services/store/relay}/**/*.test.ts',
   'agent/src/{services/store/main,services/proxy/main,services/proxy/events-api/events-api,observability/collector/survival,engines/process/process-engine}.test.ts',
   'agent/src/services/store/postgres/**/*.test.ts',
   'agent/src/services/store/testing/histories.test.ts',

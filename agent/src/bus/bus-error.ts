@@ -23,6 +23,7 @@ export const JETSTREAM_ERRORS = {
   streamNameInUse: 10058,
   streamNotFound: 10059,
   consumerNotFound: 10014,
+  messageNotFound: 10037,
   deleteFailed: 10057,
   maximumBytes: 10077,
   maximumMessages: 10078,

@@ -22,6 +22,22 @@ export function lastMessage(bus: Bus, stream: string, subject: string): Promise<
 }
 
 /**
+ * The same, as the server that orders the writes of the stream has it: never an older one.
+ * @throws BusError UNAVAILABLE
+ */
+export function newestMessage(bus: Bus, stream: string, subject: string): Promise<StoredMessage | undefined> {
+  return ask(bus, async (manager, names) => {
+    try {
+      const query = { last_by_subj: names.subject(subject) }
+      return stored(await manager.streams.getMessage(names.stream(stream), query), names)
+    } catch (error) {
+      if (isApiError(error, JETSTREAM_ERRORS.messageNotFound)) return undefined
+      throw error
+    }
+  })
+}
+
+/**
  * The first message on a subject at or after `sequence`.
  * @throws BusError UNAVAILABLE
  */

@@ -4,12 +4,15 @@ import { ask, linkOf, type Bus } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS, type BusError } from './bus-error.ts'
 import type { BusNames } from './names.ts'
 import {
+  AGENT_STREAMS,
+  agentsSubject,
   EVENT_SUBJECTS,
   idempotencySubject,
   PUBLISHED_SUBJECTS,
   STREAMS,
   subjectsOf,
   triggerSubject,
+  versionSubject,
 } from './subjects.ts'
 
 /**
@@ -68,6 +71,8 @@ const DEFAULTS: StreamLimits = {
 /** One key takes about 200 bytes. */
 const IDEMPOTENCY_MAX_BYTES = 256 * MIB
 const TRIGGERS_MAX_BYTES = 16 * MIB
+const AGENTS_MAX_BYTES = 64 * MIB
+const VERSIONS_MAX_BYTES = 4096 * MIB
 const LEAST_SHARE = 1 / 1024
 /** Within it, a second publish with the same message id is a duplicate. */
 const DUPLICATE_WINDOW_MS = 120_000
@@ -80,14 +85,51 @@ type Config = Partial<StreamConfig> & { name: string; max_bytes: number; num_rep
  * Creates the streams, or updates their limits. May run twice, also at the same time.
  * @throws BusError
  */
-export async function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}): Promise<void> {
+export function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}): Promise<void> {
   const all = { ...DEFAULTS, ...limits }
+  return ensureAll(bus, configs(all), all)
+}
+
+/**
+ * The same with those that only several agents need.
+ * @throws BusError
+ */
+export function ensureAgentStreams(
+  bus: Bus,
+  { replicas, mayLowerReplicas }: Pick<StreamLimits, 'replicas' | 'mayLowerReplicas'> = DEFAULTS,
+): Promise<void> {
+  const wanted = [
+    {
+      name: AGENT_STREAMS.agents,
+      subjects: [agentsSubject('>')],
+      ...kept({ maxBytes: AGENTS_MAX_BYTES }),
+      discard: DiscardPolicy.New,
+      max_msgs_per_subject: 1,
+      // A replica may be behind, and who leads must not be read from one.
+      allow_direct: false,
+    },
+    {
+      name: AGENT_STREAMS.versions,
+      subjects: [versionSubject('*', '*')],
+      ...kept({ maxBytes: VERSIONS_MAX_BYTES }),
+      discard: DiscardPolicy.New,
+      max_msgs_per_subject: 1,
+    },
+  ]
+  return ensureAll(bus, wanted, { replicas, mayLowerReplicas })
+}
+
+async function ensureAll(
+  bus: Bus,
+  configured: Omit<Config, 'num_replicas'>[],
+  { replicas, mayLowerReplicas }: Pick<StreamLimits, 'replicas' | 'mayLowerReplicas'>,
+): Promise<void> {
   const { names } = linkOf(bus)
-  const wanted = configs(all).map(config => ({ ...asOnServer(config, names), num_replicas: all.replicas }))
+  const wanted = configured.map(config => ({ ...asOnServer(config, names), num_replicas: replicas }))
   for (let share = 1; ; share /= 2) {
     const outcomes = await Promise.allSettled(
       wanted.map(config =>
-        ensureStream(bus, { ...config, max_bytes: Math.floor(config.max_bytes * share) }, all.mayLowerReplicas),
+        ensureStream(bus, { ...config, max_bytes: Math.floor(config.max_bytes * share) }, mayLowerReplicas),
       ),
     )
     const failures = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason as BusError] : []))
@@ -129,7 +171,7 @@ function ensureStream(bus: Bus, config: Config, mayLowerReplicas: boolean): Prom
  */
 export async function removeStreams(bus: Bus): Promise<number> {
   const outcomes = await Promise.all(
-    Object.values(STREAMS).map(stream =>
+    Object.values({ ...STREAMS, ...AGENT_STREAMS }).map(stream =>
       ask(bus, async (manager, names) => {
         try {
           return await manager.streams.delete(names.stream(stream))

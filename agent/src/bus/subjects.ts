@@ -25,6 +25,14 @@ export const STREAMS = {
   idempotency: 'KV_rfa_idempotency',
 } as const
 
+/** Of platforms with several agents only. */
+export const AGENT_STREAMS = {
+  /** A key-value bucket: who leads, what the agents share, and which there are. */
+  agents: 'KV_rfa_agents',
+  /** What versions are made of, by digest, in pieces. */
+  versions: 'rfa_versions',
+} as const
+
 /** Subjects of one call each: `prefix.<route>.<ulid>`. */
 const PREFIXES = {
   call: 'rfa.call',
@@ -72,6 +80,16 @@ export function idempotencySubject(digest: string): string {
 /** Position of a trigger: `<route>.<handler>`. */
 export function triggerSubject(trigger: string): string {
   return `$KV.rfa_triggers.${trigger}`
+}
+
+/** What agents tell each other; `member.<id>`, for one. */
+export function agentsSubject(key: string): string {
+  return `$KV.rfa_agents.${key}`
+}
+
+/** A piece of a content. @param piece its number, or `*` */
+export function versionSubject(digest: string, piece: number | '*'): string {
+  return `rfa.version.${digest}.${piece}`
 }
 
 /** `1` on the message of a call that had been queued before. */

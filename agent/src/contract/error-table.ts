@@ -105,6 +105,18 @@ export const ERRORS = {
   BASE_IMAGE_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No base image is available' },
   REGISTRY_FAILED: { status: 502, fault: 'user', retryable: true, about: 'The registry does not take images' },
   NATS_UNAVAILABLE: { status: 503, fault: 'user', retryable: true, about: 'No nats-server could be found or started' },
+  CLUSTER_KEY_WRONG: {
+    status: 409,
+    fault: 'user',
+    retryable: false,
+    about: 'The agents of this platform have different cluster keys',
+  },
+  NOT_LEADING: {
+    status: 503,
+    fault: 'platform',
+    retryable: true,
+    about: 'Another agent is about to lead the platform',
+  },
   HOME_UNUSABLE: { status: 500, fault: 'user', retryable: false, about: 'RYO_FAAS_HOME cannot be read or written' },
   INVALID_OPTION: { status: 400, fault: 'user', retryable: false, about: 'An option or variable has an invalid value' },
   TESTS_FAILED: { status: 422, fault: 'user', retryable: false, about: 'A response is not as its .http file expects' },
