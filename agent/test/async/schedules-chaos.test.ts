@@ -5,7 +5,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CHAOS_LIMIT_MS, CHAOS_SCALE, CHAOS_SEED, CHAOS_TEST } from '../chaos/chaos-scale.ts'
 import { runSchedulesChaos } from '../chaos/schedules-run.ts'
 import { TestPlatform } from '../support/platform.ts'
-import { IS_WHOLE } from '../support/whole-suite.ts'
 
 let platform: TestPlatform
 beforeAll(async () => {
@@ -17,8 +16,7 @@ test('each time of a schedule is exactly one call while all parts are killed', C
   const report = await runSchedulesChaos(platform, {
     seed: Number(CHAOS_SEED ?? 17),
     functions: 4,
-    // It goes on until each part was killed.
-    underFireMs: (IS_WHOLE ? 15_000 : 5_000) * CHAOS_SCALE,
+    underFireMs: 15_000 * CHAOS_SCALE,
     killGapMs: [500, 2_000],
     limitMs: CHAOS_LIMIT_MS,
   })

@@ -32,7 +32,7 @@ const FUNCTIONS = {
     code: `import { setTimeout } from 'node:timers/promises'
       import { store } from '@ryo-faas/runtime'
       export async function gate(_: Request) {
-        while ((await store('gates').get('open')) === undefined) await setTimeout(20)
+        while ((await store('gates').get('open')) === undefined) await setTimeout(200)
         return new Response('through')
       }`,
     options: { async: true, timeoutMs: 600_000 },

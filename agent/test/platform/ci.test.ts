@@ -89,14 +89,15 @@ test('an artefact is deployed if it has the digest', async () => {
 test('what is missing or wrong is said, with what to do', async () => {
   const { RYO_FAAS_SERVER, RYO_FAAS_SERVER_TOKEN } = access
   const other = RYO_FAAS_SERVER_TOKEN.slice(0, -1) + (RYO_FAAS_SERVER_TOKEN.endsWith('a') ? 'b' : 'a')
+  // Nothing is to be built before it fails.
   const cases: [NodeJS.ProcessEnv, string[], RegExp][] = [
-    [{ RYO_FAAS_SERVER_TOKEN }, [project], /no server: set RYO_FAAS_SERVER/],
-    [{ RYO_FAAS_SERVER }, [project], /no token: .*token create ci/],
+    [{ RYO_FAAS_SERVER_TOKEN }, ['app.ryo'], /no server: set RYO_FAAS_SERVER/],
+    [{ RYO_FAAS_SERVER }, ['app.ryo'], /no token: .*token create ci/],
     [access, ['absent'], /there is no "absent"/],
-    [{ ...access, RYO_FAAS_SERVER_TOKEN: other }, [project], /is the token one of its own|token is not known/],
-    [{ ...access, RYO_FAAS_SERVER_TOKEN: 'ryotoken_unknown' }, [project], /is the token one of its own/],
-    [{ ...access, RYO_FAAS_SERVER: 'http://faas.example' }, [project], /https:\/\//],
-    [{ ...access, RYO_FAAS_SERVER: 'http://127.0.0.1:1' }, [project], /Does the platform run there/],
+    [{ ...access, RYO_FAAS_SERVER_TOKEN: other }, ['app.ryo'], /is the token one of its own|token is not known/],
+    [{ ...access, RYO_FAAS_SERVER_TOKEN: 'ryotoken_unknown' }, ['app.ryo'], /is the token one of its own/],
+    [{ ...access, RYO_FAAS_SERVER: 'http://faas.example' }, ['app.ryo'], /https:\/\//],
+    [{ ...access, RYO_FAAS_SERVER: 'http://127.0.0.1:1' }, ['app.ryo'], /Does the platform run there/],
   ]
   for (const [environment, args, message] of cases) {
     const { code, stderr } = await deploy(environment, args)

@@ -62,7 +62,7 @@ async function run(files: string[]): Promise<Report> {
     const output = join(folder, 'report.json')
     const args = ['node_modules/vitest/vitest.mjs', 'run', ...files]
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`]
-    const env = { ...process.env, FUZZ_SEED: values.seed, CHAOS_SEED: values.seed, ...(values.long && LONG) }
+    const env = { ...process.env, RYO_FAAS_TESTS: 'all', FUZZ_SEED: values.seed, CHAOS_SEED: values.seed, ...(values.long && LONG) }
     const child = spawn(process.execPath, [...args, ...reporters], { stdio: 'inherit', env })
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
     await once(child, 'exit')
@@ -88,8 +88,8 @@ function pageOf(lines: readonly Line[]): string {
   return [
     '# Proofs',
     '',
-    'Made by `npm run proofs`, which anyone can run. Every line consists of tests that `npm test` runs as well, with fewer',
-    'rounds if there is a seed.',
+    'Made by `npm run proofs`, which anyone can run. Every line consists of tests that `npm run test:all` runs as well, and',
+    '`npm test` with fewer rounds if there is a seed.',
     '',
     '| suite | follows | seed | passed |',
     '| --- | --- | --- | --- |',

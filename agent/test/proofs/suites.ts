@@ -1,4 +1,4 @@
-/** The suites of `npm run proofs`, and the standard behind each. They consist of tests that `npm test` runs as well. */
+/** The suites of `npm run proofs`, and the standard behind each. They consist of tests that `npm run test:all` runs as well. */
 export interface Suite {
   name: string
   /** What it follows, with its version. */

@@ -82,7 +82,7 @@ export class TestPlatform {
   }
 
   async details(name: string): Promise<DeploymentView> {
-    return JSON.parse(await this.ok(['details', name, '--json'])) as DeploymentView
+    return (await this.client()).call('deployment', { params: { name } })
   }
 
   async store(): Promise<StoreFetch> {

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, test } from 'vitest'
 import { meetBreakpoint } from './debugging.ts'
+import { IS_WHOLE } from '../../../agent/test/support/whole-suite.ts'
 import { firstSteps } from './first-steps.ts'
 
 describe.skipIf(!dockerAnswers())('the first steps, in containers', () => {
@@ -10,6 +11,8 @@ describe.skipIf(!dockerAnswers())('the first steps, in containers', () => {
     areShown: true,
     engineNote: 'in containers',
     inBetween: opened => {
+      // `operations.test.ts` meets one in a process.
+      if (!IS_WHOLE) return
       test('a breakpoint is hit in a container, too', () =>
         meetBreakpoint(opened(), {
           name: 'Method1',

@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { TestPlatform as ServerPlatform } from '../../../agent/test/support/platform.ts'
 import { SshServer } from '../../../agent/test/support/ssh-server.ts'
+import { IS_WHOLE } from '../../../agent/test/support/whole-suite.ts'
 import { takePicture } from '../bed/pictures.ts'
 import { Windows, type Opened } from '../bed/windows.ts'
 import { meetBreakpoint } from './debugging.ts'
@@ -49,6 +50,9 @@ afterAll(async () => {
   await ssh?.remove()
   await rm(runtime, { recursive: true, force: true })
 })
+
+/** What is done on this machine as well, in `operations.test.ts`. */
+const further = IS_WHOLE ? test : (_title: string, _run: () => Promise<void>) => undefined
 
 /** As in a shell, while the window is open; by what comes with the extension, which brings itself there. */
 async function addServer(): Promise<void> {
@@ -105,7 +109,7 @@ test('it is called there, and its log and its counts come from there', async () 
   expect((await there.details('greet')).calls).toBe(1)
 })
 
-test('the store there is shown, and a document of it is opened and saved', async () => {
+further('the store there is shown, and a document of it is opened and saved', async () => {
   const { window } = opened
   const put = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{"data":{"text":"mine"}}' }
   await (
@@ -120,7 +124,7 @@ test('the store there is shown, and a document of it is opened and saved', async
   await window.command('View: Close All Editors')
 })
 
-test('the dashboard there opens in a tab', async () => {
+further('the dashboard there opens in a tab', async () => {
   const { window } = opened
   await window.openFile('shop/greet/greet.ts')
   await window.lens('Traces').click()
@@ -128,7 +132,7 @@ test('the dashboard there opens in a tab', async () => {
   await window.command('View: Close All Editors')
 })
 
-test('a breakpoint in the TypeScript is hit by a call there', async () => {
+further('a breakpoint in the TypeScript is hit by a call there', async () => {
   await meetBreakpoint(opened, {
     name: 'greet',
     handler: 'shop/greet/greet.ts',
