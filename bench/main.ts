@@ -6,6 +6,7 @@
  *   --write             writes the results into README.md, each bench between its own markers
  */
 import { parseArgs } from 'node:util'
+import { accessBench } from './access/bench-access.ts'
 import { acceptBench } from './async/accept.ts'
 import { dispatchBench } from './async/dispatch.ts'
 import { cliBench } from './cli/bench-cli.ts'
@@ -16,6 +17,8 @@ import { deployBench } from './deploy/bench-deploy.ts'
 import { devBench } from './dev/bench-dev.ts'
 import { dialectsBench } from './dialects/bench-dialects.ts'
 import { elasticBench } from './elastic/bench-elastic.ts'
+import { elsewhereBench } from './elsewhere/bench-elsewhere.ts'
+import { frontBench } from './front/bench-front.ts'
 import { languagesBench } from './languages/bench-languages.ts'
 import { memoryBench } from './memory/bench-memory.ts'
 import { platformBench } from './platform/bench-platform.ts'
@@ -35,10 +38,13 @@ import { Stage } from './support/stage.ts'
 
 const BENCHES: Bench[] = [
   proxyBench,
+  frontBench,
+  accessBench,
   bootBench,
   dialectsBench,
   coldstartBench,
   deployBench,
+  elsewhereBench,
   languagesBench,
   checkBench,
   startBench,

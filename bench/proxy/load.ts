@@ -14,10 +14,11 @@ export interface LoadResult {
 /** @param pid root of the process tree whose CPU time is counted. */
 export async function load(
   target: { url: string; pid: number },
-  options: { seconds: number; connections: number },
+  options: { seconds: number; connections: number; headers?: Record<string, string> },
 ): Promise<LoadResult> {
   const before = cpuTimeUs(target.pid)
-  const args = ['-t1', `-c${options.connections}`, `-d${options.seconds}s`, '--latency', target.url]
+  const headers = Object.entries(options.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`])
+  const args = ['-t1', `-c${options.connections}`, `-d${options.seconds}s`, '--latency', ...headers, target.url]
   const text = await run('wrk', args)
   const usedUs = cpuTimeUs(target.pid) - before
   const find = (pattern: RegExp) => pattern.exec(text)?.slice(1) ?? []

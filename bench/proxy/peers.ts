@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import type { RouteTableInput } from '../../agent/src/routes/index.ts'
 import { ProxyControl } from '../../agent/src/services/proxy/index.ts'
 import type { TracingSettings } from '../../runtime/src/telemetry/index.ts'
 import { functionNode, proxyEntry } from '../support/places.ts'
@@ -91,16 +92,30 @@ fastify.listen({ host: '127.0.0.1', port: ${port} })
   },
 }
 
-/** Ours as shipped: metrics on, trace headers on, fed with its route through the control socket. */
-/** @param traces which spans are recorded and where they go; absent: none */
-export function ours(workers: number, traces?: TracingSettings): Peer {
+/** Beyond what every proxy of ours has. */
+export interface OursMore {
+  /** Of the one function. */
+  route?: Partial<RouteTableInput['routes'][number]>
+  /** Of its callers. */
+  table?: Pick<RouteTableInput, 'keys' | 'secrets'>
+  /** HTTPS in front of it. */
+  front?: { port: number; certificates: string }
+}
+
+/**
+ * Ours as shipped: metrics on, trace headers on, fed with its route through the control socket.
+ * @param traces which spans are recorded and where they go; absent: none
+ */
+export function ours(workers: number, traces?: TracingSettings, more: OursMore = {}): Peer {
   return {
     name: workers === 1 ? 'ours' : `ours, ${workers} workers`,
     start: async (stage, functionPort) => {
       const port = await freePort()
       const file = join(stage.folder, `proxy-${port}.json`)
       const controlPath = join(stage.folder, `proxy-${port}.sock`)
-      await writeFile(file, JSON.stringify({ port, controlPath, workers, traces }))
+      const front = more.front && { host: '127.0.0.1', ...more.front }
+      const options = { port, controlPath, workers, ...(front && { front }) }
+      await writeFile(file, JSON.stringify({ ...options, traces }))
       const args = [proxyEntry, file]
       const program = await startProgram(stage, {
         command: functionNode,
@@ -116,9 +131,10 @@ export function ours(workers: number, traces?: TracingSettings): Peer {
         concurrency: 0,
         isAnonymous: true,
         instances,
+        ...more.route,
       }
       const control = new ProxyControl({ controlPath })
-      await until(() => control.setRoutes({ generation: 1, routes: [route] }))
+      await until(() => control.setRoutes({ generation: 1, routes: [route], ...more.table }))
       return { ...program, url: `http://127.0.0.1:${port}/functions/hello` }
     },
   }

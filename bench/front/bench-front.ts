@@ -1,0 +1,131 @@
+/**
+ * HTTPS and HTTP/2 in front: the same function behind nginx and behind ours, by TLS 1.3, with the same certificate. CPU
+ * time per request, which other load on the machine disturbs least.
+ */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TestAuthority } from '../../agent/src/services/proxy/front/front-testing.ts'
+import { startFunction } from '../proxy/bench-proxy.ts'
+import { ours } from '../proxy/peers.ts'
+import { median, ratio, takeTurns } from '../support/figures.ts'
+import { cpuTimeUs } from '../support/processes.ts'
+import { freePort, run, startProgram, type Program } from '../support/programs.ts'
+import { figure, times, type Bench, type Report } from '../support/report.ts'
+import type { Stage } from '../support/stage.ts'
+
+const CONNECTIONS = 16
+const STREAMS = 4
+
+export const frontBench: Bench = {
+  name: 'front',
+  title: 'HTTPS and HTTP/2 in front',
+  method: `h2load with ${CONNECTIONS} connections of ${STREAMS} streams each, over TLS 1.3 and HTTP/2, and over HTTP/1.1 in TLS; a 13-byte response from a bare node:http server. nginx with one worker and ours with one process, the same certificate, in turns. Connections stay open.`,
+  run: benchFront,
+}
+
+interface Front {
+  name: string
+  /** Of what is measured, with its children. */
+  pid: number
+  url: string
+}
+
+interface Result {
+  requestsPerSecond: number
+  cpuUs: number
+  failures: number
+}
+
+const PROTOCOLS = ['HTTP/2', 'HTTP/1.1'] as const
+type Protocol = (typeof PROTOCOLS)[number]
+
+async function benchFront(stage: Stage): Promise<Report> {
+  const fn = await startFunction(stage)
+  const certificates = join(stage.folder, 'certificates')
+  await (await TestAuthority.create()).write(certificates, 'localhost', ['localhost', 'front.test'])
+  const fronts = [await nginxFront(stage, fn.port, certificates), await ourFront(stage, fn.port, certificates)]
+  const candidates = PROTOCOLS.flatMap(protocol => fronts.map(front => ({ ...front, protocol })))
+  const seconds = stage.quick ? 1 : 3
+  for (const candidate of candidates) await load(candidate, 1)
+  const results = await takeTurns(candidates, stage.quick ? 3 : 9, (candidate, round) => {
+    stage.say(`round ${round + 1}: ${candidate.name}, ${candidate.protocol}`)
+    return load(candidate, seconds)
+  })
+  const pick = (name: string, protocol: Protocol, of: keyof Result) =>
+    results[candidates.findIndex(one => one.name === name && one.protocol === protocol)]!.map(result => result[of])
+  const versus = (name: string, protocol: Protocol) =>
+    ratio(pick(name, protocol, 'cpuUs'), pick('nginx', protocol, 'cpuUs'))
+  return {
+    tables: [
+      {
+        head: ['', 'CPU µs/req', '× nginx', 'req/s', 'failures'],
+        rows: candidates.map(({ name, protocol }) => [
+          `${name}, ${protocol}`,
+          figure(median(pick(name, protocol, 'cpuUs'))),
+          times(versus(name, protocol)),
+          figure(median(pick(name, protocol, 'requestsPerSecond'))),
+          String(pick(name, protocol, 'failures').reduce((sum, count) => sum + count, 0)),
+        ]),
+      },
+    ],
+    goals: [
+      {
+        what: 'CPU per request with TLS 1.3 and HTTP/2, ours to nginx',
+        ...{ measured: versus('ours', 'HTTP/2'), unit: '×', bound: { kind: 'at most', limit: 1.6 } },
+      },
+    ],
+  }
+}
+
+async function load({ pid, url, protocol }: Front & { protocol: Protocol }, seconds: number): Promise<Result> {
+  const before = cpuTimeUs(pid)
+  const kind = protocol === 'HTTP/2' ? [`-m${STREAMS}`] : ['--h1']
+  const connections = protocol === 'HTTP/2' ? CONNECTIONS : CONNECTIONS * STREAMS
+  const text = await run('h2load', ['-t1', `-c${connections}`, `-D${seconds}`, ...kind, url])
+  const usedUs = cpuTimeUs(pid) - before
+  if (!text.includes('TLS Protocol: TLSv1.3')) throw new Error(`not TLS 1.3:\n${text}`)
+  const [, rate] = /finished in [^,]+, ([\d.]+) req\/s/.exec(text) ?? []
+  const [, succeeded] = /(\d+) succeeded/.exec(text) ?? []
+  const [, failed] = /(\d+) failed/.exec(text) ?? []
+  const [, good] = /status codes: (\d+) 2xx/.exec(text) ?? []
+  if (rate === undefined || Number(good) === 0) throw new Error(`no answers:\n${text}`)
+  return {
+    requestsPerSecond: Number(rate),
+    cpuUs: usedUs / Number(good),
+    failures: Number(failed) + Number(succeeded) - Number(good),
+  }
+}
+
+async function ourFront(stage: Stage, functionPort: number, certificates: string): Promise<Front> {
+  const port = await freePort()
+  const { pid } = await ours(1, undefined, { front: { port, certificates } }).start(stage, functionPort)
+  return { name: 'ours', pid, url: `https://localhost:${port}/functions/hello` }
+}
+
+async function nginxFront(stage: Stage, functionPort: number, certificates: string): Promise<Front> {
+  const [plain, port] = [await freePort(), await freePort()]
+  const folder = join(stage.folder, 'nginx-front')
+  const file = join(folder, 'nginx.conf')
+  await mkdir(folder, { mode: 0o777 })
+  await writeFile(
+    file,
+    `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
+events { worker_connections 1024; }
+http {
+  access_log off; keepalive_requests 1000000000;
+  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
+  uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+  upstream function { server 127.0.0.1:${functionPort}; keepalive 64; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:${plain};
+    listen 127.0.0.1:${port} ssl; http2 on;
+    ssl_protocols TLSv1.3; ssl_certificate ${certificates}/localhost.crt; ssl_certificate_key ${certificates}/localhost.key;
+    location / { proxy_pass http://function; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  }
+}
+`,
+  )
+  const args = ['-e', join(folder, 'error.log'), '-c', file]
+  const { pid }: Program = await startProgram(stage, { command: 'nginx', args, url: `http://127.0.0.1:${plain}/` })
+  return { name: 'nginx', pid, url: `https://localhost:${port}/` }
+}
