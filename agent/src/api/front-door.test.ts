@@ -1,4 +1,5 @@
 /** The dashboard for people elsewhere, over real TLS: through the proxy's front and the socket of the agent. */
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import http2 from 'node:http2'
@@ -18,6 +19,8 @@ import type { Platform } from './platform.ts'
 import { createApi } from './server.ts'
 
 const TOKEN = 'the-token-of-the-operator'
+/** Of signing in over HTTP/2; `FRONT_DOOR_ROUNDS` for more. */
+const ROUNDS = Number(process.env['FRONT_DOOR_ROUNDS'] ?? 10)
 let authority: TestAuthority
 let stage: Stage
 let home: string
@@ -198,6 +201,38 @@ test('wrong tokens are refused, ten times; forms of other pages and large bodies
   for (let n = 0; n < 11; n += 1)
     outcomes.push((await signIn('x', { ...own(), 'x-forwarded-for': `192.0.2.${n}` })).status)
   expect(outcomes).toEqual([...Array<number>(10).fill(401), 429])
+})
+
+test('over HTTP/2, signing in and out again and again, many at once on one connection: none is lost', async () => {
+  const { token } = await tokens.create({ name: 'Ann', can: 'read' })
+  const session = http2.connect(`https://127.0.0.1:${port}`, { ca: authority.pem, servername: 'ops.test' })
+  stage.onEnd(() => session.destroy())
+  const send = async (method: string, path: string, more: { headers?: object; body?: string } = {}) => {
+    const { headers: given, body = '' } = more
+    const pseudo = { ':method': method, ':path': path, ':authority': `ops.test:${port}` }
+    const ofBody = body === '' ? { origin: own().origin } : { ...own(), 'content-length': String(body.length) }
+    const sent = { ...pseudo, ...ofBody, ...given }
+    const stream = session.request(sent, { endStream: body === '' })
+    // In two pieces: the agent may know its answer by the first.
+    if (body !== '') {
+      stream.write(body.slice(0, 1))
+      stream.end(body.slice(1))
+    }
+    const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders & { ':status': number }]
+    return { status: headers[':status'], headers, body: await text(stream) }
+  }
+  const inAndOut = async (): Promise<number[]> => {
+    const signedIn = await send('POST', '/session', { body: JSON.stringify({ token }) })
+    const headers = { cookie: cookieIn(signedIn.headers) }
+    const seen = await send('GET', '/v1/platform', { headers })
+    const refused = await send('POST', '/v1/certificates/a.test/retry', { headers, body: '{}' })
+    const out = await send('DELETE', '/session', { headers })
+    return [signedIn, seen, refused, out].map(({ status }) => status)
+  }
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const all = await Promise.all(Array.from({ length: 8 }, inAndOut))
+    expect(all).toEqual(all.map(() => [200, 200, 403, 200]))
+  }
 })
 
 test('a stream ends soon after its session does: the token was revoked', async () => {
