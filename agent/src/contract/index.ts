@@ -122,7 +122,7 @@ export {
   Sha256,
 } from './package.ts'
 export { API, type Api, type ApiName, type ApiRoute } from './api/index.ts'
-export { dockerfileBase, dockerfileOf, hostBase, hostPathsOf, SCRATCH_BASE } from './run-base.ts'
+export { dockerfileBase, dockerfileOf, hostBase, hostPathsOf, placeInImage, SCRATCH_BASE } from './run-base.ts'
 export { compareNumbers, compareVersions } from './release.ts'
 export { Scale } from './scale.ts'
 export { isFor, mayDo, NamePattern, Role, ROLES, TokenView, type Grant, type Need } from './token.ts'

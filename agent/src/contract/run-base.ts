@@ -18,6 +18,11 @@ export function hostPathsOf(base: string | undefined): string[] | undefined {
   return base?.startsWith(HOST) ? base.slice(HOST.length).split(':') : undefined
 }
 
+/** Where a file of this machine is in an image: containers have a `/tmp` of their own, which hides what lies there. */
+export function placeInImage(path: string): string {
+  return path.startsWith('/tmp/') ? `/host${path}` : path
+}
+
 /** @param path of the Dockerfile in the package */
 export function dockerfileBase(path: string): string {
   return DOCKERFILE + path

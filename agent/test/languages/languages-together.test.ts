@@ -137,6 +137,32 @@ def ByPython(request):
     except PublishError as error:
         return f'{error.status} {error.code} {error}'
 `,
+  // As they are written for any server; each with the packages that it names.
+  'flask/app.py': `from flask import Flask, request
+
+app = Flask(__name__)
+
+
+@app.post('/orders/<int:number>')
+def order(number):
+    return {'number': number, 'given': request.get_json()}, 201
+`,
+  'flask/requirements.txt': 'flask>=2\n',
+  'fastapi/app.py': `from fastapi import FastAPI
+from pydantic import BaseModel
+
+app = FastAPI()
+
+
+class Given(BaseModel):
+    amount: int
+
+
+@app.post('/orders/{number}', status_code=201)
+async def order(number: int, given: Given):
+    return {'number': number, 'given': given}
+`,
+  'fastapi/pyproject.toml': '[project]\nname = "shop"\nversion = "1"\ndependencies = ["fastapi"]\n',
   'program/server.py': `import base64, json, os, urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -180,6 +206,8 @@ const DEPLOY = [
   { name: 'InPython', packageDir: './python', filePath: './python/events.py', on: onEvents('python') },
   { name: 'PythonService', packageDir: './python', filePath: './python/events.py', mainProcess: true },
   { name: 'ByPython', packageDir: './python', filePath: './python/events.py' },
+  { name: 'InFlask', packageDir: './flask', filePath: './flask/app.py', export: 'app' },
+  { name: 'InFastApi', packageDir: './fastapi', filePath: './fastapi/app.py', export: 'app' },
   { name: 'Program', packageDir: './program', command: ['python3', 'server.py'], on: onEvents('program') },
 ]
 const RECEIVERS = ['node', 'go', 'python', 'service', 'program']
@@ -330,6 +358,18 @@ describe.each(sampleOf(['process', 'docker']))('functions in several languages w
     expect(await seen('sent', receivers)).toEqual(receivers.map(() => event))
     await until(async () => (await orders.consumer('ORDERS', 'node')).num_ack_pending === 0 || undefined)
     expect(await platform.ok(['details', 'InNode'])).toContain('on NATS orders.> at ORDERS_NATS, durable node')
+  })
+
+  test.each(['inflask', 'infastapi'])('an app of a framework is served as it is (%s)', async name => {
+    const send = (path: string, body: object) =>
+      fetch(`${proxyUrl}/functions/${name}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    const made = await send('/orders/7', { amount: 3 })
+    expect([made.status, await made.json()]).toEqual([201, { number: 7, given: { amount: 3 } }])
+    expect((await send('/orders/seven', { amount: 3 })).status).toBe(name === 'inflask' ? 404 : 422)
   })
 
   test('what a function publishes reaches all, whatever it is written in', async () => {

@@ -88,9 +88,11 @@ export async function fingerprintOf(files: readonly ImageFile[]): Promise<string
 export async function writeRootFilesystem(archive: Pack, files: readonly ImageFile[]): Promise<void> {
   const folders = new Set<string>(['/etc', '/usr/local/bin', '/app', '/run/secrets'])
   for (const { name } of files) folders.add(dirname(name))
-  for (const folder of new Set([...folders].flatMap(ancestors)))
-    archive.entry({ name: folder.slice(1) + '/', type: 'directory', mode: 0o755 })
-  archive.entry({ name: 'tmp/', type: 'directory', mode: 0o1777 })
+  // Packages may lie in a home below /tmp, and Docker refuses what is in an archive twice.
+  const all = new Set([...folders, '/tmp'].flatMap(ancestors))
+  for (const folder of all) {
+    archive.entry({ name: folder.slice(1) + '/', type: 'directory', mode: folder === '/tmp' ? 0o1777 : 0o755 })
+  }
   archive.entry(
     { name: 'etc/passwd' },
     `root:x:0:0:root:/:/none\nfunction:x:${FUNCTION_UID}:${FUNCTION_UID}:function:/app:/none\n`,

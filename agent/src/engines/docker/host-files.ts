@@ -4,7 +4,7 @@
  */
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { RyoFaasError } from '../../contract/index.ts'
+import { placeInImage, RyoFaasError } from '../../contract/index.ts'
 import { linkedLibraries, withRest } from './linked-libraries.ts'
 
 /** A file of this machine, and where it is in the image. */
@@ -39,7 +39,7 @@ export async function hostFiles(paths: readonly string[]): Promise<ImageFile[]> 
     for (const path of await linkedLibraries(linked.slice(at, at + AT_ONCE))) libraries.add(path)
   }
   const all = new Set([...programs, ...inFolders, ...withRest([...libraries])])
-  return [...all].map(path => ({ path, name: path }))
+  return [...all].map(path => ({ path, name: placeInImage(path) }))
 }
 
 /** Where a link leads is what is taken. */

@@ -1,7 +1,7 @@
 /** Builds functions in Python: their package as it is, our runtime, and a program that knows where everything is. */
 import { createHash } from 'node:crypto'
 import { dirname } from 'node:path'
-import { RyoFaasError, type BundleFacts } from '../../contract/index.ts'
+import { placeInImage, RyoFaasError, type BundleFacts } from '../../contract/index.ts'
 import {
   Digests,
   globbedFiles,
@@ -86,11 +86,16 @@ function programOf({ source, found, packages }: PythonBuild): string {
     `import os, sys`,
     `here = os.path.dirname(os.path.abspath(__file__))`,
     `sys.path[:0] = [${root === '.' ? '' : `os.path.join(here, ${text(root)}), `}here, os.path.join(here, ${text(RUNTIME_FOLDER)})]`,
-    ...(packages.folder === undefined ? [] : [`sys.path.append(${text(packages.folder)})`]),
+    ...(packages.folder === undefined ? [] : [`sys.path += [${placesOf(packages.folder).map(text).join(', ')}]`]),
     `from ryo_faas._main import start`,
     `start(${[name, kind, module, attribute].map(text).join(', ')})`,
     ``,
   ].join('\n')
+}
+
+/** On this machine, and in an image of it. */
+function placesOf(folder: string): string[] {
+  return [...new Set([folder, placeInImage(folder)])]
 }
 
 function offlineNote({ why, packages }: PackageSet): string[] {
