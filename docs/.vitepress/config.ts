@@ -43,6 +43,7 @@ export default defineConfig({
           { text: 'Asynchronous calls', link: '/guide/async' },
           { text: 'The store', link: '/guide/store' },
           { text: 'The store on PostgreSQL', link: '/guide/postgres' },
+          { text: 'NATS', link: '/guide/nats' },
           { text: 'Triggers', link: '/guide/triggers' },
           { text: 'Events', link: '/guide/events' },
           { text: 'Schedules', link: '/guide/schedules' },

@@ -48,6 +48,7 @@ export interface BackupFacts {
   project: string
   createdAt: string
   store: { kind: 'embedded'; sequence: number } | { kind: 'postgres' }
+  nats: 'copied' | 'elsewhere'
   /** That its platform was started with, beyond the defaults. */
   flags: string[]
 }

@@ -13,7 +13,8 @@ import { isAlive, portTaken, readIfPresent } from '../host/index.ts'
 import { findNats } from '../services/nats/index.ts'
 import { fetchedNode, type NodeCache } from './fetched-node.ts'
 import { findNode, isOld } from './node-binary.ts'
-import { resolveOptions } from './options.ts'
+import { resolveOptions, type PlatformOptions } from './options.ts'
+import { aboutGiven, givenAccess } from './parts/given-nats.ts'
 
 export interface Finding {
   name: string
@@ -56,8 +57,10 @@ const PROBES: Record<string, Probe> = {
       return { status: 'warn', found: message, fix }
     }
   },
-  'nats-server': async ({ environment }) => {
-    const { natsServer: choice, natsImage: image } = resolveOptions({}, environment)
+  'nats-server': async ({ home, environment }) => {
+    const options = await optionsOf(home, environment)
+    if (options.natsUrl !== 'own') return examineGiven(options)
+    const { natsServer: choice, natsImage: image } = options
     try {
       const source = await findNats({ choice, image, environment, mayInstall: false, report: () => undefined })
       return { status: 'ok', found: source.kind === 'binary' ? source.path : source.ref }
@@ -75,12 +78,12 @@ const PROBES: Record<string, Probe> = {
   ports: async ({ home, environment }) => {
     const running = await platformOf(home)
     if (running) return { status: 'ok', found: `in use by the running platform: ${running.proxyUrl}` }
-    const { host, port, agentPort, storePort, natsPort } = resolveOptions({}, environment)
+    const { host, port, agentPort, storePort, natsPort, natsUrl } = resolveOptions({}, environment)
     const wanted = [
       ['proxy', port, host],
       ['agent', agentPort, '127.0.0.1'],
       ['store', storePort, '127.0.0.1'],
-      ['NATS', natsPort, '127.0.0.1'],
+      ...(natsUrl === 'own' ? [['NATS', natsPort, '127.0.0.1'] as const] : []),
     ] as const
     for (const [part, number, address] of wanted) {
       if (number === 0 || (await isFree(number, address))) continue
@@ -153,6 +156,22 @@ export function examine(examination: Examination): Promise<Finding[]> {
       }
     }),
   )
+}
+
+/** With which the platform of this home runs, or ran; else those that it would be started with now. */
+async function optionsOf(home: string, environment: NodeJS.ProcessEnv): Promise<PlatformOptions> {
+  const { options, stoppedOptions } = homePaths(home)
+  const saved = (await readIfPresent(options)) ?? (await readIfPresent(stoppedOptions))
+  return resolveOptions({}, environment, saved === undefined ? {} : (JSON.parse(saved) as Record<string, unknown>))
+}
+
+async function examineGiven(options: PlatformOptions): Promise<Omit<Finding, 'name'>> {
+  try {
+    return { status: 'ok', found: await aboutGiven(await givenAccess(options)) }
+  } catch (error) {
+    const { message, hint = '' } = RyoFaasError.from(error)
+    return { status: 'fail', found: message, fix: hint }
+  }
 }
 
 async function platformOf(home: string): Promise<PlatformView | undefined> {

@@ -24,8 +24,9 @@ export async function obtainNats(context: {
     mayInstall: environment['CI'] === 'true' || environment[MAY_INSTALL] === 'true',
     report,
   })
-  if (source.kind === 'binary') return natsProcess({ home, path: source.path, environment, port })
+  const isSynced = options.natsSync === 'on'
+  if (source.kind === 'binary') return natsProcess({ home, path: source.path, environment, port, isSynced })
   const user = `${process.getuid?.() ?? 1000}:${process.getgid?.() ?? 1000}`
   const { docker, ref: image } = source
-  return natsContainer({ docker, project: options.project, home, image, port, user })
+  return natsContainer({ docker, project: options.project, home, image, port, user, isSynced })
 }

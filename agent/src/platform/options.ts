@@ -70,6 +70,7 @@ export const PlatformOptions = z.object({
     .default('embedded'),
   storePort: port.default(5001),
   natsPort: port.default(4222),
+  natsSync: z.enum(['on', 'off']).default('off'),
   natsUrl: z
     .string()
     .refine(
@@ -164,6 +165,8 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
     'Where documents are kept: embedded (in RYO_FAAS_HOME), or the URL of a PostgreSQL database; its password may be in PGPASSWORD or a passfile instead',
   storePort: 'Port of the store (0: any free port)',
   natsPort: 'Port of NATS (0: any free port)',
+  natsSync:
+    'Whether NATS waits for the disk with every message, so that a power failure loses none: on or off; asynchronous calls are then accepted more slowly',
   natsUrl:
     'NATS that others run, in place of one of our own: nats://user:password@host:4222, or tls://…, several members of its cluster separated by commas; own: none',
   natsCreds:

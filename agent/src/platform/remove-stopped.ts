@@ -7,11 +7,12 @@ import { removeData } from './home-data.ts'
 import { acquireProcessLock, readIfPresent } from '../host/index.ts'
 import { findNode } from './node-binary.ts'
 import { PlatformOptions } from './options.ts'
+import { givenAccess, removeGivenStreams } from './parts/given-nats.ts'
 import { StateStore } from '../deployments/state/index.ts'
 
 /**
  * @returns false if there is nothing, or an agent has just started there
- * @throws RyoFaasError DOCKER_UNREACHABLE
+ * @throws RyoFaasError DOCKER_UNREACHABLE, BAD_NATS
  */
 export async function removeStopped(home: string, environment: NodeJS.ProcessEnv): Promise<boolean> {
   const paths = homePaths(home)
@@ -28,6 +29,7 @@ export async function removeStopped(home: string, environment: NodeJS.ProcessEnv
     const engine = await chooseEngine({ ...options, home, nodePath, environment, docker, runsOn: current.engine })
     try {
       await engine.cleanUp(true)
+      if (options.natsUrl !== 'own') await removeGivenStreams(await givenAccess(options))
     } finally {
       await engine.close()
     }

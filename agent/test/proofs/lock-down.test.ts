@@ -224,7 +224,7 @@ describe('the container of NATS', () => {
     home = await mkdtemp(join(tmpdir(), 'rfa-home-'))
     await imageWithNats(image)
     await mkdir(join(home, 'nats', 'data'), { recursive: true })
-    part = natsContainer({ docker, project, home, image, port: () => 0, user: PLATFORM_USER })
+    part = natsContainer({ docker, project, home, image, port: () => 0, user: PLATFORM_USER, isSynced: true })
     await part.ensure()
     const [found] = await docker.listContainers({ filters: { label: [`ryo-faas=${project}`] } })
     nats = (await docker.getContainer(found!.Id).inspect()) as Found

@@ -35,23 +35,28 @@ export interface TestNats {
  * @param jetstream further settings of JetStream, as in the server's configuration file.
  * @param tls paths of PEM files; a client must show a certificate of that authority
  */
-export async function startNats(jetstream = '', tls?: { cert: string; key: string; ca: string }): Promise<TestNats> {
+export function startNats(jetstream = '', tls?: { cert: string; key: string; ca: string }): Promise<TestNats> {
+  return startNatsWith(folder => [
+    'max_payload: 1MB',
+    `jetstream { store_dir: ${JSON.stringify(join(folder, 'data'))}, ${jetstream} }`,
+    `authorization { user: ${USER}, password: ${PASSWORD} }`,
+    ...(tls === undefined
+      ? []
+      : [`tls { cert_file: "${tls.cert}", key_file: "${tls.key}", ca_file: "${tls.ca}", verify: true }`]),
+  ])
+}
+
+const [USER, PASSWORD] = ['tester', 'secret']
+
+/** @param linesOf its configuration without the address, given a folder of its own */
+export async function startNatsWith(linesOf: (folder: string) => string[]): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'bus-nats-'))
-  const [user, password] = ['tester', 'secret']
+  const [user, password] = [USER, PASSWORD]
   const config = join(folder, 'nats.conf')
   let port = 0
   const choosePort = async () => {
     port = await freePort()
-    const lines = [
-      `listen: "127.0.0.1:${port}"`,
-      'max_payload: 1MB',
-      `jetstream { store_dir: ${JSON.stringify(join(folder, 'data'))}, ${jetstream} }`,
-      `authorization { user: ${user}, password: ${password} }`,
-      ...(tls === undefined
-        ? []
-        : [`tls { cert_file: "${tls.cert}", key_file: "${tls.key}", ca_file: "${tls.ca}", verify: true }`]),
-    ]
-    await writeFile(config, lines.join('\n'))
+    await writeFile(config, [`listen: "127.0.0.1:${port}"`, ...linesOf(folder)].join('\n'))
   }
   const buses: Bus[] = []
   let child: ChildProcess | undefined
@@ -112,7 +117,7 @@ export async function startNats(jetstream = '', tls?: { cert: string; key: strin
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = net.createServer().once('error', reject)
     server.listen(0, '127.0.0.1', () => {

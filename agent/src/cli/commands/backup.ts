@@ -79,11 +79,15 @@ export const restore: Command = {
   },
 }
 
-function summary({ createdAt, version, store, digest, bytes }: BackupFacts): string {
+function summary({ createdAt, version, store, nats, digest, bytes }: BackupFacts): string {
   const documents = store.kind === 'embedded' ? `documents at event ${store.sequence}` : NOT_IN_IT
-  return [`${createdAt}, ryo-faas ${version}, ${formatBytes(bytes)}, ${documents}`, `digest ${digest}`].join('\n')
+  const calls = nats === 'elsewhere' ? `; ${NO_CALLS}` : ''
+  return [`${createdAt}, ryo-faas ${version}, ${formatBytes(bytes)}, ${documents}${calls}`, `digest ${digest}`].join(
+    '\n',
+  )
 }
 
+const NO_CALLS = 'without calls and events on their way: the NATS of --nats-url has them'
 const NOT_IN_IT = 'without the documents: PostgreSQL has them, so back them up with pg_dump, after this'
 
 async function defaultName(context: Context): Promise<string> {

@@ -14,7 +14,7 @@ const HEAD: BackupHead = {
     home: '/home/ann/.ryo-faas',
     createdAt: '2026-01-01T00:00:00.000Z',
   },
-  ...{ pausedMs: 1, store: { kind: 'embedded', sequence: 7 }, flags: [] },
+  ...{ pausedMs: 1, nats: 'copied', store: { kind: 'embedded', sequence: 7 }, flags: [] },
 }
 const file = (name: string, content: string, inode = name): Found => ({
   ...{ type: 'file', name, mode: 0o600, mtimeMs: 1_700_000_000_123, size: Buffer.byteLength(content), inode },

@@ -36,6 +36,8 @@ export const BackupHead = z.object({
   home: z.string(),
   /** When NATS stood still: every call that was accepted before is in it. */
   createdAt: z.string(),
+  /** `elsewhere`: others run it, and calls are not in the backup. Older releases copied it always. */
+  nats: z.enum(['copied', 'elsewhere']).default('copied'),
   /** How long it stood still. */
   pausedMs: z.number(),
   /** `sequence`: of the last event of the documents that are in it. */

@@ -49,7 +49,7 @@ async function backup(head: Partial<BackupHead> = {}): Promise<Buffer> {
           createdAt: '2026-01-01T00:00:00.000Z',
           pausedMs: 1,
         },
-        ...{ store: { kind: 'embedded', sequence: 7 }, flags: ['--https=443'], ...head },
+        ...{ nats: 'copied', store: { kind: 'embedded', sequence: 7 }, flags: ['--https=443'], ...head },
       },
       filesUnder(from),
     ),

@@ -8,6 +8,9 @@
  * 3. The agent's state, and the versions that it names. Names of versions are never used again, and they are hard
  *    links here, so that nothing is lost when one is removed meanwhile.
  *
+ * NATS that others run (`--nats-url`) is theirs to copy: then the log of the documents begins a new epoch in the copy, so
+ * that after a restore its events are not taken for those that went into the stream meanwhile.
+ *
  * All of it lies in a folder of its own before the first byte is sent: what fails, fails with its reason.
  */
 import { randomUUID } from 'node:crypto'
@@ -57,7 +60,7 @@ export class Backups {
     this.#source = source
   }
 
-  /** @throws RyoFaasError HOME_UNUSABLE without room on the disk; STORE_UNAVAILABLE, NATS_UNAVAILABLE; UNSUPPORTED */
+  /** @throws RyoFaasError HOME_UNUSABLE without room on the disk; STORE_UNAVAILABLE, NATS_UNAVAILABLE */
   async take(): Promise<TakenBackup> {
     const folder = join(stagingOf(this.#source.home), randomUUID())
     const remove = () => rm(folder, { recursive: true, force: true })
@@ -75,14 +78,9 @@ export class Backups {
 
   async #stage(folder: string): Promise<BackupHead> {
     const { home, version, options, nats } = this.#source
-    if (nats === undefined) {
-      throw new RyoFaasError(
-        'UNSUPPORTED',
-        'the NATS of --nats-url is not ours to copy, so a backup would lack its calls',
-      )
-    }
     const data = { from: natsPaths(home).data, to: natsPaths(folder).data }
-    const { at, pausedMs } = await copyStill(data, () => nats.pause())
+    const { at, pausedMs } =
+      nats === undefined ? { at: new Date(), pausedMs: 0 } : await copyStill(data, () => nats.pause())
     const store = await this.#stageStore(folder)
     await this.#stageState(folder)
     for (const name of LINKED) await linkTree(join(home, name), join(folder, name))
@@ -94,14 +92,16 @@ export class Backups {
     const { project } = options
     return {
       ...{ format: 1, version, project, home, createdAt: at.toISOString() },
+      nats: nats === undefined ? 'elsewhere' : 'copied',
       ...{ pausedMs: Math.round(pausedMs * 10) / 10, store, flags: flagsOf(options) },
     }
   }
 
   async #stageStore(folder: string): Promise<BackupHead['store']> {
-    if (this.#source.options.store !== 'embedded') return { kind: 'postgres' }
+    const { options, nats } = this.#source
+    if (options.store !== 'embedded') return { kind: 'postgres' }
     const client = new StoreClient(this.#source.store(), AbortSignal.timeout(STORE_MS))
-    const response = await client.send('POST', '/backup?temporary=true', { pace: 'long' })
+    const response = await client.send('POST', `/backup?temporary=true&newLog=${nats === undefined}`, { pace: 'long' })
     const { path, sequence } = StoreCopy.parse(await response.json())
     const data = join(storeFolder(folder), 'data', 'data.mdb')
     await mkdir(dirname(data), { recursive: true, mode: 0o700 })

@@ -31,7 +31,7 @@ const LEAST_PAYLOAD = 1024 * 1024
 
 type NatsOptions = Pick<
   PlatformOptions,
-  'project' | 'natsUrl' | 'natsCreds' | 'natsCa' | 'natsCert' | 'natsKey' | 'natsReplicas'
+  'project' | 'natsUrl' | 'natsCreds' | 'natsCa' | 'natsCert' | 'natsKey' | 'natsSync'
 >
 
 /**
@@ -39,7 +39,11 @@ type NatsOptions = Pick<
  * @throws RyoFaasError INVALID_OPTION
  */
 export async function givenAccess(options: NatsOptions): Promise<BusAccess> {
-  const { natsUrl, natsCreds, natsCa, natsCert, natsKey, project } = options
+  const { natsUrl, natsCreds, natsCa, natsCert, natsKey, natsSync, project } = options
+  if (natsSync === 'on') {
+    const hint = 'Set sync_interval: always in the configuration of that server.'
+    throw invalid('natsSync', 'it is for a server of our own, and --nats-url names another', hint)
+  }
   const urls = readServerUrls(natsUrl)!
   if (natsCreds !== 'none' && (urls.access.user !== undefined || urls.access.token !== undefined)) {
     throw invalid('natsCreds', 'the URL of --nats-url has a user or a token too', 'Give one of them.')
@@ -79,6 +83,10 @@ export interface GivenNatsOptions {
   access: BusAccess
   replicas: PlatformOptions['natsReplicas']
   limits: Partial<StreamLimits>
+  /** How long the first connection may take. Default 10 s. */
+  connectMs?: number
+  /** How long it may be lost before it counts as gone. Default 5 s. */
+  lostMs?: number
 }
 
 export class GivenNats implements Part {
@@ -93,16 +101,15 @@ export class GivenNats implements Part {
   /** @throws RyoFaasError BAD_NATS */
   async ensure(): Promise<RunningPart> {
     await this.stop()
-    const { access } = this.#options
-    const bus = await connectGiven(access, 'ryo-faas agent')
+    const { access, connectMs, lostMs = LOST_MS } = this.#options
+    const bus = await connectGiven(access, { name: 'ryo-faas agent', connectMs })
     try {
       const server = await examined(bus)
       const replicas = await this.#ensureStreams(bus, server)
       this.#bus = bus
       const copies = replicas === 1 ? 'one copy' : `${replicas} copies`
-      const where = server.cluster === undefined ? '' : `, cluster ${server.cluster}`
-      const note = `not started by ryo-faas: nats-server ${server.version}${where}, ${copies} of each stream`
-      return { address: hostsOf(access), note, gone: lossOf(bus) }
+      const note = `not started by ryo-faas: ${describe(server)}, ${copies} of each stream`
+      return { address: hostsOf(access), note, gone: lossOf(bus, lostMs) }
     } catch (error) {
       await bus.close()
       throw error
@@ -128,9 +135,19 @@ export class GivenNats implements Part {
   }
 }
 
+/** What is there for us, in one line; nothing is changed. @throws RyoFaasError BAD_NATS */
+export async function aboutGiven(access: BusAccess): Promise<string> {
+  const bus = await connectGiven(access, { name: 'ryo-faas doctor' })
+  try {
+    return `${hostsOf(access)} (--nats-url): ${describe(await examined(bus))}`
+  } finally {
+    await bus.close()
+  }
+}
+
 /** Removes what the platform has there. @throws RyoFaasError BAD_NATS */
 export async function removeGivenStreams(access: BusAccess): Promise<void> {
-  const bus = await connectGiven(access, 'ryo-faas prune')
+  const bus = await connectGiven(access, { name: 'ryo-faas prune' })
   try {
     await removeStreams(bus)
   } catch (error) {
@@ -145,11 +162,11 @@ export async function removeGivenStreams(access: BusAccess): Promise<void> {
 }
 
 /** Resolves when the connection has been lost for long. */
-function lossOf(bus: Bus): Promise<void> {
+function lossOf(bus: Bus, lostMs: number): Promise<void> {
   return new Promise(resolve => {
     let waiting: NodeJS.Timeout | undefined
     bus.onDisconnect(() => {
-      waiting ??= setTimeout(resolve, LOST_MS).unref()
+      waiting ??= setTimeout(resolve, lostMs).unref()
     })
     bus.onReconnect(() => {
       clearTimeout(waiting)
@@ -159,10 +176,13 @@ function lossOf(bus: Bus): Promise<void> {
 }
 
 /** @throws RyoFaasError BAD_NATS */
-async function connectGiven(access: BusAccess, name: string): Promise<Bus> {
+async function connectGiven(
+  access: BusAccess,
+  { name, connectMs = CONNECT_MS }: { name: string; connectMs?: number | undefined },
+): Promise<Bus> {
   const giveUp = new AbortController()
   let last: Error | undefined
-  const timer = setTimeout(() => giveUp.abort(badConnection(access, last)), CONNECT_MS)
+  const timer = setTimeout(() => giveUp.abort(badConnection(access, last)), connectMs)
   const onFailure = (error: Error) => {
     last = error
     if (faultOf(error) !== 'away') giveUp.abort(badConnection(access, error))
@@ -247,6 +267,11 @@ function bad(message: string, hint: string, cause?: unknown): RyoFaasError {
     hint: `${hint} Set it with --nats-url or RYO_FAAS_NATS_URL.`,
     ...(cause !== undefined && { cause }),
   })
+}
+
+function describe({ version, cluster, members }: ServerDescription): string {
+  const where = cluster === undefined ? '' : `, cluster ${cluster} of ${members}`
+  return `nats-server ${version}${where}`
 }
 
 /** The first, and how many more. */

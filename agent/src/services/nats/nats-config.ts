@@ -41,11 +41,13 @@ export interface NatsListen {
   /** Folders as the server sees them (inside its container, if it runs in one). */
   data: string
   ports?: string
+  /** Every message waits for the disk: none is lost if the power fails. */
+  isSynced: boolean
 }
 
 /**
- * Writes the configuration file: JetStream on disk, one user, loopback only. `sync_interval: always` would make every
- * message wait for the disk; durability against power loss is decided per stream, by its owner.
+ * Writes the configuration file: JetStream on disk, one user, loopback only. Without `sync_interval: always` the server
+ * syncs every two minutes: what the system has, but the disk has not, is lost if the power fails.
  */
 export async function writeNatsConfig(home: string, listen: NatsListen): Promise<void> {
   const paths = natsPaths(home)
@@ -57,7 +59,7 @@ export async function writeNatsConfig(home: string, listen: NatsListen): Promise
     `listen: "${listen.host}:${listen.port === 0 ? -1 : listen.port}"`,
     'server_name: "ryo-faas"',
     'max_payload: 1MB',
-    `jetstream { store_dir: ${JSON.stringify(listen.data)} }`,
+    `jetstream { store_dir: ${JSON.stringify(listen.data)}${listen.isSynced ? ', sync_interval: always' : ''} }`,
     `authorization { user: ${JSON.stringify(user)}, password: ${JSON.stringify(password)} }`,
     ...(listen.ports === undefined ? [] : [`ports_file_dir: ${JSON.stringify(listen.ports)}`]),
   ]

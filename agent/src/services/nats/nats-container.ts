@@ -9,7 +9,7 @@ import { OWN_CGROUPS, removeContainer } from '../../docker/index.ts'
 import { portTaken } from '../../host/index.ts'
 import type { RunningPart } from '../../supervisor/index.ts'
 import { natsPaths, writeNatsConfig } from './nats-config.ts'
-import { greets, type NatsPart } from './nats-part.ts'
+import { greets, noteOf, type NatsPart } from './nats-part.ts'
 
 export interface NatsContainerOptions {
   docker: Docker
@@ -19,6 +19,7 @@ export interface NatsContainerOptions {
   port: () => number
   /** `uid:gid` that owns the data on the host. */
   user: string
+  isSynced: boolean
 }
 
 const CONTAINER_PORT = 4222
@@ -35,7 +36,9 @@ export function natsContainer(options: NatsContainerOptions): NatsPart {
   const state = () => container.inspect().catch(missing)
 
   const create = async () => {
-    await writeNatsConfig(options.home, { host: '0.0.0.0', port: CONTAINER_PORT, data: '/data' })
+    await writeNatsConfig(options.home, {
+      ...{ host: '0.0.0.0', port: CONTAINER_PORT, data: '/data', isSynced: options.isSynced },
+    })
     const paths = natsPaths(options.home)
     const port = options.port()
     await options.docker.createContainer({
@@ -90,7 +93,7 @@ export function natsContainer(options: NatsContainerOptions): NatsPart {
         const port = (await state())?.NetworkSettings.Ports[`${CONTAINER_PORT}/tcp`]?.[0]?.HostPort
         const address = `127.0.0.1:${port}`
         if (port !== undefined && (await greets(address))) {
-          return { address, note: `JetStream on disk, container ${name}`, gone: untilGone() }
+          return { address, note: `${noteOf(options)}, container ${name}`, gone: untilGone() }
         }
         await delay(20)
       }

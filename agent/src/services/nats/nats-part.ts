@@ -20,6 +20,7 @@ export interface NatsPartOptions {
   environment: NodeJS.ProcessEnv
   /** Asked before every start, so that a restarted server takes the port it had. */
   port: () => number
+  isSynced: boolean
 }
 
 export function natsProcess(options: NatsPartOptions): NatsPart {
@@ -30,10 +31,13 @@ export function natsProcess(options: NatsPartOptions): NatsPart {
     command: options.path,
     args: ['-c', paths.config],
     env: options.environment,
-    note: `JetStream on disk, ${options.path}`,
+    note: `${noteOf(options)}, ${options.path}`,
     graceMs: 10_000,
     beforeStart: () =>
-      writeNatsConfig(options.home, { host: '127.0.0.1', port: options.port(), data: paths.data, ports: paths.ports }),
+      writeNatsConfig(options.home, {
+        ...{ host: '127.0.0.1', port: options.port(), isSynced: options.isSynced },
+        ...{ data: paths.data, ports: paths.ports },
+      }),
     probe: async () => {
       const address = await addressFromPortsFile(paths.ports)
       return address !== undefined && (await greets(address)) ? address : undefined
@@ -46,6 +50,11 @@ export function natsProcess(options: NatsPartOptions): NatsPart {
     return pauseProcess(identity)
   }
   return Object.assign(part, { pause })
+}
+
+/** What people are told. */
+export function noteOf({ isSynced }: { isSynced: boolean }): string {
+  return `JetStream on disk${isSynced ? ', synced per message' : ''}`
 }
 
 const PortsFile = z.object({ nats: z.array(z.string()).min(1) })

@@ -33,7 +33,8 @@ export function addAdminRoutes(app: FastifyInstance, { access, registry, store, 
   app.get('/openapi.json', hidden, () => app.swagger())
   if (store.backup === undefined) return
   app.post('/backup', { schema: SCHEMAS.backup, config: { operation: 'admin' } }, async ({ query }, reply) => {
-    const { temporary } = query as { temporary: boolean }
-    return reply.code(201).send(await store.backup!(temporary ? 'temporary' : 'kept'))
+    const { temporary, newLog } = query as { temporary: boolean; newLog: boolean }
+    const kind = { place: temporary ? 'temporary' : 'kept', log: newLog ? 'new' : 'same' } as const
+    return reply.code(201).send(await store.backup!(kind))
   })
 }

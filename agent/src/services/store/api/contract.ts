@@ -236,6 +236,10 @@ export const SCHEMAS = {
     summary: 'Write a consistent copy of everything, while the store works',
     querystring: z.object({
       temporary: z.stringbool().default(false).describe('Whoever asks moves it away; it is not listed as a backup'),
+      newLog: z
+        .stringbool()
+        .default(false)
+        .describe('Its events are not to be taken for those that were relayed since, to a NATS that is not part of it'),
     }),
     response: {
       201: z.object({ path: z.string(), bytes: z.int(), sequence: z.int().describe('Of the last event in it') }),

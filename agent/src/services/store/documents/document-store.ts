@@ -114,10 +114,17 @@ export interface DocumentStore extends ChangeLog {
 
   /** For a reader in another thread; where it is missing, readers run in the thread of the store. */
   shareLog?(): SharedLog
-  /** A consistent copy of everything, written while the store works. @param place a temporary one is the caller's to remove */
-  backup?(place: 'kept' | 'temporary'): Promise<Backup>
+  /** A consistent copy of everything, written while the store works. */
+  backup?(kind: BackupKind): Promise<Backup>
   /** Finishes what was written; later calls fail with SHUTTING_DOWN. */
   close(): Promise<void>
+}
+
+export interface BackupKind {
+  /** A temporary one is the caller's to remove. */
+  place: 'kept' | 'temporary'
+  /** `new`: the copy begins a new epoch, for a restore beside a stream of events that has gone on. */
+  log: 'same' | 'new'
 }
 
 export interface Backup {

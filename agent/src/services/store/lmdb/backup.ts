@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto'
 import { cp, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreError } from '@ryo-faas/runtime/documents'
-import type { Backup } from '../documents/index.ts'
+import type { Backup, BackupKind } from '../documents/index.ts'
 import { lockDataFolder, pathsIn } from './data-folder.ts'
 import { type Environment, openEnvironment } from './environment.ts'
 import { Reader } from './reader.ts'
@@ -20,7 +20,7 @@ const TEMPORARY = 'temporary-'
 /** Into a new folder of `backups`, named by the time. */
 export async function writeBackup(
   environment: Environment,
-  { backups, place }: { backups: string; place: 'kept' | 'temporary' },
+  { backups, place, log }: { backups: string } & BackupKind,
 ): Promise<Backup> {
   const time = new Date().toISOString().replaceAll(/[:.]/g, '-')
   const name = place === 'kept' ? time : `${TEMPORARY}${randomUUID()}`
@@ -28,6 +28,7 @@ export async function writeBackup(
   await mkdir(unfinished, { recursive: true, mode: 0o700 })
   try {
     await environment.root.backup(unfinished, true)
+    if (log === 'new') await startEpoch(unfinished)
     await syncFile(join(unfinished, DATA_FILE))
     const sequence = await lastSequenceOf(unfinished)
     await rename(unfinished, path)

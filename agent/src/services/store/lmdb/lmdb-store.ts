@@ -107,7 +107,7 @@ function storeOf({ environment, reader, news, executor, backups, unlock }: Parts
     checkpoint: async name => readState(environment, name),
     saveCheckpoint: (name, value) => run({ type: 'save-state', name, value }),
     shareLog: () => shareLog(environment.path, news),
-    backup: place => writeBackup(environment, { backups, place }),
+    backup: kind => writeBackup(environment, { backups, ...kind }),
     close: () => (closing ??= close()),
   }
 }
