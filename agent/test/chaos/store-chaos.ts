@@ -3,7 +3,8 @@
  *
  *     npx tsx --conditions=source agent/test/chaos/store-chaos.ts --seed 1 --kills 50 --writers 64
  *
- * With `--postgres` documents are in PostgreSQL, which is killed as often as the store.
+ * With `--postgres` documents are in PostgreSQL, which is killed as often as the store; there `--stores` says how many of
+ * them use it at once.
  *
  * Needs the build (`npm run build`) and nats-server. Exits 1 if anything is wrong. Triggers and the whole platform are
  * tested by `events-chaos.ts`.
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     /** One in this many kills also kills the bus. */
     bus: { type: 'string', default: '5' },
     postgres: { type: 'boolean', default: false },
+    stores: { type: 'string', default: '1' },
   },
 })
 
@@ -32,6 +34,7 @@ const report = await runCrashes({
   seed: Number(values.seed),
   kills: Number(values.kills),
   writers: Number(values.writers),
+  stores: Number(values.stores),
   longestLifeMs: Number(values.life),
   busKillEvery: Number(values.bus),
   main: fileURLToPath(new URL('../../dist/services/store/main.js', import.meta.url)),

@@ -107,13 +107,12 @@ export class TestPostgres {
     }
   }
 
-  /** All of it at once. What was its children ends when it notices, before another one may start. */
+  /** All of it at once: one that stands still has no more children, and each that it had would keep its memory. */
   async kill(): Promise<void> {
     const server = this.#server
     if (server?.pid === undefined || server.exitCode !== null || server.signalCode !== null) return
-    const children = await childrenOf(server.pid)
-    process.kill(server.pid, 'SIGKILL')
-    for (const child of children) {
+    process.kill(server.pid, 'SIGSTOP')
+    for (const child of [...(await childrenOf(server.pid)), server.pid]) {
       try {
         process.kill(child, 'SIGKILL')
       } catch {

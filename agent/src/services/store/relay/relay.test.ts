@@ -114,6 +114,19 @@ it('carries every event once, in order, as it is in the log', async () => {
   }
 })
 
+it('carries every event once when several do it at once, and one of them stops', async () => {
+  await ensureStreams(bus)
+  await putMany(200)
+  const running = [await start(), await start(), await start()]
+  await putMany(300)
+  await running[0]!.stop()
+  await putMany(300)
+  await relayed(running[1]!, 800)
+  await relayed(running[2]!, 800)
+  expect(await sequences()).toEqual(upTo(800))
+  for (const { text, sequence } of await stored()) expect(text).toBe((await store.event(Number(sequence)))!.text)
+})
+
 it('carries the log of any kind of store', async () => {
   await store.close()
   store = new MemoryStore()

@@ -2,7 +2,7 @@
  * Kills a store again and again while many write to it, its bus as well, and the database if it has one; then looks
  * whether all that was answered is there, nothing is there by half, and the stream has each event once.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -18,8 +18,10 @@ import { StoreProcess } from './store-process.ts'
 export interface CrashOptions {
   seed: number
   writers: number
-  /** How often the store is killed. */
+  /** How often a store is killed. */
   kills: number
+  /** Processes on the same database, which all write and all relay; they are killed in turn. Default 1. */
+  stores?: number
   /** Of so many kills of the store one is accompanied by one of the bus. */
   busKillEvery: number
   /** Where the documents are; default: in the store's folder. It is killed as often as the store. */
@@ -46,16 +48,19 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
   const nats = await startNats()
   const { url, user, password } = nats
   const { database, main } = options
-  const store = new StoreProcess(
-    folder,
-    { nats: { url, user, password }, ...(database && { database: database.url() }) },
-    main,
+  const processOptions = { nats: { url, user, password }, ...(database && { database: database.url() }) }
+  const stores = await Promise.all(
+    Array.from({ length: options.stores ?? 1 }, async (_, number) => {
+      const own = join(folder, String(number))
+      await mkdir(own)
+      return new StoreProcess(own, processOptions, main)
+    }),
   )
   try {
     await ensureStreams(await nats.connect())
-    return await crash(options, { nats, store })
+    return await crash(options, { nats, stores })
   } finally {
-    await store.kill()
+    await Promise.all(stores.map(store => store.kill()))
     await nats.stop()
     await rm(folder, { recursive: true, force: true })
   }
@@ -63,25 +68,27 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
 
 async function crash(
   options: CrashOptions,
-  { nats, store }: { nats: TestNats; store: StoreProcess },
+  { nats, stores }: { nats: TestNats; stores: StoreProcess[] },
 ): Promise<CrashReport> {
   const { writers, kills, seed, database, say = () => undefined } = options
   const random = randomFrom(seed)
   const memory: Memory = { attempts: [], deletions: [], faults: [], unanswered: 0 }
   const stop = new AbortController()
-  await store.start()
-  for (const table of TABLES) await ask(store.port, `PUT /tables/${encodeURIComponent(table)}/indexes/${INDEXED}`)
+  const [first] = stores as [StoreProcess]
+  for (const store of stores) await store.start()
+  for (const table of TABLES) await ask(first.port, `PUT /tables/${encodeURIComponent(table)}/indexes/${INDEXED}`)
   const writing = Array.from({ length: writers }, (_, number) =>
     runWriter({
       number,
       memory,
       random: randomFrom(seed * 1_000 + number),
-      port: () => store.port,
+      port: () => stores[number % stores.length]!.port,
       signal: stop.signal,
     }),
   )
   let [busKills, databaseKills] = [0, 0]
   for (let kill = 1; kill <= kills; kill += 1) {
+    const store = stores[kill % stores.length]!
     await delay(random() * options.longestLifeMs)
     if (database !== undefined) {
       await database.kill()
@@ -110,11 +117,13 @@ async function crash(
   stop.abort()
   await Promise.all(writing)
   const bus = await nats.connect()
-  const { last } = (await ask(store.port, 'GET /log')).json as { last: number }
+  const { last } = (await ask(first.port, 'GET /log')).json as { last: number }
   await until(async () => (await streamState(bus, STREAMS.events)).lastSequence >= last, 'all is relayed')
-  const exitCode = await store.stop()
-  if (exitCode !== 0) memory.faults.push(`the store ended with ${exitCode}`)
-  const place = { dataFolder: store.dataFolder, ...(database && { database: database.url() }) }
+  for (const store of stores) {
+    const exitCode = await store.stop()
+    if (exitCode !== 0) memory.faults.push(`a store ended with ${exitCode}`)
+  }
+  const place = { dataFolder: first.dataFolder, ...(database && { database: database.url() }) }
   const data = await openStore({ ...place, source: '' })
   const faults = await faultsAfter(data, bus, memory)
   await data.close()
