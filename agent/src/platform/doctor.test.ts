@@ -38,6 +38,19 @@ test('an agent that died and a token that others can read are found', async () =
   expect(found['leftovers']).toMatchObject({ status: 'warn', found: expect.stringContaining('died') })
 })
 
+test('a NATS that others run is examined in the place of a nats-server here, without a word of its password', async () => {
+  const found = await findingsIn(async () => undefined, {
+    RYO_FAAS_NATS_URL: 'nats://ann:secret@127.0.0.1:1',
+    RYO_FAAS_NATS_CREDS: '/nowhere',
+  })
+  expect(found['nats-server']).toMatchObject({
+    status: 'fail',
+    found: expect.stringContaining('a user or a token too'),
+  })
+  expect(found['ports']!.found).not.toContain('NATS')
+  expect(JSON.stringify(found)).not.toContain('secret')
+})
+
 test('a port that another program has is named with the way out', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))

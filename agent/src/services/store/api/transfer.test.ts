@@ -1,9 +1,9 @@
 import http from 'node:http'
-import { readdir } from 'node:fs/promises'
+import { mkdir, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { AS_OPERATOR } from '../../../access/access-testing.ts'
-import { restoreBackup } from '../registry.ts'
+import { openStore, restoreBackup } from '../registry.ts'
 import { ask, Stage, until, type Answer } from '../store-testing.ts'
 import type { Store } from '../store.ts'
 
@@ -159,6 +159,29 @@ it('keeps groups that are whole when an import is broken off', async () => {
   request.destroy()
   expect((await count()) % 500).toBe(0)
   expect(await send('POST /tables/t/docs', { body: { data: 1 } })).toMatchObject({ status: 201 })
+})
+
+it('keeps its log in a backup, or begins a new one there with the documents and events of before', async () => {
+  const dataFolder = join(stage.folder, 'other')
+  const data = await openStore({ dataFolder, source: '' })
+  const epoch = await data.epoch()
+  await data.write([{ kind: 'put', table: 't', id: 'a', data: '1' }])
+  const epochs: string[] = []
+  for (const log of ['same', 'new'] as const) {
+    const { path } = await data.backup!({ place: 'temporary', log })
+    const copied = join(stage.folder, log)
+    await mkdir(copied)
+    await rename(path, join(copied, 'data'))
+    const copy = await openStore({ dataFolder: copied, source: '' })
+    epochs.push(await copy.epoch())
+    expect(await copy.logBounds()).toEqual({ first: 1, last: 1 })
+    await copy.close()
+  }
+  await data.close()
+  expect(epochs[0]).toBe(epoch)
+  expect(epochs[1]).not.toBe(epoch)
+  const asked = await Promise.all(['false', 'true'].map(newLog => send(`POST /backup?temporary=true&newLog=${newLog}`)))
+  expect(asked.map(({ status }) => status)).toEqual([201, 201])
 })
 
 it('backs up while it works, and is restored to that moment', async () => {
