@@ -44,6 +44,7 @@ export interface PublishOptions {
 /** A message that is in no stream, or the head of one that is. */
 export interface HeardMessage {
   subject: string
+  data: Uint8Array
   header(name: string): string | undefined
 }
 
@@ -75,6 +76,7 @@ export class Bus {
   readonly #publisher: Publisher
   readonly #reconnected = new Set<() => void>()
   readonly #disconnected = new Set<() => void>()
+  readonly #timeoutMs: number
   #waitingForTurn: (() => void)[] = []
   #isConnected = true
 
@@ -90,6 +92,7 @@ export class Bus {
       names,
     }
     this.#publisher = new Publisher(connection, timeoutMs)
+    this.#timeoutMs = timeoutMs
     void this.#follow()
   }
 
@@ -107,8 +110,40 @@ export class Bus {
   }
 
   /** Reaches current listeners only; nothing is kept. */
-  tell(subject: string): void {
-    this.#link.connection.publish(this.#link.names.subject(subject))
+  tell(subject: string, data?: Uint8Array): void {
+    this.#link.connection.publish(this.#link.names.subject(subject), data)
+  }
+
+  /**
+   * Asks whoever answers on a subject.
+   * @throws BusError UNAVAILABLE if nobody does in time
+   */
+  async ask(subject: string, data?: Uint8Array): Promise<Uint8Array> {
+    if (!this.#isConnected) throw disconnected()
+    const { connection, names } = this.#link
+    try {
+      return (await connection.request(names.subject(subject), data, { timeout: this.#timeoutMs })).data
+    } catch (error) {
+      throw fromThrown(error)
+    }
+  }
+
+  /**
+   * Answers what is asked on a subject; a question that fails is not answered.
+   * @returns a function that ends it.
+   */
+  answer(subject: string, answer: (asked: Uint8Array) => Promise<Uint8Array>): () => void {
+    const { connection, names } = this.#link
+    const subscription = connection.subscribe(names.subject(subject), {
+      callback: (error, message) => {
+        if (error === null)
+          answer(message.data).then(
+            data => message.respond(data),
+            () => undefined,
+          )
+      },
+    })
+    return () => subscription.unsubscribe()
   }
 
   /**
@@ -166,6 +201,7 @@ export class Bus {
   }
 
   async close(): Promise<void> {
+    this.#isConnected = false
     this.#publisher.close()
     await this.#link.connection.close()
   }
@@ -234,8 +270,8 @@ export async function connectBus(options: BusOptions, signal?: AbortSignal): Pro
   }
 }
 
-function heard({ subject, headers: all }: Msg, names: BusNames): HeardMessage {
-  return { subject: names.ownSubject(subject), header: name => all?.get(name) || undefined }
+function heard({ subject, data, headers: all }: Msg, names: BusNames): HeardMessage {
+  return { subject: names.ownSubject(subject), data, header: name => all?.get(name) || undefined }
 }
 
 /** Without what is not there: the library takes a key that is undefined for one that is. */

@@ -9,6 +9,7 @@ import {
   EVENT_SUBJECTS,
   idempotencySubject,
   PUBLISHED_SUBJECTS,
+  routesSubject,
   STREAMS,
   subjectsOf,
   triggerSubject,
@@ -73,6 +74,8 @@ const IDEMPOTENCY_MAX_BYTES = 256 * MIB
 const TRIGGERS_MAX_BYTES = 16 * MIB
 const AGENTS_MAX_BYTES = 64 * MIB
 const VERSIONS_MAX_BYTES = 4096 * MIB
+/** A route takes about 600 bytes, and each that was ever removed 100. */
+const ROUTES_MAX_BYTES = 128 * MIB
 const LEAST_SHARE = 1 / 1024
 /** Within it, a second publish with the same message id is a duplicate. */
 const DUPLICATE_WINDOW_MS = 120_000
@@ -258,6 +261,13 @@ function configs(limits: StreamLimits): Omit<Config, 'num_replicas'>[] {
       name: STREAMS.triggers,
       subjects: [triggerSubject('>')],
       ...kept({ maxBytes: TRIGGERS_MAX_BYTES }),
+      discard: DiscardPolicy.New,
+      max_msgs_per_subject: 1,
+    },
+    {
+      name: STREAMS.routes,
+      subjects: [routesSubject('>')],
+      ...kept({ maxBytes: ROUTES_MAX_BYTES }),
       discard: DiscardPolicy.New,
       max_msgs_per_subject: 1,
     },

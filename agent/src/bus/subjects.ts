@@ -21,6 +21,8 @@ export const STREAMS = {
   published: 'rfa_published',
   /** A key-value bucket: trigger → its position. */
   triggers: 'KV_rfa_triggers',
+  /** A key-value bucket: the table of routes, entry by entry, and the proxies that serve it on other machines. */
+  routes: 'KV_rfa_routes',
   /** A key-value bucket: digest of an idempotency key → call id. */
   idempotency: 'KV_rfa_idempotency',
 } as const
@@ -76,6 +78,19 @@ function joinCallId({ route, ulid }: CallIdParts): string {
 export function idempotencySubject(digest: string): string {
   return `$KV.rfa_idempotency.${digest}`
 }
+
+/** An entry of the table of routes: see `routes/shared`. */
+export function routesSubject(entry: string): string {
+  return `$KV.rfa_routes.${entry}`
+}
+
+/** What a proxy on another machine says of itself, or is asked. */
+export function proxySubject(what: 'alive' | 'demand' | 'ask', id: string): string {
+  return `rfa.proxy.${what}.${id}`
+}
+
+/** Proxies on other machines are to say that they are there. */
+export const ROLL_CALL = 'rfa.proxy.call'
 
 /** Position of a trigger: `<route>.<handler>`. */
 export function triggerSubject(trigger: string): string {

@@ -36,6 +36,7 @@ const GROUPS: Record<string, Record<string, Load>> = {
   Platform: {
     startFaas: async () => (await import('./commands/start-faas.ts')).startFaas,
     stopFaas: async () => (await import('./commands/stop-faas.ts')).stopFaas,
+    proxy: async () => (await import('./commands/proxy.ts')).proxy,
     doctor: async () => (await import('./commands/doctor.ts')).doctor,
     env: async () => (await import('./commands/env.ts')).env,
     server: async () => (await import('./commands/server.ts')).server,

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Argv } from 'yargs'
 import type { AgentClient, AgentFile, BuiltPackages, ServersFile } from '../client/index.ts'
 import type { z } from 'zod'
-import type { API, BuildProgress, ExportedFunctions, ExportRequest } from '../contract/index.ts'
+import type { API, BuildProgress, ExportedFunctions, ExportRequest, FurtherProxy } from '../contract/index.ts'
 import type { Output } from './output.ts'
 
 export type CheckResult = z.output<(typeof API)['check']['response']>
@@ -161,6 +161,11 @@ export interface CliHost {
   packPlatform(wanted: { target: string; withNode: boolean }): Promise<PackedPlatform>
   /** @throws RyoFaasError UNSUPPORTED without systemd, PART_FAILED */
   service(action: 'install' | 'upgrade' | 'uninstall' | 'status', flags: Record<string, unknown>): Promise<ServiceState>
+  /**
+   * Runs a further proxy until Ctrl-C.
+   * @throws RyoFaasError ALREADY_RUNNING, PORT_TAKEN, INVALID_OPTION
+   */
+  runProxy(proxy: FurtherProxy, onReady: (is: { address: string }) => void): Promise<void>
   /** What can be set when the platform starts. */
   platformFlags(): Promise<PlatformFlag[]>
   /** Values that a start without flags would use. */

@@ -12,6 +12,7 @@ export function homePaths(home: string) {
     agentFile: join(home, 'agent.json'),
     token: join(home, 'token'),
     callbackSecret: join(home, 'callback-secret'),
+    proxyKey: join(home, 'proxy-key'),
     options: join(home, 'run', 'options.json'),
     /** Options of a stopped platform: only with the same project and engine can its remains be removed. */
     stoppedOptions: join(home, 'run', 'stopped-options.json'),

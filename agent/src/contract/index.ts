@@ -80,6 +80,7 @@ export {
   PlatformPhase,
   PlatformView,
   ResourceView,
+  type FurtherProxy,
 } from './platform.ts'
 export {
   Attributes,

@@ -64,6 +64,23 @@ export const PlatformView = z.object({
 })
 export type PlatformView = z.infer<typeof PlatformView>
 
+/** A proxy that runs on another machine than the platform. */
+export interface FurtherProxy {
+  /** Unlike all others of the platform. */
+  name: string
+  /** May have a user and a password. */
+  natsUrl: string
+  /** Of the platform. */
+  key: string
+  host: string
+  /** 0: any free one. */
+  port: number
+  /** Where others reach it, `host:port`. */
+  advertise: string | undefined
+  trustProxy: string
+  workers: number
+}
+
 /** An image or an instance of this project: what they are (a container, a process), the engine says. */
 export const ResourceView = z.object({
   type: z.enum(['image', 'instance']),

@@ -92,6 +92,10 @@ export async function runCommandLine(ahead?: Promise<AgentAhead | undefined>): P
         const { changeService, systemOf } = await import('../platform/service.ts')
         return changeService(action, flags, { home, system: systemOf(environment) })
       },
+      runProxy: async (proxy, onReady) => {
+        const { runProxy } = await import('../platform/run-proxy.ts')
+        return runProxy(proxy, { home, version, environment, signal: abort.signal }, onReady)
+      },
       runtimeDir,
     },
   })

@@ -33,6 +33,7 @@ import { startObserving } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
 import { proxyUrlOf, startCertificates, startControlPlane, startDataPlane, startFoundation } from './phases.ts'
 import { PlatformMetrics } from './platform-metrics.ts'
+import type { FarProxy } from '../services/proxy/index.ts'
 import { RoutesSink } from './routes-sink.ts'
 import { Started } from './started.ts'
 import { Timeline } from './timeline.ts'
@@ -175,7 +176,7 @@ export class Agent implements Platform {
       host: options.host,
       phase: phaseOf(this.#stage),
       ...(clock && { clock: clockView(clock) }),
-      parts: [this.#ownView(), ...this.#supervisor.views()],
+      parts: [this.#ownView(), ...this.#supervisor.views(), ...this.#routes.far.all.map(viewOfProxy)],
       ...(this.#certificates && { certificates: this.#certificates.views }),
     }
   }
@@ -308,6 +309,16 @@ export class Agent implements Platform {
     await rm(options, { force: true })
     await this.#started.takeBack()
     await rm(agentFile, { force: true })
+  }
+}
+
+function viewOfProxy({ machine, address, pid, isLive, isCurrent, id }: FarProxy): PartView {
+  const isWell = isLive && isCurrent
+  return {
+    name: `proxy ${id}`,
+    state: isWell ? 'running' : isLive ? 'starting' : 'failing',
+    ...{ address, pid, restarts: 0 },
+    note: `on ${machine}${isWell ? '' : isLive ? ', without the newest routes' : ', not heard: it may serve earlier routes'}`,
   }
 }
 

@@ -20,11 +20,12 @@ it('a new start has new keys, but the same callback secret', async () => {
   const second = await ensureSecrets(home, { keep: false })
   for (const name of ['operator', 'part', 'functions'] as const) expect(second.keys[name]).not.toBe(first.keys[name])
   expect(second.callbackSecret).toBe(first.callbackSecret)
+  expect(second.proxyKey).toBe(first.proxyKey)
 })
 
 it('no other user can read them', async () => {
   await ensureSecrets(home, { keep: false })
-  for (const name of ['token', 'dispatch-token', 'functions-key', 'callback-secret']) {
+  for (const name of ['token', 'dispatch-token', 'functions-key', 'callback-secret', 'proxy-key']) {
     expect((await stat(join(home, name))).mode & 0o777).toBe(0o600)
   }
 })

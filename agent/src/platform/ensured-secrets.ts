@@ -1,7 +1,8 @@
 /**
  * The platform's own secrets, in files of the home with mode 0600. Tokens are made anew at every start, so that a
  * leaked one is valid only until the platform stops; an agent that takes over a running platform keeps them, since
- * parts and functions hold them. The callback secret stays: receivers elsewhere check signatures with it.
+ * parts and functions hold them. The callback secret stays: receivers elsewhere check signatures with it; and so does the
+ * key of proxies on other machines.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -14,12 +15,14 @@ export interface EnsuredSecrets {
   keys: AccessKeys
   /** Signs callbacks (Standard Webhooks). */
   callbackSecret: string
+  /** With it proxies on other machines prove that they are ours; what they are told is sealed with it. */
+  proxyKey: string
 }
 
 /** @param options.keep a running platform uses the keys */
 export async function ensureSecrets(home: string, { keep }: { keep: boolean }): Promise<EnsuredSecrets> {
   const key = () => randomBytes(32).toString('base64url')
-  const [operator, part, functions, callbackSecret] = await Promise.all([
+  const [operator, part, functions, callbackSecret, proxyKey] = await Promise.all([
     ensure(homePaths(home).token, { keep, make: key }),
     ensure(join(home, 'dispatch-token'), { keep, make: key }),
     ensure(join(home, 'functions-key'), { keep, make: key }),
@@ -27,8 +30,9 @@ export async function ensureSecrets(home: string, { keep }: { keep: boolean }): 
       keep: true,
       make: () => `whsec_${randomBytes(32).toString('base64')}`,
     }),
+    ensure(homePaths(home).proxyKey, { keep: true, make: key }),
   ])
-  return { keys: { operator, part, functions }, callbackSecret }
+  return { keys: { operator, part, functions }, callbackSecret, proxyKey }
 }
 
 async function ensure(path: string, { keep, make }: { keep: boolean; make: () => string }): Promise<string> {

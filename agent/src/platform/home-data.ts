@@ -16,6 +16,7 @@ export const DATA: readonly string[] = [
   'traces.damaged',
   'secrets',
   'callback-secret',
+  'proxy-key',
   'audit.jsonl',
   'tokens.json',
 ]
@@ -34,7 +35,7 @@ const MOVED_ASIDE = /^before-restore-[\dTZ-]+$/
 
 /** Temporary files, as `writeAtomically` names them. */
 const HALF_WRITTEN =
-  /^(?:state\.json|agent\.json|token|dispatch-token|functions-key|callback-secret|tokens\.json)\.\d+\.[0-9a-f]{8}\.tmp$/
+  /^(?:state\.json|agent\.json|token|dispatch-token|functions-key|callback-secret|proxy-key|tokens\.json)\.\d+\.[0-9a-f]{8}\.tmp$/
 
 /** Folder of the store's data. */
 export function storeFolder(home: string): string {

@@ -25,7 +25,7 @@ import type { Observing } from './observing.ts'
 import type { PlatformOptions } from './options.ts'
 import { startNats, type StartedNats } from './parts/nats.ts'
 import { servicePart, type Service } from './parts/service-part.ts'
-import { dispatcherServices, proxyService, storeService, type ServiceContext } from './parts/services.ts'
+import { dispatcherServices, proxyService, sharedLimits, storeService, type ServiceContext } from './parts/services.ts'
 import { nextChange } from './store-log.ts'
 
 export interface Foundation {
@@ -97,14 +97,39 @@ export async function startDataPlane(
   const { home, options, environment, ahead } = launch
   const { folder, state, secrets } = home
   launch.report.doing('starting the proxy and the store')
-  const context = { home: folder, options, state, secrets, nats: nats.access, reach, traces: partTracing }
+  const { version } = launch
+  const context = { home: folder, version, options, state, secrets, nats: nats.access, reach, traces: partTracing }
   const start = (service: Service) =>
     startListening(
       launch,
       servicePart(service, { home: folder, nodePath, environment, ahead, release: launch.release }),
     )
+  startFarProxies(launch, context)
   const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])
   return { context, ports: { proxy, store } }
+}
+
+/** Proxies on other machines, from the moment that they are heard. */
+function startFarProxies({ home, events, logger, routes, started }: Launch, { nats, options }: ServiceContext): void {
+  const abort = new AbortController()
+  const opened = routes.far.open(
+    {
+      nats,
+      key: home.secrets.proxyKey,
+      settings: { access: home.secrets.keys, ...sharedLimits(options) },
+      onTrouble: reason => logger.warn({ reason }, 'proxies on other machines get their routes later'),
+      onChange: () => events.emit('event', { type: 'platform-changed' }),
+    },
+    abort.signal,
+  )
+  opened.catch(() => undefined) // Only if it was aborted.
+  started.add({
+    close: async () => {
+      abort.abort()
+      await opened.catch(() => undefined)
+      await routes.far.close()
+    },
+  })
 }
 
 /** Functions, dispatchers that run calls in the background, and the keeper of this process. */
@@ -213,7 +238,7 @@ function createDeployer(
     secrets,
     routes,
     proxy: routes,
-    demand: [routes],
+    demand: [routes, routes.far],
     queues: routes.dispatchers,
     surroundings: () => surroundings,
     now: () => nextChange({ url: localUrl(dataPlane.ports.store), token: keys.operator }),

@@ -1,4 +1,4 @@
-/** Everybody in this home who needs the routes, and how each is reached. */
+/** Everybody who needs the routes, in this home and on other machines, and how each is reached. */
 import {
   controlPathOf,
   PushChannel,
@@ -8,7 +8,7 @@ import {
   type Served,
 } from '../routes/index.ts'
 import { DispatcherControl, dispatcherName } from '../services/dispatcher/index.ts'
-import { ProxyControl, type Demand } from '../services/proxy/index.ts'
+import { FarProxies, ProxyControl, type Demand } from '../services/proxy/index.ts'
 
 /** A dispatcher that hangs holds up a deployment for so long, once. */
 const CONTROL_TIMEOUT_MS = 2_000
@@ -17,6 +17,8 @@ export class RoutesSink implements RouteChannel {
   readonly name = 'proxy'
   readonly #proxy: ProxyControl
   readonly #channel: PushChannel
+  /** None until they are opened. */
+  readonly far = new FarProxies()
   readonly dispatchers: readonly DispatcherControl[]
 
   /** @param parts `onLate` hears why a dispatcher gets a table later */
@@ -26,7 +28,7 @@ export class RoutesSink implements RouteChannel {
       const name = dispatcherName(index + 1)
       return new DispatcherControl({ name, controlPath: controlPathOf(home, name), timeoutMs: CONTROL_TIMEOUT_MS })
     })
-    this.#channel = new PushChannel({ proxies: [this.#proxy], dispatchers: this.dispatchers }, onLate)
+    this.#channel = new PushChannel({ proxies: [this.#proxy, this.far], dispatchers: this.dispatchers }, onLate)
   }
 
   publish(table: RouteTable, onServed?: () => void): Promise<void> {
@@ -39,17 +41,17 @@ export class RoutesSink implements RouteChannel {
 
   /** @throws ControlError */
   figures() {
-    return this.#proxy.figures()
+    return this.far.figures(this.#proxy.figures())
   }
 
   /** @throws ControlError */
   stats() {
-    return this.#proxy.stats()
+    return this.far.stats(this.#proxy.stats())
   }
 
   /** @throws ControlError */
   keyUses() {
-    return this.#proxy.keyUses()
+    return this.far.keyUses(this.#proxy.keyUses())
   }
 
   /** @throws ControlError */

@@ -2,7 +2,18 @@
 export { ControlClient, ControlError, type ControlClientOptions } from './control-client.ts'
 export { controlPathOf, isControlledAt, prepareControlPath } from './control-path.ts'
 export { startControlServer } from './control-server.ts'
-export { PushChannel, type RouteChannel, type RouteReader, type Served } from './route-channel.ts'
+export { PushChannel, type PatchReader, type RouteChannel, type RouteReader, type Served } from './route-channel.ts'
+export {
+  isLive,
+  Members,
+  NotReachedError,
+  Presence,
+  Sealer,
+  TableFollower,
+  TableWriter,
+  type HeardMember,
+  type Member,
+} from './shared/index.ts'
 export { RouteKeeper, StaleTableError } from './route-keeper.ts'
 export {
   Access,

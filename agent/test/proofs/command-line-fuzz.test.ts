@@ -32,6 +32,7 @@ const LEFT_OUT: Readonly<Record<string, string>> = {
   stopFaas: 'ends the platform',
   reset: 'takes away what the other commands are about',
   dev: 'watches until it is stopped',
+  proxy: 'serves until it is stopped',
 }
 const KNOWN = ['kept', 'KEPT', 'things', 'one', 'deploy.json', 'app.ryo']
 const NASTY = [
@@ -191,6 +192,7 @@ function hostOf(): Parameters<typeof runCli>[0]['host'] {
     openArtefact,
     saveServers: notHere,
     packPlatform: notHere,
+    runProxy: notHere,
     service: notHere,
     keepBackup,
     restoreHome: (content, options) => restoreHome(content, { home: platform.home, version: '0.0.0', ...options }),

@@ -219,7 +219,7 @@ describe('another user of this machine', () => {
     expect(attempts.length).toBeGreaterThan(10)
     expect(await attempt(attempts)).toEqual(all(attempts, 'EACCES'))
     const secrets = await Promise.all(
-      ['token', 'dispatch-token', 'functions-key', 'callback-secret'].map(async name =>
+      ['token', 'dispatch-token', 'functions-key', 'callback-secret', 'proxy-key'].map(async name =>
         (await readFile(join(platform.home, name), 'utf8')).trim(),
       ),
     )

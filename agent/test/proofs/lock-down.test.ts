@@ -207,7 +207,14 @@ test('functions cannot reach each other, and the network has no IPv6', () => {
 
 /** Every secret that gives access to the platform. */
 async function secretsOf(home: string): Promise<string[]> {
-  const files = ['token', 'dispatch-token', 'functions-key', 'callback-secret', join('nats', 'credentials.json')]
+  const files = [
+    'token',
+    'dispatch-token',
+    'functions-key',
+    'callback-secret',
+    'proxy-key',
+    join('nats', 'credentials.json'),
+  ]
   expect(await readdir(home)).toEqual(expect.arrayContaining(files.slice(0, 4)))
   const texts = await Promise.all(files.map(async file => (await readFile(join(home, file), 'utf8')).trim()))
   return texts.map(text => (text.startsWith('{') ? (JSON.parse(text) as { password: string }).password : text))

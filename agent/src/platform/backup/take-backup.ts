@@ -45,7 +45,7 @@ export interface TakenBackup {
 }
 
 /** Replaced as a whole whenever they change, or never changed: links keep them. */
-const LINKED = ['packages', 'secrets', 'callback-secret', 'tokens.json', 'nats/credentials.json']
+const LINKED = ['packages', 'secrets', 'callback-secret', 'proxy-key', 'tokens.json', 'nats/credentials.json']
 const STORE_MS = 3600_000
 /** A version may be removed between the state that names it and its files. */
 const TRIES = 5

@@ -6,7 +6,7 @@ import { RyoFaasError } from '../../contract/index.ts'
 import type { StateStore } from '../../deployments/state/index.ts'
 import type { ProxyReach } from '../../engines/index.ts'
 import { dispatcherName, type MainOptions as DispatcherMain } from '../../services/dispatcher/index.ts'
-import { ProxyControl, type MainOptions as ProxyMain } from '../../services/proxy/index.ts'
+import { ProxyControl, type MainOptions as ProxyMain, type SharedSettings } from '../../services/proxy/index.ts'
 import type { MainOptions as StoreMain } from '../../services/store/index.ts'
 import type { EnsuredSecrets } from '../ensured-secrets.ts'
 import { storeFolder } from '../home-data.ts'
@@ -17,6 +17,8 @@ import { DRAIN_MS, type OwnSettings, type Service } from './service-part.ts'
 
 export interface ServiceContext {
   home: string
+  /** Release of ryo-faas. */
+  version: string
   options: PlatformOptions
   state: StateStore
   secrets: EnsuredSecrets
@@ -37,8 +39,8 @@ export function proxyService(context: ServiceContext): Service {
     workers: options.proxyWorkers,
     trustProxy: networksOf(options.trustProxy),
     ...(front && { front }),
-    asyncBodyLimitBytes: bytesOf(options.asyncBodyLimitMb),
-    callbackAllow: callbackHosts(options),
+    ...sharedLimits(options),
+    shared: { key: context.secrets.proxyKey, id: 'local', version: context.version, isFollowing: false },
   }
   return {
     name: 'proxy',
@@ -53,6 +55,11 @@ export function proxyService(context: ServiceContext): Service {
       new ProxyControl({ controlPath }).startSuccessor({ ...command, env: defined(env) }),
     settings,
   }
+}
+
+/** What holds for all proxies of the platform. */
+export function sharedLimits(options: PlatformOptions): Pick<SharedSettings, 'asyncBodyLimitBytes' | 'callbackAllow'> {
+  return { asyncBodyLimitBytes: bytesOf(options.asyncBodyLimitMb), callbackAllow: callbackHosts(options) }
 }
 
 function defined(environment: NodeJS.ProcessEnv): Record<string, string> {

@@ -51,13 +51,13 @@ export function routeChannelContract(name: string, make: () => Promise<ChannelUn
       expect(generations()).toEqual([6, 6, 6, 6])
     })
 
-    it('a proxy that is down fails the publication, and has its last table when it comes back', async () => {
+    it('a proxy that is down fails the publication, and has its last table or a newer one when it comes back', async () => {
       const [proxy] = under.readers.proxy
       await under.channel.publish(tableOf(5))
       await proxy.leave()
       await expect(under.channel.publish(tableOf(6))).rejects.toThrow()
       await proxy.comeBack()
-      expect(proxy.generation).toBe(5)
+      expect([5, 6]).toContain(proxy.generation)
       await under.channel.publish(tableOf(7))
       expect(generations()).toEqual([7, 7, 7, 7])
     })

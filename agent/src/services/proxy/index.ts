@@ -6,3 +6,5 @@ export { failuresOf, type FunctionCounts, type FunctionStats, type ProxyStats } 
 export { CertificateFolders } from './front/certificates.ts'
 export { MainOptions, type FrontInput } from './options.ts'
 export { isNetwork } from './access/trusted-peers.ts'
+export { FarProxies, type FarProxy } from './shared/far-proxies.ts'
+export type { SharedSettings } from './shared/shared-messages.ts'

@@ -21,6 +21,8 @@ async function main(): Promise<void> {
   if (cluster.isWorker) return runWorker(options)
   const proxy = workers > 1 ? await createClusterProxy(workers, options) : await createProxy(options)
   closeOnSignals(() => proxy.close(), fail)
+  // Whoever watches it is gone.
+  if (process.channel !== undefined) process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   const { host: address, port } = proxy.address
   await announceReady(readyFile, { port, address })
 }

@@ -97,6 +97,20 @@ export const ProxyOptions = DataPlaneOptions.extend({
   controlPath: z.string().min(1).optional(),
   /** Where the last table is kept, to serve from the first moment after a restart. */
   routesFile: z.string().min(1).optional(),
+  /** It is one of several proxies of a platform, which meet at `nats`. */
+  shared: z
+    .strictObject({
+      /** Key of the platform: what they say is sealed with it. */
+      key: z.string().min(32),
+      /** Names it among them. */
+      id: z.string().regex(/^[A-Za-z0-9_-]{1,63}$/),
+      version: z.string(),
+      /** It gets its routes there, and what proxies have in common. Otherwise it only counts. */
+      isFollowing: z.boolean(),
+      /** Where callers reach it, `host:port`, if that is not where it listens. */
+      address: z.string().min(1).optional(),
+    })
+    .optional(),
 })
 export type ProxyOptions = z.infer<typeof ProxyOptions>
 export type ProxyInput = z.input<typeof ProxyOptions>

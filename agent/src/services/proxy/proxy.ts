@@ -19,6 +19,7 @@ import type { Rules } from './access/gate.ts'
 import { startDataPlane } from './http/data-plane.ts'
 import { ProxyOptions, type ProxyInput } from './options.ts'
 import { addUp, summarize, type ProxyStats } from './metrics/summary.ts'
+import { Membership, savedSettings } from './shared/membership.ts'
 
 export interface Proxy {
   readonly address: { host: string; port: number }
@@ -44,7 +45,8 @@ const IDLE_MS = 1_000
  * @throws ZodError if the options are wrong; an error with code EADDRINUSE if the port is taken.
  */
 export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules } = {}): Promise<Proxy> {
-  const options = ProxyOptions.parse(input)
+  const given = ProxyOptions.parse(input)
+  const options = given.shared?.isFollowing ? { ...given, ...(await savedSettings(given.routesFile)) } : given
   const keeper: RouteKeeper = new RouteKeeper({
     file: options.routesFile,
     serve: (table, patch) => plane.applyRoutes(table, patch),
@@ -56,6 +58,8 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     workers: 1,
     functions: summarize([plane.snapshot()]),
   })
+  const figures = async () => addUp([plane.snapshot()])
+  const keyUses = async () => plane.keyUses()
   let hasSuccessor = false
   let control: { close(): Promise<void> } | undefined
   try {
@@ -65,8 +69,8 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
         streams: { [CONTROL_PATHS.demand]: write => plane.followDemand(write) },
         tells: {
           [CONTROL_PATHS.stats]: stats,
-          [CONTROL_PATHS.figures]: async () => addUp([plane.snapshot()]),
-          [CONTROL_PATHS.keyUses]: async () => plane.keyUses(),
+          [CONTROL_PATHS.figures]: figures,
+          [CONTROL_PATHS.keyUses]: keyUses,
         },
         takes: {
           [CONTROL_PATHS.successor]: async asked => {
@@ -83,6 +87,19 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     await plane.close()
     throw error
   }
+  const membership =
+    options.shared &&
+    new Membership(
+      { ...options, shared: options.shared },
+      {
+        address: options.shared.address ?? `${plane.address.host}:${plane.address.port}`,
+        reader: keeper,
+        followDemand: sink => plane.followDemand(sink),
+        answers: { stats, figures, keyUses },
+        useSettings: settings => plane.useSettings(settings),
+        shareAmong: count => plane.shareAmong(count),
+      },
+    )
   return {
     address: plane.address,
     front: plane.front,
@@ -90,7 +107,7 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     setRoute: async patch => keeper.setRoute(RoutePatch.parse(patch)),
     stats,
     close: async () => {
-      await plane.close(hasSuccessor ? IDLE_MS : 0)
+      await Promise.all([plane.close(hasSuccessor ? IDLE_MS : 0), membership?.close()])
       // Until then instances are still woken for calls that are held.
       await control?.close()
       await keeper.close()

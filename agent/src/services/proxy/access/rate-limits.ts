@@ -28,6 +28,8 @@ export interface RateAnswer {
 
 export interface RateSource {
   take(caller: string, limit: RateLimit): RateAnswer | Promise<RateAnswer>
+  /** Where calls are counted: from now on each of `count` proxies lets its part of a limit through, at least one call. */
+  shareAmong?(count: number): void
 }
 
 class Window {
@@ -77,6 +79,7 @@ class Window {
 export class RateLimits implements RateSource {
   readonly #windows = new Map<string, { window: Window; periodMs: number }>()
   readonly #now: () => number
+  #sharers = 1
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now
@@ -86,8 +89,12 @@ export class RateLimits implements RateSource {
     return this.takeSome({ caller, limit, count: 1 })
   }
 
-  takeSome(request: RateRequest): RateAnswer {
-    const { caller, limit } = request
+  shareAmong(count: number): void {
+    this.#sharers = count
+  }
+
+  takeSome({ caller, limit: whole, count }: RateRequest): RateAnswer {
+    const limit = this.#sharers === 1 ? whole : partOf(whole, this.#sharers)
     const now = this.#now()
     let found = this.#windows.get(caller)
     if (found === undefined) {
@@ -96,7 +103,7 @@ export class RateLimits implements RateSource {
       this.#windows.set(caller, found)
     }
     found.periodMs = limit.periodMs
-    return found.window.take(request, now)
+    return found.window.take({ caller, limit, count }, now)
   }
 
   get size(): number {
@@ -113,6 +120,10 @@ export class RateLimits implements RateSource {
       this.#windows.delete(caller)
     }
   }
+}
+
+function partOf({ calls, periodMs }: RateLimit, sharers: number): RateLimit {
+  return { calls: Math.max(1, Math.floor(calls / sharers)), periodMs }
 }
 
 interface Asked {

@@ -43,7 +43,7 @@ const PLATFORM_HEADERS: readonly string[] = [HEADERS.callId, HEADERS.callAttempt
 export class AsyncCalls {
   readonly link: BusLink
   private readonly options: AsyncCallOptions
-  private readonly callbackRule: CallbackRule
+  private callbackRule: CallbackRule
   private readonly ids = new CallIdSource()
   /** Requests not yet accepted or refused. */
   inflight = 0
@@ -52,6 +52,11 @@ export class AsyncCalls {
     this.options = options
     this.callbackRule = new CallbackRule(options.callbackAllow)
     this.link = new BusLink(options.nats)
+  }
+
+  useLimits(limits: Pick<AsyncCallOptions, 'bodyLimitBytes' | 'callbackAllow'>): void {
+    Object.assign(this.options, limits)
+    this.callbackRule = new CallbackRule(limits.callbackAllow)
   }
 
   /** Answers the call; never rejects. */

@@ -20,11 +20,20 @@ import type { DataPlaneOptions, ProxyOptions } from '../options.ts'
 import type { Proxy } from '../proxy.ts'
 import { CONTROL_PATHS, type Demand } from './proxy-control.ts'
 import { addUp, summarize } from '../metrics/summary.ts'
+import { Membership, savedSettings } from '../shared/membership.ts'
+import type { SharedSettings } from '../shared/shared-messages.ts'
+import { latestUses } from '../shared/sums.ts'
 
 const YOUNG_MS = 5_000
 const MAX_PAUSE_MS = 5_000
 
 export async function createClusterProxy(workers: number, options: ProxyOptions): Promise<Proxy> {
+  const { shared } = options
+  /** What workers are told when they start, besides the table. */
+  const common: Common = {
+    settings: shared?.isFollowing ? await savedSettings(options.routesFile) : undefined,
+    sharers: 1,
+  }
   const alive = new Set<Worker>()
   /** Workers that have asked for the table: what is sent to a worker before it listens to its channel is lost. */
   const started = new Set<Peer>()
@@ -53,7 +62,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
       const peer: Peer = new Peer(worker, {
         start: () => {
           started.add(peer)
-          return { port, table: keeper.current }
+          return { port, table: keeper.current, common }
         },
         table: () => keeper.current,
         demand: (lines: Demand[]) => demand.take(peer, lines),
@@ -94,6 +103,8 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
     workers: started.size,
     functions: summarize(await askAll<FunctionSnapshot[]>('snapshot')),
   })
+  const figures = async () => addUp(await askAll<FunctionSnapshot[]>('snapshot'))
+  const keyUses = async () => latestUses(await askAll<Record<string, number>>('keyUses'))
   let control: { close(): Promise<void> } | undefined
   try {
     await keeper.load()
@@ -105,8 +116,8 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
         streams: { [CONTROL_PATHS.demand]: write => demand.follow(write) },
         tells: {
           [CONTROL_PATHS.stats]: stats,
-          [CONTROL_PATHS.figures]: async () => addUp(await askAll<FunctionSnapshot[]>('snapshot')),
-          [CONTROL_PATHS.keyUses]: async () => latest(await askAll<Record<string, number>>('keyUses')),
+          [CONTROL_PATHS.figures]: figures,
+          [CONTROL_PATHS.keyUses]: keyUses,
         },
       })
     }
@@ -114,24 +125,38 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
     await closeWorkers()
     throw error
   }
+  const membership =
+    shared &&
+    new Membership(
+      { ...options, shared },
+      {
+        address: shared.address ?? `${options.host}:${port}`,
+        reader: keeper,
+        followDemand: sink => demand.follow(sink),
+        answers: { stats, figures, keyUses },
+        useSettings: settings => {
+          common.settings = settings
+          void askAll('common', common)
+        },
+        shareAmong: count => {
+          common.sharers = count
+          rates.shareAmong(count)
+          void askAll('common', common)
+        },
+      },
+    )
   return {
     address: { host: options.host, port },
     setRoutes: async table => keeper.setRoutes(RouteTable.parse(table)),
     setRoute: async patch => keeper.setRoute(RoutePatch.parse(patch)),
     stats,
     close: async () => {
-      await closeWorkers()
+      await Promise.all([closeWorkers(), membership?.close()])
       demand.close()
       await control?.close()
       await keeper.close()
     },
   }
-}
-
-function latest(all: readonly Record<string, number>[]): Record<string, number> {
-  const uses: Record<string, number> = {}
-  for (const [id, at] of all.flatMap(each => Object.entries(each))) uses[id] = Math.max(uses[id] ?? 0, at)
-  return uses
 }
 
 function freePort(host: string): Promise<number> {
@@ -142,6 +167,13 @@ function freePort(host: string): Promise<number> {
       server.close(() => resolve(port))
     })
   })
+}
+
+/** What is the same in all workers. */
+interface Common {
+  settings: SharedSettings | undefined
+  /** Proxies that share limits. */
+  sharers: number
 }
 
 /** The life of a worker process. */
@@ -163,6 +195,12 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
     table = patched(table, patch)
     await plane?.applyRoutes(table, patch)
   }
+  let common: Common | undefined
+  const useCommon = (next: Common): void => {
+    common = next
+    if (next.settings !== undefined) plane?.useSettings(next.settings)
+    plane?.shareAmong(next.sharers)
+  }
   process.once('SIGTERM', stop)
   // The primary decides when to stop; a terminal sends its signal to everyone.
   process.on('SIGINT', () => {})
@@ -170,12 +208,14 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
   const primary = new Peer(process as unknown as Channel, {
     routes: apply,
     route: applyOne,
+    common: useCommon,
     snapshot: () => plane?.snapshot() ?? [],
     keyUses: () => plane?.keyUses() ?? {},
     metrics: async () => (await plane?.metricsJson()) ?? [],
   })
   try {
-    const start = await primary.ask<{ port: number; table?: RouteTable }>('start')
+    const start = await primary.ask<{ port: number; table?: RouteTable; common: Common }>('start')
+    useCommon(start.common)
     if (start.table !== undefined) await apply(start.table)
     plane = await startDataPlane(
       { ...options, port: start.port },
@@ -187,6 +227,7 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
     )
     // One may have come while this process was about to listen.
     if (table !== undefined) void plane.applyRoutes(table)
+    useCommon(common ?? start.common)
     plane.followDemand(lines => void primary.ask('demand', lines).catch(() => undefined))
     await primary.ask('listening')
   } catch (error) {

@@ -38,7 +38,7 @@ interface EventsApiParts {
   tracing: Tracing
   counts: EventCounts
   /** With which depths are signed. */
-  functionsKey: string | undefined
+  functionsKey: () => string | undefined
   bodyLimitBytes: number
   bodyTimeoutMs: number
   newRequestId: () => string
@@ -114,7 +114,7 @@ class Acceptance {
     this.#counts = counts
     this.#trace = tracing.begin(parent)
     this.#parentSpanId = parent?.spanId
-    this.#depth = depthOf(functionsKey, headers[HEADERS.eventDepth])
+    this.#depth = depthOf(functionsKey(), headers[HEADERS.eventDepth])
   }
 
   /** @throws EventError, BusError */

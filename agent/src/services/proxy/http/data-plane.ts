@@ -7,7 +7,7 @@
 import http from 'node:http'
 import { Server as NetServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { Credentials } from '../../../access/index.ts'
+import { Credentials, type AccessKeys } from '../../../access/index.ts'
 import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
@@ -21,7 +21,7 @@ import { addEventsApi } from '../events-api/events-api.ts'
 import type { DemandSink } from '../demand/demand-lines.ts'
 import { deliveryLines } from './delivery-line.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
-import { Hop } from './hop.ts'
+import { Hop, type HopKeys } from './hop.ts'
 import { createRegistry } from '../metrics/metrics.ts'
 import { CallerRules } from '../access/caller-rules.ts'
 import { createGate, OWN_DOORS, Requester, type Admit, type Rules } from '../access/gate.ts'
@@ -34,6 +34,7 @@ import { RateLimits, type RateSource } from '../access/rate-limits.ts'
 import { isLoopback, isLoopbackHost, PeerShare, type PeerShareOptions } from '../access/peer-share.ts'
 import { TrustedPeers } from '../access/trusted-peers.ts'
 import type { Instance } from '../upstream/index.ts'
+import type { SharedSettings } from '../shared/shared-messages.ts'
 
 const READ_BUFFER_BYTES = 64 * 1024
 const DRAIN_POLL_MS = 20
@@ -50,6 +51,10 @@ export interface DataPlane {
    * @param patch what makes `table` of the one that is served
    */
   applyRoutes(table: RouteTable, patch?: RoutePatch): Promise<void>
+  /** From now on with these; connections and what is in flight stay. */
+  useSettings(settings: SharedSettings): void
+  /** Limits that hold for all proxies together are divided by `count`. */
+  shareAmong(count: number): void
   followDemand(sink: DemandSink): () => void
   snapshot(): FunctionSnapshot[]
   /** When keys of callers were last used: by id, in milliseconds since 1970. */
@@ -96,8 +101,8 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   })
   const trusted = new TrustedPeers(options.trustProxy)
   const isExempt = (address: string): boolean => isLoopback(address) || trusted.has(address)
-  const { access } = options
-  const credentials = access && new Credentials(access)
+  let { access } = options
+  let credentials = access && new Credentials(access)
   const isOpen = [options.host, options.front?.host ?? options.host].every(isLoopbackHost)
   const callers = new CallerRules({ report: problem => console.error(problem), isOpen })
   if (start.table !== undefined) callers.update(start.table)
@@ -117,14 +122,11 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
         readyTimeoutMs: options.readyTimeoutMs,
         tracing,
         gate,
-        credentials,
-        dispatchToken: access?.part,
-        functionsKey: access?.functions,
+        ...keysOf(access, credentials),
         verdictTimeoutMs: options.verdictTimeoutMs,
         bodyTimeoutMs: options.bodyTimeoutMs,
         upgradeIdleMs: options.upgradeIdleMs,
         trusted,
-        deliveryLineOf: deliveryLines(access?.functions),
         asyncCalls,
         fallback,
       })
@@ -137,14 +139,13 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     reply.headers(headers)
     return reply.send(body)
   }
-  if (access !== undefined) {
-    fastify.get(PROOF_PATH, (request, reply) => {
-      const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
-      return proof === undefined
-        ? send(reply, 'BAD_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
-        : reply.type('application/json').send(proof)
-    })
-  }
+  fastify.get(PROOF_PATH, (request, reply) => {
+    if (access === undefined) return send(reply, 'FUNCTION_NOT_FOUND', 'nothing is served here')
+    const proof = answerProof(access.operator, { url: request.url, port: request.socket.localPort! })
+    return proof === undefined
+      ? send(reply, 'BAD_REQUEST', 'nonce: 32 to 128 hexadecimal digits')
+      : reply.type('application/json').send(proof)
+  })
   addOwnRoutes(fastify, {
     newRequestId: () => ids.traceId(),
     admit,
@@ -165,7 +166,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     admit,
     tracing,
     counts: figures.events,
-    functionsKey: access?.functions,
+    functionsKey: () => access?.functions,
     bodyLimitBytes: options.asyncBodyLimitBytes,
     bodyTimeoutMs: options.bodyTimeoutMs,
     newRequestId: () => ids.traceId(),
@@ -241,12 +242,27 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       callers.update(table)
       return settled(patch === undefined ? routes.apply(table) : routes.applyOne(patch, table), options.settleMs)
     },
+    useSettings: settings => {
+      ;({ access } = settings)
+      credentials = new Credentials(access)
+      hop!.useKeys(keysOf(access, credentials))
+      asyncCalls.useLimits({ bodyLimitBytes: settings.asyncBodyLimitBytes, callbackAllow: settings.callbackAllow })
+    },
+    shareAmong: count => {
+      routes.sharers = count
+      rates.shareAmong?.(count)
+    },
     followDemand: sink => routes.demand.follow(sink),
     keyUses: () => callers.keys.uses(),
     snapshot: () => routes.snapshot(),
     metricsJson: () => registry.getMetricsAsJSON(),
     close: (idleMs = 0) => (stopping ??= stop(idleMs)),
   }
+}
+
+function keysOf(access: AccessKeys | undefined, credentials: Credentials | undefined): HopKeys {
+  const { part: dispatchToken, functions: functionsKey } = access ?? {}
+  return { credentials, dispatchToken, functionsKey, deliveryLineOf: deliveryLines(functionsKey) }
 }
 
 /** What is needed of a fastify reply, whatever its type parameters. */

@@ -27,11 +27,15 @@ import type { TrustedPeers } from '../access/trusted-peers.ts'
 import type { RouteMatch } from '../routing/url-router.ts'
 import { openTunnel } from './tunnel.ts'
 
-export interface HopOptions extends ExchangeContext {
-  gate: Gate
+/** Proofs of who is asking, and to instances. */
+export interface HopKeys extends Pick<ExchangeContext, 'deliveryLineOf'> {
   credentials: Credentials | undefined
   dispatchToken: string | undefined
   functionsKey: string | undefined
+}
+
+export interface HopOptions extends ExchangeContext, HopKeys {
+  gate: Gate
   verdictTimeoutMs: number
   bodyTimeoutMs: number
   upgradeIdleMs: number
@@ -69,6 +73,10 @@ export class Hop {
 
   constructor(options: HopOptions) {
     this.options = options
+  }
+
+  useKeys(keys: HopKeys): void {
+    Object.assign(this.options, keys)
   }
 
   request(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {

@@ -44,15 +44,28 @@ export class FunctionEntry implements Demanded {
   /** Those it answers; undefined: any. */
   methods: ReadonlySet<string> | undefined
   instances: Instance[] = []
+  /** Most calls at a time at each instance. */
+  limit = Infinity
   begun = 0
   readonly mark = new DemandMark()
   private isServing = false
   private asyncPaths: ReadonlyMap<string, boolean> | undefined
   private next = 0
+  private among = 1
 
-  constructor(route: Route) {
+  constructor(route: Route, sharers: number) {
     this.name = route.name
     this.route = route
+    this.sharers = sharers
+  }
+
+  /** Proxies that send calls to its instances. */
+  set sharers(count: number) {
+    this.among = count
+    const { concurrency, isAnonymous } = this.route
+    // The others count by themselves, and say when they have no room.
+    const part = isAnonymous === true ? Math.max(1, Math.floor(concurrency / count)) : concurrency
+    this.limit = concurrency === 0 ? Infinity : part
   }
 
   get inflight(): number {
@@ -92,8 +105,7 @@ export class FunctionEntry implements Demanded {
 
   /** The instance with the fewest requests in flight, in turn among equals; one that just refused comes last. */
   choose(now: number, excluded: ReadonlySet<Instance> | undefined): Choice {
-    const { instances } = this
-    const limit = this.route.concurrency === 0 ? Infinity : this.route.concurrency
+    const { instances, limit } = this
     const count = instances.length
     let best: Instance | undefined
     let bestIsSuspect = true
@@ -129,6 +141,7 @@ export class FunctionEntry implements Demanded {
     const { unavailable } = route
     const turnsAway = unavailable !== undefined && (isAnswer || unavailable !== this.route.unavailable)
     this.route = route
+    this.sharers = this.among
     this.methods = answeredMethods(route.methods)
     this.asyncPaths = asyncPathsOf(route)
     const known = new Map(this.instances.map(instance => [keyOfInstance(instance), instance]))
@@ -170,7 +183,7 @@ export class FunctionEntry implements Demanded {
   }
 
   private hasRoom(): boolean {
-    const limit = this.route.concurrency === 0 ? Infinity : this.route.concurrency
+    const { limit } = this
     return this.instances.some(({ isFrozen, isLost, inflight }) => !isFrozen && !isLost && inflight < limit)
   }
 
@@ -206,11 +219,18 @@ export class Routes {
   readonly demand = new DemandLines(() => this.entries.values())
   /** Generation of the table being served; -1 before the first. */
   generation = -1
+  private among = 1
 
   constructor(options: { upstream: UpstreamSettings; maxWaiting: number }) {
     this.settings = options.upstream
     this.maxWaiting = options.maxWaiting
     this.sweeper = setInterval(() => this.sweep(), 1_000).unref()
+  }
+
+  /** Proxies of the platform. */
+  set sharers(count: number) {
+    this.among = count
+    for (const entry of this.entries.values()) entry.sharers = count
   }
 
   find(name: string): FunctionEntry | undefined {
@@ -238,7 +258,9 @@ export class Routes {
   apply(table: RouteTable): Instance[] {
     const before = this.entries
     this.generation = table.generation
-    this.entries = new Map(table.routes.map(route => [route.name, before.get(route.name) ?? new FunctionEntry(route)]))
+    this.entries = new Map(
+      table.routes.map(route => [route.name, before.get(route.name) ?? new FunctionEntry(route, this.among)]),
+    )
     this.applyPatterns(table)
     const gone = [...before.values()].filter(entry => !this.entries.has(entry.name))
     return [
@@ -252,7 +274,7 @@ export class Routes {
     const { route, generation } = patch
     this.generation = generation
     let entry = this.entries.get(route.name)
-    if (entry === undefined) this.entries.set(route.name, (entry = new FunctionEntry(route)))
+    if (entry === undefined) this.entries.set(route.name, (entry = new FunctionEntry(route, this.among)))
     this.applyPatterns(table)
     return this.applyTo(entry, { route, isAnswer: true })
   }

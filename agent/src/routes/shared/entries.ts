@@ -1,0 +1,115 @@
+/**
+ * The table of routes as entries of a key-value bucket: one for each route, key and secret, so that a change writes what
+ * has changed, and a table may be larger than any message. Which entries make up the table of a generation says an entry
+ * of its own, the head: its digest is over all of them.
+ *
+ * Invariant: entries whose digest is that of a head are the table of this head, whatever was lost, overwritten, put back
+ * or made up on the way.
+ */
+import { z } from 'zod'
+import { CallerKey } from '../../access/index.ts'
+import { encodeToken } from '../../bus/index.ts'
+import { Route, type RouteTable } from '../route.ts'
+import type { Sealer } from './sealer.ts'
+
+export const HEAD = 'head'
+/** What proxies need besides the table: see `TableWriter`. */
+export const SETTINGS = 'settings'
+const PREFIX = { route: 'route.', key: 'key.', secret: 'secret.', member: 'member.' } as const
+const TWO_TO_256 = 2n ** 256n
+
+export const Head = z.object({ generation: z.int().min(0), digest: z.string() })
+export type Head = z.infer<typeof Head>
+
+const Secret = z.object({ name: z.string(), value: z.string() })
+
+/** Of a proxy that serves the table. */
+export function memberEntry(id: string): string {
+  return PREFIX.member + encodeToken(id)
+}
+
+export function isMember(entry: string): boolean {
+  return entry.startsWith(PREFIX.member)
+}
+
+export function routeEntry(name: string): string {
+  return PREFIX.route + encodeToken(name)
+}
+
+/** @returns texts by entry; without what only dispatchers need */
+export function entriesOf({ routes, keys = [], secrets = {} }: RouteTable): Map<string, string> {
+  return new Map([
+    ...routes.map(route => [routeEntry(route.name), JSON.stringify(route)] as const),
+    ...keys.map(key => [PREFIX.key + encodeToken(key.id), JSON.stringify(key)] as const),
+    ...Object.entries(secrets).map(
+      ([name, value]) => [PREFIX.secret + encodeToken(name), JSON.stringify({ name, value })] as const,
+    ),
+  ])
+}
+
+/** Entries that are read one by one. */
+export class Entries {
+  readonly #sealer: Sealer
+  readonly #texts = new Map<string, string>()
+  readonly #prints = new Map<string, bigint>()
+  readonly #parsed = new Map<string, unknown>()
+  #sum = 0n
+
+  constructor(sealer: Sealer) {
+    this.#sealer = sealer
+  }
+
+  text(entry: string): string | undefined {
+    return this.#texts.get(entry)
+  }
+
+  names(): IterableIterator<string> {
+    return this.#texts.keys()
+  }
+
+  /** @param text undefined: it is removed */
+  set(entry: string, text: string | undefined): void {
+    const print = text === undefined ? undefined : this.#sealer.fingerprint(entry, text)
+    this.#sum = (this.#sum - (this.#prints.get(entry) ?? 0n) + (print ?? 0n) + TWO_TO_256) % TWO_TO_256
+    this.#parsed.delete(entry)
+    if (text === undefined || print === undefined) {
+      this.#texts.delete(entry)
+      this.#prints.delete(entry)
+    } else {
+      this.#texts.set(entry, text)
+      this.#prints.set(entry, print)
+    }
+  }
+
+  get digest(): string {
+    return `${this.#texts.size}-${this.#sum.toString(16)}`
+  }
+
+  /** @throws ZodError if it is not a route */
+  route(entry: string): Route | undefined {
+    return entry.startsWith(PREFIX.route) && this.#texts.has(entry) ? this.#parse(entry, Route) : undefined
+  }
+
+  /** @throws ZodError if one of them is not what it has to be */
+  table(generation: number): RouteTable {
+    const all = <T>(kind: keyof typeof PREFIX, schema: z.ZodType<T>): T[] => {
+      const named = [...this.#texts.keys()].filter(entry => entry.startsWith(PREFIX[kind])).sort()
+      return named.map(entry => this.#parse(entry, schema))
+    }
+    const secrets = all('secret', Secret).map(({ name, value }) => [name, value])
+    return {
+      generation,
+      routes: all('route', Route),
+      keys: all('key', CallerKey),
+      secrets: Object.fromEntries(secrets) as Record<string, string>,
+    }
+  }
+
+  #parse<T>(entry: string, schema: z.ZodType<T>): T {
+    const known = this.#parsed.get(entry)
+    if (known !== undefined) return known as T
+    const value = schema.parse(JSON.parse(this.#texts.get(entry)!))
+    this.#parsed.set(entry, value)
+    return value
+  }
+}
