@@ -44,6 +44,7 @@ beforeEach(async () => {
   const platform = {
     ...{ tokens, audit, view: () => view, onEvent: () => () => undefined },
     retryCertificate: async (domain: string) => retried.push(domain) > 0,
+    following: () => undefined,
   } as unknown as Platform
   const door = new FrontDoor('ops.test', given => tokens.identify(given))
   const api = await createApi({

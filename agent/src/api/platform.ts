@@ -1,10 +1,15 @@
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { MetricsHistory, PlatformEvent, PlatformView } from '../contract/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
 import type { CallerKeys, Deployer } from '../deployments/index.ts'
 import type { AuditLog } from './audit-log.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { TokenStore } from '../tokens/index.ts'
+
+export interface Following {
+  /** A connection to the API of the agent that leads. @throws RyoFaasError NOT_LEADING */
+  connectLeader(): Promise<Duplex>
+}
 
 /** What the API serves: the agent's composition root provides it. */
 export interface Platform {
@@ -15,6 +20,8 @@ export interface Platform {
   traces(): TraceStore
   /** @throws RyoFaasError NOT_RUNNING, like `deployer`. */
   keys(): CallerKeys
+  /** Absent: this agent answers itself. Otherwise the one that leads does. */
+  following(): Following | undefined
   /** The operator's, for proxy and store. */
   readonly token: string
   /** @returns whether there is anything to try for this host name */

@@ -34,7 +34,8 @@ async function serve() {
   const secrets = { set: async () => undefined }
   const tokens = await TokenStore.open(home)
   onTestFinished(() => tokens.close())
-  const platform = { deployer, secrets, audit, tokens } as unknown as Platform
+  const following = () => undefined
+  const platform = { deployer, secrets, audit, tokens, following } as unknown as Platform
   const api = await createApi({
     token: TOKEN,
     version: '0',

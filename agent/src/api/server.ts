@@ -32,6 +32,7 @@ import { handlers } from './handlers.ts'
 import { LINES } from './line-stream.ts'
 import type { Platform } from './platform.ts'
 import { addRelay } from './relay.ts'
+import { relayToLeader } from './to-leader.ts'
 
 export interface ApiOptions {
   token: string
@@ -81,6 +82,8 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     identify: given => tokens.identify(given),
     ownerOfKey: given => (isSameSecret(given, key) ? 'operator' : tokens.ownerOfKey(given)),
   }
+  // Before anything else looks at a request: who may do what is decided by the agent that answers.
+  relayToLeader(app, platform)
   requireNeeds(app, secrets, front)
   app.setErrorHandler((error, request, reply) => {
     const translated = translate(error)

@@ -12,7 +12,7 @@ interface Place {
   cwd: string
 }
 
-/** @returns the exit code; undefined if this command line, or the agent, needs what is not loaded yet */
+/** @returns the exit code; undefined if this command line, or the agent, needs what is not loaded yet; nothing was done then */
 export async function quickDeploy(
   argv: readonly string[],
   { home, version, cwd }: Place,
@@ -47,6 +47,8 @@ export async function quickDeploy(
     return 0
   } catch (error) {
     const failure = RyoFaasError.from(error)
+    // It is built here, and sent: see `deploy`.
+    if (failure.code === 'STANDS_BY') return undefined
     if (!(failure instanceof Reported && failure.silent)) output.error(failure)
     if (failure.code === 'INTERNAL' && !output.json) output.note(String((error as Error).stack))
     return failure.code === 'CANCELLED' && abort.signal.aborted ? 130 : failure.exitCode

@@ -79,7 +79,9 @@ export class AgentClient {
     const { token } = this
     const relayed = this.relay(part)
     if (relayed !== undefined) return relayed
-    const { proxyUrl, parts } = await this.call('platform', {})
+    const { proxyUrl, parts, cluster } = await this.call('platform', {})
+    // The parts are on the machine of the agent that leads.
+    if (cluster?.role === 'stands-by') return { url: `${this.#address.url}/v1/via/${part}`, token }
     if (part === 'proxy') return { url: proxyUrl, token }
     const address = parts.find(({ name }) => name === 'store')?.address
     if (address !== undefined) return { url: `http://${address}`, token }

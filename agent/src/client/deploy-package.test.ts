@@ -40,7 +40,7 @@ async function stage() {
   const audit = new AuditLog(join(folder, 'audit.jsonl'))
   const api = await createApi({
     ...{ token, version: '0', dashboard: '/nowhere', audit, logger: pino({ enabled: false }) },
-    platform: { deployer, audit } as unknown as Platform,
+    platform: { deployer, audit, following: () => undefined } as unknown as Platform,
   })
   onTestFinished(async () => {
     await api.close()

@@ -111,6 +111,12 @@ export const ERRORS = {
     retryable: false,
     about: 'The agents of this platform have different cluster keys',
   },
+  STANDS_BY: {
+    status: 421,
+    fault: 'user',
+    retryable: false,
+    about: 'This agent stands by, and the one that leads cannot read the files of this machine',
+  },
   NOT_LEADING: {
     status: 503,
     fault: 'platform',

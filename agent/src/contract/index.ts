@@ -72,6 +72,7 @@ export {
 export { triggerLabel } from './trigger-label.ts'
 export { CertificateView } from './certificate.ts'
 export {
+  ClusterView,
   ENGINE_CAPABILITIES,
   EngineKind,
   Isolation,

@@ -39,6 +39,25 @@ export const PlatformPhase = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('failed'), error: ErrorBody }),
 ])
 
+/** One of several agents of a platform. */
+export const ClusterAgent = z.object({
+  /** Of its machine. */
+  name: z.string(),
+  role: z.enum(['leads', 'stands-by']),
+  /** Where other agents reach it. */
+  address: z.string().optional(),
+  version: z.string(),
+  /** It is the one that was asked. */
+  isThis: z.boolean(),
+})
+
+export const ClusterView = z.object({
+  /** Of the agent that was asked. */
+  role: z.enum(['leads', 'stands-by']),
+  agents: z.array(ClusterAgent),
+})
+export type ClusterView = z.infer<typeof ClusterView>
+
 export const PlatformView = z.object({
   project: z.string(),
   home: z.string(),
@@ -59,6 +78,8 @@ export const PlatformView = z.object({
   /** Present: schedules follow a clock of tests. */
   clock: ClockView.optional(),
   parts: z.array(PartView),
+  /** Present: the platform has several agents, or may have. */
+  cluster: ClusterView.optional(),
   /** With which HTTPS is served; absent without HTTPS, and from older agents. */
   certificates: z.array(CertificateView).optional(),
 })

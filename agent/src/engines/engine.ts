@@ -127,6 +127,8 @@ export interface Engine extends EngineCapabilities {
   readonly isolation: Isolation
   /** Instances run in the folder of their package itself, and could write there. */
   readonly runsInPlace: boolean
+  /** Agents on other machines see the same instances. */
+  readonly isShared?: boolean
 
   /** Creates what all functions share: network, base image. Idempotent; `report` announces slow steps. */
   prepare(report: (doing: string) => void): Promise<Prepared>

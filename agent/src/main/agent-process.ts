@@ -39,6 +39,8 @@ export async function runAgent({ home, options, lock, ahead }: AgentProcess): Pr
     logger,
     ahead,
     onShutdown: () => void leave(0),
+    // The lock of a process that is gone is nobody's.
+    onEnd: code => process.exit(code),
   })
   // A bug must not leave a half-dead agent behind: the keeper starts a new one, and functions do not notice.
   process.on('uncaughtException', error => {

@@ -24,6 +24,7 @@ const open = (options: Partial<PlatformOptions> = {}) =>
     runtimeDir: '/nowhere',
     logger: pino({ enabled: false }),
     onShutdown: () => undefined,
+    onEnd: () => undefined,
   })
 const isThere = (path: string) =>
   access(path).then(

@@ -10,31 +10,42 @@ import { EventEmitter } from 'node:events'
 import { rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { FastifyBaseLogger } from 'fastify'
-import { AuditLog, createApi, FrontDoor, type Platform } from '../api/index.ts'
+import { AuditLog, createApi, FrontDoor, type Following, type Platform } from '../api/index.ts'
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
 import { CallCounts, CallerKeys, clockView, type Deployer } from '../deployments/index.ts'
-import { candidates } from '../engines/index.ts'
+import { DockerService } from '../docker/index.ts'
+import { candidates, chooseEngine } from '../engines/index.ts'
 import { portTaken, readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
 import { prepareControlPath } from '../routes/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { Supervisor } from '../supervisor/index.ts'
-import type { Ahead } from './ahead.ts'
+import { Ahead } from './ahead.ts'
 import { Backups, sweepBackups } from './backup/take-backup.ts'
 import { finishRestore } from './backup/restore-home.ts'
 import type { TokenStore } from '../tokens/index.ts'
+import { endParts } from './end-by-force.ts'
 import { dashboardFolder } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
 import type { FrontCertificates } from './front-certificates.ts'
 import { dashboardSocket } from './https-front.ts'
 import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
 import { startObserving } from './observing.ts'
+import { findNode } from './node-binary.ts'
 import type { PlatformOptions } from './options.ts'
-import { proxyUrlOf, startCertificates, startControlPlane, startDataPlane, startFoundation } from './phases.ts'
+import {
+  proxyUrlOf,
+  startCertificates,
+  startControlPlane,
+  startDataPlane,
+  startFoundation,
+  startKeeper,
+} from './phases.ts'
 import { PlatformMetrics } from './platform-metrics.ts'
 import type { FarProxy } from '../services/proxy/index.ts'
 import { RoutesSink } from './routes-sink.ts'
+import { Cluster } from './sharing/cluster.ts'
 import { Started } from './started.ts'
 import { Timeline } from './timeline.ts'
 
@@ -51,7 +62,12 @@ export interface AgentOptions {
   ahead?: Ahead | undefined
   /** Called after a requested shutdown: the process may exit. */
   onShutdown: () => void
+  /** It must end at once, without doing anything more: the keeper brings another one. */
+  onEnd: (code: number) => void
 }
+
+/** Exit code of a process after which another one is to stand by. */
+const DEPOSED = 75
 
 /** What requests need that are refused until the platform is ready. */
 interface ReadyPlatform {
@@ -61,7 +77,11 @@ interface ReadyPlatform {
   backups: Backups
 }
 
-type Stage = { kind: 'ready'; platform: ReadyPlatform } | Exclude<PlatformView['phase'], { kind: 'ready' }>
+type Stage =
+  | { kind: 'ready'; platform: ReadyPlatform }
+  /** Another agent leads. */
+  | { kind: 'standing-by' }
+  | Exclude<PlatformView['phase'], { kind: 'ready' }>
 
 export class Agent implements Platform {
   readonly secrets: SecretStore
@@ -82,12 +102,17 @@ export class Agent implements Platform {
   #stage: Stage = { kind: 'starting', doing: 'starting' }
   #certificates: FrontCertificates | undefined
   #engine: EngineView
+  #cluster: Cluster | undefined
+  #ahead: Ahead | undefined
+  /** Another agent leads, or did a moment ago: requests are not for this one yet. */
+  #follows = false
 
-  private constructor(options: AgentOptions, home: Home) {
+  private constructor(options: AgentOptions, home: Home, secrets: SecretStore) {
     const { logger } = options
     this.#options = options
+    this.#ahead = options.ahead
     this.#home = home
-    this.secrets = new SecretStore(home.folder)
+    this.secrets = secrets
     this.tokens = home.tokens
     this.token = home.secrets.keys.operator
     this.audit = new AuditLog(homePaths(home.folder).auditLog)
@@ -116,38 +141,31 @@ export class Agent implements Platform {
     const { agentFile, options: optionsFile } = homePaths(options.home)
     const isAdopted = (await readIfPresent(agentFile)) !== undefined
     await Promise.all([finishRestore(options.home), sweepBackups(options.home)])
+    const keepsKeys = options.options.clusterKey !== 'none'
     try {
-      return new Agent(options, await openHome(options.home, { isAdopted }))
+      const home = await openHome(options.home, { isAdopted, keepsKeys })
+      const secrets = new SecretStore(options.home)
+      if (!keepsKeys) return new Agent(options, home, secrets)
+      const cluster = await Cluster.join({
+        ...{ home, secrets, options: options.options, version: options.version, log: options.logger },
+        onChange: () => agent.tellChange(),
+        onDeposed: () => options.onEnd(DEPOSED),
+      })
+      const agent = new Agent(options, { ...home, secrets: cluster.keys }, secrets)
+      agent.#cluster = cluster
+      return agent
     } catch (error) {
       if (!isAdopted) await rm(optionsFile, { force: true })
       throw error
     }
   }
 
-  /** Resolves when everything runs. On failure it stops what was started and throws the reason. */
+  /** Resolves when everything runs, or this agent stands by. On failure it stops what was started and throws the reason. */
   async start(): Promise<void> {
     try {
       await this.#timeline.measure('API', () => this.#serveApi())
-      const launch = this.#launch()
-      const foundation = await this.#timeline.measure('foundation', () => startFoundation(launch))
-      const observing = await this.#timeline.measure('collector', () => startObserving(launch, foundation.reach))
-      const dataPlane = await this.#timeline.measure('data plane', () => startDataPlane(launch, foundation, observing))
-      const deployer = await startControlPlane(launch, foundation, { dataPlane, observing })
-      const keys = new CallerKeys({
-        state: this.#home.state,
-        publish: () => deployer.republish(),
-        uses: () => this.#routes.keyUses(),
-      })
-      this.#started.add(keys)
-      const { options, version } = this.#options
-      const backups = new Backups({
-        ...{ home: this.#home.folder, version, options, nats: foundation.nats.part },
-        store: () => ({ url: `http://127.0.0.1:${dataPlane.ports.store}`, token: this.#home.secrets.keys.operator }),
-      })
-      this.#certificates = await startCertificates(launch, foundation)
-      void this.#options.ahead?.close()
-      this.#options.logger.info({ timeline: this.#timeline.steps }, 'started')
-      this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces, backups } })
+      if (this.#cluster === undefined) await this.#run(this.#launch(this.#home))
+      else await this.#takePart(this.#cluster)
     } catch (error) {
       const failure = RyoFaasError.from(error)
       this.#enter({ kind: 'failed', error: failure.toBody() })
@@ -156,11 +174,97 @@ export class Agent implements Platform {
     }
   }
 
+  async #run(launch: Launch): Promise<void> {
+    const foundation = await this.#timeline.measure('foundation', () => startFoundation(launch))
+    const observing = await this.#timeline.measure('collector', () => startObserving(launch, foundation.reach))
+    const dataPlane = await this.#timeline.measure('data plane', () => startDataPlane(launch, foundation, observing))
+    const deployer = await startControlPlane(launch, foundation, { dataPlane, observing })
+    const keys = new CallerKeys({
+      state: this.#home.state,
+      publish: () => deployer.republish(),
+      uses: () => this.#routes.keyUses(),
+    })
+    this.#started.add(keys)
+    const { options, version } = this.#options
+    const backups = new Backups({
+      ...{ home: this.#home.folder, version, options, nats: foundation.nats.part },
+      store: () => ({ url: `http://127.0.0.1:${dataPlane.ports.store}`, token: this.#home.secrets.keys.operator }),
+    })
+    this.#certificates = await startCertificates(launch, foundation)
+    void this.#ahead?.close()
+    this.#options.logger.info({ timeline: this.#timeline.steps }, 'started')
+    this.#follows = false
+    this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces, backups } })
+  }
+
+  /** Leads now, or later. */
+  async #takePart(cluster: Cluster): Promise<void> {
+    await startKeeper(this.#launch(this.#home))
+    this.#enter({ kind: 'starting', doing: 'finding out which agent leads' })
+    let leading: Promise<void> | undefined
+    const onLead = (epoch: number) => {
+      leading = this.#lead(cluster, epoch)
+      // One that stood by tells nobody: another process tries again, or another agent.
+      if (this.#follows) leading.catch((error: unknown) => void this.#giveUp(cluster, error))
+    }
+    const role = await cluster.start({ port: this.#home.state.current.ports['agent']!, onLead })
+    if (role === 'leads') return leading
+    this.#follows = true
+    this.#enter({ kind: 'standing-by' })
+    if (this.#home.isAdopted) await this.#endLeft()
+  }
+
+  async #lead(cluster: Cluster, epoch: number): Promise<void> {
+    this.#enter({ kind: 'starting', doing: 'taking over what the platform is to be' })
+    await cluster.takeOver(epoch)
+    // What earlier ones decided holds: the engine, the clock.
+    const home = { ...this.#home, isAdopted: this.#home.isAdopted || epoch > 1 }
+    await this.#run({ ...this.#launch(home), term: epoch, guard: engine => cluster.guard.guard(engine) })
+  }
+
+  async #giveUp(cluster: Cluster, error: unknown): Promise<void> {
+    this.#options.logger.error({ err: error }, 'this agent cannot lead')
+    await cluster.stepDown().catch(() => undefined)
+    this.#options.onEnd(DEPOSED)
+  }
+
+  /** What this agent ran while it led runs elsewhere now. */
+  async #endLeft(): Promise<void> {
+    const { options, environment, logger, home } = this.#options
+    logger.info({ ended: await endParts(home) }, 'what is left from when this agent led is ended')
+    const nodePath = await findNode(options.node)
+    const docker = new DockerService(environment)
+    const engine = await chooseEngine({
+      ...options,
+      home,
+      nodePath,
+      environment,
+      docker,
+      runsOn: this.#home.state.current.engine,
+    })
+    try {
+      if (!engine.isShared) await engine.cleanUp(false)
+    } finally {
+      await engine.close()
+    }
+    if (this.#stage.kind === 'standing-by') this.#ahead = Ahead.start(home, { options, environment })
+  }
+
   /** Stops the agent and nothing else. */
   async close(): Promise<void> {
     this.#supervisor.close()
+    await this.#cluster?.close()
+    await this.#ahead?.close()
     await this.#started.close()
     await this.#api.close()
+  }
+
+  following(): Following | undefined {
+    return this.#follows ? this.#cluster : undefined
+  }
+
+  tellChange(): void {
+    this.#events.emit('event', { type: 'platform-changed' })
   }
 
   view(): PlatformView {
@@ -177,6 +281,7 @@ export class Agent implements Platform {
       phase: phaseOf(this.#stage),
       ...(clock && { clock: clockView(clock) }),
       parts: [this.#ownView(), ...this.#supervisor.views(), ...this.#routes.far.all.map(viewOfProxy)],
+      ...(this.#cluster && { cluster: this.#cluster.view() }),
       ...(this.#certificates && { certificates: this.#certificates.views }),
     }
   }
@@ -216,13 +321,17 @@ export class Agent implements Platform {
     // From here on nothing is restarted.
     await setOptionsAside(home)
     try {
-      const names = await this.#started.end(prune)
+      const isHandedOver = (await this.#cluster?.stepDown()) === true
+      await this.#ahead?.close()
+      // What others go on with is not theirs alone.
+      const names = await this.#started.end(prune && !isHandedOver)
       // Only once nothing uses it.
       if (prune) await removeData(home)
       return [...names, 'agent']
     } finally {
       // Even if something could not be stopped: an agent stuck in this stage could not be asked again.
       await this.#started.close()
+      await this.#cluster?.close()
       await rm(homePaths(home).agentFile, { force: true })
       // The response to this very request goes out first.
       setImmediate(() => void this.#api.close().finally(onShutdown))
@@ -237,11 +346,12 @@ export class Agent implements Platform {
     throw new RyoFaasError('NOT_RUNNING', `the platform is ${doing}`, { hint: 'Try again in a moment.' })
   }
 
-  #launch(): Launch {
+  #launch(home: Home): Launch {
     return {
       ...this.#options,
+      ahead: this.#ahead,
       release: this.#options.build ?? this.#options.version,
-      home: this.#home,
+      home,
       supervisor: this.#supervisor,
       secrets: this.secrets,
       routes: this.#routes,
@@ -323,5 +433,5 @@ function viewOfProxy({ machine, address, pid, isLive, isCurrent, id }: FarProxy)
 }
 
 function phaseOf(stage: Stage): PlatformView['phase'] {
-  return stage.kind === 'ready' ? { kind: 'ready' } : stage
+  return stage.kind === 'ready' || stage.kind === 'standing-by' ? { kind: 'ready' } : stage
 }

@@ -44,6 +44,19 @@ export async function endByForce(home: string, environment: NodeJS.ProcessEnv): 
   return ended
 }
 
+/** Ends what an agent of this home left, except its keeper. @returns the names of what was ended */
+export async function endParts(home: string): Promise<string[]> {
+  const parts = (await partsOf(home)).filter(({ name }) => name !== 'keeper')
+  const ended = await Promise.all(
+    parts.map(async ({ name, identity, file }) => {
+      const wasThere = await end(identity)
+      await rm(file, { force: true })
+      return wasThere ? [name] : []
+    }),
+  )
+  return ended.flat()
+}
+
 async function end(identity: ProcessIdentity): Promise<boolean> {
   if (!(await signalProcess(identity, 'SIGTERM'))) return false
   if (await waitForExit(identity, GRACE_MS)) return true

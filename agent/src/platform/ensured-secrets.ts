@@ -35,6 +35,22 @@ export async function ensureSecrets(home: string, { keep }: { keep: boolean }): 
   return { keys: { operator, part, functions }, callbackSecret, proxyKey }
 }
 
+/** Those that the agents of a platform share. */
+export async function takeSecrets(home: string, { keys, callbackSecret }: EnsuredSecrets): Promise<EnsuredSecrets> {
+  const { operator, part, functions } = keys
+  await Promise.all([
+    ensureIs(homePaths(home).token, operator),
+    ensureIs(join(home, 'dispatch-token'), part),
+    ensureIs(join(home, 'functions-key'), functions),
+    ensureIs(homePaths(home).callbackSecret, callbackSecret),
+  ])
+  return { keys, callbackSecret }
+}
+
+async function ensureIs(path: string, value: string): Promise<void> {
+  if ((await readIfPresent(path))?.trim() !== value) await writeDurably(path, value)
+}
+
 async function ensure(path: string, { keep, make }: { keep: boolean; make: () => string }): Promise<string> {
   const existing = keep ? (await readIfPresent(path))?.trim() : undefined
   if (existing) return existing

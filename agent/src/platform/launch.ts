@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import type { FastifyBaseLogger } from 'fastify'
 import type { PlatformEvent, PlatformView } from '../contract/index.ts'
+import type { Engine } from '../engines/index.ts'
 import { StateStore } from '../deployments/state/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import type { Part, RunningPart, Supervisor } from '../supervisor/index.ts'
@@ -41,6 +42,10 @@ export interface Launch {
   metrics: PlatformMetrics
   /** Everything that happens; clients hear of it. */
   events: EventEmitter<{ event: [PlatformEvent] }>
+  /** With several agents: what only the one that leads may do. */
+  guard?: ((engine: Engine) => Engine) | undefined
+  /** With several agents: the epoch in which this one leads. */
+  term?: number | undefined
   started: Started
   timeline: Timeline
   report: {
@@ -51,10 +56,17 @@ export interface Launch {
 
 export type EngineView = Pick<PlatformView, 'engine' | 'engineNote' | 'isolation' | 'capabilities'>
 
-export async function openHome(folder: string, { isAdopted }: { isAdopted: boolean }): Promise<Home> {
+/** @param options.keepsKeys others have them too, whether the platform runs or not */
+export async function openHome(
+  folder: string,
+  { isAdopted, keepsKeys }: { isAdopted: boolean; keepsKeys: boolean },
+): Promise<Home> {
   const state = await StateStore.open(join(folder, 'state.json'))
   if (!isAdopted) await state.update(next => void (next.ports = {}))
-  const [secrets, tokens] = await Promise.all([ensureSecrets(folder, { keep: isAdopted }), TokenStore.open(folder)])
+  const [secrets, tokens] = await Promise.all([
+    ensureSecrets(folder, { keep: isAdopted || keepsKeys }),
+    TokenStore.open(folder),
+  ])
   return { folder, state, secrets, tokens, isAdopted }
 }
 

@@ -2,6 +2,7 @@
  * The options of a platform: optional on input, resolved once, here. The command line overrides the environment, which
  * overrides the default; an invalid value is refused at start with a message that names both ways to set it.
  */
+import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { ClockOption, Domain, plainIssue, RyoFaasError } from '../contract/index.ts'
@@ -17,6 +18,8 @@ const file = z
   .refine(value => value === 'none' || isAbsolute(value), 'must be an absolute path, or none')
   .default('none')
 
+/** Listens there, and nobody reaches it there. */
+const EVERYWHERE = '0.0.0.0'
 const port = z.coerce.number().int().min(0).max(65_535)
 
 export const PlatformOptions = z.object({
@@ -83,6 +86,14 @@ export const PlatformOptions = z.object({
   natsCert: file,
   natsKey: file,
   natsReplicas: z.union([z.literal(AUTO), z.coerce.number().int().min(1).max(5)]).default(AUTO),
+  clusterKey: file,
+  clusterAddress: z
+    .string()
+    .refine(
+      value => value === AUTO || isIP(value) !== 0 || ![undefined, EVERYWHERE].includes(parseAddress(value)?.host),
+      'must be auto, or an address of this machine, perhaps with a port',
+    )
+    .default(AUTO),
   traces: z.enum(['on', 'off']).default('on'),
   traceRate: z.coerce.number().min(0).default(50),
   traceRatio: z.coerce.number().min(0).max(1).default(0.001),
@@ -176,6 +187,10 @@ export const OPTION_HELP: Record<keyof PlatformOptions, string> = {
   natsKey: 'File with the key of --nats-cert (PEM); or none',
   natsReplicas:
     'Servers of the cluster of --nats-url that keep each stream: auto (3 if it has as many members, or else 1), or a number from 1 to 5',
+  clusterKey:
+    'File with the key that the agents of one platform share, each on a machine of its own: one leads, the others stand by. Made by the first one, to be copied to the others; none: there is one agent',
+  clusterAddress:
+    'Address of this machine where the other agents reach this one, perhaps with a port; auto: the address from which it reaches NATS',
   traces: 'Record traces: on or off',
   traceRate: 'Calls per second that are always traced',
   traceRatio: 'Fraction of the calls beyond that rate that are traced, 0 to 1',

@@ -49,7 +49,7 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
   ])
   const docker = new DockerService(environment)
   const runsOn = home.isAdopted ? home.state.current.engine : undefined
-  const engine = await chooseEngine({
+  const chosen = await chooseEngine({
     ...options,
     home: home.folder,
     nodePath,
@@ -58,6 +58,7 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
     runsOn,
     runtimeDir,
   })
+  const engine = launch.guard?.(chosen) ?? chosen
   started.add({ close: () => engine.close(), end: prune => engine.cleanUp(prune).then(() => []) })
   reportEngine(launch, engine, [])
   if (engine.kind !== home.state.current.engine) await home.state.update(next => void (next.engine = engine.kind))
@@ -97,8 +98,11 @@ export async function startDataPlane(
   const { home, options, environment, ahead } = launch
   const { folder, state, secrets } = home
   launch.report.doing('starting the proxy and the store')
-  const { version } = launch
-  const context = { home: folder, version, options, state, secrets, nats: nats.access, reach, traces: partTracing }
+  const { version, term } = launch
+  const context = {
+    ...{ home: folder, version, options, state, secrets, nats: nats.access, reach, term },
+    traces: partTracing,
+  }
   const start = (service: Service) =>
     startListening(
       launch,
@@ -147,6 +151,30 @@ export async function startControlPlane(
     if (name !== 'proxy' && !name.startsWith('dispatcher')) return
     void deployer.republish().catch(() => undefined) // The next change publishes again.
   })
+  const { context, ports } = dataPlane
+  const urls = { proxyUrl: localUrl(ports.proxy), storeUrl: localUrl(ports.store) }
+  const dispatchers = dispatcherServices(context, urls)
+  const parts = [
+    ...dispatchers.map(each =>
+      servicePart(each, { home: home.folder, nodePath, environment, ahead, release: launch.release }),
+    ),
+  ]
+  const partsRun = Promise.all([...parts.map(part => startPart(launch, part)), startKeeper(launch)])
+  // Added last, because functions end before the parts that work for them.
+  started.add(routes, { close: () => deployer.close(), end: () => deployer.stopInstances() })
+  // The dispatcher waits for functions by itself, so it may start before they do.
+  await Promise.all([launch.timeline.measure('functions', () => deployer.start()), partsRun])
+  // Loading the compiler takes a second of a core: after the start, before the first deploy.
+  void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
+  const names = supervisor.views().map(({ name }) => name)
+  started.add(boundLogs(home.folder, ['agent', ...names]))
+  return deployer
+}
+
+/** Once: one that stands by has it already. */
+export async function startKeeper(launch: Launch): Promise<void> {
+  const { home, environment, ahead, supervisor } = launch
+  if (supervisor.views().some(({ name }) => name === 'keeper')) return
   const keeper = new ProcessPart({
     name: 'keeper',
     home: home.folder,
@@ -158,25 +186,7 @@ export async function startControlPlane(
     graceMs: 2000,
     probe: async () => '',
   })
-  const { context, ports } = dataPlane
-  const urls = { proxyUrl: localUrl(ports.proxy), storeUrl: localUrl(ports.store) }
-  const dispatchers = dispatcherServices(context, urls)
-  const parts = [
-    ...dispatchers.map(each =>
-      servicePart(each, { home: home.folder, nodePath, environment, ahead, release: launch.release }),
-    ),
-    keeper,
-  ]
-  const partsRun = Promise.all(parts.map(part => startPart(launch, part)))
-  // Added last, because functions end before the parts that work for them.
-  started.add(routes, { close: () => deployer.close(), end: () => deployer.stopInstances() })
-  // The dispatcher waits for functions by itself, so it may start before they do.
-  await Promise.all([launch.timeline.measure('functions', () => deployer.start()), partsRun])
-  // Loading the compiler takes a second of a core: after the start, before the first deploy.
-  void languages.warmUp().catch(() => undefined) // The first check tries again, and reports.
-  const names = supervisor.views().map(({ name }) => name)
-  started.add(boundLogs(home.folder, ['agent', ...names]))
-  return deployer
+  await startPart(launch, keeper)
 }
 
 /** Certificates of HTTPS in front; undefined without. The first ones are waited for by nobody. */

@@ -1,1 +1,1 @@
-export { SecretStore } from './secret-store.ts'
+export { SecretStore, type KeptSecret } from './secret-store.ts'

@@ -26,8 +26,15 @@ export interface NewToken {
   expiresAt?: string | undefined
 }
 
+/** Where tokens are kept for the agent that leads after this one. */
+export interface TokenReplica {
+  /** @param text of the file @throws if it was not kept, or that is not known */
+  write(text: string): Promise<void>
+}
+
 export class TokenStore {
   readonly #path: string
+  #replica: TokenReplica | undefined
   readonly #queue = new KeyedQueue()
   readonly #uses = new Map<string, string>()
   readonly #timer: NodeJS.Timeout
@@ -42,16 +49,26 @@ export class TokenStore {
   /** @throws RyoFaasError HOME_UNUSABLE */
   static async open(home: string): Promise<TokenStore> {
     const path = join(home, 'tokens.json')
-    const text = await readIfPresent(path)
-    if (text === undefined) return new TokenStore(path, [])
-    try {
-      return new TokenStore(path, File.parse(JSON.parse(text)).tokens)
-    } catch (error) {
-      throw new RyoFaasError('HOME_UNUSABLE', `${path} cannot be read`, {
-        hint: 'Remove it and create new tokens, or take it from a backup.',
-        cause: error,
-      })
-    }
+    return new TokenStore(path, tokensIn(await readIfPresent(path), path))
+  }
+
+  /** From here on every change goes there first. */
+  replicate(replica: TokenReplica): void {
+    this.#replica = replica
+  }
+
+  /** As in the file. */
+  get text(): string {
+    return textOf(this.#tokens)
+  }
+
+  /** These and no others, as another agent had them. @throws RyoFaasError HOME_UNUSABLE */
+  take(text: string): Promise<void> {
+    return this.#queue.run(this.#path, async () => {
+      const tokens = tokensIn(text, 'what another agent wrote')
+      await writeDurably(this.#path, textOf(tokens))
+      this.#tokens = tokens
+    })
   }
 
   async list(): Promise<TokenView[]> {
@@ -126,7 +143,8 @@ export class TokenStore {
   #change(make: (tokens: readonly Kept[]) => readonly Kept[]): Promise<void> {
     return this.#queue.run(this.#path, async () => {
       const tokens = make(this.#tokens).map(token => this.#latest(token))
-      await writeDurably(this.#path, JSON.stringify({ format: 1, tokens }, null, 2))
+      await this.#replica?.write(textOf(tokens))
+      await writeDurably(this.#path, textOf(tokens))
       this.#tokens = tokens
     })
   }
@@ -134,4 +152,20 @@ export class TokenStore {
 
 function viewOf({ hash: _, ...view }: Kept): TokenView {
   return view
+}
+
+function textOf(tokens: readonly Kept[]): string {
+  return JSON.stringify({ format: 1, tokens }, null, 2)
+}
+
+function tokensIn(text: string | undefined, place: string): readonly Kept[] {
+  if (text === undefined) return []
+  try {
+    return File.parse(JSON.parse(text)).tokens
+  } catch (error) {
+    throw new RyoFaasError('HOME_UNUSABLE', `${place} cannot be read`, {
+      hint: 'Remove it and create new tokens, or take it from a backup.',
+      cause: error,
+    })
+  }
 }

@@ -2,7 +2,7 @@ import { formatProblem, RyoFaasError } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
 import { countOf, formatDuration } from '../output.ts'
 import { Reported } from './reported.ts'
-import { isReady } from './start-faas.ts'
+import { runningPlatform } from './start-faas.ts'
 import { deployFilePath, ENV_OPTION, FILE_ARGUMENT, ONLY_OPTION, settingsOf } from './deploy-file.ts'
 
 export const check: Command = {
@@ -16,9 +16,11 @@ export const check: Command = {
     const only = args['only'] as string[] | undefined
     const request = { file, ...(only && { only }), ...(await settingsOf(file, args, context)) }
     // A platform has a warm compiler; without one the check takes a few seconds longer.
-    const result = (await isReady(context))
-      ? await (await context.connect()).call('check', { body: request }, context.signal)
-      : await context.checkHere(request)
+    const running = await runningPlatform(context)
+    const result =
+      running?.phase.kind === 'ready' && running.cluster?.role !== 'stands-by'
+        ? await (await context.connect()).call('check', { body: request }, context.signal)
+        : await context.checkHere(request)
     output.value(result)
     for (const problem of result.problems) output.line(formatProblem(problem))
     if (result.problems.length > 0) {

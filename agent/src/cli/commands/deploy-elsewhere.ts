@@ -76,7 +76,7 @@ async function build(
   try {
     return await buildWithAgent(await AgentClient.connect(home, signal), asked, { emit, signal })
   } catch (error) {
-    if (!(error instanceof RyoFaasError && error.code === 'NOT_RUNNING')) throw error
+    if (!(error instanceof RyoFaasError && ['NOT_RUNNING', 'STANDS_BY'].includes(error.code))) throw error
     return context.buildHere(asked, { emit, signal })
   }
 }

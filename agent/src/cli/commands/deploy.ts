@@ -115,8 +115,14 @@ function withAgent(context: Context): DeployContext {
   }
   return {
     ...context,
-    deploy: async function* (body) {
-      yield* (await context.connect()).stream('deploy', { body }, context.signal)
+    deploy: async function* (body, onProgress) {
+      try {
+        yield* (await context.connect()).stream('deploy', { body }, context.signal)
+      } catch (error) {
+        // The agent that leads is on another machine.
+        if (!(error instanceof RyoFaasError && error.code === 'STANDS_BY')) throw error
+        yield* deployElsewhere(body, { context, onProgress })
+      }
     },
   }
 }

@@ -18,6 +18,26 @@ export function printPlatform(platform: PlatformView, output: Output): void {
   )
 }
 
+/** Of a platform with several agents: who leads, and who stands by. */
+export function printAgents({ cluster }: PlatformView, output: Output): void {
+  if (cluster === undefined) return
+  const { green, yellow, dim } = output.colors
+  output.line()
+  output.table(
+    ['AGENT ON', 'ROLE', 'ADDRESS', 'RELEASE', ''],
+    cluster.agents.map(({ name, role, address, version, isThis }) => [
+      name,
+      role === 'leads' ? green('leads') : 'stands by',
+      address ?? '-',
+      version,
+      dim(isThis ? 'this one' : ''),
+    ]),
+    ['RELEASE', 'ADDRESS'],
+  )
+  if (cluster.agents.some(({ role }) => role === 'stands-by')) return
+  output.line(yellow('No agent stands by: if this machine dies, nothing is served until it is back.'))
+}
+
 /** With which HTTPS is served, and why one is missing. Nothing without HTTPS. */
 export function printCertificates({ certificates = [] }: PlatformView, output: Output): void {
   if (certificates.length === 0) return

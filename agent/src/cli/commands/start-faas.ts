@@ -5,7 +5,7 @@ import { confirm, YES } from '../confirm.ts'
 import type { Command, Context, LaunchedAgent } from '../context.ts'
 import { formatDuration } from '../output.ts'
 import { PlatformChanges } from '../platform-changes.ts'
-import { printPlatform } from './platform-table.ts'
+import { printAgents, printPlatform } from './platform-table.ts'
 
 const START_TIMEOUT_MS = 300_000
 /** The keeper needs half a minute to be sure. */
@@ -58,11 +58,6 @@ async function takeOver(running: PlatformView, context: Context): Promise<void> 
   await context.endAgent()
   const platform = await bringUp(context, {})
   report(platform, `took over from ${running.version} in ${formatDuration(performance.now() - begin)}`, context)
-}
-
-/** Whether the platform of this home serves commands now: it may also be starting, stopping or hung. */
-export async function isReady(context: Context): Promise<boolean> {
-  return (await runningPlatform(context))?.phase.kind === 'ready'
 }
 
 /** @throws RyoFaasError ALREADY_RUNNING if the platform that runs was started with other options */
@@ -198,6 +193,7 @@ function report(platform: PlatformView, how: string, context: Context): void {
   output.line(`engine: ${platform.engineNote}`)
   output.line()
   printPlatform(platform, output)
+  printAgents(platform, output)
   if (platform.host === undefined || LOOPBACK.test(platform.host)) return
   output.line()
   output.line(output.colors.yellow(`--host ${platform.host}: ${OPEN_TO_OTHERS}`))

@@ -1,7 +1,7 @@
 /**
  * The agent's own memory: one JSON file through lowdb. Invariants: written durably (temporary name, fsync, rename);
  * validated when read; a damaged file is set aside, never overwritten, and named in the error; updates are applied one
- * after another, and `update` resolves only once its change is on disk.
+ * after another, and `update` resolves only once its change is on disk; with a replica, that has it before.
  */
 import { rename } from 'node:fs/promises'
 import { Low, type Adapter } from 'lowdb'
@@ -10,8 +10,15 @@ import { readIfPresent, writeDurably } from '../../host/index.ts'
 import { migrated } from './migrations.ts'
 import { deploymentIn, EMPTY_STATE, PlatformState, type DeploymentRecord } from './state.ts'
 
+/** Where a state is kept for the agent that leads after this one. */
+export interface StateReplica {
+  /** @throws if it was not kept, or that is not known */
+  write(next: Readonly<PlatformState>): Promise<void>
+}
+
 export class StateStore {
   readonly #low: Low<PlatformState>
+  #replica: StateReplica | undefined
   #tail: Promise<unknown> = Promise.resolve()
 
   private constructor(low: Low<PlatformState>) {
@@ -33,6 +40,11 @@ export class StateStore {
     return deploymentIn(this.#low.data, route)
   }
 
+  /** From here on every change goes there first. */
+  replicate(replica: StateReplica): void {
+    this.#replica = replica
+  }
+
   /** Writes nothing if it is known, so that an agent can restart on a full disk. */
   async rememberPort(name: string, port: number): Promise<void> {
     if (this.current.ports[name] !== port) await this.update(({ ports }) => void (ports[name] = port))
@@ -44,6 +56,7 @@ export class StateStore {
       const before = this.#low.data
       const next = structuredClone(before)
       change(next)
+      await this.#replica?.write(next)
       this.#low.data = next
       try {
         await this.#low.write()
@@ -60,6 +73,11 @@ export class StateStore {
   }
 }
 
+/** One that this release or an earlier one wrote. @throws RyoFaasError HOME_UNUSABLE for a later one's; ZodError */
+export function readState(raw: unknown): PlatformState {
+  return PlatformState.parse(migrated(raw))
+}
+
 class DurableJson implements Adapter<PlatformState> {
   readonly #path: string
 
@@ -71,7 +89,7 @@ class DurableJson implements Adapter<PlatformState> {
     const text = await readIfPresent(this.#path)
     if (text === undefined) return null
     try {
-      return PlatformState.parse(migrated(JSON.parse(text)))
+      return readState(JSON.parse(text))
     } catch (error) {
       if (error instanceof RyoFaasError) throw error
       const aside = `${this.#path}.damaged-${Date.now()}`

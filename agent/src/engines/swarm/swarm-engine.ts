@@ -8,9 +8,6 @@
  * Instances are reached at a port of their machine (host mode), because neither the proxy nor this process is on an overlay
  * network; virtual addresses and the routing mesh would choose an instance by themselves.
  */
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
-import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type Docker from 'dockerode'
@@ -18,6 +15,7 @@ import type { CreateServiceOptions } from 'dockerode'
 import pLimit from 'p-limit'
 import { RyoFaasError } from '../../contract/index.ts'
 import { ignoreStatus, nullIfMissing, translateDockerError } from '../../docker/index.ts'
+import { ownAddressTowards } from '../../host/index.ts'
 import type { CommandNeeds, Engine, Instance, InstanceSpec, NativeSurroundings, Prepared } from '../engine.ts'
 import { baseImageLibraries, type BaseImageSource } from '../docker/base-image.ts'
 import { APP_FOLDER } from '../docker/container-spec.ts'
@@ -68,6 +66,7 @@ export class SwarmEngine implements Engine {
   readonly note: string
   readonly isolation = { label: 'in containers on the machines of a swarm' }
   readonly runsInPlace = false
+  readonly isShared = true
   readonly images: OciImages
   readonly logs: SwarmLogs
   readonly #docker: Docker
@@ -326,19 +325,6 @@ export class SwarmEngine implements Engine {
 
   get #proxyHost(): string {
     return `${this.#options.project}-proxy`
-  }
-}
-
-/** The address of this machine from which it would reach another one, or itself. Nothing is sent. */
-async function ownAddressTowards(address: string): Promise<string> {
-  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
-  try {
-    // The port has no meaning.
-    socket.connect(9, address)
-    await once(socket, 'connect')
-    return socket.address().address
-  } finally {
-    socket.close()
   }
 }
 

@@ -7,6 +7,7 @@ import {
   BusError,
   connectBus,
   describeServer,
+  ensureAgentStreams,
   ensureStreams,
   faultOf,
   readServerUrls,
@@ -24,6 +25,8 @@ const CONNECT_MS = 10_000
 /** Another member of the cluster takes over sooner; then nothing has to be said. */
 const LOST_MS = 5_000
 const REPLICAS = 3
+/** A lease is lost after three of them. */
+const AGENTS_MS = 1_000
 const OLDEST = [2, 10] as const
 const STREAM_COUNT = 10
 /** Pieces of bodies and events that are just not too long fit into it. */
@@ -125,13 +128,39 @@ export class GivenNats implements Part {
 
   async #ensureStreams(bus: Bus, server: ServerDescription): Promise<number> {
     const { replicas: wanted, limits } = this.#options
-    const replicas = wanted !== 'auto' ? wanted : server.members >= REPLICAS ? REPLICAS : 1
+    const replicas = replicasOn(server, wanted)
     try {
       await ensureStreams(bus, { ...limits, replicas, mayLowerReplicas: wanted !== 'auto' })
       return replicas
     } catch (error) {
       throw badStreams(error as BusError, { replicas, server })
     }
+  }
+}
+
+function replicasOn({ members }: ServerDescription, wanted: PlatformOptions['natsReplicas']): number {
+  if (wanted !== 'auto') return wanted
+  return members >= REPLICAS ? REPLICAS : 1
+}
+
+/**
+ * A connection for what agents tell each other, with the streams for it.
+ * @throws RyoFaasError INVALID_OPTION, BAD_NATS
+ */
+export async function connectAgents(options: NatsOptions & Pick<PlatformOptions, 'natsReplicas'>): Promise<Bus> {
+  const bus = await connectGiven(await givenAccess(options), { name: 'ryo-faas agents', timeoutMs: AGENTS_MS })
+  try {
+    const server = await examined(bus)
+    const replicas = replicasOn(server, options.natsReplicas)
+    await ensureAgentStreams(bus, { replicas, mayLowerReplicas: options.natsReplicas !== 'auto' }).catch(
+      (error: BusError) => {
+        throw badStreams(error, { replicas, server })
+      },
+    )
+    return bus
+  } catch (error) {
+    await bus.close()
+    throw error
   }
 }
 
@@ -178,7 +207,7 @@ function lossOf(bus: Bus, lostMs: number): Promise<void> {
 /** @throws RyoFaasError BAD_NATS */
 async function connectGiven(
   access: BusAccess,
-  { name, connectMs = CONNECT_MS }: { name: string; connectMs?: number | undefined },
+  { name, connectMs = CONNECT_MS, timeoutMs }: { name: string; connectMs?: number | undefined; timeoutMs?: number },
 ): Promise<Bus> {
   const giveUp = new AbortController()
   let last: Error | undefined
@@ -188,7 +217,7 @@ async function connectGiven(
     if (faultOf(error) !== 'away') giveUp.abort(badConnection(access, error))
   }
   try {
-    return await connectBus({ ...access, name, onFailure }, giveUp.signal)
+    return await connectBus({ ...access, name, onFailure, ...(timeoutMs && { timeoutMs }) }, giveUp.signal)
   } finally {
     clearTimeout(timer)
   }

@@ -24,6 +24,8 @@ export interface ServiceContext {
   secrets: EnsuredSecrets
   nats: BusAccess
   reach: ProxyReach
+  /** With several agents: its epoch. */
+  term?: number | undefined
   /** Which spans parts send, and where; absent: none. */
   traces: TracingSettings | undefined
 }
@@ -107,6 +109,7 @@ export function dispatcherServices(context: ServiceContext, urls: { proxyUrl: st
       resultLimitBytes: bytesOf(options.resultLimitMb),
       dispatchers,
       number: index + 1,
+      ...(context.term !== undefined && { term: context.term }),
       drainMs: DRAIN_MS,
     }
     return {

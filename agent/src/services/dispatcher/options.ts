@@ -63,6 +63,8 @@ export const DispatcherOptions = z.strictObject({
   dispatchers: z.int().min(1).max(64).default(1),
   /** Which of them this one is. A trigger belongs to one of them, so that the order of its events is kept. */
   number: z.int().min(1).max(64).default(1),
+  /** With several agents: the epoch of the one that started it. One of an earlier epoch takes no trigger from it. */
+  term: z.int().min(0).default(0),
   /** Where to get events that were too long for a message; without it they wait. */
   storeUrl: z.url().optional(),
   /** Events that follow from so many others, one from the other, are a loop. */

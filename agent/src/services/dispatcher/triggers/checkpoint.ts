@@ -5,7 +5,8 @@
  * those in flight, so the changes of a document would be out of order.
  *
  * Invariants: 1. Everything up to `sequence` is done. 2. A checkpoint is written only over the one this process wrote
- * or read (expected sequence): a process that was replaced finds out and stops. 3. A later epoch starts over.
+ * or read (expected sequence): a process that was replaced finds out and stops. 3. A later epoch starts over. 4. With
+ * several agents, a dispatcher of one that led earlier never takes a trigger back from one of a later leader.
  */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
@@ -13,6 +14,7 @@ import { BusError, lastMessage, STREAMS, triggerSubject, type Bus } from '../../
 import type { Checkpoint } from './source.ts'
 
 const StoredCheckpoint = z.object({ epoch: z.int(), sequence: z.int().min(0) }) satisfies z.ZodType<Checkpoint>
+const StoredTerm = z.object({ term: z.int().default(0) })
 
 /** Another process has the trigger. */
 export class TriggerLostError extends Error {}
@@ -22,10 +24,12 @@ export class KeptCheckpoint {
   readonly #subject: string
   /** Another process may write the same position: it is told apart by this. */
   readonly #writer = randomUUID()
+  readonly #term: number
   #revision: number
   #checkpoint: Checkpoint
 
-  private constructor(bus: Bus, subject: string, read: { revision: number; checkpoint: Checkpoint }) {
+  private constructor(bus: Bus, subject: string, read: { revision: number; checkpoint: Checkpoint; term: number }) {
+    this.#term = read.term
     this.#bus = bus
     this.#subject = subject
     this.#revision = read.revision
@@ -35,18 +39,22 @@ export class KeptCheckpoint {
   /**
    * Resumes where the trigger was, or starts where `begin` says.
    * @param trigger its name
-   * @throws BusError, what `begin` throws
+   * @throws BusError, what `begin` throws, TriggerLostError if it belongs to a dispatcher of a later term
    */
   static async open(
     bus: Bus,
     trigger: string,
-    { epoch, begin }: { epoch: number; begin: () => Promise<number> },
+    { epoch, term, begin }: { epoch: number; term: number; begin: () => Promise<number> },
   ): Promise<KeptCheckpoint> {
     for (;;) {
       const stored = await readCheckpoint(bus, trigger)
+      if (stored !== undefined && stored.term > term) {
+        throw new TriggerLostError(`${trigger} belongs to a dispatcher of another agent, which leads now`)
+      }
       const isKnown = stored !== undefined && stored.checkpoint.epoch >= epoch
       const checkpoint = isKnown ? stored.checkpoint : { epoch, sequence: await begin() }
-      const kept = new KeptCheckpoint(bus, triggerSubject(trigger), { checkpoint, revision: stored?.revision ?? 0 })
+      const revision = stored?.revision ?? 0
+      const kept = new KeptCheckpoint(bus, triggerSubject(trigger), { checkpoint, revision, term })
       try {
         // Written even if unchanged: from here on, others cannot.
         await kept.#write(checkpoint)
@@ -70,7 +78,8 @@ export class KeptCheckpoint {
   }
 
   async #write(checkpoint: Checkpoint): Promise<void> {
-    const text = JSON.stringify({ ...checkpoint, writer: this.#writer })
+    const term = this.#term > 0 ? { term: this.#term } : {}
+    const text = JSON.stringify({ ...checkpoint, ...term, writer: this.#writer })
     try {
       const ack = await this.#bus.publish(this.#subject, Buffer.from(text), { lastSubjectSequence: this.#revision })
       this.#revision = ack.sequence
@@ -89,9 +98,13 @@ export class KeptCheckpoint {
 export async function readCheckpoint(
   bus: Bus,
   trigger: string,
-): Promise<{ checkpoint: Checkpoint; revision: number } | undefined> {
+): Promise<{ checkpoint: Checkpoint; revision: number; term: number } | undefined> {
   const message = await lastMessage(bus, STREAMS.triggers, triggerSubject(trigger))
-  return (
-    message && { checkpoint: StoredCheckpoint.parse(JSON.parse(message.data.toString())), revision: message.sequence }
-  )
+  if (message === undefined) return undefined
+  const stored: unknown = JSON.parse(message.data.toString())
+  return {
+    checkpoint: StoredCheckpoint.parse(stored),
+    revision: message.sequence,
+    term: StoredTerm.parse(stored).term,
+  }
 }

@@ -28,7 +28,7 @@ export interface TriggerWorkerOptions {
   bus: Bus
   runner: CallRunner
   metrics: DispatcherMetrics
-  options: Pick<DispatcherOptions, 'unavailableBackoffMs'>
+  options: Pick<DispatcherOptions, 'unavailableBackoffMs' | 'term'>
   onEvent: OnEvent
 }
 
@@ -140,7 +140,9 @@ export class TriggerWorker {
     const { epoch, from } = trigger.start
     const subscription = { spec, from, functionName: this.#fn.displayName, secrets }
     try {
-      const checkpoint = await KeptCheckpoint.open(bus, name, { epoch, begin: () => source.begin(subscription) })
+      const { term } = this.#options.options
+      const begin = () => source.begin(subscription)
+      const checkpoint = await KeptCheckpoint.open(bus, name, { epoch, term, begin })
       if (this.#isStopped) return
       const lanes = new Lanes<WaitingOccurrence>()
       const progress = new Progress(checkpoint.current.sequence)
@@ -162,7 +164,9 @@ export class TriggerWorker {
       this.#saveIn(SAVE_MS, session)
     } catch (error) {
       if (!(error instanceof BusError)) this.#failed(messageOf(error))
-      this.#later(RETRY_MS, () => void this.#open())
+      const isLost = error instanceof TriggerLostError
+      if (isLost) this.#hasOpened()
+      this.#later(isLost ? RETRY_MS * 10 : RETRY_MS, () => void this.#open())
     }
   }
 

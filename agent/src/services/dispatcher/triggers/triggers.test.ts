@@ -331,6 +331,25 @@ it('gives up a trigger that another dispatcher takes', async () => {
   await until(async () => (await place()) === 6, 'all are done')
 })
 
+it('does not take a trigger from a dispatcher that an agent started which led later', async () => {
+  const [before, now] = [await stage.server(), await stage.server()]
+  await stage.deploy({ triggers: [trigger()] })
+  await stage.dispatcher(now, { term: 2 })
+  await changes(1)
+  await until(async () => (await place()) === 1, 'the one of now has it')
+  await stage.dispatcher(before, { term: 1 })
+  const isRefused = () =>
+    stage.events.some(event => event.type === 'trigger-failed' && event.reason.includes('leads now'))
+  await until(isRefused, 'the one of before is refused')
+  await changes(5)
+  await until(async () => (await place()) === 6, 'all are done')
+  expect([sequences(now), sequences(before)]).toEqual([[1, 2, 3, 4, 5, 6], []])
+  await stage.dispatcher(before, { term: 3 })
+  await until(async () => (await readCheckpoint(stage.bus, 'fn.on'))!.term === 3, 'one of a later leader has it')
+  await changes(1)
+  await until(() => sequences(before).includes(7), 'it runs there')
+})
+
 it('keeps events that a trigger has not seen, and trims those that all have', async () => {
   const proxy = await stage.server()
   await changes(10)

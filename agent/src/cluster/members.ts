@@ -1,0 +1,90 @@
+/**
+ * Which agents there are. Each writes now and then that it is there; who has not for a while, by the clock of who looks, is
+ * gone. Nothing is decided by it: it is for people, and for a leader that wants to know whether somebody can follow it.
+ */
+import { z } from 'zod'
+import { AGENT_STREAMS, agentsSubject, BusError, newestMessage, purge, subjectsIn, type Bus } from '../bus/index.ts'
+import { Peer } from './lease.ts'
+import type { Seal } from './seal.ts'
+
+const Member = Peer.extend({ version: z.string() })
+export type Member = z.infer<typeof Member>
+
+export interface MembersOptions {
+  bus: Bus
+  seal: Seal
+  self: Member
+  onChange: () => void
+  /** Monotonic, in milliseconds. */
+  now?: () => number
+}
+
+const EVERY_MS = 1_000
+const GONE_MS = 5_000
+const ALL = agentsSubject('member.*')
+
+export class Members {
+  readonly #options: Required<MembersOptions>
+  /** By subject. */
+  readonly #seen = new Map<string, { revision: number; at: number; member: Member }>()
+  #shown = ''
+  #timer: NodeJS.Timeout | undefined
+  #step: Promise<void> = Promise.resolve()
+  #isClosed = false
+
+  constructor(options: MembersOptions) {
+    this.#options = { now: () => performance.now(), ...options }
+  }
+
+  /** Those that are there, this one included, by the names of their machines. */
+  get all(): Member[] {
+    const { now } = this.#options
+    const present = [...this.#seen.values()].filter(({ at }) => now() - at < GONE_MS)
+    return present.map(({ member }) => member).sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id))
+  }
+
+  start(): void {
+    const next = async () => {
+      // The bus is away: the next one says so again.
+      await this.step().catch(ignoreBus)
+      if (!this.#isClosed) this.#timer = setTimeout(() => (this.#step = next()), EVERY_MS)
+    }
+    this.#step = next()
+  }
+
+  /** @throws BusError */
+  async step(): Promise<void> {
+    const { bus, seal, self, now, onChange } = this.#options
+    const own = subjectOf(self)
+    const content = seal.close(own, Buffer.from(JSON.stringify(self)))
+    await bus.publish(own, content)
+    for (const subject of await subjectsIn(bus, AGENT_STREAMS.agents, ALL)) {
+      const message = await newestMessage(bus, AGENT_STREAMS.agents, subject)
+      if (message === undefined || this.#seen.get(subject)?.revision === message.sequence) continue
+      const member = Member.parse(JSON.parse(seal.open(subject, message.data).toString()))
+      this.#seen.set(subject, { revision: message.sequence, at: now(), member })
+    }
+    const shown = JSON.stringify(this.all)
+    if (shown === this.#shown) return
+    this.#shown = shown
+    onChange()
+  }
+
+  /** It is not there any more. */
+  async leave(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#step.catch(() => undefined)
+    clearTimeout(this.#timer)
+    const { bus, self } = this.#options
+    await purge(bus, AGENT_STREAMS.agents, { subject: subjectOf(self) }).catch(ignoreBus)
+  }
+}
+
+function subjectOf({ id }: Pick<Peer, 'id'>): string {
+  return agentsSubject(`member.${id}`)
+}
+
+function ignoreBus(error: unknown): void {
+  if (!(error instanceof BusError)) throw error
+}
