@@ -2,8 +2,6 @@
  * Everything that can be done with deployments. Operations on one deployment run one after another (also with the
  * reconciler's), those on different ones in parallel.
  */
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { z } from 'zod'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import {
@@ -46,6 +44,7 @@ import {
   type DemandSource,
   type QueueSource,
 } from './scaling/index.ts'
+import { replaceStranded } from './stranded.ts'
 import { Switcher } from './switcher.ts'
 import { deployedRoute, pathOf, signingSecret } from './deployed-route.ts'
 import { routesMustBeFree } from './name-owner.ts'
@@ -112,6 +111,7 @@ export class Deployer {
   readonly #switcher: Switcher
   readonly #reconciler: Reconciler
   readonly #deploy: Deploy
+  readonly #replaceStranded: () => Promise<void>
 
   constructor(options: DeployerOptions) {
     this.#options = options
@@ -140,7 +140,9 @@ export class Deployer {
     this.#scaler = new Scaler({ ...moved, sources: { proxies: options.demand, dispatchers: options.queues } })
     this.#switcher = new Switcher(moved)
     this.#reconciler = new Reconciler(moved)
-    this.#deploy = new Deploy({ ...moved, switcher: this.#switcher, reconciler: this.#reconciler })
+    const switching = { ...moved, switcher: this.#switcher, reconciler: this.#reconciler }
+    this.#deploy = new Deploy(switching)
+    this.#replaceStranded = () => replaceStranded(switching, this.#stopping.signal)
   }
 
   /** Adopts what is running, restarts what is not, and keeps doing so. */
@@ -152,6 +154,7 @@ export class Deployer {
     this.#instances.openPool(Object.values(this.#options.state.current.deployments).map(activeVersion))
     this.#scaler.start()
     void this.packages.collect()
+    void this.#replaceStranded()
   }
 
   /** A proxy or dispatcher was down and may have come back with an old table. */
@@ -334,10 +337,6 @@ export class Deployer {
     await this.#instances.retire(instances, undefined)
     await this.#fleet.drained()
     return instances.map(({ name }) => name)
-  }
-
-  async removeFolders(): Promise<void> {
-    await rm(join(this.#options.home, 'deployments'), { recursive: true, force: true })
   }
 
   /** Stops managing instances; they keep running. */

@@ -82,6 +82,8 @@ export interface Instance {
   name: string
   /** Where it runs, if the engine has several machines. */
   machine?: string
+  /** It reaches the platform on a machine whose agent started it, and not on this one. */
+  isStranded?: true
   /** For one out of the pool: when it was handed its code. */
   startedAt: string
   /** Absent: it was started for this deployment. */

@@ -5,7 +5,10 @@ export interface SwarmTask {
   NodeID?: string
   CreatedAt: string
   DesiredState: string
-  Spec: { ContainerSpec: { Labels?: Record<string, string> }; Resources?: { Limits?: { MemoryBytes?: number } } }
+  Spec: {
+    ContainerSpec: { Labels?: Record<string, string>; Hosts?: string[] }
+    Resources?: { Limits?: { MemoryBytes?: number } }
+  }
   Status: {
     Timestamp: string
     State: string

@@ -57,6 +57,8 @@ export interface SwarmEngineOptions {
 /** What is known of this machine once the engine is prepared. */
 interface Place {
   address: string
+  /** For /etc/hosts. */
+  host: string
   images: ImageServer
   prepared: Prepared
 }
@@ -81,6 +83,7 @@ export class SwarmEngine implements Engine {
   readonly #ending = new Set<Promise<void>>()
   readonly #madeAt = Date.now()
   #place: Promise<Place> | undefined
+  #host: string | undefined
 
   constructor(options: SwarmEngineOptions) {
     const { docker, project, home, note, sourceOf, registry } = options
@@ -199,7 +202,8 @@ export class SwarmEngine implements Engine {
       const images = await ImageServer.start({ host: address, blobs: this.images.blobs, isMachine })
       // Instances come with the address of their machine, except those of this one.
       const listenHosts = [{ host: address, peers: [...own, ...machines].sort() }]
-      return { address, images, prepared: { reach: { proxyHost: this.#proxyHost, listenHosts }, warnings: [] } }
+      const host = (this.#host = `${address} ${this.#proxyHost}`)
+      return { address, host, images, prepared: { reach: { proxyHost: this.#proxyHost, listenHosts }, warnings: [] } }
     } catch (error) {
       throw translateDockerError(error, 'looking at the swarm')
     }
@@ -231,7 +235,7 @@ export class SwarmEngine implements Engine {
         ...{ project, handed, defaults },
         image: `${registry?.address ?? place.images.address}/${project}@${found.manifest.digest}`,
         networks: [own, ...(spec.reach?.networks ?? [])],
-        hosts: [`${place.address} ${this.#proxyHost}`],
+        hosts: [place.host],
         constraints: constraintsOf(spec.nodes),
       })
       await this.#create(service).catch((error: unknown) => {
@@ -311,7 +315,7 @@ export class SwarmEngine implements Engine {
   }
 
   #toInstance(seen: SeenTask): Instance | undefined {
-    return toInstance(seen, serviceName(this.#options.project, seen.is))
+    return toInstance(seen, serviceName(this.#options.project, seen.is), this.#host)
   }
 
   /** Resolves when it holds, or the time is over: what is then left is on a machine that does not respond. */

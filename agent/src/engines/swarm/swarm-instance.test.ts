@@ -62,3 +62,12 @@ test('one on a machine that was removed from the swarm has exited', () => {
 test('one on a machine that is being drained counts as exited, so that another takes its place', () => {
   expect(stateOf({}, { desired: 'shutdown' })).toEqual(exited(null, /m1 gives up its instances/))
 })
+
+test('one that an agent on another machine started is known by where it looks for the platform', () => {
+  const { task, ...rest } = seen({})
+  const Hosts = ['10.0.0.1 rfa-proxy']
+  const started = { ...rest, task: { ...task, Spec: { ContainerSpec: { Hosts } } } }
+  expect(toInstance(started, 'rfa-pay--a', '10.0.0.1 rfa-proxy')).not.toHaveProperty('isStranded')
+  expect(toInstance(started, 'rfa-pay--a', '10.0.0.2 rfa-proxy')).toMatchObject({ isStranded: true })
+  expect(toInstance(started, 'rfa-pay--a')).not.toHaveProperty('isStranded')
+})

@@ -20,13 +20,22 @@ export function phaseOf({ task, node }: SeenTask): Phase {
   return portOf(task) === undefined ? 'coming' : 'running'
 }
 
-/** @returns undefined for what is not listed: it is not there yet, or not any more */
-export function toInstance(seen: SeenTask, name: string): Instance | undefined {
+/**
+ * @param host the line of /etc/hosts with which functions reach the platform on this machine
+ * @returns undefined for what is not listed: it is not there yet, or not any more
+ */
+export function toInstance(seen: SeenTask, name: string, host?: string): Instance | undefined {
   const { is, task, node } = seen
   const { id, route, version } = is
   const { Timestamp, ContainerStatus } = task.Status
   const machine = node?.Description.Hostname
-  const common = { ...{ id, route, version, name, startedAt: Timestamp }, ...(machine !== undefined && { machine }) }
+  const { Hosts = [] } = task.Spec.ContainerSpec
+  const isStranded = host !== undefined && Hosts.length > 0 && !Hosts.includes(host)
+  const common = {
+    ...{ id, route, version, name, startedAt: Timestamp },
+    ...(machine !== undefined && { machine }),
+    ...(isStranded && { isStranded: true as const }),
+  }
   switch (phaseOf(seen)) {
     case 'coming':
     case 'going':

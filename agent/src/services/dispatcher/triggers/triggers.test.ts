@@ -344,6 +344,10 @@ it('does not take a trigger from a dispatcher that an agent started which led la
   await changes(5)
   await until(async () => (await place()) === 6, 'all are done')
   expect([sequences(now), sequences(before)]).toEqual([[1, 2, 3, 4, 5, 6], []])
+  const triggers = [{ name: 'fn.on', source: TRIGGER_SOURCES.document(stage.sourceDependencies) }]
+  const later = { stream: STREAMS.events, retentionMs: 0, now: Date.now() + 10_000 }
+  expect(await trimStream(stage.bus, triggers, { ...later, term: 1 })).toBe(0)
+  expect(await trimStream(stage.bus, triggers, { ...later, term: 2 })).toBe(6)
   await stage.dispatcher(before, { term: 3 })
   await until(async () => (await readCheckpoint(stage.bus, 'fn.on'))!.term === 3, 'one of a later leader has it')
   await changes(1)
@@ -355,12 +359,12 @@ it('keeps events that a trigger has not seen, and trims those that all have', as
   await changes(10)
   const triggers = [{ name: 'fn.on', source: TRIGGER_SOURCES.document(stage.sourceDependencies) }]
   const now = Date.now() + 10_000
-  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 0, now })).toBe(0)
+  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 0, now, term: 0 })).toBe(0)
   await stage.deploy({ triggers: [trigger()] })
   await stage.dispatcher(proxy)
   await until(async () => (await place()) === 10, 'all are seen')
-  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 60_000, now })).toBe(0)
-  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 0, now })).toBe(10)
+  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 60_000, now, term: 0 })).toBe(0)
+  expect(await trimStream(stage.bus, triggers, { stream: STREAMS.events, retentionMs: 0, now, term: 0 })).toBe(10)
   expect(await streamState(stage.bus, STREAMS.events)).toMatchObject({ messages: 0, lastSequence: 10 })
   await changes(1)
   await until(async () => (await place()) === 11, 'the next is seen')

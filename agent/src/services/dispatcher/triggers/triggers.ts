@@ -8,7 +8,7 @@ import { TriggerWorker, type KnownTrigger, type TriggerWorkerOptions } from './t
 export interface TriggersOptions extends TriggerWorkerOptions {
   options: TriggerWorkerOptions['options'] &
     SourceDependencies['options'] &
-    Pick<DispatcherOptions, 'dispatchers' | 'number' | 'eventRetentionMs'>
+    Pick<DispatcherOptions, 'dispatchers' | 'number' | 'eventRetentionMs' | 'term'>
   sources: TriggerSources
   clock: SourceDependencies['clock']
 }
@@ -114,7 +114,7 @@ export class Triggers {
   async #trimEvents(): Promise<void> {
     const { bus, options } = this.#options
     if (options.number !== 1 || this.#deployed === undefined) return
-    const trimmed = { retentionMs: options.eventRetentionMs, now: Date.now() }
+    const trimmed = { retentionMs: options.eventRetentionMs, now: Date.now(), term: options.term }
     const streams = new Set([...this.#sources.values()].flatMap(({ stream }) => stream ?? []))
     for (const stream of streams) {
       // What fails now is removed in a minute.

@@ -2,7 +2,8 @@
  * Removes events from a stream that every trigger has seen and that are too old to replay.
  *
  * Invariants: 1. An event that a trigger has not seen stays, however old it is and however full the stream. 2. What
- * all have seen stays while it may be replayed, unless the stream is nearly full.
+ * all have seen stays while it may be replayed, unless the stream is nearly full. 3. A dispatcher of an agent that does not
+ * lead any more removes nothing: it does not know what was deployed since.
  */
 import { purge, streamState, type Bus } from '../../../bus/index.ts'
 import { readCheckpoint } from './checkpoint.ts'
@@ -15,6 +16,8 @@ export interface TrimOptions {
   stream: string
   retentionMs: number
   now: number
+  /** Of the agent that started this dispatcher. */
+  term: number
 }
 
 /**
@@ -30,12 +33,12 @@ export async function trimStream(
   const stream = await streamState(bus, options.stream)
   const { firstSequence: first, lastSequence: last } = stream
   if (stream.messages === 0) return 0
-  const seen = await Promise.all(
-    triggers
-      .filter(({ source }) => source.stream === options.stream)
-      // A trigger that has not started needs everything it matches.
-      .map(async ({ name }) => (await readCheckpoint(bus, name))?.checkpoint.sequence ?? 0),
+  const kept = await Promise.all(
+    triggers.filter(({ source }) => source.stream === options.stream).map(({ name }) => readCheckpoint(bus, name)),
   )
+  if (kept.some(each => (each?.term ?? 0) > options.term)) return 0
+  // A trigger that has not started needs everything it matches.
+  const seen = kept.map(each => each?.checkpoint.sequence ?? 0)
   const allSaw = Math.min(last, ...seen)
   if (allSaw < first) return 0
   const isNearlyFull = stream.maxBytes > 0 && stream.bytes > stream.maxBytes * NEARLY_FULL

@@ -163,7 +163,7 @@ export function triggerSourceContract<Spec>(
     const trigger = { name: 'fn.on', source: under.source }
     await stage.change()
     await stage.publish()
-    const options = { retentionMs: 0, now: Date.now() + 10_000 }
+    const options = { retentionMs: 0, now: Date.now() + 10_000, term: 0 }
     for (const stream of [STREAMS.events, STREAMS.published]) {
       expect(await trimStream(stage.bus, [trigger], { stream, ...options })).toBe(
         under.source.stream === stream ? 0 : 1,
