@@ -36,15 +36,17 @@ export async function ensureSecrets(home: string, { keep }: { keep: boolean }): 
 }
 
 /** Those that the agents of a platform share. */
-export async function takeSecrets(home: string, { keys, callbackSecret }: EnsuredSecrets): Promise<EnsuredSecrets> {
+export async function takeSecrets(home: string, shared: EnsuredSecrets): Promise<EnsuredSecrets> {
+  const { keys, callbackSecret, proxyKey } = shared
   const { operator, part, functions } = keys
   await Promise.all([
     ensureIs(homePaths(home).token, operator),
     ensureIs(join(home, 'dispatch-token'), part),
     ensureIs(join(home, 'functions-key'), functions),
     ensureIs(homePaths(home).callbackSecret, callbackSecret),
+    ensureIs(homePaths(home).proxyKey, proxyKey),
   ])
-  return { keys, callbackSecret }
+  return { keys, callbackSecret, proxyKey }
 }
 
 async function ensureIs(path: string, value: string): Promise<void> {

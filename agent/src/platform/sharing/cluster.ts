@@ -103,8 +103,8 @@ export class Cluster {
         onDeposed: options.onDeposed,
       })
       const shared = new SharedHome({ home, secrets, record, contents, folders: new SharedFolders(contents), log })
-      const { keys, callbackSecret } = await shared.join()
-      const taken = await takeSecrets(home.folder, { keys, callbackSecret })
+      const { keys, callbackSecret, proxyKey } = await shared.join()
+      const taken = await takeSecrets(home.folder, { keys, callbackSecret, proxyKey })
       const cluster: Cluster = new Cluster(options, { bus, seal, id }, shared, taken)
       return cluster
     } catch (error) {

@@ -44,11 +44,18 @@ export class SharedHome {
    */
   async join(): Promise<Shared> {
     const { home, secrets, record } = this.#options
-    const { keys, callbackSecret } = home.secrets
+    const { keys, callbackSecret, proxyKey } = home.secrets
     const found = await record.read()
     if (found !== undefined) return readShared(found.value)
     const state = sharedState(home.state.current, home.folder)
-    const own = firstShared({ keys, callbackSecret, state, secrets: await secrets.all(), tokens: home.tokens.text })
+    const own = firstShared({
+      keys,
+      callbackSecret,
+      proxyKey,
+      state,
+      secrets: await secrets.all(),
+      tokens: home.tokens.text,
+    })
     const folders = await this.#put(own, {})
     return readShared((await record.begin({ ...own, folders })).value)
   }

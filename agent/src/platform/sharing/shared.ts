@@ -11,6 +11,7 @@ export interface Shared {
   format: typeof FORMAT
   keys: AccessKeys
   callbackSecret: string
+  proxyKey: string
   state: PlatformState
   /** Folders of versions, relative to a home and with `/`. */
   folders: Record<string, Content>
@@ -26,6 +27,7 @@ const SharedShape = z.object({
   format: z.literal(FORMAT),
   keys: AccessKeys,
   callbackSecret: z.string(),
+  proxyKey: z.string(),
   state: z.unknown(),
   folders: z.record(z.string(), z.object({ digest: z.string(), bytes: z.int().min(0) })),
   secrets: z.record(z.string(), z.object({ value: z.string(), at: z.number() })),
@@ -44,7 +46,9 @@ export function readShared(value: unknown): Shared {
   return { ...parsed.data, state: readState(parsed.data.state) }
 }
 
-export function firstShared(start: Pick<Shared, 'keys' | 'callbackSecret' | 'state' | 'secrets' | 'tokens'>): Shared {
+export function firstShared(
+  start: Pick<Shared, 'keys' | 'callbackSecret' | 'proxyKey' | 'state' | 'secrets' | 'tokens'>,
+): Shared {
   return { format: FORMAT, folders: {}, ...start }
 }
 
