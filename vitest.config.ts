@@ -52,13 +52,19 @@ const NOT_IN_GATE = [
 const notHere = ['**/node_modules/**', ...(IS_WHOLE ? [] : NOT_IN_GATE)]
 
 /** Those that take longest, however short they are: begun last, they would keep everything waiting for them. */
-const LONG =
-  /(?:docs\/pages|start-stop|bad-input|hung-agent|main-job|engine\/engine|fresh-folder|without-docker|under-load)\.test\.ts$/
+const LONG = [
+  ...['postgres/crash', 'relay/crash', 'testing/histories', 'proxy/main', 'dispatcher/survival', 'postgres-store'],
+  ...['builder/builder', 'node/node-language', 'checker/accepted', 'client/listener-client', 'api/front-door'],
+  ...['docs/pages', 'engine/engine', 'platform/commands', 'platform/artefact', 'platform/bad-input', 'async/chaos'],
+  ...['platform/backup', 'engine/private-network', 'platform/start-stop', 'platform/hung-agent', 'platform/clock'],
+  ...['platform/main-job', 'store/store', 'tracing/one-trace', 'platform/asleep', 'languages/go', 'languages/python'],
+  ...['ui/operations', 'ui/in-containers', 'ui/server', 'ui/without-docker', 'platform/under-load'],
+].map(name => `/${name}.test.ts`)
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    const isLong = ({ moduleId }: TestSpecification) => LONG.test(moduleId)
+    const isLong = ({ moduleId }: TestSpecification) => LONG.some(path => moduleId.endsWith(path))
     return [...sorted.filter(isLong), ...sorted.filter(file => !isLong(file))]
   }
 }

@@ -62,7 +62,13 @@ async function run(files: string[]): Promise<Report> {
     const output = join(folder, 'report.json')
     const args = ['node_modules/vitest/vitest.mjs', 'run', ...files]
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${output}`]
-    const env = { ...process.env, RYO_FAAS_TESTS: 'all', FUZZ_SEED: values.seed, CHAOS_SEED: values.seed, ...(values.long && LONG) }
+    const env = {
+      ...process.env,
+      RYO_FAAS_TESTS: 'all',
+      FUZZ_SEED: values.seed,
+      CHAOS_SEED: values.seed,
+      ...(values.long && LONG),
+    }
     const child = spawn(process.execPath, [...args, ...reporters], { stdio: 'inherit', env })
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
     await once(child, 'exit')
