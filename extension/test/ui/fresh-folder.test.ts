@@ -29,6 +29,7 @@ test('the types resolve without anything being installed, and deploying writes t
   await window.command('Go to Next Problem (Error, Warning, Info)')
   await window.page.getByText("Type 'string' is not assignable to type 'number'").first().waitFor()
   await takePicture(window.page, '20-types')
+  await expect(access(join(platform.workspace, 'node_modules'))).rejects.toThrow()
   await window.page.keyboard.press('Escape')
   await window.openFile('greet.ts')
   await window.lens('▶ Deploy function').click()
@@ -39,7 +40,6 @@ test('the types resolve without anything being installed, and deploying writes t
     '{ "name": "greet", "packageDir": "./", "filePath": "./greet.ts" }',
   )
   await takePicture(window.page, '21-entry-written')
-  await expect(access(join(platform.workspace, 'node_modules'))).rejects.toThrow()
 })
 
 test('where Docker is asked for and does not answer, the view says what was tried and offers to do without', async () => {

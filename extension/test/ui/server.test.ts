@@ -147,6 +147,7 @@ further('a breakpoint in the TypeScript is hit by a call there', async () => {
 
 test('a connection that is lost is shown, and comes back with a click', async () => {
   const { window } = opened
+  await window.command('View: Close All Editors')
   await window.openFile('shop/greet/greet.ts')
   await ssh.stop()
   await window.statusBar('FaaS: shop').waitFor()
