@@ -39,7 +39,7 @@ beforeAll(async () => {
   root = await authority.root()
   trusted = await readFile(authority.caFile, 'utf8')
 })
-afterAll(() => authority.remove())
+afterAll(() => authority?.remove())
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rfa-acme-'))

@@ -63,7 +63,12 @@ export class CertificateAuthority {
     const { cert, key } = await own.sign(['localhost'])
     await writeFile(join(made.#folder, 'cert.pem'), cert)
     await writeFile(join(made.#folder, 'key.pem'), key)
-    await made.resume()
+    try {
+      await made.resume()
+    } catch (error) {
+      await made.remove()
+      throw error
+    }
     return made
   }
 
@@ -97,7 +102,7 @@ export class CertificateAuthority {
     for (const { stdout, stderr } of this.#processes) {
       for (const stream of [stdout!, stderr!]) stream.on('data', piece => (this.log += String(piece)))
     }
-    await until(() => this.root().catch(() => undefined), 20_000, 'the authority')
+    await until(() => this.root().catch(() => undefined), undefined, 'the authority')
   }
 
   /** What its certificates are trusted with. */
