@@ -18,3 +18,14 @@ test('with --json, steps are for programs that ask for them, and never among the
   expect(stage({})[1]).toBe('')
   expect(stage({ RYO_FAAS_STEPS: '1' })).toEqual([result, 'looking at host\nstarting the platform\n'])
 })
+
+test('on a terminal of no width, as some programs open one, progress is lines', () => {
+  const stderr = Object.assign(new PassThrough(), { isTTY: true, columns: 0 })
+  const output = new Output({ stdout: new PassThrough(), stderr, environment: {} } as never, false)
+  const progress = output.progress('deploying')
+  progress.show('building Hello')
+  progress.update('uploading')
+  progress.stop()
+  expect(String(stderr.read())).toMatch(/deploying\n.*uploading\n$/s)
+  expect(String(stderr.read())).not.toContain('building')
+})

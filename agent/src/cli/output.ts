@@ -106,7 +106,8 @@ export class Output {
       update(first)
       return { update, show: () => undefined, stop: () => undefined }
     }
-    if (!stderr.isTTY || isDumb(environment)) {
+    // A terminal of no width, as some programs open one: the spinner would draw without end.
+    if (!stderr.isTTY || stderr.columns === 0 || isDumb(environment)) {
       let last = first
       this.note(first)
       const update = (text: string) => {
