@@ -81,6 +81,12 @@ export interface CliHost {
   launchAgent(flags: Record<string, unknown>, report: (doing: string) => void): Promise<LaunchedAgent>
   /** Ends an agent of this home that runs another release; parts and functions go on, and wait for the next agent. */
   endAgent(): Promise<void>
+  /**
+   * That this machine can run functions as these flags say.
+   * @returns the values that the platform of this home has for them
+   * @throws RyoFaasError saying what is missing
+   */
+  requireEngine(flags: Record<string, unknown>): Promise<Record<string, unknown>>
   /** Which of these flags differ from the options that this home runs with. */
   differingFlags(flags: Record<string, unknown>): Promise<string[]>
   /** Resolves when the process of an agent has exited, or after a timeout. */

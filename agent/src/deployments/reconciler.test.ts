@@ -44,6 +44,7 @@ function adopted(listed: Instance[] = [running('a1')], fields: object = { instan
   /** What happened, in order. */
   const log: string[] = []
   const retired: string[] = []
+  let refusal: string | undefined
   const reconciler = new Reconciler({
     fleet,
     isHealthy,
@@ -64,6 +65,7 @@ function adopted(listed: Instance[] = [running('a1')], fields: object = { instan
     instances: {
       retire: async (instances: Instance[]) => void retired.push(...instances.map(({ id }) => id)),
       start: async () => {
+        if (refusal !== undefined) throw new Error(refusal)
         log.push('started another')
         listed.push(running('a2'))
         return [running('a2')]
@@ -79,7 +81,8 @@ function adopted(listed: Instance[] = [running('a1')], fields: object = { instan
     onChange: () => undefined,
     log: { warn: () => undefined },
   })
-  return { reconciler, fleet, listed, log, retired, published: () => published }
+  const fail = (why: string | undefined) => (refusal = why)
+  return { reconciler, fleet, listed, log, retired, fail, published: () => published }
 }
 
 function frozen(id: string, version = 2): Instance {
@@ -211,5 +214,32 @@ test('of earlier versions the newest frozen one is kept, what runs is drained', 
   await reconciler.all()
   expect([...new Set(retired)]).toEqual(['b1', 'a0'])
   expect([fleet.isKept('a1'), fleet.isFrozen('a2')]).toEqual([true, true])
+  reconciler.close()
+})
+
+test('what runs on an engine that is being left serves until enough others do, and what sleeps there ends', async () => {
+  isBusy = false
+  const leaving = { isLeaving: true } as const
+  const { reconciler, fleet, log, retired } = adopted([
+    { ...running('b1'), ...leaving },
+    { ...frozen('b2'), ...leaving },
+  ])
+  await reconciler.adopt()
+  // In the routes from the first moment on, beside the new one.
+  expect(log).toEqual(['started another', 'routes: b1,a2'])
+  expect([retired, fleet.isReady('a2')]).toEqual([['b2', 'b1'], true])
+  reconciler.close()
+})
+
+test('nothing that is left ends while the engine that is gone to cannot start anything', async () => {
+  isBusy = false
+  const { reconciler, fleet, retired, fail } = adopted([{ ...running('b1'), isLeaving: true }])
+  fail('no room there')
+  await reconciler.adopt()
+  expect([retired, fleet.ready('fn').map(({ id }) => id)]).toEqual([[], ['b1']])
+  fail(undefined)
+  await vi.advanceTimersByTimeAsync(60_000)
+  await vi.waitUntil(() => retired.includes('b1'), { timeout: 10_000 })
+  expect(fleet.isReady('a2')).toBe(true)
   reconciler.close()
 })

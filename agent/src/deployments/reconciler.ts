@@ -1,7 +1,7 @@
 /**
  * Makes what is running match the state. For each deployment: dead instances are replaced (with backoff), surplus and
- * outdated ones drained, live ones found ready and published, frozen ones left asleep unless more should be awake; what
- * belongs to no deployment is removed.
+ * outdated ones drained, live ones found ready and published, frozen ones left asleep unless more should be awake; those
+ * that are leaving end when others serve; what belongs to no deployment is removed.
  * Runs after every event of the engine, at start, and when a backoff has passed; running it twice changes nothing.
  *
  * Invariant: an instance that the engine does not list as running at the address we know is in no route before anything
@@ -72,25 +72,30 @@ export class Reconciler {
     const version = record && activeVersion(record)
     const found = (await this.#look(route)).filter(({ id }) => !fleet.isDraining(id))
     const dead = found.filter(instance => instance.state.kind === 'exited')
-    const isCurrent = (instance: Instance) => instance.version === version?.version
+    const isOfVersion = (instance: Instance) => instance.version === version?.version
+    const isCurrent = (instance: Instance) => isOfVersion(instance) && instance.isLeaving !== true
     const running = found.filter(instance => instance.state.kind === 'running')
     const asleep = found.filter(instance => instance.state.kind === 'frozen')
     const max = record ? scaleOfRecord(record).max : 0
-    const wanted = record ? this.#wanted(record, found.filter(isCurrent)) : 0
+    const wanted = record ? this.#wanted(record, found.filter(isOfVersion)) : 0
 
     const awake = running.filter(isCurrent)
     const { woken, resting } = await this.#wake(asleep.filter(isCurrent), wanted - awake.length)
     const current = [...awake, ...woken]
-    const newly = await this.#markReady(current)
+    // They serve until others do.
+    const leaving = running.filter(instance => isOfVersion(instance) && instance.isLeaving)
+    const newly = await this.#markReady([...current, ...leaving])
     await this.#bury(record?.name ?? route, dead)
     const surplus = current.slice(max)
     const outdated = [...running, ...asleep].filter(
-      instance => !isCurrent(instance) && !this.#isKept(record, instance, asleep),
+      instance => !isCurrent(instance) && !leaving.includes(instance) && !this.#isKept(record, instance, asleep),
     )
     await instances.retire([...outdated, ...surplus, ...resting.slice(Math.max(0, max - current.length))], version)
 
     const missing = wanted - (current.length - surplus.length)
     const refilled = record && version && missing > 0 ? await this.#refill(record, version, missing) : false
+    const serving = fleet.ready(route).filter(isCurrent).length
+    if (leaving.length > 0 && serving >= wanted) await instances.retire(leaving, version)
     // Perhaps too busy to answer: nothing else would try again.
     const isSilent = current.some(instance => !surplus.includes(instance) && !fleet.isReady(instance.id))
     if (isSilent) this.#later(route, LOOK_AGAIN_MS)
@@ -129,7 +134,7 @@ export class Reconciler {
   /** Frozen ones of one earlier version wait for a rollback. */
   #isKept(record: DeploymentRecord | undefined, instance: Instance, asleep: Instance[]): boolean {
     const { fleet } = this.#options
-    if (record === undefined || !asleep.includes(instance)) return false
+    if (record === undefined || instance.isLeaving || !asleep.includes(instance)) return false
     if (fleet.isKept(instance.id)) return true
     const others = asleep.filter(({ version }) => version !== record.active)
     const isNewest = others.every(({ version }) => version <= instance.version)

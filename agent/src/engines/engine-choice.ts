@@ -35,6 +35,20 @@ export async function chooseEngine(choice: EngineChoice, registry: readonly Engi
   throw passedOver[0]!
 }
 
+/**
+ * The engine on which an earlier agent left instances, if it is another one than was chosen and can be used: nothing is to
+ * be started there any more.
+ */
+export async function engineBefore(
+  chosen: Pick<Engine, 'kind'>,
+  choice: EngineChoice,
+  registry: readonly EngineType[] = ENGINES,
+): Promise<Engine | undefined> {
+  const type = registry.find(({ kind }) => kind === choice.runsOn && kind !== chosen.kind)
+  if (type === undefined || (await type.detect(choice)).kind === 'unusable') return undefined
+  return type.create({ ...choice, pool: 0 }, 'until what runs there has moved')
+}
+
 /** The engines that `--engine` allows, in order of preference. @throws RyoFaasError INVALID_OPTION */
 export function candidates(engine: string, registry: readonly EngineType[] = ENGINES): readonly EngineType[] {
   if (engine === AUTO) return registry

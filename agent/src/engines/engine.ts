@@ -88,6 +88,8 @@ export interface Instance {
   startedAt: string
   /** Absent: it was started for this deployment. */
   origin?: 'pool'
+  /** On an engine that the platform is about to leave: it serves until another one can. */
+  isLeaving?: true
   state:
     | { kind: 'running'; address: InstanceAddress }
     | { kind: 'frozen'; address: InstanceAddress }

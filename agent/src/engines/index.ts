@@ -2,5 +2,6 @@
 export type * from './engine.ts'
 export type { EngineType } from './engine-type.ts'
 export { capabilitiesOf, capability, type Images, type LogQuery, type Logs, type Pool } from './capabilities.ts'
-export { AUTO, candidates, chooseEngine, engineHelp } from './engine-choice.ts'
+export { AUTO, candidates, chooseEngine, engineBefore, engineHelp, type EngineChoice } from './engine-choice.ts'
+export { MovingEngine } from './moving-engine.ts'
 export { ENGINES } from './registry.ts'

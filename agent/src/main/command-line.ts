@@ -57,6 +57,8 @@ export async function runCommandLine(ahead?: Promise<AgentAhead | undefined>): P
         return launchAgent({ flags, home, environment, nodeCache, report, ahead: await ahead })
       },
       endAgent: async () => (await import('../platform/take-over.ts')).endAgent(home),
+      requireEngine: async flags =>
+        (await import('../platform/take-over.ts')).requireEngine(flags, { home, environment }),
       differingFlags: async flags => (await import('../platform/launch-agent.ts')).differingFlags(home, flags),
       agentGone: async agent => (await import('../host/process-identity.ts')).waitForExit(agent, AGENT_END_MS),
       examine: async () => (await import('../platform/doctor.ts')).examine({ home, version, environment, nodeCache }),

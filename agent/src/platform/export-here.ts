@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pipeline } from 'node:stream/promises'
-import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type ExportedFunctions, type ExportRequest } from '../contract/index.ts'
 import {
   builtFunctions,
@@ -33,12 +32,12 @@ import {
   Registry,
   type OciImage,
 } from '../engines/oci/index.ts'
-import { readIfPresent } from '../host/index.ts'
 import { createLanguages, type Languages } from '../languages/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { namedCertificates } from './certificates.ts'
 import { entryPath } from './entries.ts'
 import { fetchedNode, type NodeCache } from './fetched-node.ts'
+import { savedOptions } from './launch-agent.ts'
 import { findNode } from './node-binary.ts'
 import { resolveOptions, type PlatformOptions } from './options.ts'
 
@@ -57,9 +56,7 @@ export interface ExportHereOptions {
  */
 export async function exportHere(request: ExportRequest, options: ExportHereOptions): Promise<ExportedFunctions> {
   const { home, environment, runtimeDir, signal } = options
-  const saved = await readIfPresent(homePaths(home).options)
-  const earlier = saved === undefined ? {} : (JSON.parse(saved) as Record<string, unknown>)
-  const platform = resolveOptions({}, environment, earlier)
+  const platform = resolveOptions({}, environment, await savedOptions(home))
   const folder = await mkdtemp(join(tmpdir(), 'rfa-export-'))
   const checker = { entry: pathToFileURL(entryPath('languages/node/checker/checker-main')) }
   const languages = createLanguages({ runtimeDir, cacheDir: join(home, 'cache'), environment, checker })

@@ -18,9 +18,7 @@ interface Launch {
 }
 
 export async function launchAgent({ flags, home, environment, nodeCache, ahead, report }: Launch) {
-  const saved = await readIfPresent(homePaths(home).options)
-  const earlier = saved === undefined ? {} : (JSON.parse(saved) as Record<string, unknown>)
-  const options = resolveOptions(flags, environment, earlier)
+  const options = resolveOptions(flags, environment, await savedOptions(home))
   if (options.node === 'auto' && isOld()) {
     await fetchNode(nodeCache, report).catch((error: unknown) => {
       report(`continuing on Node ${process.versions.node}: ${(error as Error).message}`)
@@ -53,6 +51,11 @@ async function begun({ process }: AgentAhead): Promise<DetachedProcess | undefin
   if (process.child.stdin?.writable !== true || !(await isAlive(process.identity))) return undefined
   begin(process)
   return process
+}
+
+/** Options of the platform of this home, as it was started; none if it was not. */
+export async function savedOptions(home: string): Promise<Record<string, unknown>> {
+  return JSON.parse((await readIfPresent(homePaths(home).options)) ?? '{}') as Record<string, unknown>
 }
 
 /** Which of these flags differ from the options that the platform of this home runs with. */

@@ -2,6 +2,7 @@
  * The start of the platform in phases: each is given the started things of those before it. What a phase starts it adds
  * to `launch.started`, in the order in which the rest stands on it.
  */
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Credentials } from '../access/index.ts'
@@ -9,7 +10,15 @@ import type { PlatformEvent } from '../contract/index.ts'
 import { Deployer, type DeployerOptions } from '../deployments/index.ts'
 import { activeVersion } from '../deployments/state/index.ts'
 import { DockerService } from '../docker/index.ts'
-import { capabilitiesOf, chooseEngine, type Engine, type ProxyReach } from '../engines/index.ts'
+import {
+  capabilitiesOf,
+  chooseEngine,
+  engineBefore,
+  MovingEngine,
+  type Engine,
+  type EngineChoice,
+  type ProxyReach,
+} from '../engines/index.ts'
 import { trustedCertificates } from './certificates.ts'
 import { settleAll } from '../host/index.ts'
 import { createLanguages, type Languages } from '../languages/index.ts'
@@ -49,19 +58,11 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
   ])
   const docker = new DockerService(environment)
   const runsOn = home.isAdopted ? home.state.current.engine : undefined
-  const chosen = await chooseEngine({
-    ...options,
-    home: home.folder,
-    nodePath,
-    environment,
-    docker,
-    runsOn,
-    runtimeDir,
-  })
+  const choice = { ...options, home: home.folder, nodePath, environment, docker, runsOn, runtimeDir }
+  const chosen = await movingFrom(launch, await chooseEngine(choice), choice)
   const engine = launch.guard?.(chosen) ?? chosen
   started.add({ close: () => engine.close(), end: prune => engine.cleanUp(prune).then(() => []) })
   reportEngine(launch, engine, [])
-  if (engine.kind !== home.state.current.engine) await home.state.update(next => void (next.engine = engine.kind))
   const languages = createLanguages({
     runtimeDir,
     cacheDir: join(home.folder, 'cache'),
@@ -82,6 +83,31 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
     timeline.measure('engine', prepare),
   ])
   return { nodePath, engine, reach, languages, nats, certificates }
+}
+
+/**
+ * The chosen engine or, if an earlier agent left instances on another one, both until these are replaced. Until then the
+ * state names the other one: an agent that comes in between goes on with the move.
+ */
+async function movingFrom({ home, logger }: Launch, chosen: Engine, choice: EngineChoice): Promise<Engine> {
+  const { state } = home
+  const note = async () => {
+    if (state.current.engine !== chosen.kind) await state.update(next => void (next.engine = chosen.kind))
+  }
+  const before = await engineBefore(chosen, choice)
+  if (before === undefined) {
+    await note()
+    return chosen
+  }
+  logger.info({ from: before.kind, to: chosen.kind }, 'moving to another engine')
+  return new MovingEngine({
+    ...{ from: before, to: chosen },
+    onLeft: async () => {
+      await note()
+      logger.info({ from: before.kind, to: chosen.kind }, 'moved to another engine')
+    },
+    onFailure: error => logger.warn({ err: error, engine: before.kind }, 'the engine before could not be cleaned up'),
+  })
 }
 
 export interface DataPlane {
@@ -106,7 +132,7 @@ export async function startDataPlane(
   const start = (service: Service) =>
     startListening(
       launch,
-      servicePart(service, { home: folder, nodePath, environment, ahead, release: launch.release }),
+      servicePart(service, { home: folder, nodePath, environment, ahead, release: releaseAt(launch, reach) }),
     )
   startFarProxies(launch, context)
   const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])
@@ -156,7 +182,7 @@ export async function startControlPlane(
   const dispatchers = dispatcherServices(context, urls)
   const parts = [
     ...dispatchers.map(each =>
-      servicePart(each, { home: home.folder, nodePath, environment, ahead, release: launch.release }),
+      servicePart(each, { home: home.folder, nodePath, environment, ahead, release: releaseAt(launch, reach) }),
     ),
   ]
   const partsRun = Promise.all([...parts.map(part => startPart(launch, part)), startKeeper(launch)])
@@ -210,6 +236,11 @@ export async function startCertificates(
   events.on('event', look)
   started.add(found, { close: () => void events.off('event', look) })
   return found
+}
+
+/** Parts that listen elsewhere, or for other machines, are replaced as those of another release are. */
+function releaseAt({ release }: Launch, { listenHosts }: ProxyReach): string {
+  return `${release} ${createHash('sha256').update(JSON.stringify(listenHosts)).digest('hex').slice(0, 8)}`
 }
 
 function localUrl(port: number): string {

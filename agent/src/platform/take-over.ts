@@ -5,7 +5,12 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readAgentFile } from '../client/index.ts'
+import { DockerService } from '../docker/index.ts'
+import { chooseEngine } from '../engines/index.ts'
 import { ProcessIdentity, readIfPresent, signalProcess, waitForExit } from '../host/index.ts'
+import { savedOptions } from './launch-agent.ts'
+import { findNode } from './node-binary.ts'
+import { resolveOptions } from './options.ts'
 
 const KeeperFile = z.object({ identity: ProcessIdentity })
 const END_MS = 10_000
@@ -16,6 +21,24 @@ export async function endAgent(home: string): Promise<void> {
   if (keeper !== undefined) await end(KeeperFile.parse(JSON.parse(keeper)).identity)
   const found = await readAgentFile(home)
   if (found !== undefined) await end(found.agent)
+}
+
+/**
+ * That the engine that these flags choose can be used here.
+ * @returns the values that the platform of this home has for them
+ * @throws RyoFaasError saying why it cannot
+ */
+export async function requireEngine(
+  flags: Record<string, unknown>,
+  { home, environment }: { home: string; environment: NodeJS.ProcessEnv },
+): Promise<Record<string, unknown>> {
+  const running = await savedOptions(home)
+  const options = resolveOptions(flags, {}, running)
+  const nodePath = await findNode(options.node)
+  const docker = new DockerService(environment)
+  const choice = { ...options, home, nodePath, environment, docker, runsOn: undefined, pool: 0 }
+  await (await chooseEngine(choice)).close()
+  return Object.fromEntries(Object.keys(flags).map(name => [name, running[name]]))
 }
 
 async function end(process: ProcessIdentity): Promise<void> {

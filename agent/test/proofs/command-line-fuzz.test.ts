@@ -182,6 +182,7 @@ function hostOf(): Parameters<typeof runCli>[0]['host'] {
     differingFlags: async () => [],
     endByForce: notHere,
     endAgent: notHere,
+    requireEngine: notHere,
     launchAgent: notHere,
     agentGone: notHere,
     removeStopped: notHere,

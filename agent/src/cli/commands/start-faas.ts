@@ -11,6 +11,9 @@ const START_TIMEOUT_MS = 300_000
 /** The keeper needs half a minute to be sure. */
 const REPLACED_MS = 60_000
 
+/** What may be another one when a platform takes over: functions move to the other engine while they are called. */
+const MOVABLE = ['--engine', '--registry']
+
 const LOOPBACK = /^(?:127\.|::1$|localhost$)/
 const OPEN_TO_OTHERS =
   'anyone who can reach this address can call the functions whose "access" in deploy.json says so; without it they answer 403. Lists of calls, metrics, the store and the agent stay closed. See "Opening it to the network" in docs/security.md.'
@@ -22,20 +25,23 @@ export const startFaas: Command = {
   examples: [
     ['startFaas', 'with Docker if it is running, otherwise as processes'],
     ['startFaas --engine process --port 8080', 'without containers, on another port'],
+    ['startFaas --take-over --engine swarm', 'from one machine to several, while functions are called'],
   ],
   takesPlatformFlags: true,
   options: yargs =>
     yargs.option('yes', { ...YES, describe: 'Install nats-server if it is missing (as root)' }).option('take-over', {
       type: 'boolean',
       default: false,
-      describe: 'If another release runs, let this one take its place; functions and calls go on',
+      describe:
+        'Let this release take the place of the one that runs, also with another --engine; functions and calls go on',
     }),
   run: async (args, context) => {
     const begin = performance.now()
     const running = await runningPlatform(context)
     if (running?.phase.kind === 'ready') {
-      await requireSame(args, context)
-      if (args['takeOver'] === true) return takeOver(running, context)
+      const mayTakeOver = args['takeOver'] === true
+      await requireSame(args, context, mayTakeOver ? MOVABLE : [])
+      if (mayTakeOver) return takeOver(running, args, context)
       return report(running, 'is already running', context)
     }
 
@@ -48,21 +54,33 @@ export const startFaas: Command = {
 }
 
 /** With this release in the place of the one that runs: it adopts what runs, and replaces the parts one by one. */
-async function takeOver(running: PlatformView, context: Context): Promise<void> {
+async function takeOver(running: PlatformView, args: Record<string, unknown>, context: Context): Promise<void> {
   const begin = performance.now()
   if (compareVersions(running.version, context.version) > 0) {
     throw new RyoFaasError('UNSUPPORTED', `ryo-faas ${running.version} runs, newer than ${context.version} here`, {
       hint: 'An older release does not understand its data. To go back: stopFaas, then restore a backup that the older release made (ryo-faas restore FILE --replace).',
     })
   }
+  const { engine, registry } = args
+  const moved = { ...(engine !== undefined && { engine }), ...(registry !== undefined && { registry }) }
+  const before = await context.requireEngine(moved)
   await context.endAgent()
-  const platform = await bringUp(context, {})
-  report(platform, `took over from ${running.version} in ${formatDuration(performance.now() - begin)}`, context)
+  const platform = await bringUp(context, moved).catch(async (error: unknown) => {
+    // What ran goes on running where it is, and needs its agent.
+    await bringUp(context, before)
+    throw error
+  })
+  const how = platform.engine === running.engine ? '' : `, on ${platform.engine} instead of ${running.engine},`
+  report(platform, `took over from ${running.version}${how} in ${formatDuration(performance.now() - begin)}`, context)
 }
 
 /** @throws RyoFaasError ALREADY_RUNNING if the platform that runs was started with other options */
-async function requireSame(flags: Record<string, unknown>, context: Context): Promise<void> {
-  const differing = await context.differingFlags(flags)
+async function requireSame(
+  flags: Record<string, unknown>,
+  context: Context,
+  may: readonly string[] = [],
+): Promise<void> {
+  const differing = (await context.differingFlags(flags)).filter(flag => !may.includes(flag))
   if (differing.length === 0) return
   throw new RyoFaasError('ALREADY_RUNNING', `ryo-faas is already running with a different ${differing.join(', ')}`, {
     hint: 'Run ryo-faas stopFaas first; functions and data are kept.',
@@ -129,6 +147,7 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
   let launched: LaunchedAgent | undefined
   let ending: AgentFile | undefined
   let hungSince: number | undefined
+  let isAgain = false
   try {
     for (;;) {
       if (context.signal.aborted)
@@ -165,7 +184,10 @@ async function bringUp(context: Context, args: Record<string, unknown>): Promise
       if (launched?.state() === 'failed' && !platform && !found) {
         throw new RyoFaasError('PART_FAILED', 'the agent exited immediately', { hint: `See ${agentLog}` })
       }
-      if (!platform && (!launched || (launched.state() === 'gave-way' && !found))) {
+      // Killed before there was a keeper to bring it back.
+      const isKilled = launched?.state() === 'failed' && found !== undefined && !isAgain
+      if (!platform && (!launched || isKilled || (launched.state() === 'gave-way' && !found))) {
+        isAgain = launched !== undefined
         if (ending !== undefined) await context.agentGone(ending)
         await rm(startFailure, { force: true })
         launched = await context.launchAgent(args, doing => progress.update(doing))

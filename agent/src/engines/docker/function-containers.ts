@@ -8,6 +8,9 @@ import { nullIfMissing, translateDockerError } from '../../docker/index.ts'
 import { poolLabel } from './container-spec.ts'
 import type { Identity, PoolFolders } from './pool-folders.ts'
 
+/** Docker sets it. */
+const SWARM_TASK = 'com.docker.swarm.task.id'
+
 export interface FunctionContainer {
   info: ContainerInfo
   is: Identity
@@ -32,6 +35,8 @@ export class FunctionContainers {
     const [own, pooled] = await Promise.all([this.#labelled(label), this.#pooled(only)])
     const found: FunctionContainer[] = []
     for (const info of [...own, ...pooled]) {
+      // On a manager of a swarm, tasks of the engine `swarm` are containers with the same labels.
+      if (info.Labels[SWARM_TASK] !== undefined) continue
       const is = await this.identityOf(info.Labels)
       const isWanted = is && [only.route ?? is.route, only.id ?? is.id].join() === [is.route, is.id].join()
       if (isWanted) found.push({ info, is })

@@ -1,5 +1,5 @@
 /** Images without an engine; loaded by those who make some. */
-export { imageArchive, type ArchivedImage } from './image-archive.ts'
+export { imageArchive } from './image-archive.ts'
 export { OciImages, processorOf, type OciImage } from './oci-images.ts'
 export { imageSources } from './image-sources.ts'
 export { Registry } from './registry.ts'
