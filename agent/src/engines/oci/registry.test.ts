@@ -87,6 +87,25 @@ test('a content that is there is not sent again', async () => {
   expect(asked.filter(line => line.startsWith('PUT'))).toEqual([`PUT /v2/team/rfa/manifests/${image.manifest.digest}`])
 })
 
+test('a tag is a name for the image, whatever had it before; the image itself is not pushed again', async () => {
+  const asked: string[] = []
+  const address = await registry(async ({ method, url }, response) => {
+    asked.push(`${method} ${url}`)
+    const isThere = url!.endsWith(image.manifest.digest) && asked.some(line => line.startsWith('PUT'))
+    response.writeHead(method === 'HEAD' ? (isThere ? 200 : 404) : method === 'POST' ? 202 : 201, {
+      location: '/upload',
+    })
+    response.end()
+  })
+  const to = of(address)
+  await to.push('rfa-pay', { ...image, tag: 'abc' })
+  expect(asked.at(-1)).toBe('PUT /v2/team/rfa-pay/manifests/abc')
+  const before = asked.length
+  await to.push('rfa-pay', { ...image, tag: 'abc' })
+  const manifests = '/v2/team/rfa-pay/manifests'
+  expect(asked.slice(before)).toEqual([`HEAD ${manifests}/${image.manifest.digest}`, `PUT ${manifests}/abc`])
+})
+
 test('references begin with its address, without the scheme', async () => {
   expect(new Registry({ address: 'https://registry.example.org/team/', environment: {} })).toMatchObject({
     ...{ address: 'registry.example.org/team', host: 'registry.example.org' },

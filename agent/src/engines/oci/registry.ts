@@ -25,7 +25,7 @@ export interface PushedImage {
   manifest: Descriptor
   contents: Descriptor[]
   blobs: BlobStore
-  /** A tag names one content and is never moved. */
+  /** Of this image from now on, whatever had it before. */
   tag?: string
 }
 
@@ -59,9 +59,11 @@ export class Registry {
     const { manifest, contents, blobs, tag } = image
     const path = [...this.address.split('/').slice(1), name].join('/')
     const root = `${this.#origin}/v2/${path}`
+    const isThere = await this.#has(`${root}/manifests/${manifest.digest}`, manifest.mediaType)
+    if (isThere && tag === undefined) return
     const place = `${root}/manifests/${tag ?? manifest.digest}`
-    if (await this.#has(place, manifest.mediaType)) return
-    for (const content of contents) {
+    const missing = isThere ? [] : contents
+    for (const content of missing) {
       if (await this.#has(`${root}/blobs/${content.digest}`)) continue
       const { headers } = await this.#expect(`${root}/blobs/uploads/`, { method: 'POST' }, 202)
       const upload = new URL(String(headers['location']), `${this.#origin}/`)
