@@ -71,6 +71,7 @@ export default defineConfig({
           { text: 'Your own server', link: '/guide/server' },
           { text: 'Backup and restore', link: '/guide/backup' },
           { text: 'Several machines', link: '/guide/swarm' },
+          { text: 'Kubernetes', link: '/guide/kubernetes' },
           { text: 'Who may call', link: '/guide/access' },
           { text: 'Authentication', link: '/guide/auth' },
           { text: 'Several platforms', link: '/guide/platforms' },
