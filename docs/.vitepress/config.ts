@@ -70,6 +70,7 @@ export default defineConfig({
           { text: 'Traces and metrics', link: '/guide/monitoring' },
           { text: 'Your own server', link: '/guide/server' },
           { text: 'Backup and restore', link: '/guide/backup' },
+          { text: 'From one machine to three', link: '/guide/machines' },
           { text: 'Several machines', link: '/guide/swarm' },
           { text: 'Kubernetes', link: '/guide/kubernetes' },
           { text: 'Who may call', link: '/guide/access' },

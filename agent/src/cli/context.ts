@@ -2,7 +2,14 @@ import type { Readable, Writable } from 'node:stream'
 import type { Argv } from 'yargs'
 import type { AgentClient, AgentFile, BuiltPackages, ServersFile } from '../client/index.ts'
 import type { z } from 'zod'
-import type { API, BuildProgress, ExportedFunctions, ExportRequest, FurtherProxy } from '../contract/index.ts'
+import type {
+  API,
+  BuildProgress,
+  DockerThere,
+  ExportedFunctions,
+  ExportRequest,
+  FurtherProxy,
+} from '../contract/index.ts'
 import type { Output } from './output.ts'
 
 export type CheckResult = z.output<(typeof API)['check']['response']>
@@ -63,6 +70,15 @@ export interface ServiceState {
   notes: string[]
 }
 
+/** See `platform/swarm-members.ts`. */
+export interface SwarmMembership {
+  join(
+    there: DockerThere,
+    wish: { address: string | undefined; theirs: string | undefined; hasRegistry: boolean },
+  ): Promise<{ name: string; address: string; findings: Finding[] }>
+  leave(there: DockerThere, report: (left: number) => void): Promise<{ name: string }>
+}
+
 export interface LaunchedAgent {
   /** `gave-way`: another agent holds this home, or held it a moment ago. */
   state(): 'lives' | 'failed' | 'gave-way'
@@ -87,6 +103,10 @@ export interface CliHost {
    * @throws RyoFaasError saying what is missing
    */
   requireEngine(flags: Record<string, unknown>): Promise<Record<string, unknown>>
+  /** Options of the platform of this home, as it was started; none if it was not. */
+  runningOptions(): Promise<Record<string, unknown>>
+  /** The machines of the swarm of this machine. @throws RyoFaasError DOCKER_UNREACHABLE */
+  swarmMembers(): Promise<SwarmMembership>
   /** Which of these flags differ from the options that this home runs with. */
   differingFlags(flags: Record<string, unknown>): Promise<string[]>
   /** Resolves when the process of an agent has exited, or after a timeout. */

@@ -15,6 +15,7 @@ export {
 } from './access.ts'
 export { AccessRule, Cors, Domain, JwtRule, RateLimit, rateLimitOf } from './access-rule.ts'
 export { AuditView } from './audit.ts'
+export type { DockerThere, MachineFinding } from './docker-there.ts'
 export type { ExportedFunctions, ExportRequest } from './export.ts'
 export { KeyView } from './caller-key.ts'
 export { ERRORS, type ErrorCode } from './error-table.ts'

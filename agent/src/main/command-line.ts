@@ -59,6 +59,11 @@ export async function runCommandLine(ahead?: Promise<AgentAhead | undefined>): P
       endAgent: async () => (await import('../platform/take-over.ts')).endAgent(home),
       requireEngine: async flags =>
         (await import('../platform/take-over.ts')).requireEngine(flags, { home, environment }),
+      runningOptions: async () => (await import('../platform/launch-agent.ts')).savedOptions(home),
+      swarmMembers: async () => {
+        const { SwarmMembers } = await import('../platform/swarm-members.ts')
+        return SwarmMembers.connect(environment)
+      },
       differingFlags: async flags => (await import('../platform/launch-agent.ts')).differingFlags(home, flags),
       agentGone: async agent => (await import('../host/process-identity.ts')).waitForExit(agent, AGENT_END_MS),
       examine: async () => (await import('../platform/doctor.ts')).examine({ home, version, environment, nodeCache }),

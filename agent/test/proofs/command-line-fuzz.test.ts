@@ -183,6 +183,8 @@ function hostOf(): Parameters<typeof runCli>[0]['host'] {
     endByForce: notHere,
     endAgent: notHere,
     requireEngine: notHere,
+    runningOptions: async () => ({}),
+    swarmMembers: notHere,
     launchAgent: notHere,
     agentGone: notHere,
     removeStopped: notHere,

@@ -23,9 +23,10 @@ export class SshServer {
     this.config = join(folder, 'ssh_config')
   }
 
-  static async start(): Promise<SshServer> {
+  /** @param environment of those who log in */
+  static async start(environment: Record<string, string> = {}): Promise<SshServer> {
     const made = new SshServer(await mkdtemp(join(tmpdir(), 'rfa-sshd-')), await freePort())
-    await made.#write()
+    await made.#write(environment)
     await made.resume()
     return made
   }
@@ -71,7 +72,7 @@ export class SshServer {
     await rm(this.#folder, { recursive: true, force: true })
   }
 
-  async #write(): Promise<void> {
+  async #write(environment: Record<string, string>): Promise<void> {
     const path = (name: string) => join(this.#folder, name)
     const keygen = (name: string) =>
       promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path(name)])
@@ -86,6 +87,7 @@ export class SshServer {
         `HostKey ${path('host_key')}`,
         `AuthorizedKeysFile ${path('authorized_keys')}`,
         `PidFile ${path('pid')}`,
+        ...Object.entries(environment).map(([name, value]) => `SetEnv ${name}=${value}`),
         ...['UsePAM no', 'StrictModes no', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no', ''],
       ].join('\n'),
     )

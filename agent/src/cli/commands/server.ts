@@ -15,15 +15,17 @@ import { compareVersions, RyoFaasError } from '../../contract/index.ts'
 import { confirm, YES } from '../confirm.ts'
 import type { Command, Context, Finding } from '../context.ts'
 import { printFindings } from './doctor.ts'
+import { join, leave } from './server-members.ts'
 import { install, start } from '../servers/install.ts'
 import { probe, runProgram, type Probe, type Remote } from '../servers/remote.ts'
 
 export const server: Command = {
   usage: 'server <action> [target]',
-  describe: 'Servers that this machine works with: add, list, use, remove, upgrade, doctor',
+  describe: 'Servers that this machine works with, and machines that functions of this one run on: join, leave',
   examples: [
     ['server add ann@example.com --name shop', 'brings the platform there, over your own ssh'],
     ['server add https://faas.example.com --token -', 'one that runs already; the token is read from stdin'],
+    ['server join ann@10.0.0.2', 'lets functions of this machine run there, too; "server leave" ends that'],
     ['server use shop', 'every command is for it from then on; "server use local" ends that'],
   ],
   place: 'here',
@@ -31,10 +33,13 @@ export const server: Command = {
   options: yargs =>
     yargs
       .positional('action', {
-        choices: ['add', 'list', 'use', 'remove', 'upgrade', 'doctor'] as const,
+        choices: ['add', 'list', 'use', 'remove', 'upgrade', 'doctor', 'join', 'leave'] as const,
         demandOption: true,
       })
-      .positional('target', { type: 'string', describe: 'With add: user@host or https://…; else: name of a server' })
+      .positional('target', {
+        type: 'string',
+        describe: 'With add: user@host or https://…; with join and leave: user@host; else: name of a server',
+      })
       .option('name', { type: 'string', nargs: 1, describe: 'With add: its name (default: that of the host)' })
       .option('token', { type: 'string', nargs: 1, describe: 'With add: an existing token; - reads it from stdin' })
       .option('home', {
@@ -42,7 +47,21 @@ export const server: Command = {
         nargs: 1,
         describe: 'With add: folder of the platform there (default: ~/.ryo-faas)',
       })
-      .option('ssh-config', { type: 'string', nargs: 1, describe: 'With add: configuration of ssh to use' })
+      .option('ssh-config', {
+        type: 'string',
+        nargs: 1,
+        describe: 'With add, join and leave: configuration of ssh to use',
+      })
+      .option('address', {
+        type: 'string',
+        nargs: 1,
+        describe: 'With join: address of this machine for the other one (default: from which ssh connects)',
+      })
+      .option('their-address', {
+        type: 'string',
+        nargs: 1,
+        describe: 'With join: address of the other machine in the swarm (default: the one that it has)',
+      })
       .option('service', {
         type: 'boolean',
         default: true,
@@ -53,7 +72,10 @@ export const server: Command = {
     const target = args['target'] as string | undefined
     const action = args['action'] as keyof typeof ACTIONS
     if (target === undefined && action !== 'list') {
-      throw new RyoFaasError('INVALID_OPTION', `server ${action} needs ${action === 'add' ? 'user@host' : 'a name'}`)
+      throw new RyoFaasError(
+        'INVALID_OPTION',
+        `server ${action} needs ${['add', 'join', 'leave'].includes(action) ? 'user@host' : 'a name'}`,
+      )
     }
     return ACTIONS[action](target ?? '', args, context)
   },
@@ -61,7 +83,7 @@ export const server: Command = {
 
 type Action = (target: string, args: Record<string, unknown>, context: Context) => Promise<void>
 
-const ACTIONS = { add, list, use, remove, upgrade, doctor } satisfies Record<string, Action>
+const ACTIONS = { add, list, use, remove, upgrade, doctor, join, leave } satisfies Record<string, Action>
 
 async function add(target: string, args: Record<string, unknown>, context: Context): Promise<void> {
   const name = nameFrom((args['name'] as string | undefined) ?? hostOf(target))

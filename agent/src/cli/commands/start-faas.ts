@@ -56,6 +56,18 @@ export const startFaas: Command = {
 /** With this release in the place of the one that runs: it adopts what runs, and replaces the parts one by one. */
 async function takeOver(running: PlatformView, args: Record<string, unknown>, context: Context): Promise<void> {
   const begin = performance.now()
+  const platform = await replace(running, args, context)
+  const how = platform.engine === running.engine ? '' : `, on ${platform.engine} instead of ${running.engine},`
+  report(platform, `took over from ${running.version}${how} in ${formatDuration(performance.now() - begin)}`, context)
+}
+
+/** Lets the platform of this machine, if it is ready, take over from itself on this engine. */
+export async function moveTo(engine: string, context: Context): Promise<PlatformView | undefined> {
+  const running = await runningPlatform(context)
+  return running?.phase.kind === 'ready' ? replace(running, { engine }, context) : undefined
+}
+
+async function replace(running: PlatformView, args: Record<string, unknown>, context: Context): Promise<PlatformView> {
   if (compareVersions(running.version, context.version) > 0) {
     throw new RyoFaasError('UNSUPPORTED', `ryo-faas ${running.version} runs, newer than ${context.version} here`, {
       hint: 'An older release does not understand its data. To go back: stopFaas, then restore a backup that the older release made (ryo-faas restore FILE --replace).',
@@ -65,13 +77,11 @@ async function takeOver(running: PlatformView, args: Record<string, unknown>, co
   const moved = { ...(engine !== undefined && { engine }), ...(registry !== undefined && { registry }) }
   const before = await context.requireEngine(moved)
   await context.endAgent()
-  const platform = await bringUp(context, moved).catch(async (error: unknown) => {
+  return bringUp(context, moved).catch(async (error: unknown) => {
     // What ran goes on running where it is, and needs its agent.
     await bringUp(context, before)
     throw error
   })
-  const how = platform.engine === running.engine ? '' : `, on ${platform.engine} instead of ${running.engine},`
-  report(platform, `took over from ${running.version}${how} in ${formatDuration(performance.now() - begin)}`, context)
 }
 
 /** @throws RyoFaasError ALREADY_RUNNING if the platform that runs was started with other options */

@@ -19,9 +19,13 @@ export interface SwarmTask {
   }
 }
 
+/** Of a machine that is about to leave: its instances serve until others do. */
+export const LEAVING_LABEL = 'ryo-faas.leaving'
+
 export interface SwarmNode {
   ID: string
   Description: { Hostname: string }
+  Spec?: { Labels?: Record<string, string> }
   Status: { State: string; Addr: string }
   ManagerStatus?: { Addr: string }
 }
@@ -35,6 +39,10 @@ export interface SwarmService {
 /** Of `docker info`. */
 export interface SwarmInfo {
   Swarm?: { NodeID: string; NodeAddr: string; LocalNodeState: string; ControlAvailable: boolean }
+}
+
+export function isLeaving(node: SwarmNode | undefined): boolean {
+  return node?.Spec?.Labels?.[LEAVING_LABEL] !== undefined
 }
 
 /** A manager may say of itself that it is anywhere. */

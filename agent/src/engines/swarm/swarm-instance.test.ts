@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { SwarmTask } from './swarm-api.ts'
+import { LEAVING_LABEL, type SwarmTask } from './swarm-api.ts'
 import { toInstance } from './swarm-instance.ts'
 
 const TIME = '2026-01-01T00:00:00Z'
@@ -70,4 +70,13 @@ test('one that an agent on another machine started is known by where it looks fo
   expect(toInstance(started, 'rfa-pay--a', '10.0.0.1 rfa-proxy')).not.toHaveProperty('isStranded')
   expect(toInstance(started, 'rfa-pay--a', '10.0.0.2 rfa-proxy')).toMatchObject({ isStranded: true })
   expect(toInstance(started, 'rfa-pay--a')).not.toHaveProperty('isStranded')
+})
+
+test('one on a machine that is about to leave runs, and says so', () => {
+  const { node, ...rest } = seen({})
+  const leaving = { ...node, Spec: { Labels: { [LEAVING_LABEL]: 'true' } } }
+  expect(toInstance({ ...rest, node: leaving }, 'rfa-pay--a')).toMatchObject({
+    ...{ isLeaving: true, state: { kind: 'running' } },
+  })
+  expect(toInstance(seen({}), 'rfa-pay--a')).not.toHaveProperty('isLeaving')
 })

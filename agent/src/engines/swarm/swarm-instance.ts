@@ -1,7 +1,7 @@
 /** A task as an instance. */
 import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import type { Instance } from '../engine.ts'
-import { addressOf, type SwarmTask } from './swarm-api.ts'
+import { addressOf, isLeaving, type SwarmTask } from './swarm-api.ts'
 import type { SeenTask } from './swarm-view.ts'
 
 const KILLED = 128 + 9
@@ -35,6 +35,7 @@ export function toInstance(seen: SeenTask, name: string, host?: string): Instanc
     ...{ id, route, version, name, startedAt: Timestamp },
     ...(machine !== undefined && { machine }),
     ...(isStranded && { isStranded: true as const }),
+    ...(isLeaving(node) && { isLeaving: true as const }),
   }
   switch (phaseOf(seen)) {
     case 'coming':

@@ -5,7 +5,7 @@
 import type Docker from 'dockerode'
 import { translateDockerError } from '../../docker/index.ts'
 import type { Identity } from '../docker/pool-folders.ts'
-import { addressOf, type SwarmNode, type SwarmTask } from './swarm-api.ts'
+import { addressOf, isLeaving, type SwarmNode, type SwarmTask } from './swarm-api.ts'
 
 const LOOK_EVERY_MS = 500
 
@@ -70,7 +70,7 @@ export class SwarmView {
         .then(
           seen => {
             const now = seen
-              .map(({ is, task, node }) => `${is.id} ${task.Status.State} ${node?.Status.State}`)
+              .map(({ is, task, node }) => `${is.id} ${task.Status.State} ${node?.Status.State} ${isLeaving(node)}`)
               .sort()
               .join()
             if (now !== before) onChange()
