@@ -78,11 +78,29 @@ test('no call is lost, whether it waits for an answer or not, and what sleeps wa
   }
 })
 
+test('an agent that is killed in the middle of a move is followed by one that ends it', async () => {
+  const before = (await platform.view()).parts.find(({ name }) => name === 'agent')!.pid!
+  const load = startLoad(`${proxyUrl}/functions/greet`, { connections: 4, pauseMs: 5 })
+  const moving = platform.cli(['startFaas', '--take-over', '--engine', 'docker'])
+  const agentOf = () => platform.view().then(({ parts }) => parts.find(({ name }) => name === 'agent')!.pid!)
+  const next = await until(async () => {
+    const pid = await agentOf().catch(() => before)
+    return pid === before ? undefined : pid
+  })
+  process.kill(next, 'SIGKILL')
+  await moving
+  await until(
+    async () => ((await call('greet')) === IN_CONTAINER && (await instances('greet')).length === 2) || undefined,
+  )
+  const { failures } = await load.stop()
+  expect(failures).toEqual([])
+})
+
 test('an engine that cannot be used changes nothing, and is said', async () => {
   const agent = (await platform.view()).parts.find(({ name }) => name === 'agent')!.pid
   const { code, stderr } = await platform.cli(['startFaas', '--take-over', '--engine', 'swarm'])
-  expect([code, stderr]).toEqual([1, expect.stringContaining('in no swarm')])
+  expect([code, stderr]).toEqual([70, expect.stringContaining('in no swarm')])
   const { parts, engine } = await platform.view()
-  expect([parts.find(({ name }) => name === 'agent')!.pid, engine]).toEqual([agent, 'process'])
-  expect(await call('greet')).not.toBe(IN_CONTAINER)
+  expect([parts.find(({ name }) => name === 'agent')!.pid, engine]).toEqual([agent, 'docker'])
+  expect(await call('greet')).toBe(IN_CONTAINER)
 })
