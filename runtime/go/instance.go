@@ -21,6 +21,7 @@ const (
 	reserved     = "/.ryo-faas/"
 
 	headerInstance    = "X-Ryo-Faas-Instance"
+	headerInstanceKey = "X-Ryo-Faas-Instance-Key"
 	headerError       = "X-Ryo-Faas-Error"
 	headerErrorFrom   = "X-Ryo-Faas-Error-From"
 	headerRequestID   = "X-Request-Id"
@@ -64,12 +65,16 @@ type instance struct {
 
 type connectionKey struct{}
 
+// admittedKey is of whether a connection has shown the key of the instance.
+type admittedKey struct{}
+
 func newInstance(own options, handlers *service) *instance {
 	i := &instance{options: own, handlers: handlers, tracer: newTracer(own), inflight: map[*Invocation]struct{}{}}
 	i.server = &http.Server{
 		Handler:     i,
 		IdleTimeout: keepAlive,
 		ConnContext: func(ctx context.Context, connection net.Conn) context.Context {
+			ctx = context.WithValue(ctx, admittedKey{}, new(atomic.Bool))
 			return context.WithValue(ctx, connectionKey{}, connection)
 		},
 	}
@@ -77,7 +82,7 @@ func newInstance(own options, handlers *service) *instance {
 }
 
 func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !i.introduce(w, r) {
+	if !i.guard(w, r) || !i.introduce(w, r) {
 		return
 	}
 	isFromPlatform := i.takeDelivery(r)
@@ -110,6 +115,28 @@ func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	invocation.run(handler, r)
+}
+
+// guard answers connections of the platform only, where an instance has a key; see runtime/src/serve/connection-guard.ts.
+func (i *instance) guard(w http.ResponseWriter, r *http.Request) bool {
+	if i.instanceKey == "" {
+		return true
+	}
+	given := r.Header[headerInstanceKey]
+	delete(r.Header, headerInstanceKey)
+	admitted, _ := r.Context().Value(admittedKey{}).(*atomic.Bool)
+	if admitted == nil {
+		admitted = new(atomic.Bool)
+	}
+	if len(given) == 1 && subtle.ConstantTimeCompare([]byte(given[0]), []byte(i.instanceKey)) == 1 {
+		admitted.Store(true)
+	}
+	if admitted.Load() {
+		return true
+	}
+	w.Header().Set("Connection", "close")
+	writeJSON(w, http.StatusForbidden, map[string]string{"message": "Only the platform is answered here."})
+	return false
 }
 
 // introduce says which instance this is if the request asks for one; see runtime/src/serve/introduction.ts.

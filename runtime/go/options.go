@@ -16,6 +16,7 @@ type options struct {
 	host, port, readyFile    string
 	proxyURL, storeURL       *url.URL
 	token, deliveryToken     string
+	instanceKey              string
 	tracesURL, traceSampling string
 	timeout, drain           time.Duration
 	concurrency, bodyLimit   int64
@@ -56,6 +57,7 @@ func readOptions(name string) (options, error) {
 		proxyURL:      address("RYO_FAAS_PROXY_URL"),
 		storeURL:      address("RYO_FAAS_STORE_URL"),
 		token:         os.Getenv("RYO_FAAS_TOKEN"),
+		instanceKey:   os.Getenv("RYO_FAAS_INSTANCE_KEY"),
 		deliveryToken: os.Getenv("RYO_FAAS_DELIVERY_TOKEN"),
 		tracesURL:     os.Getenv("RYO_FAAS_TRACES_URL"),
 		traceSampling: os.Getenv("RYO_FAAS_TRACE_SAMPLING"),

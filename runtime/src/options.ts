@@ -15,6 +15,8 @@ export interface InstanceOptions {
   readonly token: string | undefined
   /** Token that proves that a request comes from the platform. */
   readonly deliveryToken: string | undefined
+  /** Without which a connection is answered nothing; undefined: all are answered. */
+  readonly instanceKey: string | undefined
   readonly traces: TracingSettings | undefined
   /** Maximum duration of one invocation; 0 means no limit. */
   readonly timeoutMs: number
@@ -46,6 +48,7 @@ export function instanceOptions(name: string, env: Readonly<Record<string, strin
     storeUrl: env[ENV.storeUrl] || undefined,
     token: env[ENV.token] || undefined,
     deliveryToken: env[ENV.deliveryToken] || undefined,
+    instanceKey: env[ENV.instanceKey] || undefined,
     traces: tracingSettings(env),
     timeoutMs: whole(ENV.timeoutMs, 0),
     concurrency: whole(ENV.concurrency, 0),

@@ -95,6 +95,14 @@ export function deliveryToken(key: string, route: string): string {
   return macOf(key, `delivery ${route}`)
 }
 
+/**
+ * The key that a connection to an instance shows, where others than the platform reach its address.
+ * @param key the key of functions (`AccessKeys.functions`)
+ */
+export function instanceKey(key: string, id: string): string {
+  return macOf(key, `instance ${id}`)
+}
+
 function macOf(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }

@@ -2,7 +2,7 @@
  * Keys with which callers call functions that want one.
  *
  * Invariants: 1. A key is told once, to the one who creates it; its hash is kept. 2. When `revoke` resolves, no proxy takes
- * the key. 3. The last use is known from the proxies; it is written down every minute and whenever keys are listed, so
+ * the key, except those that it names as not reached. 3. The last use is known from the proxies; it is written down every minute and whenever keys are listed, so
  * that a proxy that dies takes at most a minute of it along.
  */
 import { routeOf } from '@ryo-faas/runtime/protocol'
@@ -17,6 +17,8 @@ export interface CallerKeysOptions {
   state: StateStore
   /** Brings the keys to all proxies; resolves when they have them. */
   publish: () => Promise<void>
+  /** Proxies that may not have what was published last, as people know them. */
+  notReached?: () => string[]
   /** Of all proxies: last use by id, in milliseconds since 1970. */
   uses: () => Promise<Record<string, number>>
 }
@@ -68,13 +70,14 @@ export class CallerKeys {
   }
 
   /** @throws RyoFaasError KEY_NOT_FOUND */
-  async revoke(idOrName: string): Promise<KeyView> {
-    const { state, publish } = this.#options
+  async revoke(idOrName: string): Promise<KeyView & { notReached?: string[] }> {
+    const { state, publish, notReached } = this.#options
     const record = findIssued(idOrName, this.#records(), WHAT)
     await this.#note().catch(() => undefined) // The last use of a key that is going.
     await state.update(next => void delete next.keys[record.id])
     await publish()
-    return viewOf(record)
+    const late = notReached?.() ?? []
+    return { ...viewOf(record), ...(late.length > 0 && { notReached: late }) }
   }
 
   close(): void {

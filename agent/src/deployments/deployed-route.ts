@@ -16,9 +16,11 @@ export interface Serving {
   frozen: Instance[]
   /** Why no instance could be woken. */
   unavailable?: string | undefined
+  /** Instances have keys. */
+  isExposed: boolean
 }
 
-export function deployedRoute(record: DeploymentRecord, { ready, frozen, unavailable }: Serving): Route {
+export function deployedRoute(record: DeploymentRecord, { ready, frozen, unavailable, isExposed }: Serving): Route {
   const version = activeVersion(record)
   const { config, served } = version
   const policy = AsyncPolicy.parse(typeof config.async === 'object' ? config.async : {})
@@ -35,6 +37,7 @@ export function deployedRoute(record: DeploymentRecord, { ready, frozen, unavail
     ...(bodyLimitBytes > 0 && { bodyLimitBytes }),
     // Built by an earlier release: it does not identify itself.
     ...(version.protocol < 2 && { isAnonymous: true }),
+    ...(isExposed && version.protocol >= 2 && { isGuarded: true }),
     ...(isAsync && { async: policy }),
     ...(pattern !== undefined && { pattern }),
     ...(config.access !== undefined && { access: accessOf(config.access) }),

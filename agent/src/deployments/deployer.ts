@@ -34,7 +34,7 @@ import { PlatformClock, type PlatformClockOptions } from './platform-clock.ts'
 import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher, type CurrentTable } from './route-publisher.ts'
-import { isHealthy, isPlain, readinessOf, versionOf } from './readiness.ts'
+import { isHealthy, isPlain, proofTo, readinessOf, versionOf } from './readiness.ts'
 import {
   isElastic,
   Scaler,
@@ -124,7 +124,8 @@ export class Deployer {
     const versionIn = (instance: Instance) => versionOf(state.deployment(instance.route), instance)
     const shared = {
       ...{ ...options, fleet: this.#fleet, queue: this.#queue, images: this.#images, clock: this.clock },
-      isHealthy: (instance: Instance) => isHealthy(instance, readinessOf(versionIn(instance))),
+      isHealthy: (instance: Instance) =>
+        isHealthy(instance, readinessOf(versionIn(instance), options.surroundings().instanceKeyOf)),
       isPlain: (instance: Instance) => isPlain(versionIn(instance)),
     }
     this.#publisher = new RoutePublisher(options.routes, {
@@ -361,6 +362,11 @@ export class Deployer {
     })
   }
 
+  /** Headers with which an instance is asked. */
+  proofTo(id: string): Record<string, string> {
+    return proofTo(id, this.#options.surroundings().instanceKeyOf)
+  }
+
   async #stats(): Promise<ProxyStats | undefined> {
     try {
       return await this.#options.proxy.stats()
@@ -373,7 +379,7 @@ export class Deployer {
     const { route } = record
     const fleet = this.#fleet
     const serving = { ready: fleet.ready(route), frozen: fleet.frozen(route), unavailable: fleet.unavailable(route) }
-    return deployedRoute(record, serving)
+    return deployedRoute(record, { ...serving, isExposed: this.#options.engine.isExposed === true })
   }
 
   async #table(): Promise<CurrentTable> {

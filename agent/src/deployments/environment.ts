@@ -11,6 +11,8 @@ export interface Surroundings {
   tokenOf: (claims: FunctionClaims) => string
   /** Identifies the platform to a deployment. */
   deliveryTokenOf: (route: string) => string
+  /** Present: instances answer only connections that show it. */
+  instanceKeyOf?: ((id: string) => string) | undefined
   /** The collector's address for functions, and what to record; absent: nothing. */
   traces?: TracingSettings | undefined
   /** Of authorities that functions trust in addition to the public ones, as PEM. */
@@ -37,6 +39,7 @@ export function instanceEnvironment(
     ...(instance.storeUrl !== undefined && { [ENV.storeUrl]: instance.storeUrl }),
     [ENV.token]: instance.tokenOf(claimsOf(name, config.store)),
     [ENV.deliveryToken]: instance.deliveryTokenOf(routeOf(name)),
+    ...(instance.instanceKeyOf !== undefined && { [ENV.instanceKey]: instance.instanceKeyOf(instance.id) }),
     ...(instance.traces !== undefined && tracingVariables(instance.traces)),
   }
 }

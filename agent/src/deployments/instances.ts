@@ -10,7 +10,7 @@ import type { DeploymentRecord, VersionRecord } from './state/index.ts'
 import { instanceEnvironment, type Surroundings } from './environment.ts'
 import type { Fleet } from './fleet.ts'
 import { TAIL_LINES, tellingLines } from './last-output.ts'
-import { askServed, isPlain, readinessOf, waitUntilReady } from './readiness.ts'
+import { askServed, isPlain, proofTo, readinessOf, waitUntilReady } from './readiness.ts'
 import type { RoutePublisher } from './route-publisher.ts'
 import type { VersionImages } from './version-images.ts'
 
@@ -71,8 +71,12 @@ export class Instances {
     const [first] = started
     const mustTell = version.kind === 'service' || (version.config.schedule.length > 0 && !isPlain(version))
     if (!mustTell || first?.state.kind !== 'running') return version
+    const { surroundings } = this.#options
     try {
-      const { served, isScheduled } = await askServed(first.state.address)
+      const { served, isScheduled } = await askServed(
+        first.state.address,
+        proofTo(first.id, surroundings().instanceKeyOf),
+      )
       return { ...version, ...(served && { served }), ...(isScheduled && { isScheduled }) }
     } catch (error) {
       await Promise.all(started.map(({ id }) => this.#options.engine.stop(id, 0)))
@@ -145,7 +149,7 @@ export class Instances {
         instance = await images.startFrom(built, startFrom, signal)
         steps.end('creating and starting it')
       }
-      const readiness = readinessOf(version)
+      const readiness = readinessOf(version, this.#options.surroundings().instanceKeyOf)
       await waitUntilReady(engine, instance, { timeoutMs: startTimeoutMs, signal, readiness })
       steps.end('booting, until it answers')
       const why = taken?.kind === 'none' ? { why: taken.why } : {}

@@ -19,15 +19,26 @@ const CHECK_MS = 1_000
 
 const HealthAnswer = z.object({ served: ServedHandlers.optional(), isScheduled: z.literal(true).optional() })
 
+/** What a connection to an instance shows; undefined: instances have no keys. */
+export type KeyOfInstance = ((id: string) => string) | undefined
+
 /** How an instance shows that it is ready. */
-export type Readiness = { kind: 'runtime' } | { kind: 'plain'; path: string | undefined }
+export type Readiness = { kind: 'runtime'; keyOf?: KeyOfInstance } | { kind: 'plain'; path: string | undefined }
 
 export function isPlain(version: Pick<VersionRecord, 'protocol'> | undefined): boolean {
   return version?.protocol === PLAIN_PROTOCOL
 }
 
-export function readinessOf(version: Pick<VersionRecord, 'protocol' | 'config'> | undefined): Readiness {
-  return isPlain(version) ? { kind: 'plain', path: version!.config.readiness } : { kind: 'runtime' }
+export function readinessOf(
+  version: Pick<VersionRecord, 'protocol' | 'config'> | undefined,
+  keyOf?: KeyOfInstance,
+): Readiness {
+  return isPlain(version) ? { kind: 'plain', path: version!.config.readiness } : { kind: 'runtime', keyOf }
+}
+
+/** Headers of a request of ours to an instance. */
+export function proofTo(id: string, keyOf: KeyOfInstance): Record<string, string> {
+  return keyOf === undefined ? {} : { [HEADERS.instanceKey]: keyOf(id) }
 }
 
 /** The version that an instance is of. */
@@ -85,9 +96,12 @@ const HINTS = {
  * The routes of a service, and whether it takes schedules as events.
  * @throws RyoFaasError START_FAILED
  */
-export async function askServed(address: InstanceAddress): Promise<z.infer<typeof HealthAnswer>> {
+export async function askServed(
+  address: InstanceAddress,
+  proof: Record<string, string> = {},
+): Promise<z.infer<typeof HealthAnswer>> {
   try {
-    const answer = await askHealth(address)
+    const answer = await askHealth(address, proof)
     return HealthAnswer.parse(JSON.parse(answer))
   } catch (error) {
     throw new RyoFaasError('START_FAILED', 'it did not report its routes', { cause: error })
@@ -95,9 +109,9 @@ export async function askServed(address: InstanceAddress): Promise<z.infer<typeo
 }
 
 /** Not with `fetch`, which refuses port 6000. */
-async function askHealth(address: InstanceAddress): Promise<string> {
+async function askHealth(address: InstanceAddress, headers: Record<string, string>): Promise<string> {
   const signal = AbortSignal.timeout(ASK_MS)
-  const request = get({ ...address, path: HEALTH_PATH, agent: false, signal })
+  const request = get({ ...address, path: HEALTH_PATH, headers, agent: false, signal })
   const [response] = (await once(request, 'response', { signal })) as [IncomingMessage]
   return text(response)
 }
@@ -111,7 +125,7 @@ export async function isHealthy(
   if (readiness.kind === 'plain') {
     return readiness.path === undefined ? accepts(state.address) : answers(state.address, readiness.path)
   }
-  const headers = { [HEADERS.instance]: id }
+  const headers = { [HEADERS.instance]: id, ...proofTo(id, readiness.keyOf) }
   const options = { ...state.address, path: HEALTH_PATH, headers, agent: false, timeout: CHECK_MS }
   return new Promise(resolve => {
     const request = get(options, response => {

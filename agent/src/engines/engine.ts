@@ -133,6 +133,8 @@ export interface Engine extends EngineCapabilities {
   readonly runsInPlace: boolean
   /** Agents on other machines see the same instances. */
   readonly isShared?: boolean
+  /** Others than the platform reach the addresses of instances: these are given a key, which connections show. */
+  readonly isExposed?: boolean
 
   /** Creates what all functions share: network, base image. Idempotent; `report` announces slow steps. */
   prepare(report: (doing: string) => void): Promise<Prepared>

@@ -20,6 +20,8 @@ export class MovingEngine implements Engine {
   readonly note: string
   readonly isolation: Engine['isolation']
   readonly runsInPlace: boolean
+  readonly isShared: boolean
+  readonly isExposed: boolean
   readonly images?: Images
   readonly logs?: Logs
   readonly debug?: Debugging
@@ -36,6 +38,8 @@ export class MovingEngine implements Engine {
     this.note = to.note
     this.isolation = to.isolation
     this.runsInPlace = to.runsInPlace
+    this.isShared = to.isShared ?? false
+    this.isExposed = to.isExposed ?? false
     if (to.images !== undefined) this.images = to.images
     if (to.logs !== undefined) this.logs = to.logs
     if (to.debug !== undefined) this.debug = to.debug

@@ -183,6 +183,7 @@ export class Agent implements Platform {
       state: this.#home.state,
       publish: () => deployer.republish(),
       uses: () => this.#routes.keyUses(),
+      notReached: () => this.#routes.far.notReached(),
     })
     this.#started.add(keys)
     const { options, version } = this.#options

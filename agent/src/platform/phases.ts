@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Credentials } from '../access/index.ts'
+import { Credentials, instanceKey } from '../access/index.ts'
 import type { PlatformEvent } from '../contract/index.ts'
 import { Deployer, type DeployerOptions } from '../deployments/index.ts'
 import { activeVersion } from '../deployments/state/index.ts'
@@ -266,6 +266,7 @@ function createDeployer(
     storeUrl: `http://${reach.proxyHost}:${dataPlane.ports.store}`,
     tokenOf: claims => credentials.functionToken(claims),
     deliveryTokenOf: route => credentials.deliveryToken(route),
+    instanceKeyOf: engine.isExposed === true ? id => instanceKey(keys.functions, id) : undefined,
     traces: observing.functionTracing,
     certificates,
   }

@@ -28,7 +28,7 @@ export interface PlatformMetricsOptions {
 }
 
 /** What runs functions, and knows of their instances. */
-type Functions = Pick<Deployer, 'list' | 'ready'>
+type Functions = Pick<Deployer, 'list' | 'ready' | 'proofTo'>
 
 const DAY_MS = 86_400_000
 const SAMPLE_EVERY_MS = 2_000
@@ -142,7 +142,10 @@ export class PlatformMetrics {
       instances.flatMap(({ id, state }): Target[] => {
         if (!hasMetrics || state.kind !== 'running') return []
         const { host, port } = state.address
-        return [{ part: 'function', url: `http://${host}:${port}${METRICS_PATH}`, function: { name, instance: id } }]
+        const proof = this.#functions[0]!.proofTo(id)
+        return [
+          { part: 'function', url: `http://${host}:${port}${METRICS_PATH}`, proof, function: { name, instance: id } },
+        ]
       }),
     )
     return [...parts, ...functions]

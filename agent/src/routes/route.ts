@@ -66,6 +66,8 @@ export const Route = z.object({
   unavailable: z.string().min(1).optional(),
   /** Its instances are servers that do not identify themselves: whatever answers at their address is trusted. */
   isAnonymous: z.boolean().optional(),
+  /** Its instances answer only connections that show the key of the instance. */
+  isGuarded: z.boolean().optional(),
   /** Absent: as the proxy has it, which is open to all callers unless it listens beyond loopback. */
   access: Access.optional(),
   cors: Cors.optional(),

@@ -256,6 +256,7 @@ class Connection(asyncio.StreamReaderProtocol):
         self.is_idle = True
         self.is_gone = False
         self.on_gone = None
+        self.is_admitted = False
 
     def _connected(self, _reader, writer):
         self.writer = writer

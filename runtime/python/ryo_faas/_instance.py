@@ -66,7 +66,7 @@ class Instance:
                 await result
 
     async def serve(self, request, answer, connection):
-        if not self._introduce(request, answer, connection):
+        if not self._guard(request, answer, connection) or not self._introduce(request, answer, connection):
             return
         is_from_platform, caller = self._take_delivery(request)
         path = request.path
@@ -106,6 +106,21 @@ class Instance:
             ('content-type', 'application/json; charset=utf-8'), ('x-ryo-faas-error', code),
             ('x-ryo-faas-error-from', self.options.instance), ('x-request-id', request_id), *headers,
         ], body)
+
+    def _guard(self, request, answer, connection):
+        """Answers connections of the platform only, where an instance has a key; see runtime/src/serve/connection-guard.ts."""
+        key = self.options.instance_key
+        if not key:
+            return True
+        given = request.headers.take('x-ryo-faas-instance-key')
+        if connection.is_admitted:
+            return True
+        if len(given) == 1 and hmac.compare_digest(given[0].encode('latin1'), key.encode()):
+            connection.is_admitted = True
+            return True
+        connection.is_last = True
+        answer.json(403, {'message': 'Only the platform is answered here.'}, [('connection', 'close')])
+        return False
 
     def _introduce(self, request, answer, connection):
         """Says which instance this is if the request asks for one; see runtime/src/serve/introduction.ts."""

@@ -36,6 +36,8 @@ class Options:
         self.store_url = text('RYO_FAAS_STORE_URL').rstrip('/')
         self.token = text('RYO_FAAS_TOKEN')
         self.delivery_token = text('RYO_FAAS_DELIVERY_TOKEN')
+        # Without it a connection is answered nothing; empty: all are answered.
+        self.instance_key = text('RYO_FAAS_INSTANCE_KEY')
         self.traces_url = text('RYO_FAAS_TRACES_URL').rstrip('/')
         self.trace_sampling = text('RYO_FAAS_TRACE_SAMPLING')
         # Milliseconds; 0: no limit.

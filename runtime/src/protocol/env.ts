@@ -33,6 +33,11 @@ export const ENV = {
   token: 'RYO_FAAS_TOKEN',
   /** Token that the platform sends with events and asynchronous calls (`HEADERS.delivery`). */
   deliveryToken: 'RYO_FAAS_DELIVERY_TOKEN',
+  /**
+   * Key that a connection shows before it is answered (`HEADERS.instanceKey`); without it everybody is. Set where others
+   * than the platform reach the address of an instance.
+   */
+  instanceKey: 'RYO_FAAS_INSTANCE_KEY',
   /** Base URL of the collector of spans as seen from this instance. Without it nothing is recorded. */
   tracesUrl: 'RYO_FAAS_TRACES_URL',
   /** JSON of what is recorded: `{"perSecond":n,"ratio":n,"slowMs":n}`, see `TracingSettings`. */

@@ -34,6 +34,11 @@ export const HEADERS = {
    * 102 response, ahead of anything else on the connection: the sender. Never reaches a function or a client.
    */
   instance: 'x-ryo-faas-instance',
+  /**
+   * In the first request of a connection: proof that the platform makes it, a secret of the instance. Where instances
+   * have one (`ENV.instanceKey`), they answer nobody else. Handlers do not see it.
+   */
+  instanceKey: 'x-ryo-faas-instance-key',
   /** Correlates one request across all parts; set by the client or made by the proxy. */
   requestId: 'x-request-id',
   /** Id of an asynchronous call. */

@@ -16,6 +16,7 @@ import { drain, Inflight, patienceOf } from './drain.ts'
 import { FunctionResponse } from './function-response.ts'
 import type { EventHandler, HandlerSet, RequestHandler } from './handler-set.ts'
 import type { Instance } from './instance.ts'
+import { connectionGuard } from './connection-guard.ts'
 import { introduce } from './introduction.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
 import { runNodeHandler } from './node-style.ts'
@@ -49,11 +50,12 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
   const counts = new InvocationCounts()
   const renderMetrics = metricsPage({ name, counts, inflight: () => inflight.size })
   const owner = { ...self, counts, begun: 0, release: (invocation: Invocation) => inflight.delete(invocation) }
+  const isAdmitted = connectionGuard(options.instanceKey)
   let draining: Promise<void> | undefined
 
   function handle(exchange: Exchange): void {
     const { request, response } = exchange
-    if (!introduce(request, response, instance)) return
+    if (!isAdmitted(request, response) || !introduce(request, response, instance)) return
     const { url = '/' } = request
     const isFromPlatform = isDelivered(request, options.deliveryToken)
     const isEvent = url.startsWith(EVENTS_PREFIX) && isFromPlatform

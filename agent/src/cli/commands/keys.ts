@@ -24,7 +24,13 @@ export const keys: Command = {
       await confirm(`Revoke the key ${name}? Calls with it are refused from then on.`, args['yes'] === true, context)
       const view = await client.call('revokeKey', { params: { id: name } })
       context.output.value(view)
-      return context.output.line(`revoked ${view.name} (${view.id})`)
+      context.output.line(`revoked ${view.name} (${view.id})`)
+      for (const proxy of view.notReached ?? []) {
+        context.output.note(
+          `not reached: the proxy ${proxy} may take it until it hears from the platform, or is stopped`,
+        )
+      }
+      return
     }
     const functions = args['only'] as string[] | undefined
     const expires = args['expires'] as string | undefined

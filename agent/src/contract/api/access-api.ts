@@ -48,9 +48,14 @@ export const ACCESS_API = {
     path: '/v1/keys/:id',
     needs: { role: 'deploy', scope: 'all' },
     params: z.object({ id: z.string().min(1).describe('Its id, or its name if no other key has it') }),
-    response: KeyView,
+    response: KeyView.extend({
+      notReached: z
+        .array(z.string())
+        .optional()
+        .describe('Proxies on other machines that are lost and may take it until they are back; absent: none'),
+    }),
     isLong: true,
-    summary: 'Revoke a key; no proxy takes it when this responds',
+    summary: 'Revoke a key; no proxy that the agent reaches takes it when this responds',
   },
   me: {
     method: 'GET',

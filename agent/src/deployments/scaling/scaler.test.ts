@@ -103,7 +103,7 @@ class Agent {
     const publish = () =>
       this.#step(() => {
         const serving = { ready: fleet.ready('fn'), frozen: fleet.frozen('fn'), unavailable: fleet.unavailable('fn') }
-        const { instances, unavailable } = deployedRoute(world.record, serving)
+        const { instances, unavailable } = deployedRoute(world.record, { ...serving, isExposed: false })
         world.chosen = instances.filter(({ isFrozen }) => !isFrozen).map(({ id }) => id)
         world.unavailable = unavailable
         for (const id of world.chosen)

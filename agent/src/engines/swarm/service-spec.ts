@@ -47,7 +47,7 @@ export function serviceName(project: string, { route, id }: Pick<InstanceSpec, '
 export function hiddenVariables({ env, secrets, command }: InstanceSpec): Record<string, string> {
   // Only Node can be told to read them before it begins.
   if (command[0] !== 'node') return {}
-  const names = [...Object.keys(secrets), ENV.token, ENV.deliveryToken]
+  const names = [...Object.keys(secrets), ENV.token, ENV.deliveryToken, ENV.instanceKey]
   const all: Record<string, string> = { ...secrets, ...env }
   return Object.fromEntries(names.flatMap(name => (all[name] === undefined ? [] : [[name, all[name]]])))
 }

@@ -69,6 +69,7 @@ export class SwarmEngine implements Engine {
   readonly isolation = { label: 'in containers on the machines of a swarm' }
   readonly runsInPlace = false
   readonly isShared = true
+  readonly isExposed = true
   readonly images: OciImages
   readonly logs: SwarmLogs
   readonly #docker: Docker

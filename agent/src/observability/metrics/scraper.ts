@@ -14,6 +14,8 @@ export interface Target {
   url: string
   /** The operator's token, for a part that needs it; it has to prove itself first. */
   token?: string
+  /** With which an instance is asked. */
+  proof?: Record<string, string>
   /** For a function: which one, and which instance of it. */
   function?: { name: string; instance: string }
 }
@@ -61,7 +63,7 @@ export class Scraper {
 
 /** A page of metrics as text; `undefined` if it does not arrive in time. */
 export async function fetchPage(
-  { part, url, token }: Target,
+  { part, url, token, proof }: Target,
   signal: AbortSignal,
   format: Format = 'prometheus',
 ): Promise<string | undefined> {
@@ -69,7 +71,7 @@ export async function fetchPage(
     const headers = { accept: CONTENT_TYPES[format] }
     const response =
       token === undefined
-        ? await fetch(url, { signal, redirect: 'error', headers })
+        ? await fetch(url, { signal, redirect: 'error', headers: { ...headers, ...proof } })
         : await askAsOperator({ part, url, token }, { headers, signal })
     if (!response.ok || !response.body) return undefined
     const pieces: Uint8Array[] = []

@@ -7,7 +7,7 @@
 import http from 'node:http'
 import { Server as NetServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { Credentials, type AccessKeys } from '../../../access/index.ts'
+import { Credentials, instanceKey, type AccessKeys } from '../../../access/index.ts'
 import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
@@ -78,12 +78,14 @@ export interface DataPlaneStart {
 }
 
 export async function startDataPlane(options: DataPlaneOptions, start: DataPlaneStart = {}): Promise<DataPlane> {
+  let { access } = options
   const routes = new Routes({
     maxWaiting: options.maxWaiting,
     upstream: {
       connectTimeoutMs: options.connectTimeoutMs,
       idleMs: options.upstreamIdleMs,
       readBuffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+      keyOf: id => access && instanceKey(access.functions, id),
     },
   })
   if (start.table !== undefined) routes.apply(start.table)
@@ -101,7 +103,6 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   })
   const trusted = new TrustedPeers(options.trustProxy)
   const isExempt = (address: string): boolean => isLoopback(address) || trusted.has(address)
-  let { access } = options
   let credentials = access && new Credentials(access)
   const isOpen = [options.host, options.front?.host ?? options.host].every(isLoopbackHost)
   const callers = new CallerRules({ report: problem => console.error(problem), isOpen })

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { instanceKey } from '../../../access/index.ts'
+import { TEST_KEYS } from '../../../access/access-testing.ts'
 import { call, Stage, until, type TestInstance } from '../proxy-testing.ts'
 import type { Proxy } from '../proxy.ts'
 
@@ -130,4 +132,21 @@ it('the name that a client asks for goes no further', async () => {
   const headers = { 'X-Ryo-Faas-Instance': 'own-of-the-client' }
   expect((await call(proxy, '/functions/fn', { headers })).body).toBe('ok')
   expect(own.received()).not.toContain('of-the-client')
+})
+
+describe('an instance that has a key', () => {
+  const shown = (instance: TestInstance) => instance.received().match(/x-ryo-faas-instance-key: [^\r\n]*/g) ?? []
+
+  it('is shown it once for each connection, whatever a client says; others are shown none', async () => {
+    const own = await runtime('own', 'ok')
+    await stage.serve(proxy, [at(own, 'own')], { isAnonymous: false, isGuarded: true })
+    const headers = { 'X-Ryo-Faas-Instance-Key': 'forged' }
+    for (let i = 0; i < 3; i += 1) await call(proxy, '/functions/fn', { headers })
+    const expected = `x-ryo-faas-instance-key: ${instanceKey(TEST_KEYS.functions, 'own')}`
+    expect(shown(own)).toEqual([expected])
+    const open = await runtime('open', 'ok')
+    await serve(at(open, 'open'))
+    await call(proxy, '/functions/fn', { headers })
+    expect(shown(open)).toEqual([])
+  })
 })

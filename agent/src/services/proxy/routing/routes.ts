@@ -148,8 +148,9 @@ export class FunctionEntry implements Demanded {
     const frozen: Instance[] = []
     this.instances = route.instances.map(address => {
       const key = keyOfInstance(address)
-      const { isAnonymous } = route
-      const instance = known.get(key) ?? new Instance({ ...address, isAnonymous }, settings)
+      const { isAnonymous, isGuarded } = route
+      const shown = isGuarded === true ? settings.keyOf?.(address.id) : undefined
+      const instance = known.get(key) ?? new Instance({ ...address, isAnonymous, key: shown }, settings)
       instance.isLost = false
       if (address.isFrozen !== true) instance.isFrozen = false
       else if (!instance.isFrozen) {

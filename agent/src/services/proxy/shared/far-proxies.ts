@@ -104,6 +104,13 @@ export class FarProxies implements PatchReader {
     })
   }
 
+  /** Those that may serve something older than what was published last. */
+  notReached(): string[] {
+    return this.all
+      .filter(({ isCurrent }) => !isCurrent)
+      .map(({ id, address, machine }) => `${id} (${address}, ${machine})`)
+  }
+
   /** @throws StaleTableError */
   async setRoutes(table: RouteTable, onServed?: () => void): Promise<void> {
     if (this.#open === undefined) return onServed?.()

@@ -19,6 +19,8 @@ export interface UpstreamSettings {
   /** Longest idle time of a kept connection, unless the instance announces a shorter one. */
   idleMs: number
   readBuffer: Buffer
+  /** The key of an instance that wants one; undefined: none is known. */
+  keyOf?: (id: string) => string | undefined
 }
 
 export interface InstanceAddress {
@@ -27,6 +29,8 @@ export interface InstanceAddress {
   port: number
   /** It is not our runtime, and does not identify itself. */
   isAnonymous?: boolean | undefined
+  /** Shown by each connection to it. */
+  key?: string | undefined
 }
 
 export class Instance {
@@ -55,6 +59,7 @@ export class Instance {
       host: address.host,
       port: address.port,
       instance: address.isAnonymous === true ? undefined : address.id,
+      key: address.key,
       connectTimeoutMs: settings.connectTimeoutMs,
       readBuffer: settings.readBuffer,
       onIdle: connection => this.keep(connection),

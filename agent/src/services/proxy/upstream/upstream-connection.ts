@@ -37,6 +37,8 @@ export interface ConnectionOptions {
   port: number
   /** The id with which the instance must identify itself; undefined if it never does. */
   instance: string | undefined
+  /** What is shown with the first request; undefined: nothing. */
+  key?: string | undefined
   connectTimeoutMs: number
   /** One buffer for all connections of a process: a read is consumed before the next one happens. */
   readBuffer: Buffer
@@ -102,7 +104,7 @@ export class UpstreamConnection implements ParserEvents {
     lines: string,
     request: { method: string; isUpgrade: boolean; body?: Buffer | undefined; isComplete: boolean },
   ): void {
-    const introduction = this.awaited === undefined ? '' : `${HEADERS.instance}: ${this.awaited}\r\n`
+    const introduction = this.awaited === undefined ? '' : this.introduction(this.awaited)
     const head = `${lines}${introduction}\r\n`
     this.parser.expect(request)
     this.requestSent = request.isComplete
@@ -216,6 +218,12 @@ export class UpstreamConnection implements ParserEvents {
   onInformational(head: ResponseHead): void {
     if (this.awaited === undefined) this.sink?.onInformational(head)
     else if (valuesOf(head.headers, HEADERS.instance).includes(this.awaited)) this.awaited = undefined
+  }
+
+  private introduction(awaited: string): string {
+    const { key } = this.options
+    const asked = `${HEADERS.instance}: ${awaited}\r\n`
+    return key === undefined ? asked : `${asked}${HEADERS.instanceKey}: ${key}\r\n`
   }
 
   /** Invariant 5. */

@@ -1,0 +1,42 @@
+/**
+ * Answers connections of the platform only, where others reach the address of an instance too.
+ *
+ * Invariants: 1. A connection that has not shown the key runs nothing and learns nothing, not even which instance this
+ * is. 2. It is shown once, in the first request of a connection: later ones cost a look-up. 3. Handlers do not see it.
+ */
+import { timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { HEADERS } from '../protocol/index.ts'
+import { hideHeaders } from './hide-headers.ts'
+import { answerJson } from './platform-answer.ts'
+
+const FORBIDDEN = 403
+const NAMES = [HEADERS.instanceKey]
+
+/** @returns whether the request may go on; if not, it has been answered. */
+export type ConnectionGuard = (request: IncomingMessage, response: ServerResponse) => boolean
+
+/** @param key undefined: everybody is answered */
+export function connectionGuard(key: string | undefined): ConnectionGuard {
+  if (key === undefined) return () => true
+  const wanted = Buffer.from(key)
+  const admitted = new WeakSet<Socket>()
+  return (request, response) => {
+    const given = request.headers[HEADERS.instanceKey]
+    if (given !== undefined) {
+      hideHeaders(request, NAMES)
+      if (typeof given === 'string' && isSame(Buffer.from(given), wanted)) admitted.add(request.socket)
+    }
+    if (admitted.has(request.socket)) return true
+    response.shouldKeepAlive = false
+    answerJson(response, FORBIDDEN, { message: 'Only the platform is answered here.' })
+    request.resume()
+    return false
+  }
+}
+
+/** In constant time. */
+function isSame(given: Buffer, wanted: Buffer): boolean {
+  return given.length === wanted.length && timingSafeEqual(given, wanted)
+}
