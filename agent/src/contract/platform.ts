@@ -89,8 +89,10 @@ export type PlatformView = z.infer<typeof PlatformView>
 export interface FurtherProxy {
   /** Unlike all others of the platform. */
   name: string
-  /** May have a user and a password. */
-  natsUrl: string
+  /** Options of the same names of `startFaas`. */
+  nats: Record<'natsUrl' | 'natsCreds' | 'natsCa' | 'natsCert' | 'natsKey', string>
+  /** Name of the platform, if its NATS is one that others run (`startFaas --nats-url`). */
+  project: string | undefined
   /** Of the platform. */
   key: string
   host: string

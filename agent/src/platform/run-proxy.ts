@@ -10,11 +10,13 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { z } from 'zod'
+import { readServerUrls } from '../bus/index.ts'
 import { RyoFaasError, type FurtherProxy } from '../contract/index.ts'
 import { acquireProcessLock, backoffMs, readyAddress, writeDurably } from '../host/index.ts'
 import type { MainOptions } from '../services/proxy/index.ts'
 import { findNode } from './node-binary.ts'
 import { networksOf } from './options.ts'
+import { givenAccess } from './parts/given-nats.ts'
 import { SERVICES } from './parts/service-args.ts'
 
 interface Surroundings {
@@ -49,7 +51,7 @@ export async function runProxy(
   }
   try {
     const [optionsFile, readyFile] = [join(folder, 'options.json'), join(folder, 'ready')]
-    await writeDurably(optionsFile, JSON.stringify({ ...optionsOf(proxy, version, folder), readyFile }))
+    await writeDurably(optionsFile, JSON.stringify({ ...(await optionsOf(proxy, version, folder)), readyFile }))
     const command = await findNode('auto')
     for (let failures = 0; !signal.aborted;) {
       await rm(readyFile, { force: true })
@@ -71,15 +73,15 @@ export async function runProxy(
   }
 }
 
-function optionsOf(proxy: FurtherProxy, version: string, folder: string): z.input<typeof MainOptions> {
-  const url = URL.canParse(proxy.natsUrl) ? new URL(proxy.natsUrl) : undefined
-  if (url?.protocol !== 'nats:') {
+/** @throws RyoFaasError INVALID_OPTION */
+async function optionsOf(proxy: FurtherProxy, version: string, folder: string): Promise<z.input<typeof MainOptions>> {
+  const { nats, project } = proxy
+  if (readServerUrls(nats.natsUrl) === undefined) {
     throw new RyoFaasError('INVALID_OPTION', 'the URL of NATS is not one such as nats://10.0.0.1:4222')
   }
-  const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)]
   return {
     ...{ host: proxy.host, port: proxy.port, workers: proxy.workers, trustProxy: networksOf(proxy.trustProxy) },
-    nats: { url: `nats://${url.host}`, ...(user !== '' && { user, password }) },
+    nats: await givenAccess({ ...nats, natsSync: 'off', project }),
     routesFile: join(folder, 'routes.json'),
     shared: {
       ...{ key: proxy.key, id: proxy.name, version, isFollowing: true },

@@ -1,11 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import { RyoFaasError } from '../../contract/index.ts'
+import { RyoFaasError, type FurtherProxy } from '../../contract/index.ts'
 import type { Command, Context } from '../context.ts'
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 const MIN_KEY_LENGTH = 32
+const NATS_FILES = {
+  'nats-creds': 'Credentials file for NATS (.creds), in place of a user and password in the URL',
+  'nats-ca': 'File with the certificates of the authority of NATS (PEM), if it is no public one',
+  'nats-cert': 'File with the certificate that is shown to NATS (PEM)',
+  'nats-key': 'File with the key of --nats-cert (PEM)',
+} as const
 
 export const proxy: Command = {
   usage: 'proxy',
@@ -23,6 +29,16 @@ export const proxy: Command = {
         nargs: 1,
         describe: 'NATS of the platform; with a password only in RYO_FAAS_NATS_URL',
       })
+      .option('project', {
+        type: 'string',
+        nargs: 1,
+        describe: 'Project of the platform, if it was started with --nats-url too',
+      })
+      .options(
+        Object.fromEntries(
+          Object.entries(NATS_FILES).map(([flag, describe]) => [flag, { type: 'string', nargs: 1, describe } as const]),
+        ),
+      )
       .option('key-file', {
         type: 'string',
         nargs: 1,
@@ -53,7 +69,8 @@ export const proxy: Command = {
     await context.runProxy(
       {
         name,
-        natsUrl: urlOf(args, context),
+        nats: natsOf(args, context),
+        project: args['project'] as string | undefined,
         key: await keyOf(args, context),
         host: args['host'] as string,
         port: args['port'] as number,
@@ -76,6 +93,21 @@ function nameOf(args: Record<string, unknown>): string {
   const name = (args['name'] as string | undefined) ?? own
   if (NAME.test(name) && name !== 'local') return name
   throw invalid(`--name ${JSON.stringify(name)} must be lower case letters, digits and dashes, and not "local"`)
+}
+
+/** Flags over variables, as with `startFaas`. */
+function natsOf(args: Record<string, unknown>, context: Context): FurtherProxy['nats'] {
+  const file = (name: 'natsCreds' | 'natsCa' | 'natsCert' | 'natsKey', variable: string) => {
+    const path = (args[name] as string | undefined) ?? (context.environment[variable] || 'none')
+    return path === 'none' ? path : resolve(context.cwd, path)
+  }
+  return {
+    natsUrl: urlOf(args, context),
+    natsCreds: file('natsCreds', 'RYO_FAAS_NATS_CREDS'),
+    natsCa: file('natsCa', 'RYO_FAAS_NATS_CA'),
+    natsCert: file('natsCert', 'RYO_FAAS_NATS_CERT'),
+    natsKey: file('natsKey', 'RYO_FAAS_NATS_KEY'),
+  }
 }
 
 function urlOf(args: Record<string, unknown>, { environment }: Context): string {

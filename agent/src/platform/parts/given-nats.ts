@@ -32,10 +32,10 @@ const STREAM_COUNT = 10
 /** Pieces of bodies and events that are just not too long fit into it. */
 const LEAST_PAYLOAD = 1024 * 1024
 
-type NatsOptions = Pick<
-  PlatformOptions,
-  'project' | 'natsUrl' | 'natsCreds' | 'natsCa' | 'natsCert' | 'natsKey' | 'natsSync'
->
+type NatsOptions = Pick<PlatformOptions, 'natsUrl' | 'natsCreds' | 'natsCa' | 'natsCert' | 'natsKey' | 'natsSync'> & {
+  /** Undefined: the server is that of a single platform. */
+  project: string | undefined
+}
 
 /**
  * How processes of the platform reach it.
