@@ -12,9 +12,8 @@ const WITH_PROCESSES = [
   'agent/src/{services/store/main,services/proxy/main,services/proxy/events-api/events-api,observability/collector/survival,engines/process/process-engine}.test.ts',
   'agent/src/services/store/postgres/**/*.test.ts',
   'agent/src/services/store/testing/histories.test.ts',
-  'agent/src/platform/{keeper,parts/given-nats}.test.ts',
-  'agent/src/routes/shared/shared-table.test.ts',
-  'agent/src/platform/sharing/*.test.ts',
+  'agent/src/platform/{keeper,parts/given-nats,sharing/*}.test.ts',
+  'agent/src/{routes/shared/shared-table,services/proxy/shared/far-proxies}.test.ts',
   'agent/src/acme/acme.test.ts',
   'agent/src/packages/killed-upload.test.ts',
   // What Node answers to a broken frame differs between releases: as the parts run it.
