@@ -3,17 +3,7 @@ export { ControlClient, ControlError, type ControlClientOptions } from './contro
 export { controlPathOf, isControlledAt, prepareControlPath } from './control-path.ts'
 export { startControlServer } from './control-server.ts'
 export { PushChannel, type PatchReader, type RouteChannel, type RouteReader, type Served } from './route-channel.ts'
-export {
-  isLive,
-  Members,
-  NotReachedError,
-  Presence,
-  Sealer,
-  TableFollower,
-  TableWriter,
-  type HeardMember,
-  type Member,
-} from './shared/index.ts'
+export { isLive, Members, NotReachedError, Presence, Sealer, TableFollower, TableWriter } from './shared/index.ts'
 export { RouteKeeper, StaleTableError } from './route-keeper.ts'
 export {
   Access,
