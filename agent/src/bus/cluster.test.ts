@@ -6,7 +6,7 @@ import { CallIdSource } from './call-id.ts'
 import { durableConsumer } from './consumers.ts'
 import { Puller } from './puller.ts'
 import { streamState } from './stream-state.ts'
-import { ensureStreams } from './streams.ts'
+import { ensureStreams, ensureStreamsWithin } from './streams.ts'
 import { STREAMS, subjectOf, subjectsOf } from './subjects.ts'
 import { startNatsCluster, type TestCluster } from './testing/nats-cluster.ts'
 import { managerOf } from './testing/nats-server.ts'
@@ -25,9 +25,15 @@ afterAll(() => cluster?.stop())
 const copiesOf = async (stream: string) => (await managerOf(bus).streams.info(stream)).config.num_replicas
 
 it('keeps three copies, also when fewer are asked for by one who does not insist', async () => {
-  await ensureStreams(bus, { replicas: 1, mayLowerReplicas: false })
+  expect(await ensureStreams(bus, { replicas: 1, mayLowerReplicas: false })).toBe(3)
   expect(await copiesOf('rfa-shop_calls')).toBe(3)
   await expect(ensureStreams(bus, { replicas: 5 })).rejects.toMatchObject({ code: 'NO_REPLICAS' })
+})
+
+it('is set up by one who starts while a member is away', async () => {
+  await cluster.kill('n1')
+  expect(await ensureStreamsWithin(60_000, bus, { replicas: 3 })).toBe(3)
+  await cluster.start('n1')
 })
 
 it('loses no call that it has acknowledged when the member that we use is killed, and the leader of the queue', async () => {

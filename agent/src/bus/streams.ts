@@ -1,7 +1,8 @@
 /** The streams and their limits, all on disk. Only the agent sets them up; until then the others fail. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { DiscardPolicy, nanos, RetentionPolicy, StorageType, type StreamConfig } from 'nats'
 import { ask, linkOf, type Bus } from './bus.ts'
-import { isApiError, JETSTREAM_ERRORS, type BusError } from './bus-error.ts'
+import { BusError, isApiError, JETSTREAM_ERRORS } from './bus-error.ts'
 import type { BusNames } from './names.ts'
 import {
   AGENT_STREAMS,
@@ -76,6 +77,7 @@ const AGENTS_MAX_BYTES = 64 * MIB
 const VERSIONS_MAX_BYTES = 4096 * MIB
 /** A route takes about 600 bytes, and each that was ever removed 100. */
 const ROUTES_MAX_BYTES = 128 * MIB
+const ASK_AGAIN_MS = 200
 const LEAST_SHARE = 1 / 1024
 /** Within it, a second publish with the same message id is a duplicate. */
 const DUPLICATE_WINDOW_MS = 120_000
@@ -86,9 +88,10 @@ type Config = Partial<StreamConfig> & { name: string; max_bytes: number; num_rep
 
 /**
  * Creates the streams, or updates their limits. May run twice, also at the same time.
+ * @returns how many copies there are of that which has fewest
  * @throws BusError
  */
-export function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}): Promise<void> {
+export function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}): Promise<number> {
   const all = { ...DEFAULTS, ...limits }
   return ensureAll(bus, configs(all), all)
 }
@@ -100,7 +103,7 @@ export function ensureStreams(bus: Bus, limits: Partial<StreamLimits> = {}): Pro
 export function ensureAgentStreams(
   bus: Bus,
   { replicas, mayLowerReplicas }: Pick<StreamLimits, 'replicas' | 'mayLowerReplicas'> = DEFAULTS,
-): Promise<void> {
+): Promise<number> {
   const wanted = [
     {
       name: AGENT_STREAMS.agents,
@@ -126,7 +129,7 @@ async function ensureAll(
   bus: Bus,
   configured: Omit<Config, 'num_replicas'>[],
   { replicas, mayLowerReplicas }: Pick<StreamLimits, 'replicas' | 'mayLowerReplicas'>,
-): Promise<void> {
+): Promise<number> {
   const { names } = linkOf(bus)
   const wanted = configured.map(config => ({ ...asOnServer(config, names), num_replicas: replicas }))
   for (let share = 1; ; share /= 2) {
@@ -136,29 +139,45 @@ async function ensureAll(
       ),
     )
     const failures = outcomes.flatMap(outcome => (outcome.status === 'rejected' ? [outcome.reason as BusError] : []))
-    if (failures.length === 0) return
+    if (failures.length === 0) return Math.min(...outcomes.map(outcome => (outcome as { value: number }).value))
     const isDiskSmall = failures.every(({ code }) => code === 'FULL')
     if (!isDiskSmall || share < LEAST_SHARE) throw failures[0]!
   }
 }
 
+/**
+ * The same, with patience for a server that responds late, or says that it is not ready: it is still loading its data, or
+ * a cluster chooses who leads.
+ * @throws BusError
+ */
+export async function ensureStreamsWithin(timeoutMs: number, bus: Bus, limits: Partial<StreamLimits>): Promise<number> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    try {
+      return await ensureStreams(bus, limits)
+    } catch (error) {
+      const isUnready = error instanceof BusError && error.code === 'UNAVAILABLE'
+      if (!isUnready || performance.now() > deadline) throw error
+      await delay(ASK_AGAIN_MS)
+    }
+  }
+}
+
 /** Updates first, because creating a stream that already exists reserves its space a second time. */
-function ensureStream(bus: Bus, config: Config, mayLowerReplicas: boolean): Promise<void> {
+function ensureStream(bus: Bus, config: Config, mayLowerReplicas: boolean): Promise<number> {
   return ask(bus, async manager => {
     for (;;) {
       try {
         const least = mayLowerReplicas ? 0 : (await manager.streams.info(config.name)).config.num_replicas
-        await manager.streams.update(config.name, {
-          ...config,
-          num_replicas: Math.max(config.num_replicas, least),
-        })
-        return
+        const replicas = Math.max(config.num_replicas, least)
+        await manager.streams.update(config.name, { ...config, num_replicas: replicas })
+        return replicas
       } catch (error) {
         if (!isApiError(error, JETSTREAM_ERRORS.streamNotFound)) throw error
       }
       try {
         await manager.streams.add(config)
-        return
+        return config.num_replicas
       } catch (error) {
         // Another agent was faster, and may want other limits.
         if (!isApiError(error, JETSTREAM_ERRORS.streamNameInUse)) throw error

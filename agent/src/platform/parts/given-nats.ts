@@ -8,7 +8,7 @@ import {
   connectBus,
   describeServer,
   ensureAgentStreams,
-  ensureStreams,
+  ensureStreamsWithin,
   faultOf,
   readServerUrls,
   removeStreams,
@@ -24,6 +24,8 @@ import { flagOf, type PlatformOptions, variableOf } from '../options.ts'
 const CONNECT_MS = 10_000
 /** Another member of the cluster takes over sooner; then nothing has to be said. */
 const LOST_MS = 5_000
+/** A cluster that has lost a member chooses another leader for each stream. */
+const SETUP_MS = 30_000
 const REPLICAS = 3
 /** A lease is lost after three of them. */
 const AGENTS_MS = 1_000
@@ -127,20 +129,25 @@ export class GivenNats implements Part {
   }
 
   async #ensureStreams(bus: Bus, server: ServerDescription): Promise<number> {
-    const { replicas: wanted, limits } = this.#options
-    const replicas = replicasOn(server, wanted)
+    const { access, replicas: wanted, limits } = this.#options
+    const replicas = replicasOn(server, access, wanted)
     try {
-      await ensureStreams(bus, { ...limits, replicas, mayLowerReplicas: wanted !== 'auto' })
-      return replicas
+      return await ensureStreamsWithin(SETUP_MS, bus, { ...limits, replicas, mayLowerReplicas: wanted !== 'auto' })
     } catch (error) {
       throw badStreams(error as BusError, { replicas, server })
     }
   }
 }
 
-function replicasOn({ members }: ServerDescription, wanted: PlatformOptions['natsReplicas']): number {
+function replicasOn(
+  { cluster, members }: ServerDescription,
+  { url }: BusAccess,
+  wanted: PlatformOptions['natsReplicas'],
+): number {
   if (wanted !== 'auto') return wanted
-  return members >= REPLICAS ? REPLICAS : 1
+  // Not all of those that are named need run at this moment.
+  const known = cluster === undefined ? 1 : Math.max(members, url.split(',').length)
+  return known >= REPLICAS ? REPLICAS : 1
 }
 
 /**
@@ -148,10 +155,11 @@ function replicasOn({ members }: ServerDescription, wanted: PlatformOptions['nat
  * @throws RyoFaasError INVALID_OPTION, BAD_NATS
  */
 export async function connectAgents(options: NatsOptions & Pick<PlatformOptions, 'natsReplicas'>): Promise<Bus> {
-  const bus = await connectGiven(await givenAccess(options), { name: 'ryo-faas agents', timeoutMs: AGENTS_MS })
+  const access = await givenAccess(options)
+  const bus = await connectGiven(access, { name: 'ryo-faas agents', timeoutMs: AGENTS_MS })
   try {
     const server = await examined(bus)
-    const replicas = replicasOn(server, options.natsReplicas)
+    const replicas = replicasOn(server, access, options.natsReplicas)
     await ensureAgentStreams(bus, { replicas, mayLowerReplicas: options.natsReplicas !== 'auto' }).catch(
       (error: BusError) => {
         throw badStreams(error, { replicas, server })

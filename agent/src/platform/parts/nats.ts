@@ -1,6 +1,5 @@
 /** NATS as the first part of the platform, our own or that of others, with the streams that the others use. */
-import { setTimeout as delay } from 'node:timers/promises'
-import { BusError, connectBus, ensureStreams, type BusAccess } from '../../bus/index.ts'
+import { connectBus, ensureStreamsWithin, type BusAccess } from '../../bus/index.ts'
 import type { DockerService } from '../../docker/index.ts'
 import { ensureCredentials, type NatsPart } from '../../services/nats/index.ts'
 import { startListening, type Launch } from '../launch.ts'
@@ -8,7 +7,6 @@ import { obtainNats } from '../nats-choice.ts'
 import { GivenNats, givenAccess, removeGivenStreams } from './given-nats.ts'
 
 const BUS_TIMEOUT_MS = 10_000
-const ASK_AGAIN_MS = 200
 
 export interface StartedNats {
   access: BusAccess
@@ -46,20 +44,10 @@ async function startOwn(launch: Launch, docker: DockerService): Promise<StartedN
   const part = await obtainNats({ home: folder, options, environment, docker, port, report: report.doing })
   const taken = await startListening(launch, part)
   const nats = { url: `nats://127.0.0.1:${taken}`, ...(await ensureCredentials(folder)) }
-  const deadline = performance.now() + BUS_TIMEOUT_MS
   const bus = await connectBus({ ...nats, name: 'agent' }, AbortSignal.timeout(BUS_TIMEOUT_MS))
   try {
-    for (;;) {
-      try {
-        await ensureStreams(bus, limitsOf(options))
-        return { access: nats, part }
-      } catch (error) {
-        // A server that is still loading its data responds late, or says that it is not ready.
-        const isUnready = error instanceof BusError && error.code === 'UNAVAILABLE'
-        if (!isUnready || performance.now() > deadline) throw error
-        await delay(ASK_AGAIN_MS)
-      }
-    }
+    await ensureStreamsWithin(BUS_TIMEOUT_MS, bus, limitsOf(options))
+    return { access: nats, part }
   } finally {
     await bus.close()
   }
