@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CallIdSource, ensureStreams, STREAMS, subjectOf } from '../../agent/src/bus/index.ts'
-import { managerOf, startNats } from '../../agent/src/bus/testing/nats-server.ts'
+import { managerOf, startNats, type TestNats } from '../../agent/src/bus/testing/nats-server.ts'
 import { ProxyControl } from '../../agent/src/services/proxy/index.ts'
 import { cpuTimeUs } from '../support/processes.ts'
 import { median, ratio, takeTurns } from '../support/figures.ts'
@@ -21,7 +21,7 @@ const PAYLOAD_BYTES = 256
 export const acceptBench: Bench = {
   name: 'accept',
   title: 'Accepting asynchronous calls',
-  method: `wrk with ${IN_FLIGHT} connections posts ${PAYLOAD_BYTES} bytes to an async function: 202 after the JetStream acknowledgement. Compared with a process that only publishes ${PAYLOAD_BYTES} bytes with the nats package, ${IN_FLIGHT} in flight, to the same stream. One process each; ratios within a turn.`,
+  method: `wrk with ${IN_FLIGHT} connections posts ${PAYLOAD_BYTES} bytes to an async function: 202 after the JetStream acknowledgement. Compared with a process that only publishes ${PAYLOAD_BYTES} bytes with the nats package, ${IN_FLIGHT} in flight, to the same stream. One process each; ratios within a turn. The same with \`--nats-sync on\`, where the server waits for the disk with every message.`,
   run: benchAccept,
 }
 
@@ -37,27 +37,41 @@ interface Turn {
 export async function benchAccept(stage: Stage, entry = proxyEntry): Promise<Report> {
   const nats = await startNats()
   stage.onEnd(() => nats.stop())
-  const bus = await nats.connect('bench')
-  await ensureStreams(bus)
-  const address = { url: nats.url, user: nats.user, password: nats.password }
-  const proxy = await startAccepting(stage, { address, entry })
-  const seconds = stage.quick ? 1 : 5
+  const synced = await startNats('sync_interval: always')
+  stage.onEnd(() => synced.stop())
+  const buses = [await nats.connect('bench'), await synced.connect('bench')]
+  await Promise.all(buses.map(bus => ensureStreams(bus)))
+  const address = addressOf(nats)
+  const proxy = await startAccepting(stage, { address, entry, name: 'accepting' })
+  const syncedProxy = await startAccepting(stage, { address: addressOf(synced), entry, name: 'synced' })
+  const seconds = stage.quick ? 1 : 3
   const candidates = [
     { name: 'raw publish', measure: () => rawPublish(address, seconds) },
     { name: 'accept', measure: () => accept(stage, { ...proxy, seconds }) },
+    { name: 'raw publish, synced', measure: () => rawPublish(addressOf(synced), seconds) },
+    { name: 'accept, synced', measure: () => accept(stage, { ...syncedProxy, seconds }) },
   ]
   for (const { measure } of candidates) await measure()
-  const [raw, accepted] = (await takeTurns(candidates, stage.quick ? 3 : 7, async ({ name, measure }, round) => {
-    await managerOf(bus).streams.purge(STREAMS.calls)
-    stage.say(`round ${round + 1}: ${name}`)
-    return measure()
-  })) as [Turn[], Turn[]]
+  const [raw, accepted, rawSynced, acceptedSynced] = (await takeTurns(
+    candidates,
+    stage.quick ? 3 : 7,
+    async ({ name, measure }, round) => {
+      for (const bus of buses) await managerOf(bus).streams.purge(STREAMS.calls)
+      stage.say(`round ${round + 1}: ${name}`)
+      return measure()
+    },
+  )) as [Turn[], Turn[], Turn[], Turn[]]
   const share = ratio(rates(accepted), rates(raw))
   return {
     tables: [
       {
         head: ['', 'per second', 'of raw', 'p50 ms', 'p99 ms', 'CPU µs each', 'failures'],
-        rows: [row('raw publish', raw, 1), row('accept', accepted, share)],
+        rows: [
+          row('raw publish', raw, 1),
+          row('accept', accepted, share),
+          row('raw publish, synced', rawSynced, ratio(rates(rawSynced), rates(raw))),
+          row('accept, synced', acceptedSynced, ratio(rates(acceptedSynced), rates(raw))),
+        ],
       },
     ],
     goals: [
@@ -81,16 +95,23 @@ function row(name: string, turns: Turn[], share: number): string[] {
   return [name, middle('perSecond'), times(share), middle('p50Ms'), middle('p99Ms'), middle('cpuUs'), String(failures)]
 }
 
+function addressOf({ url, user, password }: TestNats): Address {
+  return { url, user, password }
+}
+
 interface Address {
   url: string
   user: string
   password: string
 }
 
-async function startAccepting(stage: Stage, { address, entry }: { address: Address; entry: string }) {
+async function startAccepting(
+  stage: Stage,
+  { address, entry, name }: { address: Address; entry: string; name: string },
+) {
   const port = await freePort()
-  const file = join(stage.folder, 'accepting.json')
-  const controlPath = join(stage.folder, 'accepting.sock')
+  const file = join(stage.folder, `${name}.json`)
+  const controlPath = join(stage.folder, `${name}.sock`)
   await writeFile(file, JSON.stringify({ port, controlPath, nats: address }))
   const url = `http://127.0.0.1:${port}`
   const args = ['--enable-source-maps', entry, file]
