@@ -7,7 +7,7 @@ import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { homePaths, readAgentFile } from '../client/index.ts'
 import { DockerService } from '../docker/index.ts'
-import { chooseEngine } from '../engines/index.ts'
+import { chooseEngine, type Engine } from '../engines/index.ts'
 import { setOptionsAside } from './home-data.ts'
 import { ProcessIdentity, readIfPresent, signalProcess, waitForExit } from '../host/index.ts'
 import { findNode } from './node-binary.ts'
@@ -88,10 +88,18 @@ async function endFunctions(
   const docker = new DockerService(environment)
   const engine = await chooseEngine({ ...options, home, nodePath, environment, docker, runsOn: current.engine })
   try {
-    await engine.cleanUp(false)
+    if (!belongsToOthers(engine, options)) await engine.cleanUp(false)
   } finally {
     await engine.close()
   }
+}
+
+/** With several agents what runs on a swarm may be led by another one. */
+export function belongsToOthers(
+  { isShared = false }: Pick<Engine, 'isShared'>,
+  { clusterKey }: Pick<PlatformOptions, 'clusterKey'>,
+): boolean {
+  return isShared && clusterKey !== 'none'
 }
 
 function parseJson(text: string): unknown {

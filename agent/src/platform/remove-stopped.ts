@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
 import { DockerService } from '../docker/index.ts'
 import { chooseEngine } from '../engines/index.ts'
+import { belongsToOthers } from './end-by-force.ts'
 import { removeData } from './home-data.ts'
 import { acquireProcessLock, readIfPresent } from '../host/index.ts'
 import { findNode } from './node-binary.ts'
@@ -28,8 +29,10 @@ export async function removeStopped(home: string, environment: NodeJS.ProcessEnv
     const docker = new DockerService(environment)
     const engine = await chooseEngine({ ...options, home, nodePath, environment, docker, runsOn: current.engine })
     try {
-      await engine.cleanUp(true)
-      if (options.natsUrl !== 'own') await removeGivenStreams(await givenAccess(options))
+      if (!belongsToOthers(engine, options)) await engine.cleanUp(true)
+      // Other agents may have them.
+      const hasOwn = options.natsUrl !== 'own' && options.clusterKey === 'none'
+      if (hasOwn) await removeGivenStreams(await givenAccess(options))
     } finally {
       await engine.close()
     }
