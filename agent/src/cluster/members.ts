@@ -58,7 +58,9 @@ export class Members {
     const own = subjectOf(self)
     const content = seal.close(own, Buffer.from(JSON.stringify(self)))
     await bus.publish(own, content)
-    for (const subject of await subjectsIn(bus, AGENT_STREAMS.agents, ALL)) {
+    const subjects = await subjectsIn(bus, AGENT_STREAMS.agents, ALL)
+    for (const left of [...this.#seen.keys()].filter(subject => !subjects.includes(subject))) this.#seen.delete(left)
+    for (const subject of subjects) {
       const message = await newestMessage(bus, AGENT_STREAMS.agents, subject)
       if (message === undefined || this.#seen.get(subject)?.revision === message.sequence) continue
       const member = Member.parse(JSON.parse(seal.open(subject, message.data).toString()))

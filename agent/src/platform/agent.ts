@@ -14,38 +14,29 @@ import { AuditLog, createApi, FrontDoor, type Following, type Platform } from '.
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
 import { CallCounts, CallerKeys, clockView, type Deployer } from '../deployments/index.ts'
-import { DockerService } from '../docker/index.ts'
-import { candidates, chooseEngine } from '../engines/index.ts'
+import { candidates } from '../engines/index.ts'
 import { portTaken, readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
 import { prepareControlPath } from '../routes/index.ts'
 import { SecretStore } from '../secrets/index.ts'
 import { Supervisor } from '../supervisor/index.ts'
 import { Ahead } from './ahead.ts'
-import { Backups, sweepBackups } from './backup/take-backup.ts'
+import { sweepBackups } from './backup/take-backup.ts'
 import { finishRestore } from './backup/restore-home.ts'
 import type { TokenStore } from '../tokens/index.ts'
-import { endParts } from './end-by-force.ts'
 import { dashboardFolder } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
 import type { FrontCertificates } from './front-certificates.ts'
 import { dashboardSocket } from './https-front.ts'
 import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
-import { startObserving } from './observing.ts'
-import { findNode } from './node-binary.ts'
 import type { PlatformOptions } from './options.ts'
-import {
-  proxyUrlOf,
-  startCertificates,
-  startControlPlane,
-  startDataPlane,
-  startFoundation,
-  startKeeper,
-} from './phases.ts'
+import { proxyUrlOf, startKeeper } from './phases.ts'
 import { PlatformMetrics } from './platform-metrics.ts'
 import type { FarProxy } from '../services/proxy/index.ts'
 import { RoutesSink } from './routes-sink.ts'
 import { Cluster } from './sharing/cluster.ts'
+import { endLeft } from './sharing/end-left.ts'
+import { startPlatform, type ReadyPlatform } from './start-platform.ts'
 import { Started } from './started.ts'
 import { Timeline } from './timeline.ts'
 
@@ -68,14 +59,6 @@ export interface AgentOptions {
 
 /** Exit code of a process after which another one is to stand by. */
 const DEPOSED = 75
-
-/** What requests need that are refused until the platform is ready. */
-interface ReadyPlatform {
-  deployer: Deployer
-  keys: CallerKeys
-  traces: TraceStore
-  backups: Backups
-}
 
 type Stage =
   | { kind: 'ready'; platform: ReadyPlatform }
@@ -106,6 +89,8 @@ export class Agent implements Platform {
   #ahead: Ahead | undefined
   /** Another agent leads, or did a moment ago: requests are not for this one yet. */
   #follows = false
+  /** Of what this home ran while its agent led. */
+  #ending: Promise<void> = Promise.resolve()
 
   private constructor(options: AgentOptions, home: Home, secrets: SecretStore) {
     const { logger } = options
@@ -175,27 +160,12 @@ export class Agent implements Platform {
   }
 
   async #run(launch: Launch): Promise<void> {
-    const foundation = await this.#timeline.measure('foundation', () => startFoundation(launch))
-    const observing = await this.#timeline.measure('collector', () => startObserving(launch, foundation.reach))
-    const dataPlane = await this.#timeline.measure('data plane', () => startDataPlane(launch, foundation, observing))
-    const deployer = await startControlPlane(launch, foundation, { dataPlane, observing })
-    const keys = new CallerKeys({
-      state: this.#home.state,
-      publish: () => deployer.republish(),
-      uses: () => this.#routes.keyUses(),
-      notReached: () => this.#routes.far.notReached(),
-    })
-    this.#started.add(keys)
-    const { options, version } = this.#options
-    const backups = new Backups({
-      ...{ home: this.#home.folder, version, options, nats: foundation.nats.part },
-      store: () => ({ url: `http://127.0.0.1:${dataPlane.ports.store}`, token: this.#home.secrets.keys.operator }),
-    })
-    this.#certificates = await startCertificates(launch, foundation)
+    const { certificates, ...platform } = await startPlatform(launch)
+    this.#certificates = certificates
     void this.#ahead?.close()
     this.#options.logger.info({ timeline: this.#timeline.steps }, 'started')
     this.#follows = false
-    this.#enter({ kind: 'ready', platform: { deployer, keys, traces: observing.traces, backups } })
+    this.#enter({ kind: 'ready', platform })
   }
 
   /** Leads now, or later. */
@@ -212,11 +182,12 @@ export class Agent implements Platform {
     if (role === 'leads') return leading
     this.#follows = true
     this.#enter({ kind: 'standing-by' })
-    if (this.#home.isAdopted) await this.#endLeft()
+    if (this.#home.isAdopted) await (this.#ending = this.#endLeft())
   }
 
   async #lead(cluster: Cluster, epoch: number): Promise<void> {
     this.#enter({ kind: 'starting', doing: 'taking over what the platform is to be' })
+    await this.#ending
     await cluster.takeOver(epoch)
     // What earlier ones decided holds: the engine, the clock.
     const home = { ...this.#home, isAdopted: this.#home.isAdopted || epoch > 1 }
@@ -229,25 +200,10 @@ export class Agent implements Platform {
     this.#options.onEnd(DEPOSED)
   }
 
-  /** What this agent ran while it led runs elsewhere now. */
   async #endLeft(): Promise<void> {
     const { options, environment, logger, home } = this.#options
-    logger.info({ ended: await endParts(home) }, 'what is left from when this agent led is ended')
-    const nodePath = await findNode(options.node)
-    const docker = new DockerService(environment)
-    const engine = await chooseEngine({
-      ...options,
-      home,
-      nodePath,
-      environment,
-      docker,
-      runsOn: this.#home.state.current.engine,
-    })
-    try {
-      if (!engine.isShared) await engine.cleanUp(false)
-    } finally {
-      await engine.close()
-    }
+    const names = await endLeft(home, { options, environment, runsOn: this.#home.state.current.engine })
+    logger.info({ names }, 'what this agent ran while it led is ended')
     if (this.#stage.kind === 'standing-by') this.#ahead = Ahead.start(home, { options, environment })
   }
 

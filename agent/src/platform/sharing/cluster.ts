@@ -69,6 +69,7 @@ export class Cluster {
   #members: Members | undefined
   #door: PeerDoor | undefined
   #isLeaving = false
+  #wasHeld = false
 
   private constructor(
     options: ClusterOptions,
@@ -140,6 +141,9 @@ export class Cluster {
       this.#lease.start()
       this.#members.start()
       this.#every(FOLLOW_MS, async () => {
+        // NATS was away, and nobody else led.
+        if (this.isHeld && !this.#wasHeld) this.guard.heldAgain()
+        this.#wasHeld = this.isHeld
         if (this.#lease?.state.kind === 'following') await this.#home.follow()
       })
       this.#every(COLLECT_MS, async () => {
@@ -204,6 +208,7 @@ export class Cluster {
     for (const timer of this.#timers) clearInterval(timer)
     await this.#lease?.close()
     await this.#members?.leave()
+    await this.#home.close()
     await this.#door?.close()
     await this.#bus.close()
   }

@@ -8,6 +8,7 @@ import type { Engine } from '../../engines/index.ts'
 export class EngineGuard {
   readonly #isHeld: () => boolean
   #isHandedOver = false
+  #onChange: () => void = () => undefined
 
   constructor(isHeld: () => boolean) {
     this.#isHeld = isHeld
@@ -16,6 +17,11 @@ export class EngineGuard {
   /** From here on the instances that others see too are left to the next one that leads. */
   handOver(): void {
     this.#isHandedOver = true
+  }
+
+  /** It leads again: what had to be left since is looked at. */
+  heldAgain(): void {
+    this.#onChange()
   }
 
   guard(engine: Engine): Engine {
@@ -33,6 +39,10 @@ export class EngineGuard {
       },
       stop: must((id, graceMs) => engine.stop(id, graceMs), undefined),
       cleanUp: must(isPruned => engine.cleanUp(isPruned), undefined),
+      watch: onChange => {
+        this.#onChange = onChange
+        engine.watch(onChange)
+      },
       instances: async route => (this.#isHandedOver && engine.isShared ? [] : engine.instances(route)),
     }
     return new Proxy(engine, {

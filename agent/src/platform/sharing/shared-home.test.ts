@@ -43,6 +43,7 @@ async function agent({ own = bus, folder: given }: { own?: Bus; folder?: string 
   })
   const log = pino({ enabled: false })
   const shared = new SharedHome({ home, secrets, record, contents, folders: new SharedFolders(contents), log })
+  onTestFinished(() => shared.close())
   return { folder, home, secrets, shared, record, contents, lease }
 }
 

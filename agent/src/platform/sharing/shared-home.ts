@@ -33,6 +33,8 @@ export class SharedHome {
   #shared: Shared | undefined
   /** Revision of the record whose folders are here. */
   #fetched = 0
+  /** Of versions that do not serve: they are waited for by nobody. */
+  #fetching: Promise<void> = Promise.resolve()
 
   constructor(options: SharedHomeOptions) {
     this.#options = options
@@ -65,7 +67,7 @@ export class SharedHome {
    * @throws BusError; RyoFaasError NOT_LEADING
    */
   async takeOver(epoch: number): Promise<void> {
-    const { home, secrets, record, log } = this.#options
+    const { home, secrets, record } = this.#options
     const shared = readShared(await record.claim(epoch))
     this.#shared = shared
     const { state, tokens, folder } = home
@@ -93,7 +95,12 @@ export class SharedHome {
         })),
     })
     tokens.replicate({ write: text => this.#change(current => ({ ...current, tokens: text })) })
-    void this.#fetch(shared, foldersOf(shared.state)).catch((error: unknown) => log.warn({ err: error }, 'versions'))
+    this.#fetching = this.#fetch(shared, foldersOf(shared.state))
+  }
+
+  /** Resolves when nothing is being fetched any more. */
+  async close(): Promise<void> {
+    await this.#fetching
   }
 
   /** Fetches what this agent would need if it led. @throws BusError */
