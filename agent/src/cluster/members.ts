@@ -8,7 +8,7 @@ import { Peer } from './lease.ts'
 import type { Seal } from './seal.ts'
 
 const Member = Peer.extend({ version: z.string() })
-export type Member = z.infer<typeof Member>
+type Member = z.infer<typeof Member>
 
 export interface MembersOptions {
   bus: Bus

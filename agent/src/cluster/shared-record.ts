@@ -38,7 +38,7 @@ export interface SharedRecordOptions {
   onDeposed: () => void
 }
 
-export interface SharedValue {
+interface SharedValue {
   value: unknown
   /** Grows with every write. */
   revision: number

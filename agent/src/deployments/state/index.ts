@@ -6,4 +6,4 @@ export {
   PlatformState,
   VersionRecord,
 } from './state.ts'
-export { readState, StateStore, type StateReplica } from './state-store.ts'
+export { readState, StateStore } from './state-store.ts'

@@ -11,7 +11,7 @@ import { migrated } from './migrations.ts'
 import { deploymentIn, EMPTY_STATE, PlatformState, type DeploymentRecord } from './state.ts'
 
 /** Where a state is kept for the agent that leads after this one. */
-export interface StateReplica {
+interface StateReplica {
   /** @throws if it was not kept, or that is not known */
   write(next: Readonly<PlatformState>): Promise<void>
 }

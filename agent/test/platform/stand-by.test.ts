@@ -1,0 +1,138 @@
+/** Two agents of one platform, each with a home of its own as on two machines. */
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startNats, type TestNats } from '../../src/bus/testing/nats-server.ts'
+import type { PlatformView } from '../../src/contract/index.ts'
+import { TestPlatform, writeProject } from '../support/platform.ts'
+import { TestPostgres } from '../support/postgres.ts'
+import { until } from '../support/until.ts'
+
+let nats: TestNats
+let postgres: TestPostgres
+let keys: string
+let one: TestPlatform
+let two: TestPlatform
+let flags: string[]
+
+beforeAll(async () => {
+  ;[nats, postgres, keys] = await Promise.all([
+    startNats(),
+    TestPostgres.start(),
+    mkdtemp(join(tmpdir(), 'rfa-cluster-')),
+  ])
+  ;[one, two] = await Promise.all([TestPlatform.make(), TestPlatform.make()])
+  Object.assign(two, { project: one.project })
+  const natsUrl = nats.url.replace('://', `://${nats.user}:${nats.password}@`)
+  flags = ['--nats-url', natsUrl, '--store', postgres.url(), '--cluster-key', join(keys, 'key')]
+})
+afterAll(async () => {
+  await one?.remove()
+  await two?.remove()
+  await nats?.stop()
+  await postgres?.stop()
+  if (keys) await rm(keys, { recursive: true })
+})
+
+const roleOf = async (platform: TestPlatform) => (await platform.view()).cluster?.role
+const agentsOf = ({ cluster }: PlatformView) => cluster?.agents.map(({ role }) => role).sort()
+const pidsOf = ({ parts }: PlatformView) => parts.flatMap(({ pid }) => pid ?? [])
+
+async function deploy(platform: TestPlatform, name: string, answer: string, isAgain = false): Promise<void> {
+  const folder = join(platform.home, `project-${name}`)
+  await mkdir(folder, { recursive: true })
+  await writeProject(folder, {
+    [name]: {
+      code: `export const ${name} = () => new Response(${JSON.stringify(answer)} + (process.env.WORD ?? ''))`,
+      options: { secrets: ['WORD'] },
+    },
+  })
+  // The same functions, from another folder than before.
+  await platform.ok(['deploy', join(folder, 'deploy.json'), ...(isAgain ? ['--replace'] : [])])
+}
+
+async function call(platform: TestPlatform, name: string): Promise<string | undefined> {
+  const { proxyUrl } = await platform.view()
+  const response = await fetch(`${proxyUrl}/functions/${name}`).catch(() => undefined)
+  return response?.ok ? response.text() : undefined
+}
+
+/** With everything that it runs, as a machine that loses its power. */
+async function killMachine(platform: TestPlatform): Promise<void> {
+  const view = await platform.view()
+  const folder = join(platform.home, 'run', 'instances')
+  const records = (await readdir(folder)).filter(name => name.endsWith('.json'))
+  const functions = await Promise.all(
+    records.map(async name => {
+      const { identity } = JSON.parse(await readFile(join(folder, name), 'utf8')) as { identity: { pid: number } }
+      return identity.pid
+    }),
+  )
+  for (const pid of [...pidsOf(view), ...functions]) process.kill(pid, 'SIGKILL')
+}
+
+test('the second agent stands by, and answers with what the first one says', async () => {
+  const first = await one.start('process', flags)
+  expect(first.cluster).toMatchObject({ role: 'leads' })
+  await one.ok(['secrets', 'set', 'WORD'], { input: '!' })
+  await deploy(one, 'hello', 'first')
+  const second = await two.start('process', flags)
+  expect(second.cluster?.role).toBe('stands-by')
+  expect(second.parts.map(({ name }) => name).sort()).toEqual(['agent', 'keeper'])
+  await until(async () => agentsOf(await two.view())?.join() === 'leads,stands-by' || undefined)
+  const told = await two.ok(['details'])
+  for (const word of ['leads', 'stands by', 'hello']) expect(told).toContain(word)
+  expect((await two.details('hello')).version).toBe(1)
+  expect(await call(one, 'hello')).toBe('first!')
+})
+
+test('what is deployed on its machine goes to the one that leads', async () => {
+  await deploy(two, 'other', 'second')
+  expect(await call(one, 'other')).toBe('second!')
+  expect((await one.details('other')).version).toBe(1)
+})
+
+test('the machine of the one that leads dies: the other one goes on with everything', async () => {
+  await killMachine(one)
+  await until(async () => (await call(two, 'hello')) === 'first!' || undefined)
+  expect(await roleOf(two)).toBe('leads')
+  await until(async () => (await call(two, 'other')) === 'second!' || undefined)
+  await deploy(two, 'hello', 'third', true)
+  expect(await call(two, 'hello')).toBe('third!')
+})
+
+test('the machine that died comes back and stands by: nothing of what it ran is left', async () => {
+  const back = await one.start('process', flags)
+  expect([back.cluster?.role, back.parts.map(({ name }) => name).sort()]).toEqual(['stands-by', ['agent', 'keeper']])
+  expect((await one.details('hello')).version).toBe(2)
+})
+
+test('a leader that stands still is followed, and when it wakes it changes nothing and stands by', async () => {
+  const before = await two.view()
+  const { pid } = before.parts.find(({ name }) => name === 'agent')!
+  process.kill(pid!, 'SIGSTOP')
+  await until(async () => ((await roleOf(one)) === 'leads' && (await call(one, 'hello')) === 'third!') || undefined)
+  await deploy(one, 'hello', 'fourth', true)
+  process.kill(pid!, 'SIGCONT')
+  await until(async () => {
+    const view = await two.view().catch(() => undefined)
+    const agent = view?.parts.find(({ name }) => name === 'agent')
+    return (view?.cluster?.role === 'stands-by' && agent?.pid !== pid) || undefined
+  })
+  expect((await two.details('hello')).version).toBe(3)
+  expect(await call(one, 'hello')).toBe('fourth!')
+})
+
+test('the one that leads is stopped: the other one leads at once', async () => {
+  await one.ok(['stopFaas'])
+  await until(async () => (await call(two, 'hello')) === 'fourth!' || undefined)
+  expect(agentsOf(await two.view())).toEqual(['leads'])
+})
+
+test('an agent without the key of the others does not start', async () => {
+  const own = [...flags.slice(0, -1), join(keys, 'another')]
+  await expect(one.start('process', own)).rejects.toThrow('CLUSTER_KEY_WRONG')
+  await writeFile(join(keys, 'another'), Buffer.alloc(32, 1).toString('base64url'))
+  await expect(one.start('process', own)).rejects.toThrow('CLUSTER_KEY_WRONG')
+})
