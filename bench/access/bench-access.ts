@@ -183,8 +183,7 @@ async function benchRates(stage: Stage) {
     stage.say(`rates, round ${round + 1}: ${name}`)
     // A full period allows as many calls as are made at once; it is used up before.
     await load(running, { seconds: 1, connections: CONNECTIONS })
-    const { requestsPerSecond, failures } = await load(running, { seconds, connections: CONNECTIONS })
-    return requestsPerSecond - failures / seconds
+    return (await load(running, { seconds, connections: CONNECTIONS })).goodPerSecond
   })
   const offBy = (name: string) => {
     const allowed = results[candidates.findIndex(one => one.name === name)]!

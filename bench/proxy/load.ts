@@ -4,6 +4,8 @@ import { cpuTimeUs } from '../support/processes.ts'
 
 export interface LoadResult {
   requestsPerSecond: number
+  /** Of those that were answered with success. */
+  goodPerSecond: number
   p50Ms: number
   p99Ms: number
   /** CPU time per request of the given processes, user and system. */
@@ -24,11 +26,15 @@ export async function load(
   const find = (pattern: RegExp) => pattern.exec(text)?.slice(1) ?? []
   const socketErrors = find(/Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/)
   const failures = [...socketErrors, ...find(/Non-2xx or 3xx responses: (\d+)/)]
+  const requestsPerSecond = Number(find(/Requests\/sec:\s+([\d.]+)/)[0])
+  const requests = Number(find(/(\d+) requests in/)[0])
+  const refused = Number(find(/Non-2xx or 3xx responses: (\d+)/)[0] ?? 0)
   return {
-    requestsPerSecond: Number(find(/Requests\/sec:\s+([\d.]+)/)[0]),
+    requestsPerSecond,
+    goodPerSecond: requestsPerSecond * (1 - refused / requests),
     p50Ms: milliseconds(find(/\n\s+50%\s+(\S+)/)[0]),
     p99Ms: milliseconds(find(/\n\s+99%\s+(\S+)/)[0]),
-    cpuUs: usedUs / Number(find(/(\d+) requests in/)[0]),
+    cpuUs: usedUs / requests,
     failures: failures.reduce((sum, count) => sum + Number(count), 0),
   }
 }
