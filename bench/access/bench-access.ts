@@ -89,10 +89,7 @@ async function benchVerdicts(stage: Stage, { key, token, keys }: Callers) {
   if ((await ask({ 'x-api-key': key }, places.key)).kind !== 'pass') throw new Error('the key was refused')
 
   const hash = createHash('sha256').update(key).digest()
-  const secret = (await importJWK(
-    { kty: 'oct', k: Buffer.from(SECRET).toString('base64url') },
-    'HS256',
-  )) as Uint8Array
+  const secret = (await importJWK({ kty: 'oct', k: Buffer.from(SECRET).toString('base64url') }, 'HS256')) as Uint8Array
   const candidates: { name: string; count: number; run(): unknown }[] = [
     { name: 'no rule', count: 200_000, run: () => ask({}, places.none) },
     { name: 'key', count: 100_000, run: () => ask({ 'x-api-key': key }, places.key) },
