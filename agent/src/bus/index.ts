@@ -3,13 +3,7 @@ export { describeServer, faultOf, type ServerDescription } from './server.ts'
 export { connectBus, type Bus, type BusOptions, type HeardMessage } from './bus.ts'
 export { BusAccess, readServerUrls } from './access.ts'
 export { BusError } from './bus-error.ts'
-export {
-  ensureAgentStreams,
-  ensureStreams,
-  ensureStreamsWithin,
-  removeStreams,
-  type StreamLimits,
-} from './streams.ts'
+export { ensureAgentStreams, ensureStreams, ensureStreamsWithin, removeStreams, type StreamLimits } from './streams.ts'
 export { purge, streamState, subjectsIn } from './stream-state.ts'
 export { scanHeads, type MessageHead, type ScanRange } from './scan.ts'
 export { lastMessage, messageAt, newestMessage, nextMessage, removeMessage, type StoredMessage } from './messages.ts'

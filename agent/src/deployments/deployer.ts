@@ -379,7 +379,7 @@ export class Deployer {
     const { route } = record
     const fleet = this.#fleet
     const serving = { ready: fleet.ready(route), frozen: fleet.frozen(route), unavailable: fleet.unavailable(route) }
-    return deployedRoute(record, { ...serving, isExposed: this.#options.engine.isExposed === true })
+    return deployedRoute(record, { ...serving, isExposed: this.#options.surroundings().instanceKeyOf !== undefined })
   }
 
   async #table(): Promise<CurrentTable> {

@@ -11,8 +11,10 @@ export interface Surroundings {
   tokenOf: (claims: FunctionClaims) => string
   /** Identifies the platform to a deployment. */
   deliveryTokenOf: (route: string) => string
-  /** Present: instances answer only connections that show it. */
+  /** Present: connections to instances show it. */
   instanceKeyOf?: ((id: string) => string) | undefined
+  /** Instances are given that key, and answer only who shows it. */
+  isExposed?: boolean
   /** The collector's address for functions, and what to record; absent: nothing. */
   traces?: TracingSettings | undefined
   /** Of authorities that functions trust in addition to the public ones, as PEM. */
@@ -39,7 +41,8 @@ export function instanceEnvironment(
     ...(instance.storeUrl !== undefined && { [ENV.storeUrl]: instance.storeUrl }),
     [ENV.token]: instance.tokenOf(claimsOf(name, config.store)),
     [ENV.deliveryToken]: instance.deliveryTokenOf(routeOf(name)),
-    ...(instance.instanceKeyOf !== undefined && { [ENV.instanceKey]: instance.instanceKeyOf(instance.id) }),
+    ...(instance.isExposed === true &&
+      instance.instanceKeyOf !== undefined && { [ENV.instanceKey]: instance.instanceKeyOf(instance.id) }),
     ...(instance.traces !== undefined && tracingVariables(instance.traces)),
   }
 }

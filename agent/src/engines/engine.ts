@@ -135,6 +135,8 @@ export interface Engine extends EngineCapabilities {
   readonly isShared?: boolean
   /** Others than the platform reach the addresses of instances: these are given a key, which connections show. */
   readonly isExposed?: boolean
+  /** Some have such a key that this engine did not give them. */
+  readonly wasExposed?: boolean
 
   /** Creates what all functions share: network, base image. Idempotent; `report` announces slow steps. */
   prepare(report: (doing: string) => void): Promise<Prepared>

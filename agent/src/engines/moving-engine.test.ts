@@ -33,7 +33,7 @@ function engine(kind: Engine['kind'], log: string[], ids: string[] = []) {
 function moving(ids: string[], { cleanUp }: Partial<Pick<Engine, 'cleanUp'>> = {}) {
   const log: string[] = []
   const from = Object.assign(engine('docker', log, ids), cleanUp && { cleanUp })
-  const to = engine('swarm', log)
+  const to = Object.assign(engine('swarm', log), { isExposed: true })
   const onLeft = async () => void log.push('left')
   const onFailure = (error: unknown) => void log.push(`failed: ${(error as Error).message}`)
   return { log, moving: new MovingEngine({ from, to, onLeft, onFailure }) }
@@ -57,6 +57,15 @@ test('what is new runs on the second engine, what was there is listed as leaving
   await both.stop('new', 0)
   await both.stop('old', 0)
   expect(log).toEqual(['swarm names new', 'swarm stops new', 'docker stops old'])
+})
+
+test('instances that have a key are shown it until they have left; new ones get none where nobody else reaches them', () => {
+  const away = Object.assign(engine('swarm', [], ['old']), { isExposed: true })
+  const onLeft = async () => undefined
+  const back = new MovingEngine({ from: away, to: engine('docker', []), onLeft, onFailure: () => undefined })
+  expect([back.isExposed, back.wasExposed]).toEqual([false, true])
+  const { moving: there } = moving(['old'])
+  expect([there.isExposed, there.wasExposed]).toEqual([true, false])
 })
 
 test('once nothing is left there, the first is cleaned up and forgotten, once', async () => {

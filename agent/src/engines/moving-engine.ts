@@ -22,6 +22,7 @@ export class MovingEngine implements Engine {
   readonly runsInPlace: boolean
   readonly isShared: boolean
   readonly isExposed: boolean
+  readonly wasExposed: boolean
   readonly images?: Images
   readonly logs?: Logs
   readonly debug?: Debugging
@@ -32,7 +33,7 @@ export class MovingEngine implements Engine {
   #isLeft = false
 
   constructor(move: Move) {
-    const { to } = move
+    const { from, to } = move
     this.#move = move
     this.kind = to.kind
     this.note = to.note
@@ -40,6 +41,7 @@ export class MovingEngine implements Engine {
     this.runsInPlace = to.runsInPlace
     this.isShared = to.isShared ?? false
     this.isExposed = to.isExposed ?? false
+    this.wasExposed = from.isExposed ?? false
     if (to.images !== undefined) this.images = to.images
     if (to.logs !== undefined) this.logs = to.logs
     if (to.debug !== undefined) this.debug = to.debug

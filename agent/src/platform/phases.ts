@@ -266,7 +266,10 @@ function createDeployer(
     storeUrl: `http://${reach.proxyHost}:${dataPlane.ports.store}`,
     tokenOf: claims => credentials.functionToken(claims),
     deliveryTokenOf: route => credentials.deliveryToken(route),
-    instanceKeyOf: engine.isExposed === true ? id => instanceKey(keys.functions, id) : undefined,
+    ...((engine.isExposed === true || engine.wasExposed === true) && {
+      instanceKeyOf: (id: string) => instanceKey(keys.functions, id),
+    }),
+    isExposed: engine.isExposed === true,
     traces: observing.functionTracing,
     certificates,
   }
