@@ -6,7 +6,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
-import { importJWK, jwtVerify, SignJWT, type JWK } from 'jose'
+import { importJWK, jwtVerify, SignJWT } from 'jose'
 import { createCallerKey } from '../../agent/src/access/index.ts'
 import type { RouteTable } from '../../agent/src/routes/index.ts'
 import { CallerRules } from '../../agent/src/services/proxy/access/caller-rules.ts'
@@ -89,7 +89,7 @@ async function benchVerdicts(stage: Stage, { key, token, keys }: Callers) {
   if ((await ask({ 'x-api-key': key }, places.key)).kind !== 'pass') throw new Error('the key was refused')
 
   const hash = createHash('sha256').update(key).digest()
-  const secret = (await importJWK({ kty: 'oct', k: Buffer.from(SECRET).toString('base64url') }, 'HS256')) as Uint8Array
+  const secret = await importJWK({ kty: 'oct', k: Buffer.from(SECRET).toString('base64url') }, 'HS256')
   const candidates: { name: string; count: number; run(): unknown }[] = [
     { name: 'no rule', count: 200_000, run: () => ask({}, places.none) },
     { name: 'key', count: 100_000, run: () => ask({ 'x-api-key': key }, places.key) },

@@ -1,6 +1,6 @@
 /** NATS: the connection, streams, subjects and messages. Nothing of the package `nats` is seen outside. */
 export { describeServer, faultOf, type ServerDescription } from './server.ts'
-export { connectBus, type Bus, type BusOptions, type HeardMessage } from './bus.ts'
+export { connectBus, type Bus, type BusOptions } from './bus.ts'
 export { BusAccess, readServerUrls } from './access.ts'
 export { BusError } from './bus-error.ts'
 export { ensureAgentStreams, ensureStreams, ensureStreamsWithin, removeStreams, type StreamLimits } from './streams.ts'
