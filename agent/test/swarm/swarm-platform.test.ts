@@ -65,6 +65,20 @@ test('instances are spread over the machines, and reach the store from all of th
   expect(new Set(said.filter(({ line }) => line.includes('kept')).map(({ instance }) => instance)).size).toBe(6)
 })
 
+test('past the proxy nobody is answered: an instance wants its key first', async () => {
+  const { docker, address } = machines.all[2]!
+  const [{ Ports = [] } = {}] = await docker.listContainers({
+    filters: { label: [`${platform.project}.function=hello`] },
+  })
+  const port = Ports.find(({ PublicPort }) => PublicPort !== undefined)!.PublicPort
+  for (const path of ['/', '/.ryo-faas/health']) {
+    const response = await fetch(`http://${address}:${port}${path}`, {
+      headers: { 'x-ryo-faas-instance-key': 'guessed' },
+    })
+    expect([path, response.status]).toEqual([path, 403])
+  }
+})
+
 test('a new version takes over under load without a lost call', async () => {
   const load = startLoad(`${proxyUrl}/functions/hello`, { connections: 8, pauseMs: 5 })
   await load.after(20)
