@@ -101,6 +101,8 @@ async function operationsAt(door: 'agent' | 'proxy' | 'store', id: string, host?
 }
 /** Open to everyone who knows the id. */
 const isOfOneCall = ({ method, url }: Attempt) => method === 'GET' && /-victim(?:\/|$)/.test(url)
+/** Open to every program of this machine, and to functions. */
+const isOfEvents = ({ url }: Attempt) => /:\d+\/events$/.test(url)
 const spansOf = (service: string, url = at('collector', '/v1/traces')): Attempt => {
   return { method: 'POST', url, headers: JSON_TYPE, body: JSON.stringify(otlpRequest([otlpSpan(1)], service)) }
 }
@@ -173,11 +175,17 @@ describe('another user of this machine', () => {
     expect(await attempt(withHeaders([first!], asOperator()))).toEqual(all([first!], '200'))
   })
 
-  test('sees only a call whose id it knows, and can neither list nor change any', async () => {
+  test('sees only a call whose id it knows, can neither list nor change any, and may send events', async () => {
+    const answers = (attempts: Attempt[], ofOne: string) => ({
+      ...all(attempts, '401'),
+      ...all(attempts.filter(isOfOneCall), ofOne),
+      // What it sends is no event.
+      ...all(attempts.filter(isOfEvents), '400'),
+    })
     const attempts = await operationsAt('proxy', UNKNOWN_CALL)
-    expect(await attempt(attempts)).toEqual({ ...all(attempts, '401'), ...all(attempts.filter(isOfOneCall), '404') })
+    expect(await attempt(attempts)).toEqual(answers(attempts, '404'))
     const known = await operationsAt('proxy', callId)
-    expect(await attempt(known)).toEqual({ ...all(known, '401'), ...all(known.filter(isOfOneCall), '200') })
+    expect(await attempt(known)).toEqual(answers(known, '200'))
     const list = [{ url: at('proxy', '/calls?function=victim') }]
     expect(await attempt(withHeaders(list, asOperator()))).toEqual(all(list, '200'))
     expect(await (await caller.result(callId)).text()).toBe('private')
@@ -257,12 +265,15 @@ describe('a page in a browser, even one with the operator’s token,', () => {
     const attempts = [
       ...(await operationsAt('agent', 'one')),
       ...(await operationsAt('store', 'one')),
-      // A call is shown by its id at any host name: there may be a proxy in front.
-      ...(await operationsAt('proxy', callId)).filter(one => !(isRebound && isOfOneCall(one))),
+      // A call is shown by its id at any host name, and events are taken from whoever proves to be allowed to send them:
+      // there may be a proxy in front.
+      ...(await operationsAt('proxy', callId)).filter(one => !(isRebound && (isOfOneCall(one) || isOfEvents(one)))),
       ...(['agent', 'proxy', 'store', 'dispatcher'] as const).map(door => ({ url: at(door, '/metrics') })),
       spansOf('Victim'),
     ]
     expect(await attemptHere(withHeaders(attempts, { ...asOperator(), ...headers }))).toEqual(all(attempts, '403'))
+    const events = [{ method: 'POST', url: at('proxy', '/events'), body: EVENT }]
+    expect(await attemptHere(withHeaders(events, { ...JSON_TYPE, ...headers }))).toEqual(all(events, '403'))
   })
 
   test('a page with a rebound name cannot send spans, whatever it shows', async () => {
@@ -317,9 +328,12 @@ describe('a function that means harm', () => {
     expect(await attempt(own, { token: true })).toEqual(all(own, '200'))
   })
 
-  test('cannot list, cancel or redrive calls or send events, but calls functions', async () => {
+  test('cannot list, cancel or redrive calls or say that an event is of the store, but calls functions and publishes', async () => {
     const operations = await operationsAt('proxy', callId, `${platform.project}-proxy`)
-    const attempts = operations.filter(one => !isOfOneCall(one))
+    const attempts = operations.filter(one => !isOfOneCall(one) && !isOfEvents(one))
+    const published = operations.filter(isOfEvents)
+    expect(await attempt(published, { token: true })).toEqual(all(published, '400'))
+    expect(await attempt(published, { token: false })).toEqual(all(published, '403'))
     const metrics = { url: within('proxy', '/metrics') }
     for (const own of [{ token: true }, { token: false }])
       expect(await attempt([...attempts, metrics], own)).toEqual(all([...attempts, metrics], '403'))
