@@ -40,7 +40,9 @@ const NOT_IN_GATE = [
   // `apps.test.ts` tries a sample of the applications.
   'agent/test/apps/published.test.ts',
   // `swarm-platform.test.ts` has a whole platform on three machines.
-  'agent/test/swarm/{machines,registry,swarm-engine}.test.ts',
+  'agent/test/swarm/{machines,members,registry,swarm-engine}.test.ts',
+  // `bus/cluster` and `given-nats` kill the members of a cluster, and two platforms share one in `bus/shared-server`.
+  'agent/test/platform/nats-cluster.test.ts',
   // The first steps once more: `in-containers.test.ts` makes them with Docker, and others do each without.
   'extension/test/ui/without-docker.test.ts',
   // `fresh-folder.test.ts` has one that is written into; the rest is tried without a window in `extension/src`.

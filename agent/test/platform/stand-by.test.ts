@@ -118,7 +118,8 @@ test('a leader that stands still is followed, and when it wakes it changes nothi
   await until(async () => {
     const view = await two.view().catch(() => undefined)
     const agent = view?.parts.find(({ name }) => name === 'agent')
-    return (view?.cluster?.role === 'stands-by' && agent?.pid !== pid) || undefined
+    const standsBy = view?.cluster?.role === 'stands-by' && view.phase.kind === 'ready'
+    return (standsBy && agent?.pid !== pid) || undefined
   })
   expect((await two.details('hello')).version).toBe(3)
   expect(await call(one, 'hello')).toBe('fourth!')
