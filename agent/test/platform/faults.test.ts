@@ -155,7 +155,7 @@ for (const engine of sampleOf(['docker', 'process'])) {
       expect([posted.status, posted.headers.get('x-ryo-faas-error')]).toEqual([502, 'FUNCTION_CRASHED'])
       // One that reaches the dying instance may have run, and gets 502 as well.
       await until(async () => (await ask('fragile')).body === 'alive' || undefined)
-      expect((await platform.details('fragile')).lastExit).toMatchObject({ code: 9 })
+      await expect.poll(async () => (await platform.details('fragile')).lastExit).toMatchObject({ code: 9 })
     })
 
     test('a thrown error costs one call, and its stack shows the TypeScript line', async () => {

@@ -96,8 +96,7 @@ for (const engine of sampleOf(['docker', 'process'])) {
       // GETs are retried on the other instance, unless their response had started.
       expect(failures.length).toBeLessThanOrEqual(32)
       for (const failure of failures) expect(failure).toMatch(/FUNCTION_CRASHED|closed/)
-      const { lastExit } = await platform.details('work')
-      expect(lastExit?.reason).toMatch(/killed|died/)
+      await expect.poll(async () => (await platform.details('work')).lastExit?.reason).toMatch(/killed|died/)
     })
   })
 }
