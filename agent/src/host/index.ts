@@ -4,7 +4,7 @@ export { readIfPresent, writeAtomically, writeDurably } from './durable-file.ts'
 export { GrowingUlids, timeOfUlid, ulidOf, ULID_CHANCE_BYTES } from '@ryo-faas/runtime/documents'
 export { KeyedQueue } from './keyed-queue.ts'
 export { settleAll } from './settle-all.ts'
-export { AHEAD, begin, callOff, untilBegin } from './ahead-process.ts'
+export { AHEAD, begin, callOff } from './ahead-process.ts'
 export { listenAt, spawnSuccessor } from './handed-sockets.ts'
 export { spawnDetached, type DetachedCommand, type DetachedProcess } from './detached-process.ts'
 export {

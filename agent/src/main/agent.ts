@@ -3,17 +3,13 @@
  * is loaded while the processes of its parts boot.
  */
 import { homePaths } from '../client/home-paths.ts'
-import { acquireProcessLock, AHEAD, readIfPresent, untilBegin } from '../host/index.ts'
+import { acquireProcessLock, readIfPresent } from '../host/index.ts'
 import { Ahead } from '../platform/ahead.ts'
 import { closeHome } from '../platform/home-data.ts'
 
 const home = process.argv[2]
 if (home === undefined) throw new Error('usage: agent.js <home>')
 const paths = homePaths(home)
-// What takes longest to load is loaded while the command line finds out how it is to begin.
-const isAhead = process.argv.at(-1) === AHEAD
-const loading = isAhead ? import('./agent-process.ts') : undefined
-await untilBegin()
 
 const lock = await acquireProcessLock(paths.lock)
 if (lock.kind === 'held') {
@@ -29,7 +25,7 @@ if (options === undefined) {
 }
 const isAdopting = (await readIfPresent(paths.agentFile)) !== undefined
 const ahead = isAdopting ? undefined : Ahead.start(home, { options: JSON.parse(options), environment: process.env })
-const { runAgent } = await (loading ?? import('./agent-process.ts'))
+const { runAgent } = await import('./agent-process.ts')
 await runAgent({ home, options, lock, ahead })
 
 /** As the agent's log has it. */

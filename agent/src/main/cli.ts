@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from 'node:fs'
 import { quickDeploy } from '../cli/quick-deploy.ts'
 import { quickDetails } from '../cli/quick-details.ts'
 import { homeFrom, homePaths } from '../client/home-paths.ts'
-import { startAgentAhead } from '../platform/agent-ahead.ts'
 
 // The reader closed the pipe (`| head`).
 for (const stream of [process.stdout, process.stderr]) {
@@ -12,9 +11,6 @@ for (const stream of [process.stdout, process.stderr]) {
     process.exit(0)
   })
 }
-
-/** With these no agent is started, or on another Node. */
-const START_IS_OTHER = /^(?:-h|--help|--node)/
 
 async function main(): Promise<void> {
   const { argv, env: environment, stdout, stderr } = process
@@ -28,16 +24,10 @@ async function main(): Promise<void> {
   const isHere = environment['RYO_FAAS_SERVER'] === undefined && !existsSync(homePaths(place.home).servers)
   const quick = async () =>
     (await quickDeploy(words, place, streams)) ?? ((await quickDetails(words, place, streams)) ? 0 : undefined)
-  const code = (isHere ? await quick() : undefined) ?? (await usual(words, place.home))
+  const code = (isHere ? await quick() : undefined) ?? (await (await import('./command-line.ts')).runCommandLine())
   // Flushes what is still buffered for a pipe.
   for (const stream of [stdout, stderr]) await new Promise(resolve => stream.write('', resolve))
   process.exit(code)
-}
-
-async function usual(words: string[], home: string): Promise<number> {
-  const isStart = words[0] === 'startFaas' && !words.some(word => START_IS_OTHER.test(word))
-  const ahead = isStart ? startAgentAhead(home, process.env) : undefined
-  return (await import('./command-line.ts')).runCommandLine(ahead)
 }
 
 // Not awaited: the build makes a CommonJS file of this, which starts faster.

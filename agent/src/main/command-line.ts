@@ -3,12 +3,10 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { runCli } from '../cli/cli.ts'
 import { homeFrom, homePaths } from '../client/home-paths.ts'
-import type { AgentAhead } from '../platform/agent-ahead.ts'
 
 const AGENT_END_MS = 10_000
 
-/** @param ahead the agent's process, if one was started that waits for it */
-export async function runCommandLine(ahead?: Promise<AgentAhead | undefined>): Promise<number> {
+export async function runCommandLine(): Promise<number> {
   const environment = process.env
   const home = homeFrom(environment)
   const { resolve } = createRequire(import.meta.url)
@@ -54,7 +52,7 @@ export async function runCommandLine(ahead?: Promise<AgentAhead | undefined>): P
       },
       launchAgent: async (flags, report) => {
         const { launchAgent } = await import('../platform/launch-agent.ts')
-        return launchAgent({ flags, home, environment, nodeCache, report, ahead: await ahead })
+        return launchAgent({ flags, home, environment, nodeCache, report })
       },
       endAgent: async () => (await import('../platform/take-over.ts')).endAgent(home),
       requireEngine: async flags =>

@@ -1,8 +1,9 @@
 /** Starts an agent's process for the command line. */
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { homePaths } from '../client/index.ts'
-import { begin, isAlive, readIfPresent, spawnDetached, writeDurably, type DetachedProcess } from '../host/index.ts'
-import { agentEnvironment, type AgentAhead } from './agent-ahead.ts'
-import { agentArgs } from './entries.ts'
+import { readIfPresent, spawnDetached, writeDurably } from '../host/index.ts'
+import { agentArgs, entryPath } from './entries.ts'
 import { fetchedNode, fetchNode, type NodeCache } from './fetched-node.ts'
 import { findNode, isOld } from './node-binary.ts'
 import { flagOf, MAY_INSTALL, OPTION_HELP, PlatformOptions, resolveOptions } from './options.ts'
@@ -12,12 +13,10 @@ interface Launch {
   home: string
   environment: NodeJS.ProcessEnv
   nodeCache: NodeCache
-  /** A process that waits to become the agent. */
-  ahead: AgentAhead | undefined
   report: (doing: string) => void
 }
 
-export async function launchAgent({ flags, home, environment, nodeCache, ahead, report }: Launch) {
+export async function launchAgent({ flags, home, environment, nodeCache, report }: Launch) {
   const options = resolveOptions(flags, environment, await savedOptions(home))
   if (options.node === 'auto' && isOld()) {
     await fetchNode(nodeCache, report).catch((error: unknown) => {
@@ -26,18 +25,17 @@ export async function launchAgent({ flags, home, environment, nodeCache, ahead, 
   }
   const command = await findNode(options.node, fetchedNode(nodeCache))
   await writeDurably(homePaths(home).options, JSON.stringify(options))
-  const isUsual = ahead?.command === command && flags['yes'] !== true
-  const { child } =
-    (isUsual && (await begun(ahead))) ||
-    (await spawnDetached({
-      command,
-      args: agentArgs(home),
-      env: {
-        ...(await agentEnvironment(home, environment)),
-        ...(flags['yes'] === true && { [MAY_INSTALL]: 'true' }),
-      },
-      logFile: homePaths(home).agentLog,
-    }))
+  const { child } = await spawnDetached({
+    command,
+    args: agentArgs(home),
+    env: {
+      // What Node compiles of the agent and the parts is kept for the next start; functions get another environment.
+      NODE_COMPILE_CACHE: await compiledFolder(home, entryPath('main/agent')),
+      ...environment,
+      ...(flags['yes'] === true && { [MAY_INSTALL]: 'true' }),
+    },
+    logFile: homePaths(home).agentLog,
+  })
   return {
     state: () => {
       if (child.exitCode === null && child.signalCode === null) return 'lives' as const
@@ -46,11 +44,15 @@ export async function launchAgent({ flags, home, environment, nodeCache, ahead, 
   }
 }
 
-/** @returns undefined if it has ended, or has begun before */
-async function begun({ process }: AgentAhead): Promise<DetachedProcess | undefined> {
-  if (process.child.stdin?.writable !== true || !(await isAlive(process.identity))) return undefined
-  begin(process)
-  return process
+/** For what Node compiles of one build, whose entry this is; that of earlier builds is removed. */
+export async function compiledFolder(home: string, entry: string): Promise<string> {
+  const folder = join(home, 'cache', 'compiled')
+  const own = (await stat(entry)).mtimeMs.toString(36)
+  const names = await readdir(folder).catch(() => [])
+  const others = names.filter(name => name !== own)
+  // A process of that build may still write there: the next start removes it.
+  await Promise.allSettled(others.map(name => rm(join(folder, name), { recursive: true, force: true })))
+  return join(folder, own)
 }
 
 /** Options of the platform of this home, as it was started; none if it was not. */

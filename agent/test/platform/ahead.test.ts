@@ -1,4 +1,4 @@
-/** Processes of parts that an agent starts before it has loaded its own code, and the agent that a command line starts. */
+/** Processes of parts that an agent starts before it has loaded its own code. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -7,11 +7,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test } from 'vitest'
-import { homePaths, readAgentFile } from '../../src/client/index.ts'
+import { homePaths } from '../../src/client/index.ts'
 import { PlatformOptions } from '../../src/platform/options.ts'
 
 const AGENT = fileURLToPath(new URL('../../bundle/main/agent.js', import.meta.url))
-const CLI = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
 const WAITING = ['dispatcher', 'dispatcher-2', 'keeper', 'proxy', 'store']
 
 /** A home whose NATS never says that it is there, so that an agent waits for it. */
@@ -31,14 +30,10 @@ async function homeWithoutNats(): Promise<string> {
   return home
 }
 
-/** Command lines of processes of this home, besides NATS and the agent. */
-async function partsOf(home: string): Promise<string[]> {
-  return (await processesOf(home)).filter(line => !/nats|bundle\/main\/agent/.test(line))
-}
-
+/** Command lines of processes of this home, besides NATS. */
 async function processesOf(home: string): Promise<string[]> {
   const { stdout } = await promisify(execFile)('ps', ['-A', '-ww', '-o', 'args='])
-  return stdout.split('\n').filter(line => line.includes(home))
+  return stdout.split('\n').filter(line => line.includes(home) && !/nats|bundle\/main\/agent/.test(line))
 }
 
 test('they wait for what they need, and an agent that is killed before leaves none of them', async () => {
@@ -46,13 +41,13 @@ test('they wait for what they need, and an agent that is killed before leaves no
   const agent = spawn(process.execPath, [AGENT, home], { stdio: 'ignore' })
   const exited = once(agent, 'exit')
   onTestFinished(() => void agent.kill('SIGKILL'))
-  await expect.poll(async () => (await partsOf(home)).length).toBe(WAITING.length)
+  await expect.poll(async () => (await processesOf(home)).length).toBe(WAITING.length)
   // NATS is the first part: none of the others has begun.
   await expect.poll(async () => (await readdir(join(home, 'run'))).includes('nats.json')).toBe(true)
   expect((await readdir(join(home, 'run'))).filter(name => WAITING.includes(name.replace('.json', '')))).toEqual([])
   agent.kill('SIGKILL')
   await exited
-  await expect.poll(() => partsOf(home)).toEqual([])
+  await expect.poll(() => processesOf(home)).toEqual([])
 })
 
 test('where an earlier agent may have left parts, nothing is started ahead', async () => {
@@ -62,53 +57,7 @@ test('where an earlier agent may have left parts, nothing is started ahead', asy
   const exited = once(agent, 'exit')
   onTestFinished(() => void agent.kill('SIGKILL'))
   await expect.poll(async () => (await readdir(join(home, 'run'))).includes('nats.json')).toBe(true)
-  expect(await partsOf(home)).toEqual([])
+  expect(await processesOf(home)).toEqual([])
   agent.kill('SIGKILL')
   await exited
-})
-
-test('an agent that was started ahead begins with the options of its command line', async () => {
-  const home = await homeWithoutNats()
-  const natsServer = join(home, 'nats-server')
-  await mkdir(join(home, 'logs'))
-  await writeFile(homePaths(home).agentLog, '')
-  const args = [
-    CLI,
-    'startFaas',
-    '--nats-server',
-    natsServer,
-    '--engine',
-    'process',
-    '--agent-port',
-    '0',
-    '--port',
-    '0',
-  ]
-  const cli = spawn(process.execPath, args, { stdio: 'ignore', env: { ...process.env, RYO_FAAS_HOME: home } })
-  const exited = once(cli, 'exit')
-  await expect.poll(async () => (await readdir(join(home, 'run'))).includes('nats.json')).toBe(true)
-  const { agent } = (await readAgentFile(home))!
-  const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(agent.pid)])
-  expect(stdout).toMatch(/ --ahead$/m)
-  cli.kill('SIGKILL')
-  await exited
-  process.kill(agent.pid, 'SIGKILL')
-  // What ends still writes into the home.
-  await expect.poll(() => partsOf(home)).toEqual([])
-})
-
-test('an agent that was started ahead and never begins leaves nothing', async () => {
-  const home = await mkdtemp(join(tmpdir(), 'rfa-ahead-'))
-  onTestFinished(() => rm(home, { recursive: true }))
-  const agent = spawn(process.execPath, [AGENT, home, '--ahead'], { stdio: ['pipe', 'ignore', 'inherit'] })
-  agent.stdin.destroy()
-  expect(await once(agent, 'exit')).toEqual([0, null])
-  expect(await readdir(home)).toEqual([])
-  await mkdir(join(home, 'logs'))
-  await writeFile(homePaths(home).agentLog, '')
-  const cli = promisify(execFile)(process.execPath, [CLI, 'startFaas', '--engine', 'none'], {
-    env: { ...process.env, RYO_FAAS_HOME: home },
-  })
-  await expect(cli).rejects.toThrow('INVALID_OPTION')
-  await expect.poll(() => processesOf(home)).toEqual([])
 })
