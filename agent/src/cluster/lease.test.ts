@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { ensureAgentStreams, type Bus } from '../bus/index.ts'
 import { startNats, type TestNats } from '../bus/testing/nats-server.ts'
 import { breakNext, connected, emptied } from './cluster-testing.ts'
+import { SeededRandom } from '../../test/chaos/seeded-random.ts'
 import { Lease, newClusterKey, Seal, type LeaseState } from './index.ts'
 
 let nats: TestNats
@@ -138,21 +139,11 @@ test('an agent with another key does not take part', async () => {
   expect(stranger.state.kind).toBe('following')
 })
 
-/** Numbers between 0 and 1 (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 test.each([1, 2, 3, 4, 5, 6, 7, 8])(
   'never do two lead, whatever sleeps, is killed or is lost (seed %i)',
   async seed => {
-    const next = random(seed)
+    const random = new SeededRandom(seed)
+    const next = () => random.next()
     const agents = new Agents()
     const buses = await Promise.all([0, 1, 2].map(() => connected(nats)))
     const leases = buses.map((own, index) => agents.make(`agent-${index}`, own))
