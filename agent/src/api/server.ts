@@ -22,7 +22,7 @@ import {
   RyoFaasError,
   type ApiRoute,
 } from '../contract/index.ts'
-import { answerMalformed } from '../host/index.ts'
+import { answerMalformed, NO_COMPILERS } from '../host/index.ts'
 import { auditHooks } from './audit-hooks.ts'
 import type { AuditLog } from './audit-log.ts'
 import { requireNeeds, type Secrets } from './authorize.ts'
@@ -59,6 +59,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const { token, version, platform, dashboard, audit, front, logger } = options
   const key = dashboardKey(token)
   const app = fastify({
+    schemaController: NO_COMPILERS,
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,

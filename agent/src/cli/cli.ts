@@ -91,8 +91,9 @@ async function cancelled(signal: AbortSignal): Promise<never> {
 }
 
 /** Missing from the types of yargs. */
-interface WithOptions {
+interface Untyped {
   getOptions(): { key: Record<string, unknown> }
+  getInternalMethods(): { getUsageInstance(): { cacheHelpMessage(): void } }
 }
 
 interface Grammar {
@@ -126,7 +127,7 @@ function buildParser(argv: string[], { commands, flags }: Grammar, context: Cont
       // Errors of yargs itself are mistakes on the command line, too.
       if (error !== undefined && error.name !== 'YError') throw error
       const usage = commands.map(command => command.usage).find(known => known.split(' ')[0] === argv[0])
-      const { key } = (parser as unknown as WithOptions).getOptions()
+      const { key } = (parser as unknown as Untyped).getOptions()
       throw usageError(message ?? error?.message ?? 'invalid command line', {
         argv,
         usage,
@@ -134,6 +135,8 @@ function buildParser(argv: string[], { commands, flags }: Grammar, context: Cont
       })
     })
     .completion('completion', 'Print a completion script for bash or zsh (depending on $SHELL)')
+  // As soon as a command runs, it would lay out its whole help for a later `getHelp()`, which nobody calls: 25 ms.
+  ;(parser as unknown as Untyped).getInternalMethods().getUsageInstance().cacheHelpMessage = () => undefined
   for (const command of commands) {
     parser.command(
       command.usage,

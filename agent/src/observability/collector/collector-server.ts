@@ -10,7 +10,7 @@ import type { AddressInfo, Server } from 'node:net'
 import { routeOf } from '@ryo-faas/runtime/protocol'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify'
 import { Credentials, isFromOtherOrigin, isOurHost, type AccessKeys } from '../../access/index.ts'
-import { answerMalformed, listenAtAll, type ExtraHost } from '../../host/index.ts'
+import { answerMalformed, listenAtAll, type ExtraHost, NO_COMPILERS } from '../../host/index.ts'
 import { BODY_LIMIT_BYTES, PROTOBUF, receive, type Body } from './receive.ts'
 import type { Translated } from './otlp-json.ts'
 
@@ -50,6 +50,7 @@ const INVALID_ARGUMENT = 3
 /** @throws an error with code EADDRINUSE if the port is taken on one of the addresses. */
 export async function startCollectorServer(options: CollectorServerOptions): Promise<CollectorServer> {
   const app = fastify({
+    schemaController: NO_COMPILERS,
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,

@@ -1,7 +1,7 @@
 /**
  * The calls API, and the way of events in, as an OpenAPI document, made of the schemas by which it reads requests and its clients read answers.
  * It is written here rather than at the routes: schemas there would load a validator with every start of the proxy
- * (`no-schemas.ts`). A test keeps the two in sync.
+ * (`NO_COMPILERS`). A test keeps the two in sync.
  */
 import {
   CLOUD_EVENT_BATCH_TYPE,

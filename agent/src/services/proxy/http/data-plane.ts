@@ -12,9 +12,8 @@ import { answerProof, PROOF_PATH } from '../../../contract/index.ts'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { IdSource, Tracing } from '@ryo-faas/runtime/telemetry'
 import type { RoutePatch, RouteTable } from '../../../routes/index.ts'
-import { listenAt, listenAtAll } from '../../../host/index.ts'
+import { listenAt, listenAtAll, NO_COMPILERS } from '../../../host/index.ts'
 import { addTracingMetrics } from '../../../observability/tracing/index.ts'
-import { NO_SCHEMAS } from '../no-schemas.ts'
 import { AsyncCalls } from '../calls-api/async-calls.ts'
 import { addCallsApi } from '../calls-api/calls-api.ts'
 import { addEventsApi } from '../events-api/events-api.ts'
@@ -112,7 +111,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   const admit: Admit = (asked, place) => gate(new Requester(asked, credentials, trusted), place)
   let hop: Hop | undefined
   const fastify = Fastify({
-    schemaController: NO_SCHEMAS,
+    schemaController: NO_COMPILERS,
     clientErrorHandler: (error, socket) => hop?.malformed(error, socket),
     frameworkErrors: (_error, _request, reply) => {
       void send(reply as unknown as Reply, 'BAD_REQUEST', 'malformed request')
