@@ -1,6 +1,6 @@
 /** What Linux reports about a running process in /proc. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 
 /** USER_HZ; 100 on every Linux that matters here. */
 const TICK_US = 10_000
@@ -41,7 +41,15 @@ export function commandOf(pid: number): string {
 }
 
 export function memoryOf(pid: number): Memory {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return parseMemory(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))
+}
+
+/** For who measures time meanwhile: the kernel walks through all pages, which takes milliseconds. */
+export async function memoryInBackground(pid: number): Promise<Memory> {
+  return parseMemory(await readFile(`/proc/${pid}/smaps_rollup`, 'utf8'))
+}
+
+function parseMemory(rollup: string): Memory {
   const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1]) * KIB
   return {
     rssBytes: bytes('Rss'),
