@@ -16,8 +16,6 @@ const WITH_PROCESSES = [
   'agent/src/{routes/shared/shared-table,services/proxy/shared/far-proxies}.test.ts',
   'agent/src/acme/acme.test.ts',
   'agent/src/packages/killed-upload.test.ts',
-  // What Node answers to a broken frame differs between releases: as the parts run it.
-  'agent/src/services/proxy/front/http2-frames.test.ts',
   'runtime/src/{main,source-maps}.test.ts',
 ]
 

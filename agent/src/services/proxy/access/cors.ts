@@ -6,8 +6,9 @@
  * Invariant: for a function with `cors` it alone decides; what the function says about it itself is dropped.
  */
 import { HEADERS } from '@ryo-faas/runtime/protocol'
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Cors } from '../../../contract/index.ts'
+import type { ClientResponse } from '../http/client.ts'
 
 /** What pages may read of every answer, as far as the platform made it. */
 const EXPOSED = ['X-Request-Id', 'X-Call-Id', 'X-Ryo-Faas-Error', 'Retry-After', 'Location']
@@ -22,7 +23,7 @@ export function isPreflight(method: string | undefined, headers: IncomingHttpHea
 /** @param methods that the function answers */
 export function answerPreflight(
   { headers }: { headers: IncomingHttpHeaders },
-  response: ServerResponse,
+  response: ClientResponse,
   { cors, methods, requestId }: { cors: Cors; methods: string; requestId: string },
 ): void {
   const asked = headers['access-control-request-headers']
@@ -41,7 +42,7 @@ export function answerPreflight(
 }
 
 /** Sets the headers that every answer to this request has, whoever makes it. */
-export function setCorsHeaders(response: ServerResponse, cors: Cors, origin: string | undefined): void {
+export function setCorsHeaders(response: ClientResponse, cors: Cors, origin: string | undefined): void {
   const allowed = originAllowed(cors, origin)
   if (allowed !== '*') response.setHeader('Vary', 'Origin')
   if (allowed === undefined) return

@@ -5,7 +5,6 @@
  * path, query, headers in their order, every byte of the body; left out are the headers that only the platform may set.
  * 3. Publishes are sent at once, however many are in flight. 4. Without a bus the answer is 503 at once.
  */
-import type { IncomingMessage } from 'node:http'
 import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { formatTraceParent, type TraceContext, type Tracing } from '@ryo-faas/runtime/telemetry'
 import { BusError, CallIdSource, subjectOf, type Bus, type BusAccess } from '../../../bus/index.ts'
@@ -23,6 +22,7 @@ import {
 } from '../../../calls/index.ts'
 import { recordAcceptance, type Acceptance } from '../http/call-span.ts'
 import type { Call } from '../http/call.ts'
+import type { ClientRequest } from '../http/client.ts'
 import { refuse } from '../http/refuse.ts'
 import { clientAddress, ORIGIN_HEADERS } from '../http/request-head.ts'
 import { BusLink } from './bus-link.ts'
@@ -226,7 +226,7 @@ function acceptedAnswer({ response, head }: Call, callId: string): void {
 }
 
 /** Node joins repeated headers; repeated, these two become one invalid value. */
-function single(request: IncomingMessage, name: string): string | undefined {
+function single(request: ClientRequest, name: string): string | undefined {
   return request.headers[name] as string | undefined
 }
 

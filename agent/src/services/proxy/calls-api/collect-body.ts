@@ -1,5 +1,5 @@
 /** Reads a whole request body into memory, up to a limit. */
-import type { IncomingMessage } from 'node:http'
+import type { ClientRequest } from '../http/client.ts'
 
 export type CollectedBody =
   | { kind: 'whole'; bytes: Buffer }
@@ -10,7 +10,7 @@ export type CollectedBody =
 
 /** After any outcome but `whole` the request still has to be read or cut off. */
 export function collectBody(
-  request: IncomingMessage,
+  request: ClientRequest,
   limits: { bytes: number; timeoutMs: number },
 ): Promise<CollectedBody> {
   return new Promise(resolve => {

@@ -30,8 +30,8 @@ const OF_ONE_CONNECTION = [
 const NO_STORE = { 'content-type': 'text/plain', 'cache-control': 'no-store' }
 
 /** Whether a request is for the dashboard by its name, wherever it arrived. */
-export function namesDashboard({ headers }: IncomingMessage, host: string | undefined): boolean {
-  return host !== undefined && headers.host?.replace(/:\d+$/, '').toLowerCase() === host
+export function namesDashboard(request: Pick<IncomingMessage, 'headers'>, host: string | undefined): boolean {
+  return host !== undefined && request.headers.host?.replace(/:\d+$/, '').toLowerCase() === host
 }
 
 /** A server for connections whose clients named `host` in their handshake; it does not listen. */

@@ -1,6 +1,6 @@
 /**
  * HTTPS in front of the proxy: a listener of its own that takes TLS off and hands the connection on, to the proxy's own
- * HTTP server, or, if the client chose HTTP/2, to one that turns each of its requests into one of HTTP/1.1.
+ * HTTP server, or, if the client chose HTTP/2, to a door that serves its requests in the same way.
  *
  * Invariants: 1. The plain listeners are untouched: parts and functions use them. 2. A connection whose handshake is
  * not done within `headersTimeoutMs` is closed. 3. The proxy's limits on connections hold here, too. 4. A connection that
@@ -17,12 +17,14 @@ import { TrustedPeers } from '../access/trusted-peers.ts'
 import { CertificateFolders, MIN_VERSION, type ServedCertificate } from './certificates.ts'
 import { createChallengeDoor } from './challenge-door.ts'
 import { createDashboardRelay } from './dashboard-relay.ts'
+import type { Http2Service } from '../http2/index.ts'
 import { createHttp2Door } from './http2-door.ts'
 import { createPreludeServer } from './prelude.ts'
 import type { Peer } from './proxy-header.ts'
 import { startRedirect } from './redirect.ts'
 
 /** RFC 6797: a year. Browsers ignore it for addresses and where they do not trust the certificate. */
+const STAY_HEADER = 'strict-transport-security'
 const STAY = 'max-age=31536000'
 
 export interface SecureFront {
@@ -33,6 +35,8 @@ export interface SecureFront {
   stopAccepting(): void
   /** Resolves when all connections are closed. */
   close(): Promise<void>
+  /** Ends the connections of HTTP/2 that are left. */
+  closeAllConnections(): void
 }
 
 type Limits = Pick<
@@ -40,10 +44,13 @@ type Limits = Pick<
   'headersTimeoutMs' | 'keepAliveTimeoutMs' | 'maxConnections' | 'maxConnectionsPerPeer' | 'trustProxy'
 > & { isExempt: (address: string) => boolean }
 
-/** @throws an error with code EADDRINUSE if a port is taken; NO_CERTIFICATE if there is none and none can come */
+/**
+ * @param serve answers requests of HTTP/2; absent: `server` does
+ * @throws an error with code EADDRINUSE if a port is taken; NO_CERTIFICATE if there is none and none can come
+ */
 export async function startSecureFront(
   server: http.Server,
-  { front, ...limits }: Limits & { front: FrontOptions },
+  { front, serve, ...limits }: Limits & { front: FrontOptions; serve?: Http2Service['serve'] },
 ): Promise<SecureFront> {
   const certificates = new CertificateFolders({
     folders: [front.certificates, ...(front.acme ? [front.acme.certificates] : [])],
@@ -52,11 +59,12 @@ export async function startSecureFront(
   await certificates.load()
   const mayCome = front.challenges !== undefined || front.acme !== undefined
   if (certificates.served.length === 0 && !mayCome) throw noCertificate(front.certificates)
-  const door = createHttp2Door(server, limits)
+  const headers = [STAY_HEADER, STAY]
+  const door = createHttp2Door({ server, serve, headers, ...limits })
   const dashboard = front.dashboard && createDashboardRelay({ ...limits, ...front.dashboard })
-  const dashboardDoor = dashboard && createHttp2Door(dashboard, limits)
+  const dashboardDoor = dashboard && createHttp2Door({ server: dashboard, headers, ...limits })
   const tellToStay = (request: IncomingMessage, response: ServerResponse): void => {
-    if (isSecure(request.socket)) response.setHeader('strict-transport-security', STAY)
+    if (isSecure(request.socket)) response.setHeader(STAY_HEADER, STAY)
   }
   for (const each of [server, dashboard]) each?.prependListener('request', tellToStay)
   const secure = createServer({
@@ -142,6 +150,10 @@ export async function startSecureFront(
     close: async () => {
       stopAccepting()
       await accepted
+    },
+    closeAllConnections: () => {
+      door.destroy()
+      dashboardDoor?.destroy()
     },
   }
 }

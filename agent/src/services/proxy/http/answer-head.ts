@@ -1,8 +1,8 @@
 /** What the proxy reads from and writes into the head of an instance's answer. */
-import type { ServerResponse } from 'node:http'
 import { HEADERS, PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { withoutCors } from '../access/cors.ts'
 import type { Call } from './call.ts'
+import type { ClientResponse } from './client.ts'
 import { isNamed, valuesOf, type ResponseHead } from '../upstream/index.ts'
 
 /**
@@ -48,8 +48,9 @@ export function clientHeaders(
  * Writes a head whose headers take the place of those of the same name that were set before.
  * Once any was set, `writeHead` of Node 20 keeps only the last of two in the list, which loses cookies.
  */
-export function writeAnswerHead(response: ServerResponse, status: number, headers: string[]): void {
-  if (response.getHeaderNames().length === 0) return void response.writeHead(status, headers)
+export function writeAnswerHead(response: ClientResponse, status: number, headers: string[]): void {
+  if (response.replacesHeaders === true || response.getHeaderNames().length === 0)
+    return void response.writeHead(status, headers)
   for (let i = 0; i < headers.length; i += 2) response.removeHeader(headers[i]!)
   for (let i = 0; i < headers.length; i += 2) response.appendHeader(headers[i]!, headers[i + 1]!)
   response.writeHead(status)

@@ -1,15 +1,15 @@
 /** A call that a client has begun: its head was read and understood. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Requester } from '../access/gate.ts'
 import type { FunctionMetrics } from '../metrics/function-metrics.ts'
+import type { ClientRequest, ClientResponse } from './client.ts'
 import type { RequestHead } from './request-head.ts'
 import type { FunctionEntry } from '../routing/routes.ts'
 import type { Upgrade } from './tunnel.ts'
 import type { ResponseSink } from '../upstream/index.ts'
 
 export interface Call {
-  request: IncomingMessage
-  response: ServerResponse
+  request: ClientRequest
+  response: ClientResponse
   entry: FunctionEntry
   /** Its metrics. */
   metrics: FunctionMetrics

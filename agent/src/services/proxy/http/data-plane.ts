@@ -18,6 +18,7 @@ import { AsyncCalls } from '../calls-api/async-calls.ts'
 import { addCallsApi } from '../calls-api/calls-api.ts'
 import { addEventsApi } from '../events-api/events-api.ts'
 import type { DemandSink } from '../demand/demand-lines.ts'
+import type { ClientRequest, ClientResponse } from './client.ts'
 import { deliveryLines } from './delivery-line.ts'
 import type { FunctionSnapshot } from '../metrics/function-metrics.ts'
 import { Hop, type HopKeys } from './hop.ts'
@@ -198,7 +199,9 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
 
   let front: SecureFront | undefined
   try {
-    front = options.front && (await startSecureFront(fastify.server, { ...options, isExempt, front: options.front }))
+    const serve = serveBy(hop!, options.front?.dashboard?.host)
+    front =
+      options.front && (await startSecureFront(fastify.server, { ...options, isExempt, serve, front: options.front }))
   } catch (error) {
     for (const extra of extras) extra.close()
     await fastify.close()
@@ -224,7 +227,10 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
     }
     hop!.closeTunnels()
     routes.close()
-    const lastWrites = setTimeout(() => fastify.server.closeAllConnections(), LAST_WRITES_MS)
+    const lastWrites = setTimeout(() => {
+      fastify.server.closeAllConnections()
+      front?.closeAllConnections()
+    }, LAST_WRITES_MS)
     fastify.server.closeIdleConnections()
     await Promise.all(closed)
     await front?.close()
@@ -304,11 +310,7 @@ function createServer(hop: Hop, options: DataPlaneOptions & Pick<PeerShareOption
   // Without this node silently drops the headers beyond the 2000th; their size is limited above.
   server.maxHeadersCount = 0
   const dashboardHost = options.front?.dashboard?.host
-  // A browser may use one connection for several names of its certificate (RFC 9113 §9.1.2).
-  const serve = (request: http.IncomingMessage, response: http.ServerResponse, isExpected: boolean): void => {
-    if (namesDashboard(request, dashboardHost)) return void response.writeHead(421).end()
-    hop.request(request, response, isExpected)
-  }
+  const serve = serveBy(hop, dashboardHost)
   server.on('request', (request, response) => serve(request, response, false))
   server.on('checkContinue', (request, response) => serve(request, response, true))
   server.on('upgrade', (request, socket, head) => {
@@ -320,6 +322,14 @@ function createServer(hop: Hop, options: DataPlaneOptions & Pick<PeerShareOption
     hop.malformed(new Error('authority form'), socket as Socket)
   })
   return server
+}
+
+function serveBy(hop: Hop, dashboardHost: string | undefined) {
+  return (request: ClientRequest, response: ClientResponse, isExpected: boolean): void => {
+    // A browser may use one connection for several names of its certificate (RFC 9113 §9.1.2).
+    if (namesDashboard(request, dashboardHost)) return void response.writeHead(421).end()
+    hop.request(request, response, isExpected)
+  }
 }
 
 async function settled(unused: readonly Instance[], settleMs: number): Promise<void> {

@@ -10,13 +10,13 @@
  * 3. The client never gets a silently shortened answer: once a head is out, a failure destroys the client's connection.
  * 4. The call ends once (`finish`), whatever ends it first: answer, error, timeout, client.
  */
-import type { Socket } from 'node:net'
 import { PLATFORM_ERRORS, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
 import { isSampled, type Tracing } from '@ryo-faas/runtime/telemetry'
 import { callerLine } from '../access/caller-line.ts'
 import { clientHeaders, errorLabelOf, passHintsOn, platformCodeOf, writeAnswerHead } from './answer-head.ts'
 import { Attempts } from './attempts.ts'
 import type { Call } from './call.ts'
+import type { ClientSocket } from './client.ts'
 import { recordCall } from './call-span.ts'
 import { linger, RequestBody } from './request-body.ts'
 import { errorAnswer } from './refuse.ts'
@@ -358,7 +358,7 @@ export class Exchange implements ResponseSink, Waiter {
   }
 }
 
-function uncork(socket: Socket): void {
+function uncork(socket: ClientSocket): void {
   socket.uncork()
 }
 

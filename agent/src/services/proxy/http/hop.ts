@@ -7,7 +7,7 @@
  * follows a request whose answer closes the connection is ignored: if it was refused, its end is unknown.
  * 4. No instance or queue sees a request before the gate allows it; without a verdict it is refused.
  */
-import { ServerResponse, type IncomingMessage, type RequestListener } from 'node:http'
+import { IncomingMessage, ServerResponse, type RequestListener } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Socket } from 'node:net'
 import { EVENTS_PREFIX, HEADERS, SCHEDULED_KEY } from '@ryo-faas/runtime/protocol'
@@ -18,6 +18,7 @@ import { answerPreflight, isPreflight, setCorsHeaders } from '../access/cors.ts'
 import { PASS, refused, Requester, type Gate, type Verdict } from '../access/gate.ts'
 import type { AsyncCalls } from '../calls-api/async-calls.ts'
 import type { Call } from './call.ts'
+import type { ClientRequest, ClientResponse } from './client.ts'
 import { Exchange, tooLarge, type ExchangeContext } from './exchange.ts'
 import { answerMalformed } from './malformed.ts'
 import { METHODS, refuse, type Refusal } from './refuse.ts'
@@ -79,11 +80,16 @@ export class Hop {
     Object.assign(this.options, keys)
   }
 
-  request(request: IncomingMessage, response: ServerResponse, expectsContinue = false): void {
-    if (!this.isOpen(request.socket)) return
-    this.latest.set(request.socket, response)
-    // A client that waits for a 100 may or may not send its body after another answer: its end is unknown.
-    if (this.isDraining || expectsContinue) response.shouldKeepAlive = false
+  request(request: ClientRequest, response: ClientResponse, expectsContinue = false): void {
+    // Streams of HTTP/2 end, or go on, each for itself.
+    if (response instanceof ServerResponse) {
+      const answer: ServerResponse = response
+      const { socket } = answer.req
+      if (!this.isOpen(socket)) return
+      this.latest.set(socket, answer)
+      // A client that waits for a 100 may or may not send its body after another answer: its end is unknown.
+      if (this.isDraining || expectsContinue) answer.shouldKeepAlive = false
+    }
     this.route(request, response, { expectsContinue })
   }
 
@@ -132,11 +138,7 @@ export class Hop {
     return this.latest.get(socket)?.shouldKeepAlive !== false
   }
 
-  private route(
-    request: IncomingMessage,
-    response: ServerResponse,
-    how: Pick<Call, 'expectsContinue' | 'tunnel'>,
-  ): void {
+  private route(request: ClientRequest, response: ClientResponse, how: Pick<Call, 'expectsContinue' | 'tunnel'>): void {
     // It would show a page what its browser sent, including cookies (RFC 9110 §9.3.8).
     if (request.method === 'TRACE') {
       return this.refuse(request, response, { code: 'METHOD_NOT_ALLOWED', reason: 'TRACE is not allowed' })
@@ -161,7 +163,7 @@ export class Hop {
     }
   }
 
-  private match(request: IncomingMessage, path: string): RouteMatch | undefined {
+  private match(request: ClientRequest, path: string): RouteMatch | undefined {
     const { routes, trusted } = this.options
     const host = routes.hasDomains ? hostOf(request, trusted) : undefined
     // A preflight is about the request that follows.
@@ -171,7 +173,7 @@ export class Hop {
     return routes.match(wanted, path, host)
   }
 
-  private call(request: IncomingMessage, response: ServerResponse, { target, how, routed }: Asked): void {
+  private call(request: ClientRequest, response: ClientResponse, { target, how, routed }: Asked): void {
     const isUpgrade = how.tunnel !== undefined
     const { ids } = this
     const { routes, tracing, dispatchToken, functionsKey, trusted } = this.options
@@ -262,7 +264,8 @@ export class Hop {
   }
 
   /** Requests without a function have no function's limit: their bodies arrive soon or are absent. */
-  private fallBack(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+  private fallBack(request: ClientRequest, response: ClientResponse, expectsContinue: boolean): void {
+    if (!(request instanceof IncomingMessage && response instanceof ServerResponse)) return request.handOver!(response)
     const { method, headers } = request
     const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) !== 0
     if (hasBody && (method === 'GET' || method === 'HEAD')) {
@@ -300,15 +303,15 @@ export class Hop {
   }
 
   private refuse(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: ClientRequest,
+    response: ClientResponse,
     error: Omit<Refusal, 'requestId'> & { requestId?: string },
   ): void {
     refuse(request, response, { ...error, requestId: error.requestId ?? this.ids.traceId() })
   }
 }
 
-function wrongMethod({ method }: IncomingMessage, allow: string) {
+function wrongMethod({ method }: ClientRequest, allow: string) {
   return { code: 'METHOD_NOT_ALLOWED', reason: `${method} is not allowed here`, allow } as const
 }
 

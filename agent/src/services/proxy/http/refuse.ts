@@ -1,6 +1,6 @@
 /** Answers a request with a platform error. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { platformError, type PlatformErrorCode } from '@ryo-faas/runtime/protocol'
+import type { ClientRequest, ClientResponse } from './client.ts'
 import { linger } from './request-body.ts'
 
 export interface Refusal {
@@ -33,7 +33,7 @@ export function errorAnswer(refusal: Refusal): ReturnType<typeof platformError> 
   return error
 }
 
-export function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+export function refuse(request: ClientRequest, response: ClientResponse, refusal: Refusal): void {
   const { status, headers, body } = errorAnswer(refusal)
   if (refusal.code === 'BAD_REQUEST') response.shouldKeepAlive = false
   response.writeHead(status, headers)

@@ -5,8 +5,8 @@
  * until `forget`; while all that was read is kept, the body can be sent again from its start. 3. Framing is this
  * file's: raw bytes under a length, chunks otherwise. 4. Nothing beyond the limit is passed on.
  */
-import type { IncomingMessage } from 'node:http'
 import type { UpstreamConnection } from '../upstream/index.ts'
+import type { ClientRequest } from './client.ts'
 
 export const REPLAY_LIMIT_BYTES = 64 * 1024
 
@@ -15,7 +15,7 @@ const LAST_CHUNK = Buffer.from('0\r\n\r\n')
 const CRLF = Buffer.from('\r\n')
 
 export class RequestBody {
-  private readonly request: IncomingMessage
+  private readonly request: ClientRequest
   private readonly isChunked: boolean
   private readonly limitBytes: number
   private readonly onTooLarge: () => void
@@ -26,7 +26,7 @@ export class RequestBody {
   private isFlowing = false
   private readBytes = 0
 
-  constructor(request: IncomingMessage, options: { isChunked: boolean; limitBytes: number; onTooLarge: () => void }) {
+  constructor(request: ClientRequest, options: { isChunked: boolean; limitBytes: number; onTooLarge: () => void }) {
     this.request = request
     this.isChunked = options.isChunked
     this.limitBytes = options.limitBytes
@@ -130,7 +130,7 @@ export class RequestBody {
 }
 
 /** Lets a client that has its answer go on sending for a while, then cuts it off. */
-export function linger(request: IncomingMessage): void {
+export function linger(request: ClientRequest): void {
   const { socket } = request
   const timer = setTimeout(() => {
     if (!request.complete) socket.destroy()

@@ -7,7 +7,6 @@
  * only from the dispatcher, and its proof is not passed on. 5. An event depth passes only with its signature. 6. Claims
  * about a request's origin are trusted from the dispatcher and trusted peers only; for others we write what we see.
  */
-import type { IncomingMessage } from 'node:http'
 import { CONNECTION_HEADERS, HEADERS } from '@ryo-faas/runtime/protocol'
 import {
   formatTraceParent,
@@ -22,6 +21,7 @@ import { callerLine } from '../access/caller-line.ts'
 import { plainAddress } from '../access/peer-share.ts'
 import type { TrustedPeers } from '../access/trusted-peers.ts'
 import { connectionOptions } from '../upstream/index.ts'
+import type { ClientRequest } from './client.ts'
 
 export interface RequestHead {
   readonly kind: 'ok'
@@ -108,7 +108,7 @@ const RESPOND_ASYNC = /(?:^|,)[ \t]*respond-async[ \t]*(?:[;,]|$)/i
 const HOST = /^[A-Za-z0-9\-._~!$&'()*+,;=:%[\]]*$/
 
 export function rewriteRequestHead(
-  request: IncomingMessage,
+  request: ClientRequest,
   options: {
     ids: IdSource
     tracing: Tracing
@@ -222,7 +222,7 @@ function framing({ contentLength, transferEncoding }: Incoming, isOldHttp: boole
 }
 
 /** Invariant 6. */
-function forwarding(incoming: Incoming, from: { request: IncomingMessage; isOriginTrusted: boolean }): string {
+function forwarding(incoming: Incoming, from: { request: ClientRequest; isOriginTrusted: boolean }): string {
   const client = clientAddress(from.request)
   const scheme = schemeOf(from.request)
   if (!from.isOriginTrusted) return forwardedLines(client, scheme, incoming.host ?? '')
@@ -238,16 +238,16 @@ function forwardedLines(chain: string, proto: string, host: string): string {
   return `X-Forwarded-For: ${chain}\r\nX-Forwarded-Proto: ${proto}\r\nX-Forwarded-Host: ${host}\r\n`
 }
 
-export function clientAddress(request: IncomingMessage): string {
+export function clientAddress(request: ClientRequest): string {
   return plainAddress(request.socket.remoteAddress ?? 'unknown')
 }
 
-export function schemeOf({ socket }: IncomingMessage): 'http' | 'https' {
+export function schemeOf({ socket }: ClientRequest): 'http' | 'https' {
   return 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
 }
 
 /** The host name that the client asked for: lower case, without port. A trusted peer says what it was asked for itself. */
-export function hostOf(request: IncomingMessage, trusted: TrustedPeers): string | undefined {
+export function hostOf(request: ClientRequest, trusted: TrustedPeers): string | undefined {
   const { host, 'x-forwarded-host': forwarded } = request.headers
   const isForwarded = typeof forwarded === 'string' && trusted.has(clientAddress(request))
   const name = isForwarded ? forwarded.split(',', 1)[0]!.trim() : host
