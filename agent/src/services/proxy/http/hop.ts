@@ -83,7 +83,7 @@ export class Hop {
   request(request: ClientRequest, response: ClientResponse, expectsContinue = false): void {
     // Streams of HTTP/2 end, or go on, each for itself.
     if (response instanceof ServerResponse) {
-      const answer: ServerResponse = response
+      const answer = response as ServerResponse
       const { socket } = answer.req
       if (!this.isOpen(socket)) return
       this.latest.set(socket, answer)

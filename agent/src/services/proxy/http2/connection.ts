@@ -14,7 +14,7 @@
  * 4. streams that nobody will answer any more are told to their calls, whatever ended them (stream).
  * Left out on purpose: push, priorities, trailers (read and dropped), a table for what we send.
  */
-import type { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
 import { platformError } from '@ryo-faas/runtime/protocol'
 import type { IdSource } from '@ryo-faas/runtime/telemetry'
 import type { ClientRequest, ClientResponse } from '../http/client.ts'
@@ -73,7 +73,7 @@ export interface Patience {
 }
 
 export class Http2Connection implements FrameSink, StreamOwner {
-  readonly #socket: TLSSocket
+  readonly #socket: Socket
   readonly #service: Http2Service
   readonly remoteAddress: string | undefined
   readonly sender: Sender
@@ -94,7 +94,7 @@ export class Http2Connection implements FrameSink, StreamOwner {
   #activeAt = performance.now()
   #headSince: number | undefined = performance.now()
 
-  constructor(socket: TLSSocket, service: Http2Service) {
+  constructor(socket: Socket, service: Http2Service) {
     this.#socket = socket
     this.#service = service
     this.remoteAddress = socket.remoteAddress

@@ -15,8 +15,9 @@ const MAX_TABLE_BYTES = 4096
 /** As large as a head of HTTP/1.1 may be. */
 export const MAX_LIST_BYTES = 16 * 1024
 const FIELD_OVERHEAD_BYTES = 32
-const MAX_REMEMBERED = 32
-const MAX_REMEMBERED_BYTES = 256
+const MAX_REMEMBERED = 16
+const MAX_REMEMBERED_BLOCK_BYTES = 256
+const MAX_REMEMBERED_LIST_BYTES = 4096
 /** RFC 7541 §5.1: more than any length that we take. */
 const MAX_INTEGER = 0xff_ffff
 
@@ -30,6 +31,8 @@ export class FieldDecoder<Meaning> {
   #tableBytes = 0
   #maxTableBytes = MAX_TABLE_BYTES
   #hasChanged = false
+  /** Of the latest list. */
+  #listBytes = 0
   readonly #known = new Map<string, Meaning>()
 
   /** @param understand what a list of fields means; the same for the same list */
@@ -39,13 +42,13 @@ export class FieldDecoder<Meaning> {
 
   /** @throws ConnectionError compression */
   decode(block: Buffer): Meaning {
-    const key = block.length <= MAX_REMEMBERED_BYTES ? block.toString('latin1', 0, block.length) : undefined
+    const key = block.length <= MAX_REMEMBERED_BLOCK_BYTES ? block.toString('latin1', 0, block.length) : undefined
     const known = key === undefined ? undefined : this.#known.get(key)
     if (known !== undefined) return known
     this.#hasChanged = false
     const meaning = this.#understand(this.#read(block))
     if (this.#hasChanged) this.#known.clear()
-    else if (key !== undefined) {
+    else if (key !== undefined && this.#listBytes <= MAX_REMEMBERED_LIST_BYTES) {
       if (this.#known.size >= MAX_REMEMBERED) this.#known.clear()
       this.#known.set(key, meaning)
     }
@@ -77,6 +80,7 @@ export class FieldDecoder<Meaning> {
       if (bytes <= MAX_LIST_BYTES) fields.push(field[0], field[1])
       else fields.length = 0
     }
+    this.#listBytes = bytes
     return bytes <= MAX_LIST_BYTES ? fields : 'too-large'
   }
 

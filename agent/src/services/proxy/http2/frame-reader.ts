@@ -44,9 +44,10 @@ export class FrameReader {
     this.#sink = sink
   }
 
-  /** The client owes the rest of a greeting or of a block of fields, which nobody may wait for long. */
+  /** The client owes the rest of a greeting, of a block of fields, or of a frame other than DATA: it may not take long. */
   get isWithinHead(): boolean {
-    return !this.#hasSettings || this.#block !== undefined
+    const rest = this.#rest
+    return !this.#hasSettings || this.#block !== undefined || (rest !== undefined && rest[3] !== FRAME.data)
   }
 
   /** @throws ConnectionError */

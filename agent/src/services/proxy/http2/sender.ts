@@ -6,7 +6,7 @@
  * which take turns. 2. While it has more than `STALLED_BYTES`, which only heads and acknowledgements can make of it,
  * nothing more is read from the client (`onStall`). 3. Frames of one stream keep their order.
  */
-import type { TLSSocket } from 'node:tls'
+import type { Socket } from 'node:net'
 import {
   CODE,
   ConnectionError,
@@ -29,7 +29,7 @@ const MAX_WAITING_BYTES = 1024 * 1024
 const SMALL_BYTES = 4096
 
 export class Sender {
-  readonly #socket: TLSSocket
+  readonly #socket: Socket
   readonly #onStall: (isStalled: boolean) => void
   #text = ''
   #parts: (string | Buffer)[] = []
@@ -49,7 +49,7 @@ export class Sender {
   /** When the socket last took something, if it has something. */
   movedAt = 0
 
-  constructor(socket: TLSSocket, onStall: (isStalled: boolean) => void) {
+  constructor(socket: Socket, onStall: (isStalled: boolean) => void) {
     this.#socket = socket
     this.#onStall = onStall
     socket.on('drain', () => {
@@ -169,7 +169,10 @@ export class Sender {
     this.#pump()
     this.#write()
     if (this.#draining.size > 0 && this.waitingBytes < MAX_WAITING_BYTES / 2) {
-      for (const stream of this.#draining) if (stream.drained()) this.#draining.delete(stream)
+      const waiting = [...this.#draining]
+      // Who is told writes at once, and may have to wait again.
+      this.#draining.clear()
+      for (const stream of waiting) stream.drained()
     }
     if (!this.#isStalled && this.#socket.writableLength > STALLED_BYTES) {
       this.#isStalled = true

@@ -215,13 +215,12 @@ export class Http2Stream implements ClientSocket {
     return !isLast && this.#waitingBytes > 0 && this.sendWindow > 0
   }
 
-  /** @internal There is room again, in this stream and in all. @returns whether it no longer waits for that */
-  drained(): boolean {
-    if (!this.#needsDrain || this.#isClosed) return true
-    if (this.#waitingBytes > LOW_WATER_BYTES) return false
+  /** @internal There is room again in all streams together; in this one, perhaps. */
+  drained(): void {
+    if (!this.#needsDrain || this.#isClosed) return
+    if (this.#waitingBytes > LOW_WATER_BYTES) return this.#sender.awaitDrain(this)
     this.#needsDrain = false
     this.response?.drained()
-    return true
   }
 
   // The end
