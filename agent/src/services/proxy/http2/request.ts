@@ -51,7 +51,7 @@ export class Http2Request extends EventEmitter implements ClientRequest {
     this.socket.handOver(this, response)
   }
 
-  override on(event: string, listener: (...args: never[]) => void): this {
+  override on(event: string, listener: Parameters<EventEmitter['on']>[1]): this {
     super.on(event, listener)
     if (event === 'data') this.resume()
     return this
