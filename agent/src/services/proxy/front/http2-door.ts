@@ -35,29 +35,38 @@ export function createHttp2Door(options: Http2DoorOptions): Http2Door {
   const ids = new IdSource()
   const connections = new Set<Http2Connection>()
   const waiting: (() => void)[] = []
+  let isClosing = false
   const checkMs = Math.max(1, Math.min(MAX_CHECK_MS, headersTimeoutMs / 2, keepAliveTimeoutMs / 2))
-  const checks = setInterval(() => {
+  let checks: NodeJS.Timeout | undefined
+  const check = (): void => {
     const now = performance.now()
     for (const connection of connections) connection.check(now, options)
-  }, checkMs).unref()
+  }
+  const forget = (connection: Http2Connection): void => {
+    connections.delete(connection)
+    if (connections.size > 0) return
+    clearInterval(checks)
+    checks = undefined
+    for (const done of waiting.splice(0)) done()
+  }
   return {
     take: socket => {
+      if (socket.destroyed) return
       const { remoteAddress, remotePort, localAddress, localPort } = socket
       const behind = { server, ends: { remoteAddress, remotePort, localAddress, localPort } }
       const connection = new Http2Connection(socket, {
         ...{ serve, headers, ids },
         handOver: (request, response) => handOver(behind, request, response),
       })
+      if (isClosing) connection.leave()
       connections.add(connection)
-      socket.once('close', () => {
-        connections.delete(connection)
-        if (connections.size === 0) for (const done of waiting.splice(0)) done()
-      })
+      checks ??= setInterval(check, checkMs).unref()
+      socket.once('close', () => forget(connection))
     },
     close: async () => {
+      isClosing = true
       for (const connection of connections) connection.leave()
       if (connections.size > 0) await new Promise<void>(resolve => waiting.push(resolve))
-      clearInterval(checks)
     },
     destroy: () => {
       for (const connection of connections) connection.destroy()

@@ -60,8 +60,15 @@ export function frame({ type, flags, stream }: FrameHead, payload: string): stri
 
 export function frameHead({ type, flags, stream }: FrameHead, length: number): string {
   return String.fromCharCode(
-    ...[length >>> 16, (length >>> 8) & 255, length & 255, type, flags],
-    ...[stream >>> 24, (stream >>> 16) & 255, (stream >>> 8) & 255, stream & 255],
+    length >>> 16,
+    (length >>> 8) & 255,
+    length & 255,
+    type,
+    flags,
+    stream >>> 24,
+    (stream >>> 16) & 255,
+    (stream >>> 8) & 255,
+    stream & 255,
   )
 }
 
