@@ -104,7 +104,14 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'bus', include: WITH_PROCESSES, testTimeout: 60_000, hookTimeout: 60_000, maxWorkers: 3 },
+        test: {
+          name: 'bus',
+          include: WITH_PROCESSES,
+          globalSetup: 'agent/test/support/bundle-entries.ts',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 3,
+        },
       },
       {
         extends: true,

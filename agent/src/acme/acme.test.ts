@@ -5,13 +5,11 @@ import { once } from 'node:events'
 import { watch } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import https from 'node:https'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import tls from 'node:tls'
-import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest'
 import { CertificateAuthority } from '../../test/support/certificate-authority.ts'
 import { until, untilTrue } from '../../test/support/until.ts'
 import { freePort } from '../host/index.ts'
@@ -208,9 +206,8 @@ function startProcess(domain: string, directoryUrl = authority.directoryUrl): Ch
     ...{ folder: files('ca'), answers: files('answers'), directoryUrl, trusted },
     ...{ kinds: ['http-01'], domains: [domain] },
   }
-  const entry = fileURLToPath(new URL('./acme-testing.ts', import.meta.url))
-  const loader = ['--import', createRequire(import.meta.url).resolve('tsx'), '--conditions=source']
-  const child = spawn(process.execPath, [...loader, entry, JSON.stringify(settings)], { stdio: 'ignore' })
+  const entry = join(inject('entries'), 'acme/acme-testing.js')
+  const child = spawn(process.execPath, [entry, JSON.stringify(settings)], { stdio: 'ignore' })
   stage.onEnd(() => void child.kill('SIGKILL'))
   return child
 }

@@ -3,14 +3,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { pack } from 'tar-stream'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { untilTrue } from '../../test/support/until.ts'
 import { PackageStore } from './package-store.ts'
 import { manifestOf, sha256Of } from './packages-testing.ts'
@@ -37,11 +35,8 @@ const contents = () => readdir(join(folder, 'contents')).catch((): string[] => [
 async function start(doing: 'receive' | 'place'): Promise<ChildProcess> {
   const file = join(folder, 'manifest.json')
   await writeFile(file, JSON.stringify(manifest))
-  const script = fileURLToPath(new URL('./testing/package-process.ts', import.meta.url))
-  const loader = ['--import', createRequire(import.meta.url).resolve('tsx'), '--conditions=source']
-  const child = spawn(process.execPath, [...loader, script, folder, file, doing], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+  const script = join(inject('entries'), 'packages/testing/package-process.js')
+  const child = spawn(process.execPath, [script, folder, file, doing], { stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.on('error', () => undefined) // It was killed.
   children.push(child)
   await once(child.stdout, 'data')

@@ -1,9 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { homePaths, readAgentFile, type AgentFile } from '../client/index.ts'
 import { isAlive, signalProcess, waitForExit } from '../host/index.ts'
 import { keepAgent } from './keeper.ts'
@@ -14,12 +12,10 @@ let abort: AbortController
 let keeping: Promise<void>
 
 function keep(hungAfterMs: number): void {
-  const tsx = createRequire(import.meta.url).resolve('tsx')
-  const entry = fileURLToPath(new URL('./keeper-testing.ts', import.meta.url))
   keeping = keepAgent({
     home,
     command: process.execPath,
-    args: ['--import', tsx, '--conditions=source', entry, home],
+    args: [join(inject('entries'), 'platform/keeper-testing.js'), home],
     environment: process.env,
     signal: abort.signal,
     hungAfterMs,

@@ -1,20 +1,17 @@
 /** A collector in its own process is killed, and meets a full disk. */
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import { AS_OPERATOR } from '../../access/access-testing.ts'
 import { TraceQuery } from '../../contract/index.ts'
 import { openTraces } from './open-traces.ts'
 import { otlpRequest, otlpSpan, traceId } from './testing/spans.ts'
 import type { TraceFigures } from './trace-store.ts'
 
-const main = fileURLToPath(new URL('./testing/collector-process.ts', import.meta.url))
-const tsx = createRequire(import.meta.url).resolve('tsx')
+const main = join(inject('entries'), 'observability/collector/testing/collector-process.js')
 
 let folder: string
 const ends: (() => Promise<unknown>)[] = []
@@ -27,7 +24,7 @@ afterEach(async () => {
 })
 
 async function start({ fileLimitBlocks }: { fileLimitBlocks?: number } = {}) {
-  const node = [process.execPath, '--import', tsx, '--conditions=source', main, join(folder, 'traces')]
+  const node = [process.execPath, main, join(folder, 'traces')]
   const [command, args] =
     fileLimitBlocks === undefined
       ? [node[0]!, node.slice(1)]

@@ -2,11 +2,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { inject } from 'vitest'
 import { TEST_KEYS } from '../../access/access-testing.ts'
 import { answerProof, type CallView } from '../../contract/index.ts'
 import {
@@ -224,11 +223,8 @@ export class Stage {
   }
 
   spawnMain(file: string): ChildProcess {
-    const main = fileURLToPath(new URL('./main.ts', import.meta.url))
-    const tsx = createRequire(import.meta.url).resolve('tsx')
-    const child = spawn(process.execPath, ['--import', tsx, '--conditions=source', main, file], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
+    const main = join(inject('entries'), 'services/dispatcher/main.js')
+    const child = spawn(process.execPath, [main, file], { stdio: ['ignore', 'ignore', 'pipe'] })
     const gone = new Promise(resolve => child.once('exit', resolve))
     this.onEnd(async () => {
       child.kill('SIGKILL')

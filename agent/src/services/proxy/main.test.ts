@@ -1,11 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import net, { type AddressInfo } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import { ProxyControl, type Demand } from './control/proxy-control.ts'
 import { ensureStreams, STREAMS } from '../../bus/index.ts'
 import { createCallerKey } from '../../access/index.ts'
@@ -14,8 +12,7 @@ import { managerOf, startNats } from '../../bus/testing/nats-server.ts'
 import { call, Stage, until } from './proxy-testing.ts'
 import type { Proxy } from './proxy.ts'
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url))
-const tsx = createRequire(import.meta.url).resolve('tsx')
+const main = path.join(inject('entries'), 'services/proxy/main.js')
 
 let stage: Stage
 let folder: string
@@ -38,9 +35,7 @@ interface Started {
 }
 
 function spawnMain(file: string): Pick<Started, 'child' | 'stderr' | 'exit'> {
-  const child = spawn(process.execPath, ['--import', tsx, '--conditions=source', main, file], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const child = spawn(process.execPath, [main, file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''
   child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()))
   const exit = new Promise<number | null>(resolve => child.once('exit', resolve))

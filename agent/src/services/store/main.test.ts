@@ -1,15 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import net, { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import { TEST_KEYS } from '../../access/access-testing.ts'
 import { ask, Stage, until } from './store-testing.ts'
 
-const main = fileURLToPath(new URL('./main.ts', import.meta.url))
-const tsx = createRequire(import.meta.url).resolve('tsx')
+const main = join(inject('entries'), 'services/store/main.js')
 
 let stage: Stage
 beforeEach(async () => {
@@ -26,7 +23,7 @@ interface Started {
 async function run(options: object, { fileLimitBlocks }: { fileLimitBlocks?: number } = {}): Promise<Started> {
   const file = join(stage.folder, 'options.json')
   await writeFile(file, JSON.stringify({ dataFolder: stage.dataFolder, access: TEST_KEYS, port: 0, ...options }))
-  const node = [process.execPath, '--import', tsx, '--conditions=source', main, file]
+  const node = [process.execPath, main, file]
   const [command, args] =
     fileLimitBlocks === undefined
       ? [node[0]!, node.slice(1)]

@@ -1,4 +1,5 @@
-import { expect, it } from 'vitest'
+import { join } from 'node:path'
+import { expect, inject, it } from 'vitest'
 import { CHAOS_SCALE, CHAOS_SEED } from '../../../../test/chaos/chaos-scale.ts'
 import { TestPostgres } from '../../../../test/support/postgres.ts'
 import { runCrashes } from '../testing/crash-run.ts'
@@ -10,6 +11,7 @@ it(
     const postgres = await TestPostgres.start()
     const seed = Number(CHAOS_SEED ?? 3)
     const size = {
+      main: join(inject('entries'), 'services/store/main.js'),
       writers: Math.min(64, 16 * CHAOS_SCALE),
       kills: 5 * CHAOS_SCALE,
       busKillEvery: 3,

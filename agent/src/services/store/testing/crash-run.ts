@@ -28,8 +28,8 @@ export interface CrashOptions {
   database?: { url(): string; kill(): Promise<void>; start(): Promise<void> }
   /** Most milliseconds that the store lives, from its being ready. */
   longestLifeMs: number
-  /** Entry of the store; default: its source. */
-  main?: string
+  /** Entry of the store. */
+  main: string
   say?: (line: string) => void
 }
 
@@ -53,7 +53,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
     Array.from({ length: options.stores ?? 1 }, async (_, number) => {
       const own = join(folder, String(number))
       await mkdir(own)
-      return new StoreProcess(own, processOptions, main)
+      return new StoreProcess(own, main, processOptions)
     }),
   )
   try {

@@ -17,6 +17,8 @@ export interface HistoryOptions {
   clients: number
   kills: number
   longestLifeMs: number
+  /** Entry of the store. */
+  main: string
   /** Where the documents are; default: in the store's folder. It is killed as often as the store. */
   database?: { url(): string; kill(): Promise<void>; start(): Promise<void> }
 }
@@ -32,9 +34,9 @@ const DOCUMENTS = 4
 const PAUSE_MS = 10
 
 export async function runHistories(options: HistoryOptions): Promise<HistoryReport> {
-  const { seed, clients, kills, longestLifeMs, database } = options
+  const { seed, clients, kills, longestLifeMs, main, database } = options
   const folder = await mkdtemp(join(tmpdir(), 'store-history-'))
-  const store = new StoreProcess(folder, database ? { database: database.url() } : {})
+  const store = new StoreProcess(folder, main, database ? { database: database.url() } : {})
   const histories = Array.from({ length: DOCUMENTS }, (): DocumentOperation[] => [])
   const random = randomFrom(seed)
   const stop = new AbortController()

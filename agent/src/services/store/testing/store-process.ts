@@ -1,14 +1,12 @@
 /** The store as a process that is killed and comes back: on the same data and the same port. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { TEST_KEYS } from '../../../access/access-testing.ts'
 import type { StoreInput } from '../options.ts'
 import { until } from '../../../../test/support/until.ts'
 
-/** It is compiled on the fly, on a machine that does much else. */
+/** On a machine that does much else. */
 const START_MS = 60_000
 
 export class StoreProcess {
@@ -19,12 +17,8 @@ export class StoreProcess {
   #gone: Promise<number | null> = Promise.resolve(0)
   #port = 0
 
-  /** @param main the entry to run; default: the source */
-  constructor(
-    folder: string,
-    options: Partial<StoreInput>,
-    main = fileURLToPath(new URL('../main.ts', import.meta.url)),
-  ) {
+  /** @param main the entry to run */
+  constructor(folder: string, main: string, options: Partial<StoreInput>) {
     this.#folder = folder
     this.#options = options
     this.#main = main
@@ -45,10 +39,7 @@ export class StoreProcess {
     await rm(readyFile, { force: true })
     const options = { dataFolder: this.dataFolder, access: TEST_KEYS, port: this.#port, readyFile, ...this.#options }
     await writeFile(file, JSON.stringify(options))
-    const loader = this.#main.endsWith('.ts')
-      ? ['--import', createRequire(import.meta.url).resolve('tsx'), '--conditions=source']
-      : []
-    const child = spawn(process.execPath, [...loader, this.#main, file], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(process.execPath, [this.#main, file], { stdio: ['ignore', 'ignore', 'pipe'] })
     let errors = ''
     child.stderr.on('data', (piece: Buffer) => (errors += piece.toString()))
     this.#child = child
