@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RyoFaasError } from '../../src/contract/index.ts'
 import { connectDocker, nullIfMissing } from '../../src/docker/index.ts'
 import { DockerEngine } from '../../src/engines/docker/docker-engine.ts'
+import { furtherTest } from '../support/further-test.ts'
 
 const never = new AbortController().signal
 let home: string
@@ -86,7 +87,7 @@ test('an image that is in use stays', async () => {
   expect((await engine.images.list()).map(({ ref }) => ref)).toEqual([image])
 })
 
-test('a package that asks for another Node has it in its image, from a base image of its own', async () => {
+furtherTest('a package that asks for another Node has it in its image, from a base image of its own', async () => {
   const engine = await makeEngine()
   await copyFile(process.execPath, join(home, 'other-node'))
   await appendFile(join(home, 'other-node'), '\0')

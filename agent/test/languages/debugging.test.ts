@@ -7,6 +7,7 @@ import { DebugClient } from '../support/debug-client.ts'
 import { GO_CACHE } from '../support/go-cache.ts'
 import { TestPlatform } from '../support/platform.ts'
 import { PYTHON_ENVIRONMENT } from '../support/python-environment.ts'
+import { sampleOf } from '../support/whole-suite.ts'
 
 const FILES = {
   'go/hello.go': `package hello
@@ -52,10 +53,20 @@ async function deployForDebugger(name: string) {
   return { port: port!, paths: paths! }
 }
 
-describe.each([
+interface Debugger {
+  name: string
+  file: string
+  line: number
+  value: string
+  protocol: 'delve' | 'debugpy'
+}
+
+const DEBUGGERS: readonly [Debugger, Debugger] = [
   { name: 'InGo', file: 'go/hello.go', line: 10, value: '"you"', protocol: 'delve' },
   { name: 'InPython', file: 'python/hello.py', line: 3, value: "'you'", protocol: 'debugpy' },
-])('$name', ({ name, file, line, value, protocol }) => {
+]
+
+describe.each(sampleOf(DEBUGGERS))('$name', ({ name, file, line, value, protocol }) => {
   test('stops at a breakpoint, shows a variable, continues, and is as before after a normal deploy', async () => {
     const { port, paths } = await deployForDebugger(name)
     expect(paths.protocol).toBe(protocol)

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isStopped } from '../../src/host/index.ts'
+import { furtherTest } from '../support/further-test.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 
@@ -148,7 +149,7 @@ test('is taken while the platform works, and a home that is restored from it goe
   expect(later.filter(status => status !== 404 && status !== 'succeeded')).toEqual([])
 }, 120_000)
 
-test('a running home, and one that is not empty, are left as they are', async () => {
+furtherTest('a running home, and one that is not empty, are left as they are', async () => {
   const running = await second.cli(['restore', file])
   expect([running.code, running.stderr]).toEqual([1, expect.stringContaining('[ALREADY_RUNNING]')])
   await second.ok(['stopFaas'])

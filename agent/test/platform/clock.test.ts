@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChildProcess } from 'node:child_process'
+import { furtherTest } from '../support/further-test.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 
@@ -113,7 +114,7 @@ test('scheduled(event) of a Worker gets each time, and schedules run calls it no
   expect(triggers).toMatchObject([{ isEvent: true }])
 })
 
-test('a platform that starts without it has the real clock, and its schedules have not run ahead', async () => {
+furtherTest('a platform that starts without it has the real clock, and its schedules have not run ahead', async () => {
   dev.kill('SIGINT')
   await new Promise(resolve => dev.once('exit', resolve))
   await platform.start('process')

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { furtherTest } from '../support/further-test.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 
@@ -66,7 +67,7 @@ test('a new platform starts only after a stopping one has stopped', async () => 
   expect((await platform.details('slow')).state).toBe('running')
 })
 
-test('stopFaas on a stopping platform waits for it, and starts nothing', async () => {
+furtherTest('stopFaas on a stopping platform waits for it, and starts nothing', async () => {
   const { call, stopped, release } = await stoppingPlatform()
   const again = platform.spawnCli(['stopFaas'])
   const exited = once(again, 'exit')
@@ -80,7 +81,7 @@ test('stopFaas on a stopping platform waits for it, and starts nothing', async (
   await expect(platform.view()).rejects.toMatchObject({ code: 'NOT_RUNNING' })
 })
 
-test('started again as soon as stopFaas has responded, it is a new platform', async () => {
+furtherTest('started again as soon as stopFaas has responded, it is a new platform', async () => {
   await platform.start('process')
   const stopped = platform.ok(['stopFaas'])
   // The file disappears a moment before the process.
