@@ -7,16 +7,18 @@ import { text } from 'node:stream/consumers'
 
 // The machine's own Node, also for units: npm puts the one of the parts first in the PATH.
 const node = process.env['npm_node_execpath'] ?? process.execPath
+const units = 'node_modules/vitest/vitest.mjs run --project unit'
 
 const LANES = [
-  ['eslint .'],
+  // The types of tests, examples and docs: nothing is made of them, so the build leaves them out.
+  ['tsc -b', 'eslint .'],
   [
-    // Tests, examples and docs: nothing is made of them, so the build leaves them out.
-    'tsc -b',
     'knip',
     'npm run -s check:packages',
     'prettier --check .',
-    `"${node}" node_modules/vitest/vitest.mjs run --project unit`,
+    `"${node}" ${units}`,
+    // Functions run on the other one.
+    ...(node === process.execPath ? [] : [`"${process.execPath}" ${units} runtime/src`]),
   ],
 ]
 
