@@ -1,15 +1,36 @@
 /**
  * What a checkout needs beyond compiled files: the dashboard (`agent/dashboard`), bundled into `agent/dist/dashboard`, and
  * `agent/bundle`, from which the command line and the platform run; and the runtime, which needs no package: the one
- * that its schedules are made with is put into their file.
+ * that its schedules are made with is put into their file. Nothing is made again while all that it is made of is older.
  */
-import { copyFile, cp, readFile } from 'node:fs/promises'
+import { copyFile, cp, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { bundleAgent } from './bundle.js'
 
 const source = fileURLToPath(new URL('../dashboard/', import.meta.url))
 const target = fileURLToPath(new URL('../dist/dashboard/', import.meta.url))
+const scripts = fileURLToPath(new URL('./', import.meta.url))
+const root = fileURLToPath(new URL('../../', import.meta.url))
+/** Its time is the one at which the last build began. */
+const made = join(root, 'agent/bundle/made')
+
+const begin = new Date()
+if (await isMade()) process.exit()
+
+async function isMade() {
+  const compiled = ['runtime', 'agent'].map(name => join(root, name, 'dist/.tsbuildinfo'))
+  const inFolders = await Promise.all(
+    [source, scripts].map(async folder => (await readdir(folder, { recursive: true })).map(name => join(folder, name))),
+  )
+  const written = inFolders.flat().filter(path => !path.endsWith('.tsbuildinfo'))
+  const inputs = [...compiled, join(root, 'package-lock.json'), ...written]
+  const [last, ...times] = await Promise.all(
+    [made, ...inputs].map(async path => (await stat(path).catch(() => undefined))?.mtimeMs),
+  )
+  return last !== undefined && times.every(time => time < last)
+}
 
 await build({
   entryPoints: { app: `${source}main.tsx` },
@@ -54,3 +75,5 @@ const bundle = fileURLToPath(new URL('../bundle/', import.meta.url))
 await bundleAgent(bundle)
 // The agent serves it from beside itself.
 await cp(target, `${bundle}dashboard`, { recursive: true })
+await writeFile(made, '')
+await utimes(made, begin, begin)
