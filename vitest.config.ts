@@ -23,7 +23,7 @@ const WITH_PROCESSES = [
 const COMPILING = ['agent/src/languages/**/*.test.ts', 'extension/src/analysis/worker/*.test.ts', 'docs/**/*.test.ts']
 
 /** They fill the machine. */
-const ALONE = 'agent/test/platform/{heavy,under-load,faults}.test.ts'
+const ALONE = 'agent/test/platform/{heavy,under-load}.test.ts'
 
 /** Real applications and what is published. */
 const APPS = 'agent/test/apps/**/*.test.ts'
@@ -70,8 +70,14 @@ class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
     const isLong = ({ moduleId }: TestSpecification) => LONG.some(path => moduleId.endsWith(path))
-    return [...sorted.filter(isLong), ...sorted.filter(file => !isLong(file))]
+    return [sorted.filter(isLong), sorted.filter(file => !isLong(file))].flatMap(byProject)
   }
+}
+
+/** A worker goes on with the modules that it has loaded while the next file is of the same project. */
+function byProject(files: TestSpecification[]): TestSpecification[] {
+  const names = [...new Set(files.map(({ project }) => project.name))]
+  return names.flatMap(name => files.filter(({ project }) => project.name === name))
 }
 
 export default defineConfig({
@@ -117,6 +123,7 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 3,
+          isolate: false,
         },
       },
       {
@@ -130,6 +137,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           // Most of the time is waiting for processes and containers.
           maxWorkers: 3,
+          isolate: false,
           sequence: { groupOrder: 1 },
         },
       },
@@ -153,9 +161,10 @@ export default defineConfig({
           exclude: notHere,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Each file has its own machines.
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          // Each file has its own machines: one of them has room beside other tests.
+          ...(IS_WHOLE
+            ? { maxWorkers: 1, sequence: { groupOrder: 2 } }
+            : { maxWorkers: 3, sequence: { groupOrder: 1 } }),
         },
       },
       {
