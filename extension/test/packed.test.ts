@@ -1,10 +1,11 @@
 /** What is in the package, and what is not. */
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { bed } from './bed/bed.ts'
 
 async function installed(): Promise<string> {
-  const { extensions } = inject('bed')
+  const { extensions } = await bed()
   const name = (await readdir(extensions)).find(found => /ryo-faas/.test(found))
   return join(extensions, name!)
 }

@@ -1,5 +1,6 @@
 /** One editor for all tests of a file; each opens windows of its own, with a platform of its own. */
-import { afterAll, afterEach, beforeAll, inject } from 'vitest'
+import { afterAll, afterEach, beforeAll } from 'vitest'
+import { bed } from './bed.ts'
 import { Editor } from './editor.ts'
 import { pictureOfFailure } from './pictures.ts'
 import { TestPlatform, type PlatformOptions } from './platform.ts'
@@ -28,7 +29,7 @@ export class Windows {
   /** For the tests of the file or `describe` that this is called in. */
   constructor({ stayOpen = false, ...options }: WindowsOptions = {}) {
     beforeAll(async () => {
-      this.#editor = await Editor.start({ ...inject('bed'), ...options })
+      this.#editor = await Editor.start({ ...(await bed()), ...options })
     })
     afterEach(async ({ task }) => {
       try {

@@ -1,6 +1,7 @@
 /** The suites of this folder, in the editor's own extension host, on the packaged extension. */
 import { access } from 'node:fs/promises'
-import { expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { bed } from '../bed/bed.ts'
 import { runInHost } from '../bed/host-run.ts'
 import { TestPlatform } from '../bed/platform.ts'
 
@@ -9,7 +10,7 @@ test('the first steps succeed inside the editor', async () => {
   const platform = await TestPlatform.make()
   try {
     const report = await runInHost({
-      ...inject('bed'),
+      ...(await bed()),
       suite: 'first-steps',
       folder: platform.workspace,
     })
@@ -27,7 +28,7 @@ test('a workspace without handlers costs nothing', async () => {
   const platform = await TestPlatform.make({ files: { 'src/shapes.ts': text } })
   try {
     const report = await runInHost({
-      ...inject('bed'),
+      ...(await bed()),
       suite: 'quiet',
       folder: platform.workspace,
     })

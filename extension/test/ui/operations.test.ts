@@ -7,6 +7,7 @@ import { HEADERS } from '@ryo-faas/runtime/protocol'
 import { AgentClient, CallsClient } from 'ryo-faas/client'
 import { GO_CACHE } from '../../../agent/test/support/go-cache.ts'
 import { PYTHON_ENVIRONMENT } from '../../../agent/test/support/python-environment.ts'
+import { sampleOf } from '../../../agent/test/support/whole-suite.ts'
 import { takePicture } from '../bed/pictures.ts'
 import { Windows, type Opened } from '../bed/windows.ts'
 import { meetBreakpoint } from './debugging.ts'
@@ -180,7 +181,16 @@ test('a function is scaled', async () => {
   await window.row(/greet.*2\/2 instances/).waitFor()
 })
 
-test.each([
+interface OtherLanguage {
+  language: string
+  file: string
+  name: string
+  broken: string
+  mended: string
+  problem: string
+}
+
+const LANGUAGES: readonly [OtherLanguage, OtherLanguage] = [
   {
     ...{ language: 'Go', file: 'go/in_go.go', name: 'InGo' },
     broken: 'package hello\n\nfunc InGo(name string) {\n}\n',
@@ -194,35 +204,40 @@ test.each([
     mended: "def in_python(request):\n    return 'again'\n",
     problem: 'def in_python(request)',
   },
-])('the lens deploys and calls a function in $language, and a signature that does not fit is underlined', async of => {
-  const { window } = opened
-  const { page } = window
-  await window.closeToasts()
-  await window.command('View: Close All Editors')
-  await window.openFile(of.file)
-  await window.lens('▶ Deploy function').click()
-  await window.toast(`${of.name} v1 is live`).waitFor()
-  await window.lens('Invoke').click()
-  await window.editorText(/HTTP 200 OK/).waitFor()
-  await window.editorText(`hello from ${of.language}`).last().waitFor()
+]
 
-  await window.command('View: Close All Editors')
-  await window.openFile(of.file)
-  await window.type(of.broken)
-  await page.keyboard.press('Control+S')
-  await page.locator('.squiggly-error').first().waitFor()
-  await window.command('Go to Next Problem (Error, Warning, Info)')
-  await page.getByText(of.problem).first().waitFor()
-  await takePicture(page, `34-problem-${of.name}`)
-  await page.keyboard.press('Escape')
+test.each(sampleOf(LANGUAGES))(
+  'the lens deploys and calls a function in $language, and a signature that does not fit is underlined',
+  async of => {
+    const { window } = opened
+    const { page } = window
+    await window.closeToasts()
+    await window.command('View: Close All Editors')
+    await window.openFile(of.file)
+    await window.lens('▶ Deploy function').click()
+    await window.toast(`${of.name} v1 is live`).waitFor()
+    await window.lens('Invoke').click()
+    await window.editorText(/HTTP 200 OK/).waitFor()
+    await window.editorText(`hello from ${of.language}`).last().waitFor()
 
-  await window.type(of.mended)
-  await page.keyboard.press('Control+S')
-  await page.locator('.squiggly-error').first().waitFor({ state: 'detached' })
-  await window.lens('Redeploy').click()
-  await window.toast(`${of.name} v2 is live`).waitFor()
-  expect(await (await fetch(`${await proxyUrl()}/functions/${of.name.toLowerCase()}`)).text()).toBe('again')
-})
+    await window.command('View: Close All Editors')
+    await window.openFile(of.file)
+    await window.type(of.broken)
+    await page.keyboard.press('Control+S')
+    await page.locator('.squiggly-error').first().waitFor()
+    await window.command('Go to Next Problem (Error, Warning, Info)')
+    await page.getByText(of.problem).first().waitFor()
+    await takePicture(page, `34-problem-${of.name}`)
+    await page.keyboard.press('Escape')
+
+    await window.type(of.mended)
+    await page.keyboard.press('Control+S')
+    await page.locator('.squiggly-error').first().waitFor({ state: 'detached' })
+    await window.lens('Redeploy').click()
+    await window.toast(`${of.name} v2 is live`).waitFor()
+    expect(await (await fetch(`${await proxyUrl()}/functions/${of.name.toLowerCase()}`)).text()).toBe('again')
+  },
+)
 
 test('a secret that is missing is asked for, and then the function is deployed', async () => {
   const { window } = opened

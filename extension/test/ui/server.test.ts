@@ -4,10 +4,11 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { TestPlatform as ServerPlatform } from '../../../agent/test/support/platform.ts'
 import { SshServer } from '../../../agent/test/support/ssh-server.ts'
 import { IS_WHOLE } from '../../../agent/test/support/whole-suite.ts'
+import { bed } from '../bed/bed.ts'
 import { takePicture } from '../bed/pictures.ts'
 import { Windows, type Opened } from '../bed/windows.ts'
 import { meetBreakpoint } from './debugging.ts'
@@ -56,7 +57,7 @@ const further = IS_WHOLE ? test : (_title: string, _run: () => Promise<void>) =>
 
 /** As in a shell, while the window is open; by what comes with the extension, which brings itself there. */
 async function addServer(): Promise<void> {
-  const { extensions } = inject('bed')
+  const { extensions } = await bed()
   const name = (await readdir(extensions)).find(found => found.startsWith('ryo-faas.'))!
   const cli = join(extensions, name, 'dist', 'agent', 'bundle', 'main', 'cli.cjs')
   const args = [
