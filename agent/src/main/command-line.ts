@@ -1,13 +1,18 @@
 /** The command line with everything that commands ask of this machine; each loads what it needs when it is asked. */
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { runCli } from '../cli/cli.ts'
+import { runCli, type CliOptions } from '../cli/cli.ts'
+import type { CliHost } from '../cli/context.ts'
 import { homeFrom, homePaths } from '../client/home-paths.ts'
 
 const AGENT_END_MS = 10_000
 
-export async function runCommandLine(): Promise<number> {
-  const environment = process.env
+/** What it is run with: by its own process, or within another. */
+export type CommandLine = Pick<CliHost, 'environment' | 'cwd' | 'stdin'> & Omit<CliOptions, 'host'>
+
+/** @returns its exit code */
+export async function runCommandLine(line = ofProcess()): Promise<number> {
+  const { environment, cwd, stdin, signal } = line
   const home = homeFrom(environment)
   const { resolve } = createRequire(import.meta.url)
   const { version, fetchedNode: wanted } = createRequire(import.meta.url)('../../package.json') as {
@@ -17,27 +22,14 @@ export async function runCommandLine(): Promise<number> {
   const runtimeDir = dirname(dirname(resolve('@ryo-faas/runtime/main')))
   const nodeCache = { wanted, environment }
 
-  const abort = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      // The second one exits at once.
-      if (abort.signal.aborted) process.exit(130)
-      abort.abort()
-    })
-  }
-
   return runCli({
-    argv: process.argv.slice(2),
-    stdout: process.stdout,
-    stderr: process.stderr,
-    environment,
-    signal: abort.signal,
+    ...line,
     host: {
       version,
       environment,
-      cwd: process.cwd(),
+      cwd,
       home,
-      stdin: process.stdin,
+      stdin,
       platformFlags: async () => {
         const { OPTION_HELP, PlatformOptions, variableOf } = await import('../platform/options.ts')
         const defaults: Record<string, unknown> = PlatformOptions.parse({})
@@ -99,9 +91,22 @@ export async function runCommandLine(): Promise<number> {
       },
       runProxy: async (proxy, onReady) => {
         const { runProxy } = await import('../platform/run-proxy.ts')
-        return runProxy(proxy, { home, version, environment, signal: abort.signal }, onReady)
+        return runProxy(proxy, { home, version, environment, signal }, onReady)
       },
       runtimeDir,
     },
   })
+}
+
+function ofProcess(): CommandLine {
+  const abort = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      // The second one exits at once.
+      if (abort.signal.aborted) process.exit(130)
+      abort.abort()
+    })
+  }
+  const { argv, env: environment, stdin, stdout, stderr } = process
+  return { argv: argv.slice(2), environment, cwd: process.cwd(), stdin, stdout, stderr, signal: abort.signal }
 }

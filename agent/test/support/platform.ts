@@ -6,9 +6,13 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import type { CommandLine } from '../../src/main/command-line.ts'
 import { AgentClient, StoreClient } from '../../src/client/index.ts'
 import type { DeploymentView, PlatformView } from '../../src/contract/index.ts'
+import { IS_WHOLE } from './whole-suite.ts'
 
 export const BIN = fileURLToPath(new URL('../../bin/ryo-faas.js', import.meta.url))
 export const EXAMPLES = fileURLToPath(new URL('../../../examples/', import.meta.url))
@@ -24,6 +28,24 @@ export interface CliResult {
   stdout: string
   stderr: string
 }
+
+/** What a command is run with. */
+interface CliOptions {
+  input?: string
+  cwd?: string
+}
+
+/**
+ * Commands that do nothing but ask the agent. In the gate they are run within the test, by the same code: what a process
+ * for each takes the machine is more than most of the platform's own work. The others, and all of them in the whole
+ * suite, are processes, as a user has them.
+ */
+const ASKING = new Set([
+  ...['audit', 'calls', 'clock', 'invoke', 'keys', 'logs', 'prune', 'reset', 'rollback', 'scale', 'schedules'],
+  ...['secrets', 'stop', 'store', 'token', 'traces'],
+])
+/** Benchmarks measure processes. */
+const ARE_ASKED_HERE = process.env['VITEST'] !== undefined && !IS_WHOLE
 
 /** `fetch` for a path of the store, as the operator. */
 export type StoreFetch = (path: string, init?: RequestInit) => Promise<Response>
@@ -46,7 +68,28 @@ export class TestPlatform {
     return new TestPlatform(await mkdtemp(join(tmpdir(), HOME_PREFIX)), environment, program)
   }
 
-  cli(args: string[], options: { input?: string; cwd?: string } = {}): Promise<CliResult> {
+  cli(args: string[], options: CliOptions = {}): Promise<CliResult> {
+    const [command = '', action] = args
+    const isAsking = ASKING.has(command) && action !== 'restore' && !args.includes('--help')
+    return ARE_ASKED_HERE && isAsking && this.#program === BIN
+      ? this.#cliHere(args, options)
+      : this.#cliProcess(args, options)
+  }
+
+  async #cliHere(argv: string[], { input = '', cwd = this.home }: CliOptions): Promise<CliResult> {
+    const { runCommandLine } = await import('../../src/main/command-line.ts')
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()]
+    stdin.end(input)
+    const written = Promise.all([text(stdout), text(stderr)])
+    const streams = { stdin, stdout, stderr } as unknown as Pick<CommandLine, 'stdin' | 'stdout' | 'stderr'>
+    const { environment } = this
+    const code = await runCommandLine({ argv, environment, cwd, ...streams, signal: new AbortController().signal })
+    for (const stream of [stdout, stderr]) stream.end()
+    const [out, errors] = await written
+    return { code, stdout: out, stderr: errors }
+  }
+
+  #cliProcess(args: string[], options: CliOptions): Promise<CliResult> {
     return new Promise(resolve => {
       const child = execFile(
         process.execPath,
@@ -65,7 +108,7 @@ export class TestPlatform {
   }
 
   /** @throws an error with its output, unless it exits with 0 */
-  async ok(args: string[], options: { input?: string; cwd?: string } = {}): Promise<string> {
+  async ok(args: string[], options: CliOptions = {}): Promise<string> {
     const { code, stdout, stderr } = await this.cli(args, options)
     if (code !== 0) throw new Error(`ryo-faas ${args.join(' ')} exited ${code}\n${stdout}${stderr}`)
     return stdout

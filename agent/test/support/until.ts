@@ -1,18 +1,20 @@
 /** Waiting in tests, in place of sleeping. */
 const UNIT_TIMEOUT_MS = 15_000
-const PAUSE_MS = 5
+/** Between two questions: the shortest, and the longest, which comes after half a second. */
+const [PAUSE_MS, LONGEST_PAUSE_MS] = [5, 25]
 
 /** Asks until there is an answer; fails after `timeoutMs`. */
 export async function until<T>(ask: () => Promise<T | undefined>, timeoutMs = 60_000, what = 'an answer'): Promise<T> {
-  const deadline = performance.now() + timeoutMs
+  const begin = performance.now()
   for (;;) {
     const asked = performance.now()
     const answer = await ask()
     if (answer !== undefined) return answer
     const now = performance.now()
-    if (now > deadline) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
+    if (now > begin + timeoutMs) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`)
     // What is waited for needs the machine more than who asks for it, by a command perhaps.
-    await new Promise(resolve => setTimeout(resolve, Math.max(PAUSE_MS, now - asked)))
+    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(PAUSE_MS, (now - begin) / 20))
+    await new Promise(resolve => setTimeout(resolve, Math.max(pause, now - asked)))
   }
 }
 
