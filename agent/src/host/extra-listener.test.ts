@@ -56,6 +56,14 @@ test('without networks nobody is served; several networks all work', async () =>
   expect(await ask('127.0.0.3', '127.2.1.9')).toBe('')
 })
 
+test.each(['0.0.0.0', '::'])('a server that listens everywhere (%s) does so without further listeners', async host => {
+  await new Promise(resolve => server.close(resolve))
+  await new Promise<void>(resolve => server.listen(0, host, resolve))
+  others = await listenAtAll(server, { host, port: port(), extraHosts: [{ host: '127.0.0.2', peers: [] }] })
+  expect(others).toEqual([])
+  expect(await ask('127.0.0.2', '127.0.0.9')).toMatch(/served$/)
+})
+
 test('the address of the server itself is open to everyone, even if listed again', async () => {
   await listen({ host: '127.0.0.1', peers: [] })
   expect(await ask('127.0.0.1', '127.2.0.1')).toMatch(/served$/)

@@ -35,14 +35,14 @@ async function listenAlso(server: Server, { host, peers, port }: ExtraHost & { p
 }
 
 /**
- * Listens on all of them except `host`, where the server already listens.
+ * Listens on all of them except those at which the server already listens: `host`, or every address that it stands for.
  * @throws an error with code EADDRINUSE if the port is taken on one; then it listens on none
  */
 export async function listenAtAll(
   server: Server,
   { host, port, extraHosts }: { host: string; port: number; extraHosts: readonly ExtraHost[] },
 ): Promise<Server[]> {
-  const others = new Map(extraHosts.filter(extra => extra.host !== host).map(extra => [extra.host, extra]))
+  const others = new Map(extraHosts.filter(extra => !includes(host, extra.host)).map(extra => [extra.host, extra]))
   const listening: Server[] = []
   try {
     for (const extra of others.values()) listening.push(await listenAlso(server, { ...extra, port }))
@@ -51,6 +51,11 @@ export async function listenAtAll(
     for (const other of listening) other.close()
     throw error
   }
+}
+
+/** Whether who listens at `host` listens at `address`: `0.0.0.0` is all of IPv4, and `::` everything. */
+function includes(host: string, address: string): boolean {
+  return host === address || host === '::' || (host === '0.0.0.0' && !isIPv6(address))
 }
 
 function membersOf(networks: readonly string[]): (address: string | undefined) => boolean {
