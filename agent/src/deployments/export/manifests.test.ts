@@ -127,6 +127,9 @@ test('what is not carried over is said', () => {
   expect(said({ instances: 2 })).toBe('')
   expect(said({ async: true })).toMatch(/asynchronous calls/)
   expect(said({ on: [{ table: 't', events: ['new-doc'] }] })).toMatch(/triggers/)
+  expect(said({ schedule: [{ cron: '0 3 * * *', zone: 'Europe/Berlin' }, { every: '5m' }] })).toMatch(
+    /"schedule" \(0 3 \* \* \* Europe\/Berlin, every 5m\): .* http:\/\/pay-in-[0-9a-f]{8} .* twice or not at all/,
+  )
   expect(said({})).toMatch(/scaling from zero/)
   expect(said({ access: 'key', rate: '10/s' })).toMatch(/"access", "rate": whoever reaches/)
   expect(said({ route: '/orders' })).toMatch(/Ingress/)
