@@ -7,7 +7,7 @@
  *   bundle/**                   the command line and the platform's processes
  *   node_modules/**             what they find as packages; npm installs them as they are, without their scripts
  *   ci/**                       a script and a GitHub Action that deploy in pipelines
- *   image/**                    a Dockerfile and a Compose file for the platform in one container
+ *   image/**                    a Dockerfile, a Compose file and a stack file for the platform in one container
  *   monitoring/**               rules and a dashboard for Prometheus and Grafana
  *   THIRD-PARTY-NOTICES.txt     the licences of all that is bundled or copied
  *

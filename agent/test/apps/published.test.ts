@@ -6,17 +6,16 @@ import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { packPublished } from '../support/npm-registry.ts'
 import { EXAMPLES, TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
 
 const MAX_PACKAGES = 40
 const MAX_MB = 60
 const run = promisify(execFile)
-const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 let folder: string
 let installed: string
@@ -24,13 +23,7 @@ let said: string
 let platform: TestPlatform
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'rfa-package-'))
-  const args = [
-    createRequire(import.meta.url).resolve('tsx/cli'),
-    '--conditions=source',
-    'agent/scripts/pack.ts',
-    folder,
-  ]
-  await run(process.execPath, args, { cwd: root })
+  await packPublished(folder)
   const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
   const install = ['install', '--global', '--prefix', join(folder, 'prefix'), '--prefer-offline', '--no-audit']
   const { stdout, stderr } = await run('npm', [...install, join(folder, `ryo-faas-${version}.tgz`)], { cwd: folder })

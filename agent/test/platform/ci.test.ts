@@ -129,16 +129,21 @@ test('the action runs this script, and its inputs are variables of it', async ()
   for (const name of Object.keys(env)) expect(script).toMatch(new RegExp(`\\$\\{${name}:-`))
 })
 
-test('Compose keeps the home in a volume, and the door to the agent is open only if asked for', async () => {
+interface Services {
+  services: Record<string, { image: string; volumes: string[] }>
+  volumes: Record<string, null>
+}
+
+test('Compose and the stack keep the home in a volume, and the door to the agent is open only if asked for', async () => {
   const image = join(FOLDER, '../image')
-  const { services, volumes } = parse(await readFile(join(image, 'compose.yaml'), 'utf8')) as {
-    services: Record<string, { volumes: string[] }>
-    volumes: Record<string, null>
-  }
+  const read = async (name: string) => parse(await readFile(join(image, name), 'utf8')) as Services
+  const [{ services, volumes }, stack] = await Promise.all([read('compose.yaml'), read('stack.yaml')])
   const dockerfile = await readFile(join(image, 'Dockerfile'), 'utf8')
   const [, home] = /^VOLUME (.+)$/m.exec(dockerfile)!
   expect(services['platform']!.volumes).toEqual([`home:${home}`])
   expect(dockerfile).toContain(`RYO_FAAS_HOME=${home} `)
   expect(services['door']).toMatchObject({ profiles: ['remote'], network_mode: 'service:platform' })
   expect(Object.keys(volumes)).toEqual(['home', 'certificates'])
+  expect(stack.services['platform']!.image).toBe(services['platform']!.image)
+  expect(stack.services['platform']!.volumes).toContain(`home:${home}`)
 })

@@ -15,6 +15,7 @@ const PROGRAMS = {
   chromium: ['chromium', 'chromium-browser', 'google-chrome'],
   curl: ['curl'],
   delve: ['dlv'],
+  'docker-compose': ['docker-compose', '/usr/libexec/docker/cli-plugins/docker-compose'],
   'docker.io': ['dockerd'],
   'docker-registry': ['docker-registry'],
   gcc: ['gcc'],
