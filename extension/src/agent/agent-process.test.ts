@@ -68,3 +68,18 @@ test('whoever wants to know is told of its steps, and the answer is as always', 
   expect(steps.at(-1)).toBe('starting the platform')
   expect(await agent.run(['server', 'list'], never)).toEqual({ name: 'shop' })
 })
+
+test('a deploy by the command line tells what became of each function, failures too', async () => {
+  const report = {
+    deployed: [],
+    failed: [{ type: 'failed', name: 'a', error: { code: 'START_FAILED', message: 'm' } }],
+  }
+  const agent = await processWith(`
+    if (process.argv.slice(2).join(' ') !== 'deploy /w/deploy.json --json') process.exit(64)
+    console.log(${JSON.stringify(JSON.stringify(report))}); process.exitCode = 1`)
+  expect(await agent.deploy(['/w/deploy.json'], never)).toEqual(report)
+  const refused = await processWith(`
+    console.log('{"error":{"code":"NOT_LEADING","message":"nobody leads"}}'); process.exitCode = 1`)
+  await expect(refused.deploy([], never)).rejects.toMatchObject({ code: 'NOT_LEADING' })
+  await expect((await processWith("console.log('{}')")).deploy([], never)).rejects.toMatchObject({ code: 'INTERNAL' })
+})

@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { ErrorBody, PlatformView, RyoFaasError } from 'ryo-faas/contract'
+import { ErrorBody, PlatformView, RyoFaasError, type DeployEvent } from 'ryo-faas/contract'
 import { removeAgents, ShippedAgent } from './shipped-agent.ts'
 
 export interface AgentProcessOptions {
@@ -33,6 +33,15 @@ export interface AgentSettings {
 interface Run {
   signal: AbortSignal
   report?: ((step: string) => void) | undefined
+  /** That an answer tells everything, whatever the exit code. */
+  isWhole?: (answer: unknown) => boolean
+}
+
+/** What `deploy --json` prints. */
+export interface DeployReport {
+  deployed: Extract<DeployEvent, { type: 'deployed' }>[]
+  failed: Extract<DeployEvent, { type: 'failed' }>[]
+  error?: ErrorBody
 }
 
 const OLDEST_NODE = [20, 19] as const
@@ -82,7 +91,18 @@ export class AgentProcess {
     return await this.#run(this.#ownCli() ?? this.#shipped.cli, args, { signal, report })
   }
 
-  async #run(cli: string | undefined, args: string[], { signal, report }: Run): Promise<unknown> {
+  /**
+   * Deploys by the command line, which builds in its own process.
+   * @returns what became of each function, failures too
+   * @throws RyoFaasError if nothing was done; CANCELLED
+   */
+  async deploy(args: string[], signal: AbortSignal): Promise<DeployReport> {
+    const isReport = (answer: unknown): answer is DeployReport => Array.isArray((answer as DeployReport)?.deployed)
+    const cli = this.#ownCli() ?? this.#shipped.cli
+    return (await this.#run(cli, ['deploy', ...args], { signal, isWhole: isReport })) as DeployReport
+  }
+
+  async #run(cli: string | undefined, args: string[], { signal, report, isWhole }: Run): Promise<unknown> {
     if (cli === undefined) {
       throw new RyoFaasError('INTERNAL', 'the extension does not contain the agent: it was not packed completely')
     }
@@ -108,7 +128,7 @@ export class AgentProcess {
         child.once('error', reject).once('close', resolve)
       })
       if (signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled')
-      return answerOf({ code, out, err })
+      return answerOf({ code, out, err }, isWhole)
     } catch (error) {
       if (error instanceof RyoFaasError) throw error
       throw new RyoFaasError('PART_FAILED', `cannot run ${command}: ${(error as Error).message}`, {
@@ -173,14 +193,17 @@ function isNewEnough(command: string, environment: NodeJS.ProcessEnv): Promise<b
   })
 }
 
-function answerOf({ code, out, err }: { code: number | null; out: string; err: string }): unknown {
+function answerOf(
+  { code, out, err }: { code: number | null; out: string; err: string },
+  isWhole: (answer: unknown) => boolean = () => code === 0,
+): unknown {
   let answer: unknown
   try {
     answer = out.trim() === '' ? undefined : JSON.parse(out)
   } catch {
     // Not what it should have printed: reported below.
   }
-  if (code === 0 && answer !== undefined) return answer
+  if (answer !== undefined && isWhole(answer)) return answer
   const error = ErrorBody.safeParse((answer as { error?: unknown } | undefined)?.error)
   if (error.success) throw RyoFaasError.fromBody(error.data)
   const said = `${out}${err}`.trim().slice(-2000)

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { AgentClient } from 'ryo-faas/client'
 import { DeployEntry, digestOf, PackageManifest, RyoFaasError, type DeployEvent } from 'ryo-faas/contract'
 import { platformView } from '../testing/views-of-platform.ts'
+import type { DeployReport } from './agent-process.ts'
 import { Deploys, type Deployed } from './deploys.ts'
 import { thisMachine, unknownMachine } from './machine.ts'
 
@@ -57,7 +58,7 @@ function stage(...events: DeployEvent[]) {
   }
   const deploys = new Deploys(
     link,
-    { start: async () => platformView() },
+    { start: async () => platformView(), deploy: neverByCommand },
     {
       local: async () => new SteppedAgent(),
       debugFolder: '/nowhere',
@@ -81,6 +82,8 @@ function stage(...events: DeployEvent[]) {
     },
   }
 }
+
+const neverByCommand = () => Promise.reject(new Error('the agent deploys'))
 
 test('what was deployed is busy until its new version is known', async () => {
   const { deploys, run, goOn, look } = stage(
@@ -120,6 +123,61 @@ test('the environment that is chosen is that of the deploy', async () => {
   await look()
   await run
   expect(bodies).toMatchObject([{ file: '/w/deploy.json', environment: 'staging' }])
+})
+
+describe('while the agent of this machine stands by', () => {
+  function standingBy(report: DeployReport, server?: string) {
+    class StandingBy extends AgentClient {
+      constructor() {
+        super({ url: 'http://127.0.0.1:1', token: '' })
+      }
+      override call(): Promise<never> {
+        return Promise.resolve(platformView()) as Promise<never>
+      }
+      override async *stream(): AsyncGenerator<never> {
+        throw new RyoFaasError('STANDS_BY', 'the agent that leads cannot read the files of this machine')
+      }
+    }
+    const client = async () => new StandingBy()
+    const link = {
+      ...{ isReady: true, server, refresh: async () => undefined, client },
+      machine: async () => thisMachine('/nowhere'),
+      notRunning: () => new RyoFaasError('NOT_RUNNING', 'ryo-faas is not running'),
+      onChange: () => ({ dispose: () => undefined }),
+    }
+    const asked: string[][] = []
+    const deploy = async (args: string[]) => (asked.push(args), report)
+    const settings = { local: client, debugFolder: '/nowhere', environment: () => 'staging' }
+    const deploys = new Deploys(link, { start: async () => platformView(), deploy }, settings)
+    return { deploys, asked, progress: { signal: new AbortController().signal, report: () => undefined } }
+  }
+  const report = { deployed: [deployed('a')], failed: [failed('b')] } as DeployReport
+
+  test('the command line builds here, and what it says becomes of each function is known', async () => {
+    const { deploys, asked, progress } = standingBy(report)
+    const running = deploys.run({ file: '/w/deploy.json', only: ['a', 'b'], replace: true }, progress)
+    await expect(running).rejects.toMatchObject({ code: 'START_FAILED' })
+    expect(asked.map(args => args.join(' '))).toEqual([
+      '/w/deploy.json --server local --only a b --replace --env staging',
+    ])
+    expect([deploys.failureOf('a'), deploys.failureOf('b')]).toEqual([undefined, 'died'])
+    const well = standingBy({ deployed: report.deployed, failed: [] })
+    expect(await well.deploys.run({ file: '/w/deploy.json' }, well.progress)).toMatchObject([{ name: 'a' }])
+  })
+
+  test('so it is for a server, and what failed as a whole fails', async () => {
+    const error = { code: 'CHECK_FAILED' as const, message: 'no' }
+    const { deploys, asked, progress } = standingBy({ deployed: [], failed: [], error }, 'shop')
+    await expect(deploys.run({ file: '/w/deploy.json' }, progress)).rejects.toMatchObject({ code: 'CHECK_FAILED' })
+    expect(asked).toEqual([['/w/deploy.json', '--server', 'shop', '--env', 'staging']])
+  })
+
+  test('a debugger has no way there, and nothing is deployed for one', async () => {
+    const { deploys, asked, progress } = standingBy(report)
+    const running = deploys.run({ file: '/w/deploy.json', debug: true }, progress)
+    await expect(running).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    expect(asked).toEqual([])
+  })
 })
 
 describe('to a server', () => {
@@ -192,7 +250,7 @@ describe('to a server', () => {
       notRunning: () => new RyoFaasError('SERVER_UNREACHABLE', 'the server "prod" does not answer'),
     }
     const settings = { local: async () => new Local(), debugFolder: join(folder, 'debug') }
-    const deploys = new Deploys(link, { start: async () => platformView() }, settings)
+    const deploys = new Deploys(link, { start: async () => platformView(), deploy: neverByCommand }, settings)
     const reported: string[] = []
     const progress = { signal: new AbortController().signal, report: (text: string) => void reported.push(text) }
     return { asked, sent, deploys, link, reported, progress }

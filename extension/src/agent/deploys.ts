@@ -36,7 +36,7 @@ export interface DeployRequest {
 const STEPS = { checking: 'checking', building: 'building', starting: 'starting', switching: 'switching traffic' }
 
 type Link = Pick<PlatformLink, 'client' | 'isReady' | 'machine' | 'notRunning' | 'onChange' | 'refresh' | 'server'>
-type Starter = Pick<AgentProcess, 'start'>
+type Starter = Pick<AgentProcess, 'start' | 'deploy'>
 
 interface DeploySettings {
   /** To the agent of this machine, whatever was chosen. @throws RyoFaasError NOT_RUNNING */
@@ -132,10 +132,16 @@ export class Deploys {
             for (const name of names) this.#fail(name, event.error)
         }
       }
-      if (this.#link.server !== undefined) await this.#deployThere(body, { progress, follow })
-      else {
-        const client = await this.#link.client()
-        for await (const event of client.stream('deploy', { body }, progress.signal)) follow(event)
+      try {
+        if (this.#link.server !== undefined) await this.#deployThere(body, { progress, follow })
+        else {
+          const client = await this.#link.client()
+          for await (const event of client.stream('deploy', { body }, progress.signal)) follow(event)
+        }
+      } catch (error) {
+        // The agent that leads is on another machine, and the one of this machine builds for nobody.
+        if (!(error instanceof RyoFaasError && error.code === 'STANDS_BY')) throw error
+        await this.#deployByCommand(body, { progress, follow })
       }
       if (progress.signal.aborted) throw new RyoFaasError('CANCELLED', 'cancelled')
       await this.#link.refresh()
@@ -170,6 +176,31 @@ export class Deploys {
     } finally {
       await built.close()
     }
+  }
+
+  /** By the command line, which builds here and sends the package. It tells what happened at its end. */
+  async #deployByCommand(
+    { file, only, debug = false, replace = false, environment }: DeployRequest & { environment?: string },
+    { progress, follow }: { progress: Progress; follow: (event: DeployEvent | Deployed) => void },
+  ): Promise<void> {
+    if (debug) {
+      throw new RyoFaasError('UNSUPPORTED', 'a debugger cannot reach what the agent of another machine runs', {
+        hint: 'Debug on the machine whose agent leads, or choose it as a server.',
+      })
+    }
+    progress.report('building, for the agent that leads')
+    const { deployed, failed, error } = await this.#process.deploy(
+      [
+        ...[file, '--server', this.#link.server ?? 'local'],
+        ...(only === undefined ? [] : ['--only', ...only]),
+        ...(replace ? ['--replace'] : []),
+        ...(environment === undefined ? [] : ['--env', environment]),
+      ],
+      progress.signal,
+    )
+    for (const event of [...deployed, ...failed]) follow(event)
+    const counts = { deployed: deployed.length, failed: failed.length }
+    follow({ type: 'finished', ...counts, durationMs: 0, ...(error && { error }) })
   }
 
   /** With its port and its bundle on this machine. */

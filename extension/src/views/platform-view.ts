@@ -1,5 +1,5 @@
 /** The platform and its parts. */
-import type { PartView } from 'ryo-faas/contract'
+import type { ClusterView, PartView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
 import type { TreeNode } from '../tree/node.ts'
 
@@ -12,7 +12,7 @@ export function platformNodes(state: LinkState): TreeNode[] {
     const node: TreeNode = state.server === undefined ? AWAY : lostNode(state.server, state.why ?? '')
     return [node, ...(state.last?.platform.parts.map(part => partNode(part, true)) ?? [])]
   }
-  const { phase, parts, engine, engineNote, isolation, project } = state.platform
+  const { phase, parts, engine, engineNote, isolation, project, cluster } = state.platform
   const head: TreeNode = {
     id: 'engine',
     label: state.server ?? project,
@@ -36,7 +36,19 @@ export function platformNodes(state: LinkState): TreeNode[] {
       break
     case 'ready':
   }
-  return [head, ...parts.map(part => partNode(part, false))]
+  return [head, ...(cluster?.agents.map(agentNode) ?? []), ...parts.map(part => partNode(part, false))]
+}
+
+/** Of several agents: whether it leads. */
+function agentNode({ name, role, address, version, isThis }: ClusterView['agents'][number], index: number): TreeNode {
+  const doing = role === 'leads' ? 'leads' : 'stands by'
+  return {
+    id: `agent ${index}`,
+    label: name,
+    description: [doing, ...(isThis ? ['this one'] : [])].join(' · '),
+    tooltip: `The agent on ${name} ${doing}${address === undefined ? '' : `, at ${address}`}\nrelease ${version}`,
+    icon: role === 'leads' ? { name: 'star-full', color: 'testing.iconPassed' } : { name: 'star-empty' },
+  }
 }
 
 const AWAY: TreeNode = {

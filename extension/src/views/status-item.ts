@@ -1,4 +1,5 @@
 /** The platform's state in the status bar. Pure. */
+import type { PlatformView } from 'ryo-faas/contract'
 import type { LinkState } from '../agent/platform-link.ts'
 import { plural } from '../editor/format.ts'
 
@@ -74,7 +75,7 @@ export function serverText(
 
 function connectedText({ platform, deployments, server }: LinkState & { kind: 'connected' }): StatusText {
   const command = 'ryo-faas.functions.focus'
-  const place = server === undefined ? `at ${platform.proxyUrl}` : `on the server ${server}`
+  const place = server === undefined ? placeHere(platform) : `on the server ${server}`
   if (platform.phase.kind !== 'ready') {
     const doing = platform.phase.kind === 'starting' ? platform.phase.doing : platform.phase.kind
     return { text: `$(sync~spin) FaaS`, tooltip: `ryo-faas ${place}: ${doing}`, command, isWarning: false }
@@ -85,8 +86,22 @@ function connectedText({ platform, deployments, server }: LinkState & { kind: 'c
   const names = [...parts, ...ill].map(({ name }) => name).join(', ')
   return {
     text: `$(${isWarning ? 'warning' : 'rocket'}) FaaS: ${isWarning ? `${names} failing` : plural(deployments.length, 'function')}`,
-    tooltip: `ryo-faas is running ${place}, ${platform.isolation?.label ?? platform.engine}`,
+    tooltip: `ryo-faas is running ${place}, ${platform.isolation?.label ?? platform.engine}${leaderOf(platform)}`,
     command,
     isWarning,
   }
+}
+
+/** An agent that stands by has no proxy. */
+function placeHere({ proxyUrl, cluster }: PlatformView): string {
+  return cluster?.role === 'stands-by' ? 'on several machines' : `at ${proxyUrl}`
+}
+
+/** Of several agents. */
+function leaderOf({ cluster }: PlatformView): string {
+  if (cluster === undefined) return ''
+  const leader = cluster.agents.find(({ role }) => role === 'leads')
+  const others = cluster.agents.filter(({ role }) => role === 'stands-by').length
+  const who = leader === undefined ? 'no agent leads' : `the agent on ${leader.name} leads`
+  return `\n${who}, ${others === 0 ? 'none stands by' : `${plural(others, 'agent')} ${others === 1 ? 'stands' : 'stand'} by`}`
 }

@@ -141,6 +141,26 @@ test('the platform shows its parts, and what is wrong with one', () => {
   expect(draw(platformNodes(connected({ platform: starting })))[0]).toBe('rfa (starting NATS)')
 })
 
+test('of several agents, tree and status bar show who leads', () => {
+  const agent = { version: '1.0.0', isThis: false, address: '10.0.0.1:9990' }
+  const agents = [
+    { ...agent, name: 'm1', role: 'leads' as const },
+    { ...agent, name: 'm2', role: 'stands-by' as const, isThis: true },
+  ]
+  const shared = platformView({ parts: [], cluster: { role: 'stands-by', agents } })
+  expect(draw(platformNodes(connected({ platform: shared }))).slice(1)).toEqual([
+    'm1 (leads)',
+    'm2 (stands by · this one)',
+  ])
+  expect(statusText(connected({ platform: shared }))?.tooltip).toBe(
+    'ryo-faas is running on several machines, as processes, without isolation\nthe agent on m1 leads, 1 agent stands by',
+  )
+  const alone = platformView({ parts: [], cluster: { role: 'leads', agents: agents.slice(0, 1) } })
+  expect(statusText(connected({ platform: alone }))?.tooltip).toMatch(/at http.*\n.* m1 leads, none stands by$/)
+  const nobody = platformView({ parts: [], cluster: { role: 'stands-by', agents: agents.slice(1) } })
+  expect(statusText(connected({ platform: nobody }))?.tooltip).toContain('no agent leads')
+})
+
 test('the environment is shown where there is one to choose', () => {
   expect(environmentText(undefined, [])).toBeUndefined()
   expect(environmentText(undefined, ['staging'])?.text).toBe('$(server-environment) no environment')
