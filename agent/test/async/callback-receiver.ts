@@ -24,7 +24,8 @@ export class CallbackReceiver {
 
   private constructor(server: Server, webhook: Webhook) {
     this.#server = server
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/callbacks`
+    const { address, port } = server.address() as AddressInfo
+    this.url = `http://${address}:${port}/callbacks`
     server.on('request', async (request, response) => {
       const { headers } = request
       const body = await text(request)
@@ -42,9 +43,9 @@ export class CallbackReceiver {
   }
 
   /** @param secret as `ryo-faas env --secrets` shows it */
-  static async start(secret: string): Promise<CallbackReceiver> {
+  static async start(secret: string, address = '127.0.0.1'): Promise<CallbackReceiver> {
     const server = createServer()
-    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>(resolve => server.listen(0, address, resolve))
     return new CallbackReceiver(server, new Webhook(secret))
   }
 

@@ -1,6 +1,6 @@
 /** Polls the state of calls until they have ended. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Pool } from 'undici'
+import { Agent, request } from 'undici'
 
 export interface CallStatus {
   status: string
@@ -9,6 +9,7 @@ export interface CallStatus {
 
 const CONNECTIONS = 16
 const PAUSE_MS = 200
+const TIMEOUTS = { headersTimeout: 5_000, bodyTimeout: 5_000 }
 const FINAL: readonly string[] = ['succeeded', 'failed', 'dead', 'cancelled']
 
 export function isFinal({ status }: CallStatus): boolean {
@@ -17,11 +18,11 @@ export function isFinal({ status }: CallStatus): boolean {
 
 /** Resolves when every call is final and its callback settled, or with what is known when aborted. */
 export async function untilFinal(
-  proxyUrl: string,
+  proxyUrl: string | (() => string),
   callIds: readonly string[],
   signal: AbortSignal,
 ): Promise<Map<string, CallStatus>> {
-  const pool = new Pool(proxyUrl, { connections: CONNECTIONS })
+  const dispatcher = new Agent({ connections: CONNECTIONS, ...TIMEOUTS })
   const statuses = new Map<string, CallStatus>(
     callIds.map(callId => [callId, { status: 'unknown', callback: 'unknown' }]),
   )
@@ -31,7 +32,10 @@ export async function untilFinal(
     const still: string[] = []
     const askers = Array.from({ length: CONNECTIONS }, async () => {
       for (let callId = rest.pop(); callId !== undefined && !signal.aborted; callId = rest.pop()) {
-        const known = await statusOf(pool, callId)
+        const known = await statusOf(
+          `${typeof proxyUrl === 'string' ? proxyUrl : proxyUrl()}/calls/${callId}`,
+          dispatcher,
+        )
         if (known !== undefined) statuses.set(callId, known)
         if (known === undefined || !isFinal(known) || known.callback === 'pending') still.push(callId)
       }
@@ -40,14 +44,14 @@ export async function untilFinal(
     open = still
     await delay(PAUSE_MS)
   }
-  await pool.destroy()
+  await dispatcher.destroy()
   return statuses
 }
 
 /** Undefined if currently unknown. */
-async function statusOf(pool: Pool, callId: string): Promise<CallStatus | undefined> {
+async function statusOf(url: string, dispatcher: Agent): Promise<CallStatus | undefined> {
   try {
-    const answer = await pool.request({ method: 'GET', path: `/calls/${callId}` })
+    const answer = await request(url, { dispatcher })
     const text = await answer.body.text()
     if (answer.statusCode === 404) return { status: 'not found', callback: 'unknown' }
     if (answer.statusCode !== 200) return undefined

@@ -39,6 +39,8 @@ export interface WritersOptions {
   random: SeededRandom
   /** No write starts after it is aborted. */
   stop: AbortSignal
+  /** What was not answered until then is given up, as a fault. */
+  limit?: AbortSignal
 }
 
 export async function writeUnderFire(options: WritersOptions): Promise<WritersReport> {
@@ -89,6 +91,10 @@ class Writer {
         return
       }
       this.#report.unanswered += 1
+      if (this.#options.limit?.aborted === true) {
+        this.#report.faults.push(`${ids.join('+')}: no answer in the time, but ${status}`)
+        return
+      }
       await delay(PAUSE_MS)
     }
   }
@@ -125,6 +131,7 @@ class Writer {
     for (;;) {
       const found = await readDocument(this.#options.store, id).catch(() => 'unknown' as const)
       if (found !== 'unknown') return found
+      this.#options.limit?.throwIfAborted()
       await delay(PAUSE_MS)
     }
   }

@@ -11,7 +11,8 @@ import { ensureCredentials } from '../../src/services/nats/index.ts'
 import { logLinesOf } from '../support/function-log.ts'
 import { writeProject, type StoreFetch, type TestPlatform } from '../support/platform.ts'
 import { until } from '../support/until.ts'
-import { readDocument, TABLE, writeUnderFire, type Happened, type WritersReport } from './documents-under-fire.ts'
+import { TABLE, writeUnderFire, type WritersReport } from './documents-under-fire.ts'
+import { documentFaults, logFaults, runFaults, type SeenEvent } from './event-faults.ts'
 import { killParts, type Kills, type Victim } from './killer.ts'
 import { readLog, type LoggedEvent } from './read-log.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -104,13 +105,8 @@ async function underFire(
   return { report, kills: await killing }
 }
 
-interface Run {
-  sequence: number
-  id: string
-}
-
-async function untilAllSeen(platform: TestPlatform, log: LoggedEvent[], timeoutMs: number): Promise<Run[]> {
-  let runs: Run[] = []
+async function untilAllSeen(platform: TestPlatform, log: LoggedEvent[], timeoutMs: number): Promise<SeenEvent[]> {
+  let runs: SeenEvent[] = []
   // On a timeout, `runFaults` reports what is missing.
   await until(async () => {
     const lines = await logLinesOf(platform, 'seen').catch(() => [])
@@ -121,50 +117,6 @@ async function untilAllSeen(platform: TestPlatform, log: LoggedEvent[], timeoutM
     return new Set(runs.map(({ sequence }) => sequence)).size >= log.length || undefined
   }, timeoutMs).catch(() => undefined)
   return runs
-}
-
-async function documentFaults(store: StoreFetch, { documents }: WritersReport): Promise<string[]> {
-  const faults: string[] = []
-  for (const [id, expected] of documents) {
-    const found = await readDocument(store, id)
-    const isRight = found?.version === expected?.version && found?.data.n === expected?.n
-    if (!isRight) faults.push(`${id} is ${JSON.stringify(found)} and should be ${JSON.stringify(expected)}`)
-  }
-  return faults
-}
-
-/** Each write once, the versions of a document in order, no gap in the sequence. */
-function logFaults(log: LoggedEvent[], happened: Happened[]): string[] {
-  const faults = log.flatMap(({ sequence }, index) =>
-    sequence === index + 1 ? [] : [`event ${index + 1} of the log has the sequence ${sequence}`],
-  )
-  const textOf = ({ id, version, kind }: Happened) => `${id} v${version} ${kind}`
-  const byDocument = (events: Happened[]) => {
-    const grouped = new Map<string, Happened[]>()
-    for (const event of events) grouped.set(event.id, [...(grouped.get(event.id) ?? []), event])
-    return grouped
-  }
-  const [logged, written] = [byDocument(log), byDocument(happened)]
-  for (const id of new Set([...logged.keys(), ...written.keys()])) {
-    const [inLog, wanted] = [logged.get(id) ?? [], written.get(id) ?? []].map(events => events.map(textOf).join(', '))
-    if (inLog !== wanted) faults.push(`the log has ${inLog} and should have ${wanted}`)
-  }
-  return faults
-}
-
-function runFaults(log: LoggedEvent[], runs: Run[]): string[] {
-  const seen = new Set(runs.map(({ sequence }) => sequence))
-  const faults = log
-    .filter(({ sequence }) => !seen.has(sequence))
-    .map(({ sequence }) => `event ${sequence} was not seen`)
-  const firsts = new Map<string, number[]>()
-  for (const { sequence, id } of runs) {
-    const before = firsts.get(id) ?? []
-    if (before.includes(sequence)) continue
-    if (sequence < (before.at(-1) ?? 0)) faults.push(`${id}: event ${sequence} was first seen after ${before.at(-1)}`)
-    firsts.set(id, [...before, sequence])
-  }
-  return faults
 }
 
 async function streamFaults(platform: TestPlatform, log: LoggedEvent[]): Promise<string[]> {

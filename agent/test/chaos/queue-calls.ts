@@ -3,17 +3,19 @@
  * the same `Idempotency-Key`, as a careful client does.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { Pool } from 'undici'
+import { Agent, request } from 'undici'
 
 export interface QueueOptions {
-  /** URL of the function. */
-  url: string
+  /** URL of the function; with several proxies that of one which lives. */
+  url: string | (() => string)
   calls: number
   perSecond: number
   connections: number
   keyPrefix: string
   callbackUrl: string
   bodyOf: (n: number) => string
+  /** No further call begins after it is aborted. */
+  stop?: AbortSignal
   signal: AbortSignal
 }
 
@@ -27,10 +29,9 @@ export interface Queued {
 const ANSWER_TIMEOUT_MS = 5_000
 const RETRY_MS = 250
 
-/** Resolves when every call is accepted, or when aborted, with those accepted so far. */
+/** Resolves when every call that was begun is accepted, or when aborted, with those accepted so far. */
 export async function queueCalls(options: QueueOptions): Promise<Queued> {
-  const { origin } = new URL(options.url)
-  const pool = new Pool(origin, {
+  const dispatcher = new Agent({
     connections: options.connections,
     pipelining: 1,
     headersTimeout: ANSWER_TIMEOUT_MS,
@@ -40,19 +41,18 @@ export async function queueCalls(options: QueueOptions): Promise<Queued> {
   const begin = performance.now()
   let next = 0
   const senders = Array.from({ length: options.connections }, async () => {
-    while (next < options.calls && !options.signal.aborted) {
+    while (next < options.calls && !options.signal.aborted && options.stop?.aborted !== true) {
       const n = next++
       await delay(Math.max(0, begin + (n * 1_000) / options.perSecond - performance.now()))
-      await queueOne(pool, n, { ...options, queued })
+      await queueOne(dispatcher, n, { ...options, queued })
     }
   })
   await Promise.all(senders)
-  await pool.destroy()
+  await dispatcher.destroy()
   return queued
 }
 
-async function queueOne(pool: Pool, n: number, { queued, ...options }: QueueOptions & { queued: Queued }) {
-  const { pathname: path } = new URL(options.url)
+async function queueOne(dispatcher: Agent, n: number, { queued, ...options }: QueueOptions & { queued: Queued }) {
   const headers = {
     'content-type': 'application/json',
     'idempotency-key': `${options.keyPrefix}-${n}`,
@@ -60,7 +60,8 @@ async function queueOne(pool: Pool, n: number, { queued, ...options }: QueueOpti
   }
   while (!options.signal.aborted) {
     try {
-      const answer = await pool.request({ method: 'POST', path, headers, body: options.bodyOf(n) })
+      const url = typeof options.url === 'string' ? options.url : options.url()
+      const answer = await request(url, { method: 'POST', dispatcher, headers, body: options.bodyOf(n) })
       const text = await answer.body.text()
       if (answer.statusCode === 202) {
         queued.callIds.set(n, (JSON.parse(text) as { callId: string }).callId)

@@ -30,7 +30,7 @@ export interface SchedulesReport {
   faults: string[]
 }
 
-interface Run {
+export interface ScheduledRun {
   at: number
   callId: string
 }
@@ -69,12 +69,12 @@ export async function runSchedulesChaos(
   )
   const kills = await killing
   const calm = Date.now()
-  const runs = new Map<string, Run[]>()
+  const runs = new Map<string, ScheduledRun[]>()
   for (const name of names) {
     await until(
       async () => {
         // The agent may not be back yet.
-        const found = await runsOf(platform, name).catch(() => [] as Run[])
+        const found = await runsOf(platform, name).catch(() => [] as ScheduledRun[])
         runs.set(name, found)
         return found.some(({ at }) => at > calm) || undefined
       },
@@ -88,11 +88,11 @@ export async function runSchedulesChaos(
     kills,
     times: calls.size,
     repeatedRuns: all.length - calls.size,
-    faults: [...runs].flatMap(([name, own]) => faultsOf(own, calm).map(fault => `${name}: ${fault}`)),
+    faults: [...runs].flatMap(([name, own]) => scheduleFaults(own, calm).map(fault => `${name}: ${fault}`)),
   }
 }
 
-async function runsOf(platform: TestPlatform, name: string): Promise<Run[]> {
+async function runsOf(platform: TestPlatform, name: string): Promise<ScheduledRun[]> {
   const lines = await logLinesOf(platform, name)
   return lines.flatMap(line => {
     const [, at, callId] = /ran (\d+) (\S+)/.exec(line) ?? []
@@ -101,7 +101,7 @@ async function runsOf(platform: TestPlatform, name: string): Promise<Run[]> {
 }
 
 /** Of the times up to `calm`: those after it may still be running. */
-function faultsOf(runs: Run[], calm: number): string[] {
+export function scheduleFaults(runs: ScheduledRun[], calm: number): string[] {
   const byTime = new Map<number, Set<string>>()
   for (const { at, callId } of runs) byTime.set(at, (byTime.get(at) ?? new Set()).add(callId))
   const first = Math.min(...byTime.keys())

@@ -9,7 +9,7 @@ import { BIN, HOME_PREFIX, type TestPlatform } from './platform.ts'
 export interface FurtherProxyOptions {
   name: string
   /** In front of the command, such as one that enters another machine. */
-  prefix?: string[]
+  prefix?: () => string[]
   flags?: string[]
   /** Default: the NATS of the platform, which is on this machine. */
   natsUrl?: string
@@ -18,7 +18,7 @@ export interface FurtherProxyOptions {
 export class TestProxy {
   readonly name: string
   readonly home: string
-  readonly #command: string[]
+  readonly #command: () => string[]
   readonly #environment: NodeJS.ProcessEnv
   #child: ChildProcess | undefined
   #url: string | undefined
@@ -27,8 +27,8 @@ export class TestProxy {
   private constructor(home: string, options: FurtherProxyOptions, environment: NodeJS.ProcessEnv) {
     this.home = home
     this.name = options.name
-    const args = ['proxy', '--name', options.name, '--port', '0', ...(options.flags ?? [])]
-    this.#command = [...(options.prefix ?? []), process.execPath, BIN, ...args]
+    const { name, prefix = () => [], flags = ['--port', '0'] } = options
+    this.#command = () => [...prefix(), process.execPath, BIN, 'proxy', '--name', name, ...flags]
     this.#environment = environment
   }
 
@@ -47,9 +47,14 @@ export class TestProxy {
     return this.#url!
   }
 
+  /** Of the process that was started here; those that serve are below it. */
+  get pid(): number {
+    return this.#child!.pid!
+  }
+
   /** Resolves once it serves. */
   async start(): Promise<void> {
-    const [program, ...args] = this.#command as [string, ...string[]]
+    const [program, ...args] = this.#command() as [string, ...string[]]
     const child = spawn(program, args, { env: this.#environment, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     this.said = ''

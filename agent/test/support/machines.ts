@@ -9,7 +9,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -65,21 +65,27 @@ export class Machines {
     }
   }
 
-  /** The first is the manager of the others. They are found lost after some seconds without an answer. */
-  async makeSwarm(): Promise<void> {
-    const [manager, ...workers] = this.all as [Machine, ...Machine[]]
-    const { address } = manager
+  /** The first is the manager of the others, or all are. They are found lost after some seconds without an answer. */
+  async makeSwarm(others: 'Worker' | 'Manager' = 'Worker'): Promise<void> {
+    const [first, ...rest] = this.all as [Machine, ...Machine[]]
+    const { address } = first
     const Spec = { Dispatcher: { HeartbeatPeriod: 1e9 }, Orchestration: { TaskHistoryRetentionLimit: 1 } }
-    await manager.docker.swarmInit({ ListenAddr: `${address}:2377`, AdvertiseAddr: address, Spec })
-    const { JoinTokens } = (await manager.docker.swarmInspect()) as { JoinTokens: { Worker: string } }
-    await Promise.all(
-      workers.map(({ docker, address: own }) =>
-        docker.swarmJoin({
-          ...{ ListenAddr: `${own}:2377`, AdvertiseAddr: own },
-          ...{ RemoteAddrs: [`${address}:2377`], JoinToken: JoinTokens.Worker },
-        }),
-      ),
-    )
+    await first.docker.swarmInit({ ListenAddr: `${address}:2377`, AdvertiseAddr: address, Spec })
+    const { JoinTokens } = (await first.docker.swarmInspect()) as { JoinTokens: Record<typeof others, string> }
+    // One after another: each new manager needs the majority of those before it.
+    for (const { docker, address: own } of rest) {
+      await docker.swarmJoin({
+        ...{ ListenAddr: `${own}:2377`, AdvertiseAddr: own },
+        ...{ RemoteAddrs: [`${address}:2377`], JoinToken: JoinTokens[others] },
+      })
+    }
+  }
+
+  /** Begin of a command line that runs on the machine, and ends with it. */
+  enter({ name }: Machine, folder: string): string[] {
+    const { pid } = this.#running.get(name)!
+    const first = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+    return ['nsenter', `--target=${first}`, '--net', '--uts', '--mount', '--pid', `--wdns=${folder}`]
   }
 
   async boot({ name, docker, dockerHost }: Machine): Promise<void> {

@@ -55,6 +55,8 @@ export class TestPlatform {
   readonly project: string
   readonly environment: NodeJS.ProcessEnv
   readonly #program: string
+  /** In front of each command line, such as one that enters another machine. */
+  prefix: () => string[] = () => []
 
   constructor(home: string, environment: NodeJS.ProcessEnv, program: string) {
     this.#program = program
@@ -91,9 +93,10 @@ export class TestPlatform {
 
   #cliProcess(args: string[], options: CliOptions): Promise<CliResult> {
     return new Promise(resolve => {
+      const [program, ...words] = [...this.prefix(), process.execPath, this.#program, ...args] as [string, ...string[]]
       const child = execFile(
-        process.execPath,
-        [this.#program, ...args],
+        program,
+        words,
         { env: this.environment, cwd: options.cwd ?? this.home, maxBuffer: 64 * 1024 * 1024 },
         (error, stdout, stderr) =>
           resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),

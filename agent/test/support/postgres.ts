@@ -3,7 +3,7 @@
  * refuses root). It can be killed and started again on its data.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { chown, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { appendFile, chown, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -24,6 +24,8 @@ export interface PostgresOptions {
   settings?: readonly string[]
   /** Folder of its data; default: a temporary one. */
   folder?: string
+  /** Address of this machine at which its network may use it, too. */
+  address?: string
 }
 
 /** Folder of its programs. */
@@ -45,7 +47,8 @@ export class TestPostgres {
     this.#programs = programs
   }
 
-  static async start({ isDurable = false, settings = [], folder: given }: PostgresOptions = {}): Promise<TestPostgres> {
+  static async start(options: PostgresOptions = {}): Promise<TestPostgres> {
+    const { isDurable = false, settings = [], folder: given, address } = options
     const folder = given ?? (await mkdtemp(join(tmpdir(), 'postgres-')))
     const postgres = new TestPostgres(await freePort(), folder, await postgresPrograms())
     const passwordFile = join(folder, 'password')
@@ -60,7 +63,7 @@ export class TestPostgres {
     await writeFile(
       join(postgres.#data, 'postgresql.auto.conf'),
       [
-        "listen_addresses = '127.0.0.1'",
+        `listen_addresses = '${['127.0.0.1', ...(address === undefined ? [] : [address])].join()}'`,
         `port = ${postgres.port}`,
         "unix_socket_directories = ''",
         `fsync = ${isDurable ? 'on' : 'off'}`,
@@ -70,13 +73,16 @@ export class TestPostgres {
         '',
       ].join('\n'),
     )
+    if (address !== undefined) {
+      await appendFile(join(postgres.#data, 'pg_hba.conf'), 'host all all samenet scram-sha-256\n')
+    }
     await postgres.start()
     return postgres
   }
 
   /** Of a database; with the password of the administrator. */
-  url(database = 'postgres', user = `admin:${encodeURIComponent(PASSWORD)}`): string {
-    return `postgres://${user}@127.0.0.1:${this.port}/${database}`
+  url(database = 'postgres', user = `admin:${encodeURIComponent(PASSWORD)}`, host = '127.0.0.1'): string {
+    return `postgres://${user}@${host}:${this.port}/${database}`
   }
 
   async start(): Promise<void> {

@@ -1,0 +1,78 @@
+/**
+ * Kills and cuts off whole machines, one at a time, under load, and counts what is lost: nothing that was acknowledged may be.
+ *
+ *     npx tsx --conditions=source agent/test/chaos/machines-chaos.ts --seed 1 --rounds 4 --seconds 300
+ *
+ * Needs the build (`npm run build`), root, and Linux with network namespaces. Exits 1 if anything is wrong.
+ */
+import { cp, mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { MachineCluster } from '../support/machine-cluster.ts'
+import { runMachinesChaos, type MachinesReport } from './machines-run.ts'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '4' },
+    /** Time limit, without what it takes to start the machines. */
+    seconds: { type: 'string', default: '300' },
+    /** Calls and writes per second. */
+    rate: { type: 'string', default: '500' },
+  },
+})
+
+const begin = performance.now()
+const cluster = await MachineCluster.start()
+console.error(`three machines in ${((performance.now() - begin) / 1_000).toFixed(1)} s`)
+let isClean = false
+try {
+  const report = await runMachinesChaos(cluster, {
+    seed: Number(values.seed),
+    rounds: Number(values.rounds),
+    perSecond: Number(values.rate),
+    limitMs: Number(values.seconds) * 1_000,
+    say: line => console.error(line),
+  })
+  print(report)
+  isClean = report.faults.length === 0
+} finally {
+  if (!isClean) {
+    const kept = await mkdtemp(join(tmpdir(), 'machines-chaos-'))
+    for (const { machine, platform } of cluster.members) {
+      await cp(join(platform.home, 'logs'), join(kept, machine.name), { recursive: true }).catch(() => undefined)
+    }
+    console.log(`\nlogs are kept in ${kept}`)
+    process.exitCode = 1
+  }
+  await cluster.remove()
+}
+
+function print({ faults, sync, ...of }: MachinesReport): void {
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`
+  const rows = [
+    ['seed, rounds', `${values.seed}, ${of.troubles.length} of ${values.rounds}`],
+    [
+      'synchronous calls',
+      `${sync.sent} sent, ${(sync.sent / (of.underFireMs / 1_000)).toFixed(0)}/s; ${sync.failures.length} failed, ${sync.skipped} not sent`,
+    ],
+    ['slowest that succeeded', `${Math.max(0, ...sync.slow.map(({ ms }) => ms)).toFixed(0)} ms`],
+    ['asynchronous calls', `${of.accepted} accepted; ${of.repeatedRuns} runs beyond the first`],
+    ['documents', `${of.writes} writes, ${of.events} events; ${of.repeatedEvents} runs beyond the first`],
+    ['sent again', `${of.unanswered} calls and writes without an answer`],
+    ['schedule', `${of.times} runs`],
+    ['duration', `${seconds(of.underFireMs)} under fire, ${seconds(of.settlingMs)} until the last was over`],
+    ['lost or wrong', String(faults.length)],
+  ] as const
+  for (const [name, value] of rows) console.log(`${name.padEnd(23)} ${value}`)
+  for (const { trouble, failures, lastSentMs, longestMs } of of.lost) {
+    const { kind, machine, ledAgainMs, deployedMs, wholeMs } = trouble
+    const led = ledAgainMs === undefined ? '' : `another leads after ${seconds(ledAgainMs)}, `
+    console.log(
+      `  ${kind} (${machine}): ${failures} synchronous calls lost, the last sent after ${seconds(lastSentMs)}, the longest took ${seconds(longestMs)}; ` +
+        `${led}deployed after ${seconds(deployedMs)}, used again after ${seconds(wholeMs)}`,
+    )
+  }
+  for (const fault of faults.slice(0, 50)) console.log(`  FAULT ${fault}`)
+}
