@@ -15,6 +15,8 @@ export interface EngineContext {
   baseImage: string
   /** `none`, or where images are brought for other machines: `[http://]host[:port][/path]`. Default: none. */
   registry?: string
+  /** Present and not `none`: other agents of the platform may lead, on other machines. */
+  clusterKey?: string
   docker: DockerService
   /** How many instances are kept waiting; for engines that can. Default: none. */
   pool?: number

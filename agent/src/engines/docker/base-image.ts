@@ -77,7 +77,7 @@ export async function importFiles(docker: Docker, files: readonly ImageFile[], r
 
 /** The same as long as these files are. */
 export async function fingerprintOf(files: readonly ImageFile[]): Promise<string> {
-  const fingerprint = createHash('sha256').update('5')
+  const fingerprint = createHash('sha256').update('6')
   for (const { path, name } of files) {
     const info = await stat(path)
     fingerprint.update(`${path}\0${name}\0${info.size}\0${Math.trunc(info.mtimeMs)}\n`)
@@ -99,6 +99,8 @@ export async function writeRootFilesystem(archive: Pack, files: readonly ImageFi
   )
   archive.entry({ name: 'etc/group' }, `root:x:0:\nfunction:x:${FUNCTION_UID}:\n`)
   archive.entry({ name: 'etc/nsswitch.conf' }, 'hosts: files dns\n')
+  // All addresses that /etc/hosts has for a name, not the first alone.
+  archive.entry({ name: 'etc/host.conf' }, 'multi on\n')
   for (const file of files) await addFile(archive, file)
   archive.finalize()
 }

@@ -84,6 +84,14 @@ test('secrets and tokens are nowhere in the service, and env wins over secrets',
   expect(contents[2]!.content).toContain(JSON.stringify({ KEY: 's3cret', BOTH: 'env', [ENV.token]: 'tkn' }))
 })
 
+test('with several machines where the platform may be, Node waits for each of them', () => {
+  const argsWith = (hosts: string[]) =>
+    (serviceSpec(spec, { ...context, hosts }) as unknown as Service).TaskTemplate.ContainerSpec.Args
+  const patiently = '--network-family-autoselection-attempt-timeout=2000'
+  expect(argsWith(['10.0.0.1 rfa-proxy', '10.0.0.2 rfa-proxy'])).toContain(patiently)
+  expect(argsWith(['10.0.0.1 rfa-proxy'])).not.toContain(patiently)
+})
+
 test('a program that is not Node gets them as variables, and its command is left alone', () => {
   const { Args, Env } = serviceOf({ command: ['/app/server', '-v'], isPlain: true }).TaskTemplate.ContainerSpec
   expect(Args).toEqual(['/app/server', '-v'])

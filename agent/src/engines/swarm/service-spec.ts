@@ -70,6 +70,12 @@ export function contentsOf(spec: InstanceSpec): (Pick<Handed, 'kind' | 'target'>
   ]
 }
 
+/**
+ * Of several addresses Node gives each but the last 250 ms: a function that computes for so long would take the one that
+ * serves for one that does not.
+ */
+const CONNECT_PATIENTLY = '--network-family-autoselection-attempt-timeout=2000'
+
 /** Node runs it first. Programs that the function starts with its own flags have the variables already. */
 function preloadOf(variables: Record<string, string>): string {
   return [
@@ -101,7 +107,7 @@ export function serviceSpec(spec: InstanceSpec, context: ServiceContext): Create
         Image: context.image,
         Labels: labels,
         // `Command` would be an entry point; an image of ours has none.
-        Args: commandOf(spec, hidden),
+        Args: commandOf(spec, { hidden, hosts: context.hosts }),
         Dir: APP_FOLDER,
         User: `${FUNCTION_UID}:${FUNCTION_UID}`,
         Env: visible.map(([name, value]) => `${name}=${value}`),
@@ -139,10 +145,13 @@ export function serviceSpec(spec: InstanceSpec, context: ServiceContext): Create
   } as unknown as CreateServiceOptions
 }
 
-function commandOf({ command }: InstanceSpec, hidden: Record<string, string>): string[] {
+function commandOf(
+  { command }: InstanceSpec,
+  { hidden, hosts }: { hidden: Record<string, string>; hosts: readonly string[] },
+): string[] {
   const [program, ...rest] = command
   if (Object.keys(hidden).length === 0 || program === undefined) return command
-  return [program, `--require=${VARIABLES_FILE}`, ...rest]
+  return [program, ...(hosts.length > 1 ? [CONNECT_PATIENTLY] : []), `--require=${VARIABLES_FILE}`, ...rest]
 }
 
 function filesOf(handed: readonly Handed[], kind: Handed['kind']) {

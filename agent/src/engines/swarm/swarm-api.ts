@@ -1,4 +1,6 @@
 /** What Docker says about a swarm, as far as we read it: the types of the client leave it open. */
+import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
+
 export interface SwarmTask {
   ID: string
   ServiceID: string
@@ -33,8 +35,12 @@ export interface SwarmNode {
 export interface SwarmService {
   ID: string
   CreatedAt: string
+  Version?: { Index: number }
   Spec: { Name: string; Labels: Record<string, string> }
 }
+
+/** On a service: where its task is reached. Swarm itself forgets it. */
+export const PORT_LABEL = 'ryo-faas.port'
 
 /** Of `docker info`. */
 export interface SwarmInfo {
@@ -49,4 +55,22 @@ export function isLeaving(node: SwarmNode | undefined): boolean {
 export function addressOf({ Status, ManagerStatus }: SwarmNode): string {
   const isKnown = !['', '0.0.0.0', '::', '127.0.0.1'].includes(Status.Addr)
   return isKnown ? Status.Addr : (ManagerStatus?.Addr.replace(/:\d+$/, '').replace(/^\[|\]$/g, '') ?? Status.Addr)
+}
+
+/**
+ * Lines of /etc/hosts with which functions reach the platform: on this machine, and where else an agent can lead, which
+ * takes a manager. One of them serves; of several addresses programs take the first that answers.
+ */
+export function platformHosts(own: string, nodes: readonly SwarmNode[], name: string): string[] {
+  const managers = nodes.filter(({ ManagerStatus }) => ManagerStatus !== undefined).map(addressOf)
+  return [...new Set([own, ...managers.sort()])].map(address => `${address} ${name}`)
+}
+
+export function portOf({ Status: { PortStatus } }: SwarmTask): number | undefined {
+  return PortStatus?.Ports?.find(({ TargetPort }) => TargetPort === FUNCTION_PORT)?.PublishedPort
+}
+
+/** As Swarm says it. */
+export function portStatus(port: number): NonNullable<SwarmTask['Status']['PortStatus']> {
+  return { Ports: [{ TargetPort: FUNCTION_PORT, PublishedPort: port }] }
 }

@@ -26,7 +26,7 @@ import { HandedOver } from './handed-over.ts'
 import { ImageServer } from './image-server.ts'
 import type { Registry } from '../oci/registry.ts'
 import { constraintsOf, serviceName, serviceSpec } from './service-spec.ts'
-import { addressOf, type SwarmInfo, type SwarmService } from './swarm-api.ts'
+import { addressOf, platformHosts, PORT_LABEL, type SwarmInfo, type SwarmService } from './swarm-api.ts'
 import { OciImages } from '../oci/oci-images.ts'
 import { hasEnded, hasRun, phaseOf, toInstance } from './swarm-instance.ts'
 import { SwarmLogs } from './swarm-logs.ts'
@@ -50,6 +50,8 @@ export interface SwarmEngineOptions {
   sourceOf: (base: string) => Promise<BaseImageSource>
   /** Variables that functions get unless they set them. */
   baseEnv?: Record<string, string>
+  /** Agents on other managers may lead later. */
+  hasStandBys?: boolean
   /** From which the machines fetch images; default: from this agent. */
   registry?: Registry | undefined
 }
@@ -58,7 +60,7 @@ export interface SwarmEngineOptions {
 interface Place {
   address: string
   /** For /etc/hosts. */
-  host: string
+  hosts: string[]
   images: ImageServer
   prepared: Prepared
 }
@@ -203,8 +205,10 @@ export class SwarmEngine implements Engine {
       const images = await ImageServer.start({ host: address, blobs: this.images.blobs, isMachine })
       // Instances come with the address of their machine, except those of this one.
       const listenHosts = [{ host: address, peers: [...own, ...machines].sort() }]
-      const host = (this.#host = `${address} ${this.#proxyHost}`)
-      return { address, host, images, prepared: { reach: { proxyHost: this.#proxyHost, listenHosts }, warnings: [] } }
+      const others = this.#options.hasStandBys === true ? nodes : []
+      const hosts = platformHosts(address, others, this.#proxyHost)
+      this.#host = hosts[0]
+      return { address, hosts, images, prepared: { reach: { proxyHost: this.#proxyHost, listenHosts }, warnings: [] } }
     } catch (error) {
       throw translateDockerError(error, 'looking at the swarm')
     }
@@ -236,7 +240,7 @@ export class SwarmEngine implements Engine {
         ...{ project, handed, defaults },
         image: `${registry?.address ?? place.images.address}/${project}@${found.manifest.digest}`,
         networks: [own, ...(spec.reach?.networks ?? [])],
-        hosts: [place.host],
+        hosts: place.hosts,
         constraints: constraintsOf(spec.nodes),
       })
       await this.#create(service).catch((error: unknown) => {
@@ -263,7 +267,10 @@ export class SwarmEngine implements Engine {
         if (instance?.state.kind === 'exited' && !hasRun(seen.task)) {
           throw new RyoFaasError('START_FAILED', `${spec.route} did not start on ${hostOf(seen)}: ${Err}`)
         }
-        if (instance !== undefined) return instance
+        if (instance !== undefined) {
+          if (instance.state.kind === 'running') await this.#writePort(seen.task.ServiceID, instance.state.address.port)
+          return instance
+        }
         if (State === 'pending' && Err !== '') unplacedSince ??= performance.now()
         else unplacedSince = undefined
         if (unplacedSince !== undefined && performance.now() - unplacedSince > UNPLACED_MS) {
@@ -273,6 +280,18 @@ export class SwarmEngine implements Engine {
         }
       }
       await delay(LOOK_EVERY_MS)
+    }
+  }
+
+  /** See `SwarmView`. Labels of a service are none of its task, which goes on. @throws RyoFaasError ENGINE_FAILED */
+  async #writePort(id: string, port: number): Promise<void> {
+    try {
+      const service = this.#docker.getService(id)
+      const { Version, Spec } = (await service.inspect()) as Required<SwarmService>
+      const Labels = { ...Spec.Labels, [PORT_LABEL]: String(port) }
+      await service.update({ ...Spec, Labels, version: Version.Index })
+    } catch (error) {
+      throw translateDockerError(error, 'writing down where an instance is reached')
     }
   }
 

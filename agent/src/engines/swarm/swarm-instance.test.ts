@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { LEAVING_LABEL, type SwarmTask } from './swarm-api.ts'
+import { LEAVING_LABEL, platformHosts, type SwarmTask } from './swarm-api.ts'
 import { toInstance } from './swarm-instance.ts'
 
 const TIME = '2026-01-01T00:00:00Z'
@@ -70,6 +70,26 @@ test('one that an agent on another machine started is known by where it looks fo
   expect(toInstance(started, 'rfa-pay--a', '10.0.0.1 rfa-proxy')).not.toHaveProperty('isStranded')
   expect(toInstance(started, 'rfa-pay--a', '10.0.0.2 rfa-proxy')).toMatchObject({ isStranded: true })
   expect(toInstance(started, 'rfa-pay--a')).not.toHaveProperty('isStranded')
+})
+
+test('one that looks for the platform on all machines where it can be led from is not stranded by another leader', () => {
+  const nodeAt = (Addr: string, isManager: boolean) => ({
+    ...{ ID: Addr, Description: { Hostname: Addr }, Status: { State: 'ready', Addr } },
+    ...(isManager && { ManagerStatus: { Addr: `${Addr}:2377` } }),
+  })
+  const nodes = [
+    nodeAt('10.0.0.3', true),
+    nodeAt('10.0.0.1', true),
+    nodeAt('10.0.0.2', true),
+    nodeAt('10.0.0.4', false),
+  ]
+  const Hosts = platformHosts('10.0.0.2', nodes, 'rfa-proxy')
+  expect(Hosts).toEqual(['10.0.0.2 rfa-proxy', '10.0.0.1 rfa-proxy', '10.0.0.3 rfa-proxy'])
+  expect(platformHosts('10.0.0.2', [], 'rfa-proxy')).toEqual(['10.0.0.2 rfa-proxy'])
+  const { task, ...rest } = seen({})
+  const started = { ...rest, task: { ...task, Spec: { ContainerSpec: { Hosts } } } }
+  const [other] = platformHosts('10.0.0.3', nodes, 'rfa-proxy')
+  expect(toInstance(started, 'rfa-pay--a', other)).not.toHaveProperty('isStranded')
 })
 
 test('one on a machine that is about to leave runs, and says so', () => {

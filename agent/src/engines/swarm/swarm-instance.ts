@@ -1,7 +1,6 @@
 /** A task as an instance. */
-import { FUNCTION_PORT } from '@ryo-faas/runtime/protocol'
 import type { Instance } from '../engine.ts'
-import { addressOf, isLeaving, type SwarmTask } from './swarm-api.ts'
+import { addressOf, isLeaving, portOf, type SwarmTask } from './swarm-api.ts'
 import type { SeenTask } from './swarm-view.ts'
 
 const KILLED = 128 + 9
@@ -49,10 +48,6 @@ export function toInstance(seen: SeenTask, name: string, host?: string): Instanc
         state: { kind: 'exited', at: Timestamp, code: codeOf(seen, ContainerStatus?.ExitCode), reason: reasonOf(seen) },
       }
   }
-}
-
-function portOf({ Status: { PortStatus } }: SwarmTask): number | undefined {
-  return PortStatus?.Ports?.find(({ TargetPort }) => TargetPort === FUNCTION_PORT)?.PublishedPort
 }
 
 function codeOf({ task }: SeenTask, code: number | undefined): number | null {

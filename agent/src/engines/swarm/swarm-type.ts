@@ -34,7 +34,7 @@ export const SWARM: EngineType = {
   },
 
   async create(context) {
-    const { docker, project, home, environment, registry: address = 'none' } = context
+    const { docker, project, home, environment, registry: address = 'none', clusterKey = 'none' } = context
     const [{ SwarmEngine }, { Registry }, connection] = await Promise.all([
       import('./swarm-engine.ts'),
       import('../oci/registry.ts'),
@@ -44,6 +44,7 @@ export const SWARM: EngineType = {
     return new SwarmEngine({
       ...{ docker: connection.docker, note: connection.note, project, home, sourceOf: imageSources(context) },
       baseEnv: TZ === undefined ? {} : { TZ },
+      hasStandBys: clusterKey !== 'none',
       registry: address === 'none' ? undefined : new Registry({ address, environment }),
     })
   },

@@ -1,11 +1,25 @@
 /**
- * Tasks of a project and the machines that they are on, as they are now. Swarm reports no change of a task (docker/swarmkit has
+ * Tasks of a project and the machines that they are on, as they are now.
+ *
+ * Another leader of the managers knows no ports of tasks that ran before (Docker 26): machines report their tasks again, without
+ * them. So the port that a task has is remembered, and written on its service for other agents.
+ *
+ * Swarm reports no change of a task (docker/swarmkit has
  * such a stream, Docker's API has not), so it is asked, by all who want to know at once with one request.
  */
 import type Docker from 'dockerode'
 import { translateDockerError } from '../../docker/index.ts'
 import type { Identity } from '../docker/pool-folders.ts'
-import { addressOf, isLeaving, type SwarmNode, type SwarmTask } from './swarm-api.ts'
+import {
+  addressOf,
+  isLeaving,
+  PORT_LABEL,
+  portOf,
+  portStatus,
+  type SwarmNode,
+  type SwarmService,
+  type SwarmTask,
+} from './swarm-api.ts'
 
 const LOOK_EVERY_MS = 500
 
@@ -22,6 +36,8 @@ export class SwarmView {
   #running: Promise<unknown> = Promise.resolve()
   #waiting: Promise<SeenTask[]> | undefined
   #machines: ReadonlySet<string> = new Set()
+  /** By task. */
+  #ports = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -94,6 +110,7 @@ export class SwarmView {
         this.#docker.listTasks({ filters: { label: [`ryo-faas=${this.#project}`] } }) as Promise<SwarmTask[]>,
         this.nodes(),
       ])
+      await this.#completePorts(tasks)
       const byId = new Map(nodes.map(node => [node.ID, node]))
       return tasks.flatMap(task => {
         const is = this.#identityOf(task.Spec.ContainerSpec.Labels ?? {})
@@ -102,6 +119,26 @@ export class SwarmView {
     } catch (error) {
       throw translateDockerError(error, 'listing tasks of the swarm')
     }
+  }
+
+  async #completePorts(tasks: readonly SwarmTask[]): Promise<void> {
+    const known = this.#ports
+    const isWithout = (task: SwarmTask) => task.Status.State === 'running' && portOf(task) === undefined
+    const written = tasks.some(task => isWithout(task) && !known.has(task.ID)) ? await this.#writtenPorts() : undefined
+    this.#ports = new Map()
+    for (const task of tasks) {
+      const port = portOf(task) ?? known.get(task.ID) ?? written?.get(task.ServiceID)
+      if (port === undefined) continue
+      this.#ports.set(task.ID, port)
+      if (isWithout(task)) task.Status.PortStatus = portStatus(port)
+    }
+  }
+
+  /** By service. */
+  async #writtenPorts(): Promise<Map<string, number>> {
+    const filters = { label: [`ryo-faas=${this.#project}`, PORT_LABEL] }
+    const services = (await this.#docker.listServices({ filters })) as unknown as SwarmService[]
+    return new Map(services.map(({ ID, Spec }) => [ID, Number(Spec.Labels[PORT_LABEL])]))
   }
 
   #identityOf(labels: Record<string, string>): Identity | undefined {

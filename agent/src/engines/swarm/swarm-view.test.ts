@@ -1,0 +1,58 @@
+import type Docker from 'dockerode'
+import { expect, test } from 'vitest'
+import { PORT_LABEL } from './swarm-api.ts'
+import { toInstance } from './swarm-instance.ts'
+import { SwarmView } from './swarm-view.ts'
+
+const LABELS = { 'rfa.instance': 'a', 'rfa.function': 'pay', 'rfa.version': '1' }
+
+/** A swarm of one task. */
+class OneTask {
+  port: number | undefined
+  written: string | undefined
+
+  view(): SwarmView {
+    return new SwarmView(this as unknown as Docker, 'rfa')
+  }
+
+  listNodes() {
+    return [{ ID: 'n1', Description: { Hostname: 'm1' }, Status: { State: 'ready', Addr: '192.0.2.1' } }]
+  }
+
+  listTasks() {
+    const Ports = [{ TargetPort: 6000, PublishedPort: this.port }]
+    return [
+      {
+        ...{ ID: 't1', ServiceID: 's1', NodeID: 'n1', DesiredState: 'running' },
+        Spec: { ContainerSpec: { Labels: LABELS } },
+        Status: { Timestamp: '', State: 'running', PortStatus: this.port === undefined ? {} : { Ports } },
+      },
+    ]
+  }
+
+  listServices() {
+    return this.written === undefined ? [] : [{ ID: 's1', Spec: { Labels: { [PORT_LABEL]: this.written } } }]
+  }
+}
+
+async function portSeen(view: SwarmView): Promise<number | undefined> {
+  const [seen] = await view.look()
+  const state = toInstance(seen!, 'rfa-pay--a')?.state
+  return state?.kind === 'running' ? state.address.port : undefined
+}
+
+test('a port that the swarm forgets with its leader is remembered', async () => {
+  const swarm = new OneTask()
+  const view = swarm.view()
+  expect(await portSeen(view)).toBeUndefined()
+  swarm.port = 32768
+  expect(await portSeen(view)).toBe(32768)
+  swarm.port = undefined
+  expect([await portSeen(view), await portSeen(view)]).toEqual([32768, 32768])
+})
+
+test('an agent that never saw it reads it from the service', async () => {
+  const swarm = new OneTask()
+  swarm.written = '32769'
+  expect(await portSeen(swarm.view())).toBe(32769)
+})
