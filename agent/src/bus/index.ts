@@ -1,5 +1,5 @@
 /** NATS: the connection, streams, subjects and messages. Nothing of the package `nats` is seen outside. */
-export { describeServer, faultOf, type ServerDescription } from './server.ts'
+export { describeServer, faultOf, maxPayloadOf, type ServerDescription } from './server.ts'
 export { connectBus, type Bus, type BusOptions } from './bus.ts'
 export { BusAccess, readServerUrls } from './access.ts'
 export { BusError } from './bus-error.ts'

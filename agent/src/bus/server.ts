@@ -57,6 +57,11 @@ export async function describeServer(bus: Bus): Promise<ServerDescription> {
   }
 }
 
+/** Bytes that a message may have. */
+export function maxPayloadOf(bus: Bus): number {
+  return linkOf(bus).connection.info!.max_payload
+}
+
 function withoutJetStream(error: unknown): BusError | undefined {
   const { code } = error as { code?: string }
   if (code === '503' && !('api_error' in (error as object) && (error as { api_error?: unknown }).api_error))

@@ -1,4 +1,5 @@
 /** The shared table over a real nats-server, as a channel of routes and by itself. */
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -199,6 +200,26 @@ describe('a shared table', () => {
     await agent.setRoutes({ ...tableWith(6, ['a']), keys: [] })
     expect(all.map(({ last }) => last.keys)).toEqual([[], [], []])
     expect(agent.behind()).toEqual([])
+  })
+
+  it('a route that no message can hold is named once, and not tried again until it is smaller', async () => {
+    const agent = await writer()
+    const proxy = follower()
+    await following(agent, proxy)
+    const large = { ...tableWith(5, ['a']), secrets: { huge: randomBytes(1024 * 1024).toString('base64') } }
+    let published = 0
+    const publish = bus.publish.bind(bus)
+    bus.publish = (...given) => {
+      published += 1
+      return publish(...given)
+    }
+    await expect(agent.setRoutes(large)).rejects.toThrow(NotReachedError)
+    expect(agent.troubles).toEqual([
+      expect.stringMatching(/huge takes \d+ bytes, and a message of this NATS has at most 1048576/),
+    ])
+    expect([published, proxy.generation]).toEqual([0, -1])
+    await agent.setRoutes(tableWith(6, ['a']))
+    expect([proxy.generation, agent.troubles.length]).toEqual([6, 1])
   })
 
   it('one route that changes is two messages, and is served as one route', async () => {

@@ -5,11 +5,12 @@
  * again. Nothing is written before there is a proxy to read it. 2. `setRoutes` resolves once every proxy that lives
  * serves the table and has settled. 3. A proxy that is lost is not waited for, one that does not respond for `ANSWER_MS`;
  * then it says which. The table is there for them when they are back. 4. Two writers do not mix: a head is written only
- * over the one that was read. 5. What cannot be written now is written when NATS is back.
+ * over the one that was read. 5. What cannot be written now is written when NATS is back;
+ * what no message can hold is named, and tried again when it has changed.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { backoffMs } from '../../host/index.ts'
-import { BusError, routesSubject, type Bus } from '../../bus/index.ts'
+import { BusError, maxPayloadOf, routesSubject, type Bus } from '../../bus/index.ts'
 import type { PatchReader, Served } from '../route-channel.ts'
 import { StaleTableError } from '../route-keeper.ts'
 import type { RoutePatch, RouteTable } from '../route.ts'
@@ -38,6 +39,21 @@ export class NotReachedError extends Error {
   }
 }
 
+/** No message of this server can hold it. */
+class TooLargeError extends Error {
+  /** Of the table. */
+  readonly generation: number
+
+  constructor(entry: string, is: { generation: number; text: string; bytes: number; most: number }) {
+    const { name = entry } = JSON.parse(is.text) as { name?: string }
+    super(
+      `the route of ${name} takes ${is.bytes} bytes, and a message of this NATS has at most ${is.most} (max_payload)`,
+    )
+    this.name = 'TooLargeError'
+    this.generation = is.generation
+  }
+}
+
 export interface TableWriterOptions {
   bus: Bus
   sealer: Sealer
@@ -60,6 +76,8 @@ export class TableWriter implements PatchReader {
   #isWriting = false
   #retry: NodeJS.Timeout | undefined
   #failures = 0
+  /** Why the table that was tried last cannot be written. */
+  #tooLarge: TooLargeError | undefined
   #isClosed = false
 
   constructor(options: TableWriterOptions) {
@@ -119,7 +137,7 @@ export class TableWriter implements PatchReader {
   }
 
   #write(): void {
-    if (this.#isWriting || this.#isClosed) return
+    if (this.#isWriting || this.#isClosed || this.#tooLarge?.generation === this.#generation) return
     clearTimeout(this.#retry)
     this.#retry = undefined
     this.#writing = this.#attempt(() => this.#writeAll())
@@ -138,12 +156,20 @@ export class TableWriter implements PatchReader {
       (error: Error) => {
         this.#stored = undefined
         if (error instanceof StaleTableError || this.#isClosed) return
+        if (error instanceof TooLargeError) return this.#nameTooLarge(error)
         this.#failures += 1
         if (this.#failures === 1) this.#options.onTrouble(error.message)
         this.#retry = setTimeout(() => this.#write(), backoffMs(AGAIN, this.#failures)).unref()
       },
     )
     return attempt
+  }
+
+  /** Once; what has changed meanwhile is tried at once. */
+  #nameTooLarge(error: TooLargeError): void {
+    if (error.message !== this.#tooLarge?.message) this.#options.onTrouble(error.message)
+    this.#tooLarge = error
+    this.#write()
   }
 
   async #open(): Promise<StoredTable> {
@@ -180,17 +206,19 @@ export class TableWriter implements PatchReader {
     const { bus, sealer } = this.#options
     const { entries } = stored
     const generation = this.#generation
+    const most = maxPayloadOf(bus)
     const changed = [...this.#wanted].filter(([entry, text]) => entries.text(entry) !== text)
     const gone = [...entries.names()].filter(entry => !this.#wanted.has(entry))
     const all = [...changed, ...gone.map(entry => [entry, undefined] as const)]
-    for (let from = 0; from < all.length; from += WINDOW) {
-      const some = all.slice(from, from + WINDOW)
-      await Promise.all(
-        some.map(([entry, text]) =>
-          bus.publish(routesSubject(entry), text === undefined ? NOTHING : sealer.seal(entry, text)),
-        ),
-      )
-      for (const [entry, text] of some) entries.set(entry, text)
+    const sealed = all.map(([entry, text]) => {
+      const data = text === undefined ? NOTHING : sealer.seal(entry, text)
+      if (data.length > most) throw new TooLargeError(entry, { generation, text: text!, bytes: data.length, most })
+      return { entry, text, data }
+    })
+    for (let from = 0; from < sealed.length; from += WINDOW) {
+      const some = sealed.slice(from, from + WINDOW)
+      await Promise.all(some.map(({ entry, data }) => bus.publish(routesSubject(entry), data)))
+      for (const { entry, text } of some) entries.set(entry, text)
     }
     const head: Head = { generation, digest: entries.digest }
     const { sequence } = await bus.publish(routesSubject(HEAD), sealer.seal(HEAD, JSON.stringify(head)), {
