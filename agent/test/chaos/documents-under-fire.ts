@@ -131,7 +131,7 @@ class Writer {
     for (;;) {
       const found = await readDocument(this.#options.store, id).catch(() => 'unknown' as const)
       if (found !== 'unknown') return found
-      this.#options.limit?.throwIfAborted()
+      if (this.#options.limit?.aborted === true) return undefined
       await delay(PAUSE_MS)
     }
   }

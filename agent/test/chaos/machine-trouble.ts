@@ -158,6 +158,7 @@ async function missingIn(cluster: MachineCluster, member: Member): Promise<strin
   const { platform, deployments } = await cluster.details(member)
   const roles = platform.cluster?.agents.map(({ role }) => role).sort()
   if (roles?.join() !== 'leads,stands-by,stands-by') return `agents ${roles?.join()}`
+  if (platform.cluster?.role !== 'leads') return ''
   const further = platform.parts.filter(({ name }) => name.startsWith('proxy '))
   const unwell = further.filter(({ state }) => state !== 'running').map(({ name, note }) => `${name} ${note}`)
   if (unwell.length > 0) return unwell.join('; ')

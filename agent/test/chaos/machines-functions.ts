@@ -5,6 +5,8 @@ import type { LiveProxies } from './live-proxies.ts'
 
 const REQUEST_MS = 5_000
 const TRIES = { attempts: 100, backoffMs: 100, concurrency: 16 }
+/** The proxies are open to the network. */
+const OPEN = { access: 'public' }
 
 export function functionsTelling(receiver: string): Record<string, { code: string; options: Record<string, unknown> }> {
   const tell = `
@@ -26,7 +28,7 @@ export const work = async (request: Request) => {
   await tell({ callId, n })
   return Response.json({ n, callId, padding })
 }`,
-      options: { instances: 3, async: TRIES },
+      options: { ...OPEN, instances: 3, async: TRIES },
     },
     seen: {
       code: `${tell}
@@ -56,18 +58,18 @@ export const documents = async (request: Request) => {
   const response = await fetch(process.env.RYO_FAAS_STORE_URL + path, { method, headers, ...(body && { body }) })
   return new Response(await response.text(), { status: response.status })
 }`,
-      options: { instances: 3 },
+      options: { ...OPEN, instances: 3 },
     },
   }
 }
 
 /** It answers with the body of the request, and its version in a header. */
-export function helloOf(version: number, instances = 3): { code: string; options: { instances: number } } {
+export function helloOf(version: number, instances = 3): { code: string; options: Record<string, unknown> } {
   return {
     code: `
 export const hello = async (request: Request) =>
   new Response(await request.text(), { headers: { 'x-version': '${version}' } })`,
-    options: { instances },
+    options: { ...OPEN, instances },
   }
 }
 

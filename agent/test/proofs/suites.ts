@@ -99,6 +99,13 @@ export const SUITES: readonly Suite[] = [
     isSeeded: true,
   },
   {
+    name: 'Chaos: whole machines',
+    follows:
+      'killed under load, the leading one first: nothing acknowledged is lost, all route tables agree in the end',
+    files: ['agent/test/swarm/chaos.test.ts'],
+    isSeeded: true,
+  },
+  {
     name: 'Chaos: documents in PostgreSQL',
     follows: 'nothing lost, halved, doubled, missed or out of order, whatever is killed: the store, PostgreSQL or NATS',
     files: [`${STORE}/postgres/crash.test.ts`],
