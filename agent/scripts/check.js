@@ -8,6 +8,8 @@ import { text } from 'node:stream/consumers'
 // The machine's own Node, also for units: npm puts the one of the parts first in the PATH.
 const node = process.env['npm_node_execpath'] ?? process.execPath
 const units = 'node_modules/vitest/vitest.mjs run --project unit'
+// The gate adds them to the tests that it runs afterwards (`test/run-all.ts`).
+const report = '--reporter=default --reporter=json --outputFile.json=out/units.json'
 
 const LANES = [
   // The types of tests, examples and docs: nothing is made of them, so the build leaves them out.
@@ -16,7 +18,7 @@ const LANES = [
     'knip',
     'npm run -s check:packages',
     'prettier --check .',
-    `"${node}" ${units}`,
+    `"${node}" ${units} ${report}`,
     // Functions run on the other one.
     ...(node === process.execPath ? [] : [`"${process.execPath}" ${units} runtime/src`]),
   ],
