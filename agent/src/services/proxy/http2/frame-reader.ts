@@ -2,7 +2,8 @@
  * Cuts what a client sends into frames, and checks of each what can be checked of it alone (RFC 9113 §3.4, §4, §6).
  *
  * Invariants: 1. No frame is larger than `MAX_FRAME_BYTES`; of a block of fields no more than `MAX_BLOCK_BYTES` and
- * `MAX_CONTINUATIONS` frames are gathered (CVE-2024-27316). 2. Within a block nothing else comes.
+ * `MAX_CONTINUATIONS` frames are gathered (CVE-2024-27316). 2. Within a block nothing else comes. 3. Bodies are handed
+ * on as they arrive, also in parts of a frame: they are not copied.
  */
 import { CODE, ConnectionError, FLAG, FRAME, FRAME_HEAD_BYTES, MAX_FRAME_BYTES, PREFACE } from './frames.ts'
 
@@ -37,6 +38,8 @@ export class FrameReader {
   #rest: Buffer | undefined
   #hasPreface = false
   #hasSettings = false
+  /** A frame of a body whose end has not come. */
+  #body: { stream: number; isLast: boolean; left: number } | undefined
   /** A block whose end has not come. */
   #block: { stream: number; isLast: boolean; parts: Buffer[]; bytes: number } | undefined
 
@@ -62,17 +65,39 @@ export class FrameReader {
       this.#hasPreface = true
       at = PREFACE.length
     }
+    if (this.#body !== undefined) at = this.#continueBody(bytes, at)
     while (bytes.length - at >= FRAME_HEAD_BYTES) {
       const length = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!
       if (length > MAX_FRAME_BYTES) throw tooLarge()
       const end = at + FRAME_HEAD_BYTES + length
-      if (end > bytes.length) break
       const stream = bytes.readUInt32BE(at + 5) & 0x7fff_ffff
+      if (end > bytes.length) {
+        if (!this.#mayBegin({ type: bytes[at + 3]!, flags: bytes[at + 4]!, stream })) break
+        this.#body = { stream, isLast: (bytes[at + 4]! & FLAG.endStream) !== 0, left: length }
+        return void this.#continueBody(bytes, at + FRAME_HEAD_BYTES)
+      }
       const payload = bytes.subarray(at + FRAME_HEAD_BYTES, end)
       this.#frame({ type: bytes[at + 3]!, flags: bytes[at + 4]!, stream, payload })
       at = end
     }
     if (at < bytes.length) this.#rest = bytes.subarray(at)
+  }
+
+  #mayBegin({ type, flags, stream }: Omit<Frame, 'payload'>): boolean {
+    const isPlain = type === FRAME.data && (flags & FLAG.padded) === 0
+    return isPlain && stream !== 0 && this.#hasSettings && this.#block === undefined
+  }
+
+  /** @returns where the frame ends, or all that there is. */
+  #continueBody(bytes: Buffer, from: number): number {
+    const body = this.#body!
+    const to = Math.min(bytes.length, from + body.left)
+    if (to === from) return from
+    body.left -= to - from
+    if (body.left === 0) this.#body = undefined
+    const isLast = body.isLast && body.left === 0
+    this.#sink.onData(body.stream, bytes.subarray(from, to), { flowBytes: to - from, isLast })
+    return to
   }
 
   #frame(frame: Frame): void {
