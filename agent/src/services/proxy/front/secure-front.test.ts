@@ -333,6 +333,18 @@ test('closing lets calls over HTTP/2 finish', async () => {
   await closed
 })
 
+test('closing does not wait for a client that never says that it has heard of it', async () => {
+  const proxy = await front((_request, response) => response.end('ok'))
+  const socket = tls.connect({ port: proxy.front!.port, host: '127.0.0.1', ...trust(), ALPNProtocols: ['h2'] })
+  socket.on('error', () => undefined)
+  const closed = new Promise(done => socket.once('close', done))
+  await new Promise(done => socket.once('secureConnect', done))
+  socket.write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frame(4, 0, 0, Buffer.alloc(0))]))
+  await new Promise(done => socket.once('data', done))
+  await proxy.close()
+  await closed
+})
+
 /** RFC 9113 §4.1. */
 function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
   const head = Buffer.alloc(9)
