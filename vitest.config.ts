@@ -53,6 +53,8 @@ const NOT_IN_GATE = [
   'agent/test/{store/store-docker,telemetry/traces-docker}.test.ts',
   // `engine.test.ts` has the contract of this third engine, which is what a platform knows of it.
   'agent/test/engine/third-engine.test.ts',
+  // `python-examples.test.ts` has the same contract, `artefact.test.ts` an example in Go, `go.test.ts` all of the language.
+  'agent/test/languages/go-examples.test.ts',
   // Two dispatchers that race for each time, and are killed, are in `triggers/schedule/schedule.test.ts`.
   'agent/test/async/schedules-chaos.test.ts',
 ]

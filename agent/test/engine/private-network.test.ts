@@ -25,6 +25,7 @@ import type { InstanceSpec, ProxyReach } from '../../src/engines/index.ts'
 import { freePort } from '../../src/host/index.ts'
 import { createProxy } from '../../src/services/proxy/index.ts'
 import { createStore } from '../../src/services/store/index.ts'
+import { furtherTest } from '../support/further-test.ts'
 import { fromContainer, Neighbour, type Target } from '../support/probes.ts'
 import { until } from '../support/until.ts'
 
@@ -134,23 +135,27 @@ describe('the listeners at the gateway', () => {
   })
 })
 
-test('a function does not reach another one, neither its port nor its debugger, and this machine reaches both', async () => {
-  const debugPort = await freePort()
-  const { state } = await start({ debugPort })
-  if (state.kind !== 'running') throw new Error(state.kind)
-  const { host, port } = state.address
-  const get = (url: string) =>
-    until(() =>
-      request(url).then(
-        ({ statusCode }) => statusCode,
-        () => undefined,
-      ),
-    )
-  expect(await get(`http://${host}:${port}/`)).toBe(200)
-  expect(await get(`http://127.0.0.1:${debugPort}/json/version`)).toBe(200)
-  expect(await asFunction({ host, port })).toBe('timeout')
-  expect(await asFunction({ host, port: 9229 })).toBe('timeout')
-})
+// `doors.test.ts` tries it on a whole platform.
+furtherTest(
+  'a function does not reach another one, neither its port nor its debugger, and this machine reaches both',
+  async () => {
+    const debugPort = await freePort()
+    const { state } = await start({ debugPort })
+    if (state.kind !== 'running') throw new Error(state.kind)
+    const { host, port } = state.address
+    const get = (url: string) =>
+      until(() =>
+        request(url).then(
+          ({ statusCode }) => statusCode,
+          () => undefined,
+        ),
+      )
+    expect(await get(`http://${host}:${port}/`)).toBe(200)
+    expect(await get(`http://127.0.0.1:${debugPort}/json/version`)).toBe(200)
+    expect(await asFunction({ host, port })).toBe('timeout')
+    expect(await asFunction({ host, port: 9229 })).toBe('timeout')
+  },
+)
 
 test('a neighbour does not reach functions, even where the firewall forwards what it sends', async () => {
   const { state } = await start()

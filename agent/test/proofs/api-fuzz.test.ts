@@ -18,7 +18,7 @@ import {
 import { IS_WHOLE } from '../support/whole-suite.ts'
 
 const seed = Number(process.env['FUZZ_SEED'] ?? 1)
-const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? (IS_WHOLE ? 1_000 : 400))
+const ROUNDS = Number(process.env['FUZZ_ROUNDS'] ?? (IS_WHOLE ? 1_000 : 200))
 const TEST_TIMEOUT_MS = 60_000 + ROUNDS * 20
 const ANSWER_MS = 20_000
 
