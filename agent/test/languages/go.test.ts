@@ -13,6 +13,7 @@ import { GoLanguage } from '../../src/languages/go/go-language.ts'
 import { languageContract } from '../../src/languages/testing/language-contract.ts'
 import { GO_CACHE } from '../support/go-cache.ts'
 import { until } from '../support/until.ts'
+import { expectKeyWanted, INSTANCE_KEY } from './instance-key.ts'
 
 const runtimeDir = fileURLToPath(new URL('../../../runtime', import.meta.url))
 const environment = { ...process.env, GOCACHE: GO_CACHE }
@@ -241,12 +242,14 @@ func Init() {
 }
 `
   let url: string
+  let built: { dir: string; entry: string }
 
   beforeAll(async () => {
     engine = engineIn('home')
     const outcome = await check({ 'main.go': service }, { kind: 'service' })
     if (outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
-    url = await startIn(engine, await (await outcome.bundle(never)).write(join(folder, 'service')), env)
+    built = await (await outcome.bundle(never)).write(join(folder, 'service'))
+    url = await startIn(engine, { ...built, env })
   })
   afterAll(async () => {
     await engine.cleanUp()
@@ -290,6 +293,12 @@ func Init() {
     expect(delivered).not.toMatch(/secret|Ryo-Faas/i)
     const other = await fetch(`${url}/seen`, { headers: { 'x-ryo-faas-instance': 'bb' } })
     expect([other.status, other.headers.get('x-ryo-faas-instance')]).toEqual([421, 'aa'])
+  })
+
+  test('with a key it answers only connections that have shown it', async () => {
+    await expectKeyWanted(
+      await startIn(engine, { ...built, id: 'bb', env: { ...env, RYO_FAAS_INSTANCE_KEY: INSTANCE_KEY } }),
+    )
   })
 
   test('a panic, a late handler, too large a body and one call too many are answers of the platform', async () => {
@@ -408,7 +417,7 @@ func byRequest(w http.ResponseWriter, r *http.Request) {
     const outcome = await check({ 'main.go': code }, { kind: 'service' })
     if (outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
     const built = await (await outcome.bundle(never)).write(join(folder, 'event-service'))
-    const url = await startIn(engine, built, { RYO_FAAS_DELIVERY_TOKEN: 'secret' })
+    const url = await startIn(engine, { ...built, env: { RYO_FAAS_DELIVERY_TOKEN: 'secret' } })
     const { served } = (await (await fetch(`${url}/.ryo-faas/health`)).json()) as { served: object }
     expect(served).toMatchObject({
       events: [
@@ -446,13 +455,13 @@ function engineIn(home: string): ProcessEngine {
 /** @returns its URL */
 async function startIn(
   engine: ProcessEngine,
-  { dir, entry }: { dir: string; entry: string },
-  env: Record<string, string> = {},
+  started: { dir: string; entry: string; env?: Record<string, string>; id?: string },
 ): Promise<string> {
+  const { dir, entry, env = {}, id = 'aa' } = started
   const limits = { memoryMb: 128, cpus: 1, pids: 64 }
   const command = language.command({ folder: dir, entry }, engine.commandNeeds({ limits }))
-  const spec = { id: 'aa', route: 'hello', version: 1, image: dir, command, secrets: {}, limits }
-  const { state } = await engine.start({ ...spec, env: { ...env, RYO_FAAS_INSTANCE: 'aa' } }, never)
+  const spec = { id, route: 'hello', version: 1, image: dir, command, secrets: {}, limits }
+  const { state } = await engine.start({ ...spec, env: { ...env, RYO_FAAS_INSTANCE: id } }, never)
   if (state.kind === 'exited') throw new Error(state.reason)
   return `http://${state.address.host}:${state.address.port}`
 }

@@ -15,6 +15,7 @@ import { PythonLanguage } from '../../src/languages/python/python-language.ts'
 import { languageContract } from '../../src/languages/testing/language-contract.ts'
 import { PYTHON_ENVIRONMENT } from '../support/python-environment.ts'
 import { until } from '../support/until.ts'
+import { expectKeyWanted, INSTANCE_KEY } from './instance-key.ts'
 
 const runtimeDir = fileURLToPath(new URL('../../../runtime', import.meta.url))
 const never = new AbortController().signal
@@ -192,6 +193,7 @@ with zipfile.ZipFile(f'{target}/{name}-{version}-py3-none-any.whl', 'w') as whee
 describe('an instance in Python', () => {
   let engine: ProcessEngine
   let url: string
+  let started: { dir: string; entry: string; base: string | undefined }
   const env = {
     RYO_FAAS_TIMEOUT_MS: '60000',
     RYO_FAAS_CONCURRENCY: '2',
@@ -267,8 +269,8 @@ def main(service):
     engine = engineIn('home')
     const outcome = await check({ 'main.py': service }, { kind: 'service' })
     if (outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
-    const written = await (await outcome.bundle(never)).write(join(folder, 'service'))
-    url = await startIn(engine, { ...written, base: outcome.base, env })
+    started = { ...(await (await outcome.bundle(never)).write(join(folder, 'service'))), base: outcome.base }
+    url = await startIn(engine, { ...started, env })
   })
   afterAll(async () => {
     await engine.cleanUp()
@@ -300,6 +302,11 @@ def main(service):
     expect(await (await fetch(`${url}/.ryo-faas/metrics`)).text()).toContain('# TYPE faas_invocations_total counter')
     expect((await fetch(`${url}/.ryo-faas/events/told`, { method: 'POST' })).status).toBe(404)
     expect((await fetch(`${url}/.ryo-faas/rest`, { method: 'POST' })).status).toBe(204)
+  })
+
+  test('with a key it answers only connections that have shown it', async () => {
+    const withKey = { ...env, RYO_FAAS_INSTANCE_KEY: INSTANCE_KEY }
+    await expectKeyWanted(await startIn(engine, { ...started, id: 'bb', env: withKey }))
   })
 
   test('every form of an answer, and apps of Flask and FastAPI, are served', async () => {
