@@ -1,14 +1,12 @@
 /**
  * What agents write on the bus is sealed with the key of their cluster: who else uses that server reads and forges none of
- * it. AES-256-GCM (NIST SP 800-38D), with a random nonce, bound to the name under which it is kept.
+ * it.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { RyoFaasError } from '../contract/index.ts'
+import { SealedBox } from '../host/index.ts'
 
 const KEY_BYTES = 32
-const NONCE_BYTES = 12
-const TAG_BYTES = 16
-const CIPHER = 'aes-256-gcm'
 
 /** Text of the file of a new key. */
 export function newClusterKey(): string {
@@ -16,7 +14,7 @@ export function newClusterKey(): string {
 }
 
 export class Seal {
-  readonly #key: Buffer
+  readonly #box: SealedBox
   /** With which agents prove themselves to each other. */
   readonly peerKey: Buffer
 
@@ -31,32 +29,21 @@ export class Seal {
         hint: 'Copy the file from a machine where an agent of this platform runs.',
       })
     }
-    const derived = (purpose: string) => Buffer.from(hkdfSync('sha256', secret, '', `ryo-faas ${purpose}`, KEY_BYTES))
-    this.#key = derived('seal')
-    this.peerKey = derived('peers')
+    this.#box = new SealedBox(secret, 'ryo-faas seal')
+    this.peerKey = Buffer.from(hkdfSync('sha256', secret, '', 'ryo-faas peers', KEY_BYTES))
   }
 
   /** @param name under which it is kept: it opens under no other */
   close(name: string, content: Uint8Array): Buffer {
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv(CIPHER, this.#key, nonce).setAAD(Buffer.from(name))
-    const text = Buffer.concat([cipher.update(content), cipher.final()])
-    return Buffer.concat([nonce, cipher.getAuthTag(), text])
+    return this.#box.close(name, content)
   }
 
   /** @throws RyoFaasError CLUSTER_KEY_WRONG */
   open(name: string, sealed: Uint8Array): Buffer {
-    try {
-      const nonce = sealed.subarray(0, NONCE_BYTES)
-      const tag = sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES)
-      const decipher = createDecipheriv(CIPHER, this.#key, nonce, { authTagLength: TAG_BYTES })
-      decipher.setAAD(Buffer.from(name)).setAuthTag(tag)
-      return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()])
-    } catch (error) {
-      throw new RyoFaasError('CLUSTER_KEY_WRONG', 'the other agents of this platform have another cluster key', {
-        hint: 'Copy the file of --cluster-key from the machine of another agent, or choose another --project.',
-        cause: error,
-      })
-    }
+    const content = this.#box.open(name, sealed)
+    if (content !== undefined) return content
+    throw new RyoFaasError('CLUSTER_KEY_WRONG', 'the other agents of this platform have another cluster key', {
+      hint: 'Copy the file of --cluster-key from the machine of another agent, or choose another --project.',
+    })
   }
 }

@@ -20,6 +20,7 @@ export {
 export { ProcessIdentity } from './saved-identity.ts'
 export { acquireProcessLock } from './process-lock.ts'
 export { pauseProcess, type Resume } from './paused-process.ts'
+export { SealedBox } from './sealed-box.ts'
 export { ExtraHost, listenAtAll } from './extra-listener.ts'
 export { portTaken, type PartWithPort } from './port-owner.ts'
 export { boundFile } from './bounded-file.ts'
