@@ -231,6 +231,18 @@ test('what runs on an engine that is being left serves until enough others do, a
   reconciler.close()
 })
 
+test.each([
+  ['was told to end and did is no failure', 0, undefined],
+  ['broke down is one', 1, 'exited with code 1'],
+])('what leaves an engine and %s', async (_, code, reason) => {
+  isBusy = false
+  const exited = { kind: 'exited', at: '2026-01-01T00:00:00.000Z', code, reason: `exited with code ${code}` } as const
+  const { reconciler, fleet } = adopted([running('a1'), { ...running('b1'), isLeaving: true, state: exited }])
+  await reconciler.adopt()
+  expect(fleet.lastExit('fn')?.reason).toBe(reason)
+  reconciler.close()
+})
+
 test('nothing that is left ends while the engine that is gone to cannot start anything', async () => {
   isBusy = false
   const { reconciler, fleet, retired, fail } = adopted([{ ...running('b1'), isLeaving: true }])

@@ -206,11 +206,14 @@ export class Reconciler {
 
   async #bury(name: string, dead: Instance[]): Promise<void> {
     const { engine, fleet } = this.#options
-    for (const { id, route, state } of dead) {
+    for (const { id, route, state, isLeaving } of dead) {
       if (state.kind !== 'exited') continue
-      fleet.backoff(route).died(performance.now())
-      fleet.noteExit(route, { at: state.at, code: state.code, reason: state.reason })
-      this.#options.log.warn({ deployment: name, instance: id, code: state.code }, `an instance ${state.reason}`)
+      // What was told to leave, and did, is no failure.
+      if (!(isLeaving === true && state.code === 0)) {
+        fleet.backoff(route).died(performance.now())
+        fleet.noteExit(route, { at: state.at, code: state.code, reason: state.reason })
+        this.#options.log.warn({ deployment: name, instance: id, code: state.code }, `an instance ${state.reason}`)
+      }
       await engine.stop(id, 0)
     }
   }
