@@ -219,11 +219,14 @@ function syncFaults({ failures, mixedUp }: SyncReport, troubles: readonly Troubl
     troubles.some(({ at }) => failure.at + failure.ms >= at && failure.at <= at + MOVED_MS)
   const others = failures.filter(failure => !isInFlight(failure))
   const begin = troubles[0]?.at ?? 0
+  const byReason = new Map<string, typeof others>()
+  for (const failure of others) byReason.set(failure.reason, [...(byReason.get(failure.reason) ?? []), failure])
+  const when = ({ at }: { at: number }) => `${((at - begin) / 1_000).toFixed(1)} s`
   return [
     ...(mixedUp === 0 ? [] : [`${mixedUp} calls got the answer of another one`]),
-    ...others.map(({ at, ms, url, reason }) => {
-      const when = ((at - begin) / 1_000).toFixed(1)
-      return `a call at ${when} s after the first trouble, through ${url}, failed after ${ms.toFixed(0)} ms: ${reason}`
-    }),
+    ...[...byReason].map(
+      ([reason, all]) =>
+        `${all.length} calls, sent ${when(all[0]!)} to ${when(all.at(-1)!)} after the first trouble, failed: ${reason}`,
+    ),
   ]
 }

@@ -61,6 +61,16 @@ it('a connection is kept and used again', async () => {
   target.retire()
 })
 
+it('one that took no connection loses those that were kept: its machine may be gone without closing them', async () => {
+  const target = instance()
+  await get(target)
+  target.refused(performance.now())
+  expect(target.idleCount).toBe(0)
+  expect((await get(target)).body).toBe('ok')
+  expect(sockets).toHaveLength(2)
+  target.retire()
+})
+
 it('it is not kept if the instance closes it, says so, or sends more than was asked for', async () => {
   for (const text of [
     'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok',

@@ -83,8 +83,10 @@ export class Instance {
     return new UpstreamConnection(this.connectionOptions)
   }
 
+  /** Kept connections may lead to a machine that is gone without a word: what is sent there would wait in vain. */
   refused(now: number): void {
     this.suspectUntil = now + SUSPECT_MS
+    this.closeIdle()
   }
 
   /** Another instance has its address. */
