@@ -20,6 +20,7 @@ import { elasticBench } from './elastic/bench-elastic.ts'
 import { elsewhereBench } from './elsewhere/bench-elsewhere.ts'
 import { frontBench } from './front/bench-front.ts'
 import { languagesBench } from './languages/bench-languages.ts'
+import { machinesBench } from './machines/bench-machines.ts'
 import { memoryBench } from './memory/bench-memory.ts'
 import { platformBench } from './platform/bench-platform.ts'
 import { proxyBench } from './proxy/bench-proxy.ts'
@@ -53,6 +54,7 @@ const BENCHES: Bench[] = [
   platformBench,
   elasticBench,
   thousandBench,
+  machinesBench,
   memoryBench,
   streamingBench,
   acceptBench,
