@@ -163,7 +163,14 @@ export class MachineCluster {
       ...['startFaas', '--json', '--project', platform.project, '--engine', 'swarm', '--agent-port', '0'],
       ...['--host', '0.0.0.0', '--port', String(PORTS.leader), '--store-port', String(PORTS.store)],
       ...['--nats-url', this.#natsUrl, '--store', this.postgres.url('postgres', undefined, this.machines.gateway)],
-      ...['--cluster-key', this.#keyFile, '--cluster-address', machine.address, '--callback-allow', this.machines.gateway],
+      ...[
+        '--cluster-key',
+        this.#keyFile,
+        '--cluster-address',
+        machine.address,
+        '--callback-allow',
+        this.machines.gateway,
+      ],
       ...this.#flags,
     ]
     let said = ''
