@@ -60,11 +60,10 @@ async function benchFront(stage: Stage): Promise<Report> {
   return {
     tables: [
       {
-        head: ['', '', 'CPU µs/req', '× nginx', 'req/s', '× nginx', 'failures'],
+        head: ['', 'CPU µs/req', '× nginx', 'req/s', '× nginx', 'failures'],
         rows: PROTOCOL_NAMES.flatMap(protocol =>
           candidates.map(({ name }) => [
-            protocol,
-            name,
+            `${name}, ${protocol}`,
             figure(median(pick(name, protocol, 'cpuUs'))),
             times(versus(name, protocol, 'cpuUs')),
             figure(median(pick(name, protocol, 'requestsPerSecond'))),
