@@ -63,8 +63,10 @@ const notHere = ['**/node_modules/**', ...(IS_WHOLE ? [] : NOT_IN_GATE)]
 /** Those that take longest, however short they are: begun last, they would keep everything waiting for them. */
 const LONG = [
   ...['postgres/crash', 'relay/crash', 'testing/histories', 'proxy/main', 'dispatcher/survival', 'postgres-store'],
+  ...['acme/acme', 'bus/cluster', 'store/main', 'shared/shared-table'],
   ...['builder/builder', 'node/node-language', 'checker/accepted', 'client/listener-client', 'api/front-door'],
   ...['docs/pages', 'engine/engine', 'platform/commands', 'platform/artefact', 'platform/bad-input', 'async/chaos'],
+  ...['platform/server', 'platform/move-engine', 'platform/stand-by', 'elastic/chaos', 'platform/faults'],
   ...['platform/backup', 'engine/private-network', 'platform/start-stop', 'platform/hung-agent', 'platform/clock'],
   ...['platform/main-job', 'store/store', 'tracing/one-trace', 'platform/asleep', 'languages/go', 'languages/python'],
   ...['ui/operations', 'ui/in-containers', 'ui/server', 'ui/without-docker', 'platform/under-load'],
