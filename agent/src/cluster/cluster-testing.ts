@@ -1,7 +1,20 @@
 /** Agents on a bus of a test, and what can go wrong between them. */
-import { onTestFinished } from 'vitest'
-import { AGENT_STREAMS, BusError, purge, type Bus } from '../bus/index.ts'
-import type { TestNats } from '../bus/testing/nats-server.ts'
+import { afterAll, beforeAll, beforeEach, onTestFinished } from 'vitest'
+import { AGENT_STREAMS, BusError, ensureAgentStreams, purge, type Bus } from '../bus/index.ts'
+import { startNats, type TestNats } from '../bus/testing/nats-server.ts'
+
+/** A server for the tests of a file, with a connection to it. Before each, nobody leads and nothing is shared. */
+export function onAgentsBus(use: (made: { nats: TestNats; bus: Bus }) => void): void {
+  let made: { nats: TestNats; bus: Bus }
+  beforeAll(async () => {
+    const nats = await startNats()
+    made = { nats, bus: await nats.connect() }
+    await ensureAgentStreams(made.bus)
+    use(made)
+  })
+  afterAll(() => made.nats.stop())
+  beforeEach(() => emptied(made.bus))
+}
 
 /** Nobody leads, and nothing is shared. */
 export async function emptied(bus: Bus): Promise<void> {

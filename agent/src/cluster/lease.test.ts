@@ -1,19 +1,13 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { ensureAgentStreams, type Bus } from '../bus/index.ts'
-import { startNats, type TestNats } from '../bus/testing/nats-server.ts'
-import { breakNext, connected, emptied } from './cluster-testing.ts'
+import { expect, test } from 'vitest'
+import type { Bus } from '../bus/index.ts'
+import type { TestNats } from '../bus/testing/nats-server.ts'
+import { breakNext, connected, onAgentsBus } from './cluster-testing.ts'
 import { SeededRandom } from '../../test/chaos/seeded-random.ts'
 import { Lease, newClusterKey, Seal, type LeaseState } from './index.ts'
 
 let nats: TestNats
 let bus: Bus
-beforeAll(async () => {
-  nats = await startNats()
-  bus = await nats.connect()
-  await ensureAgentStreams(bus)
-})
-afterAll(() => nats.stop())
-beforeEach(() => emptied(bus))
+onAgentsBus(made => ({ nats, bus } = made))
 
 const seal = new Seal(newClusterKey())
 /** As agents count by default. */

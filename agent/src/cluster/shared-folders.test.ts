@@ -2,26 +2,18 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { AGENT_STREAMS, ensureAgentStreams, streamState, type Bus } from '../bus/index.ts'
-import { startNats, type TestNats } from '../bus/testing/nats-server.ts'
-import { breakNext, connected, emptied } from './cluster-testing.ts'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { AGENT_STREAMS, streamState, type Bus } from '../bus/index.ts'
+import type { TestNats } from '../bus/testing/nats-server.ts'
+import { breakNext, connected, onAgentsBus } from './cluster-testing.ts'
 import { Contents, newClusterKey, Seal, SharedFolders } from './index.ts'
 
 let nats: TestNats
 let bus: Bus
+onAgentsBus(made => ({ nats, bus } = made))
 let root: string
-beforeAll(async () => {
-  nats = await startNats()
-  bus = await nats.connect()
-  await ensureAgentStreams(bus)
-  root = await mkdtemp(join(tmpdir(), 'rfa-folders-'))
-})
-afterAll(async () => {
-  await nats.stop()
-  await rm(root, { recursive: true })
-})
-beforeEach(() => emptied(bus))
+beforeAll(async () => void (root = await mkdtemp(join(tmpdir(), 'rfa-folders-'))))
+afterAll(() => rm(root, { recursive: true }))
 
 const seal = new Seal(newClusterKey())
 const big = randomBytes(1_200_000)

@@ -1,19 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { ensureAgentStreams, type Bus } from '../bus/index.ts'
-import { startNats, type TestNats } from '../bus/testing/nats-server.ts'
-import { breakNext, connected, emptied } from './cluster-testing.ts'
+import { expect, test } from 'vitest'
+import type { Bus } from '../bus/index.ts'
+import type { TestNats } from '../bus/testing/nats-server.ts'
+import { breakNext, connected, emptied, onAgentsBus } from './cluster-testing.ts'
 import { Contents, newClusterKey, Seal, SharedRecord } from './index.ts'
 
 let nats: TestNats
 let bus: Bus
-beforeAll(async () => {
-  nats = await startNats()
-  bus = await nats.connect()
-  await ensureAgentStreams(bus)
-})
-afterAll(() => nats.stop())
-beforeEach(() => emptied(bus))
+onAgentsBus(made => ({ nats, bus } = made))
 
 const seal = new Seal(newClusterKey())
 

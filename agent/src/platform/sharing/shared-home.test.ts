@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest'
-import { ensureAgentStreams, type Bus } from '../../bus/index.ts'
-import { startNats, type TestNats } from '../../bus/testing/nats-server.ts'
-import { breakNext, connected, emptied } from '../../cluster/cluster-testing.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Bus } from '../../bus/index.ts'
+import type { TestNats } from '../../bus/testing/nats-server.ts'
+import { breakNext, connected, emptied, onAgentsBus } from '../../cluster/cluster-testing.ts'
 import { Contents, newClusterKey, Seal, SharedFolders, SharedRecord } from '../../cluster/index.ts'
 import { DeployEntry } from '../../contract/index.ts'
 import type { VersionRecord } from '../../deployments/state/index.ts'
@@ -15,13 +15,7 @@ import { SharedHome } from './shared-home.ts'
 
 let nats: TestNats
 let bus: Bus
-beforeAll(async () => {
-  nats = await startNats()
-  bus = await nats.connect()
-  await ensureAgentStreams(bus)
-})
-afterAll(() => nats.stop())
-beforeEach(() => emptied(bus))
+onAgentsBus(made => ({ nats, bus } = made))
 
 const seal = new Seal(newClusterKey())
 
