@@ -12,7 +12,7 @@ import { openStore } from '../registry.ts'
 import { ask, until } from '../store-testing.ts'
 import { faultsAfter } from './crash-findings.ts'
 import { INDEXED, runWriter, TABLES, type Memory } from './crash-writers.ts'
-import { randomFrom } from './random.ts'
+import { SeededRandom } from '../../../../test/chaos/seeded-random.ts'
 import { StoreProcess } from './store-process.ts'
 
 export interface CrashOptions {
@@ -71,7 +71,7 @@ async function crash(
   { nats, stores }: { nats: TestNats; stores: StoreProcess[] },
 ): Promise<CrashReport> {
   const { writers, kills, seed, database, say = () => undefined } = options
-  const random = randomFrom(seed)
+  const random = new SeededRandom(seed)
   const memory: Memory = { attempts: [], deletions: [], faults: [], unanswered: 0 }
   const stop = new AbortController()
   const [first] = stores as [StoreProcess]
@@ -81,7 +81,7 @@ async function crash(
     runWriter({
       number,
       memory,
-      random: randomFrom(seed * 1_000 + number),
+      random: new SeededRandom(seed * 1_000 + number),
       port: () => stores[number % stores.length]!.port,
       signal: stop.signal,
     }),
@@ -89,14 +89,14 @@ async function crash(
   let [busKills, databaseKills] = [0, 0]
   for (let kill = 1; kill <= kills; kill += 1) {
     const store = stores[kill % stores.length]!
-    await delay(random() * options.longestLifeMs)
+    await delay(random.next() * options.longestLifeMs)
     if (database !== undefined) {
       await database.kill()
       databaseKills += 1
       // Sometimes the store finds it back, and sometimes it is killed before it does.
-      if (random() < 0.7) {
+      if (random.next() < 0.7) {
         await database.start()
-        await delay(random() * options.longestLifeMs)
+        await delay(random.next() * options.longestLifeMs)
       } else {
         await store.kill()
         await database.start()
@@ -110,7 +110,7 @@ async function crash(
     await store.start()
     if (isBusToo) {
       busKills += 1
-      await delay(random() * options.longestLifeMs)
+      await delay(random.next() * options.longestLifeMs)
       await nats.start()
     }
   }

@@ -3,6 +3,7 @@
  * without an answer may have been carried out or not, and the store is asked later which.
  */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { SeededRandom } from '../../../../test/chaos/seeded-random.ts'
 import { ask, type Answer } from '../store-testing.ts'
 
 /** A write, known by the token that it leaves in its document. */
@@ -26,7 +27,7 @@ export interface Memory {
 export interface WriterOptions {
   port: () => number
   number: number
-  random: () => number
+  random: SeededRandom
   memory: Memory
   signal: AbortSignal
 }
@@ -47,7 +48,7 @@ export async function runWriter(options: WriterOptions): Promise<void> {
   const { number, random, signal } = options
   for (let n = 0; !signal.aborted; n += 1) {
     const token = `${number}.${n}`
-    const share = random()
+    const share = random.next()
     if (share < 0.2) await batch(options, token)
     else if (share < 0.35) await contend(options, token)
     else await change(options, token)
@@ -57,11 +58,11 @@ export async function runWriter(options: WriterOptions): Promise<void> {
 /** Creates, replaces, merges or deletes a document of its own. */
 async function change(options: WriterOptions, token: string): Promise<void> {
   const { number, random, memory } = options
-  const [table, id] = [TABLES[Math.floor(random() * TABLES.length)]!, `w${number}-${Math.floor(random() * 4)}`]
+  const [table, id] = [random.pick(TABLES), `w${number}-${random.below(4)}`]
   const path = pathOf(table, id)
   const current = await settled(options, `GET ${path}`)
   if (current === undefined) return
-  const data = { token, [INDEXED]: Math.floor(random() * 100) }
+  const data = { token, [INDEXED]: random.below(100) }
   if (current.status === 404) {
     return record(
       memory,
@@ -70,14 +71,14 @@ async function change(options: WriterOptions, token: string): Promise<void> {
     )
   }
   const condition = { 'if-match': String(current.headers.etag) }
-  if (random() < 0.15) {
+  if (random.next() < 0.15) {
     const answer = await send(options, `DELETE ${path}`, undefined, condition)
     if (answer?.status === 204)
       memory.deletions.push({ place: `${table}/${id}`, version: (current.json as Versioned).version + 1 })
     return
   }
   const answer =
-    random() < 0.5
+    random.next() < 0.5
       ? await send(options, `PUT ${path}`, { data }, condition)
       : await send(options, `PATCH ${path}`, data, condition)
   record(memory, { token, places: [`${table}/${id}`] }, answer)
@@ -85,7 +86,7 @@ async function change(options: WriterOptions, token: string): Promise<void> {
 
 /** Two fresh documents, each in another table. */
 async function batch(options: WriterOptions, token: string): Promise<void> {
-  const data = { token, [INDEXED]: Math.floor(options.random() * 100) }
+  const data = { token, [INDEXED]: options.random.below(100) }
   const operations = TABLES.map(table => ({ op: 'create', table, id: `b${token}`, data }))
   const answer = await send(options, 'POST /batch', { operations })
   record(options.memory, { token, places: TABLES.map(table => `${table}/b${token}`) }, answer)

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ask, type Answer } from '../store-testing.ts'
 import { documentModel, type DocumentInput, type DocumentOperation, type DocumentOutput } from './document-model.ts'
 import { isLinearizable } from './linearizability.ts'
-import { randomFrom } from './random.ts'
+import { SeededRandom } from '../../../../test/chaos/seeded-random.ts'
 import { StoreProcess } from './store-process.ts'
 
 export interface HistoryOptions {
@@ -38,19 +38,19 @@ export async function runHistories(options: HistoryOptions): Promise<HistoryRepo
   const folder = await mkdtemp(join(tmpdir(), 'store-history-'))
   const store = new StoreProcess(folder, main, database ? { database: database.url() } : {})
   const histories = Array.from({ length: DOCUMENTS }, (): DocumentOperation[] => [])
-  const random = randomFrom(seed)
+  const random = new SeededRandom(seed)
   const stop = new AbortController()
   try {
     await store.start()
     const running = Array.from({ length: clients }, (_, number) =>
-      runClient({ number, random: randomFrom(seed * 1_000 + number), store, histories, signal: stop.signal }),
+      runClient({ number, random: new SeededRandom(seed * 1_000 + number), store, histories, signal: stop.signal }),
     )
     for (let kill = 0; kill < kills; kill += 1) {
-      await delay(random() * longestLifeMs)
+      await delay(random.next() * longestLifeMs)
       if (database !== undefined) {
         await database.kill()
         await database.start()
-        await delay(random() * longestLifeMs)
+        await delay(random.next() * longestLifeMs)
       }
       await store.kill()
       await store.start()
@@ -75,7 +75,7 @@ export async function runHistories(options: HistoryOptions): Promise<HistoryRepo
 
 interface ClientOptions {
   number: number
-  random: () => number
+  random: SeededRandom
   store: StoreProcess
   histories: DocumentOperation[][]
   signal: AbortSignal
@@ -84,8 +84,8 @@ interface ClientOptions {
 async function runClient({ number, random, store, histories, signal }: ClientOptions): Promise<void> {
   const seen = new Array<number>(DOCUMENTS).fill(0)
   for (let n = 0; !signal.aborted; n += 1) {
-    const document = Math.floor(random() * DOCUMENTS)
-    const input = chooseInput(random(), { value: `${number}.${n}`, seen: seen[document]! })
+    const document = random.below(DOCUMENTS)
+    const input = chooseInput(random.next(), { value: `${number}.${n}`, seen: seen[document]! })
     const calledAt = performance.now()
     const answer = await send(store.port, `/tables/history/docs/d${document}`, input).catch((error: unknown) => error)
     const output = answer instanceof Error ? unanswered(answer) : readAnswer(answer as Answer)

@@ -1,6 +1,7 @@
 /** What queries of every `DocumentStore` must do; a part of `documentStoreContract`. */
 import type { StoredDocument } from '@ryo-faas/runtime/protocol'
 import { beforeEach, expect, it } from 'vitest'
+import { SeededRandom } from '../../../../../test/chaos/seeded-random.ts'
 import {
   compareValues,
   type Condition,
@@ -28,16 +29,15 @@ export interface QueryTools {
 export function queryContract({ storeOf, write, ids, built }: QueryTools): void {
   let all: StoredDocument[]
   beforeEach(async () => {
-    const next = chance(7)
-    const pick = (values: unknown[]) => values[Math.floor(next() * values.length)]
+    const random = new SeededRandom(7)
     const mixed = [null, false, true, 1, 2.5, -3, '', 'a', 'b', 'ä', '10', [1], { x: 1 }]
     const operations = Array.from({ length: 200 }, (_, n): WriteOperation => {
       const data = {
-        n: Math.floor(next() * 50) - 25,
-        ...(next() < 0.9 && { mixed: pick(mixed) }),
-        nested: { city: pick(['Kiel', 'Bonn', 'Köln', '😀']), tags: [pick(['new', 'old']), n % 3] },
+        n: random.below(50) - 25,
+        ...(random.next() < 0.9 && { mixed: random.pick(mixed) }),
+        nested: { city: random.pick(['Kiel', 'Bonn', 'Köln', '😀']), tags: [random.pick(['new', 'old']), n % 3] },
       }
-      return { kind: 'create', table: 't', id: `id-${Math.floor(next() * 1e9)}`, data: JSON.stringify(data) }
+      return { kind: 'create', table: 't', id: `id-${random.below(1e9)}`, data: JSON.stringify(data) }
     })
     all = (await write(operations)).map(({ document }) => JSON.parse(document) as StoredDocument)
   })
@@ -154,15 +154,4 @@ function inOrder(documents: StoredDocument[], { field, isDescending }: Order): s
   )
   const ids = sorted.map(({ id }) => id)
   return isDescending ? ids.reverse() : ids
-}
-
-/** The same numbers every time (mulberry32). */
-function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -5,7 +5,7 @@ import { TestPostgres } from '../../../../../test/support/postgres.ts'
 import type { Condition, DocumentStore, WriteOperation } from '../../documents/index.ts'
 import { MemoryStore } from '../../documents/testing/memory-store.ts'
 import { by, found, idsOf, where } from '../../documents/testing/reading.ts'
-import { randomFrom } from '../../testing/random.ts'
+import { SeededRandom } from '../../../../../test/chaos/seeded-random.ts'
 import { openPostgresStore } from '../postgres-store.ts'
 import { IS_WHOLE } from '../../../../../test/support/whole-suite.ts'
 
@@ -89,19 +89,20 @@ const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', 'in', 'contains', 'exists'] 
 
 let postgres: TestPostgres
 let stores: [memory: DocumentStore, ours: DocumentStore]
-const random = randomFrom(Number(CHAOS_SEED ?? process.env['FUZZ_SEED'] ?? 5))
-const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!
+const random = new SeededRandom(Number(CHAOS_SEED ?? process.env['FUZZ_SEED'] ?? 5))
 
 beforeAll(async () => {
   postgres = await TestPostgres.start()
   stores = [new MemoryStore(), await openPostgresStore({ database: postgres.url(), dataFolder: '', source: '/test' })]
   const operations = Array.from({ length: DOCUMENTS }, (_, n): WriteOperation => {
-    const pairs = KEYS.filter(() => random() < 0.6).map(key => `${JSON.stringify(key)}:${JSON.stringify(pick(VALUES))}`)
+    const pairs = KEYS.filter(() => random.next() < 0.6).map(
+      key => `${JSON.stringify(key)}:${JSON.stringify(random.pick(VALUES))}`,
+    )
     const times = { createdAt: `2020-01-0${1 + (n % 9)}T00:00:00.000Z`, editedAt: '2021-01-01T00:00:00.000Z' }
     return {
       kind: 'import',
       table: 't',
-      id: `${n % 7}-${pick(['a', 'ä', '😀', 'Z'])}${n}`,
+      id: `${n % 7}-${random.pick(['a', 'ä', '😀', 'Z'])}${n}`,
       data: `{${pairs.join()}}`,
       version: 1 + (n % 5),
       ...times,
@@ -115,25 +116,25 @@ afterAll(async () => {
 })
 
 function condition(): Condition[] {
-  const operator = pick(OPERATORS)
+  const operator = random.pick(OPERATORS)
   const comparable = VALUES.filter(value => typeof value === 'number' || typeof value === 'string')
   const value =
     operator === 'in'
-      ? Array.from({ length: Math.floor(random() * 4) }, () => pick(VALUES))
+      ? Array.from({ length: random.below(4) }, () => random.pick(VALUES))
       : operator === 'exists'
-        ? random() < 0.5
+        ? random.next() < 0.5
         : /[<>]/.test(operator)
-          ? pick(comparable)
-          : pick(VALUES)
-  return where(pick(FIELDS), { [operator]: value })
+          ? random.pick(comparable)
+          : random.pick(VALUES)
+  return where(random.pick(FIELDS), { [operator]: value })
 }
 
 async function compare(): Promise<void> {
-  const conditions = Array.from({ length: Math.floor(random() * 3) }, condition).flat()
-  const order = random() < 0.7 ? `${random() < 0.5 ? '-' : ''}${pick(FIELDS)}` : undefined
+  const conditions = Array.from({ length: random.below(3) }, condition).flat()
+  const order = random.next() < 0.7 ? `${random.next() < 0.5 ? '-' : ''}${random.pick(FIELDS)}` : undefined
   const orderBy =
     order === undefined ? undefined : { ...by(order.replace(/^-/, '')), isDescending: order.startsWith('-') }
-  const query = { table: 't', conditions, limit: pick([7, 40, 1_000]), ...(orderBy && { orderBy }) }
+  const query = { table: 't', conditions, limit: random.pick([7, 40, 1_000]), ...(orderBy && { orderBy }) }
   const [expected, given] = await Promise.all(stores.map(async store => idsOf(await found(store, query))))
   const message = JSON.stringify(query)
   // What the first 300 characters do not tell apart is ordered by id; two values here are like that.
