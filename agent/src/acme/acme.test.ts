@@ -56,7 +56,8 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await stage.end()
-  await rm(folder, { recursive: true })
+  // What is cleared up behind an answer may still write.
+  await rm(folder, { recursive: true, maxRetries: 10, retryDelay: 100 })
 })
 
 async function look(
@@ -86,6 +87,10 @@ function ask(domain: string, agent: https.Agent | false = false): Promise<string
 
 const answers = (domain: string) =>
   until(() => ask(domain).catch(() => undefined), 30_000, `${domain} answers: ${logged.join('; ')}`)
+
+/** The front serves it a moment before all of it is written down. */
+const isDone = (domain: string) =>
+  untilTrue(() => logged.some(message => message.startsWith(`certificate for ${domain}`)), `${domain} is done`)
 
 test.each<ChallengeKind>(['http-01', 'tls-alpn-01'])('by %s a name gets a certificate and is served', async kind => {
   wanted = [`${kind}.test`]
@@ -158,6 +163,7 @@ test('a failure is told with its reason, waits longer each time, also after a re
   wanted = ['blocked.test', 'good.test']
   const certificates = await look()
   expect(await answers('good.test')).toBe('ok')
+  await isDone('good.test')
   await untilTrue(() => certificates.views[0]!.nextTryAt !== undefined, 'the failure')
   const [blocked] = certificates.views
   expect(blocked).toMatchObject({ domain: 'blocked.test', problem: expect.stringMatching(/^http-01: .*policy/) })
@@ -199,6 +205,7 @@ test('damaged files are replaced: account, order, attempts, certificate', async 
   }
   await look()
   expect(await answers('torn.test')).toBe('ok')
+  await isDone('torn.test')
 })
 
 /** Looks after a certificate in a process of its own. */
@@ -209,7 +216,11 @@ function startProcess(domain: string, directoryUrl = authority.directoryUrl): Ch
   }
   const entry = join(inject('entries'), 'acme/acme-testing.js')
   const child = spawn(process.execPath, [entry, JSON.stringify(settings)], { stdio: 'ignore' })
-  stage.onEnd(() => void child.kill('SIGKILL'))
+  const gone = once(child, 'exit')
+  stage.onEnd(async () => {
+    child.kill('SIGKILL')
+    await gone
+  })
   return child
 }
 
