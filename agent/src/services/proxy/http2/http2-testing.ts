@@ -66,23 +66,27 @@ export class Http2Stage {
   readonly served: Served[] = []
   readonly connections: Http2Connection[] = []
   readonly #sockets = new Set<Socket>()
+  readonly #serve: (served: Served) => void
 
   /** @param serve in addition to being remembered */
   constructor(serve: (served: Served) => void = () => undefined) {
-    this.server = net.createServer(socket => {
-      this.#sockets.add(socket)
-      this.connections.push(
-        new Http2Connection(socket, {
-          serve: (request, response) => {
-            this.served.push({ request, response })
-            serve({ request, response })
-          },
-          handOver: () => undefined,
-          headers: [],
-          ids: new IdSource(),
-        }),
-      )
+    this.#serve = serve
+    this.server = net.createServer(socket => void this.take(socket))
+  }
+
+  take(socket: Socket): Http2Connection {
+    this.#sockets.add(socket)
+    const connection = new Http2Connection(socket, {
+      serve: (request, response) => {
+        this.served.push({ request, response })
+        this.#serve({ request, response })
+      },
+      handOver: () => undefined,
+      headers: [],
+      ids: new IdSource(),
     })
+    this.connections.push(connection)
+    return connection
   }
 
   get port(): number {
