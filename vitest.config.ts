@@ -37,8 +37,10 @@ const NOT_IN_GATE = [
   'agent/test/docs/site.test.ts',
   // `apps.test.ts` tries a sample of the applications.
   'agent/test/apps/published.test.ts',
-  // `swarm-platform.test.ts` has a whole platform on three machines; of the image, `ci.test.ts` reads the files.
-  'agent/test/swarm/{machines,members,registry,swarm-engine,image}.test.ts',
+  // `swarm-platform.test.ts` has a whole platform on three machines, and `platform/move-engine.test.ts` moves.
+  'agent/test/swarm/{machines,members,move-engine,registry,swarm-engine}.test.ts',
+  // Of the image, `ci.test.ts` reads the files.
+  'agent/test/swarm/image.test.ts',
   // Its parts: `stand-by.test.ts` kills the machine of the agent that leads, `swarm-platform.test.ts` one with instances.
   'agent/test/swarm/chaos.test.ts',
   // `bus/cluster` and `given-nats` kill the members of a cluster, and two platforms share one in `bus/shared-server`.

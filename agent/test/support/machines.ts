@@ -28,6 +28,8 @@ export interface Machine {
   docker: Docker
   /** As `DOCKER_HOST`. */
   dockerHost: string
+  /** Its network, for `nsenter --net`. */
+  netns: string
 }
 
 export class Machines {
@@ -172,7 +174,12 @@ export class Machines {
       await run('ip', ['-n', netns, 'link', 'set', 'lo', 'up'])
       await run('ip', ['-n', netns, 'route', 'add', 'default', 'via', this.gateway])
       const socketPath = join(this.folder, name, 'docker.sock')
-      this.all.push({ name, address, docker: new Docker({ socketPath }), dockerHost: `unix://${socketPath}` })
+      const own = {
+        docker: new Docker({ socketPath }),
+        dockerHost: `unix://${socketPath}`,
+        netns: `/run/netns/${netns}`,
+      }
+      this.all.push({ name, address, ...own })
     }
   }
 }
