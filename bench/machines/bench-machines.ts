@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { startLoad } from '../../agent/test/support/load.ts'
-import { MachineCluster } from '../../agent/test/support/machine-cluster.ts'
+import { MachineCluster, PORTS, type Member } from '../../agent/test/support/machine-cluster.ts'
 import { writeProject } from '../../agent/test/support/platform.ts'
 import { load, type LoadResult } from '../proxy/load.ts'
 import { median, ratio, takeTurns } from '../support/figures.ts'
@@ -83,7 +83,7 @@ async function benchMachines(stage: Stage): Promise<Report> {
 }
 
 async function measureHops({ members }: MachineCluster, stage: Stage): Promise<Record<'same' | 'other', LoadResult[]>> {
-  const [first, second] = members as [(typeof members)[number], (typeof members)[number]]
+  const [first, second] = members as [Member, Member]
   const on = (name: string) => ({
     code: `export const hop = () => new Response('hi')`,
     options: { export: 'hop', access: 'public', instances: 1, nodes: `node.hostname==${name}` },
@@ -91,7 +91,8 @@ async function measureHops({ members }: MachineCluster, stage: Stage): Promise<R
   const folder = join(stage.folder, 'hops')
   const project = await writeProject(folder, { same: on(first.machine.name), other: on(second.machine.name) })
   await first.platform.ok(['deploy', project])
-  const { url, pid } = first.proxy!
+  const url = urlOf(first)
+  const { pid } = first.proxy!
   const target = (name: string) => ({ url: `${url}/functions/${name}`, pid })
   await Promise.all(['same', 'other'].map(name => untilServed(target(name).url, 'hi')))
   const [same, other] = await takeTurns(['same', 'other'], stage.quick ? 2 : 6, (name, round) => {
@@ -112,7 +113,8 @@ interface Many {
 }
 
 async function measureMany(cluster: MachineCluster, stage: Stage): Promise<Many> {
-  const [{ platform, proxy }] = cluster.members as [(typeof cluster.members)[number]]
+  const [first] = cluster.members as [Member]
+  const { platform } = first
   const deploy = async (answer: string, instances: number) => {
     const folder = join(stage.folder, 'many')
     const options = { access: 'public', instances, memoryMb: 64 }
@@ -136,13 +138,18 @@ async function measureMany(cluster: MachineCluster, stage: Stage): Promise<Many>
   const scaleMs = await timed(() => platform.ok(['scale', 'many', String(INSTANCES)]))
   const before = await spread()
   stage.say(`machines: redeploying ${INSTANCES}`)
-  const url = `${proxy!.url}/functions/many`
+  const url = `${urlOf(first)}/functions/many`
   const calling = startLoad(url, { connections: CONNECTIONS.redeploy, method: 'POST', pauseMs: 20 })
   await calling.after(CONNECTIONS.redeploy)
   const redeployMs = await timed(() => deploy('two', INSTANCES))
   await untilServed(url, 'two')
   const { failures, calls } = await calling.stop()
   return { scaleMs, redeployMs, spread: before, spreadAfter: await spread(), calls, lost: failures }
+}
+
+/** Of its further proxy. */
+function urlOf({ machine }: Member): string {
+  return `http://${machine.address}:${PORTS.further}`
 }
 
 function untilServed(url: string, text: string): Promise<void> {

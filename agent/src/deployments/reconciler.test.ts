@@ -28,7 +28,11 @@ afterEach(() => {
 })
 
 /** What a restarted agent finds: one instance, not yet known to be ready. */
-function adopted(listed: Instance[] = [running('a1')], fields: object = { instances: 1 }) {
+function adopted(
+  listed: Instance[] = [running('a1')],
+  fields: object = { instances: 1 },
+  healthy: (instance: Instance) => Promise<boolean> = isHealthy,
+) {
   const config = DeployEntry.parse({ name: 'Fn', packageDir: '/w', filePath: '/w/a.ts', ...fields })
   const record = {
     name: 'Fn',
@@ -47,13 +51,16 @@ function adopted(listed: Instance[] = [running('a1')], fields: object = { instan
   let refusal: string | undefined
   const reconciler = new Reconciler({
     fleet,
-    isHealthy,
+    isHealthy: healthy,
     engine: {
       instances: async () => [...listed],
       promote: async () => undefined,
       stop: async () => undefined,
     } as unknown as Engine,
-    state: { deployment: () => record, current: { deployments: { fn: record } } } as unknown as StateStore,
+    state: {
+      deployment: (route: string) => ({ ...record, route }),
+      current: { deployments: { fn: record } },
+    } as unknown as StateStore,
     sleep: {
       thaw: async (instance: Instance) => {
         log.push(`thawed ${instance.id}`)
@@ -123,6 +130,21 @@ test('earlier instances get time to answer, so that they stay in the routes', as
   server.on('request', () => (isBusy = ++asked < 3))
   await reconciler.adopt()
   expect([fleet.isReady('a1'), published()]).toEqual([true, 1])
+  reconciler.close()
+})
+
+test('no table is published before all functions were asked: it would take away those that are asked last', async () => {
+  const other = { ...running('b1'), route: 'other' }
+  let answer = (_isHealthy: boolean) => undefined as void
+  const answering = new Promise<boolean>(resolve => (answer = resolve))
+  const healthy = async ({ id }: Instance) => id === 'a1' || answering
+  const { reconciler, fleet, published } = adopted([running('a1'), other], { instances: 1 }, healthy)
+  const adopting = reconciler.adopt()
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(resolve => setImmediate(resolve))
+  expect([fleet.isReady('b1'), published()]).toEqual([false, 0])
+  answer(true)
+  await adopting
+  expect([fleet.isReady('a1'), fleet.isReady('b1'), published() > 0]).toEqual([true, true, true])
   reconciler.close()
 })
 

@@ -42,6 +42,8 @@ export class Reconciler {
   #pass: Promise<void> | undefined
   #again = false
   #isAdopting = false
+  /** Known to be ready, and not yet promoted. */
+  readonly #adopted = new Set<string>()
 
   constructor(options: ReconcilerOptions) {
     this.#options = options
@@ -50,8 +52,22 @@ export class Reconciler {
   /** The first round, before routes are published: patient with slow instances. */
   async adopt(): Promise<void> {
     this.#isAdopting = true
-    await this.all()
+    // All that serve are known before the first table is published: one of a function that is done early would take
+    // the others away from proxies that serve them.
+    await this.#adoptServing().catch((error: unknown) => this.#options.log.warn({ err: error }, 'adopting failed'))
     this.#isAdopting = false
+    await this.all()
+    this.#adopted.clear()
+  }
+
+  async #adoptServing(): Promise<void> {
+    const { state, fleet } = this.#options
+    const listed = await this.#look()
+    const serving = listed.filter(({ id, route, version, state: { kind } }) => {
+      return kind === 'running' && !fleet.isDraining(id) && state.deployment(route)?.active === version
+    })
+    await this.#markReady(serving)
+    for (const { id } of serving) if (fleet.isReady(id)) this.#adopted.add(id)
   }
 
   /** Runs a full round; calls during a round share one further round. */
@@ -84,7 +100,8 @@ export class Reconciler {
     const current = [...awake, ...woken]
     // They serve until others do.
     const leaving = running.filter(instance => isOfVersion(instance) && instance.isLeaving)
-    const newly = await this.#markReady([...current, ...leaving])
+    const isAdopted = current.some(({ id }) => this.#adopted.has(id))
+    const newly = (await this.#markReady([...current, ...leaving])) || isAdopted
     await this.#bury(record?.name ?? route, dead)
     const surplus = current.slice(max)
     const outdated = [...running, ...asleep].filter(
