@@ -1,27 +1,19 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { agentsSubject, ensureAgentStreams, type Bus } from '../bus/index.ts'
-import { startNats, type TestNats } from '../bus/testing/nats-server.ts'
-import { emptied } from './cluster-testing.ts'
+import { expect, onTestFinished, test } from 'vitest'
+import { agentsSubject, type Bus } from '../bus/index.ts'
+import { onAgentsBus } from './cluster-testing.ts'
 import { Members, newClusterKey, Seal } from './index.ts'
 
-let nats: TestNats
 let bus: Bus
-beforeAll(async () => {
-  nats = await startNats()
-  bus = await nats.connect()
-  await ensureAgentStreams(bus)
-})
-afterAll(() => nats.stop())
-beforeEach(() => emptied(bus))
+onAgentsBus(made => ({ bus } = made))
 
 const seal = new Seal(newClusterKey())
 const clock = { ms: 0 }
 
-function member(id: string) {
+function member(id: string, docker?: string) {
   const told: string[][] = []
   const members: Members = new Members({
     ...{ bus, seal, now: () => clock.ms },
-    self: { id, name: `machine-${id}`, address: `10.0.0.1:${id.length}`, version: '1.0.0' },
+    self: { id, name: `machine-${id}`, address: `10.0.0.1:${id.length}`, version: '1.0.0', ...(docker && { docker }) },
     onChange: () => void told.push(members.all.map(({ name }) => name)),
   })
   return { members, told }
@@ -44,6 +36,23 @@ test('agents see each other, the one that is silent no longer, and the one that 
   await three.members.leave()
   await one.members.step()
   expect(one.members.all.map(({ id }) => id)).toEqual(['one'])
+})
+
+test('one with the same Docker is found if it is there, and not if it was killed or uses another one', async () => {
+  const [here, killed, new_] = [member('here', 'a'), member('killed', 'b'), member('new', 'b')]
+  const isSame = ({ docker }: { docker?: string | undefined }) => docker === 'b'
+  for (const { members } of [here, killed]) await members.step()
+  // Time passes with each look.
+  const passing = setInterval(() => (clock.ms += 500), 20)
+  onTestFinished(() => clearInterval(passing))
+  expect(await new_.members.found(isSame)).toBeUndefined()
+
+  const [back, later] = [member('killed', 'b'), member('later', 'b')]
+  back.members.start()
+  onTestFinished(() => back.members.leave())
+  clearInterval(passing)
+  await new_.members.leave()
+  expect(await later.members.found(isSame)).toMatchObject({ id: 'killed', docker: 'b' })
 })
 
 test('what another key sealed, or is none of it, is not taken for an agent', async () => {

@@ -2,13 +2,18 @@
  * Which agents there are. Each writes now and then that it is there; who has not for a while, by the clock of who looks, is
  * gone. Nothing is decided by it: it is for people, and for a leader that wants to know whether somebody can follow it.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { AGENT_STREAMS, agentsSubject, BusError, newestMessage, purge, subjectsIn, type Bus } from '../bus/index.ts'
 import { Peer } from './lease.ts'
 import type { Seal } from './seal.ts'
 
-const Member = Peer.extend({ version: z.string() })
-type Member = z.infer<typeof Member>
+const Member = Peer.extend({
+  version: z.string(),
+  /** The Docker whose containers it takes for its own. */
+  docker: z.string().optional(),
+})
+export type Member = z.infer<typeof Member>
 
 export interface MembersOptions {
   bus: Bus
@@ -21,6 +26,7 @@ export interface MembersOptions {
 
 const EVERY_MS = 1_000
 const GONE_MS = 5_000
+const LOOK_EVERY_MS = 200
 const ALL = agentsSubject('member.*')
 
 export class Members {
@@ -70,6 +76,26 @@ export class Members {
     if (shown === this.#shown) return
     this.#shown = shown
     onChange()
+  }
+
+  /**
+   * Another agent that must not be there beside this one, and is: it says so again while it is waited for. Of those that
+   * were killed, and said it last, none is.
+   * @throws BusError
+   */
+  async found(isIt: (member: Member) => boolean): Promise<Member | undefined> {
+    const { self, now } = this.#options
+    const seen = () => [...this.#seen.values()].filter(({ member }) => member.id !== self.id && isIt(member))
+    await this.step()
+    const last = Math.max(0, ...seen().map(({ revision }) => revision))
+    const deadline = now() + GONE_MS
+    while (seen().length > 0 && now() < deadline) {
+      const again = seen().find(({ revision }) => revision > last)
+      if (again !== undefined) return again.member
+      await delay(LOOK_EVERY_MS)
+      await this.step()
+    }
+    return undefined
   }
 
   /** It is not there any more. */

@@ -36,6 +36,7 @@ import type { FarProxy } from '../services/proxy/index.ts'
 import { RoutesSink } from './routes-sink.ts'
 import { Cluster } from './sharing/cluster.ts'
 import { endLeft } from './sharing/end-left.ts'
+import { ownDocker } from './sharing/own-docker.ts'
 import { startPlatform, type ReadyPlatform } from './start-platform.ts'
 import { Started } from './started.ts'
 import { Timeline } from './timeline.ts'
@@ -131,13 +132,16 @@ export class Agent implements Platform {
       const home = await openHome(options.home, { isAdopted, keepsKeys })
       const secrets = new SecretStore(options.home)
       if (!keepsKeys) return new Agent(options, home, secrets)
+      const runsOn = isAdopted ? home.state.current.engine : undefined
       const cluster = await Cluster.join({
         ...{ home, secrets, options: options.options, version: options.version, log: options.logger },
+        docker: await ownDocker(options.options, { environment: options.environment, runsOn }),
         onChange: () => agent.tellChange(),
         onDeposed: () => options.onEnd(DEPOSED),
       })
       const agent = new Agent(options, { ...home, secrets: cluster.keys }, secrets)
       agent.#cluster = cluster
+      agent.metrics.addCluster(cluster)
       return agent
     } catch (error) {
       if (!isAdopted) await rm(optionsFile, { force: true })

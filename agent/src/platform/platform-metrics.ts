@@ -1,7 +1,7 @@
 /** The metrics of all parts together: as one page for Prometheus, and as a history that the agent keeps itself. */
 import { Counter, Gauge, Registry } from 'prom-client'
 import { METRICS_PATH } from '@ryo-faas/runtime/protocol'
-import type { CertificateView, MetricsHistory, PartView } from '../contract/index.ts'
+import type { CertificateView, ClusterView, MetricsHistory, PartView } from '../contract/index.ts'
 import type { ColdStart, Deployer } from '../deployments/index.ts'
 import { addProcessMetrics } from '../host/index.ts'
 import {
@@ -104,6 +104,21 @@ export class PlatformMetrics {
         for (const { names, source, problem } of certificates.views) {
           if (source === 'acme') for (const domain of names) isFailing.set({ domain }, problem === undefined ? 0 : 1)
         }
+      },
+    })
+  }
+
+  /** From here on the page tells which agent leads. */
+  addCluster(cluster: { view(): ClusterView }): void {
+    const leads = new Gauge({
+      name: 'faas_leader',
+      help: '1 for the agent that leads, 0 for those that stand by',
+      labelNames: ['agent'],
+      registers: [this.registry],
+      collect: () => {
+        leads.reset()
+        // Two on one machine have one name.
+        for (const { name, role } of cluster.view().agents) leads.inc({ agent: name }, role === 'leads' ? 1 : 0)
       },
     })
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startNats, type TestNats } from '../../src/bus/testing/nats-server.ts'
+import { readAgentFile } from '../../src/client/index.ts'
 import type { PlatformView } from '../../src/contract/index.ts'
 import { TestPlatform, writeProject } from '../support/platform.ts'
 import { TestPostgres } from '../support/postgres.ts'
@@ -38,6 +39,11 @@ afterAll(async () => {
 const roleOf = async (platform: TestPlatform) => (await platform.view()).cluster?.role
 const agentsOf = ({ cluster }: PlatformView) => cluster?.agents.map(({ role }) => role).sort()
 const pidsOf = ({ parts }: PlatformView) => parts.flatMap(({ pid }) => pid ?? [])
+
+async function metricsOf(platform: TestPlatform): Promise<string> {
+  const { agent, token } = (await readAgentFile(platform.home))!
+  return (await fetch(`${agent.url}/metrics`, { headers: { authorization: `Bearer ${token}` } })).text()
+}
 
 async function deploy(platform: TestPlatform, name: string, answer: string, isAgain = false): Promise<void> {
   const folder = join(platform.home, `project-${name}`)
@@ -85,6 +91,7 @@ test('the second agent stands by, and answers with what the first one says', asy
   for (const word of ['leads', 'stands by', 'hello']) expect(told).toContain(word)
   expect((await two.details('hello')).version).toBe(1)
   expect(await call(one, 'hello')).toBe('first!')
+  for (const platform of [one, two]) expect(await metricsOf(platform)).toMatch(/^faas_leader\{.*agent="[^"]+".*\} 1$/m)
 })
 
 test('what is deployed on its machine goes to the one that leads', async () => {

@@ -37,6 +37,8 @@ export interface ClusterOptions {
   secrets: SecretStore
   options: PlatformOptions
   version: string
+  /** The Docker whose containers it takes for its own. */
+  docker: string | undefined
   log: FastifyBaseLogger
   /** Who leads, or which agents there are, has changed. */
   onChange: () => void
@@ -119,13 +121,19 @@ export class Cluster {
     return this.#lease?.isHeld === true
   }
 
-  /** Resolves once it is known who leads. */
+  /**
+   * Resolves once it is known who leads.
+   * @throws RyoFaasError INVALID_OPTION if another agent has the same Docker
+   */
   async start({ port, onLead }: ClusterRun): Promise<'leads' | 'follows'> {
-    const { options, version, onChange, onDeposed, log } = this.#options
+    const { options, version, docker, onChange, onDeposed, log } = this.#options
     const { host, port: wanted } = await addressFor(options)
     this.#door = await PeerDoor.listen({ peerKey: this.#seal.peerKey, host, port: wanted, to: () => port })
     const address = `${host.includes(':') ? `[${host}]` : host}:${this.#door.port}`
     const self = { id: this.#id, name: hostname(), address }
+    const announced = { ...self, version, ...(docker !== undefined && { docker }) }
+    const members = (this.#members = new Members({ bus: this.#bus, seal: this.#seal, self: announced, onChange }))
+    if (docker !== undefined) await mustBeAlone(members, docker)
     return new Promise(resolve => {
       const changed = (state: LeaseState) => {
         log.info({ cluster: state }, 'who leads')
@@ -137,9 +145,8 @@ export class Cluster {
         onChange()
       }
       this.#lease = new Lease({ bus: this.#bus, seal: this.#seal, self, onChange: changed })
-      this.#members = new Members({ bus: this.#bus, seal: this.#seal, self: { ...self, version }, onChange })
       this.#lease.start()
-      this.#members.start()
+      members.start()
       this.#every(FOLLOW_MS, async () => {
         // NATS was away, and nobody else led.
         if (this.isHeld && !this.#wasHeld) this.guard.heldAgain()
@@ -247,6 +254,16 @@ function mustBeShareable({ natsUrl, store }: PlatformOptions): void {
   if (missing === undefined) return
   throw new RyoFaasError('INVALID_OPTION', `several agents need ${missing}: what they share is on no one machine`, {
     hint: `Give ${missing} too, or leave out --cluster-key.`,
+  })
+}
+
+/** The one that leads would end the containers of the other. @throws RyoFaasError INVALID_OPTION */
+async function mustBeAlone(members: Members, docker: string): Promise<void> {
+  const other = await members.found(member => member.docker === docker)
+  if (other === undefined) return
+  await members.leave()
+  throw new RyoFaasError('INVALID_OPTION', `another agent of this platform, on ${other.name}, uses the same Docker`, {
+    hint: 'With --engine docker each agent needs a Docker of its own. Start one elsewhere, or all with --engine swarm.',
   })
 }
 
