@@ -28,7 +28,7 @@ export const machinesBench: Bench = {
 
 async function benchMachines(stage: Stage): Promise<Report> {
   stage.say('machines: starting three')
-  const cluster = await MachineCluster.start(['--max-instances', '200'])
+  const cluster = await MachineCluster.start(['--max-instances', '200', '--start-timeout-ms', '120000'])
   stage.onEnd(() => cluster.remove())
   const hops = await measureHops(cluster, stage)
   const many = await measureMany(cluster, stage)
@@ -137,6 +137,7 @@ async function measureMany(cluster: MachineCluster, stage: Stage): Promise<Many>
   stage.say(`machines: scaling to ${INSTANCES}`)
   const scaleMs = await timed(() => platform.ok(['scale', 'many', String(INSTANCES)]))
   const before = await spread()
+  stage.say(`machines: ${INSTANCES} instances after ${figure(scaleMs)} ms`)
   stage.say(`machines: redeploying ${INSTANCES}`)
   const url = `${urlOf(first)}/functions/many`
   const calling = startLoad(url, { connections: CONNECTIONS.redeploy, method: 'POST', pauseMs: 20 })
