@@ -182,6 +182,22 @@ test('after a reboot, when systemd has run the unit, everything is there as it w
   expect(await laptop.ok(['server', 'doctor', 'shop'])).not.toMatch(/✖/)
 })
 
+test('a backup that was taken here is put into the server, which runs again as it did; this machine knows it still', async () => {
+  const file = join(folder, 'shop.tar.gz')
+  await on('backup', file)
+  await on('stop', 'greet', '--yes')
+  const damaged = join(folder, 'damaged.tar.gz')
+  await writeFile(damaged, (await readFile(file)).subarray(0, -100))
+  const refused = await laptop.cli(['restore', damaged, '--server', 'shop'])
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('on the server shop?')])
+  const failed = await laptop.cli(['restore', damaged, '--server', 'shop', '--yes'])
+  expect([failed.code, failed.stderr]).toEqual([1, expect.stringContaining('BACKUP_INVALID')])
+  expect(await on('details')).not.toContain('greet')
+  expect(await on('restore', file, '--yes')).toContain('restored shop, which runs again')
+  expect(await on('invoke', 'greet', '--data', 'you')).toContain('hello you')
+  expect((await there.view()).engine).toBe('process')
+})
+
 test('what destroys something on a server asks with its name, or needs --yes', async () => {
   const { code, stderr } = await laptop.cli(['stop', 'job', '--server', 'shop'])
   expect([code, stderr]).toEqual([1, expect.stringMatching(/Stop job on the server shop\?.*--yes/s)])

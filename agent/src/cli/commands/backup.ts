@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { RyoFaasError } from '../../contract/index.ts'
 import type { BackupFacts, Command, Context } from '../context.ts'
 import { formatBytes } from '../output.ts'
+import { restoreThere } from '../servers/restore.ts'
 
 const PIPE = '-'
 
@@ -51,12 +52,13 @@ export const backup: Command = {
 
 export const restore: Command = {
   usage: 'restore <file>',
-  describe: 'Put a backup into RYO_FAAS_HOME, while no platform runs there',
+  describe: 'Put a backup into RYO_FAAS_HOME, while no platform runs there; or into a server, which is stopped for it',
   examples: [
     ['restore shop.tar.gz', 'into an empty home, of this or another machine; then: startFaas'],
     ['restore shop.tar.gz --replace', 'what is there now is moved aside and kept'],
+    ['restore shop.tar.gz --server shop', 'stops the platform there, replaces what it has, and starts it again'],
   ],
-  place: 'here',
+  destroys: () => 'Stop the platform, and replace everything that it has,',
   options: yargs =>
     yargs
       .positional('file', { type: 'string', demandOption: true, describe: 'That backup wrote; - is standard input' })
@@ -66,8 +68,19 @@ export const restore: Command = {
     const { output } = context
     const file = fileFrom(args['file'])!
     const content = file === PIPE ? context.stdin : createReadStream(await readable(resolve(context.cwd, file)))
-    const progress = output.progress(`unpacking into ${context.home}`)
     const digest = args['digest'] as string | undefined
+    const { server } = context
+    if (server !== undefined) {
+      const progress = output.progress(`looking at ${server}`)
+      const report = (doing: string) => progress.update(doing)
+      const facts = await restoreThere(server, { content, digest, report }, context).finally(() => progress.stop())
+      output.value({ server, ...facts })
+      output.line(`restored ${server}, which runs again`)
+      output.line(summary(facts))
+      if (facts.before !== undefined) output.line(`what was there before is in ${facts.before}, there`)
+      return
+    }
+    const progress = output.progress(`unpacking into ${context.home}`)
     const facts = await context
       .restoreHome(content, { replace: args['replace'] === true, digest })
       .finally(() => progress.stop())

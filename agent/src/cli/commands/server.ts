@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os'
 import { text } from 'node:stream/consumers'
 import {
   type AgentClient,
@@ -9,7 +8,6 @@ import {
   serverIn,
   ServerName,
   type Server,
-  type SshServer,
 } from '../../client/index.ts'
 import { compareVersions, RyoFaasError } from '../../contract/index.ts'
 import { confirm, YES } from '../confirm.ts'
@@ -17,7 +15,7 @@ import type { Command, Context, Finding } from '../context.ts'
 import { printFindings } from './doctor.ts'
 import { join, leave } from './server-members.ts'
 import { install, start } from '../servers/install.ts'
-import { probe, runProgram, type Probe, type Remote } from '../servers/remote.ts'
+import { probe, sshServer, tokenFrom, type Probe, type Remote } from '../servers/remote.ts'
 
 export const server: Command = {
   usage: 'server <action> [target]',
@@ -131,16 +129,6 @@ async function bySsh(target: string, args: Record<string, unknown>, context: Con
   } finally {
     progress.stop()
   }
-}
-
-/** A new one; of earlier times that this machine was here, none is left. */
-async function tokenFrom(remote: Remote, at: { node: string; home: string }, context: Context): Promise<string> {
-  const owner = `${userInfo().username}@${hostname()}`
-  const run = <T>(args: readonly string[]) => runProgram<T>(remote, { ...at, args }, context)
-  for (const { id, name } of await run<{ id: string; name: string }[]>(['token', 'list'])) {
-    if (name === owner) await run(['token', 'revoke', id, '--yes'])
-  }
-  return (await run<{ token: string }>(['token', 'create', owner, '--can', 'admin'])).token
 }
 
 async function byAddress(url: string, args: Record<string, unknown>, { stdin }: Context): Promise<Made> {
@@ -281,14 +269,6 @@ async function aboutPlatform(name: string, known: Server, context: Context): Pro
     const { message, hint } = RyoFaasError.from(error)
     return { name: 'connection', status: 'fail', found: message, ...(hint !== undefined && { fix: hint }) }
   }
-}
-
-function sshServer(name: string, file: Awaited<ReturnType<typeof readServers>>): SshServer {
-  const known = serverIn(file, name)
-  if (known.kind === 'ssh') return known
-  throw new RyoFaasError('UNSUPPORTED', `${name} is known by its address only, so nothing can be installed there`, {
-    hint: 'Add it by ssh: ryo-faas server add user@host',
-  })
 }
 
 /** Those of startFaas, as they were given. */

@@ -5,7 +5,7 @@
  */
 import { RyoFaasError } from '../../contract/index.ts'
 import type { Context, PackedPlatform } from '../context.ts'
-import { runProgram, shell, type Probe, type Remote } from './remote.ts'
+import { nodeOf, runProgram, shell, type Probe, type Remote } from './remote.ts'
 
 /** Room for the platform, unpacked, and its first data. */
 const MIN_FREE_MB = 700
@@ -25,10 +25,10 @@ export async function install(
   { context, report }: { context: Context; report: (doing: string) => void },
 ): Promise<Installed> {
   report('packing the platform')
-  const isOwnNode = found.node === undefined || found.node.path.startsWith(`${found.home}/platform/`)
+  const node = nodeOf(found)
+  const isOwnNode = node !== found.node?.path || node.startsWith(`${found.home}/platform/`)
   const packed = await context.packPlatform({ target: found.target, withNode: isOwnNode })
   const { build, version } = packed
-  const node = isOwnNode ? `${found.home}/platform/current/node/bin/node` : found.node!.path
   if (found.installed?.build === build) return { build, version, node, isNew: false }
   if (found.freeMb < MIN_FREE_MB) {
     throw new RyoFaasError('UNSUPPORTED', `${remote.target} has ${found.freeMb} MB free; it takes ${MIN_FREE_MB} MB`)

@@ -1,6 +1,7 @@
 /** A machine that is reached through ssh: what is on it, and how our program is run there. */
+import { hostname, userInfo } from 'node:os'
 import type { Readable } from 'node:stream'
-import { quoted, runThere, type SshPlace } from '../../client/index.ts'
+import { quoted, runThere, serverIn, type ServersFile, type SshPlace, type SshServer } from '../../client/index.ts'
 import { compareNumbers, RyoFaasError } from '../../contract/index.ts'
 import type { Context } from '../context.ts'
 
@@ -97,16 +98,42 @@ export function newestNode(lines: readonly string[]): Probe['node'] {
 /** Runs our program there. @returns what it printed with --json */
 export async function runProgram<T>(
   remote: Remote,
-  { node, home, args }: { node: string; home: string; args: readonly string[] },
+  { node, home, args, input }: { node: string; home: string; args: readonly string[]; input?: Readable },
   context: Context,
 ): Promise<T> {
   const entry = `${home}/platform/current/agent/bundle/main/cli.cjs`
   const words = [node, entry, ...args, '--json'].map(quoted).join(' ')
   // What it says about a failure is JSON on its standard output.
-  const said = await shell(remote, { script: `export RYO_FAAS_HOME=${quoted(home)}; ${words} || exit 0` }, context)
+  const script = `export RYO_FAAS_HOME=${quoted(home)}; ${words} || exit 0`
+  const said = await shell(remote, { script, ...(input !== undefined && { input }) }, context)
   const answer = JSON.parse(said) as T & { error?: Parameters<typeof RyoFaasError.fromBody>[0] }
   if (answer.error !== undefined) throw RyoFaasError.fromBody(answer.error)
   return answer
+}
+
+/** Program that the platform there runs on. */
+export function nodeOf({ home, node }: Probe): string {
+  const isOwn = node === undefined || node.path.startsWith(`${home}/platform/`)
+  return isOwn ? `${home}/platform/current/node/bin/node` : node.path
+}
+
+/** A new one; of earlier times that this machine was here, none is left. */
+export async function tokenFrom(remote: Remote, at: { node: string; home: string }, context: Context): Promise<string> {
+  const owner = `${userInfo().username}@${hostname()}`
+  const run = <T>(args: readonly string[]) => runProgram<T>(remote, { ...at, args }, context)
+  for (const { id, name } of await run<{ id: string; name: string }[]>(['token', 'list'])) {
+    if (name === owner) await run(['token', 'revoke', id, '--yes'])
+  }
+  return (await run<{ token: string }>(['token', 'create', owner, '--can', 'admin'])).token
+}
+
+/** @throws RyoFaasError SERVER_NOT_FOUND, UNSUPPORTED for one that is known by its address */
+export function sshServer(name: string, file: ServersFile): SshServer {
+  const known = serverIn(file, name)
+  if (known.kind === 'ssh') return known
+  throw new RyoFaasError('UNSUPPORTED', `${name} is known by its address only, so nothing can be installed there`, {
+    hint: 'Add it by ssh: ryo-faas server add user@host',
+  })
 }
 
 /** Runs a script with `$H`, the home of the platform there. */
