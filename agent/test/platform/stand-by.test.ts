@@ -138,6 +138,20 @@ test('the one that leads is stopped: the other one leads at once', async () => {
   expect(agentsOf(await two.view())).toEqual(['leads'])
 })
 
+test('a second agent with the engine docker on the same Docker does not start', async () => {
+  const [three, four] = await Promise.all([TestPlatform.make(), TestPlatform.make()])
+  for (const platform of [three, four]) Object.assign(platform, { project: one.project })
+  try {
+    expect((await three.start('docker', flags)).cluster?.role).toBe('stands-by')
+    await expect(four.start('docker', flags)).rejects.toThrow(/uses the same Docker[\s\S]*--engine swarm/)
+    expect((await four.cli(['details'])).stderr).toContain('[NOT_RUNNING]')
+    await until(async () => agentsOf(await two.view())?.join() === 'leads,stands-by' || undefined)
+  } finally {
+    await three.remove()
+    await four.remove()
+  }
+})
+
 test('an agent without the key of the others does not start', async () => {
   const own = [...flags.slice(0, -1), join(keys, 'another')]
   await expect(one.start('process', own)).rejects.toThrow('CLUSTER_KEY_WRONG')
