@@ -137,14 +137,20 @@ test('in a browser, over HTTP/2: the dashboard at its name, for those who sign i
   const url = `https://ops.test:${ports.https}`
   try {
     // Networks of containers come and go beside this test, and the browser breaks off what it loads then.
-    const isThere = () =>
-      page.goto(url).then(
-        () => true,
-        (error: Error) => {
-          if (!error.message.includes('ERR_NETWORK_CHANGED')) throw error
-          return undefined
-        },
-      )
+    const isBrokenOff = (text: string) => text.includes('ERR_NETWORK_CHANGED')
+    const form = page.getByRole('form', { name: 'Sign in' })
+    const isThere = async () => {
+      const lost = new Promise<undefined>(resolve => {
+        page.on('requestfailed', request => isBrokenOff(request.failure()!.errorText) && resolve(undefined))
+      })
+      try {
+        await page.goto(url)
+        return await Promise.race([form.waitFor().then(() => true), lost])
+      } catch (error) {
+        if (!isBrokenOff((error as Error).message)) throw error
+        return undefined
+      }
+    }
     await until(isThere)
     expect(page.url()).toBe(`${url}/dashboard`)
     const protocol = () =>
@@ -154,7 +160,7 @@ test('in a browser, over HTTP/2: the dashboard at its name, for those who sign i
       await page.getByLabel('Token').fill(token)
       await page.getByRole('button', { name: 'Sign in' }).click()
     }
-    await page.getByRole('form', { name: 'Sign in' }).waitFor()
+    await form.waitFor()
     await picture(page, 'dashboard-sign-in')
     await signIn('ryotoken_wrong')
     await page.getByRole('alert').getByText('not valid here').waitFor()
@@ -171,7 +177,7 @@ test('in a browser, over HTTP/2: the dashboard at its name, for those who sign i
     const retry = () => fetch('/v1/certificates/blocked.test/retry', { method: 'POST' }).then(({ status }) => status)
     expect(await page.evaluate(retry)).toBe(403)
     await page.getByRole('button', { name: 'Sign out' }).click()
-    await page.getByRole('form', { name: 'Sign in' }).waitFor()
+    await form.waitFor()
     await signIn(operator)
     await page.getByRole('status').getByText('live').waitFor()
     const nextTry = async () =>
@@ -197,7 +203,7 @@ test('in a browser, over HTTP/2: the dashboard at its name, for those who sign i
     ])
     // A token that is revoked takes its sessions along.
     await platform.ok(['token', 'revoke', 'Ops', '--yes'])
-    await page.getByRole('form', { name: 'Sign in' }).waitFor()
+    await form.waitFor()
   } finally {
     await browser.close()
   }
