@@ -15,6 +15,8 @@ export interface Patience {
   graceMs: number
 }
 
+const CATCH_UP_TURNS = 3
+
 export const patienceOf = (drainMs: number): Patience => ({ lameDuckMs: 100, drainMs, graceMs: 500 })
 
 export class Inflight {
@@ -47,6 +49,15 @@ export class Inflight {
 }
 
 /**
+ * Everything that the kernel has is read: one turn of the event loop accepts connections, the next reads what they brought.
+ * After a moment without a turn (no CPU, or a handler that computes) timers come first, and connections with a request that
+ * nobody has read would look idle.
+ */
+async function catchUp(): Promise<void> {
+  for (let turn = 0; turn < CATCH_UP_TURNS; turn += 1) await new Promise(resolve => setImmediate(resolve))
+}
+
+/**
  * Refuses for a moment, stops listening, lets invocations finish for `drainMs`, aborts what is left, and resolves when
  * every connection is closed. The caller refuses requests that still arrive on connections that are open.
  */
@@ -54,6 +65,7 @@ export async function drain(server: Server, inflight: Inflight, patience: Patien
   const { lameDuckMs, drainMs, graceMs } = patience
   for (const invocation of inflight) invocation.startDraining()
   await new Promise(resolve => setTimeout(resolve, lameDuckMs))
+  await catchUp()
   let connectionsClosed = false
   const closed = new Promise<void>(resolve => {
     server.close(() => {
@@ -65,6 +77,7 @@ export async function drain(server: Server, inflight: Inflight, patience: Patien
   for (const invocation of inflight) invocation.abort(new DOMException('The instance has to stop', 'AbortError'))
   await inflight.idle(graceMs)
   for (const invocation of inflight) invocation.response.destroy()
+  await catchUp()
   server.closeIdleConnections()
   if (!connectionsClosed) await withinMs(graceMs, resolve => void closed.then(resolve))
   server.closeAllConnections()

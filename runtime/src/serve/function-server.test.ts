@@ -233,6 +233,26 @@ test('a drain finishes what is running, closes its connection, refuses the rest,
   agent.destroy()
 })
 
+test('a drain answers requests that came while the process had no time, on connections old and new', async () => {
+  await using served = await serveNode((_request, response) => void response.end('ran'), { drainMs: 5_000 })
+  const old = connect(served.port, '127.0.0.1')
+  await once(old, 'connect')
+  old.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await once(old, 'data')
+  const fresh = connect(served.port, '127.0.0.1')
+  // From here on timers come first.
+  await new Promise(setImmediate)
+  const drained = served.server.drain()
+  for (const socket of [old, fresh]) socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+  for (const socket of [old, fresh]) {
+    let answer = ''
+    for await (const part of socket) answer += String(part)
+    expect(answer).toMatch(/^HTTP\/1.1 503 .*FUNCTION_UNAVAILABLE/is)
+  }
+  await drained
+})
+
 test('health says so while the instance drains', async () => {
   const gate = deferred()
   await using served = await serveNode((_request, response) => gate.promise.then(() => void response.end()), {
