@@ -23,9 +23,12 @@ afterEach(async () => {
   await new Promise(resolve => server.close(resolve))
 })
 
-function instance(options: { idleMs?: number; port?: number } = {}): Instance {
+function instance(
+  options: { idleMs?: number; port?: number; silence?: { lookMs: number; reach: () => Promise<boolean> } } = {},
+): Instance {
   const port = options.port ?? (server.address() as AddressInfo).port
-  const settings = { connectTimeoutMs: 1_000, idleMs: options.idleMs ?? 10_000, readBuffer: READ_BUFFER }
+  const { idleMs = 10_000, silence } = options
+  const settings = { connectTimeoutMs: 1_000, idleMs, readBuffer: READ_BUFFER, ...(silence && { silence }) }
   return new Instance({ id: 'a', host: '127.0.0.1', port, isAnonymous: true }, settings)
 }
 
@@ -68,6 +71,31 @@ it('one that took no connection loses those that were kept: its machine may be g
   expect(target.idleCount).toBe(0)
   expect((await get(target)).body).toBe('ok')
   expect(sockets).toHaveLength(2)
+  target.retire()
+})
+
+it('one whose machine is gone costs what waits for it, on kept connections too, and comes last', async () => {
+  const target = instance({ silence: { lookMs: 1, reach: async () => false } })
+  await get(target)
+  answer = () => {}
+  const error = { kind: 'closed', cause: { message: 'the machine of the instance does not respond' } }
+  await expect(get(target)).rejects.toMatchObject(error)
+  expect(target.suspectUntil).toBeGreaterThan(performance.now())
+  expect(sockets).toHaveLength(1)
+})
+
+it('one that is only slow is waited for, as long as its machine takes connections, and asked no more than needed', async () => {
+  let asked = 0
+  const reach = async () => {
+    asked += 1
+    // Once without an answer is no proof.
+    if (asked === 6) sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    return asked % 2 === 0
+  }
+  const target = instance({ silence: { lookMs: 1, reach } })
+  answer = () => {}
+  expect((await get(target)).body).toBe('ok')
+  expect(asked).toBeLessThanOrEqual(8)
   target.retire()
 })
 

@@ -8,6 +8,7 @@
  * sends too late would be taken for the answer to the next request. 5. A frozen one is not chosen and has no idle
  * connection: it would not see that one was closed, nor answer.
  */
+import { canReach, SilenceWatch } from './silence.ts'
 import { UpstreamConnection, type ConnectionOptions } from './upstream-connection.ts'
 
 const REUSE_MARGIN_MS = 1_000
@@ -21,6 +22,8 @@ export interface UpstreamSettings {
   readBuffer: Buffer
   /** The key of an instance that wants one; undefined: none is known. */
   keyOf?: (id: string) => string | undefined
+  /** How often an instance that is silent is looked at, and by which means; default: see `SilenceWatch`. */
+  silence?: { lookMs: number; reach: () => Promise<boolean> }
 }
 
 export interface InstanceAddress {
@@ -45,6 +48,7 @@ export class Instance {
   isLost = false
   isFrozen = false
   private readonly idle: UpstreamConnection[] = []
+  private readonly watch: SilenceWatch
   /** It has not sent more than its answers so far. */
   private isExact = true
   private readonly idleMs: number
@@ -55,6 +59,11 @@ export class Instance {
     this.host = address.host
     this.port = address.port
     this.idleMs = settings.idleMs
+    this.watch = new SilenceWatch({
+      reach: () => canReach(address, settings.connectTimeoutMs),
+      ...settings.silence,
+      onGone: () => this.refused(performance.now()),
+    })
     this.connectionOptions = {
       host: address.host,
       port: address.port,
@@ -77,10 +86,10 @@ export class Instance {
     while (!options.fresh) {
       const connection = this.idle.pop()
       if (connection === undefined) break
-      if (connection.usableUntil > options.now && !connection.socket.destroyed) return connection
+      if (connection.usableUntil > options.now && !connection.socket.destroyed) return this.watched(connection)
       connection.destroy()
     }
-    return new UpstreamConnection(this.connectionOptions)
+    return this.watched(new UpstreamConnection(this.connectionOptions))
   }
 
   /** Kept connections may lead to a machine that is gone without a word: what is sent there would wait in vain. */
@@ -110,6 +119,11 @@ export class Instance {
     this.closeIdle()
   }
 
+  private watched(connection: UpstreamConnection): UpstreamConnection {
+    this.watch.add(connection)
+    return connection
+  }
+
   /** Invariant 4. */
   private exceeded(): void {
     this.isExact = false
@@ -121,6 +135,7 @@ export class Instance {
   }
 
   private keep(connection: UpstreamConnection): void {
+    this.watch.delete(connection)
     const announced = connection.keepAliveMs > 0 ? connection.keepAliveMs - REUSE_MARGIN_MS : Infinity
     const usableMs = Math.min(this.idleMs, announced)
     if (this.isRetired || this.isLost || this.isFrozen || !this.isExact || usableMs <= 0) {
@@ -132,6 +147,7 @@ export class Instance {
   }
 
   private forget(connection: UpstreamConnection): void {
+    this.watch.delete(connection)
     const index = this.idle.indexOf(connection)
     if (index >= 0) this.idle.splice(index, 1)
   }
