@@ -10,9 +10,9 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readdir, readFile, rm, rmdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import Docker from 'dockerode'
 import { ensureInstalled, programOf } from './system-packages.ts'
@@ -21,6 +21,14 @@ import { until } from './until.ts'
 const run = promisify(execFile)
 const PREFIX = 'rfm'
 const CGROUPS = '/sys/fs/cgroup'
+/**
+ * All containers of all machines are one group to the scheduler, and get what one process gets: functions would starve as
+ * soon as several others run. On machines of their own they share the cores with few.
+ */
+const WEIGHT = {
+  first: { file: 'cpu/ID/cpu.shares', value: '20480' },
+  second: { file: 'ID/cpu.weight', value: '2000' },
+}
 
 export interface Machine {
   name: string
@@ -58,6 +66,7 @@ export class Machines {
     const id = `${PREFIX}${randomBytes(3).toString('hex')}`
     const machines = new Machines(await mkdtemp(join(tmpdir(), `${PREFIX}-${process.pid}-${id}-`)), id)
     try {
+      await weigh(id)
       await machines.#connect(count)
       await Promise.all(machines.all.map(machine => machines.boot(machine)))
       return machines
@@ -198,6 +207,15 @@ async function removeLeftOvers(): Promise<void> {
     await removeCgroups(id)
     await rm(folder, { recursive: true, force: true }).catch(() => undefined)
   }
+}
+
+/** As cgroups of this system have it: version 1 or 2. */
+async function weigh(id: string): Promise<void> {
+  const isFirst = existsSync(join(CGROUPS, 'cpu'))
+  const { file, value } = isFirst ? WEIGHT.first : WEIGHT.second
+  const path = join(CGROUPS, file.replace('ID', id))
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, value).catch(() => undefined) // A system that shares out no CPU has no such file.
 }
 
 /** With them go their links, and the other ends of these. */
