@@ -52,6 +52,33 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
+/** Kills all that runs there, also what is started by something that is killed a moment later. */
+async function cutPower(): Promise<void> {
+  const { resources } = await (await there.client()).call('resources', {})
+  const instances = resources.flatMap(({ name }) => Number(/\bpid (\d+)/.exec(name)?.[1] ?? 0) || [])
+  expect(instances.length).toBeGreaterThan(0)
+  const kill = (pid: number) => {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It was just ending.
+    }
+  }
+  instances.forEach(kill)
+  await until(async () => {
+    const left = await processesOf(there.home)
+    left.forEach(kill)
+    return left.length === 0 || undefined
+  })
+}
+
+/** Those that have a file of the home in their command line. */
+async function processesOf(home: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).map(Number).filter(pid => pid > 0 && pid !== process.pid)
+  const lines = await Promise.all(pids.map(pid => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return pids.filter((_, index) => lines[index]!.includes(`${home}/`))
+}
+
 /** Kills `server add` in the middle of the copy. */
 async function cutOffUpload(): Promise<void> {
   const adding = spawn(process.execPath, [BIN, ...add()], { env: laptop.environment, stdio: 'ignore' })
@@ -158,11 +185,7 @@ test('systemd understands the unit', async () => {
 })
 
 test('after a reboot, when systemd has run the unit, everything is there as it was', async () => {
-  const { resources } = await (await there.client()).call('resources', {})
-  const instances = resources.flatMap(({ name }) => Number(/\bpid (\d+)/.exec(name)?.[1] ?? 0) || [])
-  const parts = (await there.view()).parts.flatMap(({ pid }) => pid ?? [])
-  expect(instances.length).toBeGreaterThan(0)
-  for (const pid of [...parts, ...instances]) process.kill(pid, 'SIGKILL')
+  await cutPower()
   const unhealthy = await laptop.cli(['server', 'doctor', 'shop'])
   expect([unhealthy.code, unhealthy.stdout + unhealthy.stderr]).toEqual([1, expect.stringMatching(/not|no /)])
   const flags = ['--engine=process', `--project=${there.project}`]
