@@ -169,10 +169,9 @@ export default defineConfig({
           exclude: notHere,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Each file has its own machines: one of them has room beside other tests.
-          ...(IS_WHOLE
-            ? { maxWorkers: 1, sequence: { groupOrder: 2 } }
-            : { maxWorkers: 3, sequence: { groupOrder: 1 } }),
+          // Each file has its own machines. Their networks come and go: browsers of other tests would break off what they load.
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
       {

@@ -117,6 +117,7 @@ test('a machine that is lost is replaced by the others, and used again when it i
   expect(failures).toEqual([])
   expect([...bodies.keys()]).toEqual(['two'])
   await machines.boot(third)
-  await platform.ok(['scale', 'hello', '9'])
+  // Docker may fail to start what comes while it clears away what was there when it was killed.
+  await until(async () => (await platform.cli(['scale', 'hello', '9'])).code === 0 || undefined)
   await until(async () => (await countOn(third)) > 0 || undefined)
 })
