@@ -22,8 +22,8 @@ const WITH_PROCESSES = [
 /** They run TypeScript's compiler, esbuild and npm: more than all units together. */
 const COMPILING = ['agent/src/languages/**/*.test.ts', 'extension/src/analysis/worker/*.test.ts', 'docs/**/*.test.ts']
 
-/** They fill the machine. */
-const ALONE = 'agent/test/platform/{heavy,under-load}.test.ts'
+/** They fill the machine, or have a browser that breaks off what it loads when a network comes or goes. */
+const ALONE = 'agent/test/platform/{heavy,under-load,internet}.test.ts'
 
 /** Real applications and what is published. */
 const APPS = 'agent/test/apps/**/*.test.ts'
@@ -169,9 +169,9 @@ export default defineConfig({
           exclude: notHere,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          // Each file has its own machines. Their networks come and go: browsers of other tests would break off what they load.
+          // Each file has its own machines, and no browser beside it, because their networks come and go.
           maxWorkers: 1,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 4 },
         },
       },
       {

@@ -92,6 +92,8 @@ test('a new version takes over under load without a lost call', async () => {
 test('an agent that was killed is followed by one that finds everything running', async () => {
   const idsOf = async () => (await platform.details('hello')).instances.map(({ id }) => id).sort()
   const agentOf = async () => (await platform.view()).parts.find(({ name }) => name === 'agent')!.pid!
+  // Those of the version before are still ending.
+  await until(async () => (await idsOf()).length === 6 || undefined)
   const [before, pid] = [await idsOf(), await agentOf()]
   process.kill(pid, 'SIGKILL')
   expect(await call()).toBe('two')
