@@ -1,19 +1,11 @@
 /** What a connection takes, and what it refuses. What breaks the protocol: `../front/http2-frames.test.ts`. */
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { untilTrue } from '../../../../test/support/until.ts'
 import { MAX_STREAMS } from './connection.ts'
 import { CODE, FLAG, FRAME } from './frames.ts'
 import * as wire from './http2-testing.ts'
-import { GET, Http2Stage, POST, type FieldList, type Served } from './http2-testing.ts'
+import { begin, GET, POST, stage, type FieldList, type Served } from './http2-testing.ts'
 import { STREAM_WINDOW } from './stream.ts'
-
-let stage: Http2Stage
-afterEach(() => stage.end())
-
-async function begin(serve?: (served: Served) => void): Promise<Http2Stage> {
-  stage = await new Http2Stage(serve).start()
-  return stage
-}
 
 const hello = ({ response }: Served) => response.writeHead(200).end('hello')
 const echo = ({ request, response }: Served) => {

@@ -1,21 +1,11 @@
 /** How streams and connections end: by the client, by ours, by patience, by a flood. */
 import type { Socket } from 'node:net'
 import { duplexPair } from 'node:stream'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { untilTrue } from '../../../../test/support/until.ts'
 import { CODE, FLAG, FRAME, PREFACE } from './frames.ts'
 import * as wire from './http2-testing.ts'
-import { GET, Http2Stage, POST, type FieldList, type Served } from './http2-testing.ts'
-
-let stage: Http2Stage
-afterEach(() => stage.end())
-
-async function begin(serve?: (served: Served) => void): Promise<Http2Stage> {
-  stage = await new Http2Stage(serve).start()
-  return stage
-}
-
-const hello = ({ response }: Served) => response.writeHead(200).end('hello')
+import { begin, GET, hello, POST, stage, type FieldList } from './http2-testing.ts'
 
 describe('how it ends', () => {
   test('a stream that is reset tells its request and its answer, once, and takes nothing more', async () => {

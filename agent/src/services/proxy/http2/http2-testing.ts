@@ -1,5 +1,6 @@
 /** What the tests of HTTP/2 share: a server of connections without TLS, and a client that writes frames by hand. */
 import net, { type AddressInfo, type Socket } from 'node:net'
+import { onTestFinished } from 'vitest'
 import { IdSource } from '@ryo-faas/runtime/telemetry'
 import type { ClientRequest, ClientResponse } from '../http/client.ts'
 import { untilTrue } from '../../../../test/support/until.ts'
@@ -183,3 +184,15 @@ export class FrameClient {
 function nameOf(code: number | undefined): string | undefined {
   return code === undefined ? undefined : (Object.entries(CODE).find(([, value]) => value === code)?.[0] ?? 'other')
 }
+
+/** The one of the test that runs. */
+export let stage: Http2Stage
+
+/** Begins it; it ends with the test. */
+export async function begin(serve?: (served: Served) => void): Promise<Http2Stage> {
+  const begun = await new Http2Stage(serve).start()
+  onTestFinished(() => begun.end())
+  return (stage = begun)
+}
+
+export const hello = ({ response }: Served) => response.writeHead(200).end('hello')

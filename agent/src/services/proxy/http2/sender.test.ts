@@ -1,21 +1,11 @@
 /** What a connection sends, and what waits for the client. */
 import http2 from 'node:http2'
 import { text } from 'node:stream/consumers'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { untilTrue } from '../../../../test/support/until.ts'
 import { FLAG, FRAME } from './frames.ts'
 import * as wire from './http2-testing.ts'
-import { GET, Http2Stage, type FieldList, type Served } from './http2-testing.ts'
-
-let stage: Http2Stage
-afterEach(() => stage.end())
-
-async function begin(serve?: (served: Served) => void): Promise<Http2Stage> {
-  stage = await new Http2Stage(serve).start()
-  return stage
-}
-
-const hello = ({ response }: Served) => response.writeHead(200).end('hello')
+import { begin, GET, hello, stage, type FieldList } from './http2-testing.ts'
 
 describe('what is sent', () => {
   test('no more than the windows of the stream and of the connection allow, and all of it once they grow', async () => {
