@@ -51,6 +51,11 @@ function fixFor(code: string): string {
   }
 }
 
+/** Whether a build failed because an image that it stands on is gone; the builder gives no status. */
+export function isImageMissing(error: unknown): boolean {
+  return /unable to find image|no such image/i.test((error as DockerFault).message ?? '')
+}
+
 /** For `catch`: not found is `null`. */
 export function nullIfMissing(error: unknown): null {
   if (isDockerStatus(error, 404)) return null

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { appendFile, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import Docker from 'dockerode'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { RyoFaasError } from '../../src/contract/index.ts'
@@ -26,8 +27,8 @@ afterEach(async () => {
   await rm(home, { recursive: true })
 })
 
-async function makeEngine(): Promise<DockerEngine> {
-  const connection = await connectDocker(process.env)
+async function makeEngine(connected?: Awaited<ReturnType<typeof connectDocker>>): Promise<DockerEngine> {
+  const connection = connected ?? (await connectDocker(process.env))
   const project = `rfat${randomBytes(4).toString('hex')}`
   const baseImage = { kind: 'assemble', nodePath: process.execPath } as const
   const otherBaseImage = async (base: string) => {
@@ -64,6 +65,23 @@ test('a base image that was removed is rebuilt for the next build', async () => 
     for (const ref of RepoTags ?? []) await docker.getImage(ref).remove({ force: true }).catch(nullIfMissing)
   }
   expect(await engine.images.build(await packageNamed('four'), never)).toMatch(/four$/)
+})
+
+test('a build whose base image others remove begins again', async () => {
+  const connection = await connectDocker(process.env)
+  const engine = await makeEngine(connection)
+  const build = connection.docker.buildImage.bind(connection.docker)
+  // To remove the image itself would disturb the tests beside this one.
+  const missing = 'unable to find image "sha256:0123"'
+  const answers = [missing, missing, undefined, 'no space left on device']
+  const buildImage = async (...given: Parameters<typeof build>) => {
+    const error = answers.shift()
+    return error === undefined ? build(...given) : Readable.from([`${JSON.stringify({ error })}\n`])
+  }
+  Object.assign(connection.docker, { buildImage })
+  expect(await engine.images.build(await packageNamed('six'), never)).toMatch(/six$/)
+  await expect(engine.images.build(await packageNamed('seven'), never)).rejects.toThrow('no space left on device')
+  expect(answers).toEqual([])
 })
 
 test('images of a function are built and removed concurrently', async () => {

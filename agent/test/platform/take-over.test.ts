@@ -30,6 +30,7 @@ async function release(name: string, { version }: { version?: string } = {}): Pr
   await symlink(join(AGENT, '..', 'node_modules'), join(folder, name, 'node_modules'))
   return join(root, 'bundle', 'main', 'cli.cjs')
 }
+const described = async (response: Response) => `${response.status} ${(await response.text()).trim()}`
 const as = (program: string) => new TestPlatform(platform.home, platform.environment, program)
 
 beforeAll(async () => {
@@ -57,7 +58,8 @@ test('no call is lost or refused while another release takes over', async () => 
     while (!opening.isOver) {
       const headers = { connection: 'close' }
       const response = await fetch(`${before.proxyUrl}/functions/greet`, { headers }).catch((error: Error) => error)
-      if (response instanceof Error || response.status !== 200) opening.failures.push(String(response))
+      if (response instanceof Error) opening.failures.push(String(response))
+      else if (response.status !== 200) opening.failures.push(await described(response))
       else await response.text()
       await pause(PAUSE_MS)
     }
@@ -67,7 +69,8 @@ test('no call is lost or refused while another release takes over', async () => 
   const asker = (async () => {
     while (!opening.isOver) {
       const response = await fetch(`${before.proxyUrl}/functions/job`, { method: 'POST', body: 'x' }).catch(String)
-      if (typeof response === 'string' || response.status !== 202) refused.push(String(response))
+      if (typeof response === 'string') refused.push(response)
+      else if (response.status !== 202) refused.push(await described(response))
       else accepted.push(response.headers.get('x-call-id')!)
       await pause(PAUSE_MS)
     }

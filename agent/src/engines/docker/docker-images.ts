@@ -1,7 +1,7 @@
 /** Packages as Docker images on a base image that all projects of this machine share. */
 import type Docker from 'dockerode'
 import { dockerfileOf, hostPathsOf, RyoFaasError, SCRATCH_BASE } from '../../contract/index.ts'
-import { ignoreStatus, imageExists, nullIfMissing, translateDockerError } from '../../docker/index.ts'
+import { ignoreStatus, imageExists, isImageMissing, nullIfMissing, translateDockerError } from '../../docker/index.ts'
 import { KeyedQueue } from '../../host/index.ts'
 import type { ImageInfo, Images } from '../capabilities.ts'
 import type { BuiltPackage } from '../engine.ts'
@@ -9,6 +9,9 @@ import { NODE_BASE } from '../pool/pool-class.ts'
 import { requirePackage } from '../package-folder.ts'
 import { ensureBaseImage, type BaseImageSource } from './base-image.ts'
 import { buildFromDockerfile, buildFunctionImage, listFunctionImages, removeFunctionImage } from './function-image.ts'
+
+/** Projects that end one after the other may each remove the base image that a build has begun with. */
+const BUILD_TRIES = 3
 
 export interface DockerImagesOptions {
   docker: Docker
@@ -51,16 +54,18 @@ export class DockerImages implements Images {
         await buildOn(SCRATCH_BASE)
         return ref
       }
-      // By id: Docker would look for a missing name in a registry.
-      const base = await this.baseId(built.base)
-      try {
-        await buildOn(base)
-      } catch (error) {
-        // Another project may just have removed it with its last images.
-        if (signal.aborted || (await imageExists(this.#docker, base))) throw error
-        await buildOn(await this.baseId(built.base))
+      for (let tried = 1; ; tried++) {
+        // By id: Docker would look for a missing name in a registry.
+        const base = await this.baseId(built.base)
+        try {
+          await buildOn(base)
+          return ref
+        } catch (error) {
+          // Another project may just have removed the base with its last images, or Docker a step that was unused yet.
+          if (signal.aborted || tried === BUILD_TRIES) throw error
+          if (!isImageMissing(error) && (await imageExists(this.#docker, base))) throw error
+        }
       }
-      return ref
     })
   }
 

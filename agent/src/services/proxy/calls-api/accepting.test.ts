@@ -43,10 +43,6 @@ beforeEach(async () => {
   })
   instance = await stage.http((request, response) => response.end(JSON.stringify(request.headers)))
   await stage.serve(proxy, [instance], asyncRoute)
-  await until(
-    async () => (await call(proxy, '/calls', { headers: AS_OPERATOR })).status === 200,
-    'the proxy has found the bus',
-  )
 })
 afterEach(async () => {
   await stage.end()

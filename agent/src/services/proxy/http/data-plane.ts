@@ -179,6 +179,8 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       : send(reply, 'FUNCTION_ERROR', 'the proxy failed to answer'),
   )
 
+  // A successor gets calls as soon as it listens.
+  await asyncCalls.link.tried
   try {
     await fastify.listen(listenAt(options))
   } catch (error) {
