@@ -55,33 +55,6 @@ export async function replay(stage: Stage): Promise<Report> {
   const tookMs = await send(stage, platform, { arrivals, compression })
   abort.abort()
   const memory = await sampling
-  if (process.env.LATE) {
-    const last = new Map<number, number>()
-    for (const [i, { atMs, fn, workMs }] of arrivals.entries()) {
-      const gap = (atMs - (last.get(fn) ?? Number.NaN)) / compression
-      last.set(fn, atMs)
-      for (const v of [1, 2]) {
-        const d = tookMs[v]![i]! - tookMs[0]![i]!
-        if (d > 30 || gap > 3000)
-          console.error(
-            'LATE',
-            v,
-            'fn',
-            fn,
-            'at',
-            Math.round(atMs / compression),
-            'gap',
-            Math.round(gap),
-            'work',
-            workMs,
-            'on',
-            tookMs[0]![i]!.toFixed(1),
-            'took',
-            tookMs[v]![i]!.toFixed(1),
-          )
-      }
-    }
-  }
   const failed = tookMs.map(all => all.filter(Number.isNaN).length)
   const differences = tookMs.map(all =>
     all.map((ms, index) => ms - tookMs[0]![index]!).filter(difference => !Number.isNaN(difference)),

@@ -44,6 +44,18 @@ test('it may rest when nothing runs, which includes what was left for after the 
   await until(async () => (await rest()) === 204)
 })
 
+test('an instance that may rest has given back what nothing refers to', async () => {
+  let waste: WeakRef<object> | undefined
+  await using served = await serveWeb(() => {
+    waste ??= new WeakRef(new Array(1_000).fill('waste'))
+    return new Response()
+  })
+  await send(served.port)
+  expect(waste?.deref()).toBeDefined()
+  expect((await send(served.port, { method: 'POST', path: '/.ryo-faas/rest' })).status).toBe(204)
+  expect([waste?.deref(), 'gc' in globalThis]).toEqual([undefined, false])
+})
+
 test('other paths of the platform never reach the handler', async () => {
   await using served = await serveNode((_request, response) => void response.end('ran'))
   expect((await send(served.port, { path: '/.ryo-faas/else' })).status).toBe(404)

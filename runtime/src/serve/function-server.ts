@@ -21,6 +21,7 @@ import { introduce } from './introduction.ts'
 import { Invocation, requestIdOf, type Exchange } from './invocation.ts'
 import { runNodeHandler } from './node-style.ts'
 import { answerJson, answerPlatformError, type PlatformAnswer } from './platform-answer.ts'
+import { settleMemory } from './settle-memory.ts'
 import { runTrigger } from './trigger.ts'
 import { runWebHandler } from './web-style.ts'
 
@@ -133,9 +134,10 @@ export function createFunctionServer(handlers: HandlerSet, self: Instance): Func
     }
   }
 
-  /** What keeps it awake is counted again after the spans have left: a call may have come meanwhile. */
+  /** What keeps it awake is counted again at the end: a call may have come meanwhile. */
   async function answerRest(response: ServerResponse): Promise<void> {
     if (inflight.size === 0) await self.tracing.flush()
+    if (inflight.size === 0) await settleMemory()
     if (inflight.size === 0 && !draining) response.writeHead(204).end()
     else answerJson(response, 409, { inflight: inflight.size })
   }
