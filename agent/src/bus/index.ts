@@ -6,7 +6,15 @@ export { BusError } from './bus-error.ts'
 export { ensureAgentStreams, ensureStreams, ensureStreamsWithin, removeStreams, type StreamLimits } from './streams.ts'
 export { purge, streamState, subjectsIn } from './stream-state.ts'
 export { scanHeads, type MessageHead, type ScanRange } from './scan.ts'
-export { lastMessage, messageAt, newestMessage, nextMessage, removeMessage, type StoredMessage } from './messages.ts'
+export {
+  lastMessage,
+  messageAt,
+  newestMessage,
+  nextMessage,
+  removeMessage,
+  writtenOnce,
+  type StoredMessage,
+} from './messages.ts'
 export { backlogOf, durableConsumer, type Backlog } from './consumers.ts'
 export type { Delivery, StreamDelivery } from './delivery.ts'
 export { Puller } from './puller.ts'

@@ -1,6 +1,6 @@
 /** Single messages of streams. */
 import type { StoredMsg } from 'nats'
-import { ask, type Bus, type DirectQuery } from './bus.ts'
+import { ask, linkOf, type Bus, type DirectQuery } from './bus.ts'
 import { isApiError, JETSTREAM_ERRORS } from './bus-error.ts'
 import type { BusNames } from './names.ts'
 
@@ -18,23 +18,15 @@ export interface StoredMessage {
  * @throws BusError UNAVAILABLE
  */
 export function lastMessage(bus: Bus, stream: string, subject: string): Promise<StoredMessage | undefined> {
-  return direct(bus, stream, { last_by_subj: subject })
+  return read(bus, stream, { last_by_subj: subject })
 }
 
 /**
- * The same, as the server that orders the writes of the stream has it: never an older one.
+ * The same, also of a stream that allows no other way: as the server that orders its writes has it.
  * @throws BusError UNAVAILABLE
  */
 export function newestMessage(bus: Bus, stream: string, subject: string): Promise<StoredMessage | undefined> {
-  return ask(bus, async (manager, names) => {
-    try {
-      const query = { last_by_subj: names.subject(subject) }
-      return stored(await manager.streams.getMessage(names.stream(stream), query), names)
-    } catch (error) {
-      if (isApiError(error, JETSTREAM_ERRORS.messageNotFound)) return undefined
-      throw error
-    }
-  })
+  return fromLeader(bus, stream, { last_by_subj: subject })
 }
 
 /**
@@ -46,7 +38,16 @@ export function nextMessage(
   stream: string,
   from: { subject: string; sequence: number },
 ): Promise<StoredMessage | undefined> {
-  return direct(bus, stream, { seq: from.sequence, next_by_subj: from.subject })
+  return read(bus, stream, { seq: from.sequence, next_by_subj: from.subject })
+}
+
+/**
+ * A message that is written once, such as a piece of a body, and never another one in its place: what a replica has is
+ * right, and costs less.
+ * @throws BusError UNAVAILABLE
+ */
+export async function writtenOnce(bus: Bus, stream: string, query: DirectQuery): Promise<StoredMessage | undefined> {
+  return (await direct(bus, stream, query)) ?? (linkOf(bus).names.isShared ? fromLeader(bus, stream, query) : undefined)
 }
 
 /**
@@ -54,7 +55,7 @@ export function nextMessage(
  * @throws BusError UNAVAILABLE
  */
 export function messageAt(bus: Bus, stream: string, sequence: number): Promise<StoredMessage | undefined> {
-  return direct(bus, stream, { seq: sequence })
+  return read(bus, stream, { seq: sequence })
 }
 
 /**
@@ -67,24 +68,44 @@ export async function removeMessage(bus: Bus, stream: string, sequence: number):
       await manager.streams.deleteMessage(names.stream(stream), sequence, false)
     } catch (error) {
       // The server has one code for everything that can go wrong here.
-      if (!isApiError(error, JETSTREAM_ERRORS.deleteFailed) || (await direct(bus, stream, { seq: sequence })))
-        throw error
+      if (!isApiError(error, JETSTREAM_ERRORS.deleteFailed) || (await messageAt(bus, stream, sequence))) throw error
     }
   })
 }
 
-async function direct(bus: Bus, stream: string, query: DirectQuery): Promise<StoredMessage | undefined> {
+/**
+ * Never from a replica that is behind: what is decided from a message that is old, or not there yet, is lost for good.
+ * Our own server is the only one, and answers directly, without base64 in JSON.
+ */
+function read(bus: Bus, stream: string, query: DirectQuery): Promise<StoredMessage | undefined> {
+  return linkOf(bus).names.isShared ? fromLeader(bus, stream, query) : direct(bus, stream, query)
+}
+
+function fromLeader(bus: Bus, stream: string, query: DirectQuery): Promise<StoredMessage | undefined> {
   return ask(bus, async (manager, names) => {
-    const asked = 'last_by_subj' in query ? { last_by_subj: names.subject(query.last_by_subj) } : { ...query }
-    if ('next_by_subj' in asked && asked.next_by_subj !== undefined)
-      asked.next_by_subj = names.subject(asked.next_by_subj)
     try {
-      return stored(await manager.direct.getMessage(names.stream(stream), asked), names)
+      return stored(await manager.streams.getMessage(names.stream(stream), named(query, names)), names)
+    } catch (error) {
+      if (isApiError(error, JETSTREAM_ERRORS.messageNotFound)) return undefined
+      throw error
+    }
+  })
+}
+
+function direct(bus: Bus, stream: string, query: DirectQuery): Promise<StoredMessage | undefined> {
+  return ask(bus, async (manager, names) => {
+    try {
+      return stored(await manager.direct.getMessage(names.stream(stream), named(query, names)), names)
     } catch (error) {
       if ((error as { code?: string }).code === '404') return undefined
       throw error
     }
   })
+}
+
+function named<Q extends DirectQuery>(query: Q, names: BusNames): Q {
+  if ('last_by_subj' in query) return { ...query, last_by_subj: names.subject(query.last_by_subj) }
+  return query.next_by_subj === undefined ? query : { ...query, next_by_subj: names.subject(query.next_by_subj) }
 }
 
 /** Few callers need time and headers, and parsing them is expensive. */

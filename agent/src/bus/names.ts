@@ -9,6 +9,8 @@ const STREAM = /^(KV_)?rfa(?=_)/
 const SUBJECT = /^(?:rfa(?=\.)|\$KV\.rfa(?=_))/
 
 export interface BusNames {
+  /** Others run the server, and it may be one of several. */
+  readonly isShared: boolean
   stream(name: string): string
   subject(subject: string): string
   /** Of a subject of the server, the one that the rest of the platform knows. */
@@ -16,7 +18,7 @@ export interface BusNames {
 }
 
 const SAME = (name: string) => name
-const UNCHANGED: BusNames = { stream: SAME, subject: SAME, ownSubject: SAME }
+const UNCHANGED: BusNames = { isShared: false, stream: SAME, subject: SAME, ownSubject: SAME }
 
 /** @param project of a platform that shares the server; absent: nothing is renamed */
 export function namesOf(project: string | undefined): BusNames {
@@ -24,6 +26,7 @@ export function namesOf(project: string | undefined): BusNames {
   const shared = `${OWN}-${project}`
   const [subjects, bucket] = [`${shared}.`, `$KV.${shared}_`]
   return {
+    isShared: true,
     stream: name => name.replace(STREAM, (_, kv: string = '') => kv + shared),
     subject: subject => subject.replace(SUBJECT, own => own.replace(OWN, shared)),
     ownSubject: subject => {

@@ -66,6 +66,20 @@ it('messages, their subjects and what is known of them are each platform’s own
   expect((await streamState(blog!, STREAMS.states)).messages).toBe(0)
 })
 
+it('messages are asked of the server that orders the writes: a replica may be behind', async () => {
+  const { sequence } = await publish(shop!, STATE, 'newest')
+  const { streams } = managerOf(shop!)
+  // Replicas do not answer then.
+  await streams.update('rfa-shop_states', { allow_direct: false })
+  const read = await Promise.all([
+    lastMessage(shop!, STREAMS.states, STATE),
+    nextMessage(shop!, STREAMS.states, { subject: subjectsOf('state'), sequence }),
+    messageAt(shop!, STREAMS.states, sequence),
+  ])
+  await streams.update('rfa-shop_states', { allow_direct: true })
+  expect(read.map(message => text(message?.data))).toEqual(['newest', 'newest', 'newest'])
+})
+
 it('what is told, and the heads that the server repeats, reach listeners of that platform', async () => {
   const heard: string[] = []
   const listen = (bus: Bus, name: string) => {

@@ -8,7 +8,7 @@
  * Invariant: every put has a subject of its own, so two at once for the same call do not mix.
  */
 import { randomBytes } from 'node:crypto'
-import { type Bus, BusError, nextMessage, purge, STREAMS, subjectOf } from '../bus/index.ts'
+import { type Bus, BusError, purge, STREAMS, subjectOf, writtenOnce } from '../bus/index.ts'
 
 /** Bodies up to this many bytes travel in their message. */
 export const INLINE_BODY_BYTES = 512 * 1024
@@ -40,7 +40,7 @@ export async function getBody(bus: Bus, reference: string, bytes: number): Promi
   const body = Buffer.allocUnsafe(bytes)
   let filled = 0
   for (let sequence = 1; filled < bytes;) {
-    const piece = await nextMessage(bus, streamOf(reference), { subject: reference, sequence })
+    const piece = await writtenOnce(bus, streamOf(reference), { seq: sequence, next_by_subj: reference })
     if (piece === undefined || filled + piece.data.length > bytes) {
       throw new BusError('REFUSED', `there is no body ${reference} of ${bytes} bytes`)
     }

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import pLimit from 'p-limit'
-import { AGENT_STREAMS, BusError, lastMessage, purge, subjectsIn, versionSubject, type Bus } from '../bus/index.ts'
+import { AGENT_STREAMS, BusError, writtenOnce, purge, subjectsIn, versionSubject, type Bus } from '../bus/index.ts'
 import type { Seal } from './seal.ts'
 
 export interface Content {
@@ -37,7 +37,7 @@ export class Contents {
     const place = { digest, bytes: content.length }
     if (this.#known.has(digest)) return place
     const last = piecesOf(place) - 1
-    const found = await lastMessage(this.#bus, AGENT_STREAMS.versions, versionSubject(digest, last))
+    const found = await writtenOnce(this.#bus, AGENT_STREAMS.versions, { last_by_subj: versionSubject(digest, last) })
     if (found === undefined) {
       await Promise.all(
         Array.from({ length: last }, (_, piece) => this.#limit(() => this.#putPiece(place, content, piece))),
@@ -76,7 +76,9 @@ export class Contents {
   }
 
   async #getPiece(digest: string, piece: number): Promise<Buffer> {
-    const message = await lastMessage(this.#bus, AGENT_STREAMS.versions, versionSubject(digest, piece))
+    const message = await writtenOnce(this.#bus, AGENT_STREAMS.versions, {
+      last_by_subj: versionSubject(digest, piece),
+    })
     if (message !== undefined) return this.#seal.open(`${digest}.${piece}`, message.data)
     throw new BusError('UNAVAILABLE', `the content ${digest.slice(0, 12)} is not on the bus`)
   }

@@ -98,8 +98,12 @@ export class CallbackWorker {
       return this.#fail(call, { id: undefined, attempts: undefined, reason: (error as Error).message })
     }
     const state = (await readState(this.#bus, call.callId))?.state
-    // Already delivered, or redriven: then there is a new one.
-    if (state !== undefined && !awaits(state, callback.webhookId)) return call.delivery.ack()
+    if (state !== undefined) {
+      const isRedriven = callback.webhookId !== webhookIdOf(state)
+      // It was queued when the call was final: this state is older, or there will be a new result.
+      if (!isRedriven && !isFinal(state.status)) throw new BusError('UNAVAILABLE', 'the call is said not to be over')
+      if (isRedriven || state.callback?.state !== 'pending') return call.delivery.ack()
+    }
     const receiver = receiverOf(callback.url)
     const inFlight = this.#receivers.get(receiver) ?? 0
     if (inFlight >= this.#options.callback.concurrencyPerReceiver) {

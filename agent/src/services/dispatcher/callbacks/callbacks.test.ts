@@ -3,7 +3,7 @@ import { HTTP, type CloudEvent } from 'cloudevents'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { STREAMS } from '../../../bus/index.ts'
-import { redriveCall } from '../../../calls/index.ts'
+import { readState, redriveCall, writeState } from '../../../calls/index.ts'
 import { SECRET, Stage, until, type Received } from '../dispatcher-testing.ts'
 import type { Callback } from './callback-message.ts'
 import { CallbackSender } from './callback-sender.ts'
@@ -141,6 +141,31 @@ it('waits for a receiver that is down, and for one that answers with errors', as
   expect(receiver.received).toHaveLength(4)
   expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([callId]))
   receiver.received.forEach(verify)
+})
+
+it('waits while its call is not known to be over, as a server that is behind has it', async () => {
+  const proxy = await stage.server()
+  const receiver = await stage.server()
+  await receiver.stop()
+  await stage.deploy({})
+  await stage.dispatcher(proxy, { callback: { backoffMs: 5, attempts: 1_000 } })
+  const callId = await stage.call({ callbackUrl: receiver.url })
+  await until(async () => ((await stage.view(callId)).callback?.attempts ?? 0) >= 1, 'it was tried')
+  const write = (status: 'running' | 'succeeded') =>
+    until(async () => {
+      const { state, revision } = (await readState(stage.bus, callId))!
+      const writing = writeState(stage.bus, { ...state, status }, revision)
+      return writing.then(
+        () => true,
+        () => false, // An attempt was noted in between.
+      )
+    }, 'it is written')
+  await write('running')
+  await until(() => stage.events.some(({ type }) => type === 'call-put-back'), 'it was put back')
+  await receiver.start()
+  await write('succeeded')
+  await until(async () => (await stage.view(callId)).callback?.state === 'delivered', 'it is delivered')
+  expect(receiver.received).toHaveLength(1)
 })
 
 it.each([
