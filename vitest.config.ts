@@ -66,7 +66,14 @@ const notHere = ['**/node_modules/**', ...(IS_WHOLE ? [] : NOT_IN_GATE)]
 const LONG = [
   ...['postgres/crash', 'relay/crash', 'testing/histories', 'proxy/main', 'dispatcher/survival', 'postgres-store'],
   ...['acme/acme', 'bus/cluster', 'store/main', 'shared/shared-table'],
-  ...['builder/builder', 'node/node-language', 'checker/accepted', 'client/listener-client', 'api/front-door'],
+  ...[
+    'builder/builder',
+    'builder/packaged-files',
+    'node/node-language',
+    'checker/accepted',
+    'client/listener-client',
+    'api/front-door',
+  ],
   ...['docs/pages', 'engine/engine', 'platform/commands', 'platform/artefact', 'platform/bad-input', 'async/chaos'],
   ...['platform/server', 'platform/move-engine', 'platform/stand-by', 'elastic/chaos', 'platform/faults'],
   ...['platform/backup', 'engine/private-network', 'platform/start-stop', 'platform/hung-agent', 'platform/clock'],

@@ -1,46 +1,23 @@
-import { X509Certificate } from 'node:crypto'
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { rootCertificates } from 'node:tls'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createLanguages, Languages } from '../languages/index.ts'
+import { symlink, writeFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { Languages } from '../languages/index.ts'
 import { SHELL } from '../languages/testing/shell-language.ts'
+import { languages, useProject } from './deploy-file-testing.ts'
 import { readDeployFile } from './read-deploy-file.ts'
 
-const languages = createLanguages({ runtimeDir: '', cacheDir: '', environment: {} })
-
-let folder: string
-let file: string
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rfa-deploy-file-'))
-  file = join(folder, 'deploy.json')
-  await mkdir(join(folder, 'hello'))
-  await writeFile(join(folder, 'hello', 'main.ts'), 'export {}')
-})
-afterEach(() => rm(folder, { recursive: true }))
-
-async function problemsOf(text: string): Promise<string[]> {
-  await writeFile(file, text)
-  const outcome = await readDeployFile(file, languages)
-  if (outcome.kind !== 'rejected') throw new Error('the file was accepted')
-  return outcome.problems.map(({ line, column, code, message }) => `${line}:${column} ${code} ${message}`)
-}
+const project = useProject()
 
 test('comments and trailing commas are fine, and paths come out absolute with defaults filled in', async () => {
-  await writeFile(
-    file,
-    `{ // one
+  expect(
+    await project.read(`{ // one
     "deploy": [ { "name": "Hello", "packageDir": "./hello", "filePath": "./hello/main.ts", }, ],
-  }`,
-  )
-  expect(await readDeployFile(file, languages)).toMatchObject({
+  }`),
+  ).toMatchObject({
     kind: 'read',
     functions: [
       {
         entry: {
-          ...{ name: 'Hello', packageDir: join(folder, 'hello'), filePath: join(folder, 'hello/main.ts') },
+          ...{ name: 'Hello', packageDir: project.path('hello'), filePath: project.path('hello/main.ts') },
           timeoutMs: 30_000,
         },
         language: { name: 'node' },
@@ -50,21 +27,21 @@ test('comments and trailing commas are fine, and paths come out absolute with de
 })
 
 test('a missing file says how to get one', async () => {
-  expect(await readDeployFile(file, languages)).toMatchObject({
+  expect(await readDeployFile(project.file, languages)).toMatchObject({
     kind: 'rejected',
     problems: [{ code: 'missing-file', hint: expect.stringContaining('init') }],
   })
 })
 
 test('a syntax error is reported where it is', async () => {
-  expect(await problemsOf('{\n  "deploy": [ nope ]\n}')).toEqual(
+  expect(await project.problemsOf('{\n  "deploy": [ nope ]\n}')).toEqual(
     expect.arrayContaining([expect.stringMatching(/^2:15 syntax/)]),
   )
-  expect(await problemsOf('')).toHaveLength(1)
+  expect(await project.problemsOf('')).toHaveLength(1)
 })
 
 test('all problems of a file are reported at once, in the order of the file', async () => {
-  const problems = await problemsOf(`{
+  const problems = await project.problemsOf(`{
   "deploy": [
     { "name": "a b", "packageDir": 1, "filePath": "./hello/main.ts" },
     { "name": "Hello", "packageDir": "./hello", "filePath": "./hello/main.ts", "timeoutMS": 5 },
@@ -97,12 +74,13 @@ test('a trigger may name its kind, and is a document trigger without one', async
     { table: 't', events: ['new-doc'] },
     { kind: 'document', table: 't', events: ['new-doc'], ids: ['a'] },
   ]
-  await writeFile(file, JSON.stringify({ deploy: [{ name: 'A', packageDir: 'hello', filePath: 'hello/main.ts', on }] }))
-  expect(await readDeployFile(file, languages)).toMatchObject({ kind: 'read', functions: [{ entry: { on } }] })
+  expect(
+    await project.read(JSON.stringify({ deploy: [{ name: 'A', packageDir: 'hello', filePath: 'hello/main.ts', on }] })),
+  ).toMatchObject({ kind: 'read', functions: [{ entry: { on } }] })
 })
 
 test('an unknown kind of trigger is a problem that names the known ones', async () => {
-  const problems = await problemsOf(`{
+  const problems = await project.problemsOf(`{
   "deploy": [
     { "name": "A", "packageDir": "./hello", "filePath": "./hello/main.ts",
       "on": [{ "kind": "cron", "at": "12:00" }, { "kind": 5 }, { "kinds": "document", "table": "t", "events": ["new-doc"] }] }
@@ -116,35 +94,35 @@ test('an unknown kind of trigger is a problem that names the known ones', async 
 })
 
 test('a symbolic link cannot lead outside', async () => {
-  await symlink('/etc', join(folder, 'hello', 'link'))
-  await writeFile(join(folder, 'deploy.json'), '')
+  await symlink('/etc', project.path('hello/link'))
   expect(
-    await problemsOf('{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/link/hostname"}]}'),
+    await project.problemsOf('{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/link/hostname"}]}'),
   ).toEqual([expect.stringContaining('path-outside')])
 })
 
 test('an unknown language is reported with the known ones, and an unknown extension with the known extensions', async () => {
-  await writeFile(join(folder, 'hello', 'main.rb'), '')
+  await project.write('hello/main.rb', '')
   const text = (fields: string) => `{"deploy":[{"name":"x","packageDir":"./hello",${fields}}]}`
   const hintsOf = async (fields: string) => {
-    await writeFile(file, text(fields))
-    const outcome = await readDeployFile(file, languages)
+    const outcome = await project.read(text(fields))
     return outcome.kind === 'rejected' ? outcome.problems.map(({ hint }) => hint) : []
   }
   const misspelt = '"filePath":"./hello/main.ts","language":"Nodee"'
-  expect(await problemsOf(text(misspelt))).toEqual([
+  expect(await project.problemsOf(text(misspelt))).toEqual([
     '1:87 unknown-language unknown language "Nodee", did you mean "node"?',
   ])
   expect(await hintsOf(misspelt)).toEqual(['Known: node, go, python, command'])
   const unclaimed = '"filePath":"./hello/main.rb"'
-  expect(await problemsOf(text(unclaimed))).toEqual([
+  expect(await project.problemsOf(text(unclaimed))).toEqual([
     '1:58 unknown-language "./hello/main.rb" has an unknown file extension',
   ])
   expect(await hintsOf(unclaimed)).toEqual([
     expect.stringMatching(/^Known extensions: \.ts .*\.jsx \(node\), \.go \(go\), \.py \(python\)$/),
   ])
   // If the path is wrong, only that is reported.
-  expect(await problemsOf(text('"filePath":"./hello/absent.rb"'))).toEqual([expect.stringMatching(/missing-file/)])
+  expect(await project.problemsOf(text('"filePath":"./hello/absent.rb"'))).toEqual([
+    expect.stringMatching(/missing-file/),
+  ])
 })
 
 test('"node" is a version from 20 on, and only for functions that run on Node', async () => {
@@ -158,43 +136,38 @@ test('"node" is a version from 20 on, and only for functions that run on Node', 
     lts: false,
     v22: false,
   })) {
-    await writeFile(file, text(`${module},"node":"${value}"`))
-    expect([value, (await readDeployFile(file, languages)).kind]).toEqual([value, isRight ? 'read' : 'rejected'])
+    expect([value, (await project.read(text(`${module},"node":"${value}"`))).kind]).toEqual([
+      value,
+      isRight ? 'read' : 'rejected',
+    ])
   }
-  expect(await problemsOf(text(`${module},"node":"18"`))).toEqual([
+  expect(await project.problemsOf(text(`${module},"node":"18"`))).toEqual([
     '1:83 wrong-value "node" must be a version of Node from 20 on, such as "22" or "22.12.0"',
   ])
-  await writeFile(join(folder, 'hello', 'main.sh'), '')
-  await writeFile(file, text('"filePath":"./hello/main.sh","memoryMb":64,"node":"22"'))
+  await project.write('hello/main.sh', '')
+  await project.write('deploy.json', text('"filePath":"./hello/main.sh","memoryMb":64,"node":"22"'))
   const node = languages.named('node')
-  expect(await readDeployFile(file, new Languages([node, SHELL]))).toMatchObject({
+  expect(await readDeployFile(project.file, new Languages([node, SHELL]))).toMatchObject({
     kind: 'rejected',
     problems: [{ code: 'wrong-value', column: 90, message: '"node" has no meaning for a function in shell' }],
   })
 })
 
 test('a named language takes precedence over the extension', async () => {
-  await writeFile(join(folder, 'hello', 'main.txt'), '')
-  await writeFile(
-    file,
-    '{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.txt","language":"node"}]}',
-  )
-  expect(await readDeployFile(file, languages)).toMatchObject({
+  await project.write('hello/main.txt', '')
+  expect(
+    await project.read(
+      '{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.txt","language":"node"}]}',
+    ),
+  ).toMatchObject({
     kind: 'read',
     functions: [{ entry: { language: 'node' }, language: { name: 'node' } }],
   })
 })
 
-/** None, if the file is accepted. */
-const problemsIn = (text: string): Promise<string[]> =>
-  problemsOf(text).catch((error: Error) => {
-    if (error.message === 'the file was accepted') return []
-    throw error
-  })
-
 test('a rule on access, or on pages, that would let in more than was meant is refused where it is', async () => {
   const problems = async (fields: string) => {
-    const found = await problemsIn(
+    const found = await project.problemsOf(
       `{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts",${fields}}]}`,
     )
     return found.map(problem => problem.replace(/^1:\d+ /, ''))
@@ -230,7 +203,7 @@ test('a rule on access, or on pages, that would let in more than was meant is re
 test('two functions serve one path at different host names', async () => {
   const entry = (name: string, fields: string) =>
     `{"name":"${name}","packageDir":"./hello","filePath":"./hello/main.ts",${fields}}`
-  const problems = (...entries: string[]) => problemsIn(`{"deploy":[${entries.join(',')}]}`)
+  const problems = (...entries: string[]) => project.problemsOf(`{"deploy":[${entries.join(',')}]}`)
   const [a, b] = ['"domains":["a.example"],"route":"/x"', '"domains":["b.example"],"route":"/x"']
   expect(await problems(entry('a', a), entry('b', b), entry('c', '"route":"/x"'))).toEqual([])
   expect(await problems(entry('a', a), entry('b', a))).toEqual([expect.stringContaining('duplicate-route')])
@@ -239,16 +212,16 @@ test('two functions serve one path at different host names', async () => {
 })
 
 test('something that is not an object, or holds no functions, is rejected', async () => {
-  expect(await problemsOf('[]')).toEqual([expect.stringContaining('wrong-type')])
-  expect(await problemsOf('{"deploy":[]}')).toHaveLength(1)
-  expect(await problemsOf('{"deploy":"x"}')).toEqual(['1:11 wrong-type "deploy" must be a list'])
+  expect(await project.problemsOf('[]')).toEqual([expect.stringContaining('wrong-type')])
+  expect(await project.problemsOf('{"deploy":[]}')).toHaveLength(1)
+  expect(await project.problemsOf('{"deploy":"x"}')).toEqual(['1:11 wrong-type "deploy" must be a list'])
 })
 
 test('routes and methods of one file are told apart, and what cannot be served is refused where it is', async () => {
   const entry = (fields: string) => `    { "packageDir": "./hello", "filePath": "./hello/main.ts", ${fields} }`
   const file = (...entries: string[]) => `{ "deploy": [\n${entries.map(entry).join(',\n')}\n] }`
   const trigger = '"on": [{ "table": "t", "events": ["new-doc"] }]'
-  const problems = await problemsOf(
+  const problems = await project.problemsOf(
     file(
       '"name": "a", "route": "/orders/:id", "methods": ["GET"]',
       '"name": "b", "route": "/orders/:key", "methods": ["PUT", "HEAD"]',
@@ -270,105 +243,15 @@ test('routes and methods of one file are told apart, and what cannot be served i
   ])
 })
 
-describe('settings', () => {
-  const functions = async (fields: string, settings: Parameters<typeof readDeployFile>[2] = {}) => {
-    await writeFile(file, `{"deploy":[\n{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts",${fields}}]}`)
-    return readDeployFile(file, languages, settings)
-  }
-  const entryOf = async (...asked: Parameters<typeof functions>) => {
-    const outcome = await functions(...asked)
-    if (outcome.kind !== 'read') throw new Error(JSON.stringify(outcome.problems))
-    return outcome.functions[0]!
-  }
-  const envOf = async (...asked: Parameters<typeof functions>) => (await entryOf(...asked)).entry.env
-  const findings = async (...asked: Parameters<typeof functions>) => {
-    const outcome = await functions(...asked)
-    return outcome.kind === 'read'
-      ? []
-      : outcome.problems.map(({ line, column, code, message }) => `${line}:${column} ${code} ${message}`)
-  }
-  const write = (path: string, text: string) => writeFile(join(folder, path), text)
-
-  test('deploy.json wins over .env.local, that over .env, and packageDir over the folder of deploy.json', async () => {
-    await write('.env', 'A=root\nB=root\nC=root\nD=root')
-    await write('.env.local', 'B=local\nC=local\nD=local')
-    await write('hello/.env', 'C="package" # why\nD=package')
-    expect(await envOf('"env":{"D":"file"}')).toEqual({ A: 'root', B: 'local', C: 'package', D: 'file' })
-  })
-
-  test('variables come from the files, then from the client, then from the default; never from this process', async () => {
-    await write('.env', 'HOST=db\nPORT=')
-    const env = '"env":{"URL":"pg://${HOST}:${PORT:-5432}/${NAME:-app}?u=${WHO}","LITERAL":"$${HOST} ${not one}"}'
-    expect(await envOf(env, { variables: { WHO: 'me', HOST: 'other' } })).toMatchObject({
-      URL: 'pg://db:5432/app?u=me',
-      LITERAL: '${HOST} ${not one}',
-    })
-    expect(await findings('"env":{"A":"1","B":"${PATH}"}')).toEqual([
-      '2:84 missing-variable "B" needs the variable PATH, which is not set',
-    ])
-  })
-
-  test('an environment has its own files and overrides, and one that nothing knows is refused', async () => {
-    await write('.env', 'A=all\nB=all')
-    await write('.env.staging', 'B=staging\nT=t')
-    const fields =
-      '"env":{"C":"1"},"instances":1,"environments":{"staging":{"env":{"C":"${T}"},"instances":3},"live":{}}'
-    const { entry } = await entryOf(fields, { environment: 'staging' })
-    expect(entry).toMatchObject({ instances: 3, memoryMb: 256, env: { A: 'all', B: 'staging', C: 't' } })
-    expect(entry).not.toHaveProperty('environments')
-    expect(await entryOf(fields, { environment: 'live' })).toMatchObject({ entry: { instances: 1 } })
-    expect((await entryOf(fields)).entry.env).toEqual({ A: 'all', B: 'all', C: '1' })
-    expect(await findings(fields, { environment: 'prod' })).toEqual([
-      '1:11 unknown-environment the environment "prod" is unknown: no entry has it in "environments", and there is no .env.prod',
-    ])
-    expect(await findings('"environments":{"staging":{"instanses":3}}')).toEqual([
-      '2:92 unknown-field unknown field "instanses", did you mean "instances"?',
-    ])
-  })
-
-  test('a number and a range of instances exclude each other, and an environment may have the other one', async () => {
-    const fields = '"instances":2,"environments":{"live":{"scale":{"max":4}}}'
-    expect(await entryOf(fields, { environment: 'live' })).toMatchObject({ entry: { scale: { min: 0, max: 4 } } })
-    expect((await entryOf(fields, { environment: 'live' })).entry).not.toHaveProperty('instances')
-    expect(await findings('"instances":2,"scale":{}')).toEqual([
-      expect.stringContaining('wrong-value "instances" is a fixed number and "scale" lets it change'),
-    ])
-    expect(await findings('"scale":{"min":3,"max":2}')).toEqual([
-      expect.stringContaining('wrong-value "scale" must not have a "min" above its "max"'),
-    ])
-    expect(await findings('"scale":{"idelMs":300}')).toEqual([
-      expect.stringContaining('unknown-field unknown field "idelMs", did you mean "idleMs"?'),
-    ])
-  })
-
-  test('a link to variables outside the project is refused, and names that cannot be variables are left out', async () => {
-    await write('.env', 'a.b=1\nA=1')
-    expect(await entryOf('"env":{}')).toMatchObject({
-      entry: { env: { A: '1' } },
-      notes: ['.env: "a.b" is not a name of a variable: left out'],
-    })
-    await symlink('/etc/hostname', join(folder, 'hello', '.env.local'))
-    expect(await findings('"env":{}')).toEqual([
-      '2:1 unreadable-file ".env.local" is a link to a file outside the folder of this file',
-    ])
-  })
-
-  test('what to watch includes files that do not exist yet', async () => {
-    expect((await entryOf('"env":{}')).watched).toEqual(
-      ['.env', '.env.local', 'hello/.env', 'hello/.env.local'].map(path => join(folder, path)),
-    )
-  })
-})
-
 describe('instead of deploy.json', () => {
   const entry = `name: 'Hello', packageDir: './hello', filePath: './hello/main.ts'`
 
   test('a module is read as it stands, and its problems have places in it', async () => {
-    const config = join(folder, 'ryo-faas.config.ts')
+    const config = project.path('ryo-faas.config.ts')
     await writeFile(config, `const memoryMb = 64\nexport default defineConfig({ deploy: [{ ${entry}, memoryMb }] })`)
     expect(await readDeployFile(config, languages)).toMatchObject({
       kind: 'read',
-      functions: [{ entry: { name: 'Hello', memoryMb: 64, packageDir: join(folder, 'hello') } }],
+      functions: [{ entry: { name: 'Hello', memoryMb: 64, packageDir: project.path('hello') } }],
     })
     await writeFile(config, `export default {\n  deploy: [{ ${entry}, memoryMB: 1, cpus: 'x' }],\n}`)
     const places = { line: 2, file: config }
@@ -385,24 +268,11 @@ describe('instead of deploy.json', () => {
   })
 
   test('so is a field of package.json', async () => {
-    const manifest = join(folder, 'package.json')
+    const manifest = project.path('package.json')
     const deploy = [{ name: 'Hello', packageDir: './hello', filePath: './hello/main.ts' }]
     await writeFile(manifest, JSON.stringify({ name: 'p', 'ryo-faas': { deploy } }))
     expect(await readDeployFile(manifest, languages)).toMatchObject({ functions: [{ entry: { name: 'Hello' } }] })
     await writeFile(manifest, JSON.stringify({ name: 'p' }))
     expect(await readDeployFile(manifest, languages)).toMatchObject({ problems: [{ code: 'missing-field' }] })
   })
-})
-
-test('certificates of an authority become part of the entry; a file without any is refused where it is named', async () => {
-  const certificate = new X509Certificate(rootCertificates[0]!).toString()
-  await writeFile(join(folder, 'company.pem'), `# ours\n${certificate}`)
-  await writeFile(join(folder, 'empty.pem'), 'nothing')
-  const text = (ca: string) =>
-    `{"deploy":[{"name":"x","packageDir":"./hello","filePath":"./hello/main.ts","ca":"${ca}"}]}`
-  await writeFile(file, text('company.pem'))
-  expect(await readDeployFile(file, languages)).toMatchObject({ functions: [{ entry: { ca: certificate } }] })
-  expect(await problemsOf(text('empty.pem'))).toEqual(['1:81 wrong-value the file "empty.pem" contains no certificate'])
-  expect(await problemsOf(text('/etc/hostname'))).toEqual([expect.stringContaining('1:81 path-outside')])
-  expect(await problemsOf(text('absent.pem'))).toEqual([expect.stringContaining('1:81 missing-file')])
 })

@@ -1,8 +1,9 @@
 import { cpSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { filesIn, runFunction } from './testing/bundled-function.ts'
 import { useBuilder } from './testing/use-builder.ts'
 
-const { folder, bundle, run } = useBuilder()
+const { folder, bundle, write, run } = useBuilder()
 
 /** A module that counts how often it is loaded, in a state that a second copy would not share. */
 const COUNTER = `let loaded = 0; exports.next = () => ++loaded`
@@ -23,7 +24,7 @@ describe('packages named in "unbundled"', () => {
       ...MADE,
       'hello.ts': `import { made } from 'made'; export const hello = () => new Response(made())`,
     })
-    const { answer, facts } = await run(made, { unbundled: ['made'] })
+    const { answer, facts } = await run(made.dir, { unbundled: ['made'] })
     expect(answer).toBe('1 data')
     expect(facts).toMatchObject({
       bundled: [],
@@ -48,7 +49,7 @@ describe('packages named in "unbundled"', () => {
       'hello.ts': `import { next } from 'counter'; import { uses } from 'uses'; import { made } from 'made'
         export const hello = () => new Response([next(), uses(), made()].join())`,
     })
-    const { answer, facts } = await run(made, { unbundled: ['made'] })
+    const { answer, facts } = await run(made.dir, { unbundled: ['made'] })
     expect(answer).toBe('1,2,3 data')
     expect(facts!.bundled.map(({ name }) => name)).toEqual(['uses'])
   })
@@ -62,7 +63,7 @@ describe('packages named in "unbundled"', () => {
       'hello.ts': `import { place } from '@acme/a'; const name = ['plugin', 'b'].join('-')
         export const hello = () => new Response(place.split('node_modules')[1] + require(name))`,
     })
-    const { answer, notes } = await run(made, { unbundled: ['@acme/*', 'plugin-b', '@other/*'] })
+    const { answer, notes } = await run(made.dir, { unbundled: ['@acme/*', 'plugin-b', '@other/*'] })
     expect(answer).toBe('/@acme/ab')
     expect(notes).toEqual(['"unbundled" has @other/*, but no package of that name is imported'])
   })
@@ -76,12 +77,12 @@ describe('packages named in "unbundled"', () => {
       'node_modules/pure/package.json': `{ "name": "pure", "type": "module", "exports": "./index.js" }`,
       'node_modules/pure/index.js': `export const c = 'c'`,
     })
-    expect((await run(made, { unbundled: ['made', 'pure'] })).answer).toBe('abc')
+    expect((await run(made.dir, { unbundled: ['made', 'pure'] })).answer).toBe('abc')
   })
 
   it('must be installed', async () => {
     const made = folder({ 'hello.ts': `export const hello = () => new Response('')` })
-    await expect(bundle(made, { unbundled: ['nowhere'] })).rejects.toMatchObject({
+    await expect(bundle(made.dir, { unbundled: ['nowhere'] })).rejects.toMatchObject({
       code: 'BUILD_FAILED',
       message: '"unbundled" names nowhere, which is not installed',
       hint: `Run: cd ${made.dir} && npm install nowhere`,
@@ -98,7 +99,7 @@ describe('packages named in "unbundled"', () => {
       'node_modules/old/node_modules/v/index.js': `module.exports = 'v0'`,
       'hello.ts': `import old from 'old'; import v from 'v'; export const hello = () => new Response(old + v)`,
     })
-    expect((await run(made, { unbundled: ['v'] })).answer).toBe('v0v1')
+    expect((await run(made.dir, { unbundled: ['v'] })).answer).toBe('v0v1')
   })
 
   it('leave the hash the same in every folder, and for every build', async () => {
@@ -109,7 +110,7 @@ describe('packages named in "unbundled"', () => {
     const other = folder()
     cpSync(made.path('app'), other.path('app'), { recursive: true })
     cpSync(made.path('node_modules'), other.path('app/node_modules'), { recursive: true })
-    const hashOf = async (dir: string) => (await bundle({ dir }, { unbundled: ['made'] })).hash
+    const hashOf = async (dir: string) => (await bundle(dir, { unbundled: ['made'] })).hash
     const hash = await hashOf(made.path('app'))
     expect(await hashOf(made.path('app'))).toBe(hash)
     expect(await hashOf(other.path('app'))).toBe(hash)
@@ -126,7 +127,7 @@ describe('a package stays outside the bundle by itself', () => {
       'node_modules/tiktoken/x.wasm': 'wasm',
       'hello.ts': `import { bytes } from 'tiktoken'; export const hello = () => new Response(bytes)`,
     })
-    const { answer, facts } = await run(made)
+    const { answer, facts } = await run(made.dir)
     expect(answer).toBe('wasm')
     expect(facts!.unbundled).toMatchObject([{ name: 'tiktoken', why: 'reads files next to its code' }])
   })
@@ -144,11 +145,11 @@ describe('a package stays outside the bundle by itself', () => {
       ...engine('ejs'),
       ...engine('pug'),
     })
-    const { answer, facts } = await run({ dir: made.path('app/src') }, { rootDir: made.path('app') })
+    const { answer, facts } = await run(made.path('app/src'), { rootDir: made.path('app') })
     expect(answer).toBe('ejs')
     expect(facts!.unbundled.map(({ name }) => name)).toEqual(['ejs'])
     made.write({ 'app/src/hello.ts': `export const hello = () => new Response('')` })
-    expect((await bundle({ dir: made.path('app/src') }, { rootDir: made.path('app') })).facts!.unbundled).toEqual([])
+    expect((await bundle(made.path('app/src'), { rootDir: made.path('app') })).facts!.unbundled).toEqual([])
   })
 
   it('if the code looks for it at run time', async () => {
@@ -171,7 +172,7 @@ describe('a package stays outside the bundle by itself', () => {
         export const hello = () => new Response([a, load('b'), JSON.parse(readFileSync(found, 'utf8')).name, d, import.meta.resolve('c').slice(-5)].join())`,
       'found.ts': `export const found = require.resolve('a/package.json')`,
     })
-    const { answer, facts } = await run(made)
+    const { answer, facts } = await run(made.dir)
     expect(answer).toBe('a,b,a,f,/c.js')
     expect(facts!.unbundled.map(({ name }) => name).sort()).toEqual(['a', 'b', 'c', 'e'])
     expect(facts!.unbundled[0]!.why).toBe('is looked for in node_modules at run time')
@@ -192,6 +193,61 @@ describe('what is placed in node_modules', () => {
       'node_modules/w/index.js': `module.exports = 'w'`,
       'hello.ts': `import a from 'a'; import v from 'v'; export const hello = () => new Response(a + v)`,
     })
-    expect((await run(made)).answer).toBe('v2wv1')
+    expect((await run(made.dir)).answer).toBe('v2wv1')
+  })
+})
+
+describe('packages that cannot be bundled', () => {
+  const native = {
+    'node_modules/addon/package.json': `{ "name": "addon", "main": "lib/index.js", "dependencies": { "helper": "1" } }`,
+    'node_modules/addon/binding.gyp': '{}',
+    'node_modules/addon/lib/index.js': `module.exports = require('helper') + require('fs').readFileSync(__dirname + '/../prebuilds/x.txt')`,
+    'node_modules/addon/prebuilds/x.txt': ' machine code',
+    'node_modules/helper/package.json': `{ "name": "helper", "version": "1.0.0" }`,
+    'node_modules/helper/index.js': `module.exports = require('deep')`,
+    'node_modules/helper/node_modules/deep/package.json': `{ "name": "deep" }`,
+    'node_modules/helper/node_modules/deep/index.js': `module.exports = 'deep'`,
+  }
+
+  it('are included with their dependencies, and a note says so', async () => {
+    const { dir } = folder({
+      ...native,
+      'node_modules/helper/package.json': `{ "name": "helper", "dependencies": { "deep": "1" } }`,
+      'hello.ts': `import addon from 'addon'; export const hello = () => new Response(addon)`,
+    })
+    const written = await write(dir)
+    expect(written.notes).toEqual([expect.stringMatching(/^addon has a native addon/)])
+    expect(filesIn(written.dir)).toContain('node_modules/deep/index.js')
+    await using running = await runFunction(written.module)
+    expect(await running.get()).toBe('deep machine code')
+  })
+
+  it('are nested where two versions are needed', async () => {
+    const { dir } = folder({
+      'hello.ts': `import a from 'a'; import b from 'b'; export const hello = () => new Response(a + b)`,
+      'node_modules/a/package.json': `{ "name": "a", "gypfile": true, "dependencies": { "v": "1" } }`,
+      'node_modules/a/index.js': `module.exports = require('v')`,
+      'node_modules/b/package.json': `{ "name": "b", "gypfile": true, "dependencies": { "v": "2" } }`,
+      'node_modules/b/index.js': `module.exports = require('v')`,
+      'node_modules/b/node_modules/v/package.json': `{ "name": "v" }`,
+      'node_modules/b/node_modules/v/index.js': `module.exports = 'v2'`,
+      'node_modules/v/package.json': `{ "name": "v" }`,
+      'node_modules/v/index.js': `module.exports = 'v1'`,
+    })
+    expect((await run(dir)).answer).toBe('v1v2')
+  })
+
+  it('may be a .node file of the package itself', async () => {
+    const { dir } = folder({
+      'hello.ts': `import addon from './native/x.node'
+        export const hello = () => new Response(String(addon))`,
+      'native/x.node': 'not really machine code',
+    })
+    const written = await write(dir)
+    expect(filesIn(written.dir)).toContain('native/x.node')
+    // The file is found and refused by the loader of the operating system.
+    await expect(runFunction(written.module)).rejects.toThrow(
+      /x\.node: (?:file too short|invalid ELF header)|ERR_DLOPEN/,
+    )
   })
 })

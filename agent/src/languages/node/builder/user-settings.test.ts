@@ -43,9 +43,9 @@ export const hello = () =>
 
   it('is there if tsconfig.json, or what it extends, asks for it', async () => {
     const made = folder(files)
-    expect(await run(made)).toMatchObject({ notes: [], answer: 'Names,Object,String,Object,Date,Number' })
+    expect(await run(made.dir)).toMatchObject({ notes: [], answer: 'Names,Object,String,Object,Date,Number' })
     made.write({ 'base.json': `{ "compilerOptions": { "experimentalDecorators": true } }` })
-    expect((await run(made)).answer).toBe(',,')
+    expect((await run(made.dir)).answer).toBe(',,')
   })
 
   it('keeps the names of classes, although a bundle has only one of each', async () => {
@@ -59,7 +59,7 @@ export const hello = () =>
       'hello.ts': `import * as a from './a.ts'; import * as b from './b.ts'; import * as c from './c.ts'
         export const hello = () => new Response([a, b, c].map(({ User }) => User.name).join())`,
     })
-    expect((await run(made)).answer).toBe('User,User,own')
+    expect((await run(made.dir)).answer).toBe('User,User,own')
   })
 
   it('leaves the lines of stack traces, JSX and what is next to the code as they are', async () => {
@@ -80,7 +80,9 @@ export function hello(request: Request): Response {
   return new Response(new Page().text)
 }`,
     })
-    const { dir, entry } = await (await bundle(made, { filePath: made.path('hello.tsx') })).write(folder().path('1'))
+    const { dir, entry } = await (
+      await bundle(made.dir, { filePath: made.path('hello.tsx') })
+    ).write(folder().path('1'))
     await using running = await runFunction(`${dir}/${entry}`)
     expect(await running.get()).toBe('<p>data')
     await running.get('/throws')
@@ -94,8 +96,8 @@ export function hello(request: Request): Response {
       'hello.ts': `${files['hello.ts']}\nexport * from './plain.ts'`,
     })
     compiled.length = 0
-    await bundle(made)
-    await bundle(made)
+    await bundle(made.dir)
+    await bundle(made.dir)
     expect(compiled).toEqual([made.path('hello.ts')])
   })
 })
@@ -108,7 +110,7 @@ describe('JSX', () => {
   const page = { ...runtime('react'), 'hello.tsx': `export const hello = () => new Response(<p />)` }
   const answerTo = async (files: Record<string, string>) => {
     const made = folder({ ...page, ...files })
-    return (await run(made, { filePath: made.path('hello.tsx') })).answer
+    return (await run(made.dir, { filePath: made.path('hello.tsx') })).answer
   }
 
   it('that tsconfig.json preserves, or says nothing about, is that of React', async () => {

@@ -1,35 +1,10 @@
-import { afterAll, describe, expect, it } from 'vitest'
-import type { CheckOutcome } from './check.ts'
-import { Checker } from './checker.ts'
-import { temporaryPackage } from './testing/temporary-package.ts'
+import { NODE, useChecker } from './testing/judged-cases.ts'
 
-const checker = new Checker()
-const folder = temporaryPackage()
-afterAll(() => {
-  checker.close()
-  folder.remove()
-})
+const { accepts } = useChecker()
 
-const NODE = `import type { IncomingMessage, ServerResponse } from 'node:http'\n`
-const RUNTIME = `import type { CloudEvent, CloudEventHandler, DocumentEvent, FunctionContext, HttpHandler, Service, TriggerHandler, WebHandler } from '@ryo-faas/runtime'\n`
+const RUNTIME = `import type { FunctionContext, HttpHandler, WebHandler } from '@ryo-faas/runtime'\n`
 
-type Accepted = Extract<CheckOutcome, { kind: 'accepted' }>
-
-interface Case {
-  title: string
-  code: string
-  /** Default `handler.ts`. */
-  file?: string
-  others?: Record<string, string>
-  style: Accepted['style']
-  takesContext?: true
-  exportName?: string
-  kind?: 'http' | 'async' | 'trigger' | 'service'
-  on?: readonly ('document' | 'event')[]
-  takesCloudEvent?: true
-}
-
-const CASES: Case[] = [
+accepts([
   // Ways to write a Node-style function.
   {
     title: 'a function declaration',
@@ -362,128 +337,10 @@ export function HelloWorld(req, res) { res.end() }`,
     others: { 'tsconfig.json': `{ "compilerOptions": ` },
     style: 'web',
   },
-
-  // Triggers and services.
-  {
-    title: 'a trigger',
-    kind: 'trigger',
-    code:
-      RUNTIME +
-      `export async function HelloWorld(e: DocumentEvent<{ a: number }>, c: FunctionContext) { c.log.info(e.after?.a) }`,
-    style: 'trigger',
-  },
-  {
-    title: 'a const of type TriggerHandler',
-    kind: 'trigger',
-    code: RUNTIME + `export const HelloWorld: TriggerHandler<{ a: number }> = e => { e.id }`,
-    style: 'trigger',
-  },
-  {
-    title: 'a trigger without types',
-    kind: 'trigger',
-    file: 'handler.js',
-    code: `export const HelloWorld = e => {}`,
-    style: 'trigger',
-  },
-  {
-    title: 'a trigger that ignores the event',
-    kind: 'trigger',
-    code: `export async function HelloWorld() {}`,
-    style: 'trigger',
-  },
-  {
-    title: 'a trigger that takes whole events',
-    kind: 'trigger',
-    on: ['event'],
-    code:
-      RUNTIME +
-      `export async function HelloWorld({ id, data }: CloudEvent<{ a: number }>) { console.log(id, data?.a) }`,
-    style: 'trigger',
-    takesCloudEvent: true,
-  },
-  {
-    title: 'a trigger for documents that takes whole events',
-    kind: 'trigger',
-    on: ['document'],
-    code:
-      RUNTIME + `export const HelloWorld: CloudEventHandler<DocumentEvent<{ a: number }>> = e => { e.data?.after?.a }`,
-    style: 'trigger',
-    takesCloudEvent: true,
-  },
-  {
-    title: 'a trigger for both',
-    kind: 'trigger',
-    on: ['document', 'event'],
-    code: RUNTIME + `export async function HelloWorld(e: CloudEvent) { e.type }`,
-    style: 'trigger',
-    takesCloudEvent: true,
-  },
-  {
-    title: 'a trigger that says itself what it needs of an event',
-    kind: 'trigger',
-    on: ['event'],
-    code: `export function HelloWorld(e: { type: string; data: { a: number } }) { e.data.a }`,
-    style: 'trigger',
-    takesCloudEvent: true,
-  },
-  {
-    title: 'a trigger on events without types',
-    kind: 'trigger',
-    on: ['event'],
-    file: 'handler.js',
-    code: `export const HelloWorld = e => {}`,
-    style: 'trigger',
-  },
-  {
-    title: 'the main of a service',
-    kind: 'service',
-    code: RUNTIME + `export function main(service: Service) { service.onStart(() => {}) }`,
-    style: 'service',
-    exportName: 'main',
-  },
   {
     title: 'an async function for asynchronous calls',
     kind: 'async',
     code: NODE + `export async function HelloWorld(req: IncomingMessage, res: ServerResponse) { res.end() }`,
     style: 'node',
   },
-]
-
-describe('accepts', () => {
-  for (const [index, given] of CASES.entries()) {
-    it(given.title, () => {
-      const {
-        code,
-        file = 'handler.ts',
-        others,
-        style,
-        exportName,
-        takesContext,
-        takesCloudEvent,
-        kind = 'http',
-        on,
-      } = given
-      // One package for all, warm after the first; a separate one where other files matter.
-      const at = others ? `case-${index}` : 'common'
-      const name = others ? file : `case-${index}-${file}`
-      for (const [path, text] of Object.entries({ ...others, [name]: code })) folder.write({ [`${at}/${path}`]: text })
-      const packageDir = folder.path(at)
-      const outcome = checker.check({
-        name: 'HelloWorld',
-        kind,
-        ...(on && { on }),
-        packageDir,
-        filePath: `${packageDir}/${name}`,
-      })
-      const form = expect.any(String)
-      expect(outcome).toEqual({
-        kind: 'accepted',
-        style,
-        takesContext,
-        takesCloudEvent,
-        exportName: exportName ?? 'HelloWorld',
-        form,
-      })
-    })
-  }
-})
+])

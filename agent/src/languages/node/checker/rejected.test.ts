@@ -1,33 +1,9 @@
-import { afterAll, describe, expect, it } from 'vitest'
-import { Checker } from './checker.ts'
-import { temporaryPackage } from './testing/temporary-package.ts'
+import { describe, expect, it } from 'vitest'
+import { NODE, useChecker } from './testing/judged-cases.ts'
 
-const checker = new Checker()
-const folder = temporaryPackage()
-afterAll(() => {
-  checker.close()
-  folder.remove()
-})
+const { checker, folder, rejects } = useChecker()
 
-const NODE = `import type { IncomingMessage, ServerResponse } from 'node:http'\n`
-const RUNTIME = `import type { DocumentEvent, FunctionContext, HttpHandler, Service, WebHandler } from '@ryo-faas/runtime'\n`
-
-interface Case {
-  title: string
-  code: string
-  file?: string
-  kind?: 'http' | 'async' | 'trigger' | 'service'
-  on?: readonly ('document' | 'event')[]
-  problem: string
-  /** The code that the problem points at; absent: the file. */
-  at?: string
-  /** Default: the first occurrence of `at`. */
-  line?: number
-  says: RegExp
-  hints?: RegExp
-}
-
-const CASES: Case[] = [
+rejects([
   // The export.
   {
     title: 'a function that is not exported',
@@ -263,6 +239,15 @@ const CASES: Case[] = [
     says: /of type number/,
     at: 'HelloWorld',
   },
+  {
+    title: 'a third parameter that is required and is not the context',
+    code:
+      `import type { IncomingMessage, ServerResponse } from 'node:http'\n` +
+      `export const HelloWorld = (q: IncomingMessage, s: ServerResponse, next: (error?: unknown) => void) => next()`,
+    problem: 'wrong-parameters',
+    at: 'next: (error?: unknown) => void',
+    says: /"next" of type .*, but FunctionContext is passed/,
+  },
 
   // Results.
   {
@@ -295,94 +280,7 @@ const CASES: Case[] = [
     line: 2,
     says: /would be ignored/,
   },
-
-  // Triggers and services.
-  {
-    title: 'a third parameter that is required and is not the context',
-    code:
-      `import type { IncomingMessage, ServerResponse } from 'node:http'\n` +
-      `export const HelloWorld = (q: IncomingMessage, s: ServerResponse, next: (error?: unknown) => void) => next()`,
-    problem: 'wrong-parameters',
-    at: 'next: (error?: unknown) => void',
-    says: /"next" of type .*, but FunctionContext is passed/,
-  },
-  {
-    title: 'a trigger that takes a request',
-    kind: 'trigger',
-    code: NODE + `export function HelloWorld(q: IncomingMessage) {}`,
-    problem: 'wrong-parameters',
-    at: 'q: IncomingMessage',
-    says: /but DocumentEvent is passed/,
-    hints: /event: DocumentEvent/,
-  },
-  {
-    title: 'a trigger that wants more',
-    kind: 'trigger',
-    code: RUNTIME + `export function HelloWorld(e: DocumentEvent, c: FunctionContext, more: string) {}`,
-    problem: 'wrong-parameters',
-    at: 'more: string',
-    says: /only 2 arguments/,
-  },
-  {
-    title: 'a trigger on events that takes a change of a document',
-    kind: 'trigger',
-    on: ['document', 'event'],
-    code: RUNTIME + `export function HelloWorld(e: DocumentEvent) {}`,
-    problem: 'wrong-parameters',
-    at: 'e: DocumentEvent',
-    says: /but CloudEvent is passed/,
-    hints: /event: CloudEvent<T>/,
-  },
-  {
-    title: 'a service without main',
-    kind: 'service',
-    code: RUNTIME + `export function HelloWorld(service: Service) {}`,
-    problem: 'no-such-export',
-    says: /no export "main"/,
-  },
-  {
-    title: 'a main that takes no service',
-    kind: 'service',
-    code: `export function main() {}`,
-    problem: 'wrong-parameters',
-    at: 'main',
-    says: /no service to register on/,
-  },
-  {
-    title: 'a main that takes something else',
-    kind: 'service',
-    code: `export function main(port: number) {}`,
-    problem: 'wrong-parameters',
-    at: 'port: number',
-    says: /but Service is passed/,
-    hints: /main\(service: Service\)/,
-  },
-]
-
-describe('rejects', () => {
-  for (const [index, given] of CASES.entries()) {
-    it(given.title, () => {
-      const { code, file = 'handler.ts', kind = 'http', on, problem, at, says, hints } = given
-      const name = `case-${index}-${file}`
-      folder.write({ [name]: code })
-      const filePath = folder.path(name)
-      const outcome = checker.check({ name: 'HelloWorld', kind, ...(on && { on }), packageDir: folder.dir, filePath })
-      if (outcome.kind !== 'rejected') throw new Error(`accepted as ${outcome.style}`)
-      expect(outcome.problems).toHaveLength(1)
-      const [found] = outcome.problems
-      expect(found).toMatchObject({ code: problem, file: filePath, message: expect.stringMatching(says) })
-      if (hints) expect(found!.hint).toMatch(hints)
-      if (at === undefined) {
-        expect(found).toMatchObject({ line: 1, column: 1 })
-        return
-      }
-      const lines = code.split('\n')
-      const line = given.line ?? lines.findIndex(text => text.includes(at)) + 1
-      expect(found).toMatchObject({ line, endLine: line })
-      expect(lines[line - 1]!.slice(found!.column - 1, found!.endColumn! - 1)).toBe(at)
-    })
-  }
-})
+])
 
 describe('rejects a file', () => {
   const check = (path: string) =>

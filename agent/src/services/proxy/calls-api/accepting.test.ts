@@ -1,84 +1,20 @@
 import { randomBytes } from 'node:crypto'
-import http from 'node:http'
 import net from 'node:net'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import {
-  CallIdSource,
-  ensureStreams,
-  lastMessage,
-  parseCallId,
-  STREAMS,
-  subjectOf,
-  type Bus,
-} from '../../../bus/index.ts'
-import { claimKey, decodeCall, getBody, idempotencyKey, type CallHead } from '../../../calls/index.ts'
-import { managerOf, startNats, type TestNats } from '../../../bus/testing/nats-server.ts'
-import { AS_OPERATOR, TEST_KEYS } from '../../../access/access-testing.ts'
-import { call, exchangeRaw, Stage, until, type Answer, type TestInstance } from '../proxy-testing.ts'
+import { describe, expect, it } from 'vitest'
+import { ensureStreams, lastMessage, parseCallId, STREAMS, subjectOf } from '../../../bus/index.ts'
+import { startNats } from '../../../bus/testing/nats-server.ts'
+import { AS_OPERATOR } from '../../../access/access-testing.ts'
+import { call, exchangeRaw, until } from '../proxy-testing.ts'
 import { PASS, refused, type Verdict } from '../access/gate.ts'
-import type { Proxy } from '../proxy.ts'
+import { addressOf, ASYNC_ROUTE, busFound, DISPATCH_TOKEN, idOf, useAccepting } from './accepting-testing.ts'
 
-const dispatchToken = 'a-secret-of-the-platform'
-const asyncRoute = { async: { attempts: 5, backoffMs: 1000, concurrency: 10 } }
-
-let nats: TestNats
-let bus: Bus
-let stage: Stage
-let proxy: Proxy
-let instance: TestInstance
-
-beforeAll(async () => {
-  nats = await startNats()
-  bus = await nats.connect()
-  await ensureStreams(bus)
-})
-afterAll(() => nats.stop())
-
-beforeEach(async () => {
-  stage = new Stage()
-  proxy = await stage.proxy({
-    nats: addressOf(nats),
-    access: { ...TEST_KEYS, part: dispatchToken },
-    asyncBodyLimitBytes: 20 * 1024 ** 2,
-  })
-  instance = await stage.http((request, response) => response.end(JSON.stringify(request.headers)))
-  await stage.serve(proxy, [instance], asyncRoute)
-})
-afterEach(async () => {
-  await stage.end()
-  for (const stream of Object.values(STREAMS)) await managerOf(bus).streams.purge(stream)
-})
-
-function addressOf({ url, user, password }: TestNats) {
-  return { url, user, password }
-}
-
-const post = (path: string, body: string | Buffer = '', headers: http.OutgoingHttpHeaders = {}): Promise<Answer> =>
-  call(proxy, path, { method: 'POST', body, headers })
-
-function idOf(answer: Answer): string {
-  expect(answer).toMatchObject({ status: 202, code: undefined })
-  const { callId, status } = JSON.parse(answer.body) as { callId: string; status: string }
-  expect(status).toBe('queued')
-  expect(answer.headers).toMatchObject({ 'x-call-id': callId, location: `/calls/${callId}` })
-  return callId
-}
-
-async function kept(callId: string): Promise<{ head: CallHead; body: Buffer }> {
-  const message = await lastMessage(bus, STREAMS.calls, subjectOf('call', callId))
-  const { head, body } = decodeCall(message!.data)
-  return {
-    head,
-    body: head.bodyRef === undefined ? Buffer.from(body) : await getBody(bus, head.bodyRef, head.bodyBytes),
-  }
-}
-
-const queueLength = async () => (await managerOf(bus).streams.info(STREAMS.calls)).state.messages
+const at = useAccepting()
+const { post, kept, queueLength } = at
 
 describe('an asynchronous call', () => {
   it('is kept exactly: method, path, query, headers in their order, bytes', async () => {
     const answer = await exchangeRaw(
-      proxy,
+      at.proxy,
       'QUERY /functions/FN/a//b%20c?x=%2F&x HTTP/1.1\r\nHost: here:1\r\nX-B: Gr\xfc\xdfe\r\nx-a: 1\r\nX-B: 2\r\n' +
         'Content-Length: 4\r\nConnection: close\r\nX-Request-Id: mine\r\n\r\n\0\xff\r\n',
     )
@@ -98,7 +34,7 @@ describe('an asynchronous call', () => {
     ])
     expect(body).toEqual(Buffer.from('\0\xff\r\n', 'latin1'))
     expect(head.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-02$/)
-    expect(instance.received()).toBe('')
+    expect(at.instance.received()).toBe('')
   })
 
   it('does not keep what an untrusted caller says of where it comes from', async () => {
@@ -123,20 +59,20 @@ describe('an asynchronous call', () => {
     ['GET without a body', { method: 'GET' }],
     ['POST in chunks', { method: 'POST', body: 'abc', headers: { 'transfer-encoding': 'chunked' } }],
   ])('may be a %s', async (_what, options) => {
-    const { head, body } = await kept(idOf(await call(proxy, '/functions/fn', options)))
+    const { head, body } = await kept(idOf(await call(at.proxy, '/functions/fn', options)))
     expect(head.method).toBe(options.method)
     expect(body.toString()).toBe(options.body ?? '')
   })
 
   it('of any function is asked for by Prefer, or by the path', async () => {
-    await stage.serve(proxy, [instance])
+    await at.stage.serve(at.proxy, [at.instance])
     const preferred = await post('/functions/fn/x', 'b', { prefer: 'return=minimal, Respond-Async; wait=5' })
     expect(preferred.headers['preference-applied']).toBe('respond-async')
     expect((await kept(idOf(preferred))).head.path).toBe('/x')
     const byPath = await post('/async-function/FN/x?y')
     expect(byPath.headers).not.toHaveProperty('preference-applied')
     expect((await kept(idOf(byPath))).head.path).toBe('/x?y')
-    const other = await call(proxy, '/functions/fn', { headers: { prefer: 'wait=5' } })
+    const other = await call(at.proxy, '/functions/fn', { headers: { prefer: 'wait=5' } })
     expect(JSON.parse(other.body)).toMatchObject({ prefer: 'wait=5' })
   })
 
@@ -156,12 +92,15 @@ describe('an asynchronous call', () => {
 
   it('cannot be an upgrade', async () => {
     const headers = { connection: 'upgrade', upgrade: 'websocket' }
-    expect(await call(proxy, '/functions/fn', { headers })).toMatchObject({ status: 501, code: 'UPGRADE_UNSUPPORTED' })
+    expect(await call(at.proxy, '/functions/fn', { headers })).toMatchObject({
+      status: 501,
+      code: 'UPGRADE_UNSUPPORTED',
+    })
   })
 
   it('is one of many over one connection', async () => {
     const one = 'POST /functions/fn HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n'
-    const answer = await exchangeRaw(proxy, `${one}\r\na${one}\r\nb${one}Connection: close\r\n\r\nc`)
+    const answer = await exchangeRaw(at.proxy, `${one}\r\na${one}\r\nb${one}Connection: close\r\n\r\nc`)
     const ids = [...answer.matchAll(/X-Call-Id: (\S+)/g)].map(([, id]) => id!)
     const bodies = await Promise.all(ids.map(async id => (await kept(id)).body.toString()))
     expect(bodies).toEqual(['a', 'b', 'c'])
@@ -187,25 +126,24 @@ describe('the body of an asynchronous call', () => {
   })
 
   it('beyond the limit is refused, also where its length is not known before', async () => {
-    await stage.end()
-    proxy = await stage.proxy({ nats: addressOf(nats), asyncBodyLimitBytes: 100_000 })
-    await stage.serve(proxy, [], asyncRoute)
-    await until(
-      async () => (await call(proxy, '/calls', { headers: AS_OPERATOR })).status === 200,
-      'the proxy has found the bus',
-    )
+    await at.stage.end()
+    at.proxy = await at.stage.proxy({ nats: addressOf(at.nats), asyncBodyLimitBytes: 100_000 })
+    await at.stage.serve(at.proxy, [], ASYNC_ROUTE)
+    await busFound(at.proxy)
     const body = Buffer.alloc(100_001)
     for (const headers of [{}, { 'transfer-encoding': 'chunked' }]) {
       expect(await post('/functions/fn', body, headers)).toMatchObject({ status: 413, code: 'PAYLOAD_TOO_LARGE' })
     }
     const expecting = 'POST /functions/fn HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: '
-    expect(await exchangeRaw(proxy, `${expecting}100001\r\n\r\n`)).toMatch(/^HTTP\/1.1 413/)
-    expect(await exchangeRaw(proxy, `${expecting}2\r\n\r\nhi`)).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 202/)
+    expect(await exchangeRaw(at.proxy, `${expecting}100001\r\n\r\n`)).toMatch(/^HTTP\/1.1 413/)
+    expect(await exchangeRaw(at.proxy, `${expecting}2\r\n\r\nhi`)).toMatch(
+      /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 202/,
+    )
     expect(await queueLength()).toBe(1)
   })
 
   it('that breaks off is no call', async () => {
-    const socket = net.connect(proxy.address.port, '127.0.0.1')
+    const socket = net.connect(at.proxy.address.port, '127.0.0.1')
     socket.on('error', () => socket.destroy())
     socket.write('POST /functions/fn HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc')
     await until(() => socket.bytesWritten > 0, 'it is sent')
@@ -215,8 +153,11 @@ describe('the body of an asynchronous call', () => {
   })
 
   it('that takes longer than the function may run is given up', async () => {
-    await stage.serve(proxy, [], { ...asyncRoute, timeoutMs: 50 })
-    const answer = await exchangeRaw(proxy, 'POST /functions/fn HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc')
+    await at.stage.serve(at.proxy, [], { ...ASYNC_ROUTE, timeoutMs: 50 })
+    const answer = await exchangeRaw(
+      at.proxy,
+      'POST /functions/fn HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc',
+    )
     expect(answer).toMatch(/^HTTP\/1.1 400 [^]*did not arrive in time/)
   })
 })
@@ -245,95 +186,31 @@ describe('X-Callback-Url', () => {
   })
 
   it('may lead to a host that is not public if the allow-list names it', async () => {
-    await stage.end()
-    proxy = await stage.proxy({ nats: addressOf(nats), callbackAllow: ['*', 'localhost'] })
-    await stage.serve(proxy, [], asyncRoute)
-    await until(
-      async () => (await call(proxy, '/calls', { headers: AS_OPERATOR })).status === 200,
-      'the proxy has found the bus',
-    )
+    await at.stage.end()
+    at.proxy = await at.stage.proxy({ nats: addressOf(at.nats), callbackAllow: ['*', 'localhost'] })
+    await at.stage.serve(at.proxy, [], ASYNC_ROUTE)
+    await busFound(at.proxy)
     idOf(await post('/functions/fn', '', { 'x-callback-url': 'http://localhost:9/done' }))
     const other = await post('/functions/fn', '', { 'x-callback-url': 'http://127.0.0.1:9/done' })
     expect(other).toMatchObject({ status: 400, body: expect.stringContaining('--callback-allow') as string })
   })
 })
 
-describe('Idempotency-Key', () => {
-  it('gives one call for many requests, at once and later', async () => {
-    const headers = { 'idempotency-key': 'Ünïque 1' }
-    const at = () => call(proxy, '/functions/fn', { method: 'POST', body: 'x', headers: { 'idempotency-key': 'k' } })
-    const ids = (await Promise.all(Array.from({ length: 16 }, at))).map(idOf)
-    expect(new Set([...ids, idOf(await at())]).size).toBe(1)
-    expect(await queueLength()).toBe(1)
-    expect(idOf(await post('/functions/fn', 'x', headers))).not.toBe(ids[0])
-  })
-
-  it('belongs to one function', async () => {
-    const headers = { 'idempotency-key': 'k', prefer: 'respond-async' }
-    const first = idOf(await post('/functions/fn', '', headers))
-    await stage.serve(proxy, [], { name: 'other' })
-    expect(idOf(await post('/functions/other', '', headers))).not.toBe(first)
-  })
-
-  it('of a call that was never queued queues it now', async () => {
-    const headers = { 'idempotency-key': 'lost' }
-    const id = new CallIdSource().next('fn')
-    const request = { route: 'fn', method: 'POST', path: '/', authorization: undefined, body: Buffer.from('b') }
-    await claimKey(bus, idempotencyKey('lost', request), id)
-    expect(idOf(await post('/functions/fn', 'b', headers))).toBe(id)
-    expect((await kept(id)).body.toString()).toBe('b')
-  })
-
-  it('of a call that is over does not start it again', async () => {
-    const headers = { 'idempotency-key': 'done' }
-    const id = idOf(await post('/functions/fn', 'a', headers))
-    // Not even if its history is gone.
-    await managerOf(bus).streams.purge(STREAMS.calls)
-    expect(idOf(await post('/functions/fn', 'a', headers))).toBe(id)
-    expect(await queueLength()).toBe(0)
-  })
-
-  it('never gives one caller the call of another who chose the same key', async () => {
-    const headers = { 'idempotency-key': 'order-1', authorization: 'Bearer alice' }
-    const id = idOf(await post('/functions/fn/pay?to=x', 'alice pays 10', headers))
-    const others = [
-      { path: '/functions/fn/pay?to=x', body: 'bob pays 99', headers },
-      { path: '/functions/fn/pay?to=y', body: 'alice pays 10', headers },
-      { path: '/functions/fn/pay?to=x', body: 'alice pays 10', headers: { ...headers, authorization: 'Bearer bob' } },
-      { path: '/functions/fn/pay?to=x', body: 'alice pays 10', headers: { ...headers, authorization: '' } },
-    ]
-    for (const other of others) {
-      const answer = await post(other.path, other.body, other.headers)
-      expect(answer).toMatchObject({ status: 422, code: 'IDEMPOTENCY_KEY_REUSED' })
-      expect(answer.body).not.toContain(id)
-    }
-    const put = await call(proxy, '/functions/fn/pay?to=x', { method: 'PUT', body: 'alice pays 10', headers })
-    expect(put.status).toBe(422)
-    expect(idOf(await post('/functions/fn/pay?to=x', 'alice pays 10', headers))).toBe(id)
-    expect(await queueLength()).toBe(1)
-  })
-
-  it.each(['', 'x'.repeat(256)])('%.3s is refused', async key => {
-    const answer = await post('/functions/fn', '', { 'idempotency-key': key })
-    expect(answer).toMatchObject({ status: 400, code: 'BAD_REQUEST' })
-  })
-})
-
 describe('the dispatcher', () => {
   it('has a call run at once, and tells the function which one it is', async () => {
-    const headers = { 'x-ryo-faas-dispatch': dispatchToken, 'x-call-id': 'id', 'x-call-attempt': '3' }
+    const headers = { 'x-ryo-faas-dispatch': DISPATCH_TOKEN, 'x-call-id': 'id', 'x-call-attempt': '3' }
     const answer = await post('/functions/fn', 'x', { ...headers, prefer: 'respond-async' })
     expect(answer.status).toBe(200)
     const seen = JSON.parse(answer.body) as Record<string, string>
     expect(seen).toMatchObject({ 'x-call-id': 'id', 'x-call-attempt': '3' })
     expect(seen).not.toHaveProperty('x-ryo-faas-dispatch')
-    expect(instance.received()).not.toContain(dispatchToken)
-    expect(await proxy.stats()).toMatchObject({ functions: [{ name: 'fn', calls: 1 }] })
-    expect((await call(proxy, '/metrics')).body).not.toContain('faas_invocations_total{')
+    expect(at.instance.received()).not.toContain(DISPATCH_TOKEN)
+    expect(await at.proxy.stats()).toMatchObject({ functions: [{ name: 'fn', calls: 1 }] })
+    expect((await call(at.proxy, '/metrics')).body).not.toContain('faas_invocations_total{')
   })
 
   it('is known by its token alone', async () => {
-    for (const token of ['', 'guess', `${dispatchToken}x`, dispatchToken.toUpperCase()]) {
+    for (const token of ['', 'guess', `${DISPATCH_TOKEN}x`, DISPATCH_TOKEN.toUpperCase()]) {
       expect((await post('/functions/fn', 'x', { 'x-ryo-faas-dispatch': token })).status).toBe(202)
     }
   })
@@ -341,8 +218,8 @@ describe('the dispatcher', () => {
 
 describe('without a bus', () => {
   it('an asynchronous call is 503 at once, others work', async () => {
-    const alone = await stage.proxy()
-    await stage.serve(alone, [instance])
+    const alone = await at.stage.proxy()
+    await at.stage.serve(alone, [at.instance])
     const answer = await call(alone, '/async-function/fn', { method: 'POST', body: 'x' })
     expect(answer).toMatchObject({ status: 503, code: 'ASYNC_UNAVAILABLE', headers: { 'retry-after': '1' } })
     expect(await call(alone, '/calls', { headers: AS_OPERATOR })).toMatchObject({
@@ -353,8 +230,8 @@ describe('without a bus', () => {
   })
 
   it('that knows us it is 503, and says why', async () => {
-    const stranger = await stage.proxy({ nats: { ...addressOf(nats), password: 'wrong' } })
-    await stage.serve(stranger, [], asyncRoute)
+    const stranger = await at.stage.proxy({ nats: { ...addressOf(at.nats), password: 'wrong' } })
+    await at.stage.serve(stranger, [], ASYNC_ROUTE)
     const send = () => call(stranger, '/functions/fn', { method: 'POST' })
     await until(async () => /authorization/i.test((await send()).body), 'it says why')
     expect(await send()).toMatchObject({ status: 503, code: 'ASYNC_UNAVAILABLE' })
@@ -362,12 +239,12 @@ describe('without a bus', () => {
 
   it('that comes and goes it is 503 while it is away, and every 202 is there afterwards', async () => {
     const own = await startNats()
-    stage.onEnd(() => own.stop())
+    at.stage.onEnd(() => own.stop())
     const itsBus = await own.connect()
     await ensureStreams(itsBus)
     await own.kill()
-    const early = await stage.proxy({ nats: addressOf(own) })
-    await stage.serve(early, [], asyncRoute)
+    const early = await at.stage.proxy({ nats: addressOf(own) })
+    await at.stage.serve(early, [], ASYNC_ROUTE)
     const send = () => call(early, '/functions/fn', { method: 'POST', body: 'x' })
     expect(await send()).toMatchObject({ status: 503, code: 'ASYNC_UNAVAILABLE' })
     const accepted: string[] = []
@@ -388,25 +265,25 @@ describe('without a bus', () => {
   })
 
   it('with room it is 503', async () => {
-    await ensureStreams(bus, { callsMaxBytes: 20_000 })
+    await ensureStreams(at.bus, { callsMaxBytes: 20_000 })
     expect((await post('/functions/fn', Buffer.alloc(15_000))).status).toBe(202)
     const full = await post('/functions/fn', Buffer.alloc(15_000))
     expect(full).toMatchObject({ status: 503, code: 'ASYNC_UNAVAILABLE', headers: { 'retry-after': '1' } })
-    await ensureStreams(bus)
+    await ensureStreams(at.bus)
   })
 
   it('that answers, a stopping proxy still answers what it has begun', async () => {
-    process.kill(nats.pid(), 'SIGSTOP')
+    process.kill(at.nats.pid(), 'SIGSTOP')
     const begun = post('/functions/fn', 'x')
     const open = () =>
-      call(proxy, '/healthz').then(
+      call(at.proxy, '/healthz').then(
         () => true,
         () => false,
       )
     await until(open, 'it has begun')
-    const stopped = stage.end()
+    const stopped = at.stage.end()
     await until(async () => !(await open()), 'it accepts no more')
-    process.kill(nats.pid(), 'SIGCONT')
+    process.kill(at.nats.pid(), 'SIGCONT')
     idOf(await begun)
     await stopped
   })
@@ -414,24 +291,21 @@ describe('without a bus', () => {
 
 it('a call is queued when the gate has let it in, and not before; one that is refused never is', async () => {
   const settle: ((verdict: Verdict) => void)[] = []
-  const gated = await stage.proxy(
-    { nats: addressOf(nats) },
+  const gated = await at.stage.proxy(
+    { nats: addressOf(at.nats) },
     { ask: () => new Promise(resolve => settle.push(resolve)) },
   )
-  await until(
-    async () => (await call(gated, '/calls', { headers: AS_OPERATOR })).status === 200,
-    'the proxy has found the bus',
-  )
-  await stage.serve(gated, [instance], { ...asyncRoute, access: { kind: 'ask' } })
+  await busFound(gated)
+  await at.stage.serve(gated, [at.instance], { ...ASYNC_ROUTE, access: { kind: 'ask' } })
   const body = Buffer.alloc(300_000, 'x')
   const send = () => call(gated, '/functions/fn', { method: 'POST', body })
   const [one, other] = [send(), send()]
   await until(() => settle.length === 2, 'the gate is asked')
-  expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(0)
+  expect(await queueLength()).toBe(0)
   settle[0]!(PASS)
   settle[1]!(refused('FORBIDDEN', 'not you'))
   const answers = (await Promise.all([one, other])).sort((a, b) => a.status - b.status)
   expect(answers).toMatchObject([{ status: 202 }, { status: 403, code: 'FORBIDDEN' }])
-  expect((await managerOf(bus).streams.info(STREAMS.calls)).state.messages).toBe(1)
+  expect(await queueLength()).toBe(1)
   expect((await kept(idOf(answers[0]))).body).toEqual(body)
 })

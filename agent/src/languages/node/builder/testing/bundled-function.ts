@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -55,6 +56,13 @@ export function requestFor(packageDir: string, more: Partial<BundleRequest> = {}
   } as BundleRequest
 }
 
+/** Paths of all files below a folder, in order. */
+export const filesIn = (dir: string): string[] =>
+  readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name).slice(dir.length + 1))
+    .sort()
+
 export interface RunningFunction extends AsyncDisposable {
   readonly url: string
   get(path?: string): Promise<string>
@@ -62,10 +70,10 @@ export interface RunningFunction extends AsyncDisposable {
   errors(): string
 }
 
-/** Starts the module as an instance; rejects with its output if it ends before it is ready. */
 /** What the platform sends with events. */
 export const DELIVERED = { [HEADERS.delivery]: 'delivery-token-of-the-tests' } as const
 
+/** Starts the module as an instance; rejects with its output if it ends before it is ready. */
 export async function runFunction(module: string): Promise<RunningFunction> {
   const folder = mkdtempSync(join(tmpdir(), 'ryo-faas-run-'))
   const readyFile = join(folder, 'ready')
