@@ -1,19 +1,11 @@
 /** Functions in Go: the language by its contract, what its checker says, and its runtime as an instance. */
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
-import { once } from 'node:events'
-import { request, type IncomingMessage } from 'node:http'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { DeploymentKind, HandledEvents } from '../../src/contract/index.ts'
-import { ProcessEngine } from '../../src/engines/process/process-engine.ts'
+import { describe, expect, test } from 'vitest'
 import { GoLanguage } from '../../src/languages/go/go-language.ts'
 import { languageContract } from '../../src/languages/testing/language-contract.ts'
 import { GO_CACHE } from '../support/go-cache.ts'
-import { until } from '../support/until.ts'
-import { expectKeyWanted, INSTANCE_KEY } from './instance-key.ts'
+import { instanceContract } from './instance-contract.ts'
+import { never, useLanguage, type Wanted } from './language-bench.ts'
 
 const runtimeDir = fileURLToPath(new URL('../../../runtime', import.meta.url))
 const environment = { ...process.env, GOCACHE: GO_CACHE }
@@ -37,34 +29,8 @@ languageContract('go', {
   broken: { files: { 'hello.go': 'package hello\n\nfunc Hello(w int) {}\n' }, line: 3 },
 })
 
-const never = new AbortController().signal
-const language = new GoLanguage({ runtimeDir, cacheDir: '', environment })
-let folder: string
-let packages = 0
-beforeAll(async () => {
-  folder = await realpath(await mkdtemp(join(tmpdir(), 'rfa-go-test-')))
-})
-afterAll(() => rm(folder, { recursive: true, force: true }))
-
-interface Wanted {
-  name?: string
-  kind?: DeploymentKind
-  on?: HandledEvents[]
-  file?: string
-  export?: string
-}
-
-async function check(files: Record<string, string>, { name = 'Hello', kind = 'http', file, ...more }: Wanted = {}) {
-  const rootDir = join(folder, String(++packages))
-  for (const [path, content] of Object.entries(files)) {
-    await mkdir(dirname(join(rootDir, path)), { recursive: true })
-    await writeFile(join(rootDir, path), content)
-  }
-  const filePath = join(rootDir, file ?? Object.keys(files)[0]!)
-  const source = { name, kind, on: more.on, export: more.export, rootDir, packageDir: rootDir, filePath, files: [] }
-  const [outcome] = await language.check([source])
-  return outcome!
-}
+const bench = useLanguage('Hello', () => new GoLanguage({ runtimeDir, cacheDir: '', environment }))
+const { check, build } = bench
 
 const inPackage = (code: string) => `package hello
 
@@ -158,7 +124,8 @@ describe('the checker for Go', () => {
   })
 
   test('a machine without Go says how to get it', async () => {
-    const without = new GoLanguage({ runtimeDir, cacheDir: join(folder, 'none'), environment: { PATH: folder } })
+    const folder = bench.path('')
+    const without = new GoLanguage({ runtimeDir, cacheDir: bench.path('none'), environment: { PATH: folder } })
     const source = {
       name: 'Hello',
       kind: 'http',
@@ -205,15 +172,7 @@ func main() { http.ListenAndServe("", http.HandlerFunc(Hello)) }
   })
 })
 
-describe('an instance in Go', () => {
-  let engine: ProcessEngine
-  const env = {
-    RYO_FAAS_TIMEOUT_MS: '60000',
-    RYO_FAAS_CONCURRENCY: '2',
-    RYO_FAAS_BODY_LIMIT_BYTES: '10',
-    RYO_FAAS_DELIVERY_TOKEN: 'secret',
-  }
-  const service = `package main
+const SERVICE = `package main
 
 import (
 	"fmt"
@@ -241,91 +200,16 @@ func Init() {
 	faas.On("t", faas.NewDoc, func(d faas.Document) { fmt.Println("event", d.ID) })
 }
 `
-  let url: string
-  let built: { dir: string; entry: string }
 
-  beforeAll(async () => {
-    engine = engineIn('home')
-    const outcome = await check({ 'main.go': service }, { kind: 'service' })
-    if (outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
-    built = await (await outcome.bundle(never)).write(join(folder, 'service'))
-    url = await startIn(engine, { ...built, env })
-  })
-  afterAll(async () => {
-    await engine.cleanUp()
-    await engine.close()
-  })
-  /** In the middle of a call until it is released. */
-  const hold = async () => {
-    const sent = request(`${url}/held`, { method: 'POST' })
-    sent.flushHeaders()
-    const [response] = (await once(sent, 'response')) as [IncomingMessage]
-    return {
-      release: () => {
-        sent.end()
-        return text(response)
-      },
-    }
-  }
-  const errorOf = async (response: Response) => {
-    const { error } = (await response.json()) as { error: { code: string } }
-    expect(response.headers.get('x-ryo-faas-error')).toBe(error.code)
-    return [response.status, error.code]
-  }
-
-  test('says what it serves and counts what it did', async () => {
-    expect(await (await fetch(`${url}/.ryo-faas/health`)).json()).toMatchObject({
-      ...{ status: 'ok', version: 0, instance: 'aa' },
-      served: { http: expect.arrayContaining(['/seen']), async: [], triggers: [{ table: 't', events: ['new-doc'] }] },
-    })
-    expect(await (await fetch(`${url}/.ryo-faas/metrics`)).text()).toContain('# TYPE faas_invocations_total counter')
-    expect((await fetch(`${url}/.ryo-faas/events/any`, { method: 'POST' })).status).toBe(404)
-  })
-
-  test('hides what belongs to the platform, and believes a call id from the platform only', async () => {
-    const params = encodeURIComponent(JSON.stringify({ id: '7' }))
-    const claim = { 'x-call-id': 'claimed', 'x-ryo-faas-params': params }
-    const seen = async (headers: Record<string, string>) => (await fetch(`${url}/seen/x`, { headers })).text()
-    expect(await seen(claim)).toMatch(/^\/seen\/x ?7/)
-    expect(await seen(claim)).not.toContain('claimed')
-    const delivered = await seen({ ...claim, 'x-ryo-faas-delivery': 'secret', 'x-ryo-faas-instance': 'aa' })
-    expect(delivered).toContain('claimed')
-    expect(delivered).not.toMatch(/secret|Ryo-Faas/i)
-    const other = await fetch(`${url}/seen`, { headers: { 'x-ryo-faas-instance': 'bb' } })
-    expect([other.status, other.headers.get('x-ryo-faas-instance')]).toEqual([421, 'aa'])
-  })
-
-  test('with a key it answers only connections that have shown it', async () => {
-    await expectKeyWanted(
-      await startIn(engine, { ...built, id: 'bb', env: { ...env, RYO_FAAS_INSTANCE_KEY: INSTANCE_KEY } }),
-    )
-  })
-
-  test('a panic, a late handler, too large a body and one call too many are answers of the platform', async () => {
-    expect(await errorOf(await fetch(`${url}/panic`))).toEqual([500, 'FUNCTION_ERROR'])
-    const deadline = { 'x-ryo-faas-deadline-ms': '20' }
-    expect(await errorOf(await fetch(`${url}/late`, { headers: deadline }))).toEqual([504, 'FUNCTION_TIMEOUT'])
-    const send = (body: string | ReadableStream) =>
-      fetch(`${url}/body`, { method: 'POST', body, duplex: 'half' } as RequestInit)
-    expect(await (await send('0123456789')).text()).toBe('0123456789')
-    expect(await errorOf(await send('0123456789a'))).toEqual([413, 'PAYLOAD_TOO_LARGE'])
-    expect(await errorOf(await send(new Blob(['0123456789a']).stream()))).toEqual([413, 'PAYLOAD_TOO_LARGE'])
-    expect(await errorOf(await fetch(`${url}/nothing`))).toEqual([404, 'HANDLER_NOT_FOUND'])
-
-    const held = await Promise.all([hold(), hold()])
-    expect(await errorOf(await fetch(`${url}/seen`))).toEqual([429, 'FUNCTION_OVERLOADED'])
-    expect(await Promise.all(held.map(({ release }) => release()))).toEqual(['held', 'held'])
-  })
-
-  test('an instance that has to stop finishes what it began, and what it printed is in its log', async () => {
-    const held = await hold()
-    const stopped = engine.stop('aa', 5_000)
-    await until(async () => (await fetch(`${url}/seen`).catch(() => undefined))?.status !== 200 || undefined)
-    expect(await held.release()).toBe('held')
-    await stopped
-    const log = await readFile(join(folder, 'home', 'logs', 'functions', 'hello', 'aa.log'), 'utf8')
-    expect(log).toMatch(/^\S+Z stderr F Invocation \S+ of Hello failed: on purpose$/m)
-  })
+instanceContract('Go', {
+  bench,
+  files: { 'main.go': SERVICE },
+  served: { http: expect.arrayContaining(['/seen']), async: [], triggers: [{ table: 't', events: ['new-doc'] }] },
+  seen: /^\/seen\/x ?7/,
+  held: 'held',
+  failing: ['/panic'],
+  late: ['/late'],
+  logged: [/^\S+Z stderr F Invocation \S+ of Hello failed: on purpose$/m],
 })
 
 test('a handler of Gin runs if the package has Gin in its vendor folder', async () => {
@@ -363,15 +247,8 @@ func (c *Context) String(text string)                              { io.WriteStr
 `,
   })
   expect(outcome).toMatchObject({ kind: 'accepted', form: 'Gin handler' })
-  if (outcome.kind !== 'accepted') return
-  const { dir, entry } = await (await outcome.bundle(never)).write(join(folder, 'gin'))
-  const engine = engineIn('gin-home')
-  try {
-    expect(await (await fetch(await startIn(engine, { dir, entry }))).text()).toBe('through gin')
-  } finally {
-    await engine.cleanUp()
-    await engine.close()
-  }
+  const url = await bench.start(bench.engine('gin-home'), await build(outcome, 'gin'))
+  expect(await (await fetch(url)).text()).toBe('through gin')
 })
 
 test('handlers in Go get whole events: as a value, and as a request in binary mode', async () => {
@@ -412,56 +289,27 @@ func byRequest(w http.ResponseWriter, r *http.Request) {
 	seen = append(seen, r.Header.Get("Ce-Id")+" "+r.Header.Get("Ce-Subject")+" "+r.Header.Get("Content-Type")+" "+string(body))
 }
 `
-  const engine = engineIn('events')
-  try {
-    const outcome = await check({ 'main.go': code }, { kind: 'service' })
-    if (outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
-    const built = await (await outcome.bundle(never)).write(join(folder, 'event-service'))
-    const url = await startIn(engine, { ...built, env: { RYO_FAAS_DELIVERY_TOKEN: 'secret' } })
-    const { served } = (await (await fetch(`${url}/.ryo-faas/health`)).json()) as { served: object }
-    expect(served).toMatchObject({
-      events: [
-        { key: 'byValue', type: 'com.example.*' },
-        { key: 'byRequest', type: 'com.example.*', source: '/shop' },
-      ],
-    })
-    const post = async (key: string, event: object) => {
-      const headers = { 'content-type': 'application/cloudevents+json', 'x-ryo-faas-delivery': 'secret' }
-      const body = JSON.stringify(event)
-      return (await fetch(`${url}/.ryo-faas/events/${key}`, { method: 'POST', headers, body })).status
-    }
-    const event = { specversion: '1.0', id: 'é 1', source: '/shop', type: 'com.example.paid', subject: 's', own: true }
-    expect(await post('byValue', { ...event, data: { amount: 7 } })).toBe(204)
-    expect(await post('byValue', { ...event, data_base64: 'AP8=', datacontenttype: 'application/octet-stream' })).toBe(
-      204,
-    )
-    expect(await post('byRequest', { ...event, data: 'text', datacontenttype: 'text/plain' })).toBe(200)
-    expect(await post('byValue', { ...event, type: 'com.example.bad' })).toBe(500)
-    expect(await post('byValue', { specversion: '1.0' })).toBe(400)
-    expect(await (await fetch(`${url}/seen`)).text()).toBe('é 1 s 7 true|é 1 s 2 true|%C3%A9%201 s text/plain text')
-  } finally {
-    await engine.cleanUp()
-    await engine.close()
-  }
-})
-
-function engineIn(home: string): ProcessEngine {
-  return new ProcessEngine({
-    ...{ project: 'rfat', home: join(folder, home), nodePath: process.execPath, note: '' },
-    baseEnv: { PATH: process.env['PATH'] ?? '' },
+  const built = await build(await check({ 'main.go': code }, { kind: 'service' }), 'event-service')
+  const url = await bench.start(bench.engine('events'), built, { env: { RYO_FAAS_DELIVERY_TOKEN: 'secret' } })
+  const { served } = (await (await fetch(`${url}/.ryo-faas/health`)).json()) as { served: object }
+  expect(served).toMatchObject({
+    events: [
+      { key: 'byValue', type: 'com.example.*' },
+      { key: 'byRequest', type: 'com.example.*', source: '/shop' },
+    ],
   })
-}
-
-/** @returns its URL */
-async function startIn(
-  engine: ProcessEngine,
-  started: { dir: string; entry: string; env?: Record<string, string>; id?: string },
-): Promise<string> {
-  const { dir, entry, env = {}, id = 'aa' } = started
-  const limits = { memoryMb: 128, cpus: 1, pids: 64 }
-  const command = language.command({ folder: dir, entry }, engine.commandNeeds({ limits }))
-  const spec = { id, route: 'hello', version: 1, image: dir, command, secrets: {}, limits }
-  const { state } = await engine.start({ ...spec, env: { ...env, RYO_FAAS_INSTANCE: id } }, never)
-  if (state.kind === 'exited') throw new Error(state.reason)
-  return `http://${state.address.host}:${state.address.port}`
-}
+  const post = async (key: string, event: object) => {
+    const headers = { 'content-type': 'application/cloudevents+json', 'x-ryo-faas-delivery': 'secret' }
+    const body = JSON.stringify(event)
+    return (await fetch(`${url}/.ryo-faas/events/${key}`, { method: 'POST', headers, body })).status
+  }
+  const event = { specversion: '1.0', id: 'é 1', source: '/shop', type: 'com.example.paid', subject: 's', own: true }
+  expect(await post('byValue', { ...event, data: { amount: 7 } })).toBe(204)
+  expect(await post('byValue', { ...event, data_base64: 'AP8=', datacontenttype: 'application/octet-stream' })).toBe(
+    204,
+  )
+  expect(await post('byRequest', { ...event, data: 'text', datacontenttype: 'text/plain' })).toBe(200)
+  expect(await post('byValue', { ...event, type: 'com.example.bad' })).toBe(500)
+  expect(await post('byValue', { specversion: '1.0' })).toBe(400)
+  expect(await (await fetch(`${url}/seen`)).text()).toBe('é 1 s 7 true|é 1 s 2 true|%C3%A9%201 s text/plain text')
+})

@@ -1,62 +1,32 @@
 /** Functions in Python: the language by its contract, what its checker says, packages, and its runtime as an instance. */
 import { execFileSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises'
-import { request, type IncomingMessage } from 'node:http'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { DeploymentKind } from '../../src/contract/index.ts'
-import { ProcessEngine } from '../../src/engines/process/process-engine.ts'
+import { describe, expect, test } from 'vitest'
 import type { CheckOutcome } from '../../src/languages/index.ts'
 import { PythonLanguage } from '../../src/languages/python/python-language.ts'
 import { languageContract } from '../../src/languages/testing/language-contract.ts'
 import { PYTHON_ENVIRONMENT } from '../support/python-environment.ts'
-import { until } from '../support/until.ts'
-import { expectKeyWanted, INSTANCE_KEY } from './instance-key.ts'
+import { errorOf, instanceContract } from './instance-contract.ts'
+import { never, useLanguage, type Wanted } from './language-bench.ts'
 
 const runtimeDir = fileURLToPath(new URL('../../../runtime', import.meta.url))
-const never = new AbortController().signal
+const environment = { ...process.env, ...PYTHON_ENVIRONMENT }
 
-let folder: string
-let packages = 0
-let language: PythonLanguage
-beforeAll(async () => {
-  folder = await realpath(await mkdtemp(join(tmpdir(), 'rfa-python-test-')))
-  const environment = { ...process.env, ...PYTHON_ENVIRONMENT, PIP_FIND_LINKS: join(folder, 'wheels') }
-  language = new PythonLanguage({ runtimeDir, cacheDir: join(folder, 'cache'), environment })
+const bench = useLanguage('hello', folder => {
+  const withWheels = { ...environment, PIP_FIND_LINKS: `${folder}/wheels` }
+  return new PythonLanguage({ runtimeDir, cacheDir: `${folder}/cache`, environment: withWheels })
 })
-afterAll(() => rm(folder, { recursive: true, force: true }))
+const { check, build } = bench
 
 languageContract('python', {
-  make: cacheDir =>
-    new PythonLanguage({ runtimeDir, cacheDir, environment: { ...process.env, ...PYTHON_ENVIRONMENT } }),
+  make: cacheDir => new PythonLanguage({ runtimeDir, cacheDir, environment }),
   entry: 'hello.py',
   files: { 'hello.py': `def hello(request):\n    return 'hello'\n` },
   change: { 'hello.py': `def hello(request):\n    return 'other'\n` },
   broken: { files: { 'hello.py': '\n\ndef hello(a, b, c, d):\n    pass\n' }, line: 3 },
 })
-
-interface Wanted {
-  kind?: DeploymentKind
-  file?: string
-  export?: string
-  python?: string
-}
-
-async function check(files: Record<string, string>, { kind = 'http', file, ...more }: Wanted = {}) {
-  const rootDir = join(folder, String(++packages))
-  for (const [path, content] of Object.entries(files)) {
-    await mkdir(dirname(join(rootDir, path)), { recursive: true })
-    await writeFile(join(rootDir, path), content)
-  }
-  const filePath = join(rootDir, file ?? Object.keys(files)[0]!)
-  const source = { ...more, name: 'hello', kind, rootDir, packageDir: rootDir, filePath, files: [] }
-  const [outcome] = await language.check([source])
-  return outcome!
-}
 
 const problemsOf = (outcome: CheckOutcome) => (outcome.kind === 'rejected' ? outcome.problems : [])
 
@@ -134,7 +104,7 @@ with zipfile.ZipFile(f'{target}/{name}-{version}-py3-none-any.whl', 'w') as whee
     wheel.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
     wheel.writestr(f'{info}/RECORD', f'{name}/__init__.py,,\\n{info}/METADATA,,\\n{info}/WHEEL,,\\n{info}/RECORD,,\\n')
 `
-    execFileSync('/usr/bin/python3', ['-I', '-c', made, name, version, join(folder, 'wheels')])
+    execFileSync('/usr/bin/python3', ['-I', '-c', made, name, version, bench.path('wheels')])
   }
   const code = 'import tiny_greeting\ndef hello(request):\n    return tiny_greeting.VERSION\n'
   const built = async (outcome: CheckOutcome) => {
@@ -153,22 +123,14 @@ with zipfile.ZipFile(f'{target}/{name}-{version}-py3-none-any.whl', 'w') as whee
     const project = '[project]\nname = "a"\ndependencies = [\n  "tiny-greeting>=2",  # the newest\n]\n[tool.x]\n'
     const newer = await built(await check({ 'hello.py': code, 'pyproject.toml': project }))
     expect(newer.bundle.hash).not.toBe(bundle.hash)
-    const engine = engineIn('packages-home')
-    try {
-      for (const [each, version] of [
-        [{ bundle, base }, '1.0'],
-        [newer, '2.0'],
-      ] as const) {
-        const written = await each.bundle.write(join(folder, `greeting-${version}`))
-        expect(
-          await (
-            await fetch(await startIn(engine, { ...written, base: each.base, id: version.replace('.', '') }))
-          ).text(),
-        ).toBe(version)
-      }
-    } finally {
-      await engine.cleanUp()
-      await engine.close()
+    const engine = bench.engine('packages-home')
+    for (const [each, version] of [
+      [{ bundle, base }, '1.0'],
+      [newer, '2.0'],
+    ] as const) {
+      const code = { ...(await each.bundle.write(bench.path(`greeting-${version}`))), base: each.base }
+      const url = await bench.start(engine, code, { id: version.replace('.', '') })
+      expect(await (await fetch(url)).text()).toBe(version)
     }
   })
 
@@ -190,17 +152,7 @@ with zipfile.ZipFile(f'{target}/{name}-{version}-py3-none-any.whl', 'w') as whee
   })
 })
 
-describe('an instance in Python', () => {
-  let engine: ProcessEngine
-  let url: string
-  let started: { dir: string; entry: string; base: string | undefined }
-  const env = {
-    RYO_FAAS_TIMEOUT_MS: '60000',
-    RYO_FAAS_CONCURRENCY: '2',
-    RYO_FAAS_BODY_LIMIT_BYTES: '10',
-    RYO_FAAS_DELIVERY_TOKEN: 'secret',
-  }
-  const service = `import asyncio, json
+const SERVICE = `import asyncio, json
 from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from flask import Flask, request as asked
@@ -265,166 +217,66 @@ def main(service):
         print('event', event.id, event.after.data, flush=True)
 `
 
-  beforeAll(async () => {
-    engine = engineIn('home')
-    const outcome = await check({ 'main.py': service }, { kind: 'service' })
-    if (outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
-    started = { ...(await (await outcome.bundle(never)).write(join(folder, 'service'))), base: outcome.base }
-    url = await startIn(engine, { ...started, env })
-  })
-  afterAll(async () => {
-    await engine.cleanUp()
-    await engine.close()
-  })
-  /** In the middle of a call until it is released. */
-  const hold = async () => {
-    const sent = request(`${url}/held`, { method: 'POST' })
-    sent.flushHeaders()
-    const [response] = (await once(sent, 'response')) as [IncomingMessage]
-    return {
-      release: () => {
-        sent.end()
-        return text(response)
-      },
-    }
-  }
-  const errorOf = async (response: Response) => {
-    const { error } = (await response.json()) as { error: { code: string } }
-    expect(response.headers.get('x-ryo-faas-error')).toBe(error.code)
-    return [response.status, error.code]
-  }
-
-  test('says what it serves and counts what it did', async () => {
-    expect(await (await fetch(`${url}/.ryo-faas/health`)).json()).toMatchObject({
-      ...{ status: 'ok', version: 0, instance: 'aa' },
-      served: { async: ['/job'], triggers: [{ key: 'told', table: 't', events: ['new-doc'] }] },
+instanceContract(
+  'Python',
+  {
+    bench,
+    files: { 'main.py': SERVICE },
+    served: { async: ['/job'], triggers: [{ key: 'told', table: 't', events: ['new-doc'] }] },
+    seen: /^\/seen\/x {'id': '7'} {'a': '1'}/,
+    held: '-held',
+    failing: ['/fails', '/garbage'],
+    late: ['/late', '/late-too'],
+    logged: [/^\S+Z stderr F Invocation \S+ of hello failed:$/m, /File "\S+main\.py", line 11, in fails$/m],
+  },
+  instance => {
+    test('every form of an answer, and apps of Flask and FastAPI, are served', async () => {
+      const answerOf = async (path: string, init?: RequestInit) => {
+        const response = await fetch(instance.url + path, init)
+        return `${response.status} ${response.headers.get('x-a')} ${(await response.text()).trim()}`
+      }
+      expect(await answerOf('/pieces')).toBe('203 b 012')
+      expect(await answerOf('/tuple')).toBe('202 b {"a": 1}')
+      expect(await answerOf('/nothing-said')).toBe('204 null ')
+      expect(await answerOf('/flask/you', { method: 'POST', body: 'in' })).toBe('201 null {"body":"in","name":"you"}')
+      expect(await answerOf('/fast/7')).toBe('200 null {"number":7,"state":"in its lifespan"}')
+      expect(await answerOf('/fast/seven')).toMatch(/^422 /)
+      expect(await (await fetch(`${instance.url}/tuple`, { method: 'HEAD' })).text()).toBe('')
+      expect(await answerOf('/.ryo-faas/rest', { method: 'POST' })).toBe('204 null ')
     })
-    expect(await (await fetch(`${url}/.ryo-faas/metrics`)).text()).toContain('# TYPE faas_invocations_total counter')
-    expect((await fetch(`${url}/.ryo-faas/events/told`, { method: 'POST' })).status).toBe(404)
-    expect((await fetch(`${url}/.ryo-faas/rest`, { method: 'POST' })).status).toBe(204)
-  })
 
-  test('with a key it answers only connections that have shown it', async () => {
-    const withKey = { ...env, RYO_FAAS_INSTANCE_KEY: INSTANCE_KEY }
-    await expectKeyWanted(await startIn(engine, { ...started, id: 'bb', env: withKey }))
-  })
+    test('what is no HTTP ends its connection and nothing else', async () => {
+      const { hostname, port } = new URL(instance.url)
+      for (const garbage of ['\x00\x01\x02\r\n\r\n', 'GET / HTTP/9.9\r\n\r\n', 'GET /seen HTTP/1.1\r\nA B\r\n\r\n']) {
+        const socket = connect(Number(port), hostname)
+        socket.end(garbage)
+        expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /)
+      }
+      expect((await fetch(`${instance.url}/seen`)).status).toBe(200)
+    })
 
-  test('every form of an answer, and apps of Flask and FastAPI, are served', async () => {
-    const answerOf = async (path: string, init?: RequestInit) => {
-      const response = await fetch(url + path, init)
-      return `${response.status} ${response.headers.get('x-a')} ${(await response.text()).trim()}`
-    }
-    expect(await answerOf('/pieces')).toBe('203 b 012')
-    expect(await answerOf('/tuple')).toBe('202 b {"a": 1}')
-    expect(await answerOf('/nothing-said')).toBe('204 null ')
-    expect(await answerOf('/flask/you', { method: 'POST', body: 'in' })).toBe('201 null {"body":"in","name":"you"}')
-    expect(await answerOf('/fast/7')).toBe('200 null {"number":7,"state":"in its lifespan"}')
-    expect(await answerOf('/fast/seven')).toMatch(/^422 /)
-    expect(await (await fetch(`${url}/tuple`, { method: 'HEAD' })).text()).toBe('')
-  })
-
-  test('hides what belongs to the platform, and believes a call id from the platform only', async () => {
-    const params = encodeURIComponent(JSON.stringify({ id: '7' }))
-    const claim = { 'x-call-id': 'claimed', 'x-ryo-faas-params': params }
-    const seen = async (headers: Record<string, string>) => (await fetch(`${url}/seen/x?a=1`, { headers })).text()
-    expect(await seen(claim)).toMatch(/^\/seen\/x {'id': '7'} {'a': '1'}/)
-    expect(await seen(claim)).not.toContain('claimed')
-    const delivered = await seen({ ...claim, 'x-ryo-faas-delivery': 'secret', 'x-ryo-faas-instance': 'aa' })
-    expect(delivered).toContain('claimed')
-    expect(delivered).not.toMatch(/secret|Ryo-Faas/i)
-    const other = await fetch(`${url}/seen`, { headers: { 'x-ryo-faas-instance': 'bb' } })
-    expect([other.status, other.headers.get('x-ryo-faas-instance')]).toEqual([421, 'aa'])
-  })
-
-  test('an error, a late handler, too large a body and one call too many are answers of the platform', async () => {
-    expect(await errorOf(await fetch(`${url}/fails`))).toEqual([500, 'FUNCTION_ERROR'])
-    expect(await errorOf(await fetch(`${url}/garbage`))).toEqual([500, 'FUNCTION_ERROR'])
-    const headers = { 'x-ryo-faas-deadline-ms': '20' }
-    for (const path of ['/late', '/late-too']) {
-      expect(await errorOf(await fetch(url + path, { headers }))).toEqual([504, 'FUNCTION_TIMEOUT'])
-    }
-    const send = (body: string | ReadableStream) =>
-      fetch(`${url}/body`, { method: 'POST', body, duplex: 'half' } as RequestInit)
-    expect(await (await send('0123456789')).text()).toBe('0123456789')
-    expect(await errorOf(await send('0123456789a'))).toEqual([413, 'PAYLOAD_TOO_LARGE'])
-    expect(await errorOf(await send(new Blob(['0123456789a']).stream()))).toEqual([413, 'PAYLOAD_TOO_LARGE'])
-    expect(await errorOf(await fetch(`${url}/nothing`))).toEqual([404, 'HANDLER_NOT_FOUND'])
-
-    const held = await Promise.all([hold(), hold()])
-    expect(await errorOf(await fetch(`${url}/seen`))).toEqual([429, 'FUNCTION_OVERLOADED'])
-    expect(await Promise.all(held.map(({ release }) => release()))).toEqual(['-held', '-held'])
-  })
-
-  test('what is no HTTP ends its connection and nothing else', async () => {
-    const { hostname, port } = new URL(url)
-    for (const garbage of ['\x00\x01\x02\r\n\r\n', 'GET / HTTP/9.9\r\n\r\n', 'GET /seen HTTP/1.1\r\nA B\r\n\r\n']) {
-      const { connect } = await import('node:net')
-      const socket = connect(Number(port), hostname)
-      socket.end(garbage)
-      expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /)
-    }
-    expect((await fetch(`${url}/seen`)).status).toBe(200)
-  })
-
-  test('what is no event is refused', async () => {
-    const headers = { 'x-ryo-faas-delivery': 'secret', 'content-type': 'application/cloudevents+json' }
-    const sent = await fetch(`${url}/.ryo-faas/events/told`, { method: 'POST', headers, body: '{}' })
-    expect(await errorOf(sent)).toEqual([400, 'BAD_REQUEST'])
-    const other = await fetch(`${url}/.ryo-faas/events/other`, { method: 'POST', headers, body: '{}' })
-    expect(await errorOf(other)).toEqual([404, 'FUNCTION_NOT_FOUND'])
-  })
-
-  test('an instance that has to stop finishes what it began, and what it printed is in its log', async () => {
-    const held = await hold()
-    const stopped = engine.stop('aa', 5_000)
-    await until(async () => (await fetch(`${url}/seen`).catch(() => undefined))?.status !== 200 || undefined)
-    expect(await held.release()).toBe('-held')
-    await stopped
-    const log = await readFile(join(folder, 'home', 'logs', 'functions', 'hello', 'aa.log'), 'utf8')
-    expect(log).toMatch(/^\S+Z stderr F Invocation \S+ of hello failed:$/m)
-    expect(log).toMatch(/File "\S+main\.py", line 11, in fails$/m)
-  })
-})
+    test('what is no event is refused', async () => {
+      const headers = { 'x-ryo-faas-delivery': 'secret', 'content-type': 'application/cloudevents+json' }
+      const sent = await fetch(`${instance.url}/.ryo-faas/events/told`, { method: 'POST', headers, body: '{}' })
+      expect(await errorOf(sent)).toEqual([400, 'BAD_REQUEST'])
+      const other = await fetch(`${instance.url}/.ryo-faas/events/other`, { method: 'POST', headers, body: '{}' })
+      expect(await errorOf(other)).toEqual([404, 'FUNCTION_NOT_FOUND'])
+    })
+  },
+)
 
 test('a module that raises while it loads is a problem at its place', async () => {
   const outcome = await check({
     'hello.py': 'def hello(r): pass\nimport inner',
     'inner.py': '\nraise ValueError("no")\n',
   })
-  if (outcome.kind !== 'accepted') throw new Error(JSON.stringify(outcome))
-  const { dir, entry } = await (await outcome.bundle(never)).write(join(folder, 'raises'))
-  const engine = engineIn('raises-home')
-  try {
-    await startIn(engine, { dir, entry, base: outcome.base }).catch(() => undefined)
-    const lines: string[] = []
-    for await (const { line } of engine.logs.read({ route: 'hello', id: 'aa' }, { follow: false }, never))
-      lines.push(line)
-    expect(language.loadProblem(lines, { codeFolder: dir, packageDir: '/w' })).toMatchObject({
-      ...{ message: 'ValueError: no', file: '/w/inner.py', line: 2 },
-    })
-  } finally {
-    await engine.cleanUp()
-    await engine.close()
-  }
-})
-
-function engineIn(home: string): ProcessEngine {
-  return new ProcessEngine({
-    ...{ project: 'rfat', home: join(folder, home), nodePath: process.execPath, note: '' },
-    baseEnv: { PATH: process.env['PATH'] ?? '' },
+  const code = await build(outcome, 'raises')
+  const engine = bench.engine('raises-home')
+  await bench.start(engine, code).catch(() => undefined)
+  const lines: string[] = []
+  for await (const { line } of engine.logs.read({ route: 'hello', id: 'aa' }, { follow: false }, never))
+    lines.push(line)
+  expect(bench.language.loadProblem(lines, { codeFolder: code.dir, packageDir: '/w' })).toMatchObject({
+    ...{ message: 'ValueError: no', file: '/w/inner.py', line: 2 },
   })
-}
-
-/** @returns its URL */
-async function startIn(
-  engine: ProcessEngine,
-  started: { dir: string; entry: string; base?: string | undefined; env?: Record<string, string>; id?: string },
-): Promise<string> {
-  const { dir, entry, base, env = {}, id = 'aa' } = started
-  const limits = { memoryMb: 256, cpus: 1, pids: 64 }
-  const command = language.command({ folder: dir, entry, base }, {})
-  const spec = { id, route: 'hello', version: 1, image: dir, command, secrets: {}, limits }
-  const { state } = await engine.start({ ...spec, env: { ...env, RYO_FAAS_INSTANCE: id } }, never)
-  if (state.kind === 'exited') throw new Error(state.reason)
-  return `http://${state.address.host}:${state.address.port}`
-}
+})
