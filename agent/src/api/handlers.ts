@@ -85,25 +85,27 @@ export const handlers: Record<ApiName, Handler> = {
 
   scale: async (platform, request) => {
     const name = nameOf(request)
-    await platform.deployer().scale(name, bodyOf('scale', request).instances, new AbortController().signal)
+    await platform.deployer().lifecycle.scale(name, bodyOf('scale', request).instances, new AbortController().signal)
     return platform.deployer().view(name)
   },
 
   rollback: async (platform, request) => {
     const name = nameOf(request)
-    await platform.deployer().rollback(name, bodyOf('rollback', request).version, new AbortController().signal)
+    await platform
+      .deployer()
+      .lifecycle.rollback(name, bodyOf('rollback', request).version, new AbortController().signal)
     return platform.deployer().view(name)
   },
 
   replay: async (platform, request) => {
     const name = nameOf(request)
-    await platform.deployer().replay(name, bodyOf('replay', request))
+    await platform.deployer().lifecycle.replay(name, bodyOf('replay', request))
     return platform.deployer().view(name)
   },
 
   pause: async (platform, request) => {
     const { name, key } = request.params as z.output<(typeof API)['pause']['params']>
-    await platform.deployer().pause(name, { key, ...bodyOf('pause', request) })
+    await platform.deployer().lifecycle.pause(name, { key, ...bodyOf('pause', request) })
     return platform.deployer().view(name)
   },
 
@@ -130,7 +132,7 @@ export const handlers: Record<ApiName, Handler> = {
 
   stop: async (platform, request) => {
     const name = nameOf(request)
-    await platform.deployer().remove(name)
+    await platform.deployer().lifecycle.remove(name)
     return { name: routeOf(name) }
   },
 
@@ -212,7 +214,7 @@ export const handlers: Record<ApiName, Handler> = {
 
   prune: async platform => platform.deployer().prune(),
 
-  reset: async platform => ({ removed: await platform.deployer().removeAll() }),
+  reset: async platform => ({ removed: await platform.deployer().lifecycle.removeAll() }),
 
   shutdown: async (platform, request) => ({ stopped: await platform.shutdown(bodyOf('shutdown', request)) }),
 }

@@ -20,7 +20,9 @@ const TOKEN = 'the-token-of-the-operator'
 async function serve() {
   const deployer = () => ({
     republish: async () => undefined,
-    remove: (name: string) => Promise.reject(new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment "${name}"`)),
+    lifecycle: {
+      remove: (name: string) => Promise.reject(new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment "${name}"`)),
+    },
     deploy: async (_: unknown, emit: (event: object) => void) =>
       emit({ type: 'finished', deployed: 1, failed: 1, durationMs: 1 }),
     view: (name: string) => Promise.reject(new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment "${name}"`)),

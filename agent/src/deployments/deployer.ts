@@ -3,10 +3,7 @@
  * reconciler's), those on different ones in parallel.
  */
 import type { z } from 'zod'
-import { routeOf } from '@ryo-faas/runtime/protocol'
 import {
-  nearMatch,
-  RyoFaasError,
   triggerSecrets,
   type DeploymentView,
   type LogLine,
@@ -21,13 +18,14 @@ import type { PackageStore } from '../packages/index.ts'
 import type { Route, RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
-import { activeVersion, deploymentIn, type DeploymentRecord, type StateStore } from './state/index.ts'
+import { activeVersion, deploymentNamed, type DeploymentRecord, type StateStore } from './state/index.ts'
 import { checkFile } from './check.ts'
 import { Deploy, type DeployRequest, type Emit } from './deploy.ts'
 import { sourceOnDisk, uploadedSource } from './deploy-sources.ts'
 import type { Surroundings } from './environment.ts'
 import { Fleet } from './fleet.ts'
 import { Instances } from './instances.ts'
+import { Lifecycle } from './lifecycle.ts'
 import { deploymentLogs } from './log-merge.ts'
 import { PackageIntake } from './package-intake.ts'
 import { PlatformClock, type PlatformClockOptions } from './platform-clock.ts'
@@ -35,19 +33,10 @@ import type { PlanRequest } from './plan.ts'
 import { Reconciler, type ReconcilerOptions } from './reconciler.ts'
 import { RoutePublisher, type CurrentTable } from './route-publisher.ts'
 import { isHealthy, isPlain, proofTo, readinessOf, versionOf } from './readiness.ts'
-import {
-  isElastic,
-  Scaler,
-  scaleOf,
-  Sleep,
-  type ColdStart,
-  type DemandSource,
-  type QueueSource,
-} from './scaling/index.ts'
+import { Scaler, Sleep, type ColdStart, type DemandSource, type QueueSource } from './scaling/index.ts'
 import { replaceStranded } from './stranded.ts'
 import { Switcher } from './switcher.ts'
 import { deployedRoute, pathOf, signingSecret } from './deployed-route.ts'
-import { routesMustBeFree } from './name-owner.ts'
 import { Resources } from './resources.ts'
 import { VersionImages } from './version-images.ts'
 import { desiredOf, viewDeployment } from './views.ts'
@@ -96,6 +85,8 @@ export interface DeployerOptions {
 export class Deployer {
   /** What is built here for others, and what others built. */
   readonly packages: PackageIntake
+  /** What is done to deployments that are there. */
+  readonly lifecycle: Lifecycle
   /** Of schedules. */
   readonly clock: PlatformClock
   readonly #options: DeployerOptions
@@ -143,6 +134,7 @@ export class Deployer {
     this.#reconciler = new Reconciler(moved)
     const switching = { ...moved, switcher: this.#switcher, reconciler: this.#reconciler }
     this.#deploy = new Deploy(switching)
+    this.lifecycle = new Lifecycle({ ...switching, scaler: this.#scaler, stopping: this.#stopping.signal })
     this.#replaceStranded = () => replaceStranded(switching, this.#stopping.signal)
   }
 
@@ -210,99 +202,8 @@ export class Deployer {
   }
 
   async view(name: string): Promise<DeploymentView> {
-    const { route } = this.#find(name)
+    const { route } = deploymentNamed(this.#options.state.current, name)
     return (await this.list()).find(view => view.route === route)!
-  }
-
-  /** A number, 0 for asleep until it is called, or as deploy.json says. Resolves once as many are ready. */
-  scale(name: string, instances: number | 'auto', signal: AbortSignal): Promise<void> {
-    const { route } = this.#find(name)
-    return this.#queue.run(route, async () => {
-      const record = withoutDebugger(this.#find(name))
-      const scaledTo = instances === 'auto' ? undefined : instances
-      const scale = scaleOf({ scaledTo }, activeVersion(record).config)
-      const awake = this.#fleet.ready(route).length
-      const wanted = Math.min(scale.max, Math.max(scale.min, isElastic(scale) ? awake : 0))
-      // First, so that a number that cannot be reached changes nothing.
-      await this.#scaler.raise(record, wanted, { signal: this.#either(signal), isAllOrNone: true })
-      await this.#options.state.update(next => {
-        const entry = deploymentIn(next, route)
-        if (entry === undefined) return
-        delete entry.scaledTo
-        if (scaledTo !== undefined) entry.scaledTo = scaledTo
-      })
-      this.#fleet.want(route, wanted)
-      await this.#publisher.publish()
-      if (scaledTo === 0) await this.#scaler.sleepNow(this.#find(name))
-      await this.#reconciler.route(route)
-      this.#scaler.touch(route)
-      this.#options.onChange(record.name)
-    })
-  }
-
-  rollback(name: string, wanted: number | undefined, signal: AbortSignal): Promise<void> {
-    const { route } = this.#find(name)
-    return this.#queue.run(route, async () => {
-      const record = withoutDebugger(this.#find(name))
-      const earlier = record.versions.filter(({ version }) => version < record.active).at(-1)
-      const version = wanted === undefined ? earlier : record.versions.find(({ version }) => version === wanted)
-      if (!version) {
-        const kept = record.versions.map(({ version }) => version).join(', ')
-        throw new RyoFaasError(
-          'VERSION_NOT_FOUND',
-          wanted === undefined
-            ? `${record.name} has no version before ${record.active}`
-            : `${record.name} has no version ${wanted}`,
-          { hint: `Kept versions: ${kept}` },
-        )
-      }
-      if (version.version === record.active) return
-      routesMustBeFree([version.config], this.#options.state.current)
-      const { min, max } = scaleOf(record, version.config)
-      const count = Math.min(max, Math.max(1, min, this.#fleet.wanted(route) ?? 0))
-      const kept = this.#fleet.kept(route).filter(instance => instance.version === version.version)
-      const thawed = await Promise.all(kept.slice(0, count).map(instance => this.#sleep.thaw(instance)))
-      const woken = thawed.filter(instance => instance !== undefined)
-      const missing = { count: count - woken.length, signal: this.#either(signal) }
-      const started = missing.count > 0 ? await this.#instances.start(record, version, missing) : []
-      await this.#switcher.switchTo({ ...record, scaledTo: record.scaledTo, version, started: [...woken, ...started] })
-    })
-  }
-
-  /** Replays the triggers of a deployment from an earlier event, or skips to a later one. */
-  replay(name: string, replay: { from: StartFrom; handler?: string | undefined }): Promise<void> {
-    const { route } = this.#find(name)
-    return this.#queue.run(route, async () => {
-      await this.#switcher.replay(this.#find(name).route, replay)
-      this.#options.onChange(name)
-    })
-  }
-
-  /** Pauses one of its schedules, or lets it run again from now on. */
-  pause(name: string, schedule: { key: string; isPaused: boolean }): Promise<void> {
-    const { route } = this.#find(name)
-    return this.#queue.run(route, () => this.#switcher.pause(this.#find(name).route, schedule))
-  }
-
-  /** Drains and forgets a deployment; resolves when its instances are gone. */
-  remove(name: string): Promise<void> {
-    const record = this.#find(name)
-    return this.#queue.run(record.route, async () => {
-      const { state, engine, onRemoved } = this.#options
-      await state.update(next => void delete next.deployments[record.route])
-      await this.#instances.retire(await engine.instances(record.route), activeVersion(record))
-      await this.#fleet.drained()
-      await engine.logs?.forget(record.route)
-      this.#fleet.forget(record.route)
-      this.#scaler.forget(record.route)
-      onRemoved(record.name)
-    })
-  }
-
-  async removeAll(): Promise<string[]> {
-    const names = Object.values(this.#options.state.current.deployments).map(({ name }) => name)
-    await Promise.all(names.map(name => this.remove(name)))
-    return names
   }
 
   /**
@@ -311,7 +212,7 @@ export class Deployer {
    */
   logs(name: string): (query: LogQuery & { signal: AbortSignal }) => AsyncIterable<LogLine> {
     const { engine } = this.#options
-    const { route } = this.#find(name)
+    const { route } = deploymentNamed(this.#options.state.current, name)
     const logs = capability(engine, 'logs')
     return query => deploymentLogs({ logs, engine }, route, query)
   }
@@ -352,16 +253,6 @@ export class Deployer {
     return AbortSignal.any([signal, this.#stopping.signal])
   }
 
-  #find(name: string): DeploymentRecord {
-    const record = this.#options.state.deployment(routeOf(name))
-    if (record) return record
-    const names = Object.values(this.#options.state.current.deployments).map(({ name }) => name)
-    const near = nearMatch(name, names)
-    throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment is named "${name}"`, {
-      hint: near ? `Did you mean "${near}"?` : 'ryo-faas details lists what is deployed.',
-    })
-  }
-
   /** Headers with which an instance is asked. */
   proofTo(id: string): Record<string, string> {
     return proofTo(id, this.#options.surroundings().instanceKeyOf)
@@ -397,9 +288,4 @@ export class Deployer {
       ...(state.current.clock && { clock: state.current.clock }),
     }
   }
-}
-
-/** A debug port belongs to one instance. */
-function withoutDebugger({ debugPort: _, ...record }: DeploymentRecord): DeploymentRecord {
-  return record
 }

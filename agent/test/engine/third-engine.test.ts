@@ -111,7 +111,7 @@ test('functions are deployed, replaced, restarted when they die, and removed', a
   expect(await answerOf('hello')).toBe('two')
   expect((await deployer.resources()).map(({ type }) => type)).toEqual(['instance'])
   expect(await deployer.prune()).toEqual({ removed: [], freedBytes: 0 })
-  await deployer.remove('hello')
+  await deployer.lifecycle.remove('hello')
   expect(await engine.instances()).toEqual([])
 })
 

@@ -136,7 +136,7 @@ test('functions in two languages are checked, deployed and called from one deplo
   await writeFile(join(home, 'project', 'script.sh'), servingScript('changed'))
   expect(outcomesOf(await deploy(next))).toContainEqual(['script', 'updated'])
   expect(await call('script')).toBe('changed')
-  await next.rollback('script', undefined, never)
+  await next.lifecycle.rollback('script', undefined, never)
   expect(await call('script')).toBe('from a script')
 })
 
@@ -190,7 +190,7 @@ test('an agent that does not know a language keeps what is running, and says why
   const deployer = await startDeployer(poorer)
   expect(await call('script')).toBe('still here')
   const expected = { code: 'UNSUPPORTED', message: expect.stringContaining('shell') }
-  await expect(deployer.scale('script', 2, never)).rejects.toMatchObject(expected)
+  await expect(deployer.lifecycle.scale('script', 2, never)).rejects.toMatchObject(expected)
   const kept = JSON.parse(await readFile(join(home, 'state.json'), 'utf8')) as object
   expect(kept).toMatchObject({ deployments: { script: { versions: [{ language: 'shell', protocol: 1 }] } } })
   expect(kept).not.toHaveProperty('deployments.script.scaledTo')

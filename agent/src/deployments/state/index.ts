@@ -2,6 +2,7 @@ export {
   activeVersion,
   CallerKeyRecord,
   deploymentIn,
+  deploymentNamed,
   DeploymentRecord,
   PlatformState,
   VersionRecord,

@@ -1,7 +1,16 @@
+import { routeOf } from '@ryo-faas/runtime/protocol'
 import { z } from 'zod'
 import { CallerKey } from '../../access/index.ts'
 import { TableClock } from '../../routes/index.ts'
-import { DeployEntry, DeploymentKind, EngineKind, ServedHandlers, TriggerStart } from '../../contract/index.ts'
+import {
+  DeployEntry,
+  DeploymentKind,
+  EngineKind,
+  nearMatch,
+  RyoFaasError,
+  ServedHandlers,
+  TriggerStart,
+} from '../../contract/index.ts'
 
 /** Increases with every change that an earlier release could not read; `migrations.ts` has the steps. */
 export const STATE_FORMAT = 4
@@ -82,4 +91,15 @@ export const EMPTY_STATE: PlatformState = { format: STATE_FORMAT, ports: {}, dep
 /** Users choose the names of functions; one may be called `constructor`. */
 export function deploymentIn(state: Readonly<PlatformState>, route: string): DeploymentRecord | undefined {
   return Object.hasOwn(state.deployments, route) ? state.deployments[route] : undefined
+}
+
+/** @throws RyoFaasError DEPLOYMENT_NOT_FOUND */
+export function deploymentNamed(state: Readonly<PlatformState>, name: string): DeploymentRecord {
+  const record = deploymentIn(state, routeOf(name))
+  if (record) return record
+  const names = Object.values(state.deployments).map(({ name }) => name)
+  const near = nearMatch(name, names)
+  throw new RyoFaasError('DEPLOYMENT_NOT_FOUND', `no deployment is named "${name}"`, {
+    hint: near ? `Did you mean "${near}"?` : 'ryo-faas details lists what is deployed.',
+  })
 }
