@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import MinimizerPlugin from 'minimizer-webpack-plugin'
 import webpack from 'webpack'
+import { ENTRIES } from './agent/scripts/bundle.js'
 
 const path = relative => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -18,17 +19,7 @@ const shared = {
   optimization: { minimize: false },
 }
 
-const AGENT_ENTRIES = [
-  'main/agent',
-  'main/cli',
-  'main/command-line',
-  'main/keeper',
-  'services/proxy/main',
-  'services/dispatcher/main',
-  'services/store/main',
-  'services/store/thread-main',
-  'languages/node/checker/checker-main',
-]
+const AGENT_ENTRIES = [...ENTRIES, 'main/cli']
 const SSH = ['ssh2', 'cpu-features']
 /** Of OpenTelemetry's SDK the agent uses what is about traces. */
 const NOT_TRACES = ['sdk.js', 'start.js'].map(file => path(`node_modules/@opentelemetry/sdk-node/build/src/${file}`))

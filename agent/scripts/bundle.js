@@ -11,7 +11,8 @@ const dist = fileURLToPath(new URL('../dist/', import.meta.url))
 
 const SMALL_UNDICI = fileURLToPath(new URL('small-undici.js', import.meta.url))
 
-const ENTRIES = [
+/** What runs as a process, or a thread, of its own: paths below `agent/src`, without their ending. */
+export const ENTRIES = [
   'main/agent',
   'main/agent-process',
   'main/command-line',
@@ -103,23 +104,32 @@ const smallUndici = {
     ),
 }
 
-/** @type {import('esbuild').BuildOptions} */
-const FOR_NODE = {
+/**
+ * An entry as one module, with chunks for what it loads later.
+ * @type {import('esbuild').BuildOptions}
+ */
+export const AS_MODULE = {
   bundle: true,
+  splitting: true,
   format: 'esm',
   platform: 'node',
   target: 'node20',
   mainFields: ['module', 'main'],
-  external: OUTSIDE,
   banner: { js: BANNER },
   define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
+  logLevel: 'warning',
+}
+
+/** @type {import('esbuild').BuildOptions} */
+const FOR_NODE = {
+  ...AS_MODULE,
+  external: OUTSIDE,
   plugins: [withoutUnused, httpAsUsed, lateSsh, smallUndici],
   legalComments: 'none',
   // Half the text to keep in memory; names and short lines stay for stack traces.
   minifyWhitespace: true,
   minifySyntax: true,
   lineLimit: 160,
-  logLevel: 'warning',
 }
 
 /** Chunks of an earlier build stay for so long: a platform that runs from here may not have loaded them yet. */
@@ -150,7 +160,6 @@ async function bundleEntry(folder, name) {
     entryPoints: [`${dist}${name}.js`],
     outbase: dist,
     outdir: folder,
-    splitting: true,
     // As deep as the modules in it that look for files beside themselves.
     chunkNames: 'chunks/[name]-[hash]',
     metafile: true,

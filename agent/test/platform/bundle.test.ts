@@ -1,24 +1,19 @@
-import { execFile } from 'node:child_process'
-import { readdir, readFile } from 'node:fs/promises'
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { ENTRIES } from '../../scripts/bundle.js'
+import { removeStale } from '../support/bundle-entries.ts'
 
 const agent = fileURLToPath(new URL('../../', import.meta.url))
-/** `main/agent` loads the last one when the processes of its parts were started. */
-const ENTRIES = [
-  'main/agent',
-  'main/keeper',
-  'services/proxy/main',
-  'services/dispatcher/main',
-  'services/store/main',
-  'main/agent-process',
-].map(entry => join(agent, 'bundle', `${entry}.js`))
+const bundled = (entry: string) => join(agent, 'bundle', `${entry}.js`)
 
 /** Prints what Node loaded of its own, when the process exits. */
 const REPORT = `data:text/javascript,process.on('exit', () => process.stdout.write(process.moduleLoadList.join()))`
 
-/** Without arguments an entry loads everything, and exits because it has no options. */
+/** Without arguments an entry loads everything, and exits because it has nothing to do. */
 function loadedBy(path: string): Promise<string> {
   return new Promise(resolve => {
     const args = ['--import', REPORT, path]
@@ -27,7 +22,7 @@ function loadedBy(path: string): Promise<string> {
 }
 
 test('no process loads what it does not use: undici in Node, which an import of node:http brings along', async () => {
-  for (const loaded of await Promise.all(ENTRIES.map(loadedBy))) {
+  for (const loaded of await Promise.all(ENTRIES.map(entry => loadedBy(bundled(entry))))) {
     expect(loaded).toContain('NativeModule fs')
     expect(loaded).not.toContain('undici')
   }
@@ -42,8 +37,9 @@ async function codeOf(path: string): Promise<string> {
 
 test('a service has none of the code that only the agent needs, nor has the agent before its parts boot', async () => {
   const pathOfApi = '/v1/deployments/:name/rollback'
-  const isIn = async (path: string) => (await codeOf(path)).includes(pathOfApi)
-  expect(await Promise.all(ENTRIES.map(isIn))).toEqual([false, false, false, false, false, true])
+  const isIn = await Promise.all(ENTRIES.map(async entry => (await codeOf(bundled(entry))).includes(pathOfApi)))
+  // An agent loads the first one when the processes of its parts were started.
+  expect(ENTRIES.filter((_, at) => isIn[at])).toEqual(['main/agent-process', 'main/command-line'])
 })
 
 test('dispatchers get of undici what they import', async () => {
@@ -57,4 +53,14 @@ test('dispatchers get of undici what they import', async () => {
   expect(names).toContain('Pool')
   const small = (await import(join(agent, 'scripts', 'small-undici.js'))) as object
   expect(Object.keys(small)).toEqual(expect.arrayContaining(names))
+})
+
+test('what a killed run of tests bundled goes when the next one begins, and nothing of one that is running', async () => {
+  const out = await mkdtemp(join(tmpdir(), 'rfa-out-'))
+  onTestFinished(() => rm(out, { recursive: true }))
+  const ended = spawnSync(process.execPath, ['--version']).pid
+  const names = [`entries-${ended}-abc`, `entries-${process.pid}-abc`, 'pictures', `${ended}.tgz`]
+  for (const name of names) await mkdir(join(out, name, 'services'), { recursive: true })
+  await removeStale(out)
+  expect((await readdir(out)).toSorted()).toEqual(names.slice(1).toSorted())
 })
