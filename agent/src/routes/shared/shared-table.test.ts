@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ensureStreams, purge, routesSubject, STREAMS, type Bus } from '../../bus/index.ts'
 import { managerOf, startNats, type TestNats } from '../../bus/testing/nats-server.ts'
 import { untilTrue } from '../../../test/support/until.ts'
-import { PushChannel, RouteKeeper, RouteTable, type RouteInput } from '../index.ts'
+import { PushChannel, RouteKeeper, RouteTable, type Route, type RouteInput } from '../index.ts'
 import {
   routeChannelContract,
   type ChannelUnderTest,
@@ -202,24 +202,33 @@ describe('a shared table', () => {
     expect(agent.behind()).toEqual([])
   })
 
-  it('a route that no message can hold is named once, and not tried again until it is smaller', async () => {
-    const agent = await writer()
-    const proxy = follower()
+  it('a route that no message can hold arrives in pieces, keeps no other from anybody, and may change and shrink', async () => {
+    const agent = await writer({ callbackAllow: 'ä'.repeat(1024 * 1024) })
+    const [proxy, late] = [follower(), follower()]
     await following(agent, proxy)
-    const large = { ...tableWith(5, ['a']), secrets: { huge: randomBytes(1024 * 1024).toString('base64') } }
-    let published = 0
-    const publish = bus.publish.bind(bus)
-    bus.publish = (...given) => {
-      published += 1
-      return publish(...given)
+    const [small, large] = tableWith(0, ['a', 'b']).routes as [Route, Route]
+    large.paths = { http: [randomBytes(1024 * 1024).toString('base64'), '🦊'.repeat(300_001)], async: [] }
+    await agent.setRoutes({ ...tableWith(5, []), routes: [small, large] })
+    expect(proxy.last.routes).toEqual([small, large])
+    expect((await storedBytes()).subjects.filter(subject => subject.includes('/')).length).toBeGreaterThan(10)
+    const changed = { ...large, version: 7 }
+    await (
+      await agent.setRoute({ base: 5, generation: 6, route: changed })
+    ).settled
+    await (
+      await agent.setRoute({ base: 6, generation: 7, route: { ...small, version: 8 } })
+    ).settled
+    await late.comeBack()
+    await untilTrue(() => late.generation === 7, 'the table is served')
+    for (const { last, settings } of [proxy, late]) {
+      expect(last.routes).toEqual([{ ...small, version: 8 }, changed])
+      expect(settings).toEqual([{ callbackAllow: 'ä'.repeat(1024 * 1024) }])
     }
-    await expect(agent.setRoutes(large)).rejects.toThrow(NotReachedError)
-    expect(agent.troubles).toEqual([
-      expect.stringMatching(/huge takes \d+ bytes, and a message of this NATS has at most 1048576/),
-    ])
-    expect([published, proxy.generation]).toEqual([0, -1])
-    await agent.setRoutes(tableWith(6, ['a']))
-    expect([proxy.generation, agent.troubles.length]).toEqual([6, 1])
+    const shrunk = { ...large, paths: { http: ['/x'], async: [] } }
+    await agent.setRoutes({ ...tableWith(8, []), routes: [shrunk] })
+    expect([proxy, late].map(({ last }) => last.routes)).toEqual([[shrunk], [shrunk]])
+    expect((await storedBytes()).bytes.length).toBeLessThan(100_000)
+    expect([...agent.troubles, ...proxy.troubles, ...late.troubles]).toEqual([])
   })
 
   it('one route that changes is two messages, and is served as one route', async () => {

@@ -115,7 +115,7 @@ export class TableFollower {
 
 /** Taken from the entries at once: they are about to change. */
 function nextOf({ head: { generation }, entries, changed }: ReadTable): Next {
-  const settings = entries.text(SETTINGS)
+  const settings = entries.whole(SETTINGS)
   const [only] = changed?.size === 1 ? changed : []
   const route = only === undefined ? undefined : entries.route(only)
   return route === undefined

@@ -7,7 +7,7 @@
  */
 import { backoffMs } from '../../host/index.ts'
 import { OrderedReader, routesSubject, STREAMS, streamState, type Bus } from '../../bus/index.ts'
-import { Entries, HEAD, Head, isMember } from './entries.ts'
+import { Entries, HEAD, Head, isMember, wholeOf } from './entries.ts'
 import type { Sealer } from './sealer.ts'
 
 const SLOTS = { free: 4_096, all: 4_096 }
@@ -113,7 +113,7 @@ export class TableReader {
     if (isMember(entry)) return onMember?.(entry, text)
     if (entry === HEAD) return text === undefined ? undefined : this.#takeHead(text, sequence)
     this.#entries.set(entry, text)
-    this.#changed?.add(entry)
+    this.#changed?.add(wholeOf(entry))
   }
 
   #takeHead(text: string, sequence: number): void {

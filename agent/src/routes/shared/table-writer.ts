@@ -5,8 +5,8 @@
  * again. Nothing is written before there is a proxy to read it. 2. `setRoutes` resolves once every proxy that lives
  * serves the table and has settled. 3. A proxy that is lost is not waited for, one that does not respond for `ANSWER_MS`;
  * then it says which. The table is there for them when they are back. 4. Two writers do not mix: a head is written only
- * over the one that was read. 5. What cannot be written now is written when NATS is back;
- * what no message can hold is named, and tried again when it has changed.
+ * over the one that was read. 5. What cannot be written now is written when NATS is back. 6. What no message can hold is
+ * written in pieces: a large route keeps no other from anybody.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { backoffMs } from '../../host/index.ts'
@@ -14,7 +14,7 @@ import { BusError, maxPayloadOf, routesSubject, type Bus } from '../../bus/index
 import type { PatchReader, Served } from '../route-channel.ts'
 import { StaleTableError } from '../route-keeper.ts'
 import type { RoutePatch, RouteTable } from '../route.ts'
-import { entriesOf, HEAD, memberEntry, routeEntry, SETTINGS, type Head } from './entries.ts'
+import { entriesOf, HEAD, inPieces, memberEntry, routeEntry, SETTINGS, type Head } from './entries.ts'
 import { isLive, Members, type HeardMember, type Member } from './member.ts'
 import type { Sealer } from './sealer.ts'
 import { readStored, type StoredTable } from './stored-table.ts'
@@ -36,21 +36,6 @@ export class NotReachedError extends Error {
     super(`these proxies do not say that they serve the new routes: ${names.join(', ')}`)
     this.name = 'NotReachedError'
     this.proxies = proxies
-  }
-}
-
-/** No message of this server can hold it. */
-class TooLargeError extends Error {
-  /** Of the table. */
-  readonly generation: number
-
-  constructor(entry: string, is: { generation: number; text: string; bytes: number; most: number }) {
-    const { name = entry } = JSON.parse(is.text) as { name?: string }
-    super(
-      `the route of ${name} takes ${is.bytes} bytes, and a message of this NATS has at most ${is.most} (max_payload)`,
-    )
-    this.name = 'TooLargeError'
-    this.generation = is.generation
   }
 }
 
@@ -76,8 +61,6 @@ export class TableWriter implements PatchReader {
   #isWriting = false
   #retry: NodeJS.Timeout | undefined
   #failures = 0
-  /** Why the table that was tried last cannot be written. */
-  #tooLarge: TooLargeError | undefined
   #isClosed = false
 
   constructor(options: TableWriterOptions) {
@@ -137,7 +120,7 @@ export class TableWriter implements PatchReader {
   }
 
   #write(): void {
-    if (this.#isWriting || this.#isClosed || this.#tooLarge?.generation === this.#generation) return
+    if (this.#isWriting || this.#isClosed) return
     clearTimeout(this.#retry)
     this.#retry = undefined
     this.#writing = this.#attempt(() => this.#writeAll())
@@ -156,20 +139,12 @@ export class TableWriter implements PatchReader {
       (error: Error) => {
         this.#stored = undefined
         if (error instanceof StaleTableError || this.#isClosed) return
-        if (error instanceof TooLargeError) return this.#nameTooLarge(error)
         this.#failures += 1
         if (this.#failures === 1) this.#options.onTrouble(error.message)
         this.#retry = setTimeout(() => this.#write(), backoffMs(AGAIN, this.#failures)).unref()
       },
     )
     return attempt
-  }
-
-  /** Once; what has changed meanwhile is tried at once. */
-  #nameTooLarge(error: TooLargeError): void {
-    if (error.message !== this.#tooLarge?.message) this.#options.onTrouble(error.message)
-    this.#tooLarge = error
-    this.#write()
   }
 
   async #open(): Promise<StoredTable> {
@@ -201,19 +176,18 @@ export class TableWriter implements PatchReader {
     if (newest > this.#generation && this.#generation >= 0) throw new StaleTableError(newest)
   }
 
-  /** Invariants 1 and 4. @throws BusError */
+  /** Invariants 1, 4 and 6. @throws BusError */
   async #commit(stored: StoredTable): Promise<void> {
     const { bus, sealer } = this.#options
     const { entries } = stored
     const generation = this.#generation
     const most = maxPayloadOf(bus)
-    const changed = [...this.#wanted].filter(([entry, text]) => entries.text(entry) !== text)
-    const gone = [...entries.names()].filter(entry => !this.#wanted.has(entry))
+    const wanted = new Map([...this.#wanted].flatMap(([entry, text]) => inPieces(entry, text, most)))
+    const changed = [...wanted].filter(([entry, text]) => entries.text(entry) !== text)
+    const gone = [...entries.names()].filter(entry => !wanted.has(entry))
     const all = [...changed, ...gone.map(entry => [entry, undefined] as const)]
     const sealed = all.map(([entry, text]) => {
-      const data = text === undefined ? NOTHING : sealer.seal(entry, text)
-      if (data.length > most) throw new TooLargeError(entry, { generation, text: text!, bytes: data.length, most })
-      return { entry, text, data }
+      return { entry, text, data: text === undefined ? NOTHING : sealer.seal(entry, text) }
     })
     for (let from = 0; from < sealed.length; from += WINDOW) {
       const some = sealed.slice(from, from + WINDOW)
