@@ -35,6 +35,7 @@ export {
   publishedSubjects,
   proxySubject,
   REDRIVEN_HEADER,
+  NEWEST_ROUTES,
   ROLL_CALL,
   routesSubject,
   STATUS_HEADER,

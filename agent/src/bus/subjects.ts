@@ -92,6 +92,9 @@ export function proxySubject(what: 'alive' | 'demand' | 'ask', id: string): stri
 /** Proxies on other machines are to say that they are there. */
 export const ROLL_CALL = 'rfa.proxy.call'
 
+/** The agent is asked which routes are the newest. */
+export const NEWEST_ROUTES = 'rfa.proxy.newest'
+
 /** Position of a trigger: `<route>.<handler>`. */
 export function triggerSubject(trigger: string): string {
   return `$KV.rfa_triggers.${trigger}`

@@ -22,6 +22,10 @@ const TWO_TO_256 = 2n ** 256n
 export const Head = z.object({ generation: z.int().min(0), digest: z.string() })
 export type Head = z.infer<typeof Head>
 
+/** What an agent says that is asked for its newest table; -1: it has published none yet. */
+export const Newest = z.object({ generation: z.int() })
+export const NEWEST = 'newest'
+
 const Secret = z.object({ name: z.string(), value: z.string() })
 
 /** Of a proxy that serves the table. */

@@ -5,11 +5,11 @@
  * Invariants: 1. Tables are served one after another. 2. A generation counts as settled once all before it have.
  * 3. Settings are in force before the table that came with them.
  */
-import { routesSubject, type Bus } from '../../bus/index.ts'
+import { BusError, NEWEST_ROUTES, routesSubject, type Bus } from '../../bus/index.ts'
 import type { PatchReader, Served } from '../route-channel.ts'
 import { StaleTableError } from '../route-keeper.ts'
 import type { Route, RouteTable } from '../route.ts'
-import { memberEntry, SETTINGS } from './entries.ts'
+import { memberEntry, Newest, NEWEST, SETTINGS } from './entries.ts'
 import { Presence, type MemberInput } from './member.ts'
 import type { Sealer } from './sealer.ts'
 import { TableReader, type ReadTable } from './table-reader.ts'
@@ -36,13 +36,25 @@ export class TableFollower {
   #turn: Promise<void> = Promise.resolve()
   #settling: Promise<void> = Promise.resolve()
   #settings: string | undefined
+  #served: number
   #isRegistered = false
 
   constructor(options: TableFollowerOptions) {
     this.#options = options
     const { bus, sealer, about, reader, onTrouble } = options
+    this.#served = reader.generation
     this.#presence = new Presence(bus, sealer, { ...about, generation: reader.generation })
     this.#tables = new TableReader({ bus, sealer, onTrouble, onTable: table => this.#take(table) })
+  }
+
+  /** Whether the agent has published nothing newer than what is served; false if it does not say. */
+  async isCurrent(): Promise<boolean> {
+    const { bus, sealer } = this.#options
+    // Nobody answers: the agent is away, or NATS is.
+    const answer = await bus.ask(NEWEST_ROUTES).catch((error: BusError) => error)
+    const text = answer instanceof BusError ? undefined : sealer.open(NEWEST, answer)
+    const newest = text === undefined ? undefined : Newest.safeParse(JSON.parse(text)).data
+    return newest !== undefined && newest.generation >= 0 && this.#served >= newest.generation
   }
 
   /** Says that it serves no more. */
@@ -77,6 +89,7 @@ export class TableFollower {
     const { generation } = next
     await this.#use(next.settings)
     const settled = await this.#hand(next)
+    this.#served = generation
     await this.#register()
     this.#presence.update({ generation })
     this.#settling = this.#settling

@@ -6,15 +6,15 @@
  * serves the table and has settled. 3. A proxy that is lost is not waited for, one that does not respond for `ANSWER_MS`;
  * then it says which. The table is there for them when they are back. 4. Two writers do not mix: a head is written only
  * over the one that was read. 5. What cannot be written now is written when NATS is back. 6. What no message can hold is
- * written in pieces: a large route keeps no other from anybody.
+ * written in pieces: a large route keeps no other from anybody. 7. Who asks hears which generation was published last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { backoffMs } from '../../host/index.ts'
-import { BusError, maxPayloadOf, routesSubject, type Bus } from '../../bus/index.ts'
+import { BusError, maxPayloadOf, NEWEST_ROUTES, routesSubject, type Bus } from '../../bus/index.ts'
 import type { PatchReader, Served } from '../route-channel.ts'
 import { StaleTableError } from '../route-keeper.ts'
 import type { RoutePatch, RouteTable } from '../route.ts'
-import { entriesOf, HEAD, inPieces, memberEntry, routeEntry, SETTINGS, type Head } from './entries.ts'
+import { entriesOf, HEAD, inPieces, memberEntry, NEWEST, routeEntry, SETTINGS, type Head } from './entries.ts'
 import { isLive, Members, type HeardMember, type Member } from './member.ts'
 import type { Sealer } from './sealer.ts'
 import { readStored, type StoredTable } from './stored-table.ts'
@@ -53,6 +53,7 @@ export class TableWriter implements PatchReader {
   readonly #options: TableWriterOptions
   readonly #wanted = new Map<string, string>()
   readonly #looking: NodeJS.Timeout
+  readonly #endAnswers: () => void
   #generation = -1
   /** What is at NATS, as far as is known. */
   #stored: StoredTable | undefined
@@ -69,6 +70,9 @@ export class TableWriter implements PatchReader {
     this.members.events.on('changed', ({ generation }) => generation < this.#generation && this.#write())
     this.#looking = setInterval(() => this.#forgetOld(), FORGET_MS / 24).unref()
     this.#writing = this.#attempt(() => this.#writeAll())
+    this.#endAnswers = options.bus.answer(NEWEST_ROUTES, async () => {
+      return options.sealer.seal(NEWEST, JSON.stringify({ generation: this.#generation }))
+    })
   }
 
   /** @throws StaleTableError, NotReachedError */
@@ -106,6 +110,7 @@ export class TableWriter implements PatchReader {
     this.#isClosed = true
     clearInterval(this.#looking)
     clearTimeout(this.#retry)
+    this.#endAnswers()
     this.members.close()
     await this.#writing.catch(() => undefined)
   }

@@ -172,6 +172,30 @@ it('with workers: a rate holds for all of them together, and keys are known to e
   expect((await Promise.all(Array.from({ length: 8 }, send))).map(({ status }) => status)).toEqual(Array(8).fill(401))
 })
 
+it('with workers: a further proxy that cannot find out whether its routes are the newest is ready after a time', async () => {
+  const shared = { key: 'k'.repeat(43), id: 'edge', version: '1', isFollowing: true }
+  const nats = { url: 'nats://127.0.0.1:1' }
+  const routesFile = path.join(folder, 'routes.json')
+  const first = await start({ workers: 2, nats, routesFile, shared: { ...shared, catchUpMs: 600_000 } })
+  const isReady = async ({ proxy }: Started) => (await call(proxy, '/readyz')).status === 200
+  await first.control.setRoutes(table([]))
+  expect(await isReady(first)).toBe(false)
+  first.child.kill('SIGKILL')
+  await first.exit
+  await rm(path.join(folder, 'ready.json'))
+  const second = await start({ workers: 2, nats, routesFile, shared: { ...shared, catchUpMs: 100 } })
+  await until(() => isReady(second), 'it is ready with what it has')
+  const { pid } = second.child
+  const workersOf = async () => (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ')
+  const before = await workersOf()
+  for (const worker of before) process.kill(Number(worker), 'SIGKILL')
+  await until(async () => {
+    const now = await workersOf()
+    return !now.some(worker => before.includes(worker)) && (await second.control.stats()).workers === 2
+  }, 'there are new workers')
+  await until(() => isReady(second), 'they are ready')
+})
+
 it('with workers: every worker accepts asynchronous calls, under ids that no other gives', async () => {
   const nats = await startNats()
   stage.onEnd(() => nats.stop())

@@ -107,6 +107,8 @@ export const ProxyOptions = DataPlaneOptions.extend({
       version: z.string(),
       /** It gets its routes there, and what proxies have in common. Otherwise it only counts. */
       isFollowing: z.boolean(),
+      /** If it cannot find out that its routes are the newest: so long after it has some, it is ready with them. */
+      catchUpMs: ms.default(5_000),
       /** Where callers reach it, `host:port`, if that is not where it listens. */
       address: z.string().min(1).optional(),
     })

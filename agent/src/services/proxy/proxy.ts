@@ -52,7 +52,10 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
     serve: (table, patch) => plane.applyRoutes(table, patch),
   })
   await keeper.load()
-  const plane = await startDataPlane(options, { table: keeper.current, rules })
+  const plane = await startDataPlane(options, {
+    ...{ table: keeper.current, rules },
+    isBehind: options.shared?.isFollowing,
+  })
   const stats = async () => ({
     generation: keeper.generation,
     workers: 1,
@@ -98,6 +101,7 @@ export async function createProxy(input: ProxyInput, { rules }: { rules?: Rules 
         answers: { stats, figures, keyUses },
         useSettings: settings => plane.useSettings(settings),
         shareAmong: count => plane.shareAmong(count),
+        caughtUp: () => plane.caughtUp(),
       },
     )
   return {

@@ -33,6 +33,7 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
   const common: Common = {
     settings: shared?.isFollowing ? await savedSettings(options.routesFile) : undefined,
     sharers: 1,
+    isBehind: shared?.isFollowing === true,
   }
   const alive = new Set<Worker>()
   /** Workers that have asked for the table: what is sent to a worker before it listens to its channel is lost. */
@@ -143,6 +144,10 @@ export async function createClusterProxy(workers: number, options: ProxyOptions)
           rates.shareAmong(count)
           void askAll('common', common)
         },
+        caughtUp: () => {
+          common.isBehind = false
+          void askAll('common', common)
+        },
       },
     )
   return {
@@ -174,6 +179,8 @@ interface Common {
   settings: SharedSettings | undefined
   /** Proxies that share limits. */
   sharers: number
+  /** See `DataPlaneStart`. */
+  isBehind: boolean
 }
 
 /** The life of a worker process. */
@@ -200,6 +207,7 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
     common = next
     if (next.settings !== undefined) plane?.useSettings(next.settings)
     plane?.shareAmong(next.sharers)
+    if (!next.isBehind) plane?.caughtUp()
   }
   process.once('SIGTERM', stop)
   // The primary decides when to stop; a terminal sends its signal to everyone.
@@ -220,7 +228,7 @@ export async function runWorker(options: DataPlaneOptions): Promise<void> {
     plane = await startDataPlane(
       { ...options, port: start.port },
       {
-        table,
+        ...{ table, isBehind: true },
         scrape: () => primary.ask('scrape'),
         rates: new SharedRates(requests => primary.ask('rates', requests)),
       },

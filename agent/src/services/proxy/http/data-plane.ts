@@ -55,6 +55,8 @@ export interface DataPlane {
   useSettings(settings: SharedSettings): void
   /** Limits that hold for all proxies together are divided by `count`. */
   shareAmong(count: number): void
+  /** What it serves is as new as can be: see `isBehind`. */
+  caughtUp(): void
   followDemand(sink: DemandSink): () => void
   snapshot(): FunctionSnapshot[]
   /** When keys of callers were last used: by id, in milliseconds since 1970. */
@@ -69,6 +71,8 @@ export interface DataPlane {
 export interface DataPlaneStart {
   /** Served from the first request on. */
   table?: RouteTable | undefined
+  /** The table may be an old one: callers are better sent elsewhere until `caughtUp` is called. */
+  isBehind?: boolean | undefined
   /** Text of `/metrics`, if it covers more than this process. */
   scrape?: () => Promise<string>
   /** Access rules in addition to the proxy's own. */
@@ -79,6 +83,7 @@ export interface DataPlaneStart {
 
 export async function startDataPlane(options: DataPlaneOptions, start: DataPlaneStart = {}): Promise<DataPlane> {
   let { access } = options
+  let { isBehind = false } = start
   const routes = new Routes({
     maxWaiting: options.maxWaiting,
     upstream: {
@@ -150,7 +155,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
   addOwnRoutes(fastify, {
     newRequestId: () => ids.traceId(),
     admit,
-    isReady: () => routes.generation >= 0 && hop?.isDraining === false,
+    isReady: () => routes.generation >= 0 && !isBehind && hop?.isDraining === false,
     pages: [
       { contentType: registry.contentType, text: start.scrape ?? (() => registry.metrics()) },
       // Several workers give sums, which have no exemplar trace.
@@ -260,6 +265,7 @@ export async function startDataPlane(options: DataPlaneOptions, start: DataPlane
       routes.sharers = count
       rates.shareAmong?.(count)
     },
+    caughtUp: () => void (isBehind = false),
     followDemand: sink => routes.demand.follow(sink),
     keyUses: () => callers.keys.uses(),
     snapshot: () => routes.snapshot(),

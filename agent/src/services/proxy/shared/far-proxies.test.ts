@@ -54,12 +54,14 @@ afterAll(async () => {
 })
 
 const table = (generation: number, only: RouteInput) => RouteTable.parse({ generation, routes: [only] })
-const start = () =>
+/** If its agent does not say that its routes are the newest, it is not ready before long. */
+const start = ({ catchUpMs = 600_000, routesFile = 'routes.json' } = {}) =>
   createProxy({
-    ...{ port: 0, graceMs: 200, routesFile: join(folder, 'routes.json') },
+    ...{ port: 0, graceMs: 200, routesFile: join(folder, routesFile) },
     nats: { url: nats.url, user: nats.user, password: nats.password },
-    shared: { key: KEY, id: 'edge', version: '1', isFollowing: true },
+    shared: { key: KEY, id: 'edge', version: '1', isFollowing: true, catchUpMs },
   })
+const isReady = async (of = proxy) => (await fetch(`http://127.0.0.1:${of.address.port}/readyz`)).ok
 async function call(): Promise<[number, string]> {
   const response = await fetch(`http://127.0.0.1:${proxy.address.port}/functions/fn`)
   return [response.status, await response.text()]
@@ -95,11 +97,29 @@ it('what it has counted is added to what the own proxy has', async () => {
   expect([counts?.displayName, counts?.outcomes[1]]).toEqual(['Fn', functions[0]!.calls - functions[0]!.errors])
 })
 
-it('without NATS it goes on, also after a restart', async () => {
+it('after a restart it is ready once it serves what was published meanwhile', async () => {
+  await proxy.close()
+  await untilTrue(() => far.all.length === 0, 'it has left')
+  // Nobody is there to read it: it is not written.
+  await far.setRoutes(table(5, { ...route, access: { kind: 'key' } }))
+  proxy = await start()
+  await untilTrue(() => isReady(), 'it is ready')
+  expect((await call())[0]).toBe(401)
+  await far.setRoutes(table(6, route))
+})
+
+it('without NATS it goes on, also after a restart; then it is not ready at once, and without a table never', async () => {
   await nats.kill()
-  expect(await call()).toEqual([200, 'hi'])
+  expect([await call(), await isReady()]).toEqual([[200, 'hi'], true])
   await proxy.close()
   proxy = await start()
+  expect([await call(), await isReady()]).toEqual([[200, 'hi'], false])
+  await proxy.close()
+  proxy = await start({ catchUpMs: 100 })
+  await untilTrue(() => isReady(), 'it is ready with what it has')
   expect(await call()).toEqual([200, 'hi'])
+  const other = await start({ catchUpMs: 0, routesFile: 'none.json' })
+  expect(await isReady(other)).toBe(false)
+  await other.close()
   await nats.start()
 })

@@ -3,9 +3,11 @@
  * on another machine than the agent also follows the shared table, tells what is asked of functions, and answers the agent.
  *
  * Invariants: 1. Calls need none of this: without NATS the last table is served. 2. Settings are kept on disk beside the
- * table. 3. All that is asked of functions is told again every `RETELL_MS`, so that what was lost is mended.
+ * table. 3. All that is asked of functions is told again every `RETELL_MS`, so that what was lost is mended. 4. One that was started has caught up when it serves what
+ * the agent has published last, or has had a table for `catchUpMs`: it cannot know whether there is a newer one.
  */
 import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { readIfPresent, writeDurably } from '../../../host/index.ts'
 import { connectBus, proxySubject, ROLL_CALL, type Bus } from '../../../bus/index.ts'
 import { isLive, Members, Presence, Sealer, TableFollower, type PatchReader } from '../../../routes/index.ts'
@@ -16,6 +18,7 @@ import { PURPOSES, QUESTIONS, SharedQuestion, SharedSettings, type SharedDemand 
 
 const RETELL_MS = 5_000
 const COUNT_EVERY_MS = 1_000
+const LOOK_EVERY_MS = 50
 
 /** What a proxy lets others do with it. */
 export interface Shareable {
@@ -27,6 +30,8 @@ export interface Shareable {
   useSettings(settings: SharedSettings): void
   /** Limits that hold for all proxies together are divided by `count`. */
   shareAmong(count: number): void
+  /** Invariant 4. */
+  caughtUp(): void
 }
 
 type Options = Pick<ProxyOptions, 'nats' | 'routesFile'> & { shared: NonNullable<ProxyOptions['shared']> }
@@ -45,6 +50,8 @@ export class Membership {
   readonly #sealer: Sealer
   readonly #abort = new AbortController()
   readonly #joining: Promise<void>
+  readonly #catchingUp: Promise<void>
+  #follower: TableFollower | undefined
   /** In the order in which they were begun. */
   readonly #ends: (() => Promise<void> | void)[] = []
 
@@ -55,11 +62,12 @@ export class Membership {
     this.#joining = this.#join().catch(error => {
       if (!this.#abort.signal.aborted) say((error as Error).message)
     })
+    this.#catchingUp = options.shared.isFollowing ? this.#catchUp() : Promise.resolve()
   }
 
   async close(): Promise<void> {
     this.#abort.abort()
-    await this.#joining
+    await Promise.all([this.#joining, this.#catchingUp])
     for (const end of this.#ends.reverse()) await end()
   }
 
@@ -83,15 +91,26 @@ export class Membership {
     }
     this.#tellDemand(bus)
     this.#answer(bus)
-    const follower = new TableFollower({
+    const follower = (this.#follower = new TableFollower({
       ...{ bus, sealer: this.#sealer, about, reader, onTrouble: say },
       onSettings: async value => {
         const settings = SharedSettings.parse(value)
         this.#own.useSettings(settings)
         if (routesFile !== undefined) await writeDurably(settingsFile(routesFile), JSON.stringify(settings))
       },
-    })
+    }))
     this.#ends.push(() => follower.close())
+  }
+
+  /** Invariant 4. */
+  async #catchUp(): Promise<void> {
+    const { reader } = this.#own
+    const { signal } = this.#abort
+    const pause = (ms: number) => delay(ms, true, { signal, ref: false }).catch(() => true)
+    while (reader.generation < 0 && !signal.aborted) await pause(LOOK_EVERY_MS)
+    const isLong = pause(this.#options.shared.catchUpMs)
+    while (!(await Promise.race([isLong, this.#follower?.isCurrent() ?? false]))) await pause(LOOK_EVERY_MS)
+    if (!signal.aborted) this.#own.caughtUp()
   }
 
   #count(bus: Bus): void {
