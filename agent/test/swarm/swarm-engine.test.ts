@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ENV } from '@ryo-faas/runtime/protocol'
 import { SwarmEngine } from '../../src/engines/swarm/swarm-engine.ts'
+import { PORT_LABEL, type SwarmService } from '../../src/engines/swarm/swarm-api.ts'
 import { engineContract } from '../engine/engine-contract.ts'
 import { addressOf, ask, EngineStage, never, type EngineUnderTest } from '../engine/engine-stage.ts'
 import { until } from '../support/until.ts'
@@ -98,6 +99,23 @@ describe('several machines', () => {
     await until(async () => (await services()) === 0 || undefined)
     waiting.abort()
     expect(await starting).toBe('failed')
+    await successor.close()
+  })
+
+  test('the port of an instance that an earlier release started is written on its service by the next agent', async () => {
+    const instance = await stage.start({})
+    const [found] = (await manager.docker.listServices()) as unknown as SwarmService[]
+    const { ID, Version, Spec } = found as Required<SwarmService>
+    const { [PORT_LABEL]: port, ...Labels } = Spec.Labels
+    await manager.docker.getService(ID).update({ ...Spec, Labels, version: Version.Index })
+    const successor = await stage.under.make()
+    await successor.prepare(() => undefined)
+    await until(async () => {
+      const [now] = (await manager.docker.listServices()) as unknown as SwarmService[]
+      return now?.Spec.Labels[PORT_LABEL] === port || undefined
+    })
+    expect(addressOf(instance).port).toBe(Number(port))
+    expect(await ask(instance, '/')).toBe('hello')
     await successor.close()
   })
 

@@ -26,7 +26,8 @@ import { HandedOver } from './handed-over.ts'
 import { ImageServer } from './image-server.ts'
 import type { Registry } from '../oci/registry.ts'
 import { constraintsOf, serviceName, serviceSpec } from './service-spec.ts'
-import { addressOf, platformHosts, PORT_LABEL, type SwarmInfo, type SwarmService } from './swarm-api.ts'
+import { writeMissingPorts, writePort } from './service-ports.ts'
+import { addressOf, platformHosts, type SwarmInfo, type SwarmService } from './swarm-api.ts'
 import { OciImages } from '../oci/oci-images.ts'
 import { hasEnded, hasRun, phaseOf, toInstance } from './swarm-instance.ts'
 import { SwarmLogs } from './swarm-logs.ts'
@@ -103,7 +104,7 @@ export class SwarmEngine implements Engine {
 
   async prepare(report: (doing: string) => void): Promise<Prepared> {
     const [place] = await Promise.all([this.#placed(), this.images.ensureBase(report)])
-    void this.#removeUnplaced().catch(() => undefined)
+    void this.#lookAfterFound().catch(() => undefined)
     return place.prepared
   }
 
@@ -268,7 +269,8 @@ export class SwarmEngine implements Engine {
           throw new RyoFaasError('START_FAILED', `${spec.route} did not start on ${hostOf(seen)}: ${Err}`)
         }
         if (instance !== undefined) {
-          if (instance.state.kind === 'running') await this.#writePort(seen.task.ServiceID, instance.state.address.port)
+          if (instance.state.kind === 'running')
+            await writePort(this.#docker, seen.task.ServiceID, instance.state.address.port)
           return instance
         }
         if (State === 'pending' && Err !== '') unplacedSince ??= performance.now()
@@ -280,18 +282,6 @@ export class SwarmEngine implements Engine {
         }
       }
       await delay(LOOK_EVERY_MS)
-    }
-  }
-
-  /** See `SwarmView`. Labels of a service are none of its task, which goes on. @throws RyoFaasError ENGINE_FAILED */
-  async #writePort(id: string, port: number): Promise<void> {
-    try {
-      const service = this.#docker.getService(id)
-      const { Version, Spec } = (await service.inspect()) as Required<SwarmService>
-      const Labels = { ...Spec.Labels, [PORT_LABEL]: String(port) }
-      await service.update({ ...Spec, Labels, version: Version.Index })
-    } catch (error) {
-      throw translateDockerError(error, 'writing down where an instance is reached')
     }
   }
 
@@ -307,17 +297,22 @@ export class SwarmEngine implements Engine {
     if (!isUsed) await this.#networks.removeUnused(route).catch(() => undefined)
   }
 
-  /** An agent died before Swarm had a machine for them. */
-  async #removeUnplaced(): Promise<void> {
+  /**
+   * Of agents before this one. What Swarm had no machine for yet is removed, and so is what nobody knows the port of any
+   * more: the deployer does not see it, and starts others.
+   */
+  async #lookAfterFound(): Promise<void> {
     const [services, seen] = await Promise.all([
       this.#services([`ryo-faas=${this.#options.project}`]),
       this.#view.look(),
     ])
+    const idOf = ({ Spec }: SwarmService) => Spec.Labels[`${this.#options.project}.instance`]
+    const found = services.filter(service => idOf(service) !== undefined && !this.#starting.has(idOf(service)!))
+    await writeMissingPorts(this.#docker, found, seen).catch(() => undefined) // They are reached as long as this agent lives.
     const there = new Set(seen.filter(each => phaseOf(each) !== 'coming').map(({ task }) => task.ServiceID))
-    for (const { ID, CreatedAt, Spec } of services) {
-      const id = Spec.Labels[`${this.#options.project}.instance`]
-      const isOurs = id !== undefined && !this.#starting.has(id)
-      if (isOurs && !there.has(ID) && Date.parse(CreatedAt) < this.#madeAt) await this.stop(id, 0)
+    for (const service of found) {
+      const isOld = Date.parse(service.CreatedAt) < this.#madeAt
+      if (!there.has(service.ID) && isOld) await this.stop(idOf(service)!, 0)
     }
   }
 

@@ -1,5 +1,6 @@
 import type Docker from 'dockerode'
 import { expect, test } from 'vitest'
+import { writeMissingPorts } from './service-ports.ts'
 import { PORT_LABEL } from './swarm-api.ts'
 import { toInstance } from './swarm-instance.ts'
 import { SwarmView } from './swarm-view.ts'
@@ -30,8 +31,26 @@ class OneTask {
     ]
   }
 
-  listServices() {
-    return this.written === undefined ? [] : [{ ID: 's1', Spec: { Labels: { [PORT_LABEL]: this.written } } }]
+  services() {
+    return [{ ID: 's1', CreatedAt: '', Version: { Index: 3 }, Spec: { Name: 'pay', Labels: this.#labels } }]
+  }
+
+  listServices({ filters }: { filters: { label: string[] } }) {
+    return this.services().filter(({ Spec }) => !filters.label.includes(PORT_LABEL) || PORT_LABEL in Spec.Labels)
+  }
+
+  getService(id: string) {
+    return {
+      inspect: () => this.services().find(({ ID }) => ID === id),
+      update: ({ Labels, Name, version }: { Labels: Record<string, string>; Name: string; version: number }) => {
+        expect([Name, version]).toEqual(['pay', 3])
+        this.written = Labels[PORT_LABEL]
+      },
+    }
+  }
+
+  get #labels(): Record<string, string> {
+    return { own: 'kept', ...(this.written !== undefined && { [PORT_LABEL]: this.written }) }
   }
 }
 
@@ -55,4 +74,20 @@ test('an agent that never saw it reads it from the service', async () => {
   const swarm = new OneTask()
   swarm.written = '32769'
   expect(await portSeen(swarm.view())).toBe(32769)
+})
+
+test('of an instance of an earlier release, which wrote none, the port is written while the swarm knows it', async () => {
+  const swarm = new OneTask()
+  const docker = swarm as unknown as Docker
+  const write = async () => writeMissingPorts(docker, swarm.services(), await swarm.view().look())
+  await write()
+  expect(swarm.written).toBeUndefined()
+  swarm.port = 32770
+  await write()
+  swarm.port = undefined
+  expect([swarm.written, await portSeen(swarm.view())]).toEqual(['32770', 32770])
+  // Once written it stays.
+  swarm.port = 1
+  await write()
+  expect(swarm.written).toBe('32770')
 })
