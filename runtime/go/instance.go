@@ -58,6 +58,8 @@ type instance struct {
 	counts   counts
 	draining atomic.Bool
 
+	connections *connections
+
 	mutex    sync.Mutex
 	inflight map[*Invocation]struct{}
 	idle     chan struct{}
@@ -70,9 +72,11 @@ type admittedKey struct{}
 
 func newInstance(own options, handlers *service) *instance {
 	i := &instance{options: own, handlers: handlers, tracer: newTracer(own), inflight: map[*Invocation]struct{}{}}
+	i.connections = &connections{open: map[*connection]struct{}{}}
 	i.server = &http.Server{
 		Handler:     i,
 		IdleTimeout: keepAlive,
+		ConnState:   i.connections.note,
 		ConnContext: func(ctx context.Context, connection net.Conn) context.Context {
 			ctx = context.WithValue(ctx, admittedKey{}, new(atomic.Bool))
 			return context.WithValue(ctx, connectionKey{}, connection)
@@ -216,24 +220,19 @@ func (i *instance) size() int {
 	return len(i.inflight)
 }
 
-// drain refuses for a moment, stops listening, lets invocations finish, and aborts what is left.
-func (i *instance) drain() {
+// drain refuses for a moment, stops listening, lets invocations finish, and aborts what is left. Connections end when
+// nothing has arrived on them.
+func (i *instance) drain(from *listener) {
 	i.draining.Store(true)
-	i.server.SetKeepAlivesEnabled(false)
 	i.abortAll(func(invocation *Invocation) bool { return invocation.isHijacked() })
 	time.Sleep(lameDuck)
-	closed := make(chan struct{})
-	go func() {
-		_ = i.server.Shutdown(context.Background())
-		close(closed)
-	}()
+	from.catchUp(grace)
+	_ = from.Close()
+	i.connections.end()
 	i.waitUntilIdle(i.options.drain)
 	i.abortAll(func(*Invocation) bool { return true })
 	i.waitUntilIdle(grace)
-	select {
-	case <-closed:
-	case <-time.After(grace):
-	}
+	i.connections.waitUntilClosed(grace)
 	_ = i.server.Close()
 	i.handlers.stop()
 }

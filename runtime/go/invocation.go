@@ -218,6 +218,14 @@ func (v *Invocation) Header() http.Header {
 	return v.response.Header()
 }
 
+// begins is called before something of the answer is sent.
+func (v *Invocation) begins() {
+	if !v.isSent && v.instance.draining.Load() {
+		v.response.Header().Set("Connection", "close")
+	}
+	v.isSent = true
+}
+
 func (v *Invocation) WriteHeader(status int) {
 	v.mutex.Lock()
 	defer v.mutex.Unlock()
@@ -225,7 +233,8 @@ func (v *Invocation) WriteHeader(status int) {
 		return
 	}
 	if status >= 200 && !v.isSent {
-		v.isSent, v.status = true, status
+		v.status = status
+		v.begins()
 	}
 	v.response.WriteHeader(status)
 }
@@ -236,7 +245,7 @@ func (v *Invocation) Write(data []byte) (int, error) {
 	if v.isOver {
 		return 0, http.ErrHandlerTimeout
 	}
-	v.isSent = true
+	v.begins()
 	return v.response.Write(data)
 }
 
@@ -246,7 +255,7 @@ func (v *Invocation) WriteString(text string) (int, error) {
 	if v.isOver {
 		return 0, http.ErrHandlerTimeout
 	}
-	v.isSent = true
+	v.begins()
 	return io.WriteString(v.response, text)
 }
 
@@ -259,7 +268,7 @@ func (v *Invocation) FlushError() error {
 	if v.isOver {
 		return http.ErrHandlerTimeout
 	}
-	v.isSent = true
+	v.begins()
 	return http.NewResponseController(v.response).Flush()
 }
 

@@ -57,10 +57,11 @@ func serve(name string, load func() (*service, error)) error {
 	defer logs.close()
 	instance := newInstance(own, handlers)
 	http.DefaultTransport = &tracedTransport{next: http.DefaultTransport}
-	listener, err := net.Listen("tcp", net.JoinHostPort(own.host, own.port))
+	bound, err := net.Listen("tcp", net.JoinHostPort(own.host, own.port))
 	if err != nil {
 		return err
 	}
+	listener := newListener(bound.(*net.TCPListener), instance.connections)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	failed := make(chan error, 1)
@@ -79,7 +80,7 @@ func serve(name string, load func() (*service, error)) error {
 		<-signals
 		os.Exit(1)
 	}()
-	instance.drain()
+	instance.drain(listener)
 	instance.tracer.close()
 	return nil
 }

@@ -8,6 +8,7 @@ import type { ProcessEngine } from '../../src/engines/process/process-engine.ts'
 import { until } from '../support/until.ts'
 import { expectKeyWanted, INSTANCE_KEY } from './instance-key.ts'
 import type { BuiltCode, LanguageBench } from './language-bench.ts'
+import { expectNothingUnread } from './stalled-drain.ts'
 
 export interface InstanceUnderTest {
   bench: LanguageBench
@@ -16,6 +17,8 @@ export interface InstanceUnderTest {
    * `/late` when its time is over, and `/held` begins its answer and ends it with `held` once it has the whole body.
    */
   files: Record<string, string>
+  /** One handler that answers `/seen`, without an app that has to be shut down: that would give it time. Default: `files`. */
+  plain?: Record<string, string>
   /** What it says that it serves. */
   served: object
   /** The beginning of `/seen/x?a=1` with the parameter `id`, which is 7. */
@@ -118,6 +121,16 @@ export function instanceContract(
     })
 
     own(instance)
+
+    test('a drain answers requests that came while the process had no CPU, on connections old and new', async () => {
+      const plain = under.plain === undefined ? code : await bench.build(await bench.check(under.plain), 'plain')
+      let count = 0
+      await expectNothingUnread(async () => {
+        const id = `stalled${++count}`
+        const url = await bench.start(engine, plain, { id, env })
+        return { url, pid: Number(/pid (\d+)/.exec((await engine.instance(id))!.name)![1]) }
+      })
+    })
 
     test('an instance that has to stop finishes what it began, and what it printed is in its log', async () => {
       const held = await hold()

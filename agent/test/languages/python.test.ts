@@ -222,6 +222,7 @@ instanceContract(
   {
     bench,
     files: { 'main.py': SERVICE },
+    plain: { 'hello.py': 'def hello(request):\n    return "ran"\n' },
     served: { async: ['/job'], triggers: [{ key: 'told', table: 't', events: ['new-doc'] }] },
     seen: /^\/seen\/x {'id': '7'} {'a': '1'}/,
     held: '-held',

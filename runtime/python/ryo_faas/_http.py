@@ -194,6 +194,8 @@ class Answer:
                 lines.append(b'transfer-encoding: chunked')
         if 'date' not in names:
             lines.append(b'date: ' + self._connection.date())
+        if self._connection.server.is_draining:
+            self._connection.is_last = True
         if self._connection.is_last:
             lines.append(b'connection: close')
         self._connection.write(b'\r\n'.join(lines) + b'\r\n\r\n')
@@ -262,6 +264,11 @@ class Connection(asyncio.StreamReaderProtocol):
         self.writer = writer
         self.server.connections.add(self)
         self._task = self._loop_of_it.create_task(self._serve())
+
+    def data_received(self, data):
+        # What has arrived is not idle, also if its task has had no turn yet.
+        self.is_idle = False
+        super().data_received(data)
 
     def eof_received(self):
         super().eof_received()

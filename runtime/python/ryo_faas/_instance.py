@@ -20,6 +20,11 @@ from ._trace import Tracer
 LAME_DUCK_S = 0.1
 # Time for cancelled invocations to clean up, and then for connections to close.
 GRACE_S = 0.5
+# Between two looks whether connections have closed.
+LOOK_EVERY_S = 0.005
+# A connection is accepted in the first turn of the event loop, its transport is made in the second and told of in the
+# third, and the fourth reads what it brought.
+CATCH_UP_TURNS = 5
 
 DAYS = ('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')
 MONTHS = ('Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec')
@@ -165,14 +170,24 @@ class Instance:
             answer.json(404, {'message': f'The platform serves nothing at {path}'})
 
     async def _drain(self, server):
-        """Refuses for a moment, stops listening, lets invocations finish, and cancels what is left."""
+        """
+        Refuses for a moment, stops listening, lets invocations finish, and cancels what is left. Connections are closed
+        when nothing has arrived on them.
+        """
         self.is_draining = True
         await asyncio.sleep(LAME_DUCK_S)
+        await catch_up()
         server.close()
         await self._wait_idle(self.options.drain_ms / 1_000)
         for invocation in list(self.inflight):
             invocation.cancel(Cancelled('the instance has to stop'))
         await self._wait_idle(GRACE_S)
+        await catch_up()
+        deadline = time.monotonic() + GRACE_S
+        while self.connections and time.monotonic() < deadline:
+            for connection in [each for each in self.connections if each.is_idle]:
+                connection.close()
+            await asyncio.sleep(LOOK_EVERY_S)
         for connection in list(self.connections):
             connection.close()
 
@@ -181,6 +196,15 @@ class Instance:
             self._idle = asyncio.get_running_loop().create_future()
             await asyncio.wait([self._idle], timeout=at_most)
             self._idle = None
+
+
+async def catch_up():
+    """
+    Everything that the kernel has is read. After a moment without a turn (no CPU, or a handler that computes) connections
+    that nobody has accepted wait there, and those with a request that nobody has read look idle.
+    """
+    for _ in range(CATCH_UP_TURNS):
+        await asyncio.sleep(0)
 
 
 def served_of(handlers):
