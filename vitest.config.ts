@@ -20,7 +20,12 @@ const WITH_PROCESSES = [
 ]
 
 /** They run TypeScript's compiler, esbuild and npm: more than all units together. */
-const COMPILING = ['agent/src/languages/**/*.test.ts', 'extension/src/analysis/worker/*.test.ts', 'docs/**/*.test.ts']
+const COMPILING = [
+  'agent/src/languages/**/*.test.ts',
+  'agent/src/deployments/silent-engine.test.ts',
+  'extension/src/analysis/worker/*.test.ts',
+  'docs/**/*.test.ts',
+]
 
 /** They fill the machine, or have a browser that breaks off what it loads when a network comes or goes. */
 const ALONE = 'agent/test/platform/{heavy,under-load,internet}.test.ts'

@@ -75,6 +75,11 @@ export const PlatformView = z.object({
   /** Address the proxy listens on; older agents do not send it. */
   host: z.string().optional(),
   phase: PlatformPhase,
+  /**
+   * Present: functions cannot be started, stopped or changed yet, because the engine does not say what runs; this is why.
+   * What runs goes on.
+   */
+  waitsFor: z.string().optional(),
   /** Present: schedules follow a clock of tests. */
   clock: ClockView.optional(),
   parts: z.array(PartView),

@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod'
 import {
+  RyoFaasError,
   triggerSecrets,
   type DeploymentView,
   type LogLine,
@@ -19,12 +20,14 @@ import type { Route, RouteChannel } from '../routes/index.ts'
 import type { ProxyStats } from '../services/proxy/index.ts'
 import type { SecretStore } from '../secrets/index.ts'
 import { activeVersion, deploymentNamed, type DeploymentRecord, type StateStore } from './state/index.ts'
+import { Adoption } from './adoption.ts'
 import { checkFile } from './check.ts'
 import { Deploy, type DeployRequest, type Emit } from './deploy.ts'
 import { sourceOnDisk, uploadedSource } from './deploy-sources.ts'
 import type { Surroundings } from './environment.ts'
 import { Fleet } from './fleet.ts'
 import { Instances } from './instances.ts'
+import { LastRoutes, type LastRoutesOptions } from './last-routes.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { deploymentLogs } from './log-merge.ts'
 import { PackageIntake } from './package-intake.ts'
@@ -59,6 +62,10 @@ export interface DeployerOptions {
   languages: Languages
   packages: PackageStore
   secrets: SecretStore
+  /** How long the engine may not answer before a start goes on without it. */
+  patienceMs: number
+  /** What the agent before this one published last. Absent: nobody knows. */
+  lastRoutes?: LastRoutesOptions['lastRoutes']
   /** To proxies and dispatchers. */
   routes: RouteChannel
   proxy: { stats(): Promise<ProxyStats> }
@@ -77,6 +84,8 @@ export interface DeployerOptions {
   /** Most instances that are awake, of all functions together; deploys are not held back. */
   maxInstances: number
   onChange: (name: string) => void
+  /** What is waited for before anything can be started, stopped or changed. */
+  onWaiting: () => void
   onRemoved: (name: string) => void
   onColdStart: (name: string, kind: ColdStart) => void
   log: ReconcilerOptions['log']
@@ -102,6 +111,8 @@ export class Deployer {
   readonly #switcher: Switcher
   readonly #reconciler: Reconciler
   readonly #deploy: Deploy
+  readonly #adoption: Adoption
+  readonly #last: LastRoutes
   readonly #replaceStranded: () => Promise<void>
 
   constructor(options: DeployerOptions) {
@@ -110,7 +121,8 @@ export class Deployer {
     this.#images = new VersionImages(options.engine.images)
     this.#resources = new Resources({ ...options, fleet: this.#fleet, images: this.#images })
     const { state } = options
-    const publish = () => this.#publisher.publish()
+    const publish = () => this.publish()
+    this.#last = new LastRoutes({ ...options, fleet: this.#fleet })
     this.clock = new PlatformClock({ ...options.clock, state, publish, onChange: options.onChange })
     const versionIn = (instance: Instance) => versionOf(state.deployment(instance.route), instance)
     const shared = {
@@ -134,20 +146,30 @@ export class Deployer {
     this.#reconciler = new Reconciler(moved)
     const switching = { ...moved, switcher: this.#switcher, reconciler: this.#reconciler }
     this.#deploy = new Deploy(switching)
-    this.lifecycle = new Lifecycle({ ...switching, scaler: this.#scaler, stopping: this.#stopping.signal })
+    this.lifecycle = new Lifecycle({
+      ...{ ...switching, scaler: this.#scaler, stopping: this.#stopping.signal },
+      untilKnown: () => this.#adoption.known(),
+    })
     this.#replaceStranded = () => replaceStranded(switching, this.#stopping.signal)
+    this.#adoption = new Adoption({
+      ...{ ...options, onChange: options.onWaiting },
+      adopt: onKnown => this.#adopt(onKnown),
+      goOn: () => this.#goOn(),
+    })
   }
 
-  /** Adopts what is running, restarts what is not, and keeps doing so. */
+  /**
+   * Adopts what is running, restarts what is not, and keeps doing so. If the engine does not answer, what was published
+   * before goes on, and that is done once it does.
+   */
   async start(): Promise<void> {
     await this.clock.begin()
-    await this.#reconciler.adopt()
-    await this.#publisher.publish()
-    this.#options.engine.watch(() => void this.#reconciler.all())
-    this.#instances.openPool(Object.values(this.#options.state.current.deployments).map(activeVersion))
-    this.#scaler.start()
-    void this.packages.collect()
-    void this.#replaceStranded()
+    await this.#adoption.begin()
+  }
+
+  /** Why nothing can be started, stopped or changed yet: the engine does not say what runs. */
+  get waitsFor(): string | undefined {
+    return this.#adoption.waitsFor
   }
 
   /** A proxy or dispatcher was down and may have come back with an old table. */
@@ -155,15 +177,26 @@ export class Deployer {
     return this.#publisher.republish()
   }
 
+  /**
+   * Brings what has changed besides deployments, such as keys, to all proxies.
+   * @throws RyoFaasError if nothing can be published yet
+   */
+  async publish(): Promise<void> {
+    if (!this.#publisher.hasPublished) await this.#adoption.known()
+    await this.#publisher.publish()
+  }
+
   /** Checks and bundles on this machine. */
-  deploy(request: Omit<DeployRequest, 'source'> & PlanRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+  async deploy(request: Omit<DeployRequest, 'source'> & PlanRequest, emit: Emit, signal: AbortSignal): Promise<void> {
+    if (!request.buildOnly && !(await this.#isKnown(emit))) return
     const { buildOnly, debug, explain, replace, from, ...plan } = request
     const run = { buildOnly, debug, explain, replace, from, source: sourceOnDisk(plan, this.#options) }
-    return this.#deploy.run(run, emit, this.#either(signal))
+    await this.#deploy.run(run, emit, this.#either(signal))
   }
 
   /** Deploys what was built elsewhere and uploaded. */
   async deployPackages(request: z.output<typeof PackagedDeploy>, emit: Emit, signal: AbortSignal): Promise<void> {
+    if (!(await this.#isKnown(emit))) return
     const { explain, debug, replace, from } = request
     const source = uploadedSource(request, this.#options)
     const run = { buildOnly: false, debug, explain, replace, from, source }
@@ -177,7 +210,8 @@ export class Deployer {
 
   async list(): Promise<DeploymentView[]> {
     const records = Object.values(this.#options.state.current.deployments)
-    const [instances, stats] = await Promise.all([this.#options.engine.instances(), this.#stats()])
+    const listed = this.waitsFor === undefined ? this.#options.engine.instances() : this.#fleet.ready()
+    const [instances, stats] = await Promise.all([listed, this.#stats()])
     return records.map(record =>
       viewDeployment(record, {
         instances,
@@ -229,6 +263,7 @@ export class Deployer {
 
   /** Stops every instance and keeps the state: the next start brings them back. Returns what was stopped. */
   async stopInstances(): Promise<string[]> {
+    this.#adoption.close()
     this.#reconciler.close()
     this.#scaler.close()
     // Deploys and scalings in progress are undone first.
@@ -243,10 +278,40 @@ export class Deployer {
 
   /** Stops managing instances; they keep running. */
   async close(): Promise<void> {
+    this.#adoption.close()
     this.#reconciler.close()
     this.#scaler.close()
     await this.#queue.idle()
     await this.#images.close()
+  }
+
+  async #adopt(onKnown: () => void): Promise<void> {
+    await this.#reconciler.adopt(() => {
+      this.#last.forget()
+      onKnown()
+    })
+    await this.#publisher.publish()
+    this.#options.engine.watch(() => void this.#reconciler.all())
+    this.#instances.openPool(Object.values(this.#options.state.current.deployments).map(activeVersion))
+    this.#scaler.start()
+    void this.packages.collect()
+    void this.#replaceStranded()
+  }
+
+  /** What was published last, with the keys and the clock of now. */
+  async #goOn(): Promise<void> {
+    if (await this.#last.take()) await this.#publisher.publish()
+  }
+
+  /** Ends a deploy that cannot begin yet. */
+  async #isKnown(emit: Emit): Promise<boolean> {
+    try {
+      await this.#adoption.known()
+      return true
+    } catch (error) {
+      emit({ type: 'finished', deployed: 0, failed: 0, durationMs: 0, error: RyoFaasError.from(error).toBody() })
+      return false
+    }
   }
 
   #either(signal: AbortSignal): AbortSignal {
@@ -268,6 +333,8 @@ export class Deployer {
 
   #routeOf(record: DeploymentRecord): Route {
     const { route } = record
+    const last = this.#last.whole(route)
+    if (last !== undefined) return last
     const fleet = this.#fleet
     const serving = { ready: fleet.ready(route), frozen: fleet.frozen(route), unavailable: fleet.unavailable(route) }
     return deployedRoute(record, { ...serving, isExposed: this.#options.surroundings().instanceKeyOf !== undefined })

@@ -25,13 +25,15 @@ export interface LifecycleOptions {
   scaler: Scaler
   switcher: Switcher
   reconciler: Reconciler
+  /** Resolves once the engine has said what runs. @throws RyoFaasError why it does not */
+  untilKnown: () => Promise<void>
   /** Aborted when the instances are stopped. */
   stopping: AbortSignal
   onChange: (name: string) => void
   onRemoved: (name: string) => void
 }
 
-/** Each throws RyoFaasError DEPLOYMENT_NOT_FOUND. */
+/** Each throws RyoFaasError DEPLOYMENT_NOT_FOUND, or why nothing can be changed yet. */
 export class Lifecycle {
   readonly #options: LifecycleOptions
 
@@ -40,9 +42,9 @@ export class Lifecycle {
   }
 
   /** A number, 0 for asleep until it is called, or as deploy.json says. Resolves once as many are ready. */
-  scale(name: string, instances: number | 'auto', signal: AbortSignal): Promise<void> {
+  async scale(name: string, instances: number | 'auto', signal: AbortSignal): Promise<void> {
     const { state, queue, fleet, scaler, publisher, reconciler, onChange } = this.#options
-    const { route } = this.#find(name)
+    const { route } = await this.#findKnown(name)
     return queue.run(route, async () => {
       const record = withoutDebugger(this.#find(name))
       const scaledTo = instances === 'auto' ? undefined : instances
@@ -66,9 +68,9 @@ export class Lifecycle {
     })
   }
 
-  rollback(name: string, wanted: number | undefined, signal: AbortSignal): Promise<void> {
+  async rollback(name: string, wanted: number | undefined, signal: AbortSignal): Promise<void> {
     const { state, queue, fleet, instances, sleep, switcher } = this.#options
-    const { route } = this.#find(name)
+    const { route } = await this.#findKnown(name)
     return queue.run(route, async () => {
       const record = withoutDebugger(this.#find(name))
       const earlier = record.versions.filter(({ version }) => version < record.active).at(-1)
@@ -97,9 +99,9 @@ export class Lifecycle {
   }
 
   /** Replays the triggers of a deployment from an earlier event, or skips to a later one. */
-  replay(name: string, replay: { from: StartFrom; handler?: string | undefined }): Promise<void> {
+  async replay(name: string, replay: { from: StartFrom; handler?: string | undefined }): Promise<void> {
     const { queue, switcher, onChange } = this.#options
-    const { route } = this.#find(name)
+    const { route } = await this.#findKnown(name)
     return queue.run(route, async () => {
       await switcher.replay(this.#find(name).route, replay)
       onChange(name)
@@ -107,16 +109,16 @@ export class Lifecycle {
   }
 
   /** Pauses one of its schedules, or lets it run again from now on. */
-  pause(name: string, schedule: { key: string; isPaused: boolean }): Promise<void> {
+  async pause(name: string, schedule: { key: string; isPaused: boolean }): Promise<void> {
     const { queue, switcher } = this.#options
-    const { route } = this.#find(name)
+    const { route } = await this.#findKnown(name)
     return queue.run(route, () => switcher.pause(this.#find(name).route, schedule))
   }
 
   /** Drains and forgets a deployment; resolves when its instances are gone. */
-  remove(name: string): Promise<void> {
+  async remove(name: string): Promise<void> {
     const { engine, state, queue, fleet, instances, scaler, onRemoved } = this.#options
-    const record = this.#find(name)
+    const record = await this.#findKnown(name)
     return queue.run(record.route, async () => {
       await state.update(next => void delete next.deployments[record.route])
       await instances.retire(await engine.instances(record.route), activeVersion(record))
@@ -132,6 +134,12 @@ export class Lifecycle {
     const names = Object.values(this.#options.state.current.deployments).map(({ name }) => name)
     await Promise.all(names.map(name => this.remove(name)))
     return names
+  }
+
+  async #findKnown(name: string): Promise<DeploymentRecord> {
+    this.#find(name)
+    await this.#options.untilKnown()
+    return this.#find(name)
   }
 
   #find(name: string): DeploymentRecord {

@@ -49,11 +49,15 @@ function adopted(
   const log: string[] = []
   const retired: string[] = []
   let refusal: string | undefined
+  let isSilent = false
   const reconciler = new Reconciler({
     fleet,
     isHealthy: healthy,
     engine: {
-      instances: async () => [...listed],
+      instances: async () => {
+        if (isSilent) throw new Error('no leader')
+        return [...listed]
+      },
       promote: async () => undefined,
       stop: async () => undefined,
     } as unknown as Engine,
@@ -89,7 +93,8 @@ function adopted(
     log: { warn: () => undefined },
   })
   const fail = (why: string | undefined) => (refusal = why)
-  return { reconciler, fleet, listed, log, retired, fail, published: () => published }
+  const silence = (is: boolean) => void (isSilent = is)
+  return { reconciler, fleet, listed, log, retired, fail, silence, published: () => published }
 }
 
 function frozen(id: string, version = 2): Instance {
@@ -146,6 +151,29 @@ test('no table is published before all functions were asked: it would take away 
   await adopting
   expect([fleet.isReady('a1'), fleet.isReady('b1'), published() > 0]).toEqual([true, true, true])
   reconciler.close()
+})
+
+test('while the engine does not say what runs, nothing is published and nothing is started', async () => {
+  const { reconciler, fleet, log, published, silence } = adopted()
+  isBusy = false
+  silence(true)
+  const known: boolean[] = []
+  const adopt = () => reconciler.adopt(() => void known.push(fleet.isReady('a1')))
+  await expect(adopt()).rejects.toThrow('no leader')
+  expect([log, known, published()]).toEqual([[], [], 0])
+  silence(false)
+  await adopt()
+  expect(known).toEqual([true])
+  expect(log).toEqual(['routes: a1'])
+})
+
+test('of what was published before, the instances that are gone leave the routes when the engine answers', async () => {
+  const listed = [running('a1'), running('a3', { host: '127.0.0.2' })]
+  const { reconciler, fleet, log } = adopted(listed, {}, async () => true)
+  for (const known of [running('a1'), running('a2'), running('a3')]) fleet.markReady(known)
+  await reconciler.adopt()
+  // The third is at another address than it was.
+  expect(log[0]).toBe('routes: a1')
 })
 
 test.each([

@@ -49,13 +49,17 @@ export class Reconciler {
     this.#options = options
   }
 
-  /** The first round, before routes are published: patient with slow instances. */
-  async adopt(): Promise<void> {
+  /**
+   * The first round, before routes are published: patient with slow instances.
+   * @param onKnown all that serve are known; the rest is yet to be done
+   * @throws RyoFaasError of the engine, if it does not say what runs
+   */
+  async adopt(onKnown: () => void = () => undefined): Promise<void> {
     this.#isAdopting = true
     // All that serve are known before the first table is published: one of a function that is done early would take
     // the others away from proxies that serve them.
-    await this.#adoptServing().catch((error: unknown) => this.#options.log.warn({ err: error }, 'adopting failed'))
-    this.#isAdopting = false
+    await this.#adoptServing().finally(() => (this.#isAdopting = false))
+    onKnown()
     await this.all()
     this.#adopted.clear()
   }

@@ -61,9 +61,14 @@ export class RoutePublisher {
     return SETTLED
   }
 
-  /** For parts that came back; before the first publication there is no complete table. */
+  /** Before the first publication there is no complete table. */
+  get hasPublished(): boolean {
+    return this.#generation > 0
+  }
+
+  /** For parts that came back. */
   async republish(): Promise<void> {
-    if (this.#generation > 0) await this.publish()
+    if (this.hasPublished) await this.publish()
   }
 
   async #send(): Promise<void> {

@@ -14,6 +14,7 @@ import { AuditLog, createApi, FrontDoor, type Following, type Platform } from '.
 import { homePaths } from '../client/index.ts'
 import { RyoFaasError, type PartView, type PlatformEvent, type PlatformView } from '../contract/index.ts'
 import { CallCounts, CallerKeys, clockView, type Deployer } from '../deployments/index.ts'
+import { DockerService } from '../docker/index.ts'
 import { candidates } from '../engines/index.ts'
 import { portTaken, readIfPresent } from '../host/index.ts'
 import type { TraceStore } from '../observability/collector/index.ts'
@@ -28,6 +29,7 @@ import { dashboardFolder } from './entries.ts'
 import { announceAgent, removeData, setOptionsAside } from './home-data.ts'
 import type { FrontCertificates } from './front-certificates.ts'
 import { dashboardSocket } from './https-front.ts'
+import { findNode } from './node-binary.ts'
 import { openHome, type EngineView, type Home, type Launch } from './launch.ts'
 import type { PlatformOptions } from './options.ts'
 import { proxyUrlOf, startKeeper } from './phases.ts'
@@ -35,7 +37,8 @@ import { PlatformMetrics } from './platform-metrics.ts'
 import type { FarProxy } from '../services/proxy/index.ts'
 import { RoutesSink } from './routes-sink.ts'
 import { Cluster } from './sharing/cluster.ts'
-import { endLeft } from './sharing/end-left.ts'
+import { endLeft, forgetRoutes } from './sharing/end-left.ts'
+import { EngineAhead } from './sharing/engine-ahead.ts'
 import { ownDocker } from './sharing/own-docker.ts'
 import { startPlatform, type ReadyPlatform } from './start-platform.ts'
 import { Started } from './started.ts'
@@ -88,6 +91,8 @@ export class Agent implements Platform {
   #engine: EngineView
   #cluster: Cluster | undefined
   #ahead: Ahead | undefined
+  /** While another agent leads. */
+  #engineAhead: EngineAhead | undefined
   /** Another agent leads, or did a moment ago: requests are not for this one yet. */
   #follows = false
   /** Of what this home ran while its agent led. */
@@ -187,15 +192,27 @@ export class Agent implements Platform {
     this.#follows = true
     this.#enter({ kind: 'standing-by' })
     if (this.#home.isAdopted) await (this.#ending = this.#endLeft())
+    // It may lead by now.
+    if (this.#stage.kind === 'standing-by') this.#engineAhead = await this.#prepareEngine()
+  }
+
+  async #prepareEngine(): Promise<EngineAhead> {
+    const { options, environment, runtimeDir, home, logger } = this.#options
+    const nodePath = await findNode(options.node)
+    const docker = new DockerService(environment)
+    return EngineAhead.start({ choice: { ...options, home, nodePath, environment, docker, runtimeDir }, log: logger })
   }
 
   async #lead(cluster: Cluster, epoch: number): Promise<void> {
     this.#enter({ kind: 'starting', doing: 'taking over what the platform is to be' })
     await this.#ending
+    if (this.#follows) await forgetRoutes(this.#home.folder)
     await cluster.takeOver(epoch)
     // What earlier ones decided holds: the engine, the clock.
     const home = { ...this.#home, isAdopted: this.#home.isAdopted || epoch > 1 }
-    await this.#run({ ...this.#launch(home), term: epoch, guard: engine => cluster.guard.guard(engine) })
+    const engineAhead = await this.#engineAhead?.take()
+    const guard: Launch['guard'] = engine => cluster.guard.guard(engine)
+    await this.#run({ ...this.#launch(home), term: epoch, engineAhead, guard })
   }
 
   async #giveUp(cluster: Cluster, error: unknown): Promise<void> {
@@ -216,6 +233,7 @@ export class Agent implements Platform {
     this.#supervisor.close()
     await this.#cluster?.close()
     await this.#ahead?.close()
+    await this.#engineAhead?.close()
     await this.#started.close()
     await this.#api.close()
   }
@@ -231,6 +249,7 @@ export class Agent implements Platform {
   view(): PlatformView {
     const { home, version, build, options } = this.#options
     const { clock } = this.#home.state.current
+    const waitsFor = this.#stage.kind === 'ready' ? this.#stage.platform.deployer.waitsFor : undefined
     return {
       project: options.project,
       home,
@@ -240,6 +259,7 @@ export class Agent implements Platform {
       proxyUrl: proxyUrlOf(this.#supervisor, options),
       host: options.host,
       phase: phaseOf(this.#stage),
+      ...(waitsFor !== undefined && { waitsFor }),
       ...(clock && { clock: clockView(clock) }),
       parts: [this.#ownView(), ...this.#supervisor.views(), ...this.#routes.far.all.map(viewOfProxy)],
       ...(this.#cluster && { cluster: this.#cluster.view() }),
@@ -284,6 +304,7 @@ export class Agent implements Platform {
     try {
       const isHandedOver = (await this.#cluster?.stepDown()) === true
       await this.#ahead?.close()
+      await this.#engineAhead?.close()
       // What others go on with is not theirs alone.
       const names = await this.#started.end(prune && !isHandedOver)
       // Only once nothing uses it.

@@ -13,6 +13,7 @@ import { ensureSecrets, type EnsuredSecrets } from './ensured-secrets.ts'
 import type { PlatformOptions } from './options.ts'
 import type { PlatformMetrics } from './platform-metrics.ts'
 import type { RoutesSink } from './routes-sink.ts'
+import type { PreparedEngine } from './sharing/engine-ahead.ts'
 import type { Started } from './started.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -46,6 +47,8 @@ export interface Launch {
   guard?: ((engine: Engine) => Engine) | undefined
   /** With several agents: the epoch in which this one leads. */
   term?: number | undefined
+  /** It stood by: its engine is prepared. */
+  engineAhead?: PreparedEngine | undefined
   started: Started
   timeline: Timeline
   report: {

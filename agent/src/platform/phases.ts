@@ -23,6 +23,7 @@ import { trustedCertificates } from './certificates.ts'
 import { settleAll } from '../host/index.ts'
 import { createLanguages, type Languages } from '../languages/index.ts'
 import { PackageStore } from '../packages/index.ts'
+import type { Route } from '../routes/index.ts'
 import { ProcessPart, type Supervisor } from '../supervisor/index.ts'
 import { boundLogs } from './bounded-logs.ts'
 import { entryPath, keeperArgs } from './entries.ts'
@@ -37,6 +38,11 @@ import { servicePart, type Service } from './parts/service-part.ts'
 import { dispatcherServices, proxyService, sharedLimits, storeService, type ServiceContext } from './parts/services.ts'
 import { nextChange } from './store-log.ts'
 
+/** How long an engine may be silent that has just been prepared. */
+const START_PATIENCE_MS = 30_000
+/** One that was prepared ahead may wait for a machine that is gone; the agents are to be followed within five seconds. */
+const LEAD_PATIENCE_MS = 500
+
 export interface Foundation {
   nodePath: string
   engine: Engine
@@ -50,7 +56,7 @@ export interface Foundation {
 
 /** What functions run on, and NATS. */
 export async function startFoundation(launch: Launch): Promise<Foundation> {
-  const { home, options, environment, runtimeDir, started, report } = launch
+  const { home, options, environment, runtimeDir, started, report, engineAhead } = launch
   const [nodePath, certificates] = await Promise.all([
     findNode(options.node),
     trustedCertificates(options.ca, environment),
@@ -59,7 +65,7 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
   const docker = new DockerService(environment)
   const runsOn = home.isAdopted ? home.state.current.engine : undefined
   const choice = { ...options, home: home.folder, nodePath, environment, docker, runsOn, runtimeDir }
-  const chosen = await movingFrom(launch, await chooseEngine(choice), choice)
+  const chosen = await movingFrom(launch, engineAhead?.engine ?? (await chooseEngine(choice)), choice)
   const engine = launch.guard?.(chosen) ?? chosen
   started.add({ close: () => engine.close(), end: prune => engine.cleanUp(prune).then(() => []) })
   reportEngine(launch, engine, [])
@@ -73,7 +79,8 @@ export async function startFoundation(launch: Launch): Promise<Foundation> {
   started.add(languages)
   report.doing('starting NATS and preparing the engine')
   const prepare = async () => {
-    const { reach, warnings } = await engine.prepare(report.doing)
+    const ahead = chosen === engineAhead?.engine ? engineAhead.prepared : undefined
+    const { reach, warnings } = ahead ?? (await engine.prepare(report.doing))
     reportEngine(launch, engine, warnings)
     return reach
   }
@@ -113,12 +120,14 @@ async function movingFrom({ home, logger }: Launch, chosen: Engine, choice: Engi
 export interface DataPlane {
   context: ServiceContext
   ports: { proxy: number; store: number }
+  /** What was published last, by whatever agent, if that was kept. */
+  lastRoutes: () => Promise<readonly Route[] | undefined>
 }
 
 /** The proxy and the store: from here on functions that already run are called. */
 export async function startDataPlane(
   launch: Launch,
-  { nodePath, reach, nats }: Foundation,
+  { nodePath, engine, reach, nats }: Foundation,
   { partTracing }: Observing,
 ): Promise<DataPlane> {
   const { home, options, environment, ahead } = launch
@@ -134,19 +143,31 @@ export async function startDataPlane(
       launch,
       servicePart(service, { home: folder, nodePath, environment, ahead, release: releaseAt(launch, reach) }),
     )
-  startFarProxies(launch, context)
+  // Agents on other machines lead later, and see the same instances.
+  const isKept = term !== undefined && engine.isShared === true
+  const opened = startFarProxies(launch, context, isKept)
   const [proxy, store] = await settleAll([start(proxyService(context)), start(storeService(context))])
-  return { context, ports: { proxy, store } }
+  const lastRoutes = async () => {
+    if (!isKept) return undefined
+    await opened
+    return (await launch.routes.far.lastTable())?.routes
+  }
+  return { context, ports: { proxy, store }, lastRoutes }
 }
 
 /** Proxies on other machines, from the moment that they are heard. */
-function startFarProxies({ home, events, logger, routes, started }: Launch, { nats, options }: ServiceContext): void {
+function startFarProxies(
+  { home, events, logger, routes, started }: Launch,
+  { nats, options }: ServiceContext,
+  isKept: boolean,
+): Promise<void> {
   const abort = new AbortController()
   const opened = routes.far.open(
     {
       nats,
       key: home.secrets.proxyKey,
       settings: { access: home.secrets.keys, ...sharedLimits(options) },
+      isKept,
       onTrouble: reason => logger.warn({ reason }, 'proxies on other machines get their routes later'),
       onChange: () => events.emit('event', { type: 'platform-changed' }),
     },
@@ -160,6 +181,7 @@ function startFarProxies({ home, events, logger, routes, started }: Launch, { na
       await routes.far.close()
     },
   })
+  return opened
 }
 
 /** Functions, dispatchers that run calls in the background, and the keeper of this process. */
@@ -291,6 +313,9 @@ function createDeployer(
     urlOf: path => proxyUrlOf(supervisor, options) + path,
     startTimeoutMs: options.startTimeoutMs,
     maxInstances: options.maxInstances,
+    patienceMs: launch.engineAhead === undefined ? START_PATIENCE_MS : LEAD_PATIENCE_MS,
+    lastRoutes: dataPlane.lastRoutes,
+    onWaiting: () => events.emit('event', { type: 'platform-changed' }),
     onChange: name => events.emit('event', { type: 'deployment-changed', name }),
     onColdStart: (name, kind) => launch.metrics.countColdStart(name, kind),
     onRemoved: name => events.emit('event', { type: 'deployment-removed', name }),

@@ -24,7 +24,7 @@ export async function startPlatform(
   const observing = await timeline.measure('collector', () => startObserving(launch, foundation.reach))
   const dataPlane = await timeline.measure('data plane', () => startDataPlane(launch, foundation, observing))
   const deployer = await startControlPlane(launch, foundation, { dataPlane, observing })
-  const publish = () => deployer.republish()
+  const publish = () => deployer.publish()
   const keys = new CallerKeys({
     ...{ state: home.state, publish },
     uses: () => routes.keyUses(),

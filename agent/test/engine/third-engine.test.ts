@@ -65,6 +65,8 @@ beforeEach(async () => {
     now: () => Promise.reject(new Error('there is no store')),
     urlOf: route => `http://127.0.0.1:1${FUNCTIONS_PREFIX}${route}`,
     maxInstances: 10,
+    patienceMs: 30_000,
+    onWaiting: () => undefined,
     startTimeoutMs: 30_000,
     onChange: () => undefined,
     onRemoved: () => undefined,

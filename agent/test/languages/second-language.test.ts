@@ -54,7 +54,7 @@ async function startDeployer(known = languages): Promise<Deployer> {
     baseEnv: { PATH: process.env['PATH'] ?? '' },
   })
   const deployer = new Deployer({
-    ...{ home, engine, languages: known, maxInstances: 10, startTimeoutMs: 20_000 },
+    ...{ home, engine, languages: known, maxInstances: 10, startTimeoutMs: 20_000, patienceMs: 30_000 },
     state: await StateStore.open(join(home, 'state.json')),
     version: '0',
     packages: new PackageStore(join(home, 'packages')),
@@ -74,6 +74,7 @@ async function startDeployer(known = languages): Promise<Deployer> {
     urlOf: route => `http://127.0.0.1:${proxy.address.port}/functions/${route}`,
     onChange: () => undefined,
     onRemoved: () => undefined,
+    onWaiting: () => undefined,
     log: { warn: () => undefined },
   })
   await deployer.start()

@@ -96,6 +96,9 @@ describe('several machines', () => {
     await until(async () => (await services()) === 1 || undefined)
     const successor = await stage.under.make()
     await successor.prepare(() => undefined)
+    // One that stands by leaves alone what the agent that leads is starting.
+    expect(await services()).toBe(1)
+    successor.watch(() => undefined)
     await until(async () => (await services()) === 0 || undefined)
     waiting.abort()
     expect(await starting).toBe('failed')

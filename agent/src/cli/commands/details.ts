@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path'
 import { triggerLabel, type DeploymentView, type PlatformView, type TriggerView } from '../../contract/index.ts'
 import type { Command } from '../context.ts'
 import type { Output } from '../output.ts'
-import { printAgents, printCertificates, printEngine, printPlatform } from './platform-table.ts'
+import { printAgents, printCertificates, printEngine, printPlatform, printWaiting } from './platform-table.ts'
 
 export const details: Command = {
   usage: 'details [name]',
@@ -21,6 +21,7 @@ export const details: Command = {
 export function showDeployments(platform: PlatformView, deployments: DeploymentView[], output: Output): void {
   output.value({ platform, deployments })
   printPlatform(platform, output)
+  printWaiting(platform, output)
   printAgents(platform, output)
   printCertificates(platform, output)
   output.line()

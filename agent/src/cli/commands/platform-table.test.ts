@@ -3,16 +3,16 @@ import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import type { PlatformView } from '../../contract/index.ts'
 import { Output } from '../output.ts'
-import { printEngine } from './platform-table.ts'
+import { printEngine, printWaiting } from './platform-table.ts'
 
 const PLATFORM: PlatformView = {
   ...{ project: 'rfa', home: '/home/x/.ryo-faas', version: '0.1.0', engine: 'pods', engineNote: '', parts: [] },
   ...{ proxyUrl: 'http://127.0.0.1:9999', phase: { kind: 'ready' } },
 }
 
-async function printed(more: Partial<PlatformView>): Promise<string> {
+async function printed(more: Partial<PlatformView>, print = printEngine): Promise<string> {
   const stdout = new PassThrough() as unknown as NodeJS.WriteStream
-  printEngine({ ...PLATFORM, ...more }, new Output({ stdout, stderr: stdout, environment: {} }, false))
+  print({ ...PLATFORM, ...more }, new Output({ stdout, stderr: stdout, environment: {} }, false))
   stdout.end()
   return text(stdout)
 }
@@ -29,4 +29,11 @@ test('what the engine says of itself is printed, of whatever name it is', async 
 
 test('of an agent that does not tell, the name is printed', async () => {
   expect(await printed({})).toBe('engine   pods\n')
+})
+
+test('why functions cannot be changed yet is printed, and nothing if they can', async () => {
+  expect(await printed({}, printWaiting)).toBe('')
+  expect(await printed({ waitsFor: 'no leader' }, printWaiting)).toBe(
+    'Functions cannot be started, stopped or changed yet: no leader. What runs goes on.\n',
+  )
 })

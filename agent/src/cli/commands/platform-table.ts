@@ -18,6 +18,13 @@ export function printPlatform(platform: PlatformView, output: Output): void {
   )
 }
 
+/** Why functions cannot be changed at the moment. Nothing if they can. */
+export function printWaiting({ waitsFor }: PlatformView, output: Output): void {
+  if (waitsFor === undefined) return
+  const { yellow } = output.colors
+  output.line(yellow(`Functions cannot be started, stopped or changed yet: ${waitsFor}. What runs goes on.`))
+}
+
 /** Of a platform with several agents: who leads, and who stands by. */
 export function printAgents({ cluster }: PlatformView, output: Output): void {
   if (cluster === undefined) return

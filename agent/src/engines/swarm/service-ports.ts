@@ -1,7 +1,7 @@
 /** The ports of instances, written on their services: see `SwarmView`. */
 import type Docker from 'dockerode'
-import { translateDockerError } from '../../docker/index.ts'
 import { PORT_LABEL, portOf, type SwarmService } from './swarm-api.ts'
+import { translateSwarmError } from './swarm-errors.ts'
 import type { SeenTask } from './swarm-view.ts'
 
 /** Labels of a service are none of its task, which goes on. @throws RyoFaasError ENGINE_FAILED */
@@ -12,7 +12,7 @@ export async function writePort(docker: Docker, serviceId: string, port: number)
     const Labels = { ...Spec.Labels, [PORT_LABEL]: String(port) }
     await service.update({ ...Spec, Labels, version: Version.Index })
   } catch (error) {
-    throw translateDockerError(error, 'writing down where an instance is reached')
+    throw translateSwarmError(error, 'writing down where an instance is reached')
   }
 }
 

@@ -14,7 +14,7 @@ import type Docker from 'dockerode'
 import type { CreateServiceOptions } from 'dockerode'
 import pLimit from 'p-limit'
 import { RyoFaasError } from '../../contract/index.ts'
-import { ignoreStatus, nullIfMissing, translateDockerError } from '../../docker/index.ts'
+import { ignoreStatus, nullIfMissing } from '../../docker/index.ts'
 import { ownAddressTowards } from '../../host/index.ts'
 import type { CommandNeeds, Engine, Instance, InstanceSpec, NativeSurroundings, Prepared } from '../engine.ts'
 import { baseImageLibraries, type BaseImageSource } from '../docker/base-image.ts'
@@ -28,6 +28,7 @@ import type { Registry } from '../oci/registry.ts'
 import { constraintsOf, serviceName, serviceSpec } from './service-spec.ts'
 import { writeMissingPorts, writePort } from './service-ports.ts'
 import { addressOf, platformHosts, type SwarmInfo, type SwarmService } from './swarm-api.ts'
+import { translateSwarmError } from './swarm-errors.ts'
 import { OciImages } from '../oci/oci-images.ts'
 import { hasEnded, hasRun, phaseOf, toInstance } from './swarm-instance.ts'
 import { SwarmLogs } from './swarm-logs.ts'
@@ -85,7 +86,8 @@ export class SwarmEngine implements Engine {
   readonly #starting = new Set<string>()
   /** What goes on after `stop` has resolved. */
   readonly #ending = new Set<Promise<void>>()
-  readonly #madeAt = Date.now()
+  /** Services from before are of another agent. */
+  #leadsSince: number | undefined
   #place: Promise<Place> | undefined
   #host: string | undefined
 
@@ -102,9 +104,9 @@ export class SwarmEngine implements Engine {
     this.logs = new SwarmLogs(docker, this.#view, home)
   }
 
+  /** Looks again, if it has before: machines join and leave. */
   async prepare(report: (doing: string) => void): Promise<Prepared> {
-    const [place] = await Promise.all([this.#placed(), this.images.ensureBase(report)])
-    void this.#lookAfterFound().catch(() => undefined)
+    const [place] = await Promise.all([this.#lookAgain(), this.images.ensureBase(report)])
     return place.prepared
   }
 
@@ -127,6 +129,7 @@ export class SwarmEngine implements Engine {
   }
 
   start(spec: InstanceSpec, signal: AbortSignal): Promise<Instance> {
+    this.#leadsSince ??= Date.now()
     return this.#starts(() => this.#start(spec, signal))
   }
 
@@ -165,6 +168,8 @@ export class SwarmEngine implements Engine {
 
   watch(onChange: () => void): void {
     this.#view.watch(onChange)
+    // Not by one that only prepares: what another agent is starting is not placed yet, either.
+    void this.#lookAfterFound().catch(() => undefined)
   }
 
   async cleanUp(removeImages: boolean): Promise<void> {
@@ -193,8 +198,17 @@ export class SwarmEngine implements Engine {
     }))
   }
 
+  /** What was found before stays if nothing can be found now. */
+  async #lookAgain(): Promise<Place> {
+    const before = await this.#place?.catch(() => undefined)
+    if (before === undefined) return this.#placed()
+    const place = await this.#find(before)
+    this.#place = Promise.resolve(place)
+    return place
+  }
+
   /** @throws RyoFaasError ENGINE_FAILED, DOCKER_UNREACHABLE */
-  async #find(): Promise<Place> {
+  async #find(before?: Place): Promise<Place> {
     try {
       const [info, nodes] = await Promise.all([this.#docker.info() as Promise<SwarmInfo>, this.#view.nodes()])
       // Docker may be on another machine than this process.
@@ -203,7 +217,11 @@ export class SwarmEngine implements Engine {
       const own = ((bridge?.IPAM?.Config ?? []) as { Subnet?: string }[]).flatMap(({ Subnet }) => Subnet ?? [])
       const machines = nodes.map(addressOf).map(each => `${each}/${each.includes(':') ? 128 : 32}`)
       const isMachine = (from: string) => this.#view.isMachine(from)
-      const images = await ImageServer.start({ host: address, blobs: this.images.blobs, isMachine })
+      const isSame = before?.address === address
+      const images = isSame
+        ? before.images
+        : await ImageServer.start({ host: address, blobs: this.images.blobs, isMachine })
+      if (!isSame) before?.images.close()
       // Instances come with the address of their machine, except those of this one.
       const listenHosts = [{ host: address, peers: [...own, ...machines].sort() }]
       const others = this.#options.hasStandBys === true ? nodes : []
@@ -211,7 +229,7 @@ export class SwarmEngine implements Engine {
       this.#host = hosts[0]
       return { address, hosts, images, prepared: { reach: { proxyHost: this.#proxyHost, listenHosts }, warnings: [] } }
     } catch (error) {
-      throw translateDockerError(error, 'looking at the swarm')
+      throw translateSwarmError(error, 'looking at the swarm')
     }
   }
 
@@ -245,7 +263,7 @@ export class SwarmEngine implements Engine {
         constraints: constraintsOf(spec.nodes),
       })
       await this.#create(service).catch((error: unknown) => {
-        throw translateDockerError(error, `creating a service for ${spec.route}`)
+        throw translateSwarmError(error, `creating a service for ${spec.route}`)
       })
       return await this.#placedInstance(spec, signal)
     } catch (error) {
@@ -302,6 +320,7 @@ export class SwarmEngine implements Engine {
    * more: the deployer does not see it, and starts others.
    */
   async #lookAfterFound(): Promise<void> {
+    const leadsSince = (this.#leadsSince ??= Date.now())
     const [services, seen] = await Promise.all([
       this.#services([`ryo-faas=${this.#options.project}`]),
       this.#view.look(),
@@ -311,7 +330,7 @@ export class SwarmEngine implements Engine {
     await writeMissingPorts(this.#docker, found, seen).catch(() => undefined) // They are reached as long as this agent lives.
     const there = new Set(seen.filter(each => phaseOf(each) !== 'coming').map(({ task }) => task.ServiceID))
     for (const service of found) {
-      const isOld = Date.parse(service.CreatedAt) < this.#madeAt
+      const isOld = Date.parse(service.CreatedAt) < leadsSince
       if (!there.has(service.ID) && isOld) await this.stop(idOf(service)!, 0)
     }
   }
@@ -321,7 +340,7 @@ export class SwarmEngine implements Engine {
       const services = await this.#services(label)
       await Promise.all(services.map(({ ID }) => this.#docker.getService(ID).remove().catch(ignoreStatus(404))))
     } catch (error) {
-      throw translateDockerError(error, 'removing services')
+      throw translateSwarmError(error, 'removing services')
     }
   }
 

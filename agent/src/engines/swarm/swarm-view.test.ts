@@ -91,3 +91,27 @@ test('of an instance of an earlier release, which wrote none, the port is writte
   await write()
   expect(swarm.written).toBe('32770')
 })
+
+test.each([
+  "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online.",
+  'rpc error: code = Unavailable desc = connection error: transport: error while dialing',
+  'rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status',
+  'rpc error: code = DeadlineExceeded desc = context deadline exceeded',
+])('that the managers have no leader is said in plain words: %s', async message => {
+  const swarm = Object.assign(new OneTask(), {
+    listTasks: () => Promise.reject({ statusCode: 503, json: { message } }),
+  })
+  await expect(swarm.view().look()).rejects.toMatchObject({
+    code: 'DOCKER_UNREACHABLE',
+    message: "Docker's managers have not chosen a leader yet",
+  })
+})
+
+test('what a manager refuses for another reason is passed on', async () => {
+  const refusal = Object.assign(new Error(), { statusCode: 500, json: { message: 'no space left on device' } })
+  const swarm = Object.assign(new OneTask(), { listTasks: () => Promise.reject(refusal) })
+  await expect(swarm.view().look()).rejects.toMatchObject({
+    code: 'ENGINE_FAILED',
+    message: 'listing tasks of the swarm: no space left on device',
+  })
+})

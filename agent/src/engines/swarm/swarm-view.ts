@@ -8,7 +8,6 @@
  * such a stream, Docker's API has not), so it is asked, by all who want to know at once with one request.
  */
 import type Docker from 'dockerode'
-import { translateDockerError } from '../../docker/index.ts'
 import type { Identity } from '../docker/pool-folders.ts'
 import {
   addressOf,
@@ -20,8 +19,11 @@ import {
   type SwarmService,
   type SwarmTask,
 } from './swarm-api.ts'
+import { translateSwarmError } from './swarm-errors.ts'
 
 const LOOK_EVERY_MS = 500
+/** A manager that waits for a leader answers late, and then does not know of the one that there is by now. */
+const ANSWER_MS = 10_000
 
 export interface SeenTask {
   is: Identity
@@ -67,11 +69,12 @@ export class SwarmView {
 
   async nodes(): Promise<SwarmNode[]> {
     try {
-      const nodes = (await this.#docker.listNodes()) as SwarmNode[]
+      const abortSignal = AbortSignal.timeout(ANSWER_MS)
+      const nodes = (await this.#docker.listNodes({ abortSignal })) as SwarmNode[]
       this.#machines = new Set(nodes.map(addressOf))
       return nodes
     } catch (error) {
-      throw translateDockerError(error, 'listing the machines of the swarm')
+      throw translateSwarmError(error, 'listing the machines of the swarm')
     }
   }
 
@@ -107,7 +110,10 @@ export class SwarmView {
   async #ask(): Promise<SeenTask[]> {
     try {
       const [tasks, nodes] = await Promise.all([
-        this.#docker.listTasks({ filters: { label: [`ryo-faas=${this.#project}`] } }) as Promise<SwarmTask[]>,
+        this.#docker.listTasks({
+          filters: { label: [`ryo-faas=${this.#project}`] },
+          abortSignal: AbortSignal.timeout(ANSWER_MS),
+        }) as Promise<SwarmTask[]>,
         this.nodes(),
       ])
       await this.#completePorts(tasks)
@@ -117,7 +123,7 @@ export class SwarmView {
         return is === undefined ? [] : [{ is, task, node: byId.get(task.NodeID ?? '') }]
       })
     } catch (error) {
-      throw translateDockerError(error, 'listing tasks of the swarm')
+      throw translateSwarmError(error, 'listing tasks of the swarm')
     }
   }
 

@@ -1,3 +1,5 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { DockerService } from '../../docker/index.ts'
 import { chooseEngine } from '../../engines/index.ts'
 import { endParts } from '../end-by-force.ts'
@@ -24,4 +26,11 @@ export async function endLeft(
     await engine.close()
   }
   return names
+}
+
+/** The routes from when an agent of this home led: others were published since. Parts that serve them must not run. */
+export async function forgetRoutes(home: string): Promise<void> {
+  const folder = join(home, 'run')
+  const names = (await readdir(folder).catch(() => [])).filter(name => name.endsWith('routes.json'))
+  await Promise.all(names.map(name => rm(join(folder, name), { force: true })))
 }

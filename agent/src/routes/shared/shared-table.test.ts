@@ -92,9 +92,14 @@ class Follower implements TestReader {
   }
 }
 
-async function writerOf(bus: Bus, settings: object = {}): Promise<TableWriter & { troubles: string[] }> {
+async function writerOf(
+  bus: Bus,
+  settings: object = {},
+  isKept = false,
+): Promise<TableWriter & { troubles: string[] }> {
   const troubles: string[] = []
-  const writer = new TableWriter({ bus, sealer: new Sealer(KEY), settings, onTrouble: reason => troubles.push(reason) })
+  const onTrouble = (reason: string) => void troubles.push(reason)
+  const writer = new TableWriter({ bus, sealer: new Sealer(KEY), settings, isKept, onTrouble })
   return Object.assign(writer, { troubles })
 }
 
@@ -189,6 +194,28 @@ describe('a shared table', () => {
     await stranger.comeBack()
     await untilTrue(() => stranger.troubles.length > 0, 'it says that it has another key')
     expect([stranger.generation, stranger.served]).toEqual([-1, []])
+  })
+
+  it('what one agent published the next one finds whole, also without any proxy, or it finds nothing', async () => {
+    const first = await writerOf(bus, {}, true)
+    ends.push(() => first.close())
+    await first.setRoutes(tableWith(5, ['a', 'b']))
+    const [a] = tableWith(0, ['a']).routes
+    await (
+      await first.setRoute({ base: 5, generation: 6, route: { ...a!, version: 7 } })
+    ).settled
+    const next = await writer()
+    const found = await next.lastTable()
+    expect([found?.generation, found?.routes.map(({ name, version }) => `${name}${version}`)]).toEqual([
+      6,
+      ['a7', 'b1'],
+    ])
+    expect(found?.keys?.map(({ id }) => id)).toEqual(['key5'])
+    // As if it had died between an entry and the head.
+    await bus.publish(routesSubject('route.b'), new Uint8Array())
+    expect(await next.lastTable()).toBeUndefined()
+    await empty(bus)
+    expect(await next.lastTable()).toBeUndefined()
   })
 
   it('a key that is revoked is gone from all proxies when the publication resolves', async () => {

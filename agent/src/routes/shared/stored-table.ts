@@ -1,6 +1,7 @@
 /** What of the shared table is at NATS when a writer begins: of an agent before it, of another one, or a part of a table. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { BusError, OrderedReader, purge, routesSubject, STREAMS, streamState, type Bus } from '../../bus/index.ts'
+import type { RouteTable } from '../route.ts'
 import { Entries, HEAD, Head, isMember } from './entries.ts'
 import { Member } from './member.ts'
 import type { Sealer } from './sealer.ts'
@@ -16,12 +17,14 @@ export interface StoredTable {
   generation: number
   /** Sequence of the head's message. */
   headSequence: number
+  /** Digest of the head; that of the entries is another one if they are a part of a table, or of two. */
+  digest: string
   members: Member[]
 }
 
 /** @throws BusError */
 export async function readStored(bus: Bus, sealer: Sealer): Promise<StoredTable> {
-  const found: StoredTable = { entries: new Entries(sealer), generation: -1, headSequence: 0, members: [] }
+  const found: StoredTable = { entries: new Entries(sealer), generation: -1, headSequence: 0, digest: '', members: [] }
   const { messages, lastSequence } = await streamState(bus, STREAMS.routes)
   if (messages === 0) return found
   const marks: string[] = []
@@ -33,7 +36,7 @@ export async function readStored(bus: Bus, sealer: Sealer): Promise<StoredTable>
       if (member?.success) found.members.push(member.data)
     } else if (entry === HEAD) {
       found.headSequence = sequence
-      if (text !== undefined) found.generation = Head.parse(JSON.parse(text)).generation
+      if (text !== undefined) Object.assign(found, Head.parse(JSON.parse(text)))
     } else {
       // One that cannot be read is as good as another text: it is written over, or removed.
       found.entries.set(entry, data.length === 0 ? undefined : (text ?? ''))
@@ -43,6 +46,15 @@ export async function readStored(bus: Bus, sealer: Sealer): Promise<StoredTable>
     for (const entry of marks) await purge(bus, STREAMS.routes, { subject: routesSubject(entry) })
   }
   return found
+}
+
+/**
+ * What was published last, whole; without what only dispatchers need.
+ * @throws BusError
+ */
+export async function readLastTable(bus: Bus, sealer: Sealer): Promise<RouteTable | undefined> {
+  const { entries, generation, digest } = await readStored(bus, sealer)
+  return generation < 0 || digest !== entries.digest ? undefined : entries.table(generation)
 }
 
 async function readUpTo(

@@ -2,11 +2,12 @@
  * The agent's side of the shared table: all proxies on other machines together, as one reader of routes.
  *
  * Invariants: 1. A table is written entry by entry, and then its head; entries that are as they were are not written
- * again. Nothing is written before there is a proxy to read it. 2. `setRoutes` resolves once every proxy that lives
- * serves the table and has settled. 3. A proxy that is lost is not waited for, one that does not respond for `ANSWER_MS`;
- * then it says which. The table is there for them when they are back. 4. Two writers do not mix: a head is written only
- * over the one that was read. 5. What cannot be written now is written when NATS is back. 6. What no message can hold is
- * written in pieces: a large route keeps no other from anybody. 7. Who asks hears which generation was published last.
+ * again. Nothing is written before there is a proxy to read it, unless it is kept for the agent that leads next.
+ * 2. `setRoutes` resolves once every proxy that lives serves the table and has settled. 3. A proxy that is lost is not
+ * waited for, one that does not respond for `ANSWER_MS`; then it says which. The table is there for them when they are
+ * back. 4. Two writers do not mix: a head is written only over the one that was read. 5. What cannot be written now is
+ * written when NATS is back. 6. What no message can hold is written in pieces: a large route keeps no other from anybody.
+ * 7. Who asks hears which generation was published last.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { backoffMs } from '../../host/index.ts'
@@ -17,7 +18,7 @@ import type { RoutePatch, RouteTable } from '../route.ts'
 import { entriesOf, HEAD, inPieces, memberEntry, NEWEST, routeEntry, SETTINGS, type Head } from './entries.ts'
 import { isLive, Members, type HeardMember, type Member } from './member.ts'
 import type { Sealer } from './sealer.ts'
-import { readStored, type StoredTable } from './stored-table.ts'
+import { readLastTable, readStored, type StoredTable } from './stored-table.ts'
 
 const ANSWER_MS = 5_000
 /** A proxy that is lost for so long is forgotten. */
@@ -44,6 +45,8 @@ export interface TableWriterOptions {
   sealer: Sealer
   /** What proxies need besides the table; JSON. */
   settings: object
+  /** It is written also while no proxy reads it. */
+  isKept?: boolean
   /** Why something could not be written, once; it is tried again. */
   onTrouble: (reason: string) => void
 }
@@ -94,6 +97,12 @@ export class TableWriter implements PatchReader {
     const settled = this.#reach(generation)
     settled.catch(() => undefined)
     return { settled }
+  }
+
+  /** What an agent published last, this one or one before it. @throws BusError */
+  lastTable(): Promise<RouteTable | undefined> {
+    const { bus, sealer } = this.#options
+    return readLastTable(bus, sealer)
   }
 
   /** The proxies on other machines, also those that are lost. */
@@ -160,7 +169,8 @@ export class TableWriter implements PatchReader {
   }
 
   #isBehind(): boolean {
-    return this.proxies.length > 0 && (this.#stored?.generation ?? -1) < this.#generation
+    const isRead = this.#options.isKept === true || this.proxies.length > 0
+    return isRead && (this.#stored?.generation ?? -1) < this.#generation
   }
 
   /** What is wanted may change meanwhile. */

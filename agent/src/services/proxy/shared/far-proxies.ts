@@ -43,6 +43,8 @@ export interface FarOptions {
   /** Key of the platform. */
   key: string
   settings: SharedSettings
+  /** The routes are kept at NATS, also without a proxy on another machine, for the agent that leads next. */
+  isKept?: boolean
   onTrouble: (reason: string) => void
   /** One has come, gone, or is lost. */
   onChange: () => void
@@ -62,10 +64,11 @@ export class FarProxies implements PatchReader {
   #shown = ''
 
   /** Until it is called there are none. Resolves when it is connected. */
-  async open({ nats, key, settings, onTrouble, onChange }: FarOptions, signal: AbortSignal): Promise<void> {
+  async open(options: FarOptions, signal: AbortSignal): Promise<void> {
+    const { nats, key, settings, isKept = false, onTrouble, onChange } = options
     const bus = await connectBus({ ...nats, name: 'agent: routes' }, signal)
     const sealer = new Sealer(key)
-    const writer = new TableWriter({ bus, sealer, settings, onTrouble })
+    const writer = new TableWriter({ bus, sealer, settings, isKept, onTrouble })
     this.#open = { bus, sealer, writer }
     const look = () => {
       for (const member of writer.proxies) if (!isLive(member)) this.#demand.gone(member.id)
@@ -122,6 +125,11 @@ export class FarProxies implements PatchReader {
     if (this.#open === undefined) return { settled: Promise.resolve() }
     const { settled } = await this.#open.writer.setRoute(patch)
     return { settled: settled.catch(tolerate) }
+  }
+
+  /** What an agent published last, if that was kept. @throws BusError */
+  async lastTable(): Promise<RouteTable | undefined> {
+    return this.#open?.writer.lastTable()
   }
 
   /** What is asked of functions through all of them. */
