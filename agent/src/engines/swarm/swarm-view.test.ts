@@ -98,9 +98,8 @@ test.each([
   'rpc error: code = Unknown desc = raft: failed to process the request: node lost leader status',
   'rpc error: code = DeadlineExceeded desc = context deadline exceeded',
 ])('that the managers have no leader is said in plain words: %s', async message => {
-  const swarm = Object.assign(new OneTask(), {
-    listTasks: () => Promise.reject({ statusCode: 503, json: { message } }),
-  })
+  const refusal = Object.assign(new Error(), { statusCode: 503, json: { message } })
+  const swarm = Object.assign(new OneTask(), { listTasks: () => Promise.reject(refusal) })
   await expect(swarm.view().look()).rejects.toMatchObject({
     code: 'DOCKER_UNREACHABLE',
     message: "Docker's managers have not chosen a leader yet",
